@@ -1,0 +1,15 @@
+-- Takes one from a job's count in the tracking hash, and the job out of it at zero. The Go side writes 2 when it
+-- saves a job; a final status takes one and its acknowledgement the other. A count that is no integer is read as
+-- that 2, for it must not keep a job tracked for ever.
+local function countDown(track, id)
+  local count = redis.call('HGET', track, id)
+  if not count then
+    return
+  end
+  local number = string.match(count, '^-?%d+$') and #count < 16 and tonumber(count) or 2
+  if number - 1 > 0 then
+    redis.call('HSET', track, id, string.format('%d', number - 1))
+  else
+    redis.call('HDEL', track, id)
+  end
+end

@@ -1,0 +1,18 @@
+-- Writes a status as the Go side does: the time of the update, for a final one the count in the tracking hash and the
+-- time to live (a day; a week for Error). Counted down only where the status changes: writing a final status twice
+-- must not take the half that belongs to its acknowledgement (defect 27).
+-- HSET comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+local function writeStatus(stats, track, id, status, revision)
+  local before = redis.call('HGET', stats, 'status')
+  if revision then
+    redis.call('HSET', stats, 'status', status, 'update_time', now(), 'revision', revision)
+  else
+    redis.call('HSET', stats, 'status', status, 'update_time', now())
+  end
+  if rank(status) == 3 then
+    if before ~= status then
+      countDown(track, id)
+    end
+    redis.call('EXPIRE', stats, status == 'Error' and 604800 or 86400)
+  end
+end

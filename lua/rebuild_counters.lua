@@ -1,0 +1,52 @@
+-- Makes a type's counters what its in-progress lists say: lock_info of a pool is the length of its list, lock is the
+-- sum. A fetch moves an entry and counts it in one script, a finish takes it and counts it in one MULTI, so list and
+-- counter agree at every moment; one that disagrees has drifted (defects 2 to 5), and this mends it.
+--
+-- KEYS[1]  lock of the type
+-- KEYS[2]  lock_info of the type
+-- KEYS[3…] in-progress lists of the type, one a pool
+-- ARGV[n]  pool id of the nth list
+-- Returns  { lock before, lock after, fields of lock_info that were mended }, or { `unknown`, pool, … }: fields of
+--          lock_info whose lists were not given, for which the caller asks again with them
+-- Others that touch these keys: gocraft's fetch, finish, requeue and stale locks; the Go jobservice's requeue.
+-- SET and HSET come before HDEL: under memory pressure Redis refuses them, and then nothing at all has been written.
+
+local lock, lockInfo = KEYS[1], KEYS[2]
+local truth, unknown = {}, { 'unknown' }
+local sum = 0
+for i = 1, #ARGV do
+  truth[ARGV[i]] = redis.call('LLEN', KEYS[i + 2])
+  sum = sum + truth[ARGV[i]]
+end
+local counted = {}
+local fields = redis.call('HGETALL', lockInfo)
+for i = 1, #fields, 2 do
+  counted[fields[i]] = fields[i + 1]
+  if not truth[fields[i]] then
+    unknown[#unknown + 1] = fields[i]
+  end
+end
+if #unknown > 1 then
+  return unknown
+end
+local before = redis.call('GET', lock) or '0'
+local mended = 0
+if before ~= tostring(sum) then
+  redis.call('SET', lock, string.format('%d', sum))
+end
+for i = 1, #ARGV do
+  local pool = ARGV[i]
+  local length, count = truth[pool], counted[pool] or '0'
+  if length > 0 and count ~= tostring(length) then
+    redis.call('HSET', lockInfo, pool, length)
+    mended = mended + 1
+  end
+end
+for i = 1, #ARGV do
+  local pool = ARGV[i]
+  if truth[pool] == 0 and counted[pool] and counted[pool] ~= '0' then
+    redis.call('HDEL', lockInfo, pool)
+    mended = mended + 1
+  end
+end
+return { before, tostring(sum), mended }

@@ -1,0 +1,39 @@
+-- Moves a job to a status, under the rule of the Go side: to a newer revision always, within the same revision only
+-- forward, or to the status it has. With a fingerprint, only if the job is as it was judged (defect 15).
+--
+-- KEYS[1]  stats
+-- KEYS[2]  tracking hash
+-- KEYS[3]  executions of the policy that this job is one of (left out for other jobs)
+-- ARGV[1]  status
+-- ARGV[2]  revision
+-- ARGV[3]  job id
+-- ARGV[4]  fingerprint of the judged facts, or the empty string
+-- Returns  `ok`; the stored status where the rule refuses; `missing` (no stats: nothing is written, defect 28);
+--          `overtaken` (the job is not as it was judged)
+-- Others that touch these keys: the Go jobservice's set status, ACK and reset.
+--- @include rank
+--- @include now
+--- @include count_down
+--- @include facts
+--- @include write_status
+
+local stats, track, executions = KEYS[1], KEYS[2], KEYS[3]
+local status, revision, id, judged = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+if redis.call('EXISTS', stats) == 0 then
+  return 'missing'
+end
+if judged ~= '' and judged ~= fingerprint(readFacts(stats)) then
+  return 'overtaken'
+end
+local stored = redis.call('HGET', stats, 'status') or ''
+local storedRevision = tonumber(redis.call('HGET', stats, 'revision') or '') or 0
+local wanted = tonumber(revision)
+if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank(status) or stored == status)) then
+  writeStatus(stats, track, id, status)
+  if executions and rank(status) == 3 then
+    redis.call('ZADD', executions, 'XX', -1, id)
+  end
+  return 'ok'
+end
+return stored

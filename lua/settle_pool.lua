@@ -1,0 +1,29 @@
+-- Removes what a dead pool leaves: its place in the set, its heartbeat, its fields in the lock_info of every type.
+-- Only once none of its in-progress lists holds an entry, so that an entry never outlives the trace of its pool.
+--
+-- KEYS[1]     set of pools
+-- KEYS[2]     heartbeat of the pool
+-- KEYS[3…]    for each type: the pool's in-progress list, lock_info
+-- ARGV[1]     pool id
+-- ARGV[2]     age in ms below which a heartbeat is alive
+-- ARGV[3]     heartbeat_at that made the pool a suspect, or the empty string
+-- Returns     `settled`, `alive`, or `entries` (a list is not empty: requeue first)
+-- Others that touch these keys: gocraft's heartbeat, reaper and stale locks.
+--- @include alive
+
+local pools, heartbeat = KEYS[1], KEYS[2]
+local pool, maxAge, seen = ARGV[1], ARGV[2], ARGV[3]
+if alive(pools, heartbeat, pool, maxAge, seen) then
+  return 'alive'
+end
+for i = 3, #KEYS, 2 do
+  if redis.call('LLEN', KEYS[i]) > 0 then
+    return 'entries'
+  end
+end
+for i = 3, #KEYS, 2 do
+  redis.pcall('HDEL', KEYS[i + 1], pool) -- pcall: a lock_info of the wrong type is reported by rebuild_counters
+end
+redis.call('DEL', heartbeat)
+redis.call('SREM', pools, pool)
+return 'settled'

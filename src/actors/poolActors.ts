@@ -1,0 +1,21 @@
+import { fromPromise } from 'xstate';
+import type { Pools } from '../io/pools.ts';
+import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
+import type { Found, Recounted } from '../machines/supervisor.ts';
+
+/** What the chart of a pool invokes, done in Redis. */
+export const createPoolActors = (pools: Pools) => ({
+  confirm: fromPromise<Confirmation, { suspect: Suspect }>(({ input }) => pools.confirm(input.suspect)),
+  requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input }) =>
+    pools.requeue(input.suspect, input.type),
+  ),
+  settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(({ input }) =>
+    pools.settle(input.suspect, input.types),
+  ),
+});
+
+/** What the supervisor's rescue invokes. */
+export const createRescueActors = (pools: Pools) => ({
+  find: fromPromise<Found, { thorough: boolean }>(({ input }) => pools.find(input.thorough)),
+  recount: fromPromise<Recounted, { types: readonly string[] }>(({ input }) => pools.recount(input.types)),
+});

@@ -1,0 +1,55 @@
+import type { HookOutcome } from './io/hooks.ts';
+import type { JobOutcome } from './machines/job.ts';
+import type { PoolOutcome } from './machines/pool.ts';
+import type { RescueSummary, SweepSummary } from './summaries.ts';
+
+/** Something that went wrong and stopped nothing. */
+export interface Fault {
+  readonly where: string;
+  readonly error: string;
+}
+
+export interface ReaperEvents {
+  /** Every scanned job. */
+  job: JobOutcome;
+  /** Every suspected pool. */
+  pool: PoolOutcome;
+  /** Every attempt to deliver a hook. */
+  hook: HookOutcome;
+  /** A sweep has ended: all of its acts are done, its hooks are under way. */
+  sweep: SweepSummary;
+  rescue: RescueSummary;
+  error: Fault;
+}
+
+export type Listener<Name extends keyof ReaperEvents> = (event: ReaperEvents[Name]) => unknown;
+
+export interface Emitter {
+  on<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
+  off<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
+  emit<Name extends keyof ReaperEvents>(name: Name, event: ReaperEvents[Name]): void;
+}
+
+/** Unlike Node's own emitter: a listener that throws or rejects harms nobody, and `error` may go unheard. */
+export const createEmitter = (onListenerError: (name: string, error: unknown) => void): Emitter => {
+  const listeners = new Map<string, Set<Listener<keyof ReaperEvents>>>();
+  return {
+    on(name, listener) {
+      const known = listeners.get(name) ?? new Set();
+      listeners.set(name, known.add(listener as Listener<keyof ReaperEvents>));
+    },
+    off(name, listener) {
+      listeners.get(name)?.delete(listener as Listener<keyof ReaperEvents>);
+    },
+    emit(name, event) {
+      for (const listener of listeners.get(name) ?? []) {
+        try {
+          const result = listener(event);
+          if (result instanceof Promise) result.catch((error) => onListenerError(name, error));
+        } catch (error) {
+          onListenerError(name, error);
+        }
+      }
+    },
+  };
+};

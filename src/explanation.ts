@@ -1,0 +1,159 @@
+import type { Connection } from './io/connection.ts';
+import type { Keys } from './io/keys.ts';
+import type { Pools } from './io/pools.ts';
+import type { TrackedJobs } from './io/trackedJobs.ts';
+import type { Facts } from './machines/facts.ts';
+import { explain, type Policy, type Reason, type Verdict } from './machines/verdict.ts';
+
+/** A place where a job's entry stands. */
+export interface Place {
+  readonly kind: 'queue' | 'in progress' | 'retry' | 'scheduled' | 'dead' | 'observed';
+  readonly type?: string;
+  readonly pool?: string;
+  readonly isPoolAlive?: boolean;
+  /** How many entries are taken before it, for a queue. */
+  readonly ahead?: number;
+  /** Unix s: when it is due, for `retry` and `scheduled`; when it died, for `dead`; when it began, for `observed`. */
+  readonly at?: number;
+}
+
+/** Why a job is treated as it is. */
+export interface Explanation {
+  readonly id: string;
+  readonly isTracked: boolean;
+  readonly facts: Facts;
+  /** Each rule that was asked, in order; the last one decided. */
+  readonly rules: readonly { readonly rule: number; readonly question: string; readonly answer: string }[];
+  readonly verdict: Verdict;
+  readonly reason: Reason;
+  readonly detail: string | undefined;
+  /** What a sweep would do now. */
+  readonly action: string;
+  readonly places: readonly Place[];
+}
+
+/** Entries that one step of a search reads. */
+const stride = 500;
+
+export const createExplain = ({
+  connection,
+  keys,
+  tracked,
+  pools,
+  policy,
+}: {
+  connection: Connection;
+  keys: Keys;
+  tracked: TrackedJobs;
+  pools: Pools;
+  policy: Policy;
+}) => {
+  const { redis } = connection;
+
+  /** Streams a list, from the end that is fetched first, and gives how many entries stand before the job's. */
+  const findInList = async (key: string, id: string): Promise<number | undefined> => {
+    for (let from = 0; ; from += stride) {
+      const entries = (await redis.lrange(key, -from - stride, -from - 1)).reverse();
+      const at = entries.findIndex((entry) => isOf(entry, id));
+      if (at >= 0) return from + at;
+      if (entries.length < stride) return undefined;
+    }
+  };
+
+  const findInSet = async (key: string, id: string): Promise<number | undefined> => {
+    let cursor = '0';
+    do {
+      const [next, pairs] = await redis.zscan(key, cursor, 'COUNT', stride);
+      for (let i = 0; i < pairs.length; i += 2) if (isOf(pairs[i] as string, id)) return Number(pairs[i + 1]);
+      cursor = next;
+    } while (cursor !== '0');
+    return undefined;
+  };
+
+  const findPlaces = async (id: string): Promise<Place[]> => {
+    const { pools: states, types, lists } = await pools.survey(true);
+    const places: Place[] = [];
+    for (const type of types) {
+      const ahead = await findInList(keys.queue(type), id);
+      if (ahead !== undefined) places.push({ kind: 'queue', type, ahead });
+    }
+    for (const [type, pool] of lists) {
+      if ((await findInList(keys.inProgress(type, pool), id)) === undefined) continue;
+      const isPoolAlive = states.some((state) => state.pool === pool && state.isAlive);
+      places.push({ kind: 'in progress', type, pool, isPoolAlive });
+    }
+    for (const kind of ['retry', 'scheduled', 'dead'] as const) {
+      const at = await findInSet(keys[kind], id);
+      if (at !== undefined) places.push({ kind, at });
+    }
+    // A killed worker's observation stays for a day: only those of live pools' workers are signs of life.
+    for (const { pool, workerIds } of states.filter(({ isAlive }) => isAlive)) {
+      for (const worker of workerIds) {
+        const [jobId, type, startedAt, args] = await redis.hmget(
+          keys.worker(worker),
+          'job_id',
+          'job_name',
+          'started_at',
+          'args',
+        );
+        if (!jobId || !isOf(`{"id":${JSON.stringify(jobId)},"args":${args || '{}'}}`, id)) continue;
+        places.push({
+          kind: 'observed',
+          pool,
+          isPoolAlive: true,
+          ...(type ? { type } : {}),
+          at: Number(startedAt ?? 0),
+        });
+      }
+    }
+    return places;
+  };
+
+  return async (id: string): Promise<Explanation> => {
+    const [{ facts }, isTracked, places] = await Promise.all([
+      tracked.load(id),
+      redis.hexists(keys.track, id),
+      findPlaces(id),
+    ]);
+    const asked = explain(facts, policy);
+    const decided = asked.at(-1)?.judgement;
+    const verdict = decided?.verdict ?? 'kept';
+    return {
+      id,
+      isTracked: isTracked === 1,
+      facts,
+      rules: asked.map(({ rule, judgement }) => ({
+        rule: rule.number,
+        question: rule.question,
+        answer:
+          judgement === undefined
+            ? 'does not decide'
+            : `${judgement.verdict}: ${judgement.reason}${judgement.detail === undefined ? '' : ` (${judgement.detail})`}`,
+      })),
+      verdict,
+      reason: decided?.reason ?? 'ongoing',
+      detail: decided?.detail,
+      action: isTracked === 1 ? actions[verdict] : 'nothing: the job is not tracked, so no sweep comes to it',
+      places,
+    };
+  };
+};
+
+const actions: Readonly<Record<Verdict, string>> = {
+  kept: 'nothing',
+  untrack: 'take it out of the tracking hash',
+  reset: 'set it to the status that its receiver has confirmed',
+  fail: 'set it to Error and tell its receiver',
+  refire: 'tell its receiver again',
+};
+
+/** Whether a queue entry is a job's. The entry of a periodic execution has its policy's id, and the epoch in its args. */
+const isOf = (entry: string, id: string): boolean => {
+  try {
+    const { id: entryId, args } = JSON.parse(entry);
+    const epoch = args?._job_kind_periodic_;
+    return id === (epoch === undefined ? entryId : `${entryId}@${epoch}`);
+  } catch {
+    return false;
+  }
+};

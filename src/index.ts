@@ -1,0 +1,15 @@
+export type { Fault, Listener, ReaperEvents } from './events.ts';
+export type { Explanation, Place } from './explanation.ts';
+export type { Clock } from './io/clock.ts';
+export type { RedisSource } from './io/connection.ts';
+export type { HookOutcome } from './io/hooks.ts';
+export type { Lifecycle, NewJob, StatusReply, TrackedAttempt } from './lifecycle.ts';
+export type { Ack, Facts, Status } from './machines/facts.ts';
+export type { JobEnd, JobOutcome } from './machines/job.ts';
+export type { PoolEnd, PoolOutcome } from './machines/pool.ts';
+export type { Drift } from './machines/supervisor.ts';
+export type { Reason, Verdict } from './machines/verdict.ts';
+export { OptionsError, type ReaperOptions } from './options.ts';
+export { createReaper, type Health, type Reaper } from './reaper.ts';
+export type { QueueStatus, ReaperStatus } from './status.ts';
+export { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';

@@ -1,0 +1,94 @@
+import { type Ack, type Facts, isStatus, type Status } from '../machines/facts.ts';
+import { isAcknowledged } from '../machines/verdict.ts';
+import { decodeAck, decodeTime } from './stats.ts';
+
+/** What is to be told to a job's receiver, and where. The URL may hold secrets: it goes to no log. */
+export interface HookEvent {
+  readonly url: string;
+  readonly body: string;
+  /** The state that the receiver confirms by taking the event. */
+  readonly state: Ack;
+}
+
+/** Why there is nothing to tell. */
+export type NoEvent = 'gone' | 'no receiver' | 'acknowledged' | 'malformed';
+
+/**
+ * Builds the event of a job from its stats as they stand: always the newest change, and none that is no newer than the
+ * stored ack. `checkIn` is the text of a check-in, which the stats don't keep; such an event is sent although its state
+ * may be acknowledged.
+ *
+ * The JSON is that of Harbor's `job.StatusChange`: in `metadata` eight fields always stand, the others only when they
+ * are set.
+ */
+export const hookEventOf = (
+  id: string,
+  stats: Readonly<Record<string, string>>,
+  checkIn?: string,
+): HookEvent | NoEvent => {
+  if (Object.keys(stats).length === 0) return 'gone';
+  const { status, web_hook_url: url = '' } = stats;
+  if (url.trim() === '') return 'no receiver';
+  if (!isStatus(status)) return 'malformed';
+  const revision = time(stats.revision);
+  const checkInAt = time(stats.check_in_at);
+  const ack = decodeAck(stats.ack);
+  if (checkIn === undefined && isAcknowledged(factsOf(id, status, revision, checkInAt, ack))) return 'acknowledged';
+  const metadata = {
+    id: stats.id ?? id,
+    status,
+    name: stats.name ?? '',
+    kind: stats.kind ?? '',
+    unique: /^(1|t|T|true|TRUE|True)$/.test(stats.unique ?? ''),
+    ...set({ ref_link: stats.ref_link, cron_spec: stats.cron_spec }),
+    enqueue_time: time(stats.enqueue_time),
+    update_time: time(stats.update_time),
+    ...set({
+      run_at: time(stats.run_at),
+      check_in_at: checkInAt,
+      die_at: time(stats.die_at),
+      web_hook_url: url,
+      upstream_job_id: stats.upstream_job_id,
+      numeric_policy_id: time(stats.numeric_policy_id),
+      parameters: parametersOf(stats.parameters),
+      revision,
+    }),
+    ...(ack === undefined || ack === 'unreadable'
+      ? {}
+      : { ack: { status: ack.status, revision: ack.revision, check_in_at: ack.checkInAt } }),
+  };
+  return {
+    url,
+    body: JSON.stringify({ job_id: id, status, ...set({ check_in: checkIn }), metadata }),
+    state: { status, revision, checkInAt },
+  };
+};
+
+/** Go's `omitempty`. */
+const set = (fields: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== '' && value !== 0));
+
+/** An integer field; 0 where there is none or it can't be read, as on the Go side. */
+const time = (text: string | undefined): number => decodeTime(text) || 0;
+
+/** Only an object with fields counts, as on the Go side. */
+const parametersOf = (text: string | undefined): unknown => {
+  try {
+    const parameters = JSON.parse(text ?? '');
+    const isObject = typeof parameters === 'object' && parameters !== null && !Array.isArray(parameters);
+    return isObject && Object.keys(parameters).length > 0 ? parameters : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const factsOf = (id: string, status: Status, revision: number, checkInAt: number, ack: Facts['ack']): Facts => ({
+  id,
+  readAt: 0,
+  stats: 'found',
+  status,
+  revision,
+  checkInAt,
+  ack,
+  hasHook: true,
+});

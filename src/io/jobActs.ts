@@ -1,0 +1,68 @@
+import type { TrackedJob } from '../machines/facts.ts';
+import type { ActInput, ActReply } from '../machines/job.ts';
+import type { Clock } from './clock.ts';
+import type { Hooks } from './hooks.ts';
+import type { Keys } from './keys.ts';
+import { retry } from './retry.ts';
+import type { Scripts } from './scripts.ts';
+import type { TrackedJobs } from './trackedJobs.ts';
+
+/** What can be done with a job that was judged. Each is one script that changes nothing if the job has moved since. */
+export interface JobActs {
+  load(id: string): Promise<TrackedJob>;
+  fail(input: ActInput): Promise<ActReply>;
+  refire(input: ActInput): Promise<ActReply>;
+  reset(input: ActInput): Promise<ActReply>;
+  untrack(input: ActInput): Promise<ActReply>;
+}
+
+export const createJobActs = ({
+  keys,
+  scripts,
+  tracked,
+  hooks,
+  clock,
+}: {
+  keys: Keys;
+  scripts: Scripts;
+  tracked: TrackedJobs;
+  hooks: Hooks;
+  clock: Clock;
+}): JobActs => ({
+  load: (id) => retry(clock, () => tracked.load(id)),
+
+  /** The upstream status change to Error, then the hook; a hook that finds no room is found again by the next sweep. */
+  async fail({ job }) {
+    const { id, revision = 0, hasHook } = job.facts;
+    const reply = await retry(clock, () =>
+      scripts.run<string>('set_status', [keys.stats(id), keys.track], ['Error', revision, id, job.fingerprint]),
+    );
+    if (reply !== 'ok') return 'overtaken';
+    if (hasHook) hooks.send(id);
+    return 'done';
+  },
+
+  async refire({ job }) {
+    const { id } = job.facts;
+    const reply = await retry(clock, () => scripts.run<string>('unmoved', [keys.stats(id)], [job.fingerprint]));
+    return reply === 'ok' ? hooks.send(id).reply : 'overtaken';
+  },
+
+  async reset({ job, judgement }) {
+    const { id } = job.facts;
+    if (judgement.target === undefined) throw new Error('a reset without the state to reset to');
+    const { status, revision = '' } = judgement.target;
+    const reply = await retry(clock, () =>
+      scripts.run<string>('restore_ack', [keys.stats(id), keys.track], [id, status, revision, job.fingerprint]),
+    );
+    return reply === 'ok' ? 'done' : 'overtaken';
+  },
+
+  async untrack({ job }) {
+    const { id } = job.facts;
+    const reply = await retry(clock, () =>
+      scripts.run<string>('untrack', [keys.stats(id), keys.track], [id, job.fingerprint]),
+    );
+    return reply === 'ok' ? 'done' : 'overtaken';
+  },
+});

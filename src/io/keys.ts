@@ -1,0 +1,65 @@
+/** The keys of one namespace, as Harbor's jobservice and gocraft/work name them. */
+export interface Keys {
+  /** The namespace with its colon. */
+  readonly prefix: string;
+  readonly track: string;
+  readonly pools: string;
+  readonly knownJobs: string;
+  readonly retry: string;
+  readonly scheduled: string;
+  readonly dead: string;
+  stats(id: string): string;
+  executions(policy: string): string;
+  heartbeat(pool: string): string;
+  worker(id: string): string;
+  queue(type: string): string;
+  inProgress(type: string, pool: string): string;
+  lock(type: string): string;
+  lockInfo(type: string): string;
+  maxConcurrency(type: string): string;
+  paused(type: string): string;
+  /** Pattern for SCAN that finds every in-progress list. */
+  readonly inProgressPattern: string;
+  /** Type and pool of an in-progress list, by its name; undefined for any other key. */
+  parseInProgress(key: string): { type: string; pool: string } | undefined;
+}
+
+/**
+ * Names the keys of a namespace. White space around it is trimmed and one colon appended if it has none (source:
+ * gocraft/work `redisNamespacePrefix`); braces are the caller's: Harbor writes them, other users may not.
+ */
+export const keysOf = (namespace: string): Keys => {
+  const trimmed = namespace.trim();
+  const prefix = trimmed === '' || trimmed.endsWith(':') ? trimmed : `${trimmed}:`;
+  const jobs = `${prefix}jobs:`;
+  const suffix = ':inprogress';
+  return {
+    prefix,
+    track: `${prefix}job_track:inprogress`,
+    pools: `${prefix}worker_pools`,
+    knownJobs: `${prefix}known_jobs`,
+    retry: `${prefix}retry`,
+    scheduled: `${prefix}scheduled`,
+    dead: `${prefix}dead`,
+    stats: (id) => `${prefix}job_stats:${id}`,
+    executions: (policy) => `${prefix}executions:${policy}`,
+    heartbeat: (pool) => `${prefix}worker_pools:${pool}`,
+    worker: (id) => `${prefix}worker:${id}`,
+    queue: (type) => `${jobs}${type}`,
+    inProgress: (type, pool) => `${jobs}${type}:${pool}${suffix}`,
+    lock: (type) => `${jobs}${type}:lock`,
+    lockInfo: (type) => `${jobs}${type}:lock_info`,
+    maxConcurrency: (type) => `${jobs}${type}:max_concurrency`,
+    paused: (type) => `${jobs}${type}:paused`,
+    inProgressPattern: `${escapeGlob(jobs)}*${suffix}`,
+    parseInProgress: (key) => {
+      if (!key.startsWith(jobs) || !key.endsWith(suffix)) return undefined;
+      const middle = key.slice(jobs.length, -suffix.length);
+      // A pool's id has no colon (gocraft makes it of hex digits); a type's name may.
+      const at = middle.lastIndexOf(':');
+      return at > 0 ? { type: middle.slice(0, at), pool: middle.slice(at + 1) } : undefined;
+    },
+  };
+};
+
+const escapeGlob = (text: string) => text.replace(/[*?[\]\\]/g, '\\$&');

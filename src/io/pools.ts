@@ -1,0 +1,272 @@
+import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
+import type { Drift, Found, Recounted } from '../machines/supervisor.ts';
+import type { Connection } from './connection.ts';
+import type { Keys } from './keys.ts';
+import type { Scripts } from './scripts.ts';
+
+/** How a pool looks at one moment. */
+export interface PoolState {
+  readonly pool: string;
+  readonly isAlive: boolean;
+  readonly isRegistered: boolean;
+  /** heartbeat_at as it stands, or the empty string. */
+  readonly heartbeat: string;
+  /** Age of the heartbeat by Redis TIME in ms; undefined where there is none that can be read. */
+  readonly age: number | undefined;
+  readonly host: string | undefined;
+  readonly jobNames: readonly string[];
+  readonly workerIds: readonly string[];
+}
+
+/** Everything that names a pool, read at one moment. */
+export interface PoolSurvey {
+  readonly pools: readonly PoolState[];
+  readonly types: readonly string[];
+  /** In-progress lists whose names were found, as [type, pool]. */
+  readonly lists: readonly (readonly [string, string])[];
+}
+
+export interface Pools {
+  /**
+   * Looks for pools that are not seen to live. `thorough` goes through the names of all keys at once; otherwise each
+   * call goes on for a bounded number of them, so that a Redis with millions of keys is not walked every few seconds.
+   */
+  find(thorough: boolean): Promise<Found>;
+  survey(thorough: boolean): Promise<PoolSurvey>;
+  confirm(suspect: Suspect): Promise<Confirmation>;
+  requeue(suspect: Suspect, type: string): Promise<Requeued>;
+  settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
+  /** Rebuilds the counters of the types from their in-progress lists. */
+  recount(types: readonly string[]): Promise<Recounted>;
+}
+
+/** Keys that one SCAN looks at, and SCANs that one look without `thorough` does. */
+const scanCount = 1_000;
+const scansALook = 20;
+
+export const createPools = ({
+  connection,
+  keys,
+  scripts,
+  jobTypes,
+  heartbeatAge,
+  batch,
+}: {
+  connection: Connection;
+  keys: Keys;
+  scripts: Scripts;
+  /** Types to look at beside those that are found. */
+  jobTypes: readonly string[];
+  /** Age in ms below which a heartbeat is alive. */
+  heartbeatAge: number;
+  /** How many entries one requeue moves at the most. */
+  batch: number;
+}): Pools => {
+  const { redis } = connection;
+  /** Lists that the present round of SCAN has found, and those of the round before it: a round may take many looks. */
+  let cursor = '0';
+  let round = new Map<string, readonly [string, string]>();
+  let lastRound: typeof round = new Map();
+
+  const scanLists = async (thorough: boolean) => {
+    if (thorough) {
+      cursor = '0';
+      round = new Map();
+    }
+    for (let scans = 0; thorough || scans < scansALook; scans++) {
+      const [next, found] = await redis.scan(
+        cursor,
+        'MATCH',
+        keys.inProgressPattern,
+        'COUNT',
+        scanCount,
+        'TYPE',
+        'list',
+      );
+      for (const key of found) {
+        const list = keys.parseInProgress(key);
+        if (list !== undefined) round.set(key, [list.type, list.pool]);
+      }
+      cursor = next;
+      if (cursor === '0') {
+        lastRound = round;
+        round = new Map();
+        break;
+      }
+    }
+    const lists = [...new Map([...lastRound, ...round]).values()];
+    const lengths = await Promise.all(lists.map(([type, pool]) => redis.exists(keys.inProgress(type, pool))));
+    return lists.filter((_, i) => lengths[i] === 1); // A round may be older than what has been rescued since.
+  };
+
+  /** Redis TIME in ms. */
+  const now = async () => {
+    const [seconds, micros] = await redis.time();
+    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  };
+
+  const look = async (pools: readonly string[], registered: ReadonlySet<string>): Promise<PoolState[]> => {
+    const [time, ...beats] = await Promise.all([
+      now(),
+      ...pools.map((pool) =>
+        unlessWrongType(redis.hmget(keys.heartbeat(pool), 'heartbeat_at', 'job_names', 'worker_ids', 'host'), []),
+      ),
+    ]);
+    return pools.map((pool, i) => {
+      const [heartbeat, jobNames, workerIds, host] = beats[i] as (string | null)[];
+      const at = heartbeat ? Number(heartbeat) : Number.NaN;
+      const age = Number.isNaN(at) ? undefined : time - at * 1_000;
+      const isRegistered = registered.has(pool);
+      return {
+        pool,
+        isRegistered,
+        isAlive: isRegistered && age !== undefined && age < heartbeatAge,
+        heartbeat: heartbeat ?? '',
+        age,
+        host: host ?? undefined,
+        jobNames: splitList(jobNames),
+        workerIds: splitList(workerIds),
+      };
+    });
+  };
+
+  const survey = async (thorough: boolean): Promise<PoolSurvey> => {
+    const [registered, known, lists] = await Promise.all([
+      redis.smembers(keys.pools),
+      redis.smembers(keys.knownJobs),
+      scanLists(thorough),
+    ]);
+    const ofHeartbeats = await look(registered, new Set(registered));
+    const types = new Set([...jobTypes, ...known, ...lists.map(([type]) => type)]);
+    for (const { jobNames } of ofHeartbeats) for (const type of jobNames) types.add(type);
+    const names = new Set(lists.map(([, pool]) => pool));
+    const fields = await Promise.all([...types].map((type) => unlessWrongType(redis.hkeys(keys.lockInfo(type)), [])));
+    for (const pool of fields.flat()) names.add(pool);
+    for (const pool of registered) names.delete(pool);
+    const others = await look([...names], new Set());
+    return { pools: [...ofHeartbeats, ...others], types: [...types], lists };
+  };
+
+  /** Types of the lists and fields that a pool may have left, those of its own heartbeat included. */
+  const lengths = async (pool: string, types: readonly string[]) => {
+    const counts = await Promise.all(types.map((type) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0)));
+    return types.map((type, i) => ({ type, entries: counts[i] as number }));
+  };
+
+  return {
+    survey,
+
+    async find(thorough) {
+      const { pools, types } = await survey(thorough);
+      const suspects = pools
+        .filter(({ isAlive }) => !isAlive)
+        .map((state) => ({
+          pool: state.pool,
+          heartbeat: state.heartbeat,
+          types: [...new Set([...types, ...state.jobNames])],
+          evidence: evidenceOf(state),
+        }));
+      return { alive: pools.length - suspects.length, suspects, types };
+    },
+
+    async confirm(suspect) {
+      const [isMember, held] = await Promise.all([
+        redis.sismember(keys.pools, suspect.pool),
+        lengths(suspect.pool, suspect.types),
+      ]);
+      const [state] = await look([suspect.pool], new Set(isMember === 1 ? [suspect.pool] : []));
+      const { isAlive, heartbeat } = state as PoolState;
+      const hasMoved = heartbeat !== '' && heartbeat !== suspect.heartbeat;
+      return isAlive || hasMoved ? 'alive' : held;
+    },
+
+    async requeue({ pool, heartbeat }, type) {
+      const reply = await scripts.run<'alive' | [number, number]>(
+        'requeue',
+        [
+          keys.pools,
+          keys.heartbeat(pool),
+          keys.inProgress(type, pool),
+          keys.queue(type),
+          keys.lock(type),
+          keys.lockInfo(type),
+        ],
+        [pool, heartbeatAge, heartbeat, batch],
+      );
+      return reply === 'alive' ? reply : { moved: reply[0], left: reply[1] };
+    },
+
+    settle: ({ pool, heartbeat }, types) =>
+      scripts.run<Settled>(
+        'settle_pool',
+        [
+          keys.pools,
+          keys.heartbeat(pool),
+          ...types.flatMap((type) => [keys.inProgress(type, pool), keys.lockInfo(type)]),
+        ],
+        [pool, heartbeatAge, heartbeat],
+      ),
+
+    async recount(types) {
+      const registered = await redis.smembers(keys.pools);
+      const listed = new Map<string, string[]>();
+      for (const [type, pool] of [...lastRound.values(), ...round.values()]) {
+        listed.set(type, [...(listed.get(type) ?? []), pool]);
+      }
+      const drift: Drift[] = [];
+      const unreadable: string[] = [];
+      await Promise.all(
+        types.map(async (type) => {
+          try {
+            const found = await rebuild(type, [...registered, ...(listed.get(type) ?? [])]);
+            if (found !== undefined) drift.push(found);
+          } catch (error) {
+            if (!isFaultOfRecord(error as Error)) throw error;
+            unreadable.push(`${type}: ${(error as Error).message}`);
+          }
+        }),
+      );
+      return { drift, unreadable };
+    },
+  };
+
+  async function rebuild(type: string, known: readonly string[]): Promise<Drift | undefined> {
+    let pools = [...new Set(known)];
+    for (;;) {
+      const reply = await scripts.run<string[] | [string, string, number]>(
+        'rebuild_counters',
+        [keys.lock(type), keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
+        pools,
+      );
+      if (reply[0] === 'unknown') {
+        pools = [...new Set([...pools, ...(reply.slice(1) as string[])])];
+        continue;
+      }
+      const [lockBefore, lock, fields] = reply as [string, string, number];
+      return lockBefore === lock && fields === 0 ? undefined : { type, lockBefore, lock, fields };
+    }
+  }
+};
+
+/** Whether Redis says that a key is not what it should be, rather than that it can't answer. */
+const isFaultOfRecord = (error: Error) => /WRONGTYPE|not an integer|wrong kind of value/.test(error.message);
+
+/** A key of the wrong type tells nothing; it is reported when the counters are rebuilt. */
+const unlessWrongType = <T>(reply: Promise<T>, otherwise: T): Promise<T> =>
+  reply.catch((error: Error) => {
+    if (isFaultOfRecord(error)) return otherwise;
+    throw error;
+  });
+
+const splitList = (text: string | null | undefined): string[] =>
+  text ? text.split(',').filter((part) => part !== '') : [];
+
+const evidenceOf = ({ isRegistered, age, heartbeat }: PoolState): string => {
+  const beat =
+    heartbeat === ''
+      ? 'no heartbeat'
+      : age === undefined
+        ? 'a heartbeat that is no time'
+        : `a heartbeat ${Math.round(age / 1_000)} s old`;
+  return `${isRegistered ? 'registered' : 'not registered'}, ${beat}`;
+};

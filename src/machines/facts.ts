@@ -1,0 +1,54 @@
+/** The statuses that a job can have (source: Harbor `job.Status`). */
+export const statuses = ['Pending', 'Scheduled', 'Running', 'Success', 'Stopped', 'Error'] as const;
+export type Status = (typeof statuses)[number];
+
+const ranks: Readonly<Record<Status, number>> = {
+  Pending: 0,
+  Scheduled: 1,
+  Running: 2,
+  Success: 3,
+  Stopped: 3,
+  Error: 3,
+};
+
+export const isStatus = (text: string | undefined): text is Status => text !== undefined && Object.hasOwn(ranks, text);
+/** How far a status is along a job's life, 0 to 3. */
+export const rank = (status: Status): number => ranks[status];
+export const isFinal = (status: Status): boolean => ranks[status] === 3;
+
+/** The last state that the hook's receiver confirmed. Times in unix s. */
+export interface Ack {
+  readonly status: Status;
+  readonly revision: number;
+  readonly checkInAt: number;
+}
+
+/** A time as it stands in the stats, unix s; undefined where the field is missing, NaN where it is no integer. */
+export type StoredTime = number | undefined;
+
+/** What a verdict is reached from: a tracked job as Redis held it at one moment. Holds no parameter and no URL. */
+export interface Facts {
+  readonly id: string;
+  /** The clock of Redis at that moment, unix s. */
+  readonly readAt: number;
+  /** `unreadable`: the key is there and no hash. */
+  readonly stats: 'found' | 'nothing' | 'unreadable';
+  readonly statsId?: string | undefined;
+  readonly name?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly status?: string | undefined;
+  readonly updateTime?: StoredTime;
+  readonly checkInAt?: StoredTime;
+  readonly revision?: StoredTime;
+  readonly enqueueTime?: StoredTime;
+  readonly runAt?: StoredTime;
+  readonly ack?: Ack | 'unreadable' | undefined;
+  /** Whether there is a hook URL to tell; blanks are none (defect 36). */
+  readonly hasHook: boolean;
+}
+
+/** A job of a page: its facts, and the fingerprint by which a script knows whether they still stand. */
+export interface TrackedJob {
+  readonly facts: Facts;
+  readonly fingerprint: string;
+}

@@ -1,0 +1,189 @@
+import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
+import type { Facts, TrackedJob } from './facts.ts';
+import { type Judgement, judge, type Policy, type Reason, type Verdict } from './verdict.ts';
+
+/**
+ * How a job's walk ended. `done`: the act is in Redis. `queued`: the hook is on its way. `deferred`: too many hooks wait
+ * already; the next sweep finds the job. `planned`: it would have been done. `overtaken`: the job moved twice while it
+ * was judged. `abandoned`: the act failed for good.
+ */
+export type JobEnd = 'kept' | 'done' | 'queued' | 'deferred' | 'planned' | 'overtaken' | 'abandoned';
+
+/** What was decided on a job, why, from which facts, and what became of it. */
+export interface JobOutcome {
+  readonly id: string;
+  readonly verdict: Verdict;
+  readonly reason: Reason;
+  readonly rule: number;
+  readonly detail?: string | undefined;
+  readonly outcome: JobEnd;
+  readonly facts: Facts;
+  readonly error?: string;
+}
+
+export interface JobInput {
+  readonly job: TrackedJob;
+  readonly policy: Policy;
+  /** Judge and change nothing. */
+  readonly plan: boolean;
+}
+
+/** What Redis says to an act: that the job is not as it was judged, or that it is done (or on its way, or put off). */
+export type ActReply = 'done' | 'queued' | 'deferred' | 'overtaken';
+export interface ActInput {
+  readonly job: TrackedJob;
+  readonly judgement: Judgement;
+}
+
+export interface JobContext extends JobInput {
+  readonly judgement: Judgement | undefined;
+  readonly reloaded: boolean;
+  readonly end: JobEnd;
+  readonly error: string | undefined;
+}
+
+const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an act was not provided')));
+
+/**
+ * One scanned job.
+ *
+ * `tracking` takes the facts that came with the page; a job that was overtaken comes back here once, and its facts are
+ * read again in `loading`.
+ * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, and
+ * every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these invokes one
+ * act, which Redis does only if the job is as it was judged. Done, it ends in `settled`; overtaken for the first time,
+ * it goes back to `tracking`, for the second time it ends in `overtaken`; failed, it ends in `abandoned`.
+ */
+export const jobMachine = setup({
+  types: {
+    context: {} as JobContext,
+    input: {} as JobInput,
+    output: {} as JobOutcome,
+  },
+  actors: {
+    load: fromPromise<TrackedJob, { id: string }>(() => Promise.reject(new Error('load was not provided'))),
+    fail: act,
+    refire: act,
+    reset: act,
+    untrack: act,
+  },
+  guards: {
+    isTaken: ({ context }) => !context.reloaded,
+    isVerdict: ({ context }, params: { verdict: Verdict }) => context.judgement?.verdict === params.verdict,
+    isPlan: ({ context }) => context.plan,
+    isOvertaken: (_, params: { reply: ActReply }) => params.reply === 'overtaken',
+    isOvertakenAgain: ({ context }, params: { reply: ActReply }) => params.reply === 'overtaken' && context.reloaded,
+  },
+  actions: {
+    judge: assign({ judgement: ({ context }) => judge(context.job.facts, context.policy) }),
+    replaceFacts: assign({ job: (_, params: { job: TrackedJob }) => params.job }),
+    markReloaded: assign({ reloaded: true }),
+    end: assign({ end: (_, params: { end: JobEnd }) => params.end }),
+    keepError: assign({ error: (_, params: { error: unknown }) => messageOf(params.error) }),
+  },
+}).createMachine({
+  id: 'job',
+  // Field by field: a spread of the input costs more than the rest of this object.
+  context: ({ input }) => ({
+    job: input.job,
+    policy: input.policy,
+    plan: input.plan,
+    judgement: undefined,
+    reloaded: false,
+    end: 'kept',
+    error: undefined,
+  }),
+  output: ({ context }) => outcomeOf(context),
+  initial: 'tracking',
+  states: {
+    tracking: {
+      always: [{ guard: 'isTaken', target: 'compare' }, { target: 'loading' }],
+    },
+    loading: {
+      invoke: {
+        id: 'load',
+        src: 'load',
+        input: ({ context }) => ({ id: context.job.facts.id }),
+        onDone: {
+          target: 'compare',
+          actions: { type: 'replaceFacts', params: ({ event }) => ({ job: event.output }) },
+        },
+        onError: {
+          target: 'abandoned',
+          actions: { type: 'keepError', params: ({ event }) => ({ error: event.error }) },
+        },
+      },
+    },
+    compare: {
+      entry: 'judge',
+      always: [
+        { guard: { type: 'isVerdict', params: { verdict: 'kept' } }, target: 'kept' },
+        { guard: 'isPlan', target: 'planned' },
+        { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'fail' },
+        { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'refire' },
+        { guard: { type: 'isVerdict', params: { verdict: 'reset' } }, target: 'reset' },
+        { target: 'untrack' },
+      ],
+    },
+    fail: { invoke: acting('fail') },
+    refire: { invoke: acting('refire') },
+    reset: { invoke: acting('reset') },
+    untrack: { invoke: acting('untrack') },
+    kept: { type: 'final' },
+    planned: { type: 'final', entry: { type: 'end', params: { end: 'planned' } } },
+    settled: { type: 'final' },
+    overtaken: { type: 'final', entry: { type: 'end', params: { end: 'overtaken' } } },
+    abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
+  },
+});
+
+/** The four acts differ in what they do in Redis, and in nothing else. */
+function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
+  return {
+    id: 'act',
+    src,
+    input: ({ context }: { context: JobContext }): ActInput => ({
+      job: context.job,
+      judgement: context.judgement as Judgement,
+    }),
+    onDone: [
+      {
+        guard: {
+          type: 'isOvertakenAgain',
+          params: ({ event }: { event: DoneActorEvent<ActReply> }) => ({ reply: event.output }),
+        },
+        target: 'overtaken',
+      },
+      {
+        guard: {
+          type: 'isOvertaken',
+          params: ({ event }: { event: DoneActorEvent<ActReply> }) => ({ reply: event.output }),
+        },
+        target: 'tracking',
+        actions: 'markReloaded',
+      },
+      {
+        target: 'settled',
+        actions: { type: 'end', params: ({ event }: { event: DoneActorEvent<ActReply> }) => ({ end: event.output }) },
+      },
+    ],
+    onError: {
+      target: 'abandoned',
+      actions: { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+    },
+  } as const;
+}
+
+const outcomeOf = ({ job, judgement, end, error }: JobContext): JobOutcome => ({
+  id: job.facts.id,
+  verdict: judgement?.verdict ?? 'kept',
+  reason: judgement?.reason ?? 'ongoing',
+  rule: judgement?.rule ?? 0,
+  detail: judgement?.detail,
+  outcome: end,
+  facts: job.facts,
+  ...(error === undefined ? {} : { error }),
+});
+
+/** An error as text, without its stack. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

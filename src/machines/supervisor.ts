@@ -1,0 +1,673 @@
+import { assign, type ErrorActorEvent, emit, enqueueActions, fromPromise, setup, stopChild } from 'xstate';
+import type { TrackedJob } from './facts.ts';
+import { type JobOutcome, messageOf } from './job.ts';
+import { type LaneFreed, laneMachine } from './lane.ts';
+import { type PoolOutcome, poolMachine, type Suspect } from './pool.ts';
+import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
+import type { Policy } from './verdict.ts';
+
+/** A page of tracked jobs with their facts; after the last one the sweep drains. */
+export interface Page {
+  readonly jobs: readonly TrackedJob[];
+  readonly isLast: boolean;
+}
+
+/** What `examine` leaves: the jobs that have to act, and the count of those that had nothing to do. */
+export interface Examined {
+  readonly acting: readonly TrackedJob[];
+  readonly tally: Tally;
+}
+
+/** What `find` sees of one look at the pools. */
+export interface Found {
+  readonly alive: number;
+  readonly suspects: readonly Suspect[];
+  /** All job types that are known by now. */
+  readonly types: readonly string[];
+}
+
+/** A type whose counters did not agree with its in-progress lists, and were made to. */
+export interface Drift {
+  readonly type: string;
+  readonly lockBefore: string;
+  readonly lock: string;
+  readonly fields: number;
+}
+export interface Recounted {
+  readonly drift: readonly Drift[];
+  /** Types whose counters can't be read, with the reason. */
+  readonly unreadable: readonly string[];
+}
+
+export interface SweepRequest {
+  readonly number: number;
+  readonly plan: boolean;
+}
+export interface RescueRequest {
+  readonly number: number;
+  readonly plan: boolean;
+  /** In ms; undefined for the configured one. */
+  readonly grace: number | undefined;
+  /** Look through the names of all keys, however long that takes. */
+  readonly thorough: boolean;
+}
+
+export interface SweepResult {
+  readonly number: number;
+  readonly plan: boolean;
+  readonly tally: Tally;
+  readonly error?: string;
+}
+export interface RescueResult {
+  readonly number: number;
+  readonly plan: boolean;
+  readonly alive: number;
+  readonly suspects: number;
+  readonly pools: Readonly<Record<PoolOutcome['outcome'], number>>;
+  readonly entries: number;
+  readonly drift: readonly Drift[];
+  readonly unreadable: readonly string[];
+  readonly error?: string;
+}
+
+export interface SupervisorInput {
+  readonly policy: Policy;
+  /** How many jobs may act at once. */
+  readonly lanes: number;
+  /** How many dead pools are rescued at once. */
+  readonly poolSlots: number;
+  /** How long a suspected pool may prove that it lives, in ms. */
+  readonly poolGrace: number;
+}
+
+export type SupervisorEvent =
+  | { type: 'schedule' }
+  | { type: 'sweep.now'; request: SweepRequest }
+  | { type: 'rescue.now'; request: RescueRequest }
+  | { type: 'stop' }
+  | LaneFreed
+  | { type: 'xstate.done.actor.*'; actorId: string; output: PoolOutcome }
+  | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
+
+export type SupervisorEmitted =
+  | { type: 'sweep.started'; request: SweepRequest }
+  | { type: 'sweep.ended'; result: SweepResult }
+  | { type: 'rescue.started'; request: RescueRequest }
+  | { type: 'rescue.ended'; result: RescueResult }
+  | { type: 'job'; outcome: JobOutcome }
+  | { type: 'pool'; outcome: PoolOutcome }
+  | { type: 'fault'; where: string; error: string };
+
+/** A pass of rescue that waits for the pools it found. */
+interface Pass {
+  readonly result: RescueResult;
+  readonly waitsFor: readonly string[];
+  /** Whether it has looked at everything, so that only its pools are still missing. */
+  readonly isComplete: boolean;
+}
+
+interface SupervisorContext extends SupervisorInput {
+  readonly isScheduled: boolean;
+  readonly isStopping: boolean;
+  readonly isFirstSweep: boolean;
+  readonly isFirstRescue: boolean;
+  readonly sweepRequests: readonly SweepRequest[];
+  readonly sweep: SweepResult | undefined;
+  readonly sweepFailures: number;
+  readonly page: Page;
+  readonly acting: readonly TrackedJob[];
+  readonly idle: readonly string[];
+  readonly laneFaults: number;
+  readonly rescueRequests: readonly RescueRequest[];
+  readonly rescue: RescueRequest | undefined;
+  readonly rescueFailures: number;
+  readonly types: readonly string[];
+  readonly passes: readonly Pass[];
+  /** Suspects that wait for a free slot. */
+  readonly suspects: readonly { readonly suspect: Suspect; readonly plan: boolean; readonly grace: number }[];
+  /** Slot → pool that is being looked at. */
+  readonly slots: Readonly<Record<string, string>>;
+}
+
+/** Failures in a row of a page or of a look at the pools, after which the pass is given up. */
+const patience = 6;
+/** Lanes that may break, all told, before no more are put in their place: a lane breaks only by a fault of a chart. */
+const laneIntensity = 64;
+const noPage: Page = { jobs: [], isLast: false };
+const unprovided = (name: string) => () => Promise.reject(new Error(`${name} was not provided`));
+
+/** Number that the supervisor gives to passes that nobody asked for; those of callers are above 0. */
+export const scheduledPass = 0;
+
+/**
+ * The supervisor: three regions side by side.
+ *
+ * `sweep`: `resting` until it is scheduled or asked; `waiting` for its time (first after 5 min, then every hour, with
+ * jitter) or for `sweep.now`; `scanning` pages of tracked jobs: `reading` a page, `examining` it (jobs with nothing to
+ * do end there, each in its own actor's first tick), `dealing` those that act to free lanes, and only then the next
+ * page, so that memory stays flat; a page that can't be read is tried again after `pausing`; `draining` until every
+ * lane is idle again.
+ *
+ * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
+ * pool actor, a pool that is already looked at none; `recounting` the counters of all types; a look that fails is tried
+ * again after `pausing`. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
+ *
+ * `life`: `running` until `stop`, then `stopping`: no new page, no new pool; what is in hand finishes.
+ *
+ * Actions here never throw: what an effect needs to do outside is emitted.
+ */
+export const supervisorMachine = setup({
+  types: {
+    context: {} as SupervisorContext,
+    input: {} as SupervisorInput,
+    events: {} as SupervisorEvent,
+    emitted: {} as SupervisorEmitted,
+    children: {} as { [lane: `lane-${number}`]: 'lane'; [pool: `pool-${number}`]: 'pool' },
+  },
+  actors: {
+    lane: laneMachine,
+    pool: poolMachine,
+    readPage: fromPromise<Page, { isFirst: boolean }>(unprovided('readPage')),
+    examine: fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
+      unprovided('examine'),
+    ),
+    find: fromPromise<Found, { thorough: boolean }>(unprovided('find')),
+    recount: fromPromise<Recounted, { types: readonly string[] }>(unprovided('recount')),
+  },
+  delays: {
+    // The next three are provided by the reaper, which knows the intervals and the jitter.
+    sweepDelay: 3_600_000,
+    rescueDelay: 10_000,
+    sweepBackoff: ({ context }) => 250 * 2 ** context.sweepFailures,
+    rescueBackoff: ({ context }) => 250 * 2 ** context.rescueFailures,
+  },
+  guards: {
+    isScheduled: ({ context }) => context.isScheduled && !context.isStopping,
+    isStopping: ({ context }) => context.isStopping,
+    hasSweepRequest: ({ context }) => context.sweepRequests.length > 0 && !context.isStopping,
+    hasRescueRequest: ({ context }) => context.rescueRequests.length > 0 && !context.isStopping,
+    canDeal: ({ context }) => context.acting.length > 0 && context.idle.length > 0 && !context.isStopping,
+    isDealt: ({ context }) => context.acting.length === 0,
+    isLastPage: ({ context }) => context.acting.length === 0 && context.page.isLast,
+    areLanesIdle: ({ context }) => context.idle.length >= context.lanes,
+    mayReadAgain: ({ context }) => context.sweepFailures < patience,
+    mayLookAgain: ({ context }) => context.rescueFailures < patience,
+    isPlan: ({ context }) => context.rescue?.plan === true,
+    areSlotsFree: ({ context }) => Object.keys(context.slots).length === 0,
+    isLane: (_, params: { id: string }) => params.id.startsWith('lane-'),
+    isPool: (_, params: { id: string }) => params.id.startsWith('pool-'),
+  },
+  actions: {
+    spawnLanes: enqueueActions(({ enqueue, context }) => {
+      for (const id of context.idle) enqueue.spawnChild('lane', { id: id as `lane-${number}`, input: { id } });
+    }),
+    replaceLane: enqueueActions(({ enqueue, context }, params: { id: string; error: unknown }) => {
+      enqueue.stopChild(params.id);
+      enqueue.emit({ type: 'fault', where: params.id, error: messageOf(params.error) });
+      enqueue.assign({ laneFaults: context.laneFaults + 1 });
+      if (context.laneFaults < laneIntensity) {
+        enqueue.spawnChild('lane', { id: params.id as `lane-${number}`, input: { id: params.id } });
+        enqueue.assign({ idle: context.idle.includes(params.id) ? context.idle : [...context.idle, params.id] });
+      } else {
+        enqueue.assign({ lanes: context.lanes - 1, idle: context.idle.filter((id) => id !== params.id) });
+      }
+    }),
+    schedule: assign({ isScheduled: true }),
+    stop: assign({ isStopping: true, acting: [], suspects: [] }),
+
+    askForSweep: assign({
+      sweepRequests: ({ context }, params: { request: SweepRequest }) => [...context.sweepRequests, params.request],
+    }),
+    beginSweep: enqueueActions(({ enqueue, context }) => {
+      const [request = { number: scheduledPass, plan: false }, ...rest] = context.sweepRequests;
+      enqueue.assign({
+        sweepRequests: rest,
+        sweep: { ...request, tally: emptyTally },
+        sweepFailures: 0,
+        isFirstSweep: false,
+        page: noPage,
+        acting: [],
+      });
+      enqueue.emit({ type: 'sweep.started', request });
+    }),
+    keepPage: assign({ page: (_, params: { page: Page }) => params.page, sweepFailures: 0 }),
+    keepExamined: assign({
+      acting: ({ context }, params: { examined: Examined }) => (context.isStopping ? [] : params.examined.acting),
+      sweep: ({ context }, params: { examined: Examined }) => withTally(context.sweep, params.examined.tally),
+    }),
+    deal: enqueueActions(({ enqueue, context }) => {
+      const count = Math.min(context.idle.length, context.acting.length);
+      for (let i = 0; i < count; i++) {
+        const job = context.acting[i] as TrackedJob;
+        enqueue.sendTo(context.idle[i] as `lane-${number}`, {
+          type: 'take',
+          input: { job, policy: context.policy, plan: false },
+        });
+      }
+      enqueue.assign({ idle: context.idle.slice(count), acting: context.acting.slice(count) });
+    }),
+    takeBackLane: enqueueActions(({ enqueue, context }, params: { lane: string; outcome: JobOutcome }) => {
+      enqueue.assign({
+        idle: [...context.idle, params.lane],
+        sweep: withTally(context.sweep, tallyOf(params.outcome)),
+      });
+      enqueue.emit({ type: 'job', outcome: params.outcome });
+    }),
+    countSweepFailure: assign({ sweepFailures: ({ context }) => context.sweepFailures + 1 }),
+    spoilSweep: assign({
+      sweep: ({ context }, params: { error: unknown }) =>
+        context.sweep === undefined ? undefined : { ...context.sweep, error: messageOf(params.error) },
+    }),
+    endSweep: enqueueActions(({ enqueue, context }) => {
+      if (context.sweep !== undefined) {
+        const cutShort = context.isStopping && !(context.page.isLast && context.sweep.error === undefined);
+        enqueue.emit({
+          type: 'sweep.ended',
+          result: cutShort ? { error: 'stopped before its end', ...context.sweep } : context.sweep,
+        });
+      }
+      enqueue.assign({ sweep: undefined, page: noPage, acting: [] });
+    }),
+    refuseSweeps: enqueueActions(({ enqueue, context }) => {
+      for (const request of context.sweepRequests) {
+        enqueue.emit({
+          type: 'sweep.ended',
+          result: { ...request, tally: emptyTally, error: 'the reaper is stopped' },
+        });
+      }
+      enqueue.assign({ sweepRequests: [] });
+    }),
+
+    askForRescue: assign({
+      rescueRequests: ({ context }, params: { request: RescueRequest }) => [...context.rescueRequests, params.request],
+    }),
+    beginRescue: enqueueActions(({ enqueue, context }) => {
+      const [
+        request = { number: scheduledPass, plan: false, grace: undefined, thorough: context.isFirstRescue },
+        ...rest
+      ] = context.rescueRequests;
+      enqueue.assign({
+        rescueRequests: rest,
+        rescue: request,
+        rescueFailures: 0,
+        isFirstRescue: false,
+        passes: [...context.passes, { result: emptyRescue(request), waitsFor: [], isComplete: false }],
+      });
+      enqueue.emit({ type: 'rescue.started', request });
+    }),
+    keepFound: assign(({ context }, params: { found: Found }) => {
+      const request = context.rescue as RescueRequest;
+      const grace = request.grace ?? context.poolGrace;
+      const inHand = new Set([...Object.values(context.slots), ...context.suspects.map((s) => s.suspect.pool)]);
+      const fresh = params.found.suspects.filter(({ pool }) => !inHand.has(pool));
+      return {
+        rescueFailures: 0,
+        types: params.found.types,
+        suspects: [...context.suspects, ...fresh.map((suspect) => ({ suspect, plan: request.plan, grace }))],
+        passes: updateOpen(context.passes, (pass) => ({
+          ...pass,
+          result: { ...pass.result, alive: params.found.alive, suspects: params.found.suspects.length },
+          waitsFor: params.found.suspects.map(({ pool }) => pool),
+        })),
+      };
+    }),
+    // Who asks for no grace means the pools already in hand too.
+    hurryPools: enqueueActions(({ enqueue, context }) => {
+      if (context.rescue?.grace !== 0) return;
+      for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as `pool-${number}`, { type: 'hurry' });
+    }),
+    spawnPools: enqueueActions(({ enqueue, context }) => {
+      const free = slotsOf(context.poolSlots).filter((slot) => !(slot in context.slots));
+      const next = context.suspects.slice(0, free.length);
+      if (next.length === 0) return;
+      const slots = { ...context.slots };
+      for (const [i, input] of next.entries()) {
+        const id = free[i] as `pool-${number}`;
+        slots[id] = input.suspect.pool;
+        enqueue.spawnChild('pool', { id, input });
+      }
+      enqueue.assign({ slots, suspects: context.suspects.slice(next.length) });
+    }),
+    stopPools: enqueueActions(({ enqueue, context }) => {
+      for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as `pool-${number}`, { type: 'stop' });
+    }),
+    freeSlot: enqueueActions(
+      ({ enqueue, context }, params: { slot: string; outcome: PoolOutcome | undefined; error?: unknown }) => {
+        enqueue(stopChild(params.slot));
+        const pool = context.slots[params.slot] as string;
+        const outcome = params.outcome ?? brokenPool(pool, params.error);
+        const { [params.slot]: _, ...slots } = context.slots;
+        enqueue.assign({
+          slots,
+          passes: context.passes.map((pass) => (pass.waitsFor.includes(pool) ? withPool(pass, outcome) : pass)),
+        });
+        enqueue.emit({ type: 'pool', outcome });
+      },
+    ),
+    keepRecounted: assign({
+      passes: ({ context }, params: { recounted: Recounted }) =>
+        updateOpen(context.passes, (pass) => ({ ...pass, result: { ...pass.result, ...params.recounted } })),
+    }),
+    countRescueFailure: assign({ rescueFailures: ({ context }) => context.rescueFailures + 1 }),
+    spoilRescue: assign({
+      passes: ({ context }, params: { error: unknown }) =>
+        updateOpen(context.passes, (pass) => ({
+          ...pass,
+          result: { ...pass.result, error: messageOf(params.error) },
+        })),
+    }),
+    completeRescue: assign({
+      rescue: undefined,
+      passes: ({ context }) => updateOpen(context.passes, (pass) => ({ ...pass, isComplete: true })),
+    }),
+    endPasses: enqueueActions(({ enqueue, context }) => {
+      const isOver = (pass: Pass) => pass.isComplete && pass.waitsFor.length === 0;
+      for (const pass of context.passes.filter(isOver)) enqueue.emit({ type: 'rescue.ended', result: pass.result });
+      enqueue.assign({ passes: context.passes.filter((pass) => !isOver(pass)) });
+    }),
+    refuseRescues: enqueueActions(({ enqueue, context }) => {
+      const error = 'the reaper is stopped';
+      for (const request of context.rescueRequests) {
+        enqueue.emit({ type: 'rescue.ended', result: { ...emptyRescue(request), error } });
+      }
+      for (const pass of context.passes) enqueue.emit({ type: 'rescue.ended', result: { error, ...pass.result } });
+      enqueue.assign({ rescueRequests: [], passes: [] });
+    }),
+    report: emit((_, params: { where: string; error: unknown }) => ({
+      type: 'fault' as const,
+      where: params.where,
+      error: messageOf(params.error),
+    })),
+  },
+}).createMachine({
+  id: 'supervisor',
+  type: 'parallel',
+  context: ({ input }) => ({
+    ...input,
+    isScheduled: false,
+    isStopping: false,
+    isFirstSweep: true,
+    isFirstRescue: true,
+    sweepRequests: [],
+    sweep: undefined,
+    sweepFailures: 0,
+    page: noPage,
+    acting: [],
+    idle: Array.from({ length: input.lanes }, (_, i) => `lane-${i}`),
+    laneFaults: 0,
+    rescueRequests: [],
+    rescue: undefined,
+    rescueFailures: 0,
+    types: [],
+    passes: [],
+    suspects: [],
+    slots: {},
+  }),
+  entry: 'spawnLanes',
+  on: {
+    schedule: { actions: 'schedule' },
+    'sweep.now': { actions: { type: 'askForSweep', params: ({ event }) => ({ request: event.request }) } },
+    'rescue.now': { actions: { type: 'askForRescue', params: ({ event }) => ({ request: event.request }) } },
+    'lane.freed': {
+      actions: { type: 'takeBackLane', params: ({ event }) => ({ lane: event.lane, outcome: event.outcome }) },
+    },
+    'xstate.done.actor.*': {
+      guard: { type: 'isPool', params: ({ event }) => ({ id: event.actorId }) },
+      actions: [
+        { type: 'freeSlot', params: ({ event }) => ({ slot: event.actorId, outcome: event.output }) },
+        'spawnPools',
+        'endPasses',
+      ],
+    },
+    'xstate.error.actor.*': [
+      {
+        guard: { type: 'isLane', params: ({ event }) => ({ id: event.actorId }) },
+        actions: { type: 'replaceLane', params: ({ event }) => ({ id: event.actorId, error: event.error }) },
+      },
+      {
+        guard: { type: 'isPool', params: ({ event }) => ({ id: event.actorId }) },
+        actions: [
+          {
+            type: 'freeSlot',
+            params: ({ event }) => ({ slot: event.actorId, outcome: undefined, error: event.error }),
+          },
+          'spawnPools',
+          'endPasses',
+        ],
+      },
+    ],
+  },
+  states: {
+    sweep: {
+      initial: 'resting',
+      states: {
+        resting: {
+          always: [
+            { guard: 'isStopping', target: 'stopped' },
+            { guard: 'hasSweepRequest', target: 'scanning' },
+            { guard: 'isScheduled', target: 'waiting' },
+          ],
+        },
+        waiting: {
+          always: [
+            { guard: 'isStopping', target: 'stopped' },
+            { guard: 'hasSweepRequest', target: 'scanning' },
+          ],
+          after: { sweepDelay: 'scanning' },
+        },
+        scanning: {
+          entry: 'beginSweep',
+          initial: 'reading',
+          always: { guard: 'isStopping', target: 'draining' },
+          states: {
+            reading: {
+              invoke: {
+                id: 'readPage',
+                src: 'readPage',
+                input: ({ context }) => ({ isFirst: context.page === noPage }),
+                onDone: {
+                  target: 'examining',
+                  actions: { type: 'keepPage', params: ({ event }) => ({ page: event.output }) },
+                },
+                onError: [
+                  {
+                    guard: 'mayReadAgain',
+                    target: 'pausing',
+                    actions: [
+                      'countSweepFailure',
+                      { type: 'report', params: ({ event }) => ({ where: 'reading a page', error: event.error }) },
+                    ],
+                  },
+                  {
+                    target: '#supervisor.sweep.draining',
+                    actions: { type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) },
+                  },
+                ],
+              },
+            },
+            pausing: { after: { sweepBackoff: 'reading' } },
+            examining: {
+              invoke: {
+                id: 'examine',
+                src: 'examine',
+                input: ({ context }) => ({
+                  jobs: context.page.jobs,
+                  policy: context.policy,
+                  plan: context.sweep?.plan === true,
+                }),
+                onDone: {
+                  target: 'dealing',
+                  actions: { type: 'keepExamined', params: ({ event }) => ({ examined: event.output }) },
+                },
+                onError: {
+                  target: '#supervisor.sweep.draining',
+                  actions: { type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) },
+                },
+              },
+            },
+            dealing: {
+              always: [
+                { guard: 'canDeal', actions: 'deal' },
+                { guard: 'isLastPage', target: '#supervisor.sweep.draining' },
+                { guard: 'isDealt', target: 'reading' },
+              ],
+            },
+          },
+        },
+        draining: {
+          always: { guard: 'areLanesIdle', target: 'resting', actions: 'endSweep' },
+        },
+        stopped: { type: 'final', entry: 'refuseSweeps' },
+      },
+    },
+    rescue: {
+      initial: 'resting',
+      states: {
+        resting: {
+          always: [
+            { guard: 'isStopping', target: 'releasing' },
+            { guard: 'hasRescueRequest', target: 'finding' },
+            { guard: 'isScheduled', target: 'waiting' },
+          ],
+        },
+        waiting: {
+          always: [
+            { guard: 'isStopping', target: 'releasing' },
+            { guard: 'hasRescueRequest', target: 'finding' },
+          ],
+          after: { rescueDelay: { target: 'finding' } },
+        },
+        finding: {
+          entry: 'beginRescue',
+          initial: 'looking',
+          always: { guard: 'isStopping', target: 'releasing' },
+          states: {
+            looking: {
+              invoke: {
+                id: 'find',
+                src: 'find',
+                input: ({ context }) => ({ thorough: context.rescue?.thorough === true }),
+                onDone: [
+                  {
+                    guard: 'isPlan',
+                    target: '#supervisor.rescue.resting',
+                    actions: [
+                      { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
+                      'spawnPools',
+                      'completeRescue',
+                      'endPasses',
+                    ],
+                  },
+                  {
+                    target: '#supervisor.rescue.recounting',
+                    actions: [
+                      { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
+                      'hurryPools',
+                      'spawnPools',
+                    ],
+                  },
+                ],
+                onError: [
+                  {
+                    guard: 'mayLookAgain',
+                    target: 'pausing',
+                    actions: [
+                      'countRescueFailure',
+                      {
+                        type: 'report',
+                        params: ({ event }) => ({ where: 'looking for dead pools', error: event.error }),
+                      },
+                    ],
+                  },
+                  {
+                    target: '#supervisor.rescue.resting',
+                    actions: [
+                      { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
+                      'completeRescue',
+                      'endPasses',
+                    ],
+                  },
+                ],
+              },
+            },
+            pausing: { after: { rescueBackoff: 'looking' } },
+          },
+        },
+        recounting: {
+          invoke: {
+            id: 'recount',
+            src: 'recount',
+            input: ({ context }) => ({ types: context.types }),
+            onDone: {
+              target: 'resting',
+              actions: [
+                { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
+                'completeRescue',
+                'endPasses',
+              ],
+            },
+            onError: {
+              target: 'resting',
+              actions: [
+                { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
+                'completeRescue',
+                'endPasses',
+              ],
+            },
+          },
+        },
+        releasing: {
+          entry: 'stopPools',
+          always: { guard: 'areSlotsFree', target: 'stopped' },
+        },
+        stopped: { type: 'final', entry: 'refuseRescues' },
+      },
+    },
+    life: {
+      initial: 'running',
+      states: {
+        running: { on: { stop: { target: 'stopping', actions: 'stop' } } },
+        stopping: { type: 'final' },
+      },
+    },
+  },
+});
+
+const withTally = (sweep: SweepResult | undefined, tally: Tally): SweepResult | undefined =>
+  sweep === undefined ? undefined : { ...sweep, tally: addTally(sweep.tally, tally) };
+
+const slotsOf = (count: number) => Array.from({ length: count }, (_, i) => `pool-${i}`);
+
+const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
+  number,
+  plan,
+  alive: 0,
+  suspects: 0,
+  pools: { rescued: 0, alive: 0, planned: 0, abandoned: 0 },
+  entries: 0,
+  drift: [],
+  unreadable: [],
+});
+
+/** Only the pass that was begun last is not complete. */
+const updateOpen = (passes: readonly Pass[], update: (pass: Pass) => Pass): readonly Pass[] =>
+  passes.map((pass) => (pass.isComplete ? pass : update(pass)));
+
+const withPool = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome): Pass => ({
+  ...pass,
+  waitsFor: waitsFor.filter((pool) => pool !== outcome.pool),
+  result: {
+    ...result,
+    pools: { ...result.pools, [outcome.outcome]: result.pools[outcome.outcome] + 1 },
+    entries: result.entries + outcome.entries,
+  },
+});
+
+const brokenPool = (pool: string, error: unknown): PoolOutcome => ({
+  pool,
+  outcome: 'abandoned',
+  evidence: 'its actor broke',
+  moved: {},
+  entries: 0,
+  error: messageOf(error),
+});

@@ -1,0 +1,177 @@
+import { type Ack, type Facts, isFinal, isStatus, rank, type Status, type StoredTime } from './facts.ts';
+
+/** What is to be done with a tracked job. `kept` is the only one that changes nothing. */
+export type Verdict = 'untrack' | 'kept' | 'reset' | 'fail' | 'refire';
+export type Reason =
+  | 'lost'
+  | 'malformed'
+  | 'behind'
+  | 'hung'
+  | 'settled'
+  | 'ongoing'
+  | 'nobody to tell'
+  | 'young'
+  | 'not acknowledged';
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly reason: Reason;
+  /** Which of the six rules decided. */
+  readonly rule: number;
+  /** What a person needs to know beside the reason. */
+  readonly detail?: string;
+  /** For `reset`: the confirmed state that the job is brought up to. */
+  readonly target?: { readonly status: Status; readonly revision?: number };
+}
+
+export interface Policy {
+  /** How long a job of a type may show no sign of life, in s. */
+  hungAfter(type: string | undefined): number;
+  /** How long after an update its own hook may still be under way, in s. */
+  readonly refireGrace: number;
+}
+
+export interface Rule {
+  readonly number: number;
+  /** The question that the rule asks. */
+  readonly question: string;
+  decide(facts: Facts, policy: Policy): Judgement | undefined;
+}
+
+/** The rules in their order: the first that answers decides (part 4 of the design; upstream's order is another). */
+export const rules: readonly Rule[] = [
+  {
+    number: 1,
+    question: 'Are there stats?',
+    decide: (facts) =>
+      facts.stats === 'nothing' ? { verdict: 'untrack', reason: 'lost', rule: 1, detail: 'no stats' } : undefined,
+  },
+  {
+    number: 2,
+    question: 'Can the stats be judged?',
+    decide: (facts) => {
+      const fault = faultOf(facts);
+      return fault === undefined ? undefined : { verdict: 'kept', reason: 'malformed', rule: 2, detail: fault };
+    },
+  },
+  {
+    number: 3,
+    question: 'Has the receiver confirmed more than the stats say?',
+    decide: (facts) => {
+      const ack = ackOf(facts);
+      if (ack === undefined) return undefined;
+      const revision = facts.revision ?? 0;
+      const newer = ack.revision > revision;
+      if (!newer && !(ack.revision === revision && rank(ack.status) > rank(statusOf(facts)))) return undefined;
+      return {
+        verdict: 'reset',
+        reason: 'behind',
+        rule: 3,
+        detail: `${ack.status} was confirmed`,
+        target: newer ? { status: ack.status, revision: ack.revision } : { status: ack.status },
+      };
+    },
+  },
+  {
+    number: 4,
+    question: 'Is it without a sign of life for longer than its limit?',
+    decide: (facts, policy) => {
+      if (isFinal(statusOf(facts)) || facts.kind === 'Periodic') return undefined;
+      const silence = facts.readAt - lastSignOfLife(facts);
+      const limit = policy.hungAfter(facts.name);
+      return silence > limit
+        ? { verdict: 'fail', reason: 'hung', rule: 4, detail: `silent for ${silence} s, limit ${limit} s` }
+        : undefined;
+    },
+  },
+  {
+    number: 5,
+    question: 'Has the receiver confirmed just this state?',
+    decide: (facts) => {
+      if (compare(facts) !== 0) return undefined;
+      return isFinal(statusOf(facts))
+        ? { verdict: 'untrack', reason: 'settled', rule: 5 }
+        : { verdict: 'kept', reason: 'ongoing', rule: 5 };
+    },
+  },
+  {
+    number: 6,
+    question: 'Is there a receiver that has to be told?',
+    decide: (facts, policy) => {
+      if (!facts.hasHook) {
+        return isFinal(statusOf(facts))
+          ? { verdict: 'untrack', reason: 'nobody to tell', rule: 6, detail: 'no hook URL' }
+          : { verdict: 'kept', reason: 'ongoing', rule: 6, detail: 'no hook URL' };
+      }
+      return facts.readAt - (facts.updateTime ?? 0) < policy.refireGrace
+        ? { verdict: 'kept', reason: 'young', rule: 6, detail: 'its own hook may be under way' }
+        : { verdict: 'refire', reason: 'not acknowledged', rule: 6 };
+    },
+  },
+];
+
+/** Decides on a job. Pure: the clock is in the facts. */
+export const judge = (facts: Facts, policy: Policy): Judgement => {
+  for (const rule of rules) {
+    const judgement = rule.decide(facts, policy);
+    if (judgement !== undefined) return judgement;
+  }
+  // Rule 6 always answers; a list of rules that does not is a programming error.
+  throw new Error('no rule decided');
+};
+
+/** Each rule that was asked, in order, the last one being the one that decided. */
+export const explain = (facts: Facts, policy: Policy): { rule: Rule; judgement: Judgement | undefined }[] => {
+  const asked: { rule: Rule; judgement: Judgement | undefined }[] = [];
+  for (const rule of rules) {
+    const judgement = rule.decide(facts, policy);
+    asked.push({ rule, judgement });
+    if (judgement !== undefined) break;
+  }
+  return asked;
+};
+
+/** The latest of the times that say that somebody was busy with the job, unix s. A run_at ahead counts (defect 24). */
+export const lastSignOfLife = (facts: Facts): number =>
+  Math.max(facts.updateTime ?? 0, facts.checkInAt ?? 0, facts.revision ?? 0, facts.enqueueTime ?? 0, facts.runAt ?? 0);
+
+/**
+ * Whether the receiver has confirmed the state of the stats: 0 if so (or more), 1 if it has not. Upstream's comparison
+ * (Harbor `StatsInfo` compare), save that a check-in only behind the ACK counts as confirmed (defect 22). That the
+ * stats are not behind is rule 3's.
+ */
+const compare = (facts: Facts): 0 | 1 => {
+  const ack = ackOf(facts);
+  if (ack === undefined || ack.revision < (facts.revision ?? 0)) return 1;
+  if (ack.revision === (facts.revision ?? 0)) {
+    const behind = rank(statusOf(facts)) - rank(ack.status);
+    if (behind > 0) return 1;
+    if (behind === 0 && (facts.checkInAt ?? 0) > ack.checkInAt) return 1;
+  }
+  return 0;
+};
+
+/** Whether what the facts say has been confirmed already, so that a hook would tell the receiver nothing new. */
+export const isAcknowledged = (facts: Facts): boolean => compare(facts) === 0;
+
+const ackOf = (facts: Facts): Ack | undefined => (facts.ack === 'unreadable' ? undefined : facts.ack);
+/** Rule 2 has seen to it that the status is known. */
+const statusOf = (facts: Facts): Status => facts.status as Status;
+
+const times = ['updateTime', 'checkInAt', 'revision', 'enqueueTime', 'runAt'] as const;
+
+const faultOf = (facts: Facts): string | undefined => {
+  if (facts.stats === 'unreadable') return 'the stats are no hash';
+  // What is no UTF-8 can't be written back as the same bytes.
+  if (facts.id.includes('\uFFFD')) return 'the id is no UTF-8';
+  if (!isStatus(facts.status)) return facts.status === undefined ? 'no status' : 'unknown status';
+  if (facts.statsId && facts.statsId !== facts.id) return 'the id is that of another job';
+  let known = false;
+  for (const time of times) {
+    const value: StoredTime = facts[time];
+    if (value === undefined) continue;
+    if (Number.isNaN(value)) return `${time} is no integer`;
+    known = true;
+  }
+  return known || isFinal(facts.status) ? undefined : 'none of its times is known';
+};

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import type { Clock } from './io/clock.ts';
+import type { RedisSource } from './io/connection.ts';
+import type { Logger } from './io/log.ts';
+
+const ms = (most = 2_147_483_647) => z.number().int().min(0).max(most);
+const seconds = () => z.number().int().min(0);
+const count = (most: number) => z.number().int().min(1).max(most);
+/** A value whose shape is checked by whether it has these methods. */
+const having = <T>(what: string, ...methods: string[]) =>
+  z.custom<T>((value) => methods.every((name) => typeof (value as Record<string, unknown>)?.[name] === 'function'), {
+    error: `must be ${what} (with ${methods.join(', ')})`,
+  });
+
+/** What `createReaper` takes. Keys end in the unit of a duration: `Ms` or `S`; a key that is not known is an error. */
+const schema = z.strictObject({
+  /** A URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client. */
+  redis: z.custom<RedisSource>(
+    (value) => (typeof value === 'string' ? value !== '' : typeof value === 'object' && value !== null),
+    {
+      error: 'must be a Redis URL, options of ioredis or a live ioredis client',
+    },
+  ),
+  /** Namespace of the queues, taken as it is; Harbor's has braces: `{harbor_job_service_namespace}`. */
+  namespace: z.string().refine((text) => text.trim() !== '', { error: 'must not be empty' }),
+  /** Job types to look at beside those that are found in Redis. */
+  jobTypes: z.array(z.string().min(1)).default([]),
+  /** How long a job may show no sign of life before it is failed, in s. */
+  hungAfterS: seconds().default(86_400),
+  /** The same by job type, in s. */
+  hungAfterByTypeS: z.record(z.string(), seconds()).default({}),
+  /** How long after an update of a job its own hook may still be under way, in s. */
+  refireGraceS: seconds().default(60),
+  sweep: z
+    .strictObject({
+      /** First sweep after the start, in ms. */
+      firstAfterMs: ms().default(300_000),
+      /** From the end of a sweep to the next, in ms. */
+      intervalMs: ms().default(3_600_000),
+      /** Share of the interval by which it varies at random, so that hosts don't sweep in step. */
+      jitter: z.number().min(0).max(1).default(0.05),
+      /** Jobs that act at once. */
+      lanes: count(1_024).default(32),
+      /** Jobs that are read at once. */
+      pageSize: count(5_000).default(500),
+    })
+    .prefault({}),
+  rescue: z
+    .strictObject({
+      /** First look for dead pools after the start, in ms. */
+      firstAfterMs: ms().default(5_000),
+      /** From one look to the next, in ms. */
+      intervalMs: ms().default(10_000),
+      /** How long a suspected pool may prove that it lives, in ms: three heartbeats. */
+      graceMs: ms().default(15_000),
+      /** Age below which a heartbeat is alive by Redis TIME, in ms. */
+      heartbeatAgeMs: ms().default(10_000),
+      /** Entries that one step puts back at the most. */
+      batch: count(5_000).default(500),
+      /** Dead pools that are rescued at once. */
+      atOnce: count(256).default(16),
+    })
+    .prefault({}),
+  hooks: z
+    .strictObject({
+      /** Hooks in flight at once. */
+      concurrency: count(1_024).default(16),
+      /** Hooks that may wait; what comes beyond is found by the next sweep. */
+      waiting: z.number().int().min(0).max(1_000_000).default(1_000),
+      /** Time-out to the header of a receiver's answer, in ms. */
+      headerTimeoutMs: ms().min(1).default(10_000),
+      /** Time-out of a hook in all, in ms. */
+      totalTimeoutMs: ms().min(1).default(30_000),
+      /** For how long a failed hook is tried again, in ms. */
+      retryForMs: ms().default(300_000),
+    })
+    .prefault({}),
+  /** Where time comes from, in ms; only tests need another one. */
+  clock: having<Clock>('a clock', 'now', 'setTimeout', 'clearTimeout').optional(),
+  /** Random numbers from 0 up to 1; only tests need another source. */
+  random: z.custom<() => number>((value) => typeof value === 'function', { error: 'must be a function' }).optional(),
+  /** A pino logger; without one the reaper logs JSON lines to stderr, with `false` nothing. */
+  logger: z.union([z.literal(false), having<Logger>('a pino logger', 'info', 'warn', 'error', 'debug')]).optional(),
+});
+
+export type ReaperOptions = z.input<typeof schema>;
+export type ReaperSettings = z.output<typeof schema>;
+
+/** Options that can't be used: the message names each key, what is wrong with it and what it should be. */
+export class OptionsError extends TypeError {
+  override name = 'OptionsError';
+}
+
+/** @throws OptionsError */
+export const readOptions = (options: ReaperOptions): ReaperSettings => {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`);
+  throw new OptionsError(`createReaper: ${faults.join('; ')}`);
+};

@@ -1,0 +1,354 @@
+import { createActor } from 'xstate';
+import { createExamine } from './actors/examine.ts';
+import { createJobActors } from './actors/jobActors.ts';
+import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
+import { createReadPage } from './actors/readPage.ts';
+import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
+import { createExplain, type Explanation } from './explanation.ts';
+import { systemClock, within } from './io/clock.ts';
+import { connect } from './io/connection.ts';
+import { createHooks, type HookOutcome } from './io/hooks.ts';
+import { createJobActs } from './io/jobActs.ts';
+import { keysOf } from './io/keys.ts';
+import { createLogger } from './io/log.ts';
+import { createPools } from './io/pools.ts';
+import { createPoster } from './io/post.ts';
+import { createScripts } from './io/scripts.ts';
+import { createTrackedJobs } from './io/trackedJobs.ts';
+import { createLifecycle, type Lifecycle } from './lifecycle.ts';
+import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
+import { laneMachine } from './machines/lane.ts';
+import { poolMachine } from './machines/pool.ts';
+import { type RescueResult, type SweepResult, supervisorMachine } from './machines/supervisor.ts';
+import type { Policy } from './machines/verdict.ts';
+import { type ReaperOptions, readOptions } from './options.ts';
+import { createStatus, type ReaperStatus } from './status.ts';
+import { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';
+
+/** Whether the passes come when they should. */
+export interface Health {
+  /** False while a pass that is scheduled has not ended for more than twice its interval. */
+  readonly ok: boolean;
+  readonly detail: string;
+  /** The end of the last pass that got to it, in ms of the clock. */
+  readonly lastSweepAt: number | undefined;
+  readonly lastRescueAt: number | undefined;
+}
+
+export interface Reaper {
+  /** Sweeps and rescues from now on, at their intervals. */
+  start(): void;
+  /**
+   * Finishes what is in hand, or gives it up after `timeout` ms (30,000), and closes what it has opened; a client of the
+   * caller's stays open. Nothing keeps the process from ending afterwards.
+   */
+  stop(options?: { readonly timeout?: number }): Promise<void>;
+  /**
+   * One sweep over all tracked jobs, now. Resolves once every act and every hook's first attempt has ended. With `plan`
+   * it judges and changes nothing.
+   * @throws PassError when it did not get to its end.
+   */
+  sweep(options?: { readonly plan?: boolean }): Promise<SweepSummary>;
+  /**
+   * One look for dead pools, now, through the names of all keys. Resolves once every suspected pool is rescued or
+   * cleared. With `plan` it changes nothing; `grace` in ms overrides the configured one.
+   * @throws PassError when it did not get to its end.
+   */
+  rescue(options?: { readonly plan?: boolean; readonly grace?: number }): Promise<RescueSummary>;
+  /** The namespace as it stands. Changes nothing. */
+  status(): Promise<ReaperStatus>;
+  /** Why a job is treated as it is, tracked or not, and where it is queued or held. Changes nothing. */
+  explain(id: string): Promise<Explanation>;
+  /** For worker hosts that speak this data model. */
+  readonly lifecycle: Lifecycle;
+  health(): Health;
+  on<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
+  off<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
+}
+
+/**
+ * Puts a reaper together. It opens no connection and sets no timer before it is asked to do something.
+ *
+ * @example
+ * const reaper = createReaper({ redis: 'redis://127.0.0.1:6379/2', namespace: '{harbor_job_service_namespace}' });
+ * reaper.on('job', ({ id, verdict, reason }) => console.log(id, verdict, reason));
+ * reaper.start();
+ * // …
+ * await reaper.stop({ timeout: 10_000 });
+ *
+ * @throws OptionsError naming each option that can't be used.
+ */
+export const createReaper = (options: ReaperOptions): Reaper => {
+  const settings = readOptions(options);
+  const { namespace, sweep: sweepSettings, rescue: rescueSettings, hooks: hookSettings } = settings;
+  const clock = settings.clock ?? systemClock;
+  const random = settings.random ?? Math.random;
+  const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
+
+  const events = createEmitter((name, error) =>
+    log.warn({ event: name, error: messageOf(error) }, 'a listener failed'),
+  );
+  const fault = (where: string, error: string) => {
+    log.error({ where, error }, 'something failed; it is tried again');
+    events.emit('error', { where, error });
+  };
+
+  let redisFault = '';
+  const connection = connect(settings.redis, (error) => {
+    // ioredis says the same at every try to reconnect.
+    if (error.message !== redisFault) fault('the connection to Redis', error.message);
+    redisFault = error.message;
+  });
+  const keys = keysOf(namespace);
+  const scripts = createScripts(connection.redis);
+  const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: sweepSettings.pageSize, random });
+  const pools = createPools({
+    connection,
+    keys,
+    scripts,
+    jobTypes: settings.jobTypes,
+    heartbeatAge: rescueSettings.heartbeatAgeMs,
+    batch: rescueSettings.batch,
+  });
+  const policy: Policy = {
+    hungAfter: (type) => (type === undefined ? undefined : settings.hungAfterByTypeS[type]) ?? settings.hungAfterS,
+    refireGrace: settings.refireGraceS,
+  };
+
+  let firstAttempts: HookCounts = { delivered: 0, failed: 0, givenUp: 0, skipped: 0 };
+  const onHook = (outcome: HookOutcome) => {
+    if (outcome.attempt <= 1) firstAttempts = countHook(firstAttempts, outcome);
+    const level = outcome.outcome === 'failed' || outcome.outcome === 'given up' ? 'warn' : 'debug';
+    log[level]({ hook: outcome }, 'hook');
+    events.emit('hook', outcome);
+  };
+  const hooks = createHooks({
+    connection,
+    keys,
+    scripts,
+    poster: createPoster({ headerTimeout: hookSettings.headerTimeoutMs, totalTimeout: hookSettings.totalTimeoutMs }),
+    limits: {
+      concurrency: hookSettings.concurrency,
+      waiting: hookSettings.waiting,
+      retryFor: hookSettings.retryForMs,
+    },
+    clock,
+    random,
+    onOutcome: onHook,
+  });
+
+  const onJob = (outcome: JobOutcome) => {
+    if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
+    else if (outcome.verdict !== 'kept') log.info({ job: jobLine(outcome) }, 'job');
+    else if (outcome.reason === 'malformed')
+      log.warn({ job: jobLine(outcome) }, 'a job that can not be judged, left as it is');
+    events.emit('job', outcome);
+  };
+
+  const job = jobMachine.provide({
+    actors: createJobActors(createJobActs({ keys, scripts, tracked, hooks, clock })),
+  });
+  const machine = supervisorMachine.provide({
+    actors: {
+      lane: laneMachine.provide({ actors: { job } }),
+      pool: poolMachine.provide({ actors: createPoolActors(pools) }),
+      readPage: createReadPage(tracked),
+      examine: createExamine({ job, observe: onJob }),
+      ...createRescueActors(pools),
+    },
+    delays: {
+      sweepDelay: ({ context }) =>
+        (context.isFirstSweep ? sweepSettings.firstAfterMs : sweepSettings.intervalMs) *
+        (1 + sweepSettings.jitter * (random() - 0.5)),
+      rescueDelay: ({ context }) => (context.isFirstRescue ? rescueSettings.firstAfterMs : rescueSettings.intervalMs),
+    },
+  });
+  const supervisor = createActor(machine, {
+    clock,
+    input: {
+      policy,
+      lanes: sweepSettings.lanes,
+      poolSlots: rescueSettings.atOnce,
+      poolGrace: rescueSettings.graceMs,
+    },
+  });
+
+  /** Passes that callers wait for, by number; scheduled ones have the number 0. */
+  let passes = 0;
+  const sweepWaiters = new Map<number, (summary: SweepSummary) => void>();
+  const rescueWaiters = new Map<number, (summary: RescueSummary) => void>();
+  const began = new Map<string, { at: number; hooks: HookCounts }>();
+  let lastSweepAt: number | undefined;
+  let lastRescueAt: number | undefined;
+  let startedAt: number | undefined;
+  let isStopped = false;
+
+  const markBegin = (key: string) => began.set(key, { at: clock.now(), hooks: firstAttempts });
+  const takeBegin = (key: string) => {
+    const begin = began.get(key) ?? { at: clock.now(), hooks: firstAttempts };
+    began.delete(key);
+    return begin;
+  };
+
+  supervisor.on('job', ({ outcome }) => onJob(outcome));
+  supervisor.on('pool', ({ outcome }) => {
+    const level = outcome.outcome === 'abandoned' ? 'error' : outcome.outcome === 'alive' ? 'debug' : 'info';
+    log[level]({ pool: outcome }, 'pool');
+    events.emit('pool', outcome);
+  });
+  supervisor.on('fault', ({ where, error }) => fault(where, error));
+  supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
+  supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
+  supervisor.on('sweep.ended', ({ result }) => {
+    const begin = takeBegin(`sweep ${result.number}`);
+    const summary = sweepSummary(result, clock.now() - begin.at, () => lessHooks(firstAttempts, begin.hooks));
+    if (result.error === undefined) {
+      lastSweepAt = clock.now();
+      log.info({ sweep: summary }, 'sweep');
+    } else log.error({ sweep: summary }, 'a sweep did not get to its end');
+    events.emit('sweep', summary);
+    sweepWaiters.get(result.number)?.(summary);
+    sweepWaiters.delete(result.number);
+  });
+  supervisor.on('rescue.ended', ({ result }) => {
+    const summary = rescueSummary(result, clock.now() - takeBegin(`rescue ${result.number}`).at);
+    const isQuiet = result.suspects === 0 && result.drift.length === 0 && result.unreadable.length === 0;
+    if (result.error === undefined) {
+      lastRescueAt = clock.now();
+      log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');
+    } else log.error({ rescue: summary }, 'a look for dead pools did not get to its end');
+    events.emit('rescue', summary);
+    rescueWaiters.get(result.number)?.(summary);
+    rescueWaiters.delete(result.number);
+  });
+  supervisor.subscribe({ error: (error) => fault('the supervisor', messageOf(error)) });
+
+  const awake = () => {
+    if (isStopped) throw new Error('this reaper is stopped; create another one');
+    if (supervisor.getSnapshot().status === 'active' && !isRunning) {
+      isRunning = true;
+      supervisor.start();
+    }
+  };
+  let isRunning = false;
+
+  return {
+    start() {
+      awake();
+      startedAt ??= clock.now();
+      supervisor.send({ type: 'schedule' });
+    },
+
+    async stop({ timeout = 30_000 } = {}) {
+      if (isStopped) return;
+      isStopped = true;
+      const deadline = clock.now() + timeout;
+      if (isRunning) {
+        const over = new Promise<void>((resolve) => {
+          supervisor.subscribe({ complete: () => resolve(), error: () => resolve() });
+        });
+        supervisor.send({ type: 'stop' });
+        await within(clock, timeout, over);
+        supervisor.stop();
+      }
+      await hooks.stop(Math.max(0, deadline - clock.now()));
+      await connection.close();
+    },
+
+    async sweep({ plan = false } = {}) {
+      awake();
+      const number = ++passes;
+      const ended = new Promise<SweepSummary>((resolve) => sweepWaiters.set(number, resolve));
+      supervisor.send({ type: 'sweep.now', request: { number, plan } });
+      const summary = await ended;
+      if (!plan) await hooks.firstAttempts();
+      if (summary.error !== undefined) throw new PassError('sweep', summary);
+      return { ...summary, hooks: summary.hooks };
+    },
+
+    async rescue({ plan = false, grace } = {}) {
+      awake();
+      const number = ++passes;
+      const ended = new Promise<RescueSummary>((resolve) => rescueWaiters.set(number, resolve));
+      supervisor.send({ type: 'rescue.now', request: { number, plan, grace, thorough: true } });
+      const summary = await ended;
+      if (summary.error !== undefined) throw new PassError('rescue', summary);
+      return summary;
+    },
+
+    status: createStatus({ connection, keys, namespace, tracked, pools, policy }),
+    explain: createExplain({ connection, keys, tracked, pools, policy }),
+    lifecycle: createLifecycle({ connection, keys, scripts, hooks, clock }),
+
+    health() {
+      const late = (what: string, last: number | undefined, first: number, interval: number) => {
+        if (startedAt === undefined) return [];
+        const due = (last ?? startedAt + first) + 2 * interval;
+        return clock.now() > due
+          ? [`no ${what} has ended for ${Math.round((clock.now() - due) / 1_000)} s longer than it may`]
+          : [];
+      };
+      const faults = [
+        ...late('sweep', lastSweepAt, sweepSettings.firstAfterMs, sweepSettings.intervalMs),
+        ...late(
+          'look for dead pools',
+          lastRescueAt,
+          rescueSettings.firstAfterMs,
+          rescueSettings.intervalMs + rescueSettings.graceMs,
+        ),
+      ];
+      return {
+        ok: faults.length === 0,
+        detail: faults.join('; ') || 'all passes are on time',
+        lastSweepAt,
+        lastRescueAt,
+      };
+    },
+
+    on: events.on,
+    off: events.off,
+  };
+};
+
+const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
+  id,
+  type: facts.name,
+  status: facts.status,
+  verdict,
+  reason,
+  detail,
+  outcome,
+  error,
+});
+
+/** The counts of hooks are read when they are asked for: they grow until their first attempts have ended. */
+const sweepSummary = (
+  { number: _, ...result }: SweepResult,
+  durationMs: number,
+  hooks: () => HookCounts,
+): SweepSummary => ({
+  plan: result.plan,
+  ...result.tally,
+  durationMs,
+  ...(result.error === undefined ? {} : { error: result.error }),
+  get hooks() {
+    return hooks();
+  },
+});
+
+const rescueSummary = ({ number: _, ...result }: RescueResult, durationMs: number): RescueSummary => ({
+  ...result,
+  durationMs,
+});
+
+const countHook = (counts: HookCounts, { outcome }: HookOutcome): HookCounts => {
+  const key = outcome === 'given up' ? 'givenUp' : outcome;
+  return { ...counts, [key]: counts[key] + 1 };
+};
+
+const lessHooks = (a: HookCounts, b: HookCounts): HookCounts => ({
+  delivered: a.delivered - b.delivered,
+  failed: a.failed - b.failed,
+  givenUp: a.givenUp - b.givenUp,
+  skipped: a.skipped - b.skipped,
+});

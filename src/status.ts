@@ -1,0 +1,149 @@
+import type { Connection } from './io/connection.ts';
+import type { Keys } from './io/keys.ts';
+import { keysOf } from './io/keys.ts';
+import type { Pools } from './io/pools.ts';
+import type { TrackedJobs } from './io/trackedJobs.ts';
+import type { Reason, Verdict } from './machines/verdict.ts';
+import { judge, type Policy } from './machines/verdict.ts';
+
+export interface QueueStatus {
+  readonly type: string;
+  readonly queued: number;
+  readonly isPaused: boolean;
+  /** Cap on running jobs; 0 for none. */
+  readonly maxConcurrency: number;
+  readonly lock: number;
+  readonly lockInfo: number;
+  /** Entries in the in-progress lists of all pools: what the two counters should be. */
+  readonly inProgress: number;
+  /** lock − inProgress. */
+  readonly drift: number;
+}
+
+/** A namespace at one moment, without a change to it. */
+export interface ReaperStatus {
+  readonly namespace: string;
+  /** Where Redis is, without user and password. */
+  readonly redis: string;
+  readonly tracked: {
+    readonly total: number;
+    readonly byStatus: Readonly<Record<string, number>>;
+    readonly byVerdict: Readonly<Partial<Record<Verdict, number>>>;
+    readonly byReason: Readonly<Partial<Record<Reason, number>>>;
+  };
+  readonly queues: readonly QueueStatus[];
+  readonly retry: number;
+  readonly scheduled: number;
+  readonly dead: number;
+  readonly pools: readonly {
+    readonly pool: string;
+    readonly isAlive: boolean;
+    readonly host: string | undefined;
+    /** Age of its heartbeat by Redis TIME, in s; undefined for none. */
+    readonly heartbeatAgeS: number | undefined;
+    readonly inProgress: number;
+  }[];
+  /** Where the namespace is empty: the form of it, with or without braces, that is not. */
+  readonly hint: string | undefined;
+}
+
+export const createStatus =
+  ({
+    connection,
+    keys,
+    namespace,
+    tracked,
+    pools,
+    policy,
+  }: {
+    connection: Connection;
+    keys: Keys;
+    namespace: string;
+    tracked: TrackedJobs;
+    pools: Pools;
+    policy: Policy;
+  }) =>
+  async (): Promise<ReaperStatus> => {
+    const { redis } = connection;
+    const byStatus: Record<string, number> = {};
+    const byVerdict: Partial<Record<Verdict, number>> = {};
+    const byReason: Partial<Record<Reason, number>> = {};
+    let total = 0;
+    const reader = tracked.open();
+    for (let isLast = false; !isLast; ) {
+      const page = await reader.next();
+      isLast = page.isLast;
+      for (const { facts } of page.jobs) {
+        const { verdict, reason } = judge(facts, policy);
+        const status = facts.status ?? 'no status';
+        total += 1;
+        byStatus[status] = (byStatus[status] ?? 0) + 1;
+        byVerdict[verdict] = (byVerdict[verdict] ?? 0) + 1;
+        byReason[reason] = (byReason[reason] ?? 0) + 1;
+      }
+    }
+    const survey = await pools.survey(true);
+    const held = new Map<string, number>();
+    const holding = new Map<string, number>();
+    await Promise.all(
+      survey.lists.map(async ([type, pool]) => {
+        const length = await redis.llen(keys.inProgress(type, pool));
+        held.set(type, (held.get(type) ?? 0) + length);
+        holding.set(pool, (holding.get(pool) ?? 0) + length);
+      }),
+    );
+    const queues = await Promise.all(
+      survey.types.map(async (type): Promise<QueueStatus> => {
+        const [queued, paused, cap, lock, counts] = await Promise.all([
+          redis.llen(keys.queue(type)).catch(() => 0),
+          redis.exists(keys.paused(type)),
+          redis.get(keys.maxConcurrency(type)).catch(() => null),
+          redis.get(keys.lock(type)).catch(() => null),
+          redis.hvals(keys.lockInfo(type)).catch(() => []),
+        ]);
+        const inProgress = held.get(type) ?? 0;
+        return {
+          type,
+          queued,
+          isPaused: paused === 1,
+          maxConcurrency: Number(cap ?? 0) || 0,
+          lock: Number(lock ?? 0) || 0,
+          lockInfo: counts.reduce((sum, text) => sum + (Number(text) || 0), 0),
+          inProgress,
+          drift: (Number(lock ?? 0) || 0) - inProgress,
+        };
+      }),
+    );
+    const [retry, scheduled, dead] = await Promise.all([
+      redis.zcard(keys.retry),
+      redis.zcard(keys.scheduled),
+      redis.zcard(keys.dead),
+    ]);
+    const isEmpty = total === 0 && survey.types.length === 0 && survey.pools.length === 0;
+    return {
+      namespace,
+      redis: connection.description,
+      tracked: { total, byStatus, byVerdict, byReason },
+      queues: queues.sort((a, b) => (a.type < b.type ? -1 : 1)),
+      retry,
+      scheduled,
+      dead,
+      pools: survey.pools.map(({ pool, isAlive, host, age }) => ({
+        pool,
+        isAlive,
+        host,
+        heartbeatAgeS: age === undefined ? undefined : Math.round(age / 1_000),
+        inProgress: holding.get(pool) ?? 0,
+      })),
+      hint: isEmpty ? await hintFor(connection, namespace) : undefined,
+    };
+  };
+
+/** Harbor writes its namespace in braces, other users may not: looks whether the other form is the one that is used. */
+const hintFor = async ({ redis }: Connection, namespace: string): Promise<string | undefined> => {
+  const name = namespace.trim().replace(/:$/, '');
+  const other = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
+  const keys = keysOf(other);
+  const found = await redis.exists(keys.track, keys.pools, keys.knownJobs);
+  return found > 0 ? `namespace ${namespace} is empty, but ${other} is not: did you mean that one?` : undefined;
+};

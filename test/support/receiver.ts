@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface ReceivedHook {
+  readonly path: string;
+  readonly contentType: string;
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of a hook
+  readonly body: any;
+}
+
+/** A hook receiver on loopback. The first segment of the path says what it answers, as in the conformance vectors. */
+export interface Receiver {
+  readonly url: string;
+  readonly hooks: ReceivedHook[];
+  /** Requests that have come in and got no answer: the path begins with `/silent`. */
+  readonly silent: number;
+  /** Answers instead of the rule of the path, while it is set. */
+  answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  stop(): Promise<void>;
+}
+
+export const startReceiver = async (): Promise<Receiver> => {
+  const hooks: ReceivedHook[] = [];
+  let silent = 0;
+  const receiver: { answer: Receiver['answer'] } = { answer: undefined };
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) chunks.push(chunk);
+    } catch {
+      return; // The sender has hung up.
+    }
+    const path = request.url ?? '';
+    const text = Buffer.concat(chunks).toString();
+    hooks.push({
+      path,
+      contentType: request.headers['content-type'] ?? '',
+      body: text === '' ? undefined : JSON.parse(text),
+    });
+    if (receiver.answer !== undefined) return receiver.answer(request, response);
+    const word = path.split('/')[1] ?? '';
+    if (word === 'close') request.socket.destroy();
+    else if (word === 'silent') silent += 1;
+    else if (word === '307') response.writeHead(307, { location: '/200/redirected' }).end();
+    else response.writeHead(Number(word) || 200).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    hooks,
+    get silent() {
+      return silent;
+    },
+    get answer() {
+      return receiver.answer;
+    },
+    set answer(answer) {
+      receiver.answer = answer;
+    },
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+};

@@ -1,0 +1,90 @@
+import type { Redis } from 'ioredis';
+
+/** One key of a Redis state, as the conformance vectors write it. */
+export interface StoredKey {
+  readonly type: 'string' | 'hash' | 'list' | 'set' | 'zset';
+  // biome-ignore lint/suspicious/noExplicitAny: by type
+  readonly value: any;
+  readonly ttl?: number;
+}
+export type State = Readonly<Record<string, StoredKey>>;
+
+/** Puts a second and a receiver in for the tokens of a vector. */
+export const fill = <T>(value: T, now: number, hook: string): T =>
+  JSON.parse(
+    JSON.stringify(value)
+      .replace(/@\{(-?\d+)\}/g, (_, offset) => String(now + Number(offset)))
+      .replaceAll('@{hook}', hook),
+  );
+
+export const writeState = async (redis: Redis, state: State): Promise<void> => {
+  const pipeline = redis.pipeline();
+  for (const [key, { type, value, ttl }] of Object.entries(state)) {
+    if (type === 'string') pipeline.set(key, value);
+    if (type === 'hash') pipeline.hset(key, value);
+    if (type === 'list') pipeline.rpush(key, ...value);
+    if (type === 'set') pipeline.sadd(key, ...value);
+    if (type === 'zset') for (const [member, score] of Object.entries(value)) pipeline.zadd(key, Number(score), member);
+    if (ttl !== undefined) pipeline.expire(key, ttl);
+  }
+  for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+};
+
+export const readState = async (redis: Redis): Promise<State> => {
+  const state: Record<string, StoredKey> = {};
+  const keys = (await redis.keys('*')).sort();
+  for (const key of keys) {
+    const type = (await redis.type(key)) as StoredKey['type'];
+    const ttl = await redis.ttl(key);
+    const value =
+      type === 'string'
+        ? await redis.get(key)
+        : type === 'hash'
+          ? await redis.hgetall(key)
+          : type === 'list'
+            ? await redis.lrange(key, 0, -1)
+            : type === 'set'
+              ? (await redis.smembers(key)).sort()
+              : Object.fromEntries(pairs(await redis.zrange(key, '0', '-1', 'WITHSCORES')));
+    state[key] = ttl >= 0 ? { type, value, ttl } : { type, value };
+  }
+  return state;
+};
+
+const pairs = (flat: readonly string[]): [string, string][] =>
+  Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]);
+
+/**
+ * Where two values differ, as paths; empty where they are the same. Times may be 2 s apart, times to live 5 s, and JSON
+ * text is compared as the value that it stands for.
+ */
+export const differences = (actual: unknown, expected: unknown, path = ''): string[] => {
+  if (actual === expected) return [];
+  if (typeof actual === 'object' && typeof expected === 'object' && actual !== null && expected !== null) {
+    const names = new Set([...Object.keys(actual), ...Object.keys(expected)]);
+    return [...names].flatMap((name) =>
+      differences(
+        (actual as Record<string, unknown>)[name],
+        (expected as Record<string, unknown>)[name],
+        `${path}/${name}`,
+      ),
+    );
+  }
+  const [a, b] = [Number(actual), Number(expected)];
+  if (typeof actual === typeof expected && path.endsWith('/ttl') && Math.abs(a - b) <= 5) return [];
+  if (isTime(actual) && isTime(expected) && Math.abs(a - b) <= 2) return [];
+  const [left, right] = [parsed(actual), parsed(expected)];
+  if (left !== undefined && right !== undefined) return differences(left, right, `${path}#`);
+  return [`${path}: ${JSON.stringify(actual)} is not ${JSON.stringify(expected)}`];
+};
+
+const isTime = (value: unknown) => /^1[6-9]\d{8}$|^2\d{9}$/.test(String(value));
+
+const parsed = (value: unknown): unknown => {
+  if (typeof value !== 'string' || !/^[{[]/.test(value)) return undefined;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+};
