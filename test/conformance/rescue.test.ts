@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createReaper } from '../../src/index.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { fill, readState, type State, writeState } from '../support/states.ts';
+import { namespace, type RescueVector, readJson, readVectors } from './vectors.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+const jobs = `${namespace}:jobs:`;
+
+/** Puts a state in, rescues without grace, and gives the state afterwards. */
+const rescue = async (before: State, jobTypes: readonly string[]) => {
+  await server.client.flushall();
+  await writeState(server.client, before);
+  const reaper = createReaper({ redis: server.client, namespace, jobTypes: [...jobTypes], logger: false });
+  const summary = await reaper.rescue({ grace: 0 });
+  await reaper.stop();
+  return { summary, after: await readState(server.client) };
+};
+
+test.each(readVectors<RescueVector>('rescue.jsonl.gz').map((vector) => [vector.name, vector] as const))(
+  'rescue: %s',
+  async (_, vector) => {
+    const { before, ours, jobTypes } = fill(vector, Math.floor(Date.now() / 1_000), '');
+    const { after } = await rescue(before, jobTypes);
+
+    for (const [type, { was, moved }] of Object.entries(ours.queues)) {
+      const queue: string[] = after[`${jobs}${type}`]?.value ?? [];
+      // The moved entries, the last popped first, then what was there; those of several pools may interleave.
+      const put = queue.slice(0, queue.length - was.length);
+      expect(queue.slice(put.length)).toEqual(was);
+      expect([...put].sort()).toEqual(Object.values(moved).flat().sort());
+      for (const popped of Object.values(moved)) expect(isSubsequence([...popped].reverse(), put)).toBe(true);
+    }
+    for (const [type, counts] of Object.entries(ours.counts)) {
+      expect(Number(after[`${jobs}${type}:lock`]?.value ?? 0)).toBe(counts.lock);
+      expect(nonZero(after[`${jobs}${type}:lock_info`]?.value ?? {})).toEqual(nonZero(counts.lock_info));
+    }
+    for (const key of Object.keys(after)) {
+      const pool = /:([^:]+):inprogress$/.exec(key)?.[1];
+      if (pool !== undefined && key.startsWith(jobs)) expect(ours.live).toContain(pool);
+    }
+  },
+);
+
+test('what a killed jobservice of Harbor left: its job is back in its queue, the lock free, the pool gone', async () => {
+  const now = Math.floor(Date.now() / 1_000);
+  // The heartbeat of the capture was about to grow old: 30 s later.
+  const before = fill(readJson<State>('killed-jobservice.json'), now - 30, 'http://127.0.0.1:1');
+  const { summary, after } = await rescue(before, []);
+
+  const pool = 'dfb7afcee28534938be5cbdc';
+  const held = before[`${jobs}DEMO:${pool}:inprogress`]?.value;
+  expect(after[`${jobs}DEMO`]?.value).toEqual([...held, ...before[`${jobs}DEMO`]?.value]);
+  expect(after[`${jobs}DEMO:lock`]?.value).toBe('0');
+  expect(Object.keys(after).filter((key) => key.includes(pool))).toEqual([]);
+  expect(after[`${namespace}:worker_pools`]).toBeUndefined();
+  expect(summary).toMatchObject({ suspects: 1, entries: 1, pools: { rescued: 1 } });
+});
+
+const isSubsequence = (part: readonly string[], whole: readonly string[]): boolean => {
+  let at = 0;
+  for (const entry of whole) if (entry === part[at]) at += 1;
+  return at === part.length;
+};
+
+const nonZero = (counts: Readonly<Record<string, string | number>>) =>
+  Object.fromEntries(
+    Object.entries(counts).flatMap(([pool, count]) => (Number(count) === 0 ? [] : [[pool, Number(count)]])),
+  );

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keysOf } from '../../src/io/keys.ts';
+import { createScripts, type Scripts } from '../../src/io/scripts.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { differences, fill, readState, writeState } from '../support/states.ts';
+import { namespace, readVectors, type ScriptVector } from './vectors.ts';
+
+let server: RedisServer;
+let scripts: Scripts;
+beforeAll(async () => {
+  server = await startRedis();
+  scripts = createScripts(server.client);
+});
+afterAll(() => server.stop());
+
+const keys = keysOf(namespace);
+
+/** Calls ours with the arguments of upstream's scripts; the time is that of Redis, not an argument. */
+const call = async (op: ScriptVector['op'], args: readonly string[]): Promise<string> => {
+  const [first = '', second = '', third = '', fourth = ''] = args;
+  if (op === 'setStatus')
+    return scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth, '']);
+  if (op === 'ack') return scripts.run('acknowledge', [keys.stats(fourth), keys.track], [first, second, third, fourth]);
+  const revision = await scripts.run<number | string>(
+    'reset_job',
+    [keys.stats(first), keys.track],
+    [first, second, ''],
+  );
+  return typeof revision === 'number' ? 'ok' : revision;
+};
+
+test.each(readVectors<ScriptVector>('scripts.jsonl.gz').map((vector) => [vector.name, vector] as const))(
+  'script: %s',
+  async (_, vector) => {
+    await server.client.flushall();
+    const { op, args, before, upstream, ours } = fill(vector, Math.floor(Date.now() / 1_000), 'http://127.0.0.1:1');
+    await writeState(server.client, before);
+
+    expect(await call(op, args)).toBe(ours.reply);
+
+    const after = await readState(server.client);
+    if (ours.deviation === undefined) expect(differences(after, upstream.after)).toEqual([]);
+    // Refused or missing: nothing is written.
+    else if (ours.reply !== 'ok') expect(differences(after, before)).toEqual([]);
+    else if (op === 'ack') {
+      const [status, revision, checkInAt, id = ''] = args;
+      const ack = JSON.parse(after[keys.stats(id)]?.value.ack);
+      expect(ack).toEqual({ status, revision: Number(revision), check_in_at: Number(checkInAt) });
+    } else {
+      // 27: the same final status again is written, and not counted down.
+      const [status, , , id = ''] = args;
+      expect(after[keys.stats(id)]?.value.status).toBe(status);
+      expect(after[keys.track]?.value[id]).toBe(before[keys.track]?.value[id]);
+    }
+  },
+);
