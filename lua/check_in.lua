@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  stats
 -- ARGV[1]  revision of the attempt that reports, or the empty string for whichever runs
--- Returns  `ok`; the stored status where the job is final or a newer attempt runs; `missing` (no stats: nothing is
+-- Returns  { status, revision, check_in_at } as they stand now; the stored status where the job is final or a newer attempt runs; `missing` (no stats: nothing is
 --          written, defect 28)
 -- Others that touch these keys: the Go jobservice's check-in, set status and reset.
 --- @include rank
@@ -20,4 +20,4 @@ if rank(status) == 3 or (revision ~= '' and tonumber(revision) < stored) then
 end
 local time = now()
 redis.call('HSET', stats, 'check_in', '[REDUNDANT]', 'check_in_at', time, 'update_time', time)
-return 'ok'
+return { status, string.format('%d', stored), time }

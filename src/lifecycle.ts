@@ -108,9 +108,13 @@ export const createLifecycle = ({
       fail: () => update('Error'),
       update,
       async checkIn(text) {
-        const reply = await persist(clock, () => scripts.run<string>('check_in', [keys.stats(id)], [revision]));
-        if (reply === 'ok') hooks.send(id, text);
-        return replyOf(reply);
+        const reply = await persist(clock, () =>
+          scripts.run<string | [Status, string, number]>('check_in', [keys.stats(id)], [revision]),
+        );
+        if (typeof reply === 'string') return replyOf(reply);
+        const [status, now, checkInAt] = reply;
+        hooks.send(id, { text, state: { status, revision: Number(now), checkInAt } });
+        return { outcome: 'ok' };
       },
       async reset() {
         const reply = await persist(clock, () =>

@@ -1,4 +1,4 @@
-import { type Ack, type Facts, isStatus, type Status } from '../machines/facts.ts';
+import { type Ack, type Facts, isStatus } from '../machines/facts.ts';
 import { isAcknowledged } from '../machines/verdict.ts';
 import { decodeAck, decodeTime } from './stats.ts';
 
@@ -13,10 +13,16 @@ export interface HookEvent {
 /** Why there is nothing to tell. */
 export type NoEvent = 'gone' | 'no receiver' | 'acknowledged' | 'malformed';
 
+/** A report of progress: its text, which the stats don't keep, and the state that it was made in. */
+export interface CheckIn {
+  readonly text: string;
+  readonly state: Ack;
+}
+
 /**
  * Builds the event of a job from its stats as they stand: always the newest change, and none that is no newer than the
- * stored ack. `checkIn` is the text of a check-in, which the stats don't keep; such an event is sent although its state
- * may be acknowledged.
+ * stored ack. A check-in goes out with the state that it was made in: Harbor's core takes the text of such an event and
+ * passes over its status, so one that said `Success` would be ACKed without having been heard.
  *
  * The JSON is that of Harbor's `job.StatusChange`: in `metadata` eight fields always stand, the others only when they
  * are set.
@@ -24,19 +30,22 @@ export type NoEvent = 'gone' | 'no receiver' | 'acknowledged' | 'malformed';
 export const hookEventOf = (
   id: string,
   stats: Readonly<Record<string, string>>,
-  checkIn?: string,
+  checkIn?: CheckIn,
 ): HookEvent | NoEvent => {
   if (Object.keys(stats).length === 0) return 'gone';
-  const { status, web_hook_url: url = '' } = stats;
+  const { web_hook_url: url = '' } = stats;
   if (url.trim() === '') return 'no receiver';
-  if (!isStatus(status)) return 'malformed';
-  const revision = time(stats.revision);
-  const checkInAt = time(stats.check_in_at);
+  if (!isStatus(stats.status)) return 'malformed';
   const ack = decodeAck(stats.ack);
-  if (checkIn === undefined && isAcknowledged(factsOf(id, status, revision, checkInAt, ack))) return 'acknowledged';
+  const state: Ack = checkIn?.state ?? {
+    status: stats.status,
+    revision: time(stats.revision),
+    checkInAt: time(stats.check_in_at),
+  };
+  if (checkIn === undefined && isAcknowledged(factsOf(id, state, ack))) return 'acknowledged';
   const metadata = {
     id: stats.id ?? id,
-    status,
+    status: state.status,
     name: stats.name ?? '',
     kind: stats.kind ?? '',
     unique: /^(1|t|T|true|TRUE|True)$/.test(stats.unique ?? ''),
@@ -45,13 +54,13 @@ export const hookEventOf = (
     update_time: time(stats.update_time),
     ...set({
       run_at: time(stats.run_at),
-      check_in_at: checkInAt,
+      check_in_at: state.checkInAt,
       die_at: time(stats.die_at),
       web_hook_url: url,
       upstream_job_id: stats.upstream_job_id,
       numeric_policy_id: time(stats.numeric_policy_id),
       parameters: parametersOf(stats.parameters),
-      revision,
+      revision: state.revision,
     }),
     ...(ack === undefined || ack === 'unreadable'
       ? {}
@@ -59,8 +68,8 @@ export const hookEventOf = (
   };
   return {
     url,
-    body: JSON.stringify({ job_id: id, status, ...set({ check_in: checkIn }), metadata }),
-    state: { status, revision, checkInAt },
+    body: JSON.stringify({ job_id: id, status: state.status, ...set({ check_in: checkIn?.text }), metadata }),
+    state,
   };
 };
 
@@ -82,13 +91,11 @@ const parametersOf = (text: string | undefined): unknown => {
   }
 };
 
-const factsOf = (id: string, status: Status, revision: number, checkInAt: number, ack: Facts['ack']): Facts => ({
+const factsOf = (id: string, state: Ack, ack: Facts['ack']): Facts => ({
   id,
   readAt: 0,
   stats: 'found',
-  status,
-  revision,
-  checkInAt,
+  ...state,
   ack,
   hasHook: true,
 });

@@ -3,7 +3,7 @@ import type { Ack } from '../machines/facts.ts';
 import { messageOf } from '../machines/job.ts';
 import { type Clock, createSignal, type Signal, within } from './clock.ts';
 import type { Connection } from './connection.ts';
-import { hookEventOf, type NoEvent } from './hookEvent.ts';
+import { type CheckIn, hookEventOf, type NoEvent } from './hookEvent.ts';
 import type { Keys } from './keys.ts';
 import type { Poster } from './post.ts';
 import type { Scripts } from './scripts.ts';
@@ -29,9 +29,9 @@ export interface Hooks {
    * - `queued`: on its way; `firstAttempt` resolves when its first attempt has ended.
    * - `deferred`: as many wait as may.
    *
-   * @param checkIn text of a check-in, which goes out as an event of its own, in order.
+   * @param checkIn goes out as an event of its own, in order.
    */
-  send(id: string, checkIn?: string): { readonly reply: 'queued' | 'deferred'; readonly firstAttempt: Promise<void> };
+  send(id: string, checkIn?: CheckIn): { readonly reply: 'queued' | 'deferred'; readonly firstAttempt: Promise<void> };
   /** Resolves when the first attempt of everything that has been sent until now has ended. */
   firstAttempts(): Promise<void>;
   readonly waiting: number;
@@ -51,7 +51,7 @@ export interface HookLimits {
 
 interface Delivery {
   readonly id: string;
-  readonly checkIn: string | undefined;
+  readonly checkIn: CheckIn | undefined;
   readonly began: number;
   attempt: number;
   /** Delivered, while Redis has not noted it yet: tried again, only this is. */

@@ -72,7 +72,7 @@ class Generation {
 
   #grow() {
     const before = this.#slots;
-    this.#slots = new Float64Array(before.length * 4 > Generation.#most ? Generation.#most : before.length * 4);
+    this.#slots = new Float64Array(Math.min(before.length * 4, Generation.#most));
     for (const hash of before) if (hash !== 0) this.#slots[this.#find(hash)] = hash;
   }
 }

@@ -22,10 +22,9 @@ interface Vector {
 }
 
 export interface SweepVector extends Vector {
-  // biome-ignore lint/suspicious/noExplicitAny: JSON of hooks
   readonly upstream: {
     readonly after: State;
-    readonly hooks?: readonly { path: string; contentType: string; body: any }[];
+    readonly hooks?: readonly { path: string; contentType: string; body: { job_id: string } }[];
   };
   readonly ours: Readonly<Record<string, { verdict: string; reason: string; upstream: string; deviation?: number }>>;
 }

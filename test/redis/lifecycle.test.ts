@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { createReaper, type Reaper, type TrackedAttempt } from '../../src/index.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let receiver: Receiver;
+let reaper: Reaper;
+beforeAll(async () => {
+  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  reaper = createReaper({ redis: server.url, namespace: 't', logger: false });
+});
+afterAll(async () => {
+  await reaper.stop({ timeout: 0 });
+  await Promise.all([server.stop(), receiver.stop()]);
+});
+beforeEach(async () => {
+  await server.client.flushall();
+  receiver.hooks.length = 0;
+});
+
+const save = () =>
+  reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${receiver.url}/200`, parameters: { k: 1 } });
+const stats = () => server.client.hgetall('t:job_stats:a');
+const track = () => server.client.hget('t:job_track:inprogress', 'a');
+
+test('a saved job has the fields that Harbor always writes, and is tracked with 2', async () => {
+  const job = await save();
+  expect(Object.keys(await stats()).sort()).toEqual(
+    [
+      ...['id', 'name', 'kind', 'unique', 'status', 'ref_link', 'enqueue_time', 'run_at', 'cron_spec', 'web_hook_url'],
+      ...['numeric_policy_id', 'update_time', 'revision', 'parameters'],
+    ].sort(),
+  );
+  expect(await track()).toBe('2');
+  expect(String(job.revision)).toBe((await stats()).revision);
+  expect(await server.client.ttl('t:job_stats:a')).toBe(-1);
+});
+
+test('a job that runs and succeeds is told to its receiver, ACKed and untracked', async () => {
+  const job = await save();
+  expect(await job.run()).toEqual({ outcome: 'ok' });
+  expect(await job.succeed()).toEqual({ outcome: 'ok' });
+  await vi.waitUntil(async () => (await track()) === null);
+  expect(receiver.hooks.at(-1)?.body).toMatchObject({
+    job_id: 'a',
+    status: 'Success',
+    metadata: { parameters: { k: 1 } },
+  });
+  expect(JSON.parse((await stats()).ack ?? '')).toMatchObject({ status: 'Success', revision: job.revision });
+  expect(await server.client.ttl('t:job_stats:a')).toBeGreaterThan(86_000);
+});
+
+test('a status never goes backwards within an attempt', async () => {
+  const job = await save();
+  await job.succeed();
+  expect(await job.run()).toEqual({ outcome: 'refused', status: 'Success' });
+  expect(await job.checkIn('late')).toEqual({ outcome: 'refused', status: 'Success' });
+  expect((await stats()).check_in_at).toBeUndefined();
+});
+
+test('an attempt that a newer one has overtaken changes nothing any more', async () => {
+  const zombie = await save();
+  await server.client.hset('t:job_stats:a', 'revision', zombie.revision - 10);
+  const earlier = (await reaper.lifecycle.load('a')) as TrackedAttempt;
+  expect(await zombie.reset()).toEqual({ outcome: 'ok' });
+  await zombie.run();
+  expect(await earlier.succeed()).toEqual({ outcome: 'refused', status: 'Running' });
+  expect(await earlier.checkIn('x')).toEqual({ outcome: 'refused', status: 'Running' });
+  expect(await earlier.reset()).toEqual({ outcome: 'refused', status: 'overtaken' });
+});
+
+test('a reset begins a new attempt: Pending, nothing acknowledged, tracked with 2', async () => {
+  const job = await save();
+  await job.fail();
+  await vi.waitUntil(async () => (await track()) === null);
+  await job.reset();
+  expect(await stats()).toMatchObject({ status: 'Pending', revision: String(job.revision) });
+  expect((await stats()).ack).toBeUndefined();
+  expect(await track()).toBe('2');
+});
+
+test('nothing is written for a job whose stats are gone', async () => {
+  const job = await save();
+  await server.client.del('t:job_stats:a');
+  for (const change of [job.run(), job.succeed(), job.checkIn('x'), job.reset()]) {
+    expect(await change).toEqual({ outcome: 'missing' });
+  }
+  expect(await server.client.exists('t:job_stats:a')).toBe(0);
+  expect(await reaper.lifecycle.load('a')).toBeUndefined();
+});
+
+test('an execution of a policy is listed under it, and marked −1 when it is done', async () => {
+  const job = await reaper.lifecycle.save({ id: 'p@9', name: 'X', runAt: 9, upstreamJobId: 'p' });
+  expect(await server.client.zscore('t:executions:p', 'p@9')).toBe('9');
+  await job.succeed();
+  expect(await server.client.zscore('t:executions:p', 'p@9')).toBe('-1');
+});
+
+test('a status waits for a Redis that is away, and is written once it is back', async () => {
+  const job = await save();
+  await server.kill();
+  const succeeded = job.succeed();
+  await server.restart();
+  // The restarted Redis has lost everything; the stats are put back as a replica would have them.
+  await server.client.hset('t:job_stats:a', job.stats);
+  await server.client.hset('t:job_track:inprogress', 'a', 2);
+  expect(['ok', 'missing']).toContain((await succeeded).outcome);
+  expect((await job.succeed()).outcome).toBe('ok');
+  expect((await stats()).status).toBe('Success');
+});

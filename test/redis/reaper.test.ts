@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { createReaper, OptionsError, PassError, type ReaperOptions, type SweepSummary } from '../../src/index.ts';
+import { parseRedisUrl } from '../../src/io/redisUrl.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => server.client.flushall());
+
+const seedLost = (...ids: string[]) =>
+  server.client.hset('t:job_track:inprogress', Object.fromEntries(ids.map((id) => [id, 2])));
+const create = (options: Partial<ReaperOptions> = {}) =>
+  createReaper({ redis: server.url, namespace: 't', logger: false, random: () => 0.5, ...options });
+
+test('a started reaper sweeps after 5 min and then every hour, and looks for dead pools after 5 s and then every 10 s', async () => {
+  const clock = new SimulatedClock();
+  const reaper = create({ clock });
+  let sweeps = 0;
+  let rescues = 0;
+  reaper.on('sweep', () => void sweeps++);
+  reaper.on('rescue', () => void rescues++);
+  reaper.start();
+  clock.increment(4_999);
+  expect(rescues).toBe(0);
+  clock.increment(1);
+  await vi.waitUntil(() => rescues === 1);
+  clock.increment(10_000);
+  await vi.waitUntil(() => rescues === 2);
+  clock.increment(285_000 - 1);
+  expect(sweeps).toBe(0);
+  clock.increment(1);
+  await vi.waitUntil(() => sweeps === 1);
+  clock.increment(3_600_000);
+  await vi.waitUntil(() => sweeps === 2);
+  await reaper.stop();
+});
+
+test('health turns red when a sweep is late, and says which', async () => {
+  const clock = new SimulatedClock();
+  const reaper = create({ clock, redis: 'redis://127.0.0.1:1' });
+  reaper.start();
+  expect(reaper.health().ok).toBe(true);
+  clock.increment(300_000 + 2 * 3_600_000 + 1_000);
+  expect(reaper.health()).toMatchObject({ ok: false, detail: expect.stringContaining('no sweep') });
+  await reaper.stop({ timeout: 0 });
+});
+
+test('a plan judges every job and changes nothing', async () => {
+  await seedLost('a', 'b');
+  const reaper = create();
+  const outcomes: string[] = [];
+  reaper.on('job', ({ id, verdict, outcome }) => void outcomes.push(`${id} ${verdict} ${outcome}`));
+  const summary = await reaper.sweep({ plan: true });
+  expect(outcomes.sort()).toEqual(['a untrack planned', 'b untrack planned']);
+  expect(summary).toMatchObject({ plan: true, scanned: 2, outcomes: { planned: 2 } });
+  expect(await server.client.hlen('t:job_track:inprogress')).toBe(2);
+  await reaper.stop();
+});
+
+test('a plan of a rescue says what it would move and moves nothing', async () => {
+  await server.client.rpush('t:jobs:X:dead1:inprogress', 'one', 'two');
+  const reaper = create();
+  const summary = await reaper.rescue({ plan: true, grace: 0 });
+  expect(summary).toMatchObject({ plan: true, suspects: 1, entries: 2, pools: { planned: 1 } });
+  expect(await server.client.llen('t:jobs:X:dead1:inprogress')).toBe(2);
+  expect(await server.client.exists('t:jobs:X')).toBe(0);
+  await reaper.stop();
+});
+
+test('a listener that throws or rejects harms nobody', async () => {
+  await seedLost('a', 'b');
+  const reaper = create();
+  reaper.on('job', () => {
+    throw new Error('mine');
+  });
+  reaper.on('sweep', () => Promise.reject(new Error('mine too')));
+  expect(await reaper.sweep()).toMatchObject({ scanned: 2 });
+  await reaper.stop();
+});
+
+test("a caller's live client is used and never closed", async () => {
+  const reaper = create({ redis: server.client });
+  await reaper.sweep();
+  await reaper.stop();
+  expect(await server.client.ping()).toBe('PONG');
+});
+
+test('sweeps that are asked for at once run one after the other, and each gets its own summary', async () => {
+  await seedLost('a');
+  const reaper = create();
+  const [plan, act, again] = await Promise.all([reaper.sweep({ plan: true }), reaper.sweep(), reaper.sweep()]);
+  expect([plan.scanned, act.scanned, again.scanned]).toEqual([1, 1, 0]);
+  await reaper.stop();
+});
+
+test('a sweep on a Redis that is not there rejects, says why, and gives what it got', async () => {
+  const clock = new SimulatedClock();
+  const reaper = create({ redis: { port: 1, retryStrategy: () => null }, clock });
+  const sweep = reaper.sweep().catch((error) => error);
+  const ticking = setInterval(() => clock.increment(60_000), 5);
+  const error = (await sweep) as PassError<SweepSummary>;
+  clearInterval(ticking);
+  expect(error).toBeInstanceOf(PassError);
+  expect(error.summary).toMatchObject({ scanned: 0, error: expect.any(String) });
+  await reaper.stop({ timeout: 0 });
+});
+
+test('stop lets what is in hand finish, answers who waits, and refuses what comes later', async () => {
+  const reaper = create();
+  await server.client.rpush('t:jobs:X:dead1:inprogress', 'one');
+  const rescue = reaper.rescue({ grace: 60_000 }).catch((error) => error);
+  await vi.waitUntil(async () => String(await server.client.client('LIST')).includes('jobservice-reaper'));
+  await reaper.stop();
+  expect(await rescue).toMatchObject({ pools: { abandoned: 1 }, entries: 0 });
+  expect(await server.client.llen('t:jobs:X:dead1:inprogress')).toBe(1);
+  await expect(reaper.sweep()).rejects.toThrow('stopped');
+  expect(String(await server.client.client('LIST'))).not.toContain('jobservice-reaper');
+});
+
+test('a process whose reaper has been stopped ends by itself', async () => {
+  const script = `
+    import { createReaper } from '${new URL('../../src/index.ts', import.meta.url).pathname}';
+    const reaper = createReaper({ redis: '${server.url}', namespace: 't', logger: false });
+    reaper.start();
+    await reaper.sweep();
+    await reaper.stop();`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
+});
+
+test.each([
+  [{ namespace: '' }, 'namespace: must not be empty'],
+  [{ sweeep: {} }, 'Unrecognized key'],
+  [{ sweep: { lanes: 0 } }, 'sweep.lanes'],
+  [{ hungAfterS: -1 }, 'hungAfterS'],
+  [{ clock: {} }, 'must be a clock'],
+  [{ redis: 3 }, 'redis: must be a Redis URL'],
+])('options that can not be used are named: %j', (options, message) => {
+  const bad = { redis: 'redis://h', namespace: 'n', ...options } as unknown as ReaperOptions;
+  expect(() => createReaper(bad)).toThrow(OptionsError);
+  expect(() => createReaper(bad)).toThrow(message);
+});
+
+test.each([
+  ['redis://h', { host: 'h', port: 6379, db: 0 }],
+  ['redis://:p%40ss@h:1/2?idle_timeout_seconds=30', { host: 'h', port: 1, password: 'p@ss', db: 2 }],
+  ['rediss://u:p@[::1]:6380', { host: '::1', port: 6380, username: 'u', password: 'p', tls: {}, db: 0 }],
+  [
+    'redis+sentinel://u:p@h1:1,h2/mymaster/3',
+    {
+      sentinels: [
+        { host: 'h1', port: 1 },
+        { host: 'h2', port: 26379 },
+      ],
+      name: 'mymaster',
+      username: 'u',
+      password: 'p',
+      db: 3,
+    },
+  ],
+  ['rediss+sentinel://h1:1/m', { name: 'm', tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true, db: 0 }],
+])('the Redis URL %s is read as Harbor writes it', (url, options) => {
+  expect(parseRedisUrl(url)).toMatchObject(options);
+});
+
+test.each(['http://h', 'redis://', 'redis://u:secret@h:x', 'redis+sentinel://h:1', 'redis://h/x', 'redis://h:99999'])(
+  'the Redis URL %s is refused without repeating what is in it',
+  (url) => {
+    expect(() => parseRedisUrl(url)).toThrow(TypeError);
+    expect(() => parseRedisUrl(url)).not.toThrow('secret');
+  },
+);
