@@ -55,6 +55,11 @@ export interface Reaper {
    * @throws PassError when it did not get to its end.
    */
   rescue(options?: { readonly plan?: boolean; readonly grace?: number }): Promise<RescueSummary>;
+  /**
+   * Makes sure that Redis can be reached, within 3 s.
+   * @throws Error that says where it was looked for.
+   */
+  ping(): Promise<void>;
   /** The namespace as it stands. Changes nothing. */
   status(): Promise<ReaperStatus>;
   /** Why a job is treated as it is, tracked or not, and where it is queued or held. Changes nothing. */
@@ -274,6 +279,23 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const summary = await ended;
       if (summary.error !== undefined) throw new PassError('rescue', summary);
       return summary;
+    },
+
+    async ping() {
+      let failure = 'no answer within 3 s';
+      const answered = await within(
+        clock,
+        3_000,
+        connection.redis.ping().catch((error) => {
+          failure = redisFault || messageOf(error);
+          return Promise.reject(error);
+        }),
+      ).catch(() => false);
+      if (!answered) {
+        throw new Error(
+          `Redis at ${connection.description} can not be reached (${failure}): is it up, are host and port right?`,
+        );
+      }
     },
 
     status: createStatus({ connection, keys, namespace, tracked, pools, policy }),

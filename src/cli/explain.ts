@@ -1,0 +1,43 @@
+import type { Explanation, Facts, Place, Reaper } from '../index.ts';
+import { print, printJson } from './shared.ts';
+
+/** Why one job is treated as it is, and where its entry is. */
+export const explain = async (reaper: Reaper, id: string, flags: { json?: boolean }): Promise<number> => {
+  const explanation = await reaper.explain(id);
+  if (flags.json) printJson({ type: 'explanation', ...explanation });
+  else print(textOf(explanation));
+  return 0;
+};
+
+const textOf = ({ id, isTracked, facts, rules, verdict, reason, action, places }: Explanation): string =>
+  [
+    `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
+    ...factLines(facts),
+    ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
+    `verdict: ${verdict} (${reason})`,
+    `a sweep would do: ${action}`,
+    ...(places.length === 0 ? ['in no queue and held by no pool'] : places.map(placeOf)),
+  ].join('\n');
+
+const factLines = (facts: Facts): string[] => {
+  if (facts.stats !== 'found') return [`stats: ${facts.stats}`];
+  const { ack, readAt } = facts;
+  const time = (name: string, value: number | undefined) =>
+    value ? [`${name}: ${Number.isNaN(value) ? 'no integer' : `${value}, ${readAt - value} s ago`}`] : [];
+  return [
+    `status: ${facts.status ?? 'none'}, type ${facts.name ?? 'none'}, kind ${facts.kind ?? 'none'}, ${facts.hasHook ? 'has' : 'no'} hook URL`,
+    ...time('revision', facts.revision),
+    ...time('update_time', facts.updateTime),
+    ...time('check_in_at', facts.checkInAt),
+    ...time('enqueue_time', facts.enqueueTime),
+    ...time('run_at', facts.runAt),
+    `ack: ${ack === undefined ? 'none' : ack === 'unreadable' ? 'can not be read' : `${ack.status}, revision ${ack.revision}, check-in ${ack.checkInAt}`}`,
+  ];
+};
+
+const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {
+  if (kind === 'queue') return `queued in ${type}, ${ahead} before it`;
+  if (kind === 'in progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
+  if (kind === 'observed') return `run by a worker of pool ${pool} since ${at}`;
+  return `in ${kind}, ${at}`;
+};

@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { explain } from './explain.ts';
+import { rescue } from './rescue.ts';
+import { run } from './run.ts';
+import { type CommonFlags, once, reaperOf, UsageError, wholeNumber, withCommonFlags } from './shared.ts';
+import { status } from './status.ts';
+import { sweep } from './sweep.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const failed = 1;
+const wrongUsage = 2;
+
+const finish = (code: number) => {
+  process.exitCode = code;
+};
+
+const program = new Command('reaper')
+  .description('Supervises Redis job queues of Harbor jobservice and gocraft/work')
+  .version(version)
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+withCommonFlags(program.command('run'))
+  .description('sweep and rescue from now on, beside a running jobservice; a signal stops it')
+  .addOption(
+    new Option('--sweep-interval <ms>', 'from one sweep to the next (default: 3600000)')
+      .env('REAPER_SWEEP_INTERVAL')
+      .argParser(wholeNumber),
+  )
+  .addOption(
+    new Option('--rescue-interval <ms>', 'from one look for dead pools to the next (default: 10000)')
+      .env('REAPER_RESCUE_INTERVAL')
+      .argParser(wholeNumber),
+  )
+  .action(async (flags: CommonFlags & { sweepInterval?: number; rescueInterval?: number }) => {
+    const reaper = reaperOf(flags, {
+      ...(flags.sweepInterval === undefined ? {} : { sweep: { intervalMs: flags.sweepInterval } }),
+      ...(flags.rescueInterval === undefined ? {} : { rescue: { intervalMs: flags.rescueInterval } }),
+    });
+    finish(await run(reaper, flags));
+  });
+
+withCommonFlags(program.command('sweep'))
+  .description('judge every tracked job once, now')
+  .option('--plan', 'say what would be done, and change nothing')
+  .action(async (flags: CommonFlags & { plan?: boolean }) => {
+    const reaper = reaperOf(flags);
+    finish(await once(reaper, () => sweep(reaper, flags)));
+  });
+
+withCommonFlags(program.command('rescue'))
+  .description('look for dead pools once, now, and put back what they hold')
+  .option('--plan', 'say what would be done, and change nothing')
+  .addOption(
+    new Option('--grace <ms>', 'how long a suspected pool may prove that it lives (default: 15000)').argParser(
+      wholeNumber,
+    ),
+  )
+  .action(async (flags: CommonFlags & { plan?: boolean; grace?: number }) => {
+    const reaper = reaperOf(flags);
+    finish(await once(reaper, () => rescue(reaper, flags)));
+  });
+
+withCommonFlags(program.command('status'))
+  .description('show tracked jobs, queues, locks and pools; changes nothing')
+  .action(async (flags: CommonFlags) => {
+    const reaper = reaperOf(flags);
+    finish(await once(reaper, () => status(reaper, flags)));
+  });
+
+withCommonFlags(program.command('explain'))
+  .description('show why a job is treated as it is, and where it is; changes nothing')
+  .argument('<job>', 'id of the job')
+  .action(async (id: string, flags: CommonFlags) => {
+    const reaper = reaperOf(flags);
+    finish(await once(reaper, () => explain(reaper, id, flags)));
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version end with 0; the text is out already.
+    process.exitCode = error.exitCode === 0 ? 0 : wrongUsage;
+  } else {
+    process.stderr.write(`reaper: ${(error as Error).message}\n`);
+    process.exitCode = error instanceof UsageError ? wrongUsage : failed;
+  }
+}

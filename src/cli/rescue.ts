@@ -1,0 +1,34 @@
+import type { PoolOutcome, Reaper } from '../index.ts';
+import { print, printJson } from './shared.ts';
+import { countsOf } from './sweep.ts';
+
+/** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up. */
+export const rescue = async (
+  reaper: Reaper,
+  flags: { json?: boolean; plan?: boolean; grace?: number },
+): Promise<number> => {
+  reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(lineOf(outcome))));
+  const summary = await reaper.rescue({
+    plan: flags.plan === true,
+    ...(flags.grace === undefined ? {} : { grace: flags.grace }),
+  });
+  if (flags.json) printJson({ type: 'summary', ...summary });
+  else {
+    print(
+      [
+        `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
+        `suspected pools: ${countsOf({ ...summary.pools })}`,
+        `entries ${summary.plan ? 'that would be put back' : 'put back'}: ${summary.entries}`,
+        ...summary.drift.map(
+          ({ type, lockBefore, lock, fields }) =>
+            `counters of ${type} rebuilt: lock ${lockBefore} → ${lock}, ${fields} fields`,
+        ),
+        ...summary.unreadable.map((fault) => `counters that can not be read, left as they are: ${fault}`),
+      ].join('\n'),
+    );
+  }
+  return summary.pools.abandoned > 0 ? 1 : 0;
+};
+
+const lineOf = ({ pool, outcome, evidence, moved, error }: PoolOutcome): string =>
+  [pool, outcome, evidence, countsOf(moved), ...(error === undefined ? [] : [error])].join('  ');

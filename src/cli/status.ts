@@ -1,0 +1,48 @@
+import Table from 'cli-table3';
+import type { Reaper, ReaperStatus } from '../index.ts';
+import { print, printJson } from './shared.ts';
+import { countsOf } from './sweep.ts';
+
+/** The namespace as it stands. */
+export const status = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
+  const state = await reaper.status();
+  if (flags.json) printJson({ type: 'status', ...state });
+  else print(textOf(state));
+  return 0;
+};
+
+const textOf = (state: ReaperStatus): string => {
+  const { tracked, queues, pools } = state;
+  return [
+    `namespace ${state.namespace} on ${state.redis}`,
+    ...(state.hint === undefined ? [] : [state.hint]),
+    `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
+    `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
+    `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}`,
+    ...(queues.length === 0 ? ['no job types'] : [tableOfQueues(state)]),
+    ...(pools.length === 0 ? ['no pools'] : [tableOfPools(state)]),
+  ].join('\n');
+};
+
+const tableOfQueues = ({ queues }: ReaperStatus): string => {
+  const table = new Table({
+    head: ['type', 'queued', 'cap', 'lock', 'lock_info', 'in progress', 'drift', ''],
+    ...plain,
+  });
+  for (const { type, queued, maxConcurrency, lock, lockInfo, inProgress, drift, isPaused } of queues) {
+    table.push([type, queued, maxConcurrency || '-', lock, lockInfo, inProgress, drift, isPaused ? 'paused' : '']);
+  }
+  return table.toString();
+};
+
+const tableOfPools = ({ pools }: ReaperStatus): string => {
+  const table = new Table({ head: ['pool', '', 'heartbeat', 'host', 'in progress'], ...plain });
+  for (const { pool, isAlive, heartbeatAgeS, host, inProgress } of pools) {
+    const beat = heartbeatAgeS === undefined ? 'none' : `${heartbeatAgeS} s ago`;
+    table.push([pool, isAlive ? 'alive' : 'dead', beat, host ?? '-', inProgress]);
+  }
+  return table.toString();
+};
+
+/** No colours: the output is read by people and by grep alike. */
+const plain = { style: { head: [], border: [] } };

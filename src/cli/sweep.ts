@@ -1,0 +1,58 @@
+import cliProgress from 'cli-progress';
+import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
+import { print, printJson } from './shared.ts';
+
+/** One sweep, its jobs as they are judged, its summary last. Exit code 1 where a job could not be mended. */
+export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: boolean }): Promise<number> => {
+  const bar = flags.json || !process.stderr.isTTY ? undefined : progressBar();
+  reaper.on('job', (outcome) => {
+    bar?.increment();
+    if (flags.json) printJson({ type: 'job', ...outcome });
+    else if (isWorthALine(outcome)) print(lineOf(outcome));
+  });
+  let summary: SweepSummary;
+  try {
+    summary = await reaper.sweep({ plan: flags.plan === true });
+  } finally {
+    bar?.stop();
+  }
+  if (flags.json) printJson({ type: 'summary', ...summary, hooks: summary.hooks });
+  else print(summaryOf(summary));
+  return (summary.outcomes.abandoned ?? 0) > 0 ? 1 : 0;
+};
+
+const progressBar = () => {
+  const bar = new cliProgress.SingleBar({
+    format: 'sweep {bar} {value} jobs, {duration_formatted}',
+    stream: process.stderr,
+    hideCursor: true,
+    fps: 10,
+  });
+  bar.start(0, 0);
+  return bar;
+};
+
+const isWorthALine = ({ verdict, reason }: JobOutcome) => verdict !== 'kept' || reason === 'malformed';
+
+const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome): string =>
+  [
+    id,
+    facts.name ?? '-',
+    facts.status ?? 'no status',
+    `${verdict} (${reason}${detail === undefined ? '' : `: ${detail}`})`,
+    outcome,
+    ...(error === undefined ? [] : [error]),
+  ].join('  ');
+
+const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs }: SweepSummary): string =>
+  [
+    `${plan ? 'planned: ' : ''}${scanned} jobs in ${durationMs} ms`,
+    `verdicts: ${countsOf(verdicts)}`,
+    `outcomes: ${countsOf(outcomes)}`,
+    ...(plan ? [] : [`hooks, first attempts: ${countsOf({ ...hooks })}`]),
+  ].join('\n');
+
+export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ') || 'none';
