@@ -1,0 +1,300 @@
+import { afterAll, expect, test } from 'vitest';
+import { createActor, SimulatedClock } from 'xstate';
+import type { JobOutcome } from '../../src/machines/job.ts';
+import { type SupervisorEmitted, supervisorMachine } from '../../src/machines/supervisor.ts';
+import { emptyTally } from '../../src/machines/tally.ts';
+import { jobFor, policy } from '../support/facts.ts';
+import { createCoverage, createRemote, flush } from '../support/paths.ts';
+
+// The chart is parallel and takes requests without end: its paths have no number. These are sequences by hand, held to
+// the same gate: every transition is taken.
+
+const remote = createRemote();
+const machine = supervisorMachine.provide({
+  actors: {
+    lane: remote.logic(),
+    pool: remote.logic(),
+    readPage: remote.logic(),
+    examine: remote.logic(),
+    find: remote.logic(),
+    recount: remote.logic(),
+  },
+});
+const coverage = createCoverage(machine);
+
+const hour = 3_600_000;
+
+const start = (lanes = 1, poolSlots = 1) => {
+  const clock = new SimulatedClock();
+  const emitted: SupervisorEmitted[] = [];
+  const actor = createActor(machine, {
+    clock,
+    inspect: coverage.inspect,
+    input: { policy, lanes, poolSlots, poolGrace: 15_000 },
+  });
+  for (const type of [
+    'sweep.started',
+    'sweep.ended',
+    'rescue.started',
+    'rescue.ended',
+    'job',
+    'pool',
+    'fault',
+  ] as const) {
+    actor.on(type, (event) => void emitted.push(event));
+  }
+  actor.start();
+  const then = async (act: () => unknown) => {
+    await flush();
+    act();
+    await flush();
+  };
+  return {
+    actor,
+    emitted,
+    of: <Type extends SupervisorEmitted['type']>(type: Type) =>
+      emitted.filter((event): event is Extract<SupervisorEmitted, { type: Type }> => event.type === type),
+    value: () => actor.getSnapshot().value as { sweep: unknown; rescue: unknown; life: unknown },
+    context: () => actor.getSnapshot().context,
+    send: (event: Parameters<typeof actor.send>[0]) => then(() => actor.send(event)),
+    answer: (id: string, output: unknown) => then(() => remote.resolve(actor, id, output)),
+    fail: (id: string) => then(() => remote.reject(actor, id, new Error('Redis is down'))),
+    tick: (ms: number) => then(() => clock.increment(ms)),
+  };
+};
+type Driver = ReturnType<typeof start>;
+
+const page = (isLast: boolean, ...jobs: ReturnType<typeof jobFor>[]) => ({ jobs, isLast });
+const sweepNow = (number: number, plan = false) => ({ type: 'sweep.now' as const, request: { number, plan } });
+const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}) => ({
+  type: 'rescue.now' as const,
+  request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
+});
+const suspect = (pool: string) => ({ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat' });
+const found = (...pools: string[]) => ({ alive: 1, suspects: pools.map(suspect), types: ['A'] });
+const recounted = { drift: [], unreadable: [] };
+const rescued = (pool: string) => ({ pool, outcome: 'rescued' as const, evidence: '', moved: { A: 2 }, entries: 2 });
+const outcome: JobOutcome = {
+  id: 'j1',
+  verdict: 'fail',
+  reason: 'hung',
+  rule: 4,
+  outcome: 'done',
+  facts: jobFor('fail').facts,
+};
+const freed = { type: 'lane.freed' as const, lane: 'lane-0', outcome };
+const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({ acting: jobs, tally: emptyTally });
+
+test('it rests until it is scheduled, then waits for its times, again and again', async () => {
+  const it = start();
+  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running' });
+  await it.send({ type: 'schedule' });
+  expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running' });
+  await it.tick(10_000);
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  expect(it.value().rescue).toBe('waiting');
+  await it.tick(hour);
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  expect(it.value().sweep).toBe('waiting');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0, plan: false } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, suspects: 0, alive: 1 } }]);
+});
+
+test('a request cuts the waiting short', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  await it.send(sweepNow(1));
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  await it.send(rescueNow(2));
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+});
+
+test('the next page is asked for only once every job of this one has a lane, and the end waits for the lanes', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail')));
+  await it.answer('examine', acting(jobFor('fail'), jobFor('fail')));
+  expect(it.value().sweep).toEqual({ scanning: 'dealing' });
+  await it.send(freed);
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  expect(it.value().sweep).toBe('draining');
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.send(freed);
+  expect(it.value().sweep).toBe('resting');
+  expect(it.of('job')).toHaveLength(2);
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, tally: { scanned: 2, verdicts: { fail: 2 } } } }]);
+});
+
+test('a page that can not be read is tried again after a pause, and given up after seven failures', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  for (let i = 0; i < 6; i++) {
+    await it.fail('readPage');
+    expect(it.value().sweep).toEqual({ scanning: 'pausing' });
+    await it.tick(hour);
+    expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  }
+  await it.fail('readPage');
+  expect(it.value().sweep).toBe('resting');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+  expect(it.of('fault')).toHaveLength(6);
+});
+
+test('a page that can not be examined ends the sweep with its error, and the next one begins afresh', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.send(sweepNow(2));
+  await it.answer('readPage', page(false));
+  await it.fail('examine');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  expect(it.of('sweep.started').map(({ request }) => request.number)).toEqual([1, 2]);
+});
+
+test('each suspected pool gets one actor, in as many slots as there are, and the pass ends with the last of them', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1', 'p2'));
+  await it.answer('recount', { drift: [{ type: 'A', lockBefore: '3', lock: '1', fields: 0 }], unreadable: [] });
+  expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.context().slots).toEqual({ 'pool-0': 'p2' });
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('pool-0', rescued('p2'));
+  expect(it.context().slots).toEqual({});
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, suspects: 2, entries: 4, pools: { rescued: 2 }, drift: [{ type: 'A' }] } },
+  ]);
+});
+
+test('a pool that is looked at already gets no second actor, yet both passes wait for it', async () => {
+  const it = start(1, 2);
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1'));
+  await it.answer('recount', recounted);
+  await it.send(rescueNow(2, { grace: 0 }));
+  await it.answer('find', found('p1'));
+  await it.answer('recount', recounted);
+  expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended').map(({ result }) => [result.number, result.pools.rescued])).toEqual([
+    [1, 1],
+    [2, 1],
+  ]);
+});
+
+test('a plan of a rescue rebuilds no counters', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { plan: true }));
+  await it.answer('find', found());
+  expect(it.value().rescue).toBe('resting');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true } }]);
+});
+
+test('a look that fails is tried again after a pause, and given up after seven failures', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  for (let i = 0; i < 6; i++) {
+    await it.fail('find');
+    expect(it.value().rescue).toEqual({ finding: 'pausing' });
+    await it.tick(hour);
+  }
+  await it.fail('find');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+  expect(it.value().rescue).toBe('resting');
+});
+
+test('counters that can not be rebuilt spoil the pass, and no other', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found());
+  await it.fail('recount');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+});
+
+test('a pool whose chart breaks is abandoned, and the pass goes on', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1'));
+  await it.answer('recount', recounted);
+  await it.fail('pool-0');
+  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned', error: 'Redis is down' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { abandoned: 1 } } }]);
+});
+
+test('a lane that breaks is replaced, but not for ever', async () => {
+  const it = start();
+  for (let i = 0; i < 64; i++) {
+    await it.fail('lane-0');
+    expect(it.context().idle).toEqual(['lane-0']);
+  }
+  expect(it.actor.getSnapshot().children['lane-0']?.getSnapshot().status).toBe('active');
+  await it.fail('lane-0');
+  expect(it.context()).toMatchObject({ lanes: 0, idle: [] });
+});
+
+const stopWhile = async (what: (it: Driver) => Promise<void>) => {
+  const it = start();
+  await what(it);
+  await it.send({ type: 'stop' });
+  return it;
+};
+
+test('stopped at rest or while it waits, it is over at once', async () => {
+  const resting = await stopWhile(async () => undefined);
+  const waiting = await stopWhile((it) => it.send({ type: 'schedule' }));
+  for (const it of [resting, waiting]) expect(it.actor.getSnapshot().status).toBe('done');
+});
+
+test('stopped while it scans, it asks for no more pages, lets the lanes finish, and says that it was cut short', async () => {
+  const it = await stopWhile(async (driver) => {
+    await driver.send(sweepNow(1));
+    await driver.send(sweepNow(2));
+    await driver.answer('readPage', page(false));
+    await driver.answer('examine', acting(jobFor('fail'), jobFor('fail')));
+  });
+  expect(it.value().sweep).toBe('draining');
+  await it.send(freed);
+  expect(it.actor.getSnapshot().status).toBe('done');
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { number: 1, error: 'stopped before its end', tally: { scanned: 1 } } },
+    { result: { number: 2, error: 'the reaper is stopped' } },
+  ]);
+});
+
+test('stopped while it looks for pools or has some in hand, it answers everybody who waits', async () => {
+  const looking = await stopWhile(async (it) => {
+    await it.send(rescueNow(1));
+    await it.send(rescueNow(2));
+  });
+  expect(looking.actor.getSnapshot().status).toBe('done');
+  expect(
+    looking
+      .of('rescue.ended')
+      .map(({ result }) => [result.number, result.error])
+      .sort(),
+  ).toEqual([
+    [1, 'the reaper is stopped'],
+    [2, 'the reaper is stopped'],
+  ]);
+
+  const inHand = await stopWhile(async (it) => {
+    await it.send(rescueNow(1));
+    await it.answer('find', found('p1', 'p2'));
+    await it.answer('recount', recounted);
+  });
+  expect(inHand.value().rescue).toBe('releasing');
+  await inHand.answer('pool-0', rescued('p1'));
+  expect(inHand.actor.getSnapshot().status).toBe('done');
+  expect(inHand.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, error: 'the reaper is stopped', entries: 2 } },
+  ]);
+});
+
+afterAll(() => expect(coverage.missing()).toEqual([]));

@@ -1,0 +1,37 @@
+import type { Facts, TrackedJob } from '../../src/machines/facts.ts';
+import type { Policy, Verdict } from '../../src/machines/verdict.ts';
+
+/** The second at which the facts of these tests are read. */
+export const now = 2_000_000_000;
+
+export const policy: Policy = { hungAfter: (type) => (type === 'SLOW' ? 200_000 : 86_400), refireGrace: 60 };
+
+/** A job that ran ten minutes ago and is confirmed, with what is said otherwise. */
+export const facts = (otherwise: Partial<Facts> = {}): Facts => ({
+  id: 'j1',
+  readAt: now,
+  stats: 'found',
+  statsId: 'j1',
+  name: 'X',
+  kind: 'Generic',
+  status: 'Running',
+  updateTime: now - 600,
+  revision: now - 600,
+  enqueueTime: now - 600,
+  ack: { status: 'Running', revision: now - 600, checkInAt: 0 },
+  hasHook: true,
+  ...otherwise,
+});
+
+/** A job for each verdict. */
+export const jobFor = (verdict: Verdict): TrackedJob => {
+  const old = now - 100_000;
+  const otherwise: Record<Verdict, Partial<Facts>> = {
+    kept: {},
+    untrack: { status: 'Success', ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
+    reset: { ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
+    fail: { updateTime: old, revision: old, enqueueTime: old, ack: undefined },
+    refire: { ack: undefined },
+  };
+  return { facts: facts(otherwise[verdict]), fingerprint: verdict };
+};
