@@ -22,8 +22,23 @@ const graceMs = 1_500;
 const watchdogMs = 110_000;
 
 const cleanUps: (() => unknown)[] = [];
+/** Undoes what was started, last first. What fails or takes longer than 5 s does not keep the rest from being undone. */
 const cleanUp = async () => {
-  for (const act of cleanUps.reverse().splice(0)) await act();
+  for (const act of cleanUps.splice(0).reverse()) {
+    const tooLong = new AbortController();
+    await Promise.race([
+      Promise.resolve(act()).catch(() => undefined),
+      sleep(5_000, undefined, { signal: tooLong.signal }).catch(() => undefined),
+    ]);
+    tooLong.abort();
+  }
+};
+/** Ends a child and waits for its end. It may have ended already: Ctrl-C on a terminal reaches children too. */
+const end = async (child: ChildProcess) => {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
 };
 const began = Date.now();
 const say = (text: string) => console.log(text);
@@ -47,13 +62,19 @@ const startRedis = async (): Promise<string> => {
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   cleanUps.push(async () => {
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+    await end(child);
     await rm(folder, { recursive: true, force: true });
   });
-  for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept')) break;
-  child.stdout.resume();
+  await new Promise<void>((resolve, reject) => {
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      if (output.includes('Ready to accept')) return;
+      output += chunk;
+      if (output.includes('Ready to accept')) resolve();
+    });
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error(`redis-server did not start: ${output.trim().split('\n').at(-1)}`)));
+  });
   return `redis://127.0.0.1:${port}`;
 };
 
@@ -93,12 +114,7 @@ const startHost = async (pool: string, url: string): Promise<Host> => {
     },
   });
   const host: Host = { pool, child, finished: [], running: undefined };
-  cleanUps.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  });
+  cleanUps.push(() => end(child));
   child.on('message', ({ event, id }: { event: string; id: string }) => {
     if (event === 'running') {
       host.running = id;
@@ -177,7 +193,8 @@ const main = async (): Promise<boolean> => {
   await seed('behind', 'Running', 600, 'Success');
   await seed('settled', 'Success', 600, 'Success');
   const broken = ['hung', 'unacked', 'behind', 'lost', 'settled'];
-  await redis.hset(key('job_track', 'inprogress'), Object.fromEntries(broken.map((id) => [id, 2])));
+  // 2 when a job is saved; one less once it is final, and once its final status is confirmed.
+  await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, lost: 2, settled: 1 });
   row('seeded', broken.join(', '), 'five jobs as users find them');
 
   reaper.on('job', ({ id, verdict, reason, detail, outcome }) => {
@@ -210,8 +227,14 @@ const main = async (): Promise<boolean> => {
       'hung: is Error, its receiver was told, no longer tracked',
       (await status('hung')) === 'Error' && told('hung', 'Error') && (await tracked('hung')) === null,
     ],
-    ['unacked: its receiver was told Success', told('unacked', 'Success')],
-    ['behind: has the Success that its receiver had confirmed', (await status('behind')) === 'Success'],
+    [
+      'unacked: its receiver was told Success, no longer tracked',
+      told('unacked', 'Success') && (await tracked('unacked')) === null,
+    ],
+    [
+      'behind: has the Success that its receiver had confirmed, no longer tracked',
+      (await status('behind')) === 'Success' && (await tracked('behind')) === null,
+    ],
     ['lost: no longer tracked', (await tracked('lost')) === null],
     ['settled: no longer tracked', (await tracked('settled')) === null],
     [
@@ -219,8 +242,10 @@ const main = async (): Promise<boolean> => {
       survivor.finished.filter((id) => id === 'collect-1').length === 1 && !victim.finished.includes('collect-1'),
     ],
     [
-      'collect-1: is Success, and its receiver was told',
-      (await status('collect-1')) === 'Success' && told('collect-1', 'Success'),
+      'collect-1: is Success, its receiver was told, no longer tracked',
+      (await status('collect-1')) === 'Success' &&
+        told('collect-1', 'Success') &&
+        (await tracked('collect-1')) === null,
     ],
     ['the lock of COLLECT is free', Number(await redis.get(key('jobs', 'COLLECT', 'lock'))) === 0],
     [
@@ -244,6 +269,8 @@ const abort = (why: string) => async () => {
 };
 process.on('SIGINT', abort('interrupted'));
 process.on('SIGTERM', abort('interrupted'));
+process.on('SIGHUP', abort('its terminal is gone'));
+process.on('uncaughtException', (error) => abort(error.message)());
 const watchdog = globalThis.setTimeout(abort(`not over after ${watchdogMs / 1_000} s`), watchdogMs);
 
 let isFine = false;

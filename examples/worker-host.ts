@@ -83,6 +83,7 @@ const work = async (type: string, entry: string) => {
   const observation = key('worker', worker);
   await redis.hset(observation, { job_name: type, job_id: id, started_at: Math.floor(Date.now() / 1_000), args: '' });
   const job = await reaper.lifecycle.load(id);
+  await redis.expire(observation, 86_400);
   // Somebody has run it before and was cut off, or it failed: a new attempt.
   if (job !== undefined && job.stats.status !== 'Pending') await job.reset();
   await job?.run();

@@ -1,10 +1,10 @@
 // Brings what the project's commands need on a fresh machine: the npm packages of the lockfile, and redis-server. Plain
 // Node without a dependency, since it runs before there is any. Ends with 1 and a line that says what to do where it can't.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
-const root = new URL('../', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../', import.meta.url));
 const say = (text) => process.stderr.write(`setup: ${text}\n`);
 const run = (command, ...args) => spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] }).status === 0;
 const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
@@ -17,15 +17,23 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19))
   giveUp(`Node ${process.versions.node} is too old: 20.19 or newer is needed`);
 
-// The packages: those of the lockfile, installed once for each state of it.
-const lock = createHash('sha256')
-  .update(readFileSync(`${root}package-lock.json`))
-  .digest('hex');
-const mark = `${root}node_modules/.setup`;
-if (!existsSync(mark) || readFileSync(mark, 'utf8') !== lock) {
+// The packages: npm notes beside them what it has installed, to be held against the lockfile. What is optional may be
+// absent: most of it is for other systems.
+const packagesOf = (path) => {
+  try {
+    return JSON.parse(readFileSync(`${root}${path}`, 'utf8')).packages ?? {};
+  } catch {
+    return {};
+  }
+};
+const installed = packagesOf('node_modules/.package-lock.json');
+const isCurrent = Object.entries(packagesOf('package-lock.json')).every(
+  ([path, { version, optional }]) =>
+    path === '' || (installed[path] === undefined ? optional : installed[path].version === version),
+);
+if (!isCurrent) {
   say('installing the npm packages');
   if (!run('npm', 'ci', '--no-audit', '--no-fund')) giveUp('npm ci failed: see above');
-  writeFileSync(mark, lock);
 }
 
 // What the system has to bring. Where a package manager may not be used, the person is told what to type.
@@ -38,26 +46,36 @@ const sudo = isRoot
 const managers = [
   {
     command: 'apt-get',
-    packages: { 'redis-server': 'redis-server' },
+    packages: { 'redis-server': 'redis-server', chromium: 'chromium' },
     steps: (name) => [
       ['apt-get', 'update'],
       ['apt-get', 'install', '-y', '--no-install-recommends', name],
     ],
   },
-  { command: 'apk', packages: { 'redis-server': 'redis' }, steps: (name) => [['apk', 'add', name]] },
-  { command: 'dnf', packages: { 'redis-server': 'redis' }, steps: (name) => [['dnf', 'install', '-y', name]] },
+  {
+    command: 'apk',
+    packages: { 'redis-server': 'redis', chromium: 'chromium' },
+    steps: (name) => [['apk', 'add', name]],
+  },
+  {
+    command: 'dnf',
+    packages: { 'redis-server': 'redis', chromium: 'chromium' },
+    steps: (name) => [['dnf', 'install', '-y', name]],
+  },
   {
     command: 'brew',
     needsNoRoot: true,
-    packages: { 'redis-server': 'redis' },
+    packages: { 'redis-server': 'redis', chromium: 'chromium' },
     steps: (name) => [['brew', 'install', name]],
   },
 ];
-for (const need of ['redis-server']) {
+/** With `--chromium` also what tests in a browser need. */
+const needs = ['redis-server', ...(process.argv.includes('--chromium') ? ['chromium'] : [])];
+for (const need of needs) {
   if (has(need)) continue;
   const manager = managers.find(({ command }) => has(command));
   if (manager === undefined)
-    giveUp(`${need} is missing, and no package manager is known here: install Redis 7 so that ${need} is on the PATH`);
+    giveUp(`${need} is missing, and no package manager is known here: install it so that ${need} is on the PATH`);
   const prefix = manager.needsNoRoot ? [] : sudo;
   const steps = manager.steps(manager.packages[need]);
   if (prefix === undefined) giveUp(`${need} is missing: run  sudo ${steps.at(-1).join(' ')}`);

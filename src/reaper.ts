@@ -158,7 +158,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools) }),
       readPage: createReadPage(tracked),
-      examine: createExamine({ job, observe: onJob }),
+      examine: createExamine({ job, hasRoom: hooks.hasRoom, observe: onJob }),
       ...createRescueActors(pools),
     },
     delays: {

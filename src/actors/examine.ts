@@ -10,11 +10,20 @@ import { judge, type Policy } from '../machines/verdict.ts';
 const slice = 100;
 
 /**
- * Runs the actor of every job of a page that has nothing to do (or only plans to), which ends in its first tick, and
- * leaves the others for the lanes. That is what makes a sweep of healthy jobs cheap: an actor that a lane invokes costs
+ * Runs the actor of every job of a page that has nothing to do (or only plans to, or whose hook finds no room: a dead
+ * receiver must not slow a sweep), which ends in its first tick, and leaves the others for the lanes. That is what makes a sweep of healthy jobs cheap: an actor that a lane invokes costs
  * two to three times as much, and most jobs are healthy.
  */
-export const createExamine = ({ job, observe }: { job: typeof jobMachine; observe: (outcome: JobOutcome) => void }) => {
+export const createExamine = ({
+  job,
+  hasRoom,
+  observe,
+}: {
+  job: typeof jobMachine;
+  /** Whether another hook may wait. */
+  hasRoom: () => boolean;
+  observe: (outcome: JobOutcome) => void;
+}) => {
   const walk = (parent: AnyActorRef, input: JobInput): JobOutcome => {
     // One id for all: xstate remembers each distinct child id for ever.
     const actor = createActor(job, { parent, id: 'job', input });
@@ -31,11 +40,13 @@ export const createExamine = ({ job, observe }: { job: typeof jobMachine; observ
       for (const [i, tracked] of jobs.entries()) {
         if (i > 0 && i % slice === 0) await setImmediate();
         if (signal.aborted) break;
-        if (!plan && judge(tracked.facts, policy).verdict !== 'kept') {
+        const { verdict } = judge(tracked.facts, policy);
+        const isDeferred = verdict === 'refire' && !hasRoom();
+        if (!plan && verdict !== 'kept' && !isDeferred) {
           acting.push(tracked);
           continue;
         }
-        const outcome = walk(self, { job: tracked, policy, plan });
+        const outcome = walk(self, { job: tracked, policy, plan, hasRoom: !isDeferred });
         observe(outcome);
         const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
         const known = counts.get(key);

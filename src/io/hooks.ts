@@ -34,8 +34,8 @@ export interface Hooks {
   send(id: string, checkIn?: CheckIn): { readonly reply: 'queued' | 'deferred'; readonly firstAttempt: Promise<void> };
   /** Resolves when the first attempt of everything that has been sent until now has ended. */
   firstAttempts(): Promise<void>;
-  readonly waiting: number;
-  readonly inFlight: number;
+  /** Whether `send` would take another one. */
+  hasRoom(): boolean;
   /** Takes no more, and lets what is in flight end within `timeout` ms; what waits is left to the next sweep. */
   stop(timeout: number): Promise<void>;
 }
@@ -92,6 +92,8 @@ export const createHooks = ({
   let isStopped = false;
   /** An origin that lets every request run into its time-out would hold all places for minutes: time-outs in a row. */
   const silence = new Map<string, { count: number; until: number }>();
+
+  const hasRoom = () => !isStopped && size < limits.waiting + limits.concurrency;
 
   const begin = (delivery: Delivery) => void queue.add(() => attempt(delivery));
 
@@ -204,7 +206,7 @@ export const createHooks = ({
         hurry(unbuilt);
         return { reply: 'queued', firstAttempt: unbuilt.first.promise };
       }
-      if (isStopped || size >= limits.waiting + limits.concurrency) {
+      if (!hasRoom()) {
         return { reply: 'deferred', firstAttempt: Promise.resolve() };
       }
       const delivery: Delivery = {
@@ -230,12 +232,7 @@ export const createHooks = ({
       await Promise.all([...chains.values()].flat().map(({ first }) => first.promise));
     },
 
-    get waiting() {
-      return size - queue.pending;
-    },
-    get inFlight() {
-      return queue.pending;
-    },
+    hasRoom,
 
     async stop(timeout) {
       isStopped = true;

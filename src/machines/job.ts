@@ -26,6 +26,8 @@ export interface JobInput {
   readonly policy: Policy;
   /** Judge and change nothing. */
   readonly plan: boolean;
+  /** Whether another hook may wait; a refire that finds no room has nothing to do. */
+  readonly hasRoom: boolean;
 }
 
 /** What Redis says to an act: that the job is not as it was judged, or that it is done (or on its way, or put off). */
@@ -49,8 +51,8 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *
  * `tracking` takes the facts that came with the page; a job that was overtaken comes back here once, and its facts are
  * read again in `loading`.
- * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, and
- * every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these invokes one
+ * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, a refire
+ * for whose hook there is no room in `deferred`, and every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these invokes one
  * act, which Redis does only if the job is as it was judged. Done, it ends in `settled`; overtaken for the first time,
  * it goes back to `tracking`, for the second time it ends in `overtaken`; failed, it ends in `abandoned`.
  */
@@ -71,6 +73,7 @@ export const jobMachine = setup({
     isTaken: ({ context }) => !context.reloaded,
     isVerdict: ({ context }, params: { verdict: Verdict }) => context.judgement?.verdict === params.verdict,
     isPlan: ({ context }) => context.plan,
+    hasNoRoom: ({ context }) => context.judgement?.verdict === 'refire' && !context.hasRoom,
     isOvertaken: (_, params: { reply: ActReply }) => params.reply === 'overtaken',
     isOvertakenAgain: ({ context }, params: { reply: ActReply }) => params.reply === 'overtaken' && context.reloaded,
   },
@@ -88,6 +91,7 @@ export const jobMachine = setup({
     job: input.job,
     policy: input.policy,
     plan: input.plan,
+    hasRoom: input.hasRoom,
     judgement: undefined,
     reloaded: false,
     end: 'kept',
@@ -119,6 +123,7 @@ export const jobMachine = setup({
       always: [
         { guard: { type: 'isVerdict', params: { verdict: 'kept' } }, target: 'kept' },
         { guard: 'isPlan', target: 'planned' },
+        { guard: 'hasNoRoom', target: 'deferred' },
         { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'fail' },
         { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'refire' },
         { guard: { type: 'isVerdict', params: { verdict: 'reset' } }, target: 'reset' },
@@ -131,6 +136,7 @@ export const jobMachine = setup({
     untrack: { invoke: acting('untrack') },
     kept: { type: 'final' },
     planned: { type: 'final', entry: { type: 'end', params: { end: 'planned' } } },
+    deferred: { type: 'final', entry: { type: 'end', params: { end: 'deferred' } } },
     settled: { type: 'final' },
     overtaken: { type: 'final', entry: { type: 'end', params: { end: 'overtaken' } } },
     abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },

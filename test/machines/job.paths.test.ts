@@ -38,7 +38,7 @@ for (const verdict of verdicts) {
   for (const plan of [false, true]) {
     const name = `${verdict}${plan ? ', planned' : ''}`;
     describe(name, () => {
-      for (const path of pathsOf(machine, { job: jobFor(verdict), policy, plan }, events, name)) {
+      for (const path of pathsOf(machine, { job: jobFor(verdict), policy, plan, hasRoom: true }, events, name)) {
         test(path.name, async () => {
           const snapshot = (await walk(machine, path, { remote, coverage })).getSnapshot();
           expect([snapshot.value, snapshot.status]).toEqual([path.value, path.status]);
@@ -55,13 +55,22 @@ for (const verdict of verdicts) {
 }
 
 test('a job with nothing to do ends in its first tick', () => {
-  const actor = createActor(machine, { input: { job: jobFor('kept'), policy, plan: false } });
+  const actor = createActor(machine, { input: { job: jobFor('kept'), policy, plan: false, hasRoom: true } });
   expect(actor.start().getSnapshot().status).toBe('done');
+});
+
+test('a refire for whose hook there is no room is deferred in its first tick; every other act goes on', async () => {
+  for (const verdict of verdicts) {
+    const input = { job: jobFor(verdict), policy, plan: false, hasRoom: false };
+    const snapshot = (await walk(machine, { input, events: [] }, { remote, coverage })).getSnapshot();
+    if (verdict === 'refire') expect(snapshot.output).toMatchObject({ verdict: 'refire', outcome: 'deferred' });
+    else expect(snapshot.value).toBe(verdict);
+  }
 });
 
 test('a job that is overtaken is judged by what it has become, not by what it was', async () => {
   const path = {
-    input: { job: jobFor('fail'), policy, plan: false },
+    input: { job: jobFor('fail'), policy, plan: false, hasRoom: true },
     events: [done('act', 'overtaken'), done('load', jobFor('kept'))],
   };
   const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();

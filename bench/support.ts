@@ -1,0 +1,93 @@
+/**
+ * What the parts of the bench share: jobs to sweep, one sweep in a reaper of its own, upstream's way through them, and
+ * the heap at rest.
+ */
+import assert from 'node:assert/strict';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Redis } from 'ioredis';
+import { createReaper, type SweepSummary } from '../src/index.ts';
+
+export const namespace = '{bench}';
+export const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
+
+export const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] as number;
+
+/**
+ * Tracked jobs, made inside Redis. One in `actingOneIn` has something to be done: hung without a receiver, behind, lost or
+ * settled in turn; all others are healthy, or, with `unacked`, wait for a receiver at `url`.
+ */
+export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unacked = '' } = {}): Promise<void> => {
+  const script = `
+    local now = tonumber(redis.call('TIME')[1])
+    local from, to, every, unacked = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+    for i = from, to - 1 do
+      local id = string.format('%024x', i)
+      local stats = KEYS[1] .. 'job_stats:' .. id
+      local kind = every > 0 and i % every == 0 and (i / every) % 4 or -1
+      local t = string.format('%d', kind == 0 and now - 100000 or now - 600)
+      local status, ack = 'Running', 'Running'
+      if kind == 1 then ack = 'Success' end
+      if kind == 3 then status, ack = 'Success', 'Success' end
+      if kind ~= 2 then
+        redis.call('HSET', stats, 'id', id, 'name', 'IMAGE_SCAN', 'kind', 'Generic', 'unique', '0', 'status', status,
+          'ref_link', '/api/v1/jobs/' .. id, 'enqueue_time', t, 'run_at', '0', 'cron_spec', '',
+          'web_hook_url', kind == 0 and '' or (unacked ~= '' and unacked or 'http://127.0.0.1:1/hook'), 'numeric_policy_id', '0',
+          'update_time', t, 'revision', t, 'parameters', '{"image":"library/nginx:1"}')
+        if unacked == '' then
+          redis.call('HSET', stats, 'ack', '{"status":"' .. ack .. '","revision":' .. t .. ',"check_in_at":0}')
+        end
+      end
+      redis.call('HSET', KEYS[2], id, '2')
+    end`;
+  await redis.flushall();
+  for (let from = 0; from < count; from += 5_000) {
+    const to = Math.min(from + 5_000, count);
+    await redis.eval(script, 2, `${namespace}:`, key('job_track', 'inprogress'), from, to, actingOneIn, unacked);
+  }
+};
+
+/** One sweep by a reaper of its own. A figure counts only if the sweep judged just what was seeded, and acted on it. */
+export const sweepOnce = async (redis: string, verdicts: SweepSummary['verdicts']): Promise<SweepSummary> => {
+  const reaper = createReaper({ redis, namespace, logger: false });
+  await reaper.ping();
+  const summary = await reaper.sweep();
+  await reaper.stop();
+  assert.deepEqual({ ...summary.verdicts }, verdicts);
+  const { kept = 0, ...acts } = verdicts;
+  assert.equal(summary.outcomes.kept ?? 0, kept);
+  assert.equal(
+    (summary.outcomes.done ?? 0) + (summary.outcomes.queued ?? 0),
+    Object.values(acts).reduce((sum, count) => sum + count, 0),
+  );
+  return summary;
+};
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/**
+ * Bytes of the heap with its garbage collected. Without the collection, what earlier parts left behind would count as
+ * idle, and hide as much of a later peak.
+ */
+export const idleHeap = (): number => {
+  collect();
+  return process.memoryUsage().heapUsed;
+};
+
+/** Upstream's way through the tracked jobs, for `count` of them: HSCAN 100, then PING and HGETALL one by one. In ms. */
+export const standIn = async (redis: Redis, count: number): Promise<number> => {
+  const began = performance.now();
+  let cursor = '0';
+  let done = 0;
+  do {
+    const [next, pairs] = await redis.hscan(key('job_track', 'inprogress'), cursor, 'COUNT', 100);
+    for (let i = 0; i < pairs.length && done < count; i += 2, done++) {
+      await redis.ping();
+      await redis.hgetall(key('job_stats', pairs[i] as string));
+    }
+    cursor = next;
+  } while (cursor !== '0' && done < count);
+  return performance.now() - began;
+};

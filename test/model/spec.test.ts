@@ -1,0 +1,146 @@
+/** The paths of the specification drive the real reaper on a real Redis; after every step Redis is compared with it. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { createTestModel } from 'xstate/graph';
+import { createReaper, type ReaperEvents } from '../../src/index.ts';
+import { ackText, intercept, second } from '../support/jobs.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { type Happening, type Life, specification } from './specification.ts';
+
+const stats = 't:job_stats:j';
+const track = 't:job_track:inprogress';
+const happenings: Happening[] = [
+  'saved',
+  'run',
+  'checkedIn',
+  'finished',
+  'acked',
+  'receiverDown',
+  'receiverUp',
+  'graceOver',
+  'silence',
+  'statusWriteLost',
+  'statsDeleted',
+  'sweep',
+  'sweepOvertaken',
+];
+let server: RedisServer;
+let receiver: Receiver;
+beforeAll(async () => {
+  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+});
+afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+beforeEach(async () => {
+  await server.client.flushall();
+  receiver.answer = undefined;
+});
+
+const model = createTestModel(specification, {
+  events: happenings.map((type) => ({ type })),
+  filterEvents: (state, event) => state.status === 'active' && state.can(event),
+});
+const paths = model.getShortestPaths();
+const hitStates = new Set<string>();
+const hitEvents = new Set<string>();
+
+let jobs: ReaperEvents['job'][] = [];
+const sweep = async (isOvertaken: boolean) => {
+  jobs = [];
+  receiver.hooks.length = 0;
+  const { client } = server;
+  let moves = isOvertaken;
+  const redis = intercept(client, 'evalsha', async (args) => {
+    if (!moves || !args.map(String).includes('Error')) return;
+    moves = false;
+    await client.hset(stats, { update_time: second(-600) });
+  });
+  const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock: new SimulatedClock() });
+  reaper.on('job', (job) => void jobs.push(job));
+  try {
+    await reaper.sweep();
+  } finally {
+    await reaper.stop({ timeout: 0 });
+    redis.disconnect();
+  }
+  expect(moves).toBe(false);
+};
+
+/** Makes happen in Redis what the specification only names. */
+const happen = async (type: Happening): Promise<void> => {
+  const { client } = server;
+  const { revision = '0', status = '', check_in_at = '0' } = await client.hgetall(stats);
+  const confirm = (state: string) => client.hset(stats, 'ack', ackText(state, Number(revision), Number(check_in_at)));
+  const at = second(-600);
+  if (type === 'saved') {
+    await client.hset(stats, {
+      id: 'j',
+      name: 'X',
+      kind: 'Generic',
+      status: 'Pending',
+      web_hook_url: `${receiver.url}/200`,
+      enqueue_time: at,
+      update_time: at,
+      revision: at,
+    });
+    await client.hset(track, 'j', 2);
+  }
+  if (type === 'run') await client.hset(stats, { status: 'Running', update_time: at });
+  if (type === 'checkedIn') await client.hset(stats, { check_in_at: at + 1, update_time: at });
+  if (type === 'finished') await client.hset(stats, { status: 'Success', update_time: at });
+  if (type === 'acked') await confirm(status);
+  if (type === 'statusWriteLost') await confirm('Success');
+  if (type === 'receiverDown') receiver.answer = (_, response) => void response.writeHead(503).end();
+  if (type === 'receiverUp') receiver.answer = undefined;
+  if (type === 'graceOver') await client.hset(stats, 'update_time', at);
+  if (type === 'statsDeleted') await client.del(stats);
+  if (type === 'silence') {
+    const old = second(-100_000);
+    const ack = await client.hget(stats, 'ack');
+    const times = { enqueue_time: old, update_time: old, revision: old };
+    const news = Number(check_in_at) === 0 ? {} : { check_in_at: old + 1 };
+    await client.hset(stats, { ...times, ...news });
+    if (ack !== null) {
+      const { status: confirmed, check_in_at: seen } = JSON.parse(ack);
+      await client.hset(stats, 'ack', ackText(confirmed, old, seen === 0 ? 0 : old + 1));
+    }
+  }
+  if (type === 'sweep' || type === 'sweepOvertaken') await sweep(type === 'sweepOvertaken');
+};
+
+const check = async (type: string, life: Life) => {
+  const { client } = server;
+  const stored = await client.hgetall(stats);
+  expect(Number((await client.hget(track, 'j')) ?? 0)).toBe(life.count);
+  expect(stored.status).toBe(life.stats ? life.status : undefined);
+  if (life.stats) {
+    const ack = stored.ack === undefined ? undefined : JSON.parse(stored.ack);
+    expect(ack?.status ?? 'none').toBe(life.ack);
+  }
+  if (!type.startsWith('sweep')) return;
+  expect(jobs.map(({ verdict, reason, outcome }) => ({ verdict, reason, outcome }))).toEqual(
+    life.report === undefined ? [] : [life.report],
+  );
+  expect(receiver.hooks.map(({ body }) => body.status)).toEqual(Array(life.hooks).fill(life.status));
+};
+
+test.each(paths.map((path) => [path.description, path] as const))('%s', async (_, path) => {
+  for (const { event, state } of path.steps) {
+    if (happenings.includes(event.type as Happening)) {
+      await happen(event.type as Happening);
+      hitEvents.add(event.type);
+    }
+    await check(event.type, state.context);
+    hitStates.add(String(state.value));
+  }
+});
+
+afterAll(() => {
+  expect([...hitEvents].sort()).toEqual([...happenings].sort());
+  // `swept` is passed through, and never stood in.
+  expect([...hitStates].sort()).toEqual(
+    Object.keys(specification.states)
+      .filter((name) => name !== 'swept')
+      .sort(),
+  );
+});

@@ -1,0 +1,161 @@
+import { assign, setup } from 'xstate';
+
+/**
+ * One job's life as Redis shows it, written from the rules of design.md part 4 and not from the charts. It imports
+ * nothing of src, invokes nothing and knows no clock: ages are words.
+ */
+export type Status = 'Pending' | 'Running' | 'Success' | 'Error';
+export type Age = 'just now' | 'a while ago' | 'beyond the limit';
+export interface Report {
+  readonly verdict: string;
+  readonly reason: string;
+  readonly outcome: string;
+}
+export interface Life {
+  /** Value of the track field; 0: not tracked. */
+  readonly count: number;
+  readonly stats: boolean;
+  readonly status: Status;
+  readonly ack: Status | 'none';
+  /** A check-in that the receiver has not confirmed. */
+  readonly news: boolean;
+  readonly age: Age;
+  readonly up: boolean;
+  /** What the last sweep said and how many hooks it sent. */
+  readonly report: Report | undefined;
+  readonly hooks: number;
+}
+export type Happening =
+  | 'saved'
+  | 'run'
+  | 'checkedIn'
+  | 'finished'
+  | 'acked'
+  | 'receiverDown'
+  | 'receiverUp'
+  | 'graceOver'
+  | 'silence'
+  | 'statusWriteLost'
+  | 'statsDeleted'
+  | 'sweep'
+  | 'sweepOvertaken';
+
+const order = { none: -1, Pending: 0, Running: 1, Success: 2, Error: 2 };
+const isFinal = (status: Status) => order[status] === 2;
+
+/** The receiver is told the state: it takes it and the job is counted down, or it is down and nothing changes. */
+const told = (life: Life): Life =>
+  life.up
+    ? {
+        ...life,
+        ack: life.status,
+        news: false,
+        count: isFinal(life.status) ? Math.max(0, life.count - 1) : life.count,
+        hooks: 1,
+      }
+    : { ...life, hooks: 1 };
+
+const say = (life: Life, verdict: string, reason: string, outcome: string): Life => ({
+  ...life,
+  report: { verdict, reason, outcome },
+});
+
+export const swept = (before: Life): Life => {
+  const life: Life = { ...before, report: undefined, hooks: 0 };
+  if (life.count === 0) return life;
+  if (!life.stats) return say({ ...life, count: 0 }, 'untrack', 'lost', 'done');
+  if (order[life.ack] > order[life.status]) {
+    const status = life.ack as Status;
+    const count = isFinal(status) ? life.count - 1 : life.count;
+    return say({ ...life, status, count, age: 'just now' }, 'reset', 'behind', 'done');
+  }
+  if (!isFinal(life.status) && life.age === 'beyond the limit') {
+    const failed: Life = { ...life, status: 'Error', count: life.count - 1, age: 'just now' };
+    return say(told(failed), 'fail', 'hung', 'done');
+  }
+  if (life.ack === life.status && !life.news) {
+    return isFinal(life.status)
+      ? say({ ...life, count: 0 }, 'untrack', 'settled', 'done')
+      : say(life, 'kept', 'ongoing', 'kept');
+  }
+  if (life.age === 'just now') return say(life, 'kept', 'young', 'kept');
+  return say(told(life), 'refire', 'not acknowledged', 'queued');
+};
+
+const become = (change: Partial<Life>) =>
+  assign<Life, { type: Happening }, undefined, { type: Happening }, never>({ report: undefined, hooks: 0, ...change });
+const sweep = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) => swept(context));
+/** The job checks in between the judgement and the act: what was judged hung is judged again, and lives. */
+const overtaken = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) =>
+  swept({ ...context, age: 'a while ago' }),
+);
+const route = [
+  { guard: 'isGone' as const, target: '#spec.untracked' },
+  { guard: 'isRunning' as const, target: '#spec.running' },
+  { guard: 'isFinal' as const, target: '#spec.final' },
+];
+
+export const specification = setup({
+  types: { context: {} as Life, events: {} as { type: Happening } },
+  guards: {
+    isGone: ({ context }) => context.count === 0,
+    isRunning: ({ context }) => context.status === 'Running',
+    isFinal: ({ context }) => isFinal(context.status),
+    isHung: ({ context }) => context.age === 'beyond the limit' && order[context.ack] <= order[context.status],
+    isDown: ({ context }) => !context.up,
+    isUp: ({ context }) => context.up,
+  },
+}).createMachine({
+  id: 'spec',
+  context: {
+    count: 0,
+    stats: false,
+    status: 'Pending',
+    ack: 'none',
+    news: false,
+    age: 'just now',
+    up: true,
+    report: undefined,
+    hooks: 0,
+  },
+  initial: 'unborn',
+  on: {
+    receiverDown: { guard: 'isUp', actions: become({ up: false }) },
+    receiverUp: { guard: 'isDown', actions: become({ up: true }) },
+  },
+  states: {
+    unborn: { on: { saved: { target: 'pending', actions: become({ count: 2, stats: true, age: 'a while ago' }) } } },
+    pending: {
+      on: {
+        run: { target: 'running', actions: become({ status: 'Running', age: 'a while ago' }) },
+        acked: { actions: become({ ack: 'Pending' }) },
+        silence: { actions: become({ age: 'beyond the limit' }) },
+        statsDeleted: { target: 'lost', actions: become({ stats: false }) },
+        sweep: { target: 'swept', actions: sweep },
+        sweepOvertaken: { guard: 'isHung', target: 'swept', actions: overtaken },
+      },
+    },
+    running: {
+      on: {
+        checkedIn: { actions: become({ news: true, age: 'a while ago' }) },
+        finished: { target: 'final', actions: become({ status: 'Success', age: 'a while ago' }) },
+        acked: { actions: become({ ack: 'Running', news: false }) },
+        silence: { actions: become({ age: 'beyond the limit' }) },
+        statusWriteLost: { actions: become({ ack: 'Success', news: false }) },
+        statsDeleted: { target: 'lost', actions: become({ stats: false }) },
+        sweep: { target: 'swept', actions: sweep },
+        sweepOvertaken: { guard: 'isHung', target: 'swept', actions: overtaken },
+      },
+    },
+    final: {
+      on: {
+        graceOver: { actions: become({ age: 'a while ago' }) },
+        statsDeleted: { target: 'lost', actions: become({ stats: false }) },
+        sweep: { target: 'swept', actions: sweep },
+      },
+    },
+    lost: { on: { sweep: { target: 'swept', actions: sweep } } },
+    swept: { always: [...route, { target: '#spec.pending' }] },
+    untracked: { on: { sweep: { actions: sweep } } },
+  },
+});

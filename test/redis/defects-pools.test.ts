@@ -1,0 +1,247 @@
+/**
+ * Upstream's faults in what becomes of a pool, by their numbers. Each test runs upstream's rule on a state and shows the
+ * fault, then ours on the same state and shows that it is absent.
+ */
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { createReaper, type Reaper, type ReaperOptions } from '../../src/index.ts';
+import { createScripts } from '../../src/io/scripts.ts';
+import { intercept, second } from '../support/jobs.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { createUpstream } from '../support/upstream.ts';
+
+let server: RedisServer;
+let redis: Redis;
+let upstream: ReturnType<typeof createUpstream>;
+const open: { reapers: Reaper[]; clients: Redis[] } = { reapers: [], clients: [] };
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+  upstream = createUpstream(redis);
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+afterEach(async () => {
+  await Promise.all(open.reapers.splice(0).map((reaper) => reaper.stop({ timeout: 0 })));
+  for (const client of open.clients.splice(0)) client.disconnect();
+});
+
+const create = (options: Partial<ReaperOptions> = {}): Reaper => {
+  const reaper = createReaper({ redis: server.url, namespace: 't', logger: false, random: () => 0.5, ...options });
+  open.reapers.push(reaper);
+  return reaper;
+};
+const rescue = () => create().rescue({ grace: 0 });
+const failing = (command: 'evalsha' | 'eval', before: (args: readonly unknown[]) => unknown): Redis => {
+  const client = intercept(redis, command, before);
+  open.clients.push(client);
+  return client;
+};
+
+const queue = 't:jobs:X';
+const list = (pool: string) => `${queue}:${pool}:inprogress`;
+const lock = () => redis.get(`${queue}:lock`);
+const lockInfo = (pool: string) => redis.hget(`${queue}:lock_info`, pool);
+const beat = async (pool: string, at = second()) => {
+  await redis.sadd('t:worker_pools', pool);
+  await redis.hset(`t:worker_pools:${pool}`, { heartbeat_at: at, job_names: 'X' });
+};
+/** A pool that has fetched one entry. */
+const fetchOne = async (pool: string, entry = 'entry') => {
+  await redis.lpush(queue, entry);
+  expect(await upstream.fetch('X', pool)).toBe(entry);
+};
+
+test('defect 1: a pool that boots while it is looked for keeps its running job', async () => {
+  await fetchOne('boots');
+  await upstream.reenqueue(['X'], () => beat('boots'));
+  expect(await redis.lrange(queue, 0, -1)).toEqual(['entry']);
+
+  await redis.flushall();
+  await fetchOne('boots');
+  const clock = new SimulatedClock();
+  const timers = vi.spyOn(clock, 'setTimeout');
+  const ended = create({ clock }).rescue({ grace: 15_000 });
+  await vi.waitUntil(() => timers.mock.calls.some(([, ms]) => ms === 15_000));
+  await beat('boots');
+  clock.increment(15_000);
+  expect(await ended).toMatchObject({ pools: { alive: 1 }, entries: 0 });
+  expect(await redis.llen(list('boots'))).toBe(1);
+  // A heartbeat that comes after the last look is seen by the script that moves.
+  const keys = [
+    't:worker_pools',
+    't:worker_pools:boots',
+    list('boots'),
+    queue,
+    `${queue}:lock`,
+    `${queue}:lock_info`,
+  ];
+  expect(await createScripts(redis).run('requeue', keys, ['boots', 10_000, '', 100])).toBe('alive');
+  expect(await redis.llen(queue)).toBe(0);
+});
+
+test('defect 2: a job that a falsely dead pool finishes does not let a second one past the cap', async () => {
+  await redis.set(`${queue}:max_concurrency`, 1);
+  await fetchOne('slow');
+  await upstream.requeue('slow', ['X']);
+  await upstream.finish('X', 'slow', 'entry');
+  expect(await lock()).toBe('-1');
+  await redis.lpush(queue, 'another');
+  await beat('alive');
+  const drifted = await redis.dump(`${queue}:lock`);
+  expect([await upstream.fetch('X', 'alive'), await upstream.fetch('X', 'alive')]).toEqual(['entry', 'another']);
+
+  await redis.del(list('alive'), `${queue}:lock_info`);
+  await redis.restore(`${queue}:lock`, 0, drifted as unknown as string, 'REPLACE');
+  await redis.lpush(queue, 'entry', 'another');
+  await rescue();
+  expect(await lock()).toBe('0');
+  expect([await upstream.fetch('X', 'alive'), await upstream.fetch('X', 'alive')]).toEqual(['entry', null]);
+});
+
+test('defect 3: no order of requeues takes a counter below zero or raises it', async () => {
+  const seed = async () => {
+    await redis.flushall();
+    await beat('alive');
+    await fetchOne('alive', 'held');
+    await redis.rpush(list('dead'), 'lost');
+  };
+  await seed();
+  await upstream.requeue('dead', ['X']);
+  expect([await lock(), await lockInfo('dead')]).toEqual(['0', '-1']);
+  await redis.set(`${queue}:lock`, 1);
+  await upstream.staleLocks('dead', ['X']);
+  expect(await lock()).toBe('2');
+
+  for (const isRequeuedFirst of [false, true]) {
+    await seed();
+    if (isRequeuedFirst) await upstream.requeue('dead', ['X']);
+    await rescue();
+    expect([await lock(), await lockInfo('dead'), await lockInfo('alive')]).toEqual(['1', null, '1']);
+  }
+});
+
+test('defect 4: the surplus of a dead pool is subtracted and its field removed', async () => {
+  const seed = async () => {
+    await redis.flushall();
+    await redis.mset(`${queue}:lock`, 5, `${queue}:max_concurrency`, 3);
+    await redis.hset(`${queue}:lock_info`, 'dead', 5);
+    await redis.rpush(list('dead'), 'entry');
+  };
+  await seed();
+  for (let i = 0; i < 2; i++) await upstream.reenqueue(['X']);
+  expect([await lock(), await lockInfo('dead')]).toEqual(['4', '4']);
+  expect(await upstream.fetch('X', 'alive')).toBeNull();
+
+  await seed();
+  await rescue();
+  expect([await lock(), await lockInfo('dead')]).toEqual(['0', null]);
+  expect(await upstream.fetch('X', 'alive')).toBe('entry');
+});
+
+test('defect 5: what a killed reaper has left of a pool is found again', async () => {
+  await redis.set(`${queue}:lock`, 2);
+  await redis.hset(`${queue}:lock_info`, 'dead', 2);
+  await beat('dead', second(-60));
+  await upstream.reapPools(['X'], { isKilled: true });
+  await upstream.reapPools(['X']);
+  await upstream.reenqueue(['X']);
+  expect([await lock(), await lockInfo('dead')]).toEqual(['2', '2']);
+
+  await rescue();
+  expect([await lock(), await lockInfo('dead')]).toEqual(['0', null]);
+});
+
+test('defect 6: entries of a pool without a heartbeat, of a type that nobody knows, are put back', async () => {
+  await fetchOne('dead');
+  await redis.sadd('t:worker_pools', 'dead');
+  await upstream.reapPools(['X']);
+  for (let i = 0; i < 2; i++) {
+    await upstream.reapPools(['X']);
+    await upstream.reenqueue(['X', 'Y']);
+  }
+  expect([await redis.llen(list('dead')), await redis.llen(queue), await redis.exists(`${queue}:lock_info`)]).toEqual([
+    1, 0, 0,
+  ]);
+
+  expect(await redis.scard('t:known_jobs')).toBe(0);
+  await rescue();
+  expect([await redis.llen(list('dead')), await redis.lrange(queue, 0, -1)]).toEqual([0, ['entry']]);
+});
+
+test('defect 8: the clock of a host does not decide whether a pool lives', async () => {
+  const seed = async () => {
+    await redis.flushall();
+    await fetchOne('alive');
+    await beat('alive');
+  };
+  await seed();
+  await upstream.reapPools(['X'], { now: second(15) });
+  expect(await redis.llen(queue)).toBe(1);
+
+  await seed();
+  const clock = new SimulatedClock();
+  clock.set(Date.now() + 3_600_000);
+  await create({ clock }).rescue({ grace: 0 });
+  expect([await redis.llen(queue), await redis.llen(list('alive'))]).toEqual([0, 1]);
+});
+
+test('defect 9: a pool that dies later is rescued without a restart, and a stop is heeded at once', async () => {
+  /** Upstream's start: one look 5 s after it, which no shutdown calls off. */
+  const startUpstream = (clock: SimulatedClock) => {
+    let looks = 0;
+    clock.setTimeout(() => upstream.reenqueue(['X']).then(() => looks++), 5_000);
+    return () => looks;
+  };
+  const theirs = new SimulatedClock();
+  const looks = startUpstream(theirs);
+  theirs.increment(5_000);
+  await vi.waitUntil(() => looks() === 1);
+  await fetchOne('dead');
+  theirs.increment(86_400_000);
+  expect(await redis.llen(list('dead'))).toBe(1);
+
+  const clock = new SimulatedClock();
+  const reaper = create({ clock });
+  let rescues = 0;
+  reaper.on('rescue', () => void rescues++);
+  await redis.rename(list('dead'), 't:aside');
+  await redis.del(`${queue}:lock_info`);
+  reaper.start();
+  clock.increment(5_000);
+  await vi.waitUntil(() => rescues === 1);
+  await redis.rename('t:aside', list('dead'));
+  await vi.waitUntil(async () => {
+    clock.increment(1_000);
+    return (await redis.llen(queue)) === 1;
+  });
+
+  const early = create({ clock: new SimulatedClock() });
+  early.start();
+  await early.stop();
+});
+
+test('defect 11: one error of Redis does not end the pass over the pools', async () => {
+  const seed = async () => {
+    await redis.flushall();
+    for (const pool of ['dead1', 'dead2', 'dead3']) {
+      await fetchOne(pool, pool);
+      await beat(pool, second(-60));
+    }
+  };
+  const once = () => {
+    let calls = 0;
+    return () => {
+      if (calls++ === 0) throw new Error('LOADING Redis is loading the dataset in memory');
+    };
+  };
+  await seed();
+  await expect(createUpstream(failing('eval', once())).reapPools(['X'])).rejects.toThrow('LOADING');
+  expect(await redis.llen(queue)).toBe(0);
+
+  await seed();
+  const summary = await create({ redis: failing('evalsha', once()) }).rescue({ grace: 0 });
+  expect(summary).toMatchObject({ pools: { rescued: 3 }, entries: 3 });
+  expect(await redis.llen(queue)).toBe(3);
+});

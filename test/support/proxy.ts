@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** A TCP proxy on loopback, with a delay each way or a knife: for what happens when a connection is slow or cut. */
+export interface Proxy {
+  readonly port: number;
+  /** Chunks that clients have sent so far. */
+  readonly writes: number;
+  /** Cuts every connection; new ones are let through. */
+  cut(): void;
+  /** Cuts every connection when `n` more chunks have come from clients; the last of them is let through if `deliver`. */
+  cutAfterWrites(n: number, deliver: boolean): void;
+  stop(): Promise<void>;
+}
+
+export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Promise<Proxy> => {
+  const sockets = new Set<Socket>();
+  let writes = 0;
+  let left = Number.POSITIVE_INFINITY;
+  let isDelivered = true;
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  /** In order: each chunk is due `delayMs` after it came, and a timer later sends all that is due by then. */
+  const pass = (to: Socket) => (chunk: Buffer) => {
+    if (delayMs === 0) to.write(chunk);
+    else setTimeout(() => to.writable && to.write(chunk), delayMs);
+  };
+  const server = createServer({ noDelay: true }, (client) => {
+    const upstream = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    const toRedis = pass(upstream);
+    client.on('data', (chunk) => {
+      writes += 1;
+      left -= 1;
+      if (left > 0) return toRedis(chunk);
+      left = Number.POSITIVE_INFINITY;
+      if (!isDelivered) return cut();
+      upstream.write(chunk, () => setImmediate(cut));
+    });
+    upstream.on('data', pass(client));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    get writes() {
+      return writes;
+    },
+    cut,
+    cutAfterWrites(n, deliver) {
+      left = n;
+      isDelivered = deliver;
+    },
+    async stop() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+};

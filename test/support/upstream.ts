@@ -1,0 +1,270 @@
+import type { Redis } from 'ioredis';
+
+/**
+ * Small stand-ins for what Harbor's jobservice and gocraft/work do, written from the rules of the data model: each
+ * defect's test runs them on a real Redis and shows the fault that this project must not have. They are faithful in the
+ * rules, faults included, and nothing else: no log, no pool of connections.
+ */
+
+const ranks = `local R = { Pending=0, Scheduled=1, Running=2, Success=3, Stopped=3, Error=3 }
+local function rank(s) return R[s] or 0 end
+local function down(track, id)
+  if redis.call('HINCRBY', track, id, -1) <= 0 then redis.call('HDEL', track, id) end
+end
+`;
+/** KEYS stats, track; ARGV status, revision, now, id. */
+const setStatusLua = `${ranks}
+local was, rev = redis.call('HGET', KEYS[1], 'status') or '', tonumber(redis.call('HGET', KEYS[1], 'revision') or 0) or 0
+local new = tonumber(ARGV[2])
+if rev < new or (rev == new and (rank(was) < rank(ARGV[1]) or was == ARGV[1])) then
+  redis.call('HSET', KEYS[1], 'status', ARGV[1], 'update_time', ARGV[3])
+  if rank(ARGV[1]) == 3 then
+    down(KEYS[2], ARGV[4])
+    redis.call('EXPIRE', KEYS[1], ARGV[1] == 'Error' and 604800 or 86400)
+  end
+  return 'ok'
+end
+return was`;
+/** KEYS stats, track; ARGV status, revision, check_in_at, id. */
+const ackLua = `${ranks}
+local text, rev, at = redis.call('HGET', KEYS[1], 'ack'), tonumber(ARGV[2]), tonumber(ARGV[3])
+local allowed
+if text then
+  local ack = cjson.decode(text)
+  allowed = ack.revision < rev or (ack.revision == rev and (rank(ack.status) <= rank(ARGV[1]) or at ~= 0))
+else
+  allowed = (tonumber(redis.call('HGET', KEYS[1], 'revision') or 0) or 0) <= rev
+end
+if not allowed then return 'none' end
+redis.call('HSET', KEYS[1], 'ack', cjson.encode({ status = ARGV[1], revision = rev, check_in_at = at }))
+if rank(ARGV[1]) == 3 then down(KEYS[2], ARGV[4]) end
+return 'ok'`;
+/** KEYS queue, in-progress, lock, lock_info, max_concurrency, paused; ARGV pool. */
+const fetchLua = `local cap = tonumber(redis.call('GET', KEYS[5]) or 0)
+if redis.call('LLEN', KEYS[1]) == 0 or redis.call('EXISTS', KEYS[6]) == 1 then return nil end
+if cap > 0 and tonumber(redis.call('GET', KEYS[3]) or 0) >= cap then return nil end
+redis.call('INCR', KEYS[3])
+redis.call('HINCRBY', KEYS[4], ARGV[1], 1)
+return redis.call('RPOPLPUSH', KEYS[1], KEYS[2])`;
+/** KEYS 4 per type: in-progress, queue, lock, lock_info; ARGV pool. */
+const requeueLua = `for i = 1, #KEYS, 4 do
+  local entry = redis.call('RPOPLPUSH', KEYS[i], KEYS[i + 1])
+  if entry then
+    redis.call('DECR', KEYS[i + 2])
+    redis.call('HINCRBY', KEYS[i + 3], ARGV[1], -1)
+    return { entry, KEYS[i], KEYS[i + 1] }
+  end
+end
+return nil`;
+/** KEYS 2 per type: lock, lock_info; ARGV pool. */
+const staleLocksLua = `for i = 1, #KEYS, 2 do
+  local count = tonumber(redis.call('HGET', KEYS[i + 1], ARGV[1]) or '')
+  if count then
+    if redis.call('DECRBY', KEYS[i], count) < 0 then redis.call('SET', KEYS[i], 0) end
+    redis.call('HDEL', KEYS[i + 1], ARGV[1])
+  end
+end`;
+
+const rank: Readonly<Record<string, number>> = { Pending: 0, Scheduled: 1, Running: 2, Success: 3, Stopped: 3, Error: 3 };
+
+/** What a clock must do to time upstream's retries; xstate's `SimulatedClock` does. */
+interface Timer {
+  setTimeout(fn: () => void, ms: number): unknown;
+}
+
+export interface SyncOptions {
+  /** Time without an update after which a job is hung, in s. */
+  readonly maxS?: number;
+  /** Runs between the judgement of a job and the write that follows from it. */
+  readonly beforeWrite?: () => Promise<unknown>;
+  /** Time-out of a hook, in ms. */
+  readonly hookTimeoutMs?: number;
+  /** Times background retries of hooks; without it none are made. */
+  readonly clock?: Timer;
+}
+
+/** What a sync pass did. `log` holds what its log would say. */
+export interface SyncReport {
+  readonly fired: string[];
+  readonly log: string[];
+}
+
+/** Unix second of this process, as upstream reads its host's clock. */
+const hostNow = () => Math.floor(Date.now() / 1_000);
+
+/** @param prefix with its colon, such as `t:`. */
+export const createUpstream = (redis: Redis, prefix = 't:') => {
+  const track = `${prefix}job_track:inprogress`;
+  const stats = (id: string) => `${prefix}job_stats:${id}`;
+  const queue = (type: string) => `${prefix}jobs:${type}`;
+  const held = (type: string, pool: string) => `${queue(type)}:${pool}:inprogress`;
+  const lock = (type: string) => `${queue(type)}:lock`;
+  const lockInfo = (type: string) => `${queue(type)}:lock_info`;
+  const pools = `${prefix}worker_pools`;
+  const heartbeat = (pool: string) => `${pools}:${pool}`;
+
+  const setStatus = (id: string, status: string, revision: number): Promise<unknown> =>
+    redis.eval(setStatusLua, 2, stats(id), track, status, revision, hostNow(), id);
+  const ack = (id: string, status: string, revision: number, checkInAt: number): Promise<unknown> =>
+    redis.eval(ackLua, 2, stats(id), track, status, revision, checkInAt, id);
+
+  const requeue = (pool: string, types: readonly string[]): Promise<unknown> =>
+    redis.eval(
+      requeueLua,
+      4 * types.length,
+      ...types.flatMap((type) => [held(type, pool), queue(type), lock(type), lockInfo(type)]),
+      pool,
+    );
+  const requeueAll = async (pool: string, types: readonly string[]) => {
+    while ((await requeue(pool, types)) !== null);
+  };
+
+  /** Only 200 counts; a failure is retried in the background, and what a retry delivers is not ACKed. */
+  const fire = async (id: string, { hookTimeoutMs = 30_000, clock }: SyncOptions = {}): Promise<void> => {
+    const fields = await redis.hgetall(stats(id));
+    const { web_hook_url: url = '', status = '', revision = '0', check_in_at: at = '0' } = fields;
+    if (url === '') return;
+    const post = () =>
+      fetch(url, {
+        method: 'POST',
+        body: JSON.stringify({ job_id: id, status, metadata: { id, revision: Number(revision) } }),
+        signal: AbortSignal.timeout(hookTimeoutMs),
+      }).then(
+        (response) => response.status === 200,
+        () => false,
+      );
+    if (await post()) await ack(id, status, Number(revision), Number(at));
+    else if (clock !== undefined) {
+      const again = (wait: number) =>
+        clock.setTimeout(async () => {
+          if (!(await post())) again(2 * wait);
+        }, wait);
+      again(2_000);
+    }
+  };
+
+  const syncOne = async (id: string, options: SyncOptions, report: SyncReport) => {
+    await redis.ping();
+    const fields = await redis.hgetall(stats(id));
+    if (Object.keys(fields).length === 0) return void (await redis.hdel(track, id));
+    const { status = '', revision = '0', check_in_at: at = '0', update_time: updated = '0' } = fields;
+    const compared = compare(fields);
+    if (compared === 0 && rank[status] === 3) return void (await redis.hdel(track, id));
+    if (compared === 0) {
+      if (Number(updated) + (options.maxS ?? 86_400) >= hostNow()) return;
+      await options.beforeWrite?.();
+      await setStatus(id, 'Error', Number(revision));
+      return fire(id, options);
+    }
+    if (compared < 0) {
+      const reply = await setStatus(id, JSON.parse(fields.ack as string).status, Number(revision));
+      if (reply !== 'ok') report.log.push(`error: status mismatch of ${id}, current ${reply}`);
+      return;
+    }
+    report.fired.push(id);
+    await fire(id, options);
+    report.log.push(`hook event of ${id} fired, ${status} at ${at}`);
+  };
+
+  return {
+    keys: { track, stats, queue, held, lock, lockInfo, pools, heartbeat },
+    setStatus,
+    ack,
+    fire,
+    requeue,
+
+    async reset(id: string, status: string) {
+      await redis.hset(stats(id), { status, revision: hostNow(), update_time: hostNow() });
+      await redis.hdel(stats(id), 'ack', 'check_in', 'check_in_at');
+      await redis.hset(track, id, 2);
+    },
+
+    /** The hourly pass. An error of a job is logged and the scan goes on; one of the scan itself ends the pass. */
+    async sync(options: SyncOptions = {}): Promise<SyncReport> {
+      const report: SyncReport = { fired: [], log: [] };
+      let cursor = '0';
+      do {
+        const [next, pairs] = await redis.hscan(track, cursor, 'COUNT', 100);
+        cursor = next;
+        for (const id of pairs.filter((_, i) => i % 2 === 0)) {
+          await syncOne(id, options, report).catch((error) => report.log.push(`error: ${error.message}`));
+        }
+      } while (cursor !== '0');
+      return report;
+    },
+
+    /** Once after the start. @param afterPools runs between its reading of the pools and of the locks. */
+    async reenqueue(types: readonly string[], afterPools?: () => Promise<unknown>) {
+      const known = new Set(await redis.smembers(pools));
+      await afterPools?.();
+      for (const type of types) {
+        for (const [pool, count] of Object.entries(await redis.hgetall(lockInfo(type)))) {
+          if (Number(count) > 0 && !known.has(pool)) await requeueAll(pool, types);
+        }
+      }
+    },
+
+    /** gocraft's fetch: gives the entry, or null where there is none or the cap is reached. */
+    fetch: (type: string, pool: string) =>
+      redis.eval(
+        fetchLua,
+        6,
+        queue(type),
+        held(type, pool),
+        lock(type),
+        lockInfo(type),
+        `${queue(type)}:max_concurrency`,
+        `${queue(type)}:paused`,
+        pool,
+      ) as Promise<string | null>,
+
+    /** gocraft's finish: counts down whatever LREM has removed. */
+    async finish(type: string, pool: string, entry: string) {
+      await redis
+        .multi()
+        .lrem(held(type, pool), 1, entry)
+        .decr(lock(type))
+        .hincrby(lockInfo(type), pool, -1)
+        .exec();
+    },
+
+    staleLocks: (pool: string, types: readonly string[]) =>
+      redis.eval(staleLocksLua, 2 * types.length, ...types.flatMap((type) => [lock(type), lockInfo(type)]), pool),
+
+    /**
+     * gocraft's own reaper. @param types of this binary, for a pool without a heartbeat. @param now of its host, unix s.
+     * @param isKilled ends before the locks are cleaned.
+     */
+    async reapPools(types: readonly string[], { now = hostNow(), isKilled = false } = {}) {
+      for (const pool of await redis.smembers(pools)) {
+        const [at, names] = await redis.hmget(heartbeat(pool), 'heartbeat_at', 'job_names');
+        if (at && Number(at) + 10 > now) continue;
+        const own = names ? names.split(',') : [];
+        if (own.length > 0) {
+          await requeueAll(pool, own);
+          await redis.del(heartbeat(pool));
+        }
+        await redis.srem(pools, pool);
+        if (isKilled) return;
+        const locked = own.length > 0 ? own : types;
+        await redis.eval(
+          staleLocksLua,
+          2 * locked.length,
+          ...locked.flatMap((type) => [lock(type), lockInfo(type)]),
+          pool,
+        );
+      }
+    },
+  };
+};
+
+/** Harbor's comparison of stats and ACK: 0 the same, 1 not confirmed yet, −1 behind what was confirmed. */
+const compare = (fields: Readonly<Record<string, string>>): number => {
+  if (fields.ack === undefined) return 1;
+  const ack = JSON.parse(fields.ack);
+  return (
+    Math.sign(Number(fields.revision ?? 0) - ack.revision) ||
+    Math.sign((rank[fields.status ?? ''] ?? -1) - (rank[ack.status] ?? -1)) ||
+    Math.sign(Number(fields.check_in_at ?? 0) - (ack.check_in_at ?? 0))
+  );
+};
