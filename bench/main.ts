@@ -11,7 +11,7 @@ import { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
 import { startProxy } from '../test/support/proxy.ts';
 import { startRedis } from '../test/support/redisServer.ts';
-import { idleHeap, key, median, namespace, seed, standIn, sweepOnce } from './support.ts';
+import { key, median, namespace, seed, standIn, sweepOnce } from './support.ts';
 
 const jobs = 100_000;
 const server = await startRedis();

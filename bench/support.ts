@@ -3,8 +3,6 @@
  * the heap at rest.
  */
 import assert from 'node:assert/strict';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Redis } from 'ioredis';
 import { createReaper, type SweepSummary } from '../src/index.ts';
 
@@ -62,18 +60,6 @@ export const sweepOnce = async (redis: string, verdicts: SweepSummary['verdicts'
     Object.values(acts).reduce((sum, count) => sum + count, 0),
   );
   return summary;
-};
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
-/**
- * Bytes of the heap with its garbage collected. Without the collection, what earlier parts left behind would count as
- * idle, and hide as much of a later peak.
- */
-export const idleHeap = (): number => {
-  collect();
-  return process.memoryUsage().heapUsed;
 };
 
 /** Upstream's way through the tracked jobs, for `count` of them: HSCAN 100, then PING and HGETALL one by one. In ms. */

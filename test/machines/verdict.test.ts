@@ -1,101 +1,139 @@
-/** The six rules as a table: their order, and both sides of each boundary. The expectations are those of design.md part 4. */
 import { expect, test } from 'vitest';
-import type { Ack, Facts } from '../../src/machines/facts.ts';
-import { judge } from '../../src/machines/verdict.ts';
+import { decodeAck, decodeTime } from '../../src/io/stats.ts';
+import type { Facts } from '../../src/machines/facts.ts';
+import { explain, judge } from '../../src/machines/verdict.ts';
 import { facts, now, policy } from '../support/facts.ts';
 
-const at = now - 600;
-const ack = (status: Ack['status'], revision = at, checkInAt = 0): Ack => ({ status, revision, checkInAt });
-/** All times that were last seen `age` s ago, and an ACK of that revision. */
-const silent = (age: number): Partial<Facts> => ({
+const ack = (status: 'Running' | 'Success' | 'Error', revision = now - 600, checkInAt = 0) => ({
+  status,
+  revision,
+  checkInAt,
+});
+const old = (age: number): Partial<Facts> => ({
   updateTime: now - age,
   revision: now - age,
   enqueueTime: now - age,
   ack: ack('Running', now - age),
 });
 
-const table: [behaviour: string, otherwise: Partial<Facts>, verdict: string, reason: string, rule: number][] = [
-  ['no stats go before whatever else is wrong', { stats: 'nothing', status: 'Odd' }, 'untrack', 'lost', 1],
-  ['stats that are no hash are left', { stats: 'unreadable' }, 'kept', 'malformed', 2],
-  ['an unknown status is left, though an ack is ahead', { status: 'Odd', ack: ack('Success') }, 'kept', 'malformed', 2],
-  ['a missing status is left', { status: undefined }, 'kept', 'malformed', 2],
-  ['the name of an inherited property is no status', { status: 'toString' }, 'kept', 'malformed', 2],
-  ['the id of another job is left', { statsId: 'j2' }, 'kept', 'malformed', 2],
-  ['an update_time that is no integer is left', { updateTime: Number.NaN }, 'kept', 'malformed', 2],
-  ['a check_in_at that is no integer is left', { checkInAt: Number.NaN }, 'kept', 'malformed', 2],
-  ['a revision that is no integer is left', { revision: Number.NaN }, 'kept', 'malformed', 2],
-  ['an enqueue_time that is no integer is left', { enqueueTime: Number.NaN }, 'kept', 'malformed', 2],
-  ['a run_at that is no integer is left', { runAt: Number.NaN }, 'kept', 'malformed', 2],
+const table: readonly [string, Partial<Facts>, string][] = [
+  ['no stats', { stats: 'nothing' }, 'untrack lost'],
+  ['no hash', { stats: 'unreadable' }, 'kept malformed'],
+  ['an id with bytes that are no text', { id: 'a\uFFFD', statsId: undefined }, 'kept malformed'],
+  ['no status', { status: undefined }, 'kept malformed'],
+  ['an unknown status', { status: 'running' }, 'kept malformed'],
+  ['a status by the name of a method', { status: 'toString' }, 'kept malformed'],
+  ["another job's id", { statsId: 'j2' }, 'kept malformed'],
+  ['no id', { statsId: undefined }, 'kept ongoing'],
+  ['a time that is no integer', { checkInAt: Number.NaN }, 'kept malformed'],
+  ['no time at all', { updateTime: undefined, revision: undefined, enqueueTime: undefined }, 'kept malformed'],
   [
-    'a running job without any time is left',
-    { updateTime: undefined, revision: undefined, enqueueTime: undefined },
-    'kept',
-    'malformed',
-    2,
+    'no time at all, final',
+    {
+      status: 'Error',
+      updateTime: undefined,
+      revision: undefined,
+      enqueueTime: undefined,
+      ack: undefined,
+      hasHook: false,
+    },
+    'untrack nobody to tell',
+  ],
+  ['behind by revision', { ack: ack('Running', now - 599) }, 'reset behind'],
+  ['behind by rank', { ack: ack('Success') }, 'reset behind'],
+  [
+    'behind and silent: the receiver knows more than a clock',
+    { ...old(100_000), ack: ack('Success', now - 100_000) },
+    'reset behind',
+  ],
+  ['final, and another final status confirmed', { status: 'Error', ack: ack('Success') }, 'untrack settled'],
+  ['silent for just its limit', old(86_400), 'kept ongoing'],
+  ['silent for a second more', old(86_401), 'fail hung'],
+  ['silent for longer, but its type may', { ...old(100_000), name: 'SLOW' }, 'kept ongoing'],
+  ['silent for longer than its type may', { ...old(200_001), name: 'SLOW' }, 'fail hung'],
+  ['silent, and nobody to tell', { ...old(86_401), hasHook: false, ack: undefined }, 'fail hung'],
+  ['silent, and periodic', { ...old(86_401), kind: 'Periodic' }, 'kept ongoing'],
+  ['silent, with a run_at ahead', { ...old(86_401), runAt: now + 1_000 }, 'kept ongoing'],
+  ['silent, but enqueued of late', { ...old(86_401), enqueueTime: now - 100 }, 'kept ongoing'],
+  [
+    'silent, but checked in of late',
+    { ...old(86_401), checkInAt: now - 100, ack: ack('Running', now - 86_401, now - 100) },
+    'kept ongoing',
   ],
   [
-    'a final job without any time is judged',
-    { status: 'Success', updateTime: undefined, revision: undefined, enqueueTime: undefined, ack: undefined },
-    'refire',
-    'not acknowledged',
-    6,
+    'final is never hung',
+    { ...old(1_000_000), status: 'Success', ack: ack('Success', now - 1_000_000) },
+    'untrack settled',
   ],
-  ['a status behind the ack is brought up', { ack: ack('Success') }, 'reset', 'behind', 3],
-  ['a revision one second behind is brought up', { ack: ack('Pending', at + 1) }, 'reset', 'behind', 3],
-  ['an ack of an older revision brings nothing up', { ack: ack('Success', at - 1) }, 'refire', 'not acknowledged', 6],
-  ['behind goes before hung', { ...silent(100_000), ack: ack('Success', now - 100_000) }, 'reset', 'behind', 3],
-  ['a limit just reached is not hung', silent(86_400), 'kept', 'ongoing', 5],
-  ['one second beyond the limit is hung', silent(86_401), 'fail', 'hung', 4],
-  ["a type's own limit just reached is not hung", { ...silent(200_000), name: 'SLOW' }, 'kept', 'ongoing', 5],
-  ["one second beyond a type's own limit is hung", { ...silent(200_001), name: 'SLOW' }, 'fail', 'hung', 4],
-  ['a late update is a sign of life', { ...silent(90_000), updateTime: now - 86_400 }, 'kept', 'ongoing', 5],
+  ['confirmed', {}, 'kept ongoing'],
+  ['confirmed and final', { status: 'Success', ack: ack('Success') }, 'untrack settled'],
   [
-    'a late check-in is a sign of life',
-    { ...silent(90_000), checkInAt: at, ack: ack('Running', now - 90_000, at) },
-    'kept',
-    'ongoing',
-    5,
-  ],
-  ['a late reset is a sign of life', { ...silent(90_000), revision: at, ack: ack('Running') }, 'kept', 'ongoing', 5],
-  ['a late enqueueing is a sign of life', { ...silent(90_000), enqueueTime: at }, 'kept', 'ongoing', 5],
-  ['a run_at ahead is a sign of life', { ...silent(90_000), runAt: now + 1 }, 'kept', 'ongoing', 5],
-  ['a periodic policy never hangs', { ...silent(90_000), kind: 'Periodic' }, 'kept', 'ongoing', 5],
-  ['a final job never hangs', { ...silent(90_000), status: 'Success' }, 'refire', 'not acknowledged', 6],
-  ['hung goes before the missing receiver', { ...silent(86_401), hasHook: false }, 'fail', 'hung', 4],
-  ['a confirmed final job is settled', { status: 'Stopped', ack: ack('Error') }, 'untrack', 'settled', 5],
-  [
-    'a confirmed final job without a receiver is settled',
-    { status: 'Error', ack: ack('Error'), hasHook: false },
-    'untrack',
-    'settled',
-    5,
+    'its check-in is behind the ACK',
+    { checkInAt: now - 300, ack: ack('Running', now - 600, now - 200) },
+    'kept ongoing',
   ],
   [
-    'a check-in only behind the ack is confirmed',
-    { checkInAt: at, ack: ack('Running', at, at + 1) },
-    'kept',
-    'ongoing',
-    5,
+    'its check-in is ahead of the ACK',
+    { checkInAt: now - 300, ack: ack('Running', now - 600, now - 301) },
+    'refire not acknowledged',
   ],
+  ['its status is ahead of the ACK', { status: 'Success' }, 'refire not acknowledged'],
+  ['its revision is ahead of the ACK', { ack: ack('Success', now - 601) }, 'refire not acknowledged'],
+  ['an ACK that can not be read', { ack: 'unreadable' }, 'refire not acknowledged'],
+  ['never confirmed, nobody to tell', { ack: undefined, hasHook: false }, 'kept ongoing'],
   [
-    'a check-in one second ahead is told',
-    { checkInAt: at + 1, ack: ack('Running', at, at) },
-    'refire',
-    'not acknowledged',
-    6,
+    'never confirmed, nobody to tell, final',
+    { status: 'Stopped', ack: undefined, hasHook: false },
+    'untrack nobody to tell',
   ],
-  ['an unreadable ack is none', { ack: 'unreadable' }, 'refire', 'not acknowledged', 6],
-  ['a final job without a receiver is let go', { status: 'Success', hasHook: false }, 'untrack', 'nobody to tell', 6],
-  ['an unfinished job without a receiver is kept', { ack: undefined, hasHook: false }, 'kept', 'ongoing', 6],
-  ['59 s after its update a job is young', { ack: undefined, updateTime: now - 59 }, 'kept', 'young', 6],
-  ['60 s after its update a job is told', { ack: undefined, updateTime: now - 60 }, 'refire', 'not acknowledged', 6],
+  ['never confirmed, 59 s young', { ack: undefined, updateTime: now - 59 }, 'kept young'],
+  ['never confirmed, 60 s old', { ack: undefined, updateTime: now - 60 }, 'refire not acknowledged'],
+  ['never confirmed, no update_time', { ack: undefined, updateTime: undefined }, 'refire not acknowledged'],
 ];
 
-test.each(table)('%s', (_, otherwise, verdict, reason, rule) => {
-  expect(judge(facts(otherwise), policy)).toMatchObject({ verdict, reason, rule });
+test.each(table)('a job with %s', (_, otherwise, expected) => {
+  const { verdict, reason, rule } = judge(facts(otherwise), policy);
+  expect(`${verdict} ${reason}`).toBe(expected);
+  const asked = explain(facts(otherwise), policy);
+  expect(asked.map((each) => each.rule.number)).toEqual(Array.from({ length: rule }, (__, i) => i + 1));
+  expect(asked.at(-1)?.judgement?.verdict).toBe(verdict);
 });
 
-test('a reset takes over the revision only where that is newer', () => {
-  expect(judge(facts({ ack: ack('Success', at) }), policy).target).toEqual({ status: 'Success' });
-  expect(judge(facts({ ack: ack('Running', at + 1) }), policy).target).toEqual({ status: 'Running', revision: at + 1 });
+test('a reset names the confirmed status, and its revision only where that is newer', () => {
+  expect(judge(facts({ ack: ack('Success') }), policy).target).toEqual({ status: 'Success' });
+  expect(judge(facts({ ack: ack('Running', now) }), policy).target).toEqual({ status: 'Running', revision: now });
+});
+
+test.each([
+  [undefined, undefined],
+  ['12', 12],
+  ['-5', -5],
+  ['+5', 5],
+  ['', Number.NaN],
+  ['1.5', Number.NaN],
+  [' 1', Number.NaN],
+  ['0x10', Number.NaN],
+  ['1e3', Number.NaN],
+  ['99999999999999999999', Number.NaN],
+])('the time %j is read as %j', (text, time) => {
+  expect(decodeTime(text)).toEqual(time);
+});
+
+test.each([
+  '',
+  '{',
+  '[]',
+  'null',
+  '3',
+  '"Running"',
+  '{}',
+  '{"status":"Running"}',
+  '{"status":3,"revision":1}',
+  '{"status":"Running","revision":"1"}',
+  '{"status":"Running","revision":1.5}',
+  '{"status":"Paused","revision":1}',
+  '{"status":"Running","revision":1,"check_in_at":null}',
+  '{"status":"Running","revision":9007199254740993}',
+])('the ACK %j can not be read', (text) => {
+  expect(decodeAck(text)).toBe('unreadable');
 });

@@ -65,7 +65,14 @@ const staleLocksLua = `for i = 1, #KEYS, 2 do
   end
 end`;
 
-const rank: Readonly<Record<string, number>> = { Pending: 0, Scheduled: 1, Running: 2, Success: 3, Stopped: 3, Error: 3 };
+const rank: Readonly<Record<string, number>> = {
+  Pending: 0,
+  Scheduled: 1,
+  Running: 2,
+  Success: 3,
+  Stopped: 3,
+  Error: 3,
+};
 
 /** What a clock must do to time upstream's retries; xstate's `SimulatedClock` does. */
 interface Timer {
@@ -220,12 +227,7 @@ export const createUpstream = (redis: Redis, prefix = 't:') => {
 
     /** gocraft's finish: counts down whatever LREM has removed. */
     async finish(type: string, pool: string, entry: string) {
-      await redis
-        .multi()
-        .lrem(held(type, pool), 1, entry)
-        .decr(lock(type))
-        .hincrby(lockInfo(type), pool, -1)
-        .exec();
+      await redis.multi().lrem(held(type, pool), 1, entry).decr(lock(type)).hincrby(lockInfo(type), pool, -1).exec();
     },
 
     staleLocks: (pool: string, types: readonly string[]) =>

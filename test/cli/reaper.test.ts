@@ -1,0 +1,158 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => server.client.flushall());
+
+const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const secret = 'hunter2';
+
+const launch = (args: readonly string[], env: Record<string, string> = {}): ChildProcess =>
+  spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+
+const collect = async (child: ChildProcess) => {
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, 'close');
+  expect(`${stdout}${stderr}`).not.toContain(secret);
+  return { code, stdout, stderr };
+};
+/** Runs it to its end, on the test's Redis and namespace. */
+const reaper = (...args: string[]) => collect(launch([...args, '--redis', server.url, '--namespace', '{t}']));
+const lines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+const seed = async () => {
+  const t = Math.floor(Date.now() / 1_000) - 100_000;
+  await server.client.hset('{t}:job_track:inprogress', { lost: 2, hung: 2, odd: 2 });
+  const stats = { name: 'X', kind: 'Generic', status: 'Running', update_time: t, revision: t, enqueue_time: t };
+  const url = `http://user:${secret}@127.0.0.1:1/hook?token=${secret}`;
+  await server.client.hset('{t}:job_stats:hung', {
+    ...stats,
+    id: 'hung',
+    web_hook_url: url,
+    parameters: `{"p":"${secret}"}`,
+  });
+  await server.client.hset('{t}:job_stats:odd', { ...stats, id: 'odd', status: 'Weird' });
+  await server.client.rpush(
+    '{t}:jobs:X:dead1:inprogress',
+    `{"name":"X","id":"hung","t":${t},"args":{"p":"${secret}"}}`,
+  );
+  await server.client.set('{t}:jobs:X:lock', 3);
+};
+
+test('sweep --json gives a line a job and a summary last, and does what it says', async () => {
+  await seed();
+  const { code, stdout } = await reaper('sweep', '--json');
+  expect(code).toBe(0);
+  const all = lines(stdout);
+  expect(
+    all
+      .slice(0, -1)
+      .map(({ id, verdict, reason, outcome }) => `${id} ${verdict} ${reason} ${outcome}`)
+      .sort(),
+  ).toEqual(['hung fail hung done', 'lost untrack lost done', 'odd kept malformed kept']);
+  expect(all.at(-1)).toMatchObject({ type: 'summary', scanned: 3, hooks: { failed: 1 } });
+  expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Error');
+});
+
+test('sweep --plan and rescue --plan say what would be done and do nothing', async () => {
+  await seed();
+  const plan = await reaper('sweep', '--plan');
+  expect(plan.stdout).toMatch(/hung {2}X {2}Running {2}fail \(hung: .*\) {2}planned/);
+  const rescue = await reaper('rescue', '--plan', '--grace', '0');
+  expect(rescue.stdout).toContain('entries that would be put back: 1');
+  expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Running');
+  expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
+});
+
+test('rescue puts back what a dead pool held, and rebuilds the lock', async () => {
+  await seed();
+  const { code, stdout } = await reaper('rescue', '--grace', '0', '--json');
+  expect(code).toBe(0);
+  expect(lines(stdout)).toMatchObject([
+    { type: 'pool', pool: 'dead1', outcome: 'rescued', moved: { X: 1 } },
+    { type: 'summary', entries: 1 },
+  ]);
+  expect(await server.client.llen('{t}:jobs:X')).toBe(1);
+  expect(await server.client.get('{t}:jobs:X:lock')).toBe('0');
+});
+
+test('status shows jobs, locks against lists, and pools; and the other form of a namespace that is empty', async () => {
+  await seed();
+  const { stdout } = await reaper('status');
+  expect(stdout).toContain('tracked: 3');
+  expect(stdout).toMatch(/X .* 3 .* 1 .* 2 /);
+  expect(stdout).toMatch(/dead1 +│ dead/);
+  const { stdout: json } = await reaper('status', '--json');
+  expect(JSON.parse(json)).toMatchObject({
+    tracked: { byVerdict: { fail: 1, untrack: 1, kept: 1 } },
+    queues: [{ type: 'X', drift: 2 }],
+  });
+  const other = await collect(launch(['status', '--redis', server.url, '--namespace', 't']));
+  expect(other.stdout).toContain('but {t} is not');
+});
+
+test('explain says rule by rule what was decided, and where the job is held', async () => {
+  await seed();
+  const { stdout } = await reaper('explain', 'hung');
+  expect(stdout).toMatch(/rule 4: .* fail: hung/);
+  expect(stdout).toContain('held by pool dead1 (dead) as X');
+  expect(stdout).toContain('a sweep would do: set it to Error');
+  expect((await reaper('explain', 'nobody')).stdout).toContain('not tracked');
+});
+
+test('settings come from the environment too', async () => {
+  const { code, stdout } = await collect(
+    launch(['status', '--json'], { REAPER_REDIS_URL: server.url, REAPER_NAMESPACE: '{t}', REAPER_TYPES: 'A,B' }),
+  );
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout).queues.map(({ type }: { type: string }) => type)).toEqual(['A', 'B']);
+});
+
+test.each([
+  [['sweep'], 'no namespace'],
+  [['sweep', '--nope'], 'unknown option'],
+  [['nope'], 'unknown command'],
+  [['explain', '--namespace', 'n'], 'missing required argument'],
+  [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'not of a form that is known'],
+  [['rescue', '--namespace', 'n', '--grace', 'soon'], 'a whole number is needed'],
+])('wrong usage ends with 2 and a line that says what to do: %j', async (args, message) => {
+  const { code, stderr } = await collect(launch(args));
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+});
+
+test('a Redis that is not there ends it with 1, soon and with a clear line', async () => {
+  const { code, stderr } = await collect(
+    launch(['sweep', '--redis', `redis://:${secret}@127.0.0.1:1`, '--namespace', 'n']),
+  );
+  expect(code).toBe(1);
+  expect(stderr).toContain('Redis at 127.0.0.1:1/0 can not be reached');
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully', async (signal) => {
+  await seed();
+  const child = launch(['run', '--json', '--rescue-interval', '50', '--redis', server.url, '--namespace', '{t}'], {});
+  const result = collect(child);
+  await once(child.stderr as NonNullable<typeof child.stderr>, 'data').catch(() => undefined);
+  child.kill(signal);
+  expect((await result).code).toBe(0);
+});
