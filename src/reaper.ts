@@ -114,6 +114,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     jobTypes: settings.jobTypes,
     heartbeatAge: rescueSettings.heartbeatAgeMs,
     batch: rescueSettings.batch,
+    clock,
   });
   const policy: Policy = {
     hungAfter: (type) => (type === undefined ? undefined : settings.hungAfterByTypeS[type]) ?? settings.hungAfterS,

@@ -1,7 +1,9 @@
 import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Drift, Found, Recounted } from '../machines/supervisor.ts';
+import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { retry } from './retry.ts';
 import type { Scripts } from './scripts.ts';
 
 /** How a pool looks at one moment. */
@@ -51,6 +53,7 @@ export const createPools = ({
   jobTypes,
   heartbeatAge,
   batch,
+  clock,
 }: {
   connection: Connection;
   keys: Keys;
@@ -61,6 +64,7 @@ export const createPools = ({
   heartbeatAge: number;
   /** How many entries one requeue moves at the most. */
   batch: number;
+  clock: Clock;
 }): Pools => {
   const { redis } = connection;
   /** Lists that the present round of SCAN has found, and those of the round before it: a round may take many looks. */
@@ -218,7 +222,7 @@ export const createPools = ({
       await Promise.all(
         types.map(async (type) => {
           try {
-            const found = await rebuild(type, [...registered, ...(listed.get(type) ?? [])]);
+            const found = await retry(clock, () => rebuild(type, [...registered, ...(listed.get(type) ?? [])]));
             if (found !== undefined) drift.push(found);
           } catch (error) {
             if (!isFaultOfRecord(error as Error)) throw error;

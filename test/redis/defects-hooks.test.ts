@@ -153,12 +153,15 @@ test('defect 32: a sweep goes on after Redis has been killed and restarted', asy
   expect(await redis.hlen('t:job_track:inprogress')).toBeGreaterThan(0);
 
   const reaper = create({ sweep: { pageSize: 50 } });
+  const errors: string[] = [];
+  reaper.on('error', ({ error }) => void errors.push(error));
   let restarted: Promise<void> | undefined;
   reaper.on('job', () => {
     restarted ??= server.kill().then(() => server.restart());
   });
   await reaper.sweep();
   await restarted;
+  expect(errors).not.toEqual([]);
   expect(await redis.hlen('t:job_track:inprogress')).toBe(0);
 });
 

@@ -193,6 +193,7 @@ test('defect 9: a pool that dies later is rescued without a restart, and a stop 
   await vi.waitUntil(() => looks() === 1);
   await fetchOne('dead');
   theirs.increment(86_400_000);
+  expect(looks()).toBe(1);
   expect(await redis.llen(list('dead'))).toBe(1);
 
   const clock = new SimulatedClock();
