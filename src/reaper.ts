@@ -60,6 +60,8 @@ export interface Reaper {
    * @throws Error that says where it was looked for.
    */
   ping(): Promise<void>;
+  /** How many jobs are tracked now. */
+  tracked(): Promise<number>;
   /** The namespace as it stands. Changes nothing. */
   status(): Promise<ReaperStatus>;
   /** Why a job is treated as it is, tracked or not, and where it is queued or held. Changes nothing. */
@@ -299,6 +301,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       }
     },
 
+    tracked: () => connection.redis.hlen(keys.track),
     status: createStatus({ connection, keys, namespace, tracked, pools, policy }),
     explain: createExplain({ connection, keys, tracked, pools, policy }),
     lifecycle: createLifecycle({ connection, keys, scripts, hooks, clock }),

@@ -22,7 +22,7 @@ const program = new Command('reaper')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
 
-withCommonFlags(program.command('run'))
+withCommonFlags(program.command('run'), 'info')
   .description('sweep and rescue from now on, beside a running jobservice; a signal stops it')
   .addOption(
     new Option('--sweep-interval <ms>', 'from one sweep to the next (default: 3600000)')

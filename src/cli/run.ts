@@ -10,12 +10,13 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
     reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary, hooks: summary.hooks }));
     reaper.on('rescue', (summary) => printJson({ type: 'rescue', ...summary }));
   }
-  let cancel = () => {};
   const stopped = new Promise<void>((resolve) => {
-    cancel = stopOnSignals(reaper, resolve);
+    stopOnSignals(reaper, resolve);
   });
   reaper.start();
+  process.stderr.write('reaper: started\n');
+  // It outlasts a Redis that is away, but a person who has just started it wants to know.
+  await reaper.ping().catch((error) => process.stderr.write(`reaper: ${error.message} It is tried again.\n`));
   await stopped;
-  cancel();
   return 0;
 };

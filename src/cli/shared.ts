@@ -21,7 +21,8 @@ export const wholeNumber = (text: string): number => {
   return Number(text);
 };
 
-export const withCommonFlags = (command: Command): Command =>
+/** @param logLevel by default: what a one-shot command does is on stdout, what `run` does only in the log. */
+export const withCommonFlags = (command: Command, logLevel: 'info' | 'warn' = 'warn'): Command =>
   command
     .addOption(
       new Option('--redis <url>', 'redis://, rediss://, redis+sentinel:// or rediss+sentinel://')
@@ -48,9 +49,9 @@ export const withCommonFlags = (command: Command): Command =>
       new Option('--log-level <level>', 'of the log on stderr')
         .env('REAPER_LOG_LEVEL')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
-        .default('info'),
+        .default(logLevel),
     )
-    .option('--json', 'a JSON line for each job or pool, and a summary last');
+    .option('--json', 'JSON lines on stdout');
 
 /** @throws UsageError where a setting can't be used. */
 export const reaperOf = (flags: CommonFlags, more: Partial<ReaperOptions> = {}): Reaper => {
@@ -77,46 +78,63 @@ export const reaperOf = (flags: CommonFlags, more: Partial<ReaperOptions> = {}):
 /** JSON lines on stderr, or lines for a person where that is a terminal. */
 const createLog = (level: string) => {
   const stream: DestinationStream = process.stderr.isTTY
-    ? pretty({ destination: 2, ignore: 'pid,hostname,name', sync: true })
+    ? pretty({ destination: 2, ignore: 'pid,hostname,name', singleLine: true, sync: true })
     : pino.destination({ dest: 2, sync: true });
   return pino({ name: 'reaper', level }, stream);
 };
 
-export const print = (text: string): void => void process.stdout.write(`${text}\n`);
+/** Whoever reads the output may leave (`| head`): what is begun in Redis is finished all the same, unheard. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+export const print = (text: string): void => {
+  if (process.stdout.writable) process.stdout.write(`${text}\n`);
+};
 export const printJson = (value: unknown): void => print(JSON.stringify(value));
 
 /**
- * Does one thing with a reaper that must be reachable, and closes it. A first signal stops it gracefully, a second one
- * ends the process at once.
+ * Does one thing with a reaper that must be reachable, and closes it. A first signal stops it gracefully, and its code is
+ * the one that a signal gives; a second one ends the process at once.
  */
 export const once = async (reaper: Reaper, act: () => Promise<number>): Promise<number> => {
-  const cancel = stopOnSignals(reaper);
+  const signals = stopOnSignals(reaper);
   try {
     await reaper.ping();
-    return await act();
+    const code = await act();
+    return signals.code() ?? code;
   } finally {
     await reaper.stop({ timeout: 10_000 });
-    cancel();
+    signals.cancel();
   }
 };
 
 /** Exit codes of a process that a signal ends: 128 and the signal's number. */
 const codes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Returns what takes the handlers away again; `stopped` is called once the reaper has stopped after the first signal. */
-export const stopOnSignals = (reaper: Reaper, stopped: () => void = () => undefined): (() => void) => {
-  let signals = 0;
+export interface Signals {
+  /** The exit code of the signal that came, if one did. */
+  code(): number | undefined;
+  /** Takes the handlers away again. */
+  cancel(): void;
+}
+
+/** Stops a reaper at the first signal; `stopped` is called once it has stopped. */
+export const stopOnSignals = (reaper: Reaper, stopped: () => void = () => undefined): Signals => {
+  let first: number | undefined;
   const handlers = (['SIGINT', 'SIGTERM'] as const).map((signal) => {
     const handle = () => {
-      signals += 1;
-      if (signals > 1) process.exit(codes[signal]);
+      if (first !== undefined) process.exit(codes[signal]);
+      first = codes[signal];
       process.stderr.write(`${signal}: finishing what is in hand; once more to end at once\n`);
       void reaper.stop().then(stopped);
     };
     process.on(signal, handle);
     return () => process.off(signal, handle);
   });
-  return () => {
-    for (const off of handlers) off();
+  return {
+    code: () => first,
+    cancel() {
+      for (const off of handlers) off();
+    },
   };
 };

@@ -4,11 +4,14 @@ import { print, printJson } from './shared.ts';
 
 /** One sweep, its jobs as they are judged, its summary last. Exit code 1 where a job could not be mended. */
 export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: boolean }): Promise<number> => {
-  const bar = flags.json || !process.stderr.isTTY ? undefined : progressBar();
+  const bar = flags.json || !process.stderr.isTTY ? undefined : progressBar(await reaper.tracked());
   reaper.on('job', (outcome) => {
     bar?.increment();
     if (flags.json) printJson({ type: 'job', ...outcome });
-    else if (isWorthALine(outcome)) print(lineOf(outcome));
+    else if (isWorthALine(outcome)) {
+      if (bar !== undefined) process.stderr.write('\r\u001b[K'); // The bar is drawn again below the line.
+      print(lineOf(outcome));
+    }
   });
   let summary: SweepSummary;
   try {
@@ -21,14 +24,15 @@ export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: bool
   return (summary.outcomes.abandoned ?? 0) > 0 ? 1 : 0;
 };
 
-const progressBar = () => {
+const progressBar = (total: number) => {
   const bar = new cliProgress.SingleBar({
-    format: 'sweep {bar} {value} jobs, {duration_formatted}',
+    format: 'sweep {bar} {value} of {total} jobs, {eta_formatted} to go',
     stream: process.stderr,
     hideCursor: true,
     fps: 10,
+    clearOnComplete: true,
   });
-  bar.start(0, 0);
+  bar.start(total, 0);
   return bar;
 };
 

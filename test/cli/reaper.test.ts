@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -149,10 +149,35 @@ test('a Redis that is not there ends it with 1, soon and with a clear line', asy
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully', async (signal) => {
-  await seed();
-  const child = launch(['run', '--json', '--rescue-interval', '50', '--redis', server.url, '--namespace', '{t}'], {});
+  const child = launch(['run', '--redis', server.url, '--namespace', '{t}']);
   const result = collect(child);
-  await once(child.stderr as NonNullable<typeof child.stderr>, 'data').catch(() => undefined);
+  await once(child.stderr as NonNullable<typeof child.stderr>, 'data');
   child.kill(signal);
-  expect((await result).code).toBe(0);
+  const { code, stderr } = await result;
+  expect(code).toBe(0);
+  expect(stderr).toContain('finishing what is in hand');
+});
+
+test('a command that a signal cuts short ends with the code of that signal', async () => {
+  await seed();
+  const child = launch(['rescue', '--json', '--log-level', 'info', '--redis', server.url, '--namespace', '{t}']);
+  const result = collect(child);
+  // It connects, finds the dead pool and waits out its grace.
+  await vi.waitUntil(async () => Number(await server.client.get('{t}:jobs:X:lock')) === 1, {
+    timeout: 20_000,
+    interval: 20,
+  });
+  child.kill('SIGTERM');
+  expect((await result).code).toBe(143);
+  expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
+});
+
+test('a sweep whose reader leaves is finished all the same', async () => {
+  const lost = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`lost-${i}`, 2]));
+  await server.client.hset('{t}:job_track:inprogress', lost);
+  const child = launch(['sweep', '--json', '--redis', server.url, '--namespace', '{t}']);
+  child.stdout?.once('data', () => child.stdout?.destroy());
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
+  expect(await server.client.exists('{t}:job_track:inprogress')).toBe(0);
 });
