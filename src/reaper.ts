@@ -118,8 +118,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     batch: rescueSettings.batch,
     clock,
   });
+  // A map, for a job type may have the name of a method.
+  const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const policy: Policy = {
-    hungAfter: (type) => (type === undefined ? undefined : settings.hungAfterByTypeS[type]) ?? settings.hungAfterS,
+    hungAfter: (type) => limits.get(type) ?? settings.hungAfterS,
     refireGrace: settings.refireGraceS,
   };
 
