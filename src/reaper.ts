@@ -298,7 +298,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       ).catch(() => false);
       if (!answered) {
         throw new Error(
-          `Redis at ${connection.description} can not be reached (${failure}): is it up, are host and port right?`,
+          `Redis at ${connection.description} can not be reached (${failure}): is it up, are host, port and password right?`,
         );
       }
     },
