@@ -8,6 +8,8 @@ export interface HookEvent {
   readonly body: string;
   /** The state that the receiver confirms by taking the event. */
   readonly state: Ack;
+  /** The stored ack to the letter, where it can't be read: the next ACK replaces it. */
+  readonly unreadableAck: string | undefined;
 }
 
 /** Why there is nothing to tell. */
@@ -70,6 +72,7 @@ export const hookEventOf = (
     url,
     body: JSON.stringify({ job_id: id, status: state.status, ...set({ check_in: checkIn?.text }), metadata }),
     state,
+    unreadableAck: ack === 'unreadable' ? stats.ack : undefined,
   };
 };
 

@@ -3,7 +3,7 @@ import type { Ack } from '../machines/facts.ts';
 import { messageOf } from '../machines/job.ts';
 import { type Clock, createSignal, type Signal, within } from './clock.ts';
 import type { Connection } from './connection.ts';
-import { type CheckIn, hookEventOf, type NoEvent } from './hookEvent.ts';
+import { type CheckIn, type HookEvent, hookEventOf, type NoEvent } from './hookEvent.ts';
 import type { Keys } from './keys.ts';
 import type { Poster } from './post.ts';
 import type { Scripts } from './scripts.ts';
@@ -55,7 +55,7 @@ interface Delivery {
   readonly began: number;
   attempt: number;
   /** Delivered, while Redis has not noted it yet: tried again, only this is. */
-  confirmed: Ack | undefined;
+  confirmed: Pick<HookEvent, 'state' | 'unreadableAck'> | undefined;
   timer: unknown;
   /** Whether its event has been built: a change that comes now needs another one. */
   isBuilt: boolean;
@@ -102,12 +102,10 @@ export const createHooks = ({
     delivery.attempt += 1;
     try {
       if (delivery.confirmed === undefined && !(await tell(delivery))) return;
-      const { status, revision, checkInAt } = delivery.confirmed as Ack;
-      await scripts.run(
-        'acknowledge',
-        [keys.stats(delivery.id), keys.track],
-        [status, revision, checkInAt, delivery.id],
-      );
+      const { state, unreadableAck } = delivery.confirmed as NonNullable<Delivery['confirmed']>;
+      const { status, revision, checkInAt } = state;
+      const args = [status, revision, checkInAt, delivery.id, ...(unreadableAck === undefined ? [] : [unreadableAck])];
+      await scripts.run('acknowledge', [keys.stats(delivery.id), keys.track], args);
       leave(delivery, 'delivered');
     } catch (error) {
       tryLater(delivery, `Redis: ${messageOf(error)}`);
@@ -131,7 +129,7 @@ export const createHooks = ({
     const reply = await poster.post(event.url, event.body);
     noteSilence(origin, !reply.ok && reply.isSilent === true);
     if (reply.ok) {
-      delivery.confirmed = event.state;
+      delivery.confirmed = event;
       return true;
     }
     if (reply.isHopeless) leave(delivery, 'given up', reply.reason, origin);
@@ -183,7 +181,7 @@ export const createHooks = ({
       id,
       outcome,
       attempt: number,
-      ...(confirmed === undefined ? {} : { state: confirmed }),
+      ...(confirmed === undefined ? {} : { state: confirmed.state }),
       ...(origin === undefined ? {} : { origin }),
       ...(reason === undefined ? {} : { reason }),
     });

@@ -176,3 +176,16 @@ test('a hook URL that can not be used is given up at once with its reason, and i
   });
   expect(JSON.stringify(outcomes)).not.toContain('hunter2');
 });
+
+test.each(['0x7fffffff', '+2147483647', '02147483647'])(
+  'an ACK that only Lua could read is replaced by the next one: %s',
+  async (revision) => {
+    await seed('a', '/200/x', { status: 'Success', ack: `{"status":"Success","revision":${revision}}` });
+    create();
+    await reaper?.sweep();
+    await reaper?.sweep();
+    expect(receiver.hooks).toHaveLength(1);
+    expect(JSON.parse((await ackOf('a')) ?? '')).toMatchObject({ status: 'Success' });
+    expect(await server.client.hget('t:job_track:inprogress', 'a')).toBeNull();
+  },
+);

@@ -231,6 +231,9 @@ test('a pool that beats again is left alone from that moment on: what it still h
     ],
     check: async () => {
       if (heldAtBeat.length > 0) expect(await redis.llen(keys.inProgress('X', 'p'))).toBe(heldAtBeat[0]);
+      // It is registered and beats, in whichever order: nobody has removed it after its beat.
+      expect(await redis.sismember(keys.pools, 'p')).toBe(1);
+      expect(await redis.hget(keys.heartbeat('p'), 'heartbeat_at')).not.toBe(String(oldBeat));
       await checkEntries('not done');
     },
     crashes: false,
