@@ -3,8 +3,8 @@
 --
 -- KEYS[1]  stats
 -- ARGV[1]  revision of the attempt that reports, or the empty string for whichever runs
--- Returns  { status, revision, check_in_at } as they stand now; the stored status where the job is final or a newer attempt runs; `missing` (no stats: nothing is
---          written, defect 28)
+-- Returns  { status, revision, check_in_at } as they stand now; the stored status where the job is final or a newer
+--          attempt runs; `missing` (no stats: nothing is written, defect 28)
 -- Others that touch these keys: the Go jobservice's check-in, set status and reset.
 --- @include rank
 --- @include now

@@ -191,6 +191,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   let lastSweepAt: number | undefined;
   let lastRescueAt: number | undefined;
   let startedAt: number | undefined;
+  let isRunning = false;
   let isStopped = false;
 
   const markBegin = (key: string) => began.set(key, { at: clock.now(), hooks: firstAttempts });
@@ -235,12 +236,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
   const awake = () => {
     if (isStopped) throw new Error('this reaper is stopped; create another one');
-    if (supervisor.getSnapshot().status === 'active' && !isRunning) {
-      isRunning = true;
-      supervisor.start();
-    }
+    if (isRunning) return;
+    isRunning = true;
+    supervisor.start();
   };
-  let isRunning = false;
 
   return {
     start() {
@@ -273,7 +272,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const summary = await ended;
       if (!plan) await hooks.firstAttempts();
       if (summary.error !== undefined) throw new PassError('sweep', summary);
-      return { ...summary, hooks: summary.hooks };
+      return { ...summary }; // The counts of hooks as they stand now; they grow no more.
     },
 
     async rescue({ plan = false, grace } = {}) {

@@ -11,8 +11,8 @@ const slice = 100;
 
 /**
  * Runs the actor of every job of a page that has nothing to do (or only plans to, or whose hook finds no room: a dead
- * receiver must not slow a sweep), which ends in its first tick, and leaves the others for the lanes. That is what makes a sweep of healthy jobs cheap: an actor that a lane invokes costs
- * two to three times as much, and most jobs are healthy.
+ * receiver must not slow a sweep), which ends in its first tick, and leaves the others for the lanes. That is what makes
+ * a sweep of healthy jobs cheap: an actor that a lane invokes costs two to three times as much, and most jobs are healthy.
  */
 export const createExamine = ({
   job,

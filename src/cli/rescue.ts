@@ -1,6 +1,5 @@
 import type { PoolOutcome, Reaper } from '../index.ts';
-import { print, printJson } from './shared.ts';
-import { countsOf } from './sweep.ts';
+import { countsOf, print, printJson } from './shared.ts';
 
 /** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up. */
 export const rescue = async (

@@ -7,7 +7,7 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
     reaper.on('job', (outcome) => outcome.verdict !== 'kept' && printJson({ type: 'job', ...outcome }));
     reaper.on('pool', (outcome) => printJson({ type: 'pool', ...outcome }));
     reaper.on('hook', (outcome) => printJson({ type: 'hook', ...outcome }));
-    reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary, hooks: summary.hooks }));
+    reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary }));
     reaper.on('rescue', (summary) => printJson({ type: 'rescue', ...summary }));
   }
   const stopped = new Promise<void>((resolve) => {

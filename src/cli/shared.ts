@@ -92,6 +92,12 @@ export const print = (text: string): void => {
 };
 export const printJson = (value: unknown): void => print(JSON.stringify(value));
 
+/** Counts as a person reads them. */
+export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ') || 'none';
+
 /**
  * Does one thing with a reaper that must be reachable, and closes it. A first signal stops it gracefully, and its code is
  * the one that a signal gives; a second one ends the process at once.

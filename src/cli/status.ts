@@ -1,7 +1,6 @@
 import Table from 'cli-table3';
 import type { Reaper, ReaperStatus } from '../index.ts';
-import { print, printJson } from './shared.ts';
-import { countsOf } from './sweep.ts';
+import { countsOf, print, printJson } from './shared.ts';
 
 /** The namespace as it stands. */
 export const status = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {

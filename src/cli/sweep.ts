@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
-import { print, printJson } from './shared.ts';
+import { countsOf, print, printJson } from './shared.ts';
 
 /** One sweep, its jobs as they are judged, its summary last. Exit code 1 where a job could not be mended. */
 export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: boolean }): Promise<number> => {
@@ -19,7 +19,7 @@ export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: bool
   } finally {
     bar?.stop();
   }
-  if (flags.json) printJson({ type: 'summary', ...summary, hooks: summary.hooks });
+  if (flags.json) printJson({ type: 'summary', ...summary });
   else print(summaryOf(summary));
   return (summary.outcomes.abandoned ?? 0) > 0 ? 1 : 0;
 };
@@ -55,8 +55,3 @@ const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs }: Swe
     `outcomes: ${countsOf(outcomes)}`,
     ...(plan ? [] : [`hooks, first attempts: ${countsOf({ ...hooks })}`]),
   ].join('\n');
-
-export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
-  Object.entries(counts)
-    .map(([name, count]) => `${count} ${name}`)
-    .join(', ') || 'none';

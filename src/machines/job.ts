@@ -51,10 +51,11 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *
  * `tracking` takes the facts that came with the page; a job that was overtaken comes back here once, and its facts are
  * read again in `loading`.
- * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, a refire
- * for whose hook there is no room in `deferred`, and every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these invokes one
- * act, which Redis does only if the job is as it was judged. Done, it ends in `settled`; overtaken for the first time,
- * it goes back to `tracking`, for the second time it ends in `overtaken`; failed, it ends in `abandoned`.
+ * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, a
+ * refire for whose hook there is no room in `deferred`, and every other verdict enters the state of its name: `fail`,
+ * `refire`, `reset` or `untrack`. Each of these invokes one act, which Redis does only if the job is as it was judged.
+ * Done, it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
+ * `overtaken`; failed, it ends in `abandoned`.
  */
 export const jobMachine = setup({
   types: {

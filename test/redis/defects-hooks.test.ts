@@ -5,8 +5,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
-import { createReaper, type HookOutcome, type Reaper, type ReaperOptions } from '../../src/index.ts';
+import type { HookOutcome, Reaper, ReaperOptions } from '../../src/index.ts';
 import { ackText, intercept, seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
@@ -16,7 +17,7 @@ let receiver: Receiver;
 let redis: Redis;
 let upstream: ReturnType<typeof createUpstream>;
 let outcomes: HookOutcome[] = [];
-const open: { reapers: Reaper[]; clients: Redis[] } = { reapers: [], clients: [] };
+const opened = trackOpened();
 beforeAll(async () => {
   [server, receiver] = await Promise.all([startRedis('--appendonly', 'yes'), startReceiver()]);
   redis = server.client;
@@ -29,15 +30,11 @@ beforeEach(async () => {
   receiver.answer = undefined;
   outcomes = [];
 });
-afterEach(async () => {
-  await Promise.all(open.reapers.splice(0).map((reaper) => reaper.stop({ timeout: 0 })));
-  for (const client of open.clients.splice(0)) client.disconnect();
-});
+afterEach(() => opened.close());
 
 const create = (options: Partial<ReaperOptions> = {}): Reaper => {
-  const reaper = createReaper({ redis: server.url, namespace: 't', logger: false, random: () => 0.5, ...options });
+  const reaper = opened.create({ redis: server.url, ...options });
   reaper.on('hook', (outcome) => void outcomes.push(outcome));
-  open.reapers.push(reaper);
   return reaper;
 };
 const ackOf = (id: string) => redis.hget(`t:job_stats:${id}`, 'ack');
@@ -103,7 +100,7 @@ test('defect 31: a status that could not be written is written after a restart',
   const at = await seed();
   const clientOf = (command: 'eval' | 'evalsha') => {
     const client = intercept(redis, command, refuse);
-    open.clients.push(client);
+    opened.hold(client);
     return client;
   };
   /** Upstream's retry list: in the memory of the process alone. */
@@ -148,7 +145,7 @@ test('defect 32: a sweep goes on after Redis has been killed and restarted', asy
   const client = intercept(redis, 'hscan', () => {
     if (++pages === 2) throw new Error('Connection is closed.');
   });
-  open.clients.push(client);
+  opened.hold(client);
   await expect(createUpstream(client).sync()).rejects.toThrow('closed');
   expect(await redis.hlen('t:job_track:inprogress')).toBeGreaterThan(0);
 

@@ -4,9 +4,10 @@
  */
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createReaper, type Reaper, type ReaperOptions } from '../../src/index.ts';
+import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { createScripts } from '../../src/io/scripts.ts';
 import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
@@ -15,7 +16,7 @@ let server: RedisServer;
 let receiver: Receiver;
 let redis: Redis;
 let upstream: ReturnType<typeof createUpstream>;
-const open: { reapers: Reaper[]; clients: Redis[] } = { reapers: [], clients: [] };
+const opened = trackOpened();
 beforeAll(async () => {
   [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
   redis = server.client;
@@ -27,21 +28,10 @@ const wipe = async () => {
   receiver.hooks.length = 0;
 };
 beforeEach(wipe);
-afterEach(async () => {
-  await Promise.all(open.reapers.splice(0).map((reaper) => reaper.stop({ timeout: 0 })));
-  for (const client of open.clients.splice(0)) client.disconnect();
-});
+afterEach(() => opened.close());
 
-const create = (options: Partial<ReaperOptions> = {}): Reaper => {
-  const reaper = createReaper({ redis: server.url, namespace: 't', logger: false, random: () => 0.5, ...options });
-  open.reapers.push(reaper);
-  return reaper;
-};
+const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const sweep = () => create().sweep();
-const held = (client: Redis): Redis => {
-  open.clients.push(client);
-  return client;
-};
 const field = (id: string, name: string) => redis.hget(`t:job_stats:${id}`, name);
 const count = (id: string) => redis.hget('t:job_track:inprogress', id);
 const keysOf = (id: string) => [`t:job_stats:${id}`, 't:job_track:inprogress'];
@@ -63,7 +53,7 @@ test('defect 15: a job that checks in while it is judged is not failed, and its 
   await wipe();
   await seed();
   let checkIns = 0;
-  const client = held(
+  const client = opened.hold(
     intercept(redis, 'evalsha', async (args) => {
       if (args.includes('Error') && checkIns++ === 0) await checkIn();
     }),
@@ -219,7 +209,7 @@ test('defect 30: a late check-in does not take the ACK of a finished job back', 
 test('defect 34: a job whose id the scan gives twice is told once a sweep', async () => {
   await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/500/x` });
   const repeating = () => {
-    const client = held(redis.duplicate());
+    const client = opened.hold(redis.duplicate());
     let pages = 0;
     // biome-ignore lint/suspicious/noExplicitAny: one of the overloads of hscan
     (client as any).hscan = async (key: string) => [pages++ === 0 ? '7' : '0', (await redis.hscan(key, '0'))[1]];

@@ -5,16 +5,17 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
-import { createReaper, type Reaper, type ReaperOptions } from '../../src/index.ts';
+import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { createScripts } from '../../src/io/scripts.ts';
 import { intercept, second } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
 
 let server: RedisServer;
 let redis: Redis;
 let upstream: ReturnType<typeof createUpstream>;
-const open: { reapers: Reaper[]; clients: Redis[] } = { reapers: [], clients: [] };
+const opened = trackOpened();
 beforeAll(async () => {
   server = await startRedis();
   redis = server.client;
@@ -22,22 +23,12 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 beforeEach(() => redis.flushall());
-afterEach(async () => {
-  await Promise.all(open.reapers.splice(0).map((reaper) => reaper.stop({ timeout: 0 })));
-  for (const client of open.clients.splice(0)) client.disconnect();
-});
+afterEach(() => opened.close());
 
-const create = (options: Partial<ReaperOptions> = {}): Reaper => {
-  const reaper = createReaper({ redis: server.url, namespace: 't', logger: false, random: () => 0.5, ...options });
-  open.reapers.push(reaper);
-  return reaper;
-};
+const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const rescue = () => create().rescue({ grace: 0 });
-const failing = (command: 'evalsha' | 'eval', before: (args: readonly unknown[]) => unknown): Redis => {
-  const client = intercept(redis, command, before);
-  open.clients.push(client);
-  return client;
-};
+const failing = (command: 'evalsha' | 'eval', before: (args: readonly unknown[]) => unknown): Redis =>
+  opened.hold(intercept(redis, command, before));
 
 const queue = 't:jobs:X';
 const list = (pool: string) => `${queue}:${pool}:inprogress`;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { createReaper, type HookOutcome, type Reaper, type ReaperOptions } from '../../src/index.ts';
+import { seedJob } from '../support/jobs.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -30,12 +31,8 @@ const create = (options: Partial<ReaperOptions> = {}): Reaper => {
 };
 
 /** A tracked job that its receiver has not confirmed, updated ten minutes ago. */
-const seed = async (id: string, path = '/200/x', fields: Record<string, string | number> = {}) => {
-  const t = Math.floor(Date.now() / 1_000) - 600;
-  const stats = { id, name: 'X', kind: 'Generic', status: 'Running', enqueue_time: t, update_time: t, revision: t };
-  await server.client.hset(`t:job_stats:${id}`, { ...stats, web_hook_url: `${receiver.url}${path}`, ...fields });
-  await server.client.hset('t:job_track:inprogress', id, 2);
-};
+const seed = (id: string, path = '/200/x', fields: Record<string, string | number> = {}) =>
+  seedJob(server.client, id, { web_hook_url: `${receiver.url}${path}`, ...fields });
 const ackOf = (id: string) => server.client.hget(`t:job_stats:${id}`, 'ack');
 
 test('a failed hook is tried again with back-off until the receiver takes it, and is ACKed then', async () => {

@@ -1,0 +1,30 @@
+import type { Redis } from 'ioredis';
+import { createReaper, type Reaper, type ReaperOptions } from '../../src/index.ts';
+
+/** The reapers and clients that a test opens, on the namespace `t`, so that all of them are closed after it. */
+export interface Opened {
+  create(options: Partial<ReaperOptions> & Pick<ReaperOptions, 'redis'>): Reaper;
+  /** Keeps a client to be closed. */
+  hold(client: Redis): Redis;
+  close(): Promise<void>;
+}
+
+export const trackOpened = (): Opened => {
+  const reapers: Reaper[] = [];
+  const clients: Redis[] = [];
+  return {
+    create(options) {
+      const reaper = createReaper({ namespace: 't', logger: false, random: () => 0.5, ...options });
+      reapers.push(reaper);
+      return reaper;
+    },
+    hold(client) {
+      clients.push(client);
+      return client;
+    },
+    async close() {
+      await Promise.all(reapers.splice(0).map((reaper) => reaper.stop({ timeout: 0 })));
+      for (const client of clients.splice(0)) client.disconnect();
+    },
+  };
+};
