@@ -17,13 +17,32 @@ export interface Place {
   readonly at?: number;
 }
 
+/** A rule that was asked about a job, and what it said. */
+export interface AskedRule {
+  readonly rule: number;
+  readonly question: string;
+  readonly answer: string;
+}
+
+/** Each rule that is asked about a job with these facts, in order; the last one decides. */
+export const askedRules = (facts: Facts, policy: Policy): AskedRule[] => explain(facts, policy).map(inWords);
+
+const inWords = ({ rule, judgement }: ReturnType<typeof explain>[number]): AskedRule => ({
+  rule: rule.number,
+  question: rule.question,
+  answer:
+    judgement === undefined
+      ? 'does not decide'
+      : `${judgement.verdict}: ${judgement.reason}${judgement.detail === undefined ? '' : ` (${judgement.detail})`}`,
+});
+
 /** Why a job is treated as it is. */
 export interface Explanation {
   readonly id: string;
   readonly isTracked: boolean;
   readonly facts: Facts;
   /** Each rule that was asked, in order; the last one decided. */
-  readonly rules: readonly { readonly rule: number; readonly question: string; readonly answer: string }[];
+  readonly rules: readonly AskedRule[];
   readonly verdict: Verdict;
   readonly reason: Reason;
   readonly detail: string | undefined;
@@ -122,14 +141,7 @@ export const createExplain = ({
       id,
       isTracked: isTracked === 1,
       facts,
-      rules: asked.map(({ rule, judgement }) => ({
-        rule: rule.number,
-        question: rule.question,
-        answer:
-          judgement === undefined
-            ? 'does not decide'
-            : `${judgement.verdict}: ${judgement.reason}${judgement.detail === undefined ? '' : ` (${judgement.detail})`}`,
-      })),
+      rules: asked.map(inWords),
       verdict,
       reason: decided?.reason ?? 'ongoing',
       detail: decided?.detail,

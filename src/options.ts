@@ -12,6 +12,25 @@ const having = <T>(what: string, ...methods: string[]) =>
     error: `must be ${what} (with ${methods.join(', ')})`,
   });
 
+const inspectSchema = z.strictObject({
+  /** Address to listen on. Others than loopback show the inspector to the network. */
+  host: z.string().min(1).default('127.0.0.1'),
+  /** Port to listen on; 0 for any that is free. Unless given it is 7331, or any where that is in use. */
+  port: z.number().int().min(0).max(65_535).optional(),
+  /** What a browser has to know; a new random one unless given. */
+  token: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
+  /** Names by which the page may be asked for, beside localhost and addresses: those of a reverse proxy. */
+  hostNames: z.array(z.string().min(1)).default([]),
+  /** Whether the page may start sweeps and rescues. */
+  control: z.boolean().default(false),
+  /** A WebSocket relay of @statelyai/inspect (`ws://localhost:8080`) that is sent the inspection events too. */
+  stately: z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL' }).optional(),
+  /** Gets the URL, token included, once the inspector listens. By default it is written to stderr. */
+  announce: z
+    .custom<(url: string) => void>((value) => typeof value === 'function', { error: 'must be a function' })
+    .optional(),
+});
+
 /** What `createReaper` takes. Keys end in the unit of a duration: `Ms` or `S`; a key that is not known is an error. */
 const schema = z.strictObject({
   /** A URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client. */
@@ -75,6 +94,12 @@ const schema = z.strictObject({
       retryForMs: ms().default(300_000),
     })
     .prefault({}),
+  /** Judge and change nothing: every pass is a plan, whoever asks for it. */
+  plan: z.boolean().default(false),
+  /** Watch the statecharts work, in a browser: `true`, or where and how. Off by default, and then nothing of it is loaded. */
+  inspect: z
+    .union([z.literal(false), z.literal(true).transform(() => inspectSchema.parse({})), inspectSchema])
+    .default(false),
   /** Where time comes from, in ms; only tests need another one. */
   clock: having<Clock>('a clock', 'now', 'setTimeout', 'clearTimeout').optional(),
   /** Random numbers from 0 up to 1; only tests need another source. */

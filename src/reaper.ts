@@ -5,6 +5,7 @@ import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
 import { createReadPage } from './actors/readPage.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
 import { createExplain, type Explanation } from './explanation.ts';
+import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
 import { systemClock, within } from './io/clock.ts';
 import { connect } from './io/connection.ts';
 import { createHooks, type HookOutcome } from './io/hooks.ts';
@@ -60,6 +61,11 @@ export interface Reaper {
    * @throws Error that says where it was looked for.
    */
   ping(): Promise<void>;
+  /**
+   * Where the inspector is found, its token included, once it listens; undefined where the option `inspect` is off.
+   * @throws Error where it could not be opened.
+   */
+  inspectorUrl(): Promise<string | undefined>;
   /** How many jobs are tracked now. */
   tracked(): Promise<number>;
   /** The namespace as it stands. Changes nothing. */
@@ -155,6 +161,9 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('job', outcome);
   };
 
+  let isFollowed: Follow = () => true;
+  let sweepDueAt: number | undefined;
+  let rescueDueAt: number | undefined;
   const job = jobMachine.provide({
     actors: createJobActors(createJobActs({ keys, scripts, tracked, hooks, clock })),
   });
@@ -163,14 +172,26 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools) }),
       readPage: createReadPage(tracked),
-      examine: createExamine({ job, hasRoom: hooks.hasRoom, observe: onJob }),
+      examine: createExamine({
+        job,
+        hasRoom: hooks.hasRoom,
+        isFollowed: (id, judgement) => isFollowed(id, judgement),
+        observe: onJob,
+      }),
       ...createRescueActors(pools),
     },
     delays: {
-      sweepDelay: ({ context }) =>
-        (context.isFirstSweep ? sweepSettings.firstAfterMs : sweepSettings.intervalMs) *
-        (1 + sweepSettings.jitter * (random() - 0.5)),
-      rescueDelay: ({ context }) => (context.isFirstRescue ? rescueSettings.firstAfterMs : rescueSettings.intervalMs),
+      sweepDelay: ({ context }) => {
+        const interval = context.isFirstSweep ? sweepSettings.firstAfterMs : sweepSettings.intervalMs;
+        const delay = interval * (1 + sweepSettings.jitter * (random() - 0.5));
+        sweepDueAt = clock.now() + delay;
+        return delay;
+      },
+      rescueDelay: ({ context }) => {
+        const delay = context.isFirstRescue ? rescueSettings.firstAfterMs : rescueSettings.intervalMs;
+        rescueDueAt = clock.now() + delay;
+        return delay;
+      },
     },
   });
   const supervisor = createActor(machine, {
@@ -180,6 +201,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       lanes: sweepSettings.lanes,
       poolSlots: rescueSettings.atOnce,
       poolGrace: rescueSettings.graceMs,
+      plan: settings.plan,
     },
   });
 
@@ -234,14 +256,47 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   supervisor.subscribe({ error: (error) => fault('the supervisor', messageOf(error)) });
 
+  let inspector: Promise<OpenInspector> | undefined;
   const awake = () => {
     if (isStopped) throw new Error('this reaper is stopped; create another one');
     if (isRunning) return;
     isRunning = true;
     supervisor.start();
+    if (settings.inspect !== false) inspector = openInspector(settings.inspect);
   };
 
-  return {
+  /** Loaded only where it is asked for. One that can't be opened keeps nothing from being supervised. */
+  const openInspector = async (inspect: InspectSettings): Promise<OpenInspector> => {
+    try {
+      const { openInspector: open } = await import('../visualize/inspector.ts');
+      return await open({
+        reaper,
+        supervisor,
+        namespace,
+        redis: connection.description,
+        plan: settings.plan,
+        clock,
+        settings: inspect,
+        now: () => ({ hooks: hooks.load(), sweepDueAt, rescueDueAt }),
+        follow: (choose) => {
+          isFollowed = choose;
+        },
+        fault,
+      });
+    } catch (error) {
+      fault('the inspector', messageOf(error));
+      throw error;
+    }
+  };
+  /** What a caller asks for is seen from its begin, where there is an inspector to see it. */
+  const awakeAndSeen = async () => {
+    awake();
+    if (inspector === undefined) return;
+    await inspector.catch(() => undefined);
+    awake();
+  };
+
+  const reaper: Reaper = {
     start() {
       awake();
       startedAt ??= clock.now();
@@ -260,23 +315,24 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         await within(clock, timeout, over);
         supervisor.stop();
       }
+      await inspector?.then(({ close }) => close()).catch(() => undefined);
       await hooks.stop(Math.max(0, deadline - clock.now()));
       await connection.close();
     },
 
     async sweep({ plan = false } = {}) {
-      awake();
+      await awakeAndSeen();
       const number = ++passes;
       const ended = new Promise<SweepSummary>((resolve) => sweepWaiters.set(number, resolve));
       supervisor.send({ type: 'sweep.now', request: { number, plan } });
       const summary = await ended;
-      if (!plan) await hooks.firstAttempts();
+      if (!summary.plan) await hooks.firstAttempts();
       if (summary.error !== undefined) throw new PassError('sweep', summary);
       return { ...summary }; // The counts of hooks as they stand now; they grow no more.
     },
 
     async rescue({ plan = false, grace } = {}) {
-      awake();
+      await awakeAndSeen();
       const number = ++passes;
       const ended = new Promise<RescueSummary>((resolve) => rescueWaiters.set(number, resolve));
       supervisor.send({ type: 'rescue.now', request: { number, plan, grace, thorough: true } });
@@ -300,6 +356,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           `Redis at ${connection.description} can not be reached (${failure}): is it up, are host, port and password right?`,
         );
       }
+    },
+
+    async inspectorUrl() {
+      if (settings.inspect !== false) awake();
+      return (await inspector)?.url;
     },
 
     tracked: () => connection.redis.hlen(keys.track),
@@ -335,6 +396,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     on: events.on,
     off: events.off,
   };
+  return reaper;
 };
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({

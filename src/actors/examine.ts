@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import { type AnyActorRef, createActor, fromPromise } from 'xstate';
+import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate';
 import type { TrackedJob } from '../machines/facts.ts';
 import { type JobInput, type JobOutcome, type jobMachine, messageOf } from '../machines/job.ts';
 import type { Examined } from '../machines/supervisor.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
-import { judge, type Policy } from '../machines/verdict.ts';
+import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
 
 /** Jobs between two turns of the event loop, so that hooks, heartbeats and listeners get theirs during a sweep. */
 const slice = 100;
@@ -17,13 +17,19 @@ const slice = 100;
 export const createExamine = ({
   job,
   hasRoom,
+  isFollowed,
   observe,
 }: {
   job: typeof jobMachine;
   /** Whether another hook may wait. */
   hasRoom: () => boolean;
+  /** Whether whoever inspects the actors wants to see this one. What xstate tells of each costs a tenth of a sweep. */
+  isFollowed: (id: string, judgement: Judgement) => boolean;
   observe: (outcome: JobOutcome) => void;
 }) => {
+  // A parent in a system of its own: nobody inspects it.
+  const unseen = createActor(fromCallback(() => undefined)).start();
+
   const walk = (parent: AnyActorRef, input: JobInput): JobOutcome => {
     // One id for all: xstate remembers each distinct child id for ever.
     const actor = createActor(job, { parent, id: 'job', input });
@@ -40,13 +46,15 @@ export const createExamine = ({
       for (const [i, tracked] of jobs.entries()) {
         if (i > 0 && i % slice === 0) await setImmediate();
         if (signal.aborted) break;
-        const { verdict } = judge(tracked.facts, policy);
+        const judgement = judge(tracked.facts, policy);
+        const { verdict } = judgement;
         const isDeferred = verdict === 'refire' && !hasRoom();
         if (!plan && verdict !== 'kept' && !isDeferred) {
           acting.push(tracked);
           continue;
         }
-        const outcome = walk(self, { job: tracked, policy, plan, hasRoom: !isDeferred });
+        const parent = isFollowed(tracked.facts.id, judgement) ? self : unseen;
+        const outcome = walk(parent, { job: tracked, policy, plan, hasRoom: !isDeferred });
         observe(outcome);
         const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
         const known = counts.get(key);

@@ -1,14 +1,26 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { version } from '../index.ts';
 import { explain } from './explain.ts';
+import { inspect } from './inspect.ts';
 import { rescue } from './rescue.ts';
 import { run } from './run.ts';
-import { type CommonFlags, once, reaperOf, UsageError, wholeNumber, withCommonFlags } from './shared.ts';
+import {
+  address,
+  type CommonFlags,
+  type InspectFlags,
+  inspectOptionsOf,
+  inspectToken,
+  once,
+  reaperOf,
+  stately,
+  UsageError,
+  wholeNumber,
+  withCommonFlags,
+} from './shared.ts';
 import { status } from './status.ts';
 import { sweep } from './sweep.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const failed = 1;
 const wrongUsage = 2;
 
@@ -34,8 +46,13 @@ withCommonFlags(program.command('run'), 'info')
       .env('REAPER_RESCUE_INTERVAL')
       .argParser(wholeNumber),
   )
-  .action(async (flags: CommonFlags & { sweepInterval?: number; rescueInterval?: number }) => {
+  .option('--inspect [host:port]', 'let a browser watch the statecharts work (default: 127.0.0.1:7331)', address)
+  .addOption(inspectToken())
+  .option('--control', 'with --inspect: let the page start sweeps and rescues')
+  .addOption(stately())
+  .action(async (flags: CommonFlags & InspectFlags & { sweepInterval?: number; rescueInterval?: number }) => {
     const reaper = reaperOf(flags, {
+      ...(flags.inspect === undefined ? {} : { inspect: inspectOptionsOf(flags) }),
       ...(flags.sweepInterval === undefined ? {} : { sweep: { intervalMs: flags.sweepInterval } }),
       ...(flags.rescueInterval === undefined ? {} : { rescue: { intervalMs: flags.rescueInterval } }),
     });
@@ -76,6 +93,22 @@ withCommonFlags(program.command('explain'))
   .action(async (id: string, flags: CommonFlags) => {
     const reaper = reaperOf(flags);
     finish(await once(reaper, () => explain(reaper, id, flags)));
+  });
+
+withCommonFlags(program.command('inspect'))
+  .description('watch in a browser what a reaper would do here, every minute; changes nothing')
+  .argument('[host:port]', 'where to listen (default: 127.0.0.1:7331)', address)
+  .addOption(inspectToken())
+  .option('--control', 'let the page ask for plans')
+  .addOption(stately())
+  .addOption(new Option('--sweep-interval <ms>', 'from one plan to the next').argParser(wholeNumber).default(60_000))
+  .action(async (where: InspectFlags['inspect'], flags: CommonFlags & InspectFlags & { sweepInterval: number }) => {
+    const reaper = reaperOf(flags, {
+      plan: true,
+      inspect: inspectOptionsOf({ ...flags, inspect: where }),
+      sweep: { firstAfterMs: 0, intervalMs: flags.sweepInterval },
+    });
+    finish(await inspect(reaper));
   });
 
 try {

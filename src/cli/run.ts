@@ -1,5 +1,5 @@
 import type { Reaper } from '../index.ts';
-import { printJson, stopOnSignals } from './shared.ts';
+import { printJson, untilStopped } from './shared.ts';
 
 /** Sweeps and rescues until a signal comes. What it does is in the log; with `--json`, on stdout too. */
 export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
@@ -10,13 +10,10 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
     reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary }));
     reaper.on('rescue', (summary) => printJson({ type: 'rescue', ...summary }));
   }
-  const stopped = new Promise<void>((resolve) => {
-    stopOnSignals(reaper, resolve);
-  });
+  const stopped = untilStopped(reaper);
   reaper.start();
   process.stderr.write('reaper: started\n');
   // It outlasts a Redis that is away, but a person who has just started it wants to know.
   await reaper.ping().catch((error) => process.stderr.write(`reaper: ${error.message} It is tried again.\n`));
-  await stopped;
-  return 0;
+  return stopped;
 };

@@ -21,6 +21,46 @@ export const wholeNumber = (text: string): number => {
   return Number(text);
 };
 
+/** Where and how a browser may watch. */
+export interface InspectFlags {
+  /** True where no address was given. */
+  readonly inspect?: ReturnType<typeof address> | true | undefined;
+  readonly inspectToken?: string;
+  readonly control?: boolean;
+  readonly stately?: string;
+}
+
+/** `HOST:PORT`, `HOST` or `PORT`; the colons of an IPv6 address need brackets around it. */
+export const address = (text: string): { host: string; port?: number } => {
+  const url = `tcp://${/^\d+$/.test(text) ? `127.0.0.1:${text}` : text}`;
+  const { hostname = '', port = '', pathname = '' } = URL.canParse(url) ? new URL(url) : {};
+  if (hostname === '' || pathname !== '') throw new InvalidArgumentError('HOST:PORT is needed, such as 127.0.0.1:7331');
+  return { host: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port: Number(port) }) };
+};
+
+export const inspectToken = () =>
+  new Option(
+    '--inspect-token <token>',
+    'what a browser has to know, 16 characters at least (default: a random one)',
+  ).env('REAPER_INSPECT_TOKEN');
+export const stately = () =>
+  new Option(
+    '--stately <url>',
+    'also send the inspection events to a relay of @statelyai/inspect, such as ws://localhost:8080',
+  );
+
+export const inspectOptionsOf = ({
+  inspect,
+  inspectToken: token,
+  control = false,
+  stately: relay,
+}: InspectFlags): Exclude<ReaperOptions['inspect'], boolean | undefined> => ({
+  ...(typeof inspect === 'object' ? inspect : {}),
+  ...(token === undefined ? {} : { token }),
+  control,
+  ...(relay === undefined ? {} : { stately: relay }),
+});
+
 /** @param logLevel by default: what a one-shot command does is on stdout, what `run` does only in the log. */
 export const withCommonFlags = (command: Command, logLevel: 'info' | 'warn' = 'warn'): Command =>
   command
@@ -123,6 +163,12 @@ export interface Signals {
   /** Takes the handlers away again. */
   cancel(): void;
 }
+
+/** Resolves to exit code 0 once a signal has come and the reaper has stopped. */
+export const untilStopped = (reaper: Reaper): Promise<number> =>
+  new Promise((resolve) => {
+    stopOnSignals(reaper, () => resolve(0));
+  });
 
 /** Stops a reaper at the first signal; `stopped` is called once it has stopped. */
 export const stopOnSignals = (reaper: Reaper, stopped: () => void = () => undefined): Signals => {

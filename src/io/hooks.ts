@@ -36,6 +36,8 @@ export interface Hooks {
   firstAttempts(): Promise<void>;
   /** Whether `send` would take another one. */
   hasRoom(): boolean;
+  /** How many there are now: in flight, and waiting for their turn or for another try. */
+  load(): { readonly inFlight: number; readonly waiting: number };
   /** Takes no more, and lets what is in flight end within `timeout` ms; what waits is left to the next sweep. */
   stop(timeout: number): Promise<void>;
 }
@@ -231,6 +233,8 @@ export const createHooks = ({
     },
 
     hasRoom,
+
+    load: () => ({ inFlight: queue.pending, waiting: size - queue.pending }),
 
     async stop(timeout) {
       isStopped = true;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
+import { packageRoot } from '../package.ts';
 
-const folder = fileURLToPath(new URL('../../lua/', import.meta.url));
+const folder = `${packageRoot}lua/`;
 
 /** Every atomic operation that this project does in Redis: one file of `lua/` each. */
 export type ScriptName =

@@ -78,6 +78,8 @@ export interface SupervisorInput {
   readonly poolSlots: number;
   /** How long a suspected pool may prove that it lives, in ms. */
   readonly poolGrace: number;
+  /** Judge and change nothing: every pass is a plan. */
+  readonly plan: boolean;
 }
 
 export type SupervisorEvent =
@@ -99,14 +101,14 @@ export type SupervisorEmitted =
   | { type: 'fault'; where: string; error: string };
 
 /** A pass of rescue that waits for the pools it found. */
-interface Pass {
+export interface Pass {
   readonly result: RescueResult;
   readonly waitsFor: readonly string[];
   /** Whether it has looked at everything, so that only its pools are still missing. */
   readonly isComplete: boolean;
 }
 
-interface SupervisorContext extends SupervisorInput {
+export interface SupervisorContext extends SupervisorInput {
   readonly isScheduled: boolean;
   readonly isStopping: boolean;
   readonly isFirstSweep: boolean;
@@ -216,10 +218,13 @@ export const supervisorMachine = setup({
     stop: assign({ isStopping: true, acting: [], suspects: [] }),
 
     askForSweep: assign({
-      sweepRequests: ({ context }, params: { request: SweepRequest }) => [...context.sweepRequests, params.request],
+      sweepRequests: ({ context }, { request }: { request: SweepRequest }) => [
+        ...context.sweepRequests,
+        { ...request, plan: request.plan || context.plan },
+      ],
     }),
     beginSweep: enqueueActions(({ enqueue, context }) => {
-      const [request = { number: scheduledPass, plan: false }, ...rest] = context.sweepRequests;
+      const [request = { number: scheduledPass, plan: context.plan }, ...rest] = context.sweepRequests;
       enqueue.assign({
         sweepRequests: rest,
         sweep: { ...request, tally: emptyTally },
@@ -279,11 +284,14 @@ export const supervisorMachine = setup({
     }),
 
     askForRescue: assign({
-      rescueRequests: ({ context }, params: { request: RescueRequest }) => [...context.rescueRequests, params.request],
+      rescueRequests: ({ context }, { request }: { request: RescueRequest }) => [
+        ...context.rescueRequests,
+        { ...request, plan: request.plan || context.plan },
+      ],
     }),
     beginRescue: enqueueActions(({ enqueue, context }) => {
       const [
-        request = { number: scheduledPass, plan: false, grace: undefined, thorough: context.isFirstRescue },
+        request = { number: scheduledPass, plan: context.plan, grace: undefined, thorough: context.isFirstRescue },
         ...rest
       ] = context.rescueRequests;
       enqueue.assign({

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { openPage } from '../support/inspector.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -180,4 +181,67 @@ test('a sweep whose reader leaves is finished all the same', async () => {
   const [code] = await once(child, 'exit');
   expect(code).toBe(0);
   expect(await server.client.exists('{t}:job_track:inprogress')).toBe(0);
+});
+
+/** The URL that a command has written to stderr, once it is there. */
+const inspectorOf = async (child: ChildProcess): Promise<string> => {
+  let text = '';
+  child.stderr?.on('data', (chunk) => {
+    text += chunk;
+  });
+  return vi.waitUntil(() => /inspector at (\S+)/.exec(text)?.[1], { timeout: 20_000 });
+};
+
+test('inspect shows what would be done, and changes nothing', async () => {
+  await seed();
+  const dump = async () => {
+    const keys = (await server.client.keys('*')).sort();
+    return Promise.all(keys.map(async (key) => [key, await server.client.dump(key)]));
+  };
+  const before = await dump();
+  const child = launch(['inspect', '0', '--control', '--redis', server.url, '--namespace', '{t}']);
+  const result = collect(child);
+  const page = await openPage(await inspectorOf(child));
+  const state = await page.until(({ sweep }) => sweep.phase === 'ended' && sweep.scanned > 0);
+  expect(state.about).toMatchObject({ isPlanOnly: true, mayControl: true, namespace: '{t}' });
+  expect(state.sweep.plan).toBe(true);
+  expect(state.sweep.outcomes.planned).toBeGreaterThan(0);
+  expect((await page.ask({ type: 'rescue', plan: false })).error).toContain('only plans');
+  child.kill('SIGTERM');
+  expect((await result).code).toBe(0);
+  expect(await dump()).toEqual(before);
+});
+
+test('run shows its work where it is asked to, by the token of the environment, and says the URL once', async () => {
+  await seed();
+  const token = 'a token of this test';
+  const args = ['run', '--inspect', '127.0.0.1:0', '--redis', server.url, '--namespace', '{t}'];
+  const child = launch(args, { REAPER_INSPECT_TOKEN: token });
+  const result = collect(child);
+  const url = await inspectorOf(child);
+  expect(new URL(url).searchParams.get('token')).toBe(token);
+  const page = await openPage(url);
+  expect((await page.until(() => true)).about).toMatchObject({ isPlanOnly: false, mayControl: false });
+  child.kill('SIGTERM');
+  const { code, stderr } = await result;
+  expect(code).toBe(0);
+  expect(stderr.split(url)).toHaveLength(2);
+});
+
+test.each([
+  [['inspect', 'nowhere:port'], 'HOST:PORT is needed'],
+  [['inspect', '1.2.3.4:99999'], 'HOST:PORT is needed'],
+  [['run', '--inspect', 'a/b', '--namespace', 'n'], 'HOST:PORT is needed'],
+  [['inspect', '--inspect-token', 'short', '--namespace', 'n'], '16 characters'],
+  [['inspect', '--stately', 'http://x', '--namespace', 'n'], 'ws:// or wss://'],
+])('a wrong way to inspect ends with 2: %j', async (args, message) => {
+  const { code, stderr } = await collect(launch(args));
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+});
+
+test('an address that can not be listened on ends inspect with 1', async () => {
+  const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
+  expect(code).toBe(1);
+  expect(stderr).toContain('192.0.2.1 can not be listened on');
 });

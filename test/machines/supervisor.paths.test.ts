@@ -24,13 +24,13 @@ const coverage = createCoverage(machine);
 
 const hour = 3_600_000;
 
-const start = (lanes = 1, poolSlots = 1) => {
+const start = (lanes = 1, poolSlots = 1, plan = false) => {
   const clock = new SimulatedClock();
   const emitted: SupervisorEmitted[] = [];
   const actor = createActor(machine, {
     clock,
     inspect: coverage.inspect,
-    input: { policy, lanes, poolSlots, poolGrace: 15_000 },
+    input: { policy, lanes, poolSlots, poolGrace: 15_000, plan },
   });
   for (const type of [
     'sweep.started',
@@ -102,6 +102,22 @@ test('it rests until it is scheduled, then waits for its times, again and again'
   expect(it.value().sweep).toBe('waiting');
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0, plan: false } }]);
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, suspects: 0, alive: 1 } }]);
+});
+
+test('where every pass is a plan, scheduled ones are, and those of callers who did not say so', async () => {
+  const it = start(1, 1, true);
+  await it.send({ type: 'schedule' });
+  await it.tick(10_000);
+  await it.answer('find', found());
+  await it.tick(hour);
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  await it.send(sweepNow(1));
+  await it.send(rescueNow(2));
+  expect(it.of('sweep.started').map(({ request }) => request.plan)).toEqual([true, true]);
+  expect(it.of('rescue.started').every(({ request }) => request.plan)).toBe(true);
+  // No counter is rebuilt by a plan.
+  expect(it.value().rescue).not.toBe('recounting');
 });
 
 test('a request cuts the waiting short', async () => {

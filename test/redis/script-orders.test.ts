@@ -260,6 +260,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
     send: () => ({ reply: 'queued' as const, firstAttempt: Promise.resolve() }),
     firstAttempts: async () => undefined,
     hasRoom: () => true,
+    load: () => ({ inFlight: 0, waiting: 0 }),
     stop: async () => undefined,
   };
   const acts = createJobActs({ keys, scripts, tracked, hooks, clock: systemClock });

@@ -1,0 +1,312 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type AnyStateMachine, createMachine } from 'xstate';
+import { jobMachine } from '../../src/machines/job.ts';
+import { laneMachine } from '../../src/machines/lane.ts';
+import { poolMachine } from '../../src/machines/pool.ts';
+import { supervisorMachine } from '../../src/machines/supervisor.ts';
+import { drawCharts } from '../../visualize/charts/docs.ts';
+import type { Drawing } from '../../visualize/charts/drawing.ts';
+import { type ChartGraph, graphOf } from '../../visualize/charts/graph.ts';
+import { layOut } from '../../visualize/charts/layout.ts';
+import { straighten } from '../../visualize/charts/straighten.ts';
+import { svgOf } from '../../visualize/charts/svg.ts';
+import { faultsOf } from './geometry.ts';
+
+const machines: [string, AnyStateMachine][] = [
+  ['supervisor', supervisorMachine],
+  ['lane', laneMachine],
+  ['job', jobMachine],
+  ['pool', poolMachine],
+];
+
+const graphs = new Map<string, ChartGraph>(machines.map(([name, machine]) => [name, graphOf(machine)]));
+const drawings = new Map<string, Drawing>();
+/** Time of the processor, not of the clock: whatever else the machine is busy with, this is the same. */
+let tookMs = 0;
+beforeAll(async () => {
+  const began = process.cpuUsage();
+  for (const [name, graph] of graphs) drawings.set(name, await layOut(graph));
+  const { user, system } = process.cpuUsage(began);
+  tookMs = (user + system) / 1000;
+});
+
+const graphFor = (name: string) => graphs.get(name) as ChartGraph;
+const drawingFor = (name: string) => drawings.get(name) as Drawing;
+
+test('the layout of all four charts takes less than 3 s of the processor', () => {
+  expect(drawings.size).toBe(4);
+  expect(tookMs).toBeLessThan(3000);
+});
+
+describe.each(machines)('the chart of a %s', (name, machine) => {
+  test('shows every state and every transition once', () => {
+    const svg = svgOf(drawingFor(name));
+    const { nodes, edges } = graphFor(name);
+    const ids = nodes.map(({ id }) => id);
+    expect(valuesOf(svg, 'data-state')).toEqual(ids);
+    expect(valuesOf(svg, 'data-count')).toEqual(ids);
+    expect(valuesOf(svg, 'data-edge').map(Number).sort(byNumber)).toEqual(edges.map(({ index }) => index));
+  });
+
+  test('says of every transition where it leads, its event and its guard', () => {
+    const { nodes, edges } = drawingFor(name);
+    const told = [
+      ...edges.map(({ index, from, to, label }) => ({ index, from, to, label: joined(label.lines) })),
+      ...nodes.flatMap(({ id, inner }) =>
+        inner.map(({ index, line }) => ({ index, from: id, to: undefined, label: line.text })),
+      ),
+    ];
+    expect(told.sort((a, b) => a.index - b.index)).toEqual(graphFor(name).edges);
+  });
+
+  test('has no label on another, on a state or outside its own, and no line that misses its states', () => {
+    expect(faultsOf(drawingFor(name))).toEqual([]);
+  });
+
+  test('has an arrow from a dot to every initial state', () => {
+    const initial = graphFor(name).nodes.filter(({ isInitial }) => isInitial);
+    expect(initial.length).toBeGreaterThan(0);
+    expect(valuesOf(svgOf(drawingFor(name)), 'data-initial')).toEqual(initial.map(({ id }) => id));
+    for (const { of, centre, points } of drawingFor(name).initials) {
+      const { box } = drawingFor(name).nodes.find(({ id }) => id === of) as Drawing['nodes'][number];
+      const end = points.at(-1) as (typeof points)[number];
+      expect(end.x === box.x || end.y === box.y).toBe(true);
+      expect(Math.hypot(end.x - centre.x, end.y - centre.y)).toBeLessThan(40);
+    }
+  });
+
+  test('is the same to the byte when it is drawn again', async () => {
+    expect(svgOf(await layOut(graphOf(machine)))).toBe(svgOf(drawingFor(name)));
+  });
+
+  test('fits a wide screen without becoming illegible', () => {
+    const { width, height } = drawingFor(name);
+    expect(width).toBeLessThanOrEqual(1500);
+    expect(height).toBeLessThanOrEqual(1100);
+  });
+
+  test('is of one kind with the copies that provide makes of its machine', () => {
+    const provided = machine.provide({ actions: { another: () => {} }, guards: { another: () => true } });
+    expect(provided).not.toBe(machine);
+    expect(graphOf(provided)).toEqual(graphFor(name));
+  });
+
+  test('can be shown under a strict policy: no script, no style, nothing from elsewhere', () => {
+    const svg = svgOf(drawingFor(name));
+    expect(svg).not.toMatch(/<style|<script|style=|href=| on\w+=/);
+    expect(svg.match(/url\([^)]*\)/g)?.every((url) => url === `url(#arrow-${name})`)).toBe(true);
+  });
+});
+
+test('regions are dashed, final states have two borders, and what a state invokes stands in it', () => {
+  const svg = svgOf(drawingFor('supervisor'));
+  expect(svg).toMatch(/data-state="supervisor\.life"><rect class="box"[^>]* stroke-dasharray=/);
+  expect(svg).not.toMatch(/data-state="supervisor\.sweep\.scanning"><rect class="box"[^>]* stroke-dasharray=/);
+  expect(svg).toMatch(
+    /class="state final" data-state="supervisor\.life\.stopping"><rect class="box"[^>]*><rect class="rim"/,
+  );
+  expect(svg.match(/class="rim"/g)).toHaveLength(3);
+  expect(svg).toMatch(/class="note"[^>]*>invokes readPage</);
+});
+
+test('transitions between the same two states share a line, and each has its own label', () => {
+  const [first, second] = drawingFor('lane').edges.filter(({ from }) => from === 'lane.working');
+  expect([first?.isShared, second?.isShared]).toEqual([false, true]);
+  expect(second?.points).toEqual(first?.points);
+  expect(second?.label.box).not.toEqual(first?.label.box);
+});
+
+test('names from outside stay text', async () => {
+  const key = `</g><img src=x onerror="alert(1)"> & 'q' \u0007\ud800`;
+  const machine = createMachine({
+    id: `"><script>alert(1)</script>`,
+    initial: key,
+    states: { [key]: { on: { [`<b>${key}`]: 'b' } }, b: { invoke: { src: '<i>&lt;' } }, 'state b': {} },
+  });
+  const drawing = await layOut(graphOf(machine));
+  expect(faultsOf(drawing)).toEqual([]);
+  const svg = svgOf(drawing, { isStandalone: true });
+  const tags = [...svg.matchAll(/<\/?([a-z]+)((?: [\w-]+="[^"<>]*")*)\/?>/gi)];
+  expect([...new Set(tags.map(([, tag]) => tag))].sort()).toEqual(
+    ['svg', 'title', 'desc', 'style', 'defs', 'marker', 'path', 'g', 'rect', 'text', 'circle'].sort(),
+  );
+  const attributes = tags.flatMap(([, , rest = '']) =>
+    [...rest.matchAll(/ ([\w-]+)="[^"]*"/g)].map(([, name]) => name),
+  );
+  expect(attributes).not.toContain('onerror');
+  // Nothing else opens or closes a tag.
+  expect(tags.reduce((rest, [tag]) => rest.replace(tag, ''), svg)).not.toContain('<');
+  expect(svg).not.toMatch(/[^\P{Cc}\n]|\p{Cs}/u);
+  expect(valuesOf(svg, 'data-state')).toContain(`${machine.id}.${key.replace(/\p{Cc}|\p{Cs}/gu, '\ufffd')}`);
+});
+
+test('draws what our charts have none of: loops, transitions in and out of a state from its inside, across regions', async () => {
+  const awkward = createMachine({
+    id: 'root',
+    type: 'parallel',
+    states: {
+      left: {
+        initial: 'a',
+        on: { inwards: '.b' },
+        states: {
+          a: { on: { across: '#root.right.c', self: { target: 'a', reenter: true } } },
+          b: { on: { up: '#root.left' } },
+        },
+      },
+      right: { initial: 'c', states: { c: {} } },
+    },
+  });
+  const graph = graphOf(awkward);
+  const drawing = await layOut(graph);
+  expect(drawing.edges.map(({ from, to }) => ({ from, to }))).toEqual(
+    graph.edges.map(({ from, to }) => ({ from, to })),
+  );
+  expect(faultsOf(drawing).filter((fault) => /begin|end|outside|overlaps/.test(fault))).toEqual([]);
+});
+
+test('the charts in docs/charts are those of the machines: else run npm run charts', async () => {
+  const folder = new URL('../../docs/charts/', import.meta.url);
+  const charts = await drawCharts();
+  expect((await readdir(folder)).sort()).toEqual([...charts.keys()].sort());
+  for (const [name, svg] of charts) {
+    const kept = await readFile(new URL(name, folder), 'utf8');
+    expect(kept === svg, `docs/charts/${name} is stale: run npm run charts`).toBe(true);
+  }
+});
+
+describe('a small shift to the side beside a state', () => {
+  const from = { x: 0, y: 0, width: 100, height: 30 };
+  const to = { x: 300, y: 200, width: 100, height: 30 };
+  /** From the middle of the upper state, 8 px to the right, and far over to the lower one. */
+  const points = [
+    { x: 50, y: 30 },
+    { x: 50, y: 40 },
+    { x: 58, y: 40 },
+    { x: 58, y: 180 },
+    { x: 350, y: 180 },
+    { x: 350, y: 200 },
+  ];
+  const route = { id: 'a', points, from, to, label: undefined };
+
+  test('goes away: the line begins where it goes on, and is else the same', () => {
+    expect(straighten([route])[0]?.points).toEqual([{ x: 58, y: 30 }, ...points.slice(3)]);
+    const backwards = { ...route, points: points.toReversed(), from: to, to: from };
+    expect(straighten([backwards])[0]?.points).toEqual([...points.slice(3).toReversed(), { x: 58, y: 30 }]);
+  });
+
+  test('stays where a line or a label is in the way, and where the state ends', () => {
+    const neighbour = {
+      ...route,
+      id: 'b',
+      points: [
+        { x: 62, y: 30 },
+        { x: 62, y: 200 },
+      ],
+    };
+    expect(straighten([route, neighbour])[0]?.points).toEqual(points);
+    const labelled = { ...route, label: { x: 40, y: 32, width: 20, height: 6 } };
+    expect(straighten([labelled])[0]?.points).toEqual(points);
+    expect(straighten([{ ...route, from: { ...from, width: 60 } }])[0]?.points).toEqual(points);
+  });
+
+  test('is no loop', () => {
+    const loop = [points[0], points[1], points[2], { x: 58, y: 30 }] as typeof points;
+    expect(straighten([{ ...route, points: loop, to: from }])[0]?.points).toEqual(loop);
+  });
+});
+
+describe('the check of a drawing finds', () => {
+  /** The drawing of a job with one thing moved. Edge 2 goes from `loading` to `compare`. */
+  const broken = (change: (drawing: Drawing) => Partial<Drawing>): string[] => {
+    const drawing = drawingFor('job');
+    return faultsOf({ ...drawing, ...change(drawing) });
+  };
+  const withLabelAt = (index: number, placeOf: (drawing: Drawing) => { x: number; y: number }) =>
+    broken((drawing) => ({
+      edges: drawing.edges.map((edge) =>
+        edge.index === index
+          ? { ...edge, label: { lines: [], box: { ...edge.label.box, ...placeOf(drawing) } } }
+          : edge,
+      ),
+    }));
+  const withPoints = (
+    index: number,
+    change: (points: Drawing['edges'][number]['points']) => Drawing['edges'][number]['points'],
+  ) =>
+    broken((drawing) => ({
+      edges: drawing.edges.map((edge) => (edge.index === index ? { ...edge, points: change(edge.points) } : edge)),
+    }));
+  const placeOf = (drawing: Drawing, id: string) => {
+    const { x, y } = (drawing.nodes.find((node) => node.id === id) as Drawing['nodes'][number]).box;
+    return { x, y };
+  };
+
+  test('a label on a label', () => {
+    const faults = withLabelAt(2, ({ edges }) => {
+      const { x, y } = (edges[3] as Drawing['edges'][number]).label.box;
+      return { x: x + 8, y: y + 8 };
+    });
+    expect(faults).toContain('label of 2 overlaps label of 3');
+  });
+
+  test('a label on a state, its name or the frame', () => {
+    const faults = withLabelAt(2, (drawing) => placeOf(drawing, 'job.fail'));
+    expect(faults).toEqual(
+      expect.arrayContaining(['label of 2 overlaps name of job.fail', 'label of 2 overlaps job.fail']),
+    );
+    expect(withLabelAt(2, (drawing) => placeOf(drawing, 'job'))).toContain('label of 2 overlaps name of job');
+    expect(withLabelAt(2, () => ({ x: -20, y: 300 }))).toContain('label of 2 is outside');
+  });
+
+  test('a line that begins or ends beside its state', () => {
+    const aside = withPoints(2, (points) => points.map(({ x, y }) => ({ x, y: y + 3 })));
+    expect(aside).toEqual(
+      expect.arrayContaining(['line of 2 does not begin at job.loading', 'line of 2 does not end at job.compare']),
+    );
+    expect(withPoints(2, () => [])).toContain('line of 2 does not begin at job.loading');
+  });
+
+  test('a line through a state or through the label of another', () => {
+    const { edges, nodes } = drawingFor('job');
+    const { box } = (edges[4] as Drawing['edges'][number]).label;
+    const y = box.y + box.height / 2;
+    expect(
+      withPoints(2, () => [
+        { x: 0, y },
+        { x: 1400, y },
+      ]),
+    ).toContain('line of 2 crosses label of 4');
+    const fail = (nodes.find(({ id }) => id === 'job.fail') as Drawing['nodes'][number]).box;
+    expect(
+      withPoints(2, () => [
+        { x: fail.x + 20, y: 0 },
+        { x: fail.x + 20, y: 600 },
+      ]),
+    ).toContain('line of 2 crosses job.fail');
+  });
+
+  test('a state on a state, and one outside the state that it is in', () => {
+    const moved = (x: number, y: number) =>
+      broken(({ nodes }) => ({
+        nodes: nodes.map((node) => (node.id === 'job.fail' ? { ...node, box: { ...node.box, x, y } } : node)),
+      }));
+    const { x, y } = placeOf(drawingFor('job'), 'job.reset');
+    expect(moved(x, y).join()).toMatch(/job\.fail overlaps job\.reset/);
+    expect(moved(5000, 20)).toContain('job.fail is outside');
+  });
+});
+
+const byNumber = (a: number, b: number): number => a - b;
+const joined = (lines: readonly { readonly text: string }[]): string => lines.map(({ text }) => text).join(' ');
+
+/** The values of an attribute in the order of the text, unescaped. */
+const valuesOf = (svg: string, attribute: string): string[] =>
+  [...svg.matchAll(new RegExp(` ${attribute}="([^"]*)"`, 'g'))].map(([, value = '']) =>
+    value
+      .replaceAll('&lt;', '<')
+      .replaceAll('&gt;', '>')
+      .replaceAll('&quot;', '"')
+      .replaceAll('&#39;', "'")
+      .replaceAll('&amp;', '&'),
+  );

@@ -1,0 +1,165 @@
+import type { Box, Drawing, DrawnEdge, DrawnNode, Point } from '../../visualize/charts/drawing.ts';
+import { initialRadius } from '../../visualize/charts/sizes.ts';
+
+/** A box of a drawing, and what a person would call it. */
+interface Named {
+  readonly what: string;
+  readonly box: Box;
+}
+
+/**
+ * Everything that makes a drawing hard to read, in words: labels on labels, on the text of a state, on a state that
+ * has no states in it, or outside the state that holds their transition; lines through any of these; what leaves the
+ * drawing or its parent; edges that do not begin and end on the border of their states.
+ */
+export const faultsOf = (drawing: Drawing): string[] => [
+  ...overlaps(labelsOf(drawing)),
+  ...overlaps(drawing.nodes.flatMap(textsOf)),
+  ...between(labelsOf(drawing), [...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing), ...dotsOf(drawing)]),
+  ...between(dotsOf(drawing), [...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing)]),
+  ...siblingFaults(drawing),
+  ...placeFaults(drawing),
+  ...drawing.edges.flatMap((edge) => lineFaults(drawing, edge)),
+  ...drawing.edges.flatMap((edge) => endFaults(drawing, edge)),
+];
+
+const labelsOf = ({ edges }: Drawing): Named[] =>
+  edges.map(({ index, label }) => ({ what: `label of ${index}`, box: label.box }));
+
+const textsOf = ({ id, name, count, note, inner }: DrawnNode): Named[] => [
+  { what: `name of ${id}`, box: name.box },
+  { what: `count of ${id}`, box: count },
+  ...(note === undefined ? [] : [{ what: `note of ${id}`, box: note.box }]),
+  ...inner.map(({ index, line }) => ({ what: `inner ${index} of ${id}`, box: line.box })),
+];
+
+const leavesOf = ({ nodes }: Drawing): Named[] =>
+  nodes.filter(({ kind }) => kind === 'atomic' || kind === 'final').map(({ id, box }) => ({ what: id, box }));
+
+const dotsOf = ({ initials }: Drawing): Named[] =>
+  initials.map(({ of, centre }) => ({
+    what: `dot of ${of}`,
+    box: {
+      x: centre.x - initialRadius,
+      y: centre.y - initialRadius,
+      width: 2 * initialRadius,
+      height: 2 * initialRadius,
+    },
+  }));
+
+/** Two boxes that only touch do not overlap; what is less than half a px comes from rounding. */
+const doOverlap = (a: Box, b: Box): boolean =>
+  a.x + a.width > b.x + 0.5 && b.x + b.width > a.x + 0.5 && a.y + a.height > b.y + 0.5 && b.y + b.height > a.y + 0.5;
+
+const isWithin = (inner: Box, outer: Box): boolean =>
+  inner.x >= outer.x - 0.5 &&
+  inner.y >= outer.y - 0.5 &&
+  inner.x + inner.width <= outer.x + outer.width + 0.5 &&
+  inner.y + inner.height <= outer.y + outer.height + 0.5;
+
+const overlaps = (boxes: readonly Named[]): string[] => boxes.flatMap((a, i) => between([a], boxes.slice(i + 1)));
+
+const between = (some: readonly Named[], others: readonly Named[]): string[] =>
+  some.flatMap((a) => others.filter((b) => doOverlap(a.box, b.box)).map((b) => `${a.what} overlaps ${b.what}`));
+
+/** Ids are paths: the parent of `job.tracking` is `job`. */
+export const parentOf = (id: string): string => id.slice(0, Math.max(0, id.lastIndexOf('.')));
+const isInside = (id: string, outer: string): boolean => id === outer || id.startsWith(`${outer}.`);
+
+const nodeOf = ({ nodes }: Drawing, id: string): DrawnNode => {
+  const node = nodes.find((other) => other.id === id);
+  if (node === undefined) throw new Error(`${id} is not drawn`);
+  return node;
+};
+
+const siblingFaults = ({ nodes }: Drawing): string[] =>
+  nodes.flatMap((a, i) =>
+    nodes
+      .slice(i + 1)
+      .filter((b) => parentOf(a.id) === parentOf(b.id) && doOverlap(a.box, b.box))
+      .map((b) => `${a.id} overlaps ${b.id}`),
+  );
+
+/** Whatever lies outside of what should hold it. */
+const placeFaults = (drawing: Drawing): string[] => {
+  const page = { x: 0, y: 0, width: drawing.width, height: drawing.height };
+  const placed: { named: Named; holder: Box }[] = [
+    ...drawing.nodes.map(({ id, box }) => ({
+      named: { what: id, box },
+      holder: parentOf(id) === '' ? page : nodeOf(drawing, parentOf(id)).box,
+    })),
+    ...drawing.nodes.flatMap((node) => textsOf(node).map((named) => ({ named, holder: node.box }))),
+    ...drawing.edges.map(({ index, from, to, label }) => ({
+      named: { what: `label of ${index}`, box: label.box },
+      holder: nodeOf(drawing, commonParentOf(from, to)).box,
+    })),
+    ...drawing.edges.flatMap(({ index, label }) =>
+      label.lines.map(({ text, box }) => ({ named: { what: `"${text}" of ${index}`, box }, holder: label.box })),
+    ),
+    ...[...drawing.edges, ...drawing.initials].flatMap((line) =>
+      line.points.map(({ x, y }) => ({ named: { what: 'a line', box: { x, y, width: 0, height: 0 } }, holder: page })),
+    ),
+  ];
+  return placed
+    .filter(({ named, holder }) => !isWithin(named.box, holder))
+    .map(({ named }) => `${named.what} is outside`);
+};
+
+/** The innermost state that holds a transition: one of the two if the other is in it, else one that both are in. */
+const commonParentOf = (from: string, to: string): string => {
+  let parent = from === to ? parentOf(from) : from;
+  while (parent !== '' && !isInside(to, parent)) parent = parentOf(parent);
+  return parent;
+};
+
+const lineFaults = (drawing: Drawing, { index, points, from, to }: DrawnEdge): string[] => {
+  const own = drawing.edges
+    .filter((other) => other.from === from && other.to === to)
+    .map((other) => `label of ${other.index}`);
+  const obstacles = [
+    ...labelsOf(drawing).filter(({ what }) => !own.includes(what)),
+    ...leavesOf(drawing),
+    ...drawing.nodes.flatMap(textsOf),
+    ...dotsOf(drawing),
+  ];
+  return segmentsOf(points).flatMap((segment) =>
+    obstacles.filter(({ box }) => doOverlap(segment, box)).map(({ what }) => `line of ${index} crosses ${what}`),
+  );
+};
+
+/** The straight pieces of a line, each as a box one px thick. */
+export const segmentsOf = (points: readonly Point[]): Box[] =>
+  points.slice(1).map((b, i) => {
+    const a = points[i] as Point;
+    const thin = (from: number, to: number) => ({ at: Math.min(from, to), size: Math.abs(from - to) });
+    const x = thin(a.x, b.x);
+    const y = thin(a.y, b.y);
+    return {
+      x: x.at - (x.size === 0 ? 0.5 : 0),
+      y: y.at - (y.size === 0 ? 0.5 : 0),
+      width: x.size || 1,
+      height: y.size || 1,
+    };
+  });
+
+const endFaults = (drawing: Drawing, { index, points, from, to }: DrawnEdge): string[] => {
+  const first = points[0];
+  const last = points.at(-1);
+  return [
+    ...(first !== undefined && isOnBorder(first, nodeOf(drawing, from).box)
+      ? []
+      : [`line of ${index} does not begin at ${from}`]),
+    ...(last !== undefined && isOnBorder(last, nodeOf(drawing, to).box)
+      ? []
+      : [`line of ${index} does not end at ${to}`]),
+  ];
+};
+
+const isOnBorder = ({ x, y }: Point, box: Box): boolean => {
+  const near = (a: number, b: number) => Math.abs(a - b) <= 0.5;
+  const isAmong = (value: number, start: number, size: number) => value >= start - 0.5 && value <= start + size + 0.5;
+  return (
+    ((near(x, box.x) || near(x, box.x + box.width)) && isAmong(y, box.y, box.height)) ||
+    ((near(y, box.y) || near(y, box.y + box.height)) && isAmong(x, box.x, box.width))
+  );
+};

@@ -1,0 +1,313 @@
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { PassError, type ReaperOptions } from '../../src/index.ts';
+import type { ChartCounts, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
+import { createRing } from '../../visualize/ring.ts';
+import { openPage, type PageClient } from '../support/inspector.ts';
+import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
+import { type Opened, trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let opened: Opened;
+let page: PageClient | undefined;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  opened = trackOpened();
+  await server.client.flushall();
+});
+afterEach(async () => {
+  page?.close();
+  await opened.close();
+});
+
+const start = async (options: Partial<ReaperOptions> = {}) => {
+  const reaper = opened.create({ redis: server.url, inspect: { port: 0, announce: () => undefined }, ...options });
+  page = await openPage((await reaper.inspectorUrl()) as string);
+  return { reaper, page };
+};
+
+/** Counts of a chart by the names of its states and of its transitions. */
+const named = (state: SnapshotMessage, chart: 'job' | 'lane' | 'pool' | 'supervisor') => {
+  const { states, transitions } = state.about.charts[chart];
+  const counts: ChartCounts = state.charts[chart];
+  const byState = (values: readonly number[]) =>
+    Object.fromEntries(states.map((id, i) => [id, values[i] ?? 0] as const).filter(([, value]) => value !== 0));
+  return {
+    entered: byState(counts.entered),
+    active: byState(counts.active),
+    taken: Object.fromEntries(
+      transitions
+        .map(({ from, to, label }, i) => [`${from} → ${to}: ${label}`, counts.taken[i] ?? 0] as const)
+        .filter(([, value]) => value !== 0),
+    ),
+    last: counts.last === undefined ? undefined : transitions[counts.last]?.to,
+  };
+};
+
+const seedHealthy = (id: string) => {
+  const revision = second(-600);
+  return seedJob(server.client, id, { revision, ack: ackText('Running', revision) });
+};
+
+/** One job for every verdict, and the number of healthy ones. */
+const seedAll = async (healthy: number) => {
+  const { client } = server;
+  for (let i = 0; i < healthy; i++) await seedHealthy(`healthy-${i}`);
+  await seedJob(client, 'hung', { age: 90_000 });
+  await seedJob(client, 'behind', { ack: ackText('Success', second()) });
+  await seedJob(client, 'settled', { status: 'Success', revision: 1, ack: ackText('Success', 1) });
+  await seedJob(client, 'malformed', { status: 'Odd' });
+  await seedJob(client, 'unacked', { web_hook_url: 'http://127.0.0.1:1/' });
+  await client.hset('t:job_track:inprogress', 'lost', 1);
+};
+
+test('the counts of the charts are those of the summary, and nobody is left in a state when it is over', async () => {
+  await seedAll(50);
+  const { reaper, page } = await start();
+  const summary = await reaper.sweep();
+  const state = await page.until(({ sweep }) => sweep.phase === 'ended');
+  expect(state.sweep).toMatchObject({
+    scanned: 56,
+    total: 56,
+    verdicts: { ...summary.verdicts },
+    outcomes: { ...summary.outcomes },
+    reasons: { ...summary.reasons },
+  });
+  const job = named(state, 'job');
+  expect(job.entered).toEqual({
+    'job.tracking': 56,
+    'job.compare': 56,
+    'job.kept': 51,
+    'job.fail': 1,
+    'job.reset': 1,
+    'job.untrack': 2,
+    'job.refire': 1,
+    'job.settled': 5,
+  });
+  expect(job.active).toEqual({});
+  expect(job.taken).toMatchObject({
+    'job.tracking → job.compare: [isTaken]': 56,
+    'job.compare → job.kept: [isVerdict kept]': 51,
+    'job.compare → job.untrack: else': 2,
+    'job.untrack → job.settled: done: act': 2,
+  });
+  expect(job.last).toBe('job.settled');
+  expect(named(state, 'lane')).toMatchObject({
+    active: { 'lane.idle': 32 },
+    entered: { 'lane.working': 5, 'lane.idle': 5 },
+  });
+  expect(named(state, 'supervisor').active).toMatchObject({
+    'supervisor.sweep.resting': 1,
+    'supervisor.life.running': 1,
+  });
+  expect(state.lanes).toEqual({ total: 32, working: [] });
+});
+
+test('a sweep counts anew, and what was listed stays', async () => {
+  await seedAll(1);
+  const { reaper, page } = await start();
+  await reaper.sweep({ plan: true });
+  await reaper.sweep({ plan: true });
+  const state = await page.until(({ sweep, acts }) => sweep.phase === 'ended' && acts.length === 12);
+  expect(named(state, 'job').entered).toMatchObject({ 'job.tracking': 7, 'job.planned': 5 });
+  expect(state.acts.map(({ number }) => number)).toEqual(
+    [...state.acts.map(({ number }) => number)].sort((a, b) => b - a),
+  );
+});
+
+test('an inspector that is opened late knows where everybody is', async () => {
+  const { reaper, page } = await start();
+  reaper.start();
+  const state = await page.until((now) => 'supervisor.sweep.waiting' in named(now, 'supervisor').active);
+  expect(named(state, 'lane').active).toEqual({ 'lane.idle': 32 });
+  expect(state.sweep.dueAt).toBeGreaterThan(Date.now() + 200_000);
+});
+
+test("a job's walk has each step with its transition and event, its facts, and the rules that were asked", async () => {
+  await seedJob(server.client, 'hung', { age: 90_000 });
+  const { reaper, page } = await start();
+  await reaper.sweep();
+  await page.until(({ acts }) => acts.length === 1);
+  const { job } = await page.ask({ type: 'job', id: 'hung' });
+  const [walk] = job?.walks ?? [];
+  const { transitions } = page.state().about.charts.job;
+  expect(
+    walk?.steps.map(({ state, transition, event }) => [
+      state,
+      transition === undefined ? undefined : transitions[transition]?.label,
+      event,
+    ]),
+  ).toEqual([
+    ['job.tracking', undefined, 'scanned'],
+    ['job.compare', '[isTaken]', 'xstate.init'],
+    ['job.fail', '[isVerdict fail]', 'xstate.init'],
+    ['job.settled', 'done: act', 'xstate.done.actor.act'],
+  ]);
+  expect(walk?.judged).toHaveLength(1);
+  expect(walk?.judged[0]?.facts).toMatchObject({ id: 'hung', status: 'Running' });
+  expect(walk?.judged[0]?.rules.map(({ rule }) => rule)).toEqual([1, 2, 3, 4]);
+  expect(walk?.outcome).toMatchObject({ verdict: 'fail', reason: 'hung', outcome: 'done' });
+  // What the page shows is what is in Redis now: the walk has ended there.
+  expect(await server.client.hget('t:job_stats:hung', 'status')).toBe('Error');
+  expect(job?.explanation.facts.status).toBe('Error');
+});
+
+test('a job that was overtaken shows both facts that it was judged by', async () => {
+  const revision = second(-90_000);
+  await seedJob(server.client, 'moved', { age: 90_000, revision });
+  let isFirst = true;
+  const client = opened.hold(
+    intercept(server.client, 'evalsha', async (args) => {
+      if (!isFirst || !args.includes('Error')) return;
+      isFirst = false;
+      await server.client.hset('t:job_stats:moved', {
+        status: 'Success',
+        update_time: second(),
+        ack: ackText('Success', revision),
+      });
+    }),
+  );
+  const { reaper, page } = await start({ redis: client });
+  await reaper.sweep();
+  await page.until(({ acts }) => acts.length === 1);
+  const walk = (await page.ask({ type: 'job', id: 'moved' })).job?.walks[0];
+  expect(walk?.steps.map(({ state, facts }) => [state, facts])).toEqual([
+    ['job.tracking', 0],
+    ['job.compare', 0],
+    ['job.fail', 0],
+    ['job.tracking', 0],
+    ['job.loading', 0],
+    ['job.compare', 1],
+    ['job.untrack', 1],
+    ['job.settled', 1],
+  ]);
+  expect(walk?.judged.map(({ facts }) => facts.status)).toEqual(['Running', 'Success']);
+  expect(walk?.outcome).toMatchObject({ verdict: 'untrack', outcome: 'done' });
+});
+
+test('a watched job is seen while it walks, and afterwards', async () => {
+  await seedJob(server.client, 'hung', { age: 90_000 });
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const client = opened.hold(
+    intercept(server.client, 'evalsha', async (args) => {
+      if (args.includes('Error')) await held;
+    }),
+  );
+  const { reaper, page } = await start({ redis: client });
+  await page.ask({ type: 'watch', id: 'hung' });
+  const watched = () => page.messages.filter((message): message is WatchedMessage => message.type === 'watched');
+  const sweep = reaper.sweep();
+  await vi.waitUntil(() => watched().at(-1)?.walks[0]?.steps.at(-1)?.state === 'job.fail');
+  expect(watched().at(-1)?.walks[0]?.outcome).toBeUndefined();
+  const state = await page.until(({ lanes }) => lanes.working.length === 1);
+  expect(state.lanes.working).toEqual([{ lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.fail' }]);
+  expect(named(state, 'job').active).toEqual({ 'job.fail': 1 });
+  release();
+  await sweep;
+  await vi.waitUntil(() => watched().at(-1)?.walks[0]?.outcome !== undefined);
+  expect(watched().at(-1)).toMatchObject({ id: 'hung', walks: [{ outcome: { verdict: 'fail', outcome: 'done' } }] });
+});
+
+test('a watched job that has nothing to do is seen too; who does not watch any more is told nothing', async () => {
+  await seedAll(3);
+  const { reaper, page } = await start();
+  await page.ask({ type: 'watch', id: 'healthy-2' });
+  await reaper.sweep({ plan: true });
+  await vi.waitUntil(() => page.messages.some(({ type }) => type === 'watched'));
+  const { job } = await page.ask({ type: 'job', id: 'healthy-2' });
+  expect(job?.walks[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.kept']);
+  await page.ask({ type: 'unwatch', id: 'healthy-2' });
+  const before = page.messages.filter(({ type }) => type === 'watched').length;
+  const { scanned } = await reaper.sweep({ plan: true });
+  await page.until(({ sweep }) => sweep.phase === 'ended' && sweep.scanned === scanned);
+  expect(page.messages.filter(({ type }) => type === 'watched')).toHaveLength(before);
+});
+
+test('of the healthy one in 500 is kept', async () => {
+  for (let i = 0; i < 1_001; i++) await seedHealthy(`${i}`);
+  const { reaper, page } = await start();
+  expect((await reaper.sweep({ plan: true })).verdicts).toEqual({ kept: 1_001 });
+  const state = await page.until(({ sweep }) => sweep.phase === 'ended');
+  expect(state.healthy).toHaveLength(3);
+});
+
+test('the last 1,000 acts are kept, and no more', async () => {
+  for (let i = 0; i < 1_200; i++) await seedJob(server.client, `hung-${i}`, { age: 90_000 });
+  const { reaper, page } = await start();
+  await reaper.sweep();
+  await page.until(({ sweep }) => sweep.phase === 'ended' && sweep.outcomes.done === 1_200);
+  page.close();
+  const late = await openPage((await reaper.inspectorUrl()) as string);
+  const { acts } = await late.until(() => true);
+  expect(acts).toHaveLength(1_000);
+  expect(acts[0]?.number).toBe(1_200);
+  expect(acts.at(-1)?.number).toBe(201);
+  late.close();
+});
+
+test('a dead pool is seen from suspicion to rescue', async () => {
+  const { client } = server;
+  await client.lpush('t:jobs:X:dead:inprogress', '{"name":"X","id":"a"}');
+  await client.hset('t:jobs:X:lock_info', 'dead', 1);
+  await client.set('t:jobs:X:lock', 1);
+  const { reaper, page } = await start({ rescue: { graceMs: 400 } });
+  const rescue = reaper.rescue();
+  await page.until(({ rescue: { pools } }) => pools[0]?.pool === 'dead' && pools[0].state === 'pool.suspect');
+  await rescue;
+  const state = await page.until(({ pools }) => pools.length === 1);
+  expect(state.pools[0]).toMatchObject({ pool: 'dead', outcome: 'rescued', entries: 1, moved: { X: 1 } });
+  expect(state.pools[0]?.steps.map(({ state }) => state)).toEqual([
+    'pool.suspect',
+    'pool.confirm',
+    'pool.requeue',
+    'pool.settle',
+    'pool.rescued',
+  ]);
+  expect(state.rescue).toMatchObject({ rescued: 1, entries: 1, pools: [], abandoned: 0 });
+  expect(named(state, 'pool')).toMatchObject({ entered: { 'pool.suspect': 1, 'pool.rescued': 1 }, active: {} });
+});
+
+test('receivers that fail are named by their origin until they answer again', async () => {
+  await seedJob(server.client, 'unacked', { web_hook_url: 'http://127.0.0.1:1/secret/path' });
+  const { reaper, page } = await start();
+  await reaper.sweep();
+  const { hooks } = await page.until(({ hooks: { failed } }) => failed > 0);
+  expect(hooks.failing).toEqual([
+    { origin: 'http://127.0.0.1:1', failures: 1, reason: expect.any(String), at: expect.any(Number) },
+  ]);
+  expect(hooks.waiting).toBe(1);
+});
+
+test('what goes wrong is listed', async () => {
+  const { reaper, page } = await start({
+    redis: { port: server.port, host: '127.0.0.1', username: 'nobody', password: 'hunter2', retryStrategy: () => null },
+  });
+  const swept = reaper.sweep().catch((error) => error);
+  const { faults } = await page.until(({ faults }) => faults.length > 0);
+  expect(faults[0]?.error).toMatch(/WRONGPASS|closed/);
+  expect(page.text()).not.toContain('hunter2');
+  await reaper.stop({ timeout: 0 });
+  expect(await swept).toBeInstanceOf(PassError);
+});
+
+test('a ring holds the last of what is put into it, the newest first', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 20 }), fc.array(fc.integer()), fc.nat(40), (size, items, since) => {
+      const ring = createRing<{ at: number; item: number }>(size);
+      for (const [at, item] of items.entries()) ring.push({ at, item });
+      const all = items
+        .map((item, at) => ({ at, item }))
+        .slice(-size)
+        .reverse();
+      expect(ring.newest()).toEqual(all);
+      expect(ring.newest(({ at }) => at >= since)).toEqual(all.filter(({ at }) => at >= since));
+    }),
+  );
+});

@@ -1,0 +1,155 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { ChartsPanel } from './chartsPanel.tsx';
+import type { Data, Link, View } from './connection.ts';
+import { ControlButtons } from './control.tsx';
+import { clockTime, inTime, span } from './format.ts';
+import { jobAddress, useConnection, useNow, useRoute, useView } from './hooks.ts';
+import { JobPage } from './jobPage.tsx';
+import { Lists } from './lists.tsx';
+import { Overview } from './overview.tsx';
+import { ThemeSwitch } from './theme.tsx';
+
+export const App = () => {
+  const view = useView(useConnection());
+  const route = useRoute();
+  const main = useRef<HTMLElement>(null);
+  const shown = route.page === 'job' ? route.id : '';
+  const isFirst = useRef(true);
+  // Who goes to another page by keyboard or screen reader begins at its top.
+  useEffect(() => {
+    if (isFirst.current) isFirst.current = false;
+    else main.current?.focus();
+  }, [shown]);
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
+        Skip to the content
+      </button>
+      <Header view={view} />
+      <LinkBanner link={view.link} hasData={view.data !== undefined} />
+      <main id="main" ref={main} tabIndex={-1}>
+        {view.data === undefined ? (
+          <Loading link={view.link} />
+        ) : route.page === 'job' ? (
+          <JobPage key={route.id} id={route.id} data={view.data} live={view.watched.get(route.id)} />
+        ) : (
+          <Everything data={view.data} skew={view.skew} />
+        )}
+      </main>
+    </>
+  );
+};
+
+const Everything = ({ data, skew }: { data: Data; skew: number }) => {
+  const { acts, healthy, pools, faults, about } = data;
+  // Hundreds of rows: drawn only when there is something new in them, not with each delta.
+  const lists = useMemo(
+    () => <Lists data={{ acts, healthy, pools, faults, about }} />,
+    [acts, healthy, pools, faults, about],
+  );
+  return (
+    <>
+      <Overview data={data} skew={skew} />
+      <ChartsPanel data={data} />
+      {lists}
+    </>
+  );
+};
+
+const Header = ({ view: { data, link } }: { view: View }) => (
+  <header class="top">
+    <a class="brand" href="#/">
+      <img src="icon.svg" alt="" width="28" height="28" />
+      <h1>
+        Reaper <small>inspector</small>
+      </h1>
+    </a>
+    <div class="where">
+      {data !== undefined && (
+        <>
+          <strong title="namespace">{data.about.namespace}</strong>
+          <span class="dim" title="Redis">
+            {data.about.redis}
+          </span>
+          <span class={`pill ${data.about.isPlanOnly ? 'plan' : ''}`}>
+            {data.about.isPlanOnly ? 'only plans' : data.about.mayControl ? 'may control' : 'only looks'}
+          </span>
+        </>
+      )}
+    </div>
+    <Search />
+    {data?.about.mayControl && <ControlButtons about={data.about} isOpen={link.state === 'open'} />}
+    <span class={`link ${link.state}`}>
+      <span class="dot" aria-hidden="true" />
+      {link.state === 'open' ? 'live' : link.state === 'lost' ? 'no connection' : 'connecting'}
+    </span>
+    <ThemeSwitch />
+  </header>
+);
+
+const Search = () => {
+  const [id, setId] = useState('');
+  return (
+    <search>
+      <form
+        class="search"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (id.trim() !== '') location.hash = jobAddress(id.trim());
+        }}
+      >
+        <label class="hidden" for="job-id">
+          Job id
+        </label>
+        <input
+          id="job-id"
+          type="search"
+          placeholder="Job id: explain any job"
+          maxLength={512}
+          autocomplete="off"
+          spellcheck={false}
+          value={id}
+          onInput={({ currentTarget }) => setId(currentTarget.value)}
+        />
+        <button type="submit">Explain</button>
+      </form>
+    </search>
+  );
+};
+
+/** Says what goes on with the line, to eyes and to screen readers. */
+const LinkBanner = ({ link, hasData }: { link: Link; hasData: boolean }) => {
+  const now = useNow();
+  const isNews = link.state === 'open' && link.isAgain && now - link.since < 5_000;
+  return (
+    <div role="status" aria-live="polite" class="banners">
+      {link.state === 'lost' && (
+        <p class="banner bad">
+          {link.needsToken ? (
+            <>The reaper was started anew with another token: open the URL that it has written at its start.</>
+          ) : (
+            <>
+              The connection to the reaper is lost{hasData && <>; what is shown is of {clockTime(link.since)}</>}.{' '}
+              <span aria-hidden="true">Trying again {inTime(link.retryAt, now)}.</span>
+            </>
+          )}
+        </p>
+      )}
+      {isNews && <p class="banner good">Connected again.</p>}
+    </div>
+  );
+};
+
+const Loading = ({ link }: { link: Link }) => {
+  const now = useNow();
+  return (
+    <section class="panel empty">
+      <h2>{link.state === 'lost' ? 'No connection' : 'Connecting to the reaper'}</h2>
+      <p>
+        {link.state === 'lost'
+          ? `There has been no answer for ${span(now - link.since)}. Is the reaper running, and its port reachable?`
+          : 'One moment.'}
+      </p>
+    </section>
+  );
+};

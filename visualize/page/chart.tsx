@@ -1,0 +1,110 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ChartCounts, ChartIndex, ChartName } from '../protocol.ts';
+import { count } from './format.ts';
+
+/** What a chart shows: what happened in it to all, or the walk of one job. */
+export type Marks =
+  | { readonly kind: 'counts'; readonly counts: ChartCounts; readonly index: ChartIndex }
+  | {
+      readonly kind: 'walk';
+      readonly states: ReadonlySet<string>;
+      readonly transitions: ReadonlySet<number>;
+      /** Where the walk stands, and by which transition it came there. */
+      readonly here: string;
+      readonly by: number | undefined;
+    };
+
+const drawings = new Map<ChartName, Promise<SVGElement>>();
+/** The chart as the server has laid it out. Fetched once; each place gets a copy. */
+const drawingOf = (name: ChartName): Promise<SVGElement> => {
+  const known = drawings.get(name);
+  if (known !== undefined) return known;
+  const fetched = fetch(`charts/${name}.svg`).then(async (answer) => {
+    if (!answer.ok) throw new Error(`the chart could not be loaded (${answer.status})`);
+    const parsed = new DOMParser().parseFromString(await answer.text(), 'image/svg+xml');
+    return parsed.documentElement as unknown as SVGElement;
+  });
+  fetched.catch(() => drawings.delete(name));
+  drawings.set(name, fetched);
+  return fetched;
+};
+
+export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
+  const holder = useRef<HTMLElement>(null);
+  const [drawing, setDrawing] = useState<SVGElement>();
+  const [fault, setFault] = useState('');
+  const [tries, setTries] = useState(0);
+
+  useEffect(() => {
+    let isGone = false;
+    setFault('');
+    drawingOf(name).then(
+      (original) => {
+        if (isGone) return;
+        const copy = original.cloneNode(true) as SVGElement;
+        holder.current?.replaceChildren(copy);
+        setDrawing(copy);
+      },
+      (error) => !isGone && setFault(error.message),
+    );
+    return () => {
+      isGone = true;
+      setDrawing(undefined);
+    };
+  }, [name, tries]);
+
+  useEffect(() => {
+    if (drawing !== undefined) mark(drawing, marks);
+  }, [drawing, marks]);
+
+  return (
+    <div class="chart" data-chart={name}>
+      {fault !== '' && (
+        <p class="hint">
+          {fault}{' '}
+          <button type="button" onClick={() => setTries(tries + 1)}>
+            Try again
+          </button>
+        </p>
+      )}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keyboard too */}
+      <section class="drawing" ref={holder} tabIndex={0} aria-label={`Chart: ${name}`} />
+    </div>
+  );
+};
+
+const mark = (drawing: SVGElement, marks: Marks) => {
+  const nameOf = (element: Element) => element.getAttribute('data-state') ?? '';
+  const edgeOf = (element: Element) => Number(element.getAttribute('data-edge') ?? element.getAttribute('data-line'));
+  const states = drawing.querySelectorAll<SVGElement>('[data-state]');
+  const edges = drawing.querySelectorAll<SVGElement>('[data-edge], [data-line]');
+  if (marks.kind === 'walk') {
+    for (const state of states) {
+      state.classList.toggle('walked', marks.states.has(nameOf(state)));
+      state.classList.toggle('here', nameOf(state) === marks.here);
+    }
+    for (const edge of edges) {
+      edge.classList.toggle('walked', marks.transitions.has(edgeOf(edge)));
+      edge.classList.toggle('last', edgeOf(edge) === marks.by);
+    }
+    return;
+  }
+  const { counts, index } = marks;
+  const most = Math.max(1, ...counts.entered);
+  for (const state of states) {
+    const at = index.states.indexOf(nameOf(state));
+    const entered = counts.entered[at] ?? 0;
+    // Logarithmic: a hundred thousand jobs pass `compare`, and the three that went to `fail` are what one looks for.
+    // Rounded: what looks the same is not painted anew.
+    state.style.setProperty('--heat', (Math.log1p(entered) / Math.log1p(most)).toFixed(2));
+    state.classList.toggle('active', (counts.active[at] ?? 0) > 0);
+    const label = drawing.querySelector(`[data-count="${CSS.escape(nameOf(state))}"]`);
+    const text = entered === 0 ? '' : count(entered);
+    if (label !== null && label.textContent !== text) label.textContent = text;
+  }
+  for (const edge of edges) {
+    const at = edgeOf(edge);
+    edge.classList.toggle('taken', (counts.taken[at] ?? 0) > 0);
+    edge.classList.toggle('last', at === counts.last);
+  }
+};

@@ -1,0 +1,74 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { ChartName, chartNames } from '../protocol.ts';
+import { Chart } from './chart.tsx';
+import type { Data } from './connection.ts';
+import { count, stateName } from './format.ts';
+import { Tabs } from './tabs.tsx';
+
+const titles: Readonly<Record<ChartName, string>> = {
+  job: 'Each tracked job: its facts are judged, and it acts if it must. Counts are of this sweep.',
+  lane: 'A place where one job acts. Counts are of this sweep.',
+  pool: 'A pool of workers that is not seen to live. Counts are since the inspector opened.',
+  supervisor: 'What spawns them all. Counts are since the inspector opened.',
+};
+const order = ['job', 'supervisor', 'pool', 'lane'] as const satisfies readonly (typeof chartNames)[number][];
+
+export const ChartsPanel = ({ data }: { data: Data }) => {
+  const [name, setName] = useState<ChartName>('job');
+  const [isTable, setIsTable] = useState(false);
+  const index = data.about.charts[name];
+  const counts = data.charts[name];
+  const marks = useMemo(() => ({ kind: 'counts' as const, counts, index }), [counts, index]);
+  return (
+    <section class="panel" aria-label="Charts">
+      <header class="with-tabs">
+        <h2>Charts</h2>
+        <Tabs
+          label="Charts"
+          tabs={order.map((chart) => ({ id: chart, title: chart }))}
+          chosen={name}
+          choose={(id) => setName(id)}
+        />
+      </header>
+      <div role="tabpanel" id={`panel-${name}`} aria-labelledby={`tab-${name}`}>
+        <p class="hint">{titles[name]}</p>
+        <Chart key={name} name={name} marks={marks} />
+        <details class="as-table" onToggle={({ currentTarget }) => setIsTable(currentTarget.open)}>
+          <summary>The same as a table</summary>
+          {isTable && (
+            <div class="scroll">
+              <table>
+                <thead>
+                  <tr>
+                    <th scope="col">from</th>
+                    <th scope="col">transition</th>
+                    <th scope="col">to</th>
+                    <th scope="col" class="number">
+                      taken
+                    </th>
+                    <th scope="col" class="number">
+                      there now
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {index.transitions.map(({ from, to, label }, at) => (
+                    <tr key={at} class={at === counts.last ? 'last' : ''}>
+                      <td>{stateName(from)}</td>
+                      <td>{label}</td>
+                      <td>{to === undefined ? 'stays' : stateName(to)}</td>
+                      <td class="number">{count(counts.taken[at] ?? 0)}</td>
+                      <td class="number">
+                        {to === undefined ? '' : count(counts.active[index.states.indexOf(to)] ?? 0)}
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+        </details>
+      </div>
+    </section>
+  );
+};

@@ -1,0 +1,145 @@
+import type { AnswerMessage, Request, ServerMessage, SnapshotMessage, Walk } from '../protocol.ts';
+
+/** The state of the line to the server. Times in ms of this machine. */
+export type Link =
+  | { readonly state: 'connecting' }
+  | { readonly state: 'open'; readonly isAgain: boolean; readonly since: number }
+  | { readonly state: 'lost'; readonly since: number; readonly retryAt: number; readonly needsToken: boolean };
+
+export type Data = Omit<SnapshotMessage, 'type'>;
+
+/** All that the page knows. */
+export interface View {
+  readonly link: Link;
+  /** As it was told last; it stays while the line is down. */
+  readonly data: Data | undefined;
+  /** Walks of watched jobs, the newest first. */
+  readonly watched: ReadonlyMap<string, readonly Walk[]>;
+  /** The server's clock less this machine's, in ms. */
+  readonly skew: number;
+}
+
+type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'request'> : never) : never;
+
+export interface Connection {
+  view(): View;
+  subscribe(listener: () => void): () => void;
+  /** @throws Error with what the server says, or that the line is down. */
+  ask(asked: Asked): Promise<AnswerMessage>;
+  watch(id: string): void;
+  unwatch(id: string): void;
+}
+
+/** What a list may hold here: as much as on the server. */
+const most = 1_000;
+const shortestRetry = 500;
+const longestRetry = 5_000;
+
+export const connect = (): Connection => {
+  let view: View = { link: { state: 'connecting' }, data: undefined, watched: new Map(), skew: 0 };
+  const listeners = new Set<() => void>();
+  const waiting = new Map<number, { resolve(answer: AnswerMessage): void; reject(error: Error): void }>();
+  const watched = new Set<string>();
+  let socket: WebSocket;
+  let requests = 0;
+  let retry = shortestRetry;
+  let wasOpen = false;
+
+  const set = (change: Partial<View>) => {
+    view = { ...view, ...change };
+    for (const listener of listeners) listener();
+  };
+
+  const receive = (message: ServerMessage) => {
+    if (message.type === 'answer') {
+      const asker = waiting.get(message.request);
+      waiting.delete(message.request);
+      if (message.error === undefined) asker?.resolve(message);
+      else asker?.reject(new Error(message.error));
+      return;
+    }
+    if (message.type === 'watched') {
+      if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.walks) });
+      return;
+    }
+    const skew = message.now - Date.now();
+    if (message.type === 'snapshot') {
+      const { type: _, ...data } = message;
+      set({ data, skew });
+      return;
+    }
+    const { type: _, acts, healthy, pools, faults, ...parts } = message;
+    const { data } = view;
+    if (data === undefined) return;
+    const longer = <Row>(rows: readonly Row[], more: readonly Row[] | undefined) =>
+      more === undefined ? rows : [...more, ...rows].slice(0, most);
+    set({
+      skew,
+      data: {
+        ...data,
+        ...parts,
+        acts: longer(data.acts, acts),
+        healthy: longer(data.healthy, healthy),
+        pools: longer(data.pools, pools),
+        faults: longer(data.faults, faults),
+      },
+    });
+  };
+
+  const send = (asked: Asked): number => {
+    requests += 1;
+    socket.send(JSON.stringify({ ...asked, request: requests }));
+    return requests;
+  };
+
+  const open = () => {
+    const url = new URL('socket', location.href);
+    url.protocol = url.protocol.replace('http', 'ws');
+    url.hash = '';
+    socket = new WebSocket(url);
+    socket.onopen = () => {
+      retry = shortestRetry;
+      set({ link: { state: 'open', isAgain: wasOpen, since: Date.now() } });
+      wasOpen = true;
+      for (const id of watched) send({ type: 'watch', id });
+    };
+    socket.onmessage = ({ data }) => receive(JSON.parse(data));
+    socket.onclose = async () => {
+      for (const { reject } of waiting.values()) reject(new Error('the connection to the reaper is lost'));
+      waiting.clear();
+      const since = view.link.state === 'lost' ? view.link.since : Date.now();
+      const wait = retry;
+      retry = Math.min(retry * 2, longestRetry);
+      set({ link: { state: 'lost', since, retryAt: Date.now() + wait, needsToken: false } });
+      setTimeout(open, wait);
+      // A reaper that was started anew has another token: then trying again is no use, and the person has to know.
+      const answer = await fetch('./', { method: 'HEAD' }).catch(() => undefined);
+      if (answer?.status === 401 && view.link.state === 'lost') set({ link: { ...view.link, needsToken: true } });
+    };
+  };
+  open();
+
+  return {
+    view: () => view,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    ask: (asked) =>
+      new Promise((resolve, reject) => {
+        if (socket.readyState !== WebSocket.OPEN) reject(new Error('the connection to the reaper is lost'));
+        else waiting.set(send(asked), { resolve, reject });
+      }),
+    watch(id) {
+      watched.add(id);
+      if (socket.readyState === WebSocket.OPEN) send({ type: 'watch', id });
+    },
+    unwatch(id) {
+      watched.delete(id);
+      const rest = new Map(view.watched);
+      rest.delete(id);
+      set({ watched: rest });
+      if (socket.readyState === WebSocket.OPEN) send({ type: 'unwatch', id });
+    },
+  };
+};

@@ -1,0 +1,29 @@
+/** Numbers and times as a person reads them. */
+export const count = (value: number): string => value.toLocaleString('en-GB');
+
+export const clockTime = (ms: number): string => new Date(ms).toLocaleTimeString('en-GB');
+
+export const dateTime = (seconds: number): string =>
+  new Date(seconds * 1_000).toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+
+/** A span of ms: its two largest units. */
+export const span = (ms: number): string => {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  const seconds = Math.round(ms / 1_000);
+  const units = [
+    [86_400, 'd'],
+    [3_600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ] as const;
+  const at = units.findIndex(([size]) => seconds >= size);
+  const [[size, unit], next] = [units[at] ?? units[3], units[at + 1]];
+  const rest = next === undefined ? 0 : Math.floor((seconds % size) / next[0]);
+  return `${Math.floor(seconds / size)} ${unit}${rest === 0 || next === undefined ? '' : ` ${rest} ${next[1]}`}`;
+};
+
+export const ago = (then: number, now: number): string => (now - then < 1_000 ? 'just now' : `${span(now - then)} ago`);
+export const inTime = (then: number, now: number): string => (then - now < 1_000 ? 'now' : `in ${span(then - now)}`);
+
+/** The words of a state's id: `job.tracking` → `tracking`. */
+export const stateName = (id: string): string => id.split('.').slice(1).join('.') || id;

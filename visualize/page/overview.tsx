@@ -1,0 +1,163 @@
+import type { ComponentChildren } from 'preact';
+import type { Data } from './connection.ts';
+import { ago, clockTime, count, inTime, span, stateName } from './format.ts';
+import { jobAddress, useNow } from './hooks.ts';
+
+export const verdictNames = ['kept', 'untrack', 'reset', 'fail', 'refire'] as const;
+
+/** The four cards: what the reaper is at. */
+export const Overview = ({ data, skew }: { data: Data; skew: number }) => {
+  const now = useNow(skew);
+  return (
+    <div class="cards">
+      <SweepCard data={data} now={now} />
+      <RescueCard data={data} now={now} />
+      <LanesCard data={data} />
+      <HooksCard data={data} now={now} />
+    </div>
+  );
+};
+
+const Card = ({ title, note, children }: { title: string; note: string; children: ComponentChildren }) => (
+  <section class="panel card" aria-label={title}>
+    <header>
+      <h2>{title}</h2>
+      <span class="dim">{note}</span>
+    </header>
+    {children}
+  </section>
+);
+
+const Fact = ({ name, value, tone = '' }: { name: string; value: string; tone?: string }) => (
+  <div class={`fact ${tone}`}>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </div>
+);
+
+const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
+  const { phase, scanned, total, rate, verdicts, beganAt, endedAt, dueAt, error, plan } = sweep;
+  const next = dueAt !== undefined && dueAt > now ? `next ${inTime(dueAt, now)}` : '';
+  const note =
+    phase === 'running'
+      ? `${plan ? 'planning' : 'sweeping'} for ${span(now - (beganAt ?? now))}`
+      : phase === 'ended'
+        ? `${plan ? 'plan' : 'sweep'} of ${clockTime(endedAt ?? now)}${next && ` · ${next}`}`
+        : next || 'not scheduled';
+  if (phase === 'none yet') {
+    return (
+      <Card title="Sweep" note={note}>
+        <p class="hint">No sweep yet. Each one judges every tracked job.</p>
+      </Card>
+    );
+  }
+  const isRunning = phase === 'running';
+  return (
+    <Card title="Sweep" note={note}>
+      <div class="progress">
+        <progress
+          aria-label="jobs scanned"
+          max={isRunning ? Math.max(total ?? 0, scanned, 1) : Math.max(scanned, 1)}
+          value={isRunning ? scanned : Math.max(scanned, 1)}
+        />
+        <p>
+          <strong data-testid="scanned">{count(scanned)}</strong>
+          {isRunning && total !== undefined && ` of ${count(total)}`} jobs · {count(rate)} a second
+        </p>
+      </div>
+      <ul class="verdicts">
+        {verdictNames.map((verdict) => (
+          <li key={verdict} class={`verdict ${verdict}`}>
+            <span class="mark" aria-hidden="true" />
+            <span>{verdict}</span>
+            <strong data-verdict={verdict}>{count(verdicts[verdict] ?? 0)}</strong>
+          </li>
+        ))}
+      </ul>
+      {error !== undefined && <p class="bad">It did not get to its end: {error}</p>}
+    </Card>
+  );
+};
+
+const RescueCard = ({ data: { rescue }, now }: { data: Data; now: number }) => {
+  const { lastAt, dueAt, alive, pools, rescued, cleared, abandoned, entries, error } = rescue;
+  const dead = pools.filter(({ state }) => state !== 'pool.suspect').length;
+  const next = dueAt !== undefined && dueAt > now ? `next look ${inTime(dueAt, now)}` : 'not scheduled';
+  return (
+    <Card title="Rescue" note={lastAt === undefined ? `no look yet · ${next}` : `${ago(lastAt, now)} · ${next}`}>
+      <dl class="facts">
+        <Fact name="alive" value={count(alive)} tone="good" />
+        <Fact name="suspect" value={count(pools.length - dead)} tone={pools.length > dead ? 'warn' : ''} />
+        <Fact name="dead" value={count(dead)} tone={dead > 0 ? 'bad' : ''} />
+        <Fact name="rescued" value={count(rescued)} />
+        <Fact name="put back" value={count(entries)} />
+        <Fact name="cleared" value={count(cleared)} />
+      </dl>
+      {pools.length > 0 && (
+        <ul class="chips">
+          {pools.slice(0, 6).map(({ pool, state, since }) => (
+            <li key={pool}>
+              <code>{pool}</code> {stateName(state)} {span(now - since)}
+            </li>
+          ))}
+          {pools.length > 6 && <li>and {count(pools.length - 6)} more</li>}
+        </ul>
+      )}
+      {abandoned > 0 && <p class="bad">{count(abandoned)} given up; the next look finds them again</p>}
+      {error !== undefined && <p class="bad">The last look did not get to its end: {error}</p>}
+    </Card>
+  );
+};
+
+const LanesCard = ({ data: { lanes } }: { data: Data }) => {
+  const { total, working } = lanes;
+  return (
+    <Card title="Lanes" note={`${count(working.length)} of ${count(total)} at work`}>
+      <div class="lanes" role="img" aria-label={`${working.length} of ${total} lanes at work`}>
+        {Array.from({ length: Math.min(total, 128) }, (_, i) => (
+          <span key={i} class={i < working.length ? 'busy' : ''} />
+        ))}
+      </div>
+      {working.length === 0 ? (
+        <p class="hint">Idle. Only a job that has to act takes a lane.</p>
+      ) : (
+        <ul class="chips">
+          {working.slice(0, 4).map(({ lane, job, state }) => (
+            <li key={lane}>
+              <a href={jobAddress(job)}>
+                <code>{job}</code>
+              </a>{' '}
+              {stateName(state)}
+            </li>
+          ))}
+          {working.length > 4 && <li>and {count(working.length - 4)} more</li>}
+        </ul>
+      )}
+    </Card>
+  );
+};
+
+const HooksCard = ({ data: { hooks }, now }: { data: Data; now: number }) => {
+  const { inFlight, waiting, delivered, failed, givenUp, failing } = hooks;
+  return (
+    <Card title="Hooks" note={`${count(inFlight)} in flight, ${count(waiting)} waiting`}>
+      <dl class="facts">
+        <Fact name="delivered" value={count(delivered)} tone="good" />
+        <Fact name="failed tries" value={count(failed)} tone={failed > 0 ? 'warn' : ''} />
+        <Fact name="given up" value={count(givenUp)} tone={givenUp > 0 ? 'bad' : ''} />
+      </dl>
+      {failing.length === 0 ? (
+        <p class="hint">{delivered > 0 ? 'All receivers answer.' : 'Nothing was sent yet.'}</p>
+      ) : (
+        <ul class="chips">
+          {failing.slice(0, 3).map(({ origin, failures, reason, at }) => (
+            <li key={origin} class="bad">
+              <code>{origin}</code> {count(failures)} × {reason}, {ago(at, now)}
+            </li>
+          ))}
+          {failing.length > 3 && <li>and {count(failing.length - 3)} more receivers</li>}
+        </ul>
+      )}
+    </Card>
+  );
+};

@@ -1,0 +1,135 @@
+import type { Inspected, JobOutcome } from '../src/index.ts';
+import type { HooksView, RescueView, SweepView } from './protocol.ts';
+import { shorten } from './safe.ts';
+
+/** What the reaper's own events say of its sweeps, looks for dead pools and hooks. */
+export interface Passes {
+  sweep(): SweepView;
+  rescue(pools: RescueView['pools']): RescueView;
+  hooks(): HooksView;
+}
+
+/** Receivers that are remembered as failing. */
+const mostReceivers = 50;
+/** Over how long the speed of a running sweep is measured, in ms. */
+const window = 1_000;
+
+/** @param onSweep is called when a sweep begins. */
+export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSweep: () => void): Passes => {
+  let sweep: Omit<SweepView, 'dueAt' | 'rate'> = {
+    phase: 'none yet',
+    plan: false,
+    beganAt: undefined,
+    endedAt: undefined,
+    total: undefined,
+    scanned: 0,
+    verdicts: {},
+    reasons: {},
+    outcomes: {},
+    error: undefined,
+  };
+  let counts = {
+    scanned: 0,
+    verdicts: new Map<string, number>(),
+    reasons: new Map<string, number>(),
+    outcomes: new Map<string, number>(),
+  };
+  /** How many had been scanned when, over the last second. */
+  let speed: { at: number; scanned: number }[] = [];
+  const rescue = {
+    lastAt: undefined as number | undefined,
+    alive: 0,
+    rescued: 0,
+    cleared: 0,
+    abandoned: 0,
+    entries: 0,
+    error: undefined as string | undefined,
+  };
+  const hooks = { delivered: 0, failed: 0, givenUp: 0 };
+  const failing = new Map<string, HooksView['failing'][number]>();
+
+  const add = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
+
+  supervisor.on('sweep.started', ({ request }: { request: { plan: boolean } }) => {
+    counts = { scanned: 0, verdicts: new Map(), reasons: new Map(), outcomes: new Map() };
+    speed = [];
+    const began: typeof sweep = {
+      ...sweep,
+      phase: 'running',
+      plan: request.plan,
+      beganAt: clock.now(),
+      endedAt: undefined,
+      total: undefined,
+      error: undefined,
+    };
+    sweep = began;
+    onSweep();
+    reaper.tracked().then(
+      (total) => {
+        if (sweep === began) sweep = { ...sweep, total };
+      },
+      () => undefined, // The sweep itself says what is wrong with Redis.
+    );
+  });
+  reaper.on('job', ({ verdict, reason, outcome }: JobOutcome) => {
+    counts.scanned += 1;
+    add(counts.verdicts, verdict);
+    add(counts.reasons, reason);
+    add(counts.outcomes, outcome);
+  });
+  reaper.on('sweep', ({ error }) => {
+    sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: error && shorten(error) };
+  });
+  reaper.on('rescue', ({ alive, error }) => {
+    rescue.lastAt = clock.now();
+    rescue.error = error && shorten(error);
+    if (error === undefined) rescue.alive = alive;
+  });
+  reaper.on('pool', ({ outcome, entries }) => {
+    if (outcome === 'rescued') rescue.entries += entries;
+    if (outcome === 'rescued' || outcome === 'abandoned') rescue[outcome] += 1;
+    else if (outcome === 'alive') rescue.cleared += 1;
+  });
+  reaper.on('hook', ({ outcome, origin, reason }) => {
+    if (outcome === 'skipped') return;
+    hooks[outcome === 'given up' ? 'givenUp' : outcome] += 1;
+    if (origin === undefined) return;
+    const failures = failing.get(origin)?.failures ?? 0;
+    failing.delete(origin);
+    if (outcome === 'delivered') return;
+    failing.set(origin, {
+      origin: shorten(origin),
+      failures: failures + 1,
+      reason: shorten(reason ?? ''),
+      at: clock.now(),
+    });
+    if (failing.size > mostReceivers) failing.delete(failing.keys().next().value as string);
+  });
+
+  const rate = () => {
+    if (sweep.beganAt === undefined) return 0;
+    if (sweep.endedAt !== undefined) return perSecond(counts.scanned, sweep.endedAt - sweep.beganAt);
+    const at = clock.now();
+    speed = [...speed.filter((sample) => at - sample.at <= window), { at, scanned: counts.scanned }];
+    const [first] = speed as [{ at: number; scanned: number }];
+    return at === first.at
+      ? perSecond(counts.scanned, at - sweep.beganAt)
+      : perSecond(counts.scanned - first.scanned, at - first.at);
+  };
+
+  return {
+    sweep: () => ({
+      ...sweep,
+      dueAt: now().sweepDueAt,
+      scanned: counts.scanned,
+      rate: rate(),
+      verdicts: Object.fromEntries(counts.verdicts),
+      reasons: Object.fromEntries(counts.reasons),
+      outcomes: Object.fromEntries(counts.outcomes),
+    }),
+    rescue: (pools) => ({ ...rescue, dueAt: now().rescueDueAt, pools }),
+    hooks: () => ({ ...hooks, ...now().hooks, failing: [...failing.values()].reverse() }),
+  };
+};
+
+const perSecond = (count: number, ms: number) => (ms <= 0 ? 0 : Math.round((count * 1_000) / ms));
