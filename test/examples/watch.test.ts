@@ -1,0 +1,25 @@
+/** The demo that goes on: what it says can be opened shows jobs that walk, die and come back. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { openPage } from '../support/inspector.ts';
+import { type DemoRun, descendantsOf, startDemo } from './demoRun.ts';
+
+let demo: DemoRun;
+beforeEach(async () => {
+  demo = await startDemo('--watch');
+});
+afterEach(() => demo.stop());
+
+it('shows sweeps that act and a killed host that is rescued, until Ctrl-C, and leaves nothing running', async () => {
+  const url = await vi.waitUntil(() => /Watch it at {2}(\S+)/.exec(demo.output())?.[1], { timeout: 30_000 });
+  const page = await openPage(url);
+  await vi.waitUntil(
+    () => {
+      const { sweep, rescue, acts, about } = page.state();
+      return about.mayControl && sweep.scanned > 3_000 && acts.length > 0 && rescue.rescued > 0;
+    },
+    { timeout: 40_000 },
+  );
+  demo.child.kill('SIGINT');
+  expect(await demo.ended, demo.output()).toBe(0);
+  expect(await descendantsOf(demo)).toEqual([]);
+}, 80_000);
