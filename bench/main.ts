@@ -11,13 +11,14 @@ import { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
 import { startProxy } from '../test/support/proxy.ts';
 import { startRedis } from '../test/support/redisServer.ts';
-import { key, median, namespace, seed, standIn, sweepOnce } from './support.ts';
+import { benchInspector } from './inspector.ts';
+import { key, median, namespace, type Report, seed, standIn, sweepOnce } from './support.ts';
 
 const jobs = 100_000;
 const server = await startRedis();
 const { client, url } = server;
 const rows: { what: string; measured: string; must: string; isReached: boolean | undefined }[] = [];
-const report = (what: string, measured: string, must = '', isReached?: boolean) => {
+const report: Report = (what, measured, must = '', isReached) => {
   rows.push({ what, measured, must, isReached });
   console.log(`${what}: ${measured}${must === '' ? '' : `  (must be ${must}: ${isReached ? 'yes' : 'NO'})`}`);
 };
@@ -171,6 +172,9 @@ report(
   `${silentSweep.verdicts.refire ?? 0} refires, ${silentSweep.outcomes.deferred ?? 0} put off to the next sweep, summary.durationMs ${silentSweep.durationMs}`,
 );
 report('  until every first attempt of a hook has ended', `${(whole / 1_000).toFixed(1)} s`);
+
+// 8. The inspector.
+await benchInspector(server, report);
 
 await server.stop();
 console.log('\n| what | measured | must be | reached |\n| --- | --- | --- | --- |');

@@ -9,6 +9,9 @@ import { createReaper, type SweepSummary } from '../src/index.ts';
 export const namespace = '{bench}';
 export const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
 
+/** Takes a figure: what was measured, and, where something is promised, what it must be and whether it is. */
+export type Report = (what: string, measured: string, must?: string, isReached?: boolean) => void;
+
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 
