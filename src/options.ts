@@ -24,7 +24,10 @@ const inspectSchema = z.strictObject({
   /** Whether the page may start sweeps and rescues. */
   control: z.boolean().default(false),
   /** A WebSocket relay of @statelyai/inspect (`ws://localhost:8080`) that is sent the inspection events too. */
-  stately: z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL' }).optional(),
+  stately: z
+    .url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL' })
+    .refine((url) => !url.includes('#'), { error: 'must have no fragment' })
+    .optional(),
   /** Gets the URL, token included, once the inspector listens. By default it is written to stderr. */
   announce: z
     .custom<(url: string) => void>((value) => typeof value === 'function', { error: 'must be a function' })

@@ -262,7 +262,9 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     if (isRunning) return;
     isRunning = true;
     supervisor.start();
-    if (settings.inspect !== false) inspector = openInspector(settings.inspect);
+    if (settings.inspect === false) return;
+    inspector = openInspector(settings.inspect);
+    inspector.catch(() => undefined); // It is reported; that nobody asks for its URL must not end the process.
   };
 
   /** Loaded only where it is asked for. One that can't be opened keeps nothing from being supervised. */
@@ -300,7 +302,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     start() {
       awake();
       startedAt ??= clock.now();
-      supervisor.send({ type: 'schedule' });
+      const schedule = () => {
+        if (!isStopped) supervisor.send({ type: 'schedule' });
+      };
+      if (inspector === undefined) return schedule();
+      // A first sweep that comes at once is seen from its begin too.
+      void inspector.then(schedule, schedule);
     },
 
     async stop({ timeout = 30_000 } = {}) {

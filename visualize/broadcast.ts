@@ -72,13 +72,14 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
         page.isBehind = true;
         continue;
       }
-      if (page.isBehind) {
+      const wasBehind = page.isBehind;
+      if (wasBehind) {
         whole ??= snapshot();
         socket.send(whole);
         page.isBehind = false;
       } else if (text !== undefined) socket.send(text);
       for (const id of page.watched) {
-        const walks = moved.get(id);
+        const walks = moved.get(id) ?? (wasBehind ? recorder.walks.of(id) : undefined);
         if (walks !== undefined) socket.send(JSON.stringify({ type: 'watched', id, walks }));
       }
     }
@@ -91,12 +92,14 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
 
   return {
     add(socket) {
-      pages.set(socket, { isBehind: false, watched: new Set() });
-      if (timer === undefined) {
-        mark = recorder.mark();
-        sent.clear();
-        timer = clock.setTimeout(tick, interval);
-      }
+      const isFirst = timer === undefined;
+      // Between two deltas, the next one would tell a page what its snapshot has already, or not tell it what has
+      // changed back since: another page gets its snapshot together with the delta of the others.
+      pages.set(socket, { isBehind: !isFirst, watched: new Set() });
+      if (!isFirst) return;
+      mark = recorder.mark();
+      sent.clear();
+      timer = clock.setTimeout(tick, interval);
       socket.send(snapshot());
     },
     remove(socket) {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Inspected, type OpenInspector, version } from '../src/index.ts';
 import { createAccess } from './access.ts';
+import { createAllowance } from './allowance.ts';
 import { loadAssets } from './assets.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createRecorder } from './recorder.ts';
@@ -44,11 +45,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
   const { supervisor, settings, clock, namespace, redis, plan, fault } = inspected;
   const recorder = createRecorder(inspected);
   const following = supervisor.system.inspect(recorder);
-  // Loaded only where it is asked for.
-  const stately =
-    settings.stately === undefined
-      ? undefined
-      : (await import('./stately.ts')).sendToStately(settings.stately, inspected);
+  let stately: { close(): void } | undefined;
 
   const token = settings.token ?? randomBytes(24).toString('base64url');
   const access = createAccess(token, [settings.host, ...settings.hostNames]);
@@ -76,7 +73,9 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     if (request.headers.origin !== undefined && !access.isOwnOrigin(request.headers))
       return end(403, 'Not from there.\n');
     if (request.method !== 'GET' && request.method !== 'HEAD') return end(405, 'Only GET.\n', { allow: 'GET, HEAD' });
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const target = request.url ?? '/';
+    if (!URL.canParse(target, 'http://localhost')) return end(400, 'That is no address.\n');
+    const { pathname, searchParams } = new URL(target, 'http://localhost');
     const given = searchParams.get('token');
     if (given !== null && access.isToken(given)) return end(303, '', { location: './', 'set-cookie': access.cookie });
     if (given !== null || !access.hasSession(request.headers)) {
@@ -91,7 +90,8 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const refuse = (status: string) =>
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      // Destroyed, for whoever keeps its own end open would keep the server from closing.
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     if (request.url !== '/socket') return refuse('404 Not Found');
     if (!access.isHostKnown(request.headers)) return refuse('421 Misdirected Request');
@@ -103,8 +103,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
 
   const welcome = (socket: WebSocket) => {
     let isThere = true;
-    let allowance = burst;
-    let allowedAt = clock.now();
+    const allowance = createAllowance(clock, burst, refill);
     let unanswered = 0;
     const beating = clock.setTimeout(function beat() {
       if (!isThere) return socket.terminate();
@@ -122,10 +121,8 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
       broadcast.remove(socket);
     });
     socket.on('message', async (data, isBinary) => {
-      const refilled = Math.floor((clock.now() - allowedAt) / refill);
-      allowedAt += refilled * refill;
-      allowance = Math.min(burst, allowance + refilled) - 1;
-      if (allowance < 0) return socket.close(1008, 'too many messages');
+      if (!allowance.has(1)) return socket.close(1008, 'too many messages');
+      allowance.take();
       const asked = isBinary ? undefined : readRequest(String(data));
       if (asked === undefined) return socket.close(1008, 'not a message of this page');
       const { request } = asked;
@@ -148,16 +145,22 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     broadcast.add(socket);
   };
 
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 });
+  server.on('upgrade', upgrade);
   try {
+    // Loaded only where it is asked for.
+    if (settings.stately !== undefined) {
+      stately = (await import('./stately.ts')).sendToStately(settings.stately, inspected);
+    }
     const assets = await loadAssets();
-    const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 }, (request, response) => {
+    server.on('request', (request, response) => {
       serve(assets, request, response).catch((error) => {
         fault('the inspector', (error as Error).message);
         response.destroy();
       });
     });
-    server.on('upgrade', upgrade);
     await listen(server, settings.host, settings.port);
+    server.on('error', ({ message }) => fault('the inspector', message));
     const url = `http://${nameOf(settings.host)}:${(server.address() as AddressInfo).port}/?token=${encodeURIComponent(token)}`;
     const announce = settings.announce ?? ((where) => process.stderr.write(`reaper: inspector at ${where}\n`));
     announce(url);
@@ -177,6 +180,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
   } catch (error) {
     following.unsubscribe();
     stately?.close();
+    server.close();
     throw error;
   }
 };

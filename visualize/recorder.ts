@@ -1,5 +1,5 @@
 import type { AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent } from 'xstate';
-import { charts, type Inspected } from '../src/index.ts';
+import { charts, type Inspected, type PoolOutcome } from '../src/index.ts';
 import { type ChartTally, createChartTally, statesOf } from './chartTally.ts';
 import { createPasses } from './passes.ts';
 import {
@@ -76,6 +76,12 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     return id?.startsWith('lane-') ? id : undefined;
   };
 
+  /** A job whose chart broke, or whose lane did, has ended without a step. */
+  const leaveLane = (lane: string) => {
+    moveTo(tallies.job, `job in ${lane}`, undefined);
+    walks.leave(lane);
+  };
+
   const created = (actor: AnyActor) => {
     const machine = actor.logic as AnyStateMachine;
     const name = machine.root === undefined ? undefined : nameOf(machine);
@@ -86,6 +92,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
       if (lane !== undefined) moveTo(tallies.job, `job in ${lane}`, tallies.job.initial);
       return;
     }
+    if (name === 'lane') leaveLane(actor.id);
     tallies[name].enter(tallies[name].initial);
     moveTo(tallies[name], actor.id, tallies[name].initial);
     if (name === 'pool') {
@@ -134,30 +141,33 @@ export const createRecorder = (inspected: Inspected): Recorder => {
       return;
     }
     const state = tally.stateOf(snapshot);
+    if (name === 'lane' && state === tally.initial) leaveLane(actor.id);
     moveTo(tally, actor.id, snapshot.status === 'active' ? state : undefined);
     const slot = name === 'pool' ? slots.get(actor.id) : undefined;
     if (slot === undefined) return;
     slot.steps.push({ state: tally.index.states[state] as string, at: clock.now() });
     if (slot.steps.length > mostSteps) slot.steps.splice(1, 1);
-    if (snapshot.status !== 'active') {
-      slots.delete(actor.id);
-      const { pool, outcome, evidence, moved, entries, error } = snapshot.output;
-      pools.push({
-        number: ++lastPool,
-        at: clock.now(),
-        pool: shorten(pool),
-        outcome,
-        evidence,
-        moved: Object.fromEntries(
-          Object.entries<number>(moved)
-            .slice(0, mostSteps)
-            .map(([type, count]) => [shorten(type), count]),
-        ),
-        entries,
-        ...(error === undefined ? {} : { error: shorten(error) }),
-        steps: slot.steps,
-      });
-    }
+    if (snapshot.status !== 'active') endPool(actor.id, snapshot.output);
+  };
+
+  const endPool = (slot: string, { pool, outcome, evidence, moved, entries, error }: PoolOutcome) => {
+    const steps = slots.get(slot)?.steps ?? [];
+    slots.delete(slot);
+    pools.push({
+      number: ++lastPool,
+      at: clock.now(),
+      pool: shorten(pool),
+      outcome,
+      evidence,
+      moved: Object.fromEntries(
+        Object.entries(moved)
+          .slice(0, mostSteps)
+          .map(([type, count]) => [shorten(type), count]),
+      ),
+      entries,
+      ...(error === undefined ? {} : { error: shorten(error) }),
+      steps,
+    });
   };
 
   // What was there before the inspector.
@@ -175,8 +185,12 @@ export const createRecorder = (inspected: Inspected): Recorder => {
   }
 
   // One whose chart broke has ended without a step.
-  reaper.on('pool', ({ pool }) => {
-    for (const [slot, { pool: held }] of slots) if (held === shorten(pool)) slots.delete(slot);
+  reaper.on('pool', (outcome) => {
+    for (const [slot, { pool: held }] of slots) {
+      if (held !== shorten(outcome.pool)) continue;
+      moveTo(tallies.pool, slot, undefined);
+      endPool(slot, outcome);
+    }
   });
   reaper.on('error', ({ where, error }) =>
     faults.push({ number: ++lastFault, at: clock.now(), where, error: shorten(error) }),

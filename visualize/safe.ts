@@ -2,7 +2,9 @@ import type { Facts, JobOutcome } from '../src/index.ts';
 
 /** Text from Redis has no bound of its own: what goes out has. */
 const longest = 256;
-export const shorten = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…` : text);
+export const shorten = (text: string): string =>
+  // Half of a pair of surrogates is no text: no address can hold it.
+  text.length > longest ? `${text.slice(0, longest).replace(/[\ud800-\udbff]$/, '')}…` : text;
 
 /**
  * Facts as they may leave the process: field by field, so that a field which comes to be one day stays here until

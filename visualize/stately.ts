@@ -2,6 +2,7 @@ import { createInspector } from '@statelyai/inspect';
 import { WebSocket } from 'ws';
 import type { ActorRefLike, AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent, Snapshot } from 'xstate';
 import type { Facts, Inspected, JobOutcome } from '../src/index.ts';
+import { createAllowance } from './allowance.ts';
 import { safeFacts, safeOutcome, shorten } from './safe.ts';
 import { sampleEvery } from './walks.ts';
 
@@ -27,22 +28,17 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
   let timer: unknown;
   let isClosed = false;
   let isReported = false;
-  let allowance = burst;
-  let allowedAt = clock.now();
+  const allowance = createAllowance(clock, burst, refill);
   let seen = 0;
   /** Jobs that are sent; the others are not. */
   const sent = new WeakSet<object>();
 
-  const hasRoom = (need: number) => {
-    const refilled = Math.floor((clock.now() - allowedAt) / refill);
-    allowedAt += refilled * refill;
-    allowance = Math.min(burst, allowance + refilled);
-    return allowance >= need && socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < mostUnread;
-  };
+  const hasRoom = (need: number) =>
+    socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < mostUnread && allowance.has(need);
   const inspector = createInspector({
     send(event) {
       if (!hasRoom(1)) return;
-      allowance -= 1;
+      allowance.take();
       socket?.send(JSON.stringify(event));
     },
   });
@@ -69,6 +65,8 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
     }) as unknown as ActorRefLike;
 
   const tell = (event: InspectionEvent) => {
+    // What nobody takes is not converted either: that costs more than to send it.
+    if (!hasRoom(1)) return;
     const { type, actorRef, rootId } = event;
     const actor = actorRef as AnyActor;
     if (type === '@xstate.actor') {

@@ -43,6 +43,8 @@ export interface Walks {
     event: string,
     taken: AnyTransitionDefinition,
   ): void;
+  /** No job walks in this lane any more. */
+  leave(lane: string): void;
   /** Rows of walks that have ended since the one with this number. */
   acts(since: number): WalkRow[];
   healthy(since: number): WalkRow[];
@@ -134,7 +136,7 @@ export const createWalks = (tally: ChartTally, clock: Clock): Walks => {
       reason,
       outcome,
       detail,
-      error,
+      error: error && shorten(error),
     };
   };
 
@@ -196,6 +198,8 @@ export const createWalks = (tally: ChartTally, clock: Clock): Walks => {
       keep(walk, snapshot.output as JobOutcome);
     },
 
+    leave: (lane) => void inLanes.delete(lane),
+
     acts: (since) => acts.newest(({ number }) => number > since).map(toRow),
     healthy: (since) => healthy.newest(({ number }) => number > since).map(toRow),
     get last() {
@@ -222,6 +226,7 @@ export const createWalks = (tally: ChartTally, clock: Clock): Walks => {
     },
     watch(id) {
       if (!watched.has(id)) watched.set(id, createRing(keptOfWatched));
+      moved.add(id); // Who begins to watch is told what is known.
     },
     unwatch(id) {
       watched.delete(id);

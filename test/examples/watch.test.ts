@@ -12,6 +12,7 @@ afterEach(() => demo.stop());
 it('shows sweeps that act and a killed host that is rescued, until Ctrl-C, and leaves nothing running', async () => {
   const url = await vi.waitUntil(() => /Watch it at {2}(\S+)/.exec(demo.output())?.[1], { timeout: 30_000 });
   const page = await openPage(url);
+  await page.until(() => true);
   await vi.waitUntil(
     () => {
       const { sweep, rescue, acts, about } = page.state();

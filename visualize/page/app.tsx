@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useMemo, useRef, useState } from 'preact/hooks';
 import { ChartsPanel } from './chartsPanel.tsx';
 import type { Data, Link, View } from './connection.ts';
 import { ControlButtons } from './control.tsx';
@@ -9,16 +9,22 @@ import { Lists } from './lists.tsx';
 import { Overview } from './overview.tsx';
 import { ThemeSwitch } from './theme.tsx';
 
+/** As the HTML has it. */
+const title = document.title;
+
 export const App = () => {
   const view = useView(useConnection());
   const route = useRoute();
   const main = useRef<HTMLElement>(null);
   const shown = route.page === 'job' ? route.id : '';
   const isFirst = useRef(true);
+  const [fault, forget] = useErrorBoundary();
   // Who goes to another page by keyboard or screen reader begins at its top.
   useEffect(() => {
     if (isFirst.current) isFirst.current = false;
     else main.current?.focus();
+    forget();
+    document.title = shown === '' ? title : `Job ${shown} · ${title}`;
   }, [shown]);
   return (
     <>
@@ -28,7 +34,9 @@ export const App = () => {
       <Header view={view} />
       <LinkBanner link={view.link} hasData={view.data !== undefined} />
       <main id="main" ref={main} tabIndex={-1}>
-        {view.data === undefined ? (
+        {fault !== undefined ? (
+          <p class="panel empty bad">This can not be drawn: {String(fault)}</p>
+        ) : view.data === undefined ? (
           <Loading link={view.link} />
         ) : route.page === 'job' ? (
           <JobPage key={route.id} id={route.id} data={view.data} live={view.watched.get(route.id)} />

@@ -110,11 +110,14 @@ export const connect = (): Connection => {
       const since = view.link.state === 'lost' ? view.link.since : Date.now();
       const wait = retry;
       retry = Math.min(retry * 2, longestRetry);
-      set({ link: { state: 'lost', since, retryAt: Date.now() + wait, needsToken: false } });
+      // It stays said until the server says otherwise: a banner that changes at every try is read out at every try.
+      const needsToken = view.link.state === 'lost' && view.link.needsToken;
+      set({ link: { state: 'lost', since, retryAt: Date.now() + wait, needsToken } });
       setTimeout(open, wait);
       // A reaper that was started anew has another token: then trying again is no use, and the person has to know.
       const answer = await fetch('./', { method: 'HEAD' }).catch(() => undefined);
-      if (answer?.status === 401 && view.link.state === 'lost') set({ link: { ...view.link, needsToken: true } });
+      if (answer !== undefined && view.link.state === 'lost')
+        set({ link: { ...view.link, needsToken: answer.status === 401 } });
     };
   };
   open();

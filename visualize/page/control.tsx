@@ -32,6 +32,7 @@ export const ControlButtons = ({ about, isOpen }: { about: About; isOpen: boolea
 const PassDialog = ({ pass, isPlanOnly, close }: { pass: Pass; isPlanOnly: boolean; close(): void }) => {
   const connection = useConnection();
   const dialog = useRef<HTMLDialogElement>(null);
+  const leave = useRef<HTMLButtonElement>(null);
   const [stage, setStage] = useState<Stage>({ at: 'asked' });
   useEffect(() => dialog.current?.showModal(), []);
   const ask = async (plan: boolean) => {
@@ -42,6 +43,10 @@ const PassDialog = ({ pass, isPlanOnly, close }: { pass: Pass; isPlanOnly: boole
     } catch (error) {
       setStage({ at: 'failed', error: (error as Error).message });
     }
+  };
+  const act = () => {
+    leave.current?.focus(); // The button that has it goes.
+    void ask(false);
   };
   const isBusy = stage.at === 'planning' || stage.at === 'acting';
   return (
@@ -64,18 +69,19 @@ const PassDialog = ({ pass, isPlanOnly, close }: { pass: Pass; isPlanOnly: boole
         {stage.at === 'failed' && <p class="bad">{stage.error}</p>}
       </div>
       <div class="buttons">
-        {(stage.at === 'asked' || stage.at === 'planning') && (
-          <button type="button" class="primary" disabled={isBusy} onClick={() => ask(true)}>
-            Plan
-          </button>
-        )}
         {stage.at === 'planned' && !isPlanOnly && (
-          <button type="button" class="primary danger" onClick={() => ask(false)}>
+          <button type="button" class="primary danger" onClick={act}>
             {pass === 'sweep' ? 'Sweep now' : 'Rescue now'}
           </button>
         )}
-        <button type="button" onClick={() => dialog.current?.close()}>
-          {stage.at === 'done' ? 'Close' : 'Cancel'}
+        {/* It stays where it is, and keeps the focus: who clicks twice plans twice, and does nothing. */}
+        {stage.at !== 'acting' && stage.at !== 'done' && (
+          <button type="button" class="primary" aria-disabled={isBusy} onClick={() => isBusy || ask(true)}>
+            {stage.at === 'planned' ? 'Plan again' : 'Plan'}
+          </button>
+        )}
+        <button type="button" ref={leave} onClick={() => dialog.current?.close()}>
+          {stage.at === 'acting' || stage.at === 'done' ? 'Close' : 'Cancel'}
         </button>
       </div>
     </dialog>

@@ -1,10 +1,19 @@
 /** Numbers and times as a person reads them. */
 export const count = (value: number): string => value.toLocaleString('en-GB');
 
-export const clockTime = (ms: number): string => new Date(ms).toLocaleTimeString('en-GB');
+/** The time of a day; with its date where that is not today. */
+export const clockTime = (ms: number): string => {
+  const date = new Date(ms);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? date.toLocaleTimeString('en-GB') : date.toLocaleString('en-GB');
+};
 
-export const dateTime = (seconds: number): string =>
-  new Date(seconds * 1_000).toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+/** Unix s. What stands in Redis may be a time that no calendar holds. */
+export const dateTime = (seconds: number): string => {
+  const date = new Date(seconds * 1_000);
+  if (Number.isNaN(date.getTime())) return `second ${count(seconds)}`;
+  return date.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+};
 
 /** A span of ms: its two largest units. */
 export const span = (ms: number): string => {

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { AskedRule, Facts } from '../../src/index.ts';
 import type { JobAnswer, Walk } from '../protocol.ts';
 import { Chart } from './chart.tsx';
@@ -16,7 +16,11 @@ export const JobPage = ({ id, data, live }: { id: string; data: Data; live: read
   const connection = useConnection();
   const [answer, setAnswer] = useState<Answer>({ state: 'asking' });
   const [isWatched, setIsWatched] = useState(false);
+  /** What was seen live stays when one does not watch any more, until the job is explained again. */
+  const seen = useRef<readonly Walk[] | undefined>(undefined);
+  if (live !== undefined) seen.current = live;
   const ask = () => {
+    seen.current = undefined;
     setAnswer({ state: 'asking' });
     connection.ask({ type: 'job', id }).then(
       ({ job }) => job !== undefined && setAnswer({ state: 'known', job }),
@@ -32,7 +36,7 @@ export const JobPage = ({ id, data, live }: { id: string; data: Data; live: read
     else connection.watch(id);
     setIsWatched(!isWatched);
   };
-  const walks = live ?? (answer.state === 'known' ? answer.job.walks : []);
+  const walks = seen.current ?? (answer.state === 'known' ? answer.job.walks : []);
 
   return (
     <article class="job">

@@ -1,0 +1,272 @@
+/** The inspector's server at odd moments: what can't be opened, comes half-way, is asked for at once, or was never meant. */
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { ReaperOptions } from '../../src/index.ts';
+import { cookieOf, get, openPage, type PageClient } from '../support/inspector.ts';
+import { intercept, seedJob } from '../support/jobs.ts';
+import { type Opened, trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let opened: Opened;
+let pages: PageClient[];
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  opened = trackOpened();
+  pages = [];
+  await server.client.flushall();
+});
+afterEach(async () => {
+  for (const page of pages) page.close();
+  await opened.close();
+});
+
+type Inspect = Exclude<ReaperOptions['inspect'], boolean | undefined>;
+const start = async (inspect: Inspect = {}, more: Partial<ReaperOptions> = {}) => {
+  const reaper = opened.create({
+    redis: server.url,
+    inspect: { port: 0, announce: () => undefined, ...inspect },
+    ...more,
+  });
+  const faults: string[] = [];
+  reaper.on('error', ({ where, error }) => faults.push(`${where}: ${error}`));
+  return { reaper, url: (await reaper.inspectorUrl()) as string, faults };
+};
+const page = async (...args: Parameters<typeof openPage>) => {
+  const client = await openPage(...args);
+  pages.push(client);
+  return client;
+};
+/** Bytes to the server of a URL, as no client of HTTP would send them. */
+const send = (url: string, text: string) => {
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  socket.write(text);
+  return socket;
+};
+/** A clock whose timers of one length run when the test says so: the server sends a delta, or looks who is still there. */
+const steppedClock = (length: number) => {
+  const due: (() => void)[] = [];
+  let offset = 0;
+  const clock = {
+    now: () => Date.now() + offset,
+    setTimeout: (fn: () => void, ms: number) => (ms === length ? due.push(fn) : setTimeout(fn, ms)),
+    clearTimeout: (id: unknown) => clearTimeout(id as NodeJS.Timeout),
+  };
+  const tick = () => {
+    for (const fn of due.splice(0)) fn();
+  };
+  const setBack = (ms: number) => {
+    offset -= ms;
+  };
+  return { clock, tick, setBack };
+};
+/** Holds the act that would fail a job until it is released. */
+const holdFail = () => {
+  let release = () => {};
+  let reach = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve;
+  });
+  const client = opened.hold(
+    intercept(server.client, 'evalsha', async (args) => {
+      if (!args.includes('Error')) return;
+      reach();
+      await held;
+    }),
+  );
+  return { client, reached, release: () => release() };
+};
+
+test('one that can not be opened, while nobody asks for its URL, does not end the process', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const others = process.listeners('unhandledRejection');
+  const unhandled: unknown[] = [];
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (error) => unhandled.push(error));
+  try {
+    const { port } = taken.address() as { port: number };
+    const reaper = opened.create({ redis: server.url, inspect: { port, announce: () => undefined } });
+    const fault = new Promise((resolve) => reaper.on('error', resolve));
+    reaper.start();
+    await fault;
+    await setImmediate();
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', other);
+    taken.close();
+  }
+});
+
+test('a client that was refused and keeps its end open does not keep the reaper from stopping', async () => {
+  const { reaper, url } = await start();
+  const socket = send(
+    url,
+    'GET /socket HTTP/1.1\r\nHost: evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+  );
+  expect(String((await once(socket, 'data'))[0])).toContain('421');
+  await reaper.stop({ timeout: 0 });
+  socket.destroy();
+}, 5_000);
+
+test.each(['//', '//[', 'http://[/'])('the target %s is answered, and no fault of the reaper', async (target) => {
+  const { url, faults } = await start();
+  const socket = send(url, `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+  expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 400/);
+  socket.destroy();
+  expect(faults).toEqual([]);
+});
+
+test('where the announcement throws, no server is left behind', async () => {
+  let where = '';
+  const announce = (url: string) => {
+    where = url;
+    throw new Error('nobody listens');
+  };
+  await expect(start({ announce })).rejects.toThrow('nobody listens');
+  await expect(get(where)).rejects.toThrow('ECONNREFUSED');
+});
+
+test('a relay whose URL has a fragment is no option: a WebSocket can not be opened there', async () => {
+  await expect(start({ stately: 'ws://127.0.0.1:1/#here' })).rejects.toThrow('inspect.stately');
+});
+
+test('a page that connects between two deltas has each row once, and sees what changes back', async () => {
+  await seedJob(server.client, 'hung', { age: 90_000 });
+  const { client, reached, release } = holdFail();
+  const { clock, tick } = steppedClock(100);
+  const { reaper, url } = await start({}, { redis: client, clock });
+  const cookie = await cookieOf(url);
+  const first = await page(url, { cookie });
+  await first.until(() => true);
+  tick();
+  await reaper.sweep({ plan: true });
+  const late = await page(url, { cookie });
+  tick();
+  expect((await late.until(({ acts }) => acts.length > 0)).acts).toHaveLength(1);
+  const sweep = reaper.sweep();
+  await reached;
+  const later = await page(url, { cookie });
+  release();
+  await sweep;
+  tick();
+  for (const each of [first, late, later]) {
+    const { acts, lanes } = await each.until(({ acts }) => acts.length > 1);
+    expect(acts.map(({ number }) => number)).toEqual([2, 1]);
+    expect(lanes.working).toEqual([]);
+  }
+});
+
+test('who begins to watch a job is told what is known of it', async () => {
+  await seedJob(server.client, 'hung', { age: 90_000 });
+  const { reaper, url } = await start();
+  const client = await page(url);
+  await reaper.sweep({ plan: true });
+  await client.ask({ type: 'watch', id: 'hung' });
+  const isTold = () => client.messages.find((message) => message.type === 'watched');
+  expect(await vi.waitUntil(isTold)).toMatchObject({ id: 'hung', walks: [{ outcome: { verdict: 'fail' } }] });
+});
+
+test('the error of an act has a bound too', async () => {
+  await seedJob(server.client, 'hung', { age: 90_000 });
+  const client = opened.hold(
+    intercept(server.client, 'evalsha', (args) => {
+      if (args.includes('Error')) throw new Error('x'.repeat(5_000));
+    }),
+  );
+  const { reaper, url } = await start({}, { redis: client });
+  const one = await page(url);
+  await reaper.sweep();
+  expect((await one.until(({ acts }) => acts.length === 1)).acts[0]?.error).toBe(`${'x'.repeat(256)}…`);
+});
+
+test('text that is cut has no half of a pair of surrogates in it', async () => {
+  await seedJob(server.client, `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
+  const { reaper, url } = await start();
+  const one = await page(url);
+  await reaper.sweep({ plan: true });
+  expect((await one.until(({ acts }) => acts.length === 1)).acts[0]?.id).toBe(`${'x'.repeat(255)}…`);
+});
+
+test('a clock that is set back ends no connection', async () => {
+  const { clock, setBack } = steppedClock(0);
+  const { url } = await start({}, { clock });
+  const client = await page(url);
+  setBack(3_600_000);
+  expect((await client.ask({ type: 'watch', id: 'a' })).error).toBeUndefined();
+  expect(client.socket.readyState).toBe(client.socket.OPEN);
+});
+
+/** Holds every script until it is released, so that no job is explained. */
+const holdAll = () => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return { client: opened.hold(intercept(server.client, 'evalsha', () => held)), release: () => release() };
+};
+
+test('a page has four questions under way at the most', async () => {
+  const { client, release } = holdAll();
+  const { url } = await start({}, { redis: client });
+  const one = await page(url);
+  const four = ['a', 'b', 'c', 'd'].map((id) => one.ask({ type: 'job', id }));
+  expect((await one.ask({ type: 'job', id: 'e' })).error).toContain('wait for the answers');
+  release();
+  for (const { job } of await Promise.all(four)) expect(job?.explanation.isTracked).toBe(false);
+});
+
+test('of jobs to explain two are read and thirty-two wait, for all pages', async () => {
+  const { client, release } = holdAll();
+  const { url } = await start({}, { redis: client });
+  const cookie = await cookieOf(url);
+  const nine = await Promise.all(Array.from({ length: 9 }, () => page(url, { cookie })));
+  const asked = nine.flatMap((one) => ['a', 'b', 'c', 'd'].map((id) => one.ask({ type: 'job', id })));
+  await vi.waitUntil(() => nine.some(({ messages }) => messages.some(({ type }) => type === 'answer')));
+  release();
+  const errors = (await Promise.all(asked)).flatMap(({ error }) => error ?? []);
+  expect(errors).toEqual(Array(2).fill(expect.stringContaining('too many jobs')));
+});
+
+test('a sweep is not asked for while another one that was asked for is under way', async () => {
+  await seedJob(server.client, 'hung', { age: 90_000 });
+  const { client, reached, release } = holdFail();
+  const { url } = await start({ control: true }, { redis: client });
+  const [one, other] = [await page(url), await page(url)];
+  const first = one.ask({ type: 'sweep', plan: false });
+  await reached;
+  expect((await other.ask({ type: 'sweep', plan: true })).error).toContain('still under way');
+  release();
+  expect((await first).sweep).toMatchObject({ outcomes: { done: 1 } });
+});
+
+test('a page that does not answer is not kept', async () => {
+  const { clock, tick } = steppedClock(15_000);
+  const { url } = await start({}, { clock });
+  const client = await page(url);
+  client.socket.pause();
+  const closed = once(client.socket, 'close');
+  tick();
+  tick();
+  client.socket.resume();
+  expect((await closed)[0]).toBe(1006);
+});
+
+test('of receivers that fail the last fifty are remembered', async () => {
+  for (let i = 0; i < 60; i++) await seedJob(server.client, `${i}`, { web_hook_url: `http://127.0.0.1:${1 + i}/` });
+  const { reaper, url } = await start();
+  const client = await page(url);
+  await reaper.sweep();
+  const { hooks } = await client.until(({ hooks: { failed } }) => failed === 60);
+  expect(hooks.failing).toHaveLength(50);
+});
