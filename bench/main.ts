@@ -3,14 +3,12 @@
  * stand-in for upstream does in Node what the Go reaper does, one command at a time.
  */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
 import { startProxy } from '../test/support/proxy.ts';
 import { startRedis } from '../test/support/redisServer.ts';
+import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
 import { key, median, namespace, type Report, seed, standIn, sweepOnce } from './support.ts';
 
@@ -143,35 +141,8 @@ report(
   isWhole && oneMs / manyMs >= 15,
 );
 
-// 7. A receiver that never answers.
-const silent = createServer(() => undefined).listen(0, '127.0.0.1');
-await once(silent, 'listening');
-await seed(client, 10_000);
-const without = (await sweepOnce(url, { kept: 10_000 })).durationMs;
-await seed(client, 10_000, { unacked: `http://127.0.0.1:${(silent.address() as AddressInfo).port}/hook` });
-const reaper = createReaper({ redis: url, namespace, logger: false });
-await reaper.ping();
-let ended = 0;
-const began = performance.now();
-reaper.on('sweep', () => {
-  ended = performance.now() - began;
-});
-const silentSweep = await reaper.sweep();
-const whole = performance.now() - began;
-await reaper.stop({ timeout: 0 });
-silent.closeAllConnections();
-silent.close();
-report(
-  '10,000 un-ACKed, receiver silent',
-  `the sweep ends after ${ended.toFixed(0)} ms, without them ${without} ms: ${(ended / without).toFixed(2)} ×`,
-  '≤ 2 ×',
-  ended <= 2 * without,
-);
-report(
-  '  of these',
-  `${silentSweep.verdicts.refire ?? 0} refires, ${silentSweep.outcomes.deferred ?? 0} put off to the next sweep, summary.durationMs ${silentSweep.durationMs}`,
-);
-report('  until every first attempt of a hook has ended', `${(whole / 1_000).toFixed(1)} s`);
+// 7. Hooks.
+await benchHooks(server, report);
 
 // 8. The inspector.
 await benchInspector(server, report);

@@ -3,11 +3,19 @@
 --
 -- KEYS[1]  stats
 -- KEYS[2]  tracking hash
--- KEYS[3]  executions of the policy that this job is one of (left out for other jobs)
+-- KEYS[3]  records of undelivered hooks
+-- KEYS[4]  parked ones
+-- KEYS[5]  origins of the receivers
+-- KEYS[6]  queue of the job's receiver
+-- KEYS[7]  executions of the policy that this job is one of (left out for other jobs)
 -- ARGV[1]  status
 -- ARGV[2]  revision
 -- ARGV[3]  job id
 -- ARGV[4]  fingerprint of the judged facts, or the empty string
+-- ARGV[5]  origin of the job's receiver, which is to be told of the change; the empty string, or left out with all
+--          that is about hooks, for none
+-- ARGV[6]  the empty string, or a time (ms) that stands for the clock of Redis in what is about hooks
+-- ARGV[7]  how many records of hooks there may be
 -- Returns  `ok`; the stored status where the rule refuses; `missing` (no stats: nothing is written, defect 28);
 --          `overtaken` (the job is not as it was judged)
 -- Others that touch these keys: the Go jobservice's set status, ACK and reset.
@@ -16,9 +24,11 @@
 --- @include count_down
 --- @include facts
 --- @include write_status
+--- @include hook_record
+--- @include enqueue_hook
 
-local stats, track, executions = KEYS[1], KEYS[2], KEYS[3]
-local status, revision, id, judged = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local stats, track, hooks, parked, origins, due, executions = unpack(KEYS)
+local status, revision, id, judged, origin = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 if redis.call('EXISTS', stats) == 0 then
   return 'missing'
@@ -33,6 +43,11 @@ if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank
   writeStatus(stats, track, id, status)
   if executions and rank(status) == 3 then
     redis.call('ZADD', executions, 'XX', -1, id)
+  end
+  -- In the same step: a host that dies right after it leaves the change to be told by another.
+  if origin and origin ~= '' then
+    enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, nowMs(ARGV[6]), tonumber(ARGV[7]))
+    keepHooks(hooks, parked, origins, due)
   end
   return 'ok'
 end

@@ -1,3 +1,5 @@
+import { delivererMachine } from './machines/deliverer.ts';
+import { deliveryMachine } from './machines/delivery.ts';
 import { jobMachine } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
 import { poolMachine } from './machines/pool.ts';
@@ -9,4 +11,6 @@ export const charts = {
   lane: laneMachine,
   job: jobMachine,
   pool: poolMachine,
+  deliverer: delivererMachine,
+  delivery: deliveryMachine,
 } as const;

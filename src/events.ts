@@ -1,4 +1,4 @@
-import type { HookOutcome } from './io/hooks.ts';
+import type { HookOutcome } from './io/courier.ts';
 import type { JobOutcome } from './machines/job.ts';
 import type { PoolOutcome } from './machines/pool.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';

@@ -1,4 +1,5 @@
 import type { Connection } from './io/connection.ts';
+import type { HookRecord, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
 import type { Pools } from './io/pools.ts';
 import type { TrackedJobs } from './io/trackedJobs.ts';
@@ -49,6 +50,8 @@ export interface Explanation {
   /** What a sweep would do now. */
   readonly action: string;
   readonly places: readonly Place[];
+  /** What is known of its undelivered hook. */
+  readonly hook: HookRecord | undefined;
 }
 
 /** Entries that one step of a search reads. */
@@ -60,12 +63,14 @@ export const createExplain = ({
   tracked,
   pools,
   policy,
+  records,
 }: {
   connection: Connection;
   keys: Keys;
   tracked: TrackedJobs;
   pools: Pools;
   policy: Policy;
+  records: HookRecords;
 }) => {
   const { redis } = connection;
 
@@ -129,10 +134,11 @@ export const createExplain = ({
   };
 
   return async (id: string): Promise<Explanation> => {
-    const [{ facts }, isTracked, places] = await Promise.all([
+    const [{ facts }, isTracked, places, hook] = await Promise.all([
       tracked.load(id),
       redis.hexists(keys.track, id),
       findPlaces(id),
+      records.find(id),
     ]);
     const asked = explain(facts, policy);
     const decided = asked.at(-1)?.judgement;
@@ -147,6 +153,7 @@ export const createExplain = ({
       detail: decided?.detail,
       action: isTracked === 1 ? actions[verdict] : 'nothing: the job is not tracked, so no sweep comes to it',
       places,
+      hook,
     };
   };
 };

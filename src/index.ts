@@ -1,10 +1,12 @@
 export { charts } from './charts.ts';
 export type { Fault, Listener, ReaperEvents } from './events.ts';
 export { type AskedRule, askedRules, type Explanation, type Place } from './explanation.ts';
+export type { HookFilter, UndeliveredHooks } from './hooksForPeople.ts';
 export type { Follow, Inspected, InspectSettings, OpenInspector } from './inspected.ts';
 export type { Clock } from './io/clock.ts';
 export type { RedisSource } from './io/connection.ts';
-export type { HookOutcome } from './io/hooks.ts';
+export type { HookOutcome } from './io/courier.ts';
+export type { Breaker, EndpointStatus, HookRecord } from './io/hookRecords.ts';
 export type { Lifecycle, NewJob, StatusReply, TrackedAttempt } from './lifecycle.ts';
 export type { Ack, Facts, Status } from './machines/facts.ts';
 export type { JobEnd, JobOutcome } from './machines/job.ts';

@@ -8,6 +8,8 @@ import type { Reaper } from './reaper.ts';
 export interface Inspected {
   readonly reaper: Reaper;
   readonly supervisor: AnyActorRef;
+  /** The actor that sees to the sending of hooks. */
+  readonly deliverer: AnyActorRef;
   readonly namespace: string;
   /** Where Redis is, without user and password. */
   readonly redis: string;
@@ -17,7 +19,7 @@ export interface Inspected {
   readonly settings: InspectSettings;
   /** Hooks under way now, and when the next scheduled passes are due, in ms of the clock. */
   now(): {
-    readonly hooks: { readonly inFlight: number; readonly waiting: number };
+    readonly hooksInFlight: number;
     readonly sweepDueAt: number | undefined;
     readonly rescueDueAt: number | undefined;
   };

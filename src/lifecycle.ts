@@ -1,6 +1,6 @@
+import type { Delivery } from './delivery.ts';
 import { type Clock, pause } from './io/clock.ts';
 import type { Connection } from './io/connection.ts';
-import type { Hooks } from './io/hooks.ts';
 import type { Keys } from './io/keys.ts';
 import { retry } from './io/retry.ts';
 import type { Scripts } from './io/scripts.ts';
@@ -69,30 +69,36 @@ export const createLifecycle = ({
   connection,
   keys,
   scripts,
-  hooks,
+  delivery,
   clock,
 }: {
   connection: Connection;
   keys: Keys;
   scripts: Scripts;
-  hooks: Hooks;
+  delivery: Delivery;
   clock: Clock;
 }): Lifecycle => {
-  /** Keys of a status change: a final one also marks the execution of its policy as done. */
-  const keysOf = (id: string, policy: string | undefined) => [
-    keys.stats(id),
-    keys.track,
-    ...(policy ? [keys.executions(policy)] : []),
-  ];
+  const { hooks, records } = delivery;
+  const executionsOf = (policy: string | undefined) => (policy ? [keys.executions(policy)] : []);
 
   const attempt = (id: string, stats: Readonly<Record<string, string>>): TrackedAttempt => {
     let revision = Number(stats.revision ?? 0) || 0;
+    const origin = hooks.originFor(stats.web_hook_url);
+    const tell = () => {
+      if (origin !== undefined) hooks.due(origin);
+    };
 
     const update = async (status: Status): Promise<StatusReply> => {
-      const reply = await persist(clock, () =>
-        scripts.run<string>('set_status', keysOf(id, stats.upstream_job_id), [status, revision, id, '']),
-      );
-      if (reply === 'ok') hooks.send(id);
+      // A final status also marks the execution of its policy as done; the hook is noted in the same step.
+      const reply = await persist(clock, () => {
+        const hook = records.partOf(origin);
+        return scripts.run<string>(
+          'set_status',
+          [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
+          [status, revision, id, '', ...hook.args],
+        );
+      });
+      if (reply === 'ok') tell();
       return replyOf(reply);
     };
 
@@ -108,12 +114,18 @@ export const createLifecycle = ({
       fail: () => update('Error'),
       update,
       async checkIn(text) {
-        const reply = await persist(clock, () =>
-          scripts.run<string | [Status, string, number]>('check_in', [keys.stats(id)], [revision]),
-        );
+        const reply = await persist(clock, () => {
+          const hook = records.partOf(origin);
+          return scripts.run<string | [Status, string, number]>(
+            'check_in',
+            [keys.stats(id), ...hook.keys],
+            [revision, id, ...hook.args],
+          );
+        });
         if (typeof reply === 'string') return replyOf(reply);
         const [status, now, checkInAt] = reply;
-        hooks.send(id, { text, state: { status, revision: Number(now), checkInAt } });
+        if (origin !== undefined) hooks.hold(id, { text, state: { status, revision: Number(now), checkInAt } });
+        tell();
         return { outcome: 'ok' };
       },
       async reset() {
@@ -124,7 +136,14 @@ export const createLifecycle = ({
         revision = reply;
         return { outcome: 'ok' };
       },
-      fire: () => hooks.send(id).firstAttempt,
+      async fire() {
+        if (origin === undefined) return;
+        // A state that no record has: it is due at once, whatever is known of it.
+        await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, origin }]));
+        const attempted = delivery.attempted(id);
+        tell();
+        await attempted;
+      },
     };
   };
 
@@ -132,11 +151,11 @@ export const createLifecycle = ({
     async save(job) {
       const stats = statsOf(job);
       const revision = await retry(clock, () =>
-        scripts.run<number>('save_job', keysOf(job.id, job.upstreamJobId), [
-          job.id,
-          job.runAt ?? 0,
-          ...Object.entries(stats).flat(),
-        ]),
+        scripts.run<number>(
+          'save_job',
+          [keys.stats(job.id), keys.track, ...executionsOf(job.upstreamJobId)],
+          [job.id, job.runAt ?? 0, ...Object.entries(stats).flat()],
+        ),
       );
       return attempt(job.id, { ...stats, revision: String(revision), update_time: String(revision) });
     },

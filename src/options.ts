@@ -6,6 +6,11 @@ import type { Logger } from './io/log.ts';
 const ms = (most = 2_147_483_647) => z.number().int().min(0).max(most);
 const seconds = () => z.number().int().min(0);
 const count = (most: number) => z.number().int().min(1).max(most);
+const origin = () =>
+  z.string().refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be an origin such as https://core.example',
+  });
+const pem = () => z.string().regex(/-----BEGIN /, { error: 'must be a PEM text' });
 /** A value whose shape is checked by whether it has these methods. */
 const having = <T>(what: string, ...methods: string[]) =>
   z.custom<T>((value) => methods.every((name) => typeof (value as Record<string, unknown>)?.[name] === 'function'), {
@@ -85,16 +90,39 @@ const schema = z.strictObject({
     .prefault({}),
   hooks: z
     .strictObject({
-      /** Hooks in flight at once. */
-      concurrency: count(1_024).default(16),
-      /** Hooks that may wait; what comes beyond is found by the next sweep. */
-      waiting: z.number().int().min(0).max(1_000_000).default(1_000),
+      /** Hooks in flight at once, to all receivers together. */
+      concurrency: count(1_024).default(64),
+      /** Hooks in flight at once to one receiver. */
+      perReceiver: count(256).default(16),
+      /** Records of undelivered hooks that there may be; what comes beyond is found by the next sweep. */
+      most: count(10_000_000).default(500_000),
       /** Time-out to the header of a receiver's answer, in ms. */
       headerTimeoutMs: ms().min(1).default(10_000),
       /** Time-out of a hook in all, in ms. */
       totalTimeoutMs: ms().min(1).default(30_000),
-      /** For how long a failed hook is tried again, in ms. */
-      retryForMs: ms().default(300_000),
+      /** For how long a failed hook is tried again, from its first try, in ms; then it is parked. */
+      deadlineMs: ms().default(86_400_000),
+      /** Changes older than this are parked unsent, in s. */
+      tooOldS: seconds().default(604_800),
+      /** Failures in a row after which a receiver is let alone for a while. */
+      breakAfter: count(1_000).default(10),
+      /** Hooks a second to a receiver that has come back, until it is told all that it has missed. */
+      drainPerSecond: count(100_000).default(50),
+      /** How long parked hooks are kept, in s. */
+      keepParkedS: seconds().default(2_592_000),
+      /** Origins that may be told (`https://core.example`); all unless given. */
+      allowOrigins: z.array(origin()).optional(),
+      /** Whether link-local addresses, and those of clouds' metadata services, may be connected to. */
+      allowLinkLocal: z.boolean().default(false),
+      /** Receivers that have moved: origin → where it is now. */
+      moved: z.record(origin(), z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })).default({}),
+      /** PEM texts: an authority beside those that Node trusts, and a certificate with its key to show to receivers. */
+      tls: z
+        .strictObject({ ca: pem().optional(), cert: pem().optional(), key: pem().optional() })
+        .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+          error: 'cert and key belong together',
+        })
+        .default({}),
     })
     .prefault({}),
   /** Judge and change nothing: every pass is a plan, whoever asks for it. */

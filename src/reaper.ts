@@ -3,17 +3,18 @@ import { createExamine } from './actors/examine.ts';
 import { createJobActors } from './actors/jobActors.ts';
 import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
 import { createReadPage } from './actors/readPage.ts';
+import { createDelivery } from './delivery.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
 import { createExplain, type Explanation } from './explanation.ts';
+import { createUndeliveredHooks, type UndeliveredHooks } from './hooksForPeople.ts';
 import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
 import { systemClock, within } from './io/clock.ts';
 import { connect } from './io/connection.ts';
-import { createHooks, type HookOutcome } from './io/hooks.ts';
+import type { HookOutcome } from './io/courier.ts';
 import { createJobActs } from './io/jobActs.ts';
 import { keysOf } from './io/keys.ts';
 import { createLogger } from './io/log.ts';
 import { createPools } from './io/pools.ts';
-import { createPoster } from './io/post.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs } from './io/trackedJobs.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
@@ -72,6 +73,8 @@ export interface Reaper {
   status(): Promise<ReaperStatus>;
   /** Why a job is treated as it is, tracked or not, and where it is queued or held. Changes nothing. */
   explain(id: string): Promise<Explanation>;
+  /** Changes that receivers have not confirmed, and what may be done with them. */
+  readonly undelivered: UndeliveredHooks;
   /** For worker hosts that speak this data model. */
   readonly lifecycle: Lifecycle;
   health(): Health;
@@ -131,27 +134,24 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     refireGrace: settings.refireGraceS,
   };
 
-  let firstAttempts: HookCounts = { delivered: 0, failed: 0, givenUp: 0, skipped: 0 };
+  let firstAttempts: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
   const onHook = (outcome: HookOutcome) => {
     if (outcome.attempt <= 1) firstAttempts = countHook(firstAttempts, outcome);
-    const level = outcome.outcome === 'failed' || outcome.outcome === 'given up' ? 'warn' : 'debug';
+    const level = outcome.outcome === 'failed' || outcome.outcome === 'parked' ? 'warn' : 'debug';
     log[level]({ hook: outcome }, 'hook');
     events.emit('hook', outcome);
   };
-  const hooks = createHooks({
+  const delivery = createDelivery({
     connection,
     keys,
     scripts,
-    poster: createPoster({ headerTimeout: hookSettings.headerTimeoutMs, totalTimeout: hookSettings.totalTimeoutMs }),
-    limits: {
-      concurrency: hookSettings.concurrency,
-      waiting: hookSettings.waiting,
-      retryFor: hookSettings.retryForMs,
-    },
+    settings: hookSettings,
     clock,
     random,
     onOutcome: onHook,
+    fault,
   });
+  const { hooks, records } = delivery;
 
   const onJob = (outcome: JobOutcome) => {
     if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
@@ -165,7 +165,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   let sweepDueAt: number | undefined;
   let rescueDueAt: number | undefined;
   const job = jobMachine.provide({
-    actors: createJobActors(createJobActs({ keys, scripts, tracked, hooks, clock })),
+    actors: createJobActors(createJobActs({ keys, scripts, tracked, hooks, records, clock })),
   });
   const machine = supervisorMachine.provide({
     actors: {
@@ -174,7 +174,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       readPage: createReadPage(tracked),
       examine: createExamine({
         job,
-        hasRoom: hooks.hasRoom,
+        enqueue: hooks.enqueue,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
@@ -274,12 +274,13 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       return await open({
         reaper,
         supervisor,
+        deliverer: delivery.actor,
         namespace,
         redis: connection.description,
         plan: settings.plan,
         clock,
         settings: inspect,
-        now: () => ({ hooks: hooks.load(), sweepDueAt, rescueDueAt }),
+        now: () => ({ hooksInFlight: delivery.inFlight(), sweepDueAt, rescueDueAt }),
         follow: (choose) => {
           isFollowed = choose;
         },
@@ -305,9 +306,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const schedule = () => {
         if (!isStopped) supervisor.send({ type: 'schedule' });
       };
-      if (inspector === undefined) return schedule();
       // A first sweep that comes at once is seen from its begin too.
-      void inspector.then(schedule, schedule);
+      if (inspector === undefined) schedule();
+      else void inspector.then(schedule, schedule);
+      if (!settings.plan) delivery.watch();
     },
 
     async stop({ timeout = 30_000 } = {}) {
@@ -323,7 +325,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         supervisor.stop();
       }
       await inspector?.then(({ close }) => close()).catch(() => undefined);
-      await hooks.stop(Math.max(0, deadline - clock.now()));
+      await delivery.stop(Math.max(0, deadline - clock.now()));
       await connection.close();
     },
 
@@ -333,7 +335,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const ended = new Promise<SweepSummary>((resolve) => sweepWaiters.set(number, resolve));
       supervisor.send({ type: 'sweep.now', request: { number, plan } });
       const summary = await ended;
-      if (!summary.plan) await hooks.firstAttempts();
+      if (!summary.plan) await delivery.quiet();
       if (summary.error !== undefined) throw new PassError('sweep', summary);
       return { ...summary }; // The counts of hooks as they stand now; they grow no more.
     },
@@ -371,9 +373,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
 
     tracked: () => connection.redis.hlen(keys.track),
-    status: createStatus({ connection, keys, namespace, tracked, pools, policy }),
-    explain: createExplain({ connection, keys, tracked, pools, policy }),
-    lifecycle: createLifecycle({ connection, keys, scripts, hooks, clock }),
+    status: createStatus({ connection, keys, namespace, tracked, pools, policy, records }),
+    explain: createExplain({ connection, keys, tracked, pools, policy, records }),
+    undelivered: createUndeliveredHooks(delivery),
+    lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
 
     health() {
       const late = (what: string, last: number | undefined, first: number, interval: number) => {
@@ -437,14 +440,14 @@ const rescueSummary = ({ number: _, ...result }: RescueResult, durationMs: numbe
   durationMs,
 });
 
-const countHook = (counts: HookCounts, { outcome }: HookOutcome): HookCounts => {
-  const key = outcome === 'given up' ? 'givenUp' : outcome;
-  return { ...counts, [key]: counts[key] + 1 };
-};
+const countHook = (counts: HookCounts, { outcome }: HookOutcome): HookCounts => ({
+  ...counts,
+  [outcome]: counts[outcome] + 1,
+});
 
 const lessHooks = (a: HookCounts, b: HookCounts): HookCounts => ({
   delivered: a.delivered - b.delivered,
   failed: a.failed - b.failed,
-  givenUp: a.givenUp - b.givenUp,
+  parked: a.parked - b.parked,
   skipped: a.skipped - b.skipped,
 });

@@ -1,8 +1,10 @@
 import type { Connection } from './io/connection.ts';
+import type { EndpointStatus, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
 import { keysOf } from './io/keys.ts';
 import type { Pools } from './io/pools.ts';
 import type { TrackedJobs } from './io/trackedJobs.ts';
+import { isFinal, isStatus } from './machines/facts.ts';
 import type { Reason, Verdict } from './machines/verdict.ts';
 import { judge, type Policy } from './machines/verdict.ts';
 
@@ -30,6 +32,16 @@ export interface ReaperStatus {
     readonly byStatus: Readonly<Record<string, number>>;
     readonly byVerdict: Readonly<Partial<Record<Verdict, number>>>;
     readonly byReason: Readonly<Partial<Record<Reason, number>>>;
+    /** Final jobs that are still tracked only since their last change was given up: they are not in progress. */
+    readonly parkedFinal: number;
+  };
+  /** Changes that receivers have not confirmed. */
+  readonly hooks: {
+    readonly endpoints: readonly EndpointStatus[];
+    readonly pending: number;
+    readonly parked: number;
+    /** Unix s of the first try of the change that has been undelivered for longest; undefined for none. */
+    readonly oldestTry: number | undefined;
   };
   readonly queues: readonly QueueStatus[];
   readonly retry: number;
@@ -55,6 +67,7 @@ export const createStatus =
     tracked,
     pools,
     policy,
+    records,
   }: {
     connection: Connection;
     keys: Keys;
@@ -62,6 +75,7 @@ export const createStatus =
     tracked: TrackedJobs;
     pools: Pools;
     policy: Policy;
+    records: HookRecords;
   }) =>
   async (): Promise<ReaperStatus> => {
     const { redis } = connection;
@@ -69,11 +83,19 @@ export const createStatus =
     const byVerdict: Partial<Record<Verdict, number>> = {};
     const byReason: Partial<Record<Reason, number>> = {};
     let total = 0;
+    let parkedFinal = 0;
     const reader = tracked.open();
     for (let isLast = false; !isLast; ) {
       const page = await reader.next();
       isLast = page.isLast;
+      const untold = page.jobs.filter(
+        ({ facts }) => isStatus(facts.status) && isFinal(facts.status) && judge(facts, policy).verdict === 'refire',
+      );
+      const isParked = await records.areParked(untold.map(({ facts }) => facts.id));
+      const parkedIds = new Set(untold.filter((_, i) => isParked[i]).map(({ facts }) => facts.id));
+      parkedFinal += parkedIds.size;
       for (const { facts } of page.jobs) {
+        if (parkedIds.has(facts.id)) continue;
         const { verdict, reason } = judge(facts, policy);
         const status = facts.status ?? 'no status';
         total += 1;
@@ -123,7 +145,8 @@ export const createStatus =
     return {
       namespace,
       redis: connection.description,
-      tracked: { total, byStatus, byVerdict, byReason },
+      tracked: { total, byStatus, byVerdict, byReason, parkedFinal },
+      hooks: await hooksOf(records),
       queues: queues.sort((a, b) => (a.type < b.type ? -1 : 1)),
       retry,
       scheduled,
@@ -138,6 +161,18 @@ export const createStatus =
       hint: isEmpty ? await hintFor(connection, namespace) : undefined,
     };
   };
+
+const hooksOf = async (records: HookRecords): Promise<ReaperStatus['hooks']> => {
+  const counts = { pending: 0, parked: 0 };
+  let oldestTry: number | undefined;
+  for await (const page of records.all()) {
+    for (const { state, first } of page) {
+      counts[state === 'parked' ? 'parked' : 'pending'] += 1;
+      if (state !== 'parked' && first !== undefined) oldestTry = Math.min(first, oldestTry ?? first);
+    }
+  }
+  return { endpoints: await records.endpoints(), ...counts, oldestTry };
+};
 
 /** Harbor writes its namespace in braces, other users may not: looks whether the other form is the one that is used. */
 const hintFor = async ({ redis }: Connection, namespace: string): Promise<string | undefined> => {

@@ -5,7 +5,7 @@ import type { Tally } from './machines/tally.ts';
 export interface HookCounts {
   readonly delivered: number;
   readonly failed: number;
-  readonly givenUp: number;
+  readonly parked: number;
   readonly skipped: number;
 }
 

@@ -22,6 +22,8 @@ interface Page {
 
 /** From one delta to the next, in ms. */
 const interval = 100;
+/** From one look at Redis to the next, in ms. */
+const lookEvery = 1_000;
 /** What may lie unread on the way to a page before it counts as slow, in bytes. */
 const mostUnread = 512 * 1_024;
 const mostWatched = 20;
@@ -30,6 +32,8 @@ const mostWatched = 20;
 export const createBroadcast = (recorder: Recorder, about: About, clock: Clock): Broadcast => {
   const pages = new Map<WebSocket, Page>();
   let timer: unknown;
+  let isLooking = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   let mark = recorder.mark();
   /** The parts as they were sent last, as JSON. */
   const sent = new Map<keyof Parts, string>();
@@ -62,8 +66,22 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
     return changed.length === 0 ? undefined : `{"type":"delta","now":${clock.now()},${changed.join(',')}}`;
   };
 
+  /** What only Redis knows is asked for once a second, and never twice at once; one that is away says so elsewhere. */
+  const look = () => {
+    if (isLooking || clock.now() - lookedAt < lookEvery) return;
+    isLooking = true;
+    lookedAt = clock.now();
+    recorder
+      .look()
+      .catch(() => undefined)
+      .finally(() => {
+        isLooking = false;
+      });
+  };
+
   const tick = () => {
     timer = clock.setTimeout(tick, interval);
+    look();
     const text = delta();
     const moved = new Map(recorder.walks.takeMoved().map((id) => [id, recorder.walks.of(id)]));
     let whole: string | undefined;

@@ -42,9 +42,12 @@ const headers = {
  * @throws Error where its address can't be listened on, or the page is not built.
  */
 export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
-  const { supervisor, settings, clock, namespace, redis, plan, fault } = inspected;
+  const { supervisor, deliverer, settings, clock, namespace, redis, plan, fault } = inspected;
   const recorder = createRecorder(inspected);
-  const following = supervisor.system.inspect(recorder);
+  const following = [supervisor, deliverer].map(({ system }) => system.inspect(recorder));
+  const unfollow = () => {
+    for (const subscription of following) subscription.unsubscribe();
+  };
   let stately: { close(): void } | undefined;
 
   const token = settings.token ?? randomBytes(24).toString('base64url');
@@ -167,7 +170,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     return {
       url,
       async close() {
-        following.unsubscribe();
+        unfollow();
         stately?.close();
         broadcast.close();
         const closed = once(server, 'close');
@@ -178,7 +181,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
       },
     };
   } catch (error) {
-    following.unsubscribe();
+    unfollow();
     stately?.close();
     server.close();
     throw error;

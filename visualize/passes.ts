@@ -7,9 +7,11 @@ export interface Passes {
   sweep(): SweepView;
   rescue(pools: RescueView['pools']): RescueView;
   hooks(): HooksView;
+  /** Looks what waits in Redis, for `hooks`. */
+  look(): Promise<void>;
 }
 
-/** Receivers that are remembered as failing. */
+/** Receivers that are listed. */
 const mostReceivers = 50;
 /** Over how long the speed of a running sweep is measured, in ms. */
 const window = 1_000;
@@ -45,8 +47,8 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     entries: 0,
     error: undefined as string | undefined,
   };
-  const hooks = { delivered: 0, failed: 0, givenUp: 0 };
-  const failing = new Map<string, HooksView['failing'][number]>();
+  const hooks = { delivered: 0, failed: 0 };
+  let queue: Pick<HooksView, 'pending' | 'parked' | 'receivers'> = { pending: 0, parked: 0, receivers: [] };
 
   const add = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
 
@@ -90,20 +92,9 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     if (outcome === 'rescued' || outcome === 'abandoned') rescue[outcome] += 1;
     else if (outcome === 'alive') rescue.cleared += 1;
   });
-  reaper.on('hook', ({ outcome, origin, reason }) => {
-    if (outcome === 'skipped') return;
-    hooks[outcome === 'given up' ? 'givenUp' : outcome] += 1;
-    if (origin === undefined) return;
-    const failures = failing.get(origin)?.failures ?? 0;
-    failing.delete(origin);
-    if (outcome === 'delivered') return;
-    failing.set(origin, {
-      origin: shorten(origin),
-      failures: failures + 1,
-      reason: shorten(reason ?? ''),
-      at: clock.now(),
-    });
-    if (failing.size > mostReceivers) failing.delete(failing.keys().next().value as string);
+  reaper.on('hook', ({ outcome }) => {
+    if (outcome === 'delivered') hooks.delivered += 1;
+    else if (outcome !== 'skipped') hooks.failed += 1;
   });
 
   const rate = () => {
@@ -128,7 +119,26 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
       outcomes: Object.fromEntries(counts.outcomes),
     }),
     rescue: (pools) => ({ ...rescue, dueAt: now().rescueDueAt, pools }),
-    hooks: () => ({ ...hooks, ...now().hooks, failing: [...failing.values()].reverse() }),
+    hooks: () => ({ ...hooks, ...queue, inFlight: now().hooksInFlight }),
+    async look() {
+      const endpoints = await reaper.undelivered.endpoints();
+      const receivers = endpoints
+        .sort((a, b) => b.failures - a.failures || b.pending - a.pending)
+        .slice(0, mostReceivers)
+        .map(({ origin, pending, breaker, failures, failingSince, answer }) => ({
+          origin: shorten(origin),
+          pending,
+          breaker,
+          failures,
+          failingSince,
+          answer: answer && shorten(answer),
+        }));
+      queue = {
+        pending: endpoints.reduce((sum, { pending }) => sum + pending, 0),
+        parked: await reaper.undelivered.parkedCount(),
+        receivers,
+      };
+    },
   };
 };
 

@@ -15,7 +15,7 @@ import type {
   SweepSummary,
 } from '../src/index.ts';
 
-export const chartNames = ['supervisor', 'lane', 'job', 'pool'] as const;
+export const chartNames = ['supervisor', 'lane', 'job', 'pool', 'deliverer', 'delivery'] as const;
 export type ChartName = (typeof chartNames)[number];
 
 /** What is known once and for all while the server runs. */
@@ -89,17 +89,21 @@ export interface LanesView {
 
 export interface HooksView {
   readonly inFlight: number;
-  readonly waiting: number;
-  /** Since the inspector opened. */
+  /** In Redis, by whomever they are sent. */
+  readonly pending: number;
+  readonly parked: number;
+  /** By this reaper since the inspector opened. */
   readonly delivered: number;
   readonly failed: number;
-  readonly givenUp: number;
-  /** Receivers whose last attempt failed. */
-  readonly failing: readonly {
+  /** Receivers that something waits for, or that fail; those that fail first. */
+  readonly receivers: readonly {
     readonly origin: string;
+    readonly pending: number;
+    readonly breaker: string;
     readonly failures: number;
-    readonly reason: string;
-    readonly at: number;
+    /** In ms. */
+    readonly failingSince: number | undefined;
+    readonly answer: string | undefined;
   }[];
 }
 

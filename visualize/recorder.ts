@@ -22,6 +22,8 @@ export interface Recorder {
   /** Takes what the actors do. Never throws: an inspector that throws would end the reaper. */
   next(event: InspectionEvent): void;
   parts(): Parts;
+  /** Reads what only Redis knows, for the next `parts`. */
+  look(): Promise<void>;
   /** What has been listed since a mark; without one, all of it. */
   rings(since?: Mark): Rings;
   mark(): Mark;
@@ -36,7 +38,7 @@ export interface Mark {
 const kept = 1_000;
 
 export const createRecorder = (inspected: Inspected): Recorder => {
-  const { reaper, supervisor, clock, fault } = inspected;
+  const { reaper, supervisor, deliverer, clock, fault } = inspected;
   const tallies = Object.fromEntries(chartNames.map((name) => [name, createChartTally(charts[name])])) as Record<
     ChartName,
     ChartTally
@@ -85,7 +87,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
   const created = (actor: AnyActor) => {
     const machine = actor.logic as AnyStateMachine;
     const name = machine.root === undefined ? undefined : nameOf(machine);
-    if (name === undefined || name === 'supervisor') return;
+    if (name === undefined || name === 'supervisor' || name === 'deliverer') return;
     if (name === 'job') {
       const lane = laneOf(actor);
       walks.begin(actor, lane);
@@ -142,7 +144,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     }
     const state = tally.stateOf(snapshot);
     if (name === 'lane' && state === tally.initial) leaveLane(actor.id);
-    moveTo(tally, actor.id, snapshot.status === 'active' ? state : undefined);
+    moveTo(tally, name === 'deliverer' ? name : actor.id, snapshot.status === 'active' ? state : undefined);
     const slot = name === 'pool' ? slots.get(actor.id) : undefined;
     if (slot === undefined) return;
     slot.steps.push({ state: tally.index.states[state] as string, at: clock.now() });
@@ -176,7 +178,10 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     tallies.supervisor.enter(state);
     tallies.supervisor.move(undefined, state);
   }
-  for (const child of Object.values<AnyActor>(supervisor.getSnapshot().children)) {
+  tallies.deliverer.enter(tallies.deliverer.initial);
+  moveTo(tallies.deliverer, 'deliverer', tallies.deliverer.stateOf(deliverer.getSnapshot()));
+  const children = [supervisor, deliverer].flatMap((actor) => Object.values<AnyActor>(actor.getSnapshot().children));
+  for (const child of children) {
     const name =
       (child.logic as AnyStateMachine).root === undefined ? undefined : nameOf(child.logic as AnyStateMachine);
     if (name === undefined) continue;
@@ -225,6 +230,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
       lanes: { total: [...current.keys()].filter((key) => key.startsWith('lane-')).length, working: walks.working() },
       hooks: passes.hooks(),
     }),
+    look: passes.look,
     rings: (since = { walks: 0, pools: 0, faults: 0 }) => ({
       acts: walks.acts(since.walks),
       healthy: walks.healthy(since.walks),

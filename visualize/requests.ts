@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import { z } from 'zod';
-import type { Explanation, Inspected } from '../src/index.ts';
+import type { Explanation, HookRecord, Inspected } from '../src/index.ts';
 import type { AnswerMessage, Question, Request } from './protocol.ts';
 import type { Recorder } from './recorder.ts';
 import { safeFacts, shorten } from './safe.ts';
@@ -61,10 +61,23 @@ export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, 
   };
 };
 
+const safeHook = ({ id, state, about, origin, attempts, first, last, answer }: HookRecord): HookRecord => ({
+  id: shorten(id),
+  state,
+  about: shorten(about),
+  origin: shorten(origin),
+  attempts,
+  first,
+  last,
+  answer: answer && shorten(answer),
+  text: '',
+});
+
 const safeExplanation = (explanation: Explanation): Explanation => ({
   ...explanation,
   id: shorten(explanation.id),
   facts: safeFacts(explanation.facts),
+  hook: explanation.hook && safeHook(explanation.hook),
   places: explanation.places.map(({ type, pool, ...place }) => ({
     ...place,
     ...(type === undefined ? {} : { type: shorten(type) }),

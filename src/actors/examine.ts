@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate';
 import type { TrackedJob } from '../machines/facts.ts';
-import { type JobInput, type JobOutcome, type jobMachine, messageOf } from '../machines/job.ts';
+import { type HookEnd, type JobInput, type JobOutcome, type jobMachine, messageOf } from '../machines/job.ts';
 import type { Examined } from '../machines/supervisor.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
@@ -10,19 +10,19 @@ import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
 const slice = 100;
 
 /**
- * Runs the actor of every job of a page that has nothing to do (or only plans to, or whose hook finds no room: a dead
- * receiver must not slow a sweep), which ends in its first tick, and leaves the others for the lanes. That is what makes
- * a sweep of healthy jobs cheap: an actor that a lane invokes costs two to three times as much, and most jobs are healthy.
+ * Runs the actor of every job of a page that has nothing to do, or only plans to, or whose hook was noted together with
+ * all others of the page: it ends in its first tick. The rest is left for the lanes. That is what makes a sweep of healthy
+ * jobs cheap, and one with a dead receiver hardly dearer: an actor that a lane invokes costs two to three times as much.
  */
 export const createExamine = ({
   job,
-  hasRoom,
+  enqueue,
   isFollowed,
   observe,
 }: {
   job: typeof jobMachine;
-  /** Whether another hook may wait. */
-  hasRoom: () => boolean;
+  /** Notes that the receivers of these jobs are to be told. */
+  enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly HookEnd[]>;
   /** Whether whoever inspects the actors wants to see this one. What xstate tells of each costs a tenth of a sweep. */
   isFollowed: (id: string, judgement: Judgement) => boolean;
   observe: (outcome: JobOutcome) => void;
@@ -43,23 +43,35 @@ export const createExamine = ({
       const acting: TrackedJob[] = [];
       let tally: Tally = emptyTally;
       const counts = new Map<string, { outcome: JobOutcome; count: number }>();
-      for (const [i, tracked] of jobs.entries()) {
-        if (i > 0 && i % slice === 0) await setImmediate();
-        if (signal.aborted) break;
-        const judgement = judge(tracked.facts, policy);
-        const { verdict } = judgement;
-        const isDeferred = verdict === 'refire' && !hasRoom();
-        if (!plan && verdict !== 'kept' && !isDeferred) {
-          acting.push(tracked);
-          continue;
-        }
-        const parent = isFollowed(tracked.facts.id, judgement) ? self : unseen;
-        const outcome = walk(parent, { job: tracked, policy, plan, hasRoom: !isDeferred });
+      const see = (job: TrackedJob, judgement: Judgement, hook?: HookEnd) => {
+        const parent = isFollowed(job.facts.id, judgement) ? self : unseen;
+        const outcome = walk(parent, { job, policy, plan, hook });
         observe(outcome);
         const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
         const known = counts.get(key);
         if (known === undefined) counts.set(key, { outcome, count: 1 });
         else known.count += 1;
+      };
+      const pause = async (i: number) => {
+        if (i > 0 && i % slice === 0) await setImmediate();
+      };
+      const judged = jobs.map((job) => ({ job, judgement: judge(job.facts, policy) }));
+      const refires = plan ? [] : judged.filter(({ judgement }) => judgement.verdict === 'refire');
+      // On its way while the others are looked at. What fails is tried again by the lanes, job by job.
+      const enqueued = enqueue(refires.map(({ job }) => job)).catch(() => undefined);
+      for (const [i, { job, judgement }] of judged.entries()) {
+        await pause(i);
+        if (signal.aborted) break;
+        const { verdict } = judgement;
+        if (plan || verdict === 'kept') see(job, judgement);
+        else if (verdict !== 'refire') acting.push(job);
+      }
+      const hooks = await enqueued;
+      for (const [i, { job, judgement }] of refires.entries()) {
+        await pause(i);
+        if (signal.aborted) break;
+        if (hooks === undefined) acting.push(job);
+        else see(job, judgement, hooks[i]);
       }
       for (const { outcome, count } of counts.values()) tally = addTally(tally, tallyOf(outcome, count));
       return { acting, tally };

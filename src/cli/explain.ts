@@ -1,4 +1,4 @@
-import type { Explanation, Facts, Place, Reaper } from '../index.ts';
+import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
 import { print, printJson } from './shared.ts';
 
 /** Why one job is treated as it is, and where its entry is. */
@@ -9,13 +9,14 @@ export const explain = async (reaper: Reaper, id: string, flags: { json?: boolea
   return 0;
 };
 
-const textOf = ({ id, isTracked, facts, rules, verdict, reason, action, places }: Explanation): string =>
+const textOf = ({ id, isTracked, facts, rules, verdict, reason, action, places, hook }: Explanation): string =>
   [
     `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
     ...factLines(facts),
     ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
     `verdict: ${verdict} (${reason})`,
     `a sweep would do: ${action}`,
+    ...(hook === undefined ? [] : [hookLine(hook)]),
     ...(places.length === 0 ? ['in no queue and held by no pool'] : places.map(placeOf)),
   ].join('\n');
 
@@ -34,6 +35,9 @@ const factLines = (facts: Facts): string[] => {
     `ack: ${ack === undefined ? 'none' : ack === 'unreadable' ? 'can not be read' : `${ack.status}, revision ${ack.revision}, check-in ${ack.checkInAt}`}`,
   ];
 };
+
+const hookLine = ({ state, about, origin, attempts, answer }: HookRecord): string =>
+  `hook: ${state}, ${about.replace(':', ' of revision ')} to ${origin}, ${attempts} tries, ${answer ?? 'no answer yet'}`;
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {
   if (kind === 'queue') return `queued in ${type}, ${ahead} before it`;

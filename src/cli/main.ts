@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../index.ts';
 import { explain } from './explain.ts';
+import { type HookFlags, listHooks, moveHooks } from './hooks.ts';
 import { inspect } from './inspect.ts';
 import { rescue } from './rescue.ts';
 import { run } from './run.ts';
@@ -110,6 +111,37 @@ withCommonFlags(program.command('inspect'))
     });
     finish(await inspect(reaper));
   });
+
+const hooksCommand = program.command('hooks').description('changes that receivers have not confirmed');
+const withHookFlags = (command: Command) =>
+  withCommonFlags(command)
+    .option('--id <job>', 'of this job')
+    .option('--endpoint <origin>', 'to this receiver, such as https://core.example')
+    .option('--reason <word>', 'with this answer or reason, such as 404, deadline, too-old');
+
+withHookFlags(hooksCommand.command('list', { isDefault: true }))
+  .description('list them by receiver and reason; changes nothing')
+  .action(async (flags: CommonFlags & HookFlags) => {
+    const reaper = reaperOf(flags);
+    finish(await once(reaper, () => listHooks(reaper, flags)));
+  });
+
+for (const [verb, description] of [
+  ['retry', 'send them now, whatever their age; their tries begin anew'],
+  ['drop', 'give them up: their receivers are not told of this state'],
+] as const) {
+  withHookFlags(hooksCommand.command(verb))
+    .description(description)
+    .option('--all', 'all of them; needed where nothing else says which')
+    .option('--plan', 'say how many, and change nothing')
+    .action(async (flags: CommonFlags & HookFlags & { all?: boolean }) => {
+      if (!flags.all && flags.id === undefined && flags.endpoint === undefined && flags.reason === undefined) {
+        throw new UsageError(`which hooks? give --id, --endpoint or --reason, or --all`);
+      }
+      const reaper = reaperOf(flags);
+      finish(await once(reaper, () => moveHooks(reaper, verb, flags)));
+    });
+}
 
 try {
   await program.parseAsync();

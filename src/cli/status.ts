@@ -17,10 +17,28 @@ const textOf = (state: ReaperStatus): string => {
     ...(state.hint === undefined ? [] : [state.hint]),
     `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
     `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
+    ...hookLines(state),
     `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}`,
     ...(queues.length === 0 ? ['no job types'] : [tableOfQueues(state)]),
     ...(pools.length === 0 ? ['no pools'] : [tableOfPools(state)]),
   ].join('\n');
+};
+
+const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }: ReaperStatus): string[] => {
+  if (pending + parked === 0) return [];
+  const since = oldestTry === undefined ? '' : `, the oldest tried first ${new Date(oldestTry * 1_000).toISOString()}`;
+  return [
+    `hooks: ${pending} pending, ${parked} parked${since} (reaper hooks lists them)`,
+    ...(tracked.parkedFinal === 0
+      ? []
+      : [`final jobs whose last hook is parked: ${tracked.parkedFinal}, not counted as tracked above`]),
+    ...endpoints
+      .filter(({ breaker, failures }) => breaker !== 'closed' || failures > 0)
+      .map(({ origin, breaker, failures, answer, pending: waiting }) => {
+        const last = answer === undefined ? '' : `, last answer ${answer}`;
+        return `receiver ${origin}: breaker ${breaker}, ${failures} failures in a row${last}, ${waiting} waiting`;
+      }),
+  ];
 };
 
 const tableOfQueues = ({ queues }: ReaperStatus): string => {

@@ -11,6 +11,12 @@ export const systemClock: Clock = {
   clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
 };
 
+/**
+ * What a script takes for the clock of Redis, in ms, so that hours can pass in a test: the empty string, for none, where
+ * the clock is the system's own.
+ */
+export const standInFor = (clock: Clock): string => (clock === systemClock ? '' : String(Math.round(clock.now())));
+
 /** Resolves after `ms`. */
 export const pause = (clock: Clock, ms: number): Promise<void> =>
   new Promise((resolve) => {

@@ -1,260 +1,116 @@
 import PQueue from 'p-queue';
-import type { Ack } from '../machines/facts.ts';
-import { messageOf } from '../machines/job.ts';
-import { type Clock, createSignal, type Signal, within } from './clock.ts';
-import type { Connection } from './connection.ts';
-import { type CheckIn, type HookEvent, hookEventOf, type NoEvent } from './hookEvent.ts';
-import type { Keys } from './keys.ts';
-import type { Poster } from './post.ts';
-import type { Scripts } from './scripts.ts';
+import type { Facts, TrackedJob } from '../machines/facts.ts';
+import type { Clock } from './clock.ts';
+import type { Courier } from './courier.ts';
+import type { CheckIn } from './hookEvent.ts';
+import type { Change, Claimed, EnqueueReply, HookRecords } from './hookRecords.ts';
+import { originOf } from './post.ts';
+
+/** Receivers that are remembered. */
+const mostKnown = 1_000;
+/**
+ * A page of a sweep tells of a receiver once in so many ms. That wakes what sends to it, and that goes on while there is
+ * something to send; whether a receiver is let alone need not be asked with every page.
+ */
+const tellEvery = 1_000;
+
+/** What stands for the receiver where a hook URL is none: it is refused when it is to be sent, and parked with the reason. */
+const nowhere = 'nowhere';
+
+/** What the rest of the reaper knows of hooks: that a change is noted durably, and told in time. */
+export interface Hooks {
+  /** Notes that receivers are to be told again, one round trip for all of them. */
+  enqueue(jobs: readonly TrackedJob[]): Promise<EnqueueReply[]>;
+  /** Where the receiver of a job is, for a script that notes its hook in the same step; undefined for none. */
+  originFor(hookUrl: string | undefined): string | undefined;
+  /** Something was noted for a receiver: it is sent soon. */
+  due(origin: string): void;
+  /** The text of a report of progress, which only this host knows. */
+  hold(id: string, checkIn: CheckIn): void;
+}
 
 /**
- * What became of one attempt to tell a receiver. `failed`: it is tried again later; `given up`: the next sweep finds the
- * job; `skipped`: nothing was sent, for the reason given.
+ * The bound on what is under way to all receivers together. A claim is for no more than there is room for, so that none
+ * runs out while it waits its turn.
  */
-export interface HookOutcome {
-  readonly id: string;
-  readonly outcome: 'delivered' | 'failed' | 'given up' | 'skipped';
-  readonly attempt: number;
-  readonly state?: Ack;
-  /** Where it went: scheme, host and port. */
-  readonly origin?: string;
-  readonly reason?: string;
+export interface Outbox {
+  /** Sends what was claimed; calls back at the end of each. */
+  send(hooks: readonly Claimed[], ended: () => void): void;
+  /** How many more may be claimed now. */
+  room(): number;
+  readonly inFlight: number;
+  idle(): Promise<void>;
 }
 
-/** Delivers hooks off the scan, bounded in flight and in wait, from memory: what is lost with it, a sweep finds again. */
-export interface Hooks {
-  /**
-   * Has the receiver of a job told what its stats say when the hook goes out. Returns at once.
-   * - `queued`: on its way; `firstAttempt` resolves when its first attempt has ended.
-   * - `deferred`: as many wait as may.
-   *
-   * @param checkIn goes out as an event of its own, in order.
-   */
-  send(id: string, checkIn?: CheckIn): { readonly reply: 'queued' | 'deferred'; readonly firstAttempt: Promise<void> };
-  /** Resolves when the first attempt of everything that has been sent until now has ended. */
-  firstAttempts(): Promise<void>;
-  /** Whether `send` would take another one. */
-  hasRoom(): boolean;
-  /** How many there are now: in flight, and waiting for their turn or for another try. */
-  load(): { readonly inFlight: number; readonly waiting: number };
-  /** Takes no more, and lets what is in flight end within `timeout` ms; what waits is left to the next sweep. */
-  stop(timeout: number): Promise<void>;
-}
-
-export interface HookLimits {
-  /** At once. */
-  readonly concurrency: number;
-  /** Waiting for their turn or for another try. */
-  readonly waiting: number;
-  /** For how long a failed one is tried again, in ms. */
-  readonly retryFor: number;
-}
-
-interface Delivery {
-  readonly id: string;
-  readonly checkIn: CheckIn | undefined;
-  readonly began: number;
-  attempt: number;
-  /** Delivered, while Redis has not noted it yet: tried again, only this is. */
-  confirmed: Pick<HookEvent, 'state' | 'unreadableAck'> | undefined;
-  timer: unknown;
-  /** Whether its event has been built: a change that comes now needs another one. */
-  isBuilt: boolean;
-  first: Signal;
-}
-
-/** Time-outs in a row after which an origin counts as silent, and for how long, in ms. */
-const silentAfter = 16;
-const silentFor = 60_000;
+export const createOutbox = (courier: Courier, concurrency: number): Outbox => {
+  const queue = new PQueue({ concurrency });
+  return {
+    send(hooks, ended) {
+      for (const hook of hooks) void queue.add(() => courier.deliver(hook)).finally(ended);
+    },
+    room: () => Math.max(0, concurrency - queue.pending - queue.size),
+    get inFlight() {
+      return queue.pending;
+    },
+    idle: () => queue.onIdle(),
+  };
+};
 
 export const createHooks = ({
-  connection,
-  keys,
-  scripts,
-  poster,
-  limits,
+  records,
+  courier,
+  moved,
   clock,
-  random,
-  onOutcome,
+  tellDue,
 }: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
-  poster: Poster;
-  limits: HookLimits;
+  records: HookRecords;
+  courier: Courier;
+  /** Receivers that have moved: origin → where they are now. */
+  moved: Readonly<Record<string, string>>;
   clock: Clock;
-  random: () => number;
-  onOutcome: (outcome: HookOutcome) => void;
+  tellDue: (origin: string) => void;
 }): Hooks => {
-  const queue = new PQueue({ concurrency: limits.concurrency });
-  /** Invariant: at most `limits.waiting` + `limits.concurrency` deliveries, each in exactly one chain. */
-  const chains = new Map<string, Delivery[]>();
-  let size = 0;
-  let isStopped = false;
-  /** An origin that lets every request run into its time-out would hold all places for minutes: time-outs in a row. */
-  const silence = new Map<string, { count: number; until: number }>();
-
-  const hasRoom = () => !isStopped && size < limits.waiting + limits.concurrency;
-
-  const begin = (delivery: Delivery) => void queue.add(() => attempt(delivery));
-
-  const attempt = async (delivery: Delivery): Promise<void> => {
-    if (isStopped) return leave(delivery, 'given up', 'the reaper stops');
-    delivery.attempt += 1;
-    try {
-      if (delivery.confirmed === undefined && !(await tell(delivery))) return;
-      const { state, unreadableAck } = delivery.confirmed as NonNullable<Delivery['confirmed']>;
-      const { status, revision, checkInAt } = state;
-      const args = [status, revision, checkInAt, delivery.id, ...(unreadableAck === undefined ? [] : [unreadableAck])];
-      await scripts.run('acknowledge', [keys.stats(delivery.id), keys.track], args);
-      leave(delivery, 'delivered');
-    } catch (error) {
-      tryLater(delivery, `Redis: ${messageOf(error)}`);
-    }
-  };
-
-  /** Posts the event; says whether the receiver has taken it. */
-  const tell = async (delivery: Delivery): Promise<boolean> => {
-    delivery.isBuilt = true;
-    const stats = await connection.redis.hgetall(keys.stats(delivery.id));
-    const event = hookEventOf(delivery.id, stats, delivery.checkIn);
-    if (typeof event === 'string') {
-      leave(delivery, 'skipped', reasons[event]);
-      return false;
-    }
-    const origin = originOf(event.url);
-    if (isSilent(origin)) {
-      tryLater(delivery, 'not tried: its receiver has let the last requests time out', origin);
-      return false;
-    }
-    const reply = await poster.post(event.url, event.body);
-    noteSilence(origin, !reply.ok && reply.isSilent === true);
-    if (reply.ok) {
-      delivery.confirmed = event;
-      return true;
-    }
-    if (reply.isHopeless) leave(delivery, 'given up', reply.reason, origin);
-    else tryLater(delivery, reply.reason, origin);
-    return false;
-  };
-
-  /** Source of the times: Harbor `hook/hook_agent.go` (2 s, doubling, ± 50 %, for 5 min). */
-  const tryLater = (delivery: Delivery, reason: string, origin?: string) => {
-    const wait = 2_000 * 2 ** (delivery.attempt - 1) * (0.5 + random());
-    if (isStopped || clock.now() - delivery.began + wait > limits.retryFor)
-      return leave(delivery, 'given up', reason, origin);
-    delivery.isBuilt = delivery.confirmed !== undefined;
-    delivery.timer = clock.setTimeout(() => {
-      delivery.timer = undefined;
-      begin(delivery);
-    }, wait);
-    report(delivery, 'failed', reason, origin);
-    delivery.first.resolve();
-  };
-
-  /** A change that comes while another try is waited for does not wait with it. */
-  const hurry = (delivery: Delivery) => {
-    if (delivery.timer === undefined) return;
-    clock.clearTimeout(delivery.timer);
-    delivery.timer = undefined;
-    delivery.first = createSignal();
-    begin(delivery);
-  };
-
-  const leave = (delivery: Delivery, outcome: HookOutcome['outcome'], reason?: string, origin?: string) => {
-    const chain = chains.get(delivery.id) as Delivery[];
-    chain.shift();
-    size -= 1;
-    report(delivery, outcome, reason, origin);
-    delivery.first.resolve();
-    const next = chain[0];
-    if (next === undefined) chains.delete(delivery.id);
-    else begin(next);
-  };
-
-  const report = (
-    { id, attempt: number, confirmed }: Delivery,
-    outcome: HookOutcome['outcome'],
-    reason: string | undefined,
-    origin: string | undefined,
-  ) =>
-    onOutcome({
-      id,
-      outcome,
-      attempt: number,
-      ...(confirmed === undefined ? {} : { state: confirmed.state }),
-      ...(origin === undefined ? {} : { origin }),
-      ...(reason === undefined ? {} : { reason }),
-    });
-
-  const isSilent = (origin: string) => {
-    const known = silence.get(origin);
-    return known !== undefined && known.count >= silentAfter && clock.now() < known.until;
-  };
-
-  const noteSilence = (origin: string, wasSilent: boolean) => {
-    if (!wasSilent) silence.delete(origin);
-    else silence.set(origin, { count: (silence.get(origin)?.count ?? 0) + 1, until: clock.now() + silentFor });
-  };
-
+  const originFor = createOriginFor(moved);
+  /** When a page of a sweep has last told that something is due for a receiver. */
+  const toldAt = new Map<string, number>();
   return {
-    send(id, checkIn) {
-      const chain = chains.get(id);
-      const unbuilt = checkIn === undefined ? chain?.find((d) => d.checkIn === undefined && !d.isBuilt) : undefined;
-      if (unbuilt !== undefined) {
-        hurry(unbuilt);
-        return { reply: 'queued', firstAttempt: unbuilt.first.promise };
+    originFor,
+    async enqueue(jobs) {
+      const changes = jobs.map(
+        ({ facts, hookUrl }): Change => ({
+          id: facts.id,
+          state: stateOf(facts),
+          origin: originFor(hookUrl) ?? nowhere,
+        }),
+      );
+      const replies = await records.enqueue(changes);
+      const queued = new Set(changes.filter((_, i) => replies[i] === 'queued').map(({ origin }) => origin));
+      if (toldAt.size > mostKnown) toldAt.clear();
+      for (const origin of queued) {
+        if (clock.now() - (toldAt.get(origin) ?? Number.NEGATIVE_INFINITY) < tellEvery) continue;
+        toldAt.set(origin, clock.now());
+        tellDue(origin);
       }
-      if (!hasRoom()) {
-        return { reply: 'deferred', firstAttempt: Promise.resolve() };
-      }
-      const delivery: Delivery = {
-        id,
-        checkIn,
-        began: clock.now(),
-        attempt: 0,
-        confirmed: undefined,
-        timer: undefined,
-        isBuilt: false,
-        first: createSignal(),
-      };
-      size += 1;
-      if (chain !== undefined) chain.push(delivery);
-      else {
-        chains.set(id, [delivery]);
-        begin(delivery);
-      }
-      return { reply: 'queued', firstAttempt: delivery.first.promise };
+      return replies;
     },
-
-    async firstAttempts() {
-      await Promise.all([...chains.values()].flat().map(({ first }) => first.promise));
-    },
-
-    hasRoom,
-
-    load: () => ({ inFlight: queue.pending, waiting: size - queue.pending }),
-
-    async stop(timeout) {
-      isStopped = true;
-      for (const [delivery] of chains.values()) {
-        if (delivery?.timer === undefined) continue;
-        clock.clearTimeout(delivery.timer);
-        leave(delivery, 'given up', 'the reaper stops');
-      }
-      await within(clock, timeout, queue.onIdle());
-      await poster.close();
-      await queue.onIdle();
-    },
+    due: tellDue,
+    hold: courier.hold,
   };
 };
 
-const reasons: Readonly<Record<NoEvent, string>> = {
-  gone: 'the job has no stats any more',
-  'no receiver': 'the job has no hook URL',
-  acknowledged: 'the receiver has confirmed this state already',
-  malformed: 'the stats have no known status',
-};
+const stateOf = ({ status, revision }: Facts): string => `${status}:${revision || 0}`;
 
-const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : 'no URL');
+/** Origins by the beginning of their URLs: thousands of jobs have the same few receivers. */
+const createOriginFor = (moved: Readonly<Record<string, string>>) => {
+  const known = new Map<string, string>();
+  return (url: string | undefined): string | undefined => {
+    if (url === undefined || url.trim() === '') return undefined;
+    const beginning = /^[^/?#]*\/\/[^/?#]*/.exec(url)?.[0] ?? url;
+    const before = known.get(beginning);
+    if (before !== undefined) return before;
+    const origin = originOf(url, moved) ?? nowhere;
+    if (known.size >= mostKnown) known.clear();
+    known.set(beginning, origin);
+    return origin;
+  };
+};

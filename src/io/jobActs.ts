@@ -1,6 +1,7 @@
 import type { TrackedJob } from '../machines/facts.ts';
 import type { ActInput, ActReply } from '../machines/job.ts';
 import type { Clock } from './clock.ts';
+import type { HookRecords } from './hookRecords.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keys } from './keys.ts';
 import { retry } from './retry.ts';
@@ -21,31 +22,38 @@ export const createJobActs = ({
   scripts,
   tracked,
   hooks,
+  records,
   clock,
 }: {
   keys: Keys;
   scripts: Scripts;
   tracked: TrackedJobs;
   hooks: Hooks;
+  records: HookRecords;
   clock: Clock;
 }): JobActs => ({
   load: (id) => retry(clock, () => tracked.load(id)),
 
-  /** The upstream status change to Error, then the hook; a hook that finds no room is found again by the next sweep. */
+  /** The upstream status change to Error, and in the same step the note that its receiver is to be told. */
   async fail({ job }) {
-    const { id, revision = 0, hasHook } = job.facts;
+    const { id, revision = 0 } = job.facts;
+    const origin = hooks.originFor(job.hookUrl);
+    const hook = records.partOf(origin);
     const reply = await retry(clock, () =>
-      scripts.run<string>('set_status', [keys.stats(id), keys.track], ['Error', revision, id, job.fingerprint]),
+      scripts.run<string>(
+        'set_status',
+        [keys.stats(id), keys.track, ...hook.keys],
+        ['Error', revision, id, job.fingerprint, ...hook.args],
+      ),
     );
     if (reply !== 'ok') return 'overtaken';
-    if (hasHook) hooks.send(id);
+    if (origin !== undefined) hooks.due(origin);
     return 'done';
   },
 
   async refire({ job }) {
-    const { id } = job.facts;
-    const reply = await retry(clock, () => scripts.run<string>('unmoved', [keys.stats(id)], [job.fingerprint]));
-    return reply === 'ok' ? hooks.send(id).reply : 'overtaken';
+    const [reply = 'deferred'] = await retry(clock, () => hooks.enqueue([job]));
+    return reply;
   },
 
   async reset({ job, judgement }) {

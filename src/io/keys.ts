@@ -8,6 +8,13 @@ export interface Keys {
   readonly retry: string;
   readonly scheduled: string;
   readonly dead: string;
+  /** Ours, all below `<ns>reaper:`: records of undelivered hooks, parked ones, origins of receivers (`docs/keys.md`). */
+  readonly hooks: string;
+  readonly parkedHooks: string;
+  readonly hookOrigins: string;
+  /** Queue of a receiver, by its origin, and what is known of it. */
+  dueHooks(origin: string): string;
+  hookEndpoint(origin: string): string;
   stats(id: string): string;
   executions(policy: string): string;
   heartbeat(pool: string): string;
@@ -41,6 +48,11 @@ export const keysOf = (namespace: string): Keys => {
     retry: `${prefix}retry`,
     scheduled: `${prefix}scheduled`,
     dead: `${prefix}dead`,
+    hooks: `${prefix}reaper:hooks`,
+    parkedHooks: `${prefix}reaper:hooks:parked`,
+    hookOrigins: `${prefix}reaper:hooks:origins`,
+    dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
+    hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     stats: (id) => `${prefix}job_stats:${id}`,
     executions: (policy) => `${prefix}executions:${policy}`,
     heartbeat: (pool) => `${prefix}worker_pools:${pool}`,

@@ -1,26 +1,31 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { createSecureContext, rootCertificates } from 'node:tls';
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Clock } from './clock.ts';
+import {
+  createDestinations,
+  type DestinationRules,
+  ForbiddenAddressError,
+  guardLookup,
+  isForbiddenAddress,
+  type Resolve,
+} from './destination.ts';
+import { exchange, NoAnswerError } from './exchange.ts';
+import { type PostReply, replyTo } from './postReply.ts';
 
-export interface PostLimits {
-  /** Time-out to the header of the response, in ms. */
+export { originOf } from './destination.ts';
+export type { PostReply } from './postReply.ts';
+
+export interface PostSettings extends DestinationRules {
+  /** Time-out to a connection, and from there to the header of the answer, in ms. */
   readonly headerTimeout: number;
-  /** Time-out of all, redirects and body included, in ms. */
+  /** Time-out of all, redirects included, in ms. */
   readonly totalTimeout: number;
+  /** PEM texts. The authorities are trusted beside those that Node trusts. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
-export type PostReply =
-  | { readonly ok: true; readonly status: number }
-  | {
-      readonly ok: false;
-      /** What a person is told: it holds no part of the URL beyond its host. */
-      readonly reason: string;
-      readonly status?: number;
-      /** Nothing at all was heard within the time-out. */
-      readonly isSilent?: boolean;
-      /** It would fail again just so. */
-      readonly isHopeless?: boolean;
-    };
-
 export interface Poster {
+  /** All that a URL, the network or a receiver can do wrong is a reply, and no error. */
   post(url: string, body: string): Promise<PostReply>;
   /** Ends what is in flight. */
   close(): Promise<void>;
@@ -28,79 +33,124 @@ export interface Poster {
 
 /** Redirects followed for one event, within its host. */
 const mostRedirects = 3;
+/** Connections to one origin. */
+const mostConnections = 64;
 
 /**
  * Delivers hooks by HTTP as Harbor does (source: `hook/hook_client.go`): a POST without Content-Type, 307 and 308
  * followed, the proxies of the environment used. Unlike it, any 2xx is success (defect 37), and a redirect to another
  * host is a failure, for a job's data must not follow it there.
+ *
+ * @param resolve instead of `dns.lookup`
+ * @throws Error where a PEM text can't be read, or a rule is no URL
  */
-export const createPoster = (limits: PostLimits): Poster => {
-  const timeouts = {
-    headersTimeout: limits.headerTimeout,
-    bodyTimeout: limits.totalTimeout,
-    connect: { timeout: limits.headerTimeout },
-  };
-  const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some((name) => process.env[name]);
-  const dispatcher: Dispatcher = hasProxy ? new EnvHttpProxyAgent(timeouts) : new Agent(timeouts);
-  const closing = new AbortController();
+export const createPoster = (settings: PostSettings, clock: Pick<Clock, 'now'>, resolve?: Resolve): Poster => {
+  const destinations = createDestinations(settings);
+  const dispatcher = createDispatcher(settings, resolve);
 
-  const send = async (url: URL, body: string, signal: AbortSignal, redirects: number): Promise<PostReply> => {
-    const response = await dispatcher.request({
+  const send = async (url: URL, body: string, endsAt: number, redirects: number): Promise<PostReply> => {
+    const request = {
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method: 'POST',
       body,
-      signal,
       headers: authorizationOf(url),
-    });
-    const status = response.statusCode;
-    await response.body.dump({ limit: 4_096, signal }).catch(() => undefined);
-    if (status >= 200 && status < 300) return { ok: true, status };
-    if (status !== 307 && status !== 308) return { ok: false, status, reason: `the receiver answered ${status}` };
-    const location = locationOf(response.headers.location, url);
-    if (location === undefined) return { ok: false, status, reason: `a redirect (${status}) to nowhere` };
-    if (location.host !== url.host)
-      return { ok: false, status, reason: `a redirect (${status}) to another host, not followed` };
-    if (redirects >= mostRedirects) return { ok: false, status, reason: `more than ${mostRedirects} redirects` };
-    return send(location, body, signal, redirects + 1);
+    };
+    const answer = await exchange(dispatcher, request, endsAt - performance.now());
+    const { status } = answer;
+    if (status !== 307 && status !== 308) return replyTo(answer, clock.now());
+    const refuse = (reason: string): PostReply => ({ kind: 'refused', code: 'redirect', reason });
+    if (answer.location === undefined || !URL.canParse(answer.location, url.href)) {
+      return refuse(`a redirect (${status}) to nowhere`);
+    }
+    const target = new URL(answer.location, url);
+    if (target.host !== url.host) return refuse(`a redirect (${status}) to another host, not followed`);
+    if (url.protocol === 'https:' && target.protocol !== 'https:') {
+      return refuse(`a redirect (${status}) from https to another scheme, not followed`);
+    }
+    if (redirects >= mostRedirects) return refuse(`more than ${mostRedirects} redirects`);
+    const refusal = destinations.check(target);
+    if (refusal !== undefined) return { kind: 'refused', ...refusal };
+    if (target.username === '' && target.password === '') {
+      target.username = url.username;
+      target.password = url.password;
+    }
+    return send(target, body, endsAt, redirects + 1);
   };
 
   return {
-    async post(url, body) {
-      if (!URL.canParse(url)) return { ok: false, reason: 'the hook URL is no URL', isHopeless: true };
-      const target = new URL(url);
-      if (target.protocol !== 'http:' && target.protocol !== 'https:') {
-        return { ok: false, reason: 'the scheme of the hook URL is neither http nor https', isHopeless: true };
-      }
-      const deadline = AbortSignal.timeout(limits.totalTimeout);
+    async post(text, body) {
+      const url = destinations.find(text);
+      if (!(url instanceof URL)) return { kind: 'refused', ...url };
       try {
-        return await send(target, body, AbortSignal.any([deadline, closing.signal]), 0);
+        return await send(url, body, performance.now() + settings.totalTimeout, 0);
       } catch (error) {
-        return failureOf(error as Error & { code?: string }, deadline.aborted, limits);
+        return failureOf(error as Error, settings);
       }
     },
     async close() {
-      closing.abort();
       await dispatcher.destroy();
     },
   };
 };
 
-const failureOf = (error: Error & { code?: string }, isLate: boolean, limits: PostLimits): PostReply => {
-  if (isLate) return { ok: false, reason: `no full answer within ${limits.totalTimeout} ms`, isSilent: true };
-  if (error.code === 'UND_ERR_HEADERS_TIMEOUT') {
-    return { ok: false, reason: `no answer within ${limits.headerTimeout} ms`, isSilent: true };
-  }
-  if (error.code === 'UND_ERR_CONNECT_TIMEOUT') {
-    return { ok: false, reason: `no connection within ${limits.headerTimeout} ms`, isSilent: true };
-  }
-  return { ok: false, reason: `no connection or a broken one (${error.code ?? error.name})` };
+const createDispatcher = (
+  { headerTimeout, allowLinkLocal, tls }: PostSettings,
+  resolve: Resolve | undefined,
+): Dispatcher => {
+  const secureContext = createSecureContext({
+    ...tls,
+    ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }),
+  });
+  const endpoint = { timeout: headerTimeout, secureContext };
+  const lookup = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
+  const options = {
+    connections: mostConnections,
+    pipelining: 1,
+    headersTimeout: headerTimeout,
+    bodyTimeout: 0, // The exchange has a timer of its own.
+    connect: keepFirstError(buildConnector({ ...endpoint, lookup })),
+  };
+  const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some((name) => process.env[name]);
+  if (!hasProxy) return new Agent(options);
+  // It is the proxy that resolves names, so only addresses that stand in the URL itself are checked. undici asks it for a
+  // tunnel (CONNECT) for http as for https.
+  return new EnvHttpProxyAgent({ ...options, requestTls: endpoint, proxyTls: { timeout: headerTimeout } });
 };
 
-const locationOf = (header: string | string[] | undefined, base: URL): URL | undefined => {
-  const text = Array.isArray(header) ? header[0] : header;
-  return text !== undefined && URL.canParse(text, base.href) ? new URL(text, base) : undefined;
+/**
+ * A TLS alert that comes after the handshake, as where a client certificate is wanted (TLS 1.3), is an error that does not
+ * close the socket; undici then reports the closing that follows it. Closing at once leaves the alert as the reason.
+ */
+const keepFirstError =
+  (connect: buildConnector.connector): buildConnector.connector =>
+  (options, callback) =>
+    connect(options, (...result) => {
+      const [, socket] = result;
+      socket?.once('error', (error) => socket.destroy(error));
+      callback(...result);
+    });
+
+const failureOf = (error: Error, { headerTimeout, totalTimeout }: PostSettings): PostReply => {
+  if (error instanceof URIError) {
+    return { kind: 'refused', code: 'bad-url', reason: 'the user info of the hook URL has a broken escape' };
+  }
+  if (!(error instanceof NoAnswerError)) throw error;
+  const cause = error.cause as NodeJS.ErrnoException;
+  const code = cause.code ?? cause.name;
+  if (cause instanceof ForbiddenAddressError) return { kind: 'refused', code: 'forbidden', reason: cause.message };
+  if (tlsFailure.test(code)) return { kind: 'refused', code: 'tls', reason: `TLS failed (${code})` };
+  const busy = (short: string, reason: string): PostReply => ({ kind: 'busy', code: short, reason });
+  if (error.isLate) return busy('timeout', `no answer within ${totalTimeout} ms`);
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return busy('timeout', `no answer within ${headerTimeout} ms`);
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return busy('timeout', `no connection within ${headerTimeout} ms`);
+  if (!error.wasConnected) return busy('connect', `no connection (${code})`);
+  return busy('broken', `the connection or the answer broke (${code})`);
 };
+
+/** The codes of Node's own checks, of OpenSSL's alerts, of certificates (X.509), and of a proxy's certificate. */
+const tlsFailure =
+  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|EPROTO$|UND_ERR_PRX_TLS$)/;
 
 const authorizationOf = ({ username, password }: URL): Record<string, string> =>
   username === '' && password === ''

@@ -9,6 +9,9 @@ const folder = `${packageRoot}lua/`;
 export type ScriptName =
   | 'acknowledge'
   | 'check_in'
+  | 'claim_hooks'
+  | 'enqueue_hooks'
+  | 'move_hook'
   | 'read_facts'
   | 'rebuild_counters'
   | 'requeue'
@@ -16,8 +19,8 @@ export type ScriptName =
   | 'restore_ack'
   | 'save_job'
   | 'set_status'
+  | 'settle_hook'
   | 'settle_pool'
-  | 'unmoved'
   | 'untrack';
 
 interface Script {

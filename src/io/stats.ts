@@ -26,6 +26,7 @@ export const decodeFacts = (id: string, readAt: number, reply: FactsReply): Trac
       hasHook: (textOf(url) ?? '').trim() !== '',
     },
     fingerprint: textOf(fingerprint) ?? '',
+    hookUrl: textOf(url),
   };
 };
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { TrackedJob } from '../machines/facts.ts';
 import type { Page } from '../machines/supervisor.ts';
 import type { Connection } from './connection.ts';
@@ -99,7 +100,8 @@ export const createTrackedJobs = ({
           ahead = undefined;
           const result = await page;
           if (!result.isLast) {
-            ahead = load();
+            // After what this page asks of Redis at once: the note of its hooks must not wait behind the next page.
+            ahead = setImmediate().then(load);
             ahead.catch(() => undefined);
           }
           return result;

@@ -51,4 +51,6 @@ export interface Facts {
 export interface TrackedJob {
   readonly facts: Facts;
   readonly fingerprint: string;
+  /** Whom to tell. May hold secrets: it is no fact, and goes nowhere but into the queue of its receiver. */
+  readonly hookUrl?: string | undefined;
 }

@@ -3,11 +3,14 @@ import type { Facts, TrackedJob } from './facts.ts';
 import { type Judgement, judge, type Policy, type Reason, type Verdict } from './verdict.ts';
 
 /**
- * How a job's walk ended. `done`: the act is in Redis. `queued`: the hook is on its way. `deferred`: too many hooks wait
- * already; the next sweep finds the job. `planned`: it would have been done. `overtaken`: the job moved twice while it
- * was judged. `abandoned`: the act failed for good.
+ * How a job's walk ended. `done`: the act is in Redis. `queued`: its hook is noted, to be sent. `parked`: this very change
+ * has been given up for its receiver, until the job changes or a person says so. `deferred`: too many hooks wait already;
+ * the next sweep finds the job. `planned`: it would have been done. `overtaken`: the job moved twice while it was judged.
+ * `abandoned`: the act failed for good.
  */
-export type JobEnd = 'kept' | 'done' | 'queued' | 'deferred' | 'planned' | 'overtaken' | 'abandoned';
+export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'abandoned';
+/** What becomes of a hook when it is noted. */
+export type HookEnd = 'queued' | 'parked' | 'deferred';
 
 /** What was decided on a job, why, from which facts, and what became of it. */
 export interface JobOutcome {
@@ -26,12 +29,12 @@ export interface JobInput {
   readonly policy: Policy;
   /** Judge and change nothing. */
   readonly plan: boolean;
-  /** Whether another hook may wait; a refire that finds no room has nothing to do. */
-  readonly hasRoom: boolean;
+  /** For a refire: what became of its hook, where the hooks of its page have been noted together. */
+  readonly hook?: HookEnd | undefined;
 }
 
-/** What Redis says to an act: that the job is not as it was judged, or that it is done (or on its way, or put off). */
-export type ActReply = 'done' | 'queued' | 'deferred' | 'overtaken';
+/** What Redis says to an act: that the job is not as it was judged, or that it is done (or what becomes of its hook). */
+export type ActReply = 'done' | HookEnd | 'overtaken';
 export interface ActInput {
   readonly job: TrackedJob;
   readonly judgement: Judgement;
@@ -51,10 +54,11 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *
  * `tracking` takes the facts that came with the page; a job that was overtaken comes back here once, and its facts are
  * read again in `loading`.
- * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, a
- * refire for whose hook there is no room in `deferred`, and every other verdict enters the state of its name: `fail`,
- * `refire`, `reset` or `untrack`. Each of these invokes one act, which Redis does only if the job is as it was judged.
- * Done, it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
+ * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`. A
+ * refire whose hook was noted together with all others of its page ends there too: in `settled`, `parked` or `deferred`,
+ * as it was noted. Every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these
+ * invokes one act, which Redis does only if the job is as it was judged (a hook is looked at again when it is sent). Done,
+ * it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
  * `overtaken`; failed, it ends in `abandoned`.
  */
 export const jobMachine = setup({
@@ -74,12 +78,16 @@ export const jobMachine = setup({
     isTaken: ({ context }) => !context.reloaded,
     isVerdict: ({ context }, params: { verdict: Verdict }) => context.judgement?.verdict === params.verdict,
     isPlan: ({ context }) => context.plan,
-    hasNoRoom: ({ context }) => context.judgement?.verdict === 'refire' && !context.hasRoom,
+    isNoted: ({ context }, params: { hook: HookEnd }) => context.end === params.hook,
     isOvertaken: (_, params: { reply: ActReply }) => params.reply === 'overtaken',
     isOvertakenAgain: ({ context }, params: { reply: ActReply }) => params.reply === 'overtaken' && context.reloaded,
   },
   actions: {
-    judge: assign({ judgement: ({ context }) => judge(context.job.facts, context.policy) }),
+    // The hook was noted for what the job was at the first look. One assignment, for most jobs do no more than this.
+    judge: assign(({ context: { job, policy, hook, reloaded } }) => {
+      const judgement = judge(job.facts, policy);
+      return { judgement, end: judgement.verdict === 'refire' && !reloaded && hook !== undefined ? hook : 'kept' };
+    }),
     replaceFacts: assign({ job: (_, params: { job: TrackedJob }) => params.job }),
     markReloaded: assign({ reloaded: true }),
     end: assign({ end: (_, params: { end: JobEnd }) => params.end }),
@@ -92,7 +100,7 @@ export const jobMachine = setup({
     job: input.job,
     policy: input.policy,
     plan: input.plan,
-    hasRoom: input.hasRoom,
+    hook: input.hook,
     judgement: undefined,
     reloaded: false,
     end: 'kept',
@@ -124,7 +132,9 @@ export const jobMachine = setup({
       always: [
         { guard: { type: 'isVerdict', params: { verdict: 'kept' } }, target: 'kept' },
         { guard: 'isPlan', target: 'planned' },
-        { guard: 'hasNoRoom', target: 'deferred' },
+        { guard: { type: 'isNoted', params: { hook: 'queued' } }, target: 'settled' },
+        { guard: { type: 'isNoted', params: { hook: 'parked' } }, target: 'parked' },
+        { guard: { type: 'isNoted', params: { hook: 'deferred' } }, target: 'deferred' },
         { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'fail' },
         { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'refire' },
         { guard: { type: 'isVerdict', params: { verdict: 'reset' } }, target: 'reset' },
@@ -137,7 +147,8 @@ export const jobMachine = setup({
     untrack: { invoke: acting('untrack') },
     kept: { type: 'final' },
     planned: { type: 'final', entry: { type: 'end', params: { end: 'planned' } } },
-    deferred: { type: 'final', entry: { type: 'end', params: { end: 'deferred' } } },
+    parked: { type: 'final' },
+    deferred: { type: 'final' },
     settled: { type: 'final' },
     overtaken: { type: 'final', entry: { type: 'end', params: { end: 'overtaken' } } },
     abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },

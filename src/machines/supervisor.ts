@@ -246,7 +246,7 @@ export const supervisorMachine = setup({
         const job = context.acting[i] as TrackedJob;
         enqueue.sendTo(context.idle[i] as `lane-${number}`, {
           type: 'take',
-          input: { job, policy: context.policy, plan: false, hasRoom: true },
+          input: { job, policy: context.policy, plan: false },
         });
       }
       enqueue.assign({ idle: context.idle.slice(count), acting: context.acting.slice(count) });

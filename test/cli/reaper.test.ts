@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openPage } from '../support/inspector.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -244,4 +245,75 @@ test('an address that can not be listened on ends inspect with 1', async () => {
   const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
   expect(code).toBe(1);
   expect(stderr).toContain('192.0.2.1 can not be listened on');
+});
+
+describe('hooks', () => {
+  const seedHooks = async () => {
+    const { client } = server;
+    const at = Math.floor(Date.now() / 1_000) - 600;
+    for (const [id, path] of [
+      ['a', 400],
+      ['b', 400],
+      ['c', 503],
+    ] as const) {
+      await client.hset(`{t}:job_stats:${id}`, {
+        id,
+        name: 'X',
+        kind: 'Generic',
+        status: 'Success',
+        update_time: at,
+        revision: at,
+        web_hook_url: `${receiver.url}/${path}/${secret}`,
+      });
+      await client.hset('{t}:job_track:inprogress', id, 1);
+    }
+    await reaper('sweep');
+  };
+  let receiver: Receiver;
+  beforeAll(async () => {
+    receiver = await startReceiver();
+  });
+  afterAll(() => receiver.stop());
+  beforeEach(() => {
+    receiver.answer = undefined;
+  });
+
+  test('are listed by receiver and reason, and each as a JSON line', async () => {
+    expect((await reaper('hooks')).stdout).toBe('no undelivered hooks\n');
+    await seedHooks();
+    const { stdout } = await reaper('hooks');
+    expect(stdout).toMatch(new RegExp(`${receiver.url} .*parked .*400 .* 2 `));
+    expect(stdout).toMatch(new RegExp(`${receiver.url} .*pending .*503 .* 1 `));
+    const { stdout: json } = await reaper('hooks', 'list', '--reason', '400', '--json');
+    const records = lines(json).filter(({ type }) => type === 'hook');
+    expect(records.map(({ id, state, answer }) => [id, state, answer]).sort()).toEqual([
+      ['a', 'parked', '400'],
+      ['b', 'parked', '400'],
+    ]);
+    const { stdout: status } = await reaper('status');
+    expect(status).toContain('hooks: 1 pending, 2 parked');
+    expect(status).toContain('final jobs whose last hook is parked: 2');
+    expect((await reaper('explain', 'a')).stdout).toMatch(/hook: parked, Success of revision \d+ to .*, 1 tries, 400/);
+  });
+
+  test('are sent again, or given up, by id, receiver or reason; a plan only counts', async () => {
+    await seedHooks();
+    receiver.hooks.length = 0;
+    receiver.answer = (_, response) => response.writeHead(200).end();
+    expect((await reaper('hooks', 'retry', '--reason', '400', '--plan')).stdout).toBe('would be tried again: 2\n');
+    expect(receiver.hooks).toEqual([]);
+    expect((await reaper('hooks', 'drop', '--id', 'b')).stdout).toBe('dropped: 1\n');
+    const { stdout } = await reaper('hooks', 'retry', '--endpoint', receiver.url, '--reason', '400');
+    expect(stdout).toBe('tried again: 1\n');
+    // c was due again in the meantime, and any host delivers.
+    const told = receiver.hooks.map(({ body }) => body.job_id);
+    expect(told).toContain('a');
+    expect(told).not.toContain('b');
+  });
+
+  test.each(['retry', 'drop'])('%s wants to know which', async (verb) => {
+    const { code, stderr } = await reaper('hooks', verb);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--all');
+  });
 });

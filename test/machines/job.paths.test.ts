@@ -19,7 +19,7 @@ const coverage = createCoverage(machine);
 
 const verdicts: readonly Verdict[] = ['kept', 'untrack', 'reset', 'fail', 'refire'];
 const events = [
-  ...['done', 'queued', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
+  ...['done', 'queued', 'parked', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
   failure('act'),
   ...verdicts.map((verdict) => done('load', jobFor(verdict))),
   failure('load'),
@@ -29,7 +29,9 @@ const events = [
 const ends: Record<string, readonly string[]> = {
   kept: ['kept'],
   planned: ['planned'],
-  settled: ['done', 'queued', 'deferred'],
+  settled: ['done', 'queued', 'parked', 'deferred'],
+  parked: ['parked'],
+  deferred: ['deferred'],
   overtaken: ['overtaken'],
   abandoned: ['abandoned'],
 };
@@ -38,7 +40,7 @@ for (const verdict of verdicts) {
   for (const plan of [false, true]) {
     const name = `${verdict}${plan ? ', planned' : ''}`;
     describe(name, () => {
-      for (const path of pathsOf(machine, { job: jobFor(verdict), policy, plan, hasRoom: true }, events, name)) {
+      for (const path of pathsOf(machine, { job: jobFor(verdict), policy, plan }, events, name)) {
         test(path.name, async () => {
           const snapshot = (await walk(machine, path, { remote, coverage })).getSnapshot();
           expect([snapshot.value, snapshot.status]).toEqual([path.value, path.status]);
@@ -55,22 +57,37 @@ for (const verdict of verdicts) {
 }
 
 test('a job with nothing to do ends in its first tick', () => {
-  const actor = createActor(machine, { input: { job: jobFor('kept'), policy, plan: false, hasRoom: true } });
+  const actor = createActor(machine, { input: { job: jobFor('kept'), policy, plan: false } });
   expect(actor.start().getSnapshot().status).toBe('done');
 });
 
-test('a refire for whose hook there is no room is deferred in its first tick; every other act goes on', async () => {
-  for (const verdict of verdicts) {
-    const input = { job: jobFor(verdict), policy, plan: false, hasRoom: false };
-    const snapshot = (await walk(machine, { input, events: [] }, { remote, coverage })).getSnapshot();
-    if (verdict === 'refire') expect(snapshot.output).toMatchObject({ verdict: 'refire', outcome: 'deferred' });
-    else expect(snapshot.value).toBe(verdict);
-  }
+test.each([
+  ['queued', 'settled'],
+  ['parked', 'parked'],
+  ['deferred', 'deferred'],
+] as const)(
+  'a refire whose hook was %s with its page ends in its first tick; every other act goes on',
+  async (hook, state) => {
+    for (const verdict of verdicts) {
+      const input = { job: jobFor(verdict), policy, plan: false, hook };
+      const snapshot = (await walk(machine, { input, events: [] }, { remote, coverage })).getSnapshot();
+      if (verdict !== 'refire') expect(snapshot.value).toBe(verdict);
+      else expect([snapshot.value, snapshot.output]).toMatchObject([state, { verdict: 'refire', outcome: hook }]);
+    }
+  },
+);
+
+test('a hook that was noted for what the job was is noted anew for what it has become', async () => {
+  const path = {
+    input: { job: jobFor('fail'), policy, plan: false, hook: 'queued' as const },
+    events: [done('act', 'overtaken'), done('load', jobFor('refire'))],
+  };
+  expect((await walk(machine, path, { remote, coverage })).getSnapshot().value).toBe('refire');
 });
 
 test('a job that is overtaken is judged by what it has become, not by what it was', async () => {
   const path = {
-    input: { job: jobFor('fail'), policy, plan: false, hasRoom: true },
+    input: { job: jobFor('fail'), policy, plan: false },
     events: [done('act', 'overtaken'), done('load', jobFor('kept'))],
   };
   const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();

@@ -25,7 +25,7 @@ const startLane = () => {
   >;
   return { child, freed };
 };
-const input = { job: jobFor('fail'), policy, plan: false, hasRoom: true };
+const input = { job: jobFor('fail'), policy, plan: false };
 
 test('a lane takes one job at a time, and is free again with its outcome when it has ended', async () => {
   const { child, freed } = startLane();

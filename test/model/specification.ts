@@ -21,6 +21,8 @@ export interface Life {
   readonly news: boolean;
   readonly age: Age;
   readonly up: boolean;
+  /** A hook is noted whose receiver has not taken it; it is tried again before the next sweep is over. */
+  readonly pending: boolean;
   /** What the last sweep said and how many hooks it sent. */
   readonly report: Report | undefined;
   readonly hooks: number;
@@ -43,25 +45,32 @@ export type Happening =
 const order = { none: -1, Pending: 0, Running: 1, Success: 2, Error: 2 };
 const isFinal = (status: Status) => order[status] === 2;
 
-/** The receiver is told the state: it takes it and the job is counted down, or it is down and nothing changes. */
-const told = (life: Life): Life =>
-  life.up
-    ? {
-        ...life,
-        ack: life.status,
-        news: false,
-        count: isFinal(life.status) ? Math.max(0, life.count - 1) : life.count,
-        hooks: 1,
-      }
-    : { ...life, hooks: 1 };
+/**
+ * What is noted is told as it is then: the receiver takes it and the job is counted down, or it is down and it stays
+ * noted. There is nothing to tell of a job without stats, or of a state that is confirmed.
+ */
+const told = (life: Life): Life => {
+  if (!life.pending) return life;
+  if (!life.stats || (order[life.ack] >= order[life.status] && !life.news)) return { ...life, pending: false };
+  if (!life.up) return { ...life, hooks: 1 };
+  return {
+    ...life,
+    pending: false,
+    ack: life.status,
+    news: false,
+    count: isFinal(life.status) ? Math.max(0, life.count - 1) : life.count,
+    hooks: 1,
+  };
+};
 
 const say = (life: Life, verdict: string, reason: string, outcome: string): Life => ({
   ...life,
   report: { verdict, reason, outcome },
 });
 
-export const swept = (before: Life): Life => {
-  const life: Life = { ...before, report: undefined, hooks: 0 };
+export const swept = (before: Life): Life => told(judged({ ...before, report: undefined, hooks: 0 }));
+
+const judged = (life: Life): Life => {
   if (life.count === 0) return life;
   if (!life.stats) return say({ ...life, count: 0 }, 'untrack', 'lost', 'done');
   if (order[life.ack] > order[life.status]) {
@@ -71,7 +80,7 @@ export const swept = (before: Life): Life => {
   }
   if (!isFinal(life.status) && life.age === 'beyond the limit') {
     const failed: Life = { ...life, status: 'Error', count: life.count - 1, age: 'just now' };
-    return say(told(failed), 'fail', 'hung', 'done');
+    return say({ ...failed, pending: true }, 'fail', 'hung', 'done');
   }
   if (life.ack === life.status && !life.news) {
     return isFinal(life.status)
@@ -79,7 +88,7 @@ export const swept = (before: Life): Life => {
       : say(life, 'kept', 'ongoing', 'kept');
   }
   if (life.age === 'just now') return say(life, 'kept', 'young', 'kept');
-  return say(told(life), 'refire', 'not acknowledged', 'queued');
+  return say({ ...life, pending: true }, 'refire', 'not acknowledged', 'queued');
 };
 
 const become = (change: Partial<Life>) =>
@@ -115,6 +124,7 @@ export const specification = setup({
     news: false,
     age: 'just now',
     up: true,
+    pending: false,
     report: undefined,
     hooks: 0,
   },

@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { HookOutcome, Reaper, ReaperOptions } from '../../src/index.ts';
+import { createTestClock } from '../support/clock.ts';
 import { ackText, intercept, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -63,11 +64,10 @@ test('defect 19: a hook that a retry delivers is ACKed', async () => {
   expect((await upstream.sync()).fired).toEqual(['a']);
 
   hooks = 0;
-  const clock = new SimulatedClock();
+  const clock = createTestClock();
   const reaper = create({ clock });
   await reaper.sweep();
-  clock.increment(2_000);
-  await vi.waitUntil(() => outcomes.some(({ outcome }) => outcome === 'delivered'));
+  await clock.until(() => outcomes.some(({ outcome }) => outcome === 'delivered'));
   expect(JSON.parse((await ackOf('a')) ?? '')).toMatchObject({ status: 'Running' });
   expect(await reaper.sweep()).toMatchObject({ verdicts: { kept: 1 } });
 });

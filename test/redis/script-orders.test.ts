@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
+import { createHookRecords } from '../../src/io/hookRecords.ts';
 import { createJobActs } from '../../src/io/jobActs.ts';
 import { keysOf } from '../../src/io/keys.ts';
 import { createPools } from '../../src/io/pools.ts';
@@ -30,7 +31,7 @@ beforeAll(async () => {
     'restore_ack',
     'set_status',
   ] as const;
-  for (const name of [...names, 'settle_pool', 'unmoved', 'untrack'] as const) {
+  for (const name of [...names, 'settle_pool', 'untrack'] as const) {
     await createScripts(redis)
       .run(name, ['none', 'none', 'none', 'none', 'none', 'none'], ['', '', '', ''])
       .catch(() => undefined);
@@ -251,19 +252,22 @@ const resetJob = (command: Command, who: string) =>
     createScripts(redis).run('reset_job', [keys.stats('j'), keys.track], ['j', 'Pending', '']),
   );
 
+const hookSettings = { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 };
+
 /** A sweep's walk of one job: read, judge, act, as the chart of a job does it. */
 const sweepJob = async (command: Command, who: string): Promise<string> => {
   const client = clientOf(command, who);
   const scripts = createScripts(client);
   const tracked = createTrackedJobs({ connection: connectionOf(client), keys, scripts, pageSize: 10, random: () => 0 });
+  const connection = connectionOf(client);
+  const records = createHookRecords({ connection, keys, scripts, settings: hookSettings, clock: systemClock });
   const hooks = {
-    send: () => ({ reply: 'queued' as const, firstAttempt: Promise.resolve() }),
-    firstAttempts: async () => undefined,
-    hasRoom: () => true,
-    load: () => ({ inFlight: 0, waiting: 0 }),
-    stop: async () => undefined,
+    enqueue: async () => ['queued' as const],
+    originFor: () => 'http://h',
+    due: () => undefined,
+    hold: () => undefined,
   };
-  const acts = createJobActs({ keys, scripts, tracked, hooks, clock: systemClock });
+  const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock: systemClock });
   const job: TrackedJob = await acts.load('j');
   const judgement = judge(job.facts, policy);
   return judgement.verdict === 'kept'

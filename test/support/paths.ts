@@ -90,13 +90,16 @@ export interface Path {
 
 /**
  * Every simple path through a chart, and for each transition that comes back to where it began (which no simple path
- * has) the shortest path with it at its end.
+ * has) the shortest path with it at its end. `isPossible` leaves out events that can't happen in a state, though the
+ * chart would take them.
  */
 export const pathsOf = (
   machine: AnyStateMachine,
   input: unknown,
   events: readonly PathEvent[],
   name: string,
+  // biome-ignore lint/suspicious/noExplicitAny: a snapshot of any machine
+  { isPossible = () => true }: { isPossible?: (state: any, event: PathEvent) => boolean } = {},
 ): Path[] => {
   // biome-ignore lint/suspicious/noExplicitAny: the options' types follow the machine's
   const options: any = {
@@ -104,7 +107,7 @@ export const pathsOf = (
     events,
     limit: 5_000,
     // biome-ignore lint/suspicious/noExplicitAny: a snapshot of any machine
-    filterEvents: (state: any, event: any) => state.status === 'active' && state.can(event),
+    filterEvents: (state: any, event: any) => state.status === 'active' && state.can(event) && isPossible(state, event),
     // biome-ignore lint/suspicious/noExplicitAny: a snapshot of any machine
     serializeState: (state: any) => JSON.stringify([state.value, state.context, state.status]),
   };

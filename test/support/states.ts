@@ -32,7 +32,8 @@ export const writeState = async (redis: Redis, state: State): Promise<void> => {
 
 export const readState = async (redis: Redis): Promise<State> => {
   const state: Record<string, StoredKey> = {};
-  const keys = (await redis.keys('*')).sort();
+  // What is ours alone has no place in a vector.
+  const keys = (await redis.keys('*')).filter((key) => !key.includes(':reaper:')).sort();
   for (const key of keys) {
     const type = (await redis.type(key)) as StoredKey['type'];
     const ttl = await redis.ttl(key);

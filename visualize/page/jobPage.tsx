@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { AskedRule, Facts } from '../../src/index.ts';
+import type { AskedRule, Facts, HookRecord } from '../../src/index.ts';
 import type { JobAnswer, Walk } from '../protocol.ts';
 import { Chart } from './chart.tsx';
 import type { Data } from './connection.ts';
@@ -79,7 +79,7 @@ export const JobPage = ({ id, data, live }: { id: string; data: Data; live: read
 };
 
 const ExplanationPanel = ({ job: { explanation } }: { job: JobAnswer }) => {
-  const { isTracked, facts, rules, verdict, reason, detail, action, places } = explanation;
+  const { isTracked, facts, rules, verdict, reason, detail, action, places, hook } = explanation;
   return (
     <div class="columns">
       <section class="panel" aria-label="Verdict">
@@ -102,6 +102,8 @@ const ExplanationPanel = ({ job: { explanation } }: { job: JobAnswer }) => {
           <span class="dim">{isTracked ? 'tracked' : 'not tracked'}</span>
         </header>
         <FactsTable facts={facts} />
+        <h4>Its undelivered hook</h4>
+        <p class="hint">{hook === undefined ? 'None is noted.' : hookText(hook)}</p>
         <h4>Where its entry is</h4>
         {places.length === 0 ? (
           <p class="hint">In no queue, and held by no pool.</p>
@@ -116,6 +118,13 @@ const ExplanationPanel = ({ job: { explanation } }: { job: JobAnswer }) => {
     </div>
   );
 };
+
+const hookText = ({ state, about, origin, attempts, first, last, answer }: HookRecord): string =>
+  [
+    `${state}: ${about.replace(':', ', revision ')} to ${origin}`,
+    `${count(attempts)} tries${first === undefined ? '' : `, the first ${dateTime(first)}`}${last === undefined ? '' : `, the last ${dateTime(last)}`}`,
+    ...(answer === undefined ? [] : [state === 'parked' ? `given up: ${answer}` : `last answer ${answer}`]),
+  ].join('; ');
 
 const placeText = ({
   kind,

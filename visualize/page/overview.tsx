@@ -138,21 +138,25 @@ const LanesCard = ({ data: { lanes } }: { data: Data }) => {
 };
 
 const HooksCard = ({ data: { hooks }, now }: { data: Data; now: number }) => {
-  const { inFlight, waiting, delivered, failed, givenUp, failing } = hooks;
+  const { inFlight, pending, parked, delivered, failed, receivers } = hooks;
+  const failing = receivers.filter(({ failures, breaker }) => failures > 0 || breaker !== 'closed');
   return (
-    <Card title="Hooks" note={`${count(inFlight)} in flight, ${count(waiting)} waiting`}>
+    <Card title="Hooks" note={`${count(inFlight)} in flight`}>
       <dl class="facts">
+        <Fact name="pending" value={count(pending)} tone={failing.length > 0 && pending > 0 ? 'warn' : ''} />
+        <Fact name="parked" value={count(parked)} tone={parked > 0 ? 'bad' : ''} />
         <Fact name="delivered" value={count(delivered)} tone="good" />
         <Fact name="failed tries" value={count(failed)} tone={failed > 0 ? 'warn' : ''} />
-        <Fact name="given up" value={count(givenUp)} tone={givenUp > 0 ? 'bad' : ''} />
       </dl>
       {failing.length === 0 ? (
-        <p class="hint">{delivered > 0 ? 'All receivers answer.' : 'Nothing was sent yet.'}</p>
+        <p class="hint">{pending + delivered > 0 ? 'All receivers answer.' : 'Nothing is to be sent.'}</p>
       ) : (
         <ul class="chips">
-          {failing.slice(0, 3).map(({ origin, failures, reason, at }) => (
-            <li key={origin} class="bad">
-              <code>{origin}</code> {count(failures)} × {reason}, {ago(at, now)}
+          {failing.slice(0, 3).map(({ origin, pending: waiting, breaker, failingSince, answer }) => (
+            <li key={origin} class={breaker === 'draining' ? 'warn' : 'bad'}>
+              <code>{origin}</code> {breakerWords[breaker]}
+              {answer !== undefined && breaker !== 'draining' && `, ${answer}`}
+              {failingSince !== undefined && ` for ${span(now - failingSince)}`}, {count(waiting)} waiting
             </li>
           ))}
           {failing.length > 3 && <li>and {count(failing.length - 3)} more receivers</li>}
@@ -160,4 +164,11 @@ const HooksCard = ({ data: { hooks }, now }: { data: Data; now: number }) => {
       )}
     </Card>
   );
+};
+
+const breakerWords: Readonly<Record<string, string>> = {
+  closed: 'fails',
+  open: 'is let alone',
+  probing: 'is tried again',
+  draining: 'is back and told what it has missed',
 };

@@ -1,0 +1,139 @@
+/**
+ * What undelivered hooks cost: a sweep past 10,000 of them with a dead receiver, and their delivery when it is back; what
+ * 100,000 of them weigh; how many are delivered a second, against bare undici to the same receiver.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, request } from 'undici';
+import { createReaper } from '../src/index.ts';
+import type { RedisServer } from '../test/support/redisServer.ts';
+import { key, median, namespace, type Report, seed } from './support.ts';
+
+const jobs = 10_000;
+const records = 100_000;
+
+export const benchHooks = async (server: RedisServer, report: Report): Promise<void> => {
+  const receiver = fork(new URL('./receiver.ts', import.meta.url), { execArgv: ['--import', 'tsx'] });
+  const [port] = (await once(receiver, 'message')) as [number];
+  const hook = `http://127.0.0.1:${port}/hook`;
+  const ask = async (path: string) => (await request(`http://127.0.0.1:${port}${path}`)).body.json();
+  try {
+    await measureDead(server, hook, ask, report);
+    await measureWeight(server, report);
+    await measureSpeed(server, hook, ask, report);
+  } finally {
+    receiver.kill();
+  }
+};
+
+type Ask = (path: string) => Promise<unknown>;
+
+/** Time of a sweep to its event, in ms. */
+const sweepTime = async (url: string, count: number, verdict: 'kept' | 'refire'): Promise<number> => {
+  const reaper = createReaper({ redis: url, namespace, logger: false });
+  await reaper.ping();
+  const swept = new Promise<number>((resolve, reject) =>
+    reaper.on('sweep', ({ verdicts, durationMs }) =>
+      verdicts[verdict] === count ? resolve(durationMs) : reject(new Error(`${JSON.stringify(verdicts)} were judged`)),
+    ),
+  );
+  const sweep = reaper.sweep().catch(() => undefined);
+  const time = await swept;
+  await reaper.stop({ timeout: 0 });
+  await sweep;
+  return time;
+};
+
+const measureDead = async ({ client, url }: RedisServer, hook: string, ask: Ask, report: Report) => {
+  const without: number[] = [];
+  const first: number[] = [];
+  const again: number[] = [];
+  await ask('/down');
+  for (let round = 0; round < 9; round++) {
+    await seed(client, jobs);
+    without.push(await sweepTime(url, jobs, 'kept'));
+    await seed(client, jobs, { unacked: hook });
+    first.push(await sweepTime(url, jobs, 'refire'));
+    again.push(await sweepTime(url, jobs, 'refire'));
+  }
+  const ratio = median(first) / median(without);
+  report(
+    '10,000 un-ACKed, receiver dead',
+    `the sweep takes ${median(first)} ms, without them ${median(without)}: ${ratio.toFixed(2)} ×; the next one ${(median(again) / median(without)).toFixed(2)} ×`,
+    '≤ 1.2 ×',
+    ratio <= 1.2,
+  );
+
+  const rate = 1_000;
+  await ask('/reset');
+  await ask('/up');
+  const reaper = createReaper({ redis: url, namespace, logger: false, hooks: { drainPerSecond: rate } });
+  reaper.start();
+  while ((await client.hlen(key('reaper', 'hooks'))) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  await reaper.stop();
+  const { hooks, ids, ms } = (await ask('/counts')) as { hooks: number; ids: number; ms: number };
+  const perSecond = (hooks * 1_000) / ms;
+  report(
+    '  the receiver is back',
+    `${ids} jobs delivered by ${hooks} hooks, ${perSecond.toFixed(0)} a second (set: ${rate})`,
+    'each once, ± 10 %',
+    ids === jobs && hooks === jobs && Math.abs(perSecond / rate - 1) <= 0.1,
+  );
+};
+
+const measureWeight = async ({ client, url }: RedisServer, report: Report) => {
+  await seed(client, records, { unacked: 'http://core.harbor:8080/hook' });
+  const used = async () => Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
+  const before = await used();
+  globalThis.gc?.();
+  const heapBefore = process.memoryUsage().heapUsed;
+  // Sent to a port of loopback where nobody listens.
+  const reaper = createReaper({
+    redis: url,
+    namespace,
+    logger: false,
+    hooks: { moved: { 'http://core.harbor:8080': 'http://127.0.0.1:1' } },
+  });
+  const swept = new Promise((resolve) => reaper.on('sweep', resolve));
+  const sweep = reaper.sweep().catch(() => undefined);
+  await swept;
+  globalThis.gc?.();
+  const heap = (process.memoryUsage().heapUsed - heapBefore) / 2 ** 20;
+  const bytes = ((await used()) - before) / records;
+  await reaper.stop({ timeout: 0 });
+  await sweep;
+  const stored = await client.hlen(key('reaper', 'hooks'));
+  report(
+    '100,000 pending records',
+    `${bytes.toFixed(0)} bytes each in Redis, heap ${heap.toFixed(1)} MB more`,
+    '≤ 300 bytes',
+    stored === records && bytes <= 300,
+  );
+};
+
+const measureSpeed = async ({ client, url }: RedisServer, hook: string, ask: Ask, report: Report) => {
+  await seed(client, jobs, { unacked: hook });
+  await ask('/reset');
+  const reaper = createReaper({ redis: url, namespace, logger: false });
+  await reaper.sweep();
+  await reaper.stop();
+  const { ids, ms } = (await ask('/counts')) as { ids: number; ms: number };
+  const perSecond = (ids * 1_000) / ms;
+
+  const dispatcher = new Agent({ connections: 16 });
+  const began = performance.now();
+  let left = jobs;
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      while (left-- > 0) await (await request(hook, { method: 'POST', body: '{}', dispatcher })).body.dump();
+    }),
+  );
+  const bare = (jobs * 1_000) / (performance.now() - began);
+  await dispatcher.close();
+  report(
+    'deliveries to a receiver on loopback',
+    `${perSecond.toFixed(0)} a second, ACKed; bare undici ${bare.toFixed(0)} (${(perSecond / bare).toFixed(2)} of it)`,
+    '≥ 2,000 a second',
+    ids === jobs && perSecond >= 2_000,
+  );
+};

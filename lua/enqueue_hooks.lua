@@ -1,0 +1,65 @@
+-- Notes of many jobs at once that their receivers have not confirmed a change: one round trip a page of a sweep.
+--
+-- KEYS[1]  records of undelivered hooks
+-- KEYS[2]  parked ones
+-- KEYS[3]  origins of the receivers
+-- KEYS[4…] queue of each receiver that these jobs have
+-- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
+-- ARGV[2]  how many records there may be
+-- ARGV[3…] origin of each receiver, in the order of KEYS[4…], then for each job: id, state (status:revision), index of its
+--          receiver (1, 2, …)
+-- Returns  for each job a word: `queued`, `parked` or `deferred`
+-- Others that touch these keys: every script here that has to do with hooks. The Go side does not know them.
+--- @include hook_record
+--- @include enqueue_hook
+
+local hooks, parked, origins = KEYS[1], KEYS[2], KEYS[3]
+local at, most = nowMs(ARGV[1]), tonumber(ARGV[2])
+local count = #KEYS - 3
+for n = 1, count do
+  redis.call('SADD', origins, ARGV[2 + n])
+end
+-- All at once rather than one by one: that is several times faster. Lua passes no more than some thousand values to a
+-- call, so some hundred jobs at a time.
+local STRIDE = 500
+local replies = {}
+for from = 3 + count, #ARGV, 3 * STRIDE do
+  local to = math.min(#ARGV, from + 3 * STRIDE - 1)
+  local ids = {}
+  for i = from, to, 3 do
+    ids[#ids + 1] = ARGV[i]
+  end
+  local texts = redis.call('HMGET', hooks, unpack(ids))
+  local room = most - redis.call('HLEN', hooks)
+  local records, unparked, queues = {}, {}, {}
+  for n, id in ipairs(ids) do
+    local i = from + 3 * (n - 1)
+    local receiver = tonumber(ARGV[i + 2])
+    local record = readRecord(texts[n])
+    local reply, new = noteChange(record, ARGV[i + 1], ARGV[2 + receiver], room > 0)
+    replies[#replies + 1] = reply
+    if new then
+      room = record and room or room - 1
+      records[#records + 1] = id
+      records[#records + 1] = recordText(new)
+      local queue = queues[receiver] or {}
+      queues[receiver] = queue
+      queue[#queue + 1] = at
+      queue[#queue + 1] = id
+      if record and record.kind == 'parked' then
+        unparked[#unparked + 1] = id
+      end
+    end
+  end
+  if #records > 0 then
+    redis.call('HSET', hooks, unpack(records))
+  end
+  for receiver, queue in pairs(queues) do
+    redis.call('ZADD', KEYS[3 + receiver], unpack(queue))
+  end
+  if #unparked > 0 then
+    redis.call('ZREM', parked, unpack(unparked))
+  end
+end
+keepHooks(unpack(KEYS))
+return replies

@@ -1,0 +1,130 @@
+-- Notes what became of a hook that was claimed: for the job (its ACK), for its record, and for its receiver's breaker.
+--
+-- KEYS[1]  stats
+-- KEYS[2]  tracking hash
+-- KEYS[3]  records of undelivered hooks
+-- KEYS[4]  parked ones
+-- KEYS[5]  queue of the receiver
+-- KEYS[6]  state of the receiver
+-- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
+-- ARGV[2]  job id
+-- ARGV[3]  end of the claim (ms): by it a claim that another host has taken over is known
+-- ARGV[4]  failures in a row that open the breaker
+-- ARGV[5]  `delivered`, then status, revision, check_in_at of what was sent, and the stored ACK to the letter where it can't
+--          be read (or left out)
+--          `failed`, then the answer, after how long to try again (ms), after how long since the first try no more (ms),
+--          `alive` or `failing` for the receiver, how long its breaker stays open at first (ms), and the reason to park it for
+--          `parked`, then the reason, and `alive` or `-` for the receiver
+--          `dropped`: there is nothing to tell
+-- Returns  `ok`, `again` (more has changed meanwhile: it is due now), `parked`, `pending`, or `lost` (another host has
+--          taken the claim over; an ACK is noted all the same)
+-- Others that touch these keys: every script here that has to do with hooks; stats and tracking hash: the Go jobservice.
+--- @include rank
+--- @include count_down
+--- @include ack
+--- @include acknowledge
+--- @include hook_record
+
+local stats, track, hooks, parked, due, endpoint = unpack(KEYS)
+local at, id, claim, threshold, verb = nowMs(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local longestOpen = 600000
+
+local function noteAlive()
+  local failures, opens = unpack(redis.call('HMGET', endpoint, 'failures', 'opens'))
+  if not failures then
+    return
+  end
+  redis.call('HDEL', endpoint, 'failures', 'opens', 'open_until', 'probe_until', 'failing_since')
+  if opens then
+    redis.call('HSET', endpoint, 'tokens', '1', 'tokens_at', string.format('%d', at))
+    redis.call('EXPIRE', endpoint, 7776000)
+  end
+end
+
+local function noteFailing(answer, openFor)
+  local failures = redis.call('HINCRBY', endpoint, 'failures', 1)
+  redis.call('HSETNX', endpoint, 'failing_since', string.format('%d', at))
+  redis.call('HSET', endpoint, 'answer', answer)
+  redis.call('EXPIRE', endpoint, 7776000)
+  local openUntil = tonumber(redis.call('HGET', endpoint, 'open_until') or '') or 0
+  if failures < threshold or openUntil > at then
+    return
+  end
+  -- What was in flight when it opened fails as well, and must not make it stay open for longer.
+  local opens = redis.call('HINCRBY', endpoint, 'opens', 1)
+  local rest = math.min(longestOpen, openFor * 2 ^ math.min(opens - 1, 20))
+  redis.call('HSET', endpoint, 'open_until', string.format('%d', at + rest))
+  redis.call('HDEL', endpoint, 'probe_until', 'tokens', 'tokens_at')
+end
+
+local record = readRecord(redis.call('HGET', hooks, id))
+local isMine = record and record.kind == 'sending' and tonumber(redis.call('ZSCORE', due, id) or '') == claim
+
+local function forget()
+  redis.call('HDEL', hooks, id)
+  redis.call('ZREM', due, id)
+end
+local function park(reason)
+  record.kind, record.answer = 'parked', reason
+  writeRecord(hooks, id, record)
+  redis.call('ZREM', due, id)
+  redis.call('ZADD', parked, at, id)
+  return 'parked'
+end
+-- The stats say more than what was sent, or than what was looked at: a new change, which begins anew.
+local function again()
+  writeRecord(hooks, id, { kind = 'pending', state = stateOf(stats), origin = record.origin, attempts = 0, first = 0,
+    last = 0, answer = '-' })
+  redis.call('ZADD', due, at, id)
+  return 'again'
+end
+
+if verb == 'delivered' then
+  local status, revision, checkIn = ARGV[6], ARGV[7], ARGV[8]
+  acknowledge(stats, track, id, status, revision, checkIn, ARGV[9])
+  noteAlive()
+  if not isMine then
+    return 'lost'
+  end
+  local isThere = redis.call('EXISTS', stats) == 1
+  local checkInNow = isThere and tonumber(redis.call('HGET', stats, 'check_in_at') or '') or 0
+  if isThere and (stateOf(stats) ~= status .. ':' .. revision or checkInNow > tonumber(checkIn)) then
+    return again()
+  end
+  forget()
+  return 'ok'
+end
+if not isMine then
+  if verb == 'failed' and ARGV[9] == 'failing' then
+    noteFailing(ARGV[6], tonumber(ARGV[10]))
+  end
+  return 'lost'
+end
+if verb == 'failed' then
+  local answer, delay, patience = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+  if ARGV[9] == 'failing' then
+    noteFailing(answer, tonumber(ARGV[10]))
+  else
+    noteAlive()
+  end
+  if at - record.first * 1000 >= patience then
+    return park(ARGV[11])
+  end
+  record.kind, record.answer = 'pending', answer
+  writeRecord(hooks, id, record)
+  redis.call('ZADD', due, at + delay, id)
+  return 'pending'
+end
+-- What was looked at and found not to be told, or not to be sent, may have changed since.
+local state = stateOf(stats)
+if state ~= 'none:0' and state ~= record.state then
+  return again()
+end
+if verb == 'parked' then
+  if ARGV[7] == 'alive' then
+    noteAlive()
+  end
+  return park(ARGV[6])
+end
+forget()
+return 'ok'

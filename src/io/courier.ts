@@ -1,0 +1,250 @@
+import type { Ack } from '../machines/facts.ts';
+import { messageOf } from '../machines/job.ts';
+import { type Clock, createSignal, pause } from './clock.ts';
+import type { Connection } from './connection.ts';
+import { type CheckIn, hookEventOf, type NoEvent } from './hookEvent.ts';
+import type { Claimed, HookRecords } from './hookRecords.ts';
+import type { Keys } from './keys.ts';
+import type { Poster, PostReply } from './post.ts';
+import type { Scripts } from './scripts.ts';
+import { decodeTime } from './stats.ts';
+
+/**
+ * What became of one attempt to tell a receiver. `failed`: it is tried again later; `parked`: not again until the job
+ * changes or a person says so; `skipped`: nothing was sent, for the reason given.
+ */
+export interface HookOutcome {
+  readonly id: string;
+  readonly outcome: 'delivered' | 'failed' | 'parked' | 'skipped';
+  /** Which attempt for this change it was, counted from 1. */
+  readonly attempt: number;
+  readonly state?: Ack;
+  /** Where it went: scheme, host and port. */
+  readonly origin?: string;
+  readonly reason?: string;
+}
+
+export interface CourierSettings {
+  /** From the first try of a change to the last, in ms. */
+  readonly deadline: number;
+  /** Changes older than this are not sent, in ms. */
+  readonly tooOld: number;
+}
+
+/** Sends hooks that were claimed, one attempt each. */
+export interface Courier {
+  /** Never rejects: what goes wrong with Redis is left to the end of the claim. */
+  deliver(claimed: Claimed): Promise<void>;
+  /** Holds the text of a report of progress for the next attempt for its job. */
+  hold(id: string, checkIn: CheckIn): void;
+  /** What can't be noted in Redis is left as it is from now on. */
+  stop(): void;
+  /** Sends texts whose job another host has told its receiver of meanwhile. */
+  deliverLeft(): Promise<void>;
+}
+
+/** The first pause before another try, in ms; it doubles up to the longest (source: Harbor `hook/hook_agent.go`, ± 50 %). */
+const firstPause = 2_000;
+const longestPause = 600_000;
+/** For how long a receiver that does not know the job is asked again, in ms. */
+const unknownFor = 600_000;
+/** Texts that may be held; for how long; and after how long one counts as left, in ms. */
+const mostTexts = 1_000;
+const heldFor = 300_000;
+const leftAfter = 5_000;
+
+interface Held extends CheckIn {
+  readonly since: number;
+}
+
+export const createCourier = ({
+  connection,
+  keys,
+  scripts,
+  records,
+  poster,
+  settings,
+  clock,
+  random,
+  onOutcome,
+}: {
+  connection: Connection;
+  keys: Keys;
+  scripts: Scripts;
+  records: HookRecords;
+  poster: Poster;
+  settings: CourierSettings;
+  clock: Clock;
+  random: () => number;
+  onOutcome: (outcome: HookOutcome) => void;
+}): Courier => {
+  /** Invariant: `mostTexts` texts at the most, none of them older than `heldFor` after the next look. */
+  const texts = new Map<string, Held[]>();
+  let held = 0;
+  const stopped = createSignal();
+  let isStopped = false;
+  /** Jobs that are being told of now. */
+  const busy = new Set<string>();
+
+  const report = (
+    { id, attempt, origin }: Pick<Claimed, 'id' | 'attempt' | 'origin'>,
+    outcome: HookOutcome['outcome'],
+    more: Pick<HookOutcome, 'state' | 'reason'> = {},
+  ) => onOutcome({ id, outcome, attempt, origin, ...more });
+
+  const drop = (id: string, text: Held) => {
+    const rest = texts.get(id)?.filter((other) => other !== text) ?? [];
+    if (rest.length < (texts.get(id)?.length ?? 0)) held -= 1;
+    if (rest.length === 0) texts.delete(id);
+    else texts.set(id, rest);
+  };
+
+  /** Sends the texts of a job in their order; gives the state of the last one that was taken, or why one was not. */
+  const sendTexts = async (
+    id: string,
+    stats: Claimed['stats'],
+  ): Promise<{
+    readonly confirmed: Ack | undefined;
+    readonly failure: Exclude<PostReply, { kind: 'taken' }> | undefined;
+  }> => {
+    let confirmed: Ack | undefined;
+    for (const text of texts.get(id) ?? []) {
+      const event = hookEventOf(id, stats, text);
+      if (typeof event === 'string') {
+        drop(id, text);
+        continue;
+      }
+      const reply = await poster.post(event.url, event.body);
+      if (reply.kind !== 'taken') {
+        if (reply.kind === 'refused') drop(id, text);
+        return { confirmed, failure: reply };
+      }
+      drop(id, text);
+      confirmed = event.state;
+      const { status, revision, checkInAt } = event.state;
+      await scripts.run(
+        'acknowledge',
+        [keys.stats(id), keys.track],
+        [status, revision, checkInAt, id, ...(event.unreadableAck === undefined ? [] : [event.unreadableAck])],
+      );
+    }
+    return { confirmed, failure: undefined };
+  };
+
+  /** What a receiver has taken must not be sent again: it is tried to note that for as long as the claim holds. */
+  const settleDelivered = async (claimed: Claimed, state: Ack, unreadableAck?: string) => {
+    const ends = clock.now() + (claimed.until - claimed.at) / 2;
+    for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
+      try {
+        await records.settle(claimed, { verb: 'delivered', ...state, unreadableAck });
+        return report(claimed, 'delivered', { state });
+      } catch (error) {
+        if (isStopped || clock.now() + wait > ends) throw error;
+        await Promise.race([pause(clock, wait), stopped.promise]);
+      }
+    }
+  };
+
+  const settleFailure = async (claimed: Claimed, reply: Exclude<PostReply, { kind: 'taken' }>) => {
+    const { reason } = reply;
+    if (reply.kind === 'refused') {
+      const done = await records.settle(claimed, {
+        verb: 'parked',
+        reason: reply.code,
+        isReceiverAlive: /^\d+$/.test(reply.code),
+      });
+      return report(claimed, done === 'parked' ? 'parked' : 'failed', { reason });
+    }
+    const jitter = 0.5 + random();
+    const delay = Math.min(longestPause, firstPause * 2 ** Math.min(claimed.attempt - 1, 20)) * jitter;
+    const isUnknown = reply.kind === 'unknown';
+    const done = await records.settle(claimed, {
+      verb: 'failed',
+      answer: isUnknown ? String(reply.status) : reply.code,
+      delay: Math.max(delay, isUnknown ? 0 : (reply.retryAfter ?? 0)),
+      patience: isUnknown ? unknownFor : settings.deadline,
+      reason: isUnknown ? String(reply.status) : 'deadline',
+      isReceiverAlive: isUnknown,
+      openFor: firstPause * jitter,
+    });
+    return report(claimed, done === 'parked' ? 'parked' : 'failed', { reason });
+  };
+
+  const attempt = async (claimed: Claimed): Promise<void> => {
+    const { id, stats } = claimed;
+    const sent = await sendTexts(id, stats);
+    if (sent.failure !== undefined) return settleFailure(claimed, sent.failure);
+    const event = hookEventOf(id, stats);
+    if (typeof event === 'string') {
+      await records.settle(claimed, { verb: 'dropped' });
+      return report(claimed, 'skipped', { reason: reasons[event] });
+    }
+    // A text goes out with its state: if that is the state of the job, there is nothing left to tell.
+    if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
+      return settleDelivered(claimed, sent.confirmed);
+    }
+    const age = claimed.at - 1_000 * lastChange(stats);
+    if (age > settings.tooOld && !claimed.isAsked) {
+      await records.settle(claimed, { verb: 'parked', reason: 'too-old', isReceiverAlive: false });
+      return report(claimed, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
+    }
+    const reply = await poster.post(event.url, event.body);
+    return reply.kind === 'taken'
+      ? settleDelivered(claimed, event.state, event.unreadableAck)
+      : settleFailure(claimed, reply);
+  };
+
+  return {
+    async deliver(claimed) {
+      busy.add(claimed.id);
+      try {
+        await attempt(claimed);
+      } catch (error) {
+        report(claimed, 'failed', { reason: `Redis: ${messageOf(error)}` });
+      } finally {
+        busy.delete(claimed.id);
+      }
+    },
+
+    stop() {
+      isStopped = true;
+      stopped.resolve();
+    },
+
+    hold(id, checkIn) {
+      if (held >= mostTexts) {
+        const [oldest] = texts.entries();
+        const [text] = oldest?.[1] ?? [];
+        if (oldest !== undefined && text !== undefined) drop(oldest[0], text);
+      }
+      texts.set(id, [...(texts.get(id) ?? []), { ...checkIn, since: clock.now() }]);
+      held += 1;
+    },
+
+    async deliverLeft() {
+      for (const [id, [text]] of [...texts]) {
+        if (text === undefined || busy.has(id) || clock.now() - text.since < leftAfter) continue;
+        if (clock.now() - text.since > heldFor) {
+          drop(id, text);
+          continue;
+        }
+        if ((await records.find(id)) !== undefined) continue;
+        await sendTexts(id, await connection.redis.hgetall(keys.stats(id)));
+      }
+    },
+  };
+};
+
+const reasons: Readonly<Record<NoEvent, string>> = {
+  gone: 'the job has no stats any more',
+  'no receiver': 'the job has no hook URL',
+  acknowledged: 'the receiver has confirmed this state already',
+  malformed: 'the stats have no known status',
+};
+
+const isSame = (a: Ack, b: Ack) => a.status === b.status && a.revision === b.revision && a.checkInAt === b.checkInAt;
+
+/** When the job last changed, unix s; now where its stats don't say. */
+const lastChange = (stats: Readonly<Record<string, string>>): number =>
+  Math.max(time(stats.update_time), time(stats.check_in_at), time(stats.revision)) || Number.POSITIVE_INFINITY;
+const time = (text: string | undefined): number => decodeTime(text) || 0;

@@ -1,0 +1,347 @@
+import { type Clock, standInFor } from './clock.ts';
+import type { Connection } from './connection.ts';
+import type { Keys } from './keys.ts';
+import type { Scripts } from './scripts.ts';
+
+/** A change that a receiver is to be told of: whose, of which state, and where. */
+export interface Change {
+  readonly id: string;
+  /** `status:revision`. */
+  readonly state: string;
+  readonly origin: string;
+}
+
+export type EnqueueReply = 'queued' | 'parked' | 'deferred';
+
+/** A hook that this host has claimed, and the stats as they stood at that moment. */
+export interface Claimed {
+  readonly id: string;
+  readonly origin: string;
+  /** A person asked for it, whatever its age. */
+  readonly isAsked: boolean;
+  /** This attempt counted. */
+  readonly attempt: number;
+  /** When it was claimed, and until when nobody else may send it, in ms by the clock of Redis. */
+  readonly at: number;
+  readonly until: number;
+  readonly stats: Readonly<Record<string, string>>;
+}
+
+export type Breaker = 'closed' | 'open' | 'probing' | 'draining';
+
+export interface Claim {
+  readonly hooks: readonly Claimed[];
+  readonly breaker: Breaker;
+  /** How long until there may be more to claim, in ms; undefined where nothing waits. */
+  readonly wait: number | undefined;
+}
+
+/** What became of an attempt, for `settle`. */
+export type Settlement =
+  | {
+      readonly verb: 'delivered';
+      readonly status: string;
+      readonly revision: number;
+      readonly checkInAt: number;
+      readonly unreadableAck: string | undefined;
+    }
+  | {
+      readonly verb: 'failed';
+      /** What came back, a word. */
+      readonly answer: string;
+      /** In ms. */
+      readonly delay: number;
+      /** Since the first try, in ms, after which it is parked for `reason`. */
+      readonly patience: number;
+      readonly reason: string;
+      readonly isReceiverAlive: boolean;
+      /** How long an opening breaker stays open at first, in ms. */
+      readonly openFor: number;
+    }
+  | { readonly verb: 'parked'; readonly reason: string; readonly isReceiverAlive: boolean }
+  | { readonly verb: 'dropped' };
+export type SettleReply = 'ok' | 'again' | 'parked' | 'pending' | 'lost';
+
+/** A record as a person sees it. */
+export interface HookRecord {
+  readonly id: string;
+  readonly state: 'pending' | 'sending' | 'parked';
+  /** `status:revision` of the job that it is about. */
+  readonly about: string;
+  readonly origin: string;
+  readonly attempts: number;
+  /** Of the first and the last try, unix s; undefined before it. */
+  readonly first: number | undefined;
+  readonly last: number | undefined;
+  /** What came back last, or why it is parked. */
+  readonly answer: string | undefined;
+  /** As it stands in Redis: what a change to it is checked against. */
+  readonly text: string;
+}
+
+/** A receiver, and what waits for it. */
+export interface EndpointStatus {
+  readonly origin: string;
+  readonly pending: number;
+  readonly breaker: Breaker;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** Since when it has failed, in ms. */
+  readonly failingSince: number | undefined;
+  readonly answer: string | undefined;
+  /** How long until something may be sent to it, in ms; undefined where nothing waits. */
+  readonly wait: number | undefined;
+}
+
+export interface HookSettings {
+  /** Records that there may be. */
+  readonly most: number;
+  /** Failures in a row that open a breaker. */
+  readonly breakAfter: number;
+  /** Hooks a second to a receiver that has come back. */
+  readonly drainPerSecond: number;
+  /** How long a claim holds, in ms: longer than any attempt takes. */
+  readonly claimFor: number;
+}
+
+/** The records of undelivered hooks, in Redis. Every change is one script. */
+export interface HookRecords {
+  /** What a status change needs to note its hook in the same step: keys and arguments of its script. */
+  partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
+  enqueue(changes: readonly Change[]): Promise<EnqueueReply[]>;
+  /** Takes up to `most` hooks of a receiver that are due. */
+  claim(origin: string, most: number): Promise<Claim>;
+  settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
+  /** All receivers that have ever been told something, save those that nothing is known of any more. */
+  endpoints(): Promise<EndpointStatus[]>;
+  parkedCount(): Promise<number>;
+  /** Which of these jobs are parked. */
+  areParked(ids: readonly string[]): Promise<boolean[]>;
+  find(id: string): Promise<HookRecord | undefined>;
+  /** All records, a bounded number at a time. */
+  all(): AsyncIterable<readonly HookRecord[]>;
+  move(record: HookRecord, verb: 'retry' | 'drop'): Promise<'ok' | 'overtaken'>;
+  /** Forgets what was parked more than `age` ms ago. Gives how many. */
+  forgetParked(age: number): Promise<number>;
+}
+
+/** Fields in the order of STATS in `lua/claim_hooks.lua`. */
+const statsFields = [
+  'id',
+  'name',
+  'kind',
+  'unique',
+  'status',
+  'ref_link',
+  'enqueue_time',
+  'run_at',
+  'cron_spec',
+  'web_hook_url',
+  'numeric_policy_id',
+  'update_time',
+  'revision',
+  'check_in_at',
+  'die_at',
+  'upstream_job_id',
+  'parameters',
+  'ack',
+] as const;
+
+const stride = 500;
+
+export const createHookRecords = ({
+  connection,
+  keys,
+  scripts,
+  settings,
+  clock,
+}: {
+  connection: Connection;
+  keys: Keys;
+  scripts: Scripts;
+  settings: HookSettings;
+  clock: Clock;
+}): HookRecords => {
+  const { redis } = connection;
+  const standIn = () => standInFor(clock);
+  /** The clock of Redis, or what stands for it, in ms. */
+  const now = async () => {
+    if (standIn() !== '') return Number(standIn());
+    const [s, us] = await redis.time();
+    return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
+  };
+
+  return {
+    partOf: (origin = '') => ({
+      keys: [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(origin)],
+      args: [origin, standIn(), settings.most],
+    }),
+
+    async enqueue(changes) {
+      if (changes.length === 0) return [];
+      const origins = [...new Set(changes.map(({ origin }) => origin))];
+      return scripts.run<EnqueueReply[]>(
+        'enqueue_hooks',
+        [keys.hooks, keys.parkedHooks, keys.hookOrigins, ...origins.map(keys.dueHooks)],
+        [
+          standIn(),
+          settings.most,
+          ...origins,
+          ...changes.flatMap(({ id, state, origin }) => [id, state, origins.indexOf(origin) + 1]),
+        ],
+      );
+    },
+
+    async claim(origin, most) {
+      const ids = await redis.zrange(keys.dueHooks(origin), '0', String(most - 1));
+      const [wait, breaker, ...taken] = await scripts.run<[string, Breaker, ...(string | null)[][]]>(
+        'claim_hooks',
+        [keys.hooks, keys.dueHooks(origin), keys.hookEndpoint(origin), keys.hookOrigins, ...ids.map(keys.stats)],
+        [standIn(), settings.claimFor, most, settings.breakAfter, settings.drainPerSecond, origin, ...ids],
+      );
+      return {
+        breaker,
+        wait: Number(wait) < 0 ? undefined : Number(wait),
+        hooks: taken.map(([id, kind, attempt, at, until, ...values]) => ({
+          id: id as string,
+          origin,
+          isAsked: kind === 'asked',
+          attempt: Number(attempt),
+          at: Number(at),
+          until: Number(until),
+          stats: Object.fromEntries(
+            statsFields.flatMap((field, i) => (values[i] == null ? [] : [[field, values[i] as string]])),
+          ),
+        })),
+      };
+    },
+
+    settle: ({ id, origin, until }, settlement) =>
+      scripts.run<SettleReply>(
+        'settle_hook',
+        [keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin), keys.hookEndpoint(origin)],
+        [standIn(), id, until, settings.breakAfter, ...argsOf(settlement)],
+      ),
+
+    async endpoints() {
+      const origins = (await redis.smembers(keys.hookOrigins)).sort();
+      const at = await now();
+      return Promise.all(
+        origins.map(async (origin): Promise<EndpointStatus> => {
+          const [pending, [, first], [failures, openUntil, probeUntil, since, answer, tokens]] = await Promise.all([
+            redis.zcard(keys.dueHooks(origin)),
+            redis.zrange(keys.dueHooks(origin), '0', '0', 'WITHSCORES'),
+            redis.hmget(
+              keys.hookEndpoint(origin),
+              'failures',
+              'open_until',
+              'probe_until',
+              'failing_since',
+              'answer',
+              'tokens',
+            ) as Promise<(string | null)[]>,
+          ]);
+          const count = Number(failures ?? 0);
+          const isBroken = count >= settings.breakAfter;
+          const rest = isBroken ? Math.max(Number(openUntil ?? 0), Number(probeUntil ?? 0)) - at : 0;
+          return {
+            origin,
+            pending,
+            breaker: isBroken ? (rest > 0 ? 'open' : 'probing') : tokens == null ? 'closed' : 'draining',
+            failures: count,
+            failingSince: since == null ? undefined : Number(since),
+            answer: answer ?? undefined,
+            wait: first === undefined ? undefined : Math.max(0, rest, Number(first) - at),
+          };
+        }),
+      );
+    },
+
+    parkedCount: () => redis.zcard(keys.parkedHooks),
+
+    async areParked(ids) {
+      if (ids.length === 0) return [];
+      return (await redis.zmscore(keys.parkedHooks, [...ids])).map((score) => score !== null);
+    },
+
+    async find(id) {
+      const text = await redis.hget(keys.hooks, id);
+      return text === null ? undefined : recordOf(id, text);
+    },
+
+    async *all() {
+      let cursor = '0';
+      do {
+        const [next, pairs] = await redis.hscan(keys.hooks, cursor, 'COUNT', stride);
+        const records: HookRecord[] = [];
+        for (let i = 0; i < pairs.length; i += 2) {
+          const record = recordOf(pairs[i] as string, pairs[i + 1] as string);
+          if (record !== undefined) records.push(record);
+        }
+        yield records;
+        cursor = next;
+      } while (cursor !== '0');
+    },
+
+    move: ({ id, origin, text }, verb) =>
+      scripts.run<'ok' | 'overtaken'>(
+        'move_hook',
+        [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(origin)],
+        [standIn(), id, text, verb],
+      ),
+
+    async forgetParked(age) {
+      const old = await redis.zrangebyscore(keys.parkedHooks, '-inf', (await now()) - age, 'LIMIT', 0, stride);
+      if (old.length === 0) return 0;
+      await redis
+        .multi()
+        .hdel(keys.hooks, ...old)
+        .zrem(keys.parkedHooks, ...old)
+        .exec();
+      return old.length;
+    },
+  };
+};
+
+const argsOf = (settlement: Settlement): (string | number)[] => {
+  switch (settlement.verb) {
+    case 'delivered': {
+      const { verb, status, revision, checkInAt, unreadableAck } = settlement;
+      return [verb, status, revision, checkInAt, ...(unreadableAck === undefined ? [] : [unreadableAck])];
+    }
+    case 'failed': {
+      const { verb, answer, delay, patience, isReceiverAlive, openFor, reason } = settlement;
+      return [
+        verb,
+        answer,
+        Math.round(delay),
+        patience,
+        isReceiverAlive ? 'alive' : 'failing',
+        Math.round(openFor),
+        reason,
+      ];
+    }
+    case 'parked':
+      return [settlement.verb, settlement.reason, settlement.isReceiverAlive ? 'alive' : '-'];
+    case 'dropped':
+      return [settlement.verb];
+  }
+};
+
+/** @returns undefined for a text that is none of ours. */
+const recordOf = (id: string, text: string): HookRecord | undefined => {
+  const words = /^(pending|asked|sending|parked) (\S+) (\S+) (\d+) (\d+) (\d+) (\S+)$/.exec(text);
+  if (words === null) return undefined;
+  const [, kind, about, origin, attempts, first, last, answer] = words as unknown as string[];
+  return {
+    id,
+    state: kind === 'asked' ? 'pending' : (kind as HookRecord['state']),
+    about: about as string,
+    origin: origin as string,
+    attempts: Number(attempts),
+    first: Number(first) || undefined,
+    last: Number(last) || undefined,
+    answer: answer === '-' ? undefined : answer,
+    text,
+  };
+};

@@ -1,0 +1,175 @@
+import type { LookupAddress } from 'node:dns';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  createDestinations,
+  guardLookup,
+  isForbiddenAddress,
+  originOf,
+  type Resolve,
+} from '../../src/io/destination.ts';
+
+const rules = { allowOrigins: undefined, allowLinkLocal: false, moved: {} };
+
+test.each([
+  '0.0.0.0',
+  '0.255.255.255',
+  '169.254.0.0',
+  '169.254.169.254',
+  '169.254.255.255',
+  '100.100.100.200',
+  '168.63.129.16',
+  '::',
+  'fe80::1',
+  'fe80::1%eth0',
+  'febf:ffff::1',
+  'fd00:ec2::254',
+  'fd00:ec2::23',
+  '::ffff:169.254.169.254',
+  '::ffff:0.0.0.0',
+  '::ffff:100.100.100.200',
+  '::169.254.169.254',
+  '64:ff9b::169.254.169.254',
+])('%s is link-local, of a metadata service, or none', (address) => {
+  expect(isForbiddenAddress(address)).toBe(true);
+});
+
+test.each([
+  '127.0.0.1',
+  '10.0.0.1',
+  '172.16.0.1',
+  '192.168.1.1',
+  '1.0.0.0',
+  '169.253.255.255',
+  '169.255.0.0',
+  '100.100.100.201',
+  '168.63.129.17',
+  '203.0.113.9',
+  '::1',
+  '::ffff:127.0.0.1',
+  'fe7f::1',
+  'fec0::1',
+  'fd00:ec1::254',
+  'fd12:3456::1',
+  '64:ff9b::10.0.0.1',
+  '2001:db8::1',
+])('%s is a place where receivers may live', (address) => {
+  expect(isForbiddenAddress(address)).toBe(false);
+});
+
+test('no way of writing a link-local address into a URL gets past', () => {
+  const byte = fc.integer({ min: 0, max: 255 });
+  const forms: ((c: number, d: number) => string)[] = [
+    (c, d) => `169.254.${c}.${d}`,
+    (c, d) => String(0xa9fe0000 + c * 256 + d),
+    (c, d) => `0x${(0xa9fe0000 + c * 256 + d).toString(16)}`,
+    (c, d) => `0${(0xa9fe0000 + c * 256 + d).toString(8)}`,
+    (c, d) => `0xa9.0376.${c * 256 + d}`,
+    (c, d) => `0XA9.254.0${c.toString(8)}.0x${d.toString(16)}.`,
+    (c, d) => `１６９。２５４．${c}.${d}`,
+    (c, d) => `%31%36%39.254.${c}.${d}`,
+    (c, d) => `[::ffff:169.254.${c}.${d}]`,
+    (c, d) => `[0:0:0:0:0:FFFF:A9FE:${(c * 256 + d).toString(16)}]`,
+    (c, d) => `[64:ff9b::a9fe:${(c * 256 + d).toString(16)}]`,
+    (c, d) => `[fe80::${c.toString(16)}:${d.toString(16)}]`,
+  ];
+  const destinations = createDestinations(rules);
+  fc.assert(
+    fc.property(fc.constantFrom(...forms), byte, byte, fc.constantFrom('http', 'https'), (form, c, d, scheme) => {
+      expect(destinations.find(`${scheme}://${form(c, d)}:8080/x`)).toMatchObject({ code: 'forbidden' });
+    }),
+  );
+});
+
+test('an origin on the list is compared without regard to case, default port, path or user info', () => {
+  const { find } = createDestinations({ ...rules, allowOrigins: ['HTTP://Core:80/any', 'https://core:8443'] });
+  for (const url of ['http://core', 'http://CORE:80/x', 'http://user:pass@core/x', 'https://core:8443/x']) {
+    expect(find(url)).toBeInstanceOf(URL);
+  }
+  for (const url of ['https://core', 'http://core:81', 'http://core.test', 'http://core@other', 'http://core.']) {
+    expect(find(url)).toMatchObject({ code: 'forbidden' });
+  }
+});
+
+test('an empty list allows nobody', () => {
+  const { find } = createDestinations({ ...rules, allowOrigins: [] });
+  expect(find('http://core')).toMatchObject({ code: 'forbidden' });
+});
+
+const place = (moved: Record<string, string>, url: string) => {
+  const found = createDestinations({ ...rules, moved }).find(url);
+  return found instanceof URL ? found.href : found;
+};
+
+test('a receiver that has moved keeps path, query and user info, behind the prefix of the new place', () => {
+  expect(place({ 'http://old': 'http://core:8080' }, 'http://old/a/b?c=d')).toBe('http://core:8080/a/b?c=d');
+  expect(place({ 'http://OLD:80/': 'https://core/in/' }, 'http://old/a')).toBe('https://core/in/a');
+  expect(place({ 'http://old': 'https://core/in' }, 'http://u:p%40@old')).toBe('https://u:p%40@core/in/');
+  expect(place({ 'http://old': 'https://new:it@core' }, 'http://u:p@old/a')).toBe('https://new:it@core/a');
+  expect(place({ 'http://old:81': 'http://core' }, 'http://old/a')).toBe('http://old/a');
+  expect(place({ 'http://old': 'http://core' }, 'http://old//core.test/a')).toBe('http://core//core.test/a');
+});
+
+test('a move is looked up once, so that two places may change with each other', () => {
+  const moved = { 'http://a': 'http://b', 'http://b': 'http://a' };
+  expect(place(moved, 'http://a/x')).toBe('http://b/x');
+  expect(place(moved, 'http://b/x')).toBe('http://a/x');
+});
+
+test('a move to where nothing may be posted is refused', () => {
+  expect(place({ 'http://old': 'http://169.254.169.254' }, 'http://old/a')).toMatchObject({ code: 'forbidden' });
+});
+
+test('a rule that is no http or https URL is an error that does not repeat it', () => {
+  for (const wrong of ['secret', '', 'core:8080', 'ftp://secret@core']) {
+    for (const wrongRules of [
+      { ...rules, allowOrigins: [wrong] },
+      { ...rules, moved: { [wrong]: 'http://core' } },
+      { ...rules, moved: { 'http://core': wrong } },
+    ]) {
+      expect(() => createDestinations(wrongRules)).toThrow(/^an entry of \w+ is no http or https URL$/);
+    }
+  }
+});
+
+test('the origin of a hook URL is scheme, host and port of where it is told', () => {
+  expect(originOf('http://user:pass@CORE:80/path?query')).toBe('http://core');
+  expect(originOf('https://core:8443/path')).toBe('https://core:8443');
+  expect(originOf('http://old/path', { 'http://old': 'https://core/in' })).toBe('https://core');
+  for (const url of ['', ' ', 'core:8080', '/path', 'ftp://core/path', 'http://']) {
+    expect(originOf(url)).toBeUndefined();
+  }
+});
+
+/** What a socket is told for a name that has these addresses. */
+const look = (addresses: LookupAddress[], all: boolean) => {
+  const resolve: Resolve = (_, options, callback) => {
+    expect(options.all).toBe(true);
+    callback(null, addresses);
+  };
+  return new Promise<unknown[]>((told) =>
+    guardLookup(isForbiddenAddress, resolve)('core', { all }, (error, ...rest) => told([error?.name, ...rest])),
+  );
+};
+
+test('a socket is told the addresses that were checked, in the form that it asks for', async () => {
+  const addresses = [
+    { address: '10.0.0.1', family: 4 },
+    { address: 'fd12::1', family: 6 },
+  ];
+  expect(await look(addresses, true)).toEqual([undefined, addresses]);
+  expect(await look(addresses, false)).toEqual([undefined, '10.0.0.1', 4]);
+});
+
+test('a name is refused for any of its addresses, also where a socket asks for one', async () => {
+  const addresses = [
+    { address: '10.0.0.1', family: 4 },
+    { address: 'fe80::1', family: 6 },
+  ];
+  expect((await look(addresses, true))[0]).toBe('ForbiddenAddressError');
+  expect((await look(addresses, false))[0]).toBe('ForbiddenAddressError');
+});
+
+test('a name without an address is an error', async () => {
+  expect((await look([], true))[0]).toBe('Error');
+});
