@@ -16,6 +16,7 @@ import {
   graceMs,
   type Host,
   heartbeatAgeMs,
+  hookTimes,
   key,
   namespace,
   row,
@@ -44,6 +45,7 @@ const main = async (): Promise<boolean> => {
     namespace,
     logger: false,
     rescue: { heartbeatAgeMs, graceMs, intervalMs: 1_000, firstAfterMs: 0 },
+    hooks: hookTimes,
   });
   cleanUps.push(() => reaper.stop({ timeout: 2_000 }));
 

@@ -13,6 +13,8 @@ export const namespace = '{demo}';
 export const heartbeatMs = 500;
 export const heartbeatAgeMs = 2_000;
 export const graceMs = 1_500;
+/** What a host that dies was sending is sent by another when its claim is over: this time-out, and 10 s. */
+export const hookTimes = { headerTimeoutMs: 1_000, totalTimeoutMs: 1_000 };
 
 /** A key of the demo's namespace. */
 export const key = (...parts: string[]): string => `${namespace}:${parts.join(':')}`;
@@ -117,6 +119,7 @@ export const startHost = async (pool: string, url: string): Promise<Host> => {
       WORKER_POOL: pool,
       WORKER_TYPES: 'SCAN,COLLECT',
       WORKER_HEARTBEAT_MS: String(heartbeatMs),
+      WORKER_HOOK_TIMEOUT_MS: String(hookTimes.totalTimeoutMs),
     },
   });
   const host: Host = { pool, child, finished: [], running: undefined };

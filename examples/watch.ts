@@ -8,6 +8,7 @@ import {
   graceMs,
   type Host,
   heartbeatAgeMs,
+  hookTimes,
   key,
   namespace,
   row,
@@ -42,6 +43,7 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
     refireGraceS: 2,
     sweep: { firstAfterMs: 2_000, intervalMs: 4_000, pageSize: 100 },
     rescue: { heartbeatAgeMs, graceMs, intervalMs: 1_000, firstAfterMs: 500 },
+    hooks: hookTimes,
     inspect: { control: true, announce: () => undefined },
   });
   cleanUps.push(() => reaper.stop({ timeout: 2_000 }));

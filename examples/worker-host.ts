@@ -5,6 +5,7 @@
  *   REAPER_REDIS_URL, REAPER_NAMESPACE   where
  *   WORKER_POOL, WORKER_TYPES            id of this pool; its job types, with commas between
  *   WORKER_HEARTBEAT_MS                  from one heartbeat to the next (5000)
+ *   WORKER_HOOK_TIMEOUT_MS               how long a hook may take (30000)
  *
  * A job's work is to wait `args.ms` ms. SIGTERM lets the job in hand finish.
  */
@@ -27,7 +28,13 @@ const heartbeatMs = Number(process.env.WORKER_HEARTBEAT_MS ?? 5_000);
 const worker = `${pool}-w1`;
 
 const redis = new Redis(url);
-const reaper = createReaper({ redis: url, namespace, logger: false });
+const hookTimeoutMs = Number(process.env.WORKER_HOOK_TIMEOUT_MS ?? 30_000);
+const reaper = createReaper({
+  redis: url,
+  namespace,
+  logger: false,
+  hooks: { headerTimeoutMs: Math.min(10_000, hookTimeoutMs), totalTimeoutMs: hookTimeoutMs },
+});
 const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
 
 /** gocraft's fetch: an entry is taken and counted in one step, unless its type is paused or at its cap. */

@@ -32,6 +32,12 @@ end
 local time = now()
 redis.call('HSET', stats, 'check_in', '[REDUNDANT]', 'check_in_at', time, 'update_time', time)
 if ARGV[3] and ARGV[3] ~= '' then
+  local record = readRecord(redis.call('HGET', KEYS[2], ARGV[2]))
+  if record and (record.kind == 'sending' or record.kind == 'resending') then
+    -- What is being sent may have been read within this very second, by which the two can't be told apart.
+    record.state = 'reported:0'
+    writeRecord(KEYS[2], ARGV[2], record)
+  end
   enqueueHook(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[2], stateOf(stats), ARGV[3], nowMs(ARGV[4]), tonumber(ARGV[5]))
   keepHooks(KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 end

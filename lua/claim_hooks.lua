@@ -41,7 +41,7 @@ if (tonumber(failures or '') or 0) >= threshold then
   breaker, most = 'probing', 1
 elseif tokens then
   -- A bucket that fills at the agreed rate and holds a tenth of a second's worth.
-  local held = math.min(math.max(1, rate / 10), tonumber(tokens) + (at - tonumber(tokensAt)) * rate / 1000)
+  local held = math.min(math.max(1, rate / 10), tonumber(tokens) + math.max(0, at - tonumber(tokensAt)) * rate / 1000)
   if held < 1 then
     return { string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
   end
@@ -58,18 +58,22 @@ for i = 5, #KEYS do
     if not record or record.kind == 'parked' or record.origin ~= origin then
       redis.call('ZREM', due, id)
     else
-      local kind = record.kind == 'asked' and 'asked' or 'pending'
-      record.kind = 'sending'
+      local isAsked = record.kind == 'asked' or record.kind == 'resending'
+      -- As it is now: changes that have come since are told by the same event.
+      local state = stateOf(KEYS[i])
+      if state ~= record.state then
+        -- What was tried before was another change: this one has tries and a deadline of its own.
+        record.state, record.attempts, record.first = state, 0, 0
+      end
+      record.kind = isAsked and 'resending' or 'sending'
       record.attempts = record.attempts + 1
       record.last = math.floor(at / 1000)
       record.first = record.first > 0 and record.first or record.last
-      -- As it is now: changes that have come since are told by the same event.
-      record.state = stateOf(KEYS[i])
       writeRecord(hooks, id, record)
       redis.call('ZADD', due, at + lease, id)
       local stats = record.state == 'none:0' and {} or redis.call('HMGET', KEYS[i], unpack(STATS))
-      taken[#taken + 1] = { id, kind, record.attempts, string.format('%d', at), string.format('%d', at + lease),
-        unpack(stats) }
+      taken[#taken + 1] = { id, isAsked and 'asked' or 'pending', record.attempts, string.format('%d', at),
+        string.format('%d', at + lease), unpack(stats) }
     end
   end
 end

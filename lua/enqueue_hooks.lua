@@ -3,43 +3,53 @@
 -- KEYS[1]  records of undelivered hooks
 -- KEYS[2]  parked ones
 -- KEYS[3]  origins of the receivers
--- KEYS[4…] queue of each receiver that these jobs have
+-- KEYS[4…] queue of each receiver that these jobs have, then the stats of each job
 -- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
 -- ARGV[2]  how many records there may be
--- ARGV[3…] origin of each receiver, in the order of KEYS[4…], then for each job: id, state (status:revision), index of its
+-- ARGV[3]  how many receivers there are
+-- ARGV[4…] origin of each receiver, in the order of KEYS[4…], then for each job: id, state (status:revision), index of its
 --          receiver (1, 2, …)
 -- Returns  for each job a word: `queued`, `parked` or `deferred`
--- Others that touch these keys: every script here that has to do with hooks. The Go side does not know them.
+-- Others that touch these keys: every script here that has to do with hooks; of the stats, the Go jobservice.
+--- @include rank
 --- @include hook_record
 --- @include enqueue_hook
 
 local hooks, parked, origins = KEYS[1], KEYS[2], KEYS[3]
 local at, most = nowMs(ARGV[1]), tonumber(ARGV[2])
-local count = #KEYS - 3
+local count = tonumber(ARGV[3])
 for n = 1, count do
-  redis.call('SADD', origins, ARGV[2 + n])
+  redis.call('SADD', origins, ARGV[3 + n])
 end
 -- All at once rather than one by one: that is several times faster. Lua passes no more than some thousand values to a
 -- call, so some hundred jobs at a time.
 local STRIDE = 500
 local replies = {}
-for from = 3 + count, #ARGV, 3 * STRIDE do
+for from = 4 + count, #ARGV, 3 * STRIDE do
   local to = math.min(#ARGV, from + 3 * STRIDE - 1)
   local ids = {}
   for i = from, to, 3 do
     ids[#ids + 1] = ARGV[i]
   end
   local texts = redis.call('HMGET', hooks, unpack(ids))
-  local room = most - redis.call('HLEN', hooks)
-  local records, unparked, queues = {}, {}, {}
+  local rooms, added = {}, 0
+  local records, unparked, queues, known = {}, {}, {}, {}
   for n, id in ipairs(ids) do
     local i = from + 3 * (n - 1)
     local receiver = tonumber(ARGV[i + 2])
     local record = readRecord(texts[n])
-    local reply, new = noteChange(record, ARGV[i + 1], ARGV[2 + receiver], room > 0)
+    local state = ARGV[i + 1]
+    if record and record.kind == 'parked' and RANK[string.match(state, '^%a+')] then
+      -- Who enqueues has read the job a while ago. What is parked may be what it has become since. (A state that is no
+      -- status stands for "whatever it is": that is sent, parked or not.)
+      local current = stateOf(KEYS[4 + count + (i - 4 - count) / 3])
+      state = current == record.state and current or state
+    end
+    rooms[receiver] = rooms[receiver] or roomFor(hooks, KEYS[3 + receiver], most)
+    local reply, new = noteChange(record, state, ARGV[3 + receiver], rooms[receiver] > added)
     replies[#replies + 1] = reply
     if new then
-      room = record and room or room - 1
+      added = record and added or added + 1
       records[#records + 1] = id
       records[#records + 1] = recordText(new)
       local queue = queues[receiver] or {}
@@ -49,6 +59,11 @@ for from = 3 + count, #ARGV, 3 * STRIDE do
       if record and record.kind == 'parked' then
         unparked[#unparked + 1] = id
       end
+    elseif mayBeLost(record, ARGV[3 + receiver]) then
+      local queue = known[receiver] or {}
+      known[receiver] = queue
+      queue[#queue + 1] = at + lostAfter
+      queue[#queue + 1] = id
     end
   end
   if #records > 0 then
@@ -57,9 +72,12 @@ for from = 3 + count, #ARGV, 3 * STRIDE do
   for receiver, queue in pairs(queues) do
     redis.call('ZADD', KEYS[3 + receiver], unpack(queue))
   end
+  for receiver, queue in pairs(known) do
+    redis.call('ZADD', KEYS[3 + receiver], 'NX', unpack(queue))
+  end
   if #unparked > 0 then
     redis.call('ZREM', parked, unpack(unparked))
   end
 end
-keepHooks(unpack(KEYS))
+keepHooks(unpack(KEYS, 1, 3 + count))
 return replies

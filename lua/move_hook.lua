@@ -18,7 +18,7 @@ local at, id, seen, verb = nowMs(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local text = redis.call('HGET', hooks, id)
 local record = readRecord(text)
 -- A claim that is over has no holder any more.
-local isSending = record and record.kind == 'sending' and (tonumber(redis.call('ZSCORE', due, id) or '') or 0) > at
+local isSending = record and isClaimed(record) and (tonumber(redis.call('ZSCORE', due, id) or '') or 0) > at
 if not record or text ~= seen or isSending then
   return 'overtaken'
 end
@@ -34,4 +34,5 @@ else
   redis.call('ZREM', due, id)
   redis.call('ZADD', parked, at, id)
 end
+keepHooks(unpack(KEYS))
 return 'ok'

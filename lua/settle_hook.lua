@@ -15,7 +15,7 @@
 --          `failed`, then the answer, after how long to try again (ms), after how long since the first try no more (ms),
 --          `alive` or `failing` for the receiver, how long its breaker stays open at first (ms), and the reason to park it for
 --          `parked`, then the reason, and `alive` or `-` for the receiver
---          `dropped`: there is nothing to tell
+--          `dropped`, then check_in_at of what was looked at: there is nothing to tell
 -- Returns  `ok`, `again` (more has changed meanwhile: it is due now), `parked`, `pending`, or `lost` (another host has
 --          taken the claim over; an ACK is noted all the same)
 -- Others that touch these keys: every script here that has to do with hooks; stats and tracking hash: the Go jobservice.
@@ -28,6 +28,7 @@
 local stats, track, hooks, parked, due, endpoint = unpack(KEYS)
 local at, id, claim, threshold, verb = nowMs(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local longestOpen = 600000
+local UNKNOWN = { ['404'] = true, ['410'] = true }
 
 local function noteAlive()
   local failures, opens = unpack(redis.call('HMGET', endpoint, 'failures', 'opens'))
@@ -57,8 +58,15 @@ local function noteFailing(answer, openFor)
   redis.call('HDEL', endpoint, 'probe_until', 'tokens', 'tokens_at')
 end
 
+-- What was claimed as the probe was never sent: another may be, before its claim is over.
+local function noteUnasked()
+  if redis.call('HGET', endpoint, 'probe_until') == ARGV[3] then
+    redis.call('HDEL', endpoint, 'probe_until')
+  end
+end
+
 local record = readRecord(redis.call('HGET', hooks, id))
-local isMine = record and record.kind == 'sending' and tonumber(redis.call('ZSCORE', due, id) or '') == claim
+local isMine = record and isClaimed(record) and tonumber(redis.call('ZSCORE', due, id) or '') == claim
 
 local function forget()
   redis.call('HDEL', hooks, id)
@@ -69,6 +77,7 @@ local function park(reason)
   writeRecord(hooks, id, record)
   redis.call('ZREM', due, id)
   redis.call('ZADD', parked, at, id)
+  keepHooks(parked)
   return 'parked'
 end
 -- The stats say more than what was sent, or than what was looked at: a new change, which begins anew.
@@ -79,6 +88,13 @@ local function again()
   return 'again'
 end
 
+-- When the job has last reported; 0 for none, and for what the sender can't read as a time either.
+local function checkInAtOf(key)
+  local digits = string.match(redis.call('HGET', key, 'check_in_at') or '', '^[+-]?%d+$')
+  local time = digits and tonumber(digits) or 0
+  return time <= 2 ^ 63 and time or 0
+end
+
 if verb == 'delivered' then
   local status, revision, checkIn = ARGV[6], ARGV[7], ARGV[8]
   acknowledge(stats, track, id, status, revision, checkIn, ARGV[9])
@@ -87,8 +103,8 @@ if verb == 'delivered' then
     return 'lost'
   end
   local isThere = redis.call('EXISTS', stats) == 1
-  local checkInNow = isThere and tonumber(redis.call('HGET', stats, 'check_in_at') or '') or 0
-  if isThere and (stateOf(stats) ~= status .. ':' .. revision or checkInNow > tonumber(checkIn)) then
+  -- Against what was claimed, and not what was sent: of an odd revision the sender reads something else, for ever.
+  if isThere and (stateOf(stats) ~= record.state or checkInAtOf(stats) > tonumber(checkIn)) then
     return again()
   end
   forget()
@@ -107,17 +123,34 @@ if verb == 'failed' then
   else
     noteAlive()
   end
+  -- A receiver that has been away for long and is back, but does not know the job yet, gets its ten minutes from now on:
+  -- the patience with the one answer is not used up by the other.
+  if UNKNOWN[answer] and not UNKNOWN[record.answer] then
+    record.first = record.last
+  end
   if at - record.first * 1000 >= patience then
+    -- What has been tried for so long may not be what stands now.
+    local state = stateOf(stats)
+    if state ~= 'none:0' and state ~= record.state then
+      return again()
+    end
     return park(ARGV[11])
   end
-  record.kind, record.answer = 'pending', answer
+  record.kind, record.answer = record.kind == 'resending' and 'asked' or 'pending', answer
   writeRecord(hooks, id, record)
-  redis.call('ZADD', due, at + delay, id)
+  -- A receiver may say when to come back, but not to come back after all patience.
+  redis.call('ZADD', due, at + math.min(delay, record.first * 1000 + patience - at), id)
   return 'pending'
+end
+if verb == 'dropped' or ARGV[7] ~= 'alive' then
+  noteUnasked()
 end
 -- What was looked at and found not to be told, or not to be sent, may have changed since.
 local state = stateOf(stats)
 if state ~= 'none:0' and state ~= record.state then
+  return again()
+end
+if verb == 'dropped' and state ~= 'none:0' and checkInAtOf(stats) > (tonumber(ARGV[6] or '') or 0) then
   return again()
 end
 if verb == 'parked' then

@@ -63,7 +63,7 @@ export const createDelivery = ({
       most: settings.most,
       breakAfter: settings.breakAfter,
       drainPerSecond: settings.drainPerSecond,
-      claimFor: 2 * settings.totalTimeoutMs + 10_000,
+      claimFor: settings.totalTimeoutMs + 10_000,
     },
   });
   const { ca, cert, key } = settings.tls;
@@ -90,7 +90,11 @@ export const createDelivery = ({
     scripts,
     records,
     poster,
-    settings: { deadline: settings.deadlineMs, tooOld: settings.tooOldS * 1_000 },
+    settings: {
+      deadline: settings.deadlineMs,
+      tooOld: settings.tooOldS * 1_000,
+      totalTimeout: settings.totalTimeoutMs,
+    },
     clock,
     random,
     onOutcome(outcome) {
@@ -105,7 +109,8 @@ export const createDelivery = ({
       actors: {
         delivery: deliveryMachine.provide({ actors: createDeliveryActors(records, outbox) }),
         look: createLook(records, async () => {
-          await courier.deliverLeft();
+          // Not waited for: a receiver that hangs must not hold up the look for all others.
+          void courier.deliverLeft();
           await records.forgetParked(settings.keepParkedS * 1_000);
         }),
       },
@@ -115,8 +120,9 @@ export const createDelivery = ({
   actor.subscribe({ error: (error) => fault('the deliverer of hooks', messageOf(error)) });
   actor.on('fault', ({ where, error }) => fault(where, error));
   let isAwake = false;
+  let isStopped = false;
   const awake = () => {
-    if (isAwake) return;
+    if (isAwake || isStopped) return;
     isAwake = true;
     actor.start();
   };
@@ -124,12 +130,12 @@ export const createDelivery = ({
   const quiet = () => {
     awake();
     return new Promise<void>((resolve) => {
-      if (actor.getSnapshot().status !== 'active') return resolve();
-      const subscription = actor.on('quiet', () => {
-        subscription.unsubscribe();
+      if (isStopped || actor.getSnapshot().status !== 'active') return resolve();
+      const end = () => {
+        for (const subscription of subscriptions) subscription.unsubscribe();
         resolve();
-      });
-      actor.subscribe({ complete: resolve, error: () => resolve() });
+      };
+      const subscriptions = [actor.on('quiet', end), actor.subscribe({ complete: end, error: end })];
       actor.send({ type: 'look' });
     });
   };
@@ -142,7 +148,8 @@ export const createDelivery = ({
       clock,
       tellDue(origin) {
         awake();
-        actor.send({ type: 'due', origin });
+        // What comes after the stop stays in Redis.
+        if (!isStopped) actor.send({ type: 'due', origin });
       },
     }),
     records,
@@ -164,6 +171,7 @@ export const createDelivery = ({
     },
     inFlight: () => outbox.inFlight,
     async stop(timeout) {
+      isStopped = true;
       if (isAwake && actor.getSnapshot().status === 'active') {
         const over = new Promise<void>((resolve) => {
           actor.subscribe({ complete: () => resolve(), error: () => resolve() });

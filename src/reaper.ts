@@ -46,8 +46,8 @@ export interface Reaper {
    */
   stop(options?: { readonly timeout?: number }): Promise<void>;
   /**
-   * One sweep over all tracked jobs, now. Resolves once every act and every hook's first attempt has ended. With `plan`
-   * it judges and changes nothing.
+   * One sweep over all tracked jobs, now. Resolves once every act has ended, and every hook that was due has been tried
+   * (four times `hooks.totalTimeoutMs` are waited for that at the most). With `plan` it judges and changes nothing.
    * @throws PassError when it did not get to its end.
    */
   sweep(options?: { readonly plan?: boolean }): Promise<SweepSummary>;
@@ -105,7 +105,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     log.warn({ event: name, error: messageOf(error) }, 'a listener failed'),
   );
   const fault = (where: string, error: string) => {
-    log.error({ where, error }, 'something failed; it is tried again');
+    log.error({ where, error }, 'something failed');
     events.emit('error', { where, error });
   };
 
@@ -335,7 +335,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const ended = new Promise<SweepSummary>((resolve) => sweepWaiters.set(number, resolve));
       supervisor.send({ type: 'sweep.now', request: { number, plan } });
       const summary = await ended;
-      if (!summary.plan) await delivery.quiet();
+      // Bounded: what others enqueue all the time must not keep a caller for ever.
+      if (!summary.plan) await within(clock, 4 * hookSettings.totalTimeoutMs, delivery.quiet());
       if (summary.error !== undefined) throw new PassError('sweep', summary);
       return { ...summary }; // The counts of hooks as they stand now; they grow no more.
     },

@@ -43,6 +43,7 @@ const draw = (name: ChartName): Promise<Asset> => {
     type: 'image/svg+xml',
     body: Buffer.from(svgOf(drawing)),
   }));
+  drawing.catch(() => drawn.delete(name));
   drawn.set(name, drawing);
   return drawing;
 };

@@ -29,7 +29,7 @@ export interface About {
   readonly mayControl: boolean;
   /** One healthy job in as many is kept with its trace. */
   readonly sampleEvery: number;
-  /** For each chart the ids of its states, and the index of the transition's target and source in them. */
+  /** For each chart the ids of its states, and its transitions with the ids of the states that they join. */
   readonly charts: Readonly<Record<ChartName, ChartIndex>>;
 }
 export interface ChartIndex {

@@ -39,7 +39,9 @@ export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, 
     if (underWay.has(type)) throw new Error(`a ${type} that was asked for here is still under way`);
     underWay.add(type);
     try {
-      return type === 'sweep' ? { sweep: await reaper.sweep({ plan }) } : { rescue: await reaper.rescue({ plan }) };
+      if (type === 'sweep') return { sweep: await reaper.sweep({ plan }) };
+      // What a page does not show has no bound, and stays here.
+      return { rescue: { ...(await reaper.rescue({ plan })), drift: [], unreadable: [] } };
     } finally {
       underWay.delete(type);
     }

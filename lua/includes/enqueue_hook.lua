@@ -9,7 +9,7 @@ local function noteChange(record, state, origin, hasRoom)
     return record.kind == 'parked' and 'parked' or 'queued'
   end
   -- Somebody is sending it: when that is over, it is looked at again, for the stats will say more than what was sent.
-  if record and record.kind == 'sending' then
+  if record and isClaimed(record) then
     return 'queued'
   end
   if not record and not hasRoom then
@@ -18,22 +18,32 @@ local function noteChange(record, state, origin, hasRoom)
   return 'queued', { kind = 'pending', state = state, origin = origin, attempts = 0, first = 0, last = 0, answer = '-' }
 end
 
+-- Redis may have evicted a queue (every key here has a time to live) and left the records: what stands in none is put
+-- there again, later than any claim lasts, for it may be one that is being sent.
+local lostAfter = 60000
+local function mayBeLost(record, origin)
+  return record and record.kind ~= 'parked' and record.origin == origin
+end
+
+-- How many more records there may be for a receiver. One that nothing much waits for may go a quarter beyond the bound, so
+-- that those of a receiver that is dead, or knows no job, don't keep others from being told at all.
+local function roomFor(hooks, due, most)
+  local count = redis.call('HLEN', hooks)
+  local short = 100 - redis.call('ZCARD', due)
+  return math.max(most - count, math.min(short, math.ceil(1.25 * most) - count))
+end
+
 -- Notes a change of one job.
 local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, most)
   local record = readRecord(redis.call('HGET', hooks, id))
-  local reply, new = noteChange(record, state, origin, record or redis.call('HLEN', hooks) < most)
+  local reply, new = noteChange(record, state, origin, record or roomFor(hooks, due, most) > 0)
   redis.call('SADD', origins, origin)
   if new then
     redis.call('HSET', hooks, id, recordText(new))
     redis.call('ZADD', due, at, id)
     redis.call('ZREM', parked, id)
+  elseif mayBeLost(record, origin) then
+    redis.call('ZADD', due, 'NX', at + lostAfter, id)
   end
   return reply
-end
-
--- Nothing of it stays for ever, whoever uses the namespace after us: 90 days after the last change.
-local function keepHooks(...)
-  for _, key in ipairs({ ... }) do
-    redis.call('EXPIRE', key, 7776000)
-  end
 end

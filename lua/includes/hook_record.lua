@@ -3,7 +3,8 @@
 --   kind state origin attempts first last answer
 --
 -- kind:     `pending`, or `asked` (a person asked for it: its age does not count), or `sending` (claimed by a host until
---           the time that stands in the endpoint's queue), or `parked` (not sent again until the job changes or a person says so)
+--           the time that stands in the endpoint's queue), or `resending` (the same of one that was asked for), or `parked`
+--           (not sent again until the job changes or a person says so)
 -- state:    status:revision of the job that the record is about
 -- origin:   scheme, host and port of the receiver: which queue it stands in
 -- attempts: how often it was claimed; first, last: unix s of the first and the last claim, 0 before it
@@ -28,6 +29,10 @@ local function recordText(record)
     record.last, record.answer)
 end
 
+local function isClaimed(record)
+  return record.kind == 'sending' or record.kind == 'resending'
+end
+
 local function writeRecord(hooks, id, record)
   redis.call('HSET', hooks, id, recordText(record))
 end
@@ -49,4 +54,11 @@ local function stateOf(stats)
     return 'none:0'
   end
   return string.gsub(values[1], '%s', '_') .. ':' .. string.format('%d', tonumber(values[2] or '') or 0)
+end
+
+-- Nothing of it stays for ever, whoever uses the namespace after us: 90 days after the last change.
+local function keepHooks(...)
+  for _, key in ipairs({ ... }) do
+    redis.call('EXPIRE', key, 7776000)
+  end
 end

@@ -10,8 +10,16 @@ const noRoomFor = 50;
 /** What the chart of a delivery invokes. */
 export const createDeliveryActors = (records: HookRecords, outbox: Outbox) => ({
   claim: fromPromise<Claimed, { origin: string; most: number }>(async ({ input: { origin, most } }) => {
-    const room = Math.min(most, outbox.room());
-    return room > 0 ? records.claim(origin, room) : { hooks: [], breaker: 'closed', wait: noRoomFor };
+    const room = outbox.reserve(origin, most);
+    if (room === 0) return { hooks: [], breaker: 'closed', wait: noRoomFor };
+    let taken = 0;
+    try {
+      const claim = await records.claim(origin, room);
+      taken = claim.hooks.length;
+      return claim;
+    } finally {
+      outbox.release(origin, room - taken);
+    }
   }),
   courier: fromCallback<{ type: 'send'; hooks: readonly Parcel[] }>(({ receive, sendBack }) => {
     receive(({ hooks }) => outbox.send(hooks as readonly ClaimedHook[], () => sendBack({ type: 'ended' })));

@@ -12,7 +12,8 @@ export interface HookFlags {
 
 const filterOf = ({ id, endpoint, reason }: HookFlags): HookFilter => ({
   ...(id === undefined ? {} : { id }),
-  ...(endpoint === undefined ? {} : { endpoint }),
+  // As a person copies it: with a slash at its end, or with a path.
+  ...(endpoint === undefined ? {} : { endpoint: URL.canParse(endpoint) ? new URL(endpoint).origin : endpoint }),
   ...(reason === undefined ? {} : { reason }),
 });
 
@@ -71,7 +72,12 @@ export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: H
   const count = await reaper.undelivered[verb](filterOf(flags), { plan });
   // Nobody else may be there to send them.
   if (!plan && verb === 'retry' && count > 0) await reaper.undelivered.quiet();
+  const words = verb === 'retry' ? 'tried again' : 'dropped';
   if (flags.json) printJson({ type: verb, plan, count });
-  else print(`${plan ? 'would be ' : ''}${verb === 'retry' ? 'tried again' : 'dropped'}: ${count}`);
+  else print(`${plan ? 'would be ' : ''}${words}: ${count}`);
+  for (const { origin, breaker, pending } of plan ? [] : await reaper.undelivered.endpoints()) {
+    if (flags.json || breaker !== 'open') continue;
+    print(`${origin} does not answer and is let alone for now: ${pending} wait, and go out when it is back`);
+  }
   return 0;
 };

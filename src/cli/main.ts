@@ -9,6 +9,7 @@ import { run } from './run.ts';
 import {
   address,
   type CommonFlags,
+  hostName,
   type InspectFlags,
   inspectOptionsOf,
   inspectToken,
@@ -51,7 +52,11 @@ withCommonFlags(program.command('run'), 'info')
   .addOption(inspectToken())
   .option('--control', 'with --inspect: let the page start sweeps and rescues')
   .addOption(stately())
+  .addOption(hostName())
   .action(async (flags: CommonFlags & InspectFlags & { sweepInterval?: number; rescueInterval?: number }) => {
+    if (flags.inspect === undefined && (flags.control || flags.stately || flags.hostName)) {
+      throw new UsageError('--control, --stately and --host-name are about --inspect: give that too');
+    }
     const reaper = reaperOf(flags, {
       ...(flags.inspect === undefined ? {} : { inspect: inspectOptionsOf(flags) }),
       ...(flags.sweepInterval === undefined ? {} : { sweep: { intervalMs: flags.sweepInterval } }),
@@ -102,6 +107,7 @@ withCommonFlags(program.command('inspect'))
   .addOption(inspectToken())
   .option('--control', 'let the page ask for plans')
   .addOption(stately())
+  .addOption(hostName())
   .addOption(new Option('--sweep-interval <ms>', 'from one plan to the next').argParser(wholeNumber).default(60_000))
   .action(async (where: InspectFlags['inspect'], flags: CommonFlags & InspectFlags & { sweepInterval: number }) => {
     const reaper = reaperOf(flags, {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type DestinationStream, pino } from 'pino';
 import pretty from 'pino-pretty';
@@ -9,6 +10,11 @@ export interface CommonFlags {
   readonly namespace?: string;
   readonly types?: readonly string[];
   readonly hungAfter?: number;
+  readonly hookCa?: string;
+  readonly hookCert?: string;
+  readonly hookKey?: string;
+  readonly moved?: Readonly<Record<string, string>>;
+  readonly allowOrigins?: readonly string[];
   readonly json?: boolean;
   readonly logLevel: string;
 }
@@ -28,6 +34,7 @@ export interface InspectFlags {
   readonly inspectToken?: string;
   readonly control?: boolean;
   readonly stately?: string;
+  readonly hostName?: readonly string[];
 }
 
 /** `HOST:PORT`, `HOST` or `PORT`; the colons of an IPv6 address need brackets around it. */
@@ -49,21 +56,91 @@ export const stately = () =>
     'also send the inspection events to a relay of @statelyai/inspect, such as ws://localhost:8080',
   );
 
+export const hostName = () =>
+  new Option('--host-name <name...>', 'names by which the page may be asked for, beside localhost and addresses');
+
 export const inspectOptionsOf = ({
   inspect,
   inspectToken: token,
   control = false,
   stately: relay,
+  hostName: hostNames = [],
 }: InspectFlags): Exclude<ReaperOptions['inspect'], boolean | undefined> => ({
   ...(typeof inspect === 'object' ? inspect : {}),
   ...(token === undefined ? {} : { token }),
   control,
+  hostNames: [...hostNames],
   ...(relay === undefined ? {} : { stately: relay }),
+});
+
+/** What stands between commas, without what is empty. */
+const listOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+/** The text of a file. Its name is no secret, what is wrong with it neither. */
+const textOfFile = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InvalidArgumentError(`can not be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+};
+
+const movedOf = (text: string): Record<string, string> =>
+  Object.fromEntries(
+    listOf(text).map((pair) => {
+      const [from, to, ...more] = pair.split('=');
+      if (from === undefined || to === undefined || more.length > 0) {
+        throw new InvalidArgumentError('FROM=TO is needed, such as http://old-core=https://core.example');
+      }
+      return [from, to];
+    }),
+  );
+
+/**
+ * How hooks are sent. Every command that sends some needs what the other hosts of the namespace have: without the
+ * authority of Harbor's internal TLS one `reaper sweep` would park for all of them what it can't deliver.
+ */
+const withSendingFlags = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--hook-ca <file>', 'PEM file of an authority that receivers may have their certificates from')
+        .env('REAPER_HOOK_CA')
+        .argParser(textOfFile),
+    )
+    .addOption(
+      new Option('--hook-cert <file>', 'PEM file of a certificate to show to receivers')
+        .env('REAPER_HOOK_CERT')
+        .argParser(textOfFile),
+    )
+    .addOption(new Option('--hook-key <file>', 'PEM file of its key').env('REAPER_HOOK_KEY').argParser(textOfFile))
+    .addOption(
+      new Option('--moved <from=to>', 'receivers that have moved, with commas between')
+        .env('REAPER_MOVED')
+        .argParser(movedOf),
+    )
+    .addOption(
+      new Option('--allow-origins <origins>', 'the only origins that may be told, with commas between (default: all)')
+        .env('REAPER_ALLOW_ORIGINS')
+        .argParser(listOf),
+    );
+
+const hookOptionsOf = ({ hookCa: ca, hookCert: cert, hookKey: key, moved, allowOrigins }: CommonFlags) => ({
+  ...(allowOrigins === undefined ? {} : { allowOrigins: [...allowOrigins] }),
+  ...(moved === undefined ? {} : { moved: { ...moved } }),
+  tls: {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  },
 });
 
 /** @param logLevel by default: what a one-shot command does is on stdout, what `run` does only in the log. */
 export const withCommonFlags = (command: Command, logLevel: 'info' | 'warn' = 'warn'): Command =>
-  command
+  withSendingFlags(command)
     .addOption(
       new Option('--redis <url>', 'redis://, rediss://, redis+sentinel:// or rediss+sentinel://')
         .env('REAPER_REDIS_URL')
@@ -73,12 +150,7 @@ export const withCommonFlags = (command: Command, logLevel: 'info' | 'warn' = 'w
     .addOption(
       new Option('--types <types>', 'job types beside those that are found, with commas between')
         .env('REAPER_TYPES')
-        .argParser((text: string) =>
-          text
-            .split(',')
-            .map((type) => type.trim())
-            .filter((type) => type !== ''),
-        ),
+        .argParser(listOf),
     )
     .addOption(
       new Option('--hung-after <s>', 'seconds without a sign of life after which a job is failed (default: 86400)')
@@ -106,6 +178,7 @@ export const reaperOf = (flags: CommonFlags, more: Partial<ReaperOptions> = {}):
       namespace: flags.namespace,
       jobTypes: [...(flags.types ?? [])],
       ...(flags.hungAfter === undefined ? {} : { hungAfterS: flags.hungAfter }),
+      hooks: hookOptionsOf(flags),
       logger: createLog(flags.logLevel),
       ...more,
     });

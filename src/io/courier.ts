@@ -29,6 +29,8 @@ export interface CourierSettings {
   readonly deadline: number;
   /** Changes older than this are not sent, in ms. */
   readonly tooOld: number;
+  /** How long one POST may take, in ms. */
+  readonly totalTimeout: number;
 }
 
 /** Sends hooks that were claimed, one attempt each. */
@@ -39,7 +41,7 @@ export interface Courier {
   hold(id: string, checkIn: CheckIn): void;
   /** What can't be noted in Redis is left as it is from now on. */
   stop(): void;
-  /** Sends texts whose job another host has told its receiver of meanwhile. */
+  /** Sends texts whose job another host has told its receiver of meanwhile. Never rejects. */
   deliverLeft(): Promise<void>;
 }
 
@@ -83,6 +85,7 @@ export const createCourier = ({
   let held = 0;
   const stopped = createSignal();
   let isStopped = false;
+  let isDeliveringLeft = false;
   /** Jobs that are being told of now. */
   const busy = new Set<string>();
 
@@ -103,12 +106,14 @@ export const createCourier = ({
   const sendTexts = async (
     id: string,
     stats: Claimed['stats'],
+    endsAt: number,
   ): Promise<{
     readonly confirmed: Ack | undefined;
     readonly failure: Exclude<PostReply, { kind: 'taken' }> | undefined;
   }> => {
     let confirmed: Ack | undefined;
     for (const text of texts.get(id) ?? []) {
+      if (clock.now() + settings.totalTimeout > endsAt) break;
       const event = hookEventOf(id, stats, text);
       if (typeof event === 'string') {
         drop(id, text);
@@ -147,6 +152,10 @@ export const createCourier = ({
 
   const settleFailure = async (claimed: Claimed, reply: Exclude<PostReply, { kind: 'taken' }>) => {
     const { reason } = reply;
+    if (isStopped && reply.kind === 'busy') {
+      // It was this host that hung up: no failure of the receiver. It is sent again when the claim is over.
+      return report(claimed, 'failed', { reason: 'this host was stopped' });
+    }
     if (reply.kind === 'refused') {
       const done = await records.settle(claimed, {
         verb: 'parked',
@@ -172,7 +181,8 @@ export const createCourier = ({
 
   const attempt = async (claimed: Claimed): Promise<void> => {
     const { id, stats } = claimed;
-    const sent = await sendTexts(id, stats);
+    const endsAt = clock.now() + claimed.until - claimed.at;
+    const sent = await sendTexts(id, stats, endsAt);
     if (sent.failure !== undefined) return settleFailure(claimed, sent.failure);
     const event = hookEventOf(id, stats);
     if (typeof event === 'string') {
@@ -182,6 +192,11 @@ export const createCourier = ({
     // A text goes out with its state: if that is the state of the job, there is nothing left to tell.
     if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
       return settleDelivered(claimed, sent.confirmed);
+    }
+    if (clock.now() + settings.totalTimeout > endsAt) {
+      // The texts have used the claim up: another attempt, with another claim, for what is left.
+      await records.settle(claimed, { ...laterOn, patience: settings.deadline });
+      return;
     }
     const age = claimed.at - 1_000 * lastChange(stats);
     if (age > settings.tooOld && !claimed.isAsked) {
@@ -222,18 +237,36 @@ export const createCourier = ({
     },
 
     async deliverLeft() {
+      if (isDeliveringLeft) return;
+      isDeliveringLeft = true;
       for (const [id, [text]] of [...texts]) {
+        if (isStopped) break;
         if (text === undefined || busy.has(id) || clock.now() - text.since < leftAfter) continue;
         if (clock.now() - text.since > heldFor) {
           drop(id, text);
           continue;
         }
-        if ((await records.find(id)) !== undefined) continue;
-        await sendTexts(id, await connection.redis.hgetall(keys.stats(id)));
+        try {
+          if ((await records.find(id)) !== undefined) continue;
+          await sendTexts(id, await connection.redis.hgetall(keys.stats(id)), Number.POSITIVE_INFINITY);
+        } catch {
+          // Held for the next look, and dropped when it is too old.
+        }
       }
+      isDeliveringLeft = false;
     },
   };
 };
+
+/** Due again at once, with nothing against the receiver. */
+const laterOn = {
+  verb: 'failed',
+  answer: 'later',
+  delay: 0,
+  reason: 'deadline',
+  isReceiverAlive: true,
+  openFor: 0,
+} as const;
 
 const reasons: Readonly<Record<NoEvent, string>> = {
   gone: 'the job has no stats any more',

@@ -70,10 +70,22 @@ export const hookEventOf = (
   };
   return {
     url,
-    body: JSON.stringify({ job_id: id, status: state.status, ...set({ check_in: checkIn?.text }), metadata }),
+    body: bodyOf({ job_id: id, status: state.status, ...set({ check_in: checkIn?.text }), metadata }),
     state,
     unreadableAck: ack === 'unreadable' ? stats.ack : undefined,
   };
+};
+
+/**
+ * Parameters that are nested too deep to be written are left out, as on the Go side, which reads 10,000 levels: an event
+ * that can't be built would be claimed again for ever.
+ */
+const bodyOf = <Event extends { readonly metadata: object }>(event: Event): string => {
+  try {
+    return JSON.stringify(event);
+  } catch {
+    return JSON.stringify({ ...event, metadata: { ...event.metadata, parameters: undefined } });
+  }
 };
 
 /** Go's `omitempty`. */

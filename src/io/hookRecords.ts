@@ -149,6 +149,16 @@ const statsFields = [
 
 const stride = 500;
 
+/** What is said of a receiver whose keys hold something else. */
+const unreadable = {
+  pending: 0,
+  breaker: 'closed',
+  failures: 0,
+  failingSince: undefined,
+  answer: 'unreadable',
+  wait: undefined,
+} as const;
+
 export const createHookRecords = ({
   connection,
   keys,
@@ -182,10 +192,17 @@ export const createHookRecords = ({
       const origins = [...new Set(changes.map(({ origin }) => origin))];
       return scripts.run<EnqueueReply[]>(
         'enqueue_hooks',
-        [keys.hooks, keys.parkedHooks, keys.hookOrigins, ...origins.map(keys.dueHooks)],
+        [
+          keys.hooks,
+          keys.parkedHooks,
+          keys.hookOrigins,
+          ...origins.map(keys.dueHooks),
+          ...changes.map(({ id }) => keys.stats(id)),
+        ],
         [
           standIn(),
           settings.most,
+          origins.length,
           ...origins,
           ...changes.flatMap(({ id, state, origin }) => [id, state, origins.indexOf(origin) + 1]),
         ],
@@ -216,44 +233,51 @@ export const createHookRecords = ({
       };
     },
 
-    settle: ({ id, origin, until }, settlement) =>
+    settle: ({ id, origin, until, stats }, settlement) =>
       scripts.run<SettleReply>(
         'settle_hook',
         [keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin), keys.hookEndpoint(origin)],
-        [standIn(), id, until, settings.breakAfter, ...argsOf(settlement)],
+        [standIn(), id, until, settings.breakAfter, ...argsOf(settlement, stats)],
       ),
 
     async endpoints() {
       const origins = (await redis.smembers(keys.hookOrigins)).sort();
       const at = await now();
+      const read = async (origin: string): Promise<EndpointStatus> => {
+        const [pending, [, first], [failures, openUntil, probeUntil, since, answer, tokens]] = await Promise.all([
+          redis.zcard(keys.dueHooks(origin)),
+          redis.zrange(keys.dueHooks(origin), '0', '0', 'WITHSCORES'),
+          redis.hmget(
+            keys.hookEndpoint(origin),
+            'failures',
+            'open_until',
+            'probe_until',
+            'failing_since',
+            'answer',
+            'tokens',
+          ) as Promise<(string | null)[]>,
+        ]);
+        const count = Number(failures ?? 0);
+        const isBroken = count >= settings.breakAfter;
+        const rest = isBroken ? Math.max(Number(openUntil ?? 0), Number(probeUntil ?? 0)) - at : 0;
+        return {
+          origin,
+          pending,
+          breaker: isBroken ? (rest > 0 ? 'open' : 'probing') : tokens == null ? 'closed' : 'draining',
+          failures: count,
+          failingSince: since == null ? undefined : Number(since),
+          answer: answer ?? undefined,
+          wait: first === undefined ? undefined : Math.max(0, rest, Number(first) - at),
+        };
+      };
+      // Of one receiver whose keys are none of ours no more is known; it must not keep the others from being told.
       return Promise.all(
-        origins.map(async (origin): Promise<EndpointStatus> => {
-          const [pending, [, first], [failures, openUntil, probeUntil, since, answer, tokens]] = await Promise.all([
-            redis.zcard(keys.dueHooks(origin)),
-            redis.zrange(keys.dueHooks(origin), '0', '0', 'WITHSCORES'),
-            redis.hmget(
-              keys.hookEndpoint(origin),
-              'failures',
-              'open_until',
-              'probe_until',
-              'failing_since',
-              'answer',
-              'tokens',
-            ) as Promise<(string | null)[]>,
-          ]);
-          const count = Number(failures ?? 0);
-          const isBroken = count >= settings.breakAfter;
-          const rest = isBroken ? Math.max(Number(openUntil ?? 0), Number(probeUntil ?? 0)) - at : 0;
-          return {
-            origin,
-            pending,
-            breaker: isBroken ? (rest > 0 ? 'open' : 'probing') : tokens == null ? 'closed' : 'draining',
-            failures: count,
-            failingSince: since == null ? undefined : Number(since),
-            answer: answer ?? undefined,
-            wait: first === undefined ? undefined : Math.max(0, rest, Number(first) - at),
-          };
-        }),
+        origins.map((origin) =>
+          read(origin).catch((error: Error): EndpointStatus => {
+            if (!error.message.startsWith('WRONGTYPE')) throw error;
+            return { ...unreadable, origin };
+          }),
+        ),
       );
     },
 
@@ -290,20 +314,12 @@ export const createHookRecords = ({
         [standIn(), id, text, verb],
       ),
 
-    async forgetParked(age) {
-      const old = await redis.zrangebyscore(keys.parkedHooks, '-inf', (await now()) - age, 'LIMIT', 0, stride);
-      if (old.length === 0) return 0;
-      await redis
-        .multi()
-        .hdel(keys.hooks, ...old)
-        .zrem(keys.parkedHooks, ...old)
-        .exec();
-      return old.length;
-    },
+    forgetParked: (age) =>
+      scripts.run<number>('forget_parked', [keys.hooks, keys.parkedHooks], [standIn(), age, stride]),
   };
 };
 
-const argsOf = (settlement: Settlement): (string | number)[] => {
+const argsOf = (settlement: Settlement, stats: Claimed['stats']): (string | number)[] => {
   switch (settlement.verb) {
     case 'delivered': {
       const { verb, status, revision, checkInAt, unreadableAck } = settlement;
@@ -324,18 +340,18 @@ const argsOf = (settlement: Settlement): (string | number)[] => {
     case 'parked':
       return [settlement.verb, settlement.reason, settlement.isReceiverAlive ? 'alive' : '-'];
     case 'dropped':
-      return [settlement.verb];
+      return [settlement.verb, stats.check_in_at ?? 0];
   }
 };
 
 /** @returns undefined for a text that is none of ours. */
 const recordOf = (id: string, text: string): HookRecord | undefined => {
-  const words = /^(pending|asked|sending|parked) (\S+) (\S+) (\d+) (\d+) (\d+) (\S+)$/.exec(text);
+  const words = /^(pending|asked|sending|resending|parked) (\S+) (\S+) (\d+) (\d+) (\d+) (\S+)$/.exec(text);
   if (words === null) return undefined;
   const [, kind, about, origin, attempts, first, last, answer] = words as unknown as string[];
   return {
     id,
-    state: kind === 'asked' ? 'pending' : (kind as HookRecord['state']),
+    state: kind === 'asked' ? 'pending' : kind === 'resending' ? 'sending' : (kind as HookRecord['state']),
     about: about as string,
     origin: origin as string,
     attempts: Number(attempts),

@@ -34,21 +34,47 @@ export interface Hooks {
  * runs out while it waits its turn.
  */
 export interface Outbox {
-  /** Sends what was claimed; calls back at the end of each. */
+  /** Keeps room for hooks of a receiver that are to be claimed, `most` at the most; gives for how many. */
+  reserve(origin: string, most: number): number;
+  /** Gives back what was reserved and not claimed. */
+  release(origin: string, count: number): void;
+  /** Sends what was claimed, in the room that was kept for it; calls back at the end of each. */
   send(hooks: readonly Claimed[], ended: () => void): void;
-  /** How many more may be claimed now. */
-  room(): number;
   readonly inFlight: number;
   idle(): Promise<void>;
 }
 
 export const createOutbox = (courier: Courier, concurrency: number): Outbox => {
   const queue = new PQueue({ concurrency });
+  /** By receiver: reserved, or under way. Room that is only looked at before a claim is seen by several claims at once. */
+  const held = new Map<string, number>();
+  let inAll = 0;
+  const hold = (origin: string, count: number) => {
+    inAll += count;
+    const rest = (held.get(origin) ?? 0) + count;
+    if (rest > 0) held.set(origin, rest);
+    else held.delete(origin);
+  };
   return {
-    send(hooks, ended) {
-      for (const hook of hooks) void queue.add(() => courier.deliver(hook)).finally(ended);
+    reserve(origin, most) {
+      const free = Math.max(0, concurrency - inAll);
+      // One that has some under way leaves a quarter for others, so that slow receivers don't hold all of the room.
+      const room = held.has(origin) ? free - Math.floor(concurrency / 4) : Math.ceil(free / 2);
+      const count = Math.max(0, Math.min(most, room));
+      hold(origin, count);
+      return count;
     },
-    room: () => Math.max(0, concurrency - queue.pending - queue.size),
+    release: (origin, count) => hold(origin, -count),
+    send(hooks, ended) {
+      for (const hook of hooks) {
+        void queue
+          .add(() => courier.deliver(hook))
+          .finally(() => {
+            hold(hook.origin, -1);
+            ended();
+          });
+      }
+    },
     get inFlight() {
       return queue.pending;
     },

@@ -11,6 +11,7 @@ export type ScriptName =
   | 'check_in'
   | 'claim_hooks'
   | 'enqueue_hooks'
+  | 'forget_parked'
   | 'move_hook'
   | 'read_facts'
   | 'rebuild_counters'

@@ -50,8 +50,11 @@ export type DeliveryEvent =
 
 /** Failures in a row of a claim, after which the receiver is left to the next look. */
 const patience = 5;
-/** It waits for its next hook itself if that is due within this, in ms; else it ends, and is found when the time has come. */
-const soon = 1_000;
+/**
+ * It waits for its next hook itself if that is due within this, in ms; else it ends, and is found when the time has come.
+ * Longer where only the agreed rate makes it wait: what waits for another try must not keep whoever waits for quiet.
+ */
+const soon = { draining: 1_000, else: 50 };
 
 /**
  * What is sent to one receiver, while there is something to send.
@@ -82,7 +85,7 @@ export const deliveryMachine = setup({
     }),
   },
   delays: {
-    next: ({ context }) => context.wait ?? soon,
+    next: ({ context }) => context.wait ?? soon.draining,
     backoff: ({ context }) => 250 * 2 ** context.failures,
   },
   guards: {
@@ -94,7 +97,8 @@ export const deliveryMachine = setup({
     isUnderWay: ({ context }) => context.inFlight > 0,
     isOpen: (_, { claimed }: { claimed: Claimed }) => claimed.breaker === 'open',
     isAgain: ({ context }) => context.isAgain && !context.isStopping,
-    isDueSoon: (_, { claimed }: { claimed: Claimed }) => claimed.wait !== undefined && claimed.wait <= soon,
+    isDueSoon: (_, { claimed }: { claimed: Claimed }) =>
+      claimed.wait !== undefined && claimed.wait <= (claimed.breaker === 'draining' ? soon.draining : soon.else),
     hasRoom: ({ context }) => context.inFlight - 1 <= context.slots / 2,
     isFree: ({ context }) => context.inFlight < context.slots,
     mayRetry: ({ context }) => context.failures < patience,

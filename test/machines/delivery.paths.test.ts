@@ -53,8 +53,8 @@ const concerns = {
     events: [
       due,
       stop,
-      done('claim', claimed(0, { wait: 1_000 })),
-      done('claim', claimed(0, { wait: 1_001 })),
+      done('claim', claimed(0, { wait: 50 })),
+      done('claim', claimed(0, { wait: 51 })),
       after('next', 'pausing'),
     ],
   },
@@ -312,24 +312,32 @@ test('it tells how long to wait from the claim that it ended with', async () => 
   expect(await ends({ breaker: 'open', wait: 9 })).toEqual({ origin, outcome: 'open', wait: 9 });
 });
 
-test('the next one due within a second is waited for, for just as long, or until more is due', async () => {
-  const it = start();
-  await it.claims(0, { wait: 1_000 });
-  expect(it.value()).toBe('pausing');
-  await it.tick(999);
-  expect(it.value()).toBe('pausing');
-  await it.tick(1);
-  expect(it.value()).toBe('claiming');
-  await it.claims(0, { wait: 1_000 });
-  await it.send('due');
-  expect(it.value()).toBe('claiming');
-});
+test.each([
+  ['closed', 50],
+  ['draining', 1_000],
+] as const)(
+  'with the breaker %s the next one due within %i ms is waited for, or until more is due',
+  async (breaker, wait) => {
+    const it = start();
+    await it.claims(0, { breaker, wait });
+    expect(it.value()).toBe('pausing');
+    await it.tick(wait - 1);
+    expect(it.value()).toBe('pausing');
+    await it.tick(1);
+    expect(it.value()).toBe('claiming');
+    await it.claims(0, { breaker, wait });
+    await it.send('due');
+    expect(it.value()).toBe('claiming');
+    await it.claims(0, { breaker, wait: wait + 1 });
+    expect(it.output()).toEqual({ origin, outcome: 'rested', wait: wait + 1 });
+  },
+);
 
 test('told to stop while it waits for the next one, it tells how long that would have been', async () => {
   const it = start();
-  await it.claims(0, { wait: 300 });
+  await it.claims(0, { wait: 30 });
   await it.send('stop');
-  expect(it.output()).toEqual({ origin, outcome: 'rested', wait: 300 });
+  expect(it.output()).toEqual({ origin, outcome: 'rested', wait: 30 });
 });
 
 test('a claim that fails is made again after a pause that doubles, and six in a row end it with the error', async () => {

@@ -85,7 +85,6 @@ test('the counts of the charts are those of the summary, and nobody is left in a
     'job.fail': 1,
     'job.reset': 1,
     'job.untrack': 2,
-    'job.refire': 1,
     'job.settled': 5,
   });
   expect(job.active).toEqual({});

@@ -18,7 +18,7 @@ const innerGap = 24;
 /** Lines of a column of inner transitions. */
 const innerRows = 4;
 /** Short names have states of one width, so that they stand in line, px. */
-const leastWidth = 158;
+const leastWidth = 146;
 /** A longer label is broken before its guard, characters. */
 const longestLine = 16;
 

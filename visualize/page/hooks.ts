@@ -51,6 +51,9 @@ export const useRoute = (): { readonly page: 'overview' } | { readonly page: 'jo
   return id === '' ? { page: 'overview' } : { page: 'job', id };
 };
 
+/** Whether a page can be opened for an id: none for one that came shortened, nor for the empty one. */
+export const hasPage = (id: string): boolean => id !== '' && !(id.length > 256 && id.endsWith('…'));
+
 export const jobAddress = (id: string): string => `#/job/${encodeURIComponent(id)}`;
 
 const decode = (text: string): string => {

@@ -2,8 +2,8 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { WalkRow } from '../protocol.ts';
 import type { Data } from './connection.ts';
-import { clockTime, count } from './format.ts';
-import { jobAddress } from './hooks.ts';
+import { clockTime, count, stateName } from './format.ts';
+import { hasPage, jobAddress } from './hooks.ts';
 import { verdictNames } from './overview.tsx';
 import { Tabs } from './tabs.tsx';
 
@@ -123,9 +123,13 @@ const Walks = ({ rows, empty }: { rows: readonly WalkRow[]; empty: string }) => 
           <tr key={row.number}>
             <td class="time">{clockTime(row.at)}</td>
             <td class="id">
-              <a href={jobAddress(row.id)}>
-                <code>{row.id}</code>
-              </a>
+              {hasPage(row.id) ? (
+                <a href={jobAddress(row.id)}>
+                  <code>{row.id}</code>
+                </a>
+              ) : (
+                <code>{row.id === '' ? '(empty)' : row.id}</code>
+              )}
             </td>
             <td>{row.type ?? <span class="dim">none</span>}</td>
             <td>
@@ -151,10 +155,10 @@ const Walks = ({ rows, empty }: { rows: readonly WalkRow[]; empty: string }) => 
 
 const Pools = ({ data }: { data: Rings }) => (
   <Table
-    head={['time', 'pool', 'outcome', 'evidence', 'put back']}
+    head={['time', 'pool', 'outcome', 'evidence', 'walk', 'put back']}
     rows={data.pools}
     empty="No pool was suspected yet."
-    draw={({ number, at, pool, outcome, evidence, moved, entries, error }) => (
+    draw={({ number, at, pool, outcome, evidence, steps, moved, entries, error }) => (
       <tr key={number}>
         <td class="time">{clockTime(at)}</td>
         <td class="id">
@@ -165,6 +169,7 @@ const Pools = ({ data }: { data: Rings }) => (
           {error !== undefined && `: ${error}`}
         </td>
         <td>{evidence}</td>
+        <td>{steps.map(({ state }) => stateName(state)).join(' → ')}</td>
         <td>
           {count(entries)}
           <span class="dim">
