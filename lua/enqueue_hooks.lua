@@ -3,13 +3,14 @@
 -- KEYS[1]  records of undelivered hooks
 -- KEYS[2]  parked ones
 -- KEYS[3]  origins of the receivers
--- KEYS[4…] queue of each receiver that these jobs have, then the stats of each job
+-- KEYS[4…] queue of each receiver that these jobs have, then the stats of each job, or none of them
 -- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
 -- ARGV[2]  how many records there may be
 -- ARGV[3]  how many receivers there are
 -- ARGV[4…] origin of each receiver, in the order of KEYS[4…], then for each job: id, state (status:revision), index of its
 --          receiver (1, 2, …)
--- Returns  for each job a word: `queued`, `parked` or `deferred`
+-- Returns  for each job a word: `queued`, `parked` or `deferred`; without the stats also `look`: another state of it is
+--          parked, and nothing was done, for only its stats tell which of the two it has now
 -- Others that touch these keys: every script here that has to do with hooks; of the stats, the Go jobservice.
 --- @include rank
 --- @include hook_record
@@ -39,14 +40,19 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
     local receiver = tonumber(ARGV[i + 2])
     local record = readRecord(texts[n])
     local state = ARGV[i + 1]
-    if record and record.kind == 'parked' and RANK[string.match(state, '^%a+')] then
+    local isUnclear = false
+    if record and record.kind == 'parked' and record.state ~= state and RANK[string.match(state, '^%a+')] then
       -- Who enqueues has read the job a while ago. What is parked may be what it has become since. (A state that is no
       -- status stands for "whatever it is": that is sent, parked or not.)
-      local current = stateOf(KEYS[4 + count + (i - 4 - count) / 3])
-      state = current == record.state and current or state
+      local stats = KEYS[4 + count + (i - 4 - count) / 3]
+      isUnclear = not stats
+      state = stats and stateOf(stats) == record.state and record.state or state
     end
     rooms[receiver] = rooms[receiver] or roomFor(hooks, KEYS[3 + receiver], most)
-    local reply, new = noteChange(record, state, ARGV[3 + receiver], rooms[receiver] > added)
+    local reply, new = 'look', nil
+    if not isUnclear then
+      reply, new = noteChange(record, state, ARGV[3 + receiver], rooms[receiver] > added)
+    end
     replies[#replies + 1] = reply
     if new then
       added = record and added or added + 1
@@ -59,7 +65,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       if record and record.kind == 'parked' then
         unparked[#unparked + 1] = id
       end
-    elseif mayBeLost(record, ARGV[3 + receiver]) then
+    elseif not isUnclear and mayBeLost(record, ARGV[3 + receiver]) then
       local queue = known[receiver] or {}
       known[receiver] = queue
       queue[#queue + 1] = at + lostAfter

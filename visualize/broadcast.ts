@@ -20,10 +20,10 @@ interface Page {
   readonly watched: Set<string>;
 }
 
-/** From one delta to the next, in ms. */
-const interval = 100;
+/** From one delta to the next, in ms: as often as a person can follow, for each is drawn on the sweep's own machine. */
+const interval = 200;
 /** Ticks from one look at Redis to the next: a second. */
-const lookEvery = 10;
+const lookEvery = 5;
 /** What may lie unread on the way to a page before it counts as slow, in bytes. */
 const mostUnread = 512 * 1_024;
 const mostWatched = 20;

@@ -2,7 +2,7 @@
  * What the inspector's server and its page say to each other: JSON over one WebSocket. Types only, for both sides.
  *
  * The server sends `snapshot` when a page connects (and again when one was too slow for what came since), then a
- * `delta` at most every 100 ms with the parts that have changed, and an answer to each request, under its number.
+ * `delta` at most every 200 ms with the parts that have changed, and an answer to each request, under its number.
  * Nothing here holds a parameter of a job, a URL beyond its origin, or more of an ACK than status, revision and check-in.
  */
 import type {

@@ -15,6 +15,7 @@ export interface CommonFlags {
   readonly hookKey?: string;
   readonly moved?: Readonly<Record<string, string>>;
   readonly allowOrigins?: readonly string[];
+  readonly drainPerSecond?: number;
   readonly json?: boolean;
   readonly logLevel: string;
 }
@@ -126,9 +127,22 @@ const withSendingFlags = (command: Command): Command =>
       new Option('--allow-origins <origins>', 'the only origins that may be told, with commas between (default: all)')
         .env('REAPER_ALLOW_ORIGINS')
         .argParser(listOf),
+    )
+    .addOption(
+      new Option('--drain-per-second <n>', 'hooks a second to a receiver that has come back (default: 50)')
+        .env('REAPER_DRAIN_PER_SECOND')
+        .argParser(wholeNumber),
     );
 
-const hookOptionsOf = ({ hookCa: ca, hookCert: cert, hookKey: key, moved, allowOrigins }: CommonFlags) => ({
+const hookOptionsOf = ({
+  hookCa: ca,
+  hookCert: cert,
+  hookKey: key,
+  moved,
+  allowOrigins,
+  drainPerSecond,
+}: CommonFlags) => ({
+  ...(drainPerSecond === undefined ? {} : { drainPerSecond }),
   ...(allowOrigins === undefined ? {} : { allowOrigins: [...allowOrigins] }),
   ...(moved === undefined ? {} : { moved: { ...moved } }),
   tls: {

@@ -181,6 +181,21 @@ export const createHookRecords = ({
     return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
   };
 
+  const enqueue = (changes: readonly Change[], stats: readonly string[]): Promise<(EnqueueReply | 'look')[]> => {
+    const origins = [...new Set(changes.map(({ origin }) => origin))];
+    return scripts.run(
+      'enqueue_hooks',
+      [keys.hooks, keys.parkedHooks, keys.hookOrigins, ...origins.map(keys.dueHooks), ...stats],
+      [
+        standIn(),
+        settings.most,
+        origins.length,
+        ...origins,
+        ...changes.flatMap(({ id, state, origin }) => [id, state, origins.indexOf(origin) + 1]),
+      ],
+    );
+  };
+
   return {
     partOf: (origin = '') => ({
       keys: [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(origin)],
@@ -189,24 +204,17 @@ export const createHookRecords = ({
 
     async enqueue(changes) {
       if (changes.length === 0) return [];
-      const origins = [...new Set(changes.map(({ origin }) => origin))];
-      return scripts.run<EnqueueReply[]>(
-        'enqueue_hooks',
-        [
-          keys.hooks,
-          keys.parkedHooks,
-          keys.hookOrigins,
-          ...origins.map(keys.dueHooks),
-          ...changes.map(({ id }) => keys.stats(id)),
-        ],
-        [
-          standIn(),
-          settings.most,
-          origins.length,
-          ...origins,
-          ...changes.flatMap(({ id, state, origin }) => [id, state, origins.indexOf(origin) + 1]),
-        ],
-      );
+      const replies = await enqueue(changes, []);
+      // Few, if any: the stats of all would make every page dearer.
+      const unclear = changes.filter((_, i) => replies[i] === 'look');
+      const known =
+        unclear.length === 0
+          ? []
+          : await enqueue(
+              unclear,
+              unclear.map(({ id }) => keys.stats(id)),
+            );
+      return replies.map((reply) => (reply === 'look' ? known.shift() : reply) as EnqueueReply);
     },
 
     async claim(origin, most) {

@@ -317,3 +317,33 @@ describe('hooks', () => {
     expect(stderr).toContain('--all');
   });
 });
+
+test.each([
+  [['sweep', '--hook-ca', '/nowhere.pem', '--namespace', 'n'], 'can not be read (ENOENT)'],
+  [['sweep', '--hook-ca', new URL(import.meta.url).pathname, '--namespace', 'n'], 'hooks.tls.ca: must be a PEM text'],
+  [['sweep', '--moved', 'http://old-core', '--namespace', 'n'], 'FROM=TO is needed'],
+  [['sweep', '--allow-origins', 'core', '--namespace', 'n'], 'must be an origin'],
+])('a wrong way to send hooks ends with 2: %j', async (args, message) => {
+  const { code, stderr } = await collect(launch(args));
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+});
+
+test('a receiver that has moved is told where it is now', async () => {
+  const receiver = await startReceiver();
+  const at = Math.floor(Date.now() / 1_000) - 600;
+  const stats = {
+    id: 'a',
+    name: 'X',
+    status: 'Success',
+    update_time: at,
+    revision: at,
+    web_hook_url: 'http://old-core/200',
+  };
+  await server.client.hset('{t}:job_stats:a', stats);
+  await server.client.hset('{t}:job_track:inprogress', 'a', 1);
+  const { code } = await reaper('sweep', '--moved', `http://old-core=${receiver.url}`);
+  expect(code).toBe(0);
+  expect(receiver.hooks.map(({ body }) => body.job_id)).toEqual(['a']);
+  await receiver.stop();
+});
