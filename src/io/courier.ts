@@ -90,7 +90,7 @@ export const createCourier = ({
   const busy = new Set<string>();
 
   const report = (
-    { id, attempt, origin }: Pick<Claimed, 'id' | 'attempt' | 'origin'>,
+    { id, attempt, origin }: Claimed,
     outcome: HookOutcome['outcome'],
     more: Pick<HookOutcome, 'state' | 'reason'> = {},
   ) => onOutcome({ id, outcome, attempt, origin, ...more });

@@ -1,3 +1,4 @@
+import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -10,8 +11,6 @@ export interface Change {
   readonly state: string;
   readonly origin: string;
 }
-
-export type EnqueueReply = 'queued' | 'parked' | 'deferred';
 
 /** A hook that this host has claimed, and the stats as they stood at that moment. */
 export interface Claimed {
@@ -108,7 +107,7 @@ export interface HookSettings {
 export interface HookRecords {
   /** What a status change needs to note its hook in the same step: keys and arguments of its script. */
   partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
-  enqueue(changes: readonly Change[]): Promise<EnqueueReply[]>;
+  enqueue(changes: readonly Change[]): Promise<HookEnd[]>;
   /** Takes up to `most` hooks of a receiver that are due. */
   claim(origin: string, most: number): Promise<Claim>;
   settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
@@ -181,7 +180,7 @@ export const createHookRecords = ({
     return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
   };
 
-  const enqueue = (changes: readonly Change[], stats: readonly string[]): Promise<(EnqueueReply | 'look')[]> => {
+  const enqueue = (changes: readonly Change[], stats: readonly string[]): Promise<(HookEnd | 'look')[]> => {
     const origins = [...new Set(changes.map(({ origin }) => origin))];
     return scripts.run(
       'enqueue_hooks',
@@ -214,7 +213,7 @@ export const createHookRecords = ({
               unclear,
               unclear.map(({ id }) => keys.stats(id)),
             );
-      return replies.map((reply) => (reply === 'look' ? known.shift() : reply) as EnqueueReply);
+      return replies.map((reply) => (reply === 'look' ? known.shift() : reply) as HookEnd);
     },
 
     async claim(origin, most) {

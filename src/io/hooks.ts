@@ -1,9 +1,10 @@
 import PQueue from 'p-queue';
 import type { Facts, TrackedJob } from '../machines/facts.ts';
+import type { HookEnd } from '../machines/job.ts';
 import type { Clock } from './clock.ts';
 import type { Courier } from './courier.ts';
 import type { CheckIn } from './hookEvent.ts';
-import type { Change, Claimed, EnqueueReply, HookRecords } from './hookRecords.ts';
+import type { Change, Claimed, HookRecords } from './hookRecords.ts';
 import { originOf } from './post.ts';
 
 /** Receivers that are remembered. */
@@ -20,7 +21,7 @@ const nowhere = 'nowhere';
 /** What the rest of the reaper knows of hooks: that a change is noted durably, and told in time. */
 export interface Hooks {
   /** Notes that receivers are to be told again, one round trip for all of them. */
-  enqueue(jobs: readonly TrackedJob[]): Promise<EnqueueReply[]>;
+  enqueue(jobs: readonly TrackedJob[]): Promise<HookEnd[]>;
   /** Where the receiver of a job is, for a script that notes its hook in the same step; undefined for none. */
   originFor(hookUrl: string | undefined): string | undefined;
   /** Something was noted for a receiver: it is sent soon. */

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { key, namespace, seed } from '../../bench/support.ts';
 import { charts, type ReaperOptions } from '../../src/index.ts';
 import { nodesOf, transitionsOf } from '../../visualize/charts/graph.ts';
-import { type Complaints, listenTo, startBrowser } from '../support/browser.ts';
+import { explainJob, listedRows, openInspector, startBrowser } from '../support/browser.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { type Opened, trackOpened } from '../support/reapers.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -41,17 +41,7 @@ const create = async (inspect: Inspect = {}, options: Partial<ReaperOptions> = {
   });
   return { reaper, url: (await reaper.inspectorUrl()) as string };
 };
-const open = async (
-  url: string,
-  options: BrowserContextOptions = {},
-): Promise<{ page: Page; complaints: Complaints }> => {
-  const context = await browser.newContext({ viewport: { width: 1_400, height: 1_000 }, ...options });
-  const page = await context.newPage();
-  const complaints = listenTo(page, new URL(url).origin);
-  await page.goto(url);
-  await page.getByText('live', { exact: true }).waitFor();
-  return { page, complaints };
-};
+const open = (url: string, options?: BrowserContextOptions) => openInspector(browser, url, options);
 const start = async (inspect: Inspect = {}, options: BrowserContextOptions = {}) => {
   const { reaper, url } = await create(inspect);
   return { reaper, url, ...(await open(url, options)) };
@@ -69,12 +59,6 @@ const seedAll = async () => {
 };
 const verdictCount = async (page: Page, verdict: string) =>
   Number((await page.locator(`[data-verdict="${verdict}"]`).innerText()).replaceAll(',', ''));
-const rows = (page: Page) => page.locator('[aria-label="Lists"] tbody tr');
-const explain = async (page: Page, id: string) => {
-  await page.getByRole('searchbox').fill(id);
-  await page.getByRole('searchbox').press('Enter');
-  await page.getByRole('heading', { name: 'Verdict now' }).waitFor();
-};
 
 describe('the charts', () => {
   test('all four are drawn, with every state and every transition, and no two texts overlap', async () => {
@@ -152,7 +136,7 @@ test("the page's counts are those of the summary", async () => {
     shown[verdict] = await verdictCount(page, verdict);
   expect(shown).toEqual({ refire: 0, ...summary.verdicts });
   await page.getByText('4 of 4').waitFor();
-  expect(await rows(page).count()).toBe(4);
+  expect(await listedRows(page).count()).toBe(4);
 });
 
 test('acts can be filtered by verdict, type and id', async () => {
@@ -164,12 +148,12 @@ test('acts can be filtered by verdict, type and id', async () => {
   await page.getByText('2 of 4').waitFor();
   await page.getByLabel('Id', { exact: true }).fill('los');
   await page.getByText('1 of 4').waitFor();
-  expect(await rows(page).innerText()).toContain('lost');
+  expect(await listedRows(page).innerText()).toContain('lost');
   await page.getByLabel('Id', { exact: true }).fill('');
   await page.getByLabel('Verdict').selectOption('');
   await page.getByLabel('Type').fill('other');
   await page.getByText('1 of 4').waitFor();
-  expect(await rows(page).innerText()).toContain('behind');
+  expect(await listedRows(page).innerText()).toContain('behind');
   await page.getByLabel('Type').fill('nothing like it');
   await page.getByText('None of these. Change the filter.').waitFor();
 });
@@ -177,7 +161,7 @@ test('acts can be filtered by verdict, type and id', async () => {
 test("a watched job's walk is seen live, step by step, and is what Redis shows", async () => {
   await seedAll();
   const { reaper, page } = await start();
-  await explain(page, 'hung');
+  await explainJob(page, 'hung');
   await page.getByText('A sweep would do: set it to Error').waitFor();
   await page.getByText('No walk of this job is known.').waitFor();
   await page.getByRole('button', { name: 'Watch' }).click();
@@ -208,9 +192,9 @@ test('any job is explained, tracked or not, and where it is', async () => {
   await server.client.lpush('t:jobs:X', '{"name":"X","id":"queued","t":1}');
   await server.client.sadd('t:known_jobs', 'X');
   const { page } = await start();
-  await explain(page, 'queued');
+  await explainJob(page, 'queued');
   await page.getByText('queued in X, 0 before it').waitFor();
-  await explain(page, 'nobody/has %it?#');
+  await explainJob(page, 'nobody/has %it?#');
   await page.getByText('It is not tracked, so no sweep comes to it.').waitFor();
   await page.goBack();
   await page.getByText('queued in X, 0 before it').waitFor();
@@ -229,14 +213,14 @@ describe('hostile text from Redis', () => {
         void dialog.dismiss();
       });
       await reaper.sweep({ plan: true });
-      await rows(page).filter({ hasText: id }).first().waitFor();
-      await rows(page).getByRole('link').click();
+      await listedRows(page).filter({ hasText: id }).first().waitFor();
+      await listedRows(page).getByRole('link').click();
       await page.getByRole('heading', { name: `Job ${id}` }).waitFor();
       await page.getByRole('heading', { name: 'Verdict now' }).waitFor();
       await reaper.rescue({ plan: true, grace: 0 });
       await page.goto(`${new URL(page.url()).origin}/#/`);
       await page.getByRole('tab', { name: /Pools/ }).click();
-      await rows(page).filter({ hasText: id }).first().waitFor();
+      await listedRows(page).filter({ hasText: id }).first().waitFor();
       expect(await page.locator('img:not([src="icon.svg"]), main script').count()).toBe(0);
       expect(dialogs).toEqual([]);
       expect(complaints).toEqual({ errors: [], foreign: [] });
@@ -306,7 +290,7 @@ describe('the line to the server', () => {
     const first = await create({ port, token });
     const { page } = await open(first.url);
     await seedAll();
-    await explain(page, 'hung');
+    await explainJob(page, 'hung');
     await page.getByRole('button', { name: 'Watch' }).click();
     await first.reaper.stop();
     await page.getByText('The connection to the reaper is lost').waitFor();
@@ -407,7 +391,7 @@ describe('for everybody', () => {
     await page.getByRole('button', { name: 'Sweep now…' }).click();
     expect(await faultsOf(page)).toEqual([]);
     await page.keyboard.press('Escape');
-    await explain(page, 'hung');
+    await explainJob(page, 'hung');
     await page.locator('.walk svg').waitFor();
     expect(await faultsOf(page)).toEqual([]);
   });
@@ -420,7 +404,7 @@ describe('for everybody', () => {
     const overflow = () =>
       page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     expect(await overflow()).toBe(0);
-    await explain(page, 'hung');
+    await explainJob(page, 'hung');
     expect(await overflow()).toBe(0);
   });
 
@@ -447,7 +431,7 @@ describe('for everybody', () => {
     await seedAll();
     const { reaper, page } = await start({}, { reducedMotion });
     await reaper.sweep();
-    await explain(page, 'hung');
+    await explainJob(page, 'hung');
     const line = page.locator('.walk .line.last').first();
     await line.waitFor({ state: 'attached' });
     expect(await line.evaluate((element) => getComputedStyle(element).animationName)).toBe(animation);
@@ -476,7 +460,7 @@ test('100,000 jobs are swept with a page open: it counts them all, and answers m
     fail: summary.verdicts.fail,
   });
   await page.getByText('1,000 of 1,000').waitFor();
-  expect(await rows(page).count()).toBe(100);
+  expect(await listedRows(page).count()).toBe(100);
   expect(await server.client.hlen(key('job_track', 'inprogress'))).toBeLessThan(jobs);
   expect(complaints).toEqual({ errors: [], foreign: [] });
 });

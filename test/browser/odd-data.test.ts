@@ -1,8 +1,8 @@
 /** The page with data that nobody would write on purpose, and with a hand that is too quick. */
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ReaperOptions } from '../../src/index.ts';
-import { listenTo, startBrowser } from '../support/browser.ts';
+import { explainJob, listedRows, openInspector, startBrowser } from '../support/browser.ts';
 import { seedJob } from '../support/jobs.ts';
 import { type Opened, trackOpened } from '../support/reapers.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -32,20 +32,10 @@ const start = async (
 ) => {
   const reaper = opened.create({ redis: server.url, inspect: { port: 0, announce: () => undefined, ...inspect } });
   const url = (await reaper.inspectorUrl()) as string;
-  const context = await browser.newContext({ viewport: { width: 1_400, height: 1_000 }, ...options });
-  const page = await context.newPage();
+  const { page, complaints } = await openInspector(browser, url, options);
   page.setDefaultTimeout(10_000);
-  const complaints = listenTo(page, new URL(url).origin);
-  await page.goto(url);
-  await page.getByText('live', { exact: true }).waitFor();
   return { reaper, page, complaints };
 };
-const explain = async (page: Page, id: string) => {
-  await page.getByRole('searchbox').fill(id);
-  await page.getByRole('searchbox').press('Enter');
-  await page.getByRole('heading', { name: 'Verdict now' }).waitFor();
-};
-const rows = (page: Page) => page.locator('[aria-label="Lists"] tbody tr');
 
 test.each(['9000000000000', '1700000000000000000', '-9000000000000', 'soon'])(
   'a time like %s is shown',
@@ -54,7 +44,7 @@ test.each(['9000000000000', '1700000000000000000', '-9000000000000', 'soon'])(
     await server.client.zadd('t:dead', 1e17, '{"name":"X","id":"odd"}');
     await server.client.zadd('t:retry', 'inf', '{"name":"X","id":"odd"}');
     const { page, complaints } = await start();
-    await explain(page, 'odd');
+    await explainJob(page, 'odd');
     await page.getByText('in dead, second 100,000,000,000,000,000').waitFor();
     expect(complaints.errors).toEqual([]);
   },
@@ -75,7 +65,7 @@ test('ids with signs of addresses, of other scripts and of no width lead to thei
   await reaper.sweep({ plan: true });
   for (let i = 0; i < ids.length; i++) {
     await page.getByText(`${ids.length} of ${ids.length}`).waitFor();
-    await rows(page).nth(i).getByRole('link').click();
+    await listedRows(page).nth(i).getByRole('link').click();
     await page.getByText('tracked', { exact: true }).waitFor();
     await page.goBack();
   }
@@ -103,7 +93,7 @@ test.each([40, 120, 250, 400])('who clicks Plan twice within %d ms does not swee
 test('a walk that was seen live stays when one does not watch any more', async () => {
   await seedJob(server.client, 'hung', { age: 90_000 });
   const { reaper, page } = await start();
-  await explain(page, 'hung');
+  await explainJob(page, 'hung');
   await page.getByRole('button', { name: 'Watch' }).click();
   await page.getByText('Its next walks are shown').waitFor();
   await reaper.sweep({ plan: true });
@@ -137,7 +127,7 @@ test.each([360, 1_000, 1_400])('in a window %d px wide, what is focused is not u
   const { reaper, page } = await start({ control: true }, { viewport: { width, height: 640 } });
   await reaper.sweep({ plan: true });
   await page.getByText('30 of 30').waitFor();
-  await rows(page).nth(25).getByRole('link').focus();
+  await listedRows(page).nth(25).getByRole('link').focus();
   for (let i = 0; i < 20; i++) {
     await page.keyboard.press('Shift+Tab');
     const isSeen = await page.evaluate(() => {
@@ -152,7 +142,7 @@ test('the title says which job is shown', async () => {
   await seedJob(server.client, 'hung');
   const { page } = await start();
   const title = await page.title();
-  await explain(page, 'hung');
+  await explainJob(page, 'hung');
   expect(await page.title()).toBe(`Job hung · ${title}`);
   await page.getByRole('link', { name: '← All jobs' }).click();
   await vi.waitUntil(async () => (await page.title()) === title);

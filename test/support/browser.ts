@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 /** The system's Chromium: `npm test` has seen to it that there is one. */
 export const startBrowser = (): Promise<Browser> =>
@@ -22,7 +22,7 @@ export interface Complaints {
   readonly foreign: string[];
 }
 
-export const listenTo = (page: Page, origin: string): Complaints => {
+const listenTo = (page: Page, origin: string): Complaints => {
   const complaints: Complaints = { errors: [], foreign: [] };
   page.on('pageerror', (error) => complaints.errors.push(error.message));
   page.on('console', (message) => {
@@ -33,3 +33,27 @@ export const listenTo = (page: Page, origin: string): Complaints => {
   });
   return complaints;
 };
+
+/** Opens an inspector by its URL in a context of its own, once it is live. */
+export const openInspector = async (
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<{ page: Page; complaints: Complaints }> => {
+  const context = await browser.newContext({ viewport: { width: 1_400, height: 1_000 }, ...options });
+  const page = await context.newPage();
+  const complaints = listenTo(page, new URL(url).origin);
+  await page.goto(url);
+  await page.getByText('live', { exact: true }).waitFor();
+  return { page, complaints };
+};
+
+/** Searches a job, and waits until it is explained. */
+export const explainJob = async (page: Page, id: string): Promise<void> => {
+  await page.getByRole('searchbox').fill(id);
+  await page.getByRole('searchbox').press('Enter');
+  await page.getByRole('heading', { name: 'Verdict now' }).waitFor();
+};
+
+/** The rows of the list that is shown. */
+export const listedRows = (page: Page) => page.locator('[aria-label="Lists"] tbody tr');
