@@ -29,35 +29,82 @@ interface Script {
   readonly sha: string;
 }
 
-/** The scripts as Redis gets them: `--- @include NAME` replaced by `lua/includes/NAME.lua`, comments left out. */
-const sources: ReadonlyMap<string, Script> = new Map(
+const read = (path: string): string =>
+  readFileSync(`${folder}${path}.lua`, 'utf8').replace(/^--- @include (\w+)$/gm, (_, name) => read(`includes/${name}`));
+const scriptOf = (text: string): Script => {
+  const source = text.replace(/^\s*--.*\n/gm, '');
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+};
+
+/**
+ * The scripts as Redis gets them: `--- @include NAME` replaced by `lua/includes/NAME.lua`, comments left out. Each stands
+ * there twice: as it is, and behind a fence.
+ */
+const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Script }> = new Map(
   readdirSync(folder)
     .filter((file) => file.endsWith('.lua'))
     .map((file) => {
-      const text = readFileSync(`${folder}${file}`, 'utf8')
-        .replace(/^--- @include (\w+)$/gm, (_, name) => readFileSync(`${folder}includes/${name}.lua`, 'utf8'))
-        .replace(/^\s*--.*\n/gm, '');
-      return [file.slice(0, -4), { source: text, sha: createHash('sha1').update(text).digest('hex') }];
+      const text = read(file.slice(0, -4));
+      return [file.slice(0, -4), { open: scriptOf(text), fenced: scriptOf(`${read('includes/fence')}${text}`) }];
     }),
 );
 
+/** By which Redis knows whether whoever acts is still the one that may: the key of the lease, and its fencing number. */
+export interface Fence {
+  readonly lease: string;
+  readonly number: string;
+}
+
+/** The lease is over, or another's: nothing was changed. */
+export class FencedError extends Error {
+  override name = 'FencedError';
+
+  constructor() {
+    super(
+      'another host has taken over, or may have: nothing was changed; what is left to do is found by whoever has the lease',
+    );
+  }
+}
+
 export interface Scripts {
-  /** Runs a script; `Reply` is what its header says that it returns. Rejects with Redis's own error. */
-  run<Reply>(name: ScriptName, keys: readonly string[], args?: readonly (string | number)[]): Promise<Reply>;
+  /**
+   * Runs a script; `Reply` is what its header says that it returns. With a fence it does nothing unless the lease still
+   * stands. Rejects with Redis's own error.
+   * @throws FencedError
+   */
+  run<Reply>(
+    name: ScriptName,
+    keys: readonly string[],
+    args?: readonly (string | number)[],
+    fence?: Fence | undefined,
+  ): Promise<Reply>;
 }
 
 /**
  * Runs scripts by their digest. A Redis that does not know one (a restart, SCRIPT FLUSH, a failover) is given its text,
  * which it keeps from then on.
  */
-export const createScripts = (redis: Redis): Scripts => ({
-  async run<Reply>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) {
-    const script = sources.get(name) as Script;
+export const createScripts = (redis: Redis): Scripts => {
+  const evaluate = async (script: Script, keys: readonly string[], args: readonly (string | number)[]) => {
     try {
-      return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as Reply;
+      return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!String((error as Error).message).startsWith('NOSCRIPT')) throw error;
-      return (await redis.eval(script.source, keys.length, ...keys, ...args)) as Reply;
+      return redis.eval(script.source, keys.length, ...keys, ...args);
     }
-  },
-});
+  };
+  return {
+    async run<Reply>(
+      name: ScriptName,
+      keys: readonly string[],
+      args: readonly (string | number)[] = [],
+      fence?: Fence | undefined,
+    ) {
+      const { open, fenced } = sources.get(name) as { open: Script; fenced: Script };
+      if (fence === undefined) return (await evaluate(open, keys, args)) as Reply;
+      const reply = await evaluate(fenced, [fence.lease, ...keys], [fence.number, ...args]);
+      if (reply === 'fenced') throw new FencedError();
+      return reply as Reply;
+    },
+  };
+};

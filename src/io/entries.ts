@@ -1,0 +1,34 @@
+/** What a producer of gocraft/work writes first, where nothing needs unescaping: most entries need not be parsed. */
+const plain = /^\{"name":"[^"\\]*","id":"([^"\\]+)",/;
+const periodic = '_job_kind_periodic_';
+
+/**
+ * The id of the job whose queue entry this is, or undefined where the entry can't be read or has none. The entry of a
+ * periodic execution has its policy's id, and the epoch in its args: its job is `<policy>@<epoch>` (source: Harbor's
+ * jobservice). `lua/includes/entry.lua` has the same rule.
+ */
+export const jobOf = (entry: string): string | undefined => {
+  const id = entry.includes(periodic) ? undefined : plain.exec(entry)?.[1];
+  if (id !== undefined) return id;
+  try {
+    const { id: entryId, args } = JSON.parse(entry);
+    return jobIdOf(entryId, args);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The same of an observation, which has id and args apart; `args` is JSON, or empty. */
+export const observedJobOf = (id: string, args: string): string | undefined => {
+  try {
+    return jobIdOf(id, args === '' ? undefined : JSON.parse(args));
+  } catch {
+    return jobIdOf(id, undefined);
+  }
+};
+
+const jobIdOf = (id: unknown, args: { readonly [periodic]?: unknown } | null | undefined): string | undefined => {
+  if (typeof id !== 'string' || id === '') return undefined;
+  const epoch = args?.[periodic];
+  return epoch === undefined ? id : `${id}@${epoch}`;
+};
