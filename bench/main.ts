@@ -8,6 +8,7 @@ import { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
 import { startProxy } from '../test/support/proxy.ts';
 import { startRedis } from '../test/support/redisServer.ts';
+import { benchEvidence } from './evidence.ts';
 import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
 import { key, median, namespace, type Report, seed, standIn, sweepOnce } from './support.ts';
@@ -141,10 +142,14 @@ report(
   isWhole && oneMs / manyMs >= 15,
 );
 
-// 7. Hooks.
+// 7. Jobs that look hung.
+await benchEvidence(server, report, heapOf);
+
+// 8. Hooks.
+await client.flushall();
 await benchHooks(server, report);
 
-// 8. The inspector.
+// 9. The inspector.
 await benchInspector(server, report);
 
 await server.stop();

@@ -1,10 +1,12 @@
 import type { Connection } from './io/connection.ts';
+import { jobOf } from './io/entries.ts';
 import type { HookRecord, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
+import { readObservations } from './io/observations.ts';
 import type { Pools } from './io/pools.ts';
 import type { TrackedJobs } from './io/trackedJobs.ts';
-import type { Facts } from './machines/facts.ts';
-import { explain, type Policy, type Reason, type Verdict } from './machines/verdict.ts';
+import { type Evidence, evidencePlaces, type Facts } from './machines/facts.ts';
+import { explain, needsEvidence, type Policy, type Reason, type Verdict } from './machines/verdict.ts';
 
 /** A place where a job's entry stands. */
 export interface Place {
@@ -78,7 +80,7 @@ export const createExplain = ({
   const findInList = async (key: string, id: string): Promise<number | undefined> => {
     for (let from = 0; ; from += stride) {
       const entries = (await redis.lrange(key, -from - stride, -from - 1)).reverse();
-      const at = entries.findIndex((entry) => isOf(entry, id));
+      const at = entries.findIndex((entry) => jobOf(entry) === id);
       if (at >= 0) return from + at;
       if (entries.length < stride) return undefined;
     }
@@ -88,14 +90,16 @@ export const createExplain = ({
     let cursor = '0';
     do {
       const [next, pairs] = await redis.zscan(key, cursor, 'COUNT', stride);
-      for (let i = 0; i < pairs.length; i += 2) if (isOf(pairs[i] as string, id)) return Number(pairs[i + 1]);
+      for (let i = 0; i < pairs.length; i += 2) if (jobOf(pairs[i] as string) === id) return Number(pairs[i + 1]);
       cursor = next;
     } while (cursor !== '0');
     return undefined;
   };
 
-  const findPlaces = async (id: string): Promise<Place[]> => {
-    const { pools: states, types, lists } = await pools.survey(true);
+  const findPlaces = async (id: string, type: string | undefined): Promise<Place[]> => {
+    const { pools: states, types: known, lists } = await pools.survey(true);
+    // Its own type may have no other trace than its queue.
+    const types = new Set(type ? [...known, type] : known);
     const places: Place[] = [];
     for (const type of types) {
       const ahead = await findInList(keys.queue(type), id);
@@ -111,35 +115,24 @@ export const createExplain = ({
       if (at !== undefined) places.push({ kind, at });
     }
     // A killed worker's observation stays for a day: only those of live pools' workers are signs of life.
-    for (const { pool, workerIds } of states.filter(({ isAlive }) => isAlive)) {
-      for (const worker of workerIds) {
-        const [jobId, type, startedAt, args] = await redis.hmget(
-          keys.worker(worker),
-          'job_id',
-          'job_name',
-          'started_at',
-          'args',
-        );
-        if (!jobId || !isOf(`{"id":${JSON.stringify(jobId)},"args":${args || '{}'}}`, id)) continue;
-        places.push({
-          kind: 'observed',
-          pool,
-          isPoolAlive: true,
-          ...(type ? { type } : {}),
-          at: Number(startedAt ?? 0),
-        });
-      }
+    const live = states.filter(({ isAlive }) => isAlive);
+    for (const { pool, job, type, startedAt } of await readObservations(connection, keys, live)) {
+      if (job !== id) continue;
+      places.push({ kind: 'observed', pool, isPoolAlive: true, ...(type ? { type } : {}), at: startedAt ?? 0 });
     }
     return places;
   };
 
   return async (id: string): Promise<Explanation> => {
-    const [{ facts }, isTracked, places, hook] = await Promise.all([
-      tracked.load(id),
+    const loaded = await tracked.load(id);
+    const [isTracked, places, hook] = await Promise.all([
       redis.hexists(keys.track, id),
-      findPlaces(id),
+      findPlaces(id, loaded.facts.name),
       records.find(id),
     ]);
+    const facts = needsEvidence(loaded.facts, policy)
+      ? { ...loaded.facts, evidence: evidenceIn(places) }
+      : loaded.facts;
     const asked = explain(facts, policy);
     const decided = asked.at(-1)?.judgement;
     const verdict = decided?.verdict ?? 'kept';
@@ -166,13 +159,17 @@ const actions: Readonly<Record<Verdict, string>> = {
   refire: 'tell its receiver again',
 };
 
-/** Whether a queue entry is a job's. The entry of a periodic execution has its policy's id, and the epoch in its args. */
-const isOf = (entry: string, id: string): boolean => {
-  try {
-    const { id: entryId, args } = JSON.parse(entry);
-    const epoch = args?._job_kind_periodic_;
-    return id === (epoch === undefined ? entryId : `${entryId}@${epoch}`);
-  } catch {
-    return false;
+/** What a sweep would find of a job that looks hung. */
+const evidenceIn = (places: readonly Place[]): Evidence => {
+  const at = <Kind extends Place['kind']>(...kinds: Kind[]) =>
+    places.find((place): place is Place & { kind: Kind } => kinds.includes(place.kind as Kind));
+  const observed = at('observed');
+  if (observed !== undefined) {
+    return { found: 'observed', lookedIn: evidencePlaces, pool: observed.pool, startedAt: observed.at || undefined };
   }
+  const held = places.filter(({ kind }) => kind === 'in progress');
+  const found =
+    at('queue', 'scheduled', 'retry')?.kind ??
+    (held.some(({ isPoolAlive }) => isPoolAlive) ? 'held' : held.length > 0 ? 'left' : at('dead')?.kind);
+  return { found: found ?? 'nowhere', lookedIn: evidencePlaces };
 };

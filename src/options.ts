@@ -56,6 +56,11 @@ const schema = z.strictObject({
   hungAfterS: seconds().default(86_400),
   /** The same by job type, in s. */
   hungAfterByTypeS: z.record(z.string(), seconds()).default({}),
+  /**
+   * How long a worker may run a job of a type that shows no other sign of life, in s, by its observation's `started_at`;
+   * then it is failed. Types that are not named may run as long as a worker is seen to run them.
+   */
+  runLimitByTypeS: z.record(z.string(), seconds()).default({}),
   /** How long after an update of a job its own hook may still be under way, in s. */
   refireGraceS: seconds().default(60),
   sweep: z

@@ -11,6 +11,8 @@ import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
 import { systemClock, within } from './io/clock.ts';
 import { connect } from './io/connection.ts';
 import type { HookOutcome } from './io/courier.ts';
+import { createSearch } from './io/evidence.ts';
+import { openEvident } from './io/evidentJobs.ts';
 import { createJobActs } from './io/jobActs.ts';
 import { keysOf } from './io/keys.ts';
 import { createLogger } from './io/log.ts';
@@ -129,10 +131,18 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
+  const runLimits = new Map<string | undefined, number>(Object.entries(settings.runLimitByTypeS));
   const policy: Policy = {
     hungAfter: (type) => limits.get(type) ?? settings.hungAfterS,
+    runLimit: (type) => runLimits.get(type),
     refireGrace: settings.refireGraceS,
   };
+  const open = () =>
+    openEvident({
+      tracked,
+      policy,
+      createSearch: () => createSearch({ connection, keys, pools, seed: Math.floor(random() * 2 ** 32) }),
+    });
 
   let firstAttempts: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
   const onHook = (outcome: HookOutcome) => {
@@ -171,7 +181,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools) }),
-      readPage: createReadPage(tracked),
+      readPage: createReadPage(open),
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
@@ -374,7 +384,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
 
     tracked: () => connection.redis.hlen(keys.track),
-    status: createStatus({ connection, keys, namespace, tracked, pools, policy, records }),
+    status: createStatus({ connection, keys, namespace, open, pools, policy, records }),
     explain: createExplain({ connection, keys, tracked, pools, policy, records }),
     undelivered: createUndeliveredHooks(delivery),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),

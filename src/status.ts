@@ -3,7 +3,7 @@ import type { EndpointStatus, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
 import { keysOf } from './io/keys.ts';
 import type { Pools } from './io/pools.ts';
-import type { TrackedJobs } from './io/trackedJobs.ts';
+import type { PageReader } from './io/trackedJobs.ts';
 import { isFinal, isStatus } from './machines/facts.ts';
 import type { Reason, Verdict } from './machines/verdict.ts';
 import { judge, type Policy } from './machines/verdict.ts';
@@ -64,7 +64,7 @@ export const createStatus =
     connection,
     keys,
     namespace,
-    tracked,
+    open,
     pools,
     policy,
     records,
@@ -72,7 +72,8 @@ export const createStatus =
     connection: Connection;
     keys: Keys;
     namespace: string;
-    tracked: TrackedJobs;
+    /** Begins to read all tracked jobs. */
+    open: () => PageReader;
     pools: Pools;
     policy: Policy;
     records: HookRecords;
@@ -84,7 +85,7 @@ export const createStatus =
     const byReason: Partial<Record<Reason, number>> = {};
     let total = 0;
     let parkedFinal = 0;
-    const reader = tracked.open();
+    const reader = open();
     for (let isLast = false; !isLast; ) {
       const page = await reader.next();
       isLast = page.isLast;

@@ -28,6 +28,7 @@ export const safeFacts = (facts: Facts): Facts => ({
       ? { status: facts.ack.status, revision: facts.ack.revision, checkInAt: facts.ack.checkInAt }
       : facts.ack,
   hasHook: facts.hasHook,
+  evidence: facts.evidence && { ...facts.evidence, pool: facts.evidence.pool && shorten(facts.evidence.pool) },
 });
 
 export const safeOutcome = ({

@@ -14,6 +14,9 @@ const textOf = ({ id, isTracked, facts, rules, verdict, reason, action, places, 
     `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
     ...factLines(facts),
     ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
+    ...(facts.evidence === undefined
+      ? []
+      : [`looked for in: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
     `verdict: ${verdict} (${reason})`,
     `a sweep would do: ${action}`,
     ...(hook === undefined ? [] : [hookLine(hook)]),

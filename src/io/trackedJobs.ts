@@ -14,6 +14,8 @@ export interface PageReader {
 
 export interface TrackedJobs {
   open(): PageReader;
+  /** Reads jobs by their ids, in one call. */
+  read(ids: readonly string[]): Promise<TrackedJob[]>;
   load(id: string): Promise<TrackedJob>;
 }
 
@@ -51,6 +53,7 @@ export const createTrackedJobs = ({
   };
 
   return {
+    read,
     load: async (id) => (await read([id]))[0] as TrackedJob,
 
     /**

@@ -26,6 +26,31 @@ export interface Ack {
 /** A time as it stands in the stats, unix s; undefined where the field is missing, NaN where it is no integer. */
 export type StoredTime = number | undefined;
 
+/** Places in which a job that looks hung is looked for, in this order. */
+export const evidencePlaces = [
+  'workers of live pools',
+  'in-progress lists',
+  'scheduled',
+  'retry',
+  'dead',
+  'queue of its type',
+] as const;
+
+/**
+ * What was found of a job that looks hung: `observed`, a worker of a live pool says that it runs it; `queue`, `scheduled`,
+ * `retry`, `held` (in the in-progress list of a live pool), `left` (in that of a dead one), `dead`: where its entry stands;
+ * `nowhere`. `unreadable`: a place where it may be can't be read.
+ */
+export interface Evidence {
+  readonly found: 'observed' | 'queue' | 'scheduled' | 'retry' | 'held' | 'left' | 'dead' | 'nowhere' | 'unreadable';
+  /** Where it was looked for, until it was found. */
+  readonly lookedIn: readonly string[];
+  /** The pool whose worker observes it. */
+  readonly pool?: string | undefined;
+  /** Unix s since when that worker runs it. */
+  readonly startedAt?: number | undefined;
+}
+
 /** What a verdict is reached from: a tracked job as Redis held it at one moment. Holds no parameter and no URL. */
 export interface Facts {
   readonly id: string;
@@ -45,6 +70,8 @@ export interface Facts {
   readonly ack?: Ack | 'unreadable' | undefined;
   /** Whether there is a hook URL to tell; blanks are none (defect 36). */
   readonly hasHook: boolean;
+  /** Gathered only for a job that looks hung. */
+  readonly evidence?: Evidence | undefined;
 }
 
 /** A job of a page: its facts, and the fingerprint by which a script knows whether they still stand. */

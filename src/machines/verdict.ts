@@ -1,4 +1,4 @@
-import { type Ack, type Facts, isFinal, isStatus, rank, type Status, type StoredTime } from './facts.ts';
+import { type Ack, type Evidence, type Facts, isFinal, isStatus, rank, type Status, type StoredTime } from './facts.ts';
 
 /** What is to be done with a tracked job. `kept` is the only one that changes nothing. */
 export type Verdict = 'untrack' | 'kept' | 'reset' | 'fail' | 'refire';
@@ -7,6 +7,9 @@ export type Reason =
   | 'malformed'
   | 'behind'
   | 'hung'
+  | 'observed'
+  | 'queued'
+  | 'unproven'
   | 'settled'
   | 'ongoing'
   | 'nobody to tell'
@@ -27,6 +30,8 @@ export interface Judgement {
 export interface Policy {
   /** How long a job of a type may show no sign of life, in s. */
   hungAfter(type: string | undefined): number;
+  /** How long a worker may run a job of a type that shows no other sign of life, in s; undefined for as long as it likes. */
+  runLimit(type: string | undefined): number | undefined;
   /** How long after an update its own hook may still be under way, in s. */
   readonly refireGrace: number;
 }
@@ -75,14 +80,7 @@ export const rules: readonly Rule[] = [
   {
     number: 4,
     question: 'Is it without a sign of life for longer than its limit?',
-    decide: (facts, policy) => {
-      if (isFinal(statusOf(facts)) || facts.kind === 'Periodic') return undefined;
-      const silence = facts.readAt - lastSignOfLife(facts);
-      const limit = policy.hungAfter(facts.name);
-      return silence > limit
-        ? { verdict: 'fail', reason: 'hung', rule: 4, detail: `silent for ${silence} s, limit ${limit} s` }
-        : undefined;
-    },
+    decide: (facts, policy) => (looksHung(facts, policy) ? judgeHung(facts, policy) : undefined),
   },
   {
     number: 5,
@@ -130,6 +128,61 @@ export const explain = (facts: Facts, policy: Policy): { rule: Rule; judgement: 
   }
   return asked;
 };
+
+/** Whether a job that can be judged has been silent for longer than its limit. Whether it is hung, the evidence says. */
+const looksHung = (facts: Facts, policy: Policy): boolean =>
+  !isFinal(statusOf(facts)) &&
+  facts.kind !== 'Periodic' &&
+  facts.readAt - lastSignOfLife(facts) > policy.hungAfter(facts.name);
+
+/** Whether a verdict needs evidence of the job, which is not there yet: it looks hung, and no rule before decides on it. */
+export const needsEvidence = (facts: Facts, policy: Policy): boolean =>
+  facts.evidence === undefined &&
+  looksHung(facts, policy) &&
+  rules.slice(0, 3).every((rule) => rule.decide(facts, policy) === undefined);
+
+/** A job that is silent is failed only where it is in no place from which it could still run (defects 25 and 26). */
+const judgeHung = (facts: Facts, policy: Policy): Judgement => {
+  const silence = `silent for ${facts.readAt - lastSignOfLife(facts)} s, limit ${policy.hungAfter(facts.name)} s`;
+  const { evidence } = facts;
+  const limit = policy.runLimit(facts.name);
+  const ranFor = facts.readAt - (evidence?.startedAt ?? facts.readAt);
+  if (evidence?.found === 'observed' && limit !== undefined && ranFor > limit) {
+    return { verdict: 'fail', reason: 'hung', rule: 4, detail: `runs for ${ranFor} s, limit ${limit} s` };
+  }
+  const detail = `${silence}; ${evidence === undefined ? 'not looked for' : wordsOf(evidence)}`;
+  switch (evidence?.found) {
+    case 'left':
+      // A rescue puts the entry back. One that has not begun has lost nothing; of one that ran, this attempt is over.
+      return facts.status === 'Running'
+        ? { verdict: 'fail', reason: 'hung', rule: 4, detail }
+        : { verdict: 'kept', reason: 'queued', rule: 4, detail };
+    case 'dead':
+    case 'nowhere':
+      return { verdict: 'fail', reason: 'hung', rule: 4, detail };
+    case undefined:
+    case 'unreadable':
+      return { verdict: 'kept', reason: 'unproven', rule: 4, detail };
+    case 'observed':
+      return { verdict: 'kept', reason: 'observed', rule: 4, detail };
+    default:
+      return { verdict: 'kept', reason: 'queued', rule: 4, detail };
+  }
+};
+
+const foundWords: Readonly<Record<Evidence['found'], string>> = {
+  observed: 'a worker runs it',
+  queue: 'in its queue',
+  scheduled: 'in scheduled',
+  retry: 'in retry',
+  held: 'held by a live pool',
+  left: 'held by a dead pool, whose entries a rescue puts back',
+  dead: 'its entry is in dead',
+  nowhere: 'nowhere: in no queue, held by no pool, run by no worker',
+  unreadable: 'a place where it may be can not be read',
+};
+const wordsOf = ({ found, pool }: Evidence): string =>
+  pool === undefined ? foundWords[found] : `${foundWords[found]} (pool ${pool})`;
 
 /** The latest of the times that say that somebody was busy with the job, unix s. A run_at ahead counts (defect 24). */
 export const lastSignOfLife = (facts: Facts): number =>

@@ -116,6 +116,7 @@ test('explain says rule by rule what was decided, and where the job is held', as
   await seed();
   const { stdout } = await reaper('explain', 'hung');
   expect(stdout).toMatch(/rule 4: .* fail: hung/);
+  expect(stdout).toMatch(/looked for in: .*queue of its type; found: left/);
   expect(stdout).toContain('held by pool dead1 (dead) as X');
   expect(stdout).toContain('a sweep would do: set it to Error');
   expect((await reaper('explain', 'nobody')).stdout).toContain('not tracked');

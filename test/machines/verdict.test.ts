@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { decodeAck, decodeTime } from '../../src/io/stats.ts';
-import type { Facts } from '../../src/machines/facts.ts';
+import type { Evidence, Facts } from '../../src/machines/facts.ts';
 import { explain, judge } from '../../src/machines/verdict.ts';
-import { facts, now, policy } from '../support/facts.ts';
+import { facts, now, nowhere, policy } from '../support/facts.ts';
 
 const ack = (status: 'Running' | 'Success' | 'Error', revision = now - 600, checkInAt = 0) => ({
   status,
@@ -15,6 +15,8 @@ const old = (age: number): Partial<Facts> => ({
   enqueueTime: now - age,
   ack: ack('Running', now - age),
 });
+
+const found = (where: Evidence['found']): Evidence => ({ found: where, lookedIn: [] });
 
 const table: readonly [string, Partial<Facts>, string][] = [
   ['no stats', { stats: 'nothing' }, 'untrack lost'],
@@ -48,10 +50,39 @@ const table: readonly [string, Partial<Facts>, string][] = [
   ],
   ['final, and another final status confirmed', { status: 'Error', ack: ack('Success') }, 'untrack settled'],
   ['silent for just its limit', old(86_400), 'kept ongoing'],
-  ['silent for a second more', old(86_401), 'fail hung'],
+  ['silent for a second more', { ...old(86_401), evidence: nowhere }, 'fail hung'],
   ['silent for longer, but its type may', { ...old(100_000), name: 'SLOW' }, 'kept ongoing'],
-  ['silent for longer than its type may', { ...old(200_001), name: 'SLOW' }, 'fail hung'],
-  ['silent, and nobody to tell', { ...old(86_401), hasHook: false, ack: undefined }, 'fail hung'],
+  ['silent for longer than its type may', { ...old(200_001), name: 'SLOW', evidence: nowhere }, 'fail hung'],
+  ['silent, and nobody to tell', { ...old(86_401), hasHook: false, ack: undefined, evidence: nowhere }, 'fail hung'],
+  ['silent, and not looked for', old(86_401), 'kept unproven'],
+  ['silent, and a place can not be read', { ...old(86_401), evidence: found('unreadable') }, 'kept unproven'],
+  ['silent, and run by a worker', { ...old(86_401), evidence: found('observed') }, 'kept observed'],
+  [
+    'silent, and run by a worker for just as long as it may',
+    { ...old(300_000), name: 'LIMITED', evidence: { ...found('observed'), startedAt: now - 200_000 } },
+    'kept observed',
+  ],
+  [
+    'silent, and run by a worker for a second longer than it may',
+    { ...old(300_000), name: 'LIMITED', evidence: { ...found('observed'), startedAt: now - 200_001 } },
+    'fail hung',
+  ],
+  [
+    'silent, and run by a worker that does not say since when',
+    { ...old(300_000), name: 'LIMITED', evidence: found('observed') },
+    'kept observed',
+  ],
+  ['silent, and in its queue', { ...old(86_401), evidence: found('queue') }, 'kept queued'],
+  ['silent, and scheduled', { ...old(86_401), evidence: found('scheduled') }, 'kept queued'],
+  ['silent, and to be retried', { ...old(86_401), evidence: found('retry') }, 'kept queued'],
+  ['silent, and held by a live pool', { ...old(86_401), evidence: found('held') }, 'kept queued'],
+  ['silent, running, and held by a dead pool', { ...old(86_401), evidence: found('left') }, 'fail hung'],
+  [
+    'silent, pending, and held by a dead pool',
+    { ...old(86_401), status: 'Pending', ack: undefined, evidence: found('left') },
+    'kept queued',
+  ],
+  ['silent, and dead', { ...old(86_401), evidence: found('dead') }, 'fail hung'],
   ['silent, and periodic', { ...old(86_401), kind: 'Periodic' }, 'kept ongoing'],
   ['silent, with a run_at ahead', { ...old(86_401), runAt: now + 1_000 }, 'kept ongoing'],
   ['silent, but enqueued of late', { ...old(86_401), enqueueTime: now - 100 }, 'kept ongoing'],

@@ -20,6 +20,10 @@ const happenings: Happening[] = [
   'receiverUp',
   'graceOver',
   'silence',
+  'enqueued',
+  'entryLost',
+  'observed',
+  'workerDied',
   'statusWriteLost',
   'statsDeleted',
   'sweep',
@@ -136,6 +140,14 @@ const happen = async (type: Happening): Promise<void> => {
       await client.hset(stats, 'ack', ackText(confirmed, old, seen === 0 ? 0 : old + 1));
     }
   }
+  if (type === 'enqueued') await client.lpush('t:jobs:X', '{"name":"X","id":"j","t":1,"args":{}}');
+  if (type === 'observed') {
+    await client.sadd('t:worker_pools', 'p');
+    await client.hset('t:worker_pools:p', { heartbeat_at: second(), worker_ids: 'w' });
+    await client.hset('t:worker:w', { job_name: 'X', job_id: 'j', started_at: at, args: '' });
+  }
+  if (type === 'run' || type === 'entryLost') await client.del('t:jobs:X');
+  if (type === 'finished' || type === 'workerDied') await client.del('t:worker:w');
   if (type === 'sweep' || type === 'sweepOvertaken') await sweep(type === 'sweepOvertaken');
 };
 

@@ -20,6 +20,8 @@ export interface Life {
   /** A check-in that the receiver has not confirmed. */
   readonly news: boolean;
   readonly age: Age;
+  /** Where it is seen that it is, or will be, worked on. */
+  readonly evidence: 'none' | 'queued' | 'observed';
   readonly up: boolean;
   /** A hook is noted whose receiver has not taken it; it is tried again before the next sweep is over. */
   readonly pending: boolean;
@@ -37,6 +39,10 @@ export type Happening =
   | 'receiverUp'
   | 'graceOver'
   | 'silence'
+  | 'enqueued'
+  | 'entryLost'
+  | 'observed'
+  | 'workerDied'
   | 'statusWriteLost'
   | 'statsDeleted'
   | 'sweep'
@@ -79,6 +85,7 @@ const judged = (life: Life): Life => {
     return say({ ...life, status, count, age: 'just now' }, 'reset', 'behind', 'done');
   }
   if (!isFinal(life.status) && life.age === 'beyond the limit') {
+    if (life.evidence !== 'none') return say(life, 'kept', life.evidence, 'kept');
     const failed: Life = { ...life, status: 'Error', count: life.count - 1, age: 'just now' };
     return say({ ...failed, pending: true }, 'fail', 'hung', 'done');
   }
@@ -110,7 +117,10 @@ export const specification = setup({
     isGone: ({ context }) => context.count === 0,
     isRunning: ({ context }) => context.status === 'Running',
     isFinal: ({ context }) => isFinal(context.status),
-    isHung: ({ context }) => context.age === 'beyond the limit' && order[context.ack] <= order[context.status],
+    isHung: ({ context }) =>
+      context.age === 'beyond the limit' && context.evidence === 'none' && order[context.ack] <= order[context.status],
+    isSeen: ({ context }) => context.evidence !== 'none',
+    isUnseen: ({ context }) => context.evidence === 'none',
     isDown: ({ context }) => !context.up,
     isUp: ({ context }) => context.up,
   },
@@ -123,6 +133,7 @@ export const specification = setup({
     ack: 'none',
     news: false,
     age: 'just now',
+    evidence: 'none',
     up: true,
     pending: false,
     report: undefined,
@@ -137,8 +148,10 @@ export const specification = setup({
     unborn: { on: { saved: { target: 'pending', actions: become({ count: 2, stats: true, age: 'a while ago' }) } } },
     pending: {
       on: {
-        run: { target: 'running', actions: become({ status: 'Running', age: 'a while ago' }) },
+        run: { target: 'running', actions: become({ status: 'Running', age: 'a while ago', evidence: 'none' }) },
         acked: { actions: become({ ack: 'Pending' }) },
+        enqueued: { guard: 'isUnseen', actions: become({ evidence: 'queued' }) },
+        entryLost: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
         silence: { actions: become({ age: 'beyond the limit' }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
         sweep: { target: 'swept', actions: sweep },
@@ -148,8 +161,10 @@ export const specification = setup({
     running: {
       on: {
         checkedIn: { actions: become({ news: true, age: 'a while ago' }) },
-        finished: { target: 'final', actions: become({ status: 'Success', age: 'a while ago' }) },
+        finished: { target: 'final', actions: become({ status: 'Success', age: 'a while ago', evidence: 'none' }) },
         acked: { actions: become({ ack: 'Running', news: false }) },
+        observed: { guard: 'isUnseen', actions: become({ evidence: 'observed' }) },
+        workerDied: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
         silence: { actions: become({ age: 'beyond the limit' }) },
         statusWriteLost: { actions: become({ ack: 'Success', news: false }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },

@@ -10,7 +10,7 @@ import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { judge } from '../../src/machines/verdict.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
-import { policy } from '../support/facts.ts';
+import { nowhere, policy } from '../support/facts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // Each of these runs the real code against a real Redis, one command at a time, in every order that Redis can see, and
@@ -268,7 +268,8 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
     hold: () => undefined,
   };
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock: systemClock });
-  const job: TrackedJob = await acts.load('j');
+  const loaded = await acts.load('j');
+  const job: TrackedJob = { ...loaded, facts: { ...loaded.facts, evidence: nowhere } };
   const judgement = judge(job.facts, policy);
   return judgement.verdict === 'kept'
     ? 'kept'

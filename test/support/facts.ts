@@ -1,10 +1,14 @@
-import type { Facts, TrackedJob } from '../../src/machines/facts.ts';
+import type { Evidence, Facts, TrackedJob } from '../../src/machines/facts.ts';
 import type { Policy, Verdict } from '../../src/machines/verdict.ts';
 
 /** The second at which the facts of these tests are read. */
 export const now = 2_000_000_000;
 
-export const policy: Policy = { hungAfter: (type) => (type === 'SLOW' ? 200_000 : 86_400), refireGrace: 60 };
+export const policy: Policy = {
+  hungAfter: (type) => (type === 'SLOW' ? 200_000 : 86_400),
+  runLimit: (type) => (type === 'LIMITED' ? 200_000 : undefined),
+  refireGrace: 60,
+};
 
 /** A job that ran ten minutes ago and is confirmed, with what is said otherwise. */
 export const facts = (otherwise: Partial<Facts> = {}): Facts => ({
@@ -23,6 +27,9 @@ export const facts = (otherwise: Partial<Facts> = {}): Facts => ({
   ...otherwise,
 });
 
+/** What is found of a job that is hung. */
+export const nowhere: Evidence = { found: 'nowhere', lookedIn: [] };
+
 /** A job for each verdict. */
 export const jobFor = (verdict: Verdict): TrackedJob => {
   const old = now - 100_000;
@@ -30,7 +37,7 @@ export const jobFor = (verdict: Verdict): TrackedJob => {
     kept: {},
     untrack: { status: 'Success', ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
     reset: { ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
-    fail: { updateTime: old, revision: old, enqueueTime: old, ack: undefined },
+    fail: { updateTime: old, revision: old, enqueueTime: old, ack: undefined, evidence: nowhere },
     refire: { ack: undefined },
   };
   return { facts: facts(otherwise[verdict]), fingerprint: verdict };

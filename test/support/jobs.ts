@@ -34,7 +34,7 @@ export const seedJob = async (
  */
 export const intercept = (
   redis: Redis,
-  command: 'evalsha' | 'eval' | 'hscan',
+  command: 'evalsha' | 'eval' | 'hscan' | 'lrange',
   before: (args: readonly unknown[]) => unknown,
 ): Redis => {
   const client = redis.duplicate();

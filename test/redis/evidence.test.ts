@@ -1,0 +1,269 @@
+/** What keeps a job that looks hung from being failed: where it is looked for, and what is found. */
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { JobOutcome, ReaperOptions } from '../../src/index.ts';
+import { systemClock } from '../../src/io/clock.ts';
+import { createSearch } from '../../src/io/evidence.ts';
+import { keysOf } from '../../src/io/keys.ts';
+import { createPools } from '../../src/io/pools.ts';
+import { createScripts } from '../../src/io/scripts.ts';
+import { type Command, everySchedule } from '../support/everySchedule.ts';
+import { intercept, second, seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { createUpstream } from '../support/upstream.ts';
+
+let server: RedisServer;
+let redis: Redis;
+let upstream: ReturnType<typeof createUpstream>;
+const opened = trackOpened();
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+  upstream = createUpstream(redis);
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+afterEach(() => opened.close());
+
+const entry = (id: string, args: Record<string, unknown> = {}) =>
+  JSON.stringify({ name: 'X', id, t: second(-100_000), args });
+const silent = (id: string, fields: Record<string, string | number> = {}) =>
+  seedJob(redis, id, { age: 100_000, ...fields });
+const livePool = async (pool: string, workers = `${pool}-w`, age = 0) => {
+  await redis.sadd('t:worker_pools', pool);
+  await redis.hset(`t:worker_pools:${pool}`, { heartbeat_at: second(-age), worker_ids: workers, job_names: 'X' });
+};
+const observe = (worker: string, id: string, more: Record<string, string | number> = {}) =>
+  redis.hset(`t:worker:${worker}`, { job_name: 'X', job_id: id, started_at: second(-90_000), args: '', ...more });
+
+/** One sweep; what was decided on each job, in words. */
+const sweep = async (options: Partial<ReaperOptions> = {}): Promise<Record<string, string>> => {
+  const reaper = opened.create({ redis: server.url, ...options });
+  const words: Record<string, string> = {};
+  reaper.on('job', ({ id, verdict, reason, facts }: JobOutcome) => {
+    words[id] = `${verdict} ${reason} ${facts.evidence?.found}`;
+  });
+  await reaper.sweep();
+  return words;
+};
+
+test('defect 25: a job that waits in a queue for longer than its limit is not hung', async () => {
+  const seed = async () => {
+    await redis.flushall();
+    const at = await silent('a', { status: 'Pending' });
+    await redis.hset('t:job_stats:a', 'ack', `{"status":"Pending","revision":${at},"check_in_at":0}`);
+    for (let i = 0; i < 2_500; i++) void redis.lpush('t:jobs:X', entry(`other-${i}`));
+    await redis.linsert('t:jobs:X', 'BEFORE', entry('other-1200'), entry('a'));
+  };
+  await seed();
+  await upstream.sync();
+  expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
+
+  await seed();
+  expect(await sweep()).toEqual({ a: 'kept queued queue' });
+  expect(await redis.hget('t:job_stats:a', 'status')).toBe('Pending');
+});
+
+test('defect 26: a job that a worker of a live pool is seen to run is not hung, however long it runs', async () => {
+  const seed = async () => {
+    await redis.flushall();
+    const at = await silent('a');
+    await redis.hset('t:job_stats:a', 'ack', `{"status":"Running","revision":${at},"check_in_at":0}`);
+    await livePool('p');
+    await observe('p-w', 'a');
+  };
+  await seed();
+  await upstream.sync();
+  expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
+
+  await seed();
+  expect(await sweep()).toEqual({ a: 'kept observed observed' });
+  // A limit to its run is another thing than a limit to its silence, and set by type.
+  expect(await sweep({ runLimitByTypeS: { X: 90_100, Y: 1 } })).toEqual({ a: 'kept observed observed' });
+  expect(await sweep({ runLimitByTypeS: { X: 80_000 } })).toEqual({ a: 'fail hung observed' });
+  expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
+});
+
+test('every place from which a job can still be run keeps it; dead, nowhere and a dead worker do not', async () => {
+  await livePool('p');
+  await livePool('gone', 'gone-w', 60);
+  for (const id of ['queue', 'scheduled', 'retry', 'held', 'left', 'dead', 'nowhere'])
+    await silent(id, { status: 'Pending' });
+  for (const id of ['ran', 'observedByTheDead', 'runsAgain']) await silent(id);
+  await redis.lpush('t:jobs:X', entry('queue'), entry('runsAgain'));
+  await redis.zadd('t:scheduled', second(100), entry('scheduled'));
+  await redis.zadd('t:retry', second(100), entry('retry'));
+  await redis.zadd('t:dead', second(-100), entry('dead'), second(-200), entry('runsAgain'));
+  await redis.rpush('t:jobs:X:p:inprogress', entry('held'));
+  await redis.rpush('t:jobs:X:gone:inprogress', entry('left'), entry('ran'));
+  await observe('gone-w', 'observedByTheDead');
+  expect(await sweep()).toEqual({
+    queue: 'kept queued queue',
+    scheduled: 'kept queued scheduled',
+    retry: 'kept queued retry',
+    held: 'kept queued held',
+    left: 'kept queued left',
+    runsAgain: 'kept queued queue',
+    ran: 'fail hung left',
+    dead: 'fail hung dead',
+    nowhere: 'fail hung nowhere',
+    observedByTheDead: 'fail hung nowhere',
+  });
+});
+
+test('a periodic execution is known by the id of its policy and its epoch, in a queue and at a worker', async () => {
+  await livePool('p', 'w1,w2');
+  for (const epoch of [1, 2, 3, 4]) await silent(`policy@${epoch}`, { status: epoch === 4 ? 'Running' : 'Pending' });
+  await redis.lpush('t:jobs:X', entry('policy', { _job_kind_periodic_: '1' }), entry('policy'));
+  await observe('w1', 'policy', { args: '{"_job_kind_periodic_":"4","secret":"s"}' });
+  await observe('w2', 'policy');
+  expect(await sweep()).toEqual({
+    'policy@1': 'kept queued queue',
+    'policy@2': 'fail hung nowhere',
+    'policy@3': 'fail hung nowhere',
+    'policy@4': 'kept observed observed',
+  });
+});
+
+test('entries in any form of JSON are read; what can not be read is nobody', async () => {
+  const forms = {
+    spaced: '{ "id" : "spaced", "name":"X" }',
+    escaped: '{"name":"X","id":"esc\\u0061ped","t":1,"args":{}}',
+    late: '{"args":{"id":"nested"},"t":12345678901234567890,"name":"X","id":"late"}',
+    nested: 'no JSON {"name":"X","id":"nested",',
+  };
+  for (const id of Object.keys(forms)) await silent(id, { status: 'Pending' });
+  await redis.lpush('t:jobs:X', ...Object.values(forms), '[]', 'null', '{"id":7}');
+  expect(await sweep()).toEqual({
+    spaced: 'kept queued queue',
+    escaped: 'kept queued queue',
+    late: 'kept queued queue',
+    nested: 'fail hung nowhere',
+  });
+});
+
+test('where a place can not be read, nobody is failed who may be in it', async () => {
+  await silent('a', { status: 'Pending' });
+  await silent('b', { status: 'Pending' });
+  await redis.set('t:jobs:X', 'no list');
+  await redis.zadd('t:scheduled', 1, entry('b'));
+  expect(await sweep()).toEqual({ a: 'kept unproven unreadable', b: 'kept queued scheduled' });
+});
+
+test('nothing is looked for where nothing looks hung, and each place is walked once however many do', async () => {
+  const calls = async () => {
+    const stats = await redis.info('commandstats');
+    const of = (name: string) => Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
+    return { lists: of('lrange'), sets: of('zscan'), observations: of('hmget') };
+  };
+  await livePool('p');
+  for (let i = 0; i < 100; i++)
+    await seedJob(redis, `healthy-${i}`, { ack: `{"status":"Running","revision":${second(-600)}}` });
+  await redis.config('RESETSTAT');
+  await sweep();
+  // (read_facts uses HMGET inside of Redis: that is the hundred.)
+  expect(await calls()).toEqual({ lists: 0, sets: 0, observations: 100 });
+
+  for (let i = 0; i < 300; i++) await silent(`silent-${i}`, { status: 'Pending' });
+  for (let i = 0; i < 3_500; i++) void redis.lpush('t:jobs:X', entry(`silent-${i % 300}`));
+  await redis.llen('t:jobs:X');
+  await redis.config('RESETSTAT');
+  const words = await sweep({ sweep: { pageSize: 50 } });
+  expect(Object.values(words).filter((said) => said === 'kept queued queue')).toHaveLength(300);
+  const { lists, sets } = await calls();
+  // Four pages of the queue, read one ahead; the list of the one pool, before and after.
+  expect(lists).toBeLessThanOrEqual(7);
+  expect(sets).toBe(3);
+});
+
+test('a job that was seen nowhere, and has moved when it is failed, is not failed', async () => {
+  await silent('a', { status: 'Pending' });
+  let isDone = false;
+  const client = opened.hold(
+    intercept(redis, 'evalsha', async (args) => {
+      if (isDone || !args.map(String).includes('Error')) return;
+      isDone = true;
+      await redis.hset('t:job_stats:a', { status: 'Running', update_time: second() });
+    }),
+  );
+  await sweep({ redis: client });
+  expect([isDone, await redis.hget('t:job_stats:a', 'status')]).toEqual([true, 'Running']);
+});
+
+test('explain says where a job that looks hung was looked for, and what was found', async () => {
+  await silent('a', { status: 'Pending' });
+  await silent('b', { status: 'Pending' });
+  await redis.lpush('t:jobs:X', entry('a'));
+  const reaper = opened.create({ redis: server.url });
+  const [a, b] = [await reaper.explain('a'), await reaper.explain('b')];
+  expect(a).toMatchObject({ verdict: 'kept', reason: 'queued', facts: { evidence: { found: 'queue' } } });
+  expect(b).toMatchObject({ verdict: 'fail', reason: 'hung', facts: { evidence: { found: 'nowhere' } } });
+  expect(b.detail).toContain('nowhere');
+  expect(b.facts.evidence?.lookedIn).toContain('queue of its type');
+});
+
+/** The live client, as an actor sees it: each of its commands waits for its turn. */
+const clientOf = (command: Command, who: string): Redis =>
+  new Proxy(redis, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) =>
+        command(who, `${String(name)} ${args[0]}`, () => Reflect.apply(value, target, args) as Promise<unknown>);
+    },
+  });
+
+/** Looks for one job as a sweep does, one command at a time. */
+const lookFor = async (command: Command): Promise<string> => {
+  const client = clientOf(command, 'search');
+  const keys = keysOf('t');
+  const connection = { redis: client, description: '', epoch: () => 1, close: async () => undefined };
+  const fixed = { heartbeatAge: 10_000, batch: 1, clock: systemClock };
+  const pools = createPools({ connection, keys, scripts: createScripts(client), jobTypes: ['X'], ...fixed });
+  // What is known of the pools is not what is tried here: it is read at one moment.
+  const survey = { pools: [{ pool: 'p', isAlive: true, workerIds: ['w'] }], types: ['X'], lists: [] };
+  const still = { ...pools, survey: async () => survey as unknown as Awaited<ReturnType<typeof pools.survey>> };
+  const search = createSearch({ connection, keys, pools: still, seed: 1 });
+  const facts = { id: 'a', name: 'X', readAt: 0, stats: 'found', hasHook: false } as const;
+  search.add([facts]);
+  await search.run();
+  return search.evidenceOf(facts).found;
+};
+
+test.each([
+  ['from the queue to a worker', 'queue'],
+  ['out of scheduled, through the queue, to a worker', 'scheduled'],
+  ["from a pool's list back into the queue", 'held'],
+])('an entry that moves %s while it is looked for is found, in every order', async (_, from) => {
+  const a = entry('a');
+  let found = '';
+  const runs = await everySchedule({
+    reset: async () => {
+      await redis.flushall();
+      await redis.lpush('t:jobs:X', ...Array.from({ length: 3 }, (__, i) => entry(`other-${i}`)));
+      if (from === 'queue') await redis.rpush('t:jobs:X', a);
+      if (from === 'scheduled') await redis.zadd('t:scheduled', 1, a);
+      if (from === 'held') await redis.lpush('t:jobs:X:p:inprogress', a);
+    },
+    body: (command) => [
+      lookFor(command).then((words) => {
+        found = words;
+      }),
+      (async () => {
+        const move = (label: string, act: () => Promise<unknown>) => command('mover', label, act);
+        if (from === 'scheduled') {
+          await move('enqueue', () => redis.multi().zrem('t:scheduled', a).rpush('t:jobs:X', a).exec());
+        }
+        if (from === 'held') await move('requeue', () => redis.rpoplpush('t:jobs:X:p:inprogress', 't:jobs:X'));
+        else {
+          await move('fetch', () => redis.rpoplpush('t:jobs:X', 't:jobs:X:p:inprogress'));
+          await move('observe', () => redis.hset('t:worker:w', { job_id: 'a', job_name: 'X', args: '' }));
+        }
+      })(),
+    ],
+    check: async () => expect(found).not.toBe('nowhere'),
+    crashes: false,
+  });
+  expect(runs).toBeGreaterThan(7);
+});
