@@ -1,4 +1,5 @@
 import type { HookOutcome } from './io/courier.ts';
+import type { Quarantined } from './io/quarantine.ts';
 import type { JobOutcome } from './machines/job.ts';
 import type { PoolOutcome } from './machines/pool.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
@@ -14,6 +15,8 @@ export interface ReaperEvents {
   job: JobOutcome;
   /** Every suspected pool. */
   pool: PoolOutcome;
+  /** Every job that was taken out of circulation, for its workers died. */
+  quarantined: Quarantined;
   /** Every attempt to deliver a hook. */
   hook: HookOutcome;
   /** A sweep has ended: all of its acts are done, its hooks are under way. */

@@ -91,6 +91,10 @@ const schema = z.strictObject({
       batch: count(5_000).default(500),
       /** Dead pools that are rescued at once. */
       atOnce: count(256).default(16),
+      /** How often the entry of one job may be recovered within the window; the next death sends it to quarantine. */
+      mostRecoveries: count(100).default(3),
+      /** The window, in s: a day. */
+      recoveryWindowS: seconds().min(60).max(31_536_000).default(86_400),
     })
     .prefault({}),
   hooks: z

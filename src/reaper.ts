@@ -17,6 +17,7 @@ import { createJobActs } from './io/jobActs.ts';
 import { keysOf } from './io/keys.ts';
 import { createLogger } from './io/log.ts';
 import { createPools } from './io/pools.ts';
+import { createQuarantine } from './io/quarantine.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs } from './io/trackedJobs.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
@@ -26,6 +27,7 @@ import { poolMachine } from './machines/pool.ts';
 import { type RescueResult, type SweepResult, supervisorMachine } from './machines/supervisor.ts';
 import type { Policy } from './machines/verdict.ts';
 import { type ReaperOptions, readOptions } from './options.ts';
+import { createQuarantineForPeople, type QuarantineForPeople } from './quarantineForPeople.ts';
 import { createStatus, type ReaperStatus } from './status.ts';
 import { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';
 
@@ -77,6 +79,8 @@ export interface Reaper {
   explain(id: string): Promise<Explanation>;
   /** Changes that receivers have not confirmed, and what may be done with them. */
   readonly undelivered: UndeliveredHooks;
+  /** Jobs that were taken out of circulation, for their workers died, and what may be done with them. */
+  readonly quarantine: QuarantineForPeople;
   /** For worker hosts that speak this data model. */
   readonly lifecycle: Lifecycle;
   health(): Health;
@@ -120,6 +124,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const keys = keysOf(namespace);
   const scripts = createScripts(connection.redis);
   const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: sweepSettings.pageSize, random });
+  const recovery = { most: rescueSettings.mostRecoveries, windowS: rescueSettings.recoveryWindowS };
   const pools = createPools({
     connection,
     keys,
@@ -127,6 +132,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     jobTypes: settings.jobTypes,
     heartbeatAge: rescueSettings.heartbeatAgeMs,
     batch: rescueSettings.batch,
+    recovery,
     clock,
   });
   // A map, for a job type may have the name of a method.
@@ -162,6 +168,20 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     fault,
   });
   const { hooks, records } = delivery;
+  const quarantine = createQuarantine({
+    keys,
+    scripts,
+    tracked,
+    hooks,
+    records,
+    heartbeatAge: rescueSettings.heartbeatAgeMs,
+    recovery,
+    clock,
+    onQuarantined(quarantined) {
+      log.warn({ quarantined }, 'a poison job was quarantined');
+      events.emit('quarantined', quarantined);
+    },
+  });
 
   const onJob = (outcome: JobOutcome) => {
     if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
@@ -180,7 +200,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const machine = supervisorMachine.provide({
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
-      pool: poolMachine.provide({ actors: createPoolActors(pools) }),
+      pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine) }),
       readPage: createReadPage(open),
       examine: createExamine({
         job,
@@ -387,6 +407,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     status: createStatus({ connection, keys, namespace, open, pools, policy, records }),
     explain: createExplain({ connection, keys, tracked, pools, policy, records }),
     undelivered: createUndeliveredHooks(delivery),
+    quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
 
     health() {

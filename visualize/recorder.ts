@@ -152,7 +152,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     if (snapshot.status !== 'active') endPool(actor.id, snapshot.output);
   };
 
-  const endPool = (slot: string, { pool, outcome, evidence, moved, entries, error }: PoolOutcome) => {
+  const endPool = (slot: string, { pool, outcome, evidence, moved, entries, quarantined, error }: PoolOutcome) => {
     const steps = slots.get(slot)?.steps ?? [];
     slots.delete(slot);
     pools.push({
@@ -167,6 +167,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
           .map(([type, count]) => [shorten(type), count]),
       ),
       entries,
+      quarantined,
       ...(error === undefined ? {} : { error: shorten(error) }),
       steps,
     });

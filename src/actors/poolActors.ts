@@ -1,13 +1,17 @@
 import { fromPromise } from 'xstate';
 import type { Pools } from '../io/pools.ts';
-import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
+import type { Quarantine } from '../io/quarantine.ts';
+import type { Confirmation, Quarantining, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
 
 /** What the chart of a pool invokes, done in Redis. */
-export const createPoolActors = (pools: Pools) => ({
+export const createPoolActors = (pools: Pools, quarantine: Quarantine) => ({
   confirm: fromPromise<Confirmation, { suspect: Suspect }>(({ input }) => pools.confirm(input.suspect)),
   requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input }) =>
     pools.requeue(input.suspect, input.type),
+  ),
+  quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(({ input }) =>
+    quarantine.take(input.suspect, input.type, input.id),
   ),
   settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(({ input }) =>
     pools.settle(input.suspect, input.types),

@@ -12,6 +12,10 @@ export interface Keys {
   readonly hooks: string;
   readonly parkedHooks: string;
   readonly hookOrigins: string;
+  /** How often jobs were taken from dead workers, and those that are taken out of circulation for it. */
+  readonly recoveries: string;
+  readonly recovered: string;
+  readonly quarantine: string;
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
@@ -51,6 +55,9 @@ export const keysOf = (namespace: string): Keys => {
     hooks: `${prefix}reaper:hooks`,
     parkedHooks: `${prefix}reaper:hooks:parked`,
     hookOrigins: `${prefix}reaper:hooks:origins`,
+    recoveries: `${prefix}reaper:recoveries`,
+    recovered: `${prefix}reaper:recovered`,
+    quarantine: `${prefix}reaper:quarantine`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     stats: (id) => `${prefix}job_stats:${id}`,

@@ -42,6 +42,12 @@ export interface Pools {
   recount(types: readonly string[]): Promise<Recounted>;
 }
 
+/** How often a job's entry may be taken from dead workers (`lua/includes/recovery.lua`). */
+export interface RecoveryLimit {
+  readonly most: number;
+  readonly windowS: number;
+}
+
 /** Keys that one SCAN looks at, and SCANs that one look without `thorough` does. */
 const scanCount = 1_000;
 const scansALook = 20;
@@ -53,6 +59,7 @@ export const createPools = ({
   jobTypes,
   heartbeatAge,
   batch,
+  recovery,
   clock,
 }: {
   connection: Connection;
@@ -64,6 +71,7 @@ export const createPools = ({
   heartbeatAge: number;
   /** How many entries one requeue moves at the most. */
   batch: number;
+  recovery: RecoveryLimit;
   clock: Clock;
 }): Pools => {
   const { redis } = connection;
@@ -185,7 +193,7 @@ export const createPools = ({
     },
 
     async requeue({ pool, heartbeat }, type) {
-      const reply = await scripts.run<'alive' | [number, number]>(
+      const reply = await scripts.run<'alive' | [number, number, string?]>(
         'requeue',
         [
           keys.pools,
@@ -194,10 +202,14 @@ export const createPools = ({
           keys.queue(type),
           keys.lock(type),
           keys.lockInfo(type),
+          keys.recoveries,
+          keys.recovered,
         ],
-        [pool, heartbeatAge, heartbeat, batch],
+        [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS],
       );
-      return reply === 'alive' ? reply : { moved: reply[0], left: reply[1] };
+      if (reply === 'alive') return reply;
+      const [moved, left, poison] = reply;
+      return { moved, left, poison };
     },
 
     settle: ({ pool, heartbeat }, types) =>

@@ -34,13 +34,22 @@ export interface PoolOutcome {
   /** Entries put back (or, in a plan, that would be), by job type. */
   readonly moved: Readonly<Record<string, number>>;
   readonly entries: number;
+  /** Entries that went to quarantine instead; in a plan they are among those that would be put back. */
+  readonly quarantined: number;
   readonly error?: string;
 }
 
 /** What `confirm` finds: that the pool lives after all, or what it holds. */
 export type Confirmation = 'alive' | readonly Held[];
-/** What `requeue` did: nothing since the pool lives, or how many entries it moved, and how many are left. */
-export type Requeued = 'alive' | { readonly moved: number; readonly left: number };
+/**
+ * What `requeue` did: nothing since the pool lives, or how many entries it moved, and how many are left; the id of the job
+ * before whose entry it has stopped, which was recovered too often already.
+ */
+export type Requeued =
+  | 'alive'
+  | { readonly moved: number; readonly left: number; readonly poison?: string | undefined };
+/** `again`: the entry was gone, or may be put back after all, so that requeue has to look again. */
+export type Quarantining = 'alive' | 'again' | 'quarantined';
 export type Settled = 'alive' | 'entries' | 'settled';
 
 export interface PoolContext extends PoolInput {
@@ -48,6 +57,9 @@ export interface PoolContext extends PoolInput {
   /** Index in `held` of the type whose entries are being put back. */
   readonly at: number;
   readonly moved: Readonly<Record<string, number>>;
+  /** Job whose entry must not go back to its queue. */
+  readonly poison: string | undefined;
+  readonly quarantined: number;
   readonly end: PoolEnd;
   readonly failures: number;
   readonly error: string | undefined;
@@ -61,10 +73,12 @@ const patience = 5;
  *
  * `suspect` waits out the grace period, or not at all where it is 0; `hurry` ends it, `stop` gives the pool up.
  * `confirm` looks again: a pool that lives ends in `alive`; a plan ends in `planned`; else `requeue` puts its entries
- * back, a bounded batch of one type at a time, until none is left. `settle` then removes the pool, and ends in
+ * back, a bounded batch of one type at a time, until none is left; it stops before an entry whose job was recovered too
+ * often, which `quarantine` takes out of circulation before it goes on. `settle` then removes the pool, and ends in
  * `rescued`; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
  * whether the pool is dead: one that has come to life ends in `alive`. A step that fails is tried again after a pause
- * (`retryConfirm`, `retryRequeue`, `retrySettle`), from where it was; too many failures in a row end in `abandoned`.
+ * (`retryConfirm`, `retryRequeue`, `retryQuarantine`, `retrySettle`), from where it was; too many failures in a row end in
+ * `abandoned`.
  */
 export const poolMachine = setup({
   types: {
@@ -80,6 +94,9 @@ export const poolMachine = setup({
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(() =>
       Promise.reject(new Error('requeue was not provided')),
     ),
+    quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(() =>
+      Promise.reject(new Error('quarantine was not provided')),
+    ),
     settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(() =>
       Promise.reject(new Error('settle was not provided')),
     ),
@@ -90,7 +107,8 @@ export const poolMachine = setup({
   },
   guards: {
     hasNoGrace: ({ context }) => context.grace === 0,
-    isAlive: (_, params: { reply: Confirmation | Requeued | Settled }) => params.reply === 'alive',
+    isAlive: (_, params: { reply: Confirmation | Requeued | Quarantining | Settled }) => params.reply === 'alive',
+    isPoisoned: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.poison !== undefined,
     hasEntries: (_, params: { reply: Settled }) => params.reply === 'entries',
     hasLeft: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.left > 0,
     isPlan: ({ context }) => context.plan,
@@ -116,6 +134,15 @@ export const poolMachine = setup({
       },
       failures: 0,
     }),
+    keepPoison: assign({
+      poison: (_, params: { reply: Requeued }) => (params.reply === 'alive' ? undefined : params.reply.poison),
+    }),
+    countQuarantined: assign({
+      quarantined: ({ context }, params: { reply: Quarantining }) =>
+        context.quarantined + (params.reply === 'quarantined' ? 1 : 0),
+      poison: undefined,
+      failures: 0,
+    }),
     nextType: assign({ at: ({ context }) => context.at + 1 }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
@@ -127,7 +154,17 @@ export const poolMachine = setup({
   },
 }).createMachine({
   id: 'pool',
-  context: ({ input }) => ({ ...input, held: [], at: 0, moved: {}, end: 'abandoned', failures: 0, error: undefined }),
+  context: ({ input }) => ({
+    ...input,
+    held: [],
+    at: 0,
+    moved: {},
+    poison: undefined,
+    quarantined: 0,
+    end: 'abandoned',
+    failures: 0,
+    error: undefined,
+  }),
   output: ({ context }) => outcomeOf(context),
   initial: 'suspect',
   states: {
@@ -166,6 +203,14 @@ export const poolMachine = setup({
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           {
+            guard: { type: 'isPoisoned', params: ({ event }) => ({ reply: event.output }) },
+            target: 'quarantine',
+            actions: [
+              { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
+              { type: 'keepPoison', params: ({ event }) => ({ reply: event.output }) },
+            ],
+          },
+          {
             guard: { type: 'hasLeft', params: ({ event }) => ({ reply: event.output }) },
             target: 'requeue',
             reenter: true,
@@ -180,6 +225,25 @@ export const poolMachine = setup({
           { target: 'settle', actions: { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) } },
         ],
         onError: failed('retryRequeue'),
+      },
+    },
+    quarantine: {
+      invoke: {
+        id: 'quarantine',
+        src: 'quarantine',
+        input: ({ context }) => ({
+          suspect: context.suspect,
+          type: context.held[context.at]?.type ?? '',
+          id: context.poison ?? '',
+        }),
+        onDone: [
+          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
+          {
+            target: 'requeue',
+            actions: { type: 'countQuarantined', params: ({ event }) => ({ reply: event.output }) },
+          },
+        ],
+        onError: failed('retryQuarantine'),
       },
     },
     settle: {
@@ -197,6 +261,7 @@ export const poolMachine = setup({
     },
     retryConfirm: { after: { backoff: 'confirm' } },
     retryRequeue: { after: { backoff: 'requeue' } },
+    retryQuarantine: { after: { backoff: 'quarantine' } },
     retrySettle: { after: { backoff: 'settle' } },
     rescued: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'rescued' } }] },
     alive: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'alive' } }] },
@@ -206,7 +271,7 @@ export const poolMachine = setup({
 });
 
 /** A failed step: once more after a pause, or given up. */
-function failed<Retry extends 'retryConfirm' | 'retryRequeue' | 'retrySettle'>(retry: Retry) {
+function failed<Retry extends 'retryConfirm' | 'retryRequeue' | 'retryQuarantine' | 'retrySettle'>(retry: Retry) {
   const count = {
     type: 'countFailure',
     params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
@@ -219,11 +284,12 @@ function failed<Retry extends 'retryConfirm' | 'retryRequeue' | 'retrySettle'>(r
 
 const withEntries = (held: readonly Held[]) => held.filter(({ entries }) => entries > 0);
 
-const outcomeOf = ({ suspect, end, moved, error }: PoolContext): PoolOutcome => ({
+const outcomeOf = ({ suspect, end, moved, quarantined, error }: PoolContext): PoolOutcome => ({
   pool: suspect.pool,
   outcome: end,
   evidence: suspect.evidence,
   moved,
   entries: Object.values(moved).reduce((sum, count) => sum + count, 0),
+  quarantined,
   ...(error === undefined ? {} : { error }),
 });

@@ -65,6 +65,8 @@ export interface RescueResult {
   readonly suspects: number;
   readonly pools: Readonly<Record<PoolOutcome['outcome'], number>>;
   readonly entries: number;
+  /** Entries that went to quarantine instead of their queues. */
+  readonly quarantined: number;
   readonly drift: readonly Drift[];
   readonly unreadable: readonly string[];
   readonly error?: string;
@@ -653,6 +655,7 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
   suspects: 0,
   pools: { rescued: 0, alive: 0, planned: 0, abandoned: 0 },
   entries: 0,
+  quarantined: 0,
   drift: [],
   unreadable: [],
 });
@@ -668,6 +671,7 @@ const withPool = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome): Pa
     ...result,
     pools: { ...result.pools, [outcome.outcome]: result.pools[outcome.outcome] + 1 },
     entries: result.entries + outcome.entries,
+    quarantined: result.quarantined + outcome.quarantined,
   },
 });
 
@@ -677,5 +681,6 @@ const brokenPool = (pool: string, error: unknown): PoolOutcome => ({
   evidence: 'its actor broke',
   moved: {},
   entries: 0,
+  quarantined: 0,
   error: messageOf(error),
 });

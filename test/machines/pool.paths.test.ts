@@ -4,7 +4,7 @@ import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../s
 
 const remote = createRemote();
 const machine = poolMachine.provide({
-  actors: { confirm: remote.logic(), requeue: remote.logic(), settle: remote.logic() },
+  actors: { confirm: remote.logic(), requeue: remote.logic(), quarantine: remote.logic(), settle: remote.logic() },
 });
 const coverage = createCoverage(machine);
 const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat' };

@@ -73,7 +73,14 @@ const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}
 const suspect = (pool: string) => ({ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat' });
 const found = (...pools: string[]) => ({ alive: 1, suspects: pools.map(suspect), types: ['A'] });
 const recounted = { drift: [], unreadable: [] };
-const rescued = (pool: string) => ({ pool, outcome: 'rescued' as const, evidence: '', moved: { A: 2 }, entries: 2 });
+const rescued = (pool: string) => ({
+  pool,
+  outcome: 'rescued' as const,
+  evidence: '',
+  moved: { A: 2 },
+  entries: 2,
+  quarantined: 0,
+});
 const outcome: JobOutcome = {
   id: 'j1',
   verdict: 'fail',

@@ -75,6 +75,7 @@ const rescue = async (command: Command, who: string) => {
     jobTypes: ['X'],
     heartbeatAge: 10_000,
     batch: 1,
+    recovery: { most: 3, windowS: 86_400 },
     clock: systemClock,
   });
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '' };

@@ -1,0 +1,43 @@
+-- Ends the quarantine of a job as a person asks for, if it is still as the person saw it. What gocraft's own tools have
+-- taken out of `dead` meanwhile is theirs: it is never put back a second time.
+--
+-- KEYS[1]  records of the quarantine
+-- KEYS[2]  gocraft's dead entries
+-- KEYS[3]  recoveries of jobs
+-- KEYS[4]  jobs by their last recovery
+-- KEYS[5…] queue of each of its entries, in the order of their types
+-- ARGV[1]  job id
+-- ARGV[2]  digest of the record that was seen
+-- ARGV[3]  `release` (what was there goes to its queue to the letter, and its recoveries are forgotten), `drop` (it is
+--          removed from `dead`), or `prune` (only the record of what is in `dead` no more is removed)
+-- Returns  `ok`; `gone` (nothing of it is in `dead`; the record is removed); `overtaken` (the record is not as it was seen)
+-- Others that touch these keys: quarantine and requeue; gocraft's enqueue, fetch, and retry and delete of dead entries.
+-- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+--- @include quarantine_record
+
+local quarantine, dead, recoveries, recovered = unpack(KEYS)
+local id, seen, verb = unpack(ARGV)
+local text = redis.call('HGET', quarantine, id)
+local record = readQuarantined(text)
+if not record or redis.sha1hex(text) ~= seen then
+  return 'overtaken'
+end
+local isThere = isInDead(dead, record)
+if verb == 'prune' and isThere then
+  return 'overtaken'
+end
+for i, entry in ipairs(record.entries) do
+  local _, original, member = unpack(entry)
+  if redis.call('ZSCORE', dead, member) then
+    if verb == 'release' then
+      redis.call('LPUSH', KEYS[4 + i], original)
+    end
+    redis.call('ZREM', dead, member)
+  end
+end
+redis.call('HDEL', quarantine, id)
+if verb == 'release' and isThere then
+  redis.call('HDEL', recoveries, id)
+  redis.call('ZREM', recovered, id)
+end
+return isThere and 'ok' or 'gone'

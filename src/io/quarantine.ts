@@ -1,0 +1,180 @@
+import type { Quarantining, Suspect } from '../machines/pool.ts';
+import type { Clock } from './clock.ts';
+import type { HookRecords } from './hookRecords.ts';
+import type { Hooks } from './hooks.ts';
+import type { Keys } from './keys.ts';
+import type { RecoveryLimit } from './pools.ts';
+import { retry } from './retry.ts';
+import type { Scripts } from './scripts.ts';
+import type { TrackedJobs } from './trackedJobs.ts';
+
+/** One time that a job's entry was taken from a worker that died, or lost it. */
+export interface Recovery {
+  /** Unix s. */
+  readonly at: number;
+  readonly pool: string;
+}
+
+/** A job that was taken out of circulation just now. */
+export interface Quarantined {
+  /** Id of the job, `<policy>@<epoch>` for a periodic execution. */
+  readonly id: string;
+  readonly type: string;
+  /** All of them within the window, the last one included, the oldest first. */
+  readonly recoveries: readonly Recovery[];
+}
+
+/** A job in quarantine, as a person sees it. */
+export interface QuarantineRecord {
+  readonly id: string;
+  /** Of the entry; several only where the job had several entries. */
+  readonly types: readonly string[];
+  /** Since when, unix s. */
+  readonly at: number;
+  readonly recoveries: readonly Recovery[];
+  /** Whether its entry stands in gocraft's `dead` still. If not, gocraft's own tools have taken it. */
+  readonly isInDead: boolean;
+  /** Digest of what stands in Redis: what a change to it is checked against. */
+  readonly digest: string;
+}
+
+export interface Quarantine {
+  /** Takes the entry of a dead pool that is next to be put back out of circulation, if it is that job's. */
+  take(suspect: Suspect, type: string, id: string): Promise<Quarantining>;
+  find(id: string): Promise<QuarantineRecord | undefined>;
+  /** All records, a bounded number at a time, in no order. */
+  all(): AsyncIterable<readonly QuarantineRecord[]>;
+  /** `gone`: nothing of it is in `dead` any more. */
+  end(record: QuarantineRecord, verb: 'release' | 'drop' | 'prune'): Promise<'ok' | 'gone' | 'overtaken'>;
+}
+
+/** Records that are read at once. */
+const stride = 500;
+/** How often the stats are read again where they have changed before the script. */
+const patience = 5;
+
+type RecoveryReply = readonly [at: number, pool: string, heartbeat: string];
+type RecordReply = readonly [
+  id: string,
+  digest: string,
+  at: number,
+  isInDead: boolean,
+  types: readonly string[],
+  recoveries: readonly RecoveryReply[],
+];
+
+/** Poison jobs: those whose workers die. Every change is one script. */
+export const createQuarantine = ({
+  keys,
+  scripts,
+  tracked,
+  hooks,
+  records,
+  heartbeatAge,
+  recovery,
+  clock,
+  onQuarantined,
+}: {
+  keys: Keys;
+  scripts: Scripts;
+  tracked: TrackedJobs;
+  hooks: Hooks;
+  records: HookRecords;
+  /** Age in ms below which a heartbeat is alive. */
+  heartbeatAge: number;
+  recovery: RecoveryLimit;
+  clock: Clock;
+  onQuarantined: (quarantined: Quarantined) => void;
+}): Quarantine => {
+  const read = async (cursor: string, what: string | number): Promise<[string, QuarantineRecord[]]> => {
+    const answer = await scripts.run<string>('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
+    const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(answer);
+    return [
+      next,
+      found.map(([id, digest, at, isInDead, types, recoveries]) => ({
+        id,
+        types,
+        at,
+        recoveries: recoveries.map(recoveryOf),
+        isInDead,
+        digest,
+      })),
+    ];
+  };
+
+  return {
+    async take({ pool, heartbeat }, type, id) {
+      // The execution of a policy is marked as done, as by any final status.
+      const policy = /^(.+)@[^@]*$/.exec(id)?.[1];
+      for (let tries = 0; tries < patience; tries++) {
+        const job = await tracked.load(id);
+        const origin = hooks.originFor(job.hookUrl);
+        const hook = records.partOf(origin);
+        const reply = await retry(clock, () =>
+          scripts.run<string>(
+            'quarantine',
+            [
+              keys.pools,
+              keys.heartbeat(pool),
+              keys.inProgress(type, pool),
+              keys.lock(type),
+              keys.lockInfo(type),
+              keys.dead,
+              keys.recoveries,
+              keys.quarantine,
+              keys.stats(id),
+              keys.track,
+              ...hook.keys,
+              ...(policy === undefined ? [] : [keys.executions(policy)]),
+            ],
+            [
+              pool,
+              heartbeatAge,
+              heartbeat,
+              'dead',
+              recovery.most,
+              recovery.windowS,
+              type,
+              id,
+              '',
+              job.fingerprint,
+              ...hook.args,
+            ],
+          ),
+        );
+        if (reply === 'alive') return reply;
+        if (reply === 'gone' || reply === 'fewer') return 'again';
+        if (reply === 'overtaken') continue;
+        if (origin !== undefined) hooks.due(origin);
+        onQuarantined({ id, type, recoveries: (JSON.parse(reply) as RecoveryReply[]).map(recoveryOf) });
+        return 'quarantined';
+      }
+      throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
+    },
+
+    async find(id) {
+      const [, [record]] = await read('', id);
+      return record;
+    },
+
+    async *all() {
+      let cursor = '0';
+      do {
+        const [next, found] = await read(cursor, stride);
+        yield found;
+        cursor = next;
+      } while (cursor !== '0');
+    },
+
+    end: ({ id, types, digest }, verb) =>
+      retry(clock, () =>
+        scripts.run<'ok' | 'gone' | 'overtaken'>(
+          'leave_quarantine',
+          [keys.quarantine, keys.dead, keys.recoveries, keys.recovered, ...types.map(keys.queue)],
+          [id, digest, verb],
+        ),
+      ),
+  };
+};
+
+const recoveryOf = ([at, pool]: RecoveryReply): Recovery => ({ at, pool });
