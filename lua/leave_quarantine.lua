@@ -4,8 +4,7 @@
 -- KEYS[1]  records of the quarantine
 -- KEYS[2]  gocraft's dead entries
 -- KEYS[3]  recoveries of jobs
--- KEYS[4]  jobs by their last recovery
--- KEYS[5…] queue of each of its entries, in the order of their types
+-- KEYS[4…] queue of each of its entries, in the order of their types
 -- ARGV[1]  job id
 -- ARGV[2]  digest of the record that was seen
 -- ARGV[3]  `release` (what was there goes to its queue to the letter, and its recoveries are forgotten), `drop` (it is
@@ -15,7 +14,7 @@
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include quarantine_record
 
-local quarantine, dead, recoveries, recovered = unpack(KEYS)
+local quarantine, dead, recoveries = unpack(KEYS)
 local id, seen, verb = unpack(ARGV)
 local text = redis.call('HGET', quarantine, id)
 local record = readQuarantined(text)
@@ -30,7 +29,7 @@ for i, entry in ipairs(record.entries) do
   local _, original, member = unpack(entry)
   if redis.call('ZSCORE', dead, member) then
     if verb == 'release' then
-      redis.call('LPUSH', KEYS[4 + i], original)
+      redis.call('LPUSH', KEYS[3 + i], original)
     end
     redis.call('ZREM', dead, member)
   end
@@ -38,6 +37,5 @@ end
 redis.call('HDEL', quarantine, id)
 if verb == 'release' and isThere then
   redis.call('HDEL', recoveries, id)
-  redis.call('ZREM', recovered, id)
 end
 return isThere and 'ok' or 'gone'

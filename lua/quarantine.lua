@@ -67,10 +67,11 @@ if not entry or countedJobOf(entry) ~= id then
   return 'gone'
 end
 local death = deathOf(pool, seen, window)
-local before = recoveriesBefore(redis.call('HGET', recoveries, id), death)
-if #before < tonumber(most) then
+local text = redis.call('HGET', recoveries, id)
+if not isPoison(entry, text, death, most) then
   return 'fewer'
 end
+local before = recoveriesBefore(text, death)
 local facts = readFacts(stats)
 if judged ~= fingerprint(facts) then
   return 'overtaken'

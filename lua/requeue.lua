@@ -10,7 +10,7 @@
 -- KEYS[5]  lock of the type
 -- KEYS[6]  lock_info of the type
 -- KEYS[7]  recoveries of jobs
--- KEYS[8]  jobs by their last recovery
+-- KEYS[8]  who was recovered when
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  heartbeat_at that made the pool a suspect, or the empty string
@@ -27,7 +27,7 @@
 --- @include recovery
 
 local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered = unpack(KEYS)
-local pool, maxAge, seen, batch, most, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local pool, maxAge, seen, batch, most, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 if alive(pools, heartbeat, pool, maxAge, seen) then
   return 'alive'
 end
@@ -51,7 +51,7 @@ repeat
   end
   for i = #entries, 1, -1 do
     local id = ids[i]
-    if id and texts[id] and #recoveriesBefore(texts[id], death) >= most then
+    if id and isPoison(entries[i], texts[id], death, most) then
       poison = id
       break
     end

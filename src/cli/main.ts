@@ -4,6 +4,7 @@ import { version } from '../index.ts';
 import { explain } from './explain.ts';
 import { type HookFlags, listHooks, moveHooks } from './hooks.ts';
 import { inspect } from './inspect.ts';
+import { endQuarantine, listQuarantine, type QuarantineFlags } from './quarantine.ts';
 import { rescue } from './rescue.ts';
 import { run } from './run.ts';
 import {
@@ -146,6 +147,36 @@ for (const [verb, description] of [
       }
       const reaper = reaperOf(flags);
       finish(await once(reaper, () => moveHooks(reaper, verb, flags)));
+    });
+}
+
+const quarantineCommand = program
+  .command('quarantine')
+  .description('jobs that are out of circulation, for their workers died');
+const withQuarantineFlags = (command: Command) =>
+  withCommonFlags(command).option('--id <job>', 'this job').option('--type <type>', 'jobs of this type');
+
+withQuarantineFlags(quarantineCommand.command('list', { isDefault: true }))
+  .description('list them: since when, how often and from which pools they were recovered')
+  .action(async (flags: CommonFlags & QuarantineFlags) => {
+    const reaper = reaperOf(flags);
+    finish(await once(reaper, () => listQuarantine(reaper, flags)));
+  });
+
+for (const [verb, description] of [
+  ['release', 'put them back into their queues, byte for byte, and forget how often their workers died'],
+  ['drop', 'remove them from the dead jobs, for good'],
+] as const) {
+  withQuarantineFlags(quarantineCommand.command(verb))
+    .description(description)
+    .option('--all', 'all of them; needed where nothing else says which')
+    .option('--plan', 'say how many, and change nothing')
+    .action(async (flags: CommonFlags & QuarantineFlags & { all?: boolean }) => {
+      if (!flags.all && flags.id === undefined && flags.type === undefined) {
+        throw new UsageError('which jobs? give --id or --type, or --all');
+      }
+      const reaper = reaperOf(flags);
+      finish(await once(reaper, () => endQuarantine(reaper, verb, flags)));
     });
 }
 

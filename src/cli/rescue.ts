@@ -18,6 +18,7 @@ export const rescue = async (
         `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
         `suspected pools: ${countsOf({ ...summary.pools })}`,
         `entries ${summary.plan ? 'that would be put back' : 'put back'}: ${summary.entries}`,
+        ...(summary.quarantined === 0 ? [] : [`put in quarantine: ${summary.quarantined} (see: reaper quarantine)`]),
         ...summary.drift.map(
           ({ type, lockBefore, lock, fields }) =>
             `counters of ${type} rebuilt: lock ${lockBefore} → ${lock}, ${fields} fields`,
@@ -29,5 +30,11 @@ export const rescue = async (
   return summary.pools.abandoned > 0 ? 1 : 0;
 };
 
-const lineOf = ({ pool, outcome, evidence, moved, error }: PoolOutcome): string =>
-  [pool, outcome, evidence, countsOf(moved), ...(error === undefined ? [] : [error])].join('  ');
+const lineOf = ({ pool, outcome, evidence, moved, quarantined, error }: PoolOutcome): string =>
+  [
+    pool,
+    outcome,
+    evidence,
+    countsOf({ ...moved, ...(quarantined === 0 ? {} : { 'put in quarantine': quarantined }) }),
+    ...(error === undefined ? [] : [error]),
+  ].join('  ');

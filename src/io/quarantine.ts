@@ -170,7 +170,7 @@ export const createQuarantine = ({
       retry(clock, () =>
         scripts.run<'ok' | 'gone' | 'overtaken'>(
           'leave_quarantine',
-          [keys.quarantine, keys.dead, keys.recoveries, keys.recovered, ...types.map(keys.queue)],
+          [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
           [id, digest, verb],
         ),
       ),

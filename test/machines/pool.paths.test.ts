@@ -24,6 +24,9 @@ const events = [
   done('confirm', held(1, 1)),
   done('requeue', 'alive'),
   done('requeue', { moved: 1, left: 0 }),
+  done('requeue', { moved: 0, left: 1, poison: 'bad' }),
+  done('quarantine', 'alive'),
+  done('quarantine', 'again'),
   done('settle', 'alive'),
   done('settle', 'settled'),
 ];
@@ -62,7 +65,33 @@ test('batches are moved until a type has none left, then the next type, and all 
     evidence: 'no heartbeat',
     moved: { A: 3, B: 1 },
     entries: 4,
+    quarantined: 0,
   });
+});
+
+test('an entry that must not go back is quarantined, and the rest of its type is put back', async () => {
+  const { output } = await run(
+    done('confirm', held(5, 1)),
+    done('requeue', { moved: 1, left: 4, poison: 'bad' }),
+    done('quarantine', 'quarantined'),
+    done('requeue', { moved: 0, left: 3, poison: 'worse' }),
+    done('quarantine', 'quarantined'),
+    done('requeue', { moved: 2, left: 0 }),
+    done('requeue', { moved: 1, left: 0 }),
+    done('settle', 'settled'),
+  );
+  expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3, B: 1 }, entries: 4, quarantined: 2 });
+});
+
+test('an entry that is gone when it is to be quarantined is not counted', async () => {
+  const { output } = await run(
+    done('confirm', held(1, 0)),
+    done('requeue', { moved: 0, left: 1, poison: 'bad' }),
+    done('quarantine', 'again'),
+    done('requeue', { moved: 0, left: 0 }),
+    done('settle', 'settled'),
+  );
+  expect(output).toMatchObject({ outcome: 'rescued', entries: 0, quarantined: 0 });
 });
 
 test('entries that come up while it is settled are put back too', async () => {
@@ -82,6 +111,12 @@ const steps = {
     before: [done('confirm', held(1, 0))],
     state: 'retryRequeue',
     answer: done('requeue', 'alive'),
+    end: 'alive',
+  },
+  quarantine: {
+    before: [done('confirm', held(1, 0)), done('requeue', { moved: 0, left: 1, poison: 'bad' })],
+    state: 'retryQuarantine',
+    answer: done('quarantine', 'alive'),
     end: 'alive',
   },
   settle: {

@@ -1,0 +1,58 @@
+import Table from 'cli-table3';
+import type { QuarantineFilter, Reaper } from '../index.ts';
+import { print, printJson } from './shared.ts';
+
+export interface QuarantineFlags {
+  readonly id?: string;
+  readonly type?: string;
+  readonly json?: boolean;
+  readonly plan?: boolean;
+}
+
+const filterOf = ({ id, type }: QuarantineFlags): QuarantineFilter => ({
+  ...(id === undefined ? {} : { id }),
+  ...(type === undefined ? {} : { type }),
+});
+
+/** Jobs in quarantine, each as a JSON line, or in a table for a person. */
+export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Promise<number> => {
+  const table = new Table({
+    head: ['job', 'type', 'since', 'recovered', 'from pools', 'in dead'],
+    style: { head: [] },
+  });
+  for await (const page of reaper.quarantine.list(filterOf(flags))) {
+    for (const record of page) {
+      const { digest: _, ...rest } = record;
+      if (flags.json) printJson({ type: 'quarantined', ...rest });
+      const { id, types, at, recoveries, isInDead } = record;
+      table.push([
+        id,
+        [...new Set(types)].join(', '),
+        timeOf(at),
+        `${recoveries.length} times since ${timeOf(recoveries[0]?.at ?? at)}`,
+        [...new Set(recoveries.map(({ pool }) => pool))].join('\n'),
+        isInDead ? 'yes' : 'no, taken by others',
+      ]);
+    }
+  }
+  if (!flags.json) print(table.length === 0 ? 'nothing is in quarantine' : table.toString());
+  return 0;
+};
+
+const timeOf = (at: number): string => new Date(at * 1_000).toISOString();
+
+/** Puts those that fit back into their queues, or removes them. */
+export const endQuarantine = async (
+  reaper: Reaper,
+  verb: 'release' | 'drop',
+  flags: QuarantineFlags,
+): Promise<number> => {
+  const plan = flags.plan === true;
+  const { done, gone } = await reaper.quarantine[verb](filterOf(flags), { plan });
+  if (flags.json) printJson({ type: verb, plan, count: done, gone });
+  else {
+    print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'put back' : 'dropped'}: ${done}`);
+    if (gone > 0) print(`no longer among the dead jobs, left to whoever took them: ${gone}`);
+  }
+  return 0;
+};
