@@ -1,6 +1,7 @@
 import type { HookOutcome } from './io/courier.ts';
 import type { JobOutcome } from './machines/job.ts';
 import type { PoolOutcome } from './machines/pool.ts';
+import type { LostEntry } from './machines/supervisor.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** Something that went wrong and stopped nothing. */
@@ -14,6 +15,8 @@ export interface ReaperEvents {
   job: JobOutcome;
   /** Every suspected pool. */
   pool: PoolOutcome;
+  /** Every entry that was put back since no worker of the live pool that held it ran it. */
+  lost: LostEntry;
   /** Every attempt to deliver a hook. */
   hook: HookOutcome;
   /** A sweep has ended: all of its acts are done, its hooks are under way. */

@@ -14,6 +14,7 @@ import type { HookOutcome } from './io/courier.ts';
 import { createJobActs } from './io/jobActs.ts';
 import { keysOf } from './io/keys.ts';
 import { createLogger } from './io/log.ts';
+import { createLostEntries } from './io/lostEntries.ts';
 import { createPools } from './io/pools.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs } from './io/trackedJobs.ts';
@@ -127,6 +128,17 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     batch: rescueSettings.batch,
     clock,
   });
+  const lostEntries = createLostEntries({
+    connection,
+    keys,
+    scripts,
+    heartbeatAge: rescueSettings.heartbeatAgeMs,
+    lostAfter: rescueSettings.lostAfterMs,
+    batch: rescueSettings.batch,
+    clock,
+    trouble: () => 0,
+    onLeftAlone: (what) => log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
+  });
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const policy: Policy = {
@@ -178,7 +190,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools),
+      ...createRescueActors(pools, lostEntries),
     },
     delays: {
       sweepDelay: ({ context }) => {
@@ -229,6 +241,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     log[level]({ pool: outcome }, 'pool');
     events.emit('pool', outcome);
   });
+  supervisor.on('lost', ({ entry }) => {
+    log.warn({ entry }, entry.plan ? 'a lost entry would be put back' : 'a lost entry was put back');
+    events.emit('lost', entry);
+  });
   supervisor.on('fault', ({ where, error }) => fault(where, error));
   supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
   supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
@@ -245,7 +261,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   supervisor.on('rescue.ended', ({ result }) => {
     const summary = rescueSummary(result, clock.now() - takeBegin(`rescue ${result.number}`).at);
-    const isQuiet = result.suspects === 0 && result.drift.length === 0 && result.unreadable.length === 0;
+    const isQuiet = [result.suspects, result.lost, result.drift.length, result.unreadable.length].every((n) => n === 0);
     if (result.error === undefined) {
       lastRescueAt = clock.now();
       log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');

@@ -1,7 +1,8 @@
 import { fromPromise } from 'xstate';
+import type { LostEntries } from '../io/lostEntries.ts';
 import type { Pools } from '../io/pools.ts';
 import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
-import type { Found, Recounted } from '../machines/supervisor.ts';
+import type { Found, LivePool, Recounted, Restored } from '../machines/supervisor.ts';
 
 /** What the chart of a pool invokes, done in Redis. */
 export const createPoolActors = (pools: Pools) => ({
@@ -15,7 +16,10 @@ export const createPoolActors = (pools: Pools) => ({
 });
 
 /** What the supervisor's rescue invokes. */
-export const createRescueActors = (pools: Pools) => ({
+export const createRescueActors = (pools: Pools, lostEntries: LostEntries) => ({
   find: fromPromise<Found, { thorough: boolean }>(({ input }) => pools.find(input.thorough)),
+  restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(({ input: { live, plan } }) =>
+    lostEntries.restore(live, { plan }),
+  ),
   recount: fromPromise<Recounted, { types: readonly string[] }>(({ input }) => pools.recount(input.types)),
 });

@@ -13,6 +13,7 @@ export type ScriptName =
   | 'enqueue_hooks'
   | 'forget_parked'
   | 'move_hook'
+  | 'put_back'
   | 'read_facts'
   | 'rebuild_counters'
   | 'requeue'
