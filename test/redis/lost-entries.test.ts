@@ -337,3 +337,42 @@ test('a worker host that runs a job for longer than that keeps it, and one line 
   await vi.waitUntil(() => lines.length > 0);
   expect(lines).toMatchObject([{ msg: 'a lost entry was put back', entry: { id: 'orphan', pool: 'host' } }]);
 });
+
+/** What the script says of an entry in a plan, on a Redis that may never have lost an observation. */
+const ask = async (entry: string, id: string) => {
+  await beat();
+  await hold(entry);
+  return createScripts(server.client).run(
+    'put_back',
+    [
+      keys.pools,
+      keys.heartbeat('p'),
+      list,
+      keys.queue('X'),
+      keys.lock('X'),
+      keys.lockInfo('X'),
+      keys.stats(id),
+      keys.worker('w1'),
+      keys.worker('w2'),
+    ],
+    ['p', 10_000, entry, 'plan', 0, 'w1', 'w2'],
+  );
+};
+
+test('the script itself leaves alone what has been there for 23 h, where no status says that it does not run', async () => {
+  const hours = (count: number) => ({ t: second(-3_600 * count) });
+  expect(await ask(entryOf('j1', hours(22)), 'j1')).toBe('lost');
+  expect(await ask(entryOf('j2', hours(24)), 'j2')).toBe('undecided');
+  await seedJob(server.client, 'j2', { status: 'Error' });
+  expect(await ask(entryOf('j2', hours(24)), 'j2')).toBe('undecided');
+  await seedJob(server.client, 'j2', { status: 'Pending' });
+  expect(await ask(entryOf('j2', hours(24)), 'j2')).toBe('lost');
+});
+
+test('the script itself takes an observation of a policy for any of its executions', async () => {
+  await observe('w2', 'policy', '{"_job_kind_periodic_":"100"}');
+  expect(await ask(periodicEntry('policy', 100), 'policy@100')).toBe('observed');
+  expect(await ask(periodicEntry('policy', 200), 'policy@200')).toBe('lost');
+  await observe('w2', 'policy');
+  expect(await ask(periodicEntry('policy', 200), 'policy@200')).toBe('observed');
+});
