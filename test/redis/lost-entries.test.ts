@@ -26,10 +26,11 @@ afterEach(async () => {
 
 const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
-/** Enqueued just now: after the start of this Redis, whose second may be the same one. */
-const entryOf = (id: string, more: object = { t: second(5) }) => JSON.stringify({ name: 'X', id, args: {}, ...more });
+/** Enqueued after the start of this Redis, whose second may be the one that it is now. */
+const fresh = second(60);
+const entryOf = (id: string, more: object = { t: fresh }) => JSON.stringify({ name: 'X', id, args: {}, ...more });
 const periodicEntry = (policy: string, epoch: number) =>
-  entryOf(policy, { t: second(5), args: { _job_kind_periodic_: String(epoch) } });
+  entryOf(policy, { t: fresh, args: { _job_kind_periodic_: String(epoch) } });
 const hold = async (...entries: string[]) => {
   await server.client.rpush(list, ...entries);
   await server.client.incrby(keys.lock('X'), entries.length);
@@ -89,7 +90,7 @@ const twice = async (looks: ReturnType<typeof createLooks>, plan = false) => {
 };
 
 test('what no worker has run at any look for 30 s is put back, the same bytes, and the counters follow', async () => {
-  const odd = `{ "name":"X", "id":"odd", "t":${second(5)}, "args":{"n":12345678901234567890, "s":"\\u00e9"} }`;
+  const odd = `{ "name":"X", "id":"odd", "t":${fresh}, "args":{"n":12345678901234567890, "s":"\\u00e9"} }`;
   await hold(odd, entryOf('running'));
   await observe('w1', 'running');
   const clock = createTestClock();
@@ -307,7 +308,7 @@ test('under memory pressure nothing is half done: it is reported, and done when 
 
 test('a worker host that runs a job for longer than that keeps it, and one line of log tells of what is put back', async () => {
   await seedJob(server.client, 'j1', { status: 'Pending' });
-  await server.client.lpush(keys.queue('X'), entryOf('j1', { t: second(5), args: { ms: 60_000 } }));
+  await server.client.lpush(keys.queue('X'), entryOf('j1', { t: fresh, args: { ms: 60_000 } }));
   const host = fork(new URL('../../examples/worker-host.ts', import.meta.url), {
     execArgv: ['--import', 'tsx'],
     env: {
