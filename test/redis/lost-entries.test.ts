@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { rescue } from '../../src/cli/rescue.ts';
 import type { LostEntry, ReaperOptions } from '../../src/index.ts';
 import { keysOf } from '../../src/io/keys.ts';
 import { createLostEntries, type LeftAlone } from '../../src/io/lostEntries.ts';
@@ -337,6 +338,28 @@ test('a worker host that runs a job for longer than that keeps it, and one line 
   expect(await server.client.llen(keys.inProgress('X', 'host'))).toBe(1);
   await vi.waitUntil(() => lines.length > 0);
   expect(lines).toMatchObject([{ msg: 'a lost entry was put back', entry: { id: 'orphan', pool: 'host' } }]);
+});
+
+test('`reaper rescue` waits for its second look, and prints each entry that it put back and what it left', async () => {
+  await hold(entryOf('j1'), entryOf('old', {}));
+  await observe('w1', 'other');
+  await beat();
+  await server.client.rpush(keys.inProgress('X', 'silent'), entryOf('j2'));
+  await beat('silent', 'w9');
+  await server.client.set(keys.lock('X'), 9);
+  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 1 } });
+  const printed: string[] = [];
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+  try {
+    expect(await rescue(reaper, { grace: 0 })).toBe(0);
+  } finally {
+    write.mockRestore();
+  }
+  expect(printed.join('')).toContain('j1  put back  X  no worker of p has run it for 0 s\n');
+  expect(printed.join('')).toContain('lost on live pools, put back: 1\n');
+  expect(printed.join('')).toContain('left since nothing says that nobody runs them: 1\n');
+  expect(printed.join('')).toContain('pools whose workers never say what they run, left alone: silent\n');
+  expect(printed.join('')).toContain('counters of X rebuilt: lock 8 → 2, off by 6; 1 fields, off by 1\n');
 });
 
 /** What the script says of an entry in a plan, on a Redis that may never have lost an observation. */
