@@ -6,8 +6,9 @@
 -- KEYS[2]  lock_info of the type
 -- KEYS[3…] in-progress lists of the type, one a pool
 -- ARGV[n]  pool id of the nth list
--- Returns  { lock before, lock after, fields of lock_info that were mended }, or { `unknown`, pool, … }: fields of
---          lock_info whose lists were not given, for which the caller asks again with them
+-- Returns  { lock before, lock after, fields of lock_info that were mended, by how much the lock was too high (below 0:
+--          too low), the sum of what the fields were off }, or { `unknown`, pool, … }: fields of lock_info whose lists
+--          were not given, for which the caller asks again with them. What is no number counts as 0
 -- Others that touch these keys: gocraft's fetch, finish, requeue and stale locks; the Go jobservice's requeue.
 -- SET and HSET come before HDEL: under memory pressure Redis refuses them, and then nothing at all has been written.
 
@@ -30,7 +31,11 @@ if #unknown > 1 then
   return unknown
 end
 local before = redis.call('GET', lock) or '0'
-local mended = 0
+local mended, off = 0, 0
+local function mend(count, length)
+  mended = mended + 1
+  off = off + math.abs((tonumber(count) or 0) - length)
+end
 if before ~= tostring(sum) then
   redis.call('SET', lock, string.format('%d', sum))
 end
@@ -39,14 +44,14 @@ for i = 1, #ARGV do
   local length, count = truth[pool], counted[pool] or '0'
   if length > 0 and count ~= tostring(length) then
     redis.call('HSET', lockInfo, pool, length)
-    mended = mended + 1
+    mend(count, length)
   end
 end
 for i = 1, #ARGV do
   local pool = ARGV[i]
   if truth[pool] == 0 and counted[pool] and counted[pool] ~= '0' then
     redis.call('HDEL', lockInfo, pool)
-    mended = mended + 1
+    mend(counted[pool], 0)
   end
 end
-return { before, tostring(sum), mended }
+return { before, tostring(sum), mended, tostring((tonumber(before) or 0) - sum), tostring(off) }

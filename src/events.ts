@@ -2,6 +2,7 @@ import type { HookOutcome } from './io/courier.ts';
 import type { Quarantined } from './io/quarantine.ts';
 import type { JobOutcome } from './machines/job.ts';
 import type { PoolOutcome } from './machines/pool.ts';
+import type { LostEntry } from './machines/supervisor.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** Something that went wrong and stopped nothing. */
@@ -15,6 +16,8 @@ export interface ReaperEvents {
   job: JobOutcome;
   /** Every suspected pool. */
   pool: PoolOutcome;
+  /** Every entry that was put back since no worker of the live pool that held it ran it. */
+  lost: LostEntry;
   /** Every job that was taken out of circulation, for its workers died. */
   quarantined: Quarantined;
   /** Every attempt to deliver a hook. */

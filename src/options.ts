@@ -87,6 +87,8 @@ const schema = z.strictObject({
       graceMs: ms().default(15_000),
       /** Age below which a heartbeat is alive by Redis TIME, in ms. */
       heartbeatAgeMs: ms().default(10_000),
+      /** How long an entry of a live pool must go without a worker that runs it, before it is put back, in ms. */
+      lostAfterMs: ms().default(30_000),
       /** Entries that one step puts back at the most. */
       batch: count(5_000).default(500),
       /** Dead pools that are rescued at once. */

@@ -16,6 +16,7 @@ import { openEvident } from './io/evidentJobs.ts';
 import { createJobActs } from './io/jobActs.ts';
 import { keysOf } from './io/keys.ts';
 import { createLogger } from './io/log.ts';
+import { createLostEntries } from './io/lostEntries.ts';
 import { createPools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
 import { createScripts } from './io/scripts.ts';
@@ -135,6 +136,17 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     recovery,
     clock,
   });
+  const lostEntries = createLostEntries({
+    connection,
+    keys,
+    scripts,
+    heartbeatAge: rescueSettings.heartbeatAgeMs,
+    lostAfter: rescueSettings.lostAfterMs,
+    batch: rescueSettings.batch,
+    clock,
+    trouble: () => 0,
+    onLeftAlone: (what) => log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
+  });
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const runLimits = new Map<string | undefined, number>(Object.entries(settings.runLimitByTypeS));
@@ -208,7 +220,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools),
+      ...createRescueActors(pools, lostEntries),
     },
     delays: {
       sweepDelay: ({ context }) => {
@@ -259,6 +271,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     log[level]({ pool: outcome }, 'pool');
     events.emit('pool', outcome);
   });
+  supervisor.on('lost', ({ entry }) => {
+    log.warn({ entry }, entry.plan ? 'a lost entry would be put back' : 'a lost entry was put back');
+    events.emit('lost', entry);
+  });
   supervisor.on('fault', ({ where, error }) => fault(where, error));
   supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
   supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
@@ -275,7 +291,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   supervisor.on('rescue.ended', ({ result }) => {
     const summary = rescueSummary(result, clock.now() - takeBegin(`rescue ${result.number}`).at);
-    const isQuiet = result.suspects === 0 && result.drift.length === 0 && result.unreadable.length === 0;
+    const isQuiet = [result.suspects, result.lost, result.drift.length, result.unreadable.length].every((n) => n === 0);
     if (result.error === undefined) {
       lastRescueAt = clock.now();
       log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');

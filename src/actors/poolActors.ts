@@ -1,8 +1,9 @@
 import { fromPromise } from 'xstate';
+import type { LostEntries } from '../io/lostEntries.ts';
 import type { Pools } from '../io/pools.ts';
 import type { Quarantine } from '../io/quarantine.ts';
 import type { Confirmation, Quarantining, Requeued, Settled, Suspect } from '../machines/pool.ts';
-import type { Found, Recounted } from '../machines/supervisor.ts';
+import type { Found, LivePool, Recounted, Restored } from '../machines/supervisor.ts';
 
 /** What the chart of a pool invokes, done in Redis. */
 export const createPoolActors = (pools: Pools, quarantine: Quarantine) => ({
@@ -19,7 +20,10 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine) => ({
 });
 
 /** What the supervisor's rescue invokes. */
-export const createRescueActors = (pools: Pools) => ({
+export const createRescueActors = (pools: Pools, lostEntries: LostEntries) => ({
   find: fromPromise<Found, { thorough: boolean }>(({ input }) => pools.find(input.thorough)),
+  restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(({ input: { live, plan } }) =>
+    lostEntries.restore(live, { plan }),
+  ),
   recount: fromPromise<Recounted, { types: readonly string[] }>(({ input }) => pools.recount(input.types)),
 });

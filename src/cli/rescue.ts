@@ -1,4 +1,4 @@
-import type { PoolOutcome, Reaper } from '../index.ts';
+import type { LostEntry, PoolOutcome, Reaper } from '../index.ts';
 import { countsOf, print, printJson } from './shared.ts';
 
 /** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up. */
@@ -7,6 +7,7 @@ export const rescue = async (
   flags: { json?: boolean; plan?: boolean; grace?: number },
 ): Promise<number> => {
   reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(lineOf(outcome))));
+  reaper.on('lost', (entry) => (flags.json ? printJson({ type: 'lost', entry }) : print(lineOfLost(entry))));
   const summary = await reaper.rescue({
     plan: flags.plan === true,
     ...(flags.grace === undefined ? {} : { grace: flags.grace }),
@@ -18,10 +19,17 @@ export const rescue = async (
         `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
         `suspected pools: ${countsOf({ ...summary.pools })}`,
         `entries ${summary.plan ? 'that would be put back' : 'put back'}: ${summary.entries}`,
+        `lost on live pools, ${summary.plan ? 'would be put back' : 'put back'}: ${summary.lost}`,
+        ...(summary.undecided > 0
+          ? [`entries that look lost, left since nothing says that nobody runs them: ${summary.undecided}`]
+          : []),
+        ...(summary.unobserved.length > 0
+          ? [`pools whose workers never say what they run, left alone: ${summary.unobserved.join(', ')}`]
+          : []),
         ...(summary.quarantined === 0 ? [] : [`put in quarantine: ${summary.quarantined} (see: reaper quarantine)`]),
         ...summary.drift.map(
-          ({ type, lockBefore, lock, fields }) =>
-            `counters of ${type} rebuilt: lock ${lockBefore} → ${lock}, ${fields} fields`,
+          ({ type, lockBefore, lock, fields, size }) =>
+            `counters of ${type} rebuilt: lock ${lockBefore} → ${lock}, off by ${size.lock}; ${fields} fields, off by ${size.lockInfo}`,
         ),
         ...summary.unreadable.map((fault) => `counters that can not be read, left as they are: ${fault}`),
       ].join('\n'),
@@ -38,3 +46,6 @@ const lineOf = ({ pool, outcome, evidence, moved, quarantined, error }: PoolOutc
     countsOf({ ...moved, ...(quarantined === 0 ? {} : { 'put in quarantine': quarantined }) }),
     ...(error === undefined ? [] : [error]),
   ].join('  ');
+
+const lineOfLost = ({ id, type, pool, unobservedS, plan }: LostEntry): string =>
+  `${id}  ${plan ? 'would be put back' : 'put back'}  ${type}  no worker of ${pool} has run it for ${unobservedS} s`;

@@ -12,6 +12,8 @@ export interface Keys {
   readonly hooks: string;
   readonly parkedHooks: string;
   readonly hookOrigins: string;
+  /** Ours: pools whose workers say what they run, by when that was last seen. */
+  readonly observed: string;
   /** How often jobs were taken from dead workers, and those that are taken out of circulation for it. */
   readonly recoveries: string;
   readonly recovered: string;
@@ -29,10 +31,12 @@ export interface Keys {
   lockInfo(type: string): string;
   maxConcurrency(type: string): string;
   paused(type: string): string;
-  /** Pattern for SCAN that finds every in-progress list. */
-  readonly inProgressPattern: string;
+  /** Pattern for SCAN that finds every key of the queues: in-progress lists and counters among them. */
+  readonly jobsPattern: string;
   /** Type and pool of an in-progress list, by its name; undefined for any other key. */
   parseInProgress(key: string): { type: string; pool: string } | undefined;
+  /** Type whose lock or lock_info has this name; undefined for any other key. */
+  parseCounter(key: string): string | undefined;
 }
 
 /**
@@ -55,6 +59,7 @@ export const keysOf = (namespace: string): Keys => {
     hooks: `${prefix}reaper:hooks`,
     parkedHooks: `${prefix}reaper:hooks:parked`,
     hookOrigins: `${prefix}reaper:hooks:origins`,
+    observed: `${prefix}reaper:observed`,
     recoveries: `${prefix}reaper:recoveries`,
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,
@@ -70,7 +75,7 @@ export const keysOf = (namespace: string): Keys => {
     lockInfo: (type) => `${jobs}${type}:lock_info`,
     maxConcurrency: (type) => `${jobs}${type}:max_concurrency`,
     paused: (type) => `${jobs}${type}:paused`,
-    inProgressPattern: `${escapeGlob(jobs)}*${suffix}`,
+    jobsPattern: `${escapeGlob(jobs)}*`,
     parseInProgress: (key) => {
       if (!key.startsWith(jobs) || !key.endsWith(suffix)) return undefined;
       const middle = key.slice(jobs.length, -suffix.length);
@@ -78,6 +83,8 @@ export const keysOf = (namespace: string): Keys => {
       const at = middle.lastIndexOf(':');
       return at > 0 ? { type: middle.slice(0, at), pool: middle.slice(at + 1) } : undefined;
     },
+    parseCounter: (key) =>
+      key.startsWith(jobs) ? /^(.+):lock(?:_info)?$/.exec(key.slice(jobs.length))?.[1] : undefined,
   };
 };
 

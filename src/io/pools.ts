@@ -75,40 +75,41 @@ export const createPools = ({
   clock: Clock;
 }): Pools => {
   const { redis } = connection;
-  /** Lists that the present round of SCAN has found, and those of the round before it: a round may take many looks. */
+  /** What the present round of SCAN has found, and the round before it: a round may take many looks. */
   let cursor = '0';
-  let round = new Map<string, readonly [string, string]>();
-  let lastRound: typeof round = new Map();
+  let round = noTraces();
+  let lastRound = noTraces();
 
-  const scanLists = async (thorough: boolean) => {
+  const scanTraces = async (thorough: boolean) => {
     if (thorough) {
       cursor = '0';
-      round = new Map();
+      round = noTraces();
     }
     for (let scans = 0; thorough || scans < scansALook; scans++) {
-      const [next, found] = await redis.scan(
-        cursor,
-        'MATCH',
-        keys.inProgressPattern,
-        'COUNT',
-        scanCount,
-        'TYPE',
-        'list',
-      );
+      const [next, found] = await redis.scan(cursor, 'MATCH', keys.jobsPattern, 'COUNT', scanCount);
       for (const key of found) {
         const list = keys.parseInProgress(key);
-        if (list !== undefined) round.set(key, [list.type, list.pool]);
+        const counted = keys.parseCounter(key);
+        if (list !== undefined) round.lists.set(key, [list.type, list.pool]);
+        if (counted !== undefined) round.counters.set(key, counted);
       }
       cursor = next;
       if (cursor === '0') {
         lastRound = round;
-        round = new Map();
+        round = noTraces();
         break;
       }
     }
-    const lists = [...new Map([...lastRound, ...round]).values()];
-    const lengths = await Promise.all(lists.map(([type, pool]) => redis.exists(keys.inProgress(type, pool))));
-    return lists.filter((_, i) => lengths[i] === 1); // A round may be older than what has been rescued since.
+    /** A round may be older than what has been rescued since; and a name alone proves nothing. */
+    const standing = async <T>(traces: Map<string, T>, ...kinds: string[]): Promise<T[]> => {
+      const found = await Promise.all([...traces.keys()].map((key) => redis.type(key)));
+      return [...traces.values()].filter((_, i) => kinds.includes(found[i] as string));
+    };
+    const [lists, counted] = await Promise.all([
+      standing(new Map([...lastRound.lists, ...round.lists]), 'list'),
+      standing(new Map([...lastRound.counters, ...round.counters]), 'string', 'hash'),
+    ]);
+    return { lists, counted };
   };
 
   /** Redis TIME in ms. */
@@ -143,13 +144,13 @@ export const createPools = ({
   };
 
   const survey = async (thorough: boolean): Promise<PoolSurvey> => {
-    const [registered, known, lists] = await Promise.all([
+    const [registered, known, { lists, counted }] = await Promise.all([
       redis.smembers(keys.pools),
       redis.smembers(keys.knownJobs),
-      scanLists(thorough),
+      scanTraces(thorough),
     ]);
     const ofHeartbeats = await look(registered, new Set(registered));
-    const types = new Set([...jobTypes, ...known, ...lists.map(([type]) => type)]);
+    const types = new Set([...jobTypes, ...known, ...lists.map(([type]) => type), ...counted]);
     for (const { jobNames } of ofHeartbeats) for (const type of jobNames) types.add(type);
     const names = new Set(lists.map(([, pool]) => pool));
     const fields = await Promise.all([...types].map((type) => unlessWrongType(redis.hkeys(keys.lockInfo(type)), [])));
@@ -169,7 +170,7 @@ export const createPools = ({
     survey,
 
     async find(thorough) {
-      const { pools, types } = await survey(thorough);
+      const { pools, types, lists } = await survey(thorough);
       const suspects = pools
         .filter(({ isAlive }) => !isAlive)
         .map((state) => ({
@@ -178,7 +179,14 @@ export const createPools = ({
           types: [...new Set([...types, ...state.jobNames])],
           evidence: evidenceOf(state),
         }));
-      return { alive: pools.length - suspects.length, suspects, types };
+      const live = pools
+        .filter(({ isAlive }) => isAlive)
+        .map(({ pool, workerIds, jobNames }) => ({
+          pool,
+          workerIds,
+          types: [...new Set([...jobNames, ...lists.filter((list) => list[1] === pool).map(([type]) => type)])],
+        }));
+      return { alive: live.length, suspects, types, live };
     },
 
     async confirm(suspect) {
@@ -226,7 +234,7 @@ export const createPools = ({
     async recount(types) {
       const registered = await redis.smembers(keys.pools);
       const listed = new Map<string, string[]>();
-      for (const [type, pool] of [...lastRound.values(), ...round.values()]) {
+      for (const [type, pool] of [...lastRound.lists.values(), ...round.lists.values()]) {
         listed.set(type, [...(listed.get(type) ?? []), pool]);
       }
       const drift: Drift[] = [];
@@ -249,7 +257,7 @@ export const createPools = ({
   async function rebuild(type: string, known: readonly string[]): Promise<Drift | undefined> {
     let pools = [...new Set(known)];
     for (;;) {
-      const reply = await scripts.run<string[] | [string, string, number]>(
+      const reply = await scripts.run<string[] | [string, string, number, string, string]>(
         'rebuild_counters',
         [keys.lock(type), keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
         pools,
@@ -258,17 +266,21 @@ export const createPools = ({
         pools = [...new Set([...pools, ...(reply.slice(1) as string[])])];
         continue;
       }
-      const [lockBefore, lock, fields] = reply as [string, string, number];
-      return lockBefore === lock && fields === 0 ? undefined : { type, lockBefore, lock, fields };
+      const [lockBefore, lock, fields, byLock, byFields] = reply as [string, string, number, string, string];
+      if (lockBefore === lock && fields === 0) return undefined;
+      return { type, lockBefore, lock, fields, size: { lock: Number(byLock), lockInfo: Number(byFields) } };
     }
   }
 };
+
+/** What the names of keys tell: in-progress lists as [type, pool], and types by their counters. */
+const noTraces = () => ({ lists: new Map<string, readonly [string, string]>(), counters: new Map<string, string>() });
 
 /** Whether Redis says that a key is not what it should be, rather than that it can't answer. */
 const isFaultOfRecord = (error: Error) => /WRONGTYPE|not an integer|wrong kind of value/.test(error.message);
 
 /** A key of the wrong type tells nothing; it is reported when the counters are rebuilt. */
-const unlessWrongType = <T>(reply: Promise<T>, otherwise: T): Promise<T> =>
+export const unlessWrongType = <T>(reply: Promise<T>, otherwise: T): Promise<T> =>
   reply.catch((error: Error) => {
     if (isFaultOfRecord(error)) return otherwise;
     throw error;

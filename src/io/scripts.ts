@@ -14,6 +14,7 @@ export type ScriptName =
   | 'forget_parked'
   | 'leave_quarantine'
   | 'move_hook'
+  | 'put_back'
   | 'quarantine'
   | 'read_facts'
   | 'read_quarantine'

@@ -24,6 +24,38 @@ export interface Found {
   readonly suspects: readonly Suspect[];
   /** All job types that are known by now. */
   readonly types: readonly string[];
+  readonly live: readonly LivePool[];
+}
+
+/** A pool that lives, and where to look for what it holds. */
+export interface LivePool {
+  readonly pool: string;
+  readonly workerIds: readonly string[];
+  readonly types: readonly string[];
+}
+
+/** An entry of a live pool that none of its workers ran, and that was put back into its queue. */
+export interface LostEntry {
+  readonly id: string;
+  readonly type: string;
+  readonly pool: string;
+  /** For how long it was seen to be unobserved, in s. */
+  readonly unobservedS: number;
+  /** It would have been put back. */
+  readonly plan: boolean;
+}
+
+/** What `restore` did in one look at the lists of live pools. */
+export interface Restored {
+  readonly lost: readonly LostEntry[];
+  /** Pools whose entries can't be judged, since their workers have never said what they run; not all, where many. */
+  readonly unobserved: readonly string[];
+  /** Entries that look lost, of which nothing says for sure that nobody runs them: left where they are. */
+  readonly undecided: number;
+  /** When all that looks lost by now will have done so for long enough, in ms from now; undefined where nothing does. */
+  readonly dueInMs: number | undefined;
+  /** Why it did not get to its end. */
+  readonly error?: string;
 }
 
 /** A type whose counters did not agree with its in-progress lists, and were made to. */
@@ -32,6 +64,8 @@ export interface Drift {
   readonly lockBefore: string;
   readonly lock: string;
   readonly fields: number;
+  /** By how much the lock was too high (below 0: too low), and the sum of what the fields of lock_info were off. */
+  readonly size: { readonly lock: number; readonly lockInfo: number };
 }
 export interface Recounted {
   readonly drift: readonly Drift[];
@@ -65,6 +99,10 @@ export interface RescueResult {
   readonly suspects: number;
   readonly pools: Readonly<Record<PoolOutcome['outcome'], number>>;
   readonly entries: number;
+  /** Entries of live pools that none of their workers ran, put back (in a plan: that would be). */
+  readonly lost: number;
+  readonly unobserved: Restored['unobserved'];
+  readonly undecided: number;
   /** Entries that went to quarantine instead of their queues. */
   readonly quarantined: number;
   readonly drift: readonly Drift[];
@@ -100,6 +138,7 @@ export type SupervisorEmitted =
   | { type: 'rescue.ended'; result: RescueResult }
   | { type: 'job'; outcome: JobOutcome }
   | { type: 'pool'; outcome: PoolOutcome }
+  | { type: 'lost'; entry: LostEntry }
   | { type: 'fault'; where: string; error: string };
 
 /** A pass of rescue that waits for the pools it found. */
@@ -126,6 +165,9 @@ export interface SupervisorContext extends SupervisorInput {
   readonly rescue: RescueRequest | undefined;
   readonly rescueFailures: number;
   readonly types: readonly string[];
+  readonly live: readonly LivePool[];
+  /** After how many ms a pass that somebody asked for looks at the lists of live pools once more; undefined for not. */
+  readonly looksAgainIn: number | undefined;
   readonly passes: readonly Pass[];
   /** Suspects that wait for a free slot. */
   readonly suspects: readonly { readonly suspect: Suspect; readonly plan: boolean; readonly grace: number }[];
@@ -153,8 +195,10 @@ export const scheduledPass = 0;
  * lane is idle again.
  *
  * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
- * pool actor, a pool that is already looked at none; `recounting` the counters of all types; a look that fails is tried
- * again after `pausing`. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
+ * pool actor, a pool that is already looked at none; `restoring` entries that are lost on live pools: one look a pass, and
+ * where somebody asked for the pass, a second one after `biding` its time, for it takes two; `recounting` the counters of
+ * all types; a look that fails is tried again after `pausing`. A pass ends when the pools that it found have ended,
+ * however many passes have begun meanwhile.
  *
  * `life`: `running` until `stop`, then `stopping`: no new page, no new pool; what is in hand finishes.
  *
@@ -176,6 +220,7 @@ export const supervisorMachine = setup({
       unprovided('examine'),
     ),
     find: fromPromise<Found, { thorough: boolean }>(unprovided('find')),
+    restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(unprovided('restore')),
     recount: fromPromise<Recounted, { types: readonly string[] }>(unprovided('recount')),
   },
   delays: {
@@ -184,6 +229,7 @@ export const supervisorMachine = setup({
     rescueDelay: 10_000,
     sweepBackoff: ({ context }) => 250 * 2 ** context.sweepFailures,
     rescueBackoff: ({ context }) => 250 * 2 ** context.rescueFailures,
+    secondLook: ({ context }) => context.looksAgainIn as number,
   },
   guards: {
     isScheduled: ({ context }) => context.isScheduled && !context.isStopping,
@@ -197,6 +243,10 @@ export const supervisorMachine = setup({
     mayReadAgain: ({ context }) => context.sweepFailures < patience,
     mayLookAgain: ({ context }) => context.rescueFailures < patience,
     isPlan: ({ context }) => context.rescue?.plan === true,
+    isTooEarly: ({ context }, params: { restored: Restored }) =>
+      context.rescue?.number !== scheduledPass &&
+      context.looksAgainIn === undefined &&
+      params.restored.dueInMs !== undefined,
     areSlotsFree: ({ context }) => Object.keys(context.slots).length === 0,
     isLane: (_, params: { id: string }) => params.id.startsWith('lane-'),
     isPool: (_, params: { id: string }) => params.id.startsWith('pool-'),
@@ -301,6 +351,7 @@ export const supervisorMachine = setup({
         rescue: request,
         rescueFailures: 0,
         isFirstRescue: false,
+        looksAgainIn: undefined,
         passes: [...context.passes, { result: emptyRescue(request), waitsFor: [], isComplete: false }],
       });
       enqueue.emit({ type: 'rescue.started', request });
@@ -313,6 +364,7 @@ export const supervisorMachine = setup({
       return {
         rescueFailures: 0,
         types: params.found.types,
+        live: params.found.live,
         suspects: [...context.suspects, ...fresh.map((suspect) => ({ suspect, plan: request.plan, grace }))],
         passes: updateOpen(context.passes, (pass) => ({
           ...pass,
@@ -354,6 +406,18 @@ export const supervisorMachine = setup({
         enqueue.emit({ type: 'pool', outcome });
       },
     ),
+    keepRestored: enqueueActions(({ enqueue, context }, params: { restored: Restored }) => {
+      const { lost, unobserved, undecided, dueInMs, error } = params.restored;
+      enqueue.assign({
+        looksAgainIn: dueInMs,
+        passes: updateOpen(context.passes, (pass) => ({
+          ...pass,
+          result: { ...pass.result, lost: pass.result.lost + lost.length, unobserved, undecided },
+        })),
+      });
+      for (const entry of lost) enqueue.emit({ type: 'lost', entry });
+      if (error !== undefined) enqueue.emit({ type: 'fault', where: 'putting back lost entries', error });
+    }),
     keepRecounted: assign({
       passes: ({ context }, params: { recounted: Recounted }) =>
         updateOpen(context.passes, (pass) => ({ ...pass, result: { ...pass.result, ...params.recounted } })),
@@ -409,6 +473,8 @@ export const supervisorMachine = setup({
     rescue: undefined,
     rescueFailures: 0,
     types: [],
+    live: [],
+    looksAgainIn: undefined,
     passes: [],
     suspects: [],
     slots: {},
@@ -560,16 +626,11 @@ export const supervisorMachine = setup({
                 onDone: [
                   {
                     guard: 'isPlan',
-                    target: '#supervisor.rescue.resting',
-                    actions: [
-                      { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
-                      'spawnPools',
-                      'completeRescue',
-                      'endPasses',
-                    ],
+                    target: '#supervisor.rescue.restoring',
+                    actions: [{ type: 'keepFound', params: ({ event }) => ({ found: event.output }) }, 'spawnPools'],
                   },
                   {
-                    target: '#supervisor.rescue.recounting',
+                    target: '#supervisor.rescue.restoring',
                     actions: [
                       { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
                       'hurryPools',
@@ -602,6 +663,50 @@ export const supervisorMachine = setup({
             },
             pausing: { after: { rescueBackoff: 'looking' } },
           },
+        },
+        restoring: {
+          initial: 'looking',
+          always: { guard: 'isStopping', target: 'releasing' },
+          states: {
+            looking: {
+              invoke: {
+                id: 'restore',
+                src: 'restore',
+                input: ({ context }) => ({ live: context.live, plan: context.rescue?.plan === true }),
+                onDone: [
+                  {
+                    guard: { type: 'isTooEarly', params: ({ event }) => ({ restored: event.output }) },
+                    target: 'biding',
+                    actions: {
+                      type: 'keepRestored',
+                      // What a plan leaves where it is, is found by the second look again.
+                      params: ({ context, event }) => ({
+                        restored: context.rescue?.plan ? { ...event.output, lost: [] } : event.output,
+                      }),
+                    },
+                  },
+                  {
+                    target: 'looked',
+                    actions: { type: 'keepRestored', params: ({ event }) => ({ restored: event.output }) },
+                  },
+                ],
+                // What is lost still is found by the next pass; the counters are another matter.
+                onError: {
+                  target: 'looked',
+                  actions: {
+                    type: 'report',
+                    params: ({ event }) => ({ where: 'looking for lost entries', error: event.error }),
+                  },
+                },
+              },
+            },
+            biding: { after: { secondLook: 'looking' } },
+            looked: { type: 'final' },
+          },
+          onDone: [
+            { guard: 'isPlan', target: 'resting', actions: ['completeRescue', 'endPasses'] },
+            { target: 'recounting' },
+          ],
         },
         recounting: {
           invoke: {
@@ -655,6 +760,9 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
   suspects: 0,
   pools: { rescued: 0, alive: 0, planned: 0, abandoned: 0 },
   entries: 0,
+  lost: 0,
+  unobserved: [],
+  undecided: 0,
   quarantined: 0,
   drift: [],
   unreadable: [],

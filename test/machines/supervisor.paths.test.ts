@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { createActor, SimulatedClock } from 'xstate';
 import type { JobOutcome } from '../../src/machines/job.ts';
-import { type SupervisorEmitted, supervisorMachine } from '../../src/machines/supervisor.ts';
+import { type Restored, type SupervisorEmitted, supervisorMachine } from '../../src/machines/supervisor.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
 import { jobFor, policy } from '../support/facts.ts';
 import { createCoverage, createRemote, flush } from '../support/paths.ts';
@@ -17,6 +17,7 @@ const machine = supervisorMachine.provide({
     readPage: remote.logic(),
     examine: remote.logic(),
     find: remote.logic(),
+    restore: remote.logic(),
     recount: remote.logic(),
   },
 });
@@ -39,6 +40,7 @@ const start = (lanes = 1, poolSlots = 1, plan = false) => {
     'rescue.ended',
     'job',
     'pool',
+    'lost',
     'fault',
   ] as const) {
     actor.on(type, (event) => void emitted.push(event));
@@ -71,7 +73,15 @@ const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}
   request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
 });
 const suspect = (pool: string) => ({ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat' });
-const found = (...pools: string[]) => ({ alive: 1, suspects: pools.map(suspect), types: ['A'] });
+const found = (...pools: string[]) => ({ alive: 1, suspects: pools.map(suspect), types: ['A'], live: [] });
+const lost = (id: string, plan = false) => ({ id, type: 'A', pool: 'p', unobservedS: 30, plan });
+const restored = (more: Partial<Restored> = {}): Restored => ({
+  lost: [],
+  unobserved: [],
+  undecided: 0,
+  dueInMs: undefined,
+  ...more,
+});
 const recounted = { drift: [], unreadable: [] };
 const rescued = (pool: string) => ({
   pool,
@@ -100,6 +110,7 @@ test('it rests until it is scheduled, then waits for its times, again and again'
   await it.tick(10_000);
   expect(it.value().rescue).toEqual({ finding: 'looking' });
   await it.answer('find', found());
+  await it.answer('restore', restored());
   await it.answer('recount', recounted);
   expect(it.value().rescue).toBe('waiting');
   await it.tick(hour);
@@ -116,6 +127,7 @@ test('where every pass is a plan, scheduled ones are, and those of callers who d
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
   await it.answer('find', found());
+  await it.answer('restore', restored());
   await it.tick(hour);
   await it.answer('readPage', page(true));
   await it.answer('examine', acting());
@@ -184,7 +196,11 @@ test('each suspected pool gets one actor, in as many slots as there are, and the
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found('p1', 'p2'));
-  await it.answer('recount', { drift: [{ type: 'A', lockBefore: '3', lock: '1', fields: 0 }], unreadable: [] });
+  await it.answer('restore', restored());
+  await it.answer('recount', {
+    drift: [{ type: 'A', lockBefore: '3', lock: '1', fields: 0, size: { lock: 2, lockInfo: 0 } }],
+    unreadable: [],
+  });
   expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
   await it.answer('pool-0', rescued('p1'));
   expect(it.context().slots).toEqual({ 'pool-0': 'p2' });
@@ -200,9 +216,11 @@ test('a pool that is looked at already gets no second actor, yet both passes wai
   const it = start(1, 2);
   await it.send(rescueNow(1));
   await it.answer('find', found('p1'));
+  await it.answer('restore', restored());
   await it.answer('recount', recounted);
   await it.send(rescueNow(2, { grace: 0 }));
   await it.answer('find', found('p1'));
+  await it.answer('restore', restored());
   await it.answer('recount', recounted);
   expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
   await it.answer('pool-0', rescued('p1'));
@@ -216,8 +234,61 @@ test('a plan of a rescue rebuilds no counters', async () => {
   const it = start();
   await it.send(rescueNow(1, { plan: true }));
   await it.answer('find', found());
+  await it.answer('restore', restored({ lost: [lost('j1', true)] }));
   expect(it.value().rescue).toBe('resting');
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, lost: 1 } }]);
+});
+
+test('a pass that nobody asked for looks for lost entries once, whatever is going to be due', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  await it.tick(10_000);
+  await it.answer('find', found());
+  await it.answer('restore', restored({ lost: [lost('j1')], unobserved: ['silent'], undecided: 2, dueInMs: 20_000 }));
+  expect(it.value().rescue).toBe('recounting');
+  await it.answer('recount', recounted);
+  expect(it.of('lost')).toMatchObject([{ entry: { id: 'j1' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 1, unobserved: ['silent'], undecided: 2 } }]);
+});
+
+test('a pass that was asked for bides its time and looks for lost entries twice, and never a third time', async () => {
+  for (const plan of [false, true]) {
+    const it = start();
+    await it.send(rescueNow(1, { plan }));
+    await it.answer('find', found());
+    await it.answer('restore', restored({ lost: [lost('j1', plan)], dueInMs: 30_000 }));
+    expect(it.value().rescue).toEqual({ restoring: 'biding' });
+    await it.tick(29_999);
+    expect(it.value().rescue).toEqual({ restoring: 'biding' });
+    await it.tick(1);
+    // A plan has moved nothing, and finds again what it found.
+    const found2 = plan ? [lost('j1', plan), lost('j2', plan)] : [lost('j2')];
+    await it.answer('restore', restored({ lost: found2, dueInMs: 5_000 }));
+    if (!plan) await it.answer('recount', recounted);
+    expect(it.of('lost').map(({ entry }) => entry.id)).toEqual(['j1', 'j2']);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, lost: 2 } }]);
+  }
+});
+
+test('lost entries that can not be looked for, or not all be put back, are reported, and the counters are rebuilt', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.send(rescueNow(2));
+  await it.answer('find', found());
+  await it.fail('restore');
+  expect(it.value().rescue).toBe('recounting');
+  await it.answer('recount', recounted);
+  await it.answer('find', found());
+  await it.answer('restore', restored({ lost: [lost('j1')], error: 'OOM' }));
+  await it.answer('recount', recounted);
+  expect(it.of('fault').map(({ where, error }) => [where, error])).toEqual([
+    ['looking for lost entries', 'Redis is down'],
+    ['putting back lost entries', 'OOM'],
+  ]);
+  expect(it.of('rescue.ended').map(({ result }) => [result.lost, result.error])).toEqual([
+    [0, undefined],
+    [1, undefined],
+  ]);
 });
 
 test('a look that fails is tried again after a pause, and given up after seven failures', async () => {
@@ -237,6 +308,7 @@ test('counters that can not be rebuilt spoil the pass, and no other', async () =
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found());
+  await it.answer('restore', restored());
   await it.fail('recount');
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
 });
@@ -245,6 +317,7 @@ test('a pool whose chart breaks is abandoned, and the pass goes on', async () =>
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found('p1'));
+  await it.answer('restore', restored());
   await it.answer('recount', recounted);
   await it.fail('pool-0');
   expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned', error: 'Redis is down' } }]);
@@ -307,9 +380,18 @@ test('stopped while it looks for pools or has some in hand, it answers everybody
     [2, 'the reaper is stopped'],
   ]);
 
+  const biding = await stopWhile(async (it) => {
+    await it.send(rescueNow(1));
+    await it.answer('find', found());
+    await it.answer('restore', restored({ dueInMs: 30_000 }));
+  });
+  expect(biding.actor.getSnapshot().status).toBe('done');
+  expect(biding.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'the reaper is stopped' } }]);
+
   const inHand = await stopWhile(async (it) => {
     await it.send(rescueNow(1));
     await it.answer('find', found('p1', 'p2'));
+    await it.answer('restore', restored());
     await it.answer('recount', recounted);
   });
   expect(inHand.value().rescue).toBe('releasing');

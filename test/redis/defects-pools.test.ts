@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { createScripts } from '../../src/io/scripts.ts';
-import { intercept, second } from '../support/jobs.ts';
+import { intercept, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
@@ -152,6 +152,40 @@ test('defect 6: entries of a pool without a heartbeat, of a type that nobody kno
   expect(await redis.scard('t:known_jobs')).toBe(0);
   await rescue();
   expect([await redis.llen(list('dead')), await redis.lrange(queue, 0, -1)]).toEqual([0, ['entry']]);
+});
+
+test('defect 7: an entry whose fetch was never answered is put back, though its pool lives', async () => {
+  const entry = JSON.stringify({ name: 'X', id: 'lost', t: second(-60), args: {} });
+  const seed = async () => {
+    await redis.flushall();
+    await redis.set(`${queue}:max_concurrency`, 1);
+    await seedJob(redis, 'lost', { status: 'Pending' });
+    await fetchOne('alive', entry); // The reply is lost: no worker has the job.
+    await beat('alive');
+    await redis.hset('t:worker_pools:alive', 'worker_ids', 'w1,w2');
+    await redis.lpush(queue, 'next');
+  };
+  await seed();
+  for (let i = 0; i < 2; i++) {
+    await upstream.reapPools(['X']);
+    await upstream.reenqueue(['X']);
+  }
+  expect(await upstream.fetch('X', 'alive')).toBeNull();
+
+  await seed();
+  // What another worker runs shows that this pool says what it runs.
+  await redis.hset('t:worker:w1', { job_name: 'Y', job_id: 'other', started_at: second(), args: '' });
+  const clock = new SimulatedClock();
+  const timers = vi.spyOn(clock, 'setTimeout');
+  const ended = create({ clock }).rescue({ grace: 0 });
+  await vi.waitUntil(() => timers.mock.calls.some(([, ms]) => ms === 30_000));
+  expect(await redis.lrange(list('alive'), 0, -1)).toEqual([entry]);
+  clock.increment(30_000);
+  expect(await ended).toMatchObject({ lost: 1, drift: [] });
+  expect([await lock(), await lockInfo('alive'), await redis.llen(list('alive'))]).toEqual(['0', '0', 0]);
+  expect([await upstream.fetch('X', 'alive'), await upstream.fetch('X', 'alive')]).toEqual(['next', null]);
+  await upstream.finish('X', 'alive', 'next');
+  expect(await upstream.fetch('X', 'alive')).toBe(entry);
 });
 
 test('defect 8: the clock of a host does not decide whether a pool lives', async () => {

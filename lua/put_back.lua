@@ -1,0 +1,93 @@
+-- Puts one entry of a LIVE pool back into its queue, the same bytes, where no worker of the pool runs its job (defect 7:
+-- the reply of a fetch got lost). Everything that was judged is checked again in the step that moves it: that the pool
+-- lives, who its workers are, what each of them says that it runs, and that the entry is still in the list.
+-- An observation expires 24 h after it was written last, and one that was just written is lost with a Redis that restarts
+-- or fails over: of an entry that was enqueued before that, silence says nothing, and the job's status must say that it
+-- does not run.
+--
+-- KEYS[1]  set of pools
+-- KEYS[2]  heartbeat of the pool
+-- KEYS[3]  the pool's in-progress list of the type
+-- KEYS[4]  queue of the type
+-- KEYS[5]  lock of the type
+-- KEYS[6]  lock_info of the type
+-- KEYS[7]  stats of the job
+-- KEYS[8…] observations of the pool's workers
+-- ARGV[1]  pool id
+-- ARGV[2]  age in ms below which a heartbeat is alive
+-- ARGV[3]  the entry
+-- ARGV[4]  `act`, or `plan` to change nothing
+-- ARGV[5]  unix s of the last moment at which Redis may have lost an observation
+-- ARGV[6…] ids of the workers whose observations KEYS[8…] are
+-- Returns  `lost`: it was, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is not
+--          seen to live), `changed` (the pool has other workers), `gone`, `observed`, `undecided` (nothing says for sure)
+-- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
+-- jobservice's requeue and set status.
+-- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+--- @include alive
+--- @include entry
+
+local pools, heartbeat, held, queue, lock, lockInfo, stats = unpack(KEYS, 1, 7)
+local pool, maxAge, entry, mode, since = unpack(ARGV, 1, 5)
+local hour = 3600
+
+if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '') then
+  return 'dead'
+end
+local given, workers = {}, 0
+for i = 6, #ARGV do
+  given[ARGV[i]] = true
+end
+for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
+  if not given[worker] then
+    return 'changed'
+  end
+  workers = workers + 1
+end
+local job = jobOf(entry)
+if workers == 0 or not job then
+  return 'undecided'
+end
+if not redis.call('LPOS', held, entry) then
+  return 'gone'
+end
+
+local decoded = cjson.decode(entry)
+for i = 8, #KEYS do
+  local observation = redis.pcall('HMGET', KEYS[i], 'job_id', 'args')
+  if observation.err then
+    return 'undecided' -- what can't be read can't be written by its worker either
+  end
+  -- A host may leave the args of its observation empty: then it may be any execution of the policy.
+  local read, args = pcall(cjson.decode, observation[2] or '')
+  local observed = jobIdOf(observation[1], read and args)
+  if observed == job or observed == decoded.id then
+    return 'observed'
+  end
+end
+
+local now, enqueued = tonumber(redis.call('TIME')[1]), decoded.t
+local dated = type(enqueued) == 'number' and enqueued <= now + hour
+if not dated or enqueued < now - 23 * hour or enqueued <= tonumber(since) then
+  local status = redis.call('HGET', stats, 'status')
+  local waits = status == 'Pending' or status == 'Scheduled'
+  -- A final status within the day is the run's own. Later the reaper itself may have failed a job that runs in silence.
+  local hasEnded = dated and enqueued >= now - 23 * hour
+    and (status == 'Success' or status == 'Stopped' or status == 'Error')
+  if not waits and not hasEnded then
+    return 'undecided'
+  end
+end
+
+if mode == 'plan' then
+  return 'lost'
+end
+redis.call('LPUSH', queue, entry)
+redis.call('LREM', held, -1, entry)
+-- pcall: a counter of the wrong type must not hold an entry back; rebuild_counters reports it.
+local locked = redis.pcall('GET', lock)
+if type(locked) ~= 'table' then
+  redis.call('SET', lock, string.format('%d', math.max(0, (tonumber(locked or '') or 0) - 1)))
+end
+redis.pcall('HSET', lockInfo, pool, redis.call('LLEN', held))
+return 'lost'
