@@ -12,30 +12,38 @@
 -- KEYS[5]  lock of the type
 -- KEYS[6]  lock_info of the type
 -- KEYS[7]  stats of the job
--- KEYS[8…] observations of the pool's workers
+-- KEYS[8]  recoveries of jobs
+-- KEYS[9]  who was recovered when
+-- KEYS[10…] observations of the pool's workers
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  the entry
 -- ARGV[4]  `act`, or `plan` to change nothing
 -- ARGV[5]  unix s of the last moment at which Redis may have lost an observation
--- ARGV[6…] ids of the workers whose observations KEYS[8…] are
+-- ARGV[6]  how often a job may be recovered within the window
+-- ARGV[7]  the window (s)
+-- ARGV[8…] ids of the workers whose observations KEYS[10…] are
 -- Returns  `lost`: it was, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is not
---          seen to live), `changed` (the pool has other workers), `gone`, `observed`, `undecided` (nothing says for sure)
+--          seen to live), `changed` (the pool has other workers), `gone`, `observed`, `undecided` (nothing says for sure),
+--          `poison` (lost, and recovered too often: `quarantine`)
 -- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
 -- jobservice's requeue and set status.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include alive
+--- @include now
 --- @include entry
+--- @include recovery
 
-local pools, heartbeat, held, queue, lock, lockInfo, stats = unpack(KEYS, 1, 7)
-local pool, maxAge, entry, mode, since = unpack(ARGV, 1, 5)
+local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered = unpack(KEYS, 1, 9)
+local pool, maxAge, entry, mode, since, most, window = unpack(ARGV, 1, 7)
 local hour = 3600
 
-if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '') then
+local beat = redis.call('HGET', heartbeat, 'heartbeat_at') or ''
+if not alive(pools, heartbeat, pool, maxAge, beat) then
   return 'dead'
 end
 local given, workers = {}, 0
-for i = 6, #ARGV do
+for i = 8, #ARGV do
   given[ARGV[i]] = true
 end
 for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
@@ -53,7 +61,7 @@ if not redis.call('LPOS', held, entry) then
 end
 
 local decoded = cjson.decode(entry)
-for i = 8, #KEYS do
+for i = 10, #KEYS do
   local observation = redis.pcall('HMGET', KEYS[i], 'job_id', 'args')
   if observation.err then
     return 'undecided' -- what can't be read can't be written by its worker either
@@ -66,19 +74,28 @@ for i = 8, #KEYS do
   end
 end
 
-local now, enqueued = tonumber(redis.call('TIME')[1]), decoded.t
-local dated = type(enqueued) == 'number' and enqueued <= now + hour
-if not dated or enqueued < now - 23 * hour or enqueued <= tonumber(since) then
+local at, enqueued = now(), decoded.t
+local dated = type(enqueued) == 'number' and enqueued <= at + hour
+if not dated or enqueued < at - 23 * hour or enqueued <= tonumber(since) then
   local status = redis.call('HGET', stats, 'status')
   local waits = status == 'Pending' or status == 'Scheduled'
   -- A final status within the day is the run's own. Later the reaper itself may have failed a job that runs in silence.
-  local hasEnded = dated and enqueued >= now - 23 * hour
+  local hasEnded = dated and enqueued >= at - 23 * hour
     and (status == 'Success' or status == 'Stopped' or status == 'Error')
   if not waits and not hasEnded then
     return 'undecided'
   end
 end
 
+local id, death = countedJobOf(entry), deathOf(pool, beat, window)
+-- pcall: a record of the wrong type must not hold an entry back.
+local text = id and redis.pcall('HGET', recoveries, id)
+if type(text) == 'table' then
+  text = false
+end
+if id and isPoison(entry, text, death, most) then
+  return 'poison'
+end
 if mode == 'plan' then
   return 'lost'
 end
@@ -90,4 +107,7 @@ if type(locked) ~= 'table' then
   redis.call('SET', lock, string.format('%d', math.max(0, (tonumber(locked or '') or 0) - 1)))
 end
 redis.pcall('HSET', lockInfo, pool, redis.call('LLEN', held))
+if id then
+  noteRecoveries(recoveries, recovered, { id, recoveryText(text, death) }, death)
+end
 return 'lost'

@@ -136,17 +136,6 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     recovery,
     clock,
   });
-  const lostEntries = createLostEntries({
-    connection,
-    keys,
-    scripts,
-    heartbeatAge: rescueSettings.heartbeatAgeMs,
-    lostAfter: rescueSettings.lostAfterMs,
-    batch: rescueSettings.batch,
-    clock,
-    trouble: () => 0,
-    onLeftAlone: (what) => log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
-  });
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const runLimits = new Map<string | undefined, number>(Object.entries(settings.runLimitByTypeS));
@@ -193,6 +182,20 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       log.warn({ quarantined }, 'a poison job was quarantined');
       events.emit('quarantined', quarantined);
     },
+  });
+
+  const lostEntries = createLostEntries({
+    connection,
+    keys,
+    scripts,
+    heartbeatAge: rescueSettings.heartbeatAgeMs,
+    lostAfter: rescueSettings.lostAfterMs,
+    batch: rescueSettings.batch,
+    recovery,
+    quarantine,
+    clock,
+    trouble: () => 0,
+    onLeftAlone: (what) => log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
 
   const onJob = (outcome: JobOutcome) => {

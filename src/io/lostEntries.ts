@@ -6,7 +6,8 @@ import type { Connection } from './connection.ts';
 import { jobOf } from './entries.ts';
 import type { Keys } from './keys.ts';
 import { readObservations } from './observations.ts';
-import { unlessWrongType } from './pools.ts';
+import { type RecoveryLimit, unlessWrongType } from './pools.ts';
+import type { Quarantine } from './quarantine.ts';
 import { retry } from './retry.ts';
 import type { Fence, Scripts } from './scripts.ts';
 
@@ -70,6 +71,8 @@ export const createLostEntries = ({
   heartbeatAge,
   lostAfter,
   batch,
+  recovery,
+  quarantine,
   clock,
   trouble,
   onLeftAlone,
@@ -83,6 +86,9 @@ export const createLostEntries = ({
   lostAfter: number;
   /** How many entries one look puts back at the most. */
   batch: number;
+  recovery: RecoveryLimit;
+  /** Takes what was recovered too often. */
+  quarantine: Pick<Quarantine, 'take'>;
   clock: Clock;
   /** How often there has been trouble with Redis, in which workers could not say what they run. */
   trouble: () => number;
@@ -145,7 +151,7 @@ export const createLostEntries = ({
 
   const putBack = ({ pool, type, id, entry }: Unobserved, since: number, plan: boolean, fence: Fence | undefined) =>
     retry(clock, () =>
-      scripts.run<'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'undecided'>(
+      scripts.run<'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'undecided' | 'poison'>(
         'put_back',
         [
           keys.pools,
@@ -155,9 +161,20 @@ export const createLostEntries = ({
           keys.lock(type),
           keys.lockInfo(type),
           keys.stats(id),
+          keys.recoveries,
+          keys.recovered,
           ...pool.workerIds.map(keys.worker),
         ],
-        [pool.pool, heartbeatAge, entry, plan ? 'plan' : 'act', since, ...pool.workerIds],
+        [
+          pool.pool,
+          heartbeatAge,
+          entry,
+          plan ? 'plan' : 'act',
+          since,
+          recovery.most,
+          recovery.windowS,
+          ...pool.workerIds,
+        ],
         fence,
       ),
     );
@@ -207,25 +224,29 @@ export const createLostEntries = ({
       };
       const lost: LostEntry[] = [];
       let undecided = 0;
+      let quarantined = 0;
       try {
         const since = due.length === 0 ? 0 : await lossOfObservations();
         for (const one of due) {
-          const { key, note, pool, type, id } = one;
+          const { key, note, pool, type, id, entry } = one;
           const reply = await putBack(one, since, plan, fence);
           if (reply === 'undecided') {
             undecided += 1;
             if (!note.isUndecided)
               onLeftAlone({ pool: pool.pool, type, id, reason: 'nothing says that it does not run' });
             notes.set(key, { ...note, isUndecided: true });
+          } else if (reply === 'poison' && !plan) {
+            const taken = await quarantine.take({ pool: pool.pool, heartbeat: '' }, type, id, entry);
+            if (taken === 'quarantined') quarantined += 1;
           } else if (reply === 'lost') {
             lost.push({ id, type, pool: pool.pool, unobservedS: Math.round((at - note.since) / 1_000), plan });
             if (!plan) notes.delete(key);
           }
         }
       } catch (error) {
-        return { ...result, lost, undecided, error: messageOf(error) }; // What is lost still is found by the next look.
+        return { ...result, lost, undecided, quarantined, error: messageOf(error) }; // What is lost still is found by the next look.
       }
-      return { ...result, lost, undecided };
+      return { ...result, lost, undecided, quarantined };
     },
   };
 };

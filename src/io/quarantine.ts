@@ -39,8 +39,11 @@ export interface QuarantineRecord {
 }
 
 export interface Quarantine {
-  /** Takes the entry of a dead pool that is next to be put back out of circulation, if it is that job's. */
-  take(suspect: Suspect, type: string, id: string): Promise<Quarantining>;
+  /**
+   * Takes an entry out of circulation, if it is that job's: of a dead pool the one that is next to be put back; with
+   * `entry` that one, to the letter, whether or not the pool lives.
+   */
+  take(pool: Pick<Suspect, 'pool' | 'heartbeat'>, type: string, id: string, entry?: string): Promise<Quarantining>;
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
   all(): AsyncIterable<readonly QuarantineRecord[]>;
@@ -103,7 +106,7 @@ export const createQuarantine = ({
   };
 
   return {
-    async take({ pool, heartbeat }, type, id) {
+    async take({ pool, heartbeat }, type, id, entry = '') {
       // The execution of a policy is marked as done, as by any final status.
       const policy = /^(.+)@[^@]*$/.exec(id)?.[1];
       for (let tries = 0; tries < patience; tries++) {
@@ -131,12 +134,12 @@ export const createQuarantine = ({
               pool,
               heartbeatAge,
               heartbeat,
-              'dead',
+              entry === '' ? 'dead' : 'any',
               recovery.most,
               recovery.windowS,
               type,
               id,
-              '',
+              entry,
               job.fingerprint,
               ...hook.args,
             ],

@@ -52,6 +52,8 @@ export interface Restored {
   readonly unobserved: readonly string[];
   /** Entries that look lost, of which nothing says for sure that nobody runs them: left where they are. */
   readonly undecided: number;
+  /** Entries that were lost and went to quarantine, since their jobs were recovered too often. */
+  readonly quarantined: number;
   /** When all that looks lost by now will have done so for long enough, in ms from now; undefined where nothing does. */
   readonly dueInMs: number | undefined;
   /** Why it did not get to its end. */
@@ -407,12 +409,18 @@ export const supervisorMachine = setup({
       },
     ),
     keepRestored: enqueueActions(({ enqueue, context }, params: { restored: Restored }) => {
-      const { lost, unobserved, undecided, dueInMs, error } = params.restored;
+      const { lost, unobserved, undecided, quarantined, dueInMs, error } = params.restored;
       enqueue.assign({
         looksAgainIn: dueInMs,
         passes: updateOpen(context.passes, (pass) => ({
           ...pass,
-          result: { ...pass.result, lost: pass.result.lost + lost.length, unobserved, undecided },
+          result: {
+            ...pass.result,
+            lost: pass.result.lost + lost.length,
+            quarantined: pass.result.quarantined + quarantined,
+            unobserved,
+            undecided,
+          },
         })),
       });
       for (const entry of lost) enqueue.emit({ type: 'lost', entry });

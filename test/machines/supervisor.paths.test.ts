@@ -79,6 +79,7 @@ const restored = (more: Partial<Restored> = {}): Restored => ({
   lost: [],
   unobserved: [],
   undecided: 0,
+  quarantined: 0,
   dueInMs: undefined,
   ...more,
 });
@@ -244,11 +245,16 @@ test('a pass that nobody asked for looks for lost entries once, whatever is goin
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
   await it.answer('find', found());
-  await it.answer('restore', restored({ lost: [lost('j1')], unobserved: ['silent'], undecided: 2, dueInMs: 20_000 }));
+  await it.answer(
+    'restore',
+    restored({ lost: [lost('j1')], unobserved: ['silent'], undecided: 2, quarantined: 1, dueInMs: 20_000 }),
+  );
   expect(it.value().rescue).toBe('recounting');
   await it.answer('recount', recounted);
   expect(it.of('lost')).toMatchObject([{ entry: { id: 'j1' } }]);
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 1, unobserved: ['silent'], undecided: 2 } }]);
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { lost: 1, unobserved: ['silent'], undecided: 2, quarantined: 1 } },
+  ]);
 });
 
 test('a pass that was asked for bides its time and looks for lost entries twice, and never a third time', async () => {

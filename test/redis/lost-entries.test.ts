@@ -65,6 +65,8 @@ const createLooks = () => {
     heartbeatAge: 10_000,
     lostAfter: 30_000,
     batch: 500,
+    recovery: { most: 3, windowS: 86_400 },
+    quarantine: { take: async () => 'again' as const },
     clock,
     trouble: () => trouble,
     onLeftAlone: (what) => leftAlone.push(what),
@@ -165,7 +167,7 @@ test('an entry without an id that can be read is never judged', async () => {
   await hold('{"name":"X","t":1}', 'no JSON', '[]', '{"id":5}');
   await observe('w1', 'other');
   const looks = createLooks();
-  expect(await twice(looks)).toEqual({ lost: [], unobserved: [], undecided: 0, dueInMs: undefined });
+  expect(await twice(looks)).toEqual({ lost: [], unobserved: [], undecided: 0, quarantined: 0, dueInMs: undefined });
   expect(await held()).toHaveLength(4);
 });
 
@@ -362,6 +364,30 @@ test('`reaper rescue` waits for its second look, and prints each entry that it p
   expect(printed.join('')).toContain('counters of X rebuilt: lock 8 → 2, off by 6; 1 fields, off by 1\n');
 });
 
+test('a job that is lost again and again on a pool that lives goes to quarantine, as one whose workers die does', async () => {
+  await seedJob(server.client, 'j1', { status: 'Pending' });
+  await observe('w1', 'other');
+  await server.client.lpush(keys.queue('X'), entryOf('j1'));
+  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0 } });
+  const quarantined: unknown[] = [];
+  reaper.on('quarantined', ({ id, recoveries }) => quarantined.push([id, recoveries.map(({ pool }) => pool)]));
+  const passes: number[][] = [];
+  for (let i = 4; i > 0; i--) {
+    await beat();
+    // Each time by another heartbeat: what is taken by the same one is the same loss.
+    await server.client.hset(keys.heartbeat('p'), 'heartbeat_at', second(-i));
+    await server.client.rpoplpush(keys.queue('X'), list);
+    await server.client.incr(keys.lock('X'));
+    await server.client.hset(keys.lockInfo('X'), 'p', 1);
+    const { lost, quarantined: count, drift } = await reaper.rescue({ grace: 0 });
+    passes.push([lost, count, drift.length]);
+  }
+  expect(passes).toEqual([...Array(3).fill([1, 0, 0]), [0, 1, 0]]);
+  expect(quarantined).toEqual([['j1', ['p', 'p', 'p', 'p']]]);
+  expect([await queued(), await held(), await server.client.zcard(keys.dead)]).toEqual([[], [], 1]);
+  expect(await server.client.hget(keys.stats('j1'), 'status')).toBe('Error');
+});
+
 /** What the script says of an entry in a plan, on a Redis that may never have lost an observation. */
 const ask = async (entry: string, id: string) => {
   await beat();
@@ -376,10 +402,12 @@ const ask = async (entry: string, id: string) => {
       keys.lock('X'),
       keys.lockInfo('X'),
       keys.stats(id),
+      keys.recoveries,
+      keys.recovered,
       keys.worker('w1'),
       keys.worker('w2'),
     ],
-    ['p', 10_000, entry, 'plan', 0, 'w1', 'w2'],
+    ['p', 10_000, entry, 'plan', 0, 3, 86_400, 'w1', 'w2'],
   );
 };
 

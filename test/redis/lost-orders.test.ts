@@ -55,9 +55,11 @@ const putBackNow = () =>
       keys.lock('X'),
       keys.lockInfo('X'),
       keys.stats('lost'),
+      keys.recoveries,
+      keys.recovered,
       keys.worker('w1'),
     ],
-    ['p', 10_000, entry, 'act', 0, 'w1'],
+    ['p', 10_000, entry, 'act', 0, 3, 86_400, 'w1'],
   );
 /** Notes in `replies` what the script says. */
 const putBack = async (command: Command, who: string, replies: string[]) => {
@@ -227,6 +229,8 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         heartbeatAge: 10_000,
         lostAfter: 30_000,
         batch: 10,
+        recovery: { most: 3, windowS: 86_400 },
+        quarantine: { take: async () => 'again' as const },
         clock,
         trouble: () => 0,
         onLeftAlone: () => undefined,
