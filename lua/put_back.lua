@@ -53,14 +53,14 @@ for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '
   workers = workers + 1
 end
 local job = jobOf(entry)
-if workers == 0 or not job then
+local isJson, decoded = pcall(cjson.decode, entry)
+if workers == 0 or not job or not isJson then
   return 'undecided'
 end
 if not redis.call('LPOS', held, entry) then
   return 'gone'
 end
 
-local decoded = cjson.decode(entry)
 for i = 10, #KEYS do
   local observation = redis.pcall('HMGET', KEYS[i], 'job_id', 'args')
   if observation.err then
@@ -108,6 +108,6 @@ if type(locked) ~= 'table' then
 end
 redis.pcall('HSET', lockInfo, pool, redis.call('LLEN', held))
 if id then
-  noteRecoveries(recoveries, recovered, { id, recoveryText(text, death) }, death)
+  noteRecoveries(recoveries, recovered, { [id] = recoveryText(text, death) }, death)
 end
 return 'lost'
