@@ -67,6 +67,7 @@ test('poison jobs are said to be quarantined by rescue, with a warning a job, an
     'p9',
   ]);
 
+  expect((await reaper('status')).stdout).toContain('dead 2, in quarantine 2');
   const { stdout } = await reaper('quarantine');
   expect(stdout).toMatch(/ a .* X .* 4 times since \S+Z .* p1 .* yes /);
   const { stdout: json } = await reaper('quarantine', 'list', '--id', 'b', '--json');

@@ -510,6 +510,17 @@ describe('what a person does with it', () => {
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, quarantined: 0 });
   });
 
+  test('under memory pressure nothing is released, and nothing is lost', async () => {
+    await redis.config('SET', 'maxmemory', '1');
+    try {
+      await expect(reaper.quarantine.release({ id: 'a' })).rejects.toThrow('OOM');
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+    }
+    expect([await redis.zcard(keys.dead), await redis.hlen(keys.quarantine)]).toEqual([3, 3]);
+    expect(await reaper.quarantine.release({ id: 'a' })).toEqual({ done: 1, gone: 0 });
+  });
+
   test('dropped, it is gone for good', async () => {
     expect(await reaper.quarantine.drop({ type: 'X' })).toEqual({ done: 2, gone: 0 });
     expect((await deadMembers()).map((one) => JSON.parse(one).id)).toEqual(['c']);
