@@ -53,10 +53,10 @@ local function isPoison(entry, text, death, most)
   return text and #recoveriesBefore(text, death) >= tonumber(most) and pcall(cjson.decode, entry)
 end
 
--- Forgets a bounded number of recoveries that are older than the window. A job that was recovered again since stands
--- further down in the list too, and is kept.
+-- Forgets a bounded number of recoveries that are older than the window: each call takes up to four lines, where it
+-- has noted one at the most. A job that was recovered again since stands further down in the list too, and is kept.
 local function forgetRecoveries(recoveries, recovered, death)
-  for _ = 1, 20 do
+  for _ = 1, 4 do
     local oldest = redis.pcall('LINDEX', recovered, 0)
     local at = type(oldest) == 'string' and tonumber(string.match(oldest, '^%d+'))
     if not at or at > death.at - death.window then

@@ -117,7 +117,7 @@ test.each([
   ['is no JSON', '{"name":"X","id":"odd",'],
   ['has no id', '{"name":"X","t":1}'],
   ['has an id that is no text', '{"name":"X","id":7}'],
-  ['has an id that a client might not give back as it was', '{"name":"X","id":"\u00e9\u0000"}'],
+  ['has an id of other bytes than printable ASCII', '{"name":"X","id":"\\u00e9"}'],
 ])('an entry that %s is put back however often, and never quarantined', async (_, entry) => {
   const reaper = create();
   await seedRecoveries('odd', recovered(9));
