@@ -2,11 +2,6 @@
 -- execution has its policy's id, and the epoch in its args: its job is `<policy>@<epoch>` (source: Harbor's jobservice).
 -- `src/io/entries.ts` has the same rule. The entry itself is never written again from what is decoded here.
 local function jobOf(entry)
-  -- What a producer of gocraft/work writes first, where nothing needs unescaping: most entries need not be decoded.
-  local plain = string.match(entry, '^{"name":"[^"\\]*","id":"([^"\\]+)",')
-  if plain and not string.find(entry, '_job_kind_periodic_', 1, true) then
-    return plain
-  end
   local read, job = pcall(cjson.decode, entry)
   if not read or type(job) ~= 'table' or type(job.id) ~= 'string' or job.id == '' then
     return nil
