@@ -108,6 +108,6 @@ if type(locked) ~= 'table' then
 end
 redis.pcall('HSET', lockInfo, pool, redis.call('LLEN', held))
 if id then
-  noteRecoveries(recoveries, recovered, { [id] = recoveryText(text, death) }, death)
+  noteRecoveries(recoveries, recovered, { id, recoveryText(text, death) }, death)
 end
 return 'lost'

@@ -47,6 +47,8 @@ export interface ReaperStatus {
   readonly retry: number;
   readonly scheduled: number;
   readonly dead: number;
+  /** Jobs that were taken out of circulation, for their workers died. */
+  readonly quarantined: number;
   readonly pools: readonly {
     readonly pool: string;
     readonly isAlive: boolean;
@@ -137,10 +139,11 @@ export const createStatus =
         };
       }),
     );
-    const [retry, scheduled, dead] = await Promise.all([
+    const [retry, scheduled, dead, quarantined] = await Promise.all([
       redis.zcard(keys.retry),
       redis.zcard(keys.scheduled),
       redis.zcard(keys.dead),
+      redis.hlen(keys.quarantine),
     ]);
     const isEmpty = total === 0 && survey.types.length === 0 && survey.pools.length === 0;
     return {
@@ -152,6 +155,7 @@ export const createStatus =
       retry,
       scheduled,
       dead,
+      quarantined,
       pools: survey.pools.map(({ pool, isAlive, host, age }) => ({
         pool,
         isAlive,

@@ -13,11 +13,6 @@ local function jobIdOf(id, args)
 end
 
 local function jobOf(entry)
-  -- What a producer of gocraft/work writes first, where nothing needs unescaping: most entries need not be decoded.
-  local plain = string.match(entry, '^{"name":"[^"\\]*","id":"([^"\\]+)",')
-  if plain and not string.find(entry, '_job_kind_periodic_', 1, true) then
-    return plain
-  end
   local read, job = pcall(cjson.decode, entry)
   if not read or type(job) ~= 'table' then
     return nil

@@ -157,7 +157,7 @@ const withQuarantineFlags = (command: Command) =>
   withCommonFlags(command).option('--id <job>', 'this job').option('--type <type>', 'jobs of this type');
 
 withQuarantineFlags(quarantineCommand.command('list', { isDefault: true }))
-  .description('list them: since when, how often and from which pools they were recovered')
+  .description('list them: since when, how many workers were lost with them, and in which pools')
   .action(async (flags: CommonFlags & QuarantineFlags) => {
     const reaper = reaperOf(flags);
     finish(await once(reaper, () => listQuarantine(reaper, flags)));

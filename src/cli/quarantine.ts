@@ -17,7 +17,7 @@ const filterOf = ({ id, type }: QuarantineFlags): QuarantineFilter => ({
 /** Jobs in quarantine, each as a JSON line, or in a table for a person. */
 export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Promise<number> => {
   const table = new Table({
-    head: ['job', 'type', 'since', 'recovered', 'from pools', 'in dead'],
+    head: ['job', 'type', 'since', 'workers lost', 'in pools', 'in dead'],
     style: { head: [] },
   });
   for await (const page of reaper.quarantine.list(filterOf(flags))) {

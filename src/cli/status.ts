@@ -18,7 +18,7 @@ const textOf = (state: ReaperStatus): string => {
     `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
     `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
     ...hookLines(state),
-    `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}`,
+    `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
     ...(queues.length === 0 ? ['no job types'] : [tableOfQueues(state)]),
     ...(pools.length === 0 ? ['no pools'] : [tableOfPools(state)]),
   ].join('\n');

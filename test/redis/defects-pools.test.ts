@@ -244,6 +244,29 @@ test('defect 9: a pool that dies later is rescued without a restart, and a stop 
   await early.stop();
 });
 
+test('defect 10: a job that kills whoever takes it takes down three more pools, not all of them', async () => {
+  const entry = '{"name":"X","id":"killer","t":1}';
+  const hosts = ['h0', 'h1', 'h2', 'h3', 'h4', 'h5'];
+  /** Each host takes the job if it is there, and dies of it; then its pool is looked for. */
+  const takeTurns = async (look: () => Promise<unknown>) => {
+    const died: string[] = [];
+    for (const host of hosts) {
+      await beat(host, second(-60));
+      if ((await upstream.fetch('X', host)) === entry) died.push(host);
+      await look();
+    }
+    return died;
+  };
+  await redis.lpush(queue, entry);
+  expect(await takeTurns(() => upstream.reapPools(['X']))).toEqual(hosts);
+
+  await redis.flushall();
+  await redis.lpush(queue, entry);
+  expect(await takeTurns(rescue)).toEqual(['h0', 'h1', 'h2', 'h3']);
+  expect([await redis.llen(queue), await lock()]).toEqual([0, '0']);
+  expect(JSON.parse((await redis.zrange('t:dead', '0', '-1'))[0] as string)).toMatchObject({ id: 'killer', fails: 1 });
+});
+
 test('defect 11: one error of Redis does not end the pass over the pools', async () => {
   const seed = async () => {
     await redis.flushall();

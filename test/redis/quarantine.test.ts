@@ -117,7 +117,7 @@ test.each([
   ['is no JSON', '{"name":"X","id":"odd",'],
   ['has no id', '{"name":"X","t":1}'],
   ['has an id that is no text', '{"name":"X","id":7}'],
-  ['has an id that a client might not give back as it was', '{"name":"X","id":"\u00e9\u0000"}'],
+  ['has an id of other bytes than printable ASCII', '{"name":"X","id":"\\u00e9"}'],
 ])('an entry that %s is put back however often, and never quarantined', async (_, entry) => {
   const reaper = create();
   await seedRecoveries('odd', recovered(9));
@@ -508,6 +508,17 @@ describe('what a person does with it', () => {
     expect(await reaper.quarantine.release({ id: 'a' })).toEqual({ done: 0, gone: 0 });
     await takeAndDie('p9');
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, quarantined: 0 });
+  });
+
+  test('under memory pressure nothing is released, and nothing is lost', async () => {
+    await redis.config('SET', 'maxmemory', '1');
+    try {
+      await expect(reaper.quarantine.release({ id: 'a' })).rejects.toThrow('OOM');
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+    }
+    expect([await redis.zcard(keys.dead), await redis.hlen(keys.quarantine)]).toEqual([3, 3]);
+    expect(await reaper.quarantine.release({ id: 'a' })).toEqual({ done: 1, gone: 0 });
   });
 
   test('dropped, it is gone for good', async () => {

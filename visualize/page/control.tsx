@@ -108,7 +108,11 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes } }: { summa
   );
 };
 
-const RescueResult = ({ summary: { plan, alive, suspects, pools, entries } }: { summary: RescueSummary }) => (
+const RescueResult = ({
+  summary: { plan, alive, suspects, pools, entries, quarantined },
+}: {
+  summary: RescueSummary;
+}) => (
   <>
     <p>
       {count(alive)} pools alive, {count(suspects)} suspected.{' '}
@@ -116,7 +120,7 @@ const RescueResult = ({ summary: { plan, alive, suspects, pools, entries } }: { 
         ? 'There is nothing to do.'
         : plan
           ? `A rescue would put back ${count(entries)} entries:`
-          : `${count(entries)} entries put back:`}
+          : `${count(entries)} entries put back${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
     </p>
     {suspects > 0 && <Counts counts={pools} />}
   </>

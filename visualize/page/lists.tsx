@@ -158,7 +158,7 @@ const Pools = ({ data }: { data: Rings }) => (
     head={['time', 'pool', 'outcome', 'evidence', 'walk', 'put back']}
     rows={data.pools}
     empty="No pool was suspected yet."
-    draw={({ number, at, pool, outcome, evidence, steps, moved, entries, error }) => (
+    draw={({ number, at, pool, outcome, evidence, steps, moved, entries, quarantined, error }) => (
       <tr key={number}>
         <td class="time">{clockTime(at)}</td>
         <td class="id">
@@ -176,6 +176,7 @@ const Pools = ({ data }: { data: Rings }) => (
             {Object.entries(moved)
               .map(([type, moves]) => ` ${type} ${count(moves)}`)
               .join(',')}
+            {quarantined > 0 && ` (${count(quarantined)} put in quarantine)`}
           </span>
         </td>
       </tr>

@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { second } from '../support/jobs.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const secret = 'hunter2';
+/** Runs it to its end, on the test's Redis and namespace. */
+const reaper = async (...args: string[]) => {
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', main, ...args, '--redis', server.url, '--namespace', '{t}'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, 'close');
+  expect(`${stdout}${stderr}`).not.toContain(secret);
+  return { code, stdout, stderr };
+};
+const lines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const entryOf = (id: string) => `{"name":"X","id":"${id}","t":1,"args":{"p":"${secret}"}}`;
+
+/** A dead pool holds three jobs, of which two were recovered three times in the last hour. */
+beforeEach(async () => {
+  const { client } = server;
+  await client.flushall();
+  await client.rpush('{t}:jobs:X:p9:inprogress', ...['a', 'good', 'b'].map(entryOf));
+  for (const id of ['a', 'b']) {
+    const deaths = [1, 2, 3].map((n) => [second(-3_600 + n), `p${n}`, second(-3_700)]);
+    await client.hset('{t}:reaper:recoveries', id, JSON.stringify(deaths));
+  }
+});
+
+test('poison jobs are said to be quarantined by rescue, with a warning a job, and listed with what is known', async () => {
+  expect((await reaper('quarantine')).stdout).toBe('nothing is in quarantine\n');
+  const rescue = await reaper('rescue', '--grace', '0');
+  expect(rescue.stdout).toMatch(/p9 {2}rescued {2}.* {2}1 X, 2 put in quarantine/);
+  expect(rescue.stdout).toContain('put in quarantine: 2 (see: reaper quarantine)');
+  const warnings = lines(rescue.stderr).filter(({ msg }) => msg === 'a poison job was quarantined');
+  expect(
+    warnings.map(({ level, quarantined: { id, type, recoveries } }) => [level, id, type, recoveries.length]),
+  ).toEqual([
+    [40, 'b', 'X', 4],
+    [40, 'a', 'X', 4],
+  ]);
+  expect(warnings[0].quarantined.recoveries.map(({ pool }: { pool: string }) => pool)).toEqual([
+    'p1',
+    'p2',
+    'p3',
+    'p9',
+  ]);
+
+  expect((await reaper('status')).stdout).toContain('dead 2, in quarantine 2');
+  const { stdout } = await reaper('quarantine');
+  expect(stdout).toMatch(/ a .* X .* 4 times since \S+Z .* p1 .* yes /);
+  const { stdout: json } = await reaper('quarantine', 'list', '--id', 'b', '--json');
+  expect(lines(json)).toMatchObject([{ type: 'quarantined', id: 'b', types: ['X'], isInDead: true }]);
+});
+
+test('they are put back, or dropped, by id or type; a plan only counts', async () => {
+  await reaper('rescue', '--grace', '0');
+  expect((await reaper('quarantine', 'release', '--type', 'X', '--plan')).stdout).toBe('would be put back: 2\n');
+  expect((await reaper('quarantine', 'release', '--id', 'a')).stdout).toBe('put back: 1\n');
+  expect(await server.client.lrange('{t}:jobs:X', 0, -1)).toEqual([entryOf('a'), entryOf('good')]);
+  await server.client.del('{t}:dead');
+  expect((await reaper('quarantine', 'drop', '--all')).stdout).toBe(
+    'dropped: 0\nno longer among the dead jobs, left to whoever took them: 1\n',
+  );
+  expect((await reaper('quarantine')).stdout).toBe('nothing is in quarantine\n');
+});
+
+test.each(['release', 'drop'])('%s wants to know which', async (verb) => {
+  const { code, stderr } = await reaper('quarantine', verb);
+  expect(code).toBe(2);
+  expect(stderr).toContain('--all');
+});

@@ -1,0 +1,147 @@
+/** Every transition of the specification drives the real reaper on a real Redis; after every step the two are compared. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { getAdjacencyMap, getShortestPaths } from 'xstate/graph';
+import { createReaper, type Reaper } from '../../src/index.ts';
+import { second } from '../support/jobs.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { createUpstream } from '../support/upstream.ts';
+import { type EntryHappening, type EntryLife, entrySpecification } from './entry-specification.ts';
+
+const happenings: EntryHappening[] = [
+  'taken',
+  'workerDied',
+  'finished',
+  'windowPassed',
+  'retriedByGocraft',
+  'listed',
+  'released',
+  'dropped',
+];
+let server: RedisServer;
+let reaper: Reaper;
+let upstream: ReturnType<typeof createUpstream>;
+beforeAll(async () => {
+  server = await startRedis();
+  reaper = createReaper({ redis: server.client, namespace: 't', logger: false });
+  upstream = createUpstream(server.client);
+});
+afterAll(async () => {
+  await reaper.stop();
+  await server.stop();
+});
+
+const options = {
+  events: happenings.map((type) => ({ type })),
+  // biome-ignore lint/suspicious/noExplicitAny: a snapshot of the specification
+  filterEvents: (state: any, event: any) => state.can(event),
+  // biome-ignore lint/suspicious/noExplicitAny: a snapshot of the specification
+  serializeState: (state: any) => JSON.stringify([state.value, state.context]),
+};
+interface Step {
+  readonly type: EntryHappening | 'xstate.init';
+  readonly value: unknown;
+  readonly life: EntryLife;
+}
+interface State {
+  readonly value: unknown;
+  readonly context: EntryLife;
+}
+const stepOf = (type: string, { value, context }: State): Step => ({
+  type: type as Step['type'],
+  value,
+  life: context,
+});
+// biome-ignore lint/suspicious/noExplicitAny: the types of the graph follow the machine's
+const shortest: any[] = getShortestPaths(entrySpecification, options as any);
+const ways = new Map<string, readonly Step[]>(
+  shortest.map(({ state, steps }) => [
+    options.serializeState(state),
+    steps.map((step: { event: { type: string }; state: State }) => stepOf(step.event.type, step.state)),
+  ]),
+);
+/** The shortest way to where each transition begins, and the transition. */
+// biome-ignore lint/suspicious/noExplicitAny: the types of the graph follow the machine's
+const walks = Object.entries<any>(getAdjacencyMap(entrySpecification, options as any)).flatMap(
+  ([key, { transitions }]) =>
+    Object.values<{ event: { type: string }; state: State }>(transitions).map(({ event, state }) => {
+      const steps = [...(ways.get(key) as readonly Step[]), stepOf(event.type, state)];
+      return [steps.map(({ type }) => type.replace('xstate.', '')).join(' → '), steps] as const;
+    }),
+);
+
+const first = '{"name":"X","id":"j","t":1,"args":{"n":12345678901234567890}}';
+const stats = 't:job_stats:j';
+/** The bytes as they stand now: gocraft's retry writes others. */
+let entry = first;
+let hosts = 0;
+beforeEach(async () => {
+  const { client } = server;
+  await client.flushall();
+  [entry, hosts] = [first, 0];
+  const at = second(-600);
+  await client.hset(stats, { id: 'j', name: 'X', kind: 'Generic', status: 'Pending', update_time: at, revision: at });
+  await client.hset('t:job_track:inprogress', 'j', 2);
+  await client.lpush('t:jobs:X', entry);
+});
+
+/** Makes happen in Redis what the specification only names; gives what a release or drop says. */
+const happen = async (type: Step['type']): Promise<EntryLife['said']> => {
+  const { client } = server;
+  const pool = `h${hosts}`;
+  if (type === 'taken') {
+    await client.sadd('t:worker_pools', pool);
+    await client.hset(`t:worker_pools:${pool}`, { heartbeat_at: second(), job_names: 'X' });
+    expect(await upstream.fetch('X', pool)).toBe(entry);
+    await upstream.reset('j', 'Running');
+  }
+  if (type === 'workerDied') {
+    await client.hset(`t:worker_pools:${pool}`, 'heartbeat_at', second(-60));
+    hosts += 1;
+    await reaper.rescue({ grace: 0 });
+  }
+  if (type === 'finished') await upstream.finish('X', pool, entry);
+  if (type === 'windowPassed') {
+    const text = await client.hget('t:reaper:recoveries', 'j');
+    const deaths: [number, string, string][] = JSON.parse(text ?? '[]');
+    const old = deaths.map(([at, ...rest]) => [at - 90_000, ...rest]);
+    if (old.length > 0) await client.hset('t:reaper:recoveries', 'j', JSON.stringify(old));
+  }
+  if (type === 'retriedByGocraft') {
+    const [member] = (await client.zrange('t:dead', '0', '-1')) as [string];
+    entry = '{"name":"X","id":"j","t":2,"args":{"n":12345678901234567000}}';
+    await client.multi().zrem('t:dead', member).lpush('t:jobs:X', entry).exec();
+  }
+  if (type === 'listed') for await (const _ of reaper.quarantine.list());
+  if (type !== 'released' && type !== 'dropped') return 'nothing';
+  const { done, gone } = await reaper.quarantine[type === 'released' ? 'release' : 'drop']({});
+  return done > 0 ? 'done' : gone > 0 ? 'gone' : 'none';
+};
+
+const check = async ({ value, life }: Step) => {
+  const { client } = server;
+  const held = (await client.keys('t:jobs:X:*:inprogress')).map((key) => client.lrange(key, 0, -1));
+  expect({
+    queued: await client.lrange('t:jobs:X', 0, -1),
+    held: (await Promise.all(held)).flat(),
+    dead: (await client.zrange('t:dead', '0', '-1')).map((member) => `${member.split(',"fails":1')[0]}}`),
+  }).toEqual({ queued: [], held: [], dead: [], ...(value === 'done' ? {} : { [value as string]: [entry] }) });
+  const deaths: [number][] = JSON.parse((await client.hget('t:reaper:recoveries', 'j')) ?? '[]');
+  expect(deaths.filter(([at]) => at > second(-86_400))).toHaveLength(life.recoveries);
+  expect(await client.hexists('t:reaper:quarantine', 'j')).toBe(life.record ? 1 : 0);
+  expect(await client.hget(stats, 'status')).toBe(life.status);
+  expect(Number((await client.get('t:jobs:X:lock')) ?? 0)).toBe(value === 'held' ? 1 : 0);
+};
+
+test.each(walks)('%s', async (_, steps) => {
+  for (const step of steps) {
+    expect(await happen(step.type)).toBe(step.life.said);
+    await check(step);
+  }
+});
+
+test('the walks take an entry to quarantine, and from there wherever it can go', () => {
+  const taken = new Set(walks.map(([, steps]) => `${steps.at(-2)?.value} ${steps.at(-1)?.type}`));
+  for (const way of ['held workerDied', 'dead released', 'dead dropped', 'dead retriedByGocraft', 'dead listed']) {
+    expect(taken).toContain(way);
+  }
+});
