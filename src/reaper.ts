@@ -17,6 +17,7 @@ import { createLogger } from './io/log.ts';
 import { createPools } from './io/pools.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs } from './io/trackedJobs.ts';
+import { createTrust } from './io/trust.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
@@ -127,6 +128,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     batch: rescueSettings.batch,
     clock,
   });
+  const trust = createTrust({
+    connection,
+    keys,
+    onTrouble: (reason) => log.warn({ trouble: reason }, 'after a trouble, the grace of suspected pools begins again'),
+  });
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const policy: Policy = {
@@ -170,7 +176,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const machine = supervisorMachine.provide({
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
-      pool: poolMachine.provide({ actors: createPoolActors(pools) }),
+      pool: poolMachine.provide({ actors: createPoolActors(pools, trust) }),
       readPage: createReadPage(tracked),
       examine: createExamine({
         job,
@@ -178,7 +184,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools),
+      ...createRescueActors(pools, trust),
     },
     delays: {
       sweepDelay: ({ context }) => {
@@ -212,6 +218,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const began = new Map<string, { at: number; hooks: HookCounts }>();
   let lastSweepAt: number | undefined;
   let lastRescueAt: number | undefined;
+  let standsDown: string | undefined;
   let startedAt: number | undefined;
   let isRunning = false;
   let isStopped = false;
@@ -245,9 +252,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   supervisor.on('rescue.ended', ({ result }) => {
     const summary = rescueSummary(result, clock.now() - takeBegin(`rescue ${result.number}`).at);
+    if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
+    if (result.error === undefined) standsDown = result.standsDown;
     const isQuiet = result.suspects === 0 && result.drift.length === 0 && result.unreadable.length === 0;
     if (result.error === undefined) {
-      lastRescueAt = clock.now();
+      if (result.standsDown === undefined) lastRescueAt = clock.now();
       log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');
     } else log.error({ rescue: summary }, 'a look for dead pools did not get to its end');
     events.emit('rescue', summary);
@@ -326,6 +335,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       }
       await inspector?.then(({ close }) => close()).catch(() => undefined);
       await delivery.stop(Math.max(0, deadline - clock.now()));
+      trust.close();
       await connection.close();
     },
 
@@ -396,9 +406,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           rescueSettings.intervalMs + rescueSettings.graceMs,
         ),
       ];
+      const asides = standsDown === undefined ? [] : [`no pool is judged: ${standsDown}`];
       return {
         ok: faults.length === 0,
-        detail: faults.join('; ') || 'all passes are on time',
+        detail: [...faults, ...asides].join('; ') || 'all passes are on time',
         lastSweepAt,
         lastRescueAt,
       };

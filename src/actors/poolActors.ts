@@ -1,21 +1,46 @@
 import { fromPromise } from 'xstate';
 import type { Pools } from '../io/pools.ts';
-import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
+import type { Trust } from '../io/trust.ts';
+import { type Confirmation, type Requeued, type Settled, type Suspect, UnsureError } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
 
-/** What the chart of a pool invokes, done in Redis. */
-export const createPoolActors = (pools: Pools) => ({
-  confirm: fromPromise<Confirmation, { suspect: Suspect }>(({ input }) => pools.confirm(input.suspect)),
-  requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input }) =>
-    pools.requeue(input.suspect, input.type),
-  ),
-  settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(({ input }) =>
-    pools.settle(input.suspect, input.types),
-  ),
-});
+/** What the chart of a pool invokes, done in Redis: each step only where nobody need doubt what the pool was judged by. */
+export const createPoolActors = (pools: Pools, trust: Trust) => {
+  const ensureFit = async (plan: boolean) => {
+    const fitness = await trust.check(plan);
+    if ('unfit' in fitness) throw new UnsureError(fitness.unfit);
+    return fitness;
+  };
+  const surely = async <T>({ pool, trouble }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
+    const now = await ensureFit(plan);
+    if (now.trouble !== trouble) throw new UnsureError(`${pool} could not prove that it lives: ${now.last}`);
+    return trust.watch(step);
+  };
+  return {
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
+      surely(suspect, () => pools.confirm(suspect), plan),
+    ),
+    lookAgain: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
+      async ({ input: { suspect, plan } }) => {
+        const { trouble } = await ensureFit(plan);
+        return trust.watch(() => pools.lookAgain(suspect, trouble));
+      },
+    ),
+    requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input: { suspect, type } }) =>
+      surely(suspect, () => pools.requeue(suspect, type)),
+    ),
+    settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(({ input: { suspect, types } }) =>
+      surely(suspect, () => pools.settle(suspect, types)),
+    ),
+  };
+};
 
 /** What the supervisor's rescue invokes. */
-export const createRescueActors = (pools: Pools) => ({
-  find: fromPromise<Found, { thorough: boolean }>(({ input }) => pools.find(input.thorough)),
+export const createRescueActors = (pools: Pools, trust: Trust) => ({
+  find: fromPromise<Found, { thorough: boolean; plan: boolean }>(async ({ input: { thorough, plan } }) => {
+    const fitness = await trust.check(plan);
+    if ('unfit' in fitness) return { alive: 0, suspects: [], types: [], standsDown: fitness.unfit };
+    return trust.watch(() => pools.find(thorough, fitness.trouble));
+  }),
   recount: fromPromise<Recounted, { types: readonly string[] }>(({ input }) => pools.recount(input.types)),
 });

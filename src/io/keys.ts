@@ -12,6 +12,8 @@ export interface Keys {
   readonly hooks: string;
   readonly parkedHooks: string;
   readonly hookOrigins: string;
+  /** Written to prove that Redis takes writes. */
+  readonly probe: string;
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
@@ -51,6 +53,7 @@ export const keysOf = (namespace: string): Keys => {
     hooks: `${prefix}reaper:hooks`,
     parkedHooks: `${prefix}reaper:hooks:parked`,
     hookOrigins: `${prefix}reaper:hooks:origins`,
+    probe: `${prefix}reaper:probe`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     stats: (id) => `${prefix}job_stats:${id}`,

@@ -10,6 +10,13 @@ export interface Suspect {
   readonly types: readonly string[];
   /** Why it is suspected. */
   readonly evidence: string;
+  /** How many troubles there were by then, with Redis or with us: after another one, what was seen proves nothing. */
+  readonly trouble: number;
+}
+
+/** A step that was not taken: Redis, or we ourselves, are not fit to judge, or were not since the pool was suspected. */
+export class UnsureError extends Error {
+  override name = 'UnsureError';
 }
 
 /** What a dead pool holds of a type. */
@@ -50,10 +57,12 @@ export interface PoolContext extends PoolInput {
   readonly moved: Readonly<Record<string, number>>;
   readonly end: PoolEnd;
   readonly failures: number;
+  /** How often a step was not taken since nobody could be sure. */
+  readonly doubts: number;
   readonly error: string | undefined;
 }
 
-/** Failures in a row after which a pool is given up; the next pass finds it again and goes on where this one stood. */
+/** Failures in a row, or doubts, after which a pool is given up; the next pass finds it again and goes on from there. */
 const patience = 5;
 
 /**
@@ -65,6 +74,10 @@ const patience = 5;
  * `rescued`; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
  * whether the pool is dead: one that has come to life ends in `alive`. A step that fails is tried again after a pause
  * (`retryConfirm`, `retryRequeue`, `retrySettle`), from where it was; too many failures in a row end in `abandoned`.
+ *
+ * No step is taken on a sick Redis, nor after one: a pool that lives could not write its heartbeat meanwhile. Then the
+ * pool is `unsure`: after a pause `lookAgain` sees how it stands now, and it waits out the whole grace once more in
+ * `suspect`. After too many doubts it ends in `abandoned`.
  */
 export const poolMachine = setup({
   types: {
@@ -74,8 +87,11 @@ export const poolMachine = setup({
     events: {} as { type: 'hurry' } | { type: 'stop' },
   },
   actors: {
-    confirm: fromPromise<Confirmation, { suspect: Suspect }>(() =>
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(() =>
       Promise.reject(new Error('confirm was not provided')),
+    ),
+    lookAgain: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(() =>
+      Promise.reject(new Error('lookAgain was not provided')),
     ),
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(() =>
       Promise.reject(new Error('requeue was not provided')),
@@ -87,10 +103,11 @@ export const poolMachine = setup({
   delays: {
     grace: ({ context }) => context.grace,
     backoff: ({ context }) => 500 * 2 ** context.failures,
+    pause: ({ context }) => 500 * 2 ** context.doubts,
   },
   guards: {
     hasNoGrace: ({ context }) => context.grace === 0,
-    isAlive: (_, params: { reply: Confirmation | Requeued | Settled }) => params.reply === 'alive',
+    isAlive: (_, params: { reply: Confirmation | Requeued | Settled | Suspect }) => params.reply === 'alive',
     hasEntries: (_, params: { reply: Settled }) => params.reply === 'entries',
     hasLeft: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.left > 0,
     isPlan: ({ context }) => context.plan,
@@ -98,6 +115,8 @@ export const poolMachine = setup({
       params.reply !== 'alive' && withEntries(params.reply).length === 0,
     hasMoreTypes: ({ context }) => context.at + 1 < context.held.length,
     mayRetry: ({ context }) => context.failures < patience,
+    isUnsure: (_, params: { error: unknown }) => params.error instanceof UnsureError,
+    isPastHope: ({ context }) => context.doubts > patience,
   },
   actions: {
     keepHeld: assign({
@@ -121,13 +140,31 @@ export const poolMachine = setup({
       failures: ({ context }) => context.failures + 1,
       error: (_, params: { error: unknown }) => messageOf(params.error),
     }),
+    countDoubt: assign({
+      doubts: ({ context }) => context.doubts + 1,
+      error: (_, params: { error: unknown }) => messageOf(params.error),
+    }),
+    suspectAgain: assign({
+      suspect: ({ context }, params: { reply: 'alive' | Suspect }) =>
+        params.reply === 'alive' ? context.suspect : params.reply,
+      failures: 0,
+    }),
     end: assign({ end: (_, params: { end: PoolEnd }) => params.end }),
     forget: assign({ error: undefined }),
     stopped: assign({ error: 'stopped before it was confirmed dead' }),
   },
 }).createMachine({
   id: 'pool',
-  context: ({ input }) => ({ ...input, held: [], at: 0, moved: {}, end: 'abandoned', failures: 0, error: undefined }),
+  context: ({ input }) => ({
+    ...input,
+    held: [],
+    at: 0,
+    moved: {},
+    end: 'abandoned',
+    failures: 0,
+    doubts: 0,
+    error: undefined,
+  }),
   output: ({ context }) => outcomeOf(context),
   initial: 'suspect',
   states: {
@@ -140,7 +177,7 @@ export const poolMachine = setup({
       invoke: {
         id: 'confirm',
         src: 'confirm',
-        input: ({ context }) => ({ suspect: context.suspect }),
+        input: ({ context }) => ({ suspect: context.suspect, plan: context.plan }),
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           {
@@ -198,6 +235,26 @@ export const poolMachine = setup({
     retryConfirm: { after: { backoff: 'confirm' } },
     retryRequeue: { after: { backoff: 'requeue' } },
     retrySettle: { after: { backoff: 'settle' } },
+    unsure: {
+      always: { guard: 'isPastHope', target: 'abandoned' },
+      after: { pause: 'lookAgain' },
+      on: { stop: { target: 'abandoned', actions: 'stopped' } },
+    },
+    lookAgain: {
+      invoke: {
+        id: 'lookAgain',
+        src: 'lookAgain',
+        input: ({ context }) => ({ suspect: context.suspect, plan: context.plan }),
+        onDone: [
+          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
+          { target: 'suspect', actions: { type: 'suspectAgain', params: ({ event }) => ({ reply: event.output }) } },
+        ],
+        onError: {
+          target: 'unsure',
+          actions: { type: 'countDoubt', params: ({ event }) => ({ error: event.error }) },
+        },
+      },
+    },
     rescued: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'rescued' } }] },
     alive: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'alive' } }] },
     planned: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'planned' } }] },
@@ -205,13 +262,12 @@ export const poolMachine = setup({
   },
 });
 
-/** A failed step: once more after a pause, or given up. */
+/** A failed step: once more after a pause, or given up; one that was not taken makes the pool a suspect again. */
 function failed<Retry extends 'retryConfirm' | 'retryRequeue' | 'retrySettle'>(retry: Retry) {
-  const count = {
-    type: 'countFailure',
-    params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
-  } as const;
+  const params = ({ event }: { event: ErrorActorEvent }) => ({ error: event.error });
+  const count = { type: 'countFailure', params } as const;
   return [
+    { guard: { type: 'isUnsure', params }, target: 'unsure', actions: { type: 'countDoubt', params } },
     { guard: 'mayRetry', target: retry, actions: count },
     { target: 'abandoned', actions: count },
   ] as const;

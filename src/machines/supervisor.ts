@@ -24,6 +24,8 @@ export interface Found {
   readonly suspects: readonly Suspect[];
   /** All job types that are known by now. */
   readonly types: readonly string[];
+  /** Why nothing was judged: Redis, or we ourselves, are not fit for it now. */
+  readonly standsDown?: string;
 }
 
 /** A type whose counters did not agree with its in-progress lists, and were made to. */
@@ -67,6 +69,8 @@ export interface RescueResult {
   readonly entries: number;
   readonly drift: readonly Drift[];
   readonly unreadable: readonly string[];
+  /** Why no pool was judged: Redis, or we ourselves, were not fit for it. The next look tries again. */
+  readonly standsDown?: string;
   readonly error?: string;
 }
 
@@ -152,7 +156,7 @@ export const scheduledPass = 0;
  *
  * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
  * pool actor, a pool that is already looked at none; `recounting` the counters of all types; a look that fails is tried
- * again after `pausing`. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
+ * again after `pausing`, one that stands down (no judgement on a sick Redis) ends the pass. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
  *
  * `life`: `running` until `stop`, then `stopping`: no new page, no new pool; what is in hand finishes.
  *
@@ -173,7 +177,7 @@ export const supervisorMachine = setup({
     examine: fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
       unprovided('examine'),
     ),
-    find: fromPromise<Found, { thorough: boolean }>(unprovided('find')),
+    find: fromPromise<Found, { thorough: boolean; plan: boolean }>(unprovided('find')),
     recount: fromPromise<Recounted, { types: readonly string[] }>(unprovided('recount')),
   },
   delays: {
@@ -195,6 +199,7 @@ export const supervisorMachine = setup({
     mayReadAgain: ({ context }) => context.sweepFailures < patience,
     mayLookAgain: ({ context }) => context.rescueFailures < patience,
     isPlan: ({ context }) => context.rescue?.plan === true,
+    standsDown: (_, params: { found: Found }) => params.found.standsDown !== undefined,
     areSlotsFree: ({ context }) => Object.keys(context.slots).length === 0,
     isLane: (_, params: { id: string }) => params.id.startsWith('lane-'),
     isPool: (_, params: { id: string }) => params.id.startsWith('pool-'),
@@ -318,6 +323,13 @@ export const supervisorMachine = setup({
           waitsFor: params.found.suspects.map(({ pool }) => pool),
         })),
       };
+    }),
+    standDown: assign({
+      passes: ({ context }, params: { found: Found }) =>
+        updateOpen(context.passes, (pass) => ({
+          ...pass,
+          result: { ...pass.result, standsDown: params.found.standsDown as string },
+        })),
     }),
     // Who asks for no grace means the pools already in hand too.
     hurryPools: enqueueActions(({ enqueue, context }) => {
@@ -554,8 +566,20 @@ export const supervisorMachine = setup({
               invoke: {
                 id: 'find',
                 src: 'find',
-                input: ({ context }) => ({ thorough: context.rescue?.thorough === true }),
+                input: ({ context }) => ({
+                  thorough: context.rescue?.thorough === true,
+                  plan: context.rescue?.plan === true,
+                }),
                 onDone: [
+                  {
+                    guard: { type: 'standsDown', params: ({ event }) => ({ found: event.output }) },
+                    target: '#supervisor.rescue.resting',
+                    actions: [
+                      { type: 'standDown', params: ({ event }) => ({ found: event.output }) },
+                      'completeRescue',
+                      'endPasses',
+                    ],
+                  },
                   {
                     guard: 'isPlan',
                     target: '#supervisor.rescue.resting',

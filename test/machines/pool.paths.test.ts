@@ -1,13 +1,13 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { poolMachine } from '../../src/machines/pool.ts';
+import { poolMachine, UnsureError } from '../../src/machines/pool.ts';
 import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../support/paths.ts';
 
 const remote = createRemote();
 const machine = poolMachine.provide({
-  actors: { confirm: remote.logic(), requeue: remote.logic(), settle: remote.logic() },
+  actors: { confirm: remote.logic(), lookAgain: remote.logic(), requeue: remote.logic(), settle: remote.logic() },
 });
 const coverage = createCoverage(machine);
-const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat' };
+const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', trouble: 0 };
 const held = (a: number, b: number) => [
   { type: 'A', entries: a },
   { type: 'B', entries: b },
@@ -43,6 +43,7 @@ for (const [name, input] of Object.entries({
   });
 }
 
+const unsure = (id: string) => ({ ...failure(id), error: new UnsureError('Redis is ill') });
 const run = async (...taken: Parameters<typeof walk>[1]['events'][number][]) =>
   (
     await walk(machine, { input: { suspect, plan: false, grace: 0 }, events: taken }, { remote, coverage })
@@ -98,6 +99,27 @@ for (const [step, { before, state, answer, end }] of Object.entries(steps)) {
     expect(output).not.toHaveProperty('error');
   });
 
+  test(`${step} is not taken where nobody can be sure: the pool is looked at again and waits out the whole grace`, async () => {
+    const suspectedAgain = { ...suspect, heartbeat: '7', trouble: 1 };
+    const events = [after('grace', 'suspect'), ...before, unsure(step), after('pause', 'unsure')];
+    const again = [done('lookAgain', suspectedAgain), after('grace', 'suspect')];
+    const actor = await walk(
+      machine,
+      { input: { suspect, plan: false, grace: 15_000 }, events: [...events, ...again] },
+      { remote, coverage },
+    );
+    expect(actor.getSnapshot()).toMatchObject({ value: 'confirm', context: { suspect: suspectedAgain } });
+    expect(
+      (
+        await walk(
+          machine,
+          { input: { suspect, plan: false, grace: 15_000 }, events: [...events, ...again.slice(0, 1)] },
+          { remote, coverage },
+        )
+      ).getSnapshot().value,
+    ).toBe('suspect');
+  });
+
   test(`${step} is given up after six failures in a row, with the error`, async () => {
     const again = [failure(step), after('backoff', state)];
     const five = Array.from({ length: 5 }, () => again).flat();
@@ -108,5 +130,37 @@ for (const [step, { before, state, answer, end }] of Object.entries(steps)) {
     });
   });
 }
+
+test('a pool of which nobody can be sure is given up after six doubts, with the reason, even without grace', async () => {
+  const again = [unsure('confirm'), after('pause', 'unsure'), done('lookAgain', suspect)];
+  const five = Array.from({ length: 5 }, () => again).flat();
+  expect((await run(...five)).value).toBe('confirm');
+  expect((await run(...five, unsure('confirm'))).output).toMatchObject({ outcome: 'abandoned', error: 'Redis is ill' });
+});
+
+test('a doubt is not forgotten because a step in between went well', async () => {
+  const again = [done('confirm', held(1, 0)), unsure('requeue'), after('pause', 'unsure'), done('lookAgain', suspect)];
+  const five = Array.from({ length: 5 }, () => again).flat();
+  expect((await run(...five, done('confirm', held(1, 0)), unsure('requeue'))).output).toMatchObject({
+    outcome: 'abandoned',
+    error: 'Redis is ill',
+  });
+});
+
+test('while Redis is ill it is not looked at for good, and looked at again after a pause', async () => {
+  const { value, context } = await run(unsure('confirm'), after('pause', 'unsure'), unsure('lookAgain'));
+  expect([value, context.doubts]).toEqual(['unsure', 2]);
+});
+
+test('a pool that lives when it is looked at again ends as alive', async () => {
+  const { output } = await run(unsure('confirm'), after('pause', 'unsure'), done('lookAgain', 'alive'));
+  expect(output).toMatchObject({ outcome: 'alive' });
+  expect(output).not.toHaveProperty('error');
+});
+
+test('stopped while it is unsure, it is given up at once', async () => {
+  const { output } = await run(unsure('confirm'), { type: 'stop' });
+  expect(output).toMatchObject({ outcome: 'abandoned', error: 'stopped before it was confirmed dead' });
+});
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

@@ -77,7 +77,7 @@ const rescue = async (command: Command, who: string) => {
     batch: 1,
     clock: systemClock,
   });
-  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '' };
+  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;

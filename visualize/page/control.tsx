@@ -108,15 +108,21 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes } }: { summa
   );
 };
 
-const RescueResult = ({ summary: { plan, alive, suspects, pools, entries } }: { summary: RescueSummary }) => (
+const RescueResult = ({
+  summary: { plan, alive, suspects, pools, entries, standsDown },
+}: {
+  summary: RescueSummary;
+}) => (
   <>
     <p>
       {count(alive)} pools alive, {count(suspects)} suspected.{' '}
-      {suspects === 0
-        ? 'There is nothing to do.'
-        : plan
-          ? `A rescue would put back ${count(entries)} entries:`
-          : `${count(entries)} entries put back:`}
+      {standsDown !== undefined
+        ? `None was judged: ${standsDown}.`
+        : suspects === 0
+          ? 'There is nothing to do.'
+          : plan
+            ? `A rescue would put back ${count(entries)} entries:`
+            : `${count(entries)} entries put back:`}
     </p>
     {suspects > 0 && <Counts counts={pools} />}
   </>
