@@ -20,10 +20,10 @@ export const createPoolActors = (pools: Pools, trust: Trust) => {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
       surely(suspect, () => pools.confirm(suspect), plan),
     ),
-    lookAgain: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
+    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
       async ({ input: { suspect, plan } }) => {
         const { trouble } = await ensureFit(plan);
-        return trust.watch(() => pools.lookAgain(suspect, trouble));
+        return trust.watch(() => pools.review(suspect, trouble));
       },
     ),
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input: { suspect, type } }) =>

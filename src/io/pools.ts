@@ -38,7 +38,7 @@ export interface Pools {
   survey(thorough: boolean): Promise<PoolSurvey>;
   confirm(suspect: Suspect): Promise<Confirmation>;
   /** Suspects a pool anew, as it stands now, if it does not live. */
-  lookAgain(suspect: Suspect, trouble: number): Promise<'alive' | Suspect>;
+  review(suspect: Suspect, trouble: number): Promise<'alive' | Suspect>;
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
   settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
   /** Rebuilds the counters of the types from their in-progress lists. */
@@ -191,7 +191,7 @@ export const createPools = ({
       return (await stillDead(suspect, isMember === 1)) === undefined ? 'alive' : held;
     },
 
-    async lookAgain(suspect, trouble) {
+    async review(suspect, trouble) {
       const state = await stillDead(suspect, (await redis.sismember(keys.pools, suspect.pool)) === 1);
       if (state === undefined) return 'alive';
       return { ...suspect, heartbeat: state.heartbeat, evidence: evidenceOf(state), trouble };

@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 
@@ -191,23 +190,30 @@ const changeOf = (before: Reading, now: Reading): string | undefined => {
   return undefined;
 };
 
-/** Measures from the first reading on: what the start of the process costs is nobody's lag. */
+/**
+ * Measures from the first reading on: what the start of the process costs is nobody's lag. Not `monitorEventLoopDelay`: it
+ * begins anew with each reset, and does not see a stop that begins right after a reading.
+ */
 const meterLag = (): LagMeter => {
-  let delay: ReturnType<typeof monitorEventLoopDelay> | undefined;
+  const every = 100;
+  let timer: NodeJS.Timeout | undefined;
+  let last = 0;
+  let most = 0;
+  const tick = () => {
+    const now = performance.now();
+    most = Math.max(most, now - last - every);
+    last = now;
+  };
   return {
     read() {
-      if (delay === undefined) {
-        delay = monitorEventLoopDelay({ resolution: 100 });
-        delay.enable();
-        return 0;
-      }
-      const most = delay.max / 1e6;
-      delay.reset();
-      return most;
+      if (timer === undefined) {
+        last = performance.now();
+        timer = setInterval(tick, every).unref();
+      } else tick();
+      const lag = most;
+      most = 0;
+      return lag;
     },
-    close() {
-      delay?.disable();
-      delay = undefined;
-    },
+    close: () => clearInterval(timer),
   };
 };

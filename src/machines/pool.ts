@@ -76,7 +76,7 @@ const patience = 5;
  * (`retryConfirm`, `retryRequeue`, `retrySettle`), from where it was; too many failures in a row end in `abandoned`.
  *
  * No step is taken on a sick Redis, nor after one: a pool that lives could not write its heartbeat meanwhile. Then the
- * pool is `unsure`: after a pause `lookAgain` sees how it stands now, and it waits out the whole grace once more in
+ * pool is `unsure`: after a pause `review` sees how it stands now, and it waits out the whole grace once more in
  * `suspect`. After too many doubts it ends in `abandoned`.
  */
 export const poolMachine = setup({
@@ -90,8 +90,8 @@ export const poolMachine = setup({
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(() =>
       Promise.reject(new Error('confirm was not provided')),
     ),
-    lookAgain: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(() =>
-      Promise.reject(new Error('lookAgain was not provided')),
+    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(() =>
+      Promise.reject(new Error('review was not provided')),
     ),
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(() =>
       Promise.reject(new Error('requeue was not provided')),
@@ -237,13 +237,13 @@ export const poolMachine = setup({
     retrySettle: { after: { backoff: 'settle' } },
     unsure: {
       always: { guard: 'isPastHope', target: 'abandoned' },
-      after: { pause: 'lookAgain' },
+      after: { pause: 'review' },
       on: { stop: { target: 'abandoned', actions: 'stopped' } },
     },
-    lookAgain: {
+    review: {
       invoke: {
-        id: 'lookAgain',
-        src: 'lookAgain',
+        id: 'review',
+        src: 'review',
         input: ({ context }) => ({ suspect: context.suspect, plan: context.plan }),
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },

@@ -4,7 +4,7 @@ import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../s
 
 const remote = createRemote();
 const machine = poolMachine.provide({
-  actors: { confirm: remote.logic(), lookAgain: remote.logic(), requeue: remote.logic(), settle: remote.logic() },
+  actors: { confirm: remote.logic(), review: remote.logic(), requeue: remote.logic(), settle: remote.logic() },
 });
 const coverage = createCoverage(machine);
 const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', trouble: 0 };
@@ -102,7 +102,7 @@ for (const [step, { before, state, answer, end }] of Object.entries(steps)) {
   test(`${step} is not taken where nobody can be sure: the pool is looked at again and waits out the whole grace`, async () => {
     const suspectedAgain = { ...suspect, heartbeat: '7', trouble: 1 };
     const events = [after('grace', 'suspect'), ...before, unsure(step), after('pause', 'unsure')];
-    const again = [done('lookAgain', suspectedAgain), after('grace', 'suspect')];
+    const again = [done('review', suspectedAgain), after('grace', 'suspect')];
     const actor = await walk(
       machine,
       { input: { suspect, plan: false, grace: 15_000 }, events: [...events, ...again] },
@@ -132,14 +132,14 @@ for (const [step, { before, state, answer, end }] of Object.entries(steps)) {
 }
 
 test('a pool of which nobody can be sure is given up after six doubts, with the reason, even without grace', async () => {
-  const again = [unsure('confirm'), after('pause', 'unsure'), done('lookAgain', suspect)];
+  const again = [unsure('confirm'), after('pause', 'unsure'), done('review', suspect)];
   const five = Array.from({ length: 5 }, () => again).flat();
   expect((await run(...five)).value).toBe('confirm');
   expect((await run(...five, unsure('confirm'))).output).toMatchObject({ outcome: 'abandoned', error: 'Redis is ill' });
 });
 
 test('a doubt is not forgotten because a step in between went well', async () => {
-  const again = [done('confirm', held(1, 0)), unsure('requeue'), after('pause', 'unsure'), done('lookAgain', suspect)];
+  const again = [done('confirm', held(1, 0)), unsure('requeue'), after('pause', 'unsure'), done('review', suspect)];
   const five = Array.from({ length: 5 }, () => again).flat();
   expect((await run(...five, done('confirm', held(1, 0)), unsure('requeue'))).output).toMatchObject({
     outcome: 'abandoned',
@@ -148,12 +148,12 @@ test('a doubt is not forgotten because a step in between went well', async () =>
 });
 
 test('while Redis is ill it is not looked at for good, and looked at again after a pause', async () => {
-  const { value, context } = await run(unsure('confirm'), after('pause', 'unsure'), unsure('lookAgain'));
+  const { value, context } = await run(unsure('confirm'), after('pause', 'unsure'), unsure('review'));
   expect([value, context.doubts]).toEqual(['unsure', 2]);
 });
 
 test('a pool that lives when it is looked at again ends as alive', async () => {
-  const { output } = await run(unsure('confirm'), after('pause', 'unsure'), done('lookAgain', 'alive'));
+  const { output } = await run(unsure('confirm'), after('pause', 'unsure'), done('review', 'alive'));
   expect(output).toMatchObject({ outcome: 'alive' });
   expect(output).not.toHaveProperty('error');
 });
