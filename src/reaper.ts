@@ -32,6 +32,7 @@ import { type HookCounts, PassError, type RescueSummary, type SweepSummary } fro
 export interface Health {
   /** False while a pass that is scheduled has not ended for more than twice its interval. */
   readonly ok: boolean;
+  /** What is late, and why no pool is judged if so. */
   readonly detail: string;
   /** The end of the last pass that got to it, in ms of the clock. */
   readonly lastSweepAt: number | undefined;

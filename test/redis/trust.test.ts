@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Connection, connect } from '../../src/io/connection.ts';
 import { keysOf } from '../../src/io/keys.ts';
 import { createTrust, type Trust } from '../../src/io/trust.ts';
@@ -126,6 +126,7 @@ test('a restart, or a connection that is made again, between two checks counts o
 
 test('a failover to a replica and back between two checks counts', async () => {
   const replica = await startRedis('--replicaof', '127.0.0.1', String(server.port));
+  onTestFinished(() => replica.stop());
   const isSynced = async (client: Redis) => (await client.info('replication')).includes('state=online');
   await vi.waitUntil(() => isSynced(redis), { timeout: 10_000 });
   create();
@@ -138,7 +139,6 @@ test('a failover to a replica and back between two checks counts', async () => {
   await failOver(redis, replica.client);
   await failOver(replica.client, redis);
   expect(await trust.check(false)).toEqual({ trouble: 1, last: expect.stringContaining('failover') });
-  await replica.stop();
 });
 
 test('a clock that jumps counts, forth and back; one that is slowly off does not', async () => {
