@@ -1,19 +1,19 @@
 import { fromPromise } from 'xstate';
 import type { Pools } from '../io/pools.ts';
 import type { Trust } from '../io/trust.ts';
-import { type Confirmation, type Requeued, type Settled, type Suspect, UnsureError } from '../machines/pool.ts';
+import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
 
 /** What the chart of a pool invokes, done in Redis: each step only where nobody need doubt what the pool was judged by. */
 export const createPoolActors = (pools: Pools, trust: Trust) => {
   const ensureFit = async (plan: boolean) => {
     const fitness = await trust.check(plan);
-    if ('unfit' in fitness) throw new UnsureError(fitness.unfit);
+    if ('unfit' in fitness) throw new Error(fitness.unfit);
     return fitness;
   };
   const surely = async <T>({ pool, trouble }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
     const now = await ensureFit(plan);
-    if (now.trouble !== trouble) throw new UnsureError(`${pool} could not prove that it lives: ${now.last}`);
+    if (now.trouble !== trouble) throw new Error(`${pool} could not prove that it lives: ${now.last}`);
     return trust.watch(step);
   };
   return {

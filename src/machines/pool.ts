@@ -14,11 +14,6 @@ export interface Suspect {
   readonly trouble: number;
 }
 
-/** A step that was not taken: Redis, or we ourselves, are not fit to judge, or were not since the pool was suspected. */
-export class UnsureError extends Error {
-  override name = 'UnsureError';
-}
-
 /** What a dead pool holds of a type. */
 export interface Held {
   readonly type: string;
@@ -57,13 +52,17 @@ export interface PoolContext extends PoolInput {
   readonly moved: Readonly<Record<string, number>>;
   readonly end: PoolEnd;
   readonly failures: number;
-  /** How often a step was not taken since nobody could be sure. */
-  readonly doubts: number;
   readonly error: string | undefined;
 }
 
-/** Failures in a row, or doubts, after which a pool is given up; the next pass finds it again and goes on from there. */
+/** Failures after which a pool is given up; the next pass finds it again and goes on where this one stood. */
 const patience = 5;
+
+/** What a failed step leads to. */
+const failed = {
+  target: 'unsure',
+  actions: { type: 'countFailure', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+} as const;
 
 /**
  * One suspected pool.
@@ -72,12 +71,11 @@ const patience = 5;
  * `confirm` looks again: a pool that lives ends in `alive`; a plan ends in `planned`; else `requeue` puts its entries
  * back, a bounded batch of one type at a time, until none is left. `settle` then removes the pool, and ends in
  * `rescued`; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
- * whether the pool is dead: one that has come to life ends in `alive`. A step that fails is tried again after a pause
- * (`retryConfirm`, `retryRequeue`, `retrySettle`), from where it was; too many failures in a row end in `abandoned`.
+ * whether the pool is dead: one that has come to life ends in `alive`.
  *
- * No step is taken on a sick Redis, nor after one: a pool that lives could not write its heartbeat meanwhile. Then the
- * pool is `unsure`: after a pause `review` sees how it stands now, and it waits out the whole grace once more in
- * `suspect`. After too many doubts it ends in `abandoned`.
+ * A step that fails, or is not taken since Redis or we are not fit to judge, or were not since the pool was suspected,
+ * leaves the pool `unsure`: whatever kept us may have kept a pool that lives from its heartbeat. After a pause `review`
+ * sees how it stands now, and it waits out the whole grace once more in `suspect`. Too many failures end in `abandoned`.
  */
 export const poolMachine = setup({
   types: {
@@ -103,7 +101,6 @@ export const poolMachine = setup({
   delays: {
     grace: ({ context }) => context.grace,
     backoff: ({ context }) => 500 * 2 ** context.failures,
-    pause: ({ context }) => 500 * 2 ** context.doubts,
   },
   guards: {
     hasNoGrace: ({ context }) => context.grace === 0,
@@ -114,15 +111,12 @@ export const poolMachine = setup({
     holdsNothing: (_, params: { reply: Confirmation }) =>
       params.reply !== 'alive' && withEntries(params.reply).length === 0,
     hasMoreTypes: ({ context }) => context.at + 1 < context.held.length,
-    mayRetry: ({ context }) => context.failures < patience,
-    isUnsure: (_, params: { error: unknown }) => params.error instanceof UnsureError,
-    isPastHope: ({ context }) => context.doubts > patience,
+    isPastHope: ({ context }) => context.failures > patience,
   },
   actions: {
     keepHeld: assign({
       held: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : withEntries(params.reply)),
       at: 0,
-      failures: 0,
     }),
     planMoves: assign({
       moved: ({ context }) => Object.fromEntries(context.held.map(({ type, entries }) => [type, entries])),
@@ -133,21 +127,15 @@ export const poolMachine = setup({
         if (type === undefined || params.reply === 'alive' || params.reply.moved === 0) return context.moved;
         return { ...context.moved, [type]: (context.moved[type] ?? 0) + params.reply.moved };
       },
-      failures: 0,
     }),
     nextType: assign({ at: ({ context }) => context.at + 1 }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
       error: (_, params: { error: unknown }) => messageOf(params.error),
     }),
-    countDoubt: assign({
-      doubts: ({ context }) => context.doubts + 1,
-      error: (_, params: { error: unknown }) => messageOf(params.error),
-    }),
     suspectAgain: assign({
       suspect: ({ context }, params: { reply: 'alive' | Suspect }) =>
         params.reply === 'alive' ? context.suspect : params.reply,
-      failures: 0,
     }),
     end: assign({ end: (_, params: { end: PoolEnd }) => params.end }),
     forget: assign({ error: undefined }),
@@ -162,7 +150,6 @@ export const poolMachine = setup({
     moved: {},
     end: 'abandoned',
     failures: 0,
-    doubts: 0,
     error: undefined,
   }),
   output: ({ context }) => outcomeOf(context),
@@ -192,7 +179,7 @@ export const poolMachine = setup({
           },
           { target: 'requeue', actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) } },
         ],
-        onError: failed('retryConfirm'),
+        onError: failed,
       },
     },
     requeue: {
@@ -216,7 +203,7 @@ export const poolMachine = setup({
           },
           { target: 'settle', actions: { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) } },
         ],
-        onError: failed('retryRequeue'),
+        onError: failed,
       },
     },
     settle: {
@@ -229,15 +216,12 @@ export const poolMachine = setup({
           { guard: { type: 'hasEntries', params: ({ event }) => ({ reply: event.output }) }, target: 'confirm' },
           { target: 'rescued' },
         ],
-        onError: failed('retrySettle'),
+        onError: failed,
       },
     },
-    retryConfirm: { after: { backoff: 'confirm' } },
-    retryRequeue: { after: { backoff: 'requeue' } },
-    retrySettle: { after: { backoff: 'settle' } },
     unsure: {
       always: { guard: 'isPastHope', target: 'abandoned' },
-      after: { pause: 'review' },
+      after: { backoff: 'review' },
       on: { stop: { target: 'abandoned', actions: 'stopped' } },
     },
     review: {
@@ -249,10 +233,7 @@ export const poolMachine = setup({
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           { target: 'suspect', actions: { type: 'suspectAgain', params: ({ event }) => ({ reply: event.output }) } },
         ],
-        onError: {
-          target: 'unsure',
-          actions: { type: 'countDoubt', params: ({ event }) => ({ error: event.error }) },
-        },
+        onError: failed,
       },
     },
     rescued: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'rescued' } }] },
@@ -261,17 +242,6 @@ export const poolMachine = setup({
     abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
   },
 });
-
-/** A failed step: once more after a pause, or given up; one that was not taken makes the pool a suspect again. */
-function failed<Retry extends 'retryConfirm' | 'retryRequeue' | 'retrySettle'>(retry: Retry) {
-  const params = ({ event }: { event: ErrorActorEvent }) => ({ error: event.error });
-  const count = { type: 'countFailure', params } as const;
-  return [
-    { guard: { type: 'isUnsure', params }, target: 'unsure', actions: { type: 'countDoubt', params } },
-    { guard: 'mayRetry', target: retry, actions: count },
-    { target: 'abandoned', actions: count },
-  ] as const;
-}
 
 const withEntries = (held: readonly Held[]) => held.filter(({ entries }) => entries > 0);
 

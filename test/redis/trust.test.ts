@@ -258,8 +258,6 @@ test('a requeue that is refused in mid-way does not go on when Redis is well aga
   await timers(1_000, 1); // It was refused.
   await refusals.READONLY?.end();
   clock.advance(1_000);
-  await timers(1_000, 2); // It is unsure.
-  clock.advance(1_000);
   await timers(15_000, 2);
   await beat('p');
   clock.advance(15_000);
