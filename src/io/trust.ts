@@ -17,6 +17,8 @@ export interface Trust {
    * trip. A plan writes nothing, and so proves the less. Rejects where Redis does not answer, which is a trouble too.
    */
   check(isPlan: boolean): Promise<Fitness>;
+  /** How many troubles there were by now, as the last check or step has found. */
+  count(): number;
   /** Does something in Redis; where that fails as things fail on a sick Redis, it counts as a trouble. */
   watch<T>(step: () => Promise<T>): Promise<T>;
   /** Measures no more. */
@@ -171,6 +173,8 @@ export const createTrust = ({
         throw error;
       }
     },
+
+    count: () => trouble,
 
     close: () => lag.close(),
   };

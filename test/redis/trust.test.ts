@@ -41,6 +41,7 @@ const create = (more: Partial<Parameters<typeof createTrust>[0]> = {}): Trust =>
 const number = async (): Promise<number> => {
   const fitness = await trust.check(false);
   if ('unfit' in fitness) throw new Error(fitness.unfit);
+  expect(trust.count()).toBe(fitness.trouble);
   return fitness.trouble;
 };
 const setsSoFar = async () => Number(/cmdstat_set:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
