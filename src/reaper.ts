@@ -21,6 +21,7 @@ import { createPools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs } from './io/trackedJobs.ts';
+import { createTrust } from './io/trust.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
@@ -36,6 +37,7 @@ import { type HookCounts, PassError, type RescueSummary, type SweepSummary } fro
 export interface Health {
   /** False while a pass that is scheduled has not ended for more than twice its interval. */
   readonly ok: boolean;
+  /** What is late, and why no pool is judged if so. */
   readonly detail: string;
   /** The end of the last pass that got to it, in ms of the clock. */
   readonly lastSweepAt: number | undefined;
@@ -136,6 +138,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     recovery,
     clock,
   });
+  const trust = createTrust({
+    connection,
+    keys,
+    onTrouble: (reason) => log.warn({ trouble: reason }, 'after a trouble, the grace of suspected pools begins again'),
+  });
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const runLimits = new Map<string | undefined, number>(Object.entries(settings.runLimitByTypeS));
@@ -194,7 +201,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     recovery,
     quarantine,
     clock,
-    trouble: () => 0,
+    trouble: trust.count,
     onLeftAlone: (what) => log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
 
@@ -215,7 +222,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const machine = supervisorMachine.provide({
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
-      pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine) }),
+      pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine, trust) }),
       readPage: createReadPage(open),
       examine: createExamine({
         job,
@@ -223,7 +230,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools, lostEntries),
+      ...createRescueActors(pools, lostEntries, trust),
     },
     delays: {
       sweepDelay: ({ context }) => {
@@ -257,6 +264,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const began = new Map<string, { at: number; hooks: HookCounts }>();
   let lastSweepAt: number | undefined;
   let lastRescueAt: number | undefined;
+  let standsDown: string | undefined;
   let startedAt: number | undefined;
   let isRunning = false;
   let isStopped = false;
@@ -294,9 +302,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   supervisor.on('rescue.ended', ({ result }) => {
     const summary = rescueSummary(result, clock.now() - takeBegin(`rescue ${result.number}`).at);
+    if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
+    if (result.error === undefined) standsDown = result.standsDown;
     const isQuiet = [result.suspects, result.lost, result.drift.length, result.unreadable.length].every((n) => n === 0);
     if (result.error === undefined) {
-      lastRescueAt = clock.now();
+      if (result.standsDown === undefined) lastRescueAt = clock.now();
       log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');
     } else log.error({ rescue: summary }, 'a look for dead pools did not get to its end');
     events.emit('rescue', summary);
@@ -375,6 +385,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       }
       await inspector?.then(({ close }) => close()).catch(() => undefined);
       await delivery.stop(Math.max(0, deadline - clock.now()));
+      trust.close();
       await connection.close();
     },
 
@@ -446,9 +457,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           rescueSettings.intervalMs + rescueSettings.graceMs,
         ),
       ];
+      const asides = standsDown === undefined ? [] : [`no pool is judged: ${standsDown}`];
       return {
         ok: faults.length === 0,
-        detail: faults.join('; ') || 'all passes are on time',
+        detail: [...faults, ...asides].join('; ') || 'all passes are on time',
         lastSweepAt,
         lastRescueAt,
       };

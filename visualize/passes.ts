@@ -82,10 +82,11 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
   reaper.on('sweep', ({ error }) => {
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: error && shorten(error) };
   });
-  reaper.on('rescue', ({ alive, error }) => {
+  reaper.on('rescue', ({ alive, error, standsDown }) => {
     rescue.lastAt = clock.now();
-    rescue.error = error && shorten(error);
-    if (error === undefined) rescue.alive = alive;
+    const reason = error ?? standsDown;
+    rescue.error = reason && shorten(reason);
+    if (reason === undefined) rescue.alive = alive;
   });
   reaper.on('pool', ({ outcome, entries }) => {
     if (outcome === 'rescued') rescue.entries += entries;

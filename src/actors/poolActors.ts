@@ -2,28 +2,55 @@ import { fromPromise } from 'xstate';
 import type { LostEntries } from '../io/lostEntries.ts';
 import type { Pools } from '../io/pools.ts';
 import type { Quarantine } from '../io/quarantine.ts';
+import type { Trust } from '../io/trust.ts';
 import type { Confirmation, Quarantining, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, LivePool, Recounted, Restored } from '../machines/supervisor.ts';
 
-/** What the chart of a pool invokes, done in Redis. */
-export const createPoolActors = (pools: Pools, quarantine: Quarantine) => ({
-  confirm: fromPromise<Confirmation, { suspect: Suspect }>(({ input }) => pools.confirm(input.suspect)),
-  requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input }) =>
-    pools.requeue(input.suspect, input.type),
-  ),
-  quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(({ input }) =>
-    quarantine.take(input.suspect, input.type, input.id),
-  ),
-  settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(({ input }) =>
-    pools.settle(input.suspect, input.types),
-  ),
-});
+/** What the chart of a pool invokes, done in Redis: each step only where nobody need doubt what the pool was judged by. */
+export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Trust) => {
+  const ensureFit = async (plan: boolean) => {
+    const fitness = await trust.check(plan);
+    if ('unfit' in fitness) throw new Error(fitness.unfit);
+    return fitness;
+  };
+  const surely = async <T>({ pool, trouble }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
+    const now = await ensureFit(plan);
+    if (now.trouble !== trouble) throw new Error(`${pool} could not prove that it lives: ${now.last}`);
+    return trust.watch(step);
+  };
+  return {
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
+      surely(suspect, () => pools.confirm(suspect), plan),
+    ),
+    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
+      async ({ input: { suspect, plan } }) => {
+        const { trouble } = await ensureFit(plan);
+        return trust.watch(() => pools.review(suspect, trouble));
+      },
+    ),
+    requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input: { suspect, type } }) =>
+      surely(suspect, () => pools.requeue(suspect, type)),
+    ),
+    quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(
+      ({ input: { suspect, type, id } }) => surely(suspect, () => quarantine.take(suspect, type, id)),
+    ),
+    settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(({ input: { suspect, types } }) =>
+      surely(suspect, () => pools.settle(suspect, types)),
+    ),
+  };
+};
 
 /** What the supervisor's rescue invokes. */
-export const createRescueActors = (pools: Pools, lostEntries: LostEntries) => ({
-  find: fromPromise<Found, { thorough: boolean }>(({ input }) => pools.find(input.thorough)),
-  restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(({ input: { live, plan } }) =>
-    lostEntries.restore(live, { plan }),
-  ),
+export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust: Trust) => ({
+  find: fromPromise<Found, { thorough: boolean; plan: boolean }>(async ({ input: { thorough, plan } }) => {
+    const fitness = await trust.check(plan);
+    if ('unfit' in fitness) return { alive: 0, suspects: [], types: [], live: [], standsDown: fitness.unfit };
+    return trust.watch(() => pools.find(thorough, fitness.trouble));
+  }),
+  restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(async ({ input: { live, plan } }) => {
+    const fitness = await trust.check(plan);
+    if ('unfit' in fitness) throw new Error(fitness.unfit);
+    return trust.watch(() => lostEntries.restore(live, { plan }));
+  }),
   recount: fromPromise<Recounted, { types: readonly string[] }>(({ input }) => pools.recount(input.types)),
 });

@@ -1,7 +1,7 @@
 import type { LostEntry, PoolOutcome, Reaper } from '../index.ts';
 import { countsOf, print, printJson } from './shared.ts';
 
-/** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up. */
+/** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up, or none judged. */
 export const rescue = async (
   reaper: Reaper,
   flags: { json?: boolean; plan?: boolean; grace?: number },
@@ -16,6 +16,7 @@ export const rescue = async (
   else {
     print(
       [
+        ...(summary.standsDown === undefined ? [] : [`no pool was judged: ${summary.standsDown}`]),
         `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
         `suspected pools: ${countsOf({ ...summary.pools })}`,
         `entries ${summary.plan ? 'that would be put back' : 'put back'}: ${summary.entries}`,
@@ -35,7 +36,7 @@ export const rescue = async (
       ].join('\n'),
     );
   }
-  return summary.pools.abandoned > 0 ? 1 : 0;
+  return summary.pools.abandoned > 0 || summary.standsDown !== undefined ? 1 : 0;
 };
 
 const lineOf = ({ pool, outcome, evidence, moved, quarantined, error }: PoolOutcome): string =>

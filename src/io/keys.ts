@@ -18,6 +18,8 @@ export interface Keys {
   readonly recoveries: string;
   readonly recovered: string;
   readonly quarantine: string;
+  /** Written to prove that Redis takes writes. */
+  readonly probe: string;
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
@@ -63,6 +65,7 @@ export const keysOf = (namespace: string): Keys => {
     recoveries: `${prefix}reaper:recoveries`,
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,
+    probe: `${prefix}reaper:probe`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     stats: (id) => `${prefix}job_stats:${id}`,

@@ -32,10 +32,13 @@ export interface Pools {
   /**
    * Looks for pools that are not seen to live. `thorough` goes through the names of all keys at once; otherwise each
    * call goes on for a bounded number of them, so that a Redis with millions of keys is not walked every few seconds.
+   * @param trouble how many troubles there were by now (`Trust`); the suspects carry it.
    */
-  find(thorough: boolean): Promise<Found>;
+  find(thorough: boolean, trouble: number): Promise<Found>;
   survey(thorough: boolean): Promise<PoolSurvey>;
   confirm(suspect: Suspect): Promise<Confirmation>;
+  /** Suspects a pool anew, as it stands now, if it does not live. */
+  review(suspect: Suspect, trouble: number): Promise<'alive' | Suspect>;
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
   settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
   /** Rebuilds the counters of the types from their in-progress lists. */
@@ -160,6 +163,12 @@ export const createPools = ({
     return { pools: [...ofHeartbeats, ...others], types: [...types], lists };
   };
 
+  /** How a suspect stands now; undefined where it lives, or has been beaten since. */
+  const stillDead = async ({ pool, heartbeat: seen }: Suspect, isRegistered: boolean) => {
+    const [state] = (await look([pool], new Set(isRegistered ? [pool] : []))) as [PoolState];
+    return state.isAlive || (state.heartbeat !== '' && state.heartbeat !== seen) ? undefined : state;
+  };
+
   /** Types of the lists and fields that a pool may have left, those of its own heartbeat included. */
   const lengths = async (pool: string, types: readonly string[]) => {
     const counts = await Promise.all(types.map((type) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0)));
@@ -169,7 +178,7 @@ export const createPools = ({
   return {
     survey,
 
-    async find(thorough) {
+    async find(thorough, trouble) {
       const { pools, types, lists } = await survey(thorough);
       const suspects = pools
         .filter(({ isAlive }) => !isAlive)
@@ -178,6 +187,7 @@ export const createPools = ({
           heartbeat: state.heartbeat,
           types: [...new Set([...types, ...state.jobNames])],
           evidence: evidenceOf(state),
+          trouble,
         }));
       const live = pools
         .filter(({ isAlive }) => isAlive)
@@ -194,10 +204,13 @@ export const createPools = ({
         redis.sismember(keys.pools, suspect.pool),
         lengths(suspect.pool, suspect.types),
       ]);
-      const [state] = await look([suspect.pool], new Set(isMember === 1 ? [suspect.pool] : []));
-      const { isAlive, heartbeat } = state as PoolState;
-      const hasMoved = heartbeat !== '' && heartbeat !== suspect.heartbeat;
-      return isAlive || hasMoved ? 'alive' : held;
+      return (await stillDead(suspect, isMember === 1)) === undefined ? 'alive' : held;
+    },
+
+    async review(suspect, trouble) {
+      const state = await stillDead(suspect, (await redis.sismember(keys.pools, suspect.pool)) === 1);
+      if (state === undefined) return 'alive';
+      return { ...suspect, heartbeat: state.heartbeat, evidence: evidenceOf(state), trouble };
     },
 
     async requeue({ pool, heartbeat }, type) {

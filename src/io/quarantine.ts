@@ -113,37 +113,36 @@ export const createQuarantine = ({
         const job = await tracked.load(id);
         const origin = hooks.originFor(job.hookUrl);
         const hook = records.partOf(origin);
-        const reply = await retry(clock, () =>
-          scripts.run<string>(
-            'quarantine',
-            [
-              keys.pools,
-              keys.heartbeat(pool),
-              keys.inProgress(type, pool),
-              keys.lock(type),
-              keys.lockInfo(type),
-              keys.dead,
-              keys.recoveries,
-              keys.quarantine,
-              keys.stats(id),
-              keys.track,
-              ...hook.keys,
-              ...(policy === undefined ? [] : [keys.executions(policy)]),
-            ],
-            [
-              pool,
-              heartbeatAge,
-              heartbeat,
-              entry === '' ? 'dead' : 'any',
-              recovery.most,
-              recovery.windowS,
-              type,
-              id,
-              entry,
-              job.fingerprint,
-              ...hook.args,
-            ],
-          ),
+        // Not tried again here: in between Redis may have been such that no pool may be judged.
+        const reply = await scripts.run<string>(
+          'quarantine',
+          [
+            keys.pools,
+            keys.heartbeat(pool),
+            keys.inProgress(type, pool),
+            keys.lock(type),
+            keys.lockInfo(type),
+            keys.dead,
+            keys.recoveries,
+            keys.quarantine,
+            keys.stats(id),
+            keys.track,
+            ...hook.keys,
+            ...(policy === undefined ? [] : [keys.executions(policy)]),
+          ],
+          [
+            pool,
+            heartbeatAge,
+            heartbeat,
+            entry === '' ? 'dead' : 'any',
+            recovery.most,
+            recovery.windowS,
+            type,
+            id,
+            entry,
+            job.fingerprint,
+            ...hook.args,
+          ],
         );
         if (reply === 'alive') return reply;
         if (reply === 'gone' || reply === 'fewer') return 'again';

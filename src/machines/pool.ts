@@ -10,6 +10,8 @@ export interface Suspect {
   readonly types: readonly string[];
   /** Why it is suspected. */
   readonly evidence: string;
+  /** How many troubles there were by then, with Redis or with us: after another one, what was seen proves nothing. */
+  readonly trouble: number;
 }
 
 /** What a dead pool holds of a type. */
@@ -65,8 +67,14 @@ export interface PoolContext extends PoolInput {
   readonly error: string | undefined;
 }
 
-/** Failures in a row after which a pool is given up; the next pass finds it again and goes on where this one stood. */
+/** Failures after which a pool is given up; the next pass finds it again and goes on where this one stood. */
 const patience = 5;
+
+/** What a failed step leads to. */
+const failed = {
+  target: 'unsure',
+  actions: { type: 'countFailure', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+} as const;
 
 /**
  * One suspected pool.
@@ -76,9 +84,11 @@ const patience = 5;
  * back, a bounded batch of one type at a time, until none is left; it stops before an entry whose job was recovered too
  * often, which `quarantine` takes out of circulation before it goes on. `settle` then removes the pool, and ends in
  * `rescued`; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
- * whether the pool is dead: one that has come to life ends in `alive`. A step that fails is tried again after a pause
- * (`retryConfirm`, `retryRequeue`, `retryQuarantine`, `retrySettle`), from where it was; too many failures in a row end in
- * `abandoned`.
+ * whether the pool is dead: one that has come to life ends in `alive`.
+ *
+ * A step that fails, or is not taken since Redis or we are not fit to judge, or were not since the pool was suspected,
+ * leaves the pool `unsure`: whatever kept us may have kept a pool that lives from its heartbeat. After a pause `review`
+ * sees how it stands now, and it waits out the whole grace once more in `suspect`. Too many failures end in `abandoned`.
  */
 export const poolMachine = setup({
   types: {
@@ -88,8 +98,11 @@ export const poolMachine = setup({
     events: {} as { type: 'hurry' } | { type: 'stop' },
   },
   actors: {
-    confirm: fromPromise<Confirmation, { suspect: Suspect }>(() =>
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(() =>
       Promise.reject(new Error('confirm was not provided')),
+    ),
+    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(() =>
+      Promise.reject(new Error('review was not provided')),
     ),
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(() =>
       Promise.reject(new Error('requeue was not provided')),
@@ -107,7 +120,8 @@ export const poolMachine = setup({
   },
   guards: {
     hasNoGrace: ({ context }) => context.grace === 0,
-    isAlive: (_, params: { reply: Confirmation | Requeued | Quarantining | Settled }) => params.reply === 'alive',
+    isAlive: (_, params: { reply: Confirmation | Requeued | Quarantining | Settled | Suspect }) =>
+      params.reply === 'alive',
     isPoisoned: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.poison !== undefined,
     hasEntries: (_, params: { reply: Settled }) => params.reply === 'entries',
     hasLeft: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.left > 0,
@@ -115,13 +129,12 @@ export const poolMachine = setup({
     holdsNothing: (_, params: { reply: Confirmation }) =>
       params.reply !== 'alive' && withEntries(params.reply).length === 0,
     hasMoreTypes: ({ context }) => context.at + 1 < context.held.length,
-    mayRetry: ({ context }) => context.failures < patience,
+    isPastHope: ({ context }) => context.failures > patience,
   },
   actions: {
     keepHeld: assign({
       held: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : withEntries(params.reply)),
       at: 0,
-      failures: 0,
     }),
     planMoves: assign({
       moved: ({ context }) => Object.fromEntries(context.held.map(({ type, entries }) => [type, entries])),
@@ -132,7 +145,6 @@ export const poolMachine = setup({
         if (type === undefined || params.reply === 'alive' || params.reply.moved === 0) return context.moved;
         return { ...context.moved, [type]: (context.moved[type] ?? 0) + params.reply.moved };
       },
-      failures: 0,
     }),
     keepPoison: assign({
       poison: (_, params: { reply: Requeued }) => (params.reply === 'alive' ? undefined : params.reply.poison),
@@ -141,12 +153,15 @@ export const poolMachine = setup({
       quarantined: ({ context }, params: { reply: Quarantining }) =>
         context.quarantined + (params.reply === 'quarantined' ? 1 : 0),
       poison: undefined,
-      failures: 0,
     }),
     nextType: assign({ at: ({ context }) => context.at + 1 }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
       error: (_, params: { error: unknown }) => messageOf(params.error),
+    }),
+    suspectAgain: assign({
+      suspect: ({ context }, params: { reply: 'alive' | Suspect }) =>
+        params.reply === 'alive' ? context.suspect : params.reply,
     }),
     end: assign({ end: (_, params: { end: PoolEnd }) => params.end }),
     forget: assign({ error: undefined }),
@@ -177,7 +192,7 @@ export const poolMachine = setup({
       invoke: {
         id: 'confirm',
         src: 'confirm',
-        input: ({ context }) => ({ suspect: context.suspect }),
+        input: ({ context }) => ({ suspect: context.suspect, plan: context.plan }),
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           {
@@ -192,7 +207,7 @@ export const poolMachine = setup({
           },
           { target: 'requeue', actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) } },
         ],
-        onError: failed('retryConfirm'),
+        onError: failed,
       },
     },
     requeue: {
@@ -224,7 +239,7 @@ export const poolMachine = setup({
           },
           { target: 'settle', actions: { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) } },
         ],
-        onError: failed('retryRequeue'),
+        onError: failed,
       },
     },
     quarantine: {
@@ -243,7 +258,7 @@ export const poolMachine = setup({
             actions: { type: 'countQuarantined', params: ({ event }) => ({ reply: event.output }) },
           },
         ],
-        onError: failed('retryQuarantine'),
+        onError: failed,
       },
     },
     settle: {
@@ -256,31 +271,32 @@ export const poolMachine = setup({
           { guard: { type: 'hasEntries', params: ({ event }) => ({ reply: event.output }) }, target: 'confirm' },
           { target: 'rescued' },
         ],
-        onError: failed('retrySettle'),
+        onError: failed,
       },
     },
-    retryConfirm: { after: { backoff: 'confirm' } },
-    retryRequeue: { after: { backoff: 'requeue' } },
-    retryQuarantine: { after: { backoff: 'quarantine' } },
-    retrySettle: { after: { backoff: 'settle' } },
+    unsure: {
+      always: { guard: 'isPastHope', target: 'abandoned' },
+      after: { backoff: 'review' },
+      on: { stop: { target: 'abandoned', actions: 'stopped' } },
+    },
+    review: {
+      invoke: {
+        id: 'review',
+        src: 'review',
+        input: ({ context }) => ({ suspect: context.suspect, plan: context.plan }),
+        onDone: [
+          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
+          { target: 'suspect', actions: { type: 'suspectAgain', params: ({ event }) => ({ reply: event.output }) } },
+        ],
+        onError: failed,
+      },
+    },
     rescued: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'rescued' } }] },
     alive: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'alive' } }] },
     planned: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'planned' } }] },
     abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
   },
 });
-
-/** A failed step: once more after a pause, or given up. */
-function failed<Retry extends 'retryConfirm' | 'retryRequeue' | 'retryQuarantine' | 'retrySettle'>(retry: Retry) {
-  const count = {
-    type: 'countFailure',
-    params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
-  } as const;
-  return [
-    { guard: 'mayRetry', target: retry, actions: count },
-    { target: 'abandoned', actions: count },
-  ] as const;
-}
 
 const withEntries = (held: readonly Held[]) => held.filter(({ entries }) => entries > 0);
 

@@ -25,6 +25,8 @@ export interface Found {
   /** All job types that are known by now. */
   readonly types: readonly string[];
   readonly live: readonly LivePool[];
+  /** Why nothing was judged: Redis, or we ourselves, are not fit for it now. */
+  readonly standsDown?: string;
 }
 
 /** A pool that lives, and where to look for what it holds. */
@@ -109,6 +111,8 @@ export interface RescueResult {
   readonly quarantined: number;
   readonly drift: readonly Drift[];
   readonly unreadable: readonly string[];
+  /** Why no pool was judged: Redis, or we ourselves, were not fit for it. The next look tries again. */
+  readonly standsDown?: string;
   readonly error?: string;
 }
 
@@ -199,8 +203,8 @@ export const scheduledPass = 0;
  * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
  * pool actor, a pool that is already looked at none; `restoring` entries that are lost on live pools: one look a pass, and
  * where somebody asked for the pass, a second one after `biding` its time, for it takes two; `recounting` the counters of
- * all types; a look that fails is tried again after `pausing`. A pass ends when the pools that it found have ended,
- * however many passes have begun meanwhile.
+ * all types; a look that fails is tried again after `pausing`, one that stands down (no judgement on a sick Redis) ends the
+ * pass. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
  *
  * `life`: `running` until `stop`, then `stopping`: no new page, no new pool; what is in hand finishes.
  *
@@ -221,7 +225,7 @@ export const supervisorMachine = setup({
     examine: fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
       unprovided('examine'),
     ),
-    find: fromPromise<Found, { thorough: boolean }>(unprovided('find')),
+    find: fromPromise<Found, { thorough: boolean; plan: boolean }>(unprovided('find')),
     restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(unprovided('restore')),
     recount: fromPromise<Recounted, { types: readonly string[] }>(unprovided('recount')),
   },
@@ -249,6 +253,7 @@ export const supervisorMachine = setup({
       context.rescue?.number !== scheduledPass &&
       context.looksAgainIn === undefined &&
       params.restored.dueInMs !== undefined,
+    standsDown: (_, params: { found: Found }) => params.found.standsDown !== undefined,
     areSlotsFree: ({ context }) => Object.keys(context.slots).length === 0,
     isLane: (_, params: { id: string }) => params.id.startsWith('lane-'),
     isPool: (_, params: { id: string }) => params.id.startsWith('pool-'),
@@ -374,6 +379,13 @@ export const supervisorMachine = setup({
           waitsFor: params.found.suspects.map(({ pool }) => pool),
         })),
       };
+    }),
+    standDown: assign({
+      passes: ({ context }, params: { found: Found }) =>
+        updateOpen(context.passes, (pass) => ({
+          ...pass,
+          result: { ...pass.result, standsDown: params.found.standsDown as string },
+        })),
     }),
     // Who asks for no grace means the pools already in hand too.
     hurryPools: enqueueActions(({ enqueue, context }) => {
@@ -630,8 +642,20 @@ export const supervisorMachine = setup({
               invoke: {
                 id: 'find',
                 src: 'find',
-                input: ({ context }) => ({ thorough: context.rescue?.thorough === true }),
+                input: ({ context }) => ({
+                  thorough: context.rescue?.thorough === true,
+                  plan: context.rescue?.plan === true,
+                }),
                 onDone: [
+                  {
+                    guard: { type: 'standsDown', params: ({ event }) => ({ found: event.output }) },
+                    target: '#supervisor.rescue.resting',
+                    actions: [
+                      { type: 'standDown', params: ({ event }) => ({ found: event.output }) },
+                      'completeRescue',
+                      'endPasses',
+                    ],
+                  },
                   {
                     guard: 'isPlan',
                     target: '#supervisor.rescue.restoring',

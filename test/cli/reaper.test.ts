@@ -75,6 +75,15 @@ test('sweep --json gives a line a job and a summary last, and does what it says'
   expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Error');
 });
 
+test('rescue on a Redis that takes no writes judges no pool, says what to do and ends with 1', async () => {
+  await seed();
+  await server.client.config('SET', 'maxmemory', '1');
+  const { code, stdout } = await reaper('rescue', '--grace', '0');
+  await server.client.config('SET', 'maxmemory', '0');
+  expect([code, stdout]).toEqual([1, expect.stringContaining('no pool was judged: Redis has no memory left (OOM)')]);
+  expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
+});
+
 test('sweep --plan and rescue --plan say what would be done and do nothing', async () => {
   await seed();
   const plan = await reaper('sweep', '--plan');

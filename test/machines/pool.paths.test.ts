@@ -4,10 +4,16 @@ import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../s
 
 const remote = createRemote();
 const machine = poolMachine.provide({
-  actors: { confirm: remote.logic(), requeue: remote.logic(), quarantine: remote.logic(), settle: remote.logic() },
+  actors: {
+    confirm: remote.logic(),
+    review: remote.logic(),
+    requeue: remote.logic(),
+    quarantine: remote.logic(),
+    settle: remote.logic(),
+  },
 });
 const coverage = createCoverage(machine);
-const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat' };
+const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', trouble: 0 };
 const held = (a: number, b: number) => [
   { type: 'A', entries: a },
   { type: 'B', entries: b },
@@ -105,43 +111,69 @@ test('entries that come up while it is settled are put back too', async () => {
   expect(output).toMatchObject({ outcome: 'rescued', moved: { B: 1 } });
 });
 
+const suspectedAgain = { ...suspect, heartbeat: '7', trouble: 1 };
+const pause = after('backoff', 'unsure');
 const steps = {
-  confirm: { before: [], state: 'retryConfirm', answer: done('confirm', 'alive'), end: 'alive' },
-  requeue: {
-    before: [done('confirm', held(1, 0))],
-    state: 'retryRequeue',
-    answer: done('requeue', 'alive'),
-    end: 'alive',
-  },
-  quarantine: {
-    before: [done('confirm', held(1, 0)), done('requeue', { moved: 0, left: 1, poison: 'bad' })],
-    state: 'retryQuarantine',
-    answer: done('quarantine', 'alive'),
-    end: 'alive',
-  },
-  settle: {
-    before: [done('confirm', held(0, 0))],
-    state: 'retrySettle',
-    answer: done('settle', 'settled'),
-    end: 'rescued',
-  },
+  confirm: [],
+  requeue: [done('confirm', held(1, 0))],
+  quarantine: [done('confirm', held(1, 0)), done('requeue', { moved: 0, left: 1, poison: 'bad' })],
+  settle: [done('confirm', held(0, 0))],
 } as const;
-for (const [step, { before, state, answer, end }] of Object.entries(steps)) {
-  test(`${step} is tried again after a failure, from where it was, and forgets the error when it succeeds`, async () => {
-    const { output } = await run(...before, failure(step), after('backoff', state), answer);
-    expect(output).toMatchObject({ outcome: end });
-    expect(output).not.toHaveProperty('error');
+for (const [step, before] of Object.entries(steps)) {
+  test(`after a failure of ${step} the pool is looked at anew and waits out the whole grace, as what it is now`, async () => {
+    const events = [after('grace', 'suspect'), ...before, failure(step), pause, done('review', suspectedAgain)];
+    const walked = async (...more: typeof events) =>
+      (
+        await walk(
+          machine,
+          { input: { suspect, plan: false, grace: 15_000 }, events: [...events, ...more] },
+          { remote, coverage },
+        )
+      ).getSnapshot();
+    expect(await walked()).toMatchObject({ value: 'suspect', context: { suspect: suspectedAgain } });
+    expect(await walked(after('grace', 'suspect'))).toMatchObject({ value: 'confirm' });
   });
 
-  test(`${step} is given up after six failures in a row, with the error`, async () => {
-    const again = [failure(step), after('backoff', state)];
+  test(`${step} is given up after six failures, with the error, without grace too`, async () => {
+    const again = [...before, failure(step), pause, done('review', suspect)];
     const five = Array.from({ length: 5 }, () => again).flat();
-    expect((await run(...before, ...five)).value).toBe(step);
-    expect((await run(...before, ...five, failure(step))).output).toMatchObject({
+    expect((await run(...five, ...before)).value).toBe(step);
+    expect((await run(...five, ...before, failure(step))).output).toMatchObject({
       outcome: 'abandoned',
       error: 'Redis is down',
     });
   });
 }
+
+test('a rescue that has failed in between forgets the error, and has counted all that it has moved', async () => {
+  const { output } = await run(
+    done('confirm', held(3, 0)),
+    done('requeue', { moved: 2, left: 1 }),
+    failure('requeue'),
+    pause,
+    done('review', suspect),
+    done('confirm', held(1, 0)),
+    done('requeue', { moved: 1, left: 0 }),
+    done('settle', 'settled'),
+  );
+  expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3 } });
+  expect(output).not.toHaveProperty('error');
+});
+
+test('a pool that can not be looked at is looked at again after a pause', async () => {
+  const { value, context } = await run(failure('confirm'), pause, failure('review'));
+  expect([value, context.failures]).toEqual(['unsure', 2]);
+});
+
+test('a pool that lives when it is looked at again ends as alive', async () => {
+  const { output } = await run(failure('confirm'), pause, done('review', 'alive'));
+  expect(output).toMatchObject({ outcome: 'alive' });
+  expect(output).not.toHaveProperty('error');
+});
+
+test('stopped while it is unsure, it is given up at once', async () => {
+  const { output } = await run(failure('confirm'), { type: 'stop' });
+  expect(output).toMatchObject({ outcome: 'abandoned', error: 'stopped before it was confirmed dead' });
+});
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

@@ -310,6 +310,15 @@ test('a look that fails is tried again after a pause, and given up after seven f
   expect(it.value().rescue).toBe('resting');
 });
 
+test('a look that stands down judges no pool, rebuilds no counters and says why', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await it.answer('find', { alive: 0, suspects: [], types: [], standsDown: 'Redis is ill' });
+  expect(it.value().rescue).toBe('resting');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, suspects: 0, standsDown: 'Redis is ill' } }]);
+  expect(it.of('rescue.ended')[0]?.result).not.toHaveProperty('error');
+});
+
 test('counters that can not be rebuilt spoil the pass, and no other', async () => {
   const it = start();
   await it.send(rescueNow(1));

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { createScripts } from '../../src/io/scripts.ts';
+import { createTestClock } from '../support/clock.ts';
 import { intercept, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -289,4 +290,56 @@ test('defect 11: one error of Redis does not end the pass over the pools', async
   const summary = await create({ redis: failing('evalsha', once()) }).rescue({ grace: 0 });
   expect(summary).toMatchObject({ pools: { rescued: 3 }, entries: 3 });
   expect(await redis.llen(queue)).toBe(3);
+});
+
+test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps its entries, a dead one does not', async () => {
+  const refuse = () => redis.replicaof('127.0.0.1', 1);
+  const accept = () => redis.replicaof('NO', 'ONE');
+  const seed = async () => {
+    await redis.flushall();
+    await redis.sadd('t:known_jobs', 'X');
+    for (const pool of ['lives', 'dead']) {
+      await fetchOne(pool, pool);
+      await beat(pool, second(-60)); // The last one that Redis has taken from the live pool.
+    }
+    await refuse();
+    await expect(beat('lives')).rejects.toThrow('READONLY');
+  };
+  await seed();
+  await accept();
+  await upstream.reapPools(['X']);
+  expect(await redis.llen(list('lives'))).toBe(0);
+
+  await seed();
+  const clock = createTestClock();
+  const timers = vi.spyOn(clock, 'setTimeout');
+  const set = (length: number, count: number) =>
+    vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count, { timeout: 5_000 });
+  const reaper = create({ clock });
+  const standsDown: (string | undefined)[] = [];
+  const ends: Record<string, string> = {};
+  reaper.on('rescue', (summary) => void standsDown.push(summary.standsDown));
+  reaper.on('pool', ({ pool, outcome }) => {
+    ends[pool] = outcome;
+  });
+  reaper.start();
+  clock.advance(5_000);
+  await vi.waitUntil(() => standsDown.length === 1);
+  expect(standsDown[0]).toContain('READONLY');
+  await accept();
+  clock.advance(10_000);
+  await set(15_000, 2); // Both are suspects.
+  // It is refused again, and well again before their grace is over: nobody but the live pool has noticed.
+  await refuse();
+  await expect(beat('lives')).rejects.toThrow('READONLY');
+  await accept();
+  clock.advance(15_000);
+  await set(1_000, 2); // Nobody can be sure of either.
+  clock.advance(1_000);
+  await set(15_000, 4);
+  expect([await redis.llen(list('lives')), await redis.llen(list('dead'))]).toEqual([1, 1]);
+  await beat('lives');
+  await clock.until(() => ends.lives && ends.dead);
+  expect(ends).toEqual({ lives: 'alive', dead: 'rescued' });
+  expect([await redis.llen(list('lives')), await redis.lrange(queue, 0, -1)]).toEqual([1, ['dead']]);
 });

@@ -109,18 +109,20 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes } }: { summa
 };
 
 const RescueResult = ({
-  summary: { plan, alive, suspects, pools, entries, quarantined },
+  summary: { plan, alive, suspects, pools, entries, quarantined, standsDown },
 }: {
   summary: RescueSummary;
 }) => (
   <>
     <p>
       {count(alive)} pools alive, {count(suspects)} suspected.{' '}
-      {suspects === 0
-        ? 'There is nothing to do.'
-        : plan
-          ? `A rescue would put back ${count(entries)} entries:`
-          : `${count(entries)} entries put back${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
+      {standsDown !== undefined
+        ? `None was judged: ${standsDown}.`
+        : suspects === 0
+          ? 'There is nothing to do.'
+          : plan
+            ? `A rescue would put back ${count(entries)} entries:`
+            : `${count(entries)} entries put back${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
     </p>
     {suspects > 0 && <Counts counts={pools} />}
   </>
