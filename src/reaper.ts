@@ -1,11 +1,13 @@
 import { createActor } from 'xstate';
 import { createExamine } from './actors/examine.ts';
 import { createJobActors } from './actors/jobActors.ts';
+import { createLeaseActors } from './actors/leaseActors.ts';
 import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
-import { createReadPage } from './actors/readPage.ts';
+import { createSweepActors } from './actors/sweepActors.ts';
 import { createDelivery } from './delivery.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
 import { createExplain, type Explanation } from './explanation.ts';
+import { type Health, healthOf } from './health.ts';
 import { createUndeliveredHooks, type UndeliveredHooks } from './hooksForPeople.ts';
 import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
 import { systemClock, within } from './io/clock.ts';
@@ -13,6 +15,7 @@ import { connect } from './io/connection.ts';
 import type { HookOutcome } from './io/courier.ts';
 import { createJobActs } from './io/jobActs.ts';
 import { keysOf } from './io/keys.ts';
+import { createLease } from './io/lease.ts';
 import { createLogger } from './io/log.ts';
 import { createPools } from './io/pools.ts';
 import { createScripts } from './io/scripts.ts';
@@ -24,18 +27,9 @@ import { poolMachine } from './machines/pool.ts';
 import { type RescueResult, type SweepResult, supervisorMachine } from './machines/supervisor.ts';
 import type { Policy } from './machines/verdict.ts';
 import { type ReaperOptions, readOptions } from './options.ts';
+import { waitFor } from './schedule.ts';
 import { createStatus, type ReaperStatus } from './status.ts';
 import { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';
-
-/** Whether the passes come when they should. */
-export interface Health {
-  /** False while a pass that is scheduled has not ended for more than twice its interval. */
-  readonly ok: boolean;
-  readonly detail: string;
-  /** The end of the last pass that got to it, in ms of the clock. */
-  readonly lastSweepAt: number | undefined;
-  readonly lastRescueAt: number | undefined;
-}
 
 export interface Reaper {
   /** Sweeps and rescues from now on, at their intervals. */
@@ -127,6 +121,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     batch: rescueSettings.batch,
     clock,
   });
+  const lease = createLease({ connection, keys, scripts, durationMs: settings.lease.durationMs, clock });
+  /** Whether the scheduled passes are one host's. A plan changes nothing: it leaves the lease to those that do. */
+  const isShared = settings.role === 'auto' && !settings.plan;
+  const isScheduling = settings.role !== 'never';
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const policy: Policy = {
@@ -155,6 +153,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
   const onJob = (outcome: JobOutcome) => {
     if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
+    // The sweep says why, once for all of them.
+    else if (outcome.outcome === 'fenced') log.debug({ job: jobLine(outcome) }, 'a job that is left to another host');
     else if (outcome.verdict !== 'kept') log.info({ job: jobLine(outcome) }, 'job');
     else if (outcome.reason === 'malformed')
       log.warn({ job: jobLine(outcome) }, 'a job that can not be judged, left as it is');
@@ -171,27 +171,40 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools) }),
-      readPage: createReadPage(tracked),
+      ...createSweepActors(tracked, lease),
+      ...createLeaseActors(lease),
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools),
+      ...createRescueActors(pools, lease),
     },
     delays: {
-      sweepDelay: ({ context }) => {
-        const interval = context.isFirstSweep ? sweepSettings.firstAfterMs : sweepSettings.intervalMs;
-        const delay = interval * (1 + sweepSettings.jitter * (random() - 0.5));
+      sweepDelay: ({ context: { isFirstSweep, sweepFailedIn } }) => {
+        const factor = 1 + sweepSettings.jitter * (random() - 0.5);
+        const delay = delayOf('sweep', {
+          interval: sweepSettings.intervalMs * factor,
+          first: sweepSettings.firstAfterMs * factor,
+          isFirst: isFirstSweep,
+          hasFailed: sweepFailedIn !== undefined,
+        });
         sweepDueAt = clock.now() + delay;
         return delay;
       },
-      rescueDelay: ({ context }) => {
-        const delay = context.isFirstRescue ? rescueSettings.firstAfterMs : rescueSettings.intervalMs;
+      rescueDelay: ({ context: { isFirstRescue, rescueFailedIn } }) => {
+        const { intervalMs: interval, firstAfterMs: first } = rescueSettings;
+        const delay = delayOf('rescue', {
+          interval,
+          first,
+          isFirst: isFirstRescue,
+          hasFailed: rescueFailedIn !== undefined,
+        });
         rescueDueAt = clock.now() + delay;
         return delay;
       },
+      leaseRenewal: settings.lease.renewMs,
     },
   });
   const supervisor = createActor(machine, {
@@ -202,6 +215,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       poolSlots: rescueSettings.atOnce,
       poolGrace: rescueSettings.graceMs,
       plan: settings.plan,
+      needsLease: isShared,
     },
   });
 
@@ -215,6 +229,21 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   let startedAt: number | undefined;
   let isRunning = false;
   let isStopped = false;
+
+  /** A first pass of its own, then every interval; or when the one that all hosts share is due. */
+  const delayOf = (
+    pass: 'sweep' | 'rescue',
+    {
+      first,
+      isFirst,
+      interval,
+      hasFailed,
+    }: Record<'first' | 'interval', number> & Record<'isFirst' | 'hasFailed', boolean>,
+  ) => {
+    if (!isShared) return isFirst ? first : interval;
+    const now = clock.now();
+    return waitFor({ pass, now, firstAt: (startedAt ?? now) + first, interval, hasFailed, shared: lease.seen() });
+  };
 
   const markBegin = (key: string) => began.set(key, { at: clock.now(), hooks: firstAttempts });
   const takeBegin = (key: string) => {
@@ -230,6 +259,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('pool', outcome);
   });
   supervisor.on('fault', ({ where, error }) => fault(where, error));
+  supervisor.on('lease', ({ holds, host }) => {
+    if (!holds) [sweepDueAt, rescueDueAt] = [undefined, undefined];
+    log.info({ lease: { holds, host } }, holds ? 'this host does the scheduled passes' : 'another host does them');
+    events.emit('lease', { holds, host });
+  });
   supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
   supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
   supervisor.on('sweep.ended', ({ result }) => {
@@ -304,7 +338,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       awake();
       startedAt ??= clock.now();
       const schedule = () => {
-        if (!isStopped) supervisor.send({ type: 'schedule' });
+        if (!isStopped && isScheduling) supervisor.send({ type: 'schedule' });
       };
       // A first sweep that comes at once is seen from its begin too.
       if (inspector === undefined) schedule();
@@ -322,7 +356,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         });
         supervisor.send({ type: 'stop' });
         await within(clock, timeout, over);
+        const tenure = supervisor.getSnapshot().context.tenure;
         supervisor.stop();
+        // Last: what was in hand is done, or is fenced from now on. A Redis that is away is not waited for.
+        if (tenure?.fence !== undefined) await within(clock, 3_000, lease.leave()).catch(() => undefined);
       }
       await inspector?.then(({ close }) => close()).catch(() => undefined);
       await delivery.stop(Math.max(0, deadline - clock.now()));
@@ -374,35 +411,21 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
 
     tracked: () => connection.redis.hlen(keys.track),
-    status: createStatus({ connection, keys, namespace, tracked, pools, policy, records }),
+    status: createStatus({ connection, keys, namespace, tracked, pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, pools, policy, records }),
     undelivered: createUndeliveredHooks(delivery),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
 
-    health() {
-      const late = (what: string, last: number | undefined, first: number, interval: number) => {
-        if (startedAt === undefined) return [];
-        const due = (last ?? startedAt + first) + 2 * interval;
-        return clock.now() > due
-          ? [`no ${what} has ended for ${Math.round((clock.now() - due) / 1_000)} s longer than it may`]
-          : [];
-      };
-      const faults = [
-        ...late('sweep', lastSweepAt, sweepSettings.firstAfterMs, sweepSettings.intervalMs),
-        ...late(
-          'look for dead pools',
-          lastRescueAt,
-          rescueSettings.firstAfterMs,
-          rescueSettings.intervalMs + rescueSettings.graceMs,
-        ),
-      ];
-      return {
-        ok: faults.length === 0,
-        detail: faults.join('; ') || 'all passes are on time',
+    health: () =>
+      healthOf({
+        now: clock.now(),
+        startedAt: isScheduling ? startedAt : undefined,
         lastSweepAt,
         lastRescueAt,
-      };
-    },
+        shared: isShared ? lease.seen() : undefined,
+        sweep: sweepSettings,
+        rescue: rescueSettings,
+      }),
 
     on: events.on,
     off: events.off,

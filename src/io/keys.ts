@@ -12,6 +12,9 @@ export interface Keys {
   readonly hooks: string;
   readonly parkedHooks: string;
   readonly hookOrigins: string;
+  /** Who does the scheduled passes, and how far they are. */
+  readonly lease: string;
+  readonly progress: string;
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
@@ -51,6 +54,8 @@ export const keysOf = (namespace: string): Keys => {
     hooks: `${prefix}reaper:hooks`,
     parkedHooks: `${prefix}reaper:hooks:parked`,
     hookOrigins: `${prefix}reaper:hooks:origins`,
+    lease: `${prefix}reaper:lease`,
+    progress: `${prefix}reaper:progress`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     stats: (id) => `${prefix}job_stats:${id}`,

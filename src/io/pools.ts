@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { retry } from './retry.ts';
-import type { Scripts } from './scripts.ts';
+import type { Fence, Scripts } from './scripts.ts';
 
 /** How a pool looks at one moment. */
 export interface PoolState {
@@ -39,7 +39,7 @@ export interface Pools {
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
   settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
   /** Rebuilds the counters of the types from their in-progress lists. */
-  recount(types: readonly string[]): Promise<Recounted>;
+  recount(types: readonly string[], fence?: Fence | undefined): Promise<Recounted>;
 }
 
 /** Keys that one SCAN looks at, and SCANs that one look without `thorough` does. */
@@ -184,7 +184,7 @@ export const createPools = ({
       return isAlive || hasMoved ? 'alive' : held;
     },
 
-    async requeue({ pool, heartbeat }, type) {
+    async requeue({ pool, heartbeat, fence }, type) {
       const reply = await scripts.run<'alive' | [number, number]>(
         'requeue',
         [
@@ -196,11 +196,12 @@ export const createPools = ({
           keys.lockInfo(type),
         ],
         [pool, heartbeatAge, heartbeat, batch],
+        fence,
       );
       return reply === 'alive' ? reply : { moved: reply[0], left: reply[1] };
     },
 
-    settle: ({ pool, heartbeat }, types) =>
+    settle: ({ pool, heartbeat, fence }, types) =>
       scripts.run<Settled>(
         'settle_pool',
         [
@@ -209,9 +210,10 @@ export const createPools = ({
           ...types.flatMap((type) => [keys.inProgress(type, pool), keys.lockInfo(type)]),
         ],
         [pool, heartbeatAge, heartbeat],
+        fence,
       ),
 
-    async recount(types) {
+    async recount(types, fence) {
       const registered = await redis.smembers(keys.pools);
       const listed = new Map<string, string[]>();
       for (const [type, pool] of [...lastRound.values(), ...round.values()]) {
@@ -222,7 +224,7 @@ export const createPools = ({
       await Promise.all(
         types.map(async (type) => {
           try {
-            const found = await retry(clock, () => rebuild(type, [...registered, ...(listed.get(type) ?? [])]));
+            const found = await retry(clock, () => rebuild(type, [...registered, ...(listed.get(type) ?? [])], fence));
             if (found !== undefined) drift.push(found);
           } catch (error) {
             if (!isFaultOfRecord(error as Error)) throw error;
@@ -234,13 +236,14 @@ export const createPools = ({
     },
   };
 
-  async function rebuild(type: string, known: readonly string[]): Promise<Drift | undefined> {
+  async function rebuild(type: string, known: readonly string[], fence?: Fence): Promise<Drift | undefined> {
     let pools = [...new Set(known)];
     for (;;) {
       const reply = await scripts.run<string[] | [string, string, number]>(
         'rebuild_counters',
         [keys.lock(type), keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
         pools,
+        fence,
       );
       if (reply[0] === 'unknown') {
         pools = [...new Set([...pools, ...(reply.slice(1) as string[])])];

@@ -1,5 +1,6 @@
 import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import { messageOf } from './job.ts';
+import { type Fence, FencedError } from './lease.ts';
 
 /** A pool of workers that is not seen to live, and what was seen of it. */
 export interface Suspect {
@@ -10,6 +11,8 @@ export interface Suspect {
   readonly types: readonly string[];
   /** Why it is suspected. */
   readonly evidence: string;
+  /** Of the pass that has found it, if that was a scheduled one of several hosts. */
+  readonly fence?: Fence | undefined;
 }
 
 /** What a dead pool holds of a type. */
@@ -64,7 +67,8 @@ const patience = 5;
  * back, a bounded batch of one type at a time, until none is left. `settle` then removes the pool, and ends in
  * `rescued`; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
  * whether the pool is dead: one that has come to life ends in `alive`. A step that fails is tried again after a pause
- * (`retryConfirm`, `retryRequeue`, `retrySettle`), from where it was; too many failures in a row end in `abandoned`.
+ * (`retryConfirm`, `retryRequeue`, `retrySettle`), from where it was; too many failures in a row end in `abandoned`, and so
+ * does the first one that says that another host has taken over.
  */
 export const poolMachine = setup({
   types: {
@@ -97,7 +101,8 @@ export const poolMachine = setup({
     holdsNothing: (_, params: { reply: Confirmation }) =>
       params.reply !== 'alive' && withEntries(params.reply).length === 0,
     hasMoreTypes: ({ context }) => context.at + 1 < context.held.length,
-    mayRetry: ({ context }) => context.failures < patience,
+    mayRetry: ({ context }, params: { error: unknown }) =>
+      context.failures < patience && !(params.error instanceof FencedError),
   },
   actions: {
     keepHeld: assign({
@@ -212,7 +217,7 @@ function failed<Retry extends 'retryConfirm' | 'retryRequeue' | 'retrySettle'>(r
     params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
   } as const;
   return [
-    { guard: 'mayRetry', target: retry, actions: count },
+    { guard: { type: 'mayRetry', params: count.params }, target: retry, actions: count },
     { target: 'abandoned', actions: count },
   ] as const;
 }

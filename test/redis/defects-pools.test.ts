@@ -193,7 +193,9 @@ test('defect 9: a pool that dies later is rescued without a restart, and a stop 
   reaper.on('rescue', () => void rescues++);
   await redis.rename(list('dead'), 't:aside');
   await redis.del(`${queue}:lock_info`);
+  const held = new Promise((resolve) => reaper.on('lease', resolve));
   reaper.start();
+  await held;
   clock.increment(5_000);
   await vi.waitUntil(() => rescues === 1);
   await redis.rename('t:aside', list('dead'));
