@@ -166,13 +166,6 @@ const laneIntensity = 64;
 const noPage: Page = { jobs: [], isLast: false };
 const unprovided = (name: string) => () => Promise.reject(new Error(`${name} was not provided`));
 
-/** A look that was begun under a lease that is no longer had. */
-const lostRescue = {
-  guard: 'isRescueFenced',
-  target: '#supervisor.rescue.resting',
-  actions: [{ type: 'spoilRescue', params: { error: new FencedError() } }, 'completeRescue', 'endPasses'],
-} as const;
-
 /** Number that the supervisor gives to passes that nobody asked for; those of callers are above 0. */
 export const scheduledPass = 0;
 
@@ -189,10 +182,11 @@ export const scheduledPass = 0;
  * pool actor, a pool that is already looked at none; `recounting` the counters of all types; a look that fails is tried
  * again after `pausing`. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
  *
- * `lease`: `off` where this host shares no schedule; `asking` for the lease; `holding` it until it is renewed; `watching`
- * the one that holds it, until it is asked again. Scheduled passes wait for their time only while the lease is held, and
- * are begun with its fence. When it is lost, or had anew, those in hand end with an error that says so, and the pools that
- * they have found are given up; passes that callers asked for go on.
+ * `lease`: `off` where this host shares no schedule; `shared`: `asking` for the lease; `told` who has it; `holding` it until
+ * it is renewed, or `watching` whoever does, until it is asked again. Scheduled passes wait for their time only while the
+ * lease is held, and are begun with its fence. When it is lost, or had anew, a sweep in hand ends with an error that says
+ * so, a look once it has been answered, and the pools that were found are given up; passes that callers asked for go on.
+ * It is `over` last, so that what is in hand when the reaper is stopped is not fenced off.
  *
  * `life`: `running` until `stop`, then `stopping`: no new page, no new pool; what is in hand finishes.
  *
@@ -233,16 +227,22 @@ export const supervisorMachine = setup({
     isOtherTenure: ({ context }, params: { tenure: Tenure }) =>
       context.tenure?.fence?.number !== params.tenure.fence?.number,
     holdsLease: ({ context }) => context.tenure?.fence !== undefined,
-    isShared: ({ context }) => isShared(context),
     isSweepFenced: ({ context }) => context.sweepFence !== undefined,
-    isRescueFenced: ({ context }) => context.rescueFence !== undefined,
+    isRescueLost: ({ context }) =>
+      context.rescueFence !== undefined && context.rescueFence.number !== context.tenure?.fence?.number,
     isStopping: ({ context }) => context.isStopping,
     hasSweepRequest: ({ context }) => context.sweepRequests.length > 0 && !context.isStopping,
     hasRescueRequest: ({ context }) => context.rescueRequests.length > 0 && !context.isStopping,
     canDeal: ({ context }) => context.acting.length > 0 && context.idle.length > 0 && !context.isStopping,
     isDealt: ({ context }) => context.acting.length === 0,
     isLastPage: ({ context }) => context.acting.length === 0 && context.page.isLast,
-    areLanesIdle: ({ context }) => context.idle.length >= context.lanes,
+    areLanesIdle: ({ context }) => areLanesIdle(context),
+    // A scheduled sweep of several hosts that has got to its end.
+    hasEndToNote: ({ context }) =>
+      areLanesIdle(context) &&
+      context.sweepFence !== undefined &&
+      context.sweep?.error === undefined &&
+      context.page.isLast,
     mayReadAgain: ({ context }, params: { error: unknown }) =>
       context.sweepFailures < patience && !(params.error instanceof FencedError),
     mayLookAgain: ({ context }) => context.rescueFailures < patience,
@@ -634,7 +634,7 @@ export const supervisorMachine = setup({
         },
         draining: {
           always: [
-            { guard: and(['areLanesIdle', 'isShared']), target: 'noting' },
+            { guard: 'hasEndToNote', target: 'noting' },
             { guard: 'areLanesIdle', target: 'resting', actions: 'endSweep' },
           ],
         },
@@ -675,7 +675,6 @@ export const supervisorMachine = setup({
           entry: 'beginRescue',
           initial: 'looking',
           always: { guard: 'isStopping', target: 'releasing' },
-          on: { 'lease.changed': lostRescue },
           states: {
             looking: {
               invoke: {
@@ -683,6 +682,15 @@ export const supervisorMachine = setup({
                 src: 'find',
                 input: ({ context }) => ({ thorough: context.rescue?.thorough === true, fence: context.rescueFence }),
                 onDone: [
+                  {
+                    guard: 'isRescueLost',
+                    target: '#supervisor.rescue.resting',
+                    actions: [
+                      { type: 'spoilRescue', params: { error: new FencedError() } },
+                      'completeRescue',
+                      'endPasses',
+                    ],
+                  },
                   {
                     guard: 'isPlan',
                     target: '#supervisor.rescue.resting',
@@ -729,7 +737,6 @@ export const supervisorMachine = setup({
           },
         },
         recounting: {
-          on: { 'lease.changed': lostRescue },
           invoke: {
             id: 'recount',
             src: 'recount',
@@ -765,43 +772,45 @@ export const supervisorMachine = setup({
         off: {
           always: [
             { guard: 'isEverythingStopped', target: 'over' },
-            { guard: 'wantsLease', target: 'asking' },
+            { guard: 'wantsLease', target: 'shared' },
           ],
         },
-        asking: {
+        shared: {
+          initial: 'asking',
           always: { guard: 'isEverythingStopped', target: 'over' },
-          invoke: {
-            id: 'takeLease',
-            src: 'takeLease',
-            input: ({ context }) => ({ fence: context.tenure?.fence }),
-            onDone: [
-              {
-                guard: { type: 'isOtherTenure', params: ({ event }) => ({ tenure: event.output }) },
-                target: 'told',
-                actions: [
-                  { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
-                  'giveUpFenced',
-                  'endPasses',
-                  raise({ type: 'lease.changed' }),
+          states: {
+            asking: {
+              invoke: {
+                id: 'takeLease',
+                src: 'takeLease',
+                input: ({ context }) => ({ fence: context.tenure?.fence }),
+                onDone: [
+                  {
+                    guard: { type: 'isOtherTenure', params: ({ event }) => ({ tenure: event.output }) },
+                    target: 'told',
+                    actions: [
+                      { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
+                      'giveUpFenced',
+                      'endPasses',
+                      raise({ type: 'lease.changed' }),
+                    ],
+                  },
+                  {
+                    target: 'told',
+                    actions: { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
+                  },
                 ],
+                onError: {
+                  target: 'told',
+                  actions: { type: 'countLeaseFailure', params: ({ event }) => ({ error: event.error }) },
+                },
               },
-              { target: 'told', actions: { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) } },
-            ],
-            onError: {
-              target: 'told',
-              actions: { type: 'countLeaseFailure', params: ({ event }) => ({ error: event.error }) },
             },
+            // One that could not be renewed is held as far as this host knows; whether it is, Redis tells each act.
+            told: { always: [{ guard: 'holdsLease', target: 'holding' }, { target: 'watching' }] },
+            holding: { after: { leaseRenewal: 'asking' } },
+            watching: { after: { leaseRenewal: 'asking' } },
           },
-        },
-        // One that could not be renewed is still held as far as this host knows; whether it is, each act is told by Redis.
-        told: { always: [{ guard: 'holdsLease', target: 'holding' }, { target: 'watching' }] },
-        holding: {
-          always: { guard: 'isEverythingStopped', target: 'over' },
-          after: { leaseRenewal: 'asking' },
-        },
-        watching: {
-          always: { guard: 'isEverythingStopped', target: 'over' },
-          after: { leaseRenewal: 'asking' },
         },
         over: { type: 'final' },
       },
@@ -816,9 +825,7 @@ export const supervisorMachine = setup({
   },
 });
 
-/** A scheduled sweep of several hosts that has got to its end: the others are to know. */
-const isShared = ({ sweep, sweepFence, page }: SupervisorContext) =>
-  sweepFence !== undefined && sweep?.error === undefined && page.isLast;
+const areLanesIdle = ({ idle, lanes }: SupervisorContext) => idle.length >= lanes;
 
 const withTally = (sweep: SweepResult | undefined, tally: Tally): SweepResult | undefined =>
   sweep === undefined ? undefined : { ...sweep, tally: addTally(sweep.tally, tally) };

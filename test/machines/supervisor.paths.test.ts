@@ -276,11 +276,11 @@ const startHolder = async () => {
 test('where hosts share the schedule, one without the lease waits for no pass, and does those that it is asked for', async () => {
   const it = start(1, 1, false, true);
   await it.send({ type: 'schedule' });
-  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: 'asking' });
+  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: { shared: 'asking' } });
   await it.answer('takeLease', theirs);
   await it.tick(renewal);
   await it.answer('takeLease', theirs);
-  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: 'watching' });
+  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: { shared: 'watching' } });
   expect(it.of('lease')).toEqual([{ type: 'lease', holds: false, host: 'there:2' }]);
   await it.send(sweepNow(1));
   await it.answer('readPage', page(true));
@@ -288,7 +288,7 @@ test('where hosts share the schedule, one without the lease waits for no pass, a
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1 } }]);
   await it.tick(renewal);
   await it.answer('takeLease', ours(1));
-  expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running', lease: 'holding' });
+  expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running', lease: { shared: 'holding' } });
   expect(it.of('lease').at(-1)).toEqual({ type: 'lease', holds: true, host: 'here:1' });
 });
 
@@ -300,7 +300,7 @@ test('a renewal keeps the passes that wait; one that fails is told once, and lea
     await it.tick(renewal);
     await it.fail('takeLease');
   }
-  expect(it.value()).toMatchObject({ sweep: 'waiting', lease: 'holding' });
+  expect(it.value()).toMatchObject({ sweep: 'waiting', lease: { shared: 'holding' } });
   expect(it.of('fault')).toEqual([{ type: 'fault', where: 'asking for the lease', error: 'Redis is down' }]);
   expect(it.of('lease')).toHaveLength(1);
 });
@@ -376,6 +376,9 @@ test('a scheduled look ends when the lease is lost, while it looks and while it 
     if (counts) await it.answer('find', found());
     await it.tick(renewal);
     await it.answer('takeLease', theirs);
+    if (counts) await it.fail('recount', new FencedError());
+    else await it.answer('find', found('p1'));
+    expect(it.context().slots).toEqual({});
     expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, error: takenOver } }]);
     expect(it.value().rescue).toBe('resting');
     expect(it.context().rescueFailedIn).toEqual(fenceOf(1));
@@ -408,9 +411,9 @@ test('the lease is renewed until what is in hand has ended', async () => {
   await it.answer('examine', acting(jobFor('fail')));
   await it.send({ type: 'stop' });
   await it.answer('takeLease', ours(1));
-  expect(it.value()).toMatchObject({ sweep: 'draining', lease: 'holding' });
+  expect(it.value()).toMatchObject({ sweep: 'draining', lease: { shared: 'holding' } });
   await it.tick(renewal);
-  expect(it.value().lease).toBe('asking');
+  expect(it.value().lease).toEqual({ shared: 'asking' });
   await it.send(freed);
   expect(it.actor.getSnapshot().status).toBe('done');
 });
