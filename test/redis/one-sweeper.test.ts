@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ReaperOptions } from '../../src/index.ts';
+import { ackText, second } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -131,49 +132,65 @@ const startHost = (): { child: ChildProcess; told: Told[] } => {
   child.on('message', (message) => void told.push(message as Told));
   return { child, told };
 };
-const jobs = 4_000;
 const track = 't:job_track:inprogress';
-const ids = Array.from({ length: jobs }, (_, i) => `lost-${i}`);
+const idsOf = (name: string) => Array.from({ length: 2_000 }, (_, i) => `${name}-${i}`);
+const [lost, kept] = [idsOf('lost'), idsOf('kept')];
 /** Tracked, with no stats: each is to be untracked. */
-const seedLost = () => server.client.hset(track, Object.fromEntries(ids.map((id) => [id, 2])));
+const seedLost = () => server.client.hset(track, Object.fromEntries(lost.map((id) => [id, 2])));
+/** Tracked, and all is well: they stay. */
+const seedKept = async () => {
+  const at = second(-600);
+  const stats = {
+    name: 'X',
+    kind: 'Generic',
+    status: 'Running',
+    update_time: at,
+    revision: at,
+    ack: ackText('Running', at),
+  };
+  const pipeline = server.client.pipeline();
+  for (const id of kept) pipeline.hset(`t:job_stats:${id}`, { id, ...stats }).hset(track, id, 2);
+  await pipeline.exec();
+};
 const scanned = async () => Number(await server.client.hget('t:reaper:progress', 'scanned'));
 const isInHand = async () => (await server.client.hexists('t:reaper:progress', 'cursor')) === 1;
 
 /** Two hosts, of which the first is in the middle of a sweep. */
 const startTwo = async () => {
   await seedLost();
+  await seedKept();
   const first = startHost();
   await vi.waitUntil(isInHand, { timeout: 20_000, interval: 1 });
-  const second = startHost();
+  const other = startHost();
   await vi.waitUntil(async () => (await scanned()) >= 400, { timeout: 20_000, interval: 1 });
-  return { first, second };
+  return { first, other };
 };
 
 test('where the host that sweeps is killed, another goes on from its cursor within one and a half leases, and all is done', async () => {
-  const { first, second } = await startTwo();
+  const { first, other } = await startTwo();
   const gone = once(first.child, 'exit');
   first.child.kill('SIGKILL');
   const killed = performance.now();
   await gone;
   expect(await isInHand()).toBe(true);
   const left = await server.client.hlen(track);
-  await vi.waitUntil(() => second.told.some(({ lease }) => lease), { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => other.told.some(({ lease }) => lease), { timeout: 10_000, interval: 5 });
   // A second's lease, asked for every 200 ms; or the time that the second process takes to come up.
   expect(performance.now() - killed).toBeLessThan(5_000);
-  await vi.waitUntil(() => second.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
-  expect(await server.client.hlen(track)).toBe(0);
-  const [sweep] = second.told.filter((message) => message.sweep !== undefined) as [Told];
+  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
+  expect(await server.client.hlen(track)).toBe(kept.length);
+  const [sweep] = other.told.filter((message) => message.sweep !== undefined) as [Told];
   expect(sweep).toMatchObject({ error: '' });
-  // What was done before is not looked at again.
-  expect(sweep.sweep).toBe(left);
+  // What was done before is not looked at again, save a page or two: of the 400 some half are still tracked.
+  expect(sweep.sweep).toBeLessThan(left - 100);
   expect(await isInHand()).toBe(false);
 });
 
 test('a host that is paused past its lease in the middle of a sweep changes nothing when it wakes up', async () => {
-  const { first, second } = await startTwo();
+  const { first, other } = await startTwo();
   first.child.kill('SIGSTOP');
-  await vi.waitUntil(() => second.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
-  expect(await server.client.hlen(track)).toBe(0);
+  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
+  expect(await server.client.hlen(track)).toBe(kept.length);
   // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it has in hand.
   await seedLost();
   const progress = await server.client.hgetall('t:reaper:progress');
@@ -181,7 +198,7 @@ test('a host that is paused past its lease in the middle of a sweep changes noth
   await vi.waitUntil(() => first.told.some(({ error }) => error), { timeout: 20_000, interval: 5 });
   await vi.waitUntil(() => first.told.some(({ lease }) => lease === false), { timeout: 20_000, interval: 5 });
   expect(first.told.find(({ sweep }) => sweep !== undefined)?.error).toContain('another host has taken over');
-  expect(await server.client.hlen(track)).toBe(jobs);
+  expect(await server.client.hlen(track)).toBe(kept.length + lost.length);
   const { rescue_ended: _, ...now } = await server.client.hgetall('t:reaper:progress');
   expect(progress).toMatchObject(now);
 });
