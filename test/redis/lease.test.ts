@@ -1,15 +1,22 @@
 /** The lease of the scheduled passes and what its holders share, script by script, and two holders in every order. */
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { createDelivery } from '../../src/delivery.ts';
 import { healthOf } from '../../src/health.ts';
 import { systemClock } from '../../src/io/clock.ts';
+import { createJobActs } from '../../src/io/jobActs.ts';
 import { keysOf } from '../../src/io/keys.ts';
 import { createLease, type Lease } from '../../src/io/lease.ts';
+import { createPools } from '../../src/io/pools.ts';
 import { createScripts } from '../../src/io/scripts.ts';
+import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
 import { type Fence, FencedError } from '../../src/machines/lease.ts';
+import { judge } from '../../src/machines/verdict.ts';
 import { readOptions } from '../../src/options.ts';
 import { waitFor } from '../../src/schedule.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
+import { policy } from '../support/facts.ts';
+import { ackText, seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -175,6 +182,59 @@ test('a host that watches is well while the holder has the lease or is on time, 
     lastSweepAt: expect.any(Number),
     lastRescueAt: expect.any(Number),
   });
+});
+
+test('no act of a pass changes anything once another host has taken over', async () => {
+  const scripts = createScripts(redis);
+  const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
+  const clock = systemClock;
+  const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: 10, random: () => 0 });
+  const settings = readOptions({ redis: server.url, namespace: 't' }).hooks;
+  const { hooks, records } = createDelivery({
+    connection,
+    keys,
+    scripts,
+    settings,
+    clock,
+    random: () => 0.5,
+    onOutcome: () => undefined,
+    fault: () => undefined,
+  });
+  const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock });
+  const pools = createPools({ connection, keys, scripts, jobTypes: ['X'], heartbeatAge: 10_000, batch: 10, clock });
+  await seedJob(redis, 'running', { web_hook_url: 'http://127.0.0.1:1/' });
+  const at = await seedJob(redis, 'behind');
+  await redis.hset(keys.stats('behind'), 'ack', ackText('Success', at));
+  await redis.hset(keys.track, 'lost', 2);
+  await redis.lpush(keys.inProgress('X', 'dead'), '{"id":"a"}');
+  await redis.set(keys.lock('X'), 7);
+
+  const old = await fenceOf(hostOn(redis));
+  await over();
+  await fenceOf(hostOn(redis));
+  const stateOf = async () => {
+    const names = (await redis.keys('*')).sort();
+    return Promise.all(names.map(async (name) => [name, (await redis.dumpBuffer(name))?.toString('base64')]));
+  };
+  const before = await stateOf();
+  const jobOf = async (id: string) => ({ ...(await tracked.load(id)), fence: old });
+  const suspect = { pool: 'dead', heartbeat: '', types: ['X'], evidence: '', fence: old };
+  const inputOf = async (id: string) => {
+    const job = await jobOf(id);
+    return { job, judgement: judge(job.facts, policy) };
+  };
+  for (const act of [
+    async () => acts.fail(await inputOf('running')),
+    async () => acts.refire(await inputOf('running')),
+    async () => acts.reset(await inputOf('behind')),
+    async () => acts.untrack(await inputOf('lost')),
+    () => pools.requeue(suspect, 'X'),
+    () => pools.settle(suspect, ['X']),
+    () => pools.recount(['X'], old),
+  ]) {
+    await expect(act()).rejects.toThrow(FencedError);
+  }
+  expect(await stateOf()).toEqual(before);
 });
 
 test('two holders in every order and dying anywhere, the lease ending at any moment: only the newest changes anything', async () => {
