@@ -314,7 +314,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         plan: settings.plan,
         clock,
         settings: inspect,
-        now: () => ({ hooksInFlight: delivery.inFlight(), sweepDueAt, rescueDueAt }),
+        now: () => ({ hooksInFlight: delivery.inFlight(), sweepDueAt, rescueDueAt, sweeper: lease.seen()?.holder }),
         follow: (choose) => {
           isFollowed = choose;
         },
