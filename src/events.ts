@@ -11,6 +11,13 @@ export interface Fault {
   readonly error: string;
 }
 
+export interface LeaseChange {
+  /** Whether it is this one. */
+  readonly holds: boolean;
+  /** Host and process of the holder. */
+  readonly host: string;
+}
+
 export interface ReaperEvents {
   /** Every scanned job. */
   job: JobOutcome;
@@ -25,6 +32,8 @@ export interface ReaperEvents {
   /** A sweep has ended: all of its acts are done, its hooks are under way. */
   sweep: SweepSummary;
   rescue: RescueSummary;
+  /** Who does the scheduled passes has changed, or is known now. */
+  lease: LeaseChange;
   error: Fault;
 }
 

@@ -1,6 +1,7 @@
 export { charts } from './charts.ts';
-export type { Fault, Listener, ReaperEvents } from './events.ts';
+export type { Fault, LeaseChange, Listener, ReaperEvents } from './events.ts';
 export { type AskedRule, askedRules, type Explanation, type Place } from './explanation.ts';
+export type { Health } from './health.ts';
 export type { HookFilter, UndeliveredHooks } from './hooksForPeople.ts';
 export type { Follow, Inspected, InspectSettings, OpenInspector } from './inspected.ts';
 export type { Clock } from './io/clock.ts';
@@ -17,6 +18,6 @@ export type { Policy, Reason, Verdict } from './machines/verdict.ts';
 export { OptionsError, type ReaperOptions } from './options.ts';
 export { packageRoot, version } from './package.ts';
 export type { QuarantineCounts, QuarantineFilter, QuarantineForPeople } from './quarantineForPeople.ts';
-export { createReaper, type Health, type Reaper } from './reaper.ts';
-export type { QueueStatus, ReaperStatus } from './status.ts';
+export { createReaper, type Reaper } from './reaper.ts';
+export type { QueueStatus, ReaperStatus, SweeperStatus } from './status.ts';
 export { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';

@@ -17,11 +17,13 @@ export interface Inspected {
   readonly plan: boolean;
   readonly clock: Clock;
   readonly settings: InspectSettings;
-  /** Hooks under way now, and when the next scheduled passes are due, in ms of the clock. */
+  /** Hooks under way now, and when the next scheduled passes of this host are due, in ms of the clock. */
   now(): {
     readonly hooksInFlight: number;
     readonly sweepDueAt: number | undefined;
     readonly rescueDueAt: number | undefined;
+    /** Who does the scheduled passes; undefined where hosts share none, or nobody does. */
+    readonly sweeper: { readonly host: string; readonly isThisOne: boolean } | undefined;
   };
   /** Has only those jobs seen, of those that end in their first tick, that it chooses. */
   follow(choose: Follow): void;

@@ -52,6 +52,22 @@ const schema = z.strictObject({
   namespace: z.string().refine((text) => text.trim() !== '', { error: 'must not be empty' }),
   /** Job types to look at beside those that are found in Redis. */
   jobTypes: z.array(z.string().min(1)).default([]),
+  /**
+   * Who does the scheduled passes: with `auto` one host of all that have it, by a lease in Redis; with `always` this one,
+   * whatever others do; with `never` others. What is asked for by hand is done whatever the role.
+   */
+  role: z.enum(['auto', 'never', 'always']).default('auto'),
+  lease: z
+    .strictObject({
+      /** For how long a host has the lease, from its last renewal by Redis TIME, in ms. */
+      durationMs: ms().min(100).default(10_000),
+      /** How often it is renewed, and asked for by the other hosts, in ms. */
+      renewMs: ms().min(10).default(3_000),
+    })
+    .refine(({ durationMs, renewMs }) => durationMs >= 2 * renewMs, {
+      error: 'durationMs must be twice renewMs at least: a lease that one late answer ends is none',
+    })
+    .prefault({}),
   /** How long a job may show no sign of life before it is failed, in s. */
   hungAfterS: seconds().default(86_400),
   /** The same by job type, in s. */

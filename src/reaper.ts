@@ -1,11 +1,13 @@
 import { createActor } from 'xstate';
 import { createExamine } from './actors/examine.ts';
 import { createJobActors } from './actors/jobActors.ts';
+import { createLeaseActors } from './actors/leaseActors.ts';
 import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
-import { createReadPage } from './actors/readPage.ts';
+import { createSweepActors } from './actors/sweepActors.ts';
 import { createDelivery } from './delivery.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
 import { createExplain, type Explanation } from './explanation.ts';
+import { type Health, healthOf } from './health.ts';
 import { createUndeliveredHooks, type UndeliveredHooks } from './hooksForPeople.ts';
 import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
 import { systemClock, within } from './io/clock.ts';
@@ -15,6 +17,7 @@ import { createSearch } from './io/evidence.ts';
 import { openEvident } from './io/evidentJobs.ts';
 import { createJobActs } from './io/jobActs.ts';
 import { keysOf } from './io/keys.ts';
+import { createLease } from './io/lease.ts';
 import { createLogger } from './io/log.ts';
 import { createLostEntries } from './io/lostEntries.ts';
 import { createPools } from './io/pools.ts';
@@ -30,19 +33,9 @@ import { type RescueResult, type SweepResult, supervisorMachine } from './machin
 import type { Policy } from './machines/verdict.ts';
 import { type ReaperOptions, readOptions } from './options.ts';
 import { createQuarantineForPeople, type QuarantineForPeople } from './quarantineForPeople.ts';
+import { waitFor } from './schedule.ts';
 import { createStatus, type ReaperStatus } from './status.ts';
 import { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';
-
-/** Whether the passes come when they should. */
-export interface Health {
-  /** False while a pass that is scheduled has not ended for more than twice its interval. */
-  readonly ok: boolean;
-  /** What is late, and why no pool is judged if so. */
-  readonly detail: string;
-  /** The end of the last pass that got to it, in ms of the clock. */
-  readonly lastSweepAt: number | undefined;
-  readonly lastRescueAt: number | undefined;
-}
 
 export interface Reaper {
   /** Sweeps and rescues from now on, at their intervals. */
@@ -143,6 +136,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     keys,
     onTrouble: (reason) => log.warn({ trouble: reason }, 'after a trouble, the grace of suspected pools begins again'),
   });
+  const lease = createLease({ connection, keys, scripts, durationMs: settings.lease.durationMs, clock });
+  /** Whether the scheduled passes are one host's. A plan changes nothing: it leaves the lease to those that do. */
+  const isShared = settings.role === 'auto' && !settings.plan;
+  const isScheduling = settings.role !== 'never';
   // A map, for a job type may have the name of a method.
   const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
   const runLimits = new Map<string | undefined, number>(Object.entries(settings.runLimitByTypeS));
@@ -151,9 +148,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     runLimit: (type) => runLimits.get(type),
     refireGrace: settings.refireGraceS,
   };
-  const open = () =>
+  const open = (from?: string) =>
     openEvident({
       tracked,
+      from,
       policy,
       createSearch: () => createSearch({ connection, keys, pools, seed: Math.floor(random() * 2 ** 32) }),
     });
@@ -207,6 +205,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
   const onJob = (outcome: JobOutcome) => {
     if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
+    // The sweep says why, once for all of them.
+    else if (outcome.outcome === 'fenced') log.debug({ job: jobLine(outcome) }, 'a job that is left to another host');
     else if (outcome.verdict !== 'kept') log.info({ job: jobLine(outcome) }, 'job');
     else if (outcome.reason === 'malformed')
       log.warn({ job: jobLine(outcome) }, 'a job that can not be judged, left as it is');
@@ -223,27 +223,40 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine, trust) }),
-      readPage: createReadPage(open),
+      ...createSweepActors(open, lease),
+      ...createLeaseActors(lease),
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools, lostEntries, trust),
+      ...createRescueActors(pools, lostEntries, trust, lease),
     },
     delays: {
-      sweepDelay: ({ context }) => {
-        const interval = context.isFirstSweep ? sweepSettings.firstAfterMs : sweepSettings.intervalMs;
-        const delay = interval * (1 + sweepSettings.jitter * (random() - 0.5));
+      sweepDelay: ({ context: { isFirstSweep, sweepFailedIn } }) => {
+        const factor = 1 + sweepSettings.jitter * (random() - 0.5);
+        const delay = delayOf('sweep', {
+          interval: sweepSettings.intervalMs * factor,
+          first: sweepSettings.firstAfterMs * factor,
+          isFirst: isFirstSweep,
+          hasFailed: sweepFailedIn !== undefined,
+        });
         sweepDueAt = clock.now() + delay;
         return delay;
       },
-      rescueDelay: ({ context }) => {
-        const delay = context.isFirstRescue ? rescueSettings.firstAfterMs : rescueSettings.intervalMs;
+      rescueDelay: ({ context: { isFirstRescue, rescueFailedIn } }) => {
+        const { intervalMs: interval, firstAfterMs: first } = rescueSettings;
+        const delay = delayOf('rescue', {
+          interval,
+          first,
+          isFirst: isFirstRescue,
+          hasFailed: rescueFailedIn !== undefined,
+        });
         rescueDueAt = clock.now() + delay;
         return delay;
       },
+      leaseRenewal: settings.lease.renewMs,
     },
   });
   const supervisor = createActor(machine, {
@@ -254,6 +267,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       poolSlots: rescueSettings.atOnce,
       poolGrace: rescueSettings.graceMs,
       plan: settings.plan,
+      needsLease: isShared,
     },
   });
 
@@ -268,6 +282,21 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   let startedAt: number | undefined;
   let isRunning = false;
   let isStopped = false;
+
+  /** A first pass of its own, then every interval; or when the one that all hosts share is due. */
+  const delayOf = (
+    pass: 'sweep' | 'rescue',
+    {
+      first,
+      isFirst,
+      interval,
+      hasFailed,
+    }: Record<'first' | 'interval', number> & Record<'isFirst' | 'hasFailed', boolean>,
+  ) => {
+    if (!isShared) return isFirst ? first : interval;
+    const now = clock.now();
+    return waitFor({ pass, now, firstAt: (startedAt ?? now) + first, interval, hasFailed, shared: lease.seen() });
+  };
 
   const markBegin = (key: string) => began.set(key, { at: clock.now(), hooks: firstAttempts });
   const takeBegin = (key: string) => {
@@ -287,6 +316,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('lost', entry);
   });
   supervisor.on('fault', ({ where, error }) => fault(where, error));
+  supervisor.on('lease', ({ holds, host }) => {
+    if (!holds) [sweepDueAt, rescueDueAt] = [undefined, undefined];
+    log.info({ lease: { holds, host } }, holds ? 'this host does the scheduled passes' : 'another host does them');
+    events.emit('lease', { holds, host });
+  });
   supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
   supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
   supervisor.on('sweep.ended', ({ result }) => {
@@ -339,7 +373,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         plan: settings.plan,
         clock,
         settings: inspect,
-        now: () => ({ hooksInFlight: delivery.inFlight(), sweepDueAt, rescueDueAt }),
+        now: () => ({ hooksInFlight: delivery.inFlight(), sweepDueAt, rescueDueAt, sweeper: lease.seen()?.holder }),
         follow: (choose) => {
           isFollowed = choose;
         },
@@ -363,7 +397,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       awake();
       startedAt ??= clock.now();
       const schedule = () => {
-        if (!isStopped) supervisor.send({ type: 'schedule' });
+        if (!isStopped && isScheduling) supervisor.send({ type: 'schedule' });
       };
       // A first sweep that comes at once is seen from its begin too.
       if (inspector === undefined) schedule();
@@ -381,7 +415,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         });
         supervisor.send({ type: 'stop' });
         await within(clock, timeout, over);
+        const tenure = supervisor.getSnapshot().context.tenure;
         supervisor.stop();
+        // Last: what was in hand is done, or is fenced from now on. A Redis that is away is not waited for.
+        if (tenure?.fence !== undefined) await within(clock, 3_000, lease.leave()).catch(() => undefined);
       }
       await inspector?.then(({ close }) => close()).catch(() => undefined);
       await delivery.stop(Math.max(0, deadline - clock.now()));
@@ -434,37 +471,23 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
 
     tracked: () => connection.redis.hlen(keys.track),
-    status: createStatus({ connection, keys, namespace, open, pools, policy, records }),
+    status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, pools, policy, records }),
     undelivered: createUndeliveredHooks(delivery),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
 
-    health() {
-      const late = (what: string, last: number | undefined, first: number, interval: number) => {
-        if (startedAt === undefined) return [];
-        const due = (last ?? startedAt + first) + 2 * interval;
-        return clock.now() > due
-          ? [`no ${what} has ended for ${Math.round((clock.now() - due) / 1_000)} s longer than it may`]
-          : [];
-      };
-      const faults = [
-        ...late('sweep', lastSweepAt, sweepSettings.firstAfterMs, sweepSettings.intervalMs),
-        ...late(
-          'look for dead pools',
-          lastRescueAt,
-          rescueSettings.firstAfterMs,
-          rescueSettings.intervalMs + rescueSettings.graceMs,
-        ),
-      ];
-      const asides = standsDown === undefined ? [] : [`no pool is judged: ${standsDown}`];
-      return {
-        ok: faults.length === 0,
-        detail: [...faults, ...asides].join('; ') || 'all passes are on time',
+    health: () =>
+      healthOf({
+        now: clock.now(),
+        startedAt: isScheduling ? startedAt : undefined,
         lastSweepAt,
         lastRescueAt,
-      };
-    },
+        shared: isShared ? lease.seen() : undefined,
+        standsDown,
+        sweep: sweepSettings,
+        rescue: rescueSettings,
+      }),
 
     on: events.on,
     off: events.off,

@@ -2,6 +2,7 @@ import type { Connection } from './io/connection.ts';
 import type { EndpointStatus, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
 import { keysOf } from './io/keys.ts';
+import type { Lease } from './io/lease.ts';
 import type { Pools } from './io/pools.ts';
 import type { PageReader } from './io/trackedJobs.ts';
 import { isFinal, isStatus } from './machines/facts.ts';
@@ -20,6 +21,25 @@ export interface QueueStatus {
   readonly inProgress: number;
   /** lock − inProgress. */
   readonly drift: number;
+}
+
+/** Who does the scheduled passes of all hosts, and how far they are. Times in unix s by Redis TIME. */
+export interface SweeperStatus {
+  /** Host and process of the holder of the lease; undefined where nobody has it. */
+  readonly host: string | undefined;
+  /** Since when it has it. */
+  readonly since: number | undefined;
+  readonly isThisOne: boolean;
+  /** When the last sweep began; undefined where no host has done one. */
+  readonly begun: number | undefined;
+  /** Whether it is still going on, or is to be gone on with. */
+  readonly isInHand: boolean;
+  /** Jobs that it has scanned, and those that were tracked when it began. */
+  readonly scanned: number;
+  readonly total: number;
+  /** The ends of the last passes. */
+  readonly ended: number | undefined;
+  readonly rescueEnded: number | undefined;
 }
 
 /** A namespace at one moment, without a change to it. */
@@ -57,6 +77,7 @@ export interface ReaperStatus {
     readonly heartbeatAgeS: number | undefined;
     readonly inProgress: number;
   }[];
+  readonly sweeper: SweeperStatus;
   /** Where the namespace is empty: the form of it, with or without braces, that is not. */
   readonly hint: string | undefined;
 }
@@ -70,6 +91,7 @@ export const createStatus =
     pools,
     policy,
     records,
+    lease,
   }: {
     connection: Connection;
     keys: Keys;
@@ -79,6 +101,7 @@ export const createStatus =
     pools: Pools;
     policy: Policy;
     records: HookRecords;
+    lease: Lease;
   }) =>
   async (): Promise<ReaperStatus> => {
     const { redis } = connection;
@@ -163,9 +186,27 @@ export const createStatus =
         heartbeatAgeS: age === undefined ? undefined : Math.round(age / 1_000),
         inProgress: holding.get(pool) ?? 0,
       })),
+      sweeper: await sweeperOf(lease),
       hint: isEmpty ? await hintFor(connection, namespace) : undefined,
     };
   };
+
+const sweeperOf = async (lease: Lease): Promise<SweeperStatus> => {
+  const { holder, progress } = await lease.read();
+  return {
+    host: holder?.host,
+    since: secondsOf(holder?.since),
+    isThisOne: holder?.isThisOne === true,
+    begun: secondsOf(progress.begun),
+    isInHand: progress.isInHand,
+    scanned: progress.scanned,
+    total: progress.total,
+    ended: secondsOf(progress.ended),
+    rescueEnded: secondsOf(progress.rescueEnded),
+  };
+};
+
+const secondsOf = (ms: number | undefined) => (ms === undefined ? undefined : Math.floor(ms / 1_000));
 
 const hooksOf = async (records: HookRecords): Promise<ReaperStatus['hooks']> => {
   const counts = { pending: 0, parked: 0 };

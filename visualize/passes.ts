@@ -18,7 +18,7 @@ const window = 1_000;
 
 /** @param onSweep is called when a sweep begins. */
 export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSweep: () => void): Passes => {
-  let sweep: Omit<SweepView, 'dueAt' | 'rate'> = {
+  let sweep: Omit<SweepView, 'dueAt' | 'rate' | 'sweeper'> = {
     phase: 'none yet',
     plan: false,
     beganAt: undefined,
@@ -113,6 +113,7 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     sweep: () => ({
       ...sweep,
       dueAt: now().sweepDueAt,
+      sweeper: sweeperOf(now().sweeper),
       scanned: counts.scanned,
       rate: rate(),
       verdicts: Object.fromEntries(counts.verdicts),
@@ -144,3 +145,6 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
 };
 
 const perSecond = (count: number, ms: number) => (ms <= 0 ? 0 : Math.round((count * 1_000) / ms));
+
+const sweeperOf = (holder: { readonly host: string; readonly isThisOne: boolean } | undefined): string | undefined =>
+  holder?.isThisOne ? 'this one' : holder && shorten(holder.host);

@@ -56,6 +56,8 @@ export interface SweepView {
   readonly beganAt: number | undefined;
   readonly endedAt: number | undefined;
   readonly dueAt: number | undefined;
+  /** The host that does the scheduled passes of all, `this one` where it is this; undefined where there is none. */
+  readonly sweeper: string | undefined;
   /** Tracked jobs when it began. */
   readonly total: number | undefined;
   readonly scanned: number;

@@ -1,8 +1,10 @@
 import { fromPromise } from 'xstate';
+import type { Lease } from '../io/lease.ts';
 import type { LostEntries } from '../io/lostEntries.ts';
 import type { Pools } from '../io/pools.ts';
 import type { Quarantine } from '../io/quarantine.ts';
 import type { Trust } from '../io/trust.ts';
+import type { Fence } from '../machines/lease.ts';
 import type { Confirmation, Quarantining, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, LivePool, Recounted, Restored } from '../machines/supervisor.ts';
 
@@ -40,17 +42,28 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Tr
   };
 };
 
-/** What the supervisor's rescue invokes. */
-export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust: Trust) => ({
-  find: fromPromise<Found, { thorough: boolean; plan: boolean }>(async ({ input: { thorough, plan } }) => {
-    const fitness = await trust.check(plan);
-    if ('unfit' in fitness) return { alive: 0, suspects: [], types: [], live: [], standsDown: fitness.unfit };
-    return trust.watch(() => pools.find(thorough, fitness.trouble));
-  }),
-  restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(async ({ input: { live, plan } }) => {
-    const fitness = await trust.check(plan);
-    if ('unfit' in fitness) throw new Error(fitness.unfit);
-    return trust.watch(() => lostEntries.restore(live, { plan }));
-  }),
-  recount: fromPromise<Recounted, { types: readonly string[] }>(({ input }) => pools.recount(input.types)),
+/** What the supervisor's rescue invokes. Behind a fence each suspect goes with it, and the end of the pass is noted. */
+export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust: Trust, lease: Lease) => ({
+  find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
+    async ({ input: { thorough, plan, fence } }) => {
+      const fitness = await trust.check(plan);
+      if ('unfit' in fitness) return { alive: 0, suspects: [], types: [], live: [], standsDown: fitness.unfit };
+      const found = await trust.watch(() => pools.find(thorough, fitness.trouble));
+      return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
+    },
+  ),
+  restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
+    async ({ input: { live, plan, fence } }) => {
+      const fitness = await trust.check(plan);
+      if ('unfit' in fitness) throw new Error(fitness.unfit);
+      return trust.watch(() => lostEntries.restore(live, { plan, fence }));
+    },
+  ),
+  recount: fromPromise<Recounted, { types: readonly string[]; fence: Fence | undefined }>(
+    async ({ input: { types, fence } }) => {
+      const recounted = await pools.recount(types, fence);
+      if (fence !== undefined) await lease.endRescue(fence);
+      return recounted;
+    },
+  ),
 });

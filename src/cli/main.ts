@@ -6,7 +6,7 @@ import { type HookFlags, listHooks, moveHooks } from './hooks.ts';
 import { inspect } from './inspect.ts';
 import { endQuarantine, listQuarantine, type QuarantineFlags } from './quarantine.ts';
 import { rescue } from './rescue.ts';
-import { run } from './run.ts';
+import { type RunFlags, run } from './run.ts';
 import {
   address,
   type CommonFlags,
@@ -49,16 +49,26 @@ withCommonFlags(program.command('run'), 'info')
       .env('REAPER_RESCUE_INTERVAL')
       .argParser(wholeNumber),
   )
+  .addOption(
+    new Option(
+      '--role <role>',
+      'auto: one host of all that run does the scheduled passes; always: this one does them too; never: it does none',
+    )
+      .env('REAPER_ROLE')
+      .choices(['auto', 'never', 'always'])
+      .default('auto'),
+  )
   .option('--inspect [host:port]', 'let a browser watch the statecharts work (default: 127.0.0.1:7331)', address)
   .addOption(inspectToken())
   .option('--control', 'with --inspect: let the page start sweeps and rescues')
   .addOption(stately())
   .addOption(hostName())
-  .action(async (flags: CommonFlags & InspectFlags & { sweepInterval?: number; rescueInterval?: number }) => {
+  .action(async (flags: CommonFlags & InspectFlags & RunFlags) => {
     if (flags.inspect === undefined && (flags.control || flags.stately || flags.hostName)) {
       throw new UsageError('--control, --stately and --host-name are about --inspect: give that too');
     }
     const reaper = reaperOf(flags, {
+      role: flags.role,
       ...(flags.inspect === undefined ? {} : { inspect: inspectOptionsOf(flags) }),
       ...(flags.sweepInterval === undefined ? {} : { sweep: { intervalMs: flags.sweepInterval } }),
       ...(flags.rescueInterval === undefined ? {} : { rescue: { intervalMs: flags.rescueInterval } }),

@@ -1,6 +1,12 @@
 import type { Reaper } from '../index.ts';
 import { printJson, untilStopped } from './shared.ts';
 
+export interface RunFlags {
+  readonly role: 'auto' | 'never' | 'always';
+  readonly sweepInterval?: number;
+  readonly rescueInterval?: number;
+}
+
 /** Sweeps and rescues until a signal comes. What it does is in the log; with `--json`, on stdout too. */
 export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
   if (flags.json) {
@@ -9,6 +15,7 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
     reaper.on('hook', (outcome) => printJson({ type: 'hook', ...outcome }));
     reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary }));
     reaper.on('rescue', (summary) => printJson({ type: 'rescue', ...summary }));
+    reaper.on('lease', (change) => printJson({ type: 'lease', ...change }));
   }
   const stopped = untilStopped(reaper);
   reaper.start();

@@ -18,6 +18,7 @@ const textOf = (state: ReaperStatus): string => {
     `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
     `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
     ...hookLines(state),
+    sweeperLine(state),
     `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
     ...(queues.length === 0 ? ['no job types'] : [tableOfQueues(state)]),
     ...(pools.length === 0 ? ['no pools'] : [tableOfPools(state)]),
@@ -26,7 +27,7 @@ const textOf = (state: ReaperStatus): string => {
 
 const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }: ReaperStatus): string[] => {
   if (pending + parked === 0) return [];
-  const since = oldestTry === undefined ? '' : `, the oldest tried first ${new Date(oldestTry * 1_000).toISOString()}`;
+  const since = oldestTry === undefined ? '' : `, the oldest tried first ${timeOf(oldestTry)}`;
   return [
     `hooks: ${pending} pending, ${parked} parked${since} (reaper hooks lists them)`,
     ...(tracked.parkedFinal === 0
@@ -40,6 +41,18 @@ const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }
       }),
   ];
 };
+
+const sweeperLine = ({ sweeper: { host, since, begun, isInHand, scanned, total, ended } }: ReaperStatus): string => {
+  const who =
+    host === undefined ? 'no host does the scheduled passes' : `scheduled passes: ${host} since ${timeOf(since)}`;
+  if (begun === undefined) return `${who}, no sweep yet`;
+  return isInHand
+    ? `${who}, sweep begun ${timeOf(begun)}, ${scanned} of ${total} scanned`
+    : `${who}, last sweep ended ${timeOf(ended)}, ${scanned} scanned`;
+};
+
+const timeOf = (second: number | undefined): string =>
+  second === undefined ? '-' : new Date(second * 1_000).toISOString();
 
 const tableOfQueues = ({ queues }: ReaperStatus): string => {
   const table = new Table({

@@ -1,8 +1,7 @@
 import type { Evidence, TrackedJob } from '../machines/facts.ts';
-import type { Page } from '../machines/supervisor.ts';
 import { needsEvidence, type Policy } from '../machines/verdict.ts';
 import type { Search } from './evidence.ts';
-import type { PageReader, TrackedJobs } from './trackedJobs.ts';
+import type { PageReader, ReadPage, TrackedJobs } from './trackedJobs.ts';
 
 /**
  * Reads all tracked jobs page by page, each with the evidence that its verdict needs. Jobs that look hung are put aside,
@@ -12,21 +11,26 @@ import type { PageReader, TrackedJobs } from './trackedJobs.ts';
  */
 export const openEvident = ({
   tracked,
+  from,
   policy,
   createSearch,
 }: {
   tracked: TrackedJobs;
+  /** A cursor of the same process of Redis; the beginning unless given. */
+  from?: string | undefined;
   policy: Policy;
   createSearch: () => Search;
 }): PageReader => {
-  const reader = tracked.open();
+  const reader = tracked.open(from);
   /** A page that was read and is not handed out yet: an error in between must not lose it. */
-  let page: Page | undefined;
+  let page: ReadPage | undefined;
   let isRead = false;
   let search: Search | undefined;
   /** Ids of the jobs put aside, as bytes outside of V8's heap, a page each. */
   const aside: Buffer[] = [];
   let isFound = false;
+  /** Where the page began of which the first job was put aside: who goes on after us has to find it again. */
+  let asideFrom: string | undefined;
   let ahead: Promise<readonly TrackedJob[]> | undefined;
 
   const putAside = async (jobs: readonly TrackedJob[]): Promise<readonly TrackedJob[]> => {
@@ -76,14 +80,16 @@ export const openEvident = ({
           search = undefined;
           isFound = false;
         }
-        return { jobs, isLast: isRead && aside.length === 0 };
+        return { jobs, isLast: isRead && aside.length === 0, cursor: asideFrom ?? '0' };
       }
       page ??= await reader.next();
-      const { jobs, isLast } = page;
+      const { jobs, isLast, cursor } = page;
       const rest = await putAside(jobs);
       page = undefined;
       isRead = isLast;
-      return { jobs: rest, isLast: isLast && aside.length === 0 };
+      if (aside.length === 0) asideFrom = undefined;
+      else asideFrom ??= cursor;
+      return { jobs: rest, isLast: isLast && aside.length === 0, cursor: asideFrom ?? cursor };
     },
   };
 };

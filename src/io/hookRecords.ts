@@ -2,7 +2,7 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
-import type { Scripts } from './scripts.ts';
+import type { Fence, Scripts } from './scripts.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
 export interface Change {
@@ -107,7 +107,7 @@ export interface HookSettings {
 export interface HookRecords {
   /** What a status change needs to note its hook in the same step: keys and arguments of its script. */
   partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
-  enqueue(changes: readonly Change[]): Promise<HookEnd[]>;
+  enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<HookEnd[]>;
   /** Takes up to `most` hooks of a receiver that are due. */
   claim(origin: string, most: number): Promise<Claim>;
   settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
@@ -180,7 +180,11 @@ export const createHookRecords = ({
     return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
   };
 
-  const enqueue = (changes: readonly Change[], stats: readonly string[]): Promise<(HookEnd | 'look')[]> => {
+  const enqueue = (
+    changes: readonly Change[],
+    stats: readonly string[],
+    fence: Fence | undefined,
+  ): Promise<(HookEnd | 'look')[]> => {
     const origins = [...new Set(changes.map(({ origin }) => origin))];
     return scripts.run(
       'enqueue_hooks',
@@ -192,6 +196,7 @@ export const createHookRecords = ({
         ...origins,
         ...changes.flatMap(({ id, state, origin }) => [id, state, origins.indexOf(origin) + 1]),
       ],
+      fence,
     );
   };
 
@@ -201,9 +206,9 @@ export const createHookRecords = ({
       args: [origin, standIn(), settings.most],
     }),
 
-    async enqueue(changes) {
+    async enqueue(changes, fence) {
       if (changes.length === 0) return [];
-      const replies = await enqueue(changes, []);
+      const replies = await enqueue(changes, [], fence);
       // Few, if any: the stats of all would make every page dearer.
       const unclear = changes.filter((_, i) => replies[i] === 'look');
       const known =
@@ -212,6 +217,7 @@ export const createHookRecords = ({
           : await enqueue(
               unclear,
               unclear.map(({ id }) => keys.stats(id)),
+              fence,
             );
       return replies.map((reply) => (reply === 'look' ? known.shift() : reply) as HookEnd);
     },

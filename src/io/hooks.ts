@@ -20,7 +20,7 @@ const nowhere = 'nowhere';
 
 /** What the rest of the reaper knows of hooks: that a change is noted durably, and told in time. */
 export interface Hooks {
-  /** Notes that receivers are to be told again, one round trip for all of them. */
+  /** Notes that receivers are to be told again, one round trip for all of them, which are of one sweep. */
   enqueue(jobs: readonly TrackedJob[]): Promise<HookEnd[]>;
   /** Where the receiver of a job is, for a script that notes its hook in the same step; undefined for none. */
   originFor(hookUrl: string | undefined): string | undefined;
@@ -110,7 +110,7 @@ export const createHooks = ({
           origin: originFor(hookUrl) ?? nowhere,
         }),
       );
-      const replies = await records.enqueue(changes);
+      const replies = await records.enqueue(changes, jobs[0]?.fence);
       const queued = new Set(changes.filter((_, i) => replies[i] === 'queued').map(({ origin }) => origin));
       if (toldAt.size > mostKnown) toldAt.clear();
       for (const origin of queued) {

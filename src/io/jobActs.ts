@@ -44,6 +44,7 @@ export const createJobActs = ({
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         ['Error', revision, id, job.fingerprint, ...hook.args],
+        job.fence,
       ),
     );
     if (reply !== 'ok') return 'overtaken';
@@ -61,7 +62,12 @@ export const createJobActs = ({
     if (judgement.target === undefined) throw new Error('a reset without the state to reset to');
     const { status, revision = '' } = judgement.target;
     const reply = await retry(clock, () =>
-      scripts.run<string>('restore_ack', [keys.stats(id), keys.track], [id, status, revision, job.fingerprint]),
+      scripts.run<string>(
+        'restore_ack',
+        [keys.stats(id), keys.track],
+        [id, status, revision, job.fingerprint],
+        job.fence,
+      ),
     );
     return reply === 'ok' ? 'done' : 'overtaken';
   },
@@ -69,7 +75,7 @@ export const createJobActs = ({
   async untrack({ job }) {
     const { id } = job.facts;
     const reply = await retry(clock, () =>
-      scripts.run<string>('untrack', [keys.stats(id), keys.track], [id, job.fingerprint]),
+      scripts.run<string>('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
     );
     return reply === 'ok' ? 'done' : 'overtaken';
   },

@@ -20,6 +20,9 @@ export interface Keys {
   readonly quarantine: string;
   /** Written to prove that Redis takes writes. */
   readonly probe: string;
+  /** Who does the scheduled passes, and how far they are. */
+  readonly lease: string;
+  readonly progress: string;
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
@@ -66,6 +69,8 @@ export const keysOf = (namespace: string): Keys => {
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,
     probe: `${prefix}reaper:probe`,
+    lease: `${prefix}reaper:lease`,
+    progress: `${prefix}reaper:progress`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     stats: (id) => `${prefix}job_stats:${id}`,

@@ -236,7 +236,7 @@ export const createLostEntries = ({
               onLeftAlone({ pool: pool.pool, type, id, reason: 'nothing says that it does not run' });
             notes.set(key, { ...note, isUndecided: true });
           } else if (reply === 'poison' && !plan) {
-            const taken = await quarantine.take({ pool: pool.pool, heartbeat: '' }, type, id, entry);
+            const taken = await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, entry);
             if (taken === 'quarantined') quarantined += 1;
           } else if (reply === 'lost') {
             lost.push({ id, type, pool: pool.pool, unobservedS: Math.round((at - note.since) / 1_000), plan });

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { retry } from './retry.ts';
-import type { Scripts } from './scripts.ts';
+import type { Fence, Scripts } from './scripts.ts';
 
 /** How a pool looks at one moment. */
 export interface PoolState {
@@ -42,7 +42,7 @@ export interface Pools {
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
   settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
   /** Rebuilds the counters of the types from their in-progress lists. */
-  recount(types: readonly string[]): Promise<Recounted>;
+  recount(types: readonly string[], fence?: Fence | undefined): Promise<Recounted>;
 }
 
 /** How often a job's entry may be taken from dead workers (`lua/includes/recovery.lua`). */
@@ -213,7 +213,7 @@ export const createPools = ({
       return { ...suspect, heartbeat: state.heartbeat, evidence: evidenceOf(state), trouble };
     },
 
-    async requeue({ pool, heartbeat }, type) {
+    async requeue({ pool, heartbeat, fence }, type) {
       const reply = await scripts.run<'alive' | [number, number, string?]>(
         'requeue',
         [
@@ -227,13 +227,14 @@ export const createPools = ({
           keys.recovered,
         ],
         [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS],
+        fence,
       );
       if (reply === 'alive') return reply;
       const [moved, left, poison] = reply;
       return { moved, left, poison };
     },
 
-    settle: ({ pool, heartbeat }, types) =>
+    settle: ({ pool, heartbeat, fence }, types) =>
       scripts.run<Settled>(
         'settle_pool',
         [
@@ -242,9 +243,10 @@ export const createPools = ({
           ...types.flatMap((type) => [keys.inProgress(type, pool), keys.lockInfo(type)]),
         ],
         [pool, heartbeatAge, heartbeat],
+        fence,
       ),
 
-    async recount(types) {
+    async recount(types, fence) {
       const registered = await redis.smembers(keys.pools);
       const listed = new Map<string, string[]>();
       for (const [type, pool] of [...lastRound.lists.values(), ...round.lists.values()]) {
@@ -255,7 +257,7 @@ export const createPools = ({
       await Promise.all(
         types.map(async (type) => {
           try {
-            const found = await retry(clock, () => rebuild(type, [...registered, ...(listed.get(type) ?? [])]));
+            const found = await retry(clock, () => rebuild(type, [...registered, ...(listed.get(type) ?? [])], fence));
             if (found !== undefined) drift.push(found);
           } catch (error) {
             if (!isFaultOfRecord(error as Error)) throw error;
@@ -267,13 +269,14 @@ export const createPools = ({
     },
   };
 
-  async function rebuild(type: string, known: readonly string[]): Promise<Drift | undefined> {
+  async function rebuild(type: string, known: readonly string[], fence?: Fence): Promise<Drift | undefined> {
     let pools = [...new Set(known)];
     for (;;) {
       const reply = await scripts.run<string[] | [string, string, number, string, string]>(
         'rebuild_counters',
         [keys.lock(type), keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
         pools,
+        fence,
       );
       if (reply[0] === 'unknown') {
         pools = [...new Set([...pools, ...(reply.slice(1) as string[])])];

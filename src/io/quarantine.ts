@@ -43,7 +43,12 @@ export interface Quarantine {
    * Takes an entry out of circulation, if it is that job's: of a dead pool the one that is next to be put back; with
    * `entry` that one, to the letter, whether or not the pool lives.
    */
-  take(pool: Pick<Suspect, 'pool' | 'heartbeat'>, type: string, id: string, entry?: string): Promise<Quarantining>;
+  take(
+    pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence'>,
+    type: string,
+    id: string,
+    entry?: string,
+  ): Promise<Quarantining>;
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
   all(): AsyncIterable<readonly QuarantineRecord[]>;
@@ -106,7 +111,7 @@ export const createQuarantine = ({
   };
 
   return {
-    async take({ pool, heartbeat }, type, id, entry = '') {
+    async take({ pool, heartbeat, fence }, type, id, entry = '') {
       // The execution of a policy is marked as done, as by any final status.
       const policy = /^(.+)@[^@]*$/.exec(id)?.[1];
       for (let tries = 0; tries < patience; tries++) {
@@ -143,6 +148,7 @@ export const createQuarantine = ({
             job.fingerprint,
             ...hook.args,
           ],
+          fence,
         );
         if (reply === 'alive') return reply;
         if (reply === 'gone' || reply === 'fewer') return 'again';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { type Fence, FencedError } from '../machines/lease.ts';
 import { packageRoot } from '../package.ts';
 
 const folder = `${packageRoot}lua/`;
@@ -8,12 +9,16 @@ const folder = `${packageRoot}lua/`;
 /** Every atomic operation that this project does in Redis: one file of `lua/` each. */
 export type ScriptName =
   | 'acknowledge'
+  | 'begin_sweep'
   | 'check_in'
   | 'claim_hooks'
+  | 'end_pass'
   | 'enqueue_hooks'
   | 'forget_parked'
+  | 'leave_lease'
   | 'leave_quarantine'
   | 'move_hook'
+  | 'note_page'
   | 'put_back'
   | 'quarantine'
   | 'read_facts'
@@ -26,6 +31,7 @@ export type ScriptName =
   | 'set_status'
   | 'settle_hook'
   | 'settle_pool'
+  | 'take_lease'
   | 'untrack';
 
 interface Script {
@@ -53,22 +59,7 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
     }),
 );
 
-/** By which Redis knows whether whoever acts is still the one that may: the key of the lease, and its fencing number. */
-export interface Fence {
-  readonly lease: string;
-  readonly number: string;
-}
-
-/** The lease is over, or another's: nothing was changed. */
-export class FencedError extends Error {
-  override name = 'FencedError';
-
-  constructor() {
-    super(
-      'another host has taken over, or may have: nothing was changed; what is left to do is found by whoever has the lease',
-    );
-  }
-}
+export { type Fence, FencedError };
 
 export interface Scripts {
   /**

@@ -9,11 +9,17 @@ import { decodeFacts, type FactsReply } from './stats.ts';
 
 /** Reads all tracked jobs page by page. After an error `next` may be called again: it goes on where it stood. */
 export interface PageReader {
-  next(): Promise<Page>;
+  next(): Promise<ReadPage>;
+}
+
+/** A page, and the cursor at which it began: whoever opens there finds all of it again. */
+export interface ReadPage extends Page {
+  readonly cursor: string;
 }
 
 export interface TrackedJobs {
-  open(): PageReader;
+  /** @param from a cursor of the same process of Redis; the beginning unless given. */
+  open(from?: string): PageReader;
   /** Reads jobs by their ids, in one call. */
   read(ids: readonly string[]): Promise<TrackedJob[]>;
   load(id: string): Promise<TrackedJob>;
@@ -61,12 +67,13 @@ export const createTrackedJobs = ({
      * read while this one is judged. A cursor does not outlive its connection (a restarted Redis has another order), so
      * after a reconnect the scan starts over; what was met already is passed over.
      */
-    open() {
+    open(from = '0') {
       const seen = new SeenIds(Math.floor(random() * 2 ** 32));
-      let cursor = '0';
+      let cursor = from;
+      let began = from;
       let scanned: Promise<Scan> | undefined;
       let rest: readonly string[] = [];
-      let ahead: Promise<Page> | undefined;
+      let ahead: Promise<ReadPage> | undefined;
 
       const scanNext = () => {
         const result = scan(cursor);
@@ -74,7 +81,7 @@ export const createTrackedJobs = ({
         return result;
       };
 
-      const load = async (): Promise<Page> => {
+      const load = async (): Promise<ReadPage> => {
         if (rest.length === 0) {
           scanned ??= scanNext();
           const result = await scanned.catch((error) => {
@@ -86,6 +93,7 @@ export const createTrackedJobs = ({
             scanned = undefined;
             return load();
           }
+          began = cursor;
           cursor = result.cursor;
           rest = result.ids.filter((id) => seen.add(id));
           scanned = cursor === '0' ? undefined : scanNext();
@@ -94,7 +102,7 @@ export const createTrackedJobs = ({
         const ids = rest.slice(0, pageSize);
         const jobs = await read(ids);
         rest = rest.slice(ids.length);
-        return { jobs, isLast: cursor === '0' && rest.length === 0 };
+        return { jobs, isLast: cursor === '0' && rest.length === 0, cursor: began };
       };
 
       return {

@@ -1,3 +1,5 @@
+import type { Fence } from './lease.ts';
+
 /** The statuses that a job can have (source: Harbor `job.Status`). */
 export const statuses = ['Pending', 'Scheduled', 'Running', 'Success', 'Stopped', 'Error'] as const;
 export type Status = (typeof statuses)[number];
@@ -80,4 +82,6 @@ export interface TrackedJob {
   readonly fingerprint: string;
   /** Whom to tell. May hold secrets: it is no fact, and goes nowhere but into the queue of its receiver. */
   readonly hookUrl?: string | undefined;
+  /** Of the sweep that has scanned it, if that was a scheduled one of several hosts. */
+  readonly fence?: Fence | undefined;
 }

@@ -1,14 +1,15 @@
 import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import type { Facts, TrackedJob } from './facts.ts';
+import { FencedError } from './lease.ts';
 import { type Judgement, judge, type Policy, type Reason, type Verdict } from './verdict.ts';
 
 /**
  * How a job's walk ended. `done`: the act is in Redis. `queued`: its hook is noted, to be sent. `parked`: this very change
  * has been given up for its receiver, until the job changes or a person says so. `deferred`: too many hooks wait already;
  * the next sweep finds the job. `planned`: it would have been done. `overtaken`: the job moved twice while it was judged.
- * `abandoned`: the act failed for good.
+ * `fenced`: another host has taken over meanwhile, and finds the job. `abandoned`: the act failed for good.
  */
-export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'abandoned';
+export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
 /** What becomes of a hook when it is noted. */
 export type HookEnd = 'queued' | 'parked' | 'deferred';
 
@@ -59,7 +60,7 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  * as it was noted. Every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these
  * invokes one act, which Redis does only if the job is as it was judged (a hook is looked at again when it is sent). Done,
  * it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
- * `overtaken`; failed, it ends in `abandoned`.
+ * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; failed, it ends in `abandoned`.
  */
 export const jobMachine = setup({
   types: {
@@ -83,6 +84,7 @@ export const jobMachine = setup({
     isDeferred: ({ context }) => context.end === 'deferred',
     isOvertaken: (_, params: { reply: ActReply }) => params.reply === 'overtaken',
     isOvertakenAgain: ({ context }, params: { reply: ActReply }) => params.reply === 'overtaken' && context.reloaded,
+    isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
   },
   actions: {
     // The hook was noted for what the job was at the first look. One assignment, for most jobs do no more than this.
@@ -90,7 +92,9 @@ export const jobMachine = setup({
       const judgement = judge(job.facts, policy);
       return { judgement, end: judgement.verdict === 'refire' && !reloaded && hook !== undefined ? hook : 'kept' };
     }),
-    replaceFacts: assign({ job: (_, params: { job: TrackedJob }) => params.job }),
+    replaceFacts: assign({
+      job: ({ context }, params: { job: TrackedJob }) => ({ ...params.job, fence: context.job.fence }),
+    }),
     markReloaded: assign({ reloaded: true }),
     end: assign({ end: (_, params: { end: JobEnd }) => params.end }),
     keepError: assign({ error: (_, params: { error: unknown }) => messageOf(params.error) }),
@@ -153,6 +157,7 @@ export const jobMachine = setup({
     deferred: { type: 'final' },
     settled: { type: 'final' },
     overtaken: { type: 'final', entry: { type: 'end', params: { end: 'overtaken' } } },
+    fenced: { type: 'final', entry: { type: 'end', params: { end: 'fenced' } } },
     abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
   },
 });
@@ -187,10 +192,16 @@ function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
         actions: { type: 'end', params: ({ event }: { event: DoneActorEvent<ActReply> }) => ({ end: event.output }) },
       },
     ],
-    onError: {
-      target: 'abandoned',
-      actions: { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
-    },
+    onError: [
+      {
+        guard: { type: 'isFenced', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+        target: 'fenced',
+      },
+      {
+        target: 'abandoned',
+        actions: { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+      },
+    ],
   } as const;
 }
 

@@ -1,5 +1,6 @@
 import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import { messageOf } from './job.ts';
+import { type Fence, FencedError } from './lease.ts';
 
 /** A pool of workers that is not seen to live, and what was seen of it. */
 export interface Suspect {
@@ -12,6 +13,8 @@ export interface Suspect {
   readonly evidence: string;
   /** How many troubles there were by then, with Redis or with us: after another one, what was seen proves nothing. */
   readonly trouble: number;
+  /** Of the pass that has found it, if that was a scheduled one of several hosts. */
+  readonly fence?: Fence | undefined;
 }
 
 /** What a dead pool holds of a type. */
@@ -71,10 +74,14 @@ export interface PoolContext extends PoolInput {
 const patience = 5;
 
 /** What a failed step leads to. */
-const failed = {
-  target: 'unsure',
-  actions: { type: 'countFailure', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+const countFailure = {
+  type: 'countFailure',
+  params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
 } as const;
+const failed = [
+  { guard: { type: 'isFenced', params: countFailure.params }, target: 'abandoned', actions: countFailure },
+  { target: 'unsure', actions: countFailure },
+] as const;
 
 /**
  * One suspected pool.
@@ -88,7 +95,8 @@ const failed = {
  *
  * A step that fails, or is not taken since Redis or we are not fit to judge, or were not since the pool was suspected,
  * leaves the pool `unsure`: whatever kept us may have kept a pool that lives from its heartbeat. After a pause `review`
- * sees how it stands now, and it waits out the whole grace once more in `suspect`. Too many failures end in `abandoned`.
+ * sees how it stands now, and it waits out the whole grace once more in `suspect`. Too many failures end in `abandoned`,
+ * and so does the first one that says that another host has taken over.
  */
 export const poolMachine = setup({
   types: {
@@ -130,6 +138,7 @@ export const poolMachine = setup({
       params.reply !== 'alive' && withEntries(params.reply).length === 0,
     hasMoreTypes: ({ context }) => context.at + 1 < context.held.length,
     isPastHope: ({ context }) => context.failures > patience,
+    isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
   },
   actions: {
     keepHeld: assign({

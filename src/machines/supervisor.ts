@@ -1,7 +1,19 @@
-import { assign, type ErrorActorEvent, emit, enqueueActions, fromPromise, setup, stopChild } from 'xstate';
+import {
+  and,
+  assign,
+  type ErrorActorEvent,
+  emit,
+  enqueueActions,
+  fromPromise,
+  raise,
+  setup,
+  stateIn,
+  stopChild,
+} from 'xstate';
 import type { TrackedJob } from './facts.ts';
 import { type JobOutcome, messageOf } from './job.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
+import { type Fence, FencedError, type Tenure } from './lease.ts';
 import { type PoolOutcome, poolMachine, type Suspect } from './pool.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import type { Policy } from './verdict.ts';
@@ -126,6 +138,8 @@ export interface SupervisorInput {
   readonly poolGrace: number;
   /** Judge and change nothing: every pass is a plan. */
   readonly plan: boolean;
+  /** Scheduled passes are for whichever host has the lease. Without it this one does its own. */
+  readonly needsLease: boolean;
 }
 
 export type SupervisorEvent =
@@ -133,6 +147,8 @@ export type SupervisorEvent =
   | { type: 'sweep.now'; request: SweepRequest }
   | { type: 'rescue.now'; request: RescueRequest }
   | { type: 'stop' }
+  /** The supervisor says it to itself: the lease is another's, or this one's anew. */
+  | { type: 'lease.changed' }
   | LaneFreed
   | { type: 'xstate.done.actor.*'; actorId: string; output: PoolOutcome }
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
@@ -145,6 +161,7 @@ export type SupervisorEmitted =
   | { type: 'job'; outcome: JobOutcome }
   | { type: 'pool'; outcome: PoolOutcome }
   | { type: 'lost'; entry: LostEntry }
+  | { type: 'lease'; holds: boolean; host: string }
   | { type: 'fault'; where: string; error: string };
 
 /** A pass of rescue that waits for the pools it found. */
@@ -160,6 +177,15 @@ export interface SupervisorContext extends SupervisorInput {
   readonly isStopping: boolean;
   readonly isFirstSweep: boolean;
   readonly isFirstRescue: boolean;
+  /** As Redis has last said; undefined before it has. */
+  readonly tenure: Tenure | undefined;
+  readonly leaseFailures: number;
+  /** That of the tenure in which the pass began; none for passes that callers asked for. */
+  readonly sweepFence: Fence | undefined;
+  readonly rescueFence: Fence | undefined;
+  /** The tenure in which a pass has failed: the next try is an interval later, unless the lease is had anew. */
+  readonly sweepFailedIn: Fence | undefined;
+  readonly rescueFailedIn: Fence | undefined;
   readonly sweepRequests: readonly SweepRequest[];
   readonly sweep: SweepResult | undefined;
   readonly sweepFailures: number;
@@ -179,6 +205,8 @@ export interface SupervisorContext extends SupervisorInput {
   readonly suspects: readonly { readonly suspect: Suspect; readonly plan: boolean; readonly grace: number }[];
   /** Slot → pool that is being looked at. */
   readonly slots: Readonly<Record<string, string>>;
+  /** Slot → fence of the pass that has found its pool. */
+  readonly slotFences: Readonly<Record<string, Fence | undefined>>;
 }
 
 /** Failures in a row of a page or of a look at the pools, after which the pass is given up. */
@@ -192,19 +220,25 @@ const unprovided = (name: string) => () => Promise.reject(new Error(`${name} was
 export const scheduledPass = 0;
 
 /**
- * The supervisor: three regions side by side.
+ * The supervisor: four regions side by side.
  *
  * `sweep`: `resting` until it is scheduled or asked; `waiting` for its time (first after 5 min, then every hour, with
  * jitter) or for `sweep.now`; `scanning` pages of tracked jobs: `reading` a page, `examining` it (jobs with nothing to
  * do end there, each in its own actor's first tick), `dealing` those that act to free lanes, and only then the next
  * page, so that memory stays flat; a page that can't be read is tried again after `pausing`; `draining` until every
- * lane is idle again.
+ * lane is idle again; `noting` its end for the other hosts, if they share the schedule.
  *
  * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
  * pool actor, a pool that is already looked at none; `restoring` entries that are lost on live pools: one look a pass, and
  * where somebody asked for the pass, a second one after `biding` its time, for it takes two; `recounting` the counters of
  * all types; a look that fails is tried again after `pausing`, one that stands down (no judgement on a sick Redis) ends the
  * pass. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
+ *
+ * `lease`: `off` where this host shares no schedule; `shared`: `asking` for the lease; `told` who has it; `holding` it until
+ * it is renewed, or `watching` whoever does, until it is asked again. Scheduled passes wait for their time only while the
+ * lease is held, and are begun with its fence. When it is lost, or had anew, a sweep in hand ends with an error that says
+ * so, a look once it has been answered, and the pools that were found are given up; passes that callers asked for go on.
+ * It is `over` last, so that what is in hand when the reaper is stopped is not fenced off.
  *
  * `life`: `running` until `stop`, then `stopping`: no new page, no new pool; what is in hand finishes.
  *
@@ -221,32 +255,52 @@ export const supervisorMachine = setup({
   actors: {
     lane: laneMachine,
     pool: poolMachine,
-    readPage: fromPromise<Page, { isFirst: boolean }>(unprovided('readPage')),
+    readPage: fromPromise<Page, { isFirst: boolean; fence: Fence | undefined }>(unprovided('readPage')),
+    noteEnd: fromPromise<void, { fence: Fence }>(unprovided('noteEnd')),
+    takeLease: fromPromise<Tenure, { fence: Fence | undefined }>(unprovided('takeLease')),
     examine: fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
       unprovided('examine'),
     ),
-    find: fromPromise<Found, { thorough: boolean; plan: boolean }>(unprovided('find')),
-    restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean }>(unprovided('restore')),
-    recount: fromPromise<Recounted, { types: readonly string[] }>(unprovided('recount')),
+    find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('find')),
+    restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
+      unprovided('restore'),
+    ),
+    recount: fromPromise<Recounted, { types: readonly string[]; fence: Fence | undefined }>(unprovided('recount')),
   },
   delays: {
-    // The next three are provided by the reaper, which knows the intervals and the jitter.
+    // The next three are provided by the reaper, which knows the intervals, the jitter and the progress of other hosts.
     sweepDelay: 3_600_000,
     rescueDelay: 10_000,
+    leaseRenewal: 3_000,
     sweepBackoff: ({ context }) => 250 * 2 ** context.sweepFailures,
     rescueBackoff: ({ context }) => 250 * 2 ** context.rescueFailures,
     secondLook: ({ context }) => context.looksAgainIn as number,
   },
   guards: {
-    isScheduled: ({ context }) => context.isScheduled && !context.isStopping,
+    isScheduled: ({ context }) =>
+      context.isScheduled && !context.isStopping && (!context.needsLease || context.tenure?.fence !== undefined),
+    wantsLease: ({ context }) => context.isScheduled && context.needsLease,
+    isOtherTenure: ({ context }, params: { tenure: Tenure }) =>
+      context.tenure?.fence?.number !== params.tenure.fence?.number,
+    holdsLease: ({ context }) => context.tenure?.fence !== undefined,
+    isSweepFenced: ({ context }) => context.sweepFence !== undefined,
+    isRescueLost: ({ context }) =>
+      context.rescueFence !== undefined && context.rescueFence.number !== context.tenure?.fence?.number,
     isStopping: ({ context }) => context.isStopping,
     hasSweepRequest: ({ context }) => context.sweepRequests.length > 0 && !context.isStopping,
     hasRescueRequest: ({ context }) => context.rescueRequests.length > 0 && !context.isStopping,
     canDeal: ({ context }) => context.acting.length > 0 && context.idle.length > 0 && !context.isStopping,
     isDealt: ({ context }) => context.acting.length === 0,
     isLastPage: ({ context }) => context.acting.length === 0 && context.page.isLast,
-    areLanesIdle: ({ context }) => context.idle.length >= context.lanes,
-    mayReadAgain: ({ context }) => context.sweepFailures < patience,
+    areLanesIdle: ({ context }) => areLanesIdle(context),
+    // A scheduled sweep of several hosts that has got to its end.
+    hasEndToNote: ({ context }) =>
+      areLanesIdle(context) &&
+      context.sweepFence !== undefined &&
+      context.sweep?.error === undefined &&
+      context.page.isLast,
+    mayReadAgain: ({ context }, params: { error: unknown }) =>
+      context.sweepFailures < patience && !(params.error instanceof FencedError),
     mayLookAgain: ({ context }) => context.rescueFailures < patience,
     isPlan: ({ context }) => context.rescue?.plan === true,
     isTooEarly: ({ context }, params: { restored: Restored }) =>
@@ -255,6 +309,7 @@ export const supervisorMachine = setup({
       params.restored.dueInMs !== undefined,
     standsDown: (_, params: { found: Found }) => params.found.standsDown !== undefined,
     areSlotsFree: ({ context }) => Object.keys(context.slots).length === 0,
+    isEverythingStopped: and([stateIn({ sweep: 'stopped' }), stateIn({ rescue: 'stopped' })]),
     isLane: (_, params: { id: string }) => params.id.startsWith('lane-'),
     isPool: (_, params: { id: string }) => params.id.startsWith('pool-'),
   },
@@ -274,6 +329,37 @@ export const supervisorMachine = setup({
       }
     }),
     schedule: assign({ isScheduled: true }),
+
+    keepTenure: enqueueActions(({ enqueue, context }, params: { tenure: Tenure }) => {
+      const [before, now] = [context.tenure, params.tenure];
+      enqueue.assign({ tenure: now, leaseFailures: 0 });
+      const holds = now.fence !== undefined;
+      if (before === undefined || (before.fence !== undefined) !== holds || before.host !== now.host) {
+        enqueue.emit({ type: 'lease', holds, host: now.host });
+      }
+    }),
+    // The connection tells of itself; this is asked again every few seconds.
+    countLeaseFailure: enqueueActions(({ enqueue, context }, params: { error: unknown }) => {
+      enqueue.assign({ leaseFailures: context.leaseFailures + 1 });
+      if (context.leaseFailures > 0) return;
+      enqueue.emit({ type: 'fault', where: 'asking for the lease', error: messageOf(params.error) });
+    }),
+    giveUpFenced: enqueueActions(({ enqueue, context }) => {
+      for (const [slot, fence] of Object.entries(context.slotFences)) {
+        if (fence !== undefined) enqueue.sendTo(slot as `pool-${number}`, { type: 'stop' });
+      }
+      const isOurs = ({ suspect }: { suspect: Suspect }) => suspect.fence === undefined;
+      const outcomes = context.suspects
+        .filter((waiting) => !isOurs(waiting))
+        .map(({ suspect }) => abandonedPool(suspect.pool, suspect.evidence, new FencedError()));
+      enqueue.assign({
+        suspects: context.suspects.filter(isOurs),
+        passes: context.passes.map((pass) =>
+          outcomes.filter(({ pool }) => pass.waitsFor.includes(pool)).reduce(withPool, pass),
+        ),
+      });
+      for (const outcome of outcomes) enqueue.emit({ type: 'pool', outcome });
+    }),
     stop: assign({ isStopping: true, acting: [], suspects: [] }),
 
     askForSweep: assign({
@@ -286,6 +372,8 @@ export const supervisorMachine = setup({
       const [request = { number: scheduledPass, plan: context.plan }, ...rest] = context.sweepRequests;
       enqueue.assign({
         sweepRequests: rest,
+        sweepFence: request.number === scheduledPass ? context.tenure?.fence : undefined,
+        sweepFailedIn: undefined,
         sweep: { ...request, tally: emptyTally },
         sweepFailures: 0,
         isFirstSweep: false,
@@ -321,6 +409,7 @@ export const supervisorMachine = setup({
     spoilSweep: assign({
       sweep: ({ context }, params: { error: unknown }) =>
         context.sweep === undefined ? undefined : { ...context.sweep, error: messageOf(params.error) },
+      sweepFailedIn: ({ context }) => context.sweepFence,
     }),
     endSweep: enqueueActions(({ enqueue, context }) => {
       if (context.sweep !== undefined) {
@@ -330,7 +419,7 @@ export const supervisorMachine = setup({
           result: cutShort ? { error: 'stopped before its end', ...context.sweep } : context.sweep,
         });
       }
-      enqueue.assign({ sweep: undefined, page: noPage, acting: [] });
+      enqueue.assign({ sweep: undefined, sweepFence: undefined, page: noPage, acting: [] });
     }),
     refuseSweeps: enqueueActions(({ enqueue, context }) => {
       for (const request of context.sweepRequests) {
@@ -356,6 +445,8 @@ export const supervisorMachine = setup({
       enqueue.assign({
         rescueRequests: rest,
         rescue: request,
+        rescueFence: request.number === scheduledPass ? context.tenure?.fence : undefined,
+        rescueFailedIn: undefined,
         rescueFailures: 0,
         isFirstRescue: false,
         looksAgainIn: undefined,
@@ -381,6 +472,8 @@ export const supervisorMachine = setup({
       };
     }),
     standDown: assign({
+      // Nobody has done the pass that all hosts share: it is tried again an interval later.
+      rescueFailedIn: ({ context }) => context.rescueFence,
       passes: ({ context }, params: { found: Found }) =>
         updateOpen(context.passes, (pass) => ({
           ...pass,
@@ -397,12 +490,14 @@ export const supervisorMachine = setup({
       const next = context.suspects.slice(0, free.length);
       if (next.length === 0) return;
       const slots = { ...context.slots };
+      const slotFences = { ...context.slotFences };
       for (const [i, input] of next.entries()) {
         const id = free[i] as `pool-${number}`;
         slots[id] = input.suspect.pool;
+        slotFences[id] = input.suspect.fence;
         enqueue.spawnChild('pool', { id, input });
       }
-      enqueue.assign({ slots, suspects: context.suspects.slice(next.length) });
+      enqueue.assign({ slots, slotFences, suspects: context.suspects.slice(next.length) });
     }),
     stopPools: enqueueActions(({ enqueue, context }) => {
       for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as `pool-${number}`, { type: 'stop' });
@@ -411,10 +506,12 @@ export const supervisorMachine = setup({
       ({ enqueue, context }, params: { slot: string; outcome: PoolOutcome | undefined; error?: unknown }) => {
         enqueue(stopChild(params.slot));
         const pool = context.slots[params.slot] as string;
-        const outcome = params.outcome ?? brokenPool(pool, params.error);
+        const outcome = params.outcome ?? abandonedPool(pool, 'its actor broke', params.error);
         const { [params.slot]: _, ...slots } = context.slots;
+        const { [params.slot]: __, ...slotFences } = context.slotFences;
         enqueue.assign({
           slots,
+          slotFences,
           passes: context.passes.map((pass) => (pass.waitsFor.includes(pool) ? withPool(pass, outcome) : pass)),
         });
         enqueue.emit({ type: 'pool', outcome });
@@ -449,9 +546,11 @@ export const supervisorMachine = setup({
           ...pass,
           result: { ...pass.result, error: messageOf(params.error) },
         })),
+      rescueFailedIn: ({ context }) => context.rescueFence,
     }),
     completeRescue: assign({
       rescue: undefined,
+      rescueFence: undefined,
       passes: ({ context }) => updateOpen(context.passes, (pass) => ({ ...pass, isComplete: true })),
     }),
     endPasses: enqueueActions(({ enqueue, context }) => {
@@ -482,6 +581,12 @@ export const supervisorMachine = setup({
     isStopping: false,
     isFirstSweep: true,
     isFirstRescue: true,
+    tenure: undefined,
+    leaseFailures: 0,
+    sweepFence: undefined,
+    rescueFence: undefined,
+    sweepFailedIn: undefined,
+    rescueFailedIn: undefined,
     sweepRequests: [],
     sweep: undefined,
     sweepFailures: 0,
@@ -498,6 +603,7 @@ export const supervisorMachine = setup({
     passes: [],
     suspects: [],
     slots: {},
+    slotFences: {},
   }),
   entry: 'spawnLanes',
   on: {
@@ -550,24 +656,32 @@ export const supervisorMachine = setup({
             { guard: 'hasSweepRequest', target: 'scanning' },
           ],
           after: { sweepDelay: 'scanning' },
+          on: { 'lease.changed': 'resting' },
         },
         scanning: {
           entry: 'beginSweep',
           initial: 'reading',
           always: { guard: 'isStopping', target: 'draining' },
+          on: {
+            'lease.changed': {
+              guard: 'isSweepFenced',
+              target: 'draining',
+              actions: { type: 'spoilSweep', params: { error: new FencedError() } },
+            },
+          },
           states: {
             reading: {
               invoke: {
                 id: 'readPage',
                 src: 'readPage',
-                input: ({ context }) => ({ isFirst: context.page === noPage }),
+                input: ({ context }) => ({ isFirst: context.page === noPage, fence: context.sweepFence }),
                 onDone: {
                   target: 'examining',
                   actions: { type: 'keepPage', params: ({ event }) => ({ page: event.output }) },
                 },
                 onError: [
                   {
-                    guard: 'mayReadAgain',
+                    guard: { type: 'mayReadAgain', params: ({ event }) => ({ error: event.error }) },
                     target: 'pausing',
                     actions: [
                       'countSweepFailure',
@@ -611,7 +725,22 @@ export const supervisorMachine = setup({
           },
         },
         draining: {
-          always: { guard: 'areLanesIdle', target: 'resting', actions: 'endSweep' },
+          always: [
+            { guard: 'hasEndToNote', target: 'noting' },
+            { guard: 'areLanesIdle', target: 'resting', actions: 'endSweep' },
+          ],
+        },
+        noting: {
+          invoke: {
+            id: 'noteEnd',
+            src: 'noteEnd',
+            input: ({ context }) => ({ fence: context.sweepFence as Fence }),
+            onDone: { target: 'resting', actions: 'endSweep' },
+            onError: {
+              target: 'resting',
+              actions: [{ type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) }, 'endSweep'],
+            },
+          },
         },
         stopped: { type: 'final', entry: 'refuseSweeps' },
       },
@@ -632,6 +761,7 @@ export const supervisorMachine = setup({
             { guard: 'hasRescueRequest', target: 'finding' },
           ],
           after: { rescueDelay: { target: 'finding' } },
+          on: { 'lease.changed': 'resting' },
         },
         finding: {
           entry: 'beginRescue',
@@ -645,8 +775,18 @@ export const supervisorMachine = setup({
                 input: ({ context }) => ({
                   thorough: context.rescue?.thorough === true,
                   plan: context.rescue?.plan === true,
+                  fence: context.rescueFence,
                 }),
                 onDone: [
+                  {
+                    guard: 'isRescueLost',
+                    target: '#supervisor.rescue.resting',
+                    actions: [
+                      { type: 'spoilRescue', params: { error: new FencedError() } },
+                      'completeRescue',
+                      'endPasses',
+                    ],
+                  },
                   {
                     guard: { type: 'standsDown', params: ({ event }) => ({ found: event.output }) },
                     target: '#supervisor.rescue.resting',
@@ -704,7 +844,11 @@ export const supervisorMachine = setup({
               invoke: {
                 id: 'restore',
                 src: 'restore',
-                input: ({ context }) => ({ live: context.live, plan: context.rescue?.plan === true }),
+                input: ({ context }) => ({
+                  live: context.live,
+                  plan: context.rescue?.plan === true,
+                  fence: context.rescueFence,
+                }),
                 onDone: [
                   {
                     guard: { type: 'isTooEarly', params: ({ event }) => ({ restored: event.output }) },
@@ -744,7 +888,7 @@ export const supervisorMachine = setup({
           invoke: {
             id: 'recount',
             src: 'recount',
-            input: ({ context }) => ({ types: context.types }),
+            input: ({ context }) => ({ types: context.types, fence: context.rescueFence }),
             onDone: {
               target: 'resting',
               actions: [
@@ -770,6 +914,55 @@ export const supervisorMachine = setup({
         stopped: { type: 'final', entry: 'refuseRescues' },
       },
     },
+    lease: {
+      initial: 'off',
+      states: {
+        off: {
+          always: [
+            { guard: 'isEverythingStopped', target: 'over' },
+            { guard: 'wantsLease', target: 'shared' },
+          ],
+        },
+        shared: {
+          initial: 'asking',
+          always: { guard: 'isEverythingStopped', target: 'over' },
+          states: {
+            asking: {
+              invoke: {
+                id: 'takeLease',
+                src: 'takeLease',
+                input: ({ context }) => ({ fence: context.tenure?.fence }),
+                onDone: [
+                  {
+                    guard: { type: 'isOtherTenure', params: ({ event }) => ({ tenure: event.output }) },
+                    target: 'told',
+                    actions: [
+                      { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
+                      'giveUpFenced',
+                      'endPasses',
+                      raise({ type: 'lease.changed' }),
+                    ],
+                  },
+                  {
+                    target: 'told',
+                    actions: { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
+                  },
+                ],
+                onError: {
+                  target: 'told',
+                  actions: { type: 'countLeaseFailure', params: ({ event }) => ({ error: event.error }) },
+                },
+              },
+            },
+            // One that could not be renewed is held as far as this host knows; whether it is, Redis tells each act.
+            told: { always: [{ guard: 'holdsLease', target: 'holding' }, { target: 'watching' }] },
+            holding: { after: { leaseRenewal: 'asking' } },
+            watching: { after: { leaseRenewal: 'asking' } },
+          },
+        },
+        over: { type: 'final' },
+      },
+    },
     life: {
       initial: 'running',
       states: {
@@ -779,6 +972,8 @@ export const supervisorMachine = setup({
     },
   },
 });
+
+const areLanesIdle = ({ idle, lanes }: SupervisorContext) => idle.length >= lanes;
 
 const withTally = (sweep: SweepResult | undefined, tally: Tally): SweepResult | undefined =>
   sweep === undefined ? undefined : { ...sweep, tally: addTally(sweep.tally, tally) };
@@ -815,10 +1010,10 @@ const withPool = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome): Pa
   },
 });
 
-const brokenPool = (pool: string, error: unknown): PoolOutcome => ({
+const abandonedPool = (pool: string, evidence: string, error: unknown): PoolOutcome => ({
   pool,
   outcome: 'abandoned',
-  evidence: 'its actor broke',
+  evidence,
   moved: {},
   entries: 0,
   quarantined: 0,

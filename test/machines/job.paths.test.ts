@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import { jobMachine } from '../../src/machines/job.ts';
+import { FencedError } from '../../src/machines/lease.ts';
 import type { Verdict } from '../../src/machines/verdict.ts';
 import { jobFor, policy } from '../support/facts.ts';
 import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../support/paths.ts';
@@ -21,6 +22,7 @@ const verdicts: readonly Verdict[] = ['kept', 'untrack', 'reset', 'fail', 'refir
 const events = [
   ...['done', 'queued', 'parked', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
   failure('act'),
+  failure('act', new FencedError()),
   ...verdicts.map((verdict) => done('load', jobFor(verdict))),
   failure('load'),
 ];
@@ -33,6 +35,7 @@ const ends: Record<string, readonly string[]> = {
   parked: ['parked'],
   deferred: ['deferred'],
   overtaken: ['overtaken'],
+  fenced: ['fenced'],
   abandoned: ['abandoned'],
 };
 
@@ -92,6 +95,15 @@ test('a job that is overtaken is judged by what it has become, not by what it wa
   };
   const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
   expect(output).toMatchObject({ verdict: 'kept', reason: 'ongoing', outcome: 'kept' });
+});
+
+test('a job that is read again is acted on behind the fence of its sweep, or not at all', async () => {
+  const fence = { lease: 't:reaper:lease', number: '7' };
+  const path = {
+    input: { job: { ...jobFor('fail'), fence }, policy, plan: false },
+    events: [done('act', 'overtaken'), done('load', jobFor('refire'))],
+  };
+  expect((await walk(machine, path, { remote, coverage })).getSnapshot().context.job.fence).toEqual(fence);
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

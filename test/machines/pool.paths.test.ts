@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { FencedError } from '../../src/machines/lease.ts';
 import { poolMachine } from '../../src/machines/pool.ts';
 import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../support/paths.ts';
 
@@ -174,6 +175,11 @@ test('a pool that lives when it is looked at again ends as alive', async () => {
 test('stopped while it is unsure, it is given up at once', async () => {
   const { output } = await run(failure('confirm'), { type: 'stop' });
   expect(output).toMatchObject({ outcome: 'abandoned', error: 'stopped before it was confirmed dead' });
+});
+
+test('a pool whose step is fenced is given up at once: another host finds it', async () => {
+  const { output } = await run(done('confirm', held(3, 1)), failure('requeue', new FencedError()));
+  expect(output).toMatchObject({ outcome: 'abandoned', entries: 0, error: new FencedError().message });
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

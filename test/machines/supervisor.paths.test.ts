@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { createActor, SimulatedClock } from 'xstate';
 import type { JobOutcome } from '../../src/machines/job.ts';
+import { FencedError } from '../../src/machines/lease.ts';
 import { type Restored, type SupervisorEmitted, supervisorMachine } from '../../src/machines/supervisor.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
 import { jobFor, policy } from '../support/facts.ts';
@@ -19,19 +20,21 @@ const machine = supervisorMachine.provide({
     find: remote.logic(),
     restore: remote.logic(),
     recount: remote.logic(),
+    noteEnd: remote.logic(),
+    takeLease: remote.logic(),
   },
 });
 const coverage = createCoverage(machine);
 
 const hour = 3_600_000;
 
-const start = (lanes = 1, poolSlots = 1, plan = false) => {
+const start = (lanes = 1, poolSlots = 1, plan = false, needsLease = false) => {
   const clock = new SimulatedClock();
   const emitted: SupervisorEmitted[] = [];
   const actor = createActor(machine, {
     clock,
     inspect: coverage.inspect,
-    input: { policy, lanes, poolSlots, poolGrace: 15_000, plan },
+    input: { policy, lanes, poolSlots, poolGrace: 15_000, plan, needsLease },
   });
   for (const type of [
     'sweep.started',
@@ -41,6 +44,7 @@ const start = (lanes = 1, poolSlots = 1, plan = false) => {
     'job',
     'pool',
     'lost',
+    'lease',
     'fault',
   ] as const) {
     actor.on(type, (event) => void emitted.push(event));
@@ -56,11 +60,11 @@ const start = (lanes = 1, poolSlots = 1, plan = false) => {
     emitted,
     of: <Type extends SupervisorEmitted['type']>(type: Type) =>
       emitted.filter((event): event is Extract<SupervisorEmitted, { type: Type }> => event.type === type),
-    value: () => actor.getSnapshot().value as { sweep: unknown; rescue: unknown; life: unknown },
+    value: () => actor.getSnapshot().value as { sweep: unknown; rescue: unknown; life: unknown; lease: unknown },
     context: () => actor.getSnapshot().context,
     send: (event: Parameters<typeof actor.send>[0]) => then(() => actor.send(event)),
     answer: (id: string, output: unknown) => then(() => remote.resolve(actor, id, output)),
-    fail: (id: string) => then(() => remote.reject(actor, id, new Error('Redis is down'))),
+    fail: (id: string, error = new Error('Redis is down')) => then(() => remote.reject(actor, id, error)),
     tick: (ms: number) => then(() => clock.increment(ms)),
   };
 };
@@ -105,9 +109,9 @@ const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({ acting: jobs, tally:
 
 test('it rests until it is scheduled, then waits for its times, again and again', async () => {
   const it = start();
-  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running' });
+  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: 'off' });
   await it.send({ type: 'schedule' });
-  expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running' });
+  expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running', lease: 'off' });
   await it.tick(10_000);
   expect(it.value().rescue).toEqual({ finding: 'looking' });
   await it.answer('find', found());
@@ -348,6 +352,180 @@ test('a lane that breaks is replaced, but not for ever', async () => {
   expect(it.actor.getSnapshot().children['lane-0']?.getSnapshot().status).toBe('active');
   await it.fail('lane-0');
   expect(it.context()).toMatchObject({ lanes: 0, idle: [] });
+});
+
+const fenceOf = (number: number) => ({ lease: 't:reaper:lease', number: String(number) });
+const ours = (number: number) => ({ fence: fenceOf(number), host: 'here:1' });
+const theirs = { fence: undefined, host: 'there:2' };
+const renewal = 3_000;
+const takenOver = expect.stringContaining('another host has taken over');
+
+/** One of several hosts, which has the lease. */
+const startHolder = async () => {
+  const it = start(1, 1, false, true);
+  await it.send({ type: 'schedule' });
+  await it.answer('takeLease', ours(1));
+  return it;
+};
+
+test('where hosts share the schedule, one without the lease waits for no pass, and does those that it is asked for', async () => {
+  const it = start(1, 1, false, true);
+  await it.send({ type: 'schedule' });
+  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: { shared: 'asking' } });
+  await it.answer('takeLease', theirs);
+  await it.tick(renewal);
+  await it.answer('takeLease', theirs);
+  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: { shared: 'watching' } });
+  expect(it.of('lease')).toEqual([{ type: 'lease', holds: false, host: 'there:2' }]);
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1 } }]);
+  await it.tick(renewal);
+  await it.answer('takeLease', ours(1));
+  expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running', lease: { shared: 'holding' } });
+  expect(it.of('lease').at(-1)).toEqual({ type: 'lease', holds: true, host: 'here:1' });
+});
+
+test('a renewal keeps the passes that wait; one that fails is told once, and leaves things as they are', async () => {
+  const it = await startHolder();
+  await it.tick(renewal);
+  await it.answer('takeLease', ours(1));
+  for (let i = 0; i < 2; i++) {
+    await it.tick(renewal);
+    await it.fail('takeLease');
+  }
+  expect(it.value()).toMatchObject({ sweep: 'waiting', lease: { shared: 'holding' } });
+  expect(it.of('fault')).toEqual([{ type: 'fault', where: 'asking for the lease', error: 'Redis is down' }]);
+  expect(it.of('lease')).toHaveLength(1);
+});
+
+test('a scheduled sweep tells the others of its end, before the next one waits for its time', async () => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  expect(it.value().sweep).toBe('noting');
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.answer('noteEnd', undefined);
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0 } }]);
+  expect(it.of('sweep.ended')[0]?.result.error).toBeUndefined();
+  expect([it.value().sweep, it.context().sweepFailedIn]).toEqual(['waiting', undefined]);
+});
+
+test('a sweep whose end can not be told has not got to it', async () => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  await it.fail('noteEnd');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'Redis is down' } }]);
+  expect(it.context().sweepFailedIn).toEqual(fenceOf(1));
+});
+
+test('a page that is fenced is not tried again', async () => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.fail('readPage', new FencedError());
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: takenOver } }]);
+});
+
+test('a scheduled sweep ends when the lease is lost or had anew, once its lanes are idle', async () => {
+  for (const tenure of [theirs, ours(2)]) {
+    const it = await startHolder();
+    await it.tick(hour);
+    await it.answer('takeLease', ours(1));
+    await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail')));
+    await it.answer('examine', acting(jobFor('fail'), jobFor('fail')));
+    await it.tick(renewal);
+    await it.answer('takeLease', tenure);
+    expect(it.value().sweep).toBe('draining');
+    await it.send(freed);
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0, error: takenOver, tally: { scanned: 1 } } }]);
+    expect(it.value().sweep).toBe(tenure === theirs ? 'resting' : 'waiting');
+  }
+});
+
+test('a sweep and a look that callers asked for go on when the lease is lost', async () => {
+  const it = await startHolder();
+  await it.send(sweepNow(1));
+  await it.send(rescueNow(2));
+  expect([it.context().sweepFence, it.context().rescueFence]).toEqual([undefined, undefined]);
+  await it.tick(renewal);
+  await it.answer('takeLease', theirs);
+  expect(it.value()).toMatchObject({ sweep: { scanning: 'reading' }, rescue: { finding: 'looking' } });
+  await it.answer('find', found('p1'));
+  await it.answer('restore', restored());
+  await it.answer('recount', recounted);
+  await it.answer('pool-0', rescued('p1'));
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 2, pools: { rescued: 1 } } }]);
+  expect(it.of('sweep.ended')[0]?.result.error).toBeUndefined();
+});
+
+test('a scheduled look ends when the lease is lost, while it looks and while it counts', async () => {
+  for (const counts of [false, true]) {
+    const it = await startHolder();
+    await it.tick(10_000);
+    await it.answer('takeLease', ours(1));
+    if (counts) {
+      await it.answer('find', found());
+      await it.answer('restore', restored());
+    }
+    await it.tick(renewal);
+    await it.answer('takeLease', theirs);
+    if (counts) await it.fail('recount', new FencedError());
+    else await it.answer('find', found('p1'));
+    expect(it.context().slots).toEqual({});
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, error: takenOver } }]);
+    expect(it.value().rescue).toBe('resting');
+    expect(it.context().rescueFailedIn).toEqual(fenceOf(1));
+  }
+});
+
+test('pools that a scheduled look has found are given up with the lease, those that wait for a slot at once', async () => {
+  const it = await startHolder();
+  await it.tick(10_000);
+  await it.answer('takeLease', ours(1));
+  const fenced = found('p1', 'p2');
+  await it.answer('find', {
+    ...fenced,
+    suspects: fenced.suspects.map((suspected) => ({ ...suspected, fence: fenceOf(1) })),
+  });
+  await it.answer('restore', restored());
+  await it.answer('recount', recounted);
+  await it.tick(renewal);
+  await it.answer('takeLease', theirs);
+  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p2', outcome: 'abandoned', error: takenOver } }]);
+  expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
+  await it.answer('pool-0', { ...rescued('p1'), outcome: 'abandoned', entries: 0 });
+  expect(it.context()).toMatchObject({ slots: {}, slotFences: {}, passes: [] });
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { abandoned: 2 } } }]);
+});
+
+test('the lease is renewed until what is in hand has ended', async () => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.answer('readPage', page(false));
+  await it.answer('examine', acting(jobFor('fail')));
+  await it.send({ type: 'stop' });
+  await it.answer('takeLease', ours(1));
+  expect(it.value()).toMatchObject({ sweep: 'draining', lease: { shared: 'holding' } });
+  await it.tick(renewal);
+  expect(it.value().lease).toEqual({ shared: 'asking' });
+  await it.send(freed);
+  expect(it.actor.getSnapshot().status).toBe('done');
+});
+
+test('stopped while it holds the lease or watches, with nothing in hand, it is over at once', async () => {
+  const holding = await startHolder();
+  await holding.send({ type: 'stop' });
+  const watching = start(1, 1, false, true);
+  await watching.send({ type: 'schedule' });
+  await watching.answer('takeLease', theirs);
+  await watching.send({ type: 'stop' });
+  for (const it of [holding, watching]) expect(it.actor.getSnapshot().status).toBe('done');
 });
 
 const stopWhile = async (what: (it: Driver) => Promise<void>) => {

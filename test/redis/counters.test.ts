@@ -57,7 +57,7 @@ test('drift says by how much lock and fields were off, up or down, whatever stoo
 
 test('every pass that is scheduled rebuilds the counters, where no pool is dead too', async () => {
   const clock = new SimulatedClock();
-  const reaper = opened.create({ redis: server.url, clock });
+  const reaper = opened.create({ redis: server.url, clock, role: 'always' });
   let ended: (summary: RescueSummary) => void = () => undefined;
   reaper.on('rescue', (summary) => ended(summary));
   reaper.start();

@@ -228,7 +228,9 @@ test('defect 9: a pool that dies later is rescued without a restart, and a stop 
   reaper.on('rescue', () => void rescues++);
   await redis.rename(list('dead'), 't:aside');
   await redis.del(`${queue}:lock_info`);
+  const held = new Promise((resolve) => reaper.on('lease', resolve));
   reaper.start();
+  await held;
   clock.increment(5_000);
   await vi.waitUntil(() => rescues === 1);
   await redis.rename('t:aside', list('dead'));
@@ -315,7 +317,7 @@ test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps it
   const timers = vi.spyOn(clock, 'setTimeout');
   const set = (length: number, count: number) =>
     vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count, { timeout: 5_000 });
-  const reaper = create({ clock });
+  const reaper = create({ clock, role: 'always' });
   const standsDown: (string | undefined)[] = [];
   const ends: Record<string, string> = {};
   reaper.on('rescue', (summary) => void standsDown.push(summary.standsDown));

@@ -97,7 +97,7 @@ test('what no worker has run at any look for 30 s is put back, the same bytes, a
   await hold(odd, entryOf('running'));
   await observe('w1', 'running');
   const clock = createTestClock();
-  const reaper = opened.create({ redis: server.url, clock });
+  const reaper = opened.create({ redis: server.url, clock, role: 'always' });
   const lost: LostEntry[] = [];
   const summaries: { lost: number; drift: readonly unknown[] }[] = [];
   reaper.on('lost', (entry) => lost.push(entry));

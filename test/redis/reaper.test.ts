@@ -25,7 +25,9 @@ test('a started reaper sweeps after 5 min and then every hour, and looks for dea
   let rescues = 0;
   reaper.on('sweep', () => void sweeps++);
   reaper.on('rescue', () => void rescues++);
+  const held = new Promise((resolve) => reaper.on('lease', resolve));
   reaper.start();
+  await held;
   clock.increment(4_999);
   expect(rescues).toBe(0);
   clock.increment(1);

@@ -178,5 +178,5 @@ export const walk = async (
 
 export const done = (id: string, output: unknown): PathEvent =>
   ({ type: `xstate.done.actor.${id}`, actorId: id, output }) as PathEvent;
-export const failure = (id: string): PathEvent =>
-  ({ type: `xstate.error.actor.${id}`, actorId: id, error: new Error('Redis is down') }) as PathEvent;
+export const failure = (id: string, error = new Error('Redis is down')): PathEvent =>
+  ({ type: `xstate.error.actor.${id}`, actorId: id, error }) as PathEvent;

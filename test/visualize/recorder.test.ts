@@ -124,6 +124,7 @@ test('an inspector that is opened late knows where everybody is', async () => {
   const state = await page.until((now) => 'supervisor.sweep.waiting' in named(now, 'supervisor').active);
   expect(named(state, 'lane').active).toEqual({ 'lane.idle': 32 });
   expect(state.sweep.dueAt).toBeGreaterThan(Date.now() + 200_000);
+  expect(state.sweep.sweeper).toBe('this one');
 });
 
 test("a job's walk has each step with its transition and event, its facts, and the rules that were asked", async () => {

@@ -79,6 +79,11 @@ const Header = ({ view: { data, link } }: { view: View }) => (
           <span class="dim" title="Redis">
             {data.about.redis}
           </span>
+          {data.sweep.sweeper !== undefined && (
+            <span class="dim" title="Host that does the scheduled passes">
+              swept by {data.sweep.sweeper}
+            </span>
+          )}
           <span class={`pill ${data.about.isPlanOnly ? 'plan' : ''}`}>
             {data.about.isPlanOnly ? 'only plans' : data.about.mayControl ? 'may control' : 'only looks'}
           </span>

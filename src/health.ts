@@ -1,0 +1,68 @@
+import type { SharedView } from './io/lease.ts';
+import type { ReaperSettings } from './options.ts';
+
+/** Whether the passes come when they should. */
+export interface Health {
+  /**
+   * False while a pass that is scheduled has not ended for more than twice its interval. Where hosts share the schedule it is
+   * the passes of all of them that count, and a host that only watches is well while another has the lease.
+   */
+  readonly ok: boolean;
+  /** What is late, and why no pool is judged if so. */
+  readonly detail: string;
+  /** The end of the last pass that got to it, in ms of the clock; where hosts share the schedule, of any of them. */
+  readonly lastSweepAt: number | undefined;
+  readonly lastRescueAt: number | undefined;
+}
+
+export const healthOf = ({
+  now,
+  startedAt,
+  lastSweepAt,
+  lastRescueAt,
+  shared,
+  standsDown,
+  sweep,
+  rescue,
+}: {
+  /** In ms of the clock, as all times here. */
+  now: number;
+  /** Undefined where no pass is scheduled. */
+  startedAt: number | undefined;
+  /** The ends of this host's own passes. */
+  lastSweepAt: number | undefined;
+  lastRescueAt: number | undefined;
+  /** What the hosts share; undefined where this one does its passes for itself. */
+  shared: SharedView | undefined;
+  /** Why no pool is judged now, if so. */
+  standsDown: string | undefined;
+  sweep: ReaperSettings['sweep'];
+  rescue: ReaperSettings['rescue'];
+}): Health => {
+  const here = (time: number | undefined) =>
+    time === undefined || shared === undefined ? undefined : time - shared.ahead;
+  const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
+  const rescuedAt = latest(lastRescueAt, here(shared?.progress.rescueEnded));
+  const late = (what: string, last: number | undefined, first: number, interval: number) => {
+    if (startedAt === undefined) return [];
+    // A host that has just come up has had no time to be late.
+    const due = (last === undefined ? startedAt + first : Math.max(last, startedAt)) + 2 * interval;
+    return now > due ? [`no ${what} has ended for ${Math.round((now - due) / 1_000)} s longer than it may`] : [];
+  };
+  const faults = [
+    ...late('sweep', sweptAt, sweep.firstAfterMs, sweep.intervalMs),
+    ...late('look for dead pools', rescuedAt, rescue.firstAfterMs, rescue.intervalMs + rescue.graceMs),
+  ];
+  const asides = standsDown === undefined ? [] : [`no pool is judged: ${standsDown}`];
+  const holder = shared?.holder;
+  const isWatching = holder !== undefined && !holder.isThisOne && now < holder.until - (shared?.ahead ?? 0);
+  return {
+    ok: faults.length === 0 || isWatching,
+    detail: [...faults, ...asides].join('; ') || 'all passes are on time',
+    lastSweepAt: sweptAt,
+    lastRescueAt: rescuedAt,
+  };
+};
+
+const latest = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);

@@ -1,0 +1,26 @@
+import type { SharedView } from './io/lease.ts';
+
+/** When a scheduled pass is due. Times in ms of the clock, durations in ms. */
+export interface Due {
+  readonly now: number;
+  readonly firstAt: number;
+  readonly interval: number;
+  /** Whether this host has tried under its present lease, and failed. */
+  readonly hasFailed: boolean;
+  /** What the hosts share; undefined where this one does its passes for itself. */
+  readonly shared: SharedView | undefined;
+  readonly pass: 'sweep' | 'rescue';
+}
+
+/**
+ * How long a host that has the lease waits for the next pass: an interval from the end of the last one, whichever host did
+ * it. A sweep that another has begun and not ended is gone on with at once; one that this host could not do is tried again
+ * an interval later.
+ */
+export const waitFor = ({ now, firstAt, interval, hasFailed, shared, pass }: Due): number => {
+  if (hasFailed || shared === undefined) return interval;
+  const { progress, ahead } = shared;
+  if (pass === 'sweep' && progress.isInHand) return 0;
+  const ended = pass === 'sweep' ? progress.ended : progress.rescueEnded;
+  return Math.max(0, (ended === undefined ? firstAt : ended - ahead + interval) - now);
+};

@@ -1,0 +1,302 @@
+/** The lease of the scheduled passes and what its holders share, script by script, and two holders in every order. */
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { createDelivery } from '../../src/delivery.ts';
+import { healthOf } from '../../src/health.ts';
+import { systemClock } from '../../src/io/clock.ts';
+import { createJobActs } from '../../src/io/jobActs.ts';
+import { keysOf } from '../../src/io/keys.ts';
+import { createLease, type Lease } from '../../src/io/lease.ts';
+import { createPools } from '../../src/io/pools.ts';
+import { createQuarantine } from '../../src/io/quarantine.ts';
+import { createScripts } from '../../src/io/scripts.ts';
+import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
+import { type Fence, FencedError } from '../../src/machines/lease.ts';
+import { judge } from '../../src/machines/verdict.ts';
+import { readOptions } from '../../src/options.ts';
+import { waitFor } from '../../src/schedule.ts';
+import { type Command, everySchedule } from '../support/everySchedule.ts';
+import { policy } from '../support/facts.ts';
+import { ackText, seedJob } from '../support/jobs.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+
+const keys = keysOf('t');
+const hostOn = (client: Redis, durationMs = 60_000): Lease =>
+  createLease({
+    connection: { redis: client, description: '', epoch: () => 1, close: async () => undefined },
+    keys,
+    scripts: createScripts(client),
+    durationMs,
+    clock: systemClock,
+  });
+const fenceOf = async (host: Lease, known?: Fence): Promise<Fence> => {
+  const { fence } = await host.take(known);
+  if (fence === undefined) throw new Error('another has the lease');
+  return fence;
+};
+const over = () => redis.hset(keys.lease, 'until', 1);
+const redisMs = async () => {
+  const [seconds, micros] = await redis.time();
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+};
+
+test('one host has the lease, all others are told who', async () => {
+  const [first, second] = [hostOn(redis), hostOn(redis)];
+  const mine = await first.take(undefined);
+  const told = await second.take(undefined);
+  expect(mine.fence).toBeDefined();
+  expect(told).toEqual({ fence: undefined, host: mine.host });
+  expect(mine.host).toContain(`:${process.pid}`);
+  expect((await first.read()).holder).toMatchObject({ isThisOne: true });
+  expect((await second.read()).holder).toMatchObject({ isThisOne: false, host: mine.host });
+});
+
+test('a renewal keeps the fencing number and puts the end off', async () => {
+  const host = hostOn(redis);
+  const fence = await fenceOf(host);
+  await redis.hincrby(keys.lease, 'until', -5_000);
+  const before = Number(await redis.hget(keys.lease, 'until'));
+  expect(await fenceOf(host, fence)).toEqual(fence);
+  expect(Number(await redis.hget(keys.lease, 'until'))).toBeGreaterThanOrEqual(before + 5_000);
+});
+
+test('a lease ends by the clock of Redis, and even whoever had it gets a new number then', async () => {
+  const [first, second] = [hostOn(redis, 50), hostOn(redis)];
+  const fence = await fenceOf(first);
+  await vi.waitUntil(async () => (await first.read()).holder === undefined, { interval: 5 });
+  await expect(first.notePage(fence, '7', 1)).rejects.toThrow(FencedError);
+  const again = await fenceOf(first, fence);
+  expect(Number(again.number)).toBeGreaterThan(Number(fence.number));
+  await vi.waitUntil(async () => (await second.take(undefined)).fence !== undefined, { interval: 5 });
+  expect((await first.take(again)).fence).toBeUndefined();
+});
+
+test('a host that has not heard that it holds the lease begins a new tenure', async () => {
+  const host = hostOn(redis);
+  const unheard = await fenceOf(host);
+  const heard = await fenceOf(host);
+  expect(Number(heard.number)).toBeGreaterThan(Number(unheard.number));
+  await expect(host.notePage(unheard, '7', 1)).rejects.toThrow(FencedError);
+});
+
+test('no number comes twice, whether the lease was deleted or the clock of Redis put back', async () => {
+  const fence = await fenceOf(hostOn(redis));
+  await redis.del(keys.lease);
+  await vi.waitUntil(async () => (await redisMs()) > Number(fence.number), { interval: 1 });
+  const next = await fenceOf(hostOn(redis));
+  expect(Number(next.number)).toBeGreaterThan(Number(fence.number));
+  const ahead = Number(next.number) + 3_600_000;
+  await redis.hset(keys.lease, { fence: ahead, until: 1 });
+  expect((await fenceOf(hostOn(redis))).number).toBe(String(ahead + 1));
+});
+
+test('a lease that is given up is free at once, for a higher number; only its holder can', async () => {
+  const [first, second] = [hostOn(redis), hostOn(redis)];
+  const fence = await fenceOf(first);
+  await second.leave();
+  expect((await second.take(undefined)).fence).toBeUndefined();
+  await first.leave();
+  await expect(first.notePage(fence, '7', 1)).rejects.toThrow(FencedError);
+  expect(Number((await fenceOf(second)).number)).toBeGreaterThan(Number(fence.number));
+});
+
+test('a sweep that has begun and not ended is gone on with from its cursor, but not in another process of Redis', async () => {
+  await redis.hset(keys.track, { a: 2, b: 2 });
+  const first = hostOn(redis);
+  const fence = await fenceOf(first);
+  expect(await first.beginSweep(fence)).toEqual({ cursor: '0', scanned: 0 });
+  await first.notePage(fence, '7', 1);
+  await over();
+  const second = hostOn(redis);
+  const later = await fenceOf(second);
+  expect(second.seen()?.progress).toMatchObject({ isInHand: true, scanned: 1, total: 2 });
+  expect(await second.beginSweep(later)).toEqual({ cursor: '7', scanned: 1 });
+
+  await redis.hset(keys.progress, 'run_id', 'another');
+  await second.notePage(later, '9', 2);
+  expect(await redis.hmget(keys.progress, 'cursor', 'scanned')).toEqual(['0', '0']);
+  await redis.hset(keys.progress, { cursor: '7', run_id: 'another' });
+  const begun = await redis.hget(keys.progress, 'begun');
+  expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0 });
+  expect(await redis.hget(keys.progress, 'begun')).toBe(begun);
+
+  await second.endSweep(later, 2);
+  expect((await first.read()).progress).toMatchObject({ isInHand: false, scanned: 2, ended: expect.any(Number) });
+  expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0 });
+});
+
+test('the next pass is due an interval after the end of the last one, by Redis TIME, whichever host did it', async () => {
+  const [first, second] = [hostOn(redis), hostOn(redis)];
+  const fence = await fenceOf(first);
+  const due = (host: Lease, pass: 'sweep' | 'rescue', hasFailed = false) =>
+    waitFor({ pass, hasFailed, now: Date.now(), firstAt: Date.now() + 500, interval: 10_000, shared: host.seen() });
+  expect(due(first, 'sweep')).toBeGreaterThan(400);
+  expect(due(first, 'sweep')).toBeLessThanOrEqual(500);
+  await first.beginSweep(fence);
+  expect([due(first, 'sweep'), due(first, 'sweep', true)]).toEqual([0, 10_000]);
+  await first.endSweep(fence, 0);
+  await first.endRescue(fence);
+  await second.take(undefined);
+  for (const host of [first, second]) {
+    for (const pass of ['sweep', 'rescue'] as const) {
+      expect(due(host, pass)).toBeGreaterThan(9_000);
+      expect(due(host, pass)).toBeLessThanOrEqual(10_000);
+    }
+  }
+});
+
+test('a host that watches is well while the holder has the lease or is on time, and no longer', async () => {
+  const [holder, watcher] = [hostOn(redis), hostOn(redis)];
+  const { sweep, rescue } = readOptions({ redis: server.url, namespace: 't' });
+  const fence = await fenceOf(holder);
+  await watcher.take(undefined);
+  const healthAt = (now: number, host: Lease) =>
+    healthOf({
+      now,
+      startedAt: Date.now(),
+      lastSweepAt: undefined,
+      lastRescueAt: undefined,
+      shared: host.seen(),
+      standsDown: undefined,
+      sweep,
+      rescue,
+    });
+  const late = Date.now() + 9 * 3_600_000;
+  expect(healthAt(Date.now(), watcher)).toMatchObject({ ok: true });
+  expect(healthAt(late, watcher)).toMatchObject({ ok: false, detail: expect.stringContaining('no sweep') });
+  expect(healthAt(late, holder).ok).toBe(false);
+  await redis.hset(keys.lease, 'until', late + 60_000);
+  await watcher.take(undefined);
+  expect(healthAt(late, watcher).ok).toBe(true);
+  await holder.endSweep(fence, 0);
+  await holder.endRescue(fence);
+  await watcher.take(undefined);
+  expect(healthAt(Date.now(), watcher)).toMatchObject({
+    lastSweepAt: expect.any(Number),
+    lastRescueAt: expect.any(Number),
+  });
+});
+
+test('no act of a pass changes anything once another host has taken over', async () => {
+  const scripts = createScripts(redis);
+  const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
+  const clock = systemClock;
+  const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: 10, random: () => 0 });
+  const settings = readOptions({ redis: server.url, namespace: 't' }).hooks;
+  const { hooks, records } = createDelivery({
+    connection,
+    keys,
+    scripts,
+    settings,
+    clock,
+    random: () => 0.5,
+    onOutcome: () => undefined,
+    fault: () => undefined,
+  });
+  const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock });
+  const fixed = { heartbeatAge: 10_000, recovery: { most: 3, windowS: 86_400 }, clock };
+  const onQuarantined = () => undefined;
+  const quarantine = createQuarantine({ keys, scripts, tracked, hooks, records, ...fixed, onQuarantined });
+  const pools = createPools({ connection, keys, scripts, jobTypes: ['X'], batch: 10, ...fixed });
+  await seedJob(redis, 'running', { web_hook_url: 'http://127.0.0.1:1/' });
+  const at = await seedJob(redis, 'behind');
+  await redis.hset(keys.stats('behind'), 'ack', ackText('Success', at));
+  await redis.hset(keys.track, 'lost', 2);
+  await redis.lpush(keys.inProgress('X', 'dead'), '{"id":"a"}');
+  await redis.set(keys.lock('X'), 7);
+
+  const old = await fenceOf(hostOn(redis));
+  await over();
+  await fenceOf(hostOn(redis));
+  const stateOf = async () => {
+    const names = (await redis.keys('*')).sort();
+    return Promise.all(names.map(async (name) => [name, (await redis.dumpBuffer(name))?.toString('base64')]));
+  };
+  const before = await stateOf();
+  const jobOf = async (id: string) => ({ ...(await tracked.load(id)), fence: old });
+  const suspect = { pool: 'dead', heartbeat: '', types: ['X'], evidence: '', trouble: 0, fence: old };
+  const inputOf = async (id: string) => {
+    const job = await jobOf(id);
+    return { job, judgement: judge(job.facts, policy) };
+  };
+  for (const act of [
+    async () => acts.fail(await inputOf('running')),
+    async () => acts.refire(await inputOf('running')),
+    async () => acts.reset(await inputOf('behind')),
+    async () => acts.untrack(await inputOf('lost')),
+    () => pools.requeue(suspect, 'X'),
+    () => pools.settle(suspect, ['X']),
+    () => quarantine.take(suspect, 'X', 'a'),
+    () => pools.recount(['X'], old),
+  ]) {
+    await expect(act()).rejects.toThrow(FencedError);
+  }
+  expect(await stateOf()).toEqual(before);
+});
+
+test('two holders in every order and dying anywhere, the lease ending at any moment: only the newest changes anything', async () => {
+  const clientOf = (command: Command, who: string): Redis =>
+    new Proxy(redis, {
+      get(target, name) {
+        const value = Reflect.get(target, name);
+        if (name !== 'evalsha') return value;
+        return (...args: unknown[]) =>
+          command(who, String(args.slice(2, 4)), () => Reflect.apply(value, target, args) as Promise<unknown>);
+      },
+    });
+  // Known to Redis beforehand: every run must take the same commands.
+  const warm = hostOn(redis);
+  const any = await fenceOf(warm);
+  await warm.beginSweep(any);
+  await warm.notePage(any, '0', 0);
+  await warm.endSweep(any, 0);
+
+  let newest = 0;
+  let cursor: string | undefined;
+  let stale: string[] = [];
+  const runs = await everySchedule({
+    crashes: true,
+    reset: async () => {
+      await redis.flushall();
+      newest = 0;
+      cursor = undefined;
+      stale = [];
+    },
+    body: (command) => {
+      const sweep = async (who: string) => {
+        const host = hostOn(clientOf(command, who));
+        const { fence } = await host.take(undefined);
+        if (fence === undefined) return;
+        if (Number(fence.number) <= newest) stale.push(`${who} was given ${fence.number} after ${newest}`);
+        newest = Number(fence.number);
+        const isNewest = (what: string) => {
+          if (Number(fence.number) !== newest) stale.push(`${who}: ${what}, though another had taken over`);
+        };
+        const begin = await host.beginSweep(fence);
+        isNewest('begin');
+        if (begin.cursor !== (cursor ?? '0')) stale.push(`${who} began at ${begin.cursor} instead of ${cursor}`);
+        const next = `${begin.cursor}${who}`;
+        await host.notePage(fence, next, 1);
+        cursor = next;
+        isNewest('page');
+        await host.endSweep(fence, 1);
+        isNewest('end');
+        cursor = undefined;
+      };
+      return [sweep('a'), sweep('b'), command('time', 'the lease is over', over)];
+    },
+    check: async () => {
+      expect(stale).toEqual([]);
+    },
+  });
+  expect(runs).toBeGreaterThan(300);
+});

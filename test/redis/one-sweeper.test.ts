@@ -1,0 +1,204 @@
+/** Defect 20: every host did every pass. One of them does, and another goes on where it is killed or paused. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { ReaperOptions } from '../../src/index.ts';
+import { ackText, second } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+const opened = trackOpened();
+const processes = new Set<ChildProcess>();
+beforeAll(async () => {
+  server = await startRedis();
+});
+beforeEach(() => server.client.flushall());
+afterEach(async () => {
+  for (const child of processes) child.kill('SIGKILL');
+  processes.clear();
+  await opened.close();
+});
+afterAll(() => server.stop());
+
+const calls = async (command: string): Promise<number> => {
+  const stats = await server.client.info('commandstats');
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+};
+
+/** A reaper of short intervals that counts its passes. */
+const createHost = (options: Partial<ReaperOptions> = {}) => {
+  const passes = { sweeps: 0, rescues: 0 };
+  const holds: boolean[] = [];
+  const reaper = opened.create({
+    redis: server.url,
+    lease: { durationMs: 1_000, renewMs: 100 },
+    sweep: { firstAfterMs: 0, intervalMs: 400, jitter: 0 },
+    rescue: { firstAfterMs: 0, intervalMs: 200, graceMs: 0 },
+    ...options,
+  });
+  reaper.on('sweep', () => void passes.sweeps++);
+  reaper.on('rescue', () => void passes.rescues++);
+  reaper.on('lease', (change) => void holds.push(change.holds));
+  return { reaper, passes, holds };
+};
+const sum = (hosts: readonly ReturnType<typeof createHost>[], pass: 'sweeps' | 'rescues') =>
+  hosts.reduce((total, { passes }) => total + passes[pass], 0);
+
+test('ten hosts do one sweep and one look for dead pools an interval in all, and all of them know who does', async () => {
+  await server.client.hset('t:job_track:inprogress', { a: 2, b: 2 });
+  await server.client.hset('t:job_stats:a', { id: 'a', status: 'Running', update_time: '1e9' });
+  const before = await calls('hscan');
+  const hosts = Array.from({ length: 10 }, () => createHost());
+  const began = performance.now();
+  for (const { reaper } of hosts) reaper.start();
+  await vi.waitUntil(() => sum(hosts, 'sweeps') >= 4, { timeout: 10_000, interval: 5 });
+  const elapsed = performance.now() - began;
+  // One at the begin, then one each interval; each is one HSCAN, for the hash is small.
+  expect(sum(hosts, 'sweeps')).toBe(4);
+  expect(elapsed).toBeGreaterThanOrEqual(3 * 400);
+  expect((await calls('hscan')) - before).toBe(4);
+  expect(sum(hosts, 'rescues')).toBeLessThanOrEqual(1 + elapsed / 200);
+  expect(sum(hosts, 'rescues')).toBeGreaterThanOrEqual(2);
+  expect(hosts.filter(({ passes }) => passes.sweeps > 0)).toHaveLength(1);
+  const holders = hosts.filter(({ holds }) => holds.at(-1));
+  expect(holders).toHaveLength(1);
+  await vi.waitUntil(() => hosts.every(({ holds }) => holds.length === 1));
+
+  const [holder] = holders as [(typeof hosts)[0]];
+  const other = hosts.find((host) => host !== holder) as typeof holder;
+  const states = await Promise.all([holder, other].map(({ reaper }) => reaper.status()));
+  expect(states.map(({ sweeper }) => sweeper.isThisOne)).toEqual([true, false]);
+  expect(states[1]?.sweeper).toMatchObject({
+    host: expect.stringContaining(`:${process.pid}`),
+    isInHand: false,
+    scanned: 1,
+    total: 1,
+    ended: expect.any(Number),
+    rescueEnded: expect.any(Number),
+  });
+  for (const { reaper } of hosts) expect(reaper.health()).toMatchObject({ ok: true, lastSweepAt: expect.any(Number) });
+
+  // One that goes leaves the lease to the others, and the time of the next pass with it.
+  const done = sum(hosts, 'sweeps');
+  await holder.reaper.stop();
+  await vi.waitUntil(() => sum(hosts, 'sweeps') > done, { timeout: 2_000, interval: 5 });
+  expect(holder.passes.sweeps).toBe(done);
+});
+
+test('a host of role `always` does every pass beside the others, one of `never` does none, and both do what is asked', async () => {
+  const [always, never] = [createHost({ role: 'always' }), createHost({ role: 'never' })];
+  const auto = createHost();
+  for (const { reaper } of [auto, always, never]) reaper.start();
+  await vi.waitUntil(() => always.passes.sweeps >= 2 && auto.passes.sweeps >= 2, { timeout: 5_000, interval: 5 });
+  await vi.waitUntil(() => always.passes.rescues >= 2 && auto.passes.rescues >= 2, { timeout: 5_000, interval: 5 });
+  expect(never.passes).toEqual({ sweeps: 0, rescues: 0 });
+  expect([auto.holds, always.holds, never.holds]).toEqual([[true], [], []]);
+  await never.reaper.sweep();
+  await never.reaper.rescue({ grace: 0 });
+  expect(never.passes).toEqual({ sweeps: 1, rescues: 1 });
+  expect(never.reaper.health().ok).toBe(true);
+});
+
+test('a host that only plans takes no lease and notes no progress', async () => {
+  const planner = createHost({ plan: true });
+  planner.reaper.start();
+  await vi.waitUntil(() => planner.passes.sweeps >= 1 && planner.passes.rescues >= 1, { timeout: 5_000, interval: 5 });
+  expect(await server.client.keys('*')).toEqual([]);
+});
+
+test('a host that watches sweeps when it is asked to', async () => {
+  const [holder, watcher] = [createHost({ sweep: { intervalMs: 3_600_000 } }), createHost()];
+  holder.reaper.start();
+  await vi.waitUntil(() => holder.holds.length === 1);
+  watcher.reaper.start();
+  await vi.waitUntil(() => watcher.holds.length === 1);
+  await server.client.hset('t:job_track:inprogress', 'lost', 2);
+  expect(await watcher.reaper.sweep()).toMatchObject({ outcomes: { done: 1 } });
+});
+
+interface Told {
+  readonly lease?: boolean;
+  readonly sweep?: number;
+  readonly error?: string;
+}
+const startHost = (): { child: ChildProcess; told: Told[] } => {
+  const child = fork(new URL('./sweeping-host.ts', import.meta.url), {
+    execArgv: ['--import', 'tsx'],
+    env: { ...process.env, REDIS: server.url },
+  });
+  processes.add(child);
+  const told: Told[] = [];
+  child.on('message', (message) => void told.push(message as Told));
+  return { child, told };
+};
+const track = 't:job_track:inprogress';
+const idsOf = (name: string) => Array.from({ length: 2_000 }, (_, i) => `${name}-${i}`);
+const [lost, kept] = [idsOf('lost'), idsOf('kept')];
+/** Tracked, with no stats: each is to be untracked. */
+const seedLost = () => server.client.hset(track, Object.fromEntries(lost.map((id) => [id, 2])));
+/** Tracked, and all is well: they stay. */
+const seedKept = async () => {
+  const at = second(-600);
+  const stats = {
+    name: 'X',
+    kind: 'Generic',
+    status: 'Running',
+    update_time: at,
+    revision: at,
+    ack: ackText('Running', at),
+  };
+  const pipeline = server.client.pipeline();
+  for (const id of kept) pipeline.hset(`t:job_stats:${id}`, { id, ...stats }).hset(track, id, 2);
+  await pipeline.exec();
+};
+const scanned = async () => Number(await server.client.hget('t:reaper:progress', 'scanned'));
+const isInHand = async () => (await server.client.hexists('t:reaper:progress', 'cursor')) === 1;
+
+/** Two hosts, of which the first is in the middle of a sweep. */
+const startTwo = async () => {
+  await seedLost();
+  await seedKept();
+  const first = startHost();
+  await vi.waitUntil(isInHand, { timeout: 20_000, interval: 1 });
+  const other = startHost();
+  await vi.waitUntil(async () => (await scanned()) >= 400, { timeout: 20_000, interval: 1 });
+  return { first, other };
+};
+
+test('where the host that sweeps is killed, another goes on from its cursor within one and a half leases, and all is done', async () => {
+  const { first, other } = await startTwo();
+  const gone = once(first.child, 'exit');
+  first.child.kill('SIGKILL');
+  const killed = performance.now();
+  await gone;
+  expect(await isInHand()).toBe(true);
+  const left = await server.client.hlen(track);
+  await vi.waitUntil(() => other.told.some(({ lease }) => lease), { timeout: 10_000, interval: 5 });
+  // A second's lease, asked for every 200 ms; or the time that the second process takes to come up.
+  expect(performance.now() - killed).toBeLessThan(5_000);
+  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
+  expect(await server.client.hlen(track)).toBe(kept.length);
+  const [sweep] = other.told.filter((message) => message.sweep !== undefined) as [Told];
+  expect(sweep).toMatchObject({ error: '' });
+  // What was done before is not looked at again, save a page or two: of the 400 some half are still tracked.
+  expect(sweep.sweep).toBeLessThan(left - 100);
+  expect(await isInHand()).toBe(false);
+});
+
+test('a host that is paused past its lease in the middle of a sweep changes nothing when it wakes up', async () => {
+  const { first, other } = await startTwo();
+  first.child.kill('SIGSTOP');
+  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
+  expect(await server.client.hlen(track)).toBe(kept.length);
+  // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it has in hand.
+  await seedLost();
+  const progress = await server.client.hgetall('t:reaper:progress');
+  first.child.kill('SIGCONT');
+  await vi.waitUntil(() => first.told.some(({ error }) => error), { timeout: 20_000, interval: 5 });
+  await vi.waitUntil(() => first.told.some(({ lease }) => lease === false), { timeout: 20_000, interval: 5 });
+  expect(first.told.find(({ sweep }) => sweep !== undefined)?.error).toContain('another host has taken over');
+  expect(await server.client.hlen(track)).toBe(kept.length + lost.length);
+  const { rescue_ended: _, ...now } = await server.client.hgetall('t:reaper:progress');
+  expect(progress).toMatchObject(now);
+});
