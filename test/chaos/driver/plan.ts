@@ -1,0 +1,132 @@
+/** What a run does and when: all that the driver decides, from one seed. Pure. */
+import fc from 'fast-check';
+import { chaosFromMs, chaosToMs, hostCount, jobCount, reaperCount, types } from './settings.ts';
+
+export interface PlannedJob {
+  /** When it is enqueued, in ms after the start. */
+  readonly atMs: number;
+  /** Id of its stats; `<policy>@<epoch>` for an execution of a policy. */
+  readonly id: string;
+  readonly type: string;
+  /** How long it runs, in ms. */
+  readonly workMs: number;
+  readonly hasHook: boolean;
+  /** For an execution of a periodic policy. */
+  readonly execution: { readonly policy: string; readonly epoch: string } | undefined;
+}
+
+/** `SIGSTOP` and `CLIENT KILL` of a share of the clients say with `picks` (0 to 99) which of those that there are then. */
+export type Act =
+  | { readonly kind: 'kill' | 'stop'; readonly target: string; readonly forMs: number }
+  | { readonly kind: 'stop, then kill'; readonly target: string; readonly stopMs: number; readonly forMs: number }
+  | { readonly kind: 'kill redis'; readonly forMs: number }
+  | { readonly kind: 'kill clients'; readonly picks: readonly number[] | 'all' }
+  | { readonly kind: 'flush scripts' };
+
+export interface PlannedAct {
+  /** In ms after the start. */
+  readonly atMs: number;
+  readonly act: Act;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly jobs: readonly PlannedJob[];
+  readonly acts: readonly PlannedAct[];
+}
+
+const uniform = (min: number, max: number) => fc.noBias(fc.integer({ min, max }));
+
+export const planOf = (seed: number): Plan => {
+  const [draw] = fc.sample(fc.gen(), { seed, numRuns: 1 }) as [fc.GeneratorValue];
+  const between = (min: number, max: number): number => draw(uniform, min, max);
+  const oneOf = <T>(...values: readonly T[]): T => values[between(0, values.length - 1)] as T;
+  const chance = (percent: number): boolean => between(0, 99) < percent;
+
+  const jobs = Array.from({ length: jobCount }, (_, i): PlannedJob => {
+    // Most are short; some are long enough to be met by what happens to their host.
+    const workMs = chance(92) ? between(5, 80) : between(300, 1_000);
+    const execution = chance(10) ? { policy: `policy-${between(1, 3)}`, epoch: String(1_700_000_000 + i) } : undefined;
+    return {
+      atMs: between(0, chaosToMs - 1_000),
+      id: execution === undefined ? `job-${i}` : `${execution.policy}@${execution.epoch}`,
+      type: oneOf(...Object.keys(types)),
+      workMs,
+      hasHook: chance(50),
+      execution,
+    };
+  });
+
+  /** What happens to one target, one act after another, each over before the next. */
+  const onTarget = (
+    next: () => { act: Act; lastsMs: number },
+    fromPauseMs: number,
+    toPauseMs: number,
+  ): PlannedAct[] => {
+    const acts: PlannedAct[] = [];
+    let atMs = chaosFromMs + between(0, toPauseMs);
+    for (;;) {
+      const { act, lastsMs } = next();
+      if (atMs + lastsMs > chaosToMs) return acts;
+      acts.push({ atMs, act });
+      atMs += lastsMs + between(fromPauseMs, toPauseMs);
+    }
+  };
+  /** Stops are shorter than a grace, or longer, or just about as long as one. */
+  const stopMs = () =>
+    oneOf(
+      () => between(100, 1_200),
+      () => between(3_000, 4_500),
+      () => between(1_500, 3_000),
+    )();
+  const onProcess = (target: string) => () => {
+    const forMs = between(100, 1_500);
+    const kind = oneOf('kill', 'kill', 'stop', 'stop', 'stop, then kill' as const);
+    if (kind === 'kill') return { act: { kind, target, forMs } as const, lastsMs: forMs };
+    const stopped = stopMs();
+    return kind === 'stop'
+      ? { act: { kind, target, forMs: stopped } as const, lastsMs: stopped }
+      : { act: { kind, target, stopMs: stopped, forMs } as const, lastsMs: stopped + forMs };
+  };
+  const acts = [
+    ...Array.from({ length: hostCount }, (_, i) => onTarget(onProcess(`host-${i}`), 300, 3_000)),
+    ...Array.from({ length: reaperCount }, (_, i) => onTarget(onProcess(`reaper-${i}`), 500, 4_000)),
+    onTarget(() => ({ act: { kind: 'kill redis', forMs: between(50, 2_500) }, lastsMs: 2_500 }), 1_500, 6_000),
+    onTarget(
+      () => ({
+        act: chance(40)
+          ? { kind: 'flush scripts' }
+          : {
+              kind: 'kill clients',
+              picks: chance(30) ? 'all' : Array.from({ length: between(1, 4) }, () => between(0, 99)),
+            },
+        lastsMs: 0,
+      }),
+      100,
+      1_200,
+    ),
+  ];
+  return {
+    seed,
+    jobs: jobs.sort((a, b) => a.atMs - b.atMs),
+    acts: acts.flat().sort((a, b) => a.atMs - b.atMs),
+  };
+};
+
+/** An act as a person reads it. */
+export const wordsOf = (act: Act): string => {
+  switch (act.kind) {
+    case 'kill':
+      return `SIGKILL ${act.target}, another in its place after ${act.forMs} ms`;
+    case 'stop':
+      return `SIGSTOP ${act.target}, SIGCONT after ${act.forMs} ms`;
+    case 'stop, then kill':
+      return `SIGSTOP ${act.target}, SIGKILL after ${act.stopMs} ms, another in its place after ${act.forMs} ms`;
+    case 'kill redis':
+      return `SIGKILL Redis, started again after ${act.forMs} ms`;
+    case 'kill clients':
+      return act.picks === 'all' ? 'CLIENT KILL of all' : `CLIENT KILL of ${act.picks.length}`;
+    case 'flush scripts':
+      return 'SCRIPT FLUSH';
+  }
+};
