@@ -72,12 +72,12 @@ export const planOf = (seed: number): Plan => {
       atMs += lastsMs + between(fromPauseMs, toPauseMs);
     }
   };
-  /** Stops are shorter than a grace, or longer, or just about as long as one. */
+  /** Stops are too short for anybody to take notice, or so long that the process is taken for dead, or just about as long. */
   const stopMs = () =>
     oneOf(
       () => between(100, 1_200),
-      () => between(3_000, 4_500),
-      () => between(1_500, 3_000),
+      () => between(2_000, 4_000),
+      () => between(4_500, 6_000),
     )();
   const onProcess = (target: string) => () => {
     const forMs = between(100, 1_500);
@@ -90,7 +90,7 @@ export const planOf = (seed: number): Plan => {
   };
   const acts = [
     ...Array.from({ length: hostCount }, (_, i) => onTarget(onProcess(`host-${i}`), 300, 3_000)),
-    ...Array.from({ length: reaperCount }, (_, i) => onTarget(onProcess(`reaper-${i}`), 500, 4_000)),
+    ...Array.from({ length: reaperCount }, (_, i) => onTarget(onProcess(`reaper-${i}`), 1_000, 5_000)),
     onTarget(() => ({ act: { kind: 'kill redis', forMs: between(50, 2_500) }, lastsMs: 2_500 }), 1_500, 6_000),
     onTarget(
       () => ({

@@ -21,8 +21,8 @@ export interface Processes {
   readonly lives: readonly Life[];
   /** Ends that nobody has asked for. */
   readonly faults: readonly string[];
-  /** Starts one in a slot, with a new name. */
-  start(slot: string): void;
+  /** Starts one in a slot, with a new name. Resolves when it is at work, or has ended before that. */
+  start(slot: string): Promise<void>;
   /** SIGKILL, whether it is stopped or not. */
   kill(slot: string): Promise<void>;
   stop(slot: string): void;
@@ -75,7 +75,7 @@ export const createProcesses = (programs: Programs, port: number, logs: string):
   return {
     lives,
     faults,
-    start(slot) {
+    async start(slot) {
       const generation = (generations.get(slot) ?? 0) + 1;
       generations.set(slot, generation);
       const name = `${slot}-${generation}`;
@@ -96,6 +96,10 @@ export const createProcesses = (programs: Programs, port: number, logs: string):
         running.delete(slot);
         life.endedAt = Date.now();
         faults.push(`${name} has ended by itself (${signal ?? code}): ${said.trim()}`);
+      });
+      await new Promise<void>((resolve) => {
+        child.once('message', () => resolve());
+        child.once('exit', () => resolve());
       });
     },
     kill,

@@ -13,7 +13,9 @@ reaper.on('pool', ({ pool, outcome, entries, evidence, error }) =>
   say(`pool ${pool}: ${outcome}, ${entries} put back; ${evidence}${error === undefined ? '' : `; ${error}`}`),
 );
 reaper.on('job', ({ id, verdict, reason, outcome, error }) => {
-  if (verdict !== 'kept') say(`job ${id}: ${verdict}, ${reason}: ${outcome}${error === undefined ? '' : `; ${error}`}`);
+  if (verdict === 'kept') return;
+  const text = `${verdict}, ${reason}: ${outcome}${error === undefined ? '' : `; ${error}`}`;
+  note({ what: 'acted', job: id, text });
 });
 reaper.on('rescue', ({ drift }) => {
   for (const { type, lockBefore, lock } of drift) say(`lock of ${type} was ${lockBefore}, is ${lock}`);

@@ -18,6 +18,7 @@ export const textOf = (report: RunReport): string => {
     ...notes.flatMap((note) => {
       if (note.what === 'said') return [{ at: note.at, text: `${note.process}: ${note.text}` }];
       if (!jobs.has(note.job)) return [];
+      if (note.what === 'acted') return [{ at: note.at, text: `${note.process}: ${note.job}: ${note.text}` }];
       const text = note.what === 'begin' ? `began, asked at ${note.askedAt - startedAt} ms` : `ended: ${note.outcome}`;
       return [{ at: note.at, text: `${note.process}: ${note.job} (${note.run}) ${text}` }];
     }),

@@ -45,7 +45,7 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
   const { client } = server;
   const processes = createProcesses(programs, server.port, logs);
   const producer = createReaper({ redis: redisOptions(server.port), namespace, logger: false });
-  const startedAt = Date.now();
+  let startedAt = Date.now();
   const pause = (ms: number) => sleep(Math.max(0, ms), undefined, { signal });
   const until = (atMs: number) => pause(startedAt + atMs - Date.now());
 
@@ -55,7 +55,8 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
       case 'kill':
         await processes.kill(act.target);
         await pause(act.forMs);
-        return processes.start(act.target);
+        void processes.start(act.target);
+        return;
       case 'stop':
         processes.stop(act.target);
         await pause(act.forMs);
@@ -65,7 +66,8 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
         await pause(act.stopMs);
         await processes.kill(act.target);
         await pause(act.forMs);
-        return processes.start(act.target);
+        void processes.start(act.target);
+        return;
       case 'kill redis':
         await server.kill();
         await pause(act.forMs);
@@ -110,8 +112,10 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
   try {
     for (const [type, cap] of Object.entries(types))
       if (cap > 0) await client.set(key('jobs', type, 'max_concurrency'), cap);
-    for (const slot of hosts) processes.start(slot);
-    for (let i = 0; i < reaperCount; i++) processes.start(`reaper-${i}`);
+    const reapers = Array.from({ length: reaperCount }, (_, i) => `reaper-${i}`);
+    await Promise.all([...hosts, ...reapers].map(processes.start));
+    signal?.throwIfAborted();
+    startedAt = Date.now();
     await Promise.all([
       ...plan.jobs.map(async (job) => {
         await until(job.atMs);
@@ -126,7 +130,7 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
     if (!restoresLostEntries) {
       // What was fetched and never heard of stays in a live pool's list until that pool is dead.
       await Promise.all(hosts.map((slot) => processes.kill(slot)));
-      for (const slot of hosts) processes.start(slot);
+      await Promise.all(hosts.map(processes.start));
       note('all hosts are killed, others are in their place');
     }
     let left: Breach[];

@@ -10,6 +10,8 @@ export type Note =
   | { readonly what: 'begin'; readonly run: string; readonly job: string; readonly askedAt: number }
   /** The run is over; `succeeded` if its success was written, else why not. */
   | { readonly what: 'end'; readonly run: string; readonly job: string; readonly outcome: string }
+  /** A reaper has done something about a job. */
+  | { readonly what: 'acted'; readonly job: string; readonly text: string }
   /** What is good to know when something has gone wrong. */
   | { readonly what: 'said'; readonly text: string };
 /** `at`: wall clock, ms. */
