@@ -76,8 +76,9 @@ export const planOf = (seed: number): Plan => {
   const stopMs = () =>
     oneOf(
       () => between(100, 1_200),
-      () => between(2_000, 4_000),
-      () => between(4_500, 6_000),
+      () => between(2_500, 4_000),
+      () => between(4_200, 5_500),
+      () => between(4_200, 5_500),
     )();
   const onProcess = (target: string) => () => {
     const forMs = between(100, 1_500);

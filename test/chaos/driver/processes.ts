@@ -69,7 +69,7 @@ export const createProcesses = (programs: Programs, port: number, logs: string):
     const exited = once(found.child, 'exit');
     found.child.kill('SIGKILL');
     await exited;
-    found.life.endedAt = Date.now();
+    endLife(found.life);
   };
 
   return {
@@ -94,7 +94,7 @@ export const createProcesses = (programs: Programs, port: number, logs: string):
       child.once('exit', (code, signal) => {
         if (running.get(slot)?.child !== child) return;
         running.delete(slot);
-        life.endedAt = Date.now();
+        endLife(life);
         faults.push(`${name} has ended by itself (${signal ?? code}): ${said.trim()}`);
       });
       await new Promise<void>((resolve) => {
@@ -118,4 +118,10 @@ export const createProcesses = (programs: Programs, port: number, logs: string):
       await Promise.all([...running.keys()].map(kill));
     },
   };
+};
+
+const endLife = (life: Life) => {
+  life.endedAt = Date.now();
+  const stop = life.stops.at(-1);
+  if (stop !== undefined) stop.to = Math.min(stop.to, life.endedAt);
 };
