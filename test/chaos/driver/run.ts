@@ -133,13 +133,16 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
       await Promise.all(hosts.map(processes.start));
       note('all hosts are killed, others are in their place');
     }
-    let left: Breach[];
+    let left: Breach[] = [];
+    let last = 'nothing';
     const deadline = Date.now() + settleMs;
     do {
+      last = left.map(({ text }) => text).join('; ') || last;
       await pause(200);
       const live = processes.alive().map(({ name }) => name);
       left = await breachesAtRest(client, plan, receiver.hooks, live);
     } while (left.length > 0 && Date.now() < deadline);
+    if (left.length === 0) note(`all is at rest; what came right last: ${last}`);
     const notes = readRunLogs(logs);
     const runs = runsOf(notes, processes.lives);
     const ofRuns = breachesOfRuns(runs);

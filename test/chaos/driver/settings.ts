@@ -22,7 +22,7 @@ export const graceMs = 1_500;
 /** How long an entry of a live pool must go unobserved to be lost, in ms (by default 30,000): longer than a stopped pool is taken to live. */
 export const lostAfterMs = 3_000;
 /** For how long a hook may be under way, in ms; what a process that dies was sending is sent by another 10 s after that. */
-export const hookTimeoutMs = 500;
+export const hookTimeoutMs = 1_000;
 /** After how long a broken connection is made again, in ms. */
 export const reconnectMs = 50;
 
