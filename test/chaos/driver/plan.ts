@@ -62,11 +62,12 @@ export const planOf = (seed: number): Plan => {
     next: () => { act: Act; lastsMs: number },
     fromPauseMs: number,
     toPauseMs: number,
+    first?: { act: Act; lastsMs: number },
   ): PlannedAct[] => {
     const acts: PlannedAct[] = [];
-    let atMs = chaosFromMs + between(0, toPauseMs);
+    let atMs = chaosFromMs + between(0, first === undefined ? toPauseMs : 1_000);
     for (;;) {
-      const { act, lastsMs } = next();
+      const { act, lastsMs } = acts.length === 0 && first !== undefined ? first : next();
       if (atMs + lastsMs > chaosToMs) return acts;
       acts.push({ atMs, act });
       atMs += lastsMs + between(fromPauseMs, toPauseMs);
@@ -89,8 +90,14 @@ export const planOf = (seed: number): Plan => {
       ? { act: { kind, target, forMs: stopped } as const, lastsMs: stopped }
       : { act: { kind, target, stopMs: stopped, forMs } as const, lastsMs: stopped + forMs };
   };
+  /** One host sleeps, early and for long: its entries are put back and run by others, and then it wakes up. */
+  const sleeper = between(0, hostCount - 1);
+  const sleepMs = between(4_800, 5_800);
+  const sleep = { act: { kind: 'stop', target: `host-${sleeper}`, forMs: sleepMs }, lastsMs: sleepMs } as const;
   const acts = [
-    ...Array.from({ length: hostCount }, (_, i) => onTarget(onProcess(`host-${i}`), 300, 3_000)),
+    ...Array.from({ length: hostCount }, (_, i) =>
+      onTarget(onProcess(`host-${i}`), 300, 3_000, i === sleeper ? sleep : undefined),
+    ),
     ...Array.from({ length: reaperCount }, (_, i) => onTarget(onProcess(`reaper-${i}`), 1_000, 5_000)),
     onTarget(() => ({ act: { kind: 'kill redis', forMs: between(50, 2_500) }, lastsMs: 2_500 }), 1_500, 6_000),
     onTarget(
@@ -103,8 +110,8 @@ export const planOf = (seed: number): Plan => {
             },
         lastsMs: 0,
       }),
-      100,
-      1_200,
+      50,
+      700,
     ),
   ];
   return {
