@@ -1,6 +1,6 @@
 /** What a run does and when: all that the driver decides, from one seed. Pure. */
 import fc from 'fast-check';
-import { chaosFromMs, chaosToMs, hostCount, jobCount, reaperCount, types } from './settings.ts';
+import { chaosFromMs, chaosToMs, hostCount, jobCount, reaperCount, stoppedPastGraceMs, types } from './settings.ts';
 
 export interface PlannedJob {
   /** When it is enqueued, in ms after the start. */
@@ -15,12 +15,12 @@ export interface PlannedJob {
   readonly execution: { readonly policy: string; readonly epoch: string } | undefined;
 }
 
-/** `SIGSTOP` and `CLIENT KILL` of a share of the clients say with `picks` (0 to 99) which of those that there are then. */
+/** `picks` (0 to 99) says which clients of those that there are then; `times`, one right after the other. */
 export type Act =
   | { readonly kind: 'kill' | 'stop'; readonly target: string; readonly forMs: number }
   | { readonly kind: 'stop, then kill'; readonly target: string; readonly stopMs: number; readonly forMs: number }
   | { readonly kind: 'kill redis'; readonly forMs: number }
-  | { readonly kind: 'kill clients'; readonly picks: readonly number[] | 'all' }
+  | { readonly kind: 'kill clients'; readonly picks: readonly number[] | 'all'; readonly times: number }
   | { readonly kind: 'flush scripts' };
 
 export interface PlannedAct {
@@ -73,12 +73,15 @@ export const planOf = (seed: number): Plan => {
       atMs += lastsMs + between(fromPauseMs, toPauseMs);
     }
   };
-  /** Stops are too short for anybody to take notice, or so long that the process is taken for dead, or just about as long. */
+  /**
+   * A stop is too short for anybody to take notice; or so long that the process is suspected, and proves in its grace that it
+   * lives; or just about as long as a grace; or so long that it is taken for dead.
+   */
   const stopMs = () =>
     oneOf(
       () => between(100, 1_200),
+      () => between(1_600, stoppedPastGraceMs - 50),
       () => between(2_500, 4_000),
-      () => between(4_200, 5_500),
       () => between(4_200, 5_500),
     )();
   const onProcess = (target: string) => () => {
@@ -107,6 +110,7 @@ export const planOf = (seed: number): Plan => {
           : {
               kind: 'kill clients',
               picks: chance(30) ? 'all' : Array.from({ length: between(1, 4) }, () => between(0, 99)),
+              times: between(1, 6),
             },
         lastsMs: 0,
       }),
@@ -133,7 +137,7 @@ export const wordsOf = (act: Act): string => {
     case 'kill redis':
       return `SIGKILL Redis, started again after ${act.forMs} ms`;
     case 'kill clients':
-      return act.picks === 'all' ? 'CLIENT KILL of all' : `CLIENT KILL of ${act.picks.length}`;
+      return `CLIENT KILL of ${act.picks === 'all' ? 'all' : act.picks.length}, ${act.times} times`;
     case 'flush scripts':
       return 'SCRIPT FLUSH';
   }

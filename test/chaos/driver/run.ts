@@ -49,6 +49,14 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
   const pause = (ms: number) => sleep(Math.max(0, ms), undefined, { signal });
   const until = (atMs: number) => pause(startedAt + atMs - Date.now());
 
+  const killClients = async (picks: readonly number[] | 'all') => {
+    const others = ((await client.client('LIST', 'TYPE', 'NORMAL')) as string).match(/^id=\d+/gm) ?? [];
+    const chosen = picks === 'all' ? others : picks.map((n) => others[Math.floor((n / 100) * others.length)]);
+    for (const found of new Set(chosen)) {
+      if (found !== undefined) await client.call('CLIENT', 'KILL', 'ID', found.slice(3), 'SKIPME', 'YES');
+    }
+  };
+
   const perform = async (act: Act): Promise<void> => {
     note(wordsOf(act));
     switch (act.kind) {
@@ -72,15 +80,12 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
         await server.kill();
         await pause(act.forMs);
         return server.restart();
-      case 'kill clients': {
-        const others = ((await client.client('LIST', 'TYPE', 'NORMAL')) as string).match(/^id=\d+/gm) ?? [];
-        const chosen =
-          act.picks === 'all' ? others : act.picks.map((n) => others[Math.floor((n / 100) * others.length)]);
-        for (const found of new Set(chosen)) {
-          if (found !== undefined) await client.call('CLIENT', 'KILL', 'ID', found.slice(3), 'SKIPME', 'YES');
+      case 'kill clients':
+        for (let i = 0; i < act.times; i++) {
+          await killClients(act.picks);
+          await pause(20);
         }
         return;
-      }
       case 'flush scripts':
         await client.script('FLUSH');
     }
