@@ -2,7 +2,6 @@
  * The seeded chaos driver: `npm run chaos -- --seed N --runs M` runs the seeds N, N+1, … N+M−1, a line each; a failure
  * prints its seed, its schedule and what is wrong. Exit code 1 if one failed. Ctrl-C leaves nothing running.
  */
-import { setMaxListeners } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import PQueue from 'p-queue';
 import { buildPrograms } from './processes.ts';
@@ -25,7 +24,6 @@ const { seed, runs, atOnce, verbose } = new Command('chaos')
   .opts<{ seed: number; runs: number; atOnce: number; verbose?: boolean }>();
 
 const asked = new AbortController();
-setMaxListeners(0, asked.signal); // Each job and act of a run waits with it.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => asked.abort());
 
 const programs = await buildPrograms();
@@ -35,7 +33,12 @@ try {
   await queue.addAll(
     Array.from({ length: runs }, (_, i) => async () => {
       asked.signal.throwIfAborted();
-      const report = await runChaos(seed + i, programs, asked.signal);
+      const report = await runChaos(seed + i, programs, asked.signal).catch((error: Error) => {
+        if (asked.signal.aborted) throw error;
+        failed.push(seed + i);
+        console.log(`seed ${seed + i}: BROKE OFF: ${error.stack}`);
+      });
+      if (report === undefined) return;
       console.log(lineOf(report));
       if (report.breaches.length > 0) failed.push(report.seed);
       if (report.breaches.length > 0 || verbose) console.log(textOf(report));

@@ -1,4 +1,5 @@
 /** One run of chaos: from a seed to what is wrong after it. */
+import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -46,7 +47,11 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
   const processes = createProcesses(programs, server.port, logs);
   const producer = createReaper({ redis: redisOptions(server.port), namespace, logger: false });
   let startedAt = Date.now();
-  const pause = (ms: number) => sleep(Math.max(0, ms), undefined, { signal });
+  // Whatever ends the run ends all that waits for its time in it, so that nothing is started when all is cleared away.
+  const over = new AbortController();
+  const signals = AbortSignal.any(signal === undefined ? [over.signal] : [over.signal, signal]);
+  setMaxListeners(0, signals); // Each job and act waits with it.
+  const pause = (ms: number) => sleep(Math.max(0, ms), undefined, { signal: signals });
   const until = (atMs: number) => pause(startedAt + atMs - Date.now());
 
   const killClients = async (picks: readonly number[] | 'all') => {
@@ -163,6 +168,7 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
       excused: ofRuns.excused,
     };
   } finally {
+    over.abort();
     await processes.killAll();
     await producer.stop({ timeout: 0 });
     await Promise.all([server.stop(), receiver.stop()]);
