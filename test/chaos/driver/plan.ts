@@ -21,6 +21,7 @@ export type Act =
   | { readonly kind: 'stop, then kill'; readonly target: string; readonly stopMs: number; readonly forMs: number }
   | { readonly kind: 'kill redis'; readonly forMs: number }
   | { readonly kind: 'kill clients'; readonly picks: readonly number[] | 'all'; readonly times: number }
+  | { readonly kind: 'lose replies'; readonly forMs: number }
   | { readonly kind: 'flush scripts' };
 
 export interface PlannedAct {
@@ -105,13 +106,15 @@ export const planOf = (seed: number): Plan => {
     onTarget(() => ({ act: { kind: 'kill redis', forMs: between(50, 2_500) }, lastsMs: 2_500 }), 1_500, 6_000),
     onTarget(
       () => ({
-        act: chance(40)
+        act: chance(25)
           ? { kind: 'flush scripts' }
-          : {
-              kind: 'kill clients',
-              picks: chance(30) ? 'all' : Array.from({ length: between(1, 4) }, () => between(0, 99)),
-              times: between(1, 6),
-            },
+          : chance(35)
+            ? { kind: 'lose replies', forMs: between(2, 40) }
+            : {
+                kind: 'kill clients',
+                picks: chance(30) ? 'all' : Array.from({ length: between(1, 4) }, () => between(0, 99)),
+                times: between(1, 6),
+              },
         lastsMs: 0,
       }),
       50,
@@ -138,6 +141,8 @@ export const wordsOf = (act: Act): string => {
       return `SIGKILL Redis, started again after ${act.forMs} ms`;
     case 'kill clients':
       return `CLIENT KILL of ${act.picks === 'all' ? 'all' : act.picks.length}, ${act.times} times`;
+    case 'lose replies':
+      return `hosts get no replies for ${act.forMs} ms, then their connections break`;
     case 'flush scripts':
       return 'SCRIPT FLUSH';
   }

@@ -56,7 +56,12 @@ export const buildPrograms = async (): Promise<Programs> => {
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 };
 
-export const createProcesses = (programs: Programs, port: number, logs: string): Processes => {
+export const createProcesses = (
+  programs: Programs,
+  /** Where each kind finds Redis. */
+  ports: { readonly host: number; readonly reaper: number },
+  logs: string,
+): Processes => {
   const lives: Life[] = [];
   const faults: string[] = [];
   const running = new Map<string, { readonly child: ChildProcess; readonly life: Life }>();
@@ -79,8 +84,9 @@ export const createProcesses = (programs: Programs, port: number, logs: string):
       const generation = (generations.get(slot) ?? 0) + 1;
       generations.set(slot, generation);
       const name = `${slot}-${generation}`;
-      const program = join(programs.folder, slot.startsWith('host') ? 'host.mjs' : 'reaper.mjs');
-      const child = fork(program, [String(port), name, logs], {
+      const kind = slot.startsWith('host') ? 'host' : 'reaper';
+      const program = join(programs.folder, `${kind}.mjs`);
+      const child = fork(program, [String(ports[kind]), name, logs], {
         execArgv: [],
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       });

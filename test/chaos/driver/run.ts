@@ -7,6 +7,7 @@ import { createReaper } from '../../../src/index.ts';
 import { startReceiver } from '../../support/receiver.ts';
 import { startRedis } from '../../support/redisServer.ts';
 import { type Breach, breachesAtRest, breachesOfRuns, runsOf } from './invariants.ts';
+import { openLossyLine } from './lossyLine.ts';
 import { type Act, type PlannedJob, planOf, wordsOf } from './plan.ts';
 import { createProcesses, type Programs } from './processes.ts';
 import { redisOptions, restoresLostEntries } from './reaperOptions.ts';
@@ -44,7 +45,8 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
     startReceiver(),
   ]);
   const { client } = server;
-  const processes = createProcesses(programs, server.port, logs);
+  const line = await openLossyLine(server.port);
+  const processes = createProcesses(programs, { host: line.port, reaper: server.port }, logs);
   const producer = createReaper({ redis: redisOptions(server.port), namespace, logger: false });
   let startedAt = Date.now();
   // Whatever ends the run ends all that waits for its time in it, so that nothing is started when all is cleared away.
@@ -91,6 +93,8 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
           await pause(20);
         }
         return;
+      case 'lose replies':
+        return line.loseReplies(act.forMs);
       case 'flush scripts':
         await client.script('FLUSH');
     }
@@ -171,6 +175,7 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
     over.abort();
     await processes.killAll();
     await producer.stop({ timeout: 0 });
+    line.close();
     await Promise.all([server.stop(), receiver.stop()]);
   }
 };
