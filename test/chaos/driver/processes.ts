@@ -1,0 +1,133 @@
+/** The hosts and reapers of a run: real processes that are killed, stopped and replaced. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** What became of one process. Times: wall clock, ms. */
+export interface Life {
+  /** Which of the hosts or reapers it is one of: `host-0`. */
+  readonly slot: string;
+  /** `host-0-2`: the second one of `host-0`; of a host, the id of its pool. */
+  readonly name: string;
+  /** How it ended, if it has. */
+  endedAt: number | undefined;
+  readonly stops: { readonly from: number; to: number }[];
+}
+
+export interface Processes {
+  readonly lives: readonly Life[];
+  /** Ends that nobody has asked for. */
+  readonly faults: readonly string[];
+  /** Starts one in a slot, with a new name. Resolves when it is at work, or has ended before that. */
+  start(slot: string): Promise<void>;
+  /** SIGKILL, whether it is stopped or not. */
+  kill(slot: string): Promise<void>;
+  stop(slot: string): void;
+  goOn(slot: string): void;
+  alive(): readonly Life[];
+  killAll(): Promise<void>;
+}
+
+/** Programs of the processes, as one file each: they start in a third of the time that tsx takes, and there are many starts. */
+export interface Programs {
+  /** A folder of their own, below the project so that its packages are found from there. */
+  readonly folder: string;
+  remove(): Promise<void>;
+}
+
+export const buildPrograms = async (): Promise<Programs> => {
+  const temporary = fileURLToPath(new URL('../../../.tmp/', import.meta.url));
+  await mkdir(temporary, { recursive: true });
+  const folder = await mkdtemp(join(temporary, 'chaos-'));
+  await build({
+    entryPoints: ['host', 'reaper'].map((name) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url))),
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+  });
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+};
+
+export const createProcesses = (
+  programs: Programs,
+  /** Where each kind finds Redis. */
+  ports: { readonly host: number; readonly reaper: number },
+  logs: string,
+): Processes => {
+  const lives: Life[] = [];
+  const faults: string[] = [];
+  const running = new Map<string, { readonly child: ChildProcess; readonly life: Life }>();
+  const generations = new Map<string, number>();
+
+  const kill = async (slot: string) => {
+    const found = running.get(slot);
+    if (found === undefined) return;
+    running.delete(slot);
+    const exited = once(found.child, 'exit');
+    found.child.kill('SIGKILL');
+    await exited;
+    endLife(found.life);
+  };
+
+  return {
+    lives,
+    faults,
+    async start(slot) {
+      const generation = (generations.get(slot) ?? 0) + 1;
+      generations.set(slot, generation);
+      const name = `${slot}-${generation}`;
+      const kind = slot.startsWith('host') ? 'host' : 'reaper';
+      const program = join(programs.folder, `${kind}.mjs`);
+      const child = fork(program, [String(ports[kind]), name, logs], {
+        execArgv: [],
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      });
+      let said = '';
+      child.stderr?.on('data', (chunk) => {
+        said = `${said}${chunk}`.slice(-2_000);
+      });
+      const life: Life = { slot, name, endedAt: undefined, stops: [] };
+      lives.push(life);
+      running.set(slot, { child, life });
+      child.once('exit', (code, signal) => {
+        if (running.get(slot)?.child !== child) return;
+        running.delete(slot);
+        endLife(life);
+        faults.push(`${name} has ended by itself (${signal ?? code}): ${said.trim()}`);
+      });
+      await new Promise<void>((resolve) => {
+        child.once('message', () => resolve());
+        child.once('exit', () => resolve());
+      });
+    },
+    kill,
+    stop(slot) {
+      const found = running.get(slot);
+      if (found?.child.kill('SIGSTOP')) found.life.stops.push({ from: Date.now(), to: Number.POSITIVE_INFINITY });
+    },
+    goOn(slot) {
+      const found = running.get(slot);
+      const stop = found?.life.stops.at(-1);
+      if (stop === undefined || !found?.child.kill('SIGCONT')) return;
+      stop.to = Date.now();
+    },
+    alive: () => [...running.values()].map(({ life }) => life),
+    async killAll() {
+      await Promise.all([...running.keys()].map(kill));
+    },
+  };
+};
+
+const endLife = (life: Life) => {
+  life.endedAt = Date.now();
+  const stop = life.stops.at(-1);
+  if (stop !== undefined) stop.to = Math.min(stop.to, life.endedAt);
+};
