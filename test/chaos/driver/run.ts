@@ -10,7 +10,7 @@ import { type Breach, breachesAtRest, breachesOfRuns, runsOf } from './invariant
 import { openLossyLine } from './lossyLine.ts';
 import { type Act, type PlannedJob, planOf, wordsOf } from './plan.ts';
 import { createProcesses, type Programs } from './processes.ts';
-import { redisOptions, restoresLostEntries } from './reaperOptions.ts';
+import { redisOptions } from './reaperOptions.ts';
 import { type Noted, readRunLogs } from './runLog.ts';
 import { hostCount, key, namespace, reaperCount, settleMs, types } from './settings.ts';
 
@@ -141,12 +141,6 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
       }),
     ]);
     note('the chaos is over');
-    if (!restoresLostEntries) {
-      // What was fetched and never heard of stays in a live pool's list until that pool is dead.
-      await Promise.all(hosts.map((slot) => processes.kill(slot)));
-      await Promise.all(hosts.map(processes.start));
-      note('all hosts are killed, others are in their place');
-    }
     let left: Breach[] = [];
     let last = 'nothing';
     const deadline = Date.now() + settleMs;
