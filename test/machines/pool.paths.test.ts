@@ -177,9 +177,13 @@ test('stopped while it is unsure, it is given up at once', async () => {
   expect(output).toMatchObject({ outcome: 'abandoned', error: 'stopped before it was confirmed dead' });
 });
 
-test('a pool whose step is fenced is given up at once: another host finds it', async () => {
-  const { output } = await run(done('confirm', held(3, 1)), failure('requeue', new FencedError()));
-  expect(output).toMatchObject({ outcome: 'abandoned', entries: 0, error: new FencedError().message });
-});
+const fenced = { ...steps, review: [failure('confirm'), pause] };
+test.each(Object.entries(fenced))(
+  'a pool is given up at once where %s is fenced: another host finds it',
+  async (step, before) => {
+    const { output } = await run(...before, failure(step, new FencedError()));
+    expect(output).toMatchObject({ outcome: 'abandoned', entries: 0, error: new FencedError().message });
+  },
+);
 
 afterAll(() => expect(coverage.missing()).toEqual([]));
