@@ -1,5 +1,5 @@
 /** The paths of the specification drive the real reaper on a real Redis; after every step Redis is compared with it. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createTestModel } from 'xstate/graph';
 import { createReaper, type ReaperEvents } from '../../src/index.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
@@ -28,6 +28,7 @@ const happenings: Happening[] = [
   'statsDeleted',
   'sweep',
   'sweepOvertaken',
+  'sweepFenced',
 ];
 let server: RedisServer;
 let receiver: Receiver;
@@ -101,6 +102,42 @@ const sweep = async (isOvertaken: boolean) => {
   expect(moves).toBe(false);
 };
 
+/** A scheduled sweep of the host that has the lease, which another takes while the facts of the job are read. */
+const sweepFenced = async () => {
+  clock.advance(3_600_000);
+  jobs = [];
+  receiver.hooks.length = 0;
+  const { client } = server;
+  const lease = 't:reaper:lease';
+  let hasLost = false;
+  const redis = intercept(client, 'evalsha', async ([, count, firstKey]) => {
+    // The one script with no other key reads the facts.
+    if (hasLost || count !== 1 || firstKey !== stats) return;
+    hasLost = true;
+    const later = Date.now() + 3_600_000;
+    await client.hset(lease, { holder: 'another', host: 'another', fence: later, until: later });
+  });
+  const sweepSettings = { firstAfterMs: 0, jitter: 0 };
+  const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock, sweep: sweepSettings });
+  reaper.on('job', (job) => void jobs.push(job));
+  let end: string | undefined;
+  reaper.on('sweep', ({ error }) => {
+    end ??= error ?? 'its end';
+  });
+  try {
+    reaper.start();
+    await clock.until(() => hasLost);
+    // From here on no time passes: the sweep hears of it by what it does, and not when it renews its lease.
+    await vi.waitUntil(() => end !== undefined, { timeout: 5_000, interval: 2 });
+    await reaper.undelivered.quiet();
+  } finally {
+    await reaper.stop({ timeout: 0 });
+    redis.disconnect();
+    await client.del(lease, 't:reaper:progress');
+  }
+  expect(hasLost).toBe(true);
+};
+
 /** Makes happen in Redis what the specification only names. */
 const happen = async (type: Happening): Promise<void> => {
   const { client } = server;
@@ -148,6 +185,7 @@ const happen = async (type: Happening): Promise<void> => {
   }
   if (type === 'run' || type === 'entryLost') await client.del('t:jobs:X');
   if (type === 'finished' || type === 'workerDied') await client.del('t:worker:w');
+  if (type === 'sweepFenced') await sweepFenced();
   if (type === 'sweep' || type === 'sweepOvertaken') await sweep(type === 'sweepOvertaken');
 };
 

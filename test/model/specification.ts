@@ -46,7 +46,8 @@ export type Happening =
   | 'statusWriteLost'
   | 'statsDeleted'
   | 'sweep'
-  | 'sweepOvertaken';
+  | 'sweepOvertaken'
+  | 'sweepFenced';
 
 const order = { none: -1, Pending: 0, Running: 1, Success: 2, Error: 2 };
 const isFinal = (status: Status) => order[status] === 2;
@@ -98,12 +99,26 @@ const judged = (life: Life): Life => {
   return say({ ...life, pending: true }, 'refire', 'not acknowledged', 'queued');
 };
 
+/** Another host takes the lease while a job is judged: what was to be done is left to it. What is noted is told all the same. */
+const fenced = (before: Life): Life => {
+  const life: Life = { ...before, report: undefined, hooks: 0 };
+  const { report } = judged(life);
+  return told(report === undefined ? life : { ...life, report: { ...report, outcome: 'fenced' } });
+};
+const acts = (life: Life) => {
+  const outcome = judged({ ...life, report: undefined }).report?.outcome;
+  return outcome !== undefined && outcome !== 'kept';
+};
+
 const become = (change: Partial<Life>) =>
   assign<Life, { type: Happening }, undefined, { type: Happening }, never>({ report: undefined, hooks: 0, ...change });
 const sweep = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) => swept(context));
 /** The job checks in between the judgement and the act: what was judged hung is judged again, and lives. */
 const overtaken = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) =>
   swept({ ...context, age: 'a while ago' }),
+);
+const sweepFenced = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) =>
+  fenced(context),
 );
 const route = [
   { guard: 'isGone' as const, target: '#spec.untracked' },
@@ -121,6 +136,8 @@ export const specification = setup({
       context.age === 'beyond the limit' && context.evidence === 'none' && order[context.ack] <= order[context.status],
     isSeen: ({ context }) => context.evidence !== 'none',
     isUnseen: ({ context }) => context.evidence === 'none',
+    // (What is noted already is told at any moment of such a sweep: it would be judged before or after.)
+    wouldAct: ({ context }) => context.up && !context.pending && acts(context),
     isDown: ({ context }) => !context.up,
     isUp: ({ context }) => context.up,
   },
@@ -155,6 +172,7 @@ export const specification = setup({
         silence: { actions: become({ age: 'beyond the limit' }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
         sweep: { target: 'swept', actions: sweep },
+        sweepFenced: { guard: 'wouldAct', target: 'swept', actions: sweepFenced },
         sweepOvertaken: { guard: 'isHung', target: 'swept', actions: overtaken },
       },
     },
@@ -169,6 +187,7 @@ export const specification = setup({
         statusWriteLost: { actions: become({ ack: 'Success', news: false }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
         sweep: { target: 'swept', actions: sweep },
+        sweepFenced: { guard: 'wouldAct', target: 'swept', actions: sweepFenced },
         sweepOvertaken: { guard: 'isHung', target: 'swept', actions: overtaken },
       },
     },
@@ -177,9 +196,15 @@ export const specification = setup({
         graceOver: { actions: become({ age: 'a while ago' }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
         sweep: { target: 'swept', actions: sweep },
+        sweepFenced: { guard: 'wouldAct', target: 'swept', actions: sweepFenced },
       },
     },
-    lost: { on: { sweep: { target: 'swept', actions: sweep } } },
+    lost: {
+      on: {
+        sweep: { target: 'swept', actions: sweep },
+        sweepFenced: { guard: 'wouldAct', target: '#spec.lost', actions: sweepFenced },
+      },
+    },
     swept: { always: [...route, { target: '#spec.pending' }] },
     untracked: { on: { sweep: { actions: sweep } } },
   },

@@ -6,6 +6,7 @@ import type { ReaperOptions } from '../../src/index.ts';
 import { ackText, second } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { createUpstream } from '../support/upstream.ts';
 
 let server: RedisServer;
 const opened = trackOpened();
@@ -45,9 +46,14 @@ const createHost = (options: Partial<ReaperOptions> = {}) => {
 const sum = (hosts: readonly ReturnType<typeof createHost>[], pass: 'sweeps' | 'rescues') =>
   hosts.reduce((total, { passes }) => total + passes[pass], 0);
 
-test('ten hosts do one sweep and one look for dead pools an interval in all, and all of them know who does', async () => {
+test('defect 20: ten hosts do one sweep and one look for dead pools an interval in all, and all of them know who does', async () => {
   await server.client.hset('t:job_track:inprogress', { a: 2, b: 2 });
   await server.client.hset('t:job_stats:a', { id: 'a', status: 'Running', update_time: '1e9' });
+  const upstream = Array.from({ length: 10 }, () => createUpstream(server.client));
+  const first = await calls('hscan');
+  await Promise.all(upstream.map((host) => host.sync()));
+  expect((await calls('hscan')) - first).toBe(10);
+
   const before = await calls('hscan');
   const hosts = Array.from({ length: 10 }, () => createHost());
   const began = performance.now();
