@@ -15,6 +15,7 @@ import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
 import { decodeAck } from '../../src/io/stats.ts';
 import { type Ack, rank, type Status } from '../../src/machines/facts.ts';
 import type { Command } from '../support/everySchedule.ts';
+import { turnTaking } from '../support/turnTaking.ts';
 import { createUpstream } from '../support/upstream.ts';
 
 /**
@@ -98,17 +99,6 @@ const clockAt = (read: () => number): Clock => ({
   setTimeout: (fn, timeout) => setTimeout(fn, timeout),
   clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
 });
-
-/** The live client as an actor sees it: each of its commands waits for its turn. */
-const clientOf = (redis: Redis, command: Command, who: string): Redis =>
-  new Proxy(redis, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]) =>
-        command(who, String(name), () => Reflect.apply(value, target, args) as Promise<unknown>);
-    },
-  });
 
 const scriptNames: readonly ScriptName[] = [
   'acknowledge',
@@ -320,7 +310,7 @@ export const createWorld = (redis: Redis): World => {
   };
 
   const clientFor = (command: Command | undefined, who: string) =>
-    command === undefined ? redis : clientOf(redis, command, who);
+    command === undefined ? redis : turnTaking(redis, command, who);
 
   const world: World = {
     sent,

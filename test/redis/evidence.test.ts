@@ -11,6 +11,7 @@ import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { intercept, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { turnTaking } from '../support/turnTaking.ts';
 import { createUpstream } from '../support/upstream.ts';
 
 let server: RedisServer;
@@ -203,20 +204,9 @@ test('explain says where a job that looks hung was looked for, and what was foun
   expect(b.facts.evidence?.lookedIn).toContain('queue of its type');
 });
 
-/** The live client, as an actor sees it: each of its commands waits for its turn. */
-const clientOf = (command: Command, who: string): Redis =>
-  new Proxy(redis, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]) =>
-        command(who, `${String(name)} ${args[0]}`, () => Reflect.apply(value, target, args) as Promise<unknown>);
-    },
-  });
-
 /** Looks for one job as a sweep does, one command at a time. */
 const lookFor = async (command: Command): Promise<string> => {
-  const client = clientOf(command, 'search');
+  const client = turnTaking(redis, command, 'search');
   const keys = keysOf('t');
   const connection = { redis: client, description: '', epoch: () => 1, close: async () => undefined };
   const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };

@@ -11,6 +11,7 @@ import { createQuarantineForPeople, type QuarantineCounts } from '../../src/quar
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { turnTaking } from '../support/turnTaking.ts';
 
 // What takes poison jobs out of circulation, and puts them back, runs here beside whoever else has to do with their
 // entries, one command at a time, in every order that Redis can see, and with each actor dying before each of its commands.
@@ -39,17 +40,6 @@ beforeAll(async () => {
   await redis.flushall();
 });
 afterAll(() => server.stop());
-
-/** The live client, as an actor sees it: each of its commands waits for its turn. */
-const clientOf = (command: Command, who: string): Redis =>
-  new Proxy(redis, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]) =>
-        command(who, String(name), () => Reflect.apply(value, target, args) as Promise<unknown>);
-    },
-  });
 
 const limit = { most: 3, windowS: 86_400 };
 let oldBeat = 0;
@@ -97,7 +87,7 @@ const quarantineOf = (client: Redis) => {
 
 /** Our rescue of one pool, as the chart of a pool goes. */
 const rescue = async (command: Command, who: string) => {
-  const { quarantine, pools } = quarantineOf(clientOf(command, who));
+  const { quarantine, pools } = quarantineOf(turnTaking(redis, command, who));
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
@@ -243,7 +233,7 @@ test('a job that ends while it is quarantined keeps its result, or was Error bef
 test("two people who release a job, beside gocraft's retry of it: it is put back once, and its record is gone", async () => {
   let counts: QuarantineCounts[] = [];
   const release = async (command: Command, who: string) => {
-    const { quarantine } = quarantineOf(clientOf(command, who));
+    const { quarantine } = quarantineOf(turnTaking(redis, command, who));
     counts.push(await createQuarantineForPeople(quarantine, false).release({ id: 'bad' }));
   };
   const enders = new Set<number>();

@@ -12,6 +12,7 @@ import { judge } from '../../src/machines/verdict.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { nowhere, policy } from '../support/facts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { turnTaking } from '../support/turnTaking.ts';
 
 // Each of these runs the real code against a real Redis, one command at a time, in every order that Redis can see, and
 // with each actor dying before each of its commands.
@@ -43,21 +44,6 @@ afterAll(() => server.stop());
 const keys = keysOf('t');
 const second = (offset: number) => Math.floor(Date.now() / 1_000) + offset;
 
-/** The live client, as an actor sees it: each of its commands waits for its turn. */
-const clientOf = (command: Command, who: string): Redis =>
-  new Proxy(redis, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]) =>
-        command(
-          who,
-          `${String(name)} ${args.slice(0, 3).join(' ').slice(0, 60)}`,
-          () => Reflect.apply(value, target, args) as Promise<unknown>,
-        );
-    },
-  });
-
 const connectionOf = (client: Redis) => ({
   redis: client,
   description: '',
@@ -67,7 +53,7 @@ const connectionOf = (client: Redis) => ({
 
 /** Our rescue of one pool, as the chart of a pool goes: batches until none is left, settle, rebuild. */
 const rescue = async (command: Command, who: string) => {
-  const client = clientOf(command, who);
+  const client = turnTaking(redis, command, who);
   const pools = createPools({
     connection: connectionOf(client),
     keys,
@@ -257,7 +243,7 @@ const hookSettings = { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 
 
 /** A sweep's walk of one job: read, judge, act, as the chart of a job does it. */
 const sweepJob = async (command: Command, who: string): Promise<string> => {
-  const client = clientOf(command, who);
+  const client = turnTaking(redis, command, who);
   const scripts = createScripts(client);
   const tracked = createTrackedJobs({ connection: connectionOf(client), keys, scripts, pageSize: 10, random: () => 0 });
   const connection = connectionOf(client);
