@@ -53,7 +53,8 @@ export interface Reaper {
   sweep(options?: { readonly plan?: boolean }): Promise<SweepSummary>;
   /**
    * One look for dead pools, now, through the names of all keys. Resolves once every suspected pool is rescued or
-   * cleared. With `plan` it changes nothing; `grace` in ms overrides the configured one.
+   * cleared. With `plan` it changes nothing; `grace` in ms overrides the configured one. Where something looks lost on a
+   * live pool it waits for a second look (`rescue.lostAfterMs`), unless `grace` is 0.
    * @throws PassError when it did not get to its end.
    */
   rescue(options?: { readonly plan?: boolean; readonly grace?: number }): Promise<RescueSummary>;

@@ -88,9 +88,10 @@ withCommonFlags(program.command('rescue'))
   .description('look for dead pools once, now, and put back what they hold')
   .option('--plan', 'say what would be done, and change nothing')
   .addOption(
-    new Option('--grace <ms>', 'how long a suspected pool may prove that it lives (default: 15000)').argParser(
-      wholeNumber,
-    ),
+    new Option(
+      '--grace <ms>',
+      'how long a suspected pool may prove that it lives (default: 15000); 0 waits for nothing',
+    ).argParser(wholeNumber),
   )
   .action(async (flags: CommonFlags & { plan?: boolean; grace?: number }) => {
     const reaper = reaperOf(flags);

@@ -230,7 +230,7 @@ export const scheduledPass = 0;
  *
  * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
  * pool actor, a pool that is already looked at none; `restoring` entries that are lost on live pools: one look a pass, and
- * where somebody asked for the pass, a second one after `biding` its time, for it takes two; `recounting` the counters of
+ * where somebody asked for the pass with a grace, a second one after `biding` its time, for it takes two; `recounting` the counters of
  * all types; a look that fails is tried again after `pausing`, one that stands down (no judgement on a sick Redis) ends the
  * pass. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
  *
@@ -305,6 +305,7 @@ export const supervisorMachine = setup({
     isPlan: ({ context }) => context.rescue?.plan === true,
     isTooEarly: ({ context }, params: { restored: Restored }) =>
       context.rescue?.number !== scheduledPass &&
+      context.rescue?.grace !== 0 && // Who wants no grace does not want to wait; the next pass has its look.
       context.looksAgainIn === undefined &&
       params.restored.dueInMs !== undefined,
     standsDown: (_, params: { found: Found }) => params.found.standsDown !== undefined,

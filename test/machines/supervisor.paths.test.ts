@@ -343,6 +343,14 @@ test('a pool whose chart breaks is abandoned, and the pass goes on', async () =>
   expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { abandoned: 1 } } }]);
 });
 
+test('who asks for no grace is not made to wait for a second look at what may be lost', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await it.answer('find', found());
+  await it.answer('restore', restored({ dueInMs: 30_000 }));
+  expect(it.value().rescue).toBe('recounting');
+});
+
 test('a lane that breaks is replaced, but not for ever', async () => {
   const it = start();
   for (let i = 0; i < 64; i++) {

@@ -178,7 +178,7 @@ test('defect 7: an entry whose fetch was never answered is put back, though its 
   await redis.hset('t:worker:w1', { job_name: 'Y', job_id: 'other', started_at: second(), args: '' });
   const clock = new SimulatedClock();
   const timers = vi.spyOn(clock, 'setTimeout');
-  const ended = create({ clock }).rescue({ grace: 0 });
+  const ended = create({ clock }).rescue();
   await vi.waitUntil(() => timers.mock.calls.some(([, ms]) => ms === 30_000));
   expect(await redis.lrange(list('alive'), 0, -1)).toEqual([entry]);
   clock.increment(30_000);

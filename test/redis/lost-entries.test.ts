@@ -353,7 +353,7 @@ test('`reaper rescue` waits for its second look, and prints each entry that it p
   const printed: string[] = [];
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
   try {
-    expect(await rescue(reaper, { grace: 0 })).toBe(0);
+    expect(await rescue(reaper, { grace: 1 })).toBe(0);
   } finally {
     write.mockRestore();
   }
@@ -379,7 +379,7 @@ test('a job that is lost again and again on a pool that lives goes to quarantine
     await server.client.rpoplpush(keys.queue('X'), list);
     await server.client.incr(keys.lock('X'));
     await server.client.hset(keys.lockInfo('X'), 'p', 1);
-    const { lost, quarantined: count, drift } = await reaper.rescue({ grace: 0 });
+    const { lost, quarantined: count, drift } = await reaper.rescue({ grace: 1 });
     passes.push([lost, count, drift.length]);
   }
   expect(passes).toEqual([...Array(3).fill([1, 0, 0]), [0, 1, 0]]);
