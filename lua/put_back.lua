@@ -30,6 +30,7 @@
 -- jobservice's requeue and set status.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include alive
+--- @include counters
 --- @include now
 --- @include entry
 --- @include recovery
@@ -101,12 +102,7 @@ if mode == 'plan' then
 end
 redis.call('LPUSH', queue, entry)
 redis.call('LREM', held, -1, entry)
--- pcall: a counter of the wrong type must not hold an entry back; rebuild_counters reports it.
-local locked = redis.pcall('GET', lock)
-if type(locked) ~= 'table' then
-  redis.call('SET', lock, string.format('%d', math.max(0, (tonumber(locked or '') or 0) - 1)))
-end
-redis.pcall('HSET', lockInfo, pool, redis.call('LLEN', held))
+countDownLocks(lock, lockInfo, pool, held, 1)
 if id then
   noteRecoveries(recoveries, recovered, { id, recoveryText(text, death) }, death)
 end

@@ -39,6 +39,7 @@
 -- entries; the Go jobservice's set status, ACK and reset.
 -- ZADD comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include alive
+--- @include counters
 --- @include now
 --- @include entry
 --- @include recovery
@@ -84,12 +85,7 @@ redis.call('ZADD', dead, death.at, member)
 redis.call('LREM', held, -1, entry)
 before[#before + 1] = { death.at, pool, seen }
 keepQuarantined(quarantine, dead, id, { at = death.at, recoveries = before }, { jobType, entry, member })
--- pcall: a counter of the wrong type must not hold an entry back; rebuild_counters reports it.
-local locked = redis.pcall('GET', lock)
-if type(locked) ~= 'table' then
-  redis.call('SET', lock, string.format('%d', math.max(0, (tonumber(locked or '') or 0) - 1)))
-end
-redis.pcall('HSET', lockInfo, pool, redis.call('LLEN', held))
+countDownLocks(lock, lockInfo, pool, held, 1)
 
 -- The rule of set_status with the job's own revision: forward only, so not where it is final already.
 if type(facts) == 'table' and rank(redis.call('HGET', stats, 'status')) < 3 then

@@ -23,6 +23,7 @@
 -- recoveries only scripts of ours: what gocraft's own reaper puts back is not counted.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include alive
+--- @include counters
 --- @include now
 --- @include entry
 --- @include recovery
@@ -68,13 +69,5 @@ repeat
   end
   noteRecoveries(recoveries, recovered, noted, death)
 until poison or moved == batch or #entries == 0
-local left = redis.call('LLEN', held)
-if moved > 0 then
-  -- pcall: a counter of the wrong type must not hold an entry back; rebuild_counters reports it.
-  local locked = redis.pcall('GET', lock)
-  if type(locked) ~= 'table' then
-    redis.call('SET', lock, string.format('%d', math.max(0, (tonumber(locked or '') or 0) - moved)))
-  end
-  redis.pcall('HSET', lockInfo, pool, left)
-end
+local left = moved > 0 and countDownLocks(lock, lockInfo, pool, held, moved) or redis.call('LLEN', held)
 return { moved, left, poison }

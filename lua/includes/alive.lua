@@ -1,3 +1,5 @@
+--- @include now_ms
+
 -- A pool is alive if it is registered and its heartbeat is younger than `maxAge` ms by the clock of Redis.
 -- `seen` is the heartbeat_at that made it a suspect, or the empty string for none: one that has moved since means that
 -- somebody beats it, however wrong that host's clock is (defect 8).
@@ -12,7 +14,5 @@ local function alive(pools, heartbeat, pool, maxAge, seen)
   if redis.call('SISMEMBER', pools, pool) == 0 or not tonumber(beat) then
     return false
   end
-  local time = redis.call('TIME')
-  local ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-  return ms - tonumber(beat) * 1000 < tonumber(maxAge)
+  return redisMs() - tonumber(beat) * 1000 < tonumber(maxAge)
 end

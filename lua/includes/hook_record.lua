@@ -1,3 +1,5 @@
+--- @include now_ms
+
 -- The record of a job's undelivered change: a text of seven words with blanks between,
 --
 --   kind state origin attempts first last answer
@@ -42,8 +44,7 @@ local function nowMs(given)
   if given ~= '' then
     return tonumber(given)
   end
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  return redisMs()
 end
 
 -- What stands of a job, as the `state` of a record. Never an error, whatever the key holds: one bad record must not keep

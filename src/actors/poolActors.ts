@@ -8,15 +8,17 @@ import type { Fence } from '../machines/lease.ts';
 import type { Confirmation, Quarantining, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, LivePool, Recounted, Restored } from '../machines/supervisor.ts';
 
+/** @throws Error that says why nothing may be judged now. */
+const ensureFit = async (trust: Trust, plan: boolean) => {
+  const fitness = await trust.check(plan);
+  if ('unfit' in fitness) throw new Error(fitness.unfit);
+  return fitness;
+};
+
 /** What the chart of a pool invokes, done in Redis: each step only where nobody need doubt what the pool was judged by. */
 export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Trust) => {
-  const ensureFit = async (plan: boolean) => {
-    const fitness = await trust.check(plan);
-    if ('unfit' in fitness) throw new Error(fitness.unfit);
-    return fitness;
-  };
   const surely = async <T>({ pool, trouble }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
-    const now = await ensureFit(plan);
+    const now = await ensureFit(trust, plan);
     if (now.trouble !== trouble) throw new Error(`${pool} could not prove that it lives: ${now.last}`);
     return trust.watch(step);
   };
@@ -26,7 +28,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Tr
     ),
     review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
       async ({ input: { suspect, plan } }) => {
-        const { trouble } = await ensureFit(plan);
+        const { trouble } = await ensureFit(trust, plan);
         return trust.watch(() => pools.review(suspect, trouble));
       },
     ),
@@ -54,8 +56,7 @@ export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust
   ),
   restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
     async ({ input: { live, plan, fence } }) => {
-      const fitness = await trust.check(plan);
-      if ('unfit' in fitness) throw new Error(fitness.unfit);
+      await ensureFit(trust, plan);
       return trust.watch(() => lostEntries.restore(live, { plan, fence }));
     },
   ),

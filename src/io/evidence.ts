@@ -4,7 +4,7 @@ import { jobOf } from './entries.ts';
 import { IdTable } from './idTable.ts';
 import type { Keys } from './keys.ts';
 import { type Observation, readObservations } from './observations.ts';
-import type { Pools } from './pools.ts';
+import type { PoolSurvey, Pools } from './pools.ts';
 
 /** What a candidate's mark in the table stands for: not found yet, or where its entry stands; the later ones say more. */
 const marks = ['', 'nowhere', 'dead', 'left', 'held', 'scheduled', 'retry', 'queue'] as const;
@@ -48,8 +48,7 @@ export const createSearch = ({
   let observations = new Map<string, Observation>();
   let observedAt = Number.NEGATIVE_INFINITY;
 
-  const observe = async () => {
-    const { pools: states } = await pools.survey(false);
+  const observe = async ({ pools: states }: PoolSurvey) => {
     const seen = await readObservations(
       connection,
       keys,
@@ -93,8 +92,7 @@ export const createSearch = ({
   };
 
   /** Lists of all pools that are known, live or dead. */
-  const walkHeld = async () => {
-    const { pools: states, lists } = await pools.survey(false);
+  const walkHeld = async ({ pools: states, lists }: PoolSurvey) => {
     const held = new Map(lists.map(([type, pool]) => [keys.inProgress(type, pool), pool]));
     for (const type of types) for (const { pool } of states) held.set(keys.inProgress(type, pool), pool);
     const alive = new Set(states.filter(({ isAlive }) => isAlive).map(({ pool }) => pool));
@@ -110,7 +108,7 @@ export const createSearch = ({
 
   return {
     async observed(jobs) {
-      if (performance.now() - observedAt > freshFor) await observe();
+      if (performance.now() - observedAt > freshFor) await observe(await pools.survey(false));
       return jobs.map(({ id }) => observationOf(id));
     },
 
@@ -133,13 +131,14 @@ export const createSearch = ({
      */
     async run() {
       unreadable = [];
-      await walkHeld();
+      await walkHeld(await pools.survey(false));
       await walkSet(keys.scheduled, 'scheduled').catch(passOver(keys.scheduled));
       await walkSet(keys.retry, 'retry').catch(passOver(keys.retry));
       await walkSet(keys.dead, 'dead').catch(passOver(keys.dead));
       for (const type of types) await walkList(keys.queue(type), 'queue').catch(passOver(keys.queue(type)));
-      await walkHeld();
-      await observe();
+      const survey = await pools.survey(false);
+      await walkHeld(survey);
+      await observe(survey);
     },
 
     evidenceOf({ id }) {

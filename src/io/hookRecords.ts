@@ -2,6 +2,7 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { redisTime } from './redisTime.ts';
 import type { Fence, Scripts } from './scripts.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
@@ -174,11 +175,7 @@ export const createHookRecords = ({
   const { redis } = connection;
   const standIn = () => standInFor(clock);
   /** The clock of Redis, or what stands for it, in ms. */
-  const now = async () => {
-    if (standIn() !== '') return Number(standIn());
-    const [s, us] = await redis.time();
-    return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
-  };
+  const now = async () => (standIn() === '' ? redisTime(redis) : Number(standIn()));
 
   const enqueue = (
     changes: readonly Change[],

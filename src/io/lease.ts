@@ -4,6 +4,7 @@ import type { Fence, Tenure } from '../machines/lease.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { redisTime } from './redisTime.ts';
 import type { Scripts } from './scripts.ts';
 
 /** How far the scheduled passes of a namespace are, whichever host does them. Times in ms by Redis TIME. */
@@ -142,12 +143,12 @@ export const createLease = ({
     },
 
     async read() {
-      const [lease, progress, [seconds, micros]] = await Promise.all([
+      const [lease, progress, now] = await Promise.all([
         connection.redis.hgetall(keys.lease),
         connection.redis.hgetall(keys.progress),
-        connection.redis.time(),
+        redisTime(connection.redis),
       ]);
-      return viewOf(Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000), lease, progress);
+      return viewOf(now, lease, progress);
     },
 
     seen: () => seen,

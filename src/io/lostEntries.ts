@@ -8,6 +8,7 @@ import type { Keys } from './keys.ts';
 import { readObservations } from './observations.ts';
 import { type RecoveryLimit, unlessWrongType } from './pools.ts';
 import type { Quarantine } from './quarantine.ts';
+import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
 import type { Fence, Scripts } from './scripts.ts';
 
@@ -104,7 +105,7 @@ export const createLostEntries = ({
   /** The trouble at the last look, and the Redis second at which it was seen; 0 for before the first look. */
   let lastTrouble = { number: trouble(), at: 0 };
 
-  const now = async () => Number((await redis.time())[0]);
+  const now = async () => Math.floor((await redisTime(redis)) / 1_000);
 
   /** The lists of live pools as they stand, each entry once. */
   const readLists = (live: readonly LivePool[]) =>

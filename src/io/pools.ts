@@ -3,6 +3,7 @@ import type { Drift, Found, Recounted } from '../machines/supervisor.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
 import type { Fence, Scripts } from './scripts.ts';
 
@@ -115,15 +116,9 @@ export const createPools = ({
     return { lists, counted };
   };
 
-  /** Redis TIME in ms. */
-  const now = async () => {
-    const [seconds, micros] = await redis.time();
-    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
-  };
-
   const look = async (pools: readonly string[], registered: ReadonlySet<string>): Promise<PoolState[]> => {
     const [time, ...beats] = await Promise.all([
-      now(),
+      redisTime(redis),
       ...pools.map((pool) =>
         unlessWrongType(redis.hmget(keys.heartbeat(pool), 'heartbeat_at', 'job_names', 'worker_ids', 'host'), []),
       ),

@@ -39,10 +39,16 @@ interface Script {
   readonly sha: string;
 }
 
-const read = (path: string): string =>
-  readFileSync(`${folder}${path}.lua`, 'utf8').replace(/^--- @include (\w+)$/gm, (_, name) => read(`includes/${name}`));
+const include = /^--- @include (\w+)$/gm;
+/** A text of Lua with what it includes, and what that includes, each once. */
+const withIncludes = (text: string, included = new Set<string>()): string =>
+  text.replace(include, (_, name: string) => {
+    if (included.has(name)) return '';
+    included.add(name);
+    return withIncludes(readFileSync(`${folder}includes/${name}.lua`, 'utf8'), included);
+  });
 const scriptOf = (text: string): Script => {
-  const source = text.replace(/^\s*--.*\n/gm, '');
+  const source = withIncludes(text).replace(/^\s*--.*\n/gm, '');
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 };
 
@@ -54,8 +60,8 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
   readdirSync(folder)
     .filter((file) => file.endsWith('.lua'))
     .map((file) => {
-      const text = read(file.slice(0, -4));
-      return [file.slice(0, -4), { open: scriptOf(text), fenced: scriptOf(`${read('includes/fence')}${text}`) }];
+      const text = readFileSync(`${folder}${file}`, 'utf8');
+      return [file.slice(0, -4), { open: scriptOf(text), fenced: scriptOf(`--- @include fence\n${text}`) }];
     }),
 );
 

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { redisTime } from './redisTime.ts';
 
 /**
  * `unfit`: no pool may be judged now, and why; it says what to do. Else how many troubles there were by now, and what the
@@ -97,7 +98,7 @@ export const createTrust = ({
     const began = monotonic();
     const [write, time, server, replication, errors] = await Promise.allSettled([
       isPlan ? undefined : redis.set(keys.probe, 1, 'PX', probeLife),
-      redis.time(),
+      redisTime(redis),
       redis.info('server'),
       redis.info('replication'),
       redis.info('errorstats'),
@@ -106,7 +107,6 @@ export const createTrust = ({
     if (time.status === 'rejected') throw time.reason;
     // The time that it took to connect says nothing of how fast Redis answers.
     if (connection.epoch() !== epoch) return read(isPlan);
-    const [seconds, micros] = time.value;
     // A user who may not ask for INFO is not told of a failover; the connection that is made anew still shows it.
     const textOf = (info: PromiseSettledResult<string>) => (info.status === 'fulfilled' ? info.value : '');
     const fieldOf = (text: string, name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(text)?.[1] ?? '';
@@ -117,7 +117,7 @@ export const createTrust = ({
         runId: fieldOf(textOf(server), 'run_id'),
         replication: `${fieldOf(textOf(replication), 'role')} ${fieldOf(textOf(replication), 'master_replid')}`,
         refused: new Map([...textOf(errors).matchAll(errorCounts)].map(([, name = '', count = '']) => [name, count])),
-        apart: Number(seconds) * 1_000 + Number(micros) / 1_000 - began - roundTrip / 2,
+        apart: time.value - began - roundTrip / 2,
         roundTrip,
       },
     };

@@ -36,7 +36,10 @@ const beat = (pool: string, workers: string, at = second()) =>
     .sadd(keys.pools, pool)
     .hset(keys.heartbeat(pool), { heartbeat_at: at, job_names: 'X', worker_ids: workers })
     .exec();
+/** What the script has said in the order that is tried. */
+const replies: string[] = [];
 const reset = async () => {
+  replies.length = 0;
   await redis.flushall();
   await beat('p', 'w1');
   await beat('q', 'w9');
@@ -62,7 +65,7 @@ const putBackNow = () =>
     ['p', 10_000, entry, 'act', 0, 3, 86_400, 'w1'],
   );
 /** Notes in `replies` what the script says. */
-const putBack = async (command: Command, who: string, replies: string[]) => {
+const putBack = async (command: Command, who: string) => {
   replies.push(await command(who, 'put back', putBackNow));
 };
 const observe = (command: Command, id: string) =>
@@ -94,14 +97,10 @@ const isBefore = (trace: readonly string[], label: string) => {
 };
 
 test('beside a worker that says at last that it runs the job, and finishes it: from then on it is not touched', async () => {
-  const replies: string[] = [];
   const runs = await everySchedule({
-    reset: async () => {
-      replies.length = 0;
-      await reset();
-    },
+    reset,
     body: (command) => [
-      putBack(command, 'a', replies),
+      putBack(command, 'a'),
       (async () => {
         await observe(command, 'lost');
         await finish(command, 'p', entry);
@@ -121,15 +120,11 @@ test('beside a worker that says at last that it runs the job, and finishes it: f
 });
 
 test('two reapers and a pool that takes what they put back: it is put back once, and done once', async () => {
-  const replies: string[] = [];
   const runs = await everySchedule({
-    reset: async () => {
-      replies.length = 0;
-      await reset();
-    },
+    reset,
     body: (command) => [
-      putBack(command, 'a', replies),
-      putBack(command, 'b', replies),
+      putBack(command, 'a'),
+      putBack(command, 'b'),
       (async () => {
         const fetched = (await command('q', 'fetch', () => upstream.fetch('X', 'q'))) as string | null;
         if (fetched !== null) await finish(command, 'q', fetched);
@@ -160,13 +155,9 @@ test('beside heartbeats: a pool with other workers, or an old heartbeat, is not 
       'lost',
     ],
   ] as const) {
-    const replies: string[] = [];
     await everySchedule({
-      reset: async () => {
-        replies.length = 0;
-        await reset();
-      },
-      body: (command) => [putBack(command, 'a', replies), command('p', label, act as () => Promise<unknown>)],
+      reset,
+      body: (command) => [putBack(command, 'a'), command('p', label, act as () => Promise<unknown>)],
       check: async (trace) => {
         expect(replies).toEqual([isBefore(trace, `p: ${label}`) ? reply : 'lost']);
         await check();
@@ -177,14 +168,10 @@ test('beside heartbeats: a pool with other workers, or an old heartbeat, is not 
 });
 
 test("beside gocraft's own reaper, which takes the pool for dead: no entry lost or doubled, counters true", async () => {
-  const replies: string[] = [];
   const runs = await everySchedule({
-    reset: async () => {
-      replies.length = 0;
-      await reset();
-    },
+    reset,
     body: (command) => [
-      putBack(command, 'a', replies),
+      putBack(command, 'a'),
       (async () => {
         for (let i = 0; i < 2; i++) await command('g', 'requeue', () => upstream.requeue('p', ['X']));
         await command('g', 'del heartbeat', () => redis.del(keys.heartbeat('p')));

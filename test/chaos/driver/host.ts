@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createReaper } from '../../../src/index.ts';
 import { observedJobOf } from '../../../src/io/entries.ts';
+import { createUpstream } from '../../support/upstream.ts';
 import { hookOptions, redisOptions } from './reaperOptions.ts';
 import { openRunLog } from './runLog.ts';
 import { heartbeatMs, key, namespace, reconnectMs, types, workersAHost } from './settings.ts';
@@ -21,32 +22,10 @@ const redis = new Redis({ ...redisOptions(Number(port)), maxRetriesPerRequest: 1
 redis.on('error', () => undefined);
 const { lifecycle } = createReaper({ redis: redisOptions(Number(port)), namespace, logger: false, hooks: hookOptions });
 const workers = Array.from({ length: workersAHost }, (_, i) => `${pool}-w${i}`);
+const gocraft = createUpstream(redis, `${namespace}:`);
 const second = () => Math.floor(Date.now() / 1_000);
 
-/** gocraft's fetch: an entry is taken and counted in one step, unless its type is paused or at its cap. */
-const fetchScript = `
-  local queue, held, lock, lockInfo, paused, cap = unpack(KEYS)
-  local most = tonumber(redis.call('GET', cap) or '0')
-  if redis.call('LLEN', queue) == 0 or redis.call('EXISTS', paused) == 1 then return false end
-  if most > 0 and (tonumber(redis.call('GET', lock) or '0')) >= most then return false end
-  redis.call('INCR', lock)
-  redis.call('HINCRBY', lockInfo, ARGV[1], 1)
-  return redis.call('RPOPLPUSH', queue, held)`;
-
 const inProgress = (type: string) => key('jobs', type, pool, 'inprogress');
-
-const fetchEntry = async (type: string): Promise<string | null> =>
-  (await redis.eval(
-    fetchScript,
-    6,
-    key('jobs', type),
-    inProgress(type),
-    key('jobs', type, 'lock'),
-    key('jobs', type, 'lock_info'),
-    key('jobs', type, 'paused'),
-    key('jobs', type, 'max_concurrency'),
-    pool,
-  )) as string | null;
 
 /**
  * A worker says what it runs, as long as the entry is still its pool's: a host that slept while its entries were put back
@@ -57,18 +36,6 @@ const observeScript = `
   redis.call('HSET', KEYS[2], unpack(ARGV, 2))
   redis.call('EXPIRE', KEYS[2], 86400)
   return 1`;
-
-/**
- * gocraft's finish: the very bytes that were taken leave the list, and are counted, in one step. Said twice, because its
- * reply got lost, or by a host whose entry was put back meanwhile, it lets the counters drift, as it does in gocraft/work.
- */
-const finish = (type: string, entry: string) =>
-  redis
-    .multi()
-    .lrem(inProgress(type), 1, entry)
-    .decr(key('jobs', type, 'lock'))
-    .hincrby(key('jobs', type, 'lock_info'), pool, -1)
-    .exec();
 
 const untilHeard = async <T>(say: () => Promise<T>): Promise<T> => {
   for (;;) {
@@ -120,7 +87,9 @@ const work = async (worker: string, type: string, entry: string, askedAt: number
   // Put back and fetched by this very pool again while it slept: the bytes are the newer run's now.
   if (newest.get(entry) === run) {
     newest.delete(entry);
-    await untilHeard(() => finish(type, entry));
+    // Said twice, because its reply got lost, or by a host whose entry was put back meanwhile, a finish lets the counters
+    // drift, as it does in gocraft/work.
+    await untilHeard(() => gocraft.finish(type, pool, entry));
   }
   await untilHeard(() => redis.del(observation));
 };
@@ -146,7 +115,7 @@ const workFor = async (worker: string) => {
     let isIdle = true;
     for (const type of Object.keys(types)) {
       const askedAt = Date.now();
-      const entry = await fetchEntry(type).catch(() => null);
+      const entry = await gocraft.fetch(type, pool).catch(() => null);
       if (entry === null) continue;
       isIdle = false;
       await work(worker, type, entry, askedAt);
