@@ -11,6 +11,8 @@ import type { Fence, Scripts } from './scripts.ts';
 export interface PoolState {
   readonly pool: string;
   readonly isAlive: boolean;
+  /** Whether a rescue would confirm its death now: grace waited out, heartbeat unmoved, no disruption since. */
+  readonly isConfirmedDead: boolean;
   readonly isRegistered: boolean;
   /** heartbeat_at as it stands, or the empty string. */
   readonly heartbeat: string;
@@ -132,6 +134,7 @@ export const createPools = ({
         pool,
         isRegistered,
         isAlive: isRegistered && age !== undefined && age < heartbeatAge,
+        isConfirmedDead: false,
         heartbeat: heartbeat ?? '',
         age,
         host: host ?? undefined,
