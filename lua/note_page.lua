@@ -5,8 +5,13 @@
 -- ARGV[2]  jobs that have been scanned up to it
 -- Returns  `ok`
 -- Others that touch these keys: begin_sweep, end_pass, take_lease.
+--- @include prove
 --- @include run_id
 
+local refused = refusalOf({ { KEYS[1], 'hash', 'HGET', 'HSET' } })
+if refused then
+  return refused
+end
 local run = runId()
 -- A cursor that was read from the process of Redis before this one leads nowhere; the sweep starts over by itself.
 local isStale = redis.call('HGET', KEYS[1], 'run_id') ~= run

@@ -18,6 +18,8 @@ export interface Keys {
   readonly recoveries: string;
   readonly recovered: string;
   readonly quarantine: string;
+  /** Ours: the latest changes of a job that may be sent again, with the answers that they got. */
+  changes(id: string): string;
   /** Written to prove that Redis takes writes. */
   readonly probe: string;
   /** Who does the scheduled passes, and how far they are. */
@@ -68,6 +70,7 @@ export const keysOf = (namespace: string): Keys => {
     recoveries: `${prefix}reaper:recoveries`,
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,
+    changes: (id) => `${prefix}reaper:changes:${id}`,
     probe: `${prefix}reaper:probe`,
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,
