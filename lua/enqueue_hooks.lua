@@ -33,7 +33,12 @@ end
 local refusals, written = {}, { hooks, parked, origins }
 for n = 1, count do
   local queue = KEYS[3 + n]
-  refusals[n] = refusalOf({ { queue, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' } }) or false
+  local refusal = refusalOf({ { queue, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' } })
+  -- A queue of another type is a fault of its own; a right is missing for all of them.
+  if refusal and not string.find(refusal.err, 'WRONGTYPE', 1, true) then
+    return refusal
+  end
+  refusals[n] = refusal or false
   written[#written + 1] = not refusals[n] and queue or nil
 end
 for n = 1, count do

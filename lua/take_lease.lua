@@ -18,10 +18,13 @@
 
 local lease, progress = KEYS[1], KEYS[2]
 local caller, host, fence, duration = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local refused = refusalOf({ { lease, 'hash', 'HMGET', 'HSET' }, { progress, 'hash', 'HGETALL' } })
+local refused = refusalOf({ { lease, 'hash', 'HMGET', 'HSET' }, { progress, false, 'HGETALL' } })
 if refused then
   return refused
 end
+-- Progress of another type is none: whoever has the lease can rescue, and sweep from the beginning. begin_sweep and end_pass
+-- say what is wrong with it.
+local fields = redis.pcall('HGETALL', progress)
 local now = redisMs()
 local held = redis.call('HMGET', lease, 'holder', 'fence', 'until')
 local isOver = now >= (tonumber(held[3] or '') or 0)
@@ -35,7 +38,6 @@ if isOver or held[1] == caller then
 end
 local reply = redis.call('HMGET', lease, 'holder', 'host', 'fence', 'until', 'since')
 table.insert(reply, 1, string.format('%.0f', now))
-local fields = redis.call('HGETALL', progress)
 for i = 1, #fields do
   reply[#reply + 1] = fields[i]
 end
