@@ -15,13 +15,13 @@
 -- ARGV[6]  origin of the receiver
 -- ARGV[7…] ids of the jobs of KEYS[5…]
 -- Stats of another type are as good as none: whoever sends finds nothing to tell, and its record goes.
--- Sent again, since its answer was lost, it takes other hooks; the first ones are sent when their claims are over.
+-- Sent again with its token (`includes/once.lua`), it gives its first answer, with `unread` in the place of stats.
 -- Returns  { how long until there may be more to take (ms; -1: nothing is in the queue),
 --            `closed`, `open`, `probing` or `draining`,
 --            then for each hook that was taken { id, kind, attempts, time of the claim (ms), its end (ms), and the values of
 --            STATS, or nothing more where there are none } }
 -- Others that touch these keys: every script here that has to do with hooks; of the stats, the Go jobservice.
---- @include prove
+--- @include once
 --- @include hook_record
 
 -- All that an event is built from.
@@ -63,7 +63,7 @@ elseif tokens then
   tokens = held
 end
 
-local taken = {}
+local taken, unread = {}, {}
 for i = 5, #KEYS do
   local id = ARGV[i + 2]
   local score = tonumber(redis.call('ZSCORE', due, id) or '')
@@ -88,6 +88,8 @@ for i = 5, #KEYS do
       local stats = record.state == 'none:0' and {} or redis.call('HMGET', KEYS[i], unpack(STATS))
       taken[#taken + 1] = { id, isAsked and 'asked' or 'pending', record.attempts, string.format('%d', at),
         string.format('%d', at + lease), unpack(stats) }
+      unread[#unread + 1] = { unpack(taken[#taken], 1, 5) }
+      unread[#unread][6] = 'unread'
     end
   end
 end
@@ -108,4 +110,9 @@ if not first[1] then
   -- Whoever enqueues the next one notes the receiver again, in the step that enqueues.
   redis.call('SREM', origins, origin)
 end
-return { string.format('%d', wait), breaker, unpack(taken) }
+wait = string.format('%d', wait)
+if #taken > 0 then
+  -- Without the stats: they hold what nobody else should see. A claim that is over is worth nothing.
+  answerOnce({ wait, breaker, unpack(unread) }, lease)
+end
+return { wait, breaker, unpack(taken) }

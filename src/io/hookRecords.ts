@@ -2,9 +2,10 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
-import { changeOnce, type Fence, type Scripts } from './scripts.ts';
+import { changeOnce, claimOnce, type Fence, type Scripts } from './scripts.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
 export interface Change {
@@ -199,6 +200,15 @@ export const createHookRecords = ({
     );
   };
 
+  const readStats = async (id: string): Promise<(string | null)[]> => {
+    try {
+      return await redis.hmget(keys.stats(id), ...statsFields);
+    } catch (error) {
+      if (isWrongType(error)) return [];
+      throw error;
+    }
+  };
+
   return {
     partOf: (origin = '') => ({
       keys: [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(origin)],
@@ -223,10 +233,21 @@ export const createHookRecords = ({
 
     async claim(origin, most) {
       const ids = await redis.zrange(keys.dueHooks(origin), '0', String(most - 1));
-      const [wait, breaker, ...taken] = await scripts.run<[string, Breaker, ...(string | null)[][]]>(
-        'claim_hooks',
-        [keys.hooks, keys.dueHooks(origin), keys.hookEndpoint(origin), keys.hookOrigins, ...ids.map(keys.stats)],
-        [standIn(), settings.claimFor, most, settings.breakAfter, settings.drainPerSecond, origin, ...ids],
+      const change = claimOnce(keys);
+      const [wait, breaker, ...taken] = await retry(clock, () =>
+        scripts.run<[string, Breaker, ...(string | null)[][]]>(
+          'claim_hooks',
+          [keys.hooks, keys.dueHooks(origin), keys.hookEndpoint(origin), keys.hookOrigins, ...ids.map(keys.stats)],
+          [standIn(), settings.claimFor, most, settings.breakAfter, settings.drainPerSecond, origin, ...ids],
+          undefined,
+          change,
+        ),
+      );
+      // Its first answer was lost, and the stats with it.
+      await Promise.all(
+        taken.map(async (hook) => {
+          if (hook[5] === 'unread') hook.splice(5, 1, ...(await readStats(hook[0] as string)));
+        }),
       );
       return {
         breaker,

@@ -28,6 +28,8 @@ export interface Keys {
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
+  /** The answer of a claim, by its token. */
+  hookClaim(token: string): string;
   stats(id: string): string;
   executions(policy: string): string;
   heartbeat(pool: string): string;
@@ -76,6 +78,7 @@ export const keysOf = (namespace: string): Keys => {
     progress: `${prefix}reaper:progress`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
+    hookClaim: (token) => `${prefix}reaper:hooks:claim:${token}`,
     stats: (id) => `${prefix}job_stats:${id}`,
     executions: (policy) => `${prefix}executions:${policy}`,
     heartbeat: (pool) => `${prefix}worker_pools:${pool}`,

@@ -71,20 +71,23 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
 export { type Fence, FencedError };
 
 /**
- * One change of a job, however often it is sent: a script that includes `once` gives its first answer to each call with the
+ * One change, however often it is sent: a script that includes `once` gives its first answer to each call with the
  * same token, and changes nothing again.
  */
 export interface ChangeOnce {
-  /** Where the answers of the job's latest changes are kept. */
+  /** Where the answer is kept. */
   readonly key: string;
   readonly token: string;
 }
 
+const newToken = () => randomBytes(9).toString('base64url');
 /** A new change of a job: made once for all tries. */
-export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({
-  key: keys.changes(id),
-  token: randomBytes(9).toString('base64url'),
-});
+export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({ key: keys.changes(id), token: newToken() });
+/** A new claim of hooks, likewise. */
+export const claimOnce = (keys: Keys): ChangeOnce => {
+  const token = newToken();
+  return { key: keys.hookClaim(token), token };
+};
 
 export interface Scripts {
   /**

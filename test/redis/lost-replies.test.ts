@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts, FencedError } from '../../src/io/scripts.ts';
 import { ackText, loseReplies, second, seedJob } from '../support/jobs.ts';
 import { type Proxy as LossyProxy, startProxy } from '../support/proxy.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -260,6 +260,26 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
     expect(await redis.exists('t:reaper:hooks')).toBe(0);
   });
 
+  test('claimed: sent at once, with all that is known of the job', async () => {
+    const parameters = '{"k":"v"}';
+    await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200`, parameters });
+    const client = loseReplies(redis, [
+      `t:reaper:hooks:due:${receiver.url}`,
+      `t:reaper:hooks:endpoint:${receiver.url}`,
+      'a',
+    ]);
+    opened.hold(client);
+    const reaper = opened.create({ redis: client });
+    await reaper.sweep();
+    await vi.waitUntil(() => receiver.hooks.length > 0, { timeout: 20_000 });
+    expect(client.lost).toBe(1);
+    expect(receiver.hooks[0]?.body).toMatchObject({ job_id: 'a', metadata: { parameters: { k: 'v' }, name: 'X' } });
+    const kept = await redis.keys('t:reaper:hooks:claim:*');
+    expect(await redis.get(kept[0] ?? '')).not.toContain(parameters);
+    await reaper.undelivered.quiet();
+    expect(receiver.hooks).toHaveLength(1);
+  });
+
   test("a person's retry and drop: counted", async () => {
     for (const verb of ['retry', 'drop'] as const) {
       await redis.flushall();
@@ -288,6 +308,23 @@ test('fault 138: a note of the page that a restarted Redis can do nothing with i
   expect(Object.keys(await redis.hgetall('t:reaper:progress')).sort()).toEqual(
     ['begun', 'ended', 'run_id', 'scanned'].sort(),
   );
+});
+
+test('fault 138: what was done behind a fence is said, though the lease is another by then', async () => {
+  const scripts = createScripts(redis);
+  const at = await seedJob(redis, 'a');
+  const lease = { lease: 't:reaper:lease', number: '5' };
+  await redis.hset('t:reaper:lease', { fence: 5, until: 9_000_000_000_000 });
+  const fail = (token: string) =>
+    scripts.run('set_status', ['t:job_stats:a', 't:job_track:inprogress'], ['Error', at, 'a', ''], lease, {
+      key: 't:reaper:changes:a',
+      token,
+    });
+  expect(await fail('one')).toBe('ok');
+  await redis.hset('t:reaper:lease', { fence: 6 });
+  expect(await fail('one')).toBe('ok');
+  await expect(fail('two')).rejects.toThrow(FencedError);
+  expect(await count()).toBe('1');
 });
 
 test('fault 138: the answers that are kept are few, and go', async () => {
