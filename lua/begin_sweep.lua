@@ -5,10 +5,16 @@
 -- KEYS[2]  tracking hash
 -- Returns  { cursor, jobs that have been scanned up to it }
 -- Others that touch these keys: note_page, end_pass, take_lease; of the tracking hash, the Go jobservice.
+--- @include prove
 --- @include now_ms
 --- @include run_id
 
 local progress, track = KEYS[1], KEYS[2]
+local refused = refusalOf({ { progress, 'hash', 'HMGET', 'HSET' }, { track, 'hash', 'HLEN' } })
+if refused then
+  return refused
+end
+local now = string.format('%.0f', redisMs())
 local begun = redis.call('HMGET', progress, 'cursor', 'scanned', 'run_id')
 local run = runId()
 if begun[1] and begun[2] and run ~= '' and begun[3] == run then
@@ -16,6 +22,6 @@ if begun[1] and begun[2] and run ~= '' and begun[3] == run then
 end
 redis.call('HSET', progress, 'cursor', '0', 'scanned', 0, 'run_id', run, 'total', redis.call('HLEN', track))
 if not begun[1] then
-  redis.call('HSET', progress, 'begun', string.format('%.0f', redisMs()))
+  redis.call('HSET', progress, 'begun', now)
 end
 return { '0', 0 }

@@ -12,33 +12,48 @@
 --          hooks, for none
 -- ARGV[4]  the empty string, or a time (ms) that stands for the clock of Redis in what is about hooks
 -- ARGV[5]  how many records of hooks there may be
+-- Sent again with its token (`includes/once.lua`), it gives its first answer.
 -- Returns  { status, revision, check_in_at } as they stand now; the stored status where the job is final or a newer
 --          attempt runs; `missing` (no stats: nothing is written, defect 28)
 -- Others that touch these keys: the Go jobservice's check-in, set status and reset.
+--- @include once
 --- @include rank
 --- @include now
 --- @include hook_record
 --- @include enqueue_hook
 
-local stats, revision = KEYS[1], ARGV[1]
+local stats, hooks, parked, origins, due = unpack(KEYS, 1, 5)
+local revision, id, origin = ARGV[1], ARGV[2], ARGV[3]
+local hasHook = origin and origin ~= ''
+local uses, at, most = { { stats, 'hash', 'EXISTS', 'HGET', 'HMGET', 'HSET' } }, nil, nil
+if hasHook then
+  at, most = nowMs(ARGV[4]), assert(tonumber(ARGV[5]), 'how many records of hooks there may be is missing')
+  for _, use in ipairs({ usesOfHook(hooks, parked, origins, due) }) do
+    uses[#uses + 1] = use
+  end
+end
+local refused = refusalOf(uses)
+if refused then
+  return refused
+end
 if redis.call('EXISTS', stats) == 0 then
   return 'missing'
 end
 local status = redis.call('HGET', stats, 'status') or ''
 local stored = tonumber(redis.call('HGET', stats, 'revision') or '') or 0
-if rank(status) == 3 or (revision ~= '' and tonumber(revision) < stored) then
+if rank(status) == 3 or (revision ~= '' and assert(tonumber(revision), 'the revision is no number') < stored) then
   return status
 end
 local time = now()
 redis.call('HSET', stats, 'check_in', '[REDUNDANT]', 'check_in_at', time, 'update_time', time)
-if ARGV[3] and ARGV[3] ~= '' then
-  local record = readRecord(redis.call('HGET', KEYS[2], ARGV[2]))
+if hasHook then
+  local record = readRecord(redis.call('HGET', hooks, id))
   if record and (record.kind == 'sending' or record.kind == 'resending') then
     -- What is being sent may have been read within this very second, by which the two can't be told apart.
     record.state = 'reported:0'
-    writeRecord(KEYS[2], ARGV[2], record)
+    writeRecord(hooks, id, record)
   end
-  enqueueHook(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[2], stateOf(stats), ARGV[3], nowMs(ARGV[4]), tonumber(ARGV[5]))
-  keepHooks(KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+  enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, at, most)
+  keepHooks(hooks, parked, origins, due)
 end
-return { status, string.format('%d', stored), time }
+return answerOnce({ status, string.format('%d', stored), time })

@@ -14,11 +14,14 @@
 -- ARGV[5]  hooks a second while a receiver that has come back is told what it missed
 -- ARGV[6]  origin of the receiver
 -- ARGV[7…] ids of the jobs of KEYS[5…]
+-- Stats of another type are as good as none: whoever sends finds nothing to tell, and its record goes.
+-- Sent again with its token (`includes/once.lua`), it gives its first answer, with `unread` in the place of stats.
 -- Returns  { how long until there may be more to take (ms; -1: nothing is in the queue),
 --            `closed`, `open`, `probing` or `draining`,
 --            then for each hook that was taken { id, kind, attempts, time of the claim (ms), its end (ms), and the values of
 --            STATS, or nothing more where there are none } }
 -- Others that touch these keys: every script here that has to do with hooks; of the stats, the Go jobservice.
+--- @include once
 --- @include hook_record
 
 -- All that an event is built from.
@@ -30,6 +33,16 @@ local hooks, due, endpoint, origins = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local at, lease, most = nowMs(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local threshold, rate, origin = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
+local refused = refusalOf({
+  { hooks, 'hash', 'HGET', 'HSET' },
+  { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'ZRANGE' },
+  { endpoint, 'hash', 'HMGET', 'HSET', 'HDEL' },
+  { origins, 'set', 'SREM' },
+  KEYS[5] and { KEYS[5], false, 'HMGET' },
+})
+if refused then
+  return refused
+end
 local failures, openUntil, probeUntil, tokens, tokensAt =
   unpack(redis.call('HMGET', endpoint, 'failures', 'open_until', 'probe_until', 'tokens', 'tokens_at'))
 local breaker = 'closed'
@@ -41,7 +54,8 @@ if (tonumber(failures or '') or 0) >= threshold then
   breaker, most = 'probing', 1
 elseif tokens then
   -- A bucket that fills at the agreed rate and holds a tenth of a second's worth.
-  local held = math.min(math.max(1, rate / 10), tonumber(tokens) + math.max(0, at - tonumber(tokensAt)) * rate / 1000)
+  local before, since = tonumber(tokens) or 0, tonumber(tokensAt or '') or 0
+  local held = math.min(math.max(1, rate / 10), before + math.max(0, at - since) * rate / 1000)
   if held < 1 then
     return { string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
   end
@@ -49,7 +63,7 @@ elseif tokens then
   tokens = held
 end
 
-local taken = {}
+local taken, unread = {}, {}
 for i = 5, #KEYS do
   local id = ARGV[i + 2]
   local score = tonumber(redis.call('ZSCORE', due, id) or '')
@@ -74,6 +88,8 @@ for i = 5, #KEYS do
       local stats = record.state == 'none:0' and {} or redis.call('HMGET', KEYS[i], unpack(STATS))
       taken[#taken + 1] = { id, isAsked and 'asked' or 'pending', record.attempts, string.format('%d', at),
         string.format('%d', at + lease), unpack(stats) }
+      unread[#unread + 1] = { unpack(taken[#taken], 1, 5) }
+      unread[#unread][6] = 'unread'
     end
   end
 end
@@ -94,4 +110,9 @@ if not first[1] then
   -- Whoever enqueues the next one notes the receiver again, in the step that enqueues.
   redis.call('SREM', origins, origin)
 end
-return { string.format('%d', wait), breaker, unpack(taken) }
+wait = string.format('%d', wait)
+if #taken > 0 then
+  -- Without the stats: they hold what nobody else should see. A claim that is over is worth nothing.
+  answerOnce({ wait, breaker, unpack(unread) }, lease)
+end
+return { wait, breaker, unpack(taken) }

@@ -6,12 +6,17 @@
 -- ARGV[2]  jobs that a sweep has scanned (left out for a rescue)
 -- Returns  now (ms)
 -- Others that touch these keys: begin_sweep, note_page, take_lease.
+--- @include prove
 --- @include now_ms
 
+local refused = refusalOf({ { KEYS[1], 'hash', 'HSET', 'HDEL' } })
+if refused then
+  return refused
+end
 local now = string.format('%.0f', redisMs())
 if ARGV[1] == 'sweep' then
   redis.call('HSET', KEYS[1], 'ended', now, 'scanned', ARGV[2])
-  redis.call('HDEL', KEYS[1], 'cursor')
+  redis.call('HDEL', KEYS[1], 'cursor', 'stale')
 else
   redis.call('HSET', KEYS[1], 'rescue_ended', now)
 end

@@ -9,9 +9,12 @@
 -- ARGV[3]  how many receivers there are
 -- ARGV[4…] origin of each receiver, in the order of KEYS[4…], then for each job: id, state (status:revision), index of its
 --          receiver (1, 2, …)
+-- A receiver whose queue can't be written keeps none of the others from being told.
 -- Returns  for each job a word: `queued`, `parked` or `deferred`; without the stats also `look`: another state of it is
---          parked, and nothing was done, for only its stats tell which of the two it has now
+--          parked, and nothing was done, for only its stats tell which of the two it has now;
+--          or the error that names the queue of its receiver, where that can't be written
 -- Others that touch these keys: every script here that has to do with hooks; of the stats, the Go jobservice.
+--- @include prove
 --- @include rank
 --- @include hook_record
 --- @include enqueue_hook
@@ -19,8 +22,29 @@
 local hooks, parked, origins = KEYS[1], KEYS[2], KEYS[3]
 local at, most = nowMs(ARGV[1]), tonumber(ARGV[2])
 local count = tonumber(ARGV[3])
+local refused = refusalOf({
+  { hooks, 'hash', 'HMGET', 'HLEN', 'HSET', 'EXPIRE' },
+  { parked, 'zset', 'ZREM', 'EXPIRE' },
+  { origins, 'set', 'SADD', 'EXPIRE' },
+})
+if refused then
+  return refused
+end
+local refusals, written = {}, { hooks, parked, origins }
 for n = 1, count do
-  redis.call('SADD', origins, ARGV[3 + n])
+  local queue = KEYS[3 + n]
+  local refusal = refusalOf({ { queue, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' } })
+  -- A queue of another type is a fault of its own; a right is missing for all of them.
+  if refusal and not string.find(refusal.err, 'WRONGTYPE', 1, true) then
+    return refusal
+  end
+  refusals[n] = refusal or false
+  written[#written + 1] = not refusals[n] and queue or nil
+end
+for n = 1, count do
+  if not refusals[n] then
+    redis.call('SADD', origins, ARGV[3 + n])
+  end
 end
 -- All at once rather than one by one: that is several times faster. Lua passes no more than some thousand values to a
 -- call, so some hundred jobs at a time.
@@ -48,9 +72,11 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       isUnclear = not stats
       state = stats and stateOf(stats) == record.state and record.state or state
     end
-    rooms[receiver] = rooms[receiver] or roomFor(hooks, KEYS[3 + receiver], most)
     local reply, new = 'look', nil
-    if not isUnclear then
+    if refusals[receiver] then
+      reply = refusals[receiver].err
+    elseif not isUnclear then
+      rooms[receiver] = rooms[receiver] or roomFor(hooks, KEYS[3 + receiver], most)
       reply, new = noteChange(record, state, ARGV[3 + receiver], rooms[receiver] > added)
     end
     replies[#replies + 1] = reply
@@ -65,7 +91,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       if record and record.kind == 'parked' then
         unparked[#unparked + 1] = id
       end
-    elseif not isUnclear and mayBeLost(record, ARGV[3 + receiver]) then
+    elseif not isUnclear and not refusals[receiver] and mayBeLost(record, ARGV[3 + receiver]) then
       local queue = known[receiver] or {}
       known[receiver] = queue
       queue[#queue + 1] = at + lostAfter
@@ -85,5 +111,5 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
     redis.call('ZREM', parked, unpack(unparked))
   end
 end
-keepHooks(unpack(KEYS, 1, 3 + count))
+keepHooks(unpack(written))
 return replies

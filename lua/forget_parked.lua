@@ -7,9 +7,14 @@
 -- ARGV[3]  how many may be forgotten at once
 -- Returns  how many were
 -- Others that touch these keys: every script here that has to do with hooks. The Go side does not know them.
+--- @include prove
 --- @include hook_record
 
 local hooks, parked = unpack(KEYS)
+local refused = refusalOf({ { hooks, 'hash', 'HDEL' }, { parked, 'zset', 'ZRANGEBYSCORE', 'ZREM' } })
+if refused then
+  return refused
+end
 local before = nowMs(ARGV[1]) - tonumber(ARGV[2])
 local old = redis.call('ZRANGEBYSCORE', parked, '-inf', string.format('%d', before), 'LIMIT', 0, ARGV[3])
 if #old > 0 then

@@ -3,10 +3,19 @@
 --
 -- KEYS[1]  lease
 -- ARGV[1]  id of the caller
--- Returns  `left`, or `not held`
+-- Returns  `left` (sent again likewise, as long as no other has it), or `not held`
 -- Others that touch these keys: take_lease, and every script behind a fence.
+--- @include prove
 
-if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then
+local refused = refusalOf({ { KEYS[1], 'hash', 'HGET', 'HSET', 'HDEL' } })
+if refused then
+  return refused
+end
+local holder = redis.call('HGET', KEYS[1], 'holder')
+if not holder then
+  return 'left'
+end
+if holder ~= ARGV[1] then
   return 'not held'
 end
 redis.call('HSET', KEYS[1], 'until', 0)

@@ -9,12 +9,23 @@
 -- ARGV[3]  the record as it was seen
 -- ARGV[4]  `retry` (it is due now, its tries begin anew, its age does not count) or `drop` (it is parked, so that no sweep
 --          fires it: the receiver is not told of this state)
+-- Sent again with its token (`includes/once.lua`), it gives its first answer.
 -- Returns  `ok`, or `overtaken` (it is not as it was seen, or it is being sent)
 -- Others that touch these keys: every script here that has to do with hooks.
+--- @include once
 --- @include hook_record
 
 local hooks, parked, origins, due = unpack(KEYS)
 local at, id, seen, verb = nowMs(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local refused = refusalOf({
+  { hooks, 'hash', 'HGET', 'HSET', 'EXPIRE' },
+  { parked, 'zset', 'ZADD', 'ZREM', 'EXPIRE' },
+  { origins, 'set', 'SADD', 'EXPIRE' },
+  { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'EXPIRE' },
+})
+if refused then
+  return refused
+end
 local text = redis.call('HGET', hooks, id)
 local record = readRecord(text)
 -- A claim that is over has no holder any more.
@@ -35,4 +46,4 @@ else
   redis.call('ZADD', parked, at, id)
 end
 keepHooks(unpack(KEYS))
-return 'ok'
+return answerOnce('ok')

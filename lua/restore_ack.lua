@@ -7,8 +7,10 @@
 -- ARGV[2]  the ACK's status
 -- ARGV[3]  the ACK's revision where it is newer, else the empty string
 -- ARGV[4]  fingerprint of the judged facts
+-- Sent again with its token (`includes/once.lua`), it gives its first answer.
 -- Returns  `ok` or `overtaken`
 -- Others that touch these keys: the Go jobservice's set status, ACK and reset.
+--- @include once
 --- @include rank
 --- @include now
 --- @include count_down
@@ -17,8 +19,12 @@
 
 local stats, track = KEYS[1], KEYS[2]
 local id, status, revision, judged = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local refused = refusalOf({ usesOfStatus(stats, track, status) })
+if refused then
+  return refused
+end
 if judged ~= fingerprint(readFacts(stats)) then
   return 'overtaken'
 end
 writeStatus(stats, track, id, status, revision ~= '' and revision or nil)
-return 'ok'
+return answerOnce('ok')

@@ -16,9 +16,11 @@
 --          that is about hooks, for none
 -- ARGV[6]  the empty string, or a time (ms) that stands for the clock of Redis in what is about hooks
 -- ARGV[7]  how many records of hooks there may be
+-- Sent again with its token (`includes/once.lua`), it gives its first answer.
 -- Returns  `ok`; the stored status where the rule refuses; `missing` (no stats: nothing is written, defect 28);
 --          `overtaken` (the job is not as it was judged)
 -- Others that touch these keys: the Go jobservice's set status, ACK and reset.
+--- @include once
 --- @include rank
 --- @include now
 --- @include count_down
@@ -30,6 +32,22 @@
 local stats, track, hooks, parked, origins, due, executions = unpack(KEYS)
 local status, revision, id, judged, origin = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
+local hasHook = origin and origin ~= ''
+local uses = { usesOfStatus(stats, track, status) }
+if executions and rank(status) == 3 then
+  uses[#uses + 1] = { executions, 'zset', 'ZADD' }
+end
+local at, most
+if hasHook then
+  at, most = nowMs(ARGV[6]), assert(tonumber(ARGV[7]), 'how many records of hooks there may be is missing')
+  for _, use in ipairs({ usesOfHook(hooks, parked, origins, due) }) do
+    uses[#uses + 1] = use
+  end
+end
+local refused = refusalOf(uses)
+if refused then
+  return refused
+end
 if redis.call('EXISTS', stats) == 0 then
   return 'missing'
 end
@@ -41,14 +59,18 @@ local storedRevision = tonumber(redis.call('HGET', stats, 'revision') or '') or 
 local wanted = tonumber(revision)
 if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank(status) or stored == status)) then
   writeStatus(stats, track, id, status)
+  -- A worker host runs it: however it got a time to live (upstream's reset leaves it), it must not be gone before its end.
+  if token and rank(status) < 3 then
+    redis.call('PERSIST', stats)
+  end
   if executions and rank(status) == 3 then
     redis.call('ZADD', executions, 'XX', -1, id)
   end
   -- In the same step: a host that dies right after it leaves the change to be told by another.
-  if origin and origin ~= '' then
-    enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, nowMs(ARGV[6]), tonumber(ARGV[7]))
+  if hasHook then
+    enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, at, most)
     keepHooks(hooks, parked, origins, due)
   end
-  return 'ok'
+  return answerOnce('ok')
 end
 return stored

@@ -16,9 +16,12 @@
 --          `alive` or `failing` for the receiver, how long its breaker stays open at first (ms), and the reason to park it for
 --          `parked`, then the reason, and `alive` or `-` for the receiver
 --          `dropped`, then check_in_at of what was looked at: there is nothing to tell
+-- Sent again with its token (`includes/once.lua`), it gives its first answer. One that was delivered needs none: there is
+-- nothing that it does twice, and `lost` says no less.
 -- Returns  `ok`, `again` (more has changed meanwhile: it is due now), `parked`, `pending`, or `lost` (another host has
 --          taken the claim over; an ACK is noted all the same)
 -- Others that touch these keys: every script here that has to do with hooks; stats and tracking hash: the Go jobservice.
+--- @include once
 --- @include rank
 --- @include count_down
 --- @include ack
@@ -29,6 +32,28 @@ local stats, track, hooks, parked, due, endpoint = unpack(KEYS)
 local at, id, claim, threshold, verb = nowMs(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local longestOpen = 600000
 local UNKNOWN = { ['404'] = true, ['410'] = true }
+
+-- Read before anything is written: what is no number must not end the script half way.
+local numbers = {}
+for _, i in ipairs(verb == 'delivered' and { 7, 8 } or verb == 'failed' and { 7, 8, 10 } or {}) do
+  numbers[i] = assert(tonumber(ARGV[i]), 'an argument is no number')
+end
+local uses = {
+  { hooks, 'hash', 'HGET', 'HSET', 'HDEL' },
+  { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM' },
+  { endpoint, 'hash', 'HGET', 'HMGET', 'HSET', 'HSETNX', 'HDEL', 'EXPIRE' },
+}
+if verb == 'delivered' then
+  uses[#uses + 1] = { stats, 'hash', 'HMGET' }
+  uses[#uses + 1], uses[#uses + 2] = usesOfAck(stats, track, ARGV[6])
+else
+  uses[#uses + 1] = { stats, false, 'HGET', 'HMGET' }
+  uses[#uses + 1] = { parked, 'zset', 'ZADD', 'EXPIRE' }
+end
+local refused = refusalOf(uses)
+if refused then
+  return refused
+end
 
 local function noteAlive()
   local failures, opens = unpack(redis.call('HMGET', endpoint, 'failures', 'opens'))
@@ -43,18 +68,21 @@ local function noteAlive()
 end
 
 local function noteFailing(answer, openFor)
-  local failures = redis.call('HINCRBY', endpoint, 'failures', 1)
+  -- What is no number counts as 0: it must not keep the attempt from being noted.
+  local before = redis.call('HMGET', endpoint, 'failures', 'opens', 'open_until')
+  for i = 1, 3 do
+    before[i] = tonumber(before[i] or '') or 0
+  end
+  local failures, opens, openUntil = before[1] + 1, before[2] + 1, before[3]
+  redis.call('HSET', endpoint, 'failures', string.format('%d', failures), 'answer', answer)
   redis.call('HSETNX', endpoint, 'failing_since', string.format('%d', at))
-  redis.call('HSET', endpoint, 'answer', answer)
   redis.call('EXPIRE', endpoint, 7776000)
-  local openUntil = tonumber(redis.call('HGET', endpoint, 'open_until') or '') or 0
   if failures < threshold or openUntil > at then
     return
   end
   -- What was in flight when it opened fails as well, and must not make it stay open for longer.
-  local opens = redis.call('HINCRBY', endpoint, 'opens', 1)
   local rest = math.min(longestOpen, openFor * 2 ^ math.min(opens - 1, 20))
-  redis.call('HSET', endpoint, 'open_until', string.format('%d', at + rest))
+  redis.call('HSET', endpoint, 'opens', string.format('%d', opens), 'open_until', string.format('%d', at + rest))
   redis.call('HDEL', endpoint, 'probe_until', 'tokens', 'tokens_at')
 end
 
@@ -95,69 +123,71 @@ local function checkInAtOf(key)
   return time <= 2 ^ 63 and time or 0
 end
 
-if verb == 'delivered' then
-  local status, revision, checkIn = ARGV[6], ARGV[7], ARGV[8]
-  acknowledge(stats, track, id, status, revision, checkIn, ARGV[9])
-  noteAlive()
+local function settle()
+  if verb == 'delivered' then
+    acknowledge(stats, track, id, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+    noteAlive()
+    if not isMine then
+      return 'lost'
+    end
+    local isThere = redis.call('EXISTS', stats) == 1
+    -- Against what was claimed, and not what was sent: of an odd revision the sender reads something else, for ever.
+    if isThere and (stateOf(stats) ~= record.state or checkInAtOf(stats) > numbers[8]) then
+      return again()
+    end
+    forget()
+    return 'ok'
+  end
   if not isMine then
+    if verb == 'failed' and ARGV[9] == 'failing' then
+      noteFailing(ARGV[6], numbers[10])
+    end
     return 'lost'
   end
-  local isThere = redis.call('EXISTS', stats) == 1
-  -- Against what was claimed, and not what was sent: of an odd revision the sender reads something else, for ever.
-  if isThere and (stateOf(stats) ~= record.state or checkInAtOf(stats) > tonumber(checkIn)) then
+  if verb == 'failed' then
+    local answer, delay, patience = ARGV[6], numbers[7], numbers[8]
+    if ARGV[9] == 'failing' then
+      noteFailing(answer, numbers[10])
+    else
+      noteAlive()
+    end
+    -- A receiver that has been away for long and is back, but does not know the job yet, gets its ten minutes from now on:
+    -- the patience with the one answer is not used up by the other.
+    if UNKNOWN[answer] and not UNKNOWN[record.answer] then
+      record.first = record.last
+    end
+    if at - record.first * 1000 >= patience then
+      -- What has been tried for so long may not be what stands now.
+      local state = stateOf(stats)
+      if state ~= 'none:0' and state ~= record.state then
+        return again()
+      end
+      return park(ARGV[11])
+    end
+    record.kind, record.answer = record.kind == 'resending' and 'asked' or 'pending', answer
+    writeRecord(hooks, id, record)
+    -- A receiver may say when to come back, but not to come back after all patience.
+    redis.call('ZADD', due, at + math.min(delay, record.first * 1000 + patience - at), id)
+    return 'pending'
+  end
+  if verb == 'dropped' or ARGV[7] ~= 'alive' then
+    noteUnasked()
+  end
+  -- What was looked at and found not to be told, or not to be sent, may have changed since.
+  local state = stateOf(stats)
+  if state ~= 'none:0' and state ~= record.state then
     return again()
+  end
+  if verb == 'dropped' and state ~= 'none:0' and checkInAtOf(stats) > (tonumber(ARGV[6] or '') or 0) then
+    return again()
+  end
+  if verb == 'parked' then
+    if ARGV[7] == 'alive' then
+      noteAlive()
+    end
+    return park(ARGV[6])
   end
   forget()
   return 'ok'
 end
-if not isMine then
-  if verb == 'failed' and ARGV[9] == 'failing' then
-    noteFailing(ARGV[6], tonumber(ARGV[10]))
-  end
-  return 'lost'
-end
-if verb == 'failed' then
-  local answer, delay, patience = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-  if ARGV[9] == 'failing' then
-    noteFailing(answer, tonumber(ARGV[10]))
-  else
-    noteAlive()
-  end
-  -- A receiver that has been away for long and is back, but does not know the job yet, gets its ten minutes from now on:
-  -- the patience with the one answer is not used up by the other.
-  if UNKNOWN[answer] and not UNKNOWN[record.answer] then
-    record.first = record.last
-  end
-  if at - record.first * 1000 >= patience then
-    -- What has been tried for so long may not be what stands now.
-    local state = stateOf(stats)
-    if state ~= 'none:0' and state ~= record.state then
-      return again()
-    end
-    return park(ARGV[11])
-  end
-  record.kind, record.answer = record.kind == 'resending' and 'asked' or 'pending', answer
-  writeRecord(hooks, id, record)
-  -- A receiver may say when to come back, but not to come back after all patience.
-  redis.call('ZADD', due, at + math.min(delay, record.first * 1000 + patience - at), id)
-  return 'pending'
-end
-if verb == 'dropped' or ARGV[7] ~= 'alive' then
-  noteUnasked()
-end
--- What was looked at and found not to be told, or not to be sent, may have changed since.
-local state = stateOf(stats)
-if state ~= 'none:0' and state ~= record.state then
-  return again()
-end
-if verb == 'dropped' and state ~= 'none:0' and checkInAtOf(stats) > (tonumber(ARGV[6] or '') or 0) then
-  return again()
-end
-if verb == 'parked' then
-  if ARGV[7] == 'alive' then
-    noteAlive()
-  end
-  return park(ARGV[6])
-end
-forget()
-return 'ok'
+return answerOnce(settle())

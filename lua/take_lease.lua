@@ -11,11 +11,20 @@
 --          it holds the lease: a new tenure
 -- ARGV[4]  for how long the lease is given, in ms
 -- Returns  { now (ms), id of the holder, its host, fencing number, until (ms), since (ms), progress as HGETALL gives it… }
+-- Sent again, since its answer was lost, it begins another tenure: the caller has not heard of the first one.
 -- Others that touch these keys: leave_lease, begin_sweep, note_page, end_pass, and every script behind a fence.
+--- @include prove
 --- @include now_ms
 
 local lease, progress = KEYS[1], KEYS[2]
 local caller, host, fence, duration = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local refused = refusalOf({ { lease, 'hash', 'HMGET', 'HSET' }, { progress, false, 'HGETALL' } })
+if refused then
+  return refused
+end
+-- Progress of another type is none: whoever has the lease can rescue, and sweep from the beginning. begin_sweep and end_pass
+-- say what is wrong with it.
+local fields = redis.pcall('HGETALL', progress)
 local now = redisMs()
 local held = redis.call('HMGET', lease, 'holder', 'fence', 'until')
 local isOver = now >= (tonumber(held[3] or '') or 0)
@@ -29,7 +38,6 @@ if isOver or held[1] == caller then
 end
 local reply = redis.call('HMGET', lease, 'holder', 'host', 'fence', 'until', 'since')
 table.insert(reply, 1, string.format('%.0f', now))
-local fields = redis.call('HGETALL', progress)
 for i = 1, #fields do
   reply[#reply + 1] = fields[i]
 end

@@ -2,8 +2,9 @@ import type { Delivery } from './delivery.ts';
 import { type Clock, pause } from './io/clock.ts';
 import type { Connection } from './io/connection.ts';
 import type { Keys } from './io/keys.ts';
+import { kindOfRedisError } from './io/redisErrors.ts';
 import { retry } from './io/retry.ts';
-import type { Scripts } from './io/scripts.ts';
+import { changeOnce, type Scripts } from './io/scripts.ts';
 import { isFinal, isStatus, type Status } from './machines/facts.ts';
 
 /** The stats of a job that is to be saved; what is left out is empty. Times in unix s. */
@@ -89,6 +90,7 @@ export const createLifecycle = ({
     };
 
     const update = async (status: Status): Promise<StatusReply> => {
+      const change = changeOnce(keys, id);
       // A final status also marks the execution of its policy as done; the hook is noted in the same step.
       const reply = await persist(clock, () => {
         const hook = records.partOf(origin);
@@ -96,6 +98,8 @@ export const createLifecycle = ({
           'set_status',
           [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
           [status, revision, id, '', ...hook.args],
+          undefined,
+          change,
         );
       });
       if (reply === 'ok') tell();
@@ -114,12 +118,15 @@ export const createLifecycle = ({
       fail: () => update('Error'),
       update,
       async checkIn(text) {
+        const change = changeOnce(keys, id);
         const reply = await persist(clock, () => {
           const hook = records.partOf(origin);
           return scripts.run<string | [Status, string, number]>(
             'check_in',
             [keys.stats(id), ...hook.keys],
             [revision, id, ...hook.args],
+            undefined,
+            change,
           );
         });
         if (typeof reply === 'string') return replyOf(reply);
@@ -129,8 +136,16 @@ export const createLifecycle = ({
         return { outcome: 'ok' };
       },
       async reset() {
+        const change = changeOnce(keys, id);
+        const known = revision;
         const reply = await persist(clock, () =>
-          scripts.run<number | string>('reset_job', [keys.stats(id), keys.track], [id, 'Pending', revision]),
+          scripts.run<number | string>(
+            'reset_job',
+            [keys.stats(id), keys.track],
+            [id, 'Pending', known],
+            undefined,
+            change,
+          ),
         );
         if (typeof reply !== 'number') return replyOf(reply);
         revision = reply;
@@ -139,7 +154,8 @@ export const createLifecycle = ({
       async fire() {
         if (origin === undefined) return;
         // A state that no record has: it is due at once, whatever is known of it.
-        await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, origin }]));
+        const [noted] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, origin }]));
+        if (noted instanceof Error) throw noted;
         const attempted = delivery.attempted(id);
         tell();
         await attempted;
@@ -150,11 +166,14 @@ export const createLifecycle = ({
   return {
     async save(job) {
       const stats = statsOf(job);
+      const change = changeOnce(keys, job.id);
       const revision = await retry(clock, () =>
         scripts.run<number>(
           'save_job',
           [keys.stats(job.id), keys.track, ...executionsOf(job.upstreamJobId)],
           [job.id, job.runAt ?? 0, ...Object.entries(stats).flat()],
+          undefined,
+          change,
         ),
       );
       return attempt(job.id, { ...stats, revision: String(revision), update_time: String(revision) });
@@ -170,14 +189,18 @@ export const createLifecycle = ({
 const replyOf = (reply: string): StatusReply =>
   reply === 'ok' || reply === 'missing' ? { outcome: reply } : { outcome: 'refused', status: reply };
 
-/** Tries until Redis answers, so that a finished job is not reported as running because of a short outage. */
+/**
+ * Tries until Redis answers, so that a finished job is not reported as running because of a short outage. What Redis will
+ * never take fails at once.
+ */
 const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
   const began = clock.now();
   for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
     try {
       return await retry(clock, write);
     } catch (error) {
-      if (clock.now() - began + wait > updateFor) throw error;
+      const kind = kindOfRedisError(error);
+      if (kind === 'permanent' || kind === 'wrong-type' || clock.now() - began + wait > updateFor) throw error;
       await pause(clock, wait);
     }
   }

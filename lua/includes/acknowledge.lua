@@ -3,6 +3,8 @@
 -- acknowledgement to the letter where the caller can't read it: it counts as none. cjson reads more than JSON is (0x10,
 -- +5, a raw newline), and what only one of the two can read would be refired by the one and refused by the other for ever.
 --
+-- The answer is known, and all that it takes is proven (`usesOfAck`), before anything is written.
+--
 -- Returns  `ok`; `none` (refused: what is stored is newer); `missing` (no stats: nothing is written, defect 28)
 local function acknowledge(stats, track, id, status, revisionText, checkInText, unreadable)
   local revision, checkInAt = tonumber(revisionText), tonumber(checkInText)
@@ -24,11 +26,19 @@ local function acknowledge(stats, track, id, status, revisionText, checkInText, 
     return 'none'
   end
   local isNew = not stored or stored.status ~= status or stored.revision ~= revision or stored.check_in_at ~= checkInAt
-  redis.call('HSET', stats, 'ack',
-    string.format('{"status":%s,"revision":%s,"check_in_at":%s}', cjson.encode(status), revisionText, checkInText))
+  local ack = string.format('{"status":%s,"revision":%s,"check_in_at":%s}', cjson.encode(status), revisionText, checkInText)
+  redis.call('HSET', stats, 'ack', ack)
   -- What was confirmed before, to the letter, has been counted down before (defect 27).
   if rank(status) == 3 and isNew then
     countDown(track, id)
   end
   return 'ok'
+end
+
+-- What that needs, to be proven beforehand.
+local function usesOfAck(stats, track, status)
+  if rank(status) == 3 then
+    return { stats, 'hash', 'EXISTS', 'HGET', 'HSET' }, { track, 'hash', 'HGET', 'HSET', 'HDEL' }
+  end
+  return { stats, 'hash', 'EXISTS', 'HGET', 'HSET' }
 end

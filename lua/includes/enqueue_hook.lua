@@ -33,6 +33,12 @@ local function roomFor(hooks, due, most)
   return math.max(most - count, math.min(short, math.ceil(1.25 * most) - count))
 end
 
+-- What that needs, to be proven beforehand.
+local function usesOfHook(hooks, parked, origins, due)
+  return { hooks, 'hash', 'HGET', 'HLEN', 'HSET', 'EXPIRE' }, { parked, 'zset', 'ZREM', 'EXPIRE' },
+    { origins, 'set', 'SADD', 'EXPIRE' }, { due, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' }
+end
+
 -- Notes a change of one job.
 local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, most)
   local record = readRecord(redis.call('HGET', hooks, id))

@@ -9,7 +9,8 @@ local FIELDS = { 'id', 'status', 'kind', 'name', 'update_time', 'check_in_at', '
 local function readFacts(key)
   local values = redis.pcall('HMGET', key, unpack(FIELDS))
   if values.err then
-    return 'unreadable'
+    -- Of another type. What Redis refuses for another reason says nothing about the job.
+    return string.find(values.err, 'WRONGTYPE', 1, true) and 'unreadable' or redis.call('HMGET', key, unpack(FIELDS))
   end
   for i = 1, #FIELDS do
     if values[i] then

@@ -1,25 +1,35 @@
 -- Proves that Redis will take every write of a script, so that the script may begin with the first one: each key holds the
--- type that is needed, or nothing, and the user may run each command on it. Memory needs no proof: Redis refuses a script's
--- first write when it has none left, and no later one; a replica, or a disk that is full, refuses the first one likewise.
+-- type that is needed, or nothing, and the user may run each command on it. Reads are proven with them: the answer names the
+-- key, which Redis's own does not, and a read that comes after a write must not fail either. Memory needs no proof: Redis
+-- refuses a script's first write when it has none left, and no later one; a replica, or a disk that is full, refuses the
+-- first one likewise.
 --
--- `writes`: a list of { key, type, command, … }. Returns the error to answer with, which names the key, or nil.
+-- `uses`: a list of { key, type (false for any), command, … }. Returns the error to answer with, which names the key, or nil.
 -- Redis before 7.0 can't be asked for rights from a script: there, `doctor` asks for them before the first pass.
-local function refusalOf(writes)
-  for _, write in ipairs(writes) do
-    local key, needed = write[1], write[2]
-    local found = redis.call('TYPE', key).ok
-    if found ~= 'none' and found ~= needed then
-      return redis.error_reply(string.format('WRONGTYPE %s holds a %s, where a %s is needed', key, found, needed))
+local function notAllowed(command, key)
+  return redis.error_reply(string.format('NOPERM this user has no permission to run %s on %s', command, key))
+end
+
+local function refusalOf(uses)
+  for _, use in ipairs(uses) do
+    local key, needed = use[1], use[2]
+    local found = redis.pcall('TYPE', key)
+    if found.err then
+      return notAllowed('TYPE', key)
+    end
+    if needed and found.ok ~= 'none' and found.ok ~= needed then
+      return redis.error_reply(string.format('WRONGTYPE %s holds a %s, where a %s is needed', key, found.ok, needed))
     end
     if redis.acl_check_cmd then
-      for i = 3, #write do
-        -- pcall: a command that this Redis does not have, or has under another name, raises an error.
-        local isKnown, isAllowed = pcall(redis.acl_check_cmd, write[i], key, '0', '0')
+      for i = 3, #use do
+        -- pcall: a command that this Redis does not have, or has under another name, raises an error. The arguments are the
+        -- key again, for some commands take several keys.
+        local isKnown, isAllowed = pcall(redis.acl_check_cmd, use[i], key, key, key)
         if not isKnown then
-          return redis.error_reply(string.format('ERR unknown command %s, which is needed on %s', write[i], key))
+          return redis.error_reply(string.format('ERR unknown command %s, which is needed on %s', use[i], key))
         end
         if not isAllowed then
-          return redis.error_reply(string.format('NOPERM this user has no permission to run %s on %s', write[i], key))
+          return notAllowed(use[i], key)
         end
       end
     end

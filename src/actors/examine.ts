@@ -22,7 +22,7 @@ export const createExamine = ({
 }: {
   job: typeof jobMachine;
   /** Notes that the receivers of these jobs are to be told. */
-  enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly HookEnd[]>;
+  enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | Error)[]>;
   /** Whether whoever inspects the actors wants to see this one. What xstate tells of each costs a tenth of a sweep. */
   isFollowed: (id: string, judgement: Judgement) => boolean;
   observe: (outcome: JobOutcome) => void;
@@ -70,8 +70,9 @@ export const createExamine = ({
       for (const [i, { job, judgement }] of refires.entries()) {
         await pause(i);
         if (signal.aborted) break;
-        if (hooks === undefined) acting.push(job);
-        else see(job, judgement, hooks[i]);
+        const hook = hooks?.[i];
+        if (hook === undefined || hook instanceof Error) acting.push(job);
+        else see(job, judgement, hook);
       }
       for (const { outcome, count } of counts.values()) tally = addTally(tally, tallyOf(outcome, count));
       return { acting, tally };

@@ -6,6 +6,7 @@ import { type CheckIn, hookEventOf, type NoEvent } from './hookEvent.ts';
 import type { Claimed, HookRecords } from './hookRecords.ts';
 import type { Keys } from './keys.ts';
 import type { Poster, PostReply } from './post.ts';
+import { kindOfRedisError } from './redisErrors.ts';
 import type { Scripts } from './scripts.ts';
 import { decodeTime } from './stats.ts';
 
@@ -144,7 +145,8 @@ export const createCourier = ({
         await records.settle(claimed, { verb: 'delivered', ...state, unreadableAck });
         return report(claimed, 'delivered', { state });
       } catch (error) {
-        if (isStopped || clock.now() + wait > ends) throw error;
+        const kind = kindOfRedisError(error);
+        if (isStopped || kind === 'permanent' || kind === 'wrong-type' || clock.now() + wait > ends) throw error;
         await Promise.race([pause(clock, wait), stopped.promise]);
       }
     }

@@ -2,8 +2,10 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
-import type { Fence, Scripts } from './scripts.ts';
+import { retry } from './retry.ts';
+import { changeOnce, claimOnce, type Fence, type Scripts } from './scripts.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
 export interface Change {
@@ -108,7 +110,8 @@ export interface HookSettings {
 export interface HookRecords {
   /** What a status change needs to note its hook in the same step: keys and arguments of its script. */
   partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
-  enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<HookEnd[]>;
+  /** For each change what becomes of it, or an error that names the queue of its receiver, where that can't be written. */
+  enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<(HookEnd | Error)[]>;
   /** Takes up to `most` hooks of a receiver that are due. */
   claim(origin: string, most: number): Promise<Claim>;
   settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
@@ -181,7 +184,7 @@ export const createHookRecords = ({
     changes: readonly Change[],
     stats: readonly string[],
     fence: Fence | undefined,
-  ): Promise<(HookEnd | 'look')[]> => {
+  ): Promise<string[]> => {
     const origins = [...new Set(changes.map(({ origin }) => origin))];
     return scripts.run(
       'enqueue_hooks',
@@ -195,6 +198,15 @@ export const createHookRecords = ({
       ],
       fence,
     );
+  };
+
+  const readStats = async (id: string): Promise<(string | null)[]> => {
+    try {
+      return await redis.hmget(keys.stats(id), ...statsFields);
+    } catch (error) {
+      if (isWrongType(error)) return [];
+      throw error;
+    }
   };
 
   return {
@@ -216,15 +228,26 @@ export const createHookRecords = ({
               unclear.map(({ id }) => keys.stats(id)),
               fence,
             );
-      return replies.map((reply) => (reply === 'look' ? known.shift() : reply) as HookEnd);
+      return replies.map((reply) => endOf(reply === 'look' ? (known.shift() as string) : reply));
     },
 
     async claim(origin, most) {
       const ids = await redis.zrange(keys.dueHooks(origin), '0', String(most - 1));
-      const [wait, breaker, ...taken] = await scripts.run<[string, Breaker, ...(string | null)[][]]>(
-        'claim_hooks',
-        [keys.hooks, keys.dueHooks(origin), keys.hookEndpoint(origin), keys.hookOrigins, ...ids.map(keys.stats)],
-        [standIn(), settings.claimFor, most, settings.breakAfter, settings.drainPerSecond, origin, ...ids],
+      const change = claimOnce(keys);
+      const [wait, breaker, ...taken] = await retry(clock, () =>
+        scripts.run<[string, Breaker, ...(string | null)[][]]>(
+          'claim_hooks',
+          [keys.hooks, keys.dueHooks(origin), keys.hookEndpoint(origin), keys.hookOrigins, ...ids.map(keys.stats)],
+          [standIn(), settings.claimFor, most, settings.breakAfter, settings.drainPerSecond, origin, ...ids],
+          undefined,
+          change,
+        ),
+      );
+      // Its first answer was lost, and the stats with it.
+      await Promise.all(
+        taken.map(async (hook) => {
+          if (hook[5] === 'unread') hook.splice(5, 1, ...(await readStats(hook[0] as string)));
+        }),
       );
       return {
         breaker,
@@ -243,12 +266,18 @@ export const createHookRecords = ({
       };
     },
 
-    settle: ({ id, origin, until, stats }, settlement) =>
-      scripts.run<SettleReply>(
-        'settle_hook',
-        [keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin), keys.hookEndpoint(origin)],
-        [standIn(), id, until, settings.breakAfter, ...argsOf(settlement, stats)],
-      ),
+    settle({ id, origin, until, stats }, settlement) {
+      const change = settlement.verb === 'delivered' ? undefined : changeOnce(keys, id);
+      return retry(clock, () =>
+        scripts.run<SettleReply>(
+          'settle_hook',
+          [keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin), keys.hookEndpoint(origin)],
+          [standIn(), id, until, settings.breakAfter, ...argsOf(settlement, stats)],
+          undefined,
+          change,
+        ),
+      );
+    },
 
     async endpoints() {
       const origins = (await redis.smembers(keys.hookOrigins)).sort();
@@ -317,12 +346,18 @@ export const createHookRecords = ({
       } while (cursor !== '0');
     },
 
-    move: ({ id, origin, text }, verb) =>
-      scripts.run<'ok' | 'overtaken'>(
-        'move_hook',
-        [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(origin)],
-        [standIn(), id, text, verb],
-      ),
+    move({ id, origin, text }, verb) {
+      const change = changeOnce(keys, id);
+      return retry(clock, () =>
+        scripts.run<'ok' | 'overtaken'>(
+          'move_hook',
+          [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(origin)],
+          [standIn(), id, text, verb],
+          undefined,
+          change,
+        ),
+      );
+    },
 
     forgetParked: (age) =>
       scripts.run<number>('forget_parked', [keys.hooks, keys.parkedHooks], [standIn(), age, stride]),
@@ -353,6 +388,10 @@ const argsOf = (settlement: Settlement, stats: Claimed['stats']): (string | numb
       return [settlement.verb, stats.check_in_at ?? 0];
   }
 };
+
+/** A word of `enqueue_hooks`; anything else that it says is an error. */
+const endOf = (reply: string): HookEnd | Error =>
+  reply === 'queued' || reply === 'parked' || reply === 'deferred' ? reply : new Error(reply);
 
 /** @returns undefined for a text that is none of ours. */
 const recordOf = (id: string, text: string): HookRecord | undefined => {

@@ -20,8 +20,11 @@ const nowhere = 'nowhere';
 
 /** What the rest of the reaper knows of hooks: that a change is noted durably, and told in time. */
 export interface Hooks {
-  /** Notes that receivers are to be told again, one round trip for all of them, which are of one sweep. */
-  enqueue(jobs: readonly TrackedJob[]): Promise<HookEnd[]>;
+  /**
+   * Notes that receivers are to be told again, one round trip for all of them, which are of one sweep. An error stands for
+   * a job whose receiver's queue can't be written.
+   */
+  enqueue(jobs: readonly TrackedJob[]): Promise<(HookEnd | Error)[]>;
   /** Where the receiver of a job is, for a script that notes its hook in the same step; undefined for none. */
   originFor(hookUrl: string | undefined): string | undefined;
   /** Something was noted for a receiver: it is sent soon. */

@@ -5,7 +5,7 @@ import type { HookRecords } from './hookRecords.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keys } from './keys.ts';
 import { retry } from './retry.ts';
-import type { Scripts } from './scripts.ts';
+import { changeOnce, type Scripts } from './scripts.ts';
 import type { TrackedJobs } from './trackedJobs.ts';
 
 /** What can be done with a job that was judged. Each is one script that changes nothing if the job has moved since. */
@@ -39,12 +39,14 @@ export const createJobActs = ({
     const { id, revision = 0 } = job.facts;
     const origin = hooks.originFor(job.hookUrl);
     const hook = records.partOf(origin);
+    const change = changeOnce(keys, id);
     const reply = await retry(clock, () =>
       scripts.run<string>(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         ['Error', revision, id, job.fingerprint, ...hook.args],
         job.fence,
+        change,
       ),
     );
     if (reply !== 'ok') return 'overtaken';
@@ -54,6 +56,7 @@ export const createJobActs = ({
 
   async refire({ job }) {
     const [reply = 'deferred'] = await retry(clock, () => hooks.enqueue([job]));
+    if (reply instanceof Error) throw reply;
     return reply;
   },
 
@@ -61,12 +64,14 @@ export const createJobActs = ({
     const { id } = job.facts;
     if (judgement.target === undefined) throw new Error('a reset without the state to reset to');
     const { status, revision = '' } = judgement.target;
+    const change = changeOnce(keys, id);
     const reply = await retry(clock, () =>
       scripts.run<string>(
         'restore_ack',
         [keys.stats(id), keys.track],
         [id, status, revision, job.fingerprint],
         job.fence,
+        change,
       ),
     );
     return reply === 'ok' ? 'done' : 'overtaken';

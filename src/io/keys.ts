@@ -18,6 +18,8 @@ export interface Keys {
   readonly recoveries: string;
   readonly recovered: string;
   readonly quarantine: string;
+  /** Ours: the latest changes of a job that may be sent again, with the answers that they got. */
+  changes(id: string): string;
   /** Written to prove that Redis takes writes. */
   readonly probe: string;
   /** Who does the scheduled passes, and how far they are. */
@@ -26,6 +28,8 @@ export interface Keys {
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
+  /** The answer of a claim, by its token. */
+  hookClaim(token: string): string;
   stats(id: string): string;
   executions(policy: string): string;
   heartbeat(pool: string): string;
@@ -68,11 +72,13 @@ export const keysOf = (namespace: string): Keys => {
     recoveries: `${prefix}reaper:recoveries`,
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,
+    changes: (id) => `${prefix}reaper:changes:${id}`,
     probe: `${prefix}reaper:probe`,
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
+    hookClaim: (token) => `${prefix}reaper:hooks:claim:${token}`,
     stats: (id) => `${prefix}job_stats:${id}`,
     executions: (policy) => `${prefix}executions:${policy}`,
     heartbeat: (pool) => `${prefix}worker_pools:${pool}`,

@@ -4,6 +4,7 @@ import type { Fence, Tenure } from '../machines/lease.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import type { Scripts } from './scripts.ts';
 
@@ -120,12 +121,13 @@ export const createLease = ({
     },
 
     async beginSweep(fence) {
-      const [cursor, scanned] = await scripts.run<[string, number]>(
-        'begin_sweep',
-        [keys.progress, keys.track],
-        [],
-        fence,
-      );
+      const begin = () =>
+        scripts.run<[string, number]>('begin_sweep', [keys.progress, keys.track], [], fence).catch((error) => {
+          // Progress that can't be kept keeps no job from being judged; the end of the sweep fails, and says why.
+          if (!isWrongType(error) || !String(error.message).includes(keys.progress)) throw error;
+          return ['0', 0] as const;
+        });
+      const [cursor, scanned] = await begin();
       change({ isInHand: true });
       return { cursor, scanned };
     },

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { packageRoot } from '../package.ts';
+import type { Keys } from './keys.ts';
 
 const folder = `${packageRoot}lua/`;
 
@@ -61,16 +62,38 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
     .filter((file) => file.endsWith('.lua'))
     .map((file) => {
       const text = readFileSync(`${folder}${file}`, 'utf8');
-      return [file.slice(0, -4), { open: scriptOf(text), fenced: scriptOf(`--- @include fence\n${text}`) }];
+      // The answer that was given before comes before the fence: by the time that it is asked for, the lease may be over.
+      const before = text.includes('--- @include once') ? '--- @include once\n' : '';
+      return [file.slice(0, -4), { open: scriptOf(text), fenced: scriptOf(`${before}--- @include fence\n${text}`) }];
     }),
 );
 
 export { type Fence, FencedError };
 
+/**
+ * One change, however often it is sent: a script that includes `once` gives its first answer to each call with the
+ * same token, and changes nothing again.
+ */
+export interface ChangeOnce {
+  /** Where the answer is kept. */
+  readonly key: string;
+  readonly token: string;
+}
+
+const newToken = () => randomBytes(9).toString('base64url');
+/** A new change of a job: made once for all tries. */
+export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({ key: keys.changes(id), token: newToken() });
+/** A new claim of hooks, likewise. */
+export const claimOnce = (keys: Keys): ChangeOnce => {
+  const token = newToken();
+  return { key: keys.hookClaim(token), token };
+};
+
 export interface Scripts {
   /**
    * Runs a script; `Reply` is what its header says that it returns. With a fence it does nothing unless the lease still
-   * stands. Rejects with Redis's own error.
+   * stands. With a change, which only a script that includes `once` takes, it does nothing where that was done before.
+   * Rejects with Redis's own error, or with one that names the key which the script can't use.
    * @throws FencedError
    */
   run<Reply>(
@@ -78,6 +101,7 @@ export interface Scripts {
     keys: readonly string[],
     args?: readonly (string | number)[],
     fence?: Fence | undefined,
+    change?: ChangeOnce | undefined,
   ): Promise<Reply>;
 }
 
@@ -100,10 +124,12 @@ export const createScripts = (redis: Redis): Scripts => {
       keys: readonly string[],
       args: readonly (string | number)[] = [],
       fence?: Fence | undefined,
+      change?: ChangeOnce | undefined,
     ) {
       const { open, fenced } = sources.get(name) as { open: Script; fenced: Script };
-      if (fence === undefined) return (await evaluate(open, keys, args)) as Reply;
-      const reply = await evaluate(fenced, [fence.lease, ...keys], [fence.number, ...args]);
+      const [key, token] = change === undefined ? [[], []] : [[change.key], [`once:${change.token}`]];
+      if (fence === undefined) return (await evaluate(open, [...key, ...keys], [...token, ...args])) as Reply;
+      const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.number, ...args]);
       if (reply === 'fenced') throw new FencedError();
       return reply as Reply;
     },

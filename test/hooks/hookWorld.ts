@@ -389,7 +389,7 @@ export const createWorld = (redis: Redis): World => {
     },
     async sweep(command, state, at = 0, to = origin, id = 'j') {
       const [reply] = await world.recordsOf(command, 'sweep', at).enqueue([{ id, state, origin: to }]);
-      say('sweep', reply ?? '');
+      say('sweep', String(reply ?? ''));
     },
     async person(command, verb, at, id = 'j') {
       const records = world.recordsOf(command, 'person', at);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type TrackedAttempt } from '../../src/index.ts';
+import { createScripts } from '../../src/io/scripts.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -108,4 +109,44 @@ test('a status waits for a Redis that is away, and is written once it is back', 
   expect(['ok', 'missing']).toContain((await succeeded).outcome);
   expect((await job.succeed()).outcome).toBe('ok');
   expect((await stats()).status).toBe('Success');
+});
+
+test('an execution that is saved once more, or that is not listed, is not listed as one that waits', async () => {
+  const save = () => reaper.lifecycle.save({ id: 'p@9', name: 'X', runAt: 9, upstreamJobId: 'p' });
+  await (await save()).succeed();
+  const again = await save();
+  expect(await server.client.zscore('t:executions:p', 'p@9')).toBe('-1');
+  await server.client.del('t:executions:p');
+  await again.succeed();
+  expect(await server.client.exists('t:executions:p')).toBe(0);
+});
+
+test('a check-in within the second of a claim is told, though the two look alike', async () => {
+  const scripts = createScripts(server.client);
+  const { revision } = await save();
+  const hooks = ['t:reaper:hooks', 't:reaper:hooks:parked', 't:reaper:hooks:origins', 't:reaper:hooks:due:http://a'];
+  const checkIn = () =>
+    scripts.run<[string, string, number]>('check_in', ['t:job_stats:a', ...hooks], [revision, 'a', 'http://a', '', 10]);
+  const [status, , before] = await checkIn();
+  const [, , [, , , , until = ''] = []] = await scripts.run<[string, string, string[]?]>(
+    'claim_hooks',
+    [hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a', hooks[2], 't:job_stats:a'] as string[],
+    ['', 40_000, 1, 10, 50, 'http://a', 'a'],
+  );
+  await checkIn();
+  // What was sent was read after the second check-in, in the same second.
+  const sent = (await stats()).check_in_at ?? before;
+  const settled = await scripts.run(
+    'settle_hook',
+    [
+      't:job_stats:a',
+      't:job_track:inprogress',
+      hooks[0],
+      hooks[1],
+      hooks[3],
+      't:reaper:hooks:endpoint:http://a',
+    ] as string[],
+    ['', 'a', until, 10, 'delivered', status, revision, sent],
+  );
+  expect(settled).toBe('again');
 });

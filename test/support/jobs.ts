@@ -48,3 +48,30 @@ export const intercept = (
   };
   return client;
 };
+
+/**
+ * A live client on which the replies of a script get lost, `times` times, as where the connection is cut after Redis has run
+ * it: those of calls with all of the arguments `of`. What is to come `between` the loss and the next try comes then.
+ */
+export const loseReplies = (
+  redis: Redis,
+  of: readonly (string | number)[],
+  { times = 1, between = async () => {} }: { times?: number; between?: () => Promise<unknown> } = {},
+): Redis & { readonly lost: number } => {
+  const client = redis.duplicate();
+  client.on('error', () => undefined);
+  let lost = 0;
+  // biome-ignore lint/suspicious/noExplicitAny: the overloads of a command
+  const methods = client as any;
+  for (const command of ['evalsha', 'eval']) {
+    const call = methods[command].bind(client);
+    methods[command] = async (...args: unknown[]) => {
+      const reply = await call(...args);
+      if (lost >= times || !of.every((arg) => args.map(String).includes(String(arg)))) return reply;
+      lost += 1;
+      await between();
+      throw new Error('Connection is closed.');
+    };
+  }
+  return Object.defineProperty(client, 'lost', { get: () => lost }) as Redis & { readonly lost: number };
+};

@@ -1,0 +1,276 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { changes, fenceNumber, lease, type SetUp, scriptTable } from '../support/scriptTable.ts';
+import { writeState } from '../support/states.ts';
+
+// Every script, in states in which it writes all that it can, with each thing that it needs taken away in turn: Redis is as
+// it was, and the answer is an error that says why, or all is done. `test/support/scriptTable.ts` has the states.
+
+let server: RedisServer;
+let redis: Redis;
+/** The same server, as a user whose rights change. */
+let limited: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+  await redis.call('ACL', 'SETUSER', 'limited', 'on', '>secret', '~*', '&*', '+@all');
+  limited = new Redis({ port: server.port, username: 'limited', password: 'secret', replyMapping: 'legacy' } as never);
+});
+afterAll(async () => {
+  limited.disconnect();
+  await server.stop();
+});
+beforeEach(() => allow('+@all'));
+
+const allow = (...rules: string[]) =>
+  redis.call(
+    'ACL',
+    'SETUSER',
+    'limited',
+    'resetkeys',
+    ...(rules.some((rule) => rule.includes('~')) ? [] : ['~*']),
+    ...rules,
+  );
+
+const lua = new URL('../../lua/', import.meta.url).pathname;
+const withIncludes = (text: string): string =>
+  text.replace(/^--- @include (\w+)$/gm, (_, name) => withIncludes(readFileSync(`${lua}includes/${name}.lua`, 'utf8')));
+/** The commands that a script names, with all that it includes. */
+const commandsOf = (name: string): string[] => {
+  const text = withIncludes(`--- @include fence\n${readFileSync(`${lua}${name}.lua`, 'utf8')}`);
+  const called = [...text.matchAll(/redis\.p?call\('(\w+)'/g)].map(([, command]) => command as string);
+  return [...new Set(called)].sort();
+};
+
+/** Those whose lack can leave something half done, as far as the test itself can do without them. */
+const allCommands = () => {
+  const all = new Set(Object.keys(scriptTable).flatMap(commandsOf));
+  const ours = ['TYPE', 'HSET', 'ZADD', 'SADD', 'RPUSH', 'SET', 'GET', 'HGETALL', 'LRANGE', 'ZRANGE', 'INFO'];
+  return [...all].filter((command) => !ours.includes(command)).sort();
+};
+
+type Snapshot = Readonly<Record<string, string>>;
+/** Each key: its type, whether it ends, and what it holds. A time of just now is any other. */
+const snapshot = async (): Promise<Snapshot> => {
+  const names = (await redis.keys('*')).sort();
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const [type, ttl] = await Promise.all([redis.type(name), redis.ttl(name)]);
+      const value =
+        type === 'string'
+          ? await redis.get(name)
+          : type === 'hash'
+            ? Object.entries(await redis.hgetall(name)).sort()
+            : type === 'list'
+              ? await redis.lrange(name, 0, -1)
+              : type === 'set'
+                ? (await redis.smembers(name)).sort()
+                : await redis.zrange(name, '0', '-1', 'WITHSCORES');
+      return [name, `${type}${ttl >= 0 ? ', ends' : ''}: ${JSON.stringify(value)}`.replace(/\d{10,13}/g, settled)];
+    }),
+  );
+  return Object.fromEntries(found);
+};
+const settled = (digits: string) => {
+  const seconds = Number(digits) / (digits.length === 13 ? 1_000 : 1);
+  return Math.abs(seconds - Date.now() / 1_000) < 60 ? '<now>' : digits;
+};
+
+const differing = (a: Snapshot, b: Snapshot, except: readonly string[] = []): string[] =>
+  [...new Set([...Object.keys(a), ...Object.keys(b)])]
+    .filter((key) => a[key] !== b[key] && !except.includes(key))
+    .map((key) => `${key} is ${a[key]}, not ${b[key]}`);
+
+/** All keys of a call, with those that a fence and a token add. */
+const keysOf = ({ keys, fenced, once }: SetUp) => [...(once ? [changes] : []), ...(fenced ? [lease] : []), ...keys];
+
+const set = async ({ state, fenced }: SetUp) => {
+  await redis.flushall();
+  // PEXPIRE: one of the Redis servers has no EXPIRE.
+  const lasting = Object.entries(state).map(([key, { type, value }]) => [key, { type, value }]);
+  await writeState(redis, Object.fromEntries(lasting));
+  for (const [key, { ttl }] of Object.entries(state)) if (ttl !== undefined) await redis.pexpire(key, 1_000 * ttl);
+  if (fenced) await redis.hset(lease, { holder: 'me', fence: fenceNumber, until: 9_000_000_000_000 });
+};
+const run = (client: Redis, name: ScriptName, { keys, args, fenced, once }: SetUp, token = 'first'): Promise<unknown> =>
+  createScripts(client).run(
+    name,
+    keys,
+    args,
+    fenced ? { lease, number: fenceNumber } : undefined,
+    once ? { key: changes, token } : undefined,
+  );
+const attempt = (client: Redis, name: ScriptName, setUp: SetUp) =>
+  run(client, name, setUp).then(
+    (reply) => ({ reply, error: undefined }),
+    (error: Error) => ({ reply: undefined, error: error.message }),
+  );
+
+const table = (Object.entries(scriptTable) as [ScriptName, readonly SetUp[]][]).flatMap(([name, setUps]) =>
+  setUps.map((setUp) => ({ name, setUp, title: `${name}, ${setUp.title}` })),
+);
+
+test('every script has a state here in which it runs', () => {
+  const files = readdirSync(lua).filter((file) => file.endsWith('.lua'));
+  expect(Object.keys(scriptTable).sort()).toEqual(files.map((file) => file.slice(0, -4)).sort());
+  for (const setUps of Object.values(scriptTable)) expect(setUps.length).toBeGreaterThan(0);
+});
+
+test.each(Object.keys(scriptTable) as ScriptName[])(
+  '%s runs each command that it names in one of its states',
+  async (name) => {
+    await redis.config('RESETSTAT');
+    for (const setUp of scriptTable[name]) {
+      await set(setUp);
+      await run(redis, name, setUp);
+    }
+    // By the scripts or by the test itself: what only the test uses is in no script.
+    const ran = [...(await redis.info('commandstats')).matchAll(/^cmdstat_(\w+):/gm)].map(([, command]) => command);
+    const named = [...readFileSync(`${lua}${name}.lua`, 'utf8').matchAll(/redis\.p?call\('(\w+)'/g)];
+    expect(named.map(([, command]) => (command as string).toLowerCase()).filter((one) => !ran.includes(one))).toEqual(
+      [],
+    );
+  },
+);
+
+const otherTypes: Readonly<Record<string, (key: string) => Promise<unknown>>> = {
+  string: (key) => redis.set(key, 'odd'),
+  list: (key) => redis.rpush(key, 'odd'),
+  set: (key) => redis.sadd(key, 'odd'),
+  zset: (key) => redis.zadd(key, 1, 'odd'),
+  hash: (key) => redis.hset(key, 'odd', 1),
+};
+/** Which type a key is of, by its name. */
+const typeOf = (key: string): string => typesByName.find(([pattern]) => pattern.test(key))?.[1] ?? 'hash';
+const typesByName = [
+  [/^t:jobs:\w+(:\w+:inprogress)?$|:recovered$/, 'list'],
+  [/^t:dead$|:executions:|hooks:parked$|hooks:due:/, 'zset'],
+  [/worker_pools$|hooks:origins$/, 'set'],
+  [/:lock$|:changes:/, 'string'],
+] as const;
+
+/** As it is before and after a run that nothing hinders. */
+const bothEnds = async (name: ScriptName, setUp: SetUp) => {
+  await set(setUp);
+  const before = await snapshot();
+  await run(redis, name, setUp);
+  return { before, after: await snapshot() };
+};
+
+describe.each(table.filter(({ setUp }) => !setUp.isUnproven))('$title', ({ name, setUp }) => {
+  test('fault 107: without the right to one of its commands, all is done or nothing is', async () => {
+    const { before, after } = await bothEnds(name, setUp);
+    const wrong: string[] = [];
+    for (const command of commandsOf(name)) {
+      await set(setUp);
+      await allow('+@all', `-${command}`);
+      const { error } = await attempt(limited, name, setUp);
+      const now = await snapshot();
+      const expected = error === undefined ? after : before;
+      const except = error === undefined ? setUp.goesOn?.[command]?.keys : undefined;
+      wrong.push(
+        ...differing(now, expected, except).map((text) => `without ${command} (${error ?? 'no error'}): ${text}`),
+      );
+      // Without the answer of TIME and the like no key is named, for there is none.
+      const says =
+        error === undefined || new RegExp(`\\b${command}\\b`).test(error) || /can't run this command/.test(error);
+      if (!says) wrong.push(`without ${command}: ${error}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('fault 107: with a key of another type, nothing is done and the answer names the key, or all else is done', async () => {
+    const { before, after } = await bothEnds(name, setUp);
+    const wrong: string[] = [];
+    for (const key of keysOf(setUp)) {
+      for (const [type, make] of Object.entries(otherTypes)) {
+        if (type === typeOf(key)) continue;
+        await set(setUp);
+        await redis.del(key);
+        await make(key);
+        const odd = (await snapshot())[key];
+        const { error } = await attempt(redis, name, setUp);
+        const now = await snapshot();
+        const say = (text: string) => wrong.push(`${key} is a ${type} (${error ?? 'no error'}): ${text}`);
+        if (now[key] !== odd) say(`it is ${now[key]}`);
+        if (error === undefined) {
+          const known = setUp.goesOn?.[key];
+          // A key that this call does not use may hold anything.
+          for (const text of differing(now, after, [key, ...(known?.keys ?? [])])) say(text);
+          if (known === undefined && before[key] !== after[key]) say('it was to be written');
+        } else {
+          for (const text of differing(now, before, [key])) say(text);
+          if (!error.startsWith('WRONGTYPE') || !error.includes(`${key} `)) say('the answer does not name it');
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe.each(table)('$title', ({ name, setUp }) => {
+  test('fault 107: with a key that the user must not write, nothing is done', async () => {
+    await set(setUp);
+    const before = await snapshot();
+    const wrong: string[] = [];
+    const keys = keysOf(setUp);
+    for (const key of keys) {
+      await set(setUp);
+      const others = keys.filter((other) => other !== key).map((other) => `~${other}`);
+      await allow('+@all', '%R~*', ...others);
+      const { error } = await attempt(limited, name, setUp);
+      wrong.push(...differing(await snapshot(), before).map((text) => `without ${key} (${error}): ${text}`));
+      if (!error?.startsWith('NOPERM')) wrong.push(`without ${key}: ${error}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('fault 107: with no memory left, all is done or nothing is', async () => {
+    const { before, after } = await bothEnds(name, setUp);
+    await set(setUp);
+    await redis.config('SET', 'maxmemory', '1');
+    const { error } = await attempt(redis, name, setUp);
+    await redis.config('SET', 'maxmemory', '0');
+    expect(differing(await snapshot(), error === undefined ? after : before)).toEqual([]);
+  });
+
+  test('fault 138: sent again, it changes nothing and gives the same answer', async () => {
+    await set(setUp);
+    const first = await run(redis, name, setUp);
+    const after = await snapshot();
+    const second = await run(redis, name, setUp);
+    const { again } = setUp;
+    expect(differing(await snapshot(), after, again?.keys)).toEqual([]);
+    if (again === undefined) expect(plain(second)).toEqual(plain(first));
+    else expect(second).toEqual(again.reply);
+  });
+});
+
+test.each(allCommands())('fault 107: on a Redis that has no %s, all is done or nothing is', async (command) => {
+  const users = table.filter(({ name, setUp }) => !setUp.isUnproven && commandsOf(name).includes(command));
+  const ends = [];
+  for (const { name, setUp } of users) ends.push(await bothEnds(name, setUp));
+  const poor = await startRedis('--rename-command', command, 'SOME_OTHER_NAME');
+  const rich = redis;
+  try {
+    redis = poor.client;
+    const wrong: string[] = [];
+    for (const [i, { name, setUp, title }] of users.entries()) {
+      const { before, after } = ends[i] as (typeof ends)[number];
+      await set(setUp);
+      const { error } = await attempt(redis, name, setUp);
+      const known = error === undefined ? setUp.goesOn?.[command]?.keys : undefined;
+      const texts = differing(await snapshot(), error === undefined ? after : before, known);
+      wrong.push(...texts.map((text) => `${title} (${error ?? 'no error'}): ${text}`));
+    }
+    expect(wrong).toEqual([]);
+  } finally {
+    redis = rich;
+    await poor.stop();
+  }
+});
+
+const plain = (reply: unknown) => JSON.stringify(reply).replace(/\d{10,13}/g, settled);

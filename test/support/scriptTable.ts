@@ -1,0 +1,597 @@
+import { createHash } from 'node:crypto';
+import type { ScriptName } from '../../src/io/scripts.ts';
+import { second } from './jobs.ts';
+import type { State, StoredKey } from './states.ts';
+
+/** Where a script does something else than all or nothing, on purpose: why, and which keys may then hold something else. */
+export interface Exception {
+  readonly reason: string;
+  readonly keys?: readonly string[];
+}
+
+/** A state, and a call of a script in it. All set-ups of a script together have it write all that it can write. */
+export interface SetUp {
+  readonly title: string;
+  readonly state: State;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  /** It is called behind a fence; with a token. */
+  readonly fenced?: true;
+  readonly once?: true;
+  /** Its writes are not proven yet: it can do half of them where one of them is refused. */
+  readonly isUnproven?: true;
+  /** By command or key: without it, or with another type in it, the script goes on. */
+  readonly goesOn?: Readonly<Record<string, Exception>>;
+  /** Sent again it says something else. */
+  readonly again?: Exception & { readonly reply?: unknown };
+}
+
+export const lease = 't:reaper:lease';
+export const fenceNumber = '1000000000000';
+export const changes = 't:reaper:changes:j';
+
+const hash = (value: Record<string, string | number>, ttl?: number): StoredKey => ({
+  type: 'hash',
+  value: Object.fromEntries(Object.entries(value).map(([field, text]) => [field, String(text)])),
+  ...(ttl === undefined ? {} : { ttl }),
+});
+const zset = (value: Record<string, number>): StoredKey => ({ type: 'zset', value });
+const set = (...value: string[]): StoredKey => ({ type: 'set', value });
+const list = (...value: string[]): StoredKey => ({ type: 'list', value });
+const string = (value: string | number): StoredKey => ({ type: 'string', value: String(value) });
+
+/** An hour ago: no time that a script writes. */
+const before = second(-3_600);
+const stats = 't:job_stats:j';
+const track = 't:job_track:inprogress';
+const executions = 't:executions:p';
+const hooks = 't:reaper:hooks';
+const parked = 't:reaper:hooks:parked';
+const origins = 't:reaper:hooks:origins';
+const origin = 'http://a:1';
+const due = `t:reaper:hooks:due:${origin}`;
+const endpoint = `t:reaper:hooks:endpoint:${origin}`;
+const progress = 't:reaper:progress';
+const hookKeys = [hooks, parked, origins, due];
+
+const fields = { id: 'j', name: 'X', kind: 'Generic', update_time: before, enqueue_time: before, web_hook_url: origin };
+const job = (status: string, more: Record<string, string | number> = {}, ttl?: number) => ({
+  [stats]: hash({ ...fields, status, revision: before, ...more }, ttl),
+  [track]: hash({ j: 2, other: 2 }),
+});
+const order = [
+  'id',
+  'status',
+  'kind',
+  'name',
+  'update_time',
+  'check_in_at',
+  'revision',
+  'enqueue_time',
+  'run_at',
+  'ack',
+];
+/** As `lua/includes/facts.lua` makes it. */
+const fingerprintOf = (state: State) => {
+  const values = (state[stats]?.value ?? {}) as Record<string, string>;
+  const parts = [...order, 'web_hook_url'].map((field) =>
+    values[field] === undefined ? '-' : `${values[field].length}:${values[field]}`,
+  );
+  return createHash('sha1').update(parts.join('')).digest('hex');
+};
+const ack = (status: string, revision = before) => JSON.stringify({ status, revision, check_in_at: 0 });
+
+/** The hooks' own clock, an hour ago. */
+const at = 1_000 * before;
+const claimedUntil = at + 40_000;
+/** All that is known of hooks, with a record of the job. */
+const told = (record: string, { waits = at, known = {} as Record<string, string | number> } = {}): State => ({
+  [hooks]: hash({ j: record, other: `pending Running:1 ${origin} 0 0 0 -` }),
+  [parked]: zset(record.startsWith('parked') ? { j: at, other: at } : { other: at }),
+  [origins]: set('http://other:1'),
+  [due]: zset(record.startsWith('parked') ? { other: at } : { j: waits, other: at + 1 }),
+  ...(Object.keys(known).length === 0 ? {} : { [endpoint]: hash(known) }),
+});
+const sending = (first = before - 60) => `sending Running:${before} ${origin} 1 ${first} ${before} -`;
+const settleKeys = [stats, track, hooks, parked, due, endpoint];
+const settle = (...args: (string | number)[]) => ['', 'j', claimedUntil, 2, ...args];
+const broken = { failures: 1, opens: 1, open_until: at - 1, probe_until: claimedUntil, tokens: 1, tokens_at: at };
+
+const queue = 't:jobs:X';
+const held = 't:jobs:X:p:inprogress';
+const lock = 't:jobs:X:lock';
+const lockInfo = 't:jobs:X:lock_info';
+const pools = 't:worker_pools';
+const heartbeat = 't:worker_pools:p';
+const recoveries = 't:reaper:recoveries';
+const recovered = 't:reaper:recovered';
+const quarantine = 't:reaper:quarantine';
+const dead = 't:dead';
+const oldBeat = String(second(-120));
+const entry = (id: string, t = second(-60)) => `{"name":"X","id":"${id}","t":${t},"args":{}}`;
+const pool = (beat: string | number, ...entries: string[]): State => ({
+  [pools]: set('p', 'q'),
+  [heartbeat]: hash({ heartbeat_at: beat, worker_ids: 'w' }),
+  ...(entries.length === 0 ? {} : { [held]: list(...entries) }),
+  [lock]: string(entries.length + 1),
+  [lockInfo]: hash({ p: entries.length + 1, q: 1 }),
+});
+const died = (times: number) =>
+  JSON.stringify(Array.from({ length: times }, (_, i) => [before + i, `old${i}`, String(before)]));
+const oldRecoveries: State = {
+  [recoveries]: hash({ gone: JSON.stringify([[second(-200_000), 'x', '']]) }),
+  [recovered]: list(`${second(-200_000)}\ngone`),
+};
+const deadMember = '{"name":"X","id":"j","fails":1}';
+const quarantined = JSON.stringify({
+  at: before,
+  recoveries: [[before, 'p', '']],
+  entries: [['X', entry('j'), deadMember]],
+});
+const inQuarantine: State = {
+  [quarantine]: hash({ j: quarantined }),
+  [dead]: zset({ [deadMember]: before }),
+  [recoveries]: hash({ j: died(3) }),
+};
+const digest = createHash('sha1').update(quarantined).digest('hex');
+
+const isCounter: Exception = { reason: 'rebuild_counters reports a counter of another type' };
+const keepsEntries: Exception = {
+  reason: 'a record of ours must not hold an entry back',
+  keys: [recoveries, recovered],
+};
+
+const unread = 'the sender reads the stats, which are kept nowhere else';
+
+const fresh: State = job('Pending');
+const runs: State = job('Running');
+
+export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
+  acknowledge: [
+    {
+      title: 'a final status',
+      state: job('Success'),
+      keys: [stats, track],
+      args: ['Success', before, 0, 'j'],
+    },
+    {
+      title: 'the last of the count',
+      state: { ...job('Success', { ack: ack('Running') }), [track]: hash({ j: 1, other: 1 }) },
+      keys: [stats, track],
+      args: ['Success', before, 0, 'j'],
+    },
+    { title: 'a status that is not final', state: runs, keys: [stats, track], args: ['Running', before, 0, 'j'] },
+  ],
+  begin_sweep: [
+    { title: 'the first', state: runs, keys: [progress, track], args: [], fenced: true, goesOn: { INFO: noRunId() } },
+    {
+      title: 'one that another process of Redis has begun',
+      state: { ...runs, [progress]: hash({ cursor: 7, scanned: 9, run_id: 'other', begun: at }) },
+      keys: [progress, track],
+      args: [],
+      fenced: true,
+      goesOn: { INFO: noRunId() },
+    },
+  ],
+  check_in: [
+    { title: 'without a receiver', state: runs, keys: [stats, ...hookKeys], args: [before, 'j'], once: true },
+    {
+      title: 'while it is sent',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
+      keys: [stats, ...hookKeys],
+      args: [before, 'j', origin, '', 100],
+      once: true,
+    },
+    {
+      title: 'after it was parked',
+      state: { ...runs, ...told(`parked Pending:${before} ${origin} 1 1 1 404`) },
+      keys: [stats, ...hookKeys],
+      args: [before, 'j', origin, '', 100],
+      once: true,
+    },
+  ],
+  claim_hooks: [
+    {
+      title: 'what is due, and what is elsewhere by now',
+      state: {
+        ...runs,
+        ...told(`pending Running:1 ${origin} 0 0 0 -`, { known: { tokens: 1, tokens_at: at - 60_000 } }),
+        [hooks]: hash({ j: `pending Running:1 ${origin} 0 0 0 -`, other: 'pending Running:1 http://b:1 0 0 0 -' }),
+        [due]: zset({ j: at, other: at }),
+      },
+      keys: [hooks, due, endpoint, origins, 't:job_stats:other', stats],
+      args: [at + 5, 40_000, 8, 2, 50, origin, 'other', 'j'],
+      goesOn: {
+        [stats]: { reason: 'its job has no stats to tell of: the sender drops it', keys: [hooks] },
+        't:job_stats:other': { reason: 'its record is not of this receiver' },
+      },
+      once: true,
+      again: {
+        reason: unread,
+        reply: ['40000', 'draining', ['j', 'pending', 1, String(at + 5), String(at + 40_005), 'unread']],
+      },
+    },
+    {
+      title: 'a probe',
+      state: { ...runs, ...told(`asked Running:1 ${origin} 0 0 0 -`, { known: { failures: 2, open_until: at - 1 } }) },
+      keys: [hooks, due, endpoint, origins, stats],
+      args: [at, 40_000, 8, 2, 50, origin, 'j'],
+      goesOn: { [stats]: { reason: 'its job has no stats to tell of: the sender drops it', keys: [hooks] } },
+      once: true,
+      again: {
+        reason: unread,
+        reply: ['1', 'probing', ['j', 'asked', 1, String(at), String(at + 40_000), 'unread']],
+      },
+    },
+    {
+      title: 'nothing, from a receiver that has heard all',
+      state: { [origins]: set(origin, 'http://b:1'), [endpoint]: hash({ tokens: 3, tokens_at: at - 60_000 }) },
+      keys: [hooks, due, endpoint, origins],
+      args: [at, 40_000, 8, 2, 50, origin],
+    },
+  ],
+  end_pass: [
+    {
+      title: 'a sweep',
+      state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
+      keys: [progress],
+      args: ['sweep', 12],
+      fenced: true,
+    },
+    { title: 'a rescue', state: {}, keys: [progress], args: ['rescue'], fenced: true },
+  ],
+  enqueue_hooks: [
+    {
+      title: 'new, parked, and lost from its queue',
+      state: {
+        ...runs,
+        [hooks]: hash({
+          j: `parked Pending:1 ${origin} 1 1 1 404`,
+          lost: `pending Running:1 ${origin} 0 0 0 -`,
+          other: 'pending Running:1 http://b:1 0 0 0 -',
+        }),
+        [parked]: zset({ j: at, other: at }),
+        [origins]: set('http://c:1'),
+      },
+      keys: [
+        ...hookKeys,
+        't:reaper:hooks:due:http://b:1',
+        stats,
+        't:job_stats:lost',
+        't:job_stats:new',
+        't:job_stats:b',
+      ],
+      args: [
+        at,
+        100,
+        2,
+        origin,
+        'http://b:1',
+        ...['j', `Running:${before}`, 1],
+        ...['lost', 'Running:1', 1],
+        ...['new', 'Running:1', 1],
+        ...['b', 'Running:1', 2],
+      ],
+      goesOn: {
+        [due]: { reason: "its jobs' answers name it; those of other receivers go on", keys: [hooks, parked, origins] },
+        't:reaper:hooks:due:http://b:1': { reason: 'likewise', keys: [hooks, origins] },
+        [stats]: { reason: 'nothing can be said of it but what the caller has read' },
+        't:job_stats:lost': { reason: 'likewise' },
+        't:job_stats:new': { reason: 'likewise' },
+        't:job_stats:b': { reason: 'likewise' },
+      },
+    },
+  ],
+  forget_parked: [
+    {
+      title: 'some that are old',
+      state: told(`parked Pending:1 ${origin} 1 1 1 404`),
+      keys: [hooks, parked],
+      args: [at + 60_000, 30_000, 10],
+      again: { reason: 'how many there were; the caller does not ask', reply: 0 },
+    },
+  ],
+  leave_lease: [
+    {
+      title: 'its own',
+      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      keys: [lease],
+      args: ['me'],
+    },
+  ],
+  leave_quarantine: ['release', 'drop'].map((verb) => ({
+    title: verb,
+    isUnproven: true as const,
+    state: inQuarantine,
+    keys: [quarantine, dead, recoveries, queue],
+    args: ['j', digest, verb],
+    again: { reason: 'it is gone, for whoever comes second', reply: 'overtaken' },
+  })),
+  move_hook: [
+    {
+      title: 'retry',
+      state: told(`parked Pending:1 ${origin} 1 1 1 404`),
+      keys: hookKeys,
+      args: [at, 'j', `parked Pending:1 ${origin} 1 1 1 404`, 'retry'],
+      once: true,
+    },
+    {
+      title: 'retry of what a host held when it died',
+      state: told(sending(), { waits: at - 1 }),
+      keys: hookKeys,
+      args: [at, 'j', sending(), 'retry'],
+      once: true,
+    },
+    {
+      title: 'drop',
+      state: told(`pending Running:1 ${origin} 0 0 0 -`),
+      keys: hookKeys,
+      args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`, 'drop'],
+      once: true,
+    },
+  ],
+  note_page: [
+    {
+      title: 'the first since Redis was started',
+      state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
+      keys: [progress],
+      args: [8, 12],
+      fenced: true,
+      goesOn: { INFO: noRunId() },
+    },
+    {
+      title: 'a page',
+      state: { [progress]: hash({ cursor: 7, scanned: 9, run_id: 'other' }) },
+      keys: [progress],
+      args: [8, 12],
+      fenced: true,
+      goesOn: { INFO: noRunId() },
+    },
+  ],
+  put_back: [
+    {
+      isUnproven: true,
+      title: 'an entry that no worker runs',
+      state: {
+        ...pool(second(0), entry('j'), entry('other')),
+        ...oldRecoveries,
+        't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
+      },
+      keys: [pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, 't:worker:w'],
+      args: ['p', 10_000, entry('j'), 'act', 0, 3, 86_400, 'w'],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        [recoveries]: keepsEntries,
+        [recovered]: keepsEntries,
+        [stats]: { reason: 'of a young entry it is not asked' },
+        't:worker:w': { reason: 'nothing can be said of what it runs: left', keys: [held, queue, lock, lockInfo] },
+      },
+      again: { reason: 'it is in its queue', reply: 'gone' },
+    },
+  ],
+  quarantine: [
+    ...[
+      ['a poison job', ''],
+      ['a poison job, by its entry', entry('j')],
+    ].map(
+      ([title, given]) =>
+        ({
+          isUnproven: true as const,
+          title,
+          state: {
+            ...runs,
+            ...told(`parked Pending:1 ${origin} 1 1 1 404`),
+            ...pool(oldBeat, entry('other'), entry('j')),
+            [recoveries]: hash({ j: died(3) }),
+            [executions]: zset({ j: before }),
+            [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
+          },
+          keys: [
+            ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+            executions,
+          ],
+          args: [
+            ...['p', 10_000, oldBeat, 'dead', 3, 86_400, 'X', 'j', given],
+            fingerprintOf(runs),
+            ...[origin, at, 100],
+          ],
+          goesOn: { [lock]: isCounter, [lockInfo]: isCounter },
+          again: { reason: 'it is gone', reply: 'gone' },
+        }) as SetUp,
+    ),
+  ],
+  read_facts: [
+    { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
+  ],
+  read_quarantine: [
+    { isUnproven: true, title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
+    { isUnproven: true, title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
+  ],
+  rebuild_counters: [
+    {
+      isUnproven: true,
+      title: 'counters that have drifted',
+      state: { ...pool(oldBeat, entry('j')), [lock]: string(5), [lockInfo]: hash({ p: 3, q: 1 }) },
+      keys: [lock, lockInfo, held, 't:jobs:X:q:inprogress'],
+      args: ['p', 'q'],
+      again: { reason: 'nothing has drifted any more', reply: ['1', '1', 0, '0', '0'] },
+    },
+  ],
+  requeue: [
+    {
+      isUnproven: true,
+      title: 'two entries',
+      state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
+      keys: [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered],
+      args: ['p', 10_000, oldBeat, 100, 3, 86_400],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        [recoveries]: keepsEntries,
+        [recovered]: keepsEntries,
+      },
+      again: { reason: 'there is no more', reply: [0, 0] },
+    },
+  ],
+  reset_job: [
+    {
+      title: 'a job that has ended',
+      state: {
+        ...job('Stopped', { ack: ack('Stopped'), check_in: 'x', check_in_at: before }, 86_400),
+        [track]: hash({ o: 2 }),
+      },
+      keys: [stats, track],
+      args: ['j', 'Pending', before],
+      once: true,
+    },
+  ],
+  restore_ack: [
+    restored('to a newer attempt', job('Stopped', { ack: ack('Running', before + 5) }, 86_400), 'Running', before + 5),
+    restored('to its end', job('Running', { ack: ack('Error') }), 'Error', ''),
+  ],
+  save_job: [
+    {
+      title: 'a new execution, over an old one',
+      state: job('Success', {}, 86_400),
+      keys: [stats, track, executions],
+      args: ['j', 9, 'id', 'j', 'status', 'Pending'],
+      once: true,
+    },
+    { title: 'a new job', state: {}, keys: [stats, track], args: ['j', 0, 'id', 'j', 'status', 'Pending'], once: true },
+  ],
+  set_status: [
+    {
+      title: 'the end of an execution',
+      state: { ...runs, ...told(`parked Pending:1 ${origin} 1 1 1 404`), [executions]: zset({ j: before }) },
+      keys: [stats, track, ...hookKeys, executions],
+      args: ['Error', before, 'j', '', origin, at, 100],
+      once: true,
+    },
+    {
+      title: 'the end, the last of the count, lost from its queue',
+      state: {
+        ...runs,
+        ...told(`pending Error:${before} ${origin} 0 0 0 -`),
+        [due]: zset({ other: at }),
+        [track]: hash({ j: 1, other: 1 }),
+      },
+      keys: [stats, track, ...hookKeys],
+      args: ['Error', before, 'j', fingerprintOf(runs), origin, at, 100],
+      once: true,
+      fenced: true,
+    },
+    {
+      title: 'a beginning',
+      state: job('Success', {}, 86_400),
+      keys: [stats, track, ...hookKeys],
+      args: ['Running', before + 1, 'j', '', origin, at, 100],
+      once: true,
+    },
+    { title: 'without a receiver', state: fresh, keys: [stats, track], args: ['Stopped', before, 'j', ''], once: true },
+  ],
+  settle_hook: [
+    {
+      title: 'delivered',
+      state: {
+        ...job('Success'),
+        ...told(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
+      },
+      keys: settleKeys,
+      args: settle('delivered', 'Success', before, 0),
+      again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
+    },
+    {
+      title: 'delivered, and changed meanwhile',
+      state: { ...job('Success'), ...told(sending(), { waits: claimedUntil }) },
+      keys: settleKeys,
+      args: settle('delivered', 'Running', before, 0),
+      again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
+    },
+    {
+      title: 'failed, which opens the breaker',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: settleKeys,
+      args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
+      once: true,
+      goesOn: { [stats]: { reason: 'what a receiver says is noted whatever becomes of the job' } },
+    },
+    {
+      title: 'failed for the last time',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
+      keys: settleKeys,
+      args: settle('failed', 'timeout', 2_000, 10, 'failing', 2_000, 'deadline'),
+      once: true,
+      goesOn: { [stats]: { reason: 'likewise' } },
+    },
+    {
+      title: 'refused',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: settleKeys,
+      args: settle('parked', '400', 'alive'),
+      once: true,
+      goesOn: { [stats]: { reason: 'likewise' } },
+    },
+    {
+      title: 'nothing to tell',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: settleKeys,
+      args: settle('dropped', 0),
+      once: true,
+      goesOn: { [stats]: { reason: 'likewise' } },
+    },
+    {
+      title: 'failed, after another host has taken it over',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil + 1, known: broken }) },
+      keys: settleKeys,
+      args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
+      once: true,
+      goesOn: { [stats]: { reason: 'likewise' } },
+    },
+  ],
+  settle_pool: [
+    {
+      isUnproven: true,
+      title: 'one that holds nothing',
+      state: pool(oldBeat),
+      keys: [pools, heartbeat, held, lockInfo],
+      args: ['p', 10_000, oldBeat],
+      goesOn: { [lockInfo]: isCounter },
+    },
+  ],
+  take_lease: [
+    { title: 'a free one', state: {}, keys: [lease, progress], args: ['me', 'h', '', 1_000] },
+    {
+      title: 'its own again',
+      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      keys: [lease, progress],
+      args: ['me', 'h', 5, 1_000],
+    },
+  ].map((setUp) => ({
+    ...setUp,
+    goesOn: { [progress]: { reason: 'who has the lease can rescue, and sweep from the beginning' } },
+  })),
+  untrack: [
+    {
+      title: 'a job that has ended',
+      state: runs,
+      keys: [stats, track],
+      args: ['j', fingerprintOf(runs)],
+      goesOn: { [stats]: { reason: 'it is not as it was judged', keys: [track] } },
+    },
+  ],
+};
+
+function noRunId(): Exception {
+  return { reason: 'without INFO no process of Redis is known, and every sweep begins anew', keys: [progress] };
+}
+function restored(title: string, state: State, status: string, revision: string | number): SetUp {
+  return {
+    title,
+    state,
+    keys: [stats, track],
+    args: ['j', status, revision, fingerprintOf(state)],
+    once: true,
+    fenced: true,
+  };
+}
