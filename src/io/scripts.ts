@@ -14,9 +14,11 @@ export type ScriptName =
   | 'claim_hooks'
   | 'end_pass'
   | 'enqueue_hooks'
+  | 'finish_stale'
   | 'forget_parked'
   | 'leave_lease'
   | 'leave_quarantine'
+  | 'look_at_pool'
   | 'move_hook'
   | 'note_page'
   | 'put_back'
@@ -67,6 +69,9 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
 
 export { type Fence, FencedError };
 
+/** An entry is given as the bytes that it is: it may be no UTF-8. */
+export type ScriptArgument = string | number | Buffer;
+
 export interface Scripts {
   /**
    * Runs a script; `Reply` is what its header says that it returns. With a fence it does nothing unless the lease still
@@ -76,7 +81,7 @@ export interface Scripts {
   run<Reply>(
     name: ScriptName,
     keys: readonly string[],
-    args?: readonly (string | number)[],
+    args?: readonly ScriptArgument[],
     fence?: Fence | undefined,
   ): Promise<Reply>;
 }
@@ -86,7 +91,7 @@ export interface Scripts {
  * which it keeps from then on.
  */
 export const createScripts = (redis: Redis): Scripts => {
-  const evaluate = async (script: Script, keys: readonly string[], args: readonly (string | number)[]) => {
+  const evaluate = async (script: Script, keys: readonly string[], args: readonly ScriptArgument[]) => {
     try {
       return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
@@ -98,7 +103,7 @@ export const createScripts = (redis: Redis): Scripts => {
     async run<Reply>(
       name: ScriptName,
       keys: readonly string[],
-      args: readonly (string | number)[] = [],
+      args: readonly ScriptArgument[] = [],
       fence?: Fence | undefined,
     ) {
       const { open, fenced } = sources.get(name) as { open: Script; fenced: Script };

@@ -44,6 +44,7 @@ const start = (lanes = 1, poolSlots = 1, plan = false, needsLease = false) => {
     'job',
     'pool',
     'lost',
+    'finished',
     'lease',
     'fault',
   ] as const) {
@@ -83,6 +84,8 @@ const restored = (more: Partial<Restored> = {}): Restored => ({
   lost: [],
   unobserved: [],
   undecided: 0,
+  oldestUndecidedS: 0,
+  finished: [],
   quarantined: 0,
   dueInMs: undefined,
   ...more,
