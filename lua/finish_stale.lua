@@ -35,8 +35,8 @@ end
 if not redis.call('LPOS', held, entry) then
   return 'gone'
 end
-local values = redis.pcall('HMGET', stats, 'status', 'update_time', 'revision')
-if jobOf(entry) ~= job or values.err or values[1] ~= 'Success' or values[2] ~= updated or (values[3] or '') ~= revision
+local values = readFields(stats, 'status', 'update_time', 'revision')
+if jobOf(entry) ~= job or not values or values[1] ~= 'Success' or values[2] ~= updated or (values[3] or '') ~= revision
   or not tonumber(updated) or now() - tonumber(updated) < tonumber(least) then
   return 'overtaken'
 end

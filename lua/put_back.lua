@@ -126,7 +126,10 @@ if facts.status == 'Success' and facts.updated and facts.updated <= second then
   return 'early' -- finish_stale decides on it, once it is a minute old
 end
 local waits = facts.status == 'Pending' or facts.status == 'Scheduled'
-if not waits and not isEarlierError() and not isOlderThanRecovery() and not isProven(known, workers, job, id, since) then
+-- A time ahead of the clock by more than the tolerance (5 min) says nothing.
+local updated = facts.updated and facts.updated <= second + 300 and facts.updated or nil
+if not waits and not isEarlierError() and not isOlderThanRecovery()
+  and not isProven(known, workers, job, id, since, updated) then
   return 'undecided'
 end
 

@@ -33,10 +33,21 @@ local function isValid(known, at)
   return known.at ~= nil and known.run == runId() and (tonumber(known.at) or at + 1) <= at
 end
 
+-- Fields of a hash of the Go side, or nil where the key is no hash.
+local function readFields(key, ...)
+  local values = redis.pcall('HMGET', key, ...)
+  if not values.err then
+    return values
+  elseif string.find(values.err, 'WRONGTYPE', 1, true) then
+    return nil
+  end
+  return redis.call('HMGET', key, ...) -- raises the error
+end
+
 -- A job's signs of life as one text.
 local function signsOf(stats)
-  local values = redis.pcall('HMGET', stats, 'status', 'update_time', 'check_in_at', 'revision')
-  if values.err then
+  local values = readFields(stats, 'status', 'update_time', 'check_in_at', 'revision')
+  if not values then
     return 'unreadable', {}
   end
   for i = 1, 4 do
@@ -52,8 +63,8 @@ end
 
 -- What an observation says, or nil where there is none; `unreadable` where the key is no hash.
 local function readObservation(key)
-  local values = redis.pcall('HMGET', key, 'job_id', 'started_at', 'checkin_at', 'args')
-  if values.err then
+  local values = readFields(key, 'job_id', 'started_at', 'checkin_at', 'args')
+  if not values then
     return 'unreadable'
   end
   local job = jobIdOf(values[1], values[4])
@@ -91,11 +102,14 @@ local function workerText(worker)
 end
 
 -- Whether each of the workers was seen, since then, at another job than this one. `id` stands in the entry itself: an
--- observation that has no args may be of any execution of a policy.
-local function isProven(known, workers, job, id, since)
+-- observation that has no args may be of any execution of a policy. `updated`: update_time of the job's stats, or nil. Did the
+-- pool run the job, it was written by the same host as the observations: one of a job that began before it may be a write
+-- that a stalled connection has held back.
+local function isProven(known, workers, job, id, since, updated)
   for _, name in ipairs(workers) do
     local worker = readWorker(known['w:' .. name])
-    if not worker or worker.job == '' or worker.job == job or worker.job == id or worker.after < since then
+    if not worker or worker.job == '' or worker.job == job or worker.job == id or worker.after < since
+      or (updated and (worker.started or 0) < updated) then
       return false
     end
   end

@@ -105,6 +105,18 @@ describe.each([
   });
 });
 
+test('fault 132: the late write of a job that began before the entry was run proves nothing', async () => {
+  await hold(entryOf('j'), 'Running', { update_time: second(-40) });
+  const reaper = create();
+  await looks(reaper, 2);
+  await observe('w1', 'a', second(-50));
+  await observe('w2', 'b');
+  expect(await looks(reaper, 5)).toMatchObject({ lost: 0, undecided: 1 });
+  await observe('w1', 'c', second(-30));
+  clock.advance(10_000);
+  expect(await looks(reaper, 1)).toMatchObject({ lost: 1 });
+});
+
 test('fault 132: the same process and fresh ones decide alike, at the same look', async () => {
   for (const isFresh of [false, true]) {
     await server.client.flushall();
