@@ -32,7 +32,8 @@ local pool, maxAge, entry, mode, job, updated, revision, least = unpack(ARGV)
 if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '') then
   return 'dead'
 end
-if not redis.call('LPOS', held, entry) then
+-- From the tail, and no further than a look reads: entries come in at the head.
+if not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
   return 'gone'
 end
 local values = readFields(stats, 'status', 'update_time', 'revision')

@@ -69,7 +69,8 @@ local found, id, members = jobOf(entry)
 if #workers == 0 or found ~= job then
   return 'undecided'
 end
-if not redis.call('LPOS', held, entry) then
+-- From the tail, and no further than a look reads: entries come in at the head.
+if not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
   return 'gone'
 end
 for i = 14, #KEYS do

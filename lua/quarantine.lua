@@ -61,7 +61,7 @@ if need == 'dead' and alive(pools, heartbeat, pool, maxAge, seen) then
 end
 if entry == '' then
   entry = redis.call('LINDEX', held, -1)
-elseif not redis.call('LPOS', held, entry) then
+elseif not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
   entry = false
 end
 if not entry or countedJobOf(entry) ~= id then

@@ -47,6 +47,8 @@ interface Unobserved extends HeldEntry {
 
 type Verdict = 'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'early' | 'undecided' | 'poison';
 
+/** By how much our clock may be ahead of that of Redis when a wait is over, in ms: a look must not come a moment too early. */
+const earliness = 50;
 /** Pools that a result names at most. */
 const maxNamed = 20;
 
@@ -202,6 +204,7 @@ export const createLostEntries = ({
   return {
     async restore(live, { plan, fence }) {
       const fail = createFail();
+      looks.begin(live);
       const [held, observations] = await Promise.all([
         readHeldEntries(connection, keys, live),
         readObservations(connection, keys, live),
@@ -228,7 +231,7 @@ export const createLostEntries = ({
         ...result,
         finished,
         unobserved: [...left].slice(0, maxNamed),
-        dueInMs: waiting.length === 0 ? undefined : Math.max(...waiting),
+        dueInMs: waiting.length === 0 ? undefined : Math.max(...waiting) + (standInFor(clock) === '' ? earliness : 0),
         ...(fail.first === undefined ? {} : { error: fail.first }),
       };
     },

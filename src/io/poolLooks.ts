@@ -1,3 +1,4 @@
+import type { LivePool } from '../machines/supervisor.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { HeldEntry } from './heldEntries.ts';
@@ -19,6 +20,8 @@ export interface PoolLook {
 export interface PoolLooks {
   /** Looks at one pool; the entries are those of the pool that no worker observes. */
   look(pool: string, workerIds: readonly string[], entries: readonly HeldEntry[], plan: boolean): Promise<PoolLook>;
+  /** Begins a look at these pools: what a plan remembers of others is forgotten. */
+  begin(live: readonly LivePool[]): void;
   /** Forgets entries that are observed or gone. */
   keepOnly(pool: string, entries: readonly HeldEntry[], plan: boolean): Promise<void>;
 }
@@ -29,7 +32,7 @@ interface LookReply {
   readonly unobserved: Readonly<Record<string, string>>;
 }
 
-/** For how long the records of a pool that nobody looks at are kept, in s. */
+/** For how long the records of a pool are kept after the last look, in s. */
 const keepS = 86_400;
 /** Entries of a pool that one script looks at. */
 const chunk = 200;
@@ -82,6 +85,11 @@ export const createPoolLooks = ({
   };
 
   return {
+    begin(live) {
+      const names = new Set(live.map(({ pool }) => pool));
+      for (const pool of planned.keys()) if (!names.has(pool)) planned.delete(pool);
+    },
+
     async look(pool, workerIds, entries, plan) {
       const memory = plan ? (planned.get(pool) ?? '') : undefined;
       const replies: LookReply[] = [];

@@ -283,6 +283,22 @@ test('a pass that was asked for bides its time and looks for lost entries twice,
   }
 });
 
+test('entries of ended jobs are counted and told; a plan, which leaves them, counts them once', async () => {
+  const ended = (plan: boolean) => ({ id: 'j', type: 'A', pool: 'p', endedS: 90, plan });
+  for (const plan of [false, true]) {
+    const it = start();
+    await it.send(rescueNow(1, { plan }));
+    await it.answer('find', found());
+    await it.answer('restore', restored({ finished: [ended(plan)], oldestUndecidedS: 40, undecided: 1, dueInMs: 9 }));
+    await it.tick(9);
+    const again = plan ? [ended(plan)] : [];
+    await it.answer('restore', restored({ finished: again, undecided: 1, oldestUndecidedS: 70 }));
+    if (!plan) await it.answer('recount', recounted);
+    expect(it.of('finished')).toMatchObject([{ entry: { id: 'j', plan } }]);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { finished: 1, undecided: 1, oldestUndecidedS: 70 } }]);
+  }
+});
+
 test('lost entries that can not be looked for, or not all be put back, are reported, and the counters are rebuilt', async () => {
   const it = start();
   await it.send(rescueNow(1));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keysOf } from '../../src/io/keys.ts';
 import { createLostEntries, type LostEntries } from '../../src/io/lostEntries.ts';
 import { createScripts } from '../../src/io/scripts.ts';
@@ -263,4 +263,99 @@ test('a whole second look beside a worker that says what it runs and finishes: o
     crashes: false,
   });
   expect(runs).toBeGreaterThan(50);
+});
+
+test('fault 132: beside a worker that begins the job: from its Running on the entry stays, though it is unobserved', async () => {
+  await everySchedule({
+    reset,
+    body: (command) => [
+      putBack(command, 'a'),
+      command('p', 'begins', () => redis.hset(keys.stats('lost'), { status: 'Running', update_time: second() })),
+    ],
+    check: async (trace) => {
+      expect(replies).toEqual([isBefore(trace, 'p: begins') ? 'early' : 'lost']);
+      await check();
+    },
+    crashes: false,
+  });
+});
+
+describe('fault 133: finishing a stale entry', () => {
+  const finishStale = async (command: Command, who: string) => {
+    const reply = await command(who, 'finish stale', async () => {
+      const said = await createScripts(redis).run<string>(
+        'finish_stale',
+        [
+          keys.pools,
+          keys.heartbeat('p'),
+          held('p'),
+          keys.lock('X'),
+          keys.lockInfo('X'),
+          keys.stats('lost'),
+          keys.worker('w1'),
+        ],
+        ['p', 10_000, entry, 'act', 'lost', '1000', '1000', 60],
+      );
+      if (said === 'finished') await redis.rpush('t:done', entry);
+      return said;
+    });
+    replies.push(reply);
+  };
+  const resetStale = async () => {
+    await reset();
+    await seedJob(redis, 'lost', { status: 'Success', update_time: 1_000, revision: 1_000 });
+    await redis.hset(keys.worker('w1'), { job_id: 'lost', job_name: 'X', args: '' });
+  };
+  beforeAll(async () => {
+    await resetStale();
+    await finishStale((_, __, act) => act(), 'a');
+  });
+
+  test('beside another reaper, the late finish of its worker and what it takes next: it ends once, counters true', async () => {
+    const runs = await everySchedule({
+      reset: resetStale,
+      body: (command) => [
+        finishStale(command, 'a'),
+        finishStale(command, 'b'),
+        (async () => {
+          await finish(command, 'p', entry);
+          await observe(command, 'other');
+        })(),
+      ],
+      check: async (trace) => {
+        if (!trace.some((step) => step.includes('dies'))) {
+          expect(replies.filter((reply) => reply === 'finished').length).toBeLessThanOrEqual(1);
+          // What its worker says of its next job stands.
+          expect(await redis.hget(keys.worker('w1'), 'job_id')).toBe('other');
+        }
+        expect(Number(await redis.get(keys.lock('X')))).toBeGreaterThanOrEqual(-1);
+        await check();
+      },
+      crashes: true,
+    });
+    expect(runs).toBeGreaterThan(15);
+  });
+
+  test("beside gocraft's own reaper, and a reset that starts the job again: what was judged is looked at again", async () => {
+    const runs = await everySchedule({
+      reset: resetStale,
+      body: (command) => [
+        finishStale(command, 'a'),
+        command('h', 'resets', () => upstream.reset('lost', 'Pending')),
+        (async () => {
+          for (let i = 0; i < 2; i++) await command('g', 'requeue', () => upstream.requeue('p', ['X']));
+          const fetched = (await command('q', 'fetch', () => upstream.fetch('X', 'q'))) as string | null;
+          if (fetched !== null) await finish(command, 'q', fetched);
+        })(),
+      ],
+      check: async (trace) => {
+        const at = trace.indexOf('a: finish stale');
+        const isOvertaken = trace.slice(0, at).includes('h: resets');
+        if (replies.includes('finished')) expect(isOvertaken).toBe(false);
+        await check();
+      },
+      crashes: true,
+    });
+    expect(runs).toBeGreaterThan(20);
+  });
 });

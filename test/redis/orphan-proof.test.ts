@@ -63,7 +63,7 @@ describe.each([
   ['Error', 'Error'],
   ['no stats', undefined],
 ])('fault 132: an entry whose job has %s', (_, status) => {
-  test('stays where it is however long nobody observes it', async () => {
+  test('stays where it is, however long it is unobserved', async () => {
     await hold(entryOf('j'), status);
     await observe('w1', 'other');
     await observe('w2', 'another');
@@ -137,24 +137,23 @@ test('fault 132: the same process and fresh ones decide alike, at the same look'
 });
 
 test('fault 111: a cut of the connection of the reaper changes nothing of what it decides', async () => {
-  await hold(entryOf('j', { t: second(-9_000) }), 'Running');
+  const old = entryOf('j', { t: second(-9_000) });
+  await hold(old, 'Running');
   await observe('w1', 'a');
   const reaper = create();
+  const cut = () => server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  /** The first look after a cut may fail with the connection. */
+  const lookAgain = () => vi.waitFor(() => look(reaper), 20_000);
   await look(reaper);
-  await server.client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await cut();
   clock.advance(15_000);
   await observe('w1', 'b');
   await observe('w2', 'c');
-  await vi.waitFor(async () => expect((await look(reaper)).standsDown).toBeUndefined(), 20_000);
-  await server.client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await lookAgain();
+  await cut();
   clock.advance(15_000);
-  await vi.waitFor(async () => {
-    await look(reaper).catch(() => undefined);
-    expect(await queued()).toEqual(
-      [entryOf('j', { t: second(-9_000) })].map(() => expect.stringContaining('"id":"j"')),
-    );
-  }, 20_000);
-  expect(await server.client.get(keys.lock('X'))).toBe('0');
+  await lookAgain();
+  expect([await queued(), await server.client.get(keys.lock('X'))]).toEqual([[old], '0']);
 });
 
 test('fault 149: an observation that was refused, evicted or expired before this reaper began keeps its job', async () => {

@@ -77,7 +77,7 @@ test('fault 128: the same where the record was listed, and so forgotten, in betw
   expect(await dieOften(3)).toEqual(['queue', 'queue', 'dead']);
 });
 
-test('fault 128: the same where it was deleted from dead by hand, or dropped by us, and enqueued again', async () => {
+test('fault 128: the same where it was deleted from dead with a command, or dropped by us, and enqueued again', async () => {
   for (const remove of [() => redis.del(keys.dead), () => reaper.quarantine.drop({ id: 'bad' })]) {
     await redis.flushall();
     await redis.lpush(keys.queue('X'), entryOf('bad'));
