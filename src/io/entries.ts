@@ -23,7 +23,7 @@ const plainIdOf = (entry: string): string | undefined => {
   const found = plain.exec(entry);
   if (found === null || entry.includes(periodic)) return undefined;
   const rest = found[0].length - 1;
-  return entry.includes('"id"', rest) || entry.includes('\\u00', rest) ? undefined : found[1];
+  return entry.includes('"id"', rest) || entry.includes('\\u006', rest) ? undefined : found[1];
 };
 
 /** The same of an observation, which has id and args apart; `args` is JSON, or empty. */
