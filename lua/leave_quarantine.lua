@@ -7,14 +7,19 @@
 -- KEYS[4…] queue of each of its entries, in the order of their types
 -- ARGV[1]  job id
 -- ARGV[2]  digest of the record that was seen
--- ARGV[3]  `release` (what was there goes to its queue to the letter, and its recoveries are forgotten), `drop` (it is
---          removed from `dead`), or `prune` (only the record of what is in `dead` no more is removed)
+-- ARGV[3]  `release` (what was there goes to its queue to the letter), `drop` (it is removed from `dead`), or `prune` (only the record of what is in `dead` no more is removed). Recoveries
+--          that led to the quarantine are forgotten in any case
 -- Returns  `ok`; `gone` (nothing of it is in `dead`; the record is removed); `overtaken` (the record is not as it was seen)
 -- Others that touch these keys: quarantine and requeue; gocraft's enqueue, fetch, and retry and delete of dead entries.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+--- @include prove
 --- @include quarantine_record
 
 local quarantine, dead, recoveries = unpack(KEYS)
+local refusal = refusalOf({ { quarantine, 'hash', 'HGET', 'HDEL' }, { dead, 'zset', 'ZSCORE', 'ZREM' } })
+if refusal then
+  return refusal
+end
 local id, seen, verb = unpack(ARGV)
 local text = redis.call('HGET', quarantine, id)
 local record = readQuarantined(text)
@@ -24,6 +29,15 @@ end
 local isThere = isInDead(dead, record)
 if verb == 'prune' and isThere then
   return 'overtaken'
+end
+local forgets = not refusalOf({ { recoveries, 'hash', 'HGET', 'HSET', 'HDEL' } })
+local writes = {}
+for i = 1, verb == 'release' and #record.entries or 0 do
+  writes[i] = { KEYS[3 + i], 'list', 'LPUSH' }
+end
+refusal = refusalOf(writes)
+if refusal then
+  return refusal
 end
 for i, entry in ipairs(record.entries) do
   local _, original, member = unpack(entry)
@@ -35,7 +49,13 @@ for i, entry in ipairs(record.entries) do
   end
 end
 redis.call('HDEL', quarantine, id)
-if verb == 'release' and isThere then
-  redis.call('HDEL', recoveries, id)
+if forgets then
+  -- After a release or a drop nothing counts; else what came since somebody else took the entry.
+  local rest = not isThere and withoutRecoveries(redis.call('HGET', recoveries, id), record.recoveries)
+  if rest then
+    redis.call('HSET', recoveries, id, rest)
+  else
+    redis.call('HDEL', recoveries, id)
+  end
 end
 return isThere and 'ok' or 'gone'

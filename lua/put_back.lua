@@ -1,9 +1,11 @@
--- Puts one entry of a LIVE pool back into its queue, the same bytes, where no worker of the pool runs its job (defect 7:
--- the reply of a fetch got lost). Everything that was judged is checked again in the step that moves it: that the pool
--- lives, who its workers are, what each of them says that it runs, and that the entry is still in the list.
--- An observation expires 24 h after it was written last, and one that was just written is lost with a Redis that restarts
--- or fails over: of an entry that was enqueued before that, silence says nothing, and the job's status must say that it
--- does not run.
+-- Requeues one orphaned entry of a LIVE pool, the same bytes (defect 7: the reply of a fetch got lost). Everything that was
+-- judged is checked again in the step that moves it: that the pool lives, who its workers are, what each of them says that it
+-- runs, that the entry is still in the list and has been unobserved for long enough with its job's stats unchanged.
+--
+-- What proves that no worker runs it:
+-- - its job's status is Pending or Scheduled, or Error of the attempt before, or is older than the job's last recovery: a run
+--   begins by changing that, and ends at once where it can't
+-- - else (Running, final, no stats): each worker of the pool was seen at another job since (`includes/orphan.lua`)
 --
 -- KEYS[1]  set of pools
 -- KEYS[2]  heartbeat of the pool
@@ -14,96 +16,148 @@
 -- KEYS[7]  stats of the job
 -- KEYS[8]  recoveries of jobs
 -- KEYS[9]  who was recovered when
--- KEYS[10…] observations of the pool's workers
+-- KEYS[10] records of the quarantine
+-- KEYS[11] gocraft's dead entries
+-- KEYS[12] record of the pool's workers
+-- KEYS[13] record of its unobserved entries
+-- KEYS[14…] observations of the pool's workers
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  the entry
 -- ARGV[4]  `act`, or `plan` to change nothing
--- ARGV[5]  unix s of the last moment at which Redis may have lost an observation
--- ARGV[6]  how often a job may be recovered within the window
--- ARGV[7]  the window (s)
--- ARGV[8…] ids of the workers whose observations KEYS[10…] are
--- Returns  `lost`: it was, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is not
---          seen to live), `changed` (the pool has other workers), `gone`, `observed`, `undecided` (nothing says for sure),
---          `poison` (lost, and recovered too often: `quarantine`)
+-- ARGV[5]  job id
+-- ARGV[6]  the entry's field in KEYS[13]
+-- ARGV[7]  for how long it has to be unobserved (ms)
+-- ARGV[8]  the empty string, or a time (ms) that stands for the clock of Redis in what is about looks
+-- ARGV[9]  how often a job may be recovered within the window
+-- ARGV[10] the window (s)
+-- ARGV[11] in a plan: JSON of what look_at_pool has returned, which stands for the records; else the empty string
+-- ARGV[12…] ids of the workers whose observations KEYS[14…] are
+-- Returns  `lost`: it was orphaned, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is
+--          not seen to live), `changed` (the pool has other workers), `gone`, `observed`, `early` (not unobserved for long
+--          enough, or the job has shown a sign of life), `undecided` (nothing proves it), `poison` (orphaned, and recovered
+--          too often: `quarantine`)
 -- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
 -- jobservice's requeue and set status.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include alive
 --- @include counters
 --- @include now
---- @include entry
+--- @include orphan
 --- @include recovery
 
-local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered = unpack(KEYS, 1, 9)
-local pool, maxAge, entry, mode, since, most, window = unpack(ARGV, 1, 7)
-local hour = 3600
+local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
+local workersKey, unobservedKey = KEYS[12], KEYS[13]
+local pool, maxAge, entry, mode, job, field, least, override, most, window, memory = unpack(ARGV, 1, 11)
 
 local beat = redis.call('HGET', heartbeat, 'heartbeat_at') or ''
 if not alive(pools, heartbeat, pool, maxAge, beat) then
   return 'dead'
 end
-local given, workers = {}, 0
-for i = 8, #ARGV do
+local given, workers = {}, {}
+for i = 12, #ARGV do
   given[ARGV[i]] = true
 end
 for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
   if not given[worker] then
     return 'changed'
   end
-  workers = workers + 1
+  workers[#workers + 1] = worker
 end
-local job = jobOf(entry)
-local isJson, decoded = pcall(cjson.decode, entry)
-if workers == 0 or not job or not isJson then
+local found, id, members = jobOf(entry)
+-- An id that is no UTF-8 is another one by the time that a client has read it.
+if #workers == 0 or found ~= job then
   return 'undecided'
 end
-if not redis.call('LPOS', held, entry) then
+-- From the tail, and no further than a look reads: entries come in at the head.
+if not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
   return 'gone'
 end
-
-for i = 10, #KEYS do
-  local observation = redis.pcall('HMGET', KEYS[i], 'job_id', 'args')
-  if observation.err then
+for i = 14, #KEYS do
+  local observation = readObservation(KEYS[i])
+  if observation == 'unreadable' then
     return 'undecided' -- what can't be read can't be written by its worker either
   end
   -- A host may leave the args of its observation empty: then it may be any execution of the policy.
-  local read, args = pcall(cjson.decode, observation[2] or '')
-  local observed = jobIdOf(observation[1], read and args)
-  if observed == job or observed == decoded.id then
+  if observation and (observation.job == job or observation.job == id) then
     return 'observed'
   end
 end
 
-local at, enqueued = now(), decoded.t
-local dated = type(enqueued) == 'number' and enqueued <= at + hour
-if not dated or enqueued < at - 23 * hour or enqueued <= tonumber(since) then
-  local status = redis.call('HGET', stats, 'status')
-  local waits = status == 'Pending' or status == 'Scheduled'
-  -- A final status within the day is the run's own. Later the reaper itself may have failed a job that runs in silence.
-  local hasEnded = dated and enqueued >= at - 23 * hour
-    and (status == 'Success' or status == 'Stopped' or status == 'Error')
-  if not waits and not hasEnded then
-    return 'undecided'
-  end
+local remembered = mode == 'plan' and cjson.decode(memory) or {}
+local known = remembered.workers or hashOf(redis.call('HGETALL', workersKey))
+local kept = nil
+if remembered.unobserved then
+  kept = remembered.unobserved[field]
+else
+  kept = redis.call('HGET', unobservedKey, field)
+end
+local at = lookTime(override)
+local since, signs = sinceOf(kept or nil)
+local stand, facts = signsOf(stats)
+if not since or not isValid(known, at) or at - since < tonumber(least) or signs ~= stand then
+  return 'early'
 end
 
-local id, death = countedJobOf(entry), deathOf(pool, beat, window)
+local counted = countedJobOf(entry)
+local second = now()
 -- pcall: a record of the wrong type must not hold an entry back.
-local text = id and redis.pcall('HGET', recoveries, id)
-if type(text) == 'table' then
-  text = false
+local text = counted and redis.pcall('HGET', recoveries, counted)
+if type(text) ~= 'string' then
+  text = nil
 end
-if id and isPoison(entry, text, death, most) then
-  return 'poison'
+
+local function isEarlierError()
+  local member = members.failed_at
+  local failedAt = member and tonumber(string.match(entry, '^%d+', member[1]) or '')
+  return facts.status == 'Error' and failedAt and facts.updated and facts.updated <= failedAt + 10
+end
+
+-- A heartbeat's age bounds by how much the clock of the pool's host is behind that of Redis: had the job been run since, its
+-- stats would be no older than that.
+local function isOlderThanRecovery()
+  local read, all = pcall(cjson.decode, text or '')
+  local last = read and type(all) == 'table' and type(all[#all]) == 'table' and tonumber(all[#all][1])
+  local slack = math.max(0, second - (tonumber(beat) or 0)) + 1
+  return last and last * 1000 <= since and facts.updated and facts.revision and facts.updated < last - slack
+    and facts.revision < last - slack
+end
+
+if facts.status == 'Success' and facts.updated and facts.updated <= second then
+  return 'early' -- finish_stale decides on it, once it is a minute old
+end
+local waits = facts.status == 'Pending' or facts.status == 'Scheduled'
+-- A time ahead of the clock by more than the tolerance (5 min) says nothing.
+local updated = facts.updated and facts.updated <= second + 300 and facts.updated or nil
+if not waits and not isEarlierError() and not isOlderThanRecovery()
+  and not isProven(known, workers, job, id, since, updated) then
+  return 'undecided'
+end
+
+local death = deathOf(pool, beat, window)
+if counted and isPoison(entry, text, death, most) then
+  text = countedOf(text, quarantine, dead, counted)
+  if isPoison(entry, text, death, most) then
+    return 'poison'
+  end
 end
 if mode == 'plan' then
   return 'lost'
 end
+local refusal = refusalOf(withCounters({
+  { queue, 'list', 'LPUSH' },
+  { held, 'list', 'LREM', 'LLEN' },
+  { unobservedKey, 'hash', 'HDEL' },
+}, lock, lockInfo))
+if refusal then
+  return refusal
+end
+local uncounted = not counted or recordsRefusal(recoveries, recovered)
 redis.call('LPUSH', queue, entry)
 redis.call('LREM', held, -1, entry)
+redis.call('HDEL', unobservedKey, field)
 countDownLocks(lock, lockInfo, pool, held, 1)
-if id then
-  noteRecoveries(recoveries, recovered, { id, recoveryText(text, death) }, death)
+if not uncounted then
+  noteRecoveries(recoveries, recovered, { counted, recoveryText(text, death) }, death)
 end
 return 'lost'

@@ -61,14 +61,14 @@ if need == 'dead' and alive(pools, heartbeat, pool, maxAge, seen) then
 end
 if entry == '' then
   entry = redis.call('LINDEX', held, -1)
-elseif not redis.call('LPOS', held, entry) then
+elseif not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
   entry = false
 end
 if not entry or countedJobOf(entry) ~= id then
   return 'gone'
 end
 local death = deathOf(pool, seen, window)
-local text = redis.call('HGET', recoveries, id)
+local text = countedOf(redis.call('HGET', recoveries, id), quarantine, dead, id)
 if not isPoison(entry, text, death, most) then
   return 'fewer'
 end
@@ -77,6 +77,30 @@ local facts = readFacts(stats)
 if judged ~= fingerprint(facts) then
   return 'overtaken'
 end
+-- The rule of set_status with the job's own revision: forward only, so not where it is final already.
+local fails = type(facts) == 'table' and rank(redis.call('HGET', stats, 'status')) < 3
+local tells = fails and origin ~= ''
+
+local writes = withCounters({
+  { dead, 'zset', 'ZADD', 'ZSCORE' },
+  { held, 'list', 'LREM', 'LLEN' },
+  { quarantine, 'hash', 'HGET', 'HSET', 'HRANDFIELD', 'HDEL', 'EXPIRE' },
+}, lock, lockInfo)
+if fails then
+  writes[#writes + 1] = { stats, 'hash', 'HGET', 'HSET', 'EXPIRE' }
+  writes[#writes + 1] = { track, 'hash', 'HGET', 'HSET', 'HDEL' }
+  writes[#writes + 1] = executions and { executions, 'zset', 'ZADD' } or nil
+end
+if tells then
+  writes[#writes + 1] = { hooks, 'hash', 'HGET', 'HLEN', 'HSET', 'EXPIRE' }
+  writes[#writes + 1] = { parked, 'zset', 'ZREM', 'EXPIRE' }
+  writes[#writes + 1] = { origins, 'set', 'SADD', 'EXPIRE' }
+  writes[#writes + 1] = { due, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' }
+end
+local refusal = refusalOf(writes)
+if refusal then
+  return refusal
+end
 
 local err = string.format('jobservice-reaper: quarantined, for its worker died or lost it %d times within %g h',
   #before + 1, window / 3600)
@@ -84,18 +108,17 @@ local member = deadEntry(entry, err, death.at)
 redis.call('ZADD', dead, death.at, member)
 redis.call('LREM', held, -1, entry)
 before[#before + 1] = { death.at, pool, seen }
-keepQuarantined(quarantine, dead, id, { at = death.at, recoveries = before }, { jobType, entry, member })
+keepQuarantined(quarantine, dead, id, { at = death.at, recoveries = before }, { jobType, entry, member }, death.window)
 countDownLocks(lock, lockInfo, pool, held, 1)
 
--- The rule of set_status with the job's own revision: forward only, so not where it is final already.
-if type(facts) == 'table' and rank(redis.call('HGET', stats, 'status')) < 3 then
+if fails then
   writeStatus(stats, track, id, 'Error')
   if executions then
     redis.call('ZADD', executions, 'XX', -1, id)
   end
-  if origin ~= '' then
-    enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, nowMs(ARGV[12]), tonumber(ARGV[13]))
-    keepHooks(hooks, parked, origins, due)
-  end
+end
+if tells then
+  enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, nowMs(ARGV[12]), tonumber(ARGV[13]))
+  keepHooks(hooks, parked, origins, due)
 end
 return cjson.encode(before)

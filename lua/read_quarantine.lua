@@ -7,9 +7,14 @@
 -- Returns  JSON: [ next cursor, then for each record: [ id, digest of the record, unix s, whether it is in `dead`, types of
 --          its entries, recoveries as in `includes/recovery.lua` ] ]
 -- Others that touch these keys: quarantine, leave_quarantine; of `dead` gocraft. Writes nothing.
+--- @include prove
 --- @include quarantine_record
 
 local quarantine, dead = KEYS[1], KEYS[2]
+local refusal = refusalOf({ { quarantine, 'hash' }, { dead, 'zset' } })
+if refusal then
+  return refusal
+end
 local cursor, found = '0', nil
 if ARGV[1] == '' then
   local text = redis.call('HGET', quarantine, ARGV[2])

@@ -12,13 +12,16 @@
 -- KEYS[6]  lock_info of the type
 -- KEYS[7]  recoveries of jobs
 -- KEYS[8]  who was recovered when
+-- KEYS[9]  records of the quarantine
+-- KEYS[10] gocraft's dead entries
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  heartbeat_at that made the pool a suspect, or the empty string
 -- ARGV[4]  how many entries to move at the most
 -- ARGV[5]  how often a job may be recovered within the window
 -- ARGV[6]  the window (s)
--- Returns  `alive`, or { moved, left }, or { moved, left, id } of the job before whose entry, the next one, it has stopped
+-- Returns  `alive`, or { moved, left }, or { moved, left, id } of the job before whose entry, the next one, it has stopped;
+--          { moved, left, '', fault } where the records of recoveries can't be written: the entries went uncounted
 -- Others that touch these keys: the Go jobservice's requeue; gocraft's fetch, finish, requeue and stale locks. Of the
 -- recoveries only scripts of ours: what gocraft's own reaper puts back is not counted.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
@@ -28,11 +31,19 @@
 --- @include entry
 --- @include recovery
 
-local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered = unpack(KEYS)
+local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, batch, most, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 if alive(pools, heartbeat, pool, maxAge, seen) then
   return 'alive'
 end
+local refusal = refusalOf(withCounters({
+  { held, 'list', 'LRANGE', 'LTRIM', 'LLEN' },
+  { queue, 'list', 'LPUSH' },
+}, lock, lockInfo))
+if refusal then
+  return refusal
+end
+local uncounted = recordsRefusal(recoveries, recovered)
 local death = deathOf(pool, seen, window)
 local moved, poison = 0, nil
 -- A hundred entries, and the records of their jobs, are read and written in one call each, which is several times faster
@@ -42,11 +53,10 @@ repeat
   local entries = redis.call('LRANGE', held, -math.min(STRIDE, batch - moved), -1)
   local ids, asked, moving, noted = {}, {}, {}, {}
   for i = 1, #entries do
-    ids[i] = countedJobOf(entries[i]) or false
+    ids[i] = not uncounted and countedJobOf(entries[i]) or false
     asked[#asked + 1] = ids[i] or nil
   end
-  -- pcall: a record of the wrong type must not hold an entry back.
-  local texts = #asked > 0 and redis.pcall('HMGET', recoveries, unpack(asked)) or {}
+  local texts = #asked > 0 and redis.call('HMGET', recoveries, unpack(asked)) or {}
   local n = #asked
   for i = #entries, 1, -1 do
     local id = ids[i]
@@ -54,8 +64,11 @@ repeat
       local text = texts[n]
       n = n - 1
       if text and isPoison(entries[i], text, death, most) then
-        poison = id
-        break
+        text = countedOf(text, quarantine, dead, id)
+        if isPoison(entries[i], text, death, most) then
+          poison = id
+          break
+        end
       end
       noted[#noted + 1] = id
       noted[#noted + 1] = text and recoveryText(text, death) or death.first
@@ -67,7 +80,12 @@ repeat
     redis.call('LTRIM', held, 0, -#moving - 1)
     moved = moved + #moving
   end
-  noteRecoveries(recoveries, recovered, noted, death)
+  if not uncounted then
+    noteRecoveries(recoveries, recovered, noted, death)
+  end
 until poison or moved == batch or #entries == 0
 local left = moved > 0 and countDownLocks(lock, lockInfo, pool, held, moved) or redis.call('LLEN', held)
+if uncounted and moved > 0 then
+  return { moved, left, '', uncounted.err }
+end
 return { moved, left, poison }

@@ -2,7 +2,7 @@ import type { HookOutcome } from './io/courier.ts';
 import type { Quarantined } from './io/quarantine.ts';
 import type { JobOutcome } from './machines/job.ts';
 import type { PoolOutcome } from './machines/pool.ts';
-import type { LostEntry } from './machines/supervisor.ts';
+import type { FinishedEntry, LostEntry } from './machines/supervisor.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** Something that went wrong and stopped nothing. */
@@ -25,6 +25,8 @@ export interface ReaperEvents {
   pool: PoolOutcome;
   /** Every entry that was put back since no worker of the live pool that held it ran it. */
   lost: LostEntry;
+  /** Every entry of a live pool that was removed, since its job had ended in Success and its worker's finish was lost. */
+  finished: FinishedEntry;
   /** Every job that was taken out of circulation, for its workers died. */
   quarantined: Quarantined;
   /** Every attempt to deliver a hook. */

@@ -122,6 +122,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const scripts = createScripts(connection.redis);
   const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: sweepSettings.pageSize, random });
   const recovery = { most: rescueSettings.mostRecoveries, windowS: rescueSettings.recoveryWindowS };
+  let uncounted: string | undefined;
   const pools = createPools({
     connection,
     keys,
@@ -131,6 +132,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     batch: rescueSettings.batch,
     recovery,
     clock,
+    onUncounted(reason) {
+      if (reason !== uncounted) fault('recording recoveries', reason);
+      uncounted = reason;
+    },
   });
   const trust = createTrust({
     connection,
@@ -200,7 +205,6 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     recovery,
     quarantine,
     clock,
-    trouble: trust.count,
     onLeftAlone: (what) => log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
 
@@ -316,6 +320,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     log.warn({ entry }, entry.plan ? 'a lost entry would be put back' : 'a lost entry was put back');
     events.emit('lost', entry);
   });
+  supervisor.on('finished', ({ entry }) => {
+    log.warn({ entry }, entry.plan ? 'a stale entry would be removed' : 'a stale entry was removed: its job had ended');
+    events.emit('finished', entry);
+  });
   supervisor.on('fault', ({ where, error }) => fault(where, error));
   supervisor.on('lease', ({ holds, host }) => {
     if (!holds) [sweepDueAt, rescueDueAt] = [undefined, undefined];
@@ -339,7 +347,13 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     const summary = rescueSummary(result, clock.now() - takeBegin(`rescue ${result.number}`).at);
     if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
     if (result.error === undefined) standsDown = result.standsDown;
-    const isQuiet = [result.suspects, result.lost, result.drift.length, result.unreadable.length].every((n) => n === 0);
+    const isQuiet = [
+      result.suspects,
+      result.lost,
+      result.finished,
+      result.drift.length,
+      result.unreadable.length,
+    ].every((n) => n === 0);
     if (result.error === undefined) {
       if (result.standsDown === undefined) lastRescueAt = clock.now();
       log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');

@@ -1,12 +1,37 @@
+--- @include prove
+
 -- The counters follow entries that have left a pool's in-progress list: lock_info becomes the true length of the list, the
--- lock goes down with the entries and never below zero (defects 2 to 4). Gives that length.
--- pcall: a counter of the wrong type must not hold an entry back; rebuild_counters reports it.
+-- lock goes down with the entries and never below zero (defects 2 to 4).
+-- A counter of the wrong type must not hold an entry back: it is left as it is, and rebuild_counters reports it.
+
+local function isCounter(key, needed)
+  local found = redis.call('TYPE', key).ok
+  return found == needed or found == 'none'
+end
+
+-- What `refusalOf` has to prove before countDownLocks may be called.
+local function counterWrites(lock, lockInfo)
+  return isCounter(lock, 'string') and { lock, 'string', 'GET', 'SET' } or nil,
+    isCounter(lockInfo, 'hash') and { lockInfo, 'hash', 'HSET' } or nil
+end
+
+-- Gives the length of the list.
 local function countDownLocks(lock, lockInfo, pool, held, moved)
   local left = redis.call('LLEN', held)
-  local locked = redis.pcall('GET', lock)
-  if type(locked) ~= 'table' then
-    redis.call('SET', lock, string.format('%d', math.max(0, (tonumber(locked or '') or 0) - moved)))
+  if isCounter(lock, 'string') then
+    local locked = tonumber(redis.call('GET', lock) or '') or 0
+    redis.call('SET', lock, string.format('%d', math.max(0, locked - moved)))
   end
-  redis.pcall('HSET', lockInfo, pool, left)
+  if isCounter(lockInfo, 'hash') then
+    redis.call('HSET', lockInfo, pool, left)
+  end
   return left
+end
+
+-- The writes that a script makes, with those of the counters, as `refusalOf` takes them.
+local function withCounters(writes, lock, lockInfo)
+  local ofLock, ofLockInfo = counterWrites(lock, lockInfo)
+  writes[#writes + 1] = ofLock
+  writes[#writes + 1] = ofLockInfo
+  return writes
 end

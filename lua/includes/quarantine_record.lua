@@ -22,19 +22,47 @@ local function isInDead(dead, record)
   return false
 end
 
--- Notes an entry that has gone to `dead`. Forgets some records that nobody needs any more: a few at random each time, so
--- that in the long run none is left. Nothing of it stays for ever, whoever uses the namespace after us.
-local function keepQuarantined(quarantine, dead, id, record, entry)
+-- Whether no person has taken any of it from `dead`.
+local function isAllInDead(dead, record)
+  for _, entry in ipairs(record.entries) do
+    local score = redis.pcall('ZSCORE', dead, entry[3])
+    if not score or type(score) == 'table' then
+      return false
+    end
+  end
+  return true
+end
+
+-- A text of recoveries (`includes/recovery.lua`) without some of them; nil where none is left.
+local function withoutRecoveries(text, others)
+  local known, rest = {}, {}
+  for _, one in ipairs(others) do
+    known[cjson.encode(one)] = true
+  end
+  local read, all = pcall(cjson.decode, text or '')
+  for _, one in ipairs(read and type(all) == 'table' and all or {}) do
+    rest[#rest + 1] = not known[cjson.encode(one)] and one or nil
+  end
+  return #rest > 0 and cjson.encode(rest) or nil
+end
+
+-- Notes an entry that has gone to `dead`. Forgets some records that are of no use any more: a few at random each time, so
+-- that in the long run none is left. Everything expires, in case the namespace is used without a reaper later.
+local function keepQuarantined(quarantine, dead, id, record, entry, windowS)
   local known = readQuarantined(redis.call('HGET', quarantine, id))
-  local entries = known and isInDead(dead, known) and known.entries or {}
-  entries[#entries + 1] = entry
-  record.entries = entries
+  record.entries = {}
+  for _, other in ipairs(known and known.entries or {}) do
+    if redis.call('ZSCORE', dead, other[3]) then
+      record.entries[#record.entries + 1] = other
+    end
+  end
+  record.entries[#record.entries + 1] = entry
   redis.call('HSET', quarantine, id, cjson.encode(record))
   for _, other in ipairs(redis.call('HRANDFIELD', quarantine, 10)) do
     local old = readQuarantined(redis.call('HGET', quarantine, other))
-    if not old or (old.at < record.at - 2592000 and not isInDead(dead, old)) then
+    if not old or (old.at < record.at - math.max(2592000, windowS) and not isInDead(dead, old)) then
       redis.call('HDEL', quarantine, other)
     end
   end
-  redis.call('EXPIRE', quarantine, 7776000)
+  redis.call('EXPIRE', quarantine, math.max(7776000, windowS))
 end

@@ -1,3 +1,6 @@
+--- @include prove
+--- @include quarantine_record
+
 -- How often a job's entry has been taken from a worker that died, or lost it: a job that takes its worker down would
 -- otherwise take down one after the other (defect 10). Needs `now` and `entry`.
 --
@@ -13,14 +16,59 @@ local function deathOf(pool, seen, windowS)
   return { pool = pool, seen = seen, at = at, window = tonumber(windowS), first = cjson.encode({ { at, pool, seen } }) }
 end
 
+-- Whether the top level of an entry may have a second id, from `at` on. Nested ones are common, and no reason to scan it all:
+-- this looks for quotes and braces only, which is several times faster, and does not care whether the rest is JSON.
+local function mayHaveSecondId(entry, at)
+  if find(entry, '\\u006', at, true) then
+    return true -- an i or a d, escaped
+  elseif not find(entry, '"id"', at, true) then
+    return false
+  end
+  local depth = 1
+  at = find(entry, '["{}%[%]]', at)
+  while at do
+    local found = byte(entry, at)
+    if found ~= 34 then
+      depth = depth + ((found == 123 or found == 91) and 1 or -1)
+    elseif depth == 1 and find(entry, '^"id"%s*:', at) then
+      return true
+    else
+      local slash
+      repeat
+        at = find(entry, '"', at + 1, true)
+        slash = at and at - 1
+        while slash and byte(entry, slash) == 92 do
+          slash = slash - 1
+        end
+      until not at or (at - slash) % 2 == 1
+      if not at then
+        return true
+      end
+    end
+    at = find(entry, '["{}%[%]]', at + 1)
+  end
+  return false
+end
+
 -- The id of an entry's job, or nil where it is not counted: where there is none, and where it has other bytes than
 -- printable ASCII, which might not come back from a client as they were. (gocraft and Harbor make ids of hex digits.)
 local function countedJobOf(entry)
-  -- What a producer of gocraft/work writes first, where nothing needs unescaping: most entries need not be decoded, which
+  -- What a producer of gocraft/work writes first, where nothing needs unescaping: most entries need not be scanned, which
   -- makes up a good part of a rescue.
-  local plain = string.match(entry, '^{"name":"[^"\\]*","id":"([^"\\]+)",')
-  local id = plain and not string.find(entry, '_job_kind_periodic_', 1, true) and plain or jobOf(entry)
+  local _, to, id = string.find(entry, '^{"name":"[^"\\]*","id":"([^"\\]+)",')
+  if not to or string.find(entry, '_job_kind_periodic_', 1, true) or mayHaveSecondId(entry, to + 1) then
+    id = jobOf(entry)
+  end
   return id and string.find(id, '^[\32-\126]+$') and id or nil
+end
+
+-- Whether the records of recoveries can be written: an error that names the key, or nil. A dead pool's entries are not held
+-- back by them; they go uncounted then.
+local function recordsRefusal(recoveries, recovered)
+  return refusalOf({
+    { recoveries, 'hash', 'HGET', 'HMGET', 'HSET', 'HDEL', 'EXPIRE' },
+    { recovered, 'list', 'LINDEX', 'RPUSH', 'LPOP', 'EXPIRE' },
+  })
 end
 
 -- The recoveries within the window that came of other deaths, and whether one that came of this is noted already.
@@ -51,9 +99,21 @@ local function recoveryText(text, death)
   return cjson.encode(others)
 end
 
--- Whether an entry must not be recovered again: its job was, as often as may be. One that can't be decoded never is.
+-- Whether an entry must not be recovered again: its job was, as often as may be. One that can't be read never is.
 local function isPoison(entry, text, death, most)
-  return text and #recoveriesBefore(text, death) >= tonumber(most) and pcall(cjson.decode, entry)
+  return text and #recoveriesBefore(text, death) >= tonumber(most) and membersOf(entry) ~= nil
+end
+
+-- What counts of a job's recoveries. Once a person has taken a quarantined entry from `dead`, by whatever tool, those that led
+-- to the quarantine count no longer, as after a release: they stand in its record. While all of it is in `dead`, they count
+-- for a second entry of the job.
+local function countedOf(text, quarantine, dead, id)
+  local found = text and quarantine and redis.pcall('HGET', quarantine, id)
+  local record = type(found) == 'string' and readQuarantined(found)
+  if not record or isAllInDead(dead, record) then
+    return text
+  end
+  return withoutRecoveries(text, record.recoveries)
 end
 
 -- Forgets a bounded number of recoveries that are older than the window: each call takes up to four lines, where it
@@ -76,17 +136,16 @@ local function forgetRecoveries(recoveries, recovered, death)
   end
 end
 
--- Notes recoveries ({ id, text, … }), of some hundred jobs at the most. Call it after the entries have been moved: what is
--- refused under memory pressure must come before what is not. pcall: a key of ours that somebody has made another type of
--- must not hold an entry back.
+-- Notes recoveries ({ id, text, … }), of some hundred jobs at most. Call it after the entries have been moved, and only where
+-- `recordsRefusal` has nothing against it.
 local function noteRecoveries(recoveries, recovered, noted, death)
   local ids = { death.at }
   for i = 1, #noted, 2 do
     ids[#ids + 1] = noted[i]
   end
   if #noted > 0 then
-    redis.pcall('HSET', recoveries, unpack(noted))
-    redis.pcall('RPUSH', recovered, table.concat(ids, '\n'))
+    redis.call('HSET', recoveries, unpack(noted))
+    redis.call('RPUSH', recovered, table.concat(ids, '\n'))
     redis.call('EXPIRE', recoveries, death.window)
     redis.call('EXPIRE', recovered, death.window)
   end

@@ -1,4 +1,4 @@
-import type { LostEntry, PoolOutcome, Reaper } from '../index.ts';
+import type { FinishedEntry, LostEntry, PoolOutcome, Reaper } from '../index.ts';
 import { countsOf, print, printJson } from './shared.ts';
 
 /** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up, or none judged. */
@@ -8,6 +8,9 @@ export const rescue = async (
 ): Promise<number> => {
   reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(lineOf(outcome))));
   reaper.on('lost', (entry) => (flags.json ? printJson({ type: 'lost', entry }) : print(lineOfLost(entry))));
+  reaper.on('finished', (entry) =>
+    flags.json ? printJson({ type: 'finished', entry }) : print(lineOfFinished(entry)),
+  );
   const summary = await reaper.rescue({
     plan: flags.plan === true,
     ...(flags.grace === undefined ? {} : { grace: flags.grace }),
@@ -21,8 +24,14 @@ export const rescue = async (
         `suspected pools: ${countsOf({ ...summary.pools })}`,
         `entries ${summary.plan ? 'that would be put back' : 'put back'}: ${summary.entries}`,
         `lost on live pools, ${summary.plan ? 'would be put back' : 'put back'}: ${summary.lost}`,
+        ...(summary.finished > 0
+          ? [`entries of ended jobs, ${summary.plan ? 'would be removed' : 'removed'}: ${summary.finished}`]
+          : []),
         ...(summary.undecided > 0
-          ? [`entries that look lost, left since nothing says that nobody runs them: ${summary.undecided}`]
+          ? [
+              `entries that look lost, left since nothing says that nobody runs them: ${summary.undecided}`, // prose-ok
+              `the oldest of them has been unobserved for ${summary.oldestUndecidedS} s`,
+            ]
           : []),
         ...(summary.unobserved.length > 0
           ? [`pools whose workers never say what they run, left alone: ${summary.unobserved.join(', ')}`]
@@ -50,3 +59,6 @@ const lineOf = ({ pool, outcome, evidence, moved, quarantined, error }: PoolOutc
 
 const lineOfLost = ({ id, type, pool, unobservedS, plan }: LostEntry): string =>
   `${id}  ${plan ? 'would be put back' : 'put back'}  ${type}  no worker of ${pool} has run it for ${unobservedS} s`;
+
+const lineOfFinished = ({ id, type, pool, endedS, plan }: FinishedEntry): string =>
+  `${id}  ${plan ? 'would be removed' : 'removed'}  ${type}  ${pool} held it, and its job ended in Success ${endedS} s ago`;

@@ -8,7 +8,7 @@ const periodic = '_job_kind_periodic_';
  * jobservice). `lua/includes/entry.lua` has the same rule.
  */
 export const jobOf = (entry: string): string | undefined => {
-  const id = entry.includes(periodic) ? undefined : plain.exec(entry)?.[1];
+  const id = plainIdOf(entry);
   if (id !== undefined) return id;
   try {
     const { id: entryId, args } = JSON.parse(entry);
@@ -16,6 +16,14 @@ export const jobOf = (entry: string): string | undefined => {
   } catch {
     return undefined;
   }
+};
+
+/** Only where no later member can have the name again, be it written with escapes. */
+const plainIdOf = (entry: string): string | undefined => {
+  const found = plain.exec(entry);
+  if (found === null || entry.includes(periodic)) return undefined;
+  const rest = found[0].length - 1;
+  return entry.includes('"id"', rest) || entry.includes('\\u006', rest) ? undefined : found[1];
 };
 
 /** The same of an observation, which has id and args apart; `args` is JSON, or empty. */
@@ -29,6 +37,10 @@ export const observedJobOf = (id: string, args: string): string | undefined => {
 
 const jobIdOf = (id: unknown, args: { readonly [periodic]?: unknown } | null | undefined): string | undefined => {
   if (typeof id !== 'string' || id === '') return undefined;
-  const epoch = args?.[periodic];
+  const epoch = epochOf(args?.[periodic]);
   return epoch === undefined ? id : `${id}@${epoch}`;
 };
+
+/** Harbor writes a string; a whole number is read as Go writes it. Anything else is no epoch. */
+const epochOf = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : Number.isSafeInteger(value) ? String(value) : undefined;

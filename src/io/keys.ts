@@ -14,6 +14,9 @@ export interface Keys {
   readonly hookOrigins: string;
   /** Ours: pools whose workers say what they run, by when that was last seen. */
   readonly observed: string;
+  /** Ours: what the workers of a live pool said last, and since when entries that it holds are unobserved. */
+  workerRecords(pool: string): string;
+  unobserved(pool: string): string;
   /** How often jobs were taken from dead workers, and those that are taken out of circulation for it. */
   readonly recoveries: string;
   readonly recovered: string;
@@ -69,6 +72,8 @@ export const keysOf = (namespace: string): Keys => {
     parkedHooks: `${prefix}reaper:hooks:parked`,
     hookOrigins: `${prefix}reaper:hooks:origins`,
     observed: `${prefix}reaper:observed`,
+    workerRecords: (pool) => `${prefix}reaper:workers:${pool}`,
+    unobserved: (pool) => `${prefix}reaper:unobserved:${pool}`,
     recoveries: `${prefix}reaper:recoveries`,
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,

@@ -1,30 +1,35 @@
-import { createHash } from 'node:crypto';
 import { messageOf } from '../machines/job.ts';
-import type { LivePool, LostEntry, Restored } from '../machines/supervisor.ts';
-import type { Clock } from './clock.ts';
+import { FencedError } from '../machines/lease.ts';
+import type { FinishedEntry, LivePool, LostEntry, Restored } from '../machines/supervisor.ts';
+import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
-import { jobOf } from './entries.ts';
+import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
 import type { Keys } from './keys.ts';
 import { readObservations } from './observations.ts';
-import { type RecoveryLimit, unlessWrongType } from './pools.ts';
+import { createObservingPools } from './observingPools.ts';
+import { createPoolLooks } from './poolLooks.ts';
+import type { RecoveryLimit } from './pools.ts';
 import type { Quarantine } from './quarantine.ts';
-import { redisTime } from './redisTime.ts';
+import { kindOfRedisError } from './redisErrors.ts';
 import { retry } from './retry.ts';
 import type { Fence, Scripts } from './scripts.ts';
+import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
 
-/** What looks lost and is left where it is, and why. */
+/** What looks orphaned and is left where it is, and why. */
 export interface LeftAlone {
   readonly pool: string;
   /** Undefined where it is the whole pool. */
   readonly id?: string;
   readonly type?: string;
+  /** For how long it has been unobserved, in s. */
+  readonly ageS?: number;
   readonly reason: string;
 }
 
 export interface LostEntries {
   /**
-   * One look at the in-progress lists of live pools. What no worker of its pool has been seen to run, at every look for
-   * long enough, goes back into its queue; with `plan` it is only counted.
+   * One look at the in-progress lists of live pools. What is proven to be orphaned goes back into its queue; what a job's
+   * Success proves to be over is removed. With `plan` both are only counted.
    */
   restore(
     live: readonly LivePool[],
@@ -33,37 +38,24 @@ export interface LostEntries {
 }
 
 /** An entry that no worker observes. */
-interface Note {
-  /** The first look at which that was so, by the clock, in ms. */
+interface Unobserved extends HeldEntry {
+  /** Since when, and the time of this look, in ms by the clock of Redis. */
   readonly since: number;
-  /** Number of the troubles with Redis by then: after another one, nothing that was seen before counts. */
-  readonly trouble: number;
-  readonly isUndecided: boolean;
-}
-interface Unobserved {
-  readonly key: string;
-  readonly note: Note;
-  readonly isDue: boolean;
-  readonly pool: LivePool;
-  readonly type: string;
-  readonly id: string;
-  readonly entry: string;
+  readonly at: number;
+  readonly memory: string;
 }
 
-/** How many entries of a list are looked at, the oldest first: a healthy one has as many as its pool has workers. */
-const mostOfList = 1_000;
-/** Pools that a result names at the most. */
-const mostNamed = 20;
-/** For how long a pool counts as one that observes, and how often that is written down. In s. */
-const keepObserved = 7 * 86_400;
-const renewObserved = 3_600;
-/** Pools that one renewal forgets at the most. */
-const trimAtOnce = 100;
+type Verdict = 'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'early' | 'undecided' | 'poison';
+
+/** By how much our clock may be ahead of that of Redis when a wait is over, in ms: a look must not come a moment too early. */
+const earliness = 50;
+/** Pools that a result names at most. */
+const maxNamed = 20;
 
 /**
- * Finds entries that are lost on live pools (defect 7): the reply of a fetch got lost, so that the entry is held, and
- * counted, by a pool none of whose workers knows of it. One look proves nothing, for a worker says what it runs a second
- * after it has taken it. It remembers only what is unobserved now: what is observed or gone at any look is forgotten.
+ * Finds entries that are orphaned on live pools (defect 7): the reply of a fetch got lost, so that the entry is held, and
+ * counted, by a pool none of whose workers knows of it. One look proves nothing, and neither does silence: `put_back` decides,
+ * by what stands in Redis.
  */
 export const createLostEntries = ({
   connection,
@@ -75,7 +67,6 @@ export const createLostEntries = ({
   recovery,
   quarantine,
   clock,
-  trouble,
   onLeftAlone,
 }: {
   connection: Connection;
@@ -85,74 +76,60 @@ export const createLostEntries = ({
   heartbeatAge: number;
   /** For how long an entry has to be unobserved, in ms. */
   lostAfter: number;
-  /** How many entries one look puts back at the most. */
+  /** How many entries one look requeues at most. */
   batch: number;
   recovery: RecoveryLimit;
   /** Takes what was recovered too often. */
   quarantine: Pick<Quarantine, 'take'>;
   clock: Clock;
-  /** How often there has been trouble with Redis, in which workers could not say what they run. */
-  trouble: () => number;
-  /** Told once for each entry or pool, for as long as it stays so. */
+  /** Called once for each entry or pool, for as long as it stays so. */
   onLeftAlone: (what: LeftAlone) => void;
 }): LostEntries => {
-  const { redis } = connection;
-  let notes = new Map<string, Note>();
-  /** Pools of which a worker was observed → when that was written down, in ms of the clock; −Infinity for not yet. */
-  let observing = new Map<string, number>();
-  /** Pools that never observe anything, and have been told of. */
-  let reported = new Set<string>();
-  /** The trouble at the last look, and the Redis second at which it was seen; 0 for before the first look. */
-  let lastTrouble = { number: trouble(), at: 0 };
+  const looks = createPoolLooks({ connection, keys, scripts, clock });
+  const observing = createObservingPools({ connection, keys, clock });
+  /** Entries and pools that were reported as left alone: reported once, and judged after all others. */
+  let undecided = new Set<string>();
+  let silentBefore = new Set<string>();
 
-  const now = async () => Math.floor((await redisTime(redis)) / 1_000);
-
-  /** The lists of live pools as they stand, each entry once. */
-  const readLists = (live: readonly LivePool[]) =>
-    Promise.all(
-      live.flatMap((pool) =>
-        pool.types.map(async (type) => {
-          const list = redis.lrange(keys.inProgress(type, pool.pool), -mostOfList, -1);
-          return { pool, type, entries: new Set(await unlessWrongType(list, [])) };
-        }),
-      ),
-    );
-
-  /** Notes which pools write observations, so that it survives a restart: a pool that never does can't be judged. */
-  const markObserving = async (pools: ReadonlySet<string>, live: readonly LivePool[], plan: boolean) => {
-    const written = new Map<string, number>();
-    for (const { pool } of live) {
-      const at = observing.get(pool) ?? (pools.has(pool) ? Number.NEGATIVE_INFINITY : undefined);
-      if (at !== undefined) written.set(pool, at);
+  const finish = async (held: readonly HeldEntry[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
+    const stale = await findStaleEntries(connection, keys, held);
+    const finished: FinishedEntry[] = [];
+    for (const one of stale.slice(0, batch)) {
+      const { pool, type, id } = one.held;
+      await fail.unless(async () => {
+        const reply = await retry(clock, () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence));
+        if (reply === 'finished') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
+      });
     }
-    observing = written;
-    const due = [...pools].filter((pool) => clock.now() - (written.get(pool) as number) >= 1_000 * renewObserved);
-    if (plan || due.length === 0) return;
-    const at = await now();
-    await redis.zadd(keys.observed, ...due.flatMap((pool) => [at, pool]));
-    const old = await redis.zrangebyscore(keys.observed, '-inf', at - keepObserved, 'LIMIT', 0, trimAtOnce);
-    if (old.length > 0) await redis.zrem(keys.observed, ...old);
-    await redis.expire(keys.observed, keepObserved);
-    for (const pool of due) written.set(pool, clock.now());
+    return { finished, stale: new Set(stale.map((one) => one.held)) };
   };
 
-  /** Those of the pools whose workers were never seen to say what they run. */
-  const findSilent = async (pools: ReadonlySet<string>): Promise<Set<string>> => {
-    const unknown = [...pools].filter((pool) => !observing.has(pool));
-    const scores = await Promise.all(unknown.map((pool) => redis.zscore(keys.observed, pool)));
-    return new Set(unknown.filter((_, i) => scores[i] === null));
+  /** Looks at each pool by itself: one whose records can't be used keeps no other from its look. */
+  const lookAt = async (live: readonly LivePool[], entries: readonly HeldEntry[], plan: boolean, fail: Fail) => {
+    const ofPool = new Map<LivePool, HeldEntry[]>();
+    for (const entry of entries) {
+      const held = ofPool.get(entry.pool);
+      if (held === undefined) ofPool.set(entry.pool, [entry]);
+      else held.push(entry);
+    }
+    const found = await Promise.all(
+      live.map(async (pool): Promise<Unobserved[]> => {
+        const held = ofPool.get(pool) ?? [];
+        const result = await fail.unless(async () => {
+          await looks.keepOnly(pool.pool, held, plan);
+          return held.length === 0 ? undefined : looks.look(pool.pool, pool.workerIds, held, plan);
+        });
+        if (result === undefined) return [];
+        const { at, since, memory } = result;
+        return held.map((entry) => ({ ...entry, at, memory, since: since.get(entry.field) ?? at }));
+      }),
+    );
+    return found.flat();
   };
 
-  /** The Redis second before which an observation may have got lost: its own start, or the last trouble. */
-  const lossOfObservations = async (): Promise<number> => {
-    const [time, info] = await Promise.all([now(), redis.info('server')]);
-    const uptime = Number(/uptime_in_seconds:(\d+)/.exec(info)?.[1] ?? 0);
-    return Math.max(time - uptime, lastTrouble.at);
-  };
-
-  const putBack = ({ pool, type, id, entry }: Unobserved, since: number, plan: boolean, fence: Fence | undefined) =>
+  const putBack = ({ pool, type, id, entry, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) =>
     retry(clock, () =>
-      scripts.run<'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'undecided' | 'poison'>(
+      scripts.run<Verdict>(
         'put_back',
         [
           keys.pools,
@@ -164,6 +141,10 @@ export const createLostEntries = ({
           keys.stats(id),
           keys.recoveries,
           keys.recovered,
+          keys.quarantine,
+          keys.dead,
+          keys.workerRecords(pool.pool),
+          keys.unobserved(pool.pool),
           ...pool.workerIds.map(keys.worker),
         ],
         [
@@ -171,86 +152,121 @@ export const createLostEntries = ({
           heartbeatAge,
           entry,
           plan ? 'plan' : 'act',
-          since,
+          id,
+          field,
+          lostAfter,
+          standInFor(clock),
           recovery.most,
           recovery.windowS,
+          plan ? memory : '',
           ...pool.workerIds,
         ],
         fence,
       ),
     );
 
+  const reportSilent = (pools: Set<string>) => {
+    for (const pool of pools) {
+      if (!silentBefore.has(pool)) onLeftAlone({ pool, reason: 'its workers have never said what they run' });
+    }
+    silentBefore = pools;
+  };
+
+  /** Judges entries that have been unobserved for long enough. */
+  const judge = async (due: readonly Unobserved[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
+    const lost: LostEntry[] = [];
+    const stillUndecided = new Set<string>();
+    let [oldest, quarantined] = [0, 0];
+    const judgeOne = async (one: Unobserved) => {
+      const { pool, type, id, entry } = one;
+      const ageS = Math.round((one.at - one.since) / 1_000);
+      const reply = await putBack(one, plan, fence);
+      if (reply === 'lost') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
+      if (reply === 'poison' && !plan) {
+        const taken = await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, entry);
+        if (taken === 'quarantined') quarantined += 1;
+      }
+      if (reply !== 'undecided') return;
+      const key = keyOf(one);
+      stillUndecided.add(key);
+      oldest = Math.max(oldest, ageS);
+      if (undecided.has(key)) return;
+      onLeftAlone({ pool: pool.pool, type, id, ageS, reason: 'nothing proves that no worker runs it' });
+    };
+    // Those that could not be decided before come last, so that they keep no other from its turn.
+    const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));
+    for (const one of sorted.slice(0, batch)) await fail.unless(() => judgeOne(one));
+    const rest = sorted.slice(batch).map(keyOf);
+    undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
+    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, quarantined };
+  };
+
   return {
     async restore(live, { plan, fence }) {
-      const at = clock.now();
-      const number = trouble();
-      if (lastTrouble.number !== number) lastTrouble = { number, at: await now() };
-      const [lists, observations] = await Promise.all([readLists(live), readObservations(connection, keys, live)]);
+      const fail = createFail();
+      looks.begin(live);
+      const [held, observations] = await Promise.all([
+        readHeldEntries(connection, keys, live),
+        readObservations(connection, keys, live),
+      ]);
       const observed = new Map<string, Set<string>>();
       for (const { pool, job } of observations) observed.set(pool, (observed.get(pool) ?? new Set()).add(job));
-      await markObserving(new Set(observed.keys()), live, plan);
+      await fail.unless(() => observing.mark(new Set(observed.keys()), live, plan));
 
-      const unobserved = lists.flatMap(({ pool, type, entries }) =>
-        [...entries].flatMap((entry): Unobserved[] => {
-          const id = jobOf(entry);
-          if (id === undefined || isObserved(id, observed.get(pool.pool))) return [];
-          const key = `${keys.inProgress(type, pool.pool)} ${createHash('sha1').update(entry).digest('base64')}`;
-          const known = notes.get(key);
-          const isKnown = known?.trouble === number;
-          const note = isKnown ? known : { since: at, trouble: number, isUndecided: false };
-          return [{ key, note, isDue: isKnown && at - known.since >= lostAfter, pool, type, id, entry }];
-        }),
+      const { finished, stale } = await finish(held, plan, fence, fail);
+      const unobserved = await lookAt(
+        live,
+        held.filter((entry) => !stale.has(entry) && !isObserved(entry.id, observed.get(entry.pool.pool))),
+        plan,
+        fail,
       );
-      notes = new Map(unobserved.map(({ key, note }) => [key, note]));
-
-      const silent = await findSilent(new Set(unobserved.map(({ pool }) => pool.pool)));
+      const silent = await observing.silentOf(new Set(unobserved.map(({ pool }) => pool.pool)));
+      const isDue = ({ at, since }: Unobserved) => at - since >= lostAfter;
+      const left = new Set(unobserved.filter((one) => isDue(one) && silent.has(one.pool.pool)).map((u) => u.pool.pool));
+      reportSilent(left);
       const judged = unobserved.filter(({ pool }) => !silent.has(pool.pool));
-      const waiting = judged.filter(({ isDue }) => !isDue).map(({ note }) => Math.max(0, note.since + lostAfter - at));
-      const left = new Set(
-        unobserved.filter(({ pool, isDue }) => isDue && silent.has(pool.pool)).map((u) => u.pool.pool),
-      );
-      for (const pool of left) {
-        if (!reported.has(pool)) onLeftAlone({ pool, reason: 'its workers have never said what they run' });
-      }
-      reported = left;
-
-      // Those that could not be decided at an earlier look come last, so that they keep no other from its turn.
-      const due = judged
-        .filter(({ isDue }) => isDue)
-        .sort((a, b) => Number(a.note.isUndecided) - Number(b.note.isUndecided))
-        .slice(0, batch);
-      const result = {
-        unobserved: [...left].slice(0, mostNamed),
-        dueInMs: waiting.length === 0 ? undefined : Math.max(...waiting),
+      const waiting = judged.filter((one) => !isDue(one)).map(({ at, since }) => since + lostAfter - at);
+      const result = await judge(judged.filter(isDue), plan, fence, fail);
+      return {
+        ...result,
+        finished,
+        unobserved: [...left].slice(0, maxNamed),
+        dueInMs: waiting.length === 0 ? undefined : Math.max(...waiting) + (standInFor(clock) === '' ? earliness : 0),
+        ...(fail.first === undefined ? {} : { error: fail.first }),
       };
-      const lost: LostEntry[] = [];
-      let undecided = 0;
-      let quarantined = 0;
-      try {
-        const since = due.length === 0 ? 0 : await lossOfObservations();
-        for (const one of due) {
-          const { key, note, pool, type, id, entry } = one;
-          const reply = await putBack(one, since, plan, fence);
-          if (reply === 'undecided') {
-            undecided += 1;
-            if (!note.isUndecided)
-              onLeftAlone({ pool: pool.pool, type, id, reason: 'nothing says that it does not run' });
-            notes.set(key, { ...note, isUndecided: true });
-          } else if (reply === 'poison' && !plan) {
-            const taken = await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, entry);
-            if (taken === 'quarantined') quarantined += 1;
-          } else if (reply === 'lost') {
-            lost.push({ id, type, pool: pool.pool, unobservedS: Math.round((at - note.since) / 1_000), plan });
-            if (!plan) notes.delete(key);
-          }
-        }
-      } catch (error) {
-        return { ...result, lost, undecided, quarantined, error: messageOf(error) }; // What is lost still is found by the next look.
-      }
-      return { ...result, lost, undecided, quarantined };
     },
   };
 };
+
+/**
+ * Keeps the first error of several steps. One that is about a key, or a right, leaves the other steps to go on; after one
+ * that the others would meet too, none is begun. What is left is found by the next look.
+ */
+interface Fail {
+  readonly first: string | undefined;
+  unless<T>(step: () => Promise<T>): Promise<T | undefined>;
+}
+const createFail = (): Fail => {
+  let first: string | undefined;
+  let isOver = false;
+  return {
+    get first() {
+      return first;
+    },
+    async unless(step) {
+      if (isOver) return undefined;
+      try {
+        return await step();
+      } catch (error) {
+        first ??= messageOf(error);
+        isOver ||= error instanceof FencedError || ['transient', 'refused'].includes(kindOfRedisError(error));
+        return undefined;
+      }
+    },
+  };
+};
+
+const keyOf = ({ pool, field }: HeldEntry) => `${pool.pool} ${field}`;
 
 /** An observation of a policy, whose host says nothing of which execution, may be of any. */
 const isObserved = (id: string, observed: ReadonlySet<string> = new Set()): boolean =>

@@ -67,6 +67,7 @@ export const createPools = ({
   batch,
   recovery,
   clock,
+  onUncounted = () => {},
 }: {
   connection: Connection;
   keys: Keys;
@@ -79,6 +80,8 @@ export const createPools = ({
   batch: number;
   recovery: RecoveryLimit;
   clock: Clock;
+  /** Called with the reason where entries were requeued, but their recoveries could not be recorded. */
+  onUncounted?: (reason: string) => void;
 }): Pools => {
   const { redis } = connection;
   /** What the present round of SCAN has found, and the round before it: a round may take many looks. */
@@ -212,7 +215,7 @@ export const createPools = ({
     },
 
     async requeue({ pool, heartbeat, fence }, type) {
-      const reply = await scripts.run<'alive' | [number, number, string?]>(
+      const reply = await scripts.run<'alive' | [number, number, string?, string?]>(
         'requeue',
         [
           keys.pools,
@@ -223,13 +226,16 @@ export const createPools = ({
           keys.lockInfo(type),
           keys.recoveries,
           keys.recovered,
+          keys.quarantine,
+          keys.dead,
         ],
         [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS],
         fence,
       );
       if (reply === 'alive') return reply;
-      const [moved, left, poison] = reply;
-      return { moved, left, poison };
+      const [moved, left, poison, uncounted] = reply;
+      if (uncounted !== undefined) onUncounted(uncounted);
+      return { moved, left, poison: poison || undefined };
     },
 
     settle: ({ pool, heartbeat, fence }, types) =>

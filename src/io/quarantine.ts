@@ -47,7 +47,7 @@ export interface Quarantine {
     pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence'>,
     type: string,
     id: string,
-    entry?: string,
+    entry?: Buffer,
   ): Promise<Quarantining>;
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
@@ -111,7 +111,7 @@ export const createQuarantine = ({
   };
 
   return {
-    async take({ pool, heartbeat, fence }, type, id, entry = '') {
+    async take({ pool, heartbeat, fence }, type, id, entry) {
       // The execution of a policy is marked as done, as by any final status.
       const policy = /^(.+)@[^@]*$/.exec(id)?.[1];
       for (let tries = 0; tries < patience; tries++) {
@@ -139,12 +139,12 @@ export const createQuarantine = ({
             pool,
             heartbeatAge,
             heartbeat,
-            entry === '' ? 'dead' : 'any',
+            entry === undefined ? 'dead' : 'any',
             recovery.most,
             recovery.windowS,
             type,
             id,
-            entry,
+            entry ?? '',
             job.fingerprint,
             ...hook.args,
           ],

@@ -15,9 +15,11 @@ export type ScriptName =
   | 'claim_hooks'
   | 'end_pass'
   | 'enqueue_hooks'
+  | 'finish_stale'
   | 'forget_parked'
   | 'leave_lease'
   | 'leave_quarantine'
+  | 'look_at_pool'
   | 'move_hook'
   | 'note_page'
   | 'put_back'
@@ -88,6 +90,8 @@ export const claimOnce = (keys: Keys): ChangeOnce => {
   const token = newToken();
   return { key: keys.hookClaim(token), token };
 };
+/** An entry is given as the bytes that it is: it may be no UTF-8. */
+export type ScriptArgument = string | number | Buffer;
 
 export interface Scripts {
   /**
@@ -99,7 +103,7 @@ export interface Scripts {
   run<Reply>(
     name: ScriptName,
     keys: readonly string[],
-    args?: readonly (string | number)[],
+    args?: readonly ScriptArgument[],
     fence?: Fence | undefined,
     change?: ChangeOnce | undefined,
   ): Promise<Reply>;
@@ -110,7 +114,7 @@ export interface Scripts {
  * which it keeps from then on.
  */
 export const createScripts = (redis: Redis): Scripts => {
-  const evaluate = async (script: Script, keys: readonly string[], args: readonly (string | number)[]) => {
+  const evaluate = async (script: Script, keys: readonly string[], args: readonly ScriptArgument[]) => {
     try {
       return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
@@ -122,7 +126,7 @@ export const createScripts = (redis: Redis): Scripts => {
     async run<Reply>(
       name: ScriptName,
       keys: readonly string[],
-      args: readonly (string | number)[] = [],
+      args: readonly ScriptArgument[] = [],
       fence?: Fence | undefined,
       change?: ChangeOnce | undefined,
     ) {

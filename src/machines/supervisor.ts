@@ -59,6 +59,17 @@ export interface LostEntry {
   readonly plan: boolean;
 }
 
+/** An entry of a live pool that was removed as a finish would have, since its job had ended in Success. */
+export interface FinishedEntry {
+  readonly id: string;
+  readonly type: string;
+  readonly pool: string;
+  /** For how long its job had been in Success, in s. */
+  readonly endedS: number;
+  /** It would have been removed. */
+  readonly plan: boolean;
+}
+
 /** What `restore` did in one look at the lists of live pools. */
 export interface Restored {
   readonly lost: readonly LostEntry[];
@@ -66,6 +77,9 @@ export interface Restored {
   readonly unobserved: readonly string[];
   /** Entries that look lost, of which nothing says for sure that nobody runs them: left where they are. */
   readonly undecided: number;
+  /** For how long the oldest of them has been unobserved, in s; 0 where there is none. */
+  readonly oldestUndecidedS: number;
+  readonly finished: readonly FinishedEntry[];
   /** Entries that were lost and went to quarantine, since their jobs were recovered too often. */
   readonly quarantined: number;
   /** When all that looks lost by now will have done so for long enough, in ms from now; undefined where nothing does. */
@@ -119,6 +133,9 @@ export interface RescueResult {
   readonly lost: number;
   readonly unobserved: Restored['unobserved'];
   readonly undecided: number;
+  readonly oldestUndecidedS: number;
+  /** Entries whose jobs had ended in Success, removed as a finish would have (in a plan: that would be). */
+  readonly finished: number;
   /** Entries that went to quarantine instead of their queues. */
   readonly quarantined: number;
   readonly drift: readonly Drift[];
@@ -161,6 +178,7 @@ export type SupervisorEmitted =
   | { type: 'job'; outcome: JobOutcome }
   | { type: 'pool'; outcome: PoolOutcome }
   | { type: 'lost'; entry: LostEntry }
+  | { type: 'finished'; entry: FinishedEntry }
   | { type: 'lease'; holds: boolean; host: string }
   | { type: 'fault'; where: string; error: string };
 
@@ -519,7 +537,7 @@ export const supervisorMachine = setup({
       },
     ),
     keepRestored: enqueueActions(({ enqueue, context }, params: { restored: Restored }) => {
-      const { lost, unobserved, undecided, quarantined, dueInMs, error } = params.restored;
+      const { lost, unobserved, undecided, oldestUndecidedS, finished, quarantined, dueInMs, error } = params.restored;
       enqueue.assign({
         looksAgainIn: dueInMs,
         passes: updateOpen(context.passes, (pass) => ({
@@ -528,12 +546,15 @@ export const supervisorMachine = setup({
             ...pass.result,
             lost: pass.result.lost + lost.length,
             quarantined: pass.result.quarantined + quarantined,
+            finished: pass.result.finished + finished.length,
             unobserved,
             undecided,
+            oldestUndecidedS,
           },
         })),
       });
       for (const entry of lost) enqueue.emit({ type: 'lost', entry });
+      for (const entry of finished) enqueue.emit({ type: 'finished', entry });
       if (error !== undefined) enqueue.emit({ type: 'fault', where: 'putting back lost entries', error });
     }),
     keepRecounted: assign({
@@ -858,7 +879,7 @@ export const supervisorMachine = setup({
                       type: 'keepRestored',
                       // What a plan leaves where it is, is found by the second look again.
                       params: ({ context, event }) => ({
-                        restored: context.rescue?.plan ? { ...event.output, lost: [] } : event.output,
+                        restored: context.rescue?.plan ? { ...event.output, lost: [], finished: [] } : event.output,
                       }),
                     },
                   },
@@ -991,6 +1012,8 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
   lost: 0,
   unobserved: [],
   undecided: 0,
+  oldestUndecidedS: 0,
+  finished: 0,
   quarantined: 0,
   drift: [],
   unreadable: [],

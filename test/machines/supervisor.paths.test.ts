@@ -44,6 +44,7 @@ const start = (lanes = 1, poolSlots = 1, plan = false, needsLease = false) => {
     'job',
     'pool',
     'lost',
+    'finished',
     'lease',
     'fault',
   ] as const) {
@@ -83,6 +84,8 @@ const restored = (more: Partial<Restored> = {}): Restored => ({
   lost: [],
   unobserved: [],
   undecided: 0,
+  oldestUndecidedS: 0,
+  finished: [],
   quarantined: 0,
   dueInMs: undefined,
   ...more,
@@ -277,6 +280,22 @@ test('a pass that was asked for bides its time and looks for lost entries twice,
     if (!plan) await it.answer('recount', recounted);
     expect(it.of('lost').map(({ entry }) => entry.id)).toEqual(['j1', 'j2']);
     expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, lost: 2 } }]);
+  }
+});
+
+test('entries of ended jobs are counted and told; a plan, which leaves them, counts them once', async () => {
+  const ended = (plan: boolean) => ({ id: 'j', type: 'A', pool: 'p', endedS: 90, plan });
+  for (const plan of [false, true]) {
+    const it = start();
+    await it.send(rescueNow(1, { plan }));
+    await it.answer('find', found());
+    await it.answer('restore', restored({ finished: [ended(plan)], oldestUndecidedS: 40, undecided: 1, dueInMs: 9 }));
+    await it.tick(9);
+    const again = plan ? [ended(plan)] : [];
+    await it.answer('restore', restored({ finished: again, undecided: 1, oldestUndecidedS: 70 }));
+    if (!plan) await it.answer('recount', recounted);
+    expect(it.of('finished')).toMatchObject([{ entry: { id: 'j', plan } }]);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { finished: 1, undecided: 1, oldestUndecidedS: 70 } }]);
   }
 });
 

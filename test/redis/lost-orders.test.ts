@@ -1,11 +1,12 @@
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keysOf } from '../../src/io/keys.ts';
 import { createLostEntries, type LostEntries } from '../../src/io/lostEntries.ts';
 import { createScripts } from '../../src/io/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
-import { second } from '../support/jobs.ts';
+import { second, seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
 
@@ -20,6 +21,7 @@ beforeAll(async () => {
   redis = server.client;
   upstream = createUpstream(redis);
   // Loaded beforehand: a script that Redis does not know yet takes one command more, and every run must be alike.
+  await lookNow();
   await putBackNow();
 });
 afterAll(() => server.stop());
@@ -46,7 +48,16 @@ const reset = async () => {
   await redis.rpush(held('p'), other, entry);
   await redis.set(keys.lock('X'), 2);
   await redis.hset(keys.lockInfo('X'), 'p', 2);
+  await seedJob(redis, 'lost', { status: 'Pending' });
+  await lookNow();
 };
+const field = `${createHash('sha1').update(entry).digest('hex')} X`;
+const lookNow = () =>
+  createScripts(redis).run<string>(
+    'look_at_pool',
+    [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w1'), keys.stats('lost')],
+    ['act', '', 60, '', 1, 'w1', field],
+  );
 const putBackNow = () =>
   createScripts(redis).run<string>(
     'put_back',
@@ -60,9 +71,13 @@ const putBackNow = () =>
       keys.stats('lost'),
       keys.recoveries,
       keys.recovered,
+      keys.quarantine,
+      keys.dead,
+      keys.workerRecords('p'),
+      keys.unobserved('p'),
       keys.worker('w1'),
     ],
-    ['p', 10_000, entry, 'act', 0, 3, 86_400, 'w1'],
+    ['p', 10_000, entry, 'act', 'lost', field, 0, '', 3, 86_400, '', 'w1'],
   );
 /** Notes in `replies` what the script says. */
 const putBack = async (command: Command, who: string) => {
@@ -219,7 +234,6 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         recovery: { most: 3, windowS: 86_400 },
         quarantine: { take: async () => 'again' as const },
         clock,
-        trouble: () => 0,
         onLeftAlone: () => undefined,
       });
       await lostEntries.restore(live, { plan: false });
@@ -238,13 +252,110 @@ test('a whole second look beside a worker that says what it runs and finishes: o
       ];
     },
     check: async (trace) => {
-      const script = trace.findIndex((step) => step.startsWith('a: eval'));
+      // The first script of the look records what it has seen, the second one decides.
+      const script = trace.findLastIndex((step) => step.startsWith('a: eval'));
+      const scripts = trace.filter((step) => step.startsWith('a: eval')).length;
       const queued = await redis.lrange(keys.queue('X'), 0, -1);
       // Once the worker has spoken nothing is moved, whatever the look had seen before.
-      expect(queued.includes(entry)).toBe(script >= 0 && script < trace.indexOf('p: observe lost'));
+      expect(queued.includes(entry)).toBe(scripts === 2 && script < trace.indexOf('p: observe lost'));
       await check();
     },
     crashes: false,
   });
   expect(runs).toBeGreaterThan(50);
+});
+
+test('fault 132: beside a worker that begins the job: from its Running on the entry stays, though it is unobserved', async () => {
+  await everySchedule({
+    reset,
+    body: (command) => [
+      putBack(command, 'a'),
+      command('p', 'begins', () => redis.hset(keys.stats('lost'), { status: 'Running', update_time: second() })),
+    ],
+    check: async (trace) => {
+      expect(replies).toEqual([isBefore(trace, 'p: begins') ? 'early' : 'lost']);
+      await check();
+    },
+    crashes: false,
+  });
+});
+
+describe('fault 133: finishing a stale entry', () => {
+  const finishStale = async (command: Command, who: string) => {
+    const reply = await command(who, 'finish stale', async () => {
+      const said = await createScripts(redis).run<string>(
+        'finish_stale',
+        [
+          keys.pools,
+          keys.heartbeat('p'),
+          held('p'),
+          keys.lock('X'),
+          keys.lockInfo('X'),
+          keys.stats('lost'),
+          keys.worker('w1'),
+        ],
+        ['p', 10_000, entry, 'act', 'lost', '1000', '1000', 60],
+      );
+      if (said === 'finished') await redis.rpush('t:done', entry);
+      return said;
+    });
+    replies.push(reply);
+  };
+  const resetStale = async () => {
+    await reset();
+    await seedJob(redis, 'lost', { status: 'Success', update_time: 1_000, revision: 1_000 });
+    await redis.hset(keys.worker('w1'), { job_id: 'lost', job_name: 'X', args: '' });
+  };
+  beforeAll(async () => {
+    await resetStale();
+    await finishStale((_, __, act) => act(), 'a');
+  });
+
+  test('beside another reaper, the late finish of its worker and what it takes next: it ends once, counters true', async () => {
+    const runs = await everySchedule({
+      reset: resetStale,
+      body: (command) => [
+        finishStale(command, 'a'),
+        finishStale(command, 'b'),
+        (async () => {
+          await finish(command, 'p', entry);
+          await observe(command, 'other');
+        })(),
+      ],
+      check: async (trace) => {
+        if (!trace.some((step) => step.includes('dies'))) {
+          expect(replies.filter((reply) => reply === 'finished').length).toBeLessThanOrEqual(1);
+          // What its worker says of its next job stands.
+          expect(await redis.hget(keys.worker('w1'), 'job_id')).toBe('other');
+        }
+        expect(Number(await redis.get(keys.lock('X')))).toBeGreaterThanOrEqual(-1);
+        await check();
+      },
+      crashes: true,
+    });
+    expect(runs).toBeGreaterThan(15);
+  });
+
+  test("beside gocraft's own reaper, and a reset that starts the job again: what was judged is looked at again", async () => {
+    const runs = await everySchedule({
+      reset: resetStale,
+      body: (command) => [
+        finishStale(command, 'a'),
+        command('h', 'resets', () => upstream.reset('lost', 'Pending')),
+        (async () => {
+          for (let i = 0; i < 2; i++) await command('g', 'requeue', () => upstream.requeue('p', ['X']));
+          const fetched = (await command('q', 'fetch', () => upstream.fetch('X', 'q'))) as string | null;
+          if (fetched !== null) await finish(command, 'q', fetched);
+        })(),
+      ],
+      check: async (trace) => {
+        const at = trace.indexOf('a: finish stale');
+        const isOvertaken = trace.slice(0, at).includes('h: resets');
+        if (replies.includes('finished')) expect(isOvertaken).toBe(false);
+        await check();
+      },
+      crashes: true,
+    });
+    expect(runs).toBeGreaterThan(20);
+  });
 });

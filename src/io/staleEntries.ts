@@ -1,0 +1,60 @@
+import type { Connection } from './connection.ts';
+import type { HeldEntry } from './heldEntries.ts';
+import type { Keys } from './keys.ts';
+import { unlessWrongType } from './pools.ts';
+import { redisTime } from './redisTime.ts';
+import type { Scripts } from './scripts.ts';
+
+/** An entry whose job's Success proves it stale, and the facts that were judged. */
+export interface StaleEntry {
+  readonly held: HeldEntry;
+  readonly updateTime: string;
+  readonly revision: string;
+  readonly endedS: number;
+}
+
+/** For how long a job has to be in Success, in s: a worker finishes its entry at once. */
+const minEndedS = 60;
+
+/** Those of the entries whose jobs ended in Success long enough ago, observed or not. */
+export const findStaleEntries = async (
+  { redis }: Connection,
+  keys: Keys,
+  held: readonly HeldEntry[],
+): Promise<StaleEntry[]> => {
+  if (held.length === 0) return [];
+  const [time, ...stats] = await Promise.all([
+    redisTime(redis),
+    ...held.map(({ id }) => unlessWrongType(redis.hmget(keys.stats(id), 'status', 'update_time', 'revision'), [])),
+  ]);
+  return held.flatMap((entry, i) => {
+    const [status, updateTime, revision] = stats[i] as (string | null)[];
+    const endedS = Math.floor(time / 1_000) - Number(updateTime || Number.NaN);
+    if (status !== 'Success' || !(endedS >= minEndedS)) return [];
+    return [{ held: entry, updateTime: updateTime as string, revision: revision ?? '', endedS }];
+  });
+};
+
+/** Removes such an entry, if all is still as it was judged. */
+export const finishStaleEntry = (
+  scripts: Scripts,
+  keys: Keys,
+  heartbeatAge: number,
+  { held: { pool, type, id, entry }, updateTime, revision }: StaleEntry,
+  plan: boolean,
+  fence: Parameters<Scripts['run']>[3],
+): Promise<'finished' | 'dead' | 'gone' | 'overtaken'> =>
+  scripts.run(
+    'finish_stale',
+    [
+      keys.pools,
+      keys.heartbeat(pool.pool),
+      keys.inProgress(type, pool.pool),
+      keys.lock(type),
+      keys.lockInfo(type),
+      keys.stats(id),
+      ...pool.workerIds.map(keys.worker),
+    ],
+    [pool.pool, heartbeatAge, entry, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS],
+    fence,
+  );
