@@ -1,15 +1,17 @@
 import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import type { Facts, TrackedJob } from './facts.ts';
 import { FencedError } from './lease.ts';
+import { RefusedError } from './refusal.ts';
 import { type Judgement, judge, type Policy, type Reason, type Verdict } from './verdict.ts';
 
 /**
  * How a job's walk ended. `done`: the act is in Redis. `queued`: its hook is noted, to be sent. `parked`: this very change
  * has been given up for its receiver, until the job changes or a person says so. `deferred`: too many hooks wait already;
  * the next sweep finds the job. `planned`: it would have been done. `overtaken`: the job moved twice while it was judged.
- * `fenced`: another host has taken over meanwhile, and finds the job. `abandoned`: the act failed for good.
+ * `fenced`: another host has taken over meanwhile, and finds the job. `suspended`: Redis refuses writes, and with it the sweep
+ * ends; the next one finds the job. `abandoned`: the act failed for good.
  */
-export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
+export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'suspended' | 'abandoned';
 /** What becomes of a hook when it is noted. */
 export type HookEnd = 'queued' | 'parked' | 'deferred';
 
@@ -60,7 +62,8 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  * as it was noted. Every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these
  * invokes one act, which Redis does only if the job is as it was judged (a hook is looked at again when it is sent). Done,
  * it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
- * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; failed, it ends in `abandoned`.
+ * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; refused since Redis takes no writes, in
+ * `suspended`; failed, it ends in `abandoned`.
  */
 export const jobMachine = setup({
   types: {
@@ -85,6 +88,7 @@ export const jobMachine = setup({
     isOvertaken: (_, params: { reply: ActReply }) => params.reply === 'overtaken',
     isOvertakenAgain: ({ context }, params: { reply: ActReply }) => params.reply === 'overtaken' && context.reloaded,
     isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
+    isRefused: (_, params: { error: unknown }) => params.error instanceof RefusedError,
   },
   actions: {
     // The hook was noted for what the job was at the first look. One assignment, for most jobs do no more than this.
@@ -158,6 +162,7 @@ export const jobMachine = setup({
     settled: { type: 'final' },
     overtaken: { type: 'final', entry: { type: 'end', params: { end: 'overtaken' } } },
     fenced: { type: 'final', entry: { type: 'end', params: { end: 'fenced' } } },
+    suspended: { type: 'final', entry: { type: 'end', params: { end: 'suspended' } } },
     abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
   },
 });
@@ -196,6 +201,11 @@ function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
       {
         guard: { type: 'isFenced', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
         target: 'fenced',
+      },
+      {
+        guard: { type: 'isRefused', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+        target: 'suspended',
+        actions: { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
       },
       {
         target: 'abandoned',
