@@ -210,11 +210,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
 
   const onJob = (outcome: JobOutcome) => {
-    if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
     // The sweep says why, once for all of them.
+    if (outcome.isRefused) log.debug({ job: jobLine(outcome) }, 'a job that is left to the next sweep');
+    else if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
     else if (outcome.outcome === 'fenced') log.debug({ job: jobLine(outcome) }, 'a job that is left to another host');
-    else if (outcome.outcome === 'suspended')
-      log.debug({ job: jobLine(outcome) }, 'a job that is left to the next sweep');
     else if (outcome.verdict !== 'kept') log.info({ job: jobLine(outcome) }, 'job');
     else if (outcome.reason === 'malformed')
       log.warn({ job: jobLine(outcome) }, 'a job that can not be judged, left as it is');

@@ -10,7 +10,7 @@ const kinds: readonly (readonly [RedisErrorKind, RegExp])[] = [
   ['refused', /^(READONLY|OOM|MISCONF|NOREPLICAS)/],
   [
     'permanent',
-    /^(NOPERM|NOAUTH|WRONGPASS|CROSSSLOT|MOVED|ASK)|unknown command|unknown subcommand|DB index is out of range/i,
+    /^(NOPERM|NOAUTH|WRONGPASS|CROSSSLOT|MOVED|ASK)|unknown command|unknown subcommand|user executing the script can't|DB index is out of range/i,
   ],
   [
     'transient',

@@ -49,7 +49,10 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/^OOM/, 'Redis has no memory left (OOM): raise its maxmemory, or free some'],
   [/^MISCONF/, 'Redis refuses writes since it can not save to disk (MISCONF): see its log, and free space on its disk'],
   [/^NOREPLICAS/, 'Redis refuses writes since it has too few replicas (NOREPLICAS): see its min-replicas-to-write'],
-  [/^NOPERM/, 'the Redis user of the reaper may not write (NOPERM): allow it the keys of the namespace'],
+  [
+    /^NOPERM|user executing the script can't/,
+    'the Redis user of the reaper may not write (NOPERM): allow it the keys of the namespace',
+  ],
 ];
 /** Why Redis refuses what somebody writes, and what to do; undefined where that is not what an error says. */
 export const refusalOf = (error: unknown): string | undefined => {

@@ -8,10 +8,9 @@ import { type Judgement, judge, type Policy, type Reason, type Verdict } from '.
  * How a job's walk ended. `done`: the act is in Redis. `queued`: its hook is noted, to be sent. `parked`: this very change
  * has been given up for its receiver, until the job changes or a person says so. `deferred`: too many hooks wait already;
  * the next sweep finds the job. `planned`: it would have been done. `overtaken`: the job moved twice while it was judged.
- * `fenced`: another host has taken over meanwhile, and finds the job. `suspended`: Redis refuses writes, and with it the sweep
- * ends; the next one finds the job. `abandoned`: the act failed for good.
+ * `fenced`: another host has taken over meanwhile, and finds the job. `abandoned`: the act failed for good.
  */
-export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'suspended' | 'abandoned';
+export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
 /** What becomes of a hook when it is noted. */
 export type HookEnd = 'queued' | 'parked' | 'deferred';
 
@@ -25,6 +24,8 @@ export interface JobOutcome {
   readonly outcome: JobEnd;
   readonly facts: Facts;
   readonly error?: string;
+  /** It was abandoned since Redis refuses writes: the sweep ends with it, and the next one finds the job. */
+  readonly isRefused?: boolean;
 }
 
 export interface JobInput {
@@ -47,6 +48,7 @@ export interface JobContext extends JobInput {
   readonly judgement: Judgement | undefined;
   readonly reloaded: boolean;
   readonly end: JobEnd;
+  readonly isRefused: boolean;
   readonly error: string | undefined;
 }
 
@@ -62,8 +64,8 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  * as it was noted. Every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these
  * invokes one act, which Redis does only if the job is as it was judged (a hook is looked at again when it is sent). Done,
  * it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
- * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; refused since Redis takes no writes, in
- * `suspended`; failed, it ends in `abandoned`.
+ * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; failed, it ends in `abandoned`, and
+ * says whether that was since Redis takes no writes.
  */
 export const jobMachine = setup({
   types: {
@@ -100,6 +102,7 @@ export const jobMachine = setup({
       job: ({ context }, params: { job: TrackedJob }) => ({ ...params.job, fence: context.job.fence }),
     }),
     markReloaded: assign({ reloaded: true }),
+    markRefused: assign({ isRefused: true }),
     end: assign({ end: (_, params: { end: JobEnd }) => params.end }),
     keepError: assign({ error: (_, params: { error: unknown }) => messageOf(params.error) }),
   },
@@ -114,6 +117,7 @@ export const jobMachine = setup({
     judgement: undefined,
     reloaded: false,
     end: 'kept',
+    isRefused: false,
     error: undefined,
   }),
   output: ({ context }) => outcomeOf(context),
@@ -162,7 +166,6 @@ export const jobMachine = setup({
     settled: { type: 'final' },
     overtaken: { type: 'final', entry: { type: 'end', params: { end: 'overtaken' } } },
     fenced: { type: 'final', entry: { type: 'end', params: { end: 'fenced' } } },
-    suspended: { type: 'final', entry: { type: 'end', params: { end: 'suspended' } } },
     abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
   },
 });
@@ -204,8 +207,11 @@ function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
       },
       {
         guard: { type: 'isRefused', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
-        target: 'suspended',
-        actions: { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+        target: 'abandoned',
+        actions: [
+          'markRefused',
+          { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+        ],
       },
       {
         target: 'abandoned',
@@ -215,7 +221,7 @@ function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
   } as const;
 }
 
-const outcomeOf = ({ job, judgement, end, error }: JobContext): JobOutcome => ({
+const outcomeOf = ({ job, judgement, end, isRefused, error }: JobContext): JobOutcome => ({
   id: job.facts.id,
   verdict: judgement?.verdict ?? 'kept',
   reason: judgement?.reason ?? 'ongoing',
@@ -224,6 +230,7 @@ const outcomeOf = ({ job, judgement, end, error }: JobContext): JobOutcome => ({
   outcome: end,
   facts: job.facts,
   ...(error === undefined ? {} : { error }),
+  ...(isRefused ? { isRefused } : {}),
 });
 
 /** An error as text, without its stack. */

@@ -412,7 +412,7 @@ export const supervisorMachine = setup({
       enqueue.assign({ idle: context.idle.slice(count), acting: context.acting.slice(count) });
     }),
     takeBackLane: enqueueActions(({ enqueue, context }, params: { lane: string; outcome: JobOutcome }) => {
-      const isRefused = params.outcome.outcome === 'suspended';
+      const isRefused = params.outcome.isRefused === true;
       const sweep = withTally(context.sweep, tallyOf(params.outcome));
       enqueue.assign({
         idle: [...context.idle, params.lane],

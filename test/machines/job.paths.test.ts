@@ -38,7 +38,6 @@ const ends: Record<string, readonly string[]> = {
   deferred: ['deferred'],
   overtaken: ['overtaken'],
   fenced: ['fenced'],
-  suspended: ['suspended'],
   abandoned: ['abandoned'],
 };
 
@@ -54,7 +53,8 @@ for (const verdict of verdicts) {
           const { output } = snapshot;
           expect(ends[snapshot.value as string]).toContain(output.outcome);
           expect(output).toMatchObject({ id: 'j1', facts: snapshot.context.job.facts });
-          expect('error' in output).toBe(output.outcome === 'abandoned' || output.outcome === 'suspended');
+          expect('error' in output).toBe(output.outcome === 'abandoned');
+          expect('isRefused' in output).toBe(output.error === 'Redis is a replica');
           if (output.outcome === 'kept') expect(output.verdict).toBe('kept');
         });
       }

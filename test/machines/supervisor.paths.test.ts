@@ -205,11 +205,18 @@ test('fault 119: a sweep whose act is refused deals no more jobs, and ends once 
   await it.send(sweepNow(1));
   await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail'), jobFor('fail')));
   await it.answer('examine', acting(jobFor('fail'), jobFor('fail'), jobFor('fail')));
-  await it.send({ ...freed, outcome: { ...outcome, outcome: 'suspended', error: 'Redis is a replica' } });
+  await it.send({
+    ...freed,
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+  });
   expect([it.value().sweep, it.context().acting]).toEqual(['draining', []]);
-  await it.send({ ...freed, lane: 'lane-1', outcome: { ...outcome, outcome: 'suspended', error: 'said later' } });
+  await it.send({
+    ...freed,
+    lane: 'lane-1',
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'said later' },
+  });
   expect(it.of('sweep.ended')).toMatchObject([
-    { result: { standsDown: 'Redis is a replica', tally: { scanned: 2, outcomes: { suspended: 2 } } } },
+    { result: { standsDown: 'Redis is a replica', tally: { scanned: 2, outcomes: { abandoned: 2 } } } },
   ]);
 });
 
@@ -492,7 +499,10 @@ test('fault 119: what was suspended while it drained is not told to the others a
   await it.tick(hour);
   await it.answer('readPage', page(true, jobFor('fail')));
   await it.answer('examine', acting(jobFor('fail')));
-  await it.send({ ...freed, outcome: { ...outcome, outcome: 'suspended', error: 'Redis is a replica' } });
+  await it.send({
+    ...freed,
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+  });
   expect(it.value().sweep).toBe('waiting');
   expect(it.of('sweep.ended')).toMatchObject([{ result: { standsDown: 'Redis is a replica' } }]);
 });
