@@ -4,7 +4,8 @@ import { isWrongType, kindOfRedisError } from '../io/redisErrors.ts';
 import { type PageReader, type ScanPoint, scanStart } from '../io/trackedJobs.ts';
 import { refusalOf, type Trust } from '../io/trust.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
-import { PermanentError, RefusedError } from '../machines/refusal.ts';
+import { PermanentError } from '../machines/permanent.ts';
+import { RefusedError } from '../machines/refusal.ts';
 import type { Page } from '../machines/supervisor.ts';
 
 /**
@@ -68,7 +69,10 @@ const orPermanent = async <T>(reading: Promise<T>): Promise<T> => {
     return await reading;
   } catch (error) {
     const { message } = error as Error;
-    if (isWrongType(error)) throw new PermanentError(`${message}: a key of the namespace is not what it should be`);
+    if (isWrongType(error))
+      throw new PermanentError(
+        `${message}: a key of the namespace has the wrong type: find it with TYPE, then move or delete it`,
+      );
     if (kindOfRedisError(error) === 'permanent') throw new PermanentError(refusalOf(error) ?? message);
     throw error;
   }

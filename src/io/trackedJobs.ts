@@ -41,9 +41,8 @@ export interface TrackedJobs {
 type TrackedId = string | Buffer;
 
 interface Scan {
-  /** Where the reply leads; undefined where it can not be said which process has answered. */
-  readonly next: ScanPoint | undefined;
-  /** The connection that has answered. */
+  readonly next: ScanPoint;
+  /** The connection that the reply came on. */
   readonly epoch: number;
   readonly ids: readonly TrackedId[];
 }
@@ -79,15 +78,12 @@ export const createTrackedJobs = ({
 
   /** A command that is sent again after a reconnect may be answered by another process than the one it was meant for. */
   const scan = async (cursor: string): Promise<Scan> => {
-    const before = connection.epoch();
     const [runId, next, plain, others] = await scripts.run<[string, string, string[], string[]]>(
       'scan_tracked',
       [keys.track],
       [cursor, pageSize],
     );
-    const epoch = connection.epoch();
-    const isSure = runId !== '' || before === epoch;
-    return { next: isSure ? { cursor: next, runId } : undefined, epoch, ids: [...plain, ...others.map(idOfHex)] };
+    return { next: { cursor: next, runId }, epoch: connection.epoch(), ids: [...plain, ...others.map(idOfHex)] };
   };
 
   return {
@@ -133,27 +129,27 @@ export const createTrackedJobs = ({
 
       /** Whether a reply goes on from where the scan stands; one to the cursor 0 always does. */
       const goesOn = ({ next, epoch: answeredBy }: Scan): boolean =>
-        next !== undefined &&
-        (point.cursor === '0' || (point.runId === next.runId && (next.runId !== '' || epoch === answeredBy)));
+        point.cursor === '0' || (point.runId === next.runId && (next.runId !== '' || epoch === answeredBy));
+
+      const receive = async (): Promise<Scan> => {
+        for (;;) {
+          scanned ??= scanNext();
+          const result = await scanned.finally(() => {
+            scanned = undefined;
+          });
+          if (goesOn(result)) return result;
+          point = scanStart;
+        }
+      };
 
       const load = async (): Promise<ReadPage> => {
-        while (rest.length === 0 && !isScanned) {
-          scanned ??= scanNext();
-          const result = await scanned.catch((error) => {
-            scanned = undefined;
-            throw error;
-          });
-          scanned = undefined;
-          if (!goesOn(result) || result.next === undefined) {
-            point = scanStart;
-            continue;
-          }
-          began = { cursor: point.cursor, runId: result.next.runId };
-          [point, epoch] = [result.next, result.epoch];
+        if (rest.length === 0) {
+          const { next, epoch: answeredBy, ids } = await receive();
+          began = { cursor: point.cursor, runId: next.runId };
+          [point, epoch] = [next, answeredBy];
           isScanned = point.cursor === '0';
-          rest = result.ids.filter((id) => seen.add(keyOf(id)));
+          rest = ids.filter((id) => seen.add(keyOf(id)));
           if (!isScanned) scanned = scanNext();
-          break;
         }
         // A small hash is answered whole, whatever COUNT says.
         const ids = rest.slice(0, pageSize);

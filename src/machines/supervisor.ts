@@ -14,8 +14,9 @@ import type { TrackedJob } from './facts.ts';
 import { type JobOutcome, messageOf } from './job.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, type Tenure } from './lease.ts';
+import { PermanentError } from './permanent.ts';
 import { type PoolOutcome, poolMachine, type Suspect } from './pool.ts';
-import { PermanentError, RefusedError } from './refusal.ts';
+import { RefusedError } from './refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import type { Policy } from './verdict.ts';
 
@@ -309,7 +310,8 @@ export const supervisorMachine = setup({
     isSweepSuspended: ({ context }) => context.sweep?.standsDown !== undefined,
     mayReadAgain: ({ context }, params: { error: unknown }) =>
       context.sweepFailures < patience &&
-      !(params.error instanceof FencedError || params.error instanceof PermanentError),
+      !(params.error instanceof FencedError) &&
+      !(params.error instanceof PermanentError),
     mayLookAgain: ({ context }) => context.rescueFailures < patience,
     isPlan: ({ context }) => context.rescue?.plan === true,
     isTooEarly: ({ context }, params: { restored: Restored }) =>

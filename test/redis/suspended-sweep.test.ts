@@ -131,7 +131,7 @@ test('fault 119: a user that may not write is told so at once', async () => {
 test('a tracking hash of the wrong type ends a sweep at once, with what to do', async () => {
   await redis.set(track, 'no hash');
   const { reaper, errors } = create();
-  await expect(reaper.sweep()).rejects.toThrow(/WRONGTYPE.*a key of the namespace is not what it should be/);
+  await expect(reaper.sweep()).rejects.toThrow(/WRONGTYPE.*a key of the namespace has the wrong type/);
   expect(errors).toEqual([]);
 });
 
