@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  progress of the passes
 -- KEYS[2]  tracking hash
--- Returns  { cursor, jobs that have been scanned up to it }
+-- Returns  { cursor, jobs that have been scanned up to it, run id of the process that has answered }
 -- Others that touch these keys: note_page, end_pass, take_lease; of the tracking hash, the Go jobservice.
 --- @include prove
 --- @include now_ms
@@ -18,10 +18,10 @@ local now = string.format('%.0f', redisMs())
 local begun = redis.call('HMGET', progress, 'cursor', 'scanned', 'run_id')
 local run = runId()
 if begun[1] and begun[2] and run ~= '' and begun[3] == run then
-  return { begun[1], tonumber(begun[2]) or 0 }
+  return { begun[1], tonumber(begun[2]) or 0, run }
 end
 redis.call('HSET', progress, 'cursor', '0', 'scanned', 0, 'run_id', run, 'total', redis.call('HLEN', track))
 if not begun[1] then
   redis.call('HSET', progress, 'begun', now)
 end
-return { '0', 0 }
+return { '0', 0, run }

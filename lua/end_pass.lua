@@ -16,7 +16,7 @@ end
 local now = string.format('%.0f', redisMs())
 if ARGV[1] == 'sweep' then
   redis.call('HSET', KEYS[1], 'ended', now, 'scanned', ARGV[2])
-  redis.call('HDEL', KEYS[1], 'cursor', 'stale')
+  redis.call('HDEL', KEYS[1], 'cursor')
 else
   redis.call('HSET', KEYS[1], 'rescue_ended', now)
 end

@@ -1,11 +1,11 @@
 import type { Connection } from './io/connection.ts';
 import { jobOf } from './io/entries.ts';
+import type { Search } from './io/evidence.ts';
 import type { HookRecord, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
-import { readObservations } from './io/observations.ts';
-import type { Pools } from './io/pools.ts';
+import type { EntryPlace, PlaceVisitor } from './io/places.ts';
 import type { TrackedJobs } from './io/trackedJobs.ts';
-import { type Evidence, evidencePlaces, type Facts } from './machines/facts.ts';
+import type { Evidence, Facts } from './machines/facts.ts';
 import { explain, needsEvidence, type Policy, type Reason, type Verdict } from './machines/verdict.ts';
 
 /** A place where a job's entry stands. */
@@ -56,83 +56,52 @@ export interface Explanation {
   readonly hook: HookRecord | undefined;
 }
 
-/** Entries that one step of a search reads. */
-const stride = 500;
-
 export const createExplain = ({
   connection,
   keys,
   tracked,
-  pools,
   policy,
   records,
+  createSearch,
 }: {
   connection: Connection;
   keys: Keys;
   tracked: TrackedJobs;
-  pools: Pools;
   policy: Policy;
   records: HookRecords;
+  createSearch: (visitor: PlaceVisitor) => Search;
 }) => {
   const { redis } = connection;
 
-  /** Streams a list, from the end that is fetched first, and gives how many entries stand before the job's. */
-  const findInList = async (key: string, id: string): Promise<number | undefined> => {
-    for (let from = 0; ; from += stride) {
-      const entries = (await redis.lrange(key, -from - stride, -from - 1)).reverse();
-      const at = entries.findIndex((entry) => jobOf(entry) === id);
-      if (at >= 0) return from + at;
-      if (entries.length < stride) return undefined;
-    }
-  };
-
-  const findInSet = async (key: string, id: string): Promise<number | undefined> => {
-    let cursor = '0';
-    do {
-      const [next, pairs] = await redis.zscan(key, cursor, 'COUNT', stride);
-      for (let i = 0; i < pairs.length; i += 2) if (jobOf(pairs[i] as string) === id) return Number(pairs[i + 1]);
-      cursor = next;
-    } while (cursor !== '0');
-    return undefined;
-  };
-
-  const findPlaces = async (id: string, type: string | undefined): Promise<Place[]> => {
-    const { pools: states, types: known, lists } = await pools.survey(true);
-    // Its own type may have no other trace than its queue.
-    const types = new Set(type ? [...known, type] : known);
-    const places: Place[] = [];
-    for (const type of types) {
-      const ahead = await findInList(keys.queue(type), id);
-      if (ahead !== undefined) places.push({ kind: 'queue', type, ahead });
-    }
-    for (const [type, pool] of lists) {
-      if ((await findInList(keys.inProgress(type, pool), id)) === undefined) continue;
-      const isPoolAlive = states.some((state) => state.pool === pool && state.isAlive);
-      places.push({ kind: 'in progress', type, pool, isPoolAlive });
-    }
-    for (const kind of ['retry', 'scheduled', 'dead'] as const) {
-      const at = await findInSet(keys[kind], id);
-      if (at !== undefined) places.push({ kind, at });
-    }
-    // A killed worker's observation stays for a day: only those of live pools' workers are signs of life.
-    const live = states.filter(({ isAlive }) => isAlive);
-    for (const { pool, job, type, startedAt } of await readObservations(connection, keys, live)) {
-      if (job !== id) continue;
-      places.push({ kind: 'observed', pool, isPoolAlive: true, ...(type ? { type } : {}), at: startedAt ?? 0 });
-    }
-    return places;
+  /** Looks for a job exactly as a sweep does, whatever its verdict needs: a person wants to know where it is. */
+  const lookFor = async (facts: Facts): Promise<{ places: Place[]; evidence: Evidence }> => {
+    const found = collectPlaces(facts.id);
+    const search = createSearch(found.visitor);
+    search.add([facts]);
+    await search.run();
+    const observed = search
+      .observations()
+      .filter(({ job }) => job === facts.id)
+      .map(
+        ({ pool, type, startedAt, standing }): Place => ({
+          kind: 'observed',
+          pool,
+          isPoolAlive: standing === 'alive',
+          ...(type ? { type } : {}),
+          at: startedAt ?? 0,
+        }),
+      );
+    return { places: [...found.places(), ...observed], evidence: search.evidenceOf(facts) };
   };
 
   return async (id: string): Promise<Explanation> => {
-    const loaded = await tracked.load(id);
-    const [isTracked, places, hook] = await Promise.all([
-      redis.hexists(keys.track, id),
-      findPlaces(id, loaded.facts.name),
+    const loaded = await tracked.find(id);
+    const [isTracked, { places, evidence }, hook] = await Promise.all([
+      loaded.facts.hasBrokenId ? 1 : redis.hexists(keys.track, id),
+      lookFor(loaded.facts),
       records.find(id),
     ]);
-    const facts = needsEvidence(loaded.facts, policy)
-      ? { ...loaded.facts, evidence: evidenceIn(places) }
-      : loaded.facts;
+    const facts = needsEvidence(loaded.facts, policy) ? { ...loaded.facts, evidence } : loaded.facts;
     const asked = explain(facts, policy);
     const decided = asked.at(-1)?.judgement;
     const verdict = decided?.verdict ?? 'kept';
@@ -159,17 +128,36 @@ const actions: Readonly<Record<Verdict, string>> = {
   refire: 'tell its receiver again',
 };
 
-/** What a sweep would find of a job that looks hung. */
-const evidenceIn = (places: readonly Place[]): Evidence => {
-  const at = <Kind extends Place['kind']>(...kinds: Kind[]) =>
-    places.find((place): place is Place & { kind: Kind } => kinds.includes(place.kind as Kind));
-  const observed = at('observed');
-  if (observed !== undefined) {
-    return { found: 'observed', lookedIn: evidencePlaces, pool: observed.pool, startedAt: observed.at || undefined };
-  }
-  const held = places.filter(({ kind }) => kind === 'in progress');
-  const found =
-    at('queue', 'scheduled', 'retry')?.kind ??
-    (held.some(({ isPoolAlive }) => isPoolAlive) ? 'held' : held.length > 0 ? 'left' : at('dead')?.kind);
-  return { found: found ?? 'nowhere', lookedIn: evidencePlaces };
+/** Where the entries of one job are, out of all that a search reads. Each place once, however often it was read. */
+const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] } => {
+  const found = new Map<string, Place>();
+  /** Of the list that is being read: how many entries are before the job's, from the head. */
+  const positions = new Map<string, number>();
+  const keyOf = (place: EntryPlace) =>
+    JSON.stringify(place.kind === 'held' ? [place.kind, place.type, place.pool] : Object.values(place));
+  return {
+    visitor: {
+      entries(place, entries, from, scores) {
+        for (const [i, entry] of entries.entries()) {
+          if (jobOf(entry) !== id) continue;
+          const key = keyOf(place);
+          // The one nearest to the tail is taken first.
+          positions.set(key, from + i);
+          if (place.kind === 'held') {
+            const isPoolAlive = place.standing === 'alive';
+            found.set(key, { kind: 'in progress', type: place.type, pool: place.pool, isPoolAlive });
+          } else if (place.kind !== 'queue') found.set(key, { kind: place.kind, at: scores[i] ?? 0 });
+        }
+      },
+      listEnd(place, length) {
+        const key = keyOf(place);
+        const at = positions.get(key);
+        if (at === undefined || place.kind !== 'queue') return;
+        found.set(key, { kind: 'queue', type: place.type, ahead: Math.max(0, length - 1 - at) });
+      },
+    },
+    places: () => [...found.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind)),
+  };
 };
+
+const order: readonly Place['kind'][] = ['queue', 'in progress', 'retry', 'scheduled', 'dead', 'observed'];

@@ -22,6 +22,7 @@ export const healthOf = ({
   lastRescueAt,
   shared,
   standsDown,
+  sweepStandsDown,
   sweep,
   rescue,
 }: {
@@ -36,6 +37,8 @@ export const healthOf = ({
   shared: SharedView | undefined;
   /** Why no pool is judged now, if so. */
   standsDown: string | undefined;
+  /** Why the last sweep was suspended, if it was. */
+  sweepStandsDown?: string | undefined;
   sweep: ReaperSettings['sweep'];
   rescue: ReaperSettings['rescue'];
 }): Health => {
@@ -53,7 +56,10 @@ export const healthOf = ({
     ...late('sweep', sweptAt, sweep.firstAfterMs, sweep.intervalMs),
     ...late('look for dead pools', rescuedAt, rescue.firstAfterMs, rescue.intervalMs + rescue.graceMs),
   ];
-  const asides = standsDown === undefined ? [] : [`no pool is judged: ${standsDown}`];
+  const asides = [
+    ...(standsDown === undefined ? [] : [`no pool is judged: ${standsDown}`]),
+    ...(sweepStandsDown === undefined ? [] : [`sweeps are suspended: ${sweepStandsDown}`]),
+  ];
   const holder = shared?.holder;
   const isWatching = holder !== undefined && !holder.isThisOne && now < holder.until - (shared?.ahead ?? 0);
   return {

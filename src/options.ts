@@ -79,6 +79,8 @@ const schema = z.strictObject({
   runLimitByTypeS: z.record(z.string(), seconds()).default({}),
   /** How long after an update of a job its own hook may still be under way, in s. */
   refireGraceS: seconds().default(60),
+  /** How far a time of a job may be ahead of the clock of Redis, in s. One that is further ahead is no sign of life. */
+  clockToleranceS: seconds().default(300),
   sweep: z
     .strictObject({
       /** First sweep after the start, in ms. */

@@ -20,11 +20,12 @@ import { keysOf } from './io/keys.ts';
 import { createLease } from './io/lease.ts';
 import { createLogger } from './io/log.ts';
 import { createLostEntries } from './io/lostEntries.ts';
+import type { PlaceVisitor } from './io/places.ts';
 import { createPools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
 import { createScripts } from './io/scripts.ts';
-import { createTrackedJobs } from './io/trackedJobs.ts';
-import { createTrust } from './io/trust.ts';
+import { createTrackedJobs, type ScanPoint } from './io/trackedJobs.ts';
+import { createTrust, refusalOf } from './io/trust.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
@@ -47,7 +48,8 @@ export interface Reaper {
   stop(options?: { readonly timeout?: number }): Promise<void>;
   /**
    * One sweep over all tracked jobs, now. Resolves once every act has ended, and every hook that was due has been tried
-   * (four times `hooks.totalTimeoutMs` are waited for that at the most). With `plan` it judges and changes nothing.
+   * (four times `hooks.totalTimeoutMs` are waited for that at the most). With `plan` it judges and changes nothing. Where Redis
+   * refuses writes it is suspended, and `standsDown` of the summary says why.
    * @throws PassError when it did not get to its end.
    */
   sweep(options?: { readonly plan?: boolean }): Promise<SweepSummary>;
@@ -153,14 +155,17 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     hungAfter: (type) => limits.get(type) ?? settings.hungAfterS,
     runLimit: (type) => runLimits.get(type),
     refireGrace: settings.refireGraceS,
+    clockTolerance: settings.clockToleranceS,
   };
-  const open = (from?: string) =>
-    openEvident({
-      tracked,
-      from,
-      policy,
-      createSearch: () => createSearch({ connection, keys, pools, seed: Math.floor(random() * 2 ** 32) }),
+  const search = (visitor?: PlaceVisitor) =>
+    createSearch({
+      connection,
+      keys,
+      pools,
+      seed: Math.floor(random() * 2 ** 32),
+      ...(visitor === undefined ? {} : { visitor }),
     });
+  const open = (from?: ScanPoint) => openEvident({ tracked, from, policy, createSearch: search });
 
   let firstAttempts: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
   const onHook = (outcome: HookOutcome) => {
@@ -209,12 +214,15 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
 
   const onJob = (outcome: JobOutcome) => {
-    if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
     // The sweep says why, once for all of them.
+    if (outcome.isRefused) log.debug({ job: jobLine(outcome) }, 'a job that is left to the next sweep');
+    else if (outcome.outcome === 'abandoned') log.error({ job: jobLine(outcome) }, 'a job could not be mended');
     else if (outcome.outcome === 'fenced') log.debug({ job: jobLine(outcome) }, 'a job that is left to another host');
     else if (outcome.verdict !== 'kept') log.info({ job: jobLine(outcome) }, 'job');
     else if (outcome.reason === 'malformed')
       log.warn({ job: jobLine(outcome) }, 'a job that can not be judged, left as it is');
+    else if (outcome.reason === 'clock-ahead')
+      log.warn({ job: jobLine(outcome) }, 'every time of this job is ahead of the clock of Redis: it is kept');
     events.emit('job', outcome);
   };
 
@@ -228,11 +236,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine, trust) }),
-      ...createSweepActors(open, lease),
+      ...createSweepActors(open, lease, trust),
       ...createLeaseActors(lease),
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
+        refusalOf,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
@@ -284,6 +293,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   let lastSweepAt: number | undefined;
   let lastRescueAt: number | undefined;
   let standsDown: string | undefined;
+  let sweepStandsDown: string | undefined;
   let startedAt: number | undefined;
   let isRunning = false;
   let isStopped = false;
@@ -335,7 +345,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   supervisor.on('sweep.ended', ({ result }) => {
     const begin = takeBegin(`sweep ${result.number}`);
     const summary = sweepSummary(result, clock.now() - begin.at, () => lessHooks(firstAttempts, begin.hooks));
-    if (result.error === undefined) {
+    if (result.standsDown !== undefined && result.standsDown !== sweepStandsDown) fault('sweeping', result.standsDown);
+    if (!result.plan && result.error === undefined) sweepStandsDown = result.standsDown;
+    if (result.standsDown !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
+    else if (result.error === undefined) {
       lastSweepAt = clock.now();
       log.info({ sweep: summary }, 'sweep');
     } else log.error({ sweep: summary }, 'a sweep did not get to its end');
@@ -448,7 +461,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       supervisor.send({ type: 'sweep.now', request: { number, plan } });
       const summary = await ended;
       // Bounded: what others enqueue all the time must not keep a caller for ever.
-      if (!summary.plan) await within(clock, 4 * hookSettings.totalTimeoutMs, delivery.quiet());
+      if (!summary.plan && summary.standsDown === undefined)
+        await within(clock, 4 * hookSettings.totalTimeoutMs, delivery.quiet());
       if (summary.error !== undefined) throw new PassError('sweep', summary);
       return { ...summary }; // The counts of hooks as they stand now; they grow no more.
     },
@@ -487,7 +501,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
     tracked: () => connection.redis.hlen(keys.track),
     status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
-    explain: createExplain({ connection, keys, tracked, pools, policy, records }),
+    explain: createExplain({ connection, keys, tracked, policy, records, createSearch: search }),
     undelivered: createUndeliveredHooks(delivery),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
@@ -500,6 +514,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         lastRescueAt,
         shared: isShared ? lease.seen() : undefined,
         standsDown,
+        sweepStandsDown,
         sweep: sweepSettings,
         rescue: rescueSettings,
       }),
@@ -530,6 +545,7 @@ const sweepSummary = (
   plan: result.plan,
   ...result.tally,
   durationMs,
+  ...(result.standsDown === undefined ? {} : { standsDown: result.standsDown }),
   ...(result.error === undefined ? {} : { error: result.error }),
   get hooks() {
     return hooks();

@@ -16,6 +16,8 @@ export interface SweepSummary extends Tally {
   readonly durationMs: number;
   /** First attempts of hooks that ended since it began: still growing in the event, complete in what `sweep()` gives. */
   readonly hooks: HookCounts;
+  /** Why it was suspended: Redis refuses writes. The next sweep finds the jobs that it has left. */
+  readonly standsDown?: string;
   /** Why it did not get to its end. */
   readonly error?: string;
 }

@@ -79,8 +79,9 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     add(counts.reasons, reason);
     add(counts.outcomes, outcome);
   });
-  reaper.on('sweep', ({ error }) => {
-    sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: error && shorten(error) };
+  reaper.on('sweep', ({ error, standsDown }) => {
+    const reason = error ?? standsDown;
+    sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
   });
   reaper.on('rescue', ({ alive, error, standsDown }) => {
     rescue.lastAt = clock.now();

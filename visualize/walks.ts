@@ -239,6 +239,6 @@ export const createWalks = (tally: ChartTally, clock: Clock): Walks => {
   };
 };
 
-/** A malformed record is kept as well, but somebody has to look at it. */
+/** A malformed record, or one of a wrong clock, is kept as well, but somebody has to look at it. */
 const hasNothingToDo = ({ verdict, reason }: Pick<JobOutcome, 'verdict' | 'reason'>): boolean =>
-  verdict === 'kept' && reason !== 'malformed';
+  verdict === 'kept' && reason !== 'malformed' && reason !== 'clock-ahead';

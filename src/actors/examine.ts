@@ -17,12 +17,15 @@ const slice = 100;
 export const createExamine = ({
   job,
   enqueue,
+  refusalOf,
   isFollowed,
   observe,
 }: {
   job: typeof jobMachine;
   /** Notes that the receivers of these jobs are to be told. */
   enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | Error)[]>;
+  /** Why Redis refuses writes, where that is what an error says. */
+  refusalOf: (error: unknown) => string | undefined;
   /** Whether whoever inspects the actors wants to see this one. What xstate tells of each costs a tenth of a sweep. */
   isFollowed: (id: string, judgement: Judgement) => boolean;
   observe: (outcome: JobOutcome) => void;
@@ -57,8 +60,12 @@ export const createExamine = ({
       };
       const judged = jobs.map((job) => ({ job, judgement: judge(job.facts, policy) }));
       const refires = plan ? [] : judged.filter(({ judgement }) => judgement.verdict === 'refire');
+      let refusal: string | undefined;
       // On its way while the others are looked at. What fails is tried again by the lanes, job by job.
-      const enqueued = enqueue(refires.map(({ job }) => job)).catch(() => undefined);
+      const enqueued = enqueue(refires.map(({ job }) => job)).catch((error) => {
+        refusal = refusalOf(error);
+        return undefined;
+      });
       for (const [i, { job, judgement }] of judged.entries()) {
         await pause(i);
         if (signal.aborted) break;
@@ -75,7 +82,7 @@ export const createExamine = ({
         else see(job, judgement, hook);
       }
       for (const { outcome, count } of counts.values()) tally = addTally(tally, tallyOf(outcome, count));
-      return { acting, tally };
+      return refusal === undefined ? { acting, tally } : { acting: [], tally, standsDown: refusal };
     },
   );
 };

@@ -1,18 +1,22 @@
 import { fromPromise } from 'xstate';
 import type { Lease } from '../io/lease.ts';
-import type { PageReader } from '../io/trackedJobs.ts';
+import { isWrongType, kindOfRedisError } from '../io/redisErrors.ts';
+import { type PageReader, type ScanPoint, scanStart } from '../io/trackedJobs.ts';
+import { refusalOf, type Trust } from '../io/trust.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
+import { PermanentError } from '../machines/permanent.ts';
+import { RefusedError } from '../machines/refusal.ts';
 import type { Page } from '../machines/supervisor.ts';
 
 /**
  * Reads a sweep's pages one after the other; the first one begins a new walk through all tracked jobs. Behind a fence it
  * begins where another host has left off, each job goes with the fence, and how far the sweep is is noted for whoever
- * may have to go on with it.
+ * may have to go on with it. Before the first page a write proves that Redis takes some; a plan writes nothing.
  */
-export const createSweepActors = (open: (from?: string) => PageReader, lease: Lease) => {
+export const createSweepActors = (open: (from?: ScanPoint) => PageReader, lease: Lease, trust: Trust) => {
   let reader: PageReader | undefined;
   /** Where the page began that was read last, and how many jobs came before it. */
-  let last = { cursor: '0', scanned: 0 };
+  let last = { from: scanStart, scanned: 0 };
   let next = last;
   let noted: Promise<unknown> = Promise.resolve();
 
@@ -24,26 +28,62 @@ export const createSweepActors = (open: (from?: string) => PageReader, lease: Le
   const note = async (fence: Fence) => {
     const failure = await noted;
     if (failure instanceof FencedError) throw failure;
-    noted = lease.notePage(fence, last.cursor, last.scanned).catch((error) => error);
+    noted = lease.notePage(fence, last.from, last.scanned).catch((error) => error);
   };
 
-  const readPage = fromPromise<Page, { isFirst: boolean; fence: Fence | undefined }>(
-    async ({ input: { isFirst, fence } }) => {
-      if (isFirst || reader === undefined) {
-        noted = Promise.resolve();
-        last = fence === undefined ? { cursor: '0', scanned: 0 } : await lease.beginSweep(fence);
-        next = last;
-        reader = open(last.cursor);
-      } else if (fence !== undefined) await note(fence);
-      const { jobs, isLast, cursor } = await reader.next();
-      last = { cursor, scanned: next.scanned };
-      next = { cursor, scanned: next.scanned + jobs.length };
-      return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
-    },
+  const begin = async (plan: boolean, fence: Fence | undefined): Promise<PageReader> => {
+    if (!plan) await trust.proveWrites();
+    noted = Promise.resolve();
+    if (fence === undefined) last = { from: scanStart, scanned: 0 };
+    else {
+      const { scanned, ...from } = await lease.beginSweep(fence);
+      last = { from, scanned };
+    }
+    next = last;
+    return open(last.from);
+  };
+
+  const readPage = fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(
+    ({ input: { isFirst, plan, fence } }) =>
+      orRefused(async () => {
+        if (isFirst || reader === undefined) reader = await begin(plan, fence);
+        else if (fence !== undefined) await note(fence);
+        const { jobs, isLast, from } = await orPermanent(reader.next());
+        last = { from, scanned: next.scanned };
+        next = { from, scanned: next.scanned + jobs.length };
+        return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
+      }),
   );
-  const noteEnd = fromPromise<void, { fence: Fence }>(async ({ input }) => {
-    await noted;
-    await lease.endSweep(input.fence, next.scanned);
-  });
+  const noteEnd = fromPromise<void, { fence: Fence }>(({ input }) =>
+    orRefused(async () => {
+      await noted;
+      await lease.endSweep(input.fence, next.scanned);
+    }),
+  );
   return { readPage, noteEnd };
+};
+
+/** @throws PermanentError where reading would fail again. */
+const orPermanent = async <T>(reading: Promise<T>): Promise<T> => {
+  try {
+    return await reading;
+  } catch (error) {
+    const { message } = error as Error;
+    if (isWrongType(error))
+      throw new PermanentError(
+        `${message}: a key of the namespace has the wrong type: find it with TYPE, then move or delete it`,
+      );
+    if (kindOfRedisError(error) === 'permanent') throw new PermanentError(refusalOf(error) ?? message);
+    throw error;
+  }
+};
+
+/** @throws RefusedError where Redis refuses writes, which says what to do. */
+const orRefused = async <T>(step: () => Promise<T>): Promise<T> => {
+  try {
+    return await step();
+  } catch (error) {
+    const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
+    throw refusal === undefined ? error : new RefusedError(refusal);
+  }
 };

@@ -2,7 +2,7 @@ import cliProgress from 'cli-progress';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
 import { countsOf, print, printJson } from './shared.ts';
 
-/** One sweep, its jobs as they are judged, its summary last. Exit code 1 where a job could not be mended. */
+/** One sweep, its jobs as they are judged, its summary last. Exit code 1 where a job could not be mended, or it was suspended. */
 export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: boolean }): Promise<number> => {
   const bar = flags.json || !process.stderr.isTTY ? undefined : progressBar(await reaper.tracked());
   reaper.on('job', (outcome) => {
@@ -21,7 +21,7 @@ export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: bool
   }
   if (flags.json) printJson({ type: 'summary', ...summary });
   else print(summaryOf(summary));
-  return (summary.outcomes.abandoned ?? 0) > 0 ? 1 : 0;
+  return (summary.outcomes.abandoned ?? 0) > 0 || summary.standsDown !== undefined ? 1 : 0;
 };
 
 const progressBar = (total: number) => {
@@ -36,7 +36,8 @@ const progressBar = (total: number) => {
   return bar;
 };
 
-const isWorthALine = ({ verdict, reason }: JobOutcome) => verdict !== 'kept' || reason === 'malformed';
+const isWorthALine = ({ verdict, reason }: JobOutcome) =>
+  verdict !== 'kept' || reason === 'malformed' || reason === 'clock-ahead';
 
 const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome): string =>
   [
@@ -48,8 +49,9 @@ const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutco
     ...(error === undefined ? [] : [error]),
   ].join('  ');
 
-const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs }: SweepSummary): string =>
+const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs, standsDown }: SweepSummary): string =>
   [
+    ...(standsDown === undefined ? [] : [`the sweep was suspended: ${standsDown}`]),
     `${plan ? 'planned: ' : ''}${scanned} jobs in ${durationMs} ms`,
     `verdicts: ${countsOf(verdicts)}`,
     `outcomes: ${countsOf(outcomes)}`,

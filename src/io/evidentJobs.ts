@@ -1,7 +1,7 @@
 import type { Evidence, TrackedJob } from '../machines/facts.ts';
 import { needsEvidence, type Policy } from '../machines/verdict.ts';
 import type { Search } from './evidence.ts';
-import type { PageReader, ReadPage, TrackedJobs } from './trackedJobs.ts';
+import { type PageReader, type ReadPage, type ScanPoint, scanStart, type TrackedJobs } from './trackedJobs.ts';
 
 /**
  * Reads all tracked jobs page by page, each with the evidence that its verdict needs. Jobs that look hung are put aside,
@@ -16,8 +16,8 @@ export const openEvident = ({
   createSearch,
 }: {
   tracked: TrackedJobs;
-  /** A cursor of the same process of Redis; the beginning unless given. */
-  from?: string | undefined;
+  /** The beginning unless given. */
+  from?: ScanPoint | undefined;
   policy: Policy;
   createSearch: () => Search;
 }): PageReader => {
@@ -30,7 +30,7 @@ export const openEvident = ({
   const aside: Buffer[] = [];
   let isFound = false;
   /** Where the page began of which the first job was put aside: who goes on after us has to find it again. */
-  let asideFrom: string | undefined;
+  let asideFrom: ScanPoint | undefined;
   let ahead: Promise<readonly TrackedJob[]> | undefined;
 
   const putAside = async (jobs: readonly TrackedJob[]): Promise<readonly TrackedJob[]> => {
@@ -80,16 +80,16 @@ export const openEvident = ({
           search = undefined;
           isFound = false;
         }
-        return { jobs, isLast: isRead && aside.length === 0, cursor: asideFrom ?? '0' };
+        return { jobs, isLast: isRead && aside.length === 0, from: asideFrom ?? scanStart };
       }
       page ??= await reader.next();
-      const { jobs, isLast, cursor } = page;
+      const { jobs, isLast, from: began } = page;
       const rest = await putAside(jobs);
       page = undefined;
       isRead = isLast;
       if (aside.length === 0) asideFrom = undefined;
-      else asideFrom ??= cursor;
-      return { jobs: rest, isLast: isLast && aside.length === 0, cursor: asideFrom ?? cursor };
+      else asideFrom ??= began;
+      return { jobs: rest, isLast: isLast && aside.length === 0, from: asideFrom ?? began };
     },
   };
 };

@@ -1,5 +1,6 @@
 import type { TrackedJob } from '../machines/facts.ts';
 import type { ActInput, ActReply } from '../machines/job.ts';
+import { RefusedError } from '../machines/refusal.ts';
 import type { Clock } from './clock.ts';
 import type { HookRecords } from './hookRecords.ts';
 import type { Hooks } from './hooks.ts';
@@ -7,8 +8,12 @@ import type { Keys } from './keys.ts';
 import { retry } from './retry.ts';
 import { changeOnce, type Scripts } from './scripts.ts';
 import type { TrackedJobs } from './trackedJobs.ts';
+import { refusalOf } from './trust.ts';
 
-/** What can be done with a job that was judged. Each is one script that changes nothing if the job has moved since. */
+/**
+ * What can be done with a job that was judged. Each is one script that changes nothing if the job has moved since.
+ * @throws RefusedError where Redis refuses writes: no other job can be acted on either.
+ */
 export interface JobActs {
   load(id: string): Promise<TrackedJob>;
   fail(input: ActInput): Promise<ActReply>;
@@ -40,7 +45,7 @@ export const createJobActs = ({
     const origin = hooks.originFor(job.hookUrl);
     const hook = records.partOf(origin);
     const change = changeOnce(keys, id);
-    const reply = await retry(clock, () =>
+    const reply = await write(clock, () =>
       scripts.run<string>(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
@@ -55,7 +60,7 @@ export const createJobActs = ({
   },
 
   async refire({ job }) {
-    const [reply = 'deferred'] = await retry(clock, () => hooks.enqueue([job]));
+    const [reply = 'deferred'] = await write(clock, () => hooks.enqueue([job]));
     if (reply instanceof Error) throw reply;
     return reply;
   },
@@ -65,7 +70,7 @@ export const createJobActs = ({
     if (judgement.target === undefined) throw new Error('a reset without the state to reset to');
     const { status, revision = '' } = judgement.target;
     const change = changeOnce(keys, id);
-    const reply = await retry(clock, () =>
+    const reply = await write(clock, () =>
       scripts.run<string>(
         'restore_ack',
         [keys.stats(id), keys.track],
@@ -79,9 +84,18 @@ export const createJobActs = ({
 
   async untrack({ job }) {
     const { id } = job.facts;
-    const reply = await retry(clock, () =>
+    const reply = await write(clock, () =>
       scripts.run<string>('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
     );
     return reply === 'ok' ? 'done' : 'overtaken';
   },
 });
+
+const write = async <T>(clock: Clock, step: () => Promise<T>): Promise<T> => {
+  try {
+    return await retry(clock, step);
+  } catch (error) {
+    const refusal = refusalOf(error);
+    throw refusal === undefined ? error : new RefusedError(refusal);
+  }
+};

@@ -7,6 +7,7 @@ import type { Keys } from './keys.ts';
 import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import type { Scripts } from './scripts.ts';
+import type { ScanPoint } from './trackedJobs.ts';
 
 /** How far the scheduled passes of a namespace are, whichever host does them. Times in ms by Redis TIME. */
 export interface Progress {
@@ -46,8 +47,8 @@ export interface Lease {
   /** Gives it up, if it is held. */
   leave(): Promise<void>;
   /** Where a sweep begins: at the cursor that another host has left, or at `0`. */
-  beginSweep(fence: Fence): Promise<{ readonly cursor: string; readonly scanned: number }>;
-  notePage(fence: Fence, cursor: string, scanned: number): Promise<void>;
+  beginSweep(fence: Fence): Promise<ScanPoint & { readonly scanned: number }>;
+  notePage(fence: Fence, from: ScanPoint, scanned: number): Promise<void>;
   endSweep(fence: Fence, scanned: number): Promise<void>;
   endRescue(fence: Fence): Promise<void>;
   /** Asks Redis, and changes nothing. */
@@ -122,18 +123,18 @@ export const createLease = ({
 
     async beginSweep(fence) {
       const begin = () =>
-        scripts.run<[string, number]>('begin_sweep', [keys.progress, keys.track], [], fence).catch((error) => {
+        scripts.run<[string, number, string]>('begin_sweep', [keys.progress, keys.track], [], fence).catch((error) => {
           // Progress that can't be kept keeps no job from being judged; the end of the sweep fails, and says why.
           if (!isWrongType(error) || !String(error.message).includes(keys.progress)) throw error;
-          return ['0', 0] as const;
+          return ['0', 0, ''] as const;
         });
-      const [cursor, scanned] = await begin();
+      const [cursor, scanned, runId] = await begin();
       change({ isInHand: true });
-      return { cursor, scanned };
+      return { cursor, runId, scanned };
     },
 
-    async notePage(fence, cursor, scanned) {
-      await scripts.run('note_page', [keys.progress], [cursor, scanned], fence);
+    async notePage(fence, { cursor, runId }, scanned) {
+      await scripts.run('note_page', [keys.progress], [cursor, scanned, runId], fence);
     },
 
     async endSweep(fence, scanned) {

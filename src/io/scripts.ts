@@ -31,6 +31,7 @@ export type ScriptName =
   | 'reset_job'
   | 'restore_ack'
   | 'save_job'
+  | 'scan_tracked'
   | 'set_status'
   | 'settle_hook'
   | 'settle_pool'

@@ -30,14 +30,22 @@ export const decodeFacts = (id: string, readAt: number, reply: FactsReply): Trac
   };
 };
 
+/** The facts of a job whose id is no UTF-8: its stats can't be asked for, nor its id be written back. */
+export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
+  facts: { id: id.toString(), hasBrokenId: true, readAt, stats: 'unreadable', hasHook: false },
+  fingerprint: 'unreadable',
+});
+
 const textOf = (value: string | false | undefined): string | undefined => (value === false ? undefined : value);
 
-/** A 64-bit integer in decimal digits, as Go's ParseInt takes it; anything else is NaN. */
+/**
+ * A safe integer in decimal digits; anything else is NaN. Go reads up to 2^63, but beyond 2^53 neither we nor the scripts can
+ * tell a number from the next one.
+ */
 export const decodeTime = (text: string | undefined): StoredTime => {
   if (text === undefined) return undefined;
-  if (!/^[+-]?\d{1,19}$/.test(text)) return Number.NaN;
-  const number = Number(text);
-  return Math.abs(number) <= 2 ** 63 ? number : Number.NaN;
+  const number = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(number) ? number : Number.NaN;
 };
 
 /** The same rule as in `lua/includes/ack.lua`. */

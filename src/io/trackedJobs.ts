@@ -1,35 +1,50 @@
+import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
 import type { TrackedJob } from '../machines/facts.ts';
 import type { Page } from '../machines/supervisor.ts';
 import type { Connection } from './connection.ts';
-import type { Keys } from './keys.ts';
+import { escapeGlob, type Keys } from './keys.ts';
 import type { Scripts } from './scripts.ts';
 import { SeenIds } from './seenIds.ts';
-import { decodeFacts, type FactsReply } from './stats.ts';
+import { brokenIdFacts, decodeFacts, type FactsReply } from './stats.ts';
+
+/** A place in a scan: a cursor, and the process of Redis (its run id) that gave it. Only that process knows what it means. */
+export interface ScanPoint {
+  readonly cursor: string;
+  readonly runId: string;
+}
+
+/** Where every scan begins, in any process. */
+export const scanStart: ScanPoint = { cursor: '0', runId: '' };
 
 /** Reads all tracked jobs page by page. After an error `next` may be called again: it goes on where it stood. */
 export interface PageReader {
   next(): Promise<ReadPage>;
 }
 
-/** A page, and the cursor at which it began: whoever opens there finds all of it again. */
+/** A page, and the point at which it began: whoever opens there finds all of it again. */
 export interface ReadPage extends Page {
-  readonly cursor: string;
+  readonly from: ScanPoint;
 }
 
 export interface TrackedJobs {
-  /** @param from a cursor of the same process of Redis; the beginning unless given. */
-  open(from?: string): PageReader;
+  /** @param from the beginning unless given. */
+  open(from?: ScanPoint): PageReader;
   /** Reads jobs by their ids, in one call. */
   read(ids: readonly string[]): Promise<TrackedJob[]>;
   load(id: string): Promise<TrackedJob>;
+  /** Loads a job as a sweep would meet it, where a person says its id: one that is no UTF-8 is said as it is shown. */
+  find(id: string): Promise<TrackedJob>;
 }
 
+/** An id of the tracking hash: text, or bytes that are no UTF-8. */
+type TrackedId = string | Buffer;
+
 interface Scan {
-  /** The connection that the question went out on. */
+  readonly next: ScanPoint;
+  /** The connection that the reply came on. */
   readonly epoch: number;
-  readonly cursor: string;
-  readonly ids: readonly string[];
+  readonly ids: readonly TrackedId[];
 }
 
 export const createTrackedJobs = ({
@@ -46,63 +61,101 @@ export const createTrackedJobs = ({
   pageSize: number;
   random: () => number;
 }): TrackedJobs => {
-  const read = async (ids: readonly string[]): Promise<TrackedJob[]> => {
-    if (ids.length === 0) return [];
+  const readWithTime = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[] }> => {
     const answer: [number, ...FactsReply[]] = JSON.parse(await scripts.run<string>('read_facts', ids.map(keys.stats)));
-    return ids.map((id, i) => decodeFacts(id, answer[0], answer[i + 1] as FactsReply));
+    const readAt = answer[0];
+    return { readAt, jobs: ids.map((id, i) => decodeFacts(id, readAt, answer[i + 1] as FactsReply)) };
   };
 
+  const read = async (ids: readonly string[]): Promise<TrackedJob[]> =>
+    ids.length === 0 ? [] : (await readWithTime(ids)).jobs;
+
+  const readTracked = async (ids: readonly TrackedId[]): Promise<TrackedJob[]> => {
+    if (ids.length === 0) return [];
+    const { readAt, jobs } = await readWithTime(ids.filter((id): id is string => typeof id === 'string'));
+    return [...jobs, ...ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt))];
+  };
+
+  /** A command that is sent again after a reconnect may be answered by another process than the one it was meant for. */
   const scan = async (cursor: string): Promise<Scan> => {
-    const epoch = connection.epoch();
-    const [next, pairs] = await connection.redis.hscan(keys.track, cursor, 'COUNT', pageSize);
-    return { epoch, cursor: next, ids: pairs.filter((_, i) => i % 2 === 0) };
+    const [runId, next, plain, others] = await scripts.run<[string, string, string[], string[]]>(
+      'scan_tracked',
+      [keys.track],
+      [cursor, pageSize],
+    );
+    return { next: { cursor: next, runId }, epoch: connection.epoch(), ids: [...plain, ...others.map(idOfHex)] };
   };
 
   return {
     read,
     load: async (id) => (await read([id]))[0] as TrackedJob,
 
+    async find(id) {
+      const { readAt, jobs } = await readWithTime([id]);
+      if (!id.includes('\uFFFD') || (await connection.redis.hexists(keys.track, id)) === 1)
+        return jobs[0] as TrackedJob;
+      const pattern = escapeGlob(id).replaceAll('\uFFFD', '*');
+      let cursor = '0';
+      do {
+        const [next, pairs] = await connection.redis.hscanBuffer(keys.track, cursor, 'MATCH', pattern, 'COUNT', 1_000);
+        const broken = pairs.find((field, i) => i % 2 === 0 && !isUtf8(field) && field.toString() === id);
+        if (broken !== undefined) return brokenIdFacts(broken, readAt);
+        cursor = String(next);
+      } while (cursor !== '0');
+      return jobs[0] as TrackedJob;
+    },
+
     /**
      * One round trip a page: the scan for the next ids goes out together with the read of these, and the next page is
-     * read while this one is judged. A cursor does not outlive its connection (a restarted Redis has another order), so
-     * after a reconnect the scan starts over; what was met already is passed over.
+     * read while this one is judged. Where another process of Redis has answered than the one that gave the cursor (a restart, a
+     * failover), the scan starts over; what was met already is passed over. Without the right to INFO a process is known by
+     * its connection only.
      */
-    open(from = '0') {
+    open(from = scanStart) {
       const seen = new SeenIds(Math.floor(random() * 2 ** 32));
-      let cursor = from;
+      let point = from;
+      let epoch = connection.epoch();
       let began = from;
       let scanned: Promise<Scan> | undefined;
-      let rest: readonly string[] = [];
+      let rest: readonly TrackedId[] = [];
+      let isScanned = false;
       let ahead: Promise<ReadPage> | undefined;
 
       const scanNext = () => {
-        const result = scan(cursor);
+        const result = scan(point.cursor);
         result.catch(() => undefined); // Seen by whoever awaits it next.
         return result;
       };
 
+      /** Whether a reply goes on from where the scan stands; one to the cursor 0 always does. */
+      const goesOn = ({ next, epoch: answeredBy }: Scan): boolean =>
+        point.cursor === '0' || (point.runId === next.runId && (next.runId !== '' || epoch === answeredBy));
+
+      const receive = async (): Promise<Scan> => {
+        for (;;) {
+          scanned ??= scanNext();
+          const result = await scanned.finally(() => {
+            scanned = undefined;
+          });
+          if (goesOn(result)) return result;
+          point = scanStart;
+        }
+      };
+
       const load = async (): Promise<ReadPage> => {
         if (rest.length === 0) {
-          scanned ??= scanNext();
-          const result = await scanned.catch((error) => {
-            scanned = undefined;
-            throw error;
-          });
-          if (result.epoch !== 0 && result.epoch !== connection.epoch()) {
-            cursor = '0';
-            scanned = undefined;
-            return load();
-          }
-          began = cursor;
-          cursor = result.cursor;
-          rest = result.ids.filter((id) => seen.add(id));
-          scanned = cursor === '0' ? undefined : scanNext();
+          const { next, epoch: answeredBy, ids } = await receive();
+          began = { cursor: point.cursor, runId: next.runId };
+          [point, epoch] = [next, answeredBy];
+          isScanned = point.cursor === '0';
+          rest = ids.filter((id) => seen.add(keyOf(id)));
+          if (!isScanned) scanned = scanNext();
         }
         // A small hash is answered whole, whatever COUNT says.
         const ids = rest.slice(0, pageSize);
-        const jobs = await read(ids);
+        const jobs = await readTracked(ids);
         rest = rest.slice(ids.length);
-        return { jobs, isLast: cursor === '0' && rest.length === 0, cursor: began };
+        return { jobs, isLast: isScanned && rest.length === 0, from: began };
       };
 
       return {
@@ -121,3 +174,11 @@ export const createTrackedJobs = ({
     },
   };
 };
+
+const idOfHex = (hex: string): TrackedId => {
+  const bytes = Buffer.from(hex, 'hex');
+  return isUtf8(bytes) ? bytes.toString() : bytes;
+};
+
+/** A text for each id, by which ids of other bytes stay apart. No id of text begins with a lone surrogate. */
+const keyOf = (id: TrackedId): string => (typeof id === 'string' ? id : `\uD800${id.toString('latin1')}`);

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { kindOfRedisError } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 
 /**
@@ -18,6 +19,8 @@ export interface Trust {
    * trip. A plan writes nothing, and so proves the less. Rejects where Redis does not answer, which is a trouble too.
    */
   check(isPlan: boolean): Promise<Fitness>;
+  /** Proves that Redis takes writes. Rejects with its error where it does not, which counts as a trouble. */
+  proveWrites(): Promise<void>;
   /** How many troubles there were by now, as the last check or step has found. */
   count(): number;
   /** Does something in Redis; where that fails as things fail on a sick Redis, it counts as a trouble. */
@@ -46,8 +49,22 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/^OOM/, 'Redis has no memory left (OOM): raise its maxmemory, or free some'],
   [/^MISCONF/, 'Redis refuses writes since it can not save to disk (MISCONF): see its log, and free space on its disk'],
   [/^NOREPLICAS/, 'Redis refuses writes since it has too few replicas (NOREPLICAS): see its min-replicas-to-write'],
-  [/^NOPERM/, 'the Redis user of the reaper may not write (NOPERM): allow it the keys of the namespace'],
+  [
+    /^NOPERM|user executing the script can't/,
+    'the Redis user of the reaper may not write (NOPERM): allow it the keys of the namespace',
+  ],
 ];
+/** Why Redis refuses what somebody writes, and what to do; undefined where that is not what an error says. */
+export const refusalOf = (error: unknown): string | undefined => {
+  // Older versions of Redis put words of their own before the error of a command that a script ran.
+  const message = (error as Error).message.replace(/^ERR Error running script.*?-(?=[A-Z]+ )/, '');
+  const known = refusals.find(([refused]) => refused.test(message))?.[1];
+  if (known !== undefined) return known;
+  return kindOfRedisError(new Error(message)) === 'permanent'
+    ? `Redis does not take a command of the reaper (${message}): see the rights of its user and the version of Redis`
+    : undefined;
+};
+
 /** Errors of a command after which others may have been refused too. */
 const signs =
   /^(READONLY|OOM|MISCONF|NOREPLICAS|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN)|connection|ECONN|EPIPE|timed out|max retries/i;
@@ -93,11 +110,13 @@ export const createTrust = ({
     last = reason;
   };
 
+  const probe = () => redis.set(keys.probe, 1, 'PX', probeLife);
+
   const read = async (isPlan: boolean): Promise<{ readonly refusal: unknown; readonly reading: Reading }> => {
     const epoch = connection.epoch();
     const began = monotonic();
     const [write, time, server, replication, errors] = await Promise.allSettled([
-      isPlan ? undefined : redis.set(keys.probe, 1, 'PX', probeLife),
+      isPlan ? undefined : probe(),
       redisTime(redis),
       redis.info('server'),
       redis.info('replication'),
@@ -151,6 +170,15 @@ export const createTrust = ({
     return { trouble, last };
   };
 
+  const watch = async <T>(step: () => Promise<T>): Promise<T> => {
+    try {
+      return await step();
+    } catch (error) {
+      if (signs.test((error as Error).message)) raise((error as Error).message);
+      throw error;
+    }
+  };
+
   return {
     // Steps that are taken at once share a check.
     check(isPlan) {
@@ -165,14 +193,11 @@ export const createTrust = ({
       return mine.fitness;
     },
 
-    async watch(step) {
-      try {
-        return await step();
-      } catch (error) {
-        if (signs.test((error as Error).message)) raise((error as Error).message);
-        throw error;
-      }
+    async proveWrites() {
+      await watch(probe);
     },
+
+    watch,
 
     count: () => trouble,
 

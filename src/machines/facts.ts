@@ -25,26 +25,29 @@ export interface Ack {
   readonly checkInAt: number;
 }
 
-/** A time as it stands in the stats, unix s; undefined where the field is missing, NaN where it is no integer. */
+/** A time as it stands in the stats, unix s; undefined where the field is missing, NaN where it is no safe integer. */
 export type StoredTime = number | undefined;
 
 /** Places in which a job that looks hung is looked for, in this order. */
-export const evidencePlaces = [
-  'workers of live pools',
-  'in-progress lists',
-  'scheduled',
-  'retry',
-  'dead',
-  'queue of its type',
-] as const;
+export const evidencePlaces = ['workers', 'in-progress lists', 'scheduled', 'retry', 'dead', 'all queues'] as const;
 
 /**
  * What was found of a job that looks hung: `observed`, a worker of a live pool says that it runs it; `queue`, `scheduled`,
- * `retry`, `held` (in the in-progress list of a live pool), `left` (in that of a dead one), `dead`: where its entry stands;
- * `nowhere`. `unreadable`: a place where it may be can't be read.
+ * `retry`, `held` (in the in-progress list of a live pool), `left` (in that of a pool whose death is confirmed), `unconfirmed` (in
+ * that of a pool that is neither), `dead`: where its entry stands; `nowhere`. `unreadable`: a place where it may be can't be read.
  */
 export interface Evidence {
-  readonly found: 'observed' | 'queue' | 'scheduled' | 'retry' | 'held' | 'left' | 'dead' | 'nowhere' | 'unreadable';
+  readonly found:
+    | 'observed'
+    | 'queue'
+    | 'scheduled'
+    | 'retry'
+    | 'held'
+    | 'unconfirmed'
+    | 'left'
+    | 'dead'
+    | 'nowhere'
+    | 'unreadable';
   /** Where it was looked for, until it was found. */
   readonly lookedIn: readonly string[];
   /** The pool whose worker observes it. */
@@ -56,6 +59,8 @@ export interface Evidence {
 /** What a verdict is reached from: a tracked job as Redis held it at one moment. Holds no parameter and no URL. */
 export interface Facts {
   readonly id: string;
+  /** The id is no UTF-8: `id` is only how it is shown, and can't be written back. */
+  readonly hasBrokenId?: boolean | undefined;
   /** The clock of Redis at that moment, unix s. */
   readonly readAt: number;
   /** `unreadable`: the key is there and no hash. */

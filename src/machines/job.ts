@@ -1,6 +1,7 @@
 import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import type { Facts, TrackedJob } from './facts.ts';
 import { FencedError } from './lease.ts';
+import { RefusedError } from './refusal.ts';
 import { type Judgement, judge, type Policy, type Reason, type Verdict } from './verdict.ts';
 
 /**
@@ -23,6 +24,8 @@ export interface JobOutcome {
   readonly outcome: JobEnd;
   readonly facts: Facts;
   readonly error?: string;
+  /** It was abandoned since Redis refuses writes: the sweep ends with it, and the next one finds the job. */
+  readonly isRefused?: boolean;
 }
 
 export interface JobInput {
@@ -45,6 +48,7 @@ export interface JobContext extends JobInput {
   readonly judgement: Judgement | undefined;
   readonly reloaded: boolean;
   readonly end: JobEnd;
+  readonly isRefused: boolean;
   readonly error: string | undefined;
 }
 
@@ -60,7 +64,8 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  * as it was noted. Every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these
  * invokes one act, which Redis does only if the job is as it was judged (a hook is looked at again when it is sent). Done,
  * it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
- * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; failed, it ends in `abandoned`.
+ * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; failed, it ends in `abandoned`, and
+ * says whether that was since Redis takes no writes.
  */
 export const jobMachine = setup({
   types: {
@@ -85,6 +90,7 @@ export const jobMachine = setup({
     isOvertaken: (_, params: { reply: ActReply }) => params.reply === 'overtaken',
     isOvertakenAgain: ({ context }, params: { reply: ActReply }) => params.reply === 'overtaken' && context.reloaded,
     isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
+    isRefused: (_, params: { error: unknown }) => params.error instanceof RefusedError,
   },
   actions: {
     // The hook was noted for what the job was at the first look. One assignment, for most jobs do no more than this.
@@ -96,6 +102,7 @@ export const jobMachine = setup({
       job: ({ context }, params: { job: TrackedJob }) => ({ ...params.job, fence: context.job.fence }),
     }),
     markReloaded: assign({ reloaded: true }),
+    markRefused: assign({ isRefused: true }),
     end: assign({ end: (_, params: { end: JobEnd }) => params.end }),
     keepError: assign({ error: (_, params: { error: unknown }) => messageOf(params.error) }),
   },
@@ -110,6 +117,7 @@ export const jobMachine = setup({
     judgement: undefined,
     reloaded: false,
     end: 'kept',
+    isRefused: false,
     error: undefined,
   }),
   output: ({ context }) => outcomeOf(context),
@@ -198,6 +206,14 @@ function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
         target: 'fenced',
       },
       {
+        guard: { type: 'isRefused', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+        target: 'abandoned',
+        actions: [
+          'markRefused',
+          { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+        ],
+      },
+      {
         target: 'abandoned',
         actions: { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
       },
@@ -205,7 +221,7 @@ function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
   } as const;
 }
 
-const outcomeOf = ({ job, judgement, end, error }: JobContext): JobOutcome => ({
+const outcomeOf = ({ job, judgement, end, isRefused, error }: JobContext): JobOutcome => ({
   id: job.facts.id,
   verdict: judgement?.verdict ?? 'kept',
   reason: judgement?.reason ?? 'ongoing',
@@ -214,6 +230,7 @@ const outcomeOf = ({ job, judgement, end, error }: JobContext): JobOutcome => ({
   outcome: end,
   facts: job.facts,
   ...(error === undefined ? {} : { error }),
+  ...(isRefused ? { isRefused } : {}),
 });
 
 /** An error as text, without its stack. */

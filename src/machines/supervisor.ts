@@ -14,7 +14,9 @@ import type { TrackedJob } from './facts.ts';
 import { type JobOutcome, messageOf } from './job.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, type Tenure } from './lease.ts';
+import { PermanentError } from './permanent.ts';
 import { type PoolOutcome, poolMachine, type Suspect } from './pool.ts';
+import { RefusedError } from './refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import type { Policy } from './verdict.ts';
 
@@ -28,6 +30,8 @@ export interface Page {
 export interface Examined {
   readonly acting: readonly TrackedJob[];
   readonly tally: Tally;
+  /** Why nothing can be done with those that have to act: Redis refuses writes. */
+  readonly standsDown?: string;
 }
 
 /** What `find` sees of one look at the pools. */
@@ -120,6 +124,8 @@ export interface SweepResult {
   readonly number: number;
   readonly plan: boolean;
   readonly tally: Tally;
+  /** Why it was suspended: Redis refuses writes. The next sweep finds the jobs that it has left. */
+  readonly standsDown?: string;
   readonly error?: string;
 }
 export interface RescueResult {
@@ -243,8 +249,8 @@ export const scheduledPass = 0;
  * `sweep`: `resting` until it is scheduled or asked; `waiting` for its time (first after 5 min, then every hour, with
  * jitter) or for `sweep.now`; `scanning` pages of tracked jobs: `reading` a page, `examining` it (jobs with nothing to
  * do end there, each in its own actor's first tick), `dealing` those that act to free lanes, and only then the next
- * page, so that memory stays flat; a page that can't be read is tried again after `pausing`; `draining` until every
- * lane is idle again; `noting` its end for the other hosts, if they share the schedule.
+ * page, so that memory stays flat; a page that can't be read is tried again after `pausing`; a sweep on a Redis that refuses
+ * writes is suspended: it deals no more jobs; `draining` until every lane is idle again; `noting` its end for the other hosts, if they share the schedule.
  *
  * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
  * pool actor, a pool that is already looked at none; `restoring` entries that are lost on live pools: one look a pass, and
@@ -273,7 +279,7 @@ export const supervisorMachine = setup({
   actors: {
     lane: laneMachine,
     pool: poolMachine,
-    readPage: fromPromise<Page, { isFirst: boolean; fence: Fence | undefined }>(unprovided('readPage')),
+    readPage: fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('readPage')),
     noteEnd: fromPromise<void, { fence: Fence }>(unprovided('noteEnd')),
     takeLease: fromPromise<Tenure, { fence: Fence | undefined }>(unprovided('takeLease')),
     examine: fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
@@ -316,9 +322,14 @@ export const supervisorMachine = setup({
       areLanesIdle(context) &&
       context.sweepFence !== undefined &&
       context.sweep?.error === undefined &&
+      context.sweep?.standsDown === undefined &&
       context.page.isLast,
+    isRefused: (_, params: { error: unknown }) => params.error instanceof RefusedError,
+    isSweepSuspended: ({ context }) => context.sweep?.standsDown !== undefined,
     mayReadAgain: ({ context }, params: { error: unknown }) =>
-      context.sweepFailures < patience && !(params.error instanceof FencedError),
+      context.sweepFailures < patience &&
+      !(params.error instanceof FencedError) &&
+      !(params.error instanceof PermanentError),
     mayLookAgain: ({ context }) => context.rescueFailures < patience,
     isPlan: ({ context }) => context.rescue?.plan === true,
     isTooEarly: ({ context }, params: { restored: Restored }) =>
@@ -404,7 +415,10 @@ export const supervisorMachine = setup({
     keepPage: assign({ page: (_, params: { page: Page }) => params.page, sweepFailures: 0 }),
     keepExamined: assign({
       acting: ({ context }, params: { examined: Examined }) => (context.isStopping ? [] : params.examined.acting),
-      sweep: ({ context }, params: { examined: Examined }) => withTally(context.sweep, params.examined.tally),
+      sweep: ({ context }, params: { examined: Examined }) =>
+        withRefusal(withTally(context.sweep, params.examined.tally), params.examined.standsDown),
+      sweepFailedIn: ({ context }, params: { examined: Examined }) =>
+        params.examined.standsDown === undefined ? context.sweepFailedIn : context.sweepFence,
     }),
     deal: enqueueActions(({ enqueue, context }) => {
       const count = Math.min(context.idle.length, context.acting.length);
@@ -418,9 +432,12 @@ export const supervisorMachine = setup({
       enqueue.assign({ idle: context.idle.slice(count), acting: context.acting.slice(count) });
     }),
     takeBackLane: enqueueActions(({ enqueue, context }, params: { lane: string; outcome: JobOutcome }) => {
+      const isRefused = params.outcome.isRefused === true;
+      const sweep = withTally(context.sweep, tallyOf(params.outcome));
       enqueue.assign({
         idle: [...context.idle, params.lane],
-        sweep: withTally(context.sweep, tallyOf(params.outcome)),
+        sweep: isRefused ? withRefusal(sweep, params.outcome.error) : sweep,
+        ...(isRefused ? { acting: [], sweepFailedIn: context.sweepFence } : {}),
       });
       enqueue.emit({ type: 'job', outcome: params.outcome });
     }),
@@ -428,6 +445,11 @@ export const supervisorMachine = setup({
     spoilSweep: assign({
       sweep: ({ context }, params: { error: unknown }) =>
         context.sweep === undefined ? undefined : { ...context.sweep, error: messageOf(params.error) },
+      sweepFailedIn: ({ context }) => context.sweepFence,
+    }),
+    // Nobody has done the pass that all hosts share: it is tried again an interval later.
+    suspendSweep: assign({
+      sweep: ({ context }, params: { error: unknown }) => withRefusal(context.sweep, messageOf(params.error)),
       sweepFailedIn: ({ context }) => context.sweepFence,
     }),
     endSweep: enqueueActions(({ enqueue, context }) => {
@@ -683,7 +705,10 @@ export const supervisorMachine = setup({
         scanning: {
           entry: 'beginSweep',
           initial: 'reading',
-          always: { guard: 'isStopping', target: 'draining' },
+          always: [
+            { guard: 'isStopping', target: 'draining' },
+            { guard: 'isSweepSuspended', target: 'draining' },
+          ],
           on: {
             'lease.changed': {
               guard: 'isSweepFenced',
@@ -696,12 +721,21 @@ export const supervisorMachine = setup({
               invoke: {
                 id: 'readPage',
                 src: 'readPage',
-                input: ({ context }) => ({ isFirst: context.page === noPage, fence: context.sweepFence }),
+                input: ({ context }) => ({
+                  isFirst: context.page === noPage,
+                  plan: context.sweep?.plan === true,
+                  fence: context.sweepFence,
+                }),
                 onDone: {
                   target: 'examining',
                   actions: { type: 'keepPage', params: ({ event }) => ({ page: event.output }) },
                 },
                 onError: [
+                  {
+                    guard: { type: 'isRefused', params: ({ event }) => ({ error: event.error }) },
+                    target: '#supervisor.sweep.draining',
+                    actions: { type: 'suspendSweep', params: ({ event }) => ({ error: event.error }) },
+                  },
                   {
                     guard: { type: 'mayReadAgain', params: ({ event }) => ({ error: event.error }) },
                     target: 'pausing',
@@ -758,10 +792,17 @@ export const supervisorMachine = setup({
             src: 'noteEnd',
             input: ({ context }) => ({ fence: context.sweepFence as Fence }),
             onDone: { target: 'resting', actions: 'endSweep' },
-            onError: {
-              target: 'resting',
-              actions: [{ type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) }, 'endSweep'],
-            },
+            onError: [
+              {
+                guard: { type: 'isRefused', params: ({ event }) => ({ error: event.error }) },
+                target: 'resting',
+                actions: [{ type: 'suspendSweep', params: ({ event }) => ({ error: event.error }) }, 'endSweep'],
+              },
+              {
+                target: 'resting',
+                actions: [{ type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) }, 'endSweep'],
+              },
+            ],
           },
         },
         stopped: { type: 'final', entry: 'refuseSweeps' },
@@ -999,6 +1040,10 @@ const areLanesIdle = ({ idle, lanes }: SupervisorContext) => idle.length >= lane
 
 const withTally = (sweep: SweepResult | undefined, tally: Tally): SweepResult | undefined =>
   sweep === undefined ? undefined : { ...sweep, tally: addTally(sweep.tally, tally) };
+
+/** The first reason is kept: others are about the same refusal. */
+const withRefusal = (sweep: SweepResult | undefined, standsDown: string | undefined): SweepResult | undefined =>
+  sweep === undefined || standsDown === undefined || sweep.standsDown !== undefined ? sweep : { ...sweep, standsDown };
 
 const slotsOf = (count: number) => Array.from({ length: count }, (_, i) => `pool-${i}`);
 

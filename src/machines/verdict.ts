@@ -10,6 +10,7 @@ export type Reason =
   | 'observed'
   | 'queued'
   | 'unproven'
+  | 'clock-ahead'
   | 'settled'
   | 'ongoing'
   | 'nobody to tell'
@@ -32,6 +33,8 @@ export interface Policy {
   hungAfter(type: string | undefined): number;
   /** How long a worker may run a job of a type that shows no other sign of life, in s; undefined for as long as it likes. */
   runLimit(type: string | undefined): number | undefined;
+  /** How far ahead of the clock of Redis a time may be, in s; one that is further ahead says nothing. */
+  readonly clockTolerance: number;
   /** How long after an update its own hook may still be under way, in s. */
   readonly refireGrace: number;
 }
@@ -49,7 +52,9 @@ export const rules: readonly Rule[] = [
     number: 1,
     question: 'Are there stats?',
     decide: (facts) =>
-      facts.stats === 'nothing' ? { verdict: 'untrack', reason: 'lost', rule: 1, detail: 'no stats' } : undefined,
+      facts.stats === 'nothing' && !facts.hasBrokenId
+        ? { verdict: 'untrack', reason: 'lost', rule: 1, detail: 'no stats' }
+        : undefined,
   },
   {
     number: 2,
@@ -80,7 +85,12 @@ export const rules: readonly Rule[] = [
   {
     number: 4,
     question: 'Is it without a sign of life for longer than its limit?',
-    decide: (facts, policy) => (looksHung(facts, policy) ? judgeHung(facts, policy) : undefined),
+    decide: (facts, policy) => {
+      if (isClockAhead(facts, policy)) {
+        return { verdict: 'kept', reason: 'clock-ahead', rule: 4, detail: wordsOfAhead(facts, policy) };
+      }
+      return looksHung(facts, policy) ? judgeHung(facts, policy) : undefined;
+    },
   },
   {
     number: 5,
@@ -101,7 +111,8 @@ export const rules: readonly Rule[] = [
           ? { verdict: 'untrack', reason: 'nobody to tell', rule: 6, detail: 'no hook URL' }
           : { verdict: 'kept', reason: 'ongoing', rule: 6, detail: 'no hook URL' };
       }
-      return facts.readAt - (facts.updateTime ?? 0) < policy.refireGrace
+      const age = facts.readAt - (facts.updateTime ?? 0);
+      return age < policy.refireGrace && -age <= policy.clockTolerance
         ? { verdict: 'kept', reason: 'young', rule: 6, detail: 'its own hook may be under way' }
         : { verdict: 'refire', reason: 'not acknowledged', rule: 6 };
     },
@@ -129,11 +140,18 @@ export const explain = (facts: Facts, policy: Policy): { rule: Rule; judgement: 
   return asked;
 };
 
+/** Whether signs of life are asked of a job that can be judged. */
+const isToShowLife = (facts: Facts): boolean => !isFinal(statusOf(facts)) && facts.kind !== 'Periodic';
+
 /** Whether a job that can be judged has been silent for longer than its limit. Whether it is hung, the evidence says. */
 const looksHung = (facts: Facts, policy: Policy): boolean =>
-  !isFinal(statusOf(facts)) &&
-  facts.kind !== 'Periodic' &&
-  facts.readAt - lastSignOfLife(facts) > policy.hungAfter(facts.name);
+  isToShowLife(facts) &&
+  !isClockAhead(facts, policy) &&
+  facts.readAt - lastSignOfLife(facts, policy) > policy.hungAfter(facts.name);
+
+/** Whether all that a job could show as a sign of life is too far ahead to be one. (A time of 0 is none: Go writes it so.) */
+const isClockAhead = (facts: Facts, policy: Policy): boolean =>
+  isToShowLife(facts) && lastSignOfLife(facts, policy) <= 0 && timesAhead(facts, policy).length > 0;
 
 /** Whether a verdict needs evidence of the job, which is not there yet: it looks hung, and no rule before decides on it. */
 export const needsEvidence = (facts: Facts, policy: Policy): boolean =>
@@ -143,7 +161,10 @@ export const needsEvidence = (facts: Facts, policy: Policy): boolean =>
 
 /** A job that is silent is failed only where it is in no place from which it could still run (defects 25 and 26). */
 const judgeHung = (facts: Facts, policy: Policy): Judgement => {
-  const silence = `silent for ${facts.readAt - lastSignOfLife(facts)} s, limit ${policy.hungAfter(facts.name)} s`;
+  const silence = [
+    `silent for ${facts.readAt - lastSignOfLife(facts, policy)} s, limit ${policy.hungAfter(facts.name)} s`,
+    ...(timesAhead(facts, policy).length > 0 ? [wordsOfAhead(facts, policy)] : []),
+  ].join('; ');
   const { evidence } = facts;
   const limit = policy.runLimit(facts.name);
   const ranFor = facts.readAt - (evidence?.startedAt ?? facts.readAt);
@@ -176,6 +197,7 @@ const foundWords: Readonly<Record<Evidence['found'], string>> = {
   scheduled: 'in scheduled',
   retry: 'in retry',
   held: 'held by a live pool',
+  unconfirmed: 'held by a pool whose death is not confirmed',
   left: 'held by a dead pool, whose entries a rescue puts back',
   dead: 'its entry is in dead',
   nowhere: 'nowhere: in no queue, held by no pool, run by no worker',
@@ -184,9 +206,27 @@ const foundWords: Readonly<Record<Evidence['found'], string>> = {
 const wordsOf = ({ found, pool }: Evidence): string =>
   pool === undefined ? foundWords[found] : `${foundWords[found]} (pool ${pool})`;
 
-/** The latest of the times that say that somebody was busy with the job, unix s. A run_at ahead counts (defect 24). */
-export const lastSignOfLife = (facts: Facts): number =>
-  Math.max(facts.updateTime ?? 0, facts.checkInAt ?? 0, facts.revision ?? 0, facts.enqueueTime ?? 0, facts.runAt ?? 0);
+/**
+ * The latest of the times that say that somebody was busy with the job, unix s; 0 where there is none. A run_at counts however
+ * far ahead it is (defect 24). Another time that is further ahead than clocks may differ was not written by a clock that is right.
+ */
+export const lastSignOfLife = (facts: Facts, policy: Policy): number =>
+  Math.max(
+    0,
+    facts.runAt ?? 0,
+    ...clockTimes.map((time) => facts[time] ?? 0).filter((at) => !isAhead(at, facts, policy)),
+  );
+
+const isAhead = (at: number, { readAt }: Facts, { clockTolerance }: Policy) => at - readAt > clockTolerance;
+
+/** The times of a job that are too far ahead to count. */
+const timesAhead = (facts: Facts, policy: Policy) =>
+  clockTimes.filter((time) => isAhead(facts[time] ?? 0, facts, policy));
+
+const wordsOfAhead = (facts: Facts, policy: Policy): string =>
+  timesAhead(facts, policy)
+    .map((time) => `${time} is ${(facts[time] as number) - facts.readAt} s ahead of the clock of Redis`)
+    .join(', ');
 
 /**
  * Whether the receiver has confirmed the state of the stats: 0 if so (or more), 1 if it has not. Upstream's comparison
@@ -211,19 +251,21 @@ const ackOf = (facts: Facts): Ack | undefined => (facts.ack === 'unreadable' ? u
 /** Rule 2 has seen to it that the status is known. */
 const statusOf = (facts: Facts): Status => facts.status as Status;
 
-const times = ['updateTime', 'checkInAt', 'revision', 'enqueueTime', 'runAt'] as const;
+/** Times that a clock wrote when something happened. */
+const clockTimes = ['updateTime', 'checkInAt', 'revision', 'enqueueTime'] as const;
+const times = [...clockTimes, 'runAt'] as const;
 
 const faultOf = (facts: Facts): string | undefined => {
+  // It can't be written back as the same bytes, so nothing can be done about the job.
+  if (facts.hasBrokenId) return 'the id is no UTF-8';
   if (facts.stats === 'unreadable') return 'the stats are no hash';
-  // What is no UTF-8 can't be written back as the same bytes.
-  if (facts.id.includes('\uFFFD')) return 'the id is no UTF-8';
   if (!isStatus(facts.status)) return facts.status === undefined ? 'no status' : 'unknown status';
   if (facts.statsId && facts.statsId !== facts.id) return 'the id is that of another job';
   let known = false;
   for (const time of times) {
     const value: StoredTime = facts[time];
     if (value === undefined) continue;
-    if (Number.isNaN(value)) return `${time} is no integer`;
+    if (Number.isNaN(value)) return `${time} is no safe integer`;
     known = true;
   }
   return known || isFinal(facts.status) ? undefined : 'none of its times is known';

@@ -55,7 +55,7 @@ const seed = async () => {
   await server.client.hset('{t}:job_stats:odd', { ...stats, id: 'odd', status: 'Weird' });
   await server.client.rpush(
     '{t}:jobs:X:dead1:inprogress',
-    `{"name":"X","id":"hung","t":${t},"args":{"p":"${secret}"}}`,
+    `{"name":"X","id":"held","t":${t},"args":{"p":"${secret}"}}`,
   );
   await server.client.set('{t}:jobs:X:lock', 3);
 };
@@ -82,6 +82,21 @@ test('rescue on a Redis that takes no writes judges no pool, says what to do and
   await server.client.config('SET', 'maxmemory', '0');
   expect([code, stdout]).toEqual([1, expect.stringContaining('no pool was judged: Redis has no memory left (OOM)')]);
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
+});
+
+test('fault 119: sweep on a Redis that takes no writes says so once, judges no job and ends with 1', async () => {
+  await seed();
+  await server.client.config('SET', 'maxmemory', '1');
+  const { code, stdout, stderr } = await reaper('sweep');
+  const plan = await reaper('sweep', '--plan');
+  await server.client.config('SET', 'maxmemory', '0');
+  expect([code, stdout]).toEqual([
+    1,
+    expect.stringContaining('the sweep was suspended: Redis has no memory left (OOM)'),
+  ]);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect([plan.code, plan.stdout]).toEqual([0, expect.stringContaining('planned: 3 jobs')]);
+  expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Running');
 });
 
 test('sweep --plan and rescue --plan say what would be done and do nothing', async () => {
@@ -125,9 +140,9 @@ test('explain says rule by rule what was decided, and where the job is held', as
   await seed();
   const { stdout } = await reaper('explain', 'hung');
   expect(stdout).toMatch(/rule 4: .* fail: hung/);
-  expect(stdout).toMatch(/looked for in: .*queue of its type; found: left/);
-  expect(stdout).toContain('held by pool dead1 (dead) as X');
+  expect(stdout).toMatch(/looked for in: .*all queues; found: nowhere/);
   expect(stdout).toContain('a sweep would do: set it to Error');
+  expect((await reaper('explain', 'held')).stdout).toContain('held by pool dead1 (dead) as X');
   expect((await reaper('explain', 'nobody')).stdout).toContain('not tracked');
 });
 

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import { jobMachine } from '../../src/machines/job.ts';
 import { FencedError } from '../../src/machines/lease.ts';
+import { RefusedError } from '../../src/machines/refusal.ts';
 import type { Verdict } from '../../src/machines/verdict.ts';
 import { jobFor, policy } from '../support/facts.ts';
 import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../support/paths.ts';
@@ -23,6 +24,7 @@ const events = [
   ...['done', 'queued', 'parked', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
   failure('act'),
   failure('act', new FencedError()),
+  failure('act', new RefusedError('Redis is a replica')),
   ...verdicts.map((verdict) => done('load', jobFor(verdict))),
   failure('load'),
 ];
@@ -52,6 +54,7 @@ for (const verdict of verdicts) {
           expect(ends[snapshot.value as string]).toContain(output.outcome);
           expect(output).toMatchObject({ id: 'j1', facts: snapshot.context.job.facts });
           expect('error' in output).toBe(output.outcome === 'abandoned');
+          expect('isRefused' in output).toBe(output.error === 'Redis is a replica');
           if (output.outcome === 'kept') expect(output.verdict).toBe('kept');
         });
       }

@@ -2,6 +2,8 @@ import { afterAll, expect, test } from 'vitest';
 import { createActor, SimulatedClock } from 'xstate';
 import type { JobOutcome } from '../../src/machines/job.ts';
 import { FencedError } from '../../src/machines/lease.ts';
+import { PermanentError } from '../../src/machines/permanent.ts';
+import { RefusedError } from '../../src/machines/refusal.ts';
 import { type Restored, type SupervisorEmitted, supervisorMachine } from '../../src/machines/supervisor.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
 import { jobFor, policy } from '../support/facts.ts';
@@ -187,6 +189,54 @@ test('a page that can not be read is tried again after a pause, and given up aft
   expect(it.value().sweep).toBe('resting');
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
   expect(it.of('fault')).toHaveLength(6);
+});
+
+test('fault 119: a sweep that Redis refuses to begin is suspended, and the next one begins afresh', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.send(sweepNow(2));
+  await it.fail('readPage', new RefusedError('Redis is a replica'));
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, standsDown: 'Redis is a replica' } }]);
+  expect(it.of('sweep.ended')[0]?.result).not.toHaveProperty('error');
+  await it.answer('readPage', page(true));
+  await it.answer('examine', acting());
+  expect(it.of('sweep.ended')[1]?.result).not.toHaveProperty('standsDown');
+  expect(it.of('fault')).toEqual([]);
+});
+
+test('fault 119: a sweep whose act is refused deals no more jobs, and ends once its lanes are idle', async () => {
+  const it = start(2);
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail'), jobFor('fail')));
+  await it.answer('examine', acting(jobFor('fail'), jobFor('fail'), jobFor('fail')));
+  await it.send({
+    ...freed,
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+  });
+  expect([it.value().sweep, it.context().acting]).toEqual(['draining', []]);
+  await it.send({
+    ...freed,
+    lane: 'lane-1',
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'said later' },
+  });
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { standsDown: 'Redis is a replica', tally: { scanned: 2, outcomes: { abandoned: 2 } } } },
+  ]);
+});
+
+test('fault 119: a sweep whose hooks can not be noted keeps its counts and is suspended', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(false, jobFor('refire')));
+  await it.answer('examine', { ...acting(), standsDown: 'Redis has no memory left' });
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { standsDown: 'Redis has no memory left' } }]);
+});
+
+test('a page that can never be read ends the sweep with its error at once', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.fail('readPage', new PermanentError('WRONGTYPE'));
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'WRONGTYPE' } }]);
 });
 
 test('a page that can not be examined ends the sweep with its error, and the next one begins afresh', async () => {
@@ -448,6 +498,33 @@ test('a sweep whose end can not be told has not got to it', async () => {
   await it.fail('noteEnd');
   expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'Redis is down' } }]);
   expect(it.context().sweepFailedIn).toEqual(fenceOf(1));
+});
+
+test('fault 119: a scheduled sweep that is suspended is tried again an interval later, at its begin and at its end', async () => {
+  for (const isAtEnd of [false, true]) {
+    const it = await startHolder();
+    await it.tick(hour);
+    if (isAtEnd) {
+      await it.answer('readPage', page(true));
+      await it.answer('examine', acting());
+    }
+    await it.fail(isAtEnd ? 'noteEnd' : 'readPage', new RefusedError('Redis is a replica'));
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { standsDown: 'Redis is a replica' } }]);
+    expect([it.value().sweep, it.context().sweepFailedIn]).toEqual(['waiting', fenceOf(1)]);
+  }
+});
+
+test('fault 119: what was suspended while it drained is not told to the others as done', async () => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.answer('readPage', page(true, jobFor('fail')));
+  await it.answer('examine', acting(jobFor('fail')));
+  await it.send({
+    ...freed,
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+  });
+  expect(it.value().sweep).toBe('waiting');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { standsDown: 'Redis is a replica' } }]);
 });
 
 test('a page that is fenced is not tried again', async () => {

@@ -21,7 +21,13 @@ const found = (where: Evidence['found']): Evidence => ({ found: where, lookedIn:
 const table: readonly [string, Partial<Facts>, string][] = [
   ['no stats', { stats: 'nothing' }, 'untrack lost'],
   ['no hash', { stats: 'unreadable' }, 'kept malformed'],
-  ['an id with bytes that are no text', { id: 'a\uFFFD', statsId: undefined }, 'kept malformed'],
+  ['an id with bytes that are no text', { id: 'a\uFFFD', hasBrokenId: true, statsId: undefined }, 'kept malformed'],
+  [
+    'an id with bytes that are no text, and no stats',
+    { id: 'a\uFFFD', hasBrokenId: true, stats: 'nothing' },
+    'kept malformed',
+  ],
+  ['an id with the character that stands for such bytes', { id: 'a\uFFFD', statsId: 'a\uFFFD' }, 'kept ongoing'],
   ['no status', { status: undefined }, 'kept malformed'],
   ['an unknown status', { status: 'running' }, 'kept malformed'],
   ['a status by the name of a method', { status: 'toString' }, 'kept malformed'],
@@ -82,6 +88,59 @@ const table: readonly [string, Partial<Facts>, string][] = [
     { ...old(86_401), status: 'Pending', ack: undefined, evidence: found('left') },
     'kept queued',
   ],
+  [
+    'silent, scheduled, and held by a dead pool',
+    { ...old(86_401), status: 'Scheduled', ack: undefined, evidence: found('left') },
+    'kept queued',
+  ],
+  [
+    'silent, running, and held by a pool whose death is not confirmed',
+    { ...old(86_401), evidence: found('unconfirmed') },
+    'kept queued',
+  ],
+  ['every time ahead of the clock', { ...old(-301), ack: ack('Running', now + 301) }, 'kept clock-ahead'],
+  ['every time ahead as far as clocks may differ', { ...old(-300), ack: ack('Running', now + 300) }, 'kept ongoing'],
+  ['every time in ms', { ...old(now - now * 1_000), ack: undefined }, 'kept clock-ahead'],
+  ['every time ahead, and a run_at of none', { ...old(-1_000), ack: undefined, runAt: 0 }, 'kept clock-ahead'],
+  ['every time ahead, and a run_at long ago', { ...old(-1_000), runAt: now - 86_401, evidence: nowhere }, 'fail hung'],
+  [
+    'every time ahead, and a run_at ahead',
+    { ...old(-1_000), ack: ack('Running', now + 1_000), runAt: now + 9_000 },
+    'kept ongoing',
+  ],
+  [
+    'every time ahead, but a receiver that knows more',
+    { ...old(-1_000), ack: ack('Success', now + 1_000) },
+    'reset behind',
+  ],
+  ['one time ahead, the others old', { ...old(86_401), updateTime: now + 9_000, evidence: nowhere }, 'fail hung'],
+  ['one time ahead, the others old, not looked for', { ...old(86_401), checkInAt: now + 9_000 }, 'kept unproven'],
+  ['one time ahead, the others of late', { updateTime: now + 9_000, ack: undefined }, 'refire not acknowledged'],
+  [
+    'its revision ahead, and the ACK behind',
+    { revision: now + 9_000, ack: ack('Running', now - 600) },
+    'refire not acknowledged',
+  ],
+  [
+    'every time ahead, periodic and confirmed',
+    { ...old(-9_000), kind: 'Periodic', ack: ack('Running', now + 9_000) },
+    'kept ongoing',
+  ],
+  [
+    'every time ahead, final and never confirmed',
+    { ...old(-9_000), status: 'Error', ack: undefined },
+    'refire not acknowledged',
+  ],
+  [
+    'every time ahead, final and confirmed',
+    { ...old(-9_000), status: 'Error', ack: ack('Error', now + 9_000) },
+    'untrack settled',
+  ],
+  [
+    'never confirmed, updated as far ahead as clocks may differ',
+    { ack: undefined, updateTime: now + 300 },
+    'kept young',
+  ],
   ['silent, and dead', { ...old(86_401), evidence: found('dead') }, 'fail hung'],
   ['silent, and periodic', { ...old(86_401), kind: 'Periodic' }, 'kept ongoing'],
   ['silent, with a run_at ahead', { ...old(86_401), runAt: now + 1_000 }, 'kept ongoing'],
@@ -130,6 +189,18 @@ test.each(table)('a job with %s', (_, otherwise, expected) => {
   expect(asked.at(-1)?.judgement?.verdict).toBe(verdict);
 });
 
+test('fault 104: the verdict says which time is ahead, and by how much', () => {
+  const detail = (otherwise: Partial<Facts>) => judge(facts(otherwise), policy).detail;
+  expect(detail({ ...old(-400), ack: undefined, checkInAt: now + 500 })).toBe(
+    ['updateTime is 400', 'checkInAt is 500', 'revision is 400', 'enqueueTime is 400']
+      .map((time) => `${time} s ahead of the clock of Redis`)
+      .join(', '),
+  );
+  expect(detail({ ...old(86_401), updateTime: now + 400, evidence: nowhere })).toContain(
+    'updateTime is 400 s ahead of the clock of Redis',
+  );
+});
+
 test('a reset names the confirmed status, and its revision only where that is newer', () => {
   expect(judge(facts({ ack: ack('Success') }), policy).target).toEqual({ status: 'Success' });
   expect(judge(facts({ ack: ack('Running', now) }), policy).target).toEqual({ status: 'Running', revision: now });
@@ -146,6 +217,12 @@ test.each([
   ['0x10', Number.NaN],
   ['1e3', Number.NaN],
   ['99999999999999999999', Number.NaN],
+  ['9007199254740991', 9_007_199_254_740_991],
+  ['-9007199254740991', -9_007_199_254_740_991],
+  ['9007199254740992', Number.NaN],
+  ['9007199254740993', Number.NaN],
+  ['-9007199254740992', Number.NaN],
+  ['0000000000000000000000012', 12],
 ])('the time %j is read as %j', (text, time) => {
   expect(decodeTime(text)).toEqual(time);
 });

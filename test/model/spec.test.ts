@@ -20,6 +20,7 @@ const happenings: Happening[] = [
   'receiverUp',
   'graceOver',
   'silence',
+  'clockLeapt',
   'enqueued',
   'entryLost',
   'observed',
@@ -166,8 +167,8 @@ const happen = async (type: Happening): Promise<void> => {
   if (type === 'receiverUp') receiver.answer = undefined;
   if (type === 'graceOver') await client.hset(stats, 'update_time', at);
   if (type === 'statsDeleted') await client.del(stats);
-  if (type === 'silence') {
-    const old = second(-100_000);
+  if (type === 'silence' || type === 'clockLeapt') {
+    const old = second(type === 'silence' ? -100_000 : 100_000);
     const ack = await client.hget(stats, 'ack');
     const times = { enqueue_time: old, update_time: old, revision: old };
     const news = Number(check_in_at) === 0 ? {} : { check_in_at: old + 1 };

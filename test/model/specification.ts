@@ -5,7 +5,7 @@ import { assign, setup } from 'xstate';
  * nothing of src, invokes nothing and knows no clock: ages are words.
  */
 export type Status = 'Pending' | 'Running' | 'Success' | 'Error';
-export type Age = 'just now' | 'a while ago' | 'beyond the limit';
+export type Age = 'just now' | 'a while ago' | 'beyond the limit' | 'ahead of the clock';
 export interface Report {
   readonly verdict: string;
   readonly reason: string;
@@ -39,6 +39,7 @@ export type Happening =
   | 'receiverUp'
   | 'graceOver'
   | 'silence'
+  | 'clockLeapt'
   | 'enqueued'
   | 'entryLost'
   | 'observed'
@@ -85,6 +86,7 @@ const judged = (life: Life): Life => {
     const count = isFinal(status) ? life.count - 1 : life.count;
     return say({ ...life, status, count, age: 'just now' }, 'reset', 'behind', 'done');
   }
+  if (!isFinal(life.status) && life.age === 'ahead of the clock') return say(life, 'kept', 'clock-ahead', 'kept');
   if (!isFinal(life.status) && life.age === 'beyond the limit') {
     if (life.evidence !== 'none') return say(life, 'kept', life.evidence, 'kept');
     const failed: Life = { ...life, status: 'Error', count: life.count - 1, age: 'just now' };
@@ -181,6 +183,8 @@ export const specification = setup({
         checkedIn: { actions: become({ news: true, age: 'a while ago' }) },
         finished: { target: 'final', actions: become({ status: 'Success', age: 'a while ago', evidence: 'none' }) },
         acked: { actions: become({ ack: 'Running', news: false }) },
+        // The clock of its host is set right by what it writes next.
+        clockLeapt: { guard: 'isUnseen', actions: become({ age: 'ahead of the clock' }) },
         observed: { guard: 'isUnseen', actions: become({ evidence: 'observed' }) },
         workerDied: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
         silence: { actions: become({ age: 'beyond the limit' }) },

@@ -211,8 +211,15 @@ test('defect 34: a job whose id the scan gives twice is told once a sweep', asyn
   const repeating = () => {
     const client = opened.hold(redis.duplicate());
     let pages = 0;
-    // biome-ignore lint/suspicious/noExplicitAny: one of the overloads of hscan
-    (client as any).hscan = async (key: string) => [pages++ === 0 ? '7' : '0', (await redis.hscan(key, '0'))[1]];
+    // biome-ignore lint/suspicious/noExplicitAny: the overloads of two commands
+    const methods = client as any;
+    methods.hscan = async (key: string) => [pages++ === 0 ? '7' : '0', (await redis.hscan(key, '0'))[1]];
+    const evalsha = client.evalsha.bind(client) as (...args: unknown[]) => Promise<unknown>;
+    methods.evalsha = async (...args: unknown[]) => {
+      if (args[2] !== 't:job_track:inprogress' || args.length !== 5) return evalsha(...args);
+      const [runId, , ...ids] = (await evalsha(...args.slice(0, 3), '0', args[4])) as unknown[];
+      return [runId, pages++ === 0 ? '7' : '0', ...ids];
+    };
     return client;
   };
   await createUpstream(repeating()).sync();

@@ -73,7 +73,7 @@ test('a lease ends by the clock of Redis, and even whoever had it gets a new num
   const [first, second] = [hostOn(redis, 50), hostOn(redis)];
   const fence = await fenceOf(first);
   await vi.waitUntil(async () => (await first.read()).holder === undefined, { interval: 5 });
-  await expect(first.notePage(fence, '7', 1)).rejects.toThrow(FencedError);
+  await expect(first.notePage(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
   const again = await fenceOf(first, fence);
   expect(Number(again.number)).toBeGreaterThan(Number(fence.number));
   await vi.waitUntil(async () => (await second.take(undefined)).fence !== undefined, { interval: 5 });
@@ -85,7 +85,7 @@ test('a host that has not heard that it holds the lease begins a new tenure', as
   const unheard = await fenceOf(host);
   const heard = await fenceOf(host);
   expect(Number(heard.number)).toBeGreaterThan(Number(unheard.number));
-  await expect(host.notePage(unheard, '7', 1)).rejects.toThrow(FencedError);
+  await expect(host.notePage(unheard, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
 });
 
 test('no number comes twice, whether the lease was deleted or the clock of Redis put back', async () => {
@@ -105,7 +105,7 @@ test('a lease that is given up is free at once, for a higher number; only its ho
   await second.leave();
   expect((await second.take(undefined)).fence).toBeUndefined();
   await first.leave();
-  await expect(first.notePage(fence, '7', 1)).rejects.toThrow(FencedError);
+  await expect(first.notePage(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
   expect(Number((await fenceOf(second)).number)).toBeGreaterThan(Number(fence.number));
 });
 
@@ -113,25 +113,25 @@ test('a sweep that has begun and not ended is gone on with from its cursor, but 
   await redis.hset(keys.track, { a: 2, b: 2 });
   const first = hostOn(redis);
   const fence = await fenceOf(first);
-  expect(await first.beginSweep(fence)).toEqual({ cursor: '0', scanned: 0 });
-  await first.notePage(fence, '7', 1);
+  const { runId, ...begin } = await first.beginSweep(fence);
+  expect([begin, runId]).toEqual([{ cursor: '0', scanned: 0 }, expect.stringMatching(/^\w{40}$/)]);
+  await first.notePage(fence, { cursor: '7', runId }, 1);
   await over();
   const second = hostOn(redis);
   const later = await fenceOf(second);
   expect(second.seen()?.progress).toMatchObject({ isInHand: true, scanned: 1, total: 2 });
-  expect(await second.beginSweep(later)).toEqual({ cursor: '7', scanned: 1 });
+  expect(await second.beginSweep(later)).toEqual({ cursor: '7', scanned: 1, runId });
 
-  await redis.hset(keys.progress, 'run_id', 'another');
-  await second.notePage(later, '9', 2);
+  await second.notePage(later, { cursor: '9', runId: 'another' }, 2);
   expect(await redis.hmget(keys.progress, 'cursor', 'scanned')).toEqual(['0', '0']);
   await redis.hset(keys.progress, { cursor: '7', run_id: 'another' });
   const begun = await redis.hget(keys.progress, 'begun');
-  expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0 });
+  expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0, runId });
   expect(await redis.hget(keys.progress, 'begun')).toBe(begun);
 
   await second.endSweep(later, 2);
   expect((await first.read()).progress).toMatchObject({ isInHand: false, scanned: 2, ended: expect.any(Number) });
-  expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0 });
+  expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0, runId });
 });
 
 test('the next pass is due an interval after the end of the last one, by Redis TIME, whichever host did it', async () => {
@@ -257,7 +257,7 @@ test('two holders in every order and dying anywhere, the lease ending at any mom
   const warm = hostOn(redis);
   const any = await fenceOf(warm);
   await warm.beginSweep(any);
-  await warm.notePage(any, '0', 0);
+  await warm.notePage(any, { cursor: '0', runId: '' }, 0);
   await warm.endSweep(any, 0);
 
   let newest = 0;
@@ -285,7 +285,7 @@ test('two holders in every order and dying anywhere, the lease ending at any mom
         isNewest('begin');
         if (begin.cursor !== (cursor ?? '0')) stale.push(`${who} began at ${begin.cursor} instead of ${cursor}`);
         const next = `${begin.cursor}${who}`;
-        await host.notePage(fence, next, 1);
+        await host.notePage(fence, { cursor: next, runId: begin.runId }, 1);
         cursor = next;
         isNewest('page');
         await host.endSweep(fence, 1);

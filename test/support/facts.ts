@@ -8,6 +8,7 @@ export const policy: Policy = {
   hungAfter: (type) => (type === 'SLOW' ? 200_000 : 86_400),
   runLimit: (type) => (type === 'LIMITED' ? 200_000 : undefined),
   refireGrace: 60,
+  clockTolerance: 300,
 };
 
 /** A job that ran ten minutes ago and is confirmed, with what is said otherwise. */

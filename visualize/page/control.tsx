@@ -94,14 +94,20 @@ const PassResult = ({ answer: { sweep, rescue } }: { answer: AnswerMessage }) =>
   return null;
 };
 
-const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes } }: { summary: SweepSummary }) => {
+const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, standsDown } }: { summary: SweepSummary }) => {
   const { kept = 0, ...acts } = verdicts;
   const isNothing = Object.keys(acts).length === 0;
   return (
     <>
       <p>
         {count(scanned)} jobs judged, {count(kept)} need nothing.{' '}
-        {isNothing ? 'There is nothing to do.' : plan ? 'A sweep would:' : 'Done:'}
+        {standsDown !== undefined
+          ? `The sweep was suspended: ${standsDown}.`
+          : isNothing
+            ? 'There is nothing to do.'
+            : plan
+              ? 'A sweep would:'
+              : 'Done:'}
       </p>
       <Counts counts={plan ? acts : outcomes} />
     </>

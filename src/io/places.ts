@@ -1,0 +1,223 @@
+import type { Connection } from './connection.ts';
+import type { Keys } from './keys.ts';
+import type { PoolState, PoolSurvey, Pools } from './pools.ts';
+import { isWrongType } from './redisErrors.ts';
+
+/** What is known of the pool that holds an entry: it is alive, its death is confirmed, or neither can be said. */
+export type Standing = 'alive' | 'unconfirmed' | 'dead';
+
+/** A place in which entries are. */
+export type EntryPlace =
+  | { readonly kind: 'queue'; readonly type: string }
+  | { readonly kind: 'held'; readonly type: string; readonly pool: string; readonly standing: Standing }
+  | { readonly kind: 'scheduled' | 'retry' | 'dead' };
+
+/** Reads the entries of all places. A place may be read twice, and an entry that moves may be seen in several. */
+export interface PlaceVisitor {
+  /**
+   * Some entries of a place.
+   * @param from of a list: how many entries were read before these, beginning at its head, where entries are pushed.
+   * @param scores of a sorted set: one for each entry.
+   */
+  entries(place: EntryPlace, entries: readonly string[], from: number, scores: readonly number[]): void;
+  /** A list was read to its end. */
+  listEnd?(place: EntryPlace, length: number): void;
+}
+
+export interface Walked {
+  /** The pools as they were seen last. */
+  readonly survey: PoolSurvey;
+  /** Places that could not be read, by key: an entry may be in each of them. */
+  readonly unreadable: readonly string[];
+}
+
+/** A list below the prefix of the queues. Its name may be no UTF-8, so its key is kept as bytes. */
+interface NamedList {
+  readonly key: Buffer;
+  readonly name: string;
+  readonly isHeld: boolean;
+}
+
+/** Entries that are read at once. */
+const stride = 1_000;
+/** Keys that one SCAN looks at. */
+const scanCount = 1_000;
+/** Keys that are known by name only and are read at the same time. */
+const atOnce = 100;
+/** Rounds in which queues may turn up that were not there in the round before. */
+const maxRounds = 5;
+
+/**
+ * Reads every place of the namespace from which a job could still run: each list below `<ns>jobs:`, whatever its type is called,
+ * and the three sorted sets. What the stats call the job's type says nothing about where its entry is.
+ *
+ * In the order in which entries move: out of scheduled and retry into a queue, from there into an in-progress list, from
+ * there into a queue again when their pool dies. So in-progress lists are read before and after the queues, and an entry
+ * that moves meanwhile is met in one place or another. The lists are looked for by name before and after that too: a queue that
+ * is new then is read, and the in-progress lists once more.
+ *
+ * @param types types that have to be looked at beside those that are found.
+ */
+export const walkPlaces = async (
+  { connection: { redis }, keys, pools }: { connection: Connection; keys: Keys; pools: Pools },
+  types: ReadonlySet<string>,
+  visitor: PlaceVisitor,
+): Promise<Walked> => {
+  const unreadable = new Set<string>();
+  /** A place that is not what it should be, or that we may not read. */
+  const noteUnreadable = (key: string) => (error: Error) => {
+    if (!isWrongType(error) && !/NOPERM/.test(error.message)) throw error;
+    unreadable.add(key);
+  };
+
+  const walkList = async (list: NamedList, place: EntryPlace) => {
+    try {
+      // What is pushed meanwhile moves those that stay towards what is yet to be read, so none is skipped.
+      let next = redis.lrange(list.key, 0, stride - 1);
+      for (let from = 0; ; from += stride) {
+        const entries = await next;
+        if (entries.length === stride) {
+          next = redis.lrange(list.key, from + stride, from + 2 * stride - 1);
+          next.catch(() => undefined); // It is awaited next.
+        }
+        visitor.entries(place, entries, from, []);
+        if (entries.length < stride) return visitor.listEnd?.(place, from + entries.length);
+      }
+    } catch (error) {
+      noteUnreadable(list.name)(error as Error);
+    }
+  };
+
+  const walkSet = async (kind: 'scheduled' | 'retry' | 'dead') => {
+    let cursor = '0';
+    do {
+      const [after, pairs] = await redis.zscan(keys[kind], cursor, 'COUNT', stride);
+      const entries = pairs.filter((_, i) => i % 2 === 0);
+      const scores = pairs.filter((_, i) => i % 2 === 1).map(Number);
+      visitor.entries({ kind }, entries, 0, scores);
+      cursor = after;
+    } while (cursor !== '0');
+  };
+
+  /** In-progress lists, each with what is known of its pool; those that are only known by name are read beside the others. */
+  const walkHeld = async (survey: PoolSurvey, lists: Lists) => {
+    const states = new Map(survey.pools.map((state) => [state.pool, state]));
+    for (const list of lists.held.values()) await walkList(list, holderOf(list.name, keys, states));
+    const named = [
+      ...survey.lists,
+      ...[...types].flatMap((type) => survey.pools.map(({ pool }) => [type, pool] as const)),
+    ].map(([type, pool]) => listOf(Buffer.from(keys.inProgress(type, pool)), keys));
+    await inChunks(named, lists.held, (list) => walkList(list, holderOf(list.name, keys, states)));
+  };
+
+  /** Queues that were not read before, each once. */
+  const walkQueues = async (survey: PoolSurvey, lists: Lists, walked: Map<string, NamedList>) => {
+    for (const [id, list] of lists.queues) {
+      if (walked.has(id)) continue;
+      walked.set(id, list);
+      await walkList(list, queueOf(list, keys));
+    }
+    const named = [...new Set([...types, ...survey.types])].map((type) => listOf(Buffer.from(keys.queue(type)), keys));
+    await inChunks(named, walked, (list) => {
+      walked.set(idOf(list.key), list);
+      return walkList(list, queueOf(list, keys));
+    });
+  };
+
+  const findLists = async (): Promise<Lists> => {
+    const found: Lists = { queues: new Map(), held: new Map() };
+    let cursor = '0';
+    do {
+      const [next, names] = await redis.scanBuffer(
+        cursor,
+        'MATCH',
+        keys.jobsPattern,
+        'COUNT',
+        scanCount,
+        'TYPE',
+        'list',
+      );
+      for (const key of names) {
+        const list = listOf(key, keys);
+        (list.isHeld ? found.held : found.queues).set(idOf(key), list);
+      }
+      cursor = String(next);
+    } while (cursor !== '0');
+    return found;
+  };
+
+  let survey = await pools.survey(false);
+  let lists = await findLists();
+  await walkHeld(survey, lists);
+  for (const kind of ['scheduled', 'retry', 'dead'] as const) await walkSet(kind).catch(noteUnreadable(keys[kind]));
+  const walked = new Map<string, NamedList>();
+  for (let round = 1; ; round++) {
+    await walkQueues(survey, lists, walked);
+    survey = await pools.survey(false);
+    lists = await findLists();
+    await walkHeld(survey, lists);
+    if ([...lists.queues.keys()].every((id) => walked.has(id))) break;
+    if (round === maxRounds) {
+      unreadable.add(`${keys.prefix}jobs:*`);
+      break;
+    }
+  }
+  return { survey, unreadable: [...unreadable] };
+};
+
+interface Lists {
+  readonly queues: Map<string, NamedList>;
+  readonly held: Map<string, NamedList>;
+}
+
+const heldSuffix = ':inprogress';
+
+const listOf = (key: Buffer, { prefix }: Keys): NamedList => {
+  const name = key.toString();
+  // A name without room for a type and a pool is that of a queue.
+  const isHeld = name.endsWith(heldSuffix) && name.slice(`${prefix}jobs:`.length, -heldSuffix.length).includes(':');
+  return { key, name, isHeld };
+};
+
+/** Each byte as a character: names that are no UTF-8 stay apart. */
+const idOf = (key: Buffer) => key.toString('latin1');
+
+const inChunks = async (
+  lists: readonly NamedList[],
+  known: ReadonlyMap<string, NamedList>,
+  walk: (list: NamedList) => Promise<unknown>,
+) => {
+  const others = [...new Map(lists.map((list) => [idOf(list.key), list])).entries()].filter(([id]) => !known.has(id));
+  for (let i = 0; i < others.length; i += atOnce) {
+    await Promise.all(others.slice(i, i + atOnce).map(([, list]) => walk(list)));
+  }
+};
+
+const queueOf = ({ name }: NamedList, { prefix }: Keys): EntryPlace => ({
+  kind: 'queue',
+  type: name.slice(`${prefix}jobs:`.length),
+});
+
+/**
+ * Whose in-progress list has this name. Types and pools may hold colons, so there may be several ways to read it: the list is
+ * that of a dead pool only where every known pool whose it may be is confirmed dead.
+ */
+const holderOf = (name: string, { prefix }: Keys, pools: ReadonlyMap<string, PoolState>): EntryPlace => {
+  const middle = name.slice(`${prefix}jobs:`.length, -heldSuffix.length);
+  const readings: (EntryPlace & { kind: 'held' })[] = [];
+  for (let at = middle.indexOf(':'); at >= 0; at = middle.indexOf(':', at + 1)) {
+    const pool = middle.slice(at + 1);
+    const state = pools.get(pool);
+    if (state !== undefined)
+      readings.push({ kind: 'held', type: middle.slice(0, at), pool, standing: standingOf(state) });
+  }
+  const at = middle.lastIndexOf(':');
+  return (
+    readings.find(({ standing }) => standing === 'alive') ??
+    readings.find(({ standing }) => standing === 'unconfirmed') ??
+    readings[0] ?? { kind: 'held', type: middle.slice(0, at), pool: middle.slice(at + 1), standing: 'unconfirmed' }
+  );
+};
+
+export const standingOf = ({ isAlive, isConfirmedDead }: PoolState): Standing =>
+  isAlive ? 'alive' : isConfirmedDead ? 'dead' : 'unconfirmed';

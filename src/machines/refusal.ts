@@ -1,0 +1,4 @@
+/** Redis refuses what the reaper writes; the message says why, and what to do. Nothing was changed. */
+export class RefusedError extends Error {
+  override name = 'RefusedError';
+}

@@ -1,0 +1,265 @@
+/** Where a job that looks hung is looked for: in every queue, and in the lists of pools, by what is known of their deaths. */
+import fc from 'fast-check';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { JobOutcome, ReaperOptions } from '../../src/index.ts';
+import { systemClock } from '../../src/io/clock.ts';
+import { createSearch } from '../../src/io/evidence.ts';
+import { keysOf } from '../../src/io/keys.ts';
+import { createPools, type Pools } from '../../src/io/pools.ts';
+import { createScripts } from '../../src/io/scripts.ts';
+import { second, seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let redis: Redis;
+const opened = trackOpened();
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+afterEach(() => opened.close());
+
+const keys = keysOf('t');
+const entry = (id: string) => JSON.stringify({ name: 'X', id, t: second(-100_000), args: {} });
+const silent = (id: string, fields: Record<string, string | number> = {}) =>
+  seedJob(redis, id, { age: 100_000, ...fields });
+const pool = async (id: string, age: number, worker = `${id}-w`) => {
+  await redis.sadd('t:worker_pools', id);
+  await redis.hset(`t:worker_pools:${id}`, { heartbeat_at: second(-age), worker_ids: worker, job_names: 'X' });
+};
+
+/** One sweep; what was decided on each job, in words. */
+const sweep = async (options: Partial<ReaperOptions> = {}, plan = false): Promise<Record<string, string>> => {
+  const reaper = opened.create({ redis: server.url, ...options });
+  const words: Record<string, string> = {};
+  reaper.on('job', ({ id, verdict, reason, facts }: JobOutcome) => {
+    words[id] = `${verdict} ${reason} ${facts.evidence?.found}`;
+  });
+  await reaper.sweep({ plan });
+  return words;
+};
+
+/** What a search finds of jobs; pools of these names are confirmed dead. */
+const searchFor = async (
+  ids: readonly string[],
+  confirmed: readonly string[],
+  around: (pools: Pools) => Pools = (p) => p,
+) => {
+  const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const pools = createPools({ connection, keys, scripts: createScripts(redis), jobTypes: [], ...fixed });
+  const survey: Pools['survey'] = async (thorough) => {
+    const seen = await pools.survey(thorough);
+    return {
+      ...seen,
+      pools: seen.pools.map((state) => ({ ...state, isConfirmedDead: confirmed.includes(state.pool) })),
+    };
+  };
+  const search = createSearch({ connection, keys, pools: around({ ...pools, survey }), seed: 1 });
+  const facts = ids.map((id) => ({ id, name: 'X', readAt: 0, stats: 'found', hasHook: false }) as const);
+  search.add(facts);
+  await search.run();
+  return Object.fromEntries(facts.map((each) => [each.id, search.evidenceOf(each).found]));
+};
+
+test('fault 102: a job on a pool that only missed a beat, or that is registered nowhere, is kept', async () => {
+  await pool('late', 11);
+  await pool('skewed', 60);
+  for (const id of ['late', 'skewed', 'unregistered']) {
+    await silent(id);
+    await redis.rpush(`t:jobs:X:${id}:inprogress`, entry(id));
+  }
+  expect(await sweep()).toEqual({
+    late: 'kept queued unconfirmed',
+    skewed: 'kept queued unconfirmed',
+    unregistered: 'kept queued unconfirmed',
+  });
+  expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');
+});
+
+test('fault 102: a search tells lists of live pools, of unconfirmed ones and of those confirmed dead apart', async () => {
+  await pool('live', 0);
+  await pool('late', 11);
+  await pool('gone', 60);
+  for (const id of ['live', 'late', 'gone']) await redis.rpush(`t:jobs:X:${id}:inprogress`, entry(id));
+  const ids = ['live', 'late', 'gone'];
+  expect(await searchFor(ids, ['gone'])).toEqual({ live: 'held', late: 'unconfirmed', gone: 'left' });
+  expect(await searchFor(ids, [])).toEqual({ live: 'held', late: 'unconfirmed', gone: 'unconfirmed' });
+});
+
+test('fault 102: what a worker of an unconfirmed pool says that it runs is a sign of life, of a confirmed one not', async () => {
+  await pool('late', 11);
+  await pool('gone', 60);
+  for (const id of ['late', 'gone']) {
+    await silent(id);
+    await redis.hset(`t:worker:${id}-w`, { job_name: 'X', job_id: id, started_at: second(-90_000), args: '' });
+  }
+  expect(await searchFor(['late', 'gone'], ['gone'])).toEqual({ late: 'observed', gone: 'nowhere' });
+  // How long it has run is known of a live pool only.
+  expect(await sweep({ runLimitByTypeS: { X: 10 } })).toMatchObject({ late: 'kept observed observed' });
+});
+
+test('fault 102: a list that may be that of several pools is left only where each of them is confirmed dead', async () => {
+  await pool('web-1:4711', 60);
+  await pool('4711', 60);
+  await redis.rpush('t:jobs:X:web-1:4711:inprogress', entry('a'));
+  expect(await searchFor(['a'], ['web-1:4711', '4711'])).toEqual({ a: 'left' });
+  expect(await searchFor(['a'], ['4711'])).toEqual({ a: 'unconfirmed' });
+  await pool('web-1:4711', 0);
+  expect(await searchFor(['a'], ['4711'])).toEqual({ a: 'held' });
+});
+
+test.each([
+  ['missing', undefined],
+  ['of another case', 'image_scan'],
+  ['another type', 'GARBAGE_COLLECTION'],
+  ['empty', ''],
+])('fault 105: an entry in a queue is found where the name in the stats is %s', async (_, name) => {
+  const ids = ['queued', 'held', 'colon', 'nowhere'];
+  for (const id of ids) {
+    await silent(id, { status: 'Pending' });
+    await redis.hdel(`t:job_stats:${id}`, 'name');
+    if (name !== undefined) await redis.hset(`t:job_stats:${id}`, { name });
+  }
+  await pool('p', 0);
+  await redis.lpush('t:jobs:IMAGE_SCAN', entry('queued'));
+  await redis.lpush('t:jobs:IMAGE_SCAN:p:inprogress', entry('held'));
+  await redis.lpush('t:jobs:a:b:c', entry('colon'));
+  const expected = {
+    queued: 'kept queued queue',
+    held: 'kept queued held',
+    colon: 'kept queued queue',
+    nowhere: 'fail hung nowhere',
+  };
+  expect(await sweep({}, true)).toEqual(expected);
+  const reaper = opened.create({ redis: server.url });
+  for (const id of ids) {
+    const { verdict, reason, facts, places } = await reaper.explain(id);
+    expect(`${verdict} ${reason} ${facts.evidence?.found}`).toBe(expected[id as keyof typeof expected]);
+    expect(places).toHaveLength(id === 'nowhere' ? 0 : 1);
+  }
+  expect(await sweep()).toEqual(expected);
+});
+
+test('fault 105: a queue whose name is no UTF-8 is walked too', async () => {
+  await redis.lpush(Buffer.from('t:jobs:\xff', 'latin1'), entry('a'));
+  await redis.lpush(Buffer.from('t:jobs:\xfe:p:inprogress', 'latin1'), entry('b'));
+  expect(await searchFor(['a', 'b'], [])).toEqual({ a: 'queue', b: 'unconfirmed' });
+});
+
+test('fault 105: an entry of a type that nothing else names is found while it moves', async () => {
+  const moved = await searchFor(['a'], [], (pools) => {
+    let surveys = 0;
+    return {
+      ...pools,
+      async survey(thorough) {
+        // It is enqueued after the queues were looked for, and fetched after they were walked.
+        if (++surveys === 2) await redis.lpush('t:jobs:NEW', entry('a'));
+        return pools.survey(thorough);
+      },
+    };
+  });
+  expect(moved).toEqual({ a: 'queue' });
+});
+
+test('fault 105: where new queues turn up without end, no job is called nowhere', async () => {
+  let surveys = 0;
+  const found = await searchFor(['a'], [], (pools) => ({
+    ...pools,
+    async survey(thorough) {
+      await redis.lpush(`t:jobs:NEW-${surveys++}`, entry('other'));
+      return pools.survey(thorough);
+    },
+  }));
+  expect(found).toEqual({ a: 'unreadable' });
+});
+
+test('a list that we may not read keeps those that may be in it', async () => {
+  await silent('a');
+  await redis.lpush('t:jobs:X', entry('other'));
+  await redis.call('ACL', 'SETUSER', 'some', 'on', '>pass', '~*', '+@all', '-lrange');
+  expect(await sweep({ redis: `redis://some:pass@127.0.0.1:${server.port}` }, true)).toEqual({
+    a: 'kept unproven unreadable',
+  });
+  await redis.call('ACL', 'DELUSER', 'some');
+});
+
+test('explain says how many entries are taken before a job, and names each place once', async () => {
+  await silent('a', { status: 'Pending' });
+  await pool('p', 0);
+  for (let i = 0; i < 1_500; i++) void redis.lpush('t:jobs:X', entry(i === 1_200 ? 'a' : `other-${i}`));
+  await redis.rpush('t:jobs:X:p:inprogress', entry('a'));
+  await redis.zadd('t:retry', 77, entry('a'));
+  await redis.hset('t:worker:p-w', { job_name: 'X', job_id: 'a', started_at: 5, args: '' });
+  const { places } = await opened.create({ redis: server.url }).explain('a');
+  expect(places).toEqual([
+    { kind: 'queue', type: 'X', ahead: 1_200 },
+    { kind: 'in progress', type: 'X', pool: 'p', isPoolAlive: true },
+    { kind: 'retry', at: 77 },
+    { kind: 'observed', type: 'X', pool: 'p', isPoolAlive: true, at: 5 },
+  ]);
+});
+
+/** Somewhere in Redis: a queue, a list of a pool, a sorted set, an observation, or nowhere. */
+const place = fc.oneof(
+  fc.record({ kind: fc.constant('queue' as const), type: fc.constantFrom('X', 'x', 'IMAGE:SCAN', 'a:p', 'é') }),
+  fc.record({
+    kind: fc.constant('held' as const),
+    type: fc.constantFrom('X', 'IMAGE:SCAN', 'a:p'),
+    pool: fc.constantFrom('live', 'late', 'nobody', 'host:1'),
+  }),
+  fc.record({ kind: fc.constantFrom('scheduled' as const, 'retry' as const, 'dead' as const) }),
+  fc.record({ kind: fc.constant('observed' as const), pool: fc.constantFrom('live', 'late', 'nobody') }),
+);
+const silentJob = fc.record({
+  status: fc.constantFrom('Pending', 'Scheduled', 'Running'),
+  name: fc.constantFrom(undefined, 'X', 'x', 'IMAGE', 'elsewhere'),
+  age: fc.constantFrom(600, 100_000, -100_000),
+  places: fc.array(place, { maxLength: 2 }),
+});
+
+const put = async (jobs: readonly (typeof silentJob extends fc.Arbitrary<infer T> ? T : never)[]) => {
+  await redis.flushall();
+  await pool('live', 0);
+  await pool('late', 30);
+  await pool('host:1', 0);
+  for (const [i, { status, name, age, places }] of jobs.entries()) {
+    const id = `job-${i}`;
+    await seedJob(redis, id, { age, status });
+    await redis.hdel(`t:job_stats:${id}`, 'name');
+    if (name !== undefined) await redis.hset(`t:job_stats:${id}`, { name });
+    for (const at of places) {
+      if (at.kind === 'queue') await redis.lpush(`t:jobs:${at.type}`, entry(id));
+      else if (at.kind === 'held') await redis.lpush(`t:jobs:${at.type}:${at.pool}:inprogress`, entry(id));
+      else if (at.kind === 'observed') {
+        await redis.hset(`t:worker:${at.pool}-w`, { job_name: 'X', job_id: id, started_at: 1, args: '' });
+      } else await redis.zadd(`t:${at.kind}`, 1, entry(id));
+    }
+  }
+};
+
+test('fault 105: whatever stands where, explain says what a plan says, and a sweep does it', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(silentJob, { minLength: 1, maxLength: 5 }), async (jobs) => {
+      await put(jobs);
+      const reaper = opened.create({ redis: server.url });
+      const explained: Record<string, string> = {};
+      for (const i of jobs.keys()) {
+        const { verdict, reason, facts } = await reaper.explain(`job-${i}`);
+        explained[`job-${i}`] = `${verdict} ${reason} ${facts.evidence?.found}`;
+      }
+      expect(await sweep({}, true)).toEqual(explained);
+      expect(await sweep()).toEqual(explained);
+      for (const [id, words] of Object.entries(explained)) {
+        const isFailed = (await redis.hget(`t:job_stats:${id}`, 'status')) === 'Error';
+        expect([id, isFailed]).toEqual([id, words.startsWith('fail')]);
+      }
+      await opened.close();
+    }),
+    { numRuns: 60 },
+  );
+});
