@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { createActor } from 'xstate';
 import { createExamine } from './actors/examine.ts';
 import { createJobActors } from './actors/jobActors.ts';
@@ -5,13 +6,16 @@ import { createLeaseActors } from './actors/leaseActors.ts';
 import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
 import { createSweepActors } from './actors/sweepActors.ts';
 import { createDelivery } from './delivery.ts';
+import { createDoctor, type DoctorOptions } from './doctor/doctor.ts';
+import type { DoctorReport } from './doctor/report.ts';
+import { createStartCheck } from './doctor/startCheck.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
 import { createExplain, type Explanation } from './explanation.ts';
 import { type Health, healthOf } from './health.ts';
 import { createUndeliveredHooks, type UndeliveredHooks } from './hooksForPeople.ts';
 import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
 import { systemClock, within } from './io/clock.ts';
-import { connect } from './io/connection.ts';
+import { type Connection, connect, type RedisSource } from './io/connection.ts';
 import type { HookOutcome } from './io/courier.ts';
 import { createSearch } from './io/evidence.ts';
 import { openEvident } from './io/evidentJobs.ts';
@@ -74,6 +78,12 @@ export interface Reaper {
   status(): Promise<ReaperStatus>;
   /** Why a job is treated as it is, tracked or not, and where it is queued or held. Changes nothing. */
   explain(id: string): Promise<Explanation>;
+  /**
+   * All that the reaper depends on, each fine or with what to do: version, role, cluster mode and database of Redis, rights of
+   * the user, namespace, types of keys, eviction, clocks. Changes nothing.
+   * @throws Error where Redis can not be reached.
+   */
+  doctor(options?: DoctorOptions): Promise<DoctorReport>;
   /** Changes that receivers have not confirmed, and what may be done with them. */
   readonly undelivered: UndeliveredHooks;
   /** Jobs that were taken out of circulation, for their workers died, and what may be done with them. */
@@ -214,6 +224,46 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('job', outcome);
   };
 
+  const ping = async () => {
+    let failure = 'no answer within 3 s';
+    const answered = await within(
+      clock,
+      3_000,
+      connection.redis.ping().catch((error) => {
+        // A refusal is an answer too.
+        if (/^NOPERM/.test(messageOf(error))) return;
+        failure = redisFault || messageOf(error);
+        return Promise.reject(error);
+      }),
+    ).catch(() => false);
+    if (!answered) {
+      throw new Error(
+        `Redis at ${connection.description} can not be reached (${failure}): is it up, are host, port and password right?`,
+      );
+    }
+  };
+  const doctor = createDoctor({
+    connection,
+    keys,
+    namespace,
+    clock,
+    reach: ping,
+    openConnection: openerOf(settings.redis, connection),
+  });
+  const startCheck = createStartCheck(doctor, {
+    onChange(block) {
+      standsDown = block;
+      if (block !== undefined) fault('the start', block);
+    },
+    onWarning: (check) => log.warn({ check }, check.detail),
+  });
+  /** What keeps scheduled passes from running; what a caller asks for is tried all the same. A plan only needs to read. */
+  const blocked = async () => (startedAt === undefined || settings.plan ? undefined : startCheck());
+  const ensureAble = async () => {
+    const block = await blocked();
+    if (block !== undefined) throw new Error(block);
+  };
+
   let isFollowed: Follow = () => true;
   let sweepDueAt: number | undefined;
   let rescueDueAt: number | undefined;
@@ -224,15 +274,35 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine, trust) }),
-      ...createSweepActors(open, lease),
-      ...createLeaseActors(lease),
+      ...createSweepActors(async (from) => {
+        await ensureAble();
+        return open(from);
+      }, lease),
+      ...createLeaseActors({
+        ...lease,
+        async take(fence) {
+          await ensureAble();
+          return lease.take(fence);
+        },
+      }),
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools, lostEntries, trust, lease),
+      ...createRescueActors(
+        pools,
+        lostEntries,
+        {
+          ...trust,
+          async check(isPlan) {
+            const unfit = await blocked();
+            return unfit === undefined ? trust.check(isPlan) : { unfit };
+          },
+        },
+        lease,
+      ),
     },
     delays: {
       sweepDelay: ({ context: { isFirstSweep, sweepFailedIn } }) => {
@@ -449,22 +519,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       return summary;
     },
 
-    async ping() {
-      let failure = 'no answer within 3 s';
-      const answered = await within(
-        clock,
-        3_000,
-        connection.redis.ping().catch((error) => {
-          failure = redisFault || messageOf(error);
-          return Promise.reject(error);
-        }),
-      ).catch(() => false);
-      if (!answered) {
-        throw new Error(
-          `Redis at ${connection.description} can not be reached (${failure}): is it up, are host, port and password right?`,
-        );
-      }
-    },
+    ping,
 
     async inspectorUrl() {
       if (settings.inspect !== false) awake();
@@ -474,6 +529,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     tracked: () => connection.redis.hlen(keys.track),
     status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, pools, policy, records }),
+    doctor,
     undelivered: createUndeliveredHooks(delivery),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
@@ -495,6 +551,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   };
   return reaper;
 };
+
+/** Opens further connections to the same Redis; not with a client of the caller's, who has not asked for more. */
+const openerOf = (source: RedisSource, { redis }: Connection): (() => Redis) | undefined =>
+  typeof source === 'object' && 'evalsha' in source
+    ? undefined
+    : () => redis.duplicate({ db: 0, lazyConnect: true, retryStrategy: () => null });
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

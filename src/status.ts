@@ -1,3 +1,4 @@
+import { answerOf } from './doctor/server.ts';
 import type { Connection } from './io/connection.ts';
 import type { EndpointStatus, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
@@ -225,6 +226,7 @@ const hintFor = async ({ redis }: Connection, namespace: string): Promise<string
   const name = namespace.trim().replace(/:$/, '');
   const other = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
   const keys = keysOf(other);
-  const found = await redis.exists(keys.track, keys.pools, keys.knownJobs);
+  // A user who may only name the keys of its own namespace gets no hint.
+  const found = (await answerOf(redis.exists(keys.track, keys.pools, keys.knownJobs))) ?? 0;
   return found > 0 ? `namespace ${namespace} is empty, but ${other} is not: did you mean that one?` : undefined;
 };

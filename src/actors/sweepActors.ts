@@ -9,7 +9,7 @@ import type { Page } from '../machines/supervisor.ts';
  * begins where another host has left off, each job goes with the fence, and how far the sweep is is noted for whoever
  * may have to go on with it.
  */
-export const createSweepActors = (open: (from?: string) => PageReader, lease: Lease) => {
+export const createSweepActors = (open: (from?: string) => PageReader | Promise<PageReader>, lease: Lease) => {
   let reader: PageReader | undefined;
   /** Where the page began that was read last, and how many jobs came before it. */
   let last = { cursor: '0', scanned: 0 };
@@ -33,7 +33,7 @@ export const createSweepActors = (open: (from?: string) => PageReader, lease: Le
         noted = Promise.resolve();
         last = fence === undefined ? { cursor: '0', scanned: 0 } : await lease.beginSweep(fence);
         next = last;
-        reader = open(last.cursor);
+        reader = await open(last.cursor);
       } else if (fence !== undefined) await note(fence);
       const { jobs, isLast, cursor } = await reader.next();
       last = { cursor, scanned: next.scanned };

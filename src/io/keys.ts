@@ -96,4 +96,4 @@ export const keysOf = (namespace: string): Keys => {
   };
 };
 
-const escapeGlob = (text: string) => text.replace(/[*?[\]\\]/g, '\\$&');
+export const escapeGlob = (text: string) => text.replace(/[*?[\]\\]/g, '\\$&');

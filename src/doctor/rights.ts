@@ -1,0 +1,100 @@
+import type { Redis } from 'ioredis';
+import type { Keys } from '../io/keys.ts';
+import { keyRule, type Right, rightsFor, ruleOf } from '../rights.ts';
+import { kindsOfKeys } from './keyTypes.ts';
+import { type Answers, askRights, type Question } from './questions.ts';
+import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
+import { namesKey, readSamples, sampleOf, writeSamples } from './samples.ts';
+
+/** The oldest version that is supported: its rules are known to every newer one. */
+const oldest = '6.2';
+/** Keys that a report names one by one. */
+const mostNamed = 20;
+
+/** What the user may do, as far as it can be found out. */
+export const checkRights = async ({
+  redis,
+  keys,
+  namespace,
+  version = oldest,
+  user = '<user>',
+}: {
+  redis: Redis;
+  keys: Keys;
+  namespace: string;
+  version: string | undefined;
+  user: string | undefined;
+}): Promise<DoctorCheck[]> => {
+  const rights = rightsFor(version);
+  const kinds = kindsOfKeys(keys);
+  // More than one key a command, so that a key that is refused does not look like a command that is.
+  const unused = ['reaper:doctor', 'job_stats:reaper:doctor', 'jobs:reaper:doctor'].map((name) => keys.prefix + name);
+  const plan = [
+    ...rights.map(({ command }) => samplesOf(command, [keys.probe, ...unused])),
+    ...kinds.flatMap(({ key }) => [readSamples(key), writeSamples(key)]),
+  ];
+  const answers = group(await askRights(redis, keys.probe, plan.flat()), plan);
+  const ofRights = answers.slice(0, rights.length);
+  const ofKinds = kinds.map(({ key, isWritten }, i) => {
+    const [read = [], write = []] = answers.slice(rights.length + 2 * i);
+    return { key, isReadable: isAllowed(read), isWritable: !isWritten || isAllowed(write) };
+  });
+  const rule = (text: string) => `ACL SETUSER ${user} ${text}`;
+
+  const refused = rights.filter((_, i) => isAllowed(ofRights[i] ?? []) === false);
+  // Where every command that names a key is refused, it is the keys that are.
+  const areKeysRefused = ofKinds.every(({ isReadable }) => isReadable === false);
+  const missing = areKeysRefused ? refused.filter(({ command }) => !namesKey(command)) : refused;
+  const unknown = rights.filter((_, i) => isAllowed(ofRights[i] ?? []) === undefined);
+  const keyChecks = areKeysRefused
+    ? [
+        blocking(
+          'rights',
+          `no key of the namespace ${namespace} is allowed, or no command that reads and writes them`,
+          rule(`'${keyRule(namespace)}' ${rights.map(({ command }) => ruleOf(command)).join(' ')}`),
+        ),
+      ]
+    : ofKinds
+        .filter(({ isReadable, isWritable }) => isReadable === false || isWritable === false)
+        .slice(0, mostNamed)
+        .map(({ key, isReadable }) =>
+          blocking(
+            'rights',
+            `no right to ${isReadable === false ? 'read' : 'write'} ${key}`,
+            rule(`'${keyRule(namespace)}'`),
+          ),
+        );
+  const checks = [...missing.map((right) => missingRight(right, rule)), ...keyChecks];
+  if (checks.length > 0) return checks;
+  if (unknown.length === 0) return [fine('rights', `all ${rights.length} commands, on all keys of the namespace`)];
+  return [fine('rights', `none is missing; not checked: ${unknown.map(({ command }) => nameOf(command)).join(', ')}`)];
+};
+
+const samplesOf = (command: string, keys: readonly string[]): Question[] => {
+  if (!namesKey(command)) return [sampleOf(command, '')];
+  return keys.map((key) => sampleOf(command, key)).filter(({ needsString }, i) => i === 0 || !needsString);
+};
+
+/** The answers to each of the groups of questions. */
+const group = (answers: Answers, plan: readonly (readonly Question[])[]): Answers[] => {
+  let from = 0;
+  return plan.map((questions) => {
+    const to = from + questions.length;
+    const mine = answers.slice(from, to);
+    from = to;
+    return mine;
+  });
+};
+
+/** Whether one of several questions was answered with yes; undefined where none was answered. */
+const isAllowed = (answers: Answers): boolean | undefined =>
+  answers.includes(true) ? true : answers.includes(false) ? false : undefined;
+
+const nameOf = (command: string): string => command.replace('|', ' ');
+
+const missingRight = ({ command, isNeeded, lost }: Right, rule: (text: string) => string): DoctorCheck =>
+  (isNeeded ? blocking : notFine)(
+    'rights',
+    `no right to run ${nameOf(command)}; without it: ${lost}`,
+    rule(ruleOf(command)),
+  );
