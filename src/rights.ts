@@ -8,17 +8,17 @@ import { commandsOf, type ScriptName } from './io/scripts.ts';
 
 /** Feature → what stops without one of its commands. */
 const features = {
-  connection: 'no command reaches Redis',
-  scripts: 'no change can be made',
-  schedule: 'no scheduled pass runs',
-  sweep: 'sweeps end with an error',
-  rescue: 'no dead pool is rescued',
-  orphans: 'orphaned entries of live pools are not requeued',
-  counters: 'lock counters are not rebuilt',
-  quarantine: 'poison jobs are not quarantined, listed, released or dropped',
-  hooks: 'hooks are not enqueued, sent, retried or dropped',
-  lifecycle: 'worker hosts can not save, load or change jobs',
-  queries: 'status, explain and doctor are incomplete or fail',
+  connection: 'the connection',
+  scripts: 'every change',
+  schedule: 'scheduled passes',
+  sweep: 'sweeps',
+  rescue: 'rescues of dead pools',
+  orphans: 'requeueing of orphaned entries',
+  counters: 'rebuilding of lock counters',
+  quarantine: 'the quarantine',
+  hooks: 'hooks',
+  lifecycle: 'the lifecycle of worker hosts',
+  queries: 'status, explain and doctor',
 } as const;
 type Feature = keyof typeof features;
 
@@ -81,13 +81,13 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
 
 /** Commands that the reaper works without, and what is lost then. */
 const optionalCommands: Readonly<Record<string, string>> = {
-  PING: 'nothing: a refusal proves as well that Redis answers',
-  'CLIENT|SETNAME': 'the connection has no name in CLIENT LIST',
+  PING: 'nothing is lost: a refusal proves as well that Redis answers',
+  'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
   'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
   'CLIENT|INFO': 'the database of the connection can not be confirmed',
   INFO:
-    'restarts and failovers between two checks go unnoticed, orphaned entries of live pools are not requeued, and doctor ' +
-    'can not see eviction',
+    'restarts and failovers between two checks go unnoticed, orphaned entries are not requeued, doctor can not see eviction ' +
+    'and other databases, and the client library prints a warning at each connection',
 };
 
 /** The first version of Redis that knows a command, where 6.2 does not: an older one refuses a rule that names it. */
@@ -96,10 +96,10 @@ const since: Readonly<Record<string, readonly [number, number]>> = { 'CLIENT|SET
 export interface Right {
   /** In upper case, `CLIENT|SETNAME` for a subcommand. */
   readonly command: string;
-  /** The reaper can not work without it. */
+  /** Scheduled passes, hooks or worker hosts can not work without it. */
   readonly isNeeded: boolean;
-  /** What stops, or is lost, without it. */
-  readonly lost: string;
+  /** What is so without it. */
+  readonly without: string;
 }
 
 const versionOf = (text: string): readonly [number, number] => {
@@ -112,6 +112,12 @@ const isKnownTo = (command: string, version: string): boolean => {
   const [thisMajor, thisMinor] = versionOf(version);
   return thisMajor > major || (thisMajor === major && thisMinor >= minor);
 };
+
+/** The features, in their own order. */
+const listOf = (users: ReadonlySet<Feature>): string =>
+  Object.entries(features)
+    .flatMap(([feature, text]) => (users.has(feature as Feature) ? [text] : []))
+    .join(', ');
 
 /** All rights, in the order of their names. */
 export const rightsFor = (version: string): Right[] => {
@@ -126,10 +132,13 @@ export const rightsFor = (version: string): Right[] => {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([command, users]) => ({
       command,
-      isNeeded: optionalCommands[command] === undefined,
-      lost: optionalCommands[command] ?? [...users].map((feature) => features[feature]).join('; '),
+      isNeeded: optionalCommands[command] === undefined && [...users].some((feature) => feature !== 'queries'),
+      without: optionalCommands[command] ?? `these stop: ${listOf(users)}`,
     }));
 };
+
+/** A command as a person reads it. */
+export const nameOf = (command: string): string => command.replace('|', ' ');
 
 /** The rule of ACL SETUSER that gives a right. */
 export const ruleOf = (command: string): string => `+${command.toLowerCase()}`;

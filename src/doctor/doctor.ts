@@ -53,7 +53,9 @@ export const createDoctor = ({
     const add = async (what: string, check: () => Promise<DoctorCheck[]>) => {
       checks.push(...(await check().catch((error) => [notChecked(what, error)])));
     };
-    await add('rights', () => checkRights({ redis, keys, namespace, version: server.version, user: server.user }));
+    await add('rights', () =>
+      checkRights({ redis, keys, namespace, database: asked, version: server.version, user: server.user }),
+    );
     if (!essential) {
       await add('namespace', () => checkNamespace({ redis, namespace, database, openConnection }));
       await add('keys', () => checkKeys(redis, keys));

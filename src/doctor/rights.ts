@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Keys } from '../io/keys.ts';
-import { keyRule, type Right, rightsFor, ruleOf } from '../rights.ts';
+import { keyRule, nameOf, type Right, rightsFor, ruleOf } from '../rights.ts';
 import { kindsOfKeys } from './keyTypes.ts';
 import { type Answers, askRights, type Question } from './questions.ts';
 import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
@@ -16,12 +16,15 @@ export const checkRights = async ({
   redis,
   keys,
   namespace,
+  database,
   version = oldest,
   user = '<user>',
 }: {
   redis: Redis;
   keys: Keys;
   namespace: string;
+  /** The database that was asked for: 0 needs no SELECT. */
+  database: number;
   version: string | undefined;
   user: string | undefined;
 }): Promise<DoctorCheck[]> => {
@@ -64,10 +67,16 @@ export const checkRights = async ({
             rule(`'${keyRule(namespace)}'`),
           ),
         );
-  const checks = [...missing.map((right) => missingRight(right, rule)), ...keyChecks];
-  if (checks.length > 0) return checks;
-  if (unknown.length === 0) return [fine('rights', `all ${rights.length} commands, on all keys of the namespace`)];
-  return [fine('rights', `none is missing; not checked: ${unknown.map(({ command }) => nameOf(command)).join(', ')}`)];
+  const checks = [...missing.map((right) => missingRight(right, { rule, database })), ...keyChecks];
+  if (unknown.length === 0 || areKeysRefused) {
+    return checks.length > 0 ? checks : [fine('rights', `all ${rights.length} commands, on all keys of the namespace`)];
+  }
+  const names = unknown.map(({ command }) => nameOf(command)).join(', ');
+  if (checks.length === 0) return [fine('rights', `none is missing; this can not be checked: ${names}`)];
+  return [
+    ...checks,
+    notFine('rights', `these can not be checked without EVAL: ${names}`, 'run reaper doctor again with EVAL allowed'),
+  ];
 };
 
 const samplesOf = (command: string, keys: readonly string[]): Question[] => {
@@ -90,11 +99,12 @@ const group = (answers: Answers, plan: readonly (readonly Question[])[]): Answer
 const isAllowed = (answers: Answers): boolean | undefined =>
   answers.includes(true) ? true : answers.includes(false) ? false : undefined;
 
-const nameOf = (command: string): string => command.replace('|', ' ');
-
-const missingRight = ({ command, isNeeded, lost }: Right, rule: (text: string) => string): DoctorCheck =>
-  (isNeeded ? blocking : notFine)(
+const missingRight = (
+  { command, isNeeded, without }: Right,
+  { rule, database }: { rule: (text: string) => string; database: number },
+): DoctorCheck =>
+  (isNeeded && !(command === 'SELECT' && database === 0) ? blocking : notFine)(
     'rights',
-    `no right to run ${nameOf(command)}; without it: ${lost}`,
+    `no right to run ${nameOf(command)}; without it ${without}`,
     rule(ruleOf(command)),
   );
