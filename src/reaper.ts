@@ -6,7 +6,7 @@ import { createLeaseActors } from './actors/leaseActors.ts';
 import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
 import { createSweepActors } from './actors/sweepActors.ts';
 import { createDelivery } from './delivery.ts';
-import { createDoctor, type DoctorOptions } from './doctor/doctor.ts';
+import { checkOfRefusal, createDoctor, type DoctorOptions } from './doctor/doctor.ts';
 import type { DoctorReport } from './doctor/report.ts';
 import { createStartCheck } from './doctor/startCheck.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
@@ -26,6 +26,7 @@ import { createLogger } from './io/log.ts';
 import { createLostEntries } from './io/lostEntries.ts';
 import { createPools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
+import { isRefusedRight } from './io/refusals.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs } from './io/trackedJobs.ts';
 import { createTrust } from './io/trust.ts';
@@ -224,30 +225,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('job', outcome);
   };
 
-  const ping = async () => {
-    let failure = 'no answer within 3 s';
-    const answered = await within(
-      clock,
-      3_000,
-      connection.redis.ping().catch((error) => {
-        // A refusal is an answer too.
-        if (/^NOPERM/.test(messageOf(error))) return;
-        failure = redisFault || messageOf(error);
-        return Promise.reject(error);
-      }),
-    ).catch(() => false);
-    if (!answered) {
-      throw new Error(
-        `Redis at ${connection.description} can not be reached (${failure}): is it up, are host, port and password right?`,
-      );
-    }
-  };
   const doctor = createDoctor({
     connection,
     keys,
     namespace,
     clock,
-    reach: ping,
     openConnection: openerOf(settings.redis, connection),
   });
   const startCheck = createStartCheck(doctor, {
@@ -519,7 +501,24 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       return summary;
     },
 
-    ping,
+    async ping() {
+      let failure = 'no answer within 3 s';
+      const answered = await within(
+        clock,
+        3_000,
+        connection.redis.ping().catch((error) => {
+          // A refusal is an answer too.
+          if (isRefusedRight(error)) return;
+          failure = redisFault || messageOf(error);
+          return Promise.reject(error);
+        }),
+      ).catch(() => false);
+      if (!answered) {
+        throw new Error(
+          `Redis at ${connection.description} can not be reached (${failure}): is it up, are host, port and password right?`,
+        );
+      }
+    },
 
     async inspectorUrl() {
       if (settings.inspect !== false) awake();
@@ -529,7 +528,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     tracked: () => connection.redis.hlen(keys.track),
     status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, pools, policy, records }),
-    doctor,
+    async doctor(options) {
+      const refusal = await reaper.ping().then(() => undefined, checkOfRefusal);
+      return refusal === undefined ? doctor(options) : doctor.reportOf([refusal]);
+    },
     undelivered: createUndeliveredHooks(delivery),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
@@ -556,7 +558,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 const openerOf = (source: RedisSource, { redis }: Connection): (() => Redis) | undefined =>
   typeof source === 'object' && 'evalsha' in source
     ? undefined
-    : () => redis.duplicate({ db: 0, lazyConnect: true, retryStrategy: () => null });
+    : () => redis.duplicate({ db: 0, lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null });
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

@@ -1,10 +1,10 @@
-import { answerOf } from './doctor/server.ts';
 import type { Connection } from './io/connection.ts';
 import type { EndpointStatus, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
 import { keysOf } from './io/keys.ts';
 import type { Lease } from './io/lease.ts';
 import type { Pools } from './io/pools.ts';
+import { unlessRefused } from './io/refusals.ts';
 import type { PageReader } from './io/trackedJobs.ts';
 import { isFinal, isStatus } from './machines/facts.ts';
 import type { Reason, Verdict } from './machines/verdict.ts';
@@ -227,6 +227,6 @@ const hintFor = async ({ redis }: Connection, namespace: string): Promise<string
   const other = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
   const keys = keysOf(other);
   // A user who may only name the keys of its own namespace gets no hint.
-  const found = (await answerOf(redis.exists(keys.track, keys.pools, keys.knownJobs))) ?? 0;
+  const found = (await unlessRefused(redis.exists(keys.track, keys.pools, keys.knownJobs))) ?? 0;
   return found > 0 ? `namespace ${namespace} is empty, but ${other} is not: did you mean that one?` : undefined;
 };

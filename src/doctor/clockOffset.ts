@@ -3,8 +3,8 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../io/clock.ts';
 import type { Keys } from '../io/keys.ts';
 import { redisTime } from '../io/redisTime.ts';
+import { unlessRefused } from '../io/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
-import { answerOf } from './server.ts';
 
 /** In ms: clocks that differ by more are not fine. */
 const tolerance = 2_000;
@@ -12,6 +12,8 @@ const tolerance = 2_000;
 const beat = 5_000;
 /** An older heartbeat is not that of a pool whose clock is behind, in ms: no clock is off by more than a time zone. */
 const mostBehind = 86_400_000;
+/** Of a heartbeat's own precision, in ms. */
+const second = 1_000;
 /** How often a heartbeat is read while it is watched, in ms. */
 const readEvery = 500;
 const mostPools = 1_000;
@@ -20,7 +22,7 @@ const mostNamed = 20;
 /** The clock of this host against that of Redis. */
 export const checkHostClock = async (redis: Redis, clock: Clock): Promise<DoctorCheck[]> => {
   const before = clock.now();
-  const time = await redisTime(redis).catch(unlessRefused);
+  const time = await unlessRefused(redisTime(redis));
   if (time === undefined) return [notFine('clock', 'TIME is not allowed, so no clock can be checked', 'allow TIME')];
   const after = clock.now();
   const offset = (before + after) / 2 - time;
@@ -48,12 +50,12 @@ interface Heartbeat {
  * whose clock is behind: it is watched for a while, and a live one moves.
  */
 export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number): Promise<DoctorCheck[]> => {
-  const pools = await answerOf(redis.smembers(keys.pools));
+  const pools = await unlessRefused(redis.smembers(keys.pools));
   if (pools === undefined) return [];
   const first = await readHeartbeats(redis, keys, pools.slice(0, mostPools));
   if (first === undefined) return [];
   const off = first.filter(({ age }) => age < -tolerance);
-  let stale = first.filter(({ age }) => age > beat + tolerance && age < mostBehind);
+  let stale = first.filter(({ age }) => age > beat + second && age < mostBehind);
   for (let waited = 0; stale.length > 0 && waited < watchFor; waited += readEvery) {
     await sleep(readEvery);
     const now = await readHeartbeats(
@@ -81,18 +83,16 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
 
 /** Undefined where a command is not allowed. Pools without a heartbeat that can be read are left out. */
 const readHeartbeats = async (redis: Redis, keys: Keys, pools: readonly string[]): Promise<Heartbeat[] | undefined> => {
-  const time = await redisTime(redis).catch(unlessRefused);
+  const time = await unlessRefused(redisTime(redis));
   if (time === undefined) return undefined;
-  const beats = await Promise.all(pools.map((pool) => answerOf(redis.hmget(keys.heartbeat(pool), 'heartbeat_at'))));
+  const beats = await Promise.all(
+    pools.map((pool) => unlessRefused(redis.hmget(keys.heartbeat(pool), 'heartbeat_at'))),
+  );
   return pools.flatMap((pool, i) => {
     const text = beats[i]?.[0];
     const at = text ? Number(text) * 1_000 : Number.NaN;
     return Number.isNaN(at) ? [] : [{ pool, at, age: time - at }];
   });
-};
-
-const unlessRefused = (error: Error): undefined => {
-  if (error.name !== 'ReplyError') throw error;
 };
 
 /** `12 s ahead of`, `3 h behind`. */

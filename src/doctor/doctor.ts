@@ -4,7 +4,7 @@ import type { Keys } from '../io/keys.ts';
 import { checkHostClock, checkPoolClocks } from './clockOffset.ts';
 import { checkKeys } from './keys.ts';
 import { checkEviction, checkNamespace, type OpenConnection } from './namespace.ts';
-import { type DoctorCheck, type DoctorReport, notFine } from './report.ts';
+import { blocking, type DoctorCheck, type DoctorReport, notFine } from './report.ts';
 import { checkRights } from './rights.ts';
 import { checkDatabase, checkMode, checkRole, checkVersion, readServer } from './server.ts';
 
@@ -17,7 +17,8 @@ export interface DoctorOptions {
 const watchHeartbeatsFor = 6_000;
 
 /**
- * Looks at all that the reaper depends on, and changes nothing. Each check stands for itself: what it may not ask, it says.
+ * Looks at all that the reaper depends on, and changes nothing. Each check stands for itself: what it may not ask, it says. What
+ * it gives throws where Redis can't be reached.
  */
 export const createDoctor = ({
   connection,
@@ -25,7 +26,6 @@ export const createDoctor = ({
   namespace,
   clock,
   openConnection,
-  reach,
   watchFor = watchHeartbeatsFor,
 }: {
   connection: Connection;
@@ -33,15 +33,19 @@ export const createDoctor = ({
   namespace: string;
   clock: Clock;
   openConnection: OpenConnection | undefined;
-  /** @throws Error where Redis gives no answer. */
-  reach: () => Promise<void>;
   watchFor?: number;
 }) => {
   const { redis } = connection;
   const asked = redis.options.db ?? 0;
 
-  return async ({ essential = false }: DoctorOptions = {}): Promise<DoctorReport> => {
-    await reach();
+  const reportOf = (checks: readonly DoctorCheck[]): DoctorReport => ({
+    ok: checks.every(({ ok }) => ok),
+    namespace,
+    redis: connection.description,
+    checks,
+  });
+
+  const examine = async ({ essential = false }: DoctorOptions = {}): Promise<DoctorReport> => {
     const server = await readServer(redis);
     const database = server.database ?? asked;
     const checks: DoctorCheck[] = [
@@ -53,9 +57,7 @@ export const createDoctor = ({
     const add = async (what: string, check: () => Promise<DoctorCheck[]>) => {
       checks.push(...(await check().catch((error) => [notChecked(what, error)])));
     };
-    await add('rights', () =>
-      checkRights({ redis, keys, namespace, database: asked, version: server.version, user: server.user }),
-    );
+    await add('rights', () => checkRights({ redis, keys, namespace, database: asked, version: server.version }));
     if (!essential) {
       await add('namespace', () => checkNamespace({ redis, namespace, database, openConnection }));
       await add('keys', () => checkKeys(redis, keys));
@@ -63,13 +65,30 @@ export const createDoctor = ({
       await add('clock', () => checkHostClock(redis, clock));
       await add('clock', () => checkPoolClocks(redis, keys, watchFor));
     }
-    return {
-      ok: checks.every(({ ok }) => ok),
-      namespace,
-      redis: connection.description,
-      checks,
-    };
+    return reportOf(checks);
   };
+  return Object.assign(examine, { reportOf });
+};
+
+/** What the handshake refuses a connection for, where that is one of the things that doctor looks at. */
+const refusals: Readonly<Record<string, string>> = {
+  version: 'version',
+  role: 'role',
+  cluster: 'cluster',
+  sentinel: 'cluster',
+  database: 'database',
+};
+
+/**
+ * What is wrong with a Redis that answers, and on which no command may run.
+ * @throws Error again where Redis does not answer, or does not take the password.
+ */
+export const checkOfRefusal = (error: Error & { readonly code?: string }): DoctorCheck => {
+  const what = error.name === 'UnusableRedisError' ? refusals[error.code ?? ''] : undefined;
+  if (what === undefined) throw error;
+  // The message ends with what to do, after a colon.
+  const at = error.message.lastIndexOf(': ');
+  return blocking(what, error.message.slice(0, at), error.message.slice(at + 2));
 };
 
 const notChecked = (what: string, error: unknown): DoctorCheck =>
@@ -80,7 +99,7 @@ const notChecked = (what: string, error: unknown): DoctorCheck =>
   );
 
 /** What keeps the reaper from working, in one text; undefined where nothing does. */
-export const blockOf = ({ checks }: DoctorReport): string | undefined => {
+export const blockOf = (checks: readonly DoctorCheck[]): string | undefined => {
   const blocks = checks.filter(({ isBlocking }) => isBlocking);
   if (blocks.length === 0) return undefined;
   return blocks.map(({ detail, todo }) => `${detail} (${todo})`).join('; ');

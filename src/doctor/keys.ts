@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { escapeGlob, type Keys } from '../io/keys.ts';
+import { unlessRefused } from '../io/refusals.ts';
 import { fixedKeys, type KeyType, keysOfType, typeByName } from './keyTypes.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
-import { answerOf } from './server.ts';
 
 /** SCANs that look for keys of the namespace, and the keys that each looks at. */
 const mostScans = 100;
@@ -10,18 +10,25 @@ const scanCount = 1_000;
 /** Stats of jobs whose type is looked at: there may be millions, written by one program. */
 const mostStats = 1_000;
 const mostTypes = 1_000;
+/** Keys whose type is asked for at once. */
+const typesAtOnce = 1_000;
 const mostNamed = 50;
 
 /** Keys of the namespace that hold another type than they must: every command on them fails. */
 export const checkKeys = async (redis: Redis, keys: Keys): Promise<DoctorCheck[]> => {
   const fixed = fixedKeys(keys);
   const needed = new Map(fixed);
-  const types = (await answerOf(redis.smembers(keys.knownJobs))) ?? [];
+  const types = (await unlessRefused(redis.smembers(keys.knownJobs))) ?? [];
   for (const type of types.slice(0, mostTypes)) {
     for (const [key, needs] of keysOfType(keys, type)) needed.set(key, needs);
   }
   const { isComplete, isRefused } = await findKeys(redis, keys, fixed, needed);
-  const found = await Promise.all([...needed.keys()].map((key) => answerOf(redis.type(key))));
+  const found: (string | undefined)[] = [];
+  const names = [...needed.keys()];
+  for (let from = 0; from < names.length; from += typesAtOnce) {
+    const types = names.slice(from, from + typesAtOnce).map((key) => unlessRefused(redis.type(key)));
+    found.push(...(await Promise.all(types)));
+  }
   if (found.every((type) => type === undefined)) {
     return [notFine('keys', 'TYPE is not allowed, so the types of keys can not be checked', 'allow TYPE on its keys')];
   }
@@ -67,7 +74,7 @@ const findKeys = async (
   let stats = 0;
   let cursor = '0';
   for (let scans = 0; scans < mostScans; scans++) {
-    const reply = await answerOf(redis.scan(cursor, 'MATCH', `${escapeGlob(keys.prefix)}*`, 'COUNT', scanCount));
+    const reply = await unlessRefused(redis.scan(cursor, 'MATCH', `${escapeGlob(keys.prefix)}*`, 'COUNT', scanCount));
     if (reply === undefined) return { isComplete: false, isRefused: true };
     for (const key of reply[1]) {
       const needs = needed.has(key) ? undefined : typeByName(keys, fixed, key);

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { escapeGlob, keysOf } from '../io/keys.ts';
+import { isRefusedRight, unlessRefused } from '../io/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
-import { answerOf, fieldOf } from './server.ts';
+import { fieldOf } from './server.ts';
 
 /** Keys that a namespace in use has at least one of. */
 const signsOf = (namespace: string): string[] => {
@@ -30,7 +31,7 @@ export const checkNamespace = async ({
   database: number;
   openConnection: OpenConnection | undefined;
 }): Promise<DoctorCheck[]> => {
-  const held = await answerOf(redis.exists(...signsOf(namespace)));
+  const held = await unlessRefused(redis.exists(...signsOf(namespace)));
   if (held === undefined) {
     return [notFine('namespace', `whether ${namespace} is in use can not be checked`, 'allow EXISTS on its keys')];
   }
@@ -66,12 +67,14 @@ const otherNamespaces = async (redis: Redis, namespace: string): Promise<string[
   const name = namespace.trim().replace(/:$/, '');
   const braced = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
   // A user who may not name other keys is refused; their names show all the same.
-  const isBraced = (await answerOf(redis.exists(...signsOf(braced)))) ?? 0;
+  const isBraced = (await unlessRefused(redis.exists(...signsOf(braced)))) ?? 0;
   const found = new Set(isBraced > 0 ? [braced] : []);
   const own = keysOf(namespace).prefix;
   let cursor = '0';
   for (let scans = 0; scans < mostScans && found.size < mostNamed; scans++) {
-    const reply = await answerOf(redis.scan(cursor, 'MATCH', `*${escapeGlob(':worker_pools')}`, 'COUNT', scanCount));
+    const reply = await unlessRefused(
+      redis.scan(cursor, 'MATCH', `*${escapeGlob(':worker_pools')}`, 'COUNT', scanCount),
+    );
     if (reply === undefined) break;
     for (const key of reply[1]) {
       const other = key.slice(0, -':worker_pools'.length);
@@ -95,7 +98,7 @@ const otherDatabases = async ({
   database: number;
   openConnection: OpenConnection | undefined;
 }): Promise<{ readonly found: readonly number[]; readonly unchecked?: string }> => {
-  const info = await answerOf(redis.info('keyspace'));
+  const info = await unlessRefused(redis.info('keyspace'));
   if (info === undefined) return { found: [], unchecked: 'INFO is not allowed' };
   const others = [...info.matchAll(/^db(\d+):/gm)].map(([, number]) => Number(number)).filter((n) => n !== database);
   if (others.length === 0) return { found: [] };
@@ -111,7 +114,8 @@ const otherDatabases = async ({
     }
     return { found };
   } catch (error) {
-    return { found: [], unchecked: (error as Error).message };
+    const why = isRefusedRight(error) ? 'SELECT is not allowed' : 'no further connection can be made';
+    return { found: [], unchecked: why };
   } finally {
     other.disconnect();
   }
@@ -119,7 +123,7 @@ const otherDatabases = async ({
 
 /** What Redis does when its memory is full. */
 export const checkEviction = async (redis: Redis): Promise<DoctorCheck[]> => {
-  const [memory, stats] = await Promise.all([answerOf(redis.info('memory')), answerOf(redis.info('stats'))]);
+  const [memory, stats] = await Promise.all([unlessRefused(redis.info('memory')), unlessRefused(redis.info('stats'))]);
   if (memory === undefined || stats === undefined) {
     return [notFine('eviction', 'INFO is not allowed, so eviction can not be checked', 'allow INFO')];
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { unlessRefused } from '../io/refusals.ts';
 import { packageRoot } from '../package.ts';
-import { answerOf } from './server.ts';
 
 /** Whether the user may run a command on a key. */
 export interface Question {
@@ -40,7 +40,7 @@ const byScript = async (redis: Redis, probe: string, questions: readonly Questio
     const texts = questions
       .slice(from, from + stride)
       .map(({ command, mayRun, needsString }) => JSON.stringify([command, mayRun, needsString]));
-    const reply = (await answerOf(redis.eval(script, 0, probe, ...texts))) as [string, ...number[]] | undefined;
+    const reply = (await unlessRefused(redis.eval(script, 0, probe, ...texts))) as [string, ...number[]] | undefined;
     if (reply === undefined) return undefined;
     answers.push(...(reply.slice(1) as number[]));
   }
@@ -48,15 +48,15 @@ const byScript = async (redis: Redis, probe: string, questions: readonly Questio
 };
 
 const byDryRun = async (redis: Redis, questions: readonly Question[]): Promise<Answers | undefined> => {
-  const user = await answerOf(redis.call('ACL', 'WHOAMI'));
+  const user = await unlessRefused(redis.call('ACL', 'WHOAMI'));
   if (typeof user !== 'string') return undefined;
   const ask = async ({ command }: Question) => redis.call('ACL', 'DRYRUN', user, ...command);
   // One alone first: a user who may not ask is refused once, not once a question.
-  const first = questions[0] === undefined ? undefined : await answerOf(ask(questions[0]));
+  const first = questions[0] === undefined ? undefined : await unlessRefused(ask(questions[0]));
   if (first === undefined) return undefined;
   return Promise.all(
     questions.map(async (question) => {
-      const reply = await answerOf(ask(question));
+      const reply = await unlessRefused(ask(question));
       return reply === undefined ? undefined : reply === 'OK';
     }),
   );

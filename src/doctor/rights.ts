@@ -11,6 +11,9 @@ const oldest = '6.2';
 /** Keys that a report names one by one. */
 const mostNamed = 20;
 
+/** What to do. The user's name is not part of any output. */
+const rule = (text: string): string => `ACL SETUSER <user> ${text}`;
+
 /** What the user may do, as far as it can be found out. */
 export const checkRights = async ({
   redis,
@@ -18,7 +21,6 @@ export const checkRights = async ({
   namespace,
   database,
   version = oldest,
-  user = '<user>',
 }: {
   redis: Redis;
   keys: Keys;
@@ -26,7 +28,6 @@ export const checkRights = async ({
   /** The database that was asked for: 0 needs no SELECT. */
   database: number;
   version: string | undefined;
-  user: string | undefined;
 }): Promise<DoctorCheck[]> => {
   const rights = rightsFor(version);
   const kinds = kindsOfKeys(keys);
@@ -42,8 +43,6 @@ export const checkRights = async ({
     const [read = [], write = []] = answers.slice(rights.length + 2 * i);
     return { key, isReadable: isAllowed(read), isWritable: !isWritten || isAllowed(write) };
   });
-  const rule = (text: string) => `ACL SETUSER ${user} ${text}`;
-
   const refused = rights.filter((_, i) => isAllowed(ofRights[i] ?? []) === false);
   // Where every command that names a key is refused, it is the keys that are.
   const areKeysRefused = ofKinds.every(({ isReadable }) => isReadable === false);
@@ -67,7 +66,7 @@ export const checkRights = async ({
             rule(`'${keyRule(namespace)}'`),
           ),
         );
-  const checks = [...missing.map((right) => missingRight(right, { rule, database })), ...keyChecks];
+  const checks = [...missing.map((right) => missingRight(right, database)), ...keyChecks];
   if (unknown.length === 0 || areKeysRefused) {
     return checks.length > 0 ? checks : [fine('rights', `all ${rights.length} commands, on all keys of the namespace`)];
   }
@@ -99,10 +98,7 @@ const group = (answers: Answers, plan: readonly (readonly Question[])[]): Answer
 const isAllowed = (answers: Answers): boolean | undefined =>
   answers.includes(true) ? true : answers.includes(false) ? false : undefined;
 
-const missingRight = (
-  { command, isNeeded, without }: Right,
-  { rule, database }: { rule: (text: string) => string; database: number },
-): DoctorCheck =>
+const missingRight = ({ command, isNeeded, without }: Right, database: number): DoctorCheck =>
   (isNeeded && !(command === 'SELECT' && database === 0) ? blocking : notFine)(
     'rights',
     `no right to run ${nameOf(command)}; without it ${without}`,

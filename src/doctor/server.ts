@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { kindOfRedisError } from '../io/redisErrors.ts';
+import { unlessRefused } from '../io/refusals.ts';
 import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
 
 /** What Redis says of itself and of this connection; undefined where it does not say. */
@@ -9,29 +9,17 @@ export interface ServerFacts {
   readonly mode: string | undefined;
   /** `master`, or `slave` or `replica`. */
   readonly role: string | undefined;
-  /** The database that the connection is in, and its user. */
+  /** The database that the connection is in. */
   readonly database: number | undefined;
-  readonly user: string | undefined;
 }
 
 /** The value of a field of INFO. */
 export const fieldOf = (info: string, name: string): string | undefined =>
   new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
 
-/**
- * A reply, or undefined where Redis refuses the command: the user may not run it, it does not have it, or its key holds
- * another type.
- * @throws Error where no answer came, and where waiting may help.
- */
-export const answerOf = async <T>(reply: Promise<T>): Promise<T | undefined> =>
-  reply.catch((error: Error) => {
-    if (error.name === 'ReplyError' && kindOfRedisError(error) !== 'transient') return undefined;
-    throw error;
-  });
-
 /** HELLO needs no right, so it answers a user who may not ask for INFO. It is a list or a map, by the protocol. */
 const helloOf = async (redis: Redis): Promise<Readonly<Record<string, unknown>>> => {
-  const reply = (await answerOf(redis.call('HELLO'))) ?? [];
+  const reply = (await unlessRefused(redis.call('HELLO'))) ?? [];
   if (!Array.isArray(reply)) return Object.fromEntries(reply instanceof Map ? reply : Object.entries(reply as object));
   return Object.fromEntries(
     Array.from({ length: Math.floor(reply.length / 2) }, (_, i) => [String(reply[2 * i]), reply[2 * i + 1]]),
@@ -43,9 +31,9 @@ const textOf = (value: unknown): string | undefined => (typeof value === 'string
 /** @throws Error where Redis gives no answer. */
 export const readServer = async (redis: Redis): Promise<ServerFacts> => {
   const [server = '', replication = '', client] = await Promise.all([
-    answerOf(redis.info('server')),
-    answerOf(redis.info('replication')),
-    answerOf(redis.call('CLIENT', 'INFO')),
+    unlessRefused(redis.info('server')),
+    unlessRefused(redis.info('replication')),
+    unlessRefused(redis.call('CLIENT', 'INFO')),
   ]);
   const known = {
     version: fieldOf(server, 'redis_version'),
@@ -61,7 +49,6 @@ export const readServer = async (redis: Redis): Promise<ServerFacts> => {
     mode: known.mode ?? textOf(hello.mode),
     role: known.role ?? textOf(hello.role),
     database: database === undefined ? undefined : Number(database),
-    user: / user=(\S+)/.exec(clientInfo)?.[1],
   };
 };
 

@@ -17,11 +17,13 @@ export const createStartCheck = (
 
   const check = async () => {
     const report = await doctor({ essential: true });
-    const reason = blockOf(report);
+    // A replica may be the master again in a moment: the preflight of each pass sees to that.
+    const reason = blockOf(report.checks.filter(({ what }) => what !== 'role'));
     const block = reason === undefined ? undefined : `this reaper can not work: ${reason}`;
     if (block !== last) onChange(block);
     last = block;
-    if (block === undefined) for (const one of report.checks.filter(({ ok }) => !ok)) onWarning(one);
+    if (block === undefined)
+      for (const one of report.checks.filter(({ ok, isBlocking }) => !ok && !isBlocking)) onWarning(one);
     return block;
   };
 

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createDoctor } from '../../src/doctor/doctor.ts';
+import { checkOfRefusal, createDoctor } from '../../src/doctor/doctor.ts';
+import { fixedKeys, typeByName } from '../../src/doctor/keyTypes.ts';
 import { checkVersion } from '../../src/doctor/server.ts';
 import type { DoctorCheck, DoctorReport, ReaperOptions } from '../../src/index.ts';
 import { systemClock } from '../../src/io/clock.ts';
@@ -80,7 +81,7 @@ describe('the server', () => {
     ['7.0.15', true],
     ['10.0.0', true],
   ])('version %s', (version, ok) => {
-    const facts = { version, mode: undefined, role: undefined, database: undefined, user: undefined };
+    const facts = { version, mode: undefined, role: undefined, database: undefined };
     expect(checkVersion(facts)).toMatchObject({
       ok,
       isBlocking: !ok,
@@ -99,6 +100,22 @@ describe('the server', () => {
     const cluster = await start('--cluster-enabled', 'yes');
     const report = await examine({ redis: cluster.url });
     expect(linesOf(report, 'cluster')).toEqual(['!! this Redis runs in cluster mode']);
+  });
+
+  test('what the handshake refuses a connection for is one check that is not fine; a Redis that is away stays an error', () => {
+    const refusal = (code: string, message: string) =>
+      Object.assign(new Error(message), { name: 'UnusableRedisError', code });
+    expect(
+      checkOfRefusal(refusal('database', 'database 99 of Redis at h:1/99 can not be used: use database 0')),
+    ).toEqual({
+      what: 'database',
+      ok: false,
+      detail: 'database 99 of Redis at h:1/99 can not be used',
+      todo: 'use database 0',
+      isBlocking: true,
+    });
+    expect(() => checkOfRefusal(refusal('auth', 'wrong password'))).toThrow('wrong password');
+    expect(() => checkOfRefusal(new Error('away'))).toThrow('away');
   });
 
   test('a connection that is in another database than the one that was asked for is found out', async () => {
@@ -121,9 +138,9 @@ describe('rights', () => {
     const report = await examine({ redis: await allow('-ltrim', '-hset', '-client|setname') });
     const missing = report.checks.filter(({ what }) => what === 'rights');
     expect(missing.map(({ todo, isBlocking }) => `${todo} ${isBlocking}`).sort()).toEqual([
-      'ACL SETUSER some +client|setname false',
-      'ACL SETUSER some +hset true',
-      'ACL SETUSER some +ltrim true',
+      'ACL SETUSER <user> +client|setname false',
+      'ACL SETUSER <user> +hset true',
+      'ACL SETUSER <user> +ltrim true',
     ]);
     expect(linesOf(report, 'rights')).toContain(
       '!! no right to run LTRIM; without it these stop: rescues of dead pools',
@@ -135,7 +152,7 @@ describe('rights', () => {
     expect(linesOf(report, 'rights')).toEqual([
       '!! no key of the namespace t is allowed, or no command that reads and writes them',
     ]);
-    expect(todoOf(report, 'rights')).toContain("ACL SETUSER some '~t:*' ");
+    expect(todoOf(report, 'rights')).toContain("ACL SETUSER <user> '~t:*' ");
   });
 
   test('keys that are not allowed, or only for reading, are named', async () => {
@@ -215,7 +232,7 @@ describe('the namespace', () => {
       "other databases are not checked: the caller's client is in use",
     );
     const refused = await examine({ redis: await allow('-select') });
-    expect(linesOf(refused, 'namespace')[0]).toMatch(/other databases are not checked: NOPERM/);
+    expect(linesOf(refused, 'namespace')[0]).toMatch(/other databases are not checked: SELECT is not allowed/);
   });
 });
 
@@ -256,6 +273,17 @@ describe('keys of the wrong type', () => {
     for (const key of strings)
       expect(lines).toContainEqual(expect.stringContaining(`!! ${key} holds a string, where a `));
     for (const key of lists) expect(lines).toContain(`!! ${key} holds a list, where a string is needed`);
+  });
+
+  test('every key that has a name in src/io/keys.ts has a type in src/doctor/keyTypes.ts', () => {
+    const fixed = fixedKeys(keys);
+    const { prefix: _, jobsPattern: __, ...named } = keys;
+    const names = Object.entries(named).flatMap(([what, key]) => {
+      const name = typeof key === 'function' ? (key as (...names: string[]) => unknown)('a', 'b') : key;
+      return typeof name === 'string' && name.startsWith('t:') ? [{ what, type: typeByName(keys, fixed, name) }] : [];
+    });
+    expect(names.length).toBeGreaterThan(25);
+    expect(names.filter(({ type }) => type === undefined)).toEqual([]);
   });
 
   test('other keys of the namespace, and keys of others, are not judged', async () => {
@@ -316,7 +344,6 @@ describe('clocks', () => {
       namespace: 't',
       clock: systemClock,
       openConnection: undefined,
-      reach: async () => undefined,
       watchFor: 2_500,
     })();
     clearInterval(beating);
