@@ -312,6 +312,9 @@ describe('eviction', () => {
     const full = await examine({ redis: one.url });
     expect(linesOf(full, 'eviction')[0]).toMatch(/it has evicted \d+ keys$/);
     await one.client.config('SET', 'maxmemory-policy', 'noeviction');
+    await one.client.config('SET', 'maxmemory', '1');
+    const tight = await examine({ redis: one.url });
+    expect(linesOf(tight, 'eviction')).toEqual(['!! Redis has no memory left and refuses writes']);
     await one.client.config('SET', 'maxmemory', '0');
     const mended = await examine({ redis: one.url });
     expect(linesOf(mended, 'eviction')[0]).toMatch(/^!! Redis has evicted \d+ keys since its start/);
