@@ -58,7 +58,7 @@ export const typeByName = (keys: Keys, fixed: ReadonlyMap<string, KeyType>, key:
   return families.find(([prefix]) => key.startsWith(prefix))?.[1];
 };
 
-/** A key of each kind, with names that nobody uses, and whether the reaper writes it. */
+/** A key of each kind, with names that no job type or pool has, and whether the reaper writes it. */
 export const kindsOfKeys = (keys: Keys): { readonly key: string; readonly isWritten: boolean }[] => {
   const name = 'reaper:doctor';
   const readOnly = [keys.knownJobs, keys.retry, keys.scheduled, keys.maxConcurrency(name), keys.paused(name)];

@@ -38,45 +38,52 @@ export const checkRights = async ({
     ...kinds.flatMap(({ key }) => [readSamples(key), writeSamples(key)]),
   ];
   const answers = group(await askRights(redis, keys.probe, plan.flat()), plan);
-  const ofRights = answers.slice(0, rights.length);
-  const ofKinds = kinds.map(({ key, isWritten }, i) => {
+  const ofCommands = rights.map((right, i) => ({ right, may: isAllowed(answers[i] ?? []) }));
+  const ofKeys = kinds.map(({ key, isWritten }, i): KeyAccess => {
     const [read = [], write = []] = answers.slice(rights.length + 2 * i);
-    return { key, isReadable: isAllowed(read), isWritable: !isWritten || isAllowed(write) };
+    return { key, mayRead: isAllowed(read), mayWrite: !isWritten || isAllowed(write) };
   });
-  const refused = rights.filter((_, i) => isAllowed(ofRights[i] ?? []) === false);
+
   // Where every command that names a key is refused, it is the keys that are.
-  const areKeysRefused = ofKinds.every(({ isReadable }) => isReadable === false);
-  const missing = areKeysRefused ? refused.filter(({ command }) => !namesKey(command)) : refused;
-  const unknown = rights.filter((_, i) => isAllowed(ofRights[i] ?? []) === undefined);
-  const keyChecks = areKeysRefused
-    ? [
-        blocking(
-          'rights',
-          `no key of the namespace ${namespace} is allowed, or no command that reads and writes them`,
-          rule(`'${keyRule(namespace)}' ${rights.map(({ command }) => ruleOf(command)).join(' ')}`),
-        ),
-      ]
-    : ofKinds
-        .filter(({ isReadable, isWritable }) => isReadable === false || isWritable === false)
-        .slice(0, mostNamed)
-        .map(({ key, isReadable }) =>
-          blocking(
-            'rights',
-            `no right to ${isReadable === false ? 'read' : 'write'} ${key}`,
-            rule(`'${keyRule(namespace)}'`),
-          ),
-        );
-  const checks = [...missing.map((right) => missingRight(right, database)), ...keyChecks];
+  const areKeysRefused = ofKeys.every(({ mayRead }) => mayRead === false);
+  const missing = ofCommands.filter(({ right, may }) => may === false && !(areKeysRefused && namesKey(right.command)));
+  const unknown = ofCommands.filter(({ may }) => may === undefined).map(({ right }) => nameOf(right.command));
+  const checks = [
+    ...missing.map(({ right }) => missingRight(right, database)),
+    ...(areKeysRefused ? [noKey(namespace, rights)] : missingKeys(namespace, ofKeys)),
+  ];
   if (unknown.length === 0 || areKeysRefused) {
     return checks.length > 0 ? checks : [fine('rights', `all ${rights.length} commands, on all keys of the namespace`)];
   }
-  const names = unknown.map(({ command }) => nameOf(command)).join(', ');
+  const names = unknown.join(', ');
   if (checks.length === 0) return [fine('rights', `none is missing; this can not be checked: ${names}`)];
   return [
     ...checks,
     notFine('rights', `these can not be checked without EVAL: ${names}`, 'run reaper doctor again with EVAL allowed'),
   ];
 };
+
+/** Undefined where it can't be said. */
+interface KeyAccess {
+  readonly key: string;
+  readonly mayRead: boolean | undefined;
+  readonly mayWrite: boolean | undefined;
+}
+
+const noKey = (namespace: string, rights: readonly Right[]): DoctorCheck =>
+  blocking(
+    'rights',
+    `no key of the namespace ${namespace} is allowed, or no command that reads and writes them`,
+    rule(`'${keyRule(namespace)}' ${rights.map(({ command }) => ruleOf(command)).join(' ')}`),
+  );
+
+const missingKeys = (namespace: string, access: readonly KeyAccess[]): DoctorCheck[] =>
+  access
+    .filter(({ mayRead, mayWrite }) => mayRead === false || mayWrite === false)
+    .slice(0, mostNamed)
+    .map(({ key, mayRead }) =>
+      blocking('rights', `no right to ${mayRead === false ? 'read' : 'write'} ${key}`, rule(`'${keyRule(namespace)}'`)),
+    );
 
 const samplesOf = (command: string, keys: readonly string[]): Question[] => {
   if (!namesKey(command)) return [sampleOf(command, '')];

@@ -67,12 +67,6 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
 
 export { type Fence, FencedError };
 
-/** The commands that a script calls, by its text; those of the fence are not among them. */
-export const commandsOf = (name: ScriptName): string[] => {
-  const { source } = (sources.get(name) as { open: Script }).open;
-  return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
-};
-
 export interface Scripts {
   /**
    * Runs a script; `Reply` is what its header says that it returns. With a fence it does nothing unless the lease still
@@ -114,4 +108,10 @@ export const createScripts = (redis: Redis): Scripts => {
       return reply as Reply;
     },
   };
+};
+
+/** The commands that a script calls, by its text; those of the fence are not among them. */
+export const commandsOf = (name: ScriptName): string[] => {
+  const { source } = (sources.get(name) as { open: Script }).open;
+  return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
 };
