@@ -9,6 +9,7 @@ import { commandsOf, type ScriptName } from './io/scripts.ts';
 /** Feature → what stops without one of its commands. */
 const features = {
   connection: 'the connection',
+  database: 'work in any database but 0',
   scripts: 'every change',
   schedule: 'scheduled passes',
   sweep: 'sweeps',
@@ -52,7 +53,8 @@ const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
 
 /** Commands that TypeScript sends, `container|subcommand` where there are subcommands. */
 const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
-  connection: ['PING', 'SELECT', 'CLIENT|SETNAME', 'CLIENT|SETINFO', 'CLIENT|INFO', 'INFO'],
+  database: ['SELECT'],
+  connection: ['PING', 'CLIENT|SETNAME', 'CLIENT|SETINFO', 'CLIENT|INFO', 'INFO'],
   scripts: ['EVAL', 'EVALSHA'],
   // Those of the fence, which stands before every script of a scheduled pass.
   schedule: ['HMGET', 'TIME', 'HGETALL'],
