@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { createActor } from 'xstate';
 import { createExamine } from './actors/examine.ts';
 import { createJobActors } from './actors/jobActors.ts';
@@ -8,6 +7,7 @@ import { createSweepActors } from './actors/sweepActors.ts';
 import { createDelivery } from './delivery.ts';
 import { checkOfRefusal, createDoctor, type DoctorOptions } from './doctor/doctor.ts';
 import type { DoctorReport } from './doctor/report.ts';
+import { databaseOf, openerOf } from './doctor/source.ts';
 import { createStartCheck } from './doctor/startCheck.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
 import { createExplain, type Explanation } from './explanation.ts';
@@ -15,7 +15,7 @@ import { type Health, healthOf } from './health.ts';
 import { createUndeliveredHooks, type UndeliveredHooks } from './hooksForPeople.ts';
 import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
 import { systemClock, within } from './io/clock.ts';
-import { type Connection, connect, type RedisSource } from './io/connection.ts';
+import { connect } from './io/connection.ts';
 import type { HookOutcome } from './io/courier.ts';
 import { createSearch } from './io/evidence.ts';
 import { openEvident } from './io/evidentJobs.ts';
@@ -229,6 +229,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     connection,
     keys,
     namespace,
+    database: databaseOf(settings.redis),
     clock,
     openConnection: openerOf(settings.redis, connection),
   });
@@ -553,12 +554,6 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   };
   return reaper;
 };
-
-/** Opens further connections to the same Redis; not with a client of the caller's, who has not asked for more. */
-const openerOf = (source: RedisSource, { redis }: Connection): (() => Redis) | undefined =>
-  typeof source === 'object' && 'evalsha' in source
-    ? undefined
-    : () => redis.duplicate({ db: 0, lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null });
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

@@ -25,6 +25,7 @@ export const createDoctor = ({
   connection,
   keys,
   namespace,
+  database: asked,
   clock,
   openConnection,
   watchFor = watchHeartbeatsFor,
@@ -32,12 +33,13 @@ export const createDoctor = ({
   connection: Connection;
   keys: Keys;
   namespace: string;
+  /** The database that was asked for. */
+  database: number;
   clock: Clock;
   openConnection: OpenConnection | undefined;
   watchFor?: number;
 }) => {
   const { redis } = connection;
-  const asked = redis.options.db ?? 0;
 
   const reportOf = (checks: readonly DoctorCheck[]): DoctorReport => ({
     ok: checks.every(({ ok }) => ok),
