@@ -1,4 +1,6 @@
 export { charts } from './charts.ts';
+export type { DoctorOptions } from './doctor/doctor.ts';
+export type { DoctorCheck, DoctorReport } from './doctor/report.ts';
 export type { Fault, LeaseChange, Listener, ReaperEvents } from './events.ts';
 export { type AskedRule, askedRules, type Explanation, type Place } from './explanation.ts';
 export type { Health } from './health.ts';

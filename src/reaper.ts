@@ -5,6 +5,10 @@ import { createLeaseActors } from './actors/leaseActors.ts';
 import { createPoolActors, createRescueActors } from './actors/poolActors.ts';
 import { createSweepActors } from './actors/sweepActors.ts';
 import { createDelivery } from './delivery.ts';
+import { checkOfRefusal, createDoctor, type DoctorOptions } from './doctor/doctor.ts';
+import type { DoctorReport } from './doctor/report.ts';
+import { databaseOf, openerOf } from './doctor/source.ts';
+import { createStartCheck } from './doctor/startCheck.ts';
 import { createEmitter, type Listener, type ReaperEvents } from './events.ts';
 import { createExplain, type Explanation } from './explanation.ts';
 import { type Health, healthOf } from './health.ts';
@@ -23,6 +27,7 @@ import { createLostEntries } from './io/lostEntries.ts';
 import type { PlaceVisitor } from './io/places.ts';
 import { createPools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
+import { isRefusedRight } from './io/refusals.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs, type ScanPoint } from './io/trackedJobs.ts';
 import { createTrust, refusalOf } from './io/trust.ts';
@@ -76,6 +81,12 @@ export interface Reaper {
   status(): Promise<ReaperStatus>;
   /** Why a job is treated as it is, tracked or not, and where it is queued or held. Changes nothing. */
   explain(id: string): Promise<Explanation>;
+  /**
+   * All that the reaper depends on, each fine or with what to do: version, role, cluster mode and database of Redis, rights of
+   * the user, namespace, types of keys, eviction, clocks. Changes nothing.
+   * @throws Error where Redis can not be reached.
+   */
+  doctor(options?: DoctorOptions): Promise<DoctorReport>;
   /** Changes that receivers have not confirmed, and what may be done with them. */
   readonly undelivered: UndeliveredHooks;
   /** Jobs that were taken out of circulation, for their workers died, and what may be done with them. */
@@ -226,6 +237,28 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('job', outcome);
   };
 
+  const doctor = createDoctor({
+    connection,
+    keys,
+    namespace,
+    database: databaseOf(settings.redis),
+    clock,
+    openConnection: openerOf(settings.redis, connection),
+  });
+  const startCheck = createStartCheck(doctor, {
+    onChange(block) {
+      standsDown = block;
+      if (block !== undefined) fault('the start', block);
+    },
+    onWarning: (check) => log.warn({ check }, check.detail),
+  });
+  /** What keeps scheduled passes from running; what a caller asks for is tried all the same. A plan only needs to read. */
+  const blocked = async () => (startedAt === undefined || settings.plan ? undefined : startCheck());
+  const ensureAble = async () => {
+    const block = await blocked();
+    if (block !== undefined) throw new Error(block);
+  };
+
   let isFollowed: Follow = () => true;
   let sweepDueAt: number | undefined;
   let rescueDueAt: number | undefined;
@@ -236,8 +269,21 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     actors: {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine, trust) }),
-      ...createSweepActors(open, lease, trust),
-      ...createLeaseActors(lease),
+      ...createSweepActors(
+        async (from) => {
+          await ensureAble();
+          return open(from);
+        },
+        lease,
+        trust,
+      ),
+      ...createLeaseActors({
+        ...lease,
+        async take(fence) {
+          await ensureAble();
+          return lease.take(fence);
+        },
+      }),
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
@@ -245,7 +291,18 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
       }),
-      ...createRescueActors(pools, lostEntries, trust, lease),
+      ...createRescueActors(
+        pools,
+        lostEntries,
+        {
+          ...trust,
+          async check(isPlan) {
+            const unfit = await blocked();
+            return unfit === undefined ? trust.check(isPlan) : { unfit };
+          },
+        },
+        lease,
+      ),
     },
     delays: {
       sweepDelay: ({ context: { isFirstSweep, sweepFailedIn } }) => {
@@ -483,6 +540,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         clock,
         3_000,
         connection.redis.ping().catch((error) => {
+          // A refusal is an answer too.
+          if (isRefusedRight(error)) return;
           failure = redisFault || messageOf(error);
           return Promise.reject(error);
         }),
@@ -502,6 +561,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     tracked: () => connection.redis.hlen(keys.track),
     status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, policy, records, createSearch: search }),
+    async doctor(options) {
+      const refusal = await reaper.ping().then(() => undefined, checkOfRefusal);
+      return refusal === undefined ? doctor(options) : doctor.reportOf([refusal]);
+    },
     undelivered: createUndeliveredHooks(delivery),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),

@@ -4,6 +4,7 @@ import type { Keys } from './io/keys.ts';
 import { keysOf } from './io/keys.ts';
 import type { Lease } from './io/lease.ts';
 import type { Pools } from './io/pools.ts';
+import { unlessRefused } from './io/refusals.ts';
 import type { PageReader } from './io/trackedJobs.ts';
 import { isFinal, isStatus } from './machines/facts.ts';
 import type { Reason, Verdict } from './machines/verdict.ts';
@@ -225,6 +226,7 @@ const hintFor = async ({ redis }: Connection, namespace: string): Promise<string
   const name = namespace.trim().replace(/:$/, '');
   const other = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
   const keys = keysOf(other);
-  const found = await redis.exists(keys.track, keys.pools, keys.knownJobs);
+  // A user who may only name the keys of its own namespace gets no hint.
+  const found = (await unlessRefused(redis.exists(keys.track, keys.pools, keys.knownJobs))) ?? 0;
   return found > 0 ? `namespace ${namespace} is empty, but ${other} is not: did you mean that one?` : undefined;
 };

@@ -13,7 +13,11 @@ import type { Page } from '../machines/supervisor.ts';
  * begins where another host has left off, each job goes with the fence, and how far the sweep is is noted for whoever
  * may have to go on with it. Before the first page a write proves that Redis takes some; a plan writes nothing.
  */
-export const createSweepActors = (open: (from?: ScanPoint) => PageReader, lease: Lease, trust: Trust) => {
+export const createSweepActors = (
+  open: (from?: ScanPoint) => PageReader | Promise<PageReader>,
+  lease: Lease,
+  trust: Trust,
+) => {
   let reader: PageReader | undefined;
   /** Where the page began that was read last, and how many jobs came before it. */
   let last = { from: scanStart, scanned: 0 };

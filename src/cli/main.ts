@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../index.ts';
+import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { type HookFlags, listHooks, moveHooks } from './hooks.ts';
 import { inspect } from './inspect.ts';
@@ -111,6 +112,15 @@ withCommonFlags(program.command('explain'))
   .action(async (id: string, flags: CommonFlags) => {
     const reaper = reaperOf(flags);
     finish(await once(reaper, () => explain(reaper, id, flags)));
+  });
+
+withCommonFlags(program.command('doctor'))
+  .description(
+    'check all that the reaper depends on, and say what to do; changes nothing; exit code 3 where something needs attention',
+  )
+  .action(async (flags: CommonFlags) => {
+    const reaper = reaperOf(flags);
+    finish(await once(reaper, () => doctor(reaper, flags)));
   });
 
 withCommonFlags(program.command('inspect'))

@@ -1,5 +1,6 @@
-import type { Reaper } from '../index.ts';
-import { printJson, untilStopped } from './shared.ts';
+import type { DoctorReport, Reaper } from '../index.ts';
+import { lineOf } from './doctor.ts';
+import { printJson, type Signals, stopOnSignals } from './shared.ts';
 
 export interface RunFlags {
   readonly role: 'auto' | 'never' | 'always';
@@ -17,10 +18,32 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
     reaper.on('rescue', (summary) => printJson({ type: 'rescue', ...summary }));
     reaper.on('lease', (change) => printJson({ type: 'lease', ...change }));
   }
-  const stopped = untilStopped(reaper);
+  let signals: Signals | undefined;
+  const stopped = new Promise<number>((resolve) => {
+    signals = stopOnSignals(reaper, () => resolve(0));
+  });
+  let failure = '';
+  const report = await reaper.doctor({ essential: true }).catch((error: Error) => {
+    failure = error.message;
+    return undefined;
+  });
+  if (signals?.code() !== undefined) return stopped;
+  if (report !== undefined && !canStart(report)) {
+    await reaper.stop({ timeout: 0 });
+    signals?.cancel();
+    return 1;
+  }
   reaper.start();
   process.stderr.write('reaper: started\n');
   // It outlasts a Redis that is away, but a person who has just started it wants to know.
-  await reaper.ping().catch((error) => process.stderr.write(`reaper: ${error.message} It is tried again.\n`));
+  if (report === undefined) process.stderr.write(`reaper: ${failure} It is tried again.\n`);
   return stopped;
+};
+
+/** Whether the reaper can work here. Says what is not fine, and what to do. */
+const canStart = ({ checks }: DoctorReport): boolean => {
+  for (const check of checks) if (!check.ok) process.stderr.write(`${lineOf(check)}\n`);
+  if (checks.every(({ isBlocking }) => !isBlocking)) return true;
+  process.stderr.write('reaper: not started, since it can not work here: see the lines above, or run reaper doctor\n');
+  return false;
 };

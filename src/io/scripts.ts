@@ -140,3 +140,9 @@ export const createScripts = (redis: Redis): Scripts => {
     },
   };
 };
+
+/** The commands that a script calls, by its text; those of the fence are not among them. */
+export const commandsOf = (name: ScriptName): string[] => {
+  const { source } = (sources.get(name) as { open: Script }).open;
+  return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
+};

@@ -1,0 +1,49 @@
+-- Asks Redis what the user who runs this may do, and changes nothing. No key is declared, so that a key that the user may
+-- not name refuses nothing here. (A Redis before 7.0 can't be asked: there each command is run, in a form that changes
+-- nothing.)
+--
+-- ARGV[1]  a key of ours that nothing is kept in: before Redis 7.0 it holds a string for the time of this script
+-- ARGV[2…] JSON of each question: { the command with its arguments, whether it may be run, whether it needs that string }
+-- Returns  `asked` or `run`; then for each question 1 (allowed), 0 (refused), or -1 (it can't be said, or this Redis has no
+--          such command)
+
+-- The words differ between versions of Redis.
+local REFUSALS = { 'NOPERM', "can't run this command", "can't access at least one of the keys" }
+local canAsk = redis.acl_check_cmd ~= nil
+
+local function ask(command)
+  -- pcall: a command that this Redis does not have raises an error.
+  local isKnown, isAllowed = pcall(redis.acl_check_cmd, unpack(command))
+  return not isKnown and -1 or isAllowed and 1 or 0
+end
+
+local function run(command)
+  local reply = redis.pcall(unpack(command))
+  local text = type(reply) == 'table' and reply.err or ''
+  for _, words in ipairs(REFUSALS) do
+    if string.find(text, words, 1, true) then
+      return 0
+    end
+  end
+  local isUnknown = string.find(text, 'nknown Redis command', 1, true) or string.find(text, 'from script', 1, true)
+  return isUnknown and -1 or 1
+end
+
+local holdsString = false
+if not canAsk then
+  local reply = redis.pcall('SET', ARGV[1], '1', 'PX', 1000)
+  holdsString = type(reply) == 'table' and reply.ok ~= nil
+end
+local answers = { canAsk and 'asked' or 'run' }
+for i = 2, #ARGV do
+  local command, mayRun, needsString = unpack(cjson.decode(ARGV[i]))
+  if canAsk then
+    answers[i] = ask(command)
+  else
+    answers[i] = mayRun and (holdsString or not needsString) and run(command) or -1
+  end
+end
+if holdsString then
+  redis.pcall('DEL', ARGV[1])
+end
+return answers

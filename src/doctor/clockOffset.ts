@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import type { Clock } from '../io/clock.ts';
+import type { Keys } from '../io/keys.ts';
+import { redisTime } from '../io/redisTime.ts';
+import { unlessRefused } from '../io/refusals.ts';
+import { type DoctorCheck, fine, notFine } from './report.ts';
+
+/** In ms: clocks that differ by more are not fine. */
+const tolerance = 2_000;
+/** A pool writes its heartbeat every 5 s, in whole seconds. */
+const beat = 5_000;
+/** An older heartbeat is not that of a pool whose clock is behind, in ms: no clock is off by more than a time zone. */
+const mostBehind = 86_400_000;
+/** Of a heartbeat's own precision, in ms. */
+const second = 1_000;
+/** How often a heartbeat is read while it is watched, in ms. */
+const readEvery = 500;
+const mostPools = 1_000;
+const mostNamed = 20;
+
+/** The clock of this host against that of Redis. */
+export const checkHostClock = async (redis: Redis, clock: Clock): Promise<DoctorCheck[]> => {
+  const before = clock.now();
+  const time = await unlessRefused(redisTime(redis));
+  if (time === undefined) return [notFine('clock', 'TIME is not allowed, so no clock can be checked', 'allow TIME')];
+  const after = clock.now();
+  const offset = (before + after) / 2 - time;
+  return Math.abs(offset) <= tolerance + (after - before) / 2
+    ? [fine('clock', `this host differs from Redis by ${Math.round(Math.abs(offset))} ms`)]
+    : [
+        notFine(
+          'clock',
+          `this host is ${spanOf(offset)} the clock of Redis`,
+          'let NTP set the clocks of this host and of the host of Redis',
+        ),
+      ];
+};
+
+interface Heartbeat {
+  readonly pool: string;
+  /** heartbeat_at, in ms. */
+  readonly at: number;
+  /** Redis TIME less heartbeat_at, in ms. */
+  readonly age: number;
+}
+
+/**
+ * The clocks of the pools, by the heartbeats that they write. An old heartbeat is that of a dead pool, or of a live one
+ * whose clock is behind: it is watched for a while, and a live one moves.
+ */
+export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number): Promise<DoctorCheck[]> => {
+  const pools = await unlessRefused(redis.smembers(keys.pools));
+  if (pools === undefined) return [];
+  const first = await readHeartbeats(redis, keys, pools.slice(0, mostPools));
+  if (first === undefined) return [];
+  const off = first.filter(({ age }) => age < -tolerance);
+  let stale = first.filter(({ age }) => age > beat + second && age < mostBehind);
+  for (let waited = 0; stale.length > 0 && waited < watchFor; waited += readEvery) {
+    await sleep(readEvery);
+    const now = await readHeartbeats(
+      redis,
+      keys,
+      stale.map(({ pool }) => pool),
+    );
+    if (now === undefined) break;
+    const moved = now.filter(({ pool, at }) => stale.some((one) => one.pool === pool && one.at !== at));
+    off.push(...moved.filter(({ age }) => age > tolerance));
+    stale = stale.filter(({ pool }) => !moved.some((one) => one.pool === pool));
+  }
+  const checks = off
+    .slice(0, mostNamed)
+    .map(({ pool, age }) =>
+      notFine(
+        'clock',
+        `the heartbeat of pool ${pool} is ${spanOf(-age)} the clock of Redis`,
+        'let NTP set the clock of its host; a pool whose heartbeat looks old is taken for dead',
+      ),
+    );
+  const aside = pools.length > mostPools ? `; ${pools.length - mostPools} more pools are not checked` : '';
+  return checks.length > 0 ? checks : [fine('clock', `no live pool differs from Redis${aside}`)];
+};
+
+/** Undefined where a command is not allowed. Pools without a heartbeat that can be read are left out. */
+const readHeartbeats = async (redis: Redis, keys: Keys, pools: readonly string[]): Promise<Heartbeat[] | undefined> => {
+  const time = await unlessRefused(redisTime(redis));
+  if (time === undefined) return undefined;
+  const beats = await Promise.all(
+    pools.map((pool) => unlessRefused(redis.hmget(keys.heartbeat(pool), 'heartbeat_at'))),
+  );
+  return pools.flatMap((pool, i) => {
+    const text = beats[i]?.[0];
+    const at = text ? Number(text) * 1_000 : Number.NaN;
+    return Number.isNaN(at) ? [] : [{ pool, at, age: time - at }];
+  });
+};
+
+/** `12 s ahead of`, `3 h behind`. */
+const spanOf = (ahead: number): string => {
+  const seconds = Math.round(Math.abs(ahead) / 1_000);
+  const text = seconds < 120 ? `${seconds} s` : seconds < 7_200 ? `${Math.round(seconds / 60)} min` : hours(seconds);
+  return `${text} ${ahead > 0 ? 'ahead of' : 'behind'}`;
+};
+
+const hours = (seconds: number) =>
+  seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;

@@ -1,0 +1,109 @@
+import type { Clock } from '../io/clock.ts';
+import type { Connection } from '../io/connection.ts';
+import type { Keys } from '../io/keys.ts';
+import { checkHostClock, checkPoolClocks } from './clockOffset.ts';
+import { checkEviction } from './eviction.ts';
+import { checkKeys } from './keys.ts';
+import { checkNamespace, type OpenConnection } from './namespace.ts';
+import { blocking, type DoctorCheck, type DoctorReport, notFine } from './report.ts';
+import { checkRights } from './rights.ts';
+import { checkDatabase, checkMode, checkRole, checkVersion, readServer } from './server.ts';
+
+export interface DoctorOptions {
+  /** Only what the reaper can not work without: version, role, cluster mode, database and rights. */
+  readonly essential?: boolean;
+}
+
+/** How long an old heartbeat is watched for a move, in ms: longer than from one to the next. */
+const watchHeartbeatsFor = 6_000;
+
+/**
+ * Looks at all that the reaper depends on, and changes nothing. Each check stands for itself: what it may not ask, it says. What
+ * it gives throws where Redis can't be reached.
+ */
+export const createDoctor = ({
+  connection,
+  keys,
+  namespace,
+  database: asked,
+  clock,
+  openConnection,
+  watchFor = watchHeartbeatsFor,
+}: {
+  connection: Connection;
+  keys: Keys;
+  namespace: string;
+  /** The database that was asked for. */
+  database: number;
+  clock: Clock;
+  openConnection: OpenConnection | undefined;
+  watchFor?: number;
+}) => {
+  const { redis } = connection;
+
+  const reportOf = (checks: readonly DoctorCheck[]): DoctorReport => ({
+    ok: checks.every(({ ok }) => ok),
+    namespace,
+    redis: connection.description,
+    checks,
+  });
+
+  const examine = async ({ essential = false }: DoctorOptions = {}): Promise<DoctorReport> => {
+    const server = await readServer(redis);
+    const database = server.database ?? asked;
+    const checks: DoctorCheck[] = [
+      checkVersion(server),
+      checkRole(server),
+      checkMode(server),
+      checkDatabase(server, asked),
+    ];
+    const add = async (what: string, check: () => Promise<DoctorCheck[]>) => {
+      checks.push(...(await check().catch((error) => [notChecked(what, error)])));
+    };
+    await add('rights', () => checkRights({ redis, keys, namespace, database: asked, version: server.version }));
+    if (!essential) {
+      await add('namespace', () => checkNamespace({ redis, namespace, database, openConnection }));
+      await add('keys', () => checkKeys(redis, keys));
+      await add('eviction', () => checkEviction(redis));
+      await add('clock', () => checkHostClock(redis, clock));
+      await add('clock', () => checkPoolClocks(redis, keys, watchFor));
+    }
+    return reportOf(checks);
+  };
+  return Object.assign(examine, { reportOf });
+};
+
+/** What the handshake refuses a connection for, where that is one of the things that doctor looks at. */
+const refusals: Readonly<Record<string, string>> = {
+  version: 'version',
+  role: 'role',
+  cluster: 'cluster',
+  sentinel: 'cluster',
+  database: 'database',
+};
+
+/**
+ * What is wrong with a Redis that answers, and on which no command may run.
+ * @throws Error again where Redis does not answer, or does not take the password.
+ */
+export const checkOfRefusal = (error: Error & { readonly code?: string }): DoctorCheck => {
+  const what = error.name === 'UnusableRedisError' ? refusals[error.code ?? ''] : undefined;
+  if (what === undefined) throw error;
+  // The message ends with what to do, after a colon.
+  const at = error.message.lastIndexOf(': ');
+  return blocking(what, error.message.slice(0, at), error.message.slice(at + 2));
+};
+
+const notChecked = (what: string, error: unknown): DoctorCheck =>
+  notFine(
+    what,
+    `could not be checked: ${(error as Error).message}`,
+    'run reaper doctor again, and see the log of Redis',
+  );
+
+/** What keeps the reaper from working, in one text; undefined where nothing does. */
+export const blockOf = (checks: readonly DoctorCheck[]): string | undefined => {
+  const blocks = checks.filter(({ isBlocking }) => isBlocking);
+  if (blocks.length === 0) return undefined;
+  return blocks.map(({ detail, todo }) => `${detail} (${todo})`).join('; ');
+};

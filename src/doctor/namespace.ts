@@ -1,0 +1,121 @@
+import type { Redis } from 'ioredis';
+import { escapeGlob, keysOf } from '../io/keys.ts';
+import { isRefusedRight, unlessRefused } from '../io/refusals.ts';
+import { type DoctorCheck, fine, notFine } from './report.ts';
+
+/** Keys that a namespace in use has at least one of. */
+const signsOf = (namespace: string): string[] => {
+  const keys = keysOf(namespace);
+  return [keys.track, keys.pools, keys.knownJobs];
+};
+/** SCANs that look for other namespaces, and the keys that each looks at. */
+const mostScans = 50;
+const scanCount = 1_000;
+/** Databases that are looked into, and namespaces that are named. */
+const mostDatabases = 64;
+const mostNamed = 5;
+
+/** Opens a connection of its own to the same Redis; undefined where the caller's client is used. */
+export type OpenConnection = () => Redis;
+
+/** Whether the namespace holds anything here; if not, where else it may be. */
+export const checkNamespace = async ({
+  redis,
+  namespace,
+  database,
+  openConnection,
+}: {
+  redis: Redis;
+  namespace: string;
+  database: number;
+  openConnection: OpenConnection | undefined;
+}): Promise<DoctorCheck[]> => {
+  const held = await unlessRefused(redis.exists(...signsOf(namespace)));
+  if (held === undefined) {
+    return [notFine('namespace', `whether ${namespace} is in use can not be checked`, 'allow EXISTS on its keys')];
+  }
+  const elsewhere = await otherDatabases({ redis, namespace, database, openConnection });
+  const aside = elsewhere.unchecked === undefined ? '' : `; other databases are not checked: ${elsewhere.unchecked}`;
+  const inOthers = elsewhere.found.length === 0 ? '' : `, also in database ${elsewhere.found.join(', ')}`;
+  if (held > 0) return [fine('namespace', `${namespace} is in use${inOthers}${aside}`)];
+  if (elsewhere.found.length > 0) {
+    return [
+      notFine(
+        'namespace',
+        `${namespace} is empty in database ${database}, but not in database ${elsewhere.found.join(', ')}`,
+        `give the database of the jobservice: …/${elsewhere.found[0]} at the end of the Redis URL`,
+      ),
+    ];
+  }
+  const others = await otherNamespaces(redis, namespace);
+  if (others.length > 0) {
+    const named = others.slice(0, mostNamed).join(', ');
+    return [
+      notFine(
+        'namespace',
+        `${namespace} is empty, but these are not: ${named}`,
+        'give the namespace as it stands in Redis, braces included',
+      ),
+    ];
+  }
+  return [fine('namespace', `${namespace} is empty: no jobservice has used it yet${aside}`)];
+};
+
+/** The other form of the name, with or without braces, first; then what the names of keys tell, of a bounded number. */
+const otherNamespaces = async (redis: Redis, namespace: string): Promise<string[]> => {
+  const name = namespace.trim().replace(/:$/, '');
+  const braced = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
+  // A user who may not name other keys is refused; their names show all the same.
+  const isBraced = (await unlessRefused(redis.exists(...signsOf(braced)))) ?? 0;
+  const found = new Set(isBraced > 0 ? [braced] : []);
+  const own = keysOf(namespace).prefix;
+  let cursor = '0';
+  for (let scans = 0; scans < mostScans && found.size < mostNamed; scans++) {
+    const reply = await unlessRefused(
+      redis.scan(cursor, 'MATCH', `*${escapeGlob(':worker_pools')}`, 'COUNT', scanCount),
+    );
+    if (reply === undefined) break;
+    for (const key of reply[1]) {
+      const other = key.slice(0, -':worker_pools'.length);
+      if (`${other}:` !== own) found.add(other);
+    }
+    cursor = reply[0];
+    if (cursor === '0') break;
+  }
+  return [...found];
+};
+
+/** Other databases that hold the namespace. The connection that everything else uses stays in its database. */
+const otherDatabases = async ({
+  redis,
+  namespace,
+  database,
+  openConnection,
+}: {
+  redis: Redis;
+  namespace: string;
+  database: number;
+  openConnection: OpenConnection | undefined;
+}): Promise<{ readonly found: readonly number[]; readonly unchecked?: string }> => {
+  const info = await unlessRefused(redis.info('keyspace'));
+  if (info === undefined) return { found: [], unchecked: 'INFO is not allowed' };
+  const others = [...info.matchAll(/^db(\d+):/gm)].map(([, number]) => Number(number)).filter((n) => n !== database);
+  if (others.length === 0) return { found: [] };
+  if (openConnection === undefined) return { found: [], unchecked: "the caller's client is in use" };
+  const other = openConnection();
+  // What goes wrong on it is answered by the commands below.
+  other.on('error', () => undefined);
+  try {
+    const found: number[] = [];
+    for (const number of others.slice(0, mostDatabases)) {
+      await other.select(number);
+      if ((await other.exists(...signsOf(namespace))) > 0) found.push(number);
+    }
+    return { found };
+  } catch (error) {
+    const why = isRefusedRight(error) ? 'SELECT is not allowed' : 'no further connection can be made';
+    return { found: [], unchecked: why };
+  } finally {
+    other.disconnect();
+  }
+};

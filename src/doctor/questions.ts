@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import { unlessRefused } from '../io/refusals.ts';
+import { packageRoot } from '../package.ts';
+
+/** Whether the user may run a command on a key. */
+export interface Question {
+  readonly command: readonly string[];
+  /** Running it changes nothing: its arguments are refused, or its key does not exist. */
+  readonly mayRun: boolean;
+  /** Running it changes nothing only where its key holds a string: it is refused for the type. */
+  readonly needsString: boolean;
+}
+
+/** In the order of the questions; undefined where it can't be said, or where Redis has no such command. */
+export type Answers = readonly (boolean | undefined)[];
+
+const script = readFileSync(`${packageRoot}lua/doctor/rights.lua`, 'utf8');
+
+/** Questions that one script answers: it blocks Redis meanwhile. */
+const stride = 500;
+
+/**
+ * Asks what the user of the connection may do. A script can ask Redis 7, with no right but EVAL. A user who may not run
+ * scripts is asked about by ACL DRYRUN, or by running the commands in a form that changes nothing.
+ *
+ * @param probe a key of ours that nothing is kept in.
+ * @throws Error where Redis gives no answer.
+ */
+export const askRights = async (redis: Redis, probe: string, questions: readonly Question[]): Promise<Answers> => {
+  const answers =
+    (await byScript(redis, probe, questions)) ?? (await byDryRun(redis, questions)) ?? questions.map(() => undefined);
+  // What a script may not run, and everything where neither way is open.
+  return Promise.all(questions.map((question, i) => answers[i] ?? byCommand(redis, question)));
+};
+
+const byScript = async (redis: Redis, probe: string, questions: readonly Question[]): Promise<Answers | undefined> => {
+  const answers: number[] = [];
+  for (let from = 0; from < questions.length; from += stride) {
+    const texts = questions
+      .slice(from, from + stride)
+      .map(({ command, mayRun, needsString }) => JSON.stringify([command, mayRun, needsString]));
+    const reply = (await unlessRefused(redis.eval(script, 0, probe, ...texts))) as [string, ...number[]] | undefined;
+    if (reply === undefined) return undefined;
+    answers.push(...(reply.slice(1) as number[]));
+  }
+  return answers.map((answer) => (Number(answer) < 0 ? undefined : Number(answer) === 1));
+};
+
+const byDryRun = async (redis: Redis, questions: readonly Question[]): Promise<Answers | undefined> => {
+  const user = await unlessRefused(redis.call('ACL', 'WHOAMI'));
+  if (typeof user !== 'string') return undefined;
+  const ask = async ({ command }: Question) => redis.call('ACL', 'DRYRUN', user, ...command);
+  // One alone first: a user who may not ask is refused once, not once a question.
+  const first = questions[0] === undefined ? undefined : await unlessRefused(ask(questions[0]));
+  if (first === undefined) return undefined;
+  return Promise.all(
+    questions.map(async (question) => {
+      const reply = await unlessRefused(ask(question));
+      return reply === undefined ? undefined : reply === 'OK';
+    }),
+  );
+};
+
+const byCommand = async (redis: Redis, { command, mayRun, needsString }: Question): Promise<boolean | undefined> => {
+  if (!mayRun || needsString) return undefined;
+  const [name, ...args] = command as [string, ...string[]];
+  try {
+    await redis.call(name, ...args);
+    return true;
+  } catch (error) {
+    const { name: kind, message } = error as Error;
+    if (kind !== 'ReplyError') throw error;
+    return /unknown (sub)?command/i.test(message) ? undefined : !message.startsWith('NOPERM');
+  }
+};

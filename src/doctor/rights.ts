@@ -1,0 +1,113 @@
+import type { Redis } from 'ioredis';
+import type { Keys } from '../io/keys.ts';
+import { keyRule, nameOf, type Right, rightsFor, ruleOf } from '../rights.ts';
+import { kindsOfKeys } from './keyTypes.ts';
+import { type Answers, askRights, type Question } from './questions.ts';
+import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
+import { namesKey, readSamples, sampleOf, writeSamples } from './samples.ts';
+
+/** The oldest version that is supported: its rules are known to every newer one. */
+const oldest = '6.2';
+/** Keys that a report names one by one. */
+const mostNamed = 20;
+
+/** What to do. The user's name is not part of any output. */
+const rule = (text: string): string => `ACL SETUSER <user> ${text}`;
+
+/** What the user may do, as far as it can be found out. */
+export const checkRights = async ({
+  redis,
+  keys,
+  namespace,
+  database,
+  version = oldest,
+}: {
+  redis: Redis;
+  keys: Keys;
+  namespace: string;
+  /** The database that was asked for: 0 needs no SELECT. */
+  database: number;
+  version: string | undefined;
+}): Promise<DoctorCheck[]> => {
+  const rights = rightsFor(version);
+  const kinds = kindsOfKeys(keys);
+  // More than one key a command, so that a key that is refused does not look like a command that is.
+  const unused = ['reaper:doctor', 'job_stats:reaper:doctor', 'jobs:reaper:doctor'].map((name) => keys.prefix + name);
+  const plan = [
+    ...rights.map(({ command }) => samplesOf(command, [keys.probe, ...unused])),
+    ...kinds.flatMap(({ key }) => [readSamples(key), writeSamples(key)]),
+  ];
+  const answers = group(await askRights(redis, keys.probe, plan.flat()), plan);
+  const ofCommands = rights.map((right, i) => ({ right, may: isAllowed(answers[i] ?? []) }));
+  const ofKeys = kinds.map(({ key, isWritten }, i): KeyAccess => {
+    const [read = [], write = []] = answers.slice(rights.length + 2 * i);
+    return { key, mayRead: isAllowed(read), mayWrite: !isWritten || isAllowed(write) };
+  });
+
+  // Where every command that names a key is refused, it is the keys that are.
+  const areKeysRefused = ofKeys.every(({ mayRead }) => mayRead === false);
+  const missing = ofCommands.filter(({ right, may }) => may === false && !(areKeysRefused && namesKey(right.command)));
+  const unknown = ofCommands.filter(({ may }) => may === undefined).map(({ right }) => nameOf(right.command));
+  const checks = [
+    ...missing.map(({ right }) => missingRight(right, database)),
+    ...(areKeysRefused ? [noKey(namespace, rights)] : missingKeys(namespace, ofKeys)),
+  ];
+  if (unknown.length === 0 || areKeysRefused) {
+    return checks.length > 0 ? checks : [fine('rights', `all ${rights.length} commands, on all keys of the namespace`)];
+  }
+  const names = unknown.join(', ');
+  if (checks.length === 0) return [fine('rights', `none is missing; this can not be checked: ${names}`)];
+  return [
+    ...checks,
+    notFine('rights', `these can not be checked without EVAL: ${names}`, 'run reaper doctor again with EVAL allowed'),
+  ];
+};
+
+/** Undefined where it can't be said. */
+interface KeyAccess {
+  readonly key: string;
+  readonly mayRead: boolean | undefined;
+  readonly mayWrite: boolean | undefined;
+}
+
+const noKey = (namespace: string, rights: readonly Right[]): DoctorCheck =>
+  blocking(
+    'rights',
+    `no key of the namespace ${namespace} is allowed, or no command that reads and writes them`,
+    rule(`'${keyRule(namespace)}' ${rights.map(({ command }) => ruleOf(command)).join(' ')}`),
+  );
+
+const missingKeys = (namespace: string, access: readonly KeyAccess[]): DoctorCheck[] =>
+  access
+    .filter(({ mayRead, mayWrite }) => mayRead === false || mayWrite === false)
+    .slice(0, mostNamed)
+    .map(({ key, mayRead }) =>
+      blocking('rights', `no right to ${mayRead === false ? 'read' : 'write'} ${key}`, rule(`'${keyRule(namespace)}'`)),
+    );
+
+const samplesOf = (command: string, keys: readonly string[]): Question[] => {
+  if (!namesKey(command)) return [sampleOf(command, '')];
+  return keys.map((key) => sampleOf(command, key)).filter(({ needsString }, i) => i === 0 || !needsString);
+};
+
+/** The answers to each of the groups of questions. */
+const group = (answers: Answers, plan: readonly (readonly Question[])[]): Answers[] => {
+  let from = 0;
+  return plan.map((questions) => {
+    const to = from + questions.length;
+    const mine = answers.slice(from, to);
+    from = to;
+    return mine;
+  });
+};
+
+/** Whether one of several questions was answered with yes; undefined where none was answered. */
+const isAllowed = (answers: Answers): boolean | undefined =>
+  answers.includes(true) ? true : answers.includes(false) ? false : undefined;
+
+const missingRight = ({ command, isNeeded, without }: Right, database: number): DoctorCheck =>
+  (isNeeded && !(command === 'SELECT' && database === 0) ? blocking : notFine)(
+    'rights',
+    `no right to run ${nameOf(command)}; without it ${without}`,
+    rule(ruleOf(command)),
+  );

@@ -1,0 +1,95 @@
+import type { Question } from './questions.ts';
+
+/** Arguments after the key with which a command changes nothing, on a key that does not exist. */
+const afterKey: Readonly<Record<string, readonly string[]>> = {
+  DEL: [],
+  EXISTS: [],
+  EXPIRE: ['x'],
+  GET: [],
+  HDEL: ['f'],
+  HEXISTS: ['f'],
+  HGET: ['f'],
+  HGETALL: [],
+  HINCRBY: ['f', 'x'],
+  HKEYS: [],
+  HLEN: [],
+  HMGET: ['f'],
+  HRANDFIELD: ['1'],
+  HSCAN: ['0'],
+  HSET: ['f', 'v', 'x'],
+  HSETNX: ['f', 'v'],
+  HVALS: [],
+  LINDEX: ['0'],
+  LLEN: [],
+  LPOP: [],
+  LPOS: ['x'],
+  LPUSH: ['x'],
+  LRANGE: ['0', '0'],
+  LREM: ['0', 'x'],
+  LTRIM: ['0', '-1'],
+  PERSIST: [],
+  PEXPIRE: ['x'],
+  RPOP: [],
+  RPUSH: ['x'],
+  SADD: ['x'],
+  SCARD: [],
+  SET: ['1', 'NX', 'XX'],
+  SISMEMBER: ['x'],
+  SMEMBERS: [],
+  SREM: ['x'],
+  SSCAN: ['0'],
+  STRLEN: [],
+  TTL: [],
+  PTTL: [],
+  TYPE: [],
+  ZADD: ['NX', 'XX', '1', 'x'],
+  ZCARD: [],
+  ZCOUNT: ['0', '0'],
+  ZMSCORE: ['x'],
+  ZRANGE: ['0', '0'],
+  ZRANGEBYSCORE: ['0', '0'],
+  ZREM: ['x'],
+  ZREMRANGEBYRANK: ['0', '0'],
+  ZREMRANGEBYSCORE: ['0', '0'],
+  ZSCAN: ['0'],
+  ZSCORE: ['x'],
+};
+
+/** Commands that create their key whatever their arguments. */
+const creating: ReadonlySet<string> = new Set(['HSETNX', 'LPUSH', 'RPUSH', 'SADD']);
+
+/** Commands that name no key, with arguments that change nothing. */
+const keyless: Readonly<Record<string, readonly string[]>> = {
+  'CLIENT|INFO': [],
+  'CLIENT|SETINFO': ['LIB-NAME', 'a name with blanks is refused'],
+  'CLIENT|SETNAME': ['a name with blanks is refused'],
+  EVAL: ['return 1', '0'],
+  EVALSHA: ['0'.repeat(40), '0'],
+  INFO: ['server'],
+  PING: [],
+  ROLE: [],
+  SCAN: ['0', 'COUNT', '1'],
+  SELECT: ['no number'],
+  TIME: [],
+};
+
+export const namesKey = (command: string): boolean => keyless[command] === undefined;
+
+/** How to ask for the right to run a command on a key that nothing is kept in. */
+export const sampleOf = (command: string, key: string): Question => {
+  const plain = keyless[command];
+  if (plain !== undefined) {
+    return { command: [...command.split('|'), ...plain], mayRun: true, needsString: false };
+  }
+  const args = afterKey[command];
+  return {
+    command: [command, key, ...(args ?? ['0', '0'])],
+    mayRun: args !== undefined,
+    needsString: creating.has(command),
+  };
+};
+
+/** The same for a key that may be in use: only what reads, or is refused for its arguments. */
+export const readSamples = (key: string): Question[] =>
+  ['EXISTS', 'TYPE', 'HLEN', 'LLEN', 'GET'].map((c) => sampleOf(c, key));
+export const writeSamples = (key: string): Question[] => ['EXPIRE', 'HSET', 'ZADD', 'SET'].map((c) => sampleOf(c, key));

@@ -1,0 +1,114 @@
+/** The commands as the Redis user of docs/rights.md, who may do no more than the reaper needs. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { aclRules } from '../../src/rights.ts';
+import { runCli } from '../support/cli.ts';
+import { second } from '../support/jobs.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+const database = 2;
+const secret = 'hunter2';
+let server: RedisServer;
+let receiver: Receiver;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  receiver = await startReceiver();
+  redis = new Redis({ port: server.port, db: database });
+});
+afterAll(async () => {
+  redis.disconnect();
+  await receiver.stop();
+  await server.stop();
+});
+
+/** Ends with nothing that was refused to the user. */
+const reaper = async (...args: string[]) => {
+  const url = `redis://reaper:${secret}@127.0.0.1:${server.port}/${database}`;
+  const result = await runCli([...args, '--redis', url, '--namespace', '{t}']);
+  expect(`${result.stdout}${result.stderr}`).not.toContain(secret);
+  expect(await redis.call('ACL', 'LOG')).toEqual([]);
+  return result;
+};
+const lines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+const track = async (id: string, fields: Record<string, string | number>) => {
+  const at = second(-100_000);
+  const stats = { id, name: 'X', kind: 'Generic', status: 'Running', update_time: at, revision: at, enqueue_time: at };
+  await redis.hset(`{t}:job_stats:${id}`, { ...stats, ...fields });
+  await redis.hset('{t}:job_track:inprogress', id, 2);
+};
+
+/** A job that hangs, one whose receiver was not told, one without stats, and a dead pool that holds an entry. */
+beforeEach(async () => {
+  await redis.flushall();
+  receiver.hooks.length = 0;
+  receiver.answer = undefined;
+  await redis.acl('SETUSER', 'reaper', 'reset', 'on', `>${secret}`, ...aclRules('{t}', '7.0'));
+  await redis.call('ACL', 'LOG', 'RESET');
+  await track('hung', { web_hook_url: `${receiver.url}/200/hung` });
+  await track('untold', { status: 'Success', web_hook_url: `${receiver.url}/400/untold` });
+  await redis.hset('{t}:job_track:inprogress', 'missing', 2);
+  await redis.rpush('{t}:jobs:X:dead1:inprogress', '{"name":"X","id":"held","t":1,"args":{}}');
+  await redis.set('{t}:jobs:X:lock', 3);
+});
+
+test('status, explain, hooks and quarantine', async () => {
+  const status = await reaper('status', '--json');
+  expect(status.code).toBe(0);
+  expect(JSON.parse(status.stdout)).toMatchObject({ tracked: { total: 3 }, queues: [{ type: 'X', drift: 2 }] });
+  for (const args of [['status'], ['explain', 'hung'], ['hooks'], ['quarantine']]) {
+    expect([args, (await reaper(...args)).code]).toEqual([args, 0]);
+  }
+});
+
+test('status on a namespace that is empty, whose other form it may not look at', async () => {
+  await redis.flushdb();
+  const url = `redis://reaper:${secret}@127.0.0.1:${server.port}/${database}`;
+  const { code, stdout } = await runCli(['status', '--redis', url, '--namespace', '{t}']);
+  expect([code, stdout]).toEqual([0, expect.stringContaining('tracked: 0')]);
+});
+
+test('sweep, with all that it does', async () => {
+  const { code, stdout } = await reaper('sweep', '--json');
+  expect(code).toBe(0);
+  const done = lines(stdout).flatMap(({ id, verdict, outcome }) =>
+    id === undefined ? [] : [`${id} ${verdict} ${outcome}`],
+  );
+  expect(done.sort()).toEqual(['hung fail done', 'missing untrack done', 'untold refire queued']);
+  expect(await redis.hget('{t}:job_stats:hung', 'status')).toBe('Error');
+  expect(receiver.hooks.map(({ path }) => path).sort()).toEqual(['/200/hung', '/400/untold']);
+});
+
+test('rescue, with all that it does', async () => {
+  const { code, stdout } = await reaper('rescue', '--grace', '0', '--json');
+  expect(code).toBe(0);
+  expect(lines(stdout).at(-1)).toMatchObject({ type: 'summary', entries: 1 });
+  expect([await redis.llen('{t}:jobs:X'), await redis.get('{t}:jobs:X:lock')]).toEqual([1, '0']);
+});
+
+test('a sweep that could not do what it had to ends with 1', async () => {
+  await redis.set('{t}:reaper:hooks', 'what no hook can be written to');
+  const { code, stdout } = await reaper('sweep', '--json');
+  expect(code).toBe(1);
+  const outcome = lines(stdout).find(({ id }) => id === 'hung');
+  expect(outcome).toMatchObject({ verdict: 'fail', outcome: 'abandoned' });
+});
+
+test('hooks retry ends once all hooks are sent, and confirmed', async () => {
+  // More than are sent at once to one receiver.
+  const ids = Array.from({ length: 40 }, (_, i) => `untold-${i}`);
+  for (const id of ids) await track(id, { status: 'Success', web_hook_url: `${receiver.url}/400/${id}` });
+  await reaper('sweep');
+  // Slower than they are moved: those that wait their turn would be left where the command did not wait for them.
+  receiver.answer = (_, response) => void setTimeout(() => response.writeHead(200).end(), 200);
+  const { code, stdout } = await reaper('hooks', 'retry', '--reason', '400');
+  expect([code, stdout]).toEqual([0, 'tried again: 41\n']);
+  const acks = await Promise.all([...ids, 'untold'].map((id) => redis.hexists(`{t}:job_stats:${id}`, 'ack')));
+  expect(acks.filter((ack) => ack === 1)).toHaveLength(41);
+});

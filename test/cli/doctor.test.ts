@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { lineOf } from '../../src/cli/doctor.ts';
+import { visible, wantsColors } from '../../src/cli/text.ts';
+import { aclRules } from '../../src/rights.ts';
+import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => server.client.flushall());
+
+const secret = 'hunter2';
+const user = 'some-body';
+const on = (redis: string, namespace = '{t}') => ['--redis', redis, '--namespace', namespace];
+const doctor = async (redis: string, ...more: string[]) => {
+  const result = await runCli(['doctor', ...more, ...on(redis)]);
+  // No part of what stands before the @ of the URL.
+  for (const part of [secret, user]) expect(`${result.stdout}${result.stderr}`).not.toContain(part);
+  return result;
+};
+/** The URL of a user with the rights that are needed, and with the rules given. */
+const allow = async (...more: string[]) => {
+  await server.client.acl('SETUSER', user, 'reset', 'on', `>${secret}`, ...aclRules('{t}', '7.0'), ...more);
+  return `redis://${user}:${secret}@127.0.0.1:${server.port}`;
+};
+
+describe('exit codes', () => {
+  test('0 where everything is fine', async () => {
+    await server.client.sadd('{t}:known_jobs', 'X');
+    const { code, stdout, stderr } = await doctor(await allow());
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^namespace \{t\} on 127\.0\.0\.1:\d+\/0\nok {2}version {4}Redis /);
+    expect(stdout).toMatch(/\neverything is fine\n$/);
+  });
+
+  test('3 where something needs attention: which, and what to do', async () => {
+    const { code, stdout } = await doctor(await allow('-ltrim'));
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/!! {2}rights {5}no right to run LTRIM; .*\n {15}to do: ACL SETUSER <user> \+ltrim\n/);
+    expect(stdout).toMatch(/1 of \d+ checks need attention\n$/);
+  });
+
+  test.each(['ping', 'info', 'eval', 'time', 'type', 'scan', 'exists', 'client|info'])(
+    '3 without %s, not 1',
+    async (command) => {
+      const { code, stdout } = await doctor(await allow(`-${command}`));
+      expect(code).toBe(3);
+      expect(stdout).toContain(`no right to run ${command.toUpperCase().replace('|', ' ')}; without it`);
+    },
+  );
+
+  test('1 where Redis can not be reached, or does not take the password', async () => {
+    const away = await doctor('redis://127.0.0.1:1');
+    expect([away.code, away.stdout]).toEqual([1, '']);
+    expect(away.stderr).toContain('can not be reached');
+    await allow();
+    const refused = await doctor(`redis://${user}:wrong@127.0.0.1:${server.port}`);
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toContain('WRONGPASS');
+  });
+
+  test('2 for wrong usage', async () => {
+    const { code, stderr } = await runCli(['doctor', '--redis', server.url]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--namespace');
+    expect((await runCli(['doctor', '--plan', ...on(server.url)])).code).toBe(2);
+  });
+});
+
+test('--json gives the same, with a schema', async () => {
+  await server.client.set('{t}:jobs:X', 'x');
+  const { code, stdout } = await doctor(server.url, '--json');
+  expect(code).toBe(3);
+  expect(stdout.trim()).not.toContain('\n');
+  const report = JSON.parse(stdout);
+  expect(report).toMatchObject({ schema: 1, type: 'doctor', ok: false, namespace: '{t}' });
+  expect(report.checks).toContainEqual({
+    what: 'keys',
+    ok: false,
+    detail: '{t}:jobs:X holds a string, where a list is needed',
+    todo: expect.any(String),
+    isBlocking: false,
+  });
+  expect(report.checks).toContainEqual({ what: 'role', ok: true, detail: 'master', isBlocking: false });
+});
+
+test('control characters in names are escaped, and nothing is coloured in a pipe', async () => {
+  const name = 'a\u001b[31m\u009b2J\nok  version';
+  await server.client.set(`{t}:jobs:${name}`, 'x');
+  for (const more of [[], ['--json']]) {
+    const { stdout } = await doctor(server.url, ...more);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    expect(stdout).not.toMatch(/[\u001b\u009b]/);
+    expect(stdout).toContain('\\u001b[31m\\u009b2J');
+  }
+  expect(JSON.parse((await doctor(server.url, '--json')).stdout).checks).toContainEqual(
+    expect.objectContaining({ detail: `{t}:jobs:${name} holds a string, where a list is needed` }),
+  );
+});
+
+test('colours are for a terminal that wants them', () => {
+  const terminal = { isTTY: true } as NodeJS.WriteStream;
+  vi.stubEnv('NO_COLOR', '');
+  vi.stubEnv('TERM', 'xterm');
+  expect([wantsColors(terminal), wantsColors({} as NodeJS.WriteStream)]).toEqual([true, false]);
+  vi.stubEnv('TERM', 'dumb');
+  expect(wantsColors(terminal)).toBe(false);
+  vi.stubEnv('TERM', 'xterm');
+  vi.stubEnv('NO_COLOR', '1');
+  expect(wantsColors(terminal)).toBe(false);
+  vi.unstubAllEnvs();
+  const check = { what: 'role', ok: true, detail: 'master', todo: undefined, isBlocking: false };
+  expect([lineOf(check), lineOf(check, true)]).toEqual([
+    'ok  role       master',
+    '\u001b[32mok\u001b[0m  role       master',
+  ]);
+  expect(visible('a\u202eb\u2028')).toBe('a\\u202eb\\u2028');
+});
+
+describe('run', () => {
+  test('does not start where a right is missing that it needs: exit code 1, and what to do', async () => {
+    await server.client.rpush('{t}:jobs:X:dead1:inprogress', 'x');
+    const { code, stdout, stderr } = await runCli(['run', ...on(await allow('-ltrim'))]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('no right to run LTRIM; without it these stop: rescues of dead pools');
+    expect(stderr).toContain('to do: ACL SETUSER <user> +ltrim');
+    expect(stderr).not.toContain('reaper: started');
+    expect(stderr).not.toContain(secret);
+    expect(await server.client.exists('{t}:reaper:lease')).toBe(0);
+  });
+
+  test('does not start on a replica', async () => {
+    const replica = await startRedis('--replicaof', '127.0.0.1', String(server.port));
+    const { code, stderr } = await runCli(['run', ...on(replica.url)]);
+    await replica.stop();
+    expect(code).toBe(1);
+    expect(stderr).toContain('this Redis is a read-only replica');
+  });
+
+  test('warns of what it can work without, and starts', async () => {
+    const child = launchCli(['run', ...on(await allow('-client|setname'))]);
+    const { output, ended } = watchCli(child);
+    await vi.waitUntil(() => output.stderr.includes('reaper: started'), { timeout: 30_000 });
+    expect(output.stderr).toContain('no right to run CLIENT SETNAME');
+    child.kill('SIGTERM');
+    expect((await ended).code).toBe(0);
+  });
+
+  test('starts where Redis is away, says so, and works once it is there', async () => {
+    const later = await startRedis();
+    await later.kill();
+    const child = launchCli(['run', '--rescue-interval', '100', ...on(later.url)]);
+    const { output, ended } = watchCli(child);
+    await vi.waitUntil(() => output.stderr.includes('It is tried again'), { timeout: 30_000 });
+    await later.restart();
+    await vi.waitUntil(() => later.client.exists('{t}:reaper:lease'), { timeout: 30_000 });
+    child.kill('SIGTERM');
+    expect((await ended).code).toBe(0);
+    await later.stop();
+  });
+});

@@ -1,0 +1,26 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+
+export const launchCli = (args: readonly string[], env: Record<string, string> = {}): ChildProcess =>
+  spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+
+/** What a process has written, and its exit code once it has ended. */
+export const watchCli = (child: ChildProcess) => {
+  const output = { stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  const ended = once(child, 'close').then(([code]) => ({ ...output, code: code as number | null }));
+  return { output, ended };
+};
+
+/** Runs the command as a process, to its end. */
+export const runCli = (args: readonly string[], env?: Record<string, string>) => watchCli(launchCli(args, env)).ended;

@@ -1,0 +1,114 @@
+import type { Redis } from 'ioredis';
+import type { Reaper, ReaperOptions } from '../../src/index.ts';
+import { keysOf } from '../../src/io/keys.ts';
+import { ackText, second } from './jobs.ts';
+import type { Receiver } from './receiver.ts';
+
+export const namespace = '{t}';
+const keys = keysOf(namespace);
+
+/** Times with which the whole surface is run within a second or two; a pool lives for as long as a test may take. */
+export const surfaceOptions = {
+  namespace,
+  logger: false,
+  lease: { durationMs: 1_000, renewMs: 100 },
+  sweep: { firstAfterMs: 0 },
+  rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0, heartbeatAgeMs: 600_000, lostAfterMs: 20, mostRecoveries: 1 },
+} satisfies Partial<ReaperOptions>;
+
+const entryOf = (id: string, more: object = {}) => JSON.stringify({ name: 'X', id, t: second(), args: {}, ...more });
+
+const track = async (redis: Redis, id: string, { age = 600, ...fields }: Record<string, string | number> = {}) => {
+  const at = second(-Number(age));
+  const stats = { id, name: 'X', kind: 'Generic', status: 'Running', enqueue_time: at, update_time: at, revision: at };
+  await redis.hset(keys.stats(id), { ...stats, ...fields });
+  await redis.hset(keys.track, id, 2);
+  return at;
+};
+
+/** A job of every verdict, with receivers that confirm, refuse and fail. */
+const seedJobs = async (redis: Redis, { url }: Receiver) => {
+  await redis.hset(keys.track, 'missing', 2);
+  await track(redis, 'odd', { status: 'Weird' });
+  await track(redis, 'ongoing');
+  await track(redis, 'hung', { age: 100_000, web_hook_url: `${url}/200/hung` });
+  await track(redis, 'refire', { status: 'Success', web_hook_url: `${url}/200/refire` });
+  await track(redis, 'parked', { status: 'Success', web_hook_url: `${url}/400/parked` });
+  // No host listens there, so its receiver is another than the one that answers.
+  await track(redis, 'failing', { status: 'Success', web_hook_url: 'http://127.0.0.1:1/failing' });
+  const at = await track(redis, 'behind', { web_hook_url: `${url}/200/behind` });
+  await redis.hset(keys.stats('behind'), 'ack', ackText('Success', at));
+};
+
+/** A dead pool with an entry that is poison the second time, and a live one that holds an orphaned entry. */
+const seedPools = async (redis: Redis, dead: string) => {
+  await redis.sadd(keys.knownJobs, 'X');
+  await redis.sadd(keys.pools, dead, 'live');
+  await redis.hset(keys.heartbeat(dead), { heartbeat_at: second(-5_000), job_names: 'X', worker_ids: `${dead}-w` });
+  await redis.hset(keys.heartbeat('live'), { heartbeat_at: second(), job_names: 'X', worker_ids: 'w1' });
+  await redis.hset(keys.worker('w1'), { job_name: 'X', job_id: 'running', started_at: second(), args: '' });
+  await redis.rpush(keys.inProgress('X', dead), entryOf('poison'), entryOf('poison-2'));
+  await redis.rpush(keys.inProgress('X', 'live'), entryOf('running'), entryOf('orphan'));
+  await track(redis, 'orphan', { age: 1, status: 'Pending' });
+  for (const id of ['poison', 'poison-2']) await track(redis, id, { age: 1, status: 'Pending' });
+  await redis.set(keys.lock('X'), 7);
+  await redis.hset(keys.lockInfo('X'), { [dead]: 2, live: 5, gone: 1 });
+  // A recovery from before the window.
+  await redis.rpush(keys.recovered, '1\nlong-ago');
+  await redis.hset(keys.recoveries, 'long-ago', '[[1,"p0",""]]');
+};
+
+const takeAll = async <T>(pages: AsyncIterable<readonly T[]>): Promise<T[]> => {
+  const all: T[] = [];
+  for await (const page of pages) all.push(...page);
+  return all;
+};
+
+/** Everything that a reaper can do, so that every command is sent that it ever sends. `redis` seeds what it works on. */
+export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receiver): Promise<void> => {
+  await seedJobs(redis, receiver);
+  await reaper.explain('hung');
+  await reaper.sweep();
+
+  await seedPools(redis, 'dead1');
+  await reaper.rescue();
+  await seedPools(redis, 'dead2');
+  await reaper.rescue();
+  await takeAll(reaper.quarantine.list());
+  await reaper.quarantine.release({ id: 'poison' });
+  await reaper.quarantine.drop({ id: 'poison-2' });
+
+  await runLifecycle(reaper, receiver);
+  await takeAll(reaper.undelivered.list());
+  await reaper.undelivered.endpoints();
+  await reaper.undelivered.retry({ id: 'parked' });
+  await reaper.undelivered.quiet();
+  await reaper.undelivered.drop({ id: 'failing' });
+
+  await reaper.status();
+  await reaper.tracked();
+  await reaper.ping();
+  await reaper.explain('orphan');
+  await reaper.doctor();
+};
+
+const runLifecycle = async ({ lifecycle }: Reaper, { url }: Receiver) => {
+  const job = await lifecycle.save({
+    id: 'policy@1',
+    name: 'X',
+    kind: 'Periodic',
+    upstreamJobId: 'policy',
+    runAt: second(),
+    webHookUrl: `${url}/200/policy`,
+  });
+  await job.run();
+  await job.checkIn('half');
+  await job.fail();
+  await job.reset();
+  await job.run();
+  await job.fire();
+  await job.succeed();
+  const other = await lifecycle.save({ id: 'stopped', name: 'X' });
+  await other.stop();
+  await lifecycle.load('policy@1');
+};
