@@ -25,6 +25,7 @@ import { createQuarantine } from './io/quarantine.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs } from './io/trackedJobs.ts';
 import { createTrust } from './io/trust.ts';
+import { unlessWrongType } from './io/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
@@ -68,7 +69,7 @@ export interface Reaper {
    * @throws Error where it could not be opened.
    */
   inspectorUrl(): Promise<string | undefined>;
-  /** How many jobs are tracked now. */
+  /** How many jobs are tracked now; 0 where the tracking hash is no hash, which `status` names. */
   tracked(): Promise<number>;
   /** The namespace as it stands. Changes nothing. */
   status(): Promise<ReaperStatus>;
@@ -128,9 +129,13 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     scripts,
     jobTypes: settings.jobTypes,
     heartbeatAge: rescueSettings.heartbeatAgeMs,
+    grace: rescueSettings.graceMs,
     batch: rescueSettings.batch,
     recovery,
     clock,
+    trouble: () => trust.count(),
+    onClockAhead: (pool, seconds) =>
+      log.warn({ clockAhead: { pool, seconds } }, 'the clock of this host is ahead of Redis: set it right'),
   });
   const trust = createTrust({
     connection,
@@ -471,7 +476,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       return (await inspector)?.url;
     },
 
-    tracked: () => connection.redis.hlen(keys.track),
+    tracked: () => unlessWrongType(connection.redis.hlen(keys.track), 0),
     status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, pools, policy, records }),
     undelivered: createUndeliveredHooks(delivery),
