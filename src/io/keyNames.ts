@@ -73,4 +73,6 @@ export const unreadableName = (key: string, name: string, reading: 'several' | '
     ? `${key}: no job type and pool can be read from its name; its entries are left`
     : `${key}: its name fits several job types and pools (${splitsOf(name)
         .map(({ type, pool }) => `type ${type} of pool ${pool}`)
-        .join(', ')}); its entries are left: add the type to jobTypes or known_jobs, or requeue them`;
+        .join(
+          ', ',
+        )}); its entries and the counters of these types are left: add the right type to jobTypes, or requeue the entries`;

@@ -97,7 +97,13 @@ export const createPools = ({
   const { redis } = connection;
   const suspects = createSuspects({ connection, keys, grace, trouble });
   const surveyor = createSurveyor({ connection, keys, jobTypes, heartbeatAge, suspects });
-  const counters = createCounters({ connection, keys, scripts, clock, readNames: () => surveyor.survey([]) });
+  const counters = createCounters({
+    connection,
+    keys,
+    scripts,
+    clock,
+    readNames: (types) => surveyor.survey([], types),
+  });
   /** The rescue's own: a survey for anything else walks by itself. */
   const walk = createStepwiseWalk(connection, keys);
   let aheadBefore: ReadonlySet<string> = new Set();
@@ -128,14 +134,17 @@ export const createPools = ({
    * The types of which a pool may hold entries. Where names hold colons, a list that has the name of the pool's may be
    * another's: such a type is left out, or named as unreadable where the list is there and nothing says whose it is.
    */
-  const ownTypes = async (pool: string, types: readonly string[]): Promise<{ own: string[]; unreadable: Held[] }> => {
+  const ownTypes = async (
+    { pool, types: known }: Suspect,
+    types: readonly string[],
+  ): Promise<{ own: string[]; unreadable: Held[] }> => {
     const nameOf = (type: string) => keys.inProgress(type, pool).slice(keys.jobsPrefix.length);
     const isPlain = (type: string) => splitsOf(nameOf(type)).length === 1;
     const own = types.filter(isPlain);
     const doubtful = types.filter((type) => !isPlain(type));
     const unreadable: Held[] = [];
     if (doubtful.length === 0) return { own, unreadable };
-    const { readList } = await surveyor.survey([]);
+    const { readList } = await surveyor.survey([], known);
     for (const type of doubtful) {
       const reading = readList(type, pool);
       const key = keys.inProgress(type, pool);
@@ -209,7 +218,7 @@ export const createPools = ({
     },
 
     async confirm(suspect) {
-      const { own, unreadable } = await ownTypes(suspect.pool, suspect.types);
+      const { own, unreadable } = await ownTypes(suspect, suspect.types);
       const [state, held] = await Promise.all([stillDead(suspect), holdings(suspect.pool, own)]);
       return state === undefined ? 'alive' : [...held, ...unreadable];
     },
@@ -223,7 +232,7 @@ export const createPools = ({
     async requeue(suspect, type) {
       const { pool, heartbeat, fence } = suspect;
       // Since it was confirmed, a pool may have come up whose list has the same name.
-      const { own, unreadable } = await ownTypes(pool, [type]);
+      const { own, unreadable } = await ownTypes(suspect, [type]);
       if (own.length === 0) {
         const refused = unreadable[0]?.unreadable ?? `${keys.inProgress(type, pool)}: is read as another type's list`;
         return { moved: 0, left: 0, refused };
@@ -254,8 +263,9 @@ export const createPools = ({
       }
     },
 
-    async settle({ pool, heartbeat, fence }, types) {
-      const { own, unreadable } = await ownTypes(pool, types);
+    async settle(suspect, types) {
+      const { pool, heartbeat, fence } = suspect;
+      const { own, unreadable } = await ownTypes(suspect, types);
       if (unreadable.length > 0) return 'entries';
       return scripts.run<Settled>(
         'settle_pool',

@@ -88,14 +88,18 @@ export const createSurveyor = ({
   };
 
   /** Follows names from one registry to the next until no new one comes up: pools name types, and types pools. */
-  const readRegistries = async (found: readonly FoundKey[], doubtful: Expected[]): Promise<Registries> => {
+  const readRegistries = async (
+    found: readonly FoundKey[],
+    moreTypes: readonly string[],
+    doubtful: Expected[],
+  ): Promise<Registries> => {
     const [pools, knownJobs] = await Promise.all([
       unlessWrongType<string[] | undefined>(redis.smembers(keys.pools), undefined),
       unlessWrongType<string[] | undefined>(redis.smembers(keys.knownJobs), undefined),
     ]);
     if (pools === undefined) doubtful.push([keys.pools, 'set']);
     if (knownJobs === undefined) doubtful.push([keys.knownJobs, 'set']);
-    const known = { types: new Set([...jobTypes, ...(knownJobs ?? [])]), pools: new Set(pools) };
+    const known = { types: new Set([...jobTypes, ...moreTypes, ...(knownJobs ?? [])]), pools: new Set(pools) };
     for (const { name, holds } of found) {
       const type = typeProvenBy(name, holds);
       if (type !== undefined && !known.types.has(name)) known.types.add(type);
@@ -173,11 +177,14 @@ export const createSurveyor = ({
   };
 
   return {
-    /** @param found keys below `<ns>jobs:` that were found by their names. */
-    async survey(found: readonly FoundKey[]): Promise<PoolSurvey> {
+    /**
+     * @param found keys below `<ns>jobs:` that were found by their names.
+     * @param moreTypes types that an earlier survey has found, which the registries may not name.
+     */
+    async survey(found: readonly FoundKey[], moreTypes: readonly string[] = []): Promise<PoolSurvey> {
       const doubtful: Expected[] = [];
       const unreadable: string[] = [];
-      const registries = await readRegistries(found, doubtful);
+      const registries = await readRegistries(found, moreTypes, doubtful);
       const { known, heartbeats } = registries;
       const lists: [string, string][] = [];
       for (const { key, name, holds } of found) {
