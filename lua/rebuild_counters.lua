@@ -11,12 +11,23 @@
 --          were not given, for which the caller asks again with them. What is no number counts as 0
 -- Others that touch these keys: gocraft's fetch, finish, requeue and stale locks; the Go jobservice's requeue.
 -- SET and HSET come before HDEL: under memory pressure Redis refuses them, and then nothing at all has been written.
+-- A lock or lock_info of the wrong type refuses all: the other one is left too, for a fetch of the type fails on the one, and
+-- the two must agree. An in-progress list of the wrong type holds no entry, and counts as none.
+--- @include prove
 
 local lock, lockInfo = KEYS[1], KEYS[2]
+local refusal = refusalOf({ { lock, 'string', 'SET' }, { lockInfo, 'hash', 'HSET', 'HDEL' } })
+if refusal then
+  return refusal
+end
 local truth, unknown = {}, { 'unknown' }
 local sum = 0
 for i = 1, #ARGV do
-  truth[ARGV[i]] = redis.call('LLEN', KEYS[i + 2])
+  local length = redis.pcall('LLEN', KEYS[i + 2])
+  if type(length) ~= 'number' and redis.call('TYPE', KEYS[i + 2]).ok == 'list' then
+    return length -- It could be read, but for a right that is missing.
+  end
+  truth[ARGV[i]] = type(length) == 'number' and length or 0
   sum = sum + truth[ARGV[i]]
 end
 local counted = {}

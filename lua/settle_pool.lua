@@ -9,10 +9,26 @@
 -- ARGV[3]     heartbeat_at that made the pool a suspect, or the empty string
 -- Returns     `settled`, `alive`, or `entries` (a list is not empty: requeue first)
 -- Others that touch these keys: gocraft's heartbeat, reaper and stale locks.
+-- A list of the wrong type refuses all, for what it holds may be the pool's. A lock_info of the wrong type holds no field of
+-- the pool, and is passed over: rebuild_counters reports it.
 --- @include alive
+--- @include prove
 
 local pools, heartbeat = KEYS[1], KEYS[2]
 local pool, maxAge, seen = ARGV[1], ARGV[2], ARGV[3]
+local writes = { { pools, 'set', 'SREM' }, { heartbeat, 'hash', 'DEL' } }
+local fields = {}
+for i = 3, #KEYS, 2 do
+  writes[#writes + 1] = { KEYS[i], 'list' }
+  if redis.call('TYPE', KEYS[i + 1]).ok == 'hash' then
+    writes[#writes + 1] = { KEYS[i + 1], 'hash', 'HDEL' }
+    fields[#fields + 1] = KEYS[i + 1]
+  end
+end
+local refusal = refusalOf(writes)
+if refusal then
+  return refusal
+end
 if alive(pools, heartbeat, pool, maxAge, seen) then
   return 'alive'
 end
@@ -21,8 +37,8 @@ for i = 3, #KEYS, 2 do
     return 'entries'
   end
 end
-for i = 3, #KEYS, 2 do
-  redis.pcall('HDEL', KEYS[i + 1], pool) -- pcall: a lock_info of the wrong type is reported by rebuild_counters
+for _, lockInfo in ipairs(fields) do
+  redis.call('HDEL', lockInfo, pool)
 end
 redis.call('DEL', heartbeat)
 redis.call('SREM', pools, pool)

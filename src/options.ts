@@ -5,6 +5,21 @@ import type { Logger } from './io/log.ts';
 
 const ms = (most = 2_147_483_647) => z.number().int().min(0).max(most);
 const seconds = () => z.number().int().min(0);
+/** Seconds by job type. A type may be named `__proto__`, which a record of zod leaves out. */
+const secondsByType = () =>
+  z
+    .custom<Readonly<Record<string, number>>>(
+      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+      { error: 'must be an object: job type → seconds' },
+    )
+    .transform((record, context) => {
+      for (const [type, value] of Object.entries(record)) {
+        for (const { message } of seconds().safeParse(value).error?.issues ?? []) {
+          context.addIssue({ code: 'custom', path: [type], message });
+        }
+      }
+      return record;
+    });
 const count = (most: number) => z.number().int().min(1).max(most);
 const origin = () =>
   z.string().refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
@@ -71,12 +86,12 @@ const schema = z.strictObject({
   /** How long a job may show no sign of life before it is failed, in s. */
   hungAfterS: seconds().default(86_400),
   /** The same by job type, in s. */
-  hungAfterByTypeS: z.record(z.string(), seconds()).default({}),
+  hungAfterByTypeS: secondsByType().default({}),
   /**
    * How long a worker may run a job of a type that shows no other sign of life, in s, by its observation's `started_at`;
    * then it is failed. Types that are not named may run as long as a worker is seen to run them.
    */
-  runLimitByTypeS: z.record(z.string(), seconds()).default({}),
+  runLimitByTypeS: secondsByType().default({}),
   /** How long after an update of a job its own hook may still be under way, in s. */
   refireGraceS: seconds().default(60),
   /** How far a time of a job may be ahead of the clock of Redis, in s. One that is further ahead is no sign of life. */

@@ -31,6 +31,7 @@ import { isRefusedRight } from './io/refusals.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs, type ScanPoint } from './io/trackedJobs.ts';
 import { createTrust, refusalOf } from './io/trust.ts';
+import { unlessWrongType } from './io/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
@@ -75,7 +76,7 @@ export interface Reaper {
    * @throws Error where it could not be opened.
    */
   inspectorUrl(): Promise<string | undefined>;
-  /** How many jobs are tracked now. */
+  /** How many jobs are tracked now; 0 where the tracking hash is no hash, which `status` names. */
   tracked(): Promise<number>;
   /** The namespace as it stands. Changes nothing. */
   status(): Promise<ReaperStatus>;
@@ -142,6 +143,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     scripts,
     jobTypes: settings.jobTypes,
     heartbeatAge: rescueSettings.heartbeatAgeMs,
+    grace: rescueSettings.graceMs,
     batch: rescueSettings.batch,
     recovery,
     clock,
@@ -149,6 +151,9 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       if (reason !== uncounted) fault('recording recoveries', reason);
       uncounted = reason;
     },
+    trouble: () => trust.count(),
+    onClockAhead: (pool, seconds) =>
+      log.warn({ clockAhead: { pool, seconds } }, 'the clock of this host is ahead of Redis: set it right'),
   });
   const trust = createTrust({
     connection,
@@ -558,7 +563,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       return (await inspector)?.url;
     },
 
-    tracked: () => connection.redis.hlen(keys.track),
+    tracked: () => unlessWrongType(connection.redis.hlen(keys.track), 0),
     status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, policy, records, createSearch: search }),
     async doctor(options) {

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { Connection } from './io/connection.ts';
 import type { EndpointStatus, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
@@ -6,6 +7,7 @@ import type { Lease } from './io/lease.ts';
 import type { Pools } from './io/pools.ts';
 import { unlessRefused } from './io/refusals.ts';
 import type { PageReader } from './io/trackedJobs.ts';
+import { findWrongTyped, keysOfType, singleKeysOf, unlessWrongType } from './io/wrongTypes.ts';
 import { isFinal, isStatus } from './machines/facts.ts';
 import type { Reason, Verdict } from './machines/verdict.ts';
 import { judge, type Policy } from './machines/verdict.ts';
@@ -79,6 +81,8 @@ export interface ReaperStatus {
     readonly inProgress: number;
   }[];
   readonly sweeper: SweeperStatus;
+  /** Keys that can't be read, and in-progress lists whose names can't: each with what to do. Counted as if empty. */
+  readonly unreadable: readonly string[];
   /** Where the namespace is empty: the form of it, with or without braces, that is not. */
   readonly hint: string | undefined;
 }
@@ -106,75 +110,36 @@ export const createStatus =
   }) =>
   async (): Promise<ReaperStatus> => {
     const { redis } = connection;
-    const byStatus: Record<string, number> = {};
-    const byVerdict: Partial<Record<Verdict, number>> = {};
-    const byReason: Partial<Record<Reason, number>> = {};
-    let total = 0;
-    let parkedFinal = 0;
-    const reader = open();
-    for (let isLast = false; !isLast; ) {
-      const page = await reader.next();
-      isLast = page.isLast;
-      const untold = page.jobs.filter(
-        ({ facts }) => isStatus(facts.status) && isFinal(facts.status) && judge(facts, policy).verdict === 'refire',
-      );
-      const isParked = await records.areParked(untold.map(({ facts }) => facts.id));
-      const parkedIds = new Set(untold.filter((_, i) => isParked[i]).map(({ facts }) => facts.id));
-      parkedFinal += parkedIds.size;
-      for (const { facts } of page.jobs) {
-        if (parkedIds.has(facts.id)) continue;
-        const { verdict, reason } = judge(facts, policy);
-        const status = facts.status ?? 'no status';
-        total += 1;
-        byStatus[status] = (byStatus[status] ?? 0) + 1;
-        byVerdict[verdict] = (byVerdict[verdict] ?? 0) + 1;
-        byReason[reason] = (byReason[reason] ?? 0) + 1;
-      }
-    }
+    const tracked = await unlessWrongType(trackedOf({ open, policy, records }), nothingTracked);
     const survey = await pools.survey(true);
     const held = new Map<string, number>();
     const holding = new Map<string, number>();
     await Promise.all(
       survey.lists.map(async ([type, pool]) => {
-        const length = await redis.llen(keys.inProgress(type, pool));
+        const length = await unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0);
         held.set(type, (held.get(type) ?? 0) + length);
         holding.set(pool, (holding.get(pool) ?? 0) + length);
       }),
     );
-    const queues = await Promise.all(
-      survey.types.map(async (type): Promise<QueueStatus> => {
-        const [queued, paused, cap, lock, counts] = await Promise.all([
-          redis.llen(keys.queue(type)).catch(() => 0),
-          redis.exists(keys.paused(type)),
-          redis.get(keys.maxConcurrency(type)).catch(() => null),
-          redis.get(keys.lock(type)).catch(() => null),
-          redis.hvals(keys.lockInfo(type)).catch(() => []),
-        ]);
-        const inProgress = held.get(type) ?? 0;
-        return {
-          type,
-          queued,
-          isPaused: paused === 1,
-          maxConcurrency: Number(cap ?? 0) || 0,
-          lock: Number(lock ?? 0) || 0,
-          lockInfo: counts.reduce((sum, text) => sum + (Number(text) || 0), 0),
-          inProgress,
-          drift: (Number(lock ?? 0) || 0) - inProgress,
-        };
-      }),
-    );
+    const queues = await Promise.all(survey.types.map((type) => queueOf(type, held.get(type) ?? 0, redis, keys)));
     const [retry, scheduled, dead, quarantined] = await Promise.all([
-      redis.zcard(keys.retry),
-      redis.zcard(keys.scheduled),
-      redis.zcard(keys.dead),
-      redis.hlen(keys.quarantine),
+      unlessWrongType(redis.zcard(keys.retry), 0),
+      unlessWrongType(redis.zcard(keys.scheduled), 0),
+      unlessWrongType(redis.zcard(keys.dead), 0),
+      unlessWrongType(redis.hlen(keys.quarantine), 0),
     ]);
-    const isEmpty = total === 0 && survey.types.length === 0 && survey.pools.length === 0;
+    const wrongTyped = await findWrongTyped(redis, [
+      ...singleKeysOf(keys),
+      ...survey.types.flatMap((type) => keysOfType(keys, type)),
+    ]);
+    const unreadable = [...new Set([...survey.unreadable, ...wrongTyped])];
+    const isEmpty =
+      tracked.total === 0 && survey.types.length === 0 && survey.pools.length === 0 && unreadable.length === 0;
     return {
       namespace,
       redis: connection.description,
-      tracked: { total, byStatus, byVerdict, byReason, parkedFinal },
-      hooks: await hooksOf(records),
+      tracked,
+      hooks: await unlessWrongType(hooksOf(records), noHooks),
       queues: queues.sort((a, b) => (a.type < b.type ? -1 : 1)),
       retry,
       scheduled,
@@ -187,10 +152,92 @@ export const createStatus =
         heartbeatAgeS: age === undefined ? undefined : Math.round(age / 1_000),
         inProgress: holding.get(pool) ?? 0,
       })),
-      sweeper: await sweeperOf(lease),
+      sweeper: await unlessWrongType(sweeperOf(lease), noSweeper),
+      unreadable,
       hint: isEmpty ? await hintFor(connection, namespace) : undefined,
     };
   };
+
+const nothingTracked: ReaperStatus['tracked'] = { total: 0, byStatus: {}, byVerdict: {}, byReason: {}, parkedFinal: 0 };
+const noHooks: ReaperStatus['hooks'] = { endpoints: [], pending: 0, parked: 0, oldestTry: undefined };
+const noSweeper: SweeperStatus = {
+  host: undefined,
+  since: undefined,
+  isThisOne: false,
+  begun: undefined,
+  isInHand: false,
+  scanned: 0,
+  total: 0,
+  ended: undefined,
+  rescueEnded: undefined,
+};
+
+/** All tracked jobs as counts. Maps, for a status that some program wrote may have the name of a method. */
+const trackedOf = async ({
+  open,
+  policy,
+  records,
+}: {
+  open: () => PageReader;
+  policy: Policy;
+  records: HookRecords;
+}): Promise<ReaperStatus['tracked']> => {
+  const byStatus = new Map<string, number>();
+  const byVerdict = new Map<Verdict, number>();
+  const byReason = new Map<Reason, number>();
+  let total = 0;
+  let parkedFinal = 0;
+  const reader = open();
+  for (let isLast = false; !isLast; ) {
+    const page = await reader.next();
+    isLast = page.isLast;
+    const untold = page.jobs.filter(
+      ({ facts }) => isStatus(facts.status) && isFinal(facts.status) && judge(facts, policy).verdict === 'refire',
+    );
+    const isParked = await unlessWrongType(records.areParked(untold.map(({ facts }) => facts.id)), []);
+    const parkedIds = new Set(untold.filter((_, i) => isParked[i]).map(({ facts }) => facts.id));
+    parkedFinal += parkedIds.size;
+    for (const { facts } of page.jobs) {
+      if (parkedIds.has(facts.id)) continue;
+      const { verdict, reason } = judge(facts, policy);
+      total += 1;
+      count(byStatus, facts.status ?? 'no status');
+      count(byVerdict, verdict);
+      count(byReason, reason);
+    }
+  }
+  const recordOf = <Name extends string>(counts: ReadonlyMap<Name, number>) =>
+    Object.fromEntries(counts) as Record<Name, number>;
+  return {
+    total,
+    byStatus: recordOf(byStatus),
+    byVerdict: recordOf(byVerdict),
+    byReason: recordOf(byReason),
+    parkedFinal,
+  };
+};
+
+const count = <Name>(counts: Map<Name, number>, name: Name) => counts.set(name, (counts.get(name) ?? 0) + 1);
+
+const queueOf = async (type: string, inProgress: number, redis: Redis, keys: Keys): Promise<QueueStatus> => {
+  const [queued, paused, cap, lock, counts] = await Promise.all([
+    unlessWrongType(redis.llen(keys.queue(type)), 0),
+    redis.exists(keys.paused(type)),
+    unlessWrongType(redis.get(keys.maxConcurrency(type)), null),
+    unlessWrongType(redis.get(keys.lock(type)), null),
+    unlessWrongType(redis.hvals(keys.lockInfo(type)), []),
+  ]);
+  return {
+    type,
+    queued,
+    isPaused: paused === 1,
+    maxConcurrency: Number(cap ?? 0) || 0,
+    lock: Number(lock ?? 0) || 0,
+    lockInfo: counts.reduce((sum, text) => sum + (Number(text) || 0), 0),
+    inProgress,
+    drift: (Number(lock ?? 0) || 0) - inProgress,
+  };
+};
 
 const sweeperOf = async (lease: Lease): Promise<SweeperStatus> => {
   const { holder, progress } = await lease.read();

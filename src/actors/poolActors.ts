@@ -36,12 +36,32 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Tr
       surely(suspect, () => pools.requeue(suspect, type)),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(
-      ({ input: { suspect, type, id } }) => surely(suspect, () => quarantine.take(suspect, type, id)),
+      ({ input: { suspect, type, id } }) =>
+        surely(suspect, async () => {
+          try {
+            return await quarantine.take(suspect, type, id);
+          } catch (error) {
+            const refused = await pools.refusalBehind(error, suspect, type);
+            if (refused === undefined) throw error;
+            return { refused };
+          }
+        }),
     ),
-    settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(({ input: { suspect, types } }) =>
-      surely(suspect, () => pools.settle(suspect, types)),
+    settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(
+      async ({ input: { suspect, types, isLeft } }) =>
+        isLeft ? 'left' : surely(suspect, () => pools.settle(suspect, types)),
     ),
   };
+};
+
+const nothingFound: Found = {
+  alive: 0,
+  clockAhead: 0,
+  suspects: [],
+  types: [],
+  lists: [],
+  live: [],
+  unreadable: [],
 };
 
 /** What the supervisor's rescue invokes. Behind a fence each suspect goes with it, and the end of the pass is noted. */
@@ -49,8 +69,8 @@ export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust
   find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
     async ({ input: { thorough, plan, fence } }) => {
       const fitness = await trust.check(plan);
-      if ('unfit' in fitness) return { alive: 0, suspects: [], types: [], live: [], standsDown: fitness.unfit };
-      const found = await trust.watch(() => pools.find(thorough, fitness.trouble));
+      if ('unfit' in fitness) return { ...nothingFound, standsDown: fitness.unfit };
+      const found = await trust.watch(() => pools.find(thorough, fitness.trouble, plan));
       return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
     },
   ),
@@ -60,9 +80,9 @@ export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust
       return trust.watch(() => lostEntries.restore(live, { plan, fence }));
     },
   ),
-  recount: fromPromise<Recounted, { types: readonly string[]; fence: Fence | undefined }>(
-    async ({ input: { types, fence } }) => {
-      const recounted = await pools.recount(types, fence);
+  recount: fromPromise<Recounted, { types: readonly string[]; lists: Found['lists']; fence: Fence | undefined }>(
+    async ({ input: { types, lists, fence } }) => {
+      const recounted = await pools.recount(types, fence, lists);
       if (fence !== undefined) await lease.endRescue(fence);
       return recounted;
     },

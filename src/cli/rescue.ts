@@ -41,7 +41,10 @@ export const rescue = async (
           ({ type, lockBefore, lock, fields, size }) =>
             `counters of ${type} rebuilt: lock ${lockBefore} → ${lock}, off by ${size.lock}; ${fields} fields, off by ${size.lockInfo}`,
         ),
-        ...summary.unreadable.map((fault) => `counters that can not be read, left as they are: ${fault}`),
+        ...(summary.clockAhead === 0
+          ? []
+          : [`pools whose clock is ahead of Redis: ${summary.clockAhead}; set the clocks of their hosts right`]),
+        ...summary.unreadable.map((fault) => `can not be read: ${fault}`),
       ].join('\n'),
     );
   }

@@ -22,6 +22,7 @@ const textOf = (state: ReaperStatus): string => {
     `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
     ...(queues.length === 0 ? ['no job types'] : [tableOfQueues(state)]),
     ...(pools.length === 0 ? ['no pools'] : [tableOfPools(state)]),
+    ...state.unreadable.map((fault) => `can not be read: ${fault}`),
   ].join('\n');
 };
 
@@ -68,7 +69,12 @@ const tableOfQueues = ({ queues }: ReaperStatus): string => {
 const tableOfPools = ({ pools }: ReaperStatus): string => {
   const table = new Table({ head: ['pool', '', 'heartbeat', 'host', 'in progress'], ...plain });
   for (const { pool, isAlive, heartbeatAgeS, host, inProgress } of pools) {
-    const beat = heartbeatAgeS === undefined ? 'none' : `${heartbeatAgeS} s ago`;
+    const beat =
+      heartbeatAgeS === undefined
+        ? 'none'
+        : heartbeatAgeS < 0
+          ? `${-heartbeatAgeS} s ahead of Redis`
+          : `${heartbeatAgeS} s ago`;
     table.push([pool, isAlive ? 'alive' : 'dead', beat, host ?? '-', inProgress]);
   }
   return table.toString();

@@ -28,6 +28,8 @@ export interface Keys {
   /** Who does the scheduled passes, and how far they are. */
   readonly lease: string;
   readonly progress: string;
+  /** Pools whose heartbeat was not fresh at the last rescue pass, since when, and whether it moves. */
+  readonly suspects: string;
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
@@ -45,10 +47,8 @@ export interface Keys {
   paused(type: string): string;
   /** Pattern for SCAN that finds every key of the queues: in-progress lists and counters among them. */
   readonly jobsPattern: string;
-  /** Type and pool of an in-progress list, by its name; undefined for any other key. */
-  parseInProgress(key: string): { type: string; pool: string } | undefined;
-  /** Type whose lock or lock_info has this name; undefined for any other key. */
-  parseCounter(key: string): string | undefined;
+  /** What the names of all of these keys begin with. `keyNames.ts` reads what stands behind it. */
+  readonly jobsPrefix: string;
 }
 
 /**
@@ -59,7 +59,6 @@ export const keysOf = (namespace: string): Keys => {
   const trimmed = namespace.trim();
   const prefix = trimmed === '' || trimmed.endsWith(':') ? trimmed : `${trimmed}:`;
   const jobs = `${prefix}jobs:`;
-  const suffix = ':inprogress';
   return {
     prefix,
     track: `${prefix}job_track:inprogress`,
@@ -81,6 +80,7 @@ export const keysOf = (namespace: string): Keys => {
     probe: `${prefix}reaper:probe`,
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,
+    suspects: `${prefix}reaper:suspects`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     hookClaim: (token) => `${prefix}reaper:hooks:claim:${token}`,
@@ -89,21 +89,13 @@ export const keysOf = (namespace: string): Keys => {
     heartbeat: (pool) => `${prefix}worker_pools:${pool}`,
     worker: (id) => `${prefix}worker:${id}`,
     queue: (type) => `${jobs}${type}`,
-    inProgress: (type, pool) => `${jobs}${type}:${pool}${suffix}`,
+    inProgress: (type, pool) => `${jobs}${type}:${pool}:inprogress`,
     lock: (type) => `${jobs}${type}:lock`,
     lockInfo: (type) => `${jobs}${type}:lock_info`,
     maxConcurrency: (type) => `${jobs}${type}:max_concurrency`,
     paused: (type) => `${jobs}${type}:paused`,
     jobsPattern: `${escapeGlob(jobs)}*`,
-    parseInProgress: (key) => {
-      if (!key.startsWith(jobs) || !key.endsWith(suffix)) return undefined;
-      const middle = key.slice(jobs.length, -suffix.length);
-      // A pool's id has no colon (gocraft makes it of hex digits); a type's name may.
-      const at = middle.lastIndexOf(':');
-      return at > 0 ? { type: middle.slice(0, at), pool: middle.slice(at + 1) } : undefined;
-    },
-    parseCounter: (key) =>
-      key.startsWith(jobs) ? /^(.+):lock(?:_info)?$/.exec(key.slice(jobs.length))?.[1] : undefined,
+    jobsPrefix: jobs,
   };
 };
 

@@ -1,51 +1,57 @@
-import type { Confirmation, Requeued, Settled, Suspect } from '../machines/pool.ts';
-import type { Drift, Found, Recounted } from '../machines/supervisor.ts';
+import type { Confirmation, Held, Requeued, Settled, Suspect } from '../machines/pool.ts';
+import type { Found, Recounted } from '../machines/supervisor.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
+import { createCounters } from './counters.ts';
+import { splitsOf, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
-import { redisTime } from './redisTime.ts';
-import { retry } from './retry.ts';
+import { createStepwiseWalk, walkAllKeys } from './keyWalk.ts';
 import type { Fence, Scripts } from './scripts.ts';
+import { aheadTolerance, createSurveyor, evidenceOf, type PoolState, type PoolSurvey } from './survey.ts';
+import { createSuspects } from './suspects.ts';
+import {
+  type Expected,
+  findWrongTyped,
+  keysOfType,
+  refusalBehind,
+  singleKeysOf,
+  unlessWrongType,
+} from './wrongTypes.ts';
 
-/** How a pool looks at one moment. */
-export interface PoolState {
-  readonly pool: string;
-  readonly isAlive: boolean;
-  /** Whether a rescue would confirm its death now: grace waited out, heartbeat unmoved, no disruption since. */
-  readonly isConfirmedDead: boolean;
-  readonly isRegistered: boolean;
-  /** heartbeat_at as it stands, or the empty string. */
-  readonly heartbeat: string;
-  /** Age of the heartbeat by Redis TIME in ms; undefined where there is none that can be read. */
-  readonly age: number | undefined;
-  readonly host: string | undefined;
-  readonly jobNames: readonly string[];
-  readonly workerIds: readonly string[];
-}
-
-/** Everything that names a pool, read at one moment. */
-export interface PoolSurvey {
-  readonly pools: readonly PoolState[];
-  readonly types: readonly string[];
-  /** In-progress lists whose names were found, as [type, pool]. */
-  readonly lists: readonly (readonly [string, string])[];
-}
+export type { PoolState, PoolSurvey };
+export { unlessWrongType };
 
 export interface Pools {
   /**
-   * Looks for pools that are not seen to live. `thorough` goes through the names of all keys at once; otherwise each
-   * call goes on for a bounded number of them, so that a Redis with millions of keys is not walked every few seconds.
+   * Looks for pools that are not seen to live, for a rescue. `thorough` goes through the names of all keys at once; otherwise
+   * each call goes on for a bounded number of them, so that a Redis with millions of keys is not walked every few seconds.
+   * What it sees is noted for later looks, unless it is a plan.
    * @param trouble how many troubles there were by now (`Trust`); the suspects carry it.
    */
-  find(thorough: boolean, trouble: number): Promise<Found>;
+  find(thorough: boolean, trouble: number, plan?: boolean): Promise<Found>;
+  /**
+   * How all pools look now. It disturbs no rescue, and no rescue disturbs it. `thorough` goes through the names of all keys;
+   * without it, pools and types are those that sets, heartbeats and counters name, and no lists are looked for.
+   */
   survey(thorough: boolean): Promise<PoolSurvey>;
+  /** Notes how pools look, so that a later look can confirm a death. What changes nothing must not call it. */
+  note(states: readonly PoolState[]): Promise<void>;
   confirm(suspect: Suspect): Promise<Confirmation>;
   /** Suspects a pool anew, as it stands now, if it does not live. */
   review(suspect: Suspect, trouble: number): Promise<'alive' | Suspect>;
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
   settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
-  /** Rebuilds the counters of the types from their in-progress lists. */
-  recount(types: readonly string[], fence?: Fence | undefined): Promise<Recounted>;
+  /** What keeps a step for a type's entries from ever being done; undefined for an error that may pass. */
+  refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
+  /**
+   * Rebuilds the counters of the types from their in-progress lists.
+   * @param lists those that a look has found by their names, as [type, pool].
+   */
+  recount(
+    types: readonly string[],
+    fence?: Fence | undefined,
+    lists?: readonly (readonly [string, string])[],
+  ): Promise<Recounted>;
 }
 
 /** How often a job's entry may be taken from dead workers (`lua/includes/recovery.lua`). */
@@ -54,9 +60,8 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
-/** Keys that one SCAN looks at, and SCANs that one look without `thorough` does. */
-const scanCount = 1_000;
-const scansALook = 20;
+/** Job types whose keys each pass looks at before it meets them; of the others a fault is named when it is met. */
+const mostChecked = 1_000;
 
 export const createPools = ({
   connection,
@@ -64,10 +69,13 @@ export const createPools = ({
   scripts,
   jobTypes,
   heartbeatAge,
+  grace = 15_000,
   batch,
   recovery,
   clock,
   onUncounted = () => {},
+  trouble = () => 0,
+  onClockAhead = () => {},
 }: {
   connection: Connection;
   keys: Keys;
@@ -76,245 +84,207 @@ export const createPools = ({
   jobTypes: readonly string[];
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
+  /** How long a suspected pool may prove that it lives, in ms: after it a survey says that it is dead. */
+  grace?: number;
   /** How many entries one requeue moves at the most. */
   batch: number;
   recovery: RecoveryLimit;
   clock: Clock;
   /** Called with the reason where entries were requeued, but their recoveries could not be recorded. */
   onUncounted?: (reason: string) => void;
+  /** How many disruptions this process has met by now (`Trust`). */
+  trouble?: () => number;
+  /** Called once for each pool whose heartbeat is ahead of Redis, for as long as it stays so; with the seconds. */
+  onClockAhead?: (pool: string, seconds: number) => void;
 }): Pools => {
   const { redis } = connection;
-  /** What the present round of SCAN has found, and the round before it: a round may take many looks. */
-  let cursor = '0';
-  let round = noTraces();
-  let lastRound = noTraces();
+  const suspects = createSuspects({ connection, keys, grace, trouble });
+  const surveyor = createSurveyor({ connection, keys, jobTypes, heartbeatAge, suspects });
+  const counters = createCounters({
+    connection,
+    keys,
+    scripts,
+    clock,
+    readNames: (types) => surveyor.survey([], types),
+  });
+  /** The rescue's own: a survey for anything else walks by itself. */
+  const walk = createStepwiseWalk(connection, keys);
+  let aheadBefore: ReadonlySet<string> = new Set();
 
-  const scanTraces = async (thorough: boolean) => {
-    if (thorough) {
-      cursor = '0';
-      round = noTraces();
-    }
-    for (let scans = 0; thorough || scans < scansALook; scans++) {
-      const [next, found] = await redis.scan(cursor, 'MATCH', keys.jobsPattern, 'COUNT', scanCount);
-      for (const key of found) {
-        const list = keys.parseInProgress(key);
-        const counted = keys.parseCounter(key);
-        if (list !== undefined) round.lists.set(key, [list.type, list.pool]);
-        if (counted !== undefined) round.counters.set(key, counted);
-      }
-      cursor = next;
-      if (cursor === '0') {
-        lastRound = round;
-        round = noTraces();
-        break;
-      }
-    }
-    /** A round may be older than what has been rescued since; and a name alone proves nothing. */
-    const standing = async <T>(traces: Map<string, T>, ...kinds: string[]): Promise<T[]> => {
-      const found = await Promise.all([...traces.keys()].map((key) => redis.type(key)));
-      return [...traces.values()].filter((_, i) => kinds.includes(found[i] as string));
-    };
-    const [lists, counted] = await Promise.all([
-      standing(new Map([...lastRound.lists, ...round.lists]), 'list'),
-      standing(new Map([...lastRound.counters, ...round.counters]), 'string', 'hash'),
-    ]);
-    return { lists, counted };
+  const reportClocks = (states: readonly PoolState[]): number => {
+    const ahead = new Map<string, number>();
+    for (const { pool, age } of states) if (age !== undefined && age < -aheadTolerance) ahead.set(pool, -age / 1_000);
+    for (const [pool, seconds] of ahead) if (!aheadBefore.has(pool)) onClockAhead(pool, Math.round(seconds));
+    aheadBefore = new Set(ahead.keys());
+    return ahead.size;
   };
 
-  const look = async (pools: readonly string[], registered: ReadonlySet<string>): Promise<PoolState[]> => {
-    const [time, ...beats] = await Promise.all([
-      redisTime(redis),
-      ...pools.map((pool) =>
-        unlessWrongType(redis.hmget(keys.heartbeat(pool), 'heartbeat_at', 'job_names', 'worker_ids', 'host'), []),
-      ),
-    ]);
-    return pools.map((pool, i) => {
-      const [heartbeat, jobNames, workerIds, host] = beats[i] as (string | null)[];
-      const at = heartbeat ? Number(heartbeat) : Number.NaN;
-      const age = Number.isNaN(at) ? undefined : time - at * 1_000;
-      const isRegistered = registered.has(pool);
-      return {
-        pool,
-        isRegistered,
-        isAlive: isRegistered && age !== undefined && age < heartbeatAge,
-        isConfirmedDead: false,
-        heartbeat: heartbeat ?? '',
-        age,
-        host: host ?? undefined,
-        jobNames: splitList(jobNames),
-        workerIds: splitList(workerIds),
-      };
-    });
-  };
-
-  const survey = async (thorough: boolean): Promise<PoolSurvey> => {
-    const [registered, known, { lists, counted }] = await Promise.all([
-      redis.smembers(keys.pools),
-      redis.smembers(keys.knownJobs),
-      scanTraces(thorough),
-    ]);
-    const ofHeartbeats = await look(registered, new Set(registered));
-    const types = new Set([...jobTypes, ...known, ...lists.map(([type]) => type), ...counted]);
-    for (const { jobNames } of ofHeartbeats) for (const type of jobNames) types.add(type);
-    const names = new Set(lists.map(([, pool]) => pool));
-    const fields = await Promise.all([...types].map((type) => unlessWrongType(redis.hkeys(keys.lockInfo(type)), [])));
-    for (const pool of fields.flat()) names.add(pool);
-    for (const pool of registered) names.delete(pool);
-    const others = await look([...names], new Set());
-    return { pools: [...ofHeartbeats, ...others], types: [...types], lists };
+  const findKeys = async (thorough: boolean) => {
+    if (!thorough) return walk.step();
+    const found = await walkAllKeys(connection, keys);
+    walk.keep(found);
+    return found;
   };
 
   /** How a suspect stands now; undefined where it lives, or has been beaten since. */
-  const stillDead = async ({ pool, heartbeat: seen }: Suspect, isRegistered: boolean) => {
-    const [state] = (await look([pool], new Set(isRegistered ? [pool] : []))) as [PoolState];
+  const stillDead = async ({ pool, heartbeat: seen }: Suspect) => {
+    const state = await surveyor.look(pool);
+    if (!state.isReadable) throw new Error(`${keys.heartbeat(pool)} or ${keys.pools} can not be read`);
     return state.isAlive || (state.heartbeat !== '' && state.heartbeat !== seen) ? undefined : state;
   };
 
-  /** Types of the lists and fields that a pool may have left, those of its own heartbeat included. */
-  const lengths = async (pool: string, types: readonly string[]) => {
-    const counts = await Promise.all(types.map((type) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0)));
-    return types.map((type, i) => ({ type, entries: counts[i] as number }));
+  /**
+   * The types of which a pool may hold entries. Where names hold colons, a list that has the name of the pool's may be
+   * another's: such a type is left out, or named as unreadable where the list is there and nothing says whose it is.
+   */
+  const ownTypes = async (
+    { pool, types: known }: Suspect,
+    types: readonly string[],
+  ): Promise<{ own: string[]; unreadable: Held[] }> => {
+    const nameOf = (type: string) => keys.inProgress(type, pool).slice(keys.jobsPrefix.length);
+    const isPlain = (type: string) => splitsOf(nameOf(type)).length === 1;
+    const own = types.filter(isPlain);
+    const doubtful = types.filter((type) => !isPlain(type));
+    const unreadable: Held[] = [];
+    if (doubtful.length === 0) return { own, unreadable };
+    const { readList } = await surveyor.survey([], known);
+    for (const type of doubtful) {
+      const reading = readList(type, pool);
+      const key = keys.inProgress(type, pool);
+      if (typeof reading === 'object') {
+        if (reading.type === type && reading.pool === pool) own.push(type);
+      } else if ((await redis.exists(key)) === 1) {
+        unreadable.push({ type, entries: 0, unreadable: unreadableName(key, nameOf(type), reading) });
+      } else own.push(type);
+    }
+    return { own, unreadable };
   };
 
-  return {
-    survey,
+  const holdings = async (pool: string, types: readonly string[]): Promise<Held[]> => {
+    const lengths = await Promise.all(
+      types.map((type) => unlessWrongType<number | undefined>(redis.llen(keys.inProgress(type, pool)), undefined)),
+    );
+    return Promise.all(
+      types.map(async (type, i): Promise<Held> => {
+        const entries = lengths[i];
+        if (entries !== undefined) return { type, entries };
+        const [unreadable] = await findWrongTyped(redis, [[keys.inProgress(type, pool), 'list']]);
+        return { type, entries: 0, ...(unreadable === undefined ? {} : { unreadable }) };
+      }),
+    );
+  };
 
-    async find(thorough, trouble) {
-      const { pools, types, lists } = await survey(thorough);
-      const suspects = pools
-        .filter(({ isAlive }) => !isAlive)
-        .map((state) => ({
+  const expectedOf = ({ pool }: Suspect, type: string): Expected[] => [
+    ...keysOfType(keys, type),
+    [keys.inProgress(type, pool), 'list'],
+    [keys.heartbeat(pool), 'hash'],
+    ...singleKeysOf(keys),
+  ];
+
+  return {
+    survey: async (thorough) => surveyor.survey(thorough ? await walkAllKeys(connection, keys) : []),
+    note: (states) => suspects.note(states, false),
+    refusalBehind: (error, suspect, type) => refusalBehind(redis, error, expectedOf(suspect, type)),
+
+    async find(thorough, troubles, plan = false) {
+      const survey = await surveyor.survey(await findKeys(thorough));
+      const { pools, types, lists } = survey;
+      if (!plan) await suspects.note(pools, thorough);
+      const unreadable = await findWrongTyped(redis, [
+        ...singleKeysOf(keys),
+        ...types.slice(0, mostChecked).flatMap((type) => keysOfType(keys, type)),
+      ]);
+      const dead = pools.filter(({ isAlive, isReadable }) => !isAlive && isReadable);
+      const live = pools.filter(({ isAlive }) => isAlive);
+      const typesOf = new Map<string, string[]>();
+      for (const [type, pool] of lists) typesOf.set(pool, [...(typesOf.get(pool) ?? []), type]);
+      return {
+        alive: live.length,
+        clockAhead: reportClocks(pools),
+        types,
+        lists,
+        unreadable: [...new Set([...survey.unreadable, ...unreadable])],
+        suspects: dead.map((state) => ({
           pool: state.pool,
           heartbeat: state.heartbeat,
           types: [...new Set([...types, ...state.jobNames])],
           evidence: evidenceOf(state),
-          trouble,
-        }));
-      const live = pools
-        .filter(({ isAlive }) => isAlive)
-        .map(({ pool, workerIds, jobNames }) => ({
+          trouble: troubles,
+        })),
+        live: live.map(({ pool, workerIds, jobNames, isFresh, heartbeat }) => ({
           pool,
           workerIds,
-          types: [...new Set([...jobNames, ...lists.filter((list) => list[1] === pool).map(([type]) => type)])],
-        }));
-      return { alive: live.length, suspects, types, live };
+          types: [...new Set([...jobNames, ...(typesOf.get(pool) ?? [])])],
+          ...(isFresh ? {} : { moving: heartbeat }),
+        })),
+      };
     },
 
     async confirm(suspect) {
-      const [isMember, held] = await Promise.all([
-        redis.sismember(keys.pools, suspect.pool),
-        lengths(suspect.pool, suspect.types),
-      ]);
-      return (await stillDead(suspect, isMember === 1)) === undefined ? 'alive' : held;
+      const { own, unreadable } = await ownTypes(suspect, suspect.types);
+      const [state, held] = await Promise.all([stillDead(suspect), holdings(suspect.pool, own)]);
+      return state === undefined ? 'alive' : [...held, ...unreadable];
     },
 
-    async review(suspect, trouble) {
-      const state = await stillDead(suspect, (await redis.sismember(keys.pools, suspect.pool)) === 1);
+    async review(suspect, troubles) {
+      const state = await stillDead(suspect);
       if (state === undefined) return 'alive';
-      return { ...suspect, heartbeat: state.heartbeat, evidence: evidenceOf(state), trouble };
+      return { ...suspect, heartbeat: state.heartbeat, evidence: evidenceOf(state), trouble: troubles };
     },
 
-    async requeue({ pool, heartbeat, fence }, type) {
-      const reply = await scripts.run<'alive' | [number, number, string?, string?]>(
-        'requeue',
-        [
-          keys.pools,
-          keys.heartbeat(pool),
-          keys.inProgress(type, pool),
-          keys.queue(type),
-          keys.lock(type),
-          keys.lockInfo(type),
-          keys.recoveries,
-          keys.recovered,
-          keys.quarantine,
-          keys.dead,
-        ],
-        [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS],
-        fence,
-      );
-      if (reply === 'alive') return reply;
-      const [moved, left, poison, uncounted] = reply;
-      if (uncounted !== undefined) onUncounted(uncounted);
-      return { moved, left, poison: poison || undefined };
+    async requeue(suspect, type) {
+      const { pool, heartbeat, fence } = suspect;
+      // Since it was confirmed, a pool may have come up whose list has the same name.
+      const { own, unreadable } = await ownTypes(suspect, [type]);
+      if (own.length === 0) {
+        const refused = unreadable[0]?.unreadable ?? `${keys.inProgress(type, pool)}: is read as another type's list`;
+        return { moved: 0, left: 0, refused };
+      }
+      try {
+        const reply = await scripts.run<'alive' | [number, number, string?, string?]>(
+          'requeue',
+          [
+            keys.pools,
+            keys.heartbeat(pool),
+            keys.inProgress(type, pool),
+            keys.queue(type),
+            keys.lock(type),
+            keys.lockInfo(type),
+            keys.recoveries,
+            keys.recovered,
+            keys.quarantine,
+            keys.dead,
+          ],
+          [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS],
+          fence,
+        );
+        if (reply === 'alive') return reply;
+        const [moved, left, poison, uncounted] = reply;
+        if (uncounted !== undefined) onUncounted(uncounted);
+        return { moved, left, poison: poison || undefined };
+      } catch (error) {
+        const refused = await refusalBehind(redis, error, expectedOf(suspect, type));
+        if (refused === undefined) throw error;
+        return { moved: 0, left: 0, refused };
+      }
     },
 
-    settle: ({ pool, heartbeat, fence }, types) =>
-      scripts.run<Settled>(
+    async settle(suspect, types) {
+      const { pool, heartbeat, fence } = suspect;
+      const { own, unreadable } = await ownTypes(suspect, types);
+      if (unreadable.length > 0) return 'entries';
+      return scripts.run<Settled>(
         'settle_pool',
         [
           keys.pools,
           keys.heartbeat(pool),
-          ...types.flatMap((type) => [keys.inProgress(type, pool), keys.lockInfo(type)]),
+          ...own.flatMap((type) => [keys.inProgress(type, pool), keys.lockInfo(type)]),
         ],
         [pool, heartbeatAge, heartbeat],
         fence,
-      ),
-
-    async recount(types, fence) {
-      const registered = await redis.smembers(keys.pools);
-      const listed = new Map<string, string[]>();
-      for (const [type, pool] of [...lastRound.lists.values(), ...round.lists.values()]) {
-        listed.set(type, [...(listed.get(type) ?? []), pool]);
-      }
-      const drift: Drift[] = [];
-      const unreadable: string[] = [];
-      await Promise.all(
-        types.map(async (type) => {
-          try {
-            const found = await retry(clock, () => rebuild(type, [...registered, ...(listed.get(type) ?? [])], fence));
-            if (found !== undefined) drift.push(found);
-          } catch (error) {
-            if (!isFaultOfRecord(error as Error)) throw error;
-            unreadable.push(`${type}: ${(error as Error).message}`);
-          }
-        }),
       );
-      return { drift, unreadable };
     },
+
+    recount: (types, fence, lists = []) => counters.recount(types, lists, fence),
   };
-
-  async function rebuild(type: string, known: readonly string[], fence?: Fence): Promise<Drift | undefined> {
-    let pools = [...new Set(known)];
-    for (;;) {
-      const reply = await scripts.run<string[] | [string, string, number, string, string]>(
-        'rebuild_counters',
-        [keys.lock(type), keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
-        pools,
-        fence,
-      );
-      if (reply[0] === 'unknown') {
-        pools = [...new Set([...pools, ...(reply.slice(1) as string[])])];
-        continue;
-      }
-      const [lockBefore, lock, fields, byLock, byFields] = reply as [string, string, number, string, string];
-      if (lockBefore === lock && fields === 0) return undefined;
-      return { type, lockBefore, lock, fields, size: { lock: Number(byLock), lockInfo: Number(byFields) } };
-    }
-  }
-};
-
-/** What the names of keys tell: in-progress lists as [type, pool], and types by their counters. */
-const noTraces = () => ({ lists: new Map<string, readonly [string, string]>(), counters: new Map<string, string>() });
-
-/** Whether Redis says that a key is not what it should be, rather than that it can't answer. */
-const isFaultOfRecord = (error: Error) => /WRONGTYPE|not an integer|wrong kind of value/.test(error.message);
-
-/** A key of the wrong type tells nothing; it is reported when the counters are rebuilt. */
-export const unlessWrongType = <T>(reply: Promise<T>, otherwise: T): Promise<T> =>
-  reply.catch((error: Error) => {
-    if (isFaultOfRecord(error)) return otherwise;
-    throw error;
-  });
-
-const splitList = (text: string | null | undefined): string[] =>
-  text ? text.split(',').filter((part) => part !== '') : [];
-
-const evidenceOf = ({ isRegistered, age, heartbeat }: PoolState): string => {
-  const beat =
-    heartbeat === ''
-      ? 'no heartbeat'
-      : age === undefined
-        ? 'a heartbeat that is no time'
-        : `a heartbeat ${Math.round(age / 1_000)} s old`;
-  return `${isRegistered ? 'registered' : 'not registered'}, ${beat}`;
 };

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { type Condition, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
 import { kindOfRedisError } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
@@ -68,16 +69,9 @@ export const refusalOf = (error: unknown): string | undefined => {
 /** Errors of a command after which others may have been refused too. */
 const signs =
   /^(READONLY|OOM|MISCONF|NOREPLICAS|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN)|connection|ECONN|EPIPE|timed out|max retries/i;
-/** The same as Redis counts them, whoever's command it was: what came and went between two checks is seen there. */
-const errorCounts = /^errorstat_(READONLY|OOM|MISCONF|NOREPLICAS|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN):count=(\d+)/gm;
-
 /** What is compared with the check before. */
-interface Reading {
+interface Reading extends Condition {
   readonly epoch: number;
-  readonly runId: string;
-  /** Role and replication id: they change with a failover. */
-  readonly replication: string;
-  readonly refused: ReadonlyMap<string, string>;
   /** Redis TIME less our monotonic time, in ms. */
   readonly apart: number;
   readonly roundTrip: number;
@@ -115,27 +109,22 @@ export const createTrust = ({
   const read = async (isPlan: boolean): Promise<{ readonly refusal: unknown; readonly reading: Reading }> => {
     const epoch = connection.epoch();
     const began = monotonic();
-    const [write, time, server, replication, errors] = await Promise.allSettled([
+    const [write, time, condition] = await Promise.allSettled([
       isPlan ? undefined : probe(),
       redisTime(redis),
-      redis.info('server'),
-      redis.info('replication'),
-      redis.info('errorstats'),
+      readCondition(redis),
     ]);
     const roundTrip = monotonic() - began;
     if (time.status === 'rejected') throw time.reason;
     // The time that it took to connect says nothing of how fast Redis answers.
     if (connection.epoch() !== epoch) return read(isPlan);
-    // A user who may not ask for INFO is not told of a failover; the connection that is made anew still shows it.
-    const textOf = (info: PromiseSettledResult<string>) => (info.status === 'fulfilled' ? info.value : '');
-    const fieldOf = (text: string, name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(text)?.[1] ?? '';
+    if (condition.status === 'rejected') throw condition.reason;
     return {
       refusal: write.status === 'rejected' ? write.reason : undefined,
       reading: {
         epoch,
-        runId: fieldOf(textOf(server), 'run_id'),
-        replication: `${fieldOf(textOf(replication), 'role')} ${fieldOf(textOf(replication), 'master_replid')}`,
-        refused: new Map([...textOf(errors).matchAll(errorCounts)].map(([, name = '', count = '']) => [name, count])),
+        // A user who may not ask for INFO is not told of a failover; the connection that is made anew still shows it.
+        ...condition.value,
         apart: time.value - began - roundTrip / 2,
         roundTrip,
       },

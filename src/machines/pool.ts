@@ -1,4 +1,5 @@
 import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
+import { addCount } from './counts.ts';
 import { messageOf } from './job.ts';
 import { type Fence, FencedError } from './lease.ts';
 
@@ -21,6 +22,8 @@ export interface Suspect {
 export interface Held {
   readonly type: string;
   readonly entries: number;
+  /** Why its entries can't be requeued: a key by its name, and what to do. */
+  readonly unreadable?: string;
 }
 
 export interface PoolInput {
@@ -41,6 +44,8 @@ export interface PoolOutcome {
   readonly entries: number;
   /** Entries that went to quarantine instead; in a plan they are among those that would be put back. */
   readonly quarantined: number;
+  /** Keys that kept entries where they are, each with what to do; left out where there are none. */
+  readonly unreadable?: readonly string[];
   readonly error?: string;
 }
 
@@ -48,14 +53,20 @@ export interface PoolOutcome {
 export type Confirmation = 'alive' | readonly Held[];
 /**
  * What `requeue` did: nothing since the pool lives, or how many entries it moved, and how many are left; the id of the job
- * before whose entry it has stopped, which was recovered too often already.
+ * before whose entry it has stopped, which was recovered too often already; or why it will never be able to.
  */
 export type Requeued =
   | 'alive'
-  | { readonly moved: number; readonly left: number; readonly poison?: string | undefined };
+  | {
+      readonly moved: number;
+      readonly left: number;
+      readonly poison?: string | undefined;
+      readonly refused?: string | undefined;
+    };
 /** `again`: the entry was gone, or may be put back after all, so that requeue has to look again. */
-export type Quarantining = 'alive' | 'again' | 'quarantined';
-export type Settled = 'alive' | 'entries' | 'settled';
+export type Quarantining = 'alive' | 'again' | 'quarantined' | { readonly refused: string };
+/** `entries`: some have come up, to be requeued first. `left`: some can't be, so the pool keeps its place. */
+export type Settled = 'alive' | 'entries' | 'left' | 'settled';
 
 export interface PoolContext extends PoolInput {
   readonly held: readonly Held[];
@@ -65,6 +76,8 @@ export interface PoolContext extends PoolInput {
   /** Job whose entry must not go back to its queue. */
   readonly poison: string | undefined;
   readonly quarantined: number;
+  /** What keeps the entries of some types where they are. */
+  readonly unreadable: readonly string[];
   readonly end: PoolEnd;
   readonly failures: number;
   readonly error: string | undefined;
@@ -93,6 +106,9 @@ const failed = [
  * `rescued`; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
  * whether the pool is dead: one that has come to life ends in `alive`.
  *
+ * A type that can't be requeued since a key is of the wrong type, or its list may be another pool's, is passed over: the
+ * others go on, and then the pool ends as `abandoned`, with its place in Redis, so that what is left stays known as its own.
+ *
  * A step that fails, or is not taken since Redis or we are not fit to judge, or were not since the pool was suspected,
  * leaves the pool `unsure`: whatever kept us may have kept a pool that lives from its heartbeat. After a pause `review`
  * sees how it stands now, and it waits out the whole grace once more in `suspect`. Too many failures end in `abandoned`,
@@ -118,7 +134,7 @@ export const poolMachine = setup({
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(() =>
       Promise.reject(new Error('quarantine was not provided')),
     ),
-    settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[] }>(() =>
+    settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(() =>
       Promise.reject(new Error('settle was not provided')),
     ),
   },
@@ -132,18 +148,30 @@ export const poolMachine = setup({
       params.reply === 'alive',
     isPoisoned: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.poison !== undefined,
     hasEntries: (_, params: { reply: Settled }) => params.reply === 'entries',
-    hasLeft: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.left > 0,
+    isLeft: (_, params: { reply: Settled }) => params.reply === 'left',
+    hasMore: ({ context }, params: { reply: Requeued }) =>
+      isDone(params.reply) ? context.at + 1 < context.held.length : true,
     isPlan: ({ context }) => context.plan,
     holdsNothing: (_, params: { reply: Confirmation }) =>
       params.reply !== 'alive' && withEntries(params.reply).length === 0,
-    hasMoreTypes: ({ context }) => context.at + 1 < context.held.length,
+    isLastRefused: ({ context }, params: { reply: Quarantining }) =>
+      isDone(params.reply) && context.at + 1 >= context.held.length,
     isPastHope: ({ context }) => context.failures > patience,
     isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
   },
   actions: {
     keepHeld: assign({
       held: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : withEntries(params.reply)),
+      unreadable: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : unreadableIn(params.reply)),
       at: 0,
+    }),
+    passOver: assign({
+      unreadable: ({ context }, params: { reply: Requeued | Quarantining }) => {
+        const refused = refusedIn(params.reply);
+        const isNew = refused !== undefined && !context.unreadable.includes(refused);
+        return isNew ? [...context.unreadable, refused] : context.unreadable;
+      },
+      poison: undefined,
     }),
     planMoves: assign({
       moved: ({ context }) => Object.fromEntries(context.held.map(({ type, entries }) => [type, entries])),
@@ -152,7 +180,7 @@ export const poolMachine = setup({
       moved: ({ context }, params: { reply: Requeued }) => {
         const type = context.held[context.at]?.type;
         if (type === undefined || params.reply === 'alive' || params.reply.moved === 0) return context.moved;
-        return { ...context.moved, [type]: (context.moved[type] ?? 0) + params.reply.moved };
+        return addCount(context.moved, type, params.reply.moved);
       },
     }),
     keepPoison: assign({
@@ -163,7 +191,10 @@ export const poolMachine = setup({
         context.quarantined + (params.reply === 'quarantined' ? 1 : 0),
       poison: undefined,
     }),
-    nextType: assign({ at: ({ context }) => context.at + 1 }),
+    // With the same type where it has entries left, else with the next one.
+    goOn: assign({
+      at: ({ context }, params: { reply: Requeued | Quarantining }) => context.at + (isDone(params.reply) ? 1 : 0),
+    }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
       error: (_, params: { error: unknown }) => messageOf(params.error),
@@ -174,6 +205,7 @@ export const poolMachine = setup({
     }),
     end: assign({ end: (_, params: { end: PoolEnd }) => params.end }),
     forget: assign({ error: undefined }),
+    leave: assign({ error: ({ context }) => `entries are left where they are: ${context.unreadable.join('; ')}` }),
     stopped: assign({ error: 'stopped before it was confirmed dead' }),
   },
 }).createMachine({
@@ -185,6 +217,7 @@ export const poolMachine = setup({
     moved: {},
     poison: undefined,
     quarantined: 0,
+    unreadable: [],
     end: 'abandoned',
     failures: 0,
     error: undefined,
@@ -235,18 +268,22 @@ export const poolMachine = setup({
             ],
           },
           {
-            guard: { type: 'hasLeft', params: ({ event }) => ({ reply: event.output }) },
+            guard: { type: 'hasMore', params: ({ event }) => ({ reply: event.output }) },
             target: 'requeue',
             reenter: true,
-            actions: { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
+            actions: [
+              { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
+              { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+              { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+            ],
           },
           {
-            guard: 'hasMoreTypes',
-            target: 'requeue',
-            reenter: true,
-            actions: [{ type: 'countMoved', params: ({ event }) => ({ reply: event.output }) }, 'nextType'],
+            target: 'settle',
+            actions: [
+              { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
+              { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+            ],
           },
-          { target: 'settle', actions: { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) } },
         ],
         onError: failed,
       },
@@ -263,8 +300,17 @@ export const poolMachine = setup({
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           {
+            guard: { type: 'isLastRefused', params: ({ event }) => ({ reply: event.output }) },
+            target: 'settle',
+            actions: { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+          },
+          {
             target: 'requeue',
-            actions: { type: 'countQuarantined', params: ({ event }) => ({ reply: event.output }) },
+            actions: [
+              { type: 'countQuarantined', params: ({ event }) => ({ reply: event.output }) },
+              { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+              { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+            ],
           },
         ],
         onError: failed,
@@ -274,10 +320,19 @@ export const poolMachine = setup({
       invoke: {
         id: 'settle',
         src: 'settle',
-        input: ({ context }) => ({ suspect: context.suspect, types: context.suspect.types }),
+        input: ({ context }) => ({
+          suspect: context.suspect,
+          types: context.suspect.types,
+          isLeft: context.unreadable.length > 0,
+        }),
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           { guard: { type: 'hasEntries', params: ({ event }) => ({ reply: event.output }) }, target: 'confirm' },
+          {
+            guard: { type: 'isLeft', params: ({ event }) => ({ reply: event.output }) },
+            target: 'abandoned',
+            actions: 'leave',
+          },
           { target: 'rescued' },
         ],
         onError: failed,
@@ -307,14 +362,24 @@ export const poolMachine = setup({
   },
 });
 
+const unreadableIn = (held: readonly Held[]): readonly string[] => [
+  ...new Set(held.flatMap(({ unreadable }) => (unreadable === undefined ? [] : [unreadable]))),
+];
+const refusedIn = (reply: Requeued | Quarantining): string | undefined =>
+  typeof reply === 'object' ? reply.refused : undefined;
+/** Whether nothing more can be done for the entries of a type. */
+const isDone = (reply: Requeued | Quarantining): boolean =>
+  typeof reply === 'object' && (reply.refused !== undefined || !('left' in reply) || reply.left === 0);
+
 const withEntries = (held: readonly Held[]) => held.filter(({ entries }) => entries > 0);
 
-const outcomeOf = ({ suspect, end, moved, quarantined, error }: PoolContext): PoolOutcome => ({
+const outcomeOf = ({ suspect, end, moved, quarantined, unreadable, error }: PoolContext): PoolOutcome => ({
   pool: suspect.pool,
   outcome: end,
   evidence: suspect.evidence,
   moved,
   entries: Object.values(moved).reduce((sum, count) => sum + count, 0),
   quarantined,
+  ...(unreadable.length === 0 ? {} : { unreadable }),
   ...(error === undefined ? {} : { error }),
 });

@@ -37,9 +37,15 @@ export interface Examined {
 /** What `find` sees of one look at the pools. */
 export interface Found {
   readonly alive: number;
+  /** Pools whose heartbeat is ahead of Redis: the clocks of their hosts are wrong. */
+  readonly clockAhead: number;
   readonly suspects: readonly Suspect[];
   /** All job types that are known by now. */
   readonly types: readonly string[];
+  /** In-progress lists that are known by now, as [type, pool]. */
+  readonly lists: readonly (readonly [string, string])[];
+  /** Keys that can't be read, and lists whose names can't: each with what to do. */
+  readonly unreadable: readonly string[];
   readonly live: readonly LivePool[];
   /** Why nothing was judged: Redis, or we ourselves, are not fit for it now. */
   readonly standsDown?: string;
@@ -50,6 +56,8 @@ export interface LivePool {
   readonly pool: string;
   readonly workerIds: readonly string[];
   readonly types: readonly string[];
+  /** heartbeat_at of a pool that lives only since it moves, for it is not young by Redis TIME (`lua/includes/alive.lua`). */
+  readonly moving?: string;
 }
 
 /** An entry of a live pool that none of its workers ran, and that was put back into its queue. */
@@ -132,6 +140,8 @@ export interface RescueResult {
   readonly number: number;
   readonly plan: boolean;
   readonly alive: number;
+  /** Pools, alive or not, whose heartbeat is ahead of Redis. */
+  readonly clockAhead: number;
   readonly suspects: number;
   readonly pools: Readonly<Record<PoolOutcome['outcome'], number>>;
   readonly entries: number;
@@ -145,6 +155,7 @@ export interface RescueResult {
   /** Entries that went to quarantine instead of their queues. */
   readonly quarantined: number;
   readonly drift: readonly Drift[];
+  /** Keys that were left as they are, for they hold another type than they have to, or their names can't be read. */
   readonly unreadable: readonly string[];
   /** Why no pool was judged: Redis, or we ourselves, were not fit for it. The next look tries again. */
   readonly standsDown?: string;
@@ -221,6 +232,7 @@ export interface SupervisorContext extends SupervisorInput {
   readonly rescue: RescueRequest | undefined;
   readonly rescueFailures: number;
   readonly types: readonly string[];
+  readonly lists: Found['lists'];
   readonly live: readonly LivePool[];
   /** After how many ms a pass that somebody asked for looks at the lists of live pools once more; undefined for not. */
   readonly looksAgainIn: number | undefined;
@@ -289,7 +301,9 @@ export const supervisorMachine = setup({
     restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
       unprovided('restore'),
     ),
-    recount: fromPromise<Recounted, { types: readonly string[]; fence: Fence | undefined }>(unprovided('recount')),
+    recount: fromPromise<Recounted, { types: readonly string[]; lists: Found['lists']; fence: Fence | undefined }>(
+      unprovided('recount'),
+    ),
   },
   delays: {
     // The next three are provided by the reaper, which knows the intervals, the jitter and the progress of other hosts.
@@ -503,11 +517,18 @@ export const supervisorMachine = setup({
       return {
         rescueFailures: 0,
         types: params.found.types,
+        lists: params.found.lists,
         live: params.found.live,
         suspects: [...context.suspects, ...fresh.map((suspect) => ({ suspect, plan: request.plan, grace }))],
         passes: updateOpen(context.passes, (pass) => ({
           ...pass,
-          result: { ...pass.result, alive: params.found.alive, suspects: params.found.suspects.length },
+          result: {
+            ...pass.result,
+            alive: params.found.alive,
+            clockAhead: params.found.clockAhead,
+            suspects: params.found.suspects.length,
+            unreadable: union(pass.result.unreadable, params.found.unreadable),
+          },
           waitsFor: params.found.suspects.map(({ pool }) => pool),
         })),
       };
@@ -581,7 +602,14 @@ export const supervisorMachine = setup({
     }),
     keepRecounted: assign({
       passes: ({ context }, params: { recounted: Recounted }) =>
-        updateOpen(context.passes, (pass) => ({ ...pass, result: { ...pass.result, ...params.recounted } })),
+        updateOpen(context.passes, (pass) => ({
+          ...pass,
+          result: {
+            ...pass.result,
+            drift: params.recounted.drift,
+            unreadable: union(pass.result.unreadable, params.recounted.unreadable),
+          },
+        })),
     }),
     countRescueFailure: assign({ rescueFailures: ({ context }) => context.rescueFailures + 1 }),
     spoilRescue: assign({
@@ -642,6 +670,7 @@ export const supervisorMachine = setup({
     rescue: undefined,
     rescueFailures: 0,
     types: [],
+    lists: [],
     live: [],
     looksAgainIn: undefined,
     passes: [],
@@ -951,7 +980,7 @@ export const supervisorMachine = setup({
           invoke: {
             id: 'recount',
             src: 'recount',
-            input: ({ context }) => ({ types: context.types, fence: context.rescueFence }),
+            input: ({ context }) => ({ types: context.types, lists: context.lists, fence: context.rescueFence }),
             onDone: {
               target: 'resting',
               actions: [
@@ -1051,6 +1080,7 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
   number,
   plan,
   alive: 0,
+  clockAhead: 0,
   suspects: 0,
   pools: { rescued: 0, alive: 0, planned: 0, abandoned: 0 },
   entries: 0,
@@ -1076,8 +1106,11 @@ const withPool = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome): Pa
     pools: { ...result.pools, [outcome.outcome]: result.pools[outcome.outcome] + 1 },
     entries: result.entries + outcome.entries,
     quarantined: result.quarantined + outcome.quarantined,
+    unreadable: union(result.unreadable, outcome.unreadable ?? []),
   },
 });
+
+const union = (some: readonly string[], more: readonly string[]): readonly string[] => [...new Set([...some, ...more])];
 
 const abandonedPool = (pool: string, evidence: string, error: unknown): PoolOutcome => ({
   pool,

@@ -90,6 +90,52 @@ test('an entry that must not go back is quarantined, and the rest of its type is
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3, B: 1 }, entries: 4, quarantined: 2 });
 });
 
+const refused = (key: string) => ({ moved: 0, left: 0, refused: `${key}: holds a string` });
+const left = (...keys: string[]) => ({
+  outcome: 'abandoned',
+  unreadable: keys.map((key) => `${key}: holds a string`),
+  error: `entries are left where they are: ${keys.map((key) => `${key}: holds a string`).join('; ')}`,
+});
+
+test.each([
+  ['the first type', [refused('queue A'), { moved: 1, left: 0 }], { ...left('queue A'), moved: { B: 1 } }],
+  ['the last type', [{ moved: 2, left: 0 }, refused('queue B')], { ...left('queue B'), moved: { A: 2 } }],
+  ['all types, by one key', [refused('quarantine'), refused('quarantine')], { ...left('quarantine'), moved: {} }],
+])('fault 108: %s can not be requeued: the others are, and the pool is not settled', async (_, replies, outcome) => {
+  const requeued = replies.map((reply) => done('requeue', reply));
+  const { output } = await run(done('confirm', held(2, 1)), ...requeued, done('settle', 'left'));
+  expect(output).toMatchObject(outcome);
+});
+
+test('fault 108: an entry that can not be quarantined is left, with the rest of its type, and the other type goes on', async () => {
+  const { output } = await run(
+    done('confirm', held(3, 1)),
+    done('requeue', { moved: 1, left: 2, poison: 'bad' }),
+    done('quarantine', { refused: 'dead: holds a string' }),
+    done('requeue', { moved: 1, left: 0 }),
+    done('settle', 'left'),
+  );
+  expect(output).toMatchObject({ ...left('dead'), moved: { A: 1, B: 1 }, quarantined: 0 });
+  const last = await run(
+    done('confirm', held(0, 1)),
+    done('requeue', { moved: 0, left: 1, poison: 'bad' }),
+    done('quarantine', { refused: 'dead: holds a string' }),
+    done('settle', 'left'),
+  );
+  expect(last.output).toMatchObject({ ...left('dead'), moved: {}, entries: 0 });
+});
+
+test('fault 108: a pool whose lists can not be read keeps its place, and says which', async () => {
+  const unreadable = [
+    { type: 'A', entries: 0, unreadable: 'list A: holds a string' },
+    { type: 'B', entries: 0 },
+  ];
+  expect((await run(done('confirm', unreadable), done('settle', 'left'))).output).toMatchObject({
+    ...left('list A'),
+    entries: 0,
+  });
+});
+
 test('an entry that is gone when it is to be quarantined is not counted', async () => {
   const { output } = await run(
     done('confirm', held(1, 0)),
@@ -170,6 +216,21 @@ test('a pool that lives when it is looked at again ends as alive', async () => {
   const { output } = await run(failure('confirm'), pause, done('review', 'alive'));
   expect(output).toMatchObject({ outcome: 'alive' });
   expect(output).not.toHaveProperty('error');
+});
+
+test('fault 122: types that are named like members of every object are counted like any', async () => {
+  const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];
+  const { output } = await run(
+    done(
+      'confirm',
+      names.map((type) => ({ type, entries: 3 })),
+    ),
+    ...names.flatMap(() => [done('requeue', { moved: 2, left: 1 }), done('requeue', { moved: 1, left: 0 })]),
+    done('settle', 'settled'),
+  );
+  expect(output).toMatchObject({ outcome: 'rescued', entries: 12 });
+  expect(Object.entries(output.moved)).toEqual(names.map((type) => [type, 3]));
+  expect(JSON.parse(JSON.stringify(output.moved)).constructor).toBe(3);
 });
 
 test('stopped while it is unsure, it is given up at once', async () => {

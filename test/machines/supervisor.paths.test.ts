@@ -80,7 +80,15 @@ const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}
   request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
 });
 const suspect = (pool: string) => ({ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat' });
-const found = (...pools: string[]) => ({ alive: 1, suspects: pools.map(suspect), types: ['A'], live: [] });
+const found = (...pools: string[]) => ({
+  alive: 1,
+  clockAhead: 0,
+  suspects: pools.map(suspect),
+  types: ['A'],
+  lists: [],
+  live: [],
+  unreadable: [],
+});
 const lost = (id: string, plan = false) => ({ id, type: 'A', pool: 'p', unobservedS: 30, plan });
 const restored = (more: Partial<Restored> = {}): Restored => ({
   lost: [],
@@ -248,6 +256,16 @@ test('a page that can not be examined ends the sweep with its error, and the nex
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
   expect(it.value().sweep).toEqual({ scanning: 'reading' });
   expect(it.of('sweep.started').map(({ request }) => request.number)).toEqual([1, 2]);
+});
+
+test('fault 108: what can not be read is named by the pass, by whichever step has met it, and once', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', { ...found('p1'), unreadable: ['a', 'b'], clockAhead: 2 });
+  await it.answer('restore', restored());
+  await it.answer('recount', { drift: [], unreadable: ['b', 'c'] });
+  await it.answer('pool-0', { ...rescued('p1'), outcome: 'abandoned', unreadable: ['c', 'd'] });
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { unreadable: ['a', 'b', 'c', 'd'], clockAhead: 2 } }]);
 });
 
 test('each suspected pool gets one actor, in as many slots as there are, and the pass ends with the last of them', async () => {

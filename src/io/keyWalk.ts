@@ -1,0 +1,94 @@
+import type { Connection } from './connection.ts';
+import type { Keys } from './keys.ts';
+
+/** A key below `<ns>jobs:` that stands now. */
+export interface FoundKey {
+  readonly key: string;
+  /** What stands behind `<ns>jobs:`. */
+  readonly name: string;
+  /** Its type, as Redis calls it. */
+  readonly holds: string;
+}
+
+/** Keys that one SCAN looks at, and SCANs that one bounded step does. */
+const scanCount = 1_000;
+const scansAStep = 20;
+/** Keys whose types are asked for at once. */
+const stride = 1_000;
+
+/** The keys of a walk that still stand, with what they hold: a name alone proves nothing. */
+const standing = async ({ redis }: Connection, keys: Keys, found: Iterable<string>): Promise<FoundKey[]> => {
+  const all = [...found];
+  const result: FoundKey[] = [];
+  for (let from = 0; from < all.length; from += stride) {
+    const some = all.slice(from, from + stride);
+    const types = await Promise.all(some.map((key) => redis.type(key)));
+    for (const [i, key] of some.entries()) {
+      const holds = types[i] as string;
+      if (holds !== 'none') result.push({ key, name: key.slice(keys.jobsPrefix.length), holds });
+    }
+  }
+  return result;
+};
+
+/** One SCAN. Gives the next cursor, or undefined where the connection was made anew: no cursor outlives it. */
+const scanOnce = async (connection: Connection, keys: Keys, cursor: string, into: Set<string>) => {
+  const epoch = connection.epoch();
+  const [next, found] = await connection.redis.scan(cursor, 'MATCH', keys.jobsPattern, 'COUNT', scanCount);
+  for (const key of found) into.add(key);
+  // The first command of all makes the connection.
+  return epoch !== 0 && connection.epoch() !== epoch ? undefined : next;
+};
+
+/** Walks the names of all keys once, with a cursor of its own: no other walk is disturbed. */
+export const walkAllKeys = async (connection: Connection, keys: Keys): Promise<FoundKey[]> => {
+  const found = new Set<string>();
+  let cursor: string | undefined = '0';
+  do {
+    cursor = await scanOnce(connection, keys, cursor ?? '0', found);
+  } while (cursor !== '0');
+  return standing(connection, keys, found);
+};
+
+/** A walk that goes on a bounded number of keys at each step, so that millions of keys are not walked every few seconds. */
+export interface StepwiseWalk {
+  /** Goes on, and gives what the present round and the round before it have found. Steps are taken one after the other. */
+  step(): Promise<FoundKey[]>;
+  /** Takes what a complete walk has found for the round before. */
+  keep(found: readonly FoundKey[]): void;
+}
+
+export const createStepwiseWalk = (connection: Connection, keys: Keys): StepwiseWalk => {
+  let cursor = '0';
+  let epoch = connection.epoch();
+  let round = new Set<string>();
+  let lastRound = new Set<string>();
+  let last: Promise<unknown> = Promise.resolve();
+
+  const take = async () => {
+    if (connection.epoch() !== epoch) {
+      epoch = connection.epoch();
+      cursor = '0';
+    }
+    for (let scans = 0; scans < scansAStep; scans++) {
+      const next = await scanOnce(connection, keys, cursor, round);
+      cursor = next ?? '0';
+      if (next !== '0') continue;
+      lastRound = round;
+      round = new Set();
+      break;
+    }
+    return standing(connection, keys, new Set([...lastRound, ...round]));
+  };
+
+  return {
+    step() {
+      const mine = last.then(take);
+      last = mine.catch(() => undefined);
+      return mine;
+    },
+    keep(found) {
+      lastRound = new Set(found.map(({ key }) => key));
+    },
+  };
+};

@@ -1,0 +1,11 @@
+/**
+ * Counts by a name that comes from outside, such as a job type, which may be a word like `constructor` or `__proto__`. Only
+ * own members count, and each name is an own member of what comes out, so that JSON shows it.
+ */
+export type CountsByName = Readonly<Record<string, number>>;
+
+export const addCount = (counts: CountsByName, name: string, count: number): CountsByName =>
+  Object.fromEntries([
+    ...Object.entries(counts).filter(([other]) => other !== name),
+    [name, (Object.hasOwn(counts, name) ? (counts[name] as number) : 0) + count],
+  ]);
