@@ -17,6 +17,7 @@ export interface Health {
 
 export const healthOf = ({
   now,
+  timeOfDay,
   startedAt,
   lastSweepAt,
   lastRescueAt,
@@ -25,8 +26,10 @@ export const healthOf = ({
   sweep,
   rescue,
 }: {
-  /** In ms of the clock, as all times here. */
+  /** In monotonic ms, as all times here: whatever becomes of the time of day, what is late is late. */
   now: number;
+  /** The time of day, in ms. */
+  timeOfDay: number;
   /** Undefined where no pass is scheduled. */
   startedAt: number | undefined;
   /** The ends of this host's own passes. */
@@ -43,6 +46,7 @@ export const healthOf = ({
     time === undefined || shared === undefined ? undefined : time - shared.ahead;
   const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
   const rescuedAt = latest(lastRescueAt, here(shared?.progress.rescueEnded));
+  const shownAt = (time: number | undefined) => (time === undefined ? undefined : Math.round(timeOfDay - now + time));
   const late = (what: string, last: number | undefined, first: number, interval: number) => {
     if (startedAt === undefined) return [];
     // A host that has just come up has had no time to be late.
@@ -59,8 +63,8 @@ export const healthOf = ({
   return {
     ok: faults.length === 0 || isWatching,
     detail: [...faults, ...asides].join('; ') || 'all passes are on time',
-    lastSweepAt: sweptAt,
-    lastRescueAt: rescuedAt,
+    lastSweepAt: shownAt(sweptAt),
+    lastRescueAt: shownAt(rescuedAt),
   };
 };
 

@@ -1,5 +1,5 @@
 import type { Delivery } from './delivery.ts';
-import { type Clock, pause } from './io/clock.ts';
+import { type Clock, monotonicOf, pause } from './io/clock.ts';
 import type { Connection } from './io/connection.ts';
 import type { Keys } from './io/keys.ts';
 import { retry } from './io/retry.ts';
@@ -172,12 +172,12 @@ const replyOf = (reply: string): StatusReply =>
 
 /** Tries until Redis answers, so that a finished job is not reported as running because of a short outage. */
 const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
-  const began = clock.now();
+  const began = monotonicOf(clock);
   for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
     try {
       return await retry(clock, write);
     } catch (error) {
-      if (clock.now() - began + wait > updateFor) throw error;
+      if (monotonicOf(clock) - began + wait > updateFor) throw error;
       await pause(clock, wait);
     }
   }

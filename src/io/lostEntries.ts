@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { messageOf } from '../machines/job.ts';
 import type { LivePool, LostEntry, Restored } from '../machines/supervisor.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, monotonicOf } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { jobOf } from './entries.ts';
 import type { Keys } from './keys.ts';
@@ -34,7 +34,7 @@ export interface LostEntries {
 
 /** An entry that no worker observes. */
 interface Note {
-  /** The first look at which that was so, by the clock, in ms. */
+  /** The first look at which that was so, in monotonic ms. */
   readonly since: number;
   /** Number of the troubles with Redis by then: after another one, nothing that was seen before counts. */
   readonly trouble: number;
@@ -98,7 +98,7 @@ export const createLostEntries = ({
 }): LostEntries => {
   const { redis } = connection;
   let notes = new Map<string, Note>();
-  /** Pools of which a worker was observed → when that was written down, in ms of the clock; −Infinity for not yet. */
+  /** Pools of which a worker was observed → when that was written down, in monotonic ms; −Infinity for not yet. */
   let observing = new Map<string, number>();
   /** Pools that never observe anything, and have been told of. */
   let reported = new Set<string>();
@@ -126,14 +126,16 @@ export const createLostEntries = ({
       if (at !== undefined) written.set(pool, at);
     }
     observing = written;
-    const due = [...pools].filter((pool) => clock.now() - (written.get(pool) as number) >= 1_000 * renewObserved);
+    const due = [...pools].filter(
+      (pool) => monotonicOf(clock) - (written.get(pool) as number) >= 1_000 * renewObserved,
+    );
     if (plan || due.length === 0) return;
     const at = await now();
     await redis.zadd(keys.observed, ...due.flatMap((pool) => [at, pool]));
     const old = await redis.zrangebyscore(keys.observed, '-inf', at - keepObserved, 'LIMIT', 0, trimAtOnce);
     if (old.length > 0) await redis.zrem(keys.observed, ...old);
     await redis.expire(keys.observed, keepObserved);
-    for (const pool of due) written.set(pool, clock.now());
+    for (const pool of due) written.set(pool, monotonicOf(clock));
   };
 
   /** Those of the pools whose workers were never seen to say what they run. */
@@ -182,7 +184,7 @@ export const createLostEntries = ({
 
   return {
     async restore(live, { plan, fence }) {
-      const at = clock.now();
+      const at = monotonicOf(clock);
       const number = trouble();
       if (lastTrouble.number !== number) lastTrouble = { number, at: await now() };
       const [lists, observations] = await Promise.all([readLists(live), readObservations(connection, keys, live)]);

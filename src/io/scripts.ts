@@ -84,8 +84,10 @@ export interface Scripts {
 /**
  * Runs scripts by their digest. A Redis that does not know one (a restart, SCRIPT FLUSH, a failover) is given its text,
  * which it keeps from then on.
+ *
+ * @param mayRun whether scripts are still run: a client of the caller's outlives the reaper.
  */
-export const createScripts = (redis: Redis): Scripts => {
+export const createScripts = (redis: Redis, mayRun: () => boolean = () => true): Scripts => {
   const evaluate = async (script: Script, keys: readonly string[], args: readonly (string | number)[]) => {
     try {
       return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
@@ -101,6 +103,7 @@ export const createScripts = (redis: Redis): Scripts => {
       args: readonly (string | number)[] = [],
       fence?: Fence | undefined,
     ) {
+      if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
       const { open, fenced } = sources.get(name) as { open: Script; fenced: Script };
       if (fence === undefined) return (await evaluate(open, keys, args)) as Reply;
       const reply = await evaluate(fenced, [fence.lease, ...keys], [fence.number, ...args]);
