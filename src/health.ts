@@ -42,8 +42,12 @@ export const healthOf = ({
   sweep: ReaperSettings['sweep'];
   rescue: ReaperSettings['rescue'];
 }): Health => {
-  const here = (time: number | undefined) =>
-    time === undefined || shared === undefined ? undefined : time - shared.ahead;
+  /** A time yet to come is none: the clock of Redis went back since it was noted. */
+  const here = (time: number | undefined) => {
+    if (time === undefined || shared === undefined) return undefined;
+    const at = time - shared.ahead;
+    return at > now + unsharp ? undefined : Math.min(at, now);
+  };
   const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
   const rescuedAt = latest(lastRescueAt, here(shared?.progress.rescueEnded));
   const shownAt = (time: number | undefined) => (time === undefined ? undefined : Math.round(timeOfDay - now + time));
@@ -67,6 +71,9 @@ export const healthOf = ({
     lastRescueAt: shownAt(rescuedAt),
   };
 };
+
+/** By how much a time of Redis may be wrong here, in ms: replies take their time. */
+const unsharp = 10_000;
 
 const latest = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
