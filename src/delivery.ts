@@ -1,6 +1,6 @@
 import { createActor } from 'xstate';
 import { createDeliveryActors, createLook } from './actors/deliveryActors.ts';
-import { type Clock, createSignal, type Signal, within } from './io/clock.ts';
+import { type Clock, createSignal, type Signal } from './io/clock.ts';
 import type { Connection } from './io/connection.ts';
 import { createCourier, type HookOutcome } from './io/courier.ts';
 import { createHookRecords, type HookRecords } from './io/hookRecords.ts';
@@ -26,8 +26,8 @@ export interface Delivery {
   /** Resolves when an attempt for a job has ended here, or nothing is left to try. */
   attempted(id: string): Promise<void>;
   inFlight(): number;
-  /** Claims no more, and lets what is under way end within `timeout` ms; what is left stays in Redis. */
-  stop(timeout: number): Promise<void>;
+  /** Claims no more, and lets what is under way end until `isUp` resolves; what is left stays in Redis. */
+  stop(isUp: Promise<unknown>): Promise<void>;
 }
 
 /** Receivers that are sent to at once by one host. */
@@ -170,14 +170,14 @@ export const createDelivery = ({
       ]);
     },
     inFlight: () => outbox.inFlight,
-    async stop(timeout) {
+    async stop(isUp) {
       isStopped = true;
       if (isAwake && actor.getSnapshot().status === 'active') {
         const over = new Promise<void>((resolve) => {
           actor.subscribe({ complete: () => resolve(), error: () => resolve() });
         });
         actor.send({ type: 'stop' });
-        await within(clock, timeout, over);
+        await Promise.race([over, isUp]);
         actor.stop();
       }
       courier.stop();

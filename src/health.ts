@@ -17,6 +17,7 @@ export interface Health {
 
 export const healthOf = ({
   now,
+  timeOfDay,
   startedAt,
   lastSweepAt,
   lastRescueAt,
@@ -26,8 +27,10 @@ export const healthOf = ({
   sweep,
   rescue,
 }: {
-  /** In ms of the clock, as all times here. */
+  /** In monotonic ms, as all times here: whatever becomes of the time of day, what is late is late. */
   now: number;
+  /** The time of day, in ms. */
+  timeOfDay: number;
   /** Undefined where no pass is scheduled. */
   startedAt: number | undefined;
   /** The ends of this host's own passes. */
@@ -42,10 +45,15 @@ export const healthOf = ({
   sweep: ReaperSettings['sweep'];
   rescue: ReaperSettings['rescue'];
 }): Health => {
-  const here = (time: number | undefined) =>
-    time === undefined || shared === undefined ? undefined : time - shared.ahead;
+  /** A time yet to come is none: the clock of Redis went back since it was noted. */
+  const here = (time: number | undefined) => {
+    if (time === undefined || shared === undefined) return undefined;
+    const at = time - shared.ahead;
+    return at > now + unsharp ? undefined : Math.min(at, now);
+  };
   const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
   const rescuedAt = latest(lastRescueAt, here(shared?.progress.rescueEnded));
+  const shownAt = (time: number | undefined) => (time === undefined ? undefined : Math.round(timeOfDay - now + time));
   const late = (what: string, last: number | undefined, first: number, interval: number) => {
     if (startedAt === undefined) return [];
     // A host that has just come up has had no time to be late.
@@ -65,10 +73,13 @@ export const healthOf = ({
   return {
     ok: faults.length === 0 || isWatching,
     detail: [...faults, ...asides].join('; ') || 'all passes are on time',
-    lastSweepAt: sweptAt,
-    lastRescueAt: rescuedAt,
+    lastSweepAt: shownAt(sweptAt),
+    lastRescueAt: shownAt(rescuedAt),
   };
 };
+
+/** By how much a time of Redis may be wrong here, in ms: replies take their time. */
+const unsharp = 10_000;
 
 const latest = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);

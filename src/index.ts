@@ -22,4 +22,5 @@ export { packageRoot, version } from './package.ts';
 export type { QuarantineCounts, QuarantineFilter, QuarantineForPeople } from './quarantineForPeople.ts';
 export { createReaper, type Reaper } from './reaper.ts';
 export type { QueueStatus, ReaperStatus, SweeperStatus } from './status.ts';
+export { StoppedError } from './stopping.ts';
 export { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';

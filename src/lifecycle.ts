@@ -1,5 +1,5 @@
 import type { Delivery } from './delivery.ts';
-import { type Clock, pause } from './io/clock.ts';
+import { type Clock, monotonicOf, pause } from './io/clock.ts';
 import type { Connection } from './io/connection.ts';
 import type { Keys } from './io/keys.ts';
 import { kindOfRedisError } from './io/redisErrors.ts';
@@ -194,13 +194,13 @@ const replyOf = (reply: string): StatusReply =>
  * never take fails at once.
  */
 const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
-  const began = clock.now();
+  const began = monotonicOf(clock);
   for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
     try {
       return await retry(clock, write);
     } catch (error) {
       const kind = kindOfRedisError(error);
-      if (kind === 'permanent' || kind === 'wrong-type' || clock.now() - began + wait > updateFor) throw error;
+      if (kind === 'permanent' || kind === 'wrong-type' || monotonicOf(clock) - began + wait > updateFor) throw error;
       await pause(clock, wait);
     }
   }

@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import type { Clock } from './io/clock.ts';
+import { type Clock, longestTimer } from './io/clock.ts';
 import type { RedisSource } from './io/connection.ts';
 import type { Logger } from './io/log.ts';
 
-const ms = (most = 2_147_483_647) => z.number().int().min(0).max(most);
-const seconds = () => z.number().int().min(0);
+/** Longer timers are put together of several, but nobody means one of more than 24 days. */
+const ms = () => z.number().int().min(0).max(longestTimer);
+/** In ms too they are whole numbers that can be told apart. */
+const seconds = () => z.number().int().min(0).max(longestSeconds);
 /** Seconds by job type. A type may be named `__proto__`, which a record of zod leaves out. */
 const secondsByType = () =>
   z
@@ -31,6 +33,8 @@ const having = <T>(what: string, ...methods: string[]) =>
   z.custom<T>((value) => methods.every((name) => typeof (value as Record<string, unknown>)?.[name] === 'function'), {
     error: `must be ${what} (with ${methods.join(', ')})`,
   });
+
+export const longestSeconds = Math.floor(Number.MAX_SAFE_INTEGER / 1_000);
 
 const inspectSchema = z.strictObject({
   /** Address to listen on. Others than loopback show the inspector to the network. */
@@ -192,9 +196,26 @@ export class OptionsError extends TypeError {
 }
 
 /** @throws OptionsError */
-export const readOptions = (options: ReaperOptions): ReaperSettings => {
-  const parsed = schema.safeParse(options);
+export const readOptions = (options: ReaperOptions): ReaperSettings => read('createReaper', schema, options);
+
+/** What the methods of a reaper take. */
+const argumentSchemas = {
+  sweep: z.strictObject({ plan: z.boolean().optional() }),
+  rescue: z.strictObject({ plan: z.boolean().optional(), grace: ms().optional() }),
+  stop: z.strictObject({ timeout: ms().optional() }),
+};
+type ArgumentSchemas = typeof argumentSchemas;
+
+/** @throws OptionsError */
+export const readArguments = <Method extends keyof ArgumentSchemas>(
+  method: Method,
+  given: unknown = {},
+): z.output<ArgumentSchemas[Method]> =>
+  read(method, argumentSchemas[method], given) as z.output<ArgumentSchemas[Method]>;
+
+const read = <Schema extends z.ZodType>(what: string, schema: Schema, given: unknown): z.output<Schema> => {
+  const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`);
-  throw new OptionsError(`createReaper: ${faults.join('; ')}`);
+  throw new OptionsError(`${what}: ${faults.join('; ')}`);
 };

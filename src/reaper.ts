@@ -14,7 +14,7 @@ import { createExplain, type Explanation } from './explanation.ts';
 import { type Health, healthOf } from './health.ts';
 import { createUndeliveredHooks, type UndeliveredHooks } from './hooksForPeople.ts';
 import type { Follow, InspectSettings, OpenInspector } from './inspected.ts';
-import { systemClock, within } from './io/clock.ts';
+import { createReaperClock, pause, systemClock, within } from './io/clock.ts';
 import { connect } from './io/connection.ts';
 import type { HookOutcome } from './io/courier.ts';
 import { createSearch } from './io/evidence.ts';
@@ -38,10 +38,11 @@ import { laneMachine } from './machines/lane.ts';
 import { poolMachine } from './machines/pool.ts';
 import { type RescueResult, type SweepResult, supervisorMachine } from './machines/supervisor.ts';
 import type { Policy } from './machines/verdict.ts';
-import { type ReaperOptions, readOptions } from './options.ts';
+import { type ReaperOptions, readArguments, readOptions } from './options.ts';
 import { createQuarantineForPeople, type QuarantineForPeople } from './quarantineForPeople.ts';
 import { waitFor } from './schedule.ts';
 import { createStatus, type ReaperStatus } from './status.ts';
+import { createCalls, createTimeLimit } from './stopping.ts';
 import { type HookCounts, PassError, type RescueSummary, type SweepSummary } from './summaries.ts';
 
 export interface Reaper {
@@ -49,7 +50,11 @@ export interface Reaper {
   start(): void;
   /**
    * Finishes what is in hand, or gives it up after `timeout` ms (30,000), and closes what it has opened; a client of the
-   * caller's stays open. Nothing keeps the process from ending afterwards.
+   * caller's stays open. Nothing keeps the process from ending afterwards. It takes `timeout` and a moment at the most,
+   * whatever Redis does. Every call gives the same promise; one with a shorter `timeout` shortens the time.
+   *
+   * From the first call on, whatever else is asked for rejects at once with a StoppedError (`start` throws it), and what
+   * was asked for before and is pending in the end rejects with one then.
    */
   stop(options?: { readonly timeout?: number }): Promise<void>;
   /**
@@ -114,7 +119,9 @@ export interface Reaper {
 export const createReaper = (options: ReaperOptions): Reaper => {
   const settings = readOptions(options);
   const { namespace, sweep: sweepSettings, rescue: rescueSettings, hooks: hookSettings } = settings;
-  const clock = settings.clock ?? systemClock;
+  const calls = createCalls();
+  const timeLimit = createTimeLimit(settings.clock ?? systemClock);
+  const clock = createReaperClock(settings.clock ?? systemClock);
   const random = settings.random ?? Math.random;
   const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
 
@@ -133,7 +140,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     redisFault = error.message;
   });
   const keys = keysOf(namespace);
-  const scripts = createScripts(connection.redis);
+  const scripts = createScripts(connection.redis, () => !calls.hasEnded);
   const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: sweepSettings.pageSize, random });
   const recovery = { most: rescueSettings.mostRecoveries, windowS: rescueSettings.recoveryWindowS };
   let uncounted: string | undefined;
@@ -265,6 +272,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   };
 
   let isFollowed: Follow = () => true;
+  // In monotonic ms, as all times here that something is measured by.
   let sweepDueAt: number | undefined;
   let rescueDueAt: number | undefined;
   const job = jobMachine.provide({
@@ -318,7 +326,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           isFirst: isFirstSweep,
           hasFailed: sweepFailedIn !== undefined,
         });
-        sweepDueAt = clock.now() + delay;
+        sweepDueAt = clock.monotonic() + delay;
         return delay;
       },
       rescueDelay: ({ context: { isFirstRescue, rescueFailedIn } }) => {
@@ -329,7 +337,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           isFirst: isFirstRescue,
           hasFailed: rescueFailedIn !== undefined,
         });
-        rescueDueAt = clock.now() + delay;
+        rescueDueAt = clock.monotonic() + delay;
         return delay;
       },
       leaseRenewal: settings.lease.renewMs,
@@ -358,7 +366,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   let sweepStandsDown: string | undefined;
   let startedAt: number | undefined;
   let isRunning = false;
-  let isStopped = false;
+  let stopping: Promise<void> | undefined;
 
   /** A first pass of its own, then every interval; or when the one that all hosts share is due. */
   const delayOf = (
@@ -371,13 +379,14 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     }: Record<'first' | 'interval', number> & Record<'isFirst' | 'hasFailed', boolean>,
   ) => {
     if (!isShared) return isFirst ? first : interval;
-    const now = clock.now();
+    const now = clock.monotonic();
     return waitFor({ pass, now, firstAt: (startedAt ?? now) + first, interval, hasFailed, shared: lease.seen() });
   };
 
-  const markBegin = (key: string) => began.set(key, { at: clock.now(), hooks: firstAttempts });
+  const elapsedSince = (at: number) => Math.round(clock.monotonic() - at);
+  const markBegin = (key: string) => began.set(key, { at: clock.monotonic(), hooks: firstAttempts });
   const takeBegin = (key: string) => {
-    const begin = began.get(key) ?? { at: clock.now(), hooks: firstAttempts };
+    const begin = began.get(key) ?? { at: clock.monotonic(), hooks: firstAttempts };
     began.delete(key);
     return begin;
   };
@@ -406,12 +415,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
   supervisor.on('sweep.ended', ({ result }) => {
     const begin = takeBegin(`sweep ${result.number}`);
-    const summary = sweepSummary(result, clock.now() - begin.at, () => lessHooks(firstAttempts, begin.hooks));
+    const summary = sweepSummary(result, elapsedSince(begin.at), () => lessHooks(firstAttempts, begin.hooks));
     if (result.standsDown !== undefined && result.standsDown !== sweepStandsDown) fault('sweeping', result.standsDown);
     if (!result.plan && result.error === undefined) sweepStandsDown = result.standsDown;
     if (result.standsDown !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
     else if (result.error === undefined) {
-      lastSweepAt = clock.now();
+      lastSweepAt = clock.monotonic();
       log.info({ sweep: summary }, 'sweep');
     } else log.error({ sweep: summary }, 'a sweep did not get to its end');
     events.emit('sweep', summary);
@@ -419,7 +428,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     sweepWaiters.delete(result.number);
   });
   supervisor.on('rescue.ended', ({ result }) => {
-    const summary = rescueSummary(result, clock.now() - takeBegin(`rescue ${result.number}`).at);
+    const summary = rescueSummary(result, elapsedSince(takeBegin(`rescue ${result.number}`).at));
     if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
     if (result.error === undefined) standsDown = result.standsDown;
     const isQuiet = [
@@ -430,7 +439,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       result.unreadable.length,
     ].every((n) => n === 0);
     if (result.error === undefined) {
-      if (result.standsDown === undefined) lastRescueAt = clock.now();
+      if (result.standsDown === undefined) lastRescueAt = clock.monotonic();
       log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');
     } else log.error({ rescue: summary }, 'a look for dead pools did not get to its end');
     events.emit('rescue', summary);
@@ -441,7 +450,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
   let inspector: Promise<OpenInspector> | undefined;
   const awake = () => {
-    if (isStopped) throw new Error('this reaper is stopped; create another one');
+    calls.check();
     if (isRunning) return;
     isRunning = true;
     supervisor.start();
@@ -450,6 +459,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     inspector.catch(() => undefined); // It is reported; that nobody asks for its URL must not end the process.
   };
 
+  const timeOfDayAt = (at: number | undefined) =>
+    at === undefined ? undefined : Math.round(clock.now() + at - clock.monotonic());
   /** Loaded only where it is asked for. One that can't be opened keeps nothing from being supervised. */
   const openInspector = async (inspect: InspectSettings): Promise<OpenInspector> => {
     try {
@@ -463,7 +474,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         plan: settings.plan,
         clock,
         settings: inspect,
-        now: () => ({ hooksInFlight: delivery.inFlight(), sweepDueAt, rescueDueAt, sweeper: lease.seen()?.holder }),
+        now: () => ({
+          hooksInFlight: delivery.inFlight(),
+          sweepDueAt: timeOfDayAt(sweepDueAt),
+          rescueDueAt: timeOfDayAt(rescueDueAt),
+          sweeper: lease.seen()?.holder,
+        }),
         follow: (choose) => {
           isFollowed = choose;
         },
@@ -482,12 +498,38 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     awake();
   };
 
-  const reaper: Reaper = {
+  const shutDown = async () => {
+    calls.refuse();
+    const closing = createReaperClock(systemClock);
+    const isOver = timeLimit.isUp.then(() => pause(closing, closingTime));
+    let leaving: Promise<unknown> | undefined;
+    if (isRunning) {
+      const over = new Promise<void>((resolve) => {
+        supervisor.subscribe({ complete: () => resolve(), error: () => resolve() });
+      });
+      supervisor.send({ type: 'stop' });
+      await Promise.race([over, timeLimit.isUp]);
+      const { tenure } = supervisor.getSnapshot().context;
+      supervisor.stop();
+      // What was in hand is done, or is fenced from now on. A Redis that is away is not waited for.
+      if (tenure?.fence !== undefined) leaving = within(closing, leavingTime, lease.leave());
+    }
+    const ends = [leaving, inspector?.then(({ close }) => close()), delivery.stop(timeLimit.isUp), calls.settled()];
+    await Promise.race([Promise.allSettled(ends), isOver]);
+    calls.end();
+    clock.end();
+    trust.close();
+    await connection.close(Math.min(quittingTime, timeLimit.left() + closingTime));
+    closing.end();
+    timeLimit.end();
+  };
+
+  const whole: Reaper = {
     start() {
       awake();
-      startedAt ??= clock.now();
+      startedAt ??= clock.monotonic();
       const schedule = () => {
-        if (!isStopped && isScheduling) supervisor.send({ type: 'schedule' });
+        if (stopping === undefined && isScheduling) supervisor.send({ type: 'schedule' });
       };
       // A first sweep that comes at once is seen from its begin too.
       if (inspector === undefined) schedule();
@@ -495,28 +537,18 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       if (!settings.plan) delivery.watch();
     },
 
-    async stop({ timeout = 30_000 } = {}) {
-      if (isStopped) return;
-      isStopped = true;
-      const deadline = clock.now() + timeout;
-      if (isRunning) {
-        const over = new Promise<void>((resolve) => {
-          supervisor.subscribe({ complete: () => resolve(), error: () => resolve() });
-        });
-        supervisor.send({ type: 'stop' });
-        await within(clock, timeout, over);
-        const tenure = supervisor.getSnapshot().context.tenure;
-        supervisor.stop();
-        // Last: what was in hand is done, or is fenced from now on. A Redis that is away is not waited for.
-        if (tenure?.fence !== undefined) await within(clock, 3_000, lease.leave()).catch(() => undefined);
+    stop(options) {
+      try {
+        timeLimit.setTo(readArguments('stop', options).timeout ?? 30_000);
+      } catch (error) {
+        return Promise.reject(error);
       }
-      await inspector?.then(({ close }) => close()).catch(() => undefined);
-      await delivery.stop(Math.max(0, deadline - clock.now()));
-      trust.close();
-      await connection.close();
+      stopping ??= shutDown();
+      return stopping;
     },
 
-    async sweep({ plan = false } = {}) {
+    async sweep(options) {
+      const { plan = false } = readArguments('sweep', options);
       await awakeAndSeen();
       const number = ++passes;
       const ended = new Promise<SweepSummary>((resolve) => sweepWaiters.set(number, resolve));
@@ -529,7 +561,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       return { ...summary }; // The counts of hooks as they stand now; they grow no more.
     },
 
-    async rescue({ plan = false, grace } = {}) {
+    async rescue(options) {
+      const { plan = false, grace } = readArguments('rescue', options);
       await awakeAndSeen();
       const number = ++passes;
       const ended = new Promise<RescueSummary>((resolve) => rescueWaiters.set(number, resolve));
@@ -576,7 +609,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
     health: () =>
       healthOf({
-        now: clock.now(),
+        now: clock.monotonic(),
+        timeOfDay: clock.now(),
         startedAt: isScheduling ? startedAt : undefined,
         lastSweepAt,
         lastRescueAt,
@@ -590,8 +624,27 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     on: events.on,
     off: events.off,
   };
+  const { start, stop, health, on, off, undelivered, quarantine: poison, lifecycle, ...asked } = whole;
+  const reaper: Reaper = {
+    ...{ start, stop, health, on, off },
+    ...calls.guard(asked),
+    undelivered: calls.guard(undelivered, 'list'),
+    quarantine: calls.guard(poison, 'list'),
+    lifecycle: calls.guard({
+      save: async (job) => calls.guard(await lifecycle.save(job)),
+      load: async (id) => {
+        const attempt = await lifecycle.load(id);
+        return attempt === undefined ? undefined : calls.guard(attempt);
+      },
+    } satisfies Lifecycle),
+  };
   return reaper;
 };
+
+/** For how long a stop waits at the most, in ms: once its time is up, for the lease and for QUIT each; else for either. */
+const closingTime = 30;
+const leavingTime = 3_000;
+const quittingTime = 1_000;
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

@@ -1,6 +1,6 @@
 import type { SharedView } from './io/lease.ts';
 
-/** When a scheduled pass is due. Times in ms of the clock, durations in ms. */
+/** When a scheduled pass is due. Times in monotonic ms, durations in ms. */
 export interface Due {
   readonly now: number;
   readonly firstAt: number;
@@ -15,12 +15,13 @@ export interface Due {
 /**
  * How long a host that has the lease waits for the next pass: an interval from the end of the last one, whichever host did
  * it. A sweep that another has begun and not ended is gone on with at once; one that this host could not do is tried again
- * an interval later.
+ * an interval later. Never longer than an interval: the clock of Redis may have been set back since the last one ended.
  */
 export const waitFor = ({ now, firstAt, interval, hasFailed, shared, pass }: Due): number => {
   if (hasFailed || shared === undefined) return interval;
   const { progress, ahead } = shared;
   if (pass === 'sweep' && progress.isInHand) return 0;
   const ended = pass === 'sweep' ? progress.ended : progress.rescueEnded;
-  return Math.max(0, (ended === undefined ? firstAt : ended - ahead + interval) - now);
+  if (ended === undefined) return Math.max(0, firstAt - now);
+  return Math.min(interval, Math.max(0, ended - ahead + interval - now));
 };

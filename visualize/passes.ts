@@ -47,6 +47,9 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     entries: 0,
     error: undefined as string | undefined,
   };
+  /** The sweep that was begun last, by a time that never jumps: its rate is measured by it. */
+  let timing: { readonly began: number; readonly ended: number | undefined } | undefined;
+  const elapsed = () => clock.monotonic?.() ?? clock.now();
   const hooks = { delivered: 0, failed: 0 };
   let queue: Pick<HooksView, 'pending' | 'parked' | 'receivers'> = { pending: 0, parked: 0, receivers: [] };
 
@@ -65,6 +68,7 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
       error: undefined,
     };
     sweep = began;
+    timing = { began: elapsed(), ended: undefined };
     onSweep();
     reaper.tracked().then(
       (total) => {
@@ -82,6 +86,7 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
   reaper.on('sweep', ({ error, standsDown }) => {
     const reason = error ?? standsDown;
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
+    if (timing !== undefined) timing = { ...timing, ended: elapsed() };
   });
   reaper.on('rescue', ({ alive, error, standsDown }) => {
     rescue.lastAt = clock.now();
@@ -100,13 +105,13 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
   });
 
   const rate = () => {
-    if (sweep.beganAt === undefined) return 0;
-    if (sweep.endedAt !== undefined) return perSecond(counts.scanned, sweep.endedAt - sweep.beganAt);
-    const at = clock.now();
+    if (timing === undefined) return 0;
+    if (timing.ended !== undefined) return perSecond(counts.scanned, timing.ended - timing.began);
+    const at = elapsed();
     speed = [...speed.filter((sample) => at - sample.at <= window), { at, scanned: counts.scanned }];
     const [first] = speed as [{ at: number; scanned: number }];
     return at === first.at
-      ? perSecond(counts.scanned, at - sweep.beganAt)
+      ? perSecond(counts.scanned, at - timing.began)
       : perSecond(counts.scanned - first.scanned, at - first.at);
   };
 

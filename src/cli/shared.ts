@@ -235,6 +235,11 @@ export const once = async (reaper: Reaper, act: () => Promise<number>): Promise<
     await reaper.ping();
     const code = await act();
     return signals.code() ?? code;
+  } catch (error) {
+    const code = signals.code();
+    if (code === undefined) throw error;
+    process.stderr.write(`reaper: ${(error as Error).message}\n`);
+    return code;
   } finally {
     await reaper.stop({ timeout: 10_000 });
     signals.cancel();

@@ -1,6 +1,6 @@
 import type { Ack } from '../machines/facts.ts';
 import { messageOf } from '../machines/job.ts';
-import { type Clock, createSignal, pause } from './clock.ts';
+import { type Clock, createSignal, monotonicOf, pause } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { type CheckIn, hookEventOf, type NoEvent } from './hookEvent.ts';
 import type { Claimed, HookRecords } from './hookRecords.ts';
@@ -114,7 +114,7 @@ export const createCourier = ({
   }> => {
     let confirmed: Ack | undefined;
     for (const text of texts.get(id) ?? []) {
-      if (clock.now() + settings.totalTimeout > endsAt) break;
+      if (monotonicOf(clock) + settings.totalTimeout > endsAt) break;
       const event = hookEventOf(id, stats, text);
       if (typeof event === 'string') {
         drop(id, text);
@@ -139,14 +139,14 @@ export const createCourier = ({
 
   /** What a receiver has taken must not be sent again: it is tried to note that for as long as the claim holds. */
   const settleDelivered = async (claimed: Claimed, state: Ack, unreadableAck?: string) => {
-    const ends = clock.now() + (claimed.until - claimed.at) / 2;
+    const ends = monotonicOf(clock) + (claimed.until - claimed.at) / 2;
     for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
       try {
         await records.settle(claimed, { verb: 'delivered', ...state, unreadableAck });
         return report(claimed, 'delivered', { state });
       } catch (error) {
         const kind = kindOfRedisError(error);
-        if (isStopped || kind === 'permanent' || kind === 'wrong-type' || clock.now() + wait > ends) throw error;
+        if (isStopped || kind === 'permanent' || kind === 'wrong-type' || monotonicOf(clock) + wait > ends) throw error;
         await Promise.race([pause(clock, wait), stopped.promise]);
       }
     }
@@ -183,7 +183,7 @@ export const createCourier = ({
 
   const attempt = async (claimed: Claimed): Promise<void> => {
     const { id, stats } = claimed;
-    const endsAt = clock.now() + claimed.until - claimed.at;
+    const endsAt = monotonicOf(clock) + claimed.until - claimed.at;
     const sent = await sendTexts(id, stats, endsAt);
     if (sent.failure !== undefined) return settleFailure(claimed, sent.failure);
     const event = hookEventOf(id, stats);
@@ -195,7 +195,7 @@ export const createCourier = ({
     if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
       return settleDelivered(claimed, sent.confirmed);
     }
-    if (clock.now() + settings.totalTimeout > endsAt) {
+    if (monotonicOf(clock) + settings.totalTimeout > endsAt) {
       // The texts have used the claim up: another attempt, with another claim, for what is left.
       await records.settle(claimed, { ...laterOn, patience: settings.deadline });
       return;
@@ -234,7 +234,7 @@ export const createCourier = ({
         const [text] = oldest?.[1] ?? [];
         if (oldest !== undefined && text !== undefined) drop(oldest[0], text);
       }
-      texts.set(id, [...(texts.get(id) ?? []), { ...checkIn, since: clock.now() }]);
+      texts.set(id, [...(texts.get(id) ?? []), { ...checkIn, since: monotonicOf(clock) }]);
       held += 1;
     },
 
@@ -243,8 +243,8 @@ export const createCourier = ({
       isDeliveringLeft = true;
       for (const [id, [text]] of [...texts]) {
         if (isStopped) break;
-        if (text === undefined || busy.has(id) || clock.now() - text.since < leftAfter) continue;
-        if (clock.now() - text.since > heldFor) {
+        if (text === undefined || busy.has(id) || monotonicOf(clock) - text.since < leftAfter) continue;
+        if (monotonicOf(clock) - text.since > heldFor) {
           drop(id, text);
           continue;
         }

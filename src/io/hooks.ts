@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import type { Facts, TrackedJob } from '../machines/facts.ts';
 import type { HookEnd } from '../machines/job.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, monotonicOf } from './clock.ts';
 import type { Courier } from './courier.ts';
 import type { CheckIn } from './hookEvent.ts';
 import type { Change, Claimed, HookRecords } from './hookRecords.ts';
@@ -117,8 +117,8 @@ export const createHooks = ({
       const queued = new Set(changes.filter((_, i) => replies[i] === 'queued').map(({ origin }) => origin));
       if (toldAt.size > mostKnown) toldAt.clear();
       for (const origin of queued) {
-        if (clock.now() - (toldAt.get(origin) ?? Number.NEGATIVE_INFINITY) < tellEvery) continue;
-        toldAt.set(origin, clock.now());
+        if (monotonicOf(clock) - (toldAt.get(origin) ?? Number.NEGATIVE_INFINITY) < tellEvery) continue;
+        toldAt.set(origin, monotonicOf(clock));
         tellDue(origin);
       }
       return replies;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Fence, Tenure } from '../machines/lease.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, monotonicOf } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { isWrongType } from './redisErrors.ts';
@@ -36,7 +36,7 @@ export interface Holder {
 export interface SharedView {
   readonly holder: Holder | undefined;
   readonly progress: Progress;
-  /** Redis TIME less the clock of this process, in ms: how to tell a time of the one by the other. */
+  /** Redis TIME less the monotonic time of this process, in ms: how to tell a time of the one by the other. */
   readonly ahead: number;
 }
 
@@ -90,7 +90,7 @@ export const createLease = ({
         ended: timeOf(progress.ended),
         rescueEnded: timeOf(progress.rescue_ended),
       },
-      ahead: now - clock.now(),
+      ahead: now - monotonicOf(clock),
     };
   };
   const change = (progress: Partial<Progress>) => {
@@ -98,7 +98,7 @@ export const createLease = ({
   };
   const end = async (fence: Fence, pass: 'sweep' | 'rescue', ...args: number[]) => {
     const now = Number(await scripts.run<string>('end_pass', [keys.progress], [pass, ...args], fence));
-    if (seen !== undefined) seen = { ...seen, ahead: now - clock.now() };
+    if (seen !== undefined) seen = { ...seen, ahead: now - monotonicOf(clock) };
     return now;
   };
 

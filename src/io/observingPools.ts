@@ -1,5 +1,5 @@
 import type { LivePool } from '../machines/supervisor.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, monotonicOf } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { unlessWrongType } from './pools.ts';
@@ -38,14 +38,16 @@ export const createObservingPools = ({
         if (at !== undefined) written.set(pool, at);
       }
       observing = written;
-      const due = [...pools].filter((pool) => clock.now() - (written.get(pool) as number) >= 1_000 * renewObserved);
+      const due = [...pools].filter(
+        (pool) => monotonicOf(clock) - (written.get(pool) as number) >= 1_000 * renewObserved,
+      );
       if (plan || due.length === 0) return;
       const at = Math.floor((await redisTime(redis)) / 1_000);
       await redis.zadd(keys.observed, ...due.flatMap((pool) => [at, pool]));
       const old = await redis.zrangebyscore(keys.observed, '-inf', at - keepObserved, 'LIMIT', 0, trimAtOnce);
       if (old.length > 0) await redis.zrem(keys.observed, ...old);
       await redis.expire(keys.observed, keepObserved);
-      for (const pool of due) written.set(pool, clock.now());
+      for (const pool of due) written.set(pool, monotonicOf(clock));
     },
 
     async silentOf(pools) {

@@ -113,8 +113,10 @@ export interface Scripts {
 /**
  * Runs scripts by their digest. A Redis that does not know one (a restart, SCRIPT FLUSH, a failover) is given its text,
  * which it keeps from then on.
+ *
+ * @param mayRun whether scripts are still run: a client of the caller's outlives the reaper.
  */
-export const createScripts = (redis: Redis): Scripts => {
+export const createScripts = (redis: Redis, mayRun: () => boolean = () => true): Scripts => {
   const evaluate = async (script: Script, keys: readonly string[], args: readonly ScriptArgument[]) => {
     try {
       return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
@@ -131,6 +133,7 @@ export const createScripts = (redis: Redis): Scripts => {
       fence?: Fence | undefined,
       change?: ChangeOnce | undefined,
     ) {
+      if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
       const { open, fenced } = sources.get(name) as { open: Script; fenced: Script };
       const [key, token] = change === undefined ? [[], []] : [[change.key], [`once:${change.token}`]];
       if (fence === undefined) return (await evaluate(open, [...key, ...keys], [...token, ...args])) as Reply;

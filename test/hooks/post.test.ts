@@ -186,9 +186,8 @@ test('a 200 whose body is slow or never ends is a 200, and holds nothing up past
 
 test('a body that is slow is given up after a second, though there is more time', async () => {
   const server = await start(slowBody);
-  const began = performance.now();
-  expect(await post(server, create({ totalTimeout: 60_000 }))).toEqual({ kind: 'taken', status: 200 });
-  expect(performance.now() - began).toBeLessThan(5_000);
+  // An hour: whoever waited for its end would not end within the time of a test.
+  expect(await post(server, create({ totalTimeout: 3_600_000 }))).toEqual({ kind: 'taken', status: 200 });
   await server.allClosed();
 });
 

@@ -54,8 +54,10 @@ test('defect 25: a job that waits in a queue for longer than its limit is not hu
     await redis.flushall();
     const at = await silent('a', { status: 'Pending' });
     await redis.hset('t:job_stats:a', 'ack', `{"status":"Pending","revision":${at},"check_in_at":0}`);
-    for (let i = 0; i < 2_500; i++) void redis.lpush('t:jobs:X', entry(`other-${i}`));
-    await redis.linsert('t:jobs:X', 'BEFORE', entry('other-1200'), entry('a'));
+    // The second may turn meanwhile: the entry before which the job goes must be the very one that was pushed.
+    const others = Array.from({ length: 2_500 }, (_, i) => entry(`other-${i}`));
+    await redis.lpush('t:jobs:X', ...others);
+    expect(await redis.linsert('t:jobs:X', 'BEFORE', others[1_200] as string, entry('a'))).toBe(2_501);
   };
   await seed();
   await upstream.sync();

@@ -162,6 +162,7 @@ test('a host that watches is well while the holder has the lease or is on time, 
   const healthAt = (now: number, host: Lease) =>
     healthOf({
       now,
+      timeOfDay: now,
       startedAt: Date.now(),
       lastSweepAt: undefined,
       lastRescueAt: undefined,

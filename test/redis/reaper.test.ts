@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { createReaper, OptionsError, PassError, type ReaperOptions, type SweepSummary } from '../../src/index.ts';
 import { parseRedisUrl } from '../../src/io/redisUrl.ts';
+import { createRunningClock } from '../support/clock.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -114,10 +115,24 @@ test('a sweep on a Redis that is not there rejects, says why, and gives what it 
 });
 
 test('stop lets what is in hand finish, answers who waits, and refuses what comes later', async () => {
-  const reaper = create();
+  const waits: number[] = [];
+  const clock = createRunningClock();
+  const reaper = create({
+    clock: {
+      ...clock,
+      setTimeout(fn, timeout) {
+        waits.push(timeout);
+        return clock.setTimeout(fn, timeout);
+      },
+    },
+    role: 'always',
+    rescue: { firstAfterMs: 40_000, intervalMs: 50_000 },
+  });
   await server.client.rpush('t:jobs:X:dead1:inprogress', 'one');
+  reaper.start();
   const rescue = reaper.rescue({ grace: 60_000 }).catch((error) => error);
-  await vi.waitUntil(async () => String(await server.client.client('LIST')).includes('jobservice-reaper'));
+  // The next pass waits for its time: the look of this one is over, and what it still waits for is the grace of the pool.
+  await vi.waitUntil(() => waits.includes(60_000) && waits.includes(50_000), { timeout: 20_000 });
   await reaper.stop();
   expect(await rescue).toMatchObject({ pools: { abandoned: 1 }, entries: 0 });
   expect(await server.client.llen('t:jobs:X:dead1:inprogress')).toBe(1);

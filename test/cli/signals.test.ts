@@ -1,0 +1,66 @@
+/** What a signal does to a command that can't come to an end by itself. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { seedJob } from '../support/jobs.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+let server: RedisServer;
+let receiver: Receiver;
+let child: ChildProcess | undefined;
+beforeAll(async () => {
+  server = await startRedis();
+  receiver = await startReceiver();
+});
+beforeEach(() => server.client.flushall());
+afterEach(() => {
+  receiver.answer = undefined;
+  process.kill(server.pid, 'SIGCONT');
+  child?.kill('SIGKILL');
+});
+afterAll(async () => {
+  await server.stop();
+  await receiver.stop();
+});
+
+const launch = (...args: string[]) => {
+  const started = spawn(
+    process.execPath,
+    ['--import', 'tsx', main, ...args, '--redis', server.url, '--namespace', 't', '--log-level', 'silent'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  child = started;
+  let text = '';
+  started.stderr.on('data', (chunk) => {
+    text += chunk;
+  });
+  const said = (what: string) => vi.waitUntil(() => text.includes(what), { timeout: 30_000 });
+  return { started, said, ended: once(started, 'exit') };
+};
+
+// The first signal waits for the hook, for 10 s at least, and then ends with its own code: another's says who ended it.
+test.each(['sweep', 'run'])('the second signal ends `%s` at once, whatever is in flight', async (command) => {
+  await seedJob(server.client, 'a', { web_hook_url: `${receiver.url}/503/x`, status: 'Success' });
+  // What a sweep could not deliver, `run` finds.
+  if (command === 'run') await launch('sweep').ended;
+  receiver.answer = () => undefined;
+  const before = receiver.hooks.length;
+  const { started, said, ended } = launch(command);
+  await vi.waitUntil(() => receiver.hooks.length > before, { timeout: 40_000 });
+  started.kill('SIGINT');
+  await said('SIGINT: ');
+  started.kill('SIGTERM');
+  expect(await ended).toEqual([143, null]);
+});
+
+test('fault 141: a command that a signal cuts short on a frozen Redis ends with the code of that signal', async () => {
+  await server.client.rpush('t:jobs:X:dead:inprogress', 'entry');
+  const { started, ended } = launch('rescue', '--grace', '3600000');
+  // It is in the middle of its grace.
+  await vi.waitUntil(async () => (await server.client.get('t:jobs:X:lock')) === '1', { timeout: 30_000 });
+  process.kill(server.pid, 'SIGSTOP');
+  started.kill('SIGTERM');
+  expect(await ended).toEqual([143, null]);
+});
