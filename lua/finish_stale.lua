@@ -29,6 +29,10 @@
 
 local pools, heartbeat, held, lock, lockInfo, stats = unpack(KEYS, 1, 6)
 local pool, maxAge, entry, mode, job, updated, revision, least = unpack(ARGV)
+local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, { held, 'list', 'LPOS' } })
+if refusal then
+  return refusal
+end
 if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '') then
   return 'dead'
 end
@@ -52,7 +56,7 @@ for i = 7, #KEYS do
     writes[#writes + 1] = { KEYS[i], 'hash', 'DEL' }
   end
 end
-local refusal = refusalOf(writes)
+refusal = refusalOf(writes)
 if refusal then
   return refusal
 end

@@ -50,6 +50,16 @@ local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovere
 local workersKey, unobservedKey = KEYS[12], KEYS[13]
 local pool, maxAge, entry, mode, job, field, least, override, most, window, memory = unpack(ARGV, 1, 11)
 
+local refusal = refusalOf({
+  { pools, 'set', 'SISMEMBER' },
+  { heartbeat, 'hash', 'HGET' },
+  { held, 'list', 'LPOS' },
+  { workersKey, 'hash', 'HGETALL' },
+  { unobservedKey, 'hash', 'HGET' },
+})
+if refusal then
+  return refusal
+end
 local beat = redis.call('HGET', heartbeat, 'heartbeat_at') or ''
 if not alive(pools, heartbeat, pool, maxAge, beat) then
   return 'dead'
@@ -144,7 +154,7 @@ end
 if mode == 'plan' then
   return 'lost'
 end
-local refusal = refusalOf(withCounters({
+refusal = refusalOf(withCounters({
   { queue, 'list', 'LPUSH' },
   { held, 'list', 'LREM', 'LLEN' },
   { unobservedKey, 'hash', 'HDEL' },

@@ -56,6 +56,17 @@ local pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stat
 local hooks, parked, origins, due, executions = unpack(KEYS, 11)
 local pool, maxAge, seen, need, most, window, jobType, id, entry, judged, origin = unpack(ARGV)
 
+local refusal = refusalOf({
+  { pools, 'set', 'SISMEMBER' },
+  { heartbeat, 'hash', 'HGET' },
+  { held, 'list', 'LINDEX', 'LPOS' },
+  { recoveries, 'hash', 'HGET' },
+  { quarantine, 'hash', 'HGET' },
+  { dead, 'zset', 'ZSCORE' },
+})
+if refusal then
+  return refusal
+end
 if need == 'dead' and alive(pools, heartbeat, pool, maxAge, seen) then
   return 'alive'
 end
@@ -97,7 +108,7 @@ if tells then
   writes[#writes + 1] = { origins, 'set', 'SADD', 'EXPIRE' }
   writes[#writes + 1] = { due, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' }
 end
-local refusal = refusalOf(writes)
+refusal = refusalOf(writes)
 if refusal then
   return refusal
 end

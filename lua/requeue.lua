@@ -33,15 +33,17 @@
 
 local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, batch, most, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-if alive(pools, heartbeat, pool, maxAge, seen) then
-  return 'alive'
-end
 local refusal = refusalOf(withCounters({
+  { pools, 'set', 'SISMEMBER' },
+  { heartbeat, 'hash', 'HGET' },
   { held, 'list', 'LRANGE', 'LTRIM', 'LLEN' },
   { queue, 'list', 'LPUSH' },
 }, lock, lockInfo))
 if refusal then
   return refusal
+end
+if alive(pools, heartbeat, pool, maxAge, seen) then
+  return 'alive'
 end
 local uncounted = recordsRefusal(recoveries, recovered)
 local death = deathOf(pool, seen, window)

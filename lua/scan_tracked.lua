@@ -7,6 +7,7 @@
 -- Returns  { run id of the process (the empty string where INFO is not allowed), next cursor, ids of ASCII characters, the
 --          other ids in hex: they may be no UTF-8, which no reply of text could carry }
 -- Others that touch these keys: the Go jobservice and every script here that tracks a job. Writes nothing.
+--- @include prove
 --- @include run_id
 
 local function hex(text)
@@ -15,6 +16,10 @@ local function hex(text)
   end))
 end
 
+local refusal = refusalOf({ { KEYS[1], 'hash', 'HSCAN' } })
+if refusal then
+  return refusal
+end
 local next, pairs = unpack(redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
 local plain, others = {}, {}
 for i = 1, #pairs, 2 do

@@ -18,14 +18,14 @@ export interface SetUp {
   /** It is called behind a fence; with a token. */
   readonly fenced?: true;
   readonly once?: true;
-  /** Its writes are not proven yet: it can do half of them where one of them is refused. */
-  readonly isUnproven?: true;
   /** By command or key: without it, or with another type in it, the script goes on. */
   readonly goesOn?: Readonly<Record<string, Exception>>;
   /** Sent again it says something else. */
   readonly again?: Exception & { readonly reply?: unknown };
 }
 
+/** Stands for the run id of the Redis that the set-up is written to. */
+export const thisRun = '<run>';
 export const lease = 't:reaper:lease';
 export const fenceNumber = '1000000000000';
 export const changes = 't:reaper:changes:j';
@@ -107,6 +107,8 @@ const recoveries = 't:reaper:recoveries';
 const recovered = 't:reaper:recovered';
 const quarantine = 't:reaper:quarantine';
 const dead = 't:dead';
+const workers = 't:reaper:workers:p';
+const unobserved = 't:reaper:unobserved:p';
 const oldBeat = String(second(-120));
 const entry = (id: string, t = second(-60)) => `{"name":"X","id":"${id}","t":${t},"args":{}}`;
 const pool = (beat: string | number, ...entries: string[]): State => ({
@@ -136,10 +138,23 @@ const inQuarantine: State = {
 const digest = createHash('sha1').update(quarantined).digest('hex');
 
 const isCounter: Exception = { reason: 'rebuild_counters reports a counter of another type' };
+const leftAlone = (reason: string): Exception => ({
+  reason: `${reason}: left`,
+  keys: [held, queue, lock, lockInfo, unobserved, recoveries, recovered],
+});
 const keepsEntries: Exception = {
   reason: 'a record of ours must not hold an entry back',
   keys: [recoveries, recovered],
 };
+const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
+const otherStats: Exception = {
+  reason: '`overtaken`: the stats are not as they were read',
+  keys: [held, lock, lockInfo, dead, recoveries, quarantine, track, executions, ...hookKeys],
+};
+/** Without one of these an entry moves all the same, and its recovery is not counted. */
+const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
+  [recoveries, recovered, 'EXPIRE', 'RPUSH', 'LINDEX', 'LPOP', 'HDEL', 'HMGET'].map((need) => [need, keepsEntries]),
+);
 
 const unread = 'the sender reads the stats, which are kept nowhere else';
 
@@ -282,6 +297,28 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       },
     },
   ],
+  finish_stale: [
+    {
+      title: 'an entry whose job has ended, and an observation that names it still',
+      state: {
+        ...job('Success'),
+        ...pool(second(0), entry('j'), entry('other')),
+        't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }),
+      },
+      keys: [pools, heartbeat, held, lock, lockInfo, stats, 't:worker:w'],
+      args: ['p', 10_000, entry('j'), 'act', 'j', before, before, 60],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        [stats]: {
+          reason: 'whether the job has ended can not be read: left',
+          keys: [held, lock, lockInfo, 't:worker:w'],
+        },
+        't:worker:w': { reason: 'what it says can not be read, and is left' },
+      },
+      again: { reason: 'it is gone', reply: 'gone' },
+    },
+  ],
   forget_parked: [
     {
       title: 'some that are old',
@@ -301,12 +338,30 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   ],
   leave_quarantine: ['release', 'drop'].map((verb) => ({
     title: verb,
-    isUnproven: true as const,
     state: inQuarantine,
     keys: [quarantine, dead, recoveries, queue],
     args: ['j', digest, verb],
+    goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
     again: { reason: 'it is gone, for whoever comes second', reply: 'overtaken' },
   })),
+  look_at_pool: [
+    {
+      title: 'the first look since Redis was started',
+      state: {
+        ...runs,
+        [workers]: hash({ at, run: 'other', 'w:gone': `${at} 1 - - x` }),
+        [unobserved]: hash({ gone: `${at} x` }),
+        't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
+      },
+      keys: [workers, unobserved, 't:worker:w', stats],
+      args: ['act', '', 86_400, '', 1, 'w', 'f'],
+      goesOn: {
+        INFO: { reason: 'the run id is empty', keys: [workers] },
+        [stats]: { reason: 'that it can not be read is kept', keys: [unobserved] },
+        't:worker:w': { reason: 'that it can not be read is kept', keys: [workers] },
+      },
+    },
+  ],
   move_hook: [
     {
       title: 'retry',
@@ -335,7 +390,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       title: 'the first since Redis was started',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
       keys: [progress],
-      args: [8, 12],
+      args: [8, 12, thisRun],
       fenced: true,
       goesOn: { INFO: noRunId() },
     },
@@ -343,29 +398,34 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       title: 'a page',
       state: { [progress]: hash({ cursor: 7, scanned: 9, run_id: 'other' }) },
       keys: [progress],
-      args: [8, 12],
+      args: [8, 12, thisRun],
       fenced: true,
       goesOn: { INFO: noRunId() },
     },
   ],
   put_back: [
     {
-      isUnproven: true,
       title: 'an entry that no worker runs',
       state: {
+        ...fresh,
         ...pool(second(0), entry('j'), entry('other')),
         ...oldRecoveries,
+        [unobserved]: hash({ f: `${at} Pending|${before}||${before}`, other: `${at} x` }),
+        [workers]: hash({ at, run: thisRun }),
         't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
       },
-      keys: [pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, 't:worker:w'],
-      args: ['p', 10_000, entry('j'), 'act', 0, 3, 86_400, 'w'],
+      keys: [
+        ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
+        ...[workers, unobserved, 't:worker:w'],
+      ],
+      args: ['p', 10_000, entry('j'), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', 'w'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
-        [recoveries]: keepsEntries,
-        [recovered]: keepsEntries,
-        [stats]: { reason: 'of a young entry it is not asked' },
-        't:worker:w': { reason: 'nothing can be said of what it runs: left', keys: [held, queue, lock, lockInfo] },
+        ...uncounted,
+        [stats]: leftAlone('what the job is can not be read'),
+        't:worker:w': leftAlone('what it runs can not be read'),
+        INFO: leftAlone('whether Redis was restarted since is not known'),
       },
       again: { reason: 'it is in its queue', reply: 'gone' },
     },
@@ -377,7 +437,6 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     ].map(
       ([title, given]) =>
         ({
-          isUnproven: true as const,
           title,
           state: {
             ...runs,
@@ -396,7 +455,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
             fingerprintOf(runs),
             ...[origin, at, 100],
           ],
-          goesOn: { [lock]: isCounter, [lockInfo]: isCounter },
+          goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
           again: { reason: 'it is gone', reply: 'gone' },
         }) as SetUp,
     ),
@@ -405,31 +464,29 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
   read_quarantine: [
-    { isUnproven: true, title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
-    { isUnproven: true, title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
+    { title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
+    { title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
   ],
   rebuild_counters: [
     {
-      isUnproven: true,
       title: 'counters that have drifted',
       state: { ...pool(oldBeat, entry('j')), [lock]: string(5), [lockInfo]: hash({ p: 3, q: 1 }) },
       keys: [lock, lockInfo, held, 't:jobs:X:q:inprogress'],
       args: ['p', 'q'],
+      goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lock, lockInfo] } },
       again: { reason: 'nothing has drifted any more', reply: ['1', '1', 0, '0', '0'] },
     },
   ],
   requeue: [
     {
-      isUnproven: true,
       title: 'two entries',
       state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
-      keys: [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered],
+      keys: [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead],
       args: ['p', 10_000, oldBeat, 100, 3, 86_400],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
-        [recoveries]: keepsEntries,
-        [recovered]: keepsEntries,
+        ...uncounted,
       },
       again: { reason: 'there is no more', reply: [0, 0] },
     },
@@ -459,6 +516,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
     { title: 'a new job', state: {}, keys: [stats, track], args: ['j', 0, 'id', 'j', 'status', 'Pending'], once: true },
+  ],
+  scan_tracked: [
+    {
+      title: 'a page',
+      state: runs,
+      keys: [track],
+      args: ['0', 10],
+      goesOn: { INFO: { reason: 'the run id is empty' } },
+    },
   ],
   set_status: [
     {
@@ -551,7 +617,6 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   ],
   settle_pool: [
     {
-      isUnproven: true,
       title: 'one that holds nothing',
       state: pool(oldBeat),
       keys: [pools, heartbeat, held, lockInfo],
