@@ -5,7 +5,7 @@ import type { Keys } from './keys.ts';
 import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
-import { changeOnce, claimOnce, type Fence, type Scripts } from './scripts.ts';
+import { type ChangeOnce, changeOnce, claimOnce, type Fence, type Scripts } from './scripts.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
 export interface Change {
@@ -267,16 +267,18 @@ export const createHookRecords = ({
     },
 
     settle({ id, origin, until, stats }, settlement) {
-      const change = settlement.verb === 'delivered' ? undefined : changeOnce(keys, id);
-      return retry(clock, () =>
+      const settle = (change?: ChangeOnce) =>
         scripts.run<SettleReply>(
           'settle_hook',
           [keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin), keys.hookEndpoint(origin)],
           [standIn(), id, until, settings.breakAfter, ...argsOf(settlement, stats)],
           undefined,
           change,
-        ),
-      );
+        );
+      // What was delivered may be noted twice: its sender tries for longer, and asks for no more than that it is noted.
+      if (settlement.verb === 'delivered') return settle();
+      const change = changeOnce(keys, id);
+      return retry(clock, () => settle(change));
     },
 
     async endpoints() {
