@@ -16,7 +16,7 @@
 --- @include prove
 
 local lock, lockInfo = KEYS[1], KEYS[2]
-local refusal = refusalOf({ { lock, 'string', 'SET' }, { lockInfo, 'hash', 'HSET', 'HDEL' } })
+local refusal = refusalOf({ { lock, 'string', 'GET', 'SET' }, { lockInfo, 'hash', 'HGETALL', 'HSET', 'HDEL' } })
 if refusal then
   return refusal
 end
@@ -24,8 +24,11 @@ local truth, unknown = {}, { 'unknown' }
 local sum = 0
 for i = 1, #ARGV do
   local length = redis.pcall('LLEN', KEYS[i + 2])
-  if type(length) ~= 'number' and redis.call('TYPE', KEYS[i + 2]).ok == 'list' then
-    return length -- It could be read, but for a right that is missing.
+  if type(length) ~= 'number' then
+    local found = redis.call('TYPE', KEYS[i + 2]).ok
+    if found == 'list' or found == 'none' then
+      return redis.error_reply('NOPERM this user has no permission to run LLEN on ' .. KEYS[i + 2])
+    end
   end
   truth[ARGV[i]] = type(length) == 'number' and length or 0
   sum = sum + truth[ARGV[i]]

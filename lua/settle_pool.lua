@@ -16,10 +16,10 @@
 
 local pools, heartbeat = KEYS[1], KEYS[2]
 local pool, maxAge, seen = ARGV[1], ARGV[2], ARGV[3]
-local writes = { { pools, 'set', 'SREM' }, { heartbeat, 'hash', 'DEL' } }
+local writes = { { pools, 'set', 'SISMEMBER', 'SREM' }, { heartbeat, 'hash', 'HGET', 'DEL' } }
 local fields = {}
 for i = 3, #KEYS, 2 do
-  writes[#writes + 1] = { KEYS[i], 'list' }
+  writes[#writes + 1] = { KEYS[i], 'list', 'LLEN' }
   if redis.call('TYPE', KEYS[i + 1]).ok == 'hash' then
     writes[#writes + 1] = { KEYS[i + 1], 'hash', 'HDEL' }
     fields[#fields + 1] = KEYS[i + 1]
