@@ -264,7 +264,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
     onWarning: (check) => log.warn({ check }, check.detail),
   });
-  /** What keeps scheduled passes from running; what a caller asks for is tried all the same. A plan only needs to read. */
+  /** What keeps passes from running, once it is started. A plan needs no right to write. */
   const blocked = async () => (startedAt === undefined || settings.plan ? undefined : startCheck());
   const ensureAble = async () => {
     const block = await blocked();

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { checkOfRefusal, createDoctor } from '../../src/doctor/doctor.ts';
 import { fixedKeys, typeByName } from '../../src/doctor/keyTypes.ts';
 import { checkVersion } from '../../src/doctor/server.ts';
+import { databaseOf } from '../../src/doctor/source.ts';
 import type { DoctorCheck, DoctorReport, ReaperOptions } from '../../src/index.ts';
 import { systemClock } from '../../src/io/clock.ts';
 import { keysOf } from '../../src/io/keys.ts';
@@ -41,6 +42,18 @@ const dump = async (redis: Redis) =>
   Object.fromEntries(
     await Promise.all((await redis.keys('*')).sort().map(async (key) => [key, await redis.dumpBuffer(key)] as const)),
   );
+
+/** What is checked on this very client, whatever a reaper would make of it. */
+const doctorOf = (redis: Redis, database: number, watchFor = 0) =>
+  createDoctor({
+    connection: { redis, description: '', epoch: () => 1, close: async () => undefined },
+    keys,
+    namespace: 't',
+    database,
+    clock: systemClock,
+    openConnection: undefined,
+    watchFor,
+  });
 
 /** A user with the rights that are needed, less some, plus others. */
 const allow = async (...more: string[]) => {
@@ -120,10 +133,12 @@ describe('the server', () => {
 
   test('a connection that is in another database than the one that was asked for is found out', async () => {
     const client = opened.hold(new Redis({ port: server.port, db: 3 }));
-    const reaper = opened.create({ redis: client });
-    expect(linesOf(await reaper.doctor(), 'database')).toEqual(['ok database 3']);
+    const ask = doctorOf(client, databaseOf(client));
+    expect(linesOf(await ask(), 'database')).toEqual(['ok database 3']);
     await client.select(5);
-    expect(linesOf(await reaper.doctor(), 'database')).toEqual([expect.stringMatching(/^!! .* database 5/)]);
+    const report = await ask();
+    expect(linesOf(report, 'database')).toEqual(['!! the connection is in database 5, not in 3']);
+    expect(report.checks.find(({ what }) => what === 'database')?.isBlocking).toBe(true);
   });
 
   test('version, role and mode are known without INFO too', async () => {
@@ -342,15 +357,7 @@ describe('clocks', () => {
     await beat('dead', -600);
     await beat('behind', -20);
     const beating = setInterval(() => void beat('behind', -20), 100);
-    const report = await createDoctor({
-      connection: { redis: server.client, description: '', epoch: () => 1, close: async () => undefined },
-      keys,
-      namespace: 't',
-      database: 0,
-      clock: systemClock,
-      openConnection: undefined,
-      watchFor: 2_500,
-    })();
+    const report = await doctorOf(server.client, 0, 2_500)();
     clearInterval(beating);
     expect(linesOf(report, 'clock').slice(1)).toEqual([
       expect.stringMatching(/^!! the heartbeat of pool ahead is \d+ s ahead of the clock of Redis$/),
