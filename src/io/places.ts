@@ -99,14 +99,13 @@ export const walkPlaces = async (
     } while (cursor !== '0');
   };
 
-  /** In-progress lists, each with what is known of its pool; those that are only known by name are read beside the others. */
+  /** In-progress lists, each with what is known of its pool. Those that should be there show a key of the wrong type. */
   const walkHeld = async (survey: PoolSurvey, lists: Lists) => {
     const states = new Map(survey.pools.map((state) => [state.pool, state]));
     for (const list of lists.held.values()) await walkList(list, holderOf(list.name, keys, states));
-    const named = [
-      ...survey.lists,
-      ...[...types].flatMap((type) => survey.pools.map(({ pool }) => [type, pool] as const)),
-    ].map(([type, pool]) => listOf(Buffer.from(keys.inProgress(type, pool)), keys));
+    const named = survey.pools
+      .filter(({ isRegistered }) => isRegistered)
+      .flatMap(({ pool }) => [...types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
     await inChunks(named, lists.held, (list) => walkList(list, holderOf(list.name, keys, states)));
   };
 

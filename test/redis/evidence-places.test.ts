@@ -178,6 +178,16 @@ test('fault 105: where new queues turn up without end, no job is called nowhere'
   expect(found).toEqual({ a: 'unreadable' });
 });
 
+test('an in-progress list, a queue or a set that holds another type keeps those that may have been in it', async () => {
+  await silent('a');
+  await pool('p', 0);
+  for (const key of ['t:jobs:X:p:inprogress', 't:jobs:X', 't:retry', 't:scheduled', 't:dead']) {
+    await redis.set(key, 'no list');
+    expect([key, await sweep({}, true)]).toEqual([key, { a: 'kept unproven unreadable' }]);
+    await redis.del(key);
+  }
+});
+
 test('a list that we may not read keeps those that may be in it', async () => {
   await silent('a');
   await redis.lpush('t:jobs:X', entry('other'));
