@@ -8,6 +8,7 @@
 --          other ids in hex: they may be no UTF-8, which no reply of text could carry }
 -- Others that touch these keys: the Go jobservice and every script here that tracks a job. Writes nothing.
 --- @include run_id
+--- @include prove
 
 local function hex(text)
   return (string.gsub(text, '.', function(byte)
@@ -15,6 +16,10 @@ local function hex(text)
   end))
 end
 
+local refusal = refusalOf({ { KEYS[1], 'hash', 'HSCAN' } })
+if refusal then
+  return refusal
+end
 local next, pairs = unpack(redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
 local plain, others = {}, {}
 for i = 1, #pairs, 2 do

@@ -404,6 +404,9 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   read_facts: [
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
+  read_list: [
+    { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
+  ],
   read_quarantine: [
     { isUnproven: true, title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
     { isUnproven: true, title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
@@ -459,6 +462,18 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
     { title: 'a new job', state: {}, keys: [stats, track], args: ['j', 0, 'id', 'j', 'status', 'Pending'], once: true },
+  ],
+  scan_entries: [
+    { title: 'a set', state: { [dead]: zset({ [deadMember]: before }) }, keys: [dead], args: ['0', 10, 1_000] },
+  ],
+  scan_tracked: [
+    {
+      title: 'the begin',
+      state: runs,
+      keys: [track],
+      args: ['0', 10],
+      goesOn: { INFO: noRunId() },
+    },
   ],
   set_status: [
     {
