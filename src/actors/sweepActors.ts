@@ -49,17 +49,17 @@ export const createSweepActors = (
 
   const readPage = fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(
     ({ input: { isFirst, plan, fence } }) =>
-      orRefused(async () => {
+      orFinal(async () => {
         if (isFirst || reader === undefined) reader = await begin(plan, fence);
         else if (fence !== undefined) await note(fence);
-        const { jobs, isLast, from } = await orPermanent(reader.next());
+        const { jobs, isLast, from } = await reader.next().catch(permanentOr);
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
         return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
       }),
   );
   const noteEnd = fromPromise<void, { fence: Fence }>(({ input }) =>
-    orRefused(async () => {
+    orFinal(async () => {
       await noted;
       await lease.endSweep(input.fence, next.scanned);
     }),
@@ -67,27 +67,28 @@ export const createSweepActors = (
   return { readPage, noteEnd };
 };
 
-/** @throws PermanentError where reading would fail again. */
-const orPermanent = async <T>(reading: Promise<T>): Promise<T> => {
-  try {
-    return await reading;
-  } catch (error) {
-    const { message } = error as Error;
-    if (isWrongType(error))
-      throw new PermanentError(
-        `${message}: a key of the namespace has the wrong type: find it with TYPE, then move or delete it`,
-      );
-    if (kindOfRedisError(error) === 'permanent') throw new PermanentError(refusalOf(error) ?? message);
-    throw error;
-  }
-};
-
-/** @throws RefusedError where Redis refuses writes, which says what to do. */
-const orRefused = async <T>(step: () => Promise<T>): Promise<T> => {
+/**
+ * Has an error that trying again can't change end the sweep at once.
+ * @throws RefusedError where Redis refuses writes, which says what to do.
+ * @throws PermanentError
+ */
+const orFinal = async <T>(step: () => Promise<T>): Promise<T> => {
   try {
     return await step();
   } catch (error) {
     const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
-    throw refusal === undefined ? error : new RefusedError(refusal);
+    if (refusal !== undefined) throw new RefusedError(refusal);
+    return permanentOr(error);
   }
+};
+
+/** @throws PermanentError where the same command would fail again, else the error itself. */
+const permanentOr = (error: unknown): never => {
+  const { message } = error as Error;
+  if (isWrongType(error)) {
+    const advice = 'a key of the namespace has the wrong type: find it with TYPE, then move or delete it';
+    throw new PermanentError(`${message}: ${advice}`);
+  }
+  if (kindOfRedisError(error) === 'permanent') throw new PermanentError(refusalOf(error) ?? message);
+  throw error;
 };

@@ -1,7 +1,8 @@
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import type { PoolState, PoolSurvey, Pools } from './pools.ts';
-import { isWrongType } from './redisErrors.ts';
+import { isWrongType, kindOfRedisError } from './redisErrors.ts';
+import { createScripts } from './scripts.ts';
 
 /** What is known of the pool that holds an entry: it is alive, its death is confirmed, or neither can be said. */
 export type Standing = 'alive' | 'unconfirmed' | 'dead';
@@ -38,8 +39,8 @@ interface NamedList {
   readonly isHeld: boolean;
 }
 
-/** Entries that are read at once. */
-const stride = 1_000;
+/** Entries that are read at once, and bytes after which no further one is. */
+const bounds = [1_000, 1_000_000] as const;
 /** Keys that one SCAN looks at. */
 const scanCount = 1_000;
 /** Keys that are known by name only and are read at the same time. */
@@ -63,25 +64,22 @@ export const walkPlaces = async (
   types: ReadonlySet<string>,
   visitor: PlaceVisitor,
 ): Promise<Walked> => {
+  const scripts = createScripts(redis);
   const unreadable = new Set<string>();
-  /** A place that is not what it should be, or that we may not read. */
+  /** A place that is not what it should be, or that this user may not read. */
   const noteUnreadable = (key: string) => (error: Error) => {
-    if (!isWrongType(error) && !/NOPERM/.test(error.message)) throw error;
+    if (!isWrongType(error) && kindOfRedisError(error) !== 'permanent') throw error;
     unreadable.add(key);
   };
 
   const walkList = async (list: NamedList, place: EntryPlace) => {
     try {
       // What is pushed meanwhile moves those that stay towards what is yet to be read, so none is skipped.
-      let next = redis.lrange(list.key, 0, stride - 1);
-      for (let from = 0; ; from += stride) {
-        const entries = await next;
-        if (entries.length === stride) {
-          next = redis.lrange(list.key, from + stride, from + 2 * stride - 1);
-          next.catch(() => undefined); // It is awaited next.
-        }
+      for (let from = 0; ; ) {
+        const [isEnd, entries] = await scripts.run<[number, string[]]>('read_list', [list.key], [from, ...bounds]);
         visitor.entries(place, entries, from, []);
-        if (entries.length < stride) return visitor.listEnd?.(place, from + entries.length);
+        from += entries.length;
+        if (isEnd === 1) return visitor.listEnd?.(place, from);
       }
     } catch (error) {
       noteUnreadable(list.name)(error as Error);
@@ -91,22 +89,23 @@ export const walkPlaces = async (
   const walkSet = async (kind: 'scheduled' | 'retry' | 'dead') => {
     let cursor = '0';
     do {
-      const [after, pairs] = await redis.zscan(keys[kind], cursor, 'COUNT', stride);
-      const entries = pairs.filter((_, i) => i % 2 === 0);
-      const scores = pairs.filter((_, i) => i % 2 === 1).map(Number);
-      visitor.entries({ kind }, entries, 0, scores);
+      const [after, entries, scores] = await scripts.run<[string, string[], string[]]>(
+        'scan_entries',
+        [keys[kind]],
+        [cursor, ...bounds],
+      );
+      visitor.entries({ kind }, entries, 0, scores.map(Number));
       cursor = after;
     } while (cursor !== '0');
   };
 
-  /** In-progress lists, each with what is known of its pool; those that are only known by name are read beside the others. */
+  /** In-progress lists, each with what is known of its pool. Those that should be there show a key of the wrong type. */
   const walkHeld = async (survey: PoolSurvey, lists: Lists) => {
     const states = new Map(survey.pools.map((state) => [state.pool, state]));
     for (const list of lists.held.values()) await walkList(list, holderOf(list.name, keys, states));
-    const named = [
-      ...survey.lists,
-      ...[...types].flatMap((type) => survey.pools.map(({ pool }) => [type, pool] as const)),
-    ].map(([type, pool]) => listOf(Buffer.from(keys.inProgress(type, pool)), keys));
+    const named = survey.pools
+      .filter(({ isRegistered }) => isRegistered)
+      .flatMap(({ pool }) => [...types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
     await inChunks(named, lists.held, (list) => walkList(list, holderOf(list.name, keys, states)));
   };
 

@@ -25,12 +25,14 @@ export type ScriptName =
   | 'put_back'
   | 'quarantine'
   | 'read_facts'
+  | 'read_list'
   | 'read_quarantine'
   | 'rebuild_counters'
   | 'requeue'
   | 'reset_job'
   | 'restore_ack'
   | 'save_job'
+  | 'scan_entries'
   | 'scan_tracked'
   | 'set_status'
   | 'settle_hook'
@@ -93,6 +95,8 @@ export const claimOnce = (keys: Keys): ChangeOnce => {
 };
 /** An entry is given as the bytes that it is: it may be no UTF-8. */
 export type ScriptArgument = string | number | Buffer;
+/** A name of a key; bytes where it may be no UTF-8. */
+export type ScriptKey = string | Buffer;
 
 export interface Scripts {
   /**
@@ -103,7 +107,7 @@ export interface Scripts {
    */
   run<Reply>(
     name: ScriptName,
-    keys: readonly string[],
+    keys: readonly ScriptKey[],
     args?: readonly ScriptArgument[],
     fence?: Fence | undefined,
     change?: ChangeOnce | undefined,
@@ -117,7 +121,7 @@ export interface Scripts {
  * @param mayRun whether scripts are still run: a client of the caller's outlives the reaper.
  */
 export const createScripts = (redis: Redis, mayRun: () => boolean = () => true): Scripts => {
-  const evaluate = async (script: Script, keys: readonly string[], args: readonly ScriptArgument[]) => {
+  const evaluate = async (script: Script, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
     try {
       return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
@@ -128,7 +132,7 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true):
   return {
     async run<Reply>(
       name: ScriptName,
-      keys: readonly string[],
+      keys: readonly ScriptKey[],
       args: readonly ScriptArgument[] = [],
       fence?: Fence | undefined,
       change?: ChangeOnce | undefined,

@@ -1,7 +1,6 @@
 import type { Connection } from './connection.ts';
 import { type Condition, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
-import { kindOfRedisError } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 
 /**
@@ -61,8 +60,8 @@ export const refusalOf = (error: unknown): string | undefined => {
   const message = (error as Error).message.replace(/^ERR Error running script.*?-(?=[A-Z]+ )/, '');
   const known = refusals.find(([refused]) => refused.test(message))?.[1];
   if (known !== undefined) return known;
-  return kindOfRedisError(new Error(message)) === 'permanent'
-    ? `Redis does not take a command of the reaper (${message}): see the rights of its user and the version of Redis`
+  return /unknown (sub)?command/i.test(message)
+    ? `Redis does not know a command of the reaper (${message}): Redis 6.2 or newer is needed, without renamed commands`
     : undefined;
 };
 

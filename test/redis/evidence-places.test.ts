@@ -178,6 +178,57 @@ test('fault 105: where new queues turn up without end, no job is called nowhere'
   expect(found).toEqual({ a: 'unreadable' });
 });
 
+test('fault 114: a search reads what says whose an entry is, not its arguments, in every place', async () => {
+  const big = 'x'.repeat(1_000_000);
+  const bigEntry = (id: string, args: object = {}) => JSON.stringify({ name: 'X', id, t: 1, args: { ...args, big } });
+  for (let i = 0; i < 30; i++) await redis.lpush('t:jobs:X', bigEntry(`other-${i}`));
+  for (let i = 0; i < 10; i++) await redis.zadd('t:retry', i, bigEntry(`retry-${i}`));
+  await redis.rpush('t:jobs:X', bigEntry('queued'));
+  await redis.zadd('t:dead', 1, bigEntry('dead'));
+  await redis.lpush('t:jobs:Y', bigEntry('nested', { id: 'inner' }));
+  await redis.lpush('t:jobs:Y', bigEntry('policy', { _job_kind_periodic_: '7' }));
+  const sent = async () => Number(/total_net_output_bytes:(\d+)/.exec(await redis.info('stats'))?.[1]);
+  const before = await sent();
+  expect(await searchFor(['queued', 'dead', 'nested', 'policy@7', 'policy', 'retry-3'], [])).toEqual({
+    queued: 'queue',
+    dead: 'dead',
+    nested: 'queue',
+    'policy@7': 'queue',
+    policy: 'nowhere',
+    'retry-3': 'retry',
+  });
+  // Two entries have to be read as they are.
+  expect((await sent()) - before).toBeLessThan(2_500_000);
+});
+
+test('fault 114: an answer holds no more than a bounded number of bytes, and the next one goes on behind it', async () => {
+  const scripts = createScripts(redis);
+  const entries = Array.from({ length: 50 }, (_, i) => `${i} ${'x'.repeat(100_000)}`);
+  await redis.rpush('t:jobs:X', ...entries);
+  const read: string[] = [];
+  for (;;) {
+    const [isEnd, some] = await scripts.run<[number, string[]]>(
+      'read_list',
+      ['t:jobs:X'],
+      [read.length, 1_000, 1_000_000],
+    );
+    expect(some.length).toBeLessThanOrEqual(10);
+    read.push(...some);
+    if (isEnd === 1) break;
+  }
+  expect(read).toEqual(entries);
+});
+
+test('an in-progress list, a queue or a set that holds another type keeps those that may have been in it', async () => {
+  await silent('a');
+  await pool('p', 0);
+  for (const key of ['t:jobs:X:p:inprogress', 't:jobs:X', 't:retry', 't:scheduled', 't:dead']) {
+    await redis.set(key, 'no list');
+    expect([key, await sweep({}, true)]).toEqual([key, { a: 'kept unproven unreadable' }]);
+    await redis.del(key);
+  }
+});
+
 test('a list that we may not read keeps those that may be in it', async () => {
   await silent('a');
   await redis.lpush('t:jobs:X', entry('other'));

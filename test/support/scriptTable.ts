@@ -463,6 +463,9 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   read_facts: [
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
+  read_list: [
+    { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
+  ],
   read_quarantine: [
     { title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
     { title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
@@ -516,6 +519,9 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
     { title: 'a new job', state: {}, keys: [stats, track], args: ['j', 0, 'id', 'j', 'status', 'Pending'], once: true },
+  ],
+  scan_entries: [
+    { title: 'a set', state: { [dead]: zset({ [deadMember]: before }) }, keys: [dead], args: ['0', 10, 1_000] },
   ],
   scan_tracked: [
     {
