@@ -21,6 +21,7 @@ export const fixedKeys = (keys: Keys): ReadonlyMap<string, KeyType> =>
     [keys.lease, 'hash'],
     [keys.progress, 'hash'],
     [keys.probe, 'string'],
+    [keys.suspects, 'hash'],
   ]);
 
 /** Keys of one job type. */
@@ -54,6 +55,10 @@ export const typeByName = (keys: Keys, fixed: ReadonlyMap<string, KeyType>, key:
     [keys.executions(''), 'zset'],
     [keys.dueHooks(''), 'zset'],
     [keys.hookEndpoint(''), 'hash'],
+    [keys.hookClaim(''), 'string'],
+    [keys.changes(''), 'string'],
+    [keys.workerRecords(''), 'hash'],
+    [keys.unobserved(''), 'hash'],
   ];
   return families.find(([prefix]) => key.startsWith(prefix))?.[1];
 };

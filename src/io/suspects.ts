@@ -44,10 +44,10 @@ export interface Suspects {
   isConfirmed(record: SuspectRecord, heartbeat: string, time: number, condition: string | undefined): boolean;
 }
 
-/** Pools that are noted at once, and all told; in ms for how long the notes are kept. */
+/** Pools that are noted at once, and all told; in s for how long the notes are kept. */
 const batch = 500;
 const mostNoted = 5_000;
-const keepFor = 86_400_000;
+const keepFor = 86_400;
 /** After this time in ms a pool that is met no more is forgotten, though a pass may not have met all pools. */
 const forgetAfter = 3_600_000;
 
@@ -134,7 +134,7 @@ const write = async (redis: Redis, key: string, fields: readonly [string, string
   for (let from = 0; from < forgotten.length; from += batch) {
     writes.push(redis.hdel(key, ...forgotten.slice(from, from + batch)));
   }
-  writes.push(redis.pexpire(key, keepFor));
+  writes.push(redis.expire(key, keepFor));
   // Where the key is of the wrong type nothing is noted, and it is reported by its name.
   await Promise.all(writes.map((reply) => unlessWrongType(reply, undefined)));
 };
