@@ -91,6 +91,29 @@ test('fault 102: a search tells lists of live pools, of unconfirmed ones and of 
   expect(await searchFor(ids, [])).toEqual({ live: 'held', late: 'unconfirmed', gone: 'unconfirmed' });
 });
 
+test('fault 102: a Running job on a pool whose death a rescue would confirm now is failed, one that has not begun is not', async () => {
+  await pool('gone', 60);
+  await silent('ran');
+  await silent('waits', { status: 'Pending' });
+  await redis.rpush('t:jobs:X:gone:inprogress', entry('ran'), entry('waits'));
+  expect(await sweep()).toEqual({ ran: 'kept queued unconfirmed', waits: 'kept queued unconfirmed' });
+  // A rescue has seen it, and leaves it its grace; by the grace of this reaper it is over soon.
+  const reaper = opened.create({ redis: server.url, rescue: { graceMs: 100 } });
+  const rescue = reaper.rescue({ grace: 3_600_000 }).catch(() => undefined);
+  await expect.poll(async () => (await reaper.explain('ran')).reason, { timeout: 20_000 }).toBe('hung');
+  const words: Record<string, string> = {};
+  reaper.on('job', ({ id, verdict, reason, facts }) => {
+    words[id] = `${verdict} ${reason} ${facts.evidence?.found}`;
+  });
+  await reaper.sweep();
+  expect(words).toEqual({ ran: 'fail hung left', waits: 'kept queued left' });
+  // A beat, and it lives.
+  await pool('gone', 0);
+  expect((await reaper.explain('waits')).facts.evidence?.found).toBe('held');
+  await reaper.stop({ timeout: 0 });
+  await rescue;
+});
+
 test('fault 102: what a worker of an unconfirmed pool says that it runs is a sign of life, of a confirmed one not', async () => {
   await pool('late', 11);
   await pool('gone', 60);
