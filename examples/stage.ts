@@ -116,6 +116,8 @@ export const startHost = async (pool: string, url: string): Promise<Host> => {
       ...process.env,
       REAPER_REDIS_URL: url,
       REAPER_NAMESPACE: namespace,
+      // The scheduled passes are those of the demo's own reaper, whose times are scaled down.
+      REAPER_ROLE: 'never',
       WORKER_POOL: pool,
       WORKER_TYPES: 'SCAN,COLLECT',
       WORKER_HEARTBEAT_MS: String(heartbeatMs),

@@ -1,129 +1,151 @@
 /**
  * A worker host in Node, as a process of its own: it takes jobs by gocraft's rules of fetch and finish, reports their life
- * through the reaper's lifecycle, and beats like a gocraft pool. Run beside Go hosts it works on the same queues.
+ * through the reaper's lifecycle as Harbor's runner does, and beats like a gocraft pool. The reaper that it embeds
+ * supervises too. Run beside Go hosts it works on the same queues.
  *
  *   REAPER_REDIS_URL, REAPER_NAMESPACE   where
+ *   REAPER_ROLE                          auto, always or never: whether its reaper does the scheduled passes (auto)
  *   WORKER_POOL, WORKER_TYPES            id of this pool; its job types, with commas between
  *   WORKER_HEARTBEAT_MS                  from one heartbeat to the next (5000)
  *   WORKER_HOOK_TIMEOUT_MS               how long a hook may take (30000)
  *
- * A job's work is to wait `args.ms` ms. SIGTERM lets the job in hand finish.
+ * A job's work is to wait `args.ms` ms. SIGTERM and SIGINT let the job in hand finish, for 30 s; a second one does not.
  */
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { createReaper } from '../src/index.ts';
+import { createReaper, type ReaperOptions, type TrackedAttempt } from '../src/index.ts';
+import { createPool, type Entry, readEntry } from './gocraft.ts';
 
 const need = (name: string): string => {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set`);
   return value;
 };
+const milliseconds = (name: string, otherwise: number): number => {
+  const text = process.env[name];
+  if (text === undefined) return otherwise;
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) throw new Error(`${name} must be a whole number of ms, 1 or more`);
+  return Number(text);
+};
 
 const url = need('REAPER_REDIS_URL');
 const namespace = need('REAPER_NAMESPACE');
-const pool = need('WORKER_POOL');
 const types = need('WORKER_TYPES').split(',');
-const heartbeatMs = Number(process.env.WORKER_HEARTBEAT_MS ?? 5_000);
-const worker = `${pool}-w1`;
+const heartbeatMs = milliseconds('WORKER_HEARTBEAT_MS', 5_000);
+const hookTimeoutMs = milliseconds('WORKER_HOOK_TIMEOUT_MS', 30_000);
+const poolId = need('WORKER_POOL');
+/** For how long what Redis did not take is not said again, and an idle host does not ask, in ms. */
+const pause = { afterError: 500, idle: 50 };
+const stopWithinMs = 30_000;
 
-const redis = new Redis(url);
-const hookTimeoutMs = Number(process.env.WORKER_HOOK_TIMEOUT_MS ?? 30_000);
+const complain = (what: string, error: unknown) => console.error(`${poolId}: ${what}: ${(error as Error).message}`);
+const tell = (event: string, id?: string) => process.send?.({ event, pool: poolId, id });
+
+const redis = new Redis(url, { commandTimeout: 10_000, maxRetriesPerRequest: 3 });
+redis.on('error', () => undefined); // Each command that fails says so.
+const pool = createPool(redis, namespace, poolId, types);
 const reaper = createReaper({
   redis: url,
   namespace,
+  role: (process.env.REAPER_ROLE ?? 'auto') as NonNullable<ReaperOptions['role']>,
   logger: false,
   hooks: { headerTimeoutMs: Math.min(10_000, hookTimeoutMs), totalTimeoutMs: hookTimeoutMs },
 });
-const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
+reaper.on('error', ({ where, error }) => console.error(`${poolId}: ${where}: ${error}`));
 
-/** gocraft's fetch: an entry is taken and counted in one step, unless its type is paused or at its cap. */
-const fetchScript = `
-  local queue, held, lock, lockInfo, paused, cap = unpack(KEYS)
-  local most = tonumber(redis.call('GET', cap) or '0')
-  if redis.call('LLEN', queue) == 0 or redis.call('EXISTS', paused) == 1 then return false end
-  if most > 0 and (tonumber(redis.call('GET', lock) or '0')) >= most then return false end
-  redis.call('INCR', lock)
-  redis.call('HINCRBY', lockInfo, ARGV[1], 1)
-  return redis.call('RPOPLPUSH', queue, held)`;
+/** What has to be said is said until Redis has heard it: a job that has not ended must never look as if it had. */
+const untilHeard = async <T>(what: string, say: () => Promise<T>): Promise<T> => {
+  for (;;) {
+    try {
+      return await say();
+    } catch (error) {
+      complain(what, error);
+      await sleep(pause.afterError);
+    }
+  }
+};
 
-const fetchEntry = async (type: string): Promise<string | null> =>
-  (await redis.eval(
-    fetchScript,
-    6,
-    key('jobs', type),
-    key('jobs', type, pool, 'inprogress'),
-    key('jobs', type, 'lock'),
-    key('jobs', type, 'lock_info'),
-    key('jobs', type, 'paused'),
-    key('jobs', type, 'max_concurrency'),
-    pool,
-  )) as string | null;
+/** Whether a job is to be run, as Harbor's runner decides; a new attempt is begun where one was cut off or has failed. */
+const begin = async (job: TrackedAttempt): Promise<boolean> => {
+  const { status } = job.stats;
+  if (status === 'Success' || status === 'Stopped') return false;
+  const isFirst = status === 'Pending' || status === 'Scheduled';
+  // A refusal says that it was stopped meanwhile, or that another attempt has begun.
+  if (!isFirst && (await untilHeard('beginning anew', job.reset)).outcome !== 'ok') return false;
+  return (await untilHeard('beginning', job.run)).outcome === 'ok';
+};
 
-/** gocraft's finish: the very bytes that were taken leave the list, and are counted, in one step. */
-const finish = (type: string, entry: string) =>
-  redis
-    .multi()
-    .lrem(key('jobs', type, pool, 'inprogress'), 1, entry)
-    .decr(key('jobs', type, 'lock'))
-    .hincrby(key('jobs', type, 'lock_info'), pool, -1)
-    .exec();
+/** The work. Its failure is the job's, and ends it. */
+const run = async ({ args }: Entry): Promise<void> => {
+  const ms = Number(args.ms ?? 0);
+  if (!(ms >= 0 && ms < 2 ** 31)) throw new Error('args.ms must be a number of ms');
+  await sleep(ms);
+};
 
-const beat = () =>
-  redis
-    .multi()
-    .sadd(key('worker_pools'), pool)
-    .sadd(key('known_jobs'), ...types)
-    .hset(key('worker_pools', pool), {
-      heartbeat_at: Math.floor(Date.now() / 1_000),
-      started_at: startedAt,
-      job_names: types.join(','),
-      concurrency: 1,
-      worker_ids: worker,
-      host: hostname(),
-      pid: process.pid,
-    })
-    .exec();
+const work = async (entry: Entry): Promise<void> => {
+  // First: from here on whoever looks for lost entries sees that this one is run.
+  const isOurs = await untilHeard('saying what is run', () => pool.observe(entry));
+  if (!isOurs) return;
+  // A job without stats is one of plain gocraft.
+  const job = await untilHeard('loading', () => reaper.lifecycle.load(entry.jobId));
+  const isRun = job === undefined || (await begin(job));
+  if (isRun) {
+    tell('running', entry.jobId);
+    const end = await run(entry).then(
+      () => job?.succeed,
+      (error) => {
+        complain(entry.jobId, error);
+        return job?.fail;
+      },
+    );
+    if (end !== undefined) await untilHeard('ending', end);
+  }
+  await untilHeard('finishing', () => pool.finish(entry));
+  tell(isRun ? 'finished' : 'skipped', entry.jobId);
+};
 
-const work = async (type: string, entry: string) => {
-  const { id, args = {} } = JSON.parse(entry) as { id: string; args?: { ms?: number } };
-  const observation = key('worker', worker);
-  await redis.hset(observation, { job_name: type, job_id: id, started_at: Math.floor(Date.now() / 1_000), args: '' });
-  const job = await reaper.lifecycle.load(id);
-  await redis.expire(observation, 86_400);
-  // Somebody has run it before and was cut off, or it failed: a new attempt.
-  if (job !== undefined && job.stats.status !== 'Pending') await job.reset();
-  await job?.run();
-  process.send?.({ event: 'running', pool, id });
-  await sleep(args.ms ?? 0);
-  await job?.succeed();
-  await finish(type, entry);
-  await redis.del(observation);
-  process.send?.({ event: 'finished', pool, id });
+const workOn = async (type: string, bytes: string): Promise<void> => {
+  let entry: Entry;
+  try {
+    entry = readEntry(type, bytes);
+  } catch (error) {
+    // As in gocraft it stays where it is, for a person.
+    return complain(`an entry of ${type} that can not be read`, error);
+  }
+  return work(entry);
 };
 
 let isStopping = false;
-process.on('SIGTERM', () => {
+const stop = () => {
+  if (isStopping) process.exit(1);
   isStopping = true;
-});
+  // What is left then is rescued from a pool that has died.
+  setTimeout(() => process.exit(1), stopWithinMs).unref();
+};
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
 process.on('disconnect', () => process.exit(0)); // Whoever started this one is gone.
 
-const startedAt = Math.floor(Date.now() / 1_000);
-await beat();
-const beating = setInterval(() => void beat().catch(() => undefined), heartbeatMs);
-process.send?.({ event: 'ready', pool });
+reaper.start();
+await untilHeard('registering the pool', pool.beat);
+const beating = setInterval(() => void pool.beat().catch((error) => complain('heartbeat', error)), heartbeatMs);
+tell('ready');
 while (!isStopping) {
   let isIdle = true;
   for (const type of types) {
-    const entry = await fetchEntry(type);
-    if (entry === null) continue;
+    if (isStopping) break;
+    const bytes = await pool.fetch(type).catch((error) => {
+      complain('fetching', error);
+      return null;
+    });
+    if (bytes === null) continue;
     isIdle = false;
-    await work(type, entry);
+    await workOn(type, bytes);
   }
-  if (isIdle) await sleep(50);
+  if (isIdle) await sleep(pause.idle);
 }
 clearInterval(beating);
-await redis.multi().srem(key('worker_pools'), pool).del(key('worker_pools', pool)).exec();
-await reaper.stop();
-await redis.quit();
+await pool.leave().catch((error) => complain('leaving', error));
+await reaper.stop({ timeout: 10_000 });
+redis.disconnect();
 process.disconnect?.();

@@ -1,0 +1,103 @@
+/** What a worker host does in Redis by gocraft's rules: fetch, observe, finish, and the heartbeat of its pool. */
+import { hostname } from 'node:os';
+import type { Redis } from 'ioredis';
+
+/** An entry of a queue, as far as a host needs it. */
+export interface Entry {
+  /** The very bytes, which are what leaves the list in the end. */
+  readonly bytes: string;
+  readonly type: string;
+  /** The id in the entry: for a periodic job, that of its policy. */
+  readonly id: string;
+  /** The id under which Harbor keeps the stats: those of a periodic job are kept for each of its executions. */
+  readonly jobId: string;
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+/** @throws SyntaxError where the bytes are no entry. */
+export const readEntry = (type: string, bytes: string): Entry => {
+  const parsed: unknown = JSON.parse(bytes);
+  const { id, args } = (parsed ?? {}) as { id?: unknown; args?: unknown };
+  if (typeof id !== 'string' || id === '') throw new SyntaxError('it has no id');
+  const given = typeof args === 'object' && args !== null ? (args as Record<string, unknown>) : {};
+  const epoch = given._job_kind_periodic_;
+  return { bytes, type, id, jobId: epoch === undefined ? id : `${id}@${epoch}`, args: given };
+};
+
+/** An entry is taken and counted in one step, unless its type is paused or at its cap. */
+const fetchScript = `
+  local queue, held, lock, lockInfo, paused, cap = unpack(KEYS)
+  local most = tonumber(redis.call('GET', cap) or '0')
+  if redis.call('LLEN', queue) == 0 or redis.call('EXISTS', paused) == 1 then return false end
+  if most > 0 and (tonumber(redis.call('GET', lock) or '0')) >= most then return false end
+  redis.call('INCR', lock)
+  redis.call('HINCRBY', lockInfo, ARGV[1], 1)
+  return redis.call('RPOPLPUSH', queue, held)`;
+
+/** A host that was away for long has been taken for dead: what it held is another's by now, and it must not say that it runs it. */
+const observeScript = `
+  local held, observation = unpack(KEYS)
+  if not redis.call('LPOS', held, ARGV[1]) then return 0 end
+  redis.call('HSET', observation, 'job_name', ARGV[2], 'job_id', ARGV[3], 'started_at', redis.call('TIME')[1], 'args', ARGV[4])
+  redis.call('EXPIRE', observation, 86400)
+  return 1`;
+
+/** The very bytes leave the list, and are counted if they did: said twice, since its reply got lost, it changes nothing. */
+const finishScript = `
+  local held, lock, lockInfo, observation = unpack(KEYS)
+  if redis.call('LREM', held, 1, ARGV[1]) == 1 then
+    redis.call('DECR', lock)
+    redis.call('HINCRBY', lockInfo, ARGV[2], -1)
+  end
+  redis.call('DEL', observation)`;
+
+export interface Pool {
+  /** Says that this pool lives. Its reaper takes it for dead when it has not for 10 s. */
+  beat(): Promise<unknown>;
+  /** The bytes of the next entry of a type, or null where there is none for us. */
+  fetch(type: string): Promise<string | null>;
+  /** Says which job the worker runs. False where the entry is not this pool's any more. */
+  observe(entry: Entry): Promise<boolean>;
+  finish(entry: Entry): Promise<unknown>;
+  /** Takes the pool away. */
+  leave(): Promise<unknown>;
+}
+
+/** A pool of one worker. */
+export const createPool = (redis: Redis, namespace: string, pool: string, types: readonly string[]): Pool => {
+  const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
+  const worker = `${pool}-w1`;
+  const startedAt = Math.floor(Date.now() / 1_000);
+  const queue = (type: string, ...parts: string[]) => key('jobs', type, ...parts);
+  const held = (type: string) => queue(type, pool, 'inprogress');
+  const observation = key('worker', worker);
+  return {
+    beat: () =>
+      redis
+        .multi()
+        .sadd(key('worker_pools'), pool)
+        .sadd(key('known_jobs'), ...types)
+        .hset(key('worker_pools', pool), {
+          heartbeat_at: Math.floor(Date.now() / 1_000),
+          started_at: startedAt,
+          job_names: types.join(','),
+          concurrency: 1,
+          worker_ids: worker,
+          host: hostname(),
+          pid: process.pid,
+        })
+        .exec(),
+    async fetch(type) {
+      const suffixes = ['lock', 'lock_info', 'paused', 'max_concurrency'];
+      const keys = [queue(type), held(type), ...suffixes.map((suffix) => queue(type, suffix))];
+      return (await redis.eval(fetchScript, keys.length, ...keys, pool)) as string | null;
+    },
+    async observe({ type, bytes, id, args }) {
+      const given = JSON.stringify(args);
+      return (await redis.eval(observeScript, 2, held(type), observation, bytes, type, id, given)) === 1;
+    },
+    finish: ({ type, bytes }) =>
+      redis.eval(finishScript, 4, held(type), queue(type, 'lock'), queue(type, 'lock_info'), observation, bytes, pool),
+    leave: () => redis.multi().srem(key('worker_pools'), pool).del(key('worker_pools', pool)).exec(),
+  };
+};

@@ -1,0 +1,200 @@
+/** The worker host that is shipped, as a process: what it does with an entry, by the status of its job. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Server } from 'node:net';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { second, seedJob } from '../support/jobs.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let redis: Redis;
+const processes = new Set<ChildProcess>();
+const proxies = new Set<Server>();
+beforeAll(async () => {
+  server = await startRedis('--appendonly', 'yes', '--appendfsync', 'always');
+  redis = server.client;
+});
+beforeEach(() => redis.flushall());
+afterEach(() => {
+  for (const child of processes) child.kill('SIGKILL');
+  for (const proxy of proxies) proxy.close();
+  processes.clear();
+  proxies.clear();
+});
+afterAll(() => server.stop());
+
+type Told = { readonly event: string; readonly id: string };
+const startHost = (env: Record<string, string> = {}) => {
+  const child = fork(new URL('../../examples/worker-host.ts', import.meta.url), {
+    execArgv: ['--import', 'tsx'],
+    env: {
+      ...process.env,
+      REAPER_REDIS_URL: server.url,
+      REAPER_NAMESPACE: 't',
+      WORKER_POOL: 'p',
+      WORKER_TYPES: 'X',
+      WORKER_HEARTBEAT_MS: '200',
+      ...env,
+    },
+    silent: true,
+  });
+  processes.add(child);
+  const told: Told[] = [];
+  let complaints = '';
+  child.on('message', (message) => told.push(message as Told));
+  child.stderr?.on('data', (text) => {
+    complaints += text;
+  });
+  return {
+    child,
+    complaints: () => complaints,
+    ids: (event: string) => told.filter((message) => message.event === event).map(({ id }) => id),
+    until: (event: string, id: string) =>
+      vi.waitUntil(() => told.some((message) => message.event === event && message.id === id), { timeout: 30_000 }),
+  };
+};
+const enqueue = (id: string, args: Record<string, unknown> = {}) =>
+  redis.lpush('t:jobs:X', JSON.stringify({ name: 'X', id, t: second(), args }));
+const held = () => redis.lrange('t:jobs:X:p:inprogress', 0, -1);
+const statusOf = (id: string) => redis.hget(`t:job_stats:${id}`, 'status');
+const isAtRest = async () =>
+  (await redis.exists('t:jobs:X', 't:jobs:X:p:inprogress', 't:worker:p-w1')) === 0 &&
+  Number(await redis.get('t:jobs:X:lock')) === 0 &&
+  Number(await redis.hget('t:jobs:X:lock_info', 'p')) === 0;
+
+/** A way to Redis on which something may be done before a chunk that says a word goes through. */
+const startProxy = async (word: string, before: () => Promise<unknown>): Promise<string> => {
+  const proxy = createServer((client) => {
+    const upstream = connect(server.port, '127.0.0.1');
+    let last: Promise<unknown> = Promise.resolve();
+    client.on('data', (chunk) => {
+      const act = chunk.includes(word) ? before : async () => undefined;
+      last = last.then(act).then(() => upstream.write(chunk));
+    });
+    upstream.pipe(client);
+    for (const socket of [client, upstream]) {
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          client.destroy();
+          upstream.destroy();
+        });
+    }
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  proxies.add(proxy);
+  return `redis://127.0.0.1:${(proxy.address() as { port: number }).port}`;
+};
+
+test('fault 134: what was stopped or has succeeded ends without being run, what was cut off or has failed is run anew', async () => {
+  const revisions: Record<string, number> = {};
+  for (const status of ['Pending', 'Scheduled', 'Running', 'Error', 'Stopped', 'Success']) {
+    revisions[status] = await seedJob(redis, status, { status });
+    await enqueue(status, { ms: 1 });
+  }
+  const epoch = second();
+  await seedJob(redis, `policy@${epoch}`, { status: 'Stopped' });
+  await enqueue('policy', { _job_kind_periodic_: String(epoch) });
+  await enqueue('plain', { ms: 1 });
+  const host = startHost();
+  await host.until('finished', 'plain');
+  await vi.waitUntil(isAtRest, { timeout: 20_000 });
+  expect(host.ids('running')).toEqual(['Pending', 'Scheduled', 'Running', 'Error', 'plain']);
+  expect(host.ids('finished')).toEqual(['Pending', 'Scheduled', 'Running', 'Error', 'plain']);
+  expect(host.ids('skipped')).toEqual(['Stopped', 'Success', `policy@${epoch}`]);
+  for (const status of ['Pending', 'Scheduled', 'Running', 'Error', 'Success']) {
+    expect([status, await statusOf(status)]).toEqual([status, 'Success']);
+  }
+  expect([await statusOf('Stopped'), await statusOf(`policy@${epoch}`)]).toEqual(['Stopped', 'Stopped']);
+  for (const [status, revision] of Object.entries(revisions)) {
+    const isAnew = Number(await redis.hget(`t:job_stats:${status}`, 'revision')) > revision;
+    expect([status, isAnew]).toEqual([status, status === 'Running' || status === 'Error']);
+  }
+  expect(await redis.exists('t:job_stats:plain')).toBe(0);
+});
+
+test('fault 134: a job that is stopped between its loading and its begin is not run', async () => {
+  await seedJob(redis, 'a', { status: 'Pending' });
+  await enqueue('a');
+  // The host is about to say that it is Running.
+  const url = await startProxy('Running', () => redis.hset('t:job_stats:a', 'status', 'Stopped'));
+  const host = startHost({ REAPER_REDIS_URL: url, REAPER_ROLE: 'never' });
+  await host.until('skipped', 'a');
+  await vi.waitUntil(isAtRest, { timeout: 20_000 });
+  expect([host.ids('running'), await statusOf('a')]).toEqual([[], 'Stopped']);
+});
+
+test('an entry that was put back since the host has fetched it is neither run nor said to be', async () => {
+  for (const id of ['a', 'b']) await seedJob(redis, id, { status: 'Pending' });
+  await enqueue('a');
+  await enqueue('b');
+  // The host is about to say that it runs one.
+  const url = await startProxy('LPOS', async () => {
+    if ((await redis.exists('t:elsewhere')) === 0) await redis.rpoplpush('t:jobs:X:p:inprogress', 't:elsewhere');
+  });
+  const host = startHost({ REAPER_REDIS_URL: url, REAPER_ROLE: 'never' });
+  await host.until('finished', 'b');
+  expect([host.ids('running'), host.ids('finished'), await statusOf('a')]).toEqual([['b'], ['b'], 'Pending']);
+  expect(await redis.lrange('t:elsewhere', 0, -1)).toEqual([expect.stringContaining('"a"')]);
+});
+
+test('fault 134: the reaper that it embeds is started: it has the lease and rescues, unless its role is never', async () => {
+  const bystander = startHost({ REAPER_ROLE: 'never', WORKER_POOL: 'bystander' });
+  await vi.waitUntil(() => redis.sismember('t:worker_pools', 'bystander'), { timeout: 30_000 });
+  await enqueue('a');
+  await bystander.until('finished', 'a');
+  expect(await redis.exists('t:reaper:lease')).toBe(0);
+  startHost();
+  await vi.waitUntil(async () => (await redis.hget('t:reaper:lease', 'holder')) !== null, { timeout: 30_000 });
+  await vi.waitUntil(async () => (await redis.hget('t:reaper:progress', 'rescue_ended')) !== null, { timeout: 30_000 });
+}, 90_000);
+
+test('a job whose end Redis does not hear is neither finished nor lost: it ends when Redis is back', async () => {
+  await seedJob(redis, 'a', { status: 'Pending' });
+  await enqueue('a', { ms: 300 });
+  const host = startHost({ REAPER_ROLE: 'never' });
+  await host.until('running', 'a');
+  await server.kill();
+  // The work is long done when it is said that Redis does not hear its heartbeats.
+  await vi.waitUntil(() => host.complaints().includes('heartbeat: '), { timeout: 30_000 });
+  expect(host.ids('finished')).toEqual([]);
+  await server.restart();
+  await host.until('finished', 'a');
+  await vi.waitUntil(isAtRest, { timeout: 20_000 });
+  expect(await statusOf('a')).toBe('Success');
+  expect(host.child.exitCode).toBe(null);
+}, 90_000);
+
+test('an entry that can not be read is left, and kills nobody', async () => {
+  await redis.lpush('t:jobs:X', 'no JSON');
+  await enqueue('a');
+  const host = startHost({ REAPER_ROLE: 'never' });
+  await host.until('finished', 'a');
+  expect(await held()).toEqual(['no JSON']);
+  expect(host.complaints()).toContain('can not be read');
+});
+
+test('SIGTERM lets the job in hand finish and takes the pool away; a second one does neither', async () => {
+  for (const id of ['a', 'b']) await seedJob(redis, id, { status: 'Pending' });
+  await enqueue('a', { ms: 300 });
+  const host = startHost();
+  await host.until('running', 'a');
+  host.child.kill('SIGTERM');
+  expect(await once(host.child, 'exit')).toEqual([0, null]);
+  expect([await statusOf('a'), await isAtRest(), await redis.exists('t:worker_pools')]).toEqual(['Success', true, 0]);
+
+  await enqueue('b', { ms: 3_600_000 });
+  const other = startHost();
+  await other.until('running', 'b');
+  other.child.kill('SIGTERM');
+  other.child.kill('SIGINT');
+  expect(await once(other.child, 'exit')).toEqual([1, null]);
+  expect([await held(), await statusOf('b')]).toEqual([[expect.stringContaining('"b"')], 'Running']);
+}, 90_000);
+
+test.each(['1e3', '0x10', '', '0', '99999999999', '-5'])('a heartbeat of %j ms is refused', async (ms) => {
+  const host = startHost({ WORKER_HEARTBEAT_MS: ms });
+  expect(await once(host.child, 'exit')).toEqual([1, null]);
+  expect(host.complaints()).toContain('WORKER_HEARTBEAT_MS must be a whole number of ms');
+});
