@@ -18,6 +18,17 @@ export interface LeaseChange {
   readonly host: string;
 }
 
+/** The connection to Redis is lost, or there again. The begin of an outage is an `error` event too. */
+export interface ConnectionChange {
+  readonly state: 'lost' | 'restored';
+  /** Where it leads, without user and password. */
+  readonly redis: string;
+  /** Why it was lost. */
+  readonly error?: string;
+  /** How long the outage was, in ms. */
+  readonly durationMs?: number;
+}
+
 export interface ReaperEvents {
   /** Every scanned job. */
   job: JobOutcome;
@@ -36,6 +47,8 @@ export interface ReaperEvents {
   rescue: RescueSummary;
   /** Who does the scheduled passes has changed, or is known now. */
   lease: LeaseChange;
+  /** The connection to Redis is lost, or there again. */
+  connection: ConnectionChange;
   error: Fault;
 }
 

@@ -4,7 +4,7 @@ import type { ReaperSettings } from './options.ts';
 /** Whether the passes come when they should. */
 export interface Health {
   /**
-   * False while a pass that is scheduled has not ended for more than twice its interval. Where hosts share the schedule it is
+   * False while Redis can't be used for 3 s, or a pass that is scheduled has not ended for more than twice its interval. Where hosts share the schedule it is
    * the passes of all of them that count, and a host that only watches is well while another has the lease.
    */
   readonly ok: boolean;
@@ -15,6 +15,9 @@ export interface Health {
   readonly lastRescueAt: number | undefined;
 }
 
+/** For how long Redis may be away, in ms: a connection that is made anew takes less. */
+const tooLong = 3_000;
+
 export const healthOf = ({
   now,
   timeOfDay,
@@ -24,6 +27,7 @@ export const healthOf = ({
   shared,
   standsDown,
   sweepStandsDown,
+  outage,
   sweep,
   rescue,
 }: {
@@ -42,6 +46,8 @@ export const healthOf = ({
   standsDown: string | undefined;
   /** Why the last sweep was suspended, if it was. */
   sweepStandsDown?: string | undefined;
+  /** Why Redis can't be used now, if so, and for how many ms by a monotonic clock. */
+  outage?: { readonly error: string; readonly forMs: number } | undefined;
   sweep: ReaperSettings['sweep'];
   rescue: ReaperSettings['rescue'];
 }): Health => {
@@ -64,6 +70,8 @@ export const healthOf = ({
     ...late('sweep', sweptAt, sweep.firstAfterMs, sweep.intervalMs),
     ...late('look for dead pools', rescuedAt, rescue.firstAfterMs, rescue.intervalMs + rescue.graceMs),
   ];
+  const cutOff =
+    outage === undefined ? [] : [`Redis can not be used for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
   const asides = [
     ...(standsDown === undefined ? [] : [`no pool is judged: ${standsDown}`]),
     ...(sweepStandsDown === undefined ? [] : [`sweeps are suspended: ${sweepStandsDown}`]),
@@ -71,8 +79,8 @@ export const healthOf = ({
   const holder = shared?.holder;
   const isWatching = holder !== undefined && !holder.isThisOne && now < holder.until - (shared?.ahead ?? 0);
   return {
-    ok: faults.length === 0 || isWatching,
-    detail: [...faults, ...asides].join('; ') || 'all passes are on time',
+    ok: (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong),
+    detail: [...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
     lastSweepAt: shownAt(sweptAt),
     lastRescueAt: shownAt(rescuedAt),
   };

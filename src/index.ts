@@ -1,7 +1,7 @@
 export { charts } from './charts.ts';
 export type { DoctorOptions } from './doctor/doctor.ts';
 export type { DoctorCheck, DoctorReport } from './doctor/report.ts';
-export type { Fault, LeaseChange, Listener, ReaperEvents } from './events.ts';
+export type { ConnectionChange, Fault, LeaseChange, Listener, ReaperEvents } from './events.ts';
 export { type AskedRule, askedRules, type Explanation, type Place } from './explanation.ts';
 export type { Health } from './health.ts';
 export type { HookFilter, UndeliveredHooks } from './hooksForPeople.ts';
@@ -11,6 +11,7 @@ export type { RedisSource } from './io/connection.ts';
 export type { HookOutcome } from './io/courier.ts';
 export type { Breaker, EndpointStatus, HookRecord } from './io/hookRecords.ts';
 export type { Quarantined, QuarantineRecord, Recovery } from './io/quarantine.ts';
+export { UnusableRedisError } from './io/redisErrors.ts';
 export type { Lifecycle, NewJob, StatusReply, TrackedAttempt } from './lifecycle.ts';
 export type { Ack, Facts, Status } from './machines/facts.ts';
 export type { JobEnd, JobOutcome } from './machines/job.ts';

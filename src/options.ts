@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Clock, longestTimer } from './io/clock.ts';
 import type { RedisSource } from './io/connection.ts';
+import { refusedSettings } from './io/givenRedis.ts';
 import type { Logger } from './io/log.ts';
 
 /** Longer timers are put together of several, but nobody means one of more than 24 days. */
@@ -67,6 +68,10 @@ const schema = z.strictObject({
       error: 'must be a Redis URL, options of ioredis or a live ioredis client',
     },
   ),
+  /** User of the sentinels, where they have one; that of the URL is for the master. */
+  sentinelUsername: z.string().min(1).optional(),
+  /** Password of the sentinels. */
+  sentinelPassword: z.string().min(1).optional(),
   /** Namespace of the queues, taken as it is; Harbor's has braces: `{harbor_job_service_namespace}`. */
   namespace: z.string().refine((text) => text.trim() !== '', { error: 'must not be empty' }),
   /** Job types to look at beside those that are found in Redis. */
@@ -196,7 +201,12 @@ export class OptionsError extends TypeError {
 }
 
 /** @throws OptionsError */
-export const readOptions = (options: ReaperOptions): ReaperSettings => read('createReaper', schema, options);
+export const readOptions = (options: ReaperOptions): ReaperSettings => {
+  const settings = read('createReaper', schema, options);
+  const refused = typeof settings.redis === 'object' ? refusedSettings(settings.redis) : undefined;
+  if (refused !== undefined) throw new OptionsError(`createReaper: ${refused}`);
+  return settings;
+};
 
 /** What the methods of a reaper take. */
 const argumentSchemas = {

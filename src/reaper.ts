@@ -27,6 +27,7 @@ import { createLostEntries } from './io/lostEntries.ts';
 import type { PlaceVisitor } from './io/places.ts';
 import { createPools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
+import { explained, UnusableRedisError } from './io/redisErrors.ts';
 import { isRefusedRight } from './io/refusals.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs, type ScanPoint } from './io/trackedJobs.ts';
@@ -72,8 +73,9 @@ export interface Reaper {
    */
   rescue(options?: { readonly plan?: boolean; readonly grace?: number }): Promise<RescueSummary>;
   /**
-   * Makes sure that Redis can be reached, within 3 s.
-   * @throws Error that says where it was looked for.
+   * Makes sure that Redis can be reached, and is the one that was asked for, within 3 s.
+   * @throws UnusableRedisError where it answers and can't be used, or sentinels do not say where it is.
+   * @throws Error that says where it was looked for, and the cause.
    */
   ping(): Promise<void>;
   /**
@@ -128,17 +130,36 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const events = createEmitter((name, error) =>
     log.warn({ event: name, error: messageOf(error) }, 'a listener failed'),
   );
+  /** What fails while Redis is away fails for that reason, which has been logged. */
+  const levelNow = <Level extends string>(level: Level) => (connection.outage?.() === undefined ? level : 'debug');
   const fault = (where: string, error: string) => {
-    log.error({ where, error }, 'something failed');
+    log[levelNow('error')]({ where, error }, 'something failed');
     events.emit('error', { where, error });
   };
 
-  let redisFault = '';
-  const connection = connect(settings.redis, (error) => {
-    // ioredis says the same at every try to reconnect.
-    if (error.message !== redisFault) fault('the connection to Redis', error.message);
-    redisFault = error.message;
-  });
+  const connection = connect(
+    settings.redis,
+    ({ message: error }) => {
+      log.error({ where: connectionName, error }, 'something failed');
+      events.emit('error', { where: connectionName, error });
+      events.emit('connection', { state: 'lost', redis: connection.description, error });
+    },
+    {
+      sentinelUsername: settings.sentinelUsername,
+      sentinelPassword: settings.sentinelPassword,
+      onReminder: ({ message: error }, forMs) =>
+        log.warn({ where: connectionName, error, forMs: Math.round(forMs) }, 'Redis can still not be used'),
+      onRestored(forMs) {
+        const durationMs = Math.round(forMs);
+        log.info({ where: connectionName, durationMs }, 'Redis can be used again');
+        events.emit('connection', { state: 'restored', redis: connection.description, durationMs });
+      },
+    },
+  );
+  const outageNow = () => {
+    const outage = connection.outage?.();
+    return outage && { error: outage.error.message, forMs: performance.now() - outage.since };
+  };
   const keys = keysOf(namespace);
   const scripts = createScripts(connection.redis, () => !calls.hasEnded);
   const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: sweepSettings.pageSize, random });
@@ -422,7 +443,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     else if (result.error === undefined) {
       lastSweepAt = clock.monotonic();
       log.info({ sweep: summary }, 'sweep');
-    } else log.error({ sweep: summary }, 'a sweep did not get to its end');
+    } else log[levelNow('error')]({ sweep: summary }, 'a sweep did not get to its end');
     events.emit('sweep', summary);
     sweepWaiters.get(result.number)?.(summary);
     sweepWaiters.delete(result.number);
@@ -441,7 +462,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     if (result.error === undefined) {
       if (result.standsDown === undefined) lastRescueAt = clock.monotonic();
       log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');
-    } else log.error({ rescue: summary }, 'a look for dead pools did not get to its end');
+    } else log[levelNow('error')]({ rescue: summary }, 'a look for dead pools did not get to its end');
     events.emit('rescue', summary);
     rescueWaiters.get(result.number)?.(summary);
     rescueWaiters.delete(result.number);
@@ -573,22 +594,24 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
 
     async ping() {
-      let failure = 'no answer within 3 s';
+      let failure: unknown;
       const answered = await within(
         clock,
         3_000,
         connection.redis.ping().catch((error) => {
           // A refusal is an answer too.
           if (isRefusedRight(error)) return;
-          failure = redisFault || messageOf(error);
+          failure = error;
           return Promise.reject(error);
         }),
       ).catch(() => false);
-      if (!answered) {
-        throw new Error(
-          `Redis at ${connection.description} can not be reached (${failure}): is it up, are host, port and password right?`,
-        );
-      }
+      if (answered) return;
+      const cause = connection.outage?.()?.error ?? failure;
+      if (cause instanceof UnusableRedisError) throw cause;
+      const why = cause === undefined ? 'no answer within 3 s' : explained(cause);
+      throw new Error(
+        `Redis at ${connection.description} can not be reached (${why}): is it up, are host, port and password right?`,
+      );
     },
 
     async inspectorUrl() {
@@ -617,6 +640,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         shared: isShared ? lease.seen() : undefined,
         standsDown,
         sweepStandsDown,
+        outage: outageNow(),
         sweep: sweepSettings,
         rescue: rescueSettings,
       }),
@@ -645,6 +669,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 const closingTime = 30;
 const leavingTime = 3_000;
 const quittingTime = 1_000;
+const connectionName = 'the connection to Redis';
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

@@ -7,6 +7,7 @@ import type { Trust } from '../io/trust.ts';
 import type { Fence } from '../machines/lease.ts';
 import type { Confirmation, Quarantining, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, LivePool, Recounted, Restored } from '../machines/supervisor.ts';
+import { orPermanent } from './permanent.ts';
 
 /** @throws Error that says why nothing may be judged now. */
 const ensureFit = async (trust: Trust, plan: boolean) => {
@@ -67,12 +68,13 @@ const nothingFound: Found = {
 /** What the supervisor's rescue invokes. Behind a fence each suspect goes with it, and the end of the pass is noted. */
 export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust: Trust, lease: Lease) => ({
   find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
-    async ({ input: { thorough, plan, fence } }) => {
-      const fitness = await trust.check(plan);
-      if ('unfit' in fitness) return { ...nothingFound, standsDown: fitness.unfit };
-      const found = await trust.watch(() => pools.find(thorough, fitness.trouble, plan));
-      return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
-    },
+    ({ input: { thorough, plan, fence } }) =>
+      orPermanent(async () => {
+        const fitness = await trust.check(plan);
+        if ('unfit' in fitness) return { ...nothingFound, standsDown: fitness.unfit };
+        const found = await trust.watch(() => pools.find(thorough, fitness.trouble, plan));
+        return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
+      }),
   ),
   restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
     async ({ input: { live, plan, fence } }) => {

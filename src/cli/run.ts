@@ -1,4 +1,4 @@
-import type { DoctorReport, Reaper } from '../index.ts';
+import { type DoctorReport, type Reaper, UnusableRedisError } from '../index.ts';
 import { lineOf } from './doctor.ts';
 import { printJson, type Signals, stopOnSignals } from './shared.ts';
 
@@ -16,18 +16,25 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
     reaper.on('hook', (outcome) => printJson({ type: 'hook', ...outcome }));
     reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary }));
     reaper.on('rescue', (summary) => printJson({ type: 'rescue', ...summary }));
+    reaper.on('connection', (change) => printJson({ type: 'connection', ...change }));
     reaper.on('lease', (change) => printJson({ type: 'lease', ...change }));
   }
   let signals: Signals | undefined;
   const stopped = new Promise<number>((resolve) => {
     signals = stopOnSignals(reaper, () => resolve(0));
   });
-  let failure = '';
+  let failure: Error | undefined;
   const report = await reaper.doctor({ essential: true }).catch((error: Error) => {
-    failure = error.message;
+    failure = error;
     return undefined;
   });
   if (signals?.code() !== undefined) return stopped;
+  // A Redis that is away is in the log, and comes back; a refusal needs an operator.
+  if (failure instanceof UnusableRedisError && failure.kind === 'permanent') {
+    await reaper.stop({ timeout: 0 });
+    signals?.cancel();
+    throw failure;
+  }
   if (report !== undefined && !canStart(report)) {
     await reaper.stop({ timeout: 0 });
     signals?.cancel();
@@ -35,8 +42,6 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
   }
   reaper.start();
   process.stderr.write('reaper: started\n');
-  // It outlasts a Redis that is away, but a person who has just started it wants to know.
-  if (report === undefined) process.stderr.write(`reaper: ${failure} It is tried again.\n`);
   return stopped;
 };
 

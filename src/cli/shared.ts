@@ -7,6 +7,8 @@ import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../
 /** Settings that every command takes. */
 export interface CommonFlags {
   readonly redis: string;
+  readonly sentinelUsername?: string;
+  readonly sentinelPassword?: string;
   readonly namespace?: string;
   readonly types?: readonly string[];
   readonly hungAfter?: number;
@@ -160,6 +162,14 @@ export const withCommonFlags = (command: Command, logLevel: 'info' | 'warn' = 'w
         .env('REAPER_REDIS_URL')
         .default('redis://127.0.0.1:6379', 'redis://127.0.0.1:6379'),
     )
+    .addOption(
+      new Option('--sentinel-username <name>', 'user of the sentinels; that of the URL is for the master').env(
+        'REAPER_SENTINEL_USERNAME',
+      ),
+    )
+    .addOption(
+      new Option('--sentinel-password <password>', 'password of the sentinels').env('REAPER_SENTINEL_PASSWORD'),
+    )
     .addOption(new Option('--namespace <name>', "as it stands in Redis; Harbor's is in braces").env('REAPER_NAMESPACE'))
     .addOption(
       new Option('--types <types>', 'job types beside those that are found, with commas between')
@@ -189,6 +199,8 @@ export const reaperOf = (flags: CommonFlags, more: Partial<ReaperOptions> = {}):
   try {
     return createReaper({
       redis: flags.redis,
+      ...(flags.sentinelUsername ? { sentinelUsername: flags.sentinelUsername } : {}),
+      ...(flags.sentinelPassword ? { sentinelPassword: flags.sentinelPassword } : {}),
       namespace: flags.namespace,
       jobTypes: [...(flags.types ?? [])],
       ...(flags.hungAfter === undefined ? {} : { hungAfterS: flags.hungAfter }),

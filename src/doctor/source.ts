@@ -14,7 +14,5 @@ export const databaseOf = (source: RedisSource): number => {
 };
 
 /** Opens further connections to the same Redis; not with a client of the caller's, who has not asked for more. */
-export const openerOf = (source: RedisSource, { redis }: Connection): OpenConnection | undefined =>
-  isClient(source)
-    ? undefined
-    : () => redis.duplicate({ db: 0, lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null });
+export const openerOf = (source: RedisSource, { another }: Connection): OpenConnection | undefined =>
+  isClient(source) ? undefined : another;

@@ -1,5 +1,9 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { describeRedis, parseRedisUrl } from './redisUrl.ts';
+import { createGivenRedis, needsOwnConnection, optionsLike } from './givenRedis.ts';
+import type { RedisFacts } from './handshake.ts';
+import { createOutages, type Outage, type OutageListener } from './outages.ts';
+import { createOwnRedis, type OwnRedisClient } from './ownRedis.ts';
+import { parseRedisUrl } from './redisUrl.ts';
 
 /** The connection that everything else works through. */
 export interface Connection {
@@ -8,6 +12,12 @@ export interface Connection {
   readonly description: string;
   /** How often it has been made. A cursor of a scan is worth nothing on the next one. */
   epoch(): number;
+  /** What Redis said of itself when the connection was made last; undefined before. */
+  facts?(): RedisFacts | undefined;
+  /** Why the connection is not there, and since when; undefined while it is, or before it was asked for. */
+  outage?(): Outage | undefined;
+  /** Another client of the same Redis, in database 0, which tries to connect once; it is the opener's to close. */
+  another?(): Redis;
   /** Closes it, if it is not the caller's own; replies are waited for no longer than `within` ms. */
   close(within?: number): Promise<void>;
 }
@@ -15,36 +25,63 @@ export interface Connection {
 /** What `createReaper` takes for `redis`: a URL, options of ioredis, or a live client, which is then never closed. */
 export type RedisSource = string | RedisOptions | Redis;
 
+export interface ConnectionSettings extends Partial<OutageListener> {
+  /** User and password of the sentinels, which win over those of a URL. */
+  readonly sentinelUsername?: string | undefined;
+  readonly sentinelPassword?: string | undefined;
+  /** In ms, from anywhere; it never jumps. */
+  readonly monotonic?: (() => number) | undefined;
+}
+
 /**
- * Connects at the first command. A command that gets no answer fails after 10 s, one that finds no connection after
- * four tries to make it: nothing waits for ever on a dead Redis (defect 32).
+ * Connects at the first command. No command is sent on a connection whose user, database and role are not confirmed. A
+ * command that gets no answer fails after 10 s, one that finds no connection after four tries to make it, or at once where
+ * trying again can't help: nothing waits without end on a dead Redis (defect 32).
  */
-export const connect = (source: RedisSource, onError: (error: Error) => void): Connection => {
-  const isOwn = !isClient(source);
-  const redis = isClient(source) ? source : new Redis({ ...optionsOf(source), replyMapping: 'legacy' });
+export const connect = (
+  source: RedisSource,
+  onFault: (error: Error) => void,
+  { onReminder, onRestored, monotonic, ...sentinel }: ConnectionSettings = {},
+): Connection => {
+  const outages = createOutages(
+    { onFault, ...(onReminder && { onReminder }), ...(onRestored && { onRestored }) },
+    monotonic,
+  );
   let made = 0;
   const count = () => {
     made += 1;
   };
-  redis.on('ready', count);
-  redis.on('error', onError);
+  const own = (options: RedisOptions): OwnRedisClient => {
+    const client = createOwnRedis(options, outages);
+    client.redis.on('ready', count);
+    return client;
+  };
+  const common = { epoch: () => made, outage: outages.now };
+
+  if (!isClient(source) || needsOwnConnection(source)) {
+    const options = isClient(source) ? optionsLike(source) : optionsOf(source, sentinel);
+    const { redis, description, facts, close } = own(options);
+    const another = () =>
+      createOwnRedis({ ...options, db: 0, retryStrategy: () => null }, createOutages({ onFault: () => undefined }))
+        .redis;
+    return { ...common, redis, description, facts, another, close: (within = closeWithin) => close(within) };
+  }
+
+  let replacement: OwnRedisClient | undefined;
+  const { redis, description, facts, leave } = createGivenRedis(source, outages, () => {
+    replacement = own(optionsLike(source));
+    return replacement.redis;
+  });
+  source.on('ready', count);
   return {
+    ...common,
     redis,
-    description: describeRedis(redis.options),
-    epoch: () => made,
+    description,
+    facts: () => replacement?.facts() ?? facts(),
     async close(within = closeWithin) {
-      redis.off('ready', count);
-      if (!isOwn) {
-        redis.off('error', onError);
-        return;
-      }
-      // A connection that is not up has nobody to say QUIT to.
-      if (redis.status === 'ready' && within > 0 && (await quit(redis, within))) return;
-      redis.disconnect();
-      // A peer that is silent never closes its end, and what is queued has timers: both would keep the process from ending.
-      redis.stream?.destroy();
-      // biome-ignore lint/complexity/useLiteralKeys: it is private, and nothing public does it while a reconnect is waited for
-      redis['flushQueue'](new Error('Connection is closed.'));
+      source.off('ready', count);
+      leave();
+      await replacement?.close(within);
     },
   };
 };
@@ -52,35 +89,14 @@ export const connect = (source: RedisSource, onError: (error: Error) => void): C
 /** In ms. */
 const closeWithin = 500;
 
-/** Whether Redis has said that it closes the connection. */
-const quit = async (redis: Redis, within: number): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined;
-  const isLate = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, within, false);
-  });
-  const hasQuit = redis.quit().then(
-    () => true,
-    () => false,
-  );
-  const result = await Promise.race([hasQuit, isLate]);
-  clearTimeout(timer);
-  return result;
-};
-
-const isClient = (source: RedisSource): source is Redis =>
+export const isClient = (source: RedisSource): source is Redis =>
   source instanceof Redis || (typeof source === 'object' && 'evalsha' in source);
 
-const optionsOf = (source: string | RedisOptions): RedisOptions => ({
-  ...defaults,
+const optionsOf = (
+  source: string | RedisOptions,
+  { sentinelUsername, sentinelPassword }: Pick<ConnectionSettings, 'sentinelUsername' | 'sentinelPassword'>,
+): RedisOptions => ({
   ...(typeof source === 'string' ? parseRedisUrl(source) : source),
+  ...(sentinelUsername ? { sentinelUsername } : {}),
+  ...(sentinelPassword ? { sentinelPassword } : {}),
 });
-
-const defaults: RedisOptions = {
-  lazyConnect: true,
-  connectionName: 'jobservice-reaper',
-  connectTimeout: 5_000,
-  commandTimeout: 10_000,
-  disconnectTimeout: 100,
-  maxRetriesPerRequest: 3,
-  retryStrategy: (times) => Math.min(100 * 2 ** times, 3_000),
-};

@@ -1,61 +1,161 @@
 import type { RedisOptions } from 'ioredis';
 
 /**
- * Reads a Redis URL as Harbor writes them: `redis://`, `rediss://` (TLS), `redis+sentinel://user:pass@h1:p1,h2:p2/master/db`
- * and `rediss+sentinel://`. A query, as in Harbor's `?idle_timeout_seconds=30`, is for its Go pool and is passed over.
+ * Reads a Redis URL as Harbor's jobservice does, with Go's net/url and redigo: `redis://`, `rediss://` (TLS),
+ * `redis+sentinel://user:pass@h1:p1,h2:p2/master/db`, `rediss+sentinel://`, or no scheme for `redis://`. The last `@`
+ * ends the user info; a user without password is the password, as in redis-cli. The database is what follows the last
+ * slash, so `/1/` is database 0. A query, as in Harbor's `?idle_timeout_seconds=30`, is for its Go pool and is passed over,
+ * but for `sentinel_username` and `sentinel_password`: those are for the sentinels, the user info is for the master.
  *
  * @throws TypeError with what is wrong and how it should look; the text of the URL is never part of it, since it may
  * hold a password.
  */
 export const parseRedisUrl = (text: string): RedisOptions => {
-  const match = /^(rediss?)(\+sentinel)?:\/\/(?:([^@/]*)@)?([^/?#]+)(?:\/([^?#]*))?(?:[?#].*)?$/.exec(text.trim());
-  if (match === null) throw new TypeError(`the Redis URL is not of a form that is known; use ${forms}`);
-  const [, scheme, sentinel, user = '', hosts = '', path = ''] = match;
-  const credentials = credentialsOf(user);
+  const { scheme, isSentinel, authority, path, query } = partsOf(text.trim());
+  const at = authority.lastIndexOf('@');
+  const hosts = authority.slice(at + 1);
   const tls = scheme === 'rediss' ? { tls: {} } : {};
-  const parts = path.split('/').filter((part) => part !== '');
-  if (sentinel === undefined) {
-    if (hosts.includes(',')) throw new TypeError('a Redis URL names one host; for several, use redis+sentinel://');
-    return { ...hostOf(hosts, 6379), ...credentials, ...tls, db: databaseOf(parts[0]) };
+  const user = at < 0 ? undefined : userOf(authority.slice(0, at));
+  if (isSentinel) {
+    const [name = '', db = ''] = path.split('/').slice(1);
+    if (name === '') throw new TypeError(`a sentinel URL names its master: ${forms}`);
+    return {
+      sentinels: hosts.split(',').map((host) => hostOf(host, 26379)),
+      name,
+      ...masterCredentials(user),
+      ...sentinelCredentials(query),
+      ...tls,
+      ...(scheme === 'rediss' ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+      db: databaseOf(db),
+    };
   }
-  const [name, db] = parts;
-  if (name === undefined) throw new TypeError(`a sentinel URL names its master: ${forms}`);
-  return {
-    sentinels: hosts.split(',').map((host) => hostOf(host, 26379)),
-    name: decodeURIComponent(name),
-    ...credentials,
-    ...tls,
-    ...(scheme === 'rediss' ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
-    db: databaseOf(db),
-  };
+  if (hosts.includes(',')) throw new TypeError('a Redis URL names one host; for several, use redis+sentinel://');
+  if (hosts === '' && path === '') throw new TypeError(`the Redis URL names no host; use ${forms}`);
+  return { ...hostOf(hosts, 6379), ...credentials(user), ...tls, db: lastDatabase(path) };
 };
 
 /** A connection as a person may see it: no user, no password, no query. */
 export const describeRedis = (options: RedisOptions): string =>
   options.sentinels
-    ? `master ${options.name} by sentinels ${options.sentinels.map(({ host, port }) => `${host}:${port}`).join(',')}`
-    : (options.path ?? `${options.host ?? '127.0.0.1'}:${options.port ?? 6379}/${options.db ?? 0}`);
+    ? `master ${options.name} by sentinels ${options.sentinels.map(({ host, port }) => addressOf(host, port ?? 26379)).join(',')}`
+    : (options.path ?? `${addressOf(options.host, options.port ?? 6379)}/${options.db ?? 0}`);
+
+/** Host and port, with brackets around an IPv6 address. */
+export const addressOf = (host: string | undefined = '127.0.0.1', port: number | string): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 const forms =
-  'redis://[user:password@]host[:port][/db], rediss://… or redis+sentinel://[user:password@]host[:port],…/master[/db]';
+  '[redis://][user:password@]host[:port][/db], rediss://… or redis+sentinel://[user:password@]host[:port],…/master[/db]';
+const sentinelKeys = ['sentinel_username', 'sentinel_password'];
+const encodeIt = 'write / ? # @ % and what is no ASCII in a user or password as %2F %3F %23 %40 %25 and so on';
 
-const credentialsOf = (user: string) => {
-  if (user === '') return {};
-  const at = user.indexOf(':');
-  if (at < 0) return { username: decodeURIComponent(user) };
-  const username = decodeURIComponent(user.slice(0, at));
-  return { ...(username === '' ? {} : { username }), password: decodeURIComponent(user.slice(at + 1)) };
+interface Parts {
+  readonly scheme: string;
+  readonly isSentinel: boolean;
+  readonly authority: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/**
+ * An `@` after the authority is refused: it is a sign of a `/`, `?` or `#` in the user info, of which the part before it
+ * would be looked up as a host.
+ */
+const partsOf = (text: string): Parts => {
+  const match = /^(?:(rediss?)(\+sentinel)?:\/\/)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/is.exec(text);
+  const [, scheme = 'redis', sentinel, authority = '', path = '', search = '', fragment = ''] = match ?? [];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (match === null || /[\x00-\x20\x7f]/.test(text) || /^[a-z][a-z\d+.-]*:$/i.test(authority)) {
+    throw new TypeError(`the Redis URL is not of a form that is known; use ${forms}`);
+  }
+  const others = search.split('&').filter((pair) => !sentinelKeys.some((key) => pair.startsWith(`${key}=`)));
+  if ([path, fragment, ...others].some((part) => part.includes('@'))) {
+    throw new TypeError(`the Redis URL has an @ behind its host: ${encodeIt}`);
+  }
+  return {
+    scheme: scheme.toLowerCase(),
+    isSentinel: sentinel !== undefined,
+    authority,
+    path: decoded(path),
+    query: new URLSearchParams(search),
+  };
+};
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError(`the Redis URL has a % that begins no escape of UTF-8: ${encodeIt}`);
+  }
+};
+
+interface UserInfo {
+  readonly username: string;
+  /** Undefined where there was no colon. */
+  readonly password: string | undefined;
+}
+
+/** The characters that Go takes in a user info. */
+const userInfo = /^[\w\-.:~!$&'()*+,;=%@]*$/;
+
+const userOf = (text: string): UserInfo => {
+  if (!userInfo.test(text)) throw new TypeError(`the user or password of the Redis URL can not be read: ${encodeIt}`);
+  const colon = text.indexOf(':');
+  return colon < 0
+    ? { username: decoded(text), password: undefined }
+    : { username: decoded(text.slice(0, colon)), password: decoded(text.slice(colon + 1)) };
+};
+
+/** As redigo does it: no AUTH without a password, and a user alone is the password. */
+const credentials = (user: UserInfo | undefined): RedisOptions => {
+  if (user === undefined) return {};
+  if (user.password === undefined) return user.username === '' ? {} : { password: user.username };
+  return masterCredentials(user);
+};
+
+/** As Harbor does it for a master: a user without password is not sent. */
+const masterCredentials = (user: UserInfo | undefined): RedisOptions =>
+  user?.password ? { ...(user.username === '' ? {} : { username: user.username }), password: user.password } : {};
+
+const sentinelCredentials = (query: URLSearchParams): RedisOptions => {
+  const [username, password] = sentinelKeys.map((key) => query.get(key));
+  return {
+    ...(username ? { sentinelUsername: username } : {}),
+    ...(password ? { sentinelPassword: password } : {}),
+  };
 };
 
 const hostOf = (text: string, defaultPort: number) => {
-  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text);
-  const port = Number(match?.[2] ?? defaultPort);
-  if (match === null || port < 1 || port > 65535)
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]*))(?::(\d+))?$/.exec(text);
+  const port = Number(match?.[3] ?? defaultPort);
+  const host = match?.[1] === undefined ? plainHost(match?.[2]) : bracketedHost(match[1]);
+  if (host === undefined || port < 1 || port > 65535 || (host === '' && defaultPort !== 6379))
     throw new TypeError(`a host of the Redis URL is not host[:port]; use ${forms}`);
-  return { host: (match[1] as string).replace(/^\[|\]$/g, ''), port };
+  return { host: host === '' ? 'localhost' : host, port };
 };
 
-const databaseOf = (text = '0') => {
-  if (!/^\d+$/.test(text)) throw new TypeError('the database of the Redis URL is no number');
-  return Number(text);
+/** Go takes escapes in a host only for what is no ASCII. */
+const plainHost = (text: string | undefined): string | undefined =>
+  text === undefined || /%[0-7]/.test(text) || !/^[\w\-.~%\u0080-\uffff]*$/.test(text) ? undefined : decoded(text);
+
+/** An IPv6 address; a zone follows its `%25`. */
+const bracketedHost = (text: string): string | undefined => {
+  const [, address = '', zone = ''] = /^([\da-f:.]*:[\da-f:.]*)((?:%25[\w\-.~%]+)?)$/i.exec(text) ?? [];
+  return address === '' ? undefined : `${address}${decoded(zone)}`;
+};
+
+/** As redigo finds it: the digits behind the last slash, none of them for database 0. */
+const lastDatabase = (path: string): number => {
+  if (path === '') return 0;
+  const digits = /\/(\d*)$/.exec(path)?.[1];
+  if (digits === undefined) throw new TypeError('the database of the Redis URL is no number');
+  return databaseOf(digits);
+};
+
+const databaseOf = (text: string): number => {
+  const db = Number(text === '' ? 0 : text);
+  if (!/^\d*$/.test(text) || !Number.isSafeInteger(db)) {
+    throw new TypeError('the database of the Redis URL is no number');
+  }
+  return db;
 };

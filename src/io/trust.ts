@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts';
 import { type Condition, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
+import { kindOfRedisError, UnusableRedisError } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 
 /**
@@ -66,8 +67,8 @@ export const refusalOf = (error: unknown): string | undefined => {
 };
 
 /** Errors of a command after which others may have been refused too. */
-const signs =
-  /^(READONLY|OOM|MISCONF|NOREPLICAS|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN)|connection|ECONN|EPIPE|timed out|max retries/i;
+const isSign = (error: unknown): boolean => ['transient', 'refused'].includes(kindOfRedisError(error));
+
 /** What is compared with the check before. */
 interface Reading extends Condition {
   readonly epoch: number;
@@ -151,6 +152,8 @@ export const createTrust = ({
       if (refusal !== undefined) throw refusal;
     } catch (error) {
       raise((error as Error).message);
+      // No command is sent to a replica where the master was asked for: as READONLY, it passes with the failover.
+      if (error instanceof UnusableRedisError && error.code === 'role') return { unfit: error.message };
       throw error;
     }
     if (trouble > told) onTrouble(last);
@@ -162,7 +165,7 @@ export const createTrust = ({
     try {
       return await step();
     } catch (error) {
-      if (signs.test((error as Error).message)) raise((error as Error).message);
+      if (isSign(error)) raise((error as Error).message);
       throw error;
     }
   };

@@ -344,7 +344,8 @@ export const supervisorMachine = setup({
       context.sweepFailures < patience &&
       !(params.error instanceof FencedError) &&
       !(params.error instanceof PermanentError),
-    mayLookAgain: ({ context }) => context.rescueFailures < patience,
+    mayLookAgain: ({ context }, params: { error: unknown }) =>
+      context.rescueFailures < patience && !(params.error instanceof PermanentError),
     isPlan: ({ context }) => context.rescue?.plan === true,
     isTooEarly: ({ context }, params: { restored: Restored }) =>
       context.rescue?.number !== scheduledPass &&
@@ -904,7 +905,7 @@ export const supervisorMachine = setup({
                 ],
                 onError: [
                   {
-                    guard: 'mayLookAgain',
+                    guard: { type: 'mayLookAgain', params: ({ event }) => ({ error: event.error }) },
                     target: 'pausing',
                     actions: [
                       'countRescueFailure',

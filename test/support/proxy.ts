@@ -10,6 +10,8 @@ export interface Proxy {
   cut(): void;
   /** Cuts every connection when `n` more chunks have come from clients; the last of them is let through if `deliver`. */
   cutAfterWrites(n: number, deliver: boolean): void;
+  /** From now on the connections that there are stay open and pass nothing on; new ones are let through. */
+  silence(): void;
   stop(): Promise<void>;
 }
 
@@ -18,6 +20,8 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
   let writes = 0;
   let left = Number.POSITIVE_INFINITY;
   let isDelivered = true;
+  /** Connections of an older generation are silent. */
+  let generation = 0;
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
@@ -28,6 +32,7 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
     else setTimeout(() => to.writable && to.write(chunk), delayMs);
   };
   const server = createServer({ noDelay: true }, (client) => {
+    const mine = generation;
     const upstream = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -39,7 +44,9 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
       });
     }
     const toRedis = pass(upstream);
+    const toClient = pass(client);
     client.on('data', (chunk) => {
+      if (mine !== generation) return;
       writes += 1;
       left -= 1;
       if (left > 0) return toRedis(chunk);
@@ -47,7 +54,9 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
       if (!isDelivered) return cut();
       upstream.write(chunk, () => setImmediate(cut));
     });
-    upstream.on('data', pass(client));
+    upstream.on('data', (chunk) => {
+      if (mine === generation) toClient(chunk);
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -60,6 +69,9 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
     cutAfterWrites(n, deliver) {
       left = n;
       isDelivered = deliver;
+    },
+    silence() {
+      generation += 1;
     },
     async stop() {
       cut();

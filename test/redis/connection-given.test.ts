@@ -1,0 +1,242 @@
+/** Kinds of the caller's client: each is supported, or refused by its name; fault 144. */
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { OptionsError, UnusableRedisError } from '../../src/index.ts';
+import { type Connection, connect } from '../../src/io/connection.ts';
+import { infoOf, startFakeRedis } from '../support/fakeRedis.ts';
+import { second } from '../support/jobs.ts';
+import { startProxy } from '../support/proxy.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let redis: Redis;
+const opened = trackOpened();
+const connections: Connection[] = [];
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+afterEach(async () => {
+  await opened.close();
+  await Promise.all(connections.splice(0).map(({ close }) => close(0)));
+  vi.useRealTimers();
+});
+
+const clientOf = (options: RedisOptions = {}): Redis => {
+  const client = opened.hold(
+    new Redis({ host: '127.0.0.1', ...options, port: options.port ?? server.port } as RedisOptions & {
+      replyMapping?: 'legacy';
+    }),
+  );
+  client.on('error', () => undefined);
+  return client;
+};
+const given = (client: Redis) => {
+  const faults: string[] = [];
+  const connection = connect(client, ({ message }) => void faults.push(message));
+  connections.push(connection);
+  return { ...connection, faults };
+};
+
+/** A job that was lost by its worker, one whose receiver knows more than its stats, and what a dead pool held. */
+const seed = async (db: number) => {
+  const client = opened.hold(redis.duplicate({ db }));
+  const at = second(-600);
+  await client.hset('t:job_track:inprogress', { lost: 2, behind: 2 });
+  await client.hset('t:job_stats:behind', {
+    id: 'behind',
+    name: 'X',
+    kind: 'Generic',
+    status: 'Running',
+    update_time: at,
+    revision: at,
+    enqueue_time: at,
+    ack: JSON.stringify({ status: 'Success', revision: at, check_in_at: 0 }),
+  });
+  await client.rpush('t:jobs:X:dead1:inprogress', '{"name":"X","id":"held","t":1}');
+  await client.set('t:jobs:X:lock', 1);
+  return client;
+};
+
+describe('fault 144: clients that work as any other', () => {
+  test.each<[string, RedisOptions]>([
+    ['plain', {}],
+    ['database 5', { db: 5 }],
+    ['stringNumbers', { stringNumbers: true }],
+    ['database 5 and stringNumbers', { db: 5, stringNumbers: true }],
+    ['RESP2', { protocol: 2 }],
+    ['RESP3 with its own shapes', { protocol: 3, replyMapping: 'resp3' }],
+    ['enableAutoPipelining', { enableAutoPipelining: true }],
+    ['lazyConnect', { lazyConnect: true }],
+    ['no offline queue', { enableOfflineQueue: false }],
+    ['no offline queue, lazy', { enableOfflineQueue: false, lazyConnect: true }],
+    ['no offline queue, database 5', { enableOfflineQueue: false, db: 5 }],
+    ['maxRetriesPerRequest null', { maxRetriesPerRequest: null }],
+    ['no ready check', { enableReadyCheck: false }],
+    ['no resending', { autoResendUnfulfilledCommands: false }],
+  ])('%s', async (_, options) => {
+    const db = await seed(options.db ?? 0);
+    const client = clientOf(options);
+    const reaper = opened.create({ redis: client });
+    expect(await reaper.sweep()).toMatchObject({
+      scanned: 2,
+      verdicts: { untrack: 1, reset: 1 },
+      outcomes: { done: 2 },
+    });
+    expect(await db.hmget('t:job_stats:behind', 'status', 'revision')).toEqual([
+      'Success',
+      expect.stringMatching(/^\d{10}$/),
+    ]);
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, pools: { rescued: 1 } });
+    expect(await db.lrange('t:jobs:X', 0, -1)).toEqual(['{"name":"X","id":"held","t":1}']);
+    expect(await db.get('t:jobs:X:lock')).toBe('0');
+    expect(await reaper.status()).toMatchObject({ tracked: { total: 1, byStatus: { Success: 1 } } });
+    await reaper.stop();
+    expect(await client.ping()).toBe('PONG');
+  });
+
+  test('one that has selected its database at run time', async () => {
+    const db = await seed(7);
+    const client = clientOf();
+    await client.select(7);
+    expect(await opened.create({ redis: client }).sweep()).toMatchObject({ scanned: 2 });
+    expect(await db.hkeys('t:job_track:inprogress')).toEqual(['behind']);
+  });
+
+  test('one in another database, where that is refused after a reconnect only: nothing goes to database 0', async () => {
+    await redis.call('ACL', 'SETUSER', 'wavering', 'reset', 'on', '>pass', '~*', '&*', '+@all');
+    const client = clientOf({ username: 'wavering', password: 'pass', db: 5, retryStrategy: () => 20 });
+    const { redis: mine, faults } = given(client);
+    await mine.set('a', 1);
+    await redis.call('ACL', 'SETUSER', 'wavering', '-select');
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const replies = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => mine.set(`b${i}`, 1)));
+    await vi.waitUntil(() => faults.length > 0, { timeout: 10_000 });
+    expect(replies.map(({ status }) => status)).toEqual(Array(10).fill('rejected'));
+    await expect(mine.set('c', 1)).rejects.toThrow('database 5');
+    expect(await redis.dbsize()).toBe(0);
+  });
+
+  test('one that selects another database meanwhile is refused from then on', async () => {
+    const client = clientOf();
+    const { redis: mine } = given(client);
+    await mine.ping();
+    await client.select(3);
+    const error = await mine.set('x', 1).catch((caught: Error) => caught);
+    expect(error).toMatchObject({ code: 'database', message: expect.stringContaining('database 3') });
+    expect([await redis.dbsize(), await client.dbsize()]).toEqual([0, 0]);
+    await client.select(0);
+    expect(await mine.set('x', 1)).toBe('OK');
+  });
+});
+
+describe('fault 144: what is refused, by its name', () => {
+  test.each<[string, () => Redis | RedisOptions, RegExp]>([
+    ['keyPrefix of a client', () => clientOf({ keyPrefix: 'p:', lazyConnect: true }), /redis\.keyPrefix.*namespace/],
+    ['keyPrefix in options', () => ({ port: server.port, keyPrefix: 'p:' }), /redis\.keyPrefix.*namespace/],
+    [
+      'a replica of sentinels',
+      () => ({ sentinels: [{ host: 'h', port: 1 }], name: 'm', role: 'slave' }),
+      /redis\.role/,
+    ],
+    ['a client that monitors', () => clientOf({ monitor: true, lazyConnect: true }), /monitor mode/],
+    [
+      'a Cluster',
+      () => opened.hold(new Cluster([{ port: 1, host: '127.0.0.1' }], { lazyConnect: true }) as unknown as Redis),
+      /Cluster is not supported/,
+    ],
+  ])('%s, at createReaper', (_, source, message) => {
+    const attempt = () => opened.create({ redis: source() });
+    expect(attempt).toThrow(OptionsError);
+    expect(attempt).toThrow(message);
+  });
+
+  test('a client in subscriber mode, at createReaper or with the first command', async () => {
+    const client = clientOf({ protocol: 2 });
+    const early = opened.create({ redis: client });
+    await client.subscribe('channel');
+    await expect(early.sweep()).rejects.toThrow('subscriber mode');
+    expect(() => opened.create({ redis: client })).toThrow(/subscriber mode.*another one/);
+  });
+});
+
+describe('fault 144: the same checks', () => {
+  test('a Redis that is too old gets no command', async () => {
+    const fake = await startFakeRedis((name) => (name === 'INFO' ? infoOf({ redis_version: '6.0.16' }) : '+OK\r\n'));
+    onTestFinished(() => fake.stop());
+    const client = clientOf({ port: fake.port, protocol: 2, enableReadyCheck: false, disableClientInfo: true });
+    const { redis: mine } = given(client);
+    const error = await mine.set('x', 1).catch((caught: Error) => caught);
+    expect(error).toBeInstanceOf(UnusableRedisError);
+    expect(error).toMatchObject({ code: 'version', kind: 'permanent' });
+    expect(fake.commands).not.toContain('SET');
+  });
+
+  test('one check before the first command, and one after each reconnect', async () => {
+    const asked = async () => Number(/cmdstat_info:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+    const client = clientOf({ retryStrategy: () => 20, enableReadyCheck: false });
+    const { redis: mine } = given(client);
+    await client.ping();
+    let before = await asked();
+    await Promise.all([mine.get('a'), mine.get('b')]);
+    await mine.get('c');
+    expect((await asked()) - before - 1).toBe(1);
+    for (let i = 0; i < 2; i++) {
+      before = await asked();
+      const ready = new Promise((resolve) => client.once('ready', resolve));
+      client.disconnect(true);
+      await ready;
+      await mine.get('d');
+      expect((await asked()) - before - 1).toBe(1);
+    }
+  });
+
+  test('each outage is reported once, and the connection is used again after it', async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.stop());
+    const { redis: mine, faults } = given(clientOf({ port: proxy.port, retryStrategy: () => 20 }));
+    await mine.ping();
+    for (let i = 1; i <= 3; i++) {
+      proxy.cut();
+      await vi.waitUntil(() => faults.length === i, { timeout: 10_000 });
+      await vi.waitUntil(async () => (await mine.ping().catch(() => '')) === 'PONG', { timeout: 10_000 });
+    }
+    expect(faults).toHaveLength(3);
+  });
+
+  test('one without socketTimeout and commandTimeout: work goes on beside a connection that is silent, which is left alone', async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.stop());
+    const client = clientOf({ port: proxy.port, maxRetriesPerRequest: null });
+    const { redis: mine, faults, epoch } = given(client);
+    await mine.set('x', 'here');
+    const before = epoch();
+    proxy.silence();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const replies = [mine.get('x'), mine.get('x')];
+    await vi.advanceTimersByTimeAsync(5_000);
+    vi.useRealTimers();
+    expect(await Promise.all(replies)).toEqual(['here', 'here']);
+    expect(faults).toEqual([expect.stringContaining('no answer within 5000 ms')]);
+    expect(await mine.get('x')).toBe('here');
+    expect(epoch()).toBeGreaterThan(before);
+    expect(client.status).toBe('ready');
+  });
+
+  test('one that waits without end for a Redis that is away: commands fail in time', async () => {
+    const gone = await startRedis();
+    const client = clientOf({ port: gone.port, maxRetriesPerRequest: null, retryStrategy: () => 20 });
+    const { redis: mine } = given(client);
+    await mine.ping();
+    await gone.stop();
+    await vi.waitUntil(() => client.status !== 'ready');
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const late = mine.get('x').catch((error: Error) => error);
+    await vi.advanceTimersByTimeAsync(10_000);
+    vi.useRealTimers();
+    expect(await late).toBeInstanceOf(Error);
+  });
+});

@@ -1,0 +1,173 @@
+/** A connection that is lost: found soon, reported once, and its end too; faults 109 and 145. */
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { ConnectionChange, Fault, Reaper } from '../../src/index.ts';
+import { connect } from '../../src/io/connection.ts';
+import { createOutages } from '../../src/io/outages.ts';
+import { startProxy } from '../support/proxy.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let redis: Redis;
+const opened = trackOpened();
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+afterEach(() => opened.close());
+
+const waited = { timeout: 30_000, interval: 20 };
+/** What a reaper reports of its connection. */
+const eventsOf = (reaper: Reaper) => {
+  const faults: Fault[] = [];
+  const changes: ConnectionChange[] = [];
+  reaper.on('error', (fault) => void (fault.where === 'the connection to Redis' && faults.push(fault)));
+  reaper.on('connection', (change) => void changes.push(change));
+  return { faults, changes };
+};
+const running = (port: number) => {
+  const reaper = opened.create({
+    redis: { port, retryStrategy: () => 20 },
+    role: 'always',
+    rescue: { firstAfterMs: 10, intervalMs: 50 },
+  });
+  const told = eventsOf(reaper);
+  let rescues = 0;
+  reaper.on('rescue', ({ error, standsDown }) => {
+    if (error === undefined && standsDown === undefined) rescues += 1;
+  });
+  reaper.start();
+  return { reaper, ...told, rescues: () => rescues };
+};
+
+describe('fault 145: outages', () => {
+  test('each is reported once, with its cause, and so is its end', async () => {
+    const { faults, changes, rescues } = running(server.port);
+    await vi.waitUntil(() => rescues() > 0, waited);
+    for (let i = 1; i <= 3; i++) {
+      await server.kill();
+      await vi.waitUntil(() => faults.length === i, waited);
+      await server.restart();
+      const before = rescues();
+      await vi.waitUntil(() => rescues() > before && changes.length === 2 * i, waited);
+    }
+    expect(faults.map(({ error }) => error)).toEqual(
+      Array(3).fill(expect.stringMatching(/ECONNREFUSED|closed|ECONNRESET/)),
+    );
+    expect(changes.map(({ state }) => state)).toEqual(['lost', 'restored', 'lost', 'restored', 'lost', 'restored']);
+    expect(changes[1]?.durationMs).toBeGreaterThanOrEqual(0);
+  });
+
+  test('a connection that is cut and made again at once is one too, however often', async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.stop());
+    const { faults, changes, rescues } = running(proxy.port);
+    await vi.waitUntil(() => rescues() > 0, waited);
+    for (let i = 1; i <= 3; i++) {
+      proxy.cut();
+      await vi.waitUntil(() => changes.length === 2 * i, waited);
+    }
+    expect(faults).toHaveLength(3);
+  });
+
+  test('a Redis that was never there is one outage, which ends when it comes', async () => {
+    await server.kill();
+    const { reaper, faults, changes, rescues } = running(server.port);
+    await vi.waitUntil(() => faults.length > 0, waited);
+    await vi.waitUntil(() => !reaper.health().ok, waited);
+    expect(reaper.health().detail).toMatch(/Redis can not be used .*ECONNREFUSED/);
+    await server.restart();
+    await vi.waitUntil(() => rescues() > 0, waited);
+    expect(faults).toHaveLength(1);
+    expect(changes.map(({ state }) => state)).toEqual(['lost', 'restored']);
+    expect(reaper.health()).toMatchObject({ ok: true, detail: 'all passes are on time' });
+  });
+
+  test('while it lasts there is a reminder a minute, and news only where Redis refuses what it did not refuse before', async () => {
+    let now = 0;
+    const lines: string[] = [];
+    const outages = createOutages(
+      {
+        onFault: ({ message }) => void lines.push(message),
+        onReminder: ({ message }) => void lines.push(`still: ${message}`),
+        onRestored: (ms) => void lines.push(`after ${ms}`),
+      },
+      () => now,
+    );
+    outages.confirmed();
+    outages.lost();
+    for (; now < 150_000; now += 1_000)
+      outages.failed(new Error(now % 2_000 === 0 ? 'connect ECONNREFUSED' : 'LOADING'));
+    for (let i = 0; i < 5; i++) outages.failed(new Error('WRONGPASS'));
+    outages.confirmed();
+    outages.lost();
+    outages.confirmed();
+    expect(lines).toEqual([
+      'connect ECONNREFUSED',
+      'still: connect ECONNREFUSED',
+      'still: connect ECONNREFUSED',
+      'after 150000',
+      'Redis closed the connection',
+      'after 0',
+    ]);
+  });
+});
+
+describe('fault 109: a peer that is silent', () => {
+  test('a connection on which answers are awaited and none comes is given up, and what was asked is asked again', async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.stop());
+    const faults: string[] = [];
+    const connection = connect({ port: proxy.port, socketTimeout: 100 }, ({ message }) => void faults.push(message));
+    onTestFinished(() => connection.close(0));
+    await connection.redis.set('x', 'here');
+    proxy.silence();
+    expect(await connection.redis.get('x')).toBe('here');
+    expect(faults).toEqual([expect.stringContaining('Socket timeout')]);
+  });
+
+  test('by default it is given up before the command fails, and an idle one never is', async () => {
+    const connection = connect({ port: server.port }, () => undefined);
+    onTestFinished(() => connection.close(0));
+    const { socketTimeout = Number.POSITIVE_INFINITY, commandTimeout = 0, keepAlive } = connection.redis.options;
+    expect(socketTimeout).toBeLessThan(commandTimeout);
+    expect(commandTimeout).toBeLessThanOrEqual(10_000);
+    expect(keepAlive).toBeLessThanOrEqual(5_000);
+    await connection.redis.ping();
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    await connection.redis.ping();
+    await vi.waitUntil(() => timers.mock.calls.length > 0);
+    expect((connection.redis as unknown as { socketTimeoutTimer?: unknown }).socketTimeoutTimer).toBeUndefined();
+  });
+
+  test('a master that is stopped is said so by health, and all goes on once it is continued', {
+    timeout: 90_000,
+  }, async () => {
+    const { reaper, faults, rescues } = running(server.port);
+    await vi.waitUntil(() => rescues() > 0, waited);
+    process.kill(server.pid, 'SIGSTOP');
+    onTestFinished(() => void process.kill(server.pid, 'SIGCONT'));
+    await vi.waitUntil(() => !reaper.health().ok, { timeout: 60_000, interval: 20 });
+    expect(reaper.health().detail).toMatch(/Redis can not be used/);
+    expect(faults).toHaveLength(1);
+    process.kill(server.pid, 'SIGCONT');
+    const before = rescues();
+    await vi.waitUntil(() => rescues() > before && reaper.health().ok, { timeout: 60_000, interval: 20 });
+  });
+
+  test('a connection that swallows everything is replaced, without an end of the outage in sight of the callers', {
+    timeout: 90_000,
+  }, async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.stop());
+    const { faults, changes, rescues } = running(proxy.port);
+    await vi.waitUntil(() => rescues() > 0, waited);
+    proxy.silence();
+    const before = rescues();
+    await vi.waitUntil(() => rescues() > before + 1, { timeout: 60_000, interval: 20 });
+    expect([faults.length, changes.length]).toEqual([1, 2]);
+  });
+});
