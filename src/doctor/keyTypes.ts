@@ -71,7 +71,8 @@ export const kindsOfKeys = (keys: Keys): { readonly key: string; readonly isWrit
     ...[...fixedKeys(keys).keys()].filter((key) => !readOnly.includes(key)),
     ...[keys.heartbeat(name), keys.worker(name), keys.stats(name), keys.executions(name)],
     ...[keys.queue(name), keys.inProgress(name, 'doctor'), keys.lock(name), keys.lockInfo(name)],
-    ...[keys.dueHooks(name), keys.hookEndpoint(name)],
+    ...[keys.dueHooks(name), keys.hookEndpoint(name), keys.hookClaim(name), keys.changes(name)],
+    ...[keys.workerRecords(name), keys.unobserved(name)],
   ];
   return [...readOnly.map((key) => ({ key, isWritten: false })), ...written.map((key) => ({ key, isWritten: true }))];
 };
