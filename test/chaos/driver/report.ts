@@ -22,11 +22,14 @@ export const lineOf = (report: RunReport): string => {
 export const textOfKinds = (counts: ReadonlyMap<FaultKind, number>): string =>
   faultKinds.map((kind) => `${kind} ${counts.get(kind) ?? 0}`).join(', ');
 
+/** Breaches that a report names. */
+const maxBreaches = 60;
+
 /** All that helps to understand a failure: what is wrong, what was planned, and what happened in the order of time. */
 export const textOf = (report: RunReport): string => {
   const { plan, breaches, startedAt, done, notes } = report;
   const { seed } = plan;
-  const jobs = new Set(breaches.flatMap(({ job }) => (job === undefined ? [] : [job])));
+  const jobs = new Set(breaches.slice(0, maxBreaches).flatMap(({ job }) => (job === undefined ? [] : [job])));
   const moments = [
     ...done.map(({ at, text }) => ({ at, text: `DRIVER ${text}` })),
     ...notes.flatMap((note) => {
@@ -45,7 +48,8 @@ export const textOf = (report: RunReport): string => {
   const lineAt = (ms: number, text: string) => `  ${String(ms).padStart(6)} ms  ${text}`;
   return [
     `seed ${seed}: what is wrong`,
-    ...breaches.map(({ text }) => `  ${text}`),
+    ...breaches.slice(0, maxBreaches).map(({ text }) => `  ${text}`),
+    ...(breaches.length > maxBreaches ? [`  and ${breaches.length - maxBreaches} more`] : []),
     `seed ${seed}: the jobs that it is about, as planned`,
     ...plan.jobs
       .filter(({ id }) => jobs.has(id))
