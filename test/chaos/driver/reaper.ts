@@ -1,14 +1,14 @@
-/** A reaper of a chaos run, as a process of its own. Arguments: where Redis is (JSON), its name, folder of the run's logs. */
+/** A reaper of a chaos run, as a process of its own. Arguments: its config (JSON), its name, folder of the run's logs. */
 import { createReaper } from '../../../src/index.ts';
 import { reaperOptions } from './reaperOptions.ts';
 import { openRunLog } from './runLog.ts';
 
-const [address = '', name = '', folder = ''] = process.argv.slice(2);
+const [config = '', name = '', folder = ''] = process.argv.slice(2);
 const note = openRunLog(folder, name);
 const say = (text: string) => note({ what: 'said', text });
 process.on('disconnect', () => process.exit(0)); // The driver is gone.
 
-const reaper = createReaper(reaperOptions(JSON.parse(address), name));
+const reaper = createReaper(reaperOptions(JSON.parse(config), name));
 reaper.on('pool', ({ pool, outcome, entries, evidence, error }) =>
   say(`pool ${pool}: ${outcome}, ${entries} requeued; ${evidence}${error === undefined ? '' : `; ${error}`}`),
 );

@@ -17,6 +17,12 @@ import {
 /** Where a process finds Redis: on a port, or by asking the sentinels on these. */
 export type Address = { readonly port: number } | { readonly sentinels: readonly number[] };
 
+export interface ReaperConfig {
+  readonly address: Address;
+  /** Whether a leader stays one through an outage of some seconds, as it does with the default lease of 10 s. */
+  readonly hasLongLease: boolean;
+}
+
 export const hookOptions = { headerTimeoutMs: hookTimeoutMs, totalTimeoutMs: hookTimeoutMs };
 
 /** A connection of the driver itself: it goes on until it is heard. */
@@ -61,7 +67,7 @@ const reaperRedis = (address: Address, name: string): RedisOptions => ({
   retryStrategy: () => reconnectMs,
 });
 
-export const reaperOptions = (address: Address, name: string): ReaperOptions => ({
+export const reaperOptions = ({ address, hasLongLease }: ReaperConfig, name: string): ReaperOptions => ({
   redis: reaperRedis(address, name),
   namespace,
   logger: false,
@@ -77,5 +83,5 @@ export const reaperOptions = (address: Address, name: string): ReaperOptions => 
     lostAfterMs,
   },
   hooks: hookOptions,
-  lease: { durationMs: 1_500, renewMs: 400 },
+  lease: hasLongLease ? { durationMs: 6_000, renewMs: 1_000 } : { durationMs: 1_500, renewMs: 400 },
 });

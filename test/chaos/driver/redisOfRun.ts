@@ -1,5 +1,4 @@
 /** The Redis of a run: one that stands alone, or a master with replicas and sentinels; and what can happen to it. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { startSentinels } from './sentinels.ts';
 import { reaperUser } from './settings.ts';
@@ -20,16 +19,23 @@ export interface RedisOfRun {
   stop(): Promise<void>;
 }
 
+/** After how long a failover is not waited for any more, in ms. */
+const longestFailoverMs = 20_000;
+
 const serverArgs = [
   ...['--appendonly', 'yes', '--appendfsync', 'always', '--notify-keyspace-events', 'KEA'],
   ...['--repl-diskless-sync-delay', '0', '--repl-timeout', '5', '--repl-ping-replica-period', '1'],
   ...['--user', reaperUser.name, 'on', `>${reaperUser.password}`, '~*', '&*', '+@all'],
 ];
 
-/** @param onMaster called when another server has become the master. */
+/**
+ * @param onMaster called when another server has become the master.
+ * @param pause rejects when the run is over: nothing is started after that.
+ */
 export const startRedisOfRun = async (
   sentinel: { readonly replicas: number; readonly sentinels: number } | undefined,
   onMaster: () => void,
+  pause: (ms: number) => Promise<unknown>,
 ): Promise<RedisOfRun> => {
   const { replicas, sentinels: sentinelCount } = sentinel ?? { replicas: 0, sentinels: 0 };
   const safety = replicas > 0 ? ['--min-replicas-to-write', String(replicas), '--min-replicas-max-lag', '2'] : [];
@@ -46,13 +52,13 @@ export const startRedisOfRun = async (
     master,
     async killFor(forMs) {
       await first.kill();
-      await sleep(forMs);
+      await pause(forMs);
       await first.restart();
     },
     async freezeFor(forMs) {
       const { pid } = master();
       process.kill(pid, 'SIGSTOP');
-      await sleep(forMs);
+      await pause(forMs);
       process.kill(pid, 'SIGCONT');
     },
     async failover() {
@@ -61,8 +67,9 @@ export const startRedisOfRun = async (
     async killMaster(forMs) {
       const killed = master();
       await killed.kill();
-      await watch?.masterOtherThan(killed.port);
-      await sleep(forMs);
+      // Where no other one takes over, it has to come back all the same.
+      await Promise.race([watch?.masterOtherThan(killed.port), pause(longestFailoverMs)]);
+      await pause(forMs);
       await killed.restart();
     },
     async stop() {

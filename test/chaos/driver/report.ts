@@ -34,7 +34,12 @@ export const textOf = (report: RunReport): string => {
     ...done.map(({ at, text }) => ({ at, text: `DRIVER ${text}` })),
     ...notes.flatMap((note) => {
       if (note.what === 'said') return [{ at: note.at, text: `${note.process}: ${note.text}` }];
-      if (note.what === 'pass' || note.what === 'beat' || !jobs.has(note.job)) return [];
+      if (note.what === 'pass') {
+        const { at, process, pass, scanned, error } = note;
+        const judged = scanned === undefined ? '' : ` of ${scanned} jobs`;
+        return error === undefined ? [] : [{ at, text: `${process}: ${pass}${judged}: ${error}` }];
+      }
+      if (note.what === 'beat' || !jobs.has(note.job)) return [];
       if (note.what === 'acted') return [{ at: note.at, text: `${note.process}: ${note.job}: ${note.text}` }];
       const text =
         note.what === 'begin'

@@ -14,7 +14,7 @@ import { createPerformer } from './perform.ts';
 import { type Plan, planOf } from './plan.ts';
 import { createProcesses, type Programs } from './processes.ts';
 import { createProducer } from './producer.ts';
-import { type Address, driverRedis } from './reaperOptions.ts';
+import { driverRedis, type ReaperConfig } from './reaperOptions.ts';
 import { startRedisOfRun } from './redisOfRun.ts';
 import { type Noted, readRunLogs } from './runLog.ts';
 import { breachesOfRuns, breachesOfSweeps, createExcuse, runsOf } from './runs.ts';
@@ -45,6 +45,9 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** After how long the jobs and acts of a plan, which take 9 s, are given up, in ms: then the driver itself is at fault. */
+const longestChaosMs = 600_000;
+
 const slots = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind}-${i}`);
 
 export const runChaos = async (
@@ -65,10 +68,14 @@ export const runChaos = async (
 
   const lines = new Map<string, LossyLine>();
   const [redis, receiver] = await Promise.all([
-    startRedisOfRun(plan.sentinel, () => {
-      note('another master');
-      for (const line of lines.values()) line.breakAll();
-    }),
+    startRedisOfRun(
+      plan.sentinel,
+      () => {
+        note('another master');
+        for (const line of lines.values()) line.breakAll();
+      },
+      pause,
+    ),
     startReceiver(),
   ]);
   const hosts = slots('host', hostCount);
@@ -79,8 +86,11 @@ export const runChaos = async (
   client.on('error', () => undefined);
 
   const replicas = plan.sentinel?.replicas ?? 0;
-  const addressOf = (slot: string): Address =>
-    plan.sentinel === undefined ? { port: portOf(slot) } : { sentinels: redis.sentinels };
+  const isSweepMet = plan.kinds.has('away-in-sweep');
+  const reaperConfigOf = (slot: string): ReaperConfig => ({
+    address: plan.sentinel === undefined ? { port: portOf(slot) } : { sentinels: redis.sentinels },
+    hasLongLease: isSweepMet,
+  });
   const hostConfigOf = (slot: string): HostConfig => ({
     port: portOf(slot),
     clockOffset: plan.clockOffsets[slot] ?? 0,
@@ -91,7 +101,7 @@ export const runChaos = async (
   const processes = createProcesses({
     programs,
     logs,
-    configOf: (slot) => (hosts.includes(slot) ? hostConfigOf(slot) : addressOf(slot)),
+    configOf: (slot) => (hosts.includes(slot) ? hostConfigOf(slot) : reaperConfigOf(slot)),
     onCut: (slot, job, forMs) => {
       if (cutJobs.has(job) || signals.aborted) return;
       cutJobs.add(job);
@@ -107,13 +117,13 @@ export const runChaos = async (
   try {
     for (const [type, cap] of Object.entries(types))
       if (cap > 0) await client.set(key('jobs', type, 'max_concurrency'), cap);
-    const isSweepMet = plan.kinds.has('away-in-sweep');
     if (isSweepMet) await producer.trackStanding();
     await Promise.all([...hosts, ...reapers].map(processes.start));
     signal?.throwIfAborted();
     const startedAt = Date.now();
     const until = (atMs: number) => pause(startedAt + atMs - Date.now());
-    await Promise.all([
+    const jammed = pause(longestChaosMs).then(() => Promise.reject(new Error('jobs or acts are jammed')));
+    const planned = Promise.all([
       ...plan.jobs.map(async (job) => {
         await until(job.atMs);
         await producer.enqueue(job);
@@ -123,6 +133,8 @@ export const runChaos = async (
         await performer.perform(act);
       }),
     ]);
+    jammed.catch(() => undefined); // It is of interest only while the plan goes on.
+    await Promise.race([planned, jammed]);
     note('the chaos is over');
     const live = () => processes.alive().map(({ name }) => name);
     const settled = await settle({

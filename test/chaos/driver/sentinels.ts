@@ -71,7 +71,13 @@ export const startSentinels = async (
       const isClaim = role !== undefined && port !== masterPort && role[0] === 'master';
       if (!isClaim) claims.delete(port);
       else if (Date.now() - (claims.get(port) ?? Date.now()) > demoteAfterMs) {
-        await client.call('REPLICAOF', '127.0.0.1', masterPort).catch(() => undefined);
+        // As the sentinels do it: with the end of all connections, which lead to a master that is none any more.
+        await client
+          .multi()
+          .call('REPLICAOF', '127.0.0.1', masterPort)
+          .call('CLIENT', 'KILL', 'TYPE', 'normal')
+          .exec()
+          .catch(() => undefined);
       } else if (!claims.has(port)) claims.set(port, Date.now());
     }
   };
