@@ -1,60 +1,64 @@
 /**
- * A worker host of a chaos run, as a process of its own. Arguments: port of Redis, its pool's id, folder of the run's logs.
+ * A worker host of a chaos run, as a process of its own. Arguments: its config (JSON), its pool's id, folder of the run's logs.
  *
- * Unlike `examples/worker-host.ts` it runs several jobs at once, notes every run in a log that outlives it, and gets over
- * a Redis that goes away: what it has begun to say it says until Redis has heard it. Only a fetch is not repeated: one
- * whose reply got lost leaves an entry that no worker knows of, as it does in gocraft/work.
+ * It behaves as a Go host does, faults included. A fetch, an observation and a finish are said once: one whose reply got
+ * lost leaves an entry that no worker knows of, an observation that was never written or never deleted, an entry of a job
+ * that has succeeded. A job that can't begin is retried later. Only its success is said until Redis has heard it, as Harbor
+ * does. Unlike `examples/worker-host.ts` it runs several jobs at once and notes every run in a log that outlives it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { createReaper } from '../../../src/index.ts';
+import { createReaper, type TrackedAttempt } from '../../../src/index.ts';
 import { observedJobOf } from '../../../src/io/entries.ts';
 import { createUpstream } from '../../support/upstream.ts';
-import { hookOptions, redisOptions } from './reaperOptions.ts';
+import type { CutPoint } from './acts.ts';
+import type { HostConfig, JobArgs, ToHost } from './hostConfig.ts';
+import { createObserver, type Observer } from './observer.ts';
+import { hookOptions, hostRedis } from './reaperOptions.ts';
+import { createReplication } from './replication.ts';
 import { openRunLog } from './runLog.ts';
-import { heartbeatMs, key, namespace, reconnectMs, types, workersAHost } from './settings.ts';
+import {
+  heartbeatMs,
+  hostTimeoutMs,
+  key,
+  namespace,
+  reconnectMs,
+  retryMs,
+  shortObservationS,
+  types,
+  workersAHost,
+} from './settings.ts';
 
-const [port = '', pool = '', folder = ''] = process.argv.slice(2);
+const [configText = '', pool = '', folder = ''] = process.argv.slice(2);
+const { port, clockOffset, replicas, statuses }: HostConfig = JSON.parse(configText);
 const note = openRunLog(folder, pool);
+const say = (job: string, text: string) => note({ what: 'acted', job, text });
 process.on('disconnect', () => process.exit(0)); // The driver is gone.
 
-const redis = new Redis({ ...redisOptions(Number(port)), maxRetriesPerRequest: 1 });
+const redis = new Redis(hostRedis(port, pool));
 redis.on('error', () => undefined);
-const { lifecycle } = createReaper({ redis: redisOptions(Number(port)), namespace, logger: false, hooks: hookOptions });
+const { confirmed } = createReplication(redis, replicas);
+// On the same connection, so that replicas confirm what it writes.
+const { lifecycle } = createReaper({ redis, namespace, logger: false, hooks: hookOptions });
 const workers = Array.from({ length: workersAHost }, (_, i) => `${pool}-w${i}`);
 const gocraft = createUpstream(redis, `${namespace}:`);
 const second = () => Math.floor(Date.now() / 1_000);
+/** What this host takes for the time. */
+const hostSecond = () => second() + clockOffset;
 
-const inProgress = (type: string) => key('jobs', type, pool, 'inprogress');
+const within = async <T>(ms: number, step: Promise<T>): Promise<T> =>
+  Promise.race([step, sleep(ms, undefined, { ref: false }).then(() => Promise.reject(new Error('timed out')))]);
 
-/**
- * A worker says what it runs, as long as the entry is still its pool's: a host that slept while its entries were put back
- * does not begin with what is another's now.
- */
-const observeScript = `
-  if not redis.call('LPOS', KEYS[1], ARGV[1]) then return 0 end
-  redis.call('HSET', KEYS[2], unpack(ARGV, 2))
-  redis.call('EXPIRE', KEYS[2], 86400)
-  return 1`;
-
-const untilHeard = async <T>(say: () => Promise<T>): Promise<T> => {
-  for (;;) {
-    try {
-      return await say();
-    } catch {
-      await sleep(reconnectMs);
-    }
-  }
-};
-
-const startedAt = second();
-const beat = () =>
-  redis
+const startedAt = hostSecond();
+const beat = async () => {
+  const sentAt = Date.now();
+  const value = hostSecond();
+  await redis
     .multi()
     .sadd(key('worker_pools'), pool)
     .sadd(key('known_jobs'), ...Object.keys(types))
     .hset(key('worker_pools', pool), {
-      heartbeat_at: second(),
+      heartbeat_at: value,
       started_at: startedAt,
       job_names: Object.keys(types).join(','),
       concurrency: workersAHost,
@@ -63,78 +67,162 @@ const beat = () =>
       pid: process.pid,
     })
     .exec();
+  note({ what: 'beat', value, sentAt });
+};
+
+/** Runs whose host waits where their job's cut belongs, until the driver lets them go on. */
+const waiting = new Map<string, () => void>();
+process.on('message', ({ go }: ToHost) => {
+  waiting.get(go)?.();
+  waiting.delete(go);
+});
+const meet = async (at: CutPoint, run: string, job: string, { cut }: JobArgs) => {
+  if (cut?.at !== at) return;
+  await new Promise<void>((resolve) => {
+    waiting.set(run, resolve);
+    process.send?.({ event: 'cut', job, run, forMs: cut.forMs });
+  });
+};
+
+/** Harbor's rules: what has succeeded or was stopped ends without running; what was cut off, or failed, is a new attempt. */
+const begin = async (id: string): Promise<TrackedAttempt | string> => {
+  const job = await within(hostTimeoutMs, lifecycle.load(id));
+  const status = job?.stats.status ?? '';
+  if (job === undefined || status === 'Success' || status === 'Stopped') return status || 'no stats';
+  const isNew = status === 'Pending' || status === 'Scheduled';
+  return statuses === 'go' ? beginAsGo(job, isNew) : beginByLifecycle(job, isNew);
+};
+
+/** Each step is said once. */
+const beginAsGo = async (loaded: TrackedAttempt, isNew: boolean): Promise<TrackedAttempt> => {
+  let job = loaded;
+  if (!isNew) {
+    const stats = key('job_stats', job.id);
+    await confirmed(() =>
+      redis
+        .multi()
+        .hset(stats, { status: 'Pending', revision: second(), update_time: second() })
+        .hdel(stats, 'ack', 'check_in', 'check_in_at')
+        .hset(key('job_track', 'inprogress'), job.id, 2)
+        .exec(),
+    );
+    job = (await within(hostTimeoutMs, lifecycle.load(job.id))) ?? job;
+  }
+  const reply = await confirmed(() => gocraft.setStatus(job.id, 'Running', job.revision));
+  if (reply !== 'ok') throw new Error(`Running is refused: ${reply}`);
+  return job;
+};
+
+/** Steps are repeated in the background; a host that was not answered in time does not run the job. */
+const beginByLifecycle = async (job: TrackedAttempt, isNew: boolean): Promise<TrackedAttempt> => {
+  const steps = [...(isNew ? [] : [() => job.reset()]), () => job.run()];
+  for (const step of steps) {
+    const reply = await within(hostTimeoutMs, confirmed(step));
+    if (reply.outcome !== 'ok') throw new Error(`refused: ${JSON.stringify(reply)}`);
+  }
+  return job;
+};
+
+const untilHeard = async <T>(step: () => Promise<T>): Promise<T> => {
+  for (;;) {
+    try {
+      return await step();
+    } catch {
+      await sleep(reconnectMs);
+    }
+  }
+};
+
+const tell = async (run: string, job: TrackedAttempt) => {
+  const reply = await untilHeard(() => confirmed(() => job.succeed()));
+  note({
+    what: 'told',
+    run,
+    job: job.id,
+    outcome: reply.outcome === 'ok' ? 'succeeded' : `not written: ${reply.outcome}`,
+  });
+};
+
+/** gocraft's finish, in one step that is said once; a job that could not run goes to `retry`. */
+const finish = async (type: string, entry: string, error: unknown) => {
+  if (error === undefined) return gocraft.finish(type, pool, entry);
+  const job = JSON.parse(entry);
+  const failed = { ...job, fails: (job.fails ?? 0) + 1, err: String(error), failed_at: second() };
+  await redis
+    .multi()
+    .lrem(key('jobs', type, pool, 'inprogress'), 1, entry)
+    .decr(key('jobs', type, 'lock'))
+    .hincrby(key('jobs', type, 'lock_info'), pool, -1)
+    .zadd(key('retry'), Math.ceil((Date.now() + retryMs) / 1_000), JSON.stringify(failed))
+    .exec();
+};
 
 let runs = 0;
 /** Entry → the run that it was last fetched for. */
 const newest = new Map<string, string>();
 
-const work = async (worker: string, type: string, entry: string, askedAt: number) => {
+const work = async (observer: Observer, type: string, entry: string, askedAt: number) => {
   const run = `${pool}#${++runs}`;
   newest.set(entry, run);
-  const { id, args } = JSON.parse(entry) as { id: string; args: { ms: number } };
+  const { id, args } = JSON.parse(entry) as { id: string; args: JobArgs };
   const text = JSON.stringify(args);
   const jobId = observedJobOf(id, text) as string;
-  const observation = key('worker', worker);
-  const fields = { job_name: type, job_id: id, started_at: second(), args: text };
-  const job = await untilHeard(() => lifecycle.load(jobId));
-  const isOurs = await untilHeard(() =>
-    redis.eval(observeScript, 2, inProgress(type), observation, entry, ...Object.entries(fields).flat()),
-  );
-  if (isOurs === 1) {
+  await meet('fetched', run, jobId, args);
+  observer.started({
+    fields: { job_name: type, job_id: id, started_at: hostSecond(), args: text },
+    ttl: args.observation === 'expires' ? shortObservationS : 86_400,
+    isRefused: args.observation === 'refused',
+  });
+  const job = await begin(jobId).catch((error: Error) => error);
+  if (job instanceof Error) say(jobId, `${run} not begun: ${job.message}`);
+  else if (typeof job === 'string') say(jobId, `${run} not run: ${job}`);
+  else {
     note({ what: 'begin', run, job: jobId, askedAt });
-    note({ what: 'end', run, job: jobId, outcome: await attempt(job, args.ms) });
+    await meet('running', run, jobId, args);
+    await sleep(args.ms);
+    note({ what: 'end', run, job: jobId });
+    const telling = tell(run, job);
+    // A Go host says its success in the background when it is not heard at once.
+    await (statuses === 'go' ? within(hostTimeoutMs / 2, telling).catch(() => undefined) : telling);
+    await meet('succeeded', run, jobId, args);
   }
-  // Put back and fetched by this very pool again while it slept: the bytes are the newer run's now.
+  observer.done();
+  // Requeued and fetched by this very pool again while it slept: the bytes are the newer run's now.
   if (newest.get(entry) === run) {
     newest.delete(entry);
-    // Said twice, because its reply got lost, or by a host whose entry was put back meanwhile, a finish lets the counters
-    // drift, as it does in gocraft/work.
-    await untilHeard(() => gocraft.finish(type, pool, entry));
+    await finish(type, entry, job instanceof Error ? job : undefined).catch(() =>
+      say(jobId, `${run}: its finish got no answer`),
+    );
   }
-  await untilHeard(() => redis.del(observation));
-};
-
-/** As Harbor's jobservice does: what has succeeded or was stopped is not run again, what was cut off is a new attempt. */
-const attempt = async (job: Awaited<ReturnType<typeof lifecycle.load>>, ms: number): Promise<string> => {
-  if (job === undefined) return 'no stats';
-  const { status = '' } = job.stats;
-  if (status === 'Success' || status === 'Stopped') return `not run: ${status}`;
-  if (status !== 'Pending' && status !== 'Scheduled') {
-    const reset = await job.reset();
-    if (reset.outcome !== 'ok') return `not begun anew: ${reset.outcome}`;
-  }
-  const begun = await job.run();
-  if (begun.outcome !== 'ok') return `not begun: ${begun.outcome}`;
-  await sleep(ms);
-  const ended = await job.succeed();
-  return ended.outcome === 'ok' ? 'succeeded' : `not ended: ${ended.outcome}`;
+  await meet('finished', run, jobId, args);
 };
 
 const workFor = async (worker: string) => {
+  const observer = createObserver(redis, key('worker', worker));
   for (;;) {
     let isIdle = true;
     for (const type of Object.keys(types)) {
       const askedAt = Date.now();
-      const entry = await gocraft.fetch(type, pool).catch(() => null);
+      const entry = await confirmed(() => gocraft.fetch(type, pool)).catch(() => null);
       if (entry === null) continue;
       isIdle = false;
-      await work(worker, type, entry, askedAt);
+      await work(observer, type, entry, askedAt);
     }
     if (isIdle) await sleep(30);
   }
 };
 
+/** gocraft's own: what waits in `retry` goes back to its queue when its time has come. */
+const requeueScript = `
+  local entry = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)[1]
+  if entry then
+    redis.call('ZREM', KEYS[1], entry)
+    redis.call('LPUSH', ARGV[2] .. cjson.decode(entry).name, entry)
+  end`;
+const requeueRetries = () => redis.eval(requeueScript, 1, key('retry'), second(), key('jobs', ''));
+
 await untilHeard(beat);
-let beatenAt = Date.now();
-setInterval(async () => {
-  const ok = await beat().then(
-    () => true,
-    () => false,
-  );
-  if (!ok) return;
-  const gap = Date.now() - beatenAt;
-  beatenAt = Date.now();
-  if (gap > 1_000) note({ what: 'said', text: `no heartbeat for ${gap} ms` });
-}, heartbeatMs);
+setInterval(() => void beat().catch(() => undefined), heartbeatMs);
+setInterval(() => void requeueRetries().catch(() => undefined), heartbeatMs);
 for (const worker of workers) void workFor(worker);
-process.send?.('ready');
+process.send?.({ event: 'ready' });

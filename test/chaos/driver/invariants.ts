@@ -3,21 +3,22 @@ import type { Redis } from 'ioredis';
 import { jobOf } from '../../../src/io/entries.ts';
 import { isFinal, type Status } from '../../../src/machines/facts.ts';
 import type { ReceivedHook } from '../../support/receiver.ts';
-import type { Plan } from './plan.ts';
-import type { Life } from './processes.ts';
-import type { Noted } from './runLog.ts';
-import { key, stoppedPastGraceMs, types } from './settings.ts';
+import type { PlannedJob } from './plan.ts';
+import { isStanding } from './producer.ts';
+import { key, types } from './settings.ts';
 
 export interface Breach {
   readonly text: string;
   /** The job that it is about. */
   readonly job?: string;
+  /** The live pool that holds the job's entry. */
+  readonly holder?: string;
 }
 
 /** What is not as it must be in Redis, and in what receivers were told. Empty once all has come to rest. */
 export const breachesAtRest = async (
   redis: Redis,
-  plan: Plan,
+  jobs: readonly PlannedJob[],
   hooks: readonly ReceivedHook[],
   livePools: readonly string[],
 ): Promise<Breach[]> => {
@@ -34,13 +35,13 @@ export const breachesAtRest = async (
   ]);
 
   const died = dead.map((entry) => jobOf(entry));
-  const stats = await Promise.all(plan.jobs.map(({ id }) => redis.hmget(key('job_stats', id), 'status', 'ack')));
+  const stats = await Promise.all(jobs.map(({ id }) => redis.hmget(key('job_stats', id), 'status', 'ack')));
   const told = new Set(hooks.map(({ body }) => `${body.job_id} ${body.status}`));
   const executions = new Map<string, string | null>();
-  for (const { id, execution } of plan.jobs) {
+  for (const { id, execution } of jobs) {
     if (execution) executions.set(id, await redis.zscore(key('executions', execution.policy), id));
   }
-  for (const [i, { id, hasHook, execution }] of plan.jobs.entries()) {
+  for (const [i, { id, hasHook, execution }] of jobs.entries()) {
     const breach = (text: string) => breaches.push({ text: `${id} ${text}`, job: id });
     const [status, ack] = stats[i] as (string | null)[];
     const deaths = died.filter((job) => job === id).length;
@@ -51,7 +52,8 @@ export const breachesAtRest = async (
     if (execution && isFinal(status as Status) && executions.get(id) !== '-1') breach('is not marked in executions');
   }
   for (const id of Object.keys(tracked)) {
-    if (!plan.jobs.some((job) => job.id === id)) breaches.push({ text: `${id}, which nobody saved, is tracked` });
+    if (!isStanding(id) && !jobs.some((job) => job.id === id))
+      breaches.push({ text: `${id}, which nobody saved, is tracked` });
   }
   if (undelivered > 0) breaches.push({ text: `${undelivered} records of hooks are left` });
   if (retry + scheduled > 0) breaches.push({ text: `${retry} in retry, ${scheduled} in scheduled` });
@@ -66,8 +68,10 @@ export const breachesAtRest = async (
       const pool = list.split(':').at(-2) as string;
       const entries = await redis.lrange(list, 0, -1);
       lengths.set(pool, entries.length);
-      for (const entry of entries)
-        breaches.push({ text: `${jobOf(entry)} is in progress in ${pool}`, job: `${jobOf(entry)}` });
+      for (const entry of entries) {
+        const holder = livePools.includes(pool) ? { holder: pool } : {};
+        breaches.push({ text: `${jobOf(entry)} is in progress in ${pool}`, job: `${jobOf(entry)}`, ...holder });
+      }
     }
     const sum = [...lengths.values()].reduce((a, b) => a + b, 0);
     const lock = (await redis.get(key('jobs', type, 'lock'))) ?? '0';
@@ -82,70 +86,4 @@ export const breachesAtRest = async (
     if (!livePools.includes(pool)) breaches.push({ text: `dead pool ${pool} is still registered` });
   }
   return breaches;
-};
-
-/** One time that a worker ran a job, or may have. */
-interface Run {
-  readonly run: string;
-  readonly job: string;
-  readonly host: Life;
-  readonly askedAt: number;
-  readonly beginAt: number;
-  readonly endAt: number;
-  readonly outcome: string;
-}
-
-export const runsOf = (notes: readonly Noted[], lives: readonly Life[]): Run[] => {
-  const hosts = new Map(lives.map((life) => [life.name, life]));
-  const ends = new Map(notes.flatMap((note) => (note.what === 'end' ? [[note.run, note]] : [])));
-  return notes.flatMap((note) => {
-    const host = hosts.get(note.process);
-    if (note.what !== 'begin' || host === undefined) return [];
-    const end = ends.get(note.run);
-    return [
-      {
-        run: note.run,
-        job: note.job,
-        host,
-        askedAt: note.askedAt,
-        beginAt: note.at,
-        endAt: end?.at ?? host.endedAt ?? Number.POSITIVE_INFINITY,
-        outcome: end?.outcome ?? 'cut off',
-      },
-    ];
-  });
-};
-
-const hasRun = ({ outcome }: Run) => !outcome.startsWith('not run') && !outcome.startsWith('not begun');
-
-/** Whether the host slept during the run for so long that others could take it for dead. */
-const mayHaveLostIt = ({ host, askedAt, endAt }: Run): boolean =>
-  host.stops.some(({ from, to }) => from <= endAt && to >= askedAt && to - from >= stoppedPastGraceMs);
-
-/** Jobs that ran twice at once, or succeeded twice, with no host that slept past the grace to explain it. */
-export const breachesOfRuns = (runs: readonly Run[]): { breaches: Breach[]; excused: number } => {
-  const breaches: Breach[] = [];
-  let excused = 0;
-  const byJob = new Map<string, Run[]>();
-  for (const run of runs.filter(hasRun)) byJob.set(run.job, [...(byJob.get(run.job) ?? []), run]);
-  for (const [job, all] of byJob) {
-    const inOrder = all.toSorted((a, b) => a.askedAt - b.askedAt);
-    for (const [i, first] of inOrder.entries()) {
-      for (const second of inOrder.slice(i + 1)) {
-        const atOnce = second.beginAt < first.endAt;
-        const bothSucceeded = first.outcome === 'succeeded' && second.outcome === 'succeeded';
-        if (!atOnce && !bothSucceeded) continue;
-        if (mayHaveLostIt(first)) {
-          excused += 1;
-          continue;
-        }
-        const what = atOnce ? 'ran twice at once' : 'succeeded twice';
-        breaches.push({
-          text: `${job} ${what}: ${first.run} (${first.outcome}) and ${second.run} (${second.outcome})`,
-          job,
-        });
-      }
-    }
-  }
-  return { breaches, excused };
 };

@@ -1,6 +1,25 @@
 /** What a run does and when: all that the driver decides, from one seed. Pure. */
 import fc from 'fast-check';
-import { chaosFromMs, chaosToMs, hostCount, jobCount, reaperCount, stoppedPastGraceMs, types } from './settings.ts';
+import {
+  type Act,
+  type FaultKind,
+  faultKinds,
+  type JobCut,
+  kindOfCut,
+  oldKinds,
+  sentinelKinds,
+  standaloneKinds,
+} from './acts.ts';
+import {
+  chaosFromMs,
+  chaosToMs,
+  clockOffsetS,
+  hostCount,
+  jobCount,
+  reaperCount,
+  stoppedPastGraceMs,
+  types,
+} from './settings.ts';
 
 export interface PlannedJob {
   /** When it is enqueued, in ms after the start. */
@@ -13,16 +32,11 @@ export interface PlannedJob {
   readonly hasHook: boolean;
   /** For an execution of a periodic policy. */
   readonly execution: { readonly policy: string; readonly epoch: string } | undefined;
+  /** What happens to the connection of the first host that gets there with it. */
+  readonly cut: JobCut | undefined;
+  /** What becomes of its observations: never written, or expired early. */
+  readonly observation: 'refused' | 'expires' | undefined;
 }
-
-/** `picks` (0 to 99) says which clients of those that there are then; `times`, one right after the other. */
-export type Act =
-  | { readonly kind: 'kill' | 'stop'; readonly target: string; readonly forMs: number }
-  | { readonly kind: 'stop, then kill'; readonly target: string; readonly stopMs: number; readonly forMs: number }
-  | { readonly kind: 'kill redis'; readonly forMs: number }
-  | { readonly kind: 'kill clients'; readonly picks: readonly number[] | 'all'; readonly times: number }
-  | { readonly kind: 'lose replies'; readonly forMs: number }
-  | { readonly kind: 'flush scripts' };
 
 export interface PlannedAct {
   /** In ms after the start. */
@@ -32,118 +46,186 @@ export interface PlannedAct {
 
 export interface Plan {
   readonly seed: number;
+  /** The kinds of faults that this run has. */
+  readonly kinds: ReadonlySet<FaultKind>;
+  /** Undefined for a Redis that stands alone. */
+  readonly sentinel: { readonly replicas: number; readonly sentinels: number } | undefined;
+  /** By how much the clock of each host is off, in s. */
+  readonly clockOffsets: Readonly<Record<string, number>>;
   readonly jobs: readonly PlannedJob[];
   readonly acts: readonly PlannedAct[];
 }
 
 const uniform = (min: number, max: number) => fc.noBias(fc.integer({ min, max }));
 
-export const planOf = (seed: number): Plan => {
-  const [draw] = fc.sample(fc.gen(), { seed, numRuns: 1 }) as [fc.GeneratorValue];
+/** Draws of one purpose: those of another purpose don't change with what is drawn here. */
+const drawsOf = (seed: number, purpose: number) => {
+  const [draw] = fc.sample(fc.gen(), { seed: seed * 101 + purpose, numRuns: 1 }) as [fc.GeneratorValue];
   const between = (min: number, max: number): number => draw(uniform, min, max);
-  const oneOf = <T>(...values: readonly T[]): T => values[between(0, values.length - 1)] as T;
-  const chance = (percent: number): boolean => between(0, 99) < percent;
+  return {
+    between,
+    oneOf: <T>(...values: readonly T[]): T => values[between(0, values.length - 1)] as T,
+    chance: (percent: number): boolean => between(0, 99) < percent,
+  };
+};
+type Draws = ReturnType<typeof drawsOf>;
 
-  const jobs = Array.from({ length: jobCount }, (_, i): PlannedJob => {
-    // Most are short; some are long enough to be met by what happens to their host.
-    const workMs = chance(92) ? between(5, 80) : between(300, 1_000);
+/** @param only these kinds and no others, whatever the seed draws. An act of a kind is the same with and without the others. */
+export const planOf = (seed: number, only?: readonly FaultKind[]): Plan => {
+  const drawn = drawKinds(drawsOf(seed, 0));
+  const kinds: ReadonlySet<FaultKind> = only === undefined ? drawn : new Set(only);
+  const isSentinel = sentinelKinds.some((kind) => kinds.has(kind));
+  const { oneOf } = drawsOf(seed, 1);
+  const hosts = Array.from({ length: hostCount }, (_, i) => `host-${i}`);
+  return {
+    seed,
+    kinds,
+    sentinel: isSentinel ? { replicas: oneOf(1, 1, 2), sentinels: oneOf(1, 1, 3) } : undefined,
+    clockOffsets: drawOffsets(drawsOf(seed, 2), hosts, kinds),
+    jobs: drawJobs(drawsOf(seed, 3), kinds),
+    acts: drawActs(seed, hosts, isSentinel).filter(({ act }) => kinds.has(act.kind)),
+  };
+};
+
+/** Most runs have most of what is likely, and some of what is rare: with everything at once, nothing would ever run. */
+const drawKinds = ({ between, chance }: Draws): ReadonlySet<FaultKind> => {
+  const isSentinel = chance(20);
+  const kinds = new Set<FaultKind>();
+  for (const kind of faultKinds) {
+    const percent = sentinelKinds.includes(kind) ? 60 : oldKinds.includes(kind) ? 60 : 35;
+    const isDrawn = chance(percent);
+    const isForOther = (isSentinel ? standaloneKinds : sentinelKinds).includes(kind);
+    if (isDrawn && !isForOther) kinds.add(kind);
+  }
+  const isOneOf = sentinelKinds.some((kind) => kinds.has(kind));
+  if (isSentinel && !isOneOf) kinds.add(sentinelKinds[between(0, 1)] as FaultKind);
+  return kinds;
+};
+
+const drawOffsets = ({ oneOf }: Draws, hosts: readonly string[], kinds: ReadonlySet<FaultKind>) => {
+  const offsets = Object.fromEntries(hosts.map((host) => [host, 0]));
+  // A host that is right remains, for others to be compared with.
+  const [ahead, behind] = oneOf([0, 1], [1, 2], [2, 0]) as [number, number];
+  if (kinds.has('clock-ahead')) offsets[`host-${ahead}`] = clockOffsetS;
+  if (kinds.has('clock-behind')) offsets[`host-${behind}`] = -clockOffsetS;
+  return offsets;
+};
+
+const drawJobs = ({ between, oneOf, chance }: Draws, kinds: ReadonlySet<FaultKind>): PlannedJob[] => {
+  const draw = (_: unknown, i: number): PlannedJob => {
+    // Most are short; some are long enough to be met by what happens to their host, and a few outlast every time-out.
+    const isLong = chance(2);
+    const workMs = isLong ? between(3_500, 5_500) : chance(92) ? between(5, 80) : between(300, 1_000);
     const execution = chance(10) ? { policy: `policy-${between(1, 3)}`, epoch: String(1_700_000_000 + i) } : undefined;
+    const at = isLong
+      ? oneOf('running' as const, 'running' as const, 'fetched' as const, 'succeeded' as const)
+      : oneOf('running' as const, 'fetched' as const, 'succeeded' as const, 'finished' as const);
+    const cut = { at, forMs: oneOf(between(500, 1_200), between(500, 3_000)) };
+    const isCut = chance(isLong ? 50 : 2) && kinds.has(kindOfCut(cut));
+    const isRefused = chance(isLong ? 40 : 10) && kinds.has('observation-refused');
+    const isShort = chance(isLong ? 80 : 50) && kinds.has('observation-expires');
     return {
-      atMs: between(0, chaosToMs - 1_000),
+      atMs: isLong ? between(0, chaosToMs - 2_500) : between(0, chaosToMs - 1_000),
       id: execution === undefined ? `job-${i}` : `${execution.policy}@${execution.epoch}`,
       type: oneOf(...Object.keys(types)),
       workMs,
       hasHook: chance(50),
       execution,
+      cut: isCut ? cut : undefined,
+      observation: isRefused ? 'refused' : isShort ? 'expires' : undefined,
     };
-  });
-
-  /** What happens to one target, one act after another, each over before the next. */
-  const onTarget = (
-    next: () => { act: Act; lastsMs: number },
-    fromPauseMs: number,
-    toPauseMs: number,
-    first?: { act: Act; lastsMs: number },
-  ): PlannedAct[] => {
-    const acts: PlannedAct[] = [];
-    let atMs = chaosFromMs + between(0, first === undefined ? toPauseMs : 1_000);
-    for (;;) {
-      const { act, lastsMs } = acts.length === 0 && first !== undefined ? first : next();
-      if (atMs + lastsMs > chaosToMs) return acts;
-      acts.push({ atMs, act });
-      atMs += lastsMs + between(fromPauseMs, toPauseMs);
-    }
   };
-  /**
-   * A stop is too short for anybody to take notice; or so long that the process is suspected, and proves in its grace that it
-   * lives; or just about as long as a grace; or so long that it is taken for dead.
-   */
-  const stopMs = () =>
-    oneOf(
-      () => between(100, 1_200),
-      () => between(1_600, stoppedPastGraceMs - 50),
-      () => between(2_500, 4_000),
-      () => between(4_200, 5_500),
-    )();
-  const onProcess = (target: string) => () => {
-    const forMs = between(100, 1_500);
-    const kind = oneOf('kill', 'kill', 'stop', 'stop', 'stop, then kill' as const);
-    if (kind === 'kill') return { act: { kind, target, forMs } as const, lastsMs: forMs };
-    const stopped = stopMs();
-    return kind === 'stop'
-      ? { act: { kind, target, forMs: stopped } as const, lastsMs: stopped }
-      : { act: { kind, target, stopMs: stopped, forMs } as const, lastsMs: stopped + forMs };
-  };
-  /** One host sleeps, early and for long: its entries are put back and run by others, and then it wakes up. */
-  const sleeper = between(0, hostCount - 1);
-  const sleepMs = between(4_800, 5_800);
-  const sleep = { act: { kind: 'stop', target: `host-${sleeper}`, forMs: sleepMs }, lastsMs: sleepMs } as const;
-  const acts = [
-    ...Array.from({ length: hostCount }, (_, i) =>
-      onTarget(onProcess(`host-${i}`), 300, 3_000, i === sleeper ? sleep : undefined),
-    ),
-    ...Array.from({ length: reaperCount }, (_, i) => onTarget(onProcess(`reaper-${i}`), 1_000, 5_000)),
-    onTarget(() => ({ act: { kind: 'kill redis', forMs: between(50, 2_500) }, lastsMs: 2_500 }), 1_500, 6_000),
-    onTarget(
-      () => ({
-        act: chance(25)
-          ? { kind: 'flush scripts' }
-          : chance(35)
-            ? { kind: 'lose replies', forMs: between(2, 40) }
-            : {
-                kind: 'kill clients',
-                picks: chance(30) ? 'all' : Array.from({ length: between(1, 4) }, () => between(0, 99)),
-                times: between(1, 6),
-              },
-        lastsMs: 0,
-      }),
-      50,
-      700,
-    ),
-  ];
-  return {
-    seed,
-    jobs: jobs.sort((a, b) => a.atMs - b.atMs),
-    acts: acts.flat().sort((a, b) => a.atMs - b.atMs),
-  };
+  return Array.from({ length: jobCount }, draw).sort((a, b) => a.atMs - b.atMs);
 };
 
-/** An act as a person reads it. */
-export const wordsOf = (act: Act): string => {
-  switch (act.kind) {
-    case 'kill':
-      return `SIGKILL ${act.target}, another in its place after ${act.forMs} ms`;
-    case 'stop':
-      return `SIGSTOP ${act.target}, SIGCONT after ${act.forMs} ms`;
-    case 'stop, then kill':
-      return `SIGSTOP ${act.target}, SIGKILL after ${act.stopMs} ms, another in its place after ${act.forMs} ms`;
-    case 'kill redis':
-      return `SIGKILL Redis, started again after ${act.forMs} ms`;
-    case 'kill clients':
-      return `CLIENT KILL of ${act.picks === 'all' ? 'all' : act.picks.length}, ${act.times} times`;
-    case 'lose replies':
-      return `hosts get no replies for ${act.forMs} ms, then their connections break`;
-    case 'flush scripts':
-      return 'SCRIPT FLUSH';
+/**
+ * A stop is too short for anybody to take notice; or so long that the process is suspected, and proves in its grace that it
+ * lives; or just about as long as a grace; or so long that it is taken for dead.
+ */
+const stopOf = ({ between, oneOf }: Draws) =>
+  oneOf(
+    () => between(100, 1_200),
+    () => between(1_600, stoppedPastGraceMs - 50),
+    () => between(2_800, 4_200),
+    () => between(4_500, 5_800),
+  )();
+
+interface Step {
+  readonly act: Act;
+  readonly lastsMs: number;
+}
+
+/** Acts of one purpose one after another, each over before the next. */
+const sequence = (
+  { between }: Draws,
+  [fromPauseMs, toPauseMs]: readonly [number, number],
+  next: (count: number) => Step,
+): PlannedAct[] => {
+  const acts: PlannedAct[] = [];
+  let atMs = chaosFromMs + between(0, toPauseMs);
+  for (;;) {
+    const { act, lastsMs } = next(acts.length);
+    if (atMs + lastsMs > chaosToMs) return acts;
+    acts.push({ atMs, act });
+    atMs += lastsMs + between(fromPauseMs, toPauseMs);
   }
+};
+
+/** Acts of every kind, of which the run takes those that it has. */
+const drawActs = (seed: number, hosts: readonly string[], isSentinel: boolean): PlannedAct[] => {
+  let purpose = 10;
+  const draws = () => drawsOf(seed, purpose++);
+  const ofProcess = (target: string, sleepMs?: number) => {
+    const mine = draws();
+    const { between, oneOf } = mine;
+    return sequence(mine, target.startsWith('host') ? [300, 3_000] : [1_000, 5_000], (count): Step => {
+      if (count === 0 && sleepMs !== undefined)
+        return { act: { kind: 'stop', target, forMs: sleepMs }, lastsMs: sleepMs };
+      const forMs = between(100, 1_500);
+      const kind = oneOf('kill', 'kill', 'stop', 'stop', 'stop-then-kill' as const);
+      if (kind === 'kill') return { act: { kind, target, forMs }, lastsMs: forMs };
+      const stopMs = stopOf(mine);
+      return kind === 'stop'
+        ? { act: { kind, target, forMs: stopMs }, lastsMs: stopMs }
+        : { act: { kind, target, stopMs, forMs }, lastsMs: stopMs + forMs };
+    });
+  };
+  const timed = (pause: readonly [number, number], act: (draws: Draws) => Act, lastsMs: number): PlannedAct[] => {
+    const mine = draws();
+    return sequence(mine, pause, () => ({ act: act(mine), lastsMs }));
+  };
+  const { between } = draws();
+  /** One host sleeps, early and for long: its entries are put back and run by others, and then it wakes up. */
+  const sleeper = between(0, hostCount - 1);
+  const reapers = Array.from({ length: reaperCount }, (_, i) => `reaper-${i}`);
+  // The reapers of a run with sentinels ask them for the master, and so have no line of their own.
+  const lines = isSentinel ? hosts : [...hosts, ...reapers, ...reapers];
+  return [
+    ...hosts.map((host, i) => ofProcess(host, i === sleeper ? between(5_000, 5_800) : undefined)),
+    ...reapers.map((reaper) => ofProcess(reaper)),
+    ...hosts.map((target) =>
+      timed([1_500, 6_000], (d) => ({ kind: 'cut', target, forMs: d.between(500, 3_000) }), 1_000),
+    ),
+    timed([1_500, 6_000], (d) => ({ kind: 'kill-redis', forMs: d.between(50, 2_500) }), 2_500),
+    timed([2_000, 6_000], (d) => ({ kind: 'freeze-redis', forMs: d.between(300, 4_000) }), 1_000),
+    timed([3_000, 6_000], () => ({ kind: 'away-in-sweep', forMs: 3_000 }), 500),
+    timed([3_000, 6_000], (d) => ({ kind: 'select-refused', forMs: d.between(500, 4_000) }), 1_000),
+    timed([3_000, 6_000], (d) => ({ kind: 'auth-refused', forMs: d.between(500, 4_000) }), 1_000),
+    timed([3_000, 5_000], () => ({ kind: 'failover' }), 500),
+    timed([3_000, 6_000], (d) => ({ kind: 'kill-master', forMs: d.between(50, 1_000) }), 500),
+    timed([2_500, 6_000], (d) => ({ kind: 'half-open', target: d.oneOf(...lines), forMs: d.between(500, 3_500) }), 500),
+    timed([500, 3_000], (d) => ({ kind: 'lose-replies', target: d.oneOf(...hosts), forMs: d.between(2, 40) }), 0),
+    timed([500, 3_000], () => ({ kind: 'flush-scripts' }), 0),
+    timed(
+      [100, 1_200],
+      (d) => ({
+        kind: 'kill-clients',
+        picks: d.chance(30) ? 'all' : Array.from({ length: d.between(1, 4) }, () => d.between(0, 99)),
+        times: d.between(1, 6),
+      }),
+      0,
+    ),
+  ]
+    .flat()
+    .sort((a, b) => a.atMs - b.atMs);
 };

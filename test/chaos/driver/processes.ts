@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import type { FromProcess, ToHost } from './hostConfig.ts';
 
 /** What became of one process. Times: wall clock, ms. */
 export interface Life {
@@ -21,6 +22,8 @@ export interface Processes {
   readonly lives: readonly Life[];
   /** Ends that nobody has asked for. */
   readonly faults: readonly string[];
+  /** Reapers that ended while Redis refused them, and were started again. */
+  readonly refused: number;
   /** Starts one in a slot, with a new name. Resolves when it is at work, or has ended before that. */
   start(slot: string): Promise<void>;
   /** SIGKILL, whether it is stopped or not. */
@@ -56,14 +59,26 @@ export const buildPrograms = async (): Promise<Programs> => {
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 };
 
-export const createProcesses = (
-  programs: Programs,
-  /** Where each kind finds Redis. */
-  ports: { readonly host: number; readonly reaper: number },
-  logs: string,
-): Processes => {
+export const createProcesses = ({
+  programs,
+  logs,
+  configOf,
+  onCut,
+  isRefused,
+}: {
+  programs: Programs;
+  logs: string;
+  /** The first argument of what runs in a slot. */
+  configOf: (slot: string) => unknown;
+  /** The host in a slot stands where a job's cut belongs. */
+  onCut: (slot: string, job: string, forMs: number) => void;
+  /** Whether Redis refuses the reapers now: one that ends for it is started again, as a supervisor of processes does. */
+  isRefused: () => boolean;
+}): Processes => {
   const lives: Life[] = [];
   const faults: string[] = [];
+  let refused = 0;
+  let isOver = false;
   const running = new Map<string, { readonly child: ChildProcess; readonly life: Life }>();
   const generations = new Map<string, number>();
 
@@ -77,16 +92,20 @@ export const createProcesses = (
     endLife(found.life);
   };
 
-  return {
+  const processes: Processes = {
     lives,
     faults,
+    get refused() {
+      return refused;
+    },
     async start(slot) {
+      if (isOver) return;
       const generation = (generations.get(slot) ?? 0) + 1;
       generations.set(slot, generation);
       const name = `${slot}-${generation}`;
       const kind = slot.startsWith('host') ? 'host' : 'reaper';
       const program = join(programs.folder, `${kind}.mjs`);
-      const child = fork(program, [String(ports[kind]), name, logs], {
+      const child = fork(program, [JSON.stringify(configOf(slot)), name, logs], {
         execArgv: [],
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       });
@@ -101,10 +120,17 @@ export const createProcesses = (
         if (running.get(slot)?.child !== child) return;
         running.delete(slot);
         endLife(life);
-        faults.push(`${name} has ended by itself (${signal ?? code}): ${said.trim()}`);
+        if (kind === 'reaper' && isRefused()) {
+          refused += 1;
+          setTimeout(() => void processes.start(slot), restartMs);
+        } else faults.push(`${name} has ended by itself (${signal ?? code}): ${said.trim()}`);
       });
       await new Promise<void>((resolve) => {
-        child.once('message', () => resolve());
+        child.on('message', (message: FromProcess) => {
+          if (message.event === 'ready') return resolve();
+          onCut(slot, message.job, message.forMs);
+          if (child.connected) child.send({ go: message.run } satisfies ToHost, () => undefined);
+        });
         child.once('exit', () => resolve());
       });
     },
@@ -121,10 +147,15 @@ export const createProcesses = (
     },
     alive: () => [...running.values()].map(({ life }) => life),
     async killAll() {
+      isOver = true;
       await Promise.all([...running.keys()].map(kill));
     },
   };
+  return processes;
 };
+
+/** After how long a reaper that was refused is started again, in ms. */
+const restartMs = 300;
 
 const endLife = (life: Life) => {
   life.endedAt = Date.now();

@@ -1,25 +1,37 @@
-/** A reaper of a chaos run, as a process of its own. Arguments: port of Redis, its name, folder of the run's logs. */
+/** A reaper of a chaos run, as a process of its own. Arguments: its config (JSON), its name, folder of the run's logs. */
 import { createReaper } from '../../../src/index.ts';
 import { reaperOptions } from './reaperOptions.ts';
 import { openRunLog } from './runLog.ts';
 
-const [port = '', name = '', folder = ''] = process.argv.slice(2);
+const [config = '', name = '', folder = ''] = process.argv.slice(2);
 const note = openRunLog(folder, name);
 const say = (text: string) => note({ what: 'said', text });
 process.on('disconnect', () => process.exit(0)); // The driver is gone.
 
-const reaper = createReaper(reaperOptions(Number(port)));
+const reaper = createReaper(reaperOptions(JSON.parse(config), name));
 reaper.on('pool', ({ pool, outcome, entries, evidence, error }) =>
-  say(`pool ${pool}: ${outcome}, ${entries} put back; ${evidence}${error === undefined ? '' : `; ${error}`}`),
+  say(`pool ${pool}: ${outcome}, ${entries} requeued; ${evidence}${error === undefined ? '' : `; ${error}`}`),
 );
 reaper.on('job', ({ id, verdict, reason, outcome, error }) => {
-  if (verdict === 'kept') return;
+  // A verdict that is none of the acts changes nothing.
+  if (verdict.startsWith('ke')) return;
   const text = `${verdict}, ${reason}: ${outcome}${error === undefined ? '' : `; ${error}`}`;
   note({ what: 'acted', job: id, text });
 });
-reaper.on('rescue', ({ drift }) => {
+reaper.on('lost', ({ id, pool, unobservedS }) =>
+  note({ what: 'acted', job: id, text: `orphaned in ${pool}, unobserved for ${unobservedS} s: requeued` }),
+);
+reaper.on('quarantined', ({ id }) => note({ what: 'acted', job: id, text: 'quarantined' }));
+reaper.on('rescue', ({ drift, undecided, error, standsDown }) => {
+  note({ what: 'pass', pass: 'rescue', undecided, error: error ?? standsDown });
   for (const { type, lockBefore, lock } of drift) say(`lock of ${type} was ${lockBefore}, is ${lock}`);
 });
+reaper.on('sweep', (summary) => {
+  // A sweep says that it did not judge all by any of these.
+  const { scanned, error, standsDown } = summary as typeof summary & { readonly standsDown?: string };
+  note({ what: 'pass', pass: 'sweep', scanned, error: error ?? standsDown });
+});
+reaper.on('lease', ({ holds }) => say(holds ? 'leads' : 'follows'));
 reaper.on('error', ({ where, error }) => say(`fault: ${where}: ${error}`));
 reaper.start();
-process.send?.('ready');
+process.send?.({ event: 'ready' });

@@ -1,12 +1,74 @@
-/** How the reapers of a chaos run are set: as in earnest, save that time is scaled down. */
+/** How the processes of a chaos run reach Redis, and how the reapers are set: as in earnest, with times scaled down. */
+import type { RedisOptions } from 'ioredis';
 import type { ReaperOptions } from '../../../src/options.ts';
-import { graceMs, heartbeatAgeMs, hookTimeoutMs, lostAfterMs, namespace, reconnectMs } from './settings.ts';
+import {
+  database,
+  graceMs,
+  heartbeatAgeMs,
+  hookTimeoutMs,
+  hostTimeoutMs,
+  lostAfterMs,
+  masterName,
+  namespace,
+  reaperUser,
+  reconnectMs,
+} from './settings.ts';
+
+/** Where a process finds Redis: on a port, or by asking the sentinels on these. */
+export type Address = { readonly port: number } | { readonly sentinels: readonly number[] };
+
+export interface ReaperConfig {
+  readonly address: Address;
+  /** Whether a leader stays one through an outage of some seconds, as it does with the default lease of 10 s. */
+  readonly hasLongLease: boolean;
+}
 
 export const hookOptions = { headerTimeoutMs: hookTimeoutMs, totalTimeoutMs: hookTimeoutMs };
-export const redisOptions = (port: number) => ({ host: '127.0.0.1', port, retryStrategy: () => reconnectMs });
 
-export const reaperOptions = (port: number): ReaperOptions => ({
-  redis: redisOptions(port),
+/** A connection of the driver itself: it goes on until it is heard. */
+export const driverRedis = (port: number) => ({
+  host: '127.0.0.1',
+  port,
+  db: database,
+  connectionName: 'chaos-driver',
+  maxRetriesPerRequest: null,
+  socketTimeout: 2_000,
+  retryStrategy: () => 20,
+});
+
+/** As Go's client does, a host fails a command at once where there is no connection, and sends none a second time. */
+export const hostRedis = (port: number, name: string) => ({
+  host: '127.0.0.1',
+  port,
+  db: database,
+  connectionName: name,
+  connectTimeout: hostTimeoutMs,
+  commandTimeout: hostTimeoutMs,
+  socketTimeout: hostTimeoutMs,
+  maxRetriesPerRequest: 0,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  retryStrategy: () => reconnectMs,
+});
+
+/** Time-outs are the reaper's own: it must get over a silent peer as it is set by default. */
+const reaperRedis = (address: Address, name: string): RedisOptions => ({
+  ...('port' in address
+    ? { host: '127.0.0.1', port: address.port }
+    : {
+        sentinels: address.sentinels.map((port) => ({ host: '127.0.0.1', port })),
+        name: masterName,
+        sentinelRetryStrategy: () => reconnectMs,
+      }),
+  username: reaperUser.name,
+  password: reaperUser.password,
+  db: database,
+  connectionName: name,
+  retryStrategy: () => reconnectMs,
+});
+
+export const reaperOptions = ({ address, hasLongLease }: ReaperConfig, name: string): ReaperOptions => ({
+  redis: reaperRedis(address, name),
   namespace,
   logger: false,
   refireGraceS: 1,
@@ -21,5 +83,5 @@ export const reaperOptions = (port: number): ReaperOptions => ({
     lostAfterMs,
   },
   hooks: hookOptions,
-  lease: { durationMs: 1_500, renewMs: 400 },
+  lease: hasLongLease ? { durationMs: 6_000, renewMs: 1_000 } : { durationMs: 1_500, renewMs: 400 },
 });

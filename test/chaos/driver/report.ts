@@ -1,39 +1,69 @@
 /** What a person is told of a run. */
-import { planOf, wordsOf } from './plan.ts';
+import { type FaultKind, faultKinds, wordsOf } from './acts.ts';
 import type { RunReport } from './run.ts';
 
 /** One line, whatever came of it. */
-export const lineOf = ({ seed, breaches, tookMs, runs, cutOff, excused, done }: RunReport): string => {
+export const lineOf = (report: RunReport): string => {
+  const { plan, breaches, tookMs, runs, cutOff, excused, done, settled, refused } = report;
   const result = breaches.length === 0 ? 'ok' : `FAILED (${breaches.length})`;
-  const seconds = (tookMs / 1_000).toFixed(1);
-  return `seed ${seed}: ${result}, ${seconds} s; ${done.length} acts, ${runs} runs, ${cutOff} cut off, ${excused} at once by a host that slept`;
+  const counts = [
+    `${done.length} acts`,
+    `${runs} runs`,
+    `${cutOff} cut off`,
+    `${excused} at once by a host taken for dead`,
+    `${settled.extraJobs} extra jobs`,
+    `${settled.endedPools} hosts ended`,
+    ...(refused > 0 ? [`${refused} reapers restarted`] : []),
+  ];
+  return `seed ${plan.seed}: ${result}, ${(tookMs / 1_000).toFixed(1)} s; ${counts.join(', ')}; ${[...plan.kinds].join(' ')}`;
 };
+
+/** In how many runs each kind of fault was. */
+export const textOfKinds = (counts: ReadonlyMap<FaultKind, number>): string =>
+  faultKinds.map((kind) => `${kind} ${counts.get(kind) ?? 0}`).join(', ');
+
+/** Breaches that a report names. */
+const maxBreaches = 60;
 
 /** All that helps to understand a failure: what is wrong, what was planned, and what happened in the order of time. */
 export const textOf = (report: RunReport): string => {
-  const { seed, breaches, startedAt, done, notes } = report;
-  const jobs = new Set(breaches.flatMap(({ job }) => (job === undefined ? [] : [job])));
+  const { plan, breaches, startedAt, done, notes } = report;
+  const { seed } = plan;
+  const jobs = new Set(breaches.slice(0, maxBreaches).flatMap(({ job }) => (job === undefined ? [] : [job])));
   const moments = [
     ...done.map(({ at, text }) => ({ at, text: `DRIVER ${text}` })),
     ...notes.flatMap((note) => {
       if (note.what === 'said') return [{ at: note.at, text: `${note.process}: ${note.text}` }];
-      if (!jobs.has(note.job)) return [];
+      if (note.what === 'pass') {
+        const { at, process, pass, scanned, error } = note;
+        const judged = scanned === undefined ? '' : ` of ${scanned} jobs`;
+        return error === undefined ? [] : [{ at, text: `${process}: ${pass}${judged}: ${error}` }];
+      }
+      if (note.what === 'beat' || !jobs.has(note.job)) return [];
       if (note.what === 'acted') return [{ at: note.at, text: `${note.process}: ${note.job}: ${note.text}` }];
-      const text = note.what === 'begin' ? `began, asked at ${note.askedAt - startedAt} ms` : `ended: ${note.outcome}`;
+      const text =
+        note.what === 'begin'
+          ? `began, asked at ${note.askedAt - startedAt} ms`
+          : note.what === 'end'
+            ? 'ended'
+            : `told: ${note.outcome}`;
       return [{ at: note.at, text: `${note.process}: ${note.job} (${note.run}) ${text}` }];
     }),
   ].sort((a, b) => a.at - b.at);
   const lineAt = (ms: number, text: string) => `  ${String(ms).padStart(6)} ms  ${text}`;
-  const plan = planOf(seed);
   return [
     `seed ${seed}: what is wrong`,
-    ...breaches.map(({ text }) => `  ${text}`),
+    ...breaches.slice(0, maxBreaches).map(({ text }) => `  ${text}`),
+    ...(breaches.length > maxBreaches ? [`  and ${breaches.length - maxBreaches} more`] : []),
     `seed ${seed}: the jobs that it is about, as planned`,
     ...plan.jobs
       .filter(({ id }) => jobs.has(id))
-      .map(({ atMs, id, type, workMs, hasHook }) =>
-        lineAt(atMs, `${id} ${type}, ${workMs} ms${hasHook ? ', a hook' : ''}`),
-      ),
+      .map(({ atMs, id, type, workMs, hasHook, cut, observation }) => {
+        const met = cut === undefined ? '' : `, cut when ${cut.at} for ${cut.forMs} ms`;
+        const seen = observation === undefined ? '' : `, observation ${observation}`;
+        return lineAt(atMs, `${id} ${type}, ${workMs} ms${hasHook ? ', a hook' : ''}${met}${seen}`);
+      }),
+    `seed ${seed}: clocks off by ${JSON.stringify(plan.clockOffsets)} s; ${plan.sentinel ? `sentinels ${JSON.stringify(plan.sentinel)}` : 'no sentinels'}`,
     `seed ${seed}: the schedule, which \`npm run chaos -- --seed ${seed}\` makes again`,
     ...plan.acts.map(({ atMs, act }) => lineAt(atMs, wordsOf(act))),
     `seed ${seed}: what was done and seen when`,

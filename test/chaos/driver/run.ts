@@ -3,19 +3,26 @@ import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createReaper } from '../../../src/index.ts';
+import { Redis } from 'ioredis';
 import { startReceiver } from '../../support/receiver.ts';
-import { startRedis } from '../../support/redisServer.ts';
-import { type Breach, breachesAtRest, breachesOfRuns, runsOf } from './invariants.ts';
-import { openLossyLine } from './lossyLine.ts';
-import { type Act, type PlannedJob, planOf, wordsOf } from './plan.ts';
+import type { FaultKind } from './acts.ts';
+import { plantBait } from './bait.ts';
+import type { HostConfig } from './hostConfig.ts';
+import { type Breach, breachesAtRest } from './invariants.ts';
+import { type LossyLine, openLossyLine } from './lossyLine.ts';
+import { createPerformer } from './perform.ts';
+import { type Plan, planOf } from './plan.ts';
 import { createProcesses, type Programs } from './processes.ts';
-import { redisOptions } from './reaperOptions.ts';
+import { createProducer } from './producer.ts';
+import { driverRedis, type ReaperConfig } from './reaperOptions.ts';
+import { startRedisOfRun } from './redisOfRun.ts';
 import { type Noted, readRunLogs } from './runLog.ts';
-import { hostCount, key, namespace, reaperCount, settleMs, types } from './settings.ts';
+import { breachesOfRuns, breachesOfSweeps, createExcuse, runsOf } from './runs.ts';
+import { hostCount, key, reaperCount, standingCount, types } from './settings.ts';
+import { type Settled, settle } from './settle.ts';
 
 export interface RunReport {
-  readonly seed: number;
+  readonly plan: Plan;
   readonly breaches: readonly Breach[];
   /** Wall clock, ms. */
   readonly startedAt: number;
@@ -24,139 +31,145 @@ export interface RunReport {
   readonly done: readonly { readonly at: number; readonly text: string }[];
   readonly notes: readonly Noted[];
   readonly runs: number;
-  /** Runs that a kill cut off, and pairs at once that a host that slept past the grace explains. */
+  /** Runs that a kill cut off, and pairs at once of which the first host was rightly taken for dead. */
   readonly cutOff: number;
   readonly excused: number;
+  readonly settled: Pick<Settled, 'endedPools' | 'extraJobs'>;
+  /** Reapers that ended while Redis refused them, and were started again. */
+  readonly refused: number;
 }
 
-/** An entry is pushed once, however often that is said: a reply may get lost. */
-const enqueueScript = `
-  if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[2]) end`;
+export interface RunOptions {
+  readonly only?: readonly FaultKind[] | undefined;
+  /** Ends the run early, with nothing left running. */
+  readonly signal?: AbortSignal;
+}
 
-/** @param signal ends the run early, with nothing left running. */
-export const runChaos = async (seed: number, programs: Programs, signal?: AbortSignal): Promise<RunReport> => {
-  const plan = planOf(seed);
+/** After how long the jobs and acts of a plan, which take 9 s, are given up, in ms: then the driver itself is at fault. */
+const longestChaosMs = 600_000;
+
+const slots = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind}-${i}`);
+
+export const runChaos = async (
+  seed: number,
+  programs: Programs,
+  { only, signal }: RunOptions = {},
+): Promise<RunReport> => {
+  const plan = planOf(seed, only);
   const logs = join(programs.folder, `seed-${seed}-${Date.now()}`);
   await mkdir(logs);
   const done: { at: number; text: string }[] = [];
   const note = (text: string) => done.push({ at: Date.now(), text });
-  const [server, receiver] = await Promise.all([
-    startRedis('--appendonly', 'yes', '--appendfsync', 'always'),
-    startReceiver(),
-  ]);
-  const { client } = server;
-  const line = await openLossyLine(server.port);
-  const processes = createProcesses(programs, { host: line.port, reaper: server.port }, logs);
-  const producer = createReaper({ redis: redisOptions(server.port), namespace, logger: false });
-  let startedAt = Date.now();
   // Whatever ends the run ends all that waits for its time in it, so that nothing is started when all is cleared away.
   const over = new AbortController();
   const signals = AbortSignal.any(signal === undefined ? [over.signal] : [over.signal, signal]);
   setMaxListeners(0, signals); // Each job and act waits with it.
   const pause = (ms: number) => sleep(Math.max(0, ms), undefined, { signal: signals });
-  const until = (atMs: number) => pause(startedAt + atMs - Date.now());
 
-  const killClients = async (picks: readonly number[] | 'all') => {
-    const others = ((await client.client('LIST', 'TYPE', 'NORMAL')) as string).match(/^id=\d+/gm) ?? [];
-    const chosen = picks === 'all' ? others : picks.map((n) => others[Math.floor((n / 100) * others.length)]);
-    for (const found of new Set(chosen)) {
-      if (found !== undefined) await client.call('CLIENT', 'KILL', 'ID', found.slice(3), 'SKIPME', 'YES');
-    }
-  };
+  const lines = new Map<string, LossyLine>();
+  const [redis, receiver] = await Promise.all([
+    startRedisOfRun(
+      plan.sentinel,
+      () => {
+        note('another master');
+        for (const line of lines.values()) line.breakAll();
+      },
+      pause,
+    ),
+    startReceiver(),
+  ]);
+  const hosts = slots('host', hostCount);
+  const reapers = slots('reaper', reaperCount);
+  for (const slot of [...hosts, ...reapers, 'driver']) lines.set(slot, await openLossyLine(() => redis.master().port));
+  const portOf = (slot: string) => lines.get(slot)?.port ?? 0;
+  const client = new Redis(driverRedis(portOf('driver')));
+  client.on('error', () => undefined);
 
-  const perform = async (act: Act): Promise<void> => {
-    note(wordsOf(act));
-    switch (act.kind) {
-      case 'kill':
-        await processes.kill(act.target);
-        await pause(act.forMs);
-        void processes.start(act.target);
-        return;
-      case 'stop':
-        processes.stop(act.target);
-        await pause(act.forMs);
-        return processes.goOn(act.target);
-      case 'stop, then kill':
-        processes.stop(act.target);
-        await pause(act.stopMs);
-        await processes.kill(act.target);
-        await pause(act.forMs);
-        void processes.start(act.target);
-        return;
-      case 'kill redis':
-        await server.kill();
-        await pause(act.forMs);
-        return server.restart();
-      case 'kill clients':
-        for (let i = 0; i < act.times; i++) {
-          await killClients(act.picks);
-          await pause(20);
-        }
-        return;
-      case 'lose replies':
-        return line.loseReplies(act.forMs);
-      case 'flush scripts':
-        await client.script('FLUSH');
-    }
-  };
+  const replicas = plan.sentinel?.replicas ?? 0;
+  const isSweepMet = plan.kinds.has('away-in-sweep');
+  const reaperConfigOf = (slot: string): ReaperConfig => ({
+    address: plan.sentinel === undefined ? { port: portOf(slot) } : { sentinels: redis.sentinels },
+    hasLongLease: isSweepMet,
+  });
+  const hostConfigOf = (slot: string): HostConfig => ({
+    port: portOf(slot),
+    clockOffset: plan.clockOffsets[slot] ?? 0,
+    replicas,
+    statuses: slot === hosts.at(-1) ? 'lifecycle' : 'go',
+  });
+  const cutJobs = new Set<string>();
+  const processes = createProcesses({
+    programs,
+    logs,
+    configOf: (slot) => (hosts.includes(slot) ? hostConfigOf(slot) : reaperConfigOf(slot)),
+    onCut: (slot, job, forMs) => {
+      if (cutJobs.has(job) || signals.aborted) return;
+      cutJobs.add(job);
+      note(`connections of ${slot} cut and refused for ${forMs} ms, at ${job}`);
+      lines.get(slot)?.cut(forMs);
+    },
+    isRefused: () => performer.isRefusing(),
+  });
+  const performer = createPerformer({ redis, client, lines, processes, pause, note });
+  const producer = createProducer({ redis: client, replicas, hookUrl: `${receiver.url}/200`, signal: signals });
+  const bait = await plantBait(redis.master().client, redis.servers);
 
-  const enqueue = async ({ id, type, workMs, hasHook, execution }: PlannedJob) => {
-    const second = Math.floor(Date.now() / 1_000);
-    const job = {
-      id,
-      name: type,
-      enqueueTime: second,
-      ...(hasHook ? { webHookUrl: `${receiver.url}/200` } : {}),
-      ...(execution ? ({ kind: 'Scheduled', upstreamJobId: execution.policy, runAt: second } as const) : {}),
-    };
-    for (;;) {
-      const isSaved = await producer.lifecycle.save(job).then(
-        () => true,
-        () => false,
-      );
-      if (isSaved) break;
-      await pause(50);
-    }
-    const args = { ms: workMs, ...(execution ? { _job_kind_periodic_: execution.epoch } : {}) };
-    const entry = JSON.stringify({ name: type, id: execution?.policy ?? id, t: second, args });
-    await client.eval(enqueueScript, 2, 'enqueued', key('jobs', type), id, entry);
-  };
-
-  const hosts = Array.from({ length: hostCount }, (_, i) => `host-${i}`);
   try {
     for (const [type, cap] of Object.entries(types))
       if (cap > 0) await client.set(key('jobs', type, 'max_concurrency'), cap);
-    const reapers = Array.from({ length: reaperCount }, (_, i) => `reaper-${i}`);
+    if (isSweepMet) await producer.trackStanding();
     await Promise.all([...hosts, ...reapers].map(processes.start));
     signal?.throwIfAborted();
-    startedAt = Date.now();
-    await Promise.all([
+    const startedAt = Date.now();
+    const until = (atMs: number) => pause(startedAt + atMs - Date.now());
+    const jammed = pause(longestChaosMs).then(() => Promise.reject(new Error('jobs or acts are jammed')));
+    const planned = Promise.all([
       ...plan.jobs.map(async (job) => {
         await until(job.atMs);
-        await enqueue(job);
+        await producer.enqueue(job);
       }),
       ...plan.acts.map(async ({ atMs, act }) => {
         await until(atMs);
-        await perform(act);
+        await performer.perform(act);
       }),
     ]);
+    jammed.catch(() => undefined); // It is of interest only while the plan goes on.
+    await Promise.race([planned, jammed]);
     note('the chaos is over');
-    let left: Breach[] = [];
-    let last = 'nothing';
-    const deadline = Date.now() + settleMs;
-    do {
-      last = left.map(({ text }) => text).join('; ') || last;
-      await pause(200);
-      const live = processes.alive().map(({ name }) => name);
-      left = await breachesAtRest(client, plan, receiver.hooks, live);
-    } while (left.length > 0 && Date.now() < deadline);
-    if (left.length === 0) note(`all is at rest; what came right last: ${last}`);
+    const live = () => processes.alive().map(({ name }) => name);
+    const settled = await settle({
+      jobs: plan.jobs,
+      look: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
+      notes: () => readRunLogs(logs),
+      waitingJobs: () => client.llen(key('jobs', 'SCAN')),
+      enqueue: producer.enqueue,
+      async endPool(pool) {
+        const slot = pool.slice(0, pool.lastIndexOf('-'));
+        await processes.kill(slot);
+        await processes.start(slot);
+      },
+      pause,
+      note,
+    });
     const notes = readRunLogs(logs);
     const runs = runsOf(notes, processes.lives);
-    const ofRuns = breachesOfRuns(runs);
+    const excuse = createExcuse(
+      notes,
+      processes.lives,
+      (slot) => lines.get(slot)?.blackouts ?? [],
+      (slot) => plan.clockOffsets[slot] ?? 0,
+    );
+    const ofRuns = breachesOfRuns(runs, excuse);
     return {
-      seed,
-      breaches: [...processes.faults.map((text) => ({ text })), ...left, ...ofRuns.breaches],
+      plan,
+      breaches: [
+        ...processes.faults.map((text) => ({ text })),
+        ...bait.changes().map((text) => ({ text: `database 0 was written to: ${text}` })),
+        ...performer.breaches,
+        ...settled.left,
+        ...ofRuns.breaches,
+        ...(isSweepMet ? breachesOfSweeps(notes, standingCount) : []),
+      ],
       startedAt,
       tookMs: Date.now() - startedAt,
       done,
@@ -164,12 +177,16 @@ export const runChaos = async (seed: number, programs: Programs, signal?: AbortS
       runs: runs.length,
       cutOff: runs.filter(({ outcome }) => outcome === 'cut off').length,
       excused: ofRuns.excused,
+      settled,
+      refused: processes.refused,
     };
   } finally {
     over.abort();
     await processes.killAll();
-    await producer.stop({ timeout: 0 });
-    line.close();
-    await Promise.all([server.stop(), receiver.stop()]);
+    bait.close();
+    await producer.stop();
+    client.disconnect();
+    for (const line of lines.values()) line.close();
+    await Promise.all([redis.stop(), receiver.stop()]);
   }
 };

@@ -1,16 +1,28 @@
 /**
  * What hosts and reapers note of what they do: a file a process, a line an event, written before the call returns. So
- * all that a process did before a SIGKILL stands there, save what it was about to note.
+ * all that a process did before a SIGKILL stands there, except what it was about to note.
  */
 import { openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type Note =
-  /** A worker has taken a job and is about to run it. It asked for it at `askedAt`, after which others could not have it. */
+  /** A worker has taken a job and its work begins. It asked for it at `askedAt`, after which others could not have it. */
   | { readonly what: 'begin'; readonly run: string; readonly job: string; readonly askedAt: number }
-  /** The run is over; `succeeded` if its success was written, else why not. */
-  | { readonly what: 'end'; readonly run: string; readonly job: string; readonly outcome: string }
-  /** A reaper has done something about a job. */
+  /** The work of a run is over. */
+  | { readonly what: 'end'; readonly run: string; readonly job: string }
+  /** What came of writing the run's success: `succeeded`, or why not. */
+  | { readonly what: 'told'; readonly run: string; readonly job: string; readonly outcome: string }
+  /** A heartbeat is written: its heartbeat_at, and when it was sent. */
+  | { readonly what: 'beat'; readonly value: number; readonly sentAt: number }
+  /** A reaper has ended a pass. */
+  | {
+      readonly what: 'pass';
+      readonly pass: 'sweep' | 'rescue';
+      readonly scanned?: number;
+      readonly undecided?: number;
+      readonly error?: string | undefined;
+    }
+  /** A process has done something about a job. */
   | { readonly what: 'acted'; readonly job: string; readonly text: string }
   /** What is good to know when something has gone wrong. */
   | { readonly what: 'said'; readonly text: string };

@@ -1,0 +1,166 @@
+/** Does what the plan says. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { type Act, wordsOf } from './acts.ts';
+import type { Breach } from './invariants.ts';
+import type { LossyLine } from './lossyLine.ts';
+import type { Processes } from './processes.ts';
+import type { RedisOfRun } from './redisOfRun.ts';
+import { key, reaperUser } from './settings.ts';
+
+export interface Performer {
+  perform(act: Act): Promise<void>;
+  /** Whether Redis refuses the reapers now, or did a moment ago. */
+  isRefusing(): boolean;
+  /** What reapers did as a user that they were not told to be. */
+  readonly breaches: readonly Breach[];
+}
+
+/** What a connection does before it knows who it is. */
+const handshake = /^(NULL|auth|hello|select|ping|info|role|quit|reset|client(\|.*)?|command(\|.*)?|readonly)$/i;
+/** How long the driver waits for a sweep that it can meet, in ms. */
+const sweepWithinMs = 4_000;
+
+export const createPerformer = ({
+  redis,
+  client,
+  lines,
+  processes,
+  pause,
+  note,
+}: {
+  redis: RedisOfRun;
+  /** Works in the database of the run, on the master. */
+  client: Redis;
+  lines: ReadonlyMap<string, LossyLine>;
+  processes: Processes;
+  pause: (ms: number) => Promise<unknown>;
+  note: (text: string) => void;
+}): Performer => {
+  const breaches = new Map<string, Breach>();
+  let isBusy = false;
+  let refusedUntil = 0;
+
+  /** One thing at a time happens to Redis itself: what would come in between is left out. */
+  const alone = async (what: string, step: () => Promise<void>) => {
+    if (isBusy) return note(`left out, for Redis is busy with something else: ${what}`);
+    isBusy = true;
+    try {
+      await step();
+    } finally {
+      isBusy = false;
+    }
+  };
+
+  const killClients = async (picks: readonly number[] | 'all') => {
+    const others = ((await client.client('LIST', 'TYPE', 'NORMAL')) as string).match(/^id=\d+/gm) ?? [];
+    const chosen = picks === 'all' ? others : picks.map((n) => others[Math.floor((n / 100) * others.length)]);
+    for (const found of new Set(chosen)) {
+      if (found !== undefined) await client.call('CLIENT', 'KILL', 'ID', found.slice(3), 'SKIPME', 'YES');
+    }
+  };
+
+  const onServers = (...command: [string, ...string[]]) =>
+    Promise.all(redis.servers.map((server) => server.client.call(...command)));
+
+  /** Reapers that work without being the user that they were told to be. */
+  const watchUsers = async () => {
+    for (const line of String(await redis.master().client.client('LIST')).split('\n')) {
+      const { name = '', user, cmd = '' } = Object.fromEntries(line.split(' ').map((field) => field.split('=')));
+      if (!name.startsWith('reaper-') || user === reaperUser.name || handshake.test(cmd)) continue;
+      const text = `${name} runs ${cmd} as the user ${user}`;
+      breaches.set(text, { text });
+    }
+  };
+
+  const refuse = async (forMs: number, refusal: readonly string[], permission: readonly string[]) => {
+    refusedUntil = Number.POSITIVE_INFINITY;
+    const until = Date.now() + forMs;
+    try {
+      await onServers('ACL', 'SETUSER', reaperUser.name, ...refusal);
+      await onServers('CLIENT', 'KILL', 'USER', reaperUser.name);
+      while (Date.now() < until) {
+        await watchUsers();
+        await pause(100);
+      }
+    } finally {
+      await onServers('ACL', 'SETUSER', reaperUser.name, ...permission);
+      refusedUntil = Date.now() + 1_000;
+    }
+  };
+
+  const awayInSweep = async (forMs: number) => {
+    for (const until = Date.now() + sweepWithinMs; Date.now() < until; await sleep(2)) {
+      const [scanned, total] = await client.hmget(key('reaper', 'progress'), 'scanned', 'total');
+      if (Number(scanned) > 0 && Number(scanned) < Number(total)) {
+        note(`Redis is killed when ${scanned} of ${total} jobs are judged`);
+        return redis.killFor(forMs);
+      }
+    }
+    note('no sweep was met');
+  };
+
+  const perform = async (act: Act): Promise<void> => {
+    switch (act.kind) {
+      case 'kill':
+        await processes.kill(act.target);
+        await pause(act.forMs);
+        void processes.start(act.target);
+        return;
+      case 'stop':
+        processes.stop(act.target);
+        await pause(act.forMs);
+        return processes.goOn(act.target);
+      case 'stop-then-kill':
+        processes.stop(act.target);
+        await pause(act.stopMs);
+        await processes.kill(act.target);
+        await pause(act.forMs);
+        void processes.start(act.target);
+        return;
+      case 'cut':
+        lines.get(act.target)?.cut(act.forMs);
+        return;
+      case 'half-open':
+        return lines.get(act.target)?.swallow(act.forMs);
+      case 'lose-replies':
+        return lines.get(act.target)?.loseReplies(act.forMs);
+      case 'kill-clients':
+        for (let i = 0; i < act.times; i++) {
+          await killClients(act.picks);
+          await pause(20);
+        }
+        return;
+      case 'flush-scripts':
+        await client.script('FLUSH');
+        return;
+      case 'select-refused':
+        return alone(act.kind, () => refuse(act.forMs, ['-select'], ['+select']));
+      case 'auth-refused': {
+        const restored = ['resetpass', `>${reaperUser.password}`];
+        return alone(act.kind, () => refuse(act.forMs, ['resetpass', '>another-password'], restored));
+      }
+      case 'kill-redis':
+        return alone(act.kind, () => redis.killFor(act.forMs));
+      case 'freeze-redis':
+        return alone(act.kind, () => redis.freezeFor(act.forMs));
+      case 'away-in-sweep':
+        return alone(act.kind, () => awayInSweep(act.forMs));
+      case 'failover':
+        return alone(act.kind, () => redis.failover().catch((error: Error) => note(`no failover: ${error.message}`)));
+      case 'kill-master':
+        return alone(act.kind, () => redis.killMaster(act.forMs));
+    }
+  };
+
+  return {
+    async perform(act) {
+      note(wordsOf(act));
+      await perform(act);
+    },
+    isRefusing: () => Date.now() < refusedUntil,
+    get breaches() {
+      return [...breaches.values()];
+    },
+  };
+};

@@ -1,0 +1,137 @@
+/** What hosts ran, and which of it they must not have run. */
+import type { Breach } from './invariants.ts';
+import type { Blackout } from './lossyLine.ts';
+import type { Life } from './processes.ts';
+import type { Noted } from './runLog.ts';
+import { deadAfterMs, graceMs, heartbeatMs } from './settings.ts';
+
+/** One time that a worker ran a job. */
+export interface Run {
+  readonly run: string;
+  readonly job: string;
+  readonly host: Life;
+  readonly askedAt: number;
+  readonly beginAt: number;
+  readonly endAt: number;
+  readonly outcome: string;
+}
+
+export const runsOf = (notes: readonly Noted[], lives: readonly Life[]): Run[] => {
+  const hosts = new Map(lives.map((life) => [life.name, life]));
+  const ends = new Map(notes.flatMap((note) => (note.what === 'end' ? [[note.run, note]] : [])));
+  const told = new Map(notes.flatMap((note) => (note.what === 'told' ? [[note.run, note.outcome]] : [])));
+  return notes.flatMap((note) => {
+    const host = hosts.get(note.process);
+    if (note.what !== 'begin' || host === undefined) return [];
+    const end = ends.get(note.run);
+    return [
+      {
+        run: note.run,
+        job: note.job,
+        host,
+        askedAt: note.askedAt,
+        beginAt: note.at,
+        endAt: end?.at ?? host.endedAt ?? Number.POSITIVE_INFINITY,
+        outcome: told.get(note.run) ?? (end === undefined ? 'cut off' : 'done, and nobody told'),
+      },
+    ];
+  });
+};
+
+/** Times in which the heartbeat_at of a host stood still, as long as that may have been. */
+const standstillsOf = (notes: readonly Noted[], { name, endedAt }: Life): Blackout[] => {
+  const standstills: Blackout[] = [];
+  let value: number | undefined;
+  let from = 0;
+  for (const note of notes) {
+    if (note.what !== 'beat' || note.process !== name || note.value === value) continue;
+    if (value !== undefined) standstills.push({ from, to: note.at });
+    value = note.value;
+    from = note.sentAt;
+  }
+  if (value !== undefined) standstills.push({ from, to: endedAt ?? Number.POSITIVE_INFINITY });
+  return standstills;
+};
+
+/** A host's own blackout of less than this, in ms, can't take it through a grace: its heartbeat moved as long before. */
+const shortestExcuse = graceMs - 1_000 - heartbeatMs;
+const overlap = (a: Blackout, b: Blackout) => a.from <= b.to && a.to >= b.from;
+
+/**
+ * The one excuse for a job that runs twice at once: the host that had it first was rightly taken for dead while it ran.
+ * Its heartbeat stood still for as long as a rescue asks for, and that was its own fault: it was stopped, or its own
+ * connection was cut or silent. A heartbeat that stood still because Redis was away excuses nobody.
+ */
+export const createExcuse = (
+  notes: readonly Noted[],
+  lives: readonly Life[],
+  blackoutsOf: (slot: string) => readonly Blackout[],
+  offsetOf: (slot: string) => number,
+) => {
+  const excuses = new Map<string, Blackout[]>();
+  for (const life of lives.filter(({ slot }) => slot.startsWith('host'))) {
+    const own = [...life.stops, ...blackoutsOf(life.slot)].filter(({ from, to }) => to - from >= shortestExcuse);
+    // The heartbeat of a pool whose clock is off is never young, or always: only that it moves proves that the pool lives.
+    const atLeast = offsetOf(life.slot) === 0 ? deadAfterMs : graceMs;
+    excuses.set(
+      life.name,
+      standstillsOf(notes, life).filter(
+        (standstill) => standstill.to - standstill.from >= atLeast && own.some((one) => overlap(one, standstill)),
+      ),
+    );
+  }
+  return ({ host, askedAt, endAt }: Run): boolean =>
+    (excuses.get(host.name) ?? []).some((excuse) => overlap(excuse, { from: askedAt, to: endAt }));
+};
+
+/** Jobs that ran twice at once, or succeeded twice, with no excuse. */
+export const breachesOfRuns = (
+  runs: readonly Run[],
+  isExcused: (run: Run) => boolean,
+): { breaches: Breach[]; excused: number } => {
+  const breaches: Breach[] = [];
+  let excused = 0;
+  const byJob = new Map<string, Run[]>();
+  for (const run of runs) byJob.set(run.job, [...(byJob.get(run.job) ?? []), run]);
+  for (const [job, all] of byJob) {
+    const inOrder = all.toSorted((a, b) => a.askedAt - b.askedAt);
+    for (const [i, first] of inOrder.entries()) {
+      for (const second of inOrder.slice(i + 1)) {
+        const isAtOnce = second.beginAt < first.endAt;
+        const isTwice = first.outcome === 'succeeded' && second.outcome === 'succeeded';
+        if (!isAtOnce && !isTwice) continue;
+        if (isExcused(first)) {
+          excused += 1;
+          continue;
+        }
+        const what = isAtOnce ? 'ran twice at once' : 'succeeded twice';
+        breaches.push({
+          text: `${job} ${what}: ${first.run} (${first.outcome}) and ${second.run} (${second.outcome})`,
+          job,
+        });
+      }
+    }
+  }
+  return { breaches, excused };
+};
+
+/**
+ * Sweeps that judged fewer jobs than were tracked throughout, and did not say so. The first sweep of a reaper that has
+ * taken over may go on where another one stood, and counts only its own part.
+ */
+export const breachesOfSweeps = (notes: readonly Noted[], standing: number): Breach[] => {
+  const breaches: Breach[] = [];
+  let last: string | undefined;
+  for (const note of notes) {
+    if (note.what === 'said' && note.text === 'leads') last = undefined;
+    if (note.what !== 'pass' || note.pass !== 'sweep') continue;
+    const isWhole = last === note.process && note.error === undefined;
+    if (isWhole && (note.scanned ?? 0) < standing) {
+      breaches.push({
+        text: `a sweep of ${note.process} judged ${note.scanned} of ${standing} jobs and did not say so`,
+      });
+    }
+    last = note.process;
+  }
+  return breaches;
+};
