@@ -154,7 +154,8 @@ describe('run', () => {
     await later.kill();
     const child = launchCli(['run', '--rescue-interval', '100', ...on(later.url)]);
     const { output, ended } = watchCli(child);
-    await vi.waitUntil(() => output.stderr.includes('It is tried again'), { timeout: 30_000 });
+    await vi.waitUntil(() => output.stderr.includes('reaper: started'), { timeout: 30_000 });
+    expect(output.stderr).toContain('ECONNREFUSED');
     await later.restart();
     await vi.waitUntil(() => later.client.exists('{t}:reaper:lease'), { timeout: 30_000 });
     child.kill('SIGTERM');
