@@ -64,9 +64,13 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   // Those of the fence, which stands before every script of a scheduled pass.
   schedule: ['HMGET', 'TIME', 'HGETALL'],
   sweep: ['HSCAN', 'HLEN', 'SMEMBERS', 'HMGET', 'HKEYS', 'SCAN', 'TYPE', 'SET'],
-  rescue: ['SMEMBERS', 'SISMEMBER', 'SCAN', 'TYPE', 'HMGET', 'HKEYS', 'LLEN', 'TIME', 'SET'],
+  rescue: [
+    ...['SMEMBERS', 'SISMEMBER', 'SCAN', 'TYPE', 'HMGET', 'HKEYS', 'LLEN', 'TIME', 'SET'],
+    // Notes of suspects; lists whose names may be several pools'.
+    ...['HGETALL', 'HSET', 'HDEL', 'EXPIRE', 'EXISTS'],
+  ],
   orphans: ['LRANGE', 'HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
-  counters: ['SMEMBERS'],
+  counters: ['SMEMBERS', 'EXISTS', 'TYPE'],
   quarantine: [],
   hooks: ['ZRANGE', 'ZCARD', 'SMEMBERS', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],
   lifecycle: ['HGETALL'],

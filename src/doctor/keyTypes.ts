@@ -1,37 +1,10 @@
 import type { Keys } from '../io/keys.ts';
+import { type KeyType, keysOfType, singleKeysOf } from '../io/wrongTypes.ts';
 
-export type KeyType = 'string' | 'list' | 'hash' | 'set' | 'zset';
+export { type KeyType, keysOfType };
 
 /** Keys of a namespace that stand alone, and the type that each must have. */
-export const fixedKeys = (keys: Keys): ReadonlyMap<string, KeyType> =>
-  new Map<string, KeyType>([
-    [keys.track, 'hash'],
-    [keys.pools, 'set'],
-    [keys.knownJobs, 'set'],
-    [keys.retry, 'zset'],
-    [keys.scheduled, 'zset'],
-    [keys.dead, 'zset'],
-    [keys.hooks, 'hash'],
-    [keys.parkedHooks, 'zset'],
-    [keys.hookOrigins, 'set'],
-    [keys.observed, 'zset'],
-    [keys.recoveries, 'hash'],
-    [keys.recovered, 'list'],
-    [keys.quarantine, 'hash'],
-    [keys.lease, 'hash'],
-    [keys.progress, 'hash'],
-    [keys.probe, 'string'],
-    [keys.suspects, 'hash'],
-  ]);
-
-/** Keys of one job type. */
-export const keysOfType = (keys: Keys, type: string): [string, KeyType][] => [
-  [keys.queue(type), 'list'],
-  [keys.lock(type), 'string'],
-  [keys.lockInfo(type), 'hash'],
-  [keys.maxConcurrency(type), 'string'],
-  [keys.paused(type), 'string'],
-];
+export const fixedKeys = (keys: Keys): ReadonlyMap<string, KeyType> => new Map(singleKeysOf(keys));
 
 const ofQueues: readonly (readonly [suffix: string, type: KeyType])[] = [
   [':inprogress', 'list'],

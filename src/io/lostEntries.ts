@@ -159,6 +159,7 @@ export const createLostEntries = ({
           recovery.most,
           recovery.windowS,
           plan ? memory : '',
+          pool.moving ?? '',
           ...pool.workerIds,
         ],
         fence,

@@ -2,8 +2,10 @@ import type { Redis } from 'ioredis';
 import type { Keys } from './keys.ts';
 import { isWrongType, kindOfRedisError } from './redisErrors.ts';
 
+export type KeyType = 'string' | 'list' | 'hash' | 'set' | 'zset';
+
 /** A key, and what Redis calls the type that it has to have. */
-export type Expected = readonly [key: string, type: string];
+export type Expected = readonly [key: string, type: KeyType];
 
 /** The keys of which a namespace has one each. */
 export const singleKeysOf = (keys: Keys): readonly Expected[] => [
@@ -22,6 +24,7 @@ export const singleKeysOf = (keys: Keys): readonly Expected[] => [
   [keys.quarantine, 'hash'],
   [keys.lease, 'hash'],
   [keys.progress, 'hash'],
+  [keys.probe, 'string'],
   [keys.suspects, 'hash'],
 ];
 
@@ -31,6 +34,7 @@ export const keysOfType = (keys: Keys, type: string): readonly Expected[] => [
   [keys.lock(type), 'string'],
   [keys.lockInfo(type), 'hash'],
   [keys.maxConcurrency(type), 'string'],
+  [keys.paused(type), 'string'],
 ];
 
 /** Keys that are asked for at once. */

@@ -89,7 +89,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.unobserved('p'),
       keys.worker('w'),
     ],
-    args: async () => ['p', 10_000, entryOf('a'), 'act', 'a', fieldOf(entryOf('a')), 0, '', 3, 86_400, '', 'w'],
+    args: async () => ['p', 10_000, entryOf('a'), 'act', 'a', fieldOf(entryOf('a')), 0, '', 3, 86_400, '', '', 'w'],
     optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead],
   },
   finish_stale: {

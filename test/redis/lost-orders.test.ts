@@ -77,7 +77,7 @@ const putBackNow = () =>
       keys.unobserved('p'),
       keys.worker('w1'),
     ],
-    ['p', 10_000, entry, 'act', 'lost', field, 0, '', 3, 86_400, '', 'w1'],
+    ['p', 10_000, entry, 'act', 'lost', field, 0, '', 3, 86_400, '', '', 'w1'],
   );
 /** Notes in `replies` what the script says. */
 const putBack = async (command: Command, who: string) => {

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { SimulatedClock } from 'xstate';
 import type { PoolOutcome, Reaper, ReaperOptions, RescueSummary } from '../../src/index.ts';
 import { createScripts } from '../../src/io/scripts.ts';
-import { second } from '../support/jobs.ts';
+import { createTestClock } from '../support/clock.ts';
+import { second, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -124,6 +125,22 @@ test('fault 102: a pool whose clock is behind is never rescued while it beats, w
     expect(await create().rescue({ grace: 0 })).toMatchObject({ alive: 1, suspects: 0, entries: 0 });
   }
   expect(await held()).toEqual(['a']);
+});
+
+test('fault 104: an orphaned entry of a pool whose clock is off is requeued as of any live pool', async () => {
+  await seed(second(3_600));
+  await redis.hset('t:worker_pools:p', 'worker_ids', 'w1');
+  await redis.hset('t:worker:w1', { job_name: 'X', job_id: 'other', started_at: second(), args: '' });
+  await seedJob(redis, 'a', { status: 'Pending' });
+  await rescueWith(() => redis.hincrby('t:worker_pools:p', 'heartbeat_at', 5));
+  await redis.hincrby('t:worker_pools:p', 'heartbeat_at', 5);
+  const clock = createTestClock();
+  const timers = vi.spyOn(clock, 'setTimeout');
+  const ended = create({ clock }).rescue();
+  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 30_000).length, { timeout: 10_000 }).toBe(1);
+  clock.advance(30_000);
+  expect(await ended).toMatchObject({ alive: 1, suspects: 0, lost: 1 });
+  expect([await held(), await idsIn(redis, 't:jobs:X')]).toEqual([[], ['a']]);
 });
 
 test('fault 104: the clock is warned of once for as long as it is ahead, and status shows it', async () => {

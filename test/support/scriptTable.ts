@@ -418,7 +418,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
         ...[workers, unobserved, 't:worker:w'],
       ],
-      args: ['p', 10_000, entry('j'), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', 'w'],
+      args: ['p', 10_000, entry('j'), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
