@@ -50,10 +50,6 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/^OOM/, 'Redis has no memory left (OOM): raise its maxmemory, or free some'],
   [/^MISCONF/, 'Redis refuses writes since it can not save to disk (MISCONF): see its log, and free space on its disk'],
   [/^NOREPLICAS/, 'Redis refuses writes since it has too few replicas (NOREPLICAS): see its min-replicas-to-write'],
-  [
-    /^NOPERM|user executing the script can't/,
-    'the Redis user of the reaper may not write (NOPERM): allow it the keys of the namespace',
-  ],
 ];
 /** Why Redis refuses what somebody writes, and what to do; undefined where that is not what an error says. */
 export const refusalOf = (error: unknown): string | undefined => {
@@ -61,6 +57,11 @@ export const refusalOf = (error: unknown): string | undefined => {
   const message = (error as Error).message.replace(/^ERR Error running script.*?-(?=[A-Z]+ )/, '');
   const known = refusals.find(([refused]) => refused.test(message))?.[1];
   if (known !== undefined) return known;
+  // With what Redis, or the script, says: which command, on which key.
+  if (/^NOPERM|user executing the script can't/.test(message)) {
+    const what = message.replace(/^(NOPERM|ERR)\s+/, '').replace(/\s*script: .*$/, '');
+    return `the Redis user of the reaper may not write (NOPERM: ${what}): allow it the commands and keys that \`reaper doctor\` asks for`;
+  }
   return /unknown (sub)?command/i.test(message)
     ? `Redis does not know a command of the reaper (${message}): Redis 6.2 or newer is needed, without renamed commands`
     : undefined;
@@ -144,7 +145,7 @@ export const createTrust = ({
           ? 'Redis is late: it took more than 2 s to answer; see its slow log and the load of its host'
           : refusal === undefined
             ? undefined
-            : refusals.find(([refused]) => refused.test((refusal as Error).message))?.[1];
+            : refusalOf(refusal);
       if (unfit !== undefined) {
         raise(unfit);
         return { unfit };
