@@ -18,6 +18,7 @@
 -- ARGV[6]  update_time of the stats that were judged
 -- ARGV[7]  revision of the stats that were judged
 -- ARGV[8]  for how long the job has to be in Success (s)
+-- ARGV[9]  heartbeat_at that an earlier look of this pass has seen to move, or the empty string
 -- Returns  `finished` (in a plan: would be); `dead` (the pool is not seen to live); `gone`; `overtaken` (the job is not as it
 --          was judged)
 -- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
@@ -28,12 +29,12 @@
 --- @include orphan
 
 local pools, heartbeat, held, lock, lockInfo, stats = unpack(KEYS, 1, 6)
-local pool, maxAge, entry, mode, job, updated, revision, least = unpack(ARGV)
+local pool, maxAge, entry, mode, job, updated, revision, least, moving = unpack(ARGV)
 local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, { held, 'list', 'LPOS' } })
 if refusal then
   return refusal
 end
-if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '') then
+if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '', moving) then
   return 'dead'
 end
 -- From the tail, and no further than a look reads: entries come in at the head.

@@ -32,7 +32,8 @@
 -- ARGV[9]  how often a job may be recovered within the window
 -- ARGV[10] the window (s)
 -- ARGV[11] in a plan: JSON of what look_at_pool has returned, which stands for the records; else the empty string
--- ARGV[12…] ids of the workers whose observations KEYS[14…] are
+-- ARGV[12…] ids of the workers whose observations KEYS[14…] are, then heartbeat_at that an earlier look of this pass has seen to
+--          move, or the empty string
 -- Returns  `lost`: it was orphaned, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is
 --          not seen to live), `changed` (the pool has other workers), `gone`, `observed`, `early` (not unobserved for long
 --          enough, or the job has shown a sign of life), `undecided` (nothing proves it), `poison` (orphaned, and recovered
@@ -49,6 +50,7 @@
 local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
 local workersKey, unobservedKey = KEYS[12], KEYS[13]
 local pool, maxAge, entry, mode, job, field, least, override, most, window, memory = unpack(ARGV, 1, 11)
+local moving = ARGV[#KEYS - 1]
 
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
@@ -61,11 +63,11 @@ if refusal then
   return refusal
 end
 local beat = redis.call('HGET', heartbeat, 'heartbeat_at') or ''
-if not alive(pools, heartbeat, pool, maxAge, beat) then
+if not alive(pools, heartbeat, pool, maxAge, beat, moving) then
   return 'dead'
 end
 local given, workers = {}, {}
-for i = 12, #ARGV do
+for i = 12, #KEYS - 2 do
   given[ARGV[i]] = true
 end
 for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do

@@ -160,6 +160,7 @@ export const createLostEntries = ({
           recovery.windowS,
           plan ? memory : '',
           ...pool.workerIds,
+          pool.moving ?? '',
         ],
         fence,
       ),

@@ -55,6 +55,6 @@ export const finishStaleEntry = (
       keys.stats(id),
       ...pool.workerIds.map(keys.worker),
     ],
-    [pool.pool, heartbeatAge, entry, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS],
+    [pool.pool, heartbeatAge, entry, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
     fence,
   );
