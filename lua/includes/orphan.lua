@@ -28,9 +28,11 @@ local function hashOf(flat)
   return hash
 end
 
--- Records of another process of Redis, or of a time that is still to come, are void: the clock is another one.
+-- Records of another process of Redis, or of a time that is still to come, are void: the clock is another one. Where the user
+-- may not ask which process it is (INFO), all are: a restart or a failover would not be seen.
 local function isValid(known, at)
-  return known.at ~= nil and known.run == runId() and (tonumber(known.at) or at + 1) <= at
+  local run = runId()
+  return known.at ~= nil and run ~= '' and known.run == run and (tonumber(known.at) or at + 1) <= at
 end
 
 -- Fields of a hash of the Go side, or nil where the key is no hash.

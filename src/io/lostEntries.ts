@@ -42,6 +42,7 @@ interface Unobserved extends HeldEntry {
   /** Since when, and the time of this look, in ms by the clock of Redis. */
   readonly since: number;
   readonly at: number;
+  readonly isProvable: boolean;
   readonly memory: string;
 }
 
@@ -49,6 +50,7 @@ type Verdict = 'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'early' | 'un
 
 /** By how much our clock may be ahead of that of Redis when a wait is over, in ms: a look must not come a moment too early. */
 const earliness = 50;
+const noInfo = 'the Redis user of the reaper may not run INFO, so no restart would be seen: allow it (+info)';
 /** Pools that a result names at most. */
 const maxNamed = 20;
 
@@ -89,7 +91,7 @@ export const createLostEntries = ({
   const observing = createObservingPools({ connection, keys, clock });
   /** Entries and pools that were reported as left alone: reported once, and judged after all others. */
   let undecided = new Set<string>();
-  let silentBefore = new Set<string>();
+  let leftBefore: ReadonlyMap<string, string> = new Map();
 
   const finish = async (held: readonly HeldEntry[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
     const stale = await findStaleEntries(connection, keys, held);
@@ -120,8 +122,8 @@ export const createLostEntries = ({
           return held.length === 0 ? undefined : looks.look(pool.pool, pool.workerIds, held, plan);
         });
         if (result === undefined) return [];
-        const { at, since, memory } = result;
-        return held.map((entry) => ({ ...entry, at, memory, since: since.get(entry.field) ?? at }));
+        const { at, since, ...rest } = result;
+        return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
       }),
     );
     return found.flat();
@@ -166,11 +168,10 @@ export const createLostEntries = ({
       ),
     );
 
-  const reportSilent = (pools: Set<string>) => {
-    for (const pool of pools) {
-      if (!silentBefore.has(pool)) onLeftAlone({ pool, reason: 'its workers have never said what they run' });
-    }
-    silentBefore = pools;
+  /** Reports pools that are left alone as a whole, with the reason. */
+  const reportPools = (pools: ReadonlyMap<string, string>) => {
+    for (const [pool, reason] of pools) if (leftBefore.get(pool) !== reason) onLeftAlone({ pool, reason });
+    leftBefore = pools;
   };
 
   /** Judges entries that have been unobserved for long enough. */
@@ -224,12 +225,20 @@ export const createLostEntries = ({
       const silent = await observing.silentOf(new Set(unobserved.map(({ pool }) => pool.pool)));
       const isDue = ({ at, since }: Unobserved) => at - since >= lostAfter;
       const left = new Set(unobserved.filter((one) => isDue(one) && silent.has(one.pool.pool)).map((u) => u.pool.pool));
-      reportSilent(left);
-      const judged = unobserved.filter(({ pool }) => !silent.has(pool.pool));
+      const spoken = unobserved.filter(({ pool }) => !silent.has(pool.pool));
+      const unprovable = spoken.filter(({ isProvable }) => !isProvable);
+      reportPools(
+        new Map([
+          ...[...left].map((pool) => [pool, 'its workers have never said what they run'] as const),
+          ...unprovable.map(({ pool }) => [pool.pool, noInfo] as const),
+        ]),
+      );
+      const judged = spoken.filter(({ isProvable }) => isProvable);
       const waiting = judged.filter((one) => !isDue(one)).map(({ at, since }) => since + lostAfter - at);
       const result = await judge(judged.filter(isDue), plan, fence, fail);
       return {
         ...result,
+        undecided: result.undecided + unprovable.length,
         finished,
         unobserved: [...left].slice(0, maxNamed),
         dueInMs: waiting.length === 0 ? undefined : Math.max(...waiting) + (standInFor(clock) === '' ? earliness : 0),

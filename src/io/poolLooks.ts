@@ -13,6 +13,8 @@ export interface PoolLook {
   readonly at: number;
   /** Field of an entry → since when it is unobserved with its job unchanged, in ms. */
   readonly since: ReadonlyMap<string, number>;
+  /** Whether what stands in Redis can prove anything: it says which process it is, so that a restart is seen. */
+  readonly isProvable: boolean;
   /** JSON of the records as they would be after a plan's look; the empty string where they stand in Redis. */
   readonly memory: string;
 }
@@ -28,7 +30,7 @@ export interface PoolLooks {
 
 interface LookReply {
   readonly at: number;
-  readonly workers: Readonly<Record<string, string>>;
+  readonly workers: Readonly<Record<string, string>> & { readonly run: string };
   readonly unobserved: Readonly<Record<string, string>>;
 }
 
@@ -102,6 +104,7 @@ export const createPoolLooks = ({
       return {
         at: first.at,
         since: new Map(Object.entries<string>(unobserved).map(([field, text]) => [field, Number.parseInt(text, 10)])),
+        isProvable: first.workers.run !== '',
         memory: planned.get(pool) ?? '',
       };
     },

@@ -417,3 +417,26 @@ test('two rescues by processes of their own, 30 s apart, decide like one', async
   clock.advance(30_000);
   expect(await run()).toEqual([{ id: 'j', type: 'X', pool: 'p', unobservedS: 30, plan: false }]);
 });
+
+test('fault 149: without the right to INFO nothing is proven, for a restart would not be seen; the pool is named', async () => {
+  await server.client.acl('SETUSER', 'blind', 'on', '>pw', '~*', '+@all', '-info');
+  await hold(entryOf('j'), 'Pending');
+  await server.client.zadd(keys.observed, second(), 'p');
+  const warnings: string[] = [];
+  const quiet = () => undefined;
+  const logger = {
+    debug: quiet,
+    info: quiet,
+    error: quiet,
+    warn: (what: unknown) => void warnings.push(JSON.stringify(what)),
+  };
+  const blind = { redis: server.url.replace('redis://', 'redis://blind:pw@'), logger };
+  for (const options of [blind, { ...blind, plan: true }]) {
+    expect(await looks(create(options), 5)).toMatchObject({ lost: 0, undecided: 1 });
+  }
+  expect(warnings.filter((text) => text.includes('INFO'))).toHaveLength(2);
+  // What such a user has noted proves nothing to another one either.
+  expect(await looks(create(), 1)).toMatchObject({ lost: 0 });
+  expect(await queued()).toEqual([]);
+  await server.client.acl('DELUSER', 'blind');
+});
