@@ -23,6 +23,7 @@
 --          was judged)
 -- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
 -- jobservice's requeue and set status.
+--- @include once
 --- @include alive
 --- @include counters
 --- @include now
@@ -66,4 +67,4 @@ countDownLocks(lock, lockInfo, pool, held, 1)
 for _, key in ipairs(stale) do
   redis.call('DEL', key)
 end
-return 'finished'
+return answerOnce('finished')

@@ -12,7 +12,7 @@
 -- Returns  `ok`; `gone` (nothing of it is in `dead`; the record is removed); `overtaken` (the record is not as it was seen)
 -- Others that touch these keys: quarantine and requeue; gocraft's enqueue, fetch, and retry and delete of dead entries.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
---- @include prove
+--- @include once
 --- @include quarantine_record
 
 local quarantine, dead, recoveries = unpack(KEYS)
@@ -58,4 +58,4 @@ if forgets then
     redis.call('HDEL', recoveries, id)
   end
 end
-return isThere and 'ok' or 'gone'
+return answerOnce(isThere and 'ok' or 'gone')

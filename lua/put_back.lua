@@ -41,6 +41,7 @@
 -- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
 -- jobservice's requeue and set status.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+--- @include once
 --- @include alive
 --- @include counters
 --- @include now
@@ -171,4 +172,4 @@ countDownLocks(lock, lockInfo, pool, held, 1)
 if not uncounted then
   noteRecoveries(recoveries, recovered, { counted, recoveryText(text, death) }, death)
 end
-return 'lost'
+return answerOnce('lost')

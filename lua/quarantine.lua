@@ -38,6 +38,7 @@
 -- Others that touch these keys: gocraft's fetch, finish, requeue, stale locks and heartbeat, its retry and delete of dead
 -- entries; the Go jobservice's set status, ACK and reset.
 -- ZADD comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+--- @include once
 --- @include alive
 --- @include counters
 --- @include now
@@ -132,4 +133,4 @@ if tells then
   enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, nowMs(ARGV[12]), tonumber(ARGV[13]))
   keepHooks(hooks, parked, origins, due)
 end
-return cjson.encode(before)
+return answerOnce(cjson.encode(before))

@@ -13,7 +13,7 @@
 -- SET and HSET come before HDEL: under memory pressure Redis refuses them, and then nothing at all has been written.
 -- A lock or lock_info of the wrong type refuses all: the other one is left too, for a fetch of the type fails on the one, and
 -- the two must agree. An in-progress list of the wrong type holds no entry, and counts as none.
---- @include prove
+--- @include once
 
 local lock, lockInfo = KEYS[1], KEYS[2]
 local refusal = refusalOf({ { lock, 'string', 'GET', 'SET' }, { lockInfo, 'hash', 'HGETALL', 'HSET', 'HDEL' } })
@@ -68,4 +68,8 @@ for i = 1, #ARGV do
     mend(counted[pool], 0)
   end
 end
-return { before, tostring(sum), mended, tostring((tonumber(before) or 0) - sum), tostring(off) }
+local drift = { before, tostring(sum), mended, tostring((tonumber(before) or 0) - sum), tostring(off) }
+if before == tostring(sum) and mended == 0 then
+  return drift
+end
+return answerOnce(drift)

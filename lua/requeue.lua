@@ -25,6 +25,7 @@
 -- Others that touch these keys: the Go jobservice's requeue; gocraft's fetch, finish, requeue and stale locks. Of the
 -- recoveries only scripts of ours: what gocraft's own reaper puts back is not counted.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+--- @include once
 --- @include alive
 --- @include counters
 --- @include now
@@ -87,7 +88,7 @@ repeat
   end
 until poison or moved == batch or #entries == 0
 local left = moved > 0 and countDownLocks(lock, lockInfo, pool, held, moved) or redis.call('LLEN', held)
-if uncounted and moved > 0 then
-  return { moved, left, '', uncounted.err }
+if moved == 0 then
+  return { moved, left, poison }
 end
-return { moved, left, poison }
+return answerOnce(uncounted and { moved, left, '', uncounted.err } or { moved, left, poison })

@@ -11,8 +11,8 @@
 -- Others that touch these keys: gocraft's heartbeat, reaper and stale locks.
 -- A list of the wrong type refuses all, for what it holds may be the pool's. A lock_info of the wrong type holds no field of
 -- the pool, and is passed over: rebuild_counters reports it.
+--- @include once
 --- @include alive
---- @include prove
 
 local pools, heartbeat = KEYS[1], KEYS[2]
 local pool, maxAge, seen = ARGV[1], ARGV[2], ARGV[3]
@@ -42,4 +42,4 @@ for _, lockInfo in ipairs(fields) do
 end
 redis.call('DEL', heartbeat)
 redis.call('SREM', pools, pool)
-return 'settled'
+return answerOnce('settled')

@@ -180,6 +180,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       uncounted = reason;
     },
     trouble: () => trust.count(),
+    onLostReply: (error) => trust.countError(error),
     onClockAhead: (pool, seconds) =>
       log.warn({ clockAhead: { pool, seconds } }, 'the clock of this host is ahead of Redis: set it right'),
   });
@@ -244,6 +245,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       log.warn({ quarantined }, 'a poison job was quarantined');
       events.emit('quarantined', quarantined);
     },
+    onLostReply: (error) => trust.countError(error),
   });
 
   const lostEntries = createLostEntries({

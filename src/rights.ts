@@ -26,6 +26,7 @@ type Feature = keyof typeof features;
 const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
   acknowledge: 'hooks',
   begin_sweep: 'schedule',
+  cancel_change: 'rescue',
   check_in: 'lifecycle',
   claim_hooks: 'hooks',
   end_pass: 'schedule',

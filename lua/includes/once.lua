@@ -4,7 +4,8 @@
 -- it gave the first time and changes nothing. That comes before every other check: by the time that it is sent again, the
 -- job may have moved on, and the lease may be another's.
 -- The first key and the first argument are that of the latest changes (of a job, or this one alone) and `once:<token>`; the
--- script does not see them. A call without them (nothing that begins with `once:`) is one that nobody sends again.
+-- script does not see them. A call without them (nothing that begins with `once:`) is one that nobody sends again; neither
+-- is one with a bare `once:`, which comes before an argument that could be taken for a token.
 --
 -- latest changes (string): a line each, the newest first: token and, as JSON, the answer in a list. Several, for a job may be
 -- changed by others before the first one is asked for again.
@@ -14,6 +15,10 @@ local function answerBefore()
     return nil
   end
   latestChanges, token = table.remove(KEYS, 1), table.remove(ARGV, 1)
+  if token == 'once:' then
+    token = nil
+    return nil
+  end
   local refused = refusalOf({ { latestChanges, 'string', 'GET', 'SET' } })
   if refused then
     return refused

@@ -30,6 +30,7 @@ export const typeByName = (keys: Keys, fixed: ReadonlyMap<string, KeyType>, key:
     [keys.hookEndpoint(''), 'hash'],
     [keys.hookClaim(''), 'string'],
     [keys.changes(''), 'string'],
+    [keys.answer(''), 'string'],
     [keys.workerRecords(''), 'hash'],
     [keys.unobserved(''), 'hash'],
   ];
@@ -45,7 +46,7 @@ export const kindsOfKeys = (keys: Keys): { readonly key: string; readonly isWrit
     ...[keys.heartbeat(name), keys.worker(name), keys.stats(name), keys.executions(name)],
     ...[keys.queue(name), keys.inProgress(name, 'doctor'), keys.lock(name), keys.lockInfo(name)],
     ...[keys.dueHooks(name), keys.hookEndpoint(name), keys.hookClaim(name), keys.changes(name)],
-    ...[keys.workerRecords(name), keys.unobserved(name)],
+    ...[keys.answer(name), keys.workerRecords(name), keys.unobserved(name)],
   ];
   return [...readOnly.map((key) => ({ key, isWritten: false })), ...written.map((key) => ({ key, isWritten: true }))];
 };

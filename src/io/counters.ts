@@ -5,7 +5,7 @@ import { unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
 import { isWrongType } from './redisErrors.ts';
 import { retry } from './retry.ts';
-import type { Fence, Scripts } from './scripts.ts';
+import { type ChangeOnce, callOnce, type Fence, type Scripts } from './scripts.ts';
 import type { PoolSurvey } from './survey.ts';
 import { refusalBehind, unlessWrongType } from './wrongTypes.ts';
 
@@ -60,6 +60,7 @@ export const createCounters = ({
     named: readonly string[],
     names: { readonly ofPass: () => Promise<Names>; readonly fresh: () => Promise<Names> },
     fence: Fence | undefined,
+    change: ChangeOnce,
   ): Promise<Drift | undefined> => {
     let pools = await ownPools(type, [...new Set(named)], names.ofPass);
     for (;;) {
@@ -68,6 +69,7 @@ export const createCounters = ({
         [keys.lock(type), keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
         pools,
         fence,
+        change,
       );
       if (reply[0] !== 'unknown') {
         const [lockBefore, lock, fields, byLock, byFields] = reply as [string, string, number, string, string];
@@ -115,7 +117,8 @@ export const createCounters = ({
         types.map(async (type) => {
           const pools = [...registered, ...(listed.get(type) ?? [])];
           try {
-            const found = await retry(clock, () => rebuild(type, pools, names, fence));
+            const change = callOnce(keys);
+            const found = await retry(clock, () => rebuild(type, pools, names, fence, change));
             if (found !== undefined) drift.push(found);
           } catch (error) {
             unreadable.push(await leftBehind(error, type, pools));

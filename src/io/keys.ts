@@ -23,6 +23,8 @@ export interface Keys {
   readonly quarantine: string;
   /** Ours: the latest changes of a job that may be sent again, with the answers that they got. */
   changes(id: string): string;
+  /** Ours: the answer of one call of a rescue or of the quarantine, by its token. */
+  answer(token: string): string;
   /** Written to prove that Redis takes writes. */
   readonly probe: string;
   /** Who does the scheduled passes, and how far they are. */
@@ -77,6 +79,7 @@ export const keysOf = (namespace: string): Keys => {
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,
     changes: (id) => `${prefix}reaper:changes:${id}`,
+    answer: (token) => `${prefix}reaper:answers:${token}`,
     probe: `${prefix}reaper:probe`,
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,

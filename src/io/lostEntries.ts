@@ -12,7 +12,7 @@ import type { RecoveryLimit } from './pools.ts';
 import type { Quarantine } from './quarantine.ts';
 import { kindOfRedisError } from './redisErrors.ts';
 import { retry } from './retry.ts';
-import type { Fence, Scripts } from './scripts.ts';
+import { callOnce, type Fence, type Scripts } from './scripts.ts';
 import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
 
 /** What looks orphaned and is left where it is, and why. */
@@ -93,13 +93,17 @@ export const createLostEntries = ({
   let undecided = new Set<string>();
   let leftBefore: ReadonlyMap<string, string> = new Map();
 
+  /** A plan keeps no answer: it may run as a user who may not write. */
+  const onceUnless = (plan: boolean) => (plan ? undefined : callOnce(keys));
+
   const finish = async (held: readonly HeldEntry[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
     const stale = await findStaleEntries(connection, keys, held);
     const finished: FinishedEntry[] = [];
     for (const one of stale.slice(0, batch)) {
       const { pool, type, id } = one.held;
       await fail.unless(async () => {
-        const reply = await retry(clock, () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence));
+        const change = onceUnless(plan);
+        const reply = await retry(clock, () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change));
         if (reply === 'finished') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
       });
     }
@@ -129,8 +133,9 @@ export const createLostEntries = ({
     return found.flat();
   };
 
-  const putBack = ({ pool, type, id, entry, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) =>
-    retry(clock, () =>
+  const putBack = ({ pool, type, id, entry, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) => {
+    const change = onceUnless(plan);
+    return retry(clock, () =>
       scripts.run<Verdict>(
         'put_back',
         [
@@ -165,8 +170,10 @@ export const createLostEntries = ({
           ...pool.workerIds,
         ],
         fence,
+        change,
       ),
     );
+  };
 
   /** Reports pools that are left alone as a whole, with the reason. */
   const reportPools = (pools: ReadonlyMap<string, string>) => {

@@ -1,5 +1,6 @@
 import type { Confirmation, Held, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
+import { createRunAnswered } from './answered.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { createCounters } from './counters.ts';
@@ -75,6 +76,7 @@ export const createPools = ({
   clock,
   onUncounted = () => {},
   trouble = () => 0,
+  onLostReply = () => {},
   onClockAhead = () => {},
 }: {
   connection: Connection;
@@ -94,10 +96,13 @@ export const createPools = ({
   onUncounted?: (reason: string) => void;
   /** How many disruptions this process has met by now (`Trust`). */
   trouble?: () => number;
+  /** Called with the error of a step that was done though its reply was lost. */
+  onLostReply?: (error: unknown) => void;
   /** Called once for each pool whose heartbeat is ahead of Redis, for as long as it stays so; with the seconds. */
   onClockAhead?: (pool: string, seconds: number) => void;
 }): Pools => {
   const { redis } = connection;
+  const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
   const suspects = createSuspects({ connection, keys, grace, trouble });
   const surveyor = createSurveyor({ connection, keys, jobTypes, heartbeatAge, suspects });
   const counters = createCounters({
@@ -247,7 +252,7 @@ export const createPools = ({
         return { moved: 0, left: 0, refused };
       }
       try {
-        const reply = await scripts.run<'alive' | [number, number, string?, string?]>(
+        const reply = await runAnswered<'alive' | [number, number, string?, string?]>(
           'requeue',
           [
             keys.pools,
@@ -279,7 +284,7 @@ export const createPools = ({
       const { pool, heartbeat, fence } = suspect;
       const { own, unreadable } = await ownTypes(suspect, types);
       if (unreadable.length > 0) return 'entries';
-      return scripts.run<Settled>(
+      return runAnswered<Settled>(
         'settle_pool',
         [
           keys.pools,

@@ -1,11 +1,12 @@
 import type { Quarantining, Suspect } from '../machines/pool.ts';
+import { createRunAnswered } from './answered.ts';
 import type { Clock } from './clock.ts';
 import type { HookRecords } from './hookRecords.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keys } from './keys.ts';
 import type { RecoveryLimit } from './pools.ts';
 import { retry } from './retry.ts';
-import type { Scripts } from './scripts.ts';
+import { callOnce, type Scripts } from './scripts.ts';
 import type { TrackedJobs } from './trackedJobs.ts';
 
 /** One time that a job's entry was taken from a worker that died, or lost it. */
@@ -82,6 +83,7 @@ export const createQuarantine = ({
   recovery,
   clock,
   onQuarantined,
+  onLostReply = () => {},
 }: {
   keys: Keys;
   scripts: Scripts;
@@ -93,7 +95,10 @@ export const createQuarantine = ({
   recovery: RecoveryLimit;
   clock: Clock;
   onQuarantined: (quarantined: Quarantined) => void;
+  /** Called with the error of a step that was done though its reply was lost. */
+  onLostReply?: (error: unknown) => void;
 }): Quarantine => {
+  const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
   const read = async (cursor: string, what: string | number): Promise<[string, QuarantineRecord[]]> => {
     const answer = await scripts.run<string>('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
     const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(answer);
@@ -118,8 +123,8 @@ export const createQuarantine = ({
         const job = await tracked.load(id);
         const origin = hooks.originFor(job.hookUrl);
         const hook = records.partOf(origin);
-        // Not tried again here: in between Redis may have been such that no pool may be judged.
-        const reply = await scripts.run<string>(
+        // Not sent again here: in between Redis may have been such that no pool may be judged.
+        const reply = await runAnswered<string>(
           'quarantine',
           [
             keys.pools,
@@ -174,14 +179,18 @@ export const createQuarantine = ({
       } while (cursor !== '0');
     },
 
-    end: ({ id, types, digest }, verb) =>
-      retry(clock, () =>
+    end({ id, types, digest }, verb) {
+      const change = callOnce(keys);
+      return retry(clock, () =>
         scripts.run<'ok' | 'gone' | 'overtaken'>(
           'leave_quarantine',
           [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
           [id, digest, verb],
+          undefined,
+          change,
         ),
-      ),
+      );
+    },
   };
 };
 

@@ -3,7 +3,7 @@ import { explained, isHopeless, mayRetry } from './redisErrors.ts';
 
 /**
  * Does something again where its error is one that passes: three tries in all, 200 and 400 ms apart. Every act is one
- * script that checks what was judged, so one whose answer got lost can be sent again. An error that does not pass is
+ * script that checks what was judged, and gives its first answer where it is sent again with the same token. An error that does not pass is
  * thrown at once, with what to do about it.
  */
 export const retry = async <T>(clock: Clock, attempt: () => Promise<T>): Promise<T> => {

@@ -11,6 +11,7 @@ const folder = `${packageRoot}lua/`;
 export type ScriptName =
   | 'acknowledge'
   | 'begin_sweep'
+  | 'cancel_change'
   | 'check_in'
   | 'claim_hooks'
   | 'end_pass'
@@ -62,16 +63,21 @@ const scriptOf = (text: string): Script => {
  * The scripts as Redis gets them: `--- @include NAME` replaced by `lua/includes/NAME.lua`, comments left out. Each stands
  * there twice: as it is, and behind a fence.
  */
-const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Script }> = new Map(
-  readdirSync(folder)
-    .filter((file) => file.endsWith('.lua'))
-    .map((file) => {
-      const text = readFileSync(`${folder}${file}`, 'utf8');
-      // The answer that was given before comes before the fence: by the time that it is asked for, the lease may be over.
-      const before = text.includes('--- @include once') ? '--- @include once\n' : '';
-      return [file.slice(0, -4), { open: scriptOf(text), fenced: scriptOf(`${before}--- @include fence\n${text}`) }];
-    }),
-);
+const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Script; readonly isOnce: boolean }> =
+  new Map(
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.lua'))
+      .map((file) => {
+        const text = readFileSync(`${folder}${file}`, 'utf8');
+        // The answer that was given before comes before the fence: by the time that it is asked for, the lease may be over.
+        const isOnce = text.includes('--- @include once');
+        const before = isOnce ? '--- @include once\n' : '';
+        return [
+          file.slice(0, -4),
+          { open: scriptOf(text), fenced: scriptOf(`${before}--- @include fence\n${text}`), isOnce },
+        ];
+      }),
+  );
 
 export { type Fence, FencedError };
 
@@ -88,6 +94,11 @@ export interface ChangeOnce {
 const newToken = () => randomBytes(9).toString('base64url');
 /** A new change of a job: made once for all tries. */
 export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({ key: keys.changes(id), token: newToken() });
+/** A new call of a rescue or of the quarantine, likewise: a key that only this call uses is never of another type. */
+export const callOnce = (keys: Keys): ChangeOnce => {
+  const token = newToken();
+  return { key: keys.answer(token), token };
+};
 /** A new claim of hooks, likewise. */
 export const claimOnce = (keys: Keys): ChangeOnce => {
   const token = newToken();
@@ -114,6 +125,13 @@ export interface Scripts {
   ): Promise<Reply>;
 }
 
+/** What comes before the keys and arguments of a script that includes `once`. */
+const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
+  if (change !== undefined) return [[change.key], [`once:${change.token}`]] as const;
+  // A name from outside could be taken for a token. The key is one that the user may use.
+  return String(args[0]).startsWith('once:') ? ([keys.slice(0, 1), ['once:']] as const) : ([[], []] as const);
+};
+
 /**
  * Runs scripts by their digest. A Redis that does not know one (a restart, SCRIPT FLUSH, a failover) is given its text,
  * which it keeps from then on.
@@ -138,8 +156,8 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true):
       change?: ChangeOnce | undefined,
     ) {
       if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
-      const { open, fenced } = sources.get(name) as { open: Script; fenced: Script };
-      const [key, token] = change === undefined ? [[], []] : [[change.key], [`once:${change.token}`]];
+      const { open, fenced, isOnce } = sources.get(name) as { open: Script; fenced: Script; isOnce: boolean };
+      const [key, token] = isOnce ? headOf(change, keys, args) : [[], []];
       if (fence === undefined) return (await evaluate(open, [...key, ...keys], [...token, ...args])) as Reply;
       const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.number, ...args]);
       if (reply === 'fenced') throw new FencedError();

@@ -3,7 +3,7 @@ import type { HeldEntry } from './heldEntries.ts';
 import type { Keys } from './keys.ts';
 import { unlessWrongType } from './pools.ts';
 import { redisTime } from './redisTime.ts';
-import type { Scripts } from './scripts.ts';
+import type { ChangeOnce, Scripts } from './scripts.ts';
 
 /** An entry whose job's Success proves it stale, and the facts that were judged. */
 export interface StaleEntry {
@@ -43,6 +43,7 @@ export const finishStaleEntry = (
   { held: { pool, type, id, entry }, updateTime, revision }: StaleEntry,
   plan: boolean,
   fence: Parameters<Scripts['run']>[3],
+  change?: ChangeOnce,
 ): Promise<'finished' | 'dead' | 'gone' | 'overtaken'> =>
   scripts.run(
     'finish_stale',
@@ -57,4 +58,5 @@ export const finishStaleEntry = (
     ],
     [pool.pool, heartbeatAge, entry, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
     fence,
+    change,
   );

@@ -26,6 +26,8 @@ export interface Trust {
   count(): number;
   /** Does something in Redis; where that fails as things fail on a sick Redis, it counts as a trouble. */
   watch<T>(step: () => Promise<T>): Promise<T>;
+  /** Counts the error of a step as a disruption, if it is one of a sick Redis. `watch` does so by itself. */
+  countError(error: unknown): void;
   /** Measures no more. */
   close(): void;
 }
@@ -162,11 +164,15 @@ export const createTrust = ({
     return { trouble, last };
   };
 
+  const countError = (error: unknown) => {
+    if (isSign(error)) raise((error as Error).message);
+  };
+
   const watch = async <T>(step: () => Promise<T>): Promise<T> => {
     try {
       return await step();
     } catch (error) {
-      if (isSign(error)) raise((error as Error).message);
+      countError(error);
       throw error;
     }
   };
@@ -190,6 +196,8 @@ export const createTrust = ({
     },
 
     watch,
+
+    countError,
 
     count: () => trouble,
 

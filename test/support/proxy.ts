@@ -10,6 +10,8 @@ export interface Proxy {
   cut(): void;
   /** Cuts every connection when `n` more chunks have come from clients; the last of them is let through if `deliver`. */
   cutAfterWrites(n: number, deliver: boolean): void;
+  /** Cuts every connection in place of the first reply that contains this text; what it gives says whether that has come. */
+  cutAtReply(text: string): () => boolean;
   /** From now on the connections that there are stay open and pass nothing on; new ones are let through. */
   silence(): void;
   stop(): Promise<void>;
@@ -20,6 +22,7 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
   let writes = 0;
   let left = Number.POSITIVE_INFINITY;
   let isDelivered = true;
+  let fatal: { readonly text: string; isCut: boolean } | undefined;
   /** Connections of an older generation are silent. */
   let generation = 0;
   const cut = () => {
@@ -55,7 +58,10 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
       upstream.write(chunk, () => setImmediate(cut));
     });
     upstream.on('data', (chunk) => {
-      if (mine === generation) toClient(chunk);
+      if (mine !== generation) return;
+      if (fatal === undefined || fatal.isCut || !chunk.includes(fatal.text)) return toClient(chunk);
+      fatal.isCut = true;
+      cut();
     });
   });
   server.listen(0, '127.0.0.1');
@@ -69,6 +75,11 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
     cutAfterWrites(n, deliver) {
       left = n;
       isDelivered = deliver;
+    },
+    cutAtReply(text) {
+      const mine = { text, isCut: false };
+      fatal = mine;
+      return () => mine.isCut;
     },
     silence() {
       generation += 1;

@@ -140,16 +140,16 @@ const digest = createHash('sha1').update(quarantined).digest('hex');
 const isCounter: Exception = { reason: 'rebuild_counters reports a counter of another type' };
 const leftAlone = (reason: string): Exception => ({
   reason: `${reason}: left`,
-  keys: [held, queue, lock, lockInfo, unobserved, recoveries, recovered],
+  keys: [held, queue, lock, lockInfo, unobserved, recoveries, recovered, changes],
 });
 const keepsEntries: Exception = {
-  reason: 'a record of ours must not hold an entry back',
-  keys: [recoveries, recovered],
+  reason: 'a record of ours must not hold an entry back; the answer says so',
+  keys: [recoveries, recovered, changes],
 };
 const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
 const otherStats: Exception = {
   reason: '`overtaken`: the stats are not as they were read',
-  keys: [held, lock, lockInfo, dead, recoveries, quarantine, track, executions, ...hookKeys],
+  keys: [held, lock, lockInfo, dead, recoveries, quarantine, track, executions, ...hookKeys, changes],
 };
 /** Without one of these an entry moves all the same, and its recovery is not counted. */
 const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
@@ -188,6 +188,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { INFO: noRunId() },
     },
   ],
+  cancel_change: [{ title: 'one that was not done', state: {}, keys: [], args: [], once: true }],
   check_in: [
     { title: 'without a receiver', state: runs, keys: [stats, ...hookKeys], args: [before, 'j'], once: true },
     {
@@ -312,11 +313,11 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         [lockInfo]: isCounter,
         [stats]: {
           reason: 'whether the job has ended can not be read: left',
-          keys: [held, lock, lockInfo, 't:worker:w'],
+          keys: [held, lock, lockInfo, 't:worker:w', changes],
         },
         't:worker:w': { reason: 'what it says can not be read, and is left' },
       },
-      again: { reason: 'it is gone', reply: 'gone' },
+      once: true,
     },
   ],
   forget_parked: [
@@ -342,7 +343,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     keys: [quarantine, dead, recoveries, queue],
     args: ['j', digest, verb],
     goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-    again: { reason: 'it is gone, for whoever comes second', reply: 'overtaken' },
+    once: true,
   })),
   look_at_pool: [
     {
@@ -427,7 +428,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         't:worker:w': leftAlone('what it runs can not be read'),
         INFO: leftAlone('whether Redis was restarted since is not known'),
       },
-      again: { reason: 'it is in its queue', reply: 'gone' },
+      once: true,
     },
   ],
   quarantine: [
@@ -456,7 +457,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
             ...[origin, at, 100],
           ],
           goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
-          again: { reason: 'it is gone', reply: 'gone' },
+          once: true,
         }) as SetUp,
     ),
   ],
@@ -476,8 +477,8 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       state: { ...pool(oldBeat, entry('j')), [lock]: string(5), [lockInfo]: hash({ p: 3, q: 1 }) },
       keys: [lock, lockInfo, held, 't:jobs:X:q:inprogress'],
       args: ['p', 'q'],
-      goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lock, lockInfo] } },
-      again: { reason: 'nothing has drifted any more', reply: ['1', '1', 0, '0', '0'] },
+      goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lock, lockInfo, changes] } },
+      once: true,
     },
   ],
   requeue: [
@@ -491,7 +492,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         [lockInfo]: isCounter,
         ...uncounted,
       },
-      again: { reason: 'there is no more', reply: [0, 0] },
+      once: true,
     },
   ],
   reset_job: [
@@ -628,6 +629,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       keys: [pools, heartbeat, held, lockInfo],
       args: ['p', 10_000, oldBeat],
       goesOn: { [lockInfo]: isCounter },
+      once: true,
     },
   ],
   take_lease: [
