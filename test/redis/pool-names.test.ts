@@ -168,11 +168,13 @@ describe('fault 103: what stays ambiguous is named and left', () => {
 test('fault 103: a list is not taken from the pool that it is of by another one that is dead', async () => {
   // `4711` is dead; were it of the type `IMAGE_SCAN:web-1`, its list would have the name of the live pool's.
   await seedPool(redis, 'web-1:4711', { heartbeat: second(), jobNames: 'IMAGE_SCAN', holds: holds('IMAGE_SCAN', 'a') });
-  await seedPool(redis, '4711', { heartbeat: old(), holds: holds('X', 'x') });
+  // The same both times: one that moves, if only by a second, is that of a live pool.
+  const heartbeat = old();
+  await seedPool(redis, '4711', { heartbeat, holds: holds('X', 'x') });
   const summary = await create().rescue({ grace: 0 });
   expect(summary).toMatchObject({ entries: 1, pools: { rescued: 1 }, unreadable: [], drift: [] });
   await redis.sadd('t:known_jobs', 'IMAGE_SCAN:web-1');
-  await seedPool(redis, '4711', { heartbeat: old(), holds: holds('X', 'y') });
+  await seedPool(redis, '4711', { heartbeat, holds: holds('X', 'y') });
   expect(await create().rescue({ grace: 0 })).toMatchObject({ entries: 1, pools: { abandoned: 1 } });
   expect(await idsIn(redis, list('IMAGE_SCAN', 'web-1:4711'))).toEqual(['a']);
   expect(await redis.get('t:jobs:IMAGE_SCAN:lock')).toBe('1');
