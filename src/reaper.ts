@@ -25,7 +25,7 @@ import { createLease } from './io/lease.ts';
 import { createLogger } from './io/log.ts';
 import { createLostEntries } from './io/lostEntries.ts';
 import type { PlaceVisitor } from './io/places.ts';
-import { createPools } from './io/pools.ts';
+import { createPools, type Pools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
 import { explained, UnusableRedisError } from './io/redisErrors.ts';
 import { isRefusedRight } from './io/refusals.ts';
@@ -201,15 +201,17 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     refireGrace: settings.refireGraceS,
     clockTolerance: settings.clockToleranceS,
   };
-  const search = (visitor?: PlaceVisitor) =>
+  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'note'>) =>
     createSearch({
       connection,
       keys,
       pools,
       seed: Math.floor(random() * 2 ** 32),
       ...(visitor === undefined ? {} : { visitor }),
+      ...(noted === undefined ? {} : { noted }),
     });
-  const open = (from?: ScanPoint) => openEvident({ tracked, from, policy, createSearch: search });
+  const open = (plan: boolean, from?: ScanPoint) =>
+    openEvident({ tracked, from, policy, createSearch: () => search(undefined, plan ? undefined : pools) });
 
   let firstAttempts: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
   const onHook = (outcome: HookOutcome) => {
@@ -304,9 +306,9 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       lane: laneMachine.provide({ actors: { job } }),
       pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine, trust) }),
       ...createSweepActors(
-        async (from) => {
+        async (plan, from) => {
           await ensureAble();
-          return open(from);
+          return open(plan, from);
         },
         lease,
         trust,
@@ -620,7 +622,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
 
     tracked: () => unlessWrongType(connection.redis.hlen(keys.track), 0),
-    status: createStatus({ connection, keys, namespace, open, pools, policy, records, lease }),
+    status: createStatus({ connection, keys, namespace, open: () => open(true), pools, policy, records, lease }),
     explain: createExplain({ connection, keys, tracked, policy, records, createSearch: search }),
     async doctor(options) {
       const refusal = await reaper.ping().then(() => undefined, checkOfRefusal);

@@ -14,7 +14,7 @@ import type { Page } from '../machines/supervisor.ts';
  * may have to go on with it. Before the first page a write proves that Redis takes some; a plan writes nothing.
  */
 export const createSweepActors = (
-  open: (from?: ScanPoint) => PageReader | Promise<PageReader>,
+  open: (plan: boolean, from?: ScanPoint) => PageReader | Promise<PageReader>,
   lease: Lease,
   trust: Trust,
 ) => {
@@ -44,7 +44,7 @@ export const createSweepActors = (
       last = { from, scanned };
     }
     next = last;
-    return open(last.from);
+    return open(plan, last.from);
   };
 
   const readPage = fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(

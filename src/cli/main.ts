@@ -15,11 +15,11 @@ import {
   type InspectFlags,
   inspectOptionsOf,
   inspectToken,
+  milliseconds,
   once,
   reaperOf,
   stately,
   UsageError,
-  wholeNumber,
   withCommonFlags,
 } from './shared.ts';
 import { status } from './status.ts';
@@ -43,12 +43,12 @@ withCommonFlags(program.command('run'), 'info')
   .addOption(
     new Option('--sweep-interval <ms>', 'from one sweep to the next (default: 3600000)')
       .env('REAPER_SWEEP_INTERVAL')
-      .argParser(wholeNumber),
+      .argParser(milliseconds),
   )
   .addOption(
     new Option('--rescue-interval <ms>', 'from one look for dead pools to the next (default: 10000)')
       .env('REAPER_RESCUE_INTERVAL')
-      .argParser(wholeNumber),
+      .argParser(milliseconds),
   )
   .addOption(
     new Option(
@@ -92,7 +92,7 @@ withCommonFlags(program.command('rescue'))
     new Option(
       '--grace <ms>',
       'how long a suspected pool may prove that it lives (default: 15000); 0 waits for nothing',
-    ).argParser(wholeNumber),
+    ).argParser(milliseconds),
   )
   .action(async (flags: CommonFlags & { plan?: boolean; grace?: number }) => {
     const reaper = reaperOf(flags);
@@ -130,7 +130,7 @@ withCommonFlags(program.command('inspect'))
   .option('--control', 'let the page ask for plans')
   .addOption(stately())
   .addOption(hostName())
-  .addOption(new Option('--sweep-interval <ms>', 'from one plan to the next').argParser(wholeNumber).default(60_000))
+  .addOption(new Option('--sweep-interval <ms>', 'from one plan to the next').argParser(milliseconds).default(60_000))
   .action(async (where: InspectFlags['inspect'], flags: CommonFlags & InspectFlags & { sweepInterval: number }) => {
     const reaper = reaperOf(flags, {
       plan: true,

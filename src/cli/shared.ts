@@ -25,10 +25,18 @@ export interface CommonFlags {
 /** Wrong usage: exit code 2. Its message says what to do. */
 export class UsageError extends Error {}
 
-export const wholeNumber = (text: string): number => {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is needed');
-  return Number(text);
-};
+/** Digits only: `1e3` and `0x10` are no numbers here, and one that JavaScript would round is none either. */
+const wholeNumberTo =
+  (most: number) =>
+  (text: string): number => {
+    if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is needed');
+    const number = Number(text);
+    if (number > most) throw new InvalidArgumentError(`a whole number up to ${most} is needed`);
+    return number;
+  };
+export const wholeNumber = wholeNumberTo(Number.MAX_SAFE_INTEGER);
+/** Up to the longest timer there is, 24 days: a longer one would fire at once. */
+export const milliseconds = wholeNumberTo(2_147_483_647);
 
 /** Where and how a browser may watch. */
 export interface InspectFlags {

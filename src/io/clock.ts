@@ -49,10 +49,12 @@ export const createReaperClock = (base: Clock): ReaperClock => {
     monotonic: base.monotonic === undefined ? withoutStepsBack(base) : () => monotonicOf(base),
     setTimeout(fn, timeout) {
       const timer: { id: unknown } = { id: undefined };
+      const endsAt = clock.monotonic() + timeout;
       const arm = (left: number) => {
         const part = Math.min(left, longestTimer);
         timer.id = base.setTimeout((...args) => {
-          if (left > part) return arm(left - part);
+          const rest = left > part ? endsAt - clock.monotonic() : 0;
+          if (rest > 0) return arm(rest);
           timers.delete(timer);
           return fn(...args);
         }, part);

@@ -46,6 +46,7 @@ export const createSearch = ({
   pools,
   seed,
   visitor,
+  noted,
   monotonic = () => performance.now(),
 }: {
   connection: Connection;
@@ -54,6 +55,8 @@ export const createSearch = ({
   seed: number;
   /** Sees all that is read. */
   visitor?: PlaceVisitor;
+  /** Keeps how the pools look, so that the death of one can be confirmed by the next look. Not for a plan. */
+  noted?: Pick<Pools, 'note'>;
   /** In ms, from anywhere; it never jumps. */
   monotonic?: () => number;
 }): Search => {
@@ -121,6 +124,7 @@ export const createSearch = ({
         listEnd: (place, length) => visitor?.listEnd?.(place, length),
       });
       unreadable = walked.unreadable;
+      await noted?.note(walked.survey.pools);
       await observe(walked.survey);
     },
 

@@ -67,6 +67,7 @@ const noCommands = new Set<PropertyKey>([
   ...['listeners', 'listenerCount', 'eventNames', 'setMaxListeners', 'connect', 'disconnect', 'quit', 'duplicate'],
 ]);
 
+const closed = () => new Error('Connection is closed.');
 /** After how long a command fails, in ms. */
 const patience = 10_000;
 /** After how long without any reply a connection that should be there counts as broken, in ms. */
@@ -76,7 +77,7 @@ export interface GivenRedisClient {
   readonly redis: Redis;
   readonly description: string;
   facts(): RedisFacts | undefined;
-  /** Leaves the client as it was found. */
+  /** Leaves the client as it was found. What has no answer yet fails, and nothing is sent any more. */
   leave(): void;
 }
 
@@ -117,7 +118,10 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
           );
   };
   given.on('ready', onReady).on('close', onClose).on('error', onError).on('select', onSelect);
-  const leave = () =>
+  let hasLeft = false;
+  /** Rejects what has no answer yet. */
+  const waiting = new Set<(error: Error) => void>();
+  const detach = () =>
     void given.off('ready', onReady).off('close', onClose).off('error', onError).off('select', onSelect);
 
   /** What is waited for by a client that queues nothing. */
@@ -155,11 +159,12 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
 
   /** Whether nothing was heard since `then`, though the client believes that it is connected. */
   const isSilent = (then: number) => {
+    if (hasLeft) return false;
     if (replacement !== undefined) return true;
     if (heard !== then || known(given).status !== 'ready') return false;
     outages.failed(new Error(`no answer within ${silentAfter} ms: timed out`));
     outages.lost();
-    leave();
+    detach();
     replacement = replace();
     return true;
   };
@@ -171,7 +176,10 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
   const bounded = async <T>(reply: Promise<T>, again: () => Promise<T>): Promise<T> => {
     const then = heard;
     const timers: NodeJS.Timeout[] = [];
+    let giveUp: (error: Error) => void = () => undefined;
     const late = new Promise<T>((resolve, reject) => {
+      giveUp = reject;
+      waiting.add(giveUp);
       timers.push(
         setTimeout(() => isSilent(then) && resolve(again()), silentAfter),
         setTimeout(
@@ -187,6 +195,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
       throw error;
     } finally {
       heard += 1;
+      waiting.delete(giveUp);
       for (const timer of timers) clearTimeout(timer);
     }
   };
@@ -201,6 +210,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
         Reflect.apply(Reflect.get(client, name), client, args) as Promise<unknown>;
       return (...args: unknown[]) => {
         isUsed = true;
+        if (hasLeft) return Promise.reject(closed());
         if (moved !== undefined) return Promise.reject(moved);
         const send = () =>
           replacement === undefined
@@ -210,5 +220,14 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
       };
     },
   });
-  return { redis, description, facts: () => facts, leave };
+  return {
+    redis,
+    description,
+    facts: () => facts,
+    leave() {
+      hasLeft = true;
+      detach();
+      for (const giveUp of waiting) giveUp(closed());
+    },
+  };
 };

@@ -188,7 +188,7 @@ export const createPools = ({
 
     async find(thorough, troubles, plan = false) {
       const survey = await surveyor.survey(await findKeys(thorough));
-      const { pools, types, lists } = survey;
+      const { pools, types, lists, readList } = survey;
       if (!plan) await suspects.note(pools, thorough);
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
@@ -198,6 +198,12 @@ export const createPools = ({
       const live = pools.filter(({ isAlive }) => isAlive);
       const typesOf = new Map<string, string[]>();
       for (const [type, pool] of lists) typesOf.set(pool, [...(typesOf.get(pool) ?? []), type]);
+      // Where names hold colons, a list that has the name of a live pool's may be another live pool's.
+      const isOwn = (type: string, pool: string) => {
+        if (!type.includes(':') && !pool.includes(':')) return true;
+        const reading = readList(type, pool);
+        return typeof reading === 'object' && reading.type === type && reading.pool === pool;
+      };
       return {
         alive: live.length,
         clockAhead: reportClocks(pools),
@@ -214,7 +220,7 @@ export const createPools = ({
         live: live.map(({ pool, workerIds, jobNames, isFresh, heartbeat }) => ({
           pool,
           workerIds,
-          types: [...new Set([...jobNames, ...(typesOf.get(pool) ?? [])])],
+          types: [...new Set([...jobNames, ...(typesOf.get(pool) ?? [])])].filter((type) => isOwn(type, pool)),
           ...(isFresh ? {} : { moving: heartbeat }),
         })),
       };

@@ -114,6 +114,20 @@ test('fault 102: a Running job on a pool whose death a rescue would confirm now 
   await rescue;
 });
 
+test('fault 102: where only sweeps run, the first one notes a silent pool, and one after its grace fails its job', async () => {
+  await pool('gone', 60);
+  await silent('ran');
+  await redis.rpush('t:jobs:X:gone:inprogress', entry('ran'));
+  const reaper = opened.create({ redis: server.url, rescue: { graceMs: 100 } });
+  await reaper.sweep({ plan: true });
+  expect(await redis.exists('t:reaper:suspects')).toBe(0);
+  await reaper.sweep();
+  expect(await redis.hget('t:job_stats:ran', 'status')).toBe('Running');
+  await expect.poll(async () => (await reaper.explain('ran')).reason, { timeout: 20_000 }).toBe('hung');
+  await reaper.sweep();
+  expect(await redis.hget('t:job_stats:ran', 'status')).toBe('Error');
+});
+
 test('fault 102: what a worker of an unconfirmed pool says that it runs is a sign of life, of a confirmed one not', async () => {
   await pool('late', 11);
   await pool('gone', 60);

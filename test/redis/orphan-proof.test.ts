@@ -23,8 +23,9 @@ afterEach(() => opened.close());
 const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 let clock: TestClock;
+const enqueued = second(-900);
 const entryOf = (id: string, more: object = {}) =>
-  JSON.stringify({ name: 'X', id, t: second(-900), args: { n: 1 }, ...more });
+  JSON.stringify({ name: 'X', id, t: enqueued, args: { n: 1 }, ...more });
 const hold = async (entry: string, status: string | undefined, fields: Record<string, number | string> = {}) => {
   const { id } = JSON.parse(entry);
   if (status !== undefined) await seedJob(server.client, id, { status, ...fields });

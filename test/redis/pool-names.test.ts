@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { readListName, typeProvenBy } from '../../src/io/keyNames.ts';
+import { createTestClock } from '../support/clock.ts';
 import { second } from '../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -202,3 +203,30 @@ test('fault 103: status counts an entry once, for the pool that has it', async (
   expect(pools).toMatchObject([{ pool: 'web-1:4711', isAlive: true, inProgress: 1 }]);
   expect(unreadable).toEqual([]);
 });
+
+test.each(['Pending', 'Success'])(
+  'fault 103: a %s entry is not taken from the live pool that runs it by another live one',
+  async (status) => {
+    // Were the list that of the pool `b`, no worker of which says that it runs the job, its type would be `a:x`.
+    for (const [pool, jobNames, worker] of [
+      ['b', 'a:x', 'w1'],
+      ['x:b', 'a', 'w2'],
+    ] as const) {
+      await seedPool(redis, pool, { heartbeat: second(), jobNames, holds: pool === 'b' ? new Map() : holds('a', 'j') });
+      await redis.hset(`t:worker_pools:${pool}`, { heartbeat_at: second(), worker_ids: worker });
+      await redis.zadd('t:reaper:observed', second(), pool);
+    }
+    await redis.hset('t:worker:w2', { job_name: 'a', job_id: 'j', started_at: second(-90), args: '' });
+    await redis.hset('t:job_stats:j', { id: 'j', status, update_time: second(-100), revision: second(-100) });
+    const clock = createTestClock();
+    for (let i = 0; i < 4; i++) {
+      await redis.hset('t:worker:w1', { job_name: 'a:x', job_id: `k${i}`, started_at: second(i), args: '' });
+      const summary = await create({ clock }).rescue({ grace: 0 });
+      expect(summary).toMatchObject({ alive: 2, lost: 0, finished: 0 });
+      expect(summary.unreadable).toEqual([expect.stringContaining(list('a', 'x:b'))]);
+      clock.advance(15_000);
+    }
+    expect(await idsIn(redis, list('a', 'x:b'))).toEqual(['j']);
+    expect([await redis.exists('t:worker:w2'), await redis.get('t:jobs:a:lock')]).toEqual([1, '1']);
+  },
+);

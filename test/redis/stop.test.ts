@@ -254,3 +254,23 @@ test.each(['frozen', 'killed'])(
     await redis.stop();
   },
 );
+
+test("fault 141: nothing is left of a reaper on a caller's client that gets no answers: no timer, no connection of its own", async () => {
+  const script = `
+    import { Redis } from 'ioredis';
+    import { createReaper } from '${new URL('../../src/index.ts', import.meta.url).pathname}';
+    const client = new Redis({ port: ${server.port}, maxRetriesPerRequest: null });
+    const reaper = createReaper({ redis: client, namespace: 't', logger: false });
+    const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
+    reaper.start();
+    process.kill(${server.pid}, 'SIGSTOP');
+    for (const call of [job.succeed(), reaper.status(), reaper.sweep()]) call.catch(() => undefined);
+    await reaper.stop({ timeout: 50 });
+    await new Promise((resolve) => setImmediate(resolve));
+    const left = process.getActiveResourcesInfo().filter((what) => /Timeout|TCP/.test(what));
+    process.send(left, () => process.exit(0));`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  expect((await once(child, 'message'))[0]).toEqual(['TCPSocketWrap']);
+});

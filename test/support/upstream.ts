@@ -99,8 +99,8 @@ export interface SyncReport {
 /** Unix second of this process, as upstream reads its host's clock. */
 const hostNow = () => Math.floor(Date.now() / 1_000);
 
-/** @param prefix with its colon, such as `t:`. */
-export const createUpstream = (redis: Redis, prefix = 't:') => {
+/** @param prefix with its colon, such as `t:`. @param now what the host takes for the time, unix s. */
+export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
   const track = `${prefix}job_track:inprogress`;
   const stats = (id: string) => `${prefix}job_stats:${id}`;
   const queue = (type: string) => `${prefix}jobs:${type}`;
@@ -111,7 +111,7 @@ export const createUpstream = (redis: Redis, prefix = 't:') => {
   const heartbeat = (pool: string) => `${pools}:${pool}`;
 
   const setStatus = (id: string, status: string, revision: number): Promise<unknown> =>
-    redis.eval(setStatusLua, 2, stats(id), track, status, revision, hostNow(), id);
+    redis.eval(setStatusLua, 2, stats(id), track, status, revision, now(), id);
   const ack = (id: string, status: string, revision: number, checkInAt: number): Promise<unknown> =>
     redis.eval(ackLua, 2, stats(id), track, status, revision, checkInAt, id);
 
@@ -181,7 +181,7 @@ export const createUpstream = (redis: Redis, prefix = 't:') => {
     requeue,
 
     async reset(id: string, status: string) {
-      await redis.hset(stats(id), { status, revision: hostNow(), update_time: hostNow() });
+      await redis.hset(stats(id), { status, revision: now(), update_time: now() });
       await redis.hdel(stats(id), 'ack', 'check_in', 'check_in_at');
       await redis.hset(track, id, 2);
     },

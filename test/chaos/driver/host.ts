@@ -41,10 +41,9 @@ const { confirmed } = createReplication(redis, replicas);
 // On the same connection, so that replicas confirm what it writes.
 const { lifecycle } = createReaper({ redis, namespace, logger: false, hooks: hookOptions });
 const workers = Array.from({ length: workersAHost }, (_, i) => `${pool}-w${i}`);
-const gocraft = createUpstream(redis, `${namespace}:`);
-const second = () => Math.floor(Date.now() / 1_000);
 /** What this host takes for the time. */
-const hostSecond = () => second() + clockOffset;
+const hostSecond = () => Math.floor(Date.now() / 1_000) + clockOffset;
+const gocraft = createUpstream(redis, `${namespace}:`, hostSecond);
 
 const within = async <T>(ms: number, step: Promise<T>): Promise<T> =>
   Promise.race([step, sleep(ms, undefined, { ref: false }).then(() => Promise.reject(new Error('timed out')))]);
@@ -101,7 +100,7 @@ const beginAsGo = async (loaded: TrackedAttempt, isNew: boolean): Promise<Tracke
     await confirmed(() =>
       redis
         .multi()
-        .hset(stats, { status: 'Pending', revision: second(), update_time: second() })
+        .hset(stats, { status: 'Pending', revision: hostSecond(), update_time: hostSecond() })
         .hdel(stats, 'ack', 'check_in', 'check_in_at')
         .hset(key('job_track', 'inprogress'), job.id, 2)
         .exec(),
@@ -147,13 +146,13 @@ const tell = async (run: string, job: TrackedAttempt) => {
 const finish = async (type: string, entry: string, error: unknown) => {
   if (error === undefined) return gocraft.finish(type, pool, entry);
   const job = JSON.parse(entry);
-  const failed = { ...job, fails: (job.fails ?? 0) + 1, err: String(error), failed_at: second() };
+  const failed = { ...job, fails: (job.fails ?? 0) + 1, err: String(error), failed_at: hostSecond() };
   await redis
     .multi()
     .lrem(key('jobs', type, pool, 'inprogress'), 1, entry)
     .decr(key('jobs', type, 'lock'))
     .hincrby(key('jobs', type, 'lock_info'), pool, -1)
-    .zadd(key('retry'), Math.ceil((Date.now() + retryMs) / 1_000), JSON.stringify(failed))
+    .zadd(key('retry'), hostSecond() + Math.ceil(retryMs / 1_000), JSON.stringify(failed))
     .exec();
 };
 
@@ -219,7 +218,7 @@ const requeueScript = `
     redis.call('ZREM', KEYS[1], entry)
     redis.call('LPUSH', ARGV[2] .. cjson.decode(entry).name, entry)
   end`;
-const requeueRetries = () => redis.eval(requeueScript, 1, key('retry'), second(), key('jobs', ''));
+const requeueRetries = () => redis.eval(requeueScript, 1, key('retry'), hostSecond(), key('jobs', ''));
 
 await untilHeard(beat);
 setInterval(() => void beat().catch(() => undefined), heartbeatMs);

@@ -11,8 +11,9 @@ export interface Breach {
   readonly text: string;
   /** The job that it is about. */
   readonly job?: string;
-  /** The live pool that holds the job's entry. */
+  /** The live pool that holds the job's entry, and whether the job has succeeded. */
   readonly holder?: string;
+  readonly hasSucceeded?: boolean;
 }
 
 /** What is not as it must be in Redis, and in what receivers were told. Empty once all has come to rest. */
@@ -41,6 +42,7 @@ export const breachesAtRest = async (
   for (const { id, execution } of jobs) {
     if (execution) executions.set(id, await redis.zscore(key('executions', execution.policy), id));
   }
+  const succeeded = new Set(jobs.flatMap(({ id }, i) => (stats[i]?.[0] === 'Success' ? [id] : [])));
   for (const [i, { id, hasHook, execution }] of jobs.entries()) {
     const breach = (text: string) => breaches.push({ text: `${id} ${text}`, job: id });
     const [status, ack] = stats[i] as (string | null)[];
@@ -69,8 +71,9 @@ export const breachesAtRest = async (
       const entries = await redis.lrange(list, 0, -1);
       lengths.set(pool, entries.length);
       for (const entry of entries) {
-        const holder = livePools.includes(pool) ? { holder: pool } : {};
-        breaches.push({ text: `${jobOf(entry)} is in progress in ${pool}`, job: `${jobOf(entry)}`, ...holder });
+        const job = `${jobOf(entry)}`;
+        const held = livePools.includes(pool) ? { holder: pool, hasSucceeded: succeeded.has(job) } : {};
+        breaches.push({ text: `${job} is in progress in ${pool}`, job, ...held });
       }
     }
     const sum = [...lengths.values()].reduce((a, b) => a + b, 0);

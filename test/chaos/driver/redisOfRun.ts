@@ -42,7 +42,10 @@ export const startRedisOfRun = async (
   const servers = [await startRedis(...serverArgs, ...safety)];
   const [first] = servers as [RedisServer];
   for (let i = 0; i < replicas; i++) {
-    servers.push(await startRedis(...serverArgs, ...safety, '--replicaof', '127.0.0.1', String(first.port)));
+    const replica = await startRedis(...serverArgs, ...safety);
+    servers.push(replica);
+    // Not in its arguments: a server that is started again waits for the sentinels to say who is master.
+    await replica.client.replicaof('127.0.0.1', first.port);
   }
   const watch = sentinelCount > 0 ? await startSentinels(sentinelCount, servers, onMaster) : undefined;
   const master = () => servers.find(({ port }) => port === watch?.masterPort()) ?? first;

@@ -143,6 +143,10 @@ export const runChaos = async (
       notes: () => readRunLogs(logs),
       waitingJobs: () => client.llen(key('jobs', 'SCAN')),
       enqueue: producer.enqueue,
+      async age(job) {
+        note(`${job} is made to look a minute older`);
+        await client.hincrby(key('job_stats', job), 'update_time', -60);
+      },
       async endPool(pool) {
         const slot = pool.slice(0, pool.lastIndexOf('-'));
         await processes.kill(slot);

@@ -60,9 +60,9 @@ export const chaosToMs = 9_000;
  * A run is given up when nothing has come right for so many passes of the reapers, and for so long, in ms. Passes come
  * as fast as the machine lets them, so that a slow machine gets more time.
  */
-export const quietPasses = { rescue: 30, sweep: 10 };
-export const quietMs = 25_000;
+export const quietPasses = { rescue: 60, sweep: 10 };
+export const quietMs = 35_000;
 /** After how long without any change, in ms, a run is given up whatever the reapers do: they do nothing. */
 export const standstillMs = 150_000;
 /** A host that still holds undecided entries after so many rescue passes without a change is ended. */
-export const endHostAfterPasses = 16;
+export const endHostAfterPasses = 50;

@@ -4,7 +4,8 @@
  *
  * An entry that a live pool holds and of which nothing proves that no worker runs it is rightly left where it is. Proof
  * comes when the pool's workers are seen at other jobs, so hosts get more jobs until no such entry is left. A host that
- * holds one after that is ended, and a rescue requeues what it held.
+ * holds one after that is ended, and a rescue requeues what it held. An entry of a job that has succeeded is removed when
+ * that is a minute ago: there the minute is made to pass at once.
  */
 import type { Breach } from './invariants.ts';
 import type { PlannedJob } from './plan.ts';
@@ -19,6 +20,8 @@ export interface Settled {
   readonly extraJobs: number;
 }
 
+/** A job is made to look older when a pool has held its entry in Success for this long, in ms. */
+const ageAfterMs = 4_000;
 /** Hosts get extra jobs when one of them has held the same entry for this long, in ms. */
 const feedAfterMs = 7_000;
 /** How long an extra job runs, in ms: so long that every pass sees its worker at it. */
@@ -34,6 +37,7 @@ export const settle = async ({
   notes,
   waitingJobs,
   enqueue,
+  age,
   endPool,
   pause,
   note,
@@ -44,6 +48,8 @@ export const settle = async ({
   /** How many jobs wait in the queue of the extra ones. */
   waitingJobs: () => Promise<number>;
   enqueue: (job: PlannedJob) => Promise<void>;
+  /** Makes a job look as if it had ended a minute earlier. */
+  age: (job: string) => Promise<void>;
   endPool: (pool: string) => Promise<void>;
   pause: (ms: number) => Promise<unknown>;
   note: (text: string) => void;
@@ -51,7 +57,8 @@ export const settle = async ({
   const extra: PlannedJob[] = [];
   const planned = new Set(jobs.map(({ id }) => id));
   const ended = new Set<string>();
-  /** Entries of the planned jobs that live pools hold, by when each was first seen there. */
+  const aged = new Set<string>();
+  /** Entries that live pools hold, by when each was first seen there. */
   let heldSince = new Map<string, number>();
   let changedAt = Date.now();
   let before = '';
@@ -74,12 +81,20 @@ export const settle = async ({
 
   for (;;) {
     const all = await look([...jobs, ...extra]);
+    const held = all.filter(({ holder }) => holder !== undefined);
+    const nameOf = ({ text, hasSucceeded }: Breach) => (hasSucceeded ? `${text}, succeeded` : text);
+    heldSince = new Map(held.map((one) => [nameOf(one), heldSince.get(nameOf(one)) ?? Date.now()]));
+    const heldFor = (one: Breach) => Date.now() - (heldSince.get(nameOf(one)) ?? Date.now());
+    for (const one of held) {
+      if (!one.hasSucceeded || one.job === undefined || aged.has(one.job) || heldFor(one) < ageAfterMs) continue;
+      aged.add(one.job);
+      await age(one.job);
+    }
+    const undecided = held.filter((one) => !one.hasSucceeded && heldFor(one) > feedAfterMs);
+    const isFeeding = undecided.length > 0;
     // While extra jobs come and go, counters and lists can't be read at one moment.
-    const ofPlan = all.filter(({ job }) => job !== undefined && planned.has(job));
-    const held = ofPlan.filter(({ holder }) => holder !== undefined);
-    heldSince = new Map(held.map(({ text }) => [text, heldSince.get(text) ?? Date.now()]));
-    const isFeeding = [...heldSince.values()].some((since) => Date.now() - since > feedAfterMs);
-    const left = isFeeding ? ofPlan : all;
+    const isOfPlan = ({ job }: Breach) => job !== undefined && planned.has(job);
+    const left = isFeeding ? all.filter((one) => isOfPlan(one) || undecided.includes(one)) : all;
     if (left.length === 0) {
       note(`all is at rest; what came right last: ${last}`);
       return { left, endedPools: ended.size, extraJobs: extra.length };
@@ -94,9 +109,10 @@ export const settle = async ({
     const quiet = Date.now() - changedAt;
     if (quiet > 5_000) {
       const passes = passesSince(changedAt);
-      const pool = held.map(({ holder }) => holder).find((holder) => holder !== undefined && !ended.has(holder));
+      const pool = undecided.map(({ holder }) => holder).find((holder) => holder !== undefined && !ended.has(holder));
       if (pool !== undefined && passes.rescue >= endHostAfterPasses) {
-        note(`${pool} is ended: it holds entries, and nothing was proven of them`);
+        const entries = undecided.filter(({ holder }) => holder === pool).map(({ job }) => job);
+        note(`${pool} is ended: it holds ${entries.join(', ')}, and nothing was proven of them`);
         ended.add(pool);
         await endPool(pool);
         changedAt = Date.now();
