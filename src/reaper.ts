@@ -27,7 +27,7 @@ import { createLostEntries } from './io/lostEntries.ts';
 import type { PlaceVisitor } from './io/places.ts';
 import { createPools, type Pools } from './io/pools.ts';
 import { createQuarantine } from './io/quarantine.ts';
-import { explained, UnusableRedisError } from './io/redisErrors.ts';
+import { explained, kindOfRedisError, UnusableRedisError } from './io/redisErrors.ts';
 import { isRefusedRight } from './io/refusals.ts';
 import { createScripts } from './io/scripts.ts';
 import { createTrackedJobs, type ScanPoint } from './io/trackedJobs.ts';
@@ -603,8 +603,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         clock,
         3_000,
         connection.redis.ping().catch((error) => {
-          // A refusal is an answer too.
-          if (isRefusedRight(error)) return;
+          // A refusal is an answer too: a Redis that can't save to disk refuses PING as if it were a write.
+          if (isRefusedRight(error) || kindOfRedisError(error) === 'refused') return;
           failure = error;
           return Promise.reject(error);
         }),

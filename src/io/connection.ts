@@ -72,6 +72,8 @@ export const connect = (
     replacement = own(optionsLike(source));
     return replacement.redis;
   });
+  // Its first reconnect must be told from its first connection.
+  if (source.status === 'ready') count();
   source.on('ready', count);
   return {
     ...common,

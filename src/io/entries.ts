@@ -38,8 +38,11 @@ export const observedJobOf = (id: string, args: string): string | undefined => {
 const jobIdOf = (id: unknown, args: { readonly [periodic]?: unknown } | null | undefined): string | undefined => {
   if (typeof id !== 'string' || id === '') return undefined;
   const epoch = epochOf(args?.[periodic]);
-  return epoch === undefined ? id : `${id}@${epoch}`;
+  return asTracked(epoch === undefined ? id : `${id}@${epoch}`);
 };
+
+/** Go reads a lone surrogate as U+FFFD, and a Node client writes it so: that is how the job is tracked. */
+const asTracked = (id: string): string => id.replace(/[\uD800-\uDFFF]/gu, '\uFFFD');
 
 /** Harbor writes a string; a whole number is read as Go writes it. Anything else is no epoch. */
 const epochOf = (value: unknown): string | undefined =>

@@ -66,15 +66,21 @@ export const createSearch = ({
   let observations = new Map<string, SeenObservation>();
   let observedAt = Number.NEGATIVE_INFINITY;
   let unreadable: readonly string[] = [];
+  /** Of workers: what they run, nobody can say. */
+  let unreadableWorkers: readonly string[] = [];
 
   /** A pool that only missed a beat still runs its jobs; what a pool is known to have died with says nothing. */
-  const observe = async ({ pools: states }: PoolSurvey) => {
+  const observe = async ({ pools: states, arePoolsReadable }: PoolSurvey) => {
+    const faults = arePoolsReadable ? [] : [keys.pools];
+    for (const { pool, isReadable } of states) if (!isReadable) faults.push(keys.heartbeat(pool));
     const standings = new Map(states.map((state) => [state.pool, standingOf(state)]));
     const found = await readObservations(
       connection,
       keys,
       states.filter((state) => standingOf(state) !== 'dead'),
+      (key) => faults.push(key),
     );
+    unreadableWorkers = faults;
     seen = found.map((observation) => ({
       ...observation,
       standing: standings.get(observation.pool) ?? 'unconfirmed',
@@ -126,8 +132,9 @@ export const createSearch = ({
       const observation = observationOf(id);
       if (observation !== undefined) return observation;
       const found = marks[table.get(id)] || 'nowhere';
+      const isAnyUnreadable = unreadable.length > 0 || unreadableWorkers.length > 0;
       const isLost = found === 'nowhere' || found === 'dead' || found === 'left';
-      return { found: isLost && unreadable.length > 0 ? 'unreadable' : found, lookedIn: evidencePlaces };
+      return { found: isLost && isAnyUnreadable ? 'unreadable' : found, lookedIn: evidencePlaces };
     },
 
     observations: () => seen,

@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts';
 import { observedJobOf } from './entries.ts';
 import type { Keys } from './keys.ts';
 import type { PoolState } from './pools.ts';
+import { isWrongType } from './redisErrors.ts';
 
 /** What a worker of a pool says that it runs. */
 export interface Observation {
@@ -17,11 +18,14 @@ export interface Observation {
 /**
  * Reads what the workers of pools run now. A killed worker's observation stays for a day: only those of the worker ids in
  * live heartbeats are signs of life, so give live pools.
+ *
+ * @param onUnreadable told each key that is not what it should be: nobody knows what that worker runs.
  */
 export const readObservations = async (
   { redis }: Connection,
   keys: Keys,
   pools: readonly Pick<PoolState, 'pool' | 'workerIds'>[],
+  onUnreadable: (key: string) => void = () => undefined,
 ): Promise<Observation[]> => {
   const workers = pools.flatMap(({ pool, workerIds }) => workerIds.map((worker) => ({ pool, worker })));
   const replies = await Promise.all(
@@ -29,8 +33,9 @@ export const readObservations = async (
       redis
         .hmget(keys.worker(worker), 'job_id', 'job_name', 'started_at', 'args')
         .catch((error: Error): (string | null)[] => {
-          if (/WRONGTYPE/.test(error.message)) return [];
-          throw error;
+          if (!isWrongType(error)) throw error;
+          onUnreadable(keys.worker(worker));
+          return [];
         }),
     ),
   );

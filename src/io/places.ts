@@ -47,6 +47,34 @@ const scanCount = 1_000;
 const atOnce = 100;
 /** Rounds in which queues may turn up that were not there in the round before. */
 const maxRounds = 5;
+/** Walks, where the connection is made anew during each of them. */
+const maxWalks = 3;
+
+interface Reading {
+  readonly connection: Connection;
+  readonly keys: Keys;
+  readonly pools: Pools;
+}
+
+/**
+ * Reads every place of the namespace from which a job could still run (see `walkOnce`). A cursor is worth nothing to another
+ * process of Redis than the one that gave it. So where the connection was made anew meanwhile, entries may have been passed
+ * over, and the walk begins again.
+ *
+ * @param types types that have to be looked at beside those that are found.
+ */
+export const walkPlaces = async (
+  reading: Reading,
+  types: ReadonlySet<string>,
+  visitor: PlaceVisitor,
+): Promise<Walked> => {
+  for (let walks = 1; ; walks++) {
+    const epoch = reading.connection.epoch();
+    const walked = await walkOnce(reading, types, visitor);
+    if (reading.connection.epoch() === epoch) return walked;
+    if (walks === maxWalks) return { ...walked, unreadable: [...walked.unreadable, `${reading.keys.prefix}*`] };
+  }
+};
 
 /**
  * Reads every place of the namespace from which a job could still run: each list below `<ns>jobs:`, whatever its type is called,
@@ -56,11 +84,9 @@ const maxRounds = 5;
  * there into a queue again when their pool dies. So in-progress lists are read before and after the queues, and an entry
  * that moves meanwhile is met in one place or another. The lists are looked for by name before and after that too: a queue that
  * is new then is read, and the in-progress lists once more.
- *
- * @param types types that have to be looked at beside those that are found.
  */
-export const walkPlaces = async (
-  { connection: { redis }, keys, pools }: { connection: Connection; keys: Keys; pools: Pools },
+const walkOnce = async (
+  { connection: { redis }, keys, pools }: Reading,
   types: ReadonlySet<string>,
   visitor: PlaceVisitor,
 ): Promise<Walked> => {

@@ -96,6 +96,13 @@ export const explained = (error: unknown): string => {
   return advice === undefined || message.includes(advice) ? message : `${message}: ${advice}`;
 };
 
+/** What Redis said, without what `explained` has added. */
+export const withoutAdvice = (error: unknown): string => {
+  const message = error instanceof Error ? error.message : String(error);
+  const advice = adviceFor(error);
+  return advice === undefined ? message : message.replace(`: ${advice}`, '');
+};
+
 /** From 7.2 on Redis names the user in NOPERM. The user is part of what must not be shown. */
 export const withoutUser = (message: string): string =>
   message.replace(/\b[Uu]ser \S+ has no permissions/, 'this user has no permissions');

@@ -29,6 +29,8 @@ export interface PoolState {
 /** Everything that names a pool, read at one moment. */
 export interface PoolSurvey {
   readonly pools: readonly PoolState[];
+  /** Whether the set of pools can be read: without it there may be pools of which nothing is known. */
+  readonly arePoolsReadable: boolean;
   readonly types: readonly string[];
   /** In-progress lists whose names were found, as [type, pool]. */
   readonly lists: readonly (readonly [string, string])[];
@@ -201,6 +203,7 @@ export const createSurveyor = ({
       }
       return {
         pools: await judge([...pools], registries),
+        arePoolsReadable: registries.arePoolsReadable,
         types: [...new Set([...known.types, ...lists.map(([type]) => type)])],
         lists,
         unreadable: [...unreadable, ...(await findWrongTyped(redis, doubtful))],

@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import { type Condition, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
-import { kindOfRedisError, UnusableRedisError } from './redisErrors.ts';
+import { kindOfRedisError, UnusableRedisError, withoutAdvice } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 
 /**
@@ -56,7 +56,7 @@ const refusals: readonly (readonly [RegExp, string])[] = [
 /** Why Redis refuses what somebody writes, and what to do; undefined where that is not what an error says. */
 export const refusalOf = (error: unknown): string | undefined => {
   // Older versions of Redis put words of their own before the error of a command that a script ran.
-  const message = (error as Error).message.replace(/^ERR Error running script.*?-(?=[A-Z]+ )/, '');
+  const message = withoutAdvice(error).replace(/^ERR Error running script.*?-(?=[A-Z]+ )/, '');
   const known = refusals.find(([refused]) => refused.test(message))?.[1];
   if (known !== undefined) return known;
   // With what Redis, or the script, says: which command, on which key.

@@ -256,6 +256,15 @@ test('fault 114: an answer holds no more than a bounded number of bytes, and the
   expect(read).toEqual(entries);
 });
 
+test('fault 105: an entry whose id has a lone surrogate is that of the job that Go tracks by it', async () => {
+  await silent('a\ufffdb');
+  await silent('p\ufffd@\ufffd');
+  await redis.lpush('t:jobs:X', '{"name":"X","id":"a\\ud800b","t":1,"args":null}');
+  await redis.zadd('t:retry', 1, '{"name":"X","id":"p\\udc00","t":1,"args":{"_job_kind_periodic_":"\\udfff"}}');
+  const expected = { 'a\ufffdb': 'kept queued queue', 'p\ufffd@\ufffd': 'kept queued retry' };
+  expect(await sweep()).toEqual(expected);
+});
+
 test('an in-progress list, a queue or a set that holds another type keeps those that may have been in it', async () => {
   await silent('a');
   await pool('p', 0);

@@ -63,6 +63,17 @@ test('fault 113: a sweep that brings a job up to the newer attempt of its ACK', 
   expect(await ttl()).toBe(-1);
 });
 
+test.each(['Pending', 'Running'])(
+  'fault 113: a sweep that brings a %s job, which has been reset by upstream, up to a newer attempt',
+  async (status) => {
+    const at = await seedJob(redis, 'a', { status });
+    await redis.hset('t:job_stats:a', 'ack', ackText('Running', at + 10));
+    await redis.expire('t:job_stats:a', 86_400);
+    expect(await opened.create({ redis: server.url }).sweep()).toMatchObject({ verdicts: { reset: 1 } });
+    expect(await ttl()).toBe(-1);
+  },
+);
+
 test('fault 113: a job that is saved over an old one', async () => {
   await seedJob(redis, 'a');
   await (await load()).succeed();
