@@ -60,7 +60,7 @@ export const refusalOf = (error: unknown): string | undefined => {
   // With what Redis, or the script, says: which command, on which key.
   if (/^NOPERM|user executing the script can't/.test(message)) {
     const what = message.replace(/^(NOPERM|ERR)\s+/, '').replace(/\s*script: .*$/, '');
-    return `the Redis user of the reaper may not write (NOPERM: ${what}): allow it the commands and keys that \`reaper doctor\` asks for`;
+    return `the Redis user of the reaper lacks a right (NOPERM: ${what}): allow it the commands and keys that \`reaper doctor\` asks for`;
   }
   return /unknown (sub)?command/i.test(message)
     ? `Redis does not know a command of the reaper (${message}): Redis 6.2 or newer is needed, without renamed commands`

@@ -344,7 +344,7 @@ describe('fault 118: what waiting does not change', () => {
     opened.create({ redis: { port: server.port, ...options }, clock: createTestClock() });
 
   test.each([
-    ['hscan', 'sweep', /NOPERM.*allow it the keys/],
+    ['hscan', 'sweep', /NOPERM.*HSCAN.*allow it the commands and keys/],
     ['scan', 'rescue', /NOPERM.*ACL SETUSER/],
   ] as const)('a missing right to %s ends a %s at once', async (command, pass, message) => {
     await userOf('poor', '+@all', `-${command}`);

@@ -58,7 +58,7 @@ export const settle = async ({
   const planned = new Set(jobs.map(({ id }) => id));
   const ended = new Set<string>();
   const aged = new Set<string>();
-  /** Entries of the planned jobs that live pools hold, by when each was first seen there. */
+  /** Entries that live pools hold, by when each was first seen there. */
   let heldSince = new Map<string, number>();
   let changedAt = Date.now();
   let before = '';
@@ -81,9 +81,7 @@ export const settle = async ({
 
   for (;;) {
     const all = await look([...jobs, ...extra]);
-    // While extra jobs come and go, counters and lists can't be read at one moment.
-    const ofPlan = all.filter(({ job }) => job !== undefined && planned.has(job));
-    const held = ofPlan.filter(({ holder }) => holder !== undefined);
+    const held = all.filter(({ holder }) => holder !== undefined);
     const nameOf = ({ text, hasSucceeded }: Breach) => (hasSucceeded ? `${text}, succeeded` : text);
     heldSince = new Map(held.map((one) => [nameOf(one), heldSince.get(nameOf(one)) ?? Date.now()]));
     const heldFor = (one: Breach) => Date.now() - (heldSince.get(nameOf(one)) ?? Date.now());
@@ -92,9 +90,11 @@ export const settle = async ({
       aged.add(one.job);
       await age(one.job);
     }
-    const undecided = held.filter((one) => !one.hasSucceeded);
-    const isFeeding = undecided.some((one) => heldFor(one) > feedAfterMs);
-    const left = isFeeding ? ofPlan : all;
+    const undecided = held.filter((one) => !one.hasSucceeded && heldFor(one) > feedAfterMs);
+    const isFeeding = undecided.length > 0;
+    // While extra jobs come and go, counters and lists can't be read at one moment.
+    const isOfPlan = ({ job }: Breach) => job !== undefined && planned.has(job);
+    const left = isFeeding ? all.filter((one) => isOfPlan(one) || undecided.includes(one)) : all;
     if (left.length === 0) {
       note(`all is at rest; what came right last: ${last}`);
       return { left, endedPools: ended.size, extraJobs: extra.length };
