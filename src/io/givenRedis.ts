@@ -164,11 +164,14 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
     return checking;
   };
 
-  /** Whether nothing was heard since `then`, though the client believes that it is connected. */
+  /**
+   * Whether nothing was heard since `then`, though the client believes that it is connected. In its own handshake too, which
+   * it waits for without end.
+   */
   const isSilent = (then: number) => {
     if (hasLeft) return false;
     if (replacement !== undefined) return true;
-    if (heard !== then || known(given).status !== 'ready') return false;
+    if (heard !== then || !['connect', 'ready'].includes(known(given).status ?? '')) return false;
     outages.failed(new Error(`no answer within ${silentAfter} ms: timed out`));
     outages.lost();
     detach();

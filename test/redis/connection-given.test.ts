@@ -1,4 +1,6 @@
 /** Kinds of the caller's client: each is supported, or refused by its name; fault 144. */
+import { once } from 'node:events';
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { OptionsError, UnusableRedisError } from '../../src/index.ts';
@@ -267,6 +269,37 @@ describe('fault 144: the same checks', () => {
     expect(epoch()).toBeGreaterThan(before);
     expect(client.status).toBe('ready');
   });
+
+  test.each([{}, { enableOfflineQueue: false }, { enableReadyCheck: false }])(
+    'fault 109: one with %j whose own handshake is never answered: work goes on beside it',
+    async (options) => {
+      let connections = 0;
+      const sockets: Socket[] = [];
+      const front = createServer((socket) => {
+        sockets.push(socket);
+        connections += 1;
+        if (connections === 1) return void socket.resume();
+        const upstream = connectTcp(server.port, '127.0.0.1');
+        sockets.push(upstream);
+        socket.pipe(upstream).pipe(socket);
+      }).listen(0, '127.0.0.1');
+      await once(front, 'listening');
+      onTestFinished(() => {
+        for (const socket of sockets) socket.destroy();
+        front.close();
+      });
+      const client = clientOf({ ...options, port: (front.address() as AddressInfo).port });
+      await once(client, 'connect');
+      const { redis: mine, faults } = given(client);
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const reply = mine.set('x', 'here');
+      await vi.advanceTimersByTimeAsync(5_000);
+      vi.useRealTimers();
+      expect(await reply).toBe('OK');
+      expect(await redis.get('x')).toBe('here');
+      expect(faults).toEqual([expect.stringContaining('no answer within 5000 ms')]);
+    },
+  );
 
   test('one that waits without end for a Redis that is away: commands fail in time', async () => {
     const gone = await startRedis();
