@@ -310,7 +310,7 @@ test.each([
   [true, false],
   [false, true],
 ])(
-  'fault 123: a pool that is looked at for a plan (%s) gets another actor for a rescue (plan: %s), each its own pass',
+  'fault 142: a pool that is looked at for a plan (%s) gets another actor for a rescue (plan: %s), each its own pass',
   async (first, second) => {
     const it = start(1, 2);
     const begin = async (number: number, plan: boolean) => {
