@@ -211,6 +211,12 @@ const statsOf = (job: NewJob): Record<string, string> => {
   const { id, name, kind = 'Generic', status = 'Pending', unique = false } = job;
   if (id === '' || name === '') throw new TypeError('a job needs an id and a name');
   if (!isStatus(status) || isFinal(status)) throw new TypeError('a new job is Pending, Scheduled or Running');
+  for (const field of ['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const) {
+    // The Go side could not read it, and no sweep could judge the job.
+    if (job[field] !== undefined && !Number.isSafeInteger(job[field])) {
+      throw new TypeError(`${field} of a job must be a whole number from -(2^53 - 1) to 2^53 - 1`);
+    }
+  }
   return {
     id,
     name,

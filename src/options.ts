@@ -63,9 +63,13 @@ const inspectSchema = z.strictObject({
 const schema = z.strictObject({
   /** A URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client. */
   redis: z.custom<RedisSource>(
-    (value) => (typeof value === 'string' ? value !== '' : typeof value === 'object' && value !== null),
+    // A URL object has none of the names of ioredis's options: all of them would be those by default.
+    (value) =>
+      typeof value === 'string'
+        ? value !== ''
+        : typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof URL),
     {
-      error: 'must be a Redis URL, options of ioredis or a live ioredis client',
+      error: 'must be a Redis URL as a string, options of ioredis or a live ioredis client',
     },
   ),
   /** User of the sentinels, where they have one; that of the URL is for the master. */

@@ -134,7 +134,9 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const levelNow = <Level extends string>(level: Level) => (connection.outage?.() === undefined ? level : 'debug');
   const fault = (where: string, error: string) => {
     log[levelNow('error')]({ where, error }, 'something failed');
-    events.emit('error', { where, error });
+    // The outage itself is an event already.
+    const outage = connection.outage?.();
+    if (outage === undefined || !error.includes(outage.error.message)) events.emit('error', { where, error });
   };
 
   const connection = connect(

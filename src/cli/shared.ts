@@ -249,10 +249,14 @@ export const countsOf = (counts: Readonly<Record<string, number | undefined>>): 
  * Does one thing with a reaper that must be reachable, and closes it. A first signal stops it gracefully, and its code is
  * the one that a signal gives; a second one ends the process at once.
  */
-export const once = async (reaper: Reaper, act: () => Promise<number>): Promise<number> => {
+export const once = async (
+  reaper: Reaper,
+  act: () => Promise<number>,
+  ensureUsable: () => Promise<void> = reaper.ping,
+): Promise<number> => {
   const signals = stopOnSignals(reaper);
   try {
-    await reaper.ping();
+    await ensureUsable();
     const code = await act();
     return signals.code() ?? code;
   } catch (error) {

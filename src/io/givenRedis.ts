@@ -133,6 +133,13 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
   };
 
   const check = async () => {
+    if (known(given).status === 'end') {
+      throw new UnusableRedisError(
+        'client',
+        'permanent',
+        `the client of Redis at ${description} that was given is closed: stop the reaper before its client, or give another reaper one that is open`,
+      );
+    }
     await connected();
     let info = '';
     try {

@@ -62,6 +62,17 @@ describe('exit codes', () => {
     expect(refused.stderr).toContain('WRONGPASS');
   });
 
+  test('fault 101: 3 where the database is refused, with the report, as from code', async () => {
+    const { code, stdout } = await doctor(`${server.url}/99`, '--json');
+    expect(code).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      checks: [{ what: 'database', ok: false, detail: expect.stringContaining('database 99'), isBlocking: true }],
+    });
+    const asText = await doctor(`${await allow('-select')}/3`);
+    expect([asText.code, asText.stdout]).toEqual([3, expect.stringMatching(/!! {2}database .*\n +to do: .*\+select/)]);
+  });
+
   test('2 for wrong usage', async () => {
     const { code, stderr } = await runCli(['doctor', '--redis', server.url]);
     expect(code).toBe(2);

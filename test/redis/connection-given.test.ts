@@ -148,6 +148,12 @@ describe('fault 144: what is refused, by its name', () => {
       () => opened.hold(new Cluster([{ port: 1, host: '127.0.0.1' }], { lazyConnect: true }) as unknown as Redis),
       /Cluster is not supported/,
     ],
+    [
+      'a URL object, which names no option',
+      () => new URL('redis://u:s3cret@127.0.0.1:1') as unknown as RedisOptions,
+      /^createReaper: redis: must be a Redis URL as a string, options of ioredis or a live ioredis client$/,
+    ],
+    ['a list', () => [] as RedisOptions, /redis: must be a Redis URL/],
   ])('%s, at createReaper', (_, source, message) => {
     const attempt = () => opened.create({ redis: source() });
     expect(attempt).toThrow(OptionsError);
@@ -161,6 +167,42 @@ describe('fault 144: what is refused, by its name', () => {
     await expect(early.sweep()).rejects.toThrow('subscriber mode');
     expect(() => opened.create({ redis: client })).toThrow(/subscriber mode.*another one/);
   });
+});
+
+test.each(['quit', 'disconnect'] as const)(
+  'fault 144: a client on which the caller has called %s is said to be closed, at once and once',
+  async (method) => {
+    for (const wasUsed of [false, true]) {
+      const client = clientOf();
+      const reaper = opened.create({ redis: client });
+      const faults: string[] = [];
+      reaper.on('error', ({ error }) => void faults.push(error));
+      await client.ping();
+      if (wasUsed) await reaper.ping();
+      client[method]();
+      await vi.waitUntil(() => client.status === 'end', { timeout: 20_000 });
+      const attempts: (() => Promise<unknown>)[] = [
+        () => reaper.ping(),
+        () => reaper.sweep(),
+        () => reaper.rescue({ grace: 0 }),
+        () => reaper.lifecycle.save({ id: 'a', name: 'X' }),
+      ];
+      for (const attempt of attempts) {
+        await expect(attempt()).rejects.toThrow(/client of Redis at .* is closed: stop the reaper before its client/);
+      }
+      expect(faults.filter((error) => error.includes('is closed'))).toHaveLength(1);
+      await client.connect();
+      await reaper.ping();
+    }
+  },
+);
+
+test('fault 144: a database that is given as text is the database', async () => {
+  for (const source of [{ port: server.port, db: '5' }, clientOf({ db: '5' as unknown as number })]) {
+    const reaper = opened.create({ redis: source as unknown as RedisOptions });
+    const { checks } = await reaper.doctor({ essential: true });
+    expect(checks).toContainEqual(expect.objectContaining({ what: 'database', ok: true, detail: 'database 5' }));
+  }
 });
 
 describe('fault 144: the same checks', () => {

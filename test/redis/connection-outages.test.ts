@@ -73,6 +73,32 @@ describe('fault 145: outages', () => {
     expect(faults).toHaveLength(3);
   });
 
+  test('no pass, lease or look for hooks reports it once more', async () => {
+    await redis.acl('SETUSER', 'worker', 'on', '>first', '~*', '&*', '+@all');
+    onTestFinished(() => void redis.acl('DELUSER', 'worker'));
+    const reaper = opened.create({
+      redis: { port: server.port, username: 'worker', password: 'first' },
+      rescue: { firstAfterMs: 10, intervalMs: 20 },
+      lease: { renewMs: 20, durationMs: 60_000 },
+    });
+    const faults: Fault[] = [];
+    reaper.on('error', (fault) => void faults.push(fault));
+    let failed = 0;
+    reaper.on('rescue', ({ error }) => {
+      if (error !== undefined) failed += 1;
+    });
+    const holds = new Promise((resolve) => reaper.on('lease', resolve));
+    reaper.start();
+    await holds;
+    await redis.acl('SETUSER', 'worker', 'resetpass', '>second');
+    await redis.client('KILL', 'USER', 'worker');
+    await vi.waitUntil(() => failed > 1, waited);
+    await expect(reaper.sweep()).rejects.toThrow('WRONGPASS');
+    expect(faults).toEqual([
+      { where: 'the connection to Redis', error: expect.stringContaining('refuses the user or password') },
+    ]);
+  });
+
   test('a Redis that was never there is one outage, which ends when it comes', async () => {
     await server.kill();
     const { reaper, faults, changes, rescues } = running(server.port);

@@ -150,3 +150,15 @@ test('a check-in within the second of a claim is told, though the two look alike
   );
   expect(settled).toBe('again');
 });
+
+test.each(['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const)(
+  'fault 121: a %s that the Go side could not read is refused, and nothing is written',
+  async (field) => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 0.5, '5']) {
+      const job = { id: 'a', name: 'X', [field]: value as number };
+      await expect(reaper.lifecycle.save(job)).rejects.toThrow(`${field} of a job must be a whole number`);
+    }
+    expect(await server.client.keys('t:job_*')).toEqual([]);
+    await reaper.lifecycle.save({ id: 'a', name: 'X', [field]: -1 });
+  },
+);

@@ -6,7 +6,7 @@ import type { Breach } from './invariants.ts';
 import type { LossyLine } from './lossyLine.ts';
 import type { Processes } from './processes.ts';
 import type { RedisOfRun } from './redisOfRun.ts';
-import { key, reaperUser } from './settings.ts';
+import { driverTimeoutMs, key, reaperUser } from './settings.ts';
 
 export interface Performer {
   perform(act: Act): Promise<void>;
@@ -60,12 +60,26 @@ export const createPerformer = ({
     }
   };
 
+  const within = <T>(step: Promise<T>): Promise<T> =>
+    Promise.race([step, pause(driverTimeoutMs).then(() => Promise.reject(new Error('no answer in time')))]);
+  /** Says a command to every server until it is heard. */
   const onServers = (...command: [string, ...string[]]) =>
-    Promise.all(redis.servers.map((server) => server.client.call(...command)));
+    Promise.all(
+      redis.servers.map(async (server) => {
+        for (;;) {
+          const isHeard = await within(server.client.call(...command)).then(
+            () => true,
+            () => false,
+          );
+          if (isHeard) return;
+          await pause(50);
+        }
+      }),
+    );
 
   /** Reapers that work without being the user that they were told to be. */
   const watchUsers = async () => {
-    for (const line of String(await redis.master().client.client('LIST')).split('\n')) {
+    for (const line of String(await within(redis.master().client.client('LIST'))).split('\n')) {
       const { name = '', user, cmd = '' } = Object.fromEntries(line.split(' ').map((field) => field.split('=')));
       if (!name.startsWith('reaper-') || user === reaperUser.name || handshake.test(cmd)) continue;
       const text = `${name} runs ${cmd} as the user ${user}`;
@@ -80,7 +94,7 @@ export const createPerformer = ({
       await onServers('ACL', 'SETUSER', reaperUser.name, ...refusal);
       await onServers('CLIENT', 'KILL', 'USER', reaperUser.name);
       while (Date.now() < until) {
-        await watchUsers();
+        await watchUsers().catch(() => undefined);
         await pause(100);
       }
     } finally {
@@ -91,7 +105,8 @@ export const createPerformer = ({
 
   const awayInSweep = async (forMs: number) => {
     for (const until = Date.now() + sweepWithinMs; Date.now() < until; await sleep(2)) {
-      const [scanned, total] = await client.hmget(key('reaper', 'progress'), 'scanned', 'total');
+      const asked = client.hmget(key('reaper', 'progress'), 'scanned', 'total');
+      const [scanned, total] = await asked.catch(() => []);
       if (Number(scanned) > 0 && Number(scanned) < Number(total)) {
         note(`Redis is killed when ${scanned} of ${total} jobs are judged`);
         return redis.killFor(forMs);
@@ -127,12 +142,12 @@ export const createPerformer = ({
         return lines.get(act.target)?.loseReplies(act.forMs);
       case 'kill-clients':
         for (let i = 0; i < act.times; i++) {
-          await killClients(act.picks);
+          await killClients(act.picks).catch(() => undefined);
           await pause(20);
         }
         return;
       case 'flush-scripts':
-        await client.script('FLUSH');
+        await client.script('FLUSH').catch(() => undefined);
         return;
       case 'select-refused':
         return alone(act.kind, () => refuse(act.forMs, ['-select'], ['+select']));

@@ -3,6 +3,7 @@ import type { RedisOptions } from 'ioredis';
 import type { ReaperOptions } from '../../../src/options.ts';
 import {
   database,
+  driverTimeoutMs,
   graceMs,
   heartbeatAgeMs,
   hookTimeoutMs,
@@ -25,13 +26,17 @@ export interface ReaperConfig {
 
 export const hookOptions = { headerTimeoutMs: hookTimeoutMs, totalTimeoutMs: hookTimeoutMs };
 
-/** A connection of the driver itself: it goes on until it is heard. */
+/**
+ * A connection of the driver itself. ioredis loses a command for which the connection breaks twice, so each has a time-out,
+ * and whoever sends one sends it again.
+ */
 export const driverRedis = (port: number) => ({
   host: '127.0.0.1',
   port,
   db: database,
   connectionName: 'chaos-driver',
   maxRetriesPerRequest: null,
+  commandTimeout: driverTimeoutMs,
   socketTimeout: 2_000,
   retryStrategy: () => 20,
 });

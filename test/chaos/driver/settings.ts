@@ -31,6 +31,8 @@ export const retryMs = 1_000;
 export const shortObservationS = 2;
 /** How long a host waits for an answer of Redis, in ms (Harbor: 10,000). */
 export const hostTimeoutMs = 1_000;
+/** How long the driver waits for an answer of Redis before it asks again, in ms. */
+export const driverTimeoutMs = 10_000;
 /** How far the clock of a host may be off, in s. */
 export const clockOffsetS = 20;
 /** Age below which a heartbeat is alive, in ms (by default 10,000). heartbeat_at is in whole seconds, so never less than 2,000. */

@@ -71,7 +71,7 @@ export const settle = async ({
   };
   /** Enough for all workers of all hosts, and some that wait. */
   const feed = async () => {
-    const missing = hostCount * workersAHost - (await waitingJobs());
+    const missing = hostCount * workersAHost - (await waitingJobs().catch(() => 0));
     for (let i = 0; i < missing; i++) {
       const job = extraJob(extra.length);
       extra.push(job);
@@ -80,15 +80,20 @@ export const settle = async ({
   };
 
   for (;;) {
-    const all = await look([...jobs, ...extra]);
+    const all = await look([...jobs, ...extra]).catch((error: Error) => error);
+    if (all instanceof Error) {
+      if (Date.now() - changedAt > standstillMs) throw all;
+      await pause(250);
+      continue;
+    }
     const held = all.filter(({ holder }) => holder !== undefined);
     const nameOf = ({ text, hasSucceeded }: Breach) => (hasSucceeded ? `${text}, succeeded` : text);
     heldSince = new Map(held.map((one) => [nameOf(one), heldSince.get(nameOf(one)) ?? Date.now()]));
     const heldFor = (one: Breach) => Date.now() - (heldSince.get(nameOf(one)) ?? Date.now());
     for (const one of held) {
       if (!one.hasSucceeded || one.job === undefined || aged.has(one.job) || heldFor(one) < ageAfterMs) continue;
+      await age(one.job).catch(() => undefined);
       aged.add(one.job);
-      await age(one.job);
     }
     const undecided = held.filter((one) => !one.hasSucceeded && heldFor(one) > feedAfterMs);
     const isFeeding = undecided.length > 0;
