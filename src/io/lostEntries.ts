@@ -14,6 +14,7 @@ import { kindOfRedisError } from './redisErrors.ts';
 import { retry } from './retry.ts';
 import { callOnce, type Fence, type Scripts } from './scripts.ts';
 import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
+import { findWrongTyped } from './wrongTypes.ts';
 
 /** What looks orphaned and is left where it is, and why. */
 export interface LeftAlone {
@@ -200,7 +201,12 @@ export const createLostEntries = ({
       stillUndecided.add(key);
       oldest = Math.max(oldest, ageS);
       if (undecided.has(key)) return;
-      onLeftAlone({ pool: pool.pool, type, id, ageS, reason: 'nothing proves that no worker runs it' });
+      const faults = await findWrongTyped(connection.redis, [
+        [keys.stats(id), 'hash'],
+        ...pool.workerIds.map((worker) => [keys.worker(worker), 'hash'] as const),
+      ]);
+      const reason = faults.length > 0 ? faults.join('; ') : 'nothing proves that no worker runs it';
+      onLeftAlone({ pool: pool.pool, type, id, ageS, reason });
     };
     // Those that could not be decided before come last, so that they keep no other from its turn.
     const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));

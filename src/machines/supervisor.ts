@@ -243,6 +243,8 @@ export interface SupervisorContext extends SupervisorInput {
   readonly slots: Readonly<Record<string, string>>;
   /** Slot → fence of the pass that has found its pool. */
   readonly slotFences: Readonly<Record<string, Fence | undefined>>;
+  /** Slot → whether its pool is looked at for a plan. */
+  readonly slotPlans: Readonly<Record<string, boolean>>;
 }
 
 /** Failures in a row of a page or of a look at the pools, after which the pass is given up. */
@@ -396,14 +398,15 @@ export const supervisorMachine = setup({
       const isOurs = ({ suspect }: { suspect: Suspect }) => suspect.fence === undefined;
       const outcomes = context.suspects
         .filter((waiting) => !isOurs(waiting))
-        .map(({ suspect }) => abandonedPool(suspect.pool, suspect.evidence, new FencedError()));
+        .map(({ suspect, plan }) => ({
+          plan,
+          outcome: abandonedPool(suspect.pool, suspect.evidence, new FencedError()),
+        }));
       enqueue.assign({
         suspects: context.suspects.filter(isOurs),
-        passes: context.passes.map((pass) =>
-          outcomes.filter(({ pool }) => pass.waitsFor.includes(pool)).reduce(withPool, pass),
-        ),
+        passes: outcomes.reduce((passes, { plan, outcome }) => withPool(passes, outcome, plan), context.passes),
       });
-      for (const outcome of outcomes) enqueue.emit({ type: 'pool', outcome });
+      for (const { outcome } of outcomes) enqueue.emit({ type: 'pool', outcome });
     }),
     stop: assign({ isStopping: true, acting: [], suspects: [] }),
 
@@ -513,7 +516,13 @@ export const supervisorMachine = setup({
     keepFound: assign(({ context }, params: { found: Found }) => {
       const request = context.rescue as RescueRequest;
       const grace = request.grace ?? context.poolGrace;
-      const inHand = new Set([...Object.values(context.slots), ...context.suspects.map((s) => s.suspect.pool)]);
+      // What is looked at for a plan is not rescued, and what is rescued is no plan's.
+      const inHand = new Set([
+        ...Object.entries(context.slots).flatMap(([slot, pool]) =>
+          context.slotPlans[slot] === request.plan ? [pool] : [],
+        ),
+        ...context.suspects.flatMap(({ suspect, plan }) => (plan === request.plan ? [suspect.pool] : [])),
+      ]);
       const fresh = params.found.suspects.filter(({ pool }) => !inHand.has(pool));
       return {
         rescueFailures: 0,
@@ -554,13 +563,15 @@ export const supervisorMachine = setup({
       if (next.length === 0) return;
       const slots = { ...context.slots };
       const slotFences = { ...context.slotFences };
+      const slotPlans = { ...context.slotPlans };
       for (const [i, input] of next.entries()) {
         const id = free[i] as `pool-${number}`;
         slots[id] = input.suspect.pool;
         slotFences[id] = input.suspect.fence;
+        slotPlans[id] = input.plan;
         enqueue.spawnChild('pool', { id, input });
       }
-      enqueue.assign({ slots, slotFences, suspects: context.suspects.slice(next.length) });
+      enqueue.assign({ slots, slotFences, slotPlans, suspects: context.suspects.slice(next.length) });
     }),
     stopPools: enqueueActions(({ enqueue, context }) => {
       for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as `pool-${number}`, { type: 'stop' });
@@ -572,11 +583,8 @@ export const supervisorMachine = setup({
         const outcome = params.outcome ?? abandonedPool(pool, 'its actor broke', params.error);
         const { [params.slot]: _, ...slots } = context.slots;
         const { [params.slot]: __, ...slotFences } = context.slotFences;
-        enqueue.assign({
-          slots,
-          slotFences,
-          passes: context.passes.map((pass) => (pass.waitsFor.includes(pool) ? withPool(pass, outcome) : pass)),
-        });
+        const { [params.slot]: plan = false, ...slotPlans } = context.slotPlans;
+        enqueue.assign({ slots, slotFences, slotPlans, passes: withPool(context.passes, outcome, plan) });
         enqueue.emit({ type: 'pool', outcome });
       },
     ),
@@ -678,6 +686,7 @@ export const supervisorMachine = setup({
     suspects: [],
     slots: {},
     slotFences: {},
+    slotPlans: {},
   }),
   entry: 'spawnLanes',
   on: {
@@ -1099,7 +1108,13 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
 const updateOpen = (passes: readonly Pass[], update: (pass: Pass) => Pass): readonly Pass[] =>
   passes.map((pass) => (pass.isComplete ? pass : update(pass)));
 
-const withPool = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome): Pass => ({
+/** The passes after the end of a pool that was looked at for plans, or for the others. */
+const withPool = (passes: readonly Pass[], outcome: PoolOutcome, plan: boolean): readonly Pass[] =>
+  passes.map((pass) =>
+    pass.result.plan === plan && pass.waitsFor.includes(outcome.pool) ? withOutcome(pass, outcome) : pass,
+  );
+
+const withOutcome = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome): Pass => ({
   ...pass,
   waitsFor: waitsFor.filter((pool) => pool !== outcome.pool),
   result: {

@@ -306,6 +306,35 @@ test('a pool that is looked at already gets no second actor, yet both passes wai
   ]);
 });
 
+test.each([
+  [true, false],
+  [false, true],
+])(
+  'fault 142: a pool that is looked at for a plan (%s) gets another actor for a rescue (plan: %s), each its own pass',
+  async (first, second) => {
+    const it = start(1, 2);
+    const begin = async (number: number, plan: boolean) => {
+      await it.send(rescueNow(number, { plan }));
+      await it.answer('find', found('p1'));
+      await it.answer('restore', restored());
+      if (!plan) await it.answer('recount', recounted);
+    };
+    await begin(1, first);
+    await begin(2, second);
+    expect(it.context().slots).toEqual({ 'pool-0': 'p1', 'pool-1': 'p1' });
+    const outcomeOf = (plan: boolean) => ({ ...rescued('p1'), outcome: plan ? 'planned' : 'rescued' });
+    await it.answer('pool-1', outcomeOf(second));
+    await it.answer('pool-0', outcomeOf(first));
+    const ends = it.of('rescue.ended').map(({ result }) => [result.number, result.plan, result.pools, result.entries]);
+    const pools = (plan: boolean) => ({ alive: 0, abandoned: 0, rescued: plan ? 0 : 1, planned: plan ? 1 : 0 });
+    expect(ends).toEqual([
+      [2, second, pools(second), 2],
+      [1, first, pools(first), 2],
+    ]);
+    expect(it.context()).toMatchObject({ slots: {}, slotPlans: {} });
+  },
+);
+
 test('a plan of a rescue rebuilds no counters', async () => {
   const it = start();
   await it.send(rescueNow(1, { plan: true }));

@@ -440,3 +440,18 @@ test('fault 149: without the right to INFO nothing is proven, for a restart woul
   expect(await queued()).toEqual([]);
   await server.client.acl('DELUSER', 'blind');
 });
+
+test.each([keys.stats('j'), keys.worker('w1')])(
+  'fault 108: %s of the wrong type is named where it keeps an entry from being judged',
+  async (key) => {
+    await hold(entryOf('j'), 'Pending');
+    await server.client.zadd(keys.observed, second(), 'p');
+    await server.client.del(key);
+    await server.client.set(key, 'no hash');
+    const left: unknown[] = [];
+    const quiet = () => undefined;
+    const logger = { debug: quiet, info: quiet, error: quiet, warn: (what: unknown) => void left.push(what) };
+    expect(await looks(create({ logger }), 5)).toMatchObject({ lost: 0, undecided: 1 });
+    expect(left).toMatchObject([{ leftAlone: { id: 'j', reason: expect.stringContaining(`${key}: holds a string`) } }]);
+  },
+);
