@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../src/index.ts';
+import { createScripts } from '../../src/io/scripts.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -102,7 +103,9 @@ test('fault 107: a host hears at once of a key of another type', async () => {
 test('fault 107: an execution whose time is no number is not saved by half', async () => {
   const { lifecycle } = opened.create({ redis: server.url });
   const save = lifecycle.save({ id: 'p@1', name: 'X', runAt: Number.NaN, upstreamJobId: 'p' });
-  await expect(save).rejects.toThrow('run_at');
+  await expect(save).rejects.toThrow('runAt');
+  const keys = ['t:job_stats:p@1', 't:job_track:inprogress', 't:executions:p'];
+  await expect(createScripts(redis).run('save_job', keys, ['p@1', 'NaN', 'id', 'p@1'])).rejects.toThrow('run_at');
   expect(await redis.keys('*')).toEqual([]);
 });
 
