@@ -134,9 +134,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const levelNow = <Level extends string>(level: Level) => (connection.outage?.() === undefined ? level : 'debug');
   const fault = (where: string, error: string) => {
     log[levelNow('error')]({ where, error }, 'something failed');
-    // The outage itself is an event already.
+    // The outage itself is an event already. What a pass could not do because of it is one too: its caller may wait for that.
     const outage = connection.outage?.();
-    if (outage === undefined || !error.includes(outage.error.message)) events.emit('error', { where, error });
+    if (outage !== undefined && polls.has(where) && error.includes(outage.error.message)) return;
+    events.emit('error', { where, error });
   };
 
   const connection = connect(
@@ -676,6 +677,8 @@ const closingTime = 30;
 const leavingTime = 3_000;
 const quittingTime = 1_000;
 const connectionName = 'the connection to Redis';
+/** What is asked of Redis all the time, whether or not there is something to do. */
+const polls: ReadonlySet<string> = new Set(['asking for the lease', 'looking for hooks to send']);
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

@@ -73,7 +73,7 @@ describe('fault 145: outages', () => {
     expect(faults).toHaveLength(3);
   });
 
-  test('no pass, lease or look for hooks reports it once more', async () => {
+  test('neither the lease nor a look for hooks reports it once more', async () => {
     await redis.acl('SETUSER', 'worker', 'on', '>first', '~*', '&*', '+@all');
     onTestFinished(() => void redis.acl('DELUSER', 'worker'));
     const reaper = opened.create({
@@ -93,7 +93,6 @@ describe('fault 145: outages', () => {
     await redis.acl('SETUSER', 'worker', 'resetpass', '>second');
     await redis.client('KILL', 'USER', 'worker');
     await vi.waitUntil(() => failed > 1, waited);
-    await expect(reaper.sweep()).rejects.toThrow('WRONGPASS');
     expect(faults).toEqual([
       { where: 'the connection to Redis', error: expect.stringContaining('refuses the user or password') },
     ]);
