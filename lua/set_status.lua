@@ -1,5 +1,6 @@
 -- Moves a job to a status, under the rule of the Go side: to a newer revision always, within the same revision only
--- forward, or to the status it has. With a fingerprint, only if the job is as it was judged (defect 15).
+-- forward, or to the status it has. With a fingerprint, only if the job is as it was judged (defect 15). For a host that
+-- begins an attempt, only if no other has begun it: the entry of one that was cut off may have been given to another (132).
 --
 -- KEYS[1]  stats
 -- KEYS[2]  tracking hash
@@ -11,7 +12,7 @@
 -- ARGV[1]  status
 -- ARGV[2]  revision
 -- ARGV[3]  job id
--- ARGV[4]  fingerprint of the judged facts, or the empty string
+-- ARGV[4]  fingerprint of the judged facts; `unbegun` for a host that begins the attempt; or the empty string
 -- ARGV[5]  origin of the job's receiver, which is to be told of the change; the empty string, or left out with all
 --          that is about hooks, for none
 -- ARGV[6]  the empty string, or a time (ms) that stands for the clock of Redis in what is about hooks
@@ -51,12 +52,16 @@ end
 if redis.call('EXISTS', stats) == 0 then
   return 'missing'
 end
-if judged ~= '' and judged ~= fingerprint(readFacts(stats)) then
+local begins = judged == 'unbegun'
+if judged ~= '' and not begins and judged ~= fingerprint(readFacts(stats)) then
   return 'overtaken'
 end
 local stored = redis.call('HGET', stats, 'status') or ''
 local storedRevision = tonumber(redis.call('HGET', stats, 'revision') or '') or 0
 local wanted = tonumber(revision)
+if begins and storedRevision == wanted and stored == status then
+  return stored
+end
 if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank(status) or stored == status)) then
   writeStatus(stats, track, id, status)
   -- A worker host runs it: however it got a time to live (upstream's reset leaves it), it must not be gone before its end.

@@ -41,6 +41,10 @@ export interface TrackedAttempt {
   readonly revision: number;
   /** The stats as they stood when they were loaded or saved, as in Redis. */
   readonly stats: Readonly<Record<string, string>>;
+  /**
+   * Begins to run. Refused with `Running` where another host has begun this attempt since it was loaded or saved: its
+   * queue entry was given to that one while this host was cut off, and is not to be run here too.
+   */
   run(): Promise<StatusReply>;
   /** Reports progress: `text` goes out with the hook and is not kept. */
   checkIn(text: string): Promise<StatusReply>;
@@ -84,6 +88,8 @@ export const createLifecycle = ({
 
   const attempt = (id: string, stats: Readonly<Record<string, string>>): TrackedAttempt => {
     let revision = Number(stats.revision ?? 0) || 0;
+    /** Whether this one knows of no host that runs the attempt. Once it has asked to run it may be itself. */
+    let isUnbegun = stats.status !== 'Running';
     const origin = hooks.originFor(stats.web_hook_url);
     const tell = () => {
       if (origin !== undefined) hooks.due(origin);
@@ -91,13 +97,15 @@ export const createLifecycle = ({
 
     const update = async (status: Status): Promise<StatusReply> => {
       const change = changeOnce(keys, id);
+      const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
+      if (status === 'Running') isUnbegun = false;
       // A final status also marks the execution of its policy as done; the hook is noted in the same step.
       const reply = await persist(clock, () => {
         const hook = records.partOf(origin);
         return scripts.run<string>(
           'set_status',
           [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
-          [status, revision, id, '', ...hook.args],
+          [status, revision, id, asJudged, ...hook.args],
           undefined,
           change,
         );
@@ -149,6 +157,7 @@ export const createLifecycle = ({
         );
         if (typeof reply !== 'number') return replyOf(reply);
         revision = reply;
+        isUnbegun = true;
         return { outcome: 'ok' };
       },
       async fire() {

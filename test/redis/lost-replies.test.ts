@@ -95,6 +95,25 @@ describe('fault 138: a change that had no reply', () => {
     expect(await count()).toBe('1');
   });
 
+  test('run: refused where another host has begun the attempt meanwhile (132)', async () => {
+    await seedJob(redis, 'a', { status: 'Pending' });
+    const cutOff = (await opened.create({ redis }).lifecycle.load('a')) as TrackedAttempt;
+    const other = (await opened.create({ redis }).lifecycle.load('a')) as TrackedAttempt;
+    expect(await other.run()).toEqual({ outcome: 'ok' });
+    expect(await other.run()).toEqual({ outcome: 'ok' });
+    const before = await stats();
+    expect(await cutOff.run()).toEqual({ outcome: 'refused', status: 'Running' });
+    expect(await stats()).toEqual(before);
+  });
+
+  test('run: a host that loads an attempt which runs goes on with it, and one that begins another runs that', async () => {
+    await seedJob(redis, 'a', { status: 'Running' });
+    const job = (await opened.create({ redis }).lifecycle.load('a')) as TrackedAttempt;
+    expect(await job.run()).toEqual({ outcome: 'ok' });
+    expect(await job.reset()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'ok' });
+  });
+
   test('reset: the new attempt is known, runs and succeeds', async () => {
     const { job, client } = await hostThatLoses('Pending', { status: 'Error', times: 4 });
     expect(await job.reset()).toEqual({ outcome: 'ok' });
