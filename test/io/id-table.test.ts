@@ -29,12 +29,12 @@ describe('the ids that a sweep has met', () => {
   let generation = 0;
   beforeAll(() => {
     const table = new IdTable(1);
-    while (!table.isFull) table.add(`id-${generation++}`);
+    while (!table.isFull && generation < 900_000) table.add(`id-${generation++}`);
   });
 
   test('a table is full at a fixed number of ids', () => {
     expect(generation).toBeGreaterThan(700_000);
-    expect(generation).toBeLessThan(2 ** 20);
+    expect(generation).toBeLessThan(900_000);
   });
 
   test('one that is met again is not new, in this generation and in the one before', () => {
