@@ -226,7 +226,10 @@ test('quarantine says what others have taken, and acts by type', async () => {
     'would be put back: 1\n',
   );
   await redis.del('t:dead');
+  const record = (await redis.hget('t:reaper:quarantine', 'a')) ?? '';
   expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, taken by others');
+  // The list has forgotten it.
+  await redis.hset('t:reaper:quarantine', 'a', record);
   expect((await said((reaper) => endQuarantine(reaper, 'release', { id: 'a' }))).text).toBe(
     'put back: 0\nno longer among the dead jobs, left to whoever took them: 1\n',
   );
