@@ -37,7 +37,7 @@ describe('which pools observe', () => {
   const clock: Clock = { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined };
   const create = () => createObservingPools({ connection, keys, clock });
   const written = async () =>
-    Object.fromEntries((await redis.zrange(keys.observed, 0, -1)).map((pool) => [pool, true]));
+    Object.fromEntries((await redis.zrange(keys.observed, '0', '-1')).map((pool) => [pool, true]));
 
   test('is written down for a week, so that another process knows it', async () => {
     await create().mark(new Set(['p']), live, false);
