@@ -71,7 +71,7 @@ const settle = (seen = stale) =>
 
 describe('a pool lives', () => {
   const now = () => second(0);
-  test.each([
+  const beats: readonly [string, () => string | number | undefined, (beat: string) => string, string][] = [
     ['with a young heartbeat', () => now() - 5, (beat: string) => beat, 'alive'],
     ['with one that is ahead within its rounding', () => now() + 1, (beat: string) => beat, 'alive'],
     ['with one that has moved, however old', () => now() - 120, () => String(now() - 125), 'alive'],
@@ -82,7 +82,8 @@ describe('a pool lives', () => {
     ['not with one that is no number', () => 'x', (beat: string) => beat, 'dead'],
     ['not without one', () => undefined, () => '', 'dead'],
     ['not without the one that was seen', () => undefined, () => stale, 'dead'],
-  ] as const)('%s', async (_, beat, seen, outcome) => {
+  ];
+  test.each(beats)('%s', async (_, beat, seen, outcome) => {
     const text = beat();
     await pool(text, entry('j'));
     expect(await requeue(seen(String(text)))).toEqual(outcome === 'alive' ? 'alive' : [1, 0]);
@@ -215,13 +216,31 @@ describe('how often a job was recovered', () => {
     expect(JSON.parse((await redis.hget(recoveries, 'j')) ?? '')).toHaveLength(1);
   });
 
-  test('counts for no entry that can not be read', async () => {
-    const broken = '{"name":"X","id":"j",';
+  test.each([
+    ['breaks off', '{"name":"X","id":"j",'],
+    ['has a number that ends with a point', entry('j', ',"x":1.')],
+    ['has a number that begins with 0', entry('j', ',"x":01')],
+    ['has a number that ends with an e', entry('j', ',"x":1e')],
+    ['has a comma at its end', entry('j', ',')],
+    ['has an escape that is none', entry('j', ',"x":"\\x"')],
+    ['has a line break in a string', entry('j', ',"x":"\n"')],
+    ['has a bracket too many', `${entry('j')}}`],
+    ['has a list that ends as an object', entry('j', ',"x":[}')],
+  ])('counts for no entry that %s', async (_, broken) => {
     await pool(stale, broken);
     await redis.hset(recoveries, 'j', often(9));
     expect((await requeue())[0]).toBe(1);
     expect(await redis.lrange(queue, 0, -1)).toEqual([broken]);
   });
+
+  test.each(['null', 'true', 'false', '-0', '-12.5E-7', '1e+9', '[]', '{}', '[1,{"a":[]}]', '"\\ud83d\\ude00"'])(
+    'counts for an entry with %s in it',
+    async (value) => {
+      await pool(stale, entry('j', `,"x":${value}`));
+      await redis.hset(recoveries, 'j', often(9));
+      expect(await requeue()).toEqual([0, 1, 'j']);
+    },
+  );
 
   test.each([
     ['a second id', entry('j', ',"id":"k"'), 'k'],
@@ -450,6 +469,47 @@ describe('an orphaned entry', () => {
     expect(await putBack({ id: 'k' })).toBe('undecided');
   });
 
+  test.each(['\u0905', 'é', '😀', '\uFFFD', '"\\/\b\f\n\r\t'])(
+    'is known by its id %j, written with escapes',
+    async (id) => {
+      const escaped = [...Array(id.length).keys()]
+        .map((i) => `\\u${id.charCodeAt(i).toString(16).padStart(4, '0')}`)
+        .join('');
+      for (const written of [escaped, JSON.stringify(id).slice(1, -1)]) {
+        await redis.flushall();
+        const text = `{"t":1,"id":"${written}"}`;
+        await orphaned('Running', began, { entry: text });
+        expect(await putBack({ text, id })).toBe('lost');
+      }
+    },
+  );
+
+  test('with a lone surrogate in its id is known as Go reads it', async () => {
+    const text = '{"t":1,"id":"\\ud800j"}';
+    await orphaned('Running', began, { entry: text });
+    expect(await putBack({ text, id: '\uFFFDj' })).toBe('lost');
+  });
+
+  test.each([
+    ['"7"', 'j@7'],
+    ['7', 'j@7'],
+    ['7.5', 'j'],
+    ['9007199254740993', 'j'],
+    ['null', 'j'],
+  ])('with the epoch %s is one of the job %s', async (epoch, id) => {
+    const text = `{"id":"j","epoch":1,"args":{"\\u005fjob_kind_periodic_":${epoch}},"_job_kind_periodic_":"8"}`;
+    await orphaned('Running', began, { entry: text });
+    expect(await putBack({ text, id })).toBe('lost');
+  });
+
+  test.each(['{"t":1,"id":""}', '{"t":1}', '{"t":1,"id":7}', '[]', '"id"', 'x'])(
+    'without an id is left: %s',
+    async (text) => {
+      await orphaned('Running', began, { entry: text });
+      expect(await putBack({ text, id: '' })).toBe('undecided');
+    },
+  );
+
   test('is only said to be one in a plan', async () => {
     await orphaned();
     const memory = JSON.stringify({
@@ -626,14 +686,15 @@ describe('a poison job', () => {
     expect(await redis.exists('t:reaper:hooks')).toBe(0);
   });
 
-  test.each([
+  const others: readonly [string, () => unknown, Parameters<typeof isolate>[0], string][] = [
     ['of a pool that lives', () => redis.hset(heartbeat, 'heartbeat_at', second(0)), {}, 'alive'],
     ['whose entry is gone', () => redis.del(held), {}, 'gone'],
     ['of another id', () => undefined, { id: 'k' }, 'gone'],
     ['whose other entry is gone', () => undefined, { text: entry('j', ',"x":1') }, 'gone'],
     ['that may be recovered', () => redis.hset(recoveries, 'j', often(2)), {}, 'fewer'],
     ['that has changed', () => undefined, { judged: 'x' }, 'overtaken'],
-  ] as const)('stays where it is: one %s', async (_, change, args, reply) => {
+  ];
+  test.each(others)('stays where it is: one %s', async (_, change, args, reply) => {
     await poison();
     await change();
     expect(await isolate(args)).toBe(reply);
@@ -819,6 +880,14 @@ describe('a search', () => {
   ])('reads the whole of an entry with %s', async (_, text) => {
     await redis.rpush(queue, text);
     expect(await read(0, 10)).toEqual([1, [text]]);
+  });
+
+  test('reads a set by the bytes that were asked for, however large some entries are', async () => {
+    const large = `{"name":"X","id":"large","args":"${'x'.repeat(5_000)}"}`;
+    await redis.zadd(dead, -1, large, ...Array.from({ length: 300 }, (_, i) => [i, entry(`j${i}`)]).flat());
+    const [, some] = await run<[string, string[]]>('scan_entries', [dead], ['0', 300, 1_000]);
+    expect(some.length).toBeGreaterThan(10);
+    expect(some.length).toBeLessThan(60);
   });
 
   test('reads a set with the scores of its entries, part by part', async () => {
