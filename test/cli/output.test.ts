@@ -78,7 +78,7 @@ describe('sweep', () => {
     expect(await redis.hget('t:job_stats:hung', 'status')).toBe('Running');
   });
 
-  test('ends with 1 where a job could not be mended', async () => {
+  test('ends with 1 where an act on a job has failed', async () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
     await redis.set(`t:reaper:hooks:due:${receiver.url}`, 'no sorted set');
     const { code, text } = await said((reaper) => sweep(reaper, {}));
@@ -98,7 +98,7 @@ describe('rescue', () => {
     expect(text).toMatch(/^can not be read: t:jobs:X: holds a string/m);
   });
 
-  test('says how many were alive, put back and rebuilt, and ends with 0', async () => {
+  test('says how many were alive, requeued and rebuilt, and ends with 0', async () => {
     await seedPool(redis, 'live', { heartbeat: second() });
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a', 'b']]]) });
     await redis.set('t:jobs:X:lock', 7);

@@ -51,7 +51,7 @@ describe('what Redis says of itself', () => {
   });
 });
 
-/** A line that answers as it is told, and what was sent on it. */
+/** A line that answers as the test says, and what was sent on it. */
 const lineOf = (answers: Record<string, Reply>) => {
   const sent: string[] = [];
   const line = {

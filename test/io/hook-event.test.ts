@@ -1,4 +1,4 @@
-/** What is told to an endpoint, as Harbor's own jobservice writes it. */
+/** What an endpoint gets, as Harbor's own jobservice writes it. */
 import { describe, expect, test } from 'vitest';
 import { hookEventOf } from '../../src/io/hookEvent.ts';
 

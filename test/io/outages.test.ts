@@ -112,7 +112,7 @@ test('a connection that is made anew on purpose is no outage, unless the next at
   expect(saidNow()).toEqual(['fault connect ECONNREFUSED']);
 });
 
-test('who wants to hear of faults only is told of those', () => {
+test('who wants to hear of faults only gets those', () => {
   const faults: string[] = [];
   const other = createOutages({ onFault: ({ message }) => faults.push(message) }, () => now);
   other.failed(refused);

@@ -6,7 +6,7 @@ import { createHooks, createOutbox } from '../../src/io/hooks.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { facts } from '../support/facts.ts';
 
-/** A courier that sends nothing before it is told to. */
+/** A courier that sends nothing before the test says so. */
 const createHeldCourier = () => {
   const ends: (() => void)[] = [];
   const courier: Courier = {
@@ -103,7 +103,7 @@ test('the pages of a sweep wake the sender of an endpoint once a second, however
   expect(due).toEqual(['http://a', 'http://b', 'http://a']);
 });
 
-test('what was parked or deferred wakes nobody', async () => {
+test('what was parked or deferred wakes no sender', async () => {
   const { due, enqueue, answer } = createNotes();
   answer('parked');
   await enqueue('http://a/x');

@@ -1,6 +1,6 @@
 /**
  * `npm run mutants:ts -- [ROOM…]`: StrykerJS on the files that need no Redis, with the tests that need none. Prints the
- * survivors and the score of each room. Those that nobody can see are in `equivalent.txt`, each with its reason.
+ * survivors and the score of each room. Those that no one can see are in `equivalent.txt`, each with its reason.
  *
  * --shard I/N     every Nth file of each room, from the Ith on
  *
@@ -131,7 +131,7 @@ for (const [name, { files, leastScore }] of Object.entries(rooms)) {
     }
   }
   const score = all === 0 ? 100 : (100 * killed) / all;
-  say(`${name}: ${killed} of ${all} killed, ${score.toFixed(1)} %; ${explained} that nobody can see`);
+  say(`${name}: ${killed} of ${all} killed, ${score.toFixed(1)} %; ${explained} that no one can see`);
   isEnough &&= score >= leastScore;
 }
 process.exitCode = isEnough ? 0 : 1;
