@@ -2,6 +2,7 @@
  * `npm run mutants:ts -- [ROOM…]`: StrykerJS on the files that need no Redis, with the tests that need none. Prints the
  * survivors and the score of each room. Those that no one can see are in `equivalent.txt`, each with its reason.
  *
+ * --only TEXT     files whose path contains it
  * --shard I/N     every Nth file of each room, from the Ith on
  *
  * Ends with 1 if the score of a room is below what it has to be. Files that talk to Redis have lists of edits instead (`edits/`).
@@ -62,7 +63,7 @@ interface Report {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { shard: { type: 'string', default: '1/1' } },
+  options: { only: { type: 'string', default: '' }, shard: { type: 'string', default: '1/1' } },
 });
 const [shard = 1, shards = 1] = values.shard.split('/').map(Number);
 const folder = `${packageRoot}.tmp/mutants/`;
@@ -94,14 +95,15 @@ const mutate = async (room: string, files: readonly string[]): Promise<Report> =
       disableTypeChecks: false,
       tempDirName: '.tmp/mutants/sandbox',
       ignorePatterns: ['.tmp', 'dist', 'docs', 'bench'],
-      reporters: ['json'],
+      reporters: ['json', 'progress-append-only'],
       jsonReporter: { fileName: report },
       // A mutant that ends in a loop is found by its time. On a busy machine the others need some too.
-      timeoutMS: 20_000,
+      timeoutMS: 10_000,
     }),
   );
   const stryker = spawn(process.execPath, ['node_modules/@stryker-mutator/core/bin/stryker.js', 'run', config], {
     cwd: packageRoot,
+    env: { ...process.env, MUTANTS_ROOM: room },
     stdio: ['ignore', 2, 2],
   });
   await once(stryker, 'exit');
@@ -111,7 +113,7 @@ const mutate = async (room: string, files: readonly string[]): Promise<Report> =
 let isEnough = true;
 for (const [name, { files, leastScore }] of Object.entries(rooms)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
-  const some = files.filter((_, i) => i % shards === shard - 1);
+  const some = files.filter((file, i) => i % shards === shard - 1 && file.includes(values.only));
   if (some.length === 0) continue;
   const report = await mutate(name, some);
   let [killed, explained, all] = [0, 0, 0];
