@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -20,8 +21,8 @@ afterEach(async () => {
 afterAll(() => Promise.all([server.stop(), receiver.stop()]));
 
 const startHost = async (): Promise<ChildProcess> => {
-  const host = fork(new URL('./host.ts', import.meta.url), {
-    execArgv: ['--import', 'tsx'],
+  const host = fork(builtOf('test/hooks/host.ts'), {
+    execArgv: [],
     env: { ...process.env, REDIS: server.url, HOOK: `${receiver.url}/200` },
   });
   hosts.add(host);
@@ -44,7 +45,7 @@ test('two hosts, killed again and again', async () => {
   await client.lpush('todo', ...Array.from({ length: jobs }, (_, i) => `j${i}`));
   for (let kill = 1; kill <= 6; kill++) {
     // Each at another point of the work.
-    await vi.waitUntil(async () => (await client.llen('todo')) <= jobs - kill * 80, { interval: 3, timeout: 20_000 });
+    await vi.waitUntil(async () => (await client.llen('todo')) <= jobs - kill * 80, { interval: 3 });
     const [victim, ...others] = running;
     const gone = once(victim as ChildProcess, 'exit');
     victim?.kill('SIGKILL');
@@ -52,7 +53,7 @@ test('two hosts, killed again and again', async () => {
     kills.push(performance.now());
     running = [...others, await startHost()];
   }
-  await vi.waitUntil(async () => (await client.llen('todo')) === 0, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await client.llen('todo')) === 0);
   // All that was saved comes to be confirmed as it stands; what a host held when it died, when its claim is over.
   await vi.waitUntil(
     async () => {
@@ -61,7 +62,7 @@ test('two hosts, killed again and again', async () => {
       const acks = await Promise.all(keys.map((key) => client.hmget(key, 'status', 'ack')));
       return acks.every(([status, ack]) => status === 'Pending' || (ack ?? '').includes(`"${status}"`));
     },
-    { timeout: 40_000, interval: 100 },
+    { interval: 100 },
   );
   const saved = (await client.keys('t:job_stats:*')).length;
   // At each kill at most one job was between its entry and its save.
@@ -74,4 +75,4 @@ test('two hosts, killed again and again', async () => {
   }
   // No more than what can have been in flight of a host.
   expect(twice.length).toBeLessThanOrEqual(kills.length * 16);
-}, 120_000);
+});

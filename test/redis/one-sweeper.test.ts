@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ReaperOptions } from '../../src/index.ts';
 import { ackText, second } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
@@ -58,7 +59,7 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   const hosts = Array.from({ length: 10 }, () => createHost());
   const began = performance.now();
   for (const { reaper } of hosts) reaper.start();
-  await vi.waitUntil(() => sum(hosts, 'sweeps') >= 4, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => sum(hosts, 'sweeps') >= 4, { interval: 5 });
   const elapsed = performance.now() - began;
   // One at the begin, then one each interval; each is one HSCAN, for the hash is small.
   expect(sum(hosts, 'sweeps')).toBe(4);
@@ -88,7 +89,7 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   // One that goes leaves the lease to the others, and the time of the next pass with it.
   const done = sum(hosts, 'sweeps');
   await holder.reaper.stop();
-  await vi.waitUntil(() => sum(hosts, 'sweeps') > done, { timeout: 2_000, interval: 5 });
+  await vi.waitUntil(() => sum(hosts, 'sweeps') > done, { interval: 5 });
   expect(holder.passes.sweeps).toBe(done);
 });
 
@@ -96,8 +97,8 @@ test('a host of role `always` does every pass beside the others, one of `never` 
   const [always, never] = [createHost({ role: 'always' }), createHost({ role: 'never' })];
   const auto = createHost();
   for (const { reaper } of [auto, always, never]) reaper.start();
-  await vi.waitUntil(() => always.passes.sweeps >= 2 && auto.passes.sweeps >= 2, { timeout: 5_000, interval: 5 });
-  await vi.waitUntil(() => always.passes.rescues >= 2 && auto.passes.rescues >= 2, { timeout: 5_000, interval: 5 });
+  await vi.waitUntil(() => always.passes.sweeps >= 2 && auto.passes.sweeps >= 2, { interval: 5 });
+  await vi.waitUntil(() => always.passes.rescues >= 2 && auto.passes.rescues >= 2, { interval: 5 });
   expect(never.passes).toEqual({ sweeps: 0, rescues: 0 });
   expect([auto.holds, always.holds, never.holds]).toEqual([[true], [], []]);
   await never.reaper.sweep();
@@ -109,7 +110,7 @@ test('a host of role `always` does every pass beside the others, one of `never` 
 test('a host that only plans takes no lease and notes no progress', async () => {
   const planner = createHost({ plan: true });
   planner.reaper.start();
-  await vi.waitUntil(() => planner.passes.sweeps >= 1 && planner.passes.rescues >= 1, { timeout: 5_000, interval: 5 });
+  await vi.waitUntil(() => planner.passes.sweeps >= 1 && planner.passes.rescues >= 1, { interval: 5 });
   expect(await server.client.keys('*')).toEqual([]);
 });
 
@@ -129,8 +130,8 @@ interface Told {
   readonly error?: string;
 }
 const startHost = (): { child: ChildProcess; told: Told[] } => {
-  const child = fork(new URL('./sweeping-host.ts', import.meta.url), {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(builtOf('test/redis/sweeping-host.ts'), {
+    execArgv: [],
     env: { ...process.env, REDIS: server.url },
   });
   processes.add(child);
@@ -166,9 +167,9 @@ const startTwo = async () => {
   await seedLost();
   await seedKept();
   const first = startHost();
-  await vi.waitUntil(isInHand, { timeout: 20_000, interval: 1 });
+  await vi.waitUntil(isInHand, { interval: 1 });
   const other = startHost();
-  await vi.waitUntil(async () => (await scanned()) >= 400, { timeout: 20_000, interval: 1 });
+  await vi.waitUntil(async () => (await scanned()) >= 400, { interval: 1 });
   return { first, other };
 };
 
@@ -180,9 +181,9 @@ test('where the host that sweeps is killed, another goes on from its cursor when
   const until = Number(await server.client.hget('t:reaper:lease', 'until'));
   expect(await isInHand()).toBe(true);
   const left = await server.client.hlen(track);
-  await vi.waitUntil(() => other.told.some(({ lease }) => lease), { timeout: 20_000, interval: 5 });
+  await vi.waitUntil(() => other.told.some(({ lease }) => lease), { interval: 5 });
   expect(Number(await server.client.hget('t:reaper:lease', 'since'))).toBeGreaterThanOrEqual(until);
-  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
+  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { interval: 5 });
   expect(await server.client.hlen(track)).toBe(kept.length);
   const [sweep] = other.told.filter((message) => message.sweep !== undefined) as [Told];
   expect(sweep).toMatchObject({ error: '' });
@@ -194,14 +195,14 @@ test('where the host that sweeps is killed, another goes on from its cursor when
 test('a host that is paused past its lease in the middle of a sweep changes nothing when it wakes up', async () => {
   const { first, other } = await startTwo();
   first.child.kill('SIGSTOP');
-  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { timeout: 20_000, interval: 5 });
+  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { interval: 5 });
   expect(await server.client.hlen(track)).toBe(kept.length);
   // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it has in hand.
   await seedLost();
   const progress = await server.client.hgetall('t:reaper:progress');
   first.child.kill('SIGCONT');
-  await vi.waitUntil(() => first.told.some(({ error }) => error), { timeout: 20_000, interval: 5 });
-  await vi.waitUntil(() => first.told.some(({ lease }) => lease === false), { timeout: 20_000, interval: 5 });
+  await vi.waitUntil(() => first.told.some(({ error }) => error), { interval: 5 });
+  await vi.waitUntil(() => first.told.some(({ lease }) => lease === false), { interval: 5 });
   expect(first.told.find(({ sweep }) => sweep !== undefined)?.error).toContain('another host has taken over');
   expect(await server.client.hlen(track)).toBe(kept.length + lost.length);
   const { rescue_ended: _, ...now } = await server.client.hgetall('t:reaper:progress');

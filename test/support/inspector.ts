@@ -83,17 +83,14 @@ export const openPage = async (url: string, headers: Record<string, string> = {}
       socket.send(JSON.stringify({ ...asked, request: number }));
       const isAnswer = (message: ServerMessage): message is AnswerMessage =>
         message.type === 'answer' && message.request === number;
-      return vi.waitUntil(() => messages.find(isAnswer), { timeout: 10_000 });
+      return vi.waitUntil(() => messages.find(isAnswer));
     },
     until: (isSo) =>
-      vi.waitUntil(
-        () => {
-          if (messages.length === 0) return undefined;
-          const now = state();
-          return isSo(now) ? now : undefined;
-        },
-        { timeout: 10_000 },
-      ) as Promise<SnapshotMessage>,
+      vi.waitUntil(() => {
+        if (messages.length === 0) return undefined;
+        const now = state();
+        return isSo(now) ? now : undefined;
+      }) as Promise<SnapshotMessage>,
     close: () => socket.terminate(),
   };
 };
