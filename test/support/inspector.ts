@@ -56,10 +56,14 @@ export const openPage = async (url: string, headers: Record<string, string> = {}
     socket.once('open', resolve);
     socket.once('error', reject);
   });
+  let all = undefined as unknown as SnapshotMessage;
+  let folded = 0;
   const state = (): SnapshotMessage => {
     const from = messages.findLastIndex(({ type }) => type === 'snapshot');
-    let all = messages[from] as SnapshotMessage;
-    for (const message of messages.slice(from + 1)) {
+    if (from >= folded) all = messages[from] as SnapshotMessage;
+    const rest = messages.slice(Math.max(from + 1, folded));
+    folded = messages.length;
+    for (const message of rest) {
       if (message.type !== 'delta') continue;
       const { type: _, acts = [], healthy = [], pools = [], faults = [], ...parts } = message;
       all = {
