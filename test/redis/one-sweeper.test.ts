@@ -64,7 +64,7 @@ const createHeldClock = () => {
       return timer;
     },
     clearTimeout(id) {
-      const index = held.findIndex((timer) => timer === id);
+      const index = held.indexOf(id as (typeof held)[number]);
       if (index < 0) clearTimeout(id as NodeJS.Timeout);
       else held.splice(index, 1);
     },
