@@ -145,7 +145,7 @@ describe('fault 109: a peer that is silent', () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.stop());
     const faults: string[] = [];
-    const connection = connect({ port: proxy.port, socketTimeout: 100 }, ({ message }) => void faults.push(message));
+    const connection = connect({ port: proxy.port, socketTimeout: 2_000 }, ({ message }) => void faults.push(message));
     onTestFinished(() => connection.close(0));
     await connection.redis.set('x', 'here');
     proxy.silence();
