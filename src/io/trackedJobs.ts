@@ -38,7 +38,7 @@ export interface TrackedJobs {
 }
 
 /** An id of the tracking hash: text, or bytes that are no UTF-8. */
-type TrackedId = string | Buffer;
+export type TrackedId = string | Buffer;
 
 interface Scan {
   readonly next: ScanPoint;
@@ -175,7 +175,8 @@ export const createTrackedJobs = ({
   };
 };
 
-const idOfHex = (hex: string): TrackedId => {
+/** The id whose bytes these are. */
+export const idOfHex = (hex: string): TrackedId => {
   const bytes = Buffer.from(hex, 'hex');
   return isUtf8(bytes) ? bytes.toString() : bytes;
 };
