@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { type RedisServer, startRedis } from '../test/support/redisServer.ts';
+import { benchBytes } from './bytes.ts';
 import { benchEvidence } from './evidence.ts';
 import { benchHeap } from './heap.ts';
 import { benchHooks } from './hooks.ts';
@@ -19,6 +20,7 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   heap: benchHeap,
   requeue: benchRequeue,
   evidence: benchEvidence,
+  bytes: benchBytes,
   hooks: benchHooks,
   inspector: benchInspector,
 };

@@ -41,7 +41,9 @@ const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
   put_back: 'orphans',
   quarantine: 'quarantine',
   read_facts: 'sweep',
+  read_held: 'orphans',
   read_list: 'sweep',
+  read_observations: 'sweep',
   read_quarantine: 'quarantine',
   rebuild_counters: 'counters',
   requeue: 'rescue',
@@ -70,7 +72,7 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
     // Notes of suspects; lists whose names may be several pools'.
     ...['HGETALL', 'HSET', 'HDEL', 'EXPIRE', 'EXISTS'],
   ],
-  orphans: ['LRANGE', 'HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
+  orphans: ['HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
   counters: ['SMEMBERS', 'EXISTS', 'TYPE'],
   quarantine: [],
   hooks: ['ZRANGE', 'ZCARD', 'SMEMBERS', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],

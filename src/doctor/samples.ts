@@ -22,7 +22,6 @@ const afterKey: Readonly<Record<string, readonly string[]>> = {
   LINDEX: ['0'],
   LLEN: [],
   LPOP: [],
-  LPOS: ['x'],
   LPUSH: ['x'],
   LRANGE: ['0', '0'],
   LREM: ['0', 'x'],

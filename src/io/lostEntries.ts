@@ -19,8 +19,9 @@ import { findWrongTyped } from './wrongTypes.ts';
 /** What looks orphaned and is left where it is, and why. */
 export interface LeftAlone {
   readonly pool: string;
-  /** Undefined where it is the whole pool. */
+  /** Undefined where it is the whole pool, or an entry whose id can't be read. */
   readonly id?: string;
+  /** Undefined where it is the whole pool. */
   readonly type?: string;
   /** For how long it has been unobserved, in s. */
   readonly ageS?: number;
@@ -98,7 +99,8 @@ export const createLostEntries = ({
   const onceUnless = (plan: boolean) => (plan ? undefined : callOnce(keys));
 
   const finish = async (held: readonly HeldEntry[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
-    const stale = await findStaleEntries(connection, keys, held);
+    const known = held.filter(({ fault }) => fault === undefined);
+    const stale = await findStaleEntries(connection, keys, known);
     const finished: FinishedEntry[] = [];
     for (const one of stale.slice(0, batch)) {
       const { pool, type, id } = one.held;
@@ -134,7 +136,7 @@ export const createLostEntries = ({
     return found.flat();
   };
 
-  const putBack = ({ pool, type, id, entry, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) => {
+  const putBack = ({ pool, type, id, place, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) => {
     const change = onceUnless(plan);
     return retry(clock, () =>
       scripts.run<Verdict>(
@@ -158,7 +160,7 @@ export const createLostEntries = ({
         [
           pool.pool,
           heartbeatAge,
-          entry,
+          place,
           plan ? 'plan' : 'act',
           id,
           field,
@@ -188,12 +190,12 @@ export const createLostEntries = ({
     const stillUndecided = new Set<string>();
     let [oldest, quarantined] = [0, 0];
     const judgeOne = async (one: Unobserved) => {
-      const { pool, type, id, entry } = one;
+      const { pool, type, id, fault, place } = one;
       const ageS = Math.round((one.at - one.since) / 1_000);
-      const reply = await putBack(one, plan, fence);
+      const reply = fault === undefined ? await putBack(one, plan, fence) : 'undecided';
       if (reply === 'lost') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
       if (reply === 'poison' && !plan) {
-        const taken = await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, entry);
+        const taken = await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, place);
         if (taken === 'quarantined') quarantined += 1;
       }
       if (reply !== 'undecided') return;
@@ -201,12 +203,15 @@ export const createLostEntries = ({
       stillUndecided.add(key);
       oldest = Math.max(oldest, ageS);
       if (undecided.has(key)) return;
-      const faults = await findWrongTyped(connection.redis, [
-        [keys.stats(id), 'hash'],
-        ...pool.workerIds.map((worker) => [keys.worker(worker), 'hash'] as const),
-      ]);
+      const faults =
+        fault === undefined
+          ? await findWrongTyped(connection.redis, [
+              [keys.stats(id), 'hash'],
+              ...pool.workerIds.map((worker) => [keys.worker(worker), 'hash'] as const),
+            ])
+          : [fault];
       const reason = faults.length > 0 ? faults.join('; ') : 'nothing proves that no worker runs it';
-      onLeftAlone({ pool: pool.pool, type, id, ageS, reason });
+      onLeftAlone({ pool: pool.pool, ...(id === '' ? {} : { id }), type, ageS, reason });
     };
     // Those that could not be decided before come last, so that they keep no other from its turn.
     const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));

@@ -13,14 +13,15 @@ export type EntryPlace =
   | { readonly kind: 'held'; readonly type: string; readonly pool: string; readonly standing: Standing }
   | { readonly kind: 'scheduled' | 'retry' | 'dead' };
 
-/** Reads the entries of all places. A place may be read twice, and an entry that moves may be seen in several. */
+/** Sees whose entries stand in all places. A place may be read twice, and an entry that moves may be seen in several. */
 export interface PlaceVisitor {
   /**
    * Some entries of a place.
+   * @param ids of the entries' jobs; the empty string for an entry without one.
    * @param from of a list: how many entries were read before these, beginning at its head, where entries are pushed.
    * @param scores of a sorted set: one for each entry.
    */
-  entries(place: EntryPlace, entries: readonly string[], from: number, scores: readonly number[]): void;
+  entries(place: EntryPlace, ids: readonly string[], from: number, scores: readonly number[]): void;
   /** A list was read to its end. */
   listEnd?(place: EntryPlace, length: number): void;
 }
@@ -39,8 +40,8 @@ interface NamedList {
   readonly isHeld: boolean;
 }
 
-/** Entries that are read at once, and bytes after which no further one is. */
-const bounds = [1_000, 1_000_000] as const;
+/** Entries that one script reads, and bytes of them after which it reads no further one. */
+const bounds = [500, 1_000_000] as const;
 /** Keys that one SCAN looks at. */
 const scanCount = 1_000;
 /** Keys that are known by name only and are read at the same time. */
@@ -102,9 +103,9 @@ const walkOnce = async (
     try {
       // What is pushed meanwhile moves those that stay towards what is yet to be read, so none is skipped.
       for (let from = 0; ; ) {
-        const [isEnd, entries] = await scripts.run<[number, string[]]>('read_list', [list.key], [from, ...bounds]);
-        visitor.entries(place, entries, from, []);
-        from += entries.length;
+        const [isEnd, ids] = await scripts.run<[number, string[]]>('read_list', [list.key], [from, ...bounds]);
+        visitor.entries(place, ids, from, []);
+        from += ids.length;
         if (isEnd === 1) return visitor.listEnd?.(place, from);
       }
     } catch (error) {
@@ -115,12 +116,12 @@ const walkOnce = async (
   const walkSet = async (kind: 'scheduled' | 'retry' | 'dead') => {
     let cursor = '0';
     do {
-      const [after, entries, scores] = await scripts.run<[string, string[], string[]]>(
+      const [after, ids, scores] = await scripts.run<[string, string[], string[]]>(
         'scan_entries',
         [keys[kind]],
         [cursor, ...bounds],
       );
-      visitor.entries({ kind }, entries, 0, scores.map(Number));
+      visitor.entries({ kind }, ids, 0, scores.map(Number));
       cursor = after;
     } while (cursor !== '0');
   };

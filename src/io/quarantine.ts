@@ -42,13 +42,13 @@ export interface QuarantineRecord {
 export interface Quarantine {
   /**
    * Takes an entry out of circulation, if it is that job's: of a dead pool the one that is next to be put back; with
-   * `entry` that one, to the letter, whether or not the pool lives.
+   * `place` the one there (`lua/includes/entry_at.lua`), whether or not the pool lives.
    */
   take(
     pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence'>,
     type: string,
     id: string,
-    entry?: Buffer,
+    place?: string,
   ): Promise<Quarantining>;
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
@@ -116,7 +116,7 @@ export const createQuarantine = ({
   };
 
   return {
-    async take({ pool, heartbeat, fence }, type, id, entry) {
+    async take({ pool, heartbeat, fence }, type, id, place) {
       // The execution of a policy is marked as done, as by any final status.
       const policy = /^(.+)@[^@]*$/.exec(id)?.[1];
       for (let tries = 0; tries < patience; tries++) {
@@ -144,12 +144,12 @@ export const createQuarantine = ({
             pool,
             heartbeatAge,
             heartbeat,
-            entry === undefined ? 'dead' : 'any',
+            place === undefined ? 'dead' : 'any',
             recovery.most,
             recovery.windowS,
             type,
             id,
-            entry ?? '',
+            place ?? '',
             job.fingerprint,
             ...hook.args,
           ],

@@ -40,7 +40,7 @@ export const finishStaleEntry = (
   scripts: Scripts,
   keys: Keys,
   heartbeatAge: number,
-  { held: { pool, type, id, entry }, updateTime, revision }: StaleEntry,
+  { held: { pool, type, id, place }, updateTime, revision }: StaleEntry,
   plan: boolean,
   fence: Parameters<Scripts['run']>[3],
   change?: ChangeOnce,
@@ -56,7 +56,7 @@ export const finishStaleEntry = (
       keys.stats(id),
       ...pool.workerIds.map(keys.worker),
     ],
-    [pool.pool, heartbeatAge, entry, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
+    [pool.pool, heartbeatAge, place, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
     fence,
     change,
   );

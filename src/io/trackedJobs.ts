@@ -38,7 +38,7 @@ export interface TrackedJobs {
 }
 
 /** An id of the tracking hash: text, or bytes that are no UTF-8. */
-type TrackedId = string | Buffer;
+export type TrackedId = string | Buffer;
 
 interface Scan {
   readonly next: ScanPoint;
@@ -61,19 +61,27 @@ export const createTrackedJobs = ({
   pageSize: number;
   random: () => number;
 }): TrackedJobs => {
-  const readWithTime = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[] }> => {
+  /** Reads the first of the jobs: all of them, unless what they say of themselves is large. */
+  const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[] }> => {
     const answer: [number, ...FactsReply[]] = JSON.parse(await scripts.run<string>('read_facts', ids.map(keys.stats)));
     const readAt = answer[0];
-    return { readAt, jobs: ids.map((id, i) => decodeFacts(id, readAt, answer[i + 1] as FactsReply)) };
+    const facts = answer.slice(1) as FactsReply[];
+    return { readAt, jobs: facts.map((reply, i) => decodeFacts(ids[i] as string, readAt, reply)) };
   };
 
-  const read = async (ids: readonly string[]): Promise<TrackedJob[]> =>
-    ids.length === 0 ? [] : (await readWithTime(ids)).jobs;
+  const read = async (ids: readonly string[]): Promise<TrackedJob[]> => {
+    const jobs: TrackedJob[] = [];
+    while (jobs.length < ids.length) jobs.push(...(await readSome(ids.slice(jobs.length))).jobs);
+    return jobs;
+  };
 
-  const readTracked = async (ids: readonly TrackedId[]): Promise<TrackedJob[]> => {
-    if (ids.length === 0) return [];
-    const { readAt, jobs } = await readWithTime(ids.filter((id): id is string => typeof id === 'string'));
-    return [...jobs, ...ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt))];
+  /** Reads tracked jobs; gives those that are yet to be read, too. */
+  const readTracked = async (ids: readonly TrackedId[]): Promise<{ jobs: TrackedJob[]; left: TrackedId[] }> => {
+    if (ids.length === 0) return { jobs: [], left: [] };
+    const plain = ids.filter((id): id is string => typeof id === 'string');
+    const { readAt, jobs } = await readSome(plain);
+    const broken = ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt));
+    return { jobs: [...jobs, ...broken], left: plain.slice(jobs.length) };
   };
 
   /** A command that is sent again after a reconnect may be answered by another process than the one it was meant for. */
@@ -91,7 +99,7 @@ export const createTrackedJobs = ({
     load: async (id) => (await read([id]))[0] as TrackedJob,
 
     async find(id) {
-      const { readAt, jobs } = await readWithTime([id]);
+      const { readAt, jobs } = await readSome([id]);
       if (!id.includes('\uFFFD') || (await connection.redis.hexists(keys.track, id)) === 1)
         return jobs[0] as TrackedJob;
       const pattern = escapeGlob(id).replaceAll('\uFFFD', '*');
@@ -153,8 +161,8 @@ export const createTrackedJobs = ({
         }
         // A small hash is answered whole, whatever COUNT says.
         const ids = rest.slice(0, pageSize);
-        const jobs = await readTracked(ids);
-        rest = rest.slice(ids.length);
+        const { jobs, left } = await readTracked(ids);
+        rest = [...left, ...rest.slice(ids.length)];
         return { jobs, isLast: isScanned && rest.length === 0, from: began };
       };
 
@@ -175,7 +183,8 @@ export const createTrackedJobs = ({
   };
 };
 
-const idOfHex = (hex: string): TrackedId => {
+/** The id whose bytes these are. */
+export const idOfHex = (hex: string): TrackedId => {
   const bytes = Buffer.from(hex, 'hex');
   return isUtf8(bytes) ? bytes.toString() : bytes;
 };

@@ -4,12 +4,12 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
 import type { LostEntry, ReaperOptions } from '../../src/index.ts';
-import { jobOf } from '../../src/io/entries.ts';
 import { keysOf } from '../../src/io/keys.ts';
 import { createLostEntries, type LeftAlone } from '../../src/io/lostEntries.ts';
 import { createScripts } from '../../src/io/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
-import { second, seedJob } from '../support/jobs.ts';
+import { jobOf } from '../support/entries.ts';
+import { placeOf, second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -151,7 +151,7 @@ test('what is observed or gone at one look in between starts over', async () => 
   }
 });
 
-test('an entry without an id that can be read is never judged', async () => {
+test('fault 146: an entry without an id that can be read is left where it is, and reported', async () => {
   await hold('{"name":"X","t":1}', 'no JSON', '[]', '{"id":5}');
   await observe('w1', 'other');
   const looks = createLooks();
@@ -159,12 +159,19 @@ test('an entry without an id that can be read is never judged', async () => {
     lost: [],
     finished: [],
     unobserved: [],
-    undecided: 0,
-    oldestUndecidedS: 0,
+    undecided: 4,
+    oldestUndecidedS: 30,
     quarantined: 0,
     dueInMs: undefined,
   });
   expect(await held()).toHaveLength(4);
+  expect(looks.leftAlone).toHaveLength(4);
+  expect(looks.leftAlone).toContainEqual({
+    pool: 'p',
+    type: 'X',
+    ageS: 30,
+    reason: expect.stringContaining(placeOf('no JSON', 1).slice(0, 40)),
+  });
 });
 
 test.each([

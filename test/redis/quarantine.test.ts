@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Quarantined, QuarantineRecord, Reaper, ReaperOptions } from '../../src/index.ts';
 import { keysOf } from '../../src/io/keys.ts';
 import { createScripts } from '../../src/io/scripts.ts';
-import { intercept, second, seedJob } from '../support/jobs.ts';
+import { intercept, placeOf, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -299,7 +299,7 @@ const quarantineOne = async ({
       86_400,
       'X',
       id,
-      entry,
+      entry === '' ? '' : placeOf(entry, 1),
       typeof facts === 'string' ? facts : facts[0],
       '',
       '',

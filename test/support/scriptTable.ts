@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ScriptName } from '../../src/io/scripts.ts';
-import { second } from './jobs.ts';
+import { placeOf, second } from './jobs.ts';
 import type { State, StoredKey } from './states.ts';
 
 /** Where a script does something else than all or nothing, on purpose: why, and which keys may then hold something else. */
@@ -307,7 +307,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }),
       },
       keys: [pools, heartbeat, held, lock, lockInfo, stats, 't:worker:w'],
-      args: ['p', 10_000, entry('j'), 'act', 'j', before, before, 60],
+      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -419,7 +419,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
         ...[workers, unobserved, 't:worker:w'],
       ],
-      args: ['p', 10_000, entry('j'), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
+      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -434,7 +434,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   quarantine: [
     ...[
       ['a poison job', ''],
-      ['a poison job, by its entry', entry('j')],
+      ['a poison job, by its place', placeOf(entry('j'), 1)],
     ].map(
       ([title, given]) =>
         ({
@@ -464,8 +464,18 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   read_facts: [
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
+  read_held: [{ title: 'a list', state: { [held]: list(entry('j'), entry('k')) }, keys: [held], args: [0, 10, 1_000] }],
   read_list: [
     { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
+  ],
+  read_observations: [
+    {
+      title: 'two workers',
+      state: { 't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }), 't:worker:v': hash({ job_id: 'k' }) },
+      keys: ['t:worker:w', 't:worker:v'],
+      args: [1_000],
+      goesOn: { 't:worker:w': { reason: '`unreadable`' }, 't:worker:v': { reason: '`unreadable`' } },
+    },
   ],
   read_quarantine: [
     { title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
