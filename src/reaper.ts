@@ -633,7 +633,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const refusal = await reaper.ping().then(() => undefined, checkOfRefusal);
       return refusal === undefined ? doctor(options) : doctor.reportOf([refusal]);
     },
-    undelivered: createUndeliveredHooks(delivery),
+    undelivered: createUndeliveredHooks(delivery, settings.plan),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
 

@@ -112,8 +112,8 @@ export interface HookRecords {
   partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
   /** For each change what becomes of it, or an error that names the queue of its receiver, where that can't be written. */
   enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<(HookEnd | Error)[]>;
-  /** Takes up to `most` hooks of a receiver that are due. */
-  claim(origin: string, most: number): Promise<Claim>;
+  /** Takes up to `most` hooks of a receiver that are due; with `ids` only hooks of these jobs. */
+  claim(origin: string, most: number, ids?: readonly string[]): Promise<Claim>;
   settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
   /** All receivers that have ever been told something, save those that nothing is known of any more. */
   endpoints(): Promise<EndpointStatus[]>;
@@ -121,6 +121,7 @@ export interface HookRecords {
   /** Which of these jobs are parked. */
   areParked(ids: readonly string[]): Promise<boolean[]>;
   find(id: string): Promise<HookRecord | undefined>;
+  findAll(ids: readonly string[]): Promise<HookRecord[]>;
   /** All records, a bounded number at a time. */
   all(): AsyncIterable<readonly HookRecord[]>;
   move(record: HookRecord, verb: 'retry' | 'drop'): Promise<'ok' | 'overtaken'>;
@@ -231,8 +232,8 @@ export const createHookRecords = ({
       return replies.map((reply) => endOf(reply === 'look' ? (known.shift() as string) : reply));
     },
 
-    async claim(origin, most) {
-      const ids = await redis.zrange(keys.dueHooks(origin), '0', String(most - 1));
+    async claim(origin, most, named) {
+      const ids = named ?? (await redis.zrange(keys.dueHooks(origin), '0', String(most - 1)));
       const change = claimOnce(keys);
       const [wait, breaker, ...taken] = await retry(clock, () =>
         scripts.run<[string, Breaker, ...(string | null)[][]]>(
@@ -332,6 +333,12 @@ export const createHookRecords = ({
     async find(id) {
       const text = await redis.hget(keys.hooks, id);
       return text === null ? undefined : recordOf(id, text);
+    },
+
+    async findAll(ids) {
+      if (ids.length === 0) return [];
+      const texts = await redis.hmget(keys.hooks, ...ids);
+      return ids.flatMap((id, i) => recordOf(id, texts[i] ?? '') ?? []);
     },
 
     async *all() {

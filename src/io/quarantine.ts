@@ -35,6 +35,8 @@ export interface QuarantineRecord {
   readonly recoveries: readonly Recovery[];
   /** Whether its entry stands in gocraft's `dead` still. If not, gocraft's own tools have taken it. */
   readonly isInDead: boolean;
+  /** Types of those entries that stand in `dead` still. */
+  readonly typesInDead: readonly string[];
   /** Digest of what stands in Redis: what a change to it is checked against. */
   readonly digest: string;
 }
@@ -53,8 +55,15 @@ export interface Quarantine {
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
   all(): AsyncIterable<readonly QuarantineRecord[]>;
-  /** `gone`: nothing of it is in `dead` any more. */
-  end(record: QuarantineRecord, verb: 'release' | 'drop' | 'prune'): Promise<'ok' | 'gone' | 'overtaken'>;
+  /**
+   * With a type only its entries are meant.
+   * @returns `gone`: nothing that is meant is in `dead` any more.
+   */
+  end(
+    record: QuarantineRecord,
+    verb: 'release' | 'drop' | 'prune',
+    type?: string,
+  ): Promise<'ok' | 'gone' | 'overtaken'>;
 }
 
 /** Records that are read at once. */
@@ -70,6 +79,7 @@ type RecordReply = readonly [
   isInDead: boolean,
   types: readonly string[],
   recoveries: readonly RecoveryReply[],
+  areInDead: readonly boolean[],
 ];
 
 /** Poison jobs: those whose workers die. Every change is one script. */
@@ -104,12 +114,13 @@ export const createQuarantine = ({
     const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(answer);
     return [
       next,
-      found.map(([id, digest, at, isInDead, types, recoveries]) => ({
+      found.map(([id, digest, at, isInDead, types, recoveries, areInDead]) => ({
         id,
         types,
         at,
         recoveries: recoveries.map(recoveryOf),
         isInDead,
+        typesInDead: types.filter((_, i) => areInDead[i]),
         digest,
       })),
     ];
@@ -179,13 +190,13 @@ export const createQuarantine = ({
       } while (cursor !== '0');
     },
 
-    end({ id, types, digest }, verb) {
+    end({ id, types, digest }, verb, type = '') {
       const change = callOnce(keys);
       return retry(clock, () =>
         scripts.run<'ok' | 'gone' | 'overtaken'>(
           'leave_quarantine',
           [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
-          [id, digest, verb],
+          [id, digest, verb, type],
           undefined,
           change,
         ),
