@@ -16,6 +16,7 @@ export type { Lifecycle, NewJob, StatusReply, TrackedAttempt } from './lifecycle
 export type { Ack, Facts, Status } from './machines/facts.ts';
 export type { JobEnd, JobOutcome } from './machines/job.ts';
 export type { PoolEnd, PoolOutcome } from './machines/pool.ts';
+export type { PoisonEntry, PoolTraces, RescueChange } from './machines/rescueChanges.ts';
 export type { Drift, FinishedEntry, LostEntry } from './machines/supervisor.ts';
 export type { Policy, Reason, Verdict } from './machines/verdict.ts';
 export { OptionsError, type ReaperOptions } from './options.ts';

@@ -1,3 +1,4 @@
+import { isFinal, isStatus } from '../machines/facts.ts';
 import type { Quarantining, Suspect } from '../machines/pool.ts';
 import { createRunAnswered } from './answered.ts';
 import type { Clock } from './clock.ts';
@@ -8,6 +9,7 @@ import type { RecoveryLimit } from './pools.ts';
 import { retry } from './retry.ts';
 import { callOnce, type Scripts } from './scripts.ts';
 import type { TrackedJobs } from './trackedJobs.ts';
+import type { Expected } from './wrongTypes.ts';
 
 /** One time that a job's entry was taken from a worker that died, or lost it. */
 export interface Recovery {
@@ -52,6 +54,8 @@ export interface Quarantine {
     id: string,
     entry?: Buffer,
   ): Promise<Quarantining>;
+  /** The keys that `take` would write for a job as it stands now. */
+  usesOf(id: string): Promise<readonly Expected[]>;
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
   all(): AsyncIterable<readonly QuarantineRecord[]>;
@@ -129,7 +133,7 @@ export const createQuarantine = ({
   return {
     async take({ pool, heartbeat, fence }, type, id, entry) {
       // The execution of a policy is marked as done, as by any final status.
-      const policy = /^(.+)@[^@]*$/.exec(id)?.[1];
+      const policy = policyOf(id);
       for (let tries = 0; tries < patience; tries++) {
         const job = await tracked.load(id);
         const origin = hooks.originFor(job.hookUrl);
@@ -176,6 +180,24 @@ export const createQuarantine = ({
       throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
     },
 
+    async usesOf(id) {
+      const { facts, hookUrl } = await tracked.load(id);
+      const uses: Expected[] = [
+        [keys.recoveries, 'hash'],
+        [keys.quarantine, 'hash'],
+        [keys.dead, 'zset'],
+      ];
+      if (facts.stats !== 'found' || (isStatus(facts.status) && isFinal(facts.status))) return uses;
+      const policy = policyOf(id);
+      uses.push([keys.track, 'hash']);
+      if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
+      const origin = hooks.originFor(hookUrl);
+      if (origin === undefined) return uses;
+      const [hookRecords, parked, origins, due] = records.partOf(origin).keys as [string, string, string, string];
+      uses.push([hookRecords, 'hash'], [parked, 'zset'], [origins, 'set'], [due, 'zset']);
+      return uses;
+    },
+
     async find(id) {
       const [, [record]] = await read('', id);
       return record;
@@ -204,5 +226,7 @@ export const createQuarantine = ({
     },
   };
 };
+
+const policyOf = (id: string): string | undefined => /^(.+)@[^@]*$/.exec(id)?.[1];
 
 const recoveryOf = ([at, pool]: RecoveryReply): Recovery => ({ at, pool });

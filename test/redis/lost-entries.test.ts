@@ -73,7 +73,7 @@ const createLooks = () => {
     lostAfter: 30_000,
     batch: 500,
     recovery: { most: 3, windowS: 86_400 },
-    quarantine: { take: async () => 'again' as const },
+    quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
     clock,
     onLeftAlone: (what) => leftAlone.push(what),
   });
@@ -160,7 +160,7 @@ test('an entry without an id that can be read is never judged', async () => {
     unobserved: [],
     undecided: 0,
     oldestUndecidedS: 0,
-    quarantined: 0,
+    poison: [],
     dueInMs: undefined,
   });
   expect(await held()).toHaveLength(4);
