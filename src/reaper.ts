@@ -328,6 +328,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
+        enqueuePlan: hooks.plan,
         refusalOf,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,

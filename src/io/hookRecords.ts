@@ -6,6 +6,7 @@ import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
 import { type ChangeOnce, changeOnce, claimOnce, type Fence, type Scripts } from './scripts.ts';
+import { unlessWrongType } from './wrongTypes.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
 export interface Change {
@@ -112,6 +113,8 @@ export interface HookRecords {
   partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
   /** For each change what becomes of it, or an error that names the queue of its receiver, where that can't be written. */
   enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<(HookEnd | Error)[]>;
+  /** What `enqueue` would say of those changes that would not be noted; undefined for the others. Changes nothing. */
+  plan(changes: readonly Change[]): Promise<(HookEnd | undefined)[]>;
   /** Takes up to `most` hooks of a receiver that are due; with `ids` only hooks of these jobs. */
   claim(origin: string, most: number, ids?: readonly string[]): Promise<Claim>;
   settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
@@ -230,6 +233,27 @@ export const createHookRecords = ({
               fence,
             );
       return replies.map((reply) => endOf(reply === 'look' ? (known.shift() as string) : reply));
+    },
+
+    async plan(changes) {
+      const ids = changes.map(({ id }) => id);
+      const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.hooks, ...ids), []);
+      const count = await unlessWrongType(redis.hlen(keys.hooks), 0);
+      // Few origins; the bounds are those of `roomFor` in `lua/includes/enqueue_hook.lua`.
+      const rooms = new Map<string, number>();
+      for (const { origin } of changes) {
+        if (rooms.has(origin)) continue;
+        const short = 100 - (await unlessWrongType(redis.zcard(keys.dueHooks(origin)), 0));
+        rooms.set(origin, Math.max(settings.most - count, Math.min(short, Math.ceil(1.25 * settings.most) - count)));
+      }
+      let added = 0;
+      return changes.map(({ id, state, origin }, i) => {
+        const record = recordOf(id, texts[i] ?? '');
+        if (record !== undefined) return record.state === 'parked' && record.about === state ? 'parked' : undefined;
+        if ((rooms.get(origin) ?? 0) <= added) return 'deferred';
+        added += 1;
+        return undefined;
+      });
     },
 
     async claim(origin, most, named) {

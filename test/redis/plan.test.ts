@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueChange, RescueSummary } from '../../src/index.ts';
-import { second, seedJob } from '../support/jobs.ts';
+import { ackText, second, seedJob } from '../support/jobs.ts';
 import { entryOf } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -27,7 +27,7 @@ const dump = async () => {
 };
 
 interface Pass extends Pick<RescueSummary, 'changes' | 'drift' | 'entries' | 'quarantined' | 'lost' | 'finished'> {
-  readonly outcomes: readonly Partial<PoolOutcome>[];
+  readonly outcomes: readonly { readonly [Field in keyof PoolOutcome]?: PoolOutcome[Field] | undefined }[];
 }
 /** One rescue, by a reaper of its own: what it says, without what may differ. */
 const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
@@ -188,3 +188,59 @@ test('fault 123: with a grace too, and behind what can not be quarantined nothin
     { act: 'requeue', pool: 'dead', type: 'X', entries: 1 },
   ]);
 });
+
+/** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */
+const sweep = async (plan: boolean): Promise<string[]> => {
+  const reaper = opened.create({ redis: server.url, hooks: { most: 2, totalTimeoutMs: 1 } });
+  const items: string[] = [];
+  const done = ['planned', 'done', 'queued'];
+  reaper.on('job', ({ id, verdict, reason, outcome }) =>
+    items.push([id, verdict, reason, done.includes(outcome) ? 'done' : outcome].join(' ')),
+  );
+  await reaper.sweep({ plan });
+  await reaper.stop({ timeout: 0 });
+  return items.sort();
+};
+
+test('fault 123: from any state, a sweep right after its plan does exactly what the plan lists', async () => {
+  const kinds = ['healthy', 'final', 'behind', 'hung', 'unacknowledged', 'parked', 'no stats', 'malformed'] as const;
+  // Nobody listens there: a hook that is sent fails, and waits.
+  const hook = { web_hook_url: 'http://127.0.0.1:1/x' };
+  const fields = {
+    healthy: {},
+    final: { status: 'Success', ack: ackText('Success', second(-600)) },
+    behind: { ack: ackText('Success', second(-500)) },
+    hung: { age: 100_000 },
+    unacknowledged: { status: 'Success', ...hook },
+    parked: { status: 'Success', ...hook },
+    'no stats': {},
+    malformed: { status: 'Odd' },
+  };
+  const seen = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 12 }), async (jobs) => {
+      await server.client.flushall();
+      for (const [i, kind] of jobs.entries()) {
+        const id = `j${i}`;
+        const at = await seedJob(server.client, id, {
+          ...(kind === 'healthy' ? { ack: ackText('Running', second(-600)) } : {}),
+          ...fields[kind],
+        });
+        if (kind === 'no stats') await server.client.del(`t:job_stats:${id}`);
+        if (kind !== 'parked') continue;
+        const record = `parked Success:${at} http://127.0.0.1:1 1 ${at} ${at} 400`;
+        await server.client.hset('t:reaper:hooks', id, record);
+        await server.client.zadd('t:reaper:hooks:parked', Date.now(), id);
+      }
+      const before = await dump();
+      const plan = await sweep(true);
+      expect(await dump()).toEqual(before);
+      expect(await sweep(false)).toEqual(plan);
+      for (const item of plan) seen.add(item.split(' ').slice(1).join(' '));
+    }),
+    { numRuns: 30 },
+  );
+  expect([...seen]).toEqual(
+    expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire not acknowledged ${end}`)),
+  );
+}, 60_000);
