@@ -48,9 +48,6 @@ if jobOf(entry) ~= job or not values or values[1] ~= 'Success' or values[2] ~= u
   or not tonumber(updated) or now() - tonumber(updated) < tonumber(least) then
   return 'overtaken'
 end
-if mode == 'plan' then
-  return 'finished'
-end
 local stale, writes = {}, withCounters({ { held, 'list', 'LREM', 'LLEN' } }, lock, lockInfo)
 for i = 7, #KEYS do
   local observation = readObservation(KEYS[i])
@@ -59,9 +56,12 @@ for i = 7, #KEYS do
     writes[#writes + 1] = { KEYS[i], 'hash', 'DEL' }
   end
 end
-refusal = refusalOf(writes)
+refusal = refusalOf(mode == 'plan' and typesOf(writes) or writes)
 if refusal then
   return refusal
+end
+if mode == 'plan' then
+  return 'finished'
 end
 redis.call('LREM', held, -1, entry)
 countDownLocks(lock, lockInfo, pool, held, 1)

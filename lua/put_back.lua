@@ -154,16 +154,17 @@ if counted and isPoison(entry, text, death, most) then
     return 'poison'
   end
 end
-if mode == 'plan' then
-  return 'lost'
-end
-refusal = refusalOf(withCounters({
+local writes = withCounters({
   { queue, 'list', 'LPUSH' },
   { held, 'list', 'LREM', 'LLEN' },
   { unobservedKey, 'hash', 'HDEL' },
-}, lock, lockInfo))
+}, lock, lockInfo)
+refusal = refusalOf(mode == 'plan' and typesOf(writes) or writes)
 if refusal then
   return refusal
+end
+if mode == 'plan' then
+  return 'lost'
 end
 local uncounted = not counted or recordsRefusal(recoveries, recovered)
 redis.call('LPUSH', queue, entry)

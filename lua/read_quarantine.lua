@@ -5,7 +5,7 @@
 -- ARGV[1]  cursor of HSCAN, or the empty string for one job
 -- ARGV[2]  how many to look at, or the id of that job; fewer where they are large
 -- Returns  JSON: [ next cursor, then for each record: [ id, digest of the record, unix s, whether it is in `dead`, types of
---          its entries, recoveries as in `includes/recovery.lua` ] ]
+--          its entries, recoveries as in `includes/recovery.lua`, for each entry whether it is in `dead` ] ]
 -- Others that touch these keys: quarantine, leave_quarantine; of `dead` gocraft. Writes nothing.
 --- @include prove
 --- @include quarantine_record
@@ -23,11 +23,13 @@ local function read(found)
     local record = readQuarantined(text)
     size = size + #text
     if record then
-      local types = {}
+      local types, areThere = {}, {}
       for n, entry in ipairs(record.entries) do
         types[n] = entry[1]
+        areThere[n] = redis.call('ZSCORE', dead, entry[3]) and true or false
       end
-      answer[#answer + 1] = { id, redis.sha1hex(text), record.at, isInDead(dead, record), types, record.recoveries }
+      answer[#answer + 1] =
+        { id, redis.sha1hex(text), record.at, isInDead(dead, record), types, record.recoveries, areThere }
     end
   end
 end

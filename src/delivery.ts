@@ -8,6 +8,7 @@ import { createHooks, createOutbox, type Hooks } from './io/hooks.ts';
 import type { Keys } from './io/keys.ts';
 import { createPoster } from './io/post.ts';
 import type { Scripts } from './io/scripts.ts';
+import { createSendNamed, type SendNamed } from './io/sendNamed.ts';
 import { delivererMachine } from './machines/deliverer.ts';
 import { deliveryMachine } from './machines/delivery.ts';
 import { messageOf } from './machines/job.ts';
@@ -21,8 +22,12 @@ export interface Delivery {
   readonly actor: ReturnType<typeof createActor<typeof delivererMachine>>;
   /** From now on what others have left is sent too. */
   watch(): void;
+  /** Sends the hooks that a person has named, and no others. */
+  readonly named: SendNamed;
   /** Resolves when nothing that is due is left to try, here or by others: what is behind an open breaker is not due. */
   quiet(): Promise<void>;
+  /** The same for a person, who may have named some: where nothing else was to be sent here, only those are waited for. */
+  quietForPeople(): Promise<void>;
   /** Resolves when an attempt for a job has ended here, or nothing is left to try. */
   attempted(id: string): Promise<void>;
   inFlight(): number;
@@ -140,6 +145,8 @@ export const createDelivery = ({
     });
   };
 
+  const named = createSendNamed({ records, outbox, clock, isStopped: () => isStopped, fault });
+
   return {
     hooks: createHooks({
       records,
@@ -158,7 +165,12 @@ export const createDelivery = ({
       awake();
       actor.send({ type: 'watch' });
     },
+    named,
     quiet,
+    async quietForPeople() {
+      if (!named.isUsed || isAwake) await quiet();
+      await named.idle();
+    },
     attempted(id) {
       const signal = waiting.get(id) ?? createSignal();
       waiting.set(id, signal);
@@ -180,6 +192,7 @@ export const createDelivery = ({
         await Promise.race([over, isUp]);
         actor.stop();
       }
+      await Promise.race([named.idle(), isUp]);
       courier.stop();
       await poster.close();
       await outbox.idle();

@@ -328,6 +328,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
+        enqueuePlan: hooks.plan,
         refusalOf,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
@@ -457,6 +458,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   supervisor.on('rescue.ended', ({ result }) => {
     const summary = rescueSummary(result, elapsedSince(takeBegin(`rescue ${result.number}`).at));
+    // Each pool and each entry has a line of its own.
+    const { changes: _, ...line } = summary;
     if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
     if (result.error === undefined) standsDown = result.standsDown;
     const isQuiet = [
@@ -468,8 +471,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     ].every((n) => n === 0);
     if (result.error === undefined) {
       if (result.standsDown === undefined) lastRescueAt = clock.monotonic();
-      log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');
-    } else log[levelNow('error')]({ rescue: summary }, 'a look for dead pools did not get to its end');
+      log[isQuiet ? 'debug' : 'info']({ rescue: line }, 'rescue');
+    } else log[levelNow('error')]({ rescue: line }, 'a look for dead pools did not get to its end');
     events.emit('rescue', summary);
     rescueWaiters.get(result.number)?.(summary);
     rescueWaiters.delete(result.number);
@@ -633,7 +636,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const refusal = await reaper.ping().then(() => undefined, checkOfRefusal);
       return refusal === undefined ? doctor(options) : doctor.reportOf([refusal]);
     },
-    undelivered: createUndeliveredHooks(delivery),
+    undelivered: createUndeliveredHooks(delivery, settings.plan),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
 

@@ -17,7 +17,10 @@ const mostReceivers = 50;
 const window = 1_000;
 
 /** @param onSweep is called when a sweep begins. */
-export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSweep: () => void): Passes => {
+export const createPasses = (
+  { reaper, supervisor, clock, now, plan: isPlan }: Inspected,
+  onSweep: () => void,
+): Passes => {
   let sweep: Omit<SweepView, 'dueAt' | 'rate' | 'sweeper'> = {
     phase: 'none yet',
     plan: false,
@@ -45,6 +48,7 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     cleared: 0,
     abandoned: 0,
     entries: 0,
+    planned: isPlan ? 0 : (undefined as number | undefined),
     error: undefined as string | undefined,
   };
   /** The sweep that was begun last, by a time that never jumps: its rate is measured by it. */
@@ -88,11 +92,14 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
     if (timing !== undefined) timing = { ...timing, ended: elapsed() };
   });
-  reaper.on('rescue', ({ alive, error, standsDown }) => {
+  reaper.on('rescue', ({ alive, error, standsDown, pools, entries, lost }) => {
     rescue.lastAt = clock.now();
     const reason = error ?? standsDown;
     rescue.error = reason && shorten(reason);
-    if (reason === undefined) rescue.alive = alive;
+    if (reason !== undefined) return;
+    rescue.alive = alive;
+    // A plan changes nothing: the next one finds the same again, so the last one's numbers are those that stand.
+    if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + lost];
   });
   reaper.on('pool', ({ outcome, entries }) => {
     if (outcome === 'rescued') rescue.entries += entries;

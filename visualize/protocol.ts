@@ -79,7 +79,10 @@ export interface RescueView {
   readonly rescued: number;
   readonly cleared: number;
   readonly abandoned: number;
+  /** Entries that were put back; where every pass is a plan, those that the last one would put back. */
   readonly entries: number;
+  /** Where every pass is a plan: how many dead pools the last one has found; else undefined. */
+  readonly planned: number | undefined;
   readonly error: string | undefined;
 }
 
@@ -147,7 +150,7 @@ export interface Walk {
   readonly outcome: Omit<JobOutcome, 'facts'> | undefined;
 }
 
-export interface PoolRow extends PoolOutcome {
+export interface PoolRow extends Omit<PoolOutcome, 'poison' | 'deregistered'> {
   readonly number: number;
   readonly at: number;
   readonly steps: readonly { readonly state: string; readonly at: number }[];

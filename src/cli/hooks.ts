@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import type { HookFilter, HookRecord, Reaper } from '../index.ts';
-import { countsOf, print, printJson } from './shared.ts';
+import { countsOf, print, printJson, reportNone } from './shared.ts';
 
 export interface HookFlags {
   readonly id?: string;
@@ -12,8 +12,7 @@ export interface HookFlags {
 
 const filterOf = ({ id, endpoint, reason }: HookFlags): HookFilter => ({
   ...(id === undefined ? {} : { id }),
-  // As a person copies it: with a slash at its end, or with a path.
-  ...(endpoint === undefined ? {} : { endpoint: URL.canParse(endpoint) ? new URL(endpoint).origin : endpoint }),
+  ...(endpoint === undefined ? {} : { endpoint }),
   ...(reason === undefined ? {} : { reason }),
 });
 
@@ -69,7 +68,12 @@ const words = {
 /** Has those that fit sent now, or gives them up. */
 export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: HookFlags): Promise<number> => {
   const plan = flags.plan === true;
-  const count = await reaper.undelivered[verb](filterOf(flags), { plan });
+  const count = await reaper.undelivered[verb](filterOf(flags), {
+    plan,
+    onRecord({ text: _, ...record }) {
+      if (flags.json) printJson({ type: 'hook', plan, ...record });
+    },
+  });
   // Nobody else may be there to send them.
   if (!plan && verb === 'retry' && count > 0) await reaper.undelivered.quiet();
   const words = verb === 'retry' ? 'tried again' : 'dropped';
@@ -79,5 +83,5 @@ export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: H
     if (flags.json || breaker !== 'open') continue;
     print(`${origin} does not answer and is let alone for now: ${pending} wait, and go out when it is back`);
   }
-  return 0;
+  return reportNone(count, { id: flags.id, endpoint: flags.endpoint, reason: flags.reason }, 'reaper hooks');
 };

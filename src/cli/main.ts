@@ -16,6 +16,7 @@ import {
   inspectOptionsOf,
   inspectToken,
   milliseconds,
+  nonEmpty,
   once,
   reaperOf,
   stately,
@@ -150,9 +151,9 @@ withCommonFlags(program.command('inspect'))
 const hooksCommand = program.command('hooks').description('changes that receivers have not confirmed');
 const withHookFlags = (command: Command) =>
   withCommonFlags(command)
-    .option('--id <job>', 'of this job')
-    .option('--endpoint <origin>', 'to this receiver, such as https://core.example')
-    .option('--reason <word>', 'with this answer or reason, such as 404, deadline, too-old');
+    .option('--id <job>', 'of this job', nonEmpty)
+    .option('--endpoint <origin>', 'to this receiver, such as https://core.example', nonEmpty)
+    .option('--reason <word>', 'with this answer or reason, such as 404, deadline, too-old', nonEmpty);
 
 withHookFlags(hooksCommand.command('list', { isDefault: true }))
   .description('list them by receiver and reason; changes nothing')
@@ -182,7 +183,9 @@ const quarantineCommand = program
   .command('quarantine')
   .description('jobs that are out of circulation, for their workers died');
 const withQuarantineFlags = (command: Command) =>
-  withCommonFlags(command).option('--id <job>', 'this job').option('--type <type>', 'jobs of this type');
+  withCommonFlags(command)
+    .option('--id <job>', 'this job', nonEmpty)
+    .option('--type <type>', 'entries of this type', nonEmpty);
 
 withQuarantineFlags(quarantineCommand.command('list', { isDefault: true }))
   .description('list them: since when, how many workers were lost with them, and in which pools')

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import type { QuarantineFilter, Reaper } from '../index.ts';
-import { print, printJson } from './shared.ts';
+import { print, printJson, reportNone } from './shared.ts';
 
 export interface QuarantineFlags {
   readonly id?: string;
@@ -48,11 +48,16 @@ export const endQuarantine = async (
   flags: QuarantineFlags,
 ): Promise<number> => {
   const plan = flags.plan === true;
-  const { done, gone } = await reaper.quarantine[verb](filterOf(flags), { plan });
+  const { done, gone } = await reaper.quarantine[verb](filterOf(flags), {
+    plan,
+    onRecord({ digest: _, ...record }) {
+      if (flags.json) printJson({ type: 'quarantined', plan, ...record });
+    },
+  });
   if (flags.json) printJson({ type: verb, plan, count: done, gone });
   else {
     print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'put back' : 'dropped'}: ${done}`);
     if (gone > 0) print(`no longer among the dead jobs, left to whoever took them: ${gone}`);
   }
-  return 0;
+  return reportNone(done + gone, { id: flags.id, type: flags.type }, 'reaper quarantine');
 };

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type DestinationStream, pino } from 'pino';
 import pretty from 'pino-pretty';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
+import { visible } from './text.ts';
 
 /** Settings that every command takes. */
 export interface CommonFlags {
@@ -238,6 +239,28 @@ export const print = (text: string): void => {
   if (process.stdout.writable) process.stdout.write(`${text}\n`);
 };
 export const printJson = (value: unknown): void => print(JSON.stringify(value));
+
+/**
+ * Says which filter fitted nothing. Exit code 1 where a job was named, for that one is not there; a set may be empty.
+ * @param list the command that shows what there is.
+ */
+export const reportNone = (
+  count: number,
+  filter: Readonly<Record<string, string | undefined>>,
+  list: string,
+): number => {
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
+  if (count > 0 || given.length === 0) return 0;
+  const named = given.map(([name, value]) => `--${name} ${visible(value as string)}`).join(' ');
+  process.stderr.write(`reaper: nothing fits ${named}, so nothing was changed; ${list} shows what there is\n`);
+  return filter.id === undefined ? 0 : 1;
+};
+
+/** An empty value of a filter means nothing, not all. */
+export const nonEmpty = (text: string): string => {
+  if (text === '') throw new InvalidArgumentError('must not be empty');
+  return text;
+};
 
 /** Counts as a person reads them. */
 export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>

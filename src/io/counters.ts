@@ -60,12 +60,12 @@ export const createCounters = ({
     named: readonly string[],
     names: { readonly ofPass: () => Promise<Names>; readonly fresh: () => Promise<Names> },
     fence: Fence | undefined,
-    change: ChangeOnce,
-  ): Promise<Drift | undefined> => {
+    change: ChangeOnce | undefined,
+  ): Promise<Drift> => {
     let pools = await ownPools(type, [...new Set(named)], names.ofPass);
     for (;;) {
       const reply = await scripts.run<string[] | [string, string, number, string, string]>(
-        'rebuild_counters',
+        change === undefined ? 'read_drift' : 'rebuild_counters',
         [keys.lock(type), keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
         pools,
         fence,
@@ -73,7 +73,6 @@ export const createCounters = ({
       );
       if (reply[0] !== 'unknown') {
         const [lockBefore, lock, fields, byLock, byFields] = reply as [string, string, number, string, string];
-        if (lockBefore === lock && fields === 0) return undefined;
         return { type, lockBefore, lock, fields, size: { lock: Number(byLock), lockInfo: Number(byFields) } };
       }
       const unknown = reply.slice(1) as string[];
@@ -89,11 +88,15 @@ export const createCounters = ({
   };
 
   return {
-    /** @param lists in-progress lists that were found by their names, as [type, pool]. */
+    /**
+     * @param lists in-progress lists that were found by their names, as [type, pool].
+     * @param plan whether it only says what it would do.
+     */
     async recount(
       types: readonly string[],
       lists: readonly (readonly [string, string])[],
       fence: Fence | undefined,
+      plan = false,
     ): Promise<Recounted> {
       const registered = await unlessWrongType(redis.smembers(keys.pools), []);
       const listed = new Map<string, string[]>();
@@ -113,19 +116,26 @@ export const createCounters = ({
       };
       const drift: Drift[] = [];
       const unreadable: string[] = [];
+      const locks = new Map<string, readonly [string, string]>();
+      const keepLock = (type: string, before: string, after: string) => {
+        if (before !== '0' || after !== '0') locks.set(type, [before, after]);
+      };
       await Promise.all(
         types.map(async (type) => {
           const pools = [...registered, ...(listed.get(type) ?? [])];
           try {
-            const change = callOnce(keys);
+            const change = plan ? undefined : callOnce(keys);
             const found = await retry(clock, () => rebuild(type, pools, names, fence, change));
-            if (found !== undefined) drift.push(found);
+            keepLock(type, found.lockBefore, found.lock);
+            if (found.lockBefore !== found.lock || found.fields > 0) drift.push(found);
           } catch (error) {
             unreadable.push(await leftBehind(error, type, pools));
+            const lock = (await unlessWrongType(redis.get(keys.lock(type)), null)) ?? '0';
+            keepLock(type, lock, lock);
           }
         }),
       );
-      return { drift, unreadable };
+      return { drift, unreadable, locks };
     },
   };
 

@@ -6,6 +6,7 @@ import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
 import { type ChangeOnce, changeOnce, claimOnce, type Fence, type Scripts } from './scripts.ts';
+import { unlessWrongType } from './wrongTypes.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
 export interface Change {
@@ -112,8 +113,10 @@ export interface HookRecords {
   partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
   /** For each change what becomes of it, or an error that names the queue of its receiver, where that can't be written. */
   enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<(HookEnd | Error)[]>;
-  /** Takes up to `most` hooks of a receiver that are due. */
-  claim(origin: string, most: number): Promise<Claim>;
+  /** What `enqueue` would say of those changes that would not be noted; undefined for the others. Changes nothing. */
+  plan(changes: readonly Change[]): Promise<(HookEnd | undefined)[]>;
+  /** Takes up to `most` hooks of a receiver that are due; with `ids` only hooks of these jobs. */
+  claim(origin: string, most: number, ids?: readonly string[]): Promise<Claim>;
   settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
   /** All receivers that have ever been told something, save those that nothing is known of any more. */
   endpoints(): Promise<EndpointStatus[]>;
@@ -121,6 +124,7 @@ export interface HookRecords {
   /** Which of these jobs are parked. */
   areParked(ids: readonly string[]): Promise<boolean[]>;
   find(id: string): Promise<HookRecord | undefined>;
+  findAll(ids: readonly string[]): Promise<HookRecord[]>;
   /** All records, a bounded number at a time. */
   all(): AsyncIterable<readonly HookRecord[]>;
   move(record: HookRecord, verb: 'retry' | 'drop'): Promise<'ok' | 'overtaken'>;
@@ -231,8 +235,29 @@ export const createHookRecords = ({
       return replies.map((reply) => endOf(reply === 'look' ? (known.shift() as string) : reply));
     },
 
-    async claim(origin, most) {
-      const ids = await redis.zrange(keys.dueHooks(origin), '0', String(most - 1));
+    async plan(changes) {
+      const ids = changes.map(({ id }) => id);
+      const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.hooks, ...ids), []);
+      const count = await unlessWrongType(redis.hlen(keys.hooks), 0);
+      // Few origins; the bounds are those of `roomFor` in `lua/includes/enqueue_hook.lua`.
+      const rooms = new Map<string, number>();
+      for (const { origin } of changes) {
+        if (rooms.has(origin)) continue;
+        const short = 100 - (await unlessWrongType(redis.zcard(keys.dueHooks(origin)), 0));
+        rooms.set(origin, Math.max(settings.most - count, Math.min(short, Math.ceil(1.25 * settings.most) - count)));
+      }
+      let added = 0;
+      return changes.map(({ id, state, origin }, i) => {
+        const record = recordOf(id, texts[i] ?? '');
+        if (record !== undefined) return record.state === 'parked' && record.about === state ? 'parked' : undefined;
+        if ((rooms.get(origin) ?? 0) <= added) return 'deferred';
+        added += 1;
+        return undefined;
+      });
+    },
+
+    async claim(origin, most, named) {
+      const ids = named ?? (await redis.zrange(keys.dueHooks(origin), '0', String(most - 1)));
       const change = claimOnce(keys);
       const [wait, breaker, ...taken] = await retry(clock, () =>
         scripts.run<[string, Breaker, ...(string | null)[][]]>(
@@ -332,6 +357,12 @@ export const createHookRecords = ({
     async find(id) {
       const text = await redis.hget(keys.hooks, id);
       return text === null ? undefined : recordOf(id, text);
+    },
+
+    async findAll(ids) {
+      if (ids.length === 0) return [];
+      const texts = await redis.hmget(keys.hooks, ...ids);
+      return ids.flatMap((id, i) => recordOf(id, texts[i] ?? '') ?? []);
     },
 
     async *all() {

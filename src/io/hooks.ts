@@ -25,6 +25,8 @@ export interface Hooks {
    * a job whose receiver's queue can't be written.
    */
   enqueue(jobs: readonly TrackedJob[]): Promise<(HookEnd | Error)[]>;
+  /** What `enqueue` would say of those whose receivers would not be told; undefined for the others. Changes nothing. */
+  plan(jobs: readonly TrackedJob[]): Promise<(HookEnd | undefined)[]>;
   /** Where the receiver of a job is, for a script that notes its hook in the same step; undefined for none. */
   originFor(hookUrl: string | undefined): string | undefined;
   /** Something was noted for a receiver: it is sent soon. */
@@ -121,16 +123,19 @@ export const createHooks = ({
   const originFor = createOriginFor(moved);
   /** When a page of a sweep has last told that something is due for a receiver. */
   const toldAt = new Map<string, number>();
+  const changesOf = (jobs: readonly TrackedJob[]) =>
+    jobs.map(
+      ({ facts, hookUrl }): Change => ({
+        id: facts.id,
+        state: stateOf(facts),
+        origin: originFor(hookUrl) ?? nowhere,
+      }),
+    );
   return {
     originFor,
+    plan: (jobs) => records.plan(changesOf(jobs)),
     async enqueue(jobs) {
-      const changes = jobs.map(
-        ({ facts, hookUrl }): Change => ({
-          id: facts.id,
-          state: stateOf(facts),
-          origin: originFor(hookUrl) ?? nowhere,
-        }),
-      );
+      const changes = changesOf(jobs);
       const replies = await records.enqueue(changes, jobs[0]?.fence);
       const queued = new Set(changes.filter((_, i) => replies[i] === 'queued').map(({ origin }) => origin));
       if (toldAt.size > mostKnown) toldAt.clear();

@@ -1,5 +1,6 @@
 import { messageOf } from '../machines/job.ts';
 import { FencedError } from '../machines/lease.ts';
+import type { PoisonEntry } from '../machines/rescueChanges.ts';
 import type { FinishedEntry, LivePool, LostEntry, Restored } from '../machines/supervisor.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
@@ -84,7 +85,7 @@ export const createLostEntries = ({
   batch: number;
   recovery: RecoveryLimit;
   /** Takes what was recovered too often. */
-  quarantine: Pick<Quarantine, 'take'>;
+  quarantine: Pick<Quarantine, 'take' | 'usesOf'>;
   clock: Clock;
   /** Called once for each entry or pool, for as long as it stays so. */
   onLeftAlone: (what: LeftAlone) => void;
@@ -188,15 +189,18 @@ export const createLostEntries = ({
   const judge = async (due: readonly Unobserved[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
     const lost: LostEntry[] = [];
     const stillUndecided = new Set<string>();
-    let [oldest, quarantined] = [0, 0];
+    const poison: PoisonEntry[] = [];
+    let oldest = 0;
     const judgeOne = async (one: Unobserved) => {
       const { pool, type, id, fault, place } = one;
       const ageS = Math.round((one.at - one.since) / 1_000);
       const reply = fault === undefined ? await putBack(one, plan, fence) : 'undecided';
       if (reply === 'lost') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
-      if (reply === 'poison' && !plan) {
-        const taken = await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, place);
-        if (taken === 'quarantined') quarantined += 1;
+      if (reply === 'poison') {
+        const isTaken = plan
+          ? (await findWrongTyped(connection.redis, await quarantine.usesOf(id))).length === 0
+          : (await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, place)) === 'quarantined';
+        if (isTaken) poison.push({ id, type, pool: pool.pool });
       }
       if (reply !== 'undecided') return;
       const key = keyOf(one);
@@ -218,7 +222,7 @@ export const createLostEntries = ({
     for (const one of sorted.slice(0, batch)) await fail.unless(() => judgeOne(one));
     const rest = sorted.slice(batch).map(keyOf);
     undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
-    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, quarantined };
+    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, poison };
   };
 
   return {

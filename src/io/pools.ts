@@ -7,6 +7,7 @@ import { createCounters } from './counters.ts';
 import { splitsOf, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
 import { createStepwiseWalk, walkAllKeys } from './keyWalk.ts';
+import { createRequeuePlan } from './requeuePlan.ts';
 import type { Fence, Scripts } from './scripts.ts';
 import { aheadTolerance, createSurveyor, evidenceOf, type PoolState, type PoolSurvey } from './survey.ts';
 import { createSuspects } from './suspects.ts';
@@ -38,6 +39,11 @@ export interface Pools {
   /** Notes how pools look, so that a later look can confirm a death. What changes nothing must not call it. */
   note(states: readonly PoolState[]): Promise<void>;
   confirm(suspect: Suspect): Promise<Confirmation>;
+  /**
+   * The same for a plan: of each type what `requeue` and the quarantine would do with its entries.
+   * @param usesOf the keys that the quarantine of a job writes.
+   */
+  plan(suspect: Suspect, usesOf: (id: string) => Promise<readonly Expected[]>): Promise<Confirmation>;
   /** Suspects a pool anew, as it stands now, if it does not live. */
   review(suspect: Suspect, trouble: number): Promise<'alive' | Suspect>;
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
@@ -45,13 +51,14 @@ export interface Pools {
   /** What keeps a step for a type's entries from ever being done; undefined for an error that may pass. */
   refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
   /**
-   * Rebuilds the counters of the types from their in-progress lists.
+   * Rebuilds the counters of the types from their in-progress lists; with `plan` it only says what it would do.
    * @param lists those that a look has found by their names, as [type, pool].
    */
   recount(
     types: readonly string[],
     fence?: Fence | undefined,
     lists?: readonly (readonly [string, string])[],
+    plan?: boolean,
   ): Promise<Recounted>;
 }
 
@@ -186,6 +193,13 @@ export const createPools = ({
     ...singleKeysOf(keys),
   ];
 
+  const confirm = async (suspect: Suspect): Promise<Confirmation> => {
+    const { own, unreadable } = await ownTypes(suspect, suspect.types);
+    const [state, held] = await Promise.all([stillDead(suspect), holdings(suspect.pool, own)]);
+    return state === undefined ? 'alive' : [...held, ...unreadable];
+  };
+  const planOf = createRequeuePlan({ connection, keys, scripts, heartbeatAge, batch, recovery, expectedOf });
+
   return {
     survey: async (thorough) => surveyor.survey(thorough ? await walkAllKeys(connection, keys) : []),
     note: (states) => suspects.note(states, false),
@@ -193,7 +207,7 @@ export const createPools = ({
 
     async find(thorough, troubles, plan = false) {
       const survey = await surveyor.survey(await findKeys(thorough));
-      const { pools, types, lists, readList } = survey;
+      const { pools, types, lists, readList, countedIn } = survey;
       if (!plan) await suspects.note(pools, thorough);
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
@@ -221,6 +235,11 @@ export const createPools = ({
           types: [...new Set([...types, ...state.jobNames])],
           evidence: evidenceOf(state),
           trouble: troubles,
+          traces: {
+            isRegistered: state.isRegistered,
+            hasHeartbeat: state.hasHeartbeat,
+            lockInfo: (countedIn.get(state.pool) ?? []).toSorted(),
+          },
         })),
         live: live.map(({ pool, workerIds, jobNames, isFresh, heartbeat }) => ({
           pool,
@@ -231,10 +250,11 @@ export const createPools = ({
       };
     },
 
-    async confirm(suspect) {
-      const { own, unreadable } = await ownTypes(suspect, suspect.types);
-      const [state, held] = await Promise.all([stillDead(suspect), holdings(suspect.pool, own)]);
-      return state === undefined ? 'alive' : [...held, ...unreadable];
+    confirm,
+
+    async plan(suspect, usesOf) {
+      const held = await confirm(suspect);
+      return held === 'alive' ? held : planOf(suspect, held, usesOf);
     },
 
     async review(suspect, troubles) {
@@ -296,6 +316,6 @@ export const createPools = ({
       );
     },
 
-    recount: (types, fence, lists = []) => counters.recount(types, lists, fence),
+    recount: (types, fence, lists = [], plan = false) => counters.recount(types, lists, fence, plan),
   };
 };

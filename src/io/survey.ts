@@ -24,6 +24,7 @@ export interface PoolState {
   readonly host: string | undefined;
   readonly jobNames: readonly string[];
   readonly workerIds: readonly string[];
+  readonly hasHeartbeat: boolean;
 }
 
 /** Everything that names a pool, read at one moment. */
@@ -34,6 +35,8 @@ export interface PoolSurvey {
   readonly types: readonly string[];
   /** In-progress lists whose names were found, as [type, pool]. */
   readonly lists: readonly (readonly [string, string])[];
+  /** Pool → types whose lock_info has a field of it. */
+  readonly countedIn: ReadonlyMap<string, readonly string[]>;
   /** Keys that can't be read, and lists whose names can't: each with what to do. */
   readonly unreadable: readonly string[];
   /** Whose list has the name of this type's and pool's, which may be that of others where names hold colons. */
@@ -49,6 +52,7 @@ interface Heartbeat {
   readonly host: string | undefined;
   readonly jobNames: readonly string[];
   readonly workerIds: readonly string[];
+  readonly hasHeartbeat: boolean;
 }
 
 /** What the registries of a namespace name, and what each pool last said of itself. */
@@ -57,6 +61,7 @@ interface Registries {
   readonly arePoolsReadable: boolean;
   readonly known: KnownNames;
   readonly heartbeats: ReadonlyMap<string, Heartbeat>;
+  readonly countedIn: PoolSurvey['countedIn'];
 }
 
 export const createSurveyor = ({
@@ -86,6 +91,7 @@ export const createSurveyor = ({
       host: host ?? undefined,
       jobNames: splitList(jobNames),
       workerIds: splitList(workerIds),
+      hasHeartbeat: fields?.some((field) => field !== null) === true,
     };
   };
 
@@ -112,6 +118,7 @@ export const createSurveyor = ({
     );
     const heartbeats = new Map<string, Heartbeat>();
     const asked = new Set<string>();
+    const countedIn = new Map<string, string[]>();
     for (;;) {
       const newPools = [...known.pools, ...candidates].filter((pool) => !heartbeats.has(pool));
       const newTypes = [...known.types].filter((type) => !asked.has(type));
@@ -130,11 +137,16 @@ export const createSurveyor = ({
       }
       for (const [i, type] of newTypes.entries()) {
         asked.add(type);
-        for (const pool of fields[i] ?? []) known.pools.add(pool);
+        for (const pool of fields[i] ?? []) {
+          known.pools.add(pool);
+          const others = countedIn.get(pool);
+          if (others === undefined) countedIn.set(pool, [type]);
+          else others.push(type);
+        }
         if (fields[i] === undefined) doubtful.push([keys.lockInfo(type), 'hash']);
       }
     }
-    return { registered: new Set(pools), arePoolsReadable: pools !== undefined, known, heartbeats };
+    return { registered: new Set(pools), arePoolsReadable: pools !== undefined, known, heartbeats, countedIn };
   };
 
   const stateOf = (
@@ -166,7 +178,7 @@ export const createSurveyor = ({
   /** The states of pools by what their heartbeats and the notes of earlier looks say. */
   const judge = async (
     pools: readonly string[],
-    { heartbeats, registered, arePoolsReadable }: Omit<Registries, 'known'>,
+    { heartbeats, registered, arePoolsReadable }: Omit<Registries, 'known' | 'countedIn'>,
   ): Promise<PoolState[]> => {
     const [time, records] = await Promise.all([redisTime(redis), suspects.read()]);
     const condition = pools.some((pool) => records.has(pool)) ? await suspects.condition() : undefined;
@@ -206,6 +218,7 @@ export const createSurveyor = ({
         arePoolsReadable: registries.arePoolsReadable,
         types: [...new Set([...known.types, ...lists.map(([type]) => type)])],
         lists,
+        countedIn: registries.countedIn,
         unreadable: [...unreadable, ...(await findWrongTyped(redis, doubtful))],
         readList: (type, pool) =>
           readListName(keys.inProgress(type, pool).slice(keys.jobsPrefix.length), known) ?? 'none',

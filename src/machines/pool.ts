@@ -2,6 +2,7 @@ import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import { addCount } from './counts.ts';
 import { messageOf } from './job.ts';
 import { type Fence, FencedError } from './lease.ts';
+import type { PoisonEntry, PoolTraces } from './rescueChanges.ts';
 
 /** A pool of workers that is not seen to live, and what was seen of it. */
 export interface Suspect {
@@ -14,6 +15,8 @@ export interface Suspect {
   readonly evidence: string;
   /** How many troubles there were by then, with Redis or with us: after another one, what was seen proves nothing. */
   readonly trouble: number;
+  /** What stands of it in Redis beside its entries, and goes with it. */
+  readonly traces?: PoolTraces;
   /** Of the pass that has found it, if that was a scheduled one of several hosts. */
   readonly fence?: Fence | undefined;
 }
@@ -22,6 +25,8 @@ export interface Suspect {
 export interface Held {
   readonly type: string;
   readonly entries: number;
+  /** In a plan: ids of the jobs that would go to quarantine, an entry each; they are not among `entries`. */
+  readonly poison?: readonly string[];
   /** Why its entries can't be requeued: a key by its name, and what to do. */
   readonly unreadable?: string;
 }
@@ -42,8 +47,12 @@ export interface PoolOutcome {
   /** Entries put back (or, in a plan, that would be), by job type. */
   readonly moved: Readonly<Record<string, number>>;
   readonly entries: number;
-  /** Entries that went to quarantine instead; in a plan they are among those that would be put back. */
+  /** Entries that went to quarantine instead (or, in a plan, that would); they are not among those put back. */
   readonly quarantined: number;
+  /** Which they are; left out where there are none. */
+  readonly poison?: readonly PoisonEntry[];
+  /** What was removed of it besides (or, in a plan, that would be); left out where it keeps its place. */
+  readonly deregistered?: PoolTraces;
   /** Keys that kept entries where they are, each with what to do; left out where there are none. */
   readonly unreadable?: readonly string[];
   readonly error?: string;
@@ -75,7 +84,7 @@ export interface PoolContext extends PoolInput {
   readonly moved: Readonly<Record<string, number>>;
   /** Job whose entry must not go back to its queue. */
   readonly poison: string | undefined;
-  readonly quarantined: number;
+  readonly quarantined: readonly PoisonEntry[];
   /** What keeps the entries of some types where they are. */
   readonly unreadable: readonly string[];
   readonly end: PoolEnd;
@@ -174,7 +183,12 @@ export const poolMachine = setup({
       poison: undefined,
     }),
     planMoves: assign({
-      moved: ({ context }) => Object.fromEntries(context.held.map(({ type, entries }) => [type, entries])),
+      moved: ({ context }) =>
+        Object.fromEntries(
+          context.held.filter(({ entries }) => entries > 0).map(({ type, entries }) => [type, entries]),
+        ),
+      quarantined: ({ context }) =>
+        context.held.flatMap(({ type, poison = [] }) => poison.map((id) => ({ id, type, pool: context.suspect.pool }))),
     }),
     countMoved: assign({
       moved: ({ context }, params: { reply: Requeued }) => {
@@ -187,8 +201,11 @@ export const poolMachine = setup({
       poison: (_, params: { reply: Requeued }) => (params.reply === 'alive' ? undefined : params.reply.poison),
     }),
     countQuarantined: assign({
-      quarantined: ({ context }, params: { reply: Quarantining }) =>
-        context.quarantined + (params.reply === 'quarantined' ? 1 : 0),
+      quarantined: ({ context }, params: { reply: Quarantining }) => {
+        if (params.reply !== 'quarantined') return context.quarantined;
+        const { poison: id = '', suspect, held, at } = context;
+        return [...context.quarantined, { id, type: held[at]?.type ?? '', pool: suspect.pool }];
+      },
       poison: undefined,
     }),
     // With the same type where it has entries left, else with the next one.
@@ -216,7 +233,7 @@ export const poolMachine = setup({
     at: 0,
     moved: {},
     poison: undefined,
-    quarantined: 0,
+    quarantined: [],
     unreadable: [],
     end: 'abandoned',
     failures: 0,
@@ -371,7 +388,11 @@ const refusedIn = (reply: Requeued | Quarantining): string | undefined =>
 const isDone = (reply: Requeued | Quarantining): boolean =>
   typeof reply === 'object' && (reply.refused !== undefined || !('left' in reply) || reply.left === 0);
 
-const withEntries = (held: readonly Held[]) => held.filter(({ entries }) => entries > 0);
+const withEntries = (held: readonly Held[]) => held.filter(({ entries, poison = [] }) => entries + poison.length > 0);
+
+/** Whether nothing stays of the pool; in a plan, whether nothing would. */
+const isGone = (end: PoolEnd, unreadable: readonly string[]) =>
+  end === 'rescued' || (end === 'planned' && unreadable.length === 0);
 
 const outcomeOf = ({ suspect, end, moved, quarantined, unreadable, error }: PoolContext): PoolOutcome => ({
   pool: suspect.pool,
@@ -379,7 +400,9 @@ const outcomeOf = ({ suspect, end, moved, quarantined, unreadable, error }: Pool
   evidence: suspect.evidence,
   moved,
   entries: Object.values(moved).reduce((sum, count) => sum + count, 0),
-  quarantined,
+  quarantined: quarantined.length,
+  ...(quarantined.length === 0 ? {} : { poison: quarantined }),
+  ...(suspect.traces === undefined || !isGone(end, unreadable) ? {} : { deregistered: suspect.traces }),
   ...(unreadable.length === 0 ? {} : { unreadable }),
   ...(error === undefined ? {} : { error }),
 });

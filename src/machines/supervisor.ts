@@ -17,6 +17,15 @@ import { type Fence, FencedError, type Tenure } from './lease.ts';
 import { PermanentError } from './permanent.ts';
 import { type PoolOutcome, poolMachine, type Suspect } from './pool.ts';
 import { RefusedError } from './refusal.ts';
+import {
+  changesOfCounters,
+  changesOfLive,
+  changesOfPool,
+  type Locks,
+  type PoisonEntry,
+  type RescueChange,
+  withLocks,
+} from './rescueChanges.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import type { Policy } from './verdict.ts';
 
@@ -92,15 +101,15 @@ export interface Restored {
   /** For how long the oldest of them has been unobserved, in s; 0 where there is none. */
   readonly oldestUndecidedS: number;
   readonly finished: readonly FinishedEntry[];
-  /** Entries that were lost and went to quarantine, since their jobs were recovered too often. */
-  readonly quarantined: number;
+  /** Entries that were lost and went to quarantine (in a plan: would), since their jobs were recovered too often. */
+  readonly poison: readonly PoisonEntry[];
   /** When all that looks lost by now will have done so for long enough, in ms from now; undefined where nothing does. */
   readonly dueInMs: number | undefined;
   /** Why it did not get to its end. */
   readonly error?: string;
 }
 
-/** A type whose counters did not agree with its in-progress lists, and were made to. */
+/** A type whose counters did not agree with its in-progress lists, and were made to (in a plan: would be). */
 export interface Drift {
   readonly type: string;
   readonly lockBefore: string;
@@ -113,6 +122,7 @@ export interface Recounted {
   readonly drift: readonly Drift[];
   /** Types whose counters can't be read, with the reason. */
   readonly unreadable: readonly string[];
+  readonly locks: Locks;
 }
 
 export interface SweepRequest {
@@ -152,9 +162,11 @@ export interface RescueResult {
   readonly oldestUndecidedS: number;
   /** Entries whose jobs had ended in Success, removed as a finish would have (in a plan: that would be). */
   readonly finished: number;
-  /** Entries that went to quarantine instead of their queues. */
+  /** Entries that went to quarantine instead of their queues (in a plan: would). */
   readonly quarantined: number;
   readonly drift: readonly Drift[];
+  /** Each change that was made (in a plan: that would be), in an order that depends on nothing else. */
+  readonly changes: readonly RescueChange[];
   /** Keys that were left as they are, for they hold another type than they have to, or their names can't be read. */
   readonly unreadable: readonly string[];
   /** Why no pool was judged: Redis, or we ourselves, were not fit for it. The next look tries again. */
@@ -203,6 +215,7 @@ export type SupervisorEmitted =
 export interface Pass {
   readonly result: RescueResult;
   readonly waitsFor: readonly string[];
+  readonly locks: Locks;
   /** Whether it has looked at everything, so that only its pools are still missing. */
   readonly isComplete: boolean;
 }
@@ -267,9 +280,9 @@ export const scheduledPass = 0;
  * writes is suspended: it deals no more jobs; `draining` until every lane is idle again; `noting` its end for the other hosts, if they share the schedule.
  *
  * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
- * pool actor, a pool that is already looked at none; `restoring` entries that are lost on live pools: one look a pass, and
- * where somebody asked for the pass with a grace, a second one after `biding` its time, for it takes two; `recounting` the counters of
- * all types; a look that fails is tried again after `pausing`, one that stands down (no judgement on a sick Redis) ends the
+ * pool actor once the counters of all types are rebuilt (`recounting`), a pool that is already looked at none; `restoring`
+ * entries that are lost on live pools: one look a pass, and where somebody asked for the pass with a grace, a second one after
+ * `biding` its time, for it takes two; a look that fails is tried again after `pausing`, one that stands down (no judgement on a sick Redis) ends the
  * pass. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
  *
  * `lease`: `off` where this host shares no schedule; `shared`: `asking` for the lease; `told` who has it; `holding` it until
@@ -303,9 +316,10 @@ export const supervisorMachine = setup({
     restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
       unprovided('restore'),
     ),
-    recount: fromPromise<Recounted, { types: readonly string[]; lists: Found['lists']; fence: Fence | undefined }>(
-      unprovided('recount'),
-    ),
+    recount: fromPromise<
+      Recounted,
+      { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+    >(unprovided('recount')),
   },
   delays: {
     // The next three are provided by the reaper, which knows the intervals, the jitter and the progress of other hosts.
@@ -348,7 +362,6 @@ export const supervisorMachine = setup({
       !(params.error instanceof PermanentError),
     mayLookAgain: ({ context }, params: { error: unknown }) =>
       context.rescueFailures < patience && !(params.error instanceof PermanentError),
-    isPlan: ({ context }) => context.rescue?.plan === true,
     isTooEarly: ({ context }, params: { restored: Restored }) =>
       context.rescue?.number !== scheduledPass &&
       context.rescue?.grace !== 0 && // Who wants no grace does not want to wait; the next pass has its look.
@@ -509,7 +522,10 @@ export const supervisorMachine = setup({
         rescueFailures: 0,
         isFirstRescue: false,
         looksAgainIn: undefined,
-        passes: [...context.passes, { result: emptyRescue(request), waitsFor: [], isComplete: false }],
+        passes: [
+          ...context.passes,
+          { result: emptyRescue(request), waitsFor: [], locks: new Map(), isComplete: false },
+        ],
       });
       enqueue.emit({ type: 'rescue.started', request });
     }),
@@ -554,7 +570,7 @@ export const supervisorMachine = setup({
     }),
     // Who asks for no grace means the pools already in hand too.
     hurryPools: enqueueActions(({ enqueue, context }) => {
-      if (context.rescue?.grace !== 0) return;
+      if (context.rescue?.grace !== 0 || context.rescue.plan) return;
       for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as `pool-${number}`, { type: 'hurry' });
     }),
     spawnPools: enqueueActions(({ enqueue, context }) => {
@@ -589,7 +605,7 @@ export const supervisorMachine = setup({
       },
     ),
     keepRestored: enqueueActions(({ enqueue, context }, params: { restored: Restored }) => {
-      const { lost, unobserved, undecided, oldestUndecidedS, finished, quarantined, dueInMs, error } = params.restored;
+      const { lost, unobserved, undecided, oldestUndecidedS, finished, poison, dueInMs, error } = params.restored;
       enqueue.assign({
         looksAgainIn: dueInMs,
         passes: updateOpen(context.passes, (pass) => ({
@@ -597,7 +613,8 @@ export const supervisorMachine = setup({
           result: {
             ...pass.result,
             lost: pass.result.lost + lost.length,
-            quarantined: pass.result.quarantined + quarantined,
+            quarantined: pass.result.quarantined + poison.length,
+            changes: [...pass.result.changes, ...changesOfLive(params.restored)],
             finished: pass.result.finished + finished.length,
             unobserved,
             undecided,
@@ -613,9 +630,11 @@ export const supervisorMachine = setup({
       passes: ({ context }, params: { recounted: Recounted }) =>
         updateOpen(context.passes, (pass) => ({
           ...pass,
+          locks: params.recounted.locks,
           result: {
             ...pass.result,
             drift: params.recounted.drift,
+            changes: [...pass.result.changes, ...changesOfCounters(params.recounted)],
             unreadable: union(pass.result.unreadable, params.recounted.unreadable),
           },
         })),
@@ -636,7 +655,9 @@ export const supervisorMachine = setup({
     }),
     endPasses: enqueueActions(({ enqueue, context }) => {
       const isOver = (pass: Pass) => pass.isComplete && pass.waitsFor.length === 0;
-      for (const pass of context.passes.filter(isOver)) enqueue.emit({ type: 'rescue.ended', result: pass.result });
+      for (const { result, locks } of context.passes.filter(isOver)) {
+        enqueue.emit({ type: 'rescue.ended', result: { ...result, changes: withLocks(result.changes, locks) } });
+      }
       enqueue.assign({ passes: context.passes.filter((pass) => !isOver(pass)) });
     }),
     refuseRescues: enqueueActions(({ enqueue, context }) => {
@@ -899,17 +920,8 @@ export const supervisorMachine = setup({
                     ],
                   },
                   {
-                    guard: 'isPlan',
-                    target: '#supervisor.rescue.restoring',
-                    actions: [{ type: 'keepFound', params: ({ event }) => ({ found: event.output }) }, 'spawnPools'],
-                  },
-                  {
-                    target: '#supervisor.rescue.restoring',
-                    actions: [
-                      { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
-                      'hurryPools',
-                      'spawnPools',
-                    ],
+                    target: '#supervisor.rescue.recounting',
+                    actions: { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
                   },
                 ],
                 onError: [
@@ -938,6 +950,35 @@ export const supervisorMachine = setup({
             pausing: { after: { rescueBackoff: 'looking' } },
           },
         },
+        // Before anything is moved, so that what a plan says of the counters is what a rescue does to them.
+        recounting: {
+          invoke: {
+            id: 'recount',
+            src: 'recount',
+            input: ({ context }) => ({
+              types: context.types,
+              lists: context.lists,
+              plan: context.rescue?.plan === true,
+              fence: context.rescueFence,
+            }),
+            onDone: {
+              target: 'restoring',
+              actions: [
+                { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
+                'hurryPools',
+                'spawnPools',
+              ],
+            },
+            onError: {
+              target: 'restoring',
+              actions: [
+                { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
+                'hurryPools',
+                'spawnPools',
+              ],
+            },
+          },
+        },
         restoring: {
           initial: 'looking',
           always: { guard: 'isStopping', target: 'releasing' },
@@ -959,7 +1000,9 @@ export const supervisorMachine = setup({
                       type: 'keepRestored',
                       // What a plan leaves where it is, is found by the second look again.
                       params: ({ context, event }) => ({
-                        restored: context.rescue?.plan ? { ...event.output, lost: [], finished: [] } : event.output,
+                        restored: context.rescue?.plan
+                          ? { ...event.output, lost: [], finished: [], poison: [] }
+                          : event.output,
                       }),
                     },
                   },
@@ -981,33 +1024,7 @@ export const supervisorMachine = setup({
             biding: { after: { secondLook: 'looking' } },
             looked: { type: 'final' },
           },
-          onDone: [
-            { guard: 'isPlan', target: 'resting', actions: ['completeRescue', 'endPasses'] },
-            { target: 'recounting' },
-          ],
-        },
-        recounting: {
-          invoke: {
-            id: 'recount',
-            src: 'recount',
-            input: ({ context }) => ({ types: context.types, lists: context.lists, fence: context.rescueFence }),
-            onDone: {
-              target: 'resting',
-              actions: [
-                { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
-                'completeRescue',
-                'endPasses',
-              ],
-            },
-            onError: {
-              target: 'resting',
-              actions: [
-                { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
-                'completeRescue',
-                'endPasses',
-              ],
-            },
-          },
+          onDone: { target: 'resting', actions: ['completeRescue', 'endPasses'] },
         },
         releasing: {
           entry: 'stopPools',
@@ -1101,6 +1118,7 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
   finished: 0,
   quarantined: 0,
   drift: [],
+  changes: [],
   unreadable: [],
 });
 
@@ -1122,6 +1140,7 @@ const withOutcome = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome):
     pools: { ...result.pools, [outcome.outcome]: result.pools[outcome.outcome] + 1 },
     entries: result.entries + outcome.entries,
     quarantined: result.quarantined + outcome.quarantined,
+    changes: [...result.changes, ...changesOfPool(outcome)],
     unreadable: union(result.unreadable, outcome.unreadable ?? []),
   },
 });

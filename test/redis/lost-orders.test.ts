@@ -232,7 +232,7 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         lostAfter: 30_000,
         batch: 10,
         recovery: { most: 3, windowS: 86_400 },
-        quarantine: { take: async () => 'again' as const },
+        quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
         clock,
         onLeftAlone: () => undefined,
       });

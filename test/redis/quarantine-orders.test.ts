@@ -57,6 +57,7 @@ const quarantineOf = (client: Redis) => {
   });
   const hooks = {
     enqueue: async () => ['queued' as const],
+    plan: async () => [],
     originFor: () => 'http://h',
     due: () => undefined,
     hold: () => undefined,

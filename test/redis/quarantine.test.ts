@@ -577,4 +577,25 @@ describe('what a person does with it', () => {
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('twice')]);
     expect(await redis.lrange(keys.queue('Y'), 0, -1)).toEqual([entryOf('twice', ',"unique":true')]);
   });
+
+  test('fault 124: of a job with two entries only that of the named type is put back, and the other one later', async () => {
+    for (const [type, more] of [
+      ['X', ''],
+      ['Y', ',"unique":true'],
+    ] as const) {
+      await seedRecoveries('twice', recovered(3));
+      await dieWith(`p-${type}`, entryOf('twice', more), type);
+    }
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ quarantined: 2 });
+    expect(await recordsOf(reaper, { id: 'twice' })).toMatchObject([{ isInDead: true }]);
+    expect(await reaper.quarantine.release({ id: 'twice', type: 'Y' }, { plan: true })).toEqual({ done: 1, gone: 0 });
+    expect(await reaper.quarantine.release({ id: 'twice', type: 'Y' })).toEqual({ done: 1, gone: 0 });
+    expect(await redis.llen(keys.queue('X'))).toBe(0);
+    expect(await redis.lrange(keys.queue('Y'), 0, -1)).toEqual([entryOf('twice', ',"unique":true')]);
+    expect(await recordsOf(reaper, { id: 'twice' })).toMatchObject([{ types: ['X'], typesInDead: ['X'] }]);
+    expect((await deadMembers()).filter((one) => JSON.parse(one).id === 'twice')).toHaveLength(1);
+    expect(await reaper.quarantine.release({ type: 'X', id: 'twice' })).toEqual({ done: 1, gone: 0 });
+    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('twice')]);
+    expect(await recordsOf(reaper, { id: 'twice' })).toEqual([]);
+  });
 });

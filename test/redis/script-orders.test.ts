@@ -250,6 +250,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const records = createHookRecords({ connection, keys, scripts, settings: hookSettings, clock: systemClock });
   const hooks = {
     enqueue: async () => ['queued' as const],
+    plan: async () => [],
     originFor: () => 'http://h',
     due: () => undefined,
     hold: () => undefined,

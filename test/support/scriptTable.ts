@@ -404,6 +404,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { INFO: noRunId() },
     },
   ],
+  plan_requeue: [
+    {
+      title: 'an entry, and one of a poison job',
+      state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
+      keys: [pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead],
+      args: ['p', 10_000, oldBeat, 0, 100, 3, 86_400],
+      goesOn: { ...uncounted },
+    },
+  ],
   put_back: [
     {
       title: 'an entry that no worker runs',
@@ -460,6 +469,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
           once: true,
         }) as SetUp,
     ),
+  ],
+  read_drift: [
+    {
+      title: 'counters that have drifted',
+      state: { ...pool(oldBeat, entry('j')), [lock]: string(5), [lockInfo]: hash({ p: 3, q: 1 }) },
+      keys: [lock, lockInfo, held, 't:jobs:X:q:inprogress'],
+      args: ['p', 'q'],
+      goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [] } },
+    },
   ],
   read_facts: [
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },

@@ -80,17 +80,18 @@ const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
 };
 
 const RescueCard = ({ data: { rescue }, now }: { data: Data; now: number }) => {
-  const { lastAt, dueAt, alive, pools, rescued, cleared, abandoned, entries, error } = rescue;
-  const dead = pools.filter(({ state }) => state !== 'pool.suspect').length;
+  const { lastAt, dueAt, alive, pools, rescued, cleared, abandoned, entries, planned, error } = rescue;
+  const busy = pools.filter(({ state }) => state !== 'pool.suspect').length;
+  const dead = planned ?? busy;
   const next = dueAt !== undefined && dueAt > now ? `next look ${inTime(dueAt, now)}` : 'not scheduled';
   return (
     <Card title="Rescue" note={lastAt === undefined ? `no look yet · ${next}` : `${ago(lastAt, now)} · ${next}`}>
       <dl class="facts">
         <Fact name="alive" value={count(alive)} tone="good" />
-        <Fact name="suspect" value={count(pools.length - dead)} tone={pools.length > dead ? 'warn' : ''} />
+        <Fact name="suspect" value={count(pools.length - busy)} tone={pools.length > busy ? 'warn' : ''} />
         <Fact name="dead" value={count(dead)} tone={dead > 0 ? 'bad' : ''} />
         <Fact name="rescued" value={count(rescued)} />
-        <Fact name="put back" value={count(entries)} />
+        <Fact name={planned === undefined ? 'put back' : 'would be put back'} value={count(entries)} />
         <Fact name="cleared" value={count(cleared)} />
       </dl>
       {pools.length > 0 && (
