@@ -10,6 +10,7 @@ import { benchHeap } from './heap.ts';
 import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
 import { benchRequeue } from './requeue.ts';
+import { benchRescue } from './rescue.ts';
 import type { Report } from './support.ts';
 import { benchSweep } from './sweep.ts';
 
@@ -18,6 +19,7 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   sweep: benchSweep,
   heap: benchHeap,
   requeue: benchRequeue,
+  rescue: benchRescue,
   evidence: benchEvidence,
   hooks: benchHooks,
   inspector: benchInspector,

@@ -186,7 +186,7 @@ export type SupervisorEvent =
   /** The supervisor says it to itself: the lease is another's, or this one's anew. */
   | { type: 'lease.changed' }
   /** The same: the grace of the suspects that have waited longest is over. */
-  | { type: 'grace.over' }
+  | { type: 'grace.over'; dueAt: number }
   | LaneFreed
   | { type: 'xstate.done.actor.*'; actorId: string; output: PoolOutput }
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
@@ -592,18 +592,19 @@ export const supervisorMachine = setup({
         suspects: byUrgency([...context.suspects, ...pools]),
       };
     }),
-    endGrace: assign(({ context: { graces, suspects } }) => ({
-      graces: graces.slice(1),
-      suspects: byUrgency([...suspects, ...(graces[0]?.pools ?? [])]),
-      timedFor: undefined,
-    })),
+    // A grace that was given up meanwhile must not take the next one with it.
+    endGrace: assign(({ context: { graces, suspects } }, params: { dueAt: number }) => {
+      const [first, ...later] = graces;
+      if (first === undefined || first.dueAt !== params.dueAt) return {};
+      return { graces: later, suspects: byUrgency([...suspects, ...first.pools]), timedFor: undefined };
+    }),
     // One timer, however many wait.
     timeGrace: enqueueActions(({ enqueue, context }) => {
       const dueAt = context.graces[0]?.dueAt;
       if (dueAt === context.timedFor) return;
       enqueue.cancel('grace');
       enqueue.assign({ timedFor: dueAt });
-      if (dueAt !== undefined) enqueue.raise({ type: 'grace.over' }, { id: 'grace', delay: 'graceLeft' });
+      if (dueAt !== undefined) enqueue.raise({ type: 'grace.over', dueAt }, { id: 'grace', delay: 'graceLeft' });
     }),
     spawnPools: enqueueActions(({ enqueue, context }) => {
       const free = slotsOf(context.poolSlots).filter((slot) => !(slot in context.slots));
@@ -752,7 +753,9 @@ export const supervisorMachine = setup({
     'lane.freed': {
       actions: { type: 'takeBackLane', params: ({ event }) => ({ lane: event.lane, outcome: event.outcome }) },
     },
-    'grace.over': { actions: ['endGrace', 'timeGrace', 'spawnPools'] },
+    'grace.over': {
+      actions: [{ type: 'endGrace', params: ({ event }) => ({ dueAt: event.dueAt }) }, 'timeGrace', 'spawnPools'],
+    },
     'xstate.done.actor.*': {
       guard: { type: 'isPool', params: ({ event }) => ({ id: event.actorId }) },
       actions: [
@@ -1108,6 +1111,7 @@ export const supervisorMachine = setup({
                     actions: [
                       { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
                       'giveUpFenced',
+                      'timeGrace',
                       'endPasses',
                       raise({ type: 'lease.changed' }),
                     ],

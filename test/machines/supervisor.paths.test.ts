@@ -811,6 +811,28 @@ test('pools that a scheduled look has found are given up with the lease, those t
   expect(it.of('rescue.ended').at(-1)).toMatchObject({ result: { entries: 1, pools: { abandoned: 3 } } });
 });
 
+test('the grace of a pool that a caller has found is not cut short by one that is given up with the lease', async () => {
+  const it = await startHolder();
+  await it.tick(10_000);
+  await it.answer('takeLease', ours(1));
+  await it.answer('find', { ...found(), suspects: [{ ...suspect('p1'), fence: fenceOf(1) }] });
+  await it.answer('restore', restored());
+  await it.answer('recount', recounted);
+  await it.send(rescueNow(1));
+  await it.answer('find', { ...found(), suspects: [{ ...suspect('p2'), at: 5_000 }] });
+  await it.answer('restore', restored());
+  await it.answer('recount', recounted);
+  await it.tick(renewal);
+  await it.answer('takeLease', theirs);
+  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned' } }]);
+  // An end that was on its way already is not that of the other one.
+  await it.send({ type: 'grace.over', dueAt: grace });
+  await it.tick(grace - 1);
+  expect([it.context().slots, it.context().graces]).toMatchObject([{}, [{ dueAt: 20_000 }]]);
+  await it.tick(1);
+  expect(it.context().slots).toEqual({ 'pool-0': 'p2' });
+});
+
 test('the lease is renewed until what is in hand has ended', async () => {
   const it = await startHolder();
   await it.tick(hour);
