@@ -430,7 +430,8 @@ export const supervisorMachine = setup({
         pool,
         outcome: abandonedPool(pool.input, new Error('stopped before it was confirmed dead')),
       }));
-      const cutShort = new Set(ends.flatMap(({ pool }) => [...pool.reportedBy, ...pool.awaitedBy]));
+      // Pools whose grace was over would have been rescued by these passes.
+      const cutShort = new Set(context.suspects.flatMap((pool) => [...pool.reportedBy, ...pool.awaitedBy]));
       enqueue.assign({
         isStopping: true,
         acting: [],
@@ -1139,7 +1140,7 @@ export const supervisorMachine = setup({
     life: {
       initial: 'running',
       states: {
-        running: { on: { stop: { target: 'stopping', actions: 'stop' } } },
+        running: { on: { stop: { target: 'stopping', actions: ['stop', 'endPasses'] } } },
         stopping: { type: 'final' },
       },
     },

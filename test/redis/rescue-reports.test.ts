@@ -64,13 +64,11 @@ describe('each rescue is reported once', () => {
       clock.advance(5_000);
       await expect.poll(() => server.client.hlen('t:reaper:suspects')).toBe(1);
       const asked = reaper.rescue(grace === undefined ? {} : { grace });
-      let isOver = false;
-      void asked.finally(() => {
-        isOver = true;
-      });
-      await clock.until(() => isOver, 500);
+      // The scheduled pass has nothing left to wait for as soon as the other one has found the pool.
+      await count(reports).toBe(grace === 0 ? 2 : 1);
+      expect(reports[0]).toMatchObject({ suspects: 0, entries: 0 });
+      if (grace === undefined) clock.advance(15_000);
       expect(await asked).toMatchObject({ suspects: 1, entries: 2, pools: { rescued: 1 } });
-      await clock.until(() => reports.length >= 3, 500);
       expect(reports.reduce((sum, { entries }) => sum + entries, 0)).toBe(2);
       expect(ends).toMatchObject([{ pool: 'dead', entries: 2 }]);
     },
