@@ -11,6 +11,7 @@ import { benchHeap } from './heap.ts';
 import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
 import { benchRequeue } from './requeue.ts';
+import { benchRescue } from './rescue.ts';
 import type { Report } from './support.ts';
 import { benchSweep } from './sweep.ts';
 
@@ -19,6 +20,7 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   sweep: benchSweep,
   heap: benchHeap,
   requeue: benchRequeue,
+  rescue: benchRescue,
   evidence: benchEvidence,
   bytes: benchBytes,
   hooks: benchHooks,

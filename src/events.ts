@@ -32,7 +32,7 @@ export interface ConnectionChange {
 export interface ReaperEvents {
   /** Every scanned job. */
   job: JobOutcome;
-  /** Every suspected pool. */
+  /** Every suspected pool, at its end. */
   pool: PoolOutcome;
   /** Every entry that was put back since no worker of the live pool that held it ran it. */
   lost: LostEntry;

@@ -34,6 +34,7 @@ import { createTrackedJobs, type ScanPoint } from './io/trackedJobs.ts';
 import { createTrust, refusalOf } from './io/trust.ts';
 import { unlessWrongType } from './io/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
+import { waitingIn } from './machines/graces.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
 import { poolMachine } from './machines/pool.ts';
@@ -369,6 +370,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         rescueDueAt = clock.monotonic() + delay;
         return delay;
       },
+      graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - clock.monotonic()),
       leaseRenewal: settings.lease.renewMs,
     },
   });
@@ -421,8 +423,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   };
 
   supervisor.on('job', ({ outcome }) => onJob(outcome));
-  supervisor.on('pool', ({ outcome }) => {
-    const level = outcome.outcome === 'abandoned' ? 'error' : outcome.outcome === 'alive' ? 'debug' : 'info';
+  supervisor.on('pool', ({ outcome: ended, since }) => {
+    const outcome = { ...ended, durationMs: elapsedSince(since) };
+    const isQuiet = outcome.outcome === 'alive' || outcome.outcome === 'cleaned';
+    const level = outcome.outcome === 'abandoned' ? 'error' : isQuiet ? 'debug' : 'info';
     log[level]({ pool: outcome }, 'pool');
     events.emit('pool', outcome);
   });
@@ -441,7 +445,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('lease', { holds, host });
   });
   supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
-  supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
+  supervisor.on('rescue.started', ({ pass }) => markBegin(`rescue ${pass}`));
   supervisor.on('sweep.ended', ({ result }) => {
     const begin = takeBegin(`sweep ${result.number}`);
     const summary = sweepSummary(result, elapsedSince(begin.at), () => lessHooks(firstAttempts, begin.hooks));
@@ -456,14 +460,14 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     sweepWaiters.get(result.number)?.(summary);
     sweepWaiters.delete(result.number);
   });
-  supervisor.on('rescue.ended', ({ result }) => {
-    const summary = rescueSummary(result, elapsedSince(takeBegin(`rescue ${result.number}`).at));
+  supervisor.on('rescue.ended', ({ result, pass }) => {
+    const summary = rescueSummary(result, elapsedSince(takeBegin(`rescue ${pass}`).at));
     // Each pool and each entry has a line of its own.
     const { changes: _, ...line } = summary;
     if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
     if (result.error === undefined) standsDown = result.standsDown;
     const isQuiet = [
-      result.suspects,
+      result.suspects - result.pools.cleaned,
       result.lost,
       result.finished,
       result.drift.length,
@@ -509,6 +513,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           hooksInFlight: delivery.inFlight(),
           sweepDueAt: timeOfDayAt(sweepDueAt),
           rescueDueAt: timeOfDayAt(rescueDueAt),
+          waitingPools: waitingIn(supervisor.getSnapshot().context).map(({ input, since }) => ({
+            pool: input.suspect.pool,
+            since: timeOfDayAt(since) as number,
+          })),
           sweeper: lease.seen()?.holder,
         }),
         follow: (choose) => {
@@ -681,7 +689,11 @@ const leavingTime = 3_000;
 const quittingTime = 1_000;
 const connectionName = 'the connection to Redis';
 /** What is asked of Redis all the time, whether or not there is something to do. */
-const polls: ReadonlySet<string> = new Set(['asking for the lease', 'looking for hooks to send']);
+const polls: ReadonlySet<string> = new Set([
+  'asking for the lease',
+  'looking for hooks to send',
+  'watching heartbeats',
+]);
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

@@ -22,9 +22,9 @@ export interface SweepSummary extends Tally {
   readonly error?: string;
 }
 
-/** A look at the pools in counts, and what became of those that were suspected. */
+/** A look at the pools in counts, and what became of those that it suspected. Each pool is reported by one summary. */
 export interface RescueSummary extends Omit<RescueResult, 'number'> {
-  /** From its begin until every pool that it found had ended, in ms. */
+  /** From its begin until every pool that it reports had ended, in ms. */
   readonly durationMs: number;
 }
 

@@ -5,7 +5,7 @@ import { shorten } from './safe.ts';
 /** What the reaper's own events say of its sweeps, looks for dead pools and hooks. */
 export interface Passes {
   sweep(): SweepView;
-  rescue(pools: RescueView['pools']): RescueView;
+  rescue(pools: RescueView['pools'], waiting: { count: number; pools: RescueView['pools'] }): RescueView;
   hooks(): HooksView;
   /** Looks what waits in Redis, for `hooks`. */
   look(): Promise<void>;
@@ -45,6 +45,7 @@ export const createPasses = (
     lastAt: undefined as number | undefined,
     alive: 0,
     rescued: 0,
+    cleaned: 0,
     cleared: 0,
     abandoned: 0,
     entries: 0,
@@ -103,7 +104,7 @@ export const createPasses = (
   });
   reaper.on('pool', ({ outcome, entries }) => {
     if (outcome === 'rescued') rescue.entries += entries;
-    if (outcome === 'rescued' || outcome === 'abandoned') rescue[outcome] += 1;
+    if (outcome === 'rescued' || outcome === 'cleaned' || outcome === 'abandoned') rescue[outcome] += 1;
     else if (outcome === 'alive') rescue.cleared += 1;
   });
   reaper.on('hook', ({ outcome }) => {
@@ -133,7 +134,12 @@ export const createPasses = (
       reasons: Object.fromEntries(counts.reasons),
       outcomes: Object.fromEntries(counts.outcomes),
     }),
-    rescue: (pools) => ({ ...rescue, dueAt: now().rescueDueAt, pools }),
+    rescue: (pools, waiting) => ({
+      ...rescue,
+      dueAt: now().rescueDueAt,
+      pools: [...pools, ...waiting.pools],
+      suspects: waiting.count,
+    }),
     hooks: () => ({ ...hooks, ...queue, inFlight: now().hooksInFlight }),
     async look() {
       const endpoints = await reaper.undelivered.endpoints();

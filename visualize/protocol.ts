@@ -73,10 +73,14 @@ export interface RescueView {
   readonly lastAt: number | undefined;
   readonly dueAt: number | undefined;
   readonly alive: number;
+  /** Pools that wait out their grace, or for their turn; the first of them are among `pools`. */
+  readonly suspects: number;
   /** Pools that are being looked at. */
   readonly pools: readonly { readonly pool: string; readonly state: string; readonly since: number }[];
   /** Since the inspector opened. */
   readonly rescued: number;
+  /** Pools that had left nothing to put back: they stopped gracefully. */
+  readonly cleaned: number;
   readonly cleared: number;
   readonly abandoned: number;
   /** Entries that were put back; where every pass is a plan, those that the last one would put back. */

@@ -67,6 +67,7 @@ const nothingFound: Found = {
 
 /** What the supervisor's rescue invokes. Behind a fence each suspect goes with it, and the end of the pass is noted. */
 export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust: Trust, lease: Lease) => ({
+  watch: fromPromise<void>(({ signal }) => pools.untilOld(signal)),
   find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
     ({ input: { thorough, plan, fence } }) =>
       orPermanent(async () => {

@@ -1,9 +1,10 @@
 import type { Confirmation, Held, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
 import { createRunAnswered } from './answered.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, monotonicOf } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { createCounters } from './counters.ts';
+import { createHeartbeatWatch } from './heartbeatWatch.ts';
 import { splitsOf, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
 import { createStepwiseWalk, walkAllKeys } from './keyWalk.ts';
@@ -38,6 +39,11 @@ export interface Pools {
   survey(thorough: boolean): Promise<PoolSurvey>;
   /** Notes how pools look, so that a later look can confirm a death. What changes nothing must not call it. */
   note(states: readonly PoolState[]): Promise<void>;
+  /**
+   * Resolves when the heartbeat of a pool that was alive at the last look for a rescue has grown old since. After an abort it
+   * is pending for ever.
+   */
+  untilOld(signal: AbortSignal): Promise<void>;
   confirm(suspect: Suspect): Promise<Confirmation>;
   /**
    * The same for a plan: of each type what `requeue` and the quarantine would do with its entries.
@@ -70,6 +76,9 @@ export interface RecoveryLimit {
 
 /** Job types whose keys each pass looks at before it meets them; of the others a fault is named when it is met. */
 const mostChecked = 1_000;
+/** Lists of suspected pools that are asked for, and pools that are asked for at once. */
+const maxListsAsked = 500_000;
+const atOnce = 200;
 
 export const createPools = ({
   connection,
@@ -121,6 +130,7 @@ export const createPools = ({
   });
   /** The rescue's own: a survey for anything else walks by itself. */
   const walk = createStepwiseWalk(connection, keys);
+  const watch = createHeartbeatWatch({ redis, keys, heartbeatAge, clock });
   let aheadBefore: ReadonlySet<string> = new Set();
 
   const reportClocks = (states: readonly PoolState[]): number => {
@@ -186,6 +196,22 @@ export const createPools = ({
     );
   };
 
+  /** Which of the pools hold entries, as far as a bounded number of questions tells. It decides who is rescued first. */
+  const holdingOf = async (pools: readonly PoolState[], { types, lists }: PoolSurvey): Promise<ReadonlySet<string>> => {
+    const holding = new Set(lists.map(([, pool]) => pool));
+    const asked = pools
+      .filter(({ pool }) => !holding.has(pool))
+      .slice(0, Math.floor(maxListsAsked / (types.length || 1)));
+    for (let from = 0; from < asked.length && types.length > 0; from += atOnce) {
+      await Promise.all(
+        asked.slice(from, from + atOnce).map(async ({ pool }) => {
+          if ((await redis.exists(types.map((type) => keys.inProgress(type, pool)))) > 0) holding.add(pool);
+        }),
+      );
+    }
+    return holding;
+  };
+
   const expectedOf = ({ pool }: Suspect, type: string): Expected[] => [
     ...keysOfType(keys, type),
     [keys.inProgress(type, pool), 'list'],
@@ -205,15 +231,20 @@ export const createPools = ({
     note: (states) => suspects.note(states, false),
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, expectedOf(suspect, type)),
 
+    untilOld: watch.untilOld,
+
     async find(thorough, troubles, plan = false) {
       const survey = await surveyor.survey(await findKeys(thorough));
+      const at = monotonicOf(clock);
       const { pools, types, lists, readList, countedIn } = survey;
+      watch.keep(pools, at);
       if (!plan) await suspects.note(pools, thorough);
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
         ...types.slice(0, mostChecked).flatMap((type) => keysOfType(keys, type)),
       ]);
       const dead = pools.filter(({ isAlive, isReadable }) => !isAlive && isReadable);
+      const holding = await holdingOf(dead, survey);
       const live = pools.filter(({ isAlive }) => isAlive);
       const typesOf = new Map<string, string[]>();
       for (const [type, pool] of lists) typesOf.set(pool, [...(typesOf.get(pool) ?? []), type]);
@@ -232,7 +263,7 @@ export const createPools = ({
         suspects: dead.map((state) => ({
           pool: state.pool,
           heartbeat: state.heartbeat,
-          types: [...new Set([...types, ...state.jobNames])],
+          types,
           evidence: evidenceOf(state),
           trouble: troubles,
           traces: {
@@ -240,6 +271,8 @@ export const createPools = ({
             hasHeartbeat: state.hasHeartbeat,
             lockInfo: (countedIn.get(state.pool) ?? []).toSorted(),
           },
+          at,
+          holdsEntries: holding.has(state.pool),
         })),
         live: live.map(({ pool, workerIds, jobNames, isFresh, heartbeat }) => ({
           pool,
@@ -260,7 +293,13 @@ export const createPools = ({
     async review(suspect, troubles) {
       const state = await stillDead(suspect);
       if (state === undefined) return 'alive';
-      return { ...suspect, heartbeat: state.heartbeat, evidence: evidenceOf(state), trouble: troubles };
+      return {
+        ...suspect,
+        heartbeat: state.heartbeat,
+        evidence: evidenceOf(state),
+        trouble: troubles,
+        at: monotonicOf(clock),
+      };
     },
 
     async requeue(suspect, type) {

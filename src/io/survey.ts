@@ -180,7 +180,7 @@ export const createSurveyor = ({
     pools: readonly string[],
     { heartbeats, registered, arePoolsReadable }: Omit<Registries, 'known' | 'countedIn'>,
   ): Promise<PoolState[]> => {
-    const [time, records] = await Promise.all([redisTime(redis), suspects.read()]);
+    const [time, records] = await Promise.all([redisTime(redis), suspects.read(pools)]);
     const condition = pools.some((pool) => records.has(pool)) ? await suspects.condition() : undefined;
     return pools.map((pool) => {
       const heartbeat = heartbeats.get(pool) as Heartbeat;

@@ -32,7 +32,8 @@ export interface NotedPool {
  * A pool is dead for a sweep only where this says that a rescue would confirm it.
  */
 export interface Suspects {
-  read(): Promise<ReadonlyMap<string, SuspectRecord>>;
+  /** Those of the given pools, or all. */
+  read(pools?: readonly string[]): Promise<ReadonlyMap<string, SuspectRecord>>;
   /**
    * Notes how pools look now, and forgets those that are fresh. Not for a plan, which writes nothing.
    * @param isComplete whether no pool is missing: then those that are gone are forgotten too.
@@ -73,7 +74,14 @@ export const createSuspects = ({
     return known.at;
   };
   const condition = async () => digestOf(await readCondition(redis));
-  const read = async () => decodeAll(await unlessWrongType(redis.hgetall(keys.suspects), {}));
+  const readAll = () => unlessWrongType<Record<string, string>>(redis.hgetall(keys.suspects), {});
+  const readSome = async (pools: readonly string[]) => {
+    const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.suspects, ...pools), []);
+    return Object.fromEntries(pools.map((pool, i) => [pool, texts[i] ?? '']));
+  };
+  // One pool is looked at as often as it is worked on: it must not cost more where there are thousands.
+  const read = async (pools?: readonly string[]) =>
+    decodeAll(await (pools !== undefined && pools.length > 0 && pools.length <= batch ? readSome(pools) : readAll()));
 
   return {
     read,
@@ -149,6 +157,7 @@ const decodeAll = (fields: Readonly<Record<string, string>>): ReadonlyMap<string
 };
 
 const decode = (text: string): SuspectRecord | undefined => {
+  if (text === '') return undefined;
   try {
     const { heartbeat, first, moved, since, disruption } = JSON.parse(text) as SuspectRecord;
     const isRecord =

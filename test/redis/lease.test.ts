@@ -225,7 +225,7 @@ test('no act of a pass changes anything once another host has taken over', async
   };
   const before = await stateOf();
   const jobOf = async (id: string) => ({ ...(await tracked.load(id)), fence: old });
-  const suspect = { pool: 'dead', heartbeat: '', types: ['X'], evidence: '', trouble: 0, fence: old };
+  const suspect = { pool: 'dead', heartbeat: '', types: ['X'], evidence: '', trouble: 0, at: 0, fence: old };
   const inputOf = async (id: string) => {
     const job = await jobOf(id);
     return { job, judgement: judge(job.facts, policy) };
