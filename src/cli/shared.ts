@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type DestinationStream, pino } from 'pino';
+import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
+import { complain, visible, wantsColors } from './text.ts';
 
 /** Settings that every command takes. */
 export interface CommonFlags {
@@ -224,20 +225,21 @@ export const reaperOf = (flags: CommonFlags, more: Partial<ReaperOptions> = {}):
 
 /** JSON lines on stderr, or lines for a person where that is a terminal. */
 const createLog = (level: string) => {
-  const stream: DestinationStream = process.stderr.isTTY
-    ? pretty({ destination: 2, ignore: 'pid,hostname,name', singleLine: true, sync: true })
-    : pino.destination({ dest: 2, sync: true });
-  return pino({ name: 'reaper', level }, stream);
+  if (!process.stderr.isTTY) return pino({ name: 'reaper', level }, pino.destination({ dest: 2, sync: true }));
+  const lines = pretty({
+    destination: 2,
+    ignore: 'pid,hostname,name',
+    singleLine: true,
+    sync: true,
+    colorize: wantsColors(process.stderr),
+  });
+  // Escaped before it is made pretty: only the colours of that are real.
+  return pino({ name: 'reaper', level }, { write: (line: string) => lines.write(withVisibleTexts(line)) });
 };
 
-/** Whoever reads the output may leave (`| head`): what is begun in Redis is finished all the same, unheard. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-export const print = (text: string): void => {
-  if (process.stdout.writable) process.stdout.write(`${text}\n`);
-};
-export const printJson = (value: unknown): void => print(JSON.stringify(value));
+/** A line of JSON whose texts show what they hold. */
+const withVisibleTexts = (line: string): string =>
+  `${JSON.stringify(JSON.parse(line, (_, value) => (typeof value === 'string' ? visible(value) : value)))}\n`;
 
 /** Counts as a person reads them. */
 export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
@@ -262,7 +264,7 @@ export const once = async (
   } catch (error) {
     const code = signals.code();
     if (code === undefined) throw error;
-    process.stderr.write(`reaper: ${(error as Error).message}\n`);
+    complain(`reaper: ${(error as Error).message}`);
     return code;
   } finally {
     await reaper.stop({ timeout: 10_000 });
@@ -293,7 +295,7 @@ export const stopOnSignals = (reaper: Reaper, stopped: () => void = () => undefi
     const handle = () => {
       if (first !== undefined) process.exit(codes[signal]);
       first = codes[signal];
-      process.stderr.write(`${signal}: finishing what is in hand; once more to end at once\n`);
+      complain(`${signal}: finishing what is in hand; once more to end at once`);
       void reaper.stop().then(stopped);
     };
     process.on(signal, handle);
