@@ -225,7 +225,10 @@ export const reaperOf = (flags: CommonFlags, more: Partial<ReaperOptions> = {}):
 
 /** JSON lines on stderr, or lines for a person where that is a terminal. */
 const createLog = (level: string) => {
-  if (!process.stderr.isTTY) return pino({ name: 'reaper', level }, pino.destination({ dest: 2, sync: true }));
+  if (!process.stderr.isTTY) {
+    const plain = pino.destination({ dest: 2, sync: true });
+    return pino({ name: 'reaper', level }, { write: (line: string) => plain.write(`${visible(line.trimEnd())}\n`) });
+  }
   const lines = pretty({
     destination: 2,
     ignore: 'pid,hostname,name',
