@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Redis } from 'ioredis';
 import type { RedisServer } from '../test/support/redisServer.ts';
+import { heapOf } from './heap.ts';
 import { key, median, type Report, seed, sweepOnce } from './support.ts';
 
 const jobs = 100_000;
@@ -25,11 +26,7 @@ const silence = async (redis: Redis): Promise<void> => {
   }
 };
 
-export const benchEvidence = async (
-  { client, url }: RedisServer,
-  report: Report,
-  heapOf: (...flags: string[]) => Promise<number>,
-): Promise<void> => {
+export const benchEvidence = async ({ client, url }: RedisServer, report: Report): Promise<void> => {
   const healthy: number[] = [];
   const silent: number[] = [];
   let heap = 0;
@@ -40,7 +37,7 @@ export const benchEvidence = async (
     const summary = await sweepOnce(url, { kept: jobs });
     assert.deepEqual({ ...summary.reasons }, { queued: jobs });
     silent.push(summary.durationMs);
-    if (round === 0) heap = await heapOf('--max-old-space-size=64');
+    if (round === 0) heap = await heapOf(url, '--max-old-space-size=64');
   }
   const ratio = median(silent) / median(healthy);
   report(

@@ -99,7 +99,8 @@ export const createProcesses = ({
       return refused;
     },
     async start(slot) {
-      if (isOver) return;
+      // Killed again before its successor was started, a slot would get two, one of which nobody knows.
+      if (isOver || running.has(slot)) return;
       const generation = (generations.get(slot) ?? 0) + 1;
       generations.set(slot, generation);
       const name = `${slot}-${generation}`;

@@ -1,0 +1,28 @@
+/** The heap that a sweep needs, whatever the number of jobs. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { RedisServer } from '../test/support/redisServer.ts';
+import { type Report, seed } from './support.ts';
+
+/** Heap over idle of one sweep of what stands in Redis, in MB at its peak, in a process with these flags of Node. */
+export const heapOf = async (url: string, ...flags: string[]): Promise<number> => {
+  const script = new URL('./memory.ts', import.meta.url).pathname;
+  const args = ['--expose-gc', ...flags, '--import', 'tsx', script, url];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return Number(stdout);
+};
+
+export const benchHeap = async ({ client, url }: RedisServer, report: Report): Promise<void> => {
+  await seed(client, 100_000);
+  const small = await heapOf(url, '--max-old-space-size=64');
+  await seed(client, 1_000_000);
+  const large = await heapOf(url, '--max-old-space-size=64');
+  const lazy = await heapOf(url);
+  report(
+    'heap over idle at its peak, V8 capped at 64 MB',
+    `${small.toFixed(0)} MB for 100,000 jobs, ${large.toFixed(0)} MB for 1,000,000`,
+    '≤ 64 MB',
+    large <= 64,
+  );
+  report('  with garbage that V8 leaves lying without a cap', `${lazy.toFixed(0)} MB for 1,000,000`);
+};
