@@ -240,9 +240,14 @@ const createLog = (level: string) => {
   return pino({ name: 'reaper', level }, { write: (line: string) => lines.write(withVisibleTexts(line)) });
 };
 
-/** A line of JSON whose texts show what they hold. */
-const withVisibleTexts = (line: string): string =>
-  `${JSON.stringify(JSON.parse(line, (_, value) => (typeof value === 'string' ? visible(value) : value)))}\n`;
+/** A line of JSON whose texts and names show what they hold. */
+const withVisibleTexts = (line: string): string => `${JSON.stringify(withVisible(JSON.parse(line)))}\n`;
+const withVisible = (value: unknown): unknown => {
+  if (typeof value === 'string') return visible(value);
+  if (Array.isArray(value)) return value.map(withVisible);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [visible(name), withVisible(each)]));
+};
 
 /** Counts as a person reads them. */
 export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
