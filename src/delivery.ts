@@ -6,6 +6,7 @@ import { createCourier, type HookOutcome } from './io/courier.ts';
 import { createHookRecords, type HookRecords } from './io/hookRecords.ts';
 import { createHooks, createOutbox, type Hooks } from './io/hooks.ts';
 import type { Keys } from './io/keys.ts';
+import { createOwnPauses } from './io/ownPauses.ts';
 import { createPoster } from './io/post.ts';
 import type { Scripts } from './io/scripts.ts';
 import { createSendNamed, type SendNamed } from './io/sendNamed.ts';
@@ -87,6 +88,7 @@ export const createDelivery = ({
     },
     clock,
   );
+  const pauses = createOwnPauses(clock, random);
   /** Who waits for an attempt for a job. */
   const waiting = new Map<string, Signal>();
   const courier = createCourier({
@@ -95,6 +97,7 @@ export const createDelivery = ({
     scripts,
     records,
     poster,
+    pauses,
     settings: {
       deadline: settings.deadlineMs,
       tooOld: settings.tooOldS * 1_000,
@@ -112,7 +115,7 @@ export const createDelivery = ({
   const actor = createActor(
     delivererMachine.provide({
       actors: {
-        delivery: deliveryMachine.provide({ actors: createDeliveryActors(records, outbox) }),
+        delivery: deliveryMachine.provide({ actors: createDeliveryActors(records, outbox, pauses) }),
         look: createLook(records, async () => {
           // Not waited for: a receiver that hangs must not hold up the look for all others.
           void courier.deliverLeft();

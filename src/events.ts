@@ -9,6 +9,8 @@ import type { RescueSummary, SweepSummary } from './summaries.ts';
 export interface Fault {
   readonly where: string;
   readonly error: string;
+  /** Of the system, such as `EMFILE`, where it is this host that lacks something. */
+  readonly code?: string;
 }
 
 export interface LeaseChange {

@@ -41,6 +41,7 @@ import { poolMachine } from './machines/pool.ts';
 import { type RescueResult, type SweepResult, supervisorMachine } from './machines/supervisor.ts';
 import type { Policy } from './machines/verdict.ts';
 import { type ReaperOptions, readArguments, readOptions } from './options.ts';
+import { createOwnFaultReports } from './ownFaults.ts';
 import { createQuarantineForPeople, type QuarantineForPeople } from './quarantineForPeople.ts';
 import { waitFor } from './schedule.ts';
 import { createStatus, type ReaperStatus } from './status.ts';
@@ -219,10 +220,15 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     openEvident({ tracked, from, policy, createSearch: () => search(undefined, plan ? undefined : pools) });
 
   let firstAttempts: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
+  const reportOwnFault = createOwnFaultReports(clock, ({ code, error, count }) => {
+    log.error({ where: sendingName, code, error, count }, 'this host can not send hooks');
+    events.emit('error', { where: sendingName, error, code });
+  });
   const onHook = (outcome: HookOutcome) => {
     if (outcome.attempt <= 1) firstAttempts = countHook(firstAttempts, outcome);
     const level = outcome.outcome === 'failed' || outcome.outcome === 'parked' ? 'warn' : 'debug';
     log[level]({ hook: outcome }, 'hook');
+    reportOwnFault(outcome);
     events.emit('hook', outcome);
   };
   const delivery = createDelivery({
@@ -688,6 +694,7 @@ const closingTime = 30;
 const leavingTime = 3_000;
 const quittingTime = 1_000;
 const connectionName = 'the connection to Redis';
+const sendingName = 'sending hooks from this host';
 /** What is asked of Redis all the time, whether or not there is something to do. */
 const polls: ReadonlySet<string> = new Set([
   'asking for the lease',
@@ -727,14 +734,15 @@ const rescueSummary = ({ number: _, ...result }: RescueResult, durationMs: numbe
   durationMs,
 });
 
-const countHook = (counts: HookCounts, { outcome }: HookOutcome): HookCounts => ({
-  ...counts,
-  [outcome]: counts[outcome] + 1,
-});
+const countHook = (counts: HookCounts, { outcome, ours }: HookOutcome): HookCounts =>
+  ours === undefined ? { ...counts, [outcome]: counts[outcome] + 1 } : { ...counts, ours: (counts.ours ?? 0) + 1 };
+
+const oursOf = (ours: number) => (ours === 0 ? {} : { ours });
 
 const lessHooks = (a: HookCounts, b: HookCounts): HookCounts => ({
   delivered: a.delivered - b.delivered,
   failed: a.failed - b.failed,
   parked: a.parked - b.parked,
   skipped: a.skipped - b.skipped,
+  ...oursOf((a.ours ?? 0) - (b.ours ?? 0)),
 });

@@ -7,6 +7,8 @@ export interface HookCounts {
   readonly failed: number;
   readonly parked: number;
   readonly skipped: number;
+  /** Could not be sent from this host, for a reason of its own; left out for none. They are due again. */
+  readonly ours?: number;
 }
 
 /** A sweep in counts. */

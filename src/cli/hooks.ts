@@ -1,6 +1,6 @@
-import Table from 'cli-table3';
 import type { HookFilter, HookRecord, Reaper } from '../index.ts';
-import { countsOf, print, printJson, reportNone } from './shared.ts';
+import { countsOf, reportNone } from './shared.ts';
+import { print, printJson, printTable } from './text.ts';
 
 export interface HookFlags {
   readonly id?: string;
@@ -40,17 +40,14 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
     print('no undelivered hooks');
     return 0;
   }
-  const table = new Table({
-    head: ['receiver', 'state', 'answer', 'hooks', 'first try', 'such as'],
-    style: { head: [] },
-  });
+  const rows: string[][] = [];
   for (const { count, example, oldest } of [...groups.values()].sort((a, b) => b.count - a.count)) {
     const first =
       oldest === undefined || !Number.isFinite(oldest) ? 'none yet' : new Date(oldest * 1_000).toISOString();
     const state = example.state === 'parked' ? 'parked' : 'pending';
-    table.push([example.origin, state, example.answer ?? 'none yet', count, first, example.id]);
+    rows.push([example.origin, state, example.answer ?? 'none yet', String(count), first, example.id]);
   }
-  print(table.toString());
+  printTable(['receiver', 'state', 'answer', 'hooks', 'first try', 'such as'], rows);
   for (const { origin, breaker, failures, wait } of endpoints) {
     if (breaker === 'closed') continue;
     const next = wait === undefined ? '' : `, next try in ${Math.ceil(wait / 1_000)} s`;

@@ -25,6 +25,7 @@ import {
 } from './shared.ts';
 import { status } from './status.ts';
 import { sweep } from './sweep.ts';
+import { complain, visible } from './text.ts';
 
 const failed = 1;
 const wrongUsage = 2;
@@ -37,7 +38,8 @@ const program = new Command('reaper')
   .description('Supervises Redis job queues of Harbor jobservice and gocraft/work')
   .version(version)
   .exitOverride()
-  .configureHelp({ showGlobalOptions: true });
+  .configureHelp({ showGlobalOptions: true })
+  .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')) });
 
 withCommonFlags(program.command('run'), 'info')
   .description('sweep and rescue from now on, beside a running jobservice; a signal stops it')
@@ -218,7 +220,7 @@ try {
     // Help and version end with 0; the text is out already.
     process.exitCode = error.exitCode === 0 ? 0 : wrongUsage;
   } else {
-    process.stderr.write(`reaper: ${(error as Error).message}\n`);
+    complain(`reaper: ${(error as Error).message}`);
     process.exitCode = error instanceof UsageError ? wrongUsage : failed;
   }
 }

@@ -1,5 +1,6 @@
 import type { FinishedEntry, LostEntry, PoolOutcome, PoolTraces, Reaper } from '../index.ts';
-import { countsOf, print, printJson } from './shared.ts';
+import { countsOf } from './shared.ts';
+import { print, printJson } from './text.ts';
 
 /** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up, or none judged. */
 export const rescue = async (
@@ -18,7 +19,7 @@ export const rescue = async (
   if (flags.json) printJson({ type: 'summary', ...summary });
   else {
     print(
-      [
+      ...[
         ...(summary.standsDown === undefined ? [] : [`no pool was judged: ${summary.standsDown}`]),
         `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
         `suspected pools: ${countsOf({ ...summary.pools })}`,
@@ -58,7 +59,7 @@ export const rescue = async (
           ? []
           : [`pools whose clock is ahead of Redis: ${summary.clockAhead}; set the clocks of their hosts right`]),
         ...summary.unreadable.map((fault) => `can not be read: ${fault}`),
-      ].join('\n'),
+      ],
     );
   }
   return summary.pools.abandoned > 0 || summary.standsDown !== undefined ? 1 : 0;

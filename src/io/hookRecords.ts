@@ -27,6 +27,8 @@ export interface Claimed {
   /** When it was claimed, and until when nobody else may send it, in ms by the clock of Redis. */
   readonly at: number;
   readonly until: number;
+  /** When it was asked for, by `performance.now()`: an answer of Redis may have been long on its way. */
+  readonly askedAt: number;
   readonly stats: Readonly<Record<string, string>>;
 }
 
@@ -62,6 +64,8 @@ export type Settlement =
       readonly openFor: number;
     }
   | { readonly verb: 'parked'; readonly reason: string; readonly isReceiverAlive: boolean }
+  /** This host could not send it: it is due again at once, for another host too, and no attempt is used. */
+  | { readonly verb: 'unsent' }
   | { readonly verb: 'dropped' };
 export type SettleReply = 'ok' | 'again' | 'parked' | 'pending' | 'lost';
 
@@ -259,6 +263,7 @@ export const createHookRecords = ({
     async claim(origin, most, named) {
       const ids = named ?? (await redis.zrange(keys.dueHooks(origin), '0', String(most - 1)));
       const change = claimOnce(keys);
+      const askedAt = performance.now();
       const [wait, breaker, ...taken] = await retry(clock, () =>
         scripts.run<[string, Breaker, ...(string | null)[][]]>(
           'claim_hooks',
@@ -284,6 +289,7 @@ export const createHookRecords = ({
           attempt: Number(attempt),
           at: Number(at),
           until: Number(until),
+          askedAt,
           stats: Object.fromEntries(
             statsFields.flatMap((field, i) => (values[i] == null ? [] : [[field, values[i] as string]])),
           ),
@@ -415,6 +421,8 @@ const argsOf = (settlement: Settlement, stats: Claimed['stats']): (string | numb
         reason,
       ];
     }
+    case 'unsent':
+      return [settlement.verb];
     case 'parked':
       return [settlement.verb, settlement.reason, settlement.isReceiverAlive ? 'alive' : '-'];
     case 'dropped':

@@ -43,7 +43,7 @@ test('fault 114: a claim takes no more hooks than their stats are large, and the
 });
 
 const claimed = (i: number, length: number): Claimed => ({
-  ...{ id: `${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1 },
+  ...{ id: `${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0 },
   stats: { parameters: 'x'.repeat(length) },
 });
 

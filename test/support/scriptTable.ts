@@ -634,6 +634,14 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { [stats]: { reason: 'likewise' } },
     },
     {
+      title: 'not sent, the probe, for a reason of its host',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: settleKeys,
+      args: settle('unsent'),
+      once: true,
+      goesOn: { [stats]: { reason: 'what could not be sent is due again whatever becomes of the job' } },
+    },
+    {
       title: 'nothing to tell',
       state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
       keys: settleKeys,
