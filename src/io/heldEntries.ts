@@ -3,6 +3,7 @@ import type { LivePool } from '../machines/supervisor.ts';
 import type { Connection } from './connection.ts';
 import { jobOf } from './entries.ts';
 import type { Keys } from './keys.ts';
+import { inChunks } from './paged.ts';
 import { unlessWrongType } from './pools.ts';
 
 /** An entry in an in-progress list of a live pool whose job's id can be read. */
@@ -25,14 +26,11 @@ export const readHeldEntries = async (
   keys: Keys,
   live: readonly LivePool[],
 ): Promise<HeldEntry[]> => {
-  const lists = await Promise.all(
-    live.flatMap((pool) =>
-      pool.types.map(async (type) => {
-        const list = redis.lrangeBuffer(keys.inProgress(type, pool.pool), -maxOfList, -1);
-        return { pool, type, entries: await unlessWrongType(list, []) };
-      }),
-    ),
-  );
+  const named = live.flatMap((pool) => pool.types.map((type) => ({ pool, type })));
+  const lists = await inChunks(named, async ({ pool, type }) => {
+    const list = redis.lrangeBuffer(keys.inProgress(type, pool.pool), -maxOfList, -1);
+    return { pool, type, entries: await unlessWrongType(list, []) };
+  });
   return lists.flatMap(({ pool, type, entries }) => {
     const held = new Map<string, HeldEntry>();
     for (const entry of entries) {

@@ -2,6 +2,7 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { inChunks, readSet } from './paged.ts';
 import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
@@ -282,7 +283,7 @@ export const createHookRecords = ({
     },
 
     async endpoints() {
-      const origins = (await redis.smembers(keys.hookOrigins)).sort();
+      const origins = (await readSet(connection, keys.hookOrigins)).sort();
       const at = await now();
       const read = async (origin: string): Promise<EndpointStatus> => {
         const [pending, [, first], [failures, openUntil, probeUntil, since, answer, tokens]] = await Promise.all([
@@ -312,13 +313,11 @@ export const createHookRecords = ({
         };
       };
       // Of one receiver whose keys are none of ours no more is known; it must not keep the others from being told.
-      return Promise.all(
-        origins.map((origin) =>
-          read(origin).catch((error: Error): EndpointStatus => {
-            if (!error.message.startsWith('WRONGTYPE')) throw error;
-            return { ...unreadable, origin };
-          }),
-        ),
+      return inChunks(origins, (origin) =>
+        read(origin).catch((error: Error): EndpointStatus => {
+          if (!error.message.startsWith('WRONGTYPE')) throw error;
+          return { ...unreadable, origin };
+        }),
       );
     },
 

@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts';
 import { observedJobOf } from './entries.ts';
 import type { Keys } from './keys.ts';
+import { inChunks } from './paged.ts';
 import type { PoolState } from './pools.ts';
 import { isWrongType } from './redisErrors.ts';
 
@@ -28,16 +29,14 @@ export const readObservations = async (
   onUnreadable: (key: string) => void = () => undefined,
 ): Promise<Observation[]> => {
   const workers = pools.flatMap(({ pool, workerIds }) => workerIds.map((worker) => ({ pool, worker })));
-  const replies = await Promise.all(
-    workers.map(({ worker }) =>
-      redis
-        .hmget(keys.worker(worker), 'job_id', 'job_name', 'started_at', 'args')
-        .catch((error: Error): (string | null)[] => {
-          if (!isWrongType(error)) throw error;
-          onUnreadable(keys.worker(worker));
-          return [];
-        }),
-    ),
+  const replies = await inChunks(workers, ({ worker }) =>
+    redis
+      .hmget(keys.worker(worker), 'job_id', 'job_name', 'started_at', 'args')
+      .catch((error: Error): (string | null)[] => {
+        if (!isWrongType(error)) throw error;
+        onUnreadable(keys.worker(worker));
+        return [];
+      }),
   );
   return workers.flatMap(({ pool, worker }, i) => {
     const [id, type, startedAt, args] = replies[i] as (string | null)[];

@@ -7,6 +7,7 @@ import { createCounters } from './counters.ts';
 import { splitsOf, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
 import { createStepwiseWalk, walkAllKeys } from './keyWalk.ts';
+import { existingOf, inChunks, partsOf } from './paged.ts';
 import type { Fence, Scripts } from './scripts.ts';
 import { aheadTolerance, createSurveyor, evidenceOf, type PoolState, type PoolSurvey } from './survey.ts';
 import { createSuspects } from './suspects.ts';
@@ -61,6 +62,8 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
+/** Job types that one step looks at when a pool is removed. */
+const typesAtOnce = 100;
 /** Job types whose keys each pass looks at before it meets them; of the others a fault is named when it is met. */
 const mostChecked = 1_000;
 
@@ -165,18 +168,22 @@ export const createPools = ({
     return { own, unreadable };
   };
 
+  /** Of many types, those of which one of the keys is there. */
+  const inUse = async (types: readonly string[], namesOf: (type: string) => readonly string[]) => {
+    if (types.length <= typesAtOnce) return types;
+    const there = new Set(await existingOf(redis, types.flatMap(namesOf)));
+    return types.filter((type) => namesOf(type).some((key) => there.has(key)));
+  };
+
   const holdings = async (pool: string, types: readonly string[]): Promise<Held[]> => {
-    const lengths = await Promise.all(
-      types.map((type) => unlessWrongType<number | undefined>(redis.llen(keys.inProgress(type, pool)), undefined)),
-    );
-    return Promise.all(
-      types.map(async (type, i): Promise<Held> => {
-        const entries = lengths[i];
-        if (entries !== undefined) return { type, entries };
-        const [unreadable] = await findWrongTyped(redis, [[keys.inProgress(type, pool), 'list']]);
-        return { type, entries: 0, ...(unreadable === undefined ? {} : { unreadable }) };
-      }),
-    );
+    const held = await inUse(types, (type) => [keys.inProgress(type, pool)]);
+    return inChunks(held, async (type): Promise<Held> => {
+      const key = keys.inProgress(type, pool);
+      const entries = await unlessWrongType<number | undefined>(redis.llen(key), undefined);
+      if (entries !== undefined) return { type, entries };
+      const [unreadable] = await findWrongTyped(redis, [[key, 'list']]);
+      return { type, entries: 0, ...(unreadable === undefined ? {} : { unreadable }) };
+    });
   };
 
   const expectedOf = ({ pool }: Suspect, type: string): Expected[] => [
@@ -202,7 +209,11 @@ export const createPools = ({
       const dead = pools.filter(({ isAlive, isReadable }) => !isAlive && isReadable);
       const live = pools.filter(({ isAlive }) => isAlive);
       const typesOf = new Map<string, string[]>();
-      for (const [type, pool] of lists) typesOf.set(pool, [...(typesOf.get(pool) ?? []), type]);
+      for (const [type, pool] of lists) {
+        const held = typesOf.get(pool);
+        if (held === undefined) typesOf.set(pool, [type]);
+        else held.push(type);
+      }
       // Where names hold colons, a list that has the name of a live pool's may be another live pool's.
       const isOwn = (type: string, pool: string) => {
         if (!type.includes(':') && !pool.includes(':')) return true;
@@ -218,7 +229,8 @@ export const createPools = ({
         suspects: dead.map((state) => ({
           pool: state.pool,
           heartbeat: state.heartbeat,
-          types: [...new Set([...types, ...state.jobNames])],
+          // One list for all of them; what its heartbeat names is among them.
+          types,
           evidence: evidenceOf(state),
           trouble: troubles,
         })),
@@ -284,16 +296,21 @@ export const createPools = ({
       const { pool, heartbeat, fence } = suspect;
       const { own, unreadable } = await ownTypes(suspect, types);
       if (unreadable.length > 0) return 'entries';
-      return runAnswered<Settled>(
-        'settle_pool',
-        [
-          keys.pools,
-          keys.heartbeat(pool),
-          ...own.flatMap((type) => [keys.inProgress(type, pool), keys.lockInfo(type)]),
-        ],
-        [pool, heartbeatAge, heartbeat],
-        fence,
-      );
+      const namesOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
+      const steps = partsOf(await inUse(own, namesOf), typesAtOnce);
+      const settleSome = (some: readonly string[], more: readonly string[]) =>
+        runAnswered<Settled>(
+          'settle_pool',
+          [keys.pools, keys.heartbeat(pool), ...some.flatMap(namesOf)],
+          [pool, heartbeatAge, heartbeat, ...more],
+          fence,
+        );
+      // Where this is cut off the pool is still registered, and the next pass begins again.
+      for (const some of steps.slice(0, -1)) {
+        const reply = await settleSome(some, ['more']);
+        if (reply !== 'settled') return reply;
+      }
+      return settleSome(steps.at(-1) ?? [], []);
     },
 
     recount: (types, fence, lists = []) => counters.recount(types, lists, fence),

@@ -29,6 +29,8 @@ export type ScriptName =
   | 'read_list'
   | 'read_quarantine'
   | 'rebuild_counters'
+  | 'recount_lock'
+  | 'recount_pools'
   | 'requeue'
   | 'reset_job'
   | 'restore_ack'

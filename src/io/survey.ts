@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts';
 import { type KnownNames, type ListReading, readListName, splitsOf, typeProvenBy, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
 import type { FoundKey } from './keyWalk.ts';
+import { existingOf, inChunks, readFieldNames, readSet } from './paged.ts';
 import { redisTime } from './redisTime.ts';
 import type { SuspectRecord, Suspects } from './suspects.ts';
 import { type Expected, findWrongTyped, unlessWrongType } from './wrongTypes.ts';
@@ -89,6 +90,15 @@ export const createSurveyor = ({
     };
   };
 
+  /** The lock_info of each of the types that has one, with the pools that it counts; undefined where it is no hash. */
+  const readCountedPools = async (types: readonly string[]) => {
+    const there = await existingOf(redis, types.map(keys.lockInfo));
+    return inChunks(there, async (key) => {
+      const pools = await unlessWrongType<string[] | undefined>(readFieldNames(connection, key), undefined);
+      return [key, pools] as const;
+    });
+  };
+
   /** Follows names from one registry to the next until no new one comes up: pools name types, and types pools. */
   const readRegistries = async (
     found: readonly FoundKey[],
@@ -96,8 +106,8 @@ export const createSurveyor = ({
     doubtful: Expected[],
   ): Promise<Registries> => {
     const [pools, knownJobs] = await Promise.all([
-      unlessWrongType<string[] | undefined>(redis.smembers(keys.pools), undefined),
-      unlessWrongType<string[] | undefined>(redis.smembers(keys.knownJobs), undefined),
+      unlessWrongType<string[] | undefined>(readSet(connection, keys.pools), undefined),
+      unlessWrongType<string[] | undefined>(readSet(connection, keys.knownJobs), undefined),
     ]);
     if (pools === undefined) doubtful.push([keys.pools, 'set']);
     if (knownJobs === undefined) doubtful.push([keys.knownJobs, 'set']);
@@ -116,22 +126,17 @@ export const createSurveyor = ({
       const newPools = [...known.pools, ...candidates].filter((pool) => !heartbeats.has(pool));
       const newTypes = [...known.types].filter((type) => !asked.has(type));
       if (newPools.length === 0 && newTypes.length === 0) break;
-      const [beats, fields] = await Promise.all([
-        Promise.all(newPools.map(readHeartbeat)),
-        Promise.all(
-          newTypes.map((type) => unlessWrongType<string[] | undefined>(redis.hkeys(keys.lockInfo(type)), undefined)),
-        ),
-      ]);
+      const [beats, fields] = await Promise.all([inChunks(newPools, readHeartbeat), readCountedPools(newTypes)]);
       for (const [i, pool] of newPools.entries()) {
         const beat = beats[i] as Heartbeat;
         heartbeats.set(pool, beat);
         if (beat.heartbeat !== '') known.pools.add(pool);
         for (const type of beat.jobNames) known.types.add(type);
       }
-      for (const [i, type] of newTypes.entries()) {
-        asked.add(type);
-        for (const pool of fields[i] ?? []) known.pools.add(pool);
-        if (fields[i] === undefined) doubtful.push([keys.lockInfo(type), 'hash']);
+      for (const type of newTypes) asked.add(type);
+      for (const [key, pools] of fields) {
+        for (const pool of pools ?? []) known.pools.add(pool);
+        if (pools === undefined) doubtful.push([key, 'hash']);
       }
     }
     return { registered: new Set(pools), arePoolsReadable: pools !== undefined, known, heartbeats };

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { digestOf, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
+import { readHash } from './paged.ts';
 import { redisTime } from './redisTime.ts';
 import { unlessWrongType } from './wrongTypes.ts';
 
@@ -73,7 +74,8 @@ export const createSuspects = ({
     return known.at;
   };
   const condition = async () => digestOf(await readCondition(redis));
-  const read = async () => decodeAll(await unlessWrongType(redis.hgetall(keys.suspects), {}));
+  const read = async () =>
+    decodeAll(await unlessWrongType(readHash(connection, keys.suspects), new Map<string, string>()));
 
   return {
     read,
@@ -139,9 +141,9 @@ const write = async (redis: Redis, key: string, fields: readonly [string, string
   await Promise.all(writes.map((reply) => unlessWrongType(reply, undefined)));
 };
 
-const decodeAll = (fields: Readonly<Record<string, string>>): ReadonlyMap<string, SuspectRecord> => {
+const decodeAll = (fields: ReadonlyMap<string, string>): ReadonlyMap<string, SuspectRecord> => {
   const records = new Map<string, SuspectRecord>();
-  for (const [pool, text] of Object.entries(fields)) {
+  for (const [pool, text] of fields) {
     const record = decode(text);
     if (record !== undefined) records.set(pool, record);
   }
