@@ -10,6 +10,7 @@ import { benchHeap } from './heap.ts';
 import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
 import { benchRequeue } from './requeue.ts';
+import { benchSteps } from './steps.ts';
 import type { Report } from './support.ts';
 import { benchSweep } from './sweep.ts';
 
@@ -21,6 +22,7 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   evidence: benchEvidence,
   hooks: benchHooks,
   inspector: benchInspector,
+  steps: benchSteps,
 };
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;

@@ -59,9 +59,14 @@ local function keepQuarantined(quarantine, dead, id, record, entry, windowS)
   record.entries[#record.entries + 1] = entry
   redis.call('HSET', quarantine, id, cjson.encode(record))
   for _, other in ipairs(redis.call('HRANDFIELD', quarantine, 10)) do
-    local old = readQuarantined(redis.call('HGET', quarantine, other))
-    if not old or (old.at < record.at - math.max(2592000, windowS) and not isInDead(dead, old)) then
-      redis.call('HDEL', quarantine, other)
+    local text = redis.call('HGET', quarantine, other)
+    -- Decoded only where it is old: entries may be large. In an entry each quote has a backslash before it.
+    local at = tonumber(string.match(text or '', '[{,]"at":(%d+)[,}]') or '')
+    if not at or at < record.at - math.max(2592000, windowS) then
+      local old = readQuarantined(text)
+      if not old or not isInDead(dead, old) then
+        redis.call('HDEL', quarantine, other)
+      end
     end
   end
   redis.call('EXPIRE', quarantine, math.max(7776000, windowS))

@@ -23,6 +23,9 @@ const textOf = (state: ReaperStatus): string => {
     ...(queues.length === 0 ? ['no job types'] : [tableOfQueues(state)]),
     ...(pools.length === 0 ? ['no pools'] : [tableOfPools(state)]),
     ...state.unreadable.map((fault) => `can not be read: ${fault}`),
+    ...(state.isPartial
+      ? ['too many keys in this database to go through all: in-progress lists that nothing else names may be missing']
+      : []),
   ].join('\n');
 };
 

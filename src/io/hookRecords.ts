@@ -2,7 +2,7 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
-import { inChunks, readSet } from './paged.ts';
+import { inChunks, partsOf, readSet } from './paged.ts';
 import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
@@ -152,6 +152,8 @@ const statsFields = [
 ] as const;
 
 const stride = 500;
+/** Changes that one step notes. */
+const changesAtOnce = 200;
 
 /** What is said of a receiver whose keys hold something else. */
 const unreadable = {
@@ -218,7 +220,10 @@ export const createHookRecords = ({
 
     async enqueue(changes, fence) {
       if (changes.length === 0) return [];
-      const replies = await enqueue(changes, [], fence);
+      const replies: string[] = [];
+      for (const some of partsOf(changes, changesAtOnce)) {
+        for (const reply of await enqueue(some, [], fence)) replies.push(reply);
+      }
       // Few, if any: the stats of all would make every page dearer.
       const unclear = changes.filter((_, i) => replies[i] === 'look');
       const known =

@@ -1,12 +1,12 @@
 import type { Confirmation, Held, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
 import { createRunAnswered } from './answered.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, monotonicOf } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { createCounters } from './counters.ts';
 import { splitsOf, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
-import { createStepwiseWalk, walkAllKeys } from './keyWalk.ts';
+import { createStepwiseWalk, standing, walkAllKeys, walkKeysUntil } from './keyWalk.ts';
 import { existingOf, inChunks, partsOf } from './paged.ts';
 import type { Fence, Scripts } from './scripts.ts';
 import { aheadTolerance, createSurveyor, evidenceOf, type PoolState, type PoolSurvey } from './survey.ts';
@@ -36,6 +36,11 @@ export interface Pools {
    * without it, pools and types are those that sets, heartbeats and counters name, and no lists are looked for.
    */
   survey(thorough: boolean): Promise<PoolSurvey>;
+  /**
+   * The same for a person who waits: the names of all keys are gone through for so many ms. Where that was too short, further
+   * in-progress lists are looked for by the names of pools and types that are known.
+   */
+  surveyWithin(ms: number): Promise<PoolSurvey & { readonly isComplete: boolean }>;
   /** Notes how pools look, so that a later look can confirm a death. What changes nothing must not call it. */
   note(states: readonly PoolState[]): Promise<void>;
   confirm(suspect: Suspect): Promise<Confirmation>;
@@ -62,6 +67,8 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
+/** Names of lists that are asked for where the walk was too short. */
+const mostNamed = 1_000_000;
 /** Job types that one step looks at when a pool is removed. */
 const typesAtOnce = 100;
 /** Job types whose keys each pass looks at before it meets them; of the others a fault is named when it is met. */
@@ -195,6 +202,21 @@ export const createPools = ({
 
   return {
     survey: async (thorough) => surveyor.survey(thorough ? await walkAllKeys(connection, keys) : []),
+
+    async surveyWithin(ms) {
+      const began = monotonicOf(clock);
+      const { found, isComplete } = await walkKeysUntil(connection, keys, () => monotonicOf(clock) - began >= ms);
+      const survey = await surveyor.survey(found);
+      if (isComplete) return { ...survey, isComplete };
+      const perType = Math.floor(mostNamed / Math.max(1, survey.types.length));
+      const named = survey.types.flatMap((type) =>
+        survey.pools.slice(0, perType).map(({ pool }) => keys.inProgress(type, pool)),
+      );
+      const known = new Set(found.map(({ key }) => key));
+      const more = (await existingOf(redis, named)).filter((key) => !known.has(key));
+      return { ...(await surveyor.survey([...found, ...(await standing(connection, keys, more))])), isComplete };
+    },
+
     note: (states) => suspects.note(states, false),
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, expectedOf(suspect, type)),
 

@@ -4,6 +4,7 @@ import type { TrackedJob } from '../machines/facts.ts';
 import type { Page } from '../machines/supervisor.ts';
 import type { Connection } from './connection.ts';
 import { escapeGlob, type Keys } from './keys.ts';
+import { partsOf } from './paged.ts';
 import type { Scripts } from './scripts.ts';
 import { SeenIds } from './seenIds.ts';
 import { brokenIdFacts, decodeFacts, type FactsReply } from './stats.ts';
@@ -40,6 +41,16 @@ export interface TrackedJobs {
 /** An id of the tracking hash: text, or bytes that are no UTF-8. */
 type TrackedId = string | Buffer;
 
+/** What one step has read: of some of the jobs that it was asked for. */
+interface ReadPart {
+  readonly readAt: number;
+  readonly of: readonly string[];
+  readonly facts: readonly FactsReply[];
+}
+
+/** Jobs that one step reads; the steps of a page are asked for in one round trip. */
+const jobsAtOnce = 125;
+
 interface Scan {
   readonly next: ScanPoint;
   /** The connection that the reply came on. */
@@ -61,10 +72,22 @@ export const createTrackedJobs = ({
   pageSize: number;
   random: () => number;
 }): TrackedJobs => {
+  const readPart = async (ids: readonly string[]): Promise<ReadPart[]> => {
+    const [readAt, ...facts]: [number, ...FactsReply[]] = JSON.parse(
+      await scripts.run<string>('read_facts', ids.map(keys.stats)),
+    );
+    const part = { readAt, of: ids.slice(0, facts.length), facts };
+    return facts.length < ids.length ? [part, ...(await readPart(ids.slice(facts.length)))] : [part];
+  };
+
   const readWithTime = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[] }> => {
-    const answer: [number, ...FactsReply[]] = JSON.parse(await scripts.run<string>('read_facts', ids.map(keys.stats)));
-    const readAt = answer[0];
-    return { readAt, jobs: ids.map((id, i) => decodeFacts(id, readAt, answer[i + 1] as FactsReply)) };
+    const parts = (
+      await Promise.all(ids.length === 0 ? [readPart(ids)] : partsOf(ids, jobsAtOnce).map(readPart))
+    ).flat();
+    const jobs = parts.flatMap(({ readAt, of, facts }) =>
+      of.map((id, i) => decodeFacts(id, readAt, facts[i] as FactsReply)),
+    );
+    return { readAt: (parts[0] as ReadPart).readAt, jobs };
   };
 
   const read = async (ids: readonly string[]): Promise<TrackedJob[]> =>
