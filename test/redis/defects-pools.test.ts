@@ -239,7 +239,7 @@ test('defect 9: a pool that dies later is rescued without a restart, and a stop 
       clock.increment(1_000);
       return (await redis.llen(queue)) === 1;
     },
-    { timeout: 5_000, interval: 5 },
+    { interval: 5 },
   );
 
   const early = create({ clock: new SimulatedClock() });
@@ -316,7 +316,7 @@ test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps it
   const clock = createTestClock();
   const timers = vi.spyOn(clock, 'setTimeout');
   const set = (length: number, count: number) =>
-    vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count, { timeout: 5_000 });
+    vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count);
   const reaper = create({ clock, role: 'always' });
   const standsDown: (string | undefined)[] = [];
   const ends: Record<string, string> = {};

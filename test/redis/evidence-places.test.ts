@@ -100,7 +100,7 @@ test('fault 102: a Running job on a pool whose death a rescue would confirm now 
   // A rescue has seen it, and leaves it its grace; by the grace of this reaper it is over soon.
   const reaper = opened.create({ redis: server.url, rescue: { graceMs: 100 } });
   const rescue = reaper.rescue({ grace: 3_600_000 }).catch(() => undefined);
-  await expect.poll(async () => (await reaper.explain('ran')).reason, { timeout: 20_000 }).toBe('hung');
+  await expect.poll(async () => (await reaper.explain('ran')).reason).toBe('hung');
   const words: Record<string, string> = {};
   reaper.on('job', ({ id, verdict, reason, facts }) => {
     words[id] = `${verdict} ${reason} ${facts.evidence?.found}`;
@@ -123,7 +123,7 @@ test('fault 102: where only sweeps run, the first one notes a silent pool, and o
   expect(await redis.exists('t:reaper:suspects')).toBe(0);
   await reaper.sweep();
   expect(await redis.hget('t:job_stats:ran', 'status')).toBe('Running');
-  await expect.poll(async () => (await reaper.explain('ran')).reason, { timeout: 20_000 }).toBe('hung');
+  await expect.poll(async () => (await reaper.explain('ran')).reason).toBe('hung');
   await reaper.sweep();
   expect(await redis.hget('t:job_stats:ran', 'status')).toBe('Error');
 });

@@ -10,6 +10,7 @@ import { createLostEntries, type LeftAlone } from '../../src/io/lostEntries.ts';
 import { createScripts } from '../../src/io/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { second, seedJob } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -300,8 +301,8 @@ test('under memory pressure nothing is half done: it is reported, and done when 
 test('a worker host that runs a job for longer than that keeps it, and one line of log tells of what is put back', async () => {
   await seedJob(server.client, 'j1', { status: 'Pending' });
   await server.client.lpush(keys.queue('X'), entryOf('j1', { t: fresh, args: { ms: 60_000 } }));
-  const host = fork(new URL('../../examples/worker-host.ts', import.meta.url), {
-    execArgv: ['--import', 'tsx'],
+  const host = fork(builtOf('examples/worker-host.ts'), {
+    execArgv: [],
     env: {
       ...process.env,
       REAPER_REDIS_URL: server.url,
