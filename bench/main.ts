@@ -12,6 +12,7 @@ import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
 import { benchRequeue } from './requeue.ts';
 import { benchRescue } from './rescue.ts';
+import { benchSteps } from './steps.ts';
 import type { Report } from './support.ts';
 import { benchSweep } from './sweep.ts';
 
@@ -25,6 +26,7 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   bytes: benchBytes,
   hooks: benchHooks,
   inspector: benchInspector,
+  steps: benchSteps,
 };
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;

@@ -9,9 +9,12 @@
 --- @include prove
 
 local lock, lockInfo = KEYS[1], KEYS[2]
-local refusal = refusalOf({ { lock, 'string', 'GET' }, { lockInfo, 'hash', 'HGETALL' } })
+local refusal = refusalOf({ { lock, 'string', 'GET' }, { lockInfo, 'hash', 'HLEN', 'HGETALL' } })
 if refusal then
   return refusal
+end
+if redis.call('HLEN', lockInfo) > 1000 then
+  return { 'many' }
 end
 local truth, sum = {}, 0
 for i = 1, #ARGV do

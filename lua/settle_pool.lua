@@ -7,8 +7,10 @@
 -- ARGV[1]     pool id
 -- ARGV[2]     age in ms below which a heartbeat is alive
 -- ARGV[3]     heartbeat_at that made the pool a suspect, or the empty string
--- Returns     `settled`, `alive`, or `entries` (a list is not empty: requeue first). `traces`: settled, and nothing says that it
---             died: no count was above 0, and it had no heartbeat or was not registered, as after a graceful stop
+-- ARGV[4]     `more` for some of its types only: the pool keeps its place until the last call
+-- Returns     `settled` (with `more`: its fields are gone), `alive`, or `entries` (a list is not empty: requeue first).
+--             `traces`: settled, and nothing of these types says that it died: no count was above 0, and it had no heartbeat or
+--             was not registered, as after a graceful stop
 -- Others that touch these keys: gocraft's heartbeat, reaper and stale locks.
 -- A list of the wrong type refuses all, for what it holds may be the pool's. A lock_info of the wrong type holds no field of
 -- the pool, and is passed over: rebuild_counters reports it.
@@ -45,6 +47,8 @@ end
 for _, lockInfo in ipairs(fields) do
   redis.call('HDEL', lockInfo, pool)
 end
-redis.call('DEL', heartbeat)
-redis.call('SREM', pools, pool)
+if ARGV[4] ~= 'more' then
+  redis.call('DEL', heartbeat)
+  redis.call('SREM', pools, pool)
+end
 return answerOnce(hasDied and 'settled' or 'traces')

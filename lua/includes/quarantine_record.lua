@@ -61,9 +61,13 @@ local function keepQuarantined(quarantine, dead, id, record, entry, windowS)
   local size = 0
   for _, other in ipairs(redis.call('HRANDFIELD', quarantine, 10)) do
     local text = redis.call('HGET', quarantine, other) or ''
-    local old = readQuarantined(text)
-    if not old or (old.at < record.at - math.max(2592000, windowS) and not isInDead(dead, old)) then
-      redis.call('HDEL', quarantine, other)
+    -- Decoded only where it is old: entries may be large. In an entry each quote has a backslash before it.
+    local at = tonumber(string.match(text, '[{,]"at":(%d+)[,}]') or '')
+    if not at or at < record.at - math.max(2592000, windowS) then
+      local old = readQuarantined(text)
+      if not old or not isInDead(dead, old) then
+        redis.call('HDEL', quarantine, other)
+      end
     end
     size = size + #text
     if size > 1000000 then

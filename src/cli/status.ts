@@ -26,6 +26,9 @@ const show = (state: ReaperStatus): void => {
   if (pools.length === 0) print('no pools');
   else printPools(state);
   print(...state.unreadable.map((fault) => `can not be read: ${fault}`));
+  if (state.isPartial) {
+    print('too many keys in this database to go through all: in-progress lists that nothing else names may be missing');
+  }
 };
 
 const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }: ReaperStatus): string[] => {

@@ -1,6 +1,7 @@
 import type { LivePool } from '../machines/supervisor.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { inChunks } from './paged.ts';
 import { unlessWrongType } from './pools.ts';
 import { createScripts } from './scripts.ts';
 import { idOfHex } from './trackedJobs.ts';
@@ -34,7 +35,7 @@ export const readHeldEntries = async (
 ): Promise<HeldEntry[]> => {
   const scripts = createScripts(redis);
 
-  const readList = async (pool: LivePool, type: string): Promise<HeldEntry[]> => {
+  const readList = async ({ pool, type }: { pool: LivePool; type: string }): Promise<HeldEntry[]> => {
     const held = new Map<string, HeldEntry>();
     for (let from = 0, isEnd = 0; isEnd === 0 && from < maxOfList; ) {
       const [end, entries] = await scripts.run<[number, EntryReply[]]>(
@@ -53,10 +54,8 @@ export const readHeldEntries = async (
     return [...held.values()].reverse();
   };
 
-  const lists = await Promise.all(
-    live.flatMap((pool) => pool.types.map((type) => unlessWrongType(readList(pool, type), []))),
-  );
-  return lists.flat();
+  const named = live.flatMap((pool) => pool.types.map((type) => ({ pool, type })));
+  return (await inChunks(named, (one) => unlessWrongType(readList(one), []))).flat();
 };
 
 const heldEntryOf = (pool: LivePool, type: string, place: number, [digest, text, isHex]: EntryReply): HeldEntry => {

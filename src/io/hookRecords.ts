@@ -2,6 +2,7 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { inChunks, partsOf, readSet } from './paged.ts';
 import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
@@ -159,6 +160,8 @@ const statsFields = [
 ] as const;
 
 const stride = 500;
+/** Changes that one step notes. */
+const changesAtOnce = 200;
 
 /** What is said of a receiver whose keys hold something else. */
 const unreadable = {
@@ -225,7 +228,10 @@ export const createHookRecords = ({
 
     async enqueue(changes, fence) {
       if (changes.length === 0) return [];
-      const replies = await enqueue(changes, [], fence);
+      const replies: string[] = [];
+      for (const some of partsOf(changes, changesAtOnce)) {
+        for (const reply of await enqueue(some, [], fence)) replies.push(reply);
+      }
       // Few, if any: the stats of all would make every page dearer.
       const unclear = changes.filter((_, i) => replies[i] === 'look');
       const known =
@@ -313,7 +319,7 @@ export const createHookRecords = ({
     },
 
     async endpoints() {
-      const origins = (await redis.smembers(keys.hookOrigins)).sort();
+      const origins = (await readSet(connection, keys.hookOrigins)).sort();
       const at = await now();
       const read = async (origin: string): Promise<EndpointStatus> => {
         const [pending, [, first], [failures, openUntil, probeUntil, since, answer, tokens]] = await Promise.all([
@@ -343,13 +349,11 @@ export const createHookRecords = ({
         };
       };
       // Of one receiver whose keys are none of ours no more is known; it must not keep the others from being told.
-      return Promise.all(
-        origins.map((origin) =>
-          read(origin).catch((error: Error): EndpointStatus => {
-            if (!error.message.startsWith('WRONGTYPE')) throw error;
-            return { ...unreadable, origin };
-          }),
-        ),
+      return inChunks(origins, (origin) =>
+        read(origin).catch((error: Error): EndpointStatus => {
+          if (!error.message.startsWith('WRONGTYPE')) throw error;
+          return { ...unreadable, origin };
+        }),
       );
     },
 

@@ -8,6 +8,7 @@ import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
 import type { Keys } from './keys.ts';
 import { readObservations } from './observations.ts';
 import { createObservingPools } from './observingPools.ts';
+import { inChunks } from './paged.ts';
 import { createPoolLooks } from './poolLooks.ts';
 import type { RecoveryLimit } from './pools.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -122,18 +123,16 @@ export const createLostEntries = ({
       if (held === undefined) ofPool.set(entry.pool, [entry]);
       else held.push(entry);
     }
-    const found = await Promise.all(
-      live.map(async (pool): Promise<Unobserved[]> => {
-        const held = ofPool.get(pool) ?? [];
-        const result = await fail.unless(async () => {
-          await looks.keepOnly(pool.pool, held, plan);
-          return held.length === 0 ? undefined : looks.look(pool.pool, pool.workerIds, held, plan);
-        });
-        if (result === undefined) return [];
-        const { at, since, ...rest } = result;
-        return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
-      }),
-    );
+    const found = await inChunks(live, async (pool): Promise<Unobserved[]> => {
+      const held = ofPool.get(pool) ?? [];
+      const result = await fail.unless(async () => {
+        await looks.keepOnly(pool.pool, held, plan);
+        return held.length === 0 ? undefined : looks.look(pool.pool, pool.workerIds, held, plan);
+      });
+      if (result === undefined) return [];
+      const { at, since, ...rest } = result;
+      return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
+    });
     return found.flat();
   };
 

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { existingOf } from './paged.ts';
 import type { PoolState, PoolSurvey, Pools } from './pools.ts';
 import { isWrongType, kindOfRedisError } from './redisErrors.ts';
 import { createScripts } from './scripts.ts';
@@ -126,6 +127,18 @@ const walkOnce = async (
     } while (cursor !== '0');
   };
 
+  /** Of many keys that are known by name only, those that are there: the others hold nothing now. */
+  const thereOf = async (named: readonly NamedList[]) => {
+    if (named.length <= atOnce) return named;
+    const there = new Set(
+      await existingOf(
+        redis,
+        named.map(({ name }) => name),
+      ),
+    );
+    return named.filter(({ name }) => there.has(name));
+  };
+
   /** In-progress lists, each with what is known of its pool. Those that should be there show a key of the wrong type. */
   const walkHeld = async (survey: PoolSurvey, lists: Lists) => {
     const states = new Map(survey.pools.map((state) => [state.pool, state]));
@@ -133,7 +146,7 @@ const walkOnce = async (
     const named = survey.pools
       .filter(({ isRegistered }) => isRegistered)
       .flatMap(({ pool }) => [...types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
-    await inChunks(named, lists.held, (list) => walkList(list, holderOf(list.name, keys, states)));
+    await inChunks(await thereOf(named), lists.held, (list) => walkList(list, holderOf(list.name, keys, states)));
   };
 
   /** Queues that were not read before, each once. */
@@ -144,7 +157,7 @@ const walkOnce = async (
       await walkList(list, queueOf(list, keys));
     }
     const named = [...new Set([...types, ...survey.types])].map((type) => listOf(Buffer.from(keys.queue(type)), keys));
-    await inChunks(named, walked, (list) => {
+    await inChunks(await thereOf(named), walked, (list) => {
       walked.set(idOf(list.key), list);
       return walkList(list, queueOf(list, keys));
     });

@@ -70,8 +70,8 @@ export interface Quarantine {
   ): Promise<'ok' | 'gone' | 'overtaken'>;
 }
 
-/** Records that are read at once. */
-const stride = 500;
+/** Records that one step reads: each is decoded, and looked for in `dead`. */
+const stride = 50;
 /** How often the stats are read again where they have changed before the script. */
 const patience = 5;
 

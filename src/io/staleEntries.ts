@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts';
 import type { HeldEntry } from './heldEntries.ts';
 import type { Keys } from './keys.ts';
+import { inChunks } from './paged.ts';
 import { unlessWrongType } from './pools.ts';
 import { redisTime } from './redisTime.ts';
 import type { ChangeOnce, Scripts } from './scripts.ts';
@@ -23,9 +24,9 @@ export const findStaleEntries = async (
   held: readonly HeldEntry[],
 ): Promise<StaleEntry[]> => {
   if (held.length === 0) return [];
-  const [time, ...stats] = await Promise.all([
+  const [time, stats] = await Promise.all([
     redisTime(redis),
-    ...held.map(({ id }) => unlessWrongType(redis.hmget(keys.stats(id), 'status', 'update_time', 'revision'), [])),
+    inChunks(held, ({ id }) => unlessWrongType(redis.hmget(keys.stats(id), 'status', 'update_time', 'revision'), [])),
   ]);
   return held.flatMap((entry, i) => {
     const [status, updateTime, revision] = stats[i] as (string | null)[];

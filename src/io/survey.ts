@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts';
 import { type KnownNames, type ListReading, readListName, splitsOf, typeProvenBy, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
 import type { FoundKey } from './keyWalk.ts';
+import { existingOf, inChunks, readFieldNames, readSet } from './paged.ts';
 import { redisTime } from './redisTime.ts';
 import type { SuspectRecord, Suspects } from './suspects.ts';
 import { type Expected, findWrongTyped, unlessWrongType } from './wrongTypes.ts';
@@ -95,6 +96,18 @@ export const createSurveyor = ({
     };
   };
 
+  /** The pools that the lock_info of each of the types counts, where there is one; undefined where it is no hash. */
+  const readCountedPools = async (types: readonly string[]) => {
+    const there = new Set(await existingOf(redis, types.map(keys.lockInfo)));
+    return inChunks(
+      types.filter((type) => there.has(keys.lockInfo(type))),
+      async (type) => {
+        const fields = readFieldNames(connection, keys.lockInfo(type));
+        return [type, await unlessWrongType<string[] | undefined>(fields, undefined)] as const;
+      },
+    );
+  };
+
   /** Follows names from one registry to the next until no new one comes up: pools name types, and types pools. */
   const readRegistries = async (
     found: readonly FoundKey[],
@@ -102,8 +115,8 @@ export const createSurveyor = ({
     doubtful: Expected[],
   ): Promise<Registries> => {
     const [pools, knownJobs] = await Promise.all([
-      unlessWrongType<string[] | undefined>(redis.smembers(keys.pools), undefined),
-      unlessWrongType<string[] | undefined>(redis.smembers(keys.knownJobs), undefined),
+      unlessWrongType<string[] | undefined>(readSet(connection, keys.pools), undefined),
+      unlessWrongType<string[] | undefined>(readSet(connection, keys.knownJobs), undefined),
     ]);
     if (pools === undefined) doubtful.push([keys.pools, 'set']);
     if (knownJobs === undefined) doubtful.push([keys.knownJobs, 'set']);
@@ -123,27 +136,22 @@ export const createSurveyor = ({
       const newPools = [...known.pools, ...candidates].filter((pool) => !heartbeats.has(pool));
       const newTypes = [...known.types].filter((type) => !asked.has(type));
       if (newPools.length === 0 && newTypes.length === 0) break;
-      const [beats, fields] = await Promise.all([
-        Promise.all(newPools.map(readHeartbeat)),
-        Promise.all(
-          newTypes.map((type) => unlessWrongType<string[] | undefined>(redis.hkeys(keys.lockInfo(type)), undefined)),
-        ),
-      ]);
+      const [beats, counted] = await Promise.all([inChunks(newPools, readHeartbeat), readCountedPools(newTypes)]);
       for (const [i, pool] of newPools.entries()) {
         const beat = beats[i] as Heartbeat;
         heartbeats.set(pool, beat);
         if (beat.heartbeat !== '') known.pools.add(pool);
         for (const type of beat.jobNames) known.types.add(type);
       }
-      for (const [i, type] of newTypes.entries()) {
-        asked.add(type);
-        for (const pool of fields[i] ?? []) {
+      for (const type of newTypes) asked.add(type);
+      for (const [type, pools] of counted) {
+        for (const pool of pools ?? []) {
           known.pools.add(pool);
           const others = countedIn.get(pool);
           if (others === undefined) countedIn.set(pool, [type]);
           else others.push(type);
         }
-        if (fields[i] === undefined) doubtful.push([keys.lockInfo(type), 'hash']);
+        if (pools === undefined) doubtful.push([keys.lockInfo(type), 'hash']);
       }
     }
     return { registered: new Set(pools), arePoolsReadable: pools !== undefined, known, heartbeats, countedIn };

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { digestOf, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
+import { readHash } from './paged.ts';
 import { redisTime } from './redisTime.ts';
 import { unlessWrongType } from './wrongTypes.ts';
 
@@ -74,11 +75,11 @@ export const createSuspects = ({
     return known.at;
   };
   const condition = async () => digestOf(await readCondition(redis));
-  const readAll = () => unlessWrongType<Record<string, string>>(redis.hgetall(keys.suspects), {});
   const readSome = async (pools: readonly string[]) => {
     const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.suspects, ...pools), []);
-    return Object.fromEntries(pools.map((pool, i) => [pool, texts[i] ?? '']));
+    return new Map(pools.map((pool, i) => [pool, texts[i] ?? '']));
   };
+  const readAll = () => unlessWrongType(readHash(connection, keys.suspects), new Map<string, string>());
   // One pool is looked at as often as it is worked on: it must not cost more where there are thousands.
   const read = async (pools?: readonly string[]) =>
     decodeAll(await (pools !== undefined && pools.length > 0 && pools.length <= batch ? readSome(pools) : readAll()));
@@ -147,9 +148,9 @@ const write = async (redis: Redis, key: string, fields: readonly [string, string
   await Promise.all(writes.map((reply) => unlessWrongType(reply, undefined)));
 };
 
-const decodeAll = (fields: Readonly<Record<string, string>>): ReadonlyMap<string, SuspectRecord> => {
+const decodeAll = (fields: ReadonlyMap<string, string>): ReadonlyMap<string, SuspectRecord> => {
   const records = new Map<string, SuspectRecord>();
-  for (const [pool, text] of Object.entries(fields)) {
+  for (const [pool, text] of fields) {
     const record = decode(text);
     if (record !== undefined) records.set(pool, record);
   }

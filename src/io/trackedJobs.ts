@@ -4,6 +4,7 @@ import type { TrackedJob } from '../machines/facts.ts';
 import type { Page } from '../machines/supervisor.ts';
 import type { Connection } from './connection.ts';
 import { escapeGlob, type Keys } from './keys.ts';
+import { partsOf } from './paged.ts';
 import type { Scripts } from './scripts.ts';
 import { SeenIds } from './seenIds.ts';
 import { brokenIdFacts, decodeFacts, type FactsReply } from './stats.ts';
@@ -40,6 +41,9 @@ export interface TrackedJobs {
 /** An id of the tracking hash: text, or bytes that are no UTF-8. */
 export type TrackedId = string | Buffer;
 
+/** Jobs that one step reads; the steps of a page are asked for in one round trip. */
+const jobsAtOnce = 125;
+
 interface Scan {
   readonly next: ScanPoint;
   /** The connection that the reply came on. */
@@ -61,27 +65,40 @@ export const createTrackedJobs = ({
   pageSize: number;
   random: () => number;
 }): TrackedJobs => {
-  /** Reads the first of the jobs: all of them, unless what they say of themselves is large. */
-  const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[] }> => {
-    const answer: [number, ...FactsReply[]] = JSON.parse(await scripts.run<string>('read_facts', ids.map(keys.stats)));
-    const readAt = answer[0];
-    const facts = answer.slice(1) as FactsReply[];
-    return { readAt, jobs: facts.map((reply, i) => decodeFacts(ids[i] as string, readAt, reply)) };
+  /** Reads jobs, some in each step. Of those that say much of themselves some are left for the next call. */
+  const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[]; left: string[] }> => {
+    const parts = await Promise.all(
+      (ids.length === 0 ? [[]] : partsOf(ids, jobsAtOnce)).map(async (some) => {
+        const text = await scripts.run<string>('read_facts', some.map(keys.stats));
+        const [readAt, ...facts] = JSON.parse(text) as [number, ...FactsReply[]];
+        const jobs = facts.map((reply, i) => decodeFacts(some[i] as string, readAt, reply));
+        return { readAt, jobs, left: some.slice(facts.length) };
+      }),
+    );
+    return {
+      readAt: (parts[0] as { readAt: number }).readAt,
+      jobs: parts.flatMap(({ jobs }) => jobs),
+      left: parts.flatMap(({ left }) => left),
+    };
   };
 
   const read = async (ids: readonly string[]): Promise<TrackedJob[]> => {
-    const jobs: TrackedJob[] = [];
-    while (jobs.length < ids.length) jobs.push(...(await readSome(ids.slice(jobs.length))).jobs);
-    return jobs;
+    const found = new Map<string, TrackedJob>();
+    for (let left = ids; left.length > 0; ) {
+      const some = await readSome(left);
+      for (const job of some.jobs) found.set(job.facts.id, job);
+      left = some.left;
+    }
+    return ids.map((id) => found.get(id) as TrackedJob);
   };
 
   /** Reads tracked jobs; gives those that are yet to be read, too. */
   const readTracked = async (ids: readonly TrackedId[]): Promise<{ jobs: TrackedJob[]; left: TrackedId[] }> => {
     if (ids.length === 0) return { jobs: [], left: [] };
     const plain = ids.filter((id): id is string => typeof id === 'string');
-    const { readAt, jobs } = await readSome(plain);
+    const { readAt, jobs, left } = await readSome(plain);
     const broken = ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt));
-    return { jobs: [...jobs, ...broken], left: plain.slice(jobs.length) };
+    return { jobs: [...jobs, ...broken], left };
   };
 
   /** A command that is sent again after a reconnect may be answered by another process than the one it was meant for. */

@@ -101,6 +101,7 @@ const queue = 't:jobs:X';
 const held = 't:jobs:X:p:inprogress';
 const lock = 't:jobs:X:lock';
 const lockInfo = 't:jobs:X:lock_info';
+const opened = 't:reaper:recount:X';
 const pools = 't:worker_pools';
 const heartbeat = 't:worker_pools:p';
 const recoveries = 't:reaper:recoveries';
@@ -506,6 +507,41 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       keys: [lock, lockInfo, held, 't:jobs:X:q:inprogress'],
       args: ['p', 'q'],
       goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lock, lockInfo, changes] } },
+      once: true,
+    },
+  ],
+  recount_lock: [
+    {
+      title: 'opened',
+      state: { [lock]: string(5) },
+      keys: [lock, opened],
+      args: ['mine', 'open'],
+      once: true,
+      again: { reason: 'it is opened again', reply: 'open' },
+    },
+    {
+      title: 'not written since it was opened',
+      // Redis keeps so long a number as a text, as it does what `open` has written.
+      state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine') },
+      keys: [lock, opened],
+      args: ['mine', 2],
+      once: true,
+    },
+    {
+      title: 'written since it was opened',
+      state: { [lock]: string(5), [opened]: string('mine') },
+      keys: [lock, opened],
+      args: ['mine', 2],
+      once: true,
+    },
+  ],
+  recount_pools: [
+    {
+      title: 'fields that have drifted, and one that has not',
+      state: { ...pool(oldBeat, entry('j')), [lockInfo]: hash({ p: 3, q: 1, r: 0 }) },
+      keys: [lockInfo, held, 't:jobs:X:q:inprogress', 't:jobs:X:r:inprogress'],
+      args: ['p', 'q', 'r'],
+      goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lockInfo, changes] } },
       once: true,
     },
   ],
