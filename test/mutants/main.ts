@@ -4,7 +4,7 @@
  * An edit that no test fails on is a survivor: behavior that no test proves. Prints a line each, and the score of each list and room.
  *
  * --only TEXT     edits of files whose path contains it
- * --grep TEXT     edits of which the list says that this goes wrong
+ * --grep PATTERN  edits of which the list says that this goes wrong
  * --shard I/N     every Nth edit, from the Ith on
  * --unedited      also runs the tests of these edits without any first, for a test that always fails proves nothing
  *
@@ -78,7 +78,7 @@ const lists = Object.entries(allEdits())
   .map(([list, edits]) => ({
     list,
     edits: edits
-      .filter(({ file, wrong }) => file.includes(values.only ?? '') && wrong.includes(values.grep ?? ''))
+      .filter(({ file, wrong }) => file.includes(values.only ?? '') && new RegExp(values.grep ?? '').test(wrong))
       .filter((_, i) => i % count === index - 1),
   }));
 
