@@ -41,7 +41,8 @@ const observation = (worker: string) => `t:worker:${worker}`;
 
 const run = <Reply = unknown>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) =>
   scripts.run<Reply>(name, keys, args);
-const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${second(-60)},"args":{}${more}}`;
+const enqueuedAt = second(-60);
+const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${enqueuedAt},"args":{}${more}}`;
 /** Age of a heartbeat below which a pool lives, in ms; that of one that is stale, in s. Long, for a test may stand still. */
 const maxAge = 100_000;
 const stale = String(second(-200));
@@ -55,7 +56,7 @@ const pool = async (beat: string | number | undefined, ...entries: string[]) => 
 };
 const counters = async () => [await redis.get(lock), await redis.hget(lockInfo, 'p')];
 const died = (...times: readonly (readonly [at: number, pool: string, beat: string])[]) => JSON.stringify(times);
-const often = (times = 3, at = second(-3_600)) =>
+const often = (times = 3, at = enqueuedAt - 3_540) =>
   died(...Array.from({ length: times }, (_, i) => [at + i, `old${i}`, stale] as const));
 
 const requeue = (seen = stale, { batch = 1_000, most = 3, window = 86_400 } = {}) =>
@@ -736,7 +737,7 @@ describe('a poison job', () => {
   describe('in quarantine', () => {
     const inDead = '{"name":"X","id":"j","fails":1}';
     const record = (entries: readonly (readonly string[])[] = [['X', entry('j'), inDead]], since = often(3)) =>
-      JSON.stringify({ at: second(-60), recoveries: JSON.parse(since), entries });
+      JSON.stringify({ at: enqueuedAt, recoveries: JSON.parse(since), entries });
     const put = async (text = record(), members = [inDead]) => {
       await redis.hset(quarantine, 'j', text);
       for (const member of members) await redis.zadd(dead, 5, member);
@@ -845,7 +846,7 @@ describe('a poison job', () => {
     test('is shown without what only its worker should see', async () => {
       await put();
       const [cursor, shown] = JSON.parse((await run('read_quarantine', [quarantine, dead], ['0', 10])) as string);
-      expect([cursor, shown]).toEqual(['0', ['j', sha1(record()), second(-60), true, ['X'], JSON.parse(often(3))]]);
+      expect([cursor, shown]).toEqual(['0', ['j', sha1(record()), enqueuedAt, true, ['X'], JSON.parse(often(3))]]);
       await redis.del(dead);
       expect(JSON.parse((await run('read_quarantine', [quarantine, dead], ['', 'j'])) as string)[1][3]).toBe(false);
       expect(JSON.parse((await run('read_quarantine', [quarantine, dead], ['', 'k'])) as string)).toEqual(['0']);
