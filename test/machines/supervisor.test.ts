@@ -118,7 +118,7 @@ const rescue = async (it: Driver, looked: ReturnType<typeof found>) => {
 test.each([
   ['has failed', (it: Driver) => it.fail('examine')],
   ['is suspended', (it: Driver) => it.answer('examine', { acting: [], tally: emptyTally, standsDown: 'no memory' })],
-] as const)('a shared sweep that %s at its last page is not told to others as done', async (_, end) => {
+] as const)('fault 150: a shared sweep that %s at its last page is not told to others as done', async (_, end) => {
   const it = await startHolder();
   await it.tick(hour);
   await it.answer('readPage', { jobs: [], isLast: true });
@@ -176,7 +176,7 @@ test('jobs of a page that is examined when the reaper stops are left to the next
   expect(it.of('sweep.ended')).toHaveLength(1);
 });
 
-test('with a lost lease each pool of a shared pass is told to stop, and none of a pass that was asked for', async () => {
+test('fault 150: with a lost lease each pool of a shared pass is told to stop, and none of a pass that was asked for', async () => {
   const it = await startHolder({ poolSlots: 2 });
   await it.tick(10_000);
   await rescue(it, found(suspect('p1', fence(1)), suspect('p2'), suspect('p3', fence(1)), suspect('p4')));
@@ -186,7 +186,7 @@ test('with a lost lease each pool of a shared pass is told to stop, and none of 
   expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([['p3', 'abandoned']]);
 });
 
-test('a shared pass that stands down, or finds no lease any more, is tried again an interval later', async () => {
+test('fault 150: a shared pass that stands down, or finds no lease any more, is tried again an interval later', async () => {
   const it = await startHolder();
   await it.tick(10_000);
   await it.answer('find', { ...found(suspect('p1')), standsDown: 'Redis is loading' });
@@ -202,7 +202,7 @@ test('a shared pass whose look fails for good is tried again an interval later',
   expect(it.of('fault')).toEqual([]);
 });
 
-test('who asks for no grace hurries the pools that wait out theirs; nobody else does', async () => {
+test('fault 150: who asks for no grace hurries the pools that wait out theirs; nobody else does', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await rescue(it, found(suspect('p1')));

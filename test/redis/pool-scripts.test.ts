@@ -72,7 +72,7 @@ const settle = (seen = stale) =>
     ['p', maxAge, seen],
   );
 
-describe('a pool lives', () => {
+describe('fault 150: a pool lives', () => {
   const now = () => second(0);
   const beats: readonly [string, () => string | number | undefined, (beat: string) => string, string][] = [
     ['with a young heartbeat', () => now() - 20, (beat: string) => beat, 'alive'],
@@ -130,7 +130,7 @@ describe('a requeue', () => {
     ['-3', '0'],
     [undefined, '0'],
     ['x', '0'],
-  ])('takes a lock of %s down by what it moved, and never below zero', async (before, after) => {
+  ])('fault 150: takes a lock of %s down by what it moved, and never below zero', async (before, after) => {
     await pool(stale, entry('j'));
     if (before === undefined) await redis.del(lock, lockInfo);
     else await redis.set(lock, before);
@@ -254,7 +254,7 @@ describe('how often a job was recovered', () => {
     ['quotes in its args', '{"name":"X","id":"j","t":1,"args":{"a":"\\"id\\":{","b":["\\\\"]}}', 'j'],
     ['an execution of a policy', '{"name":"X","id":"j","t":1,"args":{"_job_kind_periodic_":"7"}}', 'j@7'],
     ['an execution with a number', '{"name":"X","id":"j","t":1,"args":{"_job_kind_periodic_":7}}', 'j@7'],
-  ])('counts for the job of an entry with %s', async (_, text, id) => {
+  ])('fault 150: counts for the job of an entry with %s', async (_, text, id) => {
     await pool(stale, text);
     await requeue();
     expect(await redis.hkeys(recoveries)).toEqual([id]);
@@ -287,12 +287,15 @@ describe('a pool that is dead', () => {
     ]);
   });
 
-  test.each([held, 't:jobs:Y:p:inprogress'])('keeps its place as long as %s holds an entry', async (list) => {
-    await pool(stale);
-    await redis.rpush(list, entry('j'));
-    expect(await settle()).toBe('entries');
-    expect([(await redis.smembers(pools)).sort(), await redis.hget(lockInfo, 'p')]).toEqual([['p', 'q'], '0']);
-  });
+  test.each([held, 't:jobs:Y:p:inprogress'])(
+    'fault 150: keeps its place as long as %s holds an entry',
+    async (list) => {
+      await pool(stale);
+      await redis.rpush(list, entry('j'));
+      expect(await settle()).toBe('entries');
+      expect([(await redis.smembers(pools)).sort(), await redis.hget(lockInfo, 'p')]).toEqual([['p', 'q'], '0']);
+    },
+  );
 
   test('goes though a lock_info is of another type', async () => {
     await pool(stale);
@@ -325,7 +328,7 @@ describe('counters that are rebuilt', () => {
     expect([await redis.get(lock), await redis.hgetall(lockInfo)]).toEqual(['1', { p: '1' }]);
   });
 
-  test('are left as they are where a field has no list given, which is asked for', async () => {
+  test('fault 150: are left as they are where a field has no list given, which is asked for', async () => {
     await redis.rpush(held, 'a');
     await redis.rpush(heldOf('r'), 'c');
     await redis.set(lock, 2);
@@ -774,13 +777,16 @@ describe('a poison job', () => {
       expect(await redis.keys('*')).toEqual([]);
     });
 
-    test.each(['release', 'drop', 'prune'])('is not left by %s once it is another than was seen', async (verb) => {
-      await put();
-      expect(await leave(verb, sha1('other'))).toBe('overtaken');
-      expect([await redis.hexists(quarantine, 'j'), await redis.zcard(dead), await redis.exists(queue)]).toEqual([
-        1, 1, 0,
-      ]);
-    });
+    test.each(['release', 'drop', 'prune'])(
+      'fault 150: is not left by %s once it is another than was seen',
+      async (verb) => {
+        await put();
+        expect(await leave(verb, sha1('other'))).toBe('overtaken');
+        expect([await redis.hexists(quarantine, 'j'), await redis.zcard(dead), await redis.exists(queue)]).toEqual([
+          1, 1, 0,
+        ]);
+      },
+    );
 
     test('is not put back a second time where somebody has taken it from dead', async () => {
       await put(record(), []);
