@@ -58,8 +58,9 @@ const createRunner = async (copy: string) => {
           const [failed] = [...module.children.allTests('failed')];
           const [error] = failed?.result().errors ?? module.errors();
           const message = error?.message.split('\n')[0] ?? '';
-          if (failed === undefined) throw new Error(`${path} can't be loaded, amend the edit of ${file}: ${message}`);
-          return `${path}: ${failed.fullName}: ${message}`;
+          const isLoaded = [...module.children.allTests()].length > 0;
+          if (!isLoaded) throw new Error(`${path} can't be loaded, amend the edit of ${file}: ${message}`);
+          return `${path}: ${failed?.fullName ?? 'after all tests'}: ${message}`;
         }
       }
       return undefined;
