@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** A test may wait without end for what an edit has broken, so it waits for less long than in `npm test`. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    fileParallelism: false,
+    maxWorkers: 1,
+  },
+});
