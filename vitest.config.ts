@@ -1,10 +1,62 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { patience, testTimeout } from './test/support/patience.ts';
+
+/** What needs no Redis: it runs first. Whatever is not named here is of the other project. */
+const unit = [
+  'test/*.test.ts',
+  'test/machines/**/*.test.ts',
+  'test/cli/numbers.test.ts',
+  'test/hooks/{destination,exchange,post}.test.ts',
+  'test/redis/redis-url.test.ts',
+  'test/visualize/{charts,layouts}.test.ts',
+];
+
+/** Those that take longest, longest first: one that began last would run alone at the end. */
+const slow = [
+  'chaos/chaos',
+  'browser/inspector',
+  'chaos/redis-trouble',
+  'cli/reaper',
+  'visualize/server',
+  'browser/odd-data',
+  'hooks/kill',
+  'cli/doctor',
+  'model/spec',
+  'redis/connection',
+  'examples/worker-host',
+  'redis/sweep-restart',
+  'redis/connection-outages',
+  'hooks/script-orders',
+  'hooks/delivery',
+];
+const rank = ({ moduleId }: TestSpecification) => {
+  const index = slow.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+  return index < 0 ? slow.length : index;
+};
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/buildPage.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Many tests wait for processes: one worker more than there are processors keeps these busy.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: SlowFirst },
+    globalSetup: ['test/support/buildPage.ts', 'test/support/buildPrograms.ts'],
+    projects: [
+      { extends: true, test: { name: 'unit', include: unit, sequence: { groupOrder: 0 } } },
+      {
+        extends: true,
+        test: { name: 'redis', include: ['test/**/*.test.ts'], exclude: unit, sequence: { groupOrder: 1 } },
+      },
+    ],
+    setupFiles: ['test/support/waits.ts'],
+    testTimeout,
+    hookTimeout: testTimeout,
+    expect: { poll: { timeout: patience, interval: 20 } },
   },
 });

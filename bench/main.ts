@@ -5,11 +5,14 @@
  */
 import { parseArgs } from 'node:util';
 import { type RedisServer, startRedis } from '../test/support/redisServer.ts';
+import { benchBytes } from './bytes.ts';
 import { benchEvidence } from './evidence.ts';
 import { benchHeap } from './heap.ts';
 import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
 import { benchRequeue } from './requeue.ts';
+import { benchRescue } from './rescue.ts';
+import { benchSteps } from './steps.ts';
 import type { Report } from './support.ts';
 import { benchSweep } from './sweep.ts';
 
@@ -18,9 +21,12 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   sweep: benchSweep,
   heap: benchHeap,
   requeue: benchRequeue,
+  rescue: benchRescue,
   evidence: benchEvidence,
+  bytes: benchBytes,
   hooks: benchHooks,
   inspector: benchInspector,
+  steps: benchSteps,
 };
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;

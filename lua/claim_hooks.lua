@@ -9,7 +9,7 @@
 -- KEYS[5…] stats of the jobs that may be due
 -- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
 -- ARGV[2]  how long a claim holds (ms)
--- ARGV[3]  how many may be taken
+-- ARGV[3]  how many may be taken; fewer where their stats are large
 -- ARGV[4]  failures in a row that open the breaker
 -- ARGV[5]  hooks a second while a receiver that has come back is told what it missed
 -- ARGV[6]  origin of the receiver
@@ -63,11 +63,11 @@ elseif tokens then
   tokens = held
 end
 
-local taken, unread = {}, {}
+local taken, unread, size = {}, {}, 0
 for i = 5, #KEYS do
   local id = ARGV[i + 2]
   local score = tonumber(redis.call('ZSCORE', due, id) or '')
-  if #taken < most and score and score <= at then
+  if #taken < most and size < 1000000 and score and score <= at then
     local record = readRecord(redis.call('HGET', hooks, id))
     if not record or record.kind == 'parked' or record.origin ~= origin then
       redis.call('ZREM', due, id)
@@ -88,6 +88,9 @@ for i = 5, #KEYS do
       local stats = record.state == 'none:0' and {} or redis.call('HMGET', KEYS[i], unpack(STATS))
       taken[#taken + 1] = { id, isAsked and 'asked' or 'pending', record.attempts, string.format('%d', at),
         string.format('%d', at + lease), unpack(stats) }
+      for _, value in ipairs(taken[#taken]) do
+        size = size + #tostring(value)
+      end
       unread[#unread + 1] = { unpack(taken[#taken], 1, 5) }
       unread[#unread][6] = 'unread'
     end

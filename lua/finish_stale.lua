@@ -12,7 +12,7 @@
 -- KEYS[7…] observations of the pool's workers
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
--- ARGV[3]  the entry
+-- ARGV[3]  the entry: its SHA-1 and its place (`includes/entry_at.lua`)
 -- ARGV[4]  `act`, or `plan` to change nothing
 -- ARGV[5]  job id
 -- ARGV[6]  update_time of the stats that were judged
@@ -26,29 +26,27 @@
 --- @include once
 --- @include alive
 --- @include counters
+--- @include entry_at
 --- @include now
 --- @include orphan
 
 local pools, heartbeat, held, lock, lockInfo, stats = unpack(KEYS, 1, 6)
-local pool, maxAge, entry, mode, job, updated, revision, least, moves = unpack(ARGV)
-local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, { held, 'list', 'LPOS' } })
+local pool, maxAge, place, mode, job, updated, revision, least, moves = unpack(ARGV)
+local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, { held, 'list', 'LINDEX' } })
 if refusal then
   return refusal
 end
 if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '', moves) then
   return 'dead'
 end
--- From the tail, and no further than a look reads: entries come in at the head.
-if not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
+local entry = entryAt(held, place)
+if not entry then
   return 'gone'
 end
 local values = readFields(stats, 'status', 'update_time', 'revision')
 if jobOf(entry) ~= job or not values or values[1] ~= 'Success' or values[2] ~= updated or (values[3] or '') ~= revision
   or not tonumber(updated) or now() - tonumber(updated) < tonumber(least) then
   return 'overtaken'
-end
-if mode == 'plan' then
-  return 'finished'
 end
 local stale, writes = {}, withCounters({ { held, 'list', 'LREM', 'LLEN' } }, lock, lockInfo)
 for i = 7, #KEYS do
@@ -58,9 +56,12 @@ for i = 7, #KEYS do
     writes[#writes + 1] = { KEYS[i], 'hash', 'DEL' }
   end
 end
-refusal = refusalOf(writes)
+refusal = refusalOf(mode == 'plan' and typesOf(writes) or writes)
 if refusal then
   return refusal
+end
+if mode == 'plan' then
+  return 'finished'
 end
 redis.call('LREM', held, -1, entry)
 countDownLocks(lock, lockInfo, pool, held, 1)

@@ -9,7 +9,8 @@
 -- ARGV[2]  digest of the record that was seen
 -- ARGV[3]  `release` (what was there goes to its queue to the letter), `drop` (it is removed from `dead`), or `prune` (only the record of what is in `dead` no more is removed). Recoveries
 --          that led to the quarantine are forgotten in any case
--- Returns  `ok`; `gone` (nothing of it is in `dead`; the record is removed); `overtaken` (the record is not as it was seen)
+-- ARGV[4]  a type: only its entries are meant, the others stay in quarantine; the empty string for all
+-- Returns  `ok`; `gone` (nothing that is meant of it is in `dead`; the record is removed); `overtaken` (the record is not as it was seen)
 -- Others that touch these keys: quarantine and requeue; gocraft's enqueue, fetch, and retry and delete of dead entries.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include once
@@ -20,26 +21,39 @@ local refusal = refusalOf({ { quarantine, 'hash', 'HGET', 'HDEL' }, { dead, 'zse
 if refusal then
   return refusal
 end
-local id, seen, verb = unpack(ARGV)
+local id, seen, verb, only = unpack(ARGV)
 local text = redis.call('HGET', quarantine, id)
 local record = readQuarantined(text)
 if not record or redis.sha1hex(text) ~= seen then
   return 'overtaken'
 end
-local isThere = isInDead(dead, record)
+local meant, others = {}, {}
+for i, entry in ipairs(record.entries) do
+  local isMeant = not only or only == '' or entry[1] == only
+  meant[#meant + 1] = isMeant and { i, entry } or nil
+  others[#others + 1] = not isMeant and entry or nil
+end
+local isThere = false
+for _, one in ipairs(meant) do
+  isThere = isThere or redis.call('ZSCORE', dead, one[2][3]) and true
+end
 if verb == 'prune' and isThere then
   return 'overtaken'
 end
 local forgets = not refusalOf({ { recoveries, 'hash', 'HGET', 'HSET', 'HDEL' } })
 local writes = {}
-for i = 1, verb == 'release' and #record.entries or 0 do
-  writes[i] = { KEYS[3 + i], 'list', 'LPUSH' }
+for n = 1, verb == 'release' and #meant or 0 do
+  writes[n] = { KEYS[3 + meant[n][1]], 'list', 'LPUSH' }
+end
+if #others > 0 then
+  writes[#writes + 1] = { quarantine, 'hash', 'HSET' }
 end
 refusal = refusalOf(writes)
 if refusal then
   return refusal
 end
-for i, entry in ipairs(record.entries) do
+for _, one in ipairs(meant) do
+  local i, entry = unpack(one)
   local _, original, member = unpack(entry)
   if redis.call('ZSCORE', dead, member) then
     if verb == 'release' then
@@ -48,7 +62,11 @@ for i, entry in ipairs(record.entries) do
     redis.call('ZREM', dead, member)
   end
 end
-redis.call('HDEL', quarantine, id)
+if #others > 0 then
+  redis.call('HSET', quarantine, id, cjson.encode({ at = record.at, recoveries = record.recoveries, entries = others }))
+else
+  redis.call('HDEL', quarantine, id)
+end
 if forgets then
   -- After a release or a drop nothing counts; else what came since somebody else took the entry.
   local rest = not isThere and withoutRecoveries(redis.call('HGET', recoveries, id), record.recoveries)

@@ -21,7 +21,7 @@ local mode, override, keep, memory, count = ARGV[1], ARGV[2], ARGV[3], ARGV[4], 
 if mode == 'act' then
   local refusal = refusalOf({
     { workersKey, 'hash', 'HGETALL', 'HSET', 'HDEL', 'EXPIRE' },
-    { unobservedKey, 'hash', 'HGETALL', 'HSET', 'DEL', 'EXPIRE' },
+    { unobservedKey, 'hash', 'HMGET', 'HSET', 'DEL', 'EXPIRE' },
   })
   if refusal then
     return refusal
@@ -31,7 +31,16 @@ end
 local at = lookTime(override)
 local remembered = memory ~= '' and cjson.decode(memory) or {}
 local known = remembered.workers or hashOf(redis.call('HGETALL', workersKey))
-local unobserved = remembered.unobserved or hashOf(redis.call('HGETALL', unobservedKey))
+local unobserved = remembered.unobserved
+if not unobserved then
+  -- No more than what is looked at: the pool may hold many others.
+  local fields = { unpack(ARGV, 6 + count) }
+  local texts = #fields > 0 and redis.call('HMGET', unobservedKey, unpack(fields)) or {}
+  unobserved = {}
+  for i, field in ipairs(fields) do
+    unobserved[field] = texts[i] or nil
+  end
+end
 local isKnown = isValid(known, at)
 local before = isKnown and tonumber(known.at) or nil
 

@@ -23,7 +23,7 @@
 -- KEYS[14…] observations of the pool's workers
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
--- ARGV[3]  the entry
+-- ARGV[3]  the entry: its SHA-1 and its place (`includes/entry_at.lua`)
 -- ARGV[4]  `act`, or `plan` to change nothing
 -- ARGV[5]  job id
 -- ARGV[6]  the entry's field in KEYS[13]
@@ -44,18 +44,19 @@
 --- @include once
 --- @include alive
 --- @include counters
+--- @include entry_at
 --- @include now
 --- @include orphan
 --- @include recovery
 
 local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
 local workersKey, unobservedKey = KEYS[12], KEYS[13]
-local pool, maxAge, entry, mode, job, field, least, override, most, window, memory, moves = unpack(ARGV, 1, 12)
+local pool, maxAge, place, mode, job, field, least, override, most, window, memory, moves = unpack(ARGV, 1, 12)
 
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
   { heartbeat, 'hash', 'HGET' },
-  { held, 'list', 'LPOS' },
+  { held, 'list', 'LINDEX' },
   { workersKey, 'hash', 'HGETALL' },
   { unobservedKey, 'hash', 'HGET' },
 })
@@ -76,14 +77,14 @@ for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '
   end
   workers[#workers + 1] = worker
 end
+local entry = entryAt(held, place)
+if not entry then
+  return 'gone'
+end
 local found, id, members = jobOf(entry)
 -- An id that is no UTF-8 is another one by the time that a client has read it.
 if #workers == 0 or found ~= job then
   return 'undecided'
-end
--- From the tail, and no further than a look reads: entries come in at the head.
-if not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
-  return 'gone'
 end
 for i = 14, #KEYS do
   local observation = readObservation(KEYS[i])
@@ -153,16 +154,17 @@ if counted and isPoison(entry, text, death, most) then
     return 'poison'
   end
 end
-if mode == 'plan' then
-  return 'lost'
-end
-refusal = refusalOf(withCounters({
+local writes = withCounters({
   { queue, 'list', 'LPUSH' },
   { held, 'list', 'LREM', 'LLEN' },
   { unobservedKey, 'hash', 'HDEL' },
-}, lock, lockInfo))
+}, lock, lockInfo)
+refusal = refusalOf(mode == 'plan' and typesOf(writes) or writes)
 if refusal then
   return refusal
+end
+if mode == 'plan' then
+  return 'lost'
 end
 local uncounted = not counted or recordsRefusal(recoveries, recovered)
 redis.call('LPUSH', queue, entry)

@@ -27,7 +27,8 @@
 -- ARGV[6]   the window (s)
 -- ARGV[7]   type
 -- ARGV[8]   job id
--- ARGV[9]   the entry to the letter, or the empty string for the one that is next to be put back
+-- ARGV[9]   the entry: its SHA-1 and its place (`includes/entry_at.lua`), or the empty string for the one that is next to be
+--           put back
 -- ARGV[10]  fingerprint of the stats that were read
 -- ARGV[11]  origin of the job's receiver; the empty string for none
 -- ARGV[12]  the empty string, or a time (ms) that stands for the clock of Redis in what is about hooks
@@ -43,6 +44,7 @@
 --- @include counters
 --- @include now
 --- @include entry
+--- @include entry_at
 --- @include recovery
 --- @include dead_entry
 --- @include quarantine_record
@@ -55,12 +57,12 @@
 
 local pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track = unpack(KEYS)
 local hooks, parked, origins, due, executions = unpack(KEYS, 11)
-local pool, maxAge, seen, need, most, window, jobType, id, entry, judged, origin = unpack(ARGV)
+local pool, maxAge, seen, need, most, window, jobType, id, place, judged, origin = unpack(ARGV)
 
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
   { heartbeat, 'hash', 'HGET' },
-  { held, 'list', 'LINDEX', 'LPOS' },
+  { held, 'list', 'LINDEX' },
   { recoveries, 'hash', 'HGET' },
   { quarantine, 'hash', 'HGET' },
   { dead, 'zset', 'ZSCORE' },
@@ -71,10 +73,11 @@ end
 if need == 'dead' and alive(pools, heartbeat, pool, maxAge, seen) then
   return 'alive'
 end
-if entry == '' then
+local entry
+if place == '' then
   entry = redis.call('LINDEX', held, -1)
-elseif not redis.call('LPOS', held, entry, 'RANK', -1, 'MAXLEN', 1000) then
-  entry = false
+else
+  entry = entryAt(held, place)
 end
 if not entry or countedJobOf(entry) ~= id then
   return 'gone'

@@ -6,9 +6,11 @@
 -- KEYS[2]  lock_info of the type
 -- KEYS[3…] in-progress lists of the type, one a pool
 -- ARGV[n]  pool id of the nth list
+-- ARGV is bounded by the caller: of a type with more lists the lock and lock_info are made right in steps (recount_pools).
 -- Returns  { lock before, lock after, fields of lock_info that were mended, by how much the lock was too high (below 0:
 --          too low), the sum of what the fields were off }, or { `unknown`, pool, … }: fields of lock_info whose lists
---          were not given, for which the caller asks again with them. What is no number counts as 0
+--          were not given, for which the caller asks again with them; or { `many` } where there are more fields than one
+--          step may read. What is no number counts as 0
 -- Others that touch these keys: gocraft's fetch, finish, requeue and stale locks; the Go jobservice's requeue.
 -- SET and HSET come before HDEL: under memory pressure Redis refuses them, and then nothing at all has been written.
 -- A lock or lock_info of the wrong type refuses all: the other one is left too, for a fetch of the type fails on the one, and
@@ -16,9 +18,12 @@
 --- @include once
 
 local lock, lockInfo = KEYS[1], KEYS[2]
-local refusal = refusalOf({ { lock, 'string', 'GET', 'SET' }, { lockInfo, 'hash', 'HGETALL', 'HSET', 'HDEL' } })
+local refusal = refusalOf({ { lock, 'string', 'GET', 'SET' }, { lockInfo, 'hash', 'HLEN', 'HGETALL', 'HSET', 'HDEL' } })
 if refusal then
   return refusal
+end
+if redis.call('HLEN', lockInfo) > 1000 then
+  return { 'many' }
 end
 local truth, unknown = {}, { 'unknown' }
 local sum = 0

@@ -17,7 +17,7 @@
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  heartbeat_at that made the pool a suspect, or the empty string
--- ARGV[4]  how many entries to move at the most
+-- ARGV[4]  how many entries to move at the most; fewer where they are large
 -- ARGV[5]  how often a job may be recovered within the window
 -- ARGV[6]  the window (s)
 -- Returns  `alive`, or { moved, left }, or { moved, left, id } of the job before whose entry, the next one, it has stopped;
@@ -31,6 +31,7 @@
 --- @include now
 --- @include entry
 --- @include recovery
+--- @include stride
 
 local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, batch, most, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -49,11 +50,13 @@ end
 local uncounted = recordsRefusal(recoveries, recovered)
 local death = deathOf(pool, seen, window)
 local moved, poison = 0, nil
--- A hundred entries, and the records of their jobs, are read and written in one call each, which is several times faster
--- than one by one; no more at once, for an entry may be large.
-local STRIDE = 100
+-- Some entries, and the records of their jobs, are read and written in one call each, which is several times faster than one by
+-- one.
+local STEP, MOST = 1000000, 8000000
+local size, stride = 0, FIRST_STRIDE
 repeat
-  local entries = redis.call('LRANGE', held, -math.min(STRIDE, batch - moved), -1)
+  local entries = redis.call('LRANGE', held, -math.min(stride, batch - moved), -1)
+  stride = nextStride(stride, entries, STEP)
   local ids, asked, moving, noted = {}, {}, {}, {}
   for i = 1, #entries do
     ids[i] = not uncounted and countedJobOf(entries[i]) or false
@@ -77,6 +80,7 @@ repeat
       noted[#noted + 1] = text and recoveryText(text, death) or death.first
     end
     moving[#moving + 1] = entries[i]
+    size = size + #entries[i]
   end
   if #moving > 0 then
     redis.call('LPUSH', queue, unpack(moving))
@@ -86,7 +90,7 @@ repeat
   if not uncounted then
     noteRecoveries(recoveries, recovered, noted, death)
   end
-until poison or moved == batch or #entries == 0
+until poison or moved == batch or #entries == 0 or size > MOST
 local left = moved > 0 and countDownLocks(lock, lockInfo, pool, held, moved) or redis.call('LLEN', held)
 if moved == 0 then
   return { moved, left, poison }

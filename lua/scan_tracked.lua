@@ -9,13 +9,7 @@
 -- Others that touch these keys: the Go jobservice and every script here that tracks a job. Writes nothing.
 --- @include prove
 --- @include run_id
---- @include prove
-
-local function hex(text)
-  return (string.gsub(text, '.', function(byte)
-    return string.format('%02x', string.byte(byte))
-  end))
-end
+--- @include hex
 
 local refusal = refusalOf({ { KEYS[1], 'hash', 'HSCAN' } })
 if refusal then

@@ -15,6 +15,7 @@
 --          `failed`, then the answer, after how long to try again (ms), after how long since the first try no more (ms),
 --          `alive` or `failing` for the receiver, how long its breaker stays open at first (ms), and the reason to park it for
 --          `parked`, then the reason, and `alive` or `-` for the receiver
+--          `unsent`: its host could not send it, so nothing is known of the receiver
 --          `dropped`, then check_in_at of what was looked at: there is nothing to tell
 -- Sent again with its token (`includes/once.lua`), it gives its first answer. One that was delivered needs none: there is
 -- nothing that it does twice, and `lost` says no less.
@@ -168,6 +169,20 @@ local function settle()
     writeRecord(hooks, id, record)
     -- A receiver may say when to come back, but not to come back after all patience.
     redis.call('ZADD', due, at + math.min(delay, record.first * 1000 + patience - at), id)
+    return 'pending'
+  end
+  if verb == 'unsent' then
+    noteUnasked()
+    record.kind = record.kind == 'resending' and 'asked' or 'pending'
+    record.attempts = math.max(0, record.attempts - 1)
+    if record.attempts == 0 then
+      record.first, record.last = 0, 0
+    else
+      -- A receiver's time is not used up by hosts that can't reach it: it begins anew.
+      record.first = math.floor(at / 1000)
+    end
+    writeRecord(hooks, id, record)
+    redis.call('ZADD', due, at, id)
     return 'pending'
   end
   if verb == 'dropped' or ARGV[7] ~= 'alive' then

@@ -6,8 +6,10 @@ import { createCourier, type HookOutcome } from './io/courier.ts';
 import { createHookRecords, type HookRecords } from './io/hookRecords.ts';
 import { createHooks, createOutbox, type Hooks } from './io/hooks.ts';
 import type { Keys } from './io/keys.ts';
+import { createOwnPauses } from './io/ownPauses.ts';
 import { createPoster } from './io/post.ts';
 import type { Scripts } from './io/scripts.ts';
+import { createSendNamed, type SendNamed } from './io/sendNamed.ts';
 import { delivererMachine } from './machines/deliverer.ts';
 import { deliveryMachine } from './machines/delivery.ts';
 import { messageOf } from './machines/job.ts';
@@ -21,8 +23,12 @@ export interface Delivery {
   readonly actor: ReturnType<typeof createActor<typeof delivererMachine>>;
   /** From now on what others have left is sent too. */
   watch(): void;
+  /** Sends the hooks that a person has named, and no others. */
+  readonly named: SendNamed;
   /** Resolves when nothing that is due is left to try, here or by others: what is behind an open breaker is not due. */
   quiet(): Promise<void>;
+  /** The same for a person, who may have named some: where nothing else was to be sent here, only those are waited for. */
+  quietForPeople(): Promise<void>;
   /** Resolves when an attempt for a job has ended here, or nothing is left to try. */
   attempted(id: string): Promise<void>;
   inFlight(): number;
@@ -82,6 +88,7 @@ export const createDelivery = ({
     },
     clock,
   );
+  const pauses = createOwnPauses(clock, random);
   /** Who waits for an attempt for a job. */
   const waiting = new Map<string, Signal>();
   const courier = createCourier({
@@ -90,6 +97,7 @@ export const createDelivery = ({
     scripts,
     records,
     poster,
+    pauses,
     settings: {
       deadline: settings.deadlineMs,
       tooOld: settings.tooOldS * 1_000,
@@ -107,7 +115,7 @@ export const createDelivery = ({
   const actor = createActor(
     delivererMachine.provide({
       actors: {
-        delivery: deliveryMachine.provide({ actors: createDeliveryActors(records, outbox) }),
+        delivery: deliveryMachine.provide({ actors: createDeliveryActors(records, outbox, pauses) }),
         look: createLook(records, async () => {
           // Not waited for: a receiver that hangs must not hold up the look for all others.
           void courier.deliverLeft();
@@ -140,6 +148,8 @@ export const createDelivery = ({
     });
   };
 
+  const named = createSendNamed({ records, outbox, clock, isStopped: () => isStopped, fault });
+
   return {
     hooks: createHooks({
       records,
@@ -158,7 +168,12 @@ export const createDelivery = ({
       awake();
       actor.send({ type: 'watch' });
     },
+    named,
     quiet,
+    async quietForPeople() {
+      if (!named.isUsed || isAwake) await quiet();
+      await named.idle();
+    },
     attempted(id) {
       const signal = waiting.get(id) ?? createSignal();
       waiting.set(id, signal);
@@ -180,6 +195,7 @@ export const createDelivery = ({
         await Promise.race([over, isUp]);
         actor.stop();
       }
+      await Promise.race([named.idle(), isUp]);
       courier.stop();
       await poster.close();
       await outbox.idle();

@@ -9,6 +9,8 @@ import type { RescueSummary, SweepSummary } from './summaries.ts';
 export interface Fault {
   readonly where: string;
   readonly error: string;
+  /** Of the system, such as `EMFILE`, where it is this host that lacks something. */
+  readonly code?: string;
 }
 
 export interface LeaseChange {
@@ -32,7 +34,7 @@ export interface ConnectionChange {
 export interface ReaperEvents {
   /** Every scanned job. */
   job: JobOutcome;
-  /** Every suspected pool. */
+  /** Every suspected pool, at its end. */
   pool: PoolOutcome;
   /** Every entry that was put back since no worker of the live pool that held it ran it. */
   lost: LostEntry;

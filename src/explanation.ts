@@ -1,5 +1,4 @@
 import type { Connection } from './io/connection.ts';
-import { jobOf } from './io/entries.ts';
 import type { Search } from './io/evidence.ts';
 import type { HookRecord, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
@@ -137,9 +136,9 @@ const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] }
     JSON.stringify(place.kind === 'held' ? [place.kind, place.type, place.pool] : Object.values(place));
   return {
     visitor: {
-      entries(place, entries, from, scores) {
-        for (const [i, entry] of entries.entries()) {
-          if (jobOf(entry) !== id) continue;
+      entries(place, ids, from, scores) {
+        for (const [i, of] of ids.entries()) {
+          if (of !== id) continue;
           const key = keyOf(place);
           // The one nearest to the tail is taken first.
           positions.set(key, from + i);

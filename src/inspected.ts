@@ -22,6 +22,8 @@ export interface Inspected {
     readonly hooksInFlight: number;
     readonly sweepDueAt: number | undefined;
     readonly rescueDueAt: number | undefined;
+    /** Suspects that wait out their grace, or for a slot; since when, in ms of the clock. */
+    readonly waitingPools: readonly { readonly pool: string; readonly since: number }[];
     /** Who does the scheduled passes; undefined where hosts share none, or nobody does. */
     readonly sweeper: { readonly host: string; readonly isThisOne: boolean } | undefined;
   };

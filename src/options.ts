@@ -212,11 +212,25 @@ export const readOptions = (options: ReaperOptions): ReaperSettings => {
   return settings;
 };
 
+/** A member of a filter: left out, or a name. Undefined would mean everything, and is nothing that a caller has written. */
+const named = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();
+const callback = () =>
+  z.custom<(record: never) => void>((value) => typeof value === 'function', { error: 'must be a function' }).optional();
+
 /** What the methods of a reaper take. */
 const argumentSchemas = {
   sweep: z.strictObject({ plan: z.boolean().optional() }),
   rescue: z.strictObject({ plan: z.boolean().optional(), grace: ms().optional() }),
   stop: z.strictObject({ timeout: ms().optional() }),
+  hookFilter: z.strictObject({
+    id: named(),
+    endpoint: named(),
+    reason: named(),
+    state: z.enum(['pending', 'sending', 'parked']).exactOptional(),
+  }),
+  hookMove: z.strictObject({ plan: z.boolean().optional(), onRecord: callback() }),
+  quarantineFilter: z.strictObject({ id: named(), type: named() }),
+  quarantineMove: z.strictObject({ plan: z.boolean().optional(), onRecord: callback() }),
 };
 type ArgumentSchemas = typeof argumentSchemas;
 

@@ -1,9 +1,18 @@
 import type { Quarantine, QuarantineRecord } from './io/quarantine.ts';
+import { readArguments } from './options.ts';
 
 /** Which jobs a person means: all that fit everything that is given. */
 export interface QuarantineFilter {
   readonly id?: string;
+  /** Of a job with entries of several types only those of this one are released or dropped. */
   readonly type?: string;
+}
+
+export interface QuarantineMove {
+  /** Only count. */
+  readonly plan?: boolean;
+  /** Called for each that was released or dropped; in a plan, that would be. */
+  readonly onRecord?: (record: QuarantineRecord) => void;
 }
 
 /** What became of those that a person meant. */
@@ -22,11 +31,15 @@ export interface QuarantineForPeople {
   list(filter?: QuarantineFilter): AsyncIterable<readonly QuarantineRecord[]>;
   /**
    * Puts all that fit back into their queues, byte for byte, and forgets how often their workers died. What has changed
-   * meanwhile is passed over. With `plan` it only counts.
+   * meanwhile is passed over.
+   * @throws OptionsError where a member of the filter is unknown, undefined or empty: that would mean others than were meant.
    */
-  release(filter: QuarantineFilter, options?: { readonly plan?: boolean }): Promise<QuarantineCounts>;
-  /** Removes all that fit from `dead`, for good; counts as `release` does. */
-  drop(filter: QuarantineFilter, options?: { readonly plan?: boolean }): Promise<QuarantineCounts>;
+  release(filter: QuarantineFilter, options?: QuarantineMove): Promise<QuarantineCounts>;
+  /**
+   * Removes all that fit from `dead`, for good; counts as `release` does.
+   * @throws OptionsError as `release` does.
+   */
+  drop(filter: QuarantineFilter, options?: QuarantineMove): Promise<QuarantineCounts>;
 }
 
 /** @param isPlan nothing is changed, whatever is asked for. */
@@ -40,16 +53,26 @@ export const createQuarantineForPeople = (quarantine: Quarantine, isPlan: boolea
     const record = await quarantine.find(id);
     yield record !== undefined && fits(record) ? [record] : [];
   }
-  const end = async (verb: 'release' | 'drop', filter: QuarantineFilter, plan: boolean): Promise<QuarantineCounts> => {
-    let [done, gone] = [0, 0];
+  const end = async (verb: 'release' | 'drop', given: QuarantineFilter, options?: QuarantineMove) => {
+    const filter = readArguments('quarantineFilter', given ?? null) as QuarantineFilter;
+    const { plan = false, onRecord } = readArguments('quarantineMove', options) as QuarantineMove;
+    const { type } = filter;
+    const wouldBe = ({ isInDead, typesInDead }: QuarantineRecord) =>
+      (type === undefined ? isInDead : typesInDead.includes(type)) ? 'ok' : 'gone';
+    const counts = { done: 0, gone: 0 };
+    // A walk through a hash that grows may meet a record twice.
+    const counted = new Set<string>();
     for await (const page of find(filter)) {
       for (const record of page) {
-        const reply = plan || isPlan ? (record.isInDead ? 'ok' : 'gone') : await quarantine.end(record, verb);
-        if (reply === 'ok') done += 1;
-        else if (reply === 'gone') gone += 1;
+        if (counted.has(record.id)) continue;
+        const reply = plan || isPlan ? wouldBe(record) : await quarantine.end(record, verb, type);
+        if (reply === 'overtaken') continue;
+        counted.add(record.id);
+        counts[reply === 'ok' ? 'done' : 'gone'] += 1;
+        if (reply === 'ok') onRecord?.(record);
       }
     }
-    return { done, gone };
+    return counts;
   };
   return {
     async *list(filter = {}) {
@@ -58,7 +81,7 @@ export const createQuarantineForPeople = (quarantine: Quarantine, isPlan: boolea
         yield page;
       }
     },
-    release: (filter, { plan = false } = {}) => end('release', filter, plan),
-    drop: (filter, { plan = false } = {}) => end('drop', filter, plan),
+    release: (filter, options) => end('release', filter, options),
+    drop: (filter, options) => end('drop', filter, options),
   };
 };

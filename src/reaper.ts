@@ -34,12 +34,14 @@ import { createTrackedJobs, type ScanPoint } from './io/trackedJobs.ts';
 import { createTrust, refusalOf } from './io/trust.ts';
 import { unlessWrongType } from './io/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
+import { waitingIn } from './machines/graces.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
 import { poolMachine } from './machines/pool.ts';
 import { type RescueResult, type SweepResult, supervisorMachine } from './machines/supervisor.ts';
 import type { Policy } from './machines/verdict.ts';
 import { type ReaperOptions, readArguments, readOptions } from './options.ts';
+import { createOwnFaultReports } from './ownFaults.ts';
 import { createQuarantineForPeople, type QuarantineForPeople } from './quarantineForPeople.ts';
 import { waitFor } from './schedule.ts';
 import { createStatus, type ReaperStatus } from './status.ts';
@@ -218,10 +220,15 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     openEvident({ tracked, from, policy, createSearch: () => search(undefined, plan ? undefined : pools) });
 
   let firstAttempts: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
+  const reportOwnFault = createOwnFaultReports(clock, ({ code, error, count }) => {
+    log.error({ where: sendingName, code, error, count }, 'this host can not send hooks');
+    events.emit('error', { where: sendingName, error, code });
+  });
   const onHook = (outcome: HookOutcome) => {
     if (outcome.attempt <= 1) firstAttempts = countHook(firstAttempts, outcome);
     const level = outcome.outcome === 'failed' || outcome.outcome === 'parked' ? 'warn' : 'debug';
     log[level]({ hook: outcome }, 'hook');
+    reportOwnFault(outcome);
     events.emit('hook', outcome);
   };
   const delivery = createDelivery({
@@ -328,6 +335,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       examine: createExamine({
         job,
         enqueue: hooks.enqueue,
+        enqueuePlan: hooks.plan,
         refusalOf,
         isFollowed: (id, judgement) => isFollowed(id, judgement),
         observe: onJob,
@@ -368,6 +376,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         rescueDueAt = clock.monotonic() + delay;
         return delay;
       },
+      graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - clock.monotonic()),
       leaseRenewal: settings.lease.renewMs,
     },
   });
@@ -420,8 +429,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   };
 
   supervisor.on('job', ({ outcome }) => onJob(outcome));
-  supervisor.on('pool', ({ outcome }) => {
-    const level = outcome.outcome === 'abandoned' ? 'error' : outcome.outcome === 'alive' ? 'debug' : 'info';
+  supervisor.on('pool', ({ outcome: ended, since }) => {
+    const outcome = { ...ended, durationMs: elapsedSince(since) };
+    const isQuiet = outcome.outcome === 'alive' || outcome.outcome === 'cleaned';
+    const level = outcome.outcome === 'abandoned' ? 'error' : isQuiet ? 'debug' : 'info';
     log[level]({ pool: outcome }, 'pool');
     events.emit('pool', outcome);
   });
@@ -440,7 +451,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     events.emit('lease', { holds, host });
   });
   supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
-  supervisor.on('rescue.started', ({ request }) => markBegin(`rescue ${request.number}`));
+  supervisor.on('rescue.started', ({ pass }) => markBegin(`rescue ${pass}`));
   supervisor.on('sweep.ended', ({ result }) => {
     const begin = takeBegin(`sweep ${result.number}`);
     const summary = sweepSummary(result, elapsedSince(begin.at), () => lessHooks(firstAttempts, begin.hooks));
@@ -455,12 +466,14 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     sweepWaiters.get(result.number)?.(summary);
     sweepWaiters.delete(result.number);
   });
-  supervisor.on('rescue.ended', ({ result }) => {
-    const summary = rescueSummary(result, elapsedSince(takeBegin(`rescue ${result.number}`).at));
+  supervisor.on('rescue.ended', ({ result, pass }) => {
+    const summary = rescueSummary(result, elapsedSince(takeBegin(`rescue ${pass}`).at));
+    // Each pool and each entry has a line of its own.
+    const { changes: _, ...line } = summary;
     if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
     if (result.error === undefined) standsDown = result.standsDown;
     const isQuiet = [
-      result.suspects,
+      result.suspects - result.pools.cleaned,
       result.lost,
       result.finished,
       result.drift.length,
@@ -468,8 +481,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     ].every((n) => n === 0);
     if (result.error === undefined) {
       if (result.standsDown === undefined) lastRescueAt = clock.monotonic();
-      log[isQuiet ? 'debug' : 'info']({ rescue: summary }, 'rescue');
-    } else log[levelNow('error')]({ rescue: summary }, 'a look for dead pools did not get to its end');
+      log[isQuiet ? 'debug' : 'info']({ rescue: line }, 'rescue');
+    } else log[levelNow('error')]({ rescue: line }, 'a look for dead pools did not get to its end');
     events.emit('rescue', summary);
     rescueWaiters.get(result.number)?.(summary);
     rescueWaiters.delete(result.number);
@@ -506,6 +519,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           hooksInFlight: delivery.inFlight(),
           sweepDueAt: timeOfDayAt(sweepDueAt),
           rescueDueAt: timeOfDayAt(rescueDueAt),
+          waitingPools: waitingIn(supervisor.getSnapshot().context).map(({ input, since }) => ({
+            pool: input.suspect.pool,
+            since: timeOfDayAt(since) as number,
+          })),
           sweeper: lease.seen()?.holder,
         }),
         follow: (choose) => {
@@ -633,7 +650,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       const refusal = await reaper.ping().then(() => undefined, checkOfRefusal);
       return refusal === undefined ? doctor(options) : doctor.reportOf([refusal]);
     },
-    undelivered: createUndeliveredHooks(delivery),
+    undelivered: createUndeliveredHooks(delivery, settings.plan),
     quarantine: createQuarantineForPeople(quarantine, settings.plan),
     lifecycle: createLifecycle({ connection, keys, scripts, delivery, clock }),
 
@@ -677,8 +694,13 @@ const closingTime = 30;
 const leavingTime = 3_000;
 const quittingTime = 1_000;
 const connectionName = 'the connection to Redis';
+const sendingName = 'sending hooks from this host';
 /** What is asked of Redis all the time, whether or not there is something to do. */
-const polls: ReadonlySet<string> = new Set(['asking for the lease', 'looking for hooks to send']);
+const polls: ReadonlySet<string> = new Set([
+  'asking for the lease',
+  'looking for hooks to send',
+  'watching heartbeats',
+]);
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,
@@ -712,14 +734,15 @@ const rescueSummary = ({ number: _, ...result }: RescueResult, durationMs: numbe
   durationMs,
 });
 
-const countHook = (counts: HookCounts, { outcome }: HookOutcome): HookCounts => ({
-  ...counts,
-  [outcome]: counts[outcome] + 1,
-});
+const countHook = (counts: HookCounts, { outcome, ours }: HookOutcome): HookCounts =>
+  ours === undefined ? { ...counts, [outcome]: counts[outcome] + 1 } : { ...counts, ours: (counts.ours ?? 0) + 1 };
+
+const oursOf = (ours: number) => (ours === 0 ? {} : { ours });
 
 const lessHooks = (a: HookCounts, b: HookCounts): HookCounts => ({
   delivered: a.delivered - b.delivered,
   failed: a.failed - b.failed,
   parked: a.parked - b.parked,
   skipped: a.skipped - b.skipped,
+  ...oursOf((a.ours ?? 0) - (b.ours ?? 0)),
 });

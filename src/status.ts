@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis';
 import type { Connection } from './io/connection.ts';
 import type { EndpointStatus, HookRecords } from './io/hookRecords.ts';
 import type { Keys } from './io/keys.ts';
 import { keysOf } from './io/keys.ts';
 import type { Lease } from './io/lease.ts';
+import { inChunks, readHash } from './io/paged.ts';
 import type { Pools } from './io/pools.ts';
 import { unlessRefused } from './io/refusals.ts';
 import type { PageReader } from './io/trackedJobs.ts';
@@ -83,9 +83,19 @@ export interface ReaperStatus {
   readonly sweeper: SweeperStatus;
   /** Keys that can't be read, and in-progress lists whose names can't: each with what to do. Counted as if empty. */
   readonly unreadable: readonly string[];
+  /**
+   * Whether the names of all keys were not gone through, for there are too many: in-progress lists of pools or types that
+   * nothing else names may be missing.
+   */
+  readonly isPartial: boolean;
   /** Where the namespace is empty: the form of it, with or without braces, that is not. */
   readonly hint: string | undefined;
 }
+
+/** For how long the names of all keys are gone through, in ms. */
+const walkFor = 5_000;
+/** Job types whose keys are asked for at once. */
+const typesAtOnce = 100;
 
 export const createStatus =
   ({
@@ -111,17 +121,19 @@ export const createStatus =
   async (): Promise<ReaperStatus> => {
     const { redis } = connection;
     const tracked = await unlessWrongType(trackedOf({ open, policy, records }), nothingTracked);
-    const survey = await pools.survey(true);
+    const survey = await pools.surveyWithin(walkFor);
     const held = new Map<string, number>();
     const holding = new Map<string, number>();
-    await Promise.all(
-      survey.lists.map(async ([type, pool]) => {
-        const length = await unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0);
-        held.set(type, (held.get(type) ?? 0) + length);
-        holding.set(pool, (holding.get(pool) ?? 0) + length);
-      }),
+    await inChunks(survey.lists, async ([type, pool]) => {
+      const length = await unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0);
+      held.set(type, (held.get(type) ?? 0) + length);
+      holding.set(pool, (holding.get(pool) ?? 0) + length);
+    });
+    const queues = await inChunks(
+      survey.types,
+      (type) => queueOf(type, held.get(type) ?? 0, connection, keys),
+      typesAtOnce,
     );
-    const queues = await Promise.all(survey.types.map((type) => queueOf(type, held.get(type) ?? 0, redis, keys)));
     const [retry, scheduled, dead, quarantined] = await Promise.all([
       unlessWrongType(redis.zcard(keys.retry), 0),
       unlessWrongType(redis.zcard(keys.scheduled), 0),
@@ -154,6 +166,7 @@ export const createStatus =
       })),
       sweeper: await unlessWrongType(sweeperOf(lease), noSweeper),
       unreadable,
+      isPartial: !survey.isComplete,
       hint: isEmpty ? await hintFor(connection, namespace) : undefined,
     };
   };
@@ -219,13 +232,14 @@ const trackedOf = async ({
 
 const count = <Name>(counts: Map<Name, number>, name: Name) => counts.set(name, (counts.get(name) ?? 0) + 1);
 
-const queueOf = async (type: string, inProgress: number, redis: Redis, keys: Keys): Promise<QueueStatus> => {
+const queueOf = async (type: string, inProgress: number, connection: Connection, keys: Keys): Promise<QueueStatus> => {
+  const { redis } = connection;
   const [queued, paused, cap, lock, counts] = await Promise.all([
     unlessWrongType(redis.llen(keys.queue(type)), 0),
     redis.exists(keys.paused(type)),
     unlessWrongType(redis.get(keys.maxConcurrency(type)), null),
     unlessWrongType(redis.get(keys.lock(type)), null),
-    unlessWrongType(redis.hvals(keys.lockInfo(type)), []),
+    unlessWrongType(readHash(connection, keys.lockInfo(type)), new Map<string, string>()),
   ]);
   return {
     type,
@@ -233,7 +247,7 @@ const queueOf = async (type: string, inProgress: number, redis: Redis, keys: Key
     isPaused: paused === 1,
     maxConcurrency: Number(cap ?? 0) || 0,
     lock: Number(lock ?? 0) || 0,
-    lockInfo: counts.reduce((sum, text) => sum + (Number(text) || 0), 0),
+    lockInfo: [...counts.values()].reduce((sum, text) => sum + (Number(text) || 0), 0),
     inProgress,
     drift: (Number(lock ?? 0) || 0) - inProgress,
   };

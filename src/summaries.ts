@@ -7,6 +7,8 @@ export interface HookCounts {
   readonly failed: number;
   readonly parked: number;
   readonly skipped: number;
+  /** Could not be sent from this host, for a reason of its own; left out for none. They are due again. */
+  readonly ours?: number;
 }
 
 /** A sweep in counts. */
@@ -22,9 +24,9 @@ export interface SweepSummary extends Tally {
   readonly error?: string;
 }
 
-/** A look at the pools in counts, and what became of those that were suspected. */
+/** A look at the pools in counts, and what became of those that it suspected. Each pool is reported by one summary. */
 export interface RescueSummary extends Omit<RescueResult, 'number'> {
-  /** From its begin until every pool that it found had ended, in ms. */
+  /** From its begin until every pool that it reports had ended, in ms. */
   readonly durationMs: number;
 }
 

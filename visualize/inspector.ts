@@ -9,8 +9,10 @@ import { createAccess } from './access.ts';
 import { createAllowance } from './allowance.ts';
 import { loadAssets } from './assets.ts';
 import { createBroadcast } from './broadcast.ts';
+import { watchPage } from './heartbeat.ts';
 import { createRecorder } from './recorder.ts';
 import { createAnswer, readRequest } from './requests.ts';
+import { guardSockets, silence } from './sockets.ts';
 import { sampleEvery } from './walks.ts';
 
 type Assets = Awaited<ReturnType<typeof loadAssets>>;
@@ -24,8 +26,6 @@ const burst = 40;
 const refill = 100;
 /** Requests of a page that may be unanswered. */
 const mostUnanswered = 4;
-/** How often it is made sure that a page is still there, in ms. */
-const heartbeat = 15_000;
 
 const headers = {
   'content-security-policy':
@@ -101,28 +101,18 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     if (!access.isOwnOrigin(request.headers)) return refuse('403 Forbidden');
     if (!access.hasSession(request.headers)) return refuse('401 Unauthorized');
     if (sockets.clients.size >= mostPages) return refuse('503 Service Unavailable');
-    return sockets.handleUpgrade(request, socket, head, welcome);
+    return sockets.handleUpgrade(request, socket, head, (page) => {
+      guarded.keep(socket);
+      welcome(page);
+    });
   };
 
   const welcome = (socket: WebSocket) => {
-    let isThere = true;
     const allowance = createAllowance(clock, burst, refill);
     let unanswered = 0;
-    const beating = clock.setTimeout(function beat() {
-      if (!isThere) return socket.terminate();
-      isThere = false;
-      socket.ping();
-      timer = clock.setTimeout(beat, heartbeat);
-    }, heartbeat);
-    let timer = beating;
-    socket.on('pong', () => {
-      isThere = true;
-    });
+    watchPage(socket, clock);
     socket.on('error', () => socket.terminate());
-    socket.on('close', () => {
-      clock.clearTimeout(timer);
-      broadcast.remove(socket);
-    });
+    socket.on('close', () => broadcast.remove(socket));
     socket.on('message', async (data, isBinary) => {
       if (!allowance.has(1)) return socket.close(1008, 'too many messages');
       allowance.take();
@@ -148,7 +138,8 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     broadcast.add(socket);
   };
 
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 });
+  const server = createServer({ headersTimeout: silence, requestTimeout: silence });
+  const guarded = guardSockets(server, clock);
   server.on('upgrade', upgrade);
   try {
     // Loaded only where it is asked for.
@@ -176,7 +167,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
         const closed = once(server, 'close');
         server.close();
         for (const socket of sockets.clients) socket.terminate();
-        server.closeAllConnections();
+        guarded.close();
         await closed;
       },
     };

@@ -5,7 +5,7 @@ import { shorten } from './safe.ts';
 /** What the reaper's own events say of its sweeps, looks for dead pools and hooks. */
 export interface Passes {
   sweep(): SweepView;
-  rescue(pools: RescueView['pools']): RescueView;
+  rescue(pools: RescueView['pools'], waiting: { count: number; pools: RescueView['pools'] }): RescueView;
   hooks(): HooksView;
   /** Looks what waits in Redis, for `hooks`. */
   look(): Promise<void>;
@@ -17,7 +17,10 @@ const mostReceivers = 50;
 const window = 1_000;
 
 /** @param onSweep is called when a sweep begins. */
-export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSweep: () => void): Passes => {
+export const createPasses = (
+  { reaper, supervisor, clock, now, plan: isPlan }: Inspected,
+  onSweep: () => void,
+): Passes => {
   let sweep: Omit<SweepView, 'dueAt' | 'rate' | 'sweeper'> = {
     phase: 'none yet',
     plan: false,
@@ -42,9 +45,11 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     lastAt: undefined as number | undefined,
     alive: 0,
     rescued: 0,
+    cleaned: 0,
     cleared: 0,
     abandoned: 0,
     entries: 0,
+    planned: isPlan ? 0 : (undefined as number | undefined),
     error: undefined as string | undefined,
   };
   /** The sweep that was begun last, by a time that never jumps: its rate is measured by it. */
@@ -88,15 +93,18 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
     if (timing !== undefined) timing = { ...timing, ended: elapsed() };
   });
-  reaper.on('rescue', ({ alive, error, standsDown }) => {
+  reaper.on('rescue', ({ alive, error, standsDown, pools, entries, lost }) => {
     rescue.lastAt = clock.now();
     const reason = error ?? standsDown;
     rescue.error = reason && shorten(reason);
-    if (reason === undefined) rescue.alive = alive;
+    if (reason !== undefined) return;
+    rescue.alive = alive;
+    // A plan changes nothing: the next one finds the same again, so the last one's numbers are those that stand.
+    if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + lost];
   });
   reaper.on('pool', ({ outcome, entries }) => {
     if (outcome === 'rescued') rescue.entries += entries;
-    if (outcome === 'rescued' || outcome === 'abandoned') rescue[outcome] += 1;
+    if (outcome === 'rescued' || outcome === 'cleaned' || outcome === 'abandoned') rescue[outcome] += 1;
     else if (outcome === 'alive') rescue.cleared += 1;
   });
   reaper.on('hook', ({ outcome }) => {
@@ -126,7 +134,12 @@ export const createPasses = ({ reaper, supervisor, clock, now }: Inspected, onSw
       reasons: Object.fromEntries(counts.reasons),
       outcomes: Object.fromEntries(counts.outcomes),
     }),
-    rescue: (pools) => ({ ...rescue, dueAt: now().rescueDueAt, pools }),
+    rescue: (pools, waiting) => ({
+      ...rescue,
+      dueAt: now().rescueDueAt,
+      pools: [...pools, ...waiting.pools],
+      suspects: waiting.count,
+    }),
     hooks: () => ({ ...hooks, ...queue, inFlight: now().hooksInFlight }),
     async look() {
       const endpoints = await reaper.undelivered.endpoints();

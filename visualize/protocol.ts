@@ -73,13 +73,20 @@ export interface RescueView {
   readonly lastAt: number | undefined;
   readonly dueAt: number | undefined;
   readonly alive: number;
+  /** Pools that wait out their grace, or for their turn; the first of them are among `pools`. */
+  readonly suspects: number;
   /** Pools that are being looked at. */
   readonly pools: readonly { readonly pool: string; readonly state: string; readonly since: number }[];
   /** Since the inspector opened. */
   readonly rescued: number;
+  /** Pools that had left nothing to put back: they stopped gracefully. */
+  readonly cleaned: number;
   readonly cleared: number;
   readonly abandoned: number;
+  /** Entries that were put back; where every pass is a plan, those that the last one would put back. */
   readonly entries: number;
+  /** Where every pass is a plan: how many dead pools the last one has found; else undefined. */
+  readonly planned: number | undefined;
   readonly error: string | undefined;
 }
 
@@ -147,7 +154,7 @@ export interface Walk {
   readonly outcome: Omit<JobOutcome, 'facts'> | undefined;
 }
 
-export interface PoolRow extends PoolOutcome {
+export interface PoolRow extends Omit<PoolOutcome, 'poison' | 'deregistered'> {
   readonly number: number;
   readonly at: number;
   readonly steps: readonly { readonly state: string; readonly at: number }[];

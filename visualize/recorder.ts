@@ -38,7 +38,7 @@ export interface Mark {
 const kept = 1_000;
 
 export const createRecorder = (inspected: Inspected): Recorder => {
-  const { reaper, supervisor, deliverer, clock, fault } = inspected;
+  const { reaper, supervisor, deliverer, clock, fault, now } = inspected;
   const tallies = Object.fromEntries(chartNames.map((name) => [name, createChartTally(charts[name])])) as Record<
     ChartName,
     ChartTally
@@ -152,7 +152,12 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     if (snapshot.status !== 'active') endPool(actor.id, snapshot.output);
   };
 
-  const endPool = (slot: string, { pool, outcome, evidence, moved, entries, quarantined, error }: PoolOutcome) => {
+  const endPool = (slot: string, output: PoolOutcome | { readonly again: unknown }) => {
+    // It waits again, and is followed by another actor.
+    if ('again' in output) slots.delete(slot);
+    else recordPool(slot, output);
+  };
+  const recordPool = (slot: string, { pool, outcome, evidence, moved, entries, quarantined, error }: PoolOutcome) => {
     const steps = slots.get(slot)?.steps ?? [];
     slots.delete(slot);
     pools.push({
@@ -202,6 +207,16 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     faults.push({ number: ++lastFault, at: clock.now(), where, error: shorten(error) }),
   );
 
+  /** Those that have no actor yet: they wait out their grace, or for a slot. */
+  const waitingPools = (): { count: number; pools: Parts['rescue']['pools'] } => {
+    const waiting = now().waitingPools;
+    const state = tallies.pool.index.states[tallies.pool.initial] as string;
+    return {
+      count: waiting.length,
+      pools: waiting.slice(0, mostWaiting).map(({ pool, since }) => ({ pool: shorten(pool), since, state })),
+    };
+  };
+
   let isBroken = false;
   return {
     walks,
@@ -227,6 +242,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
           since,
           state: tallies.pool.index.states[current.get(slot) ?? tallies.pool.initial] as string,
         })),
+        waitingPools(),
       ),
       lanes: { total: [...current.keys()].filter((key) => key.startsWith('lane-')).length, working: walks.working() },
       hooks: passes.hooks(),
@@ -244,3 +260,5 @@ export const createRecorder = (inspected: Inspected): Recorder => {
 
 /** Steps of a pool that are kept: one with many entries goes through `requeue` again and again. */
 const mostSteps = 32;
+/** Pools without an actor that are named; all are counted. */
+const mostWaiting = 100;

@@ -164,7 +164,7 @@ local function epochOf(args)
 end
 
 -- The id of the job that an entry, or an observation, is of. Those of a periodic execution have their policy's id, and the
--- epoch in their args: the job is `<policy>@<epoch>` (source: Harbor's jobservice). `src/io/entries.ts` has the same rule.
+-- epoch in their args: the job is `<policy>@<epoch>` (source: Harbor's jobservice).
 local function jobIdOf(id, args)
   if not id or id == '' then
     return nil

@@ -1,6 +1,7 @@
 --- @include entry
 --- @include now_ms
 --- @include run_id
+--- @include read_fields
 
 -- What proves that an entry which a live pool holds is orphaned: that no worker of the pool runs it (defect 7). All that
 -- decides stands in Redis, so that every reaper decides alike, one that has just started included.
@@ -33,17 +34,6 @@ end
 local function isValid(known, at)
   local run = runId()
   return known.at ~= nil and run ~= '' and known.run == run and (tonumber(known.at) or at + 1) <= at
-end
-
--- Fields of a hash of the Go side, or nil where the key is no hash.
-local function readFields(key, ...)
-  local values = redis.pcall('HMGET', key, ...)
-  if not values.err then
-    return values
-  elseif string.find(values.err, 'WRONGTYPE', 1, true) then
-    return nil
-  end
-  return redis.call('HMGET', key, ...) -- raises the error
 end
 
 -- A job's signs of life as one text.

@@ -10,6 +10,16 @@ local function notAllowed(command, key)
   return redis.error_reply(string.format('NOPERM this user has no permission to run %s on %s', command, key))
 end
 
+
+-- What a plan proves of them: the types of the keys, for it needs no right to write.
+local function typesOf(uses)
+  local types = {}
+  for _, use in ipairs(uses) do
+    types[#types + 1] = { use[1], use[2] }
+  end
+  return types
+end
+
 local function refusalOf(uses)
   for _, use in ipairs(uses) do
     local key, needed = use[1], use[2]

@@ -58,10 +58,20 @@ local function keepQuarantined(quarantine, dead, id, record, entry, windowS)
   end
   record.entries[#record.entries + 1] = entry
   redis.call('HSET', quarantine, id, cjson.encode(record))
+  local size = 0
   for _, other in ipairs(redis.call('HRANDFIELD', quarantine, 10)) do
-    local old = readQuarantined(redis.call('HGET', quarantine, other))
-    if not old or (old.at < record.at - math.max(2592000, windowS) and not isInDead(dead, old)) then
-      redis.call('HDEL', quarantine, other)
+    local text = redis.call('HGET', quarantine, other) or ''
+    -- Decoded only where it is old: entries may be large. In an entry each quote has a backslash before it.
+    local at = tonumber(string.match(text, '[{,]"at":(%d+)[,}]') or '')
+    if not at or at < record.at - math.max(2592000, windowS) then
+      local old = readQuarantined(text)
+      if not old or not isInDead(dead, old) then
+        redis.call('HDEL', quarantine, other)
+      end
+    end
+    size = size + #text
+    if size > 1000000 then
+      break
     end
   end
   redis.call('EXPIRE', quarantine, math.max(7776000, windowS))

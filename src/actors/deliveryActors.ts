@@ -1,6 +1,7 @@
 import { fromCallback, fromPromise } from 'xstate';
 import type { Claimed as ClaimedHook, HookRecords } from '../io/hookRecords.ts';
 import type { Outbox } from '../io/hooks.ts';
+import type { OwnPauses } from '../io/ownPauses.ts';
 import type { Looked } from '../machines/deliverer.ts';
 import type { Claimed, Parcel } from '../machines/delivery.ts';
 
@@ -8,9 +9,11 @@ import type { Claimed, Parcel } from '../machines/delivery.ts';
 const noRoomFor = 50;
 
 /** What the chart of a delivery invokes. */
-export const createDeliveryActors = (records: HookRecords, outbox: Outbox) => ({
+export const createDeliveryActors = (records: HookRecords, outbox: Outbox, pauses: OwnPauses) => ({
   claim: fromPromise<Claimed, { origin: string; most: number }>(async ({ input: { origin, most } }) => {
-    const room = outbox.reserve(origin, most);
+    const wait = pauses.left(origin);
+    if (wait > 0) return { hooks: [], breaker: 'closed', wait };
+    const room = outbox.reserve(origin, pauses.isUnsure(origin) ? 1 : most);
     if (room === 0) return { hooks: [], breaker: 'closed', wait: noRoomFor };
     let taken = 0;
     try {

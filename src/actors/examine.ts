@@ -17,6 +17,7 @@ const slice = 100;
 export const createExamine = ({
   job,
   enqueue,
+  enqueuePlan,
   refusalOf,
   isFollowed,
   observe,
@@ -24,6 +25,8 @@ export const createExamine = ({
   job: typeof jobMachine;
   /** Notes that the receivers of these jobs are to be told. */
   enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | Error)[]>;
+  /** Of which of these jobs nothing would be sent, and why. */
+  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | undefined)[]>;
   /** Why Redis refuses writes, where that is what an error says. */
   refusalOf: (error: unknown) => string | undefined;
   /** Whether whoever inspects the actors wants to see this one. What xstate tells of each costs a tenth of a sweep. */
@@ -59,7 +62,13 @@ export const createExamine = ({
         if (i > 0 && i % slice === 0) await setImmediate();
       };
       const judged = jobs.map((job) => ({ job, judgement: judge(job.facts, policy) }));
-      const refires = plan ? [] : judged.filter(({ judgement }) => judgement.verdict === 'refire');
+      const wouldRefire = judged.filter(({ judgement }) => judgement.verdict === 'refire');
+      const refires = plan ? [] : wouldRefire;
+      const planned = new Map<TrackedJob, HookEnd | undefined>();
+      if (plan && wouldRefire.length > 0) {
+        const ends = await enqueuePlan(wouldRefire.map(({ job }) => job));
+        for (const [i, { job }] of wouldRefire.entries()) planned.set(job, ends[i]);
+      }
       let refusal: string | undefined;
       // On its way while the others are looked at. What fails is tried again by the lanes, job by job.
       const enqueued = enqueue(refires.map(({ job }) => job)).catch((error) => {
@@ -70,7 +79,7 @@ export const createExamine = ({
         await pause(i);
         if (signal.aborted) break;
         const { verdict } = judgement;
-        if (plan || verdict === 'kept') see(job, judgement);
+        if (plan || verdict === 'kept') see(job, judgement, planned.get(job));
         else if (verdict !== 'refire') acting.push(job);
       }
       const hooks = await enqueued;

@@ -25,7 +25,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Tr
   };
   return {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
-      surely(suspect, () => pools.confirm(suspect), plan),
+      surely(suspect, () => (plan ? pools.plan(suspect, quarantine.usesOf) : pools.confirm(suspect)), plan),
     ),
     review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
       async ({ input: { suspect, plan } }) => {
@@ -67,6 +67,7 @@ const nothingFound: Found = {
 
 /** What the supervisor's rescue invokes. Behind a fence each suspect goes with it, and the end of the pass is noted. */
 export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust: Trust, lease: Lease) => ({
+  watch: fromPromise<void>(({ signal }) => pools.untilOld(signal)),
   find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
     ({ input: { thorough, plan, fence } }) =>
       orPermanent(async () => {
@@ -82,11 +83,12 @@ export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust
       return trust.watch(() => lostEntries.restore(live, { plan, fence }));
     },
   ),
-  recount: fromPromise<Recounted, { types: readonly string[]; lists: Found['lists']; fence: Fence | undefined }>(
-    async ({ input: { types, lists, fence } }) => {
-      const recounted = await pools.recount(types, fence, lists);
-      if (fence !== undefined) await lease.endRescue(fence);
-      return recounted;
-    },
-  ),
+  recount: fromPromise<
+    Recounted,
+    { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+  >(async ({ input: { types, lists, plan, fence } }) => {
+    const recounted = await pools.recount(types, fence, lists, plan);
+    if (fence !== undefined) await lease.endRescue(fence);
+    return recounted;
+  }),
 });

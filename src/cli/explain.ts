@@ -1,27 +1,26 @@
 import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
-import { print, printJson } from './shared.ts';
+import { print, printJson } from './text.ts';
 
 /** Why one job is treated as it is, and where its entry is. */
 export const explain = async (reaper: Reaper, id: string, flags: { json?: boolean }): Promise<number> => {
   const explanation = await reaper.explain(id);
   if (flags.json) printJson({ type: 'explanation', ...explanation });
-  else print(textOf(explanation));
+  else print(...linesOf(explanation));
   return 0;
 };
 
-const textOf = ({ id, isTracked, facts, rules, verdict, reason, action, places, hook }: Explanation): string =>
-  [
-    `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
-    ...factLines(facts),
-    ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
-    ...(facts.evidence === undefined
-      ? []
-      : [`looked for in: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
-    `verdict: ${verdict} (${reason})`,
-    `a sweep would do: ${action}`,
-    ...(hook === undefined ? [] : [hookLine(hook)]),
-    ...(places.length === 0 ? ['in no queue and held by no pool'] : places.map(placeOf)),
-  ].join('\n');
+const linesOf = ({ id, isTracked, facts, rules, verdict, reason, action, places, hook }: Explanation): string[] => [
+  `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
+  ...factLines(facts),
+  ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
+  ...(facts.evidence === undefined
+    ? []
+    : [`looked for in: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
+  `verdict: ${verdict} (${reason})`,
+  `a sweep would do: ${action}`,
+  ...(hook === undefined ? [] : [hookLine(hook)]),
+  ...(places.length === 0 ? ['in no queue and held by no pool'] : places.map(placeOf)),
+];
 
 const factLines = (facts: Facts): string[] => {
   if (facts.stats !== 'found') return [`stats: ${facts.stats}`];

@@ -1,6 +1,6 @@
-import Table from 'cli-table3';
 import type { HookFilter, HookRecord, Reaper } from '../index.ts';
-import { countsOf, print, printJson } from './shared.ts';
+import { countsOf, reportNone } from './shared.ts';
+import { print, printJson, printTable } from './text.ts';
 
 export interface HookFlags {
   readonly id?: string;
@@ -12,8 +12,7 @@ export interface HookFlags {
 
 const filterOf = ({ id, endpoint, reason }: HookFlags): HookFilter => ({
   ...(id === undefined ? {} : { id }),
-  // As a person copies it: with a slash at its end, or with a path.
-  ...(endpoint === undefined ? {} : { endpoint: URL.canParse(endpoint) ? new URL(endpoint).origin : endpoint }),
+  ...(endpoint === undefined ? {} : { endpoint }),
   ...(reason === undefined ? {} : { reason }),
 });
 
@@ -41,17 +40,14 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
     print('no undelivered hooks');
     return 0;
   }
-  const table = new Table({
-    head: ['receiver', 'state', 'answer', 'hooks', 'first try', 'such as'],
-    style: { head: [] },
-  });
+  const rows: string[][] = [];
   for (const { count, example, oldest } of [...groups.values()].sort((a, b) => b.count - a.count)) {
     const first =
       oldest === undefined || !Number.isFinite(oldest) ? 'none yet' : new Date(oldest * 1_000).toISOString();
     const state = example.state === 'parked' ? 'parked' : 'pending';
-    table.push([example.origin, state, example.answer ?? 'none yet', count, first, example.id]);
+    rows.push([example.origin, state, example.answer ?? 'none yet', String(count), first, example.id]);
   }
-  print(table.toString());
+  printTable(['receiver', 'state', 'answer', 'hooks', 'first try', 'such as'], rows);
   for (const { origin, breaker, failures, wait } of endpoints) {
     if (breaker === 'closed') continue;
     const next = wait === undefined ? '' : `, next try in ${Math.ceil(wait / 1_000)} s`;
@@ -69,7 +65,12 @@ const words = {
 /** Has those that fit sent now, or gives them up. */
 export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: HookFlags): Promise<number> => {
   const plan = flags.plan === true;
-  const count = await reaper.undelivered[verb](filterOf(flags), { plan });
+  const count = await reaper.undelivered[verb](filterOf(flags), {
+    plan,
+    onRecord({ text: _, ...record }) {
+      if (flags.json) printJson({ type: 'hook', plan, ...record });
+    },
+  });
   // Nobody else may be there to send them.
   if (!plan && verb === 'retry' && count > 0) await reaper.undelivered.quiet();
   const words = verb === 'retry' ? 'tried again' : 'dropped';
@@ -79,5 +80,5 @@ export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: H
     if (flags.json || breaker !== 'open') continue;
     print(`${origin} does not answer and is let alone for now: ${pending} wait, and go out when it is back`);
   }
-  return 0;
+  return reportNone(count, { id: flags.id, endpoint: flags.endpoint, reason: flags.reason }, 'reaper hooks');
 };

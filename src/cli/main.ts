@@ -16,6 +16,7 @@ import {
   inspectOptionsOf,
   inspectToken,
   milliseconds,
+  nonEmpty,
   once,
   reaperOf,
   stately,
@@ -24,6 +25,7 @@ import {
 } from './shared.ts';
 import { status } from './status.ts';
 import { sweep } from './sweep.ts';
+import { complain, visible } from './text.ts';
 
 const failed = 1;
 const wrongUsage = 2;
@@ -36,7 +38,8 @@ const program = new Command('reaper')
   .description('Supervises Redis job queues of Harbor jobservice and gocraft/work')
   .version(version)
   .exitOverride()
-  .configureHelp({ showGlobalOptions: true });
+  .configureHelp({ showGlobalOptions: true })
+  .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')) });
 
 withCommonFlags(program.command('run'), 'info')
   .description('sweep and rescue from now on, beside a running jobservice; a signal stops it')
@@ -150,9 +153,9 @@ withCommonFlags(program.command('inspect'))
 const hooksCommand = program.command('hooks').description('changes that receivers have not confirmed');
 const withHookFlags = (command: Command) =>
   withCommonFlags(command)
-    .option('--id <job>', 'of this job')
-    .option('--endpoint <origin>', 'to this receiver, such as https://core.example')
-    .option('--reason <word>', 'with this answer or reason, such as 404, deadline, too-old');
+    .option('--id <job>', 'of this job', nonEmpty)
+    .option('--endpoint <origin>', 'to this receiver, such as https://core.example', nonEmpty)
+    .option('--reason <word>', 'with this answer or reason, such as 404, deadline, too-old', nonEmpty);
 
 withHookFlags(hooksCommand.command('list', { isDefault: true }))
   .description('list them by receiver and reason; changes nothing')
@@ -182,7 +185,9 @@ const quarantineCommand = program
   .command('quarantine')
   .description('jobs that are out of circulation, for their workers died');
 const withQuarantineFlags = (command: Command) =>
-  withCommonFlags(command).option('--id <job>', 'this job').option('--type <type>', 'jobs of this type');
+  withCommonFlags(command)
+    .option('--id <job>', 'this job', nonEmpty)
+    .option('--type <type>', 'entries of this type', nonEmpty);
 
 withQuarantineFlags(quarantineCommand.command('list', { isDefault: true }))
   .description('list them: since when, how many workers were lost with them, and in which pools')
@@ -215,7 +220,7 @@ try {
     // Help and version end with 0; the text is out already.
     process.exitCode = error.exitCode === 0 ? 0 : wrongUsage;
   } else {
-    process.stderr.write(`reaper: ${(error as Error).message}\n`);
+    complain(`reaper: ${(error as Error).message}`);
     process.exitCode = error instanceof UsageError ? wrongUsage : failed;
   }
 }

@@ -1,6 +1,6 @@
-import Table from 'cli-table3';
 import type { QuarantineFilter, Reaper } from '../index.ts';
-import { print, printJson } from './shared.ts';
+import { reportNone } from './shared.ts';
+import { type Cell, print, printJson, printTable } from './text.ts';
 
 export interface QuarantineFlags {
   readonly id?: string;
@@ -16,26 +16,25 @@ const filterOf = ({ id, type }: QuarantineFlags): QuarantineFilter => ({
 
 /** Jobs in quarantine, each as a JSON line, or in a table for a person. */
 export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Promise<number> => {
-  const table = new Table({
-    head: ['job', 'type', 'since', 'workers lost', 'in pools', 'in dead'],
-    style: { head: [] },
-  });
+  const rows: Cell[][] = [];
   for await (const page of reaper.quarantine.list(filterOf(flags))) {
     for (const record of page) {
       const { digest: _, ...rest } = record;
       if (flags.json) printJson({ type: 'quarantined', ...rest });
       const { id, types, at, recoveries, isInDead } = record;
-      table.push([
+      rows.push([
         id,
         [...new Set(types)].join(', '),
         timeOf(at),
         `${recoveries.length} times since ${timeOf(recoveries[0]?.at ?? at)}`,
-        [...new Set(recoveries.map(({ pool }) => pool))].join('\n'),
+        [...new Set(recoveries.map(({ pool }) => pool))],
         isInDead ? 'yes' : 'no, taken by others',
       ]);
     }
   }
-  if (!flags.json) print(table.length === 0 ? 'nothing is in quarantine' : table.toString());
+  if (flags.json) return 0;
+  if (rows.length === 0) print('nothing is in quarantine');
+  else printTable(['job', 'type', 'since', 'workers lost', 'in pools', 'in dead'], rows);
   return 0;
 };
 
@@ -48,11 +47,16 @@ export const endQuarantine = async (
   flags: QuarantineFlags,
 ): Promise<number> => {
   const plan = flags.plan === true;
-  const { done, gone } = await reaper.quarantine[verb](filterOf(flags), { plan });
+  const { done, gone } = await reaper.quarantine[verb](filterOf(flags), {
+    plan,
+    onRecord({ digest: _, ...record }) {
+      if (flags.json) printJson({ type: 'quarantined', plan, ...record });
+    },
+  });
   if (flags.json) printJson({ type: verb, plan, count: done, gone });
   else {
     print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'put back' : 'dropped'}: ${done}`);
     if (gone > 0) print(`no longer among the dead jobs, left to whoever took them: ${gone}`);
   }
-  return 0;
+  return reportNone(done + gone, { id: flags.id, type: flags.type }, 'reaper quarantine');
 };

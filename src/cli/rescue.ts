@@ -1,5 +1,6 @@
-import type { FinishedEntry, LostEntry, PoolOutcome, Reaper } from '../index.ts';
-import { countsOf, print, printJson } from './shared.ts';
+import type { FinishedEntry, LostEntry, PoolOutcome, PoolTraces, Reaper } from '../index.ts';
+import { countsOf } from './shared.ts';
+import { print, printJson } from './text.ts';
 
 /** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up, or none judged. */
 export const rescue = async (
@@ -18,7 +19,7 @@ export const rescue = async (
   if (flags.json) printJson({ type: 'summary', ...summary });
   else {
     print(
-      [
+      ...[
         ...(summary.standsDown === undefined ? [] : [`no pool was judged: ${summary.standsDown}`]),
         `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
         `suspected pools: ${countsOf({ ...summary.pools })}`,
@@ -36,29 +37,62 @@ export const rescue = async (
         ...(summary.unobserved.length > 0
           ? [`pools whose workers never say what they run, left alone: ${summary.unobserved.join(', ')}`]
           : []),
-        ...(summary.quarantined === 0 ? [] : [`put in quarantine: ${summary.quarantined} (see: reaper quarantine)`]),
+        ...(summary.quarantined === 0
+          ? []
+          : [
+              summary.plan
+                ? `would be put in quarantine: ${summary.quarantined}`
+                : `put in quarantine: ${summary.quarantined} (see: reaper quarantine)`,
+            ]),
         ...summary.drift.map(
           ({ type, lockBefore, lock, fields, size }) =>
-            `counters of ${type} rebuilt: lock ${lockBefore} → ${lock}, off by ${size.lock}; ${fields} fields, off by ${size.lockInfo}`,
+            `counters of ${type} ${summary.plan ? 'would be rebuilt' : 'rebuilt'}: lock ${lockBefore} → ${lock}, off by ${size.lock}; ${fields} fields, off by ${size.lockInfo}`,
+        ),
+        ...summary.changes.flatMap((change) =>
+          change.act === 'lock'
+            ? [
+                `lock of ${change.type}, ${summary.plan ? 'would be written' : 'written'}: ${change.before} → ${change.after}`,
+              ]
+            : [],
         ),
         ...(summary.clockAhead === 0
           ? []
           : [`pools whose clock is ahead of Redis: ${summary.clockAhead}; set the clocks of their hosts right`]),
         ...summary.unreadable.map((fault) => `can not be read: ${fault}`),
-      ].join('\n'),
+      ],
     );
   }
   return summary.pools.abandoned > 0 || summary.standsDown !== undefined ? 1 : 0;
 };
 
-const lineOf = ({ pool, outcome, evidence, moved, quarantined, error }: PoolOutcome): string =>
+const lineOf = ({
+  pool,
+  outcome,
+  evidence,
+  moved,
+  quarantined,
+  poison = [],
+  deregistered,
+  error,
+}: PoolOutcome): string =>
   [
     pool,
     outcome,
     evidence,
     countsOf({ ...moved, ...(quarantined === 0 ? {} : { 'put in quarantine': quarantined }) }),
+    ...(poison.length === 0 ? [] : [`quarantine of ${poison.map(({ id }) => id).join(', ')}`]),
+    ...(deregistered === undefined
+      ? []
+      : [`${outcome === 'planned' ? 'would be removed' : 'removed'}: ${tracesOf(deregistered)}`]),
     ...(error === undefined ? [] : [error]),
   ].join('  ');
+
+const tracesOf = ({ isRegistered, hasHeartbeat, lockInfo }: PoolTraces): string =>
+  [
+    ...(isRegistered ? ['registration'] : []),
+    ...(hasHeartbeat ? ['heartbeat'] : []),
+    ...(lockInfo.length === 0 ? [] : [`lock_info of ${lockInfo.join(', ')}`]),
+  ].join(', ') || 'nothing else';
 
 const lineOfLost = ({ id, type, pool, unobservedS, plan }: LostEntry): string =>
   `${id}  ${plan ? 'would be put back' : 'put back'}  ${type}  no worker of ${pool} has run it for ${unobservedS} s`;

@@ -1,6 +1,7 @@
 import { type DoctorReport, type Reaper, UnusableRedisError } from '../index.ts';
-import { lineOf } from './doctor.ts';
-import { printJson, type Signals, stopOnSignals } from './shared.ts';
+import { printCheck } from './doctor.ts';
+import { type Signals, stopOnSignals } from './shared.ts';
+import { complain, printJson } from './text.ts';
 
 export interface RunFlags {
   readonly role: 'auto' | 'never' | 'always';
@@ -41,14 +42,14 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
     return 1;
   }
   reaper.start();
-  process.stderr.write('reaper: started\n');
+  complain('reaper: started');
   return stopped;
 };
 
 /** Whether the reaper can work here. Says what is not fine, and what to do. */
 const canStart = ({ checks }: DoctorReport): boolean => {
-  for (const check of checks) if (!check.ok) process.stderr.write(`${lineOf(check)}\n`);
+  for (const check of checks) if (!check.ok) printCheck(check, process.stderr);
   if (checks.every(({ isBlocking }) => !isBlocking)) return true;
-  process.stderr.write('reaper: not started, since it can not work here: see the lines above, or run reaper doctor\n');
+  complain('reaper: not started, since it can not work here: see the lines above, or run reaper doctor');
   return false;
 };

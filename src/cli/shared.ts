@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type DestinationStream, pino } from 'pino';
+import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
+import { complain, visible, wantsColors } from './text.ts';
 
 /** Settings that every command takes. */
 export interface CommonFlags {
@@ -224,20 +225,51 @@ export const reaperOf = (flags: CommonFlags, more: Partial<ReaperOptions> = {}):
 
 /** JSON lines on stderr, or lines for a person where that is a terminal. */
 const createLog = (level: string) => {
-  const stream: DestinationStream = process.stderr.isTTY
-    ? pretty({ destination: 2, ignore: 'pid,hostname,name', singleLine: true, sync: true })
-    : pino.destination({ dest: 2, sync: true });
-  return pino({ name: 'reaper', level }, stream);
+  if (!process.stderr.isTTY) {
+    const plain = pino.destination({ dest: 2, sync: true });
+    return pino({ name: 'reaper', level }, { write: (line: string) => plain.write(`${visible(line.trimEnd())}\n`) });
+  }
+  const lines = pretty({
+    destination: 2,
+    ignore: 'pid,hostname,name',
+    singleLine: true,
+    sync: true,
+    colorize: wantsColors(process.stderr),
+  });
+  // Escaped before it is made pretty: only the colours of that are real.
+  return pino({ name: 'reaper', level }, { write: (line: string) => lines.write(withVisibleTexts(line)) });
 };
 
-/** Whoever reads the output may leave (`| head`): what is begun in Redis is finished all the same, unheard. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-export const print = (text: string): void => {
-  if (process.stdout.writable) process.stdout.write(`${text}\n`);
+/** A line of JSON whose texts and names show what they hold. */
+const withVisibleTexts = (line: string): string => `${JSON.stringify(withVisible(JSON.parse(line)))}\n`;
+const withVisible = (value: unknown): unknown => {
+  if (typeof value === 'string') return visible(value);
+  if (Array.isArray(value)) return value.map(withVisible);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [visible(name), withVisible(each)]));
 };
-export const printJson = (value: unknown): void => print(JSON.stringify(value));
+
+/**
+ * Says which filter fitted nothing. Exit code 1 where a job was named, for that one is not there; a set may be empty.
+ * @param list the command that shows what there is.
+ */
+export const reportNone = (
+  count: number,
+  filter: Readonly<Record<string, string | undefined>>,
+  list: string,
+): number => {
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
+  if (count > 0 || given.length === 0) return 0;
+  const named = given.map(([name, value]) => `--${name} ${value}`).join(' ');
+  complain(`reaper: nothing fits ${named}, so nothing was changed; ${list} shows what there is`);
+  return filter.id === undefined ? 0 : 1;
+};
+
+/** An empty value of a filter means nothing, not all. */
+export const nonEmpty = (text: string): string => {
+  if (text === '') throw new InvalidArgumentError('must not be empty');
+  return text;
+};
 
 /** Counts as a person reads them. */
 export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
@@ -262,7 +294,7 @@ export const once = async (
   } catch (error) {
     const code = signals.code();
     if (code === undefined) throw error;
-    process.stderr.write(`reaper: ${(error as Error).message}\n`);
+    complain(`reaper: ${(error as Error).message}`);
     return code;
   } finally {
     await reaper.stop({ timeout: 10_000 });
@@ -293,7 +325,7 @@ export const stopOnSignals = (reaper: Reaper, stopped: () => void = () => undefi
     const handle = () => {
       if (first !== undefined) process.exit(codes[signal]);
       first = codes[signal];
-      process.stderr.write(`${signal}: finishing what is in hand; once more to end at once\n`);
+      complain(`${signal}: finishing what is in hand; once more to end at once`);
       void reaper.stop().then(stopped);
     };
     process.on(signal, handle);

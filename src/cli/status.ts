@@ -1,18 +1,18 @@
-import Table from 'cli-table3';
 import type { Reaper, ReaperStatus } from '../index.ts';
-import { countsOf, print, printJson } from './shared.ts';
+import { countsOf } from './shared.ts';
+import { print, printJson, printTable } from './text.ts';
 
 /** The namespace as it stands. */
 export const status = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
   const state = await reaper.status();
   if (flags.json) printJson({ type: 'status', ...state });
-  else print(textOf(state));
+  else show(state);
   return 0;
 };
 
-const textOf = (state: ReaperStatus): string => {
+const show = (state: ReaperStatus): void => {
   const { tracked, queues, pools } = state;
-  return [
+  print(
     `namespace ${state.namespace} on ${state.redis}`,
     ...(state.hint === undefined ? [] : [state.hint]),
     `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
@@ -20,10 +20,15 @@ const textOf = (state: ReaperStatus): string => {
     ...hookLines(state),
     sweeperLine(state),
     `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
-    ...(queues.length === 0 ? ['no job types'] : [tableOfQueues(state)]),
-    ...(pools.length === 0 ? ['no pools'] : [tableOfPools(state)]),
-    ...state.unreadable.map((fault) => `can not be read: ${fault}`),
-  ].join('\n');
+  );
+  if (queues.length === 0) print('no job types');
+  else printQueues(state);
+  if (pools.length === 0) print('no pools');
+  else printPools(state);
+  print(...state.unreadable.map((fault) => `can not be read: ${fault}`));
+  if (state.isPartial) {
+    print('too many keys in this database to go through all: in-progress lists that nothing else names may be missing');
+  }
 };
 
 const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }: ReaperStatus): string[] => {
@@ -55,30 +60,34 @@ const sweeperLine = ({ sweeper: { host, since, begun, isInHand, scanned, total, 
 const timeOf = (second: number | undefined): string =>
   second === undefined ? '-' : new Date(second * 1_000).toISOString();
 
-const tableOfQueues = ({ queues }: ReaperStatus): string => {
-  const table = new Table({
-    head: ['type', 'queued', 'cap', 'lock', 'lock_info', 'in progress', 'drift', ''],
-    ...plain,
-  });
-  for (const { type, queued, maxConcurrency, lock, lockInfo, inProgress, drift, isPaused } of queues) {
-    table.push([type, queued, maxConcurrency || '-', lock, lockInfo, inProgress, drift, isPaused ? 'paused' : '']);
-  }
-  return table.toString();
-};
+const printQueues = ({ queues }: ReaperStatus): void =>
+  printTable(
+    ['type', 'queued', 'cap', 'lock', 'lock_info', 'in progress', 'drift', ''],
+    queues.map(({ type, queued, maxConcurrency, lock, lockInfo, inProgress, drift, isPaused }) => [
+      type,
+      queued,
+      maxConcurrency || '-',
+      lock,
+      lockInfo,
+      inProgress,
+      drift,
+      isPaused ? 'paused' : '',
+    ]),
+  );
 
-const tableOfPools = ({ pools }: ReaperStatus): string => {
-  const table = new Table({ head: ['pool', '', 'heartbeat', 'host', 'in progress'], ...plain });
-  for (const { pool, isAlive, heartbeatAgeS, host, inProgress } of pools) {
-    const beat =
-      heartbeatAgeS === undefined
-        ? 'none'
-        : heartbeatAgeS < 0
-          ? `${-heartbeatAgeS} s ahead of Redis`
-          : `${heartbeatAgeS} s ago`;
-    table.push([pool, isAlive ? 'alive' : 'dead', beat, host ?? '-', inProgress]);
-  }
-  return table.toString();
-};
+const printPools = ({ pools }: ReaperStatus): void =>
+  printTable(
+    ['pool', '', 'heartbeat', 'host', 'in progress'],
+    pools.map(({ pool, isAlive, heartbeatAgeS, host, inProgress }) => [
+      pool,
+      isAlive ? 'alive' : 'dead',
+      beatOf(heartbeatAgeS),
+      host ?? '-',
+      inProgress,
+    ]),
+  );
 
-/** No colours: the output is read by people and by grep alike. */
-const plain = { style: { head: [], border: [] } };
+const beatOf = (ageS: number | undefined): string => {
+  if (ageS === undefined) return 'none';
+  return ageS < 0 ? `${-ageS} s ahead of Redis` : `${ageS} s ago`;
+};

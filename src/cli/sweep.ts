@@ -1,10 +1,13 @@
 import cliProgress from 'cli-progress';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
-import { countsOf, print, printJson } from './shared.ts';
+import { countsOf } from './shared.ts';
+import { print, printJson } from './text.ts';
 
 /** One sweep, its jobs as they are judged, its summary last. Exit code 1 where a job could not be mended, or it was suspended. */
 export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: boolean }): Promise<number> => {
-  const bar = flags.json || !process.stderr.isTTY ? undefined : progressBar(await reaper.tracked());
+  // A terminal that can't move its cursor has no use for a bar.
+  const isDumb = !process.stderr.isTTY || process.env.TERM === 'dumb';
+  const bar = flags.json || isDumb ? undefined : progressBar(await reaper.tracked());
   reaper.on('job', (outcome) => {
     bar?.increment();
     if (flags.json) printJson({ type: 'job', ...outcome });
@@ -20,7 +23,7 @@ export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: bool
     bar?.stop();
   }
   if (flags.json) printJson({ type: 'summary', ...summary });
-  else print(summaryOf(summary));
+  else print(...summaryOf(summary));
   return (summary.outcomes.abandoned ?? 0) > 0 || summary.standsDown !== undefined ? 1 : 0;
 };
 
@@ -49,11 +52,10 @@ const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutco
     ...(error === undefined ? [] : [error]),
   ].join('  ');
 
-const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs, standsDown }: SweepSummary): string =>
-  [
-    ...(standsDown === undefined ? [] : [`the sweep was suspended: ${standsDown}`]),
-    `${plan ? 'planned: ' : ''}${scanned} jobs in ${durationMs} ms`,
-    `verdicts: ${countsOf(verdicts)}`,
-    `outcomes: ${countsOf(outcomes)}`,
-    ...(plan ? [] : [`hooks, first attempts: ${countsOf({ ...hooks })}`]),
-  ].join('\n');
+const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs, standsDown }: SweepSummary): string[] => [
+  ...(standsDown === undefined ? [] : [`the sweep was suspended: ${standsDown}`]),
+  `${plan ? 'planned: ' : ''}${scanned} jobs in ${durationMs} ms`,
+  `verdicts: ${countsOf(verdicts)}`,
+  `outcomes: ${countsOf(outcomes)}`,
+  ...(plan ? [] : [`hooks, first attempts: ${countsOf({ ...hooks })}`]),
+];

@@ -1,16 +1,46 @@
-/**
- * A text as it may go to a terminal: names in Redis can hold anything, control characters among them, which would move the
- * cursor, change colours or forge lines.
- */
-export const visible = (text: string): string =>
-  text.replace(
-    /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
-    (character) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
-  );
+import Table from 'cli-table3';
+import { visible, visibleJson } from '../visible.ts';
 
-/** JSON in which control characters that `JSON.stringify` leaves are escaped too. */
-export const visibleJson = (value: unknown): string => visible(JSON.stringify(value));
+export { visible, visibleJson } from '../visible.ts';
 
-/** Whether colours are wanted: on a terminal, unless NO_COLOR is set. */
-export const wantsColors = (stream: NodeJS.WriteStream): boolean =>
+/** Whether colours are wanted: on a terminal that knows them, unless NO_COLOR is set. */
+export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean =>
   stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+
+/** Whoever reads the output may leave (`| head`): what is begun in Redis is finished all the same, unheard. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+const write = (text: string): void => {
+  if (process.stdout.writable) process.stdout.write(text);
+};
+
+/** Lines on stdout. All that the commands say goes through here or `complain`, which leave no control character as it is. */
+export const print = (...lines: readonly string[]): void => {
+  for (const line of lines) write(`${visible(line)}\n`);
+};
+export const printJson = (value: unknown): void => write(`${visibleJson(value)}\n`);
+
+/** A line on stderr. */
+export const complain = (line: string): void => {
+  process.stderr.write(`${visible(line)}\n`);
+};
+
+/** A word of ours in green or red. */
+export const paint = (word: string, isGood: boolean): string => `\u001b[${isGood ? 32 : 31}m${word}\u001b[0m`;
+
+/** Lines that were made visible already, for they have colours. */
+export const printPainted = (text: string, stream: NodeJS.WriteStream = process.stdout): void => {
+  if (stream.writable) stream.write(`${text}\n`);
+};
+
+/** What stands in a cell; several lines as a list. */
+export type Cell = string | number | readonly string[];
+
+/** A table without colours, which the library gives to heads and borders unless told not to, in pipes as well. */
+export const printTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): void => {
+  const table = new Table({ head: [...head], style: { head: [], border: [] } });
+  for (const row of rows)
+    table.push(row.map((cell) => (typeof cell === 'object' ? cell : [String(cell)]).map(visible).join('\n')));
+  write(`${table.toString()}\n`);
+};

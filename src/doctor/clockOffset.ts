@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../io/clock.ts';
 import type { Keys } from '../io/keys.ts';
+import { readSet } from '../io/paged.ts';
 import { redisTime } from '../io/redisTime.ts';
 import { unlessRefused } from '../io/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
@@ -50,7 +51,7 @@ interface Heartbeat {
  * whose clock is behind: it is watched for a while, and a live one moves.
  */
 export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number): Promise<DoctorCheck[]> => {
-  const pools = await unlessRefused(redis.smembers(keys.pools));
+  const pools = await unlessRefused(readSet({ redis, epoch: () => 1 }, keys.pools));
   if (pools === undefined) return [];
   const first = await readHeartbeats(redis, keys, pools.slice(0, mostPools));
   if (first === undefined) return [];

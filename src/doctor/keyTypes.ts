@@ -33,6 +33,7 @@ export const typeByName = (keys: Keys, fixed: ReadonlyMap<string, KeyType>, key:
     [keys.answer(''), 'string'],
     [keys.workerRecords(''), 'hash'],
     [keys.unobserved(''), 'hash'],
+    [keys.recount(''), 'string'],
   ];
   return families.find(([prefix]) => key.startsWith(prefix))?.[1];
 };
@@ -46,7 +47,7 @@ export const kindsOfKeys = (keys: Keys): { readonly key: string; readonly isWrit
     ...[keys.heartbeat(name), keys.worker(name), keys.stats(name), keys.executions(name)],
     ...[keys.queue(name), keys.inProgress(name, 'doctor'), keys.lock(name), keys.lockInfo(name)],
     ...[keys.dueHooks(name), keys.hookEndpoint(name), keys.hookClaim(name), keys.changes(name)],
-    ...[keys.answer(name), keys.workerRecords(name), keys.unobserved(name)],
+    ...[keys.answer(name), keys.workerRecords(name), keys.unobserved(name), keys.recount(name)],
   ];
   return [...readOnly.map((key) => ({ key, isWritten: false })), ...written.map((key) => ({ key, isWritten: true }))];
 };

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { escapeGlob, type Keys } from '../io/keys.ts';
+import { readSet } from '../io/paged.ts';
 import { unlessRefused } from '../io/refusals.ts';
 import { fixedKeys, type KeyType, keysOfType, typeByName } from './keyTypes.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
@@ -18,7 +19,7 @@ const mostNamed = 50;
 export const checkKeys = async (redis: Redis, keys: Keys): Promise<DoctorCheck[]> => {
   const fixed = fixedKeys(keys);
   const needed = new Map(fixed);
-  const types = (await unlessRefused(redis.smembers(keys.knownJobs))) ?? [];
+  const types = (await unlessRefused(readSet({ redis, epoch: () => 1 }, keys.knownJobs))) ?? [];
   for (const type of types.slice(0, mostTypes)) {
     for (const [key, needs] of keysOfType(keys, type)) needed.set(key, needs);
   }

@@ -22,11 +22,11 @@ const afterKey: Readonly<Record<string, readonly string[]>> = {
   LINDEX: ['0'],
   LLEN: [],
   LPOP: [],
-  LPOS: ['x'],
   LPUSH: ['x'],
   LRANGE: ['0', '0'],
   LREM: ['0', 'x'],
   LTRIM: ['0', '-1'],
+  OBJECT: [],
   PERSIST: [],
   PEXPIRE: ['x'],
   RPOP: [],
@@ -34,6 +34,7 @@ const afterKey: Readonly<Record<string, readonly string[]>> = {
   SADD: ['x'],
   SCARD: [],
   SET: ['1', 'NX', 'XX'],
+  SETRANGE: ['0', ''],
   SISMEMBER: ['x'],
   SMEMBERS: [],
   SREM: ['x'],
@@ -54,6 +55,9 @@ const afterKey: Readonly<Record<string, readonly string[]>> = {
   ZSCAN: ['0'],
   ZSCORE: ['x'],
 };
+
+/** Commands of which the key comes behind a subcommand. */
+const subcommands: Readonly<Record<string, string>> = { OBJECT: 'ENCODING' };
 
 /** Commands that create their key whatever their arguments. */
 const creating: ReadonlySet<string> = new Set(['HSETNX', 'LPUSH', 'RPUSH', 'SADD']);
@@ -82,8 +86,9 @@ export const sampleOf = (command: string, key: string): Question => {
     return { command: [...command.split('|'), ...plain], mayRun: true, needsString: false };
   }
   const args = afterKey[command];
+  const subcommand = subcommands[command];
   return {
-    command: [command, key, ...(args ?? ['0', '0'])],
+    command: [command, ...(subcommand === undefined ? [] : [subcommand]), key, ...(args ?? ['0', '0'])],
     mayRun: args !== undefined,
     needsString: creating.has(command),
   };

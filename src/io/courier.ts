@@ -5,10 +5,12 @@ import type { Connection } from './connection.ts';
 import { type CheckIn, hookEventOf, type NoEvent } from './hookEvent.ts';
 import type { Claimed, HookRecords } from './hookRecords.ts';
 import type { Keys } from './keys.ts';
+import { createOwnPauses, type OwnPauses } from './ownPauses.ts';
 import type { Poster, PostReply } from './post.ts';
 import { kindOfRedisError } from './redisErrors.ts';
 import type { Scripts } from './scripts.ts';
 import { decodeTime } from './stats.ts';
+import { createTurns } from './turns.ts';
 
 /**
  * What became of one attempt to tell a receiver. `failed`: it is tried again later; `parked`: not again until the job
@@ -23,6 +25,11 @@ export interface HookOutcome {
   /** Where it went: scheme, host and port. */
   readonly origin?: string;
   readonly reason?: string;
+  /**
+   * Why this host could not send it, such as `EMFILE`; it says nothing of the receiver. The attempt does not count, and the
+   * hook is due again at once.
+   */
+  readonly ours?: string;
 }
 
 export interface CourierSettings {
@@ -69,6 +76,7 @@ export const createCourier = ({
   settings,
   clock,
   random,
+  pauses = createOwnPauses(clock, random),
   onOutcome,
 }: {
   connection: Connection;
@@ -79,6 +87,7 @@ export const createCourier = ({
   settings: CourierSettings;
   clock: Clock;
   random: () => number;
+  pauses?: OwnPauses;
   onOutcome: (outcome: HookOutcome) => void;
 }): Courier => {
   /** Invariant: `mostTexts` texts at the most, none of them older than `heldFor` after the next look. */
@@ -87,13 +96,13 @@ export const createCourier = ({
   const stopped = createSignal();
   let isStopped = false;
   let isDeliveringLeft = false;
-  /** Jobs that are being told of now. */
-  const busy = new Set<string>();
+  /** One job's receiver is told by one at a time: two would both send the text that both find. */
+  const turns = createTurns();
 
   const report = (
     { id, attempt, origin }: Claimed,
     outcome: HookOutcome['outcome'],
-    more: Pick<HookOutcome, 'state' | 'reason'> = {},
+    more: Pick<HookOutcome, 'state' | 'reason' | 'ours'> = {},
   ) => onOutcome({ id, outcome, attempt, origin, ...more });
 
   const drop = (id: string, text: Held) => {
@@ -107,14 +116,14 @@ export const createCourier = ({
   const sendTexts = async (
     id: string,
     stats: Claimed['stats'],
-    endsAt: number,
+    hasTime: () => boolean,
   ): Promise<{
     readonly confirmed: Ack | undefined;
     readonly failure: Exclude<PostReply, { kind: 'taken' }> | undefined;
   }> => {
     let confirmed: Ack | undefined;
     for (const text of texts.get(id) ?? []) {
-      if (monotonicOf(clock) + settings.totalTimeout > endsAt) break;
+      if (!hasTime()) break;
       const event = hookEventOf(id, stats, text);
       if (typeof event === 'string') {
         drop(id, text);
@@ -128,11 +137,15 @@ export const createCourier = ({
       drop(id, text);
       confirmed = event.state;
       const { status, revision, checkInAt } = event.state;
-      await scripts.run(
-        'acknowledge',
-        [keys.stats(id), keys.track],
-        [status, revision, checkInAt, id, ...(event.unreadableAck === undefined ? [] : [event.unreadableAck])],
-      );
+      try {
+        await scripts.run(
+          'acknowledge',
+          [keys.stats(id), keys.track],
+          [status, revision, checkInAt, id, ...(event.unreadableAck === undefined ? [] : [event.unreadableAck])],
+        );
+      } catch {
+        // It was heard all the same: what is noted last, and tried for longer, says so too.
+      }
     }
     return { confirmed, failure: undefined };
   };
@@ -154,6 +167,12 @@ export const createCourier = ({
 
   const settleFailure = async (claimed: Claimed, reply: Exclude<PostReply, { kind: 'taken' }>) => {
     const { reason } = reply;
+    if (reply.kind === 'ours') {
+      pauses.begin(claimed.origin);
+      await records.settle(claimed, { verb: 'unsent' });
+      return report(claimed, 'skipped', { reason, ours: reply.code });
+    }
+    pauses.end(claimed.origin);
     if (isStopped && reply.kind === 'busy') {
       // It was this host that hung up: no failure of the receiver. It is sent again when the claim is over.
       return report(claimed, 'failed', { reason: 'this host was stopped' });
@@ -181,10 +200,9 @@ export const createCourier = ({
     return report(claimed, done === 'parked' ? 'parked' : 'failed', { reason });
   };
 
-  const attempt = async (claimed: Claimed): Promise<void> => {
+  const attempt = async (claimed: Claimed, hasTime: () => boolean): Promise<void> => {
     const { id, stats } = claimed;
-    const endsAt = monotonicOf(clock) + claimed.until - claimed.at;
-    const sent = await sendTexts(id, stats, endsAt);
+    const sent = await sendTexts(id, stats, hasTime);
     if (sent.failure !== undefined) return settleFailure(claimed, sent.failure);
     const event = hookEventOf(id, stats);
     if (typeof event === 'string') {
@@ -195,9 +213,12 @@ export const createCourier = ({
     if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
       return settleDelivered(claimed, sent.confirmed);
     }
-    if (monotonicOf(clock) + settings.totalTimeout > endsAt) {
-      // The texts have used the claim up: another attempt, with another claim, for what is left.
-      await records.settle(claimed, { ...laterOn, patience: settings.deadline });
+    if (!hasTime()) {
+      // The texts have used the claim up, or the wait for Redis or for a turn: another claim, for what is left.
+      await records.settle(
+        claimed,
+        sent.confirmed === undefined ? { verb: 'unsent' } : { ...laterOn, patience: settings.deadline },
+      );
       return;
     }
     const age = claimed.at - 1_000 * lastChange(stats);
@@ -206,20 +227,21 @@ export const createCourier = ({
       return report(claimed, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
     }
     const reply = await poster.post(event.url, event.body);
-    return reply.kind === 'taken'
-      ? settleDelivered(claimed, event.state, event.unreadableAck)
-      : settleFailure(claimed, reply);
+    if (reply.kind !== 'taken') return settleFailure(claimed, reply);
+    pauses.end(claimed.origin);
+    return settleDelivered(claimed, event.state, event.unreadableAck);
   };
 
   return {
     async deliver(claimed) {
-      busy.add(claimed.id);
+      const endsAt = monotonicOf(clock) + claimed.until - claimed.at - (performance.now() - claimed.askedAt);
+      const endTurn = await turns.take(claimed.id);
       try {
-        await attempt(claimed);
+        await attempt(claimed, () => monotonicOf(clock) + settings.totalTimeout <= endsAt);
       } catch (error) {
         report(claimed, 'failed', { reason: `Redis: ${messageOf(error)}` });
       } finally {
-        busy.delete(claimed.id);
+        endTurn();
       }
     },
 
@@ -243,16 +265,21 @@ export const createCourier = ({
       isDeliveringLeft = true;
       for (const [id, [text]] of [...texts]) {
         if (isStopped) break;
-        if (text === undefined || busy.has(id) || monotonicOf(clock) - text.since < leftAfter) continue;
+        if (text === undefined || turns.isTaken(id) || monotonicOf(clock) - text.since < leftAfter) continue;
         if (monotonicOf(clock) - text.since > heldFor) {
           drop(id, text);
           continue;
         }
+        const endTurn = await turns.take(id);
         try {
           if ((await records.find(id)) !== undefined) continue;
-          await sendTexts(id, await connection.redis.hgetall(keys.stats(id)), Number.POSITIVE_INFINITY);
+          const stats = await connection.redis.hgetall(keys.stats(id));
+          // A claim has an end: it is not kept waiting for more than one text.
+          await sendTexts(id, stats, () => !isStopped && !turns.isAwaited(id));
         } catch {
           // Held for the next look, and dropped when it is too old.
+        } finally {
+          endTurn();
         }
       }
       isDeliveringLeft = false;

@@ -1,5 +1,8 @@
 import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
+import { isForbiddenAddress, isForbiddenName } from './forbidden.ts';
+
+export { isForbiddenAddress } from './forbidden.ts';
 
 /**
  * Where a hook may go. A hook URL comes from whoever enqueued the job, so it may name a place that only this host can
@@ -45,7 +48,8 @@ export const createDestinations = (rules: DestinationRules): Destinations => {
     }
     // The parser has made dotted quads of decimal, hexadecimal and octal forms already.
     const host = url.hostname.replace(/^\[|\]$/g, '');
-    if (!rules.allowLinkLocal && isIP(host) !== 0 && isForbiddenAddress(host)) {
+    const isForbidden = isIP(host) === 0 ? isForbiddenName : isForbiddenAddress;
+    if (!rules.allowLinkLocal && isForbidden(host)) {
       return { code: 'forbidden', reason: `${host} is a link-local or metadata address` };
     }
     return undefined;
@@ -96,26 +100,6 @@ export const guardLookup =
       } else if (options.all) callback(null, addresses);
       else callback(null, first.address, first.family);
     });
-
-/** Whether an address is link-local, of a cloud's metadata service, or none at all. */
-export const isForbiddenAddress = (address: string): boolean =>
-  forbidden.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-
-const forbidden = new BlockList();
-/** A `BlockList` checks IPv6-mapped addresses (`::ffff:a.b.c.d`) by its IPv4 rules. */
-const forbid4 = (net: string, bits: number) => {
-  forbidden.addSubnet(net, bits, 'ipv4');
-  // IPv4 inside IPv6 by other ways: NAT64, and the old compatible addresses, among which 0.0.0.0/8 holds `::1`.
-  forbidden.addSubnet(`64:ff9b::${net}`, 96 + bits, 'ipv6');
-  if (!net.startsWith('0.')) forbidden.addSubnet(`::${net}`, 96 + bits, 'ipv6');
-};
-forbid4('0.0.0.0', 8); // "this host": Linux connects it to loopback, past every rule that names 127.0.0.1
-forbid4('169.254.0.0', 16); // link-local: AWS, GCP, Azure, OpenStack, …
-forbid4('100.100.100.200', 32); // Alibaba Cloud
-forbid4('168.63.129.16', 32); // Azure's host agent
-forbidden.addAddress('::', 'ipv6');
-forbidden.addSubnet('fe80::', 10, 'ipv6'); // link-local
-forbidden.addSubnet('fd00:ec2::', 32, 'ipv6'); // AWS's own services: metadata at ::254, credentials of pods at ::23
 
 const isHttp = ({ protocol }: URL): boolean => protocol === 'http:' || protocol === 'https:';
 

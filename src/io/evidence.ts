@@ -1,6 +1,5 @@
 import { type Evidence, evidencePlaces, type Facts } from '../machines/facts.ts';
 import type { Connection } from './connection.ts';
-import { jobOf } from './entries.ts';
 import { IdTable } from './idTable.ts';
 import type { Keys } from './keys.ts';
 import { type Observation, readObservations } from './observations.ts';
@@ -112,14 +111,13 @@ export const createSearch = ({
 
     async run() {
       const walked = await walkPlaces({ connection, keys, pools }, types, {
-        entries(place, entries, from, scores) {
+        entries(place, ids, from, scores) {
           const weight = marks.indexOf(markOf(place));
-          for (const entry of entries) {
-            const id = jobOf(entry);
+          for (const id of ids) {
             // A job may have a second entry, from an attempt before: the one that can still run counts. Marks stand in that order.
-            if (id !== undefined) table.raise(id, weight);
+            if (id !== '') table.raise(id, weight);
           }
-          visitor?.entries(place, entries, from, scores);
+          visitor?.entries(place, ids, from, scores);
         },
         listEnd: (place, length) => visitor?.listEnd?.(place, length),
       });

@@ -2,10 +2,12 @@ import type { HookEnd } from '../machines/job.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { inChunks, partsOf, readSet } from './paged.ts';
 import { isWrongType } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 import { retry } from './retry.ts';
 import { type ChangeOnce, changeOnce, claimOnce, type Fence, type Scripts } from './scripts.ts';
+import { unlessWrongType } from './wrongTypes.ts';
 
 /** A change that a receiver is to be told of: whose, of which state, and where. */
 export interface Change {
@@ -26,6 +28,8 @@ export interface Claimed {
   /** When it was claimed, and until when nobody else may send it, in ms by the clock of Redis. */
   readonly at: number;
   readonly until: number;
+  /** When it was asked for, by `performance.now()`: an answer of Redis may have been long on its way. */
+  readonly askedAt: number;
   readonly stats: Readonly<Record<string, string>>;
 }
 
@@ -61,6 +65,8 @@ export type Settlement =
       readonly openFor: number;
     }
   | { readonly verb: 'parked'; readonly reason: string; readonly isReceiverAlive: boolean }
+  /** This host could not send it: it is due again at once, for another host too, and no attempt is used. */
+  | { readonly verb: 'unsent' }
   | { readonly verb: 'dropped' };
 export type SettleReply = 'ok' | 'again' | 'parked' | 'pending' | 'lost';
 
@@ -112,8 +118,10 @@ export interface HookRecords {
   partOf(origin: string | undefined): { readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
   /** For each change what becomes of it, or an error that names the queue of its receiver, where that can't be written. */
   enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<(HookEnd | Error)[]>;
-  /** Takes up to `most` hooks of a receiver that are due. */
-  claim(origin: string, most: number): Promise<Claim>;
+  /** What `enqueue` would say of those changes that would not be noted; undefined for the others. Changes nothing. */
+  plan(changes: readonly Change[]): Promise<(HookEnd | undefined)[]>;
+  /** Takes up to `most` hooks of a receiver that are due; with `ids` only hooks of these jobs. */
+  claim(origin: string, most: number, ids?: readonly string[]): Promise<Claim>;
   settle(claimed: Claimed, settlement: Settlement): Promise<SettleReply>;
   /** All receivers that have ever been told something, save those that nothing is known of any more. */
   endpoints(): Promise<EndpointStatus[]>;
@@ -121,6 +129,7 @@ export interface HookRecords {
   /** Which of these jobs are parked. */
   areParked(ids: readonly string[]): Promise<boolean[]>;
   find(id: string): Promise<HookRecord | undefined>;
+  findAll(ids: readonly string[]): Promise<HookRecord[]>;
   /** All records, a bounded number at a time. */
   all(): AsyncIterable<readonly HookRecord[]>;
   move(record: HookRecord, verb: 'retry' | 'drop'): Promise<'ok' | 'overtaken'>;
@@ -151,6 +160,8 @@ const statsFields = [
 ] as const;
 
 const stride = 500;
+/** Changes that one step notes. */
+const changesAtOnce = 200;
 
 /** What is said of a receiver whose keys hold something else. */
 const unreadable = {
@@ -217,7 +228,10 @@ export const createHookRecords = ({
 
     async enqueue(changes, fence) {
       if (changes.length === 0) return [];
-      const replies = await enqueue(changes, [], fence);
+      const replies: string[] = [];
+      for (const some of partsOf(changes, changesAtOnce)) {
+        for (const reply of await enqueue(some, [], fence)) replies.push(reply);
+      }
       // Few, if any: the stats of all would make every page dearer.
       const unclear = changes.filter((_, i) => replies[i] === 'look');
       const known =
@@ -231,9 +245,31 @@ export const createHookRecords = ({
       return replies.map((reply) => endOf(reply === 'look' ? (known.shift() as string) : reply));
     },
 
-    async claim(origin, most) {
-      const ids = await redis.zrange(keys.dueHooks(origin), '0', String(most - 1));
+    async plan(changes) {
+      const ids = changes.map(({ id }) => id);
+      const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.hooks, ...ids), []);
+      const count = await unlessWrongType(redis.hlen(keys.hooks), 0);
+      // Few origins; the bounds are those of `roomFor` in `lua/includes/enqueue_hook.lua`.
+      const rooms = new Map<string, number>();
+      for (const { origin } of changes) {
+        if (rooms.has(origin)) continue;
+        const short = 100 - (await unlessWrongType(redis.zcard(keys.dueHooks(origin)), 0));
+        rooms.set(origin, Math.max(settings.most - count, Math.min(short, Math.ceil(1.25 * settings.most) - count)));
+      }
+      let added = 0;
+      return changes.map(({ id, state, origin }, i) => {
+        const record = recordOf(id, texts[i] ?? '');
+        if (record !== undefined) return record.state === 'parked' && record.about === state ? 'parked' : undefined;
+        if ((rooms.get(origin) ?? 0) <= added) return 'deferred';
+        added += 1;
+        return undefined;
+      });
+    },
+
+    async claim(origin, most, named) {
+      const ids = named ?? (await redis.zrange(keys.dueHooks(origin), '0', String(most - 1)));
       const change = claimOnce(keys);
+      const askedAt = performance.now();
       const [wait, breaker, ...taken] = await retry(clock, () =>
         scripts.run<[string, Breaker, ...(string | null)[][]]>(
           'claim_hooks',
@@ -259,6 +295,7 @@ export const createHookRecords = ({
           attempt: Number(attempt),
           at: Number(at),
           until: Number(until),
+          askedAt,
           stats: Object.fromEntries(
             statsFields.flatMap((field, i) => (values[i] == null ? [] : [[field, values[i] as string]])),
           ),
@@ -282,7 +319,7 @@ export const createHookRecords = ({
     },
 
     async endpoints() {
-      const origins = (await redis.smembers(keys.hookOrigins)).sort();
+      const origins = (await readSet(connection, keys.hookOrigins)).sort();
       const at = await now();
       const read = async (origin: string): Promise<EndpointStatus> => {
         const [pending, [, first], [failures, openUntil, probeUntil, since, answer, tokens]] = await Promise.all([
@@ -312,13 +349,11 @@ export const createHookRecords = ({
         };
       };
       // Of one receiver whose keys are none of ours no more is known; it must not keep the others from being told.
-      return Promise.all(
-        origins.map((origin) =>
-          read(origin).catch((error: Error): EndpointStatus => {
-            if (!error.message.startsWith('WRONGTYPE')) throw error;
-            return { ...unreadable, origin };
-          }),
-        ),
+      return inChunks(origins, (origin) =>
+        read(origin).catch((error: Error): EndpointStatus => {
+          if (!error.message.startsWith('WRONGTYPE')) throw error;
+          return { ...unreadable, origin };
+        }),
       );
     },
 
@@ -332,6 +367,12 @@ export const createHookRecords = ({
     async find(id) {
       const text = await redis.hget(keys.hooks, id);
       return text === null ? undefined : recordOf(id, text);
+    },
+
+    async findAll(ids) {
+      if (ids.length === 0) return [];
+      const texts = await redis.hmget(keys.hooks, ...ids);
+      return ids.flatMap((id, i) => recordOf(id, texts[i] ?? '') ?? []);
     },
 
     async *all() {
@@ -384,6 +425,8 @@ const argsOf = (settlement: Settlement, stats: Claimed['stats']): (string | numb
         reason,
       ];
     }
+    case 'unsent':
+      return [settlement.verb];
     case 'parked':
       return [settlement.verb, settlement.reason, settlement.isReceiverAlive ? 'alive' : '-'];
     case 'dropped':

@@ -25,6 +25,8 @@ export interface Hooks {
    * a job whose receiver's queue can't be written.
    */
   enqueue(jobs: readonly TrackedJob[]): Promise<(HookEnd | Error)[]>;
+  /** What `enqueue` would say of those whose receivers would not be told; undefined for the others. Changes nothing. */
+  plan(jobs: readonly TrackedJob[]): Promise<(HookEnd | undefined)[]>;
   /** Where the receiver of a job is, for a script that notes its hook in the same step; undefined for none. */
   originFor(hookUrl: string | undefined): string | undefined;
   /** Something was noted for a receiver: it is sent soon. */
@@ -40,7 +42,7 @@ export interface Hooks {
 export interface Outbox {
   /** Keeps room for hooks of a receiver that are to be claimed, `most` at the most; gives for how many. */
   reserve(origin: string, most: number): number;
-  /** Gives back what was reserved and not claimed. */
+  /** Ends a reservation, and gives back what was not claimed of it. */
   release(origin: string, count: number): void;
   /** Sends what was claimed, in the room that was kept for it; calls back at the end of each. */
   send(hooks: readonly Claimed[], ended: () => void): void;
@@ -48,11 +50,21 @@ export interface Outbox {
   idle(): Promise<void>;
 }
 
+/**
+ * Bytes of stats that may be in flight before another claim is made. An event is several times as large on its way: what is
+ * read, the parameters decoded, and the body.
+ */
+const mostBytes = 8_000_000;
+/** What a claim counts as that has not been answered yet: no more than so many claims run at once. */
+const bytesOfClaim = 250_000;
+
 export const createOutbox = (courier: Courier, concurrency: number): Outbox => {
   const queue = new PQueue({ concurrency });
   /** By receiver: reserved, or under way. Room that is only looked at before a claim is seen by several claims at once. */
   const held = new Map<string, number>();
   let inAll = 0;
+  let claims = 0;
+  let bytes = 0;
   const hold = (origin: string, count: number) => {
     inAll += count;
     const rest = (held.get(origin) ?? 0) + count;
@@ -61,19 +73,27 @@ export const createOutbox = (courier: Courier, concurrency: number): Outbox => {
   };
   return {
     reserve(origin, most) {
+      if (bytes + claims * bytesOfClaim >= mostBytes) return 0;
       const free = Math.max(0, concurrency - inAll);
       // One that has some under way leaves a quarter for others, so that slow receivers don't hold all of the room.
       const room = held.has(origin) ? free - Math.floor(concurrency / 4) : Math.ceil(free / 2);
       const count = Math.max(0, Math.min(most, room));
       hold(origin, count);
+      if (count > 0) claims += 1;
       return count;
     },
-    release: (origin, count) => hold(origin, -count),
+    release(origin, count) {
+      claims -= 1;
+      hold(origin, -count);
+    },
     send(hooks, ended) {
       for (const hook of hooks) {
+        const size = Object.values(hook.stats).reduce((sum, { length }) => sum + length, 0);
+        bytes += size;
         void queue
           .add(() => courier.deliver(hook))
           .finally(() => {
+            bytes -= size;
             hold(hook.origin, -1);
             ended();
           });
@@ -103,16 +123,19 @@ export const createHooks = ({
   const originFor = createOriginFor(moved);
   /** When a page of a sweep has last told that something is due for a receiver. */
   const toldAt = new Map<string, number>();
+  const changesOf = (jobs: readonly TrackedJob[]) =>
+    jobs.map(
+      ({ facts, hookUrl }): Change => ({
+        id: facts.id,
+        state: stateOf(facts),
+        origin: originFor(hookUrl) ?? nowhere,
+      }),
+    );
   return {
     originFor,
+    plan: (jobs) => records.plan(changesOf(jobs)),
     async enqueue(jobs) {
-      const changes = jobs.map(
-        ({ facts, hookUrl }): Change => ({
-          id: facts.id,
-          state: stateOf(facts),
-          origin: originFor(hookUrl) ?? nowhere,
-        }),
-      );
+      const changes = changesOf(jobs);
       const replies = await records.enqueue(changes, jobs[0]?.fence);
       const queued = new Set(changes.filter((_, i) => replies[i] === 'queued').map(({ origin }) => origin));
       if (toldAt.size > mostKnown) toldAt.clear();

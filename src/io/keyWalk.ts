@@ -17,7 +17,7 @@ const scansAStep = 20;
 const stride = 1_000;
 
 /** The keys of a walk that still stand, with what they hold: a name alone proves nothing. */
-const standing = async ({ redis }: Connection, keys: Keys, found: Iterable<string>): Promise<FoundKey[]> => {
+export const standing = async ({ redis }: Connection, keys: Keys, found: Iterable<string>): Promise<FoundKey[]> => {
   const all = [...found];
   const result: FoundKey[] = [];
   for (let from = 0; from < all.length; from += stride) {
@@ -40,15 +40,23 @@ const scanOnce = async (connection: Connection, keys: Keys, cursor: string, into
   return epoch !== 0 && connection.epoch() !== epoch ? undefined : next;
 };
 
-/** Walks the names of all keys once, with a cursor of its own: no other walk is disturbed. */
-export const walkAllKeys = async (connection: Connection, keys: Keys): Promise<FoundKey[]> => {
+/** Walks the names of keys until all were seen, or it is over, with a cursor of its own: no other walk is disturbed. */
+export const walkKeysUntil = async (
+  connection: Connection,
+  keys: Keys,
+  isOver: () => boolean,
+): Promise<{ readonly found: FoundKey[]; readonly isComplete: boolean }> => {
   const found = new Set<string>();
   let cursor: string | undefined = '0';
   do {
     cursor = await scanOnce(connection, keys, cursor ?? '0', found);
-  } while (cursor !== '0');
-  return standing(connection, keys, found);
+  } while (cursor !== '0' && !isOver());
+  return { found: await standing(connection, keys, found), isComplete: cursor === '0' };
 };
+
+/** Walks the names of all keys once. */
+export const walkAllKeys = async (connection: Connection, keys: Keys): Promise<FoundKey[]> =>
+  (await walkKeysUntil(connection, keys, () => false)).found;
 
 /** A walk that goes on a bounded number of keys at each step, so that millions of keys are not walked every few seconds. */
 export interface StepwiseWalk {

@@ -32,6 +32,8 @@ export interface Keys {
   readonly progress: string;
   /** Pools whose heartbeat was not fresh at the last rescue pass, since when, and whether it moves. */
   readonly suspects: string;
+  /** Which recount of a type's counters was opened last. */
+  recount(type: string): string;
   /** Queue of a receiver, by its origin, and what is known of it. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
@@ -84,6 +86,7 @@ export const keysOf = (namespace: string): Keys => {
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,
     suspects: `${prefix}reaper:suspects`,
+    recount: (type) => `${prefix}reaper:recount:${type}`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,
     hookClaim: (token) => `${prefix}reaper:hooks:claim:${token}`,

@@ -1,5 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 
+import { visible } from '../visible.ts';
+
 export type { Logger };
 
 /**
@@ -7,4 +9,10 @@ export type { Logger };
  * nor a URL beyond its host.
  */
 export const createLogger = (level: string, destination?: DestinationStream): Logger =>
-  pino({ name: 'reaper', level }, destination ?? pino.destination({ dest: 2, sync: true }));
+  pino({ name: 'reaper', level }, destination ?? stderr());
+
+/** JSON leaves some characters as they are that a terminal obeys; escaped, it is read as the same. */
+const stderr = (): DestinationStream => {
+  const lines = pino.destination({ dest: 2, sync: true });
+  return { write: (line) => lines.write(`${visible(line.trimEnd())}\n`) };
+};

@@ -1,5 +1,6 @@
 import { messageOf } from '../machines/job.ts';
 import { FencedError } from '../machines/lease.ts';
+import type { PoisonEntry } from '../machines/rescueChanges.ts';
 import type { FinishedEntry, LivePool, LostEntry, Restored } from '../machines/supervisor.ts';
 import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
@@ -7,6 +8,7 @@ import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
 import type { Keys } from './keys.ts';
 import { readObservations } from './observations.ts';
 import { createObservingPools } from './observingPools.ts';
+import { inChunks } from './paged.ts';
 import { createPoolLooks } from './poolLooks.ts';
 import type { RecoveryLimit } from './pools.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -19,8 +21,9 @@ import { findWrongTyped } from './wrongTypes.ts';
 /** What looks orphaned and is left where it is, and why. */
 export interface LeftAlone {
   readonly pool: string;
-  /** Undefined where it is the whole pool. */
+  /** Undefined where it is the whole pool, or an entry whose id can't be read. */
   readonly id?: string;
+  /** Undefined where it is the whole pool. */
   readonly type?: string;
   /** For how long it has been unobserved, in s. */
   readonly ageS?: number;
@@ -83,7 +86,7 @@ export const createLostEntries = ({
   batch: number;
   recovery: RecoveryLimit;
   /** Takes what was recovered too often. */
-  quarantine: Pick<Quarantine, 'take'>;
+  quarantine: Pick<Quarantine, 'take' | 'usesOf'>;
   clock: Clock;
   /** Called once for each entry or pool, for as long as it stays so. */
   onLeftAlone: (what: LeftAlone) => void;
@@ -98,7 +101,8 @@ export const createLostEntries = ({
   const onceUnless = (plan: boolean) => (plan ? undefined : callOnce(keys));
 
   const finish = async (held: readonly HeldEntry[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
-    const stale = await findStaleEntries(connection, keys, held);
+    const known = held.filter(({ fault }) => fault === undefined);
+    const stale = await findStaleEntries(connection, keys, known);
     const finished: FinishedEntry[] = [];
     for (const one of stale.slice(0, batch)) {
       const { pool, type, id } = one.held;
@@ -119,22 +123,20 @@ export const createLostEntries = ({
       if (held === undefined) ofPool.set(entry.pool, [entry]);
       else held.push(entry);
     }
-    const found = await Promise.all(
-      live.map(async (pool): Promise<Unobserved[]> => {
-        const held = ofPool.get(pool) ?? [];
-        const result = await fail.unless(async () => {
-          await looks.keepOnly(pool.pool, held, plan);
-          return held.length === 0 ? undefined : looks.look(pool.pool, pool.workerIds, held, plan);
-        });
-        if (result === undefined) return [];
-        const { at, since, ...rest } = result;
-        return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
-      }),
-    );
+    const found = await inChunks(live, async (pool): Promise<Unobserved[]> => {
+      const held = ofPool.get(pool) ?? [];
+      const result = await fail.unless(async () => {
+        await looks.keepOnly(pool.pool, held, plan);
+        return held.length === 0 ? undefined : looks.look(pool.pool, pool.workerIds, held, plan);
+      });
+      if (result === undefined) return [];
+      const { at, since, ...rest } = result;
+      return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
+    });
     return found.flat();
   };
 
-  const putBack = ({ pool, type, id, entry, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) => {
+  const putBack = ({ pool, type, id, place, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) => {
     const change = onceUnless(plan);
     return retry(clock, () =>
       scripts.run<Verdict>(
@@ -158,7 +160,7 @@ export const createLostEntries = ({
         [
           pool.pool,
           heartbeatAge,
-          entry,
+          place,
           plan ? 'plan' : 'act',
           id,
           field,
@@ -186,34 +188,40 @@ export const createLostEntries = ({
   const judge = async (due: readonly Unobserved[], plan: boolean, fence: Fence | undefined, fail: Fail) => {
     const lost: LostEntry[] = [];
     const stillUndecided = new Set<string>();
-    let [oldest, quarantined] = [0, 0];
+    const poison: PoisonEntry[] = [];
+    let oldest = 0;
     const judgeOne = async (one: Unobserved) => {
-      const { pool, type, id, entry } = one;
+      const { pool, type, id, fault, place } = one;
       const ageS = Math.round((one.at - one.since) / 1_000);
-      const reply = await putBack(one, plan, fence);
+      const reply = fault === undefined ? await putBack(one, plan, fence) : 'undecided';
       if (reply === 'lost') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
-      if (reply === 'poison' && !plan) {
-        const taken = await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, entry);
-        if (taken === 'quarantined') quarantined += 1;
+      if (reply === 'poison') {
+        const isTaken = plan
+          ? (await findWrongTyped(connection.redis, await quarantine.usesOf(id))).length === 0
+          : (await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, place)) === 'quarantined';
+        if (isTaken) poison.push({ id, type, pool: pool.pool });
       }
       if (reply !== 'undecided') return;
       const key = keyOf(one);
       stillUndecided.add(key);
       oldest = Math.max(oldest, ageS);
       if (undecided.has(key)) return;
-      const faults = await findWrongTyped(connection.redis, [
-        [keys.stats(id), 'hash'],
-        ...pool.workerIds.map((worker) => [keys.worker(worker), 'hash'] as const),
-      ]);
+      const faults =
+        fault === undefined
+          ? await findWrongTyped(connection.redis, [
+              [keys.stats(id), 'hash'],
+              ...pool.workerIds.map((worker) => [keys.worker(worker), 'hash'] as const),
+            ])
+          : [fault];
       const reason = faults.length > 0 ? faults.join('; ') : 'nothing proves that no worker runs it';
-      onLeftAlone({ pool: pool.pool, type, id, ageS, reason });
+      onLeftAlone({ pool: pool.pool, ...(id === '' ? {} : { id }), type, ageS, reason });
     };
     // Those that could not be decided before come last, so that they keep no other from its turn.
     const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));
     for (const one of sorted.slice(0, batch)) await fail.unless(() => judgeOne(one));
     const rest = sorted.slice(batch).map(keyOf);
     undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
-    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, quarantined };
+    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, poison };
   };
 
   return {

@@ -1,8 +1,7 @@
 import type { Connection } from './connection.ts';
-import { observedJobOf } from './entries.ts';
 import type { Keys } from './keys.ts';
 import type { PoolState } from './pools.ts';
-import { isWrongType } from './redisErrors.ts';
+import { createScripts } from './scripts.ts';
 
 /** What a worker of a pool says that it runs. */
 export interface Observation {
@@ -14,6 +13,11 @@ export interface Observation {
   /** Unix s; undefined where it is not said. */
   readonly startedAt: number | undefined;
 }
+
+type ObservationReply = '' | 'unreadable' | readonly [job: string, type: string, startedAt: string];
+
+/** Observations that one script reads, and bytes of them after which it reads no further one. */
+const bounds = { workers: 200, bytes: 500_000 };
 
 /**
  * Reads what the workers of pools run now. A killed worker's observation stays for a day: only those of the worker ids in
@@ -27,22 +31,25 @@ export const readObservations = async (
   pools: readonly Pick<PoolState, 'pool' | 'workerIds'>[],
   onUnreadable: (key: string) => void = () => undefined,
 ): Promise<Observation[]> => {
+  const scripts = createScripts(redis);
   const workers = pools.flatMap(({ pool, workerIds }) => workerIds.map((worker) => ({ pool, worker })));
-  const replies = await Promise.all(
-    workers.map(({ worker }) =>
-      redis
-        .hmget(keys.worker(worker), 'job_id', 'job_name', 'started_at', 'args')
-        .catch((error: Error): (string | null)[] => {
-          if (!isWrongType(error)) throw error;
-          onUnreadable(keys.worker(worker));
-          return [];
-        }),
-    ),
-  );
-  return workers.flatMap(({ pool, worker }, i) => {
-    const [id, type, startedAt, args] = replies[i] as (string | null)[];
-    const job = id ? observedJobOf(id, args ?? '') : undefined;
-    if (job === undefined) return [];
-    return [{ pool, worker, job, type: type || undefined, startedAt: Number(startedAt) || undefined }];
-  });
+  const found: Observation[] = [];
+  for (let from = 0; from < workers.length; ) {
+    const asked = workers.slice(from, from + bounds.workers);
+    const replies = await scripts.run<ObservationReply[]>(
+      'read_observations',
+      asked.map(({ worker }) => keys.worker(worker)),
+      [bounds.bytes],
+    );
+    from += replies.length;
+    for (const [i, reply] of replies.entries()) {
+      const { pool, worker } = asked[i] as (typeof asked)[number];
+      if (reply === 'unreadable') onUnreadable(keys.worker(worker));
+      else if (reply !== '') {
+        const [job, type, startedAt] = reply;
+        found.push({ pool, worker, job, type: type || undefined, startedAt: Number(startedAt) || undefined });
+      }
+    }
+  }
+  return found;
 };

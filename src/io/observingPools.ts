@@ -2,6 +2,7 @@ import type { LivePool } from '../machines/supervisor.ts';
 import { type Clock, monotonicOf } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { inChunks, partsOf } from './paged.ts';
 import { unlessWrongType } from './pools.ts';
 import { redisTime } from './redisTime.ts';
 
@@ -17,6 +18,8 @@ const keepObserved = 7 * 86_400;
 const renewObserved = 3_600;
 /** Pools that one renewal forgets at most. */
 const trimAtOnce = 100;
+/** Pools that one command notes. */
+const poolsAtOnce = 500;
 
 export const createObservingPools = ({
   connection: { redis },
@@ -43,7 +46,9 @@ export const createObservingPools = ({
       );
       if (plan || due.length === 0) return;
       const at = Math.floor((await redisTime(redis)) / 1_000);
-      await redis.zadd(keys.observed, ...due.flatMap((pool) => [at, pool]));
+      for (const some of partsOf(due, poolsAtOnce)) {
+        await redis.zadd(keys.observed, ...some.flatMap((pool) => [at, pool]));
+      }
       const old = await redis.zrangebyscore(keys.observed, '-inf', at - keepObserved, 'LIMIT', 0, trimAtOnce);
       if (old.length > 0) await redis.zrem(keys.observed, ...old);
       await redis.expire(keys.observed, keepObserved);
@@ -52,7 +57,7 @@ export const createObservingPools = ({
 
     async silentOf(pools) {
       const unknown = [...pools].filter((pool) => !observing.has(pool));
-      const scores = await Promise.all(unknown.map((pool) => unlessWrongType(redis.zscore(keys.observed, pool), null)));
+      const scores = await inChunks(unknown, (pool) => unlessWrongType(redis.zscore(keys.observed, pool), null));
       return new Set(unknown.filter((_, i) => scores[i] === null));
     },
   };

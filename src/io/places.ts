@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
+import { existingOf } from './paged.ts';
 import type { PoolState, PoolSurvey, Pools } from './pools.ts';
 import { isWrongType, kindOfRedisError } from './redisErrors.ts';
 import { createScripts } from './scripts.ts';
@@ -13,14 +14,15 @@ export type EntryPlace =
   | { readonly kind: 'held'; readonly type: string; readonly pool: string; readonly standing: Standing }
   | { readonly kind: 'scheduled' | 'retry' | 'dead' };
 
-/** Reads the entries of all places. A place may be read twice, and an entry that moves may be seen in several. */
+/** Sees whose entries stand in all places. A place may be read twice, and an entry that moves may be seen in several. */
 export interface PlaceVisitor {
   /**
    * Some entries of a place.
+   * @param ids of the entries' jobs; the empty string for an entry without one.
    * @param from of a list: how many entries were read before these, beginning at its head, where entries are pushed.
    * @param scores of a sorted set: one for each entry.
    */
-  entries(place: EntryPlace, entries: readonly string[], from: number, scores: readonly number[]): void;
+  entries(place: EntryPlace, ids: readonly string[], from: number, scores: readonly number[]): void;
   /** A list was read to its end. */
   listEnd?(place: EntryPlace, length: number): void;
 }
@@ -39,8 +41,8 @@ interface NamedList {
   readonly isHeld: boolean;
 }
 
-/** Entries that are read at once, and bytes after which no further one is. */
-const bounds = [1_000, 1_000_000] as const;
+/** Entries that one script reads, and bytes of them after which it reads no further one. */
+const bounds = [500, 1_000_000] as const;
 /** Keys that one SCAN looks at. */
 const scanCount = 1_000;
 /** Keys that are known by name only and are read at the same time. */
@@ -102,9 +104,9 @@ const walkOnce = async (
     try {
       // What is pushed meanwhile moves those that stay towards what is yet to be read, so none is skipped.
       for (let from = 0; ; ) {
-        const [isEnd, entries] = await scripts.run<[number, string[]]>('read_list', [list.key], [from, ...bounds]);
-        visitor.entries(place, entries, from, []);
-        from += entries.length;
+        const [isEnd, ids] = await scripts.run<[number, string[]]>('read_list', [list.key], [from, ...bounds]);
+        visitor.entries(place, ids, from, []);
+        from += ids.length;
         if (isEnd === 1) return visitor.listEnd?.(place, from);
       }
     } catch (error) {
@@ -115,14 +117,26 @@ const walkOnce = async (
   const walkSet = async (kind: 'scheduled' | 'retry' | 'dead') => {
     let cursor = '0';
     do {
-      const [after, entries, scores] = await scripts.run<[string, string[], string[]]>(
+      const [after, ids, scores] = await scripts.run<[string, string[], string[]]>(
         'scan_entries',
         [keys[kind]],
         [cursor, ...bounds],
       );
-      visitor.entries({ kind }, entries, 0, scores.map(Number));
+      visitor.entries({ kind }, ids, 0, scores.map(Number));
       cursor = after;
     } while (cursor !== '0');
+  };
+
+  /** Of many keys that are known by name only, those that are there: the others hold nothing now. */
+  const thereOf = async (named: readonly NamedList[]) => {
+    if (named.length <= atOnce) return named;
+    const there = new Set(
+      await existingOf(
+        redis,
+        named.map(({ name }) => name),
+      ),
+    );
+    return named.filter(({ name }) => there.has(name));
   };
 
   /** In-progress lists, each with what is known of its pool. Those that should be there show a key of the wrong type. */
@@ -132,7 +146,7 @@ const walkOnce = async (
     const named = survey.pools
       .filter(({ isRegistered }) => isRegistered)
       .flatMap(({ pool }) => [...types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
-    await inChunks(named, lists.held, (list) => walkList(list, holderOf(list.name, keys, states)));
+    await inChunks(await thereOf(named), lists.held, (list) => walkList(list, holderOf(list.name, keys, states)));
   };
 
   /** Queues that were not read before, each once. */
@@ -143,7 +157,7 @@ const walkOnce = async (
       await walkList(list, queueOf(list, keys));
     }
     const named = [...new Set([...types, ...survey.types])].map((type) => listOf(Buffer.from(keys.queue(type)), keys));
-    await inChunks(named, walked, (list) => {
+    await inChunks(await thereOf(named), walked, (list) => {
       walked.set(idOf(list.key), list);
       return walkList(list, queueOf(list, keys));
     });

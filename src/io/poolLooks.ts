@@ -3,6 +3,7 @@ import { type Clock, standInFor } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { HeldEntry } from './heldEntries.ts';
 import type { Keys } from './keys.ts';
+import { partsOf, readFieldNames } from './paged.ts';
 import { unlessWrongType } from './pools.ts';
 import { retry } from './retry.ts';
 import type { Scripts } from './scripts.ts';
@@ -36,7 +37,7 @@ interface LookReply {
 
 /** For how long the records of a pool are kept after the last look, in s. */
 const keepS = 86_400;
-/** Entries of a pool that one script looks at. */
+/** Entries of a pool that one step looks at. */
 const chunk = 200;
 
 /**
@@ -115,9 +116,9 @@ export const createPoolLooks = ({
         return;
       }
       const kept = new Set(entries.map(({ field }) => field));
-      const known = await unlessWrongType(redis.hkeys(keys.unobserved(pool)), []);
+      const known = await unlessWrongType(readFieldNames(connection, keys.unobserved(pool)), []);
       const gone = known.filter((field) => !kept.has(field));
-      if (gone.length > 0) await redis.hdel(keys.unobserved(pool), ...gone);
+      for (const some of partsOf(gone, chunk)) await redis.hdel(keys.unobserved(pool), ...some);
     },
   };
 };

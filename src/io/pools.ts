@@ -1,12 +1,15 @@
 import type { Confirmation, Held, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
 import { createRunAnswered } from './answered.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, monotonicOf } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { createCounters } from './counters.ts';
+import { createHeartbeatWatch } from './heartbeatWatch.ts';
 import { splitsOf, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
-import { createStepwiseWalk, walkAllKeys } from './keyWalk.ts';
+import { createStepwiseWalk, standing, walkAllKeys, walkKeysUntil } from './keyWalk.ts';
+import { existingOf, inChunks, partsOf } from './paged.ts';
+import { createRequeuePlan } from './requeuePlan.ts';
 import type { Fence, Scripts } from './scripts.ts';
 import { aheadTolerance, createSurveyor, evidenceOf, type PoolState, type PoolSurvey } from './survey.ts';
 import { createSuspects } from './suspects.ts';
@@ -35,9 +38,24 @@ export interface Pools {
    * without it, pools and types are those that sets, heartbeats and counters name, and no lists are looked for.
    */
   survey(thorough: boolean): Promise<PoolSurvey>;
+  /**
+   * The same for a person who waits: the names of all keys are gone through for so many ms. Where that was too short, further
+   * in-progress lists are looked for by the names of pools and types that are known.
+   */
+  surveyWithin(ms: number): Promise<PoolSurvey & { readonly isComplete: boolean }>;
   /** Notes how pools look, so that a later look can confirm a death. What changes nothing must not call it. */
   note(states: readonly PoolState[]): Promise<void>;
+  /**
+   * Resolves when the heartbeat of a pool that was alive at the last look for a rescue has grown old since. After an abort it
+   * is pending for ever.
+   */
+  untilOld(signal: AbortSignal): Promise<void>;
   confirm(suspect: Suspect): Promise<Confirmation>;
+  /**
+   * The same for a plan: of each type what `requeue` and the quarantine would do with its entries.
+   * @param usesOf the keys that the quarantine of a job writes.
+   */
+  plan(suspect: Suspect, usesOf: (id: string) => Promise<readonly Expected[]>): Promise<Confirmation>;
   /** Suspects a pool anew, as it stands now, if it does not live. */
   review(suspect: Suspect, trouble: number): Promise<'alive' | Suspect>;
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
@@ -45,13 +63,14 @@ export interface Pools {
   /** What keeps a step for a type's entries from ever being done; undefined for an error that may pass. */
   refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
   /**
-   * Rebuilds the counters of the types from their in-progress lists.
+   * Rebuilds the counters of the types from their in-progress lists; with `plan` it only says what it would do.
    * @param lists those that a look has found by their names, as [type, pool].
    */
   recount(
     types: readonly string[],
     fence?: Fence | undefined,
     lists?: readonly (readonly [string, string])[],
+    plan?: boolean,
   ): Promise<Recounted>;
 }
 
@@ -61,8 +80,14 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
+/** Names of lists that are asked for where the walk was too short. */
+const mostNamed = 1_000_000;
+/** Job types that one step looks at when a pool is removed. */
+const typesAtOnce = 100;
 /** Job types whose keys each pass looks at before it meets them; of the others a fault is named when it is met. */
 const mostChecked = 1_000;
+/** Lists of suspected pools that are asked for. */
+const maxListsAsked = 500_000;
 
 export const createPools = ({
   connection,
@@ -114,6 +139,7 @@ export const createPools = ({
   });
   /** The rescue's own: a survey for anything else walks by itself. */
   const walk = createStepwiseWalk(connection, keys);
+  const watch = createHeartbeatWatch({ redis, keys, heartbeatAge, clock });
   let aheadBefore: ReadonlySet<string> = new Set();
 
   const reportClocks = (states: readonly PoolState[]): number => {
@@ -165,18 +191,35 @@ export const createPools = ({
     return { own, unreadable };
   };
 
+  /** Of many types, those of which one of the keys is there. */
+  const inUse = async (types: readonly string[], namesOf: (type: string) => readonly string[]) => {
+    if (types.length <= typesAtOnce) return types;
+    const there = new Set(await existingOf(redis, types.flatMap(namesOf)));
+    return types.filter((type) => namesOf(type).some((key) => there.has(key)));
+  };
+
   const holdings = async (pool: string, types: readonly string[]): Promise<Held[]> => {
-    const lengths = await Promise.all(
-      types.map((type) => unlessWrongType<number | undefined>(redis.llen(keys.inProgress(type, pool)), undefined)),
+    const held = await inUse(types, (type) => [keys.inProgress(type, pool)]);
+    return inChunks(held, async (type): Promise<Held> => {
+      const key = keys.inProgress(type, pool);
+      const entries = await unlessWrongType<number | undefined>(redis.llen(key), undefined);
+      if (entries !== undefined) return { type, entries };
+      const [unreadable] = await findWrongTyped(redis, [[key, 'list']]);
+      return { type, entries: 0, ...(unreadable === undefined ? {} : { unreadable }) };
+    });
+  };
+
+  /** Which of the pools hold entries, as far as a bounded number of questions tells. It decides who is rescued first. */
+  const holdingOf = async (pools: readonly PoolState[], { types, lists }: PoolSurvey): Promise<ReadonlySet<string>> => {
+    const holding = new Set(lists.map(([, pool]) => pool));
+    const asked = pools
+      .filter(({ pool }) => !holding.has(pool))
+      .slice(0, Math.floor(maxListsAsked / (types.length || 1)));
+    const poolOf = new Map(
+      asked.flatMap(({ pool }) => types.map((type) => [keys.inProgress(type, pool), pool] as const)),
     );
-    return Promise.all(
-      types.map(async (type, i): Promise<Held> => {
-        const entries = lengths[i];
-        if (entries !== undefined) return { type, entries };
-        const [unreadable] = await findWrongTyped(redis, [[keys.inProgress(type, pool), 'list']]);
-        return { type, entries: 0, ...(unreadable === undefined ? {} : { unreadable }) };
-      }),
-    );
+    for (const key of await existingOf(redis, [...poolOf.keys()])) holding.add(poolOf.get(key) as string);
+    return holding;
   };
 
   const expectedOf = ({ pool }: Suspect, type: string): Expected[] => [
@@ -186,23 +229,54 @@ export const createPools = ({
     ...singleKeysOf(keys),
   ];
 
+  const confirm = async (suspect: Suspect): Promise<Confirmation> => {
+    const { own, unreadable } = await ownTypes(suspect, suspect.types);
+    const [state, held] = await Promise.all([stillDead(suspect), holdings(suspect.pool, own)]);
+    return state === undefined ? 'alive' : [...held, ...unreadable];
+  };
+  const planOf = createRequeuePlan({ connection, keys, scripts, heartbeatAge, batch, recovery, expectedOf });
+
   return {
     survey: async (thorough) => surveyor.survey(thorough ? await walkAllKeys(connection, keys) : []),
+
+    async surveyWithin(ms) {
+      const began = monotonicOf(clock);
+      const { found, isComplete } = await walkKeysUntil(connection, keys, () => monotonicOf(clock) - began >= ms);
+      const survey = await surveyor.survey(found);
+      if (isComplete) return { ...survey, isComplete };
+      const perType = Math.floor(mostNamed / Math.max(1, survey.types.length));
+      const named = survey.types.flatMap((type) =>
+        survey.pools.slice(0, perType).map(({ pool }) => keys.inProgress(type, pool)),
+      );
+      const known = new Set(found.map(({ key }) => key));
+      const more = (await existingOf(redis, named)).filter((key) => !known.has(key));
+      return { ...(await surveyor.survey([...found, ...(await standing(connection, keys, more))])), isComplete };
+    },
+
     note: (states) => suspects.note(states, false),
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, expectedOf(suspect, type)),
 
+    untilOld: watch.untilOld,
+
     async find(thorough, troubles, plan = false) {
       const survey = await surveyor.survey(await findKeys(thorough));
-      const { pools, types, lists, readList } = survey;
+      const at = monotonicOf(clock);
+      const { pools, types, lists, readList, countedIn } = survey;
+      watch.keep(pools, at);
       if (!plan) await suspects.note(pools, thorough);
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
         ...types.slice(0, mostChecked).flatMap((type) => keysOfType(keys, type)),
       ]);
       const dead = pools.filter(({ isAlive, isReadable }) => !isAlive && isReadable);
+      const holding = await holdingOf(dead, survey);
       const live = pools.filter(({ isAlive }) => isAlive);
       const typesOf = new Map<string, string[]>();
-      for (const [type, pool] of lists) typesOf.set(pool, [...(typesOf.get(pool) ?? []), type]);
+      for (const [type, pool] of lists) {
+        const held = typesOf.get(pool);
+        if (held === undefined) typesOf.set(pool, [type]);
+        else held.push(type);
+      }
       // Where names hold colons, a list that has the name of a live pool's may be another live pool's.
       const isOwn = (type: string, pool: string) => {
         if (!type.includes(':') && !pool.includes(':')) return true;
@@ -218,9 +292,17 @@ export const createPools = ({
         suspects: dead.map((state) => ({
           pool: state.pool,
           heartbeat: state.heartbeat,
-          types: [...new Set([...types, ...state.jobNames])],
+          // One list for all of them; what its heartbeat names is among them.
+          types,
           evidence: evidenceOf(state),
           trouble: troubles,
+          traces: {
+            isRegistered: state.isRegistered,
+            hasHeartbeat: state.hasHeartbeat,
+            lockInfo: (countedIn.get(state.pool) ?? []).toSorted(),
+          },
+          at,
+          holdsEntries: holding.has(state.pool),
         })),
         live: live.map(({ pool, workerIds, jobNames, isFresh, heartbeat }) => ({
           pool,
@@ -231,16 +313,23 @@ export const createPools = ({
       };
     },
 
-    async confirm(suspect) {
-      const { own, unreadable } = await ownTypes(suspect, suspect.types);
-      const [state, held] = await Promise.all([stillDead(suspect), holdings(suspect.pool, own)]);
-      return state === undefined ? 'alive' : [...held, ...unreadable];
+    confirm,
+
+    async plan(suspect, usesOf) {
+      const held = await confirm(suspect);
+      return held === 'alive' ? held : planOf(suspect, held, usesOf);
     },
 
     async review(suspect, troubles) {
       const state = await stillDead(suspect);
       if (state === undefined) return 'alive';
-      return { ...suspect, heartbeat: state.heartbeat, evidence: evidenceOf(state), trouble: troubles };
+      return {
+        ...suspect,
+        heartbeat: state.heartbeat,
+        evidence: evidenceOf(state),
+        trouble: troubles,
+        at: monotonicOf(clock),
+      };
     },
 
     async requeue(suspect, type) {
@@ -284,18 +373,26 @@ export const createPools = ({
       const { pool, heartbeat, fence } = suspect;
       const { own, unreadable } = await ownTypes(suspect, types);
       if (unreadable.length > 0) return 'entries';
-      return runAnswered<Settled>(
-        'settle_pool',
-        [
-          keys.pools,
-          keys.heartbeat(pool),
-          ...own.flatMap((type) => [keys.inProgress(type, pool), keys.lockInfo(type)]),
-        ],
-        [pool, heartbeatAge, heartbeat],
-        fence,
-      );
+      const namesOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
+      const steps = partsOf(await inUse(own, namesOf), typesAtOnce);
+      const settleSome = (some: readonly string[], more: readonly string[]) =>
+        runAnswered<Settled>(
+          'settle_pool',
+          [keys.pools, keys.heartbeat(pool), ...some.flatMap(namesOf)],
+          [pool, heartbeatAge, heartbeat, ...more],
+          fence,
+        );
+      // Where this is cut off the pool is still registered, and the next pass begins again.
+      let hasDied = false;
+      for (const some of steps.slice(0, -1)) {
+        const reply = await settleSome(some, ['more']);
+        if (reply !== 'settled' && reply !== 'traces') return reply;
+        hasDied ||= reply === 'settled';
+      }
+      const reply = await settleSome(steps.at(-1) ?? [], []);
+      return reply === 'traces' && hasDied ? 'settled' : reply;
     },
 
-    recount: (types, fence, lists = []) => counters.recount(types, lists, fence),
+    recount: (types, fence, lists = [], plan = false) => counters.recount(types, lists, fence, plan),
   };
 };

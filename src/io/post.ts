@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import type { Clock } from './clock.ts';
@@ -10,6 +11,8 @@ import {
   type Resolve,
 } from './destination.ts';
 import { exchange, NoAnswerError } from './exchange.ts';
+import { type LookUps, watchLookUps } from './lookUps.ts';
+import { ownFaultOf, slowResolver } from './ownFault.ts';
 import { type PostReply, replyTo } from './postReply.ts';
 
 export { originOf } from './destination.ts';
@@ -44,9 +47,10 @@ const mostConnections = 64;
  * @param resolve instead of `dns.lookup`
  * @throws Error where a PEM text can't be read, or a rule is no URL
  */
-export const createPoster = (settings: PostSettings, clock: Pick<Clock, 'now'>, resolve?: Resolve): Poster => {
+export const createPoster = (settings: PostSettings, clock: Pick<Clock, 'now'>, resolve: Resolve = lookup): Poster => {
   const destinations = createDestinations(settings);
-  const dispatcher = createDispatcher(settings, resolve);
+  const lookUps = watchLookUps(resolve);
+  const dispatcher = createDispatcher(settings, lookUps);
 
   const send = async (url: URL, body: string, endsAt: number, redirects: number): Promise<PostReply> => {
     const request = {
@@ -85,7 +89,7 @@ export const createPoster = (settings: PostSettings, clock: Pick<Clock, 'now'>, 
       try {
         return await send(url, body, performance.now() + settings.totalTimeout, 0);
       } catch (error) {
-        return failureOf(error as Error, settings);
+        return failureOf(error as Error, settings, lookUps.isPending(url.hostname));
       }
     },
     async close() {
@@ -94,22 +98,19 @@ export const createPoster = (settings: PostSettings, clock: Pick<Clock, 'now'>, 
   };
 };
 
-const createDispatcher = (
-  { headerTimeout, allowLinkLocal, tls }: PostSettings,
-  resolve: Resolve | undefined,
-): Dispatcher => {
+const createDispatcher = ({ headerTimeout, allowLinkLocal, tls }: PostSettings, { resolve }: LookUps): Dispatcher => {
   const secureContext = createSecureContext({
     ...tls,
     ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }),
   });
   const endpoint = { timeout: headerTimeout, secureContext };
-  const lookup = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
+  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
   const options = {
     connections: mostConnections,
     pipelining: 1,
     headersTimeout: headerTimeout,
     bodyTimeout: 0, // The exchange has a timer of its own.
-    connect: keepFirstError(buildConnector({ ...endpoint, lookup })),
+    connect: keepFirstError(buildConnector({ ...endpoint, lookup: guarded })),
   };
   const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some((name) => process.env[name]);
   if (!hasProxy) return new Agent(options);
@@ -131,7 +132,8 @@ const keepFirstError =
       callback(...result);
     });
 
-const failureOf = (error: Error, { headerTimeout, totalTimeout }: PostSettings): PostReply => {
+/** @param isLookingUp whether the name of the endpoint is still being looked up */
+const failureOf = (error: Error, { headerTimeout, totalTimeout }: PostSettings, isLookingUp: boolean): PostReply => {
   if (error instanceof URIError) {
     return { kind: 'refused', code: 'bad-url', reason: 'the user info of the hook URL has a broken escape' };
   }
@@ -139,6 +141,8 @@ const failureOf = (error: Error, { headerTimeout, totalTimeout }: PostSettings):
   const cause = error.cause as NodeJS.ErrnoException;
   const code = cause.code ?? cause.name;
   if (cause instanceof ForbiddenAddressError) return { kind: 'refused', code: 'forbidden', reason: cause.message };
+  const ours = isLookingUp && isLateFor(error, code) ? slowResolver : ownFaultOf(cause);
+  if (ours !== undefined) return { kind: 'ours', code: ours.code, reason: `${ours.code}: ${ours.advice}` };
   if (tlsFailure.test(code)) return { kind: 'refused', code: 'tls', reason: `TLS failed (${code})` };
   const busy = (short: string, reason: string): PostReply => ({ kind: 'busy', code: short, reason });
   if (error.isLate) return busy('timeout', `no answer within ${totalTimeout} ms`);
@@ -147,6 +151,10 @@ const failureOf = (error: Error, { headerTimeout, totalTimeout }: PostSettings):
   if (!error.wasConnected) return busy('connect', `no connection (${code})`);
   return busy('broken', `the connection or the answer broke (${code})`);
 };
+
+/** Whether its time was up before there was a connection. */
+const isLateFor = (error: NoAnswerError, code: string): boolean =>
+  code === 'UND_ERR_CONNECT_TIMEOUT' || (error.isLate && !error.wasConnected);
 
 /** The codes of Node's own checks, of OpenSSL's alerts, of certificates (X.509), and of a proxy's certificate. */
 const tlsFailure =

@@ -10,6 +10,8 @@ export type PostReply =
   | { readonly kind: 'unknown'; readonly status: 404 | 410; readonly reason: string }
   /** It may go well later. `retryAfter`: for how many ms the receiver wants to be left alone. */
   | { readonly kind: 'busy'; readonly reason: string; readonly code: string; readonly retryAfter?: number }
+  /** This host could not send it: that says nothing of the receiver. `code` is the system's, or `DNS-TIMEOUT`. */
+  | { readonly kind: 'ours'; readonly reason: string; readonly code: string }
   /** It would fail again just so. */
   | { readonly kind: 'refused'; readonly reason: string; readonly code: string };
 

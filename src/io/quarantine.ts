@@ -1,3 +1,4 @@
+import { isFinal, isStatus } from '../machines/facts.ts';
 import type { Quarantining, Suspect } from '../machines/pool.ts';
 import { createRunAnswered } from './answered.ts';
 import type { Clock } from './clock.ts';
@@ -8,6 +9,7 @@ import type { RecoveryLimit } from './pools.ts';
 import { retry } from './retry.ts';
 import { callOnce, type Scripts } from './scripts.ts';
 import type { TrackedJobs } from './trackedJobs.ts';
+import type { Expected } from './wrongTypes.ts';
 
 /** One time that a job's entry was taken from a worker that died, or lost it. */
 export interface Recovery {
@@ -35,6 +37,8 @@ export interface QuarantineRecord {
   readonly recoveries: readonly Recovery[];
   /** Whether its entry stands in gocraft's `dead` still. If not, gocraft's own tools have taken it. */
   readonly isInDead: boolean;
+  /** Types of those entries that stand in `dead` still. */
+  readonly typesInDead: readonly string[];
   /** Digest of what stands in Redis: what a change to it is checked against. */
   readonly digest: string;
 }
@@ -42,23 +46,32 @@ export interface QuarantineRecord {
 export interface Quarantine {
   /**
    * Takes an entry out of circulation, if it is that job's: of a dead pool the one that is next to be put back; with
-   * `entry` that one, to the letter, whether or not the pool lives.
+   * `place` the one there (`lua/includes/entry_at.lua`), whether or not the pool lives.
    */
   take(
     pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence'>,
     type: string,
     id: string,
-    entry?: Buffer,
+    place?: string,
   ): Promise<Quarantining>;
+  /** The keys that `take` would write for a job as it stands now. */
+  usesOf(id: string): Promise<readonly Expected[]>;
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
   all(): AsyncIterable<readonly QuarantineRecord[]>;
-  /** `gone`: nothing of it is in `dead` any more. */
-  end(record: QuarantineRecord, verb: 'release' | 'drop' | 'prune'): Promise<'ok' | 'gone' | 'overtaken'>;
+  /**
+   * With a type only its entries are meant.
+   * @returns `gone`: nothing that is meant is in `dead` any more.
+   */
+  end(
+    record: QuarantineRecord,
+    verb: 'release' | 'drop' | 'prune',
+    type?: string,
+  ): Promise<'ok' | 'gone' | 'overtaken'>;
 }
 
-/** Records that are read at once. */
-const stride = 500;
+/** Records that one step reads: each is decoded, and looked for in `dead`. */
+const stride = 50;
 /** How often the stats are read again where they have changed before the script. */
 const patience = 5;
 
@@ -70,6 +83,7 @@ type RecordReply = readonly [
   isInDead: boolean,
   types: readonly string[],
   recoveries: readonly RecoveryReply[],
+  areInDead: readonly boolean[],
 ];
 
 /** Poison jobs: those whose workers die. Every change is one script. */
@@ -104,21 +118,22 @@ export const createQuarantine = ({
     const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(answer);
     return [
       next,
-      found.map(([id, digest, at, isInDead, types, recoveries]) => ({
+      found.map(([id, digest, at, isInDead, types, recoveries, areInDead]) => ({
         id,
         types,
         at,
         recoveries: recoveries.map(recoveryOf),
         isInDead,
+        typesInDead: types.filter((_, i) => areInDead[i]),
         digest,
       })),
     ];
   };
 
   return {
-    async take({ pool, heartbeat, fence }, type, id, entry) {
+    async take({ pool, heartbeat, fence }, type, id, place) {
       // The execution of a policy is marked as done, as by any final status.
-      const policy = /^(.+)@[^@]*$/.exec(id)?.[1];
+      const policy = policyOf(id);
       for (let tries = 0; tries < patience; tries++) {
         const job = await tracked.load(id);
         const origin = hooks.originFor(job.hookUrl);
@@ -144,12 +159,12 @@ export const createQuarantine = ({
             pool,
             heartbeatAge,
             heartbeat,
-            entry === undefined ? 'dead' : 'any',
+            place === undefined ? 'dead' : 'any',
             recovery.most,
             recovery.windowS,
             type,
             id,
-            entry ?? '',
+            place ?? '',
             job.fingerprint,
             ...hook.args,
           ],
@@ -163,6 +178,24 @@ export const createQuarantine = ({
         return 'quarantined';
       }
       throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
+    },
+
+    async usesOf(id) {
+      const { facts, hookUrl } = await tracked.load(id);
+      const uses: Expected[] = [
+        [keys.recoveries, 'hash'],
+        [keys.quarantine, 'hash'],
+        [keys.dead, 'zset'],
+      ];
+      if (facts.stats !== 'found' || (isStatus(facts.status) && isFinal(facts.status))) return uses;
+      const policy = policyOf(id);
+      uses.push([keys.track, 'hash']);
+      if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
+      const origin = hooks.originFor(hookUrl);
+      if (origin === undefined) return uses;
+      const [hookRecords, parked, origins, due] = records.partOf(origin).keys as [string, string, string, string];
+      uses.push([hookRecords, 'hash'], [parked, 'zset'], [origins, 'set'], [due, 'zset']);
+      return uses;
     },
 
     async find(id) {
@@ -179,13 +212,13 @@ export const createQuarantine = ({
       } while (cursor !== '0');
     },
 
-    end({ id, types, digest }, verb) {
+    end({ id, types, digest }, verb, type = '') {
       const change = callOnce(keys);
       return retry(clock, () =>
         scripts.run<'ok' | 'gone' | 'overtaken'>(
           'leave_quarantine',
           [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
-          [id, digest, verb],
+          [id, digest, verb, type],
           undefined,
           change,
         ),
@@ -193,5 +226,7 @@ export const createQuarantine = ({
     },
   };
 };
+
+const policyOf = (id: string): string | undefined => /^(.+)@[^@]*$/.exec(id)?.[1];
 
 const recoveryOf = ([at, pool]: RecoveryReply): Recovery => ({ at, pool });

@@ -23,12 +23,18 @@ export type ScriptName =
   | 'look_at_pool'
   | 'move_hook'
   | 'note_page'
+  | 'plan_requeue'
   | 'put_back'
   | 'quarantine'
+  | 'read_drift'
   | 'read_facts'
+  | 'read_held'
   | 'read_list'
+  | 'read_observations'
   | 'read_quarantine'
   | 'rebuild_counters'
+  | 'recount_lock'
+  | 'recount_pools'
   | 'requeue'
   | 'reset_job'
   | 'restore_ack'
@@ -171,3 +177,9 @@ export const commandsOf = (name: ScriptName): string[] => {
   const { source } = (sources.get(name) as { open: Script }).open;
   return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
 };
+
+/** Which script has this digest, behind a fence or not: how Redis's own records name it. */
+export const scriptOfDigest = (digest: string): ScriptName | undefined =>
+  [...sources].find(([, { open, fenced }]) => open.sha === digest || fenced.sha === digest)?.[0] as
+    | ScriptName
+    | undefined;

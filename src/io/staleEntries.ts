@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts';
 import type { HeldEntry } from './heldEntries.ts';
 import type { Keys } from './keys.ts';
+import { inChunks } from './paged.ts';
 import { unlessWrongType } from './pools.ts';
 import { redisTime } from './redisTime.ts';
 import type { ChangeOnce, Scripts } from './scripts.ts';
@@ -23,9 +24,9 @@ export const findStaleEntries = async (
   held: readonly HeldEntry[],
 ): Promise<StaleEntry[]> => {
   if (held.length === 0) return [];
-  const [time, ...stats] = await Promise.all([
+  const [time, stats] = await Promise.all([
     redisTime(redis),
-    ...held.map(({ id }) => unlessWrongType(redis.hmget(keys.stats(id), 'status', 'update_time', 'revision'), [])),
+    inChunks(held, ({ id }) => unlessWrongType(redis.hmget(keys.stats(id), 'status', 'update_time', 'revision'), [])),
   ]);
   return held.flatMap((entry, i) => {
     const [status, updateTime, revision] = stats[i] as (string | null)[];
@@ -40,7 +41,7 @@ export const finishStaleEntry = (
   scripts: Scripts,
   keys: Keys,
   heartbeatAge: number,
-  { held: { pool, type, id, entry }, updateTime, revision }: StaleEntry,
+  { held: { pool, type, id, place }, updateTime, revision }: StaleEntry,
   plan: boolean,
   fence: Parameters<Scripts['run']>[3],
   change?: ChangeOnce,
@@ -56,7 +57,7 @@ export const finishStaleEntry = (
       keys.stats(id),
       ...pool.workerIds.map(keys.worker),
     ],
-    [pool.pool, heartbeatAge, entry, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
+    [pool.pool, heartbeatAge, place, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
     fence,
     change,
   );

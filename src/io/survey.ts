@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts';
 import { type KnownNames, type ListReading, readListName, splitsOf, typeProvenBy, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
 import type { FoundKey } from './keyWalk.ts';
+import { existingOf, inChunks, readFieldNames, readSet } from './paged.ts';
 import { redisTime } from './redisTime.ts';
 import type { SuspectRecord, Suspects } from './suspects.ts';
 import { type Expected, findWrongTyped, unlessWrongType } from './wrongTypes.ts';
@@ -24,6 +25,7 @@ export interface PoolState {
   readonly host: string | undefined;
   readonly jobNames: readonly string[];
   readonly workerIds: readonly string[];
+  readonly hasHeartbeat: boolean;
 }
 
 /** Everything that names a pool, read at one moment. */
@@ -34,6 +36,8 @@ export interface PoolSurvey {
   readonly types: readonly string[];
   /** In-progress lists whose names were found, as [type, pool]. */
   readonly lists: readonly (readonly [string, string])[];
+  /** Pool → types whose lock_info has a field of it. */
+  readonly countedIn: ReadonlyMap<string, readonly string[]>;
   /** Keys that can't be read, and lists whose names can't: each with what to do. */
   readonly unreadable: readonly string[];
   /** Whose list has the name of this type's and pool's, which may be that of others where names hold colons. */
@@ -49,6 +53,7 @@ interface Heartbeat {
   readonly host: string | undefined;
   readonly jobNames: readonly string[];
   readonly workerIds: readonly string[];
+  readonly hasHeartbeat: boolean;
 }
 
 /** What the registries of a namespace name, and what each pool last said of itself. */
@@ -57,6 +62,7 @@ interface Registries {
   readonly arePoolsReadable: boolean;
   readonly known: KnownNames;
   readonly heartbeats: ReadonlyMap<string, Heartbeat>;
+  readonly countedIn: PoolSurvey['countedIn'];
 }
 
 export const createSurveyor = ({
@@ -86,7 +92,20 @@ export const createSurveyor = ({
       host: host ?? undefined,
       jobNames: splitList(jobNames),
       workerIds: splitList(workerIds),
+      hasHeartbeat: fields?.some((field) => field !== null) === true,
     };
+  };
+
+  /** The pools that the lock_info of each of the types counts, where there is one; undefined where it is no hash. */
+  const readCountedPools = async (types: readonly string[]) => {
+    const there = new Set(await existingOf(redis, types.map(keys.lockInfo)));
+    return inChunks(
+      types.filter((type) => there.has(keys.lockInfo(type))),
+      async (type) => {
+        const fields = readFieldNames(connection, keys.lockInfo(type));
+        return [type, await unlessWrongType<string[] | undefined>(fields, undefined)] as const;
+      },
+    );
   };
 
   /** Follows names from one registry to the next until no new one comes up: pools name types, and types pools. */
@@ -96,8 +115,8 @@ export const createSurveyor = ({
     doubtful: Expected[],
   ): Promise<Registries> => {
     const [pools, knownJobs] = await Promise.all([
-      unlessWrongType<string[] | undefined>(redis.smembers(keys.pools), undefined),
-      unlessWrongType<string[] | undefined>(redis.smembers(keys.knownJobs), undefined),
+      unlessWrongType<string[] | undefined>(readSet(connection, keys.pools), undefined),
+      unlessWrongType<string[] | undefined>(readSet(connection, keys.knownJobs), undefined),
     ]);
     if (pools === undefined) doubtful.push([keys.pools, 'set']);
     if (knownJobs === undefined) doubtful.push([keys.knownJobs, 'set']);
@@ -112,29 +131,30 @@ export const createSurveyor = ({
     );
     const heartbeats = new Map<string, Heartbeat>();
     const asked = new Set<string>();
+    const countedIn = new Map<string, string[]>();
     for (;;) {
       const newPools = [...known.pools, ...candidates].filter((pool) => !heartbeats.has(pool));
       const newTypes = [...known.types].filter((type) => !asked.has(type));
       if (newPools.length === 0 && newTypes.length === 0) break;
-      const [beats, fields] = await Promise.all([
-        Promise.all(newPools.map(readHeartbeat)),
-        Promise.all(
-          newTypes.map((type) => unlessWrongType<string[] | undefined>(redis.hkeys(keys.lockInfo(type)), undefined)),
-        ),
-      ]);
+      const [beats, counted] = await Promise.all([inChunks(newPools, readHeartbeat), readCountedPools(newTypes)]);
       for (const [i, pool] of newPools.entries()) {
         const beat = beats[i] as Heartbeat;
         heartbeats.set(pool, beat);
         if (beat.heartbeat !== '') known.pools.add(pool);
         for (const type of beat.jobNames) known.types.add(type);
       }
-      for (const [i, type] of newTypes.entries()) {
-        asked.add(type);
-        for (const pool of fields[i] ?? []) known.pools.add(pool);
-        if (fields[i] === undefined) doubtful.push([keys.lockInfo(type), 'hash']);
+      for (const type of newTypes) asked.add(type);
+      for (const [type, pools] of counted) {
+        for (const pool of pools ?? []) {
+          known.pools.add(pool);
+          const others = countedIn.get(pool);
+          if (others === undefined) countedIn.set(pool, [type]);
+          else others.push(type);
+        }
+        if (pools === undefined) doubtful.push([keys.lockInfo(type), 'hash']);
       }
     }
-    return { registered: new Set(pools), arePoolsReadable: pools !== undefined, known, heartbeats };
+    return { registered: new Set(pools), arePoolsReadable: pools !== undefined, known, heartbeats, countedIn };
   };
 
   const stateOf = (
@@ -166,9 +186,9 @@ export const createSurveyor = ({
   /** The states of pools by what their heartbeats and the notes of earlier looks say. */
   const judge = async (
     pools: readonly string[],
-    { heartbeats, registered, arePoolsReadable }: Omit<Registries, 'known'>,
+    { heartbeats, registered, arePoolsReadable }: Omit<Registries, 'known' | 'countedIn'>,
   ): Promise<PoolState[]> => {
-    const [time, records] = await Promise.all([redisTime(redis), suspects.read()]);
+    const [time, records] = await Promise.all([redisTime(redis), suspects.read(pools)]);
     const condition = pools.some((pool) => records.has(pool)) ? await suspects.condition() : undefined;
     return pools.map((pool) => {
       const heartbeat = heartbeats.get(pool) as Heartbeat;
@@ -206,6 +226,7 @@ export const createSurveyor = ({
         arePoolsReadable: registries.arePoolsReadable,
         types: [...new Set([...known.types, ...lists.map(([type]) => type)])],
         lists,
+        countedIn: registries.countedIn,
         unreadable: [...unreadable, ...(await findWrongTyped(redis, doubtful))],
         readList: (type, pool) =>
           readListName(keys.inProgress(type, pool).slice(keys.jobsPrefix.length), known) ?? 'none',

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { digestOf, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
+import { readHash } from './paged.ts';
 import { redisTime } from './redisTime.ts';
 import { unlessWrongType } from './wrongTypes.ts';
 
@@ -32,7 +33,8 @@ export interface NotedPool {
  * A pool is dead for a sweep only where this says that a rescue would confirm it.
  */
 export interface Suspects {
-  read(): Promise<ReadonlyMap<string, SuspectRecord>>;
+  /** Those of the given pools, or all. */
+  read(pools?: readonly string[]): Promise<ReadonlyMap<string, SuspectRecord>>;
   /**
    * Notes how pools look now, and forgets those that are fresh. Not for a plan, which writes nothing.
    * @param isComplete whether no pool is missing: then those that are gone are forgotten too.
@@ -73,7 +75,14 @@ export const createSuspects = ({
     return known.at;
   };
   const condition = async () => digestOf(await readCondition(redis));
-  const read = async () => decodeAll(await unlessWrongType(redis.hgetall(keys.suspects), {}));
+  const readSome = async (pools: readonly string[]) => {
+    const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.suspects, ...pools), []);
+    return new Map(pools.map((pool, i) => [pool, texts[i] ?? '']));
+  };
+  const readAll = () => unlessWrongType(readHash(connection, keys.suspects), new Map<string, string>());
+  // One pool is looked at as often as it is worked on: it must not cost more where there are thousands.
+  const read = async (pools?: readonly string[]) =>
+    decodeAll(await (pools !== undefined && pools.length > 0 && pools.length <= batch ? readSome(pools) : readAll()));
 
   return {
     read,
@@ -139,9 +148,9 @@ const write = async (redis: Redis, key: string, fields: readonly [string, string
   await Promise.all(writes.map((reply) => unlessWrongType(reply, undefined)));
 };
 
-const decodeAll = (fields: Readonly<Record<string, string>>): ReadonlyMap<string, SuspectRecord> => {
+const decodeAll = (fields: ReadonlyMap<string, string>): ReadonlyMap<string, SuspectRecord> => {
   const records = new Map<string, SuspectRecord>();
-  for (const [pool, text] of Object.entries(fields)) {
+  for (const [pool, text] of fields) {
     const record = decode(text);
     if (record !== undefined) records.set(pool, record);
   }
@@ -149,6 +158,7 @@ const decodeAll = (fields: Readonly<Record<string, string>>): ReadonlyMap<string
 };
 
 const decode = (text: string): SuspectRecord | undefined => {
+  if (text === '') return undefined;
   try {
     const { heartbeat, first, moved, since, disruption } = JSON.parse(text) as SuspectRecord;
     const isRecord =

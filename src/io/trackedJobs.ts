@@ -4,6 +4,7 @@ import type { TrackedJob } from '../machines/facts.ts';
 import type { Page } from '../machines/supervisor.ts';
 import type { Connection } from './connection.ts';
 import { escapeGlob, type Keys } from './keys.ts';
+import { partsOf } from './paged.ts';
 import type { Scripts } from './scripts.ts';
 import { SeenIds } from './seenIds.ts';
 import { brokenIdFacts, decodeFacts, type FactsReply } from './stats.ts';
@@ -38,7 +39,10 @@ export interface TrackedJobs {
 }
 
 /** An id of the tracking hash: text, or bytes that are no UTF-8. */
-type TrackedId = string | Buffer;
+export type TrackedId = string | Buffer;
+
+/** Jobs that one step reads; the steps of a page are asked for in one round trip. */
+const jobsAtOnce = 125;
 
 interface Scan {
   readonly next: ScanPoint;
@@ -61,19 +65,40 @@ export const createTrackedJobs = ({
   pageSize: number;
   random: () => number;
 }): TrackedJobs => {
-  const readWithTime = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[] }> => {
-    const answer: [number, ...FactsReply[]] = JSON.parse(await scripts.run<string>('read_facts', ids.map(keys.stats)));
-    const readAt = answer[0];
-    return { readAt, jobs: ids.map((id, i) => decodeFacts(id, readAt, answer[i + 1] as FactsReply)) };
+  /** Reads jobs, some in each step. Of those that say much of themselves some are left for the next call. */
+  const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[]; left: string[] }> => {
+    const parts = await Promise.all(
+      (ids.length === 0 ? [[]] : partsOf(ids, jobsAtOnce)).map(async (some) => {
+        const text = await scripts.run<string>('read_facts', some.map(keys.stats));
+        const [readAt, ...facts] = JSON.parse(text) as [number, ...FactsReply[]];
+        const jobs = facts.map((reply, i) => decodeFacts(some[i] as string, readAt, reply));
+        return { readAt, jobs, left: some.slice(facts.length) };
+      }),
+    );
+    return {
+      readAt: (parts[0] as { readAt: number }).readAt,
+      jobs: parts.flatMap(({ jobs }) => jobs),
+      left: parts.flatMap(({ left }) => left),
+    };
   };
 
-  const read = async (ids: readonly string[]): Promise<TrackedJob[]> =>
-    ids.length === 0 ? [] : (await readWithTime(ids)).jobs;
+  const read = async (ids: readonly string[]): Promise<TrackedJob[]> => {
+    const found = new Map<string, TrackedJob>();
+    for (let left = ids; left.length > 0; ) {
+      const some = await readSome(left);
+      for (const job of some.jobs) found.set(job.facts.id, job);
+      left = some.left;
+    }
+    return ids.map((id) => found.get(id) as TrackedJob);
+  };
 
-  const readTracked = async (ids: readonly TrackedId[]): Promise<TrackedJob[]> => {
-    if (ids.length === 0) return [];
-    const { readAt, jobs } = await readWithTime(ids.filter((id): id is string => typeof id === 'string'));
-    return [...jobs, ...ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt))];
+  /** Reads tracked jobs; gives those that are yet to be read, too. */
+  const readTracked = async (ids: readonly TrackedId[]): Promise<{ jobs: TrackedJob[]; left: TrackedId[] }> => {
+    if (ids.length === 0) return { jobs: [], left: [] };
+    const plain = ids.filter((id): id is string => typeof id === 'string');
+    const { readAt, jobs, left } = await readSome(plain);
+    const broken = ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt));
+    return { jobs: [...jobs, ...broken], left };
   };
 
   /** A command that is sent again after a reconnect may be answered by another process than the one it was meant for. */
@@ -91,7 +116,7 @@ export const createTrackedJobs = ({
     load: async (id) => (await read([id]))[0] as TrackedJob,
 
     async find(id) {
-      const { readAt, jobs } = await readWithTime([id]);
+      const { readAt, jobs } = await readSome([id]);
       if (!id.includes('\uFFFD') || (await connection.redis.hexists(keys.track, id)) === 1)
         return jobs[0] as TrackedJob;
       const pattern = escapeGlob(id).replaceAll('\uFFFD', '*');
@@ -153,8 +178,8 @@ export const createTrackedJobs = ({
         }
         // A small hash is answered whole, whatever COUNT says.
         const ids = rest.slice(0, pageSize);
-        const jobs = await readTracked(ids);
-        rest = rest.slice(ids.length);
+        const { jobs, left } = await readTracked(ids);
+        rest = [...left, ...rest.slice(ids.length)];
         return { jobs, isLast: isScanned && rest.length === 0, from: began };
       };
 
@@ -175,7 +200,8 @@ export const createTrackedJobs = ({
   };
 };
 
-const idOfHex = (hex: string): TrackedId => {
+/** The id whose bytes these are. */
+export const idOfHex = (hex: string): TrackedId => {
   const bytes = Buffer.from(hex, 'hex');
   return isUtf8(bytes) ? bytes.toString() : bytes;
 };

@@ -33,7 +33,10 @@ export interface JobInput {
   readonly policy: Policy;
   /** Judge and change nothing. */
   readonly plan: boolean;
-  /** For a refire: what became of its hook, where the hooks of its page have been noted together. */
+  /**
+   * For a refire: what became of its hook, where the hooks of its page have been noted together. In a plan: why nothing
+   * would be sent.
+   */
   readonly hook?: HookEnd | undefined;
 }
 
@@ -59,7 +62,8 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *
  * `tracking` takes the facts that came with the page; a job that was overtaken comes back here once, and its facts are
  * read again in `loading`.
- * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`. A
+ * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, or in
+ * `parked` or `deferred` where a refire would. A
  * refire whose hook was noted together with all others of its page ends there too: in `settled`, `parked` or `deferred`,
  * as it was noted. Every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these
  * invokes one act, which Redis does only if the job is as it was judged (a hook is looked at again when it is sent). Done,
@@ -145,10 +149,10 @@ export const jobMachine = setup({
       entry: 'judge',
       always: [
         { guard: { type: 'isVerdict', params: { verdict: 'kept' } }, target: 'kept' },
-        { guard: 'isPlan', target: 'planned' },
-        { guard: 'isQueued', target: 'settled' },
         { guard: 'isParked', target: 'parked' },
         { guard: 'isDeferred', target: 'deferred' },
+        { guard: 'isPlan', target: 'planned' },
+        { guard: 'isQueued', target: 'settled' },
         { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'fail' },
         { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'refire' },
         { guard: { type: 'isVerdict', params: { verdict: 'reset' } }, target: 'reset' },

@@ -2,6 +2,7 @@ import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import { addCount } from './counts.ts';
 import { messageOf } from './job.ts';
 import { type Fence, FencedError } from './lease.ts';
+import type { PoisonEntry, PoolTraces } from './rescueChanges.ts';
 
 /** A pool of workers that is not seen to live, and what was seen of it. */
 export interface Suspect {
@@ -14,6 +15,12 @@ export interface Suspect {
   readonly evidence: string;
   /** How many troubles there were by then, with Redis or with us: after another one, what was seen proves nothing. */
   readonly trouble: number;
+  /** What stands of it in Redis beside its entries, and goes with it. */
+  readonly traces?: PoolTraces;
+  /** When it was seen like that, in monotonic ms: its grace counts from then. */
+  readonly at: number;
+  /** Whether one of its in-progress lists held an entry then. Such a pool is rescued before others. */
+  readonly holdsEntries?: boolean;
   /** Of the pass that has found it, if that was a scheduled one of several hosts. */
   readonly fence?: Fence | undefined;
 }
@@ -22,6 +29,8 @@ export interface Suspect {
 export interface Held {
   readonly type: string;
   readonly entries: number;
+  /** In a plan: ids of the jobs that would go to quarantine, an entry each; they are not among `entries`. */
+  readonly poison?: readonly string[];
   /** Why its entries can't be requeued: a key by its name, and what to do. */
   readonly unreadable?: string;
 }
@@ -29,12 +38,18 @@ export interface Held {
 export interface PoolInput {
   readonly suspect: Suspect;
   readonly plan: boolean;
-  /** How long the pool may still prove that it lives, in ms. */
+  /** How long the pool may prove that it lives after it is suspected, in ms. Whoever starts the actor waits it out first. */
   readonly grace: number;
+  /** What was done before the pool had to wait out its grace once more. */
+  readonly before?: PoolProgress;
 }
+export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures' | 'error'>;
 
-/** `planned`: it would have been rescued. `abandoned`: given up with an error, to be found again by the next pass. */
-export type PoolEnd = 'rescued' | 'alive' | 'planned' | 'abandoned';
+/**
+ * `cleaned`: it was gone and had left nothing to put back, as after a graceful stop. `planned`: it would have been rescued, or
+ * cleaned up. `abandoned`: given up with an error, to be found again by the next pass.
+ */
+export type PoolEnd = 'rescued' | 'cleaned' | 'alive' | 'planned' | 'abandoned';
 export interface PoolOutcome {
   readonly pool: string;
   readonly outcome: PoolEnd;
@@ -42,12 +57,20 @@ export interface PoolOutcome {
   /** Entries put back (or, in a plan, that would be), by job type. */
   readonly moved: Readonly<Record<string, number>>;
   readonly entries: number;
-  /** Entries that went to quarantine instead; in a plan they are among those that would be put back. */
+  /** Entries that went to quarantine instead (or, in a plan, that would); they are not among those put back. */
   readonly quarantined: number;
+  /** Which they are; left out where there are none. */
+  readonly poison?: readonly PoisonEntry[];
+  /** What was removed of it besides (or, in a plan, that would be); left out where it keeps its place. */
+  readonly deregistered?: PoolTraces;
   /** Keys that kept entries where they are, each with what to do; left out where there are none. */
   readonly unreadable?: readonly string[];
   readonly error?: string;
+  /** From its suspicion to this end, in ms. */
+  readonly durationMs?: number;
 }
+/** How an actor of a pool ends. `again`: it ends here, and is to be started with this once the grace is over. */
+export type PoolOutput = PoolOutcome | { readonly again: PoolInput };
 
 /** What `confirm` finds: that the pool lives after all, or what it holds. */
 export type Confirmation = 'alive' | readonly Held[];
@@ -65,17 +88,22 @@ export type Requeued =
     };
 /** `again`: the entry was gone, or may be put back after all, so that requeue has to look again. */
 export type Quarantining = 'alive' | 'again' | 'quarantined' | { readonly refused: string };
-/** `entries`: some have come up, to be requeued first. `left`: some can't be, so the pool keeps its place. */
-export type Settled = 'alive' | 'entries' | 'left' | 'settled';
+/**
+ * `entries`: some have come up, to be requeued first. `left`: some can't be, so the pool keeps its place. `traces`: it was
+ * removed, and had left no more than traces: no count above 0, and no heartbeat or no registration.
+ */
+export type Settled = 'alive' | 'entries' | 'left' | 'settled' | 'traces';
 
 export interface PoolContext extends PoolInput {
+  /** Whether the grace of the suspicion is over. */
+  readonly hasWaited: boolean;
   readonly held: readonly Held[];
   /** Index in `held` of the type whose entries are being put back. */
   readonly at: number;
   readonly moved: Readonly<Record<string, number>>;
   /** Job whose entry must not go back to its queue. */
   readonly poison: string | undefined;
-  readonly quarantined: number;
+  readonly quarantined: readonly PoisonEntry[];
   /** What keeps the entries of some types where they are. */
   readonly unreadable: readonly string[];
   readonly end: PoolEnd;
@@ -99,11 +127,11 @@ const failed = [
 /**
  * One suspected pool.
  *
- * `suspect` waits out the grace period, or not at all where it is 0; `hurry` ends it, `stop` gives the pool up.
+ * `suspect`: the grace is over, for whoever started the actor has waited it out: an actor is for pools that are worked on.
  * `confirm` looks again: a pool that lives ends in `alive`; a plan ends in `planned`; else `requeue` puts its entries
  * back, a bounded batch of one type at a time, until none is left; it stops before an entry whose job was recovered too
  * often, which `quarantine` takes out of circulation before it goes on. `settle` then removes the pool, and ends in
- * `rescued`; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
+ * `rescued`, or in `cleaned` where the pool had left nothing but traces, as one that stopped gracefully does; where entries have come up meanwhile it goes back to `confirm`. At every step the script looks again
  * whether the pool is dead: one that has come to life ends in `alive`.
  *
  * A type that can't be requeued since a key is of the wrong type, or its list may be another pool's, is passed over: the
@@ -111,15 +139,16 @@ const failed = [
  *
  * A step that fails, or is not taken since Redis or we are not fit to judge, or were not since the pool was suspected,
  * leaves the pool `unsure`: whatever kept us may have kept a pool that lives from its heartbeat. After a pause `review`
- * sees how it stands now, and it waits out the whole grace once more in `suspect`. Too many failures end in `abandoned`,
+ * sees how it stands now, and as a `suspect` it has to wait out the whole grace once more: this actor ends in `waiting`, which
+ * says with what to start the next one then. `stop` gives a pool that is unsure up. Too many failures end in `abandoned`,
  * and so does the first one that says that another host has taken over.
  */
 export const poolMachine = setup({
   types: {
     context: {} as PoolContext,
     input: {} as PoolInput,
-    output: {} as PoolOutcome,
-    events: {} as { type: 'hurry' } | { type: 'stop' },
+    output: {} as PoolOutput,
+    events: {} as { type: 'stop' },
   },
   actors: {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(() =>
@@ -139,16 +168,17 @@ export const poolMachine = setup({
     ),
   },
   delays: {
-    grace: ({ context }) => context.grace,
     backoff: ({ context }) => 500 * 2 ** context.failures,
   },
   guards: {
-    hasNoGrace: ({ context }) => context.grace === 0,
+    hasToWait: ({ context }) => !context.hasWaited && context.grace > 0,
     isAlive: (_, params: { reply: Confirmation | Requeued | Quarantining | Settled | Suspect }) =>
       params.reply === 'alive',
     isPoisoned: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.poison !== undefined,
     hasEntries: (_, params: { reply: Settled }) => params.reply === 'entries',
     isLeft: (_, params: { reply: Settled }) => params.reply === 'left',
+    leftTraces: ({ context }, params: { reply: Settled }) =>
+      params.reply === 'traces' && Object.keys(context.moved).length === 0 && context.quarantined.length === 0,
     hasMore: ({ context }, params: { reply: Requeued }) =>
       isDone(params.reply) ? context.at + 1 < context.held.length : true,
     isPlan: ({ context }) => context.plan,
@@ -174,7 +204,12 @@ export const poolMachine = setup({
       poison: undefined,
     }),
     planMoves: assign({
-      moved: ({ context }) => Object.fromEntries(context.held.map(({ type, entries }) => [type, entries])),
+      moved: ({ context }) =>
+        Object.fromEntries(
+          context.held.filter(({ entries }) => entries > 0).map(({ type, entries }) => [type, entries]),
+        ),
+      quarantined: ({ context }) =>
+        context.held.flatMap(({ type, poison = [] }) => poison.map((id) => ({ id, type, pool: context.suspect.pool }))),
     }),
     countMoved: assign({
       moved: ({ context }, params: { reply: Requeued }) => {
@@ -187,8 +222,11 @@ export const poolMachine = setup({
       poison: (_, params: { reply: Requeued }) => (params.reply === 'alive' ? undefined : params.reply.poison),
     }),
     countQuarantined: assign({
-      quarantined: ({ context }, params: { reply: Quarantining }) =>
-        context.quarantined + (params.reply === 'quarantined' ? 1 : 0),
+      quarantined: ({ context }, params: { reply: Quarantining }) => {
+        if (params.reply !== 'quarantined') return context.quarantined;
+        const { poison: id = '', suspect, held, at } = context;
+        return [...context.quarantined, { id, type: held[at]?.type ?? '', pool: suspect.pool }];
+      },
       poison: undefined,
     }),
     // With the same type where it has entries left, else with the next one.
@@ -202,6 +240,7 @@ export const poolMachine = setup({
     suspectAgain: assign({
       suspect: ({ context }, params: { reply: 'alive' | Suspect }) =>
         params.reply === 'alive' ? context.suspect : params.reply,
+      hasWaited: false,
     }),
     end: assign({ end: (_, params: { end: PoolEnd }) => params.end }),
     forget: assign({ error: undefined }),
@@ -212,23 +251,24 @@ export const poolMachine = setup({
   id: 'pool',
   context: ({ input }) => ({
     ...input,
+    hasWaited: true,
     held: [],
     at: 0,
     moved: {},
     poison: undefined,
-    quarantined: 0,
+    quarantined: [],
     unreadable: [],
     end: 'abandoned',
     failures: 0,
     error: undefined,
+    ...input.before,
   }),
-  output: ({ context }) => outcomeOf(context),
+  output: ({ context }) =>
+    context.hasWaited || context.grace === 0 ? outcomeOf(context) : { again: againOf(context) },
   initial: 'suspect',
   states: {
     suspect: {
-      always: { guard: 'hasNoGrace', target: 'confirm' },
-      after: { grace: 'confirm' },
-      on: { hurry: 'confirm', stop: { target: 'abandoned', actions: 'stopped' } },
+      always: [{ guard: 'hasToWait', target: 'waiting' }, { target: 'confirm' }],
     },
     confirm: {
       invoke: {
@@ -333,6 +373,7 @@ export const poolMachine = setup({
             target: 'abandoned',
             actions: 'leave',
           },
+          { guard: { type: 'leftTraces', params: ({ event }) => ({ reply: event.output }) }, target: 'cleaned' },
           { target: 'rescued' },
         ],
         onError: failed,
@@ -355,6 +396,8 @@ export const poolMachine = setup({
         onError: failed,
       },
     },
+    waiting: { type: 'final' },
+    cleaned: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'cleaned' } }] },
     rescued: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'rescued' } }] },
     alive: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'alive' } }] },
     planned: { type: 'final', entry: ['forget', { type: 'end', params: { end: 'planned' } }] },
@@ -371,7 +414,18 @@ const refusedIn = (reply: Requeued | Quarantining): string | undefined =>
 const isDone = (reply: Requeued | Quarantining): boolean =>
   typeof reply === 'object' && (reply.refused !== undefined || !('left' in reply) || reply.left === 0);
 
-const withEntries = (held: readonly Held[]) => held.filter(({ entries }) => entries > 0);
+const withEntries = (held: readonly Held[]) => held.filter(({ entries, poison = [] }) => entries + poison.length > 0);
+
+/** Whether nothing stays of the pool; in a plan, whether nothing would. */
+const isGone = (end: PoolEnd, unreadable: readonly string[]) =>
+  end === 'rescued' || end === 'cleaned' || (end === 'planned' && unreadable.length === 0);
+
+const againOf = ({ suspect, plan, grace, moved, quarantined, failures, error }: PoolContext): PoolInput => ({
+  suspect,
+  plan,
+  grace,
+  before: { moved, quarantined, failures, error },
+});
 
 const outcomeOf = ({ suspect, end, moved, quarantined, unreadable, error }: PoolContext): PoolOutcome => ({
   pool: suspect.pool,
@@ -379,7 +433,9 @@ const outcomeOf = ({ suspect, end, moved, quarantined, unreadable, error }: Pool
   evidence: suspect.evidence,
   moved,
   entries: Object.values(moved).reduce((sum, count) => sum + count, 0),
-  quarantined,
+  quarantined: quarantined.length,
+  ...(quarantined.length === 0 ? {} : { poison: quarantined }),
+  ...(suspect.traces === undefined || !isGone(end, unreadable) ? {} : { deregistered: suspect.traces }),
   ...(unreadable.length === 0 ? {} : { unreadable }),
   ...(error === undefined ? {} : { error }),
 });

@@ -11,12 +11,22 @@ import {
   stopChild,
 } from 'xstate';
 import type { TrackedJob } from './facts.ts';
+import { abandonedPool, addToGraces, byUrgency, type Grace, type WaitingPool, waitingIn } from './graces.ts';
 import { type JobOutcome, messageOf } from './job.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, type Tenure } from './lease.ts';
 import { PermanentError } from './permanent.ts';
-import { type PoolOutcome, poolMachine, type Suspect } from './pool.ts';
+import { type PoolInput, type PoolOutcome, type PoolOutput, poolMachine, type Suspect } from './pool.ts';
 import { RefusedError } from './refusal.ts';
+import {
+  changesOfCounters,
+  changesOfLive,
+  changesOfPool,
+  type Locks,
+  type PoisonEntry,
+  type RescueChange,
+  withLocks,
+} from './rescueChanges.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import type { Policy } from './verdict.ts';
 
@@ -92,15 +102,15 @@ export interface Restored {
   /** For how long the oldest of them has been unobserved, in s; 0 where there is none. */
   readonly oldestUndecidedS: number;
   readonly finished: readonly FinishedEntry[];
-  /** Entries that were lost and went to quarantine, since their jobs were recovered too often. */
-  readonly quarantined: number;
+  /** Entries that were lost and went to quarantine (in a plan: would), since their jobs were recovered too often. */
+  readonly poison: readonly PoisonEntry[];
   /** When all that looks lost by now will have done so for long enough, in ms from now; undefined where nothing does. */
   readonly dueInMs: number | undefined;
   /** Why it did not get to its end. */
   readonly error?: string;
 }
 
-/** A type whose counters did not agree with its in-progress lists, and were made to. */
+/** A type whose counters did not agree with its in-progress lists, and were made to (in a plan: would be). */
 export interface Drift {
   readonly type: string;
   readonly lockBefore: string;
@@ -113,6 +123,7 @@ export interface Recounted {
   readonly drift: readonly Drift[];
   /** Types whose counters can't be read, with the reason. */
   readonly unreadable: readonly string[];
+  readonly locks: Locks;
 }
 
 export interface SweepRequest {
@@ -142,6 +153,7 @@ export interface RescueResult {
   readonly alive: number;
   /** Pools, alive or not, whose heartbeat is ahead of Redis. */
   readonly clockAhead: number;
+  /** Pools that it suspected, and that no earlier pass has in hand; where a caller asks, those of scheduled passes too. */
   readonly suspects: number;
   readonly pools: Readonly<Record<PoolOutcome['outcome'], number>>;
   readonly entries: number;
@@ -152,9 +164,11 @@ export interface RescueResult {
   readonly oldestUndecidedS: number;
   /** Entries whose jobs had ended in Success, removed as a finish would have (in a plan: that would be). */
   readonly finished: number;
-  /** Entries that went to quarantine instead of their queues. */
+  /** Entries that went to quarantine instead of their queues (in a plan: would). */
   readonly quarantined: number;
   readonly drift: readonly Drift[];
+  /** Each change that was made (in a plan: that would be), in an order that depends on nothing else. */
+  readonly changes: readonly RescueChange[];
   /** Keys that were left as they are, for they hold another type than they have to, or their names can't be read. */
   readonly unreadable: readonly string[];
   /** Why no pool was judged: Redis, or we ourselves, were not fit for it. The next look tries again. */
@@ -183,17 +197,22 @@ export type SupervisorEvent =
   | { type: 'stop' }
   /** The supervisor says it to itself: the lease is another's, or this one's anew. */
   | { type: 'lease.changed' }
+  /** The same: the grace of the suspects that have waited longest is over. */
+  | { type: 'grace.over'; dueAt: number }
   | LaneFreed
-  | { type: 'xstate.done.actor.*'; actorId: string; output: PoolOutcome }
+  | { type: 'xstate.done.actor.*'; actorId: string; output: PoolOutput }
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
 
 export type SupervisorEmitted =
   | { type: 'sweep.started'; request: SweepRequest }
   | { type: 'sweep.ended'; result: SweepResult }
-  | { type: 'rescue.started'; request: RescueRequest }
-  | { type: 'rescue.ended'; result: RescueResult }
+  /** `pass`: which one it is of all; scheduled ones have the same number in their requests. */
+  | { type: 'rescue.started'; request: RescueRequest; pass: number }
+  /** `pass` is left out for one that was never begun. */
+  | { type: 'rescue.ended'; result: RescueResult; pass?: number }
   | { type: 'job'; outcome: JobOutcome }
-  | { type: 'pool'; outcome: PoolOutcome }
+  /** `since`: when it was suspected, in monotonic ms. */
+  | { type: 'pool'; outcome: PoolOutcome; since: number }
   | { type: 'lost'; entry: LostEntry }
   | { type: 'finished'; entry: FinishedEntry }
   | { type: 'lease'; holds: boolean; host: string }
@@ -201,8 +220,11 @@ export type SupervisorEmitted =
 
 /** A pass of rescue that waits for the pools it found. */
 export interface Pass {
+  readonly id: number;
   readonly result: RescueResult;
-  readonly waitsFor: readonly string[];
+  /** How many pools it waits for. */
+  readonly waitsFor: number;
+  readonly locks: Locks;
   /** Whether it has looked at everything, so that only its pools are still missing. */
   readonly isComplete: boolean;
 }
@@ -237,14 +259,18 @@ export interface SupervisorContext extends SupervisorInput {
   /** After how many ms a pass that somebody asked for looks at the lists of live pools once more; undefined for not. */
   readonly looksAgainIn: number | undefined;
   readonly passes: readonly Pass[];
-  /** Suspects that wait for a free slot. */
-  readonly suspects: readonly { readonly suspect: Suspect; readonly plan: boolean; readonly grace: number }[];
-  /** Slot → pool that is being looked at. */
+  /** Passes that have begun by now. */
+  readonly begun: number;
+  /** Suspects whose grace is not over: it ends for all side by side. */
+  readonly graces: readonly Grace[];
+  /** When the timer of the first grace was set for, in monotonic ms. */
+  readonly timedFor: number | undefined;
+  /** Suspects that have waited out their grace and wait for a free slot, those that hold entries first. */
+  readonly suspects: readonly WaitingPool[];
+  /** Slot → pool that is worked on. */
   readonly slots: Readonly<Record<string, string>>;
-  /** Slot → fence of the pass that has found its pool. */
-  readonly slotFences: Readonly<Record<string, Fence | undefined>>;
-  /** Slot → whether its pool is looked at for a plan. */
-  readonly slotPlans: Readonly<Record<string, boolean>>;
+  /** The same, with what is known of it. */
+  readonly slotPools: Readonly<Record<string, WaitingPool>>;
 }
 
 /** Failures in a row of a page or of a look at the pools, after which the pass is given up. */
@@ -266,11 +292,13 @@ export const scheduledPass = 0;
  * page, so that memory stays flat; a page that can't be read is tried again after `pausing`; a sweep on a Redis that refuses
  * writes is suspended: it deals no more jobs; `draining` until every lane is idle again; `noting` its end for the other hosts, if they share the schedule.
  *
- * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s); `finding` suspects, of which each gets one
- * pool actor, a pool that is already looked at none; `restoring` entries that are lost on live pools: one look a pass, and
- * where somebody asked for the pass with a grace, a second one after `biding` its time, for it takes two; `recounting` the counters of
- * all types; a look that fails is tried again after `pausing`, one that stands down (no judgement on a sick Redis) ends the
- * pass. A pass ends when the pools that it found have ended, however many passes have begun meanwhile.
+ * `rescue`: `resting`, `waiting` likewise (first after 5 s, then every 10 s, and as soon as a heartbeat grows old); `finding`
+ * suspects, each of which waits out its grace beside the others and gets one pool actor then, a pool that is already in hand
+ * none; `recounting` the counters of all types, before pools without a grace begin; `restoring` entries that are lost on live
+ * pools: one look a pass, and where somebody asked for the pass with a grace, a second one after `biding` its time, for it
+ * takes two; a look that fails is tried again after `pausing`, one that stands down (no judgement on a sick Redis) ends the
+ * pass. A pass ends when the pools that it found have ended, however many passes have begun meanwhile, and each pool is
+ * reported by one pass: by the one that found it first, or by one that a caller has asked for since.
  *
  * `lease`: `off` where this host shares no schedule; `shared`: `asking` for the lease; `told` who has it; `holding` it until
  * it is renewed, or `watching` whoever does, until it is asked again. Scheduled passes wait for their time only while the
@@ -299,13 +327,16 @@ export const supervisorMachine = setup({
     examine: fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
       unprovided('examine'),
     ),
+    /** Ends when the heartbeat of a pool that lived has grown old: the next pass must not wait for its time then. */
+    watch: fromPromise<void>(unprovided('watch')),
     find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('find')),
     restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
       unprovided('restore'),
     ),
-    recount: fromPromise<Recounted, { types: readonly string[]; lists: Found['lists']; fence: Fence | undefined }>(
-      unprovided('recount'),
-    ),
+    recount: fromPromise<
+      Recounted,
+      { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+    >(unprovided('recount')),
   },
   delays: {
     // The next three are provided by the reaper, which knows the intervals, the jitter and the progress of other hosts.
@@ -315,6 +346,8 @@ export const supervisorMachine = setup({
     sweepBackoff: ({ context }) => 250 * 2 ** context.sweepFailures,
     rescueBackoff: ({ context }) => 250 * 2 ** context.rescueFailures,
     secondLook: ({ context }) => context.looksAgainIn as number,
+    // Provided by the reaper, which knows what time it is.
+    graceLeft: ({ context }) => context.graces[0]?.pools[0]?.input.grace ?? 0,
   },
   guards: {
     isScheduled: ({ context }) =>
@@ -348,7 +381,6 @@ export const supervisorMachine = setup({
       !(params.error instanceof PermanentError),
     mayLookAgain: ({ context }, params: { error: unknown }) =>
       context.rescueFailures < patience && !(params.error instanceof PermanentError),
-    isPlan: ({ context }) => context.rescue?.plan === true,
     isTooEarly: ({ context }, params: { restored: Restored }) =>
       context.rescue?.number !== scheduledPass &&
       context.rescue?.grace !== 0 && // Who wants no grace does not want to wait; the next pass has its look.
@@ -392,23 +424,38 @@ export const supervisorMachine = setup({
       enqueue.emit({ type: 'fault', where: 'asking for the lease', error: messageOf(params.error) });
     }),
     giveUpFenced: enqueueActions(({ enqueue, context }) => {
-      for (const [slot, fence] of Object.entries(context.slotFences)) {
-        if (fence !== undefined) enqueue.sendTo(slot as `pool-${number}`, { type: 'stop' });
+      for (const [slot, { input }] of Object.entries(context.slotPools)) {
+        if (input.suspect.fence !== undefined) enqueue.sendTo(slot as `pool-${number}`, { type: 'stop' });
       }
-      const isOurs = ({ suspect }: { suspect: Suspect }) => suspect.fence === undefined;
-      const outcomes = context.suspects
-        .filter((waiting) => !isOurs(waiting))
-        .map(({ suspect, plan }) => ({
-          plan,
-          outcome: abandonedPool(suspect.pool, suspect.evidence, new FencedError()),
-        }));
+      const isOurs = ({ input }: WaitingPool) => input.suspect.fence === undefined;
+      const ends = waitingIn(context)
+        .filter((pool) => !isOurs(pool))
+        .map((pool) => ({ pool, outcome: abandonedPool(pool.input, new FencedError()) }));
       enqueue.assign({
+        graces: keepIn(context.graces, isOurs),
         suspects: context.suspects.filter(isOurs),
-        passes: outcomes.reduce((passes, { plan, outcome }) => withPool(passes, outcome, plan), context.passes),
+        passes: withEnds(context.passes, ends),
       });
-      for (const { outcome } of outcomes) enqueue.emit({ type: 'pool', outcome });
+      for (const { pool, outcome } of ends) enqueue.emit({ type: 'pool', outcome, since: pool.since });
     }),
-    stop: assign({ isStopping: true, acting: [], suspects: [] }),
+    stop: enqueueActions(({ enqueue, context }) => {
+      const ends = waitingIn(context).map((pool) => ({
+        pool,
+        outcome: abandonedPool(pool.input, new Error('stopped before it was confirmed dead')),
+      }));
+      // Pools whose grace was over would have been rescued by these passes.
+      const cutShort = new Set(context.suspects.flatMap((pool) => [...pool.reportedBy, ...pool.awaitedBy]));
+      enqueue.assign({
+        isStopping: true,
+        acting: [],
+        graces: [],
+        suspects: [],
+        passes: withEnds(context.passes, ends).map((pass) =>
+          cutShort.has(pass.id) ? { ...pass, result: { error: 'the reaper is stopped', ...pass.result } } : pass,
+        ),
+      });
+      for (const { pool, outcome } of ends) enqueue.emit({ type: 'pool', outcome, since: pool.since });
+    }),
 
     askForSweep: assign({
       sweepRequests: ({ context }, { request }: { request: SweepRequest }) => [
@@ -509,37 +556,33 @@ export const supervisorMachine = setup({
         rescueFailures: 0,
         isFirstRescue: false,
         looksAgainIn: undefined,
-        passes: [...context.passes, { result: emptyRescue(request), waitsFor: [], isComplete: false }],
+        begun: context.begun + 1,
+        passes: [
+          ...context.passes,
+          { id: context.begun + 1, result: emptyRescue(request), waitsFor: 0, locks: new Map(), isComplete: false },
+        ],
       });
-      enqueue.emit({ type: 'rescue.started', request });
+      enqueue.emit({ type: 'rescue.started', request, pass: context.begun + 1 });
     }),
     keepFound: assign(({ context }, params: { found: Found }) => {
       const request = context.rescue as RescueRequest;
-      const grace = request.grace ?? context.poolGrace;
-      // What is looked at for a plan is not rescued, and what is rescued is no plan's.
-      const inHand = new Set([
-        ...Object.entries(context.slots).flatMap(([slot, pool]) =>
-          context.slotPlans[slot] === request.plan ? [pool] : [],
-        ),
-        ...context.suspects.flatMap(({ suspect, plan }) => (plan === request.plan ? [suspect.pool] : [])),
-      ]);
-      const fresh = params.found.suspects.filter(({ pool }) => !inHand.has(pool));
+      const taken = takeInHand(context, request, params.found.suspects);
       return {
         rescueFailures: 0,
         types: params.found.types,
         lists: params.found.lists,
         live: params.found.live,
-        suspects: [...context.suspects, ...fresh.map((suspect) => ({ suspect, plan: request.plan, grace }))],
-        passes: updateOpen(context.passes, (pass) => ({
+        graces: taken.graces,
+        suspects: taken.suspects,
+        slotPools: taken.slotPools,
+        passes: updateOpen(taken.passes, (pass) => ({
           ...pass,
           result: {
             ...pass.result,
             alive: params.found.alive,
             clockAhead: params.found.clockAhead,
-            suspects: params.found.suspects.length,
             unreadable: union(pass.result.unreadable, params.found.unreadable),
           },
-          waitsFor: params.found.suspects.map(({ pool }) => pool),
         })),
       };
     }),
@@ -552,44 +595,66 @@ export const supervisorMachine = setup({
           result: { ...pass.result, standsDown: params.found.standsDown as string },
         })),
     }),
-    // Who asks for no grace means the pools already in hand too.
-    hurryPools: enqueueActions(({ enqueue, context }) => {
-      if (context.rescue?.grace !== 0) return;
-      for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as `pool-${number}`, { type: 'hurry' });
+    // Who asks for no grace means the pools already in hand too. A plan changes nothing for the others.
+    skipGraces: assign(({ context }) => {
+      const request = context.rescue as RescueRequest;
+      if (request.grace !== 0) return {};
+      const isMeant = ({ input }: WaitingPool) => input.plan === request.plan;
+      const pools = context.graces.flatMap((grace) => grace.pools.filter(isMeant));
+      return {
+        graces: keepIn(context.graces, (pool) => !isMeant(pool)),
+        suspects: byUrgency([...context.suspects, ...pools]),
+      };
+    }),
+    // A grace that was given up meanwhile must not take the next one with it.
+    endGrace: assign(({ context: { graces, suspects } }, params: { dueAt: number }) => {
+      const [first, ...later] = graces;
+      if (first === undefined || first.dueAt !== params.dueAt) return {};
+      return { graces: later, suspects: byUrgency([...suspects, ...first.pools]), timedFor: undefined };
+    }),
+    // One timer, however many wait.
+    timeGrace: enqueueActions(({ enqueue, context }) => {
+      const dueAt = context.graces[0]?.dueAt;
+      if (dueAt === context.timedFor) return;
+      enqueue.cancel('grace');
+      enqueue.assign({ timedFor: dueAt });
+      if (dueAt !== undefined) enqueue.raise({ type: 'grace.over', dueAt }, { id: 'grace', delay: 'graceLeft' });
     }),
     spawnPools: enqueueActions(({ enqueue, context }) => {
       const free = slotsOf(context.poolSlots).filter((slot) => !(slot in context.slots));
       const next = context.suspects.slice(0, free.length);
       if (next.length === 0) return;
       const slots = { ...context.slots };
-      const slotFences = { ...context.slotFences };
-      const slotPlans = { ...context.slotPlans };
-      for (const [i, input] of next.entries()) {
+      const slotPools = { ...context.slotPools };
+      for (const [i, pool] of next.entries()) {
         const id = free[i] as `pool-${number}`;
-        slots[id] = input.suspect.pool;
-        slotFences[id] = input.suspect.fence;
-        slotPlans[id] = input.plan;
-        enqueue.spawnChild('pool', { id, input });
+        slots[id] = pool.input.suspect.pool;
+        slotPools[id] = pool;
+        enqueue.spawnChild('pool', { id, input: pool.input });
       }
-      enqueue.assign({ slots, slotFences, slotPlans, suspects: context.suspects.slice(next.length) });
+      enqueue.assign({ slots, slotPools, suspects: context.suspects.slice(next.length) });
     }),
     stopPools: enqueueActions(({ enqueue, context }) => {
       for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as `pool-${number}`, { type: 'stop' });
     }),
     freeSlot: enqueueActions(
-      ({ enqueue, context }, params: { slot: string; outcome: PoolOutcome | undefined; error?: unknown }) => {
+      ({ enqueue, context }, params: { slot: string; output: PoolOutput | undefined; error?: unknown }) => {
         enqueue(stopChild(params.slot));
-        const pool = context.slots[params.slot] as string;
-        const outcome = params.outcome ?? abandonedPool(pool, 'its actor broke', params.error);
         const { [params.slot]: _, ...slots } = context.slots;
-        const { [params.slot]: __, ...slotFences } = context.slotFences;
-        const { [params.slot]: plan = false, ...slotPlans } = context.slotPlans;
-        enqueue.assign({ slots, slotFences, slotPlans, passes: withPool(context.passes, outcome, plan) });
-        enqueue.emit({ type: 'pool', outcome });
+        const { [params.slot]: held, ...slotPools } = context.slotPools;
+        const pool = held as WaitingPool;
+        enqueue.assign({ slots, slotPools });
+        const end = endOf(context, params.output ?? abandonedPool(pool.input, params.error));
+        if ('again' in end) {
+          enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input: end.again }]) });
+          return;
+        }
+        enqueue.assign({ passes: withEnds(context.passes, [{ pool, outcome: end }]) });
+        enqueue.emit({ type: 'pool', outcome: end, since: pool.since });
       },
     ),
     keepRestored: enqueueActions(({ enqueue, context }, params: { restored: Restored }) => {
-      const { lost, unobserved, undecided, oldestUndecidedS, finished, quarantined, dueInMs, error } = params.restored;
+      const { lost, unobserved, undecided, oldestUndecidedS, finished, poison, dueInMs, error } = params.restored;
       enqueue.assign({
         looksAgainIn: dueInMs,
         passes: updateOpen(context.passes, (pass) => ({
@@ -597,7 +662,8 @@ export const supervisorMachine = setup({
           result: {
             ...pass.result,
             lost: pass.result.lost + lost.length,
-            quarantined: pass.result.quarantined + quarantined,
+            quarantined: pass.result.quarantined + poison.length,
+            changes: [...pass.result.changes, ...changesOfLive(params.restored)],
             finished: pass.result.finished + finished.length,
             unobserved,
             undecided,
@@ -613,9 +679,11 @@ export const supervisorMachine = setup({
       passes: ({ context }, params: { recounted: Recounted }) =>
         updateOpen(context.passes, (pass) => ({
           ...pass,
+          locks: params.recounted.locks,
           result: {
             ...pass.result,
             drift: params.recounted.drift,
+            changes: [...pass.result.changes, ...changesOfCounters(params.recounted)],
             unreadable: union(pass.result.unreadable, params.recounted.unreadable),
           },
         })),
@@ -635,8 +703,11 @@ export const supervisorMachine = setup({
       passes: ({ context }) => updateOpen(context.passes, (pass) => ({ ...pass, isComplete: true })),
     }),
     endPasses: enqueueActions(({ enqueue, context }) => {
-      const isOver = (pass: Pass) => pass.isComplete && pass.waitsFor.length === 0;
-      for (const pass of context.passes.filter(isOver)) enqueue.emit({ type: 'rescue.ended', result: pass.result });
+      const isOver = (pass: Pass) => pass.isComplete && pass.waitsFor === 0;
+      for (const { id, result, locks } of context.passes.filter(isOver)) {
+        const changes = withLocks(result.changes, locks);
+        enqueue.emit({ type: 'rescue.ended', result: { ...result, changes }, pass: id });
+      }
       enqueue.assign({ passes: context.passes.filter((pass) => !isOver(pass)) });
     }),
     refuseRescues: enqueueActions(({ enqueue, context }) => {
@@ -644,7 +715,9 @@ export const supervisorMachine = setup({
       for (const request of context.rescueRequests) {
         enqueue.emit({ type: 'rescue.ended', result: { ...emptyRescue(request), error } });
       }
-      for (const pass of context.passes) enqueue.emit({ type: 'rescue.ended', result: { error, ...pass.result } });
+      for (const { id, result } of context.passes) {
+        enqueue.emit({ type: 'rescue.ended', result: { error, ...result }, pass: id });
+      }
       enqueue.assign({ rescueRequests: [], passes: [] });
     }),
     report: emit((_, params: { where: string; error: unknown }) => ({
@@ -683,10 +756,12 @@ export const supervisorMachine = setup({
     live: [],
     looksAgainIn: undefined,
     passes: [],
+    begun: 0,
+    graces: [],
+    timedFor: undefined,
     suspects: [],
     slots: {},
-    slotFences: {},
-    slotPlans: {},
+    slotPools: {},
   }),
   entry: 'spawnLanes',
   on: {
@@ -696,10 +771,14 @@ export const supervisorMachine = setup({
     'lane.freed': {
       actions: { type: 'takeBackLane', params: ({ event }) => ({ lane: event.lane, outcome: event.outcome }) },
     },
+    'grace.over': {
+      actions: [{ type: 'endGrace', params: ({ event }) => ({ dueAt: event.dueAt }) }, 'timeGrace', 'spawnPools'],
+    },
     'xstate.done.actor.*': {
       guard: { type: 'isPool', params: ({ event }) => ({ id: event.actorId }) },
       actions: [
-        { type: 'freeSlot', params: ({ event }) => ({ slot: event.actorId, outcome: event.output }) },
+        { type: 'freeSlot', params: ({ event }) => ({ slot: event.actorId, output: event.output }) },
+        'timeGrace',
         'spawnPools',
         'endPasses',
       ],
@@ -714,7 +793,7 @@ export const supervisorMachine = setup({
         actions: [
           {
             type: 'freeSlot',
-            params: ({ event }) => ({ slot: event.actorId, outcome: undefined, error: event.error }),
+            params: ({ event }) => ({ slot: event.actorId, output: undefined, error: event.error }),
           },
           'spawnPools',
           'endPasses',
@@ -863,6 +942,18 @@ export const supervisorMachine = setup({
             { guard: 'hasRescueRequest', target: 'finding' },
           ],
           after: { rescueDelay: { target: 'finding' } },
+          invoke: {
+            id: 'watch',
+            src: 'watch',
+            onDone: 'finding',
+            // The pass that is due by the schedule finds what was not seen.
+            onError: {
+              actions: {
+                type: 'report',
+                params: ({ event }) => ({ where: 'watching heartbeats', error: event.error }),
+              },
+            },
+          },
           on: { 'lease.changed': 'resting' },
         },
         finding: {
@@ -899,16 +990,11 @@ export const supervisorMachine = setup({
                     ],
                   },
                   {
-                    guard: 'isPlan',
-                    target: '#supervisor.rescue.restoring',
-                    actions: [{ type: 'keepFound', params: ({ event }) => ({ found: event.output }) }, 'spawnPools'],
-                  },
-                  {
-                    target: '#supervisor.rescue.restoring',
+                    target: '#supervisor.rescue.recounting',
                     actions: [
                       { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
-                      'hurryPools',
-                      'spawnPools',
+                      'timeGrace',
+                      'endPasses',
                     ],
                   },
                 ],
@@ -938,6 +1024,37 @@ export const supervisorMachine = setup({
             pausing: { after: { rescueBackoff: 'looking' } },
           },
         },
+        // Before anything is moved, so that what a plan says of the counters is what a rescue does to them.
+        recounting: {
+          invoke: {
+            id: 'recount',
+            src: 'recount',
+            input: ({ context }) => ({
+              types: context.types,
+              lists: context.lists,
+              plan: context.rescue?.plan === true,
+              fence: context.rescueFence,
+            }),
+            onDone: {
+              target: 'restoring',
+              actions: [
+                { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
+                'skipGraces',
+                'timeGrace',
+                'spawnPools',
+              ],
+            },
+            onError: {
+              target: 'restoring',
+              actions: [
+                { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
+                'skipGraces',
+                'timeGrace',
+                'spawnPools',
+              ],
+            },
+          },
+        },
         restoring: {
           initial: 'looking',
           always: { guard: 'isStopping', target: 'releasing' },
@@ -959,7 +1076,9 @@ export const supervisorMachine = setup({
                       type: 'keepRestored',
                       // What a plan leaves where it is, is found by the second look again.
                       params: ({ context, event }) => ({
-                        restored: context.rescue?.plan ? { ...event.output, lost: [], finished: [] } : event.output,
+                        restored: context.rescue?.plan
+                          ? { ...event.output, lost: [], finished: [], poison: [] }
+                          : event.output,
                       }),
                     },
                   },
@@ -981,33 +1100,7 @@ export const supervisorMachine = setup({
             biding: { after: { secondLook: 'looking' } },
             looked: { type: 'final' },
           },
-          onDone: [
-            { guard: 'isPlan', target: 'resting', actions: ['completeRescue', 'endPasses'] },
-            { target: 'recounting' },
-          ],
-        },
-        recounting: {
-          invoke: {
-            id: 'recount',
-            src: 'recount',
-            input: ({ context }) => ({ types: context.types, lists: context.lists, fence: context.rescueFence }),
-            onDone: {
-              target: 'resting',
-              actions: [
-                { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
-                'completeRescue',
-                'endPasses',
-              ],
-            },
-            onError: {
-              target: 'resting',
-              actions: [
-                { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
-                'completeRescue',
-                'endPasses',
-              ],
-            },
-          },
+          onDone: { target: 'resting', actions: ['completeRescue', 'endPasses'] },
         },
         releasing: {
           entry: 'stopPools',
@@ -1041,6 +1134,7 @@ export const supervisorMachine = setup({
                     actions: [
                       { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
                       'giveUpFenced',
+                      'timeGrace',
                       'endPasses',
                       raise({ type: 'lease.changed' }),
                     ],
@@ -1068,7 +1162,7 @@ export const supervisorMachine = setup({
     life: {
       initial: 'running',
       states: {
-        running: { on: { stop: { target: 'stopping', actions: 'stop' } } },
+        running: { on: { stop: { target: 'stopping', actions: ['stop', 'endPasses'] } } },
         stopping: { type: 'final' },
       },
     },
@@ -1092,7 +1186,7 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
   alive: 0,
   clockAhead: 0,
   suspects: 0,
-  pools: { rescued: 0, alive: 0, planned: 0, abandoned: 0 },
+  pools: { rescued: 0, cleaned: 0, alive: 0, planned: 0, abandoned: 0 },
   entries: 0,
   lost: 0,
   unobserved: [],
@@ -1101,6 +1195,7 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
   finished: 0,
   quarantined: 0,
   drift: [],
+  changes: [],
   unreadable: [],
 });
 
@@ -1108,32 +1203,110 @@ const emptyRescue = ({ number, plan }: RescueRequest): RescueResult => ({
 const updateOpen = (passes: readonly Pass[], update: (pass: Pass) => Pass): readonly Pass[] =>
   passes.map((pass) => (pass.isComplete ? pass : update(pass)));
 
-/** The passes after the end of a pool that was looked at for plans, or for the others. */
-const withPool = (passes: readonly Pass[], outcome: PoolOutcome, plan: boolean): readonly Pass[] =>
-  passes.map((pass) =>
-    pass.result.plan === plan && pass.waitsFor.includes(outcome.pool) ? withOutcome(pass, outcome) : pass,
-  );
+/** The passes after the end of pools, each reported by those that have to. */
+const withEnds = (
+  passes: readonly Pass[],
+  ends: readonly { readonly pool: WaitingPool; readonly outcome: PoolOutcome }[],
+): readonly Pass[] => {
+  const after = new Map(passes.map((pass) => [pass.id, pass]));
+  const update = (ids: readonly number[], change: (pass: Pass) => Pass) => {
+    for (const id of ids) {
+      const pass = after.get(id);
+      if (pass !== undefined) after.set(id, change({ ...pass, waitsFor: pass.waitsFor - 1 }));
+    }
+  };
+  for (const { pool, outcome } of ends) {
+    update(pool.reportedBy, (pass) => withOutcome(pass, outcome));
+    update(pool.awaitedBy, (pass) => pass);
+  }
+  return [...after.values()];
+};
 
-const withOutcome = ({ result, waitsFor, ...pass }: Pass, outcome: PoolOutcome): Pass => ({
+const withOutcome = ({ result, ...pass }: Pass, outcome: PoolOutcome): Pass => ({
   ...pass,
-  waitsFor: waitsFor.filter((pool) => pool !== outcome.pool),
   result: {
     ...result,
     pools: { ...result.pools, [outcome.outcome]: result.pools[outcome.outcome] + 1 },
     entries: result.entries + outcome.entries,
     quarantined: result.quarantined + outcome.quarantined,
+    changes: [...result.changes, ...changesOfPool(outcome)],
     unreadable: union(result.unreadable, outcome.unreadable ?? []),
   },
 });
 
-const union = (some: readonly string[], more: readonly string[]): readonly string[] => [...new Set([...some, ...more])];
+const keepIn = (graces: readonly Grace[], isKept: (pool: WaitingPool) => boolean): readonly Grace[] =>
+  graces.map((grace) => ({ ...grace, pools: grace.pools.filter(isKept) })).filter(({ pools }) => pools.length > 0);
 
-const abandonedPool = (pool: string, evidence: string, error: unknown): PoolOutcome => ({
-  pool,
-  outcome: 'abandoned',
-  evidence,
-  moved: {},
-  entries: 0,
-  quarantined: 0,
-  error: messageOf(error),
-});
+/** How a pool ends whose actor has: it does not wait out another grace for a pass that is over by then. */
+const endOf = (
+  { isStopping, tenure }: SupervisorContext,
+  output: PoolOutput,
+): PoolOutcome | { readonly again: PoolInput } => {
+  if (!('again' in output)) return output;
+  if (isStopping) return abandonedPool(output.again, new Error('stopped before it was confirmed dead'));
+  const { fence } = output.again.suspect;
+  const isFenced = fence !== undefined && fence.number !== tenure?.fence?.number;
+  return isFenced ? abandonedPool(output.again, new FencedError()) : output;
+};
+
+/**
+ * Takes in hand what a pass has found. A pool that is in hand already gets no second actor: it is left to the pass that has
+ * it, unless a caller has asked for this one. What is looked at for a plan is not rescued, and what is rescued is no plan's.
+ */
+const takeInHand = (context: SupervisorContext, request: RescueRequest, found: readonly Suspect[]) => {
+  const id = context.begun;
+  const isAsked = request.number !== scheduledPass;
+  const seen = new Map(found.map((suspect) => [suspect.pool, suspect]));
+  const scheduled = new Set(context.passes.flatMap((pass) => (pass.result.number === scheduledPass ? [pass.id] : [])));
+  const inHand = new Set<string>();
+  /** Pass → how many of its pools this one reports instead. */
+  const lost = new Map<number, number>();
+  let [reported, awaited] = [0, 0];
+  const take = (held: WaitingPool): WaitingPool => {
+    const { plan, suspect } = held.input;
+    const now = seen.get(suspect.pool);
+    if (plan !== request.plan || now === undefined) return held;
+    inHand.add(suspect.pool);
+    const pool: WaitingPool =
+      now.holdsEntries === suspect.holdsEntries
+        ? held
+        : { ...held, input: { ...held.input, suspect: { ...suspect, holdsEntries: now.holdsEntries === true } } };
+    if (!isAsked) return pool;
+    const losers = plan ? [] : pool.reportedBy.filter((pass) => scheduled.has(pass));
+    if (!plan && losers.length === 0) {
+      awaited += 1;
+      return { ...pool, awaitedBy: [...pool.awaitedBy, id] };
+    }
+    for (const pass of losers) lost.set(pass, (lost.get(pass) ?? 0) + 1);
+    reported += 1;
+    const reportedBy = [...pool.reportedBy.filter((pass) => !losers.includes(pass)), id];
+    // It goes on for the caller when the lease is lost.
+    return { ...pool, reportedBy, input: { ...pool.input, suspect: { ...pool.input.suspect, fence: undefined } } };
+  };
+  const graces = context.graces.map((grace) => ({ ...grace, pools: grace.pools.map(take) }));
+  const suspects = context.suspects.map(take);
+  const slotPools = Object.fromEntries(Object.entries(context.slotPools).map(([slot, pool]) => [slot, take(pool)]));
+  const grace = request.grace ?? context.poolGrace;
+  const fresh = found
+    .filter(({ pool }) => !inHand.has(pool))
+    .map((suspect): WaitingPool => {
+      return { input: { suspect, plan: request.plan, grace }, since: suspect.at, reportedBy: [id], awaitedBy: [] };
+    });
+  reported += fresh.length;
+  return {
+    graces: grace === 0 ? graces : addToGraces(graces, fresh),
+    suspects: grace === 0 ? byUrgency([...suspects, ...fresh]) : suspects,
+    slotPools,
+    passes: context.passes.map((pass): Pass => {
+      const less = lost.get(pass.id) ?? 0;
+      const [more, waits] = pass.id === id ? [reported, reported + awaited] : [-less, -less];
+      return {
+        ...pass,
+        waitsFor: pass.waitsFor + waits,
+        result: { ...pass.result, suspects: pass.result.suspects + more },
+      };
+    }),
+  };
+};
+
+const union = (some: readonly string[], more: readonly string[]): readonly string[] => [...new Set([...some, ...more])];

@@ -58,6 +58,15 @@ test('an id that is cut within a pair of surrogates is shown', async () => {
   expect(complaints.errors).toEqual([]);
 });
 
+test('fault 125: an id with control characters and marks of direction shows what it holds', async () => {
+  await seedJob(server.client, 'a\u202eb\u001b[2Jc\nd', { age: 90_000 });
+  const { reaper, page, complaints } = await start();
+  await reaper.sweep({ plan: true });
+  await page.getByText('a\\u202eb\\u001b[2Jc\\u000ad').first().waitFor();
+  expect(await page.locator('body').innerText()).not.toContain('\u202e');
+  expect(complaints.errors).toEqual([]);
+});
+
 test('ids with signs of addresses, of other scripts and of no width lead to their jobs', async () => {
   const ids = ['a/b#c?d%e', '%E0%A4%A', ' first', 'last ', '..', '日本語', 'a\u0000b', '\u202eabc', '__proto__'];
   for (const id of ids) await seedJob(server.client, id, { age: 90_000 });

@@ -120,7 +120,7 @@ test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its 
   // What an act left undone while Redis was away, and hooks that found no room, are the next sweep's.
   await reaper?.sweep();
   await expectMended(count);
-}, 60_000);
+});
 
 test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is suspended, and it is mended later', async () => {
   await seedJobs(2);
@@ -138,7 +138,7 @@ test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is s
   await server.client.call('REPLICAOF', 'NO', 'ONE');
   await reaper?.sweep();
   await expectMended(2);
-}, 60_000);
+});
 
 test('a Redis without memory (OOM): nothing is half written, and it is mended once there is some', async () => {
   await seedJobs(2);
@@ -161,7 +161,7 @@ test('a Redis without memory (OOM): nothing is half written, and it is mended on
   await reaper?.rescue({ grace: 0 });
   await expectMended(2);
   expect(await server.client.llen('t:jobs:X')).toBe(5);
-}, 60_000);
+});
 
 test('a Redis that is busy with a script of somebody else is waited for', async () => {
   await seedJobs(2);
@@ -184,7 +184,7 @@ test('a Redis that is busy with a script of somebody else is waited for', async 
   blocked.disconnect();
   expect((await sweep)?.scanned).toBe(12);
   await expectMended(2);
-}, 60_000);
+});
 
 test('scripts that Redis has forgotten are given to it again', async () => {
   await seedJobs(1);
@@ -237,5 +237,5 @@ for (const deliver of [true, false]) {
     expect(undisturbed.writes).toBeGreaterThan(10);
     await expectMended(1);
     await proxy.stop();
-  }, 120_000);
+  });
 }

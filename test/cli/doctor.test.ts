@@ -154,7 +154,7 @@ describe('run', () => {
   test('warns of what it can work without, and starts', async () => {
     const child = launchCli(['run', ...on(await allow('-client|setname'))]);
     const { output, ended } = watchCli(child);
-    await vi.waitUntil(() => output.stderr.includes('reaper: started'), { timeout: 30_000 });
+    await vi.waitUntil(() => output.stderr.includes('reaper: started'));
     expect(output.stderr).toContain('no right to run CLIENT SETNAME');
     child.kill('SIGTERM');
     expect((await ended).code).toBe(0);
@@ -165,10 +165,10 @@ describe('run', () => {
     await later.kill();
     const child = launchCli(['run', '--rescue-interval', '100', ...on(later.url)]);
     const { output, ended } = watchCli(child);
-    await vi.waitUntil(() => output.stderr.includes('reaper: started'), { timeout: 30_000 });
+    await vi.waitUntil(() => output.stderr.includes('reaper: started'));
     expect(output.stderr).toContain('ECONNREFUSED');
     await later.restart();
-    await vi.waitUntil(() => later.client.exists('{t}:reaper:lease'), { timeout: 30_000 });
+    await vi.waitUntil(() => later.client.exists('{t}:reaper:lease'));
     child.kill('SIGTERM');
     expect((await ended).code).toBe(0);
     await later.stop();

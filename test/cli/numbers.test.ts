@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { milliseconds, wholeNumber } from '../../src/cli/shared.ts';
+import { builtOf } from '../support/programs.ts';
 
-const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const main = builtOf('src/cli/main.ts');
 /** Nothing listens there: who gets that far ends with 1. */
 const run = async (args: readonly string[], env: Record<string, string> = {}) => {
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', main, ...args, '--redis', 'redis://127.0.0.1:1', '--namespace', 't'],
-    { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+  const child = spawn(process.execPath, [main, ...args, '--redis', 'redis://127.0.0.1:1', '--namespace', 't'], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let stderr = '';
   child.stderr.on('data', (chunk) => {
     stderr += chunk;

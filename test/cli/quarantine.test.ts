@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { second } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -10,15 +11,13 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const main = builtOf('src/cli/main.ts');
 const secret = 'hunter2';
 /** Runs it to its end, on the test's Redis and namespace. */
 const reaper = async (...args: string[]) => {
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', main, ...args, '--redis', server.url, '--namespace', '{t}'],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const child = spawn(process.execPath, [main, ...args, '--redis', server.url, '--namespace', '{t}'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk) => {
     stdout += chunk;

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openPage } from '../support/inspector.ts';
+import { builtOf } from '../support/programs.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -12,11 +13,11 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(() => server.client.flushall());
 
-const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const main = builtOf('src/cli/main.ts');
 const secret = 'hunter2';
 
 const launch = (args: readonly string[], env: Record<string, string> = {}): ChildProcess =>
-  spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  spawn(process.execPath, [main, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -190,10 +191,7 @@ test('a command that a signal cuts short ends with the code of that signal', asy
   const child = launch(['rescue', '--json', '--log-level', 'info', '--redis', server.url, '--namespace', '{t}']);
   const result = collect(child);
   // It connects, finds the dead pool and waits out its grace.
-  await vi.waitUntil(async () => Number(await server.client.get('{t}:jobs:X:lock')) === 1, {
-    timeout: 20_000,
-    interval: 20,
-  });
+  await vi.waitUntil(async () => Number(await server.client.get('{t}:jobs:X:lock')) === 1);
   child.kill('SIGTERM');
   expect((await result).code).toBe(143);
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
@@ -215,7 +213,7 @@ const inspectorOf = async (child: ChildProcess): Promise<string> => {
   child.stderr?.on('data', (chunk) => {
     text += chunk;
   });
-  return vi.waitUntil(() => /inspector at (\S+)/.exec(text)?.[1], { timeout: 20_000 });
+  return vi.waitUntil(() => /inspector at (\S+)/.exec(text)?.[1]);
 };
 
 test('inspect shows what would be done, and changes nothing', async () => {

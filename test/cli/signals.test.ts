@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { seedJob } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const main = builtOf('src/cli/main.ts');
 let server: RedisServer;
 let receiver: Receiver;
 let child: ChildProcess | undefined;
@@ -28,7 +29,7 @@ afterAll(async () => {
 const launch = (...args: string[]) => {
   const started = spawn(
     process.execPath,
-    ['--import', 'tsx', main, ...args, '--redis', server.url, '--namespace', 't', '--log-level', 'silent'],
+    [main, ...args, '--redis', server.url, '--namespace', 't', '--log-level', 'silent'],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   child = started;
@@ -36,7 +37,7 @@ const launch = (...args: string[]) => {
   started.stderr.on('data', (chunk) => {
     text += chunk;
   });
-  const said = (what: string) => vi.waitUntil(() => text.includes(what), { timeout: 30_000 });
+  const said = (what: string) => vi.waitUntil(() => text.includes(what));
   return { started, said, ended: once(started, 'exit') };
 };
 
@@ -48,7 +49,7 @@ test.each(['sweep', 'run'])('the second signal ends `%s` at once, whatever is in
   receiver.answer = () => undefined;
   const before = receiver.hooks.length;
   const { started, said, ended } = launch(command);
-  await vi.waitUntil(() => receiver.hooks.length > before, { timeout: 40_000 });
+  await vi.waitUntil(() => receiver.hooks.length > before);
   started.kill('SIGINT');
   await said('SIGINT: ');
   started.kill('SIGTERM');
@@ -59,7 +60,7 @@ test('fault 141: a command that a signal cuts short on a frozen Redis ends with 
   await server.client.rpush('t:jobs:X:dead:inprogress', 'entry');
   const { started, ended } = launch('rescue', '--grace', '3600000');
   // It is in the middle of its grace.
-  await vi.waitUntil(async () => (await server.client.get('t:jobs:X:lock')) === '1', { timeout: 30_000 });
+  await vi.waitUntil(async () => (await server.client.get('t:jobs:X:lock')) === '1');
   process.kill(server.pid, 'SIGSTOP');
   started.kill('SIGTERM');
   expect(await ended).toEqual([143, null]);

@@ -5,6 +5,7 @@ import { connect, createServer, type Server } from 'node:net';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { second, seedJob } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -26,8 +27,8 @@ afterAll(() => server.stop());
 
 type Told = { readonly event: string; readonly id: string };
 const startHost = (env: Record<string, string> = {}) => {
-  const child = fork(new URL('../../examples/worker-host.ts', import.meta.url), {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(builtOf('examples/worker-host.ts'), {
+    execArgv: [],
     env: {
       ...process.env,
       REAPER_REDIS_URL: server.url,
@@ -51,7 +52,7 @@ const startHost = (env: Record<string, string> = {}) => {
     complaints: () => complaints,
     ids: (event: string) => told.filter((message) => message.event === event).map(({ id }) => id),
     until: (event: string, id: string) =>
-      vi.waitUntil(() => told.some((message) => message.event === event && message.id === id), { timeout: 30_000 }),
+      vi.waitUntil(() => told.some((message) => message.event === event && message.id === id)),
   };
 };
 const enqueue = (id: string, args: Record<string, unknown> = {}) =>
@@ -99,7 +100,7 @@ test('fault 134: what was stopped or has succeeded ends without being run, what 
   await enqueue('plain', { ms: 1 });
   const host = startHost();
   await host.until('finished', 'plain');
-  await vi.waitUntil(isAtRest, { timeout: 20_000 });
+  await vi.waitUntil(isAtRest);
   expect(host.ids('running')).toEqual(['Pending', 'Scheduled', 'Running', 'Error', 'plain']);
   expect(host.ids('finished')).toEqual(['Pending', 'Scheduled', 'Running', 'Error', 'plain']);
   expect(host.ids('skipped')).toEqual(['Stopped', 'Success', `policy@${epoch}`]);
@@ -121,7 +122,7 @@ test('fault 134: a job that is stopped between its loading and its begin is not 
   const url = await startProxy('Running', () => redis.hset('t:job_stats:a', 'status', 'Stopped'));
   const host = startHost({ REAPER_REDIS_URL: url, REAPER_ROLE: 'never' });
   await host.until('skipped', 'a');
-  await vi.waitUntil(isAtRest, { timeout: 20_000 });
+  await vi.waitUntil(isAtRest);
   expect([host.ids('running'), await statusOf('a')]).toEqual([[], 'Stopped']);
 });
 
@@ -141,14 +142,14 @@ test('an entry that was put back since the host has fetched it is neither run no
 
 test('fault 134: the reaper that it embeds is started: it has the lease and rescues, unless its role is never', async () => {
   const bystander = startHost({ REAPER_ROLE: 'never', WORKER_POOL: 'bystander' });
-  await vi.waitUntil(() => redis.sismember('t:worker_pools', 'bystander'), { timeout: 30_000 });
+  await vi.waitUntil(() => redis.sismember('t:worker_pools', 'bystander'));
   await enqueue('a');
   await bystander.until('finished', 'a');
   expect(await redis.exists('t:reaper:lease')).toBe(0);
   startHost();
-  await vi.waitUntil(async () => (await redis.hget('t:reaper:lease', 'holder')) !== null, { timeout: 30_000 });
-  await vi.waitUntil(async () => (await redis.hget('t:reaper:progress', 'rescue_ended')) !== null, { timeout: 30_000 });
-}, 90_000);
+  await vi.waitUntil(async () => (await redis.hget('t:reaper:lease', 'holder')) !== null);
+  await vi.waitUntil(async () => (await redis.hget('t:reaper:progress', 'rescue_ended')) !== null);
+});
 
 test('a job whose end Redis does not hear is neither finished nor lost: it ends when Redis is back', async () => {
   await seedJob(redis, 'a', { status: 'Pending' });
@@ -157,14 +158,14 @@ test('a job whose end Redis does not hear is neither finished nor lost: it ends 
   await host.until('running', 'a');
   await server.kill();
   // The work is long done when it is said that Redis does not hear its heartbeats.
-  await vi.waitUntil(() => host.complaints().includes('heartbeat: '), { timeout: 30_000 });
+  await vi.waitUntil(() => host.complaints().includes('heartbeat: '));
   expect(host.ids('finished')).toEqual([]);
   await server.restart();
   await host.until('finished', 'a');
-  await vi.waitUntil(isAtRest, { timeout: 20_000 });
+  await vi.waitUntil(isAtRest);
   expect(await statusOf('a')).toBe('Success');
   expect(host.child.exitCode).toBe(null);
-}, 90_000);
+});
 
 test('an entry that can not be read is left, and kills nobody', async () => {
   await redis.lpush('t:jobs:X', 'no JSON');
@@ -191,7 +192,7 @@ test('SIGTERM lets the job in hand finish and takes the pool away; a second one 
   other.child.kill('SIGINT');
   expect(await once(other.child, 'exit')).toEqual([1, null]);
   expect([await held(), await statusOf('b')]).toEqual([[expect.stringContaining('"b"')], 'Running']);
-}, 90_000);
+});
 
 test.each(['1e3', '0x10', '', '0', '99999999999', '-5'])('a heartbeat of %j ms is refused', async (ms) => {
   const host = startHost({ WORKER_HEARTBEAT_MS: ms });

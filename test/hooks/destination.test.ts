@@ -30,6 +30,42 @@ test.each([
   '::ffff:100.100.100.200',
   '::169.254.169.254',
   '64:ff9b::169.254.169.254',
+  '169.254.170.2',
+  '169.254.170.23',
+  '169.254.42.42',
+  '169.254.0.23',
+  '192.0.0.192',
+  '224.0.0.1',
+  '239.255.255.255',
+  '255.255.255.255',
+  'fd20:ce::254',
+  'FD20:CE::254',
+  'fd00:c1::a9fe:a9fe',
+  'fd00:42::42',
+  'fd00:a9fe:a9fe::1',
+  'fd00:100::100:200',
+  'fd00:0ec2:0000::0254',
+  'fe80::a9fe:a9fe',
+  'fe80::a9fe:a9fe%2',
+  'ff02::1',
+  '::ffff:a9fe:a9fe',
+  '0:0:0:0:0:ffff:a9fe:a9fe',
+  '::ffff:192.0.0.192',
+  '::ffff:0:169.254.169.254',
+  '::a9fe:a9fe',
+  '64:ff9b::a9fe:a9fe',
+  '64:ff9b::192.0.0.192',
+  '64:ff9b:1::169.254.169.254',
+  '64:ff9b:1:a9fe:a9:fe00::',
+  '64:ff9b:1:ffa9:fe:a9fe::',
+  '64:ff9b:1:ffff:a9:fea9:fe00::',
+  '2002:a9fe:a9fe::',
+  '2002:a9fe:a9fe::1',
+  '2002:6464:64c8:1::1',
+  '2001:0:a9fe:a9fe::1',
+  '2001:0:4136:e378:8000:63bf:5601:5601',
+  '2001:db8::5efe:169.254.169.254',
+  '2001:db8::200:5efe:a9fe:a9fe',
 ])('%s is link-local, of a metadata service, or none', (address) => {
   expect(isForbiddenAddress(address)).toBe(true);
 });
@@ -53,6 +89,20 @@ test.each([
   'fd12:3456::1',
   '64:ff9b::10.0.0.1',
   '2001:db8::1',
+  '::ffff:10.0.0.1',
+  '::10.0.0.1',
+  '64:ff9b:1::10.0.0.1',
+  '64:ff9b:2::a9fe:a9fe',
+  '2002:a00:1::1',
+  '2001:db8::5efe:10.0.0.1',
+  '2001:4860:4860::8888',
+  'fd20:cf::254',
+  'fd00:c1::1',
+  'fd00:42::43',
+  '192.0.0.191',
+  '223.255.255.255',
+  '240.0.0.1',
+  '255.255.255.254',
 ])('%s is a place where receivers may live', (address) => {
   expect(isForbiddenAddress(address)).toBe(false);
 });
@@ -72,6 +122,11 @@ test('no way of writing a link-local address into a URL gets past', () => {
     (c, d) => `[0:0:0:0:0:FFFF:A9FE:${(c * 256 + d).toString(16)}]`,
     (c, d) => `[64:ff9b::a9fe:${(c * 256 + d).toString(16)}]`,
     (c, d) => `[fe80::${c.toString(16)}:${d.toString(16)}]`,
+    (c, d) => `[64:ff9b:1::169.254.${c}.${d}]`,
+    (c, d) => `[2002:a9fe:${(c * 256 + d).toString(16)}::1]`,
+    (c, d) => `[2001:0:1:2:3:4:5601:${(65_535 - c * 256 - d).toString(16)}]`,
+    (c, d) => `[2001:DB8::5EFE:169.254.${c}.${d}]`,
+    (c, d) => `[::ffff:0:a9fe:${(c * 256 + d).toString(16)}]`,
   ];
   const destinations = createDestinations(rules);
   fc.assert(
@@ -79,6 +134,28 @@ test('no way of writing a link-local address into a URL gets past', () => {
       expect(destinations.find(`${scheme}://${form(c, d)}:8080/x`)).toMatchObject({ code: 'forbidden' });
     }),
   );
+});
+
+test.each([
+  'http://metadata.google.internal/computeMetadata/v1/',
+  'http://METADATA.Google.Internal./',
+  'http://metadata.goog',
+  'http://metadata.tencentyun.com/latest',
+  'http://user:pass@instance-data.ec2.internal:8080/',
+  'https://api.metadata.cloud.ibm.com',
+  'http://ｍetadata.google.internal/',
+])('SSRF: %s names a metadata service, whoever looks it up', (url) => {
+  expect(createDestinations(rules).find(url)).toMatchObject({ code: 'forbidden' });
+  expect(createDestinations({ ...rules, allowLinkLocal: true }).find(url)).toBeInstanceOf(URL);
+});
+
+test.each([
+  'http://metadata.google.internal.example',
+  'http://my-metadata.goog',
+  'http://metadata',
+  'http://localhost',
+])('SSRF: %s is a place where receivers may live', (url) => {
+  expect(createDestinations(rules).find(url)).toBeInstanceOf(URL);
 });
 
 test('an origin on the list is compared without regard to case, default port, path or user info', () => {

@@ -13,8 +13,12 @@ const reaper = createReaper({
   logger: false,
   refireGraceS: 1,
   sweep: { firstAfterMs: 100, intervalMs: 300 },
-  // A claim that its holder has died with is over after 11 s.
-  hooks: { headerTimeoutMs: 500, totalTimeoutMs: 500 },
+  // A claim that its holder has died with is over after 12 s.
+  hooks: { headerTimeoutMs: 2_000, totalTimeoutMs: 2_000 },
+});
+// What it has not heard is sent again, and the receiver may have had it: this machine was too slow.
+reaper.on('hook', ({ id, state, outcome, reason }) => {
+  if (outcome === 'failed' && reason?.endsWith('within 2000 ms')) process.send?.({ unheard: `${id} ${state?.status}` });
 });
 reaper.start();
 process.send?.('ready');

@@ -48,7 +48,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       op: fc.constant('settle' as const),
-      verb: fc.constantFrom('delivered' as const, 'failed' as const, 'parked' as const, 'dropped' as const),
+      verb: fc.constantFrom(
+        'delivered' as const,
+        'failed' as const,
+        'parked' as const,
+        'dropped' as const,
+        'unsent' as const,
+      ),
       nth: fc.nat({ max: 3 }),
     }),
   },
@@ -161,6 +167,18 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
           record.kind = record.kind === 'resending' ? 'asked' : 'pending';
           record.answer = '503';
           record.due = time + delay;
+          return expect(reply).toBe('pending');
+        }
+        if (verb === 'unsent') {
+          const now = second();
+          const used = record.attempts - 1;
+          Object.assign(record, {
+            kind: record.kind === 'resending' ? 'asked' : 'pending',
+            attempts: used,
+            first: used === 0 ? 0 : now,
+            last: used === 0 ? 0 : record.last,
+            due: time,
+          });
           return expect(reply).toBe('pending');
         }
         if (hasMoved) {

@@ -19,6 +19,7 @@ const machine = supervisorMachine.provide({
     pool: remote.logic(),
     readPage: remote.logic(),
     examine: remote.logic(),
+    watch: remote.logic(),
     find: remote.logic(),
     restore: remote.logic(),
     recount: remote.logic(),
@@ -29,6 +30,7 @@ const machine = supervisorMachine.provide({
 const coverage = createCoverage(machine);
 
 const hour = 3_600_000;
+const grace = 15_000;
 
 const start = (lanes = 1, poolSlots = 1, plan = false, needsLease = false) => {
   const clock = new SimulatedClock();
@@ -36,7 +38,7 @@ const start = (lanes = 1, poolSlots = 1, plan = false, needsLease = false) => {
   const actor = createActor(machine, {
     clock,
     inspect: coverage.inspect,
-    input: { policy, lanes, poolSlots, poolGrace: 15_000, plan, needsLease },
+    input: { policy, lanes, poolSlots, poolGrace: grace, plan, needsLease },
   });
   for (const type of [
     'sweep.started',
@@ -79,7 +81,7 @@ const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}
   type: 'rescue.now' as const,
   request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
 });
-const suspect = (pool: string) => ({ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat' });
+const suspect = (pool: string) => ({ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat', trouble: 0, at: 0 });
 const found = (...pools: string[]) => ({
   alive: 1,
   clockAhead: 0,
@@ -96,11 +98,11 @@ const restored = (more: Partial<Restored> = {}): Restored => ({
   undecided: 0,
   oldestUndecidedS: 0,
   finished: [],
-  quarantined: 0,
+  poison: [],
   dueInMs: undefined,
   ...more,
 });
-const recounted = { drift: [], unreadable: [] };
+const recounted = { drift: [], unreadable: [], locks: new Map() };
 const rescued = (pool: string) => ({
   pool,
   outcome: 'rescued' as const,
@@ -128,8 +130,8 @@ test('it rests until it is scheduled, then waits for its times, again and again'
   await it.tick(10_000);
   expect(it.value().rescue).toEqual({ finding: 'looking' });
   await it.answer('find', found());
-  await it.answer('restore', restored());
   await it.answer('recount', recounted);
+  await it.answer('restore', restored());
   expect(it.value().rescue).toBe('waiting');
   await it.tick(hour);
   expect(it.value().sweep).toEqual({ scanning: 'reading' });
@@ -145,6 +147,7 @@ test('where every pass is a plan, scheduled ones are, and those of callers who d
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
   await it.answer('find', found());
+  await it.answer('recount', recounted);
   await it.answer('restore', restored());
   await it.tick(hour);
   await it.answer('readPage', page(true));
@@ -153,8 +156,6 @@ test('where every pass is a plan, scheduled ones are, and those of callers who d
   await it.send(rescueNow(2));
   expect(it.of('sweep.started').map(({ request }) => request.plan)).toEqual([true, true]);
   expect(it.of('rescue.started').every(({ request }) => request.plan)).toBe(true);
-  // No counter is rebuilt by a plan.
-  expect(it.value().rescue).not.toBe('recounting');
 });
 
 test('a request cuts the waiting short', async () => {
@@ -262,8 +263,9 @@ test('fault 108: what can not be read is named by the pass, by whichever step ha
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', { ...found('p1'), unreadable: ['a', 'b'], clockAhead: 2 });
+  await it.answer('recount', { ...recounted, unreadable: ['b', 'c'] });
   await it.answer('restore', restored());
-  await it.answer('recount', { drift: [], unreadable: ['b', 'c'] });
+  await it.tick(grace);
   await it.answer('pool-0', { ...rescued('p1'), outcome: 'abandoned', unreadable: ['c', 'd'] });
   expect(it.of('rescue.ended')).toMatchObject([{ result: { unreadable: ['a', 'b', 'c', 'd'], clockAhead: 2 } }]);
 });
@@ -272,11 +274,13 @@ test('each suspected pool gets one actor, in as many slots as there are, and the
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found('p1', 'p2'));
-  await it.answer('restore', restored());
   await it.answer('recount', {
+    ...recounted,
     drift: [{ type: 'A', lockBefore: '3', lock: '1', fields: 0, size: { lock: 2, lockInfo: 0 } }],
-    unreadable: [],
   });
+  await it.answer('restore', restored());
+  expect(it.context().slots).toEqual({});
+  await it.tick(grace);
   expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
   await it.answer('pool-0', rescued('p1'));
   expect(it.context().slots).toEqual({ 'pool-0': 'p2' });
@@ -288,21 +292,22 @@ test('each suspected pool gets one actor, in as many slots as there are, and the
   ]);
 });
 
-test('a pool that is looked at already gets no second actor, yet both passes wait for it', async () => {
+test('a pool that is in hand gets no second actor; both callers wait for it, and the first one reports it', async () => {
   const it = start(1, 2);
   await it.send(rescueNow(1));
   await it.answer('find', found('p1'));
-  await it.answer('restore', restored());
   await it.answer('recount', recounted);
+  await it.answer('restore', restored());
   await it.send(rescueNow(2, { grace: 0 }));
   await it.answer('find', found('p1'));
-  await it.answer('restore', restored());
   await it.answer('recount', recounted);
+  await it.answer('restore', restored());
   expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
+  expect(it.of('rescue.ended')).toEqual([]);
   await it.answer('pool-0', rescued('p1'));
-  expect(it.of('rescue.ended').map(({ result }) => [result.number, result.pools.rescued])).toEqual([
-    [1, 1],
-    [2, 1],
+  expect(it.of('rescue.ended').map(({ result }) => [result.number, result.pools.rescued, result.entries])).toEqual([
+    [1, 1, 2],
+    [2, 0, 0],
   ]);
 });
 
@@ -316,29 +321,166 @@ test.each([
     const begin = async (number: number, plan: boolean) => {
       await it.send(rescueNow(number, { plan }));
       await it.answer('find', found('p1'));
+      await it.answer('recount', recounted);
       await it.answer('restore', restored());
-      if (!plan) await it.answer('recount', recounted);
     };
     await begin(1, first);
     await begin(2, second);
+    await it.tick(grace);
     expect(it.context().slots).toEqual({ 'pool-0': 'p1', 'pool-1': 'p1' });
     const outcomeOf = (plan: boolean) => ({ ...rescued('p1'), outcome: plan ? 'planned' : 'rescued' });
     await it.answer('pool-1', outcomeOf(second));
     await it.answer('pool-0', outcomeOf(first));
     const ends = it.of('rescue.ended').map(({ result }) => [result.number, result.plan, result.pools, result.entries]);
-    const pools = (plan: boolean) => ({ alive: 0, abandoned: 0, rescued: plan ? 0 : 1, planned: plan ? 1 : 0 });
+    const pools = (plan: boolean) => ({
+      alive: 0,
+      abandoned: 0,
+      cleaned: 0,
+      rescued: plan ? 0 : 1,
+      planned: plan ? 1 : 0,
+    });
     expect(ends).toEqual([
       [2, second, pools(second), 2],
       [1, first, pools(first), 2],
     ]);
-    expect(it.context()).toMatchObject({ slots: {}, slotPlans: {} });
+    expect(it.context()).toMatchObject({ slots: {}, slotPools: {} });
   },
 );
+
+test('fault 135: a pool is reported by the pass that has found it, and by no later one that finds it in hand', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  for (const pass of [1, 2]) {
+    await it.tick(10_000);
+    await it.answer('find', found('p1'));
+    await it.answer('recount', recounted);
+    await it.answer('restore', restored());
+    expect(it.of('rescue.started').at(-1)).toMatchObject({ pass, request: { number: 0 } });
+  }
+  expect(it.of('rescue.ended')).toMatchObject([{ pass: 2, result: { suspects: 0, entries: 0 } }]);
+  await it.tick(5_000);
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended').slice(1)).toMatchObject([
+    { pass: 1, result: { suspects: 1, entries: 2, pools: { rescued: 1 } } },
+  ]);
+  expect(it.of('pool')).toMatchObject([{ since: 0, outcome: { pool: 'p1' } }]);
+});
+
+test.each([undefined, 0])(
+  'fault 115: a pool of a scheduled pass is reported by the pass that a caller asks for since (grace %s)',
+  async (asked) => {
+    const it = start(1, 2);
+    await it.send({ type: 'schedule' });
+    await it.tick(10_000);
+    await it.answer('find', found('p1', 'p2'));
+    await it.answer('recount', recounted);
+    await it.answer('restore', restored());
+    await it.send(rescueNow(1, asked === undefined ? {} : { grace: asked }));
+    await it.answer('find', found('p1'));
+    await it.answer('recount', recounted);
+    await it.answer('restore', restored());
+    if (asked === undefined) await it.tick(grace);
+    // Without grace what waits is meant too, found by this pass or not.
+    expect(it.context().slots).toEqual({ 'pool-0': 'p1', 'pool-1': 'p2' });
+    await it.answer('pool-0', rescued('p1'));
+    await it.answer('pool-1', rescued('p2'));
+    expect(it.of('rescue.ended').map(({ result }) => [result.number, result.suspects, result.entries])).toEqual([
+      [1, 1, 2],
+      [0, 1, 2],
+    ]);
+  },
+);
+
+test('plans, which change nothing, report what they find in full, each of them that was asked for', async () => {
+  const it = start();
+  for (const number of [1, 2]) {
+    await it.send(rescueNow(number, { plan: true }));
+    await it.answer('find', found('p1'));
+    await it.answer('recount', recounted);
+    await it.answer('restore', restored());
+  }
+  await it.tick(grace);
+  await it.answer('pool-0', { ...rescued('p1'), outcome: 'planned' });
+  expect(it.of('rescue.ended').map(({ result }) => [result.number, result.entries])).toEqual([
+    [1, 2],
+    [2, 2],
+  ]);
+});
+
+test('fault 140: graces run side by side whatever the slots do, and pools with entries get the next slots', async () => {
+  const it = start(1, 1);
+  await it.send(rescueNow(1));
+  const many = found('stale-1', 'stale-2', 'holds');
+  await it.answer('find', {
+    ...many,
+    suspects: many.suspects.map((one) => ({ ...one, holdsEntries: one.pool === 'holds' })),
+  });
+  await it.answer('recount', recounted);
+  await it.answer('restore', restored());
+  await it.tick(grace - 1);
+  expect(it.context().slots).toEqual({});
+  await it.tick(1);
+  expect(it.context()).toMatchObject({ slots: { 'pool-0': 'holds' }, graces: [] });
+  await it.answer('pool-0', rescued('holds'));
+  expect(it.context().slots).toEqual({ 'pool-0': 'stale-1' });
+  // One that comes up with entries later is not behind those that wait.
+  await it.send(rescueNow(2, { grace: 0 }));
+  await it.answer('find', { ...found(), suspects: [{ ...suspect('late'), holdsEntries: true }] });
+  await it.answer('pool-0', { ...rescued('stale-1'), outcome: 'cleaned', moved: {}, entries: 0 });
+  expect(it.context().slots).toEqual({ 'pool-0': 'late' });
+});
+
+test('a pool that is to be looked at again gives its slot back and waits out its grace beside the others', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1', 'p2'));
+  await it.answer('recount', recounted);
+  await it.answer('restore', restored());
+  await it.tick(grace);
+  const before = { moved: { A: 1 }, quarantined: [], failures: 1, error: 'READONLY' };
+  await it.answer('pool-0', { again: { suspect: { ...suspect('p1'), at: 20_000 }, plan: false, grace, before } });
+  expect(it.context()).toMatchObject({ slots: { 'pool-0': 'p2' }, graces: [{ dueAt: 35_000 }] });
+  await it.answer('pool-0', rescued('p2'));
+  await it.tick(grace);
+  expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { rescued: 2 } } }]);
+
+  const stopped = await stopWhile(async (driver) => {
+    await driver.send(rescueNow(1));
+    await driver.answer('find', found('p1', 'p2'));
+    await driver.answer('recount', recounted);
+    await driver.answer('restore', restored());
+    await driver.tick(grace);
+  });
+  await stopped.answer('pool-0', { again: { suspect: suspect('p1'), plan: false, grace, before } });
+  expect(stopped.of('pool').map(({ outcome: { pool, entries } }) => [pool, entries])).toEqual([
+    ['p2', 0],
+    ['p1', 1],
+  ]);
+  expect(stopped.of('rescue.ended')).toMatchObject([{ result: { entries: 1, pools: { abandoned: 2 } } }]);
+});
+
+test('fault 137: a heartbeat that grows old begins the next pass; what keeps one from seeing that is reported', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  await it.answer('watch', undefined);
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('restore', restored());
+  await it.fail('watch');
+  expect(it.value().rescue).toBe('waiting');
+  expect(it.of('fault')).toEqual([{ type: 'fault', where: 'watching heartbeats', error: 'Redis is down' }]);
+  await it.tick(10_000);
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+});
 
 test('a plan of a rescue rebuilds no counters', async () => {
   const it = start();
   await it.send(rescueNow(1, { plan: true }));
   await it.answer('find', found());
+  await it.answer('recount', recounted);
   await it.answer('restore', restored({ lost: [lost('j1', true)] }));
   expect(it.value().rescue).toBe('resting');
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, lost: 1 } }]);
@@ -349,12 +491,18 @@ test('a pass that nobody asked for looks for lost entries once, whatever is goin
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
   await it.answer('find', found());
-  await it.answer(
-    'restore',
-    restored({ lost: [lost('j1')], unobserved: ['silent'], undecided: 2, quarantined: 1, dueInMs: 20_000 }),
-  );
   expect(it.value().rescue).toBe('recounting');
   await it.answer('recount', recounted);
+  await it.answer(
+    'restore',
+    restored({
+      lost: [lost('j1')],
+      unobserved: ['silent'],
+      undecided: 2,
+      poison: [{ id: 'j2', type: 'A', pool: 'p' }],
+      dueInMs: 20_000,
+    }),
+  );
   expect(it.of('lost')).toMatchObject([{ entry: { id: 'j1' } }]);
   expect(it.of('rescue.ended')).toMatchObject([
     { result: { lost: 1, unobserved: ['silent'], undecided: 2, quarantined: 1 } },
@@ -366,6 +514,7 @@ test('a pass that was asked for bides its time and looks for lost entries twice,
     const it = start();
     await it.send(rescueNow(1, { plan }));
     await it.answer('find', found());
+    await it.answer('recount', recounted);
     await it.answer('restore', restored({ lost: [lost('j1', plan)], dueInMs: 30_000 }));
     expect(it.value().rescue).toEqual({ restoring: 'biding' });
     await it.tick(29_999);
@@ -374,7 +523,6 @@ test('a pass that was asked for bides its time and looks for lost entries twice,
     // A plan has moved nothing, and finds again what it found.
     const found2 = plan ? [lost('j1', plan), lost('j2', plan)] : [lost('j2')];
     await it.answer('restore', restored({ lost: found2, dueInMs: 5_000 }));
-    if (!plan) await it.answer('recount', recounted);
     expect(it.of('lost').map(({ entry }) => entry.id)).toEqual(['j1', 'j2']);
     expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, lost: 2 } }]);
   }
@@ -386,11 +534,11 @@ test('entries of ended jobs are counted and told; a plan, which leaves them, cou
     const it = start();
     await it.send(rescueNow(1, { plan }));
     await it.answer('find', found());
+    await it.answer('recount', recounted);
     await it.answer('restore', restored({ finished: [ended(plan)], oldestUndecidedS: 40, undecided: 1, dueInMs: 9 }));
     await it.tick(9);
     const again = plan ? [ended(plan)] : [];
     await it.answer('restore', restored({ finished: again, undecided: 1, oldestUndecidedS: 70 }));
-    if (!plan) await it.answer('recount', recounted);
     expect(it.of('finished')).toMatchObject([{ entry: { id: 'j', plan } }]);
     expect(it.of('rescue.ended')).toMatchObject([{ result: { finished: 1, undecided: 1, oldestUndecidedS: 70 } }]);
   }
@@ -401,12 +549,12 @@ test('lost entries that can not be looked for, or not all be put back, are repor
   await it.send(rescueNow(1));
   await it.send(rescueNow(2));
   await it.answer('find', found());
-  await it.fail('restore');
   expect(it.value().rescue).toBe('recounting');
   await it.answer('recount', recounted);
+  await it.fail('restore');
   await it.answer('find', found());
-  await it.answer('restore', restored({ lost: [lost('j1')], error: 'OOM' }));
   await it.answer('recount', recounted);
+  await it.answer('restore', restored({ lost: [lost('j1')], error: 'OOM' }));
   expect(it.of('fault').map(({ where, error }) => [where, error])).toEqual([
     ['looking for lost entries', 'Redis is down'],
     ['putting back lost entries', 'OOM'],
@@ -443,8 +591,8 @@ test('counters that can not be rebuilt spoil the pass, and no other', async () =
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found());
-  await it.answer('restore', restored());
   await it.fail('recount');
+  await it.answer('restore', restored());
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
 });
 
@@ -452,8 +600,9 @@ test('a pool whose chart breaks is abandoned, and the pass goes on', async () =>
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found('p1'));
-  await it.answer('restore', restored());
   await it.answer('recount', recounted);
+  await it.answer('restore', restored());
+  await it.tick(grace);
   await it.fail('pool-0');
   expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned', error: 'Redis is down' } }]);
   expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { abandoned: 1 } } }]);
@@ -463,8 +612,9 @@ test('who asks for no grace is not made to wait for a second look at what may be
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
   await it.answer('find', found());
+  await it.answer('recount', recounted);
   await it.answer('restore', restored({ dueInMs: 30_000 }));
-  expect(it.value().rescue).toBe('recounting');
+  expect(it.value().rescue).toBe('resting');
 });
 
 test('a lane that breaks is replaced, but not for ever', async () => {
@@ -606,8 +756,9 @@ test('a sweep and a look that callers asked for go on when the lease is lost', a
   await it.answer('takeLease', theirs);
   expect(it.value()).toMatchObject({ sweep: { scanning: 'reading' }, rescue: { finding: 'looking' } });
   await it.answer('find', found('p1'));
-  await it.answer('restore', restored());
   await it.answer('recount', recounted);
+  await it.answer('restore', restored());
+  await it.tick(grace);
   await it.answer('pool-0', rescued('p1'));
   await it.answer('readPage', page(true));
   await it.answer('examine', acting());
@@ -620,14 +771,13 @@ test('a scheduled look ends when the lease is lost, while it looks and while it 
     const it = await startHolder();
     await it.tick(10_000);
     await it.answer('takeLease', ours(1));
-    if (counts) {
-      await it.answer('find', found());
-      await it.answer('restore', restored());
-    }
+    if (counts) await it.answer('find', found());
     await it.tick(renewal);
     await it.answer('takeLease', theirs);
-    if (counts) await it.fail('recount', new FencedError());
-    else await it.answer('find', found('p1'));
+    if (counts) {
+      await it.fail('recount', new FencedError());
+      await it.fail('restore', new FencedError());
+    } else await it.answer('find', found('p1'));
     expect(it.context().slots).toEqual({});
     expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, error: takenOver } }]);
     expect(it.value().rescue).toBe('resting');
@@ -635,24 +785,59 @@ test('a scheduled look ends when the lease is lost, while it looks and while it 
   }
 });
 
-test('pools that a scheduled look has found are given up with the lease, those that wait for a slot at once', async () => {
+test('pools that a scheduled look has found are given up with the lease, those that wait at once', async () => {
   const it = await startHolder();
   await it.tick(10_000);
   await it.answer('takeLease', ours(1));
-  const fenced = found('p1', 'p2');
+  const fenced = found('p1', 'p2', 'p3');
   await it.answer('find', {
     ...fenced,
-    suspects: fenced.suspects.map((suspected) => ({ ...suspected, fence: fenceOf(1) })),
+    suspects: fenced.suspects.map((suspected, i) => ({ ...suspected, at: i < 2 ? 0 : 5_000, fence: fenceOf(1) })),
   });
-  await it.answer('restore', restored());
   await it.answer('recount', recounted);
+  await it.answer('restore', restored());
+  for (let ms = 0; ms < grace; ms += renewal) {
+    await it.tick(renewal);
+    if (ms + renewal < grace) await it.answer('takeLease', ours(1));
+  }
+  await it.answer('takeLease', theirs);
+  expect(it.of('pool')).toMatchObject(
+    ['p3', 'p2'].map((pool) => ({ outcome: { pool, outcome: 'abandoned', error: takenOver } })),
+  );
+  expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
+  // One that would have to wait out another grace is given up too.
+  await it.answer('pool-0', {
+    again: {
+      suspect: { ...suspect('p1'), fence: fenceOf(1) },
+      plan: false,
+      grace,
+      before: { moved: { A: 1 }, quarantined: [], failures: 1, error: undefined },
+    },
+  });
+  expect(it.context()).toMatchObject({ slots: {}, slotPools: {}, graces: [] });
+  expect(it.of('rescue.ended').at(-1)).toMatchObject({ result: { entries: 1, pools: { abandoned: 3 } } });
+});
+
+test('the grace of a pool that a caller has found is not cut short by one that is given up with the lease', async () => {
+  const it = await startHolder();
+  await it.tick(10_000);
+  await it.answer('takeLease', ours(1));
+  await it.answer('find', { ...found(), suspects: [{ ...suspect('p1'), fence: fenceOf(1) }] });
+  await it.answer('recount', recounted);
+  await it.answer('restore', restored());
+  await it.send(rescueNow(1));
+  await it.answer('find', { ...found(), suspects: [{ ...suspect('p2'), at: 5_000 }] });
+  await it.answer('recount', recounted);
+  await it.answer('restore', restored());
   await it.tick(renewal);
   await it.answer('takeLease', theirs);
-  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p2', outcome: 'abandoned', error: takenOver } }]);
-  expect(it.context().slots).toEqual({ 'pool-0': 'p1' });
-  await it.answer('pool-0', { ...rescued('p1'), outcome: 'abandoned', entries: 0 });
-  expect(it.context()).toMatchObject({ slots: {}, slotFences: {}, passes: [] });
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { abandoned: 2 } } }]);
+  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned' } }]);
+  // An end that was on its way already is not that of the other one.
+  await it.send({ type: 'grace.over', dueAt: grace });
+  await it.tick(grace - 1);
+  expect([it.context().slots, it.context().graces]).toMatchObject([{}, [{ dueAt: 20_000 }]]);
+  await it.tick(1);
+  expect(it.context().slots).toEqual({ 'pool-0': 'p2' });
 });
 
 test('the lease is renewed until what is in hand has ended', async () => {
@@ -727,6 +912,7 @@ test('stopped while it looks for pools or has some in hand, it answers everybody
   const biding = await stopWhile(async (it) => {
     await it.send(rescueNow(1));
     await it.answer('find', found());
+    await it.answer('recount', recounted);
     await it.answer('restore', restored({ dueInMs: 30_000 }));
   });
   expect(biding.actor.getSnapshot().status).toBe('done');
@@ -735,8 +921,9 @@ test('stopped while it looks for pools or has some in hand, it answers everybody
   const inHand = await stopWhile(async (it) => {
     await it.send(rescueNow(1));
     await it.answer('find', found('p1', 'p2'));
-    await it.answer('restore', restored());
     await it.answer('recount', recounted);
+    await it.answer('restore', restored());
+    await it.tick(grace);
   });
   expect(inHand.value().rescue).toBe('releasing');
   await inHand.answer('pool-0', rescued('p1'));

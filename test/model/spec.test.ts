@@ -129,7 +129,7 @@ const sweepFenced = async () => {
     reaper.start();
     await clock.until(() => hasLost);
     // From here on no time passes: the sweep hears of it by what it does, and not when it renews its lease.
-    await vi.waitUntil(() => end !== undefined, { timeout: 5_000, interval: 2 });
+    await vi.waitUntil(() => end !== undefined, { interval: 2 });
     await reaper.undelivered.quiet();
   } finally {
     await reaper.stop({ timeout: 0 });

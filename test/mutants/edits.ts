@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 //   + rank(status) == 2                 what it becomes; left out where the text is removed
 //   : a job that has ended reports      what goes wrong then
 //   tests redis/lifecycle               only where these differ from those above
-//   same REASON                         only where the edit changes nothing that anybody can see
+//   same REASON                         only where the edit changes nothing that shows
 //
 // A line that begins with # is a comment.
 
@@ -22,7 +22,7 @@ export interface Edit {
   readonly wrong: string;
   /** Test files that should fail, by their paths in `test/`, in the order in which they are run. */
   readonly tests: readonly string[];
-  /** Why nobody can see the edit, where it is equivalent. */
+  /** Why the edit changes nothing that shows, where it is equivalent. */
   readonly same?: string;
 }
 

@@ -4,7 +4,7 @@
  * An edit that no test fails on is a survivor: behavior that no test proves. Prints a line each, and the score of each list and room.
  *
  * --only TEXT     edits of files whose path contains it
- * --grep TEXT     edits of which the list says that this goes wrong
+ * --grep PATTERN  edits of which the list says that this goes wrong
  * --shard I/N     every Nth edit, from the Ith on
  * --unedited      also runs the tests of these edits without any first, for a test that always fails proves nothing
  *
@@ -54,8 +54,14 @@ const createRunner = async (copy: string) => {
         const { testModules } = await vitest.runTestSpecifications(await vitest.globTestSpecifications([path]));
         const [module] = testModules;
         if (module === undefined) throw new Error(`${path} could not be run`);
-        if (module.state() === 'failed')
-          return `${path}: ${[...module.children.allTests('failed')][0]?.fullName ?? ''}`;
+        if (module.state() === 'failed') {
+          const [failed] = [...module.children.allTests('failed')];
+          const [error] = failed?.result().errors ?? module.errors();
+          const message = error?.message.split('\n')[0] ?? '';
+          const isLoaded = [...module.children.allTests()].length > 0;
+          if (!isLoaded) throw new Error(`${path} can't be loaded, amend the edit of ${file}: ${message}`);
+          return `${path}: ${failed?.fullName ?? 'after all tests'}: ${message}`;
+        }
       }
       return undefined;
     },
@@ -78,12 +84,11 @@ const lists = Object.entries(allEdits())
   .map(([list, edits]) => ({
     list,
     edits: edits
-      .filter(({ file, wrong }) => file.includes(values.only ?? '') && wrong.includes(values.grep ?? ''))
+      .filter(({ file, wrong }) => file.includes(values.only ?? '') && new RegExp(values.grep ?? '').test(wrong))
       .filter((_, i) => i % count === index - 1),
   }));
 
-const scoreOf = (killed: number, all: number) =>
-  `${killed} of ${all} killed${all === 0 ? '' : `, ${((100 * killed) / all).toFixed(1)} %`}`;
+const scoreOf = (killed: number, all: number) => `${killed} of ${all} killed, ${((100 * killed) / all).toFixed(1)} %`;
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const copy = copyOfProject();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
@@ -110,6 +115,7 @@ for (const { list, edits } of lists) {
     else killed += 1;
     say(`${failure === undefined ? 'SURVIVES' : 'killed'} ${edit.file}: ${edit.wrong} (${seconds} s) ${failure ?? ''}`);
   }
+  if (killed + survivors.length === 0) continue;
   const room = list.split('-')[0] as string;
   const before = rooms.get(room) ?? { killed: 0, all: 0 };
   rooms.set(room, { killed: before.killed + killed, all: before.all + killed + survivors.length });

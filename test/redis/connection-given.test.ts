@@ -116,7 +116,7 @@ describe('fault 144: clients that work as any other', () => {
     await redis.call('ACL', 'SETUSER', 'wavering', '-select');
     await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     const replies = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => mine.set(`b${i}`, 1)));
-    await vi.waitUntil(() => faults.length > 0, { timeout: 10_000 });
+    await vi.waitUntil(() => faults.length > 0);
     expect(replies.map(({ status }) => status)).toEqual(Array(10).fill('rejected'));
     await expect(mine.set('c', 1)).rejects.toThrow('database 5');
     expect(await redis.dbsize()).toBe(0);
@@ -182,7 +182,7 @@ test.each(['quit', 'disconnect'] as const)(
       await client.ping();
       if (wasUsed) await reaper.ping();
       client[method]();
-      await vi.waitUntil(() => client.status === 'end', { timeout: 20_000 });
+      await vi.waitUntil(() => client.status === 'end');
       const attempts: (() => Promise<unknown>)[] = [
         () => reaper.ping(),
         () => reaper.sweep(),
@@ -245,8 +245,8 @@ describe('fault 144: the same checks', () => {
     await mine.ping();
     for (let i = 1; i <= 3; i++) {
       proxy.cut();
-      await vi.waitUntil(() => faults.length === i, { timeout: 10_000 });
-      await vi.waitUntil(async () => (await mine.ping().catch(() => '')) === 'PONG', { timeout: 10_000 });
+      await vi.waitUntil(() => faults.length === i);
+      await vi.waitUntil(async () => (await mine.ping().catch(() => '')) === 'PONG');
     }
     expect(faults).toHaveLength(3);
   });

@@ -8,6 +8,7 @@ import { type Connection, type ConnectionSettings, connect, type RedisSource } f
 import { createTestClock } from '../support/clock.ts';
 import { bulk, infoOf, startFakeRedis } from '../support/fakeRedis.ts';
 import { second } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { startProxy } from '../support/proxy.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -46,9 +47,9 @@ const refused = (error: unknown) => {
 /** What a dead pool holds in a database: a rescue would move it. */
 const seedDeadPool = () => redis.rpush('t:jobs:X:dead1:inprogress', 'one');
 
-const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const main = builtOf('src/cli/main.ts');
 const cli = async (...args: string[]) => {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args, '--namespace', 't'], {
+  const child = spawn(process.execPath, [main, ...args, '--namespace', 't'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
@@ -122,7 +123,7 @@ describe('fault 101: a database that is refused', () => {
     expect(faults).toEqual([expect.stringContaining('database 5')]);
     expect(await redis.dbsize()).toBe(0);
     await redis.call('ACL', 'SETUSER', 'wavering', '+select');
-    await vi.waitUntil(async () => (await mine.set('d', 1).catch(() => '')) === 'OK', { timeout: 5_000 });
+    await vi.waitUntil(async () => (await mine.set('d', 1).catch(() => '')) === 'OK');
     expect(await redis.dbsize()).toBe(0);
   });
 
@@ -197,7 +198,7 @@ describe('fault 101: a user or password that is refused', () => {
     refused(await mine.set('x', 1).catch((error) => error));
     expect(faults).toEqual([expect.stringContaining('refuses the user or password')]);
     await redis.call('ACL', 'SETUSER', 'changing', '>pass');
-    await vi.waitUntil(async () => (await mine.ping().catch(() => '')) === 'PONG', { timeout: 5_000 });
+    await vi.waitUntil(async () => (await mine.ping().catch(() => '')) === 'PONG');
   });
 
   test('the name of the user is never part of what is said, although Redis names it', async () => {

@@ -388,14 +388,14 @@ describe('before the first pass', () => {
       reaper.on('error', ({ error }) => errors.push(error));
       reaper.on('rescue', ({ standsDown }) => void (standsDown === undefined && rescued++));
       reaper.start();
-      await vi.waitUntil(() => errors.length > 0, { timeout: 20_000 });
+      await vi.waitUntil(() => errors.length > 0);
       expect(errors[0]).toContain('this reaper can not work: no right to run LTRIM');
       expect(reaper.health().detail).toContain('no right to run LTRIM');
       expect([rescued, await server.client.llen(keys.inProgress('X', 'dead1'))]).toEqual([0, 1]);
 
       await allow();
-      await vi.waitUntil(() => server.client.llen(keys.queue('X')), { timeout: 20_000 });
-      await vi.waitUntil(() => !reaper.health().detail.includes('LTRIM'), { timeout: 20_000 });
+      await vi.waitUntil(() => server.client.llen(keys.queue('X')));
+      await vi.waitUntil(() => !reaper.health().detail.includes('LTRIM'));
     },
   );
 
@@ -403,7 +403,7 @@ describe('before the first pass', () => {
     await seed();
     const reaper = opened.create({ ...short, redis: await allow('-client|setname') });
     reaper.start();
-    await vi.waitUntil(() => server.client.llen(keys.queue('X')), { timeout: 20_000 });
+    await vi.waitUntil(() => server.client.llen(keys.queue('X')));
   });
 
   test('a plan needs no right to write', async () => {

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keysOf } from '../../src/io/keys.ts';
 import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
-import { second, seedJob } from '../support/jobs.ts';
+import { placeOf, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -89,7 +89,21 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.unobserved('p'),
       keys.worker('w'),
     ],
-    args: async () => ['p', 10_000, entryOf('a'), 'act', 'a', fieldOf(entryOf('a')), 0, '', 3, 86_400, '', '', 'w'],
+    args: async () => [
+      'p',
+      10_000,
+      placeOf(entryOf('a'), 2),
+      'act',
+      'a',
+      fieldOf(entryOf('a')),
+      0,
+      '',
+      3,
+      86_400,
+      '',
+      '',
+      'w',
+    ],
     optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead],
   },
   finish_stale: {
@@ -99,7 +113,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       await redis.hset(keys.worker('w'), { job_id: 'a', job_name: 'X', started_at: 1_000, args: '' });
     },
     keys: [keys.pools, keys.heartbeat('p'), list, ...counters, keys.stats('a'), keys.worker('w')],
-    args: async () => ['p', 10_000, entryOf('a'), 'act', 'a', '1000', '1000', 60],
+    args: async () => ['p', 10_000, placeOf(entryOf('a'), 2), 'act', 'a', '1000', '1000', 60],
     optional: [...counters, keys.worker('w')],
   },
   quarantine: {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { jobOf } from '../../src/io/entries.ts';
 import { keysOf } from '../../src/io/keys.ts';
+import { jobOf } from '../support/entries.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';

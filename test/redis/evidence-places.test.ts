@@ -100,7 +100,7 @@ test('fault 102: a Running job on a pool whose death a rescue would confirm now 
   // A rescue has seen it, and leaves it its grace; by the grace of this reaper it is over soon.
   const reaper = opened.create({ redis: server.url, rescue: { graceMs: 100 } });
   const rescue = reaper.rescue({ grace: 3_600_000 }).catch(() => undefined);
-  await expect.poll(async () => (await reaper.explain('ran')).reason, { timeout: 20_000 }).toBe('hung');
+  await expect.poll(async () => (await reaper.explain('ran')).reason).toBe('hung');
   const words: Record<string, string> = {};
   reaper.on('job', ({ id, verdict, reason, facts }) => {
     words[id] = `${verdict} ${reason} ${facts.evidence?.found}`;
@@ -123,7 +123,7 @@ test('fault 102: where only sweeps run, the first one notes a silent pool, and o
   expect(await redis.exists('t:reaper:suspects')).toBe(0);
   await reaper.sweep();
   expect(await redis.hget('t:job_stats:ran', 'status')).toBe('Running');
-  await expect.poll(async () => (await reaper.explain('ran')).reason, { timeout: 20_000 }).toBe('hung');
+  await expect.poll(async () => (await reaper.explain('ran')).reason).toBe('hung');
   await reaper.sweep();
   expect(await redis.hget('t:job_stats:ran', 'status')).toBe('Error');
 });
@@ -234,14 +234,13 @@ test('fault 114: a search reads what says whose an entry is, not its arguments, 
     policy: 'nowhere',
     'retry-3': 'retry',
   });
-  // Two entries have to be read as they are.
-  expect((await sent()) - before).toBeLessThan(2_500_000);
+  expect((await sent()) - before).toBeLessThan(100_000);
 });
 
-test('fault 114: an answer holds no more than a bounded number of bytes, and the next one goes on behind it', async () => {
+test('fault 114: a script reads no more than a bounded number of bytes, and the next one goes on behind it', async () => {
   const scripts = createScripts(redis);
-  const entries = Array.from({ length: 50 }, (_, i) => `${i} ${'x'.repeat(100_000)}`);
-  await redis.rpush('t:jobs:X', ...entries);
+  const ids = Array.from({ length: 50 }, (_, i) => `id-${i}`);
+  await redis.rpush('t:jobs:X', ...ids.map((id) => JSON.stringify({ name: 'X', id, args: 'x'.repeat(100_000) })));
   const read: string[] = [];
   for (;;) {
     const [isEnd, some] = await scripts.run<[number, string[]]>(
@@ -249,11 +248,11 @@ test('fault 114: an answer holds no more than a bounded number of bytes, and the
       ['t:jobs:X'],
       [read.length, 1_000, 1_000_000],
     );
-    expect(some.length).toBeLessThanOrEqual(10);
+    expect(some.length).toBeLessThanOrEqual(16);
     read.push(...some);
     if (isEnd === 1) break;
   }
-  expect(read).toEqual(entries);
+  expect(read).toEqual(ids);
 });
 
 test('fault 105: an entry whose id has a lone surrogate is that of the job that Go tracks by it', async () => {

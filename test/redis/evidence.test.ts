@@ -175,8 +175,8 @@ test('nothing is looked for where nothing looks hung, and each place is walked o
   const words = await sweep({ sweep: { pageSize: 50 } });
   expect(Object.values(words).filter((said) => said === 'kept queued queue')).toHaveLength(300);
   const { lists, sets } = await calls();
-  // Four pages of the queue, read one ahead; the list of the one pool, before and after.
-  expect(lists).toBeLessThanOrEqual(7);
+  // Some thousand entries in steps of up to 64; a second walk would make twice as many.
+  expect(lists).toBeLessThanOrEqual(80);
   expect(sets).toBe(3);
 });
 

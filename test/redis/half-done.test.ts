@@ -145,7 +145,7 @@ test.each(Object.keys(scriptTable) as ScriptName[])(
       await run(redis, name, setUp);
     }
     // By the scripts or by the test itself: what only the test uses is in no script.
-    const ran = [...(await redis.info('commandstats')).matchAll(/^cmdstat_(\w+):/gm)].map(([, command]) => command);
+    const ran = [...(await redis.info('commandstats')).matchAll(/^cmdstat_(\w+)[|:]/gm)].map(([, command]) => command);
     const named = [...readFileSync(`${lua}${name}.lua`, 'utf8').matchAll(/redis\.p?call\('(\w+)'/g)];
     expect(named.map(([, command]) => (command as string).toLowerCase()).filter((one) => !ran.includes(one))).toEqual(
       [],
@@ -166,7 +166,7 @@ const typesByName = [
   [/^t:jobs:\w+(:\w+:inprogress)?$|:recovered$/, 'list'],
   [/^t:dead$|:executions:|hooks:parked$|hooks:due:/, 'zset'],
   [/worker_pools$|hooks:origins$/, 'set'],
-  [/:lock$|:changes:/, 'string'],
+  [/:lock$|:changes:|:recount:/, 'string'],
 ] as const;
 
 /** As it is before and after a run that nothing hinders. */

@@ -63,11 +63,11 @@ test.each(
   const { clock, step } = (stepsBack[whose] as () => { clock?: Clock; step(): void })();
   const reaper = opened.create({ redis: redis.url, role, ...quick, ...(clock === undefined ? {} : { clock }) });
   reaper.start();
-  await vi.waitUntil(() => reaper.health().lastSweepAt && reaper.health().lastRescueAt, { timeout: 20_000 });
+  await vi.waitUntil(() => reaper.health().lastSweepAt && reaper.health().lastRescueAt);
   expect(reaper.health().ok).toBe(true);
   await redis.kill();
   step();
-  await vi.waitUntil(() => reaper.health().detail.includes('no sweep has ended'), { timeout: 30_000 });
+  await vi.waitUntil(() => reaper.health().detail.includes('no sweep has ended'));
   expect(reaper.health().ok).toBe(false);
   await redis.stop();
 });
@@ -85,7 +85,7 @@ test.each([
   reaper.start();
   await holds;
   clock.pass(5_000);
-  await vi.waitUntil(() => ended.sweep === 1 && ended.rescue === 1, { timeout: 20_000 });
+  await vi.waitUntil(() => ended.sweep === 1 && ended.rescue === 1);
   clock.jump(jump);
   const health = reaper.health();
   expect(health).toMatchObject({ ok: true, detail: 'all passes are on time' });
@@ -94,10 +94,10 @@ test.each([
   }
   for (const rescues of [2, 3]) {
     clock.pass(10_000);
-    await vi.waitUntil(() => ended.rescue === rescues, { timeout: 20_000 });
+    await vi.waitUntil(() => ended.rescue === rescues);
   }
   clock.pass(60_000);
-  await vi.waitUntil(() => ended.sweep === 2, { timeout: 20_000 });
+  await vi.waitUntil(() => ended.sweep === 2);
   expect(reaper.health().ok).toBe(true);
 });
 

@@ -120,7 +120,7 @@ describe('a sweep that notes jobs', () => {
   });
 
   test.each(['pending', 'sending', 'asked'])(
-    'queues a %s record again whose queue was evicted, later than any claim lasts',
+    'fault 150: queues a %s record again whose queue was evicted, later than any claim lasts',
     async (kind) => {
       await write(`${kind} Running:100 ${origin} 1 4 4 -`);
       expect(await enqueue([['j', 'Running:100']])).toEqual(['queued']);
@@ -142,7 +142,7 @@ describe('a sweep that notes jobs', () => {
     expect(await redis.exists(due)).toBe(0);
   });
 
-  test('defers what is beyond the bound, and nothing that has a record', async () => {
+  test('fault 150: defers what is beyond the bound, and nothing that has a record', async () => {
     for (let i = 0; i < 120; i++) await write(pending('Running:1'), at, `old${i}`);
     expect(
       await enqueue(
@@ -166,7 +166,7 @@ describe('a sweep that notes jobs', () => {
     ).toEqual(['queued', 'deferred']);
   });
 
-  test('lets an endpoint that nothing much waits for go a quarter beyond the bound, and no other', async () => {
+  test('fault 150: lets an endpoint that nothing much waits for go a quarter beyond the bound, and no other', async () => {
     for (let i = 0; i < 100; i++) await write(pending('Running:1'), at, `old${i}`);
     const jobs = Array.from({ length: 26 }, (_, i) => [`new${i}`, 'Running:1', other] as const);
     expect(await enqueue([['j', 'Running:1']], { most: 100 })).toEqual(['deferred']);
@@ -260,7 +260,7 @@ describe('a claim', () => {
     expect([taken.map(([id]) => id), wait]).toEqual([['b'], 1]);
   });
 
-  test('takes nothing that is parked, of another endpoint, or without a record, and asks for it no more', async () => {
+  test('fault 150: takes nothing that is parked, of another endpoint, or without a record, and asks for it no more', async () => {
     await redis.sadd(origins, origin, other);
     await write(pending('Running:100', other), at, 'moved');
     await redis.hset(hooks, 'parked', `parked Running:100 ${origin} 1 4 4 400`);
@@ -448,7 +448,7 @@ describe('what becomes of a hook that was claimed', () => {
       expect([await record(), await dueAt(), await parkedAt()]).toEqual([pending('Success:100'), at, null]);
     });
 
-    test('an endpoint may say when to come back, but not after all patience', async () => {
+    test('fault 150: an endpoint may say when to come back, but not after all patience', async () => {
       await sending('Running:100', s - 86_000);
       await failed('429', { delay: day, said: 'alive' });
       expect(await dueAt()).toBe((s - 86_000) * 1_000 + day);
@@ -458,16 +458,19 @@ describe('what becomes of a hook that was claimed', () => {
     });
 
     const minutes = 600_000;
-    test.each(['404', '410'])('%s has its ten minutes after an outage, and no more than once', async (answer) => {
-      await sending('Running:100', s - 7_200, '503');
-      expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('pending');
-      expect((await record())?.split(' ').slice(4)).toEqual([String(s), String(s), answer]);
+    test.each(['404', '410'])(
+      'fault 150: %s has its ten minutes after an outage, and no more than once',
+      async (answer) => {
+        await sending('Running:100', s - 7_200, '503');
+        expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('pending');
+        expect((await record())?.split(' ').slice(4)).toEqual([String(s), String(s), answer]);
 
-      await Promise.all([job('Running'), sending('Running:100', s - 600, answer)]);
-      expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('parked');
-      await sending('Running:100', s - 7_200, answer === '404' ? '410' : '404');
-      expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('parked');
-    });
+        await Promise.all([job('Running'), sending('Running:100', s - 600, answer)]);
+        expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('parked');
+        await sending('Running:100', s - 7_200, answer === '404' ? '410' : '404');
+        expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('parked');
+      },
+    );
 
     test('another answer has no time of its own', async () => {
       await Promise.all([job('Running'), sending('Running:100', s - 86_400, '404')]);

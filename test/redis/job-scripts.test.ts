@@ -54,7 +54,7 @@ const count = () => redis.hget(track, 'j');
 const fingerprint = async () =>
   (JSON.parse((await run('read_facts', [stats], [])) as string) as string[][])[1]?.[0] ?? '';
 const nowS = async () => Number((await redis.time())[0]);
-const isNow = async (text: string | null) => Math.abs(Number(text) - (await nowS())) <= 2;
+const isNow = async (text: string | null) => Math.abs(Number(text) - (await nowS())) < 30;
 
 describe('a status', () => {
   const set = (status: string, revision: number, judged = '', withExecutions = false) =>
@@ -127,7 +127,7 @@ describe('a status', () => {
     expect(await redis.ttl(stats)).toBe(50);
   });
 
-  test('marks an execution as done at its end, and not before; it makes none', async () => {
+  test('fault 150: marks an execution as done at its end, and not before; it makes none', async () => {
     await job({ status: 'Pending' });
     await redis.zadd(executions, 5, 'j');
     await set('Running', 100, '', true);
@@ -313,7 +313,7 @@ describe('a check-in', () => {
 
   // What is sent may have been read within the second of the check-in, by which the two can't be told apart.
   test.each(['sending', 'resending'])(
-    'while the hook is %s is told after it, within the same second too',
+    'fault 150: while the hook is %s is told after it, within the same second too',
     async (kind) => {
       await job();
       await redis.hset(hooks, 'j', `${kind} Running:100 ${origin} 1 4 4 -`);
@@ -411,7 +411,7 @@ describe('a job that is saved', () => {
     expect(await run('save_job', [stats, track], ['j', '', 'id', 'j', 'revision', 7])).toBe(7);
   });
 
-  test('a second time does not open an execution again that is done', async () => {
+  test('fault 150: a second time does not open an execution again that is done', async () => {
     await save(500, 'id', 'j');
     expect(await redis.zscore(executions, 'j')).toBe('500');
     await redis.zadd(executions, -1, 'j');

@@ -31,7 +31,7 @@ const nowMs = async () => {
 /** Whether it is a time in ms of just now, by the clock of Redis. */
 const isNow = async (text: string | null | undefined) => {
   const ago = (await nowMs()) - Number(text);
-  return ago > -1_000 && ago < 10_000;
+  return ago > -1_000 && ago < 60_000;
 };
 const take = (caller: string, fence = '', ms = 60_000) =>
   run<string[]>('take_lease', [lease, progress], [caller, `host of ${caller}`, fence, ms]);
@@ -182,7 +182,7 @@ describe('a change that is sent again', () => {
     expect(await checkIn('t1')).toEqual(answers[1]);
     expect(await checkIn('t0')).toBe('Success');
     expect((await redis.get('answers'))?.split('\n')).toHaveLength(16);
-    expect(await redis.pttl('answers')).toBeGreaterThan(590_000);
+    expect(await redis.pttl('answers')).toBeGreaterThan(300_000);
     expect(await redis.pttl('answers')).toBeLessThanOrEqual(600_000);
   });
 

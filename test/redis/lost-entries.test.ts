@@ -4,12 +4,13 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
 import type { LostEntry, ReaperOptions } from '../../src/index.ts';
-import { jobOf } from '../../src/io/entries.ts';
 import { keysOf } from '../../src/io/keys.ts';
 import { createLostEntries, type LeftAlone } from '../../src/io/lostEntries.ts';
 import { createScripts } from '../../src/io/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
-import { second, seedJob } from '../support/jobs.ts';
+import { jobOf } from '../support/entries.ts';
+import { placeOf, second, seedJob } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -73,7 +74,7 @@ const createLooks = () => {
     lostAfter: 30_000,
     batch: 500,
     recovery: { most: 3, windowS: 86_400 },
-    quarantine: { take: async () => 'again' as const },
+    quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
     clock,
     onLeftAlone: (what) => leftAlone.push(what),
   });
@@ -150,7 +151,7 @@ test('what is observed or gone at one look in between starts over', async () => 
   }
 });
 
-test('an entry without an id that can be read is never judged', async () => {
+test('fault 146: an entry without an id that can be read is left where it is, and reported', async () => {
   await hold('{"name":"X","t":1}', 'no JSON', '[]', '{"id":5}');
   await observe('w1', 'other');
   const looks = createLooks();
@@ -158,12 +159,19 @@ test('an entry without an id that can be read is never judged', async () => {
     lost: [],
     finished: [],
     unobserved: [],
-    undecided: 0,
-    oldestUndecidedS: 0,
-    quarantined: 0,
+    undecided: 4,
+    oldestUndecidedS: 30,
+    poison: [],
     dueInMs: undefined,
   });
   expect(await held()).toHaveLength(4);
+  expect(looks.leftAlone).toHaveLength(4);
+  expect(looks.leftAlone).toContainEqual({
+    pool: 'p',
+    type: 'X',
+    ageS: 30,
+    reason: expect.stringContaining(placeOf('no JSON', 1).slice(0, 40)),
+  });
 });
 
 test.each([
@@ -300,8 +308,8 @@ test('under memory pressure nothing is half done: it is reported, and done when 
 test('a worker host that runs a job for longer than that keeps it, and one line of log tells of what is put back', async () => {
   await seedJob(server.client, 'j1', { status: 'Pending' });
   await server.client.lpush(keys.queue('X'), entryOf('j1', { t: fresh, args: { ms: 60_000 } }));
-  const host = fork(new URL('../../examples/worker-host.ts', import.meta.url), {
-    execArgv: ['--import', 'tsx'],
+  const host = fork(builtOf('examples/worker-host.ts'), {
+    execArgv: [],
     env: {
       ...process.env,
       REAPER_REDIS_URL: server.url,
@@ -353,7 +361,7 @@ test('`reaper rescue` waits for its second look, and prints each entry that it p
   expect(printed.join('')).toContain('lost on live pools, put back: 1\n');
   expect(printed.join('')).toContain('left since nothing says that nobody runs them: 1\n');
   expect(printed.join('')).toContain('pools whose workers never say what they run, left alone: silent\n');
-  expect(printed.join('')).toContain('counters of X rebuilt: lock 8 → 2, off by 6; 1 fields, off by 1\n');
+  expect(printed.join('')).toContain('counters of X rebuilt: lock 9 → 3, off by 6; 1 fields, off by 1\n');
 });
 
 test('a job that is lost again and again on a pool that lives goes to quarantine, as one whose workers die does', async () => {

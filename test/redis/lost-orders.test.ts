@@ -6,7 +6,7 @@ import { createLostEntries, type LostEntries } from '../../src/io/lostEntries.ts
 import { createScripts } from '../../src/io/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
-import { second, seedJob } from '../support/jobs.ts';
+import { placeOf, second, seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
 
@@ -77,7 +77,7 @@ const putBackNow = () =>
       keys.unobserved('p'),
       keys.worker('w1'),
     ],
-    ['p', 10_000, entry, 'act', 'lost', field, 0, '', 3, 86_400, '', '', 'w1'],
+    ['p', 10_000, placeOf(entry, 1), 'act', 'lost', field, 0, '', 3, 86_400, '', '', 'w1'],
   );
 /** Notes in `replies` what the script says. */
 const putBack = async (command: Command, who: string) => {
@@ -232,7 +232,7 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         lostAfter: 30_000,
         batch: 10,
         recovery: { most: 3, windowS: 86_400 },
-        quarantine: { take: async () => 'again' as const },
+        quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
         clock,
         onLeftAlone: () => undefined,
       });
@@ -252,12 +252,12 @@ test('a whole second look beside a worker that says what it runs and finishes: o
       ];
     },
     check: async (trace) => {
-      // The first script of the look records what it has seen, the second one decides.
+      // Two scripts of the look read, the third one records what it has seen, the fourth one decides.
       const script = trace.findLastIndex((step) => step.startsWith('a: eval'));
       const scripts = trace.filter((step) => step.startsWith('a: eval')).length;
       const queued = await redis.lrange(keys.queue('X'), 0, -1);
       // Once the worker has spoken nothing is moved, whatever the look had seen before.
-      expect(queued.includes(entry)).toBe(scripts === 2 && script < trace.indexOf('p: observe lost'));
+      expect(queued.includes(entry)).toBe(scripts === 4 && script < trace.indexOf('p: observe lost'));
       await check();
     },
     crashes: false,
@@ -294,7 +294,7 @@ describe('fault 133: finishing a stale entry', () => {
           keys.stats('lost'),
           keys.worker('w1'),
         ],
-        ['p', 10_000, entry, 'act', 'lost', '1000', '1000', 60],
+        ['p', 10_000, placeOf(entry, 1), 'act', 'lost', '1000', '1000', 60],
       );
       if (said === 'finished') await redis.rpush('t:done', entry);
       return said;

@@ -24,7 +24,6 @@ afterAll(() => Promise.all([server.stop(), proxy.stop()]));
 beforeEach(() => redis.flushall());
 afterEach(() => opened.close());
 
-const waited = { timeout: 20_000 };
 const keys = keysOf('t');
 const held = keys.inProgress('X', 'p');
 /** Enqueued after the start of this Redis, whose second may be the one that it is now. */
@@ -95,13 +94,13 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
     const graces = () => timers.mock.calls.filter(([, ms]) => ms === 60_000).length;
     const { client, reaper } = reaperThatLoses(calls.requeue, { clock, rescue: { batch: 5 } });
     const rescue = reaper.rescue({ grace: 60_000 });
-    await vi.waitUntil(() => graces() === 1, waited);
+    await vi.waitUntil(() => graces() === 1);
     clock.increment(60_000);
-    await vi.waitUntil(() => client.lost === 1, waited);
+    await vi.waitUntil(() => client.lost === 1);
     await vi.waitUntil(() => {
       if (graces() < 2) clock.increment(1_000);
       return graces() === 2;
-    }, waited);
+    });
     expect(await redis.llen(keys.queue('X'))).toBe(5);
     clock.increment(60_000);
     expect(await rescue).toMatchObject({ entries: 12, pools: { rescued: 1 } });

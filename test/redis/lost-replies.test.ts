@@ -290,7 +290,7 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
     opened.hold(client);
     const reaper = opened.create({ redis: client });
     await reaper.sweep();
-    await vi.waitUntil(() => receiver.hooks.length > 0, { timeout: 20_000 });
+    await vi.waitUntil(() => receiver.hooks.length > 0);
     expect(client.lost).toBe(1);
     expect(receiver.hooks[0]?.body).toMatchObject({ job_id: 'a', metadata: { parameters: { k: 'v' }, name: 'X' } });
     const kept = await redis.keys('t:reaper:hooks:claim:*');

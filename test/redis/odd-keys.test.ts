@@ -51,7 +51,7 @@ test("fault 108: one receiver's queue of another type: its jobs are abandoned by
   const { summary, jobs } = await outcomesOf(opened.create({ redis: server.url }));
   expect(summary).toMatchObject({ outcomes: { abandoned: 1 } });
   expect(jobs.get('bad')?.error).toContain(`WRONGTYPE ${due} holds a string`);
-  await vi.waitUntil(() => receiver.hooks.length === 5, { timeout: 20_000 });
+  await vi.waitUntil(() => receiver.hooks.length === 5);
 });
 
 test('fault 107: all records of hooks in a key of another type: no status without its hook, and the key is named', async () => {
@@ -131,7 +131,7 @@ test('fault 108: progress of the passes in a key of another type: a scheduled sw
   const errors: string[] = [];
   reaper.on('sweep', ({ error }) => void errors.push(error ?? 'none'));
   reaper.start();
-  await vi.waitUntil(() => errors.length > 0, { timeout: 20_000 });
+  await vi.waitUntil(() => errors.length > 0);
   expect(errors[0]).toContain('t:reaper:progress holds a string');
   expect(await status('hung')).toBe('Error');
 });

@@ -71,7 +71,7 @@ test('fault 122: notes of suspects', async () => {
   for (const name of names) await seedPool(redis, name, { heartbeat: second(3_600) });
   const reaper = opened.create({ redis: server.url, rescue: { graceMs: 60_000 } });
   void reaper.rescue().catch(() => undefined);
-  await expect.poll(() => redis.hlen('t:reaper:suspects'), { timeout: 10_000 }).toBe(names.length);
+  await expect.poll(() => redis.hlen('t:reaper:suspects')).toBe(names.length);
   for (const name of names) await redis.hincrby(`t:worker_pools:${name}`, 'heartbeat_at', 5);
   expect(await opened.create({ redis: server.url }).rescue({ grace: 0 })).toMatchObject({
     alive: names.length,

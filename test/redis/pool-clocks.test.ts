@@ -35,7 +35,7 @@ const rescueWith = async (during: () => Promise<unknown> = async () => undefined
   const outcomes: PoolOutcome[] = [];
   reaper.on('pool', (outcome) => void outcomes.push(outcome));
   const ended = reaper.rescue();
-  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 15_000).length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 15_000).length).toBe(1);
   await during();
   clock.increment(15_000);
   return { summary: await ended, outcomes };
@@ -137,7 +137,7 @@ test('fault 104: an orphaned entry of a pool whose clock is off is requeued as o
   const clock = createTestClock();
   const timers = vi.spyOn(clock, 'setTimeout');
   const ended = create({ clock }).rescue();
-  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 30_000).length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 30_000).length).toBe(1);
   clock.advance(30_000);
   expect(await ended).toMatchObject({ alive: 1, suspects: 0, lost: 1 });
   expect([await held(), await idsIn(redis, 't:jobs:X')]).toEqual([[], ['a']]);
@@ -170,7 +170,7 @@ test('fault 104: the clock is warned of once for as long as it is ahead, and sta
     clock.increment(1_000);
     return (await redis.hlen('t:reaper:suspects')) > 0;
   };
-  await expect.poll(poll, { timeout: 10_000 }).toBe(true);
+  await expect.poll(poll).toBe(true);
   await redis.hincrby('t:worker_pools:p', 'heartbeat_at', 5);
   clock.increment(15_000);
   await first;

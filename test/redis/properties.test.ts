@@ -163,7 +163,7 @@ test('whatever the records: a sweep throws nothing and loses nothing, and a seco
     }),
     { numRuns: 120 },
   );
-}, 120_000);
+});
 
 test('Lua and TypeScript agree on which acknowledgement can be read', async () => {
   const scripts = createScripts(server.client);
@@ -183,7 +183,7 @@ test('Lua and TypeScript agree on which acknowledgement can be read', async () =
     }),
     { numRuns: 300 },
   );
-}, 60_000);
+});
 
 test('whatever the pools: a rescue conserves every entry, makes the counters true, and a second one changes nothing', async () => {
   const pool = fc.record({
@@ -256,4 +256,4 @@ test('whatever the pools: a rescue conserves every entry, makes the counters tru
     ),
     { numRuns: 80 },
   );
-}, 60_000);
+});

@@ -57,6 +57,7 @@ const quarantineOf = (client: Redis) => {
   });
   const hooks = {
     enqueue: async () => ['queued' as const],
+    plan: async () => [],
     originFor: () => 'http://h',
     due: () => undefined,
     hold: () => undefined,
@@ -88,7 +89,7 @@ const quarantineOf = (client: Redis) => {
 /** Our rescue of one pool, as the chart of a pool goes. */
 const rescue = async (command: Command, who: string) => {
   const { quarantine, pools } = quarantineOf(turnTaking(redis, command, who));
-  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0 };
+  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;

@@ -64,7 +64,7 @@ const rescue = async (command: Command, who: string) => {
     recovery: { most: 3, windowS: 86_400 },
     clock: systemClock,
   });
-  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0 };
+  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;
@@ -250,6 +250,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const records = createHookRecords({ connection, keys, scripts, settings: hookSettings, clock: systemClock });
   const hooks = {
     enqueue: async () => ['queued' as const],
+    plan: async () => [],
     originFor: () => 'http://h',
     due: () => undefined,
     hold: () => undefined,

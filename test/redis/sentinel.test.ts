@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test,
 import { createReaper, type ReaperOptions } from '../../src/index.ts';
 import { type Connection, connect } from '../../src/io/connection.ts';
 import { bulk, startFakeRedis } from '../support/fakeRedis.ts';
+import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redisServer.ts';
 import { type Sentinel, startSentinel } from '../support/sentinel.ts';
@@ -27,7 +28,6 @@ afterEach(async () => {
   await Promise.all(connections.splice(0).map(({ close }) => close(0)));
 });
 
-const waited = { timeout: 30_000, interval: 10 };
 const urlOf = (sentinel: { port: number }, name = 'm', rest = '') =>
   `redis+sentinel://127.0.0.1:${sentinel.port}/${name}/1${rest}`;
 /** The lines that a running reaper logs at its usual level, until much that it does has failed. */
@@ -52,7 +52,7 @@ const linesOf = async (options: Partial<ReaperOptions> & Pick<ReaperOptions, 're
   onTestFinished(() => reaper.stop({ timeout: 0 }));
   reaper.start();
   const error: Error = await reaper.ping().catch((caught) => caught);
-  await vi.waitUntil(() => failures >= 3, { timeout: 50_000, interval: 20 });
+  await vi.waitUntil(() => failures >= 3, { interval: 20 });
   return { lines, error };
 };
 
@@ -79,10 +79,10 @@ describe('fault 117: the sentinels', () => {
     ['from the environment', [], { REAPER_SENTINEL_PASSWORD: password }],
     ['by a flag', ['--sentinel-password', password], {}],
   ])('with a password that the command has %s', async (_, args, env) => {
-    const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+    const main = builtOf('src/cli/main.ts');
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', main, 'status', '--json', '--redis', urlOf(locked), '--namespace', 't', ...args],
+      [main, 'status', '--json', '--redis', urlOf(locked), '--namespace', 't', ...args],
       { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const said: string[] = [];
@@ -103,14 +103,14 @@ describe('fault 117: the sentinels', () => {
     ['a wrong name of the master', () => urlOf(open, 'n'), /know no master named n/],
     ['a Redis that is no sentinel', () => urlOf(master), /is no sentinel/],
     ['a wrong password for the master', () => urlOf(open).replace('//', '//u:p-word@'), /refuses the user or password/],
-  ])('%s: the cause in one line, at once', { timeout: 90_000 }, async (_, url, cause) => {
+  ])('%s: the cause in one line, at once', async (_, url, cause) => {
     const { lines, error } = await linesOf({ redis: url() });
     expect(error.message).toMatch(cause);
     expect(lines).toEqual([expect.stringMatching(cause)]);
     expect(lines.join('')).not.toMatch(/wrong-1|p-word/);
   });
 
-  test('none that is there: the cause in one line', { timeout: 90_000 }, async () => {
+  test('none that is there: the cause in one line', async () => {
     const { lines, error } = await linesOf({ redis: urlOf({ port: await freePort() }) });
     expect(error.message).toMatch(/no sentinel can be reached.*ECONNREFUSED/);
     expect(lines).toEqual([expect.stringMatching(/no sentinel can be reached.*ECONNREFUSED/)]);
@@ -140,25 +140,20 @@ describe('fault 110: a failover', () => {
     await vi.waitUntil(async () => {
       const replicas = (await watching.client.call('SENTINEL', 'replicas', 'm')) as string[][];
       return replicas.some((fields) => fields.includes('ok') && !fields.includes('s_down'));
-    }, waited);
+    });
     const url = `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/m`;
     return { first, second, watching, url };
   };
   const portOf = async ({ redis }: Connection) => Number(/tcp_port:(\d+)/.exec(await redis.info('server'))?.[1]);
 
-  test('that is planned: the client moves when a sentinel says so, though the old master still takes its connection', {
-    timeout: 90_000,
-  }, async () => {
+  test('that is planned: the client moves when a sentinel says so, though the old master still takes its connection', async () => {
     const { first, second, watching, url } = await world();
     const faults: string[] = [];
     const connection = connect(url, ({ message }) => void faults.push(message));
     connections.push(connection);
     expect(await portOf(connection)).toBe(first.port);
     const ended = new Promise((resolve) => connection.redis.once('close', resolve));
-    await vi.waitUntil(
-      async () => (await watching.client.call('SENTINEL', 'failover', 'm').catch(() => '')) === 'OK',
-      waited,
-    );
+    await vi.waitUntil(async () => (await watching.client.call('SENTINEL', 'failover', 'm').catch(() => '')) === 'OK');
     await ended;
     expect(await portOf(connection)).toBe(second.port);
     expect(faults).toEqual([expect.stringContaining('another master')]);
@@ -166,16 +161,13 @@ describe('fault 110: a failover', () => {
     expect(await connection.redis.set('x', 1)).toBe('OK');
   });
 
-  test('by the death of the master', { timeout: 90_000 }, async () => {
+  test('by the death of the master', async () => {
     const { first, second, url } = await world();
     const connection = connect(url, () => undefined);
     connections.push(connection);
     expect(await portOf(connection)).toBe(first.port);
     await first.kill();
-    await vi.waitUntil(async () => (await portOf(connection).catch(() => 0)) === second.port, {
-      timeout: 60_000,
-      interval: 50,
-    });
+    await vi.waitUntil(async () => (await portOf(connection).catch(() => 0)) === second.port);
     expect(connection.facts?.()?.role).toBe('master');
   });
 
@@ -204,7 +196,7 @@ describe('fault 110: a failover', () => {
       closes += 1;
     });
     await connection.redis.ping();
-    await vi.waitUntil(() => channels.size === 2, waited);
+    await vi.waitUntil(() => channels.size === 2);
     const moved = (name: string, port: number) => {
       channels.get('+promoted-slave')?.(`slave s 127.0.0.1 ${port} @ ${name} 127.0.0.1 ${master.port}`);
       channels.get('+switch-master')?.(`${name} 127.0.0.1 ${master.port} 127.0.0.1 ${port}`);
@@ -218,8 +210,8 @@ describe('fault 110: a failover', () => {
     await connection.redis.ping();
     expect(closes).toBe(0);
     moved('m', 1);
-    await vi.waitUntil(() => closes > 0, waited);
-    await vi.waitUntil(() => connection.redis.status === 'ready', waited);
+    await vi.waitUntil(() => closes > 0);
+    await vi.waitUntil(() => connection.redis.status === 'ready');
     expect(closes).toBe(1);
   });
 });

@@ -8,6 +8,7 @@ import { createReaper, type Reaper, type ReaperOptions, StoppedError } from '../
 import { createTestClock } from '../support/clock.ts';
 import { openPage } from '../support/inspector.ts';
 import { seedJob } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -93,7 +94,7 @@ describe('fault 141: the time that is given is kept', () => {
     const outcomes: unknown[] = [];
     reaper.on('hook', ({ outcome, reason }) => outcomes.push([outcome, reason]));
     const sweep = reaper.sweep();
-    await vi.waitUntil(() => receiver.silent > before, { timeout: 20_000 });
+    await vi.waitUntil(() => receiver.silent > before);
     const stopping = reaper.stop({ timeout: 5_000 });
     clock.advance(5_000);
     await stopping;
@@ -222,11 +223,11 @@ test.each([{ timeout: 0 }, {}])('a host that stops with %j resigns the lease, lo
   };
   const [ofFirst, ofSecond] = [holds(first), holds(second)];
   first.start();
-  await vi.waitUntil(() => ofFirst.at(-1) === true, { timeout: 20_000 });
+  await vi.waitUntil(() => ofFirst.at(-1) === true);
   second.start();
-  await vi.waitUntil(() => ofSecond.at(-1) === false, { timeout: 20_000 });
+  await vi.waitUntil(() => ofSecond.at(-1) === false);
   await first.stop(options);
-  await vi.waitUntil(() => ofSecond.at(-1) === true, { timeout: 20_000 });
+  await vi.waitUntil(() => ofSecond.at(-1) === true);
   await second.stop();
 });
 
@@ -236,7 +237,7 @@ test.each(['frozen', 'killed'])(
   async (what) => {
     const redis = await startRedis();
     const script = `
-    import { createReaper } from '${new URL('../../src/index.ts', import.meta.url).pathname}';
+    import { createReaper } from '${builtOf('src/index.ts')}';
     const reaper = createReaper({
       redis: { port: ${redis.port}, commandTimeout: 3_600_000, maxRetriesPerRequest: null, retryStrategy: () => 3_600_000 },
       namespace: 't', logger: false, sweep: { intervalMs: 3_600_000 }, lease: { renewMs: 3_600_000, durationMs: 7_200_000 },
@@ -247,7 +248,7 @@ test.each(['frozen', 'killed'])(
     await reaper.ping().catch(() => undefined); // A connection that was cut is noticed by now.
     for (const call of [job.succeed(), reaper.status(), reaper.lifecycle.load('a')]) call.catch(() => undefined);
     await reaper.stop({ timeout: 50 });`;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: 'inherit',
     });
     expect(await once(child, 'exit')).toEqual([0, null]);
@@ -258,7 +259,7 @@ test.each(['frozen', 'killed'])(
 test("fault 141: nothing is left of a reaper on a caller's client that gets no answers: no timer, no connection of its own", async () => {
   const script = `
     import { Redis } from 'ioredis';
-    import { createReaper } from '${new URL('../../src/index.ts', import.meta.url).pathname}';
+    import { createReaper } from '${builtOf('src/index.ts')}';
     const client = new Redis({ port: ${server.port}, maxRetriesPerRequest: null });
     const reaper = createReaper({ redis: client, namespace: 't', logger: false });
     const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
@@ -269,7 +270,7 @@ test("fault 141: nothing is left of a reaper on a caller's client that gets no a
     await new Promise((resolve) => setImmediate(resolve));
     const left = process.getActiveResourcesInfo().filter((what) => /Timeout|TCP/.test(what));
     process.send(left, () => process.exit(0));`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   expect((await once(child, 'message'))[0]).toEqual(['TCPSocketWrap']);

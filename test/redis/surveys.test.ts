@@ -112,7 +112,7 @@ test('counters are rebuilt from the lists that the same pass has found', async (
     clock.increment(15_000);
     return redis.llen('t:jobs:X');
   };
-  await expect.poll(queued, { timeout: 10_000 }).toBe(1);
+  await expect.poll(queued).toBe(1);
   expect(await ended).toMatchObject({ entries: 1, pools: { rescued: 1 } });
   expect([await redis.get('t:jobs:X:lock'), await redis.llen('t:jobs:X:alive:inprogress')]).toEqual(['2', 2]);
 });

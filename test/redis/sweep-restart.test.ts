@@ -134,7 +134,7 @@ test('fault 139: another master answers under the same address, its connection c
   const [master, replica] = [await start(), await start('--repl-diskless-sync-delay', '0')];
   await seed(master);
   await replica.client.replicaof('127.0.0.1', master.port);
-  await vi.waitUntil(async () => (await replica.client.hlen(track)) === jobs, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await replica.client.hlen(track)) === jobs);
   await replica.client.replicaof('NO', 'ONE');
   const line = await startSwitch(master.port);
   expectAll(await sweepWith({ redis: line.url }, 1_700, () => line.lead(replica.port)));

@@ -1,6 +1,7 @@
 /**
  * A host for the tests that kill and pause it: it takes part in the scheduled passes of the namespace `t`, in small pages
- * and few lanes so that a sweep takes its time, and tells of them. REDIS says where.
+ * and few lanes so that a sweep takes its time, and tells of them. REDIS says where. With STAND_AFTER it stands
+ * (SIGSTOP) once it has judged so many jobs: how far it has come does not depend on who looks when.
  */
 import { createReaper } from '../../src/index.ts';
 
@@ -14,4 +15,10 @@ const reaper = createReaper({
 });
 reaper.on('lease', ({ holds }) => process.send?.({ lease: holds }));
 reaper.on('sweep', ({ scanned, error = '' }) => process.send?.({ sweep: scanned, error }));
+const standAfter = Number(process.env.STAND_AFTER ?? 0);
+let judged = 0;
+reaper.on('job', () => {
+  judged += 1;
+  if (judged === standAfter) process.send?.({ stands: true }, () => process.kill(process.pid, 'SIGSTOP'));
+});
 reaper.start();

@@ -129,13 +129,13 @@ test('a failover to a replica and back between two checks counts', async () => {
   const replica = await startRedis('--replicaof', '127.0.0.1', String(server.port));
   onTestFinished(() => replica.stop());
   const isSynced = async (client: Redis) => (await client.info('replication')).includes('state=online');
-  await vi.waitUntil(() => isSynced(redis), { timeout: 10_000 });
+  await vi.waitUntil(() => isSynced(redis));
   create();
   await number();
   const failOver = async (from: Redis, to: Redis) => {
     await from.call('FAILOVER');
-    await vi.waitUntil(async () => (await to.info('replication')).includes('role:master'), { timeout: 10_000 });
-    await vi.waitUntil(() => isSynced(to), { timeout: 10_000 });
+    await vi.waitUntil(async () => (await to.info('replication')).includes('role:master'));
+    await vi.waitUntil(() => isSynced(to));
   };
   await failOver(redis, replica.client);
   await failOver(replica.client, redis);
@@ -236,7 +236,7 @@ const createWatchedClock = () => {
   return {
     clock,
     timers: (length: number, count: number) =>
-      vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count, { timeout: 5_000 }),
+      vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count),
   };
 };
 

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { patience } from './patience.ts';
 
 /** The system's Chromium: `npm test` has seen to it that there is one. */
 export const startBrowser = (): Promise<Browser> =>
   chromium.launch({
+    timeout: patience,
     executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
     args: [
       // The sandbox needs rights that a container, where tests run as root, does not give.
@@ -41,6 +43,7 @@ export const openInspector = async (
   options: BrowserContextOptions = {},
 ): Promise<{ page: Page; complaints: Complaints }> => {
   const context = await browser.newContext({ viewport: { width: 1_400, height: 1_000 }, ...options });
+  context.setDefaultTimeout(patience);
   const page = await context.newPage();
   const complaints = listenTo(page, new URL(url).origin);
   await page.goto(url);

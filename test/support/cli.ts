@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { builtOf } from './programs.ts';
 
-const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const main = builtOf('src/cli/main.ts');
 
 export const launchCli = (args: readonly string[], env: Record<string, string> = {}): ChildProcess =>
-  spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  spawn(process.execPath, [main, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,10 +1,11 @@
 import { SimulatedClock } from 'xstate';
 import type { Clock } from '../../src/index.ts';
+import { patience } from './patience.ts';
 
 /** A clock that begins at the time it is, and on which hours pass when the test says so. */
 export interface TestClock extends Clock {
   advance(ms: number): void;
-  /** Advances in steps of `step` ms until something is so, for 20 s of real time at the most. */
+  /** Advances in steps of `step` ms until something is so. */
   until(isSo: () => unknown, step?: number): Promise<void>;
 }
 
@@ -17,7 +18,7 @@ export const createTestClock = (): TestClock => {
     clearTimeout: (id) => simulated.clearTimeout(id as number),
     advance: (ms) => simulated.increment(ms),
     async until(isSo, step = 100) {
-      const deadline = performance.now() + 20_000;
+      const deadline = performance.now() + patience;
       while (!(await isSo())) {
         if (performance.now() > deadline) throw new Error('waited in vain');
         simulated.increment(step);

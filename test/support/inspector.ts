@@ -56,10 +56,14 @@ export const openPage = async (url: string, headers: Record<string, string> = {}
     socket.once('open', resolve);
     socket.once('error', reject);
   });
+  let all = undefined as unknown as SnapshotMessage;
+  let folded = 0;
   const state = (): SnapshotMessage => {
     const from = messages.findLastIndex(({ type }) => type === 'snapshot');
-    let all = messages[from] as SnapshotMessage;
-    for (const message of messages.slice(from + 1)) {
+    if (from >= folded) all = messages[from] as SnapshotMessage;
+    const rest = messages.slice(Math.max(from + 1, folded));
+    folded = messages.length;
+    for (const message of rest) {
       if (message.type !== 'delta') continue;
       const { type: _, acts = [], healthy = [], pools = [], faults = [], ...parts } = message;
       all = {
@@ -83,17 +87,14 @@ export const openPage = async (url: string, headers: Record<string, string> = {}
       socket.send(JSON.stringify({ ...asked, request: number }));
       const isAnswer = (message: ServerMessage): message is AnswerMessage =>
         message.type === 'answer' && message.request === number;
-      return vi.waitUntil(() => messages.find(isAnswer), { timeout: 10_000 });
+      return vi.waitUntil(() => messages.find(isAnswer));
     },
     until: (isSo) =>
-      vi.waitUntil(
-        () => {
-          if (messages.length === 0) return undefined;
-          const now = state();
-          return isSo(now) ? now : undefined;
-        },
-        { timeout: 10_000 },
-      ) as Promise<SnapshotMessage>,
+      vi.waitUntil(() => {
+        if (messages.length === 0) return undefined;
+        const now = state();
+        return isSo(now) ? now : undefined;
+      }) as Promise<SnapshotMessage>,
     close: () => socket.terminate(),
   };
 };

@@ -1,7 +1,12 @@
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 
 /** Unix second, `offset` s from now. */
 export const second = (offset = 0): number => Math.floor(Date.now() / 1_000) + offset;
+
+/** How the scripts know an entry of an in-progress list: by its bytes, and its place from the tail, 1 for the last one. */
+export const placeOf = (entry: string | Buffer, place: number): string =>
+  `${createHash('sha1').update(entry).digest('hex')}:${place}`;
 
 /** JSON of an ACK as the jobservice stores it. */
 export const ackText = (status: string, revision: number, checkInAt = 0): string =>

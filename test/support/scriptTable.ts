@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ScriptName } from '../../src/io/scripts.ts';
-import { second } from './jobs.ts';
+import { placeOf, second } from './jobs.ts';
 import type { State, StoredKey } from './states.ts';
 
 /** Where a script does something else than all or nothing, on purpose: why, and which keys may then hold something else. */
@@ -101,6 +101,7 @@ const queue = 't:jobs:X';
 const held = 't:jobs:X:p:inprogress';
 const lock = 't:jobs:X:lock';
 const lockInfo = 't:jobs:X:lock_info';
+const opened = 't:reaper:recount:X';
 const pools = 't:worker_pools';
 const heartbeat = 't:worker_pools:p';
 const recoveries = 't:reaper:recoveries';
@@ -307,7 +308,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }),
       },
       keys: [pools, heartbeat, held, lock, lockInfo, stats, 't:worker:w'],
-      args: ['p', 10_000, entry('j'), 'act', 'j', before, before, 60],
+      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -404,6 +405,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { INFO: noRunId() },
     },
   ],
+  plan_requeue: [
+    {
+      title: 'an entry, and one of a poison job',
+      state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
+      keys: [pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead],
+      args: ['p', 10_000, oldBeat, 0, 100, 3, 86_400],
+      goesOn: { ...uncounted },
+    },
+  ],
   put_back: [
     {
       title: 'an entry that no worker runs',
@@ -419,7 +429,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
         ...[workers, unobserved, 't:worker:w'],
       ],
-      args: ['p', 10_000, entry('j'), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
+      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -434,7 +444,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   quarantine: [
     ...[
       ['a poison job', ''],
-      ['a poison job, by its entry', entry('j')],
+      ['a poison job, by its place', placeOf(entry('j'), 1)],
     ].map(
       ([title, given]) =>
         ({
@@ -461,11 +471,30 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         }) as SetUp,
     ),
   ],
+  read_drift: [
+    {
+      title: 'counters that have drifted',
+      state: { ...pool(oldBeat, entry('j')), [lock]: string(5), [lockInfo]: hash({ p: 3, q: 1 }) },
+      keys: [lock, lockInfo, held, 't:jobs:X:q:inprogress'],
+      args: ['p', 'q'],
+      goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [] } },
+    },
+  ],
   read_facts: [
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
+  read_held: [{ title: 'a list', state: { [held]: list(entry('j'), entry('k')) }, keys: [held], args: [0, 10, 1_000] }],
   read_list: [
     { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
+  ],
+  read_observations: [
+    {
+      title: 'two workers',
+      state: { 't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }), 't:worker:v': hash({ job_id: 'k' }) },
+      keys: ['t:worker:w', 't:worker:v'],
+      args: [1_000],
+      goesOn: { 't:worker:w': { reason: '`unreadable`' }, 't:worker:v': { reason: '`unreadable`' } },
+    },
   ],
   read_quarantine: [
     { title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
@@ -478,6 +507,41 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       keys: [lock, lockInfo, held, 't:jobs:X:q:inprogress'],
       args: ['p', 'q'],
       goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lock, lockInfo, changes] } },
+      once: true,
+    },
+  ],
+  recount_lock: [
+    {
+      title: 'opened',
+      state: { [lock]: string(5) },
+      keys: [lock, opened],
+      args: ['mine', 'open'],
+      once: true,
+      again: { reason: 'it is opened again', reply: 'open' },
+    },
+    {
+      title: 'not written since it was opened',
+      // Redis keeps so long a number as a text, as it does what `open` has written.
+      state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine') },
+      keys: [lock, opened],
+      args: ['mine', 2],
+      once: true,
+    },
+    {
+      title: 'written since it was opened',
+      state: { [lock]: string(5), [opened]: string('mine') },
+      keys: [lock, opened],
+      args: ['mine', 2],
+      once: true,
+    },
+  ],
+  recount_pools: [
+    {
+      title: 'fields that have drifted, and one that has not',
+      state: { ...pool(oldBeat, entry('j')), [lockInfo]: hash({ p: 3, q: 1, r: 0 }) },
+      keys: [lockInfo, held, 't:jobs:X:q:inprogress', 't:jobs:X:r:inprogress'],
+      args: ['p', 'q', 'r'],
+      goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lockInfo, changes] } },
       once: true,
     },
   ],
@@ -604,6 +668,14 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       args: settle('parked', '400', 'alive'),
       once: true,
       goesOn: { [stats]: { reason: 'likewise' } },
+    },
+    {
+      title: 'not sent, the probe, for a reason of its host',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: settleKeys,
+      args: settle('unsent'),
+      once: true,
+      goesOn: { [stats]: { reason: 'what could not be sent is due again whatever becomes of the job' } },
     },
     {
       title: 'nothing to tell',

@@ -53,6 +53,10 @@ const seedPools = async (redis: Redis, dead: string) => {
   for (const id of ['poison', 'poison-2']) await track(redis, id, { age: 1, status: 'Pending' });
   await redis.set(keys.lock('X'), 7);
   await redis.hset(keys.lockInfo('X'), { [dead]: 2, live: 5, gone: 1 });
+  // More fields than one step counts.
+  await redis.sadd(keys.knownJobs, 'Many');
+  const fields = Array.from({ length: 1_001 }, (_, i) => [`left-${i}`, 0]);
+  await redis.hset(keys.lockInfo('Many'), Object.fromEntries(fields));
   // A recovery from before the window.
   await redis.rpush(keys.recovered, '1\nlong-ago');
   await redis.hset(keys.recoveries, 'long-ago', '[[1,"p0",""]]');

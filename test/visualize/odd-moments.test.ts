@@ -117,7 +117,7 @@ test('a client that was refused and keeps its end open does not keep the reaper 
   expect(String((await once(socket, 'data'))[0])).toContain('421');
   await reaper.stop({ timeout: 0 });
   socket.destroy();
-}, 5_000);
+});
 
 test.each(['//', '//[', 'http://[/'])('the target %s is answered, and no fault of the reaper', async (target) => {
   const { url, faults } = await start();

@@ -45,16 +45,14 @@ test("a receiver of Stately's package gets the supervisor, the lanes and a job's
       inspect: { port: 0, announce: () => undefined, stately: `ws://127.0.0.1:${port}` },
     });
     await reaper.inspectorUrl();
-    await vi.waitUntil(() => received.some(({ name }) => name === 'lane-31'), { timeout: 10_000 });
+    await vi.waitUntil(() => received.some(({ name }) => name === 'lane-31'));
     await reaper.sweep();
     const jobs = () => received.filter(({ type, name }) => type === '@xstate.actor' && name === 'job');
     const states = (sessionId: string) =>
       received
         .filter((event) => event.type === '@xstate.snapshot' && event.sessionId === sessionId)
         .map(({ snapshot }) => snapshot?.value);
-    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('settled')).length === 2, {
-      timeout: 10_000,
-    });
+    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('settled')).length === 2);
 
     const root = received.find(({ type, parentId }) => type === '@xstate.actor' && parentId === undefined);
     expect(JSON.parse(root?.definition as string)).toMatchObject({ id: 'supervisor', type: 'parallel' });

@@ -1,4 +1,5 @@
 import { useEffect, useErrorBoundary, useMemo, useRef, useState } from 'preact/hooks';
+import { visible } from '../../src/visible.ts';
 import { ChartsPanel } from './chartsPanel.tsx';
 import type { Data, Link, View } from './connection.ts';
 import { ControlButtons } from './control.tsx';
@@ -24,7 +25,7 @@ export const App = () => {
     if (isFirst.current) isFirst.current = false;
     else main.current?.focus();
     forget();
-    document.title = shown === '' ? title : `Job ${shown} · ${title}`;
+    document.title = shown === '' ? title : `Job ${visible(shown)} · ${title}`;
   }, [shown]);
   return (
     <>

@@ -115,7 +115,7 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, standsDown 
 };
 
 const RescueResult = ({
-  summary: { plan, alive, suspects, pools, entries, quarantined, standsDown },
+  summary: { plan, alive, suspects, pools, entries, lost, quarantined, changes, standsDown },
 }: {
   summary: RescueSummary;
 }) => (
@@ -124,15 +124,20 @@ const RescueResult = ({
       {count(alive)} pools alive, {count(suspects)} suspected.{' '}
       {standsDown !== undefined
         ? `None was judged: ${standsDown}.`
-        : suspects === 0
+        : suspects === 0 && changes.length === 0
           ? 'There is nothing to do.'
-          : plan
-            ? `A rescue would put back ${count(entries)} entries:`
-            : `${count(entries)} entries put back${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
+          : `${plan ? 'A rescue would put back ' : ''}${count(entries + lost)} entries${plan ? '' : ' put back'}${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
     </p>
     {suspects > 0 && <Counts counts={pools} />}
+    {changes.length > 0 && <Counts counts={Object.fromEntries(countByAct(changes))} />}
   </>
 );
+
+const countByAct = (changes: RescueSummary['changes']): Map<string, number> => {
+  const counts = new Map<string, number>();
+  for (const { act } of changes) counts.set(act, (counts.get(act) ?? 0) + 1);
+  return counts;
+};
 
 const Counts = ({ counts }: { counts: Readonly<Record<string, number | undefined>> }) => (
   <ul class="counts">

@@ -80,17 +80,20 @@ const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
 };
 
 const RescueCard = ({ data: { rescue }, now }: { data: Data; now: number }) => {
-  const { lastAt, dueAt, alive, pools, rescued, cleared, abandoned, entries, error } = rescue;
-  const dead = pools.filter(({ state }) => state !== 'pool.suspect').length;
+  const { lastAt, dueAt, alive, suspects, pools, rescued, cleaned, cleared, abandoned, entries, planned, error } =
+    rescue;
+  const busy = pools.filter(({ state }) => state !== 'pool.suspect').length;
+  const dead = planned ?? busy;
   const next = dueAt !== undefined && dueAt > now ? `next look ${inTime(dueAt, now)}` : 'not scheduled';
   return (
     <Card title="Rescue" note={lastAt === undefined ? `no look yet · ${next}` : `${ago(lastAt, now)} · ${next}`}>
       <dl class="facts">
         <Fact name="alive" value={count(alive)} tone="good" />
-        <Fact name="suspect" value={count(pools.length - dead)} tone={pools.length > dead ? 'warn' : ''} />
+        <Fact name="suspect" value={count(suspects)} tone={suspects > 0 ? 'warn' : ''} />
         <Fact name="dead" value={count(dead)} tone={dead > 0 ? 'bad' : ''} />
         <Fact name="rescued" value={count(rescued)} />
-        <Fact name="put back" value={count(entries)} />
+        <Fact name={planned === undefined ? 'put back' : 'would be put back'} value={count(entries)} />
+        <Fact name="cleaned up" value={count(cleaned)} />
         <Fact name="cleared" value={count(cleared)} />
       </dl>
       {pools.length > 0 && (
@@ -100,7 +103,7 @@ const RescueCard = ({ data: { rescue }, now }: { data: Data; now: number }) => {
               <code>{pool}</code> {stateName(state)} {span(now - since)}
             </li>
           ))}
-          {pools.length > 6 && <li>and {count(pools.length - 6)} more</li>}
+          {busy + suspects > 6 && <li>and {count(busy + suspects - 6)} more</li>}
         </ul>
       )}
       {abandoned > 0 && <p class="bad">{count(abandoned)} given up; the next look finds them again</p>}

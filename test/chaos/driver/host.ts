@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createReaper, type TrackedAttempt } from '../../../src/index.ts';
-import { observedJobOf } from '../../../src/io/entries.ts';
+import { observedJobOf } from '../../support/entries.ts';
 import { createUpstream } from '../../support/upstream.ts';
 import type { CutPoint } from './acts.ts';
 import type { HostConfig, JobArgs, ToHost } from './hostConfig.ts';

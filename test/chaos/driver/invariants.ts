@@ -1,7 +1,7 @@
 /** What must be true once a run has come to rest, whatever happened in it. */
 import type { Redis } from 'ioredis';
-import { jobOf } from '../../../src/io/entries.ts';
 import { isFinal, type Status } from '../../../src/machines/facts.ts';
+import { jobOf } from '../../support/entries.ts';
 import type { ReceivedHook } from '../../support/receiver.ts';
 import type { PlannedJob } from './plan.ts';
 import { isStanding } from './producer.ts';

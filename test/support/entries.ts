@@ -1,11 +1,16 @@
-/** What a producer of gocraft/work writes first, where nothing needs unescaping: most entries need not be parsed. */
+/**
+ * Whose job an entry, or an observation, is, as Go and Node read them: the same that `lua/includes/entry.lua` reads without
+ * decoding anything.
+ */
+
+/** What a producer of gocraft/work writes first, where nothing needs unescaping. */
 const plain = /^\{"name":"[^"\\]*","id":"([^"\\]+)",/;
 const periodic = '_job_kind_periodic_';
 
 /**
  * The id of the job whose queue entry this is, or undefined where the entry can't be read or has none. The entry of a
  * periodic execution has its policy's id, and the epoch in its args: its job is `<policy>@<epoch>` (source: Harbor's
- * jobservice). `lua/includes/entry.lua` has the same rule.
+ * jobservice).
  */
 export const jobOf = (entry: string): string | undefined => {
   const id = plainIdOf(entry);

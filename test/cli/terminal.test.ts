@@ -1,0 +1,195 @@
+/** What comes out of Redis reaches a terminal with every control character shown, and colours only where they are wanted. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { visible, visibleJson } from '../../src/cli/text.ts';
+import { runCli } from '../support/cli.ts';
+import { seedJob } from '../support/jobs.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+/** Moves the cursor, sets the clipboard, forges a line, turns the direction, and more. */
+const evil =
+  'e\u001b[2J\u001b]52;c;aGk=\u0007\u009b31m\r\nforged\t\u0000\u007f\u202eabc\u2066\u200f\u200e\u061c\u2028\u2029\u0085x';
+const shown =
+  'e\\u001b[2J\\u001b]52;c;aGk=\\u0007\\u009b31m\\u000d\\u000aforged\\u0009\\u0000\\u007f\\u202eabc\\u2066\\u200f\\u200e\\u061c\\u2028\\u2029\\u0085x';
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
+const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+
+beforeEach(async () => {
+  const { client } = server;
+  await client.flushall();
+  await seedJob(client, evil, { name: evil, age: 90_000 });
+  await seedJob(client, `${evil}2`, { name: evil, age: 600, web_hook_url: 'http://127.0.0.1:1/x' });
+  await client.sadd('t:known_jobs', evil);
+  await client.lpush(`t:jobs:${evil}`, 'x');
+  await client.set(`t:jobs:${evil}:lock_info`, 'of another type');
+  await client.sadd('t:worker_pools', `pool ${evil}`);
+  await client.hset(`t:worker_pools:pool ${evil}`, { heartbeat_at: 1, host: evil, job_names: evil });
+  const entry = JSON.stringify({ name: evil, id: evil, t: 1 });
+  await client.lpush(`t:jobs:${evil}:pool ${evil}:inprogress`, entry);
+});
+
+const common = () => ['--redis', server.url, '--namespace', 't'];
+const commands: [string, () => string[]][] = [
+  ['status', () => ['status', ...common()]],
+  ['explain', () => ['explain', evil.replaceAll('\u0000', ''), ...common()]],
+  ['sweep', () => ['sweep', ...common(), '--log-level', 'info']],
+  ['sweep --plan', () => ['sweep', '--plan', ...common()]],
+  ['rescue', () => ['rescue', '--grace', '0', ...common()]],
+  ['rescue --plan', () => ['rescue', '--plan', '--grace', '0', ...common()]],
+  ['hooks', () => ['hooks', ...common()]],
+  ['quarantine', () => ['quarantine', ...common()]],
+  ['doctor', () => ['doctor', ...common()]],
+];
+
+/** Runs the command on a terminal of its own (both streams), and gives all that reached it. */
+const onTerminal = async (args: readonly string[], env: Record<string, string> = {}): Promise<string> => {
+  const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+  const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+  const command = [process.execPath, '--import', 'tsx', main, ...args].map(quote).join(' ');
+  const { NO_COLOR: _, FORCE_COLOR: __, ...own } = process.env;
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: { ...own, TERM: 'xterm', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let heard = '';
+  child.stdout.on('data', (data) => {
+    heard += data;
+  });
+  await once(child, 'close');
+  return heard;
+};
+/** What a terminal adds to the end of a line, and what the bar and our colours say. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
+const ours = /\r?\u001b(7|8|\[(\?25[lh]|[0-9;]*[KGAm]|0?J|\?7[lh]))\r?/g;
+const withoutOurs = (text: string) => text.replaceAll('\r\n', '\n').replace(ours, '').replaceAll('\r', '');
+
+describe('fault 125: control characters', () => {
+  test.each(commands)(
+    'of %s are shown, in a pipe',
+    async (_, args) => {
+      const { stdout, stderr } = await runCli(args(), { FORCE_COLOR: '1' });
+      expect(stdout).not.toMatch(obeyed);
+      expect(stderr).not.toMatch(obeyed);
+      expect(stdout.split('\n')).not.toContainEqual(expect.stringMatching(/^forged/));
+      expect(stdout.length).toBeGreaterThan(0);
+    },
+    60_000,
+  );
+
+  test('are shown on a terminal, in lines, tables and the log', async () => {
+    for (const args of [
+      ['sweep', ...common(), '--log-level', 'debug'],
+      ['rescue', '--grace', '0', ...common(), '--log-level', 'debug'],
+      ['status', ...common()],
+      ['hooks', ...common()],
+    ]) {
+      const text = withoutOurs(await onTerminal(args));
+      expect(text).not.toMatch(obeyed);
+      expect(text).toContain(shown.slice(0, 10));
+      expect(text.split('\n')).not.toContainEqual(expect.stringMatching(/^forged/));
+    }
+  }, 120_000);
+
+  test('of an error that a server sends are shown', async () => {
+    const liar = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', () => socket.write(`-ERR ${evil.replaceAll(/[\r\n]/g, '')}\r\n`));
+    }).listen(0, '127.0.0.1');
+    await once(liar, 'listening');
+    const { port } = liar.address() as { port: number };
+    const { stderr, code } = await runCli(['status', '--redis', `redis://127.0.0.1:${port}`, '--namespace', 't']);
+    expect(code).toBe(1);
+    expect(stderr).not.toMatch(obeyed);
+    liar.close();
+  }, 60_000);
+
+  test('leave JSON exact', async () => {
+    const { stdout } = await runCli(['sweep', '--plan', '--json', ...common()]);
+    const ids = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ type }) => type === 'job')
+      .map(({ id }) => id);
+    expect(ids.sort()).toEqual([evil, `${evil}2`].sort());
+    expect(stdout).not.toMatch(obeyed);
+  }, 60_000);
+
+  test('of any text are shown, and JSON is read as it was', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((n) => String.fromCharCode(n)) }),
+        (text) => {
+          expect(visible(text)).not.toMatch(obeyed);
+          expect(visible(text)).not.toContain('\n');
+          expect(visible(text)).not.toMatch(/\p{Cs}/u);
+          expect(JSON.parse(visibleJson({ text }))).toEqual({ text });
+        },
+      ),
+    );
+    expect(visible(evil)).toBe(shown);
+    expect(visible('\ud800x\udfff 😀 日本 é')).toBe('\\ud800x\\udfff 😀 日本 é');
+  });
+});
+
+describe('fault 125: colours', () => {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
+  const colour = /\u001b\[[0-9;]*m/;
+
+  test('are on a terminal that wants them, and on no other', async () => {
+    const args = ['doctor', ...common()];
+    expect(await onTerminal(args)).toMatch(colour);
+    expect(await onTerminal(args, { NO_COLOR: '' })).toMatch(colour);
+    expect(await onTerminal(args, { NO_COLOR: '1' })).not.toMatch(colour);
+    expect(await onTerminal(args, { TERM: 'dumb' })).not.toMatch(colour);
+  }, 120_000);
+
+  test('the log has them by the same rule', async () => {
+    const args = ['sweep', ...common(), '--log-level', 'info'];
+    expect(await onTerminal(args)).toMatch(colour);
+    await server.client.hset('t:job_stats:again', {
+      id: 'again',
+      name: 'X',
+      status: 'Running',
+      update_time: 1,
+      revision: 1,
+    });
+    await server.client.hset('t:job_track:inprogress', 'again', 2);
+    expect(await onTerminal(args, { NO_COLOR: '1' })).not.toMatch(colour);
+    const dumb = await onTerminal(args, { TERM: 'dumb' });
+    expect(dumb).not.toContain('\u001b');
+  }, 120_000);
+
+  test('are not in a pipe, whatever its neighbours say', async () => {
+    for (const [, args] of commands) {
+      const { stdout } = await runCli(args(), { FORCE_COLOR: '3', TERM: 'xterm-256color', COLORTERM: 'truecolor' });
+      expect(stdout).not.toContain('\u001b');
+    }
+  }, 120_000);
+});
+
+test('fault 125: wide and combined characters keep the lines of a table as wide as each other', async () => {
+  await server.client.flushall();
+  for (const type of ['日本語', 'e\u0301\u0301', 'plain', '😀']) {
+    await server.client.sadd('t:known_jobs', type);
+    await server.client.lpush(`t:jobs:${type}`, 'x');
+  }
+  const { stdout } = await runCli(['status', ...common()]);
+  const width = (line: string) =>
+    [...line.replace(/\p{M}/gu, '')].reduce(
+      (sum, each) => sum + (/[\u3000-\u9fff\u{1f300}-\u{1faff}]/u.test(each) ? 2 : 1),
+      0,
+    );
+  const lines = stdout.split('\n').filter((line) => /^[│┌├└]/.test(line));
+  expect(lines.length).toBeGreaterThan(6);
+  expect(new Set(lines.map(width)).size).toBe(1);
+}, 60_000);

@@ -1,0 +1,266 @@
+/** The text of a report of progress is POSTed once, whoever sends it and whatever comes between. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { createCourier, type HookOutcome } from '../../src/io/courier.ts';
+import { createHookRecords, type HookRecords } from '../../src/io/hookRecords.ts';
+import { keysOf } from '../../src/io/keys.ts';
+import type { PostReply } from '../../src/io/post.ts';
+import { createScripts } from '../../src/io/scripts.ts';
+import { createTestClock } from '../support/clock.ts';
+import { seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let receiver: Receiver;
+const opened = trackOpened();
+beforeAll(async () => {
+  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+});
+afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+beforeEach(() => server.client.flushall());
+afterEach(() => opened.close());
+
+const until = (isSo: () => unknown) => vi.waitUntil(isSo, { timeout: 20_000, interval: 5 });
+const keys = keysOf('t');
+const origin = 'http://h';
+const taken: PostReply = { kind: 'taken', status: 200 };
+
+/** A courier on the real Redis whose POSTs end when the test says so. */
+const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
+  const clock = createTestClock();
+  const redis = server.client;
+  const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
+  const scripts = createScripts(redis);
+  const all = createHookRecords({
+    connection,
+    keys,
+    scripts,
+    clock,
+    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor },
+  });
+  /** Waits there before it goes on, while it is set. */
+  const gate: { find: (() => Promise<void>) | undefined } = { find: undefined };
+  const records: HookRecords = {
+    ...all,
+    async find(id) {
+      await gate.find?.();
+      return all.find(id);
+    },
+  };
+  const posts: { text: string | undefined; end: (reply: PostReply) => void }[] = [];
+  const outcomes: HookOutcome[] = [];
+  const courier = createCourier({
+    connection,
+    keys,
+    scripts,
+    records,
+    poster: {
+      post: (_, body) =>
+        new Promise((end) => {
+          posts.push({ text: JSON.parse(body).check_in, end });
+        }),
+      close: async () => undefined,
+    },
+    settings: { deadline: 86_400_000, tooOld: 604_800_000, totalTimeout },
+    clock,
+    random: () => 0.5,
+    onOutcome: (outcome) => outcomes.push(outcome),
+  });
+  const state = (at: number) => ({ status: 'Running' as const, revision: at, checkInAt: at });
+  return {
+    clock,
+    courier,
+    records,
+    posts,
+    outcomes,
+    gate,
+    texts: () => posts.map(({ text }) => text),
+    async hold(id: string, ...texts: string[]) {
+      const at = await seedJob(redis, id, { web_hook_url: `${origin}/x` });
+      for (const text of texts) courier.hold(id, { text, state: state(at) });
+    },
+    async claim(id: string) {
+      await all.enqueue([{ id, state: 'asked:0', origin }]);
+      const { hooks } = await all.claim(origin, 1);
+      return hooks[0] ?? expect.fail('nothing was claimed');
+    },
+    async answer(n: number, reply: PostReply = taken) {
+      await until(() => posts.length >= n);
+      posts[n - 1]?.end(reply);
+    },
+  };
+};
+
+test('fault 147: a claim that comes while the pass for left texts sends waits, and does not send the text again', async () => {
+  const { clock, courier, hold, claim, answer, posts, texts, outcomes } = world();
+  await hold('a', 'half');
+  clock.advance(6_000);
+  const left = courier.deliverLeft();
+  await until(() => posts.length === 1);
+  const delivered = courier.deliver(await claim('a'));
+  await answer(1);
+  await left;
+  // The state of the job is another one: that is told, without the text.
+  await answer(2);
+  await delivered;
+  expect(texts()).toEqual(['half', undefined]);
+  expect(outcomes).toMatchObject([{ outcome: 'delivered' }]);
+});
+
+test('fault 147: the pass for left texts passes over a job whose claim is being sent', async () => {
+  const { clock, courier, hold, claim, answer, posts, texts } = world();
+  await hold('a', 'half');
+  clock.advance(6_000);
+  const delivered = courier.deliver(await claim('a'));
+  await until(() => posts.length === 1);
+  // As where its record was evicted.
+  await server.client.del(keys.hooks);
+  await courier.deliverLeft();
+  expect(texts()).toEqual(['half']);
+  await answer(1);
+  await answer(2);
+  await delivered;
+  expect(texts()).toEqual(['half', undefined]);
+});
+
+test('fault 147: a claim that comes while the pass for left texts looks for a record waits too', async () => {
+  const { clock, courier, hold, claim, answer, posts, texts, gate } = world();
+  await hold('a', 'half');
+  clock.advance(6_000);
+  let goOn = () => {};
+  const isLooking = new Promise<void>((looks) => {
+    gate.find = () =>
+      new Promise((go) => {
+        goOn = go;
+        looks();
+      });
+  });
+  const left = courier.deliverLeft();
+  await isLooking;
+  const claimed = await claim('a');
+  const delivered = courier.deliver(claimed);
+  goOn();
+  await left;
+  await answer(1);
+  await answer(2);
+  await delivered;
+  expect(texts()).toEqual(['half', undefined]);
+  expect(posts).toHaveLength(2);
+});
+
+test('fault 147: two passes for left texts at once send each text once', async () => {
+  const { clock, courier, hold, answer, posts, texts } = world();
+  await hold('a', 'half');
+  await hold('b', 'whole');
+  clock.advance(6_000);
+  const passes = [courier.deliverLeft(), courier.deliverLeft()];
+  await answer(1);
+  await answer(2);
+  await Promise.all(passes);
+  await courier.deliverLeft();
+  expect(texts()).toEqual(['half', 'whole']);
+  expect(posts).toHaveLength(2);
+});
+
+test('fault 147: two claims of one job at once, the first of which is over, send its text once', async () => {
+  const { clock, courier, hold, claim, records, answer, posts, texts } = world();
+  await hold('a', 'half');
+  const first = courier.deliver(await claim('a'));
+  await until(() => posts.length === 1);
+  clock.advance(12_000);
+  const { hooks } = await records.claim(origin, 1);
+  const second = courier.deliver(hooks[0] ?? expect.fail('nothing was claimed'));
+  await answer(1);
+  // The first has no time left for the state, which the second tells.
+  await answer(2);
+  await Promise.all([first, second]);
+  expect(texts()).toEqual(['half', undefined]);
+});
+
+test('fault 147: a claim is kept waiting for no more than one left text, and the rest goes out with it in order', async () => {
+  const { clock, courier, hold, claim, answer, posts, texts } = world();
+  await hold('a', 'one', 'two', 'three');
+  clock.advance(6_000);
+  const left = courier.deliverLeft();
+  await until(() => posts.length === 1);
+  const delivered = courier.deliver(await claim('a'));
+  await answer(1);
+  await left;
+  for (const n of [2, 3, 4]) await answer(n);
+  await delivered;
+  expect(texts()).toEqual(['one', 'two', 'three', undefined]);
+});
+
+test('fault 147, survivor courier.ts:116: no text is begun that could outlast the claim', async () => {
+  const { clock, courier, hold, claim, answer, posts, texts } = world();
+  await hold('a', 'one', 'two', 'three');
+  const claimed = await claim('a');
+  const delivered = courier.deliver(claimed);
+  await until(() => posts.length === 1);
+  clock.advance(5_000);
+  await answer(1);
+  await until(() => posts.length === 2);
+  // Half a second less is left than a POST may take.
+  clock.advance(5_500);
+  await answer(2);
+  await delivered;
+  expect(texts()).toEqual(['one', 'two']);
+  const again = courier.deliver(await claim('a'));
+  await answer(3);
+  await again;
+  expect(texts()).toEqual(['one', 'two', 'three']);
+});
+
+test('fault 147: a claim whose turn comes too late sends nothing, uses no attempt and is due again', async () => {
+  const { clock, courier, hold, claim, answer, posts, texts, records } = world();
+  await hold('a', 'half');
+  clock.advance(6_000);
+  const left = courier.deliverLeft();
+  await until(() => posts.length === 1);
+  const delivered = courier.deliver(await claim('a'));
+  clock.advance(10_500);
+  await answer(1);
+  await Promise.all([left, delivered]);
+  expect(texts()).toEqual(['half']);
+  expect(await records.find('a')).toMatchObject({ state: 'pending', attempts: 0 });
+});
+
+test('fault 147: a text whose ACK could not be noted is not sent again, nor is its state without it', async () => {
+  const { courier, records, answer, posts, texts } = world();
+  const at = await seedJob(server.client, 'a', { web_hook_url: `${origin}/x`, check_in_at: 7 });
+  courier.hold('a', { text: 'half', state: { status: 'Running', revision: at, checkInAt: 7 } });
+  await records.enqueue([{ id: 'a', state: 'asked:0', origin }]);
+  const { hooks } = await records.claim(origin, 1);
+  const delivered = courier.deliver(hooks[0] ?? expect.fail('nothing was claimed'));
+  await until(() => posts.length === 1);
+  // What is sent by then is taken, and cannot be noted: writes are refused, for a moment.
+  await server.client.config('SET', 'min-replicas-to-write', 1);
+  await answer(1);
+  await until(async () => Number((await server.client.info('commandstats')).match(/evalsha:calls=(\d+)/)?.[1]) > 3);
+  await server.client.config('SET', 'min-replicas-to-write', 0);
+  expect(texts()).toEqual(['half']);
+  await delivered;
+});
+
+test('fault 147: through the public API: a slow receiver gets each of many reports once', async () => {
+  const clock = createTestClock();
+  const reaper = opened.create({ redis: server.url, clock });
+  const waiting: (() => void)[] = [];
+  receiver.hooks.length = 0;
+  receiver.answer = (_, response) => waiting.push(() => response.writeHead(200).end());
+  reaper.start();
+  const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${receiver.url}/200` });
+  await job.run();
+  const texts = Array.from({ length: 12 }, (_, i) => `text ${i}`);
+  for (const text of texts) await job.checkIn(text);
+  await job.succeed();
+  // Passes for left texts come while the receiver still thinks.
+  await clock.until(async () => {
+    waiting.shift()?.();
+    return (await server.client.hget('t:job_stats:a', 'ack'))?.includes('Success');
+  }, 600);
+  const heard = receiver.hooks.map(({ body }) => body.check_in).filter((text) => text !== undefined);
+  expect(heard).toEqual(texts);
+  receiver.answer = undefined;
+}, 60_000);

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/io/clock.ts';
+import type { Courier } from '../../src/io/courier.ts';
+import { type Claimed, createHookRecords } from '../../src/io/hookRecords.ts';
+import { createOutbox } from '../../src/io/hooks.ts';
+import { keysOf } from '../../src/io/keys.ts';
+import { createScripts } from '../../src/io/scripts.ts';
+import { seedJob } from '../support/jobs.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+// An event holds all parameters of its job: what is in flight at once is bounded by bytes.
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => server.client.flushall());
+
+const origin = 'http://h:1';
+
+test('fault 114: a claim takes no more hooks than their stats are large, and the next one takes the others', async () => {
+  const redis = server.client;
+  const records = createHookRecords({
+    connection: { redis, description: '', epoch: () => 1, close: async () => undefined },
+    keys: keysOf('t'),
+    scripts: createScripts(redis),
+    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 },
+    clock: systemClock,
+  });
+  const ids = Array.from({ length: 8 }, (_, i) => `large-${i}`);
+  const parameters = JSON.stringify({ big: 'x'.repeat(400_000) });
+  for (const id of ids) await seedJob(redis, id, { web_hook_url: origin, parameters, revision: 1 });
+  await records.enqueue(ids.map((id) => ({ id, state: 'Running:1', origin })));
+  const taken: string[] = [];
+  for (let claims = 1; taken.length < ids.length; claims++) {
+    const { hooks, wait } = await records.claim(origin, 16);
+    taken.push(...hooks.map(({ id }) => id));
+    expect(hooks.length).toBe(claims === 3 ? 2 : 3);
+    expect(wait === 0).toBe(taken.length < ids.length);
+  }
+  expect(taken.sort()).toEqual(ids);
+});
+
+const claimed = (i: number, length: number): Claimed => ({
+  ...{ id: `${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0 },
+  stats: { parameters: 'x'.repeat(length) },
+});
+
+test('fault 114: what is in flight is bounded by bytes: no more is claimed before some of it has ended', async () => {
+  const ends: (() => void)[] = [];
+  const courier: Pick<Courier, 'deliver'> = { deliver: () => new Promise((resolve) => ends.push(resolve)) };
+  const outbox = createOutbox(courier as Courier, 64);
+  expect(outbox.reserve(origin, 16)).toBe(16);
+  outbox.release(origin, 8);
+  const ended = new Promise<void>((resolve) =>
+    outbox.send(
+      Array.from({ length: 8 }, (_, i) => claimed(i, 1_000_000)),
+      resolve,
+    ),
+  );
+  expect(outbox.reserve(origin, 16)).toBe(0);
+  expect(outbox.reserve('http://other:1', 16)).toBe(0);
+  ends[0]?.();
+  await ended;
+  expect(outbox.reserve('http://other:1', 16)).toBe(16);
+});
+
+test('fault 114: claims that have not been answered yet count too', () => {
+  const outbox = createOutbox({ deliver: async () => undefined } as unknown as Courier, 1_024);
+  const rooms = Array.from({ length: 40 }, (_, i) => outbox.reserve(`http://h:${i}`, 1));
+  expect(rooms.filter((room) => room === 1)).toHaveLength(32);
+  outbox.release('http://h:0', 1);
+  expect(outbox.reserve('http://h:0', 1)).toBe(1);
+});

@@ -1,0 +1,216 @@
+/** What a person names is done, and nothing else: retry and drop of hooks. A real Redis, a real receiver, the real command. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { OptionsError, type Reaper } from '../../src/index.ts';
+import { runCli } from '../support/cli.ts';
+import { seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let receiver: Receiver;
+let other: Receiver;
+const opened = trackOpened();
+beforeAll(async () => {
+  [server, receiver, other] = await Promise.all([startRedis(), startReceiver(), startReceiver()]);
+});
+afterAll(() => Promise.all([server.stop(), receiver.stop(), other.stop()]));
+beforeEach(async () => {
+  await server.client.flushall();
+  receiver.hooks.length = 0;
+  other.hooks.length = 0;
+});
+afterEach(() => opened.close());
+
+const create = (options = {}): Reaper => opened.create({ redis: server.url, ...options });
+const cli = (...args: string[]) => runCli([...args, '--redis', server.url, '--namespace', 't']);
+const told = ({ hooks }: Receiver) => hooks.map(({ body }) => body.job_id).sort();
+const recordOf = (id: string) => server.client.hget('t:reaper:hooks', id);
+const all = () => server.client.hgetall('t:reaper:hooks');
+const dueAt = (id: string) => server.client.zscore(`t:reaper:hooks:due:${receiver.url}`, id);
+
+/** A hook that waits: due now, later or parked. */
+const seedHook = async (
+  id: string,
+  {
+    to = receiver,
+    state = 'due',
+    answer = '-',
+  }: { to?: Receiver; state?: 'due' | 'later' | 'parked'; answer?: string } = {},
+) => {
+  const at = await seedJob(server.client, id, { web_hook_url: `${to.url}/200/x`, status: 'Success' });
+  const kind = state === 'parked' ? 'parked' : 'pending';
+  await server.client.hset('t:reaper:hooks', id, `${kind} Success:${at} ${to.url} 1 ${at} ${at} ${answer}`);
+  if (state === 'parked') await server.client.zadd('t:reaper:hooks:parked', Date.now(), id);
+  else {
+    await server.client.zadd(`t:reaper:hooks:due:${to.url}`, Date.now() + (state === 'due' ? -1_000 : 3_600_000), id);
+    await server.client.sadd('t:reaper:hooks:origins', to.url);
+  }
+};
+const seedThree = async () => {
+  await seedHook('a');
+  await seedHook('b');
+  await seedHook('c', { state: 'parked', answer: '404' });
+  await seedHook('elsewhere', { to: other });
+};
+const others = async () => {
+  const { c: _, ...rest } = await all();
+  return [rest, await dueAt('a'), await dueAt('b')];
+};
+
+describe('fault 124: hooks retry sends what the filter names, and nothing else', () => {
+  test('by the command, though others are due at the same endpoint and at others', async () => {
+    await seedThree();
+    const before = await others();
+    const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
+    expect([stdout, code]).toEqual(['tried again: 1\n', 0]);
+    expect([told(receiver), told(other)]).toEqual([['c'], []]);
+    expect(await recordOf('c')).toBeNull();
+    expect(await others()).toEqual(before);
+  });
+
+  test('by the API of a reaper that was not started', async () => {
+    await seedThree();
+    const before = await others();
+    const reaper = create();
+    expect(await reaper.undelivered.retry({ id: 'c' })).toBe(1);
+    await reaper.undelivered.quiet();
+    expect([told(receiver), told(other)]).toEqual([['c'], []]);
+    expect(await others()).toEqual(before);
+  });
+
+  test('by endpoint and reason together: both have to fit', async () => {
+    await seedThree();
+    await seedHook('d', { to: other, state: 'parked', answer: '404' });
+    await seedHook('e', { state: 'parked', answer: '400' });
+    await cli('hooks', 'retry', '--endpoint', `${receiver.url}/some/path`, '--reason', '404');
+    expect([told(receiver), told(other)]).toEqual([['c'], []]);
+    const { undelivered } = create();
+    expect(await undelivered.retry({ id: 'e', reason: '404' })).toBe(0);
+    expect(await undelivered.drop({ id: 'e', endpoint: other.url })).toBe(0);
+    expect(told(receiver)).toEqual(['c']);
+    expect(await recordOf('e')).toMatch(/ 400$/);
+  });
+
+  test.each(['c*', '*', 'a,c', 'C', ' c', 'c ', 'c:1', '../c', '-c'])(
+    'an id is meant to the letter: %j',
+    async (id) => {
+      await seedThree();
+      const before = await all();
+      const reaper = create();
+      expect([await reaper.undelivered.retry({ id }), await reaper.undelivered.drop({ id })]).toEqual([0, 0]);
+      expect([told(receiver), told(other)]).toEqual([[], []]);
+      expect(await all()).toEqual(before);
+      await seedHook(id, { state: 'parked' });
+      expect(await reaper.undelivered.retry({ id })).toBe(1);
+      await reaper.undelivered.quiet();
+      expect(told(receiver)).toEqual([id]);
+    },
+    30_000,
+  );
+
+  test('an empty value, or one that is none, is refused and touches nothing', async () => {
+    await seedThree();
+    const before = await all();
+    const { code, stderr } = await cli('hooks', 'drop', '--id', '', '--all');
+    expect([code, stderr]).toEqual([2, expect.stringContaining('must not be empty')]);
+    const { undelivered, quarantine } = create();
+    for (const filter of [
+      { id: '' },
+      { id: undefined },
+      { job: 'c' },
+      { endpoint: '' },
+      { state: 'dead' },
+      undefined,
+    ]) {
+      await expect(undelivered.drop(filter as never)).rejects.toThrow(OptionsError);
+      await expect(undelivered.retry(filter as never)).rejects.toThrow(OptionsError);
+      await expect(quarantine.drop(filter as never)).rejects.toThrow(OptionsError);
+      await expect(quarantine.release(filter as never)).rejects.toThrow(OptionsError);
+    }
+    expect(await all()).toEqual(before);
+    const unknown = await cli('hooks', 'drop', '--endpoint', 'https://nobody.example');
+    expect([unknown.code, unknown.stdout]).toEqual([0, 'dropped: 0\n']);
+    expect(unknown.stderr).toContain('nothing fits --endpoint https://nobody.example');
+    expect(await all()).toEqual(before);
+    const glob = await cli('hooks', 'drop', '--id', '*');
+    expect([glob.code, glob.stdout]).toEqual([1, 'dropped: 0\n']);
+    expect(await all()).toEqual(before);
+  });
+
+  test('drop touches no other', async () => {
+    await seedThree();
+    const before = await others();
+    expect(await create().undelivered.drop({ id: 'c' })).toBe(1);
+    expect(await recordOf('c')).toMatch(/^parked .* dropped$/);
+    expect(await others()).toEqual(before);
+    expect(told(receiver)).toEqual([]);
+  });
+
+  test('a reaper that only plans moves and sends nothing', async () => {
+    await seedThree();
+    const before = await all();
+    const { undelivered } = create({ plan: true });
+    const named: string[] = [];
+    expect(await undelivered.retry({ id: 'c' }, { onRecord: ({ id }) => named.push(id) })).toBe(1);
+    expect(await undelivered.drop({})).toBe(4);
+    await undelivered.quiet();
+    expect(named).toEqual(['c']);
+    expect(await all()).toEqual(before);
+    expect([told(receiver), told(other)]).toEqual([[], []]);
+  });
+
+  test('a plan names the same items as the act', async () => {
+    await seedThree();
+    const items = (text: string) =>
+      text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .filter(({ type }) => type === 'hook')
+        .map(({ plan: _, ...item }) => item)
+        .sort((a, b) => (a.id < b.id ? -1 : 1));
+    const plan = await cli('hooks', 'retry', '--endpoint', receiver.url, '--json', '--plan');
+    const act = await cli('hooks', 'retry', '--endpoint', receiver.url, '--json');
+    expect(items(plan.stdout).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+    expect(items(act.stdout)).toEqual(items(plan.stdout));
+    expect(told(receiver)).toEqual(['a', 'b', 'c']);
+    expect(plan.stdout + act.stdout).not.toContain('/200/x');
+  });
+});
+
+test('fault 150: hooks retry ends only once all that it named was sent', async () => {
+  const ids = Array.from({ length: 60 }, (_, i) => `j${i}`);
+  await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
+  const { stdout } = await cli('hooks', 'retry', '--reason', '404');
+  expect(stdout).toBe('tried again: 60\n');
+  expect(told(receiver)).toEqual(ids.toSorted());
+  expect(await all()).toEqual({});
+});
+
+test('fault 124: what waits behind an open breaker is not sent, and is not waited for', async () => {
+  await seedThree();
+  await server.client.hset(`t:reaper:hooks:endpoint:${receiver.url}`, {
+    failures: 10,
+    opens: 1,
+    open_until: Date.now() + 3_600_000,
+  });
+  const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
+  expect(stdout).toContain('tried again: 1\n');
+  expect(stdout).toContain('does not answer');
+  expect(code).toBe(0);
+  expect(told(receiver)).toEqual([]);
+  expect(await recordOf('c')).toMatch(/^asked /);
+});
+
+test('fault 124: an endpoint that has come back is told what was named, at the agreed rate, and no more', async () => {
+  const ids = Array.from({ length: 12 }, (_, i) => `j${i}`);
+  await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
+  await seedThree();
+  await server.client.hset(`t:reaper:hooks:endpoint:${receiver.url}`, { tokens: 1, tokens_at: Date.now() });
+  const reaper = create();
+  await server.client.hdel('t:reaper:hooks', 'c');
+  await reaper.undelivered.retry({ reason: '404' });
+  await reaper.undelivered.quiet();
+  expect(told(receiver)).toEqual(ids.toSorted());
+});

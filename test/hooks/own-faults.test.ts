@@ -1,0 +1,311 @@
+/** What keeps this host from sending says nothing of the receiver: no attempt is used, and no breaker hears of it. */
+import { spawn } from 'node:child_process';
+import dns, { type LookupAddress } from 'node:dns';
+import { once } from 'node:events';
+import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createActor, waitFor } from 'xstate';
+import { createDeliveryActors } from '../../src/actors/deliveryActors.ts';
+import type { Fault, HookOutcome, ReaperOptions } from '../../src/index.ts';
+import type { Claim, HookRecords } from '../../src/io/hookRecords.ts';
+import type { Outbox } from '../../src/io/hooks.ts';
+import { ownFaultOf } from '../../src/io/ownFault.ts';
+import { createOwnPauses } from '../../src/io/ownPauses.ts';
+import { createPoster } from '../../src/io/post.ts';
+import { createTestClock } from '../support/clock.ts';
+import { seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let receiver: Receiver;
+const opened = trackOpened();
+beforeAll(async () => {
+  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+});
+afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+
+const { lookup } = dns;
+const { connect } = net;
+beforeEach(async () => {
+  await server.client.flushall();
+  receiver.hooks.length = 0;
+  receiver.answer = undefined;
+});
+afterEach(async () => {
+  await opened.close();
+  [dns.lookup, net.connect] = [lookup, connect];
+  syncBuiltinESMExports();
+});
+
+const errorOf = (code: string, syscall?: string) => Object.assign(new Error(`${syscall} ${code}`), { code, syscall });
+
+/** Has every look-up end like this; undefined for a name that leads to loopback. */
+const resolveWith = (codeOf: (name: string) => string | undefined) => {
+  const fake = (name: string, _: unknown, callback: (error: Error | null, addresses?: LookupAddress[]) => void) => {
+    const code = codeOf(name);
+    if (code === undefined) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    else callback(errorOf(code, 'getaddrinfo'));
+  };
+  dns.lookup = fake as unknown as typeof dns.lookup;
+  syncBuiltinESMExports();
+};
+
+const watched = (options: Partial<ReaperOptions> = {}) => {
+  const reaper = opened.create({ redis: server.url, ...options });
+  const [outcomes, faults]: [HookOutcome[], Fault[]] = [[], []];
+  reaper.on('hook', (outcome) => void outcomes.push(outcome));
+  reaper.on('error', (fault) => void faults.push(fault));
+  return { reaper, outcomes, faults };
+};
+const recordOf = (id: string) => server.client.hget('t:reaper:hooks', id);
+
+describe('fault 127: whose fault it is', () => {
+  test.each([
+    ['EMFILE', 'connect'],
+    ['ENFILE', 'connect'],
+    ['ENOMEM', 'connect'],
+    ['ENOBUFS', 'write'],
+    ['EADDRNOTAVAIL', 'connect'],
+    ['EACCES', 'connect'],
+    ['EPERM', 'connect'],
+    ['ENETUNREACH', 'connect'],
+    ['ENETDOWN', 'connect'],
+    ['EAFNOSUPPORT', 'connect'],
+    ['EAI_AGAIN', 'getaddrinfo'],
+    ['EAI_FAIL', 'getaddrinfo'],
+    ['EAI_MEMORY', 'getaddrinfo'],
+    ['ECONNREFUSED', 'queryA'],
+    ['ETIMEOUT', 'queryAaaa'],
+    ['ESERVFAIL', undefined],
+    ['EAI_AGAIN', undefined],
+  ])('%s of %s is ours', (code, syscall) => {
+    expect(ownFaultOf(errorOf(code, syscall))).toEqual({ code, advice: expect.stringMatching(/\w{5}/) });
+  });
+
+  test.each([
+    ['ECONNREFUSED', 'connect'],
+    ['ECONNRESET', 'read'],
+    ['EPIPE', 'write'],
+    ['ETIMEDOUT', 'connect'],
+    ['EHOSTUNREACH', 'connect'],
+    ['EHOSTDOWN', 'connect'],
+    ['ENOTFOUND', 'getaddrinfo'],
+    ['EAI_NODATA', 'getaddrinfo'],
+    ['ENODATA', 'queryA'],
+    ['UND_ERR_SOCKET', undefined],
+    ['CERT_HAS_EXPIRED', undefined],
+  ])('%s of %s may be the endpoint’s', (code, syscall) => {
+    expect(ownFaultOf(errorOf(code, syscall))).toBeUndefined();
+  });
+
+  test.each([
+    [['ENETUNREACH', 'ECONNREFUSED'], undefined],
+    [['ECONNREFUSED', 'ENETUNREACH'], undefined],
+    [['ENETUNREACH', 'ENETUNREACH'], 'ENETUNREACH'],
+    [['ECONNREFUSED', 'EMFILE'], 'EMFILE'],
+    [['ENETUNREACH', 'EADDRNOTAVAIL'], 'EADDRNOTAVAIL'],
+    [['ETIMEDOUT', 'ECONNREFUSED'], undefined],
+  ])('a name whose addresses fail with %j: %s', (codes, code) => {
+    const error = new AggregateError(codes.map((each) => errorOf(each, 'connect')));
+    expect(ownFaultOf(error)?.code).toBe(code);
+  });
+});
+
+const posterWith = (resolve: Parameters<typeof createPoster>[2], headerTimeout = 5_000) =>
+  createPoster(
+    {
+      headerTimeout,
+      totalTimeout: 2 * headerTimeout,
+      allowOrigins: undefined,
+      allowLinkLocal: false,
+      moved: {},
+      tls: {},
+    },
+    { now: () => 0 },
+    resolve,
+  );
+
+test('fault 127: a resolver that does not answer in time is ours, and its endpoint’s silence is not', async () => {
+  const { port } = new URL(receiver.url);
+  const pending: (() => void)[] = [];
+  const poster = posterWith((_name, _options, callback) => {
+    pending.push(() => callback(errorOf('ENOTFOUND', 'getaddrinfo'), []));
+  }, 300);
+  expect(await poster.post(`http://core.test:${port}/200`, '{}')).toMatchObject({ kind: 'ours', code: 'DNS-TIMEOUT' });
+  for (const end of pending) end();
+  await poster.close();
+  const reached = posterWith((_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]), 300);
+  expect(await reached.post(`http://core.test:${port}/silent`, '{}')).toMatchObject({ kind: 'busy', code: 'timeout' });
+  await reached.close();
+});
+
+test('fault 127: while the own DNS is away no attempt is used and no breaker opens; then all is sent', async () => {
+  const { port } = new URL(receiver.url);
+  let code: string | undefined = 'EAI_AGAIN';
+  resolveWith(() => code);
+  for (let i = 0; i < 15; i++) await seedJob(server.client, `j${i}`, { web_hook_url: `http://core.test:${port}/200` });
+  const clock = createTestClock();
+  const { reaper, outcomes, faults } = watched({ clock, hooks: { breakAfter: 3 } });
+  const { hooks } = await reaper.sweep();
+  expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0 });
+  expect(hooks.ours).toBeGreaterThan(0);
+  expect(outcomes[0]).toMatchObject({
+    outcome: 'skipped',
+    ours: 'EAI_AGAIN',
+    reason: expect.stringMatching(/resolver/),
+  });
+  const sendingFaults = faults.filter(({ code }) => code !== undefined);
+  expect(sendingFaults).toEqual([
+    { where: 'sending hooks from this host', code: 'EAI_AGAIN', error: expect.stringMatching(/^EAI_AGAIN: /) },
+  ]);
+  for (let i = 0; i < 15; i++) expect(await recordOf(`j${i}`)).toMatch(/^pending Running:\d+ \S+ 0 0 0 -$/);
+  expect(await server.client.hgetall(`t:reaper:hooks:endpoint:http://core.test:${port}`)).toEqual({});
+  expect(await reaper.undelivered.endpoints()).toMatchObject([{ breaker: 'closed', failures: 0, pending: 15 }]);
+  code = undefined;
+  await clock.until(() => outcomes.filter(({ outcome }) => outcome === 'delivered').length === 15);
+  expect(outcomes.filter(({ outcome }) => outcome === 'delivered').every(({ attempt }) => attempt === 1)).toBe(true);
+});
+
+test('fault 127: a name that does not exist is its endpoint’s fault, and counts', async () => {
+  resolveWith(() => 'ENOTFOUND');
+  await seedJob(server.client, 'a', { web_hook_url: 'http://core.test/200' });
+  const { reaper, outcomes } = watched();
+  await reaper.sweep();
+  expect(outcomes).toMatchObject([{ outcome: 'failed', attempt: 1, reason: 'no connection (ENOTFOUND)' }]);
+  expect(await reaper.undelivered.endpoints()).toMatchObject([{ failures: 1 }]);
+});
+
+test('fault 127: another host sends at once what this one could not', async () => {
+  const { port } = new URL(receiver.url);
+  resolveWith(() => 'EAI_AGAIN');
+  await seedJob(server.client, 'a', { web_hook_url: `http://core.test:${port}/200` });
+  await watched().reaper.sweep();
+  resolveWith(() => undefined);
+  const other = watched();
+  await other.reaper.undelivered.quiet();
+  expect(other.outcomes).toMatchObject([{ outcome: 'delivered', attempt: 1 }]);
+});
+
+test('fault 127: an endpoint’s own failures before it are kept, and its patience is not used up meanwhile', async () => {
+  const { port } = new URL(receiver.url);
+  let code: string | undefined;
+  resolveWith(() => code);
+  // No connection is left that needs no look-up.
+  receiver.answer = (_, response) => response.writeHead(404, { connection: 'close' }).end();
+  await seedJob(server.client, 'a', { web_hook_url: `http://core.test:${port}/404` });
+  const clock = createTestClock();
+  const { reaper, outcomes } = watched({ clock });
+  await reaper.sweep();
+  expect(outcomes).toMatchObject([{ outcome: 'failed', attempt: 1 }]);
+  code = 'EAI_AGAIN';
+  const began = clock.now();
+  await clock.until(() => clock.now() - began > 1_200_000 && outcomes.at(-1)?.ours !== undefined, 500);
+  const tried = outcomes.length;
+  code = undefined;
+  await clock.until(() => outcomes.slice(tried).some(({ ours }) => ours === undefined), 1_000);
+  // After twenty minutes without DNS the ten minutes of an unknown job are not over.
+  expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the receiver answered 404' });
+}, 60_000);
+
+test('fault 127: the probe of an open breaker that could not be sent is free for another host', async () => {
+  const origin = `http://core.test:${new URL(receiver.url).port}`;
+  resolveWith(() => 'EAI_AGAIN');
+  await seedJob(server.client, 'a', { web_hook_url: `${origin}/200` });
+  await server.client.hset(`t:reaper:hooks:endpoint:${origin}`, { failures: 20, opens: 2, open_until: 1 });
+  await watched().reaper.sweep();
+  expect(await server.client.hgetall(`t:reaper:hooks:endpoint:${origin}`)).toEqual({
+    failures: '20',
+    opens: '2',
+    open_until: '1',
+  });
+});
+
+test('fault 127: without ports or memory for a socket nothing counts either', async () => {
+  await seedJob(server.client, 'a', { web_hook_url: `${receiver.url}/200` });
+  for (const code of ['EADDRNOTAVAIL', 'ENOMEM', 'ENOBUFS', 'EPERM']) {
+    net.connect = ((...args: unknown[]) => {
+      const port = (args[0] as { port?: unknown } | undefined)?.port;
+      if (String(port) !== new URL(receiver.url).port) return Reflect.apply(connect, net, args);
+      const socket = new net.Socket();
+      queueMicrotask(() => socket.destroy(errorOf(code, 'connect')));
+      return socket;
+    }) as typeof net.connect;
+    syncBuiltinESMExports();
+    const { reaper, outcomes } = watched();
+    await reaper.sweep();
+    expect(outcomes.map(({ ours }) => ours)).toContain(code);
+    expect(outcomes.every(({ outcome }) => outcome === 'skipped')).toBe(true);
+    expect(await reaper.undelivered.endpoints()).toMatchObject([{ failures: 0, answer: undefined, pending: 1 }]);
+    expect(await recordOf('a')).toMatch(/ 0 0 0 -$/);
+  }
+});
+
+test('fault 127: a process without file descriptors blames no endpoint, by address or by name', async () => {
+  const { port } = new URL(receiver.url);
+  const other = await startReceiver();
+  const urls = [receiver.url, other.url, `http://localhost:${port}`];
+  for (const [i, url] of urls.entries()) await seedJob(server.client, `j${i}`, { web_hook_url: `${url}/200` });
+  const main = new URL('./own-fault-host.ts', import.meta.url).pathname;
+  const command = `ulimit -n 160; exec "${process.execPath}" --import tsx "${main}"`;
+  const child = spawn('sh', ['-c', command], {
+    env: { ...process.env, REDIS: server.url },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+    const { held, hooks, outcomes, faults } = JSON.parse(line);
+    expect(held).toBeGreaterThan(0);
+    expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0, ours: urls.length });
+    expect(outcomes.map(({ ours }: HookOutcome) => ours)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
+    expect(faults).toEqual([expect.objectContaining({ code: 'EMFILE' })]);
+    await vi.waitUntil(async () => (await server.client.hlen('t:reaper:hooks')) === 0, { timeout: 30_000 });
+    expect([...receiver.hooks, ...other.hooks].map(({ body }) => body.job_id).sort()).toEqual(['j0', 'j1', 'j2']);
+    const endpoints = await server.client.keys('t:reaper:hooks:endpoint:*');
+    expect(endpoints).toEqual([]);
+  } finally {
+    const gone = once(child, 'exit');
+    child.stdin.end('end\n');
+    await gone;
+    await other.stop();
+  }
+}, 60_000);
+
+test('fault 127: a host does not spin: it claims nothing for the endpoint while it pauses, and then one hook', async () => {
+  const clock = createTestClock();
+  const pauses = createOwnPauses(clock, () => 1);
+  const claims: number[] = [];
+  const records = {
+    async claim(_origin: string, most: number): Promise<Claim> {
+      claims.push(most);
+      return { hooks: [], breaker: 'closed', wait: undefined };
+    },
+  } as Partial<HookRecords> as HookRecords;
+  const outbox = { reserve: (_: string, most: number) => most, release() {} } as Partial<Outbox> as Outbox;
+  const { claim } = createDeliveryActors(records, outbox, pauses);
+  const ask = async (origin = 'http://a') => {
+    const actor = createActor(claim, { input: { origin, most: 16 } }).start();
+    return (await waitFor(actor, ({ status }) => status === 'done')).output;
+  };
+  const lengths: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    const length = pauses.begin('http://a');
+    // What was in flight as well makes it no longer.
+    expect(pauses.begin('http://a')).toBe(length);
+    lengths.push(length);
+    expect(await ask()).toEqual({ hooks: [], breaker: 'closed', wait: length });
+    expect(claims).toHaveLength(i);
+    clock.advance(length);
+    await ask();
+    expect(claims.at(-1)).toBe(1);
+  }
+  expect(lengths).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  await ask('http://b');
+  expect(claims.at(-1)).toBe(16);
+  pauses.end('http://a');
+  await ask();
+  expect(claims.at(-1)).toBe(16);
+});

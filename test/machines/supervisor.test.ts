@@ -1,0 +1,346 @@
+import { expect, test } from 'vitest';
+import { type AnyActorRef, createActor, SimulatedClock } from 'xstate';
+import { FencedError } from '../../src/machines/lease.ts';
+import { PermanentError } from '../../src/machines/permanent.ts';
+import type { PoolOutcome } from '../../src/machines/pool.ts';
+import { RefusedError } from '../../src/machines/refusal.ts';
+import {
+  type Restored,
+  type SupervisorEmitted,
+  type SupervisorEvent,
+  supervisorMachine,
+} from '../../src/machines/supervisor.ts';
+import { emptyTally } from '../../src/machines/tally.ts';
+import { jobFor, policy } from '../support/facts.ts';
+import { createRemote, flush } from '../support/paths.ts';
+
+// What the supervisor says to its children and to the other hosts, and when: rules that no path proves (150).
+
+const remote = createRemote();
+const logic = remote.logic();
+const machine = supervisorMachine.provide({
+  actors: {
+    ...{ lane: logic, pool: logic, readPage: logic, examine: logic, find: logic, restore: logic, recount: logic },
+    ...{ noteEnd: logic, takeLease: logic },
+  } as never,
+});
+
+const hour = 3_600_000;
+const fence = (number: number) => ({ lease: 't:reaper:lease', number: String(number) });
+const ours = (number: number) => ({ fence: fence(number), host: 'here' });
+const theirs = { fence: undefined, host: 'there' };
+const suspect = (pool: string, of?: ReturnType<typeof fence>) => ({
+  ...{ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat', trouble: 0 },
+  ...(of === undefined ? {} : { fence: of }),
+});
+const found = (...suspects: ReturnType<typeof suspect>[]) => ({
+  ...{ alive: 0, clockAhead: 0, suspects, types: ['A'], lists: [], live: [], unreadable: [] },
+});
+const restored = (more: Partial<Restored> = {}): Restored => ({
+  ...{ lost: [], unobserved: [], undecided: 0, oldestUndecidedS: 0, finished: [], quarantined: 0, dueInMs: undefined },
+  ...more,
+});
+const ended = (pool: string, more: Partial<PoolOutcome> = {}): PoolOutcome => ({
+  ...{ pool, outcome: 'rescued', evidence: '', moved: { A: 2 }, entries: 2, quarantined: 1 },
+  ...more,
+});
+const sweepNow = (number: number, plan = false) => ({ type: 'sweep.now' as const, request: { number, plan } });
+const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}) => ({
+  type: 'rescue.now' as const,
+  request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
+});
+
+const start = ({ lanes = 1, poolSlots = 2, needsLease = false } = {}) => {
+  const clock = new SimulatedClock();
+  const emitted: SupervisorEmitted[] = [];
+  /** What the pools were started with, and what they were told. */
+  const pools: { id: string; type: string; input?: { grace: number; plan: boolean } }[] = [];
+  /** What effects were asked with. */
+  const asked: Record<string, unknown[]> = {};
+  const actor = createActor(machine, {
+    clock,
+    input: { policy, lanes, poolSlots, poolGrace: 15_000, plan: false, needsLease },
+    inspect(event) {
+      if (event.type !== '@xstate.event') return;
+      const { id } = event.actorRef as AnyActorRef;
+      const { type, input } = event.event as { type: string; input?: never };
+      if (id.startsWith('pool-')) pools.push(input === undefined ? { id, type } : { id, type, input });
+      else if (type === 'xstate.init') asked[id] = [...(asked[id] ?? []), input];
+    },
+  });
+  const types = [
+    'sweep.started',
+    'sweep.ended',
+    'rescue.started',
+    'rescue.ended',
+    'pool',
+    'lost',
+    'finished',
+    'fault',
+    'lease',
+  ];
+  for (const type of types as SupervisorEmitted['type'][]) actor.on(type, (event) => void emitted.push(event));
+  actor.subscribe({ error: () => undefined });
+  actor.start();
+  const then = async (act: () => unknown) => {
+    await flush();
+    act();
+    await flush();
+  };
+  return {
+    told: () => pools.filter(({ type }) => type === 'stop' || type === 'hurry').map(({ id, type }) => `${id} ${type}`),
+    started: () => pools.flatMap(({ id, input }) => (input === undefined ? [] : [[id, input.grace, input.plan]])),
+    asked: (id: string) => asked[id]?.at(-1),
+    of: <Type extends SupervisorEmitted['type']>(type: Type) =>
+      emitted.filter((event): event is Extract<SupervisorEmitted, { type: Type }> => event.type === type),
+    value: () => actor.getSnapshot().value as { sweep: unknown; rescue: unknown; lease: unknown },
+    context: () => actor.getSnapshot().context,
+    send: (event: SupervisorEvent) => then(() => actor.send(event)),
+    answer: (id: string, output: unknown) => then(() => remote.resolve(actor, id, output)),
+    fail: (id: string, error: Error = new Error('Redis is down')) => then(() => remote.reject(actor, id, error)),
+    tick: (ms: number) => then(() => clock.increment(ms)),
+  };
+};
+type Driver = ReturnType<typeof start>;
+const startHolder = async (more: Parameters<typeof start>[0] = {}) => {
+  const it = start({ needsLease: true, ...more });
+  await it.send({ type: 'schedule' });
+  await it.answer('takeLease', ours(1));
+  return it;
+};
+/** A pass of rescue to its end, but for its pools. */
+const rescue = async (it: Driver, looked: ReturnType<typeof found>) => {
+  await it.answer('find', looked);
+  await it.answer('restore', restored());
+  await it.answer('recount', { drift: [], unreadable: [] });
+};
+
+test.each([
+  ['has failed', (it: Driver) => it.fail('examine')],
+  ['is suspended', (it: Driver) => it.answer('examine', { acting: [], tally: emptyTally, standsDown: 'no memory' })],
+] as const)('fault 150: a shared sweep that %s at its last page is not told to others as done', async (_, end) => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await end(it);
+  expect([it.value().sweep, it.asked('noteEnd')]).toEqual(['waiting', undefined]);
+  // It is tried again an interval later, not at once.
+  expect(it.context().sweepFailedIn).toEqual(fence(1));
+});
+
+test('a shared sweep that was stopped before its end is not told to others as done', async () => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.answer('readPage', { jobs: [], isLast: false });
+  await it.answer('examine', { acting: [jobFor('fail')], tally: emptyTally });
+  await it.send({ type: 'stop' });
+  await it.send({
+    type: 'lane.freed',
+    lane: 'lane-0',
+    outcome: { id: 'j', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done', facts: jobFor('fail').facts },
+  });
+  expect([it.asked('noteEnd'), it.of('sweep.ended')[0]?.result.error]).toEqual([undefined, 'stopped before its end']);
+});
+
+test.each([
+  ['a page that can never be read', new PermanentError('x')],
+  ['a page of a lost lease', new FencedError()],
+  ['a page that Redis refuses', new RefusedError('x')],
+])('after %s a shared sweep is tried again an interval later', async (_, error) => {
+  const it = await startHolder();
+  await it.tick(hour);
+  await it.fail('readPage', error);
+  expect([it.value().sweep, it.context().sweepFailedIn]).toEqual(['waiting', fence(1)]);
+});
+
+test('a sweep that is asked for is nobody else’s: it has no fence, and its end is told to nobody', async () => {
+  const it = await startHolder();
+  await it.send(sweepNow(1));
+  expect(it.asked('readPage')).toEqual({ isFirst: true, plan: false, fence: undefined });
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('examine', { acting: [], tally: emptyTally });
+  expect(it.asked('noteEnd')).toBeUndefined();
+  await it.tick(hour);
+  expect(it.asked('readPage')).toEqual({ isFirst: true, plan: false, fence: fence(1) });
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('examine', { acting: [], tally: emptyTally });
+  expect(it.asked('noteEnd')).toEqual({ fence: fence(1) });
+});
+
+test('jobs of a page that is examined when the reaper stops are left to the next sweep', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.send({ type: 'stop' });
+  expect(it.context().acting).toEqual([]);
+  expect(it.of('sweep.ended')).toHaveLength(1);
+});
+
+test('fault 150: with a lost lease each pool of a shared pass is told to stop, and none of a pass that was asked for', async () => {
+  const it = await startHolder({ poolSlots: 2 });
+  await it.tick(10_000);
+  await rescue(it, found(suspect('p1', fence(1)), suspect('p2'), suspect('p3', fence(1)), suspect('p4')));
+  await it.answer('takeLease', theirs);
+  expect(it.told()).toEqual(['pool-0 stop']);
+  expect(it.context().suspects.map((waiting) => waiting.suspect.pool)).toEqual(['p4']);
+  expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([['p3', 'abandoned']]);
+});
+
+test('fault 150: a shared pass that stands down, or finds no lease any more, is tried again an interval later', async () => {
+  const it = await startHolder();
+  await it.tick(10_000);
+  await it.answer('find', { ...found(suspect('p1')), standsDown: 'Redis is loading' });
+  expect([it.started(), it.context().rescueFailedIn]).toEqual([[], fence(1)]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { standsDown: 'Redis is loading' } }]);
+});
+
+test('a shared pass whose look fails for good is tried again an interval later', async () => {
+  const it = await startHolder();
+  await it.tick(10_000);
+  await it.fail('find', new PermanentError('x'));
+  expect([it.value().rescue, it.context().rescueFailedIn]).toEqual(['waiting', fence(1)]);
+  expect(it.of('fault')).toEqual([]);
+});
+
+test('fault 150: who asks for no grace hurries the pools that wait out theirs; nobody else does', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await rescue(it, found(suspect('p1')));
+  await it.send(rescueNow(2, { grace: 5_000 }));
+  await rescue(it, found(suspect('p1'), suspect('p2')));
+  expect(it.told()).toEqual([]);
+  await it.send(rescueNow(3, { grace: 0 }));
+  await rescue(it, found(suspect('p1')));
+  expect(it.told()).toEqual(['pool-0 hurry', 'pool-1 hurry']);
+  expect(it.started()).toEqual([
+    ['pool-0', 15_000, false],
+    ['pool-1', 5_000, false],
+  ]);
+});
+
+test('no more pools are looked at at once than may be, each for the plan or the rescue that has found it', async () => {
+  const it = start({ poolSlots: 2 });
+  await it.send(rescueNow(1, { plan: true }));
+  await it.answer('find', found(suspect('p1'), suspect('p2'), suspect('p3')));
+  await it.answer('restore', restored());
+  await it.send(rescueNow(2));
+  await rescue(it, found(suspect('p1'), suspect('p3')));
+  expect(it.started().map(([id, , plan]) => [id, plan])).toEqual([
+    ['pool-0', true],
+    ['pool-1', true],
+  ]);
+  expect(it.context().suspects.map(({ suspect: { pool }, plan }) => [pool, plan])).toEqual([
+    ['p3', true],
+    ['p1', false],
+    ['p3', false],
+  ]);
+  await it.send({ type: 'stop' });
+  expect(it.told()).toEqual(['pool-0 stop', 'pool-1 stop']);
+  await it.answer('pool-0', ended('p1', { outcome: 'abandoned' }));
+  expect(it.started()).toHaveLength(2);
+});
+
+test('the first pass looks through all keys, those after it do not', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  await it.tick(10_000);
+  expect(it.asked('find')).toEqual({ thorough: true, plan: false, fence: undefined });
+  await rescue(it, found());
+  await it.tick(10_000);
+  expect(it.asked('find')).toEqual({ thorough: false, plan: false, fence: undefined });
+});
+
+test('a pass adds up what its looks and its pools did, and ends once', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found(suspect('p1'), suspect('p2')));
+  const entry = (id: string) => ({ id, type: 'A', pool: 'q', unobservedS: 30, endedS: 30, plan: false });
+  await it.answer('restore', restored({ lost: [entry('a')], finished: [entry('b')], quarantined: 1, dueInMs: 5 }));
+  await it.tick(5);
+  await it.answer('restore', restored({ lost: [entry('c')], finished: [entry('d')], quarantined: 1, dueInMs: 5 }));
+  await it.answer('recount', { drift: [], unreadable: [] });
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('pool-0', ended('p1'));
+  await it.answer('pool-1', ended('p2'));
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 2, finished: 2, entries: 4, quarantined: 4 } }]);
+  expect(it.of('lost').map(({ entry: { id } }) => id)).toEqual(['a', 'c']);
+  expect(it.of('finished').map(({ entry: { id } }) => id)).toEqual(['b', 'd']);
+  // The next one has its second look too.
+  await it.send(rescueNow(2));
+  await it.answer('find', found());
+  await it.answer('restore', restored({ dueInMs: 5 }));
+  expect(it.value().rescue).toEqual({ restoring: 'biding' });
+});
+
+test('a pass that finds nothing ends once, and not before its counters are rebuilt', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found());
+  await it.answer('restore', restored());
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('recount', { drift: [], unreadable: [] });
+  expect(it.of('rescue.ended')).toHaveLength(1);
+});
+
+test('tries of a page and of a look at the pools are further and further apart', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.send(rescueNow(1));
+  for (const [step, pause] of [500, 1_000, 2_000].entries()) {
+    await it.fail('readPage');
+    await it.fail('find');
+    await it.tick(pause - 1);
+    expect([step, it.value()]).toMatchObject([
+      step,
+      { sweep: { scanning: 'pausing' }, rescue: { finding: 'pausing' } },
+    ]);
+    await it.tick(1);
+    expect([step, it.value()]).toMatchObject([
+      step,
+      { sweep: { scanning: 'reading' }, rescue: { finding: 'looking' } },
+    ]);
+  }
+});
+
+test('who has the lease is told when that changes, and that it can not be asked for once in a row', async () => {
+  const it = await startHolder();
+  const ask = async (answer: () => Promise<void>) => {
+    await it.tick(3_000);
+    await answer();
+  };
+  await ask(() => it.answer('takeLease', ours(1)));
+  await ask(() => it.answer('takeLease', theirs));
+  await ask(() => it.answer('takeLease', { ...theirs, host: 'elsewhere' }));
+  await ask(() => it.answer('takeLease', { ...theirs, host: 'elsewhere' }));
+  expect(it.of('lease').map(({ holds, host }) => [holds, host])).toEqual([
+    [true, 'here'],
+    [false, 'there'],
+    [false, 'elsewhere'],
+  ]);
+  for (let i = 0; i < 3; i++) await ask(() => it.fail('takeLease'));
+  expect(it.of('fault')).toHaveLength(1);
+  await ask(() => it.answer('takeLease', theirs));
+  await ask(() => it.fail('takeLease'));
+  expect(it.of('fault')).toHaveLength(2);
+});
+
+test('a host that shares no schedule asks for no lease', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  expect([it.value().lease, it.asked('takeLease')]).toEqual(['off', undefined]);
+});
+
+test('a lane that breaks is replaced sixty-four times, and is used again', async () => {
+  const it = start();
+  for (let i = 0; i < 64; i++) {
+    await it.fail('lane-0');
+    expect(it.context()).toMatchObject({ lanes: 1, idle: ['lane-0'] });
+  }
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('examine', { acting: [jobFor('fail')], tally: emptyTally });
+  expect(it.context().idle).toEqual([]);
+  await it.fail('lane-0');
+  expect(it.context()).toMatchObject({ lanes: 0, idle: [] });
+  expect(it.of('sweep.ended')).toHaveLength(1);
+});

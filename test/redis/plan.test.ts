@@ -1,0 +1,246 @@
+/** A plan lists what the act that follows it does, item by item, and changes nothing. A real Redis. */
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { PoolOutcome, ReaperOptions, RescueChange, RescueSummary } from '../../src/index.ts';
+import { ackText, second, seedJob } from '../support/jobs.ts';
+import { entryOf } from '../support/pools.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+const opened = trackOpened();
+beforeAll(async () => {
+  // A hash table has no fixed order, and its dump none either: small hashes stay lists.
+  server = await startRedis('--hash-max-listpack-value', '4096');
+});
+afterAll(() => server.stop());
+beforeEach(() => server.client.flushall());
+afterEach(() => opened.close());
+
+/** What a reaper remembers of its own looks and answers; all else must be as it was after a plan. */
+const isMemory = (key: string) => /:reaper:(suspects|observed|workers:|unobserved:|answers:|probe)/.test(key);
+const dump = async () => {
+  const keys = (await server.client.keys('*')).filter((key) => !isMemory(key)).sort();
+  return Object.fromEntries(
+    await Promise.all(keys.map(async (key) => [key, (await server.client.dumpBuffer(key))?.toString('base64')])),
+  );
+};
+
+interface Pass extends Pick<RescueSummary, 'changes' | 'drift' | 'entries' | 'quarantined' | 'lost' | 'finished'> {
+  readonly outcomes: readonly { readonly [Field in keyof PoolOutcome]?: PoolOutcome[Field] | undefined }[];
+}
+/** One rescue, by a reaper of its own: what it says, without what may differ. */
+const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
+  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0, batch: 3 }, ...options });
+  const outcomes: PoolOutcome[] = [];
+  reaper.on('pool', (outcome) => void outcomes.push(outcome));
+  const { changes, drift, entries, quarantined, lost, finished, standsDown } = await reaper.rescue({ plan, grace });
+  expect(standsDown).toBeUndefined();
+  await reaper.stop({ timeout: 0 });
+  return {
+    changes,
+    drift: drift.toSorted((a, b) => (a.type < b.type ? -1 : 1)),
+    ...{ entries, quarantined, lost, finished },
+    outcomes: outcomes
+      .map(({ pool, moved, poison, deregistered, evidence }) => ({ pool, moved, poison, deregistered, evidence }))
+      .sort((a, b) => (a.pool < b.pool ? -1 : 1)),
+  };
+};
+
+/** The plan, then the act; both are compared, and the plan must change nothing. */
+const planThenAct = async (options?: Partial<ReaperOptions>, grace?: number): Promise<readonly RescueChange[]> => {
+  const before = await dump();
+  const plan = await rescue(true, options, grace);
+  expect(await dump()).toEqual(before);
+  const act = await rescue(false, options, grace);
+  const ageless = ({ outcomes, ...rest }: Pass) => ({
+    ...rest,
+    outcomes: outcomes.map(({ evidence: _, ...outcome }) => outcome),
+  });
+  expect(ageless(act)).toEqual(ageless(plan));
+  if (plan.changes.length === 0) expect(await dump()).toEqual(before);
+  for (const change of plan.changes) {
+    if (change.act !== 'lock') continue;
+    expect((await server.client.get(`t:jobs:${change.type}:lock`)) ?? '0').toBe(change.after);
+  }
+  return plan.changes;
+};
+
+const recoveries = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
+const types = ['X', 'odd [*] ü'];
+const poolNames = ['web-1', 'p*?', 'dead pool', 'live-1'];
+
+/** One entry of a list: what it is decides what becomes of it. */
+const kinds = ['job', 'poison', 'no JSON', 'no id', 'stale', 'orphan', 'running'] as const;
+type Kind = (typeof kinds)[number];
+const pool = fc.record({
+  state: fc.constantFrom('alive', 'old', 'no heartbeat', 'unregistered', 'gone'),
+  held: fc.array(fc.record({ type: fc.constantFrom(...types), kind: fc.constantFrom<Kind>(...kinds) }), {
+    maxLength: 8,
+  }),
+  counted: fc.array(fc.option(fc.constantFrom('0', '1', '2', '7', '-3', 'x'), { nil: undefined }), {
+    minLength: types.length,
+    maxLength: types.length,
+  }),
+});
+const state = fc.record({
+  pools: fc.array(pool, { minLength: 1, maxLength: poolNames.length }),
+  locks: fc.array(fc.option(fc.constantFrom('0', '1', '5', '-2', 'x'), { nil: undefined }), {
+    minLength: types.length,
+    maxLength: types.length,
+  }),
+  wrong: fc.oneof(
+    { weight: 3, arbitrary: fc.constant('') },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        ...['jobs:X', 'jobs:X:lock', 'jobs:X:lock_info', 'jobs:X:web-1:inprogress', 'dead', 'retry', 'known_jobs'],
+        ...['reaper:recoveries', 'reaper:quarantine', 'worker_pools:web-1', 'job_track:inprogress'],
+      ),
+    },
+  ),
+});
+
+const write = async ({ pools, locks, wrong }: typeof state extends fc.Arbitrary<infer T> ? T : never) => {
+  const { client } = server;
+  await client.flushall();
+  let jobs = 0;
+  for (const [i, { state: kindOfPool, held, counted }] of pools.entries()) {
+    const name = poolNames[i] as string;
+    if (kindOfPool !== 'unregistered' && kindOfPool !== 'gone') await client.sadd('t:worker_pools', name);
+    if (kindOfPool === 'alive' || kindOfPool === 'old' || kindOfPool === 'unregistered') {
+      await client.hset(`t:worker_pools:${name}`, {
+        heartbeat_at: kindOfPool === 'alive' ? second(5) - 5 : second(-100),
+        job_names: types.join(','),
+        worker_ids: `w${i}`,
+      });
+      await client.hset(`t:worker:w${i}`, { job_name: 'X', job_id: `run${i}`, started_at: second(-50), args: '' });
+    }
+    for (const { type, kind } of held) {
+      const id = kind === 'running' ? `run${i}` : `j${++jobs}`;
+      const text = kind === 'no JSON' ? `{"id":"${id}` : kind === 'no id' ? `{"name":"${id}"}` : entryOf(id, type);
+      await client.lpush(`t:jobs:${type}:${name}:inprogress`, text);
+      if (kind === 'poison') await client.hset('t:reaper:recoveries', id, recoveries);
+      if (kind === 'stale') await seedJob(client, id, { status: 'Success', age: 600 });
+      if (kind === 'orphan' || kind === 'poison') await seedJob(client, id, { status: 'Pending', age: 600 });
+    }
+    for (const [n, count] of counted.entries()) {
+      if (count !== undefined) await client.hset(`t:jobs:${types[n]}:lock_info`, name, count);
+    }
+  }
+  for (const [n, lock] of locks.entries()) if (lock !== undefined) await client.set(`t:jobs:${types[n]}:lock`, lock);
+  if (wrong === '') return;
+  await client.del(`t:${wrong}`);
+  if (wrong.endsWith(':lock')) await client.lpush(`t:${wrong}`, 'x');
+  else await client.set(`t:${wrong}`, 'wrong');
+};
+
+test('fault 123: from any state, a rescue right after its plan does exactly what the plan lists', async () => {
+  const seen = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(state, async (given) => {
+      await write(given);
+      for (const { act } of await planThenAct()) seen.add(act);
+    }),
+    { numRuns: 60, endOnFailure: false },
+  );
+  expect([...seen].sort()).toEqual([
+    ...['deregister', 'finish', 'lock', 'lock_info', 'quarantine', 'requeue', 'requeue-orphan'],
+  ]);
+}, 60_000);
+
+test('fault 123: a plan names counters, entries by pool and type, poison jobs and what goes with a dead pool', async () => {
+  const { client } = server;
+  await client.sadd('t:worker_pools', 'dead');
+  await client.hset('t:worker_pools:dead', { heartbeat_at: second(-100), job_names: 'X', worker_ids: '' });
+  await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'), entryOf('bad'), entryOf('b'));
+  await client.hset('t:reaper:recoveries', 'bad', recoveries);
+  await client.hset('t:jobs:X:lock_info', 'dead', 7, 'gone', 2);
+  await client.set('t:jobs:X:lock', 9);
+  await client.hset('t:jobs:Y:lock_info', 'dead', 0);
+  await client.set('t:jobs:Y:lock', 4);
+  expect(await planThenAct()).toEqual([
+    {
+      act: 'deregister',
+      pool: 'dead',
+      isRegistered: true,
+      hasHeartbeat: true,
+      lockInfo: ['X', 'Y'],
+    },
+    { act: 'deregister', pool: 'gone', isRegistered: false, hasHeartbeat: false, lockInfo: ['X'] },
+    { act: 'lock', type: 'X', before: '9', after: '0' },
+    { act: 'lock', type: 'Y', before: '4', after: '0' },
+    { act: 'lock_info', type: 'X', fields: 2 },
+    { act: 'quarantine', id: 'bad', type: 'X', pool: 'dead' },
+    { act: 'requeue', pool: 'dead', type: 'X', entries: 2 },
+  ]);
+  expect(await client.zcard('t:dead')).toBe(1);
+});
+
+test('fault 123: with a grace too, and behind what can not be quarantined nothing is promised', async () => {
+  const { client } = server;
+  await client.rpush('t:jobs:X:dead:inprogress', entryOf('first'), entryOf('bad'), entryOf('last'));
+  await client.hset('t:reaper:recoveries', 'bad', recoveries);
+  await client.set('t:dead', 'wrong');
+  expect(await planThenAct({}, 20)).toEqual([
+    { act: 'lock', type: 'X', before: '0', after: '2' },
+    { act: 'lock_info', type: 'X', fields: 1 },
+    { act: 'requeue', pool: 'dead', type: 'X', entries: 1 },
+  ]);
+});
+
+/** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */
+const sweep = async (plan: boolean): Promise<string[]> => {
+  const reaper = opened.create({ redis: server.url, hooks: { most: 2, totalTimeoutMs: 1 } });
+  const items: string[] = [];
+  const done = ['planned', 'done', 'queued'];
+  reaper.on('job', ({ id, verdict, reason, outcome }) =>
+    items.push([id, verdict, reason, done.includes(outcome) ? 'done' : outcome].join(' ')),
+  );
+  await reaper.sweep({ plan });
+  await reaper.stop({ timeout: 0 });
+  return items.sort();
+};
+
+test('fault 123: from any state, a sweep right after its plan does exactly what the plan lists', async () => {
+  const kinds = ['healthy', 'final', 'behind', 'hung', 'unacknowledged', 'parked', 'no stats', 'malformed'] as const;
+  // Nobody listens there: a hook that is sent fails, and waits.
+  const hook = { web_hook_url: 'http://127.0.0.1:1/x' };
+  const fields = {
+    healthy: {},
+    final: { status: 'Success', ack: ackText('Success', second(-600)) },
+    behind: { ack: ackText('Success', second(-500)) },
+    hung: { age: 100_000 },
+    unacknowledged: { status: 'Success', ...hook },
+    parked: { status: 'Success', ...hook },
+    'no stats': {},
+    malformed: { status: 'Odd' },
+  };
+  const seen = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 12 }), async (jobs) => {
+      await server.client.flushall();
+      for (const [i, kind] of jobs.entries()) {
+        const id = `j${i}`;
+        const at = await seedJob(server.client, id, {
+          ...(kind === 'healthy' ? { ack: ackText('Running', second(-600)) } : {}),
+          ...fields[kind],
+        });
+        if (kind === 'no stats') await server.client.del(`t:job_stats:${id}`);
+        if (kind !== 'parked') continue;
+        const record = `parked Success:${at} http://127.0.0.1:1 1 ${at} ${at} 400`;
+        await server.client.hset('t:reaper:hooks', id, record);
+        await server.client.zadd('t:reaper:hooks:parked', Date.now(), id);
+      }
+      const before = await dump();
+      const plan = await sweep(true);
+      expect(await dump()).toEqual(before);
+      expect(await sweep(false)).toEqual(plan);
+      for (const item of plan) seen.add(item.split(' ').slice(1).join(' '));
+    }),
+    { numRuns: 30 },
+  );
+  expect([...seen]).toEqual(
+    expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire not acknowledged ${end}`)),
+  );
+}, 60_000);

@@ -1,0 +1,40 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { openPage } from '../support/inspector.ts';
+import { second } from '../support/jobs.ts';
+import { seedPool } from '../support/pools.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+const opened = trackOpened();
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+afterEach(() => opened.close());
+
+test('fault 123: the inspector of a reaper that only plans shows dead pools and entries by their real numbers', async () => {
+  for (const pool of ['p', 'q']) {
+    await seedPool(server.client, pool, { heartbeat: second(-100), holds: new Map([['X', [`${pool}1`, `${pool}2`]]]) });
+  }
+  const reaper = opened.create({
+    redis: server.url,
+    plan: true,
+    inspect: { port: 0 },
+    rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0 },
+  });
+  let passes = 0;
+  reaper.on('rescue', () => {
+    passes += 1;
+  });
+  reaper.start();
+  const page = await openPage((await reaper.inspectorUrl()) as string);
+  // Once more after several passes: a plan finds the same each time, and does not add it up.
+  for (const most of [1, 3]) {
+    await expect.poll(() => passes, { timeout: 10_000 }).toBeGreaterThanOrEqual(most);
+    const { rescue } = await page.until((state) => state.rescue.planned === 2);
+    expect(rescue).toMatchObject({ planned: 2, entries: 4, rescued: 0 });
+  }
+  page.close();
+  expect(await server.client.llen('t:jobs:X:p:inprogress')).toBe(2);
+});
