@@ -160,7 +160,10 @@ describe('hooks', () => {
     expect(hook).not.toHaveProperty('text');
     expect(endpoint).toMatchObject({ type: 'endpoint', origin: receiver.url });
     const plan = await said((reaper) => moveHooks(reaper, 'drop', { json: true, plan: true, reason: '400' }));
-    expect(linesOf(plan.text)).toEqual([{ type: 'drop', plan: true, count: 1 }]);
+    expect(linesOf(plan.text)).toEqual([
+      { ...hook, plan: true },
+      { type: 'drop', plan: true, count: 1 },
+    ]);
     const none = await said((reaper) => moveHooks(reaper, 'drop', { plan: true, reason: '404' }));
     expect(none.text).toBe('would be dropped: 0\n');
   });

@@ -9,11 +9,12 @@ import type { Scripts } from '../../src/io/scripts.ts';
 
 const stats = { id: 'j', name: 'X', status: 'Running', update_time: '100', revision: '7', web_hook_url: 'http://h/x' };
 const claimed: Claimed = {
-  ...{ id: 'j', origin: 'http://h', isAsked: false, attempt: 1, at: 100_000, until: 160_000, stats },
+  ...{ id: 'j', origin: 'http://h', isAsked: false, attempt: 1, at: 100_000, until: 160_000, askedAt: 1_000, stats },
 };
 
 const create = () => {
   let now = 1_000;
+  let askedNow = 1_000;
   const posts: string[] = [];
   const outcomes: HookOutcome[] = [];
   const settled: Settlement[] = [];
@@ -40,12 +41,17 @@ const create = () => {
     settings: { deadline: 86_400_000, tooOld: 604_800_000, totalTimeout: 30_000 },
     clock: { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined },
     random: () => 0.5,
+    monotonic: () => askedNow,
     onOutcome: (outcome) => outcomes.push(outcome),
   });
   return {
     ...{ courier, posts, outcomes, settled },
     pass(ms: number) {
       now += ms;
+    },
+    /** The answer to a claim that was asked for at 1,000 is so long on its way. */
+    delayAnswer(ms: number) {
+      askedNow += ms;
     },
     answerWith(act: typeof answer) {
       answer = act;
@@ -99,6 +105,18 @@ test('no text is sent that may take longer than the claim holds, nor the state a
   await courier.deliver(claimed);
   expect(posts).toEqual(['one', 'two']);
   expect(settled).toMatchObject([{ verb: 'failed', answer: 'later', delay: 0, isReceiverAlive: true }]);
+});
+
+test('nothing is sent with a claim whose answer was so long on its way that a POST could outlast it', async () => {
+  const { courier, posts, settled, outcomes, delayAnswer } = create();
+  delayAnswer(30_000);
+  await courier.deliver(claimed);
+  expect(posts).toEqual(['Running']);
+  delayAnswer(1);
+  await courier.deliver(claimed);
+  expect(posts).toEqual(['Running']);
+  expect(settled).toMatchObject([{ verb: 'delivered' }, { verb: 'unsent' }]);
+  expect(outcomes).toHaveLength(1);
 });
 
 test('a hook that the stop of this host has cut off is no failure of its endpoint', async () => {

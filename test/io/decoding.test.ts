@@ -1,6 +1,5 @@
-/** What stands in Redis is read as Go reads it: times, ACKs, facts, and the jobs of entries and observations. */
+/** What stands in Redis is read as Go reads it: times, ACKs and facts. */
 import { describe, expect, test } from 'vitest';
-import { jobOf, observedJobOf } from '../../src/io/entries.ts';
 import { brokenIdFacts, decodeAck, decodeFacts, decodeTime } from '../../src/io/stats.ts';
 
 describe('a time', () => {
@@ -97,40 +96,4 @@ describe('the facts of a job', () => {
       'unreadable',
     ]);
   });
-});
-
-describe('the job of an entry', () => {
-  test.each([
-    ['{"name":"X","id":"a","t":1,"args":{}}', 'a'],
-    ['{"name":"X","id":"a","t":1,"id":"b"}', 'b'],
-    ['{"name":"X","id":"a","t":1,"\\u0069d":"b"}', 'b'],
-    ['{"name":"X","id":"a","t":1,"i\\u0064":"b"}', 'b'],
-    ['{"name":"a\\"b","id":"a","t":1}', 'a'],
-    ['{ "id" : "a" }', 'a'],
-    ['{"name":"X","id":"p","args":{"_job_kind_periodic_":"7"}}', 'p@7'],
-    ['{"name":"X","id":"p","args":{"_job_kind_periodic_":7}}', 'p@7'],
-    ['{"name":"X","id":"p","args":{"_job_kind_periodic_":7.5}}', 'p'],
-    ['{"name":"X","id":"p","args":{"_job_kind_periodic_":null}}', 'p'],
-    ['{"name":"X","id":"p","args":null}', 'p'],
-    ['{"name":"X","id":"p@7","args":{}}', 'p@7'],
-    ['{"name":"X","id":"a\\ud800b","t":1}', 'a\uFFFDb'],
-    ['{"name":"X","id":"\\ud83d\\ude00","t":1}', '😀'],
-    ['{"name":"X","id":"","t":1}', undefined],
-    ['{"name":"X","id":7}', undefined],
-    ['{"name":"X"}', undefined],
-    ['null', undefined],
-    ['no JSON {"name":"X","id":"a",', undefined],
-    ['', undefined],
-  ])('%s: %s', (entry, id) => expect(jobOf(entry)).toBe(id));
-});
-
-test.each([
-  ['a', '', 'a'],
-  ['a', '{}', 'a'],
-  ['p', '{"_job_kind_periodic_":"7"}', 'p@7'],
-  ['p', 'no JSON', 'p'],
-  ['p', 'null', 'p'],
-  ['', '{}', undefined],
-])('the job of an observation of %j with args %j: %s', (id, args, job) => {
-  expect(observedJobOf(id, args)).toBe(job);
 });

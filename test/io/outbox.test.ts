@@ -19,7 +19,7 @@ const createHeldCourier = () => {
 };
 const claimedFor = (origin: string, count: number): Claimed[] =>
   Array.from({ length: count }, (_, i) => ({
-    ...{ id: `${origin} ${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, stats: {} },
+    ...{ id: `${origin} ${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0, stats: {} },
   }));
 
 test('an endpoint that is new gets half of what is free, one that has some in flight leaves a quarter for others', () => {

@@ -1,4 +1,5 @@
 /** What a look at live pools keeps in Redis and what it reads: who observes, the oldest entries, keys that are gone. */
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
@@ -91,23 +92,23 @@ test('of a long list the oldest entries are looked at, each once, with the bytes
     ...Array.from({ length: 997 }, (_, i) => entryOf(`${i}`)),
   );
   await redis.lpush(key, entryOf('beyond the bound'));
-  await redis.lpush(
-    keys.inProgress('Y', 'q'),
-    Buffer.concat([Buffer.from('{"name":"Y","id":"b","x":"'), Buffer.from([0xff]), Buffer.from('"}')]),
-  );
+  const notUtf8 = Buffer.concat([Buffer.from('{"name":"Y","id":"b","x":"'), Buffer.from([0xff]), Buffer.from('"}')]);
+  await redis.lpush(keys.inProgress('Y', 'q'), notUtf8);
   await redis.set(keys.inProgress('X', 'r'), 'no list');
   const held = await readHeldEntries(connection, keys, live);
   const ids = held.map(({ id }) => id);
-  expect(ids).toHaveLength(999);
-  expect(new Set(ids).size).toBe(999);
+  expect(ids).toHaveLength(1_000);
+  expect(new Set(ids).size).toBe(1_000);
   expect(ids).toContain('oldest');
   expect(ids).not.toContain('beyond the bound');
+  const digest = createHash('sha1').update(notUtf8).digest('hex');
   expect(held.find(({ id }) => id === 'b')).toMatchObject({
-    type: 'Y',
-    pool: { pool: 'q' },
-    entry: expect.any(Buffer),
+    ...{ type: 'Y', pool: { pool: 'q' }, place: `${digest}:1`, field: `${digest} Y`, fault: undefined },
   });
-  expect(held.find(({ id }) => id === 'b')?.entry.includes(0xff)).toBe(true);
+  expect(held.find(({ id }) => id === '')?.fault).toContain('can not be read, or has no id');
+  // Those farthest from the tail first: one that leaves the list moves those before it.
+  const places = held.filter(({ type }) => type === 'X').map(({ place }) => Number(place.split(':')[1]));
+  expect(places).toEqual([...places].sort((a, b) => b - a));
 });
 
 describe('walks through the names of keys', () => {
