@@ -171,6 +171,31 @@ test('a sweep that is asked for is nobody else’s: it has no fence, and its end
   expect(it.asked('noteEnd')).toEqual({ fence: fence(1) });
 });
 
+test('a sweep whose last page is dealt when the reaper stops ends as one that is done', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('examine', { acting: [jobFor('fail')], tally: emptyTally });
+  await it.send({ type: 'stop' });
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.send({
+    type: 'lane.freed',
+    lane: 'lane-0',
+    outcome: { id: 'j', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done', facts: jobFor('fail').facts },
+  });
+  expect(it.of('sweep.ended').map(({ result }) => result.error)).toEqual([undefined]);
+});
+
+test('a lane that breaks at a job is used again, and the sweep ends', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('examine', { acting: [jobFor('fail')], tally: emptyTally });
+  expect([it.context().idle, it.of('sweep.ended')]).toEqual([[], []]);
+  await it.fail('lane-0');
+  expect([it.context().idle, it.of('sweep.ended').length]).toEqual([['lane-0'], 1]);
+});
+
 test('jobs of a page that is examined when the reaper stops are left to the next sweep', async () => {
   const it = start();
   await it.send(sweepNow(1));
@@ -254,6 +279,15 @@ test('pools that hold entries are rescued before others', async () => {
   await rescue(it, found(suspect('p1'), holding('p2'), suspect('p3'), holding('p4')));
   expect(it.slots()).toEqual(['p2']);
   expect(it.context().suspects.map(({ input }) => input.suspect.pool)).toEqual(['p4', 'p1', 'p3']);
+});
+
+test('a pool that waits for a slot, and is found again, is rescued once', async () => {
+  const it = start({ poolSlots: 1 });
+  await it.send(rescueNow(1, { grace: 0 }));
+  await rescue(it, found(suspect('p1'), suspect('p2')));
+  await it.send(rescueNow(2, { grace: 0 }));
+  await rescue(it, found(suspect('p1'), suspect('p2')));
+  expect([it.slots(), it.context().suspects.map(({ input }) => input.suspect.pool)]).toEqual([['p1'], ['p2']]);
 });
 
 test('a pool that has to wait once more gets a grace anew, and its slot is free for others', async () => {

@@ -484,6 +484,56 @@ describe('an orphaned entry', () => {
     expect(await putBack({ text, id: 'j@7' })).toBe('lost');
   });
 
+  test('of an execution is left while a worker may be at it: that one, or one of its policy that is not said', async () => {
+    const text = '{"name":"X","id":"j","t":1,"args":{"_job_kind_periodic_":"7"}}';
+    for (const [job, reply] of [
+      ['j@7', 'undecided'],
+      ['j', 'undecided'],
+      ['j@8', 'lost'],
+    ] as const) {
+      await redis.flushall();
+      await orphaned('Running', began, { entry: text });
+      await seen('v', { job });
+      expect([job, await putBack({ text, id: 'j@7' })]).toEqual([job, reply]);
+    }
+  });
+
+  test('of a job that was not written since its last recovery needs no workers, however far its host’s clock is behind', async () => {
+    const last = at / 1_000 - 1_000;
+    // A heartbeat that is 30 s old may be one of a clock that is 30 s behind.
+    for (const [age, reply] of [
+      [20, 'undecided'],
+      [5_000, 'lost'],
+    ] as const) {
+      await redis.flushall();
+      await orphaned();
+      await redis.hset(heartbeat, 'heartbeat_at', second(-30));
+      await redis.hset(stats, { update_time: last - age, revision: last - 5_000 });
+      await redis.hset(unobserved, field, `${at - 40_000} Running|${last - age}||${last - 5_000}`);
+      await redis.hset(recoveries, 'j', died([last, 'old', '1']));
+      await redis.del(workers);
+      await redis.hset(workers, { at: at - 5_000, run: thisRun });
+      expect([age, await putBack()]).toEqual([age, reply]);
+    }
+  });
+
+  test('is not proven to be one for a user who may not ask whether Redis was started again', async () => {
+    await orphaned();
+    await redis.hset(workers, 'run', '');
+    await redis.acl('SETUSER', 'blind', 'on', 'nopass', '~*', '+@all', '-info');
+    const blind = redis.duplicate({ username: 'blind', password: 'any', enableReadyCheck: false });
+    try {
+      const everybodys = scripts;
+      scripts = createScripts(blind);
+      const reply = await putBack().finally(() => {
+        scripts = everybodys;
+      });
+      expect(reply).toBe('early');
+    } finally {
+      blind.disconnect();
+    }
+  });
+
   test('of another job than was asked for is left', async () => {
     await orphaned();
     expect(await putBack({ id: 'k' })).toBe('undecided');
@@ -598,9 +648,11 @@ describe('a look at a live pool', () => {
     await redis.hset(unobserved, 'gone', `${at} x`);
     await look(at + 1);
     expect(await redis.hexists(workers, 'w:gone')).toBe(0);
+    await observe('w', 'b', 20);
+    expect((await look(at + 1)).workers['w:w']).toBe(`${at + 1} 1 20 - b`);
     await redis.hset(workers, 'run', 'other');
     expect((await look(at + 2)).unobserved.f?.split(' ')[0]).toBe(String(at + 2));
-    expect([await redis.hkeys(unobserved), (await look(at + 3)).workers['w:w']]).toEqual([['f'], '0 1 10 - a']);
+    expect([await redis.hkeys(unobserved), (await look(at + 3)).workers['w:w']]).toEqual([['f'], '0 1 20 - b']);
   });
 
   test('in a plan goes on from the look before, and writes nothing', async () => {
@@ -615,11 +667,11 @@ describe('a look at a live pool', () => {
 describe('the entry of a job that has succeeded', () => {
   const ended = second(-61);
   const justNow = second(0);
-  const finish = ({ updated = String(ended), revision = '5', mode = 'act', moves = '' } = {}) =>
+  const finish = ({ updated = String(ended), revision = '5', mode = 'act', moves = '', id = 'j' } = {}) =>
     run(
       'finish_stale',
       [pools, heartbeat, held, lock, lockInfo, stats, observation('w'), observation('v')],
-      ['p', maxAge, placed(entry('j')), mode, 'j', updated, revision, 60, moves],
+      ['p', maxAge, placed(entry('j')), mode, id, updated, revision, 60, moves],
     );
   const succeeded = async (more: Record<string, string | number> = {}) => {
     await pool(second(0), 'other', entry('j'));
@@ -638,6 +690,7 @@ describe('the entry of a job that has succeeded', () => {
   });
 
   test.each([
+    ['is another one than the entry’s', {}, { id: 'k' }],
     ['is another status', { status: 'Running' }, {}],
     ['has ended again', { update_time: ended - 1 }, {}],
     ['is another attempt', { revision: 6 }, {}],
