@@ -219,6 +219,14 @@ describe('how often a job was recovered', () => {
     expect(await requeue('', { most: 1 })).toEqual([0, 1, 'j']);
   });
 
+  test('keeps when a death was noted, where some of its entries come later', async () => {
+    await pool(stale, entry('j'));
+    const noted = died([second(-9), 'p', stale]);
+    await redis.hset(recoveries, 'j', noted);
+    expect(await requeue(stale, { most: 1 })).toEqual([1, 0]);
+    expect(await redis.hget(recoveries, 'j')).toBe(noted);
+  });
+
   test('counts one death once where a list holds an entry twice', async () => {
     await pool(stale, entry('j'), entry('j'));
     expect(await requeue(stale, { most: 1 })).toEqual([2, 0]);
