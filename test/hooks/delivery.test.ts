@@ -349,7 +349,7 @@ describe('how much at once', () => {
     expect(new Set(receiver.hooks.map(({ body }) => body.job_id)).size).toBe(10);
   });
 
-  test('a page of a thousand is noted in one round trip', async () => {
+  test('a page of a thousand is noted some hundreds at a time', async () => {
     for (let i = 0; i < 1_000; i++) await seed(`j${i}`);
     const calls = async () => {
       const info = await server.client.info('commandstats');
@@ -364,8 +364,8 @@ describe('how much at once', () => {
     const before = await calls();
     void reaper.sweep().catch(() => undefined);
     await swept;
-    // The read of the facts, the note, and the first claim or two.
-    expect((await calls()) - before).toBeLessThan(10);
+    // 8 reads of the facts, 5 notes, the scan and the first claims; those that Redis does not know yet are sent again.
+    expect((await calls()) - before).toBeLessThan(40);
     expect(await server.client.hlen('t:reaper:hooks')).toBe(1_000);
   });
 });
