@@ -208,3 +208,26 @@ test.each(commands)('fault 143: reaper %s takes its numbers at their largest, an
   const { code, stderr } = await ended;
   expect([code, stderr]).toEqual([command === 'rescue' ? 143 : 0, expect.not.stringMatching(/Warning|RangeError/)]);
 });
+
+test.each(['9000000000000', '9'.repeat(20), '1e300'])(
+  'fault 143: a time of %s in Redis, which is no date, ends no command',
+  async (time) => {
+    const { client } = server;
+    await seedJob(client, 'told', { web_hook_url: `${receiver.url}/200/x` });
+    const digits = time.includes('e') ? '9'.repeat(300) : time;
+    await client.hset('t:reaper:hooks', 'told', `parked Running:1 ${receiver.url} 3 ${digits} ${digits} 404`);
+    await client.zadd('t:reaper:hooks:parked', time, 'told');
+    await client.hset('t:reaper:lease', { holder: 'x', host: 'h:1', number: 1, until: time, since: time });
+    await client.hset('t:reaper:progress', { begun: time, scanned: time, ended: time, rescue_ended: time });
+    await client.hset('t:worker_pools:p', { heartbeat_at: time, host: 'h', started_at: time });
+    await client.sadd('t:worker_pools', 'p');
+    for (const command of [['status'], ['hooks'], ['explain', 'told'], ['rescue', '--plan', '--grace', '0']]) {
+      const { code, stdout, stderr } = await runCli([...command, '--redis', server.url, '--namespace', 't']);
+      expect([command[0], code, `${stdout}${stderr}`]).toEqual([
+        command[0],
+        0,
+        expect.not.stringMatching(/Invalid|RangeError|NaN/),
+      ]);
+    }
+  },
+);
