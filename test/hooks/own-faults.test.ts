@@ -96,6 +96,9 @@ describe('fault 127: whose fault it is', () => {
     ['ENOTFOUND', 'getaddrinfo'],
     ['EAI_NODATA', 'getaddrinfo'],
     ['ENODATA', 'queryA'],
+    ['EINVAL', 'getaddrinfo'],
+    ['EAI_OVERFLOW', 'getaddrinfo'],
+    ['ENAMETOOLONG', 'getaddrinfo'],
     ['UND_ERR_SOCKET', undefined],
     ['CERT_HAS_EXPIRED', undefined],
   ])('%s of %s may be the endpoint’s', (code, syscall) => {
@@ -177,6 +180,14 @@ test('fault 127: a name that does not exist is its endpoint’s fault, and count
   await reaper.sweep();
   expect(outcomes).toMatchObject([{ outcome: 'failed', attempt: 1, reason: 'no connection (ENOTFOUND)' }]);
   expect(await reaper.undelivered.endpoints()).toMatchObject([{ failures: 1 }]);
+});
+
+test('fault 127: a name that is too long for any resolver is its endpoint’s fault, and counts', async () => {
+  await seedJob(server.client, 'a', { web_hook_url: `http://${'a.'.repeat(130)}example/x` });
+  const { reaper, outcomes, faults } = watched();
+  await reaper.sweep();
+  expect(outcomes).toMatchObject([{ id: 'a', outcome: 'failed', reason: expect.stringMatching(/^no connection/) }]);
+  expect(faults).toEqual([]);
 });
 
 test('fault 127: another host sends at once what this one could not', async () => {
