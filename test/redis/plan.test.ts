@@ -29,14 +29,20 @@ const dump = async () => {
 interface Pass extends Pick<RescueSummary, 'changes' | 'drift' | 'entries' | 'quarantined' | 'lost' | 'finished'> {
   readonly outcomes: readonly { readonly [Field in keyof PoolOutcome]?: PoolOutcome[Field] | undefined }[];
 }
-/** One rescue, by a reaper of its own: what it says, without what may differ. */
-const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
+/** One rescue, by a reaper of its own. */
+const rescueOf = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0) => {
   const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0, batch: 3 }, ...options });
   const outcomes: PoolOutcome[] = [];
   reaper.on('pool', (outcome) => void outcomes.push(outcome));
-  const { changes, drift, entries, quarantined, lost, finished, standsDown } = await reaper.rescue({ plan, grace });
-  expect(standsDown).toBeUndefined();
+  const summary = await reaper.rescue({ plan, grace });
   await reaper.stop({ timeout: 0 });
+  return { summary, outcomes };
+};
+/** The same: what it says, without what may differ. */
+const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
+  const { summary, outcomes } = await rescueOf(plan, options, grace);
+  const { changes, drift, entries, quarantined, lost, finished, standsDown } = summary;
+  expect(standsDown).toBeUndefined();
   return {
     changes,
     drift: drift.toSorted((a, b) => (a.type < b.type ? -1 : 1)),
@@ -188,6 +194,37 @@ test('fault 123: with a grace too, and behind what can not be quarantined nothin
     { act: 'requeue', pool: 'dead', type: 'X', entries: 1 },
   ]);
 });
+
+test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400', 'inf', '-inf', 'nan'])(
+  'fault 123: a lock of %j counts as what a counter can be, in a plan and in its rescue',
+  async (lock) => {
+    const { client } = server;
+    for (const isUsable of [true, false]) {
+      await client.flushall();
+      await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'), entryOf('b'));
+      await client.set('t:jobs:X:lock', lock);
+      if (!isUsable) await client.set('t:jobs:X:lock_info', 'wrong');
+      await planThenAct();
+      expect(await client.get('t:jobs:X:lock')).toBe(lock === '007' && !isUsable ? '5' : '0');
+    }
+  },
+);
+
+test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and named, in one step and in several', async () => {
+  const { client } = server;
+  const pool = Buffer.from([0x70, 0xff]);
+  await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'));
+  for (const others of [0, 1_500]) {
+    await client.hset('t:jobs:X:lock_info', pool, 3, 'p\uFFFD', 1);
+    for (let i = 0; i < others; i++) await client.hset('t:jobs:X:lock_info', `gone${i}`, 1);
+    await client.set('t:jobs:X:lock', 7);
+    const { summary } = await rescueOf(true);
+    expect(summary.unreadable).toContainEqual(expect.stringContaining('t:jobs:X:lock_info: counts a pool whose name'));
+    expect(summary.drift).toEqual([]);
+    expect((await rescueOf(false)).summary.unreadable).toEqual(summary.unreadable);
+    expect(await client.hgetBuffer('t:jobs:X:lock_info', pool)).toEqual(Buffer.from('3'));
+  }
+}, 30_000);
 
 /** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */
 const sweep = async (plan: boolean): Promise<string[]> => {
