@@ -72,12 +72,16 @@ const planThenAct = async (options?: Partial<ReaperOptions>, grace?: number): Pr
   return plan.changes;
 };
 
-const recoveries = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
+const recoveriesOf = (most: number) =>
+  JSON.stringify([1, 2, 3].slice(0, most).map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
+const recoveries = recoveriesOf(3);
+const fewRecoveries = recoveriesOf(2);
 const types = ['X', 'odd [*] ü'];
 const poolNames = ['web-1', 'p*?', 'dead pool', 'live-1'];
 
 /** One entry of a list: what it is decides what becomes of it. */
-const kinds = ['job', 'poison', 'no JSON', 'no id', 'stale', 'orphan', 'running'] as const;
+/** `shared`: one job that several pools hold, recovered once less than may be. */
+const kinds = ['job', 'poison', 'shared', 'no JSON', 'no id', 'stale', 'orphan', 'running'] as const;
 type Kind = (typeof kinds)[number];
 const pool = fc.record({
   state: fc.constantFrom('alive', 'old', 'no heartbeat', 'unregistered', 'gone'),
@@ -123,12 +127,15 @@ const write = async ({ pools, locks, wrong }: typeof state extends fc.Arbitrary<
       await client.hset(`t:worker:w${i}`, { job_name: 'X', job_id: `run${i}`, started_at: second(-50), args: '' });
     }
     for (const { type, kind } of held) {
-      const id = kind === 'running' ? `run${i}` : `j${++jobs}`;
+      const id = kind === 'running' ? `run${i}` : kind === 'shared' ? kind : `j${++jobs}`;
       const text = kind === 'no JSON' ? `{"id":"${id}` : kind === 'no id' ? `{"name":"${id}"}` : entryOf(id, type);
       await client.lpush(`t:jobs:${type}:${name}:inprogress`, text);
       if (kind === 'poison') await client.hset('t:reaper:recoveries', id, recoveries);
+      if (kind === 'shared') await client.hset('t:reaper:recoveries', id, fewRecoveries);
       if (kind === 'stale') await seedJob(client, id, { status: 'Success', age: 600 });
-      if (kind === 'orphan' || kind === 'poison') await seedJob(client, id, { status: 'Pending', age: 600 });
+      if (kind === 'orphan' || kind === 'poison' || kind === 'shared') {
+        await seedJob(client, id, { status: 'Pending', age: 600 });
+      }
     }
     for (const [n, count] of counted.entries()) {
       if (count !== undefined) await client.hset(`t:jobs:${types[n]}:lock_info`, name, count);
@@ -193,6 +200,18 @@ test('fault 123: with a grace too, and behind what can not be quarantined nothin
     { act: 'lock_info', type: 'X', fields: 1 },
     { act: 'requeue', pool: 'dead', type: 'X', entries: 1 },
   ]);
+});
+
+test('fault 123: a job that several dead pools hold is requeued from all of them, as planned; from the next it is not', async () => {
+  const { client } = server;
+  await client.hset('t:reaper:recoveries', 'j', fewRecoveries);
+  for (const pool of ['a', 'b', 'c']) await client.rpush(`t:jobs:X:${pool}:inprogress`, entryOf('j'), entryOf(pool));
+  expect((await planThenAct()).filter(({ act }) => act === 'requeue' || act === 'quarantine')).toEqual(
+    ['a', 'b', 'c'].map((pool) => ({ act: 'requeue', pool, type: 'X', entries: 2 })),
+  );
+  expect(JSON.parse((await client.hget('t:reaper:recoveries', 'j')) as string)).toHaveLength(5);
+  await client.rpush('t:jobs:X:d:inprogress', entryOf('j'));
+  expect(await planThenAct()).toContainEqual({ act: 'quarantine', id: 'j', type: 'X', pool: 'd' });
 });
 
 test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400', 'inf', '-inf', 'nan'])(
