@@ -38,7 +38,7 @@ import { waitingIn } from './machines/graces.ts';
 import { type JobOutcome, jobMachine, messageOf } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
 import { poolMachine } from './machines/pool.ts';
-import { type RescueResult, type SweepResult, supervisorMachine } from './machines/supervisor.ts';
+import { type RescueResult, type SweepResult, scheduledPass, supervisorMachine } from './machines/supervisor.ts';
 import type { Policy } from './machines/verdict.ts';
 import { type ReaperOptions, readArguments, readOptions } from './options.ts';
 import { createOwnFaultReports } from './ownFaults.ts';
@@ -308,8 +308,20 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
   let isFollowed: Follow = () => true;
   // In monotonic ms, as all times here that something is measured by.
-  let sweepDueAt: number | undefined;
-  let rescueDueAt: number | undefined;
+  const dueAt: Record<ScheduledPass, number | undefined> = { sweep: undefined, rescue: undefined };
+  /** When the schedule would have had one, had nobody asked for plans meanwhile: they do nothing that it is for. */
+  const keptDueAt: typeof dueAt = { sweep: undefined, rescue: undefined };
+  const wait = (pass: ScheduledPass, delay: number) => {
+    const now = clock.monotonic();
+    const due = Math.min(now + delay, keptDueAt[pass] ?? Number.POSITIVE_INFINITY);
+    dueAt[pass] = due;
+    return Math.max(0, due - now);
+  };
+  const keepDue = (pass: ScheduledPass, { number, plan }: { number: number; plan: boolean }) => {
+    const due = dueAt[pass] ?? 0;
+    if (number === scheduledPass || !plan) keptDueAt[pass] = undefined;
+    else if (due > clock.monotonic()) keptDueAt[pass] ??= due;
+  };
   const job = jobMachine.provide({
     actors: createJobActors(createJobActs({ keys, scripts, tracked, hooks, records, clock })),
   });
@@ -362,8 +374,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           isFirst: isFirstSweep,
           hasFailed: sweepFailedIn !== undefined,
         });
-        sweepDueAt = clock.monotonic() + delay;
-        return delay;
+        return wait('sweep', delay);
       },
       rescueDelay: ({ context: { isFirstRescue, rescueFailedIn } }) => {
         const { intervalMs: interval, firstAfterMs: first } = rescueSettings;
@@ -373,8 +384,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
           isFirst: isFirstRescue,
           hasFailed: rescueFailedIn !== undefined,
         });
-        rescueDueAt = clock.monotonic() + delay;
-        return delay;
+        return wait('rescue', delay);
       },
       graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - clock.monotonic()),
       leaseRenewal: settings.lease.renewMs,
@@ -399,6 +409,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const began = new Map<string, { at: number; hooks: HookCounts }>();
   let lastSweepAt: number | undefined;
   let lastRescueAt: number | undefined;
+  /** The latest pass of which it is known whether it could look: earlier ones may still wait for their pools. */
+  let lookedIn = 0;
   let standsDown: string | undefined;
   let sweepStandsDown: string | undefined;
   let startedAt: number | undefined;
@@ -446,12 +458,18 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   supervisor.on('fault', ({ where, error }) => fault(where, error));
   supervisor.on('lease', ({ holds, host }) => {
-    if (!holds) [sweepDueAt, rescueDueAt] = [undefined, undefined];
+    if (!holds) [dueAt.sweep, dueAt.rescue] = [undefined, undefined];
     log.info({ lease: { holds, host } }, holds ? 'this host does the scheduled passes' : 'another host does them');
     events.emit('lease', { holds, host });
   });
-  supervisor.on('sweep.started', ({ request }) => markBegin(`sweep ${request.number}`));
-  supervisor.on('rescue.started', ({ pass }) => markBegin(`rescue ${pass}`));
+  supervisor.on('sweep.started', ({ request }) => {
+    keepDue('sweep', request);
+    markBegin(`sweep ${request.number}`);
+  });
+  supervisor.on('rescue.started', ({ request, pass }) => {
+    keepDue('rescue', request);
+    markBegin(`rescue ${pass}`);
+  });
   supervisor.on('sweep.ended', ({ result }) => {
     const begin = takeBegin(`sweep ${result.number}`);
     const summary = sweepSummary(result, elapsedSince(begin.at), () => lessHooks(firstAttempts, begin.hooks));
@@ -471,7 +489,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     // Each pool and each entry has a line of its own.
     const { changes: _, ...line } = summary;
     if (result.standsDown !== undefined && result.standsDown !== standsDown) fault('judging pools', result.standsDown);
-    if (result.error === undefined) standsDown = result.standsDown;
+    const isLatest = result.error === undefined && (pass ?? 0) > lookedIn;
+    if (isLatest) [lookedIn, standsDown] = [pass ?? 0, result.standsDown];
     const isQuiet = [
       result.suspects - result.pools.cleaned,
       result.lost,
@@ -480,7 +499,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       result.unreadable.length,
     ].every((n) => n === 0);
     if (result.error === undefined) {
-      if (result.standsDown === undefined) lastRescueAt = clock.monotonic();
+      if (isLatest && result.standsDown === undefined) lastRescueAt = clock.monotonic();
       log[isQuiet ? 'debug' : 'info']({ rescue: line }, 'rescue');
     } else log[levelNow('error')]({ rescue: line }, 'a look for dead pools did not get to its end');
     events.emit('rescue', summary);
@@ -517,8 +536,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
         settings: inspect,
         now: () => ({
           hooksInFlight: delivery.inFlight(),
-          sweepDueAt: timeOfDayAt(sweepDueAt),
-          rescueDueAt: timeOfDayAt(rescueDueAt),
+          sweepDueAt: timeOfDayAt(dueAt.sweep),
+          rescueDueAt: timeOfDayAt(dueAt.rescue),
           waitingPools: waitingIn(supervisor.getSnapshot().context).map(({ input, since }) => ({
             pool: input.suspect.pool,
             since: timeOfDayAt(since) as number,
@@ -701,6 +720,8 @@ const polls: ReadonlySet<string> = new Set([
   'looking for hooks to send',
   'watching heartbeats',
 ]);
+
+type ScheduledPass = 'sweep' | 'rescue';
 
 const jobLine = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome) => ({
   id,

@@ -74,7 +74,10 @@ export const createHeartbeatWatch = ({
         for (let from = 0; from < due.length && !isOld && !signal.aborted; from += batch) {
           isOld = await ask(due.slice(from, from + batch));
         }
-        if (isOld) return;
+        if (!isOld) continue;
+        // Told once: the pass that comes now says what to watch next. One that can't look leaves it to the pass that is due.
+        watched.clear();
+        return;
       }
     },
   };

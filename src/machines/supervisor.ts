@@ -481,7 +481,7 @@ export const supervisorMachine = setup({
     }),
     keepPage: assign({ page: (_, params: { page: Page }) => params.page, sweepFailures: 0 }),
     keepExamined: assign({
-      acting: ({ context }, params: { examined: Examined }) => (context.isStopping ? [] : params.examined.acting),
+      acting: (_, params: { examined: Examined }) => params.examined.acting,
       sweep: ({ context }, params: { examined: Examined }) =>
         withRefusal(withTally(context.sweep, params.examined.tally), params.examined.standsDown),
       sweepFailedIn: ({ context }, params: { examined: Examined }) =>
@@ -648,7 +648,10 @@ export const supervisorMachine = setup({
         enqueue.assign({ slots, slotPools });
         const end = endOf(context, params.output ?? abandonedPool(pool.input, params.error));
         if ('again' in end) {
-          enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input: end.again }]) });
+          // A caller may have asked for it since the actor began.
+          const { grace, suspect } = pool.input;
+          const input = { ...end.again, grace, suspect: { ...end.again.suspect, fence: suspect.fence } };
+          enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input }]) });
           return;
         }
         enqueue.assign({ passes: withEnds(context.passes, [{ pool, outcome: end }]) });
@@ -1264,15 +1267,21 @@ const takeInHand = (context: SupervisorContext, request: RescueRequest, found: r
   /** Pass → how many of its pools this one reports instead. */
   const lost = new Map<number, number>();
   let [reported, awaited] = [0, 0];
+  // Who asks for a shorter grace means the pools already in hand too; where it is none, they wait for `skipGraces`.
+  const longestGrace = isAsked && request.grace ? request.grace : Number.POSITIVE_INFINITY;
   const take = (held: WaitingPool): WaitingPool => {
     const { plan, suspect } = held.input;
     const now = seen.get(suspect.pool);
     if (plan !== request.plan || now === undefined) return held;
     inHand.add(suspect.pool);
+    const grace = Math.min(held.input.grace, longestGrace);
     const pool: WaitingPool =
-      now.holdsEntries === suspect.holdsEntries
+      now.holdsEntries === suspect.holdsEntries && grace === held.input.grace
         ? held
-        : { ...held, input: { ...held.input, suspect: { ...suspect, holdsEntries: now.holdsEntries === true } } };
+        : {
+            ...held,
+            input: { ...held.input, grace, suspect: { ...suspect, holdsEntries: now.holdsEntries === true } },
+          };
     if (!isAsked) return pool;
     const losers = plan ? [] : pool.reportedBy.filter((pass) => scheduled.has(pass));
     if (!plan && losers.length === 0) {
@@ -1285,7 +1294,14 @@ const takeInHand = (context: SupervisorContext, request: RescueRequest, found: r
     // It goes on for the caller when the lease is lost.
     return { ...pool, reportedBy, input: { ...pool.input, suspect: { ...pool.input.suspect, fence: undefined } } };
   };
-  const graces = context.graces.map((grace) => ({ ...grace, pools: grace.pools.map(take) }));
+  const waiting = context.graces.map((grace) => ({ ...grace, pools: grace.pools.map(take) }));
+  const graces =
+    longestGrace === Number.POSITIVE_INFINITY
+      ? waiting
+      : addToGraces(
+          [],
+          waiting.flatMap(({ pools }) => pools),
+        );
   const suspects = context.suspects.map(take);
   const slotPools = Object.fromEntries(Object.entries(context.slotPools).map(([slot, pool]) => [slot, take(pool)]));
   const grace = request.grace ?? context.poolGrace;

@@ -54,7 +54,7 @@ describe('each rescue is reported once', () => {
     expect(await idsIn(server.client, 't:jobs:X')).toEqual(['a']);
   });
 
-  test.each([undefined, 0])(
+  test.each([undefined, 0, 300])(
     'fault 115: by the pass that a caller asks for beside a scheduled one (grace %s)',
     async (grace) => {
       await seedPool(server.client, 'dead', dead('a', 'b'));
@@ -67,7 +67,7 @@ describe('each rescue is reported once', () => {
       // The scheduled pass has nothing left to wait for as soon as the other one has found the pool.
       await count(reports).toBe(grace === 0 ? 2 : 1);
       expect(reports[0]).toMatchObject({ suspects: 0, entries: 0 });
-      if (grace === undefined) clock.advance(15_000);
+      if (grace !== 0) clock.advance(grace ?? 15_000);
       expect(await asked).toMatchObject({ suspects: 1, entries: 2, pools: { rescued: 1 } });
       expect(reports.reduce((sum, { entries }) => sum + entries, 0)).toBe(2);
       expect(ends).toMatchObject([{ pool: 'dead', entries: 2 }]);
@@ -81,6 +81,30 @@ describe('each rescue is reported once', () => {
     expect(both.map(({ entries }) => entries).sort()).toEqual([0, 2]);
     expect(ends.filter(({ entries }) => entries > 0)).toHaveLength(1);
   });
+});
+
+test('fault 115: a pass that ends late does not say how Redis is by now', async () => {
+  await seedPool(server.client, 'dead', dead('a'));
+  const clock = createTestClock();
+  const { reaper, reports, ends } = create({ clock });
+  const faults: string[] = [];
+  const told: string[] = [];
+  reaper.on('error', ({ where }) => void faults.push(where));
+  reaper.on('rescue', ({ suspects }) => void (suspects > 0 && told.push(reaper.health().detail)));
+  reaper.start();
+  clock.advance(5_000);
+  await expect.poll(() => server.client.hlen('t:reaper:suspects')).toBe(1);
+  await server.client.config('SET', 'maxmemory', '1');
+  try {
+    await clock.until(() => ends.length > 0, 500);
+    const passes = reports.length;
+    await clock.until(() => reports.length > passes, 500);
+  } finally {
+    await server.client.config('SET', 'maxmemory', '0');
+  }
+  expect(ends).toMatchObject([{ pool: 'dead', outcome: 'abandoned' }]);
+  expect(told).toEqual([expect.stringContaining('no pool is judged')]);
+  expect(faults.filter((where) => where === 'judging pools')).toHaveLength(1);
 });
 
 describe('fault 136: a pool that stopped gracefully is no rescue', () => {
@@ -140,6 +164,54 @@ describe('a dead pool waits for nothing but its grace', () => {
     expect(reports.map(({ alive }) => alive)).toEqual([2, 1]);
     expect(ends).toMatchObject([{ pool: 'dies', outcome: 'rescued', entries: 1 }]);
   });
+
+  test('fault 137: a heartbeat that grows old brings one pass, also where Redis is not fit to be judged by', async () => {
+    await seedPool(server.client, 'dies', { ...dead('a'), heartbeat: Date.now() / 1_000 - 2 });
+    const clock = createTestClock();
+    const day = 86_400_000;
+    const { reaper, reports } = create({
+      clock,
+      rescue: { firstAfterMs: 0, intervalMs: day, heartbeatAgeMs: 4_000, graceMs: 0 },
+    });
+    reaper.start();
+    clock.advance(0);
+    await count(reports).toBe(1);
+    await server.client.config('SET', 'maxmemory', '1');
+    try {
+      await clock.until(() => reports.length > 1, 50);
+      for (let i = 0; i < 200; i++) {
+        clock.advance(100);
+        await server.client.ping();
+      }
+      expect(reports.map(({ standsDown }) => standsDown !== undefined)).toEqual([false, true]);
+    } finally {
+      await server.client.config('SET', 'maxmemory', '0');
+    }
+    clock.advance(day);
+    await count(reports).toBe(3);
+    expect(reports[2]).toMatchObject({ alive: 0, suspects: 1, pools: { rescued: 1 } });
+  });
+
+  test.each([
+    ['rescue', 5_000, 10_000],
+    ['sweep', 300_000, 3_600_000],
+  ] as const)(
+    'fault 137: a %s that is due is not put off by plans that somebody asks for',
+    async (pass, first, interval) => {
+      const clock = createTestClock();
+      const { reaper } = create({ clock });
+      const scheduled: unknown[] = [];
+      reaper.on(pass, ({ plan }) => void (plan || scheduled.push(pass)));
+      reaper.start();
+      clock.advance(first);
+      await count(scheduled).toBe(1);
+      for (let i = 0; i < 3; i++) {
+        clock.advance(0.4 * interval);
+        await reaper[pass]({ plan: true });
+      }
+      await count(scheduled).toBe(2);
+    },
+  );
 
   test('fault 140: graces run side by side, and pools with entries come first, however many suspects there are', async () => {
     const stale = Array.from({ length: 300 }, (_, i) => `stale-${i}`);
