@@ -245,6 +245,27 @@ test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and
   }
 }, 30_000);
 
+test('fault 146: lists and pools whose names are no UTF-8 are left, and named at each look', async () => {
+  const { client } = server;
+  const list = Buffer.from('t:jobs:X:p\xff:inprogress', 'latin1');
+  await client.sadd('t:worker_pools', Buffer.from([0x70, 0xff]), 'p\uFFFD');
+  await client.lpush(list, entryOf('a'));
+  await client.lpush('t:jobs:X:p\uFFFD:inprogress', entryOf('b'));
+  await client.srem('t:worker_pools', 'p\uFFFD');
+  for (const plan of [true, false, true, false]) {
+    const { summary } = await rescueOf(plan);
+    expect(summary.unreadable).toEqual([
+      't:worker_pools: holds p\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:jobs:X:p\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+    ]);
+  }
+  expect(await client.lrange(list, 0, -1)).toEqual([entryOf('a')]);
+  expect(await client.lrange('t:jobs:X', 0, -1)).toEqual([entryOf('b')]);
+  await client.rename(list, 't:jobs:X:p:inprogress');
+  await client.srem('t:worker_pools', Buffer.from([0x70, 0xff]));
+  expect((await rescueOf(false)).summary).toMatchObject({ entries: 1, unreadable: [] });
+});
+
 /** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */
 const sweep = async (plan: boolean): Promise<string[]> => {
   const reaper = opened.create({ redis: server.url, hooks: { most: 2, totalTimeoutMs: 1 } });
