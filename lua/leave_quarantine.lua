@@ -10,6 +10,7 @@
 -- ARGV[3]  `release` (what was there goes to its queue to the letter), `drop` (it is removed from `dead`), or `prune` (only the record of what is in `dead` no more is removed). Recoveries
 --          that led to the quarantine are forgotten in any case
 -- ARGV[4]  a type: only its entries are meant, the others stay in quarantine; the empty string for all
+-- ARGV[5]  `act`, or `plan` to change nothing
 -- Returns  `ok`; `gone` (nothing that is meant of it is in `dead`; the record is removed); `overtaken` (the record is not as it was seen)
 -- Others that touch these keys: quarantine and requeue; gocraft's enqueue, fetch, and retry and delete of dead entries.
 -- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
@@ -17,7 +18,9 @@
 --- @include quarantine_record
 
 local quarantine, dead, recoveries = unpack(KEYS)
-local refusal = refusalOf({ { quarantine, 'hash', 'HGET', 'HDEL' }, { dead, 'zset', 'ZSCORE', 'ZREM' } })
+local isPlan = ARGV[5] == 'plan'
+local uses = { { quarantine, 'hash', 'HGET', 'HDEL' }, { dead, 'zset', 'ZSCORE', 'ZREM' } }
+local refusal = refusalOf(isPlan and typesOf(uses) or uses)
 if refusal then
   return refusal
 end
@@ -48,9 +51,12 @@ end
 if #others > 0 then
   writes[#writes + 1] = { quarantine, 'hash', 'HSET' }
 end
-refusal = refusalOf(writes)
+refusal = refusalOf(isPlan and typesOf(writes) or writes)
 if refusal then
   return refusal
+end
+if isPlan then
+  return isThere and 'ok' or 'gone'
 end
 for _, one in ipairs(meant) do
   local i, entry = unpack(one)

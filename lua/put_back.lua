@@ -33,7 +33,7 @@
 -- ARGV[10] the window (s)
 -- ARGV[11] in a plan: JSON of what look_at_pool has returned, which stands for the records; else the empty string
 -- ARGV[12] heartbeat_at of a pool that lives since its heartbeat moves, though it is not young; else the empty string
--- ARGV[13…] ids of the workers whose observations KEYS[14…] are
+-- ARGV[13…] ids of the workers whose observations KEYS[14…] are; behind them the token of the pass
 -- Returns  `lost`: it was orphaned, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is
 --          not seen to live), `changed` (the pool has other workers), `gone`, `observed`, `early` (not unobserved for long
 --          enough, or the job has shown a sign of life), `undecided` (nothing proves it), `poison` (orphaned, and recovered
@@ -68,7 +68,7 @@ if not alive(pools, heartbeat, pool, maxAge, beat, moves) then
   return 'dead'
 end
 local given, workers = {}, {}
-for i = 13, #ARGV do
+for i = 13, #KEYS - 1 do
   given[ARGV[i]] = true
 end
 for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
@@ -112,6 +112,7 @@ if not since or not isValid(known, at) or at - since < tonumber(least) or signs 
   return 'early'
 end
 
+local death = deathOf(pool, beat, window, ARGV[#KEYS])
 local counted = countedJobOf(entry)
 local second = now()
 -- pcall: a record of the wrong type must not hold an entry back.
@@ -130,7 +131,12 @@ end
 -- stats would be no older than that.
 local function isOlderThanRecovery()
   local read, all = pcall(cjson.decode, text or '')
-  local last = read and type(all) == 'table' and type(all[#all]) == 'table' and tonumber(all[#all][1])
+  local last = nil
+  for _, one in ipairs(read and type(all) == 'table' and all or {}) do
+    if type(one) ~= 'table' or not death.pass or one[4] ~= death.pass then
+      last = type(one) == 'table' and tonumber(one[1])
+    end
+  end
   local slack = math.max(0, second - (tonumber(beat) or 0)) + 1
   return last and last * 1000 <= since and facts.updated and facts.revision and facts.updated < last - slack
     and facts.revision < last - slack
@@ -147,7 +153,6 @@ if not waits and not isEarlierError() and not isOlderThanRecovery()
   return 'undecided'
 end
 
-local death = deathOf(pool, beat, window)
 if counted and isPoison(entry, text, death, most) then
   text = countedOf(text, quarantine, dead, counted)
   if isPoison(entry, text, death, most) then

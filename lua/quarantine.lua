@@ -33,6 +33,7 @@
 -- ARGV[11]  origin of the job's receiver; the empty string for none
 -- ARGV[12]  the empty string, or a time (ms) that stands for the clock of Redis in what is about hooks
 -- ARGV[13]  how many records of hooks there may be
+-- ARGV[14]  token of the pass
 -- Returns   `alive`; `gone` (the entry is not there); `fewer` (it may be recovered still); `overtaken` (the job is not as it
 --           was read); or JSON: what it was recovered from, this death included, as
 --           in `includes/recovery.lua`
@@ -82,7 +83,7 @@ end
 if not entry or countedJobOf(entry) ~= id then
   return 'gone'
 end
-local death = deathOf(pool, seen, window)
+local death = deathOf(pool, seen, window, ARGV[14])
 local text = countedOf(redis.call('HGET', recoveries, id), quarantine, dead, id)
 if not isPoison(entry, text, death, most) then
   return 'fewer'
@@ -122,7 +123,7 @@ local err = string.format('jobservice-reaper: quarantined, for its worker died o
 local member = deadEntry(entry, err, death.at)
 redis.call('ZADD', dead, death.at, member)
 redis.call('LREM', held, -1, entry)
-before[#before + 1] = { death.at, pool, seen }
+before[#before + 1] = { death.at, pool, seen, death.pass }
 keepQuarantined(quarantine, dead, id, { at = death.at, recoveries = before }, { jobType, entry, member }, death.window)
 countDownLocks(lock, lockInfo, pool, held, 1)
 

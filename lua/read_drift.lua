@@ -7,6 +7,7 @@
 -- Returns  as rebuild_counters does
 -- Others that touch these keys: as with rebuild_counters.
 --- @include prove
+--- @include count
 
 local lock, lockInfo = KEYS[1], KEYS[2]
 local refusal = refusalOf({ { lock, 'string', 'GET' }, { lockInfo, 'hash', 'HLEN', 'HGETALL' } })
@@ -39,7 +40,7 @@ for pool, length in pairs(truth) do
   local count = counted[pool] or '0'
   if count ~= tostring(length) then
     wrong = wrong + 1
-    off = off + math.abs((tonumber(count) or 0) - length)
+    off = off + math.abs(countIn(count) - length)
   end
 end
-return { before, tostring(sum), wrong, tostring((tonumber(before) or 0) - sum), tostring(off) }
+return { before, tostring(sum), wrong, string.format('%.0f', countIn(before) - sum), string.format('%.0f', off) }

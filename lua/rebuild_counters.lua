@@ -16,6 +16,7 @@
 -- A lock or lock_info of the wrong type refuses all: the other one is left too, for a fetch of the type fails on the one, and
 -- the two must agree. An in-progress list of the wrong type holds no entry, and counts as none.
 --- @include once
+--- @include count
 
 local lock, lockInfo = KEYS[1], KEYS[2]
 local refusal = refusalOf({ { lock, 'string', 'GET', 'SET' }, { lockInfo, 'hash', 'HLEN', 'HGETALL', 'HSET', 'HDEL' } })
@@ -53,7 +54,7 @@ local before = redis.call('GET', lock) or '0'
 local mended, off = 0, 0
 local function mend(count, length)
   mended = mended + 1
-  off = off + math.abs((tonumber(count) or 0) - length)
+  off = off + math.abs(countIn(count) - length)
 end
 if before ~= tostring(sum) then
   redis.call('SET', lock, string.format('%d', sum))
@@ -73,7 +74,7 @@ for i = 1, #ARGV do
     mend(counted[pool], 0)
   end
 end
-local drift = { before, tostring(sum), mended, tostring((tonumber(before) or 0) - sum), tostring(off) }
+local drift = { before, tostring(sum), mended, string.format('%.0f', countIn(before) - sum), string.format('%.0f', off) }
 if before == tostring(sum) and mended == 0 then
   return drift
 end

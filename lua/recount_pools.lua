@@ -10,6 +10,7 @@
 -- HSET comes before HDEL: under memory pressure Redis refuses it, and then nothing at all has been written.
 -- An in-progress list of the wrong type holds no entry, and counts as none.
 --- @include once
+--- @include count
 
 local lockInfo = KEYS[1]
 local refusal = refusalOf({ { lockInfo, 'hash', 'HMGET', 'HSET', 'HDEL' } })
@@ -35,7 +36,7 @@ for i = 1, #ARGV do
   local length, count = lengths[i], counts[i]
   if (count or '0') ~= tostring(length) then
     fields = fields + 1
-    off = off + math.abs((tonumber(count or '') or 0) - length)
+    off = off + math.abs(countIn(count) - length)
     if length > 0 then
       set[#set + 1] = ARGV[i]
       set[#set + 1] = length
@@ -52,7 +53,7 @@ end
 if #gone > 0 then
   redis.call('HDEL', lockInfo, unpack(gone))
 end
-local answer = { sum, fields, tostring(off) }
+local answer = { sum, fields, string.format('%.0f', off) }
 if fields == 0 then
   return answer
 end

@@ -20,6 +20,7 @@
 -- ARGV[4]  how many entries to move at the most; fewer where they are large
 -- ARGV[5]  how often a job may be recovered within the window
 -- ARGV[6]  the window (s)
+-- ARGV[7]  token of the pass
 -- Returns  `alive`, or { moved, left }, or { moved, left, id } of the job before whose entry, the next one, it has stopped;
 --          { moved, left, '', fault } where the records of recoveries can't be written: the entries went uncounted
 -- Others that touch these keys: the Go jobservice's requeue; gocraft's fetch, finish, requeue and stale locks. Of the
@@ -48,7 +49,7 @@ if alive(pools, heartbeat, pool, maxAge, seen) then
   return 'alive'
 end
 local uncounted = recordsRefusal(recoveries, recovered)
-local death = deathOf(pool, seen, window)
+local death = deathOf(pool, seen, window, ARGV[7])
 local moved, poison = 0, nil
 -- Some entries, and the records of their jobs, are read and written in one call each, which is several times faster than one by
 -- one.

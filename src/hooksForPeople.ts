@@ -27,7 +27,7 @@ export interface UndeliveredHooks {
   endpoints(): Promise<EndpointStatus[]>;
   /**
    * Resolves when nothing that is due is left to try. A reaper that sends nothing else yet (not started, no sweep) and was
-   * asked to `retry` some waits for these, and sends no others.
+   * asked to `retry` some waits for these, and sends no others, even where there were none.
    */
   quiet(): Promise<void>;
   /** How many are parked. */
@@ -62,6 +62,7 @@ export const createUndeliveredHooks = (
   const move = async (verb: 'retry' | 'drop', given: HookFilter, options?: HookMove): Promise<number> => {
     const filter = readArguments('hookFilter', given ?? null) as HookFilter;
     const { plan = false, onRecord } = readArguments('hookMove', options) as HookMove;
+    if (verb === 'retry') named.use();
     // A walk through a hash that grows may meet a record twice.
     const counted = new Set<string>();
     for await (const page of list(filter)) {

@@ -1,4 +1,5 @@
 import type { Quarantine, QuarantineRecord } from './io/quarantine.ts';
+import { isWrongType } from './io/redisErrors.ts';
 import { readArguments } from './options.ts';
 
 /** Which jobs a person means: all that fit everything that is given. */
@@ -32,6 +33,7 @@ export interface QuarantineForPeople {
   /**
    * Puts all that fit back into their queues, byte for byte, and forgets how often their workers died. What has changed
    * meanwhile is passed over.
+   * @throws Error after all others were put back, where a key that one needs holds another type; a plan throws it likewise.
    * @throws OptionsError where a member of the filter is unknown, undefined or empty: that would mean others than were meant.
    */
   release(filter: QuarantineFilter, options?: QuarantineMove): Promise<QuarantineCounts>;
@@ -57,21 +59,31 @@ export const createQuarantineForPeople = (quarantine: Quarantine, isPlan: boolea
     const filter = readArguments('quarantineFilter', given ?? null) as QuarantineFilter;
     const { plan = false, onRecord } = readArguments('quarantineMove', options) as QuarantineMove;
     const { type } = filter;
-    const wouldBe = ({ isInDead, typesInDead }: QuarantineRecord) =>
-      (type === undefined ? isInDead : typesInDead.includes(type)) ? 'ok' : 'gone';
     const counts = { done: 0, gone: 0 };
+    let refusal: unknown;
+    /** A key of the wrong type keeps one job where it is, and no other. */
+    const endOne = async (record: QuarantineRecord) => {
+      try {
+        return await quarantine.end(record, verb, type, plan || isPlan);
+      } catch (error) {
+        if (!isWrongType(error)) throw error;
+        refusal ??= error;
+        return 'overtaken';
+      }
+    };
     // A walk through a hash that grows may meet a record twice.
     const counted = new Set<string>();
     for await (const page of find(filter)) {
       for (const record of page) {
         if (counted.has(record.id)) continue;
-        const reply = plan || isPlan ? wouldBe(record) : await quarantine.end(record, verb, type);
+        const reply = await endOne(record);
         if (reply === 'overtaken') continue;
         counted.add(record.id);
         counts[reply === 'ok' ? 'done' : 'gone'] += 1;
         if (reply === 'ok') onRecord?.(record);
       }
     }
+    if (refusal !== undefined) throw refusal;
     return counts;
   };
   return {

@@ -1,4 +1,5 @@
 --- @include prove
+--- @include count
 
 -- The counters follow entries that have left a pool's in-progress list: lock_info becomes the true length of the list, the
 -- lock goes down with the entries and never below zero (defects 2 to 4).
@@ -19,7 +20,7 @@ end
 local function countDownLocks(lock, lockInfo, pool, held, moved)
   local left = redis.call('LLEN', held)
   if isCounter(lock, 'string') then
-    local locked = tonumber(redis.call('GET', lock) or '') or 0
+    local locked = countIn(redis.call('GET', lock))
     redis.call('SET', lock, string.format('%d', math.max(0, locked - moved)))
   end
   if isCounter(lockInfo, 'hash') then

@@ -4,16 +4,22 @@
 -- How often a job's entry has been taken from a worker that died, or lost it: a job that takes its worker down would
 -- otherwise take down one after the other (defect 10). Needs `now` and `entry`.
 --
--- recoveries (hash): job id → JSON [[unix s, pool, heartbeat_at that was seen or ""], …], the oldest first
+-- recoveries (hash): job id → JSON [[unix s, pool, heartbeat_at that was seen or "", token of the pass], …], the oldest first;
+--                    the token is left out where there is none
 -- recovered (list):  who was recovered when, the oldest first: unix s and ids, a line each. By it what is older than the
 --                    window is found. (A set by time would do as well; with it a rescue takes a third longer.)
 --
 -- A death is what an entry is recovered from. The same one counts once, for a list may hold an id twice, and a script
 -- whose answer was lost is sent again: it is the same pool with the same heartbeat, or within a minute where there is none.
+--
+-- What a pass has requeued itself counts from the next pass on. So of a job that several pools hold, the pass does with each
+-- entry what its plan says, whichever pool comes first.
 
-local function deathOf(pool, seen, windowS)
+local function deathOf(pool, seen, windowS, pass)
   local at = now()
-  return { pool = pool, seen = seen, at = at, window = tonumber(windowS), first = cjson.encode({ { at, pool, seen } }) }
+  pass = pass ~= '' and pass or nil
+  local first = cjson.encode({ { at, pool, seen, pass } })
+  return { pool = pool, seen = seen, at = at, window = tonumber(windowS), pass = pass, first = first }
 end
 
 -- Whether the top level of an entry may have a second id, from `at` on. Nested ones are common, and no reason to scan it all:
@@ -71,19 +77,21 @@ local function recordsRefusal(recoveries, recovered)
   })
 end
 
--- The recoveries within the window that came of other deaths, and whether one that came of this is noted already.
+-- The recoveries within the window that came of other deaths, whether one that came of this is noted already, and how many of
+-- the others count.
 local function recoveriesBefore(text, death)
   local read, all = pcall(cjson.decode, text or '[]')
-  local others, isNoted = {}, false
+  local others, isNoted, count = {}, false, 0
   for _, one in ipairs(read and type(all) == 'table' and all or {}) do
-    local at, pool, seen = unpack(type(one) == 'table' and one or {})
+    local at, pool, seen, pass = unpack(type(one) == 'table' and one or {})
     if (tonumber(at) or 0) > death.at - death.window then
       local isSame = pool == death.pool and seen == death.seen and (seen ~= '' or death.at - at < 60)
       isNoted = isNoted or isSame
       others[#others + 1] = not isSame and one or nil
+      count = count + ((isSame or death.pass and pass == death.pass) and 0 or 1)
     end
   end
-  return others, isNoted
+  return others, isNoted, count
 end
 
 -- What is noted of a job that is recovered now.
@@ -95,13 +103,14 @@ local function recoveryText(text, death)
   if isNoted then
     return text
   end
-  others[#others + 1] = { death.at, death.pool, death.seen }
+  others[#others + 1] = { death.at, death.pool, death.seen, death.pass }
   return cjson.encode(others)
 end
 
 -- Whether an entry must not be recovered again: its job was, as often as may be. One that can't be read never is.
 local function isPoison(entry, text, death, most)
-  return text and #recoveriesBefore(text, death) >= tonumber(most) and membersOf(entry) ~= nil
+  local _, _, count = recoveriesBefore(text, death)
+  return count >= tonumber(most) and membersOf(entry) ~= nil
 end
 
 -- What counts of a job's recoveries. Once a person has taken a quarantined entry from `dead`, by whatever tool, those that led

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { countIn } from '../machines/counts.ts';
 import type { Drift, Recounted } from '../machines/supervisor.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
-import { existingOf, inChunks, partsOf, readFieldNames, readHash, readSet } from './paged.ts';
+import { existingOf, hasBrokenField, inChunks, partsOf, readFieldNames, readHash, readSet } from './paged.ts';
 import { isWrongType } from './redisErrors.ts';
 import { retry } from './retry.ts';
 import { callOnce, type Fence, type Scripts } from './scripts.ts';
@@ -78,8 +79,15 @@ export const createCounters = ({
     return own;
   };
 
+  const notUtf8 = (type: string) =>
+    new LeftCounters(
+      `${keys.lockInfo(type)}: counts a pool whose name is no UTF-8; it and the lock are left: remove that field (HDEL)`,
+    );
+
   /** The pools that a counter names, if all of their lists are this type's. */
   const countedPools = async (type: string, counted: readonly string[], names: NameReader) => {
+    const doubtful = counted.filter((pool) => pool.includes('\uFFFD'));
+    if (doubtful.length > 0 && (await hasBrokenField(connection, keys.lockInfo(type), doubtful))) throw notUtf8(type);
     const own = await ownPools(type, counted, names.fresh);
     const known = new Set(own);
     const other = counted.find((pool) => !known.has(pool));
@@ -170,7 +178,7 @@ export const createCounters = ({
       const reply = await recountLock<[string, string?]>(type, isSame ? token : '', entries, fence);
       const [before = '', lock = before] = reply;
       if (reply.length === 1 && round < maxRounds) continue;
-      return driftOf(type, before, lock, fields, numberOf(before) - numberOf(lock), off);
+      return driftOf(type, before, lock, fields, countIn(before) - countIn(lock), off);
     }
   };
 
@@ -181,11 +189,11 @@ export const createCounters = ({
     const lengths = await inChunks(pools, (pool) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0));
     const offs = pools.flatMap((pool, i) => {
       const [count, length] = [counts.get(pool) ?? '0', lengths[i] as number];
-      return count === `${length}` ? [] : [Math.abs(numberOf(count) - length)];
+      return count === `${length}` ? [] : [Math.abs(countIn(count) - length)];
     });
     const sum = lengths.reduce((all, length) => all + length, 0);
     const off = offs.reduce((all, by) => all + by, 0);
-    return driftOf(type, before ?? '', `${sum}`, offs.length, numberOf(before ?? '') - sum, off);
+    return driftOf(type, before ?? '', `${sum}`, offs.length, countIn(before ?? '') - sum, off);
   };
 
   const listsOf = ({ type, pools }: NamedType) => pools.map((pool) => keys.inProgress(type, pool));
@@ -275,8 +283,6 @@ export const createCounters = ({
     return refusal;
   }
 };
-
-const numberOf = (text: string) => Number(text) || 0;
 
 const driftOf = (
   type: string,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 
@@ -6,8 +7,10 @@ export interface FoundKey {
   readonly key: string;
   /** What stands behind `<ns>jobs:`. */
   readonly name: string;
-  /** Its type, as Redis calls it. */
+  /** Its type, as Redis calls it; `brokenName` for a key whose name is no UTF-8: no text reaches it. */
   readonly holds: string;
+  /** What it is called in a walk, where that is not its name. */
+  readonly mark?: string;
 }
 
 /** Keys that one SCAN looks at, and SCANs that one bounded step does. */
@@ -16,16 +19,25 @@ const scansAStep = 20;
 /** Keys whose types are asked for at once. */
 const stride = 1_000;
 
+/** What a key is called in a walk: its name, or for one that is no UTF-8 its bytes behind a mark that no name of text has. */
+const brokenMark = '\uD800';
+const markOf = (key: Buffer): string => (isUtf8(key) ? key.toString() : `${brokenMark}${key.toString('latin1')}`);
+const bytesOf = (mark: string): Buffer | undefined =>
+  mark.startsWith(brokenMark) ? Buffer.from(mark.slice(1), 'latin1') : undefined;
+
 /** The keys of a walk that still stand, with what they hold: a name alone proves nothing. */
 export const standing = async ({ redis }: Connection, keys: Keys, found: Iterable<string>): Promise<FoundKey[]> => {
   const all = [...found];
   const result: FoundKey[] = [];
   for (let from = 0; from < all.length; from += stride) {
     const some = all.slice(from, from + stride);
-    const types = await Promise.all(some.map((key) => redis.type(key)));
-    for (const [i, key] of some.entries()) {
+    const types = await Promise.all(some.map((mark) => redis.type(bytesOf(mark) ?? mark)));
+    for (const [i, mark] of some.entries()) {
       const holds = types[i] as string;
-      if (holds !== 'none') result.push({ key, name: key.slice(keys.jobsPrefix.length), holds });
+      if (holds === 'none') continue;
+      const key = bytesOf(mark)?.toString() ?? mark;
+      const name = key.slice(keys.jobsPrefix.length);
+      result.push({ key, name, ...(key === mark ? { holds } : { holds: 'brokenName', mark }) });
     }
   }
   return result;
@@ -34,10 +46,10 @@ export const standing = async ({ redis }: Connection, keys: Keys, found: Iterabl
 /** One SCAN. Gives the next cursor, or undefined where the connection was made anew: no cursor outlives it. */
 const scanOnce = async (connection: Connection, keys: Keys, cursor: string, into: Set<string>) => {
   const epoch = connection.epoch();
-  const [next, found] = await connection.redis.scan(cursor, 'MATCH', keys.jobsPattern, 'COUNT', scanCount);
-  for (const key of found) into.add(key);
+  const [next, found] = await connection.redis.scanBuffer(cursor, 'MATCH', keys.jobsPattern, 'COUNT', scanCount);
+  for (const key of found) into.add(markOf(key));
   // The first command of all makes the connection.
-  return epoch !== 0 && connection.epoch() !== epoch ? undefined : next;
+  return epoch !== 0 && connection.epoch() !== epoch ? undefined : String(next);
 };
 
 /** Walks the names of keys until all were seen, or it is over, with a cursor of its own: no other walk is disturbed. */
@@ -96,7 +108,7 @@ export const createStepwiseWalk = (connection: Connection, keys: Keys): Stepwise
       return mine;
     },
     keep(found) {
-      lastRound = new Set(found.map(({ key }) => key));
+      lastRound = new Set(found.map(({ key, mark = key }) => mark));
     },
   };
 };

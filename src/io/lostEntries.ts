@@ -171,6 +171,7 @@ export const createLostEntries = ({
           plan ? memory : '',
           pool.moving ?? '',
           ...pool.workerIds,
+          pool.pass ?? '',
         ],
         fence,
         change,
@@ -198,7 +199,7 @@ export const createLostEntries = ({
       if (reply === 'poison') {
         const isTaken = plan
           ? (await findWrongTyped(connection.redis, await quarantine.usesOf(id))).length === 0
-          : (await quarantine.take({ pool: pool.pool, heartbeat: '', fence }, type, id, place)) === 'quarantined';
+          : (await quarantine.take({ ...pool, heartbeat: '', fence }, type, id, place)) === 'quarantined';
         if (isTaken) poison.push({ id, type, pool: pool.pool });
       }
       if (reply !== 'undecided') return;

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 
@@ -42,6 +43,21 @@ export const readSet = (connection: Source, key: string): Promise<string[]> =>
 /** The names of all fields of a hash, likewise. */
 export const readFieldNames = (connection: Source, key: string): Promise<string[]> =>
   scanAll(connection, (redis, cursor) => redis.hscan(key, cursor, 'COUNT', pageSize), 2);
+
+/** Whether a hash has a field whose name is no UTF-8, and is read as one of these names. */
+export const hasBrokenField = async (connection: Source, key: string, names: readonly string[]): Promise<boolean> => {
+  const known = new Set(names);
+  const broken = await scanAll(
+    connection,
+    async (redis, cursor) => {
+      const [next, pairs] = await redis.hscanBuffer(key, cursor, 'COUNT', pageSize);
+      const isBroken = pairs.some((field, i) => i % 2 === 0 && !isUtf8(field) && known.has(field.toString()));
+      return [String(next), isBroken ? [key] : []];
+    },
+    1,
+  );
+  return broken.length > 0;
+};
 
 /** All fields of a hash with their values, likewise. A field that was read twice has its later value. */
 export const readHash = async (connection: Source, key: string): Promise<ReadonlyMap<string, string>> => {

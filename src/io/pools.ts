@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Confirmation, Held, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, Recounted } from '../machines/supervisor.ts';
 import { createRunAnswered } from './answered.ts';
@@ -271,6 +272,7 @@ export const createPools = ({
       const dead = pools.filter(({ isAlive, isReadable }) => !isAlive && isReadable);
       const holding = await holdingOf(dead, survey);
       const live = pools.filter(({ isAlive }) => isAlive);
+      const pass = randomBytes(6).toString('base64url');
       const typesOf = new Map<string, string[]>();
       for (const [type, pool] of lists) {
         const held = typesOf.get(pool);
@@ -302,12 +304,14 @@ export const createPools = ({
             lockInfo: (countedIn.get(state.pool) ?? []).toSorted(),
           },
           at,
+          pass,
           holdsEntries: holding.has(state.pool),
         })),
         live: live.map(({ pool, workerIds, jobNames, isFresh, heartbeat }) => ({
           pool,
           workerIds,
           types: [...new Set([...jobNames, ...(typesOf.get(pool) ?? [])])].filter((type) => isOwn(type, pool)),
+          pass,
           ...(isFresh ? {} : { moving: heartbeat }),
         })),
       };
@@ -333,7 +337,7 @@ export const createPools = ({
     },
 
     async requeue(suspect, type) {
-      const { pool, heartbeat, fence } = suspect;
+      const { pool, heartbeat, fence, pass = '' } = suspect;
       // Since it was confirmed, a pool may have come up whose list has the same name.
       const { own, unreadable } = await ownTypes(suspect, [type]);
       if (own.length === 0) {
@@ -355,7 +359,7 @@ export const createPools = ({
             keys.quarantine,
             keys.dead,
           ],
-          [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS],
+          [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS, pass],
           fence,
         );
         if (reply === 'alive') return reply;

@@ -49,7 +49,7 @@ export interface Quarantine {
    * `place` the one there (`lua/includes/entry_at.lua`), whether or not the pool lives.
    */
   take(
-    pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence'>,
+    pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>,
     type: string,
     id: string,
     place?: string,
@@ -60,13 +60,14 @@ export interface Quarantine {
   /** All records, a bounded number at a time, in no order. */
   all(): AsyncIterable<readonly QuarantineRecord[]>;
   /**
-   * With a type only its entries are meant.
+   * With a type only its entries are meant. With `plan` nothing is changed.
    * @returns `gone`: nothing that is meant is in `dead` any more.
    */
   end(
     record: QuarantineRecord,
     verb: 'release' | 'drop' | 'prune',
     type?: string,
+    plan?: boolean,
   ): Promise<'ok' | 'gone' | 'overtaken'>;
 }
 
@@ -131,7 +132,7 @@ export const createQuarantine = ({
   };
 
   return {
-    async take({ pool, heartbeat, fence }, type, id, place) {
+    async take({ pool, heartbeat, fence, pass = '' }, type, id, place) {
       // The execution of a policy is marked as done, as by any final status.
       const policy = policyOf(id);
       for (let tries = 0; tries < patience; tries++) {
@@ -167,6 +168,7 @@ export const createQuarantine = ({
             place ?? '',
             job.fingerprint,
             ...hook.args,
+            pass,
           ],
           fence,
         );
@@ -212,13 +214,13 @@ export const createQuarantine = ({
       } while (cursor !== '0');
     },
 
-    end({ id, types, digest }, verb, type = '') {
-      const change = callOnce(keys);
+    end({ id, types, digest }, verb, type = '', plan = false) {
+      const change = plan ? undefined : callOnce(keys);
       return retry(clock, () =>
         scripts.run<'ok' | 'gone' | 'overtaken'>(
           'leave_quarantine',
           [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
-          [id, digest, verb, type],
+          [id, digest, verb, type, plan ? 'plan' : 'act'],
           undefined,
           change,
         ),

@@ -7,7 +7,8 @@ import type { Outbox } from './hooks.ts';
 export interface SendNamed {
   /** Sends this one soon, once. It has to be due by now. */
   add(record: Pick<HookRecord, 'id' | 'origin'>): void;
-  /** Whether any was ever named. */
+  /** A person asks for some, whether or not there are any: from now on only named ones are sent for people. */
+  use(): void;
   readonly isUsed: boolean;
   /**
    * Resolves once each has been attempted, here or by another host. One behind an open breaker is not waited for: whoever
@@ -98,8 +99,10 @@ export const createSendNamed = ({
   };
 
   return {
-    add({ id, origin }) {
+    use() {
       isUsed = true;
+    },
+    add({ id, origin }) {
       const known = waiting.get(origin);
       if (known !== undefined) {
         known.push(id);

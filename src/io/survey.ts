@@ -108,17 +108,29 @@ export const createSurveyor = ({
     );
   };
 
+  /** Registered pools whose names are no UTF-8: they are not in the set under the names that they are read by. */
+  const brokenOf = async (pools: readonly string[]): Promise<string[]> => {
+    const doubtful = pools.filter((pool) => pool.includes('\uFFFD'));
+    const there = await inChunks(doubtful, (pool) => redis.sismember(keys.pools, pool));
+    return doubtful.filter((_, i) => there[i] === 0);
+  };
+
   /** Follows names from one registry to the next until no new one comes up: pools name types, and types pools. */
   const readRegistries = async (
     found: readonly FoundKey[],
     moreTypes: readonly string[],
     doubtful: Expected[],
+    unreadable: string[],
   ): Promise<Registries> => {
-    const [pools, knownJobs] = await Promise.all([
+    const [registered, knownJobs] = await Promise.all([
       unlessWrongType<string[] | undefined>(readSet(connection, keys.pools), undefined),
       unlessWrongType<string[] | undefined>(readSet(connection, keys.knownJobs), undefined),
     ]);
-    if (pools === undefined) doubtful.push([keys.pools, 'set']);
+    if (registered === undefined) doubtful.push([keys.pools, 'set']);
+    const broken = await brokenOf(registered ?? []);
+    for (const pool of broken)
+      unreadable.push(`${keys.pools}: holds ${pool}, a name that is no UTF-8: it is left: remove it (SREM)`);
+    const pools = registered?.filter((pool) => !broken.includes(pool));
     if (knownJobs === undefined) doubtful.push([keys.knownJobs, 'set']);
     const known = { types: new Set([...jobTypes, ...moreTypes, ...(knownJobs ?? [])]), pools: new Set(pools) };
     for (const { name, holds } of found) {
@@ -206,10 +218,14 @@ export const createSurveyor = ({
     async survey(found: readonly FoundKey[], moreTypes: readonly string[] = []): Promise<PoolSurvey> {
       const doubtful: Expected[] = [];
       const unreadable: string[] = [];
-      const registries = await readRegistries(found, moreTypes, doubtful);
+      const registries = await readRegistries(found, moreTypes, doubtful, unreadable);
       const { known, heartbeats } = registries;
       const lists: [string, string][] = [];
       for (const { key, name, holds } of found) {
+        if (holds === 'brokenName') {
+          unreadable.push(`${key}: its name is no UTF-8, so what it holds is left: give it another name (RENAME)`);
+          continue;
+        }
         const reading = readListName(name, known);
         if (reading === undefined) continue;
         if (holds !== 'list') {

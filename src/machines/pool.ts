@@ -21,6 +21,8 @@ export interface Suspect {
   readonly at: number;
   /** Whether one of its in-progress lists held an entry then. Such a pool is rescued before others. */
   readonly holdsEntries?: boolean;
+  /** Token of the pass that has found it: what that pass itself requeues does not count for it (`lua/includes/recovery.lua`). */
+  readonly pass?: string;
   /** Of the pass that has found it, if that was a scheduled one of several hosts. */
   readonly fence?: Fence | undefined;
 }

@@ -1,3 +1,4 @@
+import { countIn } from './counts.ts';
 import type { PoolOutcome } from './pool.ts';
 import type { Recounted, Restored } from './supervisor.ts';
 
@@ -61,7 +62,7 @@ export const withLocks = (changes: readonly RescueChange[], locks: Locks): reado
   const ofLocks = [...new Set([...locks.keys(), ...taken.keys()])].flatMap((type): RescueChange[] => {
     const [before, rebuilt] = locks.get(type) ?? ['0', '0'];
     const count = taken.get(type);
-    const after = count === undefined ? rebuilt : String(Math.max(0, (Number(rebuilt) || 0) - count));
+    const after = count === undefined ? rebuilt : String(Math.max(0, countIn(rebuilt) - count));
     return before === after ? [] : [{ act: 'lock', type, before, after }];
   });
   const keyed = [...changes, ...ofLocks].map((change) => [JSON.stringify(change), change] as const);

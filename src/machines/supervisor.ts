@@ -66,6 +66,8 @@ export interface LivePool {
   readonly pool: string;
   readonly workerIds: readonly string[];
   readonly types: readonly string[];
+  /** Token of the pass, as a suspect has it. */
+  readonly pass?: string;
   /** heartbeat_at of a pool that lives only since it moves, for it is not young by Redis TIME (`lua/includes/alive.lua`). */
   readonly moving?: string;
 }

@@ -79,6 +79,20 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     expect(await others()).toEqual(before);
   });
 
+  test('nothing, where nothing fits, is taken by another reaper, or is only planned', async () => {
+    await seedThree();
+    const before = await all();
+    const reapers = [create(), create(), create()];
+    const filters = [{ id: 'none' }, { reason: '404', id: 'a' }, { id: 'c' }];
+    for (const [i, reaper] of reapers.entries()) {
+      const count = await reaper.undelivered.retry(filters[i] as object, { plan: i === 2 });
+      expect(count).toBe(i === 2 ? 1 : 0);
+      await reaper.undelivered.quiet();
+    }
+    expect([told(receiver), told(other)]).toEqual([[], []]);
+    expect(await all()).toEqual(before);
+  });
+
   test('by endpoint and reason together: both have to fit', async () => {
     await seedThree();
     await seedHook('d', { to: other, state: 'parked', answer: '404' });

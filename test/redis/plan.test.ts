@@ -29,14 +29,20 @@ const dump = async () => {
 interface Pass extends Pick<RescueSummary, 'changes' | 'drift' | 'entries' | 'quarantined' | 'lost' | 'finished'> {
   readonly outcomes: readonly { readonly [Field in keyof PoolOutcome]?: PoolOutcome[Field] | undefined }[];
 }
-/** One rescue, by a reaper of its own: what it says, without what may differ. */
-const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
+/** One rescue, by a reaper of its own. */
+const rescueOf = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0) => {
   const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0, batch: 3 }, ...options });
   const outcomes: PoolOutcome[] = [];
   reaper.on('pool', (outcome) => void outcomes.push(outcome));
-  const { changes, drift, entries, quarantined, lost, finished, standsDown } = await reaper.rescue({ plan, grace });
-  expect(standsDown).toBeUndefined();
+  const summary = await reaper.rescue({ plan, grace });
   await reaper.stop({ timeout: 0 });
+  return { summary, outcomes };
+};
+/** The same: what it says, without what may differ. */
+const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
+  const { summary, outcomes } = await rescueOf(plan, options, grace);
+  const { changes, drift, entries, quarantined, lost, finished, standsDown } = summary;
+  expect(standsDown).toBeUndefined();
   return {
     changes,
     drift: drift.toSorted((a, b) => (a.type < b.type ? -1 : 1)),
@@ -66,12 +72,16 @@ const planThenAct = async (options?: Partial<ReaperOptions>, grace?: number): Pr
   return plan.changes;
 };
 
-const recoveries = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
+const recoveriesOf = (most: number) =>
+  JSON.stringify([1, 2, 3].slice(0, most).map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
+const recoveries = recoveriesOf(3);
+const fewRecoveries = recoveriesOf(2);
 const types = ['X', 'odd [*] ü'];
 const poolNames = ['web-1', 'p*?', 'dead pool', 'live-1'];
 
 /** One entry of a list: what it is decides what becomes of it. */
-const kinds = ['job', 'poison', 'no JSON', 'no id', 'stale', 'orphan', 'running'] as const;
+/** `shared`: one job that several pools hold, recovered once less than may be. */
+const kinds = ['job', 'poison', 'shared', 'no JSON', 'no id', 'stale', 'orphan', 'running'] as const;
 type Kind = (typeof kinds)[number];
 const pool = fc.record({
   state: fc.constantFrom('alive', 'old', 'no heartbeat', 'unregistered', 'gone'),
@@ -117,12 +127,15 @@ const write = async ({ pools, locks, wrong }: typeof state extends fc.Arbitrary<
       await client.hset(`t:worker:w${i}`, { job_name: 'X', job_id: `run${i}`, started_at: second(-50), args: '' });
     }
     for (const { type, kind } of held) {
-      const id = kind === 'running' ? `run${i}` : `j${++jobs}`;
+      const id = kind === 'running' ? `run${i}` : kind === 'shared' ? kind : `j${++jobs}`;
       const text = kind === 'no JSON' ? `{"id":"${id}` : kind === 'no id' ? `{"name":"${id}"}` : entryOf(id, type);
       await client.lpush(`t:jobs:${type}:${name}:inprogress`, text);
       if (kind === 'poison') await client.hset('t:reaper:recoveries', id, recoveries);
+      if (kind === 'shared') await client.hset('t:reaper:recoveries', id, fewRecoveries);
       if (kind === 'stale') await seedJob(client, id, { status: 'Success', age: 600 });
-      if (kind === 'orphan' || kind === 'poison') await seedJob(client, id, { status: 'Pending', age: 600 });
+      if (kind === 'orphan' || kind === 'poison' || kind === 'shared') {
+        await seedJob(client, id, { status: 'Pending', age: 600 });
+      }
     }
     for (const [n, count] of counted.entries()) {
       if (count !== undefined) await client.hset(`t:jobs:${types[n]}:lock_info`, name, count);
@@ -187,6 +200,70 @@ test('fault 123: with a grace too, and behind what can not be quarantined nothin
     { act: 'lock_info', type: 'X', fields: 1 },
     { act: 'requeue', pool: 'dead', type: 'X', entries: 1 },
   ]);
+});
+
+test('fault 123: a job that several dead pools hold is requeued from all of them, as planned; from the next it is not', async () => {
+  const { client } = server;
+  await client.hset('t:reaper:recoveries', 'j', fewRecoveries);
+  for (const pool of ['a', 'b', 'c']) await client.rpush(`t:jobs:X:${pool}:inprogress`, entryOf('j'), entryOf(pool));
+  expect((await planThenAct()).filter(({ act }) => act === 'requeue' || act === 'quarantine')).toEqual(
+    ['a', 'b', 'c'].map((pool) => ({ act: 'requeue', pool, type: 'X', entries: 2 })),
+  );
+  expect(JSON.parse((await client.hget('t:reaper:recoveries', 'j')) as string)).toHaveLength(5);
+  await client.rpush('t:jobs:X:d:inprogress', entryOf('j'));
+  expect(await planThenAct()).toContainEqual({ act: 'quarantine', id: 'j', type: 'X', pool: 'd' });
+});
+
+test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400', 'inf', '-inf', 'nan'])(
+  'fault 123: a lock of %j counts as what a counter can be, in a plan and in its rescue',
+  async (lock) => {
+    const { client } = server;
+    for (const isUsable of [true, false]) {
+      await client.flushall();
+      await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'), entryOf('b'));
+      await client.set('t:jobs:X:lock', lock);
+      if (!isUsable) await client.set('t:jobs:X:lock_info', 'wrong');
+      await planThenAct();
+      expect(await client.get('t:jobs:X:lock')).toBe(lock === '007' && !isUsable ? '5' : '0');
+    }
+  },
+);
+
+test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and named, in one step and in several', async () => {
+  const { client } = server;
+  const pool = Buffer.from([0x70, 0xff]);
+  await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'));
+  for (const others of [0, 1_500]) {
+    await client.hset('t:jobs:X:lock_info', pool, 3, 'p\uFFFD', 1);
+    for (let i = 0; i < others; i++) await client.hset('t:jobs:X:lock_info', `gone${i}`, 1);
+    await client.set('t:jobs:X:lock', 7);
+    const { summary } = await rescueOf(true);
+    expect(summary.unreadable).toContainEqual(expect.stringContaining('t:jobs:X:lock_info: counts a pool whose name'));
+    expect(summary.drift).toEqual([]);
+    expect((await rescueOf(false)).summary.unreadable).toEqual(summary.unreadable);
+    expect(await client.hgetBuffer('t:jobs:X:lock_info', pool)).toEqual(Buffer.from('3'));
+  }
+}, 30_000);
+
+test('fault 146: lists and pools whose names are no UTF-8 are left, and named at each look', async () => {
+  const { client } = server;
+  const list = Buffer.from('t:jobs:X:p\xff:inprogress', 'latin1');
+  await client.sadd('t:worker_pools', Buffer.from([0x70, 0xff]), 'p\uFFFD');
+  await client.lpush(list, entryOf('a'));
+  await client.lpush('t:jobs:X:p\uFFFD:inprogress', entryOf('b'));
+  await client.srem('t:worker_pools', 'p\uFFFD');
+  for (const plan of [true, false, true, false]) {
+    const { summary } = await rescueOf(plan);
+    expect(summary.unreadable).toEqual([
+      't:worker_pools: holds p\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:jobs:X:p\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+    ]);
+  }
+  expect(await client.lrange(list, 0, -1)).toEqual([entryOf('a')]);
+  expect(await client.lrange('t:jobs:X', 0, -1)).toEqual([entryOf('b')]);
+  await client.rename(list, 't:jobs:X:p:inprogress');
+  await client.srem('t:worker_pools', Buffer.from([0x70, 0xff]));
+  expect((await rescueOf(false)).summary).toMatchObject({ entries: 1, unreadable: [] });
 });
 
 /** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */

@@ -598,4 +598,19 @@ describe('what a person does with it', () => {
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('twice')]);
     expect(await recordsOf(reaper, { id: 'twice' })).toEqual([]);
   });
+
+  test('fault 124: a queue of the wrong type keeps its jobs in quarantine, and no other job; a plan says so too', async () => {
+    await redis.set(keys.queue('Y'), 'wrong');
+    for (const plan of [true, false]) {
+      const done: string[] = [];
+      const move = reaper.quarantine.release({}, { plan, onRecord: ({ id }) => void done.push(id) });
+      await expect(move).rejects.toThrow(keys.queue('Y'));
+      expect(done.sort()).toEqual(['a', 'b']);
+      expect(await redis.llen(keys.queue('X'))).toBe(plan ? 0 : 2);
+      expect((await recordsOf(reaper)).map(({ id }) => id).sort()).toEqual(plan ? ['a', 'b', 'c'] : ['c']);
+    }
+    await redis.del(keys.queue('Y'));
+    expect(await reaper.quarantine.release({}, { plan: true })).toEqual({ done: 1, gone: 0 });
+    expect(await reaper.quarantine.release({})).toEqual({ done: 1, gone: 0 });
+  });
 });
