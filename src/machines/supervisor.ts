@@ -267,7 +267,7 @@ export interface SupervisorContext extends SupervisorInput {
   readonly timedFor: number | undefined;
   /** Suspects that have waited out their grace and wait for a free slot, those that hold entries first. */
   readonly suspects: readonly WaitingPool[];
-  /** Pools that were removed, or proved to live, since the look in hand began: what it says of them is older. */
+  /** Pools that were removed, or proved to live, since the present look began: what that says of them is older. */
   readonly endedSince: readonly string[];
   /** Slot → pool that is worked on. */
   readonly slots: Readonly<Record<string, string>>;
@@ -1279,7 +1279,7 @@ const takeInHand = (context: SupervisorContext, request: RescueRequest, found: r
   /** Pass → how many of its pools this one reports instead. */
   const lost = new Map<number, number>();
   let [reported, awaited] = [0, 0];
-  // Who asks for a shorter grace means the pools already in hand too; where it is none, they wait for `skipGraces`.
+  // Who asks for a shorter grace means the pools that wait already too; where it is none, they wait for `skipGraces`.
   const longestGrace = isAsked && request.grace ? request.grace : Number.POSITIVE_INFINITY;
   const take = (held: WaitingPool): WaitingPool => {
     const { plan, suspect } = held.input;

@@ -78,7 +78,7 @@ test.each([
   ['removed', [], 'dead rescued'],
   ['seen to live', 'alive', 'dead alive'],
 ] as const)(
-  'fault 115: a pool that was %s while a look was under way is not found by that look again',
+  'fault 115: a pool that was %s during a look is not found by that look again',
   async (_, confirmed, end) => {
     const it = start(async () => confirmed);
     await it.ask(1);
@@ -112,7 +112,7 @@ test('fault 115: a pool that a caller has asked for meanwhile is the caller’s,
   await it.answer('dead'); // Of the next scheduled pass.
   await it.ask(1);
   await it.answer('dead');
-  // The lease, which nobody has here, was lost; what is repeated is repeated for the caller.
+  // There is no lease here, as where it was lost; what is repeated is repeated for the caller.
   failStep(new Error('Redis is away'));
   await flush();
   await it.tick(1_000);
