@@ -6,11 +6,11 @@ import { patience, testTimeout } from './test/support/patience.ts';
 /** What needs no Redis: it runs first. Whatever is not named here is of the other project. */
 const unit = [
   'test/*.test.ts',
-  'test/machines/**/*.test.ts',
-  'test/cli/numbers.test.ts',
+  'test/{io,machines,mutants}/**/*.test.ts',
+  'test/cli/{numbers,text}.test.ts',
   'test/hooks/{destination,exchange,post}.test.ts',
   'test/redis/redis-url.test.ts',
-  'test/visualize/{charts,layouts}.test.ts',
+  'test/visualize/{access,allowance,broadcast,charts,layouts}.test.ts',
 ];
 
 /** Those that take longest, longest first: one that began last would run alone at the end. */

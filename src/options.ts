@@ -60,7 +60,7 @@ const inspectSchema = z.strictObject({
 });
 
 /** What `createReaper` takes. Keys end in the unit of a duration: `Ms` or `S`; a key that is not known is an error. */
-const schema = z.strictObject({
+export const optionsSchema = z.strictObject({
   /** A URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client. */
   redis: z.custom<RedisSource>(
     // A URL object has none of the names of ioredis's options: all of them would be those by default.
@@ -196,8 +196,8 @@ const schema = z.strictObject({
   logger: z.union([z.literal(false), having<Logger>('a pino logger', 'info', 'warn', 'error', 'debug')]).optional(),
 });
 
-export type ReaperOptions = z.input<typeof schema>;
-export type ReaperSettings = z.output<typeof schema>;
+export type ReaperOptions = z.input<typeof optionsSchema>;
+export type ReaperSettings = z.output<typeof optionsSchema>;
 
 /** Options that can't be used: the message names each key, what is wrong with it and what it should be. */
 export class OptionsError extends TypeError {
@@ -206,7 +206,7 @@ export class OptionsError extends TypeError {
 
 /** @throws OptionsError */
 export const readOptions = (options: ReaperOptions): ReaperSettings => {
-  const settings = read('createReaper', schema, options);
+  const settings = read('createReaper', optionsSchema, options);
   const refused = typeof settings.redis === 'object' ? refusedSettings(settings.redis) : undefined;
   if (refused !== undefined) throw new OptionsError(`createReaper: ${refused}`);
   return settings;

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../src/index.ts';
 import { createReaperClock, longestTimer } from '../src/io/clock.ts';
-import { longestSeconds } from '../src/options.ts';
+import { longestSeconds, readOptions } from '../src/options.ts';
 import { createTestClock, type TestClock } from './support/clock.ts';
 
 const reapers: Reaper[] = [];
@@ -136,4 +136,68 @@ test('fault 143: a timer of any length fires when its time has come, once, unles
   base.advance(longestTimer);
   expect(fired).toEqual(['long']);
   expect(Math.max(...base.timers)).toBe(longestTimer);
+});
+
+describe('what is documented holds where nothing is set', () => {
+  const settings = readOptions({ redis: 'redis://h', namespace: 't' });
+  test('at the top', () => {
+    expect(settings).toMatchObject({
+      ...{ role: 'auto', plan: false, inspect: false, jobTypes: [], lease: { durationMs: 10_000, renewMs: 3_000 } },
+      ...{ hungAfterS: 86_400, hungAfterByTypeS: {}, runLimitByTypeS: {}, refireGraceS: 60, clockToleranceS: 300 },
+    });
+  });
+  test('of sweeps and rescues', () => {
+    expect(settings.sweep).toEqual({
+      ...{ firstAfterMs: 300_000, intervalMs: 3_600_000, jitter: 0.05, lanes: 32, pageSize: 500 },
+    });
+    expect(settings.rescue).toMatchObject({
+      ...{ firstAfterMs: 5_000, intervalMs: 10_000, graceMs: 15_000, heartbeatAgeMs: 10_000, lostAfterMs: 30_000 },
+      ...{ batch: 500, atOnce: 16, mostRecoveries: 3, recoveryWindowS: 86_400 },
+    });
+  });
+  test('of hooks', () => {
+    expect(settings.hooks).toMatchObject({
+      ...{ concurrency: 64, perReceiver: 16, most: 500_000, headerTimeoutMs: 10_000, totalTimeoutMs: 30_000 },
+      ...{ deadlineMs: 86_400_000, tooOldS: 604_800, breakAfter: 10, drainPerSecond: 50, keepParkedS: 2_592_000 },
+      ...{ allowLinkLocal: false, moved: {}, tls: {} },
+    });
+    expect(settings.hooks.allowOrigins).toBeUndefined();
+  });
+  test('of the inspector: it is seen from this machine only, and does nothing', () => {
+    const { inspect } = readOptions({ redis: 'redis://h', namespace: 't', inspect: true });
+    expect(inspect).toEqual({ host: '127.0.0.1', hostNames: [], control: false });
+  });
+});
+
+const pem = '-----BEGIN CERTIFICATE-----';
+test.each([
+  [{ lease: { durationMs: 5_999, renewMs: 3_000 } }, 'twice renewMs'],
+  [{ lease: { durationMs: 5_000 } }, 'twice renewMs'],
+  [{ hooks: { tls: { cert: pem } } }, 'cert and key belong together'],
+  [{ hooks: { tls: { key: pem } } }, 'cert and key belong together'],
+  [{ hooks: { tls: { ca: '/etc/ca.pem' } } }, 'must be a PEM text'],
+  [{ hooks: { allowOrigins: ['ftp://core.example'] } }, 'must be an origin'],
+  [{ hooks: { allowOrigins: ['core.example'] } }, 'must be an origin'],
+  [{ hooks: { moved: { 'http://a': 'ftp://b' } } }, 'must be an http or https URL'],
+  [{ namespace: ' \t' }, 'must not be empty'],
+  [{ inspect: { token: '15 characters..' } }, 'at least 16 characters'],
+  [{ inspect: { stately: 'http://127.0.0.1:1' } }, 'must be a ws:// or wss:// URL'],
+  [{ inspect: { stately: 'ws://127.0.0.1:1/#x' } }, 'must have no fragment'],
+  [{ hungAfterByTypeS: { X: -1 } }, 'hungAfterByTypeS.X'],
+  [{ runLimitByTypeS: { X: 1.5 } }, 'runLimitByTypeS.X'],
+  [{ runLimitByTypeS: [1] }, 'must be an object'],
+  [{ redis: new URL('redis://h') }, 'redis: must be a Redis URL as a string'],
+  [{ redis: '' }, 'redis: must be a Redis URL as a string'],
+  [{ redis: [] }, 'redis: must be a Redis URL as a string'],
+  [{ role: 'sometimes' }, 'role'],
+])('what does not fit together is refused: %j', (options, message) => {
+  expect(() => create(options)).toThrow(OptionsError);
+  expect(() => create(options)).toThrow(message);
+});
+
+test('what does fit together is taken', () => {
+  create({ lease: { durationMs: 6_000, renewMs: 3_000 } });
+  create({ hooks: { tls: { ca: pem } } });
+  const { hooks } = readOptions({ redis: 'redis://h', namespace: 't', hooks: { tls: { cert: pem, key: pem } } });
+  expect(hooks.tls).toEqual({ cert: pem, key: pem });
 });

@@ -1,6 +1,6 @@
 import type { HookFilter, HookRecord, Reaper } from '../index.ts';
 import { countsOf, reportNone } from './shared.ts';
-import { print, printJson, printTable } from './text.ts';
+import { print, printJson, printTable, timeOf } from './text.ts';
 
 export interface HookFlags {
   readonly id?: string;
@@ -42,8 +42,7 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
   }
   const rows: string[][] = [];
   for (const { count, example, oldest } of [...groups.values()].sort((a, b) => b.count - a.count)) {
-    const first =
-      oldest === undefined || !Number.isFinite(oldest) ? 'none yet' : new Date(oldest * 1_000).toISOString();
+    const first = oldest === undefined || !Number.isFinite(oldest) ? 'none yet' : timeOf(oldest);
     const state = example.state === 'parked' ? 'parked' : 'pending';
     rows.push([example.origin, state, example.answer ?? 'none yet', String(count), first, example.id]);
   }

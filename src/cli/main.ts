@@ -39,7 +39,14 @@ const program = new Command('reaper')
   .version(version)
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
-  .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')) });
+  .configureOutput({
+    writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')),
+    outputError(text, write) {
+      // What was given is part of it, with line ends of its own; what Commander adds is a line of ours.
+      const [, message = text, hint = ''] = /^(.*?)(\n\(Did you mean [^\n]*\))?\n$/s.exec(text) ?? [];
+      write(`${visible(message)}${hint}\n`);
+    },
+  });
 
 withCommonFlags(program.command('run'), 'info')
   .description('sweep and rescue from now on, beside a running jobservice; a signal stops it')

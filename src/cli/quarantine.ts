@@ -1,6 +1,6 @@
 import type { QuarantineFilter, Reaper } from '../index.ts';
 import { reportNone } from './shared.ts';
-import { type Cell, print, printJson, printTable } from './text.ts';
+import { type Cell, print, printJson, printTable, timeOf } from './text.ts';
 
 export interface QuarantineFlags {
   readonly id?: string;
@@ -37,8 +37,6 @@ export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Pr
   else printTable(['job', 'type', 'since', 'workers lost', 'in pools', 'in dead'], rows);
   return 0;
 };
-
-const timeOf = (at: number): string => new Date(at * 1_000).toISOString();
 
 /** Puts those that fit back into their queues, or removes them. */
 export const endQuarantine = async (

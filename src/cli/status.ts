@@ -1,6 +1,6 @@
 import type { Reaper, ReaperStatus } from '../index.ts';
 import { countsOf } from './shared.ts';
-import { print, printJson, printTable } from './text.ts';
+import { print, printJson, printTable, timeOf } from './text.ts';
 
 /** The namespace as it stands. */
 export const status = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
@@ -50,15 +50,14 @@ const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }
 
 const sweeperLine = ({ sweeper: { host, since, begun, isInHand, scanned, total, ended } }: ReaperStatus): string => {
   const who =
-    host === undefined ? 'no host does the scheduled passes' : `scheduled passes: ${host} since ${timeOf(since)}`;
+    host === undefined ? 'no host does the scheduled passes' : `scheduled passes: ${host} since ${timeOrNone(since)}`;
   if (begun === undefined) return `${who}, no sweep yet`;
   return isInHand
-    ? `${who}, sweep begun ${timeOf(begun)}, ${scanned} of ${total} scanned`
-    : `${who}, last sweep ended ${timeOf(ended)}, ${scanned} scanned`;
+    ? `${who}, sweep begun ${timeOrNone(begun)}, ${scanned} of ${total} scanned`
+    : `${who}, last sweep ended ${timeOrNone(ended)}, ${scanned} scanned`;
 };
 
-const timeOf = (second: number | undefined): string =>
-  second === undefined ? '-' : new Date(second * 1_000).toISOString();
+const timeOrNone = (second: number | undefined): string => (second === undefined ? '-' : timeOf(second));
 
 const printQueues = ({ queues }: ReaperStatus): void =>
   printTable(

@@ -34,6 +34,12 @@ export const printPainted = (text: string, stream: NodeJS.WriteStream = process.
   if (stream.writable) stream.write(`${text}\n`);
 };
 
+/** A unix second as a person reads it. One that is no date stands as it is: what Redis holds can be any number. */
+export const timeOf = (second: number): string => {
+  const date = new Date(second * 1_000);
+  return Number.isNaN(date.getTime()) ? `second ${second}` : date.toISOString();
+};
+
 /** What stands in a cell; several lines as a list. */
 export type Cell = string | number | readonly string[];
 

@@ -77,6 +77,7 @@ export const createCourier = ({
   clock,
   random,
   pauses = createOwnPauses(clock, random),
+  monotonic = () => performance.now(),
   onOutcome,
 }: {
   connection: Connection;
@@ -88,6 +89,8 @@ export const createCourier = ({
   clock: Clock;
   random: () => number;
   pauses?: OwnPauses;
+  /** What `askedAt` of a claim was read from. */
+  monotonic?: () => number;
   onOutcome: (outcome: HookOutcome) => void;
 }): Courier => {
   /** Invariant: `mostTexts` texts at the most, none of them older than `heldFor` after the next look. */
@@ -234,7 +237,7 @@ export const createCourier = ({
 
   return {
     async deliver(claimed) {
-      const endsAt = monotonicOf(clock) + claimed.until - claimed.at - (performance.now() - claimed.askedAt);
+      const endsAt = monotonicOf(clock) + claimed.until - claimed.at - (monotonic() - claimed.askedAt);
       const endTurn = await turns.take(claimed.id);
       try {
         await attempt(claimed, () => monotonicOf(clock) + settings.totalTimeout <= endsAt);

@@ -41,11 +41,11 @@ export const createOutages = (
   let why: Error | undefined;
   let outage: { since: number; error: Error } | undefined;
   /** What was reported of this outage, and when something was said of it last. */
-  let reported: string | undefined;
+  const reported = new Set<string>();
   let saidAt = 0;
 
   const report = (error: Error) => {
-    reported = error.message;
+    reported.add(error.message);
     saidAt = monotonic();
     onFault(error);
   };
@@ -53,10 +53,10 @@ export const createOutages = (
   return {
     confirmed() {
       if (outage !== undefined) {
-        if (reported === undefined) report(outage.error);
+        if (reported.size === 0) report(outage.error);
         const { since } = outage;
         outage = undefined;
-        reported = undefined;
+        reported.clear();
         onRestored?.(monotonic() - since);
       }
       isUp = true;
@@ -79,8 +79,8 @@ export const createOutages = (
       }
       outage = { since: outage?.since ?? monotonic(), error };
       // A refusal in the middle of an outage is another thing to act on, as a new password is after a restart.
-      const isNews = error instanceof UnusableRedisError && isHopeless(error) && error.message !== reported;
-      if (reported === undefined || isNews) report(error);
+      const isNews = error instanceof UnusableRedisError && isHopeless(error) && !reported.has(error.message);
+      if (reported.size === 0 || isNews) report(error);
       else if (monotonic() - saidAt >= remindAfter) {
         saidAt = monotonic();
         onReminder?.(error, monotonic() - outage.since);

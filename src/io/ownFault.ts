@@ -40,7 +40,7 @@ const ofTheNetwork: ReadonlyMap<string, string> = new Map([
   ['ENONET', noNetwork],
   ['EAFNOSUPPORT', 'this host does not speak this version of IP'],
 ]);
-/** A resolver that answers so has answered: there is no such name. */
+/** A resolver that answers so has answered: there is no such name, or no name can be like this one. */
 const saysNoSuchName: ReadonlySet<string> = new Set([
   'ENOTFOUND',
   'ENODATA',
@@ -49,6 +49,10 @@ const saysNoSuchName: ReadonlySet<string> = new Set([
   'EAI_NONAME',
   'EAI_NODATA',
   'EAI_ADDRFAMILY',
+  // Of a name that is too long, or that no IDNA name is, before anybody is asked.
+  'EINVAL',
+  'ENAMETOOLONG',
+  'EAI_OVERFLOW',
 ]);
 /** Codes of a look-up that need no `syscall` to be known as such. */
 const ofResolvers =

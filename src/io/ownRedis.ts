@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { longestTimer } from './clock.ts';
 import { connectorOf } from './connector.ts';
 import type { RedisFacts } from './handshake.ts';
 import type { Outages } from './outages.ts';
@@ -18,6 +19,15 @@ const connectTimeout = 5_000;
 /** How often a connection to a replica is made anew, in ms. */
 const renewEvery = 5_000;
 const backOff = (times: number) => Math.min(100 * 2 ** times, 3_000);
+/** A longer timer would fire at once. Whoever asks for one, `Infinity` above all, means that it should not. */
+const bounded = (ms: number) => Math.min(ms, longestTimer);
+const withBoundedTimers = (options: RedisOptions): RedisOptions =>
+  Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [
+      name,
+      name.endsWith('Timeout') && typeof value === 'number' ? bounded(value) : value,
+    ]),
+  );
 
 /** A client whose commands fail at once, and with the cause, while waiting can't help. */
 class OwnRedis extends Redis {
@@ -66,7 +76,7 @@ export interface OwnRedisClient {
 
 /** Connects at the first command, again after every loss, and sends nothing before the connection is confirmed. */
 export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedisClient => {
-  const { username, password, db, sentinelUsername, sentinelPassword, Connector, ...open } = options;
+  const { username, password, db, sentinelUsername, sentinelPassword, Connector, ...open } = withBoundedTimers(options);
   const description = describeRedis(options);
   const secrets: RedisOptions = {
     ...(sentinelUsername ? { sentinelUsername } : {}),
@@ -93,7 +103,7 @@ export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedi
     maxRetriesPerRequest: open.maxRetriesPerRequest ?? 3,
     retryStrategy(times) {
       const delay = open.retryStrategy === undefined ? backOff(times) : open.retryStrategy?.(times);
-      if (typeof delay === 'number') return delay;
+      if (typeof delay === 'number') return bounded(delay);
       // The caller wants no other attempt for a command; those that come once it is there again are sent.
       refuse(redis.cause() ?? new Error('Connection is closed.'));
       return backOff(times);

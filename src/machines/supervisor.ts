@@ -481,7 +481,7 @@ export const supervisorMachine = setup({
     }),
     keepPage: assign({ page: (_, params: { page: Page }) => params.page, sweepFailures: 0 }),
     keepExamined: assign({
-      acting: ({ context }, params: { examined: Examined }) => (context.isStopping ? [] : params.examined.acting),
+      acting: (_, params: { examined: Examined }) => params.examined.acting,
       sweep: ({ context }, params: { examined: Examined }) =>
         withRefusal(withTally(context.sweep, params.examined.tally), params.examined.standsDown),
       sweepFailedIn: ({ context }, params: { examined: Examined }) =>

@@ -112,6 +112,37 @@ describe('fault 125: control characters', () => {
     liar.close();
   }, 60_000);
 
+  test.each([
+    ['a number', ['sweep', '--hung-after', evil], {}],
+    ['a file', ['sweep', '--hook-ca', evil], {}],
+    ['a pair', ['rescue', '--moved', `a=b=${evil}`], {}],
+    ['a choice', ['run', '--role', evil], {}],
+    ['an address', ['inspect', evil], {}],
+    ['a flag', ['sweep', `--${evil}`], {}],
+    ['a command', [evil], {}],
+    ['a variable', ['sweep'], { REAPER_HUNG_AFTER: evil }],
+    ['an id', ['hooks', 'drop', '--id', evil], {}],
+    ['a type', ['quarantine', 'drop', '--type', evil], {}],
+  ] as [string, string[], Record<string, string>][])(
+    'of what was given are shown, and forge no line: %s',
+    async (_, given, env) => {
+      const args = given.map((text) => text.replaceAll('\u0000', ''));
+      const variables = Object.fromEntries(
+        Object.entries(env).map(([name, text]) => [name, text.replaceAll('\u0000', '')]),
+      );
+      const { stdout, stderr } = await runCli([...args, ...(args.length > 1 ? common() : [])], variables);
+      expect(stderr).toContain('\\u000aforged');
+      expect(`${stdout}${stderr}`).not.toMatch(obeyed);
+      expect(`${stdout}${stderr}`.split('\n')).not.toContainEqual(expect.stringMatching(/^forged/));
+    },
+    60_000,
+  );
+
+  test('are no part of what is proposed instead, which has a line of its own', async () => {
+    const { stderr } = await runCli(['sweep', '--typs', 'x', ...common()]);
+    expect(stderr).toMatch(/^error: unknown option '--typs'\n\(Did you mean --types\?\)\n/);
+  }, 60_000);
+
   test('leave JSON exact', async () => {
     const { stdout } = await runCli(['sweep', '--plan', '--json', ...common()]);
     const ids = stdout

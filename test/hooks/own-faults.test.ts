@@ -14,7 +14,7 @@ import type { Outbox } from '../../src/io/hooks.ts';
 import { ownFaultOf } from '../../src/io/ownFault.ts';
 import { createOwnPauses } from '../../src/io/ownPauses.ts';
 import { createPoster } from '../../src/io/post.ts';
-import { createTestClock } from '../support/clock.ts';
+import { createTestClock, type TestClock } from '../support/clock.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -62,6 +62,13 @@ const watched = (options: Partial<ReaperOptions> = {}) => {
   return { reaper, outcomes, faults };
 };
 const recordOf = (id: string) => server.client.hget('t:reaper:hooks', id);
+const isSending = async () => (await server.client.hvals('t:reaper:hooks')).some((text) => text.startsWith('sending'));
+/** Has time pass until something is so, but none while a hook is being sent: its claim would run out meanwhile. */
+const passUntil = (clock: TestClock, isSo: () => boolean) =>
+  clock.until(async () => {
+    await vi.waitUntil(async () => !(await isSending()));
+    return isSo();
+  }, 500);
 
 describe('fault 127: whose fault it is', () => {
   test.each([
@@ -96,6 +103,9 @@ describe('fault 127: whose fault it is', () => {
     ['ENOTFOUND', 'getaddrinfo'],
     ['EAI_NODATA', 'getaddrinfo'],
     ['ENODATA', 'queryA'],
+    ['EINVAL', 'getaddrinfo'],
+    ['EAI_OVERFLOW', 'getaddrinfo'],
+    ['ENAMETOOLONG', 'getaddrinfo'],
     ['UND_ERR_SOCKET', undefined],
     ['CERT_HAS_EXPIRED', undefined],
   ])('%s of %s may be the endpoint’s', (code, syscall) => {
@@ -166,7 +176,7 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
   expect(await server.client.hgetall(`t:reaper:hooks:endpoint:http://core.test:${port}`)).toEqual({});
   expect(await reaper.undelivered.endpoints()).toMatchObject([{ breaker: 'closed', failures: 0, pending: 15 }]);
   code = undefined;
-  await clock.until(() => outcomes.filter(({ outcome }) => outcome === 'delivered').length === 15);
+  await passUntil(clock, () => outcomes.filter(({ outcome }) => outcome === 'delivered').length === 15);
   expect(outcomes.filter(({ outcome }) => outcome === 'delivered').every(({ attempt }) => attempt === 1)).toBe(true);
 });
 
@@ -177,6 +187,14 @@ test('fault 127: a name that does not exist is its endpoint’s fault, and count
   await reaper.sweep();
   expect(outcomes).toMatchObject([{ outcome: 'failed', attempt: 1, reason: 'no connection (ENOTFOUND)' }]);
   expect(await reaper.undelivered.endpoints()).toMatchObject([{ failures: 1 }]);
+});
+
+test('fault 127: a name that is too long for any resolver is its endpoint’s fault, and counts', async () => {
+  await seedJob(server.client, 'a', { web_hook_url: `http://${'a.'.repeat(130)}example/x` });
+  const { reaper, outcomes, faults } = watched();
+  await reaper.sweep();
+  expect(outcomes).toMatchObject([{ id: 'a', outcome: 'failed', reason: expect.stringMatching(/^no connection/) }]);
+  expect(faults).toEqual([]);
 });
 
 test('fault 127: another host sends at once what this one could not', async () => {
@@ -203,10 +221,10 @@ test('fault 127: an endpoint’s own failures before it are kept, and its patien
   expect(outcomes).toMatchObject([{ outcome: 'failed', attempt: 1 }]);
   code = 'EAI_AGAIN';
   const began = clock.now();
-  await clock.until(() => clock.now() - began > 1_200_000 && outcomes.at(-1)?.ours !== undefined, 50);
+  await passUntil(clock, () => clock.now() - began > 1_200_000 && outcomes.at(-1)?.ours !== undefined);
   const tried = outcomes.length;
   code = undefined;
-  await clock.until(() => outcomes.slice(tried).some(({ ours }) => ours === undefined), 20);
+  await passUntil(clock, () => outcomes.slice(tried).some(({ ours }) => ours === undefined));
   // After twenty minutes without DNS the ten minutes of an unknown job are not over.
   expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the receiver answered 404' });
 }, 60_000);

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { createActor, SimulatedClock } from 'xstate';
 import { FencedError } from '../../src/machines/lease.ts';
 import { poolMachine } from '../../src/machines/pool.ts';
-import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../support/paths.ts';
+import { createCoverage, createRemote, done, failure, flush, pathsOf, walk } from '../support/paths.ts';
 
 const remote = createRemote();
 const machine = poolMachine.provide({
@@ -207,6 +208,24 @@ test('a rescue that has failed in between forgets the error, and has counted all
 test('a pool that can not be looked at is looked at again after a pause', async () => {
   const { value, context } = await run(failure('confirm'), pause, failure('review'));
   expect([value, context.failures]).toEqual(['unsure', 2]);
+});
+
+test('the pauses between tries are longer and longer', async () => {
+  const clock = new SimulatedClock();
+  const actor = createActor(machine, { clock, input: { suspect, plan: false, grace: 0 } }).start();
+  const fail = async (step: string) => {
+    await flush();
+    remote.reject(actor, step, new Error('Redis is down'));
+    await flush();
+  };
+  await fail('confirm');
+  for (const pause of [1_000, 2_000, 4_000]) {
+    clock.increment(pause - 1);
+    expect(actor.getSnapshot().value).toBe('unsure');
+    clock.increment(1);
+    expect(actor.getSnapshot().value).toBe('review');
+    await fail('review');
+  }
 });
 
 test('a pool that lives when it is looked at again ends as alive', async () => {

@@ -21,7 +21,7 @@ const logic = remote.logic();
 const machine = supervisorMachine.provide({
   actors: {
     ...{ lane: logic, pool: logic, readPage: logic, examine: logic, find: logic, restore: logic, recount: logic },
-    ...{ noteEnd: logic, takeLease: logic },
+    ...{ noteEnd: logic, takeLease: logic, watch: logic },
   } as never,
 });
 
@@ -29,17 +29,18 @@ const hour = 3_600_000;
 const fence = (number: number) => ({ lease: 't:reaper:lease', number: String(number) });
 const ours = (number: number) => ({ fence: fence(number), host: 'here' });
 const theirs = { fence: undefined, host: 'there' };
-const suspect = (pool: string, of?: ReturnType<typeof fence>) => ({
-  ...{ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat', trouble: 0 },
+const suspect = (pool: string, of?: ReturnType<typeof fence>, at = 0) => ({
+  ...{ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat', trouble: 0, at, holdsEntries: false },
   ...(of === undefined ? {} : { fence: of }),
 });
 const found = (...suspects: ReturnType<typeof suspect>[]) => ({
   ...{ alive: 0, clockAhead: 0, suspects, types: ['A'], lists: [], live: [], unreadable: [] },
 });
 const restored = (more: Partial<Restored> = {}): Restored => ({
-  ...{ lost: [], unobserved: [], undecided: 0, oldestUndecidedS: 0, finished: [], quarantined: 0, dueInMs: undefined },
+  ...{ lost: [], unobserved: [], undecided: 0, oldestUndecidedS: 0, finished: [], poison: [], dueInMs: undefined },
   ...more,
 });
+const recounted = { drift: [], unreadable: [], locks: new Map() };
 const ended = (pool: string, more: Partial<PoolOutcome> = {}): PoolOutcome => ({
   ...{ pool, outcome: 'rescued', evidence: '', moved: { A: 2 }, entries: 2, quarantined: 1 },
   ...more,
@@ -88,11 +89,14 @@ const start = ({ lanes = 1, poolSlots = 2, needsLease = false } = {}) => {
     await flush();
   };
   return {
-    told: () => pools.filter(({ type }) => type === 'stop' || type === 'hurry').map(({ id, type }) => `${id} ${type}`),
+    told: () => pools.filter(({ type }) => type === 'stop').map(({ id, type }) => `${id} ${type}`),
     started: () => pools.flatMap(({ id, input }) => (input === undefined ? [] : [[id, input.grace, input.plan]])),
     asked: (id: string) => asked[id]?.at(-1),
+    waiting: () =>
+      actor.getSnapshot().context.graces.flatMap(({ pools }) => pools.map(({ input }) => input.suspect.pool)),
     of: <Type extends SupervisorEmitted['type']>(type: Type) =>
       emitted.filter((event): event is Extract<SupervisorEmitted, { type: Type }> => event.type === type),
+    slots: () => Object.values(actor.getSnapshot().context.slots),
     value: () => actor.getSnapshot().value as { sweep: unknown; rescue: unknown; lease: unknown },
     context: () => actor.getSnapshot().context,
     send: (event: SupervisorEvent) => then(() => actor.send(event)),
@@ -111,8 +115,8 @@ const startHolder = async (more: Parameters<typeof start>[0] = {}) => {
 /** A pass of rescue to its end, but for its pools. */
 const rescue = async (it: Driver, looked: ReturnType<typeof found>) => {
   await it.answer('find', looked);
+  await it.answer('recount', recounted);
   await it.answer('restore', restored());
-  await it.answer('recount', { drift: [], unreadable: [] });
 };
 
 test.each([
@@ -167,6 +171,31 @@ test('a sweep that is asked for is nobody else’s: it has no fence, and its end
   expect(it.asked('noteEnd')).toEqual({ fence: fence(1) });
 });
 
+test('a sweep whose last page is dealt when the reaper stops ends as one that is done', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('examine', { acting: [jobFor('fail')], tally: emptyTally });
+  await it.send({ type: 'stop' });
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.send({
+    type: 'lane.freed',
+    lane: 'lane-0',
+    outcome: { id: 'j', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done', facts: jobFor('fail').facts },
+  });
+  expect(it.of('sweep.ended').map(({ result }) => result.error)).toEqual([undefined]);
+});
+
+test('a lane that breaks at a job is used again, and the sweep ends', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('examine', { acting: [jobFor('fail')], tally: emptyTally });
+  expect([it.context().idle, it.of('sweep.ended')]).toEqual([[], []]);
+  await it.fail('lane-0');
+  expect([it.context().idle, it.of('sweep.ended').length]).toEqual([['lane-0'], 1]);
+});
+
 test('jobs of a page that is examined when the reaper stops are left to the next sweep', async () => {
   const it = start();
   await it.send(sweepNow(1));
@@ -180,10 +209,16 @@ test('fault 150: with a lost lease each pool of a shared pass is told to stop, a
   const it = await startHolder({ poolSlots: 2 });
   await it.tick(10_000);
   await rescue(it, found(suspect('p1', fence(1)), suspect('p2'), suspect('p3', fence(1)), suspect('p4')));
+  await it.tick(15_000);
+  expect(it.started().map(([id]) => id)).toEqual(['pool-0', 'pool-1']);
+  await it.answer('find', found(suspect('p5', fence(1), 1), suspect('p6', undefined, 1)));
   await it.answer('takeLease', theirs);
   expect(it.told()).toEqual(['pool-0 stop']);
-  expect(it.context().suspects.map((waiting) => waiting.suspect.pool)).toEqual(['p4']);
-  expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([['p3', 'abandoned']]);
+  expect([it.context().suspects.map(({ input }) => input.suspect.pool), it.waiting()]).toEqual([['p4'], ['p6']]);
+  expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([
+    ['p5', 'abandoned'],
+    ['p3', 'abandoned'],
+  ]);
 });
 
 test('fault 150: a shared pass that stands down, or finds no lease any more, is tried again an interval later', async () => {
@@ -202,34 +237,86 @@ test('a shared pass whose look fails for good is tried again an interval later',
   expect(it.of('fault')).toEqual([]);
 });
 
-test('fault 150: who asks for no grace hurries the pools that wait out theirs; nobody else does', async () => {
+test('fault 150: who asks for no grace ends the grace of the pools that wait; nobody else does', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await rescue(it, found(suspect('p1')));
   await it.send(rescueNow(2, { grace: 5_000 }));
   await rescue(it, found(suspect('p1'), suspect('p2')));
-  expect(it.told()).toEqual([]);
-  await it.send(rescueNow(3, { grace: 0 }));
-  await rescue(it, found(suspect('p1')));
-  expect(it.told()).toEqual(['pool-0 hurry', 'pool-1 hurry']);
-  expect(it.started()).toEqual([
-    ['pool-0', 15_000, false],
-    ['pool-1', 5_000, false],
+  await it.send(rescueNow(3, { plan: true, grace: 0 }));
+  await rescue(it, found());
+  expect([it.started(), it.waiting()]).toEqual([[], ['p2', 'p1']]);
+  await it.send(rescueNow(4, { grace: 0 }));
+  await it.answer('find', found(suspect('p1')));
+  expect(it.started()).toEqual([]);
+  await it.answer('recount', recounted);
+  expect([it.started(), it.waiting()]).toEqual([
+    [
+      ['pool-0', 5_000, false],
+      ['pool-1', 15_000, false],
+    ],
+    [],
   ]);
+});
+
+test('a grace ends at its own time, for all pools that were seen at the same one', async () => {
+  const it = start({ poolSlots: 9 });
+  await it.send(rescueNow(1, { grace: 5_000 }));
+  await rescue(it, found(suspect('p1'), suspect('p2', undefined, 1_000), suspect('p3')));
+  expect(it.waiting()).toEqual(['p1', 'p3', 'p2']);
+  await it.tick(4_999);
+  expect(it.started()).toEqual([]);
+  await it.tick(1);
+  expect([it.started().length, it.waiting()]).toEqual([2, ['p2']]);
+  await it.tick(5_000);
+  expect([it.started().length, it.waiting()]).toEqual([3, []]);
+});
+
+test('pools that hold entries are rescued before others', async () => {
+  const it = start({ poolSlots: 1 });
+  await it.send(rescueNow(1, { grace: 0 }));
+  const holding = (pool: string) => ({ ...suspect(pool), holdsEntries: true });
+  await rescue(it, found(suspect('p1'), holding('p2'), suspect('p3'), holding('p4')));
+  expect(it.slots()).toEqual(['p2']);
+  expect(it.context().suspects.map(({ input }) => input.suspect.pool)).toEqual(['p4', 'p1', 'p3']);
+});
+
+test('a pool that waits for a slot, and is found again, is rescued once', async () => {
+  const it = start({ poolSlots: 1 });
+  await it.send(rescueNow(1, { grace: 0 }));
+  await rescue(it, found(suspect('p1'), suspect('p2')));
+  await it.send(rescueNow(2, { grace: 0 }));
+  await rescue(it, found(suspect('p1'), suspect('p2')));
+  expect([it.slots(), it.context().suspects.map(({ input }) => input.suspect.pool)]).toEqual([['p1'], ['p2']]);
+});
+
+test('a pool that has to wait once more gets a grace anew, and its slot is free for others', async () => {
+  const it = start({ poolSlots: 1 });
+  await it.send(rescueNow(1, { grace: 5_000 }));
+  await rescue(it, found(suspect('p1'), suspect('p2')));
+  await it.tick(5_000);
+  const before = { moved: { A: 3 }, quarantined: [], failures: 1, error: 'Redis is down' };
+  await it.answer('pool-0', { again: { suspect: suspect('p1', undefined, 7_000), plan: false, grace: 5_000, before } });
+  expect([it.slots(), it.waiting()]).toEqual([['p2'], ['p1']]);
+  await it.answer('pool-0', ended('p2'));
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.send({ type: 'stop' });
+  // What was done before is told of it.
+  expect(it.of('pool').at(-1)).toMatchObject({ outcome: { pool: 'p1', outcome: 'abandoned', entries: 3 }, since: 0 });
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { entries: 5, suspects: 2 } }]);
 });
 
 test('no more pools are looked at at once than may be, each for the plan or the rescue that has found it', async () => {
   const it = start({ poolSlots: 2 });
-  await it.send(rescueNow(1, { plan: true }));
-  await it.answer('find', found(suspect('p1'), suspect('p2'), suspect('p3')));
-  await it.answer('restore', restored());
-  await it.send(rescueNow(2));
+  await it.send(rescueNow(1, { plan: true, grace: 0 }));
+  await rescue(it, found(suspect('p1'), suspect('p2'), suspect('p3')));
+  await it.send(rescueNow(2, { grace: 0 }));
   await rescue(it, found(suspect('p1'), suspect('p3')));
   expect(it.started().map(([id, , plan]) => [id, plan])).toEqual([
     ['pool-0', true],
     ['pool-1', true],
   ]);
-  expect(it.context().suspects.map(({ suspect: { pool }, plan }) => [pool, plan])).toEqual([
+  expect(it.context().suspects.map(({ input: { suspect, plan } }) => [suspect.pool, plan])).toEqual([
     ['p3', true],
     ['p1', false],
     ['p3', false],
@@ -238,6 +325,25 @@ test('no more pools are looked at at once than may be, each for the plan or the 
   expect(it.told()).toEqual(['pool-0 stop', 'pool-1 stop']);
   await it.answer('pool-0', ended('p1', { outcome: 'abandoned' }));
   expect(it.started()).toHaveLength(2);
+});
+
+test('the end of a pool is told by one rescue: by the scheduled one that found it, or by who has asked since', async () => {
+  const it = start();
+  const endsOf = (number: number) => it.of('rescue.ended').filter(({ result }) => result.number === number);
+  await it.send({ type: 'schedule' });
+  await it.tick(10_000);
+  await rescue(it, found(suspect('p1'), suspect('p2')));
+  await it.send(rescueNow(1));
+  await rescue(it, found(suspect('p1')));
+  await it.send(rescueNow(2));
+  await rescue(it, found(suspect('p1')));
+  await it.tick(15_000);
+  await it.answer('pool-0', ended('p1'));
+  expect(endsOf(1)).toMatchObject([{ result: { suspects: 1, pools: { rescued: 1 }, entries: 2 } }]);
+  expect(endsOf(2)).toMatchObject([{ result: { suspects: 0, pools: { rescued: 0 }, entries: 0 } }]);
+  expect(endsOf(0)).toEqual([]);
+  await it.answer('pool-1', ended('p2'));
+  expect(endsOf(0)).toMatchObject([{ result: { suspects: 1, pools: { rescued: 1 }, entries: 2 } }]);
 });
 
 test('the first pass looks through all keys, those after it do not', async () => {
@@ -254,31 +360,36 @@ test('a pass adds up what its looks and its pools did, and ends once', async () 
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found(suspect('p1'), suspect('p2')));
+  await it.answer('recount', recounted);
   const entry = (id: string) => ({ id, type: 'A', pool: 'q', unobservedS: 30, endedS: 30, plan: false });
-  await it.answer('restore', restored({ lost: [entry('a')], finished: [entry('b')], quarantined: 1, dueInMs: 5 }));
+  const look = (lost: string, finished: string, poison: string) =>
+    restored({ lost: [entry(lost)], finished: [entry(finished)], poison: [entry(poison)], dueInMs: 5 });
+  await it.answer('restore', look('a', 'b', 'c'));
   await it.tick(5);
-  await it.answer('restore', restored({ lost: [entry('c')], finished: [entry('d')], quarantined: 1, dueInMs: 5 }));
-  await it.answer('recount', { drift: [], unreadable: [] });
+  await it.answer('restore', look('d', 'e', 'f'));
   expect(it.of('rescue.ended')).toEqual([]);
+  await it.tick(15_000);
   await it.answer('pool-0', ended('p1'));
   await it.answer('pool-1', ended('p2'));
   expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 2, finished: 2, entries: 4, quarantined: 4 } }]);
-  expect(it.of('lost').map(({ entry: { id } }) => id)).toEqual(['a', 'c']);
-  expect(it.of('finished').map(({ entry: { id } }) => id)).toEqual(['b', 'd']);
+  expect(it.of('lost').map(({ entry: { id } }) => id)).toEqual(['a', 'd']);
+  expect(it.of('finished').map(({ entry: { id } }) => id)).toEqual(['b', 'e']);
   // The next one has its second look too.
   await it.send(rescueNow(2));
   await it.answer('find', found());
+  await it.answer('recount', recounted);
   await it.answer('restore', restored({ dueInMs: 5 }));
   expect(it.value().rescue).toEqual({ restoring: 'biding' });
 });
 
-test('a pass that finds nothing ends once, and not before its counters are rebuilt', async () => {
+test('a pass that finds nothing ends once, and not before its counters are rebuilt and the live pools looked at', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found());
-  await it.answer('restore', restored());
   expect(it.of('rescue.ended')).toEqual([]);
-  await it.answer('recount', { drift: [], unreadable: [] });
+  await it.answer('recount', recounted);
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('restore', restored());
   expect(it.of('rescue.ended')).toHaveLength(1);
 });
 

@@ -4,9 +4,12 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/buildPage.ts'],
+    setupFiles: ['test/support/waits.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     fileParallelism: false,
     maxWorkers: 1,
+    expect: { poll: { timeout: 30_000, interval: 20 } },
   },
 });

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFin
 import type { ConnectionChange, Fault, Reaper } from '../../src/index.ts';
 import { connect } from '../../src/io/connection.ts';
 import { createOutages } from '../../src/io/outages.ts';
+import { UnusableRedisError } from '../../src/io/redisErrors.ts';
 import { startProxy } from '../support/proxy.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -137,6 +138,20 @@ describe('fault 145: outages', () => {
       'Redis closed the connection',
       'after 0',
     ]);
+  });
+
+  test('refusals that take turns, as behind a balancer, are reported once each', () => {
+    const lines: string[] = [];
+    const outages = createOutages({ onFault: ({ message }) => void lines.push(message) }, () => 0);
+    const refusals = ['one refuses the password', 'the other one is in cluster mode'];
+    for (let round = 1; round <= 2; round++) {
+      outages.confirmed();
+      outages.lost();
+      for (let i = 0; i < 20; i++) {
+        outages.failed(new UnusableRedisError('auth', 'permanent', refusals[i % 2] as string));
+      }
+    }
+    expect(lines).toEqual([...refusals, ...refusals]);
   });
 });
 

@@ -155,6 +155,49 @@ test('the next pass is due an interval after the end of the last one, by Redis T
   }
 });
 
+test('a host whose clock is off does the next pass at the same moment as one whose clock is right', async () => {
+  const off = [3_600_000, -3_600_000, -Date.now()].map((by) => ({
+    ...systemClock,
+    now: () => Date.now() + by,
+    monotonic: () => systemClock.monotonic() + by,
+  }));
+  const hosts = off.map((clock) => ({
+    clock,
+    host: createLease({
+      connection: { redis, description: '', epoch: () => 1, close: async () => undefined },
+      ...{ keys, scripts: createScripts(redis), durationMs: 60_000, clock },
+    }),
+  }));
+  for (const { host } of hosts) {
+    const fence = await fenceOf(host);
+    await host.beginSweep(fence);
+    await host.endSweep(fence, 0);
+    await host.endRescue(fence);
+    await host.leave();
+  }
+  for (const { clock, host } of hosts) {
+    await host.take(undefined);
+    await host.leave();
+    const shared = host.seen();
+    for (const pass of ['sweep', 'rescue'] as const) {
+      const now = clock.monotonic();
+      // By ten minutes: a test on a busy machine may take its time, a clock that is off is so by an hour.
+      const wait = waitFor({ now, firstAt: now, interval: 1_200_000, hasFailed: false, shared, pass });
+      expect(wait).toBeGreaterThan(600_000);
+      expect(wait).toBeLessThanOrEqual(1_200_000);
+    }
+    const { holder, ahead } = await host.read();
+    expect(holder).toBeUndefined();
+    expect(Math.abs(clock.monotonic() + ahead - (await redisMs()))).toBeLessThan(600_000);
+  }
+  const [first] = hosts as [(typeof hosts)[0]];
+  const late = first.clock.monotonic() + 900_000;
+  const shared = first.host.seen();
+  const wait = waitFor({ now: late, firstAt: 0, interval: 1_200_000, hasFailed: false, shared, pass: 'sweep' });
+  expect(wait).toBeGreaterThan(0);
+  expect(wait).toBeLessThanOrEqual(300_000);
+});
+
 test('a host that watches is well while the holder has the lease or is on time, and no longer', async () => {
   const [holder, watcher] = [hostOn(redis), hostOn(redis)];
   const { sweep, rescue } = readOptions({ redis: server.url, namespace: 't' });

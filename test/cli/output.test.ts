@@ -1,0 +1,288 @@
+/** What the commands say and with which code they end, on a real Redis; those that are about the process itself run as one. */
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { explain } from '../../src/cli/explain.ts';
+import { listHooks, moveHooks } from '../../src/cli/hooks.ts';
+import { endQuarantine, listQuarantine } from '../../src/cli/quarantine.ts';
+import { rescue } from '../../src/cli/rescue.ts';
+import { status } from '../../src/cli/status.ts';
+import { sweep } from '../../src/cli/sweep.ts';
+import type { Reaper, ReaperOptions } from '../../src/index.ts';
+import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { second, seedJob } from '../support/jobs.ts';
+import { entryOf, seedPool } from '../support/pools.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let redis: Redis;
+let receiver: Receiver;
+const opened = trackOpened();
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+  receiver = await startReceiver();
+});
+afterAll(async () => {
+  await server.stop();
+  await receiver.stop();
+});
+beforeEach(() => redis.flushall());
+afterEach(() => opened.close());
+
+const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });
+/** What a command writes, and the code that it gives. */
+const said = async (act: (reaper: Reaper) => Promise<number>, options: Partial<ReaperOptions> = {}) => {
+  let text = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    text += chunk;
+    return true;
+  });
+  try {
+    const code = await act(create(options));
+    return { code, text };
+  } finally {
+    write.mockRestore();
+  }
+};
+const linesOf = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+describe('sweep', () => {
+  test('names the jobs that act, and those that somebody has to look at, and says what became of the hooks', async () => {
+    await seedJob(redis, 'fine');
+    await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
+    await seedJob(redis, 'odd', { status: 'Weird' });
+    const far = second(86_400);
+    await seedJob(redis, 'ahead', { update_time: far, revision: far, enqueue_time: far });
+    const { code, text } = await said((reaper) => sweep(reaper, {}));
+    expect(code).toBe(0);
+    expect(text).toContain('hung  X  Running  fail (hung');
+    expect(text).toMatch(/^odd .* kept \(malformed/m);
+    expect(text).toMatch(/^ahead .* kept \(clock-ahead/m);
+    expect(text).not.toMatch(/^fine/m);
+    expect(text).toMatch(/^4 jobs in \d+ ms$/m);
+    expect(text).toMatch(/^hooks, first attempts: 1 delivered, 0 failed, 0 parked, 0 skipped$/m);
+  });
+
+  test('of a plan says that it is one, and nothing of hooks', async () => {
+    await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
+    const { code, text } = await said((reaper) => sweep(reaper, { plan: true }));
+    expect(code).toBe(0);
+    expect(text).toMatch(/^planned: 1 jobs/m);
+    expect(text).not.toContain('hooks');
+    expect(await redis.hget('t:job_stats:hung', 'status')).toBe('Running');
+  });
+
+  test('ends with 1 where an act on a job has failed', async () => {
+    await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
+    await redis.set(`t:reaper:hooks:due:${receiver.url}`, 'no sorted set');
+    const { code, text } = await said((reaper) => sweep(reaper, {}));
+    expect(code).toBe(1);
+    expect(text).toContain('1 abandoned');
+    expect(text).toContain(`t:reaper:hooks:due:${receiver.url}`);
+  });
+});
+
+describe('rescue', () => {
+  test('names what can not be read, and ends with 1 where a pool was given up', async () => {
+    await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
+    await redis.set('t:jobs:X', 'no list');
+    const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
+    expect(code).toBe(1);
+    expect(text).toMatch(/^dead {2}abandoned /m);
+    expect(text).toMatch(/^can not be read: t:jobs:X: holds a string/m);
+  });
+
+  test('says how many were alive, requeued and rebuilt, and ends with 0', async () => {
+    await seedPool(redis, 'live', { heartbeat: second() });
+    await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a', 'b']]]) });
+    await redis.set('t:jobs:X:lock', 7);
+    const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
+    expect(code).toBe(0);
+    expect(text).toMatch(/^1 pools alive, 1 suspected, in \d+ ms$/m);
+    expect(text).toMatch(/^entries put back: 2$/m);
+    expect(text).toMatch(/^counters of X rebuilt: lock 7 → 2, off by 5/m);
+    expect(text).not.toContain('no pool was judged');
+  });
+
+  test('a grace that is given is waited for, and no other', async () => {
+    await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
+    // The grace that is set would last for days.
+    const { text } = await said((reaper) => rescue(reaper, { grace: 1, plan: true }), {
+      rescue: { graceMs: 2_000_000_000 },
+    });
+    expect(text).toMatch(/^entries that would be put back: 1$/m);
+  });
+});
+
+describe('hooks', () => {
+  const seedHooks = async (...answers: number[]) => {
+    for (const [i, answer] of answers.entries())
+      await seedJob(redis, `j${i}`, { status: 'Success', web_hook_url: `${receiver.url}/${answer}/x` });
+    const reaper = create({ hooks: { breakAfter: 1 } });
+    await reaper.sweep();
+    await reaper.stop();
+  };
+
+  test('are found by their endpoint as a person copies it, and sent again before the command ends', async () => {
+    await seedHooks(400, 400);
+    receiver.answer = (_, response) => response.writeHead(200).end();
+    const { code, text } = await said((reaper) =>
+      moveHooks(reaper, 'retry', { endpoint: `${receiver.url}/400/x?y#z` }),
+    );
+    receiver.answer = undefined;
+    expect([code, text]).toEqual([0, 'tried again: 2\n']);
+    expect(await redis.hlen('t:reaper:hooks')).toBe(0);
+  });
+
+  test('that wait for an endpoint with an open breaker are said to, after a retry and in the list', async () => {
+    await seedHooks(503);
+    const options = { hooks: { breakAfter: 1 } };
+    const { text } = await said((reaper) => moveHooks(reaper, 'retry', { id: 'j0' }), options);
+    expect(text).toContain(`${receiver.url} does not answer and is let alone for now: 1 wait`);
+    const list = await said((reaper) => listHooks(reaper, {}), options);
+    expect(list.text).toMatch(
+      new RegExp(`^${receiver.url}: let alone \\(\\d+ failures in a row, next try in \\d+ s\\)$`, 'm'),
+    );
+  });
+
+  test('--json shows no record as it is kept in Redis, and is one object a line', async () => {
+    await seedHooks(400, 503);
+    const { text } = await said((reaper) => listHooks(reaper, { json: true }));
+    const all = linesOf(text);
+    const [hook, endpoint] = ['j0', undefined].map((job) => all.find(({ id }) => id === job));
+    expect(hook).toMatchObject({ type: 'hook', id: 'j0', state: 'parked', answer: '400', attempts: 1 });
+    expect(hook).not.toHaveProperty('text');
+    expect(endpoint).toMatchObject({ type: 'endpoint', origin: receiver.url });
+    const plan = await said((reaper) => moveHooks(reaper, 'drop', { json: true, plan: true, reason: '400' }));
+    expect(linesOf(plan.text)).toEqual([
+      { ...hook, plan: true },
+      { type: 'drop', plan: true, count: 1 },
+    ]);
+    const none = await said((reaper) => moveHooks(reaper, 'drop', { plan: true, reason: '404' }));
+    expect(none.text).toBe('would be dropped: 0\n');
+  });
+});
+
+describe('explain', () => {
+  test('says of a job that is nowhere that it is, and whether it is tracked', async () => {
+    await seedJob(redis, 'a');
+    await redis.hdel('t:job_track:inprogress', 'a');
+    const { code, text } = await said((reaper) => explain(reaper, 'a', {}));
+    expect(code).toBe(0);
+    expect(text).toMatch(/^a: not tracked$/m);
+    expect(text).toMatch(/^in no queue and held by no pool$/m);
+    expect(text).toMatch(/^revision: \d+, 60\d s ago$/m);
+  });
+
+  test('says where its entry is, and whether the pool that holds it lives', async () => {
+    await seedJob(redis, 'a');
+    await seedPool(redis, 'live', { heartbeat: second(), holds: new Map([['X', ['a']]]) });
+    await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['Y', ['a']]]) });
+    await redis.rpush('t:jobs:X', entryOf('other'), entryOf('a'), entryOf('next'));
+    await redis.zadd('t:retry', 7, entryOf('a'));
+    const { text } = await said((reaper) => explain(reaper, 'a', {}));
+    expect(text).toMatch(/^a: tracked$/m);
+    expect(text).toMatch(/^held by pool live \(alive\) as X$/m);
+    expect(text).toMatch(/^held by pool dead \(dead\) as Y$/m);
+    expect(text).toMatch(/^queued in X, 1 before it$/m);
+    expect(text).toMatch(/^in retry, 7$/m);
+    expect(text).not.toContain('in no queue');
+  });
+});
+
+test('status shows dead pools as dead, clocks that are ahead as ahead, and types that are paused', async () => {
+  await seedPool(redis, 'live', { heartbeat: second(), jobNames: 'X' });
+  await seedPool(redis, 'dead', { heartbeat: second(-60) });
+  await seedPool(redis, 'ahead', { heartbeat: second(7_200) });
+  await redis.set('t:jobs:X:paused', 1);
+  await redis.set('t:known_jobs', 'no set');
+  const { code, text } = await said((reaper) => status(reaper, {}));
+  expect(code).toBe(0);
+  expect(text).toMatch(/live .*alive/);
+  expect(text).toMatch(/dead .*dead .*6\d s ago/);
+  expect(text).toMatch(/ahead .*dead .*71\d\d s ahead of Redis|ahead .*dead .*7200 s ahead of Redis/);
+  expect(text).toMatch(/X .*paused/);
+  expect(text).toMatch(/^can not be read: t:known_jobs/m);
+});
+
+test('quarantine says what others have taken, and acts by type', async () => {
+  await seedJob(redis, 'a');
+  await redis.rpush('t:jobs:X', entryOf('a'));
+  for (let death = 0; death < 4; death++) {
+    await seedPool(redis, `p${death}`, { heartbeat: second(-60) });
+    expect(await redis.rpoplpush('t:jobs:X', `t:jobs:X:p${death}:inprogress`)).not.toBeNull();
+    const reaper = create();
+    await reaper.rescue({ grace: 0 });
+    await reaper.stop();
+  }
+  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toMatch(/a .*X .*4 times .*p0 .*yes/);
+  expect((await said((reaper) => endQuarantine(reaper, 'drop', { type: 'Y', plan: true }))).text).toBe(
+    'would be dropped: 0\n',
+  );
+  expect((await said((reaper) => endQuarantine(reaper, 'release', { type: 'X', plan: true }))).text).toBe(
+    'would be put back: 1\n',
+  );
+  await redis.del('t:dead');
+  const record = (await redis.hget('t:reaper:quarantine', 'a')) ?? '';
+  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, taken by others');
+  // The list has forgotten it.
+  await redis.hset('t:reaper:quarantine', 'a', record);
+  expect((await said((reaper) => endQuarantine(reaper, 'release', { id: 'a' }))).text).toBe(
+    'put back: 0\nno longer among the dead jobs, left to whoever took them: 1\n',
+  );
+});
+
+describe('as a process', { timeout: 180_000 }, () => {
+  const at = () => ['--redis', server.url, '--namespace', 't'];
+  const run = (...args: string[]) => runCli([...args, ...at()], { REAPER_NAMESPACE: '' });
+
+  test('wrong usage ends with 2, a failure with 1, help with 0', async () => {
+    const ends = await Promise.all([
+      runCli(['--help']),
+      runCli(['sleep']),
+      runCli(['status'], { REAPER_NAMESPACE: '' }),
+      runCli(['status', '--namespace', ' ']),
+      run('run', '--control'),
+      run('sweep', '--moved', 'http://a=http://b=http://c'),
+      run('sweep', '--drain-per-second', '0'),
+      runCli(['status', '--redis', 'redis://127.0.0.1:1', '--namespace', 't', '--log-level', 'silent']),
+    ]);
+    expect(ends.map(({ code }) => code)).toEqual([0, 2, 2, 2, 2, 2, 2, 1]);
+    expect(ends[2]?.stderr).toContain('no namespace');
+    expect(ends[4]?.stderr).toContain('--inspect');
+  });
+
+  test('a comma too many names no job type, and an origin that may not be told is not', async () => {
+    await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
+    receiver.hooks.length = 0;
+    const [types, hooks] = await Promise.all([
+      run('status', '--json', '--types', ' X,,Y, '),
+      run('sweep', '--json', '--allow-origins', 'http://other.example,'),
+    ]);
+    expect(
+      linesOf(types?.stdout ?? '')[0]
+        .queues.map(({ type }: { type: string }) => type)
+        .sort(),
+    ).toEqual(['X', 'Y']);
+    expect(linesOf(hooks?.stdout ?? '').at(-1)).toMatchObject({ hooks: { parked: 1 } });
+    expect(receiver.hooks).toEqual([]);
+  });
+
+  test('run --json says what it does, and ends with 0 at a signal', async () => {
+    await seedJob(redis, 'hung', { age: 100_000 });
+    await seedJob(redis, 'fine');
+    const child = launchCli(['run', '--json', '--inspect', '127.0.0.1:0', '--rescue-interval', '200', ...at()]);
+    const { output, ended } = watchCli(child);
+    await expect.poll(() => output.stdout, { timeout: 120_000 }).toContain('"type":"rescue"');
+    child.kill('SIGTERM');
+    const { code, stdout } = await ended;
+    expect(code).toBe(0);
+    expect(linesOf(stdout).map(({ type }) => type)).toContain('lease');
+  });
+});

@@ -1,0 +1,99 @@
+/** What stands in Redis is read as Go reads it: times, ACKs and facts. */
+import { describe, expect, test } from 'vitest';
+import { brokenIdFacts, decodeAck, decodeFacts, decodeTime } from '../../src/io/stats.ts';
+
+describe('a time', () => {
+  test.each([
+    ['0', 0],
+    ['5', 5],
+    ['+5', 5],
+    ['-5', -5],
+    ['0012', 12],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+    ['-9007199254740991', Number.MIN_SAFE_INTEGER],
+  ])('%s', (text, time) => expect(decodeTime(text)).toBe(time));
+  test.each([
+    '',
+    ' 5',
+    '5 ',
+    '5s',
+    'x5',
+    '1e3',
+    '0x10',
+    '5.0',
+    '--5',
+    '9007199254740992',
+    '-9007199254740992',
+    `1${'0'.repeat(30)}`,
+  ])('%j is none', (text) => expect(decodeTime(text)).toBeNaN());
+  test('that is missing is no fault', () => expect(decodeTime(undefined)).toBeUndefined());
+});
+
+describe('an ACK', () => {
+  test.each([
+    ['{"status":"Success","revision":7,"check_in_at":9}', { status: 'Success', revision: 7, checkInAt: 9 }],
+    ['{"status":"Running","revision":7}', { status: 'Running', revision: 7, checkInAt: 0 }],
+    ['{"status":"Error","revision":0,"check_in_at":0,"more":1}', { status: 'Error', revision: 0, checkInAt: 0 }],
+  ])('%s', (text, ack) => expect(decodeAck(text)).toEqual(ack));
+  test.each([
+    ...['', 'no JSON', 'null', '7', '"Success"', '[]', '{}', '{"revision":7}', '{"status":7,"revision":7}'],
+    ...['{"status":"Weird","revision":7}', '{"status":"constructor","revision":7}', '{"status":"Success"}'],
+    ...['{"status":"Success","revision":"7"}', '{"status":"Success","revision":7.5}'],
+    ...['{"status":"Success","revision":9007199254740992}', '{"status":"Success","revision":7,"check_in_at":"9"}'],
+    ...['{"status":"Success","revision":7,"check_in_at":null}', '{"status":"Success","revision":7,"check_in_at":0.5}'],
+  ])('%s can not be read', (text) => expect(decodeAck(text)).toBe('unreadable'));
+  test('that is missing is none', () => expect(decodeAck(undefined)).toBeUndefined());
+});
+
+describe('the facts of a job', () => {
+  const reply = [
+    'print',
+    'j',
+    'Running',
+    'Generic',
+    'X',
+    '10',
+    '9',
+    '8',
+    '7',
+    '6',
+    '{"status":"Running","revision":8}',
+    'http://u',
+  ];
+
+  test('each from its place', () => {
+    expect(decodeFacts('j', 100, reply)).toEqual({
+      facts: {
+        ...{ id: 'j', readAt: 100, stats: 'found', statsId: 'j', name: 'X', kind: 'Generic', status: 'Running' },
+        ...{ updateTime: 10, checkInAt: 9, revision: 8, enqueueTime: 7, runAt: 6, hasHook: true },
+        ack: { status: 'Running', revision: 8, checkInAt: 0 },
+      },
+      fingerprint: 'print',
+      hookUrl: 'http://u',
+    });
+  });
+  test('what is not there is undefined, and blanks are no hook URL', () => {
+    const { facts, hookUrl, fingerprint } = decodeFacts(
+      'j',
+      100,
+      reply.map(() => false),
+    );
+    expect(facts).toMatchObject({ stats: 'found', hasHook: false });
+    for (const name of ['statsId', 'name', 'status', 'updateTime', 'ack'] as const) expect(facts[name]).toBeUndefined();
+    expect([hookUrl, fingerprint]).toEqual([undefined, '']);
+    expect(decodeFacts('j', 100, [...reply.slice(0, -1), ' \t']).facts.hasHook).toBe(false);
+  });
+  test.each(['nothing', 'unreadable'] as const)('of stats that are %s', (word) => {
+    expect(decodeFacts('j', 100, word)).toEqual({
+      facts: { id: 'j', readAt: 100, stats: word, hasHook: false },
+      fingerprint: word,
+    });
+  });
+  test('of an id that is no UTF-8: it can not be asked for', () => {
+    const { facts, fingerprint } = brokenIdFacts(Buffer.from([0x61, 0xff]), 100);
+    expect([facts, fingerprint]).toEqual([
+      { id: 'a\uFFFD', hasBrokenId: true, readAt: 100, stats: 'unreadable', hasHook: false },
+      'unreadable',
+    ]);
+  });
+});

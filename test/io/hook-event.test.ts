@@ -1,0 +1,84 @@
+/** What an endpoint gets, as Harbor's own jobservice writes it. */
+import { describe, expect, test } from 'vitest';
+import { hookEventOf } from '../../src/io/hookEvent.ts';
+
+const stats = {
+  id: 'j',
+  name: 'X',
+  kind: 'Generic',
+  status: 'Success',
+  enqueue_time: '5',
+  update_time: '10',
+  revision: '7',
+  web_hook_url: 'http://core/x',
+};
+const eventOf = (...args: Parameters<typeof hookEventOf>) => {
+  const event = hookEventOf(...args);
+  if (typeof event === 'string') throw new Error(event);
+  return { ...event, json: JSON.parse(event.body) };
+};
+
+test('eight fields always stand, the others only where they are set', () => {
+  expect(eventOf('j', { ...stats, check_in_at: '0', die_at: '', parameters: '{}', run_at: 'x' }).json).toEqual({
+    job_id: 'j',
+    status: 'Success',
+    metadata: {
+      ...{ id: 'j', status: 'Success', name: 'X', kind: 'Generic', unique: false },
+      ...{ enqueue_time: 5, update_time: 10, web_hook_url: 'http://core/x', revision: 7 },
+    },
+  });
+  const { enqueue_time: _, update_time: __, ...bare } = stats;
+  expect(eventOf('j', bare).json.metadata).toMatchObject({ enqueue_time: 0, update_time: 0 });
+  const all = { unique: 'T', parameters: '{"a":1}', run_at: '8', check_in_at: '9', cron_spec: 'c', die_at: '3' };
+  expect(eventOf('j', { ...stats, ...all }).json.metadata).toMatchObject({
+    ...{ unique: true, parameters: { a: 1 }, run_at: 8, check_in_at: 9, cron_spec: 'c', die_at: 3 },
+  });
+});
+
+test.each(['1', 't', 'T', 'true', 'TRUE', 'True'])('unique is %s, as Go reads it', (unique) => {
+  expect(eventOf('j', { ...stats, unique }).json.metadata.unique).toBe(true);
+});
+test.each(['0', 'tRUE', 'yes', ''])('unique is not %j, as Go reads it', (unique) => {
+  expect(eventOf('j', { ...stats, unique }).json.metadata.unique).toBe(false);
+});
+
+describe('there is nothing to tell', () => {
+  test.each([
+    ['gone', {}],
+    ['no receiver', { ...stats, web_hook_url: ' \t' }],
+    ['no receiver', { ...stats, web_hook_url: '' }],
+    ['malformed', { ...stats, status: 'Weird' }],
+    ['malformed', { ...stats, status: 'constructor' }],
+    ['acknowledged', { ...stats, ack: '{"status":"Success","revision":7,"check_in_at":0}' }],
+    ['acknowledged', { ...stats, ack: '{"status":"Success","revision":8}' }],
+  ])('%s: %j', (reason, fields) => {
+    expect(hookEventOf('j', fields as Record<string, string>)).toBe(reason);
+  });
+});
+
+test('a report of progress goes out with the state that it was made in, whatever the job is by now', () => {
+  const state = { status: 'Running', revision: 7, checkInAt: 9 } as const;
+  const acked = { ...stats, ack: '{"status":"Success","revision":7,"check_in_at":0}' };
+  const event = eventOf('j', acked, { text: 'half', state });
+  expect(event.state).toEqual(state);
+  expect(event.json).toMatchObject({
+    status: 'Running',
+    check_in: 'half',
+    metadata: { status: 'Running', check_in_at: 9 },
+  });
+});
+
+test('an ack that can not be read is given as it is stored, to be replaced', () => {
+  expect(eventOf('j', { ...stats, ack: 'null' }).unreadableAck).toBe('null');
+  expect(eventOf('j', { ...stats, ack: '[1]' }).unreadableAck).toBe('[1]');
+  const known = eventOf('j', { ...stats, ack: '{"status":"Running","revision":7}' });
+  expect([known.unreadableAck, known.json.metadata.ack]).toEqual([
+    undefined,
+    { status: 'Running', revision: 7, check_in_at: 0 },
+  ]);
+});
+
+test('parameters that are nested too deep to be written are left out', () => {
+  const deep = `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
+  expect(eventOf('j', { ...stats, parameters: deep }).json.metadata.parameters).toBeUndefined();
+});

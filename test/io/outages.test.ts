@@ -1,0 +1,123 @@
+/** An outage is reported once, with its cause, reminded of once a minute, and so is its end. */
+import { beforeEach, expect, test } from 'vitest';
+import { createOutages, type Outages } from '../../src/io/outages.ts';
+import { UnusableRedisError } from '../../src/io/redisErrors.ts';
+
+let now: number;
+let said: string[];
+let outages: Outages;
+beforeEach(() => {
+  [now, said] = [1_000, []];
+  outages = createOutages(
+    {
+      onFault: ({ message }) => said.push(`fault ${message}`),
+      onReminder: ({ message }, ms) => said.push(`reminder ${message} ${ms}`),
+      onRestored: (ms) => said.push(`restored ${ms}`),
+    },
+    () => now,
+  );
+});
+const refused = new Error('connect ECONNREFUSED');
+const saidNow = () => said.splice(0);
+
+test('its beginning with the cause of the first attempt, a reminder a minute, its end', () => {
+  outages.confirmed();
+  expect([saidNow(), outages.now()]).toEqual([[], undefined]);
+  outages.failed(new Error('read ECONNRESET'));
+  expect(outages.now()).toBeUndefined();
+  outages.lost();
+  expect(saidNow()).toEqual([]);
+  expect(outages.now()).toEqual({ since: 1_000, error: new Error('read ECONNRESET') });
+  now = 1_500;
+  outages.failed(refused);
+  expect(saidNow()).toEqual(['fault connect ECONNREFUSED']);
+  for (now of [2_000, 30_000, 61_499]) outages.failed(refused);
+  expect(saidNow()).toEqual([]);
+  now = 61_500;
+  outages.failed(refused);
+  expect(saidNow()).toEqual(['reminder connect ECONNREFUSED 60500']);
+  now = 61_600;
+  outages.failed(refused);
+  expect(saidNow()).toEqual([]);
+  expect(outages.now()).toEqual({ since: 1_000, error: refused });
+  now = 62_000;
+  outages.confirmed();
+  expect([saidNow(), outages.now()]).toEqual([['restored 61000'], undefined]);
+});
+
+test('the second outage is reported as the first was', () => {
+  for (let time = 0; time < 3; time++) {
+    outages.confirmed();
+    saidNow();
+    outages.lost();
+    outages.failed(refused);
+    outages.failed(refused);
+    expect(saidNow()).toEqual(['fault connect ECONNREFUSED']);
+  }
+});
+
+test('one that is over at once is reported with what is known of it, and its end', () => {
+  outages.confirmed();
+  outages.lost();
+  now += 20;
+  outages.confirmed();
+  expect(saidNow()).toEqual(['fault Redis closed the connection', 'restored 20']);
+});
+
+test('a cause that says something is reported at once, and is that of one outage only', () => {
+  outages.confirmed();
+  outages.failed(new Error('no answer within 5000 ms: timed out'));
+  outages.lost();
+  expect(saidNow()).toEqual(['fault no answer within 5000 ms: timed out']);
+  outages.confirmed();
+  saidNow();
+  outages.lost();
+  outages.failed(refused);
+  expect(saidNow()).toEqual(['fault connect ECONNREFUSED']);
+});
+
+test('a connection that was never there is an outage from the first attempt on', () => {
+  outages.lost();
+  expect(outages.now()).toBeUndefined();
+  outages.failed(refused);
+  outages.lost();
+  now += 5;
+  outages.failed(refused);
+  expect([saidNow(), outages.now()]).toEqual([['fault connect ECONNREFUSED'], { since: 1_000, error: refused }]);
+  outages.confirmed();
+  expect(saidNow()).toEqual(['restored 5']);
+});
+
+test('a refusal that is new is reported in the middle of an outage, once', () => {
+  const auth = new UnusableRedisError('auth', 'permanent', 'another password');
+  outages.confirmed();
+  outages.lost();
+  outages.failed(refused);
+  outages.failed(auth);
+  outages.failed(auth);
+  outages.failed(new UnusableRedisError('busy', 'transient', 'is loading'));
+  outages.failed(new Error('WRONGPASS'));
+  expect(saidNow()).toEqual(['fault connect ECONNREFUSED', 'fault another password']);
+});
+
+test('a connection that is made anew on purpose is no outage, unless the next attempt fails', () => {
+  outages.confirmed();
+  outages.renewing();
+  outages.lost();
+  outages.confirmed();
+  expect([saidNow(), outages.now()]).toEqual([[], undefined]);
+  outages.renewing();
+  outages.lost();
+  outages.failed(refused);
+  expect(saidNow()).toEqual(['fault connect ECONNREFUSED']);
+});
+
+test('who wants to hear of faults only gets those', () => {
+  const faults: string[] = [];
+  const other = createOutages({ onFault: ({ message }) => faults.push(message) }, () => now);
+  other.failed(refused);
+  now += 60_000;
+  other.failed(refused);
+  other.confirmed();
+  expect(faults).toEqual(['connect ECONNREFUSED']);
+});

@@ -1,0 +1,58 @@
+/** What the answer of an endpoint means for what is done next. */
+import { afterEach, expect, test, vi } from 'vitest';
+import { replyTo } from '../../src/io/postReply.ts';
+
+afterEach(() => vi.unstubAllEnvs());
+
+const now = Date.UTC(2026, 0, 1);
+const kindOf = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now).kind;
+const waitOf = (retryAfter: string | undefined, status = 503) => {
+  const reply = replyTo({ status, location: undefined, retryAfter }, now);
+  return reply.kind === 'busy' ? reply.retryAfter : reply.kind;
+};
+
+test('any 2xx is success, a redirect is refused, 404 and 410 are unknown', () => {
+  for (const status of [200, 201, 202, 204, 299]) expect(kindOf(status)).toBe('taken');
+  for (const status of [300, 301, 302, 303, 304, 399]) expect(kindOf(status)).toBe('refused');
+  for (const status of [404, 410]) expect(kindOf(status)).toBe('unknown');
+});
+
+test('what is about the moment is tried again, what is about the request is not', () => {
+  for (const status of [408, 425, 429, 500, 502, 503, 504, 599]) expect(kindOf(status)).toBe('busy');
+  for (const status of [400, 401, 403, 405, 409, 418, 422, 499]) expect(kindOf(status)).toBe('refused');
+});
+
+test('a reply has the status, a short code for the record and a reason for a person', () => {
+  const of = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now);
+  expect(of(204)).toStrictEqual({ kind: 'taken', status: 204 });
+  for (const status of [302, 399]) {
+    const reason = `the receiver answered ${status}, which is not followed`;
+    expect(of(status)).toStrictEqual({ kind: 'refused', code: 'redirect', reason });
+  }
+  expect(of(400)).toStrictEqual({ kind: 'refused', code: '400', reason: 'the receiver answered 400' });
+  expect(of(404)).toStrictEqual({ kind: 'unknown', status: 404, reason: 'the receiver answered 404' });
+  expect(of(503)).toStrictEqual({ kind: 'busy', code: '503', reason: 'the receiver answered 503' });
+});
+
+test('a date without a zone is GMT, wherever this host is', () => {
+  vi.stubEnv('TZ', 'America/New_York');
+  expect(waitOf('Thu Jan  1 00:01:00 2026')).toBe(60_000);
+  expect(waitOf('Thu, 01 Jan 2026 00:01:00 GMT')).toBe(60_000);
+});
+
+test('Retry-After is read in seconds and as a date, and is never below 0', () => {
+  expect(waitOf('120')).toBe(120_000);
+  expect(waitOf('120', 429)).toBe(120_000);
+  expect(waitOf(' 0 ')).toBe(0);
+  expect(waitOf(new Date(now + 90_000).toUTCString())).toBe(90_000);
+  expect(waitOf('Thursday, 01-Jan-26 00:01:00 GMT')).toBe(60_000);
+  expect(waitOf('Thu Jan  1 00:01:00 2026')).toBe(60_000);
+  expect(waitOf(new Date(now - 90_000).toUTCString())).toBe(0);
+});
+
+test.each([undefined, '', 'soon', '-5', '1.5', '1e3', '12345678901', 'Xyz, nothing', '1 Jan 2026 00:01:00'])(
+  'a Retry-After of %j says nothing',
+  (text) => {
+    expect(waitOf(text)).toBeUndefined();
+  },
+);

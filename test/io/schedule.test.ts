@@ -1,0 +1,37 @@
+/** When the host that has the lease does the next pass. */
+import { expect, test } from 'vitest';
+import type { Progress, SharedView } from '../../src/io/lease.ts';
+import { type Due, waitFor } from '../../src/schedule.ts';
+
+const progress: Progress = {
+  ...{ begun: undefined, isInHand: false, scanned: 0, total: 0, ended: undefined, rescueEnded: undefined },
+};
+/** The monotonic clock is at 1,000, that of Redis 500,000 ahead of it. */
+const wait = (more: Partial<Progress>, { pass = 'sweep', ...due }: Partial<Due> = {}) => {
+  const shared: SharedView = { holder: undefined, progress: { ...progress, ...more }, ahead: 500_000 };
+  return waitFor({ now: 1_000, firstAt: 5_000, interval: 10_000, hasFailed: false, shared, pass, ...due });
+};
+
+test('the first one comes at its time, or at once where that is over', () => {
+  expect([wait({}), wait({}, { pass: 'rescue' }), wait({}, { firstAt: 400 })]).toEqual([4_000, 4_000, 0]);
+});
+
+test('the next one comes an interval after the end of the last one of its kind, by the clock of Redis', () => {
+  expect(wait({ ended: 500_200, rescueEnded: 499_000 })).toBe(9_200);
+  expect(wait({ ended: 500_200, rescueEnded: 499_000 }, { pass: 'rescue' })).toBe(8_000);
+  expect(wait({ ended: 400_000 })).toBe(0);
+});
+
+test('it is never later than an interval, though the clock of Redis was set back', () => {
+  expect(wait({ ended: 900_000 })).toBe(10_000);
+});
+
+test('a sweep that another host has begun is gone on with at once; a rescue is not held up by it', () => {
+  expect(wait({ isInHand: true, ended: 500_900 })).toBe(0);
+  expect(wait({ isInHand: true, rescueEnded: 500_900 }, { pass: 'rescue' })).toBe(9_900);
+});
+
+test('a pass that this host could not do, or does for itself, comes an interval later', () => {
+  expect(wait({ isInHand: true }, { hasFailed: true })).toBe(10_000);
+  expect(wait({}, { shared: undefined })).toBe(10_000);
+});

@@ -1,0 +1,233 @@
+/** Fault 143: every number that is accepted works at its largest; no timer, time or size of anything overflows. */
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { z } from 'zod';
+import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../../src/index.ts';
+import { longestTimer } from '../../src/io/clock.ts';
+import { longestSeconds, optionsSchema } from '../../src/options.ts';
+import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { second, seedJob } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let receiver: Receiver;
+const opened = trackOpened();
+beforeAll(async () => {
+  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+});
+afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+beforeEach(() => server.client.flushall());
+afterEach(() => opened.close());
+
+interface Shape {
+  readonly type?: string;
+  readonly maximum?: number;
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly anyOf?: readonly Shape[];
+}
+/** The path of each number of the options, and the largest that is accepted. */
+const numbersIn = ({ type, maximum, properties = {}, anyOf = [] }: Shape, path = ''): [string, number | undefined][] =>
+  type === 'integer' || type === 'number'
+    ? [[path, maximum]]
+    : [
+        ...Object.entries(properties).flatMap(([name, inner]) =>
+          numbersIn(inner, path === '' ? name : `${path}.${name}`),
+        ),
+        ...anyOf.flatMap((inner) => numbersIn(inner, path)),
+      ];
+const shape = z.toJSONSchema(optionsSchema, { unrepresentable: 'any', io: 'input' }) as Shape;
+const numbers = [
+  ...numbersIn(shape),
+  // Their schemas are functions, which say nothing of their shape.
+  ['hungAfterByTypeS.X', longestSeconds],
+  ['runLimitByTypeS.X', longestSeconds],
+] as [string, number][];
+
+const optionOf = (path: string, value: unknown): object =>
+  path.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as object;
+const merge = (a: Record<string, unknown>, b: Record<string, unknown>): Record<string, unknown> => {
+  const merged = { ...a };
+  for (const [name, value] of Object.entries(b)) {
+    const before = merged[name];
+    const areObjects = typeof before === 'object' && typeof value === 'object' && name !== 'redis';
+    merged[name] = areObjects ? merge(before as Record<string, unknown>, value as Record<string, unknown>) : value;
+  }
+  return merged;
+};
+const atMost = (numbers: readonly (readonly [string, number])[]) =>
+  numbers.reduce<Record<string, unknown>>((all, [path, most]) => merge(all, { ...optionOf(path, most) }), {});
+
+/** What Node says where a timer is longer than there is: it fires at once then. */
+const watchWarnings = () => {
+  const warnings: string[] = [];
+  const note = ({ name, message }: Error) => void warnings.push(`${name}: ${message}`);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  return warnings;
+};
+
+const seedAll = async () => {
+  const { client } = server;
+  await seedJob(client, 'told', { web_hook_url: `${receiver.url}/200/x` });
+  await seedJob(client, 'failing', { web_hook_url: `${receiver.url}/503/x` });
+  const entry = JSON.stringify({ name: 'X', id: 'held', t: second() });
+  await client.lpush('t:jobs:X:gone:inprogress', entry);
+  await client.sadd('t:known_jobs', 'X');
+  await client.sadd('t:worker_pools', 'gone');
+  await client.set('t:jobs:X:lock', 1);
+  await client.hset('t:jobs:X:lock_info', 'gone', 1);
+};
+
+/** All that a reaper does, once. */
+const useAll = async (reaper: Reaper) => {
+  const faults: unknown[] = [];
+  reaper.on('error', (fault) => void faults.push(fault));
+  reaper.start();
+  expect((await reaper.doctor()).checks.filter(({ ok }) => !ok)).toEqual([]);
+  expect(await reaper.sweep()).toMatchObject({ scanned: 2 });
+  expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, pools: { rescued: 1, abandoned: 0 } });
+  expect(await server.client.llen('t:jobs:X')).toBe(1);
+  const most = Number.MAX_SAFE_INTEGER;
+  const job = await reaper.lifecycle.save({
+    ...{ id: 'new', name: 'X', webHookUrl: `${receiver.url}/200/x` },
+    ...{ enqueueTime: most, runAt: most, dieAt: most, numericPolicyId: most },
+  });
+  expect([await job.run(), await job.checkIn('half'), await job.succeed()]).toEqual(Array(3).fill({ outcome: 'ok' }));
+  await reaper.undelivered.quiet();
+  expect(receiver.hooks.at(-1)?.body).toMatchObject({ job_id: 'new', status: 'Success' });
+  expect(await reaper.status()).toMatchObject({ queues: [{ type: 'X', queued: 1 }], unreadable: [] });
+  expect(await reaper.explain('new')).toMatchObject({ id: 'new', facts: { enqueueTime: most } });
+  expect(reaper.health()).toMatchObject({ ok: true, detail: 'all passes are on time' });
+  await reaper.stop({ timeout: longestTimer });
+  return faults;
+};
+
+test('fault 143: every number of the options has a largest one, and more is refused by name', () => {
+  expect(numbers.length).toBeGreaterThan(30);
+  for (const [path, most] of numbers) {
+    expect(most, path).toBeGreaterThan(0);
+    const more = path === 'sweep.jitter' ? 1.01 : most + 1;
+    const options = { redis: server.url, namespace: 't', logger: false, ...optionOf(path, more) } as ReaperOptions;
+    // The schema of `inspect` takes several kinds, and names no part of one of them.
+    expect(() => createReaper(options), path).toThrow(path.startsWith('inspect.') ? 'inspect' : path);
+    expect(() => createReaper(options), path).toThrow(OptionsError);
+  }
+});
+
+test.each(['all that is told at once', 'all that is left alone'])(
+  'fault 143: a reaper with every number at its largest works: %s',
+  async (kind) => {
+    const warnings = watchWarnings();
+    await seedAll();
+    const all = atMost(numbers.filter(([path]) => path !== 'inspect.port')) as Partial<ReaperOptions>;
+    const timers = Object.fromEntries(
+      ['connectTimeout', 'commandTimeout', 'socketTimeout'].map((name) => [name, longestTimer]),
+    );
+    const reaper = opened.create({
+      ...all,
+      redis: { port: server.port, ...timers },
+      // A lease must be twice as long as from one renewal to the next.
+      lease: { durationMs: longestTimer, renewMs: Math.floor(longestTimer / 2) },
+      ...(kind.includes('told') ? { refireGraceS: 0 } : {}),
+    });
+    expect(await useAll(reaper)).toEqual([]);
+    expect(warnings).toEqual([]);
+  },
+);
+
+test.each([2 ** 31, 1e15, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
+  'fault 143: time-outs of %d ms among the options of ioredis are the longest that there are',
+  async (ms) => {
+    const warnings = watchWarnings();
+    await seedAll();
+    const names = ['connectTimeout', 'commandTimeout', 'socketTimeout', 'disconnectTimeout', 'sentinelCommandTimeout'];
+    const timers = Object.fromEntries(names.map((name) => [name, ms]));
+    expect(await useAll(opened.create({ redis: { port: server.port, ...timers }, refireGraceS: 0 }))).toEqual([]);
+    // In another database than 0 a connection of our own is made like the caller's.
+    const client = opened.hold(new Redis({ port: server.port, db: 1, lazyConnect: true }));
+    Object.assign(client.options, timers);
+    const reaper = opened.create({ redis: client });
+    await reaper.ping();
+    expect(await reaper.sweep()).toMatchObject({ scanned: 0 });
+    expect(warnings).toEqual([]);
+  },
+);
+
+test('fault 143: a pause before the next connection that is longer than any timer does not end at once', async () => {
+  const warnings = watchWarnings();
+  let tries = 0;
+  const reaper = opened.create({
+    redis: {
+      port: 1,
+      retryStrategy() {
+        tries += 1;
+        return tries === 1 ? 1 : Number.POSITIVE_INFINITY;
+      },
+    },
+  });
+  await expect(reaper.ping()).rejects.toThrow('can not be reached');
+  expect([tries, warnings]).toEqual([2, []]);
+});
+
+const commands = ['run', 'sweep', 'rescue', 'status', 'explain', 'doctor', 'inspect', 'hooks', 'quarantine'];
+const largest = { ms: longestTimer, s: longestSeconds, n: 100_000 } as const;
+/** The flags of a command that take a number, from its help. */
+const flagsOf = async (command: string) => {
+  const { stdout } = await runCli([command, ...(/^(hooks|quarantine)$/.test(command) ? ['list'] : []), '--help']);
+  return [...stdout.matchAll(/^ +(--[\w-]+) <(ms|s|n)>/gm)].map(([, flag, unit]) => ({
+    flag: flag as string,
+    most: largest[unit as keyof typeof largest],
+  }));
+};
+
+test.each(commands)('fault 143: reaper %s takes its numbers at their largest, and no larger ones', async (command) => {
+  const flags = await flagsOf(command);
+  expect(flags.map(({ flag }) => flag)).toEqual(expect.arrayContaining(['--hung-after', '--drain-per-second']));
+  const common = ['--redis', server.url, '--namespace', 't'];
+  const rest = command === 'explain' ? ['told'] : command === 'inspect' ? ['127.0.0.1:0'] : [];
+  for (const { flag, most } of flags) {
+    const { code, stderr } = await runCli([command, ...rest, ...common, flag, String(most + 1)]);
+    expect([flag, code, stderr]).toEqual([flag, 2, expect.stringMatching(/--\w+|hungAfterS|drainPerSecond/)]);
+  }
+  await seedAll();
+  const child = launchCli([command, ...rest, ...common, ...flags.flatMap(({ flag, most }) => [flag, String(most)])]);
+  const { output, ended } = watchCli(child);
+  const isLasting = command === 'run' || command === 'inspect';
+  // The grace of `rescue` is waited for; a signal is what ends it then.
+  const isBegun = async () =>
+    command === 'rescue'
+      ? (await server.client.exists('t:reaper:suspects')) === 1
+      : /started|inspector at/.test(output.stderr);
+  if (isLasting || command === 'rescue') {
+    await vi.waitUntil(isBegun);
+    child.kill('SIGTERM');
+    if (command === 'rescue') child.kill('SIGTERM');
+  }
+  const { code, stderr } = await ended;
+  expect([code, stderr]).toEqual([command === 'rescue' ? 143 : 0, expect.not.stringMatching(/Warning|RangeError/)]);
+});
+
+test.each(['9000000000000', '9'.repeat(20), '1e300'])(
+  'fault 143: a time of %s in Redis, which is no date, ends no command',
+  async (time) => {
+    const { client } = server;
+    await seedJob(client, 'told', { web_hook_url: `${receiver.url}/200/x` });
+    const digits = time.includes('e') ? '9'.repeat(300) : time;
+    await client.hset('t:reaper:hooks', 'told', `parked Running:1 ${receiver.url} 3 ${digits} ${digits} 404`);
+    await client.zadd('t:reaper:hooks:parked', time, 'told');
+    await client.hset('t:reaper:lease', { holder: 'x', host: 'h:1', number: 1, until: time, since: time });
+    await client.hset('t:reaper:progress', { begun: time, scanned: time, ended: time, rescue_ended: time });
+    await client.hset('t:worker_pools:p', { heartbeat_at: time, host: 'h', started_at: time });
+    await client.sadd('t:worker_pools', 'p');
+    for (const command of [['status'], ['hooks'], ['explain', 'told'], ['rescue', '--plan', '--grace', '0']]) {
+      const { code, stdout, stderr } = await runCli([...command, '--redis', server.url, '--namespace', 't']);
+      expect([command[0], code, `${stdout}${stderr}`]).toEqual([
+        command[0],
+        0,
+        expect.not.stringMatching(/Invalid|RangeError|NaN/),
+      ]);
+    }
+  },
+);

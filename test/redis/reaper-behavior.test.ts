@@ -1,0 +1,160 @@
+/** What a reaper as a whole promises: its schedule, its lease at the end, what its options change and what it rejects. */
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { PassError, type ReaperOptions } from '../../src/index.ts';
+import { infoOf, startFakeRedis } from '../support/fakeRedis.ts';
+import { second, seedJob } from '../support/jobs.ts';
+import { seedPool } from '../support/pools.ts';
+import { trackOpened } from '../support/reapers.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let redis: Redis;
+const opened = trackOpened();
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.client;
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+afterEach(() => opened.close());
+
+const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });
+/** A clock on which no time passes by itself, and the timers that were set on it. */
+const createHeldClock = () => {
+  const clock = new SimulatedClock();
+  const spy = vi.spyOn(clock, 'setTimeout');
+  return { clock, timers: () => spy.mock.calls.map(([, ms]) => ms) };
+};
+const eventually = { timeout: 20_000 };
+
+test('a host that stops gives the lease up, so that another one has it with its first question', async () => {
+  const [first, other] = [create(), create({ lease: { durationMs: 3_600_000, renewMs: 1_800_000 } })];
+  const held = new Promise((resolve) => first.on('lease', resolve));
+  first.start();
+  expect(await held).toMatchObject({ holds: true });
+  await first.stop();
+  const told = new Promise((resolve) => other.on('lease', resolve));
+  other.start();
+  expect(await told).toMatchObject({ holds: true });
+});
+
+describe('the interval of sweeps', () => {
+  test.each([
+    [0, 97_500, 3_510_000],
+    [0.5, 100_000, 3_600_000],
+    [0.999_999, 102_500, 3_690_000],
+  ])('varies by half of the jitter either way, the first time too (random %d)', async (random, first, interval) => {
+    const { clock, timers } = createHeldClock();
+    const sweep = { firstAfterMs: 100_000, jitter: 0.05 } as const;
+    const reaper = create({ clock, random: () => random, role: 'always', sweep });
+    let sweeps = 0;
+    reaper.on('sweep', () => void sweeps++);
+    reaper.start();
+    const isNear = (ms: number) => timers().some((timer) => Math.abs(timer - ms) < 5);
+    await expect.poll(() => isNear(first), eventually).toBe(true);
+    clock.increment(Math.ceil(first));
+    await expect.poll(() => sweeps, eventually).toBe(1);
+    await expect.poll(() => isNear(interval), eventually).toBe(true);
+  });
+});
+
+test('a scheduled sweep that failed is tried again an interval later, and not at once', async () => {
+  // Its end can't be recorded.
+  await redis.set('t:reaper:progress', 'no hash');
+  const { clock, timers } = createHeldClock();
+  const reaper = create({ clock, sweep: { firstAfterMs: 0, intervalMs: 777_000, jitter: 0 } });
+  const errors: (string | undefined)[] = [];
+  reaper.on('sweep', ({ error }) => void errors.push(error));
+  reaper.start();
+  await expect
+    .poll(() => {
+      clock.increment(1);
+      return errors.length;
+    }, eventually)
+    .toBe(1);
+  expect(errors).toEqual([expect.stringContaining('t:reaper:progress')]);
+  await expect.poll(() => timers().filter((ms) => ms === 777_000).length, eventually).toBe(1);
+});
+
+test('a rescue that does not get to its end rejects, and gives what it got', async () => {
+  const { clock } = createHeldClock();
+  const reaper = create({ redis: { port: 1, retryStrategy: () => null }, clock });
+  const rescue = reaper.rescue().catch((error) => error);
+  const ticking = setInterval(() => clock.increment(60_000), 5);
+  const error = await rescue;
+  clearInterval(ticking);
+  expect(error).toBeInstanceOf(PassError);
+  expect(error.summary).toMatchObject({ entries: 0, error: expect.any(String) });
+  await reaper.stop({ timeout: 0 });
+});
+
+test('a sweep that was asked for resolves once its hooks have been tried, and counts them', async () => {
+  const receiver = await startReceiver();
+  for (const [id, path] of [
+    ['a', 200],
+    ['b', 503],
+    ['c', 400],
+  ] as const)
+    await seedJob(redis, id, { status: 'Success', web_hook_url: `${receiver.url}/${path}/x` });
+  const { hooks, outcomes } = await create().sweep();
+  expect(outcomes).toEqual({ queued: 3 });
+  expect(hooks).toEqual({ delivered: 1, failed: 1, parked: 1, skipped: 0 });
+  expect(receiver.hooks).toHaveLength(3);
+  await receiver.stop();
+});
+
+test.each([
+  [{}, 'kept', 'young'],
+  [{ refireGraceS: 20 }, 'refire', 'not acknowledged'],
+] as const)('the time in which a job tells its endpoint itself can be set: %j', async (options, verdict, reason) => {
+  await seedJob(redis, 'a', { age: 30, web_hook_url: 'http://127.0.0.1:1/' });
+  const explanation = await create(options).explain('a');
+  expect(explanation).toMatchObject({ verdict, reason: reason });
+});
+
+test.each([
+  [{ hungAfterByTypeS: { X: 1_000 } }, 'fail'],
+  [{ hungAfterByTypeS: { Y: 1_000 } }, 'kept'],
+  [{ hungAfterS: 1_000 }, 'fail'],
+  [{ hungAfterS: 1_000, hungAfterByTypeS: { X: 100_000 } }, 'kept'],
+] as const)('how long a job may be silent can be set, by its type first: %j', async (options, verdict) => {
+  await seedJob(redis, 'a', { age: 2_000 });
+  expect(await create(options).explain('a')).toMatchObject({ verdict });
+});
+
+test.each([
+  [{}, 'kept'],
+  [{ clockToleranceS: 100 }, 'fail'],
+] as const)('how far a time may be ahead and count can be set: %j', async (options, verdict) => {
+  await seedJob(redis, 'a', { age: 100_000, check_in_at: second(200) });
+  expect(await create(options).explain('a')).toMatchObject({ verdict });
+});
+
+test('a Redis that refuses PING because it can not save is reached', async () => {
+  const fake = await startFakeRedis((name) =>
+    name === 'INFO'
+      ? infoOf({})
+      : name === 'PING'
+        ? '-MISCONF Redis is configured to save RDB snapshots\r\n'
+        : '+OK\r\n',
+  );
+  await create({ redis: fake.url }).ping();
+  await fake.stop();
+});
+
+test('a rescue takes the grace that it is given, and else the one that is set', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
+  const { clock, timers } = createHeldClock();
+  const reaper = create({ clock, rescue: { graceMs: 12_345 } });
+  void reaper.rescue({ plan: true, grace: 54_321 }).catch(() => undefined);
+  await expect.poll(() => timers().includes(54_321), eventually).toBe(true);
+  expect(timers()).not.toContain(12_345);
+  await reaper.stop({ timeout: 0 });
+  const other = createHeldClock();
+  const second_ = create({ clock: other.clock, rescue: { graceMs: 12_345 } });
+  void second_.rescue({ plan: true }).catch(() => undefined);
+  await expect.poll(() => other.timers().includes(12_345), eventually).toBe(true);
+});
