@@ -30,7 +30,7 @@ const rooms: Readonly<Record<string, Room>> = {
     leastScore: 90,
     files: namesIn(
       'src/io/',
-      ...['retry', 'stats', 'entries', 'keys', 'keyNames', 'redisErrors', 'redisUrl', 'outages', 'hooks', 'hookEvent'],
+      ...['retry', 'stats', 'keys', 'keyNames', 'redisErrors', 'redisUrl', 'outages', 'hooks', 'hookEvent'],
       ...['postReply', 'destination'],
     ),
   },
