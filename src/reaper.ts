@@ -309,7 +309,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   let isFollowed: Follow = () => true;
   // In monotonic ms, as all times here that something is measured by.
   const dueAt: Record<ScheduledPass, number | undefined> = { sweep: undefined, rescue: undefined };
-  /** When the schedule would have had one, had nobody asked for plans meanwhile: they do nothing that it is for. */
+  /** When the schedule would have had one, without the plans that callers have asked for: a plan does nothing that it is for. */
   const keptDueAt: typeof dueAt = { sweep: undefined, rescue: undefined };
   const wait = (pass: ScheduledPass, delay: number) => {
     const now = clock.monotonic();

@@ -269,6 +269,8 @@ export interface SupervisorContext extends SupervisorInput {
   readonly timedFor: number | undefined;
   /** Suspects that have waited out their grace and wait for a free slot, those that hold entries first. */
   readonly suspects: readonly WaitingPool[];
+  /** Pools that were removed, or proved to live, since the present look began: what that says of them is older. */
+  readonly endedSince: readonly string[];
   /** Slot → pool that is worked on. */
   readonly slots: Readonly<Record<string, string>>;
   /** The same, with what is known of it. */
@@ -558,6 +560,7 @@ export const supervisorMachine = setup({
         rescueFailures: 0,
         isFirstRescue: false,
         looksAgainIn: undefined,
+        endedSince: [],
         begun: context.begun + 1,
         passes: [
           ...context.passes,
@@ -568,8 +571,14 @@ export const supervisorMachine = setup({
     }),
     keepFound: assign(({ context }, params: { found: Found }) => {
       const request = context.rescue as RescueRequest;
-      const taken = takeInHand(context, request, params.found.suspects);
+      const ended = new Set(context.endedSince);
+      const taken = takeInHand(
+        context,
+        request,
+        params.found.suspects.filter(({ pool }) => !ended.has(pool)),
+      );
       return {
+        endedSince: [],
         rescueFailures: 0,
         types: params.found.types,
         lists: params.found.lists,
@@ -646,15 +655,16 @@ export const supervisorMachine = setup({
         const { [params.slot]: held, ...slotPools } = context.slotPools;
         const pool = held as WaitingPool;
         enqueue.assign({ slots, slotPools });
-        const end = endOf(context, params.output ?? abandonedPool(pool.input, params.error));
+        const end = endOf(context, params.output ?? abandonedPool(pool.input, params.error), pool);
         if ('again' in end) {
-          // A caller may have asked for it since the actor began.
-          const { grace, suspect } = pool.input;
-          const input = { ...end.again, grace, suspect: { ...end.again.suspect, fence: suspect.fence } };
-          enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input }]) });
+          enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input: end.again }]) });
           return;
         }
-        enqueue.assign({ passes: withEnds(context.passes, [{ pool, outcome: end }]) });
+        const isOver = end.outcome !== 'abandoned' && end.outcome !== 'planned';
+        enqueue.assign({
+          passes: withEnds(context.passes, [{ pool, outcome: end }]),
+          endedSince: isOver && context.rescue !== undefined ? [...context.endedSince, end.pool] : context.endedSince,
+        });
         enqueue.emit({ type: 'pool', outcome: end, since: pool.since });
       },
     ),
@@ -693,7 +703,7 @@ export const supervisorMachine = setup({
           },
         })),
     }),
-    countRescueFailure: assign({ rescueFailures: ({ context }) => context.rescueFailures + 1 }),
+    countRescueFailure: assign({ rescueFailures: ({ context }) => context.rescueFailures + 1, endedSince: [] }),
     spoilRescue: assign({
       passes: ({ context }, params: { error: unknown }) =>
         updateOpen(context.passes, (pass) => ({
@@ -765,6 +775,7 @@ export const supervisorMachine = setup({
     graces: [],
     timedFor: undefined,
     suspects: [],
+    endedSince: [],
     slots: {},
     slotPools: {},
   }),
@@ -1246,12 +1257,15 @@ const keepIn = (graces: readonly Grace[], isKept: (pool: WaitingPool) => boolean
 const endOf = (
   { isStopping, tenure }: SupervisorContext,
   output: PoolOutput,
+  { input }: WaitingPool,
 ): PoolOutcome | { readonly again: PoolInput } => {
   if (!('again' in output)) return output;
   if (isStopping) return abandonedPool(output.again, new Error('stopped before it was confirmed dead'));
-  const { fence } = output.again.suspect;
+  // A caller may have asked for it since its actor began.
+  const { fence } = input.suspect;
   const isFenced = fence !== undefined && fence.number !== tenure?.fence?.number;
-  return isFenced ? abandonedPool(output.again, new FencedError()) : output;
+  if (isFenced) return abandonedPool(output.again, new FencedError());
+  return { again: { ...output.again, grace: input.grace, suspect: { ...output.again.suspect, fence } } };
 };
 
 /**
@@ -1267,7 +1281,7 @@ const takeInHand = (context: SupervisorContext, request: RescueRequest, found: r
   /** Pass → how many of its pools this one reports instead. */
   const lost = new Map<number, number>();
   let [reported, awaited] = [0, 0];
-  // Who asks for a shorter grace means the pools already in hand too; where it is none, they wait for `skipGraces`.
+  // Who asks for a shorter grace means the pools that wait already too; where it is none, they wait for `skipGraces`.
   const longestGrace = isAsked && request.grace ? request.grace : Number.POSITIVE_INFINITY;
   const take = (held: WaitingPool): WaitingPool => {
     const { plan, suspect } = held.input;
