@@ -43,20 +43,26 @@ export const freePort = async (): Promise<number> => {
 /** @param args further options of redis-server, such as `--appendonly yes`. */
 export const startRedis = async (...args: string[]): Promise<RedisServer> => {
   const folder = await mkdtemp(join(tmpdir(), 'reaper-redis-'));
-  const port = await freePort();
+  let port = await freePort();
   let child: ChildProcess;
-  const launch = async () => {
+  const launch = async (): Promise<boolean> => {
     child = spawn(
       'redis-server',
       ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...args],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     for await (const chunk of child.stdout as NonNullable<typeof child.stdout>) {
-      if (String(chunk).includes('Ready to accept connections')) break;
+      if (!String(chunk).includes('Ready to accept connections')) continue;
+      child.stdout?.resume();
+      return true;
     }
-    child.stdout?.resume();
+    return false;
   };
-  await launch();
+  // Somebody else may have taken the port by then, or that of the cluster's bus, 10,000 above it.
+  for (let tries = 1; !(await launch()); tries++) {
+    if (tries === 5) throw new Error('redis-server did not start');
+    port = await freePort();
+  }
   const client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null, retryStrategy: () => 20 });
   client.on('error', () => undefined);
   const kill = async () => {
@@ -73,7 +79,9 @@ export const startRedis = async (...args: string[]): Promise<RedisServer> => {
     },
     client,
     kill,
-    restart: launch,
+    async restart() {
+      if (!(await launch())) throw new Error('redis-server did not start again');
+    },
     async stop() {
       client.disconnect();
       await kill();
