@@ -142,6 +142,8 @@ const longest = async (redis: Redis): Promise<Map<string, readonly [most: number
   const log = (await redis.call('SLOWLOG', 'GET', '-1')) as [number, number, number, string[]][];
   const runs = new Map<string, number[]>();
   for (const [, , us, [command = '', digest = '']] of log) {
+    // The bench's own.
+    if (/^(slowlog|config)$/i.test(command)) continue;
     const name = /^evalsha$/i.test(command) ? (scriptOfDigest(digest) ?? command) : command.toUpperCase();
     const known = runs.get(name);
     if (known === undefined) runs.set(name, [us / 1_000]);
