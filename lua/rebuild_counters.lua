@@ -16,66 +16,34 @@
 -- A lock or lock_info of the wrong type refuses all: the other one is left too, for a fetch of the type fails on the one, and
 -- the two must agree. An in-progress list of the wrong type holds no entry, and counts as none.
 --- @include once
---- @include count
+--- @include drift
 
 local lock, lockInfo = KEYS[1], KEYS[2]
 local refusal = refusalOf({ { lock, 'string', 'GET', 'SET' }, { lockInfo, 'hash', 'HLEN', 'HGETALL', 'HSET', 'HDEL' } })
 if refusal then
   return refusal
 end
-if redis.call('HLEN', lockInfo) > 1000 then
-  return { 'many' }
+local drift, instead = readDrift(lock, lockInfo)
+if not drift then
+  return instead
 end
-local truth, unknown = {}, { 'unknown' }
-local sum = 0
-for i = 1, #ARGV do
-  local length = redis.pcall('LLEN', KEYS[i + 2])
-  if type(length) ~= 'number' then
-    local found = redis.call('TYPE', KEYS[i + 2]).ok
-    if found == 'list' or found == 'none' then
-      return redis.error_reply('NOPERM this user has no permission to run LLEN on ' .. KEYS[i + 2])
-    end
-  end
-  truth[ARGV[i]] = type(length) == 'number' and length or 0
-  sum = sum + truth[ARGV[i]]
+local sum = tostring(drift.sum)
+if drift.before ~= sum then
+  redis.call('SET', lock, string.format('%d', drift.sum))
 end
-local counted = {}
-local fields = redis.call('HGETALL', lockInfo)
-for i = 1, #fields, 2 do
-  counted[fields[i]] = fields[i + 1]
-  if not truth[fields[i]] then
-    unknown[#unknown + 1] = fields[i]
-  end
-end
-if #unknown > 1 then
-  return unknown
-end
-local before = redis.call('GET', lock) or '0'
-local mended, off = 0, 0
-local function mend(count, length)
-  mended = mended + 1
-  off = off + math.abs(countIn(count) - length)
-end
-if before ~= tostring(sum) then
-  redis.call('SET', lock, string.format('%d', sum))
-end
-for i = 1, #ARGV do
-  local pool = ARGV[i]
-  local length, count = truth[pool], counted[pool] or '0'
-  if length > 0 and count ~= tostring(length) then
+for _, pool in ipairs(ARGV) do
+  local length = drift.truth[pool]
+  if length > 0 and drift.counted[pool] ~= tostring(length) then
     redis.call('HSET', lockInfo, pool, length)
-    mend(count, length)
   end
 end
-for i = 1, #ARGV do
-  local pool = ARGV[i]
-  if truth[pool] == 0 and counted[pool] and counted[pool] ~= '0' then
+for _, pool in ipairs(ARGV) do
+  local length = drift.truth[pool]
+  if length == 0 and drift.counted[pool] and drift.counted[pool] ~= '0' then
     redis.call('HDEL', lockInfo, pool)
-    mend(counted[pool], 0)
   end
 end
-local drift = { before, tostring(sum), mended, string.format('%.0f', countIn(before) - sum), string.format('%.0f', off) }
-if before == tostring(sum) and mended == 0 then
-  return drift
+if drift.before == sum and drift.fields == 0 then
+  return drift.reply
 end
-return answerOnce(drift)
+return answerOnce(drift.reply)

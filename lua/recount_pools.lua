@@ -11,6 +11,7 @@
 -- An in-progress list of the wrong type holds no entry, and counts as none.
 --- @include once
 --- @include count
+--- @include list_length
 
 local lockInfo = KEYS[1]
 local refusal = refusalOf({ { lockInfo, 'hash', 'HMGET', 'HSET', 'HDEL' } })
@@ -19,13 +20,9 @@ if refusal then
 end
 local lengths, sum = {}, 0
 for i = 1, #ARGV do
-  local length = redis.pcall('LLEN', KEYS[i + 1])
-  if type(length) ~= 'number' then
-    local found = redis.call('TYPE', KEYS[i + 1]).ok
-    if found == 'list' or found == 'none' then
-      return redis.error_reply('NOPERM this user has no permission to run LLEN on ' .. KEYS[i + 1])
-    end
-    length = 0
+  local length, noRight = lengthOf(KEYS[i + 1])
+  if not length then
+    return noRight
   end
   lengths[i] = length
   sum = sum + length
