@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { countIn } from '../machines/counts.ts';
 import type { Drift, Recounted } from '../machines/supervisor.ts';
 import type { Clock } from './clock.ts';
@@ -8,7 +7,7 @@ import type { Keys } from './keys.ts';
 import { existingOf, hasBrokenField, inChunks, partsOf, readFieldNames, readHash, readSet } from './paged.ts';
 import { isWrongType } from './redisErrors.ts';
 import { retry } from './retry.ts';
-import { callOnce, type Fence, type Scripts } from './scripts.ts';
+import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName, type Scripts } from './scripts.ts';
 import type { PoolSurvey } from './survey.ts';
 import { refusalBehind, unlessWrongType } from './wrongTypes.ts';
 
@@ -56,6 +55,16 @@ export const createCounters = ({
   listsAtOnce?: number;
 }) => {
   const { redis } = connection;
+  const listsOf = ({ type, pools }: NamedType) => pools.map((pool) => keys.inProgress(type, pool));
+
+  /** Tries a script again while Redis can't be reached; one that changes something gives its first answer then. */
+  const ask = <Reply>(
+    name: ScriptName,
+    names: readonly string[],
+    args: readonly (string | number)[],
+    fence: Fence | undefined,
+    change: ChangeOnce | undefined,
+  ) => retry(clock, () => scripts.run<Reply>(name, names, args, fence, change));
 
   /**
    * The pools whose lists are this type's. Another type's list may have the name of one that this type could have: its
@@ -105,18 +114,14 @@ export const createCounters = ({
     fence: Fence | undefined,
     plan: boolean,
   ): Promise<{ readonly found: Drift } | { readonly many: readonly string[] }> => {
-    const change = plan ? undefined : callOnce(keys);
     let pools = await ownPools(type, named, names.ofPass);
     while (pools.length <= listsAtOnce) {
-      const given = pools;
-      const reply = await retry(clock, () =>
-        scripts.run<string[] | [string, string, number, string, string]>(
-          plan ? 'read_drift' : 'rebuild_counters',
-          [keys.lock(type), keys.lockInfo(type), ...given.map((pool) => keys.inProgress(type, pool))],
-          given,
-          fence,
-          change,
-        ),
+      const reply = await ask<string[] | [string, string, number, string, string]>(
+        plan ? 'read_drift' : 'rebuild_counters',
+        [keys.lock(type), keys.lockInfo(type), ...listsOf({ type, pools })],
+        pools,
+        fence,
+        plan ? undefined : callOnce(keys),
       );
       if (reply[0] === 'many') break;
       if (reply[0] !== 'unknown') {
@@ -129,25 +134,17 @@ export const createCounters = ({
   };
 
   /** Makes the fields of some pools right, and gives { entries, fields, by how much they were off }. */
-  const recountPools = (type: string, pools: readonly string[], fence: Fence | undefined) => {
-    const change = callOnce(keys);
-    return retry(clock, () =>
-      scripts.run<[number, number, string]>(
-        'recount_pools',
-        [keys.lockInfo(type), ...pools.map((pool) => keys.inProgress(type, pool))],
-        pools,
-        fence,
-        change,
-      ),
+  const recountPools = (type: string, pools: readonly string[], fence: Fence | undefined) =>
+    ask<[number, number, string]>(
+      'recount_pools',
+      [keys.lockInfo(type), ...listsOf({ type, pools })],
+      pools,
+      fence,
+      callOnce(keys),
     );
-  };
 
-  const recountLock = <Reply>(type: string, token: string, what: 'open' | number, fence: Fence | undefined) => {
-    const change = callOnce(keys);
-    return retry(clock, () =>
-      scripts.run<Reply>('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, change),
-    );
-  };
+  const recountLock = <Reply>(type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
+    ask<Reply>('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
 
   /**
    * In steps. A field is right from its step on. The lock is set where nobody has written it while all lists were counted;
@@ -162,7 +159,7 @@ export const createCounters = ({
     let [fields, off] = [0, 0];
     for (let round = 1; ; round++) {
       const epoch = connection.epoch();
-      const token = randomBytes(9).toString('base64url');
+      const token = newToken();
       await recountLock(type, token, 'open', fence);
       const counted = await readFieldNames(connection, keys.lockInfo(type));
       const pools = [...new Set([...named, ...(await countedPools(type, counted, names))])];
@@ -195,8 +192,6 @@ export const createCounters = ({
     const off = offs.reduce((all, by) => all + by, 0);
     return driftOf(type, before ?? '', `${sum}`, offs.length, countIn(before ?? '') - sum, off);
   };
-
-  const listsOf = ({ type, pools }: NamedType) => pools.map((pool) => keys.inProgress(type, pool));
 
   /** Those of the types that have counters, or lists that are asked for: of many, most have neither. */
   const usedOf = async (types: readonly NamedType[]) => {

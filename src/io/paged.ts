@@ -13,7 +13,7 @@ const keysAtOnce = 500;
 /** Keys below which each is asked for by itself. */
 const fewKeys = 8;
 /** Commands that are sent at once. */
-export const commandsAtOnce = 500;
+const commandsAtOnce = 500;
 
 /** What a read needs of the connection. */
 type Source = Pick<Connection, 'redis' | 'epoch'>;

@@ -97,7 +97,7 @@ export interface ChangeOnce {
   readonly token: string;
 }
 
-const newToken = () => randomBytes(9).toString('base64url');
+export const newToken = () => randomBytes(9).toString('base64url');
 /** A new change of a job: made once for all tries. */
 export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({ key: keys.changes(id), token: newToken() });
 /** A new call of a rescue or of the quarantine, likewise: a key that only this call uses is never of another type. */
