@@ -1053,25 +1053,16 @@ export const supervisorMachine = setup({
             }),
             onDone: {
               target: 'restoring',
-              actions: [
-                { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
-                'skipGraces',
-                'timeGrace',
-                'spawnPools',
-              ],
+              actions: { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
             },
             onError: {
               target: 'restoring',
-              actions: [
-                { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
-                'skipGraces',
-                'timeGrace',
-                'spawnPools',
-              ],
+              actions: { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
             },
           },
         },
         restoring: {
+          entry: ['skipGraces', 'timeGrace', 'spawnPools'],
           initial: 'looking',
           always: { guard: 'isStopping', target: 'releasing' },
           states: {
