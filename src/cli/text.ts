@@ -1,8 +1,6 @@
 import Table from 'cli-table3';
 import { visible, visibleJson } from '../visible.ts';
 
-export { visible, visibleJson } from '../visible.ts';
-
 /** Whether colours are wanted: on a terminal that knows them, unless NO_COLOR is set. */
 export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean =>
   stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
