@@ -204,7 +204,8 @@ describe('one death counts once', () => {
 describe('the status of a job that is quarantined', () => {
   const quarantine = async (id: string, entry = entryOf(id)) => {
     await seedRecoveries(id, recovered(3));
-    await dieWith('p', entry);
+    // One pool that dies twice, a second apart, would be one that lives: its heartbeat moves.
+    await dieWith(`of ${id}`, entry);
     expect(await create().rescue({ grace: 0 })).toMatchObject({ quarantined: 1 });
   };
 
