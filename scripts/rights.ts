@@ -1,7 +1,7 @@
-/** `npm run rights`: writes the rights into docs/rights.md, from src/rights.ts. A test fails when the page is another. */
+/** `npm run rights`: writes the rights into docs/rights.md, from src/io/redis/rights.ts. A test fails when the page is another. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { aclRules, nameOf, rightsFor } from '../src/io/redis/rights.ts';
 import { packageRoot } from '../src/package.ts';
-import { aclRules, nameOf, rightsFor } from '../src/rights.ts';
 
 export const rightsPage = `${packageRoot}docs/rights.md`;
 

@@ -1,5 +1,5 @@
-import { delivererMachine } from './machines/deliverer.ts';
-import { deliveryMachine } from './machines/delivery.ts';
+import { dispatcherMachine } from './machines/dispatcher.ts';
+import { endpointMachine } from './machines/endpoint.ts';
 import { jobMachine } from './machines/job.ts';
 import { laneMachine } from './machines/lane.ts';
 import { poolMachine } from './machines/pool.ts';
@@ -11,6 +11,6 @@ export const charts = {
   lane: laneMachine,
   job: jobMachine,
   pool: poolMachine,
-  deliverer: delivererMachine,
-  delivery: deliveryMachine,
+  dispatcher: dispatcherMachine,
+  endpoint: endpointMachine,
 } as const;

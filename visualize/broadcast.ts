@@ -25,8 +25,8 @@ const interval = 200;
 /** Ticks from one look at Redis to the next: a second. */
 const lookEvery = 5;
 /** What may lie unread on the way to a page before it counts as slow, in bytes. */
-const mostUnread = 512 * 1_024;
-const mostWatched = 20;
+const maxUnread = 512 * 1_024;
+const maxWatched = 20;
 
 /** Does nothing while no page is there. Whatever a page does, it costs no memory: what it can't take it does not get. */
 export const createBroadcast = (recorder: Recorder, about: About, clock: Clock): Broadcast => {
@@ -83,10 +83,10 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
     timer = clock.setTimeout(tick, interval);
     look();
     const text = delta();
-    const moved = new Map(recorder.walks.takeMoved().map((id) => [id, recorder.walks.of(id)]));
+    const moved = new Map(recorder.traces.takeMoved().map((id) => [id, recorder.traces.of(id)]));
     let whole: string | undefined;
     for (const [socket, page] of pages) {
-      if (socket.bufferedAmount > (page.isBehind ? 0 : mostUnread)) {
+      if (socket.bufferedAmount > (page.isBehind ? 0 : maxUnread)) {
         page.isBehind = true;
         continue;
       }
@@ -97,15 +97,15 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
         page.isBehind = false;
       } else if (text !== undefined) socket.send(text);
       for (const id of page.watched) {
-        const walks = moved.get(id) ?? (wasBehind ? recorder.walks.of(id) : undefined);
-        if (walks !== undefined) socket.send(JSON.stringify({ type: 'watched', id, walks }));
+        const traces = moved.get(id) ?? (wasBehind ? recorder.traces.of(id) : undefined);
+        if (traces !== undefined) socket.send(JSON.stringify({ type: 'watched', id, traces }));
       }
     }
   };
 
   const unwatch = (socket: WebSocket, id: string) => {
     pages.get(socket)?.watched.delete(id);
-    if (![...pages.values()].some(({ watched }) => watched.has(id))) recorder.walks.unwatch(id);
+    if (![...pages.values()].some(({ watched }) => watched.has(id))) recorder.traces.unwatch(id);
   };
 
   return {
@@ -129,9 +129,9 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
     },
     watch(socket, id) {
       const page = pages.get(socket);
-      if (page === undefined || (page.watched.size >= mostWatched && !page.watched.has(id))) return false;
+      if (page === undefined || (page.watched.size >= maxWatched && !page.watched.has(id))) return false;
       page.watched.add(id);
-      recorder.walks.watch(id);
+      recorder.traces.watch(id);
       return true;
     },
     unwatch,

@@ -13,19 +13,19 @@ import { watchPage } from './heartbeat.ts';
 import { createRecorder } from './recorder.ts';
 import { createAnswer, readRequest } from './requests.ts';
 import { guardSockets, silence } from './sockets.ts';
-import { sampleEvery } from './walks.ts';
+import { sampleEvery } from './traces.ts';
 
 type Assets = Awaited<ReturnType<typeof loadAssets>>;
 
 const usualPort = 7_331;
-const mostPages = 32;
+const maxPages = 32;
 /** Bytes of a message from a page. */
 const longestMessage = 4_096;
 /** Messages that a page may send at once, and how soon it may send another one, in ms. */
 const burst = 40;
 const refill = 100;
 /** Requests of a page that may be unanswered. */
-const mostUnanswered = 4;
+const maxUnanswered = 4;
 
 const headers = {
   'content-security-policy':
@@ -42,9 +42,9 @@ const headers = {
  * @throws Error where its address can't be listened on, or the page is not built.
  */
 export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
-  const { supervisor, deliverer, settings, clock, namespace, redis, plan, fault } = inspected;
+  const { supervisor, dispatcher, settings, clock, namespace, redis, plan, fault } = inspected;
   const recorder = createRecorder(inspected);
-  const following = [supervisor, deliverer].map(({ system }) => system.inspect(recorder));
+  const following = [supervisor, dispatcher].map(({ system }) => system.inspect(recorder));
   const unfollow = () => {
     for (const subscription of following) subscription.unsubscribe();
   };
@@ -100,7 +100,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     if (!access.isHostKnown(request.headers)) return refuse('421 Misdirected Request');
     if (!access.isOwnOrigin(request.headers)) return refuse('403 Forbidden');
     if (!access.hasSession(request.headers)) return refuse('401 Unauthorized');
-    if (sockets.clients.size >= mostPages) return refuse('503 Service Unavailable');
+    if (sockets.clients.size >= maxPages) return refuse('503 Service Unavailable');
     return sockets.handleUpgrade(request, socket, head, (page) => {
       guarded.keep(socket);
       welcome(page);
@@ -127,7 +127,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
         broadcast.unwatch(socket, asked.id);
         return broadcast.send(socket, { type: 'answer', request });
       }
-      if (unanswered >= mostUnanswered) {
+      if (unanswered >= maxUnanswered) {
         return broadcast.send(socket, { type: 'answer', request, error: 'wait for the answers that are under way' });
       }
       unanswered += 1;

@@ -12,7 +12,7 @@ export interface Passes {
 }
 
 /** Receivers that are listed. */
-const mostReceivers = 50;
+const maxReceivers = 50;
 /** Over how long the speed of a running sweep is measured, in ms. */
 const window = 1_000;
 
@@ -21,7 +21,7 @@ export const createPasses = (
   { reaper, supervisor, clock, now, plan: isPlan }: Inspected,
   onSweep: () => void,
 ): Passes => {
-  let sweep: Omit<SweepView, 'dueAt' | 'rate' | 'sweeper'> = {
+  let sweep: Omit<SweepView, 'dueAt' | 'rate' | 'leader'> = {
     phase: 'none yet',
     plan: false,
     beganAt: undefined,
@@ -88,14 +88,14 @@ export const createPasses = (
     add(counts.reasons, reason);
     add(counts.outcomes, outcome);
   });
-  reaper.on('sweep', ({ error, standsDown }) => {
-    const reason = error ?? standsDown;
+  reaper.on('sweep', ({ error, suspended }) => {
+    const reason = error ?? suspended;
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
     if (timing !== undefined) timing = { ...timing, ended: elapsed() };
   });
-  reaper.on('rescue', ({ alive, error, standsDown, pools, entries, lost }) => {
+  reaper.on('rescue', ({ alive, error, suspended, pools, entries, lost }) => {
     rescue.lastAt = clock.now();
-    const reason = error ?? standsDown;
+    const reason = error ?? suspended;
     rescue.error = reason && shorten(reason);
     if (reason !== undefined) return;
     rescue.alive = alive;
@@ -127,7 +127,7 @@ export const createPasses = (
     sweep: () => ({
       ...sweep,
       dueAt: now().sweepDueAt,
-      sweeper: sweeperOf(now().sweeper),
+      leader: leaderOf(now().leader),
       scanned: counts.scanned,
       rate: rate(),
       verdicts: Object.fromEntries(counts.verdicts),
@@ -145,7 +145,7 @@ export const createPasses = (
       const endpoints = await reaper.undelivered.endpoints();
       const receivers = endpoints
         .sort((a, b) => b.failures - a.failures || b.pending - a.pending)
-        .slice(0, mostReceivers)
+        .slice(0, maxReceivers)
         .map(({ origin, pending, breaker, failures, failingSince, answer }) => ({
           origin: shorten(origin),
           pending,
@@ -165,5 +165,5 @@ export const createPasses = (
 
 const perSecond = (count: number, ms: number) => (ms <= 0 ? 0 : Math.round((count * 1_000) / ms));
 
-const sweeperOf = (holder: { readonly host: string; readonly isThisOne: boolean } | undefined): string | undefined =>
-  holder?.isThisOne ? 'this one' : holder && shorten(holder.host);
+const leaderOf = (leader: { readonly host: string; readonly isThisOne: boolean } | undefined): string | undefined =>
+  leader?.isThisOne ? 'this one' : leader && shorten(leader.host);

@@ -15,7 +15,7 @@ import type {
   SweepSummary,
 } from '../src/index.ts';
 
-export const chartNames = ['supervisor', 'lane', 'job', 'pool', 'deliverer', 'delivery'] as const;
+export const chartNames = ['supervisor', 'lane', 'job', 'pool', 'dispatcher', 'endpoint'] as const;
 export type ChartName = (typeof chartNames)[number];
 
 /** What is known once and for all while the server runs. */
@@ -57,7 +57,7 @@ export interface SweepView {
   readonly endedAt: number | undefined;
   readonly dueAt: number | undefined;
   /** The host that does the scheduled passes of all, `this one` where it is this; undefined where there is none. */
-  readonly sweeper: string | undefined;
+  readonly leader: string | undefined;
   /** Tracked jobs when it began. */
   readonly total: number | undefined;
   readonly scanned: number;
@@ -117,7 +117,7 @@ export interface HooksView {
 }
 
 /** A job's walk as a line of a table. */
-export interface WalkRow {
+export interface TraceRow {
   readonly number: number;
   readonly at: number;
   readonly id: string;
@@ -130,7 +130,7 @@ export interface WalkRow {
 }
 
 /** One step of a walk: the state that it came to, by which transition, on which event. */
-export interface WalkStep {
+export interface TraceStep {
   readonly state: string;
   /** Index of the transition; undefined for the first step. */
   readonly transition: number | undefined;
@@ -141,13 +141,13 @@ export interface WalkStep {
 }
 
 /** A job's walk through its chart. */
-export interface Walk {
+export interface Trace {
   readonly number: number;
   readonly id: string;
   readonly plan: boolean;
   /** The lane where it acted; undefined for a job that ended in its first tick. */
   readonly lane: string | undefined;
-  readonly steps: readonly WalkStep[];
+  readonly steps: readonly TraceStep[];
   /** The facts it was judged by, and the rules that were asked of them: twice where the job was overtaken. */
   readonly judged: readonly { readonly facts: Facts; readonly rules: readonly AskedRule[] }[];
   /** Undefined while it walks. */
@@ -178,8 +178,8 @@ export interface Parts {
 
 /** The last 1,000 of each, the newest first; a delta brings those that have come since. */
 export interface Rings {
-  readonly acts: readonly WalkRow[];
-  readonly healthy: readonly WalkRow[];
+  readonly acts: readonly TraceRow[];
+  readonly healthy: readonly TraceRow[];
   readonly pools: readonly PoolRow[];
   readonly faults: readonly FaultRow[];
 }
@@ -197,7 +197,7 @@ export interface DeltaMessage extends Partial<Parts>, Partial<Rings> {
 export interface WatchedMessage {
   readonly type: 'watched';
   readonly id: string;
-  readonly walks: readonly Walk[];
+  readonly traces: readonly Trace[];
 }
 export interface AnswerMessage {
   readonly type: 'answer';
@@ -210,7 +210,7 @@ export interface AnswerMessage {
 export interface JobAnswer {
   readonly explanation: Explanation;
   /** Walks that are still known, the newest first. */
-  readonly walks: readonly Walk[];
+  readonly traces: readonly Trace[];
 }
 export type ServerMessage = SnapshotMessage | DeltaMessage | WatchedMessage | AnswerMessage;
 

@@ -13,11 +13,11 @@ import {
 } from './protocol.ts';
 import { createRing, type Ring } from './ring.ts';
 import { shorten } from './safe.ts';
-import { createWalks, type Walks } from './walks.ts';
+import { createTraces, type Traces } from './traces.ts';
 
 /** What the inspector knows of a reaper. All of it is bounded: counts, the last 1,000 of what is listed, what walks now. */
 export interface Recorder {
-  readonly walks: Walks;
+  readonly traces: Traces;
   readonly charts: About['charts'];
   /** Takes what the actors do. Never throws: an inspector that throws would end the reaper. */
   next(event: InspectionEvent): void;
@@ -30,7 +30,7 @@ export interface Recorder {
 }
 
 export interface Mark {
-  readonly walks: number;
+  readonly traces: number;
   readonly pools: number;
   readonly faults: number;
 }
@@ -38,13 +38,13 @@ export interface Mark {
 const kept = 1_000;
 
 export const createRecorder = (inspected: Inspected): Recorder => {
-  const { reaper, supervisor, deliverer, clock, fault, now } = inspected;
+  const { reaper, supervisor, dispatcher, clock, fault, now } = inspected;
   const tallies = Object.fromEntries(chartNames.map((name) => [name, createChartTally(charts[name])])) as Record<
     ChartName,
     ChartTally
   >;
-  const walks = createWalks(tallies.job, clock);
-  inspected.follow(walks.isFollowed);
+  const traces = createTraces(tallies.job, clock);
+  inspected.follow(traces.isFollowed);
   const passes = createPasses(inspected, () => {
     tallies.job.reset();
     tallies.lane.reset();
@@ -81,16 +81,16 @@ export const createRecorder = (inspected: Inspected): Recorder => {
   /** A job whose chart broke, or whose lane did, has ended without a step. */
   const leaveLane = (lane: string) => {
     moveTo(tallies.job, `job in ${lane}`, undefined);
-    walks.leave(lane);
+    traces.leave(lane);
   };
 
   const created = (actor: AnyActor) => {
     const machine = actor.logic as AnyStateMachine;
     const name = machine.root === undefined ? undefined : nameOf(machine);
-    if (name === undefined || name === 'supervisor' || name === 'deliverer') return;
+    if (name === undefined || name === 'supervisor' || name === 'dispatcher') return;
     if (name === 'job') {
       const lane = laneOf(actor);
-      walks.begin(actor, lane);
+      traces.begin(actor, lane);
       if (lane !== undefined) moveTo(tallies.job, `job in ${lane}`, tallies.job.initial);
       return;
     }
@@ -121,7 +121,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     const tally = tallies[name];
     if (name === 'job') {
       const lane = laneOf(actor);
-      for (const transition of taken) walks.step(actor, lane, snapshot, event.type, transition);
+      for (const transition of taken) traces.step(actor, lane, snapshot, event.type, transition);
       if (lane !== undefined)
         moveTo(tally, `job in ${lane}`, snapshot.status === 'active' ? tally.stateOf(snapshot) : undefined);
       return;
@@ -144,11 +144,11 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     }
     const state = tally.stateOf(snapshot);
     if (name === 'lane' && state === tally.initial) leaveLane(actor.id);
-    moveTo(tally, name === 'deliverer' ? name : actor.id, snapshot.status === 'active' ? state : undefined);
+    moveTo(tally, name === 'dispatcher' ? name : actor.id, snapshot.status === 'active' ? state : undefined);
     const slot = name === 'pool' ? slots.get(actor.id) : undefined;
     if (slot === undefined) return;
     slot.steps.push({ state: tally.index.states[state] as string, at: clock.now() });
-    if (slot.steps.length > mostSteps) slot.steps.splice(1, 1);
+    if (slot.steps.length > maxSteps) slot.steps.splice(1, 1);
     if (snapshot.status !== 'active') endPool(actor.id, snapshot.output);
   };
 
@@ -168,7 +168,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
       evidence,
       moved: Object.fromEntries(
         Object.entries(moved)
-          .slice(0, mostSteps)
+          .slice(0, maxSteps)
           .map(([type, count]) => [shorten(type), count]),
       ),
       entries,
@@ -184,9 +184,9 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     tallies.supervisor.enter(state);
     tallies.supervisor.move(undefined, state);
   }
-  tallies.deliverer.enter(tallies.deliverer.initial);
-  moveTo(tallies.deliverer, 'deliverer', tallies.deliverer.stateOf(deliverer.getSnapshot()));
-  const children = [supervisor, deliverer].flatMap((actor) => Object.values<AnyActor>(actor.getSnapshot().children));
+  tallies.dispatcher.enter(tallies.dispatcher.initial);
+  moveTo(tallies.dispatcher, 'dispatcher', tallies.dispatcher.stateOf(dispatcher.getSnapshot()));
+  const children = [supervisor, dispatcher].flatMap((actor) => Object.values<AnyActor>(actor.getSnapshot().children));
   for (const child of children) {
     const name =
       (child.logic as AnyStateMachine).root === undefined ? undefined : nameOf(child.logic as AnyStateMachine);
@@ -213,13 +213,13 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     const state = tallies.pool.index.states[tallies.pool.initial] as string;
     return {
       count: waiting.length,
-      pools: waiting.slice(0, mostWaiting).map(({ pool, since }) => ({ pool: shorten(pool), since, state })),
+      pools: waiting.slice(0, maxWaiting).map(({ pool, since }) => ({ pool: shorten(pool), since, state })),
     };
   };
 
   let isBroken = false;
   return {
-    walks,
+    traces,
     charts: Object.fromEntries(chartNames.map((name) => [name, tallies[name].index])) as unknown as About['charts'],
     next(event) {
       if (isBroken) return;
@@ -244,21 +244,21 @@ export const createRecorder = (inspected: Inspected): Recorder => {
         })),
         waitingPools(),
       ),
-      lanes: { total: [...current.keys()].filter((key) => key.startsWith('lane-')).length, working: walks.working() },
+      lanes: { total: [...current.keys()].filter((key) => key.startsWith('lane-')).length, working: traces.working() },
       hooks: passes.hooks(),
     }),
     look: passes.look,
-    rings: (since = { walks: 0, pools: 0, faults: 0 }) => ({
-      acts: walks.acts(since.walks),
-      healthy: walks.healthy(since.walks),
+    rings: (since = { traces: 0, pools: 0, faults: 0 }) => ({
+      acts: traces.acts(since.traces),
+      healthy: traces.healthy(since.traces),
       pools: pools.newest(({ number }) => number > since.pools),
       faults: faults.newest(({ number }) => number > since.faults),
     }),
-    mark: () => ({ walks: walks.last, pools: lastPool, faults: lastFault }),
+    mark: () => ({ traces: traces.last, pools: lastPool, faults: lastFault }),
   };
 };
 
 /** Steps of a pool that are kept: one with many entries goes through `requeue` again and again. */
-const mostSteps = 32;
+const maxSteps = 32;
 /** Pools without an actor that are named; all are counted. */
-const mostWaiting = 100;
+const maxWaiting = 100;

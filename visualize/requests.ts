@@ -26,10 +26,10 @@ export const readRequest = (text: string): Request | undefined => {
 
 /** Jobs that are explained at once, for all pages: each one may read through whole queues. */
 const explainedAtOnce = 2;
-const mostWaiting = 32;
+const maxWaiting = 32;
 
 /** Answers what a page asks; watching is the page's connection's. Never rejects. */
-export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, { walks }: Recorder) => {
+export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, { traces }: Recorder) => {
   const explaining = new PQueue({ concurrency: explainedAtOnce });
   const underWay = new Set<string>();
 
@@ -48,9 +48,9 @@ export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, 
   };
 
   const job = async (jobId: string): Promise<Partial<AnswerMessage>> => {
-    if (explaining.size >= mostWaiting) throw new Error('too many jobs are being looked up: try again in a moment');
+    if (explaining.size >= maxWaiting) throw new Error('too many jobs are being looked up: try again in a moment');
     const explanation = (await explaining.add(() => reaper.explain(jobId))) as Explanation;
-    return { job: { explanation: safeExplanation(explanation), walks: walks.of(jobId) } };
+    return { job: { explanation: safeExplanation(explanation), traces: traces.of(jobId) } };
   };
 
   return async (asked: Question): Promise<AnswerMessage> => {

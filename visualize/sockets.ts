@@ -13,14 +13,14 @@ export interface Sockets {
 /** Sockets at once: 32 pages, and what loads them. A process has 1,024 descriptors at least, and Redis needs some of them. */
 const most = 128;
 /** Of one address: what fills its share leaves room for others. */
-const mostOfOne = 96;
+const maxOfOne = 96;
 /** How long a socket may stay without an answer that goes out on it, in ms: 10 s with all delays. What comes in does not count. */
 export const silence = 9_000;
 /** How often it is looked whether something went out, in ms. */
 const lookEvery = 1_000;
 /** For how long a refused one may read its answer, in ms, and how many may do so at once. */
 const refusalTime = 250;
-const mostRefused = 32;
+const maxRefused = 32;
 
 const refusal = [
   'HTTP/1.1 503 Service Unavailable',
@@ -52,7 +52,7 @@ export const guardSockets = (server: Server, clock: Clock): Sockets => {
 
   const refuse = (socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    if (refused.size >= mostRefused) return socket.end(refusal, () => socket.destroy());
+    if (refused.size >= maxRefused) return socket.end(refusal, () => socket.destroy());
     refused.add(socket);
     const timer = clock.setTimeout(() => socket.destroy(), refusalTime);
     socket.once('close', () => {
@@ -83,7 +83,7 @@ export const guardSockets = (server: Server, clock: Clock): Sockets => {
 
   server.on('connection', (socket) => {
     const address = socket.remoteAddress ?? '';
-    if (open.size >= most || (ofOne.get(address) ?? 0) >= mostOfOne) return refuse(socket);
+    if (open.size >= most || (ofOne.get(address) ?? 0) >= maxOfOne) return refuse(socket);
     count(address, 1);
     open.set(socket, watch(socket));
     socket.once('close', () => {

@@ -4,7 +4,7 @@ import type { ActorRefLike, AnyActor, AnyMachineSnapshot, AnyStateMachine, Inspe
 import type { Facts, Inspected, JobOutcome } from '../src/index.ts';
 import { createAllowance } from './allowance.ts';
 import { safeFacts, safeOutcome, shorten } from './safe.ts';
-import { sampleEvery } from './walks.ts';
+import { sampleEvery } from './traces.ts';
 
 /** Events that are sent at once, and how soon another one may follow, in ms: Stately's page draws each of them. */
 const burst = 1_000;
@@ -12,7 +12,7 @@ const refill = 2;
 /** What a job's walk may need of it: one that is begun is sent whole. */
 const reserve = 20;
 /** What may lie unread on the way to the relay, in bytes. */
-const mostUnread = 1_024 * 1_024;
+const maxUnread = 1_024 * 1_024;
 const reconnectAfter = 5_000;
 
 /**
@@ -34,7 +34,7 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
   const sent = new WeakSet<object>();
 
   const hasRoom = (need: number) =>
-    socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < mostUnread && allowance.has(need);
+    socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < maxUnread && allowance.has(need);
   const inspector = createInspector({
     send(event) {
       if (!hasRoom(1)) return;

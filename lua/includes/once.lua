@@ -32,7 +32,7 @@ local function answerBefore()
 end
 
 -- Keeps the answer of a script that has changed something, and gives it. A refusal is not kept: sent again, it is decided
--- again. Kept for `ms`, or for longer than anybody tries (`src/lifecycle.ts`: 5 min).
+-- again. Kept for `ms`, or for longer than anybody tries (`src/lifecycle/lifecycle.ts`: 5 min).
 local function answerOnce(answer, ms)
   if token then
     local lines = { token .. ' ' .. cjson.encode({ answer }) }

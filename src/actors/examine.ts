@@ -91,7 +91,7 @@ export const createExamine = ({
         else see(job, judgement, hook);
       }
       for (const { outcome, count } of counts.values()) tally = addTally(tally, tallyOf(outcome, count));
-      return refusal === undefined ? { acting, tally } : { acting: [], tally, standsDown: refusal };
+      return refusal === undefined ? { acting, tally } : { acting: [], tally, suspended: refusal };
     },
   );
 };

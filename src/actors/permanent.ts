@@ -1,4 +1,4 @@
-import { explained, isHopeless } from '../io/redisErrors.ts';
+import { explained, isHopeless } from '../io/redis/errors.ts';
 import { PermanentError } from '../machines/permanent.ts';
 
 /** Has a step of a pass end it at once where trying again can't help, and say what can be done. */

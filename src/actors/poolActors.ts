@@ -1,27 +1,27 @@
 import { fromPromise } from 'xstate';
-import type { Lease } from '../io/lease.ts';
-import type { LostEntries } from '../io/lostEntries.ts';
-import type { Pools } from '../io/pools.ts';
-import type { Quarantine } from '../io/quarantine.ts';
-import type { Trust } from '../io/trust.ts';
+import type { Lease } from '../io/leader/lease.ts';
+import type { Orphans } from '../io/pools/orphans.ts';
+import type { Preflight } from '../io/pools/preflight.ts';
+import type { Quarantine } from '../io/pools/quarantine.ts';
+import type { Pools } from '../io/pools/rescue.ts';
 import type { Fence } from '../machines/lease.ts';
 import type { Confirmation, Quarantining, Requeued, Settled, Suspect } from '../machines/pool.ts';
 import type { Found, LivePool, Recounted, Restored } from '../machines/supervisor.ts';
 import { orPermanent } from './permanent.ts';
 
 /** @throws Error that says why nothing may be judged now. */
-const ensureFit = async (trust: Trust, plan: boolean) => {
-  const fitness = await trust.check(plan);
-  if ('unfit' in fitness) throw new Error(fitness.unfit);
+const ensureRunnable = async (preflight: Preflight, plan: boolean) => {
+  const fitness = await preflight.check(plan);
+  if ('blocked' in fitness) throw new Error(fitness.blocked);
   return fitness;
 };
 
 /** What the chart of a pool invokes, done in Redis: each step only where nobody need doubt what the pool was judged by. */
-export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Trust) => {
-  const surely = async <T>({ pool, trouble }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
-    const now = await ensureFit(trust, plan);
-    if (now.trouble !== trouble) throw new Error(`${pool} could not prove that it lives: ${now.last}`);
-    return trust.watch(step);
+export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight: Preflight) => {
+  const surely = async <T>({ pool, disruptions }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
+    const now = await ensureRunnable(preflight, plan);
+    if (now.disruptions !== disruptions) throw new Error(`${pool} could not prove that it lives: ${now.last}`);
+    return preflight.watch(step);
   };
   return {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
@@ -29,8 +29,8 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, trust: Tr
     ),
     review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
       async ({ input: { suspect, plan } }) => {
-        const { trouble } = await ensureFit(trust, plan);
-        return trust.watch(() => pools.review(suspect, trouble));
+        const { disruptions } = await ensureRunnable(preflight, plan);
+        return preflight.watch(() => pools.review(suspect, disruptions));
       },
     ),
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input: { suspect, type } }) =>
@@ -66,21 +66,21 @@ const nothingFound: Found = {
 };
 
 /** What the supervisor's rescue invokes. Behind a fence each suspect goes with it, and the end of the pass is noted. */
-export const createRescueActors = (pools: Pools, lostEntries: LostEntries, trust: Trust, lease: Lease) => ({
+export const createRescueActors = (pools: Pools, orphans: Orphans, preflight: Preflight, lease: Lease) => ({
   watch: fromPromise<void>(({ signal }) => pools.untilOld(signal)),
   find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
     ({ input: { thorough, plan, fence } }) =>
       orPermanent(async () => {
-        const fitness = await trust.check(plan);
-        if ('unfit' in fitness) return { ...nothingFound, standsDown: fitness.unfit };
-        const found = await trust.watch(() => pools.find(thorough, fitness.trouble, plan));
+        const fitness = await preflight.check(plan);
+        if ('blocked' in fitness) return { ...nothingFound, suspended: fitness.blocked };
+        const found = await preflight.watch(() => pools.find(thorough, fitness.disruptions, plan));
         return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
       }),
   ),
   restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
     async ({ input: { live, plan, fence } }) => {
-      await ensureFit(trust, plan);
-      return trust.watch(() => lostEntries.restore(live, { plan, fence }));
+      await ensureRunnable(preflight, plan);
+      return preflight.watch(() => orphans.restore(live, { plan, fence }));
     },
   ),
   recount: fromPromise<

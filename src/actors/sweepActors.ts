@@ -1,8 +1,8 @@
 import { fromPromise } from 'xstate';
-import type { Lease } from '../io/lease.ts';
-import { isWrongType, kindOfRedisError } from '../io/redisErrors.ts';
-import { type PageReader, type ScanPoint, scanStart } from '../io/trackedJobs.ts';
-import { refusalOf, type Trust } from '../io/trust.ts';
+import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/trackedJobs.ts';
+import type { Lease } from '../io/leader/lease.ts';
+import { type Preflight, refusalOf } from '../io/pools/preflight.ts';
+import { isWrongType, kindOfRedisError } from '../io/redis/errors.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { PermanentError } from '../machines/permanent.ts';
 import { RefusedError } from '../machines/refusal.ts';
@@ -16,7 +16,7 @@ import type { Page } from '../machines/supervisor.ts';
 export const createSweepActors = (
   open: (plan: boolean, from?: ScanPoint) => PageReader | Promise<PageReader>,
   lease: Lease,
-  trust: Trust,
+  preflight: Preflight,
 ) => {
   let reader: PageReader | undefined;
   /** Where the page began that was read last, and how many jobs came before it. */
@@ -32,11 +32,11 @@ export const createSweepActors = (
   const note = async (fence: Fence) => {
     const failure = await noted;
     if (failure instanceof FencedError) throw failure;
-    noted = lease.notePage(fence, last.from, last.scanned).catch((error) => error);
+    noted = lease.checkpoint(fence, last.from, last.scanned).catch((error) => error);
   };
 
   const begin = async (plan: boolean, fence: Fence | undefined): Promise<PageReader> => {
-    if (!plan) await trust.proveWrites();
+    if (!plan) await preflight.proveWrites();
     noted = Promise.resolve();
     if (fence === undefined) last = { from: scanStart, scanned: 0 };
     else {
@@ -58,13 +58,13 @@ export const createSweepActors = (
         return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
       }),
   );
-  const noteEnd = fromPromise<void, { fence: Fence }>(({ input }) =>
+  const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>
     orFinal(async () => {
       await noted;
       await lease.endSweep(input.fence, next.scanned);
     }),
   );
-  return { readPage, noteEnd };
+  return { readPage, completePass };
 };
 
 /**

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../index.ts';
-import { visible } from '../visible.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { type HookFlags, listHooks, moveHooks } from './hooks.ts';
@@ -27,6 +26,7 @@ import {
 import { status } from './status.ts';
 import { sweep } from './sweep.ts';
 import { complain } from './text.ts';
+import { visible } from './visible.ts';
 
 const failed = 1;
 const wrongUsage = 2;

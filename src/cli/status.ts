@@ -18,7 +18,7 @@ const show = (state: ReaperStatus): void => {
     `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
     `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
     ...hookLines(state),
-    sweeperLine(state),
+    leaderLine(state),
     `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
   );
   if (queues.length === 0) print('no job types');
@@ -48,7 +48,7 @@ const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }
   ];
 };
 
-const sweeperLine = ({ sweeper: { host, since, begun, isInHand, scanned, total, ended } }: ReaperStatus): string => {
+const leaderLine = ({ leader: { host, since, begun, isInHand, scanned, total, ended } }: ReaperStatus): string => {
   const who =
     host === undefined ? 'no host does the scheduled passes' : `scheduled passes: ${host} since ${timeOrNone(since)}`;
   if (begun === undefined) return `${who}, no sweep yet`;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../io/clock.ts';
-import type { Keys } from '../io/keys.ts';
-import { readSet } from '../io/paged.ts';
-import { redisTime } from '../io/redisTime.ts';
-import { unlessRefused } from '../io/refusals.ts';
+import type { Keys } from '../io/redis/keys.ts';
+import { readSet } from '../io/redis/paged.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
+import { redisTime } from '../io/redis/time.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 
 /** In ms: clocks that differ by more are not fine. */
@@ -12,13 +12,13 @@ const tolerance = 2_000;
 /** A pool writes its heartbeat every 5 s, in whole seconds. */
 const beat = 5_000;
 /** An older heartbeat is not that of a pool whose clock is behind, in ms: no clock is off by more than a time zone. */
-const mostBehind = 86_400_000;
+const maxBehind = 86_400_000;
 /** Of a heartbeat's own precision, in ms. */
 const second = 1_000;
 /** How often a heartbeat is read while it is watched, in ms. */
 const readEvery = 500;
-const mostPools = 1_000;
-const mostNamed = 20;
+const maxPools = 1_000;
+const maxNamed = 20;
 
 /** The clock of this host against that of Redis. */
 export const checkHostClock = async (redis: Redis, clock: Clock): Promise<DoctorCheck[]> => {
@@ -53,10 +53,10 @@ interface Heartbeat {
 export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number): Promise<DoctorCheck[]> => {
   const pools = await unlessRefused(readSet({ redis, epoch: () => 1 }, keys.pools));
   if (pools === undefined) return [];
-  const first = await readHeartbeats(redis, keys, pools.slice(0, mostPools));
+  const first = await readHeartbeats(redis, keys, pools.slice(0, maxPools));
   if (first === undefined) return [];
   const off = first.filter(({ age }) => age < -tolerance);
-  let stale = first.filter(({ age }) => age > beat + second && age < mostBehind);
+  let stale = first.filter(({ age }) => age > beat + second && age < maxBehind);
   for (let waited = 0; stale.length > 0 && waited < watchFor; waited += readEvery) {
     await sleep(readEvery);
     const now = await readHeartbeats(
@@ -70,7 +70,7 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
     stale = stale.filter(({ pool }) => !moved.some((one) => one.pool === pool));
   }
   const checks = off
-    .slice(0, mostNamed)
+    .slice(0, maxNamed)
     .map(({ pool, age }) =>
       notFine(
         'clock',
@@ -78,7 +78,7 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
         'let NTP set the clock of its host; a pool whose heartbeat looks old is taken for dead',
       ),
     );
-  const aside = pools.length > mostPools ? `; ${pools.length - mostPools} more pools are not checked` : '';
+  const aside = pools.length > maxPools ? `; ${pools.length - maxPools} more pools are not checked` : '';
   return checks.length > 0 ? checks : [fine('clock', `no live pool differs from Redis${aside}`)];
 };
 

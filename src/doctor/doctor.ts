@@ -1,6 +1,6 @@
 import type { Clock } from '../io/clock.ts';
-import type { Connection } from '../io/connection.ts';
-import type { Keys } from '../io/keys.ts';
+import type { Connection } from '../io/redis/connection.ts';
+import type { Keys } from '../io/redis/keys.ts';
 import { checkHostClock, checkPoolClocks } from './clockOffset.ts';
 import { checkEviction } from './eviction.ts';
 import { checkKeys } from './keys.ts';

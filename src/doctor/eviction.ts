@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { unlessRefused } from '../io/refusals.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 import { fieldOf } from './server.ts';
 

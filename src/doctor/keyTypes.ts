@@ -1,5 +1,5 @@
-import type { Keys } from '../io/keys.ts';
-import { type KeyType, keysOfType, singleKeysOf } from '../io/wrongTypes.ts';
+import type { Keys } from '../io/redis/keys.ts';
+import { type KeyType, keysOfType, singleKeysOf } from '../io/redis/wrongTypes.ts';
 
 export { type KeyType, keysOfType };
 

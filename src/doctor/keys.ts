@@ -1,26 +1,26 @@
 import type { Redis } from 'ioredis';
-import { escapeGlob, type Keys } from '../io/keys.ts';
-import { readSet } from '../io/paged.ts';
-import { unlessRefused } from '../io/refusals.ts';
+import { escapeGlob, type Keys } from '../io/redis/keys.ts';
+import { readSet } from '../io/redis/paged.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { fixedKeys, type KeyType, keysOfType, typeByName } from './keyTypes.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 
 /** SCANs that look for keys of the namespace, and the keys that each looks at. */
-const mostScans = 100;
+const maxScans = 100;
 const scanCount = 1_000;
 /** Stats of jobs whose type is looked at: there may be millions, written by one program. */
-const mostStats = 1_000;
-const mostTypes = 1_000;
+const maxStats = 1_000;
+const maxTypes = 1_000;
 /** Keys whose type is asked for at once. */
 const typesAtOnce = 1_000;
-const mostNamed = 50;
+const maxNamed = 50;
 
 /** Keys of the namespace that hold another type than they must: every command on them fails. */
 export const checkKeys = async (redis: Redis, keys: Keys): Promise<DoctorCheck[]> => {
   const fixed = fixedKeys(keys);
   const needed = new Map(fixed);
   const types = (await unlessRefused(readSet({ redis, epoch: () => 1 }, keys.knownJobs))) ?? [];
-  for (const type of types.slice(0, mostTypes)) {
+  for (const type of types.slice(0, maxTypes)) {
     for (const [key, needs] of keysOfType(keys, type)) needed.set(key, needs);
   }
   const { isComplete, isRefused } = await findKeys(redis, keys, fixed, needed);
@@ -41,11 +41,11 @@ export const checkKeys = async (redis: Redis, keys: Keys): Promise<DoctorCheck[]
     ? '; SCAN is not allowed, so only keys that are known by name are checked'
     : isComplete
       ? ''
-      : `; stopped after ${mostScans * scanCount} keys of the database`;
+      : `; stopped after ${maxScans * scanCount} keys of the database`;
   if (wrong.length === 0) return [fine('keys', `${needed.size} keys have the type that they need${aside}`)];
   return [
     ...wrong
-      .slice(0, mostNamed)
+      .slice(0, maxNamed)
       .map(({ key, type, needs }) =>
         notFine(
           'keys',
@@ -53,11 +53,11 @@ export const checkKeys = async (redis: Redis, keys: Keys): Promise<DoctorCheck[]
           'find out who wrote it; rename it (RENAME) once no program needs it as it is',
         ),
       ),
-    ...(wrong.length > mostNamed
+    ...(wrong.length > maxNamed
       ? [
           notFine(
             'keys',
-            `${wrong.length - mostNamed} more keys hold another type than they need`,
+            `${wrong.length - maxNamed} more keys hold another type than they need`,
             'see the others first',
           ),
         ]
@@ -74,7 +74,7 @@ const findKeys = async (
 ): Promise<{ readonly isComplete: boolean; readonly isRefused: boolean }> => {
   let stats = 0;
   let cursor = '0';
-  for (let scans = 0; scans < mostScans; scans++) {
+  for (let scans = 0; scans < maxScans; scans++) {
     const reply = await unlessRefused(redis.scan(cursor, 'MATCH', `${escapeGlob(keys.prefix)}*`, 'COUNT', scanCount));
     if (reply === undefined) return { isComplete: false, isRefused: true };
     for (const key of reply[1]) {
@@ -82,7 +82,7 @@ const findKeys = async (
       if (needs === undefined) continue;
       if (key.startsWith(keys.stats(''))) {
         stats += 1;
-        if (stats > mostStats) continue;
+        if (stats > maxStats) continue;
       }
       needed.set(key, needs);
     }

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import { escapeGlob, keysOf } from '../io/keys.ts';
-import { isRefusedRight, unlessRefused } from '../io/refusals.ts';
+import { escapeGlob, keysOf } from '../io/redis/keys.ts';
+import { isRefusedRight, unlessRefused } from '../io/redis/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 
 /** Keys that a namespace in use has at least one of. */
@@ -9,11 +9,11 @@ const signsOf = (namespace: string): string[] => {
   return [keys.track, keys.pools, keys.knownJobs];
 };
 /** SCANs that look for other namespaces, and the keys that each looks at. */
-const mostScans = 50;
+const maxScans = 50;
 const scanCount = 1_000;
 /** Databases that are looked into, and namespaces that are named. */
-const mostDatabases = 64;
-const mostNamed = 5;
+const maxDatabases = 64;
+const maxNamed = 5;
 
 /** Opens a connection of its own to the same Redis; undefined where the caller's client is used. */
 export type OpenConnection = () => Redis;
@@ -49,7 +49,7 @@ export const checkNamespace = async ({
   }
   const others = await otherNamespaces(redis, namespace);
   if (others.length > 0) {
-    const named = others.slice(0, mostNamed).join(', ');
+    const named = others.slice(0, maxNamed).join(', ');
     return [
       notFine(
         'namespace',
@@ -70,7 +70,7 @@ const otherNamespaces = async (redis: Redis, namespace: string): Promise<string[
   const found = new Set(isBraced > 0 ? [braced] : []);
   const own = keysOf(namespace).prefix;
   let cursor = '0';
-  for (let scans = 0; scans < mostScans && found.size < mostNamed; scans++) {
+  for (let scans = 0; scans < maxScans && found.size < maxNamed; scans++) {
     const reply = await unlessRefused(
       redis.scan(cursor, 'MATCH', `*${escapeGlob(':worker_pools')}`, 'COUNT', scanCount),
     );
@@ -107,7 +107,7 @@ const otherDatabases = async ({
   other.on('error', () => undefined);
   try {
     const found: number[] = [];
-    for (const number of others.slice(0, mostDatabases)) {
+    for (const number of others.slice(0, maxDatabases)) {
       await other.select(number);
       if ((await other.exists(...signsOf(namespace))) > 0) found.push(number);
     }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { unlessRefused } from '../io/refusals.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { packageRoot } from '../package.ts';
 
 /** Whether the user may run a command on a key. */

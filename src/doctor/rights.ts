@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { Keys } from '../io/keys.ts';
-import { keyRule, nameOf, type Right, rightsFor, ruleOf } from '../rights.ts';
+import type { Keys } from '../io/redis/keys.ts';
+import { keyRule, nameOf, type Right, rightsFor, ruleOf } from '../io/redis/rights.ts';
 import { kindsOfKeys } from './keyTypes.ts';
 import { type Answers, askRights, type Question } from './questions.ts';
 import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
@@ -9,7 +9,7 @@ import { namesKey, readSamples, sampleOf, writeSamples } from './samples.ts';
 /** The oldest version that is supported: its rules are known to every newer one. */
 const oldest = '6.2';
 /** Keys that a report names one by one. */
-const mostNamed = 20;
+const maxNamed = 20;
 
 /** What to do. The user's name is not part of any output. */
 const rule = (text: string): string => `ACL SETUSER <user> ${text}`;
@@ -80,7 +80,7 @@ const noKey = (namespace: string, rights: readonly Right[]): DoctorCheck =>
 const missingKeys = (namespace: string, access: readonly KeyAccess[]): DoctorCheck[] =>
   access
     .filter(({ mayRead, mayWrite }) => mayRead === false || mayWrite === false)
-    .slice(0, mostNamed)
+    .slice(0, maxNamed)
     .map(({ key, mayRead }) =>
       blocking('rights', `no right to ${mayRead === false ? 'read' : 'write'} ${key}`, rule(`'${keyRule(namespace)}'`)),
     );

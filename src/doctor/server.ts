@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { unlessRefused } from '../io/refusals.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
 
 /** What Redis says of itself and of this connection; undefined where it does not say. */

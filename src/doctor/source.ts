@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { Connection, RedisSource } from '../io/connection.ts';
-import { parseRedisUrl } from '../io/redisUrl.ts';
+import type { Connection, RedisSource } from '../io/redis/connection.ts';
+import { parseRedisUrl } from '../io/redis/url.ts';
 import type { OpenConnection } from './namespace.ts';
 
 const isClient = (source: RedisSource): source is Redis => typeof source === 'object' && 'evalsha' in source;

@@ -28,7 +28,7 @@ const systemClocks = new WeakSet<Clock>([systemClock]);
  * What a script takes for the clock of Redis, in ms, so that hours can pass in a test: the empty string, for none, where
  * the clock is the system's own.
  */
-export const standInFor = (clock: Clock): string => (systemClocks.has(clock) ? '' : String(Math.round(clock.now())));
+export const clockOverride = (clock: Clock): string => (systemClocks.has(clock) ? '' : String(Math.round(clock.now())));
 
 /** What durations are measured by, in ms. */
 export const monotonicOf = (clock: Pick<Clock, 'now' | 'monotonic'>): number => clock.monotonic?.() ?? clock.now();

@@ -16,7 +16,7 @@ export class FencedError extends Error {
 }
 
 /** Who does the scheduled passes, as the one that asked is told. */
-export interface Tenure {
+export interface Term {
   /** The fence of whoever asked; undefined where another has the lease. */
   readonly fence: Fence | undefined;
   /** Host and process of the holder. */

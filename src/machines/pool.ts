@@ -14,7 +14,7 @@ export interface Suspect {
   /** Why it is suspected. */
   readonly evidence: string;
   /** How many troubles there were by then, with Redis or with us: after another one, what was seen proves nothing. */
-  readonly trouble: number;
+  readonly disruptions: number;
   /** What stands of it in Redis beside its entries, and goes with it. */
   readonly traces?: PoolTraces;
   /** When it was seen like that, in monotonic ms: its grace counts from then. */

@@ -14,7 +14,7 @@ import type { TrackedJob } from './facts.ts';
 import { abandonedPool, addToGraces, byUrgency, type Grace, type WaitingPool, waitingIn } from './graces.ts';
 import { type JobOutcome, messageOf } from './job.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
-import { type Fence, FencedError, type Tenure } from './lease.ts';
+import { type Fence, FencedError, type Term } from './lease.ts';
 import { PermanentError } from './permanent.ts';
 import { type PoolInput, type PoolOutcome, type PoolOutput, poolMachine, type Suspect } from './pool.ts';
 import { RefusedError } from './refusal.ts';
@@ -41,7 +41,7 @@ export interface Examined {
   readonly acting: readonly TrackedJob[];
   readonly tally: Tally;
   /** Why nothing can be done with those that have to act: Redis refuses writes. */
-  readonly standsDown?: string;
+  readonly suspended?: string;
 }
 
 /** What `find` sees of one look at the pools. */
@@ -58,7 +58,7 @@ export interface Found {
   readonly unreadable: readonly string[];
   readonly live: readonly LivePool[];
   /** Why nothing was judged: Redis, or we ourselves, are not fit for it now. */
-  readonly standsDown?: string;
+  readonly suspended?: string;
 }
 
 /** A pool that lives, and where to look for what it holds. */
@@ -73,7 +73,7 @@ export interface LivePool {
 }
 
 /** An entry of a live pool that none of its workers ran, and that was put back into its queue. */
-export interface LostEntry {
+export interface OrphanedEntry {
   readonly id: string;
   readonly type: string;
   readonly pool: string;
@@ -96,7 +96,7 @@ export interface FinishedEntry {
 
 /** What `restore` did in one look at the lists of live pools. */
 export interface Restored {
-  readonly lost: readonly LostEntry[];
+  readonly lost: readonly OrphanedEntry[];
   /** Pools whose entries can't be judged, since their workers have never said what they run; not all, where many. */
   readonly unobserved: readonly string[];
   /** Entries that look lost, of which nothing says for sure that nobody runs them: left where they are. */
@@ -146,7 +146,7 @@ export interface SweepResult {
   readonly plan: boolean;
   readonly tally: Tally;
   /** Why it was suspended: Redis refuses writes. The next sweep finds the jobs that it has left. */
-  readonly standsDown?: string;
+  readonly suspended?: string;
   readonly error?: string;
 }
 export interface RescueResult {
@@ -174,7 +174,7 @@ export interface RescueResult {
   /** Keys that were left as they are, for they hold another type than they have to, or their names can't be read. */
   readonly unreadable: readonly string[];
   /** Why no pool was judged: Redis, or we ourselves, were not fit for it. The next look tries again. */
-  readonly standsDown?: string;
+  readonly suspended?: string;
   readonly error?: string;
 }
 
@@ -215,7 +215,7 @@ export type SupervisorEmitted =
   | { type: 'job'; outcome: JobOutcome }
   /** `since`: when it was suspected, in monotonic ms. */
   | { type: 'pool'; outcome: PoolOutcome; since: number }
-  | { type: 'lost'; entry: LostEntry }
+  | { type: 'lost'; entry: OrphanedEntry }
   | { type: 'finished'; entry: FinishedEntry }
   | { type: 'lease'; holds: boolean; host: string }
   | { type: 'fault'; where: string; error: string };
@@ -237,7 +237,7 @@ export interface SupervisorContext extends SupervisorInput {
   readonly isFirstSweep: boolean;
   readonly isFirstRescue: boolean;
   /** As Redis has last said; undefined before it has. */
-  readonly tenure: Tenure | undefined;
+  readonly term: Term | undefined;
   readonly leaseFailures: number;
   /** That of the tenure in which the pass began; none for passes that callers asked for. */
   readonly sweepFence: Fence | undefined;
@@ -326,8 +326,8 @@ export const supervisorMachine = setup({
     lane: laneMachine,
     pool: poolMachine,
     readPage: fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('readPage')),
-    noteEnd: fromPromise<void, { fence: Fence }>(unprovided('noteEnd')),
-    takeLease: fromPromise<Tenure, { fence: Fence | undefined }>(unprovided('takeLease')),
+    completePass: fromPromise<void, { fence: Fence }>(unprovided('completePass')),
+    acquireLease: fromPromise<Term, { fence: Fence | undefined }>(unprovided('acquireLease')),
     examine: fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
       unprovided('examine'),
     ),
@@ -355,14 +355,13 @@ export const supervisorMachine = setup({
   },
   guards: {
     isScheduled: ({ context }) =>
-      context.isScheduled && !context.isStopping && (!context.needsLease || context.tenure?.fence !== undefined),
+      context.isScheduled && !context.isStopping && (!context.needsLease || context.term?.fence !== undefined),
     wantsLease: ({ context }) => context.isScheduled && context.needsLease,
-    isOtherTenure: ({ context }, params: { tenure: Tenure }) =>
-      context.tenure?.fence?.number !== params.tenure.fence?.number,
-    holdsLease: ({ context }) => context.tenure?.fence !== undefined,
+    isOtherTerm: ({ context }, params: { term: Term }) => context.term?.fence?.number !== params.term.fence?.number,
+    holdsLease: ({ context }) => context.term?.fence !== undefined,
     isSweepFenced: ({ context }) => context.sweepFence !== undefined,
-    isRescueLost: ({ context }) =>
-      context.rescueFence !== undefined && context.rescueFence.number !== context.tenure?.fence?.number,
+    isRescueFenced: ({ context }) =>
+      context.rescueFence !== undefined && context.rescueFence.number !== context.term?.fence?.number,
     isStopping: ({ context }) => context.isStopping,
     hasSweepRequest: ({ context }) => context.sweepRequests.length > 0 && !context.isStopping,
     hasRescueRequest: ({ context }) => context.rescueRequests.length > 0 && !context.isStopping,
@@ -371,14 +370,14 @@ export const supervisorMachine = setup({
     isLastPage: ({ context }) => context.acting.length === 0 && context.page.isLast,
     areLanesIdle: ({ context }) => areLanesIdle(context),
     // A scheduled sweep of several hosts that has got to its end.
-    hasEndToNote: ({ context }) =>
+    mustComplete: ({ context }) =>
       areLanesIdle(context) &&
       context.sweepFence !== undefined &&
       context.sweep?.error === undefined &&
-      context.sweep?.standsDown === undefined &&
+      context.sweep?.suspended === undefined &&
       context.page.isLast,
     isRefused: (_, params: { error: unknown }) => params.error instanceof RefusedError,
-    isSweepSuspended: ({ context }) => context.sweep?.standsDown !== undefined,
+    isSweepSuspended: ({ context }) => context.sweep?.suspended !== undefined,
     mayReadAgain: ({ context }, params: { error: unknown }) =>
       context.sweepFailures < patience &&
       !(params.error instanceof FencedError) &&
@@ -390,7 +389,7 @@ export const supervisorMachine = setup({
       context.rescue?.grace !== 0 && // Who wants no grace does not want to wait; the next pass has its look.
       context.looksAgainIn === undefined &&
       params.restored.dueInMs !== undefined,
-    standsDown: (_, params: { found: Found }) => params.found.standsDown !== undefined,
+    suspended: (_, params: { found: Found }) => params.found.suspended !== undefined,
     areSlotsFree: ({ context }) => Object.keys(context.slots).length === 0,
     isEverythingStopped: and([stateIn({ sweep: 'stopped' }), stateIn({ rescue: 'stopped' })]),
     isLane: (_, params: { id: string }) => params.id.startsWith('lane-'),
@@ -413,9 +412,9 @@ export const supervisorMachine = setup({
     }),
     schedule: assign({ isScheduled: true }),
 
-    keepTenure: enqueueActions(({ enqueue, context }, params: { tenure: Tenure }) => {
-      const [before, now] = [context.tenure, params.tenure];
-      enqueue.assign({ tenure: now, leaseFailures: 0 });
+    recordTerm: enqueueActions(({ enqueue, context }, params: { term: Term }) => {
+      const [before, now] = [context.term, params.term];
+      enqueue.assign({ term: now, leaseFailures: 0 });
       const holds = now.fence !== undefined;
       if (before === undefined || (before.fence !== undefined) !== holds || before.host !== now.host) {
         enqueue.emit({ type: 'lease', holds, host: now.host });
@@ -471,7 +470,7 @@ export const supervisorMachine = setup({
       const [request = { number: scheduledPass, plan: context.plan }, ...rest] = context.sweepRequests;
       enqueue.assign({
         sweepRequests: rest,
-        sweepFence: request.number === scheduledPass ? context.tenure?.fence : undefined,
+        sweepFence: request.number === scheduledPass ? context.term?.fence : undefined,
         sweepFailedIn: undefined,
         sweep: { ...request, tally: emptyTally },
         sweepFailures: 0,
@@ -485,9 +484,9 @@ export const supervisorMachine = setup({
     keepExamined: assign({
       acting: (_, params: { examined: Examined }) => params.examined.acting,
       sweep: ({ context }, params: { examined: Examined }) =>
-        withRefusal(withTally(context.sweep, params.examined.tally), params.examined.standsDown),
+        withRefusal(withTally(context.sweep, params.examined.tally), params.examined.suspended),
       sweepFailedIn: ({ context }, params: { examined: Examined }) =>
-        params.examined.standsDown === undefined ? context.sweepFailedIn : context.sweepFence,
+        params.examined.suspended === undefined ? context.sweepFailedIn : context.sweepFence,
     }),
     deal: enqueueActions(({ enqueue, context }) => {
       const count = Math.min(context.idle.length, context.acting.length);
@@ -511,7 +510,7 @@ export const supervisorMachine = setup({
       enqueue.emit({ type: 'job', outcome: params.outcome });
     }),
     countSweepFailure: assign({ sweepFailures: ({ context }) => context.sweepFailures + 1 }),
-    spoilSweep: assign({
+    failSweep: assign({
       sweep: ({ context }, params: { error: unknown }) =>
         context.sweep === undefined ? undefined : { ...context.sweep, error: messageOf(params.error) },
       sweepFailedIn: ({ context }) => context.sweepFence,
@@ -555,7 +554,7 @@ export const supervisorMachine = setup({
       enqueue.assign({
         rescueRequests: rest,
         rescue: request,
-        rescueFence: request.number === scheduledPass ? context.tenure?.fence : undefined,
+        rescueFence: request.number === scheduledPass ? context.term?.fence : undefined,
         rescueFailedIn: undefined,
         rescueFailures: 0,
         isFirstRescue: false,
@@ -597,13 +596,13 @@ export const supervisorMachine = setup({
         })),
       };
     }),
-    standDown: assign({
+    suspendRescue: assign({
       // Nobody has done the pass that all hosts share: it is tried again an interval later.
       rescueFailedIn: ({ context }) => context.rescueFence,
       passes: ({ context }, params: { found: Found }) =>
         updateOpen(context.passes, (pass) => ({
           ...pass,
-          result: { ...pass.result, standsDown: params.found.standsDown as string },
+          result: { ...pass.result, suspended: params.found.suspended as string },
         })),
     }),
     // Who asks for no grace means the pools already in hand too. A plan changes nothing for the others.
@@ -704,7 +703,7 @@ export const supervisorMachine = setup({
         })),
     }),
     countRescueFailure: assign({ rescueFailures: ({ context }) => context.rescueFailures + 1, endedSince: [] }),
-    spoilRescue: assign({
+    failRescue: assign({
       passes: ({ context }, params: { error: unknown }) =>
         updateOpen(context.passes, (pass) => ({
           ...pass,
@@ -750,7 +749,7 @@ export const supervisorMachine = setup({
     isStopping: false,
     isFirstSweep: true,
     isFirstRescue: true,
-    tenure: undefined,
+    term: undefined,
     leaseFailures: 0,
     sweepFence: undefined,
     rescueFence: undefined,
@@ -819,9 +818,9 @@ export const supervisorMachine = setup({
   },
   states: {
     sweep: {
-      initial: 'resting',
+      initial: 'idle',
       states: {
-        resting: {
+        idle: {
           always: [
             { guard: 'isStopping', target: 'stopped' },
             { guard: 'hasSweepRequest', target: 'scanning' },
@@ -834,7 +833,7 @@ export const supervisorMachine = setup({
             { guard: 'hasSweepRequest', target: 'scanning' },
           ],
           after: { sweepDelay: 'scanning' },
-          on: { 'lease.changed': 'resting' },
+          on: { 'lease.changed': 'idle' },
         },
         scanning: {
           entry: 'beginSweep',
@@ -847,7 +846,7 @@ export const supervisorMachine = setup({
             'lease.changed': {
               guard: 'isSweepFenced',
               target: 'draining',
-              actions: { type: 'spoilSweep', params: { error: new FencedError() } },
+              actions: { type: 'failSweep', params: { error: new FencedError() } },
             },
           },
           states: {
@@ -880,7 +879,7 @@ export const supervisorMachine = setup({
                   },
                   {
                     target: '#supervisor.sweep.draining',
-                    actions: { type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) },
+                    actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
                   },
                 ],
               },
@@ -901,7 +900,7 @@ export const supervisorMachine = setup({
                 },
                 onError: {
                   target: '#supervisor.sweep.draining',
-                  actions: { type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) },
+                  actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
                 },
               },
             },
@@ -916,25 +915,25 @@ export const supervisorMachine = setup({
         },
         draining: {
           always: [
-            { guard: 'hasEndToNote', target: 'noting' },
-            { guard: 'areLanesIdle', target: 'resting', actions: 'endSweep' },
+            { guard: 'mustComplete', target: 'completing' },
+            { guard: 'areLanesIdle', target: 'idle', actions: 'endSweep' },
           ],
         },
-        noting: {
+        completing: {
           invoke: {
-            id: 'noteEnd',
-            src: 'noteEnd',
+            id: 'completePass',
+            src: 'completePass',
             input: ({ context }) => ({ fence: context.sweepFence as Fence }),
-            onDone: { target: 'resting', actions: 'endSweep' },
+            onDone: { target: 'idle', actions: 'endSweep' },
             onError: [
               {
                 guard: { type: 'isRefused', params: ({ event }) => ({ error: event.error }) },
-                target: 'resting',
+                target: 'idle',
                 actions: [{ type: 'suspendSweep', params: ({ event }) => ({ error: event.error }) }, 'endSweep'],
               },
               {
-                target: 'resting',
-                actions: [{ type: 'spoilSweep', params: ({ event }) => ({ error: event.error }) }, 'endSweep'],
+                target: 'idle',
+                actions: [{ type: 'failSweep', params: ({ event }) => ({ error: event.error }) }, 'endSweep'],
               },
             ],
           },
@@ -943,18 +942,18 @@ export const supervisorMachine = setup({
       },
     },
     rescue: {
-      initial: 'resting',
+      initial: 'idle',
       states: {
-        resting: {
+        idle: {
           always: [
-            { guard: 'isStopping', target: 'releasing' },
+            { guard: 'isStopping', target: 'stopping' },
             { guard: 'hasRescueRequest', target: 'finding' },
             { guard: 'isScheduled', target: 'waiting' },
           ],
         },
         waiting: {
           always: [
-            { guard: 'isStopping', target: 'releasing' },
+            { guard: 'isStopping', target: 'stopping' },
             { guard: 'hasRescueRequest', target: 'finding' },
           ],
           after: { rescueDelay: { target: 'finding' } },
@@ -970,12 +969,12 @@ export const supervisorMachine = setup({
               },
             },
           },
-          on: { 'lease.changed': 'resting' },
+          on: { 'lease.changed': 'idle' },
         },
         finding: {
           entry: 'beginRescue',
           initial: 'looking',
-          always: { guard: 'isStopping', target: 'releasing' },
+          always: { guard: 'isStopping', target: 'stopping' },
           states: {
             looking: {
               invoke: {
@@ -988,19 +987,19 @@ export const supervisorMachine = setup({
                 }),
                 onDone: [
                   {
-                    guard: 'isRescueLost',
-                    target: '#supervisor.rescue.resting',
+                    guard: 'isRescueFenced',
+                    target: '#supervisor.rescue.idle',
                     actions: [
-                      { type: 'spoilRescue', params: { error: new FencedError() } },
+                      { type: 'failRescue', params: { error: new FencedError() } },
                       'completeRescue',
                       'endPasses',
                     ],
                   },
                   {
-                    guard: { type: 'standsDown', params: ({ event }) => ({ found: event.output }) },
-                    target: '#supervisor.rescue.resting',
+                    guard: { type: 'suspended', params: ({ event }) => ({ found: event.output }) },
+                    target: '#supervisor.rescue.idle',
                     actions: [
-                      { type: 'standDown', params: ({ event }) => ({ found: event.output }) },
+                      { type: 'suspendRescue', params: ({ event }) => ({ found: event.output }) },
                       'completeRescue',
                       'endPasses',
                     ],
@@ -1027,9 +1026,9 @@ export const supervisorMachine = setup({
                     ],
                   },
                   {
-                    target: '#supervisor.rescue.resting',
+                    target: '#supervisor.rescue.idle',
                     actions: [
-                      { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
+                      { type: 'failRescue', params: ({ event }) => ({ error: event.error }) },
                       'completeRescue',
                       'endPasses',
                     ],
@@ -1057,14 +1056,14 @@ export const supervisorMachine = setup({
             },
             onError: {
               target: 'restoring',
-              actions: { type: 'spoilRescue', params: ({ event }) => ({ error: event.error }) },
+              actions: { type: 'failRescue', params: ({ event }) => ({ error: event.error }) },
             },
           },
         },
         restoring: {
           entry: ['skipGraces', 'timeGrace', 'spawnPools'],
           initial: 'looking',
-          always: { guard: 'isStopping', target: 'releasing' },
+          always: { guard: 'isStopping', target: 'stopping' },
           states: {
             looking: {
               invoke: {
@@ -1078,7 +1077,7 @@ export const supervisorMachine = setup({
                 onDone: [
                   {
                     guard: { type: 'isTooEarly', params: ({ event }) => ({ restored: event.output }) },
-                    target: 'biding',
+                    target: 'awaitingSecondLook',
                     actions: {
                       type: 'keepRestored',
                       // What a plan leaves where it is, is found by the second look again.
@@ -1104,12 +1103,12 @@ export const supervisorMachine = setup({
                 },
               },
             },
-            biding: { after: { secondLook: 'looking' } },
+            awaitingSecondLook: { after: { secondLook: 'looking' } },
             looked: { type: 'final' },
           },
-          onDone: { target: 'resting', actions: ['completeRescue', 'endPasses'] },
+          onDone: { target: 'idle', actions: ['completeRescue', 'endPasses'] },
         },
-        releasing: {
+        stopping: {
           entry: 'stopPools',
           always: { guard: 'areSlotsFree', target: 'stopped' },
         },
@@ -1131,15 +1130,15 @@ export const supervisorMachine = setup({
           states: {
             asking: {
               invoke: {
-                id: 'takeLease',
-                src: 'takeLease',
-                input: ({ context }) => ({ fence: context.tenure?.fence }),
+                id: 'acquireLease',
+                src: 'acquireLease',
+                input: ({ context }) => ({ fence: context.term?.fence }),
                 onDone: [
                   {
-                    guard: { type: 'isOtherTenure', params: ({ event }) => ({ tenure: event.output }) },
+                    guard: { type: 'isOtherTerm', params: ({ event }) => ({ term: event.output }) },
                     target: 'told',
                     actions: [
-                      { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
+                      { type: 'recordTerm', params: ({ event }) => ({ term: event.output }) },
                       'giveUpFenced',
                       'timeGrace',
                       'endPasses',
@@ -1148,7 +1147,7 @@ export const supervisorMachine = setup({
                   },
                   {
                     target: 'told',
-                    actions: { type: 'keepTenure', params: ({ event }) => ({ tenure: event.output }) },
+                    actions: { type: 'recordTerm', params: ({ event }) => ({ term: event.output }) },
                   },
                 ],
                 onError: {
@@ -1182,8 +1181,8 @@ const withTally = (sweep: SweepResult | undefined, tally: Tally): SweepResult | 
   sweep === undefined ? undefined : { ...sweep, tally: addTally(sweep.tally, tally) };
 
 /** The first reason is kept: others are about the same refusal. */
-const withRefusal = (sweep: SweepResult | undefined, standsDown: string | undefined): SweepResult | undefined =>
-  sweep === undefined || standsDown === undefined || sweep.standsDown !== undefined ? sweep : { ...sweep, standsDown };
+const withRefusal = (sweep: SweepResult | undefined, suspended: string | undefined): SweepResult | undefined =>
+  sweep === undefined || suspended === undefined || sweep.suspended !== undefined ? sweep : { ...sweep, suspended };
 
 const slotsOf = (count: number) => Array.from({ length: count }, (_, i) => `pool-${i}`);
 
@@ -1246,7 +1245,7 @@ const keepIn = (graces: readonly Grace[], isKept: (pool: WaitingPool) => boolean
 
 /** How a pool ends whose actor has: it does not wait out another grace for a pass that is over by then. */
 const endOf = (
-  { isStopping, tenure }: SupervisorContext,
+  { isStopping, term }: SupervisorContext,
   output: PoolOutput,
   { input }: WaitingPool,
 ): PoolOutcome | { readonly again: PoolInput } => {
@@ -1254,7 +1253,7 @@ const endOf = (
   if (isStopping) return abandonedPool(output.again, new Error('stopped before it was confirmed dead'));
   // A caller may have asked for it since its actor began.
   const { fence } = input.suspect;
-  const isFenced = fence !== undefined && fence.number !== tenure?.fence?.number;
+  const isFenced = fence !== undefined && fence.number !== term?.fence?.number;
   if (isFenced) return abandonedPool(output.again, new FencedError());
   return { again: { ...output.again, grace: input.grace, suspect: { ...output.again.suspect, fence } } };
 };

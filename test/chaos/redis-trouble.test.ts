@@ -132,7 +132,7 @@ test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is s
   const errors: string[] = [];
   reaper?.on('job', ({ error }) => error !== undefined && errors.push(error));
   const summary = await reaper?.sweep();
-  expect(summary).toMatchObject({ scanned: 0, standsDown: expect.stringContaining('READONLY') });
+  expect(summary).toMatchObject({ scanned: 0, suspended: expect.stringContaining('READONLY') });
   expect(errors).toEqual([]);
   expect(await readState(server.client)).toEqual(before);
   await server.client.call('REPLICAOF', 'NO', 'ONE');
@@ -155,7 +155,7 @@ test('a Redis without memory (OOM): nothing is half written, and it is mended on
       expect(after['t:job_track:inprogress']?.value[`${name}${i}`]).toBe('2');
     }
   }
-  expect(summary).toMatchObject({ scanned: 0, standsDown: expect.stringContaining('OOM') });
+  expect(summary).toMatchObject({ scanned: 0, suspended: expect.stringContaining('OOM') });
   await server.client.config('SET', 'maxmemory', '0');
   await reaper?.sweep();
   await reaper?.rescue({ grace: 0 });

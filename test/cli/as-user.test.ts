@@ -1,7 +1,7 @@
 /** The commands as the Redis user of docs/rights.md, who may do no more than the reaper needs. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { aclRules } from '../../src/rights.ts';
+import { aclRules } from '../../src/io/redis/rights.ts';
 import { runCli } from '../support/cli.ts';
 import { second } from '../support/jobs.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts, type Scripts } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts, type Scripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { differences, fill, readState, writeState } from '../support/states.ts';
 import { namespace, readVectors, type ScriptVector } from './vectors.ts';

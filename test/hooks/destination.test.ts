@@ -7,7 +7,7 @@ import {
   isForbiddenAddress,
   originOf,
   type Resolve,
-} from '../../src/io/destination.ts';
+} from '../../src/io/hooks/http/destination.ts';
 
 const rules = { allowOrigins: undefined, allowLinkLocal: false, moved: {} };
 

@@ -1,18 +1,18 @@
 import type { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import { createCourier } from '../../src/io/courier.ts';
+import type { HttpReply } from '../../src/io/hooks/http/post.ts';
 import {
   type Claimed,
   createHookRecords,
   type HookRecord,
   type HookRecords,
   type HookSettings,
-} from '../../src/io/hookRecords.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import type { PostReply } from '../../src/io/post.ts';
-import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
-import { decodeAck } from '../../src/io/stats.ts';
+} from '../../src/io/hooks/records.ts';
+import { createSender } from '../../src/io/hooks/sender.ts';
+import { decodeAck } from '../../src/io/jobs/stats.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { type Ack, rank, type Status } from '../../src/machines/facts.ts';
 import type { Command } from '../support/everySchedule.ts';
 import { turnTaking } from '../support/turnTaking.ts';
@@ -39,7 +39,7 @@ export const replies = {
   down: { kind: 'busy', code: '503', reason: 'the receiver answered 503' },
   unknown: { kind: 'unknown', status: 404, reason: 'the receiver answered 404' },
   refused: { kind: 'refused', code: '400', reason: 'the receiver answered 400' },
-} satisfies Record<string, PostReply>;
+} satisfies Record<string, HttpReply>;
 
 /** A POST, and whether the receiver has taken it. */
 export interface Sent {
@@ -68,7 +68,7 @@ export interface World {
     command: Command | undefined,
     who: string,
     at: number,
-    reply: PostReply,
+    reply: HttpReply,
     options?: { readonly settledAt?: number; readonly most?: number },
   ): Promise<void>;
   /** A worker's status change, which notes its hook. */
@@ -264,29 +264,29 @@ export const createWorld = (redis: Redis): World => {
         if (count > 0) parkedStates.clear();
         return count;
       },
-      async settle(claimed, settlement) {
-        const reply = await records.settle(claimed, settlement);
+      async settle(claimed, attemptRecord) {
+        const reply = await records.settle(claimed, attemptRecord);
         for (const one of held) if (one.claimed === claimed) one.isSettled = true;
         if (reply === 'parked') {
           parkedStates.add(`${claimed.id} ${claimed.stats.status}:${claimed.stats.revision}`);
         }
-        say(who, `${settlement.verb} ${reply}`);
+        say(who, `${attemptRecord.verb} ${reply}`);
         return reply;
       },
     };
   };
 
-  const hostWith = (client: Redis, who: string, at: number, reply: PostReply, settledAt: number) => {
+  const hostWith = (client: Redis, who: string, at: number, reply: HttpReply, settledAt: number) => {
     let time = at;
     const clock = clockAt(() => time);
     const records = recordsOf(client, who, clock);
     const connection = { redis: client, description: '', epoch: () => 1, close: async () => undefined };
-    const courier = createCourier({
+    const sender = createSender({
       connection,
       keys,
       scripts: createScripts(client),
       records,
-      poster: {
+      httpClient: {
         async post() {
           sent.push({ who, isTaken: reply.kind === 'taken' });
           time = settledAt;
@@ -303,7 +303,7 @@ export const createWorld = (redis: Redis): World => {
       records,
       async round(to: string, most: number) {
         const { hooks } = await records.claim(to, most);
-        for (const claimed of hooks) await courier.deliver(claimed);
+        for (const claimed of hooks) await sender.deliver(claimed);
         return hooks.length;
       },
     };

@@ -7,13 +7,13 @@ import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createActor, waitFor } from 'xstate';
-import { createDeliveryActors } from '../../src/actors/deliveryActors.ts';
+import { createDispatcherActors } from '../../src/actors/dispatcherActors.ts';
 import type { Fault, HookOutcome, ReaperOptions } from '../../src/index.ts';
-import type { Claim, HookRecords } from '../../src/io/hookRecords.ts';
-import type { Outbox } from '../../src/io/hooks.ts';
-import { ownFaultOf } from '../../src/io/ownFault.ts';
-import { createOwnPauses } from '../../src/io/ownPauses.ts';
-import { createPoster } from '../../src/io/post.ts';
+import type { InFlightLimiter } from '../../src/io/hooks/hooks.ts';
+import { createHostBackoff } from '../../src/io/hooks/hostBackoff.ts';
+import { hostErrorOf } from '../../src/io/hooks/http/hostError.ts';
+import { createHttpClient } from '../../src/io/hooks/http/post.ts';
+import type { Claim, HookRecords } from '../../src/io/hooks/records.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -90,7 +90,7 @@ describe('fault 127: whose fault it is', () => {
     ['ESERVFAIL', undefined],
     ['EAI_AGAIN', undefined],
   ])('%s of %s is ours', (code, syscall) => {
-    expect(ownFaultOf(errorOf(code, syscall))).toEqual({ code, advice: expect.stringMatching(/\w{5}/) });
+    expect(hostErrorOf(errorOf(code, syscall))).toEqual({ code, advice: expect.stringMatching(/\w{5}/) });
   });
 
   test.each([
@@ -109,7 +109,7 @@ describe('fault 127: whose fault it is', () => {
     ['UND_ERR_SOCKET', undefined],
     ['CERT_HAS_EXPIRED', undefined],
   ])('%s of %s may be the endpoint’s', (code, syscall) => {
-    expect(ownFaultOf(errorOf(code, syscall))).toBeUndefined();
+    expect(hostErrorOf(errorOf(code, syscall))).toBeUndefined();
   });
 
   test.each([
@@ -121,12 +121,12 @@ describe('fault 127: whose fault it is', () => {
     [['ETIMEDOUT', 'ECONNREFUSED'], undefined],
   ])('a name whose addresses fail with %j: %s', (codes, code) => {
     const error = new AggregateError(codes.map((each) => errorOf(each, 'connect')));
-    expect(ownFaultOf(error)?.code).toBe(code);
+    expect(hostErrorOf(error)?.code).toBe(code);
   });
 });
 
-const posterWith = (resolve: Parameters<typeof createPoster>[2], headerTimeout = 5_000) =>
-  createPoster(
+const httpClientWith = (resolve: Parameters<typeof createHttpClient>[2], headerTimeout = 5_000) =>
+  createHttpClient(
     {
       headerTimeout,
       totalTimeout: 2 * headerTimeout,
@@ -142,13 +142,19 @@ const posterWith = (resolve: Parameters<typeof createPoster>[2], headerTimeout =
 test('fault 127: a resolver that does not answer in time is ours, and its endpoint’s silence is not', async () => {
   const { port } = new URL(receiver.url);
   const pending: (() => void)[] = [];
-  const poster = posterWith((_name, _options, callback) => {
+  const httpClient = httpClientWith((_name, _options, callback) => {
     pending.push(() => callback(errorOf('ENOTFOUND', 'getaddrinfo'), []));
   }, 300);
-  expect(await poster.post(`http://core.test:${port}/200`, '{}')).toMatchObject({ kind: 'ours', code: 'DNS-TIMEOUT' });
+  expect(await httpClient.post(`http://core.test:${port}/200`, '{}')).toMatchObject({
+    kind: 'ours',
+    code: 'DNS-TIMEOUT',
+  });
   for (const end of pending) end();
-  await poster.close();
-  const reached = posterWith((_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]), 300);
+  await httpClient.close();
+  const reached = httpClientWith(
+    (_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]),
+    300,
+  );
   expect(await reached.post(`http://core.test:${port}/silent`, '{}')).toMatchObject({ kind: 'busy', code: 'timeout' });
   await reached.close();
 });
@@ -294,7 +300,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
 
 test('fault 127: a host does not spin: it claims nothing for the endpoint while it pauses, and then one hook', async () => {
   const clock = createTestClock();
-  const pauses = createOwnPauses(clock, () => 1);
+  const backoff = createHostBackoff(clock, () => 1);
   const claims: number[] = [];
   const records = {
     async claim(_origin: string, most: number): Promise<Claim> {
@@ -302,17 +308,20 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
       return { hooks: [], breaker: 'closed', wait: undefined };
     },
   } as Partial<HookRecords> as HookRecords;
-  const outbox = { reserve: (_: string, most: number) => most, release() {} } as Partial<Outbox> as Outbox;
-  const { claim } = createDeliveryActors(records, outbox, pauses);
+  const limiter = {
+    reserve: (_: string, most: number) => most,
+    release() {},
+  } as Partial<InFlightLimiter> as InFlightLimiter;
+  const { claim } = createDispatcherActors(records, limiter, backoff);
   const ask = async (origin = 'http://a') => {
     const actor = createActor(claim, { input: { origin, most: 16 } }).start();
     return (await waitFor(actor, ({ status }) => status === 'done')).output;
   };
   const lengths: number[] = [];
   for (let i = 0; i < 8; i++) {
-    const length = pauses.begin('http://a');
+    const length = backoff.begin('http://a');
     // What was in flight as well makes it no longer.
-    expect(pauses.begin('http://a')).toBe(length);
+    expect(backoff.begin('http://a')).toBe(length);
     lengths.push(length);
     expect(await ask()).toEqual({ hooks: [], breaker: 'closed', wait: length });
     expect(claims).toHaveLength(i);
@@ -323,7 +332,7 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
   expect(lengths).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
   await ask('http://b');
   expect(claims.at(-1)).toBe(16);
-  pauses.end('http://a');
+  backoff.end('http://a');
   await ask();
   expect(claims.at(-1)).toBe(16);
 });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { createPoster, type Poster, type PostReply, type PostSettings } from '../../src/io/post.ts';
+import { createHttpClient, type HttpClient, type HttpReply, type HttpSettings } from '../../src/io/hooks/http/post.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import {
   answer,
@@ -43,17 +43,20 @@ const start = async (behave: Behaviour = answer(200), tls?: TlsOptions): Promise
 /** The second that Retry-After dates are read in: 2033-05-18T03:33:20Z. */
 const now = 2_000_000_000_000;
 
-const create = (settings: Partial<PostSettings> = {}, resolve?: Parameters<typeof createPoster>[2]): Poster => {
+const create = (settings: Partial<HttpSettings> = {}, resolve?: Parameters<typeof createHttpClient>[2]): HttpClient => {
   const all = { headerTimeout: 5_000, totalTimeout: 10_000, allowOrigins: undefined, allowLinkLocal: false };
-  const poster = createPoster({ ...all, moved: {}, tls: {}, ...settings }, { now: () => now }, resolve);
-  closers.push(() => poster.close());
-  return poster;
+  const httpClient = createHttpClient({ ...all, moved: {}, tls: {}, ...settings }, { now: () => now }, resolve);
+  closers.push(() => httpClient.close());
+  return httpClient;
 };
 
 /** Posts to a place with something secret in every part that may be, and sees to it that no reply tells of it. */
-const post = async (place: { host: string } | string, poster: Poster = create()): Promise<PostReply> => {
+const post = async (place: { host: string } | string, httpClient: HttpClient = create()): Promise<HttpReply> => {
   const [scheme, host] = typeof place === 'string' ? place.split('://') : ['http', place.host];
-  const reply = await poster.post(`${scheme}://secret-user:secret-pass@${host}/secret/path?key=secret`, '{"secret":1}');
+  const reply = await httpClient.post(
+    `${scheme}://secret-user:secret-pass@${host}/secret/path?key=secret`,
+    '{"secret":1}',
+  );
   expect(JSON.stringify(reply)).not.toMatch(/secret/i);
   return reply;
 };
@@ -76,9 +79,9 @@ test('a hook is a POST of the body, with the credentials of its URL and without 
 
 test('a connection is used again', async () => {
   const server = await start();
-  const poster = create();
-  await post(server, poster);
-  await post(server, poster);
+  const httpClient = create();
+  await post(server, httpClient);
+  await post(server, httpClient);
   expect(server.requests).toHaveLength(2);
   expect(server.connections).toBe(1);
 });
@@ -147,12 +150,12 @@ test('a receiver that says nothing, or drips a header that never ends, is busy a
 test('a header that has not come when all time is over is a time-out, and its 200 comes too late', async () => {
   const held: Socket[] = [];
   const server = await start((socket) => void held.push(socket));
-  const poster = create({ totalTimeout: 100 });
-  expect(await post(server, poster)).toEqual({ kind: 'busy', code: 'timeout', reason: 'no answer within 100 ms' });
+  const httpClient = create({ totalTimeout: 100 });
+  expect(await post(server, httpClient)).toEqual({ kind: 'busy', code: 'timeout', reason: 'no answer within 100 ms' });
   answer(200)(held[0] as Socket, '');
   await server.allClosed();
   server.behave = answer(202);
-  expect(await post(server, poster)).toEqual({ kind: 'taken', status: 202 });
+  expect(await post(server, httpClient)).toEqual({ kind: 'taken', status: 202 });
   expect(server.requests).toHaveLength(2);
 });
 
@@ -165,8 +168,8 @@ test('a receiver that does not get through its handshake is busy after the same 
 test('a receiver gets no more than 64 connections, and what waits for one arrives all the same', async () => {
   const held: Socket[] = [];
   const server = await start((socket) => void held.push(socket));
-  const poster = create();
-  const replies = Array.from({ length: 70 }, () => post(server, poster));
+  const httpClient = create();
+  const replies = Array.from({ length: 70 }, () => post(server, httpClient));
   await vi.waitUntil(() => held.length === 64);
   expect(server.connections).toBe(64);
   server.behave = answer(202);
@@ -200,9 +203,9 @@ test('a body is read to 4 kB: a longer one costs the connection, not the answer'
     [4_097, false],
   ] as const) {
     const server = await start(body(size));
-    const poster = create();
-    expect(await post(server, poster)).toEqual({ kind: 'taken', status: 200 });
-    expect(await post(server, poster)).toEqual({ kind: 'taken', status: 200 });
+    const httpClient = create();
+    expect(await post(server, httpClient)).toEqual({ kind: 'taken', status: 200 });
+    expect(await post(server, httpClient)).toEqual({ kind: 'taken', status: 200 });
     expect(server.connections === 1).toBe(isKept);
   }
 });
@@ -226,11 +229,11 @@ test('where nobody listens, or no name is found, there is no connection', async 
   await gone.stop();
   const refused = { kind: 'busy', code: 'connect', reason: 'no connection (ECONNREFUSED)' };
   expect(await post(gone)).toEqual(refused);
-  const poster = create({}, (_, __, callback) =>
+  const httpClient = create({}, (_, __, callback) =>
     callback(Object.assign(new Error('secret-name'), { code: 'ENOTFOUND' }), []),
   );
   const unknown = { kind: 'busy', code: 'connect', reason: 'no connection (ENOTFOUND)' };
-  expect(await post('http://core', poster)).toEqual(unknown);
+  expect(await post('http://core', httpClient)).toEqual(unknown);
 });
 
 test('a redirect with 307 or 308 is followed within its host, body and credentials included', async () => {
@@ -311,9 +314,9 @@ test('a redirect that says no place, or none that can be read, is a failure', as
 
 test('a receiver is trusted by its own authority, and connections are used again', async () => {
   const server = await start(answer(200), authority.issue('IP:127.0.0.1'));
-  const poster = create({ tls: { ca: authority.cert } });
-  expect(await post(`https://${server.host}`, poster)).toEqual({ kind: 'taken', status: 200 });
-  expect(await post(`https://${server.host}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({ tls: { ca: authority.cert } });
+  expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'taken', status: 200 });
+  expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'taken', status: 200 });
   expect(server.connections).toBe(1);
 });
 
@@ -386,24 +389,24 @@ test('user info with a broken escape is refused', async () => {
 
 test('only origins on the list are told', async () => {
   const [told, untold] = await Promise.all([start(), start()]);
-  const poster = create({ allowOrigins: [`HTTP://${told.host}/`] });
-  expect(await post(told, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({ allowOrigins: [`HTTP://${told.host}/`] });
+  expect(await post(told, httpClient)).toEqual({ kind: 'taken', status: 200 });
   const reason = `http://${untold.host} is not among the origins that may be told`;
-  expect(await post(untold, poster)).toEqual({ kind: 'refused', code: 'forbidden', reason });
+  expect(await post(untold, httpClient)).toEqual({ kind: 'refused', code: 'forbidden', reason });
   expect(untold.connections).toBe(0);
 });
 
 test('a receiver that has moved is told where it is now', async () => {
   const server = await start();
-  const poster = create({
+  const httpClient = create({
     moved: { 'http://old-core': `http://${server.host}/base/` },
     allowOrigins: [`http://${server.host}`],
   });
-  expect(await post('http://old-core:80', poster)).toEqual({ kind: 'taken', status: 200 });
+  expect(await post('http://old-core:80', httpClient)).toEqual({ kind: 'taken', status: 200 });
   expect(server.requests[0]).toMatch(/^POST \/base\/secret\/path\?key=secret /);
   expect(linesOf(server.requests[0])).toContain(`authorization: Basic ${btoa('secret-user:secret-pass')}`);
   // Another port is another receiver.
-  expect(await post('http://old-core:81', poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post('http://old-core:81', httpClient)).toMatchObject({ kind: 'refused', code: 'forbidden' });
 });
 
 test.each([
@@ -427,13 +430,13 @@ test('0.0.0.0, by which Linux reaches loopback, is connected to only where it is
   const server = await start();
   expect(await post(`http://0.0.0.0:${server.port}`)).toMatchObject({ kind: 'refused', code: 'forbidden' });
   expect(server.connections).toBe(0);
-  const poster = create({ allowLinkLocal: true });
-  expect(await post(`http://0.0.0.0:${server.port}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({ allowLinkLocal: true });
+  expect(await post(`http://0.0.0.0:${server.port}`, httpClient)).toEqual({ kind: 'taken', status: 200 });
 });
 
 /** A resolver by which every name has these addresses, as they are at the time. */
 const resolveTo =
-  (addresses: string[]): Parameters<typeof createPoster>[2] =>
+  (addresses: string[]): Parameters<typeof createHttpClient>[2] =>
   (_, __, callback) =>
     callback(
       null,
@@ -458,17 +461,17 @@ test('a name that leads elsewhere from one connection to the next (DNS rebinding
     socket.end();
   });
   const addresses = ['127.0.0.1'];
-  const poster = create({}, resolveTo(addresses));
-  expect(await post(`http://core:${server.port}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({}, resolveTo(addresses));
+  expect(await post(`http://core:${server.port}`, httpClient)).toEqual({ kind: 'taken', status: 200 });
   addresses[0] = '169.254.169.254';
-  expect(await post(`http://core:${server.port}`, poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post(`http://core:${server.port}`, httpClient)).toMatchObject({ kind: 'refused', code: 'forbidden' });
   expect(server.connections).toBe(1);
 });
 
 test('link-local addresses behind a name are connected to where they are allowed', async () => {
   const server = await start();
-  const poster = create({ allowLinkLocal: true }, resolveTo(['0.0.0.0']));
-  expect(await post(`http://core:${server.port}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({ allowLinkLocal: true }, resolveTo(['0.0.0.0']));
+  expect(await post(`http://core:${server.port}`, httpClient)).toEqual({ kind: 'taken', status: 200 });
 });
 
 test('the proxy of the environment is used, and still no metadata address is asked for', async () => {
@@ -477,14 +480,14 @@ test('the proxy of the environment is used, and still no metadata address is ask
   closers.push(() => proxy.stop());
   vi.stubEnv('http_proxy', proxy.url);
   vi.stubEnv('no_proxy', 'near.test');
-  const poster = create({}, resolveTo(['169.254.169.254']));
-  expect(await post('http://far.test', poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({}, resolveTo(['169.254.169.254']));
+  expect(await post('http://far.test', httpClient)).toEqual({ kind: 'taken', status: 200 });
   expect(proxy.asked).toHaveLength(1);
   expect(proxy.asked[0]).toContain('far.test');
   expect(server.requests[0]).toMatch(/^POST /);
-  expect(await post('http://169.254.169.254', poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post('http://169.254.169.254', httpClient)).toMatchObject({ kind: 'refused', code: 'forbidden' });
   // Past the proxy, names are looked up here.
-  expect(await post('http://near.test', poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post('http://near.test', httpClient)).toMatchObject({ kind: 'refused', code: 'forbidden' });
   expect(proxy.asked).toHaveLength(1);
 });
 
@@ -508,11 +511,11 @@ test('a proxy that is down is no connection', async () => {
 
 test('closing ends what is in flight, and what is posted later fails', async () => {
   const server = await start(silent);
-  const poster = create();
-  const reply = post(server, poster);
+  const httpClient = create();
+  const reply = post(server, httpClient);
   await vi.waitUntil(() => server.requests.length === 1);
-  await poster.close();
+  await httpClient.close();
   expect(await reply).toMatchObject({ kind: 'busy' });
-  expect(await post(server, poster)).toMatchObject({ kind: 'busy' });
+  expect(await post(server, httpClient)).toMatchObject({ kind: 'busy' });
   await server.allClosed();
 });

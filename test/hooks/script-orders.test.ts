@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PostReply } from '../../src/io/post.ts';
+import type { HttpReply } from '../../src/io/hooks/http/post.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import {
@@ -129,7 +129,7 @@ const inEveryOrder = async ({
 };
 
 // A 404 is to the scripts what a 503 is, but for the breaker and the patience.
-const all: readonly (readonly [string, PostReply])[] = Object.entries(replies);
+const all: readonly (readonly [string, HttpReply])[] = Object.entries(replies);
 const outcomes = all.filter(([, { kind }]) => kind !== 'unknown');
 const did = (trace: readonly string[], step: string) => trace.includes(step);
 

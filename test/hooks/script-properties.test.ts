@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import { type Claimed, createHookRecords, type Settlement } from '../../src/io/hookRecords.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { type AttemptRecord, type Claimed, createHookRecords } from '../../src/io/hooks/records.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { base, claimFor, keys, origin, patience, settings } from './hookWorld.ts';
 
@@ -36,7 +36,7 @@ type Step =
   | { readonly op: 'wait'; readonly ms: number }
   | { readonly op: 'claim' | 'retry' | 'drop' | 'delete' | 'reset'; readonly id: Id }
   | { readonly op: 'status' | 'go' | 'sweep'; readonly id: Id; readonly status: 'Pending' | 'Running' | 'Success' }
-  | { readonly op: 'settle'; readonly verb: Settlement['verb']; readonly nth: number };
+  | { readonly op: 'settle'; readonly verb: AttemptRecord['verb']; readonly nth: number };
 
 const id = fc.constantFrom(...ids);
 const status = fc.constantFrom('Pending' as const, 'Running' as const, 'Success' as const);
@@ -134,7 +134,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         return one;
       };
 
-      const settle = async (verb: Settlement['verb'], nth: number) => {
+      const settle = async (verb: AttemptRecord['verb'], nth: number) => {
         const one = held[nth];
         if (one === undefined) return;
         held.splice(nth, 1);
@@ -144,15 +144,15 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         const current = stateOf(one.id);
         const hasMoved = current !== 'none:0' && current !== state;
         const [told, revision] = state.split(':') as [string, string];
-        const settlement: Settlement =
+        const attemptRecord: AttemptRecord =
           verb === 'delivered'
             ? { verb, status: told, revision: Number(revision), checkInAt: 0, unreadableAck: undefined }
             : verb === 'failed'
-              ? { verb, answer: '503', delay, patience, reason: 'deadline', isReceiverAlive: false, openFor: 2_000 }
+              ? { verb, answer: '503', delay, patience, reason: 'deadline', isEndpointAlive: false, openFor: 2_000 }
               : verb === 'parked'
-                ? { verb, reason: '400', isReceiverAlive: true }
+                ? { verb, reason: '400', isEndpointAlive: true }
                 : { verb };
-        const reply = await records.settle(claimed, settlement);
+        const reply = await records.settle(claimed, attemptRecord);
         const now = stats.get(one.id);
         if (verb === 'delivered' && now !== undefined) {
           // Noted whoever holds the claim, and never backwards.
@@ -354,7 +354,7 @@ test('random sequences of claims and answers open and close the breaker as a sma
           if (claimed === undefined) continue;
           if (what.word === 'down') {
             // Its answer counts even where its claim is over.
-            const reason = { answer: '503', reason: 'deadline', isReceiverAlive: false, openFor };
+            const reason = { answer: '503', reason: 'deadline', isEndpointAlive: false, openFor };
             await records.settle(claimed, { verb: 'failed', delay: 2_000, patience, ...reason });
             failures += 1;
             if (failures < settings.breakAfter || openUntil > time) continue;

@@ -1,8 +1,8 @@
 /** Which Redis can be worked on: by what it says of itself, step by step of the handshake. */
 import { describe, expect, test } from 'vitest';
-import { ensureUsable, factsOfInfo, shakeHands, type Wanted } from '../../src/io/handshake.ts';
-import { UnusableRedisError } from '../../src/io/redisErrors.ts';
-import type { RedisLine, Reply } from '../../src/io/redisLine.ts';
+import { UnusableRedisError } from '../../src/io/redis/errors.ts';
+import { ensureUsable, factsOfInfo, shakeHands, type Wanted } from '../../src/io/redis/handshake.ts';
+import type { RedisLine, Reply } from '../../src/io/redis/redisLine.ts';
 
 const infoOf = (fields: Record<string, string | number>) =>
   Object.entries({ redis_version: '7.0.15', redis_mode: 'standalone', role: 'master', ...fields })

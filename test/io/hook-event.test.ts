@@ -1,6 +1,6 @@
 /** What an endpoint gets, as Harbor's own jobservice writes it. */
 import { describe, expect, test } from 'vitest';
-import { hookEventOf } from '../../src/io/hookEvent.ts';
+import { hookEventOf } from '../../src/io/hooks/hookEvent.ts';
 
 const stats = {
   id: 'j',

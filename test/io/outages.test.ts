@@ -1,7 +1,7 @@
 /** An outage is reported once, with its cause, reminded of once a minute, and so is its end. */
 import { beforeEach, expect, test } from 'vitest';
-import { createOutages, type Outages } from '../../src/io/outages.ts';
-import { UnusableRedisError } from '../../src/io/redisErrors.ts';
+import { UnusableRedisError } from '../../src/io/redis/errors.ts';
+import { createOutages, type Outages } from '../../src/io/redis/outages.ts';
 
 let now: number;
 let said: string[];

@@ -1,6 +1,6 @@
 /** What the answer of an endpoint means for what is done next. */
 import { afterEach, expect, test, vi } from 'vitest';
-import { replyTo } from '../../src/io/postReply.ts';
+import { replyTo } from '../../src/io/hooks/http/reply.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 

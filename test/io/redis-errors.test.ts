@@ -10,7 +10,7 @@ import {
   UnusableRedisError,
   withoutAdvice,
   withoutUser,
-} from '../../src/io/redisErrors.ts';
+} from '../../src/io/redis/errors.ts';
 
 const ofScript = (error: string) => `ERR Error running script (call to f_1234): @user_script:12: ${error}`;
 

@@ -13,7 +13,7 @@ import { flush } from '../support/paths.ts';
 
 const never = new Promise<never>(() => undefined);
 const suspect = (pool: string): Suspect => {
-  return { pool, heartbeat: '', types: [], evidence: 'no heartbeat', trouble: 0, at: 0 };
+  return { pool, heartbeat: '', types: [], evidence: 'no heartbeat', disruptions: 0, at: 0 };
 };
 const found = (...pools: string[]): Found => ({
   ...{ alive: 0, clockAhead: 0, types: [], lists: [], unreadable: [], live: [] },

@@ -15,7 +15,7 @@ const machine = poolMachine.provide({
   },
 });
 const coverage = createCoverage(machine);
-const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', trouble: 0, at: 0 };
+const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', disruptions: 0, at: 0 };
 const held = (a: number, b: number) => [
   { type: 'A', entries: a },
   { type: 'B', entries: b },
@@ -158,7 +158,7 @@ test('entries that come up while it is settled are put back too', async () => {
   expect(output).toMatchObject({ outcome: 'rescued', moved: { B: 1 } });
 });
 
-const suspectedAgain = { ...suspect, heartbeat: '7', trouble: 1 };
+const suspectedAgain = { ...suspect, heartbeat: '7', disruptions: 1 };
 const pause = after('backoff', 'unsure');
 const steps = {
   confirm: [],

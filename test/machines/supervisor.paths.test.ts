@@ -23,8 +23,8 @@ const machine = supervisorMachine.provide({
     find: remote.logic(),
     restore: remote.logic(),
     recount: remote.logic(),
-    noteEnd: remote.logic(),
-    takeLease: remote.logic(),
+    completePass: remote.logic(),
+    acquireLease: remote.logic(),
   },
 });
 const coverage = createCoverage(machine);
@@ -81,7 +81,14 @@ const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}
   type: 'rescue.now' as const,
   request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
 });
-const suspect = (pool: string) => ({ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat', trouble: 0, at: 0 });
+const suspect = (pool: string) => ({
+  pool,
+  heartbeat: '',
+  types: ['A'],
+  evidence: 'no heartbeat',
+  disruptions: 0,
+  at: 0,
+});
 const found = (...pools: string[]) => ({
   alive: 1,
   clockAhead: 0,
@@ -124,7 +131,7 @@ const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({ acting: jobs, tally:
 
 test('it rests until it is scheduled, then waits for its times, again and again', async () => {
   const it = start();
-  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: 'off' });
+  expect(it.value()).toEqual({ sweep: 'idle', rescue: 'idle', life: 'running', lease: 'off' });
   await it.send({ type: 'schedule' });
   expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running', lease: 'off' });
   await it.tick(10_000);
@@ -180,7 +187,7 @@ test('the next page is asked for only once every job of this one has a lane, and
   expect(it.value().sweep).toBe('draining');
   expect(it.of('sweep.ended')).toEqual([]);
   await it.send(freed);
-  expect(it.value().sweep).toBe('resting');
+  expect(it.value().sweep).toBe('idle');
   expect(it.of('job')).toHaveLength(2);
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, tally: { scanned: 2, verdicts: { fail: 2 } } } }]);
 });
@@ -195,7 +202,7 @@ test('a page that can not be read is tried again after a pause, and given up aft
     expect(it.value().sweep).toEqual({ scanning: 'reading' });
   }
   await it.fail('readPage');
-  expect(it.value().sweep).toBe('resting');
+  expect(it.value().sweep).toBe('idle');
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
   expect(it.of('fault')).toHaveLength(6);
 });
@@ -205,11 +212,11 @@ test('fault 119: a sweep that Redis refuses to begin is suspended, and the next 
   await it.send(sweepNow(1));
   await it.send(sweepNow(2));
   await it.fail('readPage', new RefusedError('Redis is a replica'));
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, standsDown: 'Redis is a replica' } }]);
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, suspended: 'Redis is a replica' } }]);
   expect(it.of('sweep.ended')[0]?.result).not.toHaveProperty('error');
   await it.answer('readPage', page(true));
   await it.answer('examine', acting());
-  expect(it.of('sweep.ended')[1]?.result).not.toHaveProperty('standsDown');
+  expect(it.of('sweep.ended')[1]?.result).not.toHaveProperty('suspended');
   expect(it.of('fault')).toEqual([]);
 });
 
@@ -229,7 +236,7 @@ test('fault 119: a sweep whose act is refused deals no more jobs, and ends once 
     outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'said later' },
   });
   expect(it.of('sweep.ended')).toMatchObject([
-    { result: { standsDown: 'Redis is a replica', tally: { scanned: 2, outcomes: { abandoned: 2 } } } },
+    { result: { suspended: 'Redis is a replica', tally: { scanned: 2, outcomes: { abandoned: 2 } } } },
   ]);
 });
 
@@ -237,8 +244,8 @@ test('fault 119: a sweep whose hooks can not be noted keeps its counts and is su
   const it = start();
   await it.send(sweepNow(1));
   await it.answer('readPage', page(false, jobFor('refire')));
-  await it.answer('examine', { ...acting(), standsDown: 'Redis has no memory left' });
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { standsDown: 'Redis has no memory left' } }]);
+  await it.answer('examine', { ...acting(), suspended: 'Redis has no memory left' });
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis has no memory left' } }]);
 });
 
 test('a page that can never be read ends the sweep with its error at once', async () => {
@@ -482,7 +489,7 @@ test('a plan of a rescue rebuilds no counters', async () => {
   await it.answer('find', found());
   await it.answer('recount', recounted);
   await it.answer('restore', restored({ lost: [lost('j1', true)] }));
-  expect(it.value().rescue).toBe('resting');
+  expect(it.value().rescue).toBe('idle');
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, lost: 1 } }]);
 });
 
@@ -516,9 +523,9 @@ test('a pass that was asked for bides its time and looks for lost entries twice,
     await it.answer('find', found());
     await it.answer('recount', recounted);
     await it.answer('restore', restored({ lost: [lost('j1', plan)], dueInMs: 30_000 }));
-    expect(it.value().rescue).toEqual({ restoring: 'biding' });
+    expect(it.value().rescue).toEqual({ restoring: 'awaitingSecondLook' });
     await it.tick(29_999);
-    expect(it.value().rescue).toEqual({ restoring: 'biding' });
+    expect(it.value().rescue).toEqual({ restoring: 'awaitingSecondLook' });
     await it.tick(1);
     // A plan has moved nothing, and finds again what it found.
     const found2 = plan ? [lost('j1', plan), lost('j2', plan)] : [lost('j2')];
@@ -575,15 +582,15 @@ test('a look that fails is tried again after a pause, and given up after seven f
   }
   await it.fail('find');
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
-  expect(it.value().rescue).toBe('resting');
+  expect(it.value().rescue).toBe('idle');
 });
 
 test('a look that stands down judges no pool, rebuilds no counters and says why', async () => {
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
-  await it.answer('find', { alive: 0, suspects: [], types: [], standsDown: 'Redis is ill' });
-  expect(it.value().rescue).toBe('resting');
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, suspects: 0, standsDown: 'Redis is ill' } }]);
+  await it.answer('find', { alive: 0, suspects: [], types: [], suspended: 'Redis is ill' });
+  expect(it.value().rescue).toBe('idle');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, suspects: 0, suspended: 'Redis is ill' } }]);
   expect(it.of('rescue.ended')[0]?.result).not.toHaveProperty('error');
 });
 
@@ -614,7 +621,7 @@ test('who asks for no grace is not made to wait for a second look at what may be
   await it.answer('find', found());
   await it.answer('recount', recounted);
   await it.answer('restore', restored({ dueInMs: 30_000 }));
-  expect(it.value().rescue).toBe('resting');
+  expect(it.value().rescue).toBe('idle');
 });
 
 test('a lane that breaks is replaced, but not for ever', async () => {
@@ -635,39 +642,39 @@ const renewal = 3_000;
 const takenOver = expect.stringContaining('another host has taken over');
 
 /** One of several hosts, which has the lease. */
-const startHolder = async () => {
+const startLeader = async () => {
   const it = start(1, 1, false, true);
   await it.send({ type: 'schedule' });
-  await it.answer('takeLease', ours(1));
+  await it.answer('acquireLease', ours(1));
   return it;
 };
 
 test('where hosts share the schedule, one without the lease waits for no pass, and does those that it is asked for', async () => {
   const it = start(1, 1, false, true);
   await it.send({ type: 'schedule' });
-  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: { shared: 'asking' } });
-  await it.answer('takeLease', theirs);
+  expect(it.value()).toEqual({ sweep: 'idle', rescue: 'idle', life: 'running', lease: { shared: 'asking' } });
+  await it.answer('acquireLease', theirs);
   await it.tick(renewal);
-  await it.answer('takeLease', theirs);
-  expect(it.value()).toEqual({ sweep: 'resting', rescue: 'resting', life: 'running', lease: { shared: 'watching' } });
+  await it.answer('acquireLease', theirs);
+  expect(it.value()).toEqual({ sweep: 'idle', rescue: 'idle', life: 'running', lease: { shared: 'watching' } });
   expect(it.of('lease')).toEqual([{ type: 'lease', holds: false, host: 'there:2' }]);
   await it.send(sweepNow(1));
   await it.answer('readPage', page(true));
   await it.answer('examine', acting());
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1 } }]);
   await it.tick(renewal);
-  await it.answer('takeLease', ours(1));
+  await it.answer('acquireLease', ours(1));
   expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', life: 'running', lease: { shared: 'holding' } });
   expect(it.of('lease').at(-1)).toEqual({ type: 'lease', holds: true, host: 'here:1' });
 });
 
 test('a renewal keeps the passes that wait; one that fails is told once, and leaves things as they are', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(renewal);
-  await it.answer('takeLease', ours(1));
+  await it.answer('acquireLease', ours(1));
   for (let i = 0; i < 2; i++) {
     await it.tick(renewal);
-    await it.fail('takeLease');
+    await it.fail('acquireLease');
   }
   expect(it.value()).toMatchObject({ sweep: 'waiting', lease: { shared: 'holding' } });
   expect(it.of('fault')).toEqual([{ type: 'fault', where: 'asking for the lease', error: 'Redis is down' }]);
@@ -675,44 +682,44 @@ test('a renewal keeps the passes that wait; one that fails is told once, and lea
 });
 
 test('a scheduled sweep tells the others of its end, before the next one waits for its time', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.answer('readPage', page(true));
   await it.answer('examine', acting());
-  expect(it.value().sweep).toBe('noting');
+  expect(it.value().sweep).toBe('completing');
   expect(it.of('sweep.ended')).toEqual([]);
-  await it.answer('noteEnd', undefined);
+  await it.answer('completePass', undefined);
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0 } }]);
   expect(it.of('sweep.ended')[0]?.result.error).toBeUndefined();
   expect([it.value().sweep, it.context().sweepFailedIn]).toEqual(['waiting', undefined]);
 });
 
 test('a sweep whose end can not be told has not got to it', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.answer('readPage', page(true));
   await it.answer('examine', acting());
-  await it.fail('noteEnd');
+  await it.fail('completePass');
   expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'Redis is down' } }]);
   expect(it.context().sweepFailedIn).toEqual(fenceOf(1));
 });
 
 test('fault 119: a scheduled sweep that is suspended is tried again an interval later, at its begin and at its end', async () => {
   for (const isAtEnd of [false, true]) {
-    const it = await startHolder();
+    const it = await startLeader();
     await it.tick(hour);
     if (isAtEnd) {
       await it.answer('readPage', page(true));
       await it.answer('examine', acting());
     }
-    await it.fail(isAtEnd ? 'noteEnd' : 'readPage', new RefusedError('Redis is a replica'));
-    expect(it.of('sweep.ended')).toMatchObject([{ result: { standsDown: 'Redis is a replica' } }]);
+    await it.fail(isAtEnd ? 'completePass' : 'readPage', new RefusedError('Redis is a replica'));
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis is a replica' } }]);
     expect([it.value().sweep, it.context().sweepFailedIn]).toEqual(['waiting', fenceOf(1)]);
   }
 });
 
 test('fault 119: what was suspended while it drained is not told to the others as done', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.answer('readPage', page(true, jobFor('fail')));
   await it.answer('examine', acting(jobFor('fail')));
@@ -721,39 +728,39 @@ test('fault 119: what was suspended while it drained is not told to the others a
     outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
   });
   expect(it.value().sweep).toBe('waiting');
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { standsDown: 'Redis is a replica' } }]);
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis is a replica' } }]);
 });
 
 test('a page that is fenced is not tried again', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.fail('readPage', new FencedError());
   expect(it.of('sweep.ended')).toMatchObject([{ result: { error: takenOver } }]);
 });
 
 test('a scheduled sweep ends when the lease is lost or had anew, once its lanes are idle', async () => {
-  for (const tenure of [theirs, ours(2)]) {
-    const it = await startHolder();
+  for (const term of [theirs, ours(2)]) {
+    const it = await startLeader();
     await it.tick(hour);
-    await it.answer('takeLease', ours(1));
+    await it.answer('acquireLease', ours(1));
     await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail')));
     await it.answer('examine', acting(jobFor('fail'), jobFor('fail')));
     await it.tick(renewal);
-    await it.answer('takeLease', tenure);
+    await it.answer('acquireLease', term);
     expect(it.value().sweep).toBe('draining');
     await it.send(freed);
     expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0, error: takenOver, tally: { scanned: 1 } } }]);
-    expect(it.value().sweep).toBe(tenure === theirs ? 'resting' : 'waiting');
+    expect(it.value().sweep).toBe(term === theirs ? 'idle' : 'waiting');
   }
 });
 
 test('a sweep and a look that callers asked for go on when the lease is lost', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.send(sweepNow(1));
   await it.send(rescueNow(2));
   expect([it.context().sweepFence, it.context().rescueFence]).toEqual([undefined, undefined]);
   await it.tick(renewal);
-  await it.answer('takeLease', theirs);
+  await it.answer('acquireLease', theirs);
   expect(it.value()).toMatchObject({ sweep: { scanning: 'reading' }, rescue: { finding: 'looking' } });
   await it.answer('find', found('p1'));
   await it.answer('recount', recounted);
@@ -768,27 +775,27 @@ test('a sweep and a look that callers asked for go on when the lease is lost', a
 
 test('a scheduled look ends when the lease is lost, while it looks and while it counts', async () => {
   for (const counts of [false, true]) {
-    const it = await startHolder();
+    const it = await startLeader();
     await it.tick(10_000);
-    await it.answer('takeLease', ours(1));
+    await it.answer('acquireLease', ours(1));
     if (counts) await it.answer('find', found());
     await it.tick(renewal);
-    await it.answer('takeLease', theirs);
+    await it.answer('acquireLease', theirs);
     if (counts) {
       await it.fail('recount', new FencedError());
       await it.fail('restore', new FencedError());
     } else await it.answer('find', found('p1'));
     expect(it.context().slots).toEqual({});
     expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, error: takenOver } }]);
-    expect(it.value().rescue).toBe('resting');
+    expect(it.value().rescue).toBe('idle');
     expect(it.context().rescueFailedIn).toEqual(fenceOf(1));
   }
 });
 
 test('pools that a scheduled look has found are given up with the lease, those that wait at once', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(10_000);
-  await it.answer('takeLease', ours(1));
+  await it.answer('acquireLease', ours(1));
   const fenced = found('p1', 'p2', 'p3');
   await it.answer('find', {
     ...fenced,
@@ -798,9 +805,9 @@ test('pools that a scheduled look has found are given up with the lease, those t
   await it.answer('restore', restored());
   for (let ms = 0; ms < grace; ms += renewal) {
     await it.tick(renewal);
-    if (ms + renewal < grace) await it.answer('takeLease', ours(1));
+    if (ms + renewal < grace) await it.answer('acquireLease', ours(1));
   }
-  await it.answer('takeLease', theirs);
+  await it.answer('acquireLease', theirs);
   expect(it.of('pool')).toMatchObject(
     ['p3', 'p2'].map((pool) => ({ outcome: { pool, outcome: 'abandoned', error: takenOver } })),
   );
@@ -819,9 +826,9 @@ test('pools that a scheduled look has found are given up with the lease, those t
 });
 
 test('the grace of a pool that a caller has found is not cut short by one that is given up with the lease', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(10_000);
-  await it.answer('takeLease', ours(1));
+  await it.answer('acquireLease', ours(1));
   await it.answer('find', { ...found(), suspects: [{ ...suspect('p1'), fence: fenceOf(1) }] });
   await it.answer('recount', recounted);
   await it.answer('restore', restored());
@@ -830,7 +837,7 @@ test('the grace of a pool that a caller has found is not cut short by one that i
   await it.answer('recount', recounted);
   await it.answer('restore', restored());
   await it.tick(renewal);
-  await it.answer('takeLease', theirs);
+  await it.answer('acquireLease', theirs);
   expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned' } }]);
   // An end that was on its way already is not that of the other one.
   await it.send({ type: 'grace.over', dueAt: grace });
@@ -841,12 +848,12 @@ test('the grace of a pool that a caller has found is not cut short by one that i
 });
 
 test('the lease is renewed until what is in hand has ended', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.answer('readPage', page(false));
   await it.answer('examine', acting(jobFor('fail')));
   await it.send({ type: 'stop' });
-  await it.answer('takeLease', ours(1));
+  await it.answer('acquireLease', ours(1));
   expect(it.value()).toMatchObject({ sweep: 'draining', lease: { shared: 'holding' } });
   await it.tick(renewal);
   expect(it.value().lease).toEqual({ shared: 'asking' });
@@ -855,11 +862,11 @@ test('the lease is renewed until what is in hand has ended', async () => {
 });
 
 test('stopped while it holds the lease or watches, with nothing in hand, it is over at once', async () => {
-  const holding = await startHolder();
+  const holding = await startLeader();
   await holding.send({ type: 'stop' });
   const watching = start(1, 1, false, true);
   await watching.send({ type: 'schedule' });
-  await watching.answer('takeLease', theirs);
+  await watching.answer('acquireLease', theirs);
   await watching.send({ type: 'stop' });
   for (const it of [holding, watching]) expect(it.actor.getSnapshot().status).toBe('done');
 });
@@ -872,9 +879,9 @@ const stopWhile = async (what: (it: Driver) => Promise<void>) => {
 };
 
 test('stopped at rest or while it waits, it is over at once', async () => {
-  const resting = await stopWhile(async () => undefined);
+  const idle = await stopWhile(async () => undefined);
   const waiting = await stopWhile((it) => it.send({ type: 'schedule' }));
-  for (const it of [resting, waiting]) expect(it.actor.getSnapshot().status).toBe('done');
+  for (const it of [idle, waiting]) expect(it.actor.getSnapshot().status).toBe('done');
 });
 
 test('stopped while it scans, it asks for no more pages, lets the lanes finish, and says that it was cut short', async () => {
@@ -909,14 +916,16 @@ test('stopped while it looks for pools or has some in hand, it answers everybody
     [2, 'the reaper is stopped'],
   ]);
 
-  const biding = await stopWhile(async (it) => {
+  const awaitingSecondLook = await stopWhile(async (it) => {
     await it.send(rescueNow(1));
     await it.answer('find', found());
     await it.answer('recount', recounted);
     await it.answer('restore', restored({ dueInMs: 30_000 }));
   });
-  expect(biding.actor.getSnapshot().status).toBe('done');
-  expect(biding.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'the reaper is stopped' } }]);
+  expect(awaitingSecondLook.actor.getSnapshot().status).toBe('done');
+  expect(awaitingSecondLook.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, error: 'the reaper is stopped' } },
+  ]);
 
   const inHand = await stopWhile(async (it) => {
     await it.send(rescueNow(1));
@@ -925,7 +934,7 @@ test('stopped while it looks for pools or has some in hand, it answers everybody
     await it.answer('restore', restored());
     await it.tick(grace);
   });
-  expect(inHand.value().rescue).toBe('releasing');
+  expect(inHand.value().rescue).toBe('stopping');
   await inHand.answer('pool-0', rescued('p1'));
   expect(inHand.actor.getSnapshot().status).toBe('done');
   expect(inHand.of('rescue.ended')).toMatchObject([

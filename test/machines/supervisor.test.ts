@@ -21,7 +21,7 @@ const logic = remote.logic();
 const machine = supervisorMachine.provide({
   actors: {
     ...{ lane: logic, pool: logic, readPage: logic, examine: logic, find: logic, restore: logic, recount: logic },
-    ...{ noteEnd: logic, takeLease: logic, watch: logic },
+    ...{ completePass: logic, acquireLease: logic, watch: logic },
   } as never,
 });
 
@@ -30,7 +30,7 @@ const fence = (number: number) => ({ lease: 't:reaper:lease', number: String(num
 const ours = (number: number) => ({ fence: fence(number), host: 'here' });
 const theirs = { fence: undefined, host: 'there' };
 const suspect = (pool: string, of?: ReturnType<typeof fence>, at = 0) => ({
-  ...{ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat', trouble: 0, at, holdsEntries: false },
+  ...{ pool, heartbeat: '', types: ['A'], evidence: 'no heartbeat', disruptions: 0, at, holdsEntries: false },
   ...(of === undefined ? {} : { fence: of }),
 });
 const found = (...suspects: ReturnType<typeof suspect>[]) => ({
@@ -106,10 +106,10 @@ const start = ({ lanes = 1, poolSlots = 2, needsLease = false } = {}) => {
   };
 };
 type Driver = ReturnType<typeof start>;
-const startHolder = async (more: Parameters<typeof start>[0] = {}) => {
+const startLeader = async (more: Parameters<typeof start>[0] = {}) => {
   const it = start({ needsLease: true, ...more });
   await it.send({ type: 'schedule' });
-  await it.answer('takeLease', ours(1));
+  await it.answer('acquireLease', ours(1));
   return it;
 };
 /** A pass of rescue to its end, but for its pools. */
@@ -121,19 +121,19 @@ const rescue = async (it: Driver, looked: ReturnType<typeof found>) => {
 
 test.each([
   ['has failed', (it: Driver) => it.fail('examine')],
-  ['is suspended', (it: Driver) => it.answer('examine', { acting: [], tally: emptyTally, standsDown: 'no memory' })],
+  ['is suspended', (it: Driver) => it.answer('examine', { acting: [], tally: emptyTally, suspended: 'no memory' })],
 ] as const)('fault 150: a shared sweep that %s at its last page is not told to others as done', async (_, end) => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.answer('readPage', { jobs: [], isLast: true });
   await end(it);
-  expect([it.value().sweep, it.asked('noteEnd')]).toEqual(['waiting', undefined]);
+  expect([it.value().sweep, it.asked('completePass')]).toEqual(['waiting', undefined]);
   // It is tried again an interval later, not at once.
   expect(it.context().sweepFailedIn).toEqual(fence(1));
 });
 
 test('a shared sweep that was stopped before its end is not told to others as done', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.answer('readPage', { jobs: [], isLast: false });
   await it.answer('examine', { acting: [jobFor('fail')], tally: emptyTally });
@@ -143,7 +143,10 @@ test('a shared sweep that was stopped before its end is not told to others as do
     lane: 'lane-0',
     outcome: { id: 'j', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done', facts: jobFor('fail').facts },
   });
-  expect([it.asked('noteEnd'), it.of('sweep.ended')[0]?.result.error]).toEqual([undefined, 'stopped before its end']);
+  expect([it.asked('completePass'), it.of('sweep.ended')[0]?.result.error]).toEqual([
+    undefined,
+    'stopped before its end',
+  ]);
 });
 
 test.each([
@@ -151,24 +154,24 @@ test.each([
   ['a page of a lost lease', new FencedError()],
   ['a page that Redis refuses', new RefusedError('x')],
 ])('after %s a shared sweep is tried again an interval later', async (_, error) => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(hour);
   await it.fail('readPage', error);
   expect([it.value().sweep, it.context().sweepFailedIn]).toEqual(['waiting', fence(1)]);
 });
 
 test('a sweep that is asked for is nobody else’s: it has no fence, and its end is told to nobody', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.send(sweepNow(1));
   expect(it.asked('readPage')).toEqual({ isFirst: true, plan: false, fence: undefined });
   await it.answer('readPage', { jobs: [], isLast: true });
   await it.answer('examine', { acting: [], tally: emptyTally });
-  expect(it.asked('noteEnd')).toBeUndefined();
+  expect(it.asked('completePass')).toBeUndefined();
   await it.tick(hour);
   expect(it.asked('readPage')).toEqual({ isFirst: true, plan: false, fence: fence(1) });
   await it.answer('readPage', { jobs: [], isLast: true });
   await it.answer('examine', { acting: [], tally: emptyTally });
-  expect(it.asked('noteEnd')).toEqual({ fence: fence(1) });
+  expect(it.asked('completePass')).toEqual({ fence: fence(1) });
 });
 
 test('a sweep whose last page is dealt when the reaper stops ends as one that is done', async () => {
@@ -206,13 +209,13 @@ test('jobs of a page that is examined when the reaper stops are left to the next
 });
 
 test('fault 150: with a lost lease each pool of a shared pass is told to stop, and none of a pass that was asked for', async () => {
-  const it = await startHolder({ poolSlots: 2 });
+  const it = await startLeader({ poolSlots: 2 });
   await it.tick(10_000);
   await rescue(it, found(suspect('p1', fence(1)), suspect('p2'), suspect('p3', fence(1)), suspect('p4')));
   await it.tick(15_000);
   expect(it.started().map(([id]) => id)).toEqual(['pool-0', 'pool-1']);
   await it.answer('find', found(suspect('p5', fence(1), 1), suspect('p6', undefined, 1)));
-  await it.answer('takeLease', theirs);
+  await it.answer('acquireLease', theirs);
   expect(it.told()).toEqual(['pool-0 stop']);
   expect([it.context().suspects.map(({ input }) => input.suspect.pool), it.waiting()]).toEqual([['p4'], ['p6']]);
   expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([
@@ -222,15 +225,15 @@ test('fault 150: with a lost lease each pool of a shared pass is told to stop, a
 });
 
 test('fault 150: a shared pass that stands down, or finds no lease any more, is tried again an interval later', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(10_000);
-  await it.answer('find', { ...found(suspect('p1')), standsDown: 'Redis is loading' });
+  await it.answer('find', { ...found(suspect('p1')), suspended: 'Redis is loading' });
   expect([it.started(), it.context().rescueFailedIn]).toEqual([[], fence(1)]);
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { standsDown: 'Redis is loading' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { suspended: 'Redis is loading' } }]);
 });
 
 test('a shared pass whose look fails for good is tried again an interval later', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   await it.tick(10_000);
   await it.fail('find', new PermanentError('x'));
   expect([it.value().rescue, it.context().rescueFailedIn]).toEqual(['waiting', fence(1)]);
@@ -379,7 +382,7 @@ test('a pass adds up what its looks and its pools did, and ends once', async () 
   await it.answer('find', found());
   await it.answer('recount', recounted);
   await it.answer('restore', restored({ dueInMs: 5 }));
-  expect(it.value().rescue).toEqual({ restoring: 'biding' });
+  expect(it.value().rescue).toEqual({ restoring: 'awaitingSecondLook' });
 });
 
 test('a pass that finds nothing ends once, and not before its counters are rebuilt and the live pools looked at', async () => {
@@ -414,31 +417,31 @@ test('tries of a page and of a look at the pools are further and further apart',
 });
 
 test('who has the lease is told when that changes, and that it can not be asked for once in a row', async () => {
-  const it = await startHolder();
+  const it = await startLeader();
   const ask = async (answer: () => Promise<void>) => {
     await it.tick(3_000);
     await answer();
   };
-  await ask(() => it.answer('takeLease', ours(1)));
-  await ask(() => it.answer('takeLease', theirs));
-  await ask(() => it.answer('takeLease', { ...theirs, host: 'elsewhere' }));
-  await ask(() => it.answer('takeLease', { ...theirs, host: 'elsewhere' }));
+  await ask(() => it.answer('acquireLease', ours(1)));
+  await ask(() => it.answer('acquireLease', theirs));
+  await ask(() => it.answer('acquireLease', { ...theirs, host: 'elsewhere' }));
+  await ask(() => it.answer('acquireLease', { ...theirs, host: 'elsewhere' }));
   expect(it.of('lease').map(({ holds, host }) => [holds, host])).toEqual([
     [true, 'here'],
     [false, 'there'],
     [false, 'elsewhere'],
   ]);
-  for (let i = 0; i < 3; i++) await ask(() => it.fail('takeLease'));
+  for (let i = 0; i < 3; i++) await ask(() => it.fail('acquireLease'));
   expect(it.of('fault')).toHaveLength(1);
-  await ask(() => it.answer('takeLease', theirs));
-  await ask(() => it.fail('takeLease'));
+  await ask(() => it.answer('acquireLease', theirs));
+  await ask(() => it.fail('acquireLease'));
   expect(it.of('fault')).toHaveLength(2);
 });
 
 test('a host that shares no schedule asks for no lease', async () => {
   const it = start();
   await it.send({ type: 'schedule' });
-  expect([it.value().lease, it.asked('takeLease')]).toEqual(['off', undefined]);
+  expect([it.value().lease, it.asked('acquireLease')]).toEqual(['off', undefined]);
 });
 
 test('a lane that breaks is replaced sixty-four times, and is used again', async () => {

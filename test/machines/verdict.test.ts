@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeAck, decodeTime } from '../../src/io/stats.ts';
+import { decodeAck, decodeTime } from '../../src/io/jobs/stats.ts';
 import type { Evidence, Facts } from '../../src/machines/facts.ts';
 import { explain, judge } from '../../src/machines/verdict.ts';
 import { facts, now, nowhere, policy } from '../support/facts.ts';

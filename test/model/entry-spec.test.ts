@@ -61,7 +61,7 @@ const ways = new Map<string, readonly Step[]>(
 );
 /** The shortest way to where each transition begins, and the transition. */
 // biome-ignore lint/suspicious/noExplicitAny: the types of the graph follow the machine's
-const walks = Object.entries<any>(getAdjacencyMap(entrySpecification, options as any)).flatMap(
+const traces = Object.entries<any>(getAdjacencyMap(entrySpecification, options as any)).flatMap(
   ([key, { transitions }]) =>
     Object.values<{ event: { type: string }; state: State }>(transitions).map(({ event, state }) => {
       const steps = [...(ways.get(key) as readonly Step[]), stepOf(event.type, state)];
@@ -132,7 +132,7 @@ const check = async ({ value, life }: Step) => {
   expect(Number((await client.get('t:jobs:X:lock')) ?? 0)).toBe(value === 'held' ? 1 : 0);
 };
 
-test.each(walks)('%s', async (_, steps) => {
+test.each(traces)('%s', async (_, steps) => {
   for (const step of steps) {
     expect(await happen(step.type)).toBe(step.life.said);
     await check(step);
@@ -140,7 +140,7 @@ test.each(walks)('%s', async (_, steps) => {
 });
 
 test('the walks take an entry to quarantine, and from there wherever it can go', () => {
-  const taken = new Set(walks.map(([, steps]) => `${steps.at(-2)?.value} ${steps.at(-1)?.type}`));
+  const taken = new Set(traces.map(([, steps]) => `${steps.at(-2)?.value} ${steps.at(-1)?.type}`));
   for (const way of ['held workerDied', 'dead released', 'dead dropped', 'dead retriedByGocraft', 'dead listed']) {
     expect(taken).toContain(way);
   }

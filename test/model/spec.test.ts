@@ -46,12 +46,12 @@ const model = createTestModel(specification, {
   events: happenings.map((type) => ({ type })),
   filterEvents: (state, event) => state.status === 'active' && state.can(event),
 });
-interface Walk {
+interface Trace {
   readonly name: string;
   readonly steps: readonly { readonly type: string; readonly value: unknown; readonly life: Life }[];
 }
 const keyOf = (state: { value: unknown; context: Life }) => JSON.stringify([state.value, state.context]);
-const paths: readonly Walk[] = model.getShortestPaths().map(({ description, steps }) => ({
+const paths: readonly Trace[] = model.getShortestPaths().map(({ description, steps }) => ({
   name: description,
   steps: steps.map(({ event, state }) => ({ type: event.type, value: state.value, life: state.context })),
 }));
@@ -65,7 +65,7 @@ const ways = new Map(
 type Edge = { event: { type: string }; state: { value: unknown; context: Life } };
 type Node = { state: { value: unknown; context: Life }; transitions: Record<string, Edge> };
 const overtaken = Object.values(model.getAdjacencyMap() as unknown as Record<string, Node>).flatMap(
-  ({ state, transitions }): Walk[] =>
+  ({ state, transitions }): Trace[] =>
     Object.values(transitions)
       .filter(({ event }) => event.type === 'sweepOvertaken')
       .map(({ event, state: next }) => {
@@ -74,7 +74,7 @@ const overtaken = Object.values(model.getAdjacencyMap() as unknown as Record<str
         return { name: steps.map(({ type }) => type).join(' → '), steps };
       }),
 );
-const walks: readonly Walk[] = [...paths, ...overtaken];
+const traces: readonly Trace[] = [...paths, ...overtaken];
 const hitStates = new Set<string>();
 const hitEvents = new Set<string>();
 
@@ -116,7 +116,7 @@ const sweepFenced = async () => {
     if (hasLost || count !== 1 || firstKey !== stats) return;
     hasLost = true;
     const later = Date.now() + 3_600_000;
-    await client.hset(lease, { holder: 'another', host: 'another', fence: later, until: later });
+    await client.hset(lease, { leader: 'another', host: 'another', fence: later, until: later });
   });
   const sweepSettings = { firstAfterMs: 0, jitter: 0 };
   const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock, sweep: sweepSettings });
@@ -206,7 +206,7 @@ const check = async (type: string, life: Life) => {
   expect(receiver.hooks.map(({ body }) => body.status)).toEqual(Array(life.hooks).fill(life.status));
 };
 
-test.each(walks.map((walk) => [walk.name, walk] as const))('%s', async (_, { steps }) => {
+test.each(traces.map((walk) => [walk.name, walk] as const))('%s', async (_, { steps }) => {
   clock = createTestClock();
   for (const { type, value, life } of steps) {
     if (happenings.includes(type as Happening)) {

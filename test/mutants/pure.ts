@@ -24,7 +24,7 @@ const namesIn = (folder: string, ...names: readonly string[]) => names.map((name
 const rooms: Readonly<Record<string, Room>> = {
   machines: {
     leastScore: 90,
-    files: namesIn('src/machines/', 'verdict', 'facts', 'job', 'lane', 'pool', 'delivery', 'deliverer', 'supervisor'),
+    files: namesIn('src/machines/', 'verdict', 'facts', 'job', 'lane', 'pool', 'endpoint', 'dispatcher', 'supervisor'),
   },
   io: {
     leastScore: 90,
@@ -38,7 +38,7 @@ const rooms: Readonly<Record<string, Room>> = {
     leastScore: 80,
     files: [
       'src/options.ts',
-      'src/schedule.ts',
+      'src/reaper/schedule.ts',
       'src/cli/text.ts',
       ...namesIn('visualize/', 'access', 'allowance', 'broadcast'),
     ],

@@ -2,9 +2,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools, type Pools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createPools, type Pools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import type { Suspect } from '../../src/machines/pool.ts';
 import { second } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
@@ -73,7 +73,7 @@ describe.each([
     const suspect = await suspectOf(pools, isPlan);
     await redis.del('t:worker_pools:p');
     expect(await pools.confirm(suspect)).toEqual([{ type: 'X', entries: 1 }]);
-    expect(await pools.review(suspect, 1)).toMatchObject({ pool: 'p', heartbeat: '', trouble: 1 });
+    expect(await pools.review(suspect, 1)).toMatchObject({ pool: 'p', heartbeat: '', disruptions: 1 });
   });
 
   test('a pool whose heartbeat can not be read meanwhile is not judged', async () => {

@@ -4,7 +4,7 @@ import { type AddressInfo, connect as connectTcp, createServer, type Socket } fr
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { OptionsError, UnusableRedisError } from '../../src/index.ts';
-import { type Connection, connect } from '../../src/io/connection.ts';
+import { type Connection, connect } from '../../src/io/redis/connection.ts';
 import { infoOf, startFakeRedis } from '../support/fakeRedis.ts';
 import { second } from '../support/jobs.ts';
 import { startProxy } from '../support/proxy.ts';

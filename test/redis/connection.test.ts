@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Reaper, UnusableRedisError } from '../../src/index.ts';
-import { type Connection, type ConnectionSettings, connect, type RedisSource } from '../../src/io/connection.ts';
+import { type Connection, type ConnectionSettings, connect, type RedisSource } from '../../src/io/redis/connection.ts';
 import { createTestClock } from '../support/clock.ts';
 import { bulk, infoOf, startFakeRedis } from '../support/fakeRedis.ts';
 import { second } from '../support/jobs.ts';
@@ -380,7 +380,7 @@ describe('fault 118: what waiting does not change', () => {
     const reaper = onStoppedClock({ username: 'poor', password: 'pass' });
     expect(await reaper.sweep()).toMatchObject({
       outcomes: { abandoned: 1 },
-      standsDown: expect.stringMatching('NOPERM'),
+      suspended: expect.stringMatching('NOPERM'),
     });
   });
 });

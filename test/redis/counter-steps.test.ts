@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Connection } from '../../src/io/connection.ts';
-import { createCounters } from '../../src/io/counters.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createCounters } from '../../src/io/pools/counters.ts';
+import type { Connection } from '../../src/io/redis/connection.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { trackOpened } from '../support/reapers.ts';

@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';

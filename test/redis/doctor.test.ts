@@ -6,8 +6,8 @@ import { checkVersion } from '../../src/doctor/server.ts';
 import { databaseOf } from '../../src/doctor/source.ts';
 import type { DoctorCheck, DoctorReport, ReaperOptions } from '../../src/index.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { aclRules } from '../../src/rights.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { aclRules } from '../../src/io/redis/rights.ts';
 import { second } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -291,7 +291,7 @@ describe('keys of the wrong type', () => {
     for (const key of lists) expect(lines).toContain(`!! ${key} holds a list, where a string is needed`);
   });
 
-  test('every key that has a name in src/io/keys.ts has a type in src/doctor/keyTypes.ts, and rights that are asked for', () => {
+  test('every key that has a name in src/io/redis/keys.ts has a type in src/doctor/keyTypes.ts, and rights that are asked for', () => {
     const fixed = fixedKeys(keys);
     const kinds = new Set(kindsOfKeys(keys).map(({ key }) => key));
     const { prefix: _, jobsPrefix: __, jobsPattern: ___, ...named } = keys;
@@ -386,7 +386,7 @@ describe('before the first pass', () => {
       const errors: string[] = [];
       let rescued = 0;
       reaper.on('error', ({ error }) => errors.push(error));
-      reaper.on('rescue', ({ standsDown }) => void (standsDown === undefined && rescued++));
+      reaper.on('rescue', ({ suspended }) => void (suspended === undefined && rescued++));
       reaper.start();
       await vi.waitUntil(() => errors.length > 0);
       expect(errors[0]).toContain('this reaper can not work: no right to run LTRIM');

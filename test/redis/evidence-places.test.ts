@@ -4,10 +4,10 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions } from '../../src/index.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createSearch } from '../../src/io/evidence.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools, type Pools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createSearch } from '../../src/io/evidence/search.ts';
+import { createPools, type Pools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -75,7 +75,7 @@ test('fault 102: a job on a pool that only missed a beat, or that is registered 
   }
   expect(await sweep()).toEqual({
     late: 'kept queued unconfirmed',
-    skewed: 'kept queued unconfirmed',
+    offsetClocks: 'kept queued unconfirmed',
     unregistered: 'kept queued unconfirmed',
   });
   expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');

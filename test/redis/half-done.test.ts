@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
+import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { changes, fenceNumber, lease, type SetUp, scriptTable, thisRun } from '../support/scriptTable.ts';
 import { writeState } from '../support/states.ts';
@@ -103,7 +103,7 @@ const set = async ({ state, fenced }: SetUp) => {
   const run = await runId(redis);
   await writeState(redis, JSON.parse(JSON.stringify(Object.fromEntries(lasting)).replaceAll(thisRun, run)));
   for (const [key, { ttl }] of Object.entries(state)) if (ttl !== undefined) await redis.pexpire(key, 1_000 * ttl);
-  if (fenced) await redis.hset(lease, { holder: 'me', fence: fenceNumber, until: 9_000_000_000_000 });
+  if (fenced) await redis.hset(lease, { leader: 'me', fence: fenceNumber, until: 9_000_000_000_000 });
 };
 const run = async (
   client: Redis,

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/scripts.ts';
+import { createScripts, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What each script of a hook answers and writes, rule by rule (150: behavior that no test proved). Times are of a clock that

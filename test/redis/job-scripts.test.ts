@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/scripts.ts';
+import { createScripts, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
 import { second } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 

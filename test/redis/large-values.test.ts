@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';

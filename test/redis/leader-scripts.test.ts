@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, FencedError, type ScriptName, type Scripts } from '../../src/io/scripts.ts';
+import { createScripts, FencedError, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What the scripts of the shared schedule answer and write, rule by rule, and what goes before other scripts (150: behavior
@@ -39,8 +39,8 @@ const take = (caller: string, fence = '', ms = 60_000) =>
 describe('the lease', () => {
   test('says who has it, since when and until when, and how far the passes are', async () => {
     await redis.hset(progress, 'ended', 5);
-    const [now, holder, host, fence, until, since, ...rest] = await take('a');
-    expect([holder, host, rest]).toEqual(['a', 'host of a', ['ended', '5']]);
+    const [now, leader, host, fence, until, since, ...rest] = await take('a');
+    expect([leader, host, rest]).toEqual(['a', 'host of a', ['ended', '5']]);
     expect([await isNow(now), await isNow(since), await isNow(fence)]).toEqual([true, true, true]);
     expect(Number(until) - Number(now)).toBe(60_000);
     expect((await take('b')).slice(1)).toEqual(['a', 'host of a', fence, until, since, 'ended', '5']);

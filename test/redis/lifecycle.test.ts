@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type TrackedAttempt } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 

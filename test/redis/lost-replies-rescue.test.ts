@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions, RescueSummary } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
 import { runCli } from '../support/cli.ts';
 import { createTestClock } from '../support/clock.ts';
 import { loseReplies, second, seedJob } from '../support/jobs.ts';

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../src/index.ts';
-import { createScripts, FencedError } from '../../src/io/scripts.ts';
+import { createScripts, FencedError } from '../../src/io/redis/scripts.ts';
 import { ackText, loseReplies, second, seedJob } from '../support/jobs.ts';
 import { type Proxy as LossyProxy, startProxy } from '../support/proxy.ts';
 import { trackOpened } from '../support/reapers.ts';

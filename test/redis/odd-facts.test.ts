@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions, SweepSummary } from '../../src/index.ts';
-import { SeenIds } from '../../src/io/seenIds.ts';
+import { SeenIds } from '../../src/io/jobs/seenIds.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';

@@ -117,11 +117,11 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   const holders = hosts.filter(({ holds }) => holds.at(-1));
   expect(holders).toHaveLength(1);
 
-  const [holder] = holders as [(typeof hosts)[0]];
-  const other = hosts.find((host) => host !== holder) as typeof holder;
-  const states = await Promise.all([holder, other].map(({ reaper }) => reaper.status()));
-  expect(states.map(({ sweeper }) => sweeper.isThisOne)).toEqual([true, false]);
-  expect(states[1]?.sweeper).toMatchObject({
+  const [leader] = holders as [(typeof hosts)[0]];
+  const other = hosts.find((host) => host !== leader) as typeof leader;
+  const states = await Promise.all([leader, other].map(({ reaper }) => reaper.status()));
+  expect(states.map(({ leader }) => leader.isThisOne)).toEqual([true, false]);
+  expect(states[1]?.leader).toMatchObject({
     host: expect.stringContaining(`:${process.pid}`),
     isInHand: false,
     scanned: 1,
@@ -134,13 +134,13 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   for (const { reaper } of hosts) expect(reaper.health()).toMatchObject({ ok: true, lastSweepAt: expect.any(Number) });
 
   // One that goes leaves the lease to the others, and the time of the next pass with it.
-  await holder.reaper.stop();
-  const others = hosts.filter((host) => host !== holder);
+  await leader.reaper.stop();
+  const others = hosts.filter((host) => host !== leader);
   const waiting = await vi.waitUntil(() => others.map((host) => next(host).sweep).find(({ length }) => length > 0));
   expect([waiting.length, sum(hosts, 'sweeps')]).toEqual([1, 4]);
   waiting[0]?.fire();
   await vi.waitUntil(() => sum(hosts, 'sweeps') > 4);
-  expect(holder.passes.sweeps).toBe(4);
+  expect(leader.passes.sweeps).toBe(4);
 });
 
 test('a host of role `always` does every pass beside the others, one of `never` does none, and both do what is asked', async () => {
@@ -165,9 +165,9 @@ test('a host that only plans takes no lease and notes no progress', async () => 
 });
 
 test('a host that watches sweeps when it is asked to', async () => {
-  const [holder, watcher] = [createHost({ sweep: { intervalMs: 3_600_000 } }), createHost()];
-  holder.reaper.start();
-  await vi.waitUntil(() => holder.holds.length === 1);
+  const [leader, watcher] = [createHost({ sweep: { intervalMs: 3_600_000 } }), createHost()];
+  leader.reaper.start();
+  await vi.waitUntil(() => leader.holds.length === 1);
   watcher.reaper.start();
   await vi.waitUntil(() => watcher.holds.length === 1);
   await server.client.hset('t:job_track:inprogress', 'lost', 2);
@@ -194,7 +194,7 @@ const track = 't:job_track:inprogress';
 const idsOf = (name: string) => Array.from({ length: 2_000 }, (_, i) => `${name}-${i}`);
 const [lost, kept] = [idsOf('lost'), idsOf('kept')];
 /** Tracked, with no stats: each is to be untracked. */
-const seedLost = () => server.client.hset(track, Object.fromEntries(lost.map((id) => [id, 2])));
+const seedOrphan = () => server.client.hset(track, Object.fromEntries(lost.map((id) => [id, 2])));
 /** Tracked, and all is well: they stay. */
 const seedKept = async () => {
   const at = second(-600);
@@ -214,7 +214,7 @@ const isInHand = async () => (await server.client.hexists('t:reaper:progress', '
 
 /** Two hosts, of which the first stands in the middle of a sweep. */
 const startTwo = async () => {
-  await seedLost();
+  await seedOrphan();
   await seedKept();
   const first = startHost({ STAND_AFTER: '400' });
   await vi.waitUntil(() => first.told.some(({ stands }) => stands), { interval: 1 });
@@ -243,7 +243,7 @@ test('a host that is paused past its lease in the middle of a sweep changes noth
   await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { interval: 5 });
   expect(await server.client.hlen(track)).toBe(kept.length);
   // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it has in hand.
-  await seedLost();
+  await seedOrphan();
   const progress = await server.client.hgetall('t:reaper:progress');
   first.child.kill('SIGCONT');
   await vi.waitUntil(() => first.told.some(({ error }) => error), { interval: 5 });

@@ -1,7 +1,7 @@
 /** Entries of pools that live only since their heartbeat moves: the clocks of their hosts are wrong. */
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createReaper, type LostEntry, type Reaper, type RescueSummary } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
+import { createReaper, type OrphanedEntry, type Reaper, type RescueSummary } from '../../src/index.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -407,7 +407,7 @@ test('two rescues by processes of their own, 30 s apart, decide like one', async
   const run = async () => {
     await beat();
     const reaper = createReaper({ redis: server.url, namespace: 't', logger: false, clock });
-    const lost: LostEntry[] = [];
+    const lost: OrphanedEntry[] = [];
     reaper.on('lost', (entry) => lost.push(entry));
     await reaper.rescue({ grace: 0 });
     await reaper.stop();

@@ -41,8 +41,8 @@ const rescueOf = async (plan: boolean, options: Partial<ReaperOptions> = {}, gra
 /** The same: what it says, without what may differ. */
 const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
   const { summary, outcomes } = await rescueOf(plan, options, grace);
-  const { changes, drift, entries, quarantined, lost, finished, standsDown } = summary;
-  expect(standsDown).toBeUndefined();
+  const { changes, drift, entries, quarantined, lost, finished, suspended } = summary;
+  expect(suspended).toBeUndefined();
   return {
     changes,
     drift: drift.toSorted((a, b) => (a.type < b.type ? -1 : 1)),

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { PoolOutcome, Reaper, ReaperOptions, RescueSummary } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { readListName, typeProvenBy } from '../../src/io/keyNames.ts';
+import { readListName, typeProvenBy } from '../../src/io/redis/keyNames.ts';
 import { createTestClock } from '../support/clock.ts';
 import { second } from '../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../support/pools.ts';

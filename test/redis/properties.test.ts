@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReaper, type JobOutcome, type ReaperOptions } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import { decodeAck } from '../../src/io/stats.ts';
+import { decodeAck } from '../../src/io/jobs/stats.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { readState, type State, writeState } from '../support/states.ts';

@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createQuarantineAdmin, type QuarantineCounts } from '../../src/admin/quarantine.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createHookRecords } from '../../src/io/hookRecords.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools } from '../../src/io/pools.ts';
-import { createQuarantine, type Quarantined } from '../../src/io/quarantine.ts';
-import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
-import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
-import { createQuarantineForPeople, type QuarantineCounts } from '../../src/quarantineForPeople.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
+import { createTrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import { createQuarantine, type Quarantined } from '../../src/io/pools/quarantine.ts';
+import { createPools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -89,7 +89,7 @@ const quarantineOf = (client: Redis) => {
 /** Our rescue of one pool, as the chart of a pool goes. */
 const rescue = async (command: Command, who: string) => {
   const { quarantine, pools } = quarantineOf(turnTaking(redis, command, who));
-  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0, at: 0 };
+  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;
@@ -235,7 +235,7 @@ test("two people who release a job, beside gocraft's retry of it: it is put back
   let counts: QuarantineCounts[] = [];
   const release = async (command: Command, who: string) => {
     const { quarantine } = quarantineOf(turnTaking(redis, command, who));
-    counts.push(await createQuarantineForPeople(quarantine, false).release({ id: 'bad' }));
+    counts.push(await createQuarantineAdmin(quarantine, false).release({ id: 'bad' }));
   };
   const enders = new Set<number>();
   await everySchedule({

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Quarantined, QuarantineRecord, Reaper, ReaperOptions } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { intercept, placeOf, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -147,7 +147,7 @@ test('recoveries count within the window only, and what is older is forgotten', 
 });
 
 test('how often, and within which time, can be set', async () => {
-  const reaper = create({ rescue: { mostRecoveries: 1, recoveryWindowS: 1_800 } });
+  const reaper = create({ rescue: { maxRecoveries: 1, recoveryWindowS: 1_800 } });
   await seedRecoveries('bad', [3_600]);
   await dieWith('p', entryOf('bad'));
   expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, quarantined: 0 });

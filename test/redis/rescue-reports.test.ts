@@ -183,7 +183,7 @@ describe('a dead pool waits for nothing but its grace', () => {
         clock.advance(100);
         await server.client.ping();
       }
-      expect(reports.map(({ standsDown }) => standsDown !== undefined)).toEqual([false, true]);
+      expect(reports.map(({ suspended }) => suspended !== undefined)).toEqual([false, true]);
     } finally {
       await server.client.config('SET', 'maxmemory', '0');
     }

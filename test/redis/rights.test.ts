@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { rightsPage, withRights } from '../../scripts/rights.ts';
 import { createReaper, type Reaper } from '../../src/index.ts';
-import { aclRules, rightsFor } from '../../src/rights.ts';
+import { aclRules, rightsFor } from '../../src/io/redis/rights.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { namespace, runSurface, surfaceOptions } from '../support/surface.ts';
@@ -88,7 +88,7 @@ const runAll = async () => {
   expect(errors).toEqual([]);
 };
 
-test('src/rights.ts names each command that a reaper runs, and no other', async () => {
+test('src/io/redis/rights.ts names each command that a reaper runs, and no other', async () => {
   await admin.acl('SETUSER', 'reaper', 'allkeys', 'allcommands');
   const stop = await watchCommands();
   await runAll();

@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createJobActs } from '../../src/io/acts.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createHookRecords } from '../../src/io/hookRecords.ts';
-import { createJobActs } from '../../src/io/jobActs.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
+import { createTrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import { createPools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { judge } from '../../src/machines/verdict.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
@@ -64,7 +64,7 @@ const rescue = async (command: Command, who: string) => {
     recovery: { most: 3, windowS: 86_400 },
     clock: systemClock,
   });
-  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0, at: 0 };
+  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;

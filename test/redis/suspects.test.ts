@@ -2,10 +2,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
-import { type Connection, connect } from '../../src/io/connection.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools, type Pools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createPools, type Pools } from '../../src/io/pools/rescue.ts';
+import { type Connection, connect } from '../../src/io/redis/connection.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 
 const grace = 15_000;
-const poolsOf = (trouble: () => number = () => 0): Pools =>
+const poolsOf = (disruptions: () => number = () => 0): Pools =>
   createPools({
     connection,
     keys,
@@ -42,7 +42,7 @@ const poolsOf = (trouble: () => number = () => 0): Pools =>
     batch: 10,
     recovery: { most: 3, windowS: 86_400 },
     clock: systemClock,
-    trouble,
+    disruptions,
   });
 /** How a process that has seen nothing before sees the pool, as a sweep does. */
 const stateOf = async (pools = poolsOf(), name = 'p') =>
@@ -139,13 +139,13 @@ test('fault 102: after a restart of Redis the grace begins again', async () => {
 });
 
 test('fault 102: after a disruption that only this process has met, the grace begins again, for all processes', async () => {
-  let troubles = 0;
-  const pools = poolsOf(() => troubles);
+  let disruptions = 0;
+  const pools = poolsOf(() => disruptions);
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   await look(pools);
   await age(grace);
   expect(await stateOf(pools)).toMatchObject(dead);
-  troubles = 1;
+  disruptions = 1;
   expect(await stateOf(pools)).toMatchObject(unconfirmed);
   await look(pools);
   expect(await stateOf()).toMatchObject(unconfirmed);

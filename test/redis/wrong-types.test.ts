@@ -2,8 +2,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PoolOutcome, Reaper } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ScriptName } from '../../src/io/scripts.ts';
+import type { ScriptName } from '../../src/io/redis/scripts.ts';
 import { placeOf, second } from './jobs.ts';
 import type { State, StoredKey } from './states.ts';
 
@@ -93,7 +93,7 @@ const told = (record: string, { waits = at, known = {} as Record<string, string 
   ...(Object.keys(known).length === 0 ? {} : { [endpoint]: hash(known) }),
 });
 const sending = (first = before - 60) => `sending Running:${before} ${origin} 1 ${first} ${before} -`;
-const settleKeys = [stats, track, hooks, parked, due, endpoint];
+const deregisterKeys = [stats, track, hooks, parked, due, endpoint];
 const settle = (...args: (string | number)[]) => ['', 'j', claimedUntil, 2, ...args];
 const broken = { failures: 1, opens: 1, open_until: at - 1, probe_until: claimedUntil, tokens: 1, tokens_at: at };
 
@@ -333,7 +333,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   leave_lease: [
     {
       title: 'its own',
-      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      state: { [lease]: hash({ leader: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
       keys: [lease],
       args: ['me'],
     },
@@ -634,21 +634,21 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         ...job('Success'),
         ...told(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
       },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('delivered', 'Success', before, 0),
       again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
     },
     {
       title: 'delivered, and changed meanwhile',
       state: { ...job('Success'), ...told(sending(), { waits: claimedUntil }) },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('delivered', 'Running', before, 0),
       again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
     },
     {
       title: 'failed, which opens the breaker',
       state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
       once: true,
       goesOn: { [stats]: { reason: 'what a receiver says is noted whatever becomes of the job' } },
@@ -656,7 +656,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     {
       title: 'failed for the last time',
       state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('failed', 'timeout', 2_000, 10, 'failing', 2_000, 'deadline'),
       once: true,
       goesOn: { [stats]: { reason: 'likewise' } },
@@ -664,7 +664,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     {
       title: 'refused',
       state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('parked', '400', 'alive'),
       once: true,
       goesOn: { [stats]: { reason: 'likewise' } },
@@ -672,7 +672,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     {
       title: 'not sent, the probe, for a reason of its host',
       state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('unsent'),
       once: true,
       goesOn: { [stats]: { reason: 'what could not be sent is due again whatever becomes of the job' } },
@@ -680,7 +680,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     {
       title: 'nothing to tell',
       state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('dropped', 0),
       once: true,
       goesOn: { [stats]: { reason: 'likewise' } },
@@ -688,7 +688,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     {
       title: 'failed, after another host has taken it over',
       state: { ...runs, ...told(sending(), { waits: claimedUntil + 1, known: broken }) },
-      keys: settleKeys,
+      keys: deregisterKeys,
       args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
       once: true,
       goesOn: { [stats]: { reason: 'likewise' } },
@@ -708,7 +708,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     { title: 'a free one', state: {}, keys: [lease, progress], args: ['me', 'h', '', 1_000] },
     {
       title: 'its own again',
-      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      state: { [lease]: hash({ leader: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
       keys: [lease, progress],
       args: ['me', 'h', 5, 1_000],
     },

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
 import { ackText, second } from './jobs.ts';
 import type { Receiver } from './receiver.ts';
 
@@ -13,7 +13,7 @@ export const surfaceOptions = {
   logger: false,
   lease: { durationMs: 1_000, renewMs: 100 },
   sweep: { firstAfterMs: 0 },
-  rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0, heartbeatAgeMs: 600_000, lostAfterMs: 20, mostRecoveries: 1 },
+  rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0, heartbeatAgeMs: 600_000, lostAfterMs: 20, maxRecoveries: 1 },
 } satisfies Partial<ReaperOptions>;
 
 const entryOf = (id: string, more: object = {}) => JSON.stringify({ name: 'X', id, t: second(), args: {}, ...more });

@@ -50,7 +50,7 @@ beforeEach(() => {
   [due, parts, rows, looks, looked] = [undefined, { sweep: 0, hooks: 0 }, [], [], 0];
   [watched, moved] = [new Set(), []];
   const recorder = {
-    walks: {
+    traces: {
       watch(id: string) {
         watched.add(id);
         moved.push(id);
@@ -174,7 +174,7 @@ describe('a page that reads slowly', () => {
     tick();
     expect(slow.messages.splice(0)).toEqual([
       expect.objectContaining({ type: 'snapshot' }),
-      { type: 'watched', id: 'job', walks: [{ id: 'job' }] },
+      { type: 'watched', id: 'job', traces: [{ id: 'job' }] },
     ]);
     expect(quick.types()).toEqual([]);
   });

@@ -83,25 +83,25 @@ const siblingFaults = ({ nodes }: Drawing): string[] =>
 /** Whatever lies outside of what should hold it. */
 const placeFaults = (drawing: Drawing): string[] => {
   const page = { x: 0, y: 0, width: drawing.width, height: drawing.height };
-  const placed: { named: Named; holder: Box }[] = [
+  const placed: { named: Named; leader: Box }[] = [
     ...drawing.nodes.map(({ id, box }) => ({
       named: { what: id, box },
-      holder: parentOf(id) === '' ? page : nodeOf(drawing, parentOf(id)).box,
+      leader: parentOf(id) === '' ? page : nodeOf(drawing, parentOf(id)).box,
     })),
-    ...drawing.nodes.flatMap((node) => textsOf(node).map((named) => ({ named, holder: node.box }))),
+    ...drawing.nodes.flatMap((node) => textsOf(node).map((named) => ({ named, leader: node.box }))),
     ...drawing.edges.map(({ index, from, to, label }) => ({
       named: { what: `label of ${index}`, box: label.box },
-      holder: nodeOf(drawing, commonParentOf(from, to)).box,
+      leader: nodeOf(drawing, commonParentOf(from, to)).box,
     })),
     ...drawing.edges.flatMap(({ index, label }) =>
-      label.lines.map(({ text, box }) => ({ named: { what: `"${text}" of ${index}`, box }, holder: label.box })),
+      label.lines.map(({ text, box }) => ({ named: { what: `"${text}" of ${index}`, box }, leader: label.box })),
     ),
     ...[...drawing.edges, ...drawing.initials].flatMap((line) =>
-      line.points.map(({ x, y }) => ({ named: { what: 'a line', box: { x, y, width: 0, height: 0 } }, holder: page })),
+      line.points.map(({ x, y }) => ({ named: { what: 'a line', box: { x, y, width: 0, height: 0 } }, leader: page })),
     ),
   ];
   return placed
-    .filter(({ named, holder }) => !isWithin(named.box, holder))
+    .filter(({ named, leader }) => !isWithin(named.box, leader))
     .map(({ named }) => `${named.what} is outside`);
 };
 

@@ -174,7 +174,7 @@ test('who begins to watch a job is told what is known of it', async () => {
   await reaper.sweep({ plan: true });
   await client.ask({ type: 'watch', id: 'hung' });
   const isTold = () => client.messages.find((message) => message.type === 'watched');
-  expect(await vi.waitUntil(isTold)).toMatchObject({ id: 'hung', walks: [{ outcome: { verdict: 'fail' } }] });
+  expect(await vi.waitUntil(isTold)).toMatchObject({ id: 'hung', traces: [{ outcome: { verdict: 'fail' } }] });
 });
 
 test('the error of an act has a bound too', async () => {

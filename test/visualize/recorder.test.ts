@@ -100,7 +100,7 @@ test('the counts of the charts are those of the summary, and nobody is left in a
     entered: { 'lane.working': 4, 'lane.idle': 4 },
   });
   expect(named(state, 'supervisor').active).toMatchObject({
-    'supervisor.sweep.resting': 1,
+    'supervisor.sweep.idle': 1,
     'supervisor.life.running': 1,
   });
   expect(state.lanes).toEqual({ total: 32, working: [] });
@@ -124,7 +124,7 @@ test('an inspector that is opened late knows where everybody is', async () => {
   const state = await page.until((now) => 'supervisor.sweep.waiting' in named(now, 'supervisor').active);
   expect(named(state, 'lane').active).toEqual({ 'lane.idle': 32 });
   expect(state.sweep.dueAt).toBeGreaterThan(Date.now() + 200_000);
-  expect(state.sweep.sweeper).toBe('this one');
+  expect(state.sweep.leader).toBe('this one');
 });
 
 test("a job's walk has each step with its transition and event, its facts, and the rules that were asked", async () => {
@@ -133,7 +133,7 @@ test("a job's walk has each step with its transition and event, its facts, and t
   await reaper.sweep();
   await page.until(({ acts }) => acts.length === 1);
   const { job } = await page.ask({ type: 'job', id: 'hung' });
-  const [walk] = job?.walks ?? [];
+  const [walk] = job?.traces ?? [];
   const { transitions } = page.state().about.charts.job;
   expect(
     walk?.steps.map(({ state, transition, event }) => [
@@ -174,7 +174,7 @@ test('a job that was overtaken shows both facts that it was judged by', async ()
   const { reaper, page } = await start({ redis: client });
   await reaper.sweep();
   await page.until(({ acts }) => acts.length === 1);
-  const walk = (await page.ask({ type: 'job', id: 'moved' })).job?.walks[0];
+  const walk = (await page.ask({ type: 'job', id: 'moved' })).job?.traces[0];
   expect(walk?.steps.map(({ state, facts }) => [state, facts])).toEqual([
     ['job.tracking', 0],
     ['job.compare', 0],
@@ -204,15 +204,15 @@ test('a watched job is seen while it walks, and afterwards', async () => {
   await page.ask({ type: 'watch', id: 'hung' });
   const watched = () => page.messages.filter((message): message is WatchedMessage => message.type === 'watched');
   const sweep = reaper.sweep();
-  await vi.waitUntil(() => watched().at(-1)?.walks[0]?.steps.at(-1)?.state === 'job.fail');
-  expect(watched().at(-1)?.walks[0]?.outcome).toBeUndefined();
+  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.steps.at(-1)?.state === 'job.fail');
+  expect(watched().at(-1)?.traces[0]?.outcome).toBeUndefined();
   const state = await page.until(({ lanes }) => lanes.working.length === 1);
   expect(state.lanes.working).toEqual([{ lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.fail' }]);
   expect(named(state, 'job').active).toEqual({ 'job.fail': 1 });
   release();
   await sweep;
-  await vi.waitUntil(() => watched().at(-1)?.walks[0]?.outcome !== undefined);
-  expect(watched().at(-1)).toMatchObject({ id: 'hung', walks: [{ outcome: { verdict: 'fail', outcome: 'done' } }] });
+  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.outcome !== undefined);
+  expect(watched().at(-1)).toMatchObject({ id: 'hung', traces: [{ outcome: { verdict: 'fail', outcome: 'done' } }] });
 });
 
 test('a watched job that has nothing to do is seen too; who does not watch any more is told nothing', async () => {
@@ -222,7 +222,7 @@ test('a watched job that has nothing to do is seen too; who does not watch any m
   await reaper.sweep({ plan: true });
   await vi.waitUntil(() => page.messages.some(({ type }) => type === 'watched'));
   const { job } = await page.ask({ type: 'job', id: 'healthy-2' });
-  expect(job?.walks[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.kept']);
+  expect(job?.traces[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.kept']);
   await page.ask({ type: 'unwatch', id: 'healthy-2' });
   const before = page.messages.filter(({ type }) => type === 'watched').length;
   const { scanned } = await reaper.sweep({ plan: true });

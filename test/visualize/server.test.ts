@@ -321,7 +321,7 @@ describe('what it sends', () => {
     await client.ask({ type: 'sweep', plan: false });
     const { job } = await client.ask({ type: 'job', id: 'a' });
     expect(job?.explanation.places).toEqual([expect.objectContaining({ kind: 'queue', type: 'X' })]);
-    expect(job?.walks[0]?.judged[0]?.facts.ack).toEqual({ status: 'Running', revision: at, checkInAt: 0 });
+    expect(job?.traces[0]?.judged[0]?.facts.ack).toEqual({ status: 'Running', revision: at, checkInAt: 0 });
     await client.until(({ hooks }) => hooks.failed > 0);
     await vi.waitUntil(() => client.messages.some(({ type }) => type === 'watched'));
     expect(client.text()).not.toContain(secret);

@@ -92,8 +92,8 @@ export const partsOf = ({ nodes, edges }: ChartGraph): string[] => {
   const regions = nodes.filter(({ parent }) => parent === root.id).map(({ id }) => id);
   const regionOf = (id: string | undefined): string | undefined =>
     id === undefined || regions.includes(id) ? id : regionOf(parents.get(id));
-  const areApart = edges.every(({ from, to }) => to === undefined || regionOf(from) === regionOf(to));
-  return root.kind === 'parallel' && areApart ? regions : [root.id];
+  const areClocksApart = edges.every(({ from, to }) => to === undefined || regionOf(from) === regionOf(to));
+  return root.kind === 'parallel' && areClocksApart ? regions : [root.id];
 };
 
 /** Regions stand side by side as they best fill the screen. */

@@ -1,5 +1,5 @@
 import { useEffect, useErrorBoundary, useMemo, useRef, useState } from 'preact/hooks';
-import { visible } from '../../src/visible.ts';
+import { visible } from '../../src/cli/visible.ts';
 import { ChartsPanel } from './chartsPanel.tsx';
 import type { Data, Link, View } from './connection.ts';
 import { ControlButtons } from './control.tsx';
@@ -42,14 +42,14 @@ export const App = () => {
         ) : route.page === 'job' ? (
           <JobPage key={route.id} id={route.id} data={view.data} live={view.watched.get(route.id)} />
         ) : (
-          <Everything data={view.data} skew={view.skew} />
+          <Everything data={view.data} clockOffset={view.clockOffset} />
         )}
       </main>
     </>
   );
 };
 
-const Everything = ({ data, skew }: { data: Data; skew: number }) => {
+const Everything = ({ data, clockOffset }: { data: Data; clockOffset: number }) => {
   const { acts, healthy, pools, faults, about } = data;
   // Hundreds of rows: drawn only when there is something new in them, not with each delta.
   const lists = useMemo(
@@ -58,7 +58,7 @@ const Everything = ({ data, skew }: { data: Data; skew: number }) => {
   );
   return (
     <>
-      <Overview data={data} skew={skew} />
+      <Overview data={data} clockOffset={clockOffset} />
       <ChartsPanel data={data} />
       {lists}
     </>
@@ -80,9 +80,9 @@ const Header = ({ view: { data, link } }: { view: View }) => (
           <span class="dim" title="Redis">
             {data.about.redis}
           </span>
-          {data.sweep.sweeper !== undefined && (
+          {data.sweep.leader !== undefined && (
             <span class="dim" title="Host that does the scheduled passes">
-              swept by {data.sweep.sweeper}
+              swept by {data.sweep.leader}
             </span>
           )}
           <span class={`pill ${data.about.isPlanOnly ? 'plan' : ''}`}>

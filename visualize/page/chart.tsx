@@ -30,7 +30,7 @@ const drawingOf = (name: ChartName): Promise<SVGElement> => {
 };
 
 export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
-  const holder = useRef<HTMLElement>(null);
+  const container = useRef<HTMLElement>(null);
   const [drawing, setDrawing] = useState<SVGElement>();
   const [fault, setFault] = useState('');
   const [tries, setTries] = useState(0);
@@ -42,7 +42,7 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
       (original) => {
         if (isGone) return;
         const copy = original.cloneNode(true) as SVGElement;
-        holder.current?.replaceChildren(copy);
+        container.current?.replaceChildren(copy);
         setDrawing(copy);
       },
       (error) => !isGone && setFault(error.message),
@@ -68,7 +68,7 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
         </p>
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keyboard too */}
-      <section class="drawing" ref={holder} tabIndex={0} aria-label={`Chart: ${name}`} />
+      <section class="drawing" ref={container} tabIndex={0} aria-label={`Chart: ${name}`} />
     </div>
   );
 };

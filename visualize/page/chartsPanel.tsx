@@ -10,16 +10,16 @@ const titles: Readonly<Record<ChartName, string>> = {
   lane: 'A place where one job acts. Counts are of this sweep.',
   pool: 'A pool of workers that is not seen to live. Counts are since the inspector opened.',
   supervisor: 'What spawns them all. Counts are since the inspector opened.',
-  delivery: 'What is sent to one receiver, while there is something to send. Counts are since the inspector opened.',
-  deliverer: 'What sees to it that hooks are sent. Counts are since the inspector opened.',
+  endpoint: 'What is sent to one receiver, while there is something to send. Counts are since the inspector opened.',
+  dispatcher: 'What sees to it that hooks are sent. Counts are since the inspector opened.',
 };
 const order = [
   'job',
   'supervisor',
   'pool',
   'lane',
-  'delivery',
-  'deliverer',
+  'endpoint',
+  'dispatcher',
 ] as const satisfies readonly (typeof chartNames)[number][];
 
 export const ChartsPanel = ({ data }: { data: Data }) => {

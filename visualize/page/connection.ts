@@ -1,4 +1,4 @@
-import type { AnswerMessage, Request, ServerMessage, SnapshotMessage, Walk } from '../protocol.ts';
+import type { AnswerMessage, Request, ServerMessage, SnapshotMessage, Trace } from '../protocol.ts';
 
 /** The state of the line to the server. Times in ms of this machine. */
 export type Link =
@@ -14,9 +14,9 @@ export interface View {
   /** As it was told last; it stays while the line is down. */
   readonly data: Data | undefined;
   /** Walks of watched jobs, the newest first. */
-  readonly watched: ReadonlyMap<string, readonly Walk[]>;
+  readonly watched: ReadonlyMap<string, readonly Trace[]>;
   /** The server's clock less this machine's, in ms. */
-  readonly skew: number;
+  readonly clockOffset: number;
 }
 
 type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'request'> : never) : never;
@@ -36,7 +36,7 @@ const shortestRetry = 500;
 const longestRetry = 5_000;
 
 export const connect = (): Connection => {
-  let view: View = { link: { state: 'connecting' }, data: undefined, watched: new Map(), skew: 0 };
+  let view: View = { link: { state: 'connecting' }, data: undefined, watched: new Map(), clockOffset: 0 };
   const listeners = new Set<() => void>();
   const waiting = new Map<number, { resolve(answer: AnswerMessage): void; reject(error: Error): void }>();
   const watched = new Set<string>();
@@ -59,13 +59,13 @@ export const connect = (): Connection => {
       return;
     }
     if (message.type === 'watched') {
-      if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.walks) });
+      if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.traces) });
       return;
     }
-    const skew = message.now - Date.now();
+    const clockOffset = message.now - Date.now();
     if (message.type === 'snapshot') {
       const { type: _, ...data } = message;
-      set({ data, skew });
+      set({ data, clockOffset });
       return;
     }
     const { type: _, acts, healthy, pools, faults, ...parts } = message;
@@ -74,7 +74,7 @@ export const connect = (): Connection => {
     const longer = <Row>(rows: readonly Row[], more: readonly Row[] | undefined) =>
       more === undefined ? rows : [...more, ...rows].slice(0, most);
     set({
-      skew,
+      clockOffset,
       data: {
         ...data,
         ...parts,

@@ -94,15 +94,15 @@ const PassResult = ({ answer: { sweep, rescue } }: { answer: AnswerMessage }) =>
   return null;
 };
 
-const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, standsDown } }: { summary: SweepSummary }) => {
+const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended } }: { summary: SweepSummary }) => {
   const { kept = 0, ...acts } = verdicts;
   const isNothing = Object.keys(acts).length === 0;
   return (
     <>
       <p>
         {count(scanned)} jobs judged, {count(kept)} need nothing.{' '}
-        {standsDown !== undefined
-          ? `The sweep was suspended: ${standsDown}.`
+        {suspended !== undefined
+          ? `The sweep was suspended: ${suspended}.`
           : isNothing
             ? 'There is nothing to do.'
             : plan
@@ -115,15 +115,15 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, standsDown 
 };
 
 const RescueResult = ({
-  summary: { plan, alive, suspects, pools, entries, lost, quarantined, changes, standsDown },
+  summary: { plan, alive, suspects, pools, entries, lost, quarantined, changes, suspended },
 }: {
   summary: RescueSummary;
 }) => (
   <>
     <p>
       {count(alive)} pools alive, {count(suspects)} suspected.{' '}
-      {standsDown !== undefined
-        ? `None was judged: ${standsDown}.`
+      {suspended !== undefined
+        ? `None was judged: ${suspended}.`
         : suspects === 0 && changes.length === 0
           ? 'There is nothing to do.'
           : `${plan ? 'A rescue would put back ' : ''}${count(entries + lost)} entries${plan ? '' : ' put back'}${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}

@@ -30,13 +30,13 @@ export const useView = (connection: Connection): View => {
 };
 
 /** The time, anew every second, in ms; with a skew as another machine has it. */
-export const useNow = (skew = 0): number => {
+export const useNow = (clockOffset = 0): number => {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  return now + skew;
+  return now + clockOffset;
 };
 
 /** What stands behind the `#` of the address. */

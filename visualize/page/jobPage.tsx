@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { AskedRule, Facts, HookRecord } from '../../src/index.ts';
-import type { JobAnswer, Walk } from '../protocol.ts';
+import type { JobAnswer, Trace } from '../protocol.ts';
 import { Chart } from './chart.tsx';
 import type { Data } from './connection.ts';
 import { clockTime, count, dateTime, span, stateName } from './format.ts';
@@ -12,12 +12,12 @@ type Answer =
   | { readonly state: 'failed'; readonly error: string };
 
 /** All about one job: why it is treated as it is, where it is, and its walks step by step. */
-export const JobPage = ({ id, data, live }: { id: string; data: Data; live: readonly Walk[] | undefined }) => {
+export const JobPage = ({ id, data, live }: { id: string; data: Data; live: readonly Trace[] | undefined }) => {
   const connection = useConnection();
   const [answer, setAnswer] = useState<Answer>({ state: 'asking' });
   const [isWatched, setIsWatched] = useState(false);
   /** What was seen live stays when one does not watch any more, until the job is explained again. */
-  const seen = useRef<readonly Walk[] | undefined>(undefined);
+  const seen = useRef<readonly Trace[] | undefined>(undefined);
   if (live !== undefined) seen.current = live;
   const ask = () => {
     seen.current = undefined;
@@ -36,7 +36,7 @@ export const JobPage = ({ id, data, live }: { id: string; data: Data; live: read
     else connection.watch(id);
     setIsWatched(!isWatched);
   };
-  const walks = seen.current ?? (answer.state === 'known' ? answer.job.walks : []);
+  const traces = seen.current ?? (answer.state === 'known' ? answer.job.traces : []);
 
   return (
     <article class="job">
@@ -73,7 +73,7 @@ export const JobPage = ({ id, data, live }: { id: string; data: Data; live: read
         </section>
       )}
       {answer.state === 'known' && <ExplanationPanel job={answer.job} />}
-      <WalksPanel walks={walks} data={data} />
+      <TracesPanel traces={traces} data={data} />
     </article>
   );
 };
@@ -196,18 +196,18 @@ const FactsTable = ({ facts }: { facts: Facts }) => {
 };
 
 /** The walks that are known, and the one that is chosen, drawn in the job's chart. */
-const WalksPanel = ({ walks, data }: { walks: readonly Walk[]; data: Data }) => {
+const TracesPanel = ({ traces, data }: { traces: readonly Trace[]; data: Data }) => {
   const [chosen, setChosen] = useState<number>();
-  const walk = walks.find(({ number }) => number === chosen) ?? walks[0];
+  const walk = traces.find(({ number }) => number === chosen) ?? traces[0];
   return (
     <section class="panel" aria-label="Walks">
       <header>
         <h3>Walks</h3>
-        {walks.length > 1 && (
+        {traces.length > 1 && (
           <label>
             Walk{' '}
             <select value={walk?.number} onChange={({ currentTarget }) => setChosen(Number(currentTarget.value))}>
-              {walks.map(({ number, steps, outcome }) => (
+              {traces.map(({ number, steps, outcome }) => (
                 <option key={number} value={number}>
                   {clockTime(steps[0]?.at ?? 0)}{' '}
                   {outcome === undefined ? 'walking' : `${outcome.verdict}, ${outcome.outcome}`}
@@ -223,18 +223,18 @@ const WalksPanel = ({ walks, data }: { walks: readonly Walk[]; data: Data }) => 
           {data.about.sampleEvery} of the others. Watch it to see its next one.
         </p>
       ) : (
-        <WalkView key={walk.number} walk={walk} data={data} />
+        <TraceView key={walk.number} walk={walk} data={data} />
       )}
     </section>
   );
 };
 
-const WalkView = ({ walk, data }: { walk: Walk; data: Data }) => {
+const TraceView = ({ walk, data }: { walk: Trace; data: Data }) => {
   const [step, setStep] = useState<number>();
   const last = walk.steps.length - 1;
   // Until a person goes back, the walk is followed.
   const at = Math.min(step ?? last, last);
-  const here = walk.steps[at] as Walk['steps'][number];
+  const here = walk.steps[at] as Trace['steps'][number];
   const judged = walk.judged[here.facts];
   const transition = here.transition === undefined ? undefined : data.about.charts.job.transitions[here.transition];
   const marks = useMemo(

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import type { WalkRow } from '../protocol.ts';
+import type { TraceRow } from '../protocol.ts';
 import type { Data } from './connection.ts';
 import { clockTime, count, stateName } from './format.ts';
 import { hasPage, jobAddress } from './hooks.ts';
@@ -29,9 +29,9 @@ export const Lists = ({ data }: { data: Rings }) => {
         <Tabs label="Lists" tabs={tabs} chosen={list} choose={(id) => setList(id)} />
       </header>
       <div role="tabpanel" id={`panel-${list}`} aria-labelledby={`tab-${list}`}>
-        {list === 'acts' && <Walks rows={data.acts} empty="No job had to act yet." />}
+        {list === 'acts' && <Traces rows={data.acts} empty="No job had to act yet." />}
         {list === 'healthy' && (
-          <Walks
+          <Traces
             rows={data.healthy}
             empty={`Nothing yet. One healthy job in ${data.about.sampleEvery} is kept with its walk, and each that is watched.`}
           />
@@ -82,11 +82,11 @@ const Table = <Row,>({
   );
 };
 
-const Walks = ({ rows, empty }: { rows: readonly WalkRow[]; empty: string }) => {
+const Traces = ({ rows, empty }: { rows: readonly TraceRow[]; empty: string }) => {
   const [verdict, setVerdict] = useState('');
   const [type, setType] = useState('');
   const [id, setId] = useState('');
-  const isAsked = (row: WalkRow) =>
+  const isAsked = (row: TraceRow) =>
     (verdict === '' || row.verdict === verdict) &&
     (type === '' || (row.type ?? '').toLowerCase().includes(type.toLowerCase())) &&
     (id === '' || row.id.includes(id));

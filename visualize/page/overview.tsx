@@ -6,8 +6,8 @@ import { jobAddress, useNow } from './hooks.ts';
 export const verdictNames = ['kept', 'untrack', 'reset', 'fail', 'refire'] as const;
 
 /** The four cards: what the reaper is at. */
-export const Overview = ({ data, skew }: { data: Data; skew: number }) => {
-  const now = useNow(skew);
+export const Overview = ({ data, clockOffset }: { data: Data; clockOffset: number }) => {
+  const now = useNow(clockOffset);
   return (
     <div class="cards">
       <SweepCard data={data} now={now} />

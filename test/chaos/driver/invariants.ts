@@ -12,7 +12,7 @@ export interface Breach {
   /** The job that it is about. */
   readonly job?: string;
   /** The live pool that holds the job's entry, and whether the job has succeeded. */
-  readonly holder?: string;
+  readonly leader?: string;
   readonly hasSucceeded?: boolean;
 }
 
@@ -72,7 +72,7 @@ export const breachesAtRest = async (
       lengths.set(pool, entries.length);
       for (const entry of entries) {
         const job = `${jobOf(entry)}`;
-        const held = livePools.includes(pool) ? { holder: pool, hasSucceeded: succeeded.has(job) } : {};
+        const held = livePools.includes(pool) ? { leader: pool, hasSucceeded: succeeded.has(job) } : {};
         breaches.push({ text: `${job} is in progress in ${pool}`, job, ...held });
       }
     }

@@ -22,14 +22,14 @@ reaper.on('lost', ({ id, pool, unobservedS }) =>
   note({ what: 'acted', job: id, text: `orphaned in ${pool}, unobserved for ${unobservedS} s: requeued` }),
 );
 reaper.on('quarantined', ({ id }) => note({ what: 'acted', job: id, text: 'quarantined' }));
-reaper.on('rescue', ({ drift, undecided, error, standsDown }) => {
-  note({ what: 'pass', pass: 'rescue', undecided, error: error ?? standsDown });
+reaper.on('rescue', ({ drift, undecided, error, suspended }) => {
+  note({ what: 'pass', pass: 'rescue', undecided, error: error ?? suspended });
   for (const { type, lockBefore, lock } of drift) say(`lock of ${type} was ${lockBefore}, is ${lock}`);
 });
 reaper.on('sweep', (summary) => {
   // A sweep says that it did not judge all by any of these.
-  const { scanned, error, standsDown } = summary as typeof summary & { readonly standsDown?: string };
-  note({ what: 'pass', pass: 'sweep', scanned, error: error ?? standsDown });
+  const { scanned, error, suspended } = summary as typeof summary & { readonly suspended?: string };
+  note({ what: 'pass', pass: 'sweep', scanned, error: error ?? suspended });
 });
 reaper.on('lease', ({ holds }) => say(holds ? 'leads' : 'follows'));
 reaper.on('error', ({ where, error }) => say(`fault: ${where}: ${error}`));

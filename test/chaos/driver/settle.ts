@@ -86,7 +86,7 @@ export const settle = async ({
       await pause(250);
       continue;
     }
-    const held = all.filter(({ holder }) => holder !== undefined);
+    const held = all.filter(({ leader }) => leader !== undefined);
     const nameOf = ({ text, hasSucceeded }: Breach) => (hasSucceeded ? `${text}, succeeded` : text);
     heldSince = new Map(held.map((one) => [nameOf(one), heldSince.get(nameOf(one)) ?? Date.now()]));
     const heldFor = (one: Breach) => Date.now() - (heldSince.get(nameOf(one)) ?? Date.now());
@@ -114,9 +114,9 @@ export const settle = async ({
     const quiet = Date.now() - changedAt;
     if (quiet > 5_000) {
       const passes = passesSince(changedAt);
-      const pool = undecided.map(({ holder }) => holder).find((holder) => holder !== undefined && !ended.has(holder));
+      const pool = undecided.map(({ leader }) => leader).find((leader) => leader !== undefined && !ended.has(leader));
       if (pool !== undefined && passes.rescue >= endHostAfterPasses) {
-        const entries = undecided.filter(({ holder }) => holder === pool).map(({ job }) => job);
+        const entries = undecided.filter(({ leader }) => leader === pool).map(({ job }) => job);
         note(`${pool} is ended: it holds ${entries.join(', ')}, and nothing was proven of them`);
         ended.add(pool);
         await endPool(pool);

@@ -1,0 +1,42 @@
+import { fromCallback, fromPromise } from 'xstate';
+import type { InFlightLimiter } from '../io/hooks/hooks.ts';
+import type { HostBackoff } from '../io/hooks/hostBackoff.ts';
+import type { Claimed as ClaimedHook, HookRecords } from '../io/hooks/records.ts';
+import type { Looked } from '../machines/dispatcher.ts';
+import type { Claimed, OutgoingHook } from '../machines/endpoint.ts';
+
+/** How soon it is asked again where other receivers have all the room, in ms. */
+const noRoomFor = 50;
+
+/** What the chart of a delivery invokes. */
+export const createDispatcherActors = (records: HookRecords, limiter: InFlightLimiter, backoff: HostBackoff) => ({
+  claim: fromPromise<Claimed, { origin: string; most: number }>(async ({ input: { origin, most } }) => {
+    const wait = backoff.left(origin);
+    if (wait > 0) return { hooks: [], breaker: 'closed', wait };
+    const room = limiter.reserve(origin, backoff.isUnsure(origin) ? 1 : most);
+    if (room === 0) return { hooks: [], breaker: 'closed', wait: noRoomFor };
+    let taken = 0;
+    try {
+      const claim = await records.claim(origin, room);
+      taken = claim.hooks.length;
+      return claim;
+    } finally {
+      limiter.release(origin, room - taken);
+    }
+  }),
+  sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(({ receive, sendBack }) => {
+    receive(({ hooks }) => limiter.send(hooks as readonly ClaimedHook[], () => sendBack({ type: 'ended' })));
+  }),
+});
+
+/** What the chart of the deliverer invokes. `also` is done at each look. */
+export const createLook = (records: HookRecords, also: () => Promise<unknown>) =>
+  fromPromise<Looked>(async () => {
+    const endpoints = await records.endpoints();
+    await also();
+    const waits = endpoints.flatMap(({ wait }) => (wait === undefined || wait <= 0 ? [] : [wait]));
+    return {
+      due: endpoints.filter(({ wait }) => wait !== undefined && wait <= 0).map(({ origin }) => origin),
+      wait: waits.length === 0 ? undefined : Math.min(...waits),
+    };
+  });

@@ -1,0 +1,15 @@
+import { kindOfRedisError } from './errors.ts';
+
+/** Whether Redis answered that the user may not run a command, or not on that key. */
+export const isRefusedRight = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOPERM');
+
+/**
+ * A reply, or undefined where Redis refuses the command: the user may not run it, Redis does not have it, or its key holds
+ * another type.
+ * @throws Error where no answer came, and where waiting may help.
+ */
+export const unlessRefused = async <T>(reply: Promise<T>): Promise<T | undefined> =>
+  reply.catch((error: Error) => {
+    if (error.name === 'ReplyError' && kindOfRedisError(error) !== 'transient') return undefined;
+    throw error;
+  });

@@ -1,0 +1,245 @@
+import { type Clock, monotonicOf, pause } from '../io/clock.ts';
+import { retry } from '../io/hooks/retry.ts';
+import type { Connection } from '../io/redis/connection.ts';
+import { kindOfRedisError } from '../io/redis/errors.ts';
+import type { Keys } from '../io/redis/keys.ts';
+import { changeOnce, type Scripts } from '../io/redis/scripts.ts';
+import { isFinal, isStatus, type Status } from '../machines/facts.ts';
+import type { Delivery } from '../reaper/delivery.ts';
+
+/** The stats of a job that is to be saved; what is left out is empty. Times in unix s. */
+export interface NewJob {
+  readonly id: string;
+  readonly name: string;
+  readonly kind?: 'Generic' | 'Scheduled' | 'Periodic';
+  readonly status?: Status;
+  readonly unique?: boolean;
+  readonly refLink?: string;
+  readonly enqueueTime?: number;
+  readonly runAt?: number;
+  readonly cronSpec?: string;
+  readonly webHookUrl?: string;
+  readonly numericPolicyId?: number;
+  readonly dieAt?: number;
+  readonly upstreamJobId?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+/** `refused`: a newer attempt or a further status stands, which is given. `missing`: the job has no stats any more. */
+export type StatusReply =
+  | { readonly outcome: 'ok' }
+  | { readonly outcome: 'refused'; readonly status: string }
+  | { readonly outcome: 'missing' };
+
+/**
+ * One attempt of a job, as a worker host sees it. Every change is refused where a newer attempt has begun, and is told to
+ * the job's receiver, whose answer is noted.
+ */
+export interface TrackedAttempt {
+  readonly id: string;
+  /** The unix second of this attempt; `reset` begins a new one. */
+  readonly revision: number;
+  /** The stats as they stood when they were loaded or saved, as in Redis. */
+  readonly stats: Readonly<Record<string, string>>;
+  /**
+   * Begins to run. Refused with `Running` where another host has begun this attempt since it was loaded or saved: its
+   * queue entry was given to that one while this host was cut off, and is not to be run here too.
+   */
+  run(): Promise<StatusReply>;
+  /** Reports progress: `text` goes out with the hook and is not kept. */
+  checkIn(text: string): Promise<StatusReply>;
+  succeed(): Promise<StatusReply>;
+  stop(): Promise<StatusReply>;
+  fail(): Promise<StatusReply>;
+  /** Writes a status; a Redis that can't be reached is tried again for 5 min. */
+  update(status: Status): Promise<StatusReply>;
+  /** Begins a new attempt: Pending, nothing acknowledged, tracked afresh. */
+  reset(): Promise<StatusReply>;
+  /** Has the receiver told again; resolves when the first attempt has ended. */
+  fire(): Promise<void>;
+}
+
+export interface Lifecycle {
+  /** Writes the stats of a new job and tracks it. */
+  save(job: NewJob): Promise<TrackedAttempt>;
+  /** Loads a job; undefined where there are no stats. */
+  load(id: string): Promise<TrackedAttempt | undefined>;
+}
+
+/** For how long a status that can't be written is tried again, in ms, and the longest pause between two tries. */
+const updateFor = 300_000;
+const longestPause = 10_000;
+
+export const createLifecycle = ({
+  connection,
+  keys,
+  scripts,
+  delivery,
+  clock,
+}: {
+  connection: Connection;
+  keys: Keys;
+  scripts: Scripts;
+  delivery: Delivery;
+  clock: Clock;
+}): Lifecycle => {
+  const { hooks, records } = delivery;
+  const executionsOf = (policy: string | undefined) => (policy ? [keys.executions(policy)] : []);
+
+  const attempt = (id: string, stats: Readonly<Record<string, string>>): TrackedAttempt => {
+    let revision = Number(stats.revision ?? 0) || 0;
+    /** Whether this one knows of no host that runs the attempt. Once it has asked to run it may be itself. */
+    let isUnbegun = stats.status !== 'Running';
+    const origin = hooks.originFor(stats.web_hook_url);
+    const tell = () => {
+      if (origin !== undefined) hooks.due(origin);
+    };
+
+    const update = async (status: Status): Promise<StatusReply> => {
+      const change = changeOnce(keys, id);
+      const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
+      if (status === 'Running') isUnbegun = false;
+      // A final status also marks the execution of its policy as done; the hook is noted in the same step.
+      const reply = await persist(clock, () => {
+        const hook = records.partOf(origin);
+        return scripts.run<string>(
+          'set_status',
+          [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
+          [status, revision, id, asJudged, ...hook.args],
+          undefined,
+          change,
+        );
+      });
+      if (reply === 'ok') tell();
+      return replyOf(reply);
+    };
+
+    return {
+      id,
+      stats,
+      get revision() {
+        return revision;
+      },
+      run: () => update('Running'),
+      succeed: () => update('Success'),
+      stop: () => update('Stopped'),
+      fail: () => update('Error'),
+      update,
+      async checkIn(text) {
+        const change = changeOnce(keys, id);
+        const reply = await persist(clock, () => {
+          const hook = records.partOf(origin);
+          return scripts.run<string | [Status, string, number]>(
+            'check_in',
+            [keys.stats(id), ...hook.keys],
+            [revision, id, ...hook.args],
+            undefined,
+            change,
+          );
+        });
+        if (typeof reply === 'string') return replyOf(reply);
+        const [status, now, checkInAt] = reply;
+        if (origin !== undefined) hooks.hold(id, { text, state: { status, revision: Number(now), checkInAt } });
+        tell();
+        return { outcome: 'ok' };
+      },
+      async reset() {
+        const change = changeOnce(keys, id);
+        const known = revision;
+        const reply = await persist(clock, () =>
+          scripts.run<number | string>(
+            'reset_job',
+            [keys.stats(id), keys.track],
+            [id, 'Pending', known],
+            undefined,
+            change,
+          ),
+        );
+        if (typeof reply !== 'number') return replyOf(reply);
+        revision = reply;
+        isUnbegun = true;
+        return { outcome: 'ok' };
+      },
+      async fire() {
+        if (origin === undefined) return;
+        // A state that no record has: it is due at once, whatever is known of it.
+        const [noted] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, origin }]));
+        if (noted instanceof Error) throw noted;
+        const attempted = delivery.attempted(id);
+        tell();
+        await attempted;
+      },
+    };
+  };
+
+  return {
+    async save(job) {
+      const stats = statsOf(job);
+      const change = changeOnce(keys, job.id);
+      const revision = await retry(clock, () =>
+        scripts.run<number>(
+          'save_job',
+          [keys.stats(job.id), keys.track, ...executionsOf(job.upstreamJobId)],
+          [job.id, job.runAt ?? 0, ...Object.entries(stats).flat()],
+          undefined,
+          change,
+        ),
+      );
+      return attempt(job.id, { ...stats, revision: String(revision), update_time: String(revision) });
+    },
+
+    async load(id) {
+      const stats = await retry(clock, () => connection.redis.hgetall(keys.stats(id)));
+      return Object.keys(stats).length === 0 ? undefined : attempt(id, stats);
+    },
+  };
+};
+
+const replyOf = (reply: string): StatusReply =>
+  reply === 'ok' || reply === 'missing' ? { outcome: reply } : { outcome: 'refused', status: reply };
+
+/**
+ * Tries until Redis answers, so that a finished job is not reported as running because of a short outage. What Redis will
+ * never take fails at once.
+ */
+const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
+  const began = monotonicOf(clock);
+  for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
+    try {
+      return await retry(clock, write);
+    } catch (error) {
+      const kind = kindOfRedisError(error);
+      if (kind === 'permanent' || kind === 'wrong-type' || monotonicOf(clock) - began + wait > updateFor) throw error;
+      await pause(clock, wait);
+    }
+  }
+};
+
+/** The fields that Harbor's jobservice always writes, and those that are set. */
+const statsOf = (job: NewJob): Record<string, string> => {
+  const { id, name, kind = 'Generic', status = 'Pending', unique = false } = job;
+  if (id === '' || name === '') throw new TypeError('a job needs an id and a name');
+  if (!isStatus(status) || isFinal(status)) throw new TypeError('a new job is Pending, Scheduled or Running');
+  for (const field of ['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const) {
+    // The Go side could not read it, and no sweep could judge the job.
+    if (job[field] !== undefined && !Number.isSafeInteger(job[field])) {
+      throw new TypeError(`${field} of a job must be a whole number from -(2^53 - 1) to 2^53 - 1`);
+    }
+  }
+  return {
+    id,
+    name,
+    kind,
+    status,
+    unique: unique ? '1' : '0',
+    ref_link: job.refLink ?? `/api/v1/jobs/${id}`,
+    enqueue_time: String(job.enqueueTime ?? 0),
+    run_at: String(job.runAt ?? 0),
+    cron_spec: job.cronSpec ?? '',
+    web_hook_url: job.webHookUrl ?? '',
+    numeric_policy_id: String(job.numericPolicyId ?? 0),
+    ...(job.dieAt ? { die_at: String(job.dieAt) } : {}),
+    ...(job.upstreamJobId ? { upstream_job_id: job.upstreamJobId } : {}),
+    ...(job.parameters ? { parameters: JSON.stringify(job.parameters) } : {}),
+  };
+};
