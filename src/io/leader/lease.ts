@@ -151,7 +151,8 @@ export const createLease = ({
         connection.redis.hgetall(keys.progress),
         redisTime(connection.redis),
       ]);
-      return viewOf(now, lease, progress);
+      // The field keeps its name: other versions read it too.
+      return viewOf(now, { ...lease, leader: lease.holder ?? '' }, progress);
     },
 
     seen: () => seen,
