@@ -1,6 +1,4 @@
-import type { Clock } from '../io/clock.ts';
-import type { Connection } from '../io/redis/connection.ts';
-import type { Keys } from '../io/redis/keys.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import { checkHostClock, checkPoolClocks } from './clockOffset.ts';
 import { checkEviction } from './eviction.ts';
 import { checkKeys } from './keys.ts';
@@ -29,13 +27,10 @@ export const createDoctor = ({
   clock,
   openConnection,
   watchFor = watchHeartbeatsFor,
-}: {
-  connection: Connection;
-  keys: Keys;
+}: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
   namespace: string;
   /** The database that was asked for. */
   database: number;
-  clock: Clock;
   openConnection: OpenConnection | undefined;
   watchFor?: number;
 }) => {

@@ -7,8 +7,8 @@ import type { HookRecords } from './hooks/records.ts';
 import { retry } from './hooks/retry.ts';
 import type { TrackedJobs } from './jobs/trackedJobs.ts';
 import { refusalOf } from './pools/preflight.ts';
-import type { Keys } from './redis/keys.ts';
-import { changeOnce, type Scripts } from './redis/scripts.ts';
+import type { Deps } from './redis/deps.ts';
+import { changeOnce } from './redis/scripts.ts';
 
 /**
  * What can be done with a job that was judged. Each is one script that changes nothing if the job has moved since.
@@ -29,13 +29,10 @@ export const createJobActs = ({
   hooks,
   records,
   clock,
-}: {
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & {
   tracked: TrackedJobs;
   hooks: Hooks;
   records: HookRecords;
-  clock: Clock;
 }): JobActs => ({
   load: (id) => retry(clock, () => tracked.load(id)),
 

@@ -1,9 +1,8 @@
 import { type Clock, monotonicOf, pause } from '../io/clock.ts';
 import { retry } from '../io/hooks/retry.ts';
-import type { Connection } from '../io/redis/connection.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import { kindOfRedisError } from '../io/redis/errors.ts';
-import type { Keys } from '../io/redis/keys.ts';
-import { changeOnce, type Scripts } from '../io/redis/scripts.ts';
+import { changeOnce } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
 import type { Delivery } from '../reaper/delivery.ts';
 
@@ -76,12 +75,8 @@ export const createLifecycle = ({
   scripts,
   delivery,
   clock,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   delivery: Delivery;
-  clock: Clock;
 }): Lifecycle => {
   const { hooks, records } = delivery;
   const executionsOf = (policy: string | undefined) => (policy ? [keys.executions(policy)] : []);

@@ -2,8 +2,7 @@ import type { EntryPlace, PlaceVisitor } from '../io/evidence/places.ts';
 import type { Search } from '../io/evidence/search.ts';
 import type { HookRecord, HookRecords } from '../io/hooks/records.ts';
 import type { TrackedJobs } from '../io/jobs/trackedJobs.ts';
-import type { Connection } from '../io/redis/connection.ts';
-import type { Keys } from '../io/redis/keys.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import type { Evidence, Facts } from '../machines/facts.ts';
 import { explain, needsEvidence, type Policy, type Reason, type Verdict } from '../machines/verdict.ts';
 
@@ -62,9 +61,7 @@ export const createExplain = ({
   policy,
   records,
   createSearch,
-}: {
-  connection: Connection;
-  keys: Keys;
+}: Pick<Deps, 'connection' | 'keys'> & {
   tracked: TrackedJobs;
   policy: Policy;
   records: HookRecords;

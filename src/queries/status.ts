@@ -3,6 +3,7 @@ import type { PageReader } from '../io/jobs/trackedJobs.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import type { Connection } from '../io/redis/connection.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import type { Keys } from '../io/redis/keys.ts';
 import { keysOf } from '../io/redis/keys.ts';
 import { inChunks, readHash } from '../io/redis/paged.ts';
@@ -107,9 +108,7 @@ export const createStatus =
     policy,
     records,
     lease,
-  }: {
-    connection: Connection;
-    keys: Keys;
+  }: Pick<Deps, 'connection' | 'keys'> & {
     namespace: string;
     /** Begins to read all tracked jobs. */
     open: () => PageReader;

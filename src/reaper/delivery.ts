@@ -1,15 +1,13 @@
 import { createActor } from 'xstate';
 import { createDispatcherActors, createLook } from '../actors/dispatcherActors.ts';
-import { type Clock, createSignal, type Signal } from '../io/clock.ts';
+import { createSignal, type Signal } from '../io/clock.ts';
 import { createHooks, createInFlightLimiter, type Hooks } from '../io/hooks/hooks.ts';
 import { createHostBackoff } from '../io/hooks/hostBackoff.ts';
 import { createHttpClient } from '../io/hooks/http/post.ts';
 import { createHookRecords, type HookRecords } from '../io/hooks/records.ts';
 import { createSender, type HookOutcome } from '../io/hooks/sender.ts';
 import { createSendNamed, type SendNamed } from '../io/hooks/sendNamed.ts';
-import type { Connection } from '../io/redis/connection.ts';
-import type { Keys } from '../io/redis/keys.ts';
-import type { Scripts } from '../io/redis/scripts.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import { dispatcherMachine } from '../machines/dispatcher.ts';
 import { endpointMachine } from '../machines/endpoint.ts';
 import { messageOf } from '../machines/job.ts';
@@ -50,12 +48,8 @@ export const createDelivery = ({
   random,
   onOutcome,
   fault,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   settings: ReaperSettings['hooks'];
-  clock: Clock;
   random: () => number;
   onOutcome: (outcome: HookOutcome) => void;
   fault: (where: string, error: string) => void;

@@ -1,22 +1,61 @@
-import type { SharedView } from '../io/leader/lease.ts';
+import { type Clock, monotonicOf } from '../io/clock.ts';
+import type { Lease, SharedView } from '../io/leader/lease.ts';
+import type { Outage } from '../io/redis/outages.ts';
 import type { ReaperSettings } from '../options.ts';
+import type { PassReports } from './passReports.ts';
+import type { Schedule } from './schedule.ts';
 
-/** Whether the passes come when they should. */
+/** Whether the passes run on time. */
 export interface Health {
   /**
-   * False while Redis can't be used for 3 s, or a pass that is scheduled has not ended for more than twice its interval. Where hosts share the schedule it is
-   * the passes of all of them that count, and a host that only watches is well while another has the lease.
+   * False if Redis can't be used for 3 s, or if a scheduled pass is overdue by more than twice its interval. If the hosts
+   * share the schedule, the passes of all of them count, and a follower is healthy while another host is the leader.
    */
   readonly ok: boolean;
-  /** What is late, and why no pool is judged if so. */
+  /** What is overdue or suspended, and why. */
   readonly detail: string;
-  /** The end of the last pass that got to it, in ms of the clock; where hosts share the schedule, of any of them. */
+  /** End of the last pass that completed, in ms of the clock; of any host, if the hosts share the schedule. */
   readonly lastSweepAt: number | undefined;
   readonly lastRescueAt: number | undefined;
 }
 
-/** For how long Redis may be away, in ms: a connection that is made anew takes less. */
+/** How long Redis may be away, in ms. A reconnect takes less. */
 const tooLong = 3_000;
+
+/** Collects what `healthOf` needs. Asks Redis nothing. */
+export const createHealth =
+  ({
+    settings: { sweep, rescue },
+    schedule,
+    lease,
+    passReports,
+    outage,
+    clock,
+    isScheduling,
+    isShared,
+  }: {
+    settings: Pick<ReaperSettings, 'sweep' | 'rescue'>;
+    schedule: Pick<Schedule, 'startedAt'>;
+    lease: Pick<Lease, 'seen'>;
+    passReports: Pick<PassReports, 'state'>;
+    outage: () => Outage | undefined;
+    clock: Clock;
+    isScheduling: boolean;
+    isShared: boolean;
+  }) =>
+  (): Health => {
+    const now = outage();
+    return healthOf({
+      now: monotonicOf(clock),
+      timeOfDay: clock.now(),
+      startedAt: isScheduling ? schedule.startedAt() : undefined,
+      ...passReports.state(),
+      shared: isShared ? lease.seen() : undefined,
+      outage: now && { error: now.error.message, forMs: performance.now() - now.since },
+      sweep,
+      rescue,
+    });
+  };
 
 export const healthOf = ({
   now,
@@ -31,27 +70,27 @@ export const healthOf = ({
   sweep,
   rescue,
 }: {
-  /** In monotonic ms, as all times here: whatever becomes of the time of day, what is late is late. */
+  /** By the monotonic clock in ms, as all times here: changes of the time of day make nothing late. */
   now: number;
-  /** The time of day, in ms. */
+  /** Time of day, in ms. */
   timeOfDay: number;
-  /** Undefined where no pass is scheduled. */
+  /** Undefined if no pass is scheduled. */
   startedAt: number | undefined;
-  /** The ends of this host's own passes. */
+  /** Ends of this host's own passes. */
   lastSweepAt: number | undefined;
   lastRescueAt: number | undefined;
-  /** What the hosts share; undefined where this one does its passes for itself. */
+  /** State that the hosts share; undefined if this host runs its passes for itself. */
   shared: SharedView | undefined;
-  /** Why no pool is judged now, if so. */
+  /** Why no pool is judged now. */
   suspended: string | undefined;
-  /** Why the last sweep was suspended, if it was. */
+  /** Why the last sweep was suspended. */
   sweepSuspended?: string | undefined;
-  /** Why Redis can't be used now, if so, and for how many ms by a monotonic clock. */
+  /** Why Redis can't be used now, and for how many ms. */
   outage?: { readonly error: string; readonly forMs: number } | undefined;
   sweep: ReaperSettings['sweep'];
   rescue: ReaperSettings['rescue'];
 }): Health => {
-  /** A time yet to come is none: the clock of Redis went back since it was noted. */
+  /** From a time of Redis to the monotonic time here. A time ahead is ignored: the clock of Redis was set back since. */
   const here = (time: number | undefined) => {
     if (time === undefined || shared === undefined) return undefined;
     const at = time - shared.ahead;
@@ -62,7 +101,7 @@ export const healthOf = ({
   const shownAt = (time: number | undefined) => (time === undefined ? undefined : Math.round(timeOfDay - now + time));
   const late = (what: string, last: number | undefined, first: number, interval: number) => {
     if (startedAt === undefined) return [];
-    // A host that has just come up has had no time to be late.
+    // A host that has just started can't be late yet.
     const due = (last === undefined ? startedAt + first : Math.max(last, startedAt)) + 2 * interval;
     return now > due ? [`no ${what} has ended for ${Math.round((now - due) / 1_000)} s longer than it may`] : [];
   };
@@ -86,7 +125,7 @@ export const healthOf = ({
   };
 };
 
-/** By how much a time of Redis may be wrong here, in ms: replies take their time. */
+/** How inexact a time of Redis may be here, in ms: replies take time. */
 const unsharp = 10_000;
 
 const latest = (a: number | undefined, b: number | undefined) =>

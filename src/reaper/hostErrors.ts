@@ -1,17 +1,17 @@
 import { type Clock, monotonicOf } from '../io/clock.ts';
 import type { HookOutcome } from '../io/hooks/sender.ts';
 
-/** From one report of a code to the next, in ms: a host that lacks something lacks it for every hook. */
+/** Time between two reports of a code, in ms: a host that lacks something lacks it for every hook. */
 const reportEvery = 60_000;
 
 export interface HostErrorReport {
   readonly code: string;
   readonly error: string;
-  /** Hooks that could not be sent for it since the last report. */
+  /** Hooks that failed with it since the last report. */
   readonly count: number;
 }
 
-/** Reports what keeps this host from sending hooks: each code when it first comes, and then once a minute. */
+/** Reports what keeps this host from sending hooks: each code at its first occurrence, then once a minute. */
 export const createHostErrorReports = (clock: Clock, report: (report: HostErrorReport) => void) => {
   const known = new Map<string, { at: number; count: number }>();
   return ({ ours: code, reason }: HookOutcome): void => {

@@ -1,108 +1,82 @@
-import { type Clock, createReaperClock, createSignal, systemClock } from '../io/clock.ts';
+import {
+  type Clock,
+  createReaperClock,
+  createSignal,
+  pause,
+  type ReaperClock,
+  systemClock,
+  within,
+} from '../io/clock.ts';
+import type { Lease } from '../io/leader/lease.ts';
+import type { Preflight } from '../io/pools/preflight.ts';
+import type { Connection } from '../io/redis/connection.ts';
+import type { Calls } from './calls.ts';
+import type { Delivery } from './delivery.ts';
+import type { Inspection } from './inspection.ts';
+import type { Supervision } from './supervision.ts';
 
-/** What was asked of a reaper after its `stop()`, or had not ended when that was over. */
-export class StoppedError extends Error {
-  override name = 'StoppedError';
-}
-
-/** What callers ask of a reaper, from the first call to the end of its `stop()`. */
-export interface Calls {
-  /** @throws StoppedError once calls are refused. */
-  check(): void;
-  /** Does it, unless calls are refused. */
-  make<T>(act: () => T | Promise<T>): Promise<T>;
-  /** The same object, each method of it a call. Those that are named give something to iterate over: each step is a call. */
-  guard<T extends object>(target: T, ...iterables: readonly (keyof T)[]): T;
-  /** Refuses at once what is asked from now on. */
-  refuse(): void;
-  /** Resolves when no call is pending. */
-  settled(): Promise<void>;
-  /** Rejects all that is pending still. */
-  end(): void;
-  readonly hasEnded: boolean;
-}
+/** How long a stop waits in addition to its timeout, in ms: for the lease to be given up, and for QUIT. */
+const closingTime = 30;
+const leavingTime = 3_000;
+const quittingTime = 1_000;
 
 /**
- * The one gate through which callers reach a reaper. It knows what is pending, so that `stop()` can wait for it, and so
- * that a caller is answered at the end of `stop()` whatever Redis does.
+ * Stops a reaper in order: refuse calls, end the passes, give up the lease, close the inspector, end the sending of hooks,
+ * answer pending calls, clear timers, close the connection.
  */
-export const createCalls = (): Calls => {
-  const pending = new Set<(error: StoppedError) => void>();
-  const waiting: (() => void)[] = [];
-  let isRefusing = false;
-  let hasEnded = false;
-
-  const check = () => {
-    if (isRefusing) throw new StoppedError('this reaper is stopped; create another one');
-  };
-  const leave = (reject: (error: StoppedError) => void) => {
-    pending.delete(reject);
-    if (pending.size === 0) for (const resolve of waiting.splice(0)) resolve();
-  };
-  const make = <T>(act: () => T | Promise<T>): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      check();
-      pending.add(reject);
-      new Promise<T>((begun) => begun(act())).then(resolve, reject).finally(() => leave(reject));
-    });
-  async function* iterate<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
-    const iterator = items[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const { done, value } = await make(() => iterator.next());
-        if (done) return;
-        yield value;
-      }
-    } finally {
-      // Not waited for: it may be what is pending.
-      iterator.return?.().catch(() => undefined);
-    }
-  }
-
-  return {
-    check,
-    make,
-    guard<T extends object>(target: T, ...iterables: readonly (keyof T)[]): T {
-      const guarded = { ...Object.getOwnPropertyDescriptors(target) } as PropertyDescriptorMap;
-      for (const [name, property] of Object.entries(guarded)) {
-        const { value } = property;
-        if (typeof value !== 'function') continue;
-        const call = iterables.includes(name as keyof T)
-          ? (...args: unknown[]) => iterate(value.apply(target, args))
-          : (...args: unknown[]) => make(() => value.apply(target, args));
-        guarded[name] = { ...property, value: call };
-      }
-      return Object.defineProperties({}, guarded) as T;
-    },
-    refuse() {
-      isRefusing = true;
-    },
-    settled: () => (pending.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(() => resolve()))),
-    end() {
-      hasEnded = true;
-      const error = new StoppedError('the reaper was stopped before this had ended: ask Redis whether it was done');
-      for (const reject of pending) reject(error);
-      pending.clear();
-    },
-    get hasEnded() {
-      return hasEnded;
-    },
+export const createShutDown = ({
+  calls,
+  timeLimit,
+  supervision,
+  lease,
+  inspection,
+  delivery,
+  preflight,
+  connection,
+  clock,
+}: {
+  calls: Calls;
+  timeLimit: TimeLimit;
+  supervision: Pick<Supervision, 'stop'>;
+  lease: Pick<Lease, 'leave'>;
+  inspection: Pick<Inspection, 'close'>;
+  delivery: Pick<Delivery, 'stop'>;
+  preflight: Pick<Preflight, 'close'>;
+  connection: Connection;
+  clock: ReaperClock;
+}): (() => Promise<void>) => {
+  return async () => {
+    calls.refuse();
+    const closing = createReaperClock(systemClock);
+    const isOver = timeLimit.isUp.then(() => pause(closing, closingTime));
+    let leaving: Promise<unknown> | undefined;
+    const term = await supervision.stop(timeLimit.isUp);
+    // Every act has ended, or is fenced from now on. The wait for an unreachable Redis is bounded.
+    if (term?.fence !== undefined) leaving = within(closing, leavingTime, lease.leave());
+    const ends = [leaving, inspection.close(), delivery.stop(timeLimit.isUp), calls.settled()];
+    await Promise.race([Promise.allSettled(ends), isOver]);
+    calls.end();
+    clock.end();
+    preflight.close();
+    await connection.close(Math.min(quittingTime, timeLimit.left() + closingTime));
+    closing.end();
+    timeLimit.end();
   };
 };
 
-/** The time that a `stop()` has. */
+/** How long a `stop()` may take. */
 export interface TimeLimit {
-  /** Resolves when it is over. */
+  /** Resolves when the time is up. */
   readonly isUp: Promise<void>;
-  /** How much of it is left, in ms. */
+  /** Time left, in ms. */
   left(): number;
-  /** Shortens it to `ms` from now; the shortest counts. */
+  /** Shortens the time to `ms` from now. The shortest limit counts. */
   setTo(ms: number): void;
-  /** Leaves no timer behind. */
+  /** Clears its timers. */
   end(): void;
 }
 
-/** Measured by the reaper's clock, and by the system's too: a clock that somebody holds must not hold up a stop. */
+/** Measured by the reaper's clock and by the system's: a clock that a test holds must not hold up a stop. */
 export const createTimeLimit = (clock: Clock): TimeLimit => {
   const isUp = createSignal();
   const clocks = [...new Set([clock, systemClock])].map(createReaperClock);

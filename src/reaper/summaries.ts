@@ -1,42 +1,43 @@
-import type { RescueResult } from '../machines/supervisor.ts';
+import type { RescueResult, SweepResult } from '../machines/supervisor.ts';
 import type { Tally } from '../machines/tally.ts';
-
-/** What became of the first attempts of a sweep's hooks. */
-export interface HookCounts {
-  readonly delivered: number;
-  readonly failed: number;
-  readonly parked: number;
-  readonly skipped: number;
-  /** Could not be sent from this host, for a reason of its own; left out for none. They are due again. */
-  readonly ours?: number;
-}
+import type { HookCounts } from './hookCounts.ts';
 
 /** A sweep in counts. */
 export interface SweepSummary extends Tally {
   readonly plan: boolean;
-  /** From its begin until every act had ended, in ms. */
+  /** From its start until every act had ended, in ms. */
   readonly durationMs: number;
-  /** First attempts of hooks that ended since it began: still growing in the event, complete in what `sweep()` gives. */
+  /** First attempts of hooks that ended since it began. Still growing in the event, complete in the result of `sweep()`. */
   readonly hooks: HookCounts;
-  /** Why it was suspended: Redis refuses writes. The next sweep finds the jobs that it has left. */
+  /** Why the sweep was suspended: Redis refuses writes. The next sweep picks up the remaining jobs. */
   readonly suspended?: string;
-  /** Why it did not get to its end. */
+  /** Why the sweep did not complete. */
   readonly error?: string;
 }
 
-/** A look at the pools in counts, and what became of those that it suspected. Each pool is reported by one summary. */
+/** A rescue pass in counts, and the outcomes of the pools that it suspected. Each pool is in one summary. */
 export interface RescueSummary extends Omit<RescueResult, 'number'> {
-  /** From its begin until every pool that it reports had ended, in ms. */
+  /** From its start until every pool that it reports had ended, in ms. */
   readonly durationMs: number;
 }
 
-/** A pass that did not get to its end. The summary says how far it got. */
-export class PassError<Summary extends { readonly error?: string }> extends Error {
-  override name = 'PassError';
-  readonly summary: Summary;
+/** @param hooks read at each access: the counts grow until all first attempts have ended. */
+export const sweepSummary = (
+  { number: _, ...result }: SweepResult,
+  durationMs: number,
+  hooks: () => HookCounts,
+): SweepSummary => ({
+  plan: result.plan,
+  ...result.tally,
+  durationMs,
+  ...(result.suspended === undefined ? {} : { suspended: result.suspended }),
+  ...(result.error === undefined ? {} : { error: result.error }),
+  get hooks() {
+    return hooks();
+  },
+});
 
-  constructor(what: string, summary: Summary) {
-    super(`the ${what} did not get to its end: ${summary.error}; what it left is found by the next one`);
-    this.summary = summary;
-  }
-}
+export const rescueSummary = ({ number: _, ...result }: RescueResult, durationMs: number): RescueSummary => ({
+  ...result,
+  durationMs,
+});

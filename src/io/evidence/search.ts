@@ -2,8 +2,7 @@ import { type Evidence, evidencePlaces, type Facts } from '../../machines/facts.
 import { IdTable } from '../jobs/idTable.ts';
 import { type Observation, readObservations } from '../pools/observations.ts';
 import type { PoolSurvey, Pools } from '../pools/rescue.ts';
-import type { Connection } from '../redis/connection.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Deps } from '../redis/deps.ts';
 import { type EntryPlace, type PlaceVisitor, type Standing, standingOf, walkPlaces } from './places.ts';
 
 /** What a candidate's mark in the table stands for: not found yet, or where its entry stands; the later ones say more. */
@@ -47,9 +46,7 @@ export const createSearch = ({
   visitor,
   noted,
   monotonic = () => performance.now(),
-}: {
-  connection: Connection;
-  keys: Keys;
+}: Pick<Deps, 'connection' | 'keys'> & {
   pools: Pools;
   seed: number;
   /** Sees all that is read. */

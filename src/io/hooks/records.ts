@@ -1,10 +1,9 @@
 import type { HookEnd } from '../../machines/job.ts';
-import { type Clock, clockOverride } from '../clock.ts';
-import type { Connection } from '../redis/connection.ts';
+import { clockOverride } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
-import type { Keys } from '../redis/keys.ts';
 import { inChunks, partsOf, readSet } from '../redis/paged.ts';
-import { type ChangeOnce, changeOnce, claimOnce, type Fence, type Scripts } from '../redis/scripts.ts';
+import { type ChangeOnce, changeOnce, claimOnce, type Fence } from '../redis/scripts.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import { retry } from './retry.ts';
@@ -179,12 +178,8 @@ export const createHookRecords = ({
   scripts,
   settings,
   clock,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   settings: HookSettings;
-  clock: Clock;
 }): HookRecords => {
   const { redis } = connection;
   const standIn = () => clockOverride(clock);

@@ -1,11 +1,9 @@
 import type { Ack } from '../../machines/facts.ts';
 import { messageOf } from '../../machines/job.ts';
-import { type Clock, createSignal, monotonicOf, pause } from '../clock.ts';
+import { createSignal, monotonicOf, pause } from '../clock.ts';
 import { decodeTime } from '../jobs/stats.ts';
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import { kindOfRedisError } from '../redis/errors.ts';
-import type { Keys } from '../redis/keys.ts';
-import type { Scripts } from '../redis/scripts.ts';
 import { type CheckIn, hookEventOf, type NoEvent } from './hookEvent.ts';
 import { createHostBackoff, type HostBackoff } from './hostBackoff.ts';
 import type { HttpClient, HttpReply } from './http/post.ts';
@@ -79,14 +77,10 @@ export const createSender = ({
   backoff = createHostBackoff(clock, random),
   monotonic = () => performance.now(),
   onOutcome,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   records: HookRecords;
   httpClient: HttpClient;
   settings: SenderSettings;
-  clock: Clock;
   random: () => number;
   backoff?: HostBackoff;
   /** What `askedAt` of a claim was read from. */

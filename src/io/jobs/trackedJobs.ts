@@ -2,10 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
 import type { TrackedJob } from '../../machines/facts.ts';
 import type { Page } from '../../machines/supervisor.ts';
-import type { Connection } from '../redis/connection.ts';
-import { escapeGlob, type Keys } from '../redis/keys.ts';
+import type { Deps } from '../redis/deps.ts';
+import { escapeGlob } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';
-import type { Scripts } from '../redis/scripts.ts';
 import { SeenIds } from './seenIds.ts';
 import { brokenIdFacts, decodeFacts, type FactsReply } from './stats.ts';
 
@@ -57,10 +56,7 @@ export const createTrackedJobs = ({
   scripts,
   pageSize,
   random,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts'> & {
   /** How many ids are asked for at once. */
   pageSize: number;
   random: () => number;

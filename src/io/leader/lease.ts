@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Fence, Term } from '../../machines/lease.ts';
-import { type Clock, monotonicOf } from '../clock.ts';
+import { monotonicOf } from '../clock.ts';
 import type { ScanPoint } from '../jobs/trackedJobs.ts';
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
-import type { Keys } from '../redis/keys.ts';
-import type { Scripts } from '../redis/scripts.ts';
 import { redisTime } from '../redis/time.ts';
 
 /** How far the scheduled passes of a namespace are, whichever host does them. Times in ms by Redis TIME. */
@@ -63,13 +61,9 @@ export const createLease = ({
   scripts,
   durationMs,
   clock,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   /** For how long the lease is given. */
   durationMs: number;
-  clock: Clock;
 }): Lease => {
   const id = randomUUID();
   const host = `${hostname()}:${process.pid}`;
@@ -151,7 +145,8 @@ export const createLease = ({
         connection.redis.hgetall(keys.progress),
         redisTime(connection.redis),
       ]);
-      return viewOf(now, lease, progress);
+      // The field keeps its name: other versions read it too.
+      return viewOf(now, { ...lease, leader: lease.holder ?? '' }, progress);
     },
 
     seen: () => seen,

@@ -1,13 +1,11 @@
 import { countIn } from '../../machines/counts.ts';
 import type { Drift, Recounted } from '../../machines/supervisor.ts';
-import type { Clock } from '../clock.ts';
 import { retry } from '../hooks/retry.ts';
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { unreadableName } from '../redis/keyNames.ts';
-import type { Keys } from '../redis/keys.ts';
 import { existingOf, hasBrokenField, inChunks, partsOf, readFieldNames, readHash, readSet } from '../redis/paged.ts';
-import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName, type Scripts } from '../redis/scripts.ts';
+import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName } from '../redis/scripts.ts';
 import { refusalBehind, unlessWrongType } from '../redis/wrongTypes.ts';
 import type { PoolSurvey } from './registry.ts';
 
@@ -45,11 +43,7 @@ export const createCounters = ({
   clock,
   readNames,
   listsAtOnce = defaultListsAtOnce,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
-  clock: Clock;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   /** Names as they are known now, with these types; asked for only where a name holds a colon. */
   readNames: (types: readonly string[]) => Promise<Names>;
   listsAtOnce?: number;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type Clock, monotonicOf } from '../clock.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Deps } from '../redis/deps.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import { aheadTolerance, type PoolState } from './registry.ts';
@@ -25,12 +25,10 @@ export const createHeartbeatWatch = ({
   keys,
   heartbeatAge,
   clock,
-}: {
+}: Pick<Deps, 'keys' | 'clock'> & {
   redis: Redis;
-  keys: Keys;
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
-  clock: Clock;
 }) => {
   let watched = new Map<string, Watched>();
 

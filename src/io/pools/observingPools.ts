@@ -1,7 +1,6 @@
 import type { LivePool } from '../../machines/supervisor.ts';
-import { type Clock, monotonicOf } from '../clock.ts';
-import type { Connection } from '../redis/connection.ts';
-import type { Keys } from '../redis/keys.ts';
+import { monotonicOf } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
 import { inChunks, partsOf } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from './rescue.ts';
@@ -25,11 +24,7 @@ export const createObservingPools = ({
   connection: { redis },
   keys,
   clock,
-}: {
-  connection: Connection;
-  keys: Keys;
-  clock: Clock;
-}): ObservingPools => {
+}: Pick<Deps, 'connection' | 'keys' | 'clock'>): ObservingPools => {
   /** Pools of which a worker was observed → when that was written down, in ms of the clock; −Infinity for not yet. */
   let observing = new Map<string, number>();
 

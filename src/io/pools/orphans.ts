@@ -2,13 +2,12 @@ import { messageOf } from '../../machines/job.ts';
 import { FencedError } from '../../machines/lease.ts';
 import type { PoisonEntry } from '../../machines/rescueChanges.ts';
 import type { FinishedEntry, LivePool, OrphanedEntry, Restored } from '../../machines/supervisor.ts';
-import { type Clock, clockOverride } from '../clock.ts';
+import { clockOverride } from '../clock.ts';
 import { retry } from '../hooks/retry.ts';
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import { kindOfRedisError } from '../redis/errors.ts';
-import type { Keys } from '../redis/keys.ts';
 import { inChunks } from '../redis/paged.ts';
-import { callOnce, type Fence, type Scripts } from '../redis/scripts.ts';
+import { callOnce, type Fence } from '../redis/scripts.ts';
 import { findWrongTyped } from '../redis/wrongTypes.ts';
 import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
 import { readObservations } from './observations.ts';
@@ -74,10 +73,7 @@ export const createOrphans = ({
   quarantine,
   clock,
   onLeftAlone,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
   /** For how long an entry has to be unobserved, in ms. */
@@ -87,7 +83,6 @@ export const createOrphans = ({
   recovery: RecoveryLimit;
   /** Takes what was recovered too often. */
   quarantine: Pick<Quarantine, 'take' | 'usesOf'>;
-  clock: Clock;
   /** Called once for each entry or pool, for as long as it stays so. */
   onLeftAlone: (what: LeftAlone) => void;
 }): Orphans => {

@@ -1,10 +1,8 @@
 import type { LivePool } from '../../machines/supervisor.ts';
-import { type Clock, clockOverride } from '../clock.ts';
+import { clockOverride } from '../clock.ts';
 import { retry } from '../hooks/retry.ts';
-import type { Connection } from '../redis/connection.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Deps } from '../redis/deps.ts';
 import { partsOf, readFieldNames } from '../redis/paged.ts';
-import type { Scripts } from '../redis/scripts.ts';
 import type { HeldEntry } from './heldEntries.ts';
 import { unlessWrongType } from './rescue.ts';
 
@@ -49,12 +47,7 @@ export const createPoolLooks = ({
   keys,
   scripts,
   clock,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
-  clock: Clock;
-}): PoolLooks => {
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>): PoolLooks => {
   const { redis } = connection;
   const planned = new Map<string, string>();
 

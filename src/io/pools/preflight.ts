@@ -1,7 +1,6 @@
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import { type Condition, readCondition } from '../redis/disruption.ts';
 import { kindOfRedisError, UnusableRedisError, withoutAdvice } from '../redis/errors.ts';
-import type { Keys } from '../redis/keys.ts';
 import { redisTime } from '../redis/time.ts';
 
 /**
@@ -87,9 +86,7 @@ export const createPreflight = ({
   monotonic = () => performance.now(),
   lag = meterLag(),
   onDisruption = () => {},
-}: {
-  connection: Connection;
-  keys: Keys;
+}: Pick<Deps, 'connection' | 'keys'> & {
   /** In ms, from anywhere; it never jumps. */
   monotonic?: () => number;
   lag?: LagMeter;

@@ -1,13 +1,12 @@
 import { isFinal, isStatus } from '../../machines/facts.ts';
 import type { Quarantining, Suspect } from '../../machines/pool.ts';
-import type { Clock } from '../clock.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import type { HookRecords } from '../hooks/records.ts';
 import { retry } from '../hooks/retry.ts';
 import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import { createRunAnswered } from '../redis/answered.ts';
-import type { Keys } from '../redis/keys.ts';
-import { callOnce, type Scripts } from '../redis/scripts.ts';
+import type { Deps } from '../redis/deps.ts';
+import { callOnce } from '../redis/scripts.ts';
 import type { Expected } from '../redis/wrongTypes.ts';
 import type { RecoveryLimit } from './rescue.ts';
 
@@ -99,16 +98,13 @@ export const createQuarantine = ({
   clock,
   onQuarantined,
   onLostReply = () => {},
-}: {
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & {
   tracked: TrackedJobs;
   hooks: Hooks;
   records: HookRecords;
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
   recovery: RecoveryLimit;
-  clock: Clock;
   onQuarantined: (quarantined: Quarantined) => void;
   /** Called with the error of a step that was done though its reply was lost. */
   onLostReply?: (error: unknown) => void;

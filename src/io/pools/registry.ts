@@ -1,4 +1,4 @@
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import {
   type KnownNames,
   type ListReading,
@@ -7,7 +7,6 @@ import {
   typeProvenBy,
   unreadableName,
 } from '../redis/keyNames.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { FoundKey } from '../redis/keyWalk.ts';
 import { existingOf, inChunks, readFieldNames, readSet } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
@@ -78,9 +77,7 @@ export const createSurveyor = ({
   jobTypes,
   heartbeatAge,
   suspects,
-}: {
-  connection: Connection;
-  keys: Keys;
+}: Pick<Deps, 'connection' | 'keys'> & {
   /** Types to look at beside those that are found. */
   jobTypes: readonly string[];
   /** Age in ms below which a heartbeat is alive. */

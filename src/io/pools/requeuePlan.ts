@@ -1,7 +1,5 @@
 import type { Confirmation, Held, Suspect } from '../../machines/pool.ts';
-import type { Connection } from '../redis/connection.ts';
-import type { Keys } from '../redis/keys.ts';
-import type { Scripts } from '../redis/scripts.ts';
+import type { Deps } from '../redis/deps.ts';
 import { type Expected, findWrongTyped, refusalBehind } from '../redis/wrongTypes.ts';
 import type { RecoveryLimit } from './rescue.ts';
 
@@ -14,10 +12,7 @@ export const createRequeuePlan = ({
   batch,
   recovery,
   expectedOf,
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts'> & {
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
   /** How many entries are looked at in one step. */

@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Confirmation, Held, Requeued, Settled, Suspect } from '../../machines/pool.ts';
 import type { Found, Recounted } from '../../machines/supervisor.ts';
-import { type Clock, monotonicOf } from '../clock.ts';
+import { monotonicOf } from '../clock.ts';
 import { createRunAnswered } from '../redis/answered.ts';
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import { splitsOf, unreadableName } from '../redis/keyNames.ts';
-import type { Keys } from '../redis/keys.ts';
 import { createStepwiseWalk, standing, walkAllKeys, walkKeysUntil } from '../redis/keyWalk.ts';
 import { existingOf, inChunks, partsOf } from '../redis/paged.ts';
-import type { Fence, Scripts } from '../redis/scripts.ts';
+import type { Fence } from '../redis/scripts.ts';
 import {
   type Expected,
   findWrongTyped,
@@ -104,10 +103,7 @@ export const createPools = ({
   disruptions = () => 0,
   onLostReply = () => {},
   onClockAhead = () => {},
-}: {
-  connection: Connection;
-  keys: Keys;
-  scripts: Scripts;
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   /** Types to look at beside those that are found. */
   jobTypes: readonly string[];
   /** Age in ms below which a heartbeat is alive. */
@@ -117,7 +113,6 @@ export const createPools = ({
   /** How many entries one requeue moves at the most. */
   batch: number;
   recovery: RecoveryLimit;
-  clock: Clock;
   /** Called with the reason where entries were requeued, but their recoveries could not be recorded. */
   onUncounted?: (reason: string) => void;
   /** How many disruptions this process has met by now (`Preflight`). */

@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { Connection } from '../redis/connection.ts';
+import type { Deps } from '../redis/deps.ts';
 import { digestOf, readCondition } from '../redis/disruption.ts';
-import type { Keys } from '../redis/keys.ts';
 import { readHash } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
@@ -58,9 +57,7 @@ export const createSuspects = ({
   keys,
   grace,
   disruptions,
-}: {
-  connection: Connection;
-  keys: Keys;
+}: Pick<Deps, 'connection' | 'keys'> & {
   /** How long a pool may prove that it lives, in ms. */
   grace: number;
   /** How many disruptions this process has met by now (`Preflight`). */

@@ -1,6 +1,6 @@
-import { type Clock, monotonicOf, pause } from '../clock.ts';
+import { monotonicOf, pause } from '../clock.ts';
+import type { Deps } from './deps.ts';
 import { kindOfRedisError, mayRetry } from './errors.ts';
-import type { Keys } from './keys.ts';
 import {
   type ChangeOnce,
   callOnce,
@@ -8,7 +8,6 @@ import {
   type ScriptArgument,
   type ScriptKey,
   type ScriptName,
-  type Scripts,
 } from './scripts.ts';
 
 /** Runs a script once, and finds its answer where the reply was lost. */
@@ -35,10 +34,7 @@ export const createRunAnswered = ({
   scripts,
   clock,
   onLostReply,
-}: {
-  keys: Keys;
-  scripts: Scripts;
-  clock: Clock;
+}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & {
   onLostReply: (error: unknown) => void;
 }): RunAnswered => {
   const ask = async (change: ChangeOnce): Promise<unknown> => {
