@@ -65,7 +65,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
   const answer = createAnswer(inspected, recorder);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: longestMessage, perMessageDeflate: false });
 
-  const serve = async (assets: Assets, request: IncomingMessage, response: ServerResponse) => {
+  const serve = (assets: Assets, request: IncomingMessage, response: ServerResponse) => {
     const end = (status: number, text: string, more: Record<string, string> = {}) =>
       response
         .writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8', ...more })
@@ -86,14 +86,14 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     }
     const asset = assets.get(pathname);
     if (asset === undefined) return end(404, 'There is nothing here.\n');
-    const { type, body } = await asset();
+    const { type, body } = asset;
     response.writeHead(200, { ...headers, 'content-type': type, 'content-length': body.length });
     return response.end(request.method === 'HEAD' ? undefined : body);
   };
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const refuse = (status: string) =>
-      // Destroyed, for whoever keeps its own end open would keep the server from closing.
+      // Destroyed: a client that keeps its own end open would keep the server from closing.
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     if (request.url !== '/socket') return refuse('404 Not Found');
@@ -148,10 +148,12 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     }
     const assets = await loadAssets();
     server.on('request', (request, response) => {
-      serve(assets, request, response).catch((error) => {
+      try {
+        serve(assets, request, response);
+      } catch (error) {
         fault('the inspector', (error as Error).message);
         response.destroy();
-      });
+      }
     });
     await listen(server, settings.host, settings.port);
     server.on('error', ({ message }) => fault('the inspector', message));
