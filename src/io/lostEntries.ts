@@ -153,6 +153,7 @@ export const createLostEntries = ({
           keys.recovered,
           keys.quarantine,
           keys.dead,
+          keys.beforeQuarantine(id),
           keys.workerRecords(pool.pool),
           keys.unobserved(pool.pool),
           ...pool.workerIds.map(keys.worker),

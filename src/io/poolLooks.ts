@@ -72,6 +72,7 @@ export const createPoolLooks = ({
           keys.unobserved(pool),
           ...workerIds.map(keys.worker),
           ...entries.map(({ id }) => keys.stats(id)),
+          ...entries.map(({ id }) => keys.beforeQuarantine(id)),
         ],
         [
           memory === undefined ? 'act' : 'plan',

@@ -10,8 +10,8 @@ import { type RedisServer, startRedis } from '../support/redisServer.ts';
 let server: RedisServer;
 const opened = trackOpened();
 beforeAll(async () => {
-  // A hash table has no fixed order, and its dump none either: small hashes stay lists.
-  server = await startRedis('--hash-max-listpack-value', '4096');
+  // A hash table has no fixed order, and its dump none either: small hashes stay lists. (Redis 7 knows that name as well.)
+  server = await startRedis('--hash-max-ziplist-value', '4096');
 });
 afterAll(() => server.stop());
 beforeEach(() => server.client.flushall());
@@ -80,11 +80,27 @@ const types = ['X', 'odd [*] ü'];
 const poolNames = ['web-1', 'p*?', 'dead pool', 'live-1'];
 
 /** One entry of a list: what it is decides what becomes of it. */
-/** `shared`: one job that several pools hold, recovered once less than may be. */
-const kinds = ['job', 'poison', 'shared', 'no JSON', 'no id', 'stale', 'orphan', 'running'] as const;
+/**
+ * Jobs that several pools hold: `shared` was recovered once less than may be, `deadly` as often as may be, `half` so too, once
+ * of them from the pool that is written last, as it is now. So was `retried`, of which a person has taken an entry from `dead` since.
+ */
+const sharedKinds: readonly Kind[] = ['shared', 'deadly', 'half', 'retried'];
+const kinds = [
+  'job',
+  'poison',
+  'shared',
+  'deadly',
+  'half',
+  'retried',
+  'no JSON',
+  'no id',
+  'stale',
+  'orphan',
+  'running',
+] as const;
 type Kind = (typeof kinds)[number];
 const pool = fc.record({
-  state: fc.constantFrom('alive', 'old', 'no heartbeat', 'unregistered', 'gone'),
+  state: fc.constantFrom('alive', 'alive', 'old', 'no heartbeat', 'unregistered', 'gone'),
   held: fc.array(fc.record({ type: fc.constantFrom(...types), kind: fc.constantFrom<Kind>(...kinds) }), {
     maxLength: 8,
   }),
@@ -127,13 +143,24 @@ const write = async ({ pools, locks, wrong }: typeof state extends fc.Arbitrary<
       await client.hset(`t:worker:w${i}`, { job_name: 'X', job_id: `run${i}`, started_at: second(-50), args: '' });
     }
     for (const { type, kind } of held) {
-      const id = kind === 'running' ? `run${i}` : kind === 'shared' ? kind : `j${++jobs}`;
+      const id = kind === 'running' ? `run${i}` : sharedKinds.includes(kind) ? kind : `j${++jobs}`;
       const text = kind === 'no JSON' ? `{"id":"${id}` : kind === 'no id' ? `{"name":"${id}"}` : entryOf(id, type);
       await client.lpush(`t:jobs:${type}:${name}:inprogress`, text);
       if (kind === 'poison') await client.hset('t:reaper:recoveries', id, recoveries);
       if (kind === 'shared') await client.hset('t:reaper:recoveries', id, fewRecoveries);
+      if (kind === 'deadly') await client.hset('t:reaper:recoveries', id, recoveries);
+      if (kind === 'half' || kind === 'retried') {
+        const beat = (await client.hget(`t:worker_pools:${name}`, 'heartbeat_at')) ?? '';
+        const before = JSON.parse(kind === 'half' ? fewRecoveries : recoveries);
+        const all = [...before, [second(-3_500), name, beat]];
+        await client.hset('t:reaper:recoveries', id, JSON.stringify(all));
+        if (kind === 'retried') {
+          const record = { at: second(-3_400), recoveries: all.slice(0, 1), entries: [['X', 'taken', 'taken']] };
+          await client.hset('t:reaper:quarantine', id, JSON.stringify(record));
+        }
+      }
       if (kind === 'stale') await seedJob(client, id, { status: 'Success', age: 600 });
-      if (kind === 'orphan' || kind === 'poison' || kind === 'shared') {
+      if (kind === 'orphan' || kind === 'poison' || sharedKinds.includes(kind)) {
         await seedJob(client, id, { status: 'Pending', age: 600 });
       }
     }
@@ -155,7 +182,7 @@ test('fault 123: from any state, a rescue right after its plan does exactly what
       await write(given);
       for (const { act } of await planThenAct()) seen.add(act);
     }),
-    { numRuns: 60, endOnFailure: false },
+    { numRuns: 100, endOnFailure: false },
   );
   expect([...seen].sort()).toEqual([
     ...['deregister', 'finish', 'lock', 'lock_info', 'quarantine', 'requeue', 'requeue-orphan'],
@@ -212,6 +239,56 @@ test('fault 123: a job that several dead pools hold is requeued from all of them
   expect(JSON.parse((await client.hget('t:reaper:recoveries', 'j')) as string)).toHaveLength(5);
   await client.rpush('t:jobs:X:d:inprogress', entryOf('j'));
   expect(await planThenAct()).toContainEqual({ act: 'quarantine', id: 'j', type: 'X', pool: 'd' });
+});
+
+const liveAndDead = async () => {
+  const { client } = server;
+  for (const [i, name] of ['live-1', 'live-2', 'dead-1', 'dead-2'].entries()) {
+    await client.sadd('t:worker_pools', name);
+    await client.hset(`t:worker_pools:${name}`, {
+      heartbeat_at: name.startsWith('live') ? second() : second(-100),
+      job_names: 'X',
+      worker_ids: `w${i}`,
+    });
+    await client.hset(`t:worker:w${i}`, { job_name: 'X', job_id: `run${i}`, started_at: second(-50), args: '' });
+    await client.rpush(`t:jobs:X:${name}:inprogress`, entryOf('bad'));
+  }
+  await client.hset('t:reaper:recoveries', 'bad', recoveries);
+};
+
+test.each([
+  ['at once', { lostAfterMs: 0 }, 0],
+  ['after a grace', { lostAfterMs: 0 }, 20],
+  ['at a second look, when the dead pools are done', { lostAfterMs: 300 }, 20],
+])(
+  'fault 123: a poison job that dead and live pools hold goes to quarantine from all of them, %s',
+  async (_, options, grace) => {
+    const { client } = server;
+    for (const status of ['Pending', 'Error']) {
+      await client.flushall();
+      await liveAndDead();
+      await seedJob(client, 'bad', { status: 'Pending', age: 600 });
+      if (status === 'Error') await client.hset('t:job_stats:bad', { status, update_time: second(-30) });
+      const changes = await planThenAct({ rescue: options }, grace);
+      const pools = changes.flatMap((change) => (change.act === 'quarantine' ? [change.pool] : []));
+      expect(pools).toEqual(['dead-1', 'dead-2', ...(status === 'Pending' ? ['live-1', 'live-2'] : [])]);
+      for (const pool of pools) expect(await client.exists(`t:jobs:X:${pool}:inprogress`)).toBe(0);
+      expect(await client.ttl('t:reaper:quarantine:before:bad')).toBe(status === 'Pending' ? 86_400 : -2);
+    }
+  },
+);
+
+test('fault 123: a sign of life after a quarantine counts as one', async () => {
+  const { client } = server;
+  await liveAndDead();
+  await seedJob(client, 'bad', { status: 'Pending', age: 600 });
+  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 60_000 } });
+  await reaper.rescue({ grace: 0 });
+  await client.hset('t:job_stats:bad', 'check_in_at', second());
+  const records = async () => Object.values(await client.hgetall('t:reaper:unobserved:live-1'));
+  expect(await records()).toEqual([expect.stringContaining(' Pending|')]);
+  await reaper.rescue({ grace: 0 });
+  expect(await records()).toEqual([expect.stringContaining(' Error|')]);
 });
 
 test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400', 'inf', '-inf', 'nan'])(
@@ -315,7 +392,8 @@ test('fault 123: from any state, a sweep right after its plan does exactly what 
       expect(await sweep(false)).toEqual(plan);
       for (const item of plan) seen.add(item.split(' ').slice(1).join(' '));
     }),
-    { numRuns: 30 },
+    // Of so many that are not told, some are deferred.
+    { numRuns: 30, examples: [[['parked', ...Array.from({ length: 7 }, () => 'unacknowledged' as const)]]] },
   );
   expect([...seen]).toEqual(
     expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire not acknowledged ${end}`)),
