@@ -324,10 +324,11 @@ test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and
 
 test('fault 146: lists and pools whose names are no UTF-8 are left, and named at each look', async () => {
   const { client } = server;
+  const [a, other] = [entryOf('a'), entryOf('b')];
   const list = Buffer.from('t:jobs:X:p\xff:inprogress', 'latin1');
   await client.sadd('t:worker_pools', Buffer.from([0x70, 0xff]), 'p\uFFFD');
-  await client.lpush(list, entryOf('a'));
-  await client.lpush('t:jobs:X:p\uFFFD:inprogress', entryOf('b'));
+  await client.lpush(list, a);
+  await client.lpush('t:jobs:X:p\uFFFD:inprogress', other);
   await client.srem('t:worker_pools', 'p\uFFFD');
   for (const plan of [true, false, true, false]) {
     const { summary } = await rescueOf(plan);
@@ -336,11 +337,48 @@ test('fault 146: lists and pools whose names are no UTF-8 are left, and named at
       't:jobs:X:p\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
     ]);
   }
-  expect(await client.lrange(list, 0, -1)).toEqual([entryOf('a')]);
-  expect(await client.lrange('t:jobs:X', 0, -1)).toEqual([entryOf('b')]);
+  expect(await client.lrange(list, 0, -1)).toEqual([a]);
+  expect(await client.lrange('t:jobs:X', 0, -1)).toEqual([other]);
   await client.rename(list, 't:jobs:X:p:inprogress');
   await client.srem('t:worker_pools', Buffer.from([0x70, 0xff]));
   expect((await rescueOf(false)).summary).toMatchObject({ entries: 1, unreadable: [] });
+});
+
+test('fault 146: names that are no UTF-8 in a registry are named once a pass, and make no suspect and no type', async () => {
+  const { client } = server;
+  const broken = (text: string) => Buffer.from(text, 'latin1');
+  await client.sadd('t:worker_pools', 'live');
+  await client.hset('t:worker_pools:live', { heartbeat_at: second() + 1, worker_ids: 'w' });
+  await client.hset('t:worker_pools:live', 'job_names', broken('X,H\xff,Y'));
+  await client.hset(broken('t:worker_pools:p\xff'), 'heartbeat_at', second(-100));
+  await client.sadd('t:known_jobs', broken('K\xff'), 'X');
+  for (const pool of ['p\xff', 'q\xff']) await client.hset('t:jobs:X:lock_info', broken(pool), 1);
+  await client.hset('t:jobs:X:lock_info', 'gone', 1);
+  await client.lpush(broken('t:jobs:X:l\xff:inprogress'), entryOf('a'));
+  await client.set(broken('t:jobs:T\xff:lock'), 1);
+  const left = async () =>
+    Promise.all([
+      client.hgetallBuffer('t:jobs:X:lock_info').then(({ gone: _, ...rest }) => rest),
+      client.smembers('t:known_jobs'),
+      client.llen(broken('t:jobs:X:l\xff:inprogress')),
+      client.exists(broken('t:worker_pools:p\xff')),
+    ]);
+  const before = await left();
+  for (const plan of [true, false, true, false]) {
+    const { summary, outcomes } = await rescueOf(plan);
+    expect(summary.unreadable.toSorted()).toEqual([
+      't:jobs:T\uFFFD:lock: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+      't:jobs:X:lock_info: counts a pool whose name is no UTF-8 (p\uFFFD, q\uFFFD); it and the lock are left: remove that field (HDEL)',
+      't:jobs:X:l\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+      't:known_jobs: holds K\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:worker_pools:live: job_names holds H\uFFFD, a name that is no UTF-8: it is left: give the type another name',
+    ]);
+    expect(outcomes.filter(({ pool }) => pool !== 'gone')).toEqual([]);
+    expect(await left()).toEqual(before);
+  }
+  expect(await client.hexists('t:jobs:X:lock_info', 'gone')).toBe(0);
+  const names = (await client.keys('*')).filter((key) => key.includes('suspects'));
+  for (const key of names) expect(Object.keys(await client.hgetall(key))).toEqual([]);
 });
 
 /** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */
