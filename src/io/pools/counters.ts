@@ -3,8 +3,16 @@ import type { Drift, Recounted } from '../../machines/supervisor.ts';
 import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
-import { unreadableName } from '../redis/keyNames.ts';
-import { existingOf, hasBrokenField, inChunks, partsOf, readFieldNames, readHash, readSet } from '../redis/paged.ts';
+import { brokenCounts, unreadableName } from '../redis/keyNames.ts';
+import {
+  existingOf,
+  inChunks,
+  partsOf,
+  readFieldNames,
+  readNames as readFields,
+  readHash,
+  readSet,
+} from '../redis/paged.ts';
 import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName } from '../redis/scripts.ts';
 import { refusalBehind, unlessWrongType } from '../redis/wrongTypes.ts';
 import type { PoolSurvey } from './registry.ts';
@@ -82,15 +90,12 @@ export const createCounters = ({
     return own;
   };
 
-  const notUtf8 = (type: string) =>
-    new LeftCounters(
-      `${keys.lockInfo(type)}: counts a pool whose name is no UTF-8; it and the lock are left: remove that field (HDEL)`,
-    );
-
   /** The pools that a counter names, if all of their lists are this type's. */
   const countedPools = async (type: string, counted: readonly string[], names: NameReader) => {
-    const doubtful = counted.filter((pool) => pool.includes('\uFFFD'));
-    if (doubtful.length > 0 && (await hasBrokenField(connection, keys.lockInfo(type), doubtful))) throw notUtf8(type);
+    if (counted.some((pool) => pool.includes('\uFFFD'))) {
+      const { broken } = await readFields(connection, keys.lockInfo(type), 'hash');
+      if (broken.length > 0) throw new LeftCounters(brokenCounts(keys.lockInfo(type), broken));
+    }
     const own = await ownPools(type, counted, names.fresh);
     const known = new Set(own);
     const other = counted.find((pool) => !known.has(pool));
