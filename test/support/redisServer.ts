@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 
+/** The program of every Redis and sentinel in tests: `REDIS_SERVER` names another one, such as an older version, or Valkey's. */
+export const redisServer = process.env.REDIS_SERVER || 'redis-server';
+
 /** A real redis-server of a test's own, on a free port of loopback, which can be killed and started again. */
 export interface RedisServer {
   readonly port: number;
@@ -47,7 +50,7 @@ export const startRedis = async (...args: string[]): Promise<RedisServer> => {
   let child: ChildProcess;
   const launch = async (): Promise<boolean> => {
     child = spawn(
-      'redis-server',
+      redisServer,
       ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...args],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
