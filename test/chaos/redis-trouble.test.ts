@@ -11,7 +11,7 @@ let receiver: Receiver;
 let reaper: Reaper | undefined;
 beforeAll(async () => {
   [server, receiver] = await Promise.all([
-    startRedis('--appendonly', 'yes', '--appendfsync', 'always', '--busy-reply-threshold', '50'),
+    startRedis('--appendonly', 'yes', '--appendfsync', 'always', '--lua-time-limit', '50'),
     startReceiver(),
   ]);
 });

@@ -17,7 +17,7 @@ let server: RedisServer;
 let redis: Redis;
 const opened = trackOpened();
 beforeAll(async () => {
-  server = await startRedis('--hash-max-listpack-entries', '0');
+  server = await startRedis('--hash-max-ziplist-entries', '0');
   redis = server.client;
 });
 afterAll(() => server.stop());

@@ -11,7 +11,7 @@ let server: RedisServer;
 const opened = trackOpened();
 beforeAll(async () => {
   // A hash table has no fixed order, and its dump none either: small hashes stay lists.
-  server = await startRedis('--hash-max-listpack-value', '4096');
+  server = await startRedis('--hash-max-ziplist-value', '4096');
 });
 afterAll(() => server.stop());
 beforeEach(() => server.client.flushall());

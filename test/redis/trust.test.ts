@@ -1,7 +1,5 @@
 /** Whether Redis, and we ourselves, are fit to judge pools: real refusals, restarts, failovers, jumps and delays. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdir, rm } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Connection, connect } from '../../src/io/connection.ts';
@@ -14,13 +12,16 @@ import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
 let redis: Redis;
+/** Where the server writes its snapshots. */
+let folder: string;
 let connection: Connection;
 let trust: Trust;
 const keys = keysOf('t');
 const opened = trackOpened();
 beforeAll(async () => {
-  server = await startRedis('--enable-protected-configs', 'yes', '--repl-diskless-sync-delay', '0');
+  server = await startRedis('--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0');
   redis = server.client;
+  [, folder] = (await redis.config('GET', 'dir')) as [string, string];
 });
 afterAll(() => server.stop());
 beforeEach(async () => {
@@ -56,15 +57,18 @@ const refusals: Record<string, { begin(): Promise<unknown>; end(): Promise<unkno
   },
   MISCONF: {
     async begin() {
-      const gone = await mkdtemp(join(tmpdir(), 'reaper-gone-'));
-      await redis.config('SET', 'dir', gone, 'save', '3600 1');
-      await rm(gone, { recursive: true });
+      // A snapshot into a folder that is gone fails.
+      await rm(folder, { recursive: true, force: true });
+      await redis.config('SET', 'save', '3600 1');
       await redis.bgsave();
       await vi.waitUntil(async () =>
         /rdb_bgsave_in_progress:0[\s\S]*rdb_last_bgsave_status:err/.test(await redis.info('persistence')),
       );
     },
-    end: () => redis.config('SET', 'dir', tmpdir(), 'save', ''),
+    async end() {
+      await mkdir(folder, { recursive: true });
+      await redis.config('SET', 'save', '');
+    },
   },
 };
 
