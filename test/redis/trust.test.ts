@@ -97,7 +97,7 @@ describe.each(Object.entries(refusals))('%s', (name, { begin, end }) => {
   });
 });
 
-test('a user that may not write is told so', async () => {
+test('a user that may not write learns why', async () => {
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pass', '~*', '+@all', '-set');
   const mine = connect({ port: server.port, username: 'reader', password: 'pass' }, () => undefined);
   create({ connection: mine });
@@ -178,7 +178,7 @@ test('a Redis that answers late is not judged on', async () => {
   expect(await number()).toBe(1);
 });
 
-test('the time that it takes to connect is nobody being late', async () => {
+test('the time that it takes to connect counts as no delay', async () => {
   let slow = 0;
   create({ monotonic: () => performance.now() + slow });
   connection.redis.once('connect', () => {
@@ -270,7 +270,7 @@ test('a requeue that is refused in mid-way does not go on when Redis is well aga
   expect(await redis.lrange(list('p'), 0, -1)).toEqual(['e1', 'e2']);
 });
 
-test('a pool that nobody can be sure of is given up after a while, and said so, without grace too', async () => {
+test('a pool whose death can not be confirmed is given up after a while, and reported, without grace too', async () => {
   await redis.rpush(list('p'), 'e1');
   const { clock, timers } = createWatchedClock();
   const reaper = opened.create({ redis: server.url, clock });
