@@ -22,3 +22,8 @@ test('fault 131: no test sleeps', () => {
   const sleep = /setTimeout as \w+ \} from 'node:timers\/promises'|new Promise[^;]*\bsetTimeout\(/;
   expect(filesWith(sleep)).toEqual(['hooks/host.ts']); // A worker that finds no job.
 });
+
+test('fault 131: no test ends a wait sooner than any other', () => {
+  const ownTimeout = /^ {0,2}\}, [\d_]{4,}\);$|\.poll\([^;]*\btimeout\b|setDefaultTimeout\(\d/m;
+  expect(filesWith(ownTimeout)).toEqual([]);
+});

@@ -160,7 +160,7 @@ test('fault 123: from any state, a rescue right after its plan does exactly what
   expect([...seen].sort()).toEqual([
     ...['deregister', 'finish', 'lock', 'lock_info', 'quarantine', 'requeue', 'requeue-orphan'],
   ]);
-}, 60_000);
+});
 
 test('fault 123: a plan names counters, entries by pool and type, poison jobs and what goes with a dead pool', async () => {
   const { client } = server;
@@ -243,7 +243,7 @@ test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and
     expect((await rescueOf(false)).summary.unreadable).toEqual(summary.unreadable);
     expect(await client.hgetBuffer('t:jobs:X:lock_info', pool)).toEqual(Buffer.from('3'));
   }
-}, 30_000);
+});
 
 test('fault 146: lists and pools whose names are no UTF-8 are left, and named at each look', async () => {
   const { client } = server;
@@ -320,4 +320,4 @@ test('fault 123: from any state, a sweep right after its plan does exactly what 
   expect([...seen]).toEqual(
     expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire not acknowledged ${end}`)),
   );
-}, 60_000);
+});
