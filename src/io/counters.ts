@@ -2,9 +2,9 @@ import { countIn } from '../machines/counts.ts';
 import type { Drift, Recounted } from '../machines/supervisor.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
-import { unreadableName } from './keyNames.ts';
+import { brokenCounts, unreadableName } from './keyNames.ts';
 import type { Keys } from './keys.ts';
-import { existingOf, hasBrokenField, inChunks, partsOf, readFieldNames, readHash, readSet } from './paged.ts';
+import { existingOf, inChunks, partsOf, readFieldNames, readNames as readFields, readHash, readSet } from './paged.ts';
 import { isWrongType } from './redisErrors.ts';
 import { retry } from './retry.ts';
 import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName, type Scripts } from './scripts.ts';
@@ -88,15 +88,12 @@ export const createCounters = ({
     return own;
   };
 
-  const notUtf8 = (type: string) =>
-    new LeftCounters(
-      `${keys.lockInfo(type)}: counts a pool whose name is no UTF-8; it and the lock are left: remove that field (HDEL)`,
-    );
-
   /** The pools that a counter names, if all of their lists are this type's. */
   const countedPools = async (type: string, counted: readonly string[], names: NameReader) => {
-    const doubtful = counted.filter((pool) => pool.includes('\uFFFD'));
-    if (doubtful.length > 0 && (await hasBrokenField(connection, keys.lockInfo(type), doubtful))) throw notUtf8(type);
+    if (counted.some((pool) => pool.includes('\uFFFD'))) {
+      const { broken } = await readFields(connection, keys.lockInfo(type), 'hash');
+      if (broken.length > 0) throw new LeftCounters(brokenCounts(keys.lockInfo(type), broken));
+    }
     const own = await ownPools(type, counted, names.fresh);
     const known = new Set(own);
     const other = counted.find((pool) => !known.has(pool));

@@ -47,7 +47,7 @@ interface Unobserved extends HeldEntry {
   readonly since: number;
   readonly at: number;
   readonly isProvable: boolean;
-  readonly memory: string;
+  readonly memoryOf: (field: string) => string;
 }
 
 type Verdict = 'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'early' | 'undecided' | 'poison';
@@ -136,7 +136,7 @@ export const createLostEntries = ({
     return found.flat();
   };
 
-  const putBack = ({ pool, type, id, place, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) => {
+  const putBack = ({ pool, type, id, place, field, memoryOf }: Unobserved, plan: boolean, fence: Fence | undefined) => {
     const change = onceUnless(plan);
     return retry(clock, () =>
       scripts.run<Verdict>(
@@ -153,6 +153,7 @@ export const createLostEntries = ({
           keys.recovered,
           keys.quarantine,
           keys.dead,
+          keys.beforeQuarantine(id),
           keys.workerRecords(pool.pool),
           keys.unobserved(pool.pool),
           ...pool.workerIds.map(keys.worker),
@@ -168,7 +169,7 @@ export const createLostEntries = ({
           standInFor(clock),
           recovery.most,
           recovery.windowS,
-          plan ? memory : '',
+          memoryOf(field),
           pool.moving ?? '',
           ...pool.workerIds,
           pool.pass ?? '',

@@ -154,6 +154,7 @@ export const createQuarantine = ({
             keys.stats(id),
             keys.track,
             ...hook.keys,
+            keys.beforeQuarantine(id),
             ...(policy === undefined ? [] : [keys.executions(policy)]),
           ],
           [
@@ -191,7 +192,7 @@ export const createQuarantine = ({
       ];
       if (facts.stats !== 'found' || (isStatus(facts.status) && isFinal(facts.status))) return uses;
       const policy = policyOf(id);
-      uses.push([keys.track, 'hash']);
+      uses.push([keys.track, 'hash'], [keys.beforeQuarantine(id), 'string']);
       if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
       const origin = hooks.originFor(hookUrl);
       if (origin === undefined) return uses;

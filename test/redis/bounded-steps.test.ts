@@ -103,3 +103,25 @@ test('fault 148: where there is no time to go through the names of all keys, lis
   expect(await pools.surveyWithin(0)).toMatchObject({ isComplete: false, lists: [['Y', 'p']] });
   expect(await pools.surveyWithin(1)).toMatchObject({ isComplete: true, lists: [['Y', 'p']] });
 });
+
+test('fault 148: one step looks at a bounded number of workers and entries of a live pool', async () => {
+  const { client } = server;
+  const workers = Array.from({ length: 60 }, (_, i) => `w${i}`);
+  await client.sadd('t:worker_pools', 'p');
+  await client.hset('t:worker_pools:p', { heartbeat_at: second(), job_names: 'X', worker_ids: workers.join(',') });
+  await client.hset('t:worker:w0', { job_name: 'X', job_id: 'other', started_at: second(-5), args: '' });
+  await client.rpush(
+    keys.inProgress('X', 'p'),
+    ...Array.from({ length: 500 }, (_, i) => `{"name":"X","id":"${i}","t":1}`),
+  );
+  const reaper = opened.create({ redis: server.url, rescue: { heartbeatAgeMs: 600_000, lostAfterMs: 60_000 } });
+  await reaper.ping();
+  await client.config('SET', 'slowlog-log-slower-than', '0');
+  await client.call('SLOWLOG', 'RESET');
+  await reaper.rescue({ grace: 0 });
+  const steps = (await argumentCounts()).filter(({ command }) => command === 'EVALSHA');
+  await client.config('SET', 'slowlog-log-slower-than', '-1');
+  expect(await client.hlen(keys.unobserved('p'))).toBe(500);
+  // Two arguments for each worker and three for each entry, 150 of both at most.
+  expect(steps[0]?.count).toBeLessThanOrEqual(2 * 60 + 3 * 90 + 10);
+});

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createScripts, FencedError, type ScriptName, type Scripts } from '../../src/io/scripts.ts';
-import { hasFineRights, type RedisServer, startRedis } from '../support/redisServer.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What the scripts of the shared schedule answer and write, rule by rule, and what goes before other scripts (150: behavior
 // that no test proved).
@@ -215,19 +215,16 @@ describe('what a script needs', () => {
     );
   });
 
-  test.runIf(hasFineRights).each(['hset', 'hdel'])(
-    'the right to %s is proven before it begins, and named with its key',
-    async (command) => {
-      await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>p', '~*', '+@all', `-${command}`);
-      const limited = new Redis({ port: server.port, username: 'u', password: 'p' });
-      try {
-        await expect(createScripts(limited).run('end_pass', [progress], ['sweep', 5])).rejects.toThrow(
-          new RegExp(`no permission to run ${command.toUpperCase()} on t:reaper:progress`),
-        );
-        expect(await redis.exists(progress)).toBe(0);
-      } finally {
-        limited.disconnect();
-      }
-    },
-  );
+  test.each(['hset', 'hdel'])('the right to %s is proven before it begins, and named with its key', async (command) => {
+    await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>p', '~*', '+@all', `-${command}`);
+    const limited = new Redis({ port: server.port, username: 'u', password: 'p' });
+    try {
+      await expect(createScripts(limited).run('end_pass', [progress], ['sweep', 5])).rejects.toThrow(
+        new RegExp(`no permission to run ${command.toUpperCase()} on t:reaper:progress`),
+      );
+      expect(await redis.exists(progress)).toBe(0);
+    } finally {
+      limited.disconnect();
+    }
+  });
 });

@@ -55,7 +55,13 @@ const field = `${createHash('sha1').update(entry).digest('hex')} X`;
 const lookNow = () =>
   createScripts(redis).run<string>(
     'look_at_pool',
-    [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w1'), keys.stats('lost')],
+    [
+      keys.workerRecords('p'),
+      keys.unobserved('p'),
+      keys.worker('w1'),
+      keys.stats('lost'),
+      keys.beforeQuarantine('lost'),
+    ],
     ['act', '', 60, '', 1, 'w1', field],
   );
 const putBackNow = () =>
@@ -73,6 +79,7 @@ const putBackNow = () =>
       keys.recovered,
       keys.quarantine,
       keys.dead,
+      keys.beforeQuarantine('lost'),
       keys.workerRecords('p'),
       keys.unobserved('p'),
       keys.worker('w1'),

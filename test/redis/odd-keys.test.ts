@@ -6,7 +6,7 @@ import { createScripts } from '../../src/io/scripts.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
-import { hasFineRights, type RedisServer, startRedis } from '../support/redisServer.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
 let receiver: Receiver;
@@ -68,32 +68,29 @@ test('fault 107: all records of hooks in a key of another type: no status withou
   expect(await status('quiet')).toBe('Error');
 });
 
-describe.runIf(hasFineRights).each(['EXPIRE', 'SADD', 'ZADD', 'HLEN', 'TYPE', 'HDEL'])(
-  'fault 107: without the right to %s',
-  (command) => {
-    test('a hung job stays as it is, and the sweep says why', async () => {
-      await seedJob(redis, 'hung', { age: 10 * day, web_hook_url: `${receiver.url}/200` });
-      const reaper = opened.create({ redis: await without(command) });
-      // Without TYPE no script can prove anything, those that read included.
-      if (command === 'TYPE') await expect(reaper.sweep()).rejects.toThrow(/NOPERM.*TYPE/);
-      else {
-        const { jobs } = await outcomesOf(reaper);
-        expect(jobs.get('hung')).toMatchObject({ outcome: 'abandoned', error: expect.stringContaining(command) });
-      }
-      expect(await status('hung')).toBe('Running');
-      expect(await redis.hget('t:job_track:inprogress', 'hung')).toBe('2');
-      expect(await redis.exists('t:reaper:hooks', 't:reaper:hooks:origins')).toBe(0);
-    });
+describe.each(['EXPIRE', 'SADD', 'ZADD', 'HLEN', 'TYPE', 'HDEL'])('fault 107: without the right to %s', (command) => {
+  test('a hung job stays as it is, and the sweep says why', async () => {
+    await seedJob(redis, 'hung', { age: 10 * day, web_hook_url: `${receiver.url}/200` });
+    const reaper = opened.create({ redis: await without(command) });
+    // Without TYPE no script can prove anything, those that read included.
+    if (command === 'TYPE') await expect(reaper.sweep()).rejects.toThrow(/NOPERM.*TYPE/);
+    else {
+      const { jobs } = await outcomesOf(reaper);
+      expect(jobs.get('hung')).toMatchObject({ outcome: 'abandoned', error: expect.stringContaining(command) });
+    }
+    expect(await status('hung')).toBe('Running');
+    expect(await redis.hget('t:job_track:inprogress', 'hung')).toBe('2');
+    expect(await redis.exists('t:reaper:hooks', 't:reaper:hooks:origins')).toBe(0);
+  });
 
-    test('a host hears at once that its job has not ended', async () => {
-      await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });
-      const reaper = opened.create({ redis: await without(command) });
-      const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
-      await expect(job.succeed()).rejects.toThrow(new RegExp(`NOPERM.*${command}`));
-      expect(await status('a')).toBe('Running');
-    });
-  },
-);
+  test('a host hears at once that its job has not ended', async () => {
+    await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });
+    const reaper = opened.create({ redis: await without(command) });
+    const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
+    await expect(job.succeed()).rejects.toThrow(new RegExp(`NOPERM.*${command}`));
+    expect(await status('a')).toBe('Running');
+  });
+});
 
 test('fault 107: a host hears at once of a key of another type', async () => {
   await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });

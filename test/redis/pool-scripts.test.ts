@@ -30,6 +30,7 @@ const lockInfo = 't:jobs:X:lock_info';
 const recoveries = 't:reaper:recoveries';
 const recovered = 't:reaper:recovered';
 const quarantine = 't:reaper:quarantine';
+const beforeQuarantine = 't:reaper:quarantine:before:j';
 const dead = 't:dead';
 const stats = 't:job_stats:j';
 const track = 't:job_track:inprogress';
@@ -395,6 +396,7 @@ describe('an orphaned entry', () => {
           recovered,
           quarantine,
           dead,
+          beforeQuarantine,
           workers,
           unobserved,
         ],
@@ -612,7 +614,7 @@ describe('a look at a live pool', () => {
     JSON.parse(
       (await run(
         'look_at_pool',
-        [workers, unobserved, observation('w'), observation('v'), stats],
+        [workers, unobserved, observation('w'), observation('v'), stats, beforeQuarantine],
         [mode, now, 604_800, memory, 2, 'w', 'v', 'f'],
       )) as string,
     ) as { at: number; workers: Record<string, string>; unobserved: Record<string, string> };
@@ -733,6 +735,7 @@ describe('a poison job', () => {
       'quarantine',
       [
         ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        beforeQuarantine,
         ...(execution ? [executions] : []),
       ],
       ['p', maxAge, stale, need, 3, 86_400, 'X', id, place, judged ?? (await fingerprint()), 'http://a:1', 5_000, 100],
@@ -759,6 +762,16 @@ describe('a poison job', () => {
     expect([await redis.hget(stats, 'status'), await redis.hget(track, 'j')]).toEqual(['Error', '1']);
     expect(await redis.hget('t:reaper:hooks', 'j')).toBe('pending Error:5 http://a:1 0 0 0 -');
     expect(await redis.ttl(quarantine)).toBe(7_776_000);
+  });
+
+  test('fault 128: forgets recoveries that a person has made up for: its new record says nothing of them', async () => {
+    await poison();
+    const all = JSON.parse(often(4));
+    await redis.hset(recoveries, 'j', JSON.stringify(all));
+    const record = { at: 1, recoveries: all.slice(0, 1), entries: [['X', 'taken', 'taken']] };
+    await redis.hset(quarantine, 'j', JSON.stringify(record));
+    expect(JSON.parse((await isolate()) as string)).toHaveLength(4);
+    expect(JSON.parse((await redis.hget(recoveries, 'j')) as string)).toEqual(all.slice(1));
   });
 
   test.each(['Success', 'Stopped', 'Error'])('keeps %s', async (status) => {

@@ -290,6 +290,7 @@ const quarantineOne = async ({
       keys.parkedHooks,
       keys.hookOrigins,
       keys.dueHooks(''),
+      keys.beforeQuarantine(id),
     ],
     [
       pool,

@@ -14,8 +14,7 @@ const said = execFileSync(redisServer, ['--version'], { encoding: 'utf8' });
 /** Which version of Redis it is, such as `7.0`; Valkey has the rights of Redis 7.2. */
 export const redisVersion = said.startsWith('Valkey') ? '7.2' : (/v=(\d+\.\d+)/.exec(said)?.[1] ?? '');
 /**
- * Redis before 7.0 can't say within a script what its user may do, has no rights to read only, and takes no subcommand away.
- * What is proven by them is not so there.
+ * Redis before 7.0 has no rights to read only, no ACL DRYRUN, and takes no subcommand away. What is about these can't be run there.
  */
 export const hasFineRights = Number.parseFloat(redisVersion) >= 7;
 

@@ -107,6 +107,7 @@ const heartbeat = 't:worker_pools:p';
 const recoveries = 't:reaper:recoveries';
 const recovered = 't:reaper:recovered';
 const quarantine = 't:reaper:quarantine';
+const beforeQuarantine = 't:reaper:quarantine:before:j';
 const dead = 't:dead';
 const workers = 't:reaper:workers:p';
 const unobserved = 't:reaper:unobserved:p';
@@ -150,7 +151,7 @@ const keepsEntries: Exception = {
 const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
 const otherStats: Exception = {
   reason: '`overtaken`: the stats are not as they were read',
-  keys: [held, lock, lockInfo, dead, recoveries, quarantine, track, executions, ...hookKeys, changes],
+  keys: [held, lock, lockInfo, dead, recoveries, quarantine, beforeQuarantine, track, executions, ...hookKeys, changes],
 };
 /** Without one of these an entry moves all the same, and its recovery is not counted. */
 const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
@@ -355,12 +356,13 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         [unobserved]: hash({ gone: `${at} x` }),
         't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
       },
-      keys: [workers, unobserved, 't:worker:w', stats],
+      keys: [workers, unobserved, 't:worker:w', stats, beforeQuarantine],
       args: ['act', '', 86_400, '', 1, 'w', 'f'],
       goesOn: {
         INFO: { reason: 'the run id is empty', keys: [workers] },
         [stats]: { reason: 'that it can not be read is kept', keys: [unobserved] },
         't:worker:w': { reason: 'that it can not be read is kept', keys: [workers] },
+        [beforeQuarantine]: { reason: 'the job is no Error', keys: [] },
       },
     },
   ],
@@ -427,7 +429,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       },
       keys: [
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
-        ...[workers, unobserved, 't:worker:w'],
+        ...[beforeQuarantine, workers, unobserved, 't:worker:w'],
       ],
       args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
       goesOn: {
@@ -459,7 +461,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
           },
           keys: [
             ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-            executions,
+            ...[beforeQuarantine, executions],
           ],
           args: [
             ...['p', 10_000, oldBeat, 'dead', 3, 86_400, 'X', 'j', given],
