@@ -207,7 +207,7 @@ describe.each(table)('$title', ({ name, setUp }) => {
       );
       // Without the answer of TIME and the like no key is named, for there is none.
       const says =
-        error === undefined || new RegExp(`\\b${command}\\b`).test(error) || /can't run this command/.test(error);
+        error === undefined || new RegExp(`\\b${command}\\b`, 'i').test(error) || /can't run this command/.test(error);
       if (!says) wrong.push(`without ${command}: ${error}`);
     }
     expect(wrong).toEqual([]);

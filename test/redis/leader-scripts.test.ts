@@ -46,7 +46,7 @@ describe('the lease', () => {
     expect((await take('b')).slice(1)).toEqual(['a', 'host of a', fence, until, since, 'ended', '5']);
   });
 
-  test('is renewed under its number by whoever knows that, and begun anew by whoever does not', async () => {
+  test('is renewed under its number by a caller that knows that number, and begun anew by one that does not', async () => {
     const [, , , fence = '', until, since] = await take('a');
     const renewed = await take('a', fence, 90_000);
     expect([renewed[3], renewed[5]]).toEqual([fence, since]);
@@ -141,7 +141,7 @@ describe('a sweep', () => {
 describe('behind a fence', () => {
   const note = (number: string) => scripts.run('note_page', [progress], ['17', 34, thisRun], { lease, number });
 
-  test('a script runs for whoever has the lease, and for nobody else', async () => {
+  test('a script runs for the holder of the lease, and for no one else', async () => {
     const [, , , fence = ''] = await take('a');
     expect(await note(fence)).toBe('ok');
     await redis.del(progress);

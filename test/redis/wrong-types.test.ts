@@ -63,7 +63,7 @@ const cases: readonly [key: string, requeued: { A: boolean; B: boolean; other: b
   [keys.maxConcurrency('A'), { A: true, B: true, other: true, isSettled: true }],
   [keys.inProgress('A', 'dead'), { A: false, B: true, other: true, isSettled: false }],
   [keys.knownJobs, { A: true, B: true, other: true, isSettled: true }],
-  // What nobody can be said of: a pool whose heartbeat can't be written may live.
+  // Nothing can be said of a pool whose heartbeat can't be written: it may live.
   [keys.pools, { A: false, B: false, other: false, isSettled: false }],
   [keys.heartbeat('dead'), { A: false, B: false, other: true, isSettled: false }],
   ...[
