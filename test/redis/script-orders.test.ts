@@ -32,7 +32,7 @@ beforeAll(async () => {
     'restore_ack',
     'set_status',
   ] as const;
-  for (const name of [...names, 'settle_pool', 'untrack'] as const) {
+  for (const name of [...names, 'deregister_pool', 'untrack'] as const) {
     await createScripts(redis)
       .run(name, ['none', 'none', 'none', 'none', 'none', 'none'], ['', '', '', ''])
       .catch(() => undefined);

@@ -73,8 +73,8 @@ export const createPoolLooks = ({
     memory: string | undefined,
   ): Promise<LookReply> => {
     const reply = await retry(clock, () =>
-      scripts.run<string>(
-        'look_at_pool',
+      scripts.run(
+        'observe_pool',
         [
           keys.workerRecords(pool),
           keys.unobserved(pool),
