@@ -124,7 +124,7 @@ describe('the charts', () => {
     await seedAll();
     const { reaper, page } = await start();
     await reaper.sweep();
-    await page.getByText('The same as a table').click();
+    await page.getByText('Show as a table').click();
     const row = page.locator('.as-table tr', { hasText: '[isVerdict kept]' });
     await vi.waitUntil(async () => (await row.innerText()).split(/\s+/).includes('5'));
   });
@@ -167,7 +167,7 @@ test('acts can be filtered by verdict, type and id', async () => {
   await page.getByText('1 of 4').waitFor();
   expect(await listedRows(page).innerText()).toContain('behind');
   await page.getByLabel('Type').fill('nothing like it');
-  await page.getByText('None of these. Change the filter.').waitFor();
+  await page.getByText('No row matches the filter.').waitFor();
 });
 
 test("a watched job's walk is seen live, step by step, and is what Redis shows", async () => {
@@ -175,10 +175,10 @@ test("a watched job's walk is seen live, step by step, and is what Redis shows",
   const { reaper, page } = await start();
   await explainJob(page, 'hung');
   await page.getByText('A sweep would do: set it to Error').waitFor();
-  await page.getByText('No walk of this job is known.').waitFor();
+  await page.getByText('No trace of this job is recorded.').waitFor();
   await page.getByRole('button', { name: 'Watch' }).click();
   await page.getByRole('button', { name: 'Watching' }).waitFor();
-  await page.getByText('Its next walks are shown').waitFor();
+  await page.getByText('New traces appear here').waitFor();
   await reaper.sweep();
   const steps = page.getByRole('list', { name: 'Steps' }).getByRole('button');
   await vi.waitUntil(async () => (await steps.count()) === 4);
@@ -186,17 +186,17 @@ test("a watched job's walk is seen live, step by step, and is what Redis shows",
   await page.getByText('Ended: fail, hung → done').waitFor();
   expect(await server.client.hget('t:job_stats:hung', 'status')).toBe('Error');
 
-  const here = page.locator('.walk .state.here');
+  const here = page.locator('.trace .state.here');
   await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.settled');
   await steps.last().focus();
   await page.keyboard.press('ArrowLeft');
   await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.fail');
   await page.getByText('from compare by [isVerdict fail]').waitFor();
-  expect(await page.locator('.walk .edge.walked').count()).toBe(2);
+  expect(await page.locator('.trace .edge.passed').count()).toBe(2);
   await page.getByRole('button', { name: 'Step back' }).click();
   await page.getByRole('button', { name: 'Step forward' }).click();
   await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.fail');
-  await page.locator('.walk .rules .decides', { hasText: 'fail: hung' }).waitFor();
+  await page.locator('.trace .rules .decides', { hasText: 'fail: hung' }).waitFor();
 });
 
 test('any job is explained, tracked or not, and where it is', async () => {
@@ -205,11 +205,11 @@ test('any job is explained, tracked or not, and where it is', async () => {
   await server.client.sadd('t:known_jobs', 'X');
   const { page } = await start();
   await explainJob(page, 'queued');
-  await page.getByText('queued in X, 0 before it').waitFor();
+  await page.getByText('in the queue of X, 0 before it').waitFor();
   await explainJob(page, 'nobody/has %it?#');
-  await page.getByText('It is not tracked, so no sweep comes to it.').waitFor();
+  await page.getByText('The job is not tracked, so no sweep judges it.').waitFor();
   await page.goBack();
-  await page.getByText('queued in X, 0 before it').waitFor();
+  await page.getByText('in the queue of X, 0 before it').waitFor();
 });
 
 describe('hostile text from Redis', () => {
@@ -291,7 +291,7 @@ describe('another site in the same browser', () => {
     const page = await (await browser.newContext()).newPage();
     await page.goto(`${new URL(url).origin}/?token=wrong`);
     expect((await page.locator('body').innerText()).trim()).toBe(
-      'Open the URL that the reaper has written at its start: its token is needed once.',
+      'Open the URL that the reaper printed at its start. It contains the access token.',
     );
   });
 });
@@ -309,7 +309,7 @@ describe('the line to the server', () => {
     await page.getByText('The connection to the reaper is lost').waitFor();
     await page.getByText('no connection', { exact: true }).waitFor();
     const { reaper } = await create({ port, token });
-    await page.getByText('Connected again.').waitFor();
+    await page.getByText('Reconnected.').waitFor();
     // It is still watched.
     await reaper.sweep({ plan: true });
     await page.getByText('Planned: fail, hung → planned').waitFor();
@@ -323,14 +323,14 @@ describe('the line to the server', () => {
     const { page } = await open(first.url);
     await first.reaper.stop();
     await create({ port });
-    await page.getByText('The reaper was started anew with another token').waitFor();
+    await page.getByText('The reaper was restarted with another token').waitFor();
   });
 });
 
 describe('control', () => {
   test('there is none unless it was given', async () => {
     const { page } = await start();
-    await page.getByText('only looks').waitFor();
+    await page.getByText('read-only').waitFor();
     expect(await page.getByRole('button', { name: /now…/ }).count()).toBe(0);
   });
 
@@ -373,10 +373,10 @@ describe('control', () => {
     await page.getByRole('button', { name: 'Rescue now…' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('button', { name: 'Plan' }).click();
-    await dialog.getByText('A rescue would put back 1 entries').waitFor();
+    await dialog.getByText('A rescue would requeue 1 entries').waitFor();
     expect(await server.client.llen('t:jobs:X')).toBe(0);
     await dialog.getByRole('button', { name: 'Rescue now' }).click();
-    await dialog.getByText('1 entries put back').waitFor();
+    await dialog.getByText('1 entries requeued').waitFor();
     expect(await server.client.llen('t:jobs:X')).toBe(1);
     await reaper.stop();
   });
@@ -405,7 +405,7 @@ describe('for everybody', () => {
     expect(await faultsOf(page)).toEqual([]);
     await page.keyboard.press('Escape');
     await explainJob(page, 'hung');
-    await page.locator('.walk svg').waitFor();
+    await page.locator('.trace svg').waitFor();
     expect(await faultsOf(page)).toEqual([]);
   });
 
@@ -445,7 +445,7 @@ describe('for everybody', () => {
     const { reaper, page } = await start({}, { reducedMotion });
     await reaper.sweep();
     await explainJob(page, 'hung');
-    const line = page.locator('.walk .line.last').first();
+    const line = page.locator('.trace .line.last').first();
     await line.waitFor({ state: 'attached' });
     expect(await line.evaluate((element) => getComputedStyle(element).animationName)).toBe(animation);
   });

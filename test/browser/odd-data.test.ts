@@ -103,13 +103,13 @@ test('a walk that was seen live stays when one does not watch any more', async (
   const { reaper, page } = await start();
   await explainJob(page, 'hung');
   await page.getByRole('button', { name: 'Watch' }).click();
-  await page.getByText('Its next walks are shown').waitFor();
+  await page.getByText('New traces appear here').waitFor();
   await reaper.sweep({ plan: true });
-  const walk = page.getByText('Planned: fail, hung → planned');
-  await walk.waitFor();
+  const trace = page.getByText('Planned: fail, hung → planned');
+  await trace.waitFor();
   await page.getByRole('button', { name: 'Watching' }).click();
-  await page.getByText('Its next walks are shown').waitFor({ state: 'detached' });
-  expect(await walk.count()).toBe(1);
+  await page.getByText('New traces appear here').waitFor({ state: 'detached' });
+  expect(await trace.count()).toBe(1);
 });
 
 test('that the token is another one is said once, not at every try', async () => {
@@ -117,7 +117,7 @@ test('that the token is another one is said once, not at every try', async () =>
   const { reaper, page } = await start({ port });
   await reaper.stop();
   await opened.create({ redis: server.url, inspect: { port, announce: () => undefined } }).inspectorUrl();
-  await page.getByText('The reaper was started anew with another token').waitFor();
+  await page.getByText('The reaper was restarted with another token').waitFor();
   await page.evaluate(() => {
     const banners = document.querySelector('.banners') as Element;
     const changes = new MutationObserver(() => {

@@ -62,7 +62,7 @@ beforeEach(() => {
     parts: () => parts,
     rings: (mark?: { readonly last: number }) => ({ acts: rows.filter(({ number }) => number > (mark?.last ?? 0)) }),
     mark: () => ({ last: rows.length }),
-    look() {
+    refresh() {
       looked += 1;
       return new Promise<void>((resolve, reject) => {
         looks.push(resolve, () => reject(new Error('Redis is away')));

@@ -82,7 +82,7 @@ test.each<[string, string, Config]>([
   ['a machine with regions', long, { id: long, type: 'parallel', states: { one: {} } }],
 ])('a chart that is too wide because of the name of %s is refused with what to do', async (_, name, config) => {
   const refusal = await draw(config).catch(({ message }: Error) => message);
-  expect(refusal).toMatch(/ needs 1\d{3} px and has \d+: split the machine, or shorten its names$/);
+  expect(refusal).toMatch(/ needs 1\d{3} px, the maximum is \d+: split the machine, or shorten its names$/);
   expect(refusal).toContain(`the chart of ${name} `);
 });
 

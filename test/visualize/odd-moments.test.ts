@@ -245,7 +245,7 @@ test('a sweep is not asked for while another one that was asked for is under way
   const [one, other] = [await page(url), await page(url)];
   const first = one.ask({ type: 'sweep', plan: false });
   await reached;
-  expect((await other.ask({ type: 'sweep', plan: true })).error).toContain('still under way');
+  expect((await other.ask({ type: 'sweep', plan: true })).error).toContain('still running');
   release();
   expect((await first).sweep).toMatchObject({ outcomes: { done: 1 } });
 });
@@ -268,5 +268,5 @@ test('of receivers that fail fifty are listed', async () => {
   const client = await page(url);
   await reaper.sweep();
   await client.until(({ hooks: { failed, pending } }) => failed === 60 && pending === 60);
-  expect(client.state().hooks.receivers).toHaveLength(50);
+  expect(client.state().hooks.endpoints).toHaveLength(50);
 });

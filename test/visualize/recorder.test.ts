@@ -280,8 +280,8 @@ test('receivers that fail are named by their origin until they answer again', as
   await reaper.sweep();
   const { hooks } = await page.until(({ hooks: { failed, pending } }) => failed > 0 && pending > 0);
   expect(hooks).toMatchObject({ pending: 1, parked: 0, delivered: 0 });
-  expect(hooks.receivers).toMatchObject([
-    { origin: 'http://127.0.0.1:1', failures: 1, breaker: 'closed', answer: 'connect', pending: 1 },
+  expect(hooks.endpoints).toMatchObject([
+    { endpoint: 'http://127.0.0.1:1', failures: 1, breaker: 'closed', answer: 'connect', pending: 1 },
   ]);
   expect(page.text()).not.toContain('/secret');
 });

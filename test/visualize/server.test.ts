@@ -132,7 +132,7 @@ describe('who may have it', () => {
     for (const path of paths) {
       const { status, body } = await get(new URL(`${path}${search}`, url).href, sent);
       expect([path, status]).toEqual([path, 401]);
-      expect(body).toBe('Open the URL that the reaper has written at its start: its token is needed once.\n');
+      expect(body).toBe('Open the URL that the reaper printed at its start. It contains the access token.\n');
     }
     await expect(openPage(url, { cookie: sent.cookie ?? 'none=1' })).rejects.toThrow('401');
   });
@@ -211,7 +211,7 @@ describe('what a page may send', () => {
     const { url } = await start();
     const client = await page(url);
     for (let i = 0; i < 20; i++) expect((await client.ask({ type: 'watch', id: `${i}` })).error).toBeUndefined();
-    expect((await client.ask({ type: 'watch', id: 'one more' })).error).toContain('as many jobs as it may');
+    expect((await client.ask({ type: 'watch', id: 'one more' })).error).toContain('the maximum number of jobs');
     await client.ask({ type: 'unwatch', id: '0' });
     expect((await client.ask({ type: 'watch', id: 'one more' })).error).toBeUndefined();
   });

@@ -1,0 +1,106 @@
+/** The limits on what leaves the process: SECURITY.md promises that texts from Redis are cut to 256 characters. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { openPage, type PageClient } from '../support/inspector.ts';
+import { second, seedJob } from '../support/jobs.ts';
+import { entryOf, seedPool } from '../support/pools.ts';
+import { type Opened, trackOpened } from '../support/reapers.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let opened: Opened;
+let page: PageClient;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  opened = trackOpened();
+  await server.client.flushall();
+});
+afterEach(async () => {
+  page.close();
+  await opened.close();
+});
+
+const start = async () => {
+  const reaper = opened.create({
+    redis: server.url,
+    inspect: { port: 0, announce: () => undefined, control: true },
+    rescue: { graceMs: 0 },
+  });
+  page = await openPage((await reaper.inspectorUrl()) as string);
+  return reaper;
+};
+
+const long = (text: string) => `${text}${'x'.repeat(1_000)}`;
+/** A text as the page gets it. */
+const cut = (text: string) => `${long(text).slice(0, 256)}…`;
+/** No message has held a longer piece of a long text. */
+const expectAllCut = () => expect(page.text()).not.toContain('x'.repeat(257));
+
+test.each([true, false])(
+  'the answer to a rescue (plan: %s) counts its changes and names three of each kind',
+  async (plan) => {
+    const types = Array.from({ length: 40 }, (_, i) => `T${String(i).padStart(2, '0')}`);
+    const holds = new Map(types.map((type) => [type, [`${type}-a`, `${type}-b`]]));
+    await seedPool(server.client, 'gone', { heartbeat: second(-100), jobNames: types.join(','), holds });
+    await start();
+    const { rescue } = await page.ask({ type: 'rescue', plan });
+    expect(rescue).toMatchObject({ plan, entries: 80, suspects: 1 });
+    expect([...(rescue?.changes ?? [])].sort((a, b) => (a.act < b.act ? -1 : 1))).toEqual([
+      { act: 'deregister', count: 1, examples: ['pool gone'] },
+      { act: 'lock', count: 40, examples: ['T00: 2 → 0', 'T01: 2 → 0', 'T02: 2 → 0'] },
+      {
+        act: 'requeue',
+        count: 40,
+        examples: ['T00: 2 from pool gone', 'T01: 2 from pool gone', 'T02: 2 from pool gone'],
+      },
+    ]);
+  },
+);
+
+test('the answer to a rescue cuts the names of types and pools', async () => {
+  await seedPool(server.client, long('pool'), {
+    heartbeat: second(-100),
+    jobNames: long('type'),
+    holds: new Map([[long('type'), ['a']]]),
+  });
+  await start();
+  for (const plan of [true, false]) {
+    const { rescue } = await page.ask({ type: 'rescue', plan });
+    expect(rescue?.changes.flatMap(({ examples }) => examples)).toEqual(
+      expect.arrayContaining([cut('type'), `pool ${long('pool').slice(0, 251)}…`]),
+    );
+  }
+  await page.until(({ pools }) => pools.length > 0 && pools[0]?.pool === cut('pool'));
+  expectAllCut();
+});
+
+test('a verdict that names the pool of a job is cut, in lists, traces and explanations', async () => {
+  await seedJob(server.client, 'a', { age: 90_000 });
+  await seedPool(server.client, long('pool'), { heartbeat: second(), holds: new Map([['X', ['a']]]) });
+  await server.client.hset(`t:worker_pools:${long('pool')}`, 'worker_ids', 'w');
+  await server.client.hset('t:worker:w', { job_name: 'X', job_id: 'a', started_at: second(-90_000), args: '{}' });
+  const reaper = await start();
+  await page.ask({ type: 'watch', id: 'a' });
+  await reaper.sweep({ plan: true });
+  await vi.waitUntil(() => page.messages.some(({ type }) => type === 'watched'));
+  const { job } = await page.ask({ type: 'job', id: 'a' });
+  expect(job?.explanation).toMatchObject({ reason: 'observed', detail: expect.stringMatching(/x…$/) });
+  expect(job?.explanation.rules.at(-1)?.answer).toMatch(/x…$/);
+  expect(job?.explanation.places).toContainEqual(expect.objectContaining({ kind: 'observed', pool: cut('pool') }));
+  expect(job?.traces[0]).toMatchObject({ outcome: { detail: expect.stringMatching(/x…$/) } });
+  expect(job?.traces[0]?.judged[0]?.rules.at(-1)?.answer).toMatch(/x…$/);
+  expectAllCut();
+});
+
+test('of the places of a job fifty are named and the others counted', async () => {
+  await seedJob(server.client, 'a');
+  for (let i = 0; i < 60; i++) await seedPool(server.client, `p${i}`, { holds: new Map([['X', ['a']]]) });
+  await server.client.lpush('t:jobs:X', entryOf('a'));
+  await server.client.sadd('t:known_jobs', 'X');
+  await start();
+  const { job } = await page.ask({ type: 'job', id: 'a' });
+  expect(job?.explanation.places).toHaveLength(50);
+  expect(job?.explanation.otherPlaces).toBe(11);
+});
