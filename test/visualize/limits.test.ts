@@ -104,3 +104,13 @@ test('of the places of a job fifty are named and the others counted', async () =
   expect(job?.explanation.places).toHaveLength(50);
   expect(job?.explanation.otherPlaces).toBe(11);
 });
+
+test('the explanation of a job with a hook leaves out the hook URL and the stored record', async () => {
+  await seedJob(server.client, 'a', { web_hook_url: 'http://127.0.0.1:1/secret' });
+  const reaper = await start();
+  await reaper.sweep();
+  const { job } = await page.ask({ type: 'job', id: 'a' });
+  expect(job?.explanation.hook).toMatchObject({ id: 'a', state: 'pending', origin: 'http://127.0.0.1:1' });
+  expect(Object.keys(job?.explanation.hook ?? {})).not.toContain('text');
+  expect(page.text()).not.toContain('secret');
+});
