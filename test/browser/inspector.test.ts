@@ -1,4 +1,4 @@
-/** The inspector as a person sees it: a real reaper on a real Redis, its page in a real browser. */
+/** The page of the inspector in a real browser, with a real reaper and a real Redis. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
@@ -48,7 +48,7 @@ const start = async (inspect: Inspect = {}, options: BrowserContextOptions = {})
   return { reaper, url, ...(await open(url, options)) };
 };
 
-/** One job for every verdict, five that are healthy. */
+/** One job for every verdict except refire, and five healthy jobs. */
 const seedAll = async () => {
   const { client } = server;
   const revision = second(-600);
@@ -62,7 +62,7 @@ const verdictCount = async (page: Page, verdict: string) =>
   Number((await page.locator(`[data-verdict="${verdict}"]`).innerText()).replaceAll(',', ''));
 
 describe('the charts', () => {
-  test('every machine is drawn, with every state and every transition, and no two texts overlap', async () => {
+  test('show every state and every transition of each machine, without overlapping texts', async () => {
     const { page, complaints } = await start();
     for (const [name, machine] of Object.entries(charts)) {
       await page.getByRole('tab', { name, exact: true }).click();
@@ -81,7 +81,7 @@ describe('the charts', () => {
       expect(scale).toBe(1);
       expect(width).toBeLessThanOrEqual(1_000);
       expect(smallest).toBeGreaterThanOrEqual(12);
-      // As the browser has set them, not as the layout meant them to be.
+      // Measured in the browser, not taken from the layout.
       const overlapping = await svg.evaluate((root) => {
         const texts = [...root.querySelectorAll('text')].filter((text) => text.textContent !== '');
         const boxes = texts.map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
@@ -91,7 +91,7 @@ describe('the charts', () => {
             .filter(
               (b) =>
                 Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left) > 0.5 &&
-                // The boxes of two lines of one label touch.
+                // The boxes of two lines of the same label touch.
                 Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top) > a.box.height / 3,
             )
             .map((b) => `${a.text} / ${b.text}`),
@@ -102,7 +102,7 @@ describe('the charts', () => {
     expect(complaints).toEqual({ errors: [], foreign: [] });
   });
 
-  test('show who is where now, how many were, and the transition that was taken last', async () => {
+  test('show how often each state was entered, where actors are now, and the latest transition', async () => {
     await seedAll();
     const { reaper, page } = await start();
     await reaper.sweep();
@@ -120,7 +120,7 @@ describe('the charts', () => {
     await page.locator('[data-chart="lane"] [data-state="lane.idle"].active').waitFor();
   });
 
-  test('can be read as a table', async () => {
+  test('can be shown as a table', async () => {
     await seedAll();
     const { reaper, page } = await start();
     await reaper.sweep();
@@ -130,14 +130,14 @@ describe('the charts', () => {
   });
 });
 
-test('the token is gone from the address once the page is there', async () => {
+test('the token disappears from the address when the page opens', async () => {
   const { page, url } = await start();
   expect(page.url()).toBe(`${new URL(url).origin}/`);
   await page.reload();
   await page.getByText('live', { exact: true }).waitFor();
 });
 
-test("the page's counts are those of the summary", async () => {
+test("the counts on the page equal those of the sweep's summary", async () => {
   await seedAll();
   const { reaper, page } = await start();
   await page.getByText('No sweep yet.').waitFor();
@@ -170,7 +170,7 @@ test('acts can be filtered by verdict, type and id', async () => {
   await page.getByText('No row matches the filter.').waitFor();
 });
 
-test("a watched job's walk is seen live, step by step, and is what Redis shows", async () => {
+test('the trace of a watched job is shown live, step by step, and matches Redis', async () => {
   await seedAll();
   const { reaper, page } = await start();
   await explainJob(page, 'hung');
@@ -199,14 +199,14 @@ test("a watched job's walk is seen live, step by step, and is what Redis shows",
   await page.locator('.trace .rules .decides', { hasText: 'fail: hung' }).waitFor();
 });
 
-test('any job is explained, tracked or not, and where it is', async () => {
+test('tracked and untracked jobs are explained, with the places of their entries', async () => {
   await seedJob(server.client, 'queued', { status: 'Pending', age: 5 });
   await server.client.lpush('t:jobs:X', '{"name":"X","id":"queued","t":1}');
   await server.client.sadd('t:known_jobs', 'X');
   const { page } = await start();
   await explainJob(page, 'queued');
   await page.getByText('in the queue of X, 0 before it').waitFor();
-  await explainJob(page, 'nobody/has %it?#');
+  await explainJob(page, 'unknown/id %with?#');
   await page.getByText('The job is not tracked, so no sweep judges it.').waitFor();
   await page.goBack();
   await page.getByText('in the queue of X, 0 before it').waitFor();
@@ -248,14 +248,14 @@ describe('another site in the same browser', () => {
     site.close();
   });
 
-  test('gets neither the page nor the socket, though the browser has the cookie', async () => {
+  test('can load neither the page nor the socket, although the browser has the cookie', async () => {
     const { url } = await start();
     const { page } = await open(url);
     site = createServer((_, response) =>
       response.writeHead(200, { 'content-type': 'text/html' }).end('<p>evil'),
     ).listen(0, '127.0.0.1');
     await once(site, 'listening');
-    // On the same address, for which cookies know no port.
+    // On the same host: cookies are shared by all ports.
     await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
     const { host, origin } = new URL(url);
     const outcome = await page.evaluate(
@@ -266,7 +266,7 @@ describe('another site in the same browser', () => {
             socket.onopen = () => resolve('open');
             socket.onclose = () => resolve('refused');
           }),
-          // As a script or picture is asked for: without an Origin, and with no need of CORS.
+          // Like a script or an image: without an Origin header, and without CORS.
           fetch(`${origin}/app.js`, { mode: 'no-cors', credentials: 'include' }).then(
             () => 'served',
             () => 'refused',
@@ -281,11 +281,11 @@ describe('another site in the same browser', () => {
       [host, origin] as const,
     );
     expect(outcome).toEqual(['refused', 'refused', 'loaded']);
-    // What it has loaded is the browser's own word that it must not be framed.
+    // The frame shows the browser's own error page.
     expect(page.frames().at(-1)?.url()).toMatch(/^chrome-error:/);
   });
 
-  test('a wrong token shows nothing but what to do', async () => {
+  test('a wrong token shows only the advice to use the printed URL', async () => {
     const { url } = await create();
     site = createServer();
     const page = await (await browser.newContext()).newPage();
@@ -296,8 +296,8 @@ describe('another site in the same browser', () => {
   });
 });
 
-describe('the line to the server', () => {
-  test('a server that is started anew is found again, and shows its own', async () => {
+describe('the connection to the server', () => {
+  test('is restored after a restart of the server, with the new data and the watched job', async () => {
     const port = await freePort();
     const token = 'a token of this test';
     const first = await create({ port, token });
@@ -310,14 +310,14 @@ describe('the line to the server', () => {
     await page.getByText('no connection', { exact: true }).waitFor();
     const { reaper } = await create({ port, token });
     await page.getByText('Reconnected.').waitFor();
-    // It is still watched.
+    // The job is still watched.
     await reaper.sweep({ plan: true });
     await page.getByText('Planned: fail, hung → planned').waitFor();
     await page.getByRole('link', { name: '← All jobs' }).click();
     await page.locator('[data-testid="scanned"]', { hasText: '9' }).waitFor();
   });
 
-  test('a server with another token is said, for then trying again is no use', async () => {
+  test('cannot be restored with another token, and the page says so', async () => {
     const port = await freePort();
     const first = await create({ port });
     const { page } = await open(first.url);
@@ -328,13 +328,13 @@ describe('the line to the server', () => {
 });
 
 describe('control', () => {
-  test('there is none unless it was given', async () => {
+  test('is off by default', async () => {
     const { page } = await start();
     await page.getByText('read-only').waitFor();
     expect(await page.getByRole('button', { name: /now…/ }).count()).toBe(0);
   });
 
-  test('asks first, shows what it would do, and then does just that', async () => {
+  test('makes a plan first, shows it, and then runs the sweep', async () => {
     await seedAll();
     const { page } = await start({ control: true });
     await page.getByRole('button', { name: 'Sweep now…' }).click();
@@ -355,7 +355,7 @@ describe('control', () => {
     expect(await dialog.count()).toBe(0);
   });
 
-  test('who cancels changes nothing', async () => {
+  test('changes nothing if the dialog is cancelled', async () => {
     await seedAll();
     const { page } = await start({ control: true });
     await page.getByRole('button', { name: 'Sweep now…' }).click();
@@ -366,7 +366,7 @@ describe('control', () => {
     expect(await server.client.hget('t:job_stats:hung', 'status')).toBe('Running');
   });
 
-  test('rescues too', async () => {
+  test('runs a rescue, and names the changes', async () => {
     await server.client.lpush('t:jobs:X:dead:inprogress', '{"name":"X","id":"a"}');
     const { reaper, url } = await create({ control: true }, { rescue: { graceMs: 100 } });
     const { page } = await open(url);
@@ -374,6 +374,7 @@ describe('control', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('button', { name: 'Plan' }).click();
     await dialog.getByText('A rescue would requeue 1 entries').waitFor();
+    await dialog.getByText('1 requeue X: 1 from pool dead').waitFor();
     expect(await server.client.llen('t:jobs:X')).toBe(0);
     await dialog.getByRole('button', { name: 'Rescue now' }).click();
     await dialog.getByText('1 entries requeued').waitFor();
@@ -382,34 +383,34 @@ describe('control', () => {
   });
 });
 
-describe('for everybody', () => {
+describe('accessibility', () => {
   const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-  const faultsOf = async (page: Page) => {
-    // Not as a script element: the page's policy would refuse it.
+  const violationsOf = async (page: Page) => {
+    // Evaluated, because the page's policy forbids an added script element.
     await page.evaluate(await (await import('node:fs/promises')).readFile(axe, 'utf8'));
     return page.evaluate(async () => {
-      // biome-ignore lint/suspicious/noExplicitAny: axe puts itself there
+      // biome-ignore lint/suspicious/noExplicitAny: axe adds itself to the global object
       const { violations } = await (globalThis as any).axe.run(document);
       return violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => `${id}: ${nodes[0]?.html}`);
     });
   };
 
-  test.each(['light', 'dark'] as const)('no fault that axe can find, in %s colours', async (colorScheme) => {
+  test.each(['light', 'dark'] as const)('axe finds no violations in %s colours', async (colorScheme) => {
     await seedAll();
     const { reaper, page } = await start({ control: true }, { colorScheme, reducedMotion: 'reduce' });
     await reaper.sweep({ plan: true });
     await page.getByText('4 of 4').waitFor();
     await page.locator('[data-chart="job"] svg').waitFor();
-    expect(await faultsOf(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
     await page.getByRole('button', { name: 'Sweep now…' }).click();
-    expect(await faultsOf(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
     await page.keyboard.press('Escape');
     await explainJob(page, 'hung');
     await page.locator('.trace svg').waitFor();
-    expect(await faultsOf(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
   });
 
-  test.each([360, 768, 2_560])('nothing runs out of a window %d px wide', async (width) => {
+  test.each([360, 768, 2_560])('a window %d px wide has no horizontal scrolling', async (width) => {
     await seedAll();
     const { reaper, page } = await start({ control: true }, { viewport: { width, height: 800 } });
     await reaper.sweep();
@@ -421,7 +422,7 @@ describe('for everybody', () => {
     expect(await overflow()).toBe(0);
   });
 
-  test('tabs are gone through by arrow keys, and the chosen colours stay', async () => {
+  test('arrow keys change tabs, and the chosen colours stay after a reload', async () => {
     const { page } = await start();
     await page.getByRole('tab', { name: 'job', exact: true }).focus();
     await page.keyboard.press('ArrowRight');
@@ -440,7 +441,7 @@ describe('for everybody', () => {
   test.each([
     ['reduce', 'none'],
     ['no-preference', 'flow'],
-  ] as const)('with motion %s a step is drawn with animation %s', async (reducedMotion, animation) => {
+  ] as const)('with reduced motion %s, a step has the animation %s', async (reducedMotion, animation) => {
     await seedAll();
     const { reaper, page } = await start({}, { reducedMotion });
     await reaper.sweep();
@@ -451,7 +452,7 @@ describe('for everybody', () => {
   });
 });
 
-test('100,000 jobs are swept with a page open: it counts them all, and answers meanwhile', async () => {
+test('a page counts all jobs of a sweep of 100,000, and stays responsive meanwhile', async () => {
   const jobs = 100_000;
   await seed(server.client, jobs, { actingOneIn: 20 });
   const { reaper, url } = await create({}, { namespace });

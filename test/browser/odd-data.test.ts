@@ -1,4 +1,4 @@
-/** The page with data that nobody would write on purpose, and with a hand that is too quick. */
+/** The page with unusual data, unusual ids and quick clicks. */
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ReaperOptions } from '../../src/index.ts';
@@ -49,7 +49,7 @@ test.each(['9000000000000', '1700000000000000000', '-9000000000000', 'soon'])(
   },
 );
 
-test('an id that is cut within a pair of surrogates is shown', async () => {
+test('an id that is cut at a surrogate pair is shown', async () => {
   await seedJob(server.client, `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
   const { reaper, page, complaints } = await start();
   await reaper.sweep({ plan: true });
@@ -57,7 +57,7 @@ test('an id that is cut within a pair of surrogates is shown', async () => {
   expect(complaints.errors).toEqual([]);
 });
 
-test('fault 125: an id with control characters and marks of direction shows what it holds', async () => {
+test('fault 125: control characters and bidirectional marks in an id are made visible', async () => {
   await seedJob(server.client, 'a\u202eb\u001b[2Jc\nd', { age: 90_000 });
   const { reaper, page, complaints } = await start();
   await reaper.sweep({ plan: true });
@@ -66,7 +66,7 @@ test('fault 125: an id with control characters and marks of direction shows what
   expect(complaints.errors).toEqual([]);
 });
 
-test('ids with signs of addresses, of other scripts and of no width lead to their jobs', async () => {
+test('ids with URL characters, other scripts and invisible characters link to their jobs', async () => {
   const ids = ['a/b#c?d%e', '%E0%A4%A', ' first', 'last ', '..', '日本語', 'a\u0000b', '\u202eabc', '__proto__'];
   for (const id of ids) await seedJob(server.client, id, { age: 90_000 });
   const { reaper, page, complaints } = await start();
@@ -80,14 +80,14 @@ test('ids with signs of addresses, of other scripts and of no width lead to thei
   expect(complaints.errors).toEqual([]);
 });
 
-test.each([40, 120, 250, 400])('who clicks Plan twice within %d ms does not sweep', async (delay) => {
+test.each([40, 120, 250, 400])('two clicks on Plan within %d ms do not start a sweep', async (delay) => {
   await seedJob(server.client, 'hung', { age: 90_000 });
   const { page } = await start({ control: true });
   await page.getByRole('button', { name: 'Sweep now…' }).click();
   const box = await page.getByRole('dialog').getByRole('button', { name: 'Plan' }).boundingBox();
   const { x, y, width, height } = box as NonNullable<typeof box>;
   await page.mouse.click(x + width / 2, y + height / 2);
-  await page.waitForTimeout(delay); // The hand's pause is what this is about.
+  await page.waitForTimeout(delay); // The time between the two clicks.
   await page.mouse.click(x + width / 2, y + height / 2);
   const dialog = page.getByRole('dialog');
   await dialog.getByText('A sweep would:').waitFor();
@@ -98,7 +98,7 @@ test.each([40, 120, 250, 400])('who clicks Plan twice within %d ms does not swee
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Close');
 });
 
-test('a walk that was seen live stays when one does not watch any more', async () => {
+test('a trace that was received live stays visible after the end of watching', async () => {
   await seedJob(server.client, 'hung', { age: 90_000 });
   const { reaper, page } = await start();
   await explainJob(page, 'hung');
@@ -112,7 +112,7 @@ test('a walk that was seen live stays when one does not watch any more', async (
   expect(await trace.count()).toBe(1);
 });
 
-test('that the token is another one is said once, not at every try', async () => {
+test('the message about another token is announced once, not with every attempt', async () => {
   const port = await freePort();
   const { reaper, page } = await start({ port });
   await reaper.stop();
@@ -125,28 +125,31 @@ test('that the token is another one is said once, not at every try', async () =>
     });
     changes.observe(banners, { childList: true, subtree: true, characterData: true });
   });
-  for (let tries = 0; tries < 2; tries++) await page.waitForResponse((response) => response.status() === 401);
+  for (let attempt = 0; attempt < 2; attempt++) await page.waitForResponse((response) => response.status() === 401);
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   expect(await page.evaluate(() => document.body.dataset.changed)).toBeUndefined();
 });
 
-test.each([360, 1_000, 1_400])('in a window %d px wide, what is focused is not under the header', async (width) => {
-  for (let i = 0; i < 30; i++) await seedJob(server.client, `hung-${i}`, { age: 90_000 });
-  const { reaper, page } = await start({ control: true }, { viewport: { width, height: 640 } });
-  await reaper.sweep({ plan: true });
-  await page.getByText('30 of 30').waitFor();
-  await listedRows(page).nth(25).getByRole('link').focus();
-  for (let i = 0; i < 20; i++) {
-    await page.keyboard.press('Shift+Tab');
-    const isSeen = await page.evaluate(() => {
-      const { x, y, width: w, height: h } = (document.activeElement as Element).getBoundingClientRect();
-      return document.activeElement?.contains(document.elementFromPoint(x + w / 2, y + h / 2));
-    });
-    expect(isSeen).toBe(true);
-  }
-});
+test.each([360, 1_000, 1_400])(
+  'in a window %d px wide, the focused element is not hidden by the header',
+  async (width) => {
+    for (let i = 0; i < 30; i++) await seedJob(server.client, `hung-${i}`, { age: 90_000 });
+    const { reaper, page } = await start({ control: true }, { viewport: { width, height: 640 } });
+    await reaper.sweep({ plan: true });
+    await page.getByText('30 of 30').waitFor();
+    await listedRows(page).nth(25).getByRole('link').focus();
+    for (let i = 0; i < 20; i++) {
+      await page.keyboard.press('Shift+Tab');
+      const isVisible = await page.evaluate(() => {
+        const { x, y, width: w, height: h } = (document.activeElement as Element).getBoundingClientRect();
+        return document.activeElement?.contains(document.elementFromPoint(x + w / 2, y + h / 2));
+      });
+      expect(isVisible).toBe(true);
+    }
+  },
+);
 
-test('the title says which job is shown', async () => {
+test('the title names the job', async () => {
   await seedJob(server.client, 'hung');
   const { page } = await start();
   const title = await page.title();

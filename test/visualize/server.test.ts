@@ -47,13 +47,13 @@ const page = async (...args: Parameters<typeof openPage>) => {
 const closedWith = (socket: WebSocket) =>
   new Promise<number>((resolve) => socket.once('close', (code) => resolve(code)));
 
-describe('how it is opened', () => {
-  test('it is off unless asked for', async () => {
+describe('opening the inspector', () => {
+  test('it is off by default', async () => {
     const reaper = opened.create({ redis: server.url });
     expect(await reaper.inspectorUrl()).toBeUndefined();
   });
 
-  test('it listens on loopback, and says its URL once, with a random token unless one is given', async () => {
+  test('it listens on loopback and announces its URL once, with a random token by default', async () => {
     const { url, announced } = await start({ token: undefined });
     const other = await start({ token: undefined });
     expect(announced).toEqual([url]);
@@ -61,7 +61,7 @@ describe('how it is opened', () => {
     expect(new URL(url).search).not.toBe(new URL(other.url).search);
   });
 
-  test('a port that was asked for and is in use is reported, and supervision goes on', async () => {
+  test('a configured port that is in use is reported, and the reaper works without the inspector', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await vi.waitUntil(() => taken.listening);
     const { port } = taken.address() as { port: number };
@@ -78,14 +78,14 @@ describe('how it is opened', () => {
     taken.close();
   });
 
-  test('without a port it takes another one where the usual one is in use', async () => {
+  test('without a configured port it uses another one if the default port is in use', async () => {
     const first = await start({ port: undefined });
     const second = await start({ port: undefined });
     expect(new URL(second.url).port).not.toBe(new URL(first.url).port);
     expect((await get(second.url)).status).toBe(303);
   });
 
-  test('it is closed with the reaper', async () => {
+  test('it is closed when the reaper stops', async () => {
     const { reaper, url } = await start();
     const client = await page(url);
     const closed = closedWith(client.socket);
@@ -95,10 +95,10 @@ describe('how it is opened', () => {
   });
 });
 
-describe('who may have it', () => {
+describe('access', () => {
   const paths = ['/', '/app.js', '/style.css', '/icon.svg', '/charts/job.svg'];
 
-  test('the token is changed for a cookie that no script reads, and leaves the address', async () => {
+  test('the token is exchanged for a cookie that no script can read, and disappears from the address', async () => {
     const { url } = await start();
     const { status, headers } = await get(url);
     expect(status).toBe(303);
@@ -107,7 +107,7 @@ describe('who may have it', () => {
     expect(headers['set-cookie']?.[0]).not.toContain(encodeURIComponent(token));
   });
 
-  test('with the cookie everything is served, under a policy that lets nothing else in', async () => {
+  test('with the cookie everything is served, under a policy that forbids foreign content', async () => {
     const { url } = await start();
     const cookie = await cookieOf(url);
     for (const path of paths) {
@@ -125,7 +125,7 @@ describe('who may have it', () => {
     ['the beginning of the token', {}, '?token=a+token'],
     ['an empty token', {}, '?token='],
     ['a cookie of another token', { cookie: 'other' }, ''],
-  ])('with %s nothing is served', async (_, headers: { cookie?: string }, search) => {
+  ])('with %s, every request is refused', async (_, headers: { cookie?: string }, search) => {
     const { url } = await start();
     const other = await start({ token: 'the token of another inspector' });
     const sent = headers.cookie === undefined ? {} : { cookie: await cookieOf(other.url) };
@@ -138,11 +138,11 @@ describe('who may have it', () => {
   });
 
   test.each([
-    ['a name that leads here (DNS rebinding)', { host: 'evil.example' }, 421],
-    ['an origin of another site', { origin: 'http://evil.example' }, 403],
-    ['an origin of another port', { origin: 'http://127.0.0.1:1' }, 403],
+    ['an unknown host name (DNS rebinding)', { host: 'evil.example' }, 421],
+    ['the origin of another site', { origin: 'http://evil.example' }, 403],
+    ['the origin of another port', { origin: 'http://127.0.0.1:1' }, 403],
     ['the origin of a sandboxed frame', { origin: 'null' }, 403],
-  ])('%s gets nothing, the cookie notwithstanding', async (_, headers: Record<string, string>, status) => {
+  ])('%s is refused, even with the cookie', async (_, headers: Record<string, string>, status) => {
     const { url } = await start();
     const cookie = await cookieOf(url);
     const { origin } = new URL(url);
@@ -150,13 +150,13 @@ describe('who may have it', () => {
     await expect(openPage(url, { cookie, ...headers })).rejects.toThrow(String(status));
   });
 
-  test('a WebSocket that names no origin is refused', async () => {
+  test('a WebSocket without an origin is refused', async () => {
     const { url } = await start();
     const socket = new WebSocket(`ws://${new URL(url).host}/socket`, { headers: { cookie: await cookieOf(url) } });
     await expect(new Promise((_, reject) => socket.once('error', reject))).rejects.toThrow('403');
   });
 
-  test('a name of a proxy is known where it was given', async () => {
+  test('the host name of a proxy is accepted if it is configured', async () => {
     const { url } = await start({ hostNames: ['reaper.intra.example'] });
     const cookie = await cookieOf(url);
     const { origin } = new URL(url);
@@ -165,7 +165,7 @@ describe('who may have it', () => {
     await client.until(({ type }) => type === 'snapshot');
   });
 
-  test('only GET and HEAD are answered, and only what there is', async () => {
+  test('only GET and HEAD are allowed, and unknown paths get status 404', async () => {
     const { url } = await start();
     const cookie = await cookieOf(url);
     const { origin } = new URL(url);
@@ -176,14 +176,14 @@ describe('who may have it', () => {
   });
 });
 
-describe('what a page may send', () => {
+describe('messages from a page', () => {
   test.each([
-    ['no JSON', 'sweep', 1008],
-    ['no message of a page', '{"type":"stop","request":1}', 1008],
-    ['a key too many', '{"type":"job","request":1,"id":"a","more":1}', 1008],
+    ['invalid JSON', 'sweep', 1008],
+    ['an unknown message', '{"type":"stop","request":1}', 1008],
+    ['an unknown key', '{"type":"job","request":1,"id":"a","more":1}', 1008],
     ['an id that is too long', JSON.stringify({ type: 'job', request: 1, id: 'x'.repeat(513) }), 1008],
-    ['too much at once', 'x'.repeat(5_000), 1009],
-  ])('%s ends its connection', async (_, text, code) => {
+    ['a message that is too long', 'x'.repeat(5_000), 1009],
+  ])('%s closes the connection', async (_, text, code) => {
     const { url } = await start();
     const { socket } = await page(url);
     const closed = closedWith(socket);
@@ -191,7 +191,7 @@ describe('what a page may send', () => {
     expect(await closed).toBe(code);
   });
 
-  test('a flood ends its connection, and no other', async () => {
+  test('a flood of messages closes its own connection only', async () => {
     const { url } = await start();
     const [flooding, other] = [await page(url), await page(url)];
     const closed = closedWith(flooding.socket);
@@ -200,26 +200,26 @@ describe('what a page may send', () => {
     expect((await other.ask({ type: 'job', id: 'a' })).job?.explanation.isTracked).toBe(false);
   });
 
-  test('at most 32 pages are let in', async () => {
+  test('at most 32 pages are accepted', async () => {
     const { url } = await start();
     const cookie = await cookieOf(url);
     await Promise.all(Array.from({ length: 32 }, () => page(url, { cookie })));
     await expect(openPage(url, { cookie })).rejects.toThrow('503');
   });
 
-  test('a page watches at most 20 jobs', async () => {
+  test('a page can watch at most 20 jobs', async () => {
     const { url } = await start();
     const client = await page(url);
     for (let i = 0; i < 20; i++) expect((await client.ask({ type: 'watch', id: `${i}` })).error).toBeUndefined();
-    expect((await client.ask({ type: 'watch', id: 'one more' })).error).toContain('the maximum number of jobs');
+    expect((await client.ask({ type: 'watch', id: 'another' })).error).toContain('the maximum number of jobs');
     await client.ask({ type: 'unwatch', id: '0' });
-    expect((await client.ask({ type: 'watch', id: 'one more' })).error).toBeUndefined();
+    expect((await client.ask({ type: 'watch', id: 'another' })).error).toBeUndefined();
   });
 
   test.each([
     ['without control', { control: false }, {}, 'start it with control'],
     ['by a reaper that only plans', { control: true }, { plan: true }, 'only plans'],
-  ])('a sweep is refused %s, and nothing changes', async (_, inspect, more, error) => {
+  ])('a pass is refused %s, and nothing changes', async (_, inspect, more, error) => {
     await seedJob(server.client, 'hung', { age: 90_000 });
     const { url } = await start(inspect, more);
     const client = await page(url);
@@ -228,7 +228,7 @@ describe('what a page may send', () => {
     expect(await server.client.hget('t:job_stats:hung', 'status')).toBe('Running');
   });
 
-  test('with control a page plans, and then does it', async () => {
+  test('with control a page can make a plan and run a sweep', async () => {
     await seedJob(server.client, 'hung', { age: 90_000 });
     const { url } = await start({ control: true });
     const client = await page(url);
@@ -245,7 +245,7 @@ describe('what a page may send', () => {
     expect((await client.ask({ type: 'rescue', plan: true })).rescue).toMatchObject({ plan: true, suspects: 0 });
   });
 
-  test('a Redis that is away is said, not waited for in vain', async () => {
+  test('an unreachable Redis gives an error as the answer', async () => {
     const port = await freePort();
     const { url } = await start({}, { redis: `redis://127.0.0.1:${port}` });
     const client = await page(url);
@@ -253,8 +253,8 @@ describe('what a page may send', () => {
   });
 });
 
-describe('what it sends', () => {
-  test('a snapshot first, then deltas, at most ten a second, whatever the speed of the sweep', async () => {
+describe('messages to a page', () => {
+  test('are a snapshot, then at most ten deltas a second, for any speed of the sweep', async () => {
     for (let i = 0; i < 3_000; i++) await seedJob(server.client, `job-${i}`, { age: 90_000 });
     const clock = createTestClock();
     const { reaper, url } = await start({}, { clock });
@@ -277,9 +277,9 @@ describe('what it sends', () => {
     expect(others.length).toBeLessThanOrEqual(seconds * 10);
   });
 
-  test('a page that does not read costs no memory, and has the whole again when it does', async () => {
+  test('are not kept for a page that does not read: it gets a snapshot when it reads again', async () => {
     for (let i = 0; i < 3_000; i++) await seedJob(server.client, `job-${i}-${'x'.repeat(200)}`, { age: 90_000 });
-    // No timer of a second or more ends: nobody asks whether the page is there, however long this machine takes.
+    // Timers of a second or more never fire, so that the page is not closed for its missing pongs.
     const clock: Clock = {
       now: () => Date.now(),
       setTimeout: (fn, ms) => (ms < 1_000 ? setTimeout(fn, ms) : undefined),
@@ -289,7 +289,7 @@ describe('what it sends', () => {
     const [slow, quick] = [await page(url), await page(url)];
     await slow.until(() => true);
     slow.socket.pause();
-    // A kernel takes some MB on its way; what comes beyond is what this is about.
+    // The kernel buffers some MB. The test needs more than that.
     while (quick.text().length < 16 * 2 ** 20) await reaper.sweep({ plan: true });
     const last = await reaper.sweep({ plan: true });
     slow.socket.resume();
@@ -303,7 +303,7 @@ describe('what it sends', () => {
     expect(slow.text().length).toBeLessThan(quick.text().length);
   });
 
-  test('nothing secret: no parameter, no URL, no more of an ACK than is judged', async () => {
+  test('contain no secrets: no parameters, no hook URL, and of an ACK only what is judged', async () => {
     const secret = 'hunter2';
     const at = second(-90_000);
     await seedJob(server.client, 'a', {
@@ -328,7 +328,7 @@ describe('what it sends', () => {
     await reaper.stop({ timeout: 0 });
   });
 
-  test('text from Redis has a bound', async () => {
+  test('contain texts from Redis only up to 256 characters', async () => {
     const long = 'x'.repeat(10_000);
     await seedJob(server.client, long, { status: long, name: long });
     const { reaper, url } = await start();
