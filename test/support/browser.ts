@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { patience } from './patience.ts';
+import { waitLimit } from './waitLimit.ts';
 
 /** Starts the system's Chromium, which `npm run setup` has installed. */
 export const startBrowser = (): Promise<Browser> =>
   chromium.launch({
-    timeout: patience,
+    timeout: waitLimit,
     executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
     args: [
       // Tests may run as root in a container, where the sandbox lacks the rights that it needs.
@@ -47,7 +47,7 @@ export const openInspector = async (
   prepare: (page: Page) => Promise<void> = async () => undefined,
 ): Promise<{ page: Page; complaints: Complaints }> => {
   const context = await browser.newContext({ viewport: { width: 1_400, height: 1_000 }, ...options });
-  context.setDefaultTimeout(patience);
+  context.setDefaultTimeout(waitLimit);
   const page = await context.newPage();
   const complaints = listenTo(page, new URL(url).origin);
   await prepare(page);
