@@ -1,36 +1,18 @@
 /** The page shows what each state is for. The test replaces the descriptions of the charts by its own. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expect, test, vi } from 'vitest';
 import { charts } from '../../src/index.ts';
 import { nodesOf } from '../../visualize/charts/graph.ts';
 import type { ServerMessage } from '../../visualize/protocol.ts';
-import { explainJob, openInspector, startBrowser } from '../support/browser.ts';
+import { explainJob } from '../support/browser.ts';
+import { useInspectorPage } from '../support/inspectorPage.ts';
 import { seedJob } from '../support/jobs.ts';
-import { type Opened, trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let browser: Browser;
-let opened: Opened;
-beforeAll(async () => {
-  [server, browser] = await Promise.all([startRedis(), startBrowser()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  opened = trackOpened();
-  await server.client.flushall();
-});
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
-  await opened.close();
-});
+const { redis, create, open } = useInspectorPage();
 
 /** Opens the page of a reaper whose chart states have these descriptions, by their ids. */
 const start = async (descriptionOf: (state: string) => string) => {
-  const reaper = opened.create({ redis: server.url, inspect: { port: 0, announce: () => undefined } });
+  const { reaper, url } = await create();
   const replaceDescriptions = (page: Page) =>
     page.routeWebSocket(/\/socket$/, (socket) => {
       socket.connectToServer().onMessage((text) => {
@@ -44,8 +26,7 @@ const start = async (descriptionOf: (state: string) => string) => {
         return socket.send(JSON.stringify({ ...message, about }));
       });
     });
-  const url = (await reaper.inspectorUrl()) as string;
-  const { page } = await openInspector(browser, url, {}, replaceDescriptions);
+  const { page } = await open(url, {}, replaceDescriptions);
   return { reaper, page };
 };
 
@@ -73,7 +54,7 @@ test('the table of a chart without descriptions has no column for them', async (
 });
 
 test('each step of a trace shows the description of its state', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { reaper, page } = await start((state) => (state === 'job.fail' ? '' : `Purpose of ${state}.`));
   await reaper.sweep({ plan: true });
   await explainJob(page, 'hung');
@@ -88,7 +69,7 @@ test('each step of a trace shows the description of its state', async () => {
 });
 
 test('a step whose state has no description shows none', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { reaper, page } = await start((state) => (state === 'job.compare' ? '' : `Purpose of ${state}.`));
   await reaper.sweep({ plan: true });
   await explainJob(page, 'hung');

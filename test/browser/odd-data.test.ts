@@ -1,47 +1,18 @@
 /** The page with unusual data, unusual ids and quick clicks. */
-import type { Browser, BrowserContextOptions } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import type { ReaperOptions } from '../../src/index.ts';
-import { explainJob, listedRows, openInspector, startBrowser } from '../support/browser.ts';
+import { expect, test, vi } from 'vitest';
+import { explainJob, listedRows } from '../support/browser.ts';
+import { useInspectorPage } from '../support/inspectorPage.ts';
 import { seedJob } from '../support/jobs.ts';
-import { type Opened, trackOpened } from '../support/reapers.ts';
-import { freePort, type RedisServer, startRedis } from '../support/redisServer.ts';
+import { freePort } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let browser: Browser;
-let opened: Opened;
-beforeAll(async () => {
-  [server, browser] = await Promise.all([startRedis(), startBrowser()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  opened = trackOpened();
-  await server.client.flushall();
-});
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
-  await opened.close();
-});
-
-const start = async (
-  inspect: Exclude<ReaperOptions['inspect'], boolean | undefined> = {},
-  options: BrowserContextOptions = {},
-) => {
-  const reaper = opened.create({ redis: server.url, inspect: { port: 0, announce: () => undefined, ...inspect } });
-  const url = (await reaper.inspectorUrl()) as string;
-  const { page, complaints } = await openInspector(browser, url, options);
-  return { reaper, page, complaints };
-};
+const { redis, create, start } = useInspectorPage();
 
 test.each(['9000000000000', '1700000000000000000', '-9000000000000', 'soon'])(
   'a time like %s is shown',
   async (time) => {
-    await seedJob(server.client, 'odd', { update_time: time });
-    await server.client.zadd('t:dead', 1e17, '{"name":"X","id":"odd"}');
-    await server.client.zadd('t:retry', 'inf', '{"name":"X","id":"odd"}');
+    await seedJob(redis(), 'odd', { update_time: time });
+    await redis().zadd('t:dead', 1e17, '{"name":"X","id":"odd"}');
+    await redis().zadd('t:retry', 'inf', '{"name":"X","id":"odd"}');
     const { page, complaints } = await start();
     await explainJob(page, 'odd');
     await page.getByText('in dead, second 100,000,000,000,000,000').waitFor();
@@ -50,7 +21,7 @@ test.each(['9000000000000', '1700000000000000000', '-9000000000000', 'soon'])(
 );
 
 test('an id that is cut at a surrogate pair is shown', async () => {
-  await seedJob(server.client, `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
+  await seedJob(redis(), `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
   const { reaper, page, complaints } = await start();
   await reaper.sweep({ plan: true });
   await page.getByText('1 of 1').waitFor();
@@ -58,7 +29,7 @@ test('an id that is cut at a surrogate pair is shown', async () => {
 });
 
 test('fault 125: control characters and bidirectional marks in an id are made visible', async () => {
-  await seedJob(server.client, 'a\u202eb\u001b[2Jc\nd', { age: 90_000 });
+  await seedJob(redis(), 'a\u202eb\u001b[2Jc\nd', { age: 90_000 });
   const { reaper, page, complaints } = await start();
   await reaper.sweep({ plan: true });
   await page.getByText('a\\u202eb\\u001b[2Jc\\u000ad').first().waitFor();
@@ -68,7 +39,7 @@ test('fault 125: control characters and bidirectional marks in an id are made vi
 
 test('ids with URL characters, other scripts and invisible characters link to their jobs', async () => {
   const ids = ['a/b#c?d%e', '%E0%A4%A', ' first', 'last ', '..', '日本語', 'a\u0000b', '\u202eabc', '__proto__'];
-  for (const id of ids) await seedJob(server.client, id, { age: 90_000 });
+  for (const id of ids) await seedJob(redis(), id, { age: 90_000 });
   const { reaper, page, complaints } = await start();
   await reaper.sweep({ plan: true });
   for (let i = 0; i < ids.length; i++) {
@@ -81,7 +52,7 @@ test('ids with URL characters, other scripts and invisible characters link to th
 });
 
 test.each([40, 120, 250, 400])('two clicks on Plan within %d ms do not start a sweep', async (delay) => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { page } = await start({ control: true });
   await page.getByRole('button', { name: 'Sweep now…' }).click();
   const box = await page.getByRole('dialog').getByRole('button', { name: 'Plan' }).boundingBox();
@@ -92,14 +63,14 @@ test.each([40, 120, 250, 400])('two clicks on Plan within %d ms do not start a s
   const dialog = page.getByRole('dialog');
   await dialog.getByText('A sweep would:').waitFor();
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Plan again');
-  expect(await server.client.hget('t:job_stats:hung', 'status')).toBe('Running');
+  expect(await redis().hget('t:job_stats:hung', 'status')).toBe('Running');
   await dialog.getByRole('button', { name: 'Sweep now' }).click();
   await dialog.getByText('Done:').waitFor();
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Close');
 });
 
 test('a trace that was received live stays visible after the end of watching', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { reaper, page } = await start();
   await explainJob(page, 'hung');
   await page.getByRole('button', { name: 'Watch' }).click();
@@ -116,7 +87,7 @@ test('the message about another token is announced once, not with every attempt'
   const port = await freePort();
   const { reaper, page } = await start({ port });
   await reaper.stop();
-  await opened.create({ redis: server.url, inspect: { port, announce: () => undefined } }).inspectorUrl();
+  await create({ port });
   await page.getByText('The reaper was restarted with another token').waitFor();
   await page.evaluate(() => {
     const banners = document.querySelector('.banners') as Element;
@@ -133,7 +104,7 @@ test('the message about another token is announced once, not with every attempt'
 test.each([360, 1_000, 1_400])(
   'in a window %d px wide, the focused element is not hidden by the header',
   async (width) => {
-    for (let i = 0; i < 30; i++) await seedJob(server.client, `hung-${i}`, { age: 90_000 });
+    for (let i = 0; i < 30; i++) await seedJob(redis(), `hung-${i}`, { age: 90_000 });
     const { reaper, page } = await start({ control: true }, { viewport: { width, height: 640 } });
     await reaper.sweep({ plan: true });
     await page.getByText('30 of 30').waitFor();
@@ -150,7 +121,7 @@ test.each([360, 1_000, 1_400])(
 );
 
 test('the title names the job', async () => {
-  await seedJob(server.client, 'hung');
+  await seedJob(redis(), 'hung');
   const { page } = await start();
   const title = await page.title();
   await explainJob(page, 'hung');

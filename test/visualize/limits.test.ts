@@ -1,34 +1,16 @@
 /** The limits on what leaves the process: SECURITY.md promises that texts from Redis are cut to 256 characters. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { openPage, type PageClient } from '../support/inspector.ts';
+import { expect, test, vi } from 'vitest';
+import type { PageClient } from '../support/inspector.ts';
+import { useInspector } from '../support/inspectorServer.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
-import { type Opened, trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let opened: Opened;
+const inspector = useInspector();
+const { redis } = inspector;
 let page: PageClient;
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  opened = trackOpened();
-  await server.client.flushall();
-});
-afterEach(async () => {
-  page.close();
-  await opened.close();
-});
-
 const start = async () => {
-  const reaper = opened.create({
-    redis: server.url,
-    inspect: { port: 0, announce: () => undefined, control: true },
-    rescue: { graceMs: 0 },
-  });
-  page = await openPage((await reaper.inspectorUrl()) as string);
+  const { reaper, url } = await inspector.start({ control: true }, { rescue: { graceMs: 0 } });
+  page = await inspector.page(url);
   return reaper;
 };
 
@@ -43,7 +25,7 @@ test.each([true, false])(
   async (plan) => {
     const types = Array.from({ length: 40 }, (_, i) => `T${String(i).padStart(2, '0')}`);
     const holds = new Map(types.map((type) => [type, [`${type}-a`, `${type}-b`]]));
-    await seedPool(server.client, 'gone', { heartbeat: second(-100), jobNames: types.join(','), holds });
+    await seedPool(redis(), 'gone', { heartbeat: second(-100), jobNames: types.join(','), holds });
     await start();
     const { rescue } = await page.ask({ type: 'rescue', plan });
     expect(rescue).toMatchObject({ plan, entries: 80, suspects: 1 });
@@ -60,7 +42,7 @@ test.each([true, false])(
 );
 
 test('the answer to a rescue cuts the names of types and pools', async () => {
-  await seedPool(server.client, long('pool'), {
+  await seedPool(redis(), long('pool'), {
     heartbeat: second(-100),
     jobNames: long('type'),
     holds: new Map([[long('type'), ['a']]]),
@@ -77,10 +59,10 @@ test('the answer to a rescue cuts the names of types and pools', async () => {
 });
 
 test('a verdict that names the pool of a job is cut, in lists, traces and explanations', async () => {
-  await seedJob(server.client, 'a', { age: 90_000 });
-  await seedPool(server.client, long('pool'), { heartbeat: second(), holds: new Map([['X', ['a']]]) });
-  await server.client.hset(`t:worker_pools:${long('pool')}`, 'worker_ids', 'w');
-  await server.client.hset('t:worker:w', { job_name: 'X', job_id: 'a', started_at: second(-90_000), args: '{}' });
+  await seedJob(redis(), 'a', { age: 90_000 });
+  await seedPool(redis(), long('pool'), { heartbeat: second(), holds: new Map([['X', ['a']]]) });
+  await redis().hset(`t:worker_pools:${long('pool')}`, 'worker_ids', 'w');
+  await redis().hset('t:worker:w', { job_name: 'X', job_id: 'a', started_at: second(-90_000), args: '{}' });
   const reaper = await start();
   await page.ask({ type: 'watch', id: 'a' });
   await reaper.sweep({ plan: true });
@@ -95,10 +77,10 @@ test('a verdict that names the pool of a job is cut, in lists, traces and explan
 });
 
 test('of the places of a job fifty are named and the others counted', async () => {
-  await seedJob(server.client, 'a');
-  for (let i = 0; i < 60; i++) await seedPool(server.client, `p${i}`, { holds: new Map([['X', ['a']]]) });
-  await server.client.lpush('t:jobs:X', entryOf('a'));
-  await server.client.sadd('t:known_jobs', 'X');
+  await seedJob(redis(), 'a');
+  for (let i = 0; i < 60; i++) await seedPool(redis(), `p${i}`, { holds: new Map([['X', ['a']]]) });
+  await redis().lpush('t:jobs:X', entryOf('a'));
+  await redis().sadd('t:known_jobs', 'X');
   await start();
   const { job } = await page.ask({ type: 'job', id: 'a' });
   expect(job?.explanation.places).toHaveLength(50);
@@ -106,7 +88,7 @@ test('of the places of a job fifty are named and the others counted', async () =
 });
 
 test('the explanation of a job with a hook leaves out the hook URL and the stored record', async () => {
-  await seedJob(server.client, 'a', { web_hook_url: 'http://127.0.0.1:1/secret' });
+  await seedJob(redis(), 'a', { web_hook_url: 'http://127.0.0.1:1/secret' });
   const reaper = await start();
   await reaper.sweep();
   const { job } = await page.ask({ type: 'job', id: 'a' });

@@ -2,46 +2,13 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import type { ReaperOptions } from '../../src/index.ts';
-import { cookieOf, get, openPage, type PageClient } from '../support/inspector.ts';
+import { expect, test, vi } from 'vitest';
+import { cookieOf, get } from '../support/inspector.ts';
+import { useInspector } from '../support/inspectorServer.ts';
 import { intercept, seedJob } from '../support/jobs.ts';
-import { type Opened, trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let opened: Opened;
-let pages: PageClient[];
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  opened = trackOpened();
-  pages = [];
-  await server.client.flushall();
-});
-afterEach(async () => {
-  for (const page of pages) page.close();
-  await opened.close();
-});
+const { redis, hold, create, start, page } = useInspector();
 
-type Inspect = Exclude<ReaperOptions['inspect'], boolean | undefined>;
-const start = async (inspect: Inspect = {}, more: Partial<ReaperOptions> = {}) => {
-  const reaper = opened.create({
-    redis: server.url,
-    inspect: { port: 0, announce: () => undefined, ...inspect },
-    ...more,
-  });
-  const faults: string[] = [];
-  reaper.on('error', ({ where, error }) => faults.push(`${where}: ${error}`));
-  return { reaper, url: (await reaper.inspectorUrl()) as string, faults };
-};
-const page = async (...args: Parameters<typeof openPage>) => {
-  const client = await openPage(...args);
-  pages.push(client);
-  return client;
-};
 /** Sends raw bytes to a server. */
 const send = (url: string, text: string) => {
   const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
@@ -76,8 +43,8 @@ const holdFail = () => {
   const reached = new Promise<void>((resolve) => {
     reach = resolve;
   });
-  const client = opened.hold(
-    intercept(server.client, 'evalsha', async (args) => {
+  const client = hold(
+    intercept(redis(), 'evalsha', async (args) => {
       if (!args.includes('Error')) return;
       reach();
       await held;
@@ -95,7 +62,7 @@ test('an inspector that cannot be opened does not end the process, also if its U
   process.on('unhandledRejection', (error) => unhandled.push(error));
   try {
     const { port } = taken.address() as { port: number };
-    const reaper = opened.create({ redis: server.url, inspect: { port, announce: () => undefined } });
+    const reaper = create({ inspect: { port, announce: () => undefined } });
     const fault = new Promise((resolve) => reaper.on('error', resolve));
     reaper.start();
     await fault;
@@ -145,7 +112,7 @@ test('the URL of a relay with a fragment is refused, because WebSockets allow no
 });
 
 test('a page that connects between two deltas gets each row once, and every later change', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { client, reached, release } = holdFail();
   const { clock, tick } = steppedClock(100);
   const { reaper, url } = await start({}, { redis: client, clock });
@@ -171,7 +138,7 @@ test('a page that connects between two deltas gets each row once, and every late
 });
 
 test('a page that begins to watch a job gets its recorded traces', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { reaper, url } = await start();
   const client = await page(url);
   await reaper.sweep({ plan: true });
@@ -181,9 +148,9 @@ test('a page that begins to watch a job gets its recorded traces', async () => {
 });
 
 test('the error of an act is cut', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
-  const client = opened.hold(
-    intercept(server.client, 'evalsha', (args) => {
+  await seedJob(redis(), 'hung', { age: 90_000 });
+  const client = hold(
+    intercept(redis(), 'evalsha', (args) => {
       if (args.includes('Error')) throw new Error('x'.repeat(5_000));
     }),
   );
@@ -194,7 +161,7 @@ test('the error of an act is cut', async () => {
 });
 
 test('a cut text does not end in half a surrogate pair', async () => {
-  await seedJob(server.client, `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
+  await seedJob(redis(), `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
   const { reaper, url } = await start();
   const one = await page(url);
   await reaper.sweep({ plan: true });
@@ -216,7 +183,7 @@ const holdAll = () => {
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
-  return { client: opened.hold(intercept(server.client, 'evalsha', () => held)), release: () => release() };
+  return { client: hold(intercept(redis(), 'evalsha', () => held)), release: () => release() };
 };
 
 test('a page can have four unanswered questions at most', async () => {
@@ -242,7 +209,7 @@ test('two jobs are explained at once, and thirty-two more wait, for all pages to
 });
 
 test('a requested sweep is refused while another requested sweep runs', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { client, reached, release } = holdFail();
   const { url } = await start({ control: true }, { redis: client });
   const [one, other] = [await page(url), await page(url)];
@@ -266,7 +233,7 @@ test('a page that does not answer pings is closed', async () => {
 });
 
 test('fifty failing endpoints are listed at most', async () => {
-  for (let i = 0; i < 60; i++) await seedJob(server.client, `${i}`, { web_hook_url: `http://127.0.0.1:${1 + i}/` });
+  for (let i = 0; i < 60; i++) await seedJob(redis(), `${i}`, { web_hook_url: `http://127.0.0.1:${1 + i}/` });
   const { reaper, url } = await start();
   const client = await page(url);
   await reaper.sweep();
