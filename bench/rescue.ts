@@ -100,12 +100,12 @@ export const benchRescue = async (server: RedisServer, report: Report): Promise<
   const away = await times;
   await reaper.stop();
   assert.equal(away.length, kills);
-  const [least, most] = [Math.min(...away), Math.max(...away)];
+  const [min, max] = [Math.min(...away), Math.max(...away)];
   report(
     `recovery time, ${kills} killed hosts (last heartbeat to requeue)`,
-    `${least.toFixed(1)} to ${most.toFixed(1)} s, median ${median(away).toFixed(1)} s`,
+    `${min.toFixed(1)} to ${max.toFixed(1)} s, median ${median(away).toFixed(1)} s`,
     '≤ 26 s',
-    most <= 26,
+    max <= 26,
   );
 
   const alone = await awayBeside(server, 0);

@@ -30,8 +30,8 @@ test('fault 123: the inspector of a reaper that only plans shows the numbers of 
   reaper.start();
   const page = await openPage((await reaper.inspectorUrl()) as string);
   // Checked again after several passes: each plan finds the same, and the numbers are not added up.
-  for (const most of [1, 3]) {
-    await expect.poll(() => passes).toBeGreaterThanOrEqual(most);
+  for (const minPasses of [1, 3]) {
+    await expect.poll(() => passes).toBeGreaterThanOrEqual(minPasses);
     const { rescue } = await page.until((state) => state.rescue.planned === 2);
     expect(rescue).toMatchObject({ planned: 2, entries: 4, rescued: 0 });
   }

@@ -1,4 +1,4 @@
-import type { AnswerMessage, Request, ServerMessage, SnapshotMessage, Trace } from '../protocol.ts';
+import type { AnswerMessage, DeltaMessage, Request, ServerMessage, SnapshotMessage, Trace } from '../protocol.ts';
 
 /** The state of the connection to the server. Times in ms by the clock of this machine. */
 export type Link =
@@ -68,22 +68,7 @@ export const connect = (): Connection => {
       set({ data, clockOffset });
       return;
     }
-    const { type: _, acts, healthy, pools, faults, ...parts } = message;
-    const { data } = view;
-    if (data === undefined) return;
-    const withNew = <Row>(rows: readonly Row[], more: readonly Row[] | undefined) =>
-      more === undefined ? rows : [...more, ...rows].slice(0, maxRows);
-    set({
-      clockOffset,
-      data: {
-        ...data,
-        ...parts,
-        acts: withNew(data.acts, acts),
-        healthy: withNew(data.healthy, healthy),
-        pools: withNew(data.pools, pools),
-        faults: withNew(data.faults, faults),
-      },
-    });
+    if (view.data !== undefined) set({ clockOffset, data: withDelta(view.data, message) });
   };
 
   const send = (asked: Asked): number => {
@@ -146,3 +131,16 @@ export const connect = (): Connection => {
     },
   };
 };
+
+/** Adds the new rows of a delta to the lists, and replaces the parts that it has. */
+const withDelta = (data: Data, { type: _, acts, healthy, pools, faults, ...parts }: DeltaMessage): Data => ({
+  ...data,
+  ...parts,
+  acts: withRows(data.acts, acts),
+  healthy: withRows(data.healthy, healthy),
+  pools: withRows(data.pools, pools),
+  faults: withRows(data.faults, faults),
+});
+
+const withRows = <Row>(rows: readonly Row[], more: readonly Row[] | undefined): readonly Row[] =>
+  more === undefined ? rows : [...more, ...rows].slice(0, maxRows);

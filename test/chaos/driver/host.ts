@@ -132,7 +132,7 @@ const untilHeard = async <T>(step: () => Promise<T>): Promise<T> => {
   }
 };
 
-const tell = async (run: string, job: TrackedAttempt) => {
+const writeSuccess = async (run: string, job: TrackedAttempt) => {
   const reply = await untilHeard(() => confirmed(() => job.succeed()));
   note({
     what: 'outcome',
@@ -180,9 +180,9 @@ const work = async (observer: Observer, type: string, entry: string, askedAt: nu
     await meet('running', run, jobId, args);
     await sleep(args.ms);
     note({ what: 'end', run, job: jobId });
-    const telling = tell(run, job);
+    const writing = writeSuccess(run, job);
     // A Go host repeats the status Success in the background if the first write fails.
-    await (statuses === 'go' ? within(hostTimeoutMs / 2, telling).catch(() => undefined) : telling);
+    await (statuses === 'go' ? within(hostTimeoutMs / 2, writing).catch(() => undefined) : writing);
     await meet('succeeded', run, jobId, args);
   }
   observer.done();

@@ -46,7 +46,7 @@ export const textOf = (report: RunReport): string => {
           ? `began, requested at ${note.askedAt - startedAt} ms`
           : note.what === 'end'
             ? 'ended'
-            : `told: ${note.outcome}`;
+            : `status: ${note.outcome}`;
       return [{ at: note.at, text: `${note.process}: ${note.job} (${note.run}) ${text}` }];
     }),
   ].sort((a, b) => a.at - b.at);

@@ -139,7 +139,7 @@ export const runChaos = async (
     const live = () => processes.alive().map(({ name }) => name);
     const settled = await settle({
       jobs: plan.jobs,
-      look: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
+      findBreaches: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
       notes: () => readRunLogs(logs),
       waitingJobs: () => client.llen(key('jobs', 'SCAN')),
       enqueue: producer.enqueue,

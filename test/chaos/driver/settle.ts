@@ -33,7 +33,7 @@ const extraJob = (i: number): PlannedJob => ({
 
 export const settle = async ({
   jobs,
-  look,
+  findBreaches,
   notes,
   waitingJobs,
   enqueue,
@@ -43,7 +43,7 @@ export const settle = async ({
   note,
 }: {
   jobs: readonly PlannedJob[];
-  look: (jobs: readonly PlannedJob[]) => Promise<Breach[]>;
+  findBreaches: (jobs: readonly PlannedJob[]) => Promise<Breach[]>;
   notes: () => readonly Noted[];
   /** The number of extra jobs in their queue. */
   waitingJobs: () => Promise<number>;
@@ -80,7 +80,7 @@ export const settle = async ({
   };
 
   for (;;) {
-    const all = await look([...jobs, ...extra]).catch((error: Error) => error);
+    const all = await findBreaches([...jobs, ...extra]).catch((error: Error) => error);
     if (all instanceof Error) {
       if (Date.now() - changedAt > standstillMs) throw all;
       await pause(250);
