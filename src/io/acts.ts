@@ -51,7 +51,7 @@ export const createJobActs = ({
         change,
       ),
     );
-    if (reply !== 'ok') return 'overtaken';
+    if (reply.outcome !== 'done') return 'overtaken';
     if (origin !== undefined) hooks.due(origin);
     return 'done';
   },
@@ -76,7 +76,7 @@ export const createJobActs = ({
         change,
       ),
     );
-    return reply === 'ok' ? 'done' : 'overtaken';
+    return reply.outcome;
   },
 
   async untrack({ job }) {
@@ -84,7 +84,7 @@ export const createJobActs = ({
     const reply = await write(clock, () =>
       scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
     );
-    return reply === 'ok' ? 'done' : 'overtaken';
+    return reply.outcome;
   },
 });
 

@@ -138,8 +138,8 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.beforeQuarantine('a'),
     ],
     args: async () => {
-      const [, facts] = JSON.parse(await createScripts(redis).run('read_facts', [keys.stats('a')]));
-      const judged = typeof facts === 'string' ? facts : facts[0];
+      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
+      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
       return ['p', 10_000, dead, 'dead', 3, 86_400, 'X', 'a', '', judged, 'http://h', '1000', 100];
     },
     // Stats that can't be read are not written: nothing is tracked, or told, then.

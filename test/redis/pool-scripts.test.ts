@@ -722,8 +722,7 @@ describe('the entry of a job that has succeeded', () => {
 });
 
 describe('a poison job', () => {
-  const fingerprint = async () =>
-    (JSON.parse((await run('read_facts', [stats])) as string) as (string | string[])[])[1]?.[0] ?? '';
+  const fingerprint = async () => (await scripts.run('read_facts', [stats])).jobs[0]?.[0] || '';
   const isolate = async ({
     need = 'dead',
     id = 'j',
@@ -950,26 +949,27 @@ describe('a poison job', () => {
 });
 
 describe('a search', () => {
-  const read = (from: number, most: number, bytes = 10_000) =>
-    run<[number, string[]]>('read_entries', [queue], [from, most, bytes]);
+  const readFrom = (from: number, most: number, bytes = 10_000) =>
+    scripts.run('read_entries', [queue], [from, most, bytes]);
+  const found = (ids: readonly string[], isEnd: boolean) => ({ outcome: 'read', isEnd, ids });
 
   test('reads whose entries a list holds part by part, to its last one', async () => {
     const ids = Array.from({ length: 25 }, (_, i) => `j${i}`);
     await redis.rpush(queue, ...ids.map((id) => entry(id)));
-    expect(await read(0, 10)).toEqual([0, ids.slice(0, 10)]);
-    expect(await read(10, 10)).toEqual([0, ids.slice(10, 20)]);
-    expect(await read(20, 10)).toEqual([1, ids.slice(20)]);
-    expect(await read(20, 5)).toEqual([1, ids.slice(20)]);
-    expect(await read(25, 10)).toEqual([1, []]);
+    expect(await readFrom(0, 10)).toEqual(found(ids.slice(0, 10), false));
+    expect(await readFrom(10, 10)).toEqual(found(ids.slice(10, 20), false));
+    expect(await readFrom(20, 10)).toEqual(found(ids.slice(20), true));
+    expect(await readFrom(20, 5)).toEqual(found(ids.slice(20), true));
+    expect(await readFrom(25, 10)).toEqual(found([], true));
   });
 
   test('reads a list by the bytes that were asked for, however large its entries are', async () => {
     const ids = Array.from({ length: 40 }, (_, i) => `j${i}`);
     await redis.rpush(queue, ...ids.map((id) => entry(id, `,"x":"${'x'.repeat(5_000)}"`)));
     // Nobody knows how large the first ones are.
-    expect(await read(0, 40, 100)).toEqual([0, ids.slice(0, 16)]);
-    expect(await read(0, 40, 86_000)).toEqual([0, ids.slice(0, 33)]);
-    expect(await read(24, 40, 100)).toEqual([1, ids.slice(24)]);
+    expect(await readFrom(0, 40, 100)).toEqual(found(ids.slice(0, 16), false));
+    expect(await readFrom(0, 40, 86_000)).toEqual(found(ids.slice(0, 33), false));
+    expect(await readFrom(24, 40, 100)).toEqual(found(ids.slice(24), true));
   });
 
   test.each([
@@ -980,13 +980,13 @@ describe('a search', () => {
     ['no id', '{"name":"X"}', ''],
   ])('knows the job of an entry with %s', async (_, text, id) => {
     await redis.rpush(queue, text);
-    expect(await read(0, 10)).toEqual([1, [id]]);
+    expect(await readFrom(0, 10)).toEqual(found([id], true));
   });
 
   test('reads a set by the bytes that were asked for, however large some entries are', async () => {
     const large = `{"name":"X","id":"large","args":"${'x'.repeat(5_000)}"}`;
     await redis.zadd(dead, -1, large, ...Array.from({ length: 300 }, (_, i) => [i, entry(`j${i}`)]).flat());
-    const [, some] = await run<[string, string[]]>('scan_entries', [dead], ['0', 300, 1_000]);
+    const { ids: some } = await scripts.run('scan_entries', [dead], ['0', 300, 1_000]);
     expect(some.length).toBeGreaterThan(10);
     expect(some.length).toBeLessThan(60);
   });
@@ -994,17 +994,16 @@ describe('a search', () => {
   test('reads a set with the scores of its entries, part by part', async () => {
     const ids = Array.from({ length: 500 }, (_, i) => `j${i}`);
     for (const [i, id] of ids.entries()) await redis.zadd(dead, i, entry(id));
-    const scan = (cursor: string, most: number) =>
-      run<[string, string[], string[]]>('scan_entries', [dead], [cursor, most, 1e6]);
-    const found = new Map<string, string>();
+    const scan = (cursor: string, most: number) => scripts.run('scan_entries', [dead], [cursor, most, 1e6]);
+    const found = new Map<string, number | undefined>();
     let cursor = '0';
     do {
-      const [next, entries, scores] = await scan(cursor, 50);
+      const { cursor: next, ids: entries, scores } = await scan(cursor, 50);
       expect(entries.length).toBeGreaterThanOrEqual(next === '0' ? 0 : 50);
       expect(entries.length).toBeLessThan(200);
-      for (const [i, text] of entries.entries()) found.set(text, scores[i] ?? '');
+      for (const [i, text] of entries.entries()) found.set(text, scores[i]);
       cursor = next;
     } while (cursor !== '0');
-    expect(found).toEqual(new Map(ids.map((id, i) => [id, String(i)])));
+    expect(found).toEqual(new Map(ids.map((id, i) => [id, i])));
   });
 });

@@ -272,7 +272,7 @@ const quarantineOne = async ({
   heartbeat?: string;
 } = {}) => {
   const scripts = createScripts(redis);
-  const [, facts] = JSON.parse(await scripts.run('read_facts', [keys.stats(id)]));
+  const [facts = 'nothing'] = (await scripts.run('read_facts', [keys.stats(id)])).jobs;
   return scripts.run(
     'quarantine_entry',
     [
@@ -302,7 +302,7 @@ const quarantineOne = async ({
       'X',
       id,
       entry === '' ? '' : placeOf(entry, 1),
-      typeof facts === 'string' ? facts : facts[0],
+      typeof facts === 'string' ? facts : facts[0] || '',
       '',
       '',
       100,
