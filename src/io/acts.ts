@@ -6,8 +6,8 @@ import type { Hooks } from './hooks/hooks.ts';
 import type { HookRecords } from './hooks/records.ts';
 import { retry } from './hooks/retry.ts';
 import type { TrackedJobs } from './jobs/trackedJobs.ts';
-import { refusalOf } from './pools/preflight.ts';
 import type { Deps } from './redis/deps.ts';
+import { refusalOf } from './redis/errors.ts';
 import { changeOnce } from './redis/scripts.ts';
 
 /**

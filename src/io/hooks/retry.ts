@@ -1,5 +1,5 @@
 import { type Clock, pause } from '../clock.ts';
-import { explained, isHopeless, mayRetry } from '../redis/errors.ts';
+import { explained, mayRetry } from '../redis/errors.ts';
 
 /**
  * Does something again where its error is one that passes: three tries in all, 200 and 400 ms apart. Every act is one
@@ -11,8 +11,7 @@ export const retry = async <T>(clock: Clock, attempt: () => Promise<T>): Promise
     try {
       return await attempt();
     } catch (error) {
-      if (isHopeless(error) && error instanceof Error) error.message = explained(error);
-      if (tries === 3 || !mayRetry(error)) throw error;
+      if (tries === 3 || !mayRetry(error)) throw explained(error);
       await pause(clock, 100 * 2 ** tries);
     }
   }

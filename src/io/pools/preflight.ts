@@ -1,6 +1,6 @@
 import type { Deps } from '../redis/deps.ts';
 import { type Condition, readCondition } from '../redis/disruption.ts';
-import { kindOfRedisError, UnusableRedisError, withoutAdvice } from '../redis/errors.ts';
+import { kindOfRedisError, refusalOf, UnusableRedisError } from '../redis/errors.ts';
 import { redisTime } from '../redis/time.ts';
 
 /**
@@ -41,32 +41,6 @@ export interface LagMeter {
 const tooMuch = 2_000;
 /** How long the probe is there, in ms: it only has to be written. */
 const probeLife = 10;
-
-/** Refusals of writes that pass when somebody does something about them, and what that is. */
-const refusals: readonly (readonly [RegExp, string])[] = [
-  [
-    /^READONLY/,
-    'Redis is a read-only replica (READONLY): let the failover end, or give the reaper the address of the master',
-  ],
-  [/^OOM/, 'Redis has no memory left (OOM): raise its maxmemory, or free some'],
-  [/^MISCONF/, 'Redis refuses writes since it can not save to disk (MISCONF): see its log, and free space on its disk'],
-  [/^NOREPLICAS/, 'Redis refuses writes since it has too few replicas (NOREPLICAS): see its min-replicas-to-write'],
-];
-/** Why Redis refuses what somebody writes, and what to do; undefined where that is not what an error says. */
-export const refusalOf = (error: unknown): string | undefined => {
-  // Older versions of Redis put words of their own before the error of a command that a script ran.
-  const message = withoutAdvice(error).replace(/^ERR Error running script.*?-(?=[A-Z]+ )/, '');
-  const known = refusals.find(([refused]) => refused.test(message))?.[1];
-  if (known !== undefined) return known;
-  // With what Redis, or the script, says: which command, on which key.
-  if (/^NOPERM|user executing the script can't/.test(message)) {
-    const what = message.replace(/^(NOPERM|ERR)\s+/, '').replace(/\s*script: .*$/, '');
-    return `the Redis user of the reaper lacks a right (NOPERM: ${what}): allow it the commands and keys that \`reaper doctor\` asks for`;
-  }
-  return /unknown (sub)?command/i.test(message)
-    ? `Redis does not know a command of the reaper (${message}): Redis 6.2 or newer is needed, without renamed commands`
-    : undefined;
-};
 
 /** Errors of a command after which others may have been refused too. */
 const isSign = (error: unknown): boolean => ['transient', 'refused'].includes(kindOfRedisError(error));
@@ -153,7 +127,7 @@ export const createPreflight = ({
     } catch (error) {
       raise((error as Error).message);
       // No command is sent to a replica where the master was asked for: as READONLY, it passes with the failover.
-      if (error instanceof UnusableRedisError && error.code === 'role') return { blocked: error.message };
+      if (error instanceof UnusableRedisError && error.code === 'redis-read-only') return { blocked: error.message };
       throw error;
     }
     if (disruptions > told) onDisruption(last);
