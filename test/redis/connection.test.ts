@@ -161,7 +161,7 @@ describe('fault 101: a database that is refused', () => {
 describe('fault 101: a user or password that is refused', () => {
   test('a wrong password fails at once and says so', async () => {
     await redis.config('SET', 'requirepass', 'right');
-    const { redis: mine, faults } = open({ port: server.port, password: 'wrong' });
+    const { redis: mine, faults } = open({ port: server.port, password: 's3cret' });
     const error = refused(await mine.get('x').catch((caught) => caught));
     expect(error).toMatchObject({ code: 'redis-wrong-password', kind: 'permanent' });
     expect(error.message).toContain('give the right ones');
