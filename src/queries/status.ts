@@ -1,5 +1,5 @@
 import type { EndpointStatus, HookRecords } from '../io/hooks/records.ts';
-import type { PageReader } from '../io/jobs/trackedJobs.ts';
+import type { PageReader } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import type { Connection } from '../io/redis/connection.ts';
