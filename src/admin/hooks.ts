@@ -1,4 +1,5 @@
-import type { EndpointStatus, HookRecord } from '../io/hooks/records.ts';
+import type { EndpointStatus } from '../io/hooks/endpoints.ts';
+import type { HookRecord } from '../io/hooks/record.ts';
 import { readArguments } from '../options.ts';
 import type { Delivery } from '../reaper/delivery.ts';
 
@@ -88,7 +89,7 @@ export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, 
 };
 
 const fits = (record: HookRecord, { endpoint, reason, state }: HookFilter): boolean =>
-  (endpoint === undefined || record.origin === originIn(endpoint)) &&
+  (endpoint === undefined || record.endpoint === originIn(endpoint)) &&
   (reason === undefined || record.answer === reason) &&
   (state === undefined || record.state === state);
 

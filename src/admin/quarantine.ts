@@ -64,7 +64,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
     /** A key of the wrong type keeps one job where it is, and no other. */
     const endOne = async (record: QuarantineRecord) => {
       try {
-        return await quarantine.end(record, verb, type, plan || isPlan);
+        return await quarantine.remove(record, verb, type, plan || isPlan);
       } catch (error) {
         if (!isWrongType(error)) throw error;
         refusal ??= error;
@@ -89,7 +89,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
   return {
     async *list(filter = {}) {
       for await (const page of find(filter)) {
-        for (const record of page) if (!record.isInDead && !isPlan) await quarantine.end(record, 'prune');
+        for (const record of page) if (!record.isInDead && !isPlan) await quarantine.remove(record, 'prune');
         yield page;
       }
     },

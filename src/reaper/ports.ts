@@ -69,7 +69,7 @@ export const createPorts = (
     quarantine,
     onLeftAlone: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
-  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'note'>) =>
+  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
     createSearch({
       ...deps,
       pools,
@@ -118,7 +118,7 @@ const createPoolPorts = (
 };
 
 const recoveryOf = ({ rescue }: Pick<ReaperSettings, 'rescue'>) => ({
-  most: rescue.maxRecoveries,
+  maxRecoveries: rescue.maxRecoveries,
   windowS: rescue.recoveryWindowS,
 });
 

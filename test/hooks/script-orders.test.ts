@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { HttpReply } from '../../src/io/hooks/http/post.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import {

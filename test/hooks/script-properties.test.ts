@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import { type AttemptRecord, type Claimed, createHookRecords } from '../../src/io/hooks/records.ts';
+import type { AttemptRecord } from '../../src/io/hooks/attempts.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { base, claimFor, keys, origin, patience, settings } from './hookWorld.ts';
@@ -84,7 +86,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
       /** What the tracking hash counts: one for a final status, one for its ACK. */
       const counts = new Map<Id, number>();
       const countDown = (one: Id) => counts.set(one, Math.max(0, (counts.get(one) ?? 0) - 1));
-      const held: { claimed: Claimed; id: Id; state: string }[] = [];
+      const held: { claimed: ClaimedHook; id: Id; state: string }[] = [];
       for (const one of ids) {
         stats.set(one, { status: 'Pending', revision: 100 });
         counts.set(one, 2);
@@ -121,7 +123,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         for (const claimed of hooks) {
           const record = model.get(claimed.id as Id) as Modelled;
           const isAsked = record.kind === 'asked' || record.kind === 'resending';
-          expect(claimed.isAsked).toBe(isAsked);
+          expect(claimed.isRequested).toBe(isAsked);
           const state = stateOf(claimed.id as Id);
           if (record.state !== state) Object.assign(record, { state, attempts: 0, first: 0 });
           record.kind = isAsked ? 'resending' : 'sending';
@@ -152,7 +154,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
               : verb === 'parked'
                 ? { verb, reason: '400', isEndpointAlive: true }
                 : { verb };
-        const reply = await records.settle(claimed, attemptRecord);
+        const reply = await records.recordAttempt(claimed, attemptRecord);
         const now = stats.get(one.id);
         if (verb === 'delivered' && now !== undefined) {
           // Noted whoever holds the claim, and never backwards.
@@ -212,7 +214,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
           // Written as the Go side leaves it: it notes nothing.
           if (isAllowed) await redis.hset(keys.stats(one), 'status', to);
         } else {
-          const hook = records.partOf(origin);
+          const hook = records.hookTail(origin);
           const reply = await scripts.run(
             'set_status',
             [keys.stats(one), keys.track, ...hook.keys],
@@ -248,7 +250,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
             const read = `${what.status}:${stats.get(what.id)?.revision ?? 100}`;
             const record = model.get(what.id);
             const isKnown = record?.kind === 'parked' && record.state === stateOf(what.id);
-            const [reply] = await records.enqueue([{ id: what.id, state: read, origin }]);
+            const [reply] = await records.enqueue([{ id: what.id, state: read, endpoint: origin }]);
             expect(reply).toBe(note(what.id, isKnown ? record.state : read));
             break;
           }
@@ -326,14 +328,14 @@ test('random sequences of claims and answers open and close the breaker as a sma
       const jobs = Array.from({ length: 300 }, (_, i) => `j${i}`);
       for (const one of jobs) await redis.hset(keys.stats(one), { id: one, status: 'Running', revision: 1 });
       await records.enqueue(jobs.map((one) => ({ id: one, state: 'Running:1', origin })));
-      const held: Claimed[] = [];
+      const held: ClaimedHook[] = [];
       let [failures, opens, openUntil, probeUntil] = [0, 0, 0, 0];
       let drained: { readonly since: number; taken: number } | undefined;
       for (const what of turns) {
         if (what.op === 'wait') time += what.ms;
         else if (what.op === 'claim') {
           const { breaker, hooks } = await records.claim(origin, what.most);
-          const isOpen = failures >= settings.breakAfter;
+          const isOpen = failures >= settings.breakerThreshold;
           const isShut = isOpen && Math.max(openUntil, probeUntil) > time;
           if (isShut) expect([breaker, hooks.length]).toEqual(['open', 0]);
           else if (isOpen) {
@@ -344,7 +346,7 @@ test('random sequences of claims and answers open and close the breaker as a sma
             if (drained !== undefined) {
               drained.taken += hooks.length;
               // Never more than the set rate and a tenth of a second's worth at once.
-              const most = (settings.drainPerSecond * (time - drained.since)) / 1_000 + settings.drainPerSecond / 10;
+              const most = (settings.drainRate * (time - drained.since)) / 1_000 + settings.drainRate / 10;
               expect(drained.taken).toBeLessThanOrEqual(most);
             } else expect(hooks.length).toBe(what.most);
           }
@@ -355,20 +357,20 @@ test('random sequences of claims and answers open and close the breaker as a sma
           if (what.word === 'down') {
             // Its answer counts even where its claim is over.
             const reason = { answer: '503', reason: 'deadline', isEndpointAlive: false, openFor };
-            await records.settle(claimed, { verb: 'failed', delay: 2_000, patience, ...reason });
+            await records.recordAttempt(claimed, { verb: 'failed', delay: 2_000, patience, ...reason });
             failures += 1;
-            if (failures < settings.breakAfter || openUntil > time) continue;
+            if (failures < settings.breakerThreshold || openUntil > time) continue;
             opens += 1;
             openUntil = time + Math.min(600_000, openFor * 2 ** (opens - 1));
             probeUntil = 0;
             drained = undefined;
           } else if (what.word === 'taken') {
             const told = { status: 'Running', revision: 1, checkInAt: 0, unreadableAck: undefined };
-            await records.settle(claimed, { verb: 'delivered', ...told });
+            await records.recordAttempt(claimed, { verb: 'delivered', ...told });
             if (opens > 0) drained = { since: time, taken: 0 };
             [failures, opens, openUntil, probeUntil] = [0, 0, 0, 0];
           } else {
-            const reply = await records.settle(claimed, { verb: 'dropped' });
+            const reply = await records.recordAttempt(claimed, { verb: 'dropped' });
             if (reply === 'ok' && claimed.until - base === probeUntil) probeUntil = 0;
           }
         }

@@ -1,7 +1,9 @@
 /** The room for hooks in flight, which no endpoint takes for itself, and what a sweep notes of endpoints. */
 import { expect, test } from 'vitest';
-import { createHooks, createInFlightLimiter } from '../../src/io/hooks/hooks.ts';
-import type { Claimed, HookRecords } from '../../src/io/hooks/records.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import { createHooks } from '../../src/io/hooks/hooks.ts';
+import { createInFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
+import type { HookRecords } from '../../src/io/hooks/records.ts';
 import type { Sender } from '../../src/io/hooks/sender.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { facts } from '../support/facts.ts';
@@ -11,13 +13,13 @@ const createHeldSender = () => {
   const ends: (() => void)[] = [];
   const sender: Sender = {
     deliver: () => new Promise<void>((resolve) => ends.push(resolve)),
-    hold: () => undefined,
+    holdText: () => undefined,
     stop: () => undefined,
-    deliverLeft: async () => undefined,
+    deliverPendingTexts: async () => undefined,
   };
   return { sender, endOne: () => ends.shift()?.() };
 };
-const claimedFor = (origin: string, count: number): Claimed[] =>
+const claimedFor = (origin: string, count: number): ClaimedHook[] =>
   Array.from({ length: count }, (_, i) => ({
     ...{ id: `${origin} ${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0, stats: {} },
   }));
@@ -116,8 +118,8 @@ test('an endpoint that has moved is noted where it is now, and one of blanks is 
   const { hooks, noted, enqueue } = createNotes({ 'http://old': 'https://new.example/base' });
   await enqueue('http://old/x');
   expect(noted).toEqual([expect.objectContaining({ origin: 'https://new.example' })]);
-  expect(hooks.originFor('http://old/other')).toBe('https://new.example');
-  expect(hooks.originFor('  ')).toBeUndefined();
-  expect(hooks.originFor(undefined)).toBeUndefined();
-  expect(hooks.originFor('no URL')).toBe('nowhere');
+  expect(hooks.endpointFor('http://old/other')).toBe('https://new.example');
+  expect(hooks.endpointFor('  ')).toBeUndefined();
+  expect(hooks.endpointFor(undefined)).toBeUndefined();
+  expect(hooks.endpointFor('no URL')).toBe('nowhere');
 });

@@ -279,8 +279,8 @@ test('no act of a pass changes anything once another host has taken over', async
     async () => acts.reset(await inputOf('behind')),
     async () => acts.untrack(await inputOf('lost')),
     () => pools.requeue(suspect, 'X'),
-    () => pools.settle(suspect, ['X']),
-    () => quarantine.take(suspect, 'X', 'a'),
+    () => pools.deregister(suspect, ['X']),
+    () => quarantine.add(suspect, 'X', 'a'),
     () => pools.recount(['X'], old),
   ]) {
     await expect(act()).rejects.toThrow(FencedError);

@@ -238,19 +238,19 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         heartbeatAge: 10_000,
         orphanedAfter: 30_000,
         batch: 10,
-        recovery: { most: 3, windowS: 86_400 },
-        quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
+        recovery: { maxRecoveries: 3, windowS: 86_400 },
+        quarantine: { add: async () => 'again' as const, keysFor: async () => [] },
         clock,
         onLeftAlone: () => undefined,
       });
-      await orphans.restore(live, { plan: false });
+      await orphans.requeue(live, { plan: false });
       clock.advance(30_000);
       await redis.del(keys.worker('w1'));
     },
     body: (command) => {
       turn = command;
       return [
-        orphans.restore(live, { plan: false }),
+        orphans.requeue(live, { plan: false }),
         (async () => {
           await observe(command, 'lost');
           await finish(command, 'p', entry);

@@ -61,7 +61,7 @@ const rescue = async (command: Command, who: string) => {
     jobTypes: ['X'],
     heartbeatAge: 10_000,
     batch: 1,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: systemClock,
   });
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
@@ -70,7 +70,7 @@ const rescue = async (command: Command, who: string) => {
     if (requeued === 'alive') return;
     if (requeued.left === 0) break;
   }
-  await pools.settle(suspect, ['X']);
+  await pools.deregister(suspect, ['X']);
   await rebuild(client);
 };
 const rebuild = (client: Redis) =>

@@ -185,14 +185,14 @@ const walkOnce = async (
     return found;
   };
 
-  let survey = await pools.survey(false);
+  let survey = await pools.readRegistry(false);
   let lists = await findLists();
   await walkHeld(survey, lists);
   for (const kind of ['scheduled', 'retry', 'dead'] as const) await walkSet(kind).catch(noteUnreadable(keys[kind]));
   const walked = new Map<string, NamedList>();
   for (let round = 1; ; round++) {
     await walkQueues(survey, lists, walked);
-    survey = await pools.survey(false);
+    survey = await pools.readRegistry(false);
     lists = await findLists();
     await walkHeld(survey, lists);
     if ([...lists.queues.keys()].every((id) => walked.has(id))) break;

@@ -52,7 +52,7 @@ export const createSearch = ({
   /** Sees all that is read. */
   visitor?: PlaceVisitor;
   /** Keeps how the pools look, so that the death of one can be confirmed by the next look. Not for a plan. */
-  noted?: Pick<Pools, 'note'>;
+  noted?: Pick<Pools, 'recordStates'>;
   /** In ms, from anywhere; it never jumps. */
   monotonic?: () => number;
 }): Search => {
@@ -91,7 +91,7 @@ export const createSearch = ({
 
   return {
     async observed(jobs) {
-      if (monotonic() - observedAt > freshFor) await observe(await pools.survey(false));
+      if (monotonic() - observedAt > freshFor) await observe(await pools.readRegistry(false));
       return jobs.map(({ id }) => observationOf(id));
     },
 
@@ -119,7 +119,7 @@ export const createSearch = ({
         listEnd: (place, length) => visitor?.listEnd?.(place, length),
       });
       unreadable = walked.unreadable;
-      await noted?.note(walked.survey.pools);
+      await noted?.recordStates(walked.survey.pools);
       await observe(walked.survey);
     },
 

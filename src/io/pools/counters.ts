@@ -1,6 +1,5 @@
 import { countIn } from '../../machines/counts.ts';
 import type { Drift, Recounted } from '../../machines/supervisor.ts';
-import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { brokenCounts, unreadableName } from '../redis/keyNames.ts';
@@ -13,11 +12,12 @@ import {
   readHash,
   readSet,
 } from '../redis/paged.ts';
+import { retry } from '../redis/retry.ts';
 import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName } from '../redis/scripts.ts';
 import { refusalBehind, unlessWrongType } from '../redis/wrongTypes.ts';
-import type { PoolSurvey } from './registry.ts';
+import type { Registry } from './registry.ts';
 
-type Names = Pick<PoolSurvey, 'readList'>;
+type Names = Pick<Registry, 'readList'>;
 interface NameReader {
   readonly ofPass: () => Promise<Names>;
   readonly fresh: () => Promise<Names>;

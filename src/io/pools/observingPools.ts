@@ -5,9 +5,9 @@ import { inChunks, partsOf } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from './rescue.ts';
 
-export interface ObservingPools {
+export interface ReportingPools {
   /** Records which pools write observations, so that it survives a restart: a pool that never does can't be judged. */
-  mark(pools: ReadonlySet<string>, live: readonly LivePool[], plan: boolean): Promise<void>;
+  record(pools: ReadonlySet<string>, live: readonly LivePool[], plan: boolean): Promise<void>;
   /** Those of the pools whose workers were never seen to say what they run. */
   silentOf(pools: ReadonlySet<string>): Promise<Set<string>>;
 }
@@ -20,16 +20,16 @@ const trimAtOnce = 100;
 /** Pools that one command notes. */
 const poolsAtOnce = 500;
 
-export const createObservingPools = ({
+export const createReportingPools = ({
   connection: { redis },
   keys,
   clock,
-}: Pick<Deps, 'connection' | 'keys' | 'clock'>): ObservingPools => {
+}: Pick<Deps, 'connection' | 'keys' | 'clock'>): ReportingPools => {
   /** Pools of which a worker was observed → when that was written down, in ms of the clock; −Infinity for not yet. */
   let observing = new Map<string, number>();
 
   return {
-    async mark(pools, live, plan) {
+    async record(pools, live, plan) {
       const written = new Map<string, number>();
       for (const { pool } of live) {
         const at = observing.get(pool) ?? (pools.has(pool) ? Number.NEGATIVE_INFINITY : undefined);

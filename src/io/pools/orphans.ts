@@ -3,22 +3,22 @@ import { FencedError } from '../../machines/lease.ts';
 import type { PoisonEntry } from '../../machines/rescueChanges.ts';
 import type { FinishedEntry, LivePool, OrphanedEntry, Restored } from '../../machines/supervisor.ts';
 import { clockOverride } from '../clock.ts';
-import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';
 import { kindOfRedisError } from '../redis/errors.ts';
 import { inChunks } from '../redis/paged.ts';
+import { retry } from '../redis/retry.ts';
 import { callOnce, type Fence } from '../redis/scripts.ts';
 import { findWrongTyped } from '../redis/wrongTypes.ts';
 import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
 import { readObservations } from './observations.ts';
-import { createObservingPools } from './observingPools.ts';
-import { createPoolLooks } from './poolLooks.ts';
+import { createReportingPools } from './observingPools.ts';
+import { createPoolObserver } from './poolLooks.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { RecoveryLimit } from './rescue.ts';
 import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
 
 /** What looks orphaned and is left where it is, and why. */
-export interface LeftAlone {
+export interface SkippedOrphan {
   readonly pool: string;
   /** Undefined where it is the whole pool, or an entry whose id can't be read. */
   readonly id?: string;
@@ -34,7 +34,7 @@ export interface Orphans {
    * One look at the in-progress lists of live pools. What is proven to be orphaned goes back into its queue; what a job's
    * Success proves to be over is removed. With `plan` both are only counted.
    */
-  restore(
+  requeue(
     live: readonly LivePool[],
     options: { readonly plan: boolean; readonly fence?: Fence | undefined },
   ): Promise<Restored>;
@@ -72,7 +72,7 @@ export const createOrphans = ({
   recovery,
   quarantine,
   clock,
-  onLeftAlone,
+  onLeftAlone: onSkipped,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
@@ -84,10 +84,10 @@ export const createOrphans = ({
   /** Takes what was recovered too often. */
   quarantine: Pick<Quarantine, 'take' | 'usesOf'>;
   /** Called once for each entry or pool, for as long as it stays so. */
-  onLeftAlone: (what: LeftAlone) => void;
+  onLeftAlone: (what: SkippedOrphan) => void;
 }): Orphans => {
-  const looks = createPoolLooks({ connection, keys, scripts, clock });
-  const observing = createObservingPools({ connection, keys, clock });
+  const looks = createPoolObserver({ connection, keys, scripts, clock });
+  const observing = createReportingPools({ connection, keys, clock });
   /** Entries and pools that were reported as left alone: reported once, and judged after all others. */
   let undecided = new Set<string>();
   let leftBefore: ReadonlyMap<string, string> = new Map();
@@ -122,7 +122,7 @@ export const createOrphans = ({
       const held = ofPool.get(pool) ?? [];
       const result = await fail.unless(async () => {
         await looks.keepOnly(pool.pool, held, plan);
-        return held.length === 0 ? undefined : looks.look(pool.pool, pool.workerIds, held, plan);
+        return held.length === 0 ? undefined : looks.observe(pool.pool, pool.workerIds, held, plan);
       });
       if (result === undefined) return [];
       const { at, since, ...rest } = result;
@@ -162,7 +162,7 @@ export const createOrphans = ({
           field,
           orphanedAfter,
           clockOverride(clock),
-          recovery.most,
+          recovery.maxRecoveries,
           recovery.windowS,
           memoryOf(field),
           pool.moving ?? '',
@@ -177,7 +177,7 @@ export const createOrphans = ({
 
   /** Reports pools that are left alone as a whole, with the reason. */
   const reportPools = (pools: ReadonlyMap<string, string>) => {
-    for (const [pool, reason] of pools) if (leftBefore.get(pool) !== reason) onLeftAlone({ pool, reason });
+    for (const [pool, reason] of pools) if (leftBefore.get(pool) !== reason) onSkipped({ pool, reason });
     leftBefore = pools;
   };
 
@@ -194,8 +194,8 @@ export const createOrphans = ({
       if (reply === 'lost') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
       if (reply === 'poison') {
         const isTaken = plan
-          ? (await findWrongTyped(connection.redis, await quarantine.usesOf(id))).length === 0
-          : (await quarantine.take({ ...pool, heartbeat: '', fence }, type, id, place)) === 'quarantined';
+          ? (await findWrongTyped(connection.redis, await quarantine.keysFor(id))).length === 0
+          : (await quarantine.add({ ...pool, heartbeat: '', fence }, type, id, place)) === 'quarantined';
         if (isTaken) poison.push({ id, type, pool: pool.pool });
       }
       if (reply !== 'undecided') return;
@@ -211,7 +211,7 @@ export const createOrphans = ({
             ])
           : [fault];
       const reason = faults.length > 0 ? faults.join('; ') : 'nothing proves that no worker runs it';
-      onLeftAlone({ pool: pool.pool, ...(id === '' ? {} : { id }), type, ageS, reason });
+      onSkipped({ pool: pool.pool, ...(id === '' ? {} : { id }), type, ageS, reason });
     };
     // Those that could not be decided before come last, so that they keep no other from its turn.
     const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));
@@ -222,7 +222,7 @@ export const createOrphans = ({
   };
 
   return {
-    async restore(live, { plan, fence }) {
+    async requeue(live, { plan, fence }) {
       const fail = createFail();
       looks.begin(live);
       const [held, observations] = await Promise.all([
@@ -231,7 +231,7 @@ export const createOrphans = ({
       ]);
       const observed = new Map<string, Set<string>>();
       for (const { pool, job } of observations) observed.set(pool, (observed.get(pool) ?? new Set()).add(job));
-      await fail.unless(() => observing.mark(new Set(observed.keys()), live, plan));
+      await fail.unless(() => observing.record(new Set(observed.keys()), live, plan));
 
       const { finished, stale } = await finish(held, plan, fence, fail);
       const unobserved = await lookAt(

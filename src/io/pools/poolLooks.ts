@@ -1,13 +1,13 @@
 import type { LivePool } from '../../machines/supervisor.ts';
 import { clockOverride } from '../clock.ts';
-import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf, readFieldNames } from '../redis/paged.ts';
+import { retry } from '../redis/retry.ts';
 import type { HeldEntry } from './heldEntries.ts';
 import { unlessWrongType } from './rescue.ts';
 
 /** What one look at a live pool has found of its unobserved entries. */
-export interface PoolLook {
+export interface UnobservedEntries {
   /** When it was, in ms by the clock of Redis. */
   readonly at: number;
   /** Field of an entry → since when it is unobserved with its job unchanged, in ms. */
@@ -18,9 +18,14 @@ export interface PoolLook {
   memoryOf(field: string): string;
 }
 
-export interface PoolLooks {
+export interface PoolObserver {
   /** Looks at one pool; the entries are those of the pool that no worker observes. */
-  look(pool: string, workerIds: readonly string[], entries: readonly HeldEntry[], plan: boolean): Promise<PoolLook>;
+  observe(
+    pool: string,
+    workerIds: readonly string[],
+    entries: readonly HeldEntry[],
+    plan: boolean,
+  ): Promise<UnobservedEntries>;
   /** Begins a look at these pools: what a plan remembers of others is forgotten. */
   begin(live: readonly LivePool[]): void;
   /** Forgets entries that are observed or gone. */
@@ -46,12 +51,12 @@ const chunk = 200;
  * Looks at pools, whose records stand in Redis (`lua/includes/orphan.lua`): another reaper, or the next process, goes on from
  * them. A plan changes nothing: it begins with what stands there, and remembers its own looks in this process.
  */
-export const createPoolLooks = ({
+export const createPoolObserver = ({
   connection,
   keys,
   scripts,
   clock,
-}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>): PoolLooks => {
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>): PoolObserver => {
   const { redis } = connection;
   const planned = new Map<string, Pick<LookReply, 'workers' | 'unobserved'>>();
 
@@ -102,7 +107,7 @@ export const createPoolLooks = ({
       for (const pool of planned.keys()) if (!names.has(pool)) planned.delete(pool);
     },
 
-    async look(pool, workerIds, entries, plan) {
+    async observe(pool, workerIds, entries, plan) {
       const replies: LookReply[] = [];
       for (const some of partsOf(entries, Math.max(least, most - workerIds.length))) {
         const fields = some.map(({ field }) => field);

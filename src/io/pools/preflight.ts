@@ -18,7 +18,7 @@ export interface Preflight {
    * Proves that Redis takes writes and that nobody is late, and counts what has happened since the last check. One round
    * trip. A plan writes nothing, and so proves the less. Rejects where Redis does not answer, which is a trouble too.
    */
-  check(isPlan: boolean): Promise<PreflightResult>;
+  run(isPlan: boolean): Promise<PreflightResult>;
   /** Proves that Redis takes writes. Rejects with its error where it does not, which counts as a trouble. */
   proveWrites(): Promise<void>;
   /** How many troubles there were by now, as the last check or step has found. */
@@ -176,7 +176,7 @@ export const createPreflight = ({
 
   return {
     // Steps that are taken at once share a check.
-    check(isPlan) {
+    run(isPlan) {
       if (underWay !== undefined && (isPlan || !underWay.isPlan)) return underWay.fitness;
       const mine = {
         isPlan,

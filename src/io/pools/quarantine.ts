@@ -2,10 +2,10 @@ import { isFinal, isStatus } from '../../machines/facts.ts';
 import type { Quarantining, Suspect } from '../../machines/pool.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import type { HookRecords } from '../hooks/records.ts';
-import { retry } from '../hooks/retry.ts';
 import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import { createRunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
+import { retry } from '../redis/retry.ts';
 import { callOnce } from '../redis/scripts.ts';
 import type { Expected } from '../redis/wrongTypes.ts';
 import type { RecoveryLimit } from './rescue.ts';
@@ -47,14 +47,14 @@ export interface Quarantine {
    * Takes an entry out of circulation, if it is that job's: of a dead pool the one that is next to be put back; with
    * `place` the one there (`lua/includes/entry_at.lua`), whether or not the pool lives.
    */
-  take(
+  add(
     pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>,
     type: string,
     id: string,
     place?: string,
   ): Promise<Quarantining>;
   /** The keys that `take` would write for a job as it stands now. */
-  usesOf(id: string): Promise<readonly Expected[]>;
+  keysFor(id: string): Promise<readonly Expected[]>;
   find(id: string): Promise<QuarantineRecord | undefined>;
   /** All records, a bounded number at a time, in no order. */
   all(): AsyncIterable<readonly QuarantineRecord[]>;
@@ -62,7 +62,7 @@ export interface Quarantine {
    * With a type only its entries are meant. With `plan` nothing is changed.
    * @returns `gone`: nothing that is meant is in `dead` any more.
    */
-  end(
+  remove(
     record: QuarantineRecord,
     verb: 'release' | 'drop' | 'prune',
     type?: string,
@@ -128,13 +128,13 @@ export const createQuarantine = ({
   };
 
   return {
-    async take({ pool, heartbeat, fence, pass = '' }, type, id, place) {
+    async add({ pool, heartbeat, fence, pass = '' }, type, id, place) {
       // The execution of a policy is marked as done, as by any final status.
       const policy = policyOf(id);
       for (let tries = 0; tries < patience; tries++) {
         const job = await tracked.load(id);
-        const origin = hooks.originFor(job.hookUrl);
-        const hook = records.partOf(origin);
+        const origin = hooks.endpointFor(job.hookUrl);
+        const hook = records.hookTail(origin);
         // Not sent again here: in between Redis may have been such that no pool may be judged.
         const reply = await runAnswered<string>(
           'quarantine',
@@ -158,7 +158,7 @@ export const createQuarantine = ({
             heartbeatAge,
             heartbeat,
             place === undefined ? 'dead' : 'any',
-            recovery.most,
+            recovery.maxRecoveries,
             recovery.windowS,
             type,
             id,
@@ -172,14 +172,14 @@ export const createQuarantine = ({
         if (reply === 'alive') return reply;
         if (reply === 'gone' || reply === 'fewer') return 'again';
         if (reply === 'overtaken') continue;
-        if (origin !== undefined) hooks.due(origin);
+        if (origin !== undefined) hooks.announce(origin);
         onQuarantined({ id, type, recoveries: (JSON.parse(reply) as RecoveryReply[]).map(recoveryOf) });
         return 'quarantined';
       }
       throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
     },
 
-    async usesOf(id) {
+    async keysFor(id) {
       const { facts, hookUrl } = await tracked.load(id);
       const uses: Expected[] = [
         [keys.recoveries, 'hash'],
@@ -190,9 +190,9 @@ export const createQuarantine = ({
       const policy = policyOf(id);
       uses.push([keys.track, 'hash'], [keys.beforeQuarantine(id), 'string']);
       if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
-      const origin = hooks.originFor(hookUrl);
+      const origin = hooks.endpointFor(hookUrl);
       if (origin === undefined) return uses;
-      const [hookRecords, parked, origins, due] = records.partOf(origin).keys as [string, string, string, string];
+      const [hookRecords, parked, origins, due] = records.hookTail(origin).keys as [string, string, string, string];
       uses.push([hookRecords, 'hash'], [parked, 'zset'], [origins, 'set'], [due, 'zset']);
       return uses;
     },
@@ -211,7 +211,7 @@ export const createQuarantine = ({
       } while (cursor !== '0');
     },
 
-    end({ id, types, digest }, verb, type = '', plan = false) {
+    remove({ id, types, digest }, verb, type = '', plan = false) {
       const change = plan ? undefined : callOnce(keys);
       return retry(clock, () =>
         scripts.run<'ok' | 'gone' | 'overtaken'>(

@@ -37,7 +37,7 @@ export interface PoolState {
 }
 
 /** Everything that names a pool, read at one moment. */
-export interface PoolSurvey {
+export interface Registry {
   readonly pools: readonly PoolState[];
   /** Whether the set of pools can be read: without it there may be pools of which nothing is known. */
   readonly arePoolsReadable: boolean;
@@ -72,10 +72,10 @@ interface Registries {
   readonly arePoolsReadable: boolean;
   readonly known: KnownNames;
   readonly heartbeats: ReadonlyMap<string, Heartbeat>;
-  readonly countedIn: PoolSurvey['countedIn'];
+  readonly countedIn: Registry['countedIn'];
 }
 
-export const createSurveyor = ({
+export const createRegistryReader = ({
   connection,
   keys,
   jobTypes,
@@ -227,7 +227,7 @@ export const createSurveyor = ({
      * @param found keys below `<ns>jobs:` that were found by their names.
      * @param moreTypes types that an earlier survey has found, which the registries may not name.
      */
-    async survey(found: readonly FoundKey[], moreTypes: readonly string[] = []): Promise<PoolSurvey> {
+    async survey(found: readonly FoundKey[], moreTypes: readonly string[] = []): Promise<Registry> {
       const doubtful: Expected[] = [];
       const unreadable: string[] = [];
       const registries = await readRegistries(found, moreTypes, doubtful, unreadable);
@@ -277,7 +277,7 @@ export const createSurveyor = ({
   };
 };
 
-export type Surveyor = ReturnType<typeof createSurveyor>;
+export type RegistryReader = ReturnType<typeof createRegistryReader>;
 
 /** Whether a heartbeat that is no longer, or not yet, fresh by Redis TIME is known to have come within that time. */
 const hasMoved = (

@@ -35,7 +35,7 @@ export const createRequeuePlan = ({
         keys.quarantine,
         keys.dead,
       ],
-      [pool, heartbeatAge, heartbeat, from, batch, recovery.most, recovery.windowS],
+      [pool, heartbeatAge, heartbeat, from, batch, recovery.maxRecoveries, recovery.windowS],
     );
 
   /** Entries behind one that can't be quarantined stay where they are. */

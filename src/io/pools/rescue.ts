@@ -18,11 +18,11 @@ import {
 } from '../redis/wrongTypes.ts';
 import { createCounters } from './counters.ts';
 import { createHeartbeatWatch } from './heartbeatWatch.ts';
-import { aheadTolerance, createSurveyor, evidenceOf, type PoolState, type PoolSurvey } from './registry.ts';
+import { aheadTolerance, createRegistryReader, evidenceOf, type PoolState, type Registry } from './registry.ts';
 import { createRequeuePlan } from './requeuePlan.ts';
 import { createSuspects } from './suspects.ts';
 
-export type { PoolState, PoolSurvey };
+export type { PoolState, Registry as PoolSurvey };
 export { unlessWrongType };
 
 export interface Pools {
@@ -37,19 +37,19 @@ export interface Pools {
    * How all pools look now. It disturbs no rescue, and no rescue disturbs it. `thorough` goes through the names of all keys;
    * without it, pools and types are those that sets, heartbeats and counters name, and no lists are looked for.
    */
-  survey(thorough: boolean): Promise<PoolSurvey>;
+  readRegistry(thorough: boolean): Promise<Registry>;
   /**
    * The same for a person who waits: the names of all keys are gone through for so many ms. Where that was too short, further
    * in-progress lists are looked for by the names of pools and types that are known.
    */
-  surveyWithin(ms: number): Promise<PoolSurvey & { readonly isComplete: boolean }>;
+  readRegistryWithin(ms: number): Promise<Registry & { readonly isComplete: boolean }>;
   /** Notes how pools look, so that a later look can confirm a death. What changes nothing must not call it. */
-  note(states: readonly PoolState[]): Promise<void>;
+  recordStates(states: readonly PoolState[]): Promise<void>;
   /**
    * Resolves when the heartbeat of a pool that was alive at the last look for a rescue has grown old since. After an abort it
    * is pending for ever.
    */
-  untilOld(signal: AbortSignal): Promise<void>;
+  untilStale(signal: AbortSignal): Promise<void>;
   confirm(suspect: Suspect): Promise<Confirmation>;
   /**
    * The same for a plan: of each type what `requeue` and the quarantine would do with its entries.
@@ -59,7 +59,7 @@ export interface Pools {
   /** Suspects a pool anew, as it stands now, if it does not live. */
   review(suspect: Suspect, disruptions: number): Promise<'alive' | Suspect>;
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
-  settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
+  deregister(suspect: Suspect, types: readonly string[]): Promise<Settled>;
   /** What keeps a step for a type's entries from ever being done; undefined for an error that may pass. */
   refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
   /**
@@ -76,7 +76,7 @@ export interface Pools {
 
 /** How often a job's entry may be taken from dead workers (`lua/includes/recovery.lua`). */
 export interface RecoveryLimit {
-  readonly most: number;
+  readonly maxRecoveries: number;
   readonly windowS: number;
 }
 
@@ -125,7 +125,7 @@ export const createPools = ({
   const { redis } = connection;
   const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
   const suspects = createSuspects({ connection, keys, grace, disruptions });
-  const surveyor = createSurveyor({ connection, keys, jobTypes, heartbeatAge, suspects });
+  const surveyor = createRegistryReader({ connection, keys, jobTypes, heartbeatAge, suspects });
   const counters = createCounters({
     connection,
     keys,
@@ -206,7 +206,7 @@ export const createPools = ({
   };
 
   /** Which of the pools hold entries, as far as a bounded number of questions tells. It decides who is rescued first. */
-  const holdingOf = async (pools: readonly PoolState[], { types, lists }: PoolSurvey): Promise<ReadonlySet<string>> => {
+  const holdingOf = async (pools: readonly PoolState[], { types, lists }: Registry): Promise<ReadonlySet<string>> => {
     const holding = new Set(lists.map(([, pool]) => pool));
     const asked = pools
       .filter(({ pool }) => !holding.has(pool))
@@ -233,9 +233,9 @@ export const createPools = ({
   const planOf = createRequeuePlan({ connection, keys, scripts, heartbeatAge, batch, recovery, expectedOf });
 
   return {
-    survey: async (thorough) => surveyor.survey(thorough ? await walkAllKeys(connection, keys) : []),
+    readRegistry: async (thorough) => surveyor.survey(thorough ? await walkAllKeys(connection, keys) : []),
 
-    async surveyWithin(ms) {
+    async readRegistryWithin(ms) {
       const began = monotonicOf(clock);
       const { found, isComplete } = await walkKeysUntil(connection, keys, () => monotonicOf(clock) - began >= ms);
       const survey = await surveyor.survey(found);
@@ -249,17 +249,17 @@ export const createPools = ({
       return { ...(await surveyor.survey([...found, ...(await standing(connection, keys, more))])), isComplete };
     },
 
-    note: (states) => suspects.note(states, false),
+    recordStates: (states) => suspects.record(states, false),
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, expectedOf(suspect, type)),
 
-    untilOld: watch.untilOld,
+    untilStale: watch.untilOld,
 
     async find(thorough, disruptions, plan = false) {
       const survey = await surveyor.survey(await findKeys(thorough));
       const at = monotonicOf(clock);
       const { pools, types, lists, readList, countedIn } = survey;
       watch.keep(pools, at);
-      if (!plan) await suspects.note(pools, thorough);
+      if (!plan) await suspects.record(pools, thorough);
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
         ...types.slice(0, maxChecked).flatMap((type) => keysOfType(keys, type)),
@@ -354,7 +354,7 @@ export const createPools = ({
             keys.quarantine,
             keys.dead,
           ],
-          [pool, heartbeatAge, heartbeat, batch, recovery.most, recovery.windowS, pass],
+          [pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
           fence,
         );
         if (reply === 'alive') return reply;
@@ -368,7 +368,7 @@ export const createPools = ({
       }
     },
 
-    async settle(suspect, types) {
+    async deregister(suspect, types) {
       const { pool, heartbeat, fence } = suspect;
       const { own, unreadable } = await ownTypes(suspect, types);
       if (unreadable.length > 0) return 'entries';

@@ -19,7 +19,7 @@ export interface SuspectRecord {
 }
 
 /** What has to be known of a pool to note it. */
-export interface NotedPool {
+export interface PoolSighting {
   readonly pool: string;
   readonly isRegistered: boolean;
   readonly heartbeat: string;
@@ -38,7 +38,7 @@ export interface Suspects {
    * Notes how pools look now, and forgets those that are fresh. Not for a plan, which writes nothing.
    * @param isComplete whether no pool is missing: then those that are gone are forgotten too.
    */
-  note(pools: readonly NotedPool[], isComplete: boolean): Promise<void>;
+  record(pools: readonly PoolSighting[], isComplete: boolean): Promise<void>;
   /** The condition of Redis now, for `isConfirmed`; undefined where it can't be told. */
   condition(): Promise<string | undefined>;
   /** Whether a pool that looks like its record at `time` has had its grace, with no disruption since. */
@@ -92,7 +92,7 @@ export const createSuspects = ({
       record.since > disruptedAt(time) &&
       time - record.since >= grace,
 
-    async note(pools, isComplete) {
+    async record(pools, isComplete) {
       const records = await read();
       const stale = pools.filter(({ isFresh }) => !isFresh);
       if (records.size === 0 && stale.length === 0) return;
@@ -120,7 +120,7 @@ export const createSuspects = ({
 };
 
 const recordOf = (
-  { heartbeat }: NotedPool,
+  { heartbeat }: PoolSighting,
   record: SuspectRecord | undefined,
   { time, disruption, disrupted }: { time: number; disruption: string; disrupted: number },
 ): SuspectRecord => {
