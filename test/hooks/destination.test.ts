@@ -174,7 +174,7 @@ test('an empty list allows nobody', () => {
 });
 
 const place = (rewriteOrigins: Record<string, string>, url: string) => {
-  const found = createDestinations({ ...rules, rewriteOrigins: moved }).find(url);
+  const found = createDestinations({ ...rules, rewriteOrigins }).find(url);
   return found instanceof URL ? found.href : found;
 };
 

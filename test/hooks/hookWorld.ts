@@ -27,7 +27,7 @@ export const elsewhere = 'http://moved';
 /** All times are relative to it, in ms. */
 export const base = Math.floor(Date.now() / 1_000) * 1_000;
 export const claimFor = 60_000;
-export const patience = 86_400_000;
+export const deadline = 86_400_000;
 export const settings: HookSettings = {
   maxRecords: 1_000,
   breakerThreshold: 3,
@@ -295,7 +295,7 @@ export const createWorld = (redis: Redis): World => {
         },
         close: async () => undefined,
       },
-      settings: { deadline: patience, maxAge: 7 * 86_400_000, timeout: 1_000 },
+      settings: { deadline, maxAge: 7 * 86_400_000, timeout: 1_000 },
       clock,
       random: () => 0.5,
       onOutcome: ({ outcome, reason }) => say(who, `${outcome}${reason?.startsWith('Redis') ? ` ${reason}` : ''}`),
@@ -372,7 +372,7 @@ export const createWorld = (redis: Redis): World => {
         who,
         clockAt(() => 0),
       ).hookTail(origin);
-      const reply = await createScripts(client).run<string>(
+      const reply = await createScripts(client).run(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         [status, revision, id, '', ...hook.args],

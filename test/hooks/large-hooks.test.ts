@@ -32,7 +32,7 @@ test('fault 114: a claim takes no more hooks than their stats are large, and the
   const ids = Array.from({ length: 8 }, (_, i) => `large-${i}`);
   const parameters = JSON.stringify({ big: 'x'.repeat(400_000) });
   for (const id of ids) await seedJob(redis, id, { web_hook_url: origin, parameters, revision: 1 });
-  await records.enqueue(ids.map((id) => ({ id, state: 'Running:1', origin })));
+  await records.enqueue(ids.map((id) => ({ id, state: 'Running:1', endpoint: origin })));
   const taken: string[] = [];
   for (let claims = 1; taken.length < ids.length; claims++) {
     const { hooks, wait } = await records.claim(origin, 16);

@@ -45,7 +45,7 @@ const start = async (behave: Behaviour = answer(200), tls?: TlsOptions): Promise
 const now = 2_000_000_000_000;
 
 const create = (settings: Partial<HttpSettings> = {}, resolve?: Parameters<typeof createHttpClient>[2]): HttpClient => {
-  const all = { headerTimeout: 5_000, totalTimeout: 10_000, allowedOrigins: undefined, allowLinkLocal: false };
+  const all = { headerTimeout: 5_000, timeout: 10_000, allowedOrigins: undefined, allowLinkLocal: false };
   const httpClient = createHttpClient(
     { ...all, rewriteOrigins: {}, tls: {}, ...settings },
     { now: () => now },

@@ -7,11 +7,11 @@ import {
   base,
   claimFor,
   createWorld,
+  deadline,
   elsewhere,
   keys,
   loadScripts,
   origin,
-  patience,
   replies,
   type World,
 } from './hookWorld.ts';
@@ -52,8 +52,8 @@ const beginnings: Readonly<Record<string, () => Promise<void>>> = {
   },
   async 'tried for a day'() {
     await world.seed('j');
-    await world.sweep(undefined, 'Running:100', -patience - 5_000);
-    await world.host(undefined, 'before', -patience - 5_000, replies.down);
+    await world.sweep(undefined, 'Running:100', -deadline - 5_000);
+    await world.host(undefined, 'before', -deadline - 5_000, replies.down);
     expect(world.said.before).toContain('failed pending');
   },
   async none() {

@@ -7,7 +7,7 @@ import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
 import { createHookRecords } from '../../src/io/hooks/records.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { base, claimFor, keys, origin, patience, settings } from './hookWorld.ts';
+import { base, claimFor, deadline, keys, origin, settings } from './hookWorld.ts';
 
 // The scripts of the durable hooks against small models: random sequences of what hosts, workers, sweeps and people do, and
 // after each step Redis must hold what the model says.
@@ -43,7 +43,7 @@ type Step =
 const id = fc.constantFrom(...ids);
 const status = fc.constantFrom('Pending' as const, 'Running' as const, 'Success' as const);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ op: fc.constant('wait' as const), ms: fc.constantFrom(1, 2_000, claimFor - 1, claimFor, patience) }),
+  fc.record({ op: fc.constant('wait' as const), ms: fc.constantFrom(1, 2_000, claimFor - 1, claimFor, deadline) }),
   fc.record({ op: fc.constantFrom('claim' as const, 'claim' as const, 'retry' as const, 'drop' as const), id }),
   fc.record({ op: fc.constantFrom('status' as const, 'sweep' as const, 'go' as const), id, status }),
   {
@@ -150,7 +150,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
           verb === 'delivered'
             ? { verb, status: told, revision: Number(revision), checkInAt: 0, unreadableAck: undefined }
             : verb === 'failed'
-              ? { verb, answer: '503', delay, patience, reason: 'deadline', isEndpointAlive: false, openFor: 2_000 }
+              ? { verb, answer: '503', delay, deadline, reason: 'deadline', isEndpointAlive: false, openFor: 2_000 }
               : verb === 'parked'
                 ? { verb, reason: '400', isEndpointAlive: true }
                 : { verb };
@@ -164,7 +164,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
           if (!isBack) now.ack = state;
         }
         if (!isMine || record === undefined) return expect(reply).toBe('lost');
-        const isOver = base + time - record.first * 1_000 >= patience;
+        const isOver = base + time - record.first * 1_000 >= deadline;
         if (verb === 'failed' && !isOver) {
           record.kind = record.kind === 'resending' ? 'asked' : 'pending';
           record.answer = '503';
@@ -327,7 +327,7 @@ test('random sequences of claims and answers open and close the breaker as a sma
       const records = createHookRecords({ connection, keys, scripts: createScripts(redis), settings, clock });
       const jobs = Array.from({ length: 300 }, (_, i) => `j${i}`);
       for (const one of jobs) await redis.hset(keys.stats(one), { id: one, status: 'Running', revision: 1 });
-      await records.enqueue(jobs.map((one) => ({ id: one, state: 'Running:1', origin })));
+      await records.enqueue(jobs.map((one) => ({ id: one, state: 'Running:1', endpoint: origin })));
       const held: ClaimedHook[] = [];
       let [failures, opens, openUntil, probeUntil] = [0, 0, 0, 0];
       let drained: { readonly since: number; taken: number } | undefined;
@@ -357,7 +357,7 @@ test('random sequences of claims and answers open and close the breaker as a sma
           if (what.word === 'down') {
             // Its answer counts even where its claim is over.
             const reason = { answer: '503', reason: 'deadline', isEndpointAlive: false, openFor };
-            await records.recordAttempt(claimed, { verb: 'failed', delay: 2_000, patience, ...reason });
+            await records.recordAttempt(claimed, { verb: 'failed', delay: 2_000, deadline, ...reason });
             failures += 1;
             if (failures < settings.breakerThreshold || openUntil > time) continue;
             opens += 1;

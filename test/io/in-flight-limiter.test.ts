@@ -21,7 +21,16 @@ const createHeldSender = () => {
 };
 const claimedFor = (origin: string, count: number): ClaimedHook[] =>
   Array.from({ length: count }, (_, i) => ({
-    ...{ id: `${origin} ${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0, stats: {} },
+    ...{
+      id: `${origin} ${i}`,
+      endpoint: origin,
+      isRequested: false,
+      attempt: 1,
+      at: 0,
+      until: 1,
+      askedAt: 0,
+      stats: {},
+    },
   }));
 
 test('an endpoint that is new gets half of what is free, one that has some in flight leaves a quarter for others', () => {
@@ -60,13 +69,13 @@ test('what was reserved and not claimed is free again, and so is what was sent',
   expect(limiter.reserve('http://a', 8)).toBe(4);
 });
 
-const createNotes = (moved: Record<string, string> = {}) => {
+const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
   const due: string[] = [];
   let now = 0;
-  const noted: { readonly id: string; readonly origin: string }[] = [];
+  const noted: { readonly id: string; readonly endpoint: string }[] = [];
   let reply: 'queued' | 'parked' | 'deferred' = 'queued';
   const records = {
-    async enqueue(changes: readonly { readonly id: string; readonly origin: string }[]) {
+    async enqueue(changes: readonly { readonly id: string; readonly endpoint: string }[]) {
       noted.push(...changes);
       return changes.map(() => reply);
     },
@@ -74,9 +83,9 @@ const createNotes = (moved: Record<string, string> = {}) => {
   const hooks = createHooks({
     records,
     sender: createHeldSender().sender,
-    moved,
+    rewriteOrigins,
     clock: { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined },
-    tellDue: (origin) => due.push(origin),
+    onDue: (origin) => due.push(origin),
   });
   const job = (id: string, hookUrl: string): TrackedJob => ({ facts: facts({ id }), fingerprint: '', hookUrl });
   return {
@@ -117,7 +126,7 @@ test('what was parked or deferred wakes no sender', async () => {
 test('an endpoint that has moved is noted where it is now, and one of blanks is none', async () => {
   const { hooks, noted, enqueue } = createNotes({ 'http://old': 'https://new.example/base' });
   await enqueue('http://old/x');
-  expect(noted).toEqual([expect.objectContaining({ origin: 'https://new.example' })]);
+  expect(noted).toEqual([expect.objectContaining({ endpoint: 'https://new.example' })]);
   expect(hooks.endpointFor('http://old/other')).toBe('https://new.example');
   expect(hooks.endpointFor('  ')).toBeUndefined();
   expect(hooks.endpointFor(undefined)).toBeUndefined();

@@ -8,7 +8,7 @@ const now = Date.UTC(2026, 0, 1);
 const kindOf = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now).kind;
 const waitOf = (retryAfter: string | undefined, status = 503) => {
   const reply = replyTo({ status, location: undefined, retryAfter }, now);
-  return reply.kind === 'busy' ? reply.retryAfter : reply.kind;
+  return reply.kind === 'retryable' ? reply.retryAfter : reply.kind;
 };
 
 test('any 2xx is success, a redirect is refused, 404 and 410 are unknown', () => {

@@ -50,7 +50,7 @@ const searchFor = async (
   around: (pools: Pools) => Pools = (p) => p,
 ) => {
   const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts: createScripts(redis), jobTypes: [], ...fixed });
   const survey: Pools['readRegistry'] = async (thorough) => {
     const seen = await pools.readRegistry(thorough);
@@ -243,11 +243,7 @@ test('fault 114: a script reads no more than a bounded number of bytes, and the 
   await redis.rpush('t:jobs:X', ...ids.map((id) => JSON.stringify({ name: 'X', id, args: 'x'.repeat(100_000) })));
   const read: string[] = [];
   for (;;) {
-    const [isEnd, some] = await scripts.run<[number, string[]]>(
-      'read_list',
-      ['t:jobs:X'],
-      [read.length, 1_000, 1_000_000],
-    );
+    const [isEnd, some] = await scripts.run('read_entries', ['t:jobs:X'], [read.length, 1_000, 1_000_000]);
     expect(some.length).toBeLessThanOrEqual(16);
     read.push(...some);
     if (isEnd === 1) break;

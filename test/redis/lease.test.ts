@@ -248,7 +248,7 @@ test('no act of a pass changes anything once another host has taken over', async
     fault: () => undefined,
   });
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock });
-  const fixed = { heartbeatAge: 10_000, recovery: { most: 3, windowS: 86_400 }, clock };
+  const fixed = { heartbeatAge: 10_000, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock };
   const onQuarantined = () => undefined;
   const quarantine = createQuarantine({ keys, scripts, tracked, hooks, records, ...fixed, onQuarantined });
   const pools = createPools({ connection, keys, scripts, jobTypes: ['X'], batch: 10, ...fixed });

@@ -396,7 +396,7 @@ const sweep = async (plan: boolean): Promise<string[]> => {
 
 test('fault 123: from any state, a sweep right after its plan does exactly what the plan lists', async () => {
   const kinds = ['healthy', 'final', 'behind', 'hung', 'unacknowledged', 'parked', 'no stats', 'malformed'] as const;
-  // Nobody listens there: a hook that is sent fails, and waits.
+  // No one listens there: a hook that is sent fails, and waits.
   const hook = { web_hook_url: 'http://127.0.0.1:1/x' };
   const fields = {
     healthy: {},

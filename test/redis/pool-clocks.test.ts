@@ -98,7 +98,7 @@ test('fault 104: the script that moves entries takes a heartbeat for alive as th
   const settle = async (heartbeat: number | string, seen = String(heartbeat)) => {
     await redis.flushall();
     await seedPool(redis, 'p', { heartbeat });
-    return scripts.run('settle_pool', keys, ['p', 10_000, seen]);
+    return scripts.run('deregister_pool', keys, ['p', 10_000, seen]);
   };
   const now = Number((await redis.time())[0]);
   for (const fresh of [now, now - 1]) expect(await settle(fresh)).toBe('alive');

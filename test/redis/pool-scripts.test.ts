@@ -41,7 +41,7 @@ const unobserved = 't:reaper:unobserved:p';
 const observation = (worker: string) => `t:worker:${worker}`;
 
 const run = <Reply = unknown>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) =>
-  scripts.run<Reply>(name, keys, args);
+  scripts.run(name, keys, args) as Promise<unknown> as Promise<Reply>;
 const enqueuedAt = second(-60);
 const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${enqueuedAt},"args":{}${more}}`;
 /** Age of a heartbeat below which a pool lives, in ms; that of one that is stale, in s. Long, for a test may stand still. */
@@ -71,7 +71,7 @@ const requeue = (seen = stale, { batch = 1_000, most = 3, window = 86_400 } = {}
   );
 const settle = (seen = stale) =>
   run(
-    'settle_pool',
+    'deregister_pool',
     [pools, heartbeat, held, lockInfo, 't:jobs:Y:p:inprogress', 't:jobs:Y:lock_info'],
     ['p', maxAge, seen],
   );
@@ -382,7 +382,7 @@ describe('an orphaned entry', () => {
     memory = '',
   } = {}) =>
     run(
-      'put_back',
+      'requeue_orphan',
       [
         ...[
           pools,
@@ -613,7 +613,7 @@ describe('a look at a live pool', () => {
   const look = async (now = at, { mode = 'act', memory = '' } = {}) =>
     JSON.parse(
       (await run(
-        'look_at_pool',
+        'observe_pool',
         [workers, unobserved, observation('w'), observation('v'), stats, beforeQuarantine],
         [mode, now, 604_800, memory, 2, 'w', 'v', 'f'],
       )) as string,
@@ -679,7 +679,7 @@ describe('the entry of a job that has succeeded', () => {
   const justNow = second(0);
   const finish = ({ updated = String(ended), revision = '5', mode = 'act', moves = '', id = 'j' } = {}) =>
     run(
-      'finish_stale',
+      'finish_entry',
       [pools, heartbeat, held, lock, lockInfo, stats, observation('w'), observation('v')],
       ['p', maxAge, placed(entry('j')), mode, id, updated, revision, 60, moves],
     );
@@ -732,7 +732,7 @@ describe('a poison job', () => {
     execution = false,
   } = {}) =>
     run(
-      'quarantine',
+      'quarantine_entry',
       [
         ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
         beforeQuarantine,
@@ -835,7 +835,7 @@ describe('a poison job', () => {
     };
     const leave = async (verb: string, seen?: string, queues = [queue]) =>
       run(
-        'leave_quarantine',
+        'release_quarantined',
         [quarantine, dead, recoveries, ...queues],
         ['j', seen ?? sha1((await redis.hget(quarantine, 'j')) ?? ''), verb],
       );
@@ -951,7 +951,7 @@ describe('a poison job', () => {
 
 describe('a search', () => {
   const read = (from: number, most: number, bytes = 10_000) =>
-    run<[number, string[]]>('read_list', [queue], [from, most, bytes]);
+    run<[number, string[]]>('read_entries', [queue], [from, most, bytes]);
 
   test('reads whose entries a list holds part by part, to its last one', async () => {
     const ids = Array.from({ length: 25 }, (_, i) => `j${i}`);

@@ -24,13 +24,13 @@ beforeAll(async () => {
   redis = server.client;
   // Loaded beforehand: a script that Redis does not know yet takes one command more, and every run must be alike.
   const names: ScriptName[] = [
-    'leave_quarantine',
-    'quarantine',
+    'release_quarantined',
+    'quarantine_entry',
     'read_facts',
     'read_quarantine',
     'requeue',
     'set_status',
-    'settle_pool',
+    'deregister_pool',
   ];
   const [none, no] = [Array.from({ length: 15 }, () => 'none'), Array.from({ length: 13 }, () => '')];
   for (const name of names)
@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const limit = { most: 3, windowS: 86_400 };
+const limit = { maxRecoveries: 3, windowS: 86_400 };
 let oldBeat = 0;
 let quarantined: Quarantined[] = [];
 
@@ -58,9 +58,9 @@ const quarantineOf = (client: Redis) => {
   const hooks = {
     enqueue: async () => ['queued' as const],
     plan: async () => [],
-    originFor: () => 'http://h',
-    due: () => undefined,
-    hold: () => undefined,
+    endpointFor: () => 'http://h',
+    announce: () => undefined,
+    holdText: () => undefined,
   };
   const quarantine = createQuarantine({
     keys,

@@ -1,4 +1,4 @@
-/** How a sweep reads jobs with their evidence: no page is lost on an error, and a successor finds what was put aside. */
+/** How a sweep reads jobs with their evidence: no page is lost on an error, and a successor finds the candidates. */
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
@@ -17,7 +17,7 @@ let server: RedisServer;
 let redis: Redis;
 const opened = trackOpened();
 beforeAll(async () => {
-  server = await startRedis('--hash-max-listpack-entries', '0');
+  server = await startRedis('--hash-max-ziplist-entries', '0');
   redis = server.client;
 });
 afterAll(() => server.stop());
@@ -83,7 +83,7 @@ test('a page is not lost where what workers run can not be read, nor where a sea
   expect(new Set(ids)).toEqual(all);
 });
 
-test('a successor finds the jobs that were put aside, wherever it takes over', async () => {
+test('a successor finds the candidates, wherever it takes over', async () => {
   const all = await seed();
   const pages = 12;
   for (let after = 1; after <= pages; after++) {
@@ -106,7 +106,7 @@ test('what workers were seen to run at the first page is not taken for what they
     redis.hset(`t:worker:${worker}`, { job_id: id, job_name: 'X', started_at: 1, args: '' });
   await run('w1', 'a');
   const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts: createScripts(redis), jobTypes: [], ...fixed });
   let now = 0;
   const search = createSearch({ connection, keys, pools, seed: 1, monotonic: () => now });

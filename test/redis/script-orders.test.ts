@@ -32,7 +32,7 @@ beforeAll(async () => {
     'restore_ack',
     'set_status',
   ] as const;
-  for (const name of [...names, 'settle_pool', 'untrack'] as const) {
+  for (const name of [...names, 'deregister_pool', 'untrack'] as const) {
     await createScripts(redis)
       .run(name, ['none', 'none', 'none', 'none', 'none', 'none'], ['', '', '', ''])
       .catch(() => undefined);
@@ -239,7 +239,7 @@ const resetJob = (command: Command, who: string) =>
     createScripts(redis).run('reset_job', [keys.stats('j'), keys.track], ['j', 'Pending', '']),
   );
 
-const hookSettings = { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 };
+const hookSettings = { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 };
 
 /** A sweep's walk of one job: read, judge, act, as the chart of a job does it. */
 const sweepJob = async (command: Command, who: string): Promise<string> => {
@@ -251,9 +251,9 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const hooks = {
     enqueue: async () => ['queued' as const],
     plan: async () => [],
-    originFor: () => 'http://h',
-    due: () => undefined,
-    hold: () => undefined,
+    endpointFor: () => 'http://h',
+    announce: () => undefined,
+    holdText: () => undefined,
   };
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock: systemClock });
   const loaded = await acts.load('j');

@@ -248,7 +248,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       args: [at, 40_000, 8, 2, 50, origin],
     },
   ],
-  end_pass: [
+  complete_pass: [
     {
       title: 'a sweep',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
@@ -300,7 +300,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       },
     },
   ],
-  finish_stale: [
+  finish_entry: [
     {
       title: 'an entry whose job has ended, and an observation that names it still',
       state: {
@@ -331,15 +331,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       again: { reason: 'how many there were; the caller does not ask', reply: 0 },
     },
   ],
-  leave_lease: [
+  resign_lease: [
     {
       title: 'its own',
-      state: { [lease]: hash({ leader: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
       keys: [lease],
       args: ['me'],
     },
   ],
-  leave_quarantine: ['release', 'drop'].map((verb) => ({
+  release_quarantined: ['release', 'drop'].map((verb) => ({
     title: verb,
     state: inQuarantine,
     keys: [quarantine, dead, recoveries, queue],
@@ -347,7 +347,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
     once: true,
   })),
-  look_at_pool: [
+  observe_pool: [
     {
       title: 'the first look since Redis was started',
       state: {
@@ -389,7 +389,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  note_page: [
+  checkpoint_sweep: [
     {
       title: 'the first since Redis was started',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
@@ -416,7 +416,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { ...uncounted },
     },
   ],
-  put_back: [
+  requeue_orphan: [
     {
       title: 'an entry that no worker runs',
       state: {
@@ -443,7 +443,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  quarantine: [
+  quarantine_entry: [
     ...[
       ['a poison job', ''],
       ['a poison job, by its place', placeOf(entry('j'), 1)],
@@ -486,7 +486,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
   read_held: [{ title: 'a list', state: { [held]: list(entry('j'), entry('k')) }, keys: [held], args: [0, 10, 1_000] }],
-  read_list: [
+  read_entries: [
     { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
   ],
   read_observations: [
@@ -696,7 +696,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { [stats]: { reason: 'likewise' } },
     },
   ],
-  settle_pool: [
+  deregister_pool: [
     {
       title: 'one that holds nothing',
       state: pool(oldBeat),
@@ -706,11 +706,11 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  take_lease: [
+  acquire_lease: [
     { title: 'a free one', state: {}, keys: [lease, progress], args: ['me', 'h', '', 1_000] },
     {
       title: 'its own again',
-      state: { [lease]: hash({ leader: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
       keys: [lease, progress],
       args: ['me', 'h', 5, 1_000],
     },

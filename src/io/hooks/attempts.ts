@@ -51,7 +51,7 @@ export const createAttempts = ({
 }: Pick<Deps, 'keys' | 'scripts' | 'clock'> & { settings: Pick<ClaimSettings, 'breakerThreshold'> }): Attempts => ({
   recordAttempt({ id, endpoint, until, stats }, attempt) {
     const run = (change?: ChangeOnce) =>
-      scripts.run<AttemptReply>(
+      scripts.run(
         'settle_hook',
         [
           keys.stats(id),

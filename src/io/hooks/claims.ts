@@ -90,7 +90,7 @@ export const createClaims = ({
       const change = claimOnce(keys);
       const askedAt = performance.now();
       const [wait, breaker, ...claimed] = await retry(clock, () =>
-        scripts.run<[string, Breaker, ...HookReply[]]>(
+        scripts.run(
           'claim_hooks',
           [keys.hooks, keys.dueHooks(endpoint), keys.hookEndpoint(endpoint), keys.hookOrigins, ...ids.map(keys.stats)],
           [clockOverride(clock), claimDuration, max, breakerThreshold, drainRate, endpoint, ...ids],

@@ -77,7 +77,7 @@ export const createHookRecords = (
     move({ id, endpoint, text }, verb) {
       const change = changeOnce(keys, id);
       return retry(clock, () =>
-        scripts.run<'ok' | 'overtaken'>(
+        scripts.run(
           'move_hook',
           [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
           [clockOverride(clock), id, text, verb],
@@ -88,6 +88,6 @@ export const createHookRecords = (
     },
 
     forgetParked: (age) =>
-      scripts.run<number>('forget_parked', [keys.hooks, keys.parkedHooks], [clockOverride(clock), age, pageSize]),
+      scripts.run('forget_parked', [keys.hooks, keys.parkedHooks], [clockOverride(clock), age, pageSize]),
   };
 };

@@ -60,13 +60,13 @@ export const createCounters = ({
   const listsOf = ({ type, pools }: NamedType) => pools.map((pool) => keys.inProgress(type, pool));
 
   /** Tries a script again while Redis can't be reached; one that changes something gives its first answer then. */
-  const ask = <Reply>(
-    name: ScriptName,
+  const ask = <Name extends ScriptName>(
+    name: Name,
     names: readonly string[],
     args: readonly (string | number)[],
     fence: Fence | undefined,
     change: ChangeOnce | undefined,
-  ) => retry(clock, () => scripts.run<Reply>(name, names, args, fence, change));
+  ) => retry(clock, () => scripts.run(name, names, args, fence, change));
 
   /**
    * The pools whose lists are this type's. Another type's list may have the name of one that this type could have: its
@@ -115,7 +115,7 @@ export const createCounters = ({
   ): Promise<{ readonly found: Drift } | { readonly many: readonly string[] }> => {
     let pools = await ownPools(type, named, names.ofPass);
     while (pools.length <= listsAtOnce) {
-      const reply = await ask<string[] | [string, string, number, string, string]>(
+      const reply = await ask(
         plan ? 'read_drift' : 'rebuild_counters',
         [keys.lock(type), keys.lockInfo(type), ...listsOf({ type, pools })],
         pools,
@@ -134,16 +134,10 @@ export const createCounters = ({
 
   /** Makes the fields of some pools right, and gives { entries, fields, by how much they were off }. */
   const recountPools = (type: string, pools: readonly string[], fence: Fence | undefined) =>
-    ask<[number, number, string]>(
-      'recount_pools',
-      [keys.lockInfo(type), ...listsOf({ type, pools })],
-      pools,
-      fence,
-      callOnce(keys),
-    );
+    ask('recount_pools', [keys.lockInfo(type), ...listsOf({ type, pools })], pools, fence, callOnce(keys));
 
-  const recountLock = <Reply>(type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
-    ask<Reply>('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
+  const recountLock = (type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
+    ask('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
 
   /**
    * In steps. A field is right from its step on. The lock is set where nobody has written it while all lists were counted;
@@ -171,7 +165,7 @@ export const createCounters = ({
       }
       // Another process of Redis may have lost what was written last.
       const isSame = connection.epoch() === epoch;
-      const reply = await recountLock<[string, string?]>(type, isSame ? token : '', entries, fence);
+      const reply = await recountLock(type, isSame ? token : '', entries, fence);
       const [before = '', lock = before] = reply;
       if (reply.length === 1 && round < maxRounds) continue;
       return driftOf(type, before, lock, fields, countIn(before) - countIn(lock), off);

@@ -49,8 +49,6 @@ interface Unobserved extends HeldEntry {
   readonly memoryOf: (field: string) => string;
 }
 
-type Verdict = 'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'early' | 'undecided' | 'poison';
-
 /** By how much our clock may be ahead of that of Redis when a wait is over, in ms: a look must not come a moment too early. */
 const earliness = 50;
 const noInfo = 'the Redis user of the reaper may not run INFO, so no restart would be seen: allow it (+info)';
@@ -59,7 +57,7 @@ const maxNamed = 20;
 
 /**
  * Finds entries that are orphaned on live pools (defect 7): the reply of a fetch got lost, so that the entry is held, and
- * counted, by a pool none of whose workers knows of it. One look proves nothing, and neither does silence: `put_back` decides,
+ * counted, by a pool none of whose workers knows of it. One look proves nothing, and neither does silence: `requeue_orphan` decides,
  * by what stands in Redis.
  */
 export const createOrphans = ({
@@ -82,7 +80,7 @@ export const createOrphans = ({
   batch: number;
   recovery: RecoveryLimit;
   /** Takes what was recovered too often. */
-  quarantine: Pick<Quarantine, 'take' | 'usesOf'>;
+  quarantine: Pick<Quarantine, 'add' | 'keysFor'>;
   /** Called once for each entry or pool, for as long as it stays so. */
   onLeftAlone: (what: SkippedOrphan) => void;
 }): Orphans => {
@@ -134,8 +132,8 @@ export const createOrphans = ({
   const putBack = ({ pool, type, id, place, field, memoryOf }: Unobserved, plan: boolean, fence: Fence | undefined) => {
     const change = onceUnless(plan);
     return retry(clock, () =>
-      scripts.run<Verdict>(
-        'put_back',
+      scripts.run(
+        'requeue_orphan',
         [
           keys.pools,
           keys.heartbeat(pool.pool),

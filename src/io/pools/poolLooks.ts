@@ -78,8 +78,8 @@ export const createPoolObserver = ({
     memory: string | undefined,
   ): Promise<LookReply> => {
     const reply = await retry(clock, () =>
-      scripts.run<string>(
-        'look_at_pool',
+      scripts.run(
+        'observe_pool',
         [
           keys.workerRecords(pool),
           keys.unobserved(pool),

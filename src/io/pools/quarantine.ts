@@ -111,7 +111,7 @@ export const createQuarantine = ({
 }): Quarantine => {
   const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
   const read = async (cursor: string, what: string | number): Promise<[string, QuarantineRecord[]]> => {
-    const answer = await scripts.run<string>('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
+    const answer = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
     const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(answer);
     return [
       next,
@@ -136,8 +136,8 @@ export const createQuarantine = ({
         const origin = hooks.endpointFor(job.hookUrl);
         const hook = records.hookTail(origin);
         // Not sent again here: in between Redis may have been such that no pool may be judged.
-        const reply = await runAnswered<string>(
-          'quarantine',
+        const reply = await runAnswered(
+          'quarantine_entry',
           [
             keys.pools,
             keys.heartbeat(pool),
@@ -214,8 +214,8 @@ export const createQuarantine = ({
     remove({ id, types, digest }, verb, type = '', plan = false) {
       const change = plan ? undefined : callOnce(keys);
       return retry(clock, () =>
-        scripts.run<'ok' | 'gone' | 'overtaken'>(
-          'leave_quarantine',
+        scripts.run(
+          'release_quarantined',
           [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
           [id, digest, verb, type, plan ? 'plan' : 'act'],
           undefined,

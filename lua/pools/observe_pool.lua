@@ -11,7 +11,7 @@
 -- ARGV[5]  how many workers there are
 -- ARGV[6…] ids of the workers, then the entries' fields in KEYS[2]
 -- Returns  JSON: { at, workers: { field: text }, unobserved: { field: text } }, as the records are now (a plan: would be)
--- Others that touch these keys: put_back, finish_stale, quarantine; worker hosts (observations, stats).
+-- Others that touch these keys: requeue_orphan, finish_entry, quarantine; worker hosts (observations, stats).
 -- HSET comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include prove
 --- @include orphan

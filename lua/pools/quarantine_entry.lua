@@ -143,7 +143,7 @@ if fails then
   local signs = { before = readSigns(stats) }
   writeStatus(stats, track, id, 'Error')
   signs.after = textOfSigns(readSigns(stats))
-  -- For as long as look_at_pool remembers an entry.
+  -- For as long as observe_pool remembers an entry.
   redis.call('SET', beforeQuarantine, cjson.encode(signs), 'EX', 86400)
   if executions then
     redis.call('ZADD', executions, 'XX', -1, id)

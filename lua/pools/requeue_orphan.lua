@@ -32,7 +32,7 @@
 -- ARGV[8]  the empty string, or a time (ms) that stands for the clock of Redis in what is about looks
 -- ARGV[9]  how often a job may be recovered within the window
 -- ARGV[10] the window (s)
--- ARGV[11] in a plan: JSON of what look_at_pool has returned, which stands for the records; else the empty string
+-- ARGV[11] in a plan: JSON of what observe_pool has returned, which stands for the records; else the empty string
 -- ARGV[12] heartbeat_at of a pool that lives since its heartbeat moves, though it is not young; else the empty string
 -- ARGV[13…] ids of the workers whose observations KEYS[15…] are; behind them the token of the pass
 -- Returns  `lost`: it was orphaned, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is
@@ -145,7 +145,7 @@ local function isOlderThanRecovery()
 end
 
 if facts.status == 'Success' and facts.updated and facts.updated <= second then
-  return 'early' -- finish_stale decides on it, once it is a minute old
+  return 'early' -- finish_entry decides on it, once it is a minute old
 end
 local waits = facts.status == 'Pending' or facts.status == 'Scheduled'
 -- A time ahead of the clock by more than the tolerance (5 min) says nothing.
