@@ -69,7 +69,7 @@ export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, 
         if (record.state === 'sending' || (verb === 'drop' && record.answer === 'dropped')) continue;
         if (counted.has(record.id)) continue;
         if (!plan && !isPlan) {
-          if ((await records.move(record, verb)) !== 'ok') continue;
+          if ((await records.move(record, verb)) !== 'done') continue;
           if (verb === 'retry') named.add(record);
         }
         counted.add(record.id);

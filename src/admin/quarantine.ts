@@ -1,4 +1,5 @@
-import type { Quarantine, QuarantineRecord } from '../io/pools/quarantine.ts';
+import type { Quarantine } from '../io/pools/quarantine.ts';
+import type { QuarantineRecord } from '../io/pools/quarantineRecords.ts';
 import { isWrongType } from '../io/redis/errors.ts';
 import { readArguments } from '../options.ts';
 

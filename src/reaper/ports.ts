@@ -67,7 +67,7 @@ export const createPorts = (
     orphanedAfter: rescue.lostAfterMs,
     batch: rescue.batch,
     quarantine,
-    onLeftAlone: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
+    onSkipped: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
   const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
     createSearch({

@@ -105,12 +105,16 @@ const scriptNames: readonly ScriptName[] = [
   'acknowledge',
   'check_in',
   'claim_hooks',
+  'drop_hook',
   'enqueue_hooks',
   'forget_parked',
   'move_hook',
+  'park_hook',
+  'record_delivered',
+  'record_failed',
+  'record_unsent',
   'reset_job',
   'set_status',
-  'settle_hook',
 ];
 
 /** Has Redis know the scripts, for one that it does not know takes a command more, and every run must be alike. */
@@ -398,7 +402,7 @@ export const createWorld = (redis: Redis): World => {
       if (record === undefined) return;
       const reply = await records.move(record, verb);
       say('person', `${verb} ${reply}`);
-      if (reply !== 'ok') return;
+      if (reply !== 'done') return;
       if (verb === 'drop') parkedStates.add(`${id} ${record.about}`);
       // What it is about by now, if the job has gone on, was parked by nobody.
       else for (const key of [...parkedStates]) if (key.startsWith(`${id} `)) parkedStates.delete(key);

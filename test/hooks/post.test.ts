@@ -316,7 +316,7 @@ test.each([301, 302, 303, 304])('a redirect with %i is a failure, for it would l
 
 test('a redirect that says no place, or none that can be read, is a failure', async () => {
   for (const behave of [answer(307), answer(307, 'location: http://[secret')]) {
-    const reason = 'a redirect (307) to nowhere';
+    const reason = 'a redirect (307) without a valid target';
     expect(await post(await start(behave))).toEqual({ kind: 'rejected', code: 'redirect', reason });
   }
 });
@@ -400,7 +400,7 @@ test('only origins on the list are told', async () => {
   const [told, untold] = await Promise.all([start(), start()]);
   const httpClient = create({ allowedOrigins: [`HTTP://${told.host}/`] });
   expect(await post(told, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  const reason = `http://${untold.host} is not among the origins that may be told`;
+  const reason = `http://${untold.host} is not an allowed origin`;
   expect(await post(untold, httpClient)).toEqual({ kind: 'rejected', code: 'forbidden', reason });
   expect(untold.connections).toBe(0);
 });
@@ -456,7 +456,7 @@ test('a name that leads to a metadata address is refused, were it one among othe
   const server = await start();
   for (const addresses of [['169.254.169.254'], ['127.0.0.1', '::ffff:169.254.169.254']]) {
     const reply = await post(`http://core:${server.port}`, create({}, resolveTo(addresses)));
-    const reason = 'the name leads to a link-local or metadata address';
+    const reason = 'the name resolves to a link-local or metadata address';
     expect(reply).toEqual({ kind: 'rejected', code: 'forbidden', reason });
   }
   expect(server.connections).toBe(0);

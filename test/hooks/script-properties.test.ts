@@ -163,7 +163,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
           if (!isBack && told === 'Success' && now.ack !== state) countDown(one.id);
           if (!isBack) now.ack = state;
         }
-        if (!isMine || record === undefined) return expect(reply).toBe('lost');
+        if (!isMine || record === undefined) return expect(reply).toBe('expired');
         const isOver = base + time - record.first * 1_000 >= deadline;
         if (verb === 'failed' && !isOver) {
           record.kind = record.kind === 'resending' ? 'asked' : 'pending';
@@ -185,11 +185,11 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         }
         if (hasMoved) {
           model.set(one.id, fresh(current));
-          return expect(reply).toBe('again');
+          return expect(reply).toBe('changed');
         }
         if (verb === 'delivered' || verb === 'dropped') {
           model.delete(one.id);
-          return expect(reply).toBe('ok');
+          return expect(reply).toBe('done');
         }
         Object.assign(record, { kind: 'parked', answer: verb === 'failed' ? 'deadline' : '400' });
         return expect(reply).toBe('parked');
@@ -202,7 +202,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         if (found === undefined || record === undefined) return;
         const reply = await records.move(found, verb);
         if (isClaimed(record) && record.due > time) return expect(reply).toBe('overtaken');
-        expect(reply).toBe('ok');
+        expect(reply).toBe('done');
         if (verb === 'retry') Object.assign(record, { kind: 'asked', attempts: 0, first: 0, last: 0, due: time });
         else Object.assign(record, { kind: 'parked', answer: 'dropped' });
       };
@@ -371,7 +371,7 @@ test('random sequences of claims and answers open and close the breaker as a sma
             [failures, opens, openUntil, probeUntil] = [0, 0, 0, 0];
           } else {
             const reply = await records.recordAttempt(claimed, { verb: 'dropped' });
-            if (reply === 'ok' && claimed.until - base === probeUntil) probeUntil = 0;
+            if (reply === 'done' && claimed.until - base === probeUntil) probeUntil = 0;
           }
         }
       }

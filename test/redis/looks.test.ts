@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
 import { readHeldEntries } from '../../src/io/pools/heldEntries.ts';
-import { createReportingPools } from '../../src/io/pools/observingPools.ts';
+import { createReportingPools } from '../../src/io/pools/reportingPools.ts';
 import type { Connection } from '../../src/io/redis/connection.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createStepwiseWalk, walkAllKeys } from '../../src/io/redis/keyWalk.ts';

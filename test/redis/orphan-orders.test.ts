@@ -241,7 +241,7 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         recovery: { maxRecoveries: 3, windowS: 86_400 },
         quarantine: { add: async () => 'again' as const, keysFor: async () => [] },
         clock,
-        onLeftAlone: () => undefined,
+        onSkipped: () => undefined,
       });
       await orphans.requeue(live, { plan: false });
       clock.advance(30_000);

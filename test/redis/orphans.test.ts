@@ -4,7 +4,8 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
 import type { OrphanedEntry, ReaperOptions } from '../../src/index.ts';
-import { createOrphans, type SkippedOrphan } from '../../src/io/pools/orphans.ts';
+import type { SkippedOrphan } from '../../src/io/pools/orphanJudge.ts';
+import { createOrphans } from '../../src/io/pools/orphans.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
@@ -76,7 +77,7 @@ const createLooks = () => {
     recovery: { maxRecoveries: 3, windowS: 86_400 },
     quarantine: { add: async () => 'again' as const, keysFor: async () => [] },
     clock,
-    onLeftAlone: (what) => leftAlone.push(what),
+    onSkipped: (what) => leftAlone.push(what),
   });
   return {
     leftAlone,

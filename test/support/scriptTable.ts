@@ -93,8 +93,8 @@ const told = (record: string, { waits = at, known = {} as Record<string, string 
   ...(Object.keys(known).length === 0 ? {} : { [endpoint]: hash(known) }),
 });
 const sending = (first = before - 60) => `sending Running:${before} ${origin} 1 ${first} ${before} -`;
-const deregisterKeys = [stats, track, hooks, parked, due, endpoint];
-const settle = (...args: (string | number)[]) => ['', 'j', claimedUntil, 2, ...args];
+const ofClaim = (...args: (string | number)[]) => ['', 'j', claimedUntil, ...args];
+const anyStats = { reason: 'the result of an attempt is recorded whatever becomes of the job' };
 const broken = { failures: 1, opens: 1, open_until: at - 1, probe_until: claimedUntil, tokens: 1, tokens_at: at };
 
 const queue = 't:jobs:X';
@@ -328,7 +328,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       state: told(`parked Pending:1 ${origin} 1 1 1 404`),
       keys: [hooks, parked],
       args: [at + 60_000, 30_000, 10],
-      again: { reason: 'how many there were; the caller does not ask', reply: 0 },
+      again: { reason: 'how many there were; the caller does not ask', reply: { outcome: 'done', count: 0 } },
     },
   ],
   resign_lease: [
@@ -629,71 +629,78 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     },
     { title: 'without a receiver', state: fresh, keys: [stats, track], args: ['Stopped', before, 'j', ''], once: true },
   ],
-  settle_hook: [
+  record_delivered: [
     {
-      title: 'delivered',
+      title: 'the claimed state',
       state: {
         ...job('Success'),
         ...told(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
       },
-      keys: deregisterKeys,
-      args: settle('delivered', 'Success', before, 0),
-      again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
+      keys: [stats, track, hooks, due, endpoint],
+      args: ofClaim('Success', before, 0),
+      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
     },
     {
-      title: 'delivered, and changed meanwhile',
+      title: 'of a job that has changed meanwhile',
       state: { ...job('Success'), ...told(sending(), { waits: claimedUntil }) },
-      keys: deregisterKeys,
-      args: settle('delivered', 'Running', before, 0),
-      again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
+      keys: [stats, track, hooks, due, endpoint],
+      args: ofClaim('Running', before, 0),
+      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
     },
+  ],
+  record_failed: [
     {
-      title: 'failed, which opens the breaker',
+      title: 'which opens the circuit',
       state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: deregisterKeys,
-      args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
       once: true,
-      goesOn: { [stats]: { reason: 'what a receiver says is noted whatever becomes of the job' } },
+      goesOn: { [stats]: anyStats },
     },
     {
-      title: 'failed for the last time',
+      title: 'after the deadline',
       state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
-      keys: deregisterKeys,
-      args: settle('failed', 'timeout', 2_000, 10, 'failing', 2_000, 'deadline'),
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('timeout', 2_000, 10, 'deadline', 'failing', 2, 2_000),
       once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
+      goesOn: { [stats]: anyStats },
     },
     {
-      title: 'refused',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: deregisterKeys,
-      args: settle('parked', '400', 'alive'),
-      once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
-    },
-    {
-      title: 'not sent, the probe, for a reason of its host',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: deregisterKeys,
-      args: settle('unsent'),
-      once: true,
-      goesOn: { [stats]: { reason: 'what could not be sent is due again whatever becomes of the job' } },
-    },
-    {
-      title: 'nothing to tell',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: deregisterKeys,
-      args: settle('dropped', 0),
-      once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
-    },
-    {
-      title: 'failed, after another host has taken it over',
+      title: 'after another host has claimed the hook',
       state: { ...runs, ...told(sending(), { waits: claimedUntil + 1, known: broken }) },
-      keys: deregisterKeys,
-      args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
       once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+  record_unsent: [
+    {
+      title: 'the probe',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [hooks, due, endpoint],
+      args: ofClaim(),
+      once: true,
+    },
+  ],
+  park_hook: [
+    {
+      title: 'an answer that rejects it',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('400', 'alive'),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+  drop_hook: [
+    {
+      title: 'nothing to send',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, due, endpoint],
+      args: ofClaim(0),
+      once: true,
+      goesOn: { [stats]: anyStats },
     },
   ],
   deregister_pool: [

@@ -1,4 +1,6 @@
-import type { PoolState, PoolSurvey, Pools } from '../pools/rescue.ts';
+import type { PoolState } from '../pools/poolState.ts';
+import type { Registry } from '../pools/registry.ts';
+import type { Pools } from '../pools/rescue.ts';
 import type { Connection } from '../redis/connection.ts';
 import { isWrongType, kindOfRedisError } from '../redis/errors.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -29,7 +31,7 @@ export interface PlaceVisitor {
 
 export interface Traced {
   /** The pools as they were seen last. */
-  readonly survey: PoolSurvey;
+  readonly survey: Registry;
   /** Places that could not be read, by key: an entry may be in each of them. */
   readonly unreadable: readonly string[];
 }
@@ -136,7 +138,7 @@ const walkOnce = async (
   };
 
   /** In-progress lists, each with what is known of its pool. Those that should be there show a key of the wrong type. */
-  const walkHeld = async (survey: PoolSurvey, lists: Lists) => {
+  const walkHeld = async (survey: Registry, lists: Lists) => {
     const states = new Map(survey.pools.map((state) => [state.pool, state]));
     for (const list of lists.held.values()) await walkList(list, leaderOf(list.name, keys, states));
     const named = survey.pools
@@ -146,7 +148,7 @@ const walkOnce = async (
   };
 
   /** Queues that were not read before, each once. */
-  const walkQueues = async (survey: PoolSurvey, lists: Lists, walked: Map<string, NamedList>) => {
+  const walkQueues = async (survey: Registry, lists: Lists, walked: Map<string, NamedList>) => {
     for (const [id, list] of lists.queues) {
       if (walked.has(id)) continue;
       walked.set(id, list);

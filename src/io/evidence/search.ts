@@ -1,7 +1,8 @@
 import { type Evidence, evidencePlaces, type Facts } from '../../machines/facts.ts';
 import { IdTable } from '../jobs/idTable.ts';
 import { type Observation, readObservations } from '../pools/observations.ts';
-import type { PoolSurvey, Pools } from '../pools/rescue.ts';
+import type { Registry } from '../pools/registry.ts';
+import type { Pools } from '../pools/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
 import { type EntryPlace, type PlaceVisitor, type Standing, standingOf, walkPlaces } from './places.ts';
 
@@ -66,7 +67,7 @@ export const createSearch = ({
   let unreadableWorkers: readonly string[] = [];
 
   /** A pool that only missed a beat still runs its jobs; what a pool is known to have died with says nothing. */
-  const observe = async ({ pools: states, arePoolsReadable }: PoolSurvey) => {
+  const observe = async ({ pools: states, arePoolsReadable }: Registry) => {
     const faults = arePoolsReadable ? [] : [keys.pools];
     for (const { pool, isReadable } of states) if (!isReadable) faults.push(keys.heartbeat(pool));
     const standings = new Map(states.map((state) => [state.pool, standingOf(state)]));

@@ -34,13 +34,13 @@ export type AttemptRecord =
   | { readonly verb: 'dropped' };
 
 /**
- * What became of the record. `again`: the job has changed meanwhile, and the new change is due. `lost`: the claim has
- * expired, and another host may have sent the hook.
+ * What became of the record. `changed`: the job has changed since it was claimed, and the new state is due now. `expired`: the
+ * claim has expired, and another host may have sent the hook.
  */
-export type AttemptReply = 'ok' | 'again' | 'parked' | 'pending' | 'lost';
+export type AttemptOutcome = 'done' | 'changed' | 'parked' | 'pending' | 'expired';
 
 export interface Attempts {
-  recordAttempt(hook: ClaimedHook, attempt: AttemptRecord): Promise<AttemptReply>;
+  recordAttempt(hook: ClaimedHook, attempt: AttemptRecord): Promise<AttemptOutcome>;
 }
 
 export const createAttempts = ({
@@ -48,46 +48,83 @@ export const createAttempts = ({
   scripts,
   clock,
   settings: { breakerThreshold },
-}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & { settings: Pick<ClaimSettings, 'breakerThreshold'> }): Attempts => ({
-  recordAttempt({ id, endpoint, until, stats }, attempt) {
-    const run = (change?: ChangeOnce) =>
-      scripts.run(
-        'settle_hook',
-        [
-          keys.stats(id),
-          keys.track,
-          keys.hooks,
-          keys.parkedHooks,
-          keys.dueHooks(endpoint),
-          keys.hookEndpoint(endpoint),
-        ],
-        [clockOverride(clock), id, until, breakerThreshold, ...argsOf(attempt, stats)],
-        undefined,
-        change,
-      );
-    // A delivery may be recorded twice. The sender retries it for longer, and ignores the reply.
-    if (attempt.verb === 'delivered') return run();
-    const change = changeOnce(keys, id);
-    return retry(clock, () => run(change));
-  },
-});
+}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & { settings: Pick<ClaimSettings, 'breakerThreshold'> }): Attempts => {
+  /** The keys of a claimed hook without those of its job, and the first arguments of all these scripts. */
+  const partsOf = ({ id, endpoint, until }: ClaimedHook) => ({
+    record: keys.hooks,
+    parked: keys.parkedHooks,
+    queue: [keys.dueHooks(endpoint), keys.hookEndpoint(endpoint)],
+    args: [clockOverride(clock), id, until],
+  });
 
-const argsOf = (attempt: AttemptRecord, stats: ClaimedHook['stats']): (string | number)[] => {
-  switch (attempt.verb) {
-    case 'delivered': {
-      const { verb, status, revision, checkInAt, unreadableAck } = attempt;
-      return [verb, status, revision, checkInAt, ...(unreadableAck === undefined ? [] : [unreadableAck])];
+  /** Repeated without a token, because a repeated call changes nothing more. The sender retries it for longer. */
+  const recordDelivered = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'delivered' }>) => {
+    const { record, queue, args } = partsOf(hook);
+    const { status, revision, checkInAt, unreadableAck } = attempt;
+    return scripts.run(
+      'record_delivered',
+      [keys.stats(hook.id), keys.track, record, ...queue],
+      [...args, status, revision, checkInAt, ...(unreadableAck === undefined ? [] : [unreadableAck])],
+    );
+  };
+
+  const recordFailed = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'failed' }>, change: ChangeOnce) => {
+    const { record, parked, queue, args } = partsOf(hook);
+    const { answer, delay, deadline, reason, isEndpointAlive, openFor } = attempt;
+    const health = isEndpointAlive ? 'alive' : 'failing';
+    return scripts.run(
+      'record_failed',
+      [keys.stats(hook.id), record, parked, ...queue],
+      [...args, answer, Math.round(delay), deadline, reason, health, breakerThreshold, Math.round(openFor)],
+      undefined,
+      change,
+    );
+  };
+
+  const parkHook = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'parked' }>, change: ChangeOnce) => {
+    const { record, parked, queue, args } = partsOf(hook);
+    return scripts.run(
+      'park_hook',
+      [keys.stats(hook.id), record, parked, ...queue],
+      [...args, attempt.reason, attempt.isEndpointAlive ? 'alive' : 'unknown'],
+      undefined,
+      change,
+    );
+  };
+
+  const recordUnsent = (hook: ClaimedHook, change: ChangeOnce) => {
+    const { record, queue, args } = partsOf(hook);
+    return scripts.run('record_unsent', [record, ...queue], args, undefined, change);
+  };
+
+  const dropHook = (hook: ClaimedHook, change: ChangeOnce) => {
+    const { record, queue, args } = partsOf(hook);
+    const checkInAt = hook.stats.check_in_at ?? 0;
+    return scripts.run('drop_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
+  };
+
+  const record = (
+    hook: ClaimedHook,
+    attempt: Exclude<AttemptRecord, { verb: 'delivered' }>,
+    change: ChangeOnce,
+  ): Promise<{ readonly outcome: AttemptOutcome }> => {
+    switch (attempt.verb) {
+      case 'failed':
+        return recordFailed(hook, attempt, change);
+      case 'parked':
+        return parkHook(hook, attempt, change);
+      case 'unsent':
+        return recordUnsent(hook, change);
+      case 'dropped':
+        return dropHook(hook, change);
     }
-    case 'failed': {
-      const { verb, answer, delay, deadline, isEndpointAlive, openFor, reason } = attempt;
-      const health = isEndpointAlive ? 'alive' : 'failing';
-      return [verb, answer, Math.round(delay), deadline, health, Math.round(openFor), reason];
-    }
-    case 'unsent':
-      return [attempt.verb];
-    case 'parked':
-      return [attempt.verb, attempt.reason, attempt.isEndpointAlive ? 'alive' : '-'];
-    case 'dropped':
-      return [attempt.verb, stats.check_in_at ?? 0];
-  }
+  };
+
+  return {
+    async recordAttempt(hook, attempt) {
+      if (attempt.verb === 'delivered') return (await recordDelivered(hook, attempt)).outcome;
+      const change = changeOnce(keys, hook.id);
+      return (await retry(clock, () => record(hook, attempt, change))).outcome;
+    },
+  };
 };

@@ -89,7 +89,7 @@ export const createClaims = ({
       const ids = named ?? (await redis.zrange(keys.dueHooks(endpoint), '0', String(max - 1)));
       const change = claimOnce(keys);
       const askedAt = performance.now();
-      const [wait, breaker, ...claimed] = await retry(clock, () =>
+      const reply = await retry(clock, () =>
         scripts.run(
           'claim_hooks',
           [keys.hooks, keys.dueHooks(endpoint), keys.hookEndpoint(endpoint), keys.hookOrigins, ...ids.map(keys.stats)],
@@ -98,10 +98,10 @@ export const createClaims = ({
           change,
         ),
       );
-      const hooks = await Promise.all(claimed.map(withStats));
+      const hooks = await Promise.all(reply.hooks.map(withStats));
       return {
-        breaker,
-        wait: Number(wait) < 0 ? undefined : Number(wait),
+        breaker: reply.breaker,
+        wait: reply.wait,
         hooks: hooks.map((hook) => ({ ...claimedHookOf(hook), endpoint, askedAt })),
       };
     },

@@ -46,9 +46,13 @@ export const createHookQueue = ({
   clock,
   settings: { maxRecords },
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & { settings: EnqueueSettings }): HookQueue => {
-  const run = (changes: readonly Change[], stats: readonly string[], fence: Fence | undefined): Promise<string[]> => {
+  const run = async (
+    changes: readonly Change[],
+    stats: readonly string[],
+    fence: Fence | undefined,
+  ): Promise<readonly string[]> => {
     const endpoints = [...new Set(changes.map(({ endpoint }) => endpoint))];
-    return scripts.run(
+    const reply = await scripts.run(
       'enqueue_hooks',
       [keys.hooks, keys.parkedHooks, keys.hookOrigins, ...endpoints.map(keys.dueHooks), ...stats],
       [
@@ -60,6 +64,7 @@ export const createHookQueue = ({
       ],
       fence,
     );
+    return reply.changes;
   };
 
   /** How many records may be added for an endpoint. The bounds are those of `roomFor` in `lua/includes/enqueue_hook.lua`. */
@@ -76,15 +81,15 @@ export const createHookQueue = ({
 
     async enqueue(changes, fence) {
       if (changes.length === 0) return [];
-      const replies: string[] = [];
+      const outcomes: string[] = [];
       for (const some of partsOf(changes, maxChangesPerCall)) {
-        for (const reply of await run(some, [], fence)) replies.push(reply);
+        for (const outcome of await run(some, [], fence)) outcomes.push(outcome);
       }
       // Only for the few unclear ones: reading the stats of all jobs would slow down every page of a sweep.
-      const unclear = changes.filter((_, i) => replies[i] === 'look');
+      const unclear = changes.filter((_, i) => outcomes[i] === 'unclear');
       const statsOfUnclear = unclear.map(({ id }) => keys.stats(id));
-      const resolved = unclear.length === 0 ? [] : await run(unclear, statsOfUnclear, fence);
-      return replies.map((reply) => outcomeOf(reply === 'look' ? (resolved.shift() as string) : reply));
+      const resolved = unclear.length === 0 ? [] : [...(await run(unclear, statsOfUnclear, fence))];
+      return outcomes.map((outcome) => endOf(outcome === 'unclear' ? (resolved.shift() as string) : outcome));
     },
 
     async plan(changes) {
@@ -107,6 +112,6 @@ export const createHookQueue = ({
   };
 };
 
-/** Any reply that is no outcome is an error text. */
-const outcomeOf = (reply: string): HookEnd | Error =>
-  reply === 'queued' || reply === 'parked' || reply === 'deferred' ? reply : new Error(reply);
+/** Any text that is no outcome is an error. */
+const endOf = (text: string): HookEnd | Error =>
+  text === 'queued' || text === 'parked' || text === 'deferred' ? text : new Error(text);

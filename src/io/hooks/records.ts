@@ -23,7 +23,7 @@ export interface HookRecords extends HookQueue, Claims, Attempts, Endpoints {
   /** Whether each of these jobs has a parked hook. */
   areParked(ids: readonly string[]): Promise<boolean[]>;
   /** `overtaken`: the record has changed since it was read, and was left as it is. */
-  move(record: HookRecord, verb: 'retry' | 'drop'): Promise<'ok' | 'overtaken'>;
+  move(record: HookRecord, action: 'retry' | 'drop'): Promise<'done' | 'overtaken'>;
   /** Deletes some of the records that were parked more than `age` ms ago. Returns how many. */
   forgetParked(age: number): Promise<number>;
 }
@@ -74,20 +74,23 @@ export const createHookRecords = (
       return (await redis.zmscore(keys.parkedHooks, [...ids])).map((score) => score !== null);
     },
 
-    move({ id, endpoint, text }, verb) {
+    async move({ id, endpoint, text }, action) {
       const change = changeOnce(keys, id);
-      return retry(clock, () =>
+      const reply = await retry(clock, () =>
         scripts.run(
           'move_hook',
           [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
-          [clockOverride(clock), id, text, verb],
+          [clockOverride(clock), id, text, action],
           undefined,
           change,
         ),
       );
+      return reply.outcome;
     },
 
-    forgetParked: (age) =>
-      scripts.run('forget_parked', [keys.hooks, keys.parkedHooks], [clockOverride(clock), age, pageSize]),
+    async forgetParked(age) {
+      const args = [clockOverride(clock), age, pageSize];
+      return (await scripts.run('forget_parked', [keys.hooks, keys.parkedHooks], args)).count;
+    },
   };
 };

@@ -3,54 +3,55 @@ import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf, readFieldNames } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
+import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { HeldEntry } from './heldEntries.ts';
-import { unlessWrongType } from './rescue.ts';
 
-/** What one look at a live pool has found of its unobserved entries. */
+/** How long the entries of one live pool have been unobserved. */
 export interface UnobservedEntries {
-  /** When it was, in ms by the clock of Redis. */
+  /** When they were read, in ms by the clock of Redis. */
   readonly at: number;
-  /** Field of an entry → since when it is unobserved with its job unchanged, in ms. */
+  /** Field of an entry → since when it is unobserved while its job has not changed, in ms. */
   readonly since: ReadonlyMap<string, number>;
-  /** Whether what stands in Redis can prove anything: it says which process it is, so that a restart is seen. */
+  /** Whether these times prove anything. Without INFO, a restart of Redis would not be seen. */
   readonly isProvable: boolean;
-  /** JSON of what a plan's look remembers of an entry and of the workers; the empty string where that stands in Redis. */
+  /** For a plan: what this process remembers of an entry and of the workers, as JSON. Empty if that is in Redis. */
   memoryOf(field: string): string;
 }
 
+/**
+ * Records, pass by pass, which entries of live pools no worker is observed with. The records are in Redis
+ * (`lua/includes/orphan.lua`), so that another reaper or the next process continues them. A plan starts from these records and
+ * remembers its own observations in this process.
+ */
 export interface PoolObserver {
-  /** Looks at one pool; the entries are those of the pool that no worker observes. */
+  /** Begins a pass over these pools: plans forget all others. */
+  begin(live: readonly LivePool[]): void;
+  /** @param entries the entries of the pool that no worker is observed with. */
   observe(
     pool: string,
     workerIds: readonly string[],
     entries: readonly HeldEntry[],
     plan: boolean,
   ): Promise<UnobservedEntries>;
-  /** Begins a look at these pools: what a plan remembers of others is forgotten. */
-  begin(live: readonly LivePool[]): void;
-  /** Forgets entries that are observed or gone. */
+  /** Deletes the records of all other entries of the pool: they are observed, or gone. */
   keepOnly(pool: string, entries: readonly HeldEntry[], plan: boolean): Promise<void>;
 }
 
-interface LookReply {
+interface ObserveReply {
   readonly at: number;
   readonly workers: Readonly<Record<string, string>> & { readonly run: string };
   readonly unobserved: Readonly<Record<string, string>>;
 }
 
-/** For how long the records of a pool are kept after the last look, in s. */
-const keepS = 86_400;
-/** Workers and entries that one step looks at: it looks at all workers of the pool each time. */
-const most = 150;
-/** Entries that it looks at however many workers there are. */
-const least = 25;
-/** Fields that one command forgets. */
-const chunk = 200;
+/** How long the records of a pool are kept, in s. */
+const retention = 86_400;
+/** How many workers and entries one step reads. Each step reads all workers of the pool. */
+const maxPerStep = 150;
+/** How many entries it reads at least, however many workers there are. */
+const minEntries = 25;
+/** Fields that one command deletes. */
+const batch = 200;
 
-/**
- * Looks at pools, whose records stand in Redis (`lua/includes/orphan.lua`): another reaper, or the next process, goes on from
- * them. A plan changes nothing: it begins with what stands there, and remembers its own looks in this process.
- */
 export const createPoolObserver = ({
   connection,
   keys,
@@ -58,25 +59,25 @@ export const createPoolObserver = ({
   clock,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>): PoolObserver => {
   const { redis } = connection;
-  const planned = new Map<string, Pick<LookReply, 'workers' | 'unobserved'>>();
+  const planned = new Map<string, Pick<ObserveReply, 'workers' | 'unobserved'>>();
 
-  /** No more than is asked about: the pool may hold many others. */
+  /** Only what concerns these fields, because the pool may hold many others. */
   const memoryOf = (pool: string, fields: readonly string[]): string => {
     const known = planned.get(pool);
     if (known === undefined) return '';
-    const of = fields.flatMap((field) => {
+    const unobserved = fields.flatMap((field) => {
       const text = known.unobserved[field];
       return text === undefined ? [] : [[field, text]];
     });
-    return JSON.stringify({ workers: known.workers, unobserved: Object.fromEntries(of) });
+    return JSON.stringify({ workers: known.workers, unobserved: Object.fromEntries(unobserved) });
   };
 
-  const lookAt = async (
+  const observeSome = async (
     pool: string,
     workerIds: readonly string[],
     entries: readonly HeldEntry[],
     memory: string | undefined,
-  ): Promise<LookReply> => {
+  ): Promise<ObserveReply> => {
     const reply = await retry(clock, () =>
       scripts.run(
         'observe_pool',
@@ -90,7 +91,7 @@ export const createPoolObserver = ({
         [
           memory === undefined ? 'act' : 'plan',
           clockOverride(clock),
-          keepS,
+          retention,
           memory ?? '',
           workerIds.length,
           ...workerIds,
@@ -108,12 +109,12 @@ export const createPoolObserver = ({
     },
 
     async observe(pool, workerIds, entries, plan) {
-      const replies: LookReply[] = [];
-      for (const some of partsOf(entries, Math.max(least, most - workerIds.length))) {
+      const replies: ObserveReply[] = [];
+      for (const some of partsOf(entries, Math.max(minEntries, maxPerStep - workerIds.length))) {
         const fields = some.map(({ field }) => field);
-        replies.push(await lookAt(pool, workerIds, some, plan ? memoryOf(pool, fields) : undefined));
+        replies.push(await observeSome(pool, workerIds, some, plan ? memoryOf(pool, fields) : undefined));
       }
-      const [first] = replies as [LookReply, ...LookReply[]];
+      const [first] = replies as [ObserveReply, ...ObserveReply[]];
       const unobserved = Object.assign({}, ...replies.map((reply) => reply.unobserved));
       if (plan) planned.set(pool, { workers: first.workers, unobserved });
       return {
@@ -132,7 +133,7 @@ export const createPoolObserver = ({
       const kept = new Set(entries.map(({ field }) => field));
       const known = await unlessWrongType(readFieldNames(connection, keys.unobserved(pool)), []);
       const gone = known.filter((field) => !kept.has(field));
-      for (const some of partsOf(gone, chunk)) await redis.hdel(keys.unobserved(pool), ...some);
+      for (const some of partsOf(gone, batch)) await redis.hdel(keys.unobserved(pool), ...some);
     },
   };
 };
