@@ -80,8 +80,8 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
         const reply = await endOne(record);
         if (reply === 'overtaken') continue;
         counted.add(record.id);
-        counts[reply === 'ok' ? 'done' : 'gone'] += 1;
-        if (reply === 'ok') onRecord?.(record);
+        counts[reply] += 1;
+        if (reply === 'done') onRecord?.(record);
       }
     }
     if (refusal !== undefined) throw refusal;

@@ -70,11 +70,11 @@ export const createDoctor = ({
 
 /** What the handshake refuses a connection for, where that is one of the things that doctor looks at. */
 const refusals: Readonly<Record<string, string>> = {
-  version: 'version',
-  role: 'role',
-  cluster: 'cluster',
-  sentinel: 'cluster',
-  database: 'database',
+  'redis-too-old': 'version',
+  'redis-read-only': 'role',
+  'redis-cluster': 'cluster',
+  'redis-sentinel': 'cluster',
+  'redis-wrong-database': 'database',
 };
 
 /**

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
+import { isNoPermission } from '../io/redis/errors.ts';
 import { escapeGlob, keysOf } from '../io/redis/keys.ts';
-import { isRefusedRight, unlessRefused } from '../io/redis/refusals.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 
 /** Keys that a namespace in use has at least one of. */
@@ -113,7 +114,7 @@ const otherDatabases = async ({
     }
     return { found };
   } catch (error) {
-    const why = isRefusedRight(error) ? 'SELECT is not allowed' : 'no further connection can be made';
+    const why = isNoPermission(error) ? 'SELECT is not allowed' : 'no further connection can be made';
     return { found: [], unchecked: why };
   } finally {
     other.disconnect();

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { classify } from '../io/redis/errors.ts';
 import { unlessRefused } from '../io/redis/refusals.ts';
 import { packageRoot } from '../package.ts';
 
@@ -69,8 +70,8 @@ const byCommand = async (redis: Redis, { command, mayRun, needsString }: Questio
     await redis.call(name, ...args);
     return true;
   } catch (error) {
-    const { name: kind, message } = error as Error;
-    if (kind !== 'ReplyError') throw error;
-    return /unknown (sub)?command/i.test(message) ? undefined : !message.startsWith('NOPERM');
+    if ((error as Error).name !== 'ReplyError') throw error;
+    const { code } = classify(error);
+    return code === 'redis-unknown-command' ? undefined : code !== 'redis-no-permission';
   }
 };

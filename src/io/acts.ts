@@ -5,8 +5,8 @@ import type { Clock } from './clock.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { HookRecords } from './hooks/records.ts';
 import type { TrackedJobs } from './jobs/trackedJobs.ts';
-import { refusalOf } from './pools/preflight.ts';
 import type { Deps } from './redis/deps.ts';
+import { refusalOf } from './redis/errors.ts';
 import { retry } from './redis/retry.ts';
 import { changeOnce } from './redis/scripts.ts';
 
@@ -51,7 +51,7 @@ export const createJobActs = ({
         change,
       ),
     );
-    if (reply !== 'ok') return 'overtaken';
+    if (reply.outcome !== 'done') return 'overtaken';
     if (origin !== undefined) hooks.announce(origin);
     return 'done';
   },
@@ -76,7 +76,7 @@ export const createJobActs = ({
         change,
       ),
     );
-    return reply === 'ok' ? 'done' : 'overtaken';
+    return reply.outcome;
   },
 
   async untrack({ job }) {
@@ -84,7 +84,7 @@ export const createJobActs = ({
     const reply = await write(clock, () =>
       scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
     );
-    return reply === 'ok' ? 'done' : 'overtaken';
+    return reply.outcome;
   },
 });
 

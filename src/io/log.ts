@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 
-import { visible } from '../cli/visible.ts';
+import { visible } from '../visible.ts';
 
 export type { Logger };
 

@@ -2,7 +2,7 @@ import { type Clock, monotonicOf, pause } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { kindOfRedisError } from '../io/redis/errors.ts';
 import { retry } from '../io/redis/retry.ts';
-import { changeOnce } from '../io/redis/scripts.ts';
+import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
 import type { Delivery } from '../reaper/delivery.ts';
 
@@ -105,8 +105,8 @@ export const createLifecycle = ({
           change,
         );
       });
-      if (reply === 'ok') tell();
-      return replyOf(reply);
+      if (reply.outcome === 'done') tell();
+      return statusReplyOf(reply);
     };
 
     return {
@@ -132,9 +132,9 @@ export const createLifecycle = ({
             change,
           );
         });
-        if (typeof reply === 'string') return replyOf(reply);
-        const [status, now, checkInAt] = reply;
-        if (origin !== undefined) hooks.holdText(id, { text, state: { status, revision: Number(now), checkInAt } });
+        if (reply.outcome !== 'done') return reply;
+        const { status, revision: now, checkInAt } = reply;
+        if (origin !== undefined) hooks.holdText(id, { text, state: { status, revision: now, checkInAt } });
         tell();
         return { outcome: 'ok' };
       },
@@ -144,8 +144,8 @@ export const createLifecycle = ({
         const reply = await persist(clock, () =>
           scripts.run('reset_job', [keys.stats(id), keys.track], [id, 'Pending', known], undefined, change),
         );
-        if (typeof reply !== 'number') return replyOf(reply);
-        revision = reply;
+        if (reply.outcome !== 'done') return reply;
+        revision = reply.revision;
         isUnbegun = true;
         return { outcome: 'ok' };
       },
@@ -167,7 +167,7 @@ export const createLifecycle = ({
     async save(job) {
       const stats = statsOf(job);
       const change = changeOnce(keys, job.id);
-      const revision = await retry(clock, () =>
+      const { revision } = await retry(clock, () =>
         scripts.run(
           'save_job',
           [keys.stats(job.id), keys.track, ...executionsOf(job.upstreamJobId)],
@@ -186,8 +186,11 @@ export const createLifecycle = ({
   };
 };
 
-const replyOf = (reply: string): StatusReply =>
-  reply === 'ok' || reply === 'missing' ? { outcome: reply } : { outcome: 'refused', status: reply };
+const statusReplyOf = (reply: ReplyOf<'set_status'>): StatusReply => {
+  // Only a condition on the facts of the job is overtaken; a worker host gives none.
+  if (reply.outcome === 'overtaken') throw new Error('a status without a condition was overtaken');
+  return reply.outcome === 'done' ? { outcome: 'ok' } : reply;
+};
 
 /**
  * Tries until Redis answers, so that a finished job is not reported as running because of a short outage. What Redis will

@@ -376,12 +376,12 @@ export const createWorld = (redis: Redis): World => {
         who,
         clockAt(() => 0),
       ).hookTail(origin);
-      const reply = await createScripts(client).run(
+      const { outcome } = await createScripts(client).run(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         [status, revision, id, '', ...hook.args],
       );
-      say(who, `${status} ${reply}`);
+      say(who, `${status} ${outcome}`);
     },
     async goStatus(command, status, revision, id = 'j') {
       await run(command)('go', `set status ${status}`, () => upstream.setStatus(id, status, revision));

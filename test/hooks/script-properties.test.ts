@@ -220,7 +220,8 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
             [keys.stats(one), keys.track, ...hook.keys],
             [to, now?.revision ?? 0, one, '', ...hook.args],
           );
-          expect(reply).toBe(now === undefined ? 'missing' : isAllowed ? 'ok' : now.status);
+          const refused = { outcome: 'refused', status: now?.status };
+          expect(reply).toEqual(now === undefined ? { outcome: 'missing' } : isAllowed ? { outcome: 'done' } : refused);
         }
         if (!isAllowed || now === undefined) return;
         if (isOurs && to === 'Success' && now.status !== to) countDown(one);

@@ -119,7 +119,7 @@ describe('the server', () => {
     const refusal = (code: string, message: string) =>
       Object.assign(new Error(message), { name: 'UnusableRedisError', code });
     expect(
-      checkOfRefusal(refusal('database', 'database 99 of Redis at h:1/99 can not be used: use database 0')),
+      checkOfRefusal(refusal('redis-wrong-database', 'database 99 of Redis at h:1/99 can not be used: use database 0')),
     ).toEqual({
       what: 'database',
       ok: false,
@@ -127,7 +127,7 @@ describe('the server', () => {
       todo: 'use database 0',
       isBlocking: true,
     });
-    expect(() => checkOfRefusal(refusal('auth', 'wrong password'))).toThrow('wrong password');
+    expect(() => checkOfRefusal(refusal('redis-wrong-password', 'wrong password'))).toThrow('wrong password');
     expect(() => checkOfRefusal(new Error('away'))).toThrow('away');
   });
 

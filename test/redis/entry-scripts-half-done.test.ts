@@ -138,8 +138,8 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.beforeQuarantine('a'),
     ],
     args: async () => {
-      const [, facts] = JSON.parse(await createScripts(redis).run('read_facts', [keys.stats('a')]));
-      const judged = typeof facts === 'string' ? facts : facts[0];
+      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
+      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
       return ['p', 10_000, dead, 'dead', 3, 86_400, 'X', 'a', '', judged, 'http://h', '1000', 100];
     },
     // Stats that can't be read are not written: nothing is tracked, or told, then.
@@ -241,7 +241,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     const limited = new Redis({ port: server.port, username: 'limited', password: 'pw', enableReadyCheck: false });
     limited.on('error', () => undefined);
     const refused = await run(limited).then(
-      (reply) => refusals.includes(String(reply)),
+      (reply) => refusals.includes((reply as { outcome: string }).outcome),
       () => true,
     );
     limited.disconnect();
@@ -257,7 +257,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     else await redis.set(key, 'of another type');
     const before = await dump();
     const refused = await run(redis).then(
-      (reply) => (refusals.includes(String(reply)) ? '' : undefined),
+      (reply) => (refusals.includes((reply as { outcome: string }).outcome) ? '' : undefined),
       (error: Error) => error.message,
     );
     expect(refused === undefined).toBe(optional.includes(key));

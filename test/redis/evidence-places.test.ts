@@ -75,7 +75,7 @@ test('fault 102: a job on a pool that only missed a beat, or that is registered 
   }
   expect(await sweep()).toEqual({
     late: 'kept queued unconfirmed',
-    offsetClocks: 'kept queued unconfirmed',
+    skewed: 'kept queued unconfirmed',
     unregistered: 'kept queued unconfirmed',
   });
   expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');
@@ -243,10 +243,10 @@ test('fault 114: a script reads no more than a bounded number of bytes, and the 
   await redis.rpush('t:jobs:X', ...ids.map((id) => JSON.stringify({ name: 'X', id, args: 'x'.repeat(100_000) })));
   const read: string[] = [];
   for (;;) {
-    const [isEnd, some] = await scripts.run('read_entries', ['t:jobs:X'], [read.length, 1_000, 1_000_000]);
+    const { isEnd, ids: some } = await scripts.run('read_entries', ['t:jobs:X'], [read.length, 1_000, 1_000_000]);
     expect(some.length).toBeLessThanOrEqual(16);
     read.push(...some);
-    if (isEnd === 1) break;
+    if (isEnd) break;
   }
   expect(read).toEqual(ids);
 });

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
+import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
 import { second } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -27,13 +27,15 @@ const hookKeys = [hooks, 't:reaper:hooks:parked', 't:reaper:hooks:origins', due]
 const keys = [stats, track, ...hookKeys];
 const statuses = ['Pending', 'Scheduled', 'Running', 'Success', 'Stopped', 'Error'] as const;
 const rankOf = (status: string) => ({ Pending: 0, Scheduled: 1, Running: 2 })[status] ?? 3;
+const done = { outcome: 'done' };
+const refused = (status: string) => ({ outcome: 'refused', status });
 const isFinal = (status: string) => rankOf(status) === 3;
 
 let calls = 0;
-const run = (name: ScriptName, runKeys: readonly string[], args: readonly (string | number)[]) =>
+const run = <Name extends ScriptName>(name: Name, runKeys: readonly string[], args: readonly (string | number)[]) =>
   scripts.run(name, runKeys, args);
 /** As a host calls it, which may send it again. */
-const runOnce = (name: ScriptName, runKeys: readonly string[], args: readonly (string | number)[]) =>
+const runOnce = <Name extends ScriptName>(name: Name, runKeys: readonly string[], args: readonly (string | number)[]) =>
   scripts.run(name, runKeys, args, undefined, { key: 't:reaper:changes:j', token: `call${calls++}` });
 const old = second(-7_200);
 const job = (fields: Record<string, string | number> = {}, count: string | number = 2) =>
@@ -51,8 +53,7 @@ const job = (fields: Record<string, string | number> = {}, count: string | numbe
   ]);
 const field = (name: string) => redis.hget(stats, name);
 const count = () => redis.hget(track, 'j');
-const fingerprint = async () =>
-  (JSON.parse((await run('read_facts', [stats], [])) as string) as string[][])[1]?.[0] ?? '';
+const fingerprint = async () => (await scripts.run('read_facts', [stats])).jobs[0]?.[0] || '';
 const nowS = async () => Number((await redis.time())[0]);
 const isNow = async (text: string | null) => Math.abs(Number(text) - (await nowS())) < 30;
 
@@ -64,25 +65,25 @@ describe('a status', () => {
     for (const status of statuses) {
       await job({ status: stored });
       const goes = rankOf(stored) < rankOf(status) || stored === status;
-      expect([stored, status, await set(status, 100)]).toEqual([stored, status, goes ? 'ok' : stored]);
+      expect([stored, status, await set(status, 100)]).toEqual([stored, status, goes ? done : refused(stored)]);
       expect(await field('status')).toBe(goes ? status : stored);
       expect(await field('update_time').then(isNow)).toBe(goes);
 
       await job({ status: stored, update_time: old });
-      expect(await set(status, 99)).toBe(stored);
-      expect(await set(status, 101)).toBe('ok');
+      expect(await set(status, 99)).toEqual(refused(stored));
+      expect(await set(status, 101)).toEqual(done);
       expect([await field('status'), await field('revision')]).toEqual([status, '100']);
     }
   });
 
   test('that nobody knows ranks with Pending', async () => {
     await job({ status: 'Odd' });
-    expect(await set('Pending', 100)).toBe('Odd');
-    expect(await set('Scheduled', 100)).toBe('ok');
+    expect(await set('Pending', 100)).toEqual(refused('Odd'));
+    expect(await set('Scheduled', 100)).toEqual(done);
   });
 
   test('of a job without stats is not written', async () => {
-    expect(await set('Running', 100)).toBe('missing');
+    expect(await set('Running', 100)).toEqual({ outcome: 'missing' });
     expect(await redis.keys('*')).toEqual([]);
   });
 
@@ -144,18 +145,18 @@ describe('a status', () => {
   test('is refused where the job moved since it was judged', async () => {
     await job();
     const judged = await fingerprint();
-    expect(await set('Error', 100, judged)).toBe('ok');
+    expect(await set('Error', 100, judged)).toEqual(done);
     await job();
     await redis.hset(stats, 'check_in_at', 7);
-    expect(await set('Error', 100, judged)).toBe('overtaken');
+    expect(await set('Error', 100, judged)).toEqual({ outcome: 'overtaken' });
     expect(await field('status')).toBe('Running');
   });
 
   test('with which a host begins an attempt is taken once, and of each attempt', async () => {
     await job({ status: 'Pending' });
-    expect(await set('Running', 100, 'unbegun')).toBe('ok');
-    expect(await set('Running', 100, 'unbegun')).toBe('Running');
-    expect(await set('Running', 101, 'unbegun')).toBe('ok');
+    expect(await set('Running', 100, 'unbegun')).toEqual(done);
+    expect(await set('Running', 100, 'unbegun')).toEqual(refused('Running'));
+    expect(await set('Running', 101, 'unbegun')).toEqual(done);
   });
 
   test('is noted for the endpoint in the same step, in keys that go', async () => {
@@ -204,7 +205,7 @@ describe('an acknowledgement', () => {
     `{"status":"${status}","revision":${revision},"check_in_at":${checkInAt}}`;
 
   test('of a job without stats is not written', async () => {
-    expect(await ack('Success', 100)).toBe('missing');
+    expect(await ack('Success', 100)).toEqual({ outcome: 'missing' });
     expect(await redis.keys('*')).toEqual([]);
   });
 
@@ -224,7 +225,7 @@ describe('an acknowledgement', () => {
             (rankOf(status) < rankOf(stored) || (rankOf(status) === rankOf(stored) && checkInAt < 5)));
         expect([stored, status, revision, checkInAt, await ack(status, revision, checkInAt)]).toEqual([
           ...[stored, status, revision, checkInAt],
-          isOlder ? 'none' : 'ok',
+          isOlder ? { outcome: 'refused' } : done,
         ]);
         expect(await field('ack')).toBe(isOlder ? text(stored, 100, 5) : text(status, revision, checkInAt));
         const isSame = status === stored && revision === 100 && checkInAt === 5;
@@ -235,9 +236,9 @@ describe('an acknowledgement', () => {
 
   test('of an attempt before that of the stats is none, though nothing was confirmed', async () => {
     await job();
-    expect(await ack('Success', 99)).toBe('none');
+    expect(await ack('Success', 99)).toEqual({ outcome: 'refused' });
     expect(await field('ack')).toBeNull();
-    expect(await ack('Success', 100)).toBe('ok');
+    expect(await ack('Success', 100)).toEqual(done);
   });
 
   test.each([
@@ -251,20 +252,20 @@ describe('an acknowledgement', () => {
     '{"status":"Success","revision":200,"check_in_at":0.5}',
   ])('that reads %s is none, and the next one replaces it', async (stored) => {
     await job({ ack: stored });
-    expect(await ack('Running', 100)).toBe('ok');
+    expect(await ack('Running', 100)).toEqual(done);
     expect(await field('ack')).toBe(text('Running', 100));
   });
 
   test('without a check-in is as old as one with 0', async () => {
     await job({ ack: '{"status":"Success","revision":100}' });
-    expect(await ack('Success', 100, 0)).toBe('ok');
+    expect(await ack('Success', 100, 0)).toEqual(done);
     expect(await count()).toBe('2');
   });
 
   test('that the caller can not read is none', async () => {
     const odd = '{"status":"Success","revision":0x64}';
     await job({ ack: odd });
-    expect(await ack('Running', 100, 0, odd)).toBe('ok');
+    expect(await ack('Running', 100, 0, odd)).toEqual(done);
     expect(await field('ack')).toBe(text('Running', 100));
   });
 });
@@ -276,8 +277,14 @@ describe('a check-in', () => {
   test('is a sign of life of the attempt that runs, or of whichever does', async () => {
     for (const revision of ['', 100, 101]) {
       await job({ update_time: old });
-      const [status, stored, at] = (await checkIn(revision, false)) as [string, string, number];
-      expect([status, stored, await isNow(String(at))]).toEqual(['Running', '100', true]);
+      const reply = (await checkIn(revision, false)) as ReplyOf<'check_in'> & { outcome: 'done' };
+      const at = reply.checkInAt;
+      expect([reply.outcome, reply.status, reply.revision, await isNow(String(at))]).toEqual([
+        'done',
+        'Running',
+        100,
+        true,
+      ]);
       expect([await field('check_in'), await field('check_in_at'), await field('update_time')]).toEqual([
         '[REDUNDANT]',
         String(at),
@@ -294,12 +301,12 @@ describe('a check-in', () => {
     ['of a job that has failed', 'Error', ''],
   ])('%s is refused', async (_, status, revision) => {
     await job({ status });
-    expect(await checkIn(revision)).toBe(status);
+    expect(await checkIn(revision)).toEqual(refused(status));
     expect([await field('check_in_at'), await redis.exists(hooks)]).toEqual([null, 0]);
   });
 
   test('of a job without stats is not written', async () => {
-    expect(await checkIn('')).toBe('missing');
+    expect(await checkIn('')).toEqual({ outcome: 'missing' });
     expect(await redis.keys('*')).toEqual([]);
   });
 
@@ -338,7 +345,7 @@ describe('a reset by a host', () => {
   test('begins an attempt: a new revision, nothing confirmed, tracked anew, and it stays', async () => {
     await job({ status: 'Error', ack: 'x', check_in: 'x', check_in_at: 7 }, 1);
     await redis.expire(stats, 50);
-    const revision = await reset('');
+    const { revision } = (await reset('')) as { revision: number };
     expect(await isNow(String(revision))).toBe(true);
     expect(await redis.hmget(stats, 'status', 'revision', 'ack', 'check_in', 'check_in_at')).toEqual([
       'Pending',
@@ -353,13 +360,13 @@ describe('a reset by a host', () => {
 
   test('is refused where a newer attempt has begun than the host knows', async () => {
     await job();
-    expect(await reset(99)).toBe('overtaken');
+    expect(await reset(99)).toEqual(refused('Running'));
     expect(await field('status')).toBe('Running');
-    expect(typeof (await reset(100))).toBe('number');
+    expect(await reset(100)).toMatchObject(done);
   });
 
   test('of a job without stats is not done', async () => {
-    expect(await reset('')).toBe('missing');
+    expect(await reset('')).toEqual({ outcome: 'missing' });
     expect(await redis.keys('*')).toEqual([]);
   });
 
@@ -377,14 +384,14 @@ describe('a reset to what was confirmed', () => {
 
   test('takes the status, and the revision where that is newer', async () => {
     await job();
-    expect(await restore('Success', '', await fingerprint())).toBe('ok');
+    expect(await restore('Success', '', await fingerprint())).toEqual(done);
     expect([await field('status'), await field('revision'), await count()]).toEqual(['Success', '100', '1']);
     expect(await field('update_time').then(isNow)).toBe(true);
     await redis.expire(stats, 50);
-    expect(await restore('Running', 101, await fingerprint())).toBe('ok');
+    expect(await restore('Running', 101, await fingerprint())).toEqual(done);
     expect([await field('status'), await field('revision'), await redis.ttl(stats)]).toEqual(['Running', '101', -1]);
     await redis.expire(stats, 50);
-    expect(await restore('Running', 102, await fingerprint())).toBe('ok');
+    expect(await restore('Running', 102, await fingerprint())).toEqual(done);
     expect(await redis.ttl(stats)).toBe(-1);
   });
 
@@ -392,7 +399,7 @@ describe('a reset to what was confirmed', () => {
     await job();
     const judged = await fingerprint();
     await redis.hset(stats, 'revision', 101);
-    expect(await restore('Success', '', judged)).toBe('overtaken');
+    expect(await restore('Success', '', judged)).toEqual({ outcome: 'overtaken' });
     expect(await field('status')).toBe('Running');
   });
 });
@@ -404,11 +411,14 @@ describe('a job that is saved', () => {
   test('has its fields and its times, is tracked, and stays', async () => {
     await redis.hset(stats, 'status', 'Success');
     await redis.expire(stats, 50);
-    const revision = await run('save_job', [stats, track], ['j', '', 'id', 'j', 'status', 'Pending']);
+    const { revision } = await scripts.run('save_job', [stats, track], ['j', '', 'id', 'j', 'status', 'Pending']);
     expect(await redis.hmget(stats, 'id', 'status', 'revision')).toEqual(['j', 'Pending', String(revision)]);
     expect(await field('update_time').then(isNow)).toBe(true);
     expect([await isNow(String(revision)), await count(), await redis.ttl(stats)]).toEqual([true, '2', -1]);
-    expect(await run('save_job', [stats, track], ['j', '', 'id', 'j', 'revision', 7])).toBe(7);
+    expect(await run('save_job', [stats, track], ['j', '', 'id', 'j', 'revision', 7])).toEqual({
+      ...done,
+      revision: 7,
+    });
   });
 
   test('fault 150: a second time does not open an execution again that is done', async () => {
@@ -444,12 +454,12 @@ describe('what is judged of a job', () => {
     await job({ [name]: '1' });
     const judged = await fingerprint();
     await redis.hset(stats, name, '2');
-    expect(await untrack(judged)).toBe('overtaken');
+    expect(await untrack(judged)).toEqual({ outcome: 'overtaken' });
     await redis.hdel(stats, name);
-    expect(await untrack(judged)).toBe('overtaken');
+    expect(await untrack(judged)).toEqual({ outcome: 'overtaken' });
     expect(await count()).toBe('2');
     await redis.hset(stats, name, '1');
-    expect(await untrack(judged)).toBe('ok');
+    expect(await untrack(judged)).toEqual(done);
     expect(await count()).toBeNull();
   });
 
@@ -457,11 +467,11 @@ describe('what is judged of a job', () => {
     await job({ id: 'ab', status: 'c' });
     const judged = await fingerprint();
     await redis.hset(stats, { id: 'a', status: 'bc' });
-    expect(await untrack(judged)).toBe('overtaken');
+    expect(await untrack(judged)).toEqual({ outcome: 'overtaken' });
   });
 
   test('is nothing only where there is nothing', async () => {
-    const read = async () => (JSON.parse((await run('read_facts', [stats], [])) as string) as unknown[])[1];
+    const read = async () => (await scripts.run('read_facts', [stats])).jobs[0];
     expect(await read()).toBe('nothing');
     await redis.hset(stats, 'other', 1);
     expect(Array.isArray(await read())).toBe(true);
@@ -471,8 +481,8 @@ describe('what is judged of a job', () => {
   });
 
   test('is read with the clock of Redis', async () => {
-    const [at] = JSON.parse((await run('read_facts', [], [])) as string) as [number];
-    expect(await isNow(String(at))).toBe(true);
+    const { readAt } = await scripts.run('read_facts', []);
+    expect(await isNow(String(readAt))).toBe(true);
   });
 });
 
@@ -481,11 +491,6 @@ test('a scan gives every id, with the process of Redis that gives it, and bytes 
   await redis.call('HSET', track, Buffer.from([0x61, 0x80]), '2');
   await redis.call('HSET', track, Buffer.from('é'), '2');
   const runId = /run_id:(\w+)/.exec(await redis.info('server'))?.[1];
-  const [run1, cursor, plain, others] = (await run('scan_tracked', [track], ['0', 100])) as [
-    string,
-    string,
-    string[],
-    string[],
-  ];
-  expect([run1, cursor, plain.sort(), others.sort()]).toEqual([runId, '0', ['a', 'b'], ['6180', 'c3a9']]);
+  const { runId: run1, cursor, ids, hexIds } = await scripts.run('scan_tracked', [track], ['0', 100]);
+  expect([run1, cursor, [...ids].sort(), [...hexIds].sort()]).toEqual([runId, '0', ['a', 'b'], ['6180', 'c3a9']]);
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type TrackedAttempt } from '../../src/index.ts';
-import { createScripts } from '../../src/io/redis/scripts.ts';
+import { createScripts, type ReplyOf } from '../../src/io/redis/scripts.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -68,7 +68,7 @@ test('an attempt that a newer one has overtaken changes nothing any more', async
   await zombie.run();
   expect(await earlier.succeed()).toEqual({ outcome: 'refused', status: 'Running' });
   expect(await earlier.checkIn('x')).toEqual({ outcome: 'refused', status: 'Running' });
-  expect(await earlier.reset()).toEqual({ outcome: 'refused', status: 'overtaken' });
+  expect(await earlier.reset()).toEqual({ outcome: 'refused', status: 'Running' });
 });
 
 test('a reset begins a new attempt: Pending, nothing acknowledged, tracked with 2', async () => {
@@ -126,7 +126,7 @@ test('a check-in within the second of a claim is told, though the two look alike
   const { revision } = await save();
   const hooks = ['t:reaper:hooks', 't:reaper:hooks:parked', 't:reaper:hooks:origins', 't:reaper:hooks:due:http://a'];
   const checkIn = () => scripts.run('check_in', ['t:job_stats:a', ...hooks], [revision, 'a', 'http://a', '', 10]);
-  const [status, , before] = (await checkIn()) as [string, string, number];
+  const { status, checkInAt: before } = (await checkIn()) as ReplyOf<'check_in'> & { outcome: 'done' };
   const { hooks: claimed } = await scripts.run(
     'claim_hooks',
     [hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a', hooks[2], 't:job_stats:a'] as string[],

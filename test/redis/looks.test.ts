@@ -192,7 +192,7 @@ describe('a script', () => {
     const scripts = createScripts(redis);
     await redis.script('FLUSH');
     await redis.hset(keys.track, 'a', 2);
-    expect(await scripts.run('untrack', [keys.stats('a'), keys.track], ['a', 'nothing'])).toBe('ok');
+    expect(await scripts.run('untrack', [keys.stats('a'), keys.track], ['a', 'nothing'])).toEqual({ outcome: 'done' });
   });
 
   test('is not run once it may not, and says that nothing was changed', async () => {

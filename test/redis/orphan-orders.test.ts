@@ -22,7 +22,7 @@ beforeAll(async () => {
   upstream = createUpstream(redis);
   // Loaded beforehand: a script that Redis does not know yet takes one command more, and every run must be alike.
   await lookNow();
-  await putBackNow();
+  await requeueNow();
 });
 afterAll(() => server.stop());
 
@@ -64,8 +64,8 @@ const lookNow = () =>
     ],
     ['act', '', 60, '', 1, 'w1', field],
   );
-const putBackNow = () =>
-  createScripts(redis).run(
+const requeueNow = async () => {
+  const { outcome } = await createScripts(redis).run(
     'requeue_orphan',
     [
       keys.pools,
@@ -86,9 +86,11 @@ const putBackNow = () =>
     ],
     ['p', 10_000, placeOf(entry, 1), 'act', 'lost', field, 0, '', 3, 86_400, '', '', 'w1'],
   );
+  return outcome;
+};
 /** Notes in `replies` what the script says. */
 const putBack = async (command: Command, who: string) => {
-  replies.push(await command(who, 'put back', putBackNow));
+  replies.push(await command(who, 'put back', requeueNow));
 };
 const observe = (command: Command, id: string) =>
   command('p', `observe ${id}`, () => redis.hset(keys.worker('w1'), { job_id: id, job_name: 'X', args: '' }));
@@ -239,7 +241,7 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         orphanedAfter: 30_000,
         batch: 10,
         recovery: { maxRecoveries: 3, windowS: 86_400 },
-        quarantine: { add: async () => 'again' as const, keysFor: async () => [] },
+        quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
         clock,
         onSkipped: () => undefined,
       });
@@ -290,7 +292,7 @@ test('fault 132: beside a worker that begins the job: from its Running on the en
 describe('fault 133: finishing a stale entry', () => {
   const finishStale = async (command: Command, who: string) => {
     const reply = await command(who, 'finish stale', async () => {
-      const said = await createScripts(redis).run(
+      const { outcome } = await createScripts(redis).run(
         'finish_entry',
         [
           keys.pools,
@@ -303,8 +305,8 @@ describe('fault 133: finishing a stale entry', () => {
         ],
         ['p', 10_000, placeOf(entry, 1), 'act', 'lost', '1000', '1000', 60],
       );
-      if (said === 'finished') await redis.rpush('t:done', entry);
-      return said;
+      if (outcome === 'done') await redis.rpush('t:done', entry);
+      return outcome;
     });
     replies.push(reply);
   };

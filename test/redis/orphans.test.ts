@@ -75,7 +75,7 @@ const createLooks = () => {
     orphanedAfter: 30_000,
     batch: 500,
     recovery: { maxRecoveries: 3, windowS: 86_400 },
-    quarantine: { add: async () => 'again' as const, keysFor: async () => [] },
+    quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
     clock,
     onSkipped: (what) => leftAlone.push(what),
   });

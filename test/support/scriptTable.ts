@@ -163,6 +163,15 @@ const unread = 'the sender reads the stats, which are kept nowhere else';
 const fresh: State = job('Pending');
 const runs: State = job('Running');
 
+const poisonJob: State = {
+  ...runs,
+  ...told(`parked Pending:1 ${origin} 1 1 1 404`),
+  ...pool(oldBeat, entry('other'), entry('j')),
+  [recoveries]: hash({ j: died(3) }),
+  [executions]: zset({ j: before }),
+  [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
+};
+
 export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   acknowledge: [
     {
@@ -444,34 +453,30 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     },
   ],
   quarantine_entry: [
-    ...[
-      ['a poison job', ''],
-      ['a poison job, by its place', placeOf(entry('j'), 1)],
-    ].map(
-      ([title, given]) =>
-        ({
-          title,
-          state: {
-            ...runs,
-            ...told(`parked Pending:1 ${origin} 1 1 1 404`),
-            ...pool(oldBeat, entry('other'), entry('j')),
-            [recoveries]: hash({ j: died(3) }),
-            [executions]: zset({ j: before }),
-            [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
-          },
-          keys: [
-            ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-            ...[beforeQuarantine, executions],
-          ],
-          args: [
-            ...['p', 10_000, oldBeat, 'dead', 3, 86_400, 'X', 'j', given],
-            fingerprintOf(runs),
-            ...[origin, at, 100],
-          ],
-          goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
-          once: true,
-        }) as SetUp,
-    ),
+    {
+      title: 'a poison job',
+      state: poisonJob,
+      keys: [
+        ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        ...[beforeQuarantine, executions],
+      ],
+      args: ['p', 10_000, oldBeat, 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      once: true,
+    },
+  ],
+  quarantine_orphan: [
+    {
+      title: 'a poison job',
+      state: poisonJob,
+      keys: [
+        ...[held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        ...[beforeQuarantine, executions],
+      ],
+      args: ['p', placeOf(entry('j'), 1), 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      once: true,
+    },
   ],
   read_drift: [
     {
@@ -519,7 +524,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       keys: [lock, opened],
       args: ['mine', 'open'],
       once: true,
-      again: { reason: 'it is opened again', reply: 'open' },
+      again: { reason: 'it is opened again', reply: { outcome: 'opened' } },
     },
     {
       title: 'not written since it was opened',

@@ -1,7 +1,5 @@
 import { type Ack, isStatus, type StoredTime, type TrackedJob } from '../../machines/facts.ts';
-
-/** One job of the answer of `read_facts`: fingerprint and fields in the order of `lua/includes/facts.lua`, or a word. */
-export type FactsReply = readonly (string | false)[] | 'nothing' | 'unreadable';
+import type { FactsReply } from '../redis/replies/jobs.ts';
 
 /** Decodes what `read_facts` says of a job. Never throws: what can't be decoded is said in the facts. */
 export const decodeFacts = (id: string, readAt: number, reply: FactsReply): TrackedJob => {

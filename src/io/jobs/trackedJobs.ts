@@ -6,7 +6,7 @@ import type { Deps } from '../redis/deps.ts';
 import { escapeGlob } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';
 import { SeenIds } from './seenIds.ts';
-import { brokenIdFacts, decodeFacts, type FactsReply } from './stats.ts';
+import { brokenIdFacts, decodeFacts } from './stats.ts';
 
 /** A place in a scan: a cursor, and the process of Redis (its run id) that gave it. Only that process knows what it means. */
 export interface ScanPoint {
@@ -65,8 +65,7 @@ export const createTrackedJobs = ({
   const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[]; left: string[] }> => {
     const parts = await Promise.all(
       (ids.length === 0 ? [[]] : partsOf(ids, jobsAtOnce)).map(async (some) => {
-        const text = await scripts.run('read_facts', some.map(keys.stats));
-        const [readAt, ...facts] = JSON.parse(text) as [number, ...FactsReply[]];
+        const { readAt, jobs: facts } = await scripts.run('read_facts', some.map(keys.stats));
         const jobs = facts.map((reply, i) => decodeFacts(some[i] as string, readAt, reply));
         return { readAt, jobs, left: some.slice(facts.length) };
       }),
@@ -99,8 +98,8 @@ export const createTrackedJobs = ({
 
   /** A command that is sent again after a reconnect may be answered by another process than the one it was meant for. */
   const scan = async (cursor: string): Promise<Scan> => {
-    const [runId, next, plain, others] = await scripts.run('scan_tracked', [keys.track], [cursor, pageSize]);
-    return { next: { cursor: next, runId }, epoch: connection.epoch(), ids: [...plain, ...others.map(idOfHex)] };
+    const { runId, cursor: next, ids, hexIds } = await scripts.run('scan_tracked', [keys.track], [cursor, pageSize]);
+    return { next: { cursor: next, runId }, epoch: connection.epoch(), ids: [...ids, ...hexIds.map(idOfHex)] };
   };
 
   return {

@@ -69,7 +69,11 @@ export const createLease = ({
   const host = `${hostname()}:${process.pid}`;
   let seen: SharedView | undefined;
 
-  const viewOf = (now: number, lease: Record<string, string | null>, progress: Record<string, string>): SharedView => {
+  const viewOf = (
+    now: number,
+    lease: { leader?: string; host?: string; since?: string | number; until?: string | number },
+    progress: Readonly<Record<string, string>>,
+  ): SharedView => {
     const until = Number(lease.until ?? 0);
     return {
       leader:
@@ -91,22 +95,21 @@ export const createLease = ({
     if (seen !== undefined) seen = { ...seen, progress: { ...seen.progress, ...progress } };
   };
   const end = async (fence: Fence, pass: 'sweep' | 'rescue', ...args: number[]) => {
-    const now = Number(await scripts.run('complete_pass', [keys.progress], [pass, ...args], fence));
+    const { now } = await scripts.run('complete_pass', [keys.progress], [pass, ...args], fence);
     if (seen !== undefined) seen = { ...seen, ahead: now - monotonicOf(clock) };
     return now;
   };
 
   return {
     async take(fence) {
-      const [now, leader, name, number, until, since, ...progress] = await scripts.run(
+      const { outcome, now, progress, ...lease } = await scripts.run(
         'acquire_lease',
         [keys.lease, keys.progress],
         [id, host, fence?.number ?? '', durationMs],
       );
-      const lease = { leader: leader ?? '', host: name ?? '', until: until ?? '', since: since ?? '' };
-      seen = viewOf(Number(now), lease, recordOf(progress));
+      seen = viewOf(now, lease, progress);
       return {
-        fence: leader === id ? { lease: keys.lease, number: number as string } : undefined,
+        fence: outcome === 'held' ? undefined : { lease: keys.lease, number: lease.fence },
         host: lease.host,
       };
     },
@@ -120,9 +123,9 @@ export const createLease = ({
         scripts.run('begin_sweep', [keys.progress, keys.track], [], fence).catch((error) => {
           // Progress that can't be kept keeps no job from being judged; the end of the sweep fails, and says why.
           if (!isWrongType(error) || !String(error.message).includes(keys.progress)) throw error;
-          return ['0', 0, ''] as const;
+          return { cursor: '0', scanned: 0, runId: '' };
         });
-      const [cursor, scanned, runId] = await begin();
+      const { cursor, scanned, runId } = await begin();
       change({ isInHand: true });
       return { cursor, runId, scanned };
     },
@@ -154,8 +157,3 @@ export const createLease = ({
 };
 
 const timeOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
-
-const recordOf = (flat: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]),
-  );

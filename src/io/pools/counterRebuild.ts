@@ -56,12 +56,12 @@ export const createTypeRebuild = ({
         fence,
         plan ? undefined : callOnce(keys),
       );
-      if (reply[0] === 'many') break;
-      if (reply[0] !== 'unknown') {
-        const [lockBefore, lock, fields, byLock, byFields] = reply as [string, string, number, string, string];
-        return { drift: driftOf(type, lockBefore, lock, fields, Number(byLock), Number(byFields)) };
+      if (reply.outcome === 'many') break;
+      if (reply.outcome === 'rebuilt') {
+        const { lockBefore, lock, fields, off } = reply;
+        return { drift: driftOf(type, lockBefore, lock, fields, off) };
       }
-      pools = [...new Set([...pools, ...(await lists.countedPools(type, reply.slice(1) as string[], names))])];
+      pools = [...new Set([...pools, ...(await lists.countedPools(type, reply.pools, names))])];
     }
     return { pools };
   };
@@ -89,17 +89,18 @@ export const createTypeRebuild = ({
       let entries = 0;
       for (const some of partsOf(pools, maxListsPerStep)) {
         const stepKeys = [keys.lockInfo(type), ...keysOf(type, some)];
-        const [held, wrong, by] = await run('recount_pools', stepKeys, some, fence, callOnce(keys));
-        entries += held;
-        fields += wrong;
-        off += Number(by);
+        const step = await run('recount_pools', stepKeys, some, fence, callOnce(keys));
+        entries += step.entries;
+        fields += step.fields;
+        off += step.off;
       }
       // After a reconnect, another process of Redis may have lost the last writes.
       const isSame = connection.epoch() === epoch;
       const reply = await recountLock(type, isSame ? token : '', entries, fence);
-      const [before = '', lock = before] = reply;
-      if (reply.length === 1 && round < maxRounds) continue;
-      return driftOf(type, before, lock, fields, countIn(before) - countIn(lock), off);
+      if (reply.outcome === 'kept' && round < maxRounds) continue;
+      const lock = reply.outcome === 'opened' ? '' : reply.lock;
+      const before = reply.outcome === 'set' ? reply.before : lock;
+      return driftOf(type, before, lock, fields, { lock: countIn(before) - countIn(lock), lockInfo: off });
     }
   };
 
@@ -115,7 +116,7 @@ export const createTypeRebuild = ({
     });
     const sum = lengths.reduce((all, length) => all + length, 0);
     const off = offs.reduce((all, by) => all + by, 0);
-    return driftOf(type, before ?? '', `${sum}`, offs.length, countIn(before ?? '') - sum, off);
+    return driftOf(type, before ?? '', `${sum}`, offs.length, { lock: countIn(before ?? '') - sum, lockInfo: off });
   };
 
   return async (type, pools, names, options) => {
@@ -127,17 +128,10 @@ export const createTypeRebuild = ({
   };
 };
 
-const driftOf = (
-  type: string,
-  before: string,
-  lock: string,
-  fields: number,
-  byLock: number,
-  byFields: number,
-): Drift => ({
+const driftOf = (type: string, before: string, lock: string, fields: number, size: Drift['size']): Drift => ({
   type,
   lockBefore: before === '' ? '0' : before,
   lock: lock === '' ? '0' : lock,
   fields,
-  size: { lock: byLock, lockInfo: byFields },
+  size,
 });

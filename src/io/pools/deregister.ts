@@ -28,13 +28,15 @@ export const createDeregister =
     if (unreadable.length > 0) return 'entries';
     const keysOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
     const steps = partsOf(await typesInUse(redis, own, keysOf), maxTypesPerStep);
-    const run = (some: readonly string[], more: readonly string[]) =>
-      runAnswered(
+    const run = async (some: readonly string[], more: readonly string[]): Promise<Settled> => {
+      const { outcome } = await runAnswered(
         'deregister_pool',
         [keys.pools, keys.heartbeat(pool), ...some.flatMap(keysOf)],
         [pool, heartbeatAge, heartbeat, ...more],
         fence,
       );
+      return outcome === 'deregistered' ? 'settled' : outcome;
+    };
     let hadCounts = false;
     for (const some of steps.slice(0, -1)) {
       const reply = await run(some, ['more']);

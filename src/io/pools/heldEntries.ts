@@ -37,18 +37,18 @@ export const readHeldEntries = async (
 
   const readList = async ({ pool, type }: { pool: LivePool; type: string }): Promise<HeldEntry[]> => {
     const held = new Map<string, HeldEntry>();
-    for (let from = 0, isEnd = 0; isEnd === 0 && from < maxPerList; ) {
-      const [end, entries] = await scripts.run(
+    for (let from = 0, isEnd = false; !isEnd && from < maxPerList; ) {
+      const read = await scripts.run(
         'read_held',
         [keys.inProgress(type, pool.pool)],
         [from, Math.min(bounds.entries, maxPerList - from), bounds.bytes],
       );
-      for (const [i, reply] of entries.entries()) {
+      for (const [i, reply] of read.entries.entries()) {
         const entry = heldEntryOf(pool, type, from + i + 1, reply);
         if (!held.has(entry.field)) held.set(entry.field, entry);
       }
-      from += entries.length;
-      isEnd = end;
+      from += read.entries.length;
+      isEnd = read.isEnd;
     }
     // From the head on, because an entry that is removed changes the index of those before it only.
     return [...held.values()].reverse();

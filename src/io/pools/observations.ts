@@ -34,17 +34,17 @@ export const readObservations = async (
   const found: Observation[] = [];
   for (let from = 0; from < workers.length; ) {
     const asked = workers.slice(from, from + bounds.workers);
-    const replies = await scripts.run(
+    const { observations } = await scripts.run(
       'read_observations',
       asked.map(({ worker }) => keys.worker(worker)),
       [bounds.bytes],
     );
-    from += replies.length;
-    for (const [i, reply] of replies.entries()) {
+    from += observations.length;
+    for (const [i, observation] of observations.entries()) {
       const { pool, worker } = asked[i] as (typeof asked)[number];
-      if (reply === 'unreadable') onUnreadable(keys.worker(worker));
-      else if (reply !== '') {
-        const [job, type, startedAt] = reply;
+      if (observation === 'unreadable') onUnreadable(keys.worker(worker));
+      else if (observation !== '') {
+        const [job, type, startedAt] = observation;
         found.push({ pool, worker, job, type: type || undefined, startedAt: Number(startedAt) || undefined });
       }
     }

@@ -48,7 +48,7 @@ export interface OrphanSettings {
   readonly batch: number;
   readonly recovery: RecoveryLimit;
   /** Takes entries of jobs that were recovered too often. */
-  readonly quarantine: Pick<Quarantine, 'add' | 'keysFor'>;
+  readonly quarantine: Pick<Quarantine, 'addOrphan' | 'keysFor'>;
   /** Called once for each entry or pool that stays where it is, until that changes. */
   readonly onSkipped: (what: SkippedOrphan) => void;
 }
@@ -74,7 +74,7 @@ export const createOrphanJudge = ({
   const takePoison = async ({ pool, type, id, place }: UnobservedEntry, plan: boolean, fence: Fence | undefined) => {
     const isTaken = plan
       ? (await findWrongTyped(connection.redis, await quarantine.keysFor(id))).length === 0
-      : (await quarantine.add({ ...pool, heartbeat: '', fence }, type, id, place)) === 'quarantined';
+      : (await quarantine.addOrphan({ ...pool, fence }, type, id, place)) === 'quarantined';
     return isTaken ? { id, type, pool: pool.pool } : undefined;
   };
 
@@ -98,13 +98,13 @@ export const createOrphanJudge = ({
     const judge = async (entry: UnobservedEntry) => {
       const { pool, type, id } = entry;
       const ageS = Math.round((entry.at - entry.since) / 1_000);
-      const reply = entry.fault === undefined ? await requeueOrphan(entry, plan, fence) : 'undecided';
-      if (reply === 'lost') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
-      if (reply === 'poison') {
+      const outcome = entry.fault === undefined ? (await requeueOrphan(entry, plan, fence)).outcome : 'undecided';
+      if (outcome === 'requeued') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
+      if (outcome === 'poison') {
         const taken = await takePoison(entry, plan, fence);
         if (taken !== undefined) poison.push(taken);
       }
-      if (reply !== 'undecided') return;
+      if (outcome !== 'undecided') return;
       stillUndecided.add(keyOf(entry));
       oldest = Math.max(oldest, ageS);
       if (!undecided.has(keyOf(entry))) await reportUndecided(entry, ageS);

@@ -64,8 +64,9 @@ export const createOrphans = (
       await errors.attempt(async () => {
         // Without a token in plans, because they may run as a user who must not write.
         const change = plan ? undefined : callOnce(keys);
-        const reply = await retry(clock, () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change));
-        if (reply === 'finished') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
+        const finish = () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change);
+        const { outcome } = await retry(clock, finish);
+        if (outcome === 'done') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
       });
     }
     return { finished, stale: new Set(stale.map((one) => one.held)) };

@@ -3,6 +3,7 @@ import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf, readFieldNames } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
+import type { ReplyOf } from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { HeldEntry } from './heldEntries.ts';
 
@@ -37,11 +38,7 @@ export interface PoolObserver {
   keepOnly(pool: string, entries: readonly HeldEntry[], plan: boolean): Promise<void>;
 }
 
-interface ObserveReply {
-  readonly at: number;
-  readonly workers: Readonly<Record<string, string>> & { readonly run: string };
-  readonly unobserved: Readonly<Record<string, string>>;
-}
+type ObserveReply = ReplyOf<'observe_pool'>;
 
 /** How long the records of a pool are kept, in s. */
 const retention = 86_400;
@@ -72,13 +69,13 @@ export const createPoolObserver = ({
     return JSON.stringify({ workers: known.workers, unobserved: Object.fromEntries(unobserved) });
   };
 
-  const observeSome = async (
+  const observeSome = (
     pool: string,
     workerIds: readonly string[],
     entries: readonly HeldEntry[],
     memory: string | undefined,
   ): Promise<ObserveReply> => {
-    const reply = await retry(clock, () =>
+    return retry(clock, () =>
       scripts.run(
         'observe_pool',
         [
@@ -99,7 +96,6 @@ export const createPoolObserver = ({
         ],
       ),
     );
-    return JSON.parse(reply);
   };
 
   return {

@@ -1,5 +1,5 @@
 import type { Deps } from '../redis/deps.ts';
-import { kindOfRedisError, UnusableRedisError, withoutAdvice } from '../redis/errors.ts';
+import { kindOfRedisError, refusalOf, UnusableRedisError } from '../redis/errors.ts';
 import { createLagMeter, type LagMeter } from './eventLoopLag.ts';
 import { changeBetween, maxDelay, type Reading, readRedis } from './redisReading.ts';
 
@@ -33,32 +33,6 @@ export interface Preflight {
 
 /** How long the probe key lives, in ms. It only has to be written. */
 const probeLife = 10;
-
-/** Refusals of writes that pass when somebody does something about them, and what that is. */
-const refusals: readonly (readonly [RegExp, string])[] = [
-  [
-    /^READONLY/,
-    'Redis is a read-only replica (READONLY): let the failover end, or give the reaper the address of the master',
-  ],
-  [/^OOM/, 'Redis has no memory left (OOM): raise its maxmemory, or free some'],
-  [/^MISCONF/, 'Redis refuses writes since it can not save to disk (MISCONF): see its log, and free space on its disk'],
-  [/^NOREPLICAS/, 'Redis refuses writes since it has too few replicas (NOREPLICAS): see its min-replicas-to-write'],
-];
-/** Why Redis refuses what somebody writes, and what to do; undefined where that is not what an error says. */
-export const refusalOf = (error: unknown): string | undefined => {
-  // Older versions of Redis put words of their own before the error of a command that a script ran.
-  const message = withoutAdvice(error).replace(/^ERR Error running script.*?-(?=[A-Z]+ )/, '');
-  const known = refusals.find(([refused]) => refused.test(message))?.[1];
-  if (known !== undefined) return known;
-  // With what Redis, or the script, says: which command, on which key.
-  if (/^NOPERM|user executing the script can't/.test(message)) {
-    const what = message.replace(/^(NOPERM|ERR)\s+/, '').replace(/\s*script: .*$/, '');
-    return `the Redis user of the reaper lacks a right (NOPERM: ${what}): allow it the commands and keys that \`reaper doctor\` asks for`;
-  }
-  return /unknown (sub)?command/i.test(message)
-    ? `Redis does not know a command of the reaper (${message}): Redis 6.2 or newer is needed, without renamed commands`
-    : undefined;
-};
 
 /** Errors after which commands of pools may have failed too. */
 const isDisruption = (error: unknown): boolean => ['transient', 'refused'].includes(kindOfRedisError(error));
@@ -125,7 +99,7 @@ export const createPreflight = ({
     } catch (error) {
       count((error as Error).message);
       // Nothing is sent to a replica if the master was asked for. Like READONLY, this passes with the failover.
-      if (error instanceof UnusableRedisError && error.code === 'role') return { blocked: error.message };
+      if (error instanceof UnusableRedisError && error.code === 'redis-read-only') return { blocked: error.message };
       throw error;
     }
     if (disruptions > reported) onDisruption(last);

@@ -1,19 +1,19 @@
 import { isFinal, isStatus } from '../../machines/facts.ts';
 import type { Quarantining, Suspect } from '../../machines/pool.ts';
+import type { HookTail } from '../hooks/enqueue.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import type { HookRecords } from '../hooks/records.ts';
 import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import { createRunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';
-import { callOnce } from '../redis/scripts.ts';
+import { callOnce, type ReplyOf } from '../redis/scripts.ts';
 import type { Expected } from '../redis/wrongTypes.ts';
 import {
   createQuarantineRecords,
   type QuarantineRecord,
   type QuarantineRecords,
   type Recovery,
-  type RecoveryReply,
   recoveryOf,
 } from './quarantineRecords.ts';
 import type { RecoveryLimit } from './requeue.ts';
@@ -29,18 +29,16 @@ export interface Quarantined {
 
 /** Takes poison jobs out of circulation: jobs whose workers die again and again. Each change is one script. */
 export interface Quarantine extends QuarantineRecords {
-  /**
-   * Moves an entry from a pool's in-progress list to gocraft's `dead`, if it is an entry of that job. Without `place` it is the next
-   * entry to requeue, and the pool must be dead. With `place` it is the entry there (`lua/includes/entry_at.lua`), and the pool may
-   * be alive.
-   */
-  add(
-    pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>,
+  /** Moves the next entry to requeue of a dead pool to gocraft's `dead`, if it is an entry of that job. */
+  add(pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>, type: string, id: string): Promise<Quarantining>;
+  /** Moves an orphaned entry of a live pool to gocraft's `dead`; `place` as in `lua/includes/entry_at.lua`. */
+  addOrphan(
+    pool: Pick<Suspect, 'pool' | 'fence' | 'pass'>,
     type: string,
     id: string,
-    place?: string,
+    place: string,
   ): Promise<Quarantining>;
-  /** The keys that `add` would write for a job in its present state. */
+  /** The keys that a quarantine would write for a job in its present state. */
   keysFor(id: string): Promise<readonly Expected[]>;
   /**
    * Removes a record. `release` requeues its entries, `drop` deletes them, `prune` only removes a record whose entries are gone.
@@ -49,13 +47,13 @@ export interface Quarantine extends QuarantineRecords {
    */
   remove(
     record: QuarantineRecord,
-    verb: 'release' | 'drop' | 'prune',
+    action: 'release' | 'drop' | 'prune',
     type?: string,
     plan?: boolean,
-  ): Promise<'ok' | 'gone' | 'overtaken'>;
+  ): Promise<'done' | 'gone' | 'overtaken'>;
 }
 
-/** How often `add` reads the stats again after they have changed. */
+/** How often the stats are read again after they have changed. */
 const maxAttempts = 5;
 
 export interface QuarantineOptions extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
@@ -74,24 +72,27 @@ export const createQuarantine = (options: QuarantineOptions): Quarantine => {
   const { keys, scripts, clock } = options;
   return {
     ...createQuarantineRecords({ keys, scripts }),
-    add: createAdd(options),
+    ...createAdds(options),
     keysFor: createKeysFor(options),
-    remove({ id, types, digest }, verb, type = '', plan = false) {
+    async remove({ id, types, digest }, action, type = '', plan = false) {
       const change = plan ? undefined : callOnce(keys);
-      return retry(clock, () =>
+      const reply = await retry(clock, () =>
         scripts.run(
           'release_quarantined',
           [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
-          [id, digest, verb, type, plan ? 'plan' : 'act'],
+          [id, digest, action, type, plan ? 'plan' : 'act'],
           undefined,
           change,
         ),
       );
+      return reply.outcome;
     },
   };
 };
 
-const createAdd = ({
+type AddReply = ReplyOf<'quarantine_entry'> | ReplyOf<'quarantine_orphan'>;
+
+const createAdds = ({
   keys,
   scripts,
   clock,
@@ -102,21 +103,28 @@ const createAdd = ({
   recovery,
   onQuarantined,
   onLostReply = () => {},
-}: QuarantineOptions): Quarantine['add'] => {
+}: QuarantineOptions): Pick<Quarantine, 'add' | 'addOrphan'> => {
   const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
-  return async ({ pool, heartbeat, fence, pass = '' }, type, id, place) => {
+  const { maxRecoveries, windowS } = recovery;
+
+  /** Reads the stats of the job and runs the script, again if the job has changed in between. */
+  const quarantine = async (
+    type: string,
+    id: string,
+    run: (job: {
+      readonly keys: readonly string[];
+      readonly keysAfterHook: readonly string[];
+      readonly args: readonly (string | number)[];
+      readonly hook: HookTail;
+    }) => Promise<AddReply>,
+  ): Promise<Quarantining> => {
     // The execution of a policy is marked as done, as by any final status.
     const policy = policyOf(id);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const job = await tracked.load(id);
       const endpoint = hooks.endpointFor(job.hookUrl);
-      const hook = records.hookTail(endpoint);
-      const reply = await runAnswered(
-        'quarantine_entry',
-        [
-          keys.pools,
-          keys.heartbeat(pool),
-          keys.inProgress(type, pool),
+      const reply = await run({
+        keys: [
           keys.lock(type),
           keys.lockInfo(type),
           keys.dead,
@@ -124,34 +132,44 @@ const createAdd = ({
           keys.quarantine,
           keys.stats(id),
           keys.track,
-          ...hook.keys,
-          keys.beforeQuarantine(id),
-          ...(policy === undefined ? [] : [keys.executions(policy)]),
         ],
-        [
-          pool,
-          heartbeatAge,
-          heartbeat,
-          place === undefined ? 'dead' : 'any',
-          recovery.maxRecoveries,
-          recovery.windowS,
-          type,
-          id,
-          place ?? '',
-          job.fingerprint,
-          ...hook.args,
-          pass,
-        ],
-        fence,
-      );
-      if (reply === 'alive') return reply;
-      if (reply === 'gone' || reply === 'fewer') return 'again';
-      if (reply === 'overtaken') continue;
+        keysAfterHook: [keys.beforeQuarantine(id), ...(policy === undefined ? [] : [keys.executions(policy)])],
+        args: [maxRecoveries, windowS, type, id, job.fingerprint],
+        hook: records.hookTail(endpoint),
+      });
+      if (reply.outcome === 'alive') return 'alive';
+      if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return 'again';
+      if (reply.outcome === 'overtaken') continue;
       if (endpoint !== undefined) hooks.announce(endpoint);
-      onQuarantined({ id, type, recoveries: (JSON.parse(reply) as RecoveryReply[]).map(recoveryOf) });
+      onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
       return 'quarantined';
     }
     throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
+  };
+
+  // `runAnswered`, because Redis may have been in a state meanwhile in which no pool may be judged.
+  return {
+    add: ({ pool, heartbeat, fence, pass = '' }, type, id) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
+          'quarantine_entry',
+          [
+            ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool)],
+            ...[...job.keys, ...job.hook.keys, ...job.keysAfterHook],
+          ],
+          [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass],
+          fence,
+        ),
+      ),
+    addOrphan: ({ pool, fence, pass = '' }, type, id, place) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
+          'quarantine_orphan',
+          [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook],
+          [pool, place, ...job.args, ...job.hook.args, pass],
+          fence,
+        ),
+      ),
   };
 };
 

@@ -1,4 +1,5 @@
 import type { Deps } from '../redis/deps.ts';
+import type { ReplyOf } from '../redis/scripts.ts';
 
 /** A recovery: an entry of a job was taken from a worker that died, or that did not know the entry. */
 export interface Recovery {
@@ -33,22 +34,13 @@ export interface QuarantineRecords {
 const pageSize = 50;
 
 /** A recovery as stored in Redis. */
-export type RecoveryReply = readonly [at: number, pool: string, heartbeat: string];
-type RecordReply = readonly [
-  id: string,
-  digest: string,
-  at: number,
-  isInDead: boolean,
-  types: readonly string[],
-  recoveries: readonly RecoveryReply[],
-  areInDead: readonly boolean[],
-];
+type RecoveryReply = readonly [at: number, pool: string, heartbeat: string];
+type RecordReply = ReplyOf<'read_quarantine'>['records'][number];
 
 export const createQuarantineRecords = ({ keys, scripts }: Pick<Deps, 'keys' | 'scripts'>): QuarantineRecords => {
   const read = async (cursor: string, what: string | number): Promise<[string, QuarantineRecord[]]> => {
     const reply = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
-    const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(reply);
-    return [next, found.map(recordOf)];
+    return [reply.cursor, reply.records.map(recordOf)];
   };
   return {
     async find(id) {

@@ -61,9 +61,9 @@ export const createRequeue =
         [pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
         fence,
       );
-      if (reply === 'alive') return reply;
-      const [moved, left, poison, uncounted] = reply;
-      if (uncounted !== undefined) onUncounted(uncounted);
+      if (reply.outcome === 'alive') return 'alive';
+      const { moved, left, poison, uncounted } = reply;
+      if (uncounted !== '') onUncounted(uncounted);
       return { moved, left, poison: poison || undefined };
     } catch (error) {
       const refused = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, type));

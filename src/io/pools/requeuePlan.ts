@@ -44,8 +44,8 @@ export const createRequeuePlan = ({
     let from = 0;
     for (;;) {
       const reply = await planStep(suspect, type, from);
-      if (reply === 'alive') return reply;
-      const [seen, ...found] = reply;
+      if (reply.outcome === 'alive') return 'alive';
+      const { count: seen, poison: found } = reply;
       for (let i = 0; i < found.length; i += 2) {
         const [before, id] = [found[i] as number, found[i + 1] as string];
         if ((await findWrongTyped(redis, await keysFor(id))).length > 0) {

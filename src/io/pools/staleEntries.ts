@@ -1,7 +1,7 @@
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { inChunks } from '../redis/paged.ts';
-import type { ChangeOnce, Scripts } from '../redis/scripts.ts';
+import type { ChangeOnce, ReplyOf, Scripts } from '../redis/scripts.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { HeldEntry } from './heldEntries.ts';
@@ -45,7 +45,7 @@ export const finishStaleEntry = (
   plan: boolean,
   fence: Parameters<Scripts['run']>[3],
   change?: ChangeOnce,
-): Promise<'finished' | 'dead' | 'gone' | 'overtaken'> =>
+): Promise<ReplyOf<'finish_entry'>> =>
   scripts.run(
     'finish_entry',
     [

@@ -100,7 +100,7 @@ export const connectorOf = (
       return new Promise((resolve, reject) => {
         socket.once(this.#options.tls ? 'secureConnect' : 'connect', () => resolve(socket));
         socket.once('close', () =>
-          reject(inner.firstError ?? new UnusableRedisError('unreachable', 'transient', 'closed')),
+          reject(inner.firstError ?? new UnusableRedisError('redis-unreachable', 'transient', 'closed')),
         );
         socket.setTimeout(this.#timeout, () => socket.destroy());
         socket.once('connect', () => socket.setTimeout(0));

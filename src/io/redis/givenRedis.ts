@@ -112,7 +112,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
       db === 0
         ? undefined
         : new UnusableRedisError(
-            'database',
+            'redis-wrong-database',
             'permanent',
             `the client that was given has selected database ${db}: give the reaper a client that stays in its database`,
           );
@@ -135,7 +135,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
   const check = async () => {
     if (known(given).status === 'end') {
       throw new UnusableRedisError(
-        'client',
+        'redis-unusable-client',
         'permanent',
         `the client of Redis at ${description} that was given is closed: stop the reaper before its client, or give another reaper one that is open`,
       );

@@ -1,4 +1,4 @@
-import { kindOfRedisError, type RedisErrorKind, UnusableRedisError, withoutUser } from './errors.ts';
+import { classify, kindOfRedisError, UnusableRedisError, withoutUser } from './errors.ts';
 import type { RedisLine } from './redisLine.ts';
 
 /** What Redis says of itself; undefined where the user may not ask. */
@@ -35,7 +35,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
   const { username, password, database, description } = wanted;
   if (password || username) {
     await line.call('AUTH', ...(username ? [username] : []), password ?? '').catch((error) => {
-      throw refusal(error, description, 'auth', (why) =>
+      throw refusal(error, description, 'redis-wrong-password', (why) =>
         /wrong number of arguments/.test(why)
           ? `Redis at ${description} knows no users: Redis ${oldest.major}.${oldest.minor} or newer is needed (${why})`
           : /no password is set|without any password/.test(why)
@@ -46,7 +46,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
   }
   if (database !== 0) {
     await line.call('SELECT', String(database)).catch((error) => {
-      throw refusal(error, description, 'database', (why) =>
+      throw refusal(error, description, 'redis-wrong-database', (why) =>
         /^NOPERM/.test(why)
           ? `database ${database} of Redis at ${description} can not be used (${why}): allow the user +select, or use database 0`
           : `database ${database} of Redis at ${description} can not be used (${why}): give one that this Redis has`,
@@ -57,7 +57,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
     throw refusal(
       error,
       description,
-      'protocol',
+      'redis-protocol',
       (why) => `Redis at ${description} can not be asked what it is (${why})`,
     );
   });
@@ -102,7 +102,8 @@ const askFacts = async (line: RedisLine): Promise<Said> => {
 export const isRefused = (error: unknown) =>
   !(error instanceof UnusableRedisError) &&
   kindOfRedisError(error) !== 'transient' &&
-  !/^NOAUTH/.test((error as Error).message);
+  classify(error).code !== 'redis-wrong-password';
+
 const roleOf = (text: string | undefined): RedisFacts['role'] =>
   text === undefined ? undefined : text === 'master' ? 'master' : 'replica';
 
@@ -131,7 +132,7 @@ export const ensureUsable = (
   const refuse = (code: UnusableRedisError['code'], kind: 'transient' | 'permanent', message: string) =>
     new UnusableRedisError(code, kind, `Redis at ${description} ${message}`);
   if (mode === 'sentinel') {
-    throw refuse('sentinel', 'permanent', 'is a sentinel: use redis+sentinel://host:port/master/db');
+    throw refuse('redis-sentinel', 'permanent', 'is a sentinel: use redis+sentinel://host:port/master/db');
   }
   const [major = 0, minor = 0] = (version?.match(/^\d+\.\d+/)?.[0].split('.') ?? []).map(Number);
   if (
@@ -140,22 +141,22 @@ export const ensureUsable = (
     (major < oldest.major || (major === oldest.major && minor < oldest.minor))
   ) {
     throw refuse(
-      'version',
+      'redis-too-old',
       'permanent',
       `is version ${version}: Redis ${oldest.major}.${oldest.minor} or newer is needed`,
     );
   }
   if (mode === 'cluster') {
     throw refuse(
-      'cluster',
+      'redis-cluster',
       'permanent',
       'is in cluster mode, which is not supported: use a Redis with cluster-enabled no, or one behind Sentinel',
     );
   }
-  if (isLoading) throw refuse('busy', 'transient', 'is loading its data (LOADING): it is waited for');
+  if (isLoading) throw refuse('redis-busy', 'transient', 'is loading its data (LOADING): it is waited for');
   if (role === 'replica' && (isMaster || isWritableReplica)) {
     throw refuse(
-      'role',
+      'redis-read-only',
       'transient',
       'is a replica: let the failover end, or give the reaper the address of the master',
     );
@@ -172,14 +173,14 @@ const refusal = (
 ): Error => {
   if (error instanceof UnusableRedisError) return error;
   const why = withoutUser((error as Error).message);
-  const kind: RedisErrorKind = kindOfRedisError(error);
-  if (/^(LOADING|BUSY|MASTERDOWN|TRYAGAIN)\b/.test(why)) {
-    return new UnusableRedisError('busy', 'transient', `Redis at ${description} takes no commands yet: ${why}`);
+  const { kind, code: classified } = classify(error);
+  if (classified === 'redis-busy') {
+    return new UnusableRedisError('redis-busy', 'transient', `Redis at ${description} takes no commands yet: ${why}`);
   }
   if (kind === 'transient') return error as Error;
   if (/^NOAUTH/.test(why)) {
     return new UnusableRedisError(
-      'auth',
+      'redis-wrong-password',
       'permanent',
       `Redis at ${description} needs a user and password: give them as redis://user:password@host (${why})`,
     );

@@ -146,7 +146,7 @@ const textOf = (args: readonly string[]): string =>
 
 const notRedis = () =>
   new UnusableRedisError(
-    'protocol',
+    'redis-protocol',
     'permanent',
     'what answers does not speak the protocol of Redis: check host and port, and whether TLS is needed (rediss://)',
   );

@@ -1,8 +1,5 @@
 import { kindOfRedisError } from './errors.ts';
 
-/** Whether Redis answered that the user may not run a command, or not on that key. */
-export const isRefusedRight = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOPERM');
-
 /**
  * A reply, or undefined where Redis refuses the command: the user may not run it, Redis does not have it, or its key holds
  * another type.

@@ -1,5 +1,5 @@
 import { type Clock, pause } from '../clock.ts';
-import { explained, isHopeless, mayRetry } from './errors.ts';
+import { explained, mayRetry } from './errors.ts';
 
 /**
  * Repeats a call after a transient error of Redis: three attempts in all, 200 and 400 ms apart. This is safe for scripts,
@@ -11,8 +11,7 @@ export const retry = async <T>(clock: Clock, attempt: () => Promise<T>): Promise
     try {
       return await attempt();
     } catch (error) {
-      if (isHopeless(error) && error instanceof Error) error.message = explained(error);
-      if (tries === 3 || !mayRetry(error)) throw error;
+      if (tries === 3 || !mayRetry(error)) throw explained(error);
       await pause(clock, 100 * 2 ** tries);
     }
   }

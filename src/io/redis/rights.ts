@@ -41,6 +41,7 @@ const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
   plan_requeue: 'rescue',
   requeue_orphan: 'orphans',
   quarantine_entry: 'quarantine',
+  quarantine_orphan: 'quarantine',
   read_drift: 'counters',
   read_facts: 'sweep',
   read_held: 'orphans',

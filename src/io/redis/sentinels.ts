@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { NatMap, RedisOptions } from 'ioredis';
-import { kindOfRedisError, UnusableRedisError } from './errors.ts';
+import { classify, kindOfRedisError, UnusableRedisError } from './errors.ts';
 import { createLine, openSocket, type RedisLine, type Reply } from './redisLine.ts';
 import { addressOf } from './url.ts';
 
@@ -149,34 +149,34 @@ const throughNat = (address: Address, natMap: NatMap | null | undefined): Addres
 
 const unknownMaster = (name: string) =>
   new UnusableRedisError(
-    'sentinel',
+    'redis-sentinel',
     'permanent',
     `the sentinels know no master named ${name}: give its name as in their "sentinel monitor"`,
   );
 
 /** What an operator can do most about comes first. */
 const failureOf = (failures: readonly { readonly address: Address; readonly error: Error }[]): Error => {
-  const unknown = failures.find(({ error }) => error instanceof UnusableRedisError && error.code === 'sentinel');
+  const unknown = failures.find(({ error }) => error instanceof UnusableRedisError && error.code === 'redis-sentinel');
   if (unknown !== undefined) return unknown.error;
   const refused = failures.find(({ error }) => kindOfRedisError(error) !== 'transient');
   if (refused !== undefined) {
     const where = addressOf(refused.address.host, refused.address.port);
     if (refused.error instanceof UnusableRedisError) {
       return new UnusableRedisError(
-        'sentinel',
-        refused.error.kind,
+        'redis-sentinel',
+        'permanent',
         `the sentinel at ${where}: ${refused.error.message}`,
       );
     }
-    if (/unknown command/i.test(refused.error.message)) {
+    if (classify(refused.error).code === 'redis-unknown-command') {
       return new UnusableRedisError(
-        'sentinel',
+        'redis-sentinel',
         'permanent',
         `what answers at ${where} is no sentinel: give their addresses`,
       );
     }
     return new UnusableRedisError(
-      'sentinel',
+      'redis-sentinel',
       'permanent',
       `the sentinel at ${where} refuses the sentinel user or password: give those of the sentinels, ` +
         `?sentinel_username=…&sentinel_password=… in the URL, or none where they need none (${refused.error.message})`,
@@ -184,7 +184,7 @@ const failureOf = (failures: readonly { readonly address: Address; readonly erro
   }
   const causes = failures.map(({ address: { host, port }, error }) => `${addressOf(host, port)}: ${error.message}`);
   return new UnusableRedisError(
-    'unreachable',
+    'redis-unreachable',
     'transient',
     `no sentinel can be reached: check their addresses (${causes.join('; ')})`,
   );
