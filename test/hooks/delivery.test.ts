@@ -189,7 +189,7 @@ describe('parked', () => {
     expect((await reaper.sweep()).outcomes).toMatchObject({ parked: 1 });
     expect(receiver.hooks).toEqual([]);
     const explanation = await reaper.explain('b');
-    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', origin: receiver.url });
+    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', endpoint: receiver.url });
   });
 
   test('after a month it is forgotten', async () => {
@@ -383,7 +383,7 @@ describe('a receiver that is down', () => {
     expect(tried).toBeGreaterThanOrEqual(10);
     expect(tried).toBeLessThanOrEqual(15);
     expect(await reaper.undelivered.endpoints()).toMatchObject([
-      { origin: receiver.url, pending: 60, breaker: 'open', answer: '503' },
+      { endpoint: receiver.url, pending: 60, breaker: 'open', answer: '503' },
     ]);
     const untried = Object.values(await server.client.hgetall('t:reaper:hooks')).filter((text) =>
       / 0 0 0 -$/.test(text),

@@ -204,7 +204,7 @@ test('a rule that is no http or https URL is an error that does not repeat it', 
       { ...rules, rewriteOrigins: { [wrong]: 'http://core' } },
       { ...rules, rewriteOrigins: { 'http://core': wrong } },
     ]) {
-      expect(() => createDestinations(wrongRules)).toThrow(/^an entry of \w+ is no http or https URL$/);
+      expect(() => createDestinations(wrongRules)).toThrow(/^an entry of \w+ is not an http or https URL$/);
     }
   }
 });

@@ -196,7 +196,7 @@ describe('one death counts once', () => {
     if (heartbeat !== '') await redis.hset(keys.heartbeat('p'), 'heartbeat_at', heartbeat);
     await redis.hset(keys.recoveries, 'bad', JSON.stringify([[second(-age), 'p', heartbeat]]));
     await redis.rpush(keys.inProgress('X', 'p'), entryOf('bad'));
-    expect(await requeue('p', heartbeat)).toEqual([1, 0]);
+    expect(await requeue('p', heartbeat)).toMatchObject({ outcome: 'moved', moved: 1, left: 0 });
     expect(await countOf('bad')).toBe(count);
   });
 });

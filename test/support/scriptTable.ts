@@ -235,7 +235,10 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
       again: {
         reason: unread,
-        reply: ['40000', 'draining', ['j', 'pending', 1, String(at + 5), String(at + 40_005), 'unread']],
+        reply: {
+          ...{ outcome: 'claimed', wait: 40_000, breaker: 'draining' },
+          hooks: [['j', 'pending', 1, String(at + 5), String(at + 40_005), 'unread']],
+        },
       },
     },
     {
@@ -247,7 +250,10 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
       again: {
         reason: unread,
-        reply: ['1', 'probing', ['j', 'asked', 1, String(at), String(at + 40_000), 'unread']],
+        reply: {
+          ...{ outcome: 'claimed', wait: 1, breaker: 'probing' },
+          hooks: [['j', 'asked', 1, String(at), String(at + 40_000), 'unread']],
+        },
       },
     },
     {
