@@ -11,8 +11,8 @@ import { retry } from './redis/retry.ts';
 import { changeOnce } from './redis/scripts.ts';
 
 /**
- * What can be done with a job that was judged. Each is one script that changes nothing if the job has moved since.
- * @throws RefusedError where Redis refuses writes: no other job can be acted on either.
+ * Acts on a job that was judged. Each act is one script that changes nothing if the job has changed since.
+ * @throws RefusedError if Redis refuses writes, so that no other job can be acted on either.
  */
 export interface JobActs {
   load(id: string): Promise<TrackedJob>;
@@ -36,7 +36,7 @@ export const createJobActs = ({
 }): JobActs => ({
   load: (id) => retry(clock, () => tracked.load(id)),
 
-  /** The upstream status change to Error, and in the same step the note that its receiver is to be told. */
+  /** Sets the status to Error by upstream's rule, and enqueues the hook in the same step. */
   async fail({ job }) {
     const { id, revision = 0 } = job.facts;
     const origin = hooks.endpointFor(job.hookUrl);

@@ -333,7 +333,7 @@ test('fault 146: lists and pools whose names are no UTF-8 are left, and named at
   for (const plan of [true, false, true, false]) {
     const { summary } = await rescueOf(plan);
     expect(summary.unreadable).toEqual([
-      't:worker_pools: holds p\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:worker_pools: holds p\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
       't:jobs:X:p\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
     ]);
   }
@@ -368,9 +368,9 @@ test('fault 146: names that are no UTF-8 in a registry are named once a pass, an
     const { summary, outcomes } = await rescueOf(plan);
     expect(summary.unreadable.toSorted()).toEqual([
       't:jobs:T\uFFFD:lock: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
-      't:jobs:X:lock_info: counts a pool whose name is no UTF-8 (p\uFFFD, q\uFFFD); it and the lock are left: remove that field (HDEL)',
+      't:jobs:X:lock_info: counts a pool whose name is invalid UTF-8 (p\uFFFD, q\uFFFD); this key and the lock are not rebuilt: remove that field (HDEL)',
       't:jobs:X:l\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
-      't:known_jobs: holds K\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:known_jobs: holds K\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
       't:worker_pools:live: job_names holds H\uFFFD, a name that is no UTF-8: it is left: give the type another name',
     ]);
     expect(outcomes.filter(({ pool }) => pool !== 'gone')).toEqual([]);

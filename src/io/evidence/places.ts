@@ -7,51 +7,51 @@ import type { Keys } from '../redis/keys.ts';
 import { existingOf } from '../redis/paged.ts';
 import { createScripts } from '../redis/scripts.ts';
 
-/** What is known of the pool that holds an entry: it is alive, its death is confirmed, or neither can be said. */
+/** The state of the pool that holds an entry: alive, confirmed dead, or neither. */
 export type Standing = 'alive' | 'unconfirmed' | 'dead';
 
-/** A place in which entries are. */
+/** A place that holds entries. */
 export type EntryPlace =
   | { readonly kind: 'queue'; readonly type: string }
   | { readonly kind: 'held'; readonly type: string; readonly pool: string; readonly standing: Standing }
   | { readonly kind: 'scheduled' | 'retry' | 'dead' };
 
-/** Sees whose entries stand in all places. A place may be read twice, and an entry that moves may be seen in several. */
+/** Visits the entries of all places. A place may be read twice, and an entry that moves may be seen in several places. */
 export interface PlaceVisitor {
   /**
-   * Some entries of a place.
-   * @param ids of the entries' jobs; the empty string for an entry without one.
-   * @param from of a list: how many entries were read before these, beginning at its head, where entries are pushed.
-   * @param scores of a sorted set: one for each entry.
+   * Called with some entries of a place.
+   * @param ids the job id of each entry; '' for an entry without one.
+   * @param from for a list: the index of the first entry. Index 0 is the head, where entries are pushed.
+   * @param scores for a sorted set: the score of each entry.
    */
   entries(place: EntryPlace, ids: readonly string[], from: number, scores: readonly number[]): void;
-  /** A list was read to its end. */
+  /** Called when a list was read to its end. */
   listEnd?(place: EntryPlace, length: number): void;
 }
 
 export interface Traced {
-  /** The pools as they were seen last. */
+  /** The pools as of the end of the walk. */
   readonly survey: Registry;
-  /** Places that could not be read, by key: an entry may be in each of them. */
+  /** Keys of the places that could not be read: any entry may be in them. */
   readonly unreadable: readonly string[];
 }
 
-/** A list below the prefix of the queues. Its name may be no UTF-8, so its key is kept as bytes. */
+/** A list below the prefix of the queues. Its key is kept as bytes, for its name may be invalid UTF-8. */
 interface NamedList {
   readonly key: Buffer;
   readonly name: string;
   readonly isHeld: boolean;
 }
 
-/** Entries that one script reads, and bytes of them after which it reads no further one. */
+/** How many entries one script reads, and after how many bytes it stops. */
 const bounds = [500, 1_000_000] as const;
-/** Keys that one SCAN looks at. */
+/** COUNT of SCAN. */
 const scanCount = 1_000;
-/** Keys that are known by name only and are read at the same time. */
+/** How many lists are read at the same time. */
 const atOnce = 100;
-/** Rounds in which queues may turn up that were not there in the round before. */
+/** Rounds of looking for queues that were created in the round before. */
 const maxRounds = 5;
-/** Walks, where the connection is made anew during each of them. */
+/** How often a walk is repeated after a reconnect. */
 const maxTraces = 3;
 
 interface Reading {
@@ -61,11 +61,10 @@ interface Reading {
 }
 
 /**
- * Reads every place of the namespace from which a job could still run (see `walkOnce`). A cursor is worth nothing to another
- * process of Redis than the one that gave it. So where the connection was made anew meanwhile, entries may have been passed
- * over, and the walk begins again.
+ * Reads every place of the namespace from which a job could still run (see `walkOnce`). A cursor means nothing to another Redis
+ * process, so after a reconnect entries may have been skipped, and the walk begins again.
  *
- * @param types types that have to be looked at beside those that are found.
+ * @param types job types to read besides those that are found.
  */
 export const walkPlaces = async (
   reading: Reading,
@@ -81,13 +80,13 @@ export const walkPlaces = async (
 };
 
 /**
- * Reads every place of the namespace from which a job could still run: each list below `<ns>jobs:`, whatever its type is called,
- * and the three sorted sets. What the stats call the job's type says nothing about where its entry is.
+ * Reads every place of the namespace from which a job could still run: each list below `<ns>jobs:`, whatever its job type, and
+ * the three sorted sets. The type in the stats does not tell where the entry is.
  *
- * In the order in which entries move: out of scheduled and retry into a queue, from there into an in-progress list, from
- * there into a queue again when their pool dies. So in-progress lists are read before and after the queues, and an entry
- * that moves meanwhile is met in one place or another. The lists are looked for by name before and after that too: a queue that
- * is new then is read, and the in-progress lists once more.
+ * Entries move out of scheduled and retry into a queue, then into an in-progress list, and back into a queue if their pool dies.
+ * The walk follows this order, and reads the in-progress lists before and after the queues. So it meets an entry that moves
+ * meanwhile in one place or another. It looks for lists by name before and after that too: it reads queues that are new then,
+ * and the in-progress lists again.
  */
 const walkOnce = async (
   { connection: { redis }, keys, pools }: Reading,
@@ -96,7 +95,7 @@ const walkOnce = async (
 ): Promise<Traced> => {
   const scripts = createScripts(redis);
   const unreadable = new Set<string>();
-  /** A place that is not what it should be, or that this user may not read. */
+  /** Records a place of the wrong type, or one that this user may not read. */
   const noteUnreadable = (key: string) => (error: Error) => {
     if (!isWrongType(error) && kindOfRedisError(error) !== 'permanent') throw error;
     unreadable.add(key);
@@ -104,7 +103,7 @@ const walkOnce = async (
 
   const walkList = async (list: NamedList, place: EntryPlace) => {
     try {
-      // What is pushed meanwhile moves those that stay towards what is yet to be read, so none is skipped.
+      // An entry that is pushed meanwhile moves the others towards the part that is still to be read, so none is skipped.
       for (let from = 0; ; ) {
         const { isEnd, ids } = await scripts.run('read_entries', [list.key], [from, ...bounds]);
         visitor.entries(place, ids, from, []);
@@ -125,7 +124,7 @@ const walkOnce = async (
     } while (cursor !== '0');
   };
 
-  /** Of many keys that are known by name only, those that are there: the others hold nothing now. */
+  /** Those of many keys that exist: the others hold nothing now. */
   const thereOf = async (named: readonly NamedList[]) => {
     if (named.length <= atOnce) return named;
     const there = new Set(
@@ -137,7 +136,7 @@ const walkOnce = async (
     return named.filter(({ name }) => there.has(name));
   };
 
-  /** In-progress lists, each with what is known of its pool. Those that should be there show a key of the wrong type. */
+  /** Reads the in-progress lists, also those that should exist, in case their keys hold another type. */
   const walkHeld = async (survey: Registry, lists: Lists) => {
     const states = new Map(survey.pools.map((state) => [state.pool, state]));
     for (const list of lists.held.values()) await walkList(list, leaderOf(list.name, keys, states));
@@ -147,7 +146,7 @@ const walkOnce = async (
     await inChunks(await thereOf(named), lists.held, (list) => walkList(list, leaderOf(list.name, keys, states)));
   };
 
-  /** Queues that were not read before, each once. */
+  /** Reads the queues that were not read before. */
   const walkQueues = async (survey: Registry, lists: Lists, walked: Map<string, NamedList>) => {
     for (const [id, list] of lists.queues) {
       if (walked.has(id)) continue;
@@ -211,12 +210,12 @@ const heldSuffix = ':inprogress';
 
 const listOf = (key: Buffer, { prefix }: Keys): NamedList => {
   const name = key.toString();
-  // A name without room for a type and a pool is that of a queue.
+  // A name without both a type and a pool is that of a queue.
   const isHeld = name.endsWith(heldSuffix) && name.slice(`${prefix}jobs:`.length, -heldSuffix.length).includes(':');
   return { key, name, isHeld };
 };
 
-/** Each byte as a character: names that are no UTF-8 stay apart. */
+/** One character per byte, so names that are invalid UTF-8 stay distinct. */
 const idOf = (key: Buffer) => key.toString('latin1');
 
 const inChunks = async (
@@ -236,8 +235,8 @@ const queueOf = ({ name }: NamedList, { prefix }: Keys): EntryPlace => ({
 });
 
 /**
- * Whose in-progress list has this name. Types and pools may hold colons, so there may be several ways to read it: the list is
- * that of a dead pool only where every known pool whose it may be is confirmed dead.
+ * Finds the pool of an in-progress list by its name. Types and pools may contain colons, so the name may fit several pools. The
+ * list counts as a dead pool's only if every known pool that it fits is confirmed dead.
  */
 const leaderOf = (name: string, { prefix }: Keys, pools: ReadonlyMap<string, PoolState>): EntryPlace => {
   const middle = name.slice(`${prefix}jobs:`.length, -heldSuffix.length);

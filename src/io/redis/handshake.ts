@@ -1,35 +1,35 @@
 import { classify, kindOfRedisError, UnusableRedisError, withoutUser } from './errors.ts';
 import type { RedisLine } from './redisLine.ts';
 
-/** What Redis says of itself; undefined where the user may not ask. */
+/** What Redis reports about itself; undefined where the user may not ask. */
 export interface RedisFacts {
   readonly version: string | undefined;
   readonly role: 'master' | 'replica' | undefined;
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | undefined;
-  /** The database that the commands go to. */
+  /** The database of the connection. */
   readonly database: number;
 }
 
 /** What the connection must be. */
 export interface Wanted {
-  /** Of the connection, without user and password. */
+  /** The address of the connection, without user and password. */
   readonly description: string;
   readonly database: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** Whether a replica is not what was asked for: sentinels were asked for the master, and can be asked again. */
+  /** Whether only a master will do: the address came from sentinels, which can be asked again. */
   readonly isMaster: boolean;
 }
 
-/** The oldest Redis that knows every command that is used: ZMSCORE, HRANDFIELD. */
+/** The oldest Redis with every command that the reaper uses (ZMSCORE, HRANDFIELD). */
 const oldest = { major: 6, minor: 2 };
 
 /**
- * Makes sure that a new connection is the one that was asked for: AUTH, SELECT, then what Redis says of itself. ioredis
- * would go on in database 0 where SELECT is refused (fault 101), and send there what it has queued.
+ * Confirms a new connection: AUTH, SELECT, then INFO. ioredis ignores a refused SELECT (fault 101), and would send its queued
+ * commands to database 0.
  *
- * @throws UnusableRedisError that says what to do.
+ * @throws UnusableRedisError whose message says what to do.
  */
 export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<RedisFacts> => {
   const { username, password, database, description } = wanted;
@@ -66,7 +66,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
 
 interface Said extends Omit<RedisFacts, 'database'> {
   readonly isLoading: boolean;
-  /** A replica that takes writes, which are lost with its next synchronization. */
+  /** A replica that accepts writes. They are lost at its next synchronization. */
   readonly isWritableReplica: boolean;
 }
 const unknown: Said = {
@@ -77,7 +77,7 @@ const unknown: Said = {
   isWritableReplica: false,
 };
 
-/** INFO, or HELLO where INFO is refused, by the rights of the user or by a proxy; where both are, nothing is known. */
+/** Asks with INFO, or with HELLO if a proxy or the user's rights refuse INFO. If both are refused, nothing is known. */
 const askFacts = async (line: RedisLine): Promise<Said> => {
   try {
     return factsOfInfo(String(await line.call('INFO')));
@@ -98,7 +98,7 @@ const askFacts = async (line: RedisLine): Promise<Said> => {
   }
 };
 
-/** Whether Redis answered that it does not say what it is. */
+/** Whether Redis replied that this user may not ask. */
 export const isRefused = (error: unknown) =>
   !(error instanceof UnusableRedisError) &&
   kindOfRedisError(error) !== 'transient' &&
@@ -107,7 +107,7 @@ export const isRefused = (error: unknown) =>
 const roleOf = (text: string | undefined): RedisFacts['role'] =>
   text === undefined ? undefined : text === 'master' ? 'master' : 'replica';
 
-/** What a reply to INFO says. */
+/** Reads a reply of INFO. */
 export const factsOfInfo = (text: string): Said => {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(text)?.[1];
   return {
@@ -120,10 +120,10 @@ export const factsOfInfo = (text: string): Said => {
 };
 
 /**
- * A replica may be read, by plans and by `status`: it refuses writes by itself (READONLY), and no pass that would write
- * is begun while it does.
+ * Checks that the reaper can work on this Redis. A replica is accepted if the address did not come from sentinels: plans and
+ * `status` only read, and a replica refuses writes itself (READONLY), which suspends the passes that write.
  *
- * @throws UnusableRedisError where Redis is not one that can be worked on.
+ * @throws UnusableRedisError if the reaper can't work on this Redis.
  */
 export const ensureUsable = (
   { version, role, mode, isLoading, isWritableReplica }: Said,
@@ -153,18 +153,18 @@ export const ensureUsable = (
       'is in cluster mode, which is not supported: use a Redis with cluster-enabled no, or one behind Sentinel',
     );
   }
-  if (isLoading) throw refuse('redis-busy', 'transient', 'is loading its data (LOADING): it is waited for');
+  if (isLoading) throw refuse('redis-busy', 'transient', 'is loading its data (LOADING): wait until it is done');
   if (role === 'replica' && (isMaster || isWritableReplica)) {
     throw refuse(
       'redis-read-only',
       'transient',
-      'is a replica: let the failover end, or give the reaper the address of the master',
+      'is a replica: wait for the failover to end, or give the reaper the address of the master',
     );
   }
   return { version, role, mode, database };
 };
 
-/** An error of a step of the handshake, or of the connection on which it was sent. */
+/** Turns an error of a handshake step, or of its connection, into one that says what to do. */
 const refusal = (
   error: unknown,
   description: string,
