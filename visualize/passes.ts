@@ -146,7 +146,7 @@ export const createPasses = (
       const receivers = endpoints
         .sort((a, b) => b.failures - a.failures || b.pending - a.pending)
         .slice(0, maxReceivers)
-        .map(({ origin, pending, breaker, failures, failingSince, answer }) => ({
+        .map(({ endpoint: origin, pending, breaker, failures, failingSince, answer }) => ({
           origin: shorten(origin),
           pending,
           breaker,

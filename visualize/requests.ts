@@ -63,11 +63,11 @@ export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, 
   };
 };
 
-const safeHook = ({ id, state, about, origin, attempts, first, last, answer }: HookRecord): HookRecord => ({
+const safeHook = ({ id, state, about, endpoint: origin, attempts, first, last, answer }: HookRecord): HookRecord => ({
   id: shorten(id),
   state,
   about: shorten(about),
-  origin: shorten(origin),
+  endpoint: shorten(origin),
   attempts,
   first,
   last,

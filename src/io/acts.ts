@@ -4,10 +4,10 @@ import { RefusedError } from '../machines/refusal.ts';
 import type { Clock } from './clock.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { HookRecords } from './hooks/records.ts';
-import { retry } from './hooks/retry.ts';
 import type { TrackedJobs } from './jobs/trackedJobs.ts';
 import type { Deps } from './redis/deps.ts';
 import { refusalOf } from './redis/errors.ts';
+import { retry } from './redis/retry.ts';
 import { changeOnce } from './redis/scripts.ts';
 
 /**
@@ -39,8 +39,8 @@ export const createJobActs = ({
   /** Sets the status to Error by upstream's rule, and enqueues the hook in the same step. */
   async fail({ job }) {
     const { id, revision = 0 } = job.facts;
-    const origin = hooks.originFor(job.hookUrl);
-    const hook = records.partOf(origin);
+    const origin = hooks.endpointFor(job.hookUrl);
+    const hook = records.hookTail(origin);
     const change = changeOnce(keys, id);
     const reply = await write(clock, () =>
       scripts.run(
@@ -52,7 +52,7 @@ export const createJobActs = ({
       ),
     );
     if (reply.outcome !== 'done') return 'overtaken';
-    if (origin !== undefined) hooks.due(origin);
+    if (origin !== undefined) hooks.announce(origin);
     return 'done';
   },
 

@@ -1,7 +1,7 @@
 import { type Clock, monotonicOf, pause } from '../io/clock.ts';
-import { retry } from '../io/hooks/retry.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { kindOfRedisError } from '../io/redis/errors.ts';
+import { retry } from '../io/redis/retry.ts';
 import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
 import type { Delivery } from '../reaper/delivery.ts';
@@ -85,9 +85,9 @@ export const createLifecycle = ({
     let revision = Number(stats.revision ?? 0) || 0;
     /** Whether this one knows of no host that runs the attempt. Once it has asked to run it may be itself. */
     let isUnbegun = stats.status !== 'Running';
-    const origin = hooks.originFor(stats.web_hook_url);
+    const origin = hooks.endpointFor(stats.web_hook_url);
     const tell = () => {
-      if (origin !== undefined) hooks.due(origin);
+      if (origin !== undefined) hooks.announce(origin);
     };
 
     const update = async (status: Status): Promise<StatusReply> => {
@@ -96,7 +96,7 @@ export const createLifecycle = ({
       if (status === 'Running') isUnbegun = false;
       // A final status also marks the execution of its policy as done; the hook is noted in the same step.
       const reply = await persist(clock, () => {
-        const hook = records.partOf(origin);
+        const hook = records.hookTail(origin);
         return scripts.run(
           'set_status',
           [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
@@ -123,7 +123,7 @@ export const createLifecycle = ({
       async checkIn(text) {
         const change = changeOnce(keys, id);
         const reply = await persist(clock, () => {
-          const hook = records.partOf(origin);
+          const hook = records.hookTail(origin);
           return scripts.run(
             'check_in',
             [keys.stats(id), ...hook.keys],
@@ -134,7 +134,7 @@ export const createLifecycle = ({
         });
         if (reply.outcome !== 'done') return reply;
         const { status, revision: now, checkInAt } = reply;
-        if (origin !== undefined) hooks.hold(id, { text, state: { status, revision: now, checkInAt } });
+        if (origin !== undefined) hooks.holdText(id, { text, state: { status, revision: now, checkInAt } });
         tell();
         return { outcome: 'ok' };
       },
@@ -152,7 +152,9 @@ export const createLifecycle = ({
       async fire() {
         if (origin === undefined) return;
         // A state that no record has: it is due at once, whatever is known of it.
-        const [noted] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, origin }]));
+        const [noted] = await retry(clock, () =>
+          records.enqueue([{ id, state: `asked:${revision}`, endpoint: origin }]),
+        );
         if (noted instanceof Error) throw noted;
         const attempted = delivery.attempted(id);
         tell();

@@ -68,9 +68,9 @@ export const createPorts = (
     orphanedAfter: rescue.lostAfterMs,
     batch: rescue.batch,
     quarantine,
-    onLeftAlone: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
+    onSkipped: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
-  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'note'>) =>
+  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
     createSearch({
       ...deps,
       pools,
@@ -119,7 +119,7 @@ const createPoolPorts = (
 };
 
 const recoveryOf = ({ rescue }: Pick<ReaperSettings, 'rescue'>) => ({
-  most: rescue.maxRecoveries,
+  maxRecoveries: rescue.maxRecoveries,
   windowS: rescue.recoveryWindowS,
 });
 

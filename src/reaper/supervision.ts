@@ -122,7 +122,7 @@ const actorsOf = ({ ports, startBlock, reporting, isFollowed }: Wiring) => {
     ...preflight,
     async check(isPlan: boolean) {
       const blocked = await startBlock.reason();
-      return blocked === undefined ? preflight.check(isPlan) : { blocked };
+      return blocked === undefined ? preflight.run(isPlan) : { blocked };
     },
   };
   return {

@@ -57,7 +57,7 @@ describe('what comes back', () => {
       const reaper = create({ clock });
       await reaper.sweep();
       expect(outcomes).toMatchObject([
-        { id: 'a', outcome: 'failed', attempt: 1, reason: `the receiver answered ${status}` },
+        { id: 'a', outcome: 'failed', attempt: 1, reason: `the endpoint answered ${status}` },
       ]);
       for (const [i, pause] of [2_000, 4_000, 8_000].entries()) {
         // The clock stands still from here on until the next try.
@@ -114,7 +114,7 @@ describe('what comes back', () => {
   test.each([400, 401, 403, 413, 422])('%i is parked at once, with the reason', async (status) => {
     await seed('a', `/${status}/x`);
     expect((await create().sweep()).hooks).toMatchObject({ parked: 1 });
-    expect(outcomes).toMatchObject([{ outcome: 'parked', attempt: 1, reason: `the receiver answered ${status}` }]);
+    expect(outcomes).toMatchObject([{ outcome: 'parked', attempt: 1, reason: `the endpoint answered ${status}` }]);
     expect(await recordOf('a')).toMatch(new RegExp(` ${status}$`));
   });
 
@@ -189,7 +189,7 @@ describe('parked', () => {
     expect((await reaper.sweep()).outcomes).toMatchObject({ parked: 1 });
     expect(receiver.hooks).toEqual([]);
     const explanation = await reaper.explain('b');
-    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', origin: receiver.url });
+    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', endpoint: receiver.url });
   });
 
   test('after a month it is forgotten', async () => {
@@ -256,7 +256,7 @@ describe('what is sent', () => {
     await create({ clock }).sweep();
     await stats('a', { ack: ackText('Success', at) });
     await clock.until(() => outcomes.length === 2);
-    expect(outcomes[1]).toMatchObject({ outcome: 'skipped', reason: 'the receiver has confirmed this state already' });
+    expect(outcomes[1]).toMatchObject({ outcome: 'skipped', reason: 'the endpoint has already confirmed this state' });
     expect(receiver.hooks).toHaveLength(1);
     expect(await recordOf('a')).toBeNull();
   });
@@ -383,7 +383,7 @@ describe('a receiver that is down', () => {
     expect(tried).toBeGreaterThanOrEqual(10);
     expect(tried).toBeLessThanOrEqual(15);
     expect(await reaper.undelivered.endpoints()).toMatchObject([
-      { origin: receiver.url, pending: 60, breaker: 'open', answer: '503' },
+      { endpoint: receiver.url, pending: 60, breaker: 'open', answer: '503' },
     ]);
     const untried = Object.values(await server.client.hgetall('t:reaper:hooks')).filter((text) =>
       / 0 0 0 -$/.test(text),

@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   createDestinations,
+  endpointOf,
   guardLookup,
   isForbiddenAddress,
-  originOf,
   type Resolve,
 } from '../../src/io/hooks/http/destination.ts';
 
-const rules = { allowOrigins: undefined, allowLinkLocal: false, moved: {} };
+const rules = { allowedOrigins: undefined, allowLinkLocal: false, rewriteOrigins: {} };
 
 test.each([
   '0.0.0.0',
@@ -159,7 +159,7 @@ test.each([
 });
 
 test('an origin on the list is compared without regard to case, default port, path or user info', () => {
-  const { find } = createDestinations({ ...rules, allowOrigins: ['HTTP://Core:80/any', 'https://core:8443'] });
+  const { find } = createDestinations({ ...rules, allowedOrigins: ['HTTP://Core:80/any', 'https://core:8443'] });
   for (const url of ['http://core', 'http://CORE:80/x', 'http://user:pass@core/x', 'https://core:8443/x']) {
     expect(find(url)).toBeInstanceOf(URL);
   }
@@ -169,12 +169,12 @@ test('an origin on the list is compared without regard to case, default port, pa
 });
 
 test('an empty list allows nobody', () => {
-  const { find } = createDestinations({ ...rules, allowOrigins: [] });
+  const { find } = createDestinations({ ...rules, allowedOrigins: [] });
   expect(find('http://core')).toMatchObject({ code: 'forbidden' });
 });
 
-const place = (moved: Record<string, string>, url: string) => {
-  const found = createDestinations({ ...rules, moved }).find(url);
+const place = (rewriteOrigins: Record<string, string>, url: string) => {
+  const found = createDestinations({ ...rules, rewriteOrigins }).find(url);
   return found instanceof URL ? found.href : found;
 };
 
@@ -200,21 +200,21 @@ test('a move to where nothing may be posted is refused', () => {
 test('a rule that is no http or https URL is an error that does not repeat it', () => {
   for (const wrong of ['secret', '', 'core:8080', 'ftp://secret@core']) {
     for (const wrongRules of [
-      { ...rules, allowOrigins: [wrong] },
-      { ...rules, moved: { [wrong]: 'http://core' } },
-      { ...rules, moved: { 'http://core': wrong } },
+      { ...rules, allowedOrigins: [wrong] },
+      { ...rules, rewriteOrigins: { [wrong]: 'http://core' } },
+      { ...rules, rewriteOrigins: { 'http://core': wrong } },
     ]) {
-      expect(() => createDestinations(wrongRules)).toThrow(/^an entry of \w+ is no http or https URL$/);
+      expect(() => createDestinations(wrongRules)).toThrow(/^an entry of \w+ is not an http or https URL$/);
     }
   }
 });
 
 test('the origin of a hook URL is scheme, host and port of where it is told', () => {
-  expect(originOf('http://user:pass@CORE:80/path?query')).toBe('http://core');
-  expect(originOf('https://core:8443/path')).toBe('https://core:8443');
-  expect(originOf('http://old/path', { 'http://old': 'https://core/in' })).toBe('https://core');
+  expect(endpointOf('http://user:pass@CORE:80/path?query')).toBe('http://core');
+  expect(endpointOf('https://core:8443/path')).toBe('https://core:8443');
+  expect(endpointOf('http://old/path', { 'http://old': 'https://core/in' })).toBe('https://core');
   for (const url of ['', ' ', 'core:8080', '/path', 'ftp://core/path', 'http://']) {
-    expect(originOf(url)).toBeUndefined();
+    expect(endpointOf(url)).toBeUndefined();
   }
 });
 

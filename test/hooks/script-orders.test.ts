@@ -1,17 +1,17 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { HttpReply } from '../../src/io/hooks/http/post.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import {
   base,
   claimFor,
   createWorld,
+  deadline,
   elsewhere,
   keys,
   loadScripts,
   origin,
-  patience,
   replies,
   type World,
 } from './hookWorld.ts';
@@ -52,8 +52,8 @@ const beginnings: Readonly<Record<string, () => Promise<void>>> = {
   },
   async 'tried for a day'() {
     await world.seed('j');
-    await world.sweep(undefined, 'Running:100', -patience - 5_000);
-    await world.host(undefined, 'before', -patience - 5_000, replies.down);
+    await world.sweep(undefined, 'Running:100', -deadline - 5_000);
+    await world.host(undefined, 'before', -deadline - 5_000, replies.down);
     expect(world.said.before).toContain('failed pending');
   },
   async none() {

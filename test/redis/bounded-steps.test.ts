@@ -97,11 +97,11 @@ test('fault 148: where there is no time to go through the names of all keys, lis
     jobTypes: [],
     heartbeatAge: 10_000,
     batch: 10,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: createTestClock(),
   });
-  expect(await pools.surveyWithin(0)).toMatchObject({ isComplete: false, lists: [['Y', 'p']] });
-  expect(await pools.surveyWithin(1)).toMatchObject({ isComplete: true, lists: [['Y', 'p']] });
+  expect(await pools.readRegistryWithin(0)).toMatchObject({ isComplete: false, lists: [['Y', 'p']] });
+  expect(await pools.readRegistryWithin(1)).toMatchObject({ isComplete: true, lists: [['Y', 'p']] });
 });
 
 test('fault 148: one step looks at a bounded number of workers and entries of a live pool', async () => {

@@ -328,12 +328,12 @@ describe('a check-in', () => {
       await checkIn(100);
       expect((await redis.hget(hooks, 'j'))?.split(' ').slice(0, 2)).toEqual([kind, 'reported:0']);
       const at = await field('check_in_at');
-      const settled = await run(
-        'settle_hook',
-        [stats, track, hooks, 't:reaper:hooks:parked', due, `t:reaper:hooks:endpoint:${origin}`],
-        [6_000, 'j', 9_000, 10, 'delivered', 'Running', 100, String(at)],
+      const recorded = await run(
+        'record_delivered',
+        [stats, track, hooks, due, `t:reaper:hooks:endpoint:${origin}`],
+        [6_000, 'j', 9_000, 'Running', 100, String(at)],
       );
-      expect(settled).toBe('again');
+      expect(recorded).toEqual({ outcome: 'changed' });
       expect(await redis.zscore(due, 'j')).toBe('6000');
     },
   );

@@ -93,8 +93,7 @@ test('fault 114: records of large entries are listed some at a time, all of them
   const sizes: number[] = [];
   let cursor = '0';
   do {
-    const answer = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, 500]);
-    const [next, ...records] = JSON.parse(answer) as [string, ...unknown[]];
+    const { cursor: next, records } = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, 500]);
     sizes.push(records.length);
     cursor = next;
   } while (cursor !== '0');

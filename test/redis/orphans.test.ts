@@ -4,7 +4,8 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
 import type { OrphanedEntry, ReaperOptions } from '../../src/index.ts';
-import { createOrphans, type LeftAlone } from '../../src/io/pools/orphans.ts';
+import type { SkippedOrphan } from '../../src/io/pools/orphanJudge.ts';
+import { createOrphans } from '../../src/io/pools/orphans.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
@@ -65,7 +66,7 @@ const dump = async () =>
 /** Looks one after the other, on the pool p as it is registered, with what is told of what is left alone. */
 const createLooks = () => {
   const clock = createTestClock();
-  const leftAlone: LeftAlone[] = [];
+  const leftAlone: SkippedOrphan[] = [];
   const orphans = createOrphans({
     connection: { redis: server.client, description: '', epoch: () => 1, close: async () => undefined },
     keys,
@@ -73,19 +74,19 @@ const createLooks = () => {
     heartbeatAge: 10_000,
     orphanedAfter: 30_000,
     batch: 500,
-    recovery: { most: 3, windowS: 86_400 },
-    quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
+    quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
     clock,
-    onLeftAlone: (what) => leftAlone.push(what),
+    onSkipped: (what) => leftAlone.push(what),
   });
   return {
     leftAlone,
     advance: clock.advance,
-    restore: (live: Parameters<typeof orphans.restore>[0]) => orphans.restore(live, { plan: false }),
+    restore: (live: Parameters<typeof orphans.requeue>[0]) => orphans.requeue(live, { plan: false }),
     look: async (plan = false) => {
       await beat();
       const workerIds = ((await server.client.hget(keys.heartbeat('p'), 'worker_ids')) as string).split(',');
-      return orphans.restore([{ pool: 'p', workerIds, types: ['X'] }], { plan });
+      return orphans.requeue([{ pool: 'p', workerIds, types: ['X'] }], { plan });
     },
   };
 };

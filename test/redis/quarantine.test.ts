@@ -196,7 +196,7 @@ describe('one death counts once', () => {
     if (heartbeat !== '') await redis.hset(keys.heartbeat('p'), 'heartbeat_at', heartbeat);
     await redis.hset(keys.recoveries, 'bad', JSON.stringify([[second(-age), 'p', heartbeat]]));
     await redis.rpush(keys.inProgress('X', 'p'), entryOf('bad'));
-    expect(await requeue('p', heartbeat)).toEqual([1, 0]);
+    expect(await requeue('p', heartbeat)).toMatchObject({ outcome: 'moved', moved: 1, left: 0 });
     expect(await countOf('bad')).toBe(count);
   });
 });
@@ -257,57 +257,19 @@ describe('the status of a job that is quarantined', () => {
   });
 });
 
-/** Runs the script alone, with everything in place unless said otherwise. */
-const quarantineOne = async ({
-  id = 'bad',
-  pool = 'p',
-  entry = '',
-  need = 'dead',
-  heartbeat = '',
-}: {
-  id?: string;
-  pool?: string;
-  entry?: string;
-  need?: 'dead' | 'any';
-  heartbeat?: string;
-} = {}) => {
+/** Runs the script alone, with everything in place unless said otherwise. With an entry it is that of an orphaned one. */
+const quarantineOne = async ({ id = 'bad', entry = '' } = {}) => {
   const scripts = createScripts(redis);
   const [facts = 'nothing'] = (await scripts.run('read_facts', [keys.stats(id)])).jobs;
-  return scripts.run(
-    'quarantine_entry',
-    [
-      keys.pools,
-      keys.heartbeat(pool),
-      keys.inProgress('X', pool),
-      keys.lock('X'),
-      keys.lockInfo('X'),
-      keys.dead,
-      keys.recoveries,
-      keys.quarantine,
-      keys.stats(id),
-      keys.track,
-      keys.hooks,
-      keys.parkedHooks,
-      keys.hookOrigins,
-      keys.dueHooks(''),
-      keys.beforeQuarantine(id),
-    ],
-    [
-      pool,
-      10_000,
-      heartbeat,
-      need,
-      3,
-      86_400,
-      'X',
-      id,
-      entry === '' ? '' : placeOf(entry, 1),
-      typeof facts === 'string' ? facts : facts[0] || '',
-      '',
-      '',
-      100,
-    ],
-  );
+  const shared = [
+    ...[keys.inProgress('X', 'p'), keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
+    ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks('')],
+    keys.beforeQuarantine(id),
+  ];
+  const args = [3, 86_400, 'X', id, typeof facts === 'string' ? facts : facts[0] || '', '', '', 100];
+  return entry === ''
+    ? scripts.run('quarantine_entry', [keys.pools, keys.heartbeat('p'), ...shared], ['p', 10_000, '', ...args])
+    : scripts.run('quarantine_orphan', shared, ['p', placeOf(entry, 1), ...args]);
 };
 
 describe('the script looks again', () => {
@@ -325,23 +287,23 @@ describe('the script looks again', () => {
 
   test('whether the pool is dead, unless it is asked not to', async () => {
     await beat();
-    expect(await quarantineOne()).toBe('alive');
+    expect(await quarantineOne()).toEqual({ outcome: 'alive' });
     await isUntouched();
-    expect(JSON.parse(await quarantineOne({ need: 'any', entry: entryOf('bad') }))).toHaveLength(4);
+    expect(await quarantineOne({ entry: entryOf('bad') })).toMatchObject({ recoveries: { length: 4 } });
     expect(await redis.lrange(keys.inProgress('X', 'p'), 0, -1)).toEqual([entryOf('other')]);
     expect([await redis.get(keys.lock('X')), await redis.hget(keys.lockInfo('X'), 'p')]).toEqual(['1', '1']);
   });
 
   test('whether the entry is there, and is that of the job', async () => {
     await seedRecoveries('other', recovered(3));
-    expect(await quarantineOne({ id: 'other' })).toBe('gone');
-    expect(await quarantineOne({ entry: entryOf('bad', ',"unique":true') })).toBe('gone');
+    expect(await quarantineOne({ id: 'other' })).toEqual({ outcome: 'gone' });
+    expect(await quarantineOne({ entry: entryOf('bad', ',"unique":true') })).toEqual({ outcome: 'gone' });
     await isUntouched();
   });
 
   test('whether the job has been recovered as often as may be', async () => {
     await seedRecoveries('bad', recovered(2));
-    expect(await quarantineOne()).toBe('fewer');
+    expect(await quarantineOne()).toEqual({ outcome: 'below-limit' });
     await isUntouched();
   });
 
@@ -420,7 +382,7 @@ describe('the bytes of an entry', () => {
         await redis.flushall();
         await redis.rpush(keys.inProgress('X', 'p'), entry);
         await seedRecoveries('bad', recovered(3));
-        expect(JSON.parse(await quarantineOne())).toHaveLength(4);
+        expect(await quarantineOne()).toMatchObject({ recoveries: { length: 4 } });
 
         const [dead = '', score] = await redis.zrange(keys.dead, '0', '-1', 'WITHSCORES');
         const last = (name: string) => members.findLastIndex(({ key }) => JSON.parse(key) === name);

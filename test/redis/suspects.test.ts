@@ -40,13 +40,13 @@ const poolsOf = (disruptions: () => number = () => 0): Pools =>
     heartbeatAge: 10_000,
     grace,
     batch: 10,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: systemClock,
     disruptions,
   });
 /** How a process that has seen nothing before sees the pool, as a sweep does. */
 const stateOf = async (pools = poolsOf(), name = 'p') =>
-  (await pools.survey(false)).pools.find(({ pool }) => pool === name);
+  (await pools.readRegistry(false)).pools.find(({ pool }) => pool === name);
 const look = (pools = poolsOf(), thorough = true) => pools.find(thorough, 0);
 const note = async (name = 'p') => JSON.parse((await redis.hget(keys.suspects, name)) ?? 'null');
 /** Time passes: what is noted was noted so many ms before. */
@@ -179,9 +179,9 @@ test('what a plan, status, explain and a survey see is not noted; a sweep may no
   await reaper.rescue({ plan: true, grace: 0 });
   await reaper.status();
   await reaper.explain('job');
-  const { pools } = await poolsOf().survey(true);
+  const { pools } = await poolsOf().readRegistry(true);
   expect(await redis.exists(keys.suspects)).toBe(0);
-  await poolsOf().note(pools);
+  await poolsOf().recordStates(pools);
   await age(grace);
   expect(await stateOf()).toMatchObject(dead);
 });

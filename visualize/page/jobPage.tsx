@@ -119,7 +119,7 @@ const ExplanationPanel = ({ job: { explanation } }: { job: JobAnswer }) => {
   );
 };
 
-const hookText = ({ state, about, origin, attempts, first, last, answer }: HookRecord): string =>
+const hookText = ({ state, about, endpoint: origin, attempts, first, last, answer }: HookRecord): string =>
   [
     `${state}: ${about.replace(':', ', revision ')} to ${origin}`,
     `${count(attempts)} tries${first === undefined ? '' : `, the first ${dateTime(first)}`}${last === undefined ? '' : `, the last ${dateTime(last)}`}`,

@@ -1,4 +1,6 @@
-import type { PoolState, PoolSurvey, Pools } from '../pools/rescue.ts';
+import type { PoolState } from '../pools/poolState.ts';
+import type { Registry } from '../pools/registry.ts';
+import type { Pools } from '../pools/rescue.ts';
 import type { Connection } from '../redis/connection.ts';
 import { isWrongType, kindOfRedisError } from '../redis/errors.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -29,7 +31,7 @@ export interface PlaceVisitor {
 
 export interface Traced {
   /** The pools as of the end of the walk. */
-  readonly survey: PoolSurvey;
+  readonly survey: Registry;
   /** Keys of the places that could not be read: any entry may be in them. */
   readonly unreadable: readonly string[];
 }
@@ -135,7 +137,7 @@ const walkOnce = async (
   };
 
   /** Reads the in-progress lists, also those that should exist, in case their keys hold another type. */
-  const walkHeld = async (survey: PoolSurvey, lists: Lists) => {
+  const walkHeld = async (survey: Registry, lists: Lists) => {
     const states = new Map(survey.pools.map((state) => [state.pool, state]));
     for (const list of lists.held.values()) await walkList(list, leaderOf(list.name, keys, states));
     const named = survey.pools
@@ -145,7 +147,7 @@ const walkOnce = async (
   };
 
   /** Reads the queues that were not read before. */
-  const walkQueues = async (survey: PoolSurvey, lists: Lists, walked: Map<string, NamedList>) => {
+  const walkQueues = async (survey: Registry, lists: Lists, walked: Map<string, NamedList>) => {
     for (const [id, list] of lists.queues) {
       if (walked.has(id)) continue;
       walked.set(id, list);
@@ -180,14 +182,14 @@ const walkOnce = async (
     return found;
   };
 
-  let survey = await pools.survey(false);
+  let survey = await pools.readRegistry(false);
   let lists = await findLists();
   await walkHeld(survey, lists);
   for (const kind of ['scheduled', 'retry', 'dead'] as const) await walkSet(kind).catch(noteUnreadable(keys[kind]));
   const walked = new Map<string, NamedList>();
   for (let round = 1; ; round++) {
     await walkQueues(survey, lists, walked);
-    survey = await pools.survey(false);
+    survey = await pools.readRegistry(false);
     lists = await findLists();
     await walkHeld(survey, lists);
     if ([...lists.queues.keys()].every((id) => walked.has(id))) break;

@@ -1,7 +1,8 @@
 import { type Evidence, evidencePlaces, type Facts } from '../../machines/facts.ts';
 import { IdTable } from '../jobs/idTable.ts';
 import { type Observation, readObservations } from '../pools/observations.ts';
-import type { PoolSurvey, Pools } from '../pools/rescue.ts';
+import type { Registry } from '../pools/registry.ts';
+import type { Pools } from '../pools/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
 import { type EntryPlace, type PlaceVisitor, type Standing, standingOf, walkPlaces } from './places.ts';
 
@@ -52,7 +53,7 @@ export const createSearch = ({
   /** Visits everything that is read. */
   visitor?: PlaceVisitor;
   /** Records suspected pools, so that the next pass can confirm their death. Left out for a plan. */
-  noted?: Pick<Pools, 'note'>;
+  noted?: Pick<Pools, 'recordStates'>;
   /** A monotonic clock in ms. */
   monotonic?: () => number;
 }): Search => {
@@ -66,7 +67,7 @@ export const createSearch = ({
   let unreadableWorkers: readonly string[] = [];
 
   /** Adds the observations. A pool that missed a heartbeat still runs its jobs; those of a confirmed dead pool don't count. */
-  const observe = async ({ pools: states, arePoolsReadable }: PoolSurvey) => {
+  const observe = async ({ pools: states, arePoolsReadable }: Registry) => {
     const faults = arePoolsReadable ? [] : [keys.pools];
     for (const { pool, isReadable } of states) if (!isReadable) faults.push(keys.heartbeat(pool));
     const standings = new Map(states.map((state) => [state.pool, standingOf(state)]));
@@ -91,7 +92,7 @@ export const createSearch = ({
 
   return {
     async observed(jobs) {
-      if (monotonic() - observedAt > freshFor) await observe(await pools.survey(false));
+      if (monotonic() - observedAt > freshFor) await observe(await pools.readRegistry(false));
       return jobs.map(({ id }) => observationOf(id));
     },
 
@@ -119,7 +120,7 @@ export const createSearch = ({
         listEnd: (place, length) => visitor?.listEnd?.(place, length),
       });
       unreadable = walked.unreadable;
-      await noted?.note(walked.survey.pools);
+      await noted?.recordStates(walked.survey.pools);
       await observe(walked.survey);
     },
 

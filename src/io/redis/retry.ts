@@ -1,10 +1,10 @@
 import { type Clock, pause } from '../clock.ts';
-import { explained, mayRetry } from '../redis/errors.ts';
+import { explained, mayRetry } from './errors.ts';
 
 /**
- * Does something again where its error is one that passes: three tries in all, 200 and 400 ms apart. Every act is one
- * script that checks what was judged, and gives its first answer where it is sent again with the same token. An error that does not pass is
- * thrown at once, with what to do about it.
+ * Repeats a call after a transient error of Redis: three attempts in all, 200 and 400 ms apart. This is safe for scripts,
+ * because each checks the facts that were judged, and repeats its reply if it gets the same token again. Other errors are
+ * thrown at once, with advice in the message.
  */
 export const retry = async <T>(clock: Clock, attempt: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries++) {
