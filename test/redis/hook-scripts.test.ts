@@ -1,21 +1,11 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { describe, expect, test } from 'vitest';
+import type { ScriptName } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 
 // What each script of a hook answers and writes, rule by rule (150: behavior that no test proved). Times are of a clock that
 // the tests give, in ms.
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
 
 const origin = 'http://a:1';
 const other = 'http://b:1';

@@ -1,28 +1,15 @@
 /** Entries of pools that live only since their heartbeat moves: the clocks of their hosts are wrong. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { keysOf } from '../../src/io/redis/keys.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createTestClock, type TestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
+const { server, redis, opened, keys } = await redisFixture();
 let clock: TestClock;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
 beforeEach(async () => {
-  await redis.flushall();
   clock = createTestClock();
 });
-afterEach(() => opened.close());
 
-const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 const enqueued = second(-900);
 const entryOf = (id: string) => JSON.stringify({ name: 'X', id, t: enqueued, args: {} });

@@ -1,26 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { createReaper, type OrphanedEntry, type Reaper, type RescueSummary } from '../../src/index.ts';
-import { keysOf } from '../../src/io/redis/keys.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What proves that no worker of a live pool runs an entry, where an observation may have got lost, been evicted or expired.
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
+const { server, opened, keys } = await redisFixture();
 beforeEach(async () => {
-  await server.client.flushall();
   clock = createTestClock();
 });
-afterEach(() => opened.close());
 
-const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 let clock: TestClock;
 const enqueued = second(-900);

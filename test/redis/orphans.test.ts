@@ -1,34 +1,25 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
 import type { OrphanedEntry, ReaperOptions } from '../../src/index.ts';
 import type { SkippedOrphan } from '../../src/io/pools/orphanJudge.ts';
 import { createOrphans } from '../../src/io/pools/orphans.ts';
-import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { jobOf } from '../support/entries.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { placeOf, second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
+const { server, opened, keys } = await redisFixture();
 const hosts: ChildProcess[] = [];
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(() => server.client.flushall());
 afterEach(async () => {
   for (const host of hosts.splice(0)) host.kill('SIGKILL');
   await opened.close();
 });
 
-const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 /** Enqueued after the start of this Redis, whose second may be the one that it is now. */
 const fresh = second(60);

@@ -1,21 +1,13 @@
 /** A plan lists what the act that follows it does, item by item, and changes nothing. A real Redis. */
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueChange, RescueSummary } from '../../src/index.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { entryOf } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  // A hash table has no fixed order, and its dump none either: small hashes stay lists. (Redis 7 knows that name as well.)
-  server = await startRedis('--hash-max-ziplist-value', '4096');
-});
-afterAll(() => server.stop());
-beforeEach(() => server.client.flushall());
-afterEach(() => opened.close());
+// A hash table has no fixed order, and its dump none either: small hashes stay lists. (Redis 7 knows that name as well.)
+const { server, opened } = await redisFixture('--hash-max-ziplist-value', '4096');
 
 /** What a reaper remembers of its own looks and answers; all else must be as it was after a plan. */
 const isMemory = (key: string) => /:reaper:(suspects|observed|workers:|unobserved:|answers:|probe)/.test(key);

@@ -1,29 +1,13 @@
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Quarantined, QuarantineRecord, Reaper, ReaperOptions } from '../../src/index.ts';
-import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { intercept, placeOf, second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { createUpstream } from '../support/upstream.ts';
 
-let server: RedisServer;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened, keys, upstream } = await redisFixture();
 
-const keys = keysOf('t');
 const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const entryOf = (id: string, more = '') => `{"name":"X","id":"${id}","t":1700000000,"args":{"secret":"s3cret"}${more}}`;
 /** A pool that has died with this entry in its hands, as gocraft's fetch put it there. */
