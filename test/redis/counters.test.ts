@@ -31,7 +31,7 @@ test('a queue whose type is named like a counter is not taken for one', async ()
   expect(await server.client.lrange('t:jobs:Odd:lock', 0, -1)).toEqual(['entry']);
 });
 
-test('drift says by how much lock and fields were off, up or down, whatever stood there', async () => {
+test('drift reports how much lock and fields were wrong, whatever they held', async () => {
   const seed = async (lock: string, fields: Record<string, string>) => {
     await server.client.flushall();
     await beat();

@@ -54,7 +54,7 @@ describe.each([
     expect([await redis.llen(list), await redis.get(keys.lock('X'))]).toEqual([0, '0']);
   });
 
-  test('has the entries of jobs in Success removed, and a plan says so', async () => {
+  test('has the entries of jobs in Success removed, and a plan reports it', async () => {
     await hold('j', 'Success', 480);
     await redis.hset(keys.worker('w1'), { job_name: 'X', job_id: 'j', started_at: second(-500), args: '' });
     expect(await look({ plan: true })).toMatchObject({ alive: 1, finished: 1 });
@@ -63,7 +63,7 @@ describe.each([
     expect(await redis.exists(keys.worker('w1'))).toBe(0);
   });
 
-  test('has none of its entries touched once it is not registered, or beats no more', async () => {
+  test('keeps its entries once it is not registered, or its heartbeat stands still', async () => {
     await hold('j', 'Pending', 100);
     await look();
     clock.advance(30_000);

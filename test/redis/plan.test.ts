@@ -314,7 +314,7 @@ test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and
   }
 });
 
-test('fault 146: lists and pools whose names are no UTF-8 are left, and named at each look', async () => {
+test('fault 146: lists and pools whose names are not UTF-8 stay as they are, and each pass names them', async () => {
   const { client } = server;
   const [a, other] = [entryOf('a'), entryOf('b')];
   const list = Buffer.from('t:jobs:X:p\xff:inprogress', 'latin1');
