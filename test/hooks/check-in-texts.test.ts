@@ -133,7 +133,7 @@ test('fault 147: the pass for left texts passes over a job whose claim is being 
   expect(texts()).toEqual(['half', undefined]);
 });
 
-test('fault 147: a claim that comes while the pass for left texts looks for a record waits too', async () => {
+test('fault 147: a claim waits while overdue texts of the same job are sent', async () => {
   const { clock, sender, hold, claim, answer, posts, texts, gate } = world();
   await hold('a', 'half');
   clock.advance(6_000);
@@ -235,7 +235,7 @@ test('fault 147: a claim whose turn comes too late sends nothing, uses no attemp
   expect(await records.find('a')).toMatchObject({ state: 'pending', attempts: 0 });
 });
 
-test('fault 147: a text whose ACK could not be noted is not sent again, nor is its state without it', async () => {
+test('fault 147: a text whose ACK could not be stored is not sent again, and neither is its state', async () => {
   const { clock, sender, records, answer, posts, texts, refusals, outcomes } = world();
   const at = await seedJob(server.client, 'a', { web_hook_url: `${origin}/x`, check_in_at: 7 });
   sender.holdText('a', { text: 'half', state: { status: 'Running', revision: at, checkInAt: 7 } });
@@ -257,7 +257,7 @@ test('fault 147: a text whose ACK could not be noted is not sent again, nor is i
   expect(outcomes).toMatchObject([{ outcome: 'delivered' }]);
 });
 
-test('fault 147: through the public API: a slow receiver gets each of many reports once', async () => {
+test('fault 147: through the public API: a slow endpoint gets each of many check-ins once', async () => {
   const clock = createTestClock();
   const reaper = opened.create({ redis: server.url, clock });
   const waiting: (() => void)[] = [];

@@ -103,7 +103,7 @@ test.each([
   '223.255.255.255',
   '240.0.0.1',
   '255.255.255.254',
-])('%s is a place where receivers may live', (address) => {
+])('%s is an address that endpoints may have', (address) => {
   expect(isForbiddenAddress(address)).toBe(false);
 });
 
@@ -144,7 +144,7 @@ test.each([
   'http://user:pass@instance-data.ec2.internal:8080/',
   'https://api.metadata.cloud.ibm.com',
   'http://ｍetadata.google.internal/',
-])('SSRF: %s names a metadata service, whoever looks it up', (url) => {
+])('SSRF: %s names a metadata service, with a proxy too', (url) => {
   expect(createDestinations(rules).find(url)).toMatchObject({ code: 'forbidden' });
   expect(createDestinations({ ...rules, allowLinkLocal: true }).find(url)).toBeInstanceOf(URL);
 });
@@ -154,7 +154,7 @@ test.each([
   'http://my-metadata.goog',
   'http://metadata',
   'http://localhost',
-])('SSRF: %s is a place where receivers may live', (url) => {
+])('SSRF: %s is an address that endpoints may have', (url) => {
   expect(createDestinations(rules).find(url)).toBeInstanceOf(URL);
 });
 
@@ -168,7 +168,7 @@ test('an origin on the list is compared without regard to case, default port, pa
   }
 });
 
-test('an empty list allows nobody', () => {
+test('an empty list of allowed origins allows none', () => {
   const { find } = createDestinations({ ...rules, allowedOrigins: [] });
   expect(find('http://core')).toMatchObject({ code: 'forbidden' });
 });
@@ -178,7 +178,7 @@ const place = (rewriteOrigins: Record<string, string>, url: string) => {
   return found instanceof URL ? found.href : found;
 };
 
-test('a receiver that has moved keeps path, query and user info, behind the prefix of the new place', () => {
+test('a rewritten URL keeps path, query and user info behind the prefix of the new base', () => {
   expect(place({ 'http://old': 'http://core:8080' }, 'http://old/a/b?c=d')).toBe('http://core:8080/a/b?c=d');
   expect(place({ 'http://OLD:80/': 'https://core/in/' }, 'http://old/a')).toBe('https://core/in/a');
   expect(place({ 'http://old': 'https://core/in' }, 'http://u:p%40@old')).toBe('https://u:p%40@core/in/');
@@ -187,7 +187,7 @@ test('a receiver that has moved keeps path, query and user info, behind the pref
   expect(place({ 'http://old': 'http://core' }, 'http://old//core.test/a')).toBe('http://core//core.test/a');
 });
 
-test('a move is looked up once, so that two places may change with each other', () => {
+test('a rewrite is applied once, so that two origins can be swapped', () => {
   const moved = { 'http://a': 'http://b', 'http://b': 'http://a' };
   expect(place(moved, 'http://a/x')).toBe('http://b/x');
   expect(place(moved, 'http://b/x')).toBe('http://a/x');
@@ -209,7 +209,7 @@ test('a rule that is no http or https URL is an error that does not repeat it', 
   }
 });
 
-test('the origin of a hook URL is scheme, host and port of where it is told', () => {
+test('the endpoint of a hook URL is the scheme, host and port that it is sent to', () => {
   expect(endpointOf('http://user:pass@CORE:80/path?query')).toBe('http://core');
   expect(endpointOf('https://core:8443/path')).toBe('https://core:8443');
   expect(endpointOf('http://old/path', { 'http://old': 'https://core/in' })).toBe('https://core');
@@ -229,7 +229,7 @@ const look = (addresses: LookupAddress[], all: boolean) => {
   );
 };
 
-test('a socket is told the addresses that were checked, in the form that it asks for', async () => {
+test('a socket gets the addresses that were checked, in the form that it asks for', async () => {
   const addresses = [
     { address: '10.0.0.1', family: 4 },
     { address: 'fd12::1', family: 6 },

@@ -175,7 +175,7 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
   expect(hooks.ours).toBeGreaterThan(0);
   expect(outcomes[0]).toMatchObject({
     outcome: 'skipped',
-    ours: 'EAI_AGAIN',
+    hostError: 'EAI_AGAIN',
     reason: expect.stringMatching(/resolver/),
   });
   const sendingFaults = faults.filter(({ code }) => code !== undefined);

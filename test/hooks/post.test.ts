@@ -91,11 +91,11 @@ test('a connection is used again', async () => {
   expect(server.connections).toBe(1);
 });
 
-test.each([200, 201, 202, 299])('a receiver that answers %i has taken the event', async (status) => {
+test.each([200, 201, 202, 299])('the answer %i accepts the event', async (status) => {
   expect(await post(await start(answer(status)))).toEqual({ kind: 'accepted', status });
 });
 
-test('a receiver that answers 204 has taken the event', async () => {
+test('the answer 204 accepts the event', async () => {
   const noContent: Behaviour = (socket) => void socket.write('HTTP/1.1 204 No Content\r\n\r\n');
   expect(await post(await start(noContent))).toEqual({ kind: 'accepted', status: 204 });
 });
@@ -118,7 +118,7 @@ test.each([400, 401, 403, 405, 413, 422, 499])('an event that is answered with %
   expect(await post(await start(answer(status, 'retry-after: 3')))).toEqual(expected);
 });
 
-test.each([408, 425, 429, 500, 502, 503, 504, 599])('a receiver that answers %i is busy', async (status) => {
+test.each([408, 425, 429, 500, 502, 503, 504, 599])('the answer %i is retryable', async (status) => {
   const expected = { kind: 'retryable', code: String(status), reason: `the endpoint answered ${status}` };
   expect(await post(await start(answer(status)))).toEqual(expected);
 });
@@ -130,7 +130,7 @@ test.each([
   [429, 'Wednesday, 18-May-33 03:33:50 GMT', 30_000],
   [429, 'Wed May 18 03:33:21 2033', 1_000],
   [429, 'Wed, 18 May 2022 03:34:20 GMT', 0],
-])('a receiver that answers %i with Retry-After "%s" is left alone for %i ms', async (status, header, retryAfter) => {
+])('the answer %i with Retry-After "%s" delays the next attempt by %i ms', async (status, header, retryAfter) => {
   vi.stubEnv('TZ', 'Asia/Tokyo'); // The third form of a date says no zone, and is GMT everywhere.
   const reply = await post(await start(answer(status, `retry-after: ${header}`)));
   expect(reply).toMatchObject({ kind: 'retryable', code: String(status), retryAfter });
@@ -143,7 +143,7 @@ test.each(['', '-3', '1.5', 'soon', 'Someday, soon', '9'.repeat(400), '2033-05-1
   },
 );
 
-test('a receiver that says nothing, or drips a header that never ends, is busy after the time-out of the header', async () => {
+test('an endpoint that sends no header, or one that never ends, is retryable after the header time-out', async () => {
   for (const behave of [silent, slowHeader]) {
     const server = await start(behave);
     const reply = await post(server, create({ headerTimeout: 100 }));
@@ -168,13 +168,13 @@ test('a header that has not come when all time is over is a time-out, and its 20
   expect(server.requests).toHaveLength(2);
 });
 
-test('a receiver that does not get through its handshake is busy after the same time-out', async () => {
+test('an endpoint that does not complete its TLS handshake is retryable after the same time-out', async () => {
   const server = await start();
   const reply = await post(`https://${server.host}`, create({ headerTimeout: 100 }));
   expect(reply).toEqual({ kind: 'retryable', code: 'timeout', reason: 'no connection within 100 ms' });
 });
 
-test('a receiver gets no more than 64 connections, and what waits for one arrives all the same', async () => {
+test('an endpoint gets 64 connections at most, and requests that wait for one arrive too', async () => {
   const held: Socket[] = [];
   const server = await start((socket) => void held.push(socket));
   const httpClient = create();
@@ -229,11 +229,11 @@ test.each([
   ['speaks something else than HTTP', garbage],
   ['sends a header without end', headerWithoutEnd],
   ['wants another protocol', (socket: Socket) => void socket.write('HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n')],
-])('a receiver that %s is busy: its answer broke', async (_, behave) => {
+])('an endpoint that %s is retryable: its answer broke', async (_, behave) => {
   expect(await post(await start(behave))).toMatchObject({ kind: 'retryable', code: 'broken' });
 });
 
-test('where nobody listens, or no name is found, there is no connection', async () => {
+test('a closed port and an unknown name are failures to connect', async () => {
   const gone = await startHostile(silent);
   await gone.stop();
   const refused = { kind: 'retryable', code: 'connect', reason: 'no connection (ECONNREFUSED)' };
@@ -314,14 +314,14 @@ test.each([301, 302, 303, 304])('a redirect with %i is a failure, for it would l
   expect(server.requests).toHaveLength(1);
 });
 
-test('a redirect that says no place, or none that can be read, is a failure', async () => {
+test('a redirect without a valid target is rejected', async () => {
   for (const behave of [answer(307), answer(307, 'location: http://[secret')]) {
     const reason = 'a redirect (307) without a valid target';
     expect(await post(await start(behave))).toEqual({ kind: 'rejected', code: 'redirect', reason });
   }
 });
 
-test('a receiver is trusted by its own authority, and connections are used again', async () => {
+test('an endpoint is trusted by its own authority, and connections are reused', async () => {
   const server = await start(answer(200), authority.issue('IP:127.0.0.1'));
   const httpClient = create({ tls: { ca: authority.cert } });
   expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
@@ -340,7 +340,7 @@ test('a certificate of an unknown authority, or for another host, is refused bef
   }
 });
 
-test('a receiver that speaks no TLS behind an https URL is refused', async () => {
+test('an endpoint without TLS behind an https URL is rejected', async () => {
   const server = await start();
   // A TLS greeting has no header: answers as soon as anything comes.
   const plain = await startHttpProxy(() => server.port);
@@ -349,7 +349,7 @@ test('a receiver that speaks no TLS behind an https URL is refused', async () =>
   expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
 });
 
-test('a receiver that demands a client certificate gets it', async () => {
+test('an endpoint that demands a client certificate gets it', async () => {
   const mutual = {
     ...authority.issue('IP:127.0.0.1'),
     ca: authority.cert,
@@ -363,7 +363,7 @@ test('a receiver that demands a client certificate gets it', async () => {
   expect(server.requests).toHaveLength(1);
 });
 
-test('without the client certificate that a receiver demands, its alert is a refusal', async () => {
+test('without the client certificate that an endpoint demands, its TLS alert rejects the hook', async () => {
   const server = await startAlertingServer(authority.issue('IP:127.0.0.1'), authority);
   closers.push(() => server.stop());
   const reply = await post(`https://127.0.0.1:${server.port}`, create({ tls: { ca: authority.cert } }));
@@ -396,7 +396,7 @@ test('user info with a broken escape is refused', async () => {
   expect(JSON.stringify(reply)).not.toMatch(/secret|zz/);
 });
 
-test('only origins on the list are told', async () => {
+test('hooks are sent to allowed origins only', async () => {
   const [told, untold] = await Promise.all([start(), start()]);
   const httpClient = create({ allowedOrigins: [`HTTP://${told.host}/`] });
   expect(await post(told, httpClient)).toEqual({ kind: 'accepted', status: 200 });
@@ -405,7 +405,7 @@ test('only origins on the list are told', async () => {
   expect(untold.connections).toBe(0);
 });
 
-test('a receiver that has moved is told where it is now', async () => {
+test('hooks to a rewritten origin are sent to its new place', async () => {
   const server = await start();
   const httpClient = create({
     rewriteOrigins: { 'http://old-core': `http://${server.host}/base/` },
@@ -464,7 +464,7 @@ test('a name that leads to a metadata address is refused, were it one among othe
   expect(tls).toMatchObject({ kind: 'rejected', code: 'forbidden' });
 });
 
-test('a name that leads elsewhere from one connection to the next (DNS rebinding) is looked at each time', async () => {
+test('a name that resolves to another address each time (DNS rebinding) is checked at each connection', async () => {
   const server = await start((socket, request) => {
     answer(200, 'connection: close')(socket, request);
     socket.end();
@@ -500,7 +500,7 @@ test('the proxy of the environment is used, and still no metadata address is ask
   expect(proxy.asked).toHaveLength(1);
 });
 
-test('through a proxy, TLS is with the receiver, by its own authority', async () => {
+test('through a proxy, TLS is with the endpoint, by its own authority', async () => {
   const server = await start(answer(200), authority.issue('DNS:far.test'));
   const proxy = await startHttpProxy(() => server.port);
   closers.push(() => proxy.stop());

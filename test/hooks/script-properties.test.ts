@@ -66,7 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const ranks: Readonly<Record<string, number>> = { Pending: 0, Running: 2, Success: 3 };
 const delay = 2_000;
 
-test('random sequences of claims, answers, changes, sweeps and people leave the records that a small model says', async () => {
+test('random sequences of claims, answers, changes, sweeps and requests leave the records of a small model', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
       await redis.flushall();
@@ -313,7 +313,7 @@ const turn: fc.Arbitrary<Turn> = fc.oneof(
   },
 );
 
-test('random sequences of claims and answers open and close the breaker as a small model says', async () => {
+test('random sequences of claims and answers open and close the circuit as a small model does', async () => {
   const openFor = 2_000;
   await fc.assert(
     fc.asyncProperty(fc.array(turn, { minLength: 10, maxLength: 40 }), async (turns) => {

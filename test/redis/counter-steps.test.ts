@@ -1,32 +1,17 @@
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createCounters } from '../../src/io/pools/counters.ts';
 import type { Connection } from '../../src/io/redis/connection.ts';
-import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { createUpstream } from '../support/upstream.ts';
+import { redisFixture } from '../support/fixture.ts';
 
 // Counters of a type that many pools hold entries of are rebuilt in steps: what others do between two steps must not make them
 // wrong, and a step that is cut off is made good by the next pass.
 
-let server: RedisServer;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { redis, keys, upstream } = await redisFixture();
 
-const keys = keysOf('t');
 const pools = ['p', 'q', 'r'];
 const held = (pool: string) => keys.inProgress('X', pool);
 const connectionOf = (client: Redis): Connection => ({

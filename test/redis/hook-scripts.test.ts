@@ -1,21 +1,11 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { describe, expect, test } from 'vitest';
+import type { ScriptName } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 
 // What each script of a hook answers and writes, rule by rule (150: behavior that no test proved). Times are of a clock that
 // the tests give, in ms.
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
 
 const origin = 'http://a:1';
 const other = 'http://b:1';
@@ -175,7 +165,7 @@ describe('a sweep that notes jobs', () => {
     expect(await enqueue(jobs, { most: 100 })).toEqual([...Array.from({ length: 25 }, () => 'queued'), 'deferred']);
   });
 
-  test('tells all but those whose queue is of another type, and says so of each', async () => {
+  test('enqueues all except those whose queue is of another type, and replies an error for each of these', async () => {
     await redis.set(due, 'x');
     const [j, k] = (await enqueue([
       ['j', 'Running:100'],
@@ -280,7 +270,7 @@ describe('a claim', () => {
     expect(await redis.smembers(origins)).toEqual([origin]);
   });
 
-  test('finds nothing to tell where the stats are gone or of another type, or have an odd status', async () => {
+  test('returns no stats if they are gone or of another type, and any status as it is', async () => {
     await write(pending('Running:100'), at);
     expect((await claim(['j'])).taken[0]).toHaveLength(5);
     await redis.set(statsOf('k'), 'x');
@@ -307,7 +297,7 @@ describe('a claim', () => {
     expect((await claim(['a', 'b'], { now: at + 1_000 })).breaker).toBe('closed');
   });
 
-  test('takes no more than the agreed rate from an endpoint that is back, until all is told', async () => {
+  test('is limited to the drain rate after a recovery, until the queue is empty', async () => {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
     for (const id of ids) {
       await job('Running', 100, {}, id);
@@ -417,7 +407,7 @@ describe('what becomes of a hook that was claimed', () => {
       expect([(await record())?.split(' ')[0], await dueAt()]).toEqual(['sending', claimEnd + 1]);
     });
 
-    test('its endpoint is back: told slowly if its breaker was open, at once if not', async () => {
+    test('its endpoint has recovered: the rate is limited if its circuit was open', async () => {
       await Promise.all([job('Running'), sending()]);
       await redis.hset(endpoint, { failures: 1, failing_since: at, answer: '503' });
       await delivered();
@@ -510,7 +500,7 @@ describe('what becomes of a hook that was claimed', () => {
       expect(await redis.ttl(endpoint)).toBe(7_776_000);
     });
 
-    test('a host that is late tells what it has seen of the endpoint, and nothing of the hook', async () => {
+    test('a late host records that the endpoint failed, and changes nothing of the hook', async () => {
       await sending();
       await redis.zadd(due, claimEnd + 1, 'j');
       expect(await failed('503')).toBe('expired');
@@ -536,7 +526,7 @@ describe('what becomes of a hook that was claimed', () => {
       expect([await dueAt(), await parkedAt(), await redis.exists(endpoint)]).toEqual([null, at, 0]);
     });
 
-    test('the next probe need not wait for the claim of one that asked nobody', async () => {
+    test('the next probe does not wait for the claim of one that was not sent', async () => {
       await Promise.all([job('Running'), sending()]);
       await redis.hset(endpoint, { failures: 3, probe_until: claimEnd });
       expect(await park('not-allowed', 'unknown')).toBe('parked');
@@ -556,7 +546,7 @@ describe('what becomes of a hook that was claimed', () => {
       expect([await record(), await dueAt()]).toEqual([pending('Success:100'), at]);
     });
 
-    test('dropped: a check-in that came meanwhile is due, one that was looked at is not, nor a job that is gone', async () => {
+    test('dropped: a later check-in is due; the one that was claimed and a job that is gone are not', async () => {
       await Promise.all([job('Running', 100, { check_in_at: 6 }), sending()]);
       expect(await drop(5)).toBe('changed');
       await sending();
@@ -568,7 +558,7 @@ describe('what becomes of a hook that was claimed', () => {
   });
 });
 
-describe('what a person asks for', () => {
+describe('what a user asks for', () => {
   const move = async (verb: 'retry' | 'drop', seen?: string) =>
     outcome('move_hook', [hooks, parked, origins, due], [at, 'j', seen ?? (await record()) ?? '', verb]);
   const given = `parked Running:100 ${origin} 9 4 5 503`;

@@ -120,7 +120,7 @@ const isBefore = (trace: readonly string[], label: string) => {
   return at >= 0 && at < trace.findIndex((step) => step.endsWith('put back'));
 };
 
-test('beside a worker that says at last that it runs the job, and finishes it: from then on it is not touched', async () => {
+test('beside a worker whose late observation names the job, and who finishes it: from then on the entry stays', async () => {
   const runs = await everySchedule({
     reset,
     body: (command) => [
@@ -143,7 +143,7 @@ test('beside a worker that says at last that it runs the job, and finishes it: f
   expect(runs).toBeGreaterThan(8);
 });
 
-test('two reapers and a pool that takes what they put back: it is put back once, and done once', async () => {
+test('two reapers and a pool that fetches what they requeue: it is requeued once, and run once', async () => {
   const runs = await everySchedule({
     reset,
     body: (command) => [
@@ -213,7 +213,7 @@ test("beside gocraft's own reaper, which takes the pool for dead: no entry lost 
   expect(runs).toBeGreaterThan(100);
 });
 
-test('a whole second look beside a worker that says what it runs and finishes: once it has spoken nothing is moved', async () => {
+test('a whole second look beside a worker that reports its job and finishes: after the report nothing is moved', async () => {
   const live = [{ pool: 'p', workerIds: ['w1'], types: ['X'] }];
   /** Has the commands of the second look wait for their turns; those of the first go straight to Redis. */
   let turn: Command = (_, __, act) => act();

@@ -1,24 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
+import { describe, expect, test } from 'vitest';
+import { createScripts, type ReplyOf, type ScriptName } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What each script of pools and entries answers and writes, rule by rule (150: behavior that no test proved).
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-let thisRun: string;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-  thisRun = /run_id:(\w+)/.exec(await redis.info('server'))?.[1] ?? '';
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
+const thisRun = /run_id:(\w+)/.exec(await redis.info('server'))?.[1] ?? '';
 
 const pools = 't:worker_pools';
 const heartbeat = 't:worker_pools:p';
@@ -397,9 +386,10 @@ describe('an orphaned entry', () => {
     given = ['w', 'v'],
     moves = '',
     memory = '',
+    by = scripts,
   } = {}) =>
     outcomeOf(
-      run(
+      by.run(
         'requeue_orphan',
         [
           ...[
@@ -552,12 +542,7 @@ describe('an orphaned entry', () => {
     await redis.acl('SETUSER', 'blind', 'on', 'nopass', '~*', '+@all', '-info');
     const blind = redis.duplicate({ username: 'blind', password: 'any', enableReadyCheck: false });
     try {
-      const everybodys = scripts;
-      scripts = createScripts(blind);
-      const reply = await requeueOrphan().finally(() => {
-        scripts = everybodys;
-      });
-      expect(reply).toBe('early');
+      expect(await requeueOrphan({ by: createScripts(blind) })).toBe('early');
     } finally {
       blind.disconnect();
     }

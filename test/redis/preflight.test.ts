@@ -75,7 +75,7 @@ const refusals: Record<string, { begin(): Promise<unknown>; end(): Promise<unkno
 describe.each(Object.entries(refusals))('%s', (name, { begin, end }) => {
   afterEach(end);
 
-  test('nothing may be judged, the reason says so, and afterwards it counts as a trouble', async () => {
+  test('nothing may be judged, the reason says why, and afterwards it counts as a disruption', async () => {
     create();
     const before = await number();
     await begin();
@@ -86,7 +86,7 @@ describe.each(Object.entries(refusals))('%s', (name, { begin, end }) => {
     expect(await number()).toBe(after);
   });
 
-  test('it counts as a trouble too if somebody else met it between two checks', async () => {
+  test('it also counts as a disruption if another client met it between two runs', async () => {
     create();
     const before = await number();
     await begin();
@@ -146,7 +146,7 @@ test('a failover to a replica and back between two checks counts', async () => {
   expect(await preflight.run(false)).toEqual({ disruptions: 1, last: expect.stringContaining('failover') });
 });
 
-test('a clock that jumps counts, forth and back; one that is slowly off does not', async () => {
+test('a clock that jumps counts as a disruption, one that drifts slowly does not', async () => {
   let ahead = 0;
   create({ monotonic: () => performance.now() + ahead });
   expect(await number()).toBe(0);
@@ -291,7 +291,7 @@ test('a pool whose death can not be confirmed is given up after a while, and rep
   expect(await reaper.rescue({ grace: 0 })).toMatchObject({ pools: { rescued: 1 }, entries: 1 });
 });
 
-test('while Redis is unfit looks find nothing and rebuild nothing, and say why once a reason', async () => {
+test('while Redis is unfit passes find nothing and rebuild nothing, and log each reason once', async () => {
   await redis.rpush(list('p'), 'e1');
   await redis.set('t:jobs:X:lock', 7);
   await refusals.OOM?.begin();

@@ -1,23 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../../src/io/redis/scripts.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { ReplyOf, ScriptName } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What each script that only reads answers, how an entry is found again, and what a recount does in one step, rule by rule
 // (150: behavior that no test proved).
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
 
 const pools = 't:worker_pools';
 const heartbeat = 't:worker_pools:p';

@@ -57,7 +57,7 @@ const age = async (ms: number, name = 'p') => {
 const dead = { isAlive: false, isConfirmedDead: true };
 const unconfirmed = { isAlive: false, isConfirmedDead: false };
 
-test('fault 102: a death is confirmed once the grace has passed since a pass has noted it, for any process', async () => {
+test('fault 102: a death is confirmed when the grace is over since a pass has recorded it, in any process', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   expect(await stateOf()).toMatchObject(unconfirmed);
   await look();
@@ -153,7 +153,7 @@ test('fault 102: after a disruption that only this process has met, the grace be
   expect(await stateOf()).toMatchObject(dead);
 });
 
-test('fault 102: a clock of Redis that was put back confirms nothing', async () => {
+test('fault 102: a clock of Redis that was set back confirms no death', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   await look();
   await age(-3_600_000);
@@ -172,7 +172,7 @@ test('a user who may not ask for INFO confirms nothing, for a disruption would n
   expect(await stateOf()).toMatchObject(unconfirmed);
 });
 
-test('what a plan, status, explain and a survey see is not noted; a sweep may note it', async () => {
+test('plan, status and explain record no suspects; a sweep may', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   await seedJob(redis, 'job');
   const reaper = opened.create({ redis: server.url });
@@ -201,7 +201,7 @@ test('pools that are gone are forgotten, by a pass through all names at once and
   expect(await redis.exists(keys.suspects)).toBe(0);
 });
 
-test('thousands of suspects are noted up to a bound, those that are registered first', async () => {
+test('thousands of suspects are recorded up to a limit, registered ones first', async () => {
   await redis.sadd('t:known_jobs', 'X');
   for (let from = 0; from < 6_000; from += 1_000) {
     await redis.hset('t:jobs:X:lock_info', Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [from + i, 0])));

@@ -26,7 +26,7 @@ export interface HookTail {
   readonly args: readonly (string | number)[];
 }
 
-/** Records in Redis which changes the endpoints have to be told. */
+/** The queues of hooks that wait to be sent, in Redis. */
 export interface HookQueue {
   /** For a script that changes a status and enqueues the hook in the same step. Without an endpoint it enqueues nothing. */
   hookTail(endpoint: string | undefined): HookTail;

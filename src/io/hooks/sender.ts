@@ -62,35 +62,7 @@ export const createSender = ({
   const sendTexts = createTextSender({ keys, scripts, texts, httpClient });
   let isDeliveringTexts = false;
 
-  const attempt = async (hook: ClaimedHook, hasTime: () => boolean): Promise<void> => {
-    const { id, stats } = hook;
-    const sent = await sendTexts(id, stats, hasTime);
-    if (sent.failure !== undefined) return results.failed(hook, sent.failure);
-    const event = hookEventOf(id, stats);
-    if (typeof event === 'string') {
-      await records.recordAttempt(hook, { verb: 'dropped' });
-      return results.report(hook, 'skipped', { reason: reasons[event] });
-    }
-    // A text is sent with a state. If that is the present state of the job, it needs no event of its own.
-    if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
-      return results.delivered(hook, sent.confirmed);
-    }
-    if (!hasTime()) {
-      // The texts, Redis or the wait for the turn took too long for this claim. Another claim sends what is left.
-      const isUnsent = sent.confirmed === undefined;
-      await records.recordAttempt(hook, isUnsent ? { verb: 'unsent' } : { ...dueNow, deadline: settings.deadline });
-      return;
-    }
-    const age = hook.at - 1_000 * lastChange(stats);
-    if (age > settings.maxAge && !hook.isRequested) {
-      await records.recordAttempt(hook, { verb: 'parked', reason: 'too-old', isEndpointAlive: false });
-      return results.report(hook, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
-    }
-    const reply = await httpClient.post(event.url, event.body);
-    if (reply.kind !== 'accepted') return results.failed(hook, reply);
-    backoff.end(hook.endpoint);
-    return results.delivered(hook, event.state, event.unreadableAck);
-  };
+  const attempt = createAttempt({ records, results, sendTexts, httpClient, backoff, settings });
 
   const deliverTextsOf = async (id: string) => {
     const release = await jobs.acquire(id);
@@ -134,6 +106,53 @@ export const createSender = ({
     },
   };
 };
+
+/** Creates the function that makes one attempt for a claimed hook: its texts first, then its event, then the result. */
+const createAttempt =
+  ({
+    records,
+    results,
+    sendTexts,
+    httpClient,
+    backoff,
+    settings,
+  }: {
+    records: Pick<HookRecords, 'recordAttempt'>;
+    results: ReturnType<typeof createResults>;
+    sendTexts: ReturnType<typeof createTextSender>;
+    httpClient: HttpClient;
+    backoff: HostBackoff;
+    settings: SenderSettings;
+  }) =>
+  async (hook: ClaimedHook, hasTime: () => boolean): Promise<void> => {
+    const { id, stats } = hook;
+    const sent = await sendTexts(id, stats, hasTime);
+    if (sent.failure !== undefined) return results.failed(hook, sent.failure);
+    const event = hookEventOf(id, stats);
+    if (typeof event === 'string') {
+      await records.recordAttempt(hook, { verb: 'dropped' });
+      return results.report(hook, 'skipped', { reason: reasons[event] });
+    }
+    // A text is sent with a state. If that is the present state of the job, it needs no event of its own.
+    if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
+      return results.delivered(hook, sent.confirmed);
+    }
+    if (!hasTime()) {
+      // The texts, Redis or the wait for the turn took too long for this claim. Another claim sends what is left.
+      const isUnsent = sent.confirmed === undefined;
+      await records.recordAttempt(hook, isUnsent ? { verb: 'unsent' } : { ...dueNow, deadline: settings.deadline });
+      return;
+    }
+    const age = hook.at - 1_000 * lastChange(stats);
+    if (age > settings.maxAge && !hook.isRequested) {
+      await records.recordAttempt(hook, { verb: 'parked', reason: 'too-old', isEndpointAlive: false });
+      return results.report(hook, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
+    }
+    const reply = await httpClient.post(event.url, event.body);
+    if (reply.kind !== 'accepted') return results.failed(hook, reply);
+    backoff.end(hook.endpoint);
+    return results.delivered(hook, event.state, event.unreadableAck);
+  };
 
 /** Creates the function that sends the texts of a job in order. It stops at the first text that is not accepted. */
 const createTextSender =

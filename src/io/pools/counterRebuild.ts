@@ -3,7 +3,7 @@ import type { Drift } from '../../machines/supervisor.ts';
 import type { Deps } from '../redis/deps.ts';
 import { inChunks, partsOf, readFieldNames, readHash } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
-import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName } from '../redis/scripts.ts';
+import { type ChangeOnce, callOnce, type Fence, newToken, type ReplyOf, type ScriptName } from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { CountedLists, NameReader } from './countedLists.ts';
 
@@ -15,6 +15,14 @@ export type TypeRebuild = (
   names: NameReader,
   options: { readonly fence: Fence | undefined; readonly plan: boolean },
 ) => Promise<Drift>;
+
+type RunRetried = <Name extends ScriptName>(
+  name: Name,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  fence: Fence | undefined,
+  change: ChangeOnce | undefined,
+) => Promise<ReplyOf<Name>>;
 
 /** How often a lock is counted again if other clients write it meanwhile. After that, the next pass tries again. */
 const maxRounds = 3;
@@ -32,13 +40,7 @@ export const createTypeRebuild = ({
 }): TypeRebuild => {
   const keysOf = (type: string, pools: readonly string[]) => pools.map((pool) => keys.inProgress(type, pool));
 
-  const run = <Name extends ScriptName>(
-    name: Name,
-    names: readonly string[],
-    args: readonly (string | number)[],
-    fence: Fence | undefined,
-    change: ChangeOnce | undefined,
-  ) => retry(clock, () => scripts.run(name, names, args, fence, change));
+  const run: RunRetried = (...call) => retry(clock, () => scripts.run(...call));
 
   /** In one script. With too many lists, returns all pools that are known by then. */
   const rebuildAtOnce = async (
@@ -66,6 +68,38 @@ export const createTypeRebuild = ({
     return { pools };
   };
 
+  const { rebuildInSteps, planInSteps } = createStepwiseRebuild({
+    connection,
+    keys,
+    lists,
+    maxListsPerStep,
+    keysOf,
+    run,
+  });
+
+  return async (type, pools, names, options) => {
+    const atOnce = await rebuildAtOnce(type, pools, names, options);
+    if ('drift' in atOnce) return atOnce.drift;
+    return options.plan
+      ? planInSteps(type, atOnce.pools, names)
+      : rebuildInSteps(type, atOnce.pools, names, options.fence);
+  };
+};
+
+/** The steps for a type with more lists than one script may count. */
+const createStepwiseRebuild = ({
+  connection,
+  keys,
+  lists,
+  maxListsPerStep,
+  keysOf,
+  run,
+}: Pick<Deps, 'connection' | 'keys'> & {
+  lists: CountedLists;
+  maxListsPerStep: number;
+  keysOf: (type: string, pools: readonly string[]) => readonly string[];
+  run: RunRetried;
+}) => {
   const recountLock = (type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
     run('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
 
@@ -119,13 +153,7 @@ export const createTypeRebuild = ({
     return driftOf(type, before ?? '', `${sum}`, offs.length, { lock: countIn(before ?? '') - sum, lockInfo: off });
   };
 
-  return async (type, pools, names, options) => {
-    const atOnce = await rebuildAtOnce(type, pools, names, options);
-    if ('drift' in atOnce) return atOnce.drift;
-    return options.plan
-      ? planInSteps(type, atOnce.pools, names)
-      : rebuildInSteps(type, atOnce.pools, names, options.fence);
-  };
+  return { rebuildInSteps, planInSteps };
 };
 
 const driftOf = (type: string, before: string, lock: string, fields: number, size: Drift['size']): Drift => ({
