@@ -1,4 +1,8 @@
-/** The packages that the published package imports. Development dependencies are missing where it is installed. */
+/**
+ * What the published package imports: no development dependency, which would be missing where the package is installed. And
+ * that io takes no code from the machines but the words that they share, which Biome can't tell from types (biome.json has
+ * the other rules on imports).
+ */
 import { readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -7,8 +11,8 @@ import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
-/** The packages that these modules import, directly or indirectly, statically or dynamically. */
-const packagesOf = async (modules: readonly string[]): Promise<string[]> => {
+/** Each module that these import, directly or through others, with its own imports, without those of types. */
+const importsOf = async (modules: readonly string[]) => {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [...modules],
@@ -20,7 +24,12 @@ const packagesOf = async (modules: readonly string[]): Promise<string[]> => {
     write: false,
     metafile: true,
   });
-  const paths = Object.values(metafile.inputs).flatMap(({ imports }) =>
+  return metafile.inputs;
+};
+
+/** The names of the packages that these modules import, directly or through others, statically or dynamically. */
+const packagesOf = async (modules: readonly string[]): Promise<string[]> => {
+  const paths = Object.values(await importsOf(modules)).flatMap(({ imports }) =>
     imports.filter(({ external }) => external).map(({ path }) => path),
   );
   const packages = paths.filter((path) => !path.startsWith('node:') && !builtinModules.includes(path));
@@ -43,4 +52,17 @@ test('the package imports exactly its dependencies', async () => {
 test('the search finds elkjs where it is imported, and elkjs is a development dependency', async () => {
   expect(Object.keys(manifest.devDependencies)).toContain('elkjs');
   expect(await packagesOf(['scripts/charts.ts'])).toContain('elkjs');
+});
+
+/** Modules of the machines whose functions and errors io uses. Of `job`, a chart, it is `messageOf`. */
+const shared = ['counts', 'facts', 'job', 'lease', 'refusal', 'verdict'].map((name) => `src/machines/${name}.ts`);
+
+test('io imports types from the machines, and code only from the modules that they share', async () => {
+  const found = Object.entries(await importsOf(entries)).flatMap(([module, { imports }]) =>
+    module.startsWith('src/io/')
+      ? imports.map(({ path }) => path).filter((path) => path.startsWith('src/machines/'))
+      : [],
+  );
+  expect(found).toContain('src/machines/facts.ts');
+  expect([...new Set(found)].filter((path) => !shared.includes(path))).toEqual([]);
 });

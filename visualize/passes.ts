@@ -162,8 +162,8 @@ const followHooks = ({ reaper }: Inspected) => {
       const endpoints = all
         .sort((a, b) => b.failures - a.failures || b.pending - a.pending)
         .slice(0, maxEndpoints)
-        .map(({ origin, pending, breaker, failures, failingSince, answer }) => ({
-          endpoint: shorten(origin),
+        .map(({ endpoint, pending, breaker, failures, failingSince, answer }) => ({
+          endpoint: shorten(endpoint),
           pending,
           breaker,
           failures,

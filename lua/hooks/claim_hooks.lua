@@ -1,30 +1,30 @@
--- Takes hooks of one receiver that are due, for this host to send: no other host does so until the claim is over. Reads
--- each record and the stats that it is about in one step. A receiver that does not answer is let alone (its breaker is
--- open) save for one probe after a while; one that has come back is told no faster than it was agreed, until all is told.
+-- Claims hooks of one endpoint that are due: only this host may send them until the claim expires. Reads each record and the stats
+-- of its job in the same step. While the endpoint's circuit is open it claims nothing, except for one probe from time to time.
+-- After a recovery it limits the rate until the queue is empty.
 --
--- KEYS[1]  records of undelivered hooks
--- KEYS[2]  queue of the receiver (score: when it is due, ms; while it is being sent: when the claim is over)
--- KEYS[3]  state of the receiver
--- KEYS[4]  origins of the receivers
--- KEYS[5…] stats of the jobs that may be due
--- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
--- ARGV[2]  how long a claim holds (ms)
--- ARGV[3]  how many may be taken; fewer where their stats are large
--- ARGV[4]  failures in a row that open the breaker
--- ARGV[5]  hooks a second while a receiver that has come back is told what it missed
--- ARGV[6]  origin of the receiver
+-- KEYS[1]  {ns}:reaper:hooks (hash)
+-- KEYS[2]  {ns}:reaper:hooks:due:<origin> (zset; score: when the hook is due in ms, or when its claim expires)
+-- KEYS[3]  {ns}:reaper:hooks:endpoint:<origin> (hash)
+-- KEYS[4]  {ns}:reaper:hooks:origins (set)
+-- KEYS[5…] {ns}:job_stats:<id> (hash): of each job that may be due
+-- ARGV[1]  '', or a time in ms that replaces the clock of Redis
+-- ARGV[2]  how long a claim is valid (ms)
+-- ARGV[3]  how many hooks may be claimed; fewer if their stats are large
+-- ARGV[4]  how many consecutive failures open the circuit
+-- ARGV[5]  hooks per second while the rate is limited
+-- ARGV[6]  origin of the endpoint
 -- ARGV[7…] ids of the jobs of KEYS[5…]
--- Stats of another type are as good as none: whoever sends finds nothing to tell, and its record goes.
--- Sent again with its token (`includes/once.lua`), it gives its first answer, with `unread` in the place of stats.
--- Returns  { how long until there may be more to take (ms; -1: nothing is in the queue),
---            `closed`, `open`, `probing` or `draining`,
---            then for each hook that was taken { id, kind, attempts, time of the claim (ms), its end (ms), and the values of
---            STATS, or nothing more where there are none } }
--- Others that touch these keys: every script here that has to do with hooks; of the stats, the Go jobservice.
+-- Reply    { 'claimed', how long until there may be more to claim (ms; -1: the queue is empty),
+--            state of the circuit (`closed`, `open`, `probing` or `draining`), then for each claimed hook
+--            { id, `asked` or `pending`, attempts, time of the claim (ms), its end (ms), then the values of STATS, or nothing
+--              more for a job without stats } }
+-- Repeats its first reply when it is sent again (`includes/once.lua`), with `unread` in place of the stats.
+-- Also written by: every script of hooks; the Go jobservice (stats).
+-- Stats of another type count as missing: the sender finds nothing to send, and drops the record.
 --- @include once
 --- @include hook_record
 
--- All that an event is built from.
+-- The fields that an event is built from.
 local STATS = { 'id', 'name', 'kind', 'unique', 'status', 'ref_link', 'enqueue_time', 'run_at', 'cron_spec',
   'web_hook_url', 'numeric_policy_id', 'update_time', 'revision', 'check_in_at', 'die_at', 'upstream_job_id',
   'parameters', 'ack' }
@@ -49,73 +49,73 @@ local breaker = 'closed'
 if (tonumber(failures or '') or 0) >= threshold then
   local rest = math.max(tonumber(openUntil or '') or 0, tonumber(probeUntil or '') or 0)
   if rest > at then
-    return { string.format('%d', rest - at), 'open' }
+    return { 'claimed', string.format('%d', rest - at), 'open' }
   end
   breaker, most = 'probing', 1
 elseif tokens then
-  -- A bucket that fills at the agreed rate and holds a tenth of a second's worth.
+  -- A token bucket that fills at the given rate and holds the tokens of a tenth of a second.
   local before, since = tonumber(tokens) or 0, tonumber(tokensAt or '') or 0
   local held = math.min(math.max(1, rate / 10), before + math.max(0, at - since) * rate / 1000)
   if held < 1 then
-    return { string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
+    return { 'claimed', string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
   end
   breaker, most = 'draining', math.min(most, math.floor(held))
   tokens = held
 end
 
-local taken, unread, size = {}, {}, 0
+local claimed, unread, size = {}, {}, 0
 for i = 5, #KEYS do
   local id = ARGV[i + 2]
   local score = tonumber(redis.call('ZSCORE', due, id) or '')
-  if #taken < most and size < 1000000 and score and score <= at then
+  if #claimed < most and size < 1000000 and score and score <= at then
     local record = readRecord(redis.call('HGET', hooks, id))
     if not record or record.kind == 'parked' or record.origin ~= origin then
       redis.call('ZREM', due, id)
     else
-      local isAsked = record.kind == 'asked' or record.kind == 'resending'
-      -- As it is now: changes that have come since are told by the same event.
+      local isRequested = record.kind == 'asked' or record.kind == 'resending'
+      -- The present state: one event reports all changes until now.
       local state = stateOf(KEYS[i])
       if state ~= record.state then
-        -- What was tried before was another change: this one has tries and a deadline of its own.
+        -- The attempts before were for another state. This one has attempts and a deadline of its own.
         record.state, record.attempts, record.first = state, 0, 0
       end
-      record.kind = isAsked and 'resending' or 'sending'
+      record.kind = isRequested and 'resending' or 'sending'
       record.attempts = record.attempts + 1
       record.last = math.floor(at / 1000)
       record.first = record.first > 0 and record.first or record.last
       writeRecord(hooks, id, record)
       redis.call('ZADD', due, at + lease, id)
       local stats = record.state == 'none:0' and {} or redis.call('HMGET', KEYS[i], unpack(STATS))
-      taken[#taken + 1] = { id, isAsked and 'asked' or 'pending', record.attempts, string.format('%d', at),
+      claimed[#claimed + 1] = { id, isRequested and 'asked' or 'pending', record.attempts, string.format('%d', at),
         string.format('%d', at + lease), unpack(stats) }
-      for _, value in ipairs(taken[#taken]) do
+      for _, value in ipairs(claimed[#claimed]) do
         size = size + #tostring(value)
       end
-      unread[#unread + 1] = { unpack(taken[#taken], 1, 5) }
+      unread[#unread + 1] = { unpack(claimed[#claimed], 1, 5) }
       unread[#unread][6] = 'unread'
     end
   end
 end
 
-if breaker == 'probing' and #taken > 0 then
+if breaker == 'probing' and #claimed > 0 then
   redis.call('HSET', endpoint, 'probe_until', string.format('%d', at + lease))
 elseif breaker == 'draining' then
-  redis.call('HSET', endpoint, 'tokens', tostring(tokens - #taken), 'tokens_at', string.format('%d', at))
+  redis.call('HSET', endpoint, 'tokens', tostring(tokens - #claimed), 'tokens_at', string.format('%d', at))
 end
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 local wait = first[2] and math.max(0, tonumber(first[2]) - at) or -1
-if breaker == 'draining' and #taken == 0 and wait ~= 0 then
-  -- All that it has missed is told.
+if breaker == 'draining' and #claimed == 0 and wait ~= 0 then
+  -- Everything that waited during the outage is sent.
   redis.call('HDEL', endpoint, 'tokens', 'tokens_at')
   breaker = 'closed'
 end
 if not first[1] then
-  -- Whoever enqueues the next one notes the receiver again, in the step that enqueues.
+  -- The script that enqueues the next hook adds the endpoint again.
   redis.call('SREM', origins, origin)
 end
 wait = string.format('%d', wait)
-if #taken > 0 then
-  -- Without the stats: they hold what nobody else should see. A claim that is over is worth nothing.
-  answerOnce({ wait, breaker, unpack(unread) }, lease)
+if #claimed > 0 then
+  -- Without the stats, which may hold secrets. An expired claim needs no reply any more.
+  answerOnce({ 'claimed', wait, breaker, unpack(unread) }, lease)
 end
-return { wait, breaker, unpack(taken) }
+return { 'claimed', wait, breaker, unpack(claimed) }

@@ -1,12 +1,12 @@
--- Forgets what was parked long ago, in one step: what a person has sent again meanwhile is not forgotten.
+-- Deletes hooks that were parked long ago. Check and deletion are one step, so a hook that a user has requested meanwhile stays.
 --
--- KEYS[1]  records of undelivered hooks
--- KEYS[2]  parked ones
--- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
--- ARGV[2]  how long ago it must have been parked (ms)
--- ARGV[3]  how many may be forgotten at once
--- Returns  how many were
--- Others that touch these keys: every script here that has to do with hooks. The Go side does not know them.
+-- KEYS[1]  {ns}:reaper:hooks (hash)
+-- KEYS[2]  {ns}:reaper:hooks:parked (zset)
+-- ARGV[1]  '', or a time in ms that replaces the clock of Redis
+-- ARGV[2]  how long ago a hook must have been parked (ms)
+-- ARGV[3]  how many hooks may be deleted
+-- Reply    { 'done', how many were deleted }
+-- Also written by: every script of hooks. The Go side does not know these keys.
 --- @include prove
 --- @include hook_record
 
@@ -21,4 +21,4 @@ if #old > 0 then
   redis.call('HDEL', hooks, unpack(old))
   redis.call('ZREM', parked, unpack(old))
 end
-return #old
+return { 'done', #old }

@@ -1,22 +1,23 @@
--- Does with a hook what a person asks for, if it is still as the person saw it.
+-- Does what a user asks for with a hook, if its record is still as the user saw it.
 --
--- KEYS[1]  records of undelivered hooks
--- KEYS[2]  parked ones
--- KEYS[3]  origins of the receivers
--- KEYS[4]  queue of its receiver
--- ARGV[1]  the empty string, or a time (ms) that stands for the clock of Redis
+-- KEYS[1]  {ns}:reaper:hooks (hash)
+-- KEYS[2]  {ns}:reaper:hooks:parked (zset)
+-- KEYS[3]  {ns}:reaper:hooks:origins (set)
+-- KEYS[4]  {ns}:reaper:hooks:due:<origin> (zset)
+-- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2]  job id
--- ARGV[3]  the record as it was seen
--- ARGV[4]  `retry` (it is due now, its tries begin anew, its age does not count) or `drop` (it is parked, so that no sweep
---          fires it: the receiver is not told of this state)
--- Sent again with its token (`includes/once.lua`), it gives its first answer.
--- Returns  `ok`, or `overtaken` (it is not as it was seen, or it is being sent)
--- Others that touch these keys: every script here that has to do with hooks.
+-- ARGV[3]  the record that the user saw
+-- ARGV[4]  `retry`: it is due now, however old it is, and its attempts start again
+--          `drop`: it is parked, and no sweep refires this state
+-- Reply    { 'done' }
+--          { 'overtaken' }: the record has changed, or a host is sending it
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: every script of hooks.
 --- @include once
 --- @include hook_record
 
 local hooks, parked, origins, due = unpack(KEYS)
-local at, id, seen, verb = nowMs(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local at, id, seen, action = nowMs(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local refused = refusalOf({
   { hooks, 'hash', 'HGET', 'HSET', 'EXPIRE' },
   { parked, 'zset', 'ZADD', 'ZREM', 'EXPIRE' },
@@ -28,12 +29,12 @@ if refused then
 end
 local text = redis.call('HGET', hooks, id)
 local record = readRecord(text)
--- A claim that is over has no holder any more.
+-- After the end of a claim no host is sending it.
 local isSending = record and isClaimed(record) and (tonumber(redis.call('ZSCORE', due, id) or '') or 0) > at
 if not record or text ~= seen or isSending then
-  return 'overtaken'
+  return { 'overtaken' }
 end
-if verb == 'retry' then
+if action == 'retry' then
   record.kind, record.attempts, record.first, record.last = 'asked', 0, 0, 0
   writeRecord(hooks, id, record)
   redis.call('ZREM', parked, id)
@@ -46,4 +47,4 @@ else
   redis.call('ZADD', parked, at, id)
 end
 keepHooks(unpack(KEYS))
-return answerOnce('ok')
+return answerOnce({ 'done' })

@@ -1,20 +1,20 @@
--- Reads whose entries stand in a list, from its head on. No entry leaves Redis: only the ids of their jobs do. What is read is
--- bounded, however large the entries are.
+-- Reads the job ids of the entries of a list, from its head on. Entries themselves never leave Redis. The number of entries and
+-- of bytes that it reads is bounded, however large the entries are.
 --
--- KEYS[1]  queue or in-progress list
--- ARGV[1]  how many entries come before the first one
--- ARGV[2]  how many entries may be read
--- ARGV[3]  bytes of entries after which no further one is read
--- Returns  { 1 where the list ends here, else 0, for each entry the id of its job, or the empty string for none }
--- Others that touch these keys: the Go jobservice and gocraft, and every script here that moves entries. Writes nothing.
+-- KEYS[1]  {ns}:jobs:<type> or {ns}:jobs:<type>:<pool>:inprogress (list)
+-- ARGV[1]  index of the first entry
+-- ARGV[2]  how many entries to read
+-- ARGV[3]  bytes of entries after which it stops
+-- Reply    { 'read', 1 where the list ends here, else 0, { job id of each entry, '' for none } }
+-- Also written by: the Go jobservice, gocraft, and every script that moves entries. This one writes nothing.
 --- @include prove
 --- @include entry_id
 --- @include stride
 
 local key, from, most, bytes = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local refusal = refusalOf({ { key, 'list', 'LLEN', 'LRANGE' } })
-if refusal then
-  return refusal
+local refused = refusalOf({ { key, 'list', 'LLEN', 'LRANGE' } })
+if refused then
+  return refused
 end
 local ids, size, stride = {}, 0, FIRST_STRIDE
 local length = redis.call('LLEN', key)
@@ -27,4 +27,4 @@ while #ids < most and size < bytes and from + #ids < length do
   end
   stride = nextStride(stride, entries, bytes)
 end
-return { from + #ids >= length and 1 or 0, ids }
+return { 'read', from + #ids >= length and 1 or 0, ids }

@@ -1,17 +1,18 @@
--- Reads what a verdict needs of many jobs at once: one round trip a page (defect 38). What is read is bounded, however large
--- the values are: then only the first ones are answered, one at least, and the caller asks for the others.
+-- Reads the facts that a verdict needs, of many jobs at once: one round trip a page (defect 38). The size of a reply is
+-- bounded: where the values are large, it holds the first jobs only, at least one, and the caller asks for the others.
 --
--- KEYS[n]  stats of the nth job
--- Returns  JSON: [ now (unix s), then for each job: [fingerprint, FIELDS…] (false for a missing field), or `nothing`, or
---          `unreadable` ]. One text is read several times faster than the thousands of small replies that it stands for.
--- Others that touch these keys: the Go jobservice and every script here. Writes nothing.
+-- KEYS[n]  {ns}:job_stats:<id> (hash) of the nth job
+-- Reply    { 'read', JSON: [ now (unix s), job… ] }. A job is [fingerprint, FIELDS…] (false for a missing field), or `nothing`
+--          (no stats), or `unreadable` (a key of another type). One text is decoded several times faster than the thousands of
+--          small replies that it replaces.
+-- Also written by: the Go jobservice, and every script that changes a job. This one writes nothing.
 --- @include now
 --- @include facts
 
-local MOST_BYTES = 250000
-local answer, size = { now() }, 0
+local MAX_BYTES = 250000
+local reply, size = { now() }, 0
 for i = 1, #KEYS do
-  if size > MOST_BYTES then
+  if size > MAX_BYTES then
     break
   end
   local values = readFacts(KEYS[i])
@@ -22,6 +23,6 @@ for i = 1, #KEYS do
     local print = fingerprint(values)
     table.insert(values, 1, print)
   end
-  answer[i + 1] = values
+  reply[i + 1] = values
 end
-return cjson.encode(answer)
+return { 'read', cjson.encode(reply) }

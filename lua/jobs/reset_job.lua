@@ -1,14 +1,16 @@
--- Starts a job over: a new revision, nothing acknowledged, tracked afresh. A worker host calls it before it runs a job
--- again. A job that has no stats is left without (defect 28).
+-- Starts a job over: a new revision, no acknowledgement, tracked anew. A worker host calls it before it runs a job again. It
+-- creates no stats for a job that has none (defect 28).
 --
--- KEYS[1]  stats
--- KEYS[2]  tracking hash
+-- KEYS[1]  {ns}:job_stats:<id> (hash)
+-- KEYS[2]  {ns}:job_track:inprogress (hash)
 -- ARGV[1]  job id
 -- ARGV[2]  status
--- ARGV[3]  revision that the caller knows, or the empty string for whichever stands
--- Sent again with its token (`includes/once.lua`), it gives its first answer.
--- Returns  the new revision (unix s), or `missing`, or `overtaken` (a newer attempt has begun)
--- Others that touch these keys: the Go jobservice's reset, set status and ACK.
+-- ARGV[3]  revision (unix s) that the caller knows; '' for the stored one, whichever it is
+-- Reply    { 'done', new revision (unix s) }
+--          { 'refused', stored status }: a newer attempt has begun
+--          { 'missing' }: the job has no stats
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: the Go jobservice (reset, set status, ACK).
 --- @include once
 --- @include now
 
@@ -21,17 +23,17 @@ if refused then
   return refused
 end
 if redis.call('EXISTS', stats) == 0 then
-  return 'missing'
+  return { 'missing' }
 end
 if known ~= '' and (tonumber(redis.call('HGET', stats, 'revision') or '') or 0) > tonumber(known) then
-  return 'overtaken'
+  return { 'refused', redis.call('HGET', stats, 'status') or '' }
 end
 local time = now()
 redis.call('HSET', stats, 'status', status, 'revision', time, 'update_time', time)
 redis.call('HSET', track, id, 2)
 redis.call('HDEL', stats, 'ack', 'check_in', 'check_in_at')
--- The time to live is that of its end (fault 113). Without a token this is upstream's reset to the letter, which leaves it.
+-- The end of the last attempt has set the time to live (fault 113). Without a token this is upstream's reset, which leaves it.
 if token then
   redis.call('PERSIST', stats)
 end
-return answerOnce(time)
+return answerOnce({ 'done', time })

@@ -1,15 +1,17 @@
--- Brings a job that is behind its acknowledgement up to it: the ACK's status, and its revision where that is newer
--- (the receiver that confirmed it knows more than a lost write; defect 23). Only if the job is as it was judged.
+-- Brings a job that is behind its acknowledgement up to it: sets the acknowledged status, and the acknowledged revision where
+-- that is newer. The endpoint has confirmed a state whose write was lost (defect 23). Only if the job has not changed since it
+-- was judged.
 --
--- KEYS[1]  stats
--- KEYS[2]  tracking hash
+-- KEYS[1]  {ns}:job_stats:<id> (hash)
+-- KEYS[2]  {ns}:job_track:inprogress (hash)
 -- ARGV[1]  job id
--- ARGV[2]  the ACK's status
--- ARGV[3]  the ACK's revision where it is newer, else the empty string
+-- ARGV[2]  acknowledged status
+-- ARGV[3]  acknowledged revision (unix s) where it is newer; else ''
 -- ARGV[4]  fingerprint of the judged facts
--- Sent again with its token (`includes/once.lua`), it gives its first answer.
--- Returns  `ok` or `overtaken`
--- Others that touch these keys: the Go jobservice's set status, ACK and reset.
+-- Reply    { 'done' }
+--          { 'overtaken' }: the job has changed since it was judged
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: the Go jobservice (set status, ACK, reset).
 --- @include once
 --- @include rank
 --- @include now
@@ -24,7 +26,7 @@ if refused then
   return refused
 end
 if judged ~= fingerprint(readFacts(stats)) then
-  return 'overtaken'
+  return { 'overtaken' }
 end
 writeStatus(stats, track, id, status, revision ~= '' and revision or nil)
-return answerOnce('ok')
+return answerOnce({ 'done' })

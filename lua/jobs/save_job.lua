@@ -1,15 +1,15 @@
--- Writes the stats of a new job and tracks it: from here on the sweep watches it. What stands of an earlier job with this
--- id is written over, and lives as long as a new one.
+-- Writes the stats of a new job and tracks it: from now on sweeps watch it. Stats of an earlier job with this id are
+-- overwritten, and lose their time to live.
 --
--- KEYS[1]  stats
--- KEYS[2]  tracking hash
--- KEYS[3]  executions of the policy that this job is one of (left out for other jobs)
+-- KEYS[1]  {ns}:job_stats:<id> (hash)
+-- KEYS[2]  {ns}:job_track:inprogress (hash)
+-- KEYS[3]  {ns}:executions:<policy> (zset): left out for a job that is no execution of a policy
 -- ARGV[1]  job id
--- ARGV[2]  run_at (unix s), the score of the execution
+-- ARGV[2]  run_at (unix s): the score of the execution
 -- ARGV[3…] field, value, …
--- Sent again with its token (`includes/once.lua`), it gives its first answer: the job may run, or have ended, by then.
--- Returns  the revision: the one given, or now (unix s)
--- Others that touch these keys: the Go jobservice's save.
+-- Reply    { 'done', revision (unix s) }: the one given among the fields, or the time of Redis
+-- Repeats its first reply when it is sent again (`includes/once.lua`): by then the job may run, or have ended.
+-- Also written by: the Go jobservice (save).
 --- @include once
 --- @include now
 
@@ -17,7 +17,7 @@ local stats, track, executions = KEYS[1], KEYS[2], KEYS[3]
 local id, runAt = ARGV[1], ARGV[2]
 local uses = { { stats, 'hash', 'HSET', 'PERSIST' }, { track, 'hash', 'HSET' } }
 if executions then
-  -- ZADD refuses it, and comes last.
+  -- Checked before the first write: ZADD would refuse it, and comes last.
   local score = tonumber(runAt)
   if not score or score ~= score then
     return redis.error_reply('ERR run_at is no number')
@@ -40,4 +40,4 @@ redis.call('HSET', track, id, 2)
 if executions then
   redis.call('ZADD', executions, 'NX', runAt, id)
 end
-return answerOnce(revision)
+return answerOnce({ 'done', revision })

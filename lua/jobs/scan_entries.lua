@@ -1,20 +1,20 @@
--- Scans whose entries stand in a sorted set. No entry leaves Redis: only the ids of their jobs do. What is read is bounded,
--- however large the entries are, but for those that one ZSCAN gives.
+-- Scans the job ids of the entries of a sorted set. Entries themselves never leave Redis. The number of entries and of bytes
+-- that it reads is bounded, except by what one ZSCAN returns.
 --
--- KEYS[1]  scheduled, retry or dead
+-- KEYS[1]  {ns}:scheduled, {ns}:retry or {ns}:dead (zset)
 -- ARGV[1]  cursor of ZSCAN
--- ARGV[2]  how many entries may be read
--- ARGV[3]  bytes of entries after which no further one is read
--- Returns  { next cursor, for each entry the id of its job, or the empty string for none, their scores }
--- Others that touch these keys: the Go jobservice and gocraft, and every script here that moves entries. Writes nothing.
+-- ARGV[2]  how many entries to read
+-- ARGV[3]  bytes of entries after which it stops
+-- Reply    { 'read', next cursor, { job id of each entry, '' for none }, { score of each entry } }
+-- Also written by: the Go jobservice, gocraft, and every script that moves entries. This one writes nothing.
 --- @include prove
 --- @include entry_id
 --- @include stride
 
 local key, cursor, most, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local refusal = refusalOf({ { key, 'zset', 'ZSCAN' } })
-if refusal then
-  return refusal
+local refused = refusalOf({ { key, 'zset', 'ZSCAN' } })
+if refused then
+  return refused
 end
 local ids, scores, size, stride = {}, {}, 0, 1
 repeat
@@ -27,4 +27,4 @@ repeat
   end
   stride = nextStride(stride, pairs, bytes)
 until cursor == '0' or #ids >= most or size >= bytes
-return { cursor, ids, scores }
+return { 'read', cursor, ids, scores }

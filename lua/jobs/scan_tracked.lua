@@ -1,19 +1,19 @@
--- Scans the tracking hash, and says which process of Redis has answered: a cursor is worth nothing to another one, and a client
--- may send a question again, to whichever process is there by then.
+-- Scans the tracking hash, and names the Redis process that replies. A cursor means nothing to another process, and a client
+-- that reconnects may send the command again, to whichever process is there by then.
 --
--- KEYS[1]  tracking hash
+-- KEYS[1]  {ns}:job_track:inprogress (hash)
 -- ARGV[1]  cursor of HSCAN
--- ARGV[2]  how many ids are asked for
--- Returns  { run id of the process (the empty string where INFO is not allowed), next cursor, ids of ASCII characters, the
---          other ids in hex: they may be no UTF-8, which no reply of text could carry }
--- Others that touch these keys: the Go jobservice and every script here that tracks a job. Writes nothing.
+-- ARGV[2]  how many ids to ask for (COUNT)
+-- Reply    { 'read', run id of the process ('' where the user may not run INFO), next cursor, { ids in ASCII }, { other ids
+--          in hex } }: an id may be invalid UTF-8, which no reply in text can carry
+-- Also written by: the Go jobservice, and every script that tracks a job. This one writes nothing.
 --- @include prove
 --- @include run_id
 --- @include hex
 
-local refusal = refusalOf({ { KEYS[1], 'hash', 'HSCAN' } })
-if refusal then
-  return refusal
+local refused = refusalOf({ { KEYS[1], 'hash', 'HSCAN' } })
+if refused then
+  return refused
 end
 local next, pairs = unpack(redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
 local plain, others = {}, {}
@@ -25,4 +25,4 @@ for i = 1, #pairs, 2 do
     plain[#plain + 1] = id
   end
 end
-return { runId(), next, plain, others }
+return { 'read', runId(), next, plain, others }

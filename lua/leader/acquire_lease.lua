@@ -1,18 +1,19 @@
--- Asks for the lease of the scheduled passes: takes it if it is free or over, renews it if the caller has it, and says who
--- has it and how far the passes are. A lease that was over is never renewed, though nobody took it: what was judged under it
--- may be old. Each tenure has a higher fencing number than any before, by the clock of Redis too, so that a lease that was
--- deleted lets no number be used again.
+-- Asks for the lease of the scheduled passes: acquires it if it is free or has expired, renews it if the caller has it, and
+-- replies who has it and how far the passes are. An expired lease is never renewed, even if no other host has acquired it: the
+-- judgements made under it may be old. Each term has a higher fencing token than every term before it. The token is also at
+-- least the clock of Redis, so a token is not used again after the lease was deleted.
 --
--- KEYS[1]  lease
--- KEYS[2]  progress of the passes
+-- KEYS[1]  {ns}:reaper:lease (hash)
+-- KEYS[2]  {ns}:reaper:progress (hash)
 -- ARGV[1]  id of the caller
 -- ARGV[2]  its host and process, for people
--- ARGV[3]  fencing number of its tenure, or the empty string for none. With another one than stands it has not heard that
---          it holds the lease: a new tenure
--- ARGV[4]  for how long the lease is given, in ms
--- Returns  { now (ms), id of the holder, its host, fencing number, until (ms), since (ms), progress as HGETALL gives it… }
--- Sent again, since its answer was lost, it begins another tenure: the caller has not heard of the first one.
--- Others that touch these keys: resign_lease, begin_sweep, checkpoint_sweep, complete_pass, and every script behind a fence.
+-- ARGV[3]  fencing token of its term; '' for none. A caller whose token is not the stored one has not heard that it has the
+--          lease, so a new term begins
+-- ARGV[4]  duration of the lease (ms)
+-- Reply    { 'acquired' (a new term), 'renewed' or 'held' (by another), now (ms), id of the leader, its host, fencing token,
+--          until (ms), since (ms), { progress as HGETALL returns it } }
+-- Sent again because its reply was lost, it begins another term: the caller has not heard of the first one.
+-- Also written by: resign_lease; begin_sweep, checkpoint_sweep and complete_pass (progress).
 --- @include prove
 --- @include now_ms
 
@@ -22,23 +23,23 @@ local refused = refusalOf({ { lease, 'hash', 'HMGET', 'HSET' }, { progress, fals
 if refused then
   return refused
 end
--- Progress of another type is none: whoever has the lease can rescue, and sweep from the beginning. begin_sweep and complete_pass
--- say what is wrong with it.
+-- A key of another type counts as no progress: the leader can still rescue, and sweep from the beginning. begin_sweep and
+-- complete_pass report the key.
 local fields = redis.pcall('HGETALL', progress)
 local now = redisMs()
 local held = redis.call('HMGET', lease, 'holder', 'fence', 'until')
 local isOver = now >= (tonumber(held[3] or '') or 0)
+local outcome = 'held'
 if isOver or held[1] == caller then
+  outcome = 'renewed'
   if isOver or held[2] ~= fence then
+    outcome = 'acquired'
     local number = math.max((tonumber(held[2] or '') or 0) + 1, now)
     redis.call('HSET', lease, 'holder', caller, 'host', host, 'fence', string.format('%.0f', number), 'since',
       string.format('%.0f', now))
   end
   redis.call('HSET', lease, 'until', string.format('%.0f', now + duration))
 end
-local reply = redis.call('HMGET', lease, 'holder', 'host', 'fence', 'until', 'since')
-table.insert(reply, 1, string.format('%.0f', now))
-for i = 1, #fields do
-  reply[#reply + 1] = fields[i]
-end
-return reply
+local holder, holderHost, number, untilMs, since =
+  unpack(redis.call('HMGET', lease, 'holder', 'host', 'fence', 'until', 'since'))
+return { outcome, string.format('%.0f', now), holder, holderHost, number, untilMs, since, fields.err and {} or fields }

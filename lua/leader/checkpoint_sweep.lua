@@ -1,11 +1,11 @@
--- Notes how far the sweep in hand has come: a successor goes on from there. Run behind a fence only.
+-- Records how far the current sweep has come: the next leader resumes it there. Runs behind a fence only.
 --
--- KEYS[1]  progress of the passes
+-- KEYS[1]  {ns}:reaper:progress (hash)
 -- ARGV[1]  cursor at which the oldest page began that may not be done yet
--- ARGV[2]  jobs that have been scanned up to it
--- ARGV[3]  run id of the process of Redis that gave the cursor
--- Returns  `ok`
--- Others that touch these keys: begin_sweep, complete_pass, acquire_lease.
+-- ARGV[2]  jobs scanned before it
+-- ARGV[3]  run id of the Redis process that gave the cursor
+-- Reply    { 'done' }
+-- Also written by: begin_sweep, complete_pass.
 --- @include prove
 --- @include run_id
 
@@ -14,7 +14,7 @@ if refused then
   return refused
 end
 local run = runId()
--- A cursor that another process of Redis gave leads nowhere; the sweep starts over by itself.
+-- A cursor of another Redis process means nothing: the sweep starts over by itself.
 local isStale = ARGV[3] ~= run
 redis.call('HSET', KEYS[1], 'cursor', isStale and '0' or ARGV[1], 'scanned', isStale and 0 or ARGV[2], 'run_id', run)
-return 'ok'
+return { 'done' }

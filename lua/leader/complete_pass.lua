@@ -1,11 +1,11 @@
--- Notes that a pass has got to its end; the next one is due an interval from now, whichever host does it. Run behind a fence
--- only.
+-- Records that a pass has completed: the next one is due an interval from now, on whichever host leads then. Runs behind a
+-- fence only.
 --
--- KEYS[1]  progress of the passes
+-- KEYS[1]  {ns}:reaper:progress (hash)
 -- ARGV[1]  `sweep` or `rescue`
--- ARGV[2]  jobs that a sweep has scanned (left out for a rescue)
--- Returns  now (ms)
--- Others that touch these keys: begin_sweep, checkpoint_sweep, acquire_lease.
+-- ARGV[2]  jobs that the sweep has scanned; left out for a rescue
+-- Reply    { 'done', now (ms) }
+-- Also written by: begin_sweep, checkpoint_sweep.
 --- @include prove
 --- @include now_ms
 
@@ -20,4 +20,4 @@ if ARGV[1] == 'sweep' then
 else
   redis.call('HSET', KEYS[1], 'rescue_ended', now)
 end
-return now
+return { 'done', now }

@@ -1,19 +1,22 @@
--- Removes what a dead pool leaves: its place in the set, its heartbeat, its fields in the lock_info of every type.
--- Only once none of its in-progress lists holds an entry, so that an entry never outlives the trace of its pool.
+-- Removes a dead pool: its registration, its heartbeat, and its fields in the lock_info of every type. All its in-progress lists must be
+-- empty, so that no entry outlives the traces of its pool.
 --
--- KEYS[1]     set of pools
--- KEYS[2]     heartbeat of the pool
--- KEYS[3…]    for each type: the pool's in-progress list, lock_info
--- ARGV[1]     pool id
--- ARGV[2]     age in ms below which a heartbeat is alive
--- ARGV[3]     heartbeat_at that made the pool a suspect, or the empty string
--- ARGV[4]     `more` for some of its types only: the pool keeps its place until the last call
--- Returns     `settled` (with `more`: its fields are gone), `alive`, or `entries` (a list is not empty: requeue first).
---             `traces`: settled, and nothing of these types says that it died: no count was above 0, and it had no heartbeat or
---             was not registered, as after a graceful stop
--- Others that touch these keys: gocraft's heartbeat, reaper and stale locks.
--- A list of the wrong type refuses all, for what it holds may be the pool's. A lock_info of the wrong type holds no field of
--- the pool, and is passed over: rebuild_counters reports it.
+-- KEYS[1]  {ns}:worker_pools (set)
+-- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
+-- KEYS[3…] for each type: {ns}:jobs:<type>:<pool>:inprogress (list), {ns}:jobs:<type>:lock_info (hash)
+-- ARGV[1]  pool id
+-- ARGV[2]  age in ms below which a heartbeat is alive
+-- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
+-- ARGV[4]  `more` if these are only some of its types: it stays registered until the last call; else left out
+-- Reply    { 'alive' }
+--          { 'entries' }: a list is not empty, so requeue first
+--          { 'deregistered' } (with `more`: only its fields are gone)
+--          { 'traces' }: deregistered, and nothing in these types shows that it died. No count was above 0, and it had no heartbeat or
+--            was not registered, as after a graceful stop
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: gocraft (heartbeat, reaper, stale locks).
+-- A list of the wrong type is an error, because it may hold entries of the pool. A lock_info of the wrong type holds no field of the
+-- pool and is skipped; rebuild_counters reports it.
 --- @include once
 --- @include alive
 
@@ -33,11 +36,11 @@ if refusal then
   return refusal
 end
 if alive(pools, heartbeat, pool, maxAge, seen) then
-  return 'alive'
+  return { 'alive' }
 end
 for i = 3, #KEYS, 2 do
   if redis.call('LLEN', KEYS[i]) > 0 then
-    return 'entries'
+    return { 'entries' }
   end
 end
 local hasDied = redis.call('SISMEMBER', pools, pool) == 1 and redis.call('HGET', heartbeat, 'heartbeat_at')
@@ -51,4 +54,4 @@ if ARGV[4] ~= 'more' then
   redis.call('DEL', heartbeat)
   redis.call('SREM', pools, pool)
 end
-return answerOnce(hasDied and 'settled' or 'traces')
+return answerOnce({ hasDied and 'deregistered' or 'traces' })

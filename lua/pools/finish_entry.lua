@@ -1,28 +1,30 @@
--- Finishes an entry of a LIVE pool whose job ended in Success a while ago, as its worker would have: the entry is removed, the
--- counters follow, and an observation that still names the job is deleted. Harbor writes Success when the run is over, and ends
--- an entry of a job in Success without running it; so whatever holds the entry, or names it, is stale. Stopped is not like
--- that: a stopped job may run on.
+-- Finishes an entry of a LIVE pool whose job has been in Success for a while, as its worker would have: removes the entry, updates the
+-- counters, and deletes an observation that still names the job. Harbor writes Success when the run is over, and ends an entry of a job
+-- in Success without running it. So an entry and an observation of such a job are stale. Stopped is different: a stopped job may still
+-- run.
 --
--- KEYS[1]  set of pools
--- KEYS[2]  heartbeat of the pool
--- KEYS[3]  the pool's in-progress list of the type
--- KEYS[4]  lock of the type
--- KEYS[5]  lock_info of the type
--- KEYS[6]  stats of the job
--- KEYS[7…] observations of the pool's workers
+-- KEYS[1]  {ns}:worker_pools (set)
+-- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
+-- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
+-- KEYS[4]  {ns}:jobs:<type>:lock (string)
+-- KEYS[5]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[6]  {ns}:job_stats:<id> (hash)
+-- KEYS[7…] {ns}:worker:<worker> (hash): observation of each worker of the pool
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
--- ARGV[3]  the entry: its SHA-1 and its place (`includes/entry_at.lua`)
+-- ARGV[3]  the entry: its SHA-1 and index (`includes/entry_at.lua`)
 -- ARGV[4]  `act`, or `plan` to change nothing
 -- ARGV[5]  job id
--- ARGV[6]  update_time of the stats that were judged
--- ARGV[7]  revision of the stats that were judged
--- ARGV[8]  for how long the job has to be in Success (s)
--- ARGV[9]  heartbeat_at of a pool that lives since its heartbeat moves, though it is not young; else the empty string
--- Returns  `finished` (in a plan: would be); `dead` (the pool is not seen to live); `gone`; `overtaken` (the job is not as it
---          was judged)
--- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
--- jobservice's requeue and set status.
+-- ARGV[6]  update_time of the judged stats
+-- ARGV[7]  revision of the judged stats
+-- ARGV[8]  how long the job must be in Success (s)
+-- ARGV[9]  heartbeat_at of a pool that is alive because its heartbeat moves; else ''
+-- Reply    { 'done' } (in a plan: it would be)
+--          { 'dead' }: the pool is not alive
+--          { 'gone' }: the entry is not in the list
+--          { 'overtaken' }: the job has changed since it was judged
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: gocraft (heartbeat, observations, fetch, finish, requeue, stale locks), the Go jobservice (requeue, set status).
 --- @include once
 --- @include alive
 --- @include counters
@@ -37,16 +39,16 @@ if refusal then
   return refusal
 end
 if not alive(pools, heartbeat, pool, maxAge, redis.call('HGET', heartbeat, 'heartbeat_at') or '', moves) then
-  return 'dead'
+  return { 'dead' }
 end
 local entry = entryAt(held, place)
 if not entry then
-  return 'gone'
+  return { 'gone' }
 end
 local values = readFields(stats, 'status', 'update_time', 'revision')
 if jobOf(entry) ~= job or not values or values[1] ~= 'Success' or values[2] ~= updated or (values[3] or '') ~= revision
   or not tonumber(updated) or now() - tonumber(updated) < tonumber(least) then
-  return 'overtaken'
+  return { 'overtaken' }
 end
 local stale, writes = {}, withCounters({ { held, 'list', 'LREM', 'LLEN' } }, lock, lockInfo)
 for i = 7, #KEYS do
@@ -61,11 +63,11 @@ if refusal then
   return refusal
 end
 if mode == 'plan' then
-  return 'finished'
+  return { 'done' }
 end
 redis.call('LREM', held, -1, entry)
 countDownLocks(lock, lockInfo, pool, held, 1)
 for _, key in ipairs(stale) do
   redis.call('DEL', key)
 end
-return answerOnce('finished')
+return answerOnce({ 'done' })

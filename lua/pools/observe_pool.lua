@@ -1,18 +1,20 @@
--- One look at a live pool that holds entries which no worker of it observes: keeps since when each of them is unobserved, and
--- what each worker said last. `includes/orphan.lua` says what that proves.
+-- Records since when entries of one live pool are unobserved, and with which job each of its workers was last observed. What that proves
+-- is described in `includes/orphan.lua`.
 --
--- KEYS[1]  record of the pool's workers
--- KEYS[2]  record of its unobserved entries
--- KEYS[3…] observations of the workers, then stats of the entries' jobs, then their signs of life before a quarantine
+-- KEYS[1]  {ns}:reaper:workers:<pool> (hash)
+-- KEYS[2]  {ns}:reaper:unobserved:<pool> (hash)
+-- KEYS[3…] {ns}:worker:<worker> (hash) of each worker; then {ns}:job_stats:<id> (hash) of each entry's job; then
+--          {ns}:reaper:quarantine:before:<id> (string) of each entry's job
 -- ARGV[1]  `act`, or `plan` to change nothing
--- ARGV[2]  the empty string, or a time (ms) that stands for the clock of Redis
--- ARGV[3]  for how long the records are kept (s)
--- ARGV[4]  JSON of what the plan before has returned, or the empty string: in a plan it stands for the records
+-- ARGV[2]  '', or a time in ms that replaces the clock of Redis
+-- ARGV[3]  how long the records are kept (s)
+-- ARGV[4]  in a plan, JSON of the last reply, which replaces KEYS[1] and KEYS[2]; '' for none
 -- ARGV[5]  how many workers there are
--- ARGV[6…] ids of the workers, then the entries' fields in KEYS[2]
--- Returns  JSON: { at, workers: { field: text }, unobserved: { field: text } }, as the records are now (a plan: would be)
--- Others that touch these keys: requeue_orphan, finish_entry, quarantine; worker hosts (observations, stats).
--- HSET comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+-- ARGV[6…] ids of the workers; then the field of each entry in KEYS[2]
+-- Reply    { 'observed', JSON of { at (ms), workers: { field: text }, unobserved: { field: text } } }: the records as they are now
+--            (in a plan: as they would be)
+-- Also written by: requeue_orphan, finish_entry, quarantine_orphan; worker hosts (observations, stats).
+-- HSET is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include prove
 --- @include orphan
 
@@ -28,12 +30,12 @@ if mode == 'act' then
   end
 end
 
-local at = lookTime(override)
+local at = observationTime(override)
 local remembered = memory ~= '' and cjson.decode(memory) or {}
 local known = remembered.workers or hashOf(redis.call('HGETALL', workersKey))
 local unobserved = remembered.unobserved
 if not unobserved then
-  -- No more than what is looked at: the pool may hold many others.
+  -- Only the given fields, because the pool may hold many other entries.
   local fields = { unpack(ARGV, 6 + count) }
   local texts = #fields > 0 and redis.call('HMGET', unobservedKey, unpack(fields)) or {}
   unobserved = {}
@@ -47,7 +49,7 @@ local before = isKnown and tonumber(known.at) or nil
 local workers = { at = string.format('%d', at), run = runId() }
 for i = 1, count do
   local field = 'w:' .. ARGV[5 + i]
-  local worker = lookAtWorker(readObservation(KEYS[2 + i]), isKnown and readWorker(known[field]) or nil, before)
+  local worker = observeWorker(readObservation(KEYS[2 + i]), isKnown and readWorker(known[field]) or nil, before)
   workers[field] = worker and workerText(worker) or nil
 end
 
@@ -78,4 +80,4 @@ if mode == 'act' then
   redis.call('EXPIRE', workersKey, keep)
   redis.call('EXPIRE', unobservedKey, keep)
 end
-return cjson.encode({ at = at, workers = workers, unobserved = now })
+return { 'observed', cjson.encode({ at = at, workers = workers, unobserved = now }) }

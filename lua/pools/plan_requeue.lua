@@ -1,23 +1,24 @@
--- Says what requeue and quarantine would do with a bounded number of entries of a dead pool. Writes nothing, and needs no
--- right to write.
+-- Reports what requeue and quarantine_entry would do with a bounded number of entries of a dead pool. Writes nothing, and needs no right to
+-- write.
 --
--- KEYS[1]  set of pools
--- KEYS[2]  heartbeat of the pool
--- KEYS[3]  the pool's in-progress list of the type
--- KEYS[4]  queue of the type
--- KEYS[5]  recoveries of jobs
--- KEYS[6]  who was recovered when
--- KEYS[7]  records of the quarantine
--- KEYS[8]  gocraft's dead entries
+-- KEYS[1]  {ns}:worker_pools (set)
+-- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
+-- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
+-- KEYS[4]  {ns}:jobs:<type> (list): the queue
+-- KEYS[5]  {ns}:reaper:recoveries (hash)
+-- KEYS[6]  {ns}:reaper:recovered (list)
+-- KEYS[7]  {ns}:reaper:quarantine (hash)
+-- KEYS[8]  {ns}:dead (zset)
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
--- ARGV[3]  heartbeat_at that made the pool a suspect, or the empty string
--- ARGV[4]  how many entries were looked at before, from the tail
--- ARGV[5]  how many to look at; fewer where they are large
+-- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
+-- ARGV[4]  how many entries were read before, from the end of the list
+-- ARGV[5]  how many entries to read; fewer if they are large
 -- ARGV[6]  how often a job may be recovered within the window
 -- ARGV[7]  the window (s)
--- Returns  `alive`, or { how many were looked at, then for each entry of a poison job: how many of these come before it, id }
--- Others that touch these keys: as with requeue.
+-- Reply    { 'alive' }
+--          { 'read', how many entries were read, { for each entry of a poison job: how many of them precede it, its id } }
+-- Also written by: as for requeue.
 --- @include prove
 --- @include alive
 --- @include now
@@ -26,7 +27,7 @@
 --- @include stride
 
 local pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead = unpack(KEYS)
-local pool, maxAge, seen, offset, count, most, window = unpack(ARGV)
+local pool, maxAge, seen, offset, limit, most, window = unpack(ARGV)
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
   { heartbeat, 'hash', 'HGET' },
@@ -37,27 +38,27 @@ if refusal then
   return refusal
 end
 if alive(pools, heartbeat, pool, maxAge, seen) then
-  return 'alive'
+  return { 'alive' }
 end
 local isUncounted = refusalOf({ { recoveries, 'hash', 'HGET' }, { recovered, 'list' } })
 local death = deathOf(pool, seen, window)
--- As requeue reads them: few large entries at once.
+-- Reads them as requeue does: few large entries at once.
 local STEP, MOST = 1000000, 8000000
-local answer, size, stride = { 0 }, 0, FIRST_STRIDE
+local count, poison, size, stride = 0, {}, 0, FIRST_STRIDE
 repeat
-  local looked = offset + answer[1]
-  local entries = redis.call('LRANGE', held, -looked - math.min(stride, count - answer[1]), -looked - 1)
+  local read = offset + count
+  local entries = redis.call('LRANGE', held, -read - math.min(stride, limit - count), -read - 1)
   stride = nextStride(stride, entries, STEP)
   for i = #entries, 1, -1 do
     local id = not isUncounted and countedJobOf(entries[i])
     local text = id and redis.call('HGET', recoveries, id)
     if text and isPoison(entries[i], text, death, most)
       and isPoison(entries[i], countedOf(text, quarantine, dead, id), death, most) then
-      answer[#answer + 1] = answer[1]
-      answer[#answer + 1] = id
+      poison[#poison + 1] = count
+      poison[#poison + 1] = id
     end
-    answer[1] = answer[1] + 1
+    count = count + 1
     size = size + #entries[i]
   end
-until #entries == 0 or answer[1] >= tonumber(count) or size > MOST
-return answer
+until #entries == 0 or count >= tonumber(limit) or size > MOST
+return { 'read', count, poison }

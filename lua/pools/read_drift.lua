@@ -1,11 +1,11 @@
--- Says what rebuild_counters would do with a type's counters. Writes nothing, and needs no right to write.
+-- Reports what rebuild_counters would do with the counters of a type. Writes nothing, and needs no right to write.
 --
--- KEYS[1]  lock of the type
--- KEYS[2]  lock_info of the type
--- KEYS[3…] in-progress lists of the type, one a pool
+-- KEYS[1]  {ns}:jobs:<type>:lock (string)
+-- KEYS[2]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[3…] {ns}:jobs:<type>:<pool>:inprogress (list): one for each pool
 -- ARGV[n]  pool id of the nth list
--- Returns  as rebuild_counters does
--- Others that touch these keys: as with rebuild_counters.
+-- Reply    as of rebuild_counters
+-- Also written by: as for rebuild_counters.
 --- @include prove
 --- @include drift
 

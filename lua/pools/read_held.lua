@@ -1,13 +1,13 @@
--- Reads what stands in an in-progress list, from its tail on, where the oldest entries are. No entry leaves Redis: it is known by
--- the SHA-1 of its bytes. What is read is bounded, however large the entries are.
+-- Reads entries of an in-progress list, from its end on, where the oldest entries are. Entries stay in Redis: each is identified by the SHA-1 of
+-- its bytes. The amount that is read is bounded, however large the entries are. Writes nothing.
 --
--- KEYS[1]  in-progress list
--- ARGV[1]  how many entries come behind the first one that is read
--- ARGV[2]  how many entries may be read
--- ARGV[3]  bytes of entries after which no further one is read
--- Returns  { 1 where the list ends here, else 0, for each entry { SHA-1, id of its job, or the empty string for none, in hex where
---          it has bytes that are no ASCII: they may be no UTF-8, which no reply of text could carry, 1 for such an id, else 0 } }
--- Others that touch these keys: the Go jobservice and gocraft, and every script here that moves entries. Writes nothing.
+-- KEYS[1]  {ns}:jobs:<type>:<pool>:inprogress (list)
+-- ARGV[1]  how many entries to skip
+-- ARGV[2]  how many entries to read
+-- ARGV[3]  after how many bytes of entries to stop
+-- Reply    { 'read', 1 if these are the last entries, else 0, { for each entry: { SHA-1, id of its job ('' for none), 1 if the id is in
+--            hex because it has bytes that are not ASCII and could be no UTF-8, else 0 } } }
+-- Also written by: the Go jobservice, gocraft, and every script that moves entries.
 --- @include prove
 --- @include entry_id
 --- @include stride
@@ -32,4 +32,4 @@ while #found < most and size < bytes and from + #found < length do
   end
   stride = nextStride(stride, entries, bytes)
 end
-return { from + #found >= length and 1 or 0, found }
+return { 'read', from + #found >= length and 1 or 0, found }

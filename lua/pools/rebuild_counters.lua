@@ -1,20 +1,20 @@
--- Makes a type's counters what its in-progress lists say: lock_info of a pool is the length of its list, lock is the
--- sum. A fetch moves an entry and counts it in one script, a finish takes it and counts it in one MULTI, so list and
--- counter agree at every moment; one that disagrees has drifted (defects 2 to 5), and this mends it.
+-- Sets the counters of a type to what its in-progress lists show: lock_info of a pool to the length of its list, and lock to the sum. A
+-- fetch moves an entry and counts it in one script, and a finish removes and counts it in one MULTI. So lists and counters agree at every
+-- moment, and counters that do not agree have drifted (defects 2 to 5).
 --
--- KEYS[1]  lock of the type
--- KEYS[2]  lock_info of the type
--- KEYS[3…] in-progress lists of the type, one a pool
--- ARGV[n]  pool id of the nth list
--- ARGV is bounded by the caller: of a type with more lists the lock and lock_info are made right in steps (recount_pools).
--- Returns  { lock before, lock after, fields of lock_info that were mended, by how much the lock was too high (below 0:
---          too low), the sum of what the fields were off }, or { `unknown`, pool, … }: fields of lock_info whose lists
---          were not given, for which the caller asks again with them; or { `many` } where there are more fields than one
---          step may read. What is no number counts as 0
--- Others that touch these keys: gocraft's fetch, finish, requeue and stale locks; the Go jobservice's requeue.
--- SET and HSET come before HDEL: under memory pressure Redis refuses them, and then nothing at all has been written.
--- A lock or lock_info of the wrong type refuses all: the other one is left too, for a fetch of the type fails on the one, and
--- the two must agree. An in-progress list of the wrong type holds no entry, and counts as none.
+-- KEYS[1]  {ns}:jobs:<type>:lock (string)
+-- KEYS[2]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[3…] {ns}:jobs:<type>:<pool>:inprogress (list): one for each pool
+-- ARGV[n]  pool id of the nth list. The caller limits them: with more lists, recount_pools and recount_lock do it in steps
+-- Reply    { 'rebuilt', lock before, lock after, how many fields of lock_info were wrong, how much the lock was too high (negative: too
+--            low), the sum of the errors of the fields }. A value that is no number counts as 0
+--          { 'unknown', pool, … }: fields of lock_info whose lists were not given; the caller repeats the call with them
+--          { 'many' }: lock_info has more fields than one step may read
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: gocraft (fetch, finish, requeue, stale locks), the Go jobservice (requeue).
+-- SET and HSET come before HDEL, because Redis refuses them under memory pressure, and then nothing has been written.
+-- If the lock or lock_info has the wrong type, neither is changed: a fetch of the type fails then, and the two must agree. An in-progress
+-- list of the wrong type holds no entry, and counts as empty.
 --- @include once
 --- @include drift
 

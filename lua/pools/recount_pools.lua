@@ -1,14 +1,14 @@
--- One step of a recount of a type that many pools hold entries of: makes lock_info of some pools what their in-progress lists
--- say, each in the step that reads it. A fetch and a finish change the list and its field together, so a field that was made
--- right stays right. The lock is left: `recount_lock` sets it.
+-- One step of a recount of a type with entries in many pools: sets the fields of some pools in lock_info to the lengths of their in-progress
+-- lists. A fetch and a finish change a list and its field together, so a field that was set stays right. `recount_lock` sets the lock.
 --
--- KEYS[1]  lock_info of the type
--- KEYS[2…] in-progress lists of the type, one a pool
+-- KEYS[1]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[2…] {ns}:jobs:<type>:<pool>:inprogress (list): one for each pool
 -- ARGV[n]  pool id of the nth list
--- Returns  { entries in these lists, fields that were made right, the sum of what they were off }
--- Others that touch these keys: gocraft's fetch, finish, requeue and stale locks; the Go jobservice's requeue.
--- HSET comes before HDEL: under memory pressure Redis refuses it, and then nothing at all has been written.
--- An in-progress list of the wrong type holds no entry, and counts as none.
+-- Reply    { 'done', entries in these lists, how many fields were wrong, the sum of their errors }
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: gocraft (fetch, finish, requeue, stale locks), the Go jobservice (requeue).
+-- HSET comes before HDEL, because Redis refuses it under memory pressure, and then nothing has been written.
+-- An in-progress list of the wrong type holds no entry, and counts as empty.
 --- @include once
 --- @include count
 --- @include list_length
@@ -39,7 +39,7 @@ for i = 1, #ARGV do
       set[#set + 1] = length
     end
   end
-  -- A count of 0 says what no count says. Without it there is less to read the next time.
+  -- A missing field counts as 0. Without fields of 0 there is less to read the next time.
   if count and length == 0 then
     gone[#gone + 1] = ARGV[i]
   end
@@ -50,8 +50,8 @@ end
 if #gone > 0 then
   redis.call('HDEL', lockInfo, unpack(gone))
 end
-local answer = { sum, fields, string.format('%.0f', off) }
+local reply = { 'done', sum, fields, string.format('%.0f', off) }
 if fields == 0 then
-  return answer
+  return reply
 end
-return answerOnce(answer)
+return answerOnce(reply)

@@ -1,19 +1,24 @@
--- Ends the quarantine of a job as a person asks for, if it is still as the person saw it. What gocraft's own tools have
--- taken out of `dead` meanwhile is theirs: it is never put back a second time.
+-- Removes the record of a job from the quarantine, if it is still as the user saw it, and requeues or deletes its entries. Entries that
+-- gocraft's own tools have taken out of `dead` meanwhile are not requeued a second time.
 --
--- KEYS[1]  records of the quarantine
--- KEYS[2]  gocraft's dead entries
--- KEYS[3]  recoveries of jobs
--- KEYS[4…] queue of each of its entries, in the order of their types
+-- KEYS[1]  {ns}:reaper:quarantine (hash)
+-- KEYS[2]  {ns}:dead (zset)
+-- KEYS[3]  {ns}:reaper:recoveries (hash)
+-- KEYS[4…] {ns}:jobs:<type> (list): queue of each of its entries, in the order of their types
 -- ARGV[1]  job id
--- ARGV[2]  digest of the record that was seen
--- ARGV[3]  `release` (what was there goes to its queue to the letter), `drop` (it is removed from `dead`), or `prune` (only the record of what is in `dead` no more is removed). Recoveries
---          that led to the quarantine are forgotten in any case
--- ARGV[4]  a type: only its entries are meant, the others stay in quarantine; the empty string for all
+-- ARGV[2]  digest of the record that the user saw
+-- ARGV[3]  `release`: requeue its entries, the same bytes
+--          `drop`: delete its entries from `dead`
+--          `prune`: only remove the record, if its entries are not in `dead` any more
+--          In each case the recoveries that led to the quarantine do not count any more.
+-- ARGV[4]  a type whose entries are meant, while the others stay in quarantine; '' for all
 -- ARGV[5]  `act`, or `plan` to change nothing
--- Returns  `ok`; `gone` (nothing that is meant of it is in `dead`; the record is removed); `overtaken` (the record is not as it was seen)
--- Others that touch these keys: quarantine and requeue; gocraft's enqueue, fetch, and retry and delete of dead entries.
--- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+-- Reply    { 'done' }
+--          { 'gone' }: none of these entries is in `dead`; the record is removed
+--          { 'overtaken' }: the record has changed
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: quarantine_entry, quarantine_orphan, requeue; gocraft (enqueue, fetch, its tools for dead entries).
+-- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
 --- @include quarantine_record
 
@@ -24,11 +29,11 @@ local refusal = refusalOf(isPlan and typesOf(uses) or uses)
 if refusal then
   return refusal
 end
-local id, seen, verb, only = unpack(ARGV)
+local id, seen, action, only = unpack(ARGV)
 local text = redis.call('HGET', quarantine, id)
 local record = readQuarantined(text)
 if not record or redis.sha1hex(text) ~= seen then
-  return 'overtaken'
+  return { 'overtaken' }
 end
 local meant, others = {}, {}
 for i, entry in ipairs(record.entries) do
@@ -40,12 +45,12 @@ local isThere = false
 for _, one in ipairs(meant) do
   isThere = isThere or redis.call('ZSCORE', dead, one[2][3]) and true
 end
-if verb == 'prune' and isThere then
-  return 'overtaken'
+if action == 'prune' and isThere then
+  return { 'overtaken' }
 end
 local forgets = not refusalOf({ { recoveries, 'hash', 'HGET', 'HSET', 'HDEL' } })
 local writes = {}
-for n = 1, verb == 'release' and #meant or 0 do
+for n = 1, action == 'release' and #meant or 0 do
   writes[n] = { KEYS[3 + meant[n][1]], 'list', 'LPUSH' }
 end
 if #others > 0 then
@@ -56,13 +61,13 @@ if refusal then
   return refusal
 end
 if isPlan then
-  return isThere and 'ok' or 'gone'
+  return { isThere and 'done' or 'gone' }
 end
 for _, one in ipairs(meant) do
   local i, entry = unpack(one)
   local _, original, member = unpack(entry)
   if redis.call('ZSCORE', dead, member) then
-    if verb == 'release' then
+    if action == 'release' then
       redis.call('LPUSH', KEYS[3 + i], original)
     end
     redis.call('ZREM', dead, member)
@@ -74,7 +79,7 @@ else
   redis.call('HDEL', quarantine, id)
 end
 if forgets then
-  -- After a release or a drop nothing counts; else what came since somebody else took the entry.
+  -- After a release or a drop no recovery counts; else only those since the entry was taken out of `dead`.
   local rest = not isThere and withoutRecoveries(redis.call('HGET', recoveries, id), record.recoveries)
   if rest then
     redis.call('HSET', recoveries, id, rest)
@@ -82,4 +87,4 @@ if forgets then
     redis.call('HDEL', recoveries, id)
   end
 end
-return answerOnce(isThere and 'ok' or 'gone')
+return answerOnce({ isThere and 'done' or 'gone' })

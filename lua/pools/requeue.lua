@@ -1,31 +1,32 @@
--- Puts a bounded number of entries of a dead pool back into their queue: same bytes, in the order in which the Go side
--- pops and pushes them one by one.
--- The check that the pool is dead and the move are one step (defect 1). The counters follow the entries: lock_info
--- becomes the true length of the list, the lock goes down with the entries and never below zero (defects 2 to 4).
--- Each recovery is noted; it stops before an entry whose job has been recovered too often (defect 10, `quarantine_entry`).
+-- Requeues a bounded number of entries of a dead pool: the same bytes, in the order in which the Go side moves them one by one.
+-- Moving them and the check that the pool is dead are one step (defect 1). The counters follow: lock_info becomes the length of the
+-- list, and the lock decreases with the entries, never below zero (defects 2 to 4). Each recovery is recorded. It stops before an
+-- entry whose job has been recovered too often (defect 10), which `quarantine_entry` takes.
 --
--- KEYS[1]  set of pools
--- KEYS[2]  heartbeat of the pool
--- KEYS[3]  the pool's in-progress list of the type
--- KEYS[4]  queue of the type
--- KEYS[5]  lock of the type
--- KEYS[6]  lock_info of the type
--- KEYS[7]  recoveries of jobs
--- KEYS[8]  who was recovered when
--- KEYS[9]  records of the quarantine
--- KEYS[10] gocraft's dead entries
+-- KEYS[1]  {ns}:worker_pools (set)
+-- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
+-- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
+-- KEYS[4]  {ns}:jobs:<type> (list): the queue
+-- KEYS[5]  {ns}:jobs:<type>:lock (string)
+-- KEYS[6]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[7]  {ns}:reaper:recoveries (hash)
+-- KEYS[8]  {ns}:reaper:recovered (list)
+-- KEYS[9]  {ns}:reaper:quarantine (hash)
+-- KEYS[10] {ns}:dead (zset)
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
--- ARGV[3]  heartbeat_at that made the pool a suspect, or the empty string
--- ARGV[4]  how many entries to move at the most; fewer where they are large
+-- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
+-- ARGV[4]  how many entries to move; fewer if they are large
 -- ARGV[5]  how often a job may be recovered within the window
 -- ARGV[6]  the window (s)
 -- ARGV[7]  token of the pass
--- Returns  `alive`, or { moved, left }, or { moved, left, id } of the job before whose entry, the next one, it has stopped;
---          { moved, left, '', fault } where the records of recoveries can't be written: the entries went uncounted
--- Others that touch these keys: the Go jobservice's requeue; gocraft's fetch, finish, requeue and stale locks. Of the
--- recoveries only scripts of ours: what gocraft's own reaper puts back is not counted.
--- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+-- Reply    { 'alive' }
+--          { 'moved', how many, how many are left, id of the poison job whose entry is next ('' for none), why the recoveries could
+--            not be recorded ('' if they were) }
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: gocraft (fetch, finish, requeue, stale locks), the Go jobservice (requeue). What gocraft's own reaper requeues
+-- is not counted as a recovery.
+-- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
 --- @include alive
 --- @include counters
@@ -46,19 +47,18 @@ if refusal then
   return refusal
 end
 if alive(pools, heartbeat, pool, maxAge, seen) then
-  return 'alive'
+  return { 'alive' }
 end
 local uncounted = recordsRefusal(recoveries, recovered)
 local death = deathOf(pool, seen, window, ARGV[7])
 local moved, poison = 0, nil
--- Some entries, and the records of their jobs, are read and written in one call each, which is several times faster than one by
--- one.
+-- Reads and writes several entries and records with one command each, which is several times faster.
 local STEP, MOST = 1000000, 8000000
 local size, stride = 0, FIRST_STRIDE
 repeat
   local entries = redis.call('LRANGE', held, -math.min(stride, batch - moved), -1)
   stride = nextStride(stride, entries, STEP)
-  local ids, asked, moving, noted = {}, {}, {}, {}
+  local ids, asked, moving, updates = {}, {}, {}, {}
   for i = 1, #entries do
     ids[i] = not uncounted and countedJobOf(entries[i]) or false
     asked[#asked + 1] = ids[i] or nil
@@ -77,8 +77,8 @@ repeat
           break
         end
       end
-      noted[#noted + 1] = id
-      noted[#noted + 1] = text and recoveryText(text, death) or death.first
+      updates[#updates + 1] = id
+      updates[#updates + 1] = text and recoveryText(text, death) or death.first
     end
     moving[#moving + 1] = entries[i]
     size = size + #entries[i]
@@ -89,11 +89,12 @@ repeat
     moved = moved + #moving
   end
   if not uncounted then
-    noteRecoveries(recoveries, recovered, noted, death)
+    recordRecoveries(recoveries, recovered, updates, death)
   end
 until poison or moved == batch or #entries == 0 or size > MOST
 local left = moved > 0 and countDownLocks(lock, lockInfo, pool, held, moved) or redis.call('LLEN', held)
+local reply = { 'moved', moved, left, poison or '', moved > 0 and uncounted and uncounted.err or '' }
 if moved == 0 then
-  return { moved, left, poison }
+  return reply
 end
-return answerOnce(uncounted and { moved, left, '', uncounted.err } or { moved, left, poison })
+return answerOnce(reply)

@@ -1,47 +1,49 @@
--- Requeues one orphaned entry of a LIVE pool, the same bytes (defect 7: the reply of a fetch got lost). Everything that was
--- judged is checked again in the step that moves it: that the pool lives, who its workers are, what each of them says that it
--- runs, that the entry is still in the list and has been unobserved for long enough with its job's stats unchanged.
+-- Requeues one orphaned entry of a LIVE pool, the same bytes (defect 7: the reply to a fetch was lost). The step that moves it checks
+-- everything again: that the pool is alive, which workers it has, what each of them is observed with, and that the entry is still in
+-- the list and has been unobserved for long enough while the stats of its job did not change.
 --
 -- What proves that no worker runs it:
--- - its job's status is Pending or Scheduled, or Error of the attempt before, or is older than the job's last recovery: a run
---   begins by changing that, and ends at once where it can't
--- - else (Running, final, no stats): each worker of the pool was seen at another job since (`includes/orphan.lua`)
+-- - the status of its job is Pending or Scheduled, or Error of the attempt before, or is older than the last recovery of the job: a
+--   run begins by changing that, and ends at once if it can't
+-- - otherwise (Running, final, no stats) each worker of the pool was observed with another job since (`includes/orphan.lua`)
 --
--- KEYS[1]  set of pools
--- KEYS[2]  heartbeat of the pool
--- KEYS[3]  the pool's in-progress list of the type
--- KEYS[4]  queue of the type
--- KEYS[5]  lock of the type
--- KEYS[6]  lock_info of the type
--- KEYS[7]  stats of the job
--- KEYS[8]  recoveries of jobs
--- KEYS[9]  who was recovered when
--- KEYS[10] records of the quarantine
--- KEYS[11] gocraft's dead entries
--- KEYS[12] the job's signs of life before its quarantine
--- KEYS[13] record of the pool's workers
--- KEYS[14] record of its unobserved entries
--- KEYS[15…] observations of the pool's workers
+-- KEYS[1]  {ns}:worker_pools (set)
+-- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
+-- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
+-- KEYS[4]  {ns}:jobs:<type> (list): the queue
+-- KEYS[5]  {ns}:jobs:<type>:lock (string)
+-- KEYS[6]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[7]  {ns}:job_stats:<id> (hash)
+-- KEYS[8]  {ns}:reaper:recoveries (hash)
+-- KEYS[9]  {ns}:reaper:recovered (list)
+-- KEYS[10] {ns}:reaper:quarantine (hash)
+-- KEYS[11] {ns}:dead (zset)
+-- KEYS[12] {ns}:reaper:quarantine:before:<id> (string)
+-- KEYS[13] {ns}:reaper:workers:<pool> (hash)
+-- KEYS[14] {ns}:reaper:unobserved:<pool> (hash)
+-- KEYS[15…] {ns}:worker:<worker> (hash): observation of each worker of the pool
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
--- ARGV[3]  the entry: its SHA-1 and its place (`includes/entry_at.lua`)
+-- ARGV[3]  the entry: its SHA-1 and index (`includes/entry_at.lua`)
 -- ARGV[4]  `act`, or `plan` to change nothing
 -- ARGV[5]  job id
--- ARGV[6]  the entry's field in KEYS[14]
--- ARGV[7]  for how long it has to be unobserved (ms)
--- ARGV[8]  the empty string, or a time (ms) that stands for the clock of Redis in what is about looks
+-- ARGV[6]  field of the entry in KEYS[14]
+-- ARGV[7]  how long it must be unobserved (ms)
+-- ARGV[8]  '', or a time in ms that replaces the clock of Redis for observations
 -- ARGV[9]  how often a job may be recovered within the window
 -- ARGV[10] the window (s)
--- ARGV[11] in a plan: JSON of what observe_pool has returned, which stands for the records; else the empty string
--- ARGV[12] heartbeat_at of a pool that lives since its heartbeat moves, though it is not young; else the empty string
--- ARGV[13…] ids of the workers whose observations KEYS[15…] are; behind them the token of the pass
--- Returns  `lost`: it was orphaned, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is
---          not seen to live), `changed` (the pool has other workers), `gone`, `observed`, `early` (not unobserved for long
---          enough, or the job has shown a sign of life), `undecided` (nothing proves it), `poison` (orphaned, and recovered
---          too often: `quarantine`)
--- Others that touch these keys: gocraft's heartbeat, observations, fetch, finish, requeue and stale locks; the Go
--- jobservice's requeue and set status.
--- LPUSH comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+-- ARGV[11] in a plan, JSON of the last reply of observe_pool, which replaces KEYS[13] and KEYS[14]; else ''
+-- ARGV[12] heartbeat_at of a pool that is alive because its heartbeat moves; else ''
+-- ARGV[13…] id of each worker of KEYS[15…]; then the token of the pass
+-- Reply    { 'requeued' }: it was orphaned (in a plan: it would be requeued)
+--          { 'poison' }: it is orphaned, and its job was recovered too often; `quarantine_orphan` takes it
+--          { 'undecided' }: nothing proves that it is orphaned
+--          { 'early' }: it is not unobserved for long enough, or the job has changed
+--          { 'observed' }, { 'gone' }
+--          { 'dead' }: the pool is not alive; { 'changed' }: the pool has other workers
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: gocraft (heartbeat, observations, fetch, finish, requeue, stale locks), the Go jobservice (requeue, set status).
+-- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
 --- @include alive
 --- @include counters
@@ -67,7 +69,7 @@ if refusal then
 end
 local beat = redis.call('HGET', heartbeat, 'heartbeat_at') or ''
 if not alive(pools, heartbeat, pool, maxAge, beat, moves) then
-  return 'dead'
+  return { 'dead' }
 end
 local given, workers = {}, {}
 for i = 13, #KEYS - 2 do
@@ -75,27 +77,27 @@ for i = 13, #KEYS - 2 do
 end
 for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
   if not given[worker] then
-    return 'changed'
+    return { 'changed' }
   end
   workers[#workers + 1] = worker
 end
 local entry = entryAt(held, place)
 if not entry then
-  return 'gone'
+  return { 'gone' }
 end
 local found, id, members = jobOf(entry)
--- An id that is no UTF-8 is another one by the time that a client has read it.
+-- An id that is not UTF-8 differs from the one that the client has read.
 if #workers == 0 or found ~= job then
-  return 'undecided'
+  return { 'undecided' }
 end
 for i = 15, #KEYS do
   local observation = readObservation(KEYS[i])
   if observation == 'unreadable' then
-    return 'undecided' -- what can't be read can't be written by its worker either
+    return { 'undecided' } -- its worker can't write it either
   end
-  -- A host may leave the args of its observation empty: then it may be any execution of the policy.
+  -- An observation without args may be of any execution of the policy.
   if observation and (observation.job == job or observation.job == id) then
-    return 'observed'
+    return { 'observed' }
   end
 end
 
@@ -107,17 +109,17 @@ if remembered.unobserved then
 else
   kept = redis.call('HGET', unobservedKey, field)
 end
-local at = lookTime(override)
+local at = observationTime(override)
 local since, signs = sinceOf(kept or nil)
 local stand, facts = signsOf(stats, beforeQuarantine)
 if not since or not isValid(known, at) or at - since < tonumber(least) or signs ~= stand then
-  return 'early'
+  return { 'early' }
 end
 
 local death = deathOf(pool, beat, window, ARGV[#KEYS - 1])
 local counted = countedJobOf(entry)
 local second = now()
--- pcall: a record of the wrong type must not hold an entry back.
+-- pcall, because a record of the wrong type must not keep the entry from being requeued.
 local text = counted and redis.pcall('HGET', recoveries, counted)
 if type(text) ~= 'string' then
   text = nil
@@ -129,8 +131,8 @@ local function isEarlierError()
   return facts.status == 'Error' and failedAt and facts.updated and facts.updated <= failedAt + 10
 end
 
--- A heartbeat's age bounds by how much the clock of the pool's host is behind that of Redis: had the job been run since, its
--- stats would be no older than that.
+-- The age of the heartbeat limits how far the clock of the pool's host is behind that of Redis. If the job had run since, its stats
+-- would be no older than that.
 local function isOlderThanRecovery()
   local read, all = pcall(cjson.decode, text or '')
   local last = nil
@@ -145,20 +147,20 @@ local function isOlderThanRecovery()
 end
 
 if facts.status == 'Success' and facts.updated and facts.updated <= second then
-  return 'early' -- finish_entry decides on it, once it is a minute old
+  return { 'early' } -- once it is a minute old, finish_entry removes it
 end
 local waits = facts.status == 'Pending' or facts.status == 'Scheduled'
--- A time ahead of the clock by more than the tolerance (5 min) says nothing.
+-- A time that is further ahead than the tolerance (5 min) proves nothing.
 local updated = facts.updated and facts.updated <= second + 300 and facts.updated or nil
 if not waits and not isEarlierError() and not isOlderThanRecovery()
   and not isProven(known, workers, job, id, since, updated) then
-  return 'undecided'
+  return { 'undecided' }
 end
 
 if counted and isPoison(entry, text, death, most) then
   text = countedOf(text, quarantine, dead, counted)
   if isPoison(entry, text, death, most) then
-    return 'poison'
+    return { 'poison' }
   end
 end
 local writes = withCounters({
@@ -171,7 +173,7 @@ if refusal then
   return refusal
 end
 if mode == 'plan' then
-  return 'lost'
+  return { 'requeued' }
 end
 local uncounted = not counted or recordsRefusal(recoveries, recovered)
 redis.call('LPUSH', queue, entry)
@@ -179,6 +181,6 @@ redis.call('LREM', held, -1, entry)
 redis.call('HDEL', unobservedKey, field)
 countDownLocks(lock, lockInfo, pool, held, 1)
 if not uncounted then
-  noteRecoveries(recoveries, recovered, { counted, recoveryText(text, death) }, death)
+  recordRecoveries(recoveries, recovered, { counted, recoveryText(text, death) }, death)
 end
-return answerOnce('lost')
+return answerOnce({ 'requeued' })

@@ -1,7 +1,8 @@
 import { fromCallback, fromPromise } from 'xstate';
-import type { InFlightLimiter } from '../io/hooks/hooks.ts';
+import type { ClaimedHook } from '../io/hooks/claims.ts';
 import type { HostBackoff } from '../io/hooks/hostBackoff.ts';
-import type { Claimed as ClaimedHook, HookRecords } from '../io/hooks/records.ts';
+import type { InFlightLimiter } from '../io/hooks/inFlightLimiter.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
 import type { Looked } from '../machines/dispatcher.ts';
 import type { Claimed, OutgoingHook } from '../machines/endpoint.ts';
 
@@ -13,7 +14,7 @@ export const createDispatcherActors = (records: HookRecords, limiter: InFlightLi
   claim: fromPromise<Claimed, { origin: string; most: number }>(async ({ input: { origin, most } }) => {
     const wait = backoff.left(origin);
     if (wait > 0) return { hooks: [], breaker: 'closed', wait };
-    const room = limiter.reserve(origin, backoff.isUnsure(origin) ? 1 : most);
+    const room = limiter.reserve(origin, backoff.isBackingOff(origin) ? 1 : most);
     if (room === 0) return { hooks: [], breaker: 'closed', wait: noRoomFor };
     let taken = 0;
     try {
@@ -36,7 +37,7 @@ export const createLook = (records: HookRecords, also: () => Promise<unknown>) =
     await also();
     const waits = endpoints.flatMap(({ wait }) => (wait === undefined || wait <= 0 ? [] : [wait]));
     return {
-      due: endpoints.filter(({ wait }) => wait !== undefined && wait <= 0).map(({ origin }) => origin),
+      due: endpoints.filter(({ wait }) => wait !== undefined && wait <= 0).map(({ endpoint: origin }) => origin),
       wait: waits.length === 0 ? undefined : Math.min(...waits),
     };
   });

@@ -11,7 +11,7 @@ import { orPermanent } from './permanent.ts';
 
 /** @throws Error that says why nothing may be judged now. */
 const ensureRunnable = async (preflight: Preflight, plan: boolean) => {
-  const fitness = await preflight.check(plan);
+  const fitness = await preflight.run(plan);
   if ('blocked' in fitness) throw new Error(fitness.blocked);
   return fitness;
 };
@@ -25,7 +25,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
   };
   return {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
-      surely(suspect, () => (plan ? pools.plan(suspect, quarantine.usesOf) : pools.confirm(suspect)), plan),
+      surely(suspect, () => (plan ? pools.plan(suspect, quarantine.keysFor) : pools.confirm(suspect)), plan),
     ),
     review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
       async ({ input: { suspect, plan } }) => {
@@ -40,7 +40,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
       ({ input: { suspect, type, id } }) =>
         surely(suspect, async () => {
           try {
-            return await quarantine.take(suspect, type, id);
+            return await quarantine.add(suspect, type, id);
           } catch (error) {
             const refused = await pools.refusalBehind(error, suspect, type);
             if (refused === undefined) throw error;
@@ -50,7 +50,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
     ),
     settle: fromPromise<Settled, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(
       async ({ input: { suspect, types, isLeft } }) =>
-        isLeft ? 'left' : surely(suspect, () => pools.settle(suspect, types)),
+        isLeft ? 'left' : surely(suspect, () => pools.deregister(suspect, types)),
     ),
   };
 };
@@ -67,11 +67,11 @@ const nothingFound: Found = {
 
 /** What the supervisor's rescue invokes. Behind a fence each suspect goes with it, and the end of the pass is noted. */
 export const createRescueActors = (pools: Pools, orphans: Orphans, preflight: Preflight, lease: Lease) => ({
-  watch: fromPromise<void>(({ signal }) => pools.untilOld(signal)),
+  watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
   find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
     ({ input: { thorough, plan, fence } }) =>
       orPermanent(async () => {
-        const fitness = await preflight.check(plan);
+        const fitness = await preflight.run(plan);
         if ('blocked' in fitness) return { ...nothingFound, suspended: fitness.blocked };
         const found = await preflight.watch(() => pools.find(thorough, fitness.disruptions, plan));
         return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
@@ -80,7 +80,7 @@ export const createRescueActors = (pools: Pools, orphans: Orphans, preflight: Pr
   restore: fromPromise<Restored, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
     async ({ input: { live, plan, fence } }) => {
       await ensureRunnable(preflight, plan);
-      return preflight.watch(() => orphans.restore(live, { plan, fence }));
+      return preflight.watch(() => orphans.requeue(live, { plan, fence }));
     },
   ),
   recount: fromPromise<

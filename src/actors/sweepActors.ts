@@ -1,12 +1,13 @@
 import { fromPromise } from 'xstate';
-import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/trackedJobs.ts';
+import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
-import { type Preflight, refusalOf } from '../io/pools/preflight.ts';
-import { isWrongType, kindOfRedisError } from '../io/redis/errors.ts';
+import type { Preflight } from '../io/pools/preflight.ts';
+import { refusalOf } from '../io/redis/errors.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { PermanentError } from '../machines/permanent.ts';
 import { RefusedError } from '../machines/refusal.ts';
 import type { Page } from '../machines/supervisor.ts';
+import { orPermanent } from './permanent.ts';
 
 /**
  * Reads a sweep's pages one after the other; the first one begins a new walk through all tracked jobs. Behind a fence it
@@ -52,7 +53,7 @@ export const createSweepActors = (
       orFinal(async () => {
         if (isFirst || reader === undefined) reader = await begin(plan, fence);
         else if (fence !== undefined) await note(fence);
-        const { jobs, isLast, from } = await reader.next().catch(permanentOr);
+        const { jobs, isLast, from } = await orPermanent(reader.next);
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
         return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
@@ -68,27 +69,16 @@ export const createSweepActors = (
 };
 
 /**
- * Has an error that trying again can't change end the sweep at once.
- * @throws RefusedError where Redis refuses writes, which says what to do.
+ * Ends the sweep at once where trying again can't help.
+ * @throws RefusedError where Redis refuses writes; the message says what to do.
  * @throws PermanentError
  */
-const orFinal = async <T>(step: () => Promise<T>): Promise<T> => {
-  try {
-    return await step();
-  } catch (error) {
-    const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
-    if (refusal !== undefined) throw new RefusedError(refusal);
-    return permanentOr(error);
-  }
-};
-
-/** @throws PermanentError where the same command would fail again, else the error itself. */
-const permanentOr = (error: unknown): never => {
-  const { message } = error as Error;
-  if (isWrongType(error)) {
-    const advice = 'a key of the namespace has the wrong type: find it with TYPE, then move or delete it';
-    throw new PermanentError(`${message}: ${advice}`);
-  }
-  if (kindOfRedisError(error) === 'permanent') throw new PermanentError(refusalOf(error) ?? message);
-  throw error;
-};
+const orFinal = <T>(step: () => Promise<T>): Promise<T> =>
+  orPermanent(async () => {
+    try {
+      return await step();
+    } catch (error) {
+      const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
+      throw refusal === undefined ? error : new RefusedError(refusal);
+    }
+  });

@@ -1,4 +1,5 @@
-import type { EndpointStatus, HookRecord } from '../io/hooks/records.ts';
+import type { EndpointStatus } from '../io/hooks/endpoints.ts';
+import type { HookRecord } from '../io/hooks/record.ts';
 import { readArguments } from '../options.ts';
 import type { Delivery } from '../reaper/delivery.ts';
 
@@ -68,7 +69,7 @@ export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, 
         if (record.state === 'sending' || (verb === 'drop' && record.answer === 'dropped')) continue;
         if (counted.has(record.id)) continue;
         if (!plan && !isPlan) {
-          if ((await records.move(record, verb)) !== 'ok') continue;
+          if ((await records.move(record, verb)) !== 'done') continue;
           if (verb === 'retry') named.add(record);
         }
         counted.add(record.id);
@@ -88,7 +89,7 @@ export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, 
 };
 
 const fits = (record: HookRecord, { endpoint, reason, state }: HookFilter): boolean =>
-  (endpoint === undefined || record.origin === originIn(endpoint)) &&
+  (endpoint === undefined || record.endpoint === originIn(endpoint)) &&
   (reason === undefined || record.answer === reason) &&
   (state === undefined || record.state === state);
 

@@ -1,4 +1,5 @@
-import type { Quarantine, QuarantineRecord } from '../io/pools/quarantine.ts';
+import type { Quarantine } from '../io/pools/quarantine.ts';
+import type { QuarantineRecord } from '../io/pools/quarantineRecords.ts';
 import { isWrongType } from '../io/redis/errors.ts';
 import { readArguments } from '../options.ts';
 
@@ -64,7 +65,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
     /** A key of the wrong type keeps one job where it is, and no other. */
     const endOne = async (record: QuarantineRecord) => {
       try {
-        return await quarantine.end(record, verb, type, plan || isPlan);
+        return await quarantine.remove(record, verb, type, plan || isPlan);
       } catch (error) {
         if (!isWrongType(error)) throw error;
         refusal ??= error;
@@ -79,8 +80,8 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
         const reply = await endOne(record);
         if (reply === 'overtaken') continue;
         counted.add(record.id);
-        counts[reply === 'ok' ? 'done' : 'gone'] += 1;
-        if (reply === 'ok') onRecord?.(record);
+        counts[reply] += 1;
+        if (reply === 'done') onRecord?.(record);
       }
     }
     if (refusal !== undefined) throw refusal;
@@ -89,7 +90,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
   return {
     async *list(filter = {}) {
       for await (const page of find(filter)) {
-        for (const record of page) if (!record.isInDead && !isPlan) await quarantine.end(record, 'prune');
+        for (const record of page) if (!record.isInDead && !isPlan) await quarantine.remove(record, 'prune');
         yield page;
       }
     },

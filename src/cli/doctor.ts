@@ -1,6 +1,6 @@
 import type { DoctorCheck, DoctorReport, Reaper } from '../index.ts';
+import { visible } from '../visible.ts';
 import { paint, print, printJson, printPainted, wantsColors } from './text.ts';
-import { visible } from './visible.ts';
 
 const needsAttention = 3;
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../index.ts';
+import { visible } from '../visible.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { type HookFlags, listHooks, moveHooks } from './hooks.ts';
@@ -26,7 +27,6 @@ import {
 import { status } from './status.ts';
 import { sweep } from './sweep.ts';
 import { complain } from './text.ts';
-import { visible } from './visible.ts';
 
 const failed = 1;
 const wrongUsage = 2;

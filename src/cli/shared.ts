@@ -3,8 +3,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
+import { visible } from '../visible.ts';
 import { complain, wantsColors } from './text.ts';
-import { visible } from './visible.ts';
 
 /** Settings that every command takes. */
 export interface CommonFlags {

@@ -41,7 +41,7 @@ const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }
       : [`final jobs whose last hook is parked: ${tracked.parkedFinal}, not counted as tracked above`]),
     ...endpoints
       .filter(({ breaker, failures }) => breaker !== 'closed' || failures > 0)
-      .map(({ origin, breaker, failures, answer, pending: waiting }) => {
+      .map(({ endpoint: origin, breaker, failures, answer, pending: waiting }) => {
         const last = answer === undefined ? '' : `, last answer ${answer}`;
         return `receiver ${origin}: breaker ${breaker}, ${failures} failures in a row${last}, ${waiting} waiting`;
       }),

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { visible, visibleJson } from './visible.ts';
+import { visible, visibleJson } from '../visible.ts';
 
 /** Whether colours are wanted: on a terminal that knows them, unless NO_COLOR is set. */
 export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean =>

@@ -7,20 +7,20 @@ import { unlessRefused } from '../io/redis/refusals.ts';
 import { redisTime } from '../io/redis/time.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 
-/** In ms: clocks that differ by more are not fine. */
+/** The largest clock offset that is fine, in ms. */
 const tolerance = 2_000;
-/** A pool writes its heartbeat every 5 s, in whole seconds. */
+/** Interval of heartbeats, in ms. They are in whole seconds. */
 const beat = 5_000;
-/** An older heartbeat is not that of a pool whose clock is behind, in ms: no clock is off by more than a time zone. */
+/** The oldest heartbeat, in ms, that a live pool with a wrong clock may have: no clock is off by more than a time zone. */
 const maxBehind = 86_400_000;
-/** Of a heartbeat's own precision, in ms. */
+/** Precision of a heartbeat, in ms. */
 const second = 1_000;
-/** How often a heartbeat is read while it is watched, in ms. */
+/** How often old heartbeats are read while they are watched, in ms. */
 const readEvery = 500;
 const maxPools = 1_000;
 const maxNamed = 20;
 
-/** The clock of this host against that of Redis. */
+/** Compares the clock of this host with that of Redis. */
 export const checkHostClock = async (redis: Redis, clock: Clock): Promise<DoctorCheck[]> => {
   const before = clock.now();
   const time = await unlessRefused(redisTime(redis));
@@ -42,13 +42,13 @@ interface Heartbeat {
   readonly pool: string;
   /** heartbeat_at, in ms. */
   readonly at: number;
-  /** Redis TIME less heartbeat_at, in ms. */
+  /** Redis TIME minus heartbeat_at, in ms. */
   readonly age: number;
 }
 
 /**
- * The clocks of the pools, by the heartbeats that they write. An old heartbeat is that of a dead pool, or of a live one
- * whose clock is behind: it is watched for a while, and a live one moves.
+ * Compares the clocks of the pools, by their heartbeats, with that of Redis. An old heartbeat belongs to a dead pool, or to a live
+ * one whose clock is behind. Only the heartbeat of a live pool moves while it is watched.
  */
 export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number): Promise<DoctorCheck[]> => {
   const pools = await unlessRefused(readSet({ redis, epoch: () => 1 }, keys.pools));
@@ -82,7 +82,7 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
   return checks.length > 0 ? checks : [fine('clock', `no live pool differs from Redis${aside}`)];
 };
 
-/** Undefined where a command is not allowed. Pools without a heartbeat that can be read are left out. */
+/** Reads heartbeats; undefined if a command is not allowed. Skips pools without a valid heartbeat. */
 const readHeartbeats = async (redis: Redis, keys: Keys, pools: readonly string[]): Promise<Heartbeat[] | undefined> => {
   const time = await unlessRefused(redisTime(redis));
   if (time === undefined) return undefined;

@@ -3,7 +3,7 @@ import { unlessRefused } from '../io/redis/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 import { fieldOf } from './server.ts';
 
-/** What Redis does when its memory is full. */
+/** Checks what Redis does when its memory is full. */
 export const checkEviction = async (redis: Redis): Promise<DoctorCheck[]> => {
   const [memory, stats] = await Promise.all([unlessRefused(redis.info('memory')), unlessRefused(redis.info('stats'))]);
   if (memory === undefined || stats === undefined) {

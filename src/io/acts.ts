@@ -4,15 +4,15 @@ import { RefusedError } from '../machines/refusal.ts';
 import type { Clock } from './clock.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { HookRecords } from './hooks/records.ts';
-import { retry } from './hooks/retry.ts';
 import type { TrackedJobs } from './jobs/trackedJobs.ts';
-import { refusalOf } from './pools/preflight.ts';
 import type { Deps } from './redis/deps.ts';
+import { refusalOf } from './redis/errors.ts';
+import { retry } from './redis/retry.ts';
 import { changeOnce } from './redis/scripts.ts';
 
 /**
- * What can be done with a job that was judged. Each is one script that changes nothing if the job has moved since.
- * @throws RefusedError where Redis refuses writes: no other job can be acted on either.
+ * Acts on a job that was judged. Each act is one script that changes nothing if the job has changed since.
+ * @throws RefusedError if Redis refuses writes, so that no other job can be acted on either.
  */
 export interface JobActs {
   load(id: string): Promise<TrackedJob>;
@@ -36,11 +36,11 @@ export const createJobActs = ({
 }): JobActs => ({
   load: (id) => retry(clock, () => tracked.load(id)),
 
-  /** The upstream status change to Error, and in the same step the note that its receiver is to be told. */
+  /** Sets the status to Error by upstream's rule, and enqueues the hook in the same step. */
   async fail({ job }) {
     const { id, revision = 0 } = job.facts;
-    const origin = hooks.originFor(job.hookUrl);
-    const hook = records.partOf(origin);
+    const origin = hooks.endpointFor(job.hookUrl);
+    const hook = records.hookTail(origin);
     const change = changeOnce(keys, id);
     const reply = await write(clock, () =>
       scripts.run(
@@ -51,8 +51,8 @@ export const createJobActs = ({
         change,
       ),
     );
-    if (reply !== 'ok') return 'overtaken';
-    if (origin !== undefined) hooks.due(origin);
+    if (reply.outcome !== 'done') return 'overtaken';
+    if (origin !== undefined) hooks.announce(origin);
     return 'done';
   },
 
@@ -76,7 +76,7 @@ export const createJobActs = ({
         change,
       ),
     );
-    return reply === 'ok' ? 'done' : 'overtaken';
+    return reply.outcome;
   },
 
   async untrack({ job }) {
@@ -84,7 +84,7 @@ export const createJobActs = ({
     const reply = await write(clock, () =>
       scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
     );
-    return reply === 'ok' ? 'done' : 'overtaken';
+    return reply.outcome;
   },
 });
 

@@ -1,12 +1,12 @@
 import { type Clock, monotonicOf, pause } from '../io/clock.ts';
-import { retry } from '../io/hooks/retry.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { kindOfRedisError } from '../io/redis/errors.ts';
-import { changeOnce } from '../io/redis/scripts.ts';
+import { retry } from '../io/redis/retry.ts';
+import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
 import type { Delivery } from '../reaper/delivery.ts';
 
-/** The stats of a job that is to be saved; what is left out is empty. Times in unix s. */
+/** The stats of a new job. Fields that are left out are empty. Times in unix s. */
 export interface NewJob {
   readonly id: string;
   readonly name: string;
@@ -24,48 +24,48 @@ export interface NewJob {
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
-/** `refused`: a newer attempt or a further status stands, which is given. `missing`: the job has no stats any more. */
+/** `refused`: a newer attempt has begun, or the job has reached `status`. `missing`: the job has no stats any more. */
 export type StatusReply =
   | { readonly outcome: 'ok' }
   | { readonly outcome: 'refused'; readonly status: string }
   | { readonly outcome: 'missing' };
 
 /**
- * One attempt of a job, as a worker host sees it. Every change is refused where a newer attempt has begun, and is told to
- * the job's receiver, whose answer is noted.
+ * One attempt of a job, for the worker host that runs it. A change is refused if a newer attempt has begun. Each change is sent to
+ * the job's endpoint, and its answer is stored as the ACK.
  */
 export interface TrackedAttempt {
   readonly id: string;
   /** The unix second of this attempt; `reset` begins a new one. */
   readonly revision: number;
-  /** The stats as they stood when they were loaded or saved, as in Redis. */
+  /** The stats as they were loaded or saved, as in Redis. */
   readonly stats: Readonly<Record<string, string>>;
   /**
-   * Begins to run. Refused with `Running` where another host has begun this attempt since it was loaded or saved: its
-   * queue entry was given to that one while this host was cut off, and is not to be run here too.
+   * Begins to run. Refused with `Running` if another host has begun this attempt since it was loaded or saved: the queue entry was
+   * requeued while this host was cut off, and the job must not run here too.
    */
   run(): Promise<StatusReply>;
-  /** Reports progress: `text` goes out with the hook and is not kept. */
+  /** Reports progress. `text` is sent with the hook and is not stored. */
   checkIn(text: string): Promise<StatusReply>;
   succeed(): Promise<StatusReply>;
   stop(): Promise<StatusReply>;
   fail(): Promise<StatusReply>;
-  /** Writes a status; a Redis that can't be reached is tried again for 5 min. */
+  /** Writes a status. While Redis can't be reached, it is retried for 5 min. */
   update(status: Status): Promise<StatusReply>;
-  /** Begins a new attempt: Pending, nothing acknowledged, tracked afresh. */
+  /** Begins a new attempt: Pending, without an ACK, tracked again. */
   reset(): Promise<StatusReply>;
-  /** Has the receiver told again; resolves when the first attempt has ended. */
+  /** Sends the present state to the endpoint again. Resolves when the first attempt has ended. */
   fire(): Promise<void>;
 }
 
 export interface Lifecycle {
   /** Writes the stats of a new job and tracks it. */
   save(job: NewJob): Promise<TrackedAttempt>;
-  /** Loads a job; undefined where there are no stats. */
+  /** Loads a job; undefined if it has no stats. */
   load(id: string): Promise<TrackedAttempt | undefined>;
 }
 
-/** For how long a status that can't be written is tried again, in ms, and the longest pause between two tries. */
+/** How long a status that can't be written is retried, and the longest pause between two attempts, in ms. */
 const updateFor = 300_000;
 const longestPause = 10_000;
 
@@ -83,20 +83,20 @@ export const createLifecycle = ({
 
   const attempt = (id: string, stats: Readonly<Record<string, string>>): TrackedAttempt => {
     let revision = Number(stats.revision ?? 0) || 0;
-    /** Whether this one knows of no host that runs the attempt. Once it has asked to run it may be itself. */
+    /** Whether no host is known to run this attempt. After the first request to run, it may be this host. */
     let isUnbegun = stats.status !== 'Running';
-    const origin = hooks.originFor(stats.web_hook_url);
-    const tell = () => {
-      if (origin !== undefined) hooks.due(origin);
+    const endpoint = hooks.endpointFor(stats.web_hook_url);
+    const announce = () => {
+      if (endpoint !== undefined) hooks.announce(endpoint);
     };
 
     const update = async (status: Status): Promise<StatusReply> => {
       const change = changeOnce(keys, id);
       const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
       if (status === 'Running') isUnbegun = false;
-      // A final status also marks the execution of its policy as done; the hook is noted in the same step.
+      // A final status also marks the execution of its policy as done. The hook is enqueued in the same step.
       const reply = await persist(clock, () => {
-        const hook = records.partOf(origin);
+        const hook = records.hookTail(endpoint);
         return scripts.run(
           'set_status',
           [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
@@ -105,8 +105,8 @@ export const createLifecycle = ({
           change,
         );
       });
-      if (reply === 'ok') tell();
-      return replyOf(reply);
+      if (reply.outcome === 'done') announce();
+      return statusReplyOf(reply);
     };
 
     return {
@@ -123,7 +123,7 @@ export const createLifecycle = ({
       async checkIn(text) {
         const change = changeOnce(keys, id);
         const reply = await persist(clock, () => {
-          const hook = records.partOf(origin);
+          const hook = records.hookTail(endpoint);
           return scripts.run(
             'check_in',
             [keys.stats(id), ...hook.keys],
@@ -132,10 +132,10 @@ export const createLifecycle = ({
             change,
           );
         });
-        if (typeof reply === 'string') return replyOf(reply);
-        const [status, now, checkInAt] = reply;
-        if (origin !== undefined) hooks.hold(id, { text, state: { status, revision: Number(now), checkInAt } });
-        tell();
+        if (reply.outcome !== 'done') return reply;
+        const { status, revision: now, checkInAt } = reply;
+        if (endpoint !== undefined) hooks.holdText(id, { text, state: { status, revision: now, checkInAt } });
+        announce();
         return { outcome: 'ok' };
       },
       async reset() {
@@ -144,18 +144,18 @@ export const createLifecycle = ({
         const reply = await persist(clock, () =>
           scripts.run('reset_job', [keys.stats(id), keys.track], [id, 'Pending', known], undefined, change),
         );
-        if (typeof reply !== 'number') return replyOf(reply);
-        revision = reply;
+        if (reply.outcome !== 'done') return reply;
+        revision = reply.revision;
         isUnbegun = true;
         return { outcome: 'ok' };
       },
       async fire() {
-        if (origin === undefined) return;
-        // A state that no record has: it is due at once, whatever is known of it.
-        const [noted] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, origin }]));
-        if (noted instanceof Error) throw noted;
+        if (endpoint === undefined) return;
+        // A state that no record has, so that the hook is due at once, whatever its record is.
+        const [enqueued] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, endpoint }]));
+        if (enqueued instanceof Error) throw enqueued;
         const attempted = delivery.attempted(id);
-        tell();
+        announce();
         await attempted;
       },
     };
@@ -165,7 +165,7 @@ export const createLifecycle = ({
     async save(job) {
       const stats = statsOf(job);
       const change = changeOnce(keys, job.id);
-      const revision = await retry(clock, () =>
+      const { revision } = await retry(clock, () =>
         scripts.run(
           'save_job',
           [keys.stats(job.id), keys.track, ...executionsOf(job.upstreamJobId)],
@@ -184,12 +184,14 @@ export const createLifecycle = ({
   };
 };
 
-const replyOf = (reply: string): StatusReply =>
-  reply === 'ok' || reply === 'missing' ? { outcome: reply } : { outcome: 'refused', status: reply };
+const statusReplyOf = (reply: ReplyOf<'set_status'>): StatusReply => {
+  // Only a condition on the facts of the job is overtaken; a worker host gives none.
+  if (reply.outcome === 'overtaken') throw new Error('a status without a condition was overtaken');
+  return reply.outcome === 'done' ? { outcome: 'ok' } : reply;
+};
 
 /**
- * Tries until Redis answers, so that a finished job is not reported as running because of a short outage. What Redis will
- * never take fails at once.
+ * Retries until Redis answers, so that a short outage does not leave a finished job as Running. Permanent errors are thrown at once.
  */
 const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
   const began = monotonicOf(clock);
@@ -204,13 +206,13 @@ const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => 
   }
 };
 
-/** The fields that Harbor's jobservice always writes, and those that are set. */
+/** The fields that Harbor's jobservice always writes, and those that are given. */
 const statsOf = (job: NewJob): Record<string, string> => {
   const { id, name, kind = 'Generic', status = 'Pending', unique = false } = job;
   if (id === '' || name === '') throw new TypeError('a job needs an id and a name');
   if (!isStatus(status) || isFinal(status)) throw new TypeError('a new job is Pending, Scheduled or Running');
   for (const field of ['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const) {
-    // The Go side could not read it, and no sweep could judge the job.
+    // Otherwise the Go side could not read it, and no sweep could judge the job.
     if (job[field] !== undefined && !Number.isSafeInteger(job[field])) {
       throw new TypeError(`${field} of a job must be a whole number from -(2^53 - 1) to 2^53 - 1`);
     }

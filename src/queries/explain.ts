@@ -1,6 +1,8 @@
-import type { EntryPlace, PlaceVisitor } from '../io/evidence/places.ts';
+import type { EntryPlace } from '../io/evidence/lists.ts';
+import type { PlaceVisitor } from '../io/evidence/places.ts';
 import type { Search } from '../io/evidence/search.ts';
-import type { HookRecord, HookRecords } from '../io/hooks/records.ts';
+import type { HookRecord } from '../io/hooks/record.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
 import type { TrackedJobs } from '../io/jobs/trackedJobs.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import type { Evidence, Facts } from '../machines/facts.ts';

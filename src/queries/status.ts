@@ -1,5 +1,6 @@
-import type { EndpointStatus, HookRecords } from '../io/hooks/records.ts';
-import type { PageReader } from '../io/jobs/trackedJobs.ts';
+import type { EndpointStatus } from '../io/hooks/endpoints.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
+import type { PageReader } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import type { Connection } from '../io/redis/connection.ts';
@@ -120,7 +121,7 @@ export const createStatus =
   async (): Promise<ReaperStatus> => {
     const { redis } = connection;
     const tracked = await unlessWrongType(trackedOf({ open, policy, records }), nothingTracked);
-    const survey = await pools.surveyWithin(walkFor);
+    const survey = await pools.readRegistryWithin(walkFor);
     const held = new Map<string, number>();
     const holding = new Map<string, number>();
     await inChunks(survey.lists, async ([type, pool]) => {

@@ -1,11 +1,13 @@
 import { createActor } from 'xstate';
 import { createDispatcherActors, createLook } from '../actors/dispatcherActors.ts';
 import { createSignal, type Signal } from '../io/clock.ts';
-import { createHooks, createInFlightLimiter, type Hooks } from '../io/hooks/hooks.ts';
+import { createHooks, type Hooks } from '../io/hooks/hooks.ts';
 import { createHostBackoff } from '../io/hooks/hostBackoff.ts';
-import { createHttpClient } from '../io/hooks/http/post.ts';
+import { createHttpClient } from '../io/hooks/http/client.ts';
+import { createInFlightLimiter } from '../io/hooks/inFlightLimiter.ts';
 import { createHookRecords, type HookRecords } from '../io/hooks/records.ts';
-import { createSender, type HookOutcome } from '../io/hooks/sender.ts';
+import type { HookOutcome } from '../io/hooks/results.ts';
+import { createSender } from '../io/hooks/sender.ts';
 import { createSendNamed, type SendNamed } from '../io/hooks/sendNamed.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { dispatcherMachine } from '../machines/dispatcher.ts';
@@ -60,20 +62,20 @@ export const createDelivery = ({
     scripts,
     clock,
     settings: {
-      most: settings.most,
-      breakAfter: settings.breakAfter,
-      drainPerSecond: settings.drainPerSecond,
-      claimFor: settings.totalTimeoutMs + 10_000,
+      maxRecords: settings.most,
+      breakerThreshold: settings.breakAfter,
+      drainRate: settings.drainPerSecond,
+      claimDuration: settings.totalTimeoutMs + 10_000,
     },
   });
   const { ca, cert, key } = settings.tls;
   const httpClient = createHttpClient(
     {
       headerTimeout: settings.headerTimeoutMs,
-      totalTimeout: settings.totalTimeoutMs,
-      allowOrigins: settings.allowOrigins,
+      timeout: settings.totalTimeoutMs,
+      allowedOrigins: settings.allowOrigins,
       allowLinkLocal: settings.allowLinkLocal,
-      moved: settings.moved,
+      rewriteOrigins: settings.moved,
       tls: {
         ...(ca === undefined ? {} : { ca }),
         ...(cert === undefined ? {} : { cert }),
@@ -94,8 +96,8 @@ export const createDelivery = ({
     backoff,
     settings: {
       deadline: settings.deadlineMs,
-      tooOld: settings.tooOldS * 1_000,
-      totalTimeout: settings.totalTimeoutMs,
+      maxAge: settings.tooOldS * 1_000,
+      timeout: settings.totalTimeoutMs,
     },
     clock,
     random,
@@ -112,7 +114,7 @@ export const createDelivery = ({
         endpoint: endpointMachine.provide({ actors: createDispatcherActors(records, limiter, backoff) }),
         look: createLook(records, async () => {
           // Not waited for: a receiver that hangs must not hold up the look for all others.
-          void sender.deliverLeft();
+          void sender.deliverPendingTexts();
           await records.forgetParked(settings.keepParkedS * 1_000);
         }),
       },
@@ -148,9 +150,9 @@ export const createDelivery = ({
     hooks: createHooks({
       records,
       sender,
-      moved: settings.moved,
+      rewriteOrigins: settings.moved,
       clock,
-      tellDue(origin) {
+      onDue(origin) {
         awake();
         // What comes after the stop stays in Redis.
         if (!isStopped) actor.send({ type: 'due', origin });

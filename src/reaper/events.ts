@@ -1,4 +1,4 @@
-import type { HookOutcome } from '../io/hooks/sender.ts';
+import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { JobOutcome } from '../machines/job.ts';
 import type { PoolOutcome } from '../machines/pool.ts';

@@ -1,4 +1,4 @@
-import type { HookOutcome } from '../io/hooks/sender.ts';
+import type { HookOutcome } from '../io/hooks/results.ts';
 
 /** Outcomes of the first attempts of hooks. */
 export interface HookCounts {
@@ -12,7 +12,7 @@ export interface HookCounts {
 
 export const noHooks: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
 
-export const countHook = (counts: HookCounts, { outcome, ours }: HookOutcome): HookCounts =>
+export const countHook = (counts: HookCounts, { outcome, hostError: ours }: HookOutcome): HookCounts =>
   ours === undefined ? { ...counts, [outcome]: counts[outcome] + 1 } : { ...counts, ours: (counts.ours ?? 0) + 1 };
 
 /** Counts since `b`. */

@@ -1,5 +1,5 @@
 import { type Clock, monotonicOf } from '../io/clock.ts';
-import type { HookOutcome } from '../io/hooks/sender.ts';
+import type { HookOutcome } from '../io/hooks/results.ts';
 
 /** Time between two reports of a code, in ms: a host that lacks something lacks it for every hook. */
 const reportEvery = 60_000;
@@ -14,7 +14,7 @@ export interface HostErrorReport {
 /** Reports what keeps this host from sending hooks: each code at its first occurrence, then once a minute. */
 export const createHostErrorReports = (clock: Clock, report: (report: HostErrorReport) => void) => {
   const known = new Map<string, { at: number; count: number }>();
-  return ({ ours: code, reason }: HookOutcome): void => {
+  return ({ hostError: code, reason }: HookOutcome): void => {
     if (code === undefined) return;
     const { at, count } = known.get(code) ?? { at: Number.NEGATIVE_INFINITY, count: 0 };
     const isDue = monotonicOf(clock) - at >= reportEvery;

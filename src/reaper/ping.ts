@@ -1,7 +1,6 @@
 import { within } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { explained, kindOfRedisError, UnusableRedisError } from '../io/redis/errors.ts';
-import { isRefusedRight } from '../io/redis/refusals.ts';
+import { classify, isNoPermission, UnusableRedisError } from '../io/redis/errors.ts';
 
 /** How long an answer may take, in ms. */
 const timeout = 3_000;
@@ -20,7 +19,7 @@ export const createPing =
       timeout,
       connection.redis.ping().catch((error) => {
         // A refusal is an answer too: a Redis that can't save to disk refuses PING as if it were a write.
-        if (isRefusedRight(error) || kindOfRedisError(error) === 'refused') return;
+        if (isNoPermission(error) || classify(error).kind === 'refused') return;
         failure = error;
         return Promise.reject(error);
       }),
@@ -28,7 +27,7 @@ export const createPing =
     if (answered) return;
     const cause = connection.outage?.()?.error ?? failure;
     if (cause instanceof UnusableRedisError) throw cause;
-    const why = cause === undefined ? 'no answer within 3 s' : explained(cause);
+    const why = cause === undefined ? 'no answer within 3 s' : classify(cause).message;
     throw new Error(
       `Redis at ${connection.description} can not be reached (${why}): is it up, are host, port and password right?`,
     );

@@ -2,7 +2,8 @@ import { createJobActs, type JobActs } from '../io/acts.ts';
 import type { PlaceVisitor } from '../io/evidence/places.ts';
 import { scanWithEvidence } from '../io/evidence/scan.ts';
 import { createSearch, type Search } from '../io/evidence/search.ts';
-import { createTrackedJobs, type PageReader, type ScanPoint, type TrackedJobs } from '../io/jobs/trackedJobs.ts';
+import type { PageReader, ScanPoint } from '../io/jobs/pageReader.ts';
+import { createTrackedJobs, type TrackedJobs } from '../io/jobs/trackedJobs.ts';
 import { createLease, type Lease } from '../io/leader/lease.ts';
 import { createOrphans, type Orphans } from '../io/pools/orphans.ts';
 import { createPreflight, type Preflight } from '../io/pools/preflight.ts';
@@ -67,9 +68,9 @@ export const createPorts = (
     orphanedAfter: rescue.lostAfterMs,
     batch: rescue.batch,
     quarantine,
-    onLeftAlone: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
+    onSkipped: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
-  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'note'>) =>
+  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
     createSearch({
       ...deps,
       pools,
@@ -118,7 +119,7 @@ const createPoolPorts = (
 };
 
 const recoveryOf = ({ rescue }: Pick<ReaperSettings, 'rescue'>) => ({
-  most: rescue.maxRecoveries,
+  maxRecoveries: rescue.maxRecoveries,
   windowS: rescue.recoveryWindowS,
 });
 

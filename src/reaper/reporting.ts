@@ -1,5 +1,5 @@
 import { monotonicOf } from '../io/clock.ts';
-import type { HookOutcome } from '../io/hooks/sender.ts';
+import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import type { Outage } from '../io/redis/outages.ts';

@@ -5,8 +5,8 @@ import { createLeaseActors } from '../actors/leaseActors.ts';
 import { createPoolActors, createRescueActors } from '../actors/poolActors.ts';
 import { createSweepActors } from '../actors/sweepActors.ts';
 import { monotonicOf } from '../io/clock.ts';
-import { refusalOf } from '../io/pools/preflight.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import { refusalOf } from '../io/redis/errors.ts';
 import { waitingIn } from '../machines/graces.ts';
 import { jobMachine, messageOf } from '../machines/job.ts';
 import { laneMachine } from '../machines/lane.ts';
@@ -122,7 +122,7 @@ const actorsOf = ({ ports, startBlock, reporting, isFollowed }: Wiring) => {
     ...preflight,
     async check(isPlan: boolean) {
       const blocked = await startBlock.reason();
-      return blocked === undefined ? preflight.check(isPlan) : { blocked };
+      return blocked === undefined ? preflight.run(isPlan) : { blocked };
     },
   };
   return {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { visible } from '../../src/cli/visible.ts';
+import { visible } from '../../src/visible.ts';
 import { listedRows } from '../support/browser.ts';
 import { useInspectorPage } from '../support/inspectorPage.ts';
 import { seedJob } from '../support/jobs.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { lineOf } from '../../src/cli/doctor.ts';
 import { wantsColors } from '../../src/cli/text.ts';
-import { visible } from '../../src/cli/visible.ts';
 import { aclRules } from '../../src/io/redis/rights.ts';
+import { visible } from '../../src/visible.ts';
 import { launchCli, runCli, watchCli } from '../support/cli.ts';
 import { hasFineRights, type RedisServer, redisVersion, startRedis } from '../support/redisServer.ts';
 

@@ -158,7 +158,7 @@ describe('hooks', () => {
     const [hook, endpoint] = ['j0', undefined].map((job) => all.find(({ id }) => id === job));
     expect(hook).toMatchObject({ type: 'hook', id: 'j0', state: 'parked', answer: '400', attempts: 1 });
     expect(hook).not.toHaveProperty('text');
-    expect(endpoint).toMatchObject({ type: 'endpoint', origin: receiver.url });
+    expect(endpoint).toMatchObject({ type: 'endpoint', endpoint: receiver.url });
     const plan = await said((reaper) => moveHooks(reaper, 'drop', { json: true, plan: true, reason: '400' }));
     expect(linesOf(plan.text)).toEqual([
       { ...hook, plan: true },

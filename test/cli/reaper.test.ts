@@ -160,7 +160,7 @@ test.each([
   [['sweep', '--nope'], 'unknown option'],
   [['nope'], 'unknown command'],
   [['explain', '--namespace', 'n'], 'missing required argument'],
-  [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'not of a form that is known'],
+  [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'unknown form'],
   [['rescue', '--namespace', 'n', '--grace', 'soon'], 'a whole number is needed'],
 ])('wrong usage ends with 2 and a line that says what to do: %j', async (args, message) => {
   const { code, stderr } = await collect(launch(args));

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { visible, visibleJson } from '../../src/cli/visible.ts';
+import { visible, visibleJson } from '../../src/visible.ts';
 import { runCli } from '../support/cli.ts';
 import { seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';

@@ -1,7 +1,7 @@
 /** Names from Redis on a terminal: nothing in them moves the cursor, colours a line or forges one. */
 import { afterEach, expect, test, vi } from 'vitest';
 import { wantsColors } from '../../src/cli/text.ts';
-import { visible, visibleJson } from '../../src/cli/visible.ts';
+import { visible, visibleJson } from '../../src/visible.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 

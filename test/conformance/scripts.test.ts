@@ -19,11 +19,21 @@ const keys = keysOf(namespace);
 const call = async (op: ScriptVector['op'], args: readonly string[]): Promise<string> => {
   const [first = '', second = '', third = '', fourth = ''] = args;
   if (op === 'setStatus')
-    return scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth, '']);
-  if (op === 'ack') return scripts.run('acknowledge', [keys.stats(fourth), keys.track], [first, second, third, fourth]);
-  const revision = await scripts.run('reset_job', [keys.stats(first), keys.track], [first, second, '']);
-  return typeof revision === 'number' ? 'ok' : revision;
+    return wordOf(await scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth, '']));
+  if (op === 'ack') {
+    const { outcome } = await scripts.run(
+      'acknowledge',
+      [keys.stats(fourth), keys.track],
+      [first, second, third, fourth],
+    );
+    return outcome === 'refused' ? 'none' : wordOf({ outcome });
+  }
+  return wordOf(await scripts.run('reset_job', [keys.stats(first), keys.track], [first, second, '']));
 };
+
+/** A reply as upstream's scripts give it: a word, or the status that is stored. */
+const wordOf = (reply: { readonly outcome: string; readonly status?: string }): string =>
+  reply.outcome === 'done' ? 'ok' : (reply.status ?? reply.outcome);
 
 test.each(readVectors<ScriptVector>('scripts.jsonl.gz').map((vector) => [vector.name, vector] as const))(
   'script: %s',

@@ -1,8 +1,9 @@
 /** The text of a report of progress is POSTed once, whoever sends it and whatever comes between. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import type { HttpReply } from '../../src/io/hooks/http/post.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { createHookRecords, type HookRecords } from '../../src/io/hooks/records.ts';
-import { createSender, type HookOutcome } from '../../src/io/hooks/sender.ts';
+import type { HookOutcome } from '../../src/io/hooks/results.ts';
+import { createSender } from '../../src/io/hooks/sender.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
@@ -24,7 +25,7 @@ afterEach(() => opened.close());
 const until = (isSo: () => unknown) => vi.waitUntil(isSo, { timeout: 20_000, interval: 5 });
 const keys = keysOf('t');
 const origin = 'http://h';
-const taken: HttpReply = { kind: 'taken', status: 200 };
+const taken: HttpReply = { kind: 'accepted', status: 200 };
 
 /** A courier on the real Redis whose POSTs end when the test says so. */
 const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
@@ -37,7 +38,7 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
     keys,
     scripts,
     clock,
-    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor },
+    settings: { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: claimFor },
   });
   /** Why what was sent could not be noted. */
   const refusals: unknown[] = [];
@@ -49,8 +50,8 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
       await gate.find?.();
       return all.find(id);
     },
-    settle: (...given) =>
-      all.settle(...given).catch((error: unknown) => {
+    recordAttempt: (...given) =>
+      all.recordAttempt(...given).catch((error: unknown) => {
         refusals.push(error);
         throw error;
       }),
@@ -69,7 +70,7 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
         }),
       close: async () => undefined,
     },
-    settings: { deadline: 86_400_000, tooOld: 604_800_000, totalTimeout },
+    settings: { deadline: 86_400_000, maxAge: 604_800_000, timeout: totalTimeout },
     clock,
     random: () => 0.5,
     onOutcome: (outcome) => outcomes.push(outcome),
@@ -86,10 +87,10 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
     texts: () => posts.map(({ text }) => text),
     async hold(id: string, ...texts: string[]) {
       const at = await seedJob(redis, id, { web_hook_url: `${origin}/x` });
-      for (const text of texts) sender.hold(id, { text, state: state(at) });
+      for (const text of texts) sender.holdText(id, { text, state: state(at) });
     },
     async claim(id: string) {
-      await all.enqueue([{ id, state: 'asked:0', origin }]);
+      await all.enqueue([{ id, state: 'asked:0', endpoint: origin }]);
       const { hooks } = await all.claim(origin, 1);
       return hooks[0] ?? expect.fail('nothing was claimed');
     },
@@ -104,7 +105,7 @@ test('fault 147: a claim that comes while the pass for left texts sends waits, a
   const { clock, sender, hold, claim, answer, posts, texts, outcomes } = world();
   await hold('a', 'half');
   clock.advance(6_000);
-  const left = sender.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await until(() => posts.length === 1);
   const delivered = sender.deliver(await claim('a'));
   await answer(1);
@@ -124,7 +125,7 @@ test('fault 147: the pass for left texts passes over a job whose claim is being 
   await until(() => posts.length === 1);
   // As where its record was evicted.
   await server.client.del(keys.hooks);
-  await sender.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(texts()).toEqual(['half']);
   await answer(1);
   await answer(2);
@@ -132,7 +133,7 @@ test('fault 147: the pass for left texts passes over a job whose claim is being 
   expect(texts()).toEqual(['half', undefined]);
 });
 
-test('fault 147: a claim that comes while the pass for left texts looks for a record waits too', async () => {
+test('fault 147: a claim waits while overdue texts of the same job are sent', async () => {
   const { clock, sender, hold, claim, answer, posts, texts, gate } = world();
   await hold('a', 'half');
   clock.advance(6_000);
@@ -144,7 +145,7 @@ test('fault 147: a claim that comes while the pass for left texts looks for a re
         looks();
       });
   });
-  const left = sender.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await isLooking;
   const claimed = await claim('a');
   const delivered = sender.deliver(claimed);
@@ -162,11 +163,11 @@ test('fault 147: two passes for left texts at once send each text once', async (
   await hold('a', 'half');
   await hold('b', 'whole');
   clock.advance(6_000);
-  const passes = [sender.deliverLeft(), sender.deliverLeft()];
+  const passes = [sender.deliverPendingTexts(), sender.deliverPendingTexts()];
   await answer(1);
   await answer(2);
   await Promise.all(passes);
-  await sender.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(texts()).toEqual(['half', 'whole']);
   expect(posts).toHaveLength(2);
 });
@@ -190,7 +191,7 @@ test('fault 147: a claim is kept waiting for no more than one left text, and the
   const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'one', 'two', 'three');
   clock.advance(6_000);
-  const left = sender.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await until(() => posts.length === 1);
   const delivered = sender.deliver(await claim('a'));
   await answer(1);
@@ -224,7 +225,7 @@ test('fault 147: a claim whose turn comes too late sends nothing, uses no attemp
   const { clock, sender, hold, claim, answer, posts, texts, records } = world();
   await hold('a', 'half');
   clock.advance(6_000);
-  const left = sender.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await until(() => posts.length === 1);
   const delivered = sender.deliver(await claim('a'));
   clock.advance(10_500);
@@ -234,11 +235,11 @@ test('fault 147: a claim whose turn comes too late sends nothing, uses no attemp
   expect(await records.find('a')).toMatchObject({ state: 'pending', attempts: 0 });
 });
 
-test('fault 147: a text whose ACK could not be noted is not sent again, nor is its state without it', async () => {
+test('fault 147: a text whose ACK could not be stored is not sent again, and neither is its state', async () => {
   const { clock, sender, records, answer, posts, texts, refusals, outcomes } = world();
   const at = await seedJob(server.client, 'a', { web_hook_url: `${origin}/x`, check_in_at: 7 });
-  sender.hold('a', { text: 'half', state: { status: 'Running', revision: at, checkInAt: 7 } });
-  await records.enqueue([{ id: 'a', state: 'asked:0', origin }]);
+  sender.holdText('a', { text: 'half', state: { status: 'Running', revision: at, checkInAt: 7 } });
+  await records.enqueue([{ id: 'a', state: 'asked:0', endpoint: origin }]);
   const { hooks } = await records.claim(origin, 1);
   const delivered = sender.deliver(hooks[0] ?? expect.fail('nothing was claimed'));
   await until(() => posts.length === 1);
@@ -256,7 +257,7 @@ test('fault 147: a text whose ACK could not be noted is not sent again, nor is i
   expect(outcomes).toMatchObject([{ outcome: 'delivered' }]);
 });
 
-test('fault 147: through the public API: a slow receiver gets each of many reports once', async () => {
+test('fault 147: through the public API: a slow endpoint gets each of many check-ins once', async () => {
   const clock = createTestClock();
   const reaper = opened.create({ redis: server.url, clock });
   const waiting: (() => void)[] = [];

@@ -1,14 +1,10 @@
 import type { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import type { HttpReply } from '../../src/io/hooks/http/post.ts';
-import {
-  type Claimed,
-  createHookRecords,
-  type HookRecord,
-  type HookRecords,
-  type HookSettings,
-} from '../../src/io/hooks/records.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
+import type { HookRecord } from '../../src/io/hooks/record.ts';
+import { createHookRecords, type HookRecords, type HookSettings } from '../../src/io/hooks/records.ts';
 import { createSender } from '../../src/io/hooks/sender.ts';
 import { decodeAck } from '../../src/io/jobs/stats.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
@@ -31,14 +27,19 @@ export const elsewhere = 'http://moved';
 /** All times are relative to it, in ms. */
 export const base = Math.floor(Date.now() / 1_000) * 1_000;
 export const claimFor = 60_000;
-export const patience = 86_400_000;
-export const settings: HookSettings = { most: 1_000, breakAfter: 3, drainPerSecond: 50, claimFor };
+export const deadline = 86_400_000;
+export const settings: HookSettings = {
+  maxRecords: 1_000,
+  breakerThreshold: 3,
+  drainRate: 50,
+  claimDuration: claimFor,
+};
 
 export const replies = {
-  taken: { kind: 'taken', status: 200 },
-  down: { kind: 'busy', code: '503', reason: 'the receiver answered 503' },
-  unknown: { kind: 'unknown', status: 404, reason: 'the receiver answered 404' },
-  refused: { kind: 'refused', code: '400', reason: 'the receiver answered 400' },
+  taken: { kind: 'accepted', status: 200 },
+  down: { kind: 'retryable', code: '503', reason: 'the endpoint answered 503' },
+  unknown: { kind: 'unknown', status: 404, reason: 'the endpoint answered 404' },
+  refused: { kind: 'rejected', code: '400', reason: 'the endpoint answered 400' },
 } satisfies Record<string, HttpReply>;
 
 /** A POST, and whether the receiver has taken it. */
@@ -49,7 +50,7 @@ export interface Sent {
 
 interface Held {
   readonly who: string;
-  readonly claimed: Claimed;
+  readonly claimed: ClaimedHook;
   isSettled: boolean;
 }
 
@@ -104,12 +105,16 @@ const scriptNames: readonly ScriptName[] = [
   'acknowledge',
   'check_in',
   'claim_hooks',
+  'drop_hook',
   'enqueue_hooks',
   'forget_parked',
   'move_hook',
+  'park_hook',
+  'record_delivered',
+  'record_failed',
+  'record_unsent',
   'reset_job',
   'set_status',
-  'settle_hook',
 ];
 
 /** Has Redis know the scripts, for one that it does not know takes a command more, and every run must be alike. */
@@ -264,8 +269,8 @@ export const createWorld = (redis: Redis): World => {
         if (count > 0) parkedStates.clear();
         return count;
       },
-      async settle(claimed, attemptRecord) {
-        const reply = await records.settle(claimed, attemptRecord);
+      async recordAttempt(claimed, attemptRecord) {
+        const reply = await records.recordAttempt(claimed, attemptRecord);
         for (const one of held) if (one.claimed === claimed) one.isSettled = true;
         if (reply === 'parked') {
           parkedStates.add(`${claimed.id} ${claimed.stats.status}:${claimed.stats.revision}`);
@@ -288,13 +293,13 @@ export const createWorld = (redis: Redis): World => {
       records,
       httpClient: {
         async post() {
-          sent.push({ who, isTaken: reply.kind === 'taken' });
+          sent.push({ who, isTaken: reply.kind === 'accepted' });
           time = settledAt;
           return reply;
         },
         close: async () => undefined,
       },
-      settings: { deadline: patience, tooOld: 7 * 86_400_000, totalTimeout: 1_000 },
+      settings: { deadline, maxAge: 7 * 86_400_000, timeout: 1_000 },
       clock,
       random: () => 0.5,
       onOutcome: ({ outcome, reason }) => say(who, `${outcome}${reason?.startsWith('Redis') ? ` ${reason}` : ''}`),
@@ -361,7 +366,7 @@ export const createWorld = (redis: Redis): World => {
         client,
         who,
         clockAt(() => 0),
-      ).partOf(origin);
+      ).hookTail(origin);
       await createScripts(client).run('check_in', [keys.stats(id), ...hook.keys], ['', id, ...hook.args]);
     },
     async status(command, who, status, revision, id = 'j') {
@@ -370,13 +375,13 @@ export const createWorld = (redis: Redis): World => {
         client,
         who,
         clockAt(() => 0),
-      ).partOf(origin);
-      const reply = await createScripts(client).run(
+      ).hookTail(origin);
+      const { outcome } = await createScripts(client).run(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         [status, revision, id, '', ...hook.args],
       );
-      say(who, `${status} ${reply}`);
+      say(who, `${status} ${outcome}`);
     },
     async goStatus(command, status, revision, id = 'j') {
       await run(command)('go', `set status ${status}`, () => upstream.setStatus(id, status, revision));
@@ -388,7 +393,7 @@ export const createWorld = (redis: Redis): World => {
       await createScripts(clientFor(command, who)).run('reset_job', [keys.stats(id), keys.track], [id, 'Pending', '']);
     },
     async sweep(command, state, at = 0, to = origin, id = 'j') {
-      const [reply] = await world.recordsOf(command, 'sweep', at).enqueue([{ id, state, origin: to }]);
+      const [reply] = await world.recordsOf(command, 'sweep', at).enqueue([{ id, state, endpoint: to }]);
       say('sweep', String(reply ?? ''));
     },
     async person(command, verb, at, id = 'j') {
@@ -397,7 +402,7 @@ export const createWorld = (redis: Redis): World => {
       if (record === undefined) return;
       const reply = await records.move(record, verb);
       say('person', `${verb} ${reply}`);
-      if (reply !== 'ok') return;
+      if (reply !== 'done') return;
       if (verb === 'drop') parkedStates.add(`${id} ${record.about}`);
       // What it is about by now, if the job has gone on, was parked by nobody.
       else for (const key of [...parkedStates]) if (key.startsWith(`${id} `)) parkedStates.delete(key);

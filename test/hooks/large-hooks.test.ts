@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
-import { createInFlightLimiter } from '../../src/io/hooks/hooks.ts';
-import { type Claimed, createHookRecords } from '../../src/io/hooks/records.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import { createInFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
 import type { Sender } from '../../src/io/hooks/sender.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
@@ -25,13 +26,13 @@ test('fault 114: a claim takes no more hooks than their stats are large, and the
     connection: { redis, description: '', epoch: () => 1, close: async () => undefined },
     keys: keysOf('t'),
     scripts: createScripts(redis),
-    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 },
+    settings: { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 },
     clock: systemClock,
   });
   const ids = Array.from({ length: 8 }, (_, i) => `large-${i}`);
   const parameters = JSON.stringify({ big: 'x'.repeat(400_000) });
   for (const id of ids) await seedJob(redis, id, { web_hook_url: origin, parameters, revision: 1 });
-  await records.enqueue(ids.map((id) => ({ id, state: 'Running:1', origin })));
+  await records.enqueue(ids.map((id) => ({ id, state: 'Running:1', endpoint: origin })));
   const taken: string[] = [];
   for (let claims = 1; taken.length < ids.length; claims++) {
     const { hooks, wait } = await records.claim(origin, 16);
@@ -42,8 +43,8 @@ test('fault 114: a claim takes no more hooks than their stats are large, and the
   expect(taken.sort()).toEqual(ids);
 });
 
-const claimed = (i: number, length: number): Claimed => ({
-  ...{ id: `${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0 },
+const claimed = (i: number, length: number): ClaimedHook => ({
+  ...{ id: `${i}`, endpoint: origin, isRequested: false, attempt: 1, at: 0, until: 1, askedAt: 0 },
   stats: { parameters: 'x'.repeat(length) },
 });
 

@@ -9,11 +9,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { createActor, waitFor } from 'xstate';
 import { createDispatcherActors } from '../../src/actors/dispatcherActors.ts';
 import type { Fault, HookOutcome, ReaperOptions } from '../../src/index.ts';
-import type { InFlightLimiter } from '../../src/io/hooks/hooks.ts';
+import type { Claim } from '../../src/io/hooks/claims.ts';
 import { createHostBackoff } from '../../src/io/hooks/hostBackoff.ts';
+import { createHttpClient } from '../../src/io/hooks/http/client.ts';
 import { hostErrorOf } from '../../src/io/hooks/http/hostError.ts';
-import { createHttpClient } from '../../src/io/hooks/http/post.ts';
-import type { Claim, HookRecords } from '../../src/io/hooks/records.ts';
+import type { InFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
+import type { HookRecords } from '../../src/io/hooks/records.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -129,10 +130,10 @@ const httpClientWith = (resolve: Parameters<typeof createHttpClient>[2], headerT
   createHttpClient(
     {
       headerTimeout,
-      totalTimeout: 2 * headerTimeout,
-      allowOrigins: undefined,
+      timeout: 2 * headerTimeout,
+      allowedOrigins: undefined,
       allowLinkLocal: false,
-      moved: {},
+      rewriteOrigins: {},
       tls: {},
     },
     { now: () => 0 },
@@ -146,7 +147,7 @@ test('fault 127: a resolver that does not answer in time is ours, and its endpoi
     pending.push(() => callback(errorOf('ENOTFOUND', 'getaddrinfo'), []));
   }, 300);
   expect(await httpClient.post(`http://core.test:${port}/200`, '{}')).toMatchObject({
-    kind: 'ours',
+    kind: 'host-error',
     code: 'DNS-TIMEOUT',
   });
   for (const end of pending) end();
@@ -155,7 +156,10 @@ test('fault 127: a resolver that does not answer in time is ours, and its endpoi
     (_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]),
     300,
   );
-  expect(await reached.post(`http://core.test:${port}/silent`, '{}')).toMatchObject({ kind: 'busy', code: 'timeout' });
+  expect(await reached.post(`http://core.test:${port}/silent`, '{}')).toMatchObject({
+    kind: 'retryable',
+    code: 'timeout',
+  });
   await reached.close();
 });
 
@@ -171,7 +175,7 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
   expect(hooks.ours).toBeGreaterThan(0);
   expect(outcomes[0]).toMatchObject({
     outcome: 'skipped',
-    ours: 'EAI_AGAIN',
+    hostError: 'EAI_AGAIN',
     reason: expect.stringMatching(/resolver/),
   });
   const sendingFaults = faults.filter(({ code }) => code !== undefined);
@@ -227,12 +231,12 @@ test('fault 127: an endpoint’s own failures before it are kept, and its patien
   expect(outcomes).toMatchObject([{ outcome: 'failed', attempt: 1 }]);
   code = 'EAI_AGAIN';
   const began = clock.now();
-  await passUntil(clock, () => clock.now() - began > 1_200_000 && outcomes.at(-1)?.ours !== undefined);
+  await passUntil(clock, () => clock.now() - began > 1_200_000 && outcomes.at(-1)?.hostError !== undefined);
   const tried = outcomes.length;
   code = undefined;
-  await passUntil(clock, () => outcomes.slice(tried).some(({ ours }) => ours === undefined));
+  await passUntil(clock, () => outcomes.slice(tried).some(({ hostError: ours }) => ours === undefined));
   // After twenty minutes without DNS the ten minutes of an unknown job are not over.
-  expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the receiver answered 404' });
+  expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the endpoint answered 404' });
 });
 
 test('fault 127: the probe of an open breaker that could not be sent is free for another host', async () => {
@@ -261,7 +265,7 @@ test('fault 127: without ports or memory for a socket nothing counts either', as
     syncBuiltinESMExports();
     const { reaper, outcomes } = watched();
     await reaper.sweep();
-    expect(outcomes.map(({ ours }) => ours)).toContain(code);
+    expect(outcomes.map(({ hostError: ours }) => ours)).toContain(code);
     expect(outcomes.every(({ outcome }) => outcome === 'skipped')).toBe(true);
     expect(await reaper.undelivered.endpoints()).toMatchObject([{ failures: 0, answer: undefined, pending: 1 }]);
     expect(await recordOf('a')).toMatch(/ 0 0 0 -$/);
@@ -284,7 +288,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
     const { held, hooks, outcomes, faults } = JSON.parse(line);
     expect(held).toBeGreaterThan(0);
     expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0, ours: urls.length });
-    expect(outcomes.map(({ ours }: HookOutcome) => ours)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
+    expect(outcomes.map(({ hostError: ours }: HookOutcome) => ours)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
     expect(faults).toEqual([expect.objectContaining({ code: 'EMFILE' })]);
     await vi.waitUntil(async () => (await server.client.hlen('t:reaper:hooks')) === 0, { timeout: 30_000 });
     expect([...receiver.hooks, ...other.hooks].map(({ body }) => body.job_id).sort()).toEqual(['j0', 'j1', 'j2']);

@@ -1,17 +1,17 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { HttpReply } from '../../src/io/hooks/http/post.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import {
   base,
   claimFor,
   createWorld,
+  deadline,
   elsewhere,
   keys,
   loadScripts,
   origin,
-  patience,
   replies,
   type World,
 } from './hookWorld.ts';
@@ -52,8 +52,8 @@ const beginnings: Readonly<Record<string, () => Promise<void>>> = {
   },
   async 'tried for a day'() {
     await world.seed('j');
-    await world.sweep(undefined, 'Running:100', -patience - 5_000);
-    await world.host(undefined, 'before', -patience - 5_000, replies.down);
+    await world.sweep(undefined, 'Running:100', -deadline - 5_000);
+    await world.host(undefined, 'before', -deadline - 5_000, replies.down);
     expect(world.said.before).toContain('failed pending');
   },
   async none() {
@@ -203,7 +203,7 @@ test.each(outcomes)(
   },
 );
 
-test('a worker notes two changes beside a late host and one that takes over', async () => {
+test('a worker changes a job twice beside a late host and one that claims its hook after it', async () => {
   await inEveryOrder({
     from: ['pending'],
     actors: (command) => [
@@ -269,7 +269,7 @@ test.each(outcomes)('a sweep that has read an older state enqueues it while a ho
   });
 });
 
-test('a sweep of a host that knows the receiver under another address', async () => {
+test('a sweep of a host that rewrites the endpoint to another address', async () => {
   await inEveryOrder({
     actors: (command) => [
       world.host(command, 'a', 0, replies.down),
@@ -307,7 +307,7 @@ test.each(['retry', 'drop'] as const)('a person says %s beside a host, a late ho
   }
 });
 
-test('what a person sends again while a host forgets what was parked long ago is sent, or was forgotten before', async () => {
+test('a hook that a user retries while a host deletes old parked hooks is sent, or was deleted before', async () => {
   await inEveryOrder({
     from: ['parked'],
     actors: (command) => [
@@ -318,7 +318,7 @@ test('what a person sends again while a host forgets what was parked long ago is
   });
 });
 
-test('what a person asked for stays asked for at its second try, whoever makes it', async () => {
+test('a hook that a user asked for stays so at its second attempt, on any host', async () => {
   const eightDays = 8 * 86_400;
   await everySchedule({
     reset: async () => {

@@ -1,7 +1,9 @@
 /** The room for hooks in flight, which no endpoint takes for itself, and what a sweep notes of endpoints. */
 import { expect, test } from 'vitest';
-import { createHooks, createInFlightLimiter } from '../../src/io/hooks/hooks.ts';
-import type { Claimed, HookRecords } from '../../src/io/hooks/records.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import { createHooks } from '../../src/io/hooks/hooks.ts';
+import { createInFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
+import type { HookRecords } from '../../src/io/hooks/records.ts';
 import type { Sender } from '../../src/io/hooks/sender.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { facts } from '../support/facts.ts';
@@ -11,15 +13,24 @@ const createHeldSender = () => {
   const ends: (() => void)[] = [];
   const sender: Sender = {
     deliver: () => new Promise<void>((resolve) => ends.push(resolve)),
-    hold: () => undefined,
+    holdText: () => undefined,
     stop: () => undefined,
-    deliverLeft: async () => undefined,
+    deliverPendingTexts: async () => undefined,
   };
   return { sender, endOne: () => ends.shift()?.() };
 };
-const claimedFor = (origin: string, count: number): Claimed[] =>
+const claimedFor = (origin: string, count: number): ClaimedHook[] =>
   Array.from({ length: count }, (_, i) => ({
-    ...{ id: `${origin} ${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0, stats: {} },
+    ...{
+      id: `${origin} ${i}`,
+      endpoint: origin,
+      isRequested: false,
+      attempt: 1,
+      at: 0,
+      until: 1,
+      askedAt: 0,
+      stats: {},
+    },
   }));
 
 test('an endpoint that is new gets half of what is free, one that has some in flight leaves a quarter for others', () => {
@@ -58,13 +69,13 @@ test('what was reserved and not claimed is free again, and so is what was sent',
   expect(limiter.reserve('http://a', 8)).toBe(4);
 });
 
-const createNotes = (moved: Record<string, string> = {}) => {
+const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
   const due: string[] = [];
   let now = 0;
-  const noted: { readonly id: string; readonly origin: string }[] = [];
+  const noted: { readonly id: string; readonly endpoint: string }[] = [];
   let reply: 'queued' | 'parked' | 'deferred' = 'queued';
   const records = {
-    async enqueue(changes: readonly { readonly id: string; readonly origin: string }[]) {
+    async enqueue(changes: readonly { readonly id: string; readonly endpoint: string }[]) {
       noted.push(...changes);
       return changes.map(() => reply);
     },
@@ -72,9 +83,9 @@ const createNotes = (moved: Record<string, string> = {}) => {
   const hooks = createHooks({
     records,
     sender: createHeldSender().sender,
-    moved,
+    rewriteOrigins,
     clock: { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined },
-    tellDue: (origin) => due.push(origin),
+    onDue: (origin) => due.push(origin),
   });
   const job = (id: string, hookUrl: string): TrackedJob => ({ facts: facts({ id }), fingerprint: '', hookUrl });
   return {
@@ -115,9 +126,9 @@ test('what was parked or deferred wakes no sender', async () => {
 test('an endpoint that has moved is noted where it is now, and one of blanks is none', async () => {
   const { hooks, noted, enqueue } = createNotes({ 'http://old': 'https://new.example/base' });
   await enqueue('http://old/x');
-  expect(noted).toEqual([expect.objectContaining({ origin: 'https://new.example' })]);
-  expect(hooks.originFor('http://old/other')).toBe('https://new.example');
-  expect(hooks.originFor('  ')).toBeUndefined();
-  expect(hooks.originFor(undefined)).toBeUndefined();
-  expect(hooks.originFor('no URL')).toBe('nowhere');
+  expect(noted).toEqual([expect.objectContaining({ endpoint: 'https://new.example' })]);
+  expect(hooks.endpointFor('http://old/other')).toBe('https://new.example');
+  expect(hooks.endpointFor('  ')).toBeUndefined();
+  expect(hooks.endpointFor(undefined)).toBeUndefined();
+  expect(hooks.endpointFor('no URL')).toBe('nowhere');
 });

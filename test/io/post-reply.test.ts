@@ -8,7 +8,7 @@ const now = Date.UTC(2026, 0, 1);
 const kindOf = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now).kind;
 const waitOf = (retryAfter: string | undefined, status = 503) => {
   const reply = replyTo({ status, location: undefined, retryAfter }, now);
-  return reply.kind === 'busy' ? reply.retryAfter : reply.kind;
+  return reply.kind === 'retryable' ? reply.retryAfter : reply.kind;
 };
 
 test('any 2xx is success, a redirect is refused, 404 and 410 are unknown', () => {
@@ -24,14 +24,14 @@ test('what is about the moment is tried again, what is about the request is not'
 
 test('a reply has the status, a short code for the record and a reason for a person', () => {
   const of = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now);
-  expect(of(204)).toStrictEqual({ kind: 'taken', status: 204 });
+  expect(of(204)).toStrictEqual({ kind: 'accepted', status: 204 });
   for (const status of [302, 399]) {
-    const reason = `the receiver answered ${status}, which is not followed`;
-    expect(of(status)).toStrictEqual({ kind: 'refused', code: 'redirect', reason });
+    const reason = `the endpoint answered ${status}, which is not followed`;
+    expect(of(status)).toStrictEqual({ kind: 'rejected', code: 'redirect', reason });
   }
-  expect(of(400)).toStrictEqual({ kind: 'refused', code: '400', reason: 'the receiver answered 400' });
-  expect(of(404)).toStrictEqual({ kind: 'unknown', status: 404, reason: 'the receiver answered 404' });
-  expect(of(503)).toStrictEqual({ kind: 'busy', code: '503', reason: 'the receiver answered 503' });
+  expect(of(400)).toStrictEqual({ kind: 'rejected', code: '400', reason: 'the endpoint answered 400' });
+  expect(of(404)).toStrictEqual({ kind: 'unknown', status: 404, reason: 'the endpoint answered 404' });
+  expect(of(503)).toStrictEqual({ kind: 'retryable', code: '503', reason: 'the endpoint answered 503' });
 });
 
 test('a date without a zone is GMT, wherever this host is', () => {

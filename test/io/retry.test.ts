@@ -1,7 +1,7 @@
 /** An act is tried three times in all where its error passes, and once where it does not. */
 import { expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import { retry } from '../../src/io/hooks/retry.ts';
+import { retry } from '../../src/io/redis/retry.ts';
 
 /** A clock whose timers are over at once, and which knows how long they were. */
 const createQuickClock = () => {

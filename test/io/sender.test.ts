@@ -1,15 +1,27 @@
 /** What a sender of hooks does with texts, with its claim and with its own stop. */
 import { expect, test } from 'vitest';
-import type { HttpReply } from '../../src/io/hooks/http/post.ts';
-import type { AttemptRecord, Claimed, HookRecords } from '../../src/io/hooks/records.ts';
-import { createSender, type HookOutcome } from '../../src/io/hooks/sender.ts';
+import type { AttemptRecord } from '../../src/io/hooks/attempts.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
+import type { HookRecords } from '../../src/io/hooks/records.ts';
+import type { HookOutcome } from '../../src/io/hooks/results.ts';
+import { createSender } from '../../src/io/hooks/sender.ts';
 import type { Connection } from '../../src/io/redis/connection.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import type { Scripts } from '../../src/io/redis/scripts.ts';
 
 const stats = { id: 'j', name: 'X', status: 'Running', update_time: '100', revision: '7', web_hook_url: 'http://h/x' };
-const claimed: Claimed = {
-  ...{ id: 'j', origin: 'http://h', isAsked: false, attempt: 1, at: 100_000, until: 160_000, askedAt: 1_000, stats },
+const claimed: ClaimedHook = {
+  ...{
+    id: 'j',
+    endpoint: 'http://h',
+    isRequested: false,
+    attempt: 1,
+    at: 100_000,
+    until: 160_000,
+    askedAt: 1_000,
+    stats,
+  },
 };
 
 const create = () => {
@@ -18,10 +30,10 @@ const create = () => {
   const posts: string[] = [];
   const outcomes: HookOutcome[] = [];
   const settled: AttemptRecord[] = [];
-  let answer: () => Promise<HttpReply> = async () => ({ kind: 'taken', status: 200 });
+  let answer: () => Promise<HttpReply> = async () => ({ kind: 'accepted', status: 200 });
   const records = {
     find: async () => undefined,
-    async settle(_: Claimed, attemptRecord: AttemptRecord) {
+    async settle(_: ClaimedHook, attemptRecord: AttemptRecord) {
       settled.push(attemptRecord);
       return 'ok';
     },
@@ -38,7 +50,7 @@ const create = () => {
       },
       close: async () => undefined,
     },
-    settings: { deadline: 86_400_000, tooOld: 604_800_000, totalTimeout: 30_000 },
+    settings: { deadline: 86_400_000, maxAge: 604_800_000, timeout: 30_000 },
     clock: { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined },
     random: () => 0.5,
     monotonic: () => askedNow,
@@ -56,11 +68,11 @@ const create = () => {
     answerWith(act: typeof answer) {
       answer = act;
     },
-    hold: (text: string) => sender.hold('j', { text, state: { status: 'Running', revision: 7, checkInAt: 9 } }),
+    hold: (text: string) => sender.holdText('j', { text, state: { status: 'Running', revision: 7, checkInAt: 9 } }),
   };
 };
-const taken: HttpReply = { kind: 'taken', status: 200 };
-const busy: HttpReply = { kind: 'busy', code: 'broken', reason: 'the connection broke' };
+const taken: HttpReply = { kind: 'accepted', status: 200 };
+const busy: HttpReply = { kind: 'retryable', code: 'broken', reason: 'the connection broke' };
 
 test('a text that is being sent with a claim is not sent a second time as one that was left', async () => {
   const { sender, posts, pass, answerWith, hold } = create();
@@ -70,7 +82,7 @@ test('a text that is being sent with a claim is not sent a second time as one th
   answerWith(() => new Promise((resolve) => (take = () => resolve(taken))));
   const delivering = sender.deliver(claimed);
   await expect.poll(() => posts).toEqual(['half']);
-  await sender.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(posts).toEqual(['half']);
   answerWith(async () => taken);
   take();
@@ -82,15 +94,15 @@ test('a text that is left is sent after 5 s, once, and dropped unsent after 5 mi
   const { sender, posts, pass, hold } = create();
   hold('half');
   pass(4_999);
-  await sender.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(posts).toEqual([]);
   pass(1);
-  await sender.deliverLeft();
-  await sender.deliverLeft();
+  await sender.deliverPendingTexts();
+  await sender.deliverPendingTexts();
   expect(posts).toEqual(['half']);
   hold('late');
   pass(300_001);
-  await sender.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(posts).toEqual(['half']);
 });
 
@@ -134,7 +146,7 @@ test('an answer that came before the stop is noted all the same', async () => {
   const { sender, settled, answerWith } = create();
   answerWith(async () => {
     sender.stop();
-    return { kind: 'refused', code: '400', reason: 'the receiver answered 400' };
+    return { kind: 'rejected', code: '400', reason: 'the endpoint answered 400' };
   });
   await sender.deliver(claimed);
   expect(settled).toMatchObject([{ verb: 'parked', reason: '400', isEndpointAlive: true }]);
@@ -175,7 +187,7 @@ test('a change that is too old is parked unsent, unless a person asks for it', a
   const at = 1_000 * 100 + 604_800_001;
   await sender.deliver({ ...claimed, at, until: at + 60_000 });
   expect([posts, settled]).toMatchObject([[], [{ verb: 'parked', reason: 'too-old' }]]);
-  await sender.deliver({ ...claimed, at, until: at + 60_000, isAsked: true });
+  await sender.deliver({ ...claimed, at, until: at + 60_000, isRequested: true });
   await sender.deliver({ ...claimed, at: at - 1, until: at + 60_000 });
   expect(posts).toEqual(['Running', 'Running']);
 });
@@ -183,9 +195,9 @@ test('a change that is too old is parked unsent, unless a person asks for it', a
 test('of more texts than may be held the oldest is dropped', async () => {
   const { sender, posts, pass } = create();
   const state = { status: 'Running', revision: 7, checkInAt: 9 } as const;
-  for (let i = 0; i <= 1_000; i++) sender.hold(`j${i}`, { text: `${i}`, state });
+  for (let i = 0; i <= 1_000; i++) sender.holdText(`j${i}`, { text: `${i}`, state });
   pass(6_000);
-  await sender.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(posts).toHaveLength(1_000);
   expect(posts).not.toContain('0');
 });

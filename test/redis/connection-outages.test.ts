@@ -148,7 +148,7 @@ describe('fault 145: outages', () => {
       outages.confirmed();
       outages.lost();
       for (let i = 0; i < 20; i++) {
-        outages.failed(new UnusableRedisError('auth', 'permanent', refusals[i % 2] as string));
+        outages.failed(new UnusableRedisError('redis-wrong-password', 'permanent', refusals[i % 2] as string));
       }
     }
     expect(lines).toEqual([...refusals, ...refusals]);

@@ -48,7 +48,7 @@ test('defect 18: a hook that fails is counted as failed, with its reason', async
   expect(log).toEqual([expect.stringContaining('hook event of a fired')]);
 
   expect(await create().sweep()).toMatchObject({ hooks: { delivered: 0, failed: 1 } });
-  expect(outcomes).toMatchObject([{ id: 'a', outcome: 'failed', reason: 'the receiver answered 500' }]);
+  expect(outcomes).toMatchObject([{ id: 'a', outcome: 'failed', reason: 'the endpoint answered 500' }]);
 });
 
 test('defect 19: a hook that a retry delivers is ACKed', async () => {

@@ -62,7 +62,7 @@ test('defect 1: a pool that boots while it is looked for keeps its running job',
   expect(await redis.llen(list('boots'))).toBe(1);
   // A heartbeat that comes after the last look is seen by the script that moves.
   const keys = ['t:worker_pools', 't:worker_pools:boots', list('boots'), queue, `${queue}:lock`, `${queue}:lock_info`];
-  expect(await createScripts(redis).run('requeue', keys, ['boots', 10_000, '', 100])).toBe('alive');
+  expect(await createScripts(redis).run('requeue', keys, ['boots', 10_000, '', 100])).toEqual({ outcome: 'alive' });
   expect(await redis.llen(queue)).toBe(0);
 });
 

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkOfRefusal, createDoctor } from '../../src/doctor/doctor.ts';
-import { fixedKeys, kindsOfKeys, typeByName } from '../../src/doctor/keyTypes.ts';
+import { kindsOfKeys, typesByName } from '../../src/doctor/keyTypes.ts';
 import { checkVersion } from '../../src/doctor/server.ts';
 import { databaseOf } from '../../src/doctor/source.ts';
 import type { DoctorCheck, DoctorReport, ReaperOptions } from '../../src/index.ts';
@@ -119,7 +119,7 @@ describe('the server', () => {
     const refusal = (code: string, message: string) =>
       Object.assign(new Error(message), { name: 'UnusableRedisError', code });
     expect(
-      checkOfRefusal(refusal('database', 'database 99 of Redis at h:1/99 can not be used: use database 0')),
+      checkOfRefusal(refusal('redis-wrong-database', 'database 99 of Redis at h:1/99 can not be used: use database 0')),
     ).toEqual({
       what: 'database',
       ok: false,
@@ -127,7 +127,7 @@ describe('the server', () => {
       todo: 'use database 0',
       isBlocking: true,
     });
-    expect(() => checkOfRefusal(refusal('auth', 'wrong password'))).toThrow('wrong password');
+    expect(() => checkOfRefusal(refusal('redis-wrong-password', 'wrong password'))).toThrow('wrong password');
     expect(() => checkOfRefusal(new Error('away'))).toThrow('away');
   });
 
@@ -292,14 +292,14 @@ describe('keys of the wrong type', () => {
   });
 
   test('every key that has a name in src/io/redis/keys.ts has a type in src/doctor/keyTypes.ts, and rights that are asked for', () => {
-    const fixed = fixedKeys(keys);
+    const typeOf = typesByName(keys);
     const kinds = new Set(kindsOfKeys(keys).map(({ key }) => key));
     const { prefix: _, jobsPrefix: __, jobsPattern: ___, ...named } = keys;
     const names = Object.entries(named).flatMap(([what, key]) => {
       const name =
         typeof key === 'function' ? (key as (...names: string[]) => unknown)('reaper:doctor', 'doctor') : key;
       return typeof name === 'string' && name.startsWith('t:')
-        ? [{ what, type: typeByName(keys, fixed, name), isAskedFor: kinds.has(name) }]
+        ? [{ what, type: typeOf(name), isAskedFor: kinds.has(name) }]
         : [];
     });
     expect(names.length).toBeGreaterThan(25);

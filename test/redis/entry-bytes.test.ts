@@ -1,28 +1,15 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { keysOf } from '../../src/io/redis/keys.ts';
+import { expect, test, vi } from 'vitest';
 import { createTestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // An entry is what gocraft removes by its bytes. So whatever these are, they come out of each path as they went in, or stay.
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened, keys } = await redisFixture();
 
-const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 const bytesOf = (...parts: (string | Buffer)[]) => Buffer.concat(parts.map((part) => Buffer.from(part)));
 const sorted = (entries: readonly Buffer[]) => entries.map((entry) => entry.toString('latin1')).sort();

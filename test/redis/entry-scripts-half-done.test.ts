@@ -138,11 +138,28 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.beforeQuarantine('a'),
     ],
     args: async () => {
-      const [, facts] = JSON.parse(await createScripts(redis).run('read_facts', [keys.stats('a')]));
-      const judged = typeof facts === 'string' ? facts : facts[0];
-      return ['p', 10_000, dead, 'dead', 3, 86_400, 'X', 'a', '', judged, 'http://h', '1000', 100];
+      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
+      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
+      return ['p', 10_000, dead, 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
     // Stats that can't be read are not written: nothing is tracked, or told, then.
+    optional: [...counters, keys.stats('a')],
+  },
+  quarantine_orphan: {
+    async set() {
+      await holdAll(['a', 'b'], second());
+      await redis.hset(keys.recoveries, 'a', deaths);
+      await seedJob(redis, 'a', { web_hook_url: 'http://h', update_time: 1_000, revision: 1_000, enqueue_time: 1_000 });
+    },
+    keys: [
+      ...[list, ...counters, keys.dead, keys.recoveries, keys.quarantine, keys.stats('a'), keys.track],
+      ...[...hookKeys, keys.beforeQuarantine('a')],
+    ],
+    args: async () => {
+      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
+      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
+      return ['p', placeOf(entryOf('a'), 2), 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
+    },
     optional: [...counters, keys.stats('a')],
   },
   release_quarantined: {
@@ -241,7 +258,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     const limited = new Redis({ port: server.port, username: 'limited', password: 'pw', enableReadyCheck: false });
     limited.on('error', () => undefined);
     const refused = await run(limited).then(
-      (reply) => refusals.includes(String(reply)),
+      (reply) => refusals.includes((reply as { outcome: string }).outcome),
       () => true,
     );
     limited.disconnect();
@@ -257,7 +274,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     else await redis.set(key, 'of another type');
     const before = await dump();
     const refused = await run(redis).then(
-      (reply) => (refusals.includes(String(reply)) ? '' : undefined),
+      (reply) => (refusals.includes((reply as { outcome: string }).outcome) ? '' : undefined),
       (error: Error) => error.message,
     );
     expect(refused === undefined).toBe(optional.includes(key));

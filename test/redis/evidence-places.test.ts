@@ -50,16 +50,16 @@ const searchFor = async (
   around: (pools: Pools) => Pools = (p) => p,
 ) => {
   const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts: createScripts(redis), jobTypes: [], ...fixed });
-  const survey: Pools['survey'] = async (thorough) => {
-    const seen = await pools.survey(thorough);
+  const survey: Pools['readRegistry'] = async (thorough) => {
+    const seen = await pools.readRegistry(thorough);
     return {
       ...seen,
       pools: seen.pools.map((state) => ({ ...state, isConfirmedDead: confirmed.includes(state.pool) })),
     };
   };
-  const search = createSearch({ connection, keys, pools: around({ ...pools, survey }), seed: 1 });
+  const search = createSearch({ connection, keys, pools: around({ ...pools, readRegistry: survey }), seed: 1 });
   const facts = ids.map((id) => ({ id, name: 'X', readAt: 0, stats: 'found', hasHook: false }) as const);
   search.add(facts);
   await search.run();
@@ -75,7 +75,7 @@ test('fault 102: a job on a pool that only missed a beat, or that is registered 
   }
   expect(await sweep()).toEqual({
     late: 'kept queued unconfirmed',
-    offsetClocks: 'kept queued unconfirmed',
+    skewed: 'kept queued unconfirmed',
     unregistered: 'kept queued unconfirmed',
   });
   expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');
@@ -193,10 +193,10 @@ test('fault 105: an entry of a type that nothing else names is found while it mo
     let surveys = 0;
     return {
       ...pools,
-      async survey(thorough) {
+      async readRegistry(thorough) {
         // It is enqueued after the queues were looked for, and fetched after they were walked.
         if (++surveys === 2) await redis.lpush('t:jobs:NEW', entry('a'));
-        return pools.survey(thorough);
+        return pools.readRegistry(thorough);
       },
     };
   });
@@ -207,9 +207,9 @@ test('fault 105: where new queues turn up without end, no job is called nowhere'
   let surveys = 0;
   const found = await searchFor(['a'], [], (pools) => ({
     ...pools,
-    async survey(thorough) {
+    async readRegistry(thorough) {
       await redis.lpush(`t:jobs:NEW-${surveys++}`, entry('other'));
-      return pools.survey(thorough);
+      return pools.readRegistry(thorough);
     },
   }));
   expect(found).toEqual({ a: 'unreadable' });
@@ -243,10 +243,10 @@ test('fault 114: a script reads no more than a bounded number of bytes, and the 
   await redis.rpush('t:jobs:X', ...ids.map((id) => JSON.stringify({ name: 'X', id, args: 'x'.repeat(100_000) })));
   const read: string[] = [];
   for (;;) {
-    const [isEnd, some] = await scripts.run('read_entries', ['t:jobs:X'], [read.length, 1_000, 1_000_000]);
+    const { isEnd, ids: some } = await scripts.run('read_entries', ['t:jobs:X'], [read.length, 1_000, 1_000_000]);
     expect(some.length).toBeLessThanOrEqual(16);
     read.push(...some);
-    if (isEnd === 1) break;
+    if (isEnd) break;
   }
   expect(read).toEqual(ids);
 });

@@ -211,11 +211,11 @@ const lookFor = async (command: Command): Promise<string> => {
   const client = turnTaking(redis, command, 'search');
   const keys = keysOf('t');
   const connection = { redis: client, description: '', epoch: () => 1, close: async () => undefined };
-  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts: createScripts(client), jobTypes: ['X'], ...fixed });
   // What is known of the pools is not what is tried here: it is read at one moment.
   const survey = { pools: [{ pool: 'p', isAlive: true, workerIds: ['w'] }], types: ['X'], lists: [] };
-  const still = { ...pools, survey: async () => survey as unknown as Awaited<ReturnType<typeof pools.survey>> };
+  const still = { ...pools, survey: async () => survey as unknown as Awaited<ReturnType<typeof pools.readRegistry>> };
   const search = createSearch({ connection, keys, pools: still, seed: 1 });
   const facts = { id: 'a', name: 'X', readAt: 0, stats: 'found', hasHook: false } as const;
   search.add([facts]);

@@ -248,7 +248,7 @@ test('no act of a pass changes anything once another host has taken over', async
     fault: () => undefined,
   });
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock });
-  const fixed = { heartbeatAge: 10_000, recovery: { most: 3, windowS: 86_400 }, clock };
+  const fixed = { heartbeatAge: 10_000, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock };
   const onQuarantined = () => undefined;
   const quarantine = createQuarantine({ keys, scripts, tracked, hooks, records, ...fixed, onQuarantined });
   const pools = createPools({ connection, keys, scripts, jobTypes: ['X'], batch: 10, ...fixed });
@@ -279,8 +279,8 @@ test('no act of a pass changes anything once another host has taken over', async
     async () => acts.reset(await inputOf('behind')),
     async () => acts.untrack(await inputOf('lost')),
     () => pools.requeue(suspect, 'X'),
-    () => pools.settle(suspect, ['X']),
-    () => quarantine.take(suspect, 'X', 'a'),
+    () => pools.deregister(suspect, ['X']),
+    () => quarantine.add(suspect, 'X', 'a'),
     () => pools.recount(['X'], old),
   ]) {
     await expect(act()).rejects.toThrow(FencedError);

@@ -22,7 +22,7 @@ beforeAll(async () => {
   upstream = createUpstream(redis);
   // Loaded beforehand: a script that Redis does not know yet takes one command more, and every run must be alike.
   await lookNow();
-  await putBackNow();
+  await requeueNow();
 });
 afterAll(() => server.stop());
 
@@ -64,8 +64,8 @@ const lookNow = () =>
     ],
     ['act', '', 60, '', 1, 'w1', field],
   );
-const putBackNow = () =>
-  createScripts(redis).run(
+const requeueNow = async () => {
+  const { outcome } = await createScripts(redis).run(
     'requeue_orphan',
     [
       keys.pools,
@@ -86,9 +86,11 @@ const putBackNow = () =>
     ],
     ['p', 10_000, placeOf(entry, 1), 'act', 'lost', field, 0, '', 3, 86_400, '', '', 'w1'],
   );
+  return outcome;
+};
 /** Notes in `replies` what the script says. */
 const putBack = async (command: Command, who: string) => {
-  replies.push(await command(who, 'put back', putBackNow));
+  replies.push(await command(who, 'put back', requeueNow));
 };
 const observe = (command: Command, id: string) =>
   command('p', `observe ${id}`, () => redis.hset(keys.worker('w1'), { job_id: id, job_name: 'X', args: '' }));
@@ -118,7 +120,7 @@ const isBefore = (trace: readonly string[], label: string) => {
   return at >= 0 && at < trace.findIndex((step) => step.endsWith('put back'));
 };
 
-test('beside a worker that says at last that it runs the job, and finishes it: from then on it is not touched', async () => {
+test('beside a worker whose late observation names the job, and who finishes it: from then on the entry stays', async () => {
   const runs = await everySchedule({
     reset,
     body: (command) => [
@@ -133,7 +135,7 @@ test('beside a worker that says at last that it runs the job, and finishes it: f
       if (isBefore(trace, 'p: observe lost') && replies.length > 0) {
         expect(replies).toEqual([isBefore(trace, 'p: finish') ? 'gone' : 'observed']);
         expect(await redis.llen(keys.queue('X'))).toBe(0);
-      } else if (replies.length > 0) expect(replies).toEqual(['lost']);
+      } else if (replies.length > 0) expect(replies).toEqual(['requeued']);
       await check();
     },
     crashes: true,
@@ -141,7 +143,7 @@ test('beside a worker that says at last that it runs the job, and finishes it: f
   expect(runs).toBeGreaterThan(8);
 });
 
-test('two reapers and a pool that takes what they put back: it is put back once, and done once', async () => {
+test('two reapers and a pool that fetches what they requeue: it is requeued once, and run once', async () => {
   const runs = await everySchedule({
     reset,
     body: (command) => [
@@ -153,7 +155,7 @@ test('two reapers and a pool that takes what they put back: it is put back once,
       })(),
     ],
     check: async (trace) => {
-      if (!trace.some((step) => step.includes('dies'))) expect([...replies].sort()).toEqual(['gone', 'lost']);
+      if (!trace.some((step) => step.includes('dies'))) expect([...replies].sort()).toEqual(['gone', 'requeued']);
       expect(Number(await redis.get(keys.lock('X')))).toBeGreaterThanOrEqual(0);
       expect((await redis.lrange('t:done', 0, -1)).length).toBeLessThanOrEqual(1);
       await check();
@@ -166,7 +168,7 @@ test('two reapers and a pool that takes what they put back: it is put back once,
 test('beside heartbeats: a pool with other workers, or an old heartbeat, is not touched', async () => {
   for (const [label, act, reply] of [
     ['other workers', () => beat('p', 'w1,w2'), 'changed'],
-    ['fewer workers', () => beat('p', 'w1'), 'lost'],
+    ['fewer workers', () => beat('p', 'w1'), 'requeued'],
     ['an old heartbeat', () => beat('p', 'w1', second(-60)), 'dead'],
     ['leaves', () => redis.srem(keys.pools, 'p'), 'dead'],
     ['its workers are not known', () => redis.hdel(keys.heartbeat('p'), 'worker_ids'), 'undecided'],
@@ -174,14 +176,14 @@ test('beside heartbeats: a pool with other workers, or an old heartbeat, is not 
     [
       'a periodic execution of it',
       () => redis.hset(keys.worker('w1'), { job_id: 'lost', args: '{"_job_kind_periodic_":"9"}' }),
-      'lost',
+      'requeued',
     ],
   ] as const) {
     await everySchedule({
       reset,
       body: (command) => [putBack(command, 'a'), command('p', label, act as () => Promise<unknown>)],
       check: async (trace) => {
-        expect(replies).toEqual([isBefore(trace, `p: ${label}`) ? reply : 'lost']);
+        expect(replies).toEqual([isBefore(trace, `p: ${label}`) ? reply : 'requeued']);
         await check();
       },
       crashes: false,
@@ -211,7 +213,7 @@ test("beside gocraft's own reaper, which takes the pool for dead: no entry lost 
   expect(runs).toBeGreaterThan(100);
 });
 
-test('a whole second look beside a worker that says what it runs and finishes: once it has spoken nothing is moved', async () => {
+test('a whole second look beside a worker that reports its job and finishes: after the report nothing is moved', async () => {
   const live = [{ pool: 'p', workerIds: ['w1'], types: ['X'] }];
   /** Has the commands of the second look wait for their turns; those of the first go straight to Redis. */
   let turn: Command = (_, __, act) => act();
@@ -238,19 +240,19 @@ test('a whole second look beside a worker that says what it runs and finishes: o
         heartbeatAge: 10_000,
         orphanedAfter: 30_000,
         batch: 10,
-        recovery: { most: 3, windowS: 86_400 },
-        quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
+        recovery: { maxRecoveries: 3, windowS: 86_400 },
+        quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
         clock,
-        onLeftAlone: () => undefined,
+        onSkipped: () => undefined,
       });
-      await orphans.restore(live, { plan: false });
+      await orphans.requeue(live, { plan: false });
       clock.advance(30_000);
       await redis.del(keys.worker('w1'));
     },
     body: (command) => {
       turn = command;
       return [
-        orphans.restore(live, { plan: false }),
+        orphans.requeue(live, { plan: false }),
         (async () => {
           await observe(command, 'lost');
           await finish(command, 'p', entry);
@@ -280,7 +282,7 @@ test('fault 132: beside a worker that begins the job: from its Running on the en
       command('p', 'begins', () => redis.hset(keys.stats('lost'), { status: 'Running', update_time: second() })),
     ],
     check: async (trace) => {
-      expect(replies).toEqual([isBefore(trace, 'p: begins') ? 'early' : 'lost']);
+      expect(replies).toEqual([isBefore(trace, 'p: begins') ? 'early' : 'requeued']);
       await check();
     },
     crashes: false,
@@ -290,7 +292,7 @@ test('fault 132: beside a worker that begins the job: from its Running on the en
 describe('fault 133: finishing a stale entry', () => {
   const finishStale = async (command: Command, who: string) => {
     const reply = await command(who, 'finish stale', async () => {
-      const said = await createScripts(redis).run(
+      const { outcome } = await createScripts(redis).run(
         'finish_entry',
         [
           keys.pools,
@@ -303,8 +305,8 @@ describe('fault 133: finishing a stale entry', () => {
         ],
         ['p', 10_000, placeOf(entry, 1), 'act', 'lost', '1000', '1000', 60],
       );
-      if (said === 'finished') await redis.rpush('t:done', entry);
-      return said;
+      if (outcome === 'done') await redis.rpush('t:done', entry);
+      return outcome;
     });
     replies.push(reply);
   };
@@ -331,7 +333,7 @@ describe('fault 133: finishing a stale entry', () => {
       ],
       check: async (trace) => {
         if (!trace.some((step) => step.includes('dies'))) {
-          expect(replies.filter((reply) => reply === 'finished').length).toBeLessThanOrEqual(1);
+          expect(replies.filter((reply) => reply === 'done').length).toBeLessThanOrEqual(1);
           // What its worker says of its next job stands.
           expect(await redis.hget(keys.worker('w1'), 'job_id')).toBe('other');
         }
@@ -358,7 +360,7 @@ describe('fault 133: finishing a stale entry', () => {
       check: async (trace) => {
         const at = trace.indexOf('a: finish stale');
         const isOvertaken = trace.slice(0, at).includes('h: resets');
-        if (replies.includes('finished')) expect(isOvertaken).toBe(false);
+        if (replies.includes('done')) expect(isOvertaken).toBe(false);
         await check();
       },
       crashes: true,

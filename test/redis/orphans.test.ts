@@ -1,33 +1,25 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
 import type { OrphanedEntry, ReaperOptions } from '../../src/index.ts';
-import { createOrphans, type LeftAlone } from '../../src/io/pools/orphans.ts';
-import { keysOf } from '../../src/io/redis/keys.ts';
+import type { SkippedOrphan } from '../../src/io/pools/orphanJudge.ts';
+import { createOrphans } from '../../src/io/pools/orphans.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { jobOf } from '../support/entries.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { placeOf, second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
+const { server, opened, keys } = await redisFixture();
 const hosts: ChildProcess[] = [];
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(() => server.client.flushall());
 afterEach(async () => {
   for (const host of hosts.splice(0)) host.kill('SIGKILL');
   await opened.close();
 });
 
-const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 /** Enqueued after the start of this Redis, whose second may be the one that it is now. */
 const fresh = second(60);
@@ -65,7 +57,7 @@ const dump = async () =>
 /** Looks one after the other, on the pool p as it is registered, with what is told of what is left alone. */
 const createLooks = () => {
   const clock = createTestClock();
-  const leftAlone: LeftAlone[] = [];
+  const leftAlone: SkippedOrphan[] = [];
   const orphans = createOrphans({
     connection: { redis: server.client, description: '', epoch: () => 1, close: async () => undefined },
     keys,
@@ -73,19 +65,19 @@ const createLooks = () => {
     heartbeatAge: 10_000,
     orphanedAfter: 30_000,
     batch: 500,
-    recovery: { most: 3, windowS: 86_400 },
-    quarantine: { take: async () => 'again' as const, usesOf: async () => [] },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
+    quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
     clock,
-    onLeftAlone: (what) => leftAlone.push(what),
+    onSkipped: (what) => leftAlone.push(what),
   });
   return {
     leftAlone,
     advance: clock.advance,
-    restore: (live: Parameters<typeof orphans.restore>[0]) => orphans.restore(live, { plan: false }),
+    restore: (live: Parameters<typeof orphans.requeue>[0]) => orphans.requeue(live, { plan: false }),
     look: async (plan = false) => {
       await beat();
       const workerIds = ((await server.client.hget(keys.heartbeat('p'), 'worker_ids')) as string).split(',');
-      return orphans.restore([{ pool: 'p', workerIds, types: ['X'] }], { plan });
+      return orphans.requeue([{ pool: 'p', workerIds, types: ['X'] }], { plan });
     },
   };
 };
@@ -96,7 +88,7 @@ const twice = async (looks: ReturnType<typeof createLooks>, plan = false) => {
   return looks.look(plan);
 };
 
-test('what no worker has run at any look for 30 s is put back, the same bytes, and the counters follow', async () => {
+test('an entry that no worker is observed with for 30 s is requeued, the same bytes, and the counters follow', async () => {
   const odd = `{ "name":"X", "id":"odd", "t":${fresh}, "args":{"n":12345678901234567890, "s":"\\u00e9"} }`;
   await hold(odd, entryOf('running'));
   await observe('w1', 'running');
@@ -122,7 +114,7 @@ test('what no worker has run at any look for 30 s is put back, the same bytes, a
   expect(await server.client.hgetall(keys.lockInfo('X'))).toEqual({ p: '1' });
 });
 
-test('what is observed or gone at one look in between starts over', async () => {
+test('an entry that is observed or gone in one pass in between starts over', async () => {
   for (const interrupt of [
     async () => {
       await observe('w2', 'j1');
@@ -202,7 +194,7 @@ test.each([
   }
 });
 
-test('a pool whose workers have never said what they run is left alone, named in the summary, and told of once', async () => {
+test('entries of a pool whose workers never reported an observation stay; the summary names the pool, and the log does so once', async () => {
   await hold(entryOf('j1'));
   const looks = createLooks();
   expect(await looks.look()).toMatchObject({ unobserved: [], dueInMs: undefined });
@@ -213,7 +205,7 @@ test('a pool whose workers have never said what they run is left alone, named in
   expect(await held()).toHaveLength(1);
 });
 
-test('that a pool says what it runs is remembered by the next reaper, for a week', async () => {
+test('the next reaper knows for a week that a pool reports observations', async () => {
   await hold(entryOf('j1'));
   await server.client.zadd(
     keys.observed,
@@ -227,7 +219,7 @@ test('that a pool says what it runs is remembered by the next reaper, for a week
   expect(await twice(createLooks())).toMatchObject({ lost: [{ id: 'j1' }] });
 });
 
-test('that a pool says what it runs is written down once an hour', async () => {
+test('that a pool reports observations is recorded once an hour', async () => {
   await observe('w1', 'other');
   const looks = createLooks();
   const score = () => server.client.zscore(keys.observed, 'p');
@@ -242,7 +234,7 @@ test('that a pool says what it runs is written down once an hour', async () => {
   expect(Number(await score())).toBeGreaterThan(1);
 });
 
-test('an execution of a policy is lost by itself: another one that runs does not keep it', async () => {
+test('an execution of a policy is orphaned by itself: another running execution does not keep it', async () => {
   await hold(periodicEntry('policy', 100), periodicEntry('policy', 200));
   await observe('w1', 'policy', '{"_job_kind_periodic_":"100"}');
   expect(await twice(createLooks())).toMatchObject({ lost: [{ id: 'policy@200' }] });
@@ -273,7 +265,7 @@ test('a plan counts what is lost and changes nothing at all', async () => {
   expect(await dump()).toEqual(before);
 });
 
-test('no more than a batch is put back a pass, and what can not be decided keeps no other from its turn', async () => {
+test('a pass requeues one batch at most, and undecided entries do not delay others', async () => {
   for (const id of ['old1', 'old2']) await seedJob(server.client, id, { status: 'Running' });
   await hold(entryOf('old1', {}), entryOf('old2', {}), ...['j1', 'j2', 'j3'].map((id) => entryOf(id)));
   await observe('w1', 'other');
@@ -305,7 +297,7 @@ test('under memory pressure nothing is half done: it is reported, and done when 
   expect(await looks.look()).toMatchObject({ lost: [{ id: 'j1' }] });
 });
 
-test('a worker host that runs a job for longer than that keeps it, and one line of log tells of what is put back', async () => {
+test('a worker host that runs a job for longer keeps it, and each requeued entry is one line in the log', async () => {
   await seedJob(server.client, 'j1', { status: 'Pending' });
   await server.client.lpush(keys.queue('X'), entryOf('j1', { t: fresh, args: { ms: 60_000 } }));
   const host = fork(builtOf('examples/worker-host.ts'), {
@@ -341,7 +333,7 @@ test('a worker host that runs a job for longer than that keeps it, and one line 
   expect(lines).toMatchObject([{ msg: 'a lost entry was put back', entry: { id: 'orphan', pool: 'host' } }]);
 });
 
-test('`reaper rescue` waits for its second look, and prints each entry that it put back and what it left', async () => {
+test('`reaper rescue` waits for its second look, and prints each requeued entry and what it left', async () => {
   await seedJob(server.client, 'old', { status: 'Running' });
   await hold(entryOf('j1'), entryOf('old', {}));
   await observe('w1', 'other');

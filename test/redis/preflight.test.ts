@@ -40,7 +40,7 @@ const create = (more: Partial<Parameters<typeof createPreflight>[0]> = {}): Pref
 };
 /** The number of troubles; fails where Redis is unfit. */
 const number = async (): Promise<number> => {
-  const fitness = await preflight.check(false);
+  const fitness = await preflight.run(false);
   if ('blocked' in fitness) throw new Error(fitness.blocked);
   expect(preflight.count()).toBe(fitness.disruptions);
   return fitness.disruptions;
@@ -75,18 +75,18 @@ const refusals: Record<string, { begin(): Promise<unknown>; end(): Promise<unkno
 describe.each(Object.entries(refusals))('%s', (name, { begin, end }) => {
   afterEach(end);
 
-  test('nothing may be judged, the reason says so, and afterwards it counts as a trouble', async () => {
+  test('nothing may be judged, the reason says why, and afterwards it counts as a disruption', async () => {
     create();
     const before = await number();
     await begin();
-    expect(await preflight.check(false)).toEqual({ blocked: expect.stringContaining(name) });
+    expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining(name) });
     await end();
     const after = await number();
     expect(after).toBeGreaterThan(before);
     expect(await number()).toBe(after);
   });
 
-  test('it counts as a trouble too if somebody else met it between two checks', async () => {
+  test('it also counts as a disruption if another client met it between two runs', async () => {
     create();
     const before = await number();
     await begin();
@@ -101,7 +101,7 @@ test('a user that may not write learns why', async () => {
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pass', '~*', '+@all', '-set');
   const mine = connect({ port: server.port, username: 'reader', password: 'pass' }, () => undefined);
   create({ connection: mine });
-  expect(await preflight.check(false)).toEqual({ blocked: expect.stringContaining('NOPERM') });
+  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('NOPERM') });
   await mine.close();
 });
 
@@ -110,7 +110,7 @@ test('a Redis that is killed does not answer, and its restart counts', async () 
   const before = await number();
   await server.kill();
   connection.redis.options.maxRetriesPerRequest = 1;
-  await expect(preflight.check(false)).rejects.toThrow();
+  await expect(preflight.run(false)).rejects.toThrow();
   await server.restart();
   expect(await number()).toBeGreaterThan(before);
 });
@@ -143,10 +143,10 @@ test('a failover to a replica and back between two checks counts', async () => {
   };
   await failOver(redis, replica.client);
   await failOver(replica.client, redis);
-  expect(await preflight.check(false)).toEqual({ disruptions: 1, last: expect.stringContaining('failover') });
+  expect(await preflight.run(false)).toEqual({ disruptions: 1, last: expect.stringContaining('failover') });
 });
 
-test('a clock that jumps counts, forth and back; one that is slowly off does not', async () => {
+test('a clock that jumps counts as a disruption, one that drifts slowly does not', async () => {
   let ahead = 0;
   create({ monotonic: () => performance.now() + ahead });
   expect(await number()).toBe(0);
@@ -166,7 +166,7 @@ test('a process whose event loop stands still judges nothing until it is on time
   expect(await number()).toBe(0);
   const until = performance.now() + 2_300;
   while (performance.now() < until);
-  expect(await preflight.check(false)).toEqual({ blocked: expect.stringContaining('this process is late') });
+  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('this process is late') });
   expect(await number()).toBe(1);
 });
 
@@ -174,7 +174,7 @@ test('a Redis that answers late is not judged on', async () => {
   create();
   expect(await number()).toBe(0);
   await redis.call('CLIENT', 'PAUSE', 2_100);
-  expect(await preflight.check(false)).toEqual({ blocked: expect.stringContaining('Redis is late') });
+  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('Redis is late') });
   expect(await number()).toBe(1);
 });
 
@@ -203,7 +203,7 @@ test('a plan writes nothing, and is made on a Redis that takes no writes too', a
   create();
   await refusals.READONLY?.begin();
   const before = await setsSoFar();
-  expect(await preflight.check(true)).toMatchObject({ disruptions: 0 });
+  expect(await preflight.run(true)).toMatchObject({ disruptions: 0 });
   expect(await setsSoFar()).toBe(before);
   await refusals.READONLY?.end();
 });
@@ -212,12 +212,12 @@ test('checks at once are one, a plan with an act too, but an act is never conten
   create();
   await number();
   const before = await setsSoFar();
-  const [act, again, plan] = [preflight.check(false), preflight.check(false), preflight.check(true)];
+  const [act, again, plan] = [preflight.run(false), preflight.run(false), preflight.run(true)];
   expect([again === act, plan === act]).toEqual([true, true]);
   await act;
   expect(await setsSoFar()).toBe(before + 1);
-  const first = preflight.check(true);
-  const second = preflight.check(false);
+  const first = preflight.run(true);
+  const second = preflight.run(false);
   await Promise.all([first, second]);
   expect(await setsSoFar()).toBe(before + 2);
 });
@@ -291,7 +291,7 @@ test('a pool whose death can not be confirmed is given up after a while, and rep
   expect(await reaper.rescue({ grace: 0 })).toMatchObject({ pools: { rescued: 1 }, entries: 1 });
 });
 
-test('while Redis is unfit looks find nothing and rebuild nothing, and say why once a reason', async () => {
+test('while Redis is unfit passes find nothing and rebuild nothing, and log each reason once', async () => {
   await redis.rpush(list('p'), 'e1');
   await redis.set('t:jobs:X:lock', 7);
   await refusals.OOM?.begin();

@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const limit = { most: 3, windowS: 86_400 };
+const limit = { maxRecoveries: 3, windowS: 86_400 };
 let oldBeat = 0;
 let quarantined: Quarantined[] = [];
 
@@ -52,15 +52,15 @@ const quarantineOf = (client: Redis) => {
     connection,
     keys,
     scripts,
-    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 },
+    settings: { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 },
     clock: systemClock,
   });
   const hooks = {
     enqueue: async () => ['queued' as const],
     plan: async () => [],
-    originFor: () => 'http://h',
-    due: () => undefined,
-    hold: () => undefined,
+    endpointFor: () => 'http://h',
+    announce: () => undefined,
+    holdText: () => undefined,
   };
   const quarantine = createQuarantine({
     keys,
@@ -94,10 +94,10 @@ const rescue = async (command: Command, who: string) => {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;
     if (requeued.poison !== undefined) {
-      if ((await quarantine.take(suspect, 'X', requeued.poison)) === 'alive') return;
+      if ((await quarantine.add(suspect, 'X', requeued.poison)) === 'alive') return;
     } else if (requeued.left === 0) break;
   }
-  await pools.settle(suspect, ['X']);
+  await pools.deregister(suspect, ['X']);
 };
 
 const requeueUpstream = `

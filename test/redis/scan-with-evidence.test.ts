@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { systemClock } from '../../src/io/clock.ts';
 import { scanWithEvidence } from '../../src/io/evidence/scan.ts';
 import { createSearch, type Search } from '../../src/io/evidence/search.ts';
-import { createTrackedJobs, type ReadPage, type TrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import type { ReadPage } from '../../src/io/jobs/pageReader.ts';
+import { createTrackedJobs, type TrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
 import { createPools } from '../../src/io/pools/rescue.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
@@ -106,7 +107,7 @@ test('what workers were seen to run at the first page is not taken for what they
     redis.hset(`t:worker:${worker}`, { job_id: id, job_name: 'X', started_at: 1, args: '' });
   await run('w1', 'a');
   const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts: createScripts(redis), jobTypes: [], ...fixed });
   let now = 0;
   const search = createSearch({ connection, keys, pools, seed: 1, monotonic: () => now });

@@ -61,7 +61,7 @@ const rescue = async (command: Command, who: string) => {
     jobTypes: ['X'],
     heartbeatAge: 10_000,
     batch: 1,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: systemClock,
   });
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
@@ -70,7 +70,7 @@ const rescue = async (command: Command, who: string) => {
     if (requeued === 'alive') return;
     if (requeued.left === 0) break;
   }
-  await pools.settle(suspect, ['X']);
+  await pools.deregister(suspect, ['X']);
   await rebuild(client);
 };
 const rebuild = (client: Redis) =>
@@ -239,7 +239,7 @@ const resetJob = (command: Command, who: string) =>
     createScripts(redis).run('reset_job', [keys.stats('j'), keys.track], ['j', 'Pending', '']),
   );
 
-const hookSettings = { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 };
+const hookSettings = { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 };
 
 /** A sweep's walk of one job: read, judge, act, as the chart of a job does it. */
 const sweepJob = async (command: Command, who: string): Promise<string> => {
@@ -251,9 +251,9 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const hooks = {
     enqueue: async () => ['queued' as const],
     plan: async () => [],
-    originFor: () => 'http://h',
-    due: () => undefined,
-    hold: () => undefined,
+    endpointFor: () => 'http://h',
+    announce: () => undefined,
+    holdText: () => undefined,
   };
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock: systemClock });
   const loaded = await acts.load('j');

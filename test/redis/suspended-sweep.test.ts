@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { refusalOf } from '../../src/io/pools/preflight.ts';
+import { refusalOf } from '../../src/io/redis/errors.ts';
 import { createTestClock } from '../support/clock.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -142,7 +142,9 @@ test('fault 119: a user that may not write learns why at once', async () => {
 test('a tracking hash of the wrong type ends a sweep at once, with what to do', async () => {
   await redis.set(track, 'no hash');
   const { reaper, errors } = create();
-  await expect(reaper.sweep()).rejects.toThrow(/WRONGTYPE.*a key of the namespace has the wrong type/);
+  await expect(reaper.sweep()).rejects.toThrow(
+    /a key of the namespace has the wrong type \(WRONGTYPE.*find it with TYPE/,
+  );
   expect(errors).toEqual([]);
 });
 

@@ -1,5 +1,5 @@
 import { useEffect, useErrorBoundary, useMemo, useRef, useState } from 'preact/hooks';
-import { visible } from '../../src/cli/visible.ts';
+import { visible } from '../../src/visible.ts';
 import { ChartsPanel } from './chartsPanel.tsx';
 import type { Data, Link, View } from './connection.ts';
 import { ControlButtons } from './control.tsx';

@@ -53,9 +53,9 @@ const Places = ({ explanation: { places, otherPlaces } }: { explanation: SafeExp
     </ul>
   );
 
-const hookText = ({ state, about, origin, attempts, first, last, answer }: Hook): string =>
+const hookText = ({ state, about, endpoint, attempts, first, last, answer }: Hook): string =>
   [
-    `${state}: ${about.replace(':', ', revision ')} to ${origin}`,
+    `${state}: ${about.replace(':', ', revision ')} to ${endpoint}`,
     `${count(attempts)} attempts${first === undefined ? '' : `, first ${dateTime(first)}`}${last === undefined ? '' : `, last ${dateTime(last)}`}`,
     ...(answer === undefined ? [] : [state === 'parked' ? `parked because: ${answer}` : `last answer: ${answer}`]),
   ].join('; ');

@@ -1,5 +1,5 @@
 import { options, type VNode } from 'preact';
-import { visible } from '../../src/cli/visible.ts';
+import { visible } from '../../src/visible.ts';
 
 /** Attributes that are shown or read out. */
 const shown = ['title', 'aria-label', 'placeholder', 'alt'];

@@ -1,55 +1,39 @@
-import type { PoolState, PoolSurvey, Pools } from '../pools/rescue.ts';
+import type { Registry } from '../pools/registry.ts';
+import type { Pools } from '../pools/rescue.ts';
 import type { Connection } from '../redis/connection.ts';
 import { isWrongType, kindOfRedisError } from '../redis/errors.ts';
 import type { Keys } from '../redis/keys.ts';
 import { existingOf } from '../redis/paged.ts';
-import { createScripts } from '../redis/scripts.ts';
+import { createScripts, type Scripts } from '../redis/scripts.ts';
+import { type EntryPlace, findLists, heldPlaceOf, idOf, type Lists, listOf, type NamedList, queueOf } from './lists.ts';
 
-/** What is known of the pool that holds an entry: it is alive, its death is confirmed, or neither can be said. */
-export type Standing = 'alive' | 'unconfirmed' | 'dead';
-
-/** A place in which entries are. */
-export type EntryPlace =
-  | { readonly kind: 'queue'; readonly type: string }
-  | { readonly kind: 'held'; readonly type: string; readonly pool: string; readonly standing: Standing }
-  | { readonly kind: 'scheduled' | 'retry' | 'dead' };
-
-/** Sees whose entries stand in all places. A place may be read twice, and an entry that moves may be seen in several. */
+/** Visits the entries of all places. A place may be read twice, and an entry that moves may be seen in several places. */
 export interface PlaceVisitor {
   /**
-   * Some entries of a place.
-   * @param ids of the entries' jobs; the empty string for an entry without one.
-   * @param from of a list: how many entries were read before these, beginning at its head, where entries are pushed.
-   * @param scores of a sorted set: one for each entry.
+   * Called with some entries of a place.
+   * @param ids the job id of each entry; '' for an entry without one.
+   * @param from for a list: the index of the first entry. Index 0 is the head, where entries are pushed.
+   * @param scores for a sorted set: the score of each entry.
    */
   entries(place: EntryPlace, ids: readonly string[], from: number, scores: readonly number[]): void;
-  /** A list was read to its end. */
+  /** Called when a list was read to its end. */
   listEnd?(place: EntryPlace, length: number): void;
 }
 
 export interface Traced {
-  /** The pools as they were seen last. */
-  readonly survey: PoolSurvey;
-  /** Places that could not be read, by key: an entry may be in each of them. */
+  /** The pools as of the end of the walk. */
+  readonly survey: Registry;
+  /** Keys of the places that could not be read: any entry may be in them. */
   readonly unreadable: readonly string[];
 }
 
-/** A list below the prefix of the queues. Its name may be no UTF-8, so its key is kept as bytes. */
-interface NamedList {
-  readonly key: Buffer;
-  readonly name: string;
-  readonly isHeld: boolean;
-}
-
-/** Entries that one script reads, and bytes of them after which it reads no further one. */
+/** How many entries one script reads, and after how many bytes it stops. */
 const bounds = [500, 1_000_000] as const;
-/** Keys that one SCAN looks at. */
-const scanCount = 1_000;
-/** Keys that are known by name only and are read at the same time. */
+/** How many lists are read at the same time. */
 const atOnce = 100;
-/** Rounds in which queues may turn up that were not there in the round before. */
+/** Rounds of looking for queues that were created in the round before. */
 const maxRounds = 5;
-/** Walks, where the connection is made anew during each of them. */
+/** How often a walk is repeated after a reconnect. */
 const maxTraces = 3;
 
 interface Reading {
@@ -59,11 +43,10 @@ interface Reading {
 }
 
 /**
- * Reads every place of the namespace from which a job could still run (see `walkOnce`). A cursor is worth nothing to another
- * process of Redis than the one that gave it. So where the connection was made anew meanwhile, entries may have been passed
- * over, and the walk begins again.
+ * Reads every place of the namespace from which a job could still run (see `Walk`). A cursor means nothing to another Redis
+ * process, so after a reconnect entries may have been skipped, and the walk begins again.
  *
- * @param types types that have to be looked at beside those that are found.
+ * @param types job types to read besides those that are found.
  */
 export const walkPlaces = async (
   reading: Reading,
@@ -72,151 +55,123 @@ export const walkPlaces = async (
 ): Promise<Traced> => {
   for (let traces = 1; ; traces++) {
     const epoch = reading.connection.epoch();
-    const walked = await walkOnce(reading, types, visitor);
+    const walked = await new Walk(reading, types, visitor).run();
     if (reading.connection.epoch() === epoch) return walked;
     if (traces === maxTraces) return { ...walked, unreadable: [...walked.unreadable, `${reading.keys.prefix}*`] };
   }
 };
 
 /**
- * Reads every place of the namespace from which a job could still run: each list below `<ns>jobs:`, whatever its type is called,
- * and the three sorted sets. What the stats call the job's type says nothing about where its entry is.
+ * Reads every place of the namespace from which a job could still run: each list below `<ns>jobs:`, whatever its job type, and
+ * the three sorted sets. The type in the stats does not tell where the entry is.
  *
- * In the order in which entries move: out of scheduled and retry into a queue, from there into an in-progress list, from
- * there into a queue again when their pool dies. So in-progress lists are read before and after the queues, and an entry
- * that moves meanwhile is met in one place or another. The lists are looked for by name before and after that too: a queue that
- * is new then is read, and the in-progress lists once more.
+ * Entries move out of scheduled and retry into a queue, then into an in-progress list, and back into a queue if their pool dies.
+ * The walk follows this order, and reads the in-progress lists before and after the queues. So it meets an entry that moves
+ * meanwhile in one place or another. It looks for lists by name before and after that too: it reads queues that are new then,
+ * and the in-progress lists again.
  */
-const walkOnce = async (
-  { connection: { redis }, keys, pools }: Reading,
-  types: ReadonlySet<string>,
-  visitor: PlaceVisitor,
-): Promise<Traced> => {
-  const scripts = createScripts(redis);
-  const unreadable = new Set<string>();
-  /** A place that is not what it should be, or that this user may not read. */
-  const noteUnreadable = (key: string) => (error: Error) => {
-    if (!isWrongType(error) && kindOfRedisError(error) !== 'permanent') throw error;
-    unreadable.add(key);
-  };
+class Walk {
+  readonly #reading: Reading;
+  readonly #types: ReadonlySet<string>;
+  readonly #visitor: PlaceVisitor;
+  readonly #scripts: Scripts;
+  readonly #unreadable = new Set<string>();
 
-  const walkList = async (list: NamedList, place: EntryPlace) => {
+  constructor(reading: Reading, types: ReadonlySet<string>, visitor: PlaceVisitor) {
+    this.#reading = reading;
+    this.#types = types;
+    this.#visitor = visitor;
+    this.#scripts = createScripts(reading.connection.redis);
+  }
+
+  async run(): Promise<Traced> {
+    const { connection, keys, pools } = this.#reading;
+    let survey = await pools.readRegistry(false);
+    let lists = await findLists(connection.redis, keys);
+    await this.#walkHeld(survey, lists);
+    for (const kind of ['scheduled', 'retry', 'dead'] as const) {
+      await this.#walkSet(kind).catch((error) => this.#addUnreadable(keys[kind], error));
+    }
+    const walked = new Map<string, NamedList>();
+    for (let round = 1; ; round++) {
+      await this.#walkQueues(survey, lists, walked);
+      survey = await pools.readRegistry(false);
+      lists = await findLists(connection.redis, keys);
+      await this.#walkHeld(survey, lists);
+      if ([...lists.queues.keys()].every((id) => walked.has(id))) break;
+      if (round === maxRounds) {
+        this.#unreadable.add(`${keys.prefix}jobs:*`);
+        break;
+      }
+    }
+    return { survey, unreadable: [...this.#unreadable] };
+  }
+
+  /** Records a place of the wrong type, or one that this user may not read. */
+  #addUnreadable(key: string, error: unknown): void {
+    if (!isWrongType(error) && kindOfRedisError(error) !== 'permanent') throw error;
+    this.#unreadable.add(key);
+  }
+
+  async #walkList(list: NamedList, place: EntryPlace): Promise<void> {
     try {
-      // What is pushed meanwhile moves those that stay towards what is yet to be read, so none is skipped.
+      // An entry that is pushed meanwhile moves the others towards the part that is still to be read, so none is skipped.
       for (let from = 0; ; ) {
-        const [isEnd, ids] = await scripts.run('read_entries', [list.key], [from, ...bounds]);
-        visitor.entries(place, ids, from, []);
+        const { isEnd, ids } = await this.#scripts.run('read_entries', [list.key], [from, ...bounds]);
+        this.#visitor.entries(place, ids, from, []);
         from += ids.length;
-        if (isEnd === 1) return visitor.listEnd?.(place, from);
+        if (isEnd) return this.#visitor.listEnd?.(place, from);
       }
     } catch (error) {
-      noteUnreadable(list.name)(error as Error);
-    }
-  };
-
-  const walkSet = async (kind: 'scheduled' | 'retry' | 'dead') => {
-    let cursor = '0';
-    do {
-      const [after, ids, scores] = await scripts.run('scan_entries', [keys[kind]], [cursor, ...bounds]);
-      visitor.entries({ kind }, ids, 0, scores.map(Number));
-      cursor = after;
-    } while (cursor !== '0');
-  };
-
-  /** Of many keys that are known by name only, those that are there: the others hold nothing now. */
-  const thereOf = async (named: readonly NamedList[]) => {
-    if (named.length <= atOnce) return named;
-    const there = new Set(
-      await existingOf(
-        redis,
-        named.map(({ name }) => name),
-      ),
-    );
-    return named.filter(({ name }) => there.has(name));
-  };
-
-  /** In-progress lists, each with what is known of its pool. Those that should be there show a key of the wrong type. */
-  const walkHeld = async (survey: PoolSurvey, lists: Lists) => {
-    const states = new Map(survey.pools.map((state) => [state.pool, state]));
-    for (const list of lists.held.values()) await walkList(list, leaderOf(list.name, keys, states));
-    const named = survey.pools
-      .filter(({ isRegistered }) => isRegistered)
-      .flatMap(({ pool }) => [...types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
-    await inChunks(await thereOf(named), lists.held, (list) => walkList(list, leaderOf(list.name, keys, states)));
-  };
-
-  /** Queues that were not read before, each once. */
-  const walkQueues = async (survey: PoolSurvey, lists: Lists, walked: Map<string, NamedList>) => {
-    for (const [id, list] of lists.queues) {
-      if (walked.has(id)) continue;
-      walked.set(id, list);
-      await walkList(list, queueOf(list, keys));
-    }
-    const named = [...new Set([...types, ...survey.types])].map((type) => listOf(Buffer.from(keys.queue(type)), keys));
-    await inChunks(await thereOf(named), walked, (list) => {
-      walked.set(idOf(list.key), list);
-      return walkList(list, queueOf(list, keys));
-    });
-  };
-
-  const findLists = async (): Promise<Lists> => {
-    const found: Lists = { queues: new Map(), held: new Map() };
-    let cursor = '0';
-    do {
-      const [next, names] = await redis.scanBuffer(
-        cursor,
-        'MATCH',
-        keys.jobsPattern,
-        'COUNT',
-        scanCount,
-        'TYPE',
-        'list',
-      );
-      for (const key of names) {
-        const list = listOf(key, keys);
-        (list.isHeld ? found.held : found.queues).set(idOf(key), list);
-      }
-      cursor = String(next);
-    } while (cursor !== '0');
-    return found;
-  };
-
-  let survey = await pools.survey(false);
-  let lists = await findLists();
-  await walkHeld(survey, lists);
-  for (const kind of ['scheduled', 'retry', 'dead'] as const) await walkSet(kind).catch(noteUnreadable(keys[kind]));
-  const walked = new Map<string, NamedList>();
-  for (let round = 1; ; round++) {
-    await walkQueues(survey, lists, walked);
-    survey = await pools.survey(false);
-    lists = await findLists();
-    await walkHeld(survey, lists);
-    if ([...lists.queues.keys()].every((id) => walked.has(id))) break;
-    if (round === maxRounds) {
-      unreadable.add(`${keys.prefix}jobs:*`);
-      break;
+      this.#addUnreadable(list.name, error);
     }
   }
-  return { survey, unreadable: [...unreadable] };
-};
 
-interface Lists {
-  readonly queues: Map<string, NamedList>;
-  readonly held: Map<string, NamedList>;
+  async #walkSet(kind: 'scheduled' | 'retry' | 'dead'): Promise<void> {
+    let cursor = '0';
+    do {
+      const key = this.#reading.keys[kind];
+      const { cursor: after, ids, scores } = await this.#scripts.run('scan_entries', [key], [cursor, ...bounds]);
+      this.#visitor.entries({ kind }, ids, 0, scores);
+      cursor = after;
+    } while (cursor !== '0');
+  }
+
+  /** Reads the in-progress lists, also those that should exist, in case their keys hold another type. */
+  async #walkHeld(survey: Registry, lists: Lists): Promise<void> {
+    const { keys } = this.#reading;
+    const states = new Map(survey.pools.map((state) => [state.pool, state]));
+    const walk = (list: NamedList) => this.#walkList(list, heldPlaceOf(list.name, keys, states));
+    for (const list of lists.held.values()) await walk(list);
+    const named = survey.pools
+      .filter(({ isRegistered }) => isRegistered)
+      .flatMap(({ pool }) => [...this.#types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
+    await inChunks(await this.#existing(named), lists.held, walk);
+  }
+
+  /** Reads the queues that were not read before. */
+  async #walkQueues(survey: Registry, lists: Lists, walked: Map<string, NamedList>): Promise<void> {
+    const { keys } = this.#reading;
+    const walk = (list: NamedList) => {
+      walked.set(idOf(list.key), list);
+      return this.#walkList(list, queueOf(list, keys));
+    };
+    for (const [id, list] of lists.queues) if (!walked.has(id)) await walk(list);
+    const types = new Set([...this.#types, ...survey.types]);
+    const named = [...types].map((type) => listOf(Buffer.from(keys.queue(type)), keys));
+    await inChunks(await this.#existing(named), walked, walk);
+  }
+
+  /** Those of many lists that exist: the others hold nothing now. */
+  async #existing(named: readonly NamedList[]): Promise<readonly NamedList[]> {
+    if (named.length <= atOnce) return named;
+    const names = named.map(({ name }) => name);
+    const existing = new Set(await existingOf(this.#reading.connection.redis, names));
+    return named.filter(({ name }) => existing.has(name));
+  }
 }
 
-const heldSuffix = ':inprogress';
-
-const listOf = (key: Buffer, { prefix }: Keys): NamedList => {
-  const name = key.toString();
-  // A name without room for a type and a pool is that of a queue.
-  const isHeld = name.endsWith(heldSuffix) && name.slice(`${prefix}jobs:`.length, -heldSuffix.length).includes(':');
-  return { key, name, isHeld };
-};
-
-/** Each byte as a character: names that are no UTF-8 stay apart. */
-const idOf = (key: Buffer) => key.toString('latin1');
-
+/** Walks lists that are not known yet, some at a time. */
 const inChunks = async (
   lists: readonly NamedList[],
   known: ReadonlyMap<string, NamedList>,
@@ -227,32 +182,3 @@ const inChunks = async (
     await Promise.all(others.slice(i, i + atOnce).map(([, list]) => walk(list)));
   }
 };
-
-const queueOf = ({ name }: NamedList, { prefix }: Keys): EntryPlace => ({
-  kind: 'queue',
-  type: name.slice(`${prefix}jobs:`.length),
-});
-
-/**
- * Whose in-progress list has this name. Types and pools may hold colons, so there may be several ways to read it: the list is
- * that of a dead pool only where every known pool whose it may be is confirmed dead.
- */
-const leaderOf = (name: string, { prefix }: Keys, pools: ReadonlyMap<string, PoolState>): EntryPlace => {
-  const middle = name.slice(`${prefix}jobs:`.length, -heldSuffix.length);
-  const readings: (EntryPlace & { kind: 'held' })[] = [];
-  for (let at = middle.indexOf(':'); at >= 0; at = middle.indexOf(':', at + 1)) {
-    const pool = middle.slice(at + 1);
-    const state = pools.get(pool);
-    if (state !== undefined)
-      readings.push({ kind: 'held', type: middle.slice(0, at), pool, standing: standingOf(state) });
-  }
-  const at = middle.lastIndexOf(':');
-  return (
-    readings.find(({ standing }) => standing === 'alive') ??
-    readings.find(({ standing }) => standing === 'unconfirmed') ??
-    readings[0] ?? { kind: 'held', type: middle.slice(0, at), pool: middle.slice(at + 1), standing: 'unconfirmed' }
-  );
-};
-
-export const standingOf = ({ isAlive, isConfirmedDead }: PoolState): Standing =>
-  isAlive ? 'alive' : isConfirmedDead ? 'dead' : 'unconfirmed';

@@ -1,13 +1,13 @@
 import type { Evidence, TrackedJob } from '../../machines/facts.ts';
 import { needsEvidence, type Policy } from '../../machines/verdict.ts';
-import { type PageReader, type ReadPage, type ScanPoint, scanStart, type TrackedJobs } from '../jobs/trackedJobs.ts';
+import { type PageReader, type ReadPage, type ScanPoint, scanStart } from '../jobs/pageReader.ts';
+import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import type { Search } from './search.ts';
 
 /**
- * Reads all tracked jobs page by page, each with the evidence that its verdict needs. Jobs that look hung are put aside,
- * save those that a worker is seen to run; when all others have been read, they are looked for together, in one walk through
- * every place, and come in pages of their own, with their facts as they are then. Where nothing looks hung, nothing is
- * looked for, and nothing costs more.
+ * Reads all tracked jobs page by page, each with the evidence that its verdict needs. Jobs that look hung, and that no worker is
+ * observed to run, become candidates. After all other jobs, one walk through every place looks for the entries of all candidates.
+ * They follow in pages of their own, with their facts as of then. Without candidates there is no walk.
  */
 export const scanWithEvidence = ({
   tracked,
@@ -16,20 +16,20 @@ export const scanWithEvidence = ({
   createSearch,
 }: {
   tracked: TrackedJobs;
-  /** The beginning unless given. */
+  /** Where to begin; the start if left out. */
   from?: ScanPoint | undefined;
   policy: Policy;
   createSearch: () => Search;
 }): PageReader => {
   const reader = tracked.open(from);
-  /** A page that was read and is not handed out yet: an error in between must not lose it. */
+  /** A page that was read but not returned yet, so an error in between does not lose it. */
   let page: ReadPage | undefined;
   let isRead = false;
   let search: Search | undefined;
-  /** Ids of the jobs put aside, as bytes outside of V8's heap, a page each. */
+  /** The ids of the candidates, page by page, as bytes outside V8's heap. */
   const aside: Buffer[] = [];
   let isFound = false;
-  /** Where the page began of which the first job was put aside: who goes on after us has to find it again. */
+  /** Where the page of the first candidate began: the next leader has to resume there. */
   let asideFrom: ScanPoint | undefined;
   let ahead: Promise<readonly TrackedJob[]> | undefined;
 
@@ -56,7 +56,7 @@ export const scanWithEvidence = ({
       needsEvidence(job.facts, policy) ? withEvidence(job, evidenceOf(job.facts)) : job,
     );
 
-  /** The next page of those that were looked for; the one after it is read while this one is judged. */
+  /** The next page of candidates. The page after it is read while this one is judged. */
   const nextFound = async (looked: Search): Promise<readonly TrackedJob[]> => {
     const [first, second] = aside as [Buffer, Buffer?];
     const jobs = ahead ?? readFound(first, looked);
@@ -65,7 +65,7 @@ export const scanWithEvidence = ({
     aside.shift();
     if (second !== undefined) {
       ahead = readFound(second, looked);
-      ahead.catch(() => undefined); // Seen by whoever awaits it next.
+      ahead.catch(() => undefined); // The next `await` handles it.
     }
     return result;
   };

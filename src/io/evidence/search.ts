@@ -1,40 +1,42 @@
 import { type Evidence, evidencePlaces, type Facts } from '../../machines/facts.ts';
 import { IdTable } from '../jobs/idTable.ts';
 import { type Observation, readObservations } from '../pools/observations.ts';
-import type { PoolSurvey, Pools } from '../pools/rescue.ts';
+import type { Registry } from '../pools/registry.ts';
+import type { Pools } from '../pools/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
-import { type EntryPlace, type PlaceVisitor, type Standing, standingOf, walkPlaces } from './places.ts';
+import { type EntryPlace, type Standing, standingOf } from './lists.ts';
+import { type PlaceVisitor, walkPlaces } from './places.ts';
 
-/** What a candidate's mark in the table stands for: not found yet, or where its entry stands; the later ones say more. */
+/** Marks of candidates in the table: not found yet, or where the entry is. A later mark outranks an earlier one. */
 const marks = ['', 'nowhere', 'dead', 'left', 'unconfirmed', 'held', 'scheduled', 'retry', 'queue'] as const;
 type Mark = Exclude<(typeof marks)[number], ''>;
-/** For how long what workers were seen to run is taken for what they run, in ms: a worker says so about once a second. */
+/** How long observations are reused, in ms. A worker writes its observation about once a second. */
 const freshFor = 3_000;
 
 const heldMarks: Readonly<Record<Standing, Mark>> = { alive: 'held', unconfirmed: 'unconfirmed', dead: 'left' };
 const markOf = (place: EntryPlace): Mark => (place.kind === 'held' ? heldMarks[place.standing] : place.kind);
 
-/** What a worker of a pool says that it runs, and what is known of the pool. */
+/** An observation, with the state of its pool. */
 export interface SeenObservation extends Observation {
   readonly standing: Standing;
 }
 
 /**
- * Looks for signs of life of jobs that look hung: in what live workers run, and in every place from which a job can still
- * be run. However many candidates there are, each place is walked once, and what is kept of a candidate are a few bytes.
+ * Looks for signs of life of jobs that look hung: in observations, and in every place from which a job can still run. It walks
+ * each place once, however many candidates there are, and keeps a few bytes of each candidate.
  */
 export interface Search {
-  /** Evidence of those that a worker runs, one after the other; undefined for the others. */
+  /** The evidence of each job that a worker is observed to run; undefined for the others. */
   observed(jobs: readonly Facts[]): Promise<(Evidence | undefined)[]>;
-  /** Notes jobs of which entries are to be looked for. */
+  /** Adds candidates: jobs whose entries the walk will look for. */
   add(jobs: readonly Facts[]): void;
-  /** Whether it is time to look before more are noted. */
+  /** Whether the walk has to run before more candidates are added. */
   readonly isFull: boolean;
-  /** Looks for all that are noted. After an error it may be called again. */
+  /** Walks every place for all candidates. After an error it may be called again. */
   run(): Promise<void>;
-  /** What was found of a job that was noted. */
+  /** The evidence of a candidate after the walk. */
   evidenceOf(facts: Facts): Evidence;
-  /** What workers were seen to run when that was last asked for. */
+  /** The observations as of the last read. */
   observations(): readonly SeenObservation[];
 }
 
@@ -49,11 +51,11 @@ export const createSearch = ({
 }: Pick<Deps, 'connection' | 'keys'> & {
   pools: Pools;
   seed: number;
-  /** Sees all that is read. */
+  /** Visits everything that is read. */
   visitor?: PlaceVisitor;
-  /** Keeps how the pools look, so that the death of one can be confirmed by the next look. Not for a plan. */
-  noted?: Pick<Pools, 'note'>;
-  /** In ms, from anywhere; it never jumps. */
+  /** Records suspected pools, so that the next pass can confirm their death. Left out for a plan. */
+  noted?: Pick<Pools, 'recordStates'>;
+  /** A monotonic clock in ms. */
   monotonic?: () => number;
 }): Search => {
   const table = new IdTable(seed);
@@ -62,11 +64,11 @@ export const createSearch = ({
   let observations = new Map<string, SeenObservation>();
   let observedAt = Number.NEGATIVE_INFINITY;
   let unreadable: readonly string[] = [];
-  /** Of workers: what they run, nobody can say. */
+  /** Keys of observations that can't be read: what these workers run is unknown. */
   let unreadableWorkers: readonly string[] = [];
 
-  /** A pool that only missed a beat still runs its jobs; what a pool is known to have died with says nothing. */
-  const observe = async ({ pools: states, arePoolsReadable }: PoolSurvey) => {
+  /** Adds the observations. A pool that missed a heartbeat still runs its jobs; those of a confirmed dead pool don't count. */
+  const observe = async ({ pools: states, arePoolsReadable }: Registry) => {
     const faults = arePoolsReadable ? [] : [keys.pools];
     for (const { pool, isReadable } of states) if (!isReadable) faults.push(keys.heartbeat(pool));
     const standings = new Map(states.map((state) => [state.pool, standingOf(state)]));
@@ -83,7 +85,7 @@ export const createSearch = ({
     }));
     observations = new Map();
     for (const observation of seen) {
-      // That of a live pool counts where two pools say the same.
+      // If two pools report the same job, the live pool counts.
       if (observations.get(observation.job)?.standing !== 'alive') observations.set(observation.job, observation);
     }
     observedAt = monotonic();
@@ -91,7 +93,7 @@ export const createSearch = ({
 
   return {
     async observed(jobs) {
-      if (monotonic() - observedAt > freshFor) await observe(await pools.survey(false));
+      if (monotonic() - observedAt > freshFor) await observe(await pools.readRegistry(false));
       return jobs.map(({ id }) => observationOf(id));
     },
 
@@ -111,7 +113,7 @@ export const createSearch = ({
         entries(place, ids, from, scores) {
           const weight = marks.indexOf(markOf(place));
           for (const id of ids) {
-            // A job may have a second entry, from an attempt before: the one that can still run counts. Marks stand in that order.
+            // A job may have a second entry, from an earlier attempt. The one that can still run counts: marks are in that order.
             if (id !== '') table.raise(id, weight);
           }
           visitor?.entries(place, ids, from, scores);
@@ -119,7 +121,7 @@ export const createSearch = ({
         listEnd: (place, length) => visitor?.listEnd?.(place, length),
       });
       unreadable = walked.unreadable;
-      await noted?.note(walked.survey.pools);
+      await noted?.recordStates(walked.survey.pools);
       await observe(walked.survey);
     },
 
@@ -139,7 +141,7 @@ export const createSearch = ({
     const observation = observations.get(id);
     if (observation === undefined) return undefined;
     const { pool, startedAt, standing } = observation;
-    // How long it has been running is only known of a pool that is alive: another one may have died meanwhile.
+    // Only a live pool proves how long the job has been running: another one may have died meanwhile.
     const since = standing === 'alive' ? { startedAt } : {};
     return { found: 'observed', lookedIn: evidencePlaces.slice(0, 1), pool, ...since };
   }

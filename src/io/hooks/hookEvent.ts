@@ -2,31 +2,31 @@ import { type Ack, type Facts, isStatus } from '../../machines/facts.ts';
 import { isAcknowledged } from '../../machines/verdict.ts';
 import { decodeAck, decodeTime } from '../jobs/stats.ts';
 
-/** What is to be told to a job's receiver, and where. The URL may hold secrets: it goes to no log. */
+/** The event that a job's endpoint is sent. The URL may hold secrets and must not be logged. */
 export interface HookEvent {
   readonly url: string;
   readonly body: string;
-  /** The state that the receiver confirms by taking the event. */
+  /** The state that the endpoint confirms with a 2xx answer. */
   readonly state: Ack;
-  /** The stored ack to the letter, where it can't be read: the next ACK replaces it. */
+  /** The stored ACK, byte for byte, if it can't be read. The next ACK replaces it. */
   readonly unreadableAck: string | undefined;
 }
 
-/** Why there is nothing to tell. */
-export type NoEvent = 'gone' | 'no receiver' | 'acknowledged' | 'malformed';
+/** Why there is nothing to send. */
+export type NoEvent = 'gone' | 'no-endpoint' | 'acknowledged' | 'malformed';
 
-/** A report of progress: its text, which the stats don't keep, and the state that it was made in. */
+/** A report of progress: its text, which the stats don't hold, and the state of the job at that moment. */
 export interface CheckIn {
   readonly text: string;
   readonly state: Ack;
 }
 
 /**
- * Builds the event of a job from its stats as they stand: always the newest change, and none that is no newer than the
- * stored ack. A check-in goes out with the state that it was made in: Harbor's core takes the text of such an event and
- * passes over its status, so one that said `Success` would be ACKed without having been heard.
+ * Builds the event of a job from its present stats. It always reports the newest change, and nothing if the stored ACK
+ * confirms that change. A check-in is sent with the state at its moment: Harbor's core stores the text of such an event and
+ * ignores its status, so an event with a text and `Success` would be ACKed although the core has ignored the `Success`.
  *
- * The JSON is that of Harbor's `job.StatusChange`: in `metadata` eight fields always stand, the others only when they
+ * The JSON is that of Harbor's `job.StatusChange`: eight fields of `metadata` are always present, the others only if they
  * are set.
  */
 export const hookEventOf = (
@@ -36,7 +36,7 @@ export const hookEventOf = (
 ): HookEvent | NoEvent => {
   if (Object.keys(stats).length === 0) return 'gone';
   const { web_hook_url: url = '' } = stats;
-  if (url.trim() === '') return 'no receiver';
+  if (url.trim() === '') return 'no-endpoint';
   if (!isStatus(stats.status)) return 'malformed';
   const ack = decodeAck(stats.ack);
   const state: Ack = checkIn?.state ?? {
@@ -77,8 +77,8 @@ export const hookEventOf = (
 };
 
 /**
- * Parameters that are nested too deep to be written are left out, as on the Go side, which reads 10,000 levels: an event
- * that can't be built would be claimed again for ever.
+ * Leaves out parameters that are nested too deeply for JSON.stringify, as the Go side does above 10,000 levels. Without an
+ * event, the hook would be claimed again and again.
  */
 const bodyOf = <Event extends { readonly metadata: object }>(event: Event): string => {
   try {
@@ -88,14 +88,14 @@ const bodyOf = <Event extends { readonly metadata: object }>(event: Event): stri
   }
 };
 
-/** Go's `omitempty`. */
+/** Leaves out empty fields, as `omitempty` does in Go. */
 const set = (fields: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== '' && value !== 0));
 
-/** An integer field; 0 where there is none or it can't be read, as on the Go side. */
+/** An integer field; 0 if it is missing or can't be read, as on the Go side. */
 const time = (text: string | undefined): number => decodeTime(text) || 0;
 
-/** Only an object with fields counts, as on the Go side. */
+/** Only an object with at least one field is sent, as on the Go side. */
 const parametersOf = (text: string | undefined): unknown => {
   try {
     const parameters = JSON.parse(text ?? '');

@@ -1,26 +1,29 @@
 import { messageOf } from '../../machines/job.ts';
 import { type Clock, pause } from '../clock.ts';
-import type { InFlightLimiter } from './hooks.ts';
-import type { Claim, HookRecord, HookRecords } from './records.ts';
+import type { Claim } from './claims.ts';
+import type { InFlightLimiter } from './inFlightLimiter.ts';
+import type { HookRecord } from './record.ts';
+import type { HookRecords } from './records.ts';
 
-/** Sends the hooks that a person has named, and no others, however many are due at the same endpoint. */
+/** Sends the hooks that a user has named, and no others, however many are due at the same endpoint. */
 export interface SendNamed {
-  /** Sends this one soon, once. It has to be due by now. */
-  add(record: Pick<HookRecord, 'id' | 'origin'>): void;
-  /** A person asks for some, whether or not there are any: from now on only named ones are sent for people. */
+  /** Sends this hook soon, once. It must be due already. */
+  add(record: Pick<HookRecord, 'id' | 'endpoint'>): void;
+  /** Announces that a user names hooks, even if none matches. From now on only named hooks are sent for users. */
   use(): void;
   readonly isUsed: boolean;
   /**
-   * Resolves once each has been attempted, here or by another host. One behind an open breaker is not waited for: whoever
-   * finds the endpoint up again sends it.
+   * Resolves when each named hook was attempted, here or by another host. It does not wait for hooks behind an open circuit:
+   * they are sent when the endpoint has recovered.
    */
   idle(): Promise<void>;
 }
 
-/** Hooks of one endpoint that are claimed at once; pauses in ms. */
+/** How many hooks of one endpoint are claimed at once. */
 const maxClaimed = 16;
-const noRoomFor = 50;
-const othersFor = 100;
+/** Pauses, in ms: without room in flight, and while another host holds the claims. */
+const noRoomPause = 50;
+const claimedElsewherePause = 100;
 const longestPause = 1_000;
 
 export const createSendNamed = ({
@@ -40,61 +43,30 @@ export const createSendNamed = ({
   const running = new Set<Promise<void>>();
   let isUsed = false;
 
-  /** Claims as many of them as there is room for, and sends what it gets. */
-  const attempt = async (origin: string, queue: readonly string[]) => {
-    const room = limiter.reserve(origin, Math.min(queue.length, maxClaimed));
-    if (room === 0) return undefined;
-    const ids = queue.slice(0, room);
-    let taken = 0;
-    let claim: Claim;
-    try {
-      claim = await records.claim(origin, room, ids);
-      taken = claim.hooks.length;
-    } finally {
-      limiter.release(origin, room - taken);
-    }
-    await new Promise<void>((resolve) => {
-      let left = taken;
-      if (left === 0) return resolve();
-      limiter.send(claim.hooks, () => {
-        left -= 1;
-        if (left === 0) resolve();
-      });
-    });
-    return { claim, ids };
-  };
-
-  /** Those that no host has attempted since they were named. */
-  const stillWaiting = async (ids: readonly string[], { breaker, hooks }: Claim): Promise<string[]> => {
-    const found = await records.findAll(ids);
-    // What is named and due, and was not claimed though there was room, is not in its queue any more.
-    const isClaimable = hooks.length > 0 || breaker === 'draining';
-    return found
-      .filter(({ state, attempts }) => state === 'sending' || (state === 'pending' && attempts === 0 && isClaimable))
-      .map(({ id }) => id);
-  };
-
-  const run = async (origin: string, queue: string[]) => {
+  const run = async (endpoint: string, queue: string[]) => {
     try {
       while (queue.length > 0 && !isStopped()) {
-        const attempted = await attempt(origin, queue);
+        const attempted = await claimAndSend({ records, limiter }, endpoint, queue);
         if (attempted === undefined) {
-          await pause(clock, noRoomFor);
+          await pause(clock, noRoomPause);
           continue;
         }
         const { claim, ids } = attempted;
         if (claim.breaker === 'open') return;
-        const taken = new Set(claim.hooks.map(({ id }) => id));
-        const left = ids.filter((id) => !taken.has(id));
-        const rest = await stillWaiting(left, claim);
+        const claimed = new Set(claim.hooks.map(({ id }) => id));
+        const left = ids.filter((id) => !claimed.has(id));
+        const rest = await stillWaiting(records, left, claim);
         queue.splice(0, ids.length);
         queue.push(...rest);
-        if (taken.size > 0 || rest.length === 0) continue;
-        await pause(clock, claim.breaker === 'draining' ? Math.min(longestPause, claim.wait ?? 0) : othersFor);
+        if (claimed.size > 0 || rest.length === 0) continue;
+        await pause(
+          clock,
+          claim.breaker === 'draining' ? Math.min(longestPause, claim.wait ?? 0) : claimedElsewherePause,
+        );
       }
     } finally {
-      // In the step that has found nothing left: what is named from here on begins anew.
-      waiting.delete(origin);
+      // In the same step that saw an empty queue: a hook that is added later starts another run.
+      waiting.delete(endpoint);
     }
   };
 
@@ -102,16 +74,16 @@ export const createSendNamed = ({
     use() {
       isUsed = true;
     },
-    add({ id, origin }) {
-      const known = waiting.get(origin);
+    add({ id, endpoint }) {
+      const known = waiting.get(endpoint);
       if (known !== undefined) {
         known.push(id);
         return;
       }
       const queue = [id];
-      waiting.set(origin, queue);
-      const all = run(origin, queue)
-        .catch((error) => fault(`sending hooks to ${origin}`, messageOf(error)))
+      waiting.set(endpoint, queue);
+      const all = run(endpoint, queue)
+        .catch((error) => fault(`sending hooks to ${endpoint}`, messageOf(error)))
         .finally(() => running.delete(all));
       running.add(all);
     },
@@ -122,4 +94,46 @@ export const createSendNamed = ({
       while (running.size > 0) await Promise.all(running);
     },
   };
+};
+
+/** Claims as many hooks of the queue as there is room for, and sends them. Returns undefined without room. */
+const claimAndSend = async (
+  { records, limiter }: { records: Pick<HookRecords, 'claim'>; limiter: InFlightLimiter },
+  endpoint: string,
+  queue: readonly string[],
+): Promise<{ readonly claim: Claim; readonly ids: readonly string[] } | undefined> => {
+  const room = limiter.reserve(endpoint, Math.min(queue.length, maxClaimed));
+  if (room === 0) return undefined;
+  const ids = queue.slice(0, room);
+  let claimed = 0;
+  let claim: Claim;
+  try {
+    claim = await records.claim(endpoint, room, ids);
+    claimed = claim.hooks.length;
+  } finally {
+    limiter.release(endpoint, room - claimed);
+  }
+  await new Promise<void>((resolve) => {
+    let left = claimed;
+    if (left === 0) return resolve();
+    limiter.send(claim.hooks, () => {
+      left -= 1;
+      if (left === 0) resolve();
+    });
+  });
+  return { claim, ids };
+};
+
+/** The jobs whose hooks no host has attempted since they were named. */
+const stillWaiting = async (
+  records: Pick<HookRecords, 'findAll'>,
+  ids: readonly string[],
+  { breaker, hooks }: Claim,
+): Promise<string[]> => {
+  const found = await records.findAll(ids);
+  // A due hook that was not claimed although there was room has left the queue.
+  const isClaimable = hooks.length > 0 || breaker === 'draining';
+  return found
+    .filter(({ state, attempts }) => state === 'sending' || (state === 'pending' && attempts === 0 && isClaimable))
+    .map(({ id }) => id);
 };

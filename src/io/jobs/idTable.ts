@@ -1,6 +1,6 @@
 /**
- * Ids as 53 bits of hash, each with a mark from 1 to 255, by open addressing: 9 bytes a slot, outside of V8's heap. Grows to
- * a fixed size. Two ids with the same hash count as one; another seed tells them apart.
+ * A table of ids: 53 bits of hash and a mark from 1 to 255 each, with open addressing. A slot takes 9 bytes outside V8's heap. It
+ * grows up to a fixed size. Two ids with the same hash count as one; another seed tells them apart.
  */
 export class IdTable {
   static readonly #most = 2 ** 20;
@@ -17,12 +17,12 @@ export class IdTable {
     return this.#count >= IdTable.#most * 0.7;
   }
 
-  /** The mark of an id, 0 where it is not known. */
+  /** The mark of an id; 0 for an unknown id. */
   get(id: string): number {
     return this.#marks[this.#find(this.#hash(id))] as number;
   }
 
-  /** Notes an id with a mark; one that is known keeps its own. Says whether it is new. */
+  /** Adds an id with a mark. A known id keeps its mark. Returns whether the id is new. */
   add(id: string, mark = 1): boolean {
     const hash = this.#hash(id);
     const at = this.#find(hash);
@@ -34,7 +34,7 @@ export class IdTable {
     return true;
   }
 
-  /** Raises the mark of an id, where it is known and has a lower one. */
+  /** Raises the mark of an id, if the id is known and its mark is lower. */
   raise(id: string, mark: number): void {
     const hash = this.#hash(id);
     const at = this.#find(hash);

@@ -1,12 +1,11 @@
 import { IdTable } from './idTable.ts';
 
 /**
- * Which ids a sweep has met already, in memory that does not grow with their number: HSCAN may give an id twice while
- * the hash shrinks, and a scan that starts over after a reconnect gives all of them twice (defect 34).
+ * Remembers which ids a sweep has seen, in bounded memory. HSCAN may return an id twice while the hash shrinks, and a scan that
+ * starts over after a reconnect returns all of them twice (defect 34).
  *
- * Remembered in two generations: when the young one is full it becomes the old one, and what only the old one before it
- * knew is forgotten. 2 × 9 MiB at the most. Two ids with the same hash make the second one wait for the next sweep, whose
- * seed is another.
+ * There are two generations of 9 MiB at most. When the young one is full, it becomes the old one, and the previous old one is
+ * forgotten. If two ids have the same hash, the second one waits for the next sweep, which has another seed.
  */
 export class SeenIds {
   readonly #seed: number;
@@ -18,7 +17,7 @@ export class SeenIds {
     this.#young = new IdTable(seed);
   }
 
-  /** Notes an id; says whether it is new. */
+  /** Adds an id. Returns whether it is new. */
   add(id: string): boolean {
     if (this.#old !== undefined && this.#old.get(id) > 0) return false;
     if (this.#young.isFull) {

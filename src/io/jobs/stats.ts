@@ -1,9 +1,7 @@
 import { type Ack, isStatus, type StoredTime, type TrackedJob } from '../../machines/facts.ts';
+import type { FactsReply } from '../redis/replies/jobs.ts';
 
-/** One job of the answer of `read_facts`: fingerprint and fields in the order of `lua/includes/facts.lua`, or a word. */
-export type FactsReply = readonly (string | false)[] | 'nothing' | 'unreadable';
-
-/** Decodes what `read_facts` says of a job. Never throws: what can't be decoded is said in the facts. */
+/** Decodes a job of `read_facts`. Never throws: facts that can't be decoded are marked as such. */
 export const decodeFacts = (id: string, readAt: number, reply: FactsReply): TrackedJob => {
   if (typeof reply === 'string') return { facts: { id, readAt, stats: reply, hasHook: false }, fingerprint: reply };
   const [fingerprint, statsId, status, kind, name, updateTime, checkInAt, revision, enqueueTime, runAt, ack, url] =
@@ -30,7 +28,7 @@ export const decodeFacts = (id: string, readAt: number, reply: FactsReply): Trac
   };
 };
 
-/** The facts of a job whose id is no UTF-8: its stats can't be asked for, nor its id be written back. */
+/** The facts of a job whose id is invalid UTF-8: its stats can't be read, and its id can't be written back. */
 export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
   facts: { id: id.toString(), hasBrokenId: true, readAt, stats: 'unreadable', hasHook: false },
   fingerprint: 'unreadable',
@@ -39,8 +37,8 @@ export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
 const textOf = (value: string | false | undefined): string | undefined => (value === false ? undefined : value);
 
 /**
- * A safe integer in decimal digits; anything else is NaN. Go reads up to 2^63, but beyond 2^53 neither we nor the scripts can
- * tell a number from the next one.
+ * Parses a safe integer in decimal digits; NaN for anything else. Go reads up to 2^63, but beyond 2^53 neither JavaScript nor Lua
+ * can tell a number from the next one.
  */
 export const decodeTime = (text: string | undefined): StoredTime => {
   if (text === undefined) return undefined;

@@ -2,26 +2,26 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Fence, Term } from '../../machines/lease.ts';
 import { monotonicOf } from '../clock.ts';
-import type { ScanPoint } from '../jobs/trackedJobs.ts';
+import type { ScanPoint } from '../jobs/pageReader.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { redisTime } from '../redis/time.ts';
 
-/** How far the scheduled passes of a namespace are, whichever host does them. Times in ms by Redis TIME. */
+/** The progress of the scheduled passes of a namespace, on whichever host they run. Times in ms by Redis TIME. */
 export interface Progress {
-  /** When the last sweep began; undefined where there was none yet. */
+  /** When the last sweep began; undefined before the first one. */
   readonly begun: number | undefined;
-  /** Whether that sweep has not ended. */
+  /** Whether that sweep is not complete. */
   readonly isInHand: boolean;
   readonly scanned: number;
-  /** Jobs that were tracked when it began. */
+  /** How many jobs were tracked when it began. */
   readonly total: number;
-  /** When the last sweep that got to its end did. */
+  /** When the last complete sweep ended. */
   readonly ended: number | undefined;
   readonly rescueEnded: number | undefined;
 }
 
-/** Who has the lease. Times in ms by Redis TIME. */
+/** The host that has the lease. Times in ms by Redis TIME. */
 export interface Leader {
   /** Host and process, such as `core-1:4711`. */
   readonly host: string;
@@ -30,28 +30,28 @@ export interface Leader {
   readonly isThisOne: boolean;
 }
 
-/** What is known of the lease and of the passes, as it stood when Redis last spoke of it. */
+/** The lease and the progress of the passes, as of the last reply of Redis. */
 export interface SharedView {
   readonly leader: Leader | undefined;
   readonly progress: Progress;
-  /** Redis TIME less the monotonic time of this process, in ms: how to tell a time of the one by the other. */
+  /** Redis TIME minus the monotonic time of this process, in ms. It converts times of one into times of the other. */
   readonly ahead: number;
 }
 
-/** One host does the scheduled passes, all others look on: the lease in Redis, and the progress that they share. */
+/** The lease that makes one host the leader of the scheduled passes, and the progress that all hosts share. */
 export interface Lease {
-  /** Takes the lease, or renews it, if it can be had. */
+  /** Acquires or renews the lease, if no other host has it. */
   take(fence: Fence | undefined): Promise<Term>;
-  /** Gives it up, if it is held. */
+  /** Resigns, if this host is the leader. */
   leave(): Promise<void>;
-  /** Where a sweep begins: at the cursor that another host has left, or at `0`. */
+  /** Begins a sweep at the checkpoint of another host, or at the start. */
   beginSweep(fence: Fence): Promise<ScanPoint & { readonly scanned: number }>;
   checkpoint(fence: Fence, from: ScanPoint, scanned: number): Promise<void>;
   endSweep(fence: Fence, scanned: number): Promise<void>;
   endRescue(fence: Fence): Promise<void>;
-  /** Asks Redis, and changes nothing. */
+  /** Reads the lease and the progress, and changes nothing. */
   read(): Promise<SharedView>;
-  /** What was last heard; undefined before anything was. */
+  /** The view as of the last reply; undefined before the first one. */
   seen(): SharedView | undefined;
 }
 
@@ -62,51 +62,37 @@ export const createLease = ({
   durationMs,
   clock,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
-  /** For how long the lease is given. */
+  /** The duration of the lease. */
   durationMs: number;
 }): Lease => {
   const id = randomUUID();
   const host = `${hostname()}:${process.pid}`;
   let seen: SharedView | undefined;
 
-  const viewOf = (now: number, lease: Record<string, string | null>, progress: Record<string, string>): SharedView => {
-    const until = Number(lease.until ?? 0);
-    return {
-      leader:
-        until <= now
-          ? undefined
-          : { host: lease.host ?? '', since: Number(lease.since), until, isThisOne: lease.leader === id },
-      progress: {
-        begun: timeOf(progress.begun),
-        isInHand: progress.cursor !== undefined,
-        scanned: Number(progress.scanned ?? 0),
-        total: Number(progress.total ?? 0),
-        ended: timeOf(progress.ended),
-        rescueEnded: timeOf(progress.rescue_ended),
-      },
-      ahead: now - monotonicOf(clock),
-    };
-  };
+  const viewOf = (now: number, lease: StoredLease, progress: Readonly<Record<string, string>>): SharedView => ({
+    leader: leaderOf(now, lease, id),
+    progress: progressOf(progress),
+    ahead: now - monotonicOf(clock),
+  });
   const change = (progress: Partial<Progress>) => {
     if (seen !== undefined) seen = { ...seen, progress: { ...seen.progress, ...progress } };
   };
   const end = async (fence: Fence, pass: 'sweep' | 'rescue', ...args: number[]) => {
-    const now = Number(await scripts.run('complete_pass', [keys.progress], [pass, ...args], fence));
+    const { now } = await scripts.run('complete_pass', [keys.progress], [pass, ...args], fence);
     if (seen !== undefined) seen = { ...seen, ahead: now - monotonicOf(clock) };
     return now;
   };
 
   return {
     async take(fence) {
-      const [now, leader, name, number, until, since, ...progress] = await scripts.run(
+      const { outcome, now, progress, ...lease } = await scripts.run(
         'acquire_lease',
         [keys.lease, keys.progress],
         [id, host, fence?.number ?? '', durationMs],
       );
-      const lease = { leader: leader ?? '', host: name ?? '', until: until ?? '', since: since ?? '' };
-      seen = viewOf(Number(now), lease, recordOf(progress));
+      seen = viewOf(now, lease, progress);
       return {
-        fence: leader === id ? { lease: keys.lease, number: number as string } : undefined,
+        fence: outcome === 'held' ? undefined : { lease: keys.lease, number: lease.fence },
         host: lease.host,
       };
     },
@@ -118,11 +104,11 @@ export const createLease = ({
     async beginSweep(fence) {
       const begin = () =>
         scripts.run('begin_sweep', [keys.progress, keys.track], [], fence).catch((error) => {
-          // Progress that can't be kept keeps no job from being judged; the end of the sweep fails, and says why.
+          // A progress key of another type must not stop the sweep. Completing the sweep fails, and reports the key.
           if (!isWrongType(error) || !String(error.message).includes(keys.progress)) throw error;
-          return ['0', 0, ''] as const;
+          return { cursor: '0', scanned: 0, runId: '' };
         });
-      const [cursor, scanned, runId] = await begin();
+      const { cursor, scanned, runId } = await begin();
       change({ isInHand: true });
       return { cursor, runId, scanned };
     },
@@ -145,7 +131,7 @@ export const createLease = ({
         connection.redis.hgetall(keys.progress),
         redisTime(connection.redis),
       ]);
-      // The field keeps its name: other versions read it too.
+      // The field keeps its old name: other versions read it too.
       return viewOf(now, { ...lease, leader: lease.holder ?? '' }, progress);
     },
 
@@ -155,7 +141,25 @@ export const createLease = ({
 
 const timeOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
 
-const recordOf = (flat: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]),
-  );
+/** The lease in Redis. */
+interface StoredLease {
+  readonly leader?: string;
+  readonly host?: string;
+  readonly since?: string | number;
+  readonly until?: string | number;
+}
+
+const leaderOf = (now: number, lease: StoredLease, thisOne: string): Leader | undefined => {
+  const until = Number(lease.until ?? 0);
+  if (until <= now) return undefined;
+  return { host: lease.host ?? '', since: Number(lease.since), until, isThisOne: lease.leader === thisOne };
+};
+
+const progressOf = (progress: Readonly<Record<string, string>>): Progress => ({
+  begun: timeOf(progress.begun),
+  isInHand: progress.cursor !== undefined,
+  scanned: Number(progress.scanned ?? 0),
+  total: Number(progress.total ?? 0),
+  ended: timeOf(progress.ended),
+  rescueEnded: timeOf(progress.rescue_ended),
+});

@@ -3,22 +3,22 @@ import { type Clock, monotonicOf } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
-import { aheadTolerance, type PoolState } from './registry.ts';
+import { aheadTolerance, type PoolState } from './poolState.ts';
 
-/** A heartbeat that was young, and when it is as old as one may become, in monotonic ms. */
+/** A fresh heartbeat, and when it becomes too old, in monotonic ms. */
 interface Watched {
   readonly heartbeat: string;
   readonly dueAt: number;
 }
 
-/** After a heartbeat is due, in ms: a look must not come a moment too early. Also the shortest time between two looks. */
+/** How long after that moment the heartbeat is read, in ms, so that it is never early. Also the shortest pause between two reads. */
 const slack = 50;
-/** Heartbeats that are asked for at once. */
+/** Heartbeats that are read at once. */
 const batch = 500;
 
 /**
- * Sees between two passes that a pool has stopped beating, as soon as its heartbeat is too old, and asks only for heartbeats
- * that are. A pool that beats every 5 s is asked for every 10 s at most.
+ * Watches heartbeats between two rescue passes, so that a pass begins as soon as a pool stops. It reads only heartbeats that
+ * should have been replaced: with a heartbeat every 5 s, each pool is read every 10 s at most.
  */
 export const createHeartbeatWatch = ({
   redis,
@@ -32,25 +32,29 @@ export const createHeartbeatWatch = ({
 }) => {
   let watched = new Map<string, Watched>();
 
-  const ask = async (pools: readonly string[]): Promise<boolean> => {
+  /** Reads the heartbeats of pools. Returns whether one of them has not been replaced. */
+  const readStale = async (pools: readonly string[]): Promise<boolean> => {
     const replies = pools.map((pool) => redis.hmget(keys.heartbeat(pool), 'heartbeat_at'));
     const heartbeats = await Promise.all(replies.map((reply) => unlessWrongType<(string | null)[]>(reply, [])));
     const [time, now] = [await redisTime(redis), monotonicOf(clock)];
-    let isOld = false;
+    let isStale = false;
     for (const [i, pool] of pools.entries()) {
       const heartbeat = heartbeats[i]?.[0];
       const hasMoved = heartbeat !== watched.get(pool)?.heartbeat;
       const left = heartbeatAge - (time - Number(heartbeat) * 1_000);
-      // Without a heartbeat, or with one that is no time or is another clock's, a pool is for the next pass.
+      // A missing heartbeat, and one that is no time or of a wrong clock, are left to the next pass.
       if (!heartbeat || !(left <= heartbeatAge + aheadTolerance) || (hasMoved && left <= 0)) watched.delete(pool);
-      else if (left <= 0) isOld = true;
+      else if (left <= 0) isStale = true;
       else watched.set(pool, { heartbeat, dueAt: now + left });
     }
-    return isOld;
+    return isStale;
   };
 
   return {
-    /** @param at when the pools looked so, in monotonic ms. */
+    /**
+     * Watches the fresh ones of the pools.
+     * @param at when the states were read, in monotonic ms.
+     */
     keep(pools: readonly PoolState[], at: number): void {
       watched = new Map(
         pools.flatMap(({ pool, heartbeat, age, isFresh }): [string, Watched][] =>
@@ -59,8 +63,8 @@ export const createHeartbeatWatch = ({
       );
     },
 
-    /** Resolves when one of them has not been followed by another in time. After an abort it is pending for ever. */
-    async untilOld(signal: AbortSignal): Promise<void> {
+    /** Resolves when a heartbeat has not been replaced in time. After an abort it stays pending. */
+    async untilStale(signal: AbortSignal): Promise<void> {
       for (;;) {
         let first = Number.POSITIVE_INFINITY;
         for (const { dueAt } of watched.values()) first = Math.min(first, dueAt);
@@ -68,12 +72,12 @@ export const createHeartbeatWatch = ({
         await pauseUnless(clock, Math.max(slack, first + slack - monotonicOf(clock)), signal);
         const now = monotonicOf(clock);
         const due = [...watched].flatMap(([pool, { dueAt }]) => (dueAt <= now ? [pool] : []));
-        let isOld = false;
-        for (let from = 0; from < due.length && !isOld && !signal.aborted; from += batch) {
-          isOld = await ask(due.slice(from, from + batch));
+        let isStale = false;
+        for (let from = 0; from < due.length && !isStale && !signal.aborted; from += batch) {
+          isStale = await readStale(due.slice(from, from + batch));
         }
-        if (!isOld) continue;
-        // Told once: the pass that comes now says what to watch next. One that can't look leaves it to the pass that is due.
+        if (!isStale) continue;
+        // Reported once: the pass that begins now says what to watch next. If it fails, the next scheduled pass does.
         watched.clear();
         return;
       }
@@ -83,7 +87,7 @@ export const createHeartbeatWatch = ({
 
 const never = new Promise<never>(() => undefined);
 
-/** Resolves after `ms`, unless it is aborted before; leaves no timer behind then. */
+/** Resolves after `ms`. After an abort it stays pending, without a timer. */
 const pauseUnless = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) return;

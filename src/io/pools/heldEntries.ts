@@ -1,33 +1,33 @@
 import type { LivePool } from '../../machines/supervisor.ts';
-import { idOfHex } from '../jobs/trackedJobs.ts';
+import { idOfHex } from '../jobs/trackedId.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { inChunks } from '../redis/paged.ts';
 import { createScripts } from '../redis/scripts.ts';
-import { unlessWrongType } from './rescue.ts';
+import { unlessWrongType } from '../redis/wrongTypes.ts';
 
-/** An entry in an in-progress list of a live pool. It stays in Redis: its bytes may be many, and no UTF-8. */
+/** An entry in an in-progress list of a live pool. Its bytes stay in Redis: they may be many, and not UTF-8. */
 export interface HeldEntry {
   readonly pool: LivePool;
   readonly type: string;
-  /** Of its job, as a person reads it; the empty string where there is none that can be read. */
+  /** Id of its job; empty if it can't be read. */
   readonly id: string;
-  /** Why it can be judged by nobody; undefined where its job can be looked up. */
+  /** Why the entry can't be judged; undefined if its job can be looked up. */
   readonly fault: string | undefined;
-  /** SHA-1 of its bytes, and its place in the list from the tail (`lua/includes/entry_at.lua`). */
+  /** SHA-1 of its bytes, and its index from the end of the list (`lua/includes/entry_at.lua`). */
   readonly place: string;
-  /** What it is known by in the record of the pool's unobserved entries. */
+  /** Its field in the hash of the pool's unobserved entries. */
   readonly field: string;
 }
 
 type EntryReply = readonly [digest: string, id: string, isHex: 0 | 1];
 
-/** How many entries of a list are looked at, the oldest first: a healthy one has as many as its pool has workers. */
-const maxOfList = 1_000;
-/** Entries that one script reads, and bytes of them after which it reads no further one. */
+/** How many entries of a list are read, the oldest first. A healthy list has no more than its pool has workers. */
+const maxPerList = 1_000;
+/** How many entries one script reads, and after how many bytes it stops. */
 const bounds = { entries: 200, bytes: 500_000 };
 
-/** The lists of live pools as they stand, each entry once. */
+/** Reads the in-progress lists of live pools. Equal entries of a list are returned once. */
 export const readHeldEntries = async (
   { redis }: Connection,
   keys: Keys,
@@ -37,20 +37,20 @@ export const readHeldEntries = async (
 
   const readList = async ({ pool, type }: { pool: LivePool; type: string }): Promise<HeldEntry[]> => {
     const held = new Map<string, HeldEntry>();
-    for (let from = 0, isEnd = 0; isEnd === 0 && from < maxOfList; ) {
-      const [end, entries] = await scripts.run(
+    for (let from = 0, isEnd = false; !isEnd && from < maxPerList; ) {
+      const read = await scripts.run(
         'read_held',
         [keys.inProgress(type, pool.pool)],
-        [from, Math.min(bounds.entries, maxOfList - from), bounds.bytes],
+        [from, Math.min(bounds.entries, maxPerList - from), bounds.bytes],
       );
-      for (const [i, reply] of entries.entries()) {
+      for (const [i, reply] of read.entries.entries()) {
         const entry = heldEntryOf(pool, type, from + i + 1, reply);
         if (!held.has(entry.field)) held.set(entry.field, entry);
       }
-      from += entries.length;
-      isEnd = end;
+      from += read.entries.length;
+      isEnd = read.isEnd;
     }
-    // The one farthest from the tail comes first: one that leaves the list moves those before it.
+    // From the head on, because an entry that is removed changes the index of those before it only.
     return [...held.values()].reverse();
   };
 

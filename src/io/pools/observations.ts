@@ -1,27 +1,27 @@
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createScripts } from '../redis/scripts.ts';
-import type { PoolState } from './rescue.ts';
+import type { PoolState } from './poolState.ts';
 
-/** What a worker of a pool says that it runs. */
+/** What a worker of a pool reports that it runs. */
 export interface Observation {
   readonly pool: string;
   readonly worker: string;
   /** Id of the job, `<policy>@<epoch>` for a periodic execution. */
   readonly job: string;
   readonly type: string | undefined;
-  /** Unix s; undefined where it is not said. */
+  /** Unix s; undefined if it is not reported. */
   readonly startedAt: number | undefined;
 }
 
-/** Observations that one script reads, and bytes of them after which it reads no further one. */
+/** How many observations one script reads, and after how many bytes it stops. */
 const bounds = { workers: 200, bytes: 500_000 };
 
 /**
- * Reads what the workers of pools run now. A killed worker's observation stays for a day: only those of the worker ids in
- * live heartbeats are signs of life, so give live pools.
+ * Reads what the workers of pools run now. Pass live pools only: the observation of a killed worker stays for a day, and is no
+ * sign of life.
  *
- * @param onUnreadable told each key that is not what it should be: nobody knows what that worker runs.
+ * @param onUnreadable called with each key that holds another type. It is unknown what that worker runs.
  */
 export const readObservations = async (
   { redis }: Connection,
@@ -34,17 +34,17 @@ export const readObservations = async (
   const found: Observation[] = [];
   for (let from = 0; from < workers.length; ) {
     const asked = workers.slice(from, from + bounds.workers);
-    const replies = await scripts.run(
+    const { observations } = await scripts.run(
       'read_observations',
       asked.map(({ worker }) => keys.worker(worker)),
       [bounds.bytes],
     );
-    from += replies.length;
-    for (const [i, reply] of replies.entries()) {
+    from += observations.length;
+    for (const [i, observation] of observations.entries()) {
       const { pool, worker } = asked[i] as (typeof asked)[number];
-      if (reply === 'unreadable') onUnreadable(keys.worker(worker));
-      else if (reply !== '') {
-        const [job, type, startedAt] = reply;
+      if (observation === 'unreadable') onUnreadable(keys.worker(worker));
+      else if (observation !== '') {
+        const [job, type, startedAt] = observation;
         found.push({ pool, worker, job, type: type || undefined, startedAt: Number(startedAt) || undefined });
       }
     }

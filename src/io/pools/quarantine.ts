@@ -1,231 +1,196 @@
 import { isFinal, isStatus } from '../../machines/facts.ts';
 import type { Quarantining, Suspect } from '../../machines/pool.ts';
+import type { HookTail } from '../hooks/enqueue.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import type { HookRecords } from '../hooks/records.ts';
-import { retry } from '../hooks/retry.ts';
 import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import { createRunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
-import { callOnce } from '../redis/scripts.ts';
+import { retry } from '../redis/retry.ts';
+import { callOnce, type ReplyOf } from '../redis/scripts.ts';
 import type { Expected } from '../redis/wrongTypes.ts';
-import type { RecoveryLimit } from './rescue.ts';
+import {
+  createQuarantineRecords,
+  type QuarantineRecord,
+  type QuarantineRecords,
+  type Recovery,
+  recoveryOf,
+} from './quarantineRecords.ts';
+import type { RecoveryLimit } from './requeue.ts';
 
-/** One time that a job's entry was taken from a worker that died, or lost it. */
-export interface Recovery {
-  /** Unix s. */
-  readonly at: number;
-  readonly pool: string;
-}
-
-/** A job that was taken out of circulation just now. */
+/** A job that was quarantined just now. */
 export interface Quarantined {
   /** Id of the job, `<policy>@<epoch>` for a periodic execution. */
   readonly id: string;
   readonly type: string;
-  /** All of them within the window, the last one included, the oldest first. */
+  /** All recoveries within the window including the last one, oldest first. */
   readonly recoveries: readonly Recovery[];
 }
 
-/** A job in quarantine, as a person sees it. */
-export interface QuarantineRecord {
-  readonly id: string;
-  /** Of the entry; several only where the job had several entries. */
-  readonly types: readonly string[];
-  /** Since when, unix s. */
-  readonly at: number;
-  readonly recoveries: readonly Recovery[];
-  /** Whether its entry stands in gocraft's `dead` still. If not, gocraft's own tools have taken it. */
-  readonly isInDead: boolean;
-  /** Types of those entries that stand in `dead` still. */
-  readonly typesInDead: readonly string[];
-  /** Digest of what stands in Redis: what a change to it is checked against. */
-  readonly digest: string;
-}
-
-export interface Quarantine {
-  /**
-   * Takes an entry out of circulation, if it is that job's: of a dead pool the one that is next to be put back; with
-   * `place` the one there (`lua/includes/entry_at.lua`), whether or not the pool lives.
-   */
-  take(
-    pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>,
+/** Takes poison jobs out of circulation: jobs whose workers die again and again. Each change is one script. */
+export interface Quarantine extends QuarantineRecords {
+  /** Moves the next entry to requeue of a dead pool to gocraft's `dead`, if it is an entry of that job. */
+  add(pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>, type: string, id: string): Promise<Quarantining>;
+  /** Moves an orphaned entry of a live pool to gocraft's `dead`; `place` as in `lua/includes/entry_at.lua`. */
+  addOrphan(
+    pool: Pick<Suspect, 'pool' | 'fence' | 'pass'>,
     type: string,
     id: string,
-    place?: string,
+    place: string,
   ): Promise<Quarantining>;
-  /** The keys that `take` would write for a job as it stands now. */
-  usesOf(id: string): Promise<readonly Expected[]>;
-  find(id: string): Promise<QuarantineRecord | undefined>;
-  /** All records, a bounded number at a time, in no order. */
-  all(): AsyncIterable<readonly QuarantineRecord[]>;
+  /** The keys that a quarantine would write for a job in its present state. */
+  keysFor(id: string): Promise<readonly Expected[]>;
   /**
-   * With a type only its entries are meant. With `plan` nothing is changed.
-   * @returns `gone`: nothing that is meant is in `dead` any more.
+   * Removes a record. `release` requeues its entries, `drop` deletes them, `prune` only removes a record whose entries are gone.
+   * With a type, only the entries of that type. With `plan`, nothing changes.
+   * @returns `gone` if none of these entries is in `dead` any more.
    */
-  end(
+  remove(
     record: QuarantineRecord,
-    verb: 'release' | 'drop' | 'prune',
+    action: 'release' | 'drop' | 'prune',
     type?: string,
     plan?: boolean,
-  ): Promise<'ok' | 'gone' | 'overtaken'>;
+  ): Promise<'done' | 'gone' | 'overtaken'>;
 }
 
-/** Records that one step reads: each is decoded, and looked for in `dead`. */
-const stride = 50;
-/** How often the stats are read again where they have changed before the script. */
-const patience = 5;
+/** How often the stats are read again after they have changed. */
+const maxAttempts = 5;
 
-type RecoveryReply = readonly [at: number, pool: string, heartbeat: string];
-type RecordReply = readonly [
-  id: string,
-  digest: string,
-  at: number,
-  isInDead: boolean,
-  types: readonly string[],
-  recoveries: readonly RecoveryReply[],
-  areInDead: readonly boolean[],
-];
+export interface QuarantineOptions extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
+  readonly tracked: Pick<TrackedJobs, 'load'>;
+  readonly hooks: Pick<Hooks, 'endpointFor' | 'announce'>;
+  readonly records: Pick<HookRecords, 'hookTail'>;
+  /** Age in ms below which a heartbeat is alive. */
+  readonly heartbeatAge: number;
+  readonly recovery: RecoveryLimit;
+  readonly onQuarantined: (quarantined: Quarantined) => void;
+  /** Called with the error of a step that was done although its reply was lost. */
+  readonly onLostReply?: (error: unknown) => void;
+}
 
-/** Poison jobs: those whose workers die. Every change is one script. */
-export const createQuarantine = ({
+export const createQuarantine = (options: QuarantineOptions): Quarantine => {
+  const { keys, scripts, clock } = options;
+  return {
+    ...createQuarantineRecords({ keys, scripts }),
+    ...createAdds(options),
+    keysFor: createKeysFor(options),
+    async remove({ id, types, digest }, action, type = '', plan = false) {
+      const change = plan ? undefined : callOnce(keys);
+      const reply = await retry(clock, () =>
+        scripts.run(
+          'release_quarantined',
+          [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
+          [id, digest, action, type, plan ? 'plan' : 'act'],
+          undefined,
+          change,
+        ),
+      );
+      return reply.outcome;
+    },
+  };
+};
+
+type AddReply = ReplyOf<'quarantine_entry'> | ReplyOf<'quarantine_orphan'>;
+
+const createAdds = ({
   keys,
   scripts,
+  clock,
   tracked,
   hooks,
   records,
   heartbeatAge,
   recovery,
-  clock,
   onQuarantined,
   onLostReply = () => {},
-}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & {
-  tracked: TrackedJobs;
-  hooks: Hooks;
-  records: HookRecords;
-  /** Age in ms below which a heartbeat is alive. */
-  heartbeatAge: number;
-  recovery: RecoveryLimit;
-  onQuarantined: (quarantined: Quarantined) => void;
-  /** Called with the error of a step that was done though its reply was lost. */
-  onLostReply?: (error: unknown) => void;
-}): Quarantine => {
+}: QuarantineOptions): Pick<Quarantine, 'add' | 'addOrphan'> => {
   const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
-  const read = async (cursor: string, what: string | number): Promise<[string, QuarantineRecord[]]> => {
-    const answer = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
-    const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(answer);
-    return [
-      next,
-      found.map(([id, digest, at, isInDead, types, recoveries, areInDead]) => ({
-        id,
-        types,
-        at,
-        recoveries: recoveries.map(recoveryOf),
-        isInDead,
-        typesInDead: types.filter((_, i) => areInDead[i]),
-        digest,
-      })),
-    ];
+  const { maxRecoveries, windowS } = recovery;
+
+  /** Reads the stats of the job and runs the script, again if the job has changed in between. */
+  const quarantine = async (
+    type: string,
+    id: string,
+    run: (job: {
+      readonly keys: readonly string[];
+      readonly keysAfterHook: readonly string[];
+      readonly args: readonly (string | number)[];
+      readonly hook: HookTail;
+    }) => Promise<AddReply>,
+  ): Promise<Quarantining> => {
+    // The execution of a policy is marked as done, as by any final status.
+    const policy = policyOf(id);
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const job = await tracked.load(id);
+      const endpoint = hooks.endpointFor(job.hookUrl);
+      const reply = await run({
+        keys: [
+          keys.lock(type),
+          keys.lockInfo(type),
+          keys.dead,
+          keys.recoveries,
+          keys.quarantine,
+          keys.stats(id),
+          keys.track,
+        ],
+        keysAfterHook: [keys.beforeQuarantine(id), ...(policy === undefined ? [] : [keys.executions(policy)])],
+        args: [maxRecoveries, windowS, type, id, job.fingerprint],
+        hook: records.hookTail(endpoint),
+      });
+      if (reply.outcome === 'alive') return 'alive';
+      if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return 'again';
+      if (reply.outcome === 'overtaken') continue;
+      if (endpoint !== undefined) hooks.announce(endpoint);
+      onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
+      return 'quarantined';
+    }
+    throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
   };
 
+  // `runAnswered`, because Redis may have been in a state meanwhile in which no pool may be judged.
   return {
-    async take({ pool, heartbeat, fence, pass = '' }, type, id, place) {
-      // The execution of a policy is marked as done, as by any final status.
-      const policy = policyOf(id);
-      for (let tries = 0; tries < patience; tries++) {
-        const job = await tracked.load(id);
-        const origin = hooks.originFor(job.hookUrl);
-        const hook = records.partOf(origin);
-        // Not sent again here: in between Redis may have been such that no pool may be judged.
-        const reply = await runAnswered(
+    add: ({ pool, heartbeat, fence, pass = '' }, type, id) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
           'quarantine_entry',
           [
-            keys.pools,
-            keys.heartbeat(pool),
-            keys.inProgress(type, pool),
-            keys.lock(type),
-            keys.lockInfo(type),
-            keys.dead,
-            keys.recoveries,
-            keys.quarantine,
-            keys.stats(id),
-            keys.track,
-            ...hook.keys,
-            keys.beforeQuarantine(id),
-            ...(policy === undefined ? [] : [keys.executions(policy)]),
+            ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool)],
+            ...[...job.keys, ...job.hook.keys, ...job.keysAfterHook],
           ],
-          [
-            pool,
-            heartbeatAge,
-            heartbeat,
-            place === undefined ? 'dead' : 'any',
-            recovery.most,
-            recovery.windowS,
-            type,
-            id,
-            place ?? '',
-            job.fingerprint,
-            ...hook.args,
-            pass,
-          ],
+          [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass],
           fence,
-        );
-        if (reply === 'alive') return reply;
-        if (reply === 'gone' || reply === 'fewer') return 'again';
-        if (reply === 'overtaken') continue;
-        if (origin !== undefined) hooks.due(origin);
-        onQuarantined({ id, type, recoveries: (JSON.parse(reply) as RecoveryReply[]).map(recoveryOf) });
-        return 'quarantined';
-      }
-      throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
-    },
-
-    async usesOf(id) {
-      const { facts, hookUrl } = await tracked.load(id);
-      const uses: Expected[] = [
-        [keys.recoveries, 'hash'],
-        [keys.quarantine, 'hash'],
-        [keys.dead, 'zset'],
-      ];
-      if (facts.stats !== 'found' || (isStatus(facts.status) && isFinal(facts.status))) return uses;
-      const policy = policyOf(id);
-      uses.push([keys.track, 'hash'], [keys.beforeQuarantine(id), 'string']);
-      if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
-      const origin = hooks.originFor(hookUrl);
-      if (origin === undefined) return uses;
-      const [hookRecords, parked, origins, due] = records.partOf(origin).keys as [string, string, string, string];
-      uses.push([hookRecords, 'hash'], [parked, 'zset'], [origins, 'set'], [due, 'zset']);
-      return uses;
-    },
-
-    async find(id) {
-      const [, [record]] = await read('', id);
-      return record;
-    },
-
-    async *all() {
-      let cursor = '0';
-      do {
-        const [next, found] = await read(cursor, stride);
-        yield found;
-        cursor = next;
-      } while (cursor !== '0');
-    },
-
-    end({ id, types, digest }, verb, type = '', plan = false) {
-      const change = plan ? undefined : callOnce(keys);
-      return retry(clock, () =>
-        scripts.run(
-          'release_quarantined',
-          [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
-          [id, digest, verb, type, plan ? 'plan' : 'act'],
-          undefined,
-          change,
         ),
-      );
-    },
+      ),
+    addOrphan: ({ pool, fence, pass = '' }, type, id, place) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
+          'quarantine_orphan',
+          [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook],
+          [pool, place, ...job.args, ...job.hook.args, pass],
+          fence,
+        ),
+      ),
   };
 };
 
-const policyOf = (id: string): string | undefined => /^(.+)@[^@]*$/.exec(id)?.[1];
+const createKeysFor =
+  ({ keys, tracked, hooks, records }: QuarantineOptions): Quarantine['keysFor'] =>
+  async (id) => {
+    const { facts, hookUrl } = await tracked.load(id);
+    const uses: Expected[] = [
+      [keys.recoveries, 'hash'],
+      [keys.quarantine, 'hash'],
+      [keys.dead, 'zset'],
+    ];
+    if (facts.stats !== 'found' || (isStatus(facts.status) && isFinal(facts.status))) return uses;
+    const policy = policyOf(id);
+    uses.push([keys.track, 'hash'], [keys.beforeQuarantine(id), 'string']);
+    if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
+    const endpoint = hooks.endpointFor(hookUrl);
+    if (endpoint === undefined) return uses;
+    const [hookRecords, parked, endpoints, due] = records.hookTail(endpoint).keys as [string, string, string, string];
+    uses.push([hookRecords, 'hash'], [parked, 'zset'], [endpoints, 'set'], [due, 'zset']);
+    return uses;
+  };
 
-const recoveryOf = ([at, pool]: RecoveryReply): Recovery => ({ at, pool });
+const policyOf = (id: string): string | undefined => /^(.+)@[^@]*$/.exec(id)?.[1];

@@ -1,9 +1,13 @@
 import type { Confirmation, Held, Suspect } from '../../machines/pool.ts';
 import type { Deps } from '../redis/deps.ts';
 import { type Expected, findWrongTyped, refusalBehind } from '../redis/wrongTypes.ts';
-import type { RecoveryLimit } from './rescue.ts';
+import { keysOfSuspect } from './poolLists.ts';
+import type { RecoveryLimit } from './requeue.ts';
 
-/** Says what requeue and quarantine would do with what a dead pool holds, step by step as they would. */
+/** The keys that the quarantine of a job would write. */
+type KeysFor = (id: string) => Promise<readonly Expected[]>;
+
+/** Plans what requeue and quarantine would do with the entries of a dead pool, in the same steps. */
 export const createRequeuePlan = ({
   connection: { redis },
   keys,
@@ -11,17 +15,14 @@ export const createRequeuePlan = ({
   heartbeatAge,
   batch,
   recovery,
-  expectedOf,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts'> & {
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
-  /** How many entries are looked at in one step. */
+  /** How many entries one step reads. */
   batch: number;
   recovery: RecoveryLimit;
-  /** The keys behind a refusal. */
-  expectedOf: (suspect: Suspect, type: string) => readonly Expected[];
 }) => {
-  const look = ({ pool, heartbeat }: Suspect, type: string, from: number) =>
+  const planStep = ({ pool, heartbeat }: Suspect, type: string, from: number) =>
     scripts.run(
       'plan_requeue',
       [
@@ -34,25 +35,21 @@ export const createRequeuePlan = ({
         keys.quarantine,
         keys.dead,
       ],
-      [pool, heartbeatAge, heartbeat, from, batch, recovery.most, recovery.windowS],
+      [pool, heartbeatAge, heartbeat, from, batch, recovery.maxRecoveries, recovery.windowS],
     );
 
-  /** Entries behind one that can't be quarantined stay where they are. */
-  const planType = async (
-    suspect: Suspect,
-    { type }: Held,
-    usesOf: (id: string) => Promise<readonly Expected[]>,
-  ): Promise<Held | 'alive'> => {
+  /** Stops at an entry that can't be quarantined, as the rescue does. */
+  const planType = async (suspect: Suspect, { type }: Held, keysFor: KeysFor): Promise<Held | 'alive'> => {
     const poison: string[] = [];
     let from = 0;
     for (;;) {
-      const reply = await look(suspect, type, from);
-      if (reply === 'alive') return reply;
-      const [seen, ...found] = reply;
+      const reply = await planStep(suspect, type, from);
+      if (reply.outcome === 'alive') return 'alive';
+      const { count: seen, poison: found } = reply;
       for (let i = 0; i < found.length; i += 2) {
         const [before, id] = [found[i] as number, found[i + 1] as string];
-        if ((await findWrongTyped(redis, await usesOf(id))).length > 0) {
-          const faults = await findWrongTyped(redis, expectedOf(suspect, type));
+        if ((await findWrongTyped(redis, await keysFor(id))).length > 0) {
+          const faults = await findWrongTyped(redis, keysOfSuspect(keys, suspect, type));
           const unreadable = faults.join('; ') || `${id} can not be quarantined: a key of it has another type`;
           return { type, entries: from + before - poison.length, poison, unreadable };
         }
@@ -63,11 +60,7 @@ export const createRequeuePlan = ({
     }
   };
 
-  return async (
-    suspect: Suspect,
-    held: readonly Held[],
-    usesOf: (id: string) => Promise<readonly Expected[]>,
-  ): Promise<Confirmation> => {
+  return async (suspect: Suspect, held: readonly Held[], keysFor: KeysFor): Promise<Confirmation> => {
     const planned: Held[] = [];
     for (const one of held) {
       if (one.entries === 0) {
@@ -75,11 +68,11 @@ export const createRequeuePlan = ({
         continue;
       }
       try {
-        const found = await planType(suspect, one, usesOf);
+        const found = await planType(suspect, one, keysFor);
         if (found === 'alive') return found;
         planned.push(found);
       } catch (error) {
-        const unreadable = await refusalBehind(redis, error, expectedOf(suspect, one.type));
+        const unreadable = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, one.type));
         if (unreadable === undefined) throw error;
         planned.push({ type: one.type, entries: 0, unreadable });
       }

@@ -1,12 +1,12 @@
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { inChunks } from '../redis/paged.ts';
-import type { ChangeOnce, Scripts } from '../redis/scripts.ts';
+import type { ChangeOnce, ReplyOf, Scripts } from '../redis/scripts.ts';
 import { redisTime } from '../redis/time.ts';
+import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { HeldEntry } from './heldEntries.ts';
-import { unlessWrongType } from './rescue.ts';
 
-/** An entry whose job's Success proves it stale, and the facts that were judged. */
+/** An entry that is stale because its job has succeeded, and the facts that prove it. */
 export interface StaleEntry {
   readonly held: HeldEntry;
   readonly updateTime: string;
@@ -14,10 +14,10 @@ export interface StaleEntry {
   readonly endedS: number;
 }
 
-/** For how long a job has to be in Success, in s: a worker finishes its entry at once. */
+/** How long a job must be in Success, in s. A worker finishes its entry right after writing that status. */
 const minEndedS = 60;
 
-/** Those of the entries whose jobs ended in Success long enough ago, observed or not. */
+/** Finds the entries whose jobs have been in Success long enough, whether or not a worker is observed with them. */
 export const findStaleEntries = async (
   { redis }: Connection,
   keys: Keys,
@@ -36,7 +36,7 @@ export const findStaleEntries = async (
   });
 };
 
-/** Removes such an entry, if all is still as it was judged. */
+/** Removes a stale entry as its worker would have, if the judged facts still hold. */
 export const finishStaleEntry = (
   scripts: Scripts,
   keys: Keys,
@@ -45,7 +45,7 @@ export const finishStaleEntry = (
   plan: boolean,
   fence: Parameters<Scripts['run']>[3],
   change?: ChangeOnce,
-): Promise<'finished' | 'dead' | 'gone' | 'overtaken'> =>
+): Promise<ReplyOf<'finish_entry'>> =>
   scripts.run(
     'finish_entry',
     [

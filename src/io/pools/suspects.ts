@@ -5,51 +5,52 @@ import { readHash } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 
-/** What was seen of a pool whose heartbeat was not fresh. Times in ms by Redis TIME. */
+/** What is recorded of a pool whose heartbeat was not fresh. Times in ms by Redis TIME. */
 export interface SuspectRecord {
   readonly heartbeat: string;
   /** When this heartbeat was first seen. */
   readonly first: number;
-  /** Whether it took another one's place then: somebody beats, however wrong that host's clock is. */
+  /** Whether it replaced another heartbeat then: the pool is alive, however wrong the clock of its host is. */
   readonly moved: boolean;
-  /** Since when the pool could have beaten again, with no disruption in between. */
+  /** Since when the pool could have written a heartbeat without a disruption. */
   readonly since: number;
-  /** The condition of Redis by then (`disruption.ts`). */
+  /** The condition of Redis at that time (`disruption.ts`). */
   readonly disruption: string;
 }
 
-/** What has to be known of a pool to note it. */
-export interface NotedPool {
+/** How a pool looks, as far as it is recorded. */
+export interface PoolSighting {
   readonly pool: string;
   readonly isRegistered: boolean;
   readonly heartbeat: string;
-  /** By Redis TIME the heartbeat is neither old nor ahead. */
+  /** Whether the heartbeat is neither old nor ahead, by Redis TIME. */
   readonly isFresh: boolean;
 }
 
 /**
- * The memory of all processes of what pools looked like: kept in Redis, so that a fresh process and an old one judge alike.
- * A pool is dead for a sweep only where this says that a rescue would confirm it.
+ * The records of suspected pools, in Redis, so that all processes judge alike, however long they have been running. A sweep
+ * treats a pool as dead only if these records say that a rescue would confirm its death.
  */
 export interface Suspects {
-  /** Those of the given pools, or all. */
+  /** The records of the given pools, or all records. */
   read(pools?: readonly string[]): Promise<ReadonlyMap<string, SuspectRecord>>;
   /**
-   * Notes how pools look now, and forgets those that are fresh. Not for a plan, which writes nothing.
-   * @param isComplete whether no pool is missing: then those that are gone are forgotten too.
+   * Records how pools look now, and deletes the records of fresh ones. Plans must not call it, because it writes.
+   * @param isComplete whether `pools` are all pools of the namespace: then the records of all others are deleted.
    */
-  note(pools: readonly NotedPool[], isComplete: boolean): Promise<void>;
-  /** The condition of Redis now, for `isConfirmed`; undefined where it can't be told. */
+  record(pools: readonly PoolSighting[], isComplete: boolean): Promise<void>;
+  /** The present condition of Redis, for `isConfirmed`; undefined if the user may not run INFO. */
   condition(): Promise<string | undefined>;
-  /** Whether a pool that looks like its record at `time` has had its grace, with no disruption since. */
+  /** Whether the grace of a suspect is over at `time`, with the same heartbeat and no disruption since. */
   isConfirmed(record: SuspectRecord, heartbeat: string, time: number, condition: string | undefined): boolean;
 }
 
-/** Pools that are noted at once, and all told; in s for how long the notes are kept. */
+/** Records that one command reads or writes. */
 const batch = 500;
-const maxNoted = 5_000;
-const keepFor = 86_400;
-/** After this time in ms a pool that is met no more is forgotten, though a pass may not have met all pools. */
+const maxRecords = 5_000;
+/** How long the records are kept, in s. */
+const retention = 86_400;
+/** After this time in ms the record of a pool that is not seen any more is deleted, even if the passes do not see all pools. */
 const forgetAfter = 3_600_000;
 
 export const createSuspects = ({
@@ -58,15 +59,15 @@ export const createSuspects = ({
   grace,
   disruptions,
 }: Pick<Deps, 'connection' | 'keys'> & {
-  /** How long a pool may prove that it lives, in ms. */
+  /** How long a suspect may prove that it is alive, in ms. */
   grace: number;
-  /** How many disruptions this process has met by now (`Preflight`). */
+  /** How many disruptions this process has seen so far (`Preflight`). */
   disruptions: () => number;
 }): Suspects => {
   const { redis } = connection;
   let known = { disruptions: 0, at: Number.NEGATIVE_INFINITY };
 
-  /** The time of Redis by which the last disruption that this process has met was over. */
+  /** When the last disruption that this process has seen was over, by Redis TIME. */
   const disruptedAt = (time: number) => {
     if (known.disruptions !== disruptions()) known = { disruptions: disruptions(), at: time };
     return known.at;
@@ -77,7 +78,7 @@ export const createSuspects = ({
     return new Map(pools.map((pool, i) => [pool, texts[i] ?? '']));
   };
   const readAll = () => unlessWrongType(readHash(connection, keys.suspects), new Map<string, string>());
-  // One pool is looked at as often as it is worked on: it must not cost more where there are thousands.
+  // A single pool is read with each step of its rescue. That must not cost more if there are thousands of records.
   const read = async (pools?: readonly string[]) =>
     decodeAll(await (pools !== undefined && pools.length > 0 && pools.length <= batch ? readSome(pools) : readAll()));
 
@@ -92,22 +93,22 @@ export const createSuspects = ({
       record.since > disruptedAt(time) &&
       time - record.since >= grace,
 
-    async note(pools, isComplete) {
+    async record(pools, isComplete) {
       const records = await read();
       const stale = pools.filter(({ isFresh }) => !isFresh);
       if (records.size === 0 && stale.length === 0) return;
       const [time, disruption = ''] = await Promise.all([redisTime(redis), condition()]);
       const disrupted = disruptedAt(time);
-      // Those that are registered first: what is beyond the bound is what other hosts have left long ago.
-      const noted = stale.sort((a, b) => Number(b.isRegistered) - Number(a.isRegistered)).slice(0, maxNoted);
-      const fields = noted.flatMap((pool): [string, string][] => {
+      // Registered pools first. Beyond the limit are pools that hosts have left behind long ago.
+      const suspected = stale.sort((a, b) => Number(b.isRegistered) - Number(a.isRegistered)).slice(0, maxRecords);
+      const fields = suspected.flatMap((pool): [string, string][] => {
         const record = recordOf(pool, records.get(pool.pool), { time, disruption, disrupted });
         return record === records.get(pool.pool) ? [] : [[pool.pool, JSON.stringify(record)]];
       });
-      const keeps = new Set(noted.map(({ pool }) => pool));
-      const met = new Set(pools.map(({ pool }) => pool));
+      const kept = new Set(suspected.map(({ pool }) => pool));
+      const seen = new Set(pools.map(({ pool }) => pool));
       const forgotten = [...records].filter(
-        ([pool, { first }]) => !keeps.has(pool) && (met.has(pool) || isComplete || time - first > forgetAfter),
+        ([pool, { first }]) => !kept.has(pool) && (seen.has(pool) || isComplete || time - first > forgetAfter),
       );
       await write(
         redis,
@@ -120,14 +121,14 @@ export const createSuspects = ({
 };
 
 const recordOf = (
-  { heartbeat }: NotedPool,
+  { heartbeat }: PoolSighting,
   record: SuspectRecord | undefined,
   { time, disruption, disrupted }: { time: number; disruption: string; disrupted: number },
 ): SuspectRecord => {
-  const seen = { heartbeat, first: time, moved: false, since: time, disruption };
-  if (record === undefined) return seen;
-  if (record.heartbeat !== heartbeat) return { ...seen, moved: heartbeat !== '' };
-  // A clock that was put back makes a time that is yet to come.
+  const fresh = { heartbeat, first: time, moved: false, since: time, disruption };
+  if (record === undefined) return fresh;
+  if (record.heartbeat !== heartbeat) return { ...fresh, moved: heartbeat !== '' };
+  // After the clock of Redis was set back, a recorded time may lie in the future.
   const isValid = record.disruption === disruption && record.since > disrupted && record.since <= time;
   return isValid ? record : { ...record, first: Math.min(record.first, time), since: time, disruption };
 };
@@ -140,8 +141,8 @@ const write = async (redis: Redis, key: string, fields: readonly [string, string
   for (let from = 0; from < forgotten.length; from += batch) {
     writes.push(redis.hdel(key, ...forgotten.slice(from, from + batch)));
   }
-  writes.push(redis.expire(key, keepFor));
-  // Where the key is of the wrong type nothing is noted, and it is reported by its name.
+  writes.push(redis.expire(key, retention));
+  // A key of the wrong type gets no records. It is reported elsewhere, by its name.
   await Promise.all(writes.map((reply) => unlessWrongType(reply, undefined)));
 };
 

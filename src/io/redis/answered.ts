@@ -11,7 +11,7 @@ import {
   type ScriptName,
 } from './scripts.ts';
 
-/** Runs a script once, and finds its answer where the reply was lost. */
+/** Runs a script once. If the reply is lost, asks for it. */
 export type RunAnswered = <Name extends ScriptName>(
   name: Name,
   keys: readonly ScriptKey[],
@@ -19,16 +19,17 @@ export type RunAnswered = <Name extends ScriptName>(
   fence: Fence | undefined,
 ) => Promise<ReplyOf<Name>>;
 
-/** For how long the answer is asked for while Redis is away, and the longest pause between two attempts, in ms. */
+/** How long to ask for a lost reply, and the longest pause between two attempts, in ms. */
 const askFor = 30_000;
 const longestPause = 5_000;
 
 /**
- * For steps that must not run again after a disruption, which may have kept a live pool from its heartbeat. Where the reply
- * is lost, the answer is asked for, which runs nothing. A step that was done has its answer; one that was not is canceled,
- * and fails with the first error.
+ * Runs steps that must not run again after a disruption: a live pool may have missed its heartbeats during it. If the reply
+ * of a step is lost, this asks Redis for it and runs nothing. A step that was done has a reply. A step that was not done is
+ * canceled, and fails with the first error.
  *
- * @param onLostReply called with the error where the step was done all the same: what comes next must know of the disruption.
+ * @param onLostReply called with the error if the step was done although its reply was lost. The steps that follow have to
+ *   take the disruption into account.
  */
 export const createRunAnswered = ({
   keys,

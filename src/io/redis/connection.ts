@@ -8,35 +8,35 @@ import { parseRedisUrl } from './url.ts';
 /** The connection that everything else works through. */
 export interface Connection {
   readonly redis: Redis;
-  /** Where it leads, without user and password. */
+  /** The address, without user and password. */
   readonly description: string;
-  /** How often it has been made. A cursor of a scan is worth nothing on the next one. */
+  /** How often the connection was made. A scan cursor of one connection means nothing on the next. */
   epoch(): number;
-  /** What Redis said of itself when the connection was made last; undefined before. */
+  /** What Redis reported about itself when the connection was last made; undefined before the first time. */
   facts?(): RedisFacts | undefined;
-  /** Why the connection is not there, and since when; undefined while it is, or before it was asked for. */
+  /** Why the connection is down, and since when; undefined while it is up, and before the first command. */
   outage?(): Outage | undefined;
-  /** Another client of the same Redis, in database 0, which tries to connect once; it is the opener's to close. */
+  /** Another client of the same Redis, in database 0, which tries to connect once. The caller has to close it. */
   another?(): Redis;
-  /** Closes it, if it is not the caller's own; replies are waited for no longer than `within` ms. */
+  /** Closes the connection, unless the client is the caller's. Waits for replies for up to `within` ms. */
   close(within?: number): Promise<void>;
 }
 
-/** What `createReaper` takes for `redis`: a URL, options of ioredis, or a live client, which is then never closed. */
+/** The `redis` option of `createReaper`: a URL, ioredis options, or a live client, which the reaper never closes. */
 export type RedisSource = string | RedisOptions | Redis;
 
 export interface ConnectionSettings extends Partial<OutageListener> {
-  /** User and password of the sentinels, which win over those of a URL. */
+  /** User and password of the sentinels. They override those of a URL. */
   readonly sentinelUsername?: string | undefined;
   readonly sentinelPassword?: string | undefined;
-  /** In ms, from anywhere; it never jumps. */
+  /** A monotonic clock in ms. */
   readonly monotonic?: (() => number) | undefined;
 }
 
 /**
- * Connects at the first command. No command is sent on a connection whose user, database and role are not confirmed. A
- * command that gets no answer fails after 10 s, one that finds no connection after four tries to make it, or at once where
- * trying again can't help: nothing waits without end on a dead Redis (defect 32).
+ * Connects at the first command. It sends no command before the user, the database and the role of the connection are
+ * confirmed. A command without a reply fails after 10 s. A command without a connection fails after four attempts to connect,
+ * or at once if another attempt can't help. So nothing waits forever for a dead Redis (defect 32).
  */
 export const connect = (
   source: RedisSource,
@@ -72,7 +72,7 @@ export const connect = (
     replacement = own(optionsLike(source));
     return replacement.redis;
   });
-  // Its first reconnect must be told from its first connection.
+  // Distinguishes the first reconnect from the first connection.
   if (source.status === 'ready') count();
   source.on('ready', count);
   return {

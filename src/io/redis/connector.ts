@@ -8,15 +8,15 @@ import { createSentinels, type Sentinels } from './sentinels.ts';
 type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
 type ConnectorClass = new (options: unknown) => AbstractConnector;
 
-/** What ioredis says where it was closed by its own user; it knows this one as no fault. */
+/** The error that ioredis itself gives after disconnect(): it does not report this one. */
 const closed = () => new Error('Connection is closed.');
 
 /**
- * Makes the class by which ioredis gets its sockets: only such as have been confirmed, at the first time and after every
- * loss. What ioredis has queued, or sends again, waits until then. ioredis itself gets neither password nor database, so
- * its own handshake has nothing left that may be refused and passed over.
+ * Makes the class from which ioredis gets its sockets. Each socket is confirmed before ioredis gets it, the first time and
+ * after every loss. Commands that ioredis has queued, or resends, wait until then. ioredis gets no password and no database:
+ * its own handshake would ignore a refusal.
  *
- * @param secrets options with what ioredis is not given: passwords, and a `Connector` of the caller's.
+ * @param secrets the options that ioredis does not get: passwords, and a `Connector` of the caller.
  */
 export const connectorOf = (
   secrets: RedisOptions,
@@ -36,8 +36,8 @@ export const connectorOf = (
     }
 
     /**
-     * Never rejects but where it was closed meanwhile: ioredis would not connect again. A failure is a socket that is
-     * destroyed, with the error beside it.
+     * Rejects only if the connector was closed meanwhile, for ioredis does not reconnect after a rejection. Every other
+     * failure is a destroyed socket, with its error in `firstError`.
      */
     async connect(emit: (type: string, error: Error) => void): Promise<Stream> {
       this.connecting = true;
@@ -49,7 +49,7 @@ export const connectorOf = (
         line.release();
         this.#ensureWanted();
         this.#sentinels?.watch(() =>
-          socket.destroy(new Error('the connection moves: the sentinels have another master now')),
+          socket.destroy(new Error('reconnecting: the sentinels have promoted another master')),
         );
         onConfirmed(facts);
         return socket;
@@ -100,7 +100,7 @@ export const connectorOf = (
       return new Promise((resolve, reject) => {
         socket.once(this.#options.tls ? 'secureConnect' : 'connect', () => resolve(socket));
         socket.once('close', () =>
-          reject(inner.firstError ?? new UnusableRedisError('unreachable', 'transient', 'closed')),
+          reject(inner.firstError ?? new UnusableRedisError('redis-unreachable', 'transient', 'closed')),
         );
         socket.setTimeout(this.#timeout, () => socket.destroy());
         socket.once('connect', () => socket.setTimeout(0));

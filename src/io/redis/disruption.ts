@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 
-/** What INFO says of which Redis answers, and of what it has refused. Empty texts where the user may not ask. */
+/** What INFO reports: which Redis process replies, and what it has refused. Empty strings if the user may not run INFO. */
 export interface Condition {
   readonly runId: string;
-  /** Role and replication id: they change with a failover. */
+  /** Role and replication id. They change with a failover. */
   readonly replication: string;
-  /** How often Redis has refused commands, by the word that its error begins with. */
+  /** How often Redis has refused commands, by the first word of the error. */
   readonly refused: ReadonlyMap<string, string>;
 }
 
-/** Errors of commands, whoever sent them, after which a pool's heartbeat may have been refused too. */
+/** Command errors, of any client, that may have hit a pool's heartbeat too. */
 const errorCounts = /^errorstat_(READONLY|OOM|MISCONF|NOREPLICAS|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN):count=(\d+)/gm;
 
-/** Reads the condition of a Redis. Rejects only where it does not answer at all. */
+/** Reads the condition of a Redis. Rejects only if Redis does not reply at all. */
 export const readCondition = async (redis: Redis): Promise<Condition> => {
   const [server = '', replication = '', errors = ''] = (
     await Promise.allSettled([redis.info('server'), redis.info('replication'), redis.info('errorstats')])
@@ -27,8 +27,8 @@ export const readCondition = async (redis: Redis): Promise<Condition> => {
 };
 
 /**
- * A condition in a few characters: another one means a disruption since, in which live pools may have missed their
- * heartbeats. Undefined where the user may not ask for INFO, for then no disruption would be seen.
+ * A digest of a condition. If it changes, there was a disruption, in which live pools may have missed heartbeats. Undefined
+ * if the user may not run INFO: disruptions can't be seen then.
  */
 export const digestOf = ({ runId, replication, refused }: Condition): string | undefined =>
   runId === ''

@@ -1,10 +1,10 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import { UnusableRedisError, withoutUser } from './errors.ts';
+import { redact, UnusableRedisError } from './errors.ts';
 import { ensureUsable, factsOfInfo, isRefused, type RedisFacts } from './handshake.ts';
 import type { Outages } from './outages.ts';
 import { describeRedis } from './url.ts';
 
-/** What ioredis knows of a client beside its types; a client of an older ioredis, or a stand-in, may lack any of it. */
+/** Properties of a client that the types of ioredis leave out. A client of an older ioredis, or a fake, may lack them. */
 interface Known {
   readonly options?: RedisOptions;
   readonly status?: string;
@@ -15,7 +15,7 @@ interface Known {
 
 const known = (client: Redis): Known => client as unknown as Known;
 
-/** Settings of a caller's client, or options of ioredis, with which keys or replies would not be what is expected. */
+/** Why the reaper can't use a client, or ioredis options: keys or replies would differ from what it expects. */
 export const refusedSettings = (source: RedisOptions | Redis): string | undefined => {
   const isClient = 'evalsha' in source;
   const { mode, isCluster } = isClient ? known(source) : {};
@@ -32,8 +32,8 @@ export const refusedSettings = (source: RedisOptions | Redis): string | undefine
 };
 
 /**
- * Whether a connection of our own has to be made like the caller's. In another database than 0 ioredis sends again what was
- * in flight, and what waits, before anything can be checked; the others change the shape of the replies.
+ * Whether the reaper has to open its own connection with the options of the caller's client. In a database other than 0,
+ * ioredis resends commands before anything can be checked. The other options change the shape of replies.
  */
 export const needsOwnConnection = (client: Redis): boolean => {
   const { options = {}, condition } = known(client);
@@ -46,14 +46,14 @@ export const needsOwnConnection = (client: Redis): boolean => {
   );
 };
 
-/** The options of a caller's client, for a connection like it. */
+/** The options of the caller's client, for a connection of the reaper's own. */
 export const optionsLike = (client: Redis): RedisOptions => {
   const { options = {}, condition } = known(client);
   return {
     ...options,
     db: condition?.select ?? options.db ?? 0,
     connectionName: 'jobservice-reaper',
-    // What a caller's client waits for, and how long, is meant for the caller's own commands.
+    // The caller's time-outs and queues are meant for the caller's own commands.
     retryStrategy: undefined,
     keepAlive: undefined,
     failoverDetector: undefined,
@@ -61,30 +61,30 @@ export const optionsLike = (client: Redis): RedisOptions => {
   } as RedisOptions;
 };
 
-/** Functions of a client that are no commands. */
+/** Methods of a client that are not commands. */
 const noCommands = new Set<PropertyKey>([
   ...['on', 'once', 'off', 'addListener', 'removeListener', 'prependListener', 'removeAllListeners', 'emit'],
   ...['listeners', 'listenerCount', 'eventNames', 'setMaxListeners', 'connect', 'disconnect', 'quit', 'duplicate'],
 ]);
 
 const closed = () => new Error('Connection is closed.');
-/** After how long a command fails, in ms. */
+/** When a command without a reply fails, in ms. */
 const patience = 10_000;
-/** After how long without any reply a connection that should be there counts as broken, in ms. */
+/** When a connection that should be up, but gives no reply, counts as broken, in ms. */
 const silentAfter = 5_000;
 
 export interface GivenRedisClient {
   readonly redis: Redis;
   readonly description: string;
   facts(): RedisFacts | undefined;
-  /** Leaves the client as it was found. What has no answer yet fails, and nothing is sent any more. */
+  /** Detaches from the client. Commands without a reply fail, and no command is sent any more. */
   leave(): void;
 }
 
 /**
- * A live client of the caller's, in database 0: used as it is, but asked what it leads to before the first command, and
- * again after each of its reconnects. A command that gets no answer fails, whatever the client is set to. One without
- * `socketTimeout` never gives a silent connection up: `replace` makes another client then, and the caller's is left alone.
+ * Wraps a live client of the caller, in database 0. It checks the Redis behind it before the first command, and after each
+ * reconnect. A command without a reply fails, whatever the options of the client are. A client without `socketTimeout` never
+ * gives up a silent connection: `replace` then opens another client, and the caller's is not touched.
  */
 export const createGivenRedis = (given: Redis, outages: Outages, replace: () => Redis): GivenRedisClient => {
   const description = describeRedis(known(given).options ?? {});
@@ -94,7 +94,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
   let replacement: Redis | undefined;
   let moved: UnusableRedisError | undefined;
   let isUsed = false;
-  /** Replies so far. */
+  /** How many replies have arrived. */
   let heard = 0;
 
   const onReady = () => {
@@ -112,19 +112,19 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
       db === 0
         ? undefined
         : new UnusableRedisError(
-            'database',
+            'redis-wrong-database',
             'permanent',
             `the client that was given has selected database ${db}: give the reaper a client that stays in its database`,
           );
   };
   given.on('ready', onReady).on('close', onClose).on('error', onError).on('select', onSelect);
   let hasLeft = false;
-  /** Rejects what has no answer yet. */
+  /** Reject the commands that wait for a reply. */
   const waiting = new Set<(error: Error) => void>();
   const detach = () =>
     void given.off('ready', onReady).off('close', onClose).off('error', onError).off('select', onSelect);
 
-  /** What is waited for by a client that queues nothing. */
+  /** Waits until the client is connected, if it queues no commands itself. */
   const connected = async () => {
     const { status, options } = known(given);
     if (options?.enableOfflineQueue !== false || status === undefined || status === 'ready') return;
@@ -135,7 +135,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
   const check = async () => {
     if (known(given).status === 'end') {
       throw new UnusableRedisError(
-        'client',
+        'redis-unusable-client',
         'permanent',
         `the client of Redis at ${description} that was given is closed: stop the reaper before its client, or give another reaper one that is open`,
       );
@@ -165,8 +165,8 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
   };
 
   /**
-   * Whether nothing was heard since `then`, though the client believes that it is connected. In its own handshake too, which
-   * it waits for without end.
+   * Whether no reply has arrived since `then` although the client believes that it is connected. This covers the client's
+   * own handshake too, which has no time-out.
    */
   const isSilent = (then: number) => {
     if (hasLeft) return false;
@@ -180,8 +180,8 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
   };
 
   /**
-   * Fails after a while, with the cause of an outage where there is one. Where the connection turns out to be broken,
-   * `again` does it on the other one, as ioredis would send it again.
+   * Fails after a time-out, with the cause of the outage if there is one. If the connection turns out to be broken, `again`
+   * sends the command on the replacement, as ioredis would resend it.
    */
   const bounded = async <T>(reply: Promise<T>, again: () => Promise<T>): Promise<T> => {
     const then = heard;
@@ -201,8 +201,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
     try {
       return await Promise.race([reply, late]);
     } catch (error) {
-      if (error instanceof Error) error.message = withoutUser(error.message);
-      throw error;
+      throw error instanceof Error ? redact(error) : error;
     } finally {
       heard += 1;
       waiting.delete(giveUp);

@@ -1,41 +1,41 @@
-import { kindOfRedisError, type RedisErrorKind, UnusableRedisError, withoutUser } from './errors.ts';
+import { classify, kindOfRedisError, UnusableRedisError, withoutUser } from './errors.ts';
 import type { RedisLine } from './redisLine.ts';
 
-/** What Redis says of itself; undefined where the user may not ask. */
+/** What Redis reports about itself; undefined where the user may not ask. */
 export interface RedisFacts {
   readonly version: string | undefined;
   readonly role: 'master' | 'replica' | undefined;
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | undefined;
-  /** The database that the commands go to. */
+  /** The database of the connection. */
   readonly database: number;
 }
 
 /** What the connection must be. */
 export interface Wanted {
-  /** Of the connection, without user and password. */
+  /** The address of the connection, without user and password. */
   readonly description: string;
   readonly database: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** Whether a replica is not what was asked for: sentinels were asked for the master, and can be asked again. */
+  /** Whether only a master will do: the address came from sentinels, which can be asked again. */
   readonly isMaster: boolean;
 }
 
-/** The oldest Redis that knows every command that is used: ZMSCORE, HRANDFIELD. */
+/** The oldest Redis with every command that the reaper uses (ZMSCORE, HRANDFIELD). */
 const oldest = { major: 6, minor: 2 };
 
 /**
- * Makes sure that a new connection is the one that was asked for: AUTH, SELECT, then what Redis says of itself. ioredis
- * would go on in database 0 where SELECT is refused (fault 101), and send there what it has queued.
+ * Confirms a new connection: AUTH, SELECT, then INFO. ioredis ignores a refused SELECT (fault 101), and would send its queued
+ * commands to database 0.
  *
- * @throws UnusableRedisError that says what to do.
+ * @throws UnusableRedisError whose message says what to do.
  */
 export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<RedisFacts> => {
   const { username, password, database, description } = wanted;
   if (password || username) {
     await line.call('AUTH', ...(username ? [username] : []), password ?? '').catch((error) => {
-      throw refusal(error, description, 'auth', (why) =>
+      throw refusal(error, description, 'redis-wrong-password', (why) =>
         /wrong number of arguments/.test(why)
           ? `Redis at ${description} knows no users: Redis ${oldest.major}.${oldest.minor} or newer is needed (${why})`
           : /no password is set|without any password/.test(why)
@@ -46,7 +46,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
   }
   if (database !== 0) {
     await line.call('SELECT', String(database)).catch((error) => {
-      throw refusal(error, description, 'database', (why) =>
+      throw refusal(error, description, 'redis-wrong-database', (why) =>
         /^NOPERM/.test(why)
           ? `database ${database} of Redis at ${description} can not be used (${why}): allow the user +select, or use database 0`
           : `database ${database} of Redis at ${description} can not be used (${why}): give one that this Redis has`,
@@ -57,7 +57,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
     throw refusal(
       error,
       description,
-      'protocol',
+      'redis-protocol',
       (why) => `Redis at ${description} can not be asked what it is (${why})`,
     );
   });
@@ -66,7 +66,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
 
 interface Said extends Omit<RedisFacts, 'database'> {
   readonly isLoading: boolean;
-  /** A replica that takes writes, which are lost with its next synchronization. */
+  /** A replica that accepts writes. They are lost at its next synchronization. */
   readonly isWritableReplica: boolean;
 }
 const unknown: Said = {
@@ -77,7 +77,7 @@ const unknown: Said = {
   isWritableReplica: false,
 };
 
-/** INFO, or HELLO where INFO is refused, by the rights of the user or by a proxy; where both are, nothing is known. */
+/** Asks with INFO, or with HELLO if a proxy or the user's rights refuse INFO. If both are refused, nothing is known. */
 const askFacts = async (line: RedisLine): Promise<Said> => {
   try {
     return factsOfInfo(String(await line.call('INFO')));
@@ -98,15 +98,16 @@ const askFacts = async (line: RedisLine): Promise<Said> => {
   }
 };
 
-/** Whether Redis answered that it does not say what it is. */
+/** Whether Redis replied that this user may not ask. */
 export const isRefused = (error: unknown) =>
   !(error instanceof UnusableRedisError) &&
   kindOfRedisError(error) !== 'transient' &&
-  !/^NOAUTH/.test((error as Error).message);
+  classify(error).code !== 'redis-wrong-password';
+
 const roleOf = (text: string | undefined): RedisFacts['role'] =>
   text === undefined ? undefined : text === 'master' ? 'master' : 'replica';
 
-/** What a reply to INFO says. */
+/** Reads a reply of INFO. */
 export const factsOfInfo = (text: string): Said => {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(text)?.[1];
   return {
@@ -119,10 +120,10 @@ export const factsOfInfo = (text: string): Said => {
 };
 
 /**
- * A replica may be read, by plans and by `status`: it refuses writes by itself (READONLY), and no pass that would write
- * is begun while it does.
+ * Checks that the reaper can work on this Redis. A replica is accepted if the address did not come from sentinels: plans and
+ * `status` only read, and a replica refuses writes itself (READONLY), which suspends the passes that write.
  *
- * @throws UnusableRedisError where Redis is not one that can be worked on.
+ * @throws UnusableRedisError if the reaper can't work on this Redis.
  */
 export const ensureUsable = (
   { version, role, mode, isLoading, isWritableReplica }: Said,
@@ -131,7 +132,7 @@ export const ensureUsable = (
   const refuse = (code: UnusableRedisError['code'], kind: 'transient' | 'permanent', message: string) =>
     new UnusableRedisError(code, kind, `Redis at ${description} ${message}`);
   if (mode === 'sentinel') {
-    throw refuse('sentinel', 'permanent', 'is a sentinel: use redis+sentinel://host:port/master/db');
+    throw refuse('redis-sentinel', 'permanent', 'is a sentinel: use redis+sentinel://host:port/master/db');
   }
   const [major = 0, minor = 0] = (version?.match(/^\d+\.\d+/)?.[0].split('.') ?? []).map(Number);
   if (
@@ -140,30 +141,30 @@ export const ensureUsable = (
     (major < oldest.major || (major === oldest.major && minor < oldest.minor))
   ) {
     throw refuse(
-      'version',
+      'redis-too-old',
       'permanent',
       `is version ${version}: Redis ${oldest.major}.${oldest.minor} or newer is needed`,
     );
   }
   if (mode === 'cluster') {
     throw refuse(
-      'cluster',
+      'redis-cluster',
       'permanent',
       'is in cluster mode, which is not supported: use a Redis with cluster-enabled no, or one behind Sentinel',
     );
   }
-  if (isLoading) throw refuse('busy', 'transient', 'is loading its data (LOADING): it is waited for');
+  if (isLoading) throw refuse('redis-busy', 'transient', 'is loading its data (LOADING): wait until it is done');
   if (role === 'replica' && (isMaster || isWritableReplica)) {
     throw refuse(
-      'role',
+      'redis-read-only',
       'transient',
-      'is a replica: let the failover end, or give the reaper the address of the master',
+      'is a replica: wait for the failover to end, or give the reaper the address of the master',
     );
   }
   return { version, role, mode, database };
 };
 
-/** An error of a step of the handshake, or of the connection on which it was sent. */
+/** Turns an error of a handshake step, or of its connection, into one that says what to do. */
 const refusal = (
   error: unknown,
   description: string,
@@ -172,14 +173,14 @@ const refusal = (
 ): Error => {
   if (error instanceof UnusableRedisError) return error;
   const why = withoutUser((error as Error).message);
-  const kind: RedisErrorKind = kindOfRedisError(error);
-  if (/^(LOADING|BUSY|MASTERDOWN|TRYAGAIN)\b/.test(why)) {
-    return new UnusableRedisError('busy', 'transient', `Redis at ${description} takes no commands yet: ${why}`);
+  const { kind, code: classified } = classify(error);
+  if (classified === 'redis-busy') {
+    return new UnusableRedisError('redis-busy', 'transient', `Redis at ${description} takes no commands yet: ${why}`);
   }
   if (kind === 'transient') return error as Error;
   if (/^NOAUTH/.test(why)) {
     return new UnusableRedisError(
-      'auth',
+      'redis-wrong-password',
       'permanent',
       `Redis at ${description} needs a user and password: give them as redis://user:password@host (${why})`,
     );

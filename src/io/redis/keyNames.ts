@@ -1,29 +1,30 @@
-/** The names by which the name of a key is read. */
+/** The known names with which key names are parsed. */
 export interface KnownNames {
   readonly types: ReadonlySet<string>;
   readonly pools: ReadonlySet<string>;
 }
 
-/** An in-progress list's job type and pool. */
+/** The job type and the pool of an in-progress list. */
 export interface ListName {
   readonly type: string;
   readonly pool: string;
 }
 
-/** `several`: more than one type and pool fit; `none`: it is named like an in-progress list, and no type and pool fit. */
+/** `several`: more than one pair of type and pool fits. `none`: named like an in-progress list, but no pair fits. */
 export type ListReading = ListName | 'several' | 'none';
 
 const suffix = ':inprogress';
 
-/** The part of an in-progress list's name that holds type and pool; undefined for any other name. */
+/** The part of the name with type and pool; undefined for a name that is not an in-progress list's. */
 const middleOf = (name: string): string | undefined => {
   const middle = name.endsWith(suffix) ? name.slice(0, -suffix.length) : '';
   return middle.includes(':') ? middle : undefined;
 };
 
 /**
- * Every type and pool that the name of an in-progress list may consist of: one for each colon, for both may hold colons.
- * @param name what stands behind `<ns>jobs:`.
+ * Every pair of type and pool that the name of an in-progress list can be split into. Both may contain colons, so there is
+ * one pair for each colon.
+ * @param name the key without `<ns>jobs:`.
  */
 export const splitsOf = (name: string): readonly ListName[] => {
   const middle = middleOf(name) ?? '';
@@ -36,9 +37,9 @@ export const splitsOf = (name: string): readonly ListName[] => {
 };
 
 /**
- * Reads the name of an in-progress list: a type and a pool that are both known come first, then one of which either is
- * known, then the only one that the name can mean. Undefined for a name that is no such list's, the queue of a known type
- * among them.
+ * Parses the name of an in-progress list. It prefers a pair whose type and pool are both known, then one of which either is
+ * known, then the only possible pair. Undefined for a name that is not an in-progress list's, such as the queue of a known
+ * type.
  */
 export const readListName = (name: string, { types, pools }: KnownNames): ListReading | undefined => {
   if (middleOf(name) === undefined) return undefined;
@@ -51,12 +52,13 @@ export const readListName = (name: string, { types, pools }: KnownNames): ListRe
   return fitting[0] ?? 'none';
 };
 
-/** What the other keys of a type end with. */
+/** Endings of the other keys of a type. */
 const endings = { lock: ':lock', lockInfo: ':lock_info', cap: ':max_concurrency' } as const;
 
 /**
- * The job type that a key below `<ns>jobs:` proves, by its name and by what it holds: a list is a queue, unless it is named
- * like an in-progress list; a hash is a lock_info; a string a lock or a cap. So a type may be named like another's counter.
+ * The job type whose existence a key below `<ns>jobs:` proves, by its name and its Redis type. A list is a queue, unless it is
+ * named like an in-progress list. A hash is a lock_info. A string is a lock or a cap. So a type may have the name of another
+ * type's counter.
  */
 export const typeProvenBy = (name: string, holds: string): string | undefined => {
   const before = (ending: string) =>
@@ -67,21 +69,21 @@ export const typeProvenBy = (name: string, holds: string): string | undefined =>
   return undefined;
 };
 
-/** Names that one message names at most. */
+/** How many names a message lists. */
 const mostNamed = 5;
 
-/** What to say of a lock_info that counts pools whose names are no UTF-8. */
+/** Message for a lock_info that counts pools whose names are invalid UTF-8. */
 export const brokenCounts = (key: string, pools: readonly string[]): string => {
   const named = pools.slice(0, mostNamed).join(', ');
   const more = pools.length > mostNamed ? ` and ${pools.length - mostNamed} more` : '';
-  return `${key}: counts a pool whose name is no UTF-8 (${named}${more}); it and the lock are left: remove that field (HDEL)`;
+  return `${key}: counts a pool whose name is invalid UTF-8 (${named}${more}); this key and the lock are not rebuilt: remove that field (HDEL)`;
 };
 
-/** What to say of a registry that holds a name that is no UTF-8. */
+/** Message for a set with a name that is invalid UTF-8. */
 export const brokenName = (key: string, name: string): string =>
-  `${key}: holds ${name}, a name that is no UTF-8: it is left: remove it (SREM)`;
+  `${key}: holds ${name}, a name that is invalid UTF-8, and is ignored: remove it (SREM)`;
 
-/** What to say of a list whose name can't be read. */
+/** Message for a list whose name can't be parsed. */
 export const unreadableName = (key: string, name: string, reading: 'several' | 'none'): string =>
   reading === 'none'
     ? `${key}: no job type and pool can be read from its name; its entries are left`

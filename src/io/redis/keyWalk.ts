@@ -2,30 +2,30 @@ import { isUtf8 } from 'node:buffer';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 
-/** A key below `<ns>jobs:` that stands now. */
+/** An existing key below `<ns>jobs:`. */
 export interface FoundKey {
   readonly key: string;
-  /** What stands behind `<ns>jobs:`. */
+  /** The key without `<ns>jobs:`. */
   readonly name: string;
-  /** Its type, as Redis calls it; `brokenName` for a key whose name is no UTF-8: no text reaches it. */
+  /** Its Redis type; `brokenName` for a key whose name is invalid UTF-8, which no string can address. */
   readonly holds: string;
-  /** What it is called in a walk, where that is not its name. */
+  /** Its name in a walk, if that differs from its name. */
   readonly mark?: string;
 }
 
-/** Keys that one SCAN looks at, and SCANs that one bounded step does. */
+/** COUNT of one SCAN, and SCANs of one bounded step. */
 const scanCount = 1_000;
 const scansAStep = 20;
-/** Keys whose types are asked for at once. */
+/** How many TYPE commands are sent at once. */
 const stride = 1_000;
 
-/** What a key is called in a walk: its name, or for one that is no UTF-8 its bytes behind a mark that no name of text has. */
+/** The name of a key in a walk. A name that is invalid UTF-8 becomes its bytes behind a mark that no valid name has. */
 const brokenMark = '\uD800';
 const markOf = (key: Buffer): string => (isUtf8(key) ? key.toString() : `${brokenMark}${key.toString('latin1')}`);
 const bytesOf = (mark: string): Buffer | undefined =>
   mark.startsWith(brokenMark) ? Buffer.from(mark.slice(1), 'latin1') : undefined;
 
-/** The keys of a walk that still stand, with what they hold: a name alone proves nothing. */
+/** Those keys of a walk that still exist, with their types: a name alone proves nothing. */
 export const standing = async ({ redis }: Connection, keys: Keys, found: Iterable<string>): Promise<FoundKey[]> => {
   const all = [...found];
   const result: FoundKey[] = [];
@@ -43,16 +43,16 @@ export const standing = async ({ redis }: Connection, keys: Keys, found: Iterabl
   return result;
 };
 
-/** One SCAN. Gives the next cursor, or undefined where the connection was made anew: no cursor outlives it. */
+/** Runs one SCAN. Returns the next cursor, or undefined if the connection was made anew: no cursor outlives it. */
 const scanOnce = async (connection: Connection, keys: Keys, cursor: string, into: Set<string>) => {
   const epoch = connection.epoch();
   const [next, found] = await connection.redis.scanBuffer(cursor, 'MATCH', keys.jobsPattern, 'COUNT', scanCount);
   for (const key of found) into.add(markOf(key));
-  // The first command of all makes the connection.
+  // The very first command makes the connection.
   return epoch !== 0 && connection.epoch() !== epoch ? undefined : String(next);
 };
 
-/** Walks the names of keys until all were seen, or it is over, with a cursor of its own: no other walk is disturbed. */
+/** Scans the names of keys until all were seen, or until `isOver`, with its own cursor. */
 export const walkKeysUntil = async (
   connection: Connection,
   keys: Keys,
@@ -66,15 +66,15 @@ export const walkKeysUntil = async (
   return { found: await standing(connection, keys, found), isComplete: cursor === '0' };
 };
 
-/** Walks the names of all keys once. */
+/** Scans the names of all keys once. */
 export const walkAllKeys = async (connection: Connection, keys: Keys): Promise<FoundKey[]> =>
   (await walkKeysUntil(connection, keys, () => false)).found;
 
-/** A walk that goes on a bounded number of keys at each step, so that millions of keys are not walked every few seconds. */
+/** A walk that advances by a bounded number of keys at each step, so it never scans millions of keys at once. */
 export interface StepwiseWalk {
-  /** Goes on, and gives what the present round and the round before it have found. Steps are taken one after the other. */
+  /** Advances, and returns what this round and the round before have found. Steps run one after the other. */
   step(): Promise<FoundKey[]>;
-  /** Takes what a complete walk has found for the round before. */
+  /** Uses the result of a complete walk as the round before. */
   keep(found: readonly FoundKey[]): void;
 }
 

@@ -8,38 +8,38 @@ export interface Keys {
   readonly retry: string;
   readonly scheduled: string;
   readonly dead: string;
-  /** Ours, all below `<ns>reaper:`: records of undelivered hooks, parked ones, origins of receivers (`docs/keys.md`). */
+  /** The reaper's own keys, all below `<ns>reaper:` (`docs/keys.md`). Undelivered hooks, parked hooks, origins of endpoints. */
   readonly hooks: string;
   readonly parkedHooks: string;
   readonly hookOrigins: string;
-  /** Ours: pools whose workers say what they run, by when that was last seen. */
+  /** Own: pools with observations, by the time of the last one. */
   readonly observed: string;
-  /** Ours: what the workers of a live pool said last, and since when entries that it holds are unobserved. */
+  /** Own: the last observations of a live pool, and since when its entries are unobserved. */
   workerRecords(pool: string): string;
   unobserved(pool: string): string;
-  /** How often jobs were taken from dead workers, and those that are taken out of circulation for it. */
+  /** Own: how often jobs were recovered from dead workers, and the poison jobs in quarantine. */
   readonly recoveries: string;
   readonly recovered: string;
   readonly quarantine: string;
-  /** Ours: what the stats of a job were before its quarantine made it an Error. */
+  /** Own: the stats of a job before its quarantine set it to Error. */
   beforeQuarantine(id: string): string;
-  /** Ours: the latest changes of a job that may be sent again, with the answers that they got. */
+  /** Own: the latest changes of a job that may be sent again, with their replies. */
   changes(id: string): string;
-  /** Ours: the answer of one call of a rescue or of the quarantine, by its token. */
+  /** Own: the reply of one step of a rescue or of the quarantine, by its token. */
   answer(token: string): string;
-  /** Written to prove that Redis takes writes. */
+  /** Own: written to prove that Redis accepts writes. */
   readonly probe: string;
-  /** Who does the scheduled passes, and how far they are. */
+  /** Own: the leader of the scheduled passes, and their progress. */
   readonly lease: string;
   readonly progress: string;
-  /** Pools whose heartbeat was not fresh at the last rescue pass, since when, and whether it moves. */
+  /** Own: pools whose heartbeat was not fresh at the last rescue pass, since when, and whether it moves. */
   readonly suspects: string;
-  /** Which recount of a type's counters was opened last. */
+  /** Own: token of the recount of a type's counters that was opened last. */
   recount(type: string): string;
-  /** Queue of a receiver, by its origin, and what is known of it. */
+  /** Own: the queue of an endpoint, by its origin, and the state of the endpoint. */
   dueHooks(origin: string): string;
   hookEndpoint(origin: string): string;
-  /** The answer of a claim, by its token. */
+  /** Own: the reply of a claim, by its token. */
   hookClaim(token: string): string;
   stats(id: string): string;
   executions(policy: string): string;
@@ -51,15 +51,15 @@ export interface Keys {
   lockInfo(type: string): string;
   maxConcurrency(type: string): string;
   paused(type: string): string;
-  /** Pattern for SCAN that finds every key of the queues: in-progress lists and counters among them. */
+  /** SCAN pattern of every key of the queues, with in-progress lists and counters. */
   readonly jobsPattern: string;
-  /** What the names of all of these keys begin with. `keyNames.ts` reads what stands behind it. */
+  /** The common prefix of these keys. `keyNames.ts` parses the rest. */
   readonly jobsPrefix: string;
 }
 
 /**
- * Names the keys of a namespace. White space around it is trimmed and one colon appended if it has none (source:
- * gocraft/work `redisNamespacePrefix`); braces are the caller's: Harbor writes them, other users may not.
+ * Names the keys of a namespace. White space around it is trimmed, and a colon is appended if there is none (source:
+ * gocraft/work `redisNamespacePrefix`). Braces are up to the caller: Harbor uses them, others may not.
  */
 export const keysOf = (namespace: string): Keys => {
   const trimmed = namespace.trim();

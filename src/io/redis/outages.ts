@@ -1,36 +1,36 @@
 import { isHopeless, UnusableRedisError } from './errors.ts';
 
-/** Gets each outage once, and its end. */
+/** Receives the begin and the end of each outage, once. */
 export interface OutageListener {
-  /** An outage has begun, or Redis refuses now what it did not refuse before. */
+  /** An outage has begun, or Redis now refuses the connection for another reason. */
   onFault(error: Error): void;
-  /** It is still there: a reminder, once a minute. */
+  /** The outage goes on: a reminder, once a minute. */
   onReminder?(error: Error, forMs: number): void;
   onRestored?(forMs: number): void;
 }
 
 export interface Outage {
-  /** When it began, by a monotonic clock in ms. */
+  /** When the outage began, by a monotonic clock in ms. */
   readonly since: number;
   readonly error: Error;
 }
 
-/** Follows the connection through what ioredis says of it. */
+/** Tracks the state of the connection from the events of ioredis. */
 export interface Outages {
-  /** It has been made, and is the one that was asked for. */
+  /** The connection was made and confirmed. */
   confirmed(): void;
-  /** It is lost. */
+  /** The connection was lost. */
   lost(): void;
-  /** We ended it ourselves, to make it anew: that is no outage unless the next attempt fails. */
+  /** The reaper itself closes the connection to make it anew. This is an outage only if the next attempt fails. */
   renewing(): void;
-  /** An attempt to make it has failed; or why it is about to be lost. */
+  /** An attempt to connect has failed; or, while connected, why the connection is about to be lost. */
   failed(error: Error): void;
-  /** Undefined while the connection is there, or was never asked for. */
+  /** The current outage; undefined while connected, and before the first attempt. */
   now(): Outage | undefined;
 }
 
 const remindAfter = 60_000;
-/** Says no more than that the connection was lost: the next attempt shows why. */
+/** Errors that only say that the connection was lost: the next attempt shows the reason. */
 const saysLittle = /ECONNRESET|EPIPE|closed/;
 
 export const createOutages = (
@@ -40,7 +40,7 @@ export const createOutages = (
   let isUp = false;
   let why: Error | undefined;
   let outage: { since: number; error: Error } | undefined;
-  /** What was reported of this outage, and when something was said of it last. */
+  /** Messages that were reported about this outage, and when the last one was. */
   const reported = new Set<string>();
   let saidAt = 0;
 
@@ -78,7 +78,7 @@ export const createOutages = (
         return;
       }
       outage = { since: outage?.since ?? monotonic(), error };
-      // A refusal in the middle of an outage is another thing to act on, as a new password is after a restart.
+      // A refusal during an outage needs another action, such as a new password after a restart.
       const isNews = error instanceof UnusableRedisError && isHopeless(error) && !reported.has(error.message);
       if (reported.size === 0 || isNews) report(error);
       else if (monotonic() - saidAt >= remindAfter) {

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { longestTimer } from '../clock.ts';
 import { connectorOf } from './connector.ts';
-import { isHopeless, kindOfRedisError, UnusableRedisError, withoutUser } from './errors.ts';
+import { classify, isHopeless, kindOfRedisError, redact, UnusableRedisError } from './errors.ts';
 import type { RedisFacts } from './handshake.ts';
 import type { Outages } from './outages.ts';
 import { keepAlive } from './redisLine.ts';
@@ -10,16 +10,16 @@ import { describeRedis } from './url.ts';
 type Command = Parameters<Redis['sendCommand']>[0];
 
 /**
- * Below the time-out of a command, and of a lease that is renewed every 3 s: what was sent to a silent peer is sent again on
- * a new connection before it fails, and before the lease is over. It runs only while an answer is awaited.
+ * Shorter than the time-out of a command, and than a lease that is renewed every 3 s. So a command that was sent to a silent
+ * peer is resent on a new connection before it fails, and before the lease expires. It runs only while a reply is pending.
  */
 const socketTimeout = 5_000;
 const commandTimeout = 10_000;
 const connectTimeout = 5_000;
-/** How often a connection to a replica is made anew, in ms. */
+/** How often to reconnect while Redis is a replica, in ms. */
 const renewEvery = 5_000;
 const backOff = (times: number) => Math.min(100 * 2 ** times, 3_000);
-/** A longer timer would fire at once. Whoever asks for one, `Infinity` above all, means that it should not. */
+/** A longer timer would fire at once. Options such as `Infinity` mean that it should never fire. */
 const bounded = (ms: number) => Math.min(ms, longestTimer);
 const withBoundedTimers = (options: RedisOptions): RedisOptions =>
   Object.fromEntries(
@@ -29,12 +29,12 @@ const withBoundedTimers = (options: RedisOptions): RedisOptions =>
     ]),
   );
 
-/** A client whose commands fail at once, and with the cause, while waiting can't help. */
+/** A client whose commands fail at once, with the cause, while waiting can't help. */
 class OwnRedis extends Redis {
-  /** Why Redis refuses this client, where that does not pass by itself. */
+  /** Why Redis refuses this client, if that does not pass by itself. */
   refusal: Error | undefined;
   cause: () => Error | undefined = () => undefined;
-  /** Called where Redis says that it is a replica. */
+  /** Called when Redis replies that it is a replica. */
   onReadOnly: () => void = () => undefined;
   readonly #explained = new WeakSet<Command>();
 
@@ -51,30 +51,29 @@ class OwnRedis extends Redis {
     return super.sendCommand(command, stream);
   }
 
-  /** Fails what waits for the connection. */
+  /** Fails the commands that wait for the connection. */
   giveUp(error: Error): void {
-    // ioredis has no other way to do so; its types call this one private.
+    // ioredis has no public method for this.
     (this as unknown as { flushQueue(error: Error): void }).flushQueue(error);
   }
 
   #explain(error: Error): Error {
     const cause = this.cause();
     if (cause !== undefined && kindOfRedisError(error) === 'transient') return cause;
-    if (error.message.startsWith('READONLY')) this.onReadOnly();
-    error.message = withoutUser(error.message);
-    return error;
+    if (classify(error).code === 'redis-read-only') this.onReadOnly();
+    return redact(error);
   }
 }
 
 export interface OwnRedisClient {
   readonly redis: Redis;
   readonly description: string;
-  /** What Redis said of itself at the last handshake. */
+  /** What Redis reported about itself at the last handshake. */
   facts(): RedisFacts | undefined;
   close(within: number): Promise<void>;
 }
 
-/** Connects at the first command, again after every loss, and sends nothing before the connection is confirmed. */
+/** Connects at the first command and again after every loss. Sends no command before the connection is confirmed. */
 export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedisClient => {
   const { username, password, db, sentinelUsername, sentinelPassword, Connector, ...open } = withBoundedTimers(options);
   const description = describeRedis(options);
@@ -104,11 +103,11 @@ export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedi
     retryStrategy(times) {
       const delay = open.retryStrategy === undefined ? backOff(times) : open.retryStrategy?.(times);
       if (typeof delay === 'number') return bounded(delay);
-      // The caller wants no other attempt for a command; those that come once it is there again are sent.
+      // The caller's strategy gives up on waiting commands. Later commands are sent once Redis is back.
       refuse(redis.cause() ?? new Error('Connection is closed.'));
       return backOff(times);
     },
-    // What the replies look like, and when commands are sent, is this project's own matter.
+    // The reaper depends on these: the shape of replies, and when commands are sent.
     lazyConnect: true,
     protocol: 2,
     replyMapping: 'legacy',
@@ -130,7 +129,7 @@ export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedi
     return new Error(`no connection to Redis at ${description}: ${error.message}`, { cause: error });
   };
   let renewedAt = Number.NEGATIVE_INFINITY;
-  // The master may be found under the same name by now: a name server or a balancer has moved it.
+  // The same name may lead to the new master by now: DNS or a load balancer has moved it.
   redis.onReadOnly = () => {
     if (performance.now() - renewedAt < renewEvery || redis.status !== 'ready') return;
     renewedAt = performance.now();
@@ -155,14 +154,14 @@ export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedi
     facts: () => facts,
     async close(within) {
       redis.off('close', onClose);
-      // Only a connection that is up can take a QUIT.
+      // Only an open connection accepts QUIT.
       if (redis.status === 'ready' && within > 0) {
         const timer = setTimeout(() => redis.disconnect(), within);
         await redis.quit().catch(() => undefined);
         clearTimeout(timer);
       }
       redis.disconnect();
-      // ioredis leaves waiting what it has queued while it waited to connect again.
+      // ioredis does not reject the commands that it queued while it was reconnecting.
       refuse(new Error('Connection is closed.'));
     },
   };

@@ -3,24 +3,24 @@ import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 
 /**
- * Reads of what others may make as large as they like. Redis does nothing else while it runs a command, so each command here
- * reads a bounded part, and this process sends a bounded number of them at once.
+ * Reads keys that other programs may make as large as they like. Redis runs one command at a time, so each command here reads a
+ * bounded part, and this process sends a bounded number of commands at once.
  */
 
-/** Members that one command reads, and keys that one command asks for. */
+/** How many members one command reads, and how many keys one EXISTS names. */
 const pageSize = 1_000;
 const keysAtOnce = 500;
-/** Keys below which each is asked for by itself. */
+/** Below this number of keys, each gets an EXISTS of its own. */
 const fewKeys = 8;
-/** Commands that are sent at once. */
+/** How many commands are sent at once. */
 const commandsAtOnce = 500;
 
-/** What a read needs of the connection. */
+/** The parts of the connection that a read needs. */
 type Source = Pick<Connection, 'redis' | 'epoch'>;
 
 type Scan = (redis: Redis, cursor: string) => Promise<[string, string[]]>;
 
-/** A cursor is worth nothing to another process of Redis: the scan begins again where the connection was made anew. */
+/** Scans a key to its end. A cursor means nothing to another Redis process, so the scan restarts after a reconnect. */
 const scanAll = async ({ redis, epoch }: Source, scan: Scan, every: 1 | 2): Promise<string[]> => {
   for (;;) {
     const began = epoch();
@@ -30,24 +30,24 @@ const scanAll = async ({ redis, epoch }: Source, scan: Scan, every: 1 | 2): Prom
       const [next, items] = await scan(redis, cursor);
       for (let i = 0; i < items.length; i += every) found.add(items[i] as string);
       cursor = next;
-      // The first command of all makes the connection.
+      // The very first command makes the connection.
     } while (cursor !== '0' && (began === 0 || epoch() === began));
     if (began === 0 || epoch() === began) return [...found];
   }
 };
 
-/** All members of a set. One that comes or goes meanwhile may be among them or not. */
+/** All members of a set. A member that is added or removed during the scan may be missing. */
 export const readSet = (connection: Source, key: string): Promise<string[]> =>
   scanAll(connection, (redis, cursor) => redis.sscan(key, cursor, 'COUNT', pageSize), 1);
 
-/** The names of all fields of a hash, likewise. */
+/** The names of all fields of a hash, with the same limit. */
 export const readFieldNames = (connection: Source, key: string): Promise<string[]> =>
   scanAll(connection, (redis, cursor) => redis.hscan(key, cursor, 'COUNT', pageSize), 2);
 
-/** Names as they stand in Redis. What is no UTF-8 can't be asked for by the text that it is read as. */
+/** Names in Redis. A name that is invalid UTF-8 can't be looked up by the string that it decodes to. */
 export interface Names {
   readonly names: readonly string[];
-  /** Those that are no UTF-8, as a person reads them. */
+  /** Names that are invalid UTF-8, decoded for people. */
   readonly broken: readonly string[];
 }
 
@@ -59,10 +59,10 @@ const namesOf = (read: readonly string[]): Names => ({
   broken: [...new Set(read.flatMap((name) => (name.startsWith(brokenMark) ? [name.slice(1)] : [])))].sort(),
 });
 
-/** The text of a name; behind a mark that no text has where it is no UTF-8. */
+/** A name as a string. A name that is invalid UTF-8 becomes its bytes behind a mark that no valid name has. */
 const marked = (name: Buffer): string => (isUtf8(name) ? name.toString() : brokenMark + name.toString());
 
-/** The members of a set, or the names of a hash's fields. Only where one may be no UTF-8 they are read as bytes. */
+/** The members of a set, or the field names of a hash. They are read as bytes only if one may be invalid UTF-8. */
 export const readNames = async (connection: Source, key: string, holds: 'set' | 'hash'): Promise<Names> => {
   const isSet = holds === 'set';
   const names = await (isSet ? readSet : readFieldNames)(connection, key);
@@ -80,7 +80,7 @@ export const readNames = async (connection: Source, key: string, holds: 'set' | 
   return namesOf(read);
 };
 
-/** The names in a text with commas, which may be no UTF-8. */
+/** Splits a comma-separated text whose names may be invalid UTF-8. */
 export const splitNames = (text: Buffer | null | undefined): Names =>
   namesOf(
     (text?.toString('latin1') ?? '')
@@ -88,7 +88,7 @@ export const splitNames = (text: Buffer | null | undefined): Names =>
       .flatMap((part) => (part === '' ? [] : [marked(Buffer.from(part, 'latin1'))])),
   );
 
-/** All fields of a hash with their values, likewise. A field that was read twice has its later value. */
+/** All fields of a hash with their values. A field that the scan returns twice has its later value. */
 export const readHash = async (connection: Source, key: string): Promise<ReadonlyMap<string, string>> => {
   let values = new Map<string, string>();
   await scanAll(
@@ -104,7 +104,7 @@ export const readHash = async (connection: Source, key: string): Promise<Readonl
   return values;
 };
 
-/** Does something with each item, a bounded number at a time, and gives the results in their order. */
+/** Maps each item with an async function, a bounded number at a time. The results are in the order of the items. */
 export const inChunks = async <Item, Result>(
   items: readonly Item[],
   step: (item: Item) => Promise<Result>,
@@ -118,11 +118,11 @@ export const inChunks = async <Item, Result>(
   return results;
 };
 
-/** A list in parts of that many items. */
+/** Splits a list into parts of `size` items. */
 export const partsOf = <Item>(items: readonly Item[], size: number): Item[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
-/** Those of the keys that are there. Asked for many at once, for most of them are not, where there are many. */
+/** The keys that exist. Of many keys most are missing, so one EXISTS asks for many at once. */
 export const existingOf = async (redis: Redis, keys: readonly string[]): Promise<string[]> => {
   const existing = async (some: readonly string[]): Promise<readonly string[]> => {
     if (some.length === 0) return [];

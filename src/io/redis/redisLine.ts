@@ -2,21 +2,21 @@ import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:ne
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { UnusableRedisError } from './errors.ts';
 
-/** A reply of Redis in RESP2; an error reply is an Error. */
+/** A RESP2 reply. An error reply is an Error. */
 export type Reply = string | number | null | Error | readonly Reply[];
 
-/** A socket on which a few commands are sent before ioredis gets it, or on which a sentinel is listened to. */
+/** A socket for a few commands before ioredis gets it, or for the subscription to a sentinel. */
 export interface RedisLine {
   readonly socket: Socket;
-  /** Rejects with the error that Redis replies, or where no reply came in time. */
+  /** Sends a command. Rejects with the error reply of Redis, or if no reply came in time. */
   call(...args: readonly string[]): Promise<Reply>;
-  /** Sends a command after which every reply is handed over, as those of a subscription are. */
+  /** Sends a command, and passes every following reply to the listener, as a subscription needs. */
   listen(args: readonly string[], onReply: (reply: Reply) => void): void;
-  /** Leaves the socket to another reader. */
+  /** Releases the socket to another reader. */
   release(): void;
 }
 
-/** Where a socket leads; the options of ioredis have these names. */
+/** The address of a socket, in options of ioredis. */
 export interface Target {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
@@ -25,14 +25,14 @@ export interface Target {
   readonly tls?: ConnectionOptions | undefined;
 }
 
-/** After which silence the kernel asks an idle peer whether it is there, in ms. */
+/** TCP keep-alive, in ms. */
 export const keepAlive = 5_000;
-/** A longer answer is none of the few that are asked for. */
+/** A longer reply can't belong to one of the few commands that are sent here. */
 const maxBytes = 1 << 20;
 
 /**
- * Opens a socket. `opening` gets it at once, so that it can be closed before it is connected.
- * @throws Error of the socket, or one that says that there was no answer within `timeout` ms.
+ * Opens a socket. `opening` gets it at once, so it can be closed before it is connected.
+ * @throws Error of the socket, or a time-out after `timeout` ms.
  */
 export const openSocket = (
   { host, port, path, family, tls }: Target,
@@ -48,7 +48,7 @@ export const openSocket = (
     );
     const end = () => clearTimeout(timer);
     let failure = new Error('the connection was closed before it was made');
-    // It stays: an error between two readers must not end the process.
+    // This listener stays: an error without a listener would end the process.
     socket.on('error', (error) => {
       failure = withMessage(error);
     });
@@ -65,7 +65,7 @@ export const openSocket = (
     opening(socket);
   });
 
-/** Where a name has several addresses and none of them answers, Node's own error has no text. */
+/** If a name has several addresses and all of them fail, Node's AggregateError has no message. */
 const withMessage = (error: Error): Error =>
   error instanceof AggregateError && error.message === ''
     ? new Error(error.errors.map(({ message }: Error) => message).join('; '))
@@ -146,12 +146,12 @@ const textOf = (args: readonly string[]): string =>
 
 const notRedis = () =>
   new UnusableRedisError(
-    'protocol',
+    'redis-protocol',
     'permanent',
-    'what answers does not speak the protocol of Redis: check host and port, and whether TLS is needed (rediss://)',
+    'the server does not speak the protocol of Redis: check host and port, and whether it needs TLS (rediss://)',
   );
 
-/** One reply of RESP2 and where it ends; undefined where it has not come in full. */
+/** Parses one RESP2 reply, and returns where it ends; undefined if it is incomplete. */
 const parse = (buffer: Buffer, at: number): { readonly reply: Reply; readonly end: number } | undefined => {
   const lineEnd = buffer.indexOf('\r\n', at);
   if (at < buffer.length && !'+-:$*'.includes(String.fromCharCode(buffer[at] as number))) throw notRedis();

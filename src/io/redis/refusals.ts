@@ -1,12 +1,9 @@
 import { kindOfRedisError } from './errors.ts';
 
-/** Whether Redis answered that the user may not run a command, or not on that key. */
-export const isRefusedRight = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOPERM');
-
 /**
- * A reply, or undefined where Redis refuses the command: the user may not run it, Redis does not have it, or its key holds
+ * A reply, or undefined if Redis refuses the command: the user may not run it, Redis does not have it, or its key holds
  * another type.
- * @throws Error where no answer came, and where waiting may help.
+ * @throws Error if there was no reply, or if waiting may help.
  */
 export const unlessRefused = async <T>(reply: Promise<T>): Promise<T | undefined> =>
   reply.catch((error: Error) => {

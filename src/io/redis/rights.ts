@@ -2,11 +2,11 @@ import { escapeGlob, keysOf } from './keys.ts';
 import { commandsOf, type ScriptName } from './scripts.ts';
 
 /**
- * What the reaper's Redis user needs: the one list that `doctor`, the docs and the tests read. A script's commands are read
- * from its text; a command that TypeScript sends itself is named here, with the feature that sends it.
+ * The rights that the reaper's Redis user needs. `doctor`, docs/rights.md and the tests use this list. The commands of a script
+ * are read from its text. Commands that TypeScript sends are listed here, by the feature that sends them.
  */
 
-/** Feature → what stops without one of its commands. */
+/** Feature → what stops without one of its commands, for messages. */
 const features = {
   connection: 'the connection',
   database: 'work in any database but 0',
@@ -41,6 +41,7 @@ const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
   plan_requeue: 'rescue',
   requeue_orphan: 'orphans',
   quarantine_entry: 'quarantine',
+  quarantine_orphan: 'quarantine',
   read_drift: 'counters',
   read_facts: 'sweep',
   read_held: 'orphans',
@@ -57,23 +58,27 @@ const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
   scan_entries: 'sweep',
   scan_tracked: 'sweep',
   set_status: 'sweep',
-  settle_hook: 'hooks',
+  drop_hook: 'hooks',
+  park_hook: 'hooks',
+  record_delivered: 'hooks',
+  record_failed: 'hooks',
+  record_unsent: 'hooks',
   deregister_pool: 'rescue',
   acquire_lease: 'schedule',
   untrack: 'sweep',
 };
 
-/** Commands that TypeScript sends, `container|subcommand` where there are subcommands. */
+/** Commands that TypeScript sends; `container|subcommand` for a subcommand. */
 const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   database: ['SELECT'],
   connection: ['PING', 'CLIENT|SETNAME', 'CLIENT|SETINFO', 'CLIENT|INFO', 'INFO'],
   scripts: ['EVAL', 'EVALSHA'],
-  // Those of the fence, which stands before every script of a scheduled pass.
+  // Commands of the fence, which runs before every script of a scheduled pass.
   schedule: ['HMGET', 'TIME', 'HGETALL'],
   sweep: ['HSCAN', 'HLEN', 'SSCAN', 'EXISTS', 'HMGET', 'SCAN', 'TYPE', 'SET'],
   rescue: [
     ...['SSCAN', 'SISMEMBER', 'SCAN', 'TYPE', 'HMGET', 'HSCAN', 'LLEN', 'TIME', 'SET'],
-    // Notes of suspects; lists whose names may be several pools'.
+    // Records of suspects; lists whose names fit several pools.
     ...['HSET', 'HDEL', 'EXPIRE', 'EXISTS'],
   ],
   orphans: ['HSCAN', 'HDEL', 'HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
@@ -98,9 +103,9 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   ],
 };
 
-/** Commands that the reaper works without, and what is lost then. */
+/** Commands that the reaper can work without, and what is lost then. */
 const optionalCommands: Readonly<Record<string, string>> = {
-  PING: 'nothing is lost: a refusal proves as well that Redis answers',
+  PING: 'nothing is lost: a refusal proves too that Redis replies',
   'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
   'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
   'CLIENT|INFO': 'the database of the connection can not be confirmed',
@@ -109,15 +114,15 @@ const optionalCommands: Readonly<Record<string, string>> = {
     'and other databases, and the client library prints a warning at each connection',
 };
 
-/** The first version of Redis that knows a command, where 6.2 does not: an older one refuses a rule that names it. */
+/** The first version of Redis with a command that 6.2 lacks. An older Redis refuses an ACL rule with that command. */
 const since: Readonly<Record<string, readonly [number, number]>> = { 'CLIENT|SETINFO': [7, 2] };
 
 export interface Right {
-  /** In upper case, `CLIENT|SETNAME` for a subcommand. */
+  /** In upper case; `CLIENT|SETNAME` for a subcommand. */
   readonly command: string;
-  /** Scheduled passes, hooks or worker hosts can not work without it. */
+  /** Whether scheduled passes, hooks or worker hosts fail without it. */
   readonly isNeeded: boolean;
-  /** What is so without it. */
+  /** What happens without it. */
   readonly without: string;
 }
 
@@ -132,13 +137,13 @@ const isKnownTo = (command: string, version: string): boolean => {
   return thisMajor > major || (thisMajor === major && thisMinor >= minor);
 };
 
-/** The features, in their own order. */
+/** The texts of features, in the order of `features`. */
 const listOf = (users: ReadonlySet<Feature>): string =>
   Object.entries(features)
     .flatMap(([feature, text]) => (users.has(feature as Feature) ? [text] : []))
     .join(', ');
 
-/** All rights, in the order of their names. */
+/** All rights for a version of Redis, sorted by name. */
 export const rightsFor = (version: string): Right[] => {
   const stops = new Map<string, Set<Feature>>();
   const use = (feature: Feature, commands: readonly string[]) => {
@@ -156,16 +161,16 @@ export const rightsFor = (version: string): Right[] => {
     }));
 };
 
-/** A command as a person reads it. */
+/** A command for people: `CLIENT SETNAME`. */
 export const nameOf = (command: string): string => command.replace('|', ' ');
 
-/** The rule of ACL SETUSER that gives a right. */
+/** The ACL SETUSER rule that gives a right. */
 export const ruleOf = (command: string): string => `+${command.toLowerCase()}`;
 
-/** The pattern of the namespace's keys. */
+/** The ACL SETUSER rule for the keys of a namespace. */
 export const keyRule = (namespace: string): string => `~${escapeGlob(keysOf(namespace).prefix)}*`;
 
-/** What ACL SETUSER needs after the user's name and password: no more than what is used. */
+/** The arguments of ACL SETUSER after the user's name and password: exactly what the reaper uses. */
 export const aclRules = (namespace: string, version: string): string[] => [
   keyRule(namespace),
   ...rightsFor(version).map(({ command }) => ruleOf(command)),

@@ -17,7 +17,7 @@ interface Script {
 }
 
 const include = /^--- @include (\w+)$/gm;
-/** A text of Lua with what it includes, and what that includes, each once. */
+/** Replaces each `--- @include NAME` in a Lua text, also in the included texts. Each file is included once. */
 const withIncludes = (text: string, included = new Set<string>()): string =>
   text.replace(include, (_, name: string) => {
     if (included.has(name)) return '';
@@ -30,8 +30,8 @@ const scriptOf = (text: string): Script => {
 };
 
 /**
- * The scripts as Redis gets them: `--- @include NAME` replaced by `lua/includes/NAME.lua`, comments left out. Each stands
- * there twice: as it is, and behind a fence.
+ * The scripts as they are sent to Redis: with their includes from `lua/includes/`, without comments. Each has two forms: open,
+ * and behind a fence.
  */
 const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Script; readonly isOnce: boolean }> =
   new Map(
@@ -39,7 +39,7 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
       .flatMap((folder) => readdirSync(`${root}${folder}`).map((file) => `${folder}/${file}`))
       .map((file) => {
         const text = readFileSync(`${root}${file}`, 'utf8');
-        // The answer that was given before comes before the fence: by the time that it is asked for, the lease may be over.
+        // A reply that was kept is repeated before the fence: the lease may have expired by the time it is asked for.
         const isOnce = text.includes('--- @include once');
         const before = isOnce ? '--- @include once\n' : '';
         return [
@@ -52,39 +52,44 @@ const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Scr
 export { type Fence, FencedError, type ReplyOf, type ScriptName };
 
 /**
- * One change, however often it is sent: a script that includes `once` gives its first answer to each call with the
- * same token, and changes nothing again.
+ * One change, however often it is sent: a script that includes `once` repeats its first reply to each call with the same
+ * token, and changes nothing again.
  */
 export interface ChangeOnce {
-  /** Where the answer is kept. */
+  /** The key that keeps the reply. */
   readonly key: string;
   readonly token: string;
 }
 
 export const newToken = () => randomBytes(9).toString('base64url');
-/** A new change of a job: made once for all tries. */
+/** A new change of a job. Make it once, and use it for all attempts. */
 export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({ key: keys.changes(id), token: newToken() });
-/** A new call of a rescue or of the quarantine, likewise: a key that only this call uses is never of another type. */
+/** A new step of a rescue or of the quarantine. Its key is used by this step only, so it never holds another type. */
 export const callOnce = (keys: Keys): ChangeOnce => {
   const token = newToken();
   return { key: keys.answer(token), token };
 };
-/** A new claim of hooks, likewise. */
+/** A new claim of hooks. */
 export const claimOnce = (keys: Keys): ChangeOnce => {
   const token = newToken();
   return { key: keys.hookClaim(token), token };
 };
-/** An entry is given as the bytes that it is: it may be no UTF-8. */
+/** An argument; an entry is passed as bytes, for it may be invalid UTF-8. */
 export type ScriptArgument = string | number | Buffer;
-/** A name of a key; bytes where it may be no UTF-8. */
+/** A key; as bytes where its name may be invalid UTF-8. */
 export type ScriptKey = string | Buffer;
 
 export interface Scripts {
   /**
-   * Runs a script; resolves to its reply, decoded (`replies.ts`). With a fence it does nothing unless the lease still
-   * stands. With a change, which only a script that includes `once` takes, it does nothing where that was done before.
-   * Rejects with Redis's own error, or with one that names the key which the script can't use.
-   * @throws FencedError
+   * Runs a script, and resolves to its decoded reply (`replies.ts`).
+   *
+   * @param fence the script changes nothing unless this lease is still valid.
+   * @param change for scripts that include `once`: the script changes nothing if the change was done before.
+   * @throws FencedError if the lease is no longer valid.
+   * @throws Error of Redis, or of the script, which names the key that it can't use.
+   * @example
+   * const reply = await scripts.run('set_status', [stats, track], ['Error', revision, id, fingerprint], fence, change);
+   * if (reply.outcome === 'refused') return reply.status;
    */
   run<Name extends ScriptName>(
     name: Name,
@@ -95,24 +100,24 @@ export interface Scripts {
   ): Promise<ReplyOf<Name>>;
 
   /**
-   * Asks for the reply of a change whose reply was lost, and runs nothing. A change that was not done is canceled: if its call
-   * still reaches Redis later, nothing happens. Resolves to `undefined` then.
+   * Asks for the reply of a change whose reply was lost. It runs nothing. A change that was not done is canceled: if its call
+   * reaches Redis later, it does nothing. Then this resolves to `undefined`.
    */
   replyOrCancel<Name extends ScriptName>(name: Name, change: ChangeOnce): Promise<ReplyOf<Name> | undefined>;
 }
 
-/** What comes before the keys and arguments of a script that includes `once`. */
+/** The keys and arguments that `once` expects before those of the script. */
 const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
   if (change !== undefined) return [[change.key], [`once:${change.token}`]] as const;
-  // A name from outside could be taken for a token. The key is one that the user may use.
+  // A name from outside may look like a token. The key is one that the user may access.
   return String(args[0]).startsWith('once:') ? ([keys.slice(0, 1), ['once:']] as const) : ([[], []] as const);
 };
 
 /**
- * Runs scripts by their digest. A Redis that does not know one (a restart, SCRIPT FLUSH, a failover) is given its text,
- * which it keeps from then on.
+ * Runs scripts by their SHA-1 digest. A Redis that does not know a script (after a restart, SCRIPT FLUSH or a failover) gets its
+ * text, and keeps it.
  *
- * @param mayRun whether scripts are still run: a client of the caller's outlives the reaper.
+ * @param mayRun whether scripts may still run: a client of the caller outlives the reaper.
  */
 export const createScripts = (redis: Redis, mayRun: () => boolean = () => true): Scripts => {
   const evaluate = async (script: Script, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
@@ -151,13 +156,13 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true):
 
 const outcomeOf = (reply: unknown): unknown => (Array.isArray(reply) ? reply[0] : reply);
 
-/** The commands that a script calls, by its text; those of the fence are not among them. */
+/** The commands in the text of a script, without those of the fence. */
 export const commandsOf = (name: ScriptName): string[] => {
   const { source } = (sources.get(name) as { open: Script }).open;
   return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
 };
 
-/** Which script has this digest, behind a fence or not: how Redis's own records name it. */
+/** The script with this digest, open or behind a fence. Redis logs digests, not names. */
 export const scriptOfDigest = (digest: string): ScriptName | undefined =>
   [...sources].find(([, { open, fenced }]) => open.sha === digest || fenced.sha === digest)?.[0] as
     | ScriptName

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { NatMap, RedisOptions } from 'ioredis';
-import { kindOfRedisError, UnusableRedisError } from './errors.ts';
+import { classify, kindOfRedisError, UnusableRedisError } from './errors.ts';
 import { createLine, openSocket, type RedisLine, type Reply } from './redisLine.ts';
 import { addressOf } from './url.ts';
 
@@ -9,24 +9,24 @@ interface Address {
   readonly port: number;
 }
 
-/** The sentinels of a master: where it is now, and when it moves. */
+/** Asks the sentinels where a master is, and watches for failovers. */
 export interface Sentinels {
   /**
-   * Asks one sentinel after the other where the master is.
-   * @throws UnusableRedisError with the cause, of all sentinels in one.
+   * Asks one sentinel after the other for the address of the master.
+   * @throws UnusableRedisError with the causes of all sentinels.
    */
   resolve(): Promise<Address>;
-  /** Calls `onMoved` when a sentinel has made another Redis the master. Does nothing where it watches already. */
+  /** Calls `onMoved` when a sentinel has promoted another Redis to master. Does nothing if it already watches. */
   watch(onMoved: () => void): void;
-  /** Ends what is open. */
+  /** Closes open sockets. */
   close(): void;
 }
 
-/** In ms: the others are asked then. */
+/** How long to wait for a sentinel before the next one is asked, in ms. */
 const answerWithin = 1_500;
-/** From a lost connection to a sentinel that is listened to until the next one, in ms. */
+/** Pause between a lost subscription to a sentinel and the next one, in ms. */
 const listenAgainAfter = 5_000;
-/** The sentinel that leads a failover publishes both, the first of them as soon as the new master takes writes. */
+/** The sentinel that leads a failover publishes both; the first one as soon as the new master accepts writes. */
 const channels = ['+promoted-slave', '+switch-master'];
 
 export const createSentinels = (options: RedisOptions): Sentinels => {
@@ -53,7 +53,7 @@ export const createSentinels = (options: RedisOptions): Sentinels => {
     return line;
   };
 
-  /** Asked first from now on: the sentinel that leads a failover knows of the new master before the others do. */
+  /** Moves a sentinel to the front: the one that leads a failover knows the new master before the others. */
   const prefer = (address: Address) => {
     const at = known.indexOf(address);
     if (at > 0) known.unshift(...known.splice(at, 1));
@@ -83,7 +83,7 @@ export const createSentinels = (options: RedisOptions): Sentinels => {
       });
       await new Promise((resolve) => line.socket.once('close', resolve));
     } catch {
-      // Another one is asked where the master is, and says so if it can't be.
+      // The next sentinel is asked for the master, and reports what is wrong.
     }
     if (!isWatching) return;
     const timer = setTimeout(() => {
@@ -122,7 +122,7 @@ export const createSentinels = (options: RedisOptions): Sentinels => {
   };
 };
 
-/** Adds the other sentinels of the master that one has named. */
+/** Adds the other sentinels that a sentinel reports for the master. */
 const learn = (known: Address[], reply: Reply) => {
   if (!Array.isArray(reply)) return;
   for (const sentinel of reply) {
@@ -134,7 +134,7 @@ const learn = (known: Address[], reply: Reply) => {
   }
 };
 
-/** The address of the new master, if that is what a message says. */
+/** The address of the new master, if a message announces one. */
 const movedTo = (reply: Reply, name: string): string | undefined => {
   if (!Array.isArray(reply) || reply[0] !== 'message') return undefined;
   const words = String(reply[2]).split(' ');
@@ -149,34 +149,34 @@ const throughNat = (address: Address, natMap: NatMap | null | undefined): Addres
 
 const unknownMaster = (name: string) =>
   new UnusableRedisError(
-    'sentinel',
+    'redis-sentinel',
     'permanent',
     `the sentinels know no master named ${name}: give its name as in their "sentinel monitor"`,
   );
 
-/** What an operator can do most about comes first. */
+/** The failure that an operator can act on comes first. */
 const failureOf = (failures: readonly { readonly address: Address; readonly error: Error }[]): Error => {
-  const unknown = failures.find(({ error }) => error instanceof UnusableRedisError && error.code === 'sentinel');
+  const unknown = failures.find(({ error }) => error instanceof UnusableRedisError && error.code === 'redis-sentinel');
   if (unknown !== undefined) return unknown.error;
   const refused = failures.find(({ error }) => kindOfRedisError(error) !== 'transient');
   if (refused !== undefined) {
     const where = addressOf(refused.address.host, refused.address.port);
     if (refused.error instanceof UnusableRedisError) {
       return new UnusableRedisError(
-        'sentinel',
-        refused.error.kind,
+        'redis-sentinel',
+        'permanent',
         `the sentinel at ${where}: ${refused.error.message}`,
       );
     }
-    if (/unknown command/i.test(refused.error.message)) {
+    if (classify(refused.error).code === 'redis-unknown-command') {
       return new UnusableRedisError(
-        'sentinel',
+        'redis-sentinel',
         'permanent',
-        `what answers at ${where} is no sentinel: give their addresses`,
+        `the server at ${where} is no sentinel: give the addresses of the sentinels`,
       );
     }
     return new UnusableRedisError(
-      'sentinel',
+      'redis-sentinel',
       'permanent',
       `the sentinel at ${where} refuses the sentinel user or password: give those of the sentinels, ` +
         `?sentinel_username=…&sentinel_password=… in the URL, or none where they need none (${refused.error.message})`,
@@ -184,7 +184,7 @@ const failureOf = (failures: readonly { readonly address: Address; readonly erro
   }
   const causes = failures.map(({ address: { host, port }, error }) => `${addressOf(host, port)}: ${error.message}`);
   return new UnusableRedisError(
-    'unreachable',
+    'redis-unreachable',
     'transient',
     `no sentinel can be reached: check their addresses (${causes.join('; ')})`,
   );

@@ -3,12 +3,11 @@ import type { RedisOptions } from 'ioredis';
 /**
  * Reads a Redis URL as Harbor's jobservice does, with Go's net/url and redigo: `redis://`, `rediss://` (TLS),
  * `redis+sentinel://user:pass@h1:p1,h2:p2/master/db`, `rediss+sentinel://`, or no scheme for `redis://`. The last `@`
- * ends the user info; a user without password is the password, as in redis-cli. The database is what follows the last
- * slash, so `/1/` is database 0. A query, as in Harbor's `?idle_timeout_seconds=30`, is for its Go pool and is passed over,
- * but for `sentinel_username` and `sentinel_password`: those are for the sentinels, the user info is for the master.
+ * ends the user info. A user without a password is the password, as in redis-cli. The database is what follows the last slash,
+ * so `/1/` is database 0. Query parameters, such as Harbor's `?idle_timeout_seconds=30`, configure its Go pool and are ignored,
+ * except `sentinel_username` and `sentinel_password` (the user info is for the master).
  *
- * @throws TypeError with what is wrong and how it should look; the text of the URL is never part of it, since it may
- * hold a password.
+ * @throws TypeError with what is wrong and how it should look. The message never contains the URL, which may hold a password.
  */
 export const parseRedisUrl = (text: string): RedisOptions => {
   const { scheme, isSentinel, authority, path, query } = partsOf(text.trim());
@@ -34,7 +33,7 @@ export const parseRedisUrl = (text: string): RedisOptions => {
   return { ...hostOf(hosts, 6379), ...credentials(user), ...tls, db: lastDatabase(path) };
 };
 
-/** A connection as a person may see it: no user, no password, no query. */
+/** The address of a connection for people: without user, password and query. */
 export const describeRedis = (options: RedisOptions): string =>
   options.sentinels
     ? `master ${options.name} by sentinels ${options.sentinels.map(({ host, port }) => addressOf(host, port ?? 26379)).join(',')}`
@@ -47,7 +46,7 @@ export const addressOf = (host: string | undefined = '127.0.0.1', port: number |
 const forms =
   '[redis://][user:password@]host[:port][/db], rediss://… or redis+sentinel://[user:password@]host[:port],…/master[/db]';
 const sentinelKeys = ['sentinel_username', 'sentinel_password'];
-const encodeIt = 'write / ? # @ % and what is no ASCII in a user or password as %2F %3F %23 %40 %25 and so on';
+const encodeIt = 'escape / ? # @ % and non-ASCII characters in a user or password as %2F %3F %23 %40 %25 and so on';
 
 interface Parts {
   readonly scheme: string;
@@ -58,19 +57,19 @@ interface Parts {
 }
 
 /**
- * An `@` after the authority is refused: it is a sign of a `/`, `?` or `#` in the user info, of which the part before it
- * would be looked up as a host.
+ * An `@` after the authority is refused. It shows an unescaped `/`, `?` or `#` in the user info: a part of the password would be
+ * looked up as a host.
  */
 const partsOf = (text: string): Parts => {
   const match = /^(?:(rediss?)(\+sentinel)?:\/\/)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/is.exec(text);
   const [, scheme = 'redis', sentinel, authority = '', path = '', search = '', fragment = ''] = match ?? [];
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern looks for them
   if (match === null || /[\x00-\x20\x7f]/.test(text) || /^[a-z][a-z\d+.-]*:$/i.test(authority)) {
-    throw new TypeError(`the Redis URL is not of a form that is known; use ${forms}`);
+    throw new TypeError(`the Redis URL has an unknown form; use ${forms}`);
   }
   const others = search.split('&').filter((pair) => !sentinelKeys.some((key) => pair.startsWith(`${key}=`)));
   if ([path, fragment, ...others].some((part) => part.includes('@'))) {
-    throw new TypeError(`the Redis URL has an @ behind its host: ${encodeIt}`);
+    throw new TypeError(`the Redis URL has an @ after its host: ${encodeIt}`);
   }
   return {
     scheme: scheme.toLowerCase(),
@@ -85,17 +84,17 @@ const decoded = (text: string): string => {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new TypeError(`the Redis URL has a % that begins no escape of UTF-8: ${encodeIt}`);
+    throw new TypeError(`the Redis URL has a % that begins no UTF-8 escape: ${encodeIt}`);
   }
 };
 
 interface UserInfo {
   readonly username: string;
-  /** Undefined where there was no colon. */
+  /** Undefined without a colon. */
   readonly password: string | undefined;
 }
 
-/** The characters that Go takes in a user info. */
+/** The characters that Go accepts in a user info. */
 const userInfo = /^[\w\-.:~!$&'()*+,;=%@]*$/;
 
 const userOf = (text: string): UserInfo => {
@@ -106,14 +105,14 @@ const userOf = (text: string): UserInfo => {
     : { username: decoded(text.slice(0, colon)), password: decoded(text.slice(colon + 1)) };
 };
 
-/** As redigo does it: no AUTH without a password, and a user alone is the password. */
+/** Like redigo: no AUTH without a password, and a user alone is the password. */
 const credentials = (user: UserInfo | undefined): RedisOptions => {
   if (user === undefined) return {};
   if (user.password === undefined) return user.username === '' ? {} : { password: user.username };
   return masterCredentials(user);
 };
 
-/** As Harbor does it for a master: a user without password is not sent. */
+/** Like Harbor for a master: a user without a password is not sent. */
 const masterCredentials = (user: UserInfo | undefined): RedisOptions =>
   user?.password ? { ...(user.username === '' ? {} : { username: user.username }), password: user.password } : {};
 
@@ -134,7 +133,7 @@ const hostOf = (text: string, defaultPort: number) => {
   return { host: host === '' ? 'localhost' : host, port };
 };
 
-/** Go takes escapes in a host only for what is no ASCII. */
+/** Go accepts escapes in a host only for non-ASCII characters. */
 const plainHost = (text: string | undefined): string | undefined =>
   text === undefined || /%[0-7]/.test(text) || !/^[\w\-.~%\u0080-\uffff]*$/.test(text) ? undefined : decoded(text);
 
@@ -144,7 +143,7 @@ const bracketedHost = (text: string): string | undefined => {
   return address === '' ? undefined : `${address}${decoded(zone)}`;
 };
 
-/** As redigo finds it: the digits behind the last slash, none of them for database 0. */
+/** Like redigo: the digits after the last slash; none means database 0. */
 const lastDatabase = (path: string): number => {
   if (path === '') return 0;
   const digits = /\/(\d*)$/.exec(path)?.[1];

@@ -4,10 +4,10 @@ import type { Keys } from './keys.ts';
 
 export type KeyType = 'string' | 'list' | 'hash' | 'set' | 'zset';
 
-/** A key, and what Redis calls the type that it has to have. */
+/** A key, and the Redis type that it must have. */
 export type Expected = readonly [key: string, type: KeyType];
 
-/** The keys of which a namespace has one each. */
+/** The keys that exist once in a namespace. */
 export const singleKeysOf = (keys: Keys): readonly Expected[] => [
   [keys.track, 'hash'],
   [keys.pools, 'set'],
@@ -28,7 +28,7 @@ export const singleKeysOf = (keys: Keys): readonly Expected[] => [
   [keys.suspects, 'hash'],
 ];
 
-/** The keys of a job type, of which there is one each. */
+/** The keys that exist once for a job type. */
 export const keysOfType = (keys: Keys, type: string): readonly Expected[] => [
   [keys.queue(type), 'list'],
   [keys.lock(type), 'string'],
@@ -37,10 +37,10 @@ export const keysOfType = (keys: Keys, type: string): readonly Expected[] => [
   [keys.paused(type), 'string'],
 ];
 
-/** Keys that are asked for at once. */
+/** How many TYPE commands are sent at once. */
 const stride = 1_000;
 
-/** Says of each key that holds another type than it has to: its name, what it holds and what to do. */
+/** One message for each key of the wrong type: its name, the type that it holds, and what to do. */
 export const findWrongTyped = async (redis: Redis, expected: readonly Expected[]): Promise<string[]> => {
   const faults: string[] = [];
   for (let from = 0; from < expected.length; from += stride) {
@@ -55,11 +55,11 @@ export const findWrongTyped = async (redis: Redis, expected: readonly Expected[]
 };
 
 export const wrongTyped = (key: string, holds: string, needed: string): string =>
-  `${key}: holds a ${holds}, where a ${needed} is needed; it is left as it is: rename or delete it`;
+  `${key}: holds a ${holds}, where a ${needed} is needed; the reaper does not touch it: rename or delete it`;
 
 /**
- * What keeps a step from ever being done, the key by its name: a key of the wrong type, or a right that is missing.
- * Undefined for an error that may pass.
+ * Why a step can't succeed until an operator acts, with the key: a key of the wrong type, or a missing right. Undefined for an
+ * error that may pass.
  */
 export const refusalBehind = async (
   redis: Redis,
@@ -72,7 +72,7 @@ export const refusalBehind = async (
   return faults.length > 0 ? faults.join('; ') : `${expected[0]?.[0]}: ${(error as Error).message}`;
 };
 
-/** What a key holds, or something else where it is of the wrong type. */
+/** A reply, or a fallback if the key holds the wrong type. */
 export const unlessWrongType = <T>(reply: Promise<T>, otherwise: T): Promise<T> =>
   reply.catch((error: unknown) => {
     if (isWrongType(error)) return otherwise;

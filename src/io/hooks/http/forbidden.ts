@@ -2,12 +2,12 @@ import { BlockList, isIP } from 'node:net';
 import { embeddedIn, groupsOf } from './ipv6.ts';
 
 /**
- * Where no hook goes unless `allowLinkLocal` says so: link-local addresses, those of clouds' metadata services outside of
- * them, and those that no endpoint can have.
+ * Addresses that no hook is sent to without `allowLinkLocal`: link-local addresses, other addresses of the metadata services
+ * of clouds, and addresses that no endpoint can have.
  */
 const forbidden = new BlockList();
 const nets: readonly (readonly [net: string, bits: number])[] = [
-  ['0.0.0.0', 8], // "this host": Linux connects it to loopback, past every rule that names 127.0.0.1
+  ['0.0.0.0', 8], // "this host": on Linux it connects to loopback, which rules for 127.0.0.1 do not cover
   // Link-local: AWS, Azure, DigitalOcean, GCP, Hetzner, IBM, OpenStack, Oracle, Vultr, …; of AWS also .170.2 and .170.23
   // (containers), of Scaleway .42.42, of Tencent .0.23.
   ['169.254.0.0', 16],
@@ -29,8 +29,7 @@ const nets: readonly (readonly [net: string, bits: number])[] = [
 for (const [net, bits] of nets) forbidden.addSubnet(net, bits, isIP(net) === 6 ? 'ipv6' : 'ipv4');
 
 /**
- * Names of metadata services. Their addresses are forbidden too; but where there is a proxy, it is the proxy that looks
- * them up, and never this host.
+ * Names of metadata services. Their addresses are forbidden too, but with a proxy this host never resolves the names.
  */
 const names: ReadonlySet<string> = new Set([
   'metadata.google.internal',
@@ -49,7 +48,7 @@ const names: ReadonlySet<string> = new Set([
 
 export const isForbiddenName = (name: string): boolean => names.has(name.toLowerCase().replace(/\.+$/, ''));
 
-/** Whether an address, or an IPv4 address inside it, is link-local, of a cloud's metadata service, or none at all. */
+/** Whether an address, or an IPv4 address embedded in it, is forbidden. */
 export const isForbiddenAddress = (address: string): boolean => {
   const [bare = ''] = address.split('%');
   if (isIP(bare) !== 6) return forbidden.check(bare, 'ipv4');

@@ -2,8 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 
 /**
- * A failure of this host that says nothing of the endpoint: it can open no connection, or can't ask where a name leads.
- * It must not count against the endpoint, for other hosts share what is known of it.
+ * A failure of this host that says nothing about the endpoint: it can't open connections, or can't resolve names. It must not
+ * open the endpoint's circuit breaker, because all hosts share that.
  */
 export interface HostError {
   /** Such as `EMFILE`. */
@@ -12,36 +12,40 @@ export interface HostError {
   readonly advice: string;
 }
 
-const noDescriptors = 'too many open files: raise the limit of this process (ulimit -n), or find what opens them';
+const noDescriptors =
+  'too many open files: raise the limit of this process (ulimit -n), or find the code that opens them';
 const noMemory = 'this host is short of memory for sockets';
 const isDenied = 'this host does not let the process connect: check its firewall and network policies';
-const noNetwork = 'this host has no route there: check its network and routes';
+const noNetwork = 'this host has no route to the endpoint: check its network and routes';
 const noResolver = 'the DNS resolver of this host does not answer: check /etc/resolv.conf and the resolver';
 
-/** What only the own system says. One of several addresses that failed like this was never tried. */
-const ofTheSystem: ReadonlyMap<string, string> = new Map([
+/** Errors of this system. An address that failed with one of them was never connected to. */
+const systemAdvice: ReadonlyMap<string, string> = new Map([
   ['EMFILE', noDescriptors],
-  ['ENFILE', 'too many open files on this host: raise fs.file-max, or find what opens them'],
+  ['ENFILE', 'too many open files on this host: raise fs.file-max, or find the process that opens them'],
   ['ENOMEM', noMemory],
   ['ENOBUFS', noMemory],
-  ['EADDRNOTAVAIL', 'no local address or port is free: widen ip_local_port_range, or find what holds the ports'],
-  ['EADDRINUSE', 'no local port is free: widen ip_local_port_range, or find what holds the ports'],
-  ['EAGAIN', 'no local port is free: widen ip_local_port_range, or find what holds the ports'],
+  [
+    'EADDRNOTAVAIL',
+    'no local address or port is free: widen ip_local_port_range, or find the process that holds the ports',
+  ],
+  ['EADDRINUSE', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
+  ['EAGAIN', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
   ['EACCES', isDenied],
   ['EPERM', isDenied],
 ]);
 /**
- * What the own network says, of one kind of address perhaps: a host without IPv6 can't reach the IPv6 address of a name, and
- * its IPv4 address may still refuse. `EHOSTUNREACH` is not among these, for that is what a machine that is off looks like.
+ * Errors of this host's network, perhaps for one address family only: without IPv6, the IPv6 address of a name is unreachable,
+ * while its IPv4 address may refuse the connection. `EHOSTUNREACH` is not in the list, because a machine that is off causes it too.
  */
-const ofTheNetwork: ReadonlyMap<string, string> = new Map([
+const networkAdvice: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', noNetwork],
   ['ENETDOWN', noNetwork],
   ['ENONET', noNetwork],
   ['EAFNOSUPPORT', 'this host does not speak this version of IP'],
 ]);
-/** A resolver that answers so has answered: there is no such name, or no name can be like this one. */
-const saysNoSuchName: ReadonlySet<string> = new Set([
+/** With these codes the resolver did answer: the name does not exist, or is invalid. */
+const unknownNameCodes: ReadonlySet<string> = new Set([
   'ENOTFOUND',
   'ENODATA',
   'ENONAME',
@@ -49,46 +53,46 @@ const saysNoSuchName: ReadonlySet<string> = new Set([
   'EAI_NONAME',
   'EAI_NODATA',
   'EAI_ADDRFAMILY',
-  // Of a name that is too long, or that no IDNA name is, before anybody is asked.
+  // For names that are too long or no valid IDNA names, without asking a resolver.
   'EINVAL',
   'ENAMETOOLONG',
   'EAI_OVERFLOW',
 ]);
-/** Codes of a look-up that need no `syscall` to be known as such. */
-const ofResolvers =
+/** Codes that only lookups have, whatever their `syscall`. */
+const resolverCodes =
   /^(EAI_\w+|ESERVFAIL|EREFUSED|ETIMEOUT|EFORMERR|ENOTIMP|EBADRESP|EDESTRUCTION|ECANCELLED|ELOADIPHLPAPI)$/;
 
-/** @returns undefined where it may be the endpoint's fault. */
+/** @returns undefined if the endpoint may have caused the error. */
 export const hostErrorOf = (error: unknown): HostError | undefined => {
   const faults = partsOf(error).map(oneOf);
-  const ofSystem = faults.find((fault) => fault !== undefined && !ofTheNetwork.has(fault.code));
+  const ofSystem = faults.find((fault) => fault !== undefined && !networkAdvice.has(fault.code));
   return ofSystem ?? (faults.every((fault) => fault !== undefined) ? faults[0] : undefined);
 };
 
-/** A name whose look-up did not end in time. */
+/** The lookup of a name did not end in time. */
 export const slowResolver: HostError = { code: 'DNS-TIMEOUT', advice: noResolver };
 
 const oneOf = (error: NodeJS.ErrnoException): HostError | undefined => {
   const { code = '', syscall = '' } = error;
-  const isLookUp = /^(getaddrinfo|query)/.test(syscall) || ofResolvers.test(code);
-  if (isLookUp && saysNoSuchName.has(code)) {
-    // Without a descriptor for the files and sockets that it needs, the system's look-up says just the same.
-    const lack = lackOfDescriptors();
-    return lack === undefined ? undefined : faultOf(lack, ofTheSystem.get(lack));
+  const isLookup = /^(getaddrinfo|query)/.test(syscall) || resolverCodes.test(code);
+  if (isLookup && unknownNameCodes.has(code)) {
+    // The system's lookup returns the same code if it can't open the files and sockets that it needs.
+    const missing = missingDescriptors();
+    return missing === undefined ? undefined : faultOf(missing, systemAdvice.get(missing));
   }
-  return faultOf(code, ofTheSystem.get(code) ?? ofTheNetwork.get(code) ?? (isLookUp ? noResolver : undefined));
+  return faultOf(code, systemAdvice.get(code) ?? networkAdvice.get(code) ?? (isLookup ? noResolver : undefined));
 };
 
 const faultOf = (code: string, advice: string | undefined): HostError | undefined =>
   advice === undefined ? undefined : { code, advice };
 
-/** Of a name with several addresses, an error for each that was tried. */
+/** The errors of all addresses of a name. */
 const partsOf = (error: unknown): readonly NodeJS.ErrnoException[] =>
   error instanceof AggregateError && error.errors.length > 0
     ? error.errors.flatMap(partsOf)
     : [error as NodeJS.ErrnoException];
 
-const lackOfDescriptors = (): string | undefined => {
+const missingDescriptors = (): string | undefined => {
   try {
     closeSync(openSync(devNull, 'r'));
     return undefined;

@@ -1,12 +1,13 @@
-import type { Resolve } from '../hooks/http/destination.ts';
+import type { Resolve } from './destination.ts';
 
-/** Look-ups of names, and which of them have not ended: a connection that is late for one of them is not its endpoint's fault. */
-export interface LookUps {
+/** Tracks DNS lookups in progress. A connection that is late because of its lookup is not the fault of the endpoint. */
+export interface Lookups {
+  /** Resolves a name as `dns.lookup` does. */
   readonly resolve: Resolve;
   isPending(name: string): boolean;
 }
 
-export const watchLookUps = (resolve: Resolve): LookUps => {
+export const trackLookups = (resolve: Resolve): Lookups => {
   const pending = new Map<string, number>();
   return {
     resolve(name, options, callback) {
