@@ -1,5 +1,5 @@
 import { fromPromise } from 'xstate';
-import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/trackedJobs.ts';
+import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import { refusalOf } from '../io/redis/errors.ts';

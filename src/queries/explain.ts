@@ -1,4 +1,5 @@
-import type { EntryPlace, PlaceVisitor } from '../io/evidence/places.ts';
+import type { EntryPlace } from '../io/evidence/lists.ts';
+import type { PlaceVisitor } from '../io/evidence/places.ts';
 import type { Search } from '../io/evidence/search.ts';
 import type { HookRecord } from '../io/hooks/record.ts';
 import type { HookRecords } from '../io/hooks/records.ts';

@@ -1,6 +1,6 @@
 import type { EndpointStatus } from '../io/hooks/endpoints.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
-import type { PageReader } from '../io/jobs/trackedJobs.ts';
+import type { PageReader } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import type { Connection } from '../io/redis/connection.ts';

@@ -1,4 +1,5 @@
 /** What an error of Redis means: whether it passes, what to do, and what of it may be shown. */
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
   classify,
@@ -8,6 +9,7 @@ import {
   kindOfRedisError,
   mayRetry,
   RedisError,
+  redact,
   UnusableRedisError,
   withoutUser,
 } from '../../src/io/redis/errors.ts';
@@ -130,4 +132,13 @@ test('the name of the user is not shown', () => {
   expect(withoutUser(said)).toBe("NOPERM this user has no permissions to run the 'get' command");
   expect(classify(new Error(said)).message).not.toContain('s3cret');
   expect(withoutUser('ERR ACL failure: user s3cret has no permissions')).not.toContain('s3cret');
+});
+
+test('a redacted error shows neither the user nor the command', () => {
+  const said = "NOPERM User s3cret has no permissions to run the 'auth' command";
+  const error = Object.assign(new Error(said), { command: { name: 'auth', args: ['s3cret'] } });
+  expect(inspect(error)).toContain('s3cret');
+  expect(redact(error)).toBe(error);
+  expect(`${inspect(error)}${error.stack}${JSON.stringify(error)}`).not.toContain('s3cret');
+  expect(error.message).toContain('no permissions to run');
 });

@@ -4,7 +4,7 @@ import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../.
 import { second } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-// What each script of a job answers and writes, rule by rule (150: behavior that no test proved).
+// What each script of a job replies and writes, rule by rule (150: behavior that no test proved).
 
 let server: RedisServer;
 let redis: Redis;
@@ -34,7 +34,7 @@ const isFinal = (status: string) => rankOf(status) === 3;
 let calls = 0;
 const run = <Name extends ScriptName>(name: Name, runKeys: readonly string[], args: readonly (string | number)[]) =>
   scripts.run(name, runKeys, args);
-/** As a host calls it, which may send it again. */
+/** Calls a script like a host, which may send the call again. */
 const runOnce = <Name extends ScriptName>(name: Name, runKeys: readonly string[], args: readonly (string | number)[]) =>
   scripts.run(name, runKeys, args, undefined, { key: 't:reaper:changes:j', token: `call${calls++}` });
 const old = second(-7_200);
@@ -76,7 +76,7 @@ describe('a status', () => {
     }
   });
 
-  test('that nobody knows ranks with Pending', async () => {
+  test('that is unknown ranks with Pending', async () => {
     await job({ status: 'Odd' });
     expect(await set('Pending', 100)).toEqual(refused('Odd'));
     expect(await set('Scheduled', 100)).toEqual(done);
@@ -91,7 +91,7 @@ describe('a status', () => {
     ['Success', 86_400],
     ['Stopped', 86_400],
     ['Error', 604_800],
-  ] as const)('%s ends the job: it is counted down once, and its stats go in time', async (status, ttl) => {
+  ] as const)('%s ends the job: it is counted down once, and its stats expire', async (status, ttl) => {
     await job();
     await set(status, 100);
     expect([await count(), await redis.ttl(stats)]).toEqual(['1', ttl]);
@@ -105,14 +105,14 @@ describe('a status', () => {
     expect([await count(), await redis.ttl(stats)]).toEqual(['2', -1]);
   });
 
-  test('that starts a job again takes the time to live away that its end gave it', async () => {
+  test('that starts a job again removes the time to live that its end has set', async () => {
     await job({ status: 'Error' });
     await redis.expire(stats, 50);
     await set('Running', 101);
     expect(await redis.ttl(stats)).toBe(-1);
   });
 
-  test('of a host keeps a job that runs from going, however it got a time to live, and one that has ended not', async () => {
+  test('of a host removes the time to live of a job that runs, but not of one that has ended', async () => {
     await job({ status: 'Pending' });
     await redis.expire(stats, 50);
     await runOnce('set_status', keys, ['Running', 100, 'j', '', '', '', 1_000]);
@@ -121,14 +121,14 @@ describe('a status', () => {
     expect(await redis.ttl(stats)).toBe(86_400);
   });
 
-  test('of the Go side leaves the time to live of a job that runs', async () => {
+  test('of the Go side keeps the time to live of a job that runs', async () => {
     await job({ status: 'Pending' });
     await redis.expire(stats, 50);
     await set('Running', 100);
     expect(await redis.ttl(stats)).toBe(50);
   });
 
-  test('fault 150: marks an execution as done at its end, and not before; it makes none', async () => {
+  test('fault 150: marks an execution as done at its end, and not before; it creates none', async () => {
     await job({ status: 'Pending' });
     await redis.zadd(executions, 5, 'j');
     await set('Running', 100, '', true);
@@ -142,7 +142,7 @@ describe('a status', () => {
     expect(await redis.exists(executions)).toBe(0);
   });
 
-  test('is refused where the job moved since it was judged', async () => {
+  test('is refused if the job has changed since it was judged', async () => {
     await job();
     const judged = await fingerprint();
     expect(await set('Error', 100, judged)).toEqual(done);
@@ -152,14 +152,14 @@ describe('a status', () => {
     expect(await field('status')).toBe('Running');
   });
 
-  test('with which a host begins an attempt is taken once, and of each attempt', async () => {
+  test('with which a host begins an attempt is accepted once per attempt', async () => {
     await job({ status: 'Pending' });
     expect(await set('Running', 100, 'unbegun')).toEqual(done);
     expect(await set('Running', 100, 'unbegun')).toEqual(refused('Running'));
     expect(await set('Running', 101, 'unbegun')).toEqual(done);
   });
 
-  test('is noted for the endpoint in the same step, in keys that go', async () => {
+  test('enqueues the hook in the same step, in keys that expire', async () => {
     await job({ status: 'Pending' });
     await run('set_status', keys, ['Running', 100, 'j', '', origin, 5_000, 1_000]);
     expect(await redis.hget(hooks, 'j')).toBe(`pending Running:100 ${origin} 0 0 0 -`);
@@ -186,7 +186,7 @@ describe('the count of a tracked job', () => {
     expect(await count()).toBe(after);
   });
 
-  test('of a job that is not tracked is not made', async () => {
+  test('of a job that is not tracked is not created', async () => {
     await job();
     await redis.del(track);
     await run('set_status', keys, ['Success', 100, 'j', '', '', '', 1_000]);
@@ -234,7 +234,7 @@ describe('an acknowledgement', () => {
     }
   });
 
-  test('of an attempt before that of the stats is none, though nothing was confirmed', async () => {
+  test('of an attempt before that of the stats is refused, although nothing was acknowledged', async () => {
     await job();
     expect(await ack('Success', 99)).toEqual({ outcome: 'refused' });
     expect(await field('ack')).toBeNull();
@@ -250,19 +250,19 @@ describe('an acknowledgement', () => {
     '{"status":"Success","revision":"200"}',
     '{"status":"Success","revision":200,"check_in_at":"5"}',
     '{"status":"Success","revision":200,"check_in_at":0.5}',
-  ])('that reads %s is none, and the next one replaces it', async (stored) => {
+  ])('%s counts as none, and the next one replaces it', async (stored) => {
     await job({ ack: stored });
     expect(await ack('Running', 100)).toEqual(done);
     expect(await field('ack')).toBe(text('Running', 100));
   });
 
-  test('without a check-in is as old as one with 0', async () => {
+  test('without a check-in counts as one with 0', async () => {
     await job({ ack: '{"status":"Success","revision":100}' });
     expect(await ack('Success', 100, 0)).toEqual(done);
     expect(await count()).toBe('2');
   });
 
-  test('that the caller can not read is none', async () => {
+  test('that the caller can not decode counts as none', async () => {
     const odd = '{"status":"Success","revision":0x64}';
     await job({ ack: odd });
     expect(await ack('Running', 100, 0, odd)).toEqual(done);
@@ -274,7 +274,7 @@ describe('a check-in', () => {
   const checkIn = (revision: string | number, hasHook = true) =>
     run('check_in', [stats, ...hookKeys], hasHook ? [revision, 'j', origin, 5_000, 1_000] : [revision, 'j', '']);
 
-  test('is a sign of life of the attempt that runs, or of whichever does', async () => {
+  test('is a sign of life of the attempt with its revision, or of any that runs', async () => {
     for (const revision of ['', 100, 101]) {
       await job({ update_time: old });
       const reply = (await checkIn(revision, false)) as ReplyOf<'check_in'> & { outcome: 'done' };
@@ -310,7 +310,7 @@ describe('a check-in', () => {
     expect(await redis.keys('*')).toEqual([]);
   });
 
-  test('is noted for the endpoint', async () => {
+  test('enqueues the hook', async () => {
     await job();
     await checkIn(100);
     expect(await redis.hget(hooks, 'j')).toBe(`pending Running:100 ${origin} 0 0 0 -`);
@@ -318,9 +318,9 @@ describe('a check-in', () => {
     for (const key of [hooks, due]) expect(await redis.ttl(key)).toBe(7_776_000);
   });
 
-  // What is sent may have been read within the second of the check-in, by which the two can't be told apart.
+  // The sender may have read the stats within the second of the check-in, so their times are equal.
   test.each(['sending', 'resending'])(
-    'fault 150: while the hook is %s is told after it, within the same second too',
+    'fault 150: while the hook is %s is delivered after it, within the same second too',
     async (kind) => {
       await job();
       await redis.hset(hooks, 'j', `${kind} Running:100 ${origin} 1 4 4 -`);
@@ -342,7 +342,7 @@ describe('a check-in', () => {
 describe('a reset by a host', () => {
   const reset = (known: string | number) => runOnce('reset_job', [stats, track], ['j', 'Pending', known]);
 
-  test('begins an attempt: a new revision, nothing confirmed, tracked anew, and it stays', async () => {
+  test('begins an attempt: a new revision, no acknowledgement, tracked anew, and no time to live', async () => {
     await job({ status: 'Error', ack: 'x', check_in: 'x', check_in_at: 7 }, 1);
     await redis.expire(stats, 50);
     const { revision } = (await reset('')) as { revision: number };
@@ -358,7 +358,7 @@ describe('a reset by a host', () => {
     expect(await field('update_time').then(isNow)).toBe(true);
   });
 
-  test('is refused where a newer attempt has begun than the host knows', async () => {
+  test('is refused if a newer attempt has begun than the host knows', async () => {
     await job();
     expect(await reset(99)).toEqual(refused('Running'));
     expect(await field('status')).toBe('Running');
@@ -370,7 +370,7 @@ describe('a reset by a host', () => {
     expect(await redis.keys('*')).toEqual([]);
   });
 
-  test('without a token is that of upstream, which leaves the time to live', async () => {
+  test('without a token keeps the time to live, like upstream', async () => {
     await job();
     await redis.expire(stats, 50);
     await run('reset_job', [stats, track], ['j', 'Pending', '']);
@@ -378,11 +378,11 @@ describe('a reset by a host', () => {
   });
 });
 
-describe('a reset to what was confirmed', () => {
+describe('a reset to the acknowledged state', () => {
   const restore = (status: string, revision: string | number, judged: string) =>
     run('restore_ack', [stats, track], ['j', status, revision, judged]);
 
-  test('takes the status, and the revision where that is newer', async () => {
+  test('sets the status, and the revision if it is newer', async () => {
     await job();
     expect(await restore('Success', '', await fingerprint())).toEqual(done);
     expect([await field('status'), await field('revision'), await count()]).toEqual(['Success', '100', '1']);
@@ -395,7 +395,7 @@ describe('a reset to what was confirmed', () => {
     expect(await redis.ttl(stats)).toBe(-1);
   });
 
-  test('is refused where the job moved since it was judged', async () => {
+  test('is refused if the job has changed since it was judged', async () => {
     await job();
     const judged = await fingerprint();
     await redis.hset(stats, 'revision', 101);
@@ -408,7 +408,7 @@ describe('a job that is saved', () => {
   const save = (runAt: string | number, ...fields: (string | number)[]) =>
     run('save_job', [stats, track, executions], ['j', runAt, ...fields]);
 
-  test('has its fields and its times, is tracked, and stays', async () => {
+  test('has its fields and its times, is tracked, and has no time to live', async () => {
     await redis.hset(stats, 'status', 'Success');
     await redis.expire(stats, 50);
     const { revision } = await scripts.run('save_job', [stats, track], ['j', '', 'id', 'j', 'status', 'Pending']);
@@ -421,7 +421,7 @@ describe('a job that is saved', () => {
     });
   });
 
-  test('fault 150: a second time does not open an execution again that is done', async () => {
+  test('fault 150: a second time does not reopen an execution that is done', async () => {
     await save(500, 'id', 'j');
     expect(await redis.zscore(executions, 'j')).toBe('500');
     await redis.zadd(executions, -1, 'j');
@@ -429,13 +429,13 @@ describe('a job that is saved', () => {
     expect(await redis.zscore(executions, 'j')).toBe('-1');
   });
 
-  test.each(['', 'x', 'nan'])('as an execution at %j is not saved by half', async (runAt) => {
+  test.each(['', 'x', 'nan'])('as an execution at %j is not saved at all', async (runAt) => {
     await expect(save(runAt, 'id', 'j')).rejects.toThrow('run_at is no number');
     expect(await redis.keys('*')).toEqual([]);
   });
 });
 
-describe('what is judged of a job', () => {
+describe('the judged facts of a job', () => {
   const judgedFields = [
     'id',
     'status',
@@ -450,7 +450,7 @@ describe('what is judged of a job', () => {
   ];
   const untrack = (judged: string) => run('untrack', [stats, track], ['j', judged]);
 
-  test.each([...judgedFields, 'web_hook_url'])('is another thing once its %s is another', async (name) => {
+  test.each([...judgedFields, 'web_hook_url'])('differ once its %s has changed', async (name) => {
     await job({ [name]: '1' });
     const judged = await fingerprint();
     await redis.hset(stats, name, '2');
@@ -463,14 +463,14 @@ describe('what is judged of a job', () => {
     expect(await count()).toBeNull();
   });
 
-  test('is another thing once a part of one field is in the next', async () => {
+  test('differ once a part of one field moves into the next', async () => {
     await job({ id: 'ab', status: 'c' });
     const judged = await fingerprint();
     await redis.hset(stats, { id: 'a', status: 'bc' });
     expect(await untrack(judged)).toEqual({ outcome: 'overtaken' });
   });
 
-  test('is nothing only where there is nothing', async () => {
+  test('are `nothing` only if the key does not exist', async () => {
     const read = async () => (await scripts.run('read_facts', [stats])).jobs[0];
     expect(await read()).toBe('nothing');
     await redis.hset(stats, 'other', 1);
@@ -480,13 +480,13 @@ describe('what is judged of a job', () => {
     expect(await read()).toBe('unreadable');
   });
 
-  test('is read with the clock of Redis', async () => {
+  test('come with the time of Redis', async () => {
     const { readAt } = await scripts.run('read_facts', []);
     expect(await isNow(String(readAt))).toBe(true);
   });
 });
 
-test('a scan gives every id, with the process of Redis that gives it, and bytes that are no text in hex', async () => {
+test('a scan returns every id, with the run id of the Redis process, and invalid UTF-8 in hex', async () => {
   await redis.hset(track, 'a', 2, 'b', 2);
   await redis.call('HSET', track, Buffer.from([0x61, 0x80]), '2');
   await redis.call('HSET', track, Buffer.from('é'), '2');

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createScripts, FencedError, type Scripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-// What the scripts of the shared schedule answer and write, rule by rule, and what goes before other scripts (150: behavior
-// that no test proved).
+// What the scripts of the lease reply and write, rule by rule, and what runs before other scripts (150: behavior that no test
+// proved).
 
 let server: RedisServer;
 let redis: Redis;
@@ -26,7 +26,7 @@ const nowMs = async () => {
   const [s, us] = await redis.time();
   return 1_000 * Number(s) + Number(us) / 1_000;
 };
-/** Whether it is a time in ms of just now, by the clock of Redis. */
+/** Whether a time in ms is about now, by the clock of Redis. */
 const isNow = async (text: string | number | null) => {
   const ago = (await nowMs()) - Number(text);
   return ago > -1_000 && ago < 60_000;
@@ -141,7 +141,7 @@ describe('a sweep', () => {
 describe('behind a fence', () => {
   const note = (number: string) => scripts.run('checkpoint_sweep', [progress], ['17', 34, thisRun], { lease, number });
 
-  test('a script runs for the holder of the lease, and for no one else', async () => {
+  test('a script runs for the leader only', async () => {
     const { fence } = await take('a');
     expect(await note(fence)).toEqual({ outcome: 'done' });
     await redis.del(progress);
@@ -166,7 +166,7 @@ describe('a change that is sent again', () => {
       token,
     });
 
-  test('gives its first answer, and another its own', async () => {
+  test('repeats its first reply; another change has its own', async () => {
     await redis.hset(stats, { status: 'Pending', revision: 100 });
     expect(await run100('a')).toEqual(done);
     await redis.hset(stats, 'status', 'Success');
@@ -174,7 +174,7 @@ describe('a change that is sent again', () => {
     expect(await redis.hget(stats, 'status')).toBe('Success');
   });
 
-  test('gives it as long as somebody may ask, after others too, and of sixteen changes', async () => {
+  test('repeats it for longer than any host retries, after other changes too, for sixteen changes', async () => {
     await redis.hset(stats, { status: 'Running', revision: 100 });
     const answers = [];
     for (let i = 0; i < 17; i++) answers.push(await checkIn(`t${i}`));
@@ -187,7 +187,7 @@ describe('a change that is sent again', () => {
     expect(await redis.pttl('answers')).toBeLessThanOrEqual(600_000);
   });
 
-  test('is not done where its answer was asked for before it came', async () => {
+  test('is not done if its reply was asked for before the call arrived', async () => {
     await redis.hset(stats, { status: 'Pending', revision: 100 });
     const change = { key: 'answers', token: 'a' };
     expect(await scripts.replyOrCancel('set_status', change)).toBeUndefined();
@@ -198,7 +198,7 @@ describe('a change that is sent again', () => {
     expect(await scripts.replyOrCancel('set_status', { key: 'answers', token: 'c' })).toEqual(done);
   });
 
-  test('is another one where an argument only looks like a token', async () => {
+  test('needs a real token: an argument that looks like one is none', async () => {
     await redis.hset(stats, { status: 'Pending', revision: 100 });
     const odd = () => scripts.run('set_status', [stats, track], ['once:x', 100, 'j', '', '', '', '']);
     expect(await odd()).toEqual({ outcome: 'refused', status: 'Pending' });
@@ -209,24 +209,27 @@ describe('a change that is sent again', () => {
   });
 });
 
-describe('what a script needs', () => {
-  test('is proven before it begins: the key of another type is named, and what it holds', async () => {
+describe('the needs of a script', () => {
+  test('are proven before it begins: the error names a key of another type, and that type', async () => {
     await redis.set(progress, 'x');
     await expect(scripts.run('complete_pass', [progress], ['rescue'])).rejects.toThrow(
       /t:reaper:progress holds a string, where a hash/,
     );
   });
 
-  test.each(['hset', 'hdel'])('the right to %s is proven before it begins, and named with its key', async (command) => {
-    await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>p', '~*', '+@all', `-${command}`);
-    const limited = new Redis({ port: server.port, username: 'u', password: 'p' });
-    try {
-      await expect(createScripts(limited).run('complete_pass', [progress], ['sweep', 5])).rejects.toThrow(
-        new RegExp(`no permission to run ${command.toUpperCase()} on t:reaper:progress`),
-      );
-      expect(await redis.exists(progress)).toBe(0);
-    } finally {
-      limited.disconnect();
-    }
-  });
+  test.each(['hset', 'hdel'])(
+    'are proven before it begins: the error names the missing right to %s, and the key',
+    async (command) => {
+      await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>p', '~*', '+@all', `-${command}`);
+      const limited = new Redis({ port: server.port, username: 'u', password: 'p' });
+      try {
+        await expect(createScripts(limited).run('complete_pass', [progress], ['sweep', 5])).rejects.toThrow(
+          new RegExp(`no permission to run ${command.toUpperCase()} on t:reaper:progress`),
+        );
+        expect(await redis.exists(progress)).toBe(0);
+      } finally {
+        limited.disconnect();
+      }
+    },
+  );
 });

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { systemClock } from '../../src/io/clock.ts';
 import { scanWithEvidence } from '../../src/io/evidence/scan.ts';
 import { createSearch, type Search } from '../../src/io/evidence/search.ts';
-import { createTrackedJobs, type ReadPage, type TrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import type { ReadPage } from '../../src/io/jobs/pageReader.ts';
+import { createTrackedJobs, type TrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
 import { createPools } from '../../src/io/pools/rescue.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';

@@ -1,20 +1,11 @@
-import type { PoolState } from '../pools/poolState.ts';
 import type { Registry } from '../pools/registry.ts';
 import type { Pools } from '../pools/rescue.ts';
 import type { Connection } from '../redis/connection.ts';
 import { isWrongType, kindOfRedisError } from '../redis/errors.ts';
 import type { Keys } from '../redis/keys.ts';
 import { existingOf } from '../redis/paged.ts';
-import { createScripts } from '../redis/scripts.ts';
-
-/** The state of the pool that holds an entry: alive, confirmed dead, or neither. */
-export type Standing = 'alive' | 'unconfirmed' | 'dead';
-
-/** A place that holds entries. */
-export type EntryPlace =
-  | { readonly kind: 'queue'; readonly type: string }
-  | { readonly kind: 'held'; readonly type: string; readonly pool: string; readonly standing: Standing }
-  | { readonly kind: 'scheduled' | 'retry' | 'dead' };
+import { createScripts, type Scripts } from '../redis/scripts.ts';
+import { type EntryPlace, findLists, heldPlaceOf, idOf, type Lists, listOf, type NamedList, queueOf } from './lists.ts';
 
 /** Visits the entries of all places. A place may be read twice, and an entry that moves may be seen in several places. */
 export interface PlaceVisitor {
@@ -36,17 +27,8 @@ export interface Traced {
   readonly unreadable: readonly string[];
 }
 
-/** A list below the prefix of the queues. Its key is kept as bytes, for its name may be invalid UTF-8. */
-interface NamedList {
-  readonly key: Buffer;
-  readonly name: string;
-  readonly isHeld: boolean;
-}
-
 /** How many entries one script reads, and after how many bytes it stops. */
 const bounds = [500, 1_000_000] as const;
-/** COUNT of SCAN. */
-const scanCount = 1_000;
 /** How many lists are read at the same time. */
 const atOnce = 100;
 /** Rounds of looking for queues that were created in the round before. */
@@ -61,7 +43,7 @@ interface Reading {
 }
 
 /**
- * Reads every place of the namespace from which a job could still run (see `walkOnce`). A cursor means nothing to another Redis
+ * Reads every place of the namespace from which a job could still run (see `Walk`). A cursor means nothing to another Redis
  * process, so after a reconnect entries may have been skipped, and the walk begins again.
  *
  * @param types job types to read besides those that are found.
@@ -73,7 +55,7 @@ export const walkPlaces = async (
 ): Promise<Traced> => {
   for (let traces = 1; ; traces++) {
     const epoch = reading.connection.epoch();
-    const walked = await walkOnce(reading, types, visitor);
+    const walked = await new Walk(reading, types, visitor).run();
     if (reading.connection.epoch() === epoch) return walked;
     if (traces === maxTraces) return { ...walked, unreadable: [...walked.unreadable, `${reading.keys.prefix}*`] };
   }
@@ -88,136 +70,108 @@ export const walkPlaces = async (
  * meanwhile in one place or another. It looks for lists by name before and after that too: it reads queues that are new then,
  * and the in-progress lists again.
  */
-const walkOnce = async (
-  { connection: { redis }, keys, pools }: Reading,
-  types: ReadonlySet<string>,
-  visitor: PlaceVisitor,
-): Promise<Traced> => {
-  const scripts = createScripts(redis);
-  const unreadable = new Set<string>();
-  /** Records a place of the wrong type, or one that this user may not read. */
-  const noteUnreadable = (key: string) => (error: Error) => {
-    if (!isWrongType(error) && kindOfRedisError(error) !== 'permanent') throw error;
-    unreadable.add(key);
-  };
+class Walk {
+  readonly #reading: Reading;
+  readonly #types: ReadonlySet<string>;
+  readonly #visitor: PlaceVisitor;
+  readonly #scripts: Scripts;
+  readonly #unreadable = new Set<string>();
 
-  const walkList = async (list: NamedList, place: EntryPlace) => {
+  constructor(reading: Reading, types: ReadonlySet<string>, visitor: PlaceVisitor) {
+    this.#reading = reading;
+    this.#types = types;
+    this.#visitor = visitor;
+    this.#scripts = createScripts(reading.connection.redis);
+  }
+
+  async run(): Promise<Traced> {
+    const { connection, keys, pools } = this.#reading;
+    let survey = await pools.readRegistry(false);
+    let lists = await findLists(connection.redis, keys);
+    await this.#walkHeld(survey, lists);
+    for (const kind of ['scheduled', 'retry', 'dead'] as const) {
+      await this.#walkSet(kind).catch((error) => this.#addUnreadable(keys[kind], error));
+    }
+    const walked = new Map<string, NamedList>();
+    for (let round = 1; ; round++) {
+      await this.#walkQueues(survey, lists, walked);
+      survey = await pools.readRegistry(false);
+      lists = await findLists(connection.redis, keys);
+      await this.#walkHeld(survey, lists);
+      if ([...lists.queues.keys()].every((id) => walked.has(id))) break;
+      if (round === maxRounds) {
+        this.#unreadable.add(`${keys.prefix}jobs:*`);
+        break;
+      }
+    }
+    return { survey, unreadable: [...this.#unreadable] };
+  }
+
+  /** Records a place of the wrong type, or one that this user may not read. */
+  #addUnreadable(key: string, error: unknown): void {
+    if (!isWrongType(error) && kindOfRedisError(error) !== 'permanent') throw error;
+    this.#unreadable.add(key);
+  }
+
+  async #walkList(list: NamedList, place: EntryPlace): Promise<void> {
     try {
       // An entry that is pushed meanwhile moves the others towards the part that is still to be read, so none is skipped.
       for (let from = 0; ; ) {
-        const { isEnd, ids } = await scripts.run('read_entries', [list.key], [from, ...bounds]);
-        visitor.entries(place, ids, from, []);
+        const { isEnd, ids } = await this.#scripts.run('read_entries', [list.key], [from, ...bounds]);
+        this.#visitor.entries(place, ids, from, []);
         from += ids.length;
-        if (isEnd) return visitor.listEnd?.(place, from);
+        if (isEnd) return this.#visitor.listEnd?.(place, from);
       }
     } catch (error) {
-      noteUnreadable(list.name)(error as Error);
-    }
-  };
-
-  const walkSet = async (kind: 'scheduled' | 'retry' | 'dead') => {
-    let cursor = '0';
-    do {
-      const { cursor: after, ids, scores } = await scripts.run('scan_entries', [keys[kind]], [cursor, ...bounds]);
-      visitor.entries({ kind }, ids, 0, scores);
-      cursor = after;
-    } while (cursor !== '0');
-  };
-
-  /** Those of many keys that exist: the others hold nothing now. */
-  const thereOf = async (named: readonly NamedList[]) => {
-    if (named.length <= atOnce) return named;
-    const there = new Set(
-      await existingOf(
-        redis,
-        named.map(({ name }) => name),
-      ),
-    );
-    return named.filter(({ name }) => there.has(name));
-  };
-
-  /** Reads the in-progress lists, also those that should exist, in case their keys hold another type. */
-  const walkHeld = async (survey: Registry, lists: Lists) => {
-    const states = new Map(survey.pools.map((state) => [state.pool, state]));
-    for (const list of lists.held.values()) await walkList(list, leaderOf(list.name, keys, states));
-    const named = survey.pools
-      .filter(({ isRegistered }) => isRegistered)
-      .flatMap(({ pool }) => [...types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
-    await inChunks(await thereOf(named), lists.held, (list) => walkList(list, leaderOf(list.name, keys, states)));
-  };
-
-  /** Reads the queues that were not read before. */
-  const walkQueues = async (survey: Registry, lists: Lists, walked: Map<string, NamedList>) => {
-    for (const [id, list] of lists.queues) {
-      if (walked.has(id)) continue;
-      walked.set(id, list);
-      await walkList(list, queueOf(list, keys));
-    }
-    const named = [...new Set([...types, ...survey.types])].map((type) => listOf(Buffer.from(keys.queue(type)), keys));
-    await inChunks(await thereOf(named), walked, (list) => {
-      walked.set(idOf(list.key), list);
-      return walkList(list, queueOf(list, keys));
-    });
-  };
-
-  const findLists = async (): Promise<Lists> => {
-    const found: Lists = { queues: new Map(), held: new Map() };
-    let cursor = '0';
-    do {
-      const [next, names] = await redis.scanBuffer(
-        cursor,
-        'MATCH',
-        keys.jobsPattern,
-        'COUNT',
-        scanCount,
-        'TYPE',
-        'list',
-      );
-      for (const key of names) {
-        const list = listOf(key, keys);
-        (list.isHeld ? found.held : found.queues).set(idOf(key), list);
-      }
-      cursor = String(next);
-    } while (cursor !== '0');
-    return found;
-  };
-
-  let survey = await pools.readRegistry(false);
-  let lists = await findLists();
-  await walkHeld(survey, lists);
-  for (const kind of ['scheduled', 'retry', 'dead'] as const) await walkSet(kind).catch(noteUnreadable(keys[kind]));
-  const walked = new Map<string, NamedList>();
-  for (let round = 1; ; round++) {
-    await walkQueues(survey, lists, walked);
-    survey = await pools.readRegistry(false);
-    lists = await findLists();
-    await walkHeld(survey, lists);
-    if ([...lists.queues.keys()].every((id) => walked.has(id))) break;
-    if (round === maxRounds) {
-      unreadable.add(`${keys.prefix}jobs:*`);
-      break;
+      this.#addUnreadable(list.name, error);
     }
   }
-  return { survey, unreadable: [...unreadable] };
-};
 
-interface Lists {
-  readonly queues: Map<string, NamedList>;
-  readonly held: Map<string, NamedList>;
+  async #walkSet(kind: 'scheduled' | 'retry' | 'dead'): Promise<void> {
+    let cursor = '0';
+    do {
+      const key = this.#reading.keys[kind];
+      const { cursor: after, ids, scores } = await this.#scripts.run('scan_entries', [key], [cursor, ...bounds]);
+      this.#visitor.entries({ kind }, ids, 0, scores);
+      cursor = after;
+    } while (cursor !== '0');
+  }
+
+  /** Reads the in-progress lists, also those that should exist, in case their keys hold another type. */
+  async #walkHeld(survey: Registry, lists: Lists): Promise<void> {
+    const { keys } = this.#reading;
+    const states = new Map(survey.pools.map((state) => [state.pool, state]));
+    const walk = (list: NamedList) => this.#walkList(list, heldPlaceOf(list.name, keys, states));
+    for (const list of lists.held.values()) await walk(list);
+    const named = survey.pools
+      .filter(({ isRegistered }) => isRegistered)
+      .flatMap(({ pool }) => [...this.#types].map((type) => listOf(Buffer.from(keys.inProgress(type, pool)), keys)));
+    await inChunks(await this.#existing(named), lists.held, walk);
+  }
+
+  /** Reads the queues that were not read before. */
+  async #walkQueues(survey: Registry, lists: Lists, walked: Map<string, NamedList>): Promise<void> {
+    const { keys } = this.#reading;
+    const walk = (list: NamedList) => {
+      walked.set(idOf(list.key), list);
+      return this.#walkList(list, queueOf(list, keys));
+    };
+    for (const [id, list] of lists.queues) if (!walked.has(id)) await walk(list);
+    const types = new Set([...this.#types, ...survey.types]);
+    const named = [...types].map((type) => listOf(Buffer.from(keys.queue(type)), keys));
+    await inChunks(await this.#existing(named), walked, walk);
+  }
+
+  /** Those of many lists that exist: the others hold nothing now. */
+  async #existing(named: readonly NamedList[]): Promise<readonly NamedList[]> {
+    if (named.length <= atOnce) return named;
+    const names = named.map(({ name }) => name);
+    const existing = new Set(await existingOf(this.#reading.connection.redis, names));
+    return named.filter(({ name }) => existing.has(name));
+  }
 }
 
-const heldSuffix = ':inprogress';
-
-const listOf = (key: Buffer, { prefix }: Keys): NamedList => {
-  const name = key.toString();
-  // A name without both a type and a pool is that of a queue.
-  const isHeld = name.endsWith(heldSuffix) && name.slice(`${prefix}jobs:`.length, -heldSuffix.length).includes(':');
-  return { key, name, isHeld };
-};
-
-/** One character per byte, so names that are invalid UTF-8 stay distinct. */
-const idOf = (key: Buffer) => key.toString('latin1');
-
+/** Walks lists that are not known yet, some at a time. */
 const inChunks = async (
   lists: readonly NamedList[],
   known: ReadonlyMap<string, NamedList>,
@@ -228,32 +182,3 @@ const inChunks = async (
     await Promise.all(others.slice(i, i + atOnce).map(([, list]) => walk(list)));
   }
 };
-
-const queueOf = ({ name }: NamedList, { prefix }: Keys): EntryPlace => ({
-  kind: 'queue',
-  type: name.slice(`${prefix}jobs:`.length),
-});
-
-/**
- * Finds the pool of an in-progress list by its name. Types and pools may contain colons, so the name may fit several pools. The
- * list counts as a dead pool's only if every known pool that it fits is confirmed dead.
- */
-const leaderOf = (name: string, { prefix }: Keys, pools: ReadonlyMap<string, PoolState>): EntryPlace => {
-  const middle = name.slice(`${prefix}jobs:`.length, -heldSuffix.length);
-  const readings: (EntryPlace & { kind: 'held' })[] = [];
-  for (let at = middle.indexOf(':'); at >= 0; at = middle.indexOf(':', at + 1)) {
-    const pool = middle.slice(at + 1);
-    const state = pools.get(pool);
-    if (state !== undefined)
-      readings.push({ kind: 'held', type: middle.slice(0, at), pool, standing: standingOf(state) });
-  }
-  const at = middle.lastIndexOf(':');
-  return (
-    readings.find(({ standing }) => standing === 'alive') ??
-    readings.find(({ standing }) => standing === 'unconfirmed') ??
-    readings[0] ?? { kind: 'held', type: middle.slice(0, at), pool: middle.slice(at + 1), standing: 'unconfirmed' }
-  );
-};
-
-export const standingOf = ({ isAlive, isConfirmedDead }: PoolState): Standing =>
-  isAlive ? 'alive' : isConfirmedDead ? 'dead' : 'unconfirmed';

@@ -1,6 +1,7 @@
 import type { Evidence, TrackedJob } from '../../machines/facts.ts';
 import { needsEvidence, type Policy } from '../../machines/verdict.ts';
-import { type PageReader, type ReadPage, type ScanPoint, scanStart, type TrackedJobs } from '../jobs/trackedJobs.ts';
+import { type PageReader, type ReadPage, type ScanPoint, scanStart } from '../jobs/pageReader.ts';
+import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import type { Search } from './search.ts';
 
 /**

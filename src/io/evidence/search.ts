@@ -4,7 +4,8 @@ import { type Observation, readObservations } from '../pools/observations.ts';
 import type { Registry } from '../pools/registry.ts';
 import type { Pools } from '../pools/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
-import { type EntryPlace, type PlaceVisitor, type Standing, standingOf, walkPlaces } from './places.ts';
+import { type EntryPlace, type Standing, standingOf } from './lists.ts';
+import { type PlaceVisitor, walkPlaces } from './places.ts';
 
 /** Marks of candidates in the table: not found yet, or where the entry is. A later mark outranks an earlier one. */
 const marks = ['', 'nowhere', 'dead', 'left', 'unconfirmed', 'held', 'scheduled', 'retry', 'queue'] as const;

@@ -1,31 +1,12 @@
 import { isUtf8 } from 'node:buffer';
-import { setImmediate } from 'node:timers/promises';
 import type { TrackedJob } from '../../machines/facts.ts';
-import type { Page } from '../../machines/supervisor.ts';
 import type { Deps } from '../redis/deps.ts';
 import { escapeGlob } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';
+import { createPageReader, type PageReader, type Scan, type ScanPoint, scanStart } from './pageReader.ts';
 import { SeenIds } from './seenIds.ts';
 import { brokenIdFacts, decodeFacts } from './stats.ts';
-
-/** A position in a scan: a cursor, and the run id of the Redis process that gave it. It means nothing to another process. */
-export interface ScanPoint {
-  readonly cursor: string;
-  readonly runId: string;
-}
-
-/** The start of every scan, in any process. */
-export const scanStart: ScanPoint = { cursor: '0', runId: '' };
-
-/** Reads all tracked jobs page by page. After an error, `next` may be called again: it resumes. */
-export interface PageReader {
-  next(): Promise<ReadPage>;
-}
-
-/** A page, and the position at which it began. A reader that is opened there returns the page again. */
-export interface ReadPage extends Page {
-  readonly from: ScanPoint;
-}
+import { idOfHex, type TrackedId } from './trackedId.ts';
 
 export interface TrackedJobs {
   /** @param from where to begin; the start if left out. */
@@ -37,18 +18,8 @@ export interface TrackedJobs {
   find(id: string): Promise<TrackedJob>;
 }
 
-/** An id of the tracking hash: a string, or bytes that are invalid UTF-8. */
-export type TrackedId = string | Buffer;
-
 /** How many jobs one script reads. The scripts of a page are sent in one round trip. */
 const jobsAtOnce = 125;
-
-interface Scan {
-  readonly next: ScanPoint;
-  /** Which connection the reply came on. */
-  readonly epoch: number;
-  readonly ids: readonly TrackedId[];
-}
 
 export const createTrackedJobs = ({
   connection,
@@ -121,81 +92,11 @@ export const createTrackedJobs = ({
       return jobs[0] as TrackedJob;
     },
 
-    /**
-     * One round trip a page: the scan for the next ids is sent together with the read of these jobs, and the next page is read
-     * while this one is judged. If another Redis process replies than the one that gave the cursor (after a restart or a
-     * failover), the scan starts over, and skips the ids that were seen. Without the right to run INFO, processes are told apart
-     * by their connections.
-     */
-    open(from = scanStart) {
-      const seen = new SeenIds(Math.floor(random() * 2 ** 32));
-      let point = from;
-      let epoch = connection.epoch();
-      let began = from;
-      let scanned: Promise<Scan> | undefined;
-      let rest: readonly TrackedId[] = [];
-      let isScanned = false;
-      let ahead: Promise<ReadPage> | undefined;
-
-      const scanNext = () => {
-        const result = scan(point.cursor);
-        result.catch(() => undefined); // The next `await` handles it.
-        return result;
-      };
-
-      /** Whether a reply continues the scan. A reply to the cursor 0 always does. */
-      const goesOn = ({ next, epoch: answeredBy }: Scan): boolean =>
-        point.cursor === '0' || (point.runId === next.runId && (next.runId !== '' || epoch === answeredBy));
-
-      const receive = async (): Promise<Scan> => {
-        for (;;) {
-          scanned ??= scanNext();
-          const result = await scanned.finally(() => {
-            scanned = undefined;
-          });
-          if (goesOn(result)) return result;
-          point = scanStart;
-        }
-      };
-
-      const load = async (): Promise<ReadPage> => {
-        if (rest.length === 0) {
-          const { next, epoch: answeredBy, ids } = await receive();
-          began = { cursor: point.cursor, runId: next.runId };
-          [point, epoch] = [next, answeredBy];
-          isScanned = point.cursor === '0';
-          rest = ids.filter((id) => seen.add(keyOf(id)));
-          if (!isScanned) scanned = scanNext();
-        }
-        // HSCAN returns a small hash as a whole, whatever COUNT is.
-        const ids = rest.slice(0, pageSize);
-        const { jobs, left } = await readTracked(ids);
-        rest = [...left, ...rest.slice(ids.length)];
-        return { jobs, isLast: isScanned && rest.length === 0, from: began };
-      };
-
-      return {
-        async next() {
-          const page = ahead ?? load();
-          ahead = undefined;
-          const result = await page;
-          if (!result.isLast) {
-            // After the commands of this page: its hooks must not wait behind the next page.
-            ahead = setImmediate().then(load);
-            ahead.catch(() => undefined);
-          }
-          return result;
-        },
-      };
-    },
+    open: (from = scanStart) =>
+      createPageReader(
+        { scan, readTracked, epoch: connection.epoch, pageSize },
+        new SeenIds(Math.floor(random() * 2 ** 32)),
+        from,
+      ),
   };
 };
-
-/** Decodes an id from hex. */
-export const idOfHex = (hex: string): TrackedId => {
-  const bytes = Buffer.from(hex, 'hex');
-  return isUtf8(bytes) ? bytes.toString() : bytes;
-};
-
-/** A distinct string for each id. No valid id begins with a lone surrogate. */
-const keyOf = (id: TrackedId): string => (typeof id === 'string' ? id : `\uD800${id.toString('latin1')}`);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Fence, Term } from '../../machines/lease.ts';
 import { monotonicOf } from '../clock.ts';
-import type { ScanPoint } from '../jobs/trackedJobs.ts';
+import type { ScanPoint } from '../jobs/pageReader.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { redisTime } from '../redis/time.ts';
@@ -69,28 +69,11 @@ export const createLease = ({
   const host = `${hostname()}:${process.pid}`;
   let seen: SharedView | undefined;
 
-  const viewOf = (
-    now: number,
-    lease: { leader?: string; host?: string; since?: string | number; until?: string | number },
-    progress: Readonly<Record<string, string>>,
-  ): SharedView => {
-    const until = Number(lease.until ?? 0);
-    return {
-      leader:
-        until <= now
-          ? undefined
-          : { host: lease.host ?? '', since: Number(lease.since), until, isThisOne: lease.leader === id },
-      progress: {
-        begun: timeOf(progress.begun),
-        isInHand: progress.cursor !== undefined,
-        scanned: Number(progress.scanned ?? 0),
-        total: Number(progress.total ?? 0),
-        ended: timeOf(progress.ended),
-        rescueEnded: timeOf(progress.rescue_ended),
-      },
-      ahead: now - monotonicOf(clock),
-    };
-  };
+  const viewOf = (now: number, lease: StoredLease, progress: Readonly<Record<string, string>>): SharedView => ({
+    leader: leaderOf(now, lease, id),
+    progress: progressOf(progress),
+    ahead: now - monotonicOf(clock),
+  });
   const change = (progress: Partial<Progress>) => {
     if (seen !== undefined) seen = { ...seen, progress: { ...seen.progress, ...progress } };
   };
@@ -157,3 +140,26 @@ export const createLease = ({
 };
 
 const timeOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
+
+/** The lease in Redis. */
+interface StoredLease {
+  readonly leader?: string;
+  readonly host?: string;
+  readonly since?: string | number;
+  readonly until?: string | number;
+}
+
+const leaderOf = (now: number, lease: StoredLease, thisOne: string): Leader | undefined => {
+  const until = Number(lease.until ?? 0);
+  if (until <= now) return undefined;
+  return { host: lease.host ?? '', since: Number(lease.since), until, isThisOne: lease.leader === thisOne };
+};
+
+const progressOf = (progress: Readonly<Record<string, string>>): Progress => ({
+  begun: timeOf(progress.begun),
+  isInHand: progress.cursor !== undefined,
+  scanned: Number(progress.scanned ?? 0),
+  total: Number(progress.total ?? 0),
+  ended: timeOf(progress.ended),
+  rescueEnded: timeOf(progress.rescue_ended),
+});

@@ -1,5 +1,5 @@
 import type { LivePool } from '../../machines/supervisor.ts';
-import { idOfHex } from '../jobs/trackedJobs.ts';
+import { idOfHex } from '../jobs/trackedId.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { inChunks } from '../redis/paged.ts';

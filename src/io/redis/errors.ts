@@ -102,6 +102,17 @@ export const refusalOf = (error: unknown): string | undefined => {
 export const withoutUser = (message: string): string =>
   message.replace(/\b[Uu]ser \S+ has no permissions/, 'this user has no permissions');
 
+/**
+ * Removes from an error of ioredis what no log may show: the name of the Redis user, and the command, whose arguments may be a
+ * password or the parameters of a job.
+ */
+export const redact = (error: Error): Error => {
+  error.message = withoutUser(error.message);
+  if (error.stack !== undefined) error.stack = withoutUser(error.stack);
+  delete (error as { command?: unknown }).command;
+  return error;
+};
+
 interface Rule {
   readonly code: RedisErrorCode;
   readonly kind: RedisErrorKind;

@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import { UnusableRedisError, withoutUser } from './errors.ts';
+import { redact, UnusableRedisError } from './errors.ts';
 import { ensureUsable, factsOfInfo, isRefused, type RedisFacts } from './handshake.ts';
 import type { Outages } from './outages.ts';
 import { describeRedis } from './url.ts';
@@ -201,8 +201,7 @@ export const createGivenRedis = (given: Redis, outages: Outages, replace: () => 
     try {
       return await Promise.race([reply, late]);
     } catch (error) {
-      if (error instanceof Error) error.message = withoutUser(error.message);
-      throw error;
+      throw error instanceof Error ? redact(error) : error;
     } finally {
       heard += 1;
       waiting.delete(giveUp);

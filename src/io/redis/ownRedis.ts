@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { longestTimer } from '../clock.ts';
 import { connectorOf } from './connector.ts';
-import { classify, isHopeless, kindOfRedisError, UnusableRedisError, withoutUser } from './errors.ts';
+import { classify, isHopeless, kindOfRedisError, redact, UnusableRedisError } from './errors.ts';
 import type { RedisFacts } from './handshake.ts';
 import type { Outages } from './outages.ts';
 import { keepAlive } from './redisLine.ts';
@@ -61,8 +61,7 @@ class OwnRedis extends Redis {
     const cause = this.cause();
     if (cause !== undefined && kindOfRedisError(error) === 'transient') return cause;
     if (classify(error).code === 'redis-read-only') this.onReadOnly();
-    error.message = withoutUser(error.message);
-    return error;
+    return redact(error);
   }
 }
 

@@ -30,9 +30,3 @@ export const outcomes =
 
 /** For an outcome that no value follows. */
 export const nothing = (): object => ({});
-
-/** A reply that is passed on as it is: of a script that does not follow the convention yet. */
-export const unconverted =
-  <Reply>(): ReplyDecoder<Reply> =>
-  (raw) =>
-    raw as Reply;
