@@ -1,4 +1,4 @@
-/** The text of a report of progress is POSTed once, whoever sends it and whatever comes between. */
+/** The text of a check-in is POSTed once, whichever host sends it and whatever happens in between. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { createHookRecords, type HookRecords } from '../../src/io/hooks/records.ts';
@@ -27,7 +27,7 @@ const keys = keysOf('t');
 const origin = 'http://h';
 const taken: HttpReply = { kind: 'accepted', status: 200 };
 
-/** A courier on the real Redis whose POSTs end when the test says so. */
+/** A sender on a real Redis whose POSTs end when the test says so. */
 const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
   const clock = createTestClock();
   const redis = server.client;
@@ -110,7 +110,7 @@ test('fault 147: a claim that comes while the pass for left texts sends waits, a
   const delivered = sender.deliver(await claim('a'));
   await answer(1);
   await left;
-  // The state of the job is another one: that is told, without the text.
+  // The job has another state by now: that is sent without the text.
   await answer(2);
   await delivered;
   expect(texts()).toEqual(['half', undefined]);
@@ -201,7 +201,7 @@ test('fault 147: a claim is kept waiting for no more than one left text, and the
   expect(texts()).toEqual(['one', 'two', 'three', undefined]);
 });
 
-test('fault 147, survivor courier.ts:116: no text is begun that could outlast the claim', async () => {
+test('fault 147: no text is begun that could outlast the claim', async () => {
   const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'one', 'two', 'three');
   const claimed = await claim('a');

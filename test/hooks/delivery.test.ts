@@ -235,7 +235,7 @@ describe('what is sent', () => {
     expect(await recordOf('a')).toBeNull();
   });
 
-  test('a change that comes while one is under way is sent after it', async () => {
+  test('a change that comes while another is in flight is sent after it', async () => {
     const reaper = create();
     const answers: (() => void)[] = [];
     receiver.answer = (_, response) => void answers.push(() => response.writeHead(200).end());

@@ -218,7 +218,7 @@ test('the endpoint of a hook URL is the scheme, host and port that it is sent to
   }
 });
 
-/** What a socket is told for a name that has these addresses. */
+/** What a socket gets for a name with these addresses. */
 const look = (addresses: LookupAddress[], all: boolean) => {
   const resolve: Resolve = (_, options, callback) => {
     expect(options.all).toBe(true);

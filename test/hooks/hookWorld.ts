@@ -15,7 +15,7 @@ import { turnTaking } from '../support/turnTaking.ts';
 import { createUpstream } from '../support/upstream.ts';
 
 /**
- * Actors of the durable hooks on a real Redis (hosts that claim, send and settle with the real courier, worker hosts, a Go
+ * Actors of the durable hooks on a real Redis (hosts that claim, send and record with the real sender, worker hosts, a Go
  * jobservice, sweeps, people), each at a time of its own, and the invariants that must hold whatever the order. They are
  * looked at after every single command, and not only at the end.
  */
@@ -133,7 +133,7 @@ interface Sight {
   readonly parked: readonly string[];
   readonly origins: readonly string[];
   readonly queues: ReadonlyMap<string, readonly string[]>;
-  /** Keys of ours that would stay for ever. */
+  /** Keys of the reaper without a time to live. */
   readonly lasting: readonly string[];
   /** ACK and count of each job that was asked for. */
   readonly jobs: readonly [string | null, string | null][];
@@ -227,7 +227,7 @@ export const createWorld = (redis: Redis): World => {
     const ids = [...jobs].filter((id) => !removed.has(id));
     const sight = await see(redis, ids);
     for (const wrong of queueFaults(sight, strictly)) faults.push(`after ${after}: ${wrong}`);
-    for (const key of sight.lasting) faults.push(`after ${after}: ${key} stays for ever`);
+    for (const key of sight.lasting) faults.push(`after ${after}: ${key} never expires`);
     ids.forEach((id, i) => {
       const [text, count] = sight.jobs[i] as [string | null, string | null];
       if (Number(count ?? 0) < 0) faults.push(`after ${after}: ${id} is counted below 0`);
@@ -404,7 +404,7 @@ export const createWorld = (redis: Redis): World => {
       say('person', `${verb} ${reply}`);
       if (reply !== 'done') return;
       if (verb === 'drop') parkedStates.add(`${id} ${record.about}`);
-      // What it is about by now, if the job has gone on, was parked by nobody.
+      // If the job has changed, its new state was not parked.
       else for (const key of [...parkedStates]) if (key.startsWith(`${id} `)) parkedStates.delete(key);
     },
     async remove(command, id = 'j') {
@@ -424,7 +424,7 @@ export const createWorld = (redis: Redis): World => {
     record: (id = 'j') => world.recordsOf(undefined, 'test', 0).find(id),
     async deliverAll(at) {
       for (const to of await redis.smembers(keys.hookOrigins)) {
-        // A receiver that comes back is told slowly: time goes on.
+        // The rate to an endpoint that has recovered is limited, so time must pass.
         for (let time = at; (await redis.zrangebyscore(keys.dueHooks(to), 0, base + time)).length > 0; time += 100) {
           if (time > at + 600_000) throw new Error(`what is due for ${to} is never delivered`);
           await hostWith(redis, 'last', time, replies.taken, time).round(to, 100);

@@ -55,7 +55,7 @@ const create = (settings: Partial<HttpSettings> = {}, resolve?: Parameters<typeo
   return httpClient;
 };
 
-/** Posts to a place with something secret in every part that may be, and sees to it that no reply tells of it. */
+/** Posts to a URL with secrets in every part that may hold one, and checks that no reply contains them. */
 const post = async (place: { host: string } | string, httpClient: HttpClient = create()): Promise<HttpReply> => {
   const [scheme, host] = typeof place === 'string' ? place.split('://') : ['http', place.host];
   const reply = await httpClient.post(
@@ -198,7 +198,7 @@ test('a 200 whose body is slow or never ends is a 200, and holds nothing up past
 
 test('a body that is slow is given up after a second, though there is more time', async () => {
   const server = await start(slowBody);
-  // An hour: whoever waited for its end would not end within the time of a test.
+  // An hour: a client that waited for its end would exceed the time-out of the test.
   expect(await post(server, create({ timeout: 3_600_000 }))).toEqual({ kind: 'accepted', status: 200 });
   await server.allClosed();
 });

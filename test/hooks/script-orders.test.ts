@@ -240,11 +240,14 @@ test('a change that a Go jobservice makes has a deadline of its own', async () =
   });
 });
 
-test.each(outcomes)('a job starts over while a host hears "%s": the new attempt is told', async (_, reply) => {
-  await inEveryOrder({
-    actors: (command) => [world.host(command, 'a', 0, reply), world.resetJob(command, 'w')],
-  });
-});
+test.each(outcomes)(
+  'a job starts again while a host gets the answer "%s": its new attempt is sent',
+  async (_, reply) => {
+    await inEveryOrder({
+      actors: (command) => [world.host(command, 'a', 0, reply), world.resetJob(command, 'w')],
+    });
+  },
+);
 
 test.each(outcomes)('the stats go while a host hears "%s": nothing of the job stays in a queue', async (_, reply) => {
   await inEveryOrder({
@@ -356,7 +359,7 @@ test.each(outcomes)('a worker reports progress while a host hears "%s", and a Go
 });
 
 test.each(['1.5', '1e3', '99999999999999999999', '-'])(
-  'a job of the odd revision %s is told once, and not for ever',
+  'a job with the odd revision %s is sent once, not again and again',
   async (revision) => {
     await world.reset();
     await world.seed('j', { revision, check_in_at: revision });

@@ -157,7 +157,7 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
         const reply = await records.recordAttempt(claimed, attemptRecord);
         const now = stats.get(one.id);
         if (verb === 'delivered' && now !== undefined) {
-          // Noted whoever holds the claim, and never backwards.
+          // The ACK is stored whichever host holds the claim, and never goes backwards.
           const [was, of] = (now.ack ?? `Pending:${now.revision}`).split(':') as [string, string];
           const isBack = Number(of) > Number(revision) || (of === revision && (ranks[was] ?? 0) > (ranks[told] ?? 0));
           if (!isBack && told === 'Success' && now.ack !== state) countDown(one.id);

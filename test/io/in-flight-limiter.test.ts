@@ -8,7 +8,7 @@ import type { Sender } from '../../src/io/hooks/sender.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { facts } from '../support/facts.ts';
 
-/** A courier that sends nothing before the test says so. */
+/** A sender that sends nothing before the test says so. */
 const createHeldSender = () => {
   const ends: (() => void)[] = [];
   const sender: Sender = {

@@ -11,15 +11,15 @@ const waitOf = (retryAfter: string | undefined, status = 503) => {
   return reply.kind === 'retryable' ? reply.retryAfter : reply.kind;
 };
 
-test('any 2xx is success, a redirect is refused, 404 and 410 are unknown', () => {
-  for (const status of [200, 201, 202, 204, 299]) expect(kindOf(status)).toBe('taken');
-  for (const status of [300, 301, 302, 303, 304, 399]) expect(kindOf(status)).toBe('refused');
+test('any 2xx is accepted, a redirect is rejected, 404 and 410 are unknown', () => {
+  for (const status of [200, 201, 202, 204, 299]) expect(kindOf(status)).toBe('accepted');
+  for (const status of [300, 301, 302, 303, 304, 399]) expect(kindOf(status)).toBe('rejected');
   for (const status of [404, 410]) expect(kindOf(status)).toBe('unknown');
 });
 
-test('what is about the moment is tried again, what is about the request is not', () => {
-  for (const status of [408, 425, 429, 500, 502, 503, 504, 599]) expect(kindOf(status)).toBe('busy');
-  for (const status of [400, 401, 403, 405, 409, 418, 422, 499]) expect(kindOf(status)).toBe('refused');
+test('answers that depend on the moment are retryable, those that depend on the request are not', () => {
+  for (const status of [408, 425, 429, 500, 502, 503, 504, 599]) expect(kindOf(status)).toBe('retryable');
+  for (const status of [400, 401, 403, 405, 409, 418, 422, 499]) expect(kindOf(status)).toBe('rejected');
 });
 
 test('a reply has the status, a short code for the record and a reason for a person', () => {

@@ -386,7 +386,7 @@ describe('what becomes of a hook that was claimed', () => {
     });
 
     test.each(['1e99', '99999999999999999999', '6.5', 'x'])(
-      'it is told, though the check-in reads %s, which is no time',
+      'it is done although check_in_at is %s, which is no time',
       async (checkInAt) => {
         await Promise.all([job('Running', 100, { check_in_at: checkInAt }), sending()]);
         expect(await delivered('Running', 100, 0)).toBe('done');

@@ -90,7 +90,7 @@ const requeueNow = async () => {
 };
 /** Notes in `replies` what the script says. */
 const putBack = async (command: Command, who: string) => {
-  replies.push(await command(who, 'put back', requeueNow));
+  replies.push(await command(who, 'requeue', requeueNow));
 };
 const observe = (command: Command, id: string) =>
   command('p', `observe ${id}`, () => redis.hset(keys.worker('w1'), { job_id: id, job_name: 'X', args: '' }));
@@ -117,7 +117,7 @@ const check = async () => {
 /** Whether something came before the script in this order, and so must have kept it from acting. */
 const isBefore = (trace: readonly string[], label: string) => {
   const at = trace.indexOf(label);
-  return at >= 0 && at < trace.findIndex((step) => step.endsWith('put back'));
+  return at >= 0 && at < trace.findIndex((step) => step.endsWith('requeue'));
 };
 
 test('beside a worker whose late observation names the job, and who finishes it: from then on the entry stays', async () => {

@@ -54,7 +54,7 @@ const dump = async () =>
     ),
   );
 
-/** Looks one after the other, on the pool p as it is registered, with what is told of what is left alone. */
+/** Passes over the pool p, one after the other, with the reports of what was skipped. */
 const createLooks = () => {
   const clock = createTestClock();
   const leftAlone: SkippedOrphan[] = [];

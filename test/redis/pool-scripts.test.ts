@@ -51,7 +51,7 @@ const pool = async (beat: string | number | undefined, ...entries: string[]) => 
 };
 const counters = async () => [await redis.get(lock), await redis.hget(lockInfo, 'p')];
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
-/** An entry as a script is told of it: where it stands from the tail of its list. */
+/** An entry as scripts identify it: its SHA-1 and its index from the end of the list. */
 const placed = (text: string, place = 1) => `${sha1(text)}:${place}`;
 const died = (...times: readonly (readonly [at: number, pool: string, beat: string])[]) => JSON.stringify(times);
 const often = (times = 3, at = enqueuedAt - 3_540) =>
@@ -749,7 +749,7 @@ describe('a poison job', () => {
     await redis.hset(track, 'j', 2);
   };
 
-  test('goes to dead as gocraft writes it, its status is Error, and its endpoint is told', async () => {
+  test('goes to dead as gocraft writes it, its status is Error, and its hook is enqueued', async () => {
     await poison();
     const [before, death] = [JSON.parse(often(3)), expect.arrayContaining(['p', stale])];
     expect(await isolate()).toEqual({ outcome: 'quarantined', recoveries: [...before, death] });
@@ -888,7 +888,7 @@ describe('a poison job', () => {
       },
     );
 
-    test('is not put back a second time where somebody has taken it from dead', async () => {
+    test('is not requeued a second time if a user has taken it out of dead', async () => {
       await put(record(), []);
       expect(await leave('release')).toBe('gone');
       expect(await redis.exists(queue, quarantine)).toBe(0);
@@ -988,7 +988,7 @@ describe('a search', () => {
   test('reads a list by the bytes that were asked for, however large its entries are', async () => {
     const ids = Array.from({ length: 40 }, (_, i) => `j${i}`);
     await redis.rpush(queue, ...ids.map((id) => entry(id, `,"x":"${'x'.repeat(5_000)}"`)));
-    // Nobody knows how large the first ones are.
+    // The size of the first ones is unknown.
     expect(await readFrom(0, 40, 100)).toEqual(found(ids.slice(0, 16), false));
     expect(await readFrom(0, 40, 86_000)).toEqual(found(ids.slice(0, 33), false));
     expect(await readFrom(24, 40, 100)).toEqual(found(ids.slice(24), true));

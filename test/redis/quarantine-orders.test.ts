@@ -13,7 +13,7 @@ import { second, seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { turnTaking } from '../support/turnTaking.ts';
 
-// What takes poison jobs out of circulation, and puts them back, runs here beside whoever else has to do with their
+// The quarantine and the release of poison jobs run here beside everything else that works on their
 // entries, one command at a time, in every order that Redis can see, and with each actor dying before each of its commands.
 
 let server: RedisServer;
@@ -231,7 +231,7 @@ test('a job that ends while it is quarantined keeps its result, or was Error bef
   expect([...finals].sort()).toEqual(['Error', 'Success']);
 });
 
-test("two people who release a job, beside gocraft's retry of it: it is put back once, and its record is gone", async () => {
+test("two users release a job beside gocraft's retry of it: it is requeued once, and its record is gone", async () => {
   let counts: QuarantineCounts[] = [];
   const release = async (command: Command, who: string) => {
     const { quarantine } = quarantineOf(turnTaking(redis, command, who));

@@ -71,7 +71,7 @@ test('a job whose workers die goes back three times, then to dead as gocraft wri
   ]);
 });
 
-test('its endpoint is told', async () => {
+test('its hook is sent', async () => {
   const receiver: Receiver = await startReceiver();
   await seedJob(redis, 'bad', { web_hook_url: receiver.url });
   await seedRecoveries('bad', recovered(3));
@@ -478,7 +478,7 @@ describe('what a user does with it', () => {
     expect(await redis.llen(keys.queue('X'))).toBe(0);
   });
 
-  test.each(['release', 'drop'] as const)('what gocraft has retried is not put back twice by %s', async (verb) => {
+  test.each(['release', 'drop'] as const)('what gocraft has retried is not requeued again by %s', async (verb) => {
     await retryUpstream('a');
     expect(await reaper.quarantine[verb]({ type: 'X' })).toEqual({ done: 1, gone: 1 });
     const queued = (await redis.lrange(keys.queue('X'), 0, -1)).map((entry) => JSON.parse(entry).id).sort();

@@ -80,7 +80,7 @@ describe('what a list holds', () => {
     expect([digest, isHex === 1 ? String(Buffer.from(found, 'hex')) : found]).toEqual([sha1(text), id]);
   });
 
-  test('an id that is no UTF-8 is told by its bytes', async () => {
+  test('an id that is not UTF-8 is returned as bytes', async () => {
     const text = Buffer.concat([Buffer.from('{"name":"X","id":"a'), Buffer.from([0xff]), Buffer.from('"}')]);
     await redis.lpush(held, text);
     expect(await read()).toEqual([true, [[sha1(text), '61ff', 1]]]);
@@ -261,7 +261,7 @@ describe('one step of a recount', () => {
     expect(await step('p', 'q', 'r', 's', 'u')).toEqual([3, 0, 0]);
   });
 
-  test('sets the lock where nobody has written it since, and leaves no mark', async () => {
+  test('sets the lock if no client has written it since, and leaves no token', async () => {
     const lockStep = (token: string, what: string | number) => run('recount_lock', [lock, 't:mark'], [token, what]);
     expect(await lockStep('a', 'open')).toEqual({ outcome: 'opened' });
     expect(await redis.pttl('t:mark')).toBeGreaterThan(0);
