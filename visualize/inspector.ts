@@ -42,12 +42,9 @@ const headers = {
  * @throws Error where its address can't be listened on, or the page is not built.
  */
 export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
-  const { supervisor, dispatcher, settings, clock, namespace, redis, plan, fault } = inspected;
+  const { supervisor, settings, clock, namespace, redis, plan, fault } = inspected;
   const recorder = createRecorder(inspected);
-  const following = [supervisor, dispatcher].map(({ system }) => system.inspect(recorder));
-  const unfollow = () => {
-    for (const subscription of following) subscription.unsubscribe();
-  };
+  const following = supervisor.system.inspect(recorder);
   let stately: { close(): void } | undefined;
 
   const token = settings.token ?? randomBytes(24).toString('base64url');
@@ -163,7 +160,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
     return {
       url,
       async close() {
-        unfollow();
+        following.unsubscribe();
         stately?.close();
         broadcast.close();
         const closed = once(server, 'close');
@@ -174,7 +171,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
       },
     };
   } catch (error) {
-    unfollow();
+    following.unsubscribe();
     stately?.close();
     server.close();
     throw error;

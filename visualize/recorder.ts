@@ -1,6 +1,6 @@
 import type { AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent } from 'xstate';
 import { charts, type Inspected, type PoolOutcome } from '../src/index.ts';
-import { type ChartTally, createChartTally, statesOf } from './chartTally.ts';
+import { type ChartTally, createChartTally } from './chartTally.ts';
 import { createPasses } from './passes.ts';
 import {
   type About,
@@ -38,7 +38,7 @@ export interface Mark {
 const kept = 1_000;
 
 export const createRecorder = (inspected: Inspected): Recorder => {
-  const { reaper, supervisor, dispatcher, clock, fault, now } = inspected;
+  const { reaper, supervisor, clock, fault, now } = inspected;
   const tallies = Object.fromEntries(chartNames.map((name) => [name, createChartTally(charts[name])])) as Record<
     ChartName,
     ChartTally
@@ -62,9 +62,10 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     names.set(machine, name);
     return name;
   };
-  /** Lane, slot of a pool, or job in a lane → index of its state. Their ids are a fixed set. */
+  /** Actor, or job in a lane → index of its innermost state. Their ids are a fixed set. */
   const current = new Map<string, number>();
-  let supervisorIn: ReadonlySet<number> = new Set();
+  /** Actor → its chart. */
+  const owners = new Map<string, ChartName>();
   /** Slot → the pool that is looked at in it. */
   const slots = new Map<string, { pool: string; since: number; steps: { state: string; at: number }[] }>();
 
@@ -84,10 +85,16 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     traces.leave(lane);
   };
 
+  /** Counts an actor no longer. */
+  const leave = (id: string) => {
+    const name = owners.get(id);
+    if (name !== undefined) moveTo(tallies[name], id, undefined);
+  };
+
   const created = (actor: AnyActor) => {
     const machine = actor.logic as AnyStateMachine;
     const name = machine.root === undefined ? undefined : nameOf(machine);
-    if (name === undefined || name === 'supervisor' || name === 'dispatcher') return;
+    if (name === undefined) return;
     if (name === 'job') {
       const lane = laneOf(actor);
       traces.begin(actor, lane);
@@ -95,6 +102,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
       return;
     }
     if (name === 'lane') leaveLane(actor.id);
+    owners.set(actor.id, name);
     tallies[name].enter(tallies[name].initial);
     moveTo(tallies[name], actor.id, tallies[name].initial);
     if (name === 'pool') {
@@ -126,25 +134,19 @@ export const createRecorder = (inspected: Inspected): Recorder => {
         moveTo(tally, `job in ${lane}`, snapshot.status === 'active' ? tally.stateOf(snapshot) : undefined);
       return;
     }
-    for (const transition of taken) {
-      const index = tally.transition(transition);
-      tally.take(index);
-      if (name !== 'supervisor' && transition.target !== undefined) tally.enter(tally.stateOf(snapshot));
-    }
-    if (name === 'supervisor') {
-      const isIn = statesOf(tally, snapshot);
-      for (const state of isIn) {
-        if (supervisorIn.has(state)) continue;
-        tally.enter(state);
-        tally.move(undefined, state);
-      }
-      for (const state of supervisorIn) if (!isIn.has(state)) tally.move(state, undefined);
-      supervisorIn = isIn;
-      return;
-    }
+    const isActive = snapshot.status === 'active';
     const state = tally.stateOf(snapshot);
+    const from = current.get(actor.id);
+    for (const transition of taken) tally.take(tally.transition(transition));
+    const isReentered = taken.some(({ target, reenter }) => target !== undefined && reenter);
+    if (state !== from || isReentered) tally.enter(state, from);
     if (name === 'lane' && state === tally.initial) leaveLane(actor.id);
-    moveTo(tally, name === 'dispatcher' ? name : actor.id, snapshot.status === 'active' ? state : undefined);
+    moveTo(tally, actor.id, isActive ? state : undefined);
+    if (event.type.startsWith('xstate.error.actor.')) {
+      // A child that has crashed has ended without a step. One in its place is counted already.
+      const { actorId } = event as unknown as { actorId: string };
+      if (snapshot.children[actorId] === undefined) leave(actorId);
+    }
     const slot = name === 'pool' ? slots.get(actor.id) : undefined;
     if (slot === undefined) return;
     slot.steps.push({ state: tally.index.states[state] as string, at: clock.now() });
@@ -152,9 +154,9 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     if (snapshot.status !== 'active') endPool(actor.id, snapshot.output);
   };
 
-  const endPool = (slot: string, output: PoolOutcome | { readonly again: unknown }) => {
-    // It waits again, and is followed by another actor.
-    if ('again' in output) slots.delete(slot);
+  const endPool = (slot: string, output: PoolOutcome | { readonly again: unknown } | undefined) => {
+    // It waits again and is followed by another actor, or was stopped with its rescue.
+    if (output === undefined || 'again' in output) slots.delete(slot);
     else recordPool(slot, output);
   };
   const recordPool = (slot: string, { pool, outcome, evidence, moved, entries, quarantined, error }: PoolOutcome) => {
@@ -178,22 +180,18 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     });
   };
 
-  // What was there before the inspector.
-  supervisorIn = statesOf(tallies.supervisor, supervisor.getSnapshot());
-  for (const state of supervisorIn) {
-    tallies.supervisor.enter(state);
-    tallies.supervisor.move(undefined, state);
-  }
-  tallies.dispatcher.enter(tallies.dispatcher.initial);
-  moveTo(tallies.dispatcher, 'dispatcher', tallies.dispatcher.stateOf(dispatcher.getSnapshot()));
-  const children = [supervisor, dispatcher].flatMap((actor) => Object.values<AnyActor>(actor.getSnapshot().children));
-  for (const child of children) {
-    const name =
-      (child.logic as AnyStateMachine).root === undefined ? undefined : nameOf(child.logic as AnyStateMachine);
-    if (name === undefined) continue;
-    created(child);
-    moveTo(tallies[name], child.id, tallies[name].stateOf(child.getSnapshot()));
-  }
+  /** Counts an actor that was there before the inspector, with everything below it. */
+  const found = (actor: AnyActor) => {
+    const machine = actor.logic as AnyStateMachine;
+    const name = machine.root === undefined ? undefined : nameOf(machine);
+    // A job that acts already is not followed.
+    if (name === undefined || name === 'job') return;
+    created(actor);
+    const snapshot = actor.getSnapshot() as AnyMachineSnapshot;
+    moveTo(tallies[name], actor.id, tallies[name].stateOf(snapshot));
+    for (const child of Object.values<AnyActor>(snapshot.children)) found(child);
+  };
+  found(supervisor as AnyActor);
 
   // One whose chart broke has ended without a step.
   reaper.on('pool', (outcome) => {

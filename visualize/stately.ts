@@ -17,7 +17,7 @@ const reconnectAfter = 5_000;
 
 /**
  * Sends the inspection events in Stately's protocol to a relay of `@statelyai/inspect`, for those who want to use its
- * inspector: of the supervisor, the lanes, the pools, and of jobs as many as fit. Contexts are replaced by what may
+ * inspector: of all actors except jobs, and of as many jobs as fit. Contexts are replaced by what may
  * leave the process.
  *
  * The package's own WebSocket adapter keeps whatever a slow relay does not take, and goes on connecting after it is
@@ -92,9 +92,7 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
     socket = new WebSocket(url, { handshakeTimeout: 10_000, maxPayload: 65_536 });
     socket.on('open', () => {
       isReported = false;
-      const all = [supervisor, ...Object.values(supervisor.getSnapshot().children)] as AnyActor[];
-      for (const actor of all) {
-        if ((actor.logic as AnyStateMachine).root === undefined) continue;
+      for (const actor of machinesIn(supervisor as AnyActor)) {
         const actorRef = likeness(actor, safeSnapshot(actor.getSnapshot() as AnyMachineSnapshot));
         inspector.inspect.next?.({ type: '@xstate.actor', rootId: supervisor.sessionId, actorRef });
       }
@@ -120,6 +118,12 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
   };
 };
 
+/** An actor and all below it that are machines. */
+const machinesIn = (actor: AnyActor): AnyActor[] =>
+  (actor.logic as AnyStateMachine).root === undefined
+    ? []
+    : [actor, ...Object.values<AnyActor>(actor.getSnapshot().children).flatMap(machinesIn)];
+
 /** Where an actor is, and of its context and output only what is known to be harmless. */
 const safeSnapshot = ({ status, value, context, output }: AnyMachineSnapshot) =>
   ({
@@ -128,7 +132,7 @@ const safeSnapshot = ({ status, value, context, output }: AnyMachineSnapshot) =>
     context: {
       ...(context?.job === undefined ? {} : { facts: safeFacts(context.job.facts as Facts), plan: context.plan }),
       ...(context?.suspect === undefined ? {} : { pool: shorten(context.suspect.pool), moved: context.moved }),
-      ...(context?.sweep === undefined ? {} : { sweep: context.sweep }),
+      ...(context?.pass?.tally === undefined ? {} : { sweep: context.pass }),
     },
     ...(output?.verdict === undefined ? {} : { output: safeOutcome(output as JobOutcome) }),
   }) as unknown as Snapshot<unknown>;

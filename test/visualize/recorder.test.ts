@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { PassError, type ReaperOptions } from '../../src/index.ts';
-import type { ChartCounts, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
+import type { ChartCounts, ChartName, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
 import { createRing } from '../../visualize/ring.ts';
 import { openPage, type PageClient } from '../support/inspector.ts';
 import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
@@ -31,7 +31,7 @@ const start = async (options: Partial<ReaperOptions> = {}) => {
 };
 
 /** Counts of a chart by the names of its states and of its transitions. */
-const named = (state: SnapshotMessage, chart: 'job' | 'lane' | 'pool' | 'supervisor') => {
+const named = (state: SnapshotMessage, chart: ChartName) => {
   const { states, transitions } = state.about.charts[chart];
   const counts: ChartCounts = state.charts[chart];
   const byState = (values: readonly number[]) =>
@@ -99,10 +99,10 @@ test('the counts of the charts are those of the summary, and nobody is left in a
     active: { 'lane.idle': 32 },
     entered: { 'lane.working': 4, 'lane.idle': 4 },
   });
-  expect(named(state, 'supervisor').active).toMatchObject({
-    'supervisor.sweep.idle': 1,
-    'supervisor.life.running': 1,
-  });
+  expect(named(state, 'supervisor').active).toEqual({ 'supervisor.running': 1 });
+  expect(named(state, 'sweep').active).toEqual({ 'sweep.idle': 1 });
+  expect(named(state, 'rescue').active).toEqual({ 'rescue.idle': 1 });
+  expect(named(state, 'pools').active).toEqual({ 'pools.working': 1 });
   expect(state.lanes).toEqual({ total: 32, working: [] });
 });
 
@@ -121,7 +121,7 @@ test('a sweep counts anew, and what was listed stays', async () => {
 test('an inspector that is opened late knows where everybody is', async () => {
   const { reaper, page } = await start();
   reaper.start();
-  const state = await page.until((now) => 'supervisor.sweep.waiting' in named(now, 'supervisor').active);
+  const state = await page.until((now) => 'sweep.waiting' in named(now, 'sweep').active);
   expect(named(state, 'lane').active).toEqual({ 'lane.idle': 32 });
   expect(state.sweep.dueAt).toBeGreaterThan(Date.now() + 200_000);
   expect(state.sweep.leader).toBe('this one');
@@ -267,7 +267,7 @@ test('a dead pool is seen from suspicion to rescue', async () => {
     'pool.suspect',
     'pool.confirm',
     'pool.requeue',
-    'pool.settle',
+    'pool.deregister',
     'pool.rescued',
   ]);
   expect(state.rescue).toMatchObject({ rescued: 1, entries: 1, pools: [], abandoned: 0 });

@@ -5,21 +5,32 @@ import type { Data } from './connection.ts';
 import { count, stateName } from './format.ts';
 import { Tabs } from './tabs.tsx';
 
+const opened = 'Counts are since the inspector opened.';
 const titles: Readonly<Record<ChartName, string>> = {
+  supervisor: `Starts, restarts and stops the other actors. ${opened}`,
+  leader: `Decides whether this host does the scheduled passes. ${opened}`,
+  sweep: `Sweeps over all tracked jobs. ${opened}`,
+  lane: 'A place in which one job acts at a time. Counts are of this sweep.',
   job: 'Each tracked job: its facts are judged, and it acts if it must. Counts are of this sweep.',
-  lane: 'A place where one job acts. Counts are of this sweep.',
-  pool: 'A pool of workers that is not seen to live. Counts are since the inspector opened.',
-  supervisor: 'What spawns them all. Counts are since the inspector opened.',
-  endpoint: 'What is sent to one receiver, while there is something to send. Counts are since the inspector opened.',
-  dispatcher: 'What sees to it that hooks are sent. Counts are since the inspector opened.',
+  rescue: `Looks for dead pools and orphaned entries. ${opened}`,
+  rescuePass: `One rescue pass: adds up what its steps report. ${opened}`,
+  pools: `Supervises the suspected pools of all rescue passes. ${opened}`,
+  pool: `One suspected pool. ${opened}`,
+  dispatcher: `Dispatches hooks to their endpoints. ${opened}`,
+  endpoint: `Sends to one endpoint, as long as there is something to send. ${opened}`,
 };
 const order = [
   'job',
   'supervisor',
-  'pool',
+  'leader',
+  'sweep',
   'lane',
-  'endpoint',
+  'rescue',
+  'rescuePass',
+  'pools',
+  'pool',
   'dispatcher',
+  'endpoint',
 ] as const satisfies readonly (typeof chartNames)[number][];
 
 export const ChartsPanel = ({ data }: { data: Data }) => {

@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate';
 import type { TrackedJob } from '../machines/facts.ts';
 import { type HookEnd, type JobInput, type JobOutcome, type jobMachine, messageOf } from '../machines/job.ts';
-import type { Examined } from '../machines/supervisor.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
+import type { JudgedPage } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
 
 /** Jobs between two turns of the event loop, so that hooks, heartbeats and listeners get theirs during a sweep. */
@@ -14,7 +14,7 @@ const slice = 100;
  * all others of the page: it ends in its first tick. The rest is left for the lanes. That is what makes a sweep of healthy
  * jobs cheap, and one with a dead receiver hardly dearer: an actor that a lane invokes costs two to three times as much.
  */
-export const createExamine = ({
+export const createJudgePage = ({
   job,
   enqueue,
   enqueuePlan,
@@ -44,7 +44,7 @@ export const createExamine = ({
     return actor.start().getSnapshot().output as JobOutcome;
   };
 
-  return fromPromise<Examined, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
+  return fromPromise<JudgedPage, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
     async ({ input: { jobs, policy, plan }, self, signal }) => {
       const acting: TrackedJob[] = [];
       let tally: Tally = emptyTally;
