@@ -241,4 +241,4 @@ export const createTraces = (tally: ChartTally, clock: Clock): Traces => {
 
 /** A malformed record, or one of a wrong clock, is kept as well, but somebody has to look at it. */
 const hasNothingToDo = ({ verdict, reason }: Pick<JobOutcome, 'verdict' | 'reason'>): boolean =>
-  verdict === 'kept' && reason !== 'malformed' && reason !== 'clock-ahead';
+  verdict === 'keep' && reason !== 'malformed' && reason !== 'clock-ahead';

@@ -108,12 +108,12 @@ describe('the charts', () => {
     await reaper.sweep();
     const state = (id: string) => page.locator(`[data-chart="job"] [data-state="${id}"]`);
     await vi.waitUntil(async () => (await state('job.compare').locator('.count').textContent()) === '9');
-    expect(await state('job.kept').locator('.count').textContent()).toBe('5');
+    expect(await state('job.keep').locator('.count').textContent()).toBe('5');
     expect(await state('job.refire').locator('.count').textContent()).toBe('');
     const heat = (id: string) => state(id).evaluate((element) => Number(element.style.getPropertyValue('--heat')));
     expect(await heat('job.compare')).toBe(1);
-    expect(await heat('job.fail')).toBeGreaterThan(0);
-    expect(await heat('job.fail')).toBeLessThan(await heat('job.kept'));
+    expect(await heat('job.acting.fail')).toBeGreaterThan(0);
+    expect(await heat('job.acting.fail')).toBeLessThan(await heat('job.keep'));
     expect(await heat('job.refire')).toBe(0);
     expect(await page.locator('[data-chart="job"] .edge.last').count()).toBe(1);
     await page.getByRole('tab', { name: 'lane', exact: true }).click();
@@ -125,7 +125,7 @@ describe('the charts', () => {
     const { reaper, page } = await start();
     await reaper.sweep();
     await page.getByText('The same as a table').click();
-    const row = page.locator('.as-table tr', { hasText: '[isVerdict kept]' });
+    const row = page.locator('.as-table tr', { hasText: '[isVerdict keep]' });
     await vi.waitUntil(async () => (await row.innerText()).split(/\s+/).includes('5'));
   });
 });
@@ -144,7 +144,7 @@ test("the page's counts are those of the summary", async () => {
   const summary = await reaper.sweep();
   await page.locator('[data-testid="scanned"]', { hasText: String(summary.scanned) }).waitFor();
   const shown: Record<string, number> = {};
-  for (const verdict of ['kept', 'untrack', 'reset', 'fail', 'refire'])
+  for (const verdict of ['keep', 'untrack', 'reset', 'fail', 'refire'])
     shown[verdict] = await verdictCount(page, verdict);
   expect(shown).toEqual({ refire: 0, ...summary.verdicts });
   await page.getByText('4 of 4').waitFor();
@@ -182,7 +182,7 @@ test("a watched job's walk is seen live, step by step, and is what Redis shows",
   await reaper.sweep();
   const steps = page.getByRole('list', { name: 'Steps' }).getByRole('button');
   await vi.waitUntil(async () => (await steps.count()) === 4);
-  expect(await steps.allInnerTexts()).toEqual(['tracking', 'compare', 'fail', 'settled']);
+  expect(await steps.allInnerTexts()).toEqual(['tracking', 'compare', 'acting.fail', 'done']);
   await page.getByText('Ended: fail, hung → done').waitFor();
   expect(await server.client.hget('t:job_stats:hung', 'status')).toBe('Error');
 
@@ -468,8 +468,8 @@ test('100,000 jobs are swept with a page open: it counts them all, and answers m
   const summary = await sweep;
   expect(answers).toBeGreaterThan(5);
   await page.locator('[data-testid="scanned"]', { hasText: '100,000' }).waitFor();
-  expect({ kept: await verdictCount(page, 'kept'), fail: await verdictCount(page, 'fail') }).toEqual({
-    kept: summary.verdicts.kept,
+  expect({ keep: await verdictCount(page, 'keep'), fail: await verdictCount(page, 'fail') }).toEqual({
+    keep: summary.verdicts.keep,
     fail: summary.verdicts.fail,
   });
   await page.getByText('1,000 of 1,000').waitFor();

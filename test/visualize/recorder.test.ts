@@ -81,20 +81,23 @@ test('the counts of the charts are those of the summary, and nobody is left in a
   expect(job.entered).toEqual({
     'job.tracking': 56,
     'job.compare': 56,
-    'job.kept': 51,
-    'job.fail': 1,
-    'job.reset': 1,
-    'job.untrack': 2,
-    'job.settled': 5,
+    'job.keep': 51,
+    'job.asking': 1,
+    'job.acting': 4,
+    'job.acting.fail': 1,
+    'job.acting.reset': 1,
+    'job.acting.untrack': 2,
+    'job.done': 5,
   });
   expect(job.active).toEqual({});
   expect(job.taken).toMatchObject({
-    'job.tracking → job.compare: [isTaken]': 56,
-    'job.compare → job.kept: [isVerdict kept]': 51,
-    'job.compare → job.untrack: else': 2,
-    'job.untrack → job.settled: done: act': 2,
+    'job.tracking → job.compare: [isFirstLook]': 56,
+    'job.compare → job.keep: [isVerdict keep]': 51,
+    'job.compare → job.acting.untrack: else': 2,
+    'job.acting → job.done: done: act': 4,
+    'job.asking → job.done: [isAnswered]': 1,
   });
-  expect(job.last).toBe('job.settled');
+  expect(job.last).toBe('job.done');
   expect(named(state, 'lane')).toMatchObject({
     active: { 'lane.idle': 32 },
     entered: { 'lane.working': 4, 'lane.idle': 4 },
@@ -143,9 +146,9 @@ test("a job's walk has each step with its transition and event, its facts, and t
     ]),
   ).toEqual([
     ['job.tracking', undefined, 'scanned'],
-    ['job.compare', '[isTaken]', 'xstate.init'],
-    ['job.fail', '[isVerdict fail]', 'xstate.init'],
-    ['job.settled', 'done: act', 'xstate.done.actor.act'],
+    ['job.compare', '[isFirstLook]', 'xstate.init'],
+    ['job.acting.fail', '[isVerdict fail]', 'xstate.init'],
+    ['job.done', 'done: act', 'xstate.done.actor.act'],
   ]);
   expect(walk?.judged).toHaveLength(1);
   expect(walk?.judged[0]?.facts).toMatchObject({ id: 'hung', status: 'Running' });
@@ -222,7 +225,7 @@ test('a watched job that has nothing to do is seen too; who does not watch any m
   await reaper.sweep({ plan: true });
   await vi.waitUntil(() => page.messages.some(({ type }) => type === 'watched'));
   const { job } = await page.ask({ type: 'job', id: 'healthy-2' });
-  expect(job?.traces[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.kept']);
+  expect(job?.traces[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.keep']);
   await page.ask({ type: 'unwatch', id: 'healthy-2' });
   const before = page.messages.filter(({ type }) => type === 'watched').length;
   const { scanned } = await reaper.sweep({ plan: true });
@@ -233,7 +236,7 @@ test('a watched job that has nothing to do is seen too; who does not watch any m
 test('of the healthy one in 500 is kept', async () => {
   for (let i = 0; i < 1_001; i++) await seedHealthy(`${i}`);
   const { reaper, page } = await start();
-  expect((await reaper.sweep({ plan: true })).verdicts).toEqual({ kept: 1_001 });
+  expect((await reaper.sweep({ plan: true })).verdicts).toEqual({ keep: 1_001 });
   const state = await page.until(({ sweep }) => sweep.phase === 'ended');
   expect(state.healthy).toHaveLength(3);
 });

@@ -52,7 +52,7 @@ test("a receiver of Stately's package gets the supervisor, the lanes and a job's
       received
         .filter((event) => event.type === '@xstate.snapshot' && event.sessionId === sessionId)
         .map(({ snapshot }) => snapshot?.value);
-    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('settled')).length === 2);
+    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('done')).length === 2);
 
     const root = received.find(({ type, parentId }) => type === '@xstate.actor' && parentId === undefined);
     expect(JSON.parse(root?.definition as string)).toMatchObject({ id: 'supervisor', initial: 'running' });
@@ -62,7 +62,7 @@ test("a receiver of Stately's package gets the supervisor, the lanes and a job's
     expect(lane).toMatchObject({ parentId: sweep?.sessionId, rootId: root?.sessionId, snapshot: { value: 'idle' } });
     for (const job of jobs()) {
       expect(Object.keys(JSON.parse(job.definition as string).states)).toContain('compare');
-      expect(states(job.sessionId).at(-1)).toBe('settled');
+      expect(states(job.sessionId).at(-1)).toBe('done');
     }
     expect(received.some(({ type, event }) => type === '@xstate.event' && event?.type === 'take')).toBe(true);
     expect(JSON.stringify(received)).not.toContain('hunter2');

@@ -3,7 +3,7 @@ import type { Data } from './connection.ts';
 import { ago, clockTime, count, inTime, span, stateName } from './format.ts';
 import { jobAddress, useNow } from './hooks.ts';
 
-export const verdictNames = ['kept', 'untrack', 'reset', 'fail', 'refire'] as const;
+export const verdictNames = ['keep', 'untrack', 'reset', 'fail', 'refire'] as const;
 
 /** The four cards: what the reaper is at. */
 export const Overview = ({ data, clockOffset }: { data: Data; clockOffset: number }) => {
