@@ -6,7 +6,7 @@ import { isWrongType, kindOfRedisError } from '../io/redis/errors.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { PermanentError } from '../machines/permanent.ts';
 import { RefusedError } from '../machines/refusal.ts';
-import type { Page } from '../machines/supervisor.ts';
+import type { Page } from '../machines/types/sweep.ts';
 
 /**
  * Reads a sweep's pages one after the other; the first one begins a new walk through all tracked jobs. Behind a fence it

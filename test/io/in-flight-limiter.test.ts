@@ -62,7 +62,7 @@ const createNotes = (moved: Record<string, string> = {}) => {
   const due: string[] = [];
   let now = 0;
   const noted: { readonly id: string; readonly origin: string }[] = [];
-  let reply: 'queued' | 'parked' | 'deferred' = 'queued';
+  let reply: 'enqueued' | 'parked' | 'deferred' = 'enqueued';
   const records = {
     async enqueue(changes: readonly { readonly id: string; readonly origin: string }[]) {
       noted.push(...changes);

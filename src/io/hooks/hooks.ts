@@ -137,9 +137,9 @@ export const createHooks = ({
     async enqueue(jobs) {
       const changes = changesOf(jobs);
       const replies = await records.enqueue(changes, jobs[0]?.fence);
-      const queued = new Set(changes.filter((_, i) => replies[i] === 'queued').map(({ origin }) => origin));
+      const enqueued = new Set(changes.filter((_, i) => replies[i] === 'enqueued').map(({ origin }) => origin));
       if (toldAt.size > maxKnown) toldAt.clear();
-      for (const origin of queued) {
+      for (const origin of enqueued) {
         if (monotonicOf(clock) - (toldAt.get(origin) ?? Number.NEGATIVE_INFINITY) < tellEvery) continue;
         toldAt.set(origin, monotonicOf(clock));
         tellDue(origin);

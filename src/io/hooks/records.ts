@@ -430,7 +430,7 @@ const argsOf = (attemptRecord: AttemptRecord, stats: Claimed['stats']): (string 
 
 /** A word of `enqueue_hooks`; anything else that it says is an error. */
 const endOf = (reply: string): HookEnd | Error =>
-  reply === 'queued' || reply === 'parked' || reply === 'deferred' ? reply : new Error(reply);
+  reply === 'queued' ? 'enqueued' : reply === 'parked' || reply === 'deferred' ? reply : new Error(reply);
 
 /** @returns undefined for a text that is none of ours. */
 const recordOf = (id: string, text: string): HookRecord | undefined => {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
 import type { TrackedJob } from '../../machines/facts.ts';
-import type { Page } from '../../machines/supervisor.ts';
+import type { Page } from '../../machines/types/sweep.ts';
 import type { Deps } from '../redis/deps.ts';
 import { escapeGlob } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';

@@ -1,5 +1,5 @@
 import { countIn } from '../../machines/counts.ts';
-import type { Drift, Recounted } from '../../machines/supervisor.ts';
+import type { Drift, Recounted } from '../../machines/types/rescue.ts';
 import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';

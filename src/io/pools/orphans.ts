@@ -1,7 +1,7 @@
 import { messageOf } from '../../machines/job.ts';
 import { FencedError } from '../../machines/lease.ts';
 import type { PoisonEntry } from '../../machines/rescueChanges.ts';
-import type { FinishedEntry, LivePool, OrphanedEntry, Restored } from '../../machines/supervisor.ts';
+import type { FinishedEntry, LivePool, OrphanedEntry, RequeuedOrphans } from '../../machines/types/rescue.ts';
 import { clockOverride } from '../clock.ts';
 import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';
@@ -37,7 +37,7 @@ export interface Orphans {
   restore(
     live: readonly LivePool[],
     options: { readonly plan: boolean; readonly fence?: Fence | undefined },
-  ): Promise<Restored>;
+  ): Promise<RequeuedOrphans>;
 }
 
 /** An entry that no worker observes. */

@@ -1,4 +1,4 @@
-import type { LivePool } from '../../machines/supervisor.ts';
+import type { LivePool } from '../../machines/types/rescue.ts';
 import { clockOverride } from '../clock.ts';
 import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';

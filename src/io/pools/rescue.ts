@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Confirmation, Held, Requeued, Settled, Suspect } from '../../machines/pool.ts';
-import type { Found, Recounted } from '../../machines/supervisor.ts';
+import type { Confirmation, Deregistered, Held, Requeued, Suspect } from '../../machines/types/pool.ts';
+import type { Found, Recounted } from '../../machines/types/rescue.ts';
 import { monotonicOf } from '../clock.ts';
 import { createRunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
@@ -59,7 +59,7 @@ export interface Pools {
   /** Suspects a pool anew, as it stands now, if it does not live. */
   review(suspect: Suspect, disruptions: number): Promise<'alive' | Suspect>;
   requeue(suspect: Suspect, type: string): Promise<Requeued>;
-  settle(suspect: Suspect, types: readonly string[]): Promise<Settled>;
+  settle(suspect: Suspect, types: readonly string[]): Promise<Deregistered>;
   /** What keeps a step for a type's entries from ever being done; undefined for an error that may pass. */
   refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
   /**
