@@ -32,9 +32,9 @@ export const benchEvidence = async ({ client, url }: RedisServer, report: Report
   let heap = 0;
   for (let round = 0; round < 3; round++) {
     await seed(client, jobs);
-    healthy.push((await sweepOnce(url, { kept: jobs })).durationMs);
+    healthy.push((await sweepOnce(url, { keep: jobs })).durationMs);
     await silence(client);
-    const summary = await sweepOnce(url, { kept: jobs });
+    const summary = await sweepOnce(url, { keep: jobs });
     assert.deepEqual({ ...summary.reasons }, { queued: jobs });
     silent.push(summary.durationMs);
     if (round === 0) heap = await heapOf(url, '--max-old-space-size=64');

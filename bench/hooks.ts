@@ -29,7 +29,7 @@ export const benchHooks = async (server: RedisServer, report: Report): Promise<v
 type Ask = (path: string) => Promise<unknown>;
 
 /** The duration of a sweep up to its event, in ms. */
-const sweepTime = async (url: string, count: number, verdict: 'kept' | 'refire'): Promise<number> => {
+const sweepTime = async (url: string, count: number, verdict: 'keep' | 'refire'): Promise<number> => {
   const reaper = createReaper({ redis: url, namespace, logger: false });
   await reaper.ping();
   const swept = new Promise<number>((resolve, reject) =>
@@ -53,7 +53,7 @@ const measureDead = async ({ client, url }: RedisServer, hook: string, ask: Ask,
   await ask('/down');
   for (let round = 0; round < 9; round++) {
     await seed(client, jobs);
-    without.push(await sweepTime(url, jobs, 'kept'));
+    without.push(await sweepTime(url, jobs, 'keep'));
     await seed(client, jobs, { unacked: hook });
     first.push(await sweepTime(url, jobs, 'refire'));
     again.push(await sweepTime(url, jobs, 'refire'));

@@ -55,10 +55,10 @@ export const sweepOnce = async (redis: string, verdicts: SweepSummary['verdicts'
   const summary = await reaper.sweep();
   await reaper.stop();
   assert.deepEqual({ ...summary.verdicts }, verdicts);
-  const { kept = 0, ...acts } = verdicts;
-  assert.equal(summary.outcomes.kept ?? 0, kept);
+  const { keep = 0, ...acts } = verdicts;
+  assert.equal(summary.outcomes.kept ?? 0, keep);
   assert.equal(
-    (summary.outcomes.done ?? 0) + (summary.outcomes.queued ?? 0),
+    (summary.outcomes.done ?? 0) + (summary.outcomes.enqueued ?? 0),
     Object.values(acts).reduce((sum, count) => sum + count, 0),
   );
   return summary;

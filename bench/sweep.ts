@@ -10,14 +10,14 @@ const us = (ms: number, count: number) => (ms * 1_000) / count;
 /** Stand-in, healthy jobs and 5 % acting jobs, in turn, so that a busy moment affects all three. */
 const benchLoopback = async ({ client, url }: RedisServer, report: Report): Promise<void> => {
   // The 5 %: a quarter each hung, behind, without stats and acknowledged. The last two are both untracked.
-  const mixed = { kept: jobs * 0.95, fail: jobs / 80, reset: jobs / 80, untrack: jobs / 40 };
+  const mixed = { keep: jobs * 0.95, fail: jobs / 80, reset: jobs / 80, untrack: jobs / 40 };
   const upstream: number[] = [];
   const healthy: number[] = [];
   const acting: number[] = [];
   for (let round = 0; round < 3; round++) {
     await seed(client, jobs);
     upstream.push(us(await standIn(client, 20_000), 20_000));
-    healthy.push(us((await sweepOnce(url, { kept: jobs })).durationMs, jobs));
+    healthy.push(us((await sweepOnce(url, { keep: jobs })).durationMs, jobs));
     await seed(client, jobs, { actingOneIn: 20 });
     acting.push(us((await sweepOnce(url, mixed)).durationMs, jobs));
   }
@@ -48,7 +48,7 @@ const benchFar = async ({ client, port }: RedisServer, report: Report): Promise<
   for (let i = 0; i < 100; i++) await far.ping();
   const roundTrip = (performance.now() - pings) / 100;
   const farUpstream = us(await standIn(far, 1_500), 1_500);
-  const farOurs = us((await sweepOnce(`redis://127.0.0.1:${proxy.port}`, { kept: jobs })).durationMs, jobs);
+  const farOurs = us((await sweepOnce(`redis://127.0.0.1:${proxy.port}`, { keep: jobs })).durationMs, jobs);
   report(
     'sweep and stand-in, 2 ms round trip',
     `round trip ${roundTrip.toFixed(2)} ms; stand-in ${farUpstream.toFixed(0)} µs a job (1,500 jobs), sweep ${farOurs.toFixed(1)}`,

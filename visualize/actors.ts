@@ -1,6 +1,6 @@
 import type { AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent } from 'xstate';
 import type { Inspected } from '../src/index.ts';
-import { type ChartTally, statesOf } from './chartTally.ts';
+import type { ChartTally } from './chartTally.ts';
 import type { PoolTraces } from './poolTraces.ts';
 import { type ChartName, chartNames } from './protocol.ts';
 import type { Traces } from './traces.ts';
@@ -9,14 +9,15 @@ type Tallies = Readonly<Record<ChartName, ChartTally>>;
 
 /** Counts what the actors do in their charts. Actors that exist already are counted in the states where they are now. */
 export const followActors = (
-  { reaper, supervisor, dispatcher }: Inspected,
+  { reaper, supervisor }: Inspected,
   tallies: Tallies,
   traces: Traces,
   pools: PoolTraces,
 ) => {
   const nameOf = createChartNames();
   const current = createPositions();
-  const regions = createRegions(tallies.supervisor);
+  /** Actor → its chart. */
+  const owners = new Map<string, ChartName>();
 
   /** Also for a job whose chart or lane broke: such a job ends without a step. */
   const leaveLane = (lane: string) => {
@@ -26,7 +27,7 @@ export const followActors = (
 
   const created = (actor: AnyActor) => {
     const name = nameOf(actor.logic as AnyStateMachine);
-    if (name === undefined || name === 'supervisor' || name === 'dispatcher') return;
+    if (name === undefined) return;
     if (name === 'job') {
       const lane = laneOf(actor);
       traces.begin(actor, lane);
@@ -34,6 +35,7 @@ export const followActors = (
       return;
     }
     if (name === 'lane') leaveLane(actor.id);
+    owners.set(actor.id, name);
     tallies[name].enter(tallies[name].initial);
     current.move(tallies[name], actor.id, tallies[name].initial);
     if (name !== 'pool') return;
@@ -49,6 +51,12 @@ export const followActors = (
     current.move(tallies.job, `job in ${lane}`, state);
   };
 
+  /** A crashed child has ended without a step. If another actor replaces it, that one is counted already. */
+  const childCrashed = (snapshot: AnyMachineSnapshot, { actorId }: { readonly actorId: string }) => {
+    const name = owners.get(actorId);
+    if (name !== undefined && snapshot.children[actorId] === undefined) current.move(tallies[name], actorId, undefined);
+  };
+
   const stepped = (event: Microstep) => {
     const actor = event.actorRef as AnyActor;
     const snapshot = event.snapshot as AnyMachineSnapshot;
@@ -56,32 +64,31 @@ export const followActors = (
     if (name === undefined) return;
     if (name === 'job') return jobStepped(actor, snapshot, event);
     const tally = tallies[name];
-    for (const transition of event._transitions) {
-      tally.take(tally.transition(transition));
-      if (name !== 'supervisor' && transition.target !== undefined) tally.enter(tally.stateOf(snapshot));
-    }
-    if (name === 'supervisor') return regions.move(snapshot);
     const state = tally.stateOf(snapshot);
+    const from = current.of(actor.id);
+    for (const transition of event._transitions) tally.take(tally.transition(transition));
+    const isReentered = event._transitions.some(({ target, reenter }) => target !== undefined && reenter);
+    if (state !== from || isReentered) tally.enter(state, from);
     if (name === 'lane' && state === tally.initial) leaveLane(actor.id);
-    current.move(tally, name === 'dispatcher' ? name : actor.id, snapshot.status === 'active' ? state : undefined);
+    current.move(tally, actor.id, snapshot.status === 'active' ? state : undefined);
+    if (event.event.type.startsWith('xstate.error.actor.')) {
+      childCrashed(snapshot, event.event as unknown as { actorId: string });
+    }
     if (name !== 'pool') return;
     pools.step(actor.id, state);
     if (snapshot.status !== 'active') pools.end(actor.id, snapshot.output);
   };
 
-  const catchUp = () => {
-    regions.move(supervisor.getSnapshot());
-    tallies.dispatcher.enter(tallies.dispatcher.initial);
-    current.move(tallies.dispatcher, 'dispatcher', tallies.dispatcher.stateOf(dispatcher.getSnapshot()));
-    const children = [supervisor, dispatcher].flatMap((actor) => Object.values<AnyActor>(actor.getSnapshot().children));
-    for (const child of children) {
-      const name = nameOf(child.logic as AnyStateMachine);
-      if (name === undefined) continue;
-      created(child);
-      current.move(tallies[name], child.id, tallies[name].stateOf(child.getSnapshot()));
-    }
+  /** Counts an actor that exists already, and everything below it. A job that acts already is not followed. */
+  const found = (actor: AnyActor) => {
+    const name = nameOf(actor.logic as AnyStateMachine);
+    if (name === undefined || name === 'job') return;
+    created(actor);
+    const snapshot = actor.getSnapshot() as AnyMachineSnapshot;
+    current.move(tallies[name], actor.id, tallies[name].stateOf(snapshot));
+    for (const child of Object.values<AnyActor>(snapshot.children)) found(child);
   };
-  catchUp();
+  found(supervisor as AnyActor);
 
   // A pool whose chart broke has ended without a step.
   reaper.on('pool', (outcome) => {
@@ -138,22 +145,5 @@ const createPositions = () => {
     },
     of: (key: string) => states.get(key),
     count: (prefix: string) => [...states.keys()].filter((key) => key.startsWith(prefix)).length,
-  };
-};
-
-/** The states of a chart with regions: its one actor is in several of them at once. */
-const createRegions = (tally: ChartTally) => {
-  let states: ReadonlySet<number> = new Set();
-  return {
-    move(snapshot: AnyMachineSnapshot) {
-      const next = statesOf(tally, snapshot);
-      for (const state of next) {
-        if (states.has(state)) continue;
-        tally.enter(state);
-        tally.move(undefined, state);
-      }
-      for (const state of states) if (!next.has(state)) tally.move(state, undefined);
-      states = next;
-    },
   };
 };

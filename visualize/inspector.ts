@@ -67,9 +67,9 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
 
 /** Records what the reaper's actors do, for all pages. */
 const follow = (inspected: Inspected) => {
-  const { supervisor, dispatcher, settings, clock, namespace, redis, plan } = inspected;
+  const { supervisor, settings, clock, namespace, redis, plan } = inspected;
   const recorder = createRecorder(inspected);
-  const subscriptions = [supervisor, dispatcher].map(({ system }) => system.inspect(recorder));
+  const subscription = supervisor.system.inspect(recorder);
   const about = {
     version,
     namespace,
@@ -82,9 +82,7 @@ const follow = (inspected: Inspected) => {
   return {
     broadcast: createBroadcast(recorder, about, clock),
     answer: createAnswer(inspected, recorder),
-    stop() {
-      for (const subscription of subscriptions) subscription.unsubscribe();
-    },
+    stop: () => subscription.unsubscribe(),
   };
 };
 

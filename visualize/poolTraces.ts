@@ -8,8 +8,8 @@ import { safeMoved, shorten } from './safe.ts';
 export interface PoolTraces {
   begin(slot: string, pool: string): void;
   step(slot: string, state: number): void;
-  /** The pool's actor has ended: with the pool's outcome, or to be started again after another grace. */
-  end(slot: string, output: PoolOutcome | { readonly again: unknown }): void;
+  /** The pool's actor has ended: with the pool's outcome, to be started again after another grace, or with its rescue. */
+  end(slot: string, output: PoolOutcome | { readonly again: unknown } | undefined): void;
   /** The slots of the actors that work on a pool. */
   slotsOf(pool: string): string[];
   /** Pools that have an actor now. */
@@ -44,7 +44,7 @@ export const createPoolTraces = (tally: ChartTally, clock: Clock): PoolTraces =>
     end(slot, output) {
       const steps = slots.get(slot)?.steps;
       slots.delete(slot);
-      if (steps === undefined || 'again' in output) return;
+      if (steps === undefined || output === undefined || 'again' in output) return;
       ended.push({ number: ++last, at: clock.now(), ...safePool(output), steps });
     },
     slotsOf: (pool) => [...slots].filter(([, held]) => held.pool === shorten(pool)).map(([slot]) => slot),

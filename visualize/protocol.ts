@@ -17,7 +17,19 @@ import type {
   SweepSummary,
 } from '../src/index.ts';
 
-export const chartNames = ['supervisor', 'lane', 'job', 'pool', 'dispatcher', 'endpoint'] as const;
+export const chartNames = [
+  'supervisor',
+  'leader',
+  'sweep',
+  'lane',
+  'job',
+  'rescue',
+  'rescuePass',
+  'pools',
+  'pool',
+  'dispatcher',
+  'endpoint',
+] as const;
 export type ChartName = (typeof chartNames)[number];
 
 /** What does not change while the server runs. */

@@ -17,7 +17,7 @@ const reconnectAfter = 5_000;
 
 /**
  * Sends the inspection events to a relay of `@statelyai/inspect`, for people who use Stately's inspector. The events are those
- * of the supervisor, the lanes and the pools, and of as many jobs as the relay can take. Of a context only the fields that
+ * of all actors except jobs, and of as many jobs as the relay can take. Of a context only the fields that
  * may leave the process are sent.
  *
  * The protocol is the package's, the connection is not: the package's own WebSocket adapter keeps all events that a slow
@@ -92,9 +92,7 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
     socket = new WebSocket(url, { handshakeTimeout: 10_000, maxPayload: 65_536 });
     socket.on('open', () => {
       isReported = false;
-      const all = [supervisor, ...Object.values(supervisor.getSnapshot().children)] as AnyActor[];
-      for (const actor of all) {
-        if ((actor.logic as AnyStateMachine).root === undefined) continue;
+      for (const actor of machinesIn(supervisor as AnyActor)) {
         const actorRef = partsOf(actor, safeSnapshot(actor.getSnapshot() as AnyMachineSnapshot));
         inspector.inspect.next?.({ type: '@xstate.actor', rootId: supervisor.sessionId, actorRef });
       }
@@ -120,6 +118,12 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
   };
 };
 
+/** An actor and all machines below it. */
+const machinesIn = (actor: AnyActor): AnyActor[] =>
+  (actor.logic as AnyStateMachine).root === undefined
+    ? []
+    : [actor, ...Object.values<AnyActor>(actor.getSnapshot().children).flatMap(machinesIn)];
+
 /** The state of an actor, with only those fields of its context and output that may leave the process. */
 const safeSnapshot = ({ status, value, context, output }: AnyMachineSnapshot) =>
   ({
@@ -130,7 +134,7 @@ const safeSnapshot = ({ status, value, context, output }: AnyMachineSnapshot) =>
       ...(context?.suspect === undefined
         ? {}
         : { pool: shorten(context.suspect.pool), moved: safeMoved(context.moved) }),
-      ...(context?.sweep === undefined ? {} : { tally: context.sweep.tally }),
+      ...(context?.pass?.tally === undefined ? {} : { tally: context.pass.tally }),
     },
     ...(output?.verdict === undefined ? {} : { output: safeOutcome(output as JobOutcome) }),
   }) as unknown as Snapshot<unknown>;

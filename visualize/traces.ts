@@ -232,4 +232,4 @@ const newTrace = (actor: AnyActor, lane: string | undefined, tally: ChartTally, 
 
 /** Whether a job has nothing to do. A job that is malformed or ahead of the clock is kept too, but someone has to look at it. */
 const isHealthy = ({ verdict, reason }: Pick<JobOutcome, 'verdict' | 'reason'>): boolean =>
-  verdict === 'kept' && reason !== 'malformed' && reason !== 'clock-ahead';
+  verdict === 'keep' && reason !== 'malformed' && reason !== 'clock-ahead';

@@ -6,7 +6,7 @@ import { refusalOf } from '../io/redis/errors.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { PermanentError } from '../machines/permanent.ts';
 import { RefusedError } from '../machines/refusal.ts';
-import type { Page } from '../machines/supervisor.ts';
+import type { Page } from '../machines/types/sweep.ts';
 import { orPermanent } from './permanent.ts';
 
 /**

@@ -40,7 +40,7 @@ const progressBar = (total: number) => {
 };
 
 const isWorthALine = ({ verdict, reason }: JobOutcome) =>
-  verdict !== 'kept' || reason === 'malformed' || reason === 'clock-ahead';
+  verdict !== 'keep' || reason === 'malformed' || reason === 'clock-ahead';
 
 const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome): string =>
   [

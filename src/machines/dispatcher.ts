@@ -1,58 +1,55 @@
-import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup, stopChild } from 'xstate';
+import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup } from 'xstate';
 import { type EndpointOutcome, endpointMachine } from './endpoint.ts';
 import { messageOf } from './job.ts';
+import { reported } from './types/reports.ts';
 
-/** What a look at all receivers finds. */
+/** What a look at the queues of all endpoints finds. */
 export interface Looked {
-  /** Receivers that may be sent something now. */
+  /** Endpoints that may be sent something now. */
   readonly due: readonly string[];
-  /** How long until another one may be, in ms; undefined where nothing waits anywhere. */
+  /** How long until another one may be, in ms; undefined where nothing waits. */
   readonly wait: number | undefined;
 }
 
 export interface DispatcherInput {
-  /** Receivers that are sent to at once. */
+  /** Endpoints that are sent to at the same time. */
   readonly slots: number;
-  /** Hooks that may be under way to one of them. */
+  /** Hooks that may be in flight to one of them. */
   readonly perReceiver: number;
-  /** From one look to the next, in ms, where nothing is known to be due before: others enqueue too. */
+  /** From one look to the next, in ms, where nothing is known to be due earlier: other hosts enqueue hooks too. */
   readonly interval: number;
 }
 
 export type DispatcherEvent =
-  /** Something was enqueued for a receiver here. */
+  /** A hook was enqueued here for an endpoint. */
   | { type: 'due'; origin: string }
-  /** Somebody waits until nothing is due. */
+  /** A caller waits until no hook is due. */
   | { type: 'look' }
-  /** From now on it looks on its own, for what others have left. */
+  /** From now on, look for what other hosts enqueued too. */
   | { type: 'watch' }
   | { type: 'stop' }
   | { type: 'xstate.done.actor.*'; actorId: string; output: EndpointOutcome }
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
 
-export type DispatcherEmitted =
-  /** Nothing is due, and nothing is under way. */
-  { type: 'quiet' } | { type: 'fault'; where: string; error: string };
-
 export interface DispatcherContext extends DispatcherInput {
-  /** Slot → receiver that is sent to in it. */
+  /** Slot → the endpoint that is sent to in it. */
   readonly inSlots: Readonly<Record<string, string>>;
-  /** Receivers for which there was no slot yet. */
+  /** Endpoints that wait for a slot. */
   readonly due: readonly string[];
-  /** Receivers in a slot for which more has become due. */
+  /** Endpoints in a slot for which more has become due. */
   readonly again: readonly string[];
-  /** How long until the next may be due, in ms, as told by the last look and by what has ended since that began. */
+  /** How long until the next hook may be due, in ms: by the last look, and by the endpoints that ended since it began. */
   readonly wait: number | undefined;
-  readonly isWatching: boolean;
-  readonly isStopping: boolean;
-  /** The last look has failed: that is said once. */
-  readonly isFailing: boolean;
+  /** Looks in a row that failed. */
+  readonly failures: number;
 }
 
-/** Between two looks at the least, in ms. */
-const leastPause = 50;
+/** The shortest pause between two looks, in ms. */
+const minPause = 50;
 
-/** A delivery has ended, or its chart has broken: its slot is free. */
+type SlotId = `endpoint-${number}`;
+
+/** An endpoint has nothing to send any more, or its actor has crashed: its slot is free. */
 const ended = {
   type: 'freeSlot',
   params: ({ event }: { event: Extract<DispatcherEvent, { type: 'xstate.done.actor.*' }> }) => ({
@@ -60,7 +57,7 @@ const ended = {
     outcome: event.output,
   }),
 } as const;
-const broken = {
+const crashed = {
   type: 'freeSlot',
   params: ({ event }: { event: Extract<DispatcherEvent, { type: 'xstate.error.actor.*' }> }) => ({
     slot: event.actorId,
@@ -70,66 +67,66 @@ const broken = {
 } as const;
 
 /**
- * What sees to it that hooks are sent: for each receiver with something due there is one `delivery` actor, as many as
- * there are slots.
+ * Dispatches hooks: one `endpoint` actor for each endpoint with a hook that is due, as many as there are slots.
  *
- * `asleep` until something is enqueued here or it is told to watch; `looking` which receivers are due; `watching` until
- * the next is due, or until others may have enqueued something. A delivery that leaves something for sooner than that
- * shortens the watch. With nothing waiting anywhere it falls `asleep` again, unless it was told to watch; after a look or
- * a delivery that has failed it does not know, and looks again. Told to stop, it is `stopping` until what is under way has ended, then `stopped`.
+ * 1. `onDemand`: only for hooks that this process enqueues, and for callers.
+ *    `asleep` until a hook is enqueued or a caller waits; `looking` which endpoints are due; `waiting` until the next one
+ *    is. With no hook left it falls `asleep` again. After a look or an endpoint that failed it does not know, and looks.
+ * 2. `watching`: for the hooks of other hosts too. `looking` at once, then `waiting` until the next hook or look is due.
+ * 3. `stopping`: told to stop, it waits for the hooks in flight.
+ * 4. `stopped` (final).
+ *
+ * An endpoint that leaves a hook for an earlier moment than the next look shortens the wait.
  */
 export const dispatcherMachine = setup({
   types: {
     context: {} as DispatcherContext,
     input: {} as DispatcherInput,
     events: {} as DispatcherEvent,
-    emitted: {} as DispatcherEmitted,
-    children: {} as { [slot: `endpoint-${number}`]: 'endpoint' },
+    output: {} as { readonly wait: number | undefined },
+    children: {} as { [slot: SlotId]: 'endpoint' },
   },
   actors: {
     endpoint: endpointMachine,
     look: fromPromise<Looked>(() => Promise.reject(new Error('look was not provided'))),
   },
   delays: {
-    nextLook: ({ context }) => Math.max(leastPause, Math.min(context.interval, context.wait ?? context.interval)),
+    nextLook: ({ context }) => Math.max(minPause, Math.min(context.interval, context.wait ?? context.interval)),
   },
   guards: {
-    isStopping: ({ context }) => context.isStopping,
-    isDone: ({ context }) => Object.keys(context.inSlots).length === 0,
-    isAtRest: ({ context }) =>
-      !context.isWatching && context.wait === undefined && Object.keys(context.inSlots).length === 0,
+    areSlotsFree: ({ context }) => areSlotsFree(context),
+    hasNothingLeft: ({ context }) => context.wait === undefined && areSlotsFree(context),
     leavesSooner: ({ context }, { outcome }: { outcome: EndpointOutcome }) =>
       outcome.wait !== undefined && outcome.wait < (context.wait ?? context.interval),
   },
   actions: {
-    noteDue: assign({
+    recordDue: assign({
       due: ({ context }, { origin }: { origin: string }) =>
         isInSlot(context, origin) || context.due.includes(origin) ? context.due : [...context.due, origin],
       again: ({ context }, { origin }: { origin: string }) =>
         isInSlot(context, origin) && !context.again.includes(origin) ? [...context.again, origin] : context.again,
     }),
-    tellDue: enqueueActions(({ enqueue, context }, { origin }: { origin: string }) => {
+    forwardDue: enqueueActions(({ enqueue, context }, { origin }: { origin: string }) => {
       for (const [slot, held] of Object.entries(context.inSlots)) {
-        if (held === origin) enqueue.sendTo(slot as `endpoint-${number}`, { type: 'due' });
+        if (held === origin) enqueue.sendTo(slot as SlotId, { type: 'due' });
       }
     }),
     keepLooked: assign(({ context }, { looked }: { looked: Looked }) => ({
       wait: soonest(looked.wait, context.wait),
-      isFailing: false,
+      failures: 0,
       due: [
         ...context.due,
         ...looked.due.filter((origin) => !isInSlot(context, origin) && !context.due.includes(origin)),
       ],
     })),
-    spawn: enqueueActions(({ enqueue, context }) => {
-      if (context.isStopping) return;
-      const free = Array.from({ length: context.slots }, (_, i) => `endpoint-${i}` as const).filter(
+    fillSlots: enqueueActions(({ enqueue, context }) => {
+      const free = Array.from({ length: context.slots }, (_, i): SlotId => `endpoint-${i}`).filter(
         (slot) => !(slot in context.inSlots),
       );
       const next = context.due.slice(0, free.length);
       const inSlots = { ...context.inSlots };
       for (const [i, origin] of next.entries()) {
-        const id = free[i] as `endpoint-${number}`;
+        const id = free[i] as SlotId;
         inSlots[id] = origin;
         enqueue.spawnChild('endpoint', { id, input: { origin, slots: context.perReceiver } });
       }
@@ -137,115 +134,140 @@ export const dispatcherMachine = setup({
     }),
     freeSlot: enqueueActions(
       ({ enqueue, context }, params: { slot: string; outcome: EndpointOutcome | undefined; error?: unknown }) => {
-        enqueue(stopChild(params.slot));
+        enqueue.stopChild(params.slot);
         const { [params.slot]: origin = '', ...inSlots } = context.inSlots;
         const error = params.outcome === undefined ? messageOf(params.error) : params.outcome.error;
         // What it could not send is still due.
         const wait = error === undefined ? params.outcome?.wait : context.interval;
         enqueue.assign({
           inSlots,
-          // What has become due while it ended is not left lying.
+          // The endpoint may have ended before it heard of the hook that became due.
           due: context.again.includes(origin) ? [...context.due, origin] : context.due,
           again: context.again.filter((other) => other !== origin),
           wait: soonest(wait, context.wait),
         });
-        if (error !== undefined) enqueue.emit({ type: 'fault', where: `sending hooks to ${origin}`, error });
+        if (error !== undefined) {
+          enqueue.sendParent(reported({ type: 'fault', where: `sending hooks to ${origin}`, error }));
+        }
       },
     ),
-    stopDeliveries: enqueueActions(({ enqueue, context }) => {
-      for (const slot of Object.keys(context.inSlots)) enqueue.sendTo(slot as `endpoint-${number}`, { type: 'stop' });
+    stopEndpoints: enqueueActions(({ enqueue, context }) => {
+      enqueue.assign({ due: [], again: [] });
+      for (const slot of Object.keys(context.inSlots)) enqueue.sendTo(slot as SlotId, { type: 'stop' });
     }),
-    // What a look finds replaces what the last one found, but not what ends while it looks.
+    // A look replaces what the last one found, but not what ends while it looks.
     forgetWait: assign({ wait: undefined }),
-    watch: assign({ isWatching: true }),
-    stop: assign({ isStopping: true, due: [], again: [] }),
-    tellQuiet: enqueueActions(({ enqueue, context }) => {
-      if (Object.keys(context.inSlots).length === 0 && context.due.length === 0) enqueue.emit({ type: 'quiet' });
+    reportQuiet: enqueueActions(({ enqueue, context }) => {
+      if (areSlotsFree(context) && context.due.length === 0) enqueue.sendParent(reported({ type: 'hooks.quiet' }));
     }),
-    report: enqueueActions(({ enqueue, context }, params: { error: unknown }) => {
-      if (!context.isFailing) {
-        enqueue.emit({ type: 'fault', where: 'looking for hooks to send', error: messageOf(params.error) });
+    countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
+      if (context.failures === 0) {
+        enqueue.sendParent(reported({ type: 'fault', where: 'looking for hooks to send', error: messageOf(error) }));
       }
-      enqueue.assign({ isFailing: true, wait: soonest(context.interval, context.wait) });
+      enqueue.assign({ failures: context.failures + 1, wait: soonest(context.interval, context.wait) });
     }),
   },
 }).createMachine({
   id: 'dispatcher',
-  context: ({ input }) => ({
-    ...input,
-    inSlots: {},
-    due: [],
-    again: [],
-    wait: undefined,
-    isWatching: false,
-    isStopping: false,
-    isFailing: false,
-  }),
-  initial: 'asleep',
+  description: 'Dispatches hooks: one actor for each endpoint with a hook that is due.',
+  context: ({ input }) => ({ ...input, inSlots: {}, due: [], again: [], wait: undefined, failures: 0 }),
+  output: ({ context }) => ({ wait: context.wait }),
   on: {
     due: {
       actions: [
-        { type: 'tellDue', params: ({ event }) => ({ origin: event.origin }) },
-        { type: 'noteDue', params: ({ event }) => ({ origin: event.origin }) },
-        'spawn',
+        { type: 'forwardDue', params: ({ event }) => ({ origin: event.origin }) },
+        { type: 'recordDue', params: ({ event }) => ({ origin: event.origin }) },
+        'fillSlots',
       ],
     },
-    watch: { actions: 'watch' },
-    stop: { target: '.stopping', actions: 'stop' },
-    'xstate.done.actor.*': { actions: [ended, 'spawn', 'tellQuiet'] },
-    'xstate.error.actor.*': { actions: [broken, 'spawn', 'tellQuiet'] },
+    stop: '.stopping',
+    'xstate.done.actor.*': { actions: [ended, 'fillSlots', 'reportQuiet'] },
+    'xstate.error.actor.*': { actions: [crashed, 'fillSlots', 'reportQuiet'] },
   },
+  initial: 'onDemand',
   states: {
-    asleep: {
-      on: {
-        due: {
-          target: 'watching',
-          actions: [{ type: 'noteDue', params: ({ event }) => ({ origin: event.origin }) }, 'spawn'],
+    onDemand: {
+      description: 'Sends the hooks of this process.',
+      on: { watch: 'watching' },
+      initial: 'asleep',
+      states: {
+        asleep: {
+          description: 'No hook of this process waits.',
+          on: {
+            due: {
+              target: 'waiting',
+              actions: [{ type: 'recordDue', params: ({ event }) => ({ origin: event.origin }) }, 'fillSlots'],
+            },
+            look: 'looking',
+          },
         },
-        look: 'looking',
-        watch: { target: 'looking', actions: 'watch' },
-      },
-    },
-    looking: {
-      entry: 'forgetWait',
-      invoke: {
-        id: 'look',
-        src: 'look',
-        onDone: {
-          target: 'watching',
-          actions: [{ type: 'keepLooked', params: ({ event }) => ({ looked: event.output }) }, 'spawn', 'tellQuiet'],
-        },
-        onError: {
-          target: 'watching',
-          actions: [{ type: 'report', params: ({ event }) => ({ error: event.error }) }, 'tellQuiet'],
-        },
-      },
-      on: {
-        // Whether all is quiet, the look will tell.
-        'xstate.done.actor.*': { actions: [ended, 'spawn'] },
-        'xstate.error.actor.*': { actions: [broken, 'spawn'] },
+        looking: looking(),
+        waiting: { ...waiting(), always: { guard: 'hasNothingLeft', target: 'asleep' } },
       },
     },
     watching: {
-      always: { guard: 'isAtRest', target: 'asleep' },
-      after: { nextLook: 'looking' },
-      on: {
-        look: 'looking',
-        'xstate.done.actor.*': {
-          guard: { type: 'leavesSooner', params: ({ event }) => ({ outcome: event.output }) },
-          target: 'watching',
-          reenter: true,
-          actions: [ended, 'spawn', 'tellQuiet'],
-        },
-      },
+      description: 'Sends the hooks of all hosts.',
+      initial: 'looking',
+      states: { looking: looking(), waiting: waiting() },
     },
     stopping: {
-      entry: 'stopDeliveries',
-      always: { guard: 'isDone', target: 'stopped' },
+      description: 'Told to stop: waits for the hooks in flight.',
+      entry: 'stopEndpoints',
+      always: { guard: 'areSlotsFree', target: 'stopped' },
+      on: { due: {} },
     },
-    stopped: { type: 'final' },
+    stopped: { type: 'final', description: 'No hook is in flight; those that wait stay in Redis.' },
   },
 });
+
+/** The two modes look and wait in the same way. */
+function looking() {
+  type Answer = { event: { output: Looked } };
+  return {
+    description: 'Looks which endpoints have a hook that is due.',
+    entry: 'forgetWait',
+    invoke: {
+      id: 'look',
+      src: 'look',
+      onDone: {
+        target: 'waiting',
+        actions: [
+          { type: 'keepLooked', params: ({ event }: Answer) => ({ looked: event.output }) },
+          'fillSlots',
+          'reportQuiet',
+        ],
+      },
+      onError: {
+        target: 'waiting',
+        actions: [{ type: 'countFailure', params: ({ event }: { event: ErrorActorEvent }) => event }, 'reportQuiet'],
+      },
+    },
+    on: {
+      // The look finds out whether all is quiet.
+      'xstate.done.actor.*': { actions: [ended, 'fillSlots'] },
+      'xstate.error.actor.*': { actions: [crashed, 'fillSlots'] },
+    },
+  } as const;
+}
+
+function waiting() {
+  type Ended = { event: Extract<DispatcherEvent, { type: 'xstate.done.actor.*' }> };
+  return {
+    description: 'Waits until the next hook or the next look is due.',
+    after: { nextLook: 'looking' },
+    on: {
+      look: 'looking',
+      'xstate.done.actor.*': {
+        guard: { type: 'leavesSooner', params: ({ event }: Ended) => ({ outcome: event.output }) },
+        target: 'waiting',
+        reenter: true,
+        actions: [ended, 'fillSlots', 'reportQuiet'],
+      },
+    },
+  } as const;
+}
+
+const areSlotsFree = ({ inSlots }: DispatcherContext): boolean => Object.keys(inSlots).length === 0;
 
 const soonest = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);

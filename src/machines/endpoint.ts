@@ -1,7 +1,15 @@
-import { assign, type DoneActorEvent, enqueueActions, fromCallback, fromPromise, setup } from 'xstate';
+import {
+  assign,
+  type DoneActorEvent,
+  type ErrorActorEvent,
+  enqueueActions,
+  fromCallback,
+  fromPromise,
+  setup,
+} from 'xstate';
 import { messageOf } from './job.ts';
 
-/** A hook that was claimed: what it is is the courier's. */
+/** A claimed hook. Only the sender knows what it is. */
 export type OutgoingHook = unknown;
 
 /** What a claim has brought. */
@@ -13,9 +21,9 @@ export interface Claimed {
 }
 
 export interface EndpointInput {
-  /** Scheme, host and port of the receiver. */
+  /** Scheme, host and port of the endpoint. */
   readonly origin: string;
-  /** Hooks that may be under way to it at once. */
+  /** Hooks that may be in flight to it at the same time. */
   readonly slots: number;
 }
 
@@ -32,41 +40,52 @@ export interface EndpointContext extends EndpointInput {
   readonly inFlight: number;
   readonly breaker: Claimed['breaker'];
   readonly wait: number | undefined;
-  /** Something has become due while it claimed. */
-  readonly isAgain: boolean;
-  readonly isStopping: boolean;
+  /** Claims in a row that failed. */
   readonly failures: number;
   readonly error: string | undefined;
-  readonly end: EndpointEnd;
 }
 
 export type EndpointEvent =
-  /** Something has become due. */
+  /** A hook has become due. */
   | { type: 'due' }
-  /** A hook's attempt has ended, whatever became of it. */
+  /** An attempt has ended, whatever its result. */
   | { type: 'ended' }
-  /** No more is claimed; what is under way ends. */
-  | { type: 'stop' };
+  /** Claim nothing more, and wait for the hooks in flight. */
+  | { type: 'stop' }
+  | (DoneActorEvent<Claimed> & { type: 'xstate.done.actor.claim' })
+  | (ErrorActorEvent & { type: 'xstate.error.actor.claim' });
 
-/** Failures in a row of a claim, after which the receiver is left to the next look. */
-const patience = 5;
+/** Failures in a row of a claim after which the endpoint is left to the next look. */
+const maxFailures = 5;
 /**
- * It waits for its next hook itself if that is due within this, in ms; else it ends, and is found when the time has come.
- * Longer where only the agreed rate makes it wait: what waits for another try must not keep whoever waits for quiet.
+ * The actor itself waits for the next hook if that is due within this, in ms; else it ends, and a look finds the hook when
+ * its time has come. Longer where only the drain rate makes it wait: a hook that waits for its next attempt must not keep a
+ * caller who waits until all is quiet.
  */
 const soon = { draining: 1_000, else: 50 };
 
+const claimed = ({ event }: { event: DoneActorEvent<Claimed> }) => ({ claimed: event.output });
+const keepClaim = { type: 'keepClaim', params: claimed } as const;
+const keepAndHurry = [keepClaim, 'hurry'] as const;
+const countFailure = {
+  type: 'countFailure',
+  params: ({ event }: { event: { error: unknown } }) => ({ error: event.error }),
+} as const;
+
 /**
- * What is sent to one receiver, while there is something to send.
+ * Sends to one endpoint, as long as there is something to send.
  *
- * `claiming` takes as many hooks that are due as there is room for; Redis says what the receiver's breaker lets through.
- * With some under way it is `delivering`, or `probing` (the breaker was open; one is let through), or `draining` (the
- * receiver has come back, and is told no faster than agreed), and claims again when half of the room is free, or when
- * more is due. With none under way it is `pausing` if the next is due soon, else it ends: in `rested` if nothing is due,
- * in `open` if the breaker is. A claim that fails is tried again after `retrying`; too many failures in a row end in
- * `abandoned`. Told to stop, it hears out a claim that is being made, then waits in `finishing` for what is under way.
+ * 1. `claiming`: takes as many due hooks as there is room for. Redis decides what the endpoint's breaker lets through.
+ *    `thenSend`, `thenHurry` (a hook became due meanwhile) and `thenFinish` (told to stop meanwhile) say what follows. It
+ *    always waits for the answer, because what the claim has taken would lie until the claim expires.
+ * 2. `delivering`, `probing` (the circuit was open; one hook is let through), `draining` (the endpoint has recovered, and
+ *    is sent to at a limited rate): hooks are in flight. Claims again when half of the room is free, or a hook becomes due.
+ * 3. `pausing`: nothing is in flight, and the next hook is due soon.
+ * 4. `retrying`: a claim failed, and is repeated after a pause.
+ * 5. `finishing`: told to stop, it waits for the hooks in flight. `givingUp`: the same after too many failures.
+ * 6. Final: `rested` (nothing is due), `open` (the circuit is open), `abandoned` (claims failed).
  *
- * Breaker and back-off are in Redis, not here: all hosts share them, and this actor may end at any time.
+ * Breaker and backoff are in Redis, because all hosts share them and because this actor may end at any time.
  */
 export const endpointMachine = setup({
   types: {
@@ -81,7 +100,7 @@ export const endpointMachine = setup({
       Promise.reject(new Error('claim was not provided')),
     ),
     sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(() => {
-      throw new Error('courier was not provided');
+      throw new Error('sender was not provided');
     }),
   },
   delays: {
@@ -89,160 +108,163 @@ export const endpointMachine = setup({
     backoff: ({ context }) => 250 * 2 ** context.failures,
   },
   guards: {
-    isStopping: ({ context }) => context.isStopping,
     isIdle: ({ context }) => context.inFlight === 0,
-    isSendingWhile: ({ context }, { claimed, breaker }: { claimed: Claimed; breaker: Claimed['breaker'] }) =>
-      claimed.hooks.length + context.inFlight > 0 && claimed.breaker === breaker,
-    tookSome: (_, { claimed }: { claimed: Claimed }) => claimed.hooks.length > 0,
-    isUnderWay: ({ context }) => context.inFlight > 0,
-    isOpen: (_, { claimed }: { claimed: Claimed }) => claimed.breaker === 'open',
-    isAgain: ({ context }) => context.isAgain && !context.isStopping,
-    isDueSoon: (_, { claimed }: { claimed: Claimed }) =>
-      claimed.wait !== undefined && claimed.wait <= (claimed.breaker === 'draining' ? soon.draining : soon.else),
+    isSendingWhile: ({ context }, params: { claimed: Claimed; breaker: Claimed['breaker'] }) =>
+      params.claimed.hooks.length + context.inFlight > 0 && params.claimed.breaker === params.breaker,
+    isSending: ({ context }, params: { claimed: Claimed }) => params.claimed.hooks.length + context.inFlight > 0,
+    isOpen: (_, params: { claimed: Claimed }) => params.claimed.breaker === 'open',
+    isDueSoon: (_, params: { claimed: Claimed }) =>
+      params.claimed.wait !== undefined &&
+      params.claimed.wait <= (params.claimed.breaker === 'draining' ? soon.draining : soon.else),
     hasRoom: ({ context }) => context.inFlight - 1 <= context.slots / 2,
     isFree: ({ context }) => context.inFlight < context.slots,
-    mayRetry: ({ context }) => context.failures < patience,
+    mayRetry: ({ context }) => context.failures < maxFailures,
   },
   actions: {
-    noteDue: assign({ isAgain: true }),
-    clearDue: assign({ isAgain: false }),
     countEnded: assign({ inFlight: ({ context }) => context.inFlight - 1 }),
-    stop: assign({ isStopping: true }),
-    keepClaim: enqueueActions(({ enqueue, context }, { claimed }: { claimed: Claimed }) => {
+    keepClaim: enqueueActions(({ enqueue, context }, params: { claimed: Claimed }) => {
+      const { hooks, breaker, wait } = params.claimed;
       enqueue.assign({
-        breaker: claimed.breaker,
-        // What became due meanwhile may be missing from the claim; behind an open breaker it has to wait all the same.
-        wait: context.isAgain && claimed.breaker !== 'open' ? 0 : claimed.wait,
+        breaker,
+        wait,
         failures: 0,
-        inFlight: context.inFlight + claimed.hooks.length,
+        inFlight: context.inFlight + hooks.length,
       });
-      if (claimed.hooks.length > 0) enqueue.sendTo('sender', { type: 'send', hooks: claimed.hooks });
+      if (hooks.length > 0) enqueue.sendTo('sender', { type: 'send', hooks });
     }),
-    end: assign({ end: (_, params: { end: EndpointEnd }) => params.end }),
+    // Behind an open circuit, what became due has to wait all the same.
+    hurry: assign({ wait: ({ context }) => (context.breaker === 'open' ? context.wait : 0) }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
-      error: (_, params: { error: unknown }) => messageOf(params.error),
+      error: (_, { error }: { error: unknown }) => messageOf(error),
     }),
   },
 }).createMachine({
   id: 'endpoint',
+  description: 'Sends to one endpoint, as long as there is something to send.',
   context: ({ input }) => ({
     ...input,
     inFlight: 0,
     breaker: 'closed',
     wait: undefined,
-    isAgain: false,
-    isStopping: false,
     failures: 0,
     error: undefined,
-    end: 'rested',
   }),
-  output: ({ context: { origin, end, wait, error } }) => ({
-    origin,
-    outcome: end,
-    wait,
-    ...(end === 'abandoned' && error !== undefined ? { error } : {}),
-  }),
+  output: ({ context: { origin, wait, error }, event }) => {
+    const outcome = (event as unknown as { output: EndpointEnd }).output;
+    return { origin, outcome, wait, ...(outcome === 'abandoned' && error !== undefined ? { error } : {}) };
+  },
   invoke: { id: 'sender', src: 'sender' },
   on: {
-    due: { actions: 'noteDue' },
     ended: { actions: 'countEnded' },
-    stop: { actions: 'stop' },
   },
   initial: 'claiming',
   states: {
     claiming: {
-      entry: 'clearDue',
-      // Told to stop, it hears the claim out: what that has taken would else lie until the claim is over.
+      description: 'Claims due hooks.',
+      initial: 'thenSend',
       invoke: {
         id: 'claim',
         src: 'claim',
         input: ({ context }) => ({ origin: context.origin, most: context.slots - context.inFlight }),
         onDone: [
-          took('probing'),
-          took('draining'),
+          took('probing', keepClaim),
+          took('draining', keepClaim),
+          { guard: { type: 'isSending', params: claimed }, target: 'delivering', actions: keepClaim },
+          { guard: { type: 'isOpen', params: claimed }, target: 'open', actions: keepClaim },
           {
-            guard: { type: 'tookSome', params: ({ event }) => ({ claimed: event.output }) },
-            target: 'delivering',
-            actions: { type: 'keepClaim', params: ({ event }) => ({ claimed: event.output }) },
-          },
-          {
-            guard: 'isUnderWay',
-            target: 'delivering',
-            actions: { type: 'keepClaim', params: ({ event }) => ({ claimed: event.output }) },
-          },
-          {
-            guard: { type: 'isOpen', params: ({ event }) => ({ claimed: event.output }) },
-            target: 'open',
-            actions: { type: 'keepClaim', params: ({ event }) => ({ claimed: event.output }) },
-          },
-          {
-            guard: 'isAgain',
-            target: 'claiming',
-            reenter: true,
-            actions: { type: 'keepClaim', params: ({ event }) => ({ claimed: event.output }) },
-          },
-          {
-            guard: { type: 'isDueSoon', params: ({ event }) => ({ claimed: event.output }) },
+            guard: { type: 'isDueSoon', params: claimed },
             target: 'pausing',
-            actions: { type: 'keepClaim', params: ({ event }) => ({ claimed: event.output }) },
+            actions: keepClaim,
           },
-          { target: 'rested', actions: { type: 'keepClaim', params: ({ event }) => ({ claimed: event.output }) } },
+          { target: 'rested', actions: keepClaim },
         ],
         onError: [
-          {
-            guard: 'mayRetry',
-            target: 'retrying',
-            actions: { type: 'countFailure', params: ({ event }) => ({ error: event.error }) },
-          },
-          {
-            target: 'giving up',
-            actions: { type: 'countFailure', params: ({ event }) => ({ error: event.error }) },
-          },
+          { guard: 'mayRetry', target: 'retrying', actions: countFailure },
+          { target: 'givingUp', actions: countFailure },
         ],
       },
+      states: {
+        thenSend: {
+          description: 'What the claim brings is sent.',
+          on: { due: 'thenHurry', stop: 'thenFinish' },
+        },
+        thenHurry: {
+          description: 'A hook became due meanwhile and may be missing from the claim: the next claim is made soon.',
+          on: {
+            stop: 'thenFinish',
+            'xstate.done.actor.claim': [
+              took('probing', keepAndHurry),
+              took('draining', keepAndHurry),
+              { guard: { type: 'isSending', params: claimed }, target: '#endpoint.delivering', actions: keepAndHurry },
+              { guard: { type: 'isOpen', params: claimed }, target: '#endpoint.open', actions: keepClaim },
+              { target: '#endpoint.claiming', reenter: true, actions: keepClaim },
+            ],
+          },
+        },
+        thenFinish: {
+          description: 'Told to stop: nothing more is claimed after this.',
+          on: {
+            'xstate.done.actor.claim': [
+              { guard: { type: 'isSending', params: claimed }, target: '#endpoint.finishing', actions: keepClaim },
+              { guard: { type: 'isOpen', params: claimed }, target: '#endpoint.open', actions: keepClaim },
+              { target: '#endpoint.rested', actions: keepClaim },
+            ],
+            'xstate.error.actor.claim': [
+              { guard: 'mayRetry', target: '#endpoint.finishing', actions: countFailure },
+              { target: '#endpoint.givingUp', actions: countFailure },
+            ],
+          },
+        },
+      },
     },
-    delivering: sending(),
-    probing: sending(),
-    draining: sending(),
+    delivering: { description: 'Hooks are in flight.', ...sending() },
+    probing: { description: 'The circuit was open: one hook tests whether the endpoint has recovered.', ...sending() },
+    draining: { description: 'The endpoint has recovered: hooks are sent at a limited rate.', ...sending() },
     pausing: {
-      always: { guard: 'isStopping', target: 'rested' },
+      description: 'Nothing is in flight, and the next hook is due soon.',
       after: { next: 'claiming' },
-      on: { due: 'claiming' },
+      on: { due: 'claiming', stop: 'rested' },
     },
     retrying: {
-      always: { guard: 'isStopping', target: 'finishing' },
+      description: 'A claim failed: waits before the next one.',
       after: { backoff: 'claiming' },
+      on: { stop: 'finishing' },
     },
-    finishing: { always: { guard: 'isIdle', target: 'rested' } },
-    'giving up': { always: { guard: 'isIdle', target: 'abandoned' } },
-    rested: { type: 'final', entry: { type: 'end', params: { end: 'rested' } } },
-    open: { type: 'final', entry: { type: 'end', params: { end: 'open' } } },
-    abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
+    finishing: {
+      description: 'Told to stop: waits for the hooks in flight.',
+      always: { guard: 'isIdle', target: 'rested' },
+    },
+    givingUp: {
+      description: 'Claims failed too often: waits for the hooks in flight.',
+      always: { guard: 'isIdle', target: 'abandoned' },
+    },
+    rested: { type: 'final', description: 'Nothing is due.', output: 'rested' },
+    open: { type: 'final', description: 'The circuit is open.', output: 'open' },
+    abandoned: { type: 'final', description: 'Claims failed: the next look finds what is due.', output: 'abandoned' },
   },
 });
 
-/** The three states with hooks under way differ in what the breaker lets through, which Redis sees to. */
+/** The three states with hooks in flight differ only in what the breaker lets through, which Redis decides. */
 function sending() {
   return {
-    always: { guard: 'isStopping', target: 'finishing' },
     after: { next: { guard: 'isFree', target: 'claiming' } },
     on: {
       ended: [{ guard: 'hasRoom', target: 'claiming', actions: 'countEnded' }, { actions: 'countEnded' }],
       due: { guard: 'isFree', target: 'claiming' },
+      stop: 'finishing',
     },
   } as const;
 }
 
-/** A claim with the breaker so, after which some are under way. */
-function took<State extends 'probing' | 'draining'>(breaker: State) {
-  const params = ({ event }: { event: DoneActorEvent<Claimed> }) => ({ claimed: event.output });
+/** A claim after which hooks are in flight, with the breaker in this state. */
+function took<State extends 'probing' | 'draining', Actions>(breaker: State, actions: Actions) {
   return {
     guard: {
       type: 'isSendingWhile',
       params: ({ event }: { event: DoneActorEvent<Claimed> }) => ({ claimed: event.output, breaker }),
     },
-    target: breaker,
-    actions: { type: 'keepClaim', params },
+    target: `#endpoint.${breaker}`,
+    actions,
   } as const;
 }

@@ -102,7 +102,7 @@ export const createExplain = ({
     const facts = needsEvidence(loaded.facts, policy) ? { ...loaded.facts, evidence } : loaded.facts;
     const asked = explain(facts, policy);
     const decided = asked.at(-1)?.judgement;
-    const verdict = decided?.verdict ?? 'kept';
+    const verdict = decided?.verdict ?? 'keep';
     return {
       id,
       isTracked: isTracked === 1,
@@ -119,7 +119,7 @@ export const createExplain = ({
 };
 
 const actions: Readonly<Record<Verdict, string>> = {
-  kept: 'nothing',
+  keep: 'nothing',
   untrack: 'take it out of the tracking hash',
   reset: 'set it to the status that its receiver has confirmed',
   fail: 'set it to Error and tell its receiver',

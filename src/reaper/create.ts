@@ -60,7 +60,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const reporting = createReporting({ ...deps, emit, outage });
   const passReports = createPassReports({ ...deps, emit, reporting });
   const inspection = createInspection(settings.inspect, reporting.fault);
-  const ports = createPorts(deps, settings, random, reporting);
+  const ports = createPorts(deps, settings, random, reporting, () => supervision);
   const { lease, delivery, preflight } = ports;
 
   /** One host runs the scheduled passes of all hosts. A plan changes nothing: it leaves the lease to others. */
@@ -89,7 +89,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     isFollowed: inspection.isFollowed,
   });
   const shutDown = createShutDown({
-    ...{ calls, timeLimit, supervision, lease, inspection, delivery, preflight, connection, clock },
+    ...{ calls, timeLimit, supervision, inspection, delivery, preflight, connection, clock },
   });
   let isAwake = false;
   let stopping: Promise<void> | undefined;
@@ -102,7 +102,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     isAwake = true;
     supervision.start();
     inspection.open(() => ({
-      ...{ reaper, supervisor: supervision.actor, dispatcher: delivery.actor, clock },
+      ...{ reaper, supervisor: supervision.actor, clock },
       ...{ namespace: settings.namespace, redis: connection.description, plan: settings.plan },
       now: () => ({
         hooksInFlight: delivery.inFlight(),
@@ -147,7 +147,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       return inspection.url();
     },
     ...queriesOf(deps, settings, ports, doctor),
-    health: createHealth({ settings, schedule, lease, passReports, outage, clock, isScheduling, isShared }),
+    health: createHealth({
+      ...{ settings, schedule, lease, passReports, outage, clock, isScheduling, isShared },
+      failed: supervision.failed,
+    }),
   });
   return reaper;
 };

@@ -1,45 +1,48 @@
-import { createActor } from 'xstate';
-import { createDispatcherActors, createLook } from '../actors/dispatcherActors.ts';
+import { createEndpointActors, createLook } from '../actors/endpointActors.ts';
 import { createSignal, type Signal } from '../io/clock.ts';
 import { createHooks, type Hooks } from '../io/hooks/hooks.ts';
-import { createHostBackoff } from '../io/hooks/hostBackoff.ts';
+import { createHostBackoff, type HostBackoff } from '../io/hooks/hostBackoff.ts';
 import { createHttpClient } from '../io/hooks/http/client.ts';
-import { createInFlightLimiter } from '../io/hooks/inFlightLimiter.ts';
+import { createInFlightLimiter, type InFlightLimiter } from '../io/hooks/inFlightLimiter.ts';
 import { createHookRecords, type HookRecords } from '../io/hooks/records.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
 import { createSender } from '../io/hooks/sender.ts';
 import { createSendNamed, type SendNamed } from '../io/hooks/sendNamed.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { dispatcherMachine } from '../machines/dispatcher.ts';
+import { type DispatcherInput, dispatcherMachine } from '../machines/dispatcher.ts';
 import { endpointMachine } from '../machines/endpoint.ts';
-import { messageOf } from '../machines/job.ts';
 import type { ReaperSettings } from '../options.ts';
+import type { Supervision } from './supervision.ts';
 
-/** All that has to do with hooks, put together. */
+/** Everything that has to do with hooks. */
 export interface Delivery {
   readonly hooks: Hooks;
   readonly records: HookRecords;
-  /** The actor at the top, for whoever inspects. */
-  readonly actor: ReturnType<typeof createActor<typeof dispatcherMachine>>;
-  /** From now on what others have left is sent too. */
+  /** The machine of the dispatcher with its effects, and its input: the supervisor runs it. */
+  readonly dispatcher: ReturnType<typeof createDispatcher>;
+  readonly dispatching: DispatcherInput;
+  /** From now on, hooks that other hosts enqueued are sent too. */
   watch(): void;
   /** Sends the hooks that a person has named, and no others. */
   readonly named: SendNamed;
-  /** Resolves when nothing that is due is left to try, here or by others: what is behind an open breaker is not due. */
+  /** Resolves when no hook that is due is left to attempt, of any host. Hooks behind an open circuit are not due. */
   quiet(): Promise<void>;
-  /** The same for a person, who may have named some: where nothing else was to be sent here, only those are waited for. */
+  /** The same for an admin command that may have named hooks: where nothing else was sent here, it waits only for those. */
   quietHooksAdmin(): Promise<void>;
-  /** Resolves when an attempt for a job has ended here, or nothing is left to try. */
+  /** Resolves when an attempt for a job has ended here, or no hook is left to attempt. */
   attempted(id: string): Promise<void>;
   inFlight(): number;
-  /** Claims no more, and lets what is under way end until `isUp` resolves; what is left stays in Redis. */
+  /** After the dispatcher has stopped: waits for named hooks until `isUp` resolves. The rest stays in Redis. */
   stop(isUp: Promise<unknown>): Promise<void>;
 }
 
-/** Receivers that are sent to at once by one host. */
-const receivers = 16;
-/** From one look for what others have left to the next, in ms. */
-const lookEvery = 5_000;
+/** The dispatcher as the supervisor runs it. */
+export type Dispatching = Pick<Supervision, 'start' | 'hookDue' | 'watchHooks' | 'hooksQuiet'>;
+
+/** Endpoints that one host sends to at the same time. */
+const endpointSlots = 16;
+/** From one look for hooks of other hosts to the next, in ms. */
+const lookInterval = 5_000;
 
 export const createDelivery = ({
   connection,
@@ -50,11 +53,13 @@ export const createDelivery = ({
   random,
   onOutcome,
   fault,
+  supervision,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   settings: ReaperSettings['hooks'];
   random: () => number;
   onOutcome: (outcome: HookOutcome) => void;
   fault: (where: string, error: string) => void;
+  supervision: () => Dispatching;
 }): Delivery => {
   const records = createHookRecords({
     connection,
@@ -85,7 +90,7 @@ export const createDelivery = ({
     clock,
   );
   const backoff = createHostBackoff(clock, random);
-  /** Who waits for an attempt for a job. */
+  /** Callers that wait for an attempt for a job, by its id. */
   const waiting = new Map<string, Signal>();
   const sender = createSender({
     connection,
@@ -108,40 +113,21 @@ export const createDelivery = ({
     },
   });
   const limiter = createInFlightLimiter(sender, settings.concurrency);
-  const actor = createActor(
-    dispatcherMachine.provide({
-      actors: {
-        endpoint: endpointMachine.provide({ actors: createDispatcherActors(records, limiter, backoff) }),
-        look: createLook(records, async () => {
-          // Not waited for: a receiver that hangs must not hold up the look for all others.
-          void sender.deliverPendingTexts();
-          await records.forgetParked(settings.keepParkedS * 1_000);
-        }),
-      },
-    }),
-    { clock, input: { slots: receivers, perReceiver: settings.perReceiver, interval: lookEvery } },
-  );
-  actor.subscribe({ error: (error) => fault('the deliverer of hooks', messageOf(error)) });
-  actor.on('fault', ({ where, error }) => fault(where, error));
+  const dispatcher = createDispatcher(records, limiter, backoff, async () => {
+    // Not awaited: an endpoint that hangs must not delay the look for all others.
+    void sender.deliverPendingTexts();
+    await records.forgetParked(settings.keepParkedS * 1_000);
+  });
   let isAwake = false;
   let isStopped = false;
   const awake = () => {
     if (isAwake || isStopped) return;
     isAwake = true;
-    actor.start();
+    supervision().start();
   };
-
   const quiet = () => {
     awake();
-    return new Promise<void>((resolve) => {
-      if (isStopped || actor.getSnapshot().status !== 'active') return resolve();
-      const end = () => {
-        for (const subscription of subscriptions) subscription.unsubscribe();
-        resolve();
-      };
-      const subscriptions = [actor.on('quiet', end), actor.subscribe({ complete: end, error: end })];
-      actor.send({ type: 'look' });
-    });
+    return supervision().hooksQuiet();
   };
 
   const named = createSendNamed({ records, limiter, clock, isStopped: () => isStopped, fault });
@@ -154,15 +140,15 @@ export const createDelivery = ({
       clock,
       onDue(origin) {
         awake();
-        // What comes after the stop stays in Redis.
-        if (!isStopped) actor.send({ type: 'due', origin });
+        supervision().hookDue(origin);
       },
     }),
     records,
-    actor,
+    dispatcher,
+    dispatching: { slots: endpointSlots, perReceiver: settings.perReceiver, interval: lookInterval },
     watch() {
       awake();
-      actor.send({ type: 'watch' });
+      supervision().watchHooks();
     },
     named,
     quiet,
@@ -183,14 +169,6 @@ export const createDelivery = ({
     inFlight: () => limiter.inFlight,
     async stop(isUp) {
       isStopped = true;
-      if (isAwake && actor.getSnapshot().status === 'active') {
-        const over = new Promise<void>((resolve) => {
-          actor.subscribe({ complete: () => resolve(), error: () => resolve() });
-        });
-        actor.send({ type: 'stop' });
-        await Promise.race([over, isUp]);
-        actor.stop();
-      }
       await Promise.race([named.idle(), isUp]);
       sender.stop();
       await httpClient.close();
@@ -198,3 +176,16 @@ export const createDelivery = ({
     },
   };
 };
+
+const createDispatcher = (
+  records: HookRecords,
+  limiter: InFlightLimiter,
+  backoff: HostBackoff,
+  alsoAtLook: () => Promise<unknown>,
+) =>
+  dispatcherMachine.provide({
+    actors: {
+      endpoint: endpointMachine.provide({ actors: createEndpointActors(records, limiter, backoff) }),
+      look: createLook(records, alsoAtLook),
+    },
+  });

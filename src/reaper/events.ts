@@ -1,8 +1,8 @@
 import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { JobOutcome } from '../machines/job.ts';
-import type { PoolOutcome } from '../machines/pool.ts';
-import type { FinishedEntry, OrphanedEntry } from '../machines/supervisor.ts';
+import type { PoolOutcome } from '../machines/types/pool.ts';
+import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** Something that went wrong and stopped nothing. */

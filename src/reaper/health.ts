@@ -1,6 +1,7 @@
 import { type Clock, monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
+import type { FailedChild } from '../machines/supervisorSetup.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { PassReports } from './passReports.ts';
 import type { Schedule } from './schedule.ts';
@@ -8,8 +9,8 @@ import type { Schedule } from './schedule.ts';
 /** Whether the passes run on time. */
 export interface Health {
   /**
-   * False if Redis can't be used for 3 s, or if a scheduled pass is overdue by more than twice its interval. If the hosts
-   * share the schedule, the passes of all of them count, and a follower is healthy while another host is the leader.
+   * False if Redis can't be used for 3 s, if an actor crashed too often and does not run, or if a scheduled pass is
+   * overdue by more than twice its interval. If the hosts share the schedule, the passes of all of them count, and a follower is healthy while another host is the leader.
    */
   readonly ok: boolean;
   /** What is overdue or suspended, and why. */
@@ -33,6 +34,7 @@ export const createHealth =
     clock,
     isScheduling,
     isShared,
+    failed,
   }: {
     settings: Pick<ReaperSettings, 'sweep' | 'rescue'>;
     schedule: Pick<Schedule, 'startedAt'>;
@@ -42,6 +44,8 @@ export const createHealth =
     clock: Clock;
     isScheduling: boolean;
     isShared: boolean;
+    /** Actors that crashed too often and do not run. */
+    failed: () => readonly FailedChild[];
   }) =>
   (): Health => {
     const now = outage();
@@ -52,6 +56,7 @@ export const createHealth =
       ...passReports.state(),
       shared: isShared ? lease.seen() : undefined,
       outage: now && { error: now.error.message, forMs: performance.now() - now.since },
+      failed: failed(),
       sweep,
       rescue,
     });
@@ -67,6 +72,7 @@ export const healthOf = ({
   suspended,
   sweepSuspended,
   outage,
+  failed = [],
   sweep,
   rescue,
 }: {
@@ -87,6 +93,8 @@ export const healthOf = ({
   sweepSuspended?: string | undefined;
   /** Why Redis can't be used now, and for how many ms. */
   outage?: { readonly error: string; readonly forMs: number } | undefined;
+  /** Actors that crashed too often and do not run. */
+  failed?: readonly FailedChild[];
   sweep: ReaperSettings['sweep'];
   rescue: ReaperSettings['rescue'];
 }): Health => {
@@ -109,6 +117,9 @@ export const healthOf = ({
     ...late('sweep', sweptAt, sweep.firstAfterMs, sweep.intervalMs),
     ...late('look for dead pools', rescuedAt, rescue.firstAfterMs, rescue.intervalMs + rescue.graceMs),
   ];
+  const crashed = failed.map(
+    ({ child, error }) => `${child} crashed too often and does not run: ${error}; restart the process`,
+  );
   const cutOff =
     outage === undefined ? [] : [`Redis can not be used for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
   const asides = [
@@ -118,8 +129,8 @@ export const healthOf = ({
   const leader = shared?.leader;
   const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.ahead ?? 0);
   return {
-    ok: (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong),
-    detail: [...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
+    ok: crashed.length === 0 && (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong),
+    detail: [...crashed, ...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
     lastSweepAt: shownAt(sweptAt),
     lastRescueAt: shownAt(rescuedAt),
   };

@@ -8,9 +8,8 @@ import type { Reaper } from './reaper.ts';
 /** What the inspector gets of a reaper: its public methods, its actors, and state that neither actors nor events show. */
 export interface Inspected {
   readonly reaper: Reaper;
+  /** The root of the tree of actors. */
   readonly supervisor: AnyActorRef;
-  /** The actor that sends hooks. */
-  readonly dispatcher: AnyActorRef;
   readonly namespace: string;
   /** Address of Redis, without user and password. */
   readonly redis: string;

@@ -1,6 +1,7 @@
 import { monotonicOf } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import type { RescueResult, SweepResult } from '../machines/supervisor.ts';
+import type { RescueResult } from '../machines/types/rescue.ts';
+import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter } from './events.ts';
 import { hooksSince } from './hookCounts.ts';
 import type { Reporting } from './reporting.ts';

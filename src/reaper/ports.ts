@@ -12,7 +12,7 @@ import { createPools, type Pools } from '../io/pools/rescue.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import type { Policy } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
-import { createDelivery, type Delivery } from './delivery.ts';
+import { createDelivery, type Delivery, type Dispatching } from './delivery.ts';
 import type { Reporting } from './reporting.ts';
 
 /** Everything that the actors and the queries use to work on Redis and to send hooks. */
@@ -37,6 +37,7 @@ export const createPorts = (
   settings: ReaperSettings,
   random: () => number,
   reporting: Reporting,
+  supervision: () => Dispatching,
 ): Ports => {
   const { sweep, rescue } = settings;
   const policy = policyOf(settings);
@@ -48,6 +49,7 @@ export const createPorts = (
     random,
     onOutcome: reporting.hook,
     fault: reporting.fault,
+    supervision,
   });
   const { hooks, records } = delivery;
   const poolPorts = createPoolPorts(deps, settings, reporting);

@@ -4,8 +4,8 @@ import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import type { JobOutcome } from '../machines/job.ts';
-import type { PoolOutcome } from '../machines/pool.ts';
-import type { FinishedEntry, OrphanedEntry } from '../machines/supervisor.ts';
+import type { PoolOutcome } from '../machines/types/pool.ts';
+import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
 import type { Emitter, LeaseChange } from './events.ts';
 import { countHook, type HookCounts, noHooks } from './hookCounts.ts';
 import { createHostErrorReports } from './hostErrors.ts';
@@ -107,7 +107,7 @@ const logJob = (log: Deps['log'], outcome: JobOutcome): void => {
   if (outcome.isRefused) log.debug({ job }, 'a job that is left to the next sweep');
   else if (outcome.outcome === 'abandoned') log.error({ job }, 'a job could not be mended');
   else if (outcome.outcome === 'fenced') log.debug({ job }, 'a job that is left to another host');
-  else if (verdict !== 'kept') log.info({ job }, 'job');
+  else if (verdict !== 'keep') log.info({ job }, 'job');
   else if (reason === 'malformed') log.warn({ job }, 'a job that can not be judged, left as it is');
   else if (reason === 'clock-ahead')
     log.warn({ job }, 'every time of this job is ahead of the clock of Redis: it is kept');

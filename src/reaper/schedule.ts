@@ -1,7 +1,7 @@
 import { monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { scheduledPass } from '../machines/supervisor.ts';
+import { scheduledPass } from '../machines/types/sweep.ts';
 import type { ReaperSettings } from '../options.ts';
 
 export type ScheduledPass = 'sweep' | 'rescue';

@@ -1,13 +1,4 @@
-import {
-  type Clock,
-  createReaperClock,
-  createSignal,
-  pause,
-  type ReaperClock,
-  systemClock,
-  within,
-} from '../io/clock.ts';
-import type { Lease } from '../io/leader/lease.ts';
+import { type Clock, createReaperClock, createSignal, pause, type ReaperClock, systemClock } from '../io/clock.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Connection } from '../io/redis/connection.ts';
 import type { Calls } from './calls.ts';
@@ -15,20 +6,18 @@ import type { Delivery } from './delivery.ts';
 import type { Inspection } from './inspection.ts';
 import type { Supervision } from './supervision.ts';
 
-/** How long a stop waits in addition to its timeout, in ms: for the lease to be given up, and for QUIT. */
+/** How long a stop waits in addition to its timeout, in ms: for what is still open, and for QUIT. */
 const closingTime = 30;
-const leavingTime = 3_000;
 const quittingTime = 1_000;
 
 /**
- * Stops a reaper in order: refuse calls, end the passes, give up the lease, close the inspector, end the sending of hooks,
+ * Stops a reaper in order: refuse calls, stop the actors (passes, then hooks and the term of the leader), close the inspector,
  * answer pending calls, clear timers, close the connection.
  */
 export const createShutDown = ({
   calls,
   timeLimit,
   supervision,
-  lease,
   inspection,
   delivery,
   preflight,
@@ -38,7 +27,6 @@ export const createShutDown = ({
   calls: Calls;
   timeLimit: TimeLimit;
   supervision: Pick<Supervision, 'stop'>;
-  lease: Pick<Lease, 'leave'>;
   inspection: Pick<Inspection, 'close'>;
   delivery: Pick<Delivery, 'stop'>;
   preflight: Pick<Preflight, 'close'>;
@@ -49,11 +37,8 @@ export const createShutDown = ({
     calls.refuse();
     const closing = createReaperClock(systemClock);
     const isOver = timeLimit.isUp.then(() => pause(closing, closingTime));
-    let leaving: Promise<unknown> | undefined;
-    const term = await supervision.stop(timeLimit.isUp);
-    // Every act has ended, or is fenced from now on. The wait for an unreachable Redis is bounded.
-    if (term?.fence !== undefined) leaving = within(closing, leavingTime, lease.leave());
-    const ends = [leaving, inspection.close(), delivery.stop(timeLimit.isUp), calls.settled()];
+    await supervision.stop(timeLimit.isUp);
+    const ends = [inspection.close(), delivery.stop(timeLimit.isUp), calls.settled()];
     await Promise.race([Promise.allSettled(ends), isOver]);
     calls.end();
     clock.end();

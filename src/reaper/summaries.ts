@@ -1,5 +1,6 @@
-import type { RescueResult, SweepResult } from '../machines/supervisor.ts';
 import type { Tally } from '../machines/tally.ts';
+import type { RescueResult } from '../machines/types/rescue.ts';
+import type { SweepResult } from '../machines/types/sweep.ts';
 import type { HookCounts } from './hookCounts.ts';
 
 /** A sweep in counts. */

@@ -1,18 +1,11 @@
 import { createActor } from 'xstate';
-import { createExamine } from '../actors/examine.ts';
-import { createJobActors } from '../actors/jobActors.ts';
-import { createLeaseActors } from '../actors/leaseActors.ts';
-import { createPoolActors, createRescueActors } from '../actors/poolActors.ts';
-import { createSweepActors } from '../actors/sweepActors.ts';
-import { monotonicOf } from '../io/clock.ts';
+import { createReaperClock, monotonicOf, pause, systemClock, within } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { refusalOf } from '../io/redis/errors.ts';
-import { waitingIn } from '../machines/graces.ts';
-import { jobMachine, messageOf } from '../machines/job.ts';
-import { laneMachine } from '../machines/lane.ts';
-import type { Term } from '../machines/lease.ts';
-import { poolMachine } from '../machines/pool.ts';
+import { messageOf } from '../machines/job.ts';
+import type { poolsMachine } from '../machines/pools.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
+import type { FailedChild, SupervisorEvent } from '../machines/supervisorSetup.ts';
+import { waitingIn } from '../machines/waitingPools.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Follow, Inspected } from './inspection.ts';
 import type { Passes, PassRequest } from './passes.ts';
@@ -21,21 +14,34 @@ import type { Ports } from './ports.ts';
 import type { Reporting } from './reporting.ts';
 import type { Schedule } from './schedule.ts';
 import type { StartBlock } from './startBlock.ts';
+import { actorsOf } from './tree.ts';
 
-/** The actors that run the passes. The only file of this folder that knows the supervisor's chart and its events. */
+/** How long a stop waits for the leader to resign, in ms: once the time is up, and before. */
+const resigningTime = 30;
+const leavingTime = 3_000;
+
+/** The tree of actors. The only file of this folder that knows the supervisor's chart and its events. */
 export interface Supervision {
   readonly actor: ReturnType<typeof createSupervisor>;
-  /** Starts the actors. They wait for requests. */
+  /** Starts the actors. They wait for requests. Later calls change nothing. */
   start(): void;
   /** Starts the scheduled passes. */
   schedule(): void;
   send(request: PassRequest): void;
-  /** Ends the passes, or gives them up when `isUp` resolves. Returns the term if this host is the leader. */
-  stop(isUp: Promise<unknown>): Promise<Term | undefined>;
+  /** A hook was enqueued here for an endpoint. */
+  hookDue(origin: string): void;
+  /** From now on, hooks that other hosts enqueued are sent too. */
+  watchHooks(): void;
+  /** Resolves when no hook is due or in flight, or when the actors have stopped. */
+  hooksQuiet(): Promise<void>;
+  /** Ends the passes, or gives them up when `isUp` resolves; then the hooks in flight, and the term of the leader. */
+  stop(isUp: Promise<unknown>): Promise<void>;
+  /** Actors that crashed too often and do not run. */
+  failed(): readonly FailedChild[];
   waitingPools(): ReturnType<Inspected['now']>['waitingPools'];
 }
 
-interface Wiring {
+export interface Wiring {
   readonly deps: Deps;
   readonly settings: ReaperSettings;
   readonly ports: Ports;
@@ -52,9 +58,14 @@ interface Wiring {
 
 export const createSupervision = (wiring: Wiring): Supervision => {
   const { clock } = wiring.deps;
-  const actor = createSupervisor(wiring);
+  const closing = createReaperClock(systemClock);
+  const actor = createSupervisor(wiring, (resigned) => within(closing, leavingTime, resigned));
   subscribe(actor, wiring);
   let isRunning = false;
+  const isActive = () => isRunning && actor.getSnapshot().status === 'active';
+  const sendIfActive = (event: SupervisorEvent) => {
+    if (isActive()) actor.send(event);
+  };
   return {
     actor,
     start() {
@@ -63,89 +74,62 @@ export const createSupervision = (wiring: Wiring): Supervision => {
     },
     schedule: () => actor.send({ type: 'schedule' }),
     send: (request) => actor.send(request),
+    hookDue: (origin) => sendIfActive({ type: 'hooks.due', origin }),
+    watchHooks: () => sendIfActive({ type: 'hooks.watch' }),
+    hooksQuiet: () =>
+      new Promise<void>((resolve) => {
+        if (!isActive()) return resolve();
+        const end = () => {
+          for (const subscription of subscriptions) subscription.unsubscribe();
+          resolve();
+        };
+        const subscriptions = [actor.on('hooks.quiet', end), actor.subscribe({ complete: end, error: end })];
+        actor.send({ type: 'hooks.look' });
+      }),
     async stop(isUp) {
-      if (!isRunning) return undefined;
+      if (!isRunning) return;
       const over = new Promise<void>((resolve) => {
         actor.subscribe({ complete: () => resolve(), error: () => resolve() });
       });
-      actor.send({ type: 'stop' });
+      sendIfActive({ type: 'stop' });
       await Promise.race([over, isUp]);
-      const { term } = actor.getSnapshot().context;
+      sendIfActive({ type: 'giveUp' });
+      await Promise.race([over, pause(closing, resigningTime)]);
       actor.stop();
-      return term;
+      closing.end();
     },
-    waitingPools: () =>
-      waitingIn(actor.getSnapshot().context).map(({ input, since }) => ({
+    failed: () => actor.getSnapshot().context.failed,
+    waitingPools() {
+      const pools = poolsOf(actor);
+      if (pools === undefined) return [];
+      return waitingIn(pools.context).map(({ input, since }) => ({
         pool: input.suspect.pool,
         since: Math.round(clock.now() + since - monotonicOf(clock)),
-      })),
+      }));
+    },
   };
 };
 
-const createSupervisor = (wiring: Wiring) => {
-  const { deps, settings, ports, schedule, isShared } = wiring;
-  const { sweep, rescue, lease } = settings;
-  return createActor(
-    supervisorMachine.provide({
-      actors: actorsOf(wiring),
-      delays: {
-        sweepDelay: ({ context: { isFirstSweep, sweepFailedIn } }) =>
-          schedule.sweepDelay({ isFirst: isFirstSweep, hasFailed: sweepFailedIn !== undefined }),
-        rescueDelay: ({ context: { isFirstRescue, rescueFailedIn } }) =>
-          schedule.rescueDelay({ isFirst: isFirstRescue, hasFailed: rescueFailedIn !== undefined }),
-        graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - monotonicOf(deps.clock)),
-        leaseRenewal: lease.renewMs,
-      },
-    }),
-    {
-      clock: deps.clock,
-      input: {
-        policy: ports.policy,
-        lanes: sweep.lanes,
-        poolSlots: rescue.atOnce,
-        poolGrace: rescue.graceMs,
-        plan: settings.plan,
-        needsLease: isShared,
-      },
-    },
-  );
-};
+const poolsOf = (
+  supervisor: ReturnType<typeof createSupervisor>,
+): ReturnType<(typeof poolsMachine)['getInitialSnapshot']> | undefined =>
+  supervisor.getSnapshot().children.rescue?.getSnapshot().children?.pools?.getSnapshot();
 
-const actorsOf = ({ ports, startBlock, reporting, isFollowed }: Wiring) => {
-  const { pools, orphans, quarantine, preflight, lease, delivery } = ports;
-  const job = jobMachine.provide({ actors: createJobActors(ports.acts) });
-  const scan = async (...[plan, from]: Parameters<Ports['scan']>) => {
-    await startBlock.check();
-    return ports.scan(plan, from);
-  };
-  const blockable = {
-    ...preflight,
-    async check(isPlan: boolean) {
-      const blocked = await startBlock.reason();
-      return blocked === undefined ? preflight.run(isPlan) : { blocked };
+const createSupervisor = (wiring: Wiring, bounded: (resigned: Promise<void>) => Promise<unknown>) => {
+  const { deps, settings, ports, isShared } = wiring;
+  const { sweep, rescue } = settings;
+  return createActor(supervisorMachine.provide({ actors: actorsOf(wiring, bounded) }), {
+    clock: deps.clock,
+    input: {
+      policy: ports.policy,
+      lanes: sweep.lanes,
+      poolSlots: rescue.atOnce,
+      poolGrace: rescue.graceMs,
+      plan: settings.plan,
+      sharesSchedule: isShared,
+      dispatcher: ports.delivery.dispatching,
     },
-  };
-  return {
-    lane: laneMachine.provide({ actors: { job } }),
-    pool: poolMachine.provide({ actors: createPoolActors(pools, quarantine, preflight) }),
-    examine: createExamine({
-      job,
-      enqueue: delivery.hooks.enqueue,
-      enqueuePlan: delivery.hooks.plan,
-      refusalOf,
-      isFollowed,
-      observe: reporting.job,
-    }),
-    ...createSweepActors(scan, lease, preflight),
-    ...createRescueActors(pools, orphans, blockable, lease),
-    ...createLeaseActors({
-      ...lease,
-      async take(fence) {
-        await startBlock.check();
-        return lease.take(fence);
-      },
-    }),
-  };
+  });
 };
 
 /** Hands what the supervisor emits to the reports, the schedule and the callers that wait. */
@@ -155,10 +139,10 @@ const subscribe = (
 ): void => {
   supervisor.on('job', ({ outcome }) => reporting.job(outcome));
   supervisor.on('pool', ({ outcome, since }) => reporting.pool(outcome, since));
-  supervisor.on('lost', ({ entry }) => reporting.orphaned(entry));
+  supervisor.on('orphan', ({ entry }) => reporting.orphaned(entry));
   supervisor.on('finished', ({ entry }) => reporting.finished(entry));
   supervisor.on('fault', ({ where, error }) => reporting.fault(where, error));
-  supervisor.on('lease', ({ holds, host }) => {
+  supervisor.on('leader', ({ holds, host }) => {
     if (!holds) schedule.clear();
     reporting.lease({ holds, host });
   });

@@ -54,12 +54,12 @@ describe('the charts', () => {
     await reaper.sweep();
     const state = (id: string) => page.locator(`[data-chart="job"] [data-state="${id}"]`);
     await vi.waitUntil(async () => (await state('job.compare').locator('.count').textContent()) === '9');
-    expect(await state('job.kept').locator('.count').textContent()).toBe('5');
+    expect(await state('job.keep').locator('.count').textContent()).toBe('5');
     expect(await state('job.refire').locator('.count').textContent()).toBe('');
     const heat = (id: string) => state(id).evaluate((element) => Number(element.style.getPropertyValue('--heat')));
     expect(await heat('job.compare')).toBe(1);
     expect(await heat('job.fail')).toBeGreaterThan(0);
-    expect(await heat('job.fail')).toBeLessThan(await heat('job.kept'));
+    expect(await heat('job.fail')).toBeLessThan(await heat('job.keep'));
     expect(await heat('job.refire')).toBe(0);
     expect(await page.locator('[data-chart="job"] .edge.last').count()).toBe(1);
     await page.getByRole('tab', { name: 'lane', exact: true }).click();
@@ -71,7 +71,7 @@ describe('the charts', () => {
     const { reaper, page } = await start();
     await reaper.sweep();
     await page.getByText('Show as a table').click();
-    const row = page.locator('.as-table tr', { hasText: '[isVerdict kept]' });
+    const row = page.locator('.as-table tr', { hasText: '[isVerdict keep]' });
     await vi.waitUntil(async () => (await row.innerText()).split(/\s+/).includes('5'));
   });
 });

@@ -22,7 +22,7 @@ test("the counts on the page equal those of the sweep's summary", async () => {
   const summary = await reaper.sweep();
   await page.locator('[data-testid="scanned"]', { hasText: String(summary.scanned) }).waitFor();
   const shown: Record<string, number> = {};
-  for (const verdict of ['kept', 'untrack', 'reset', 'fail', 'refire'])
+  for (const verdict of ['keep', 'untrack', 'reset', 'fail', 'refire'])
     shown[verdict] = await verdictCount(page, verdict);
   expect(shown).toEqual({ refire: 0, ...summary.verdicts });
   await page.getByText('4 of 4').waitFor();
@@ -107,8 +107,8 @@ test('a page counts all jobs of a sweep of 100,000, and stays responsive meanwhi
   const summary = await sweep;
   expect(answers).toBeGreaterThan(5);
   await page.locator('[data-testid="scanned"]', { hasText: '100,000' }).waitFor();
-  expect({ kept: await verdictCount(page, 'kept'), fail: await verdictCount(page, 'fail') }).toEqual({
-    kept: summary.verdicts.kept,
+  expect({ keep: await verdictCount(page, 'keep'), fail: await verdictCount(page, 'fail') }).toEqual({
+    keep: summary.verdicts.keep,
     fail: summary.verdicts.fail,
   });
   await page.getByText('1,000 of 1,000').waitFor();

@@ -102,7 +102,7 @@ test('a sweep is completed although Redis is killed and restarted meanwhile, and
   const twice: string[] = [];
   const outage = new Promise<void>((resolve) => {
     reaper?.on('job', async ({ id, verdict, outcome }) => {
-      if (verdict !== 'kept' && outcome !== 'overtaken') {
+      if (verdict !== 'keep' && outcome !== 'overtaken') {
         if (done.has(id)) twice.push(id);
         done.add(id);
       }

@@ -58,7 +58,7 @@ const expectEffect = (id: string, verdict: string, before: SweepVector['before']
   const key = `${namespace}:job_stats:${id}`;
   const [was, is] = [before[key], after[key]];
   const count = after[track]?.value[id];
-  if (verdict === 'kept') expect([is, count]).toEqual([was, before[track]?.value[id]]);
+  if (verdict === 'keep') expect([is, count]).toEqual([was, before[track]?.value[id]]);
   if (verdict === 'untrack') expect([is, count]).toEqual([was, undefined]);
   if (verdict === 'fail')
     expect([is?.value.status, is?.ttl !== undefined && is.ttl > 604_000]).toEqual(['Error', true]);

@@ -344,7 +344,7 @@ describe('how much at once', () => {
     for (let i = 0; i < 10; i++) await seed(`j${i}`);
     const reaper = create({ hooks: { most: 4 } });
     const { outcomes: first } = await reaper.sweep();
-    expect((first.queued ?? 0) + (first.deferred ?? 0)).toBe(10);
+    expect((first.enqueued ?? 0) + (first.deferred ?? 0)).toBe(10);
     expect(first.deferred).toBeGreaterThan(0);
     while ((await server.client.hlen('t:job_track:inprogress')) > 0 && receiver.hooks.length < 10) await reaper.sweep();
     expect(new Set(receiver.hooks.map(({ body }) => body.job_id)).size).toBe(10);

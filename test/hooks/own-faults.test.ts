@@ -7,7 +7,7 @@ import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createActor, waitFor } from 'xstate';
-import { createDispatcherActors } from '../../src/actors/dispatcherActors.ts';
+import { createEndpointActors } from '../../src/actors/endpointActors.ts';
 import type { Fault, HookOutcome, ReaperOptions } from '../../src/index.ts';
 import type { Claim } from '../../src/io/hooks/claims.ts';
 import { createHostBackoff } from '../../src/io/hooks/hostBackoff.ts';
@@ -316,7 +316,7 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
     reserve: (_: string, most: number) => most,
     release() {},
   } as Partial<InFlightLimiter> as InFlightLimiter;
-  const { claim } = createDispatcherActors(records, limiter, backoff);
+  const { claim } = createEndpointActors(records, limiter, backoff);
   const ask = async (origin = 'http://a') => {
     const actor = createActor(claim, { input: { origin, most: 16 } }).start();
     return (await waitFor(actor, ({ status }) => status === 'done')).output;

@@ -73,7 +73,7 @@ const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
   const due: string[] = [];
   let now = 0;
   const noted: { readonly id: string; readonly endpoint: string }[] = [];
-  let reply: 'queued' | 'parked' | 'deferred' = 'queued';
+  let reply: 'enqueued' | 'parked' | 'deferred' = 'enqueued';
   const records = {
     async enqueue(changes: readonly { readonly id: string; readonly endpoint: string }[]) {
       noted.push(...changes);

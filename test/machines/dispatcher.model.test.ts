@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createActor, fromPromise, SimulatedClock } from 'xstate';
+import { fromPromise, SimulatedClock } from 'xstate';
 import { type DispatcherEvent, dispatcherMachine, type Looked } from '../../src/machines/dispatcher.ts';
 import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint.ts';
-import { flush } from '../support/paths.ts';
+import { flush, startChild } from '../support/paths.ts';
 
 // The deliverer against a small model of what it serves: receivers with hooks that are due now or later, looks that read
 // that and answer some time after, deliveries that claim it and end some time after. Whatever comes between, no receiver
@@ -43,7 +43,7 @@ const startWorld = () => {
     /** Deliveries that were under way when it was told that all is quiet. */
     underWayWhenQuiet: 0,
   };
-  const actor = createActor(
+  const actor = startChild(
     dispatcherMachine.provide({
       actors: {
         endpoint: fromPromise<EndpointOutcome, EndpointInput>(
@@ -64,12 +64,14 @@ const startWorld = () => {
         ),
       },
     }),
-    { clock, input: { slots, perReceiver: 8, interval } },
+    {
+      clock,
+      input: { slots, perReceiver: 8, interval },
+      onReport: ({ type }) => {
+        if (type === 'hooks.quiet') world.underWayWhenQuiet += world.deliveries.length;
+      },
+    },
   );
-  actor.on('quiet', () => {
-    world.underWayWhenQuiet += world.deliveries.length;
-  });
-  actor.start();
 
   const waits = () => [...world.dueAt].map(([origin, at]) => [origin, at - clock.now()] as const);
   const read = (): Looked => {
@@ -221,9 +223,9 @@ test('whatever comes between, no receiver has two deliveries, and none that it h
         checkBounds(it);
         expect([...it.world.owed]).toEqual([]);
         if (it.world.isWatching) expect([...it.world.dueAt]).toEqual([]);
-        else expect(it.actor.getSnapshot().value).toBe('asleep');
+        else expect(it.actor.getSnapshot().value).toEqual({ onDemand: 'asleep' });
       } finally {
-        it.actor.stop();
+        it.send({ type: 'stop' });
       }
     }),
     { numRuns: runs },

@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from 'vitest';
-import { type AnyActorRef, createActor, SimulatedClock } from 'xstate';
-import { type DispatcherEmitted, dispatcherMachine, type Looked } from '../../src/machines/dispatcher.ts';
+import { type AnyActorRef, SimulatedClock } from 'xstate';
+import { dispatcherMachine, type Looked } from '../../src/machines/dispatcher.ts';
 import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint.ts';
-import { createCoverage, createRemote, flush } from '../support/paths.ts';
+import type { Report } from '../../src/machines/types/reports.ts';
+import { createCoverage, createRemote, flush, startChild } from '../support/paths.ts';
 
 // The chart takes requests without end: its paths have no number. These are sequences by hand, held to the same gate:
 // every transition is taken. What no sequence by hand would try is in `deliverer.model.test.ts`.
@@ -15,13 +16,14 @@ const interval = 5_000;
 
 const start = (slots = 2) => {
   const clock = new SimulatedClock();
-  const emitted: DispatcherEmitted[] = [];
+  const reports: Report[] = [];
   /** What delivery actors were started with, and what they were told, in order. */
   const started: { id: string; input: EndpointInput }[] = [];
   const told: string[] = [];
-  const actor = createActor(machine, {
+  const actor = startChild(machine, {
     clock,
     input: { slots, perReceiver: 8, interval },
+    onReport: (report) => void reports.push(report),
     inspect(event) {
       coverage.inspect(event);
       const { id } = event.actorRef as AnyActorRef;
@@ -31,8 +33,6 @@ const start = (slots = 2) => {
       if (type === 'due' || type === 'stop') told.push(`${id} ${type}`);
     },
   });
-  for (const type of ['quiet', 'fault'] as const) actor.on(type, (event) => void emitted.push(event));
-  actor.start();
   const then = async (act: () => unknown) => {
     await flush();
     act();
@@ -44,9 +44,14 @@ const start = (slots = 2) => {
     told,
     /** Receivers in the order in which they got an actor. */
     receivers: () => started.map(({ input }) => input.origin),
-    faults: () => emitted.filter((event) => event.type === 'fault'),
-    quiet: () => emitted.filter(({ type }) => type === 'quiet').length,
-    value: () => actor.getSnapshot().value,
+    faults: () => reports.filter(({ type }) => type === 'fault'),
+    quiet: () => reports.filter(({ type }) => type === 'hooks.quiet').length,
+    /** The state within its mode, where it has one. */
+    value: () => {
+      const { value } = actor.getSnapshot();
+      return typeof value === 'string' ? value : Object.values(value)[0];
+    },
+    mode: () => Object.keys(Object(actor.getSnapshot().value))[0],
     status: () => actor.getSnapshot().status,
     context: () => actor.getSnapshot().context,
     send: (...events: Parameters<typeof actor.send>[0][]) => then(() => events.map((event) => actor.send(event))),
@@ -74,7 +79,7 @@ test('it sleeps until something is enqueued here, and sends that without a look'
   await it.tick(3_600_000);
   expect(it.value()).toBe('asleep');
   await it.due('a');
-  expect(it.value()).toBe('watching');
+  expect(it.value()).toBe('waiting');
   expect(it.started).toEqual([{ id: 'endpoint-0', input: { origin: 'a', slots: 8 } }]);
 });
 
@@ -84,19 +89,25 @@ test('told to watch, it looks at once, then from interval to interval, and never
   for (let i = 0; i < 3; i++) {
     expect(it.value()).toBe('looking');
     await it.looks();
-    expect(it.value()).toBe('watching');
+    expect(it.value()).toBe('waiting');
     await it.tick(interval - 1);
-    expect(it.value()).toBe('watching');
+    expect(it.value()).toBe('waiting');
     await it.tick(1);
   }
 });
 
-test('told to watch while it is awake, it does not fall asleep any more', async () => {
-  const it = start();
-  await it.due('a');
-  await it.send({ type: 'watch' });
-  await it.ends(0);
-  expect(it.value()).toBe('watching');
+test('told to watch while it is awake, it looks at once, and does not fall asleep any more', async () => {
+  for (const before of ['looking', 'waiting']) {
+    const it = start();
+    await it.due('a');
+    if (before === 'looking') await it.send({ type: 'look' });
+    expect([it.mode(), it.value()]).toEqual(['onDemand', before]);
+    await it.send({ type: 'watch' });
+    expect([it.mode(), it.value()]).toEqual(['watching', 'looking']);
+    await it.looks();
+    await it.ends(0);
+    expect(it.value()).toBe('waiting');
+  }
 });
 
 test('with nothing waiting and nobody in a slot it falls asleep again', async () => {
@@ -114,7 +125,7 @@ test('it stays awake for what waits, and looks when that is due', async () => {
   await it.send({ type: 'look' });
   await it.looks([], 800);
   await it.tick(799);
-  expect(it.value()).toBe('watching');
+  expect(it.value()).toBe('waiting');
   await it.tick(1);
   expect(it.value()).toBe('looking');
 });
@@ -124,7 +135,7 @@ test('between two looks there is a pause, however soon the next is due, and neve
   await it.send({ type: 'watch' });
   await it.looks([], 1);
   await it.tick(49);
-  expect(it.value()).toBe('watching');
+  expect(it.value()).toBe('waiting');
   await it.tick(1);
   await it.looks([], 3_600_000);
   await it.tick(interval);
@@ -138,7 +149,7 @@ test('what a delivery leaves for later is looked for when it is due, not at the 
   await it.tick(1_000);
   await it.ends(1, { wait: 3_000 });
   await it.tick(999);
-  expect(it.value()).toBe('watching');
+  expect(it.value()).toBe('waiting');
   await it.tick(1);
   expect(it.value()).toBe('looking');
 });
@@ -209,7 +220,7 @@ test('what a delivery left for later while a look was under way is not forgotten
   await it.due('a');
   await it.ends(0, { wait: 2_000 });
   await it.looks([], undefined);
-  expect(it.value()).toBe('watching');
+  expect(it.value()).toBe('waiting');
   await it.tick(2_000);
   expect(it.value()).toBe('looking');
   // The next look has seen it: what was told before no longer counts.
@@ -241,18 +252,32 @@ test('quiet is told with the last delivery to end, those that waited for a slot 
   expect(it.quiet()).toBe(1);
 });
 
-test('quiet is not told by a delivery that ends while a look is under way: the look knows', async () => {
+test('quiet is not reported by an endpoint that ends during a look: the look knows', async () => {
   for (const end of ['ends', 'breaks'] as const) {
-    const it = start();
-    await it.due('a');
-    await it.send({ type: 'look' });
-    await it[end](0);
-    expect(it.quiet()).toBe(0);
-    await it.looks(['b']);
-    expect(it.quiet()).toBe(0);
-    await it.ends(0);
-    expect(it.quiet()).toBe(1);
+    for (const mode of ['onDemand', 'watching'] as const) {
+      const it = start();
+      await it.due('a');
+      await it.send(mode === 'watching' ? { type: 'watch' } : { type: 'look' });
+      await it[end](0);
+      expect([mode, it.quiet()]).toEqual([mode, 0]);
+      await it.looks(['b']);
+      expect(it.quiet()).toBe(0);
+      await it.ends(0);
+      expect(it.quiet()).toBe(1);
+    }
   }
+});
+
+test('a caller who waits, and a hook that is due soon, make a watching dispatcher look', async () => {
+  const it = start();
+  await it.send({ type: 'watch' });
+  await it.looks(['a']);
+  await it.send({ type: 'look' });
+  expect(it.value()).toBe('looking');
+  await it.looks();
+  await it.ends(0, { wait: 800 });
+  await it.tick(800);
+  expect(it.value()).toBe('looking');
 });
 
 test('a look that fails leaves nobody waiting, yet is not told as quiet while something is under way', async () => {
@@ -289,7 +314,7 @@ test('a look that fails is made again, though it was not told to watch: somethin
   const it = start();
   await it.send({ type: 'look' });
   await it.lookFails();
-  expect(it.value()).toBe('watching');
+  expect(it.value()).toBe('waiting');
   await it.tick(interval);
   expect(it.value()).toBe('looking');
   await it.looks();
@@ -301,7 +326,7 @@ test('a delivery that was given up is told with its error, and looked for again,
   await it.due('a');
   await it.ends(0, { outcome: 'abandoned', error: 'Redis is down' });
   expect(it.faults()).toEqual([{ type: 'fault', where: 'sending hooks to a', error: 'Redis is down' }]);
-  expect(it.value()).toBe('watching');
+  expect(it.value()).toBe('waiting');
   await it.tick(interval);
   expect(it.value()).toBe('looking');
 });

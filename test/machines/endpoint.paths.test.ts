@@ -25,7 +25,7 @@ const claimed = (most: number, more: Partial<Claimed> = {}): Claimed => ({
   wait: undefined,
   ...more,
 });
-const after = (delay: string, state: string) => ({ type: `xstate.after.${delay}.delivery.${state}` });
+const after = (delay: string, state: string) => ({ type: `xstate.after.${delay}.endpoint.${state}` });
 const ended = { type: 'ended' };
 const due = { type: 'due' };
 const stop = { type: 'stop' };
@@ -111,10 +111,14 @@ const start = (slots = 4) => {
     actor,
     asked,
     sent: () => sentBy(actor),
-    value: () => actor.getSnapshot().value,
+    /** The outermost state. */
+    value: () => {
+      const { value } = actor.getSnapshot();
+      return typeof value === 'string' ? value : Object.keys(value)[0];
+    },
     context: () => actor.getSnapshot().context,
     output: () => actor.getSnapshot().output,
-    send: (...events: Parameters<typeof actor.send>[0]['type'][]) =>
+    send: (...events: ('due' | 'ended' | 'stop')[]) =>
       then(() => {
         for (const type of events) actor.send({ type });
       }),
@@ -378,11 +382,32 @@ test('given up, it waits for what is under way', async () => {
     await it.fails();
     await it.tick(60_000);
   }
-  expect(it.value()).toBe('giving up');
+  expect(it.value()).toBe('givingUp');
   await it.send('due');
-  expect(it.value()).toBe('giving up');
+  expect(it.value()).toBe('givingUp');
   await it.send('ended');
   expect(it.output()).toMatchObject({ outcome: 'abandoned', error: 'Redis is down' });
+});
+
+test.each(['probing', 'draining'] as const)(
+  'with the breaker %s, a hook that became due during a claim is claimed as soon as there is room',
+  async (breaker) => {
+    const it = start(2);
+    await it.send('due');
+    await it.claims(1, { breaker, wait: 5_000 });
+    expect([it.value(), it.context().wait]).toEqual([breaker, 0]);
+    await it.tick(0);
+    expect(it.value()).toBe('claiming');
+  },
+);
+
+test('an endpoint that is stopped during a claim ends as its circuit is, if the claim brings nothing', async () => {
+  for (const breaker of ['open', 'closed'] as const) {
+    const it = start(2);
+    await it.send('due', 'stop');
+    await it.claims(0, { breaker });
+    expect(it.output()).toMatchObject({ outcome: breaker === 'open' ? 'open' : 'rested' });
+  }
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

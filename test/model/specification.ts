@@ -21,7 +21,7 @@ export interface Life {
   readonly hasNewCheckIn: boolean;
   readonly age: Age;
   /** Where the job is found: in its queue, or run by a worker. */
-  readonly evidence: 'none' | 'queued' | 'observed';
+  readonly evidence: 'none' | 'in-queue' | 'observed';
   /** Whether the endpoint answers 2xx. */
   readonly up: boolean;
   /** A hook is pending. It is attempted again before the next sweep ends. */
@@ -81,25 +81,25 @@ export const swept = (before: Life): Life => deliver(judged({ ...before, report:
 
 const judged = (life: Life): Life => {
   if (life.count === 0) return life;
-  if (!life.stats) return say({ ...life, count: 0 }, 'untrack', 'lost', 'done');
+  if (!life.stats) return say({ ...life, count: 0 }, 'untrack', 'missing-stats', 'done');
   if (order[life.ack] > order[life.status]) {
     const status = life.ack as Status;
     const count = isFinal(status) ? life.count - 1 : life.count;
     return say({ ...life, status, count, age: 'just now' }, 'reset', 'behind', 'done');
   }
-  if (!isFinal(life.status) && life.age === 'ahead of the clock') return say(life, 'kept', 'clock-ahead', 'kept');
+  if (!isFinal(life.status) && life.age === 'ahead of the clock') return say(life, 'keep', 'clock-ahead', 'kept');
   if (!isFinal(life.status) && life.age === 'beyond the limit') {
-    if (life.evidence !== 'none') return say(life, 'kept', life.evidence, 'kept');
+    if (life.evidence !== 'none') return say(life, 'keep', life.evidence, 'kept');
     const failed: Life = { ...life, status: 'Error', count: life.count - 1, age: 'just now' };
     return say({ ...failed, pending: true }, 'fail', 'hung', 'done');
   }
   if (life.ack === life.status && !life.hasNewCheckIn) {
     return isFinal(life.status)
-      ? say({ ...life, count: 0 }, 'untrack', 'settled', 'done')
-      : say(life, 'kept', 'ongoing', 'kept');
+      ? say({ ...life, count: 0 }, 'untrack', 'acknowledged', 'done')
+      : say(life, 'keep', 'ongoing', 'kept');
   }
-  if (life.age === 'just now') return say(life, 'kept', 'young', 'kept');
-  return say({ ...life, pending: true }, 'refire', 'not acknowledged', 'queued');
+  if (life.age === 'just now') return say(life, 'keep', 'recently-updated', 'kept');
+  return say({ ...life, pending: true }, 'refire', 'unacknowledged', 'enqueued');
 };
 
 /** Another host takes the lease while a job is judged: the act is left to that host. A pending hook is sent all the same. */
@@ -170,7 +170,7 @@ export const specification = setup({
       on: {
         run: { target: 'running', actions: become({ status: 'Running', age: 'a while ago', evidence: 'none' }) },
         acked: { actions: become({ ack: 'Pending' }) },
-        enqueued: { guard: 'isUnseen', actions: become({ evidence: 'queued' }) },
+        enqueued: { guard: 'isUnseen', actions: become({ evidence: 'in-queue' }) },
         entryLost: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
         silence: { actions: become({ age: 'beyond the limit' }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },

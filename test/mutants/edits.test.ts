@@ -38,8 +38,17 @@ describe('the lists of edits', () => {
         .filter((name) => name.endsWith('.lua'))
         .map((name) => `lua/${name}`),
       ...[
-        'supervisor',
-        'graces',
+        ...[
+          'supervisor',
+          'supervisorSetup',
+          'openPasses',
+          'leader',
+          'sweep',
+          'sweepSetup',
+          'rescueSetup',
+          'rescuePass',
+        ],
+        ...['poolsSetup', 'poolSetup', 'adoption', 'waitingPools'],
         'rescueChanges',
         'pool',
         'job',

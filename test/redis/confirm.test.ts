@@ -5,7 +5,7 @@ import { systemClock } from '../../src/io/clock.ts';
 import { createPools, type Pools } from '../../src/io/pools/rescue.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
-import type { Suspect } from '../../src/machines/pool.ts';
+import type { Suspect } from '../../src/machines/types/pool.ts';
 import { second } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';

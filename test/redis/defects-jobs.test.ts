@@ -116,7 +116,7 @@ test('defect 23: an ACK of a newer revision is followed, and the job is at rest 
   expect(await sweep()).toMatchObject({ verdicts: { reset: 1 } });
   expect(await field('a', 'status')).toBe('Running');
   expect(await field('a', 'revision')).toBe(String(at + 10));
-  expect(await sweep()).toMatchObject({ verdicts: { kept: 1 } });
+  expect(await sweep()).toMatchObject({ verdicts: { keep: 1 } });
 });
 
 test('defect 24: a periodic policy and a job that is scheduled days ahead are not hung', async () => {
@@ -267,7 +267,7 @@ test('defect 36: a hook URL of blanks is no hook URL', async () => {
   const reaper = create();
   const hooks: unknown[] = [];
   reaper.on('hook', (outcome) => void hooks.push(outcome));
-  expect(await reaper.sweep()).toMatchObject({ reasons: { 'nobody to tell': 1 } });
+  expect(await reaper.sweep()).toMatchObject({ reasons: { 'no-endpoint': 1 } });
   expect(hooks).toEqual([]);
   expect(await count('a')).toBeNull();
 });

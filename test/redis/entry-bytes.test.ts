@@ -127,6 +127,6 @@ test('fault 146: the entry of a job is found among others, whatever their bytes 
   const [entry] = oddEntries('odd', 1, 7) as [Buffer];
   await redis.lpush(keys.queue('X'), ...brokenEntries(20, 8), entry);
   const reaper = opened.create({ redis: server.url });
-  expect(await reaper.explain('odd0')).toMatchObject({ verdict: 'kept', places: [{ kind: 'queue', type: 'X' }] });
+  expect(await reaper.explain('odd0')).toMatchObject({ verdict: 'keep', places: [{ kind: 'queue', type: 'X' }] });
   expect((await reaper.sweep()).verdicts).toEqual({ kept: 1 });
 });

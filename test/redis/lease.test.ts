@@ -246,6 +246,13 @@ test('no act of a pass changes anything once another host has taken over', async
     random: () => 0.5,
     onOutcome: () => undefined,
     fault: () => undefined,
+    // No hook is sent here.
+    supervision: () => ({
+      start: () => undefined,
+      hookDue: () => undefined,
+      watchHooks: () => undefined,
+      hooksQuiet: async () => undefined,
+    }),
   });
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock });
   const fixed = { heartbeatAge: 10_000, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock };

@@ -9,7 +9,7 @@ import type { Connection } from '../../src/io/redis/connection.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createStepwiseWalk, walkAllKeys } from '../../src/io/redis/keyWalk.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
-import type { LivePool } from '../../src/machines/supervisor.ts';
+import type { LivePool } from '../../src/machines/types/rescue.ts';
 import { second } from '../support/jobs.ts';
 import { entryOf } from '../support/pools.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';

@@ -33,7 +33,7 @@ test('fault 122: statuses and types of tracked jobs', async () => {
   const { tracked } = await reaper.status();
   expect(counts(tracked.byStatus)).toEqual(each(2));
   expect(tracked).toMatchObject({ total: 2 * names.length, byReason: { malformed: 2 * names.length } });
-  expect(await reaper.sweep()).toMatchObject({ scanned: 2 * names.length, verdicts: { kept: 2 * names.length } });
+  expect(await reaper.sweep()).toMatchObject({ scanned: 2 * names.length, verdicts: { keep: 2 * names.length } });
 });
 
 test('fault 122: types and ids of dead pools, of live ones, and their counters', async () => {

@@ -377,7 +377,7 @@ test('fault 146: names that are no UTF-8 in a registry are named once a pass, an
 const sweep = async (plan: boolean): Promise<string[]> => {
   const reaper = opened.create({ redis: server.url, hooks: { most: 2, totalTimeoutMs: 1 } });
   const items: string[] = [];
-  const done = ['planned', 'done', 'queued'];
+  const done = ['planned', 'done', 'enqueued'];
   reaper.on('job', ({ id, verdict, reason, outcome }) =>
     items.push([id, verdict, reason, done.includes(outcome) ? 'done' : outcome].join(' ')),
   );
@@ -426,6 +426,6 @@ test('fault 123: from any state, a sweep right after its plan does exactly what 
     { numRuns: 30, examples: [[['parked', ...Array.from({ length: 7 }, () => 'unacknowledged' as const)]]] },
   );
   expect([...seen]).toEqual(
-    expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire not acknowledged ${end}`)),
+    expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire unacknowledged ${end}`)),
   );
 });

@@ -140,9 +140,9 @@ test('whatever the records: a sweep throws nothing and loses nothing, and a seco
         expect([outcome, error]).not.toContain('abandoned');
         // No stats are ever removed, and a record that can't be read is left as it is.
         expect(first.after[key] === undefined).toBe(before[key] === undefined);
-        if (verdict === 'kept')
+        if (verdict === 'keep')
           expect([first.after[key], first.after[track]?.value[id]]).toEqual([before[key], before[track]?.value[id]]);
-        if (reason === 'malformed') expect(verdict).toBe('kept');
+        if (reason === 'malformed') expect(verdict).toBe('keep');
         // Only what is final or has no stats leaves the tracking hash.
         const isTracked = first.after[track]?.value[id] !== undefined;
         const final = ['Success', 'Stopped', 'Error'].includes(first.after[key]?.value.status);
@@ -151,8 +151,8 @@ test('whatever the records: a sweep throws nothing and loses nothing, and a seco
       // What the first sweep made final is untracked by the second one; nothing else happens, and then nothing at all.
       const second = await sweep();
       for (const { verdict, reason, outcome } of second.outcomes.values()) {
-        expect(['kept', 'untrack', 'refire']).toContain(verdict);
-        if (verdict === 'untrack') expect(['settled', 'nobody to tell']).toContain(reason);
+        expect(['keep', 'untrack', 'refire']).toContain(verdict);
+        if (verdict === 'untrack') expect(['acknowledged', 'no-endpoint']).toContain(reason);
         expect(outcome).not.toBe('overtaken');
       }
       const third = await sweep();

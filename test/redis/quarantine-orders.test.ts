@@ -56,7 +56,7 @@ const quarantineOf = (client: Redis) => {
     clock: systemClock,
   });
   const hooks = {
-    enqueue: async () => ['queued' as const],
+    enqueue: async () => ['enqueued' as const],
     plan: async () => [],
     endpointFor: () => 'http://h',
     announce: () => undefined,

@@ -249,7 +249,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const connection = connectionOf(client);
   const records = createHookRecords({ connection, keys, scripts, settings: hookSettings, clock: systemClock });
   const hooks = {
-    enqueue: async () => ['queued' as const],
+    enqueue: async () => ['enqueued' as const],
     plan: async () => [],
     endpointFor: () => 'http://h',
     announce: () => undefined,
@@ -259,7 +259,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const loaded = await acts.load('j');
   const job: TrackedJob = { ...loaded, facts: { ...loaded.facts, evidence: nowhere } };
   const judgement = judge(job.facts, policy);
-  return judgement.verdict === 'kept'
+  return judgement.verdict === 'keep'
     ? 'kept'
     : `${judgement.verdict} ${await acts[judgement.verdict]({ job, judgement })}`;
 };

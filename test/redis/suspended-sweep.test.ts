@@ -87,7 +87,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
     await end();
     expect(await contents()).toEqual(before);
     const summary = await reaper.sweep();
-    expect(summary).toMatchObject({ scanned: 100, outcomes: { done: 80, queued: 20 } });
+    expect(summary).toMatchObject({ scanned: 100, outcomes: { done: 80, enqueued: 20 } });
     expect(summary).not.toHaveProperty('suspended');
     expect(reaper.health().detail).not.toContain('suspended');
   });

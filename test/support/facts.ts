@@ -35,7 +35,7 @@ export const nowhere: Evidence = { found: 'nowhere', lookedIn: [] };
 export const jobFor = (verdict: Verdict): TrackedJob => {
   const old = now - 100_000;
   const changes: Record<Verdict, Partial<Facts>> = {
-    kept: {},
+    keep: {},
     untrack: { status: 'Success', ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
     reset: { ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
     fail: { updateTime: old, revision: old, enqueueTime: old, ack: undefined, evidence: nowhere },

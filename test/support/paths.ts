@@ -1,15 +1,19 @@
 import {
+  type Actor,
   type AnyActorRef,
   type AnyStateMachine,
   type AnyStateNode,
   type AnyTransitionDefinition,
   createActor,
   type EventObject,
+  fromCallback,
   fromPromise,
+  type InputFrom,
   type InspectionEvent,
   SimulatedClock,
 } from 'xstate';
 import { getAdjacencyMap, getSimplePaths, getStateNodes } from 'xstate/graph';
+import type { Report, Reported } from '../../src/machines/types/reports.ts';
 
 /** Gives every transition of a chart a name, also those without an event. These are 100 % of the coverage. */
 const namesOf = (machine: AnyStateMachine): Map<AnyTransitionDefinition, string> => {
@@ -180,3 +184,28 @@ export const done = (id: string, output: unknown): PathEvent =>
   ({ type: `xstate.done.actor.${id}`, actorId: id, output }) as PathEvent;
 export const failure = (id: string, error = new Error('Redis is down')): PathEvent =>
   ({ type: `xstate.error.actor.${id}`, actorId: id, error }) as PathEvent;
+
+/** Starts an actor below a parent that takes its reports. */
+export const startChild = <Machine extends AnyStateMachine>(
+  machine: Machine,
+  {
+    input,
+    clock,
+    inspect,
+    onReport,
+  }: {
+    input: InputFrom<Machine>;
+    clock: SimulatedClock;
+    inspect?: (event: InspectionEvent) => void;
+    onReport: (report: Report) => void;
+  },
+): Actor<Machine> => {
+  const parent = createActor(
+    fromCallback<Reported>(({ receive }) => receive(({ reports = [] }) => reports.forEach(onReport))),
+    inspect === undefined ? { clock } : { clock, inspect },
+  ).start();
+  // biome-ignore lint/suspicious/noExplicitAny: the options' types follow the machine's
+  const actor = createActor(machine, { parent, id: machine.id, input } as any);
+  actor.start();
+  return actor;
+};

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { PassError, type ReaperOptions } from '../../src/index.ts';
-import type { ChartCounts, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
+import type { ChartCounts, ChartName, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
 import { createRing } from '../../visualize/ring.ts';
 import { openPage, type PageClient } from '../support/inspector.ts';
 import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
@@ -31,7 +31,7 @@ const start = async (options: Partial<ReaperOptions> = {}) => {
 };
 
 /** Counts of a chart by the names of its states and of its transitions. */
-const named = (state: SnapshotMessage, chart: 'job' | 'lane' | 'pool' | 'supervisor') => {
+const named = (state: SnapshotMessage, chart: ChartName) => {
   const { states, transitions } = state.about.charts[chart];
   const counts: ChartCounts = state.charts[chart];
   const byState = (values: readonly number[]) =>
@@ -81,28 +81,31 @@ test('the counts of the charts equal those of the summary, and no job is in a st
   expect(job.entered).toEqual({
     'job.tracking': 56,
     'job.compare': 56,
-    'job.kept': 51,
-    'job.fail': 1,
-    'job.reset': 1,
-    'job.untrack': 2,
-    'job.settled': 5,
+    'job.keep': 51,
+    'job.asking': 1,
+    'job.acting': 4,
+    'job.acting.fail': 1,
+    'job.acting.reset': 1,
+    'job.acting.untrack': 2,
+    'job.done': 5,
   });
   expect(job.active).toEqual({});
   expect(job.taken).toMatchObject({
-    'job.tracking → job.compare: [isTaken]': 56,
-    'job.compare → job.kept: [isVerdict kept]': 51,
-    'job.compare → job.untrack: else': 2,
-    'job.untrack → job.settled: done: act': 2,
+    'job.tracking → job.compare: [isFirstLook]': 56,
+    'job.compare → job.keep: [isVerdict keep]': 51,
+    'job.compare → job.acting.untrack: else': 2,
+    'job.acting → job.done: done: act': 4,
+    'job.asking → job.done: [isAnswered]': 1,
   });
-  expect(job.last).toBe('job.settled');
+  expect(job.last).toBe('job.done');
   expect(named(state, 'lane')).toMatchObject({
     active: { 'lane.idle': 32 },
     entered: { 'lane.working': 4, 'lane.idle': 4 },
   });
-  expect(named(state, 'supervisor').active).toMatchObject({
-    'supervisor.sweep.idle': 1,
-    'supervisor.life.running': 1,
-  });
+  expect(named(state, 'supervisor').active).toEqual({ 'supervisor.running': 1 });
+  expect(named(state, 'sweep').active).toEqual({ 'sweep.idle': 1 });
+  expect(named(state, 'rescue').active).toEqual({ 'rescue.idle': 1 });
+  expect(named(state, 'pools').active).toEqual({ 'pools.working': 1 });
   expect(state.lanes).toEqual({ total: 32, working: [] });
 });
 
@@ -121,7 +124,7 @@ test('a sweep resets the counts and keeps the lists', async () => {
 test('an inspector that is opened late shows the current state of each actor', async () => {
   const { reaper, page } = await start();
   reaper.start();
-  const state = await page.until((now) => 'supervisor.sweep.waiting' in named(now, 'supervisor').active);
+  const state = await page.until((now) => 'sweep.waiting' in named(now, 'sweep').active);
   expect(named(state, 'lane').active).toEqual({ 'lane.idle': 32 });
   expect(state.sweep.dueAt).toBeGreaterThan(Date.now() + 200_000);
   expect(state.sweep.leader).toBe('this one');
@@ -143,9 +146,9 @@ test("a job's trace has each step with its transition and event, its facts, and 
     ]),
   ).toEqual([
     ['job.tracking', undefined, 'scanned'],
-    ['job.compare', '[isTaken]', 'xstate.init'],
-    ['job.fail', '[isVerdict fail]', 'xstate.init'],
-    ['job.settled', 'done: act', 'xstate.done.actor.act'],
+    ['job.compare', '[isFirstLook]', 'xstate.init'],
+    ['job.acting.fail', '[isVerdict fail]', 'xstate.init'],
+    ['job.done', 'done: act', 'xstate.done.actor.act'],
   ]);
   expect(trace?.judged).toHaveLength(1);
   expect(trace?.judged[0]?.facts).toMatchObject({ id: 'hung', status: 'Running' });
@@ -222,7 +225,7 @@ test('a watched healthy job is traced too, until the page stops watching it', as
   await reaper.sweep({ plan: true });
   await vi.waitUntil(() => page.messages.some(({ type }) => type === 'watched'));
   const { job } = await page.ask({ type: 'job', id: 'healthy-2' });
-  expect(job?.traces[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.kept']);
+  expect(job?.traces[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.keep']);
   await page.ask({ type: 'unwatch', id: 'healthy-2' });
   const before = page.messages.filter(({ type }) => type === 'watched').length;
   const { scanned } = await reaper.sweep({ plan: true });
@@ -233,7 +236,7 @@ test('a watched healthy job is traced too, until the page stops watching it', as
 test('one healthy job in 500 is recorded', async () => {
   for (let i = 0; i < 1_001; i++) await seedHealthy(`${i}`);
   const { reaper, page } = await start();
-  expect((await reaper.sweep({ plan: true })).verdicts).toEqual({ kept: 1_001 });
+  expect((await reaper.sweep({ plan: true })).verdicts).toEqual({ keep: 1_001 });
   const state = await page.until(({ sweep }) => sweep.phase === 'ended');
   expect(state.healthy).toHaveLength(3);
 });
@@ -267,7 +270,7 @@ test('the trace of a dead pool goes from suspect to rescued', async () => {
     'pool.suspect',
     'pool.confirm',
     'pool.requeue',
-    'pool.settle',
+    'pool.deregister',
     'pool.rescued',
   ]);
   expect(state.rescue).toMatchObject({ rescued: 1, entries: 1, pools: [], abandoned: 0 });

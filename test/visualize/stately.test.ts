@@ -52,15 +52,17 @@ test("a client of Stately's package receives the supervisor, the lanes and a job
       received
         .filter((event) => event.type === '@xstate.snapshot' && event.sessionId === sessionId)
         .map(({ snapshot }) => snapshot?.value);
-    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('settled')).length === 2);
+    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('done')).length === 2);
 
     const root = received.find(({ type, parentId }) => type === '@xstate.actor' && parentId === undefined);
-    expect(JSON.parse(root?.definition as string)).toMatchObject({ id: 'supervisor', type: 'parallel' });
+    expect(JSON.parse(root?.definition as string)).toMatchObject({ id: 'supervisor', initial: 'running' });
     const lane = received.find(({ name }) => name === 'lane-0');
-    expect(lane).toMatchObject({ parentId: root?.sessionId, rootId: root?.sessionId, snapshot: { value: 'idle' } });
+    const sweep = received.find(({ name }) => name === 'sweep');
+    expect(sweep).toMatchObject({ parentId: root?.sessionId, rootId: root?.sessionId });
+    expect(lane).toMatchObject({ parentId: sweep?.sessionId, rootId: root?.sessionId, snapshot: { value: 'idle' } });
     for (const job of jobs()) {
       expect(Object.keys(JSON.parse(job.definition as string).states)).toContain('compare');
-      expect(states(job.sessionId).at(-1)).toBe('settled');
+      expect(states(job.sessionId).at(-1)).toBe('done');
     }
     expect(received.some(({ type, event }) => type === '@xstate.event' && event?.type === 'take')).toBe(true);
     expect(JSON.stringify(received)).not.toContain('hunter2');

@@ -5,21 +5,32 @@ import type { Data } from './connection.ts';
 import { count, stateName } from './format.ts';
 import { Tabs } from './tabs.tsx';
 
+const opened = 'Counts are since the inspector opened.';
 const titles: Readonly<Record<ChartName, string>> = {
-  job: 'One tracked job: its facts are judged, and it acts if the verdict says so. Counts are of this sweep.',
-  lane: 'Works on one acting job at a time. Counts are of this sweep.',
-  pool: 'A worker pool that is suspected to be dead. Counts are since the inspector opened.',
-  supervisor: 'Starts and stops all other actors. Counts are since the inspector opened.',
-  endpoint: 'Delivers the hooks of one endpoint while there are any. Counts are since the inspector opened.',
-  dispatcher: 'Starts an actor for each endpoint that is owed a hook. Counts are since the inspector opened.',
+  supervisor: `Starts, restarts and stops the other actors. ${opened}`,
+  leader: `Decides whether this host does the scheduled passes. ${opened}`,
+  sweep: `Sweeps over all tracked jobs. ${opened}`,
+  lane: 'A place in which one job acts at a time. Counts are of this sweep.',
+  job: 'Each tracked job: its facts are judged, and it acts if it must. Counts are of this sweep.',
+  rescue: `Looks for dead pools and orphaned entries. ${opened}`,
+  rescuePass: `One rescue pass: adds up what its steps report. ${opened}`,
+  pools: `Supervises the suspected pools of all rescue passes. ${opened}`,
+  pool: `One suspected pool. ${opened}`,
+  dispatcher: `Dispatches hooks to their endpoints. ${opened}`,
+  endpoint: `Sends to one endpoint, as long as there is something to send. ${opened}`,
 };
 const order = [
   'job',
   'supervisor',
-  'pool',
+  'leader',
+  'sweep',
   'lane',
-  'endpoint',
+  'rescue',
+  'rescuePass',
+  'pools',
+  'pool',
   'dispatcher',
+  'endpoint',
 ] as const satisfies readonly (typeof chartNames)[number][];
 
 export const ChartsPanel = ({ data }: { data: Data }) => {

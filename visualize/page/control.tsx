@@ -94,12 +94,12 @@ const PassResult = ({ answer: { sweep, rescue } }: { answer: AnswerMessage }) =>
 };
 
 const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended } }: { summary: SweepAnswer }) => {
-  const { kept = 0, ...acts } = verdicts;
+  const { keep = 0, ...acts } = verdicts;
   const isNothing = Object.keys(acts).length === 0;
   return (
     <>
       <p>
-        {count(scanned)} jobs judged, {count(kept)} need nothing.{' '}
+        {count(scanned)} jobs judged, {count(keep)} need nothing.{' '}
         {suspended !== undefined
           ? `The sweep was suspended: ${suspended}.`
           : isNothing

@@ -1,6 +1,6 @@
 import type { SafeExplanation } from '../protocol.ts';
 import { FactsTable, Rules } from './facts.tsx';
-import { count, dateTime, verdictName } from './format.ts';
+import { count, dateTime } from './format.ts';
 
 /** Why a job is treated as it is: its verdict with the rules, its facts, its hook, and where its entry is. */
 export const ExplanationPanel = ({ explanation }: { explanation: SafeExplanation }) => (
@@ -30,7 +30,7 @@ const VerdictPanel = ({
       <h3>Verdict now</h3>
       <span class={`verdict ${verdict}`}>
         <span class="mark" aria-hidden="true" />
-        {verdictName(verdict)}: {reason}
+        {verdict}: {reason}
       </span>
     </header>
     <p>

@@ -36,6 +36,3 @@ export const inTime = (then: number, now: number): string => (then - now < 1_000
 
 /** The name of a state by its id: `job.tracking` → `tracking`. */
 export const stateName = (id: string): string => id.split('.').slice(1).join('.') || id;
-
-/** The word for a verdict: verdicts are imperatives. */
-export const verdictName = (verdict: string): string => (verdict === 'kept' ? 'keep' : verdict);

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { TraceRow } from '../protocol.ts';
 import type { Data } from './connection.ts';
-import { clockTime, count, stateName, verdictName } from './format.ts';
+import { clockTime, count, stateName } from './format.ts';
 import { hasPage, jobAddress } from './hooks.ts';
 import { verdictNames } from './overview.tsx';
 import { Tabs } from './tabs.tsx';
@@ -123,7 +123,7 @@ const Filters = ({ filter, change }: { filter: Filter; change(part: Partial<Filt
         <option value="">all</option>
         {verdictNames.map((name) => (
           <option key={name} value={name}>
-            {verdictName(name)}
+            {name}
           </option>
         ))}
       </select>
@@ -159,7 +159,7 @@ const TraceLine = ({ row: { at, id, type, verdict, reason, detail, outcome, erro
     <td>
       <span class={`verdict ${verdict}`}>
         <span class="mark" aria-hidden="true" />
-        {verdictName(verdict)}
+        {verdict}
       </span>
     </td>
     <td>

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from 'preact';
 import type { Data } from './connection.ts';
-import { ago, clockTime, count, inTime, span, stateName, verdictName } from './format.ts';
+import { ago, clockTime, count, inTime, span, stateName } from './format.ts';
 import { jobAddress, useNow } from './hooks.ts';
 
-export const verdictNames = ['kept', 'untrack', 'reset', 'fail', 'refire'] as const;
+export const verdictNames = ['keep', 'untrack', 'reset', 'fail', 'refire'] as const;
 
 /** The four cards: sweep, rescue, lanes and hooks. */
 export const Overview = ({ data, clockOffset }: { data: Data; clockOffset: number }) => {
@@ -69,7 +69,7 @@ const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
         {verdictNames.map((verdict) => (
           <li key={verdict} class={`verdict ${verdict}`}>
             <span class="mark" aria-hidden="true" />
-            <span>{verdictName(verdict)}</span>
+            <span>{verdict}</span>
             <strong data-verdict={verdict}>{count(verdicts[verdict] ?? 0)}</strong>
           </li>
         ))}

@@ -3,7 +3,7 @@ import type { ChartIndex, Trace } from '../protocol.ts';
 import { Chart, type Marks } from './chart.tsx';
 import type { Data } from './connection.ts';
 import { FactsTable, Rules } from './facts.tsx';
-import { clockTime, stateName, verdictName } from './format.ts';
+import { clockTime, stateName } from './format.ts';
 
 /** The recorded traces of a job. The chosen one is drawn in the chart, step by step. */
 export const TracesPanel = ({ traces, data }: { traces: readonly Trace[]; data: Data }) => {
@@ -20,7 +20,7 @@ export const TracesPanel = ({ traces, data }: { traces: readonly Trace[]; data: 
               {traces.map(({ number, steps, outcome }) => (
                 <option key={number} value={number}>
                   {clockTime(steps[0]?.at ?? 0)}{' '}
-                  {outcome === undefined ? 'running' : `${verdictName(outcome.verdict)}, ${outcome.outcome}`}
+                  {outcome === undefined ? 'running' : `${outcome.verdict}, ${outcome.outcome}`}
                 </option>
               ))}
             </select>
@@ -140,7 +140,7 @@ const StepText = ({ trace, at, index }: { trace: Trace; at: number; index: Chart
       {trace.lane !== undefined && at === 0 && <>, in {trace.lane}</>}
       {isLast && outcome !== undefined && (
         <>
-          . {trace.plan ? 'Planned' : 'Ended'}: {verdictName(outcome.verdict)}, {outcome.reason} → {outcome.outcome}
+          . {trace.plan ? 'Planned' : 'Ended'}: {outcome.verdict}, {outcome.reason} → {outcome.outcome}
           {outcome.error !== undefined && <span class="bad"> {outcome.error}</span>}
         </>
       )}

@@ -114,4 +114,4 @@ export const createHookQueue = ({
 
 /** Any text that is no outcome is an error. */
 const endOf = (text: string): HookEnd | Error =>
-  text === 'queued' || text === 'parked' || text === 'deferred' ? text : new Error(text);
+  text === 'queued' ? 'enqueued' : text === 'parked' || text === 'deferred' ? text : new Error(text);

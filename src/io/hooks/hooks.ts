@@ -61,7 +61,7 @@ export const createHooks = ({
     async enqueue(jobs) {
       const changes = changesOf(jobs);
       const replies = await records.enqueue(changes, jobs[0]?.fence);
-      const queued = new Set(changes.filter((_, i) => replies[i] === 'queued').map(({ endpoint }) => endpoint));
+      const queued = new Set(changes.filter((_, i) => replies[i] === 'enqueued').map(({ endpoint }) => endpoint));
       if (announcedAt.size > maxCached) announcedAt.clear();
       for (const endpoint of queued) {
         if (monotonicOf(clock) - (announcedAt.get(endpoint) ?? Number.NEGATIVE_INFINITY) < announceInterval) continue;

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { TrackedJob } from '../../machines/facts.ts';
-import type { Page } from '../../machines/supervisor.ts';
+import type { Page } from '../../machines/types/sweep.ts';
 import type { SeenIds } from './seenIds.ts';
 import { keyOf, type TrackedId } from './trackedId.ts';
 

@@ -1,4 +1,4 @@
-import type { Confirmation, Held, Suspect } from '../../machines/pool.ts';
+import type { Confirmation, Held, Suspect } from '../../machines/types/pool.ts';
 import { monotonicOf } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { inChunks } from '../redis/paged.ts';

@@ -1,5 +1,5 @@
 import { countIn } from '../../machines/counts.ts';
-import type { Drift } from '../../machines/supervisor.ts';
+import type { Drift } from '../../machines/types/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
 import { inChunks, partsOf, readFieldNames, readHash } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';

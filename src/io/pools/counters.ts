@@ -1,4 +1,4 @@
-import type { Drift, Recounted } from '../../machines/supervisor.ts';
+import type { Drift, Recounted } from '../../machines/types/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { existingOf, inChunks, partsOf, readSet } from '../redis/paged.ts';

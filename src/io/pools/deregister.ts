@@ -1,4 +1,4 @@
-import type { Settled, Suspect } from '../../machines/pool.ts';
+import type { Deregistered, Suspect } from '../../machines/types/pool.ts';
 import type { RunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf } from '../redis/paged.ts';
@@ -6,7 +6,7 @@ import { maxTypesPerStep, readOwnTypes, typesInUse } from './poolLists.ts';
 import type { RegistryReader } from './registry.ts';
 
 /** Removes a dead pool: its registration, its heartbeat and its counters. */
-export type Deregister = (suspect: Suspect, types: readonly string[]) => Promise<Settled>;
+export type Deregister = (suspect: Suspect, types: readonly string[]) => Promise<Deregistered>;
 
 /** The pool with many types is removed in steps. If it stops between two, the pool stays registered, and the next pass repeats them. */
 export const createDeregister =
@@ -28,7 +28,7 @@ export const createDeregister =
     if (unreadable.length > 0) return 'entries';
     const keysOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
     const steps = partsOf(await typesInUse(redis, own, keysOf), maxTypesPerStep);
-    const run = async (some: readonly string[], more: readonly string[]): Promise<Settled> => {
+    const run = async (some: readonly string[], more: readonly string[]): Promise<Deregistered> => {
       const { outcome } = await runAnswered(
         'deregister_pool',
         [keys.pools, keys.heartbeat(pool), ...some.flatMap(keysOf)],

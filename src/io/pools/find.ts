@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Suspect } from '../../machines/pool.ts';
-import type { Found, LivePool } from '../../machines/supervisor.ts';
+import type { Suspect } from '../../machines/types/pool.ts';
+import type { Found, LivePool } from '../../machines/types/rescue.ts';
 import { monotonicOf } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { createStepwiseWalk, walkAllKeys } from '../redis/keyWalk.ts';

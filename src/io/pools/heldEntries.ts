@@ -1,4 +1,4 @@
-import type { LivePool } from '../../machines/supervisor.ts';
+import type { LivePool } from '../../machines/types/rescue.ts';
 import { idOfHex } from '../jobs/trackedId.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';

@@ -1,5 +1,5 @@
 import type { PoisonEntry } from '../../machines/rescueChanges.ts';
-import type { OrphanedEntry } from '../../machines/supervisor.ts';
+import type { OrphanedEntry } from '../../machines/types/rescue.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';

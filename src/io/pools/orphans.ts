@@ -1,4 +1,4 @@
-import type { FinishedEntry, LivePool, Restored } from '../../machines/supervisor.ts';
+import type { FinishedEntry, LivePool, RequeuedOrphans } from '../../machines/types/rescue.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { inChunks } from '../redis/paged.ts';
@@ -24,7 +24,7 @@ export interface Orphans {
   requeue(
     live: readonly LivePool[],
     options: { readonly plan: boolean; readonly fence?: Fence | undefined },
-  ): Promise<Restored>;
+  ): Promise<RequeuedOrphans>;
 }
 
 interface Pass {

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Held, Suspect } from '../../machines/pool.ts';
+import type { Held, Suspect } from '../../machines/types/pool.ts';
 import { splitsOf, unreadableName } from '../redis/keyNames.ts';
 import type { Keys } from '../redis/keys.ts';
 import { existingOf } from '../redis/paged.ts';

@@ -1,5 +1,5 @@
 import { isFinal, isStatus } from '../../machines/facts.ts';
-import type { Quarantining, Suspect } from '../../machines/pool.ts';
+import type { Quarantining, Suspect } from '../../machines/types/pool.ts';
 import type { HookTail } from '../hooks/enqueue.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import type { HookRecords } from '../hooks/records.ts';

@@ -1,4 +1,4 @@
-import type { LivePool } from '../../machines/supervisor.ts';
+import type { LivePool } from '../../machines/types/rescue.ts';
 import { monotonicOf } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { inChunks, partsOf } from '../redis/paged.ts';

@@ -1,4 +1,4 @@
-import type { Requeued, Suspect } from '../../machines/pool.ts';
+import type { Requeued, Suspect } from '../../machines/types/pool.ts';
 import type { RunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
 import { refusalBehind } from '../redis/wrongTypes.ts';

@@ -1,4 +1,4 @@
-import type { Confirmation, Held, Suspect } from '../../machines/pool.ts';
+import type { Confirmation, Held, Suspect } from '../../machines/types/pool.ts';
 import type { Deps } from '../redis/deps.ts';
 import { type Expected, findWrongTyped, refusalBehind } from '../redis/wrongTypes.ts';
 import { keysOfSuspect } from './poolLists.ts';

@@ -1,4 +1,4 @@
-import type { Confirmation, Suspect } from '../../machines/pool.ts';
+import type { Confirmation, Suspect } from '../../machines/types/pool.ts';
 import { monotonicOf } from '../clock.ts';
 import { createRunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';

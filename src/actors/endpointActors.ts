@@ -6,11 +6,11 @@ import type { HookRecords } from '../io/hooks/records.ts';
 import type { Looked } from '../machines/dispatcher.ts';
 import type { Claimed, OutgoingHook } from '../machines/endpoint.ts';
 
-/** How soon it is asked again where other receivers have all the room, in ms. */
+/** How soon a claim is repeated where other endpoints take all the room, in ms. */
 const noRoomFor = 50;
 
-/** What the chart of a delivery invokes. */
-export const createDispatcherActors = (records: HookRecords, limiter: InFlightLimiter, backoff: HostBackoff) => ({
+/** What the chart of an endpoint invokes. */
+export const createEndpointActors = (records: HookRecords, limiter: InFlightLimiter, backoff: HostBackoff) => ({
   claim: fromPromise<Claimed, { origin: string; most: number }>(async ({ input: { origin, most } }) => {
     const wait = backoff.left(origin);
     if (wait > 0) return { hooks: [], breaker: 'closed', wait };
@@ -30,7 +30,7 @@ export const createDispatcherActors = (records: HookRecords, limiter: InFlightLi
   }),
 });
 
-/** What the chart of the deliverer invokes. `also` is done at each look. */
+/** What the chart of the dispatcher invokes. `also` is done at each look. */
 export const createLook = (records: HookRecords, also: () => Promise<unknown>) =>
   fromPromise<Looked>(async () => {
     const endpoints = await records.endpoints();
