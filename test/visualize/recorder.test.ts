@@ -82,7 +82,6 @@ test('the counts of the charts are those of the summary, and nobody is left in a
     'job.tracking': 56,
     'job.compare': 56,
     'job.keep': 51,
-    'job.asking': 1,
     'job.acting': 4,
     'job.acting.fail': 1,
     'job.acting.reset': 1,
@@ -95,7 +94,7 @@ test('the counts of the charts are those of the summary, and nobody is left in a
     'job.compare → job.keep: [isVerdict keep]': 51,
     'job.compare → job.acting.untrack: else': 2,
     'job.acting → job.done: done: act': 4,
-    'job.asking → job.done: [isAnswered]': 1,
+    'job.compare → job.done: [isAnswered]': 1,
   });
   expect(job.last).toBe('job.done');
   expect(named(state, 'lane')).toMatchObject({
@@ -181,12 +180,12 @@ test('a job that was overtaken shows both facts that it was judged by', async ()
   expect(walk?.steps.map(({ state, facts }) => [state, facts])).toEqual([
     ['job.tracking', 0],
     ['job.compare', 0],
-    ['job.fail', 0],
+    ['job.acting.fail', 0],
     ['job.tracking', 0],
     ['job.loading', 0],
     ['job.compare', 1],
-    ['job.untrack', 1],
-    ['job.settled', 1],
+    ['job.acting.untrack', 1],
+    ['job.done', 1],
   ]);
   expect(walk?.judged.map(({ facts }) => facts.status)).toEqual(['Running', 'Success']);
   expect(walk?.outcome).toMatchObject({ verdict: 'untrack', outcome: 'done' });
@@ -207,11 +206,13 @@ test('a watched job is seen while it walks, and afterwards', async () => {
   await page.ask({ type: 'watch', id: 'hung' });
   const watched = () => page.messages.filter((message): message is WatchedMessage => message.type === 'watched');
   const sweep = reaper.sweep();
-  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.steps.at(-1)?.state === 'job.fail');
+  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.steps.at(-1)?.state === 'job.acting.fail');
   expect(watched().at(-1)?.traces[0]?.outcome).toBeUndefined();
   const state = await page.until(({ lanes }) => lanes.working.length === 1);
-  expect(state.lanes.working).toEqual([{ lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.fail' }]);
-  expect(named(state, 'job').active).toEqual({ 'job.fail': 1 });
+  expect(state.lanes.working).toEqual([
+    { lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.acting.fail' },
+  ]);
+  expect(named(state, 'job').active).toEqual({ 'job.acting': 1, 'job.acting.fail': 1 });
   release();
   await sweep;
   await vi.waitUntil(() => watched().at(-1)?.traces[0]?.outcome !== undefined);
