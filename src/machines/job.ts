@@ -75,13 +75,12 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *
  * 1. `tracking`: takes the facts that came with the page. A job that was overtaken comes back here once, and goes to
  *    `loading`, which reads its facts again.
- * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick.
- * 3. `asking`: the hooks of a page are enqueued together, and a job to `refire` asks its page for its own. With an answer it
- *    ends in `done`; without one it refires by itself.
- * 4. `planned` (final): a plan changes nothing.
- * 5. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
+ * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
+ *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the answer. A plan
+ *    ends in `planned`.
+ * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
  *    the job is as it was judged. The outcome is handled here for all four of them.
- * 6. Final: `done`, with what Redis answered; `overtaken` a second time; `fenced` without the lease; `refused`
+ * 4. Final: `done`, with what Redis answered; `overtaken` a second time; `fenced` without the lease; `refused`
  *    because Redis takes no writes; `abandoned` with another error.
  */
 export const jobMachine = setup({
@@ -109,12 +108,11 @@ export const jobMachine = setup({
     isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
   },
   actions: {
-    // One assignment, because most jobs do no more than this.
-    judge: assign(({ context: { job, policy, looks } }) => ({
-      judgement: judge(job.facts, policy),
-      looks: looks + 1,
-    })),
-    ask: assign(({ context: { job, page } }) => ({ reply: page?.endOf(job) })),
+    // One assignment, because most jobs do no more than this. A job to refire asks its page what became of its hook.
+    judge: assign(({ context: { job, policy, looks, page } }) => {
+      const judgement = judge(job.facts, policy);
+      return { judgement, looks: looks + 1, reply: judgement.verdict === 'refire' ? page?.endOf(job) : undefined };
+    }),
     keepReply: assign({
       reply: (_, { reply }: { reply: ActReply }) => (reply === 'overtaken' ? undefined : reply),
     }),
@@ -161,34 +159,26 @@ export const jobMachine = setup({
       },
     },
     compare: {
-      description: 'Judges the facts.',
+      description: 'Judges the facts; a job to refire asks its page for its hook.',
       entry: 'judge',
       always: [
         { guard: { type: 'isVerdict', params: { verdict: 'keep' } }, target: 'keep' },
-        { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'asking' },
+        { guard: 'isAnswered', target: 'done' },
         { guard: 'isPlan', target: 'planned' },
         { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'acting.fail' },
+        { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'acting.refire' },
         { guard: { type: 'isVerdict', params: { verdict: 'reset' } }, target: 'acting.reset' },
         { target: 'acting.untrack' },
       ],
     },
-    asking: {
-      description: 'Asks its page what became of its hook.',
-      entry: 'ask',
-      always: [
-        { guard: 'isAnswered', target: 'done' },
-        { guard: 'isPlan', target: 'planned' },
-        { target: 'acting.refire' },
-      ],
-    },
     acting: {
-      description: 'Acts in Redis, if the job is as it was judged.',
-      initial: 'refire',
+      description: 'One act.',
+      initial: 'fail',
       states: {
         fail: { description: 'Sets the status to Error.', invoke: invoked('fail') },
-        refire: { description: 'Enqueues its hook.', invoke: invoked('refire') },
         reset: { description: 'Resets the status to the acknowledged one.', invoke: invoked('reset') },
         untrack: { description: 'Removes the tracking record.', invoke: invoked('untrack') },
+        refire: { description: 'Enqueues its hook.', invoke: invoked('refire') },
       },
       on: {
         'xstate.done.actor.act': [

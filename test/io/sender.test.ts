@@ -33,7 +33,7 @@ const create = () => {
   let answer: () => Promise<HttpReply> = async () => ({ kind: 'accepted', status: 200 });
   const records = {
     find: async () => undefined,
-    async settle(_: ClaimedHook, attemptRecord: AttemptRecord) {
+    async recordAttempt(_: ClaimedHook, attemptRecord: AttemptRecord) {
       settled.push(attemptRecord);
       return 'ok';
     },

@@ -128,5 +128,5 @@ test('fault 146: the entry of a job is found among others, whatever their bytes 
   await redis.lpush(keys.queue('X'), ...brokenEntries(20, 8), entry);
   const reaper = opened.create({ redis: server.url });
   expect(await reaper.explain('odd0')).toMatchObject({ verdict: 'keep', places: [{ kind: 'queue', type: 'X' }] });
-  expect((await reaper.sweep()).verdicts).toEqual({ kept: 1 });
+  expect((await reaper.sweep()).verdicts).toEqual({ keep: 1 });
 });

@@ -99,7 +99,7 @@ test('fault 122: a type with such a name is failed at its own limit', async () =
   reaper.on('job', ({ id, verdict }) => void verdicts.set(id, verdict));
   await reaper.sweep({ plan: true });
   expect([...verdicts].sort()).toEqual([
-    ['long', 'kept'],
+    ['long', 'keep'],
     ['short', 'fail'],
   ]);
 });

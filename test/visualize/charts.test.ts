@@ -253,9 +253,9 @@ describe('the test helper faultsOf finds', () => {
   });
 
   test('a label that overlaps a state or a name, or is outside the frame', () => {
-    const faults = withLabelAt(2, (drawing) => placeOf(drawing, 'job.fail'));
+    const faults = withLabelAt(2, (drawing) => placeOf(drawing, 'job.fenced'));
     expect(faults).toEqual(
-      expect.arrayContaining(['label of 2 overlaps name of job.fail', 'label of 2 overlaps job.fail']),
+      expect.arrayContaining(['label of 2 overlaps name of job.fenced', 'label of 2 overlaps job.fenced']),
     );
     expect(withLabelAt(2, (drawing) => placeOf(drawing, 'job'))).toContain('label of 2 overlaps name of job');
     expect(withLabelAt(2, () => ({ x: -20, y: 300 }))).toContain('label of 2 is outside');
@@ -279,23 +279,23 @@ describe('the test helper faultsOf finds', () => {
         { x: 1400, y },
       ]),
     ).toContain('line of 2 crosses label of 4');
-    const fail = (nodes.find(({ id }) => id === 'job.fail') as Drawing['nodes'][number]).box;
+    const fenced = (nodes.find(({ id }) => id === 'job.fenced') as Drawing['nodes'][number]).box;
     expect(
       withPoints(2, () => [
-        { x: fail.x + 20, y: 0 },
-        { x: fail.x + 20, y: drawingFor('job').height },
+        { x: fenced.x + 20, y: 0 },
+        { x: fenced.x + 20, y: drawingFor('job').height },
       ]),
-    ).toContain('line of 2 crosses job.fail');
+    ).toContain('line of 2 crosses job.fenced');
   });
 
   test('overlapping states, and a state outside its parent', () => {
     const moved = (x: number, y: number) =>
       broken(({ nodes }) => ({
-        nodes: nodes.map((node) => (node.id === 'job.fail' ? { ...node, box: { ...node.box, x, y } } : node)),
+        nodes: nodes.map((node) => (node.id === 'job.fenced' ? { ...node, box: { ...node.box, x, y } } : node)),
       }));
-    const { x, y } = placeOf(drawingFor('job'), 'job.reset');
-    expect(moved(x, y).join()).toMatch(/job\.fail overlaps job\.reset/);
-    expect(moved(5000, 20)).toContain('job.fail is outside');
+    const { x, y } = placeOf(drawingFor('job'), 'job.planned');
+    expect(moved(x, y).join()).toMatch(/job\.planned overlaps job\.fenced/);
+    expect(moved(5000, 20)).toContain('job.fenced is outside');
   });
 });
 

@@ -82,7 +82,6 @@ test('the counts of the charts equal those of the summary, and no job is in a st
     'job.tracking': 56,
     'job.compare': 56,
     'job.keep': 51,
-    'job.asking': 1,
     'job.acting': 4,
     'job.acting.fail': 1,
     'job.acting.reset': 1,
@@ -95,7 +94,7 @@ test('the counts of the charts equal those of the summary, and no job is in a st
     'job.compare → job.keep: [isVerdict keep]': 51,
     'job.compare → job.acting.untrack: else': 2,
     'job.acting → job.done: done: act': 4,
-    'job.asking → job.done: [isAnswered]': 1,
+    'job.compare → job.done: [isAnswered]': 1,
   });
   expect(job.last).toBe('job.done');
   expect(named(state, 'lane')).toMatchObject({
@@ -181,12 +180,12 @@ test('the trace of an overtaken job has both facts that it was judged by', async
   expect(trace?.steps.map(({ state, facts }) => [state, facts])).toEqual([
     ['job.tracking', 0],
     ['job.compare', 0],
-    ['job.fail', 0],
+    ['job.acting.fail', 0],
     ['job.tracking', 0],
     ['job.loading', 0],
     ['job.compare', 1],
-    ['job.untrack', 1],
-    ['job.settled', 1],
+    ['job.acting.untrack', 1],
+    ['job.done', 1],
   ]);
   expect(trace?.judged.map(({ facts }) => facts.status)).toEqual(['Running', 'Success']);
   expect(trace?.outcome).toMatchObject({ verdict: 'untrack', outcome: 'done' });
@@ -207,11 +206,13 @@ test('the trace of a watched job is sent while the job runs, and when it has end
   await page.ask({ type: 'watch', id: 'hung' });
   const watched = () => page.messages.filter((message): message is WatchedMessage => message.type === 'watched');
   const sweep = reaper.sweep();
-  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.steps.at(-1)?.state === 'job.fail');
+  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.steps.at(-1)?.state === 'job.acting.fail');
   expect(watched().at(-1)?.traces[0]?.outcome).toBeUndefined();
   const state = await page.until(({ lanes }) => lanes.working.length === 1);
-  expect(state.lanes.working).toEqual([{ lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.fail' }]);
-  expect(named(state, 'job').active).toEqual({ 'job.fail': 1 });
+  expect(state.lanes.working).toEqual([
+    { lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.acting.fail' },
+  ]);
+  expect(named(state, 'job').active).toEqual({ 'job.acting': 1, 'job.acting.fail': 1 });
   release();
   await sweep;
   await vi.waitUntil(() => watched().at(-1)?.traces[0]?.outcome !== undefined);

@@ -34,12 +34,12 @@ export const scanWithEvidence = ({
   let ahead: Promise<readonly TrackedJob[]> | undefined;
 
   const putAside = async (jobs: readonly TrackedJob[]): Promise<readonly TrackedJob[]> => {
-    const unproven = jobs.map(({ facts }) => facts).filter((facts) => needsEvidence(facts, policy));
-    if (unproven.length === 0) return jobs;
+    const candidates = jobs.map(({ facts }) => facts).filter((facts) => needsEvidence(facts, policy));
+    if (candidates.length === 0) return jobs;
     search ??= createSearch();
-    const seen = await search.observed(unproven);
-    const observed = new Map(unproven.map(({ id }, i) => [id, seen[i]]));
-    const rest = unproven.filter(({ id }) => observed.get(id) === undefined);
+    const seen = await search.observed(candidates);
+    const observed = new Map(candidates.map(({ id }, i) => [id, seen[i]]));
+    const rest = candidates.filter(({ id }) => observed.get(id) === undefined);
     if (rest.length > 0) {
       search.add(rest);
       aside.push(Buffer.from(JSON.stringify(rest.map(({ id }) => id))));
