@@ -163,7 +163,7 @@ test.each([
   answerWith(async () => busy);
   await sender.deliver({ ...claimed, attempt });
   expect(settled).toMatchObject([
-    { verb: 'failed', answer: 'broken', delay, patience: 86_400_000, isEndpointAlive: false },
+    { verb: 'failed', answer: 'broken', delay, deadline: 86_400_000, isEndpointAlive: false },
   ]);
 });
 
@@ -178,7 +178,7 @@ test('Retry-After is kept to where it asks for longer, but not that of an endpoi
   expect(settled).toMatchObject([
     { delay: 50_000 },
     { delay: 2_000 },
-    { answer: '404', reason: '404', patience: 600_000, delay: 2_000, isEndpointAlive: true },
+    { answer: '404', reason: '404', deadline: 600_000, delay: 2_000, isEndpointAlive: true },
   ]);
 });
 

@@ -10,13 +10,28 @@ const namesIn = (folder: string, ...names: readonly string[]) => names.map((name
 export const pureRooms: Readonly<Record<string, PureRoom>> = {
   machines: {
     minScore: 90,
-    files: namesIn('src/machines/', 'verdict', 'facts', 'job', 'lane', 'pool', 'endpoint', 'dispatcher', 'supervisor'),
+    files: namesIn(
+      'src/machines/',
+      'verdict',
+      'facts',
+      'job',
+      'lane',
+      'pool',
+      'endpoint',
+      'dispatcher',
+      'leader',
+      'sweep',
+      'rescue',
+      'rescuePass',
+      'pools',
+      'supervisor',
+    ),
   },
   io: {
     minScore: 90,
     files: [
-      ...namesIn('src/io/redis/', 'errors', 'keyNames', 'keys', 'outages', 'url'),
-      ...namesIn('src/io/hooks/', 'hookEvent', 'hooks', 'http/destination', 'http/reply', 'retry'),
+      ...namesIn('src/io/redis/', 'errors', 'keyNames', 'keys', 'outages', 'retry', 'url'),
+      ...namesIn('src/io/hooks/', 'hookEvent', 'hooks', 'http/destination', 'http/reply'),
       'src/io/jobs/stats.ts',
     ],
   },
