@@ -51,7 +51,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
   let stately: { close(): void } | undefined;
 
   const token = settings.token ?? randomBytes(24).toString('base64url');
-  const access = createAccess(token, [settings.host, ...settings.hostNames]);
+  const access = createAccess(token, [settings.host, ...settings.allowedHosts]);
   const about = {
     version,
     namespace,
@@ -71,7 +71,7 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
         .writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8', ...more })
         .end(request.method === 'HEAD' ? undefined : text);
     if (!access.isHostKnown(request.headers)) {
-      return end(421, 'This name is not known here: give it as inspect.hostNames if it is a proxy of yours.\n');
+      return end(421, 'This name is not known here: give it as inspect.allowedHosts if it is a proxy of yours.\n');
     }
     if (request.headers.origin !== undefined && !access.isOwnOrigin(request.headers))
       return end(403, 'Not from there.\n');

@@ -93,14 +93,14 @@ export const createPasses = (
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
     if (timing !== undefined) timing = { ...timing, ended: elapsed() };
   });
-  reaper.on('rescue', ({ alive, error, suspended, pools, entries, lost }) => {
+  reaper.on('rescue', ({ alive, error, suspended, pools, entries, orphaned }) => {
     rescue.lastAt = clock.now();
     const reason = error ?? suspended;
     rescue.error = reason && shorten(reason);
     if (reason !== undefined) return;
     rescue.alive = alive;
     // A plan changes nothing: the next one finds the same again, so the last one's numbers are those that stand.
-    if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + lost];
+    if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + orphaned];
   });
   reaper.on('pool', ({ outcome, entries }) => {
     if (outcome === 'rescued') rescue.entries += entries;
@@ -142,21 +142,21 @@ export const createPasses = (
     }),
     hooks: () => ({ ...hooks, ...queue, inFlight: now().hooksInFlight }),
     async look() {
-      const endpoints = await reaper.undelivered.endpoints();
+      const endpoints = await reaper.hooks.endpoints();
       const receivers = endpoints
         .sort((a, b) => b.failures - a.failures || b.pending - a.pending)
         .slice(0, maxReceivers)
-        .map(({ origin, pending, breaker, failures, failingSince, answer }) => ({
+        .map(({ origin, pending, breaker, failures, failingSinceAt, answer }) => ({
           origin: shorten(origin),
           pending,
           breaker,
           failures,
-          failingSince,
+          failingSince: failingSinceAt === undefined ? undefined : Date.parse(failingSinceAt),
           answer: answer && shorten(answer),
         }));
       queue = {
         pending: endpoints.reduce((sum, { pending }) => sum + pending, 0),
-        parked: await reaper.undelivered.parkedCount(),
+        parked: await reaper.hooks.parkedCount(),
         receivers,
       };
     },

@@ -203,8 +203,8 @@ export const createRecorder = (inspected: Inspected): Recorder => {
       endPool(slot, outcome);
     }
   });
-  reaper.on('error', ({ where, error }) =>
-    faults.push({ number: ++lastFault, at: clock.now(), where, error: shorten(error) }),
+  reaper.on('error', ({ where, message }) =>
+    faults.push({ number: ++lastFault, at: clock.now(), where, error: shorten(message) }),
   );
 
   /** Those that have no actor yet: they wait out their grace, or for a slot. */

@@ -63,16 +63,24 @@ export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, 
   };
 };
 
-const safeHook = ({ id, state, about, origin, attempts, first, last, answer }: HookRecord): HookRecord => ({
+const safeHook = ({
+  id,
+  state,
+  about,
+  origin,
+  attempts,
+  firstAttemptAt,
+  lastAttemptAt,
+  answer,
+}: HookRecord): HookRecord => ({
   id: shorten(id),
   state,
   about: shorten(about),
   origin: shorten(origin),
   attempts,
-  first,
-  last,
+  firstAttemptAt,
+  lastAttemptAt,
   answer: answer && shorten(answer),
-  text: '',
 });
 
 const safeExplanation = (explanation: Explanation): Explanation => ({

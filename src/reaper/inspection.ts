@@ -4,6 +4,7 @@ import { messageOf } from '../machines/job.ts';
 import type { Judgement } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reaper } from './reaper.ts';
+import type { Reporting } from './reporting.ts';
 
 /** What the inspector gets of a reaper: its public methods, its actors, and state that neither actors nor events show. */
 export interface Inspected {
@@ -58,10 +59,7 @@ export interface Inspection {
   readonly isFollowed: Follow;
 }
 
-export const createInspection = (
-  settings: ReaperSettings['inspect'],
-  fault: (where: string, error: string) => void,
-): Inspection => {
+export const createInspection = (settings: ReaperSettings['inspect'], fault: Reporting['fault']): Inspection => {
   let isFollowed: Follow = () => true;
   let inspector: Promise<OpenInspector> | undefined;
 
@@ -74,7 +72,7 @@ export const createInspection = (
       };
       return await openInspector({ ...inspected, settings: chosen, follow, fault });
     } catch (error) {
-      fault('the inspector', messageOf(error));
+      fault('the inspector', messageOf(error), 'internal');
       throw error;
     }
   };

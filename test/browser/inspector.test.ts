@@ -357,7 +357,7 @@ describe('control', () => {
 
   test('rescues too', async () => {
     await server.client.lpush('t:jobs:X:dead:inprogress', '{"name":"X","id":"a"}');
-    const { reaper, url } = await create({ control: true }, { rescue: { graceMs: 100 } });
+    const { reaper, url } = await create({ control: true }, { rescue: { grace: 100 } });
     const { page } = await open(url);
     await page.getByRole('button', { name: 'Rescue now…' }).click();
     const dialog = page.getByRole('dialog');

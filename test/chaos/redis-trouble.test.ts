@@ -30,7 +30,7 @@ const create = (options: Partial<ReaperOptions> = {}): Reaper => {
     redis: server.url,
     namespace: 't',
     logger: false,
-    rescue: { batch: 2 },
+    rescue: { batchSize: 2 },
     ...options,
   });
   return reaper;
@@ -96,7 +96,7 @@ const expectMended = async (count: number) => {
 test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its end, and every job is mended', async () => {
   const count = 400;
   await seedJobs(count);
-  create({ redis: eager(server.port), sweep: { pageSize: 100, lanes: 4 } });
+  create({ redis: eager(server.port), sweep: { pageSize: 100, concurrency: 4 } });
   let acted = 0;
   const done = new Set<string>();
   const twice: string[] = [];
@@ -176,7 +176,7 @@ test('a Redis that is busy with a script of somebody else is waited for', async 
   );
   const sweep = reaper?.sweep();
   const faults: string[] = [];
-  reaper?.on('error', ({ error }) => void faults.push(error));
+  reaper?.on('error', ({ message }) => void faults.push(message));
   await vi.waitUntil(() => faults.length > 0);
   expect(faults[0]).toContain('BUSY');
   await server.client.script('KILL');
@@ -213,7 +213,7 @@ for (const deliver of [true, false]) {
       await seedJobs(1);
       await seedPool();
       const clock = createRunningClock();
-      create({ redis: eager(proxy.port), sweep: { lanes: 1 }, refireGraceS: 0, clock });
+      create({ redis: eager(proxy.port), sweep: { concurrency: 1 }, refireGrace: 0, clock });
       await reaper?.ping();
       const from = proxy.writes;
       if (cutAfter > 0) proxy.cutAfterWrites(cutAfter, deliver);

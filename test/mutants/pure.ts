@@ -37,7 +37,7 @@ const rooms: Readonly<Record<string, Room>> = {
   rest: {
     leastScore: 80,
     files: [
-      'src/options.ts',
+      ...namesIn('src/options/', 'values', 'renamed', 'read'),
       'src/reaper/schedule.ts',
       'src/cli/text.ts',
       ...namesIn('visualize/', 'access', 'allowance', 'broadcast'),

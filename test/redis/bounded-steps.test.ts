@@ -49,7 +49,7 @@ test('fault 148: with 1,500 pools and types no command takes all of them, or ans
     redis.call('SET', 't:jobs:X:lock', 9)`;
   await server.client.eval(seed, 0);
   await seedJob(server.client, 'hung', { status: 'Running', update_time: second(-100_000) });
-  const reaper = opened.create({ redis: server.url, rescue: { heartbeatAgeMs: 600_000 } });
+  const reaper = opened.create({ redis: server.url, rescue: { heartbeatTimeout: 600_000 } });
   await reaper.ping();
   await server.client.config('SET', 'slowlog-log-slower-than', '0');
   await server.client.call('SLOWLOG', 'RESET');

@@ -34,7 +34,7 @@ const start = async (inspect: Inspect = {}, more: Partial<ReaperOptions> = {}) =
     ...more,
   });
   const faults: string[] = [];
-  reaper.on('error', ({ where, error }) => faults.push(`${where}: ${error}`));
+  reaper.on('error', ({ where, message }) => faults.push(`${where}: ${message}`));
   return { reaper, url: (await reaper.inspectorUrl()) as string, faults };
 };
 const page = async (...args: Parameters<typeof openPage>) => {

@@ -67,7 +67,7 @@ describe('how it is opened', () => {
     const { port } = taken.address() as { port: number };
     const reaper = opened.create({ redis: server.url, inspect: { port, announce: () => undefined } });
     const faults: string[] = [];
-    reaper.on('error', ({ error }) => faults.push(error));
+    reaper.on('error', ({ message }) => faults.push(message));
     await seedJob(server.client, 'settled', {
       status: 'Success',
       ack: JSON.stringify({ status: 'Success', revision: second(-600) }),
@@ -157,7 +157,7 @@ describe('who may have it', () => {
   });
 
   test('a name of a proxy is known where it was given', async () => {
-    const { url } = await start({ hostNames: ['reaper.intra.example'] });
+    const { url } = await start({ allowedHosts: ['reaper.intra.example'] });
     const cookie = await cookieOf(url);
     const { origin } = new URL(url);
     expect((await get(origin, { cookie, host: 'reaper.intra.example' })).status).toBe(200);

@@ -115,7 +115,7 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended }
 };
 
 const RescueResult = ({
-  summary: { plan, alive, suspects, pools, entries, lost, quarantined, changes, suspended },
+  summary: { plan, alive, suspects, pools, entries, orphaned, quarantined, changes, suspended },
 }: {
   summary: RescueSummary;
 }) => (
@@ -126,7 +126,7 @@ const RescueResult = ({
         ? `None was judged: ${suspended}.`
         : suspects === 0 && changes.length === 0
           ? 'There is nothing to do.'
-          : `${plan ? 'A rescue would put back ' : ''}${count(entries + lost)} entries${plan ? '' : ' put back'}${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
+          : `${plan ? 'A rescue would put back ' : ''}${count(entries + orphaned)} entries${plan ? '' : ' put back'}${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
     </p>
     {suspects > 0 && <Counts counts={pools} />}
     {changes.length > 0 && <Counts counts={Object.fromEntries(countByAct(changes))} />}

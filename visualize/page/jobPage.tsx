@@ -3,7 +3,7 @@ import type { AskedRule, Facts, HookRecord } from '../../src/index.ts';
 import type { JobAnswer, Trace } from '../protocol.ts';
 import { Chart } from './chart.tsx';
 import type { Data } from './connection.ts';
-import { clockTime, count, dateTime, span, stateName } from './format.ts';
+import { clockTime, count, dateTime, isoText, span, stateName } from './format.ts';
 import { useConnection } from './hooks.ts';
 
 type Answer =
@@ -119,10 +119,10 @@ const ExplanationPanel = ({ job: { explanation } }: { job: JobAnswer }) => {
   );
 };
 
-const hookText = ({ state, about, origin, attempts, first, last, answer }: HookRecord): string =>
+const hookText = ({ state, about, origin, attempts, firstAttemptAt, lastAttemptAt, answer }: HookRecord): string =>
   [
     `${state}: ${about.replace(':', ', revision ')} to ${origin}`,
-    `${count(attempts)} tries${first === undefined ? '' : `, the first ${dateTime(first)}`}${last === undefined ? '' : `, the last ${dateTime(last)}`}`,
+    `${count(attempts)} attempts${firstAttemptAt === undefined ? '' : `, the first ${isoText(firstAttemptAt)}`}${lastAttemptAt === undefined ? '' : `, the last ${isoText(lastAttemptAt)}`}`,
     ...(answer === undefined ? [] : [state === 'parked' ? `given up: ${answer}` : `last answer ${answer}`]),
   ].join('; ');
 
@@ -136,8 +136,8 @@ const placeText = ({
 }: JobAnswer['explanation']['places'][number]): string => {
   if (kind === 'queue') return `queued in ${type}, ${count(ahead ?? 0)} before it`;
   if (kind === 'in progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
-  if (kind === 'observed') return `run by a worker of pool ${pool}${at ? ` since ${dateTime(at)}` : ''}`;
-  return `in ${kind}${at ? `, ${dateTime(at)}` : ''}`;
+  if (kind === 'observed') return `run by a worker of pool ${pool}${at ? ` since ${isoText(at)}` : ''}`;
+  return `in ${kind}${at ? `, ${isoText(at)}` : ''}`;
 };
 
 const Rules = ({ rules }: { rules: readonly AskedRule[] }) => (

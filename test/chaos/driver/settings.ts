@@ -36,21 +36,21 @@ export const driverTimeoutMs = 10_000;
 /** How far the clock of a host may be off, in s. */
 export const clockOffsetS = 20;
 /** Age below which a heartbeat is alive, in ms (by default 10,000). heartbeat_at is in whole seconds, so never less than 2,000. */
-export const heartbeatAgeMs = 2_000;
+export const heartbeatTimeout = 2_000;
 /**
  * How long a suspected pool may prove that it lives, in ms (by default 15,000): more than two steps of heartbeat_at, for a
  * pool whose clock is off proves it by nothing else.
  */
-export const graceMs = 2_500;
+export const grace = 2_500;
 /** How long an entry of a live pool must go unobserved to be orphaned, in ms (by default 30,000). */
-export const lostAfterMs = 3_000;
+export const orphanedAfter = 3_000;
 /** Time-out of a hook, in ms; what a process that dies was sending is sent by another 10 s after that. */
 export const hookTimeoutMs = 1_000;
 /** After how long a broken connection is made again, in ms. */
 export const reconnectMs = 50;
 
 /** For how long a heartbeat that is younger than the clock's second may stand until its pool is confirmed dead, in ms. */
-export const deadAfterMs = heartbeatAgeMs - 1_000 + graceMs;
+export const deadAfterMs = heartbeatTimeout - 1_000 + grace;
 /** A host that was stopped for less than this, in ms, can't have been taken for dead. */
 export const stoppedPastGraceMs = deadAfterMs - heartbeatMs;
 
