@@ -2,7 +2,6 @@ export type { EndpointStatus, HookRecord } from './admin/hookRecords.ts';
 export type { HookFilter, HookMove, HooksAdmin } from './admin/hooks.ts';
 export type { QuarantineAdmin, QuarantineCounts, QuarantineFilter, QuarantineMove } from './admin/quarantine.ts';
 export type { QuarantinedJob, QuarantineRecord, Recovery } from './admin/quarantineRecords.ts';
-export { charts } from './charts.ts';
 export type { DoctorOptions } from './doctor/doctor.ts';
 export type { DoctorCheck, DoctorReport } from './doctor/report.ts';
 export {
@@ -28,8 +27,8 @@ export type { Drift, FinishedEntry, OrphanedEntry } from './machines/supervisor.
 export type { Policy, Reason, Verdict } from './machines/verdict.ts';
 export type { Duration } from './options/values.ts';
 export type { ReaperOptions } from './options.ts';
-export { packageRoot, version } from './package.ts';
-export { type AskedRule, askedRules, type Explanation, type Place } from './queries/explain.ts';
+export { version } from './package.ts';
+export type { AskedRule, Explanation, Place } from './queries/explain.ts';
 export type { LeaderStatus, QueueStatus, ReaperStatus } from './queries/status.ts';
 export { createReaper } from './reaper/create.ts';
 export type {
@@ -43,6 +42,5 @@ export type {
 } from './reaper/events.ts';
 export type { Health } from './reaper/health.ts';
 export type { HookCounts } from './reaper/hookCounts.ts';
-export type { Follow, Inspected, InspectSettings, OpenInspector } from './reaper/inspection.ts';
 export type { Reaper } from './reaper/reaper.ts';
 export type { RescueSummary, SweepSummary } from './reaper/summaries.ts';

@@ -4,7 +4,7 @@ import { refusedSettings } from './io/redis/givenRedis.ts';
 import { parseRedisUrl } from './io/redis/url.ts';
 import type { ReaperOptions } from './options/generated.ts';
 import { read } from './options/read.ts';
-import { optionsSchema } from './options/schema.ts';
+import { inspectSchema, optionsSchema } from './options/schema.ts';
 import { timer } from './options/values.ts';
 
 export type { ReaperOptions };
@@ -37,6 +37,15 @@ const refusedRedis = (redis: ReaperSettings['redis']): string | undefined => {
     return (error as Error).message;
   }
 };
+
+/** Options of an inspector that is mounted in a server of the caller's. */
+export type InspectorOptions = Pick<z.input<typeof inspectSchema>, 'token' | 'allowedHosts' | 'control' | 'stately'>;
+
+/** @throws OptionsError naming each option that can't be used. */
+export const readInspectorOptions = (options: InspectorOptions): Exclude<ReaperSettings['inspect'], false> => ({
+  ...read('createInspector', inspectSchema.omit({ host: true, port: true, announce: true }), options),
+  host: '127.0.0.1',
+});
 
 /** A member of a filter: left out, or a text. `undefined` is refused, because it would mean everything. */
 const member = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { charts, packageRoot } from '../src/index.ts';
+import { charts } from '../src/charts.ts';
+import { packageRoot } from '../src/package.ts';
 import { graphOf } from './charts/graph.ts';
 import { layOut } from './charts/layout.ts';
 import { svgOf } from './charts/svg.ts';

@@ -1,5 +1,7 @@
 import type { AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent } from 'xstate';
-import { charts, type Inspected, type PoolOutcome } from '../src/index.ts';
+import { charts } from '../src/charts.ts';
+import type { PoolOutcome } from '../src/machines/pool.ts';
+import type { Inspected } from '../src/reaper/inspection.ts';
 import { type ChartTally, createChartTally, statesOf } from './chartTally.ts';
 import { createPasses } from './passes.ts';
 import {

@@ -1,6 +1,7 @@
 import PQueue from 'p-queue';
 import { z } from 'zod';
-import type { Explanation, HookRecord, Inspected } from '../src/index.ts';
+import type { Explanation, HookRecord } from '../src/index.ts';
+import type { Inspected } from '../src/reaper/inspection.ts';
 import type { AnswerMessage, Question, Request } from './protocol.ts';
 import type { Recorder } from './recorder.ts';
 import { safeFacts, shorten } from './safe.ts';
@@ -29,6 +30,8 @@ const explainedAtOnce = 2;
 const maxWaiting = 32;
 
 /** Answers what a page asks; watching is the page's connection's. Never rejects. */
+export type Answer = ReturnType<typeof createAnswer>;
+
 export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, { traces }: Recorder) => {
   const explaining = new PQueue({ concurrency: explainedAtOnce });
   const underWay = new Set<string>();

@@ -1,5 +1,7 @@
 import type { AnyActor, AnyMachineSnapshot, AnyTransitionDefinition } from 'xstate';
-import { askedRules, type Clock, type Facts, type Follow, type JobOutcome, type Policy } from '../src/index.ts';
+import type { Clock, Facts, JobOutcome, Policy } from '../src/index.ts';
+import { askedRules } from '../src/queries/explain.ts';
+import type { Follow } from '../src/reaper/inspection.ts';
 import type { ChartTally } from './chartTally.ts';
 import type { Trace, TraceRow } from './protocol.ts';
 import { createRing, type Ring } from './ring.ts';

@@ -2,7 +2,7 @@
 export class UsageError extends Error {}
 
 /** Flags of version 0.1.0 that have another name now. */
-const renamedFlags: Readonly<Record<string, string>> = {
+export const renamedFlags: Readonly<Record<string, string>> = {
   '--types': '--job-types',
   '--hook-ca': '--hooks-tls-ca-file',
   '--hook-cert': '--hooks-tls-cert-file',
@@ -16,7 +16,7 @@ const renamedFlags: Readonly<Record<string, string>> = {
 };
 
 /** Environment variables of version 0.1.0 that have another name now. */
-const renamedVariables: Readonly<Record<string, string>> = {
+export const renamedVariables: Readonly<Record<string, string>> = {
   REAPER_REDIS_URL: 'REAPER_REDIS',
   REAPER_TYPES: 'REAPER_JOB_TYPES',
   REAPER_HOOK_CA: 'REAPER_HOOKS_TLS_CA_FILE',

@@ -123,7 +123,8 @@ const hooks = z.strictObject({
   tls: option(tls.prefault({}), 'TLS of the connections to endpoints.'),
 });
 
-const inspect = z.strictObject({
+/** Options of the inspector. */
+export const inspectSchema = z.strictObject({
   host: option(
     text('host').default('127.0.0.1'),
     'Address to listen on. Any other than loopback shows the inspector to the network.',
@@ -215,7 +216,7 @@ export const optionsSchema = z.strictObject({
   hooks: option(hooks.prefault({}), 'Delivery of hooks.'),
   plan: option(z.boolean().default(false), 'Judges and changes nothing: every pass is a plan.'),
   inspect: option(
-    z.union([z.literal(false), z.literal(true).transform(() => inspect.parse({})), inspect]).default(false),
+    z.union([z.literal(false), z.literal(true).transform(() => inspectSchema.parse({})), inspectSchema]).default(false),
     'The inspector: shows the statecharts at work in a browser. `true`, or its options.',
     { defaultText: 'off' },
   ),

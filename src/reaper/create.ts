@@ -15,7 +15,7 @@ import { type Calls, createCalls } from './calls.ts';
 import { connectReported } from './connectionReports.ts';
 import { createEmitter } from './events.ts';
 import { createHealth } from './health.ts';
-import { createInspection } from './inspection.ts';
+import { createInspection, makeInspectable } from './inspection.ts';
 import { createPasses } from './passes.ts';
 import { createPassReports } from './passReports.ts';
 import { createPing } from './ping.ts';
@@ -101,18 +101,20 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     if (isAwake) return;
     isAwake = true;
     supervision.start();
-    inspection.open(() => ({
-      ...{ reaper, supervisor: supervision.actor, dispatcher: delivery.actor, clock },
-      ...{ namespace: settings.namespace, redis: connection.description, plan: settings.plan },
-      now: () => ({
-        hooksInFlight: delivery.inFlight(),
-        sweepDueAt: timeOfDayAt(schedule.dueAt('sweep')),
-        rescueDueAt: timeOfDayAt(schedule.dueAt('rescue')),
-        waitingPools: supervision.waitingPools(),
-        leader: lease.seen()?.leader,
-      }),
-    }));
+    inspection.open(inspected);
   };
+  const inspected = () => ({
+    ...{ reaper, supervisor: supervision.actor, dispatcher: delivery.actor, clock, fault: reporting.fault },
+    ...{ namespace: settings.namespace, redis: connection.description, plan: settings.plan },
+    follow: inspection.follow,
+    now: () => ({
+      hooksInFlight: delivery.inFlight(),
+      sweepDueAt: timeOfDayAt(schedule.dueAt('sweep')),
+      rescueDueAt: timeOfDayAt(schedule.dueAt('rescue')),
+      waitingPools: supervision.waitingPools(),
+      leader: lease.seen()?.leader,
+    }),
+  });
   /** Waits for the inspector, so that it shows a requested pass from its start. */
   const awakeAndSeen = async () => {
     awake();
@@ -149,6 +151,10 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
     ...queriesOf(deps, settings, ports, doctor),
     health: createHealth({ settings, schedule, lease, passReports, outage, clock, isScheduling, isShared }),
+  });
+  makeInspectable(reaper, () => {
+    awake();
+    return inspected();
   });
   if (settings.signal !== undefined) stopOn(settings.signal, reaper);
   return reaper;

@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { key, namespace, seed } from '../../bench/support.ts';
+import { charts } from '../../src/charts.ts';
 import { visible } from '../../src/cli/visible.ts';
-import { charts, type ReaperOptions } from '../../src/index.ts';
+import type { ReaperOptions } from '../../src/index.ts';
 import { nodesOf, transitionsOf } from '../../visualize/charts/graph.ts';
 import { explainJob, listedRows, openInspector, startBrowser } from '../support/browser.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
@@ -280,7 +281,7 @@ describe('another site in the same browser', () => {
     const page = await (await browser.newContext()).newPage();
     await page.goto(`${new URL(url).origin}/?token=wrong`);
     expect((await page.locator('body').innerText()).trim()).toBe(
-      'Open the URL that the reaper has written at its start: its token is needed once.',
+      'Open the URL that the reaper wrote when it started: its token is needed once.',
     );
   });
 });

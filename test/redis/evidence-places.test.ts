@@ -296,7 +296,7 @@ test('explain says how many entries are taken before a job, and names each place
     { kind: 'queue', type: 'X', ahead: 1_200 },
     { kind: 'in progress', type: 'X', pool: 'p', isPoolAlive: true },
     { kind: 'retry', at: '1970-01-01T00:01:17.000Z' },
-    { kind: 'observed', type: 'X', pool: 'p', isPoolAlive: true, at: 5 },
+    { kind: 'observed', type: 'X', pool: 'p', isPoolAlive: true, at: '1970-01-01T00:00:05.000Z' },
   ]);
 });
 

@@ -359,10 +359,10 @@ test('`reaper rescue` waits for its second look, and prints each entry that it p
   } finally {
     write.mockRestore();
   }
-  expect(printed.join('')).toContain('j1  put back  X  no worker of p has run it for 0 s\n');
-  expect(printed.join('')).toContain('lost on live pools, put back: 1\n');
-  expect(printed.join('')).toContain('left since nothing says that nobody runs them: 1\n');
-  expect(printed.join('')).toContain('pools whose workers never say what they run, left alone: silent\n');
+  expect(printed.join('')).toContain('j1  requeued  X  no worker of p has run it for 0 s\n');
+  expect(printed.join('')).toContain('orphaned entries of live pools requeued: 1\n');
+  expect(printed.join('')).toContain('entries that may be orphaned, left because a worker may still run them: 1\n');
+  expect(printed.join('')).toContain('because their workers record no observations: silent\n');
   expect(printed.join('')).toContain('counters of X rebuilt: lock 9 → 3, off by 6; 1 fields, off by 1\n');
 });
 

@@ -158,7 +158,7 @@ test('a process whose reaper has been stopped ends by itself', async () => {
 test.each([
   [{ namespace: '' }, 'namespace: must not be empty'],
   [{ sweeep: {} }, 'sweeep: unknown option'],
-  [{ sweep: { lanes: 0 } }, 'sweep.lanes'],
+  [{ sweep: { concurrency: 0 } }, 'sweep.concurrency'],
   [{ hungAfter: -1 }, 'hungAfter'],
   [{ clock: {} }, 'must be a clock'],
   [{ redis: 3 }, 'redis: must be a Redis URL'],

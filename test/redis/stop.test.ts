@@ -214,7 +214,7 @@ test.each([Number.NaN, -1, 0.5, Number.POSITIVE_INFINITY, 2 ** 31, '5'])(
 );
 
 test.each([{ timeout: 0 }, {}])('a host that stops with %j resigns the lease, long before its end', async (options) => {
-  const lease = { durationMs: 3_600_000, renewInterval: 50 };
+  const lease = { duration: 3_600_000, renewInterval: 50 };
   const [first, second] = [create({ lease }), create({ lease })];
   const holds = (reaper: Reaper) => {
     const changes: boolean[] = [];
@@ -240,7 +240,7 @@ test.each(['frozen', 'killed'])(
     import { createReaper } from '${builtOf('src/index.ts')}';
     const reaper = createReaper({
       redis: { port: ${redis.port}, commandTimeout: 3_600_000, maxRetriesPerRequest: null, retryStrategy: () => 3_600_000 },
-      namespace: 't', logger: false, sweep: { interval: 3_600_000 }, lease: { renewInterval: 3_600_000, durationMs: 7_200_000 },
+      namespace: 't', logger: false, sweep: { interval: 3_600_000 }, lease: { renewInterval: 3_600_000, duration: 7_200_000 },
     });
     const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
     reaper.start();

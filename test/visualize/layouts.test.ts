@@ -1,6 +1,6 @@
 /** How often charts are laid out: each layout blocks the event loop, so their number is what has a bound. */
 import { beforeEach, expect, test, vi } from 'vitest';
-import { charts } from '../../src/index.ts';
+import { charts } from '../../src/charts.ts';
 import { loadAssets } from '../../visualize/assets.ts';
 import { partsOf } from '../../visualize/charts/elkGraph.ts';
 import { graphOf } from '../../visualize/charts/graph.ts';

@@ -132,7 +132,7 @@ describe('who may have it', () => {
     for (const path of paths) {
       const { status, body } = await get(new URL(`${path}${search}`, url).href, sent);
       expect([path, status]).toEqual([path, 401]);
-      expect(body).toBe('Open the URL that the reaper has written at its start: its token is needed once.\n');
+      expect(body).toBe('Open the URL that the reaper wrote when it started: its token is needed once.\n');
     }
     await expect(openPage(url, { cookie: sent.cookie ?? 'none=1' })).rejects.toThrow('401');
   });

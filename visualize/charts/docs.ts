@@ -1,4 +1,4 @@
-import { charts as machines } from '../../src/index.ts';
+import { charts as machines } from '../../src/charts.ts';
 import { graphOf } from './graph.ts';
 import { layOut } from './layout.ts';
 import { svgOf } from './svg.ts';
