@@ -12,6 +12,7 @@ import { dispatcherMachine } from '../machines/dispatcher.ts';
 import { endpointMachine } from '../machines/endpoint.ts';
 import { messageOf } from '../machines/job.ts';
 import type { ReaperSettings } from '../options.ts';
+import type { Reporting } from './reporting.ts';
 
 /** All that has to do with hooks, put together. */
 export interface Delivery {
@@ -52,7 +53,7 @@ export const createDelivery = ({
   settings: ReaperSettings['hooks'];
   random: () => number;
   onOutcome: (outcome: HookOutcome) => void;
-  fault: (where: string, error: string) => void;
+  fault: Reporting['fault'];
 }): Delivery => {
   const records = createHookRecords({
     connection,
@@ -60,20 +61,20 @@ export const createDelivery = ({
     scripts,
     clock,
     settings: {
-      most: settings.most,
-      breakAfter: settings.breakAfter,
-      drainPerSecond: settings.drainPerSecond,
-      claimFor: settings.totalTimeoutMs + 10_000,
+      most: settings.maxRecords,
+      breakAfter: settings.breakerThreshold,
+      drainPerSecond: settings.drainRate,
+      claimFor: settings.timeout + 10_000,
     },
   });
   const { ca, cert, key } = settings.tls;
   const httpClient = createHttpClient(
     {
-      headerTimeout: settings.headerTimeoutMs,
-      totalTimeout: settings.totalTimeoutMs,
-      allowOrigins: settings.allowOrigins,
+      headerTimeout: settings.headerTimeout,
+      totalTimeout: settings.timeout,
+      allowOrigins: settings.allowedOrigins,
       allowLinkLocal: settings.allowLinkLocal,
-      moved: settings.moved,
+      moved: settings.rewriteOrigins,
       tls: {
         ...(ca === undefined ? {} : { ca }),
         ...(cert === undefined ? {} : { cert }),
@@ -93,9 +94,9 @@ export const createDelivery = ({
     httpClient,
     backoff,
     settings: {
-      deadline: settings.deadlineMs,
-      tooOld: settings.tooOldS * 1_000,
-      totalTimeout: settings.totalTimeoutMs,
+      deadline: settings.deadline,
+      tooOld: settings.maxAge,
+      totalTimeout: settings.timeout,
     },
     clock,
     random,
@@ -113,13 +114,13 @@ export const createDelivery = ({
         look: createLook(records, async () => {
           // Not waited for: a receiver that hangs must not hold up the look for all others.
           void sender.deliverLeft();
-          await records.forgetParked(settings.keepParkedS * 1_000);
+          await records.forgetParked(settings.parkedRetention);
         }),
       },
     }),
-    { clock, input: { slots: receivers, perReceiver: settings.perReceiver, interval: lookEvery } },
+    { clock, input: { slots: receivers, perReceiver: settings.concurrencyPerEndpoint, interval: lookEvery } },
   );
-  actor.subscribe({ error: (error) => fault('the deliverer of hooks', messageOf(error)) });
+  actor.subscribe({ error: (error) => fault('the dispatcher of hooks', messageOf(error), 'internal') });
   actor.on('fault', ({ where, error }) => fault(where, error));
   let isAwake = false;
   let isStopped = false;
@@ -148,7 +149,7 @@ export const createDelivery = ({
     hooks: createHooks({
       records,
       sender,
-      moved: settings.moved,
+      moved: settings.rewriteOrigins,
       clock,
       tellDue(origin) {
         awake();

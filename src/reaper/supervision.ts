@@ -94,16 +94,16 @@ const createSupervisor = (wiring: Wiring) => {
         rescueDelay: ({ context: { isFirstRescue, rescueFailedIn } }) =>
           schedule.rescueDelay({ isFirst: isFirstRescue, hasFailed: rescueFailedIn !== undefined }),
         graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - monotonicOf(deps.clock)),
-        leaseRenewal: lease.renewMs,
+        leaseRenewal: lease.renewInterval,
       },
     }),
     {
       clock: deps.clock,
       input: {
         policy: ports.policy,
-        lanes: sweep.lanes,
-        poolSlots: rescue.atOnce,
-        poolGrace: rescue.graceMs,
+        lanes: sweep.concurrency,
+        poolSlots: rescue.concurrency,
+        poolGrace: rescue.grace,
         plan: settings.plan,
         needsLease: isShared,
       },
@@ -160,7 +160,7 @@ const subscribe = (
   supervisor.on('fault', ({ where, error }) => reporting.fault(where, error));
   supervisor.on('lease', ({ holds, host }) => {
     if (!holds) schedule.clear();
-    reporting.lease({ holds, host });
+    reporting.leader({ host, isThisHost: holds });
   });
   supervisor.on('sweep.started', ({ request }) => {
     schedule.passStarted('sweep', request);
@@ -174,5 +174,5 @@ const subscribe = (
   supervisor.on('rescue.ended', ({ result, pass }) =>
     passes.rescueEnded(result.number, passReports.rescueEnded(result, pass)),
   );
-  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error)) });
+  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error), 'internal') });
 };

@@ -1,3 +1,5 @@
+import { ReaperError } from '../../errors.ts';
+
 /**
  * What an error of Redis, or of the connection to it, means for the sender of the command. `transient`: it passes by itself,
  * so the same command may be sent again. `refused`: writes are refused until an operator acts. `wrong-type`: one key is not
@@ -19,15 +21,14 @@ export type UnusableCode =
   | 'client';
 
 /** The connection is not the one that was asked for, so no command was sent on it. The message says what to do. */
-export class UnusableRedisError extends Error {
+export class UnusableRedisError extends ReaperError {
   override name = 'UnusableRedisError';
-  readonly code: UnusableCode;
+  declare readonly code: UnusableCode;
   /** `transient` where the next attempt to connect may find it otherwise. */
   readonly kind: 'transient' | 'permanent';
 
   constructor(code: UnusableCode, kind: 'transient' | 'permanent', message: string) {
-    super(message);
-    this.code = code;
+    super(code, message);
     this.kind = kind;
   }
 }

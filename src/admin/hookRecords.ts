@@ -1,0 +1,43 @@
+import type { Breaker, EndpointStatus as StoredEndpoint, HookRecord as StoredRecord } from '../io/hooks/records.ts';
+import { isoOfSecond, isoTimeOrNone } from '../isoTime.ts';
+
+/** An undelivered hook. */
+export interface HookRecord {
+  readonly id: string;
+  readonly state: 'pending' | 'sending' | 'parked';
+  /** `status:revision` of the job that it reports. */
+  readonly about: string;
+  readonly origin: string;
+  readonly attempts: number;
+  /** ISO times of the first and the last attempt; undefined before it. */
+  readonly firstAttemptAt: string | undefined;
+  readonly lastAttemptAt: string | undefined;
+  /** The last answer, or why the hook is parked. */
+  readonly answer: string | undefined;
+}
+
+/** An endpoint, and what waits for it. */
+export interface EndpointStatus {
+  readonly origin: string;
+  readonly pending: number;
+  readonly breaker: Breaker;
+  /** Consecutive failures. */
+  readonly failures: number;
+  /** ISO time of the first of them. */
+  readonly failingSinceAt: string | undefined;
+  readonly answer: string | undefined;
+  /** Time until the next attempt, in ms; undefined if nothing waits. */
+  readonly waitMs: number | undefined;
+}
+
+export const hookRecordOf = ({ text: _, first, last, ...record }: StoredRecord): HookRecord => ({
+  ...record,
+  firstAttemptAt: first === undefined ? undefined : isoOfSecond(first),
+  lastAttemptAt: last === undefined ? undefined : isoOfSecond(last),
+});
+
+export const endpointStatusOf = ({ failingSince, wait, ...endpoint }: StoredEndpoint): EndpointStatus => ({
+  ...endpoint,
+  failingSinceAt: isoTimeOrNone(failingSince),
+  waitMs: wait,
+});
