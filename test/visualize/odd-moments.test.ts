@@ -237,6 +237,6 @@ test('fifty failing endpoints are listed at most', async () => {
   const { reaper, url } = await start();
   const client = await page(url);
   await reaper.sweep();
-  await client.until(({ hooks: { failed, pending } }) => failed === 60 && pending === 60);
+  await client.until(({ hooks: { failed, pending } }) => failed >= 60 && pending === 60);
   expect(client.state().hooks.endpoints).toHaveLength(50);
 });
