@@ -69,7 +69,7 @@ const measureDead = async ({ client, url }: RedisServer, hook: string, ask: Ask,
   const rate = 1_000;
   await ask('/reset');
   await ask('/up');
-  const reaper = createReaper({ redis: url, namespace, logger: false, hooks: { drainPerSecond: rate } });
+  const reaper = createReaper({ redis: url, namespace, logger: false, hooks: { drainRate: rate } });
   reaper.start();
   while ((await client.hlen(key('reaper', 'hooks'))) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
   await reaper.stop();
@@ -94,7 +94,7 @@ const measureWeight = async ({ client, url }: RedisServer, report: Report) => {
     redis: url,
     namespace,
     logger: false,
-    hooks: { moved: { 'http://core.harbor:8080': 'http://127.0.0.1:1' } },
+    hooks: { rewriteOrigins: { 'http://core.harbor:8080': 'http://127.0.0.1:1' } },
   });
   const swept = new Promise((resolve) => reaper.on('sweep', resolve));
   const sweep = reaper.sweep().catch(() => undefined);

@@ -4,7 +4,8 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
-import { createReaper, packageRoot, type Reaper } from '../src/index.ts';
+import { createReaper, type Reaper } from '../src/index.ts';
+import { packageRoot } from '../src/package.ts';
 import { startBrowser } from '../test/support/browser.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
 import { median, namespace, type Report, seed } from './support.ts';

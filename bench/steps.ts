@@ -122,9 +122,9 @@ const runAll = async (url: string, redis: Redis): Promise<void> => {
     redis: url,
     namespace,
     logger: false,
-    rescue: { heartbeatAgeMs: 600_000, lostAfterMs: 1_000 },
+    rescue: { heartbeatTimeout: 600_000, orphanedAfter: 1_000 },
   });
-  reaper.on('error', (error) => faults.push(`${error.where}: ${error.error}`));
+  reaper.on('error', (error) => faults.push(`${error.where}: ${error.message}`));
   await reaper.ping();
   await beat(redis);
   await reaper.rescue({ grace: 0 });

@@ -13,9 +13,9 @@ import {
   cleanUp,
   cleanUps,
   elapsed,
-  graceMs,
+  grace,
   type Host,
-  heartbeatAgeMs,
+  heartbeatTimeout,
   hookTimes,
   key,
   namespace,
@@ -34,7 +34,7 @@ const watchdogMs = 110_000;
 const main = async (): Promise<boolean> => {
   say('Starting a Redis, a hook receiver and two worker hosts. Time is scaled down: a heartbeat every 0.5 s,');
   say(
-    `dead after ${heartbeatAgeMs / 1_000} s without one and ${graceMs / 1_000} s of grace (by default: 5 s, 10 s and 15 s).\n`,
+    `dead after ${heartbeatTimeout / 1_000} s without one and ${grace / 1_000} s of grace (by default: 5 s, 10 s and 15 s).\n`,
   );
   const received: { job_id: string; status: string }[] = [];
   const [url, hook] = await Promise.all([startRedis(), startReceiver(received)]);
@@ -44,7 +44,7 @@ const main = async (): Promise<boolean> => {
     redis: url,
     namespace,
     logger: false,
-    rescue: { heartbeatAgeMs, graceMs, intervalMs: 1_000, firstAfterMs: 0 },
+    rescue: { heartbeatTimeout, grace, interval: 1_000, initialDelay: 0 },
     hooks: hookTimes,
   });
   cleanUps.push(() => reaper.stop({ timeout: 2_000 }));
@@ -75,7 +75,7 @@ const main = async (): Promise<boolean> => {
   await seed('settled', 'Success', 600, 'Success');
   const broken = ['hung', 'unacked', 'behind', 'lost', 'settled'];
   // 2 when a job is saved; one less once it is final, and once its final status is confirmed.
-  await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, lost: 2, settled: 1 });
+  await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, orphaned: 2, settled: 1 });
   row('seeded', broken.join(', '), 'five jobs as users find them');
 
   reaper.on('job', ({ id, verdict, reason, detail, outcome }) => {

@@ -11,10 +11,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const namespace = '{demo}';
 // Time is scaled down, in ms: by default a pool beats every 5 s, and is dead after 10 s without and 15 s of grace.
 export const heartbeatMs = 500;
-export const heartbeatAgeMs = 2_000;
-export const graceMs = 1_500;
+export const heartbeatTimeout = 2_000;
+export const grace = 1_500;
 /** What a host that dies was sending is sent by another when its claim is over: this time-out, and 10 s. */
-export const hookTimes = { headerTimeoutMs: 1_000, totalTimeoutMs: 1_000 };
+export const hookTimes = { headerTimeout: 1_000, timeout: 1_000 };
 
 /** A key of the demo's namespace. */
 export const key = (...parts: string[]): string => `${namespace}:${parts.join(':')}`;
@@ -114,14 +114,14 @@ export const startHost = async (pool: string, url: string): Promise<Host> => {
     execArgv: ['--import', 'tsx'],
     env: {
       ...process.env,
-      REAPER_REDIS_URL: url,
+      REAPER_REDIS: url,
       REAPER_NAMESPACE: namespace,
       // The scheduled passes are those of the demo's own reaper, whose times are scaled down.
       REAPER_ROLE: 'never',
       WORKER_POOL: pool,
       WORKER_TYPES: 'SCAN,COLLECT',
       WORKER_HEARTBEAT_MS: String(heartbeatMs),
-      WORKER_HOOK_TIMEOUT_MS: String(hookTimes.totalTimeoutMs),
+      WORKER_HOOK_TIMEOUT_MS: String(hookTimes.timeout),
     },
   });
   const host: Host = { pool, child, finished: [], running: undefined };

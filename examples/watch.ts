@@ -5,9 +5,9 @@ import { createReaper } from '../src/index.ts';
 import { enqueueOn, seedOn } from './jobs.ts';
 import {
   cleanUps,
-  graceMs,
+  grace,
   type Host,
-  heartbeatAgeMs,
+  heartbeatTimeout,
   hookTimes,
   key,
   namespace,
@@ -40,9 +40,9 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
     redis: url,
     namespace,
     logger: false,
-    refireGraceS: 2,
-    sweep: { firstAfterMs: 2_000, intervalMs: 4_000, pageSize: 100 },
-    rescue: { heartbeatAgeMs, graceMs, intervalMs: 1_000, firstAfterMs: 500 },
+    refireGrace: '2s',
+    sweep: { initialDelay: 2_000, interval: 4_000, pageSize: 100 },
+    rescue: { heartbeatTimeout, grace, interval: 1_000, initialDelay: 500 },
     hooks: hookTimes,
     inspect: { control: true, announce: () => undefined },
   });

@@ -3,7 +3,7 @@
  * through the reaper's lifecycle as Harbor's runner does, and beats like a gocraft pool. The reaper that it embeds
  * supervises too. Run beside Go hosts it works on the same queues.
  *
- *   REAPER_REDIS_URL, REAPER_NAMESPACE   where
+ *   REAPER_REDIS, REAPER_NAMESPACE   where
  *   REAPER_ROLE                          auto, always or never: whether its reaper does the scheduled passes (auto)
  *   WORKER_POOL, WORKER_TYPES            id of this pool; its job types, with commas between
  *   WORKER_HEARTBEAT_MS                  from one heartbeat to the next (5000)
@@ -28,7 +28,7 @@ const milliseconds = (name: string, otherwise: number): number => {
   return Number(text);
 };
 
-const url = need('REAPER_REDIS_URL');
+const url = need('REAPER_REDIS');
 const namespace = need('REAPER_NAMESPACE');
 const types = need('WORKER_TYPES').split(',');
 const heartbeatMs = milliseconds('WORKER_HEARTBEAT_MS', 5_000);
@@ -49,9 +49,9 @@ const reaper = createReaper({
   namespace,
   role: (process.env.REAPER_ROLE ?? 'auto') as NonNullable<ReaperOptions['role']>,
   logger: false,
-  hooks: { headerTimeoutMs: Math.min(10_000, hookTimeoutMs), totalTimeoutMs: hookTimeoutMs },
+  hooks: { headerTimeout: Math.min(10_000, hookTimeoutMs), timeout: hookTimeoutMs },
 });
-reaper.on('error', ({ where, error }) => console.error(`${poolId}: ${where}: ${error}`));
+reaper.on('error', ({ where, message }) => console.error(`${poolId}: ${where}: ${message}`));
 
 /** What has to be said is said until Redis has heard it: a job that has not ended must never look as if it had. */
 const untilHeard = async <T>(what: string, say: () => Promise<T>): Promise<T> => {

@@ -6,7 +6,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { charts } from '../src/index.ts';
+import { charts } from '../src/charts.ts';
 import { graphOf } from '../visualize/charts/graph.ts';
 import { layOut } from '../visualize/charts/layout.ts';
 import { svgOf } from '../visualize/charts/svg.ts';

@@ -1,15 +1,21 @@
+export type { EndpointStatus, HookRecord } from './admin/hookRecords.ts';
 export type { HookFilter, HookMove, HooksAdmin } from './admin/hooks.ts';
 export type { QuarantineAdmin, QuarantineCounts, QuarantineFilter, QuarantineMove } from './admin/quarantine.ts';
-export { charts } from './charts.ts';
+export type { QuarantinedJob, QuarantineRecord, Recovery } from './admin/quarantineRecords.ts';
 export type { DoctorOptions } from './doctor/doctor.ts';
 export type { DoctorCheck, DoctorReport } from './doctor/report.ts';
+export {
+  BackgroundError,
+  type ErrorCode,
+  type OptionIssue,
+  OptionsError,
+  PassError,
+  ReaperError,
+  StoppedError,
+} from './errors.ts';
 export type { Clock } from './io/clock.ts';
 export type { Breaker } from './io/hooks/claims.ts';
-export type { EndpointStatus } from './io/hooks/endpoints.ts';
-export type { HookRecord } from './io/hooks/record.ts';
 export type { HookOutcome } from './io/hooks/results.ts';
-export type { Quarantined } from './io/pools/quarantine.ts';
-export type { QuarantineRecord, Recovery } from './io/pools/quarantineRecords.ts';
 export type { RedisSource } from './io/redis/connection.ts';
 export { UnusableRedisError } from './io/redis/errors.ts';
 export type { Lifecycle, NewJob, StatusReply, TrackedAttempt } from './lifecycle/lifecycle.ts';
@@ -19,16 +25,22 @@ export type { PoisonEntry, PoolTraces, RescueChange } from './machines/rescueCha
 export type { PoolEnd, PoolOutcome } from './machines/types/pool.ts';
 export type { Drift, FinishedEntry, OrphanedEntry } from './machines/types/rescue.ts';
 export type { Policy, Reason, Verdict } from './machines/verdict.ts';
-export { OptionsError, type ReaperOptions } from './options.ts';
-export { packageRoot, version } from './package.ts';
-export { type AskedRule, askedRules, type Explanation, type Place } from './queries/explain.ts';
+export type { Duration } from './options/values.ts';
+export type { ReaperOptions } from './options.ts';
+export { version } from './package.ts';
+export type { AskedRule, Explanation, Place } from './queries/explain.ts';
 export type { LeaderStatus, QueueStatus, ReaperStatus } from './queries/status.ts';
-export { StoppedError } from './reaper/calls.ts';
 export { createReaper } from './reaper/create.ts';
-export type { ConnectionChange, Fault, LeaseChange, Listener, ReaperEvents } from './reaper/events.ts';
+export type {
+  ConnectionChange,
+  EventName,
+  LeaderChange,
+  Listener,
+  OrphanOutcome,
+  ReaperEvents,
+  Suspension,
+} from './reaper/events.ts';
 export type { Health } from './reaper/health.ts';
 export type { HookCounts } from './reaper/hookCounts.ts';
-export type { Follow, Inspected, InspectSettings, OpenInspector } from './reaper/inspection.ts';
-export { PassError } from './reaper/passes.ts';
 export type { Reaper } from './reaper/reaper.ts';
 export type { RescueSummary, SweepSummary } from './reaper/summaries.ts';

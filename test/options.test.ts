@@ -2,7 +2,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../src/index.ts';
 import { createReaperClock, longestTimer } from '../src/io/clock.ts';
-import { longestSeconds, readOptions } from '../src/options.ts';
+import { renamedOptions } from '../src/options/renamed.ts';
+import { longestSpan } from '../src/options/values.ts';
+import { readOptions } from '../src/options.ts';
 import { createTestClock, type TestClock } from './support/clock.ts';
 
 const reapers: Reaper[] = [];
@@ -22,24 +24,26 @@ const withOption = (path: string, value: unknown): object =>
   path.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as object;
 
 const timers = [
-  ...['firstAfterMs', 'intervalMs'].flatMap((name) => [`sweep.${name}`, `rescue.${name}`]),
-  ...['graceMs', 'heartbeatAgeMs', 'lostAfterMs'].map((name) => `rescue.${name}`),
-  ...['headerTimeoutMs', 'totalTimeoutMs', 'deadlineMs'].map((name) => `hooks.${name}`),
-  'lease.durationMs',
+  ...['initialDelay', 'interval'].flatMap((name) => [`sweep.${name}`, `rescue.${name}`]),
+  ...['grace', 'heartbeatTimeout', 'orphanedAfter'].map((name) => `rescue.${name}`),
+  ...['headerTimeout', 'timeout', 'deadline'].map((name) => `hooks.${name}`),
+  'lease.duration',
 ];
 const spans = [
-  'hungAfterS',
-  'refireGraceS',
-  'hungAfterByTypeS.X',
-  'runLimitByTypeS.X',
-  'hooks.tooOldS',
-  'hooks.keepParkedS',
+  'hungAfter',
+  'refireGrace',
+  'hungAfterByType.X',
+  'runTimeLimitByType.X',
+  'hooks.maxAge',
+  'hooks.parkedRetention',
 ];
 const counts = [
-  ...['lanes', 'pageSize'].map((name) => `sweep.${name}`),
-  ...['batch', 'atOnce', 'maxRecoveries', 'recoveryWindowS'].map((name) => `rescue.${name}`),
-  ...['concurrency', 'perReceiver', 'most', 'breakAfter', 'drainPerSecond'].map((name) => `hooks.${name}`),
-  'lease.renewMs',
+  ...['concurrency', 'pageSize'].map((name) => `sweep.${name}`),
+  ...['batchSize', 'concurrency', 'maxRecoveries', 'recoveryWindow'].map((name) => `rescue.${name}`),
+  ...['concurrency', 'concurrencyPerEndpoint', 'maxRecords', 'breakerThreshold', 'drainRate'].map(
+    (name) => `hooks.${name}`,
+  ),
+  'lease.renewInterval',
 ];
 const never = [Number.NaN, Number.POSITIVE_INFINITY, -1, 0.5, 2 ** 53, '5', '1e3', '', null, [5], 10n];
 
@@ -54,9 +58,9 @@ describe('fault 121', () => {
     create(withOption(path, longestTimer));
     expect(() => create(withOption(path, longestTimer + 1))).toThrow(path);
   });
-  test.each(spans)('%s goes up to what is a whole number of ms too', (path) => {
-    create(withOption(path, longestSeconds));
-    expect(() => create(withOption(path, longestSeconds + 1))).toThrow(path);
+  test.each(spans)('%s goes up to the largest whole number', (path) => {
+    create(withOption(path, longestSpan));
+    expect(() => create(withOption(path, longestSpan + 1))).toThrow(path);
   });
   test.each([Number.NaN, -1, 1.01, '0.5', Number.POSITIVE_INFINITY])('a jitter of %j is refused', (jitter) => {
     expect(() => create({ sweep: { jitter } })).toThrow('sweep.jitter');
@@ -94,12 +98,12 @@ test.each([0, 0.5, 0.999_999])(
   'fault 143: with every number at its most (random %d) no timer is longer than there is',
   async (random) => {
     const clock = createStrictClock();
-    const longest = Object.fromEntries(['firstAfterMs', 'intervalMs'].map((name) => [name, longestTimer]));
+    const longest = Object.fromEntries(['initialDelay', 'interval'].map((name) => [name, longestTimer]));
     const reaper = create({
       ...{ clock, role: 'always', random: () => random, redis: { port: 1, retryStrategy: () => null } },
       sweep: { ...longest, jitter: 1 },
-      rescue: { ...longest, graceMs: longestTimer, lostAfterMs: longestTimer },
-      hooks: { totalTimeoutMs: longestTimer, headerTimeoutMs: longestTimer, deadlineMs: longestTimer },
+      rescue: { ...longest, grace: longestTimer, orphanedAfter: longestTimer },
+      hooks: { timeout: longestTimer, headerTimeout: longestTimer, deadline: longestTimer },
     });
     let sweeps = 0;
     reaper.on('sweep', () => void sweeps++);
@@ -142,50 +146,51 @@ describe('what is documented holds where nothing is set', () => {
   const settings = readOptions({ redis: 'redis://h', namespace: 't' });
   test('at the top', () => {
     expect(settings).toMatchObject({
-      ...{ role: 'auto', plan: false, inspect: false, jobTypes: [], lease: { durationMs: 10_000, renewMs: 3_000 } },
-      ...{ hungAfterS: 86_400, hungAfterByTypeS: {}, runLimitByTypeS: {}, refireGraceS: 60, clockToleranceS: 300 },
+      ...{ role: 'auto', plan: false, inspect: false, jobTypes: [], lease: { duration: 10_000, renewInterval: 3_000 } },
+      ...{ hungAfter: 86_400_000, hungAfterByType: {}, runTimeLimitByType: {}, refireGrace: 60_000 },
+      clockTolerance: 300_000,
     });
   });
   test('of sweeps and rescues', () => {
     expect(settings.sweep).toEqual({
-      ...{ firstAfterMs: 300_000, intervalMs: 3_600_000, jitter: 0.05, lanes: 32, pageSize: 500 },
+      ...{ initialDelay: 300_000, interval: 3_600_000, jitter: 0.05, concurrency: 32, pageSize: 100 },
     });
     expect(settings.rescue).toMatchObject({
-      ...{ firstAfterMs: 5_000, intervalMs: 10_000, graceMs: 15_000, heartbeatAgeMs: 10_000, lostAfterMs: 30_000 },
-      ...{ batch: 500, atOnce: 16, maxRecoveries: 3, recoveryWindowS: 86_400 },
+      ...{ initialDelay: 5_000, interval: 10_000, grace: 15_000, heartbeatTimeout: 10_000, orphanedAfter: 30_000 },
+      ...{ batchSize: 100, concurrency: 16, maxRecoveries: 3, recoveryWindow: 86_400_000 },
     });
   });
   test('of hooks', () => {
     expect(settings.hooks).toMatchObject({
-      ...{ concurrency: 64, perReceiver: 16, most: 500_000, headerTimeoutMs: 10_000, totalTimeoutMs: 30_000 },
-      ...{ deadlineMs: 86_400_000, tooOldS: 604_800, breakAfter: 10, drainPerSecond: 50, keepParkedS: 2_592_000 },
-      ...{ allowLinkLocal: false, moved: {}, tls: {} },
+      ...{ concurrency: 64, concurrencyPerEndpoint: 16, maxRecords: 500_000, headerTimeout: 10_000, timeout: 30_000 },
+      ...{ deadline: 86_400_000, maxAge: 604_800_000, breakerThreshold: 10, drainRate: 50 },
+      ...{ parkedRetention: 2_592_000_000, allowLinkLocal: false, rewriteOrigins: {}, tls: {} },
     });
-    expect(settings.hooks.allowOrigins).toBeUndefined();
+    expect(settings.hooks.allowedOrigins).toBeUndefined();
   });
   test('of the inspector: it is seen from this machine only, and does nothing', () => {
     const { inspect } = readOptions({ redis: 'redis://h', namespace: 't', inspect: true });
-    expect(inspect).toEqual({ host: '127.0.0.1', hostNames: [], control: false });
+    expect(inspect).toEqual({ host: '127.0.0.1', allowedHosts: [], control: false });
   });
 });
 
 const pem = '-----BEGIN CERTIFICATE-----';
 test.each([
-  [{ lease: { durationMs: 5_999, renewMs: 3_000 } }, 'twice renewMs'],
-  [{ lease: { durationMs: 5_000 } }, 'twice renewMs'],
+  [{ lease: { duration: 5_999, renewInterval: 3_000 } }, 'twice renewInterval'],
+  [{ lease: { duration: '5s' } }, 'twice renewInterval'],
   [{ hooks: { tls: { cert: pem } } }, 'cert and key belong together'],
   [{ hooks: { tls: { key: pem } } }, 'cert and key belong together'],
   [{ hooks: { tls: { ca: '/etc/ca.pem' } } }, 'must be a PEM text'],
-  [{ hooks: { allowOrigins: ['ftp://core.example'] } }, 'must be an origin'],
-  [{ hooks: { allowOrigins: ['core.example'] } }, 'must be an origin'],
-  [{ hooks: { moved: { 'http://a': 'ftp://b' } } }, 'must be an http or https URL'],
+  [{ hooks: { allowedOrigins: ['ftp://core.example'] } }, 'must be an origin'],
+  [{ hooks: { allowedOrigins: ['core.example'] } }, 'must be an origin'],
+  [{ hooks: { rewriteOrigins: { 'http://a': 'ftp://b' } } }, 'must be an http or https URL'],
   [{ namespace: ' \t' }, 'must not be empty'],
   [{ inspect: { token: '15 characters..' } }, 'at least 16 characters'],
   [{ inspect: { stately: 'http://127.0.0.1:1' } }, 'must be a ws:// or wss:// URL'],
   [{ inspect: { stately: 'ws://127.0.0.1:1/#x' } }, 'must have no fragment'],
-  [{ hungAfterByTypeS: { X: -1 } }, 'hungAfterByTypeS.X'],
-  [{ runLimitByTypeS: { X: 1.5 } }, 'runLimitByTypeS.X'],
-  [{ runLimitByTypeS: [1] }, 'must be an object'],
+  [{ hungAfterByType: { X: -1 } }, 'hungAfterByType.X'],
+  [{ runTimeLimitByType: { X: 1.5 } }, 'runTimeLimitByType.X'],
+  [{ runTimeLimitByType: [1] }, 'must be an object'],
   [{ redis: new URL('redis://h') }, 'redis: must be a Redis URL as a string'],
   [{ redis: '' }, 'redis: must be a Redis URL as a string'],
   [{ redis: [] }, 'redis: must be a Redis URL as a string'],
@@ -196,8 +201,54 @@ test.each([
 });
 
 test('what does fit together is taken', () => {
-  create({ lease: { durationMs: 6_000, renewMs: 3_000 } });
+  create({ lease: { duration: 6_000, renewInterval: '3s' } });
   create({ hooks: { tls: { ca: pem } } });
   const { hooks } = readOptions({ redis: 'redis://h', namespace: 't', hooks: { tls: { cert: pem, key: pem } } });
   expect(hooks.tls).toEqual({ cert: pem, key: pem });
+});
+
+describe('durations', () => {
+  const hungAfter = (value: unknown) =>
+    readOptions({ redis: 'redis://h', namespace: 't', hungAfter: value as number }).hungAfter;
+  test.each([
+    ['24h', 86_400_000],
+    ['7d', 604_800_000],
+    ['1.5h', 5_400_000],
+    ['15 seconds', 15_000],
+    ['500ms', 500],
+    ['0', 0],
+    [0, 0],
+    [86_400_000, 86_400_000],
+  ])('%j is %d ms', (value, milliseconds) => expect(hungAfter(value)).toBe(milliseconds));
+  test.each(['24', '86400', '0.5'])('%j is refused, because its unit is missing', (value) => {
+    expect(() => hungAfter(value)).toThrow(`hungAfter: must have a unit: write '${value}s'`);
+  });
+  test.each(['', 'h', '24 x', '-1h', '0.5ms', '1h30m', 'x'.repeat(101)])('%j is refused', (value) => {
+    expect(() => hungAfter(value)).toThrow(/^createReaper: hungAfter: must be /);
+  });
+});
+
+describe('options of version 0.1.0', () => {
+  test.each(Object.entries(renamedOptions))('%s is refused, and its new name is named', (path, { now }) => {
+    expect(() => create(withOption(path, 7))).toThrow(`${path}: use ${now}`);
+    expect(() => create(withOption(path, 7))).toThrow(OptionsError);
+  });
+  test.each([
+    [{ hungAfterS: 86_400 }, "hungAfterS: use hungAfter: '24h'"],
+    [{ hooks: { tooOldS: 604_800 } }, "hooks.tooOldS: use hooks.maxAge: '7d'"],
+    [{ rescue: { graceMs: 15_000 } }, "rescue.graceMs: use rescue.grace: '15s'"],
+    [{ hungAfterByTypeS: { GC: 604_800, X: 90 } }, `hungAfterByTypeS: use hungAfterByType: { "GC": '7d', "X": '90s' }`],
+    [
+      { sweep: { lanes: 8, firstAfterMs: 0 } },
+      "sweep.lanes: use sweep.concurrency; sweep.firstAfterMs: use sweep.initialDelay: '0s'",
+    ],
+    [{ inspect: { hostNames: ['x'] } }, 'inspect.hostNames: use inspect.allowedHosts'],
+  ])('the value of %j is converted in the message', (options, message) => {
+    expect(() => create(options)).toThrow(message);
+  });
+  test('an option that never was is refused by its path', () => {
+    expect(() => create({ sweep: { speed: 1 }, colour: 'red' })).toThrow(
+      'createReaper: sweep.speed: unknown option; colour: unknown option',
+    );
+  });
 });

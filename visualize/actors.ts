@@ -1,5 +1,5 @@
 import type { AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent } from 'xstate';
-import type { Inspected } from '../src/index.ts';
+import type { Inspected } from '../src/reaper/inspection.ts';
 import type { ChartTally } from './chartTally.ts';
 import type { PoolTraces } from './poolTraces.ts';
 import { type ChartName, chartNames } from './protocol.ts';

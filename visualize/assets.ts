@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { packageRoot } from '../src/index.ts';
+import { packageRoot } from '../src/package.ts';
 import { chartNames } from './protocol.ts';
 
 export interface Asset {

@@ -1,5 +1,5 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Inspected } from '../src/index.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Inspected } from '../src/reaper/inspection.ts';
 import type { Access } from './access.ts';
 import type { Asset } from './assets.ts';
 
@@ -8,6 +8,8 @@ interface Parts {
   readonly access: Access;
   readonly assets: ReadonlyMap<string, Asset>;
   readonly fault: Inspected['fault'];
+  /** The path under which the page is mounted, without a slash at its end. */
+  readonly path: string;
 }
 
 const headers = {
@@ -21,14 +23,14 @@ const headers = {
 } as const;
 
 /** Creates the handler of plain HTTP requests. It serves the page and its charts to those who have the token's cookie. */
-export const createHttpHandler = ({ access, assets, fault }: Parts): RequestListener => {
+export const createHttpHandler = ({ access, assets, fault, path }: Parts) => {
   const serve = (request: IncomingMessage, response: ServerResponse) => {
     const end = (status: number, text: string, more: Record<string, string> = {}) =>
       response
         .writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8', ...more })
         .end(request.method === 'HEAD' ? undefined : text);
     if (!access.isHostKnown(request.headers)) {
-      return end(421, 'Unknown host name. If it is the name of your proxy, add it to inspect.hostNames.\n');
+      return end(421, 'Unknown host name. If it is the name of your proxy, add it to inspect.allowedHosts.\n');
     }
     if (request.headers.origin !== undefined && !access.isOwnOrigin(request.headers))
       return end(403, 'Requests from other origins are refused.\n');
@@ -42,14 +44,14 @@ export const createHttpHandler = ({ access, assets, fault }: Parts): RequestList
     if (given !== null || !access.hasSession(request.headers)) {
       return end(401, 'Open the URL that the reaper printed at its start. It contains the access token.\n');
     }
-    const asset = assets.get(pathname);
+    const asset = pathname.startsWith(path) ? assets.get(pathname.slice(path.length)) : undefined;
     if (asset === undefined) return end(404, 'Not found.\n');
     const { type, body } = asset;
     response.writeHead(200, { ...headers, 'content-type': type, 'content-length': body.length });
     return response.end(request.method === 'HEAD' ? undefined : body);
   };
 
-  return (request, response) => {
+  return (request: IncomingMessage, response: ServerResponse): void => {
     try {
       serve(request, response);
     } catch (error) {

@@ -1,89 +1,48 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
-import { type Inspected, type OpenInspector, version } from '../src/index.ts';
-import { createAccess } from './access.ts';
-import { loadAssets } from './assets.ts';
-import { createBroadcast } from './broadcast.ts';
-import { createHttpHandler } from './http.ts';
-import { createPages } from './pages.ts';
-import { createRecorder } from './recorder.ts';
-import { createAnswer } from './requests.ts';
+import type { Inspected, OpenInspector } from '../src/reaper/inspection.ts';
+import { type MountedPage, mountPage } from './mount.ts';
 import { guardSockets, silence } from './sockets.ts';
-import { sampleEvery } from './traces.ts';
 
 /** The port that is used unless another one is set. */
 const defaultPort = 7_331;
 
 /**
- * Opens the inspector of a reaper: follows its actors from now on, and serves the page.
+ * Opens the inspector of a reaper on its own server.
  * @throws Error if it can't listen on its address, or if the page is not built.
  */
 export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
-  const { settings, fault } = inspected;
-  const token = settings.token ?? randomBytes(24).toString('base64url');
-  const access = createAccess(token, [settings.host, ...settings.hostNames]);
-  const following = follow(inspected);
-  const { broadcast, answer } = following;
+  const { settings, clock, fault } = inspected;
   const server = createServer({ headersTimeout: silence, requestTimeout: silence });
-  const guard = guardSockets(server, inspected.clock);
-  const pages = createPages({ access, broadcast, answer, guard, clock: inspected.clock });
-  server.on('upgrade', pages.upgrade);
-  let stately: { close(): void } | undefined;
-  const unfollow = () => {
-    following.stop();
-    stately?.close();
-  };
+  const guard = guardSockets(server, clock);
+  let page: MountedPage | undefined;
   try {
-    // Loaded only if it is used.
-    if (settings.stately !== undefined) {
-      stately = (await import('./stately.ts')).sendToStately(settings.stately, inspected);
-    }
-    server.on('request', createHttpHandler({ access, assets: await loadAssets(), fault }));
+    page = await mountPage(inspected, { keep: guard.keep });
+    server.on('upgrade', page.upgrade);
+    server.on('request', page.handle);
     await listen(server, settings.host, settings.port);
     server.on('error', ({ message }) => fault('the inspector', message));
-    const url = `http://${nameOf(settings.host)}:${(server.address() as AddressInfo).port}/?token=${encodeURIComponent(token)}`;
+    const { port } = server.address() as AddressInfo;
+    const url = `http://${nameOf(settings.host)}:${port}/?token=${encodeURIComponent(page.token)}`;
     const announce = settings.announce ?? ((where) => process.stderr.write(`reaper: inspector at ${where}\n`));
     announce(url);
+    const { close } = page;
     return {
       url,
       async close() {
-        unfollow();
-        broadcast.close();
         const closed = once(server, 'close');
         server.close();
-        pages.close();
+        close();
         guard.close();
         await closed;
       },
     };
   } catch (error) {
-    unfollow();
+    page?.close();
     server.close();
     throw error;
   }
-};
-
-/** Records what the reaper's actors do, for all pages. */
-const follow = (inspected: Inspected) => {
-  const { supervisor, settings, clock, namespace, redis, plan } = inspected;
-  const recorder = createRecorder(inspected);
-  const subscription = supervisor.system.inspect(recorder);
-  const about = {
-    version,
-    namespace,
-    redis,
-    isPlanOnly: plan,
-    mayControl: settings.control,
-    sampleEvery,
-    charts: recorder.charts,
-  };
-  return {
-    broadcast: createBroadcast(recorder, about, clock),
-    answer: createAnswer(inspected, recorder),
-    stop: () => subscription.unsubscribe(),
-  };
 };
 
 /** Listens on the given port. Without one, on the default port or, if that is in use, on any free port. */

@@ -8,7 +8,6 @@ import type { Broadcast } from './broadcast.ts';
 import { watchPage } from './heartbeat.ts';
 import type { AnswerMessage, Question } from './protocol.ts';
 import { readRequest } from './requests.ts';
-import type { Sockets } from './sockets.ts';
 
 /** The WebSockets of the open pages. */
 export interface Pages {
@@ -23,8 +22,11 @@ interface Parts {
   readonly access: Access;
   readonly broadcast: Broadcast;
   readonly answer: (asked: Question) => Promise<AnswerMessage>;
-  readonly guard: Sockets;
   readonly clock: Clock;
+  /** The path under which the page is mounted, without a slash at its end. */
+  readonly path: string;
+  /** Called with the socket of each accepted page. */
+  readonly keep: (socket: Duplex) => void;
 }
 
 const maxPages = 32;
@@ -36,7 +38,7 @@ const refill = 100;
 /** Requests of one page without an answer yet. */
 const maxUnanswered = 4;
 
-export const createPages = ({ access, broadcast, answer, guard, clock }: Parts): Pages => {
+export const createPages = ({ access, broadcast, answer, clock, path, keep }: Parts): Pages => {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessage, perMessageDeflate: false });
 
   const open = (socket: WebSocket) => {
@@ -51,14 +53,14 @@ export const createPages = ({ access, broadcast, answer, guard, clock }: Parts):
   return {
     upgrade(request, socket, head) {
       socket.on('error', () => socket.destroy());
-      const refusal = refusalOf(request, access, sockets.clients.size);
+      const refusal = refusalOf(request, access, path, sockets.clients.size);
       if (refusal !== undefined) {
         // Destroyed afterwards: a client that keeps its own end open would keep the server from closing.
         socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
         return;
       }
       sockets.handleUpgrade(request, socket, head, (page) => {
-        guard.keep(socket);
+        keep(socket);
         open(page);
       });
     },
@@ -69,8 +71,13 @@ export const createPages = ({ access, broadcast, answer, guard, clock }: Parts):
 };
 
 /** The status line with which a request for a WebSocket is refused; undefined if it is not refused. */
-const refusalOf = ({ url, headers }: IncomingMessage, access: Access, pages: number): string | undefined => {
-  if (url !== '/socket') return '404 Not Found';
+const refusalOf = (
+  { url, headers }: IncomingMessage,
+  access: Access,
+  path: string,
+  pages: number,
+): string | undefined => {
+  if (url !== `${path}/socket`) return '404 Not Found';
   if (!access.isHostKnown(headers)) return '421 Misdirected Request';
   if (!access.isOwnOrigin(headers)) return '403 Forbidden';
   if (!access.hasSession(headers)) return '401 Unauthorized';

@@ -1,4 +1,5 @@
-import type { Inspected, JobOutcome } from '../src/index.ts';
+import type { JobOutcome } from '../src/index.ts';
+import type { Inspected } from '../src/reaper/inspection.ts';
 import type { HooksView, RescueView, SweepView } from './protocol.ts';
 import { shorten } from './safe.ts';
 
@@ -131,14 +132,14 @@ const followRescues = ({ reaper, clock, plan: isPlan }: Inspected) => {
     planned: isPlan ? 0 : (undefined as number | undefined),
     error: undefined as string | undefined,
   };
-  reaper.on('rescue', ({ alive, error, suspended, pools, entries, lost }) => {
+  reaper.on('rescue', ({ alive, error, suspended, pools, entries, orphaned }) => {
     rescue.lastAt = clock.now();
     const reason = error ?? suspended;
     rescue.error = reason && shorten(reason);
     if (reason !== undefined) return;
     rescue.alive = alive;
     // A plan changes nothing, so the next one finds the same again: its numbers replace those of the one before.
-    if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + lost];
+    if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + orphaned];
   });
   reaper.on('pool', ({ outcome, entries }) => {
     if (outcome === 'rescued') rescue.entries += entries;
@@ -158,21 +159,21 @@ const followHooks = ({ reaper }: Inspected) => {
   return {
     counts: () => ({ ...hooks, ...waiting }),
     async refresh() {
-      const all = await reaper.undelivered.endpoints();
+      const all = await reaper.hooks.endpoints();
       const endpoints = all
         .sort((a, b) => b.failures - a.failures || b.pending - a.pending)
         .slice(0, maxEndpoints)
-        .map(({ endpoint, pending, breaker, failures, failingSince, answer }) => ({
+        .map(({ endpoint, pending, breaker, failures, failingSinceAt, answer }) => ({
           endpoint: shorten(endpoint),
           pending,
           breaker,
           failures,
-          failingSince,
+          failingSince: failingSinceAt === undefined ? undefined : Date.parse(failingSinceAt),
           answer: answer && shorten(answer),
         }));
       waiting = {
         pending: all.reduce((sum, { pending }) => sum + pending, 0),
-        parked: await reaper.undelivered.parkedCount(),
+        parked: await reaper.hooks.parkedCount(),
         endpoints,
       };
     },

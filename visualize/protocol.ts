@@ -10,7 +10,6 @@ import type {
   AskedRule,
   Explanation,
   Facts,
-  HookRecord,
   JobOutcome,
   PoolOutcome,
   RescueSummary,
@@ -228,15 +227,15 @@ export interface AnswerMessage {
 export type SweepAnswer = Pick<SweepSummary, 'plan' | 'scanned' | 'verdicts' | 'outcomes' | 'suspended'>;
 /** What a rescue did or, as a plan, would do. */
 export interface RescueAnswer
-  extends Pick<RescueSummary, 'plan' | 'alive' | 'suspects' | 'pools' | 'entries' | 'quarantined' | 'suspended'> {
-  /** Requeued entries of live pools. */
-  readonly orphans: number;
+  extends Pick<
+    RescueSummary,
+    'plan' | 'alive' | 'suspects' | 'pools' | 'entries' | 'orphaned' | 'quarantined' | 'suspended'
+  > {
   /** The number of changes of each kind, with the first few in words. */
   readonly changes: readonly { readonly act: string; readonly count: number; readonly examples: readonly string[] }[];
 }
-/** An explanation without the stored text of the hook, and with a limited number of places. */
-export interface SafeExplanation extends Omit<Explanation, 'hook'> {
-  readonly hook: Omit<HookRecord, 'text'> | undefined;
+/** An explanation with a limited number of places. */
+export interface SafeExplanation extends Explanation {
   /** Places that `places` leaves out. */
   readonly otherPlaces: number;
 }

@@ -1,4 +1,5 @@
-import { askedRules, type Facts, type JobOutcome, type Policy } from '../src/index.ts';
+import type { Facts, JobOutcome, Policy } from '../src/index.ts';
+import { askedRules } from '../src/queries/explain.ts';
 import type { ChartTally } from './chartTally.ts';
 import type { Trace, TraceRow } from './protocol.ts';
 import { safeFacts, safeOutcome, safeRules, shorten } from './safe.ts';

@@ -1,5 +1,6 @@
 import type { AnyActor, InspectionEvent } from 'xstate';
-import { charts, type Inspected } from '../src/index.ts';
+import { charts } from '../src/charts.ts';
+import type { Inspected } from '../src/reaper/inspection.ts';
 import { followActors } from './actors.ts';
 import { type ChartTally, createChartTally } from './chartTally.ts';
 import { createPasses } from './passes.ts';
@@ -85,8 +86,8 @@ const forEachChart = <T>(of: (name: ChartName) => T): Readonly<Record<ChartName,
 const recordFaults = ({ reaper, clock }: Inspected) => {
   const faults: Ring<FaultRow> = createRing(maxFaults);
   let last = 0;
-  reaper.on('error', ({ where, error }) =>
-    faults.push({ number: ++last, at: clock.now(), where: shorten(where), error: shorten(error) }),
+  reaper.on('error', ({ where, message }) =>
+    faults.push({ number: ++last, at: clock.now(), where: shorten(where), error: shorten(message) }),
   );
   return {
     rows: (since: number) => faults.newest(({ number }) => number > since),

@@ -1,7 +1,8 @@
 import { createInspector } from '@statelyai/inspect';
 import { WebSocket } from 'ws';
 import type { ActorRefLike, AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent, Snapshot } from 'xstate';
-import type { Facts, Inspected, JobOutcome } from '../src/index.ts';
+import type { Facts, JobOutcome } from '../src/index.ts';
+import type { Inspected } from '../src/reaper/inspection.ts';
 import { createAllowance } from './allowance.ts';
 import { safeFacts, safeMoved, safeOutcome, shorten } from './safe.ts';
 import { sampleEvery } from './traces.ts';

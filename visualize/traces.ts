@@ -1,5 +1,6 @@
 import type { AnyActor, AnyMachineSnapshot, AnyTransitionDefinition } from 'xstate';
-import type { Clock, Facts, Follow, JobOutcome, Policy } from '../src/index.ts';
+import type { Clock, Facts, JobOutcome, Policy } from '../src/index.ts';
+import type { Follow } from '../src/reaper/inspection.ts';
 import type { ChartTally } from './chartTally.ts';
 import type { Trace, TraceRow } from './protocol.ts';
 import { type RecordedTrace, rowOf, traceOf } from './recordedTrace.ts';

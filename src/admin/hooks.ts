@@ -1,71 +1,71 @@
-import type { EndpointStatus } from '../io/hooks/endpoints.ts';
-import type { HookRecord } from '../io/hooks/record.ts';
+import type { HookRecord as StoredRecord } from '../io/hooks/record.ts';
 import { readArguments } from '../options.ts';
 import type { Delivery } from '../reaper/delivery.ts';
+import { type EndpointStatus, endpointStatusOf, type HookRecord, hookRecordOf } from './hookRecords.ts';
 
-/** Which records a person means: all that fit everything that is given. */
+/** Selects hooks. A hook must match every member that is given. */
 export interface HookFilter {
   readonly id?: string;
-  /** Scheme, host and port of the receiver; a path is left out of account. */
+  /** Scheme, host and port of the endpoint. A path is ignored. */
   readonly endpoint?: string;
-  /** Why it is parked, or what came back last: `404`, `deadline`, `too-old`, … */
+  /** Why it is parked, or the last answer: `404`, `deadline`, `too-old`, … */
   readonly reason?: string;
   readonly state?: HookRecord['state'];
 }
 
 export interface HookMove {
-  /** Only count. */
+  /** Only counts. */
   readonly plan?: boolean;
-  /** Called for each that was moved; in a plan, that would be. */
+  /** Called for each hook that was moved, or in a plan would be. */
   readonly onRecord?: (record: HookRecord) => void;
 }
 
-/** Undelivered hooks, for people. */
+/** Undelivered hooks: list, retry, drop. */
 export interface HooksAdmin {
-  /** All records that fit, a bounded number at a time, in no order. Changes nothing. */
+  /** All hooks that match, a bounded number at a time, in no order. Changes nothing. */
   list(filter?: HookFilter): AsyncIterable<readonly HookRecord[]>;
-  /** All receivers that something waits for. Changes nothing. */
+  /** All endpoints for which hooks wait. Changes nothing. */
   endpoints(): Promise<EndpointStatus[]>;
   /**
-   * Resolves when nothing that is due is left to try. A reaper that sends nothing else yet (not started, no sweep) and was
-   * asked to `retry` some waits for these, and sends no others, even where there were none.
+   * Resolves when no hook that is due is left to attempt. A reaper that sends nothing else (not started, no sweep), and was
+   * asked to `retry` some hooks, waits for these only, and sends no others.
    */
   quiet(): Promise<void>;
-  /** How many are parked. */
+  /** Number of parked hooks. */
   parkedCount(): Promise<number>;
   /**
-   * Has all that fit sent now, whatever their age, and no others; their tries begin anew. Gives how many; what is being
-   * sent, or has changed meanwhile, is passed over. `quiet` waits until they are sent.
-   * @throws OptionsError where a member of the filter is unknown, undefined or empty: that would mean others than were meant.
+   * Sends all hooks that match now, whatever their age, and no others. Their attempts are counted from the start. Returns how
+   * many. Hooks that are being sent, or have changed meanwhile, are left out. `quiet` waits until they are sent.
+   * @throws OptionsError if a member of the filter is unknown, undefined or empty: it would match other hooks than were meant.
    */
   retry(filter: HookFilter, options?: HookMove): Promise<number>;
   /**
-   * Gives all that fit up: their receivers are not told of this state, and no sweep fires it until the job changes.
-   * Gives how many, as `retry` does.
+   * Gives up all hooks that match: their endpoints do not get this state, and no sweep refires it until the job changes.
+   * Returns how many, as `retry` does.
    * @throws OptionsError as `retry` does.
    */
   drop(filter: HookFilter, options?: HookMove): Promise<number>;
 }
 
-/** @param isPlan nothing is changed, whatever is asked for. */
+/** @param isPlan whether nothing may be changed. */
 export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, isPlan: boolean): HooksAdmin => {
-  async function* list(filter: HookFilter = {}): AsyncIterable<readonly HookRecord[]> {
+  async function* find(filter: HookFilter): AsyncIterable<readonly StoredRecord[]> {
     if (filter.id === undefined) {
-      for await (const page of records.all()) yield page.filter((record) => fits(record, filter));
+      for await (const page of records.all()) yield page.filter((record) => matches(record, filter));
       return;
     }
     const record = await records.find(filter.id);
-    yield record !== undefined && fits(record, filter) ? [record] : [];
+    yield record !== undefined && matches(record, filter) ? [record] : [];
   }
   const move = async (verb: 'retry' | 'drop', given: HookFilter, options?: HookMove): Promise<number> => {
     const filter = readArguments('hookFilter', given ?? null) as HookFilter;
     const { plan = false, onRecord } = readArguments('hookMove', options) as HookMove;
     if (verb === 'retry') named.use();
-    // A walk through a hash that grows may meet a record twice.
+    // A scan of a growing hash may return a record twice.
     const counted = new Set<string>();
-    for await (const page of list(filter)) {
+    for await (const page of find(filter)) {
       for (const record of page) {
-        // What is dropped already stays so.
+        // A dropped hook stays dropped.
         if (record.state === 'sending' || (verb === 'drop' && record.answer === 'dropped')) continue;
         if (counted.has(record.id)) continue;
         if (!plan && !isPlan) {
@@ -73,14 +73,16 @@ export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, 
           if (verb === 'retry') named.add(record);
         }
         counted.add(record.id);
-        onRecord?.(record);
+        onRecord?.(hookRecordOf(record));
       }
     }
     return counted.size;
   };
   return {
-    list,
-    endpoints: records.endpoints,
+    async *list(filter = {}) {
+      for await (const page of find(filter)) yield page.map(hookRecordOf);
+    },
+    endpoints: async () => (await records.endpoints()).map(endpointStatusOf),
     quiet: isPlan ? async () => {} : quietHooksAdmin,
     parkedCount: records.parkedCount,
     retry: (filter, options) => move('retry', filter, options),
@@ -88,12 +90,12 @@ export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, 
   };
 };
 
-const fits = (record: HookRecord, { endpoint, reason, state }: HookFilter): boolean =>
+const matches = (record: StoredRecord, { endpoint, reason, state }: HookFilter): boolean =>
   (endpoint === undefined || record.endpoint === originIn(endpoint)) &&
   (reason === undefined || record.answer === reason) &&
   (state === undefined || record.state === state);
 
-/** As a person copies it: with a slash at its end, or with a path. */
+/** People copy origins with a slash at the end, or with a path. */
 const originIn = (endpoint: string): string => {
   const origin = URL.canParse(endpoint) ? new URL(endpoint).origin : 'null';
   return origin === 'null' ? endpoint : origin;

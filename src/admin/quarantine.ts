@@ -1,60 +1,61 @@
 import type { Quarantine } from '../io/pools/quarantine.ts';
-import type { QuarantineRecord } from '../io/pools/quarantineRecords.ts';
+import type { QuarantineRecord as StoredRecord } from '../io/pools/quarantineRecords.ts';
 import { isWrongType } from '../io/redis/errors.ts';
 import { readArguments } from '../options.ts';
+import { type QuarantineRecord, quarantineRecordOf } from './quarantineRecords.ts';
 
-/** Which jobs a person means: all that fit everything that is given. */
+/** Selects jobs in quarantine. A job must match every member that is given. */
 export interface QuarantineFilter {
   readonly id?: string;
-  /** Of a job with entries of several types only those of this one are released or dropped. */
+  /** Of a job with entries of several types, only those of this type are released or dropped. */
   readonly type?: string;
 }
 
 export interface QuarantineMove {
-  /** Only count. */
+  /** Only counts. */
   readonly plan?: boolean;
-  /** Called for each that was released or dropped; in a plan, that would be. */
+  /** Called for each job that was released or dropped, or in a plan would be. */
   readonly onRecord?: (record: QuarantineRecord) => void;
 }
 
-/** What became of those that a person meant. */
+/** How many jobs were released or dropped. */
 export interface QuarantineCounts {
   readonly done: number;
-  /** Their entries were not in `dead` any more: gocraft's own tools have taken them. Only their records are removed. */
+  /** Jobs whose entries were no longer in `dead`, because gocraft's own tools have taken them. Only their records are removed. */
   readonly gone: number;
 }
 
-/** Poison jobs, for people. */
+/** Poison jobs: list, release, drop. */
 export interface QuarantineAdmin {
   /**
-   * All that fit, a bounded number at a time, in no order. A record whose entry is in `dead` no more is shown this once,
-   * and forgotten.
+   * All jobs that match, a bounded number at a time, in no order. A record whose entry is no longer in `dead` is listed once
+   * more, and then removed.
    */
   list(filter?: QuarantineFilter): AsyncIterable<readonly QuarantineRecord[]>;
   /**
-   * Puts all that fit back into their queues, byte for byte, and forgets how often their workers died. What has changed
-   * meanwhile is passed over.
-   * @throws Error after all others were put back, where a key that one needs holds another type; a plan throws it likewise.
-   * @throws OptionsError where a member of the filter is unknown, undefined or empty: that would mean others than were meant.
+   * Requeues all jobs that match, byte for byte, and forgets how often their workers died. Jobs that have changed meanwhile
+   * are left out.
+   * @throws Error if a key that a job needs has the wrong type, after all other jobs were released; a plan throws it too.
+   * @throws OptionsError if a member of the filter is unknown, undefined or empty: it would match other jobs than were meant.
    */
   release(filter: QuarantineFilter, options?: QuarantineMove): Promise<QuarantineCounts>;
   /**
-   * Removes all that fit from `dead`, for good; counts as `release` does.
+   * Removes all jobs that match from `dead` for good. Counts as `release` does.
    * @throws OptionsError as `release` does.
    */
   drop(filter: QuarantineFilter, options?: QuarantineMove): Promise<QuarantineCounts>;
 }
 
-/** @param isPlan nothing is changed, whatever is asked for. */
+/** @param isPlan whether nothing may be changed. */
 export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): QuarantineAdmin => {
-  async function* find({ id, type }: QuarantineFilter): AsyncIterable<readonly QuarantineRecord[]> {
-    const fits = ({ types }: QuarantineRecord) => type === undefined || types.includes(type);
+  async function* find({ id, type }: QuarantineFilter): AsyncIterable<readonly StoredRecord[]> {
+    const matches = ({ types }: StoredRecord) => type === undefined || types.includes(type);
     if (id === undefined) {
-      for await (const page of quarantine.all()) yield page.filter(fits);
+      for await (const page of quarantine.all()) yield page.filter(matches);
       return;
     }
     const record = await quarantine.find(id);
-    yield record !== undefined && fits(record) ? [record] : [];
+    yield record !== undefined && matches(record) ? [record] : [];
   }
   const end = async (verb: 'release' | 'drop', given: QuarantineFilter, options?: QuarantineMove) => {
     const filter = readArguments('quarantineFilter', given ?? null) as QuarantineFilter;
@@ -62,8 +63,8 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
     const { type } = filter;
     const counts = { done: 0, gone: 0 };
     let refusal: unknown;
-    /** A key of the wrong type keeps one job where it is, and no other. */
-    const endOne = async (record: QuarantineRecord) => {
+    /** A key of the wrong type stops one job, and no other. */
+    const endOne = async (record: StoredRecord) => {
       try {
         return await quarantine.remove(record, verb, type, plan || isPlan);
       } catch (error) {
@@ -72,7 +73,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
         return 'overtaken';
       }
     };
-    // A walk through a hash that grows may meet a record twice.
+    // A scan of a growing hash may return a record twice.
     const counted = new Set<string>();
     for await (const page of find(filter)) {
       for (const record of page) {
@@ -81,7 +82,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
         if (reply === 'overtaken') continue;
         counted.add(record.id);
         counts[reply] += 1;
-        if (reply === 'done') onRecord?.(record);
+        if (reply === 'done') onRecord?.(quarantineRecordOf(record));
       }
     }
     if (refusal !== undefined) throw refusal;
@@ -91,7 +92,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
     async *list(filter = {}) {
       for await (const page of find(filter)) {
         for (const record of page) if (!record.isInDead && !isPlan) await quarantine.remove(record, 'prune');
-        yield page;
+        yield page.map(quarantineRecordOf);
       }
     },
     release: (filter, options) => end('release', filter, options),

@@ -1,25 +1,48 @@
+import type { Command } from 'commander';
 import type { DoctorCheck, DoctorReport, Reaper } from '../index.ts';
 import { visible } from '../visible.ts';
-import { paint, print, printJson, printPainted, wantsColors } from './text.ts';
+import { type Config, configOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { once } from './signals.ts';
+import { finish, paint, print, printJson, printPainted, wantsColors } from './text.ts';
 
 const needsAttention = 3;
 
-/** What the reaper depends on, a line each. Exit code 3 where something needs attention. */
-export const doctor = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
+export const registerDoctor = (program: Command): void => {
+  const command = program
+    .command('doctor')
+    .description('check what the reaper depends on, and show where each option comes from; changes nothing')
+    .addHelpText('after', '\nExit code 3: something needs attention.');
+  withOptions(command, 'redis', 'schedule', 'judging', 'sweep', 'rescue', 'hooks').action(
+    async (flags: { json?: boolean }) => {
+      const config = configOf(command);
+      const reaper = reaperOf(config);
+      // A Redis that answers and can't be used is one of the checks.
+      const ensureUsable = async () => undefined;
+      finish(await once(reaper, () => doctor(reaper, config, flags), ensureUsable));
+    },
+  );
+};
+
+/** What the reaper depends on, one line per check, and the options that are set. Exit code 3 if something needs attention. */
+const doctor = async (reaper: Reaper, { configured }: Config, flags: { json?: boolean }): Promise<number> => {
   const report = await reaper.doctor();
-  if (flags.json) printJson({ schema: 1, type: 'doctor', ...report });
-  else show(report);
+  if (flags.json) printJson({ type: 'doctor', ...report, options: configured });
+  else show(report, configured);
   return report.ok ? 0 : needsAttention;
 };
 
-const show = ({ namespace, redis, checks }: DoctorReport): void => {
+const show = ({ namespace, redis, checks }: DoctorReport, configured: Config['configured']): void => {
   const attention = checks.filter(({ ok }) => !ok).length;
   print(`namespace ${namespace} on ${redis}`);
   for (const check of checks) printCheck(check, process.stdout);
+  for (const { path, value, source } of configured) {
+    print(`option  ${path}: ${value === undefined ? '(secret)' : String(value)}  from ${source}`);
+  }
   print(attention === 0 ? 'everything is fine' : `${attention} of ${checks.length} checks need attention`);
 };
 
-/** `ok  role       master`; what is not fine has a second line that says what to do. */
+/** `ok  role       master`. A check that fails has a second line that says what to do. */
 export const lineOf = ({ what, ok, detail, todo }: DoctorCheck, colors = false): string => {
   const mark = ok ? 'ok' : '!!';
   const line = `${colors ? paint(mark, ok) : mark}  ${what.padEnd(9)}  ${visible(detail)}`;

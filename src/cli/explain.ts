@@ -1,7 +1,22 @@
+import type { Command } from 'commander';
 import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
-import { print, printJson } from './text.ts';
+import { configOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { once } from './signals.ts';
+import { finish, print, printJson } from './text.ts';
 
-/** Why one job is treated as it is, and where its entry is. */
+export const registerExplain = (program: Command): void => {
+  const command = program
+    .command('explain')
+    .description('show the verdict on a job with its reasons, and where the job is; changes nothing')
+    .argument('<job>', 'id of the job');
+  withOptions(command, 'redis', 'judging', 'pools').action(async (id: string, flags: { json?: boolean }) => {
+    const reaper = reaperOf(configOf(command));
+    finish(await once(reaper, () => explain(reaper, id, flags)));
+  });
+};
+
+/** The verdict on one job with its reasons, and where its entry is. */
 export const explain = async (reaper: Reaper, id: string, flags: { json?: boolean }): Promise<number> => {
   const explanation = await reaper.explain(id);
   if (flags.json) printJson({ type: 'explanation', ...explanation });
@@ -15,11 +30,11 @@ const linesOf = ({ id, isTracked, facts, rules, verdict, reason, action, places,
   ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
   ...(facts.evidence === undefined
     ? []
-    : [`looked for in: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
+    : [`searched: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
   `verdict: ${verdict} (${reason})`,
   `a sweep would do: ${action}`,
   ...(hook === undefined ? [] : [hookLine(hook)]),
-  ...(places.length === 0 ? ['in no queue and held by no pool'] : places.map(placeOf)),
+  ...(places.length === 0 ? ['in no queue, and held by no pool'] : places.map(placeOf)),
 ];
 
 const factLines = (facts: Facts): string[] => {
@@ -38,8 +53,8 @@ const factLines = (facts: Facts): string[] => {
   ];
 };
 
-const hookLine = ({ state, about, endpoint: origin, attempts, answer }: HookRecord): string =>
-  `hook: ${state}, ${about.replace(':', ' of revision ')} to ${origin}, ${attempts} tries, ${answer ?? 'no answer yet'}`;
+const hookLine = ({ state, about, endpoint, attempts, answer }: HookRecord): string =>
+  `hook: ${state}, ${about.replace(':', ' of revision ')} to ${endpoint}, ${attempts} attempts, ${answer ?? 'no answer yet'}`;
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {
   if (kind === 'queue') return `queued in ${type}, ${ahead} before it`;

@@ -1,8 +1,47 @@
+import type { Command } from 'commander';
 import type { HookFilter, HookRecord, Reaper } from '../index.ts';
-import { countsOf, reportNone } from './shared.ts';
-import { print, printJson, printTable, timeOf } from './text.ts';
+import { nonEmpty, reportNone } from './arguments.ts';
+import { configOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { once } from './signals.ts';
+import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
+import { UsageError } from './usage.ts';
 
-export interface HookFlags {
+export const registerHooks = (program: Command): void => {
+  const hooks = program.command('hooks').description('undelivered hooks: list, retry or drop them');
+  const withFilter = (command: Command) =>
+    command
+      .option('--id <job>', 'of this job', nonEmpty)
+      .option('--endpoint <origin>', 'to this endpoint, such as https://core.example', nonEmpty)
+      .option('--reason <code>', 'with this answer or reason, such as 404, deadline, too-old', nonEmpty);
+
+  const list = withFilter(hooks.command('list', { isDefault: true })).description(
+    'list them by endpoint and reason; changes nothing',
+  );
+  withOptions(list, 'redis').action(async (flags: HookFlags) => {
+    const reaper = reaperOf(configOf(list));
+    finish(await once(reaper, () => listHooks(reaper, flags)));
+  });
+
+  for (const [verb, description] of [
+    ['retry', 'send them now, whatever their age, and count their attempts from the start'],
+    ['drop', 'give them up: their endpoints do not get this state'],
+  ] as const) {
+    const command = withFilter(hooks.command(verb))
+      .description(description)
+      .option('--all', 'all of them; needed if no filter is given')
+      .option('--plan', 'print how many, and change nothing');
+    withOptions(command, 'redis', 'hooks').action(async (flags: HookFlags & { all?: boolean }) => {
+      if (!flags.all && flags.id === undefined && flags.endpoint === undefined && flags.reason === undefined) {
+        throw new UsageError('Specify --id, --endpoint, --reason or --all.');
+      }
+      const reaper = reaperOf(configOf(command));
+      finish(await once(reaper, () => moveHooks(reaper, verb, flags)));
+    });
+  }
+};
+
+interface HookFlags {
   readonly id?: string;
   readonly endpoint?: string;
   readonly reason?: string;
@@ -16,22 +55,19 @@ const filterOf = ({ id, endpoint, reason }: HookFlags): HookFilter => ({
   ...(reason === undefined ? {} : { reason }),
 });
 
-/** Undelivered hooks: each as a JSON line, or for a person by receiver and reason, with an example. */
+/** Undelivered hooks: each as a JSON line, or in a table by endpoint and reason, with an example. */
 export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<number> => {
-  const groups = new Map<string, { count: number; example: HookRecord; oldest: number | undefined }>();
-  for await (const page of reaper.undelivered.list(filterOf(flags))) {
+  const groups = new Map<string, { count: number; example: HookRecord; oldest: string | undefined }>();
+  for await (const page of reaper.hooks.list(filterOf(flags))) {
     for (const record of page) {
-      if (flags.json) {
-        const { text: _, ...rest } = record;
-        printJson({ type: 'hook', ...rest });
-      }
+      if (flags.json) printJson({ type: 'hook', ...record });
       const key = JSON.stringify([record.endpoint, record.state === 'parked', record.answer]);
       const known = groups.get(key);
-      const oldest = Math.min(record.first ?? Number.POSITIVE_INFINITY, known?.oldest ?? Number.POSITIVE_INFINITY);
+      const [oldest] = [record.firstAttemptAt, known?.oldest].filter((time) => time !== undefined).sort();
       groups.set(key, { count: (known?.count ?? 0) + 1, example: record, oldest });
     }
   }
-  const endpoints = await reaper.undelivered.endpoints();
+  const endpoints = await reaper.hooks.endpoints();
   if (flags.json) {
     for (const endpoint of endpoints) printJson({ type: 'endpoint', ...endpoint });
     return 0;
@@ -42,42 +78,42 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
   }
   const rows: string[][] = [];
   for (const { count, example, oldest } of [...groups.values()].sort((a, b) => b.count - a.count)) {
-    const first = oldest === undefined || !Number.isFinite(oldest) ? 'none yet' : timeOf(oldest);
+    const first = oldest === undefined ? 'none yet' : timeOf(oldest);
     const state = example.state === 'parked' ? 'parked' : 'pending';
     rows.push([example.endpoint, state, example.answer ?? 'none yet', String(count), first, example.id]);
   }
-  printTable(['receiver', 'state', 'answer', 'hooks', 'first try', 'such as'], rows);
-  for (const { endpoint: origin, breaker, failures, wait } of endpoints) {
+  printTable(['endpoint', 'state', 'answer', 'hooks', 'first attempt', 'example'], rows);
+  for (const { endpoint, breaker, failures, waitMs } of endpoints) {
     if (breaker === 'closed') continue;
-    const next = wait === undefined ? '' : `, next try in ${Math.ceil(wait / 1_000)} s`;
-    print(`${origin}: ${words[breaker]} (${countsOf({ 'failures in a row': failures })}${next})`);
+    const next = waitMs === undefined ? '' : `, next attempt in ${Math.ceil(waitMs / 1_000)} s`;
+    print(`${endpoint}: ${words[breaker]} (${countsOf({ 'consecutive failures': failures })}${next})`);
   }
   return 0;
 };
 
 const words = {
-  open: 'let alone',
-  probing: 'tried again',
-  draining: 'back, and told what it has missed',
+  open: 'circuit open',
+  probing: 'circuit half open, probing',
+  draining: 'recovered, draining',
 } as const;
 
-/** Has those that fit sent now, or gives them up. */
+/** Retries or drops the hooks that match. */
 export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: HookFlags): Promise<number> => {
   const plan = flags.plan === true;
-  const count = await reaper.undelivered[verb](filterOf(flags), {
+  const count = await reaper.hooks[verb](filterOf(flags), {
     plan,
-    onRecord({ text: _, ...record }) {
+    onRecord(record) {
       if (flags.json) printJson({ type: 'hook', plan, ...record });
     },
   });
-  // Nobody else may be there to send them.
-  if (!plan && verb === 'retry' && count > 0) await reaper.undelivered.quiet();
-  const words = verb === 'retry' ? 'tried again' : 'dropped';
+  // There may be no other host that sends them.
+  if (!plan && verb === 'retry' && count > 0) await reaper.hooks.quiet();
+  const words = verb === 'retry' ? 'retried' : 'dropped';
   if (flags.json) printJson({ type: verb, plan, count });
   else print(`${plan ? 'would be ' : ''}${words}: ${count}`);
-  for (const { endpoint: origin, breaker, pending } of plan ? [] : await reaper.undelivered.endpoints()) {
+  for (const { endpoint, breaker, pending } of plan ? [] : await reaper.hooks.endpoints()) {
     if (flags.json || breaker !== 'open') continue;
-    print(`${origin} does not answer and is let alone for now: ${pending} wait, and go out when it is back`);
+    print(`circuit open for ${endpoint}: ${pending} hooks wait until it recovers`);
   }
   return reportNone(count, { id: flags.id, endpoint: flags.endpoint, reason: flags.reason }, 'reaper hooks');
 };

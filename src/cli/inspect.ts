@@ -1,8 +1,34 @@
-import type { Reaper } from '../index.ts';
-import { untilStopped } from './shared.ts';
+import type { Command } from 'commander';
+import type { Duration, Reaper } from '../index.ts';
+import { address } from './arguments.ts';
+import { configOf, inspectorOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { untilStopped } from './signals.ts';
+import { finish } from './text.ts';
 
-/** Shows in a browser what a reaper would do, until a signal comes. The reaper only plans. */
-export const inspect = async (reaper: Reaper): Promise<number> => {
+export const registerInspect = (program: Command): void => {
+  const command = program
+    .command('inspect')
+    .description('show in a browser what a reaper would do, once a minute; changes nothing')
+    .argument('[host:port]', 'address to listen on (default: 127.0.0.1:7331)', address)
+    .option('--sweep-interval <duration>', 'time from one plan to the next', '1m');
+  withOptions(command, 'redis', 'judging', 'pools', 'inspector').action(
+    async (where: ReturnType<typeof address> | undefined, { sweepInterval }: { sweepInterval: Duration }) => {
+      const config = configOf(command);
+      const reaper = reaperOf(config, {
+        options: {
+          plan: true,
+          inspect: inspectorOf(config, where),
+          sweep: { initialDelay: 0, interval: sweepInterval },
+        },
+      });
+      finish(await inspect(reaper));
+    },
+  );
+};
+
+/** Shows the inspector of a reaper that only plans, until a signal comes. */
+const inspect = async (reaper: Reaper): Promise<number> => {
   const stopped = untilStopped(reaper);
   try {
     await reaper.ping();

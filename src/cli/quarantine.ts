@@ -1,8 +1,46 @@
+import type { Command } from 'commander';
 import type { QuarantineFilter, Reaper } from '../index.ts';
-import { reportNone } from './shared.ts';
-import { type Cell, print, printJson, printTable, timeOf } from './text.ts';
+import { nonEmpty, reportNone } from './arguments.ts';
+import { configOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { once } from './signals.ts';
+import { type Cell, finish, print, printJson, printTable, timeOf } from './text.ts';
+import { UsageError } from './usage.ts';
 
-export interface QuarantineFlags {
+export const registerQuarantine = (program: Command): void => {
+  const quarantine = program
+    .command('quarantine')
+    .description('poison jobs, whose workers died again and again: list, release or drop them');
+  const withFilter = (command: Command) =>
+    command.option('--id <job>', 'this job', nonEmpty).option('--type <type>', 'entries of this type', nonEmpty);
+
+  const list = withFilter(quarantine.command('list', { isDefault: true })).description(
+    'list them: since when, how many workers died with them, and in which pools',
+  );
+  withOptions(list, 'redis').action(async (flags: QuarantineFlags) => {
+    const reaper = reaperOf(configOf(list));
+    finish(await once(reaper, () => listQuarantine(reaper, flags)));
+  });
+
+  for (const [verb, description] of [
+    ['release', 'requeue them, byte for byte, and forget how often their workers died'],
+    ['drop', 'remove them from the dead jobs for good'],
+  ] as const) {
+    const command = withFilter(quarantine.command(verb))
+      .description(description)
+      .option('--all', 'all of them; needed if no filter is given')
+      .option('--plan', 'print how many, and change nothing');
+    withOptions(command, 'redis').action(async (flags: QuarantineFlags & { all?: boolean }) => {
+      if (!flags.all && flags.id === undefined && flags.type === undefined) {
+        throw new UsageError('Specify --id, --type or --all.');
+      }
+      const reaper = reaperOf(configOf(command));
+      finish(await once(reaper, () => endQuarantine(reaper, verb, flags)));
+    });
+  }
+};
+
+interface QuarantineFlags {
   readonly id?: string;
   readonly type?: string;
   readonly json?: boolean;
@@ -14,31 +52,30 @@ const filterOf = ({ id, type }: QuarantineFlags): QuarantineFilter => ({
   ...(type === undefined ? {} : { type }),
 });
 
-/** Jobs in quarantine, each as a JSON line, or in a table for a person. */
+/** Jobs in quarantine: each as a JSON line, or in a table. */
 export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Promise<number> => {
   const rows: Cell[][] = [];
   for await (const page of reaper.quarantine.list(filterOf(flags))) {
     for (const record of page) {
-      const { digest: _, ...rest } = record;
-      if (flags.json) printJson({ type: 'quarantined', ...rest });
-      const { id, types, at, recoveries, isInDead } = record;
+      if (flags.json) printJson({ type: 'quarantine', ...record });
+      const { id, types, quarantinedAt, recoveries, isInDead } = record;
       rows.push([
         id,
         [...new Set(types)].join(', '),
-        timeOf(at),
-        `${recoveries.length} times since ${timeOf(recoveries[0]?.at ?? at)}`,
+        timeOf(quarantinedAt),
+        `${recoveries.length} times since ${timeOf(recoveries[0]?.recoveredAt ?? quarantinedAt)}`,
         [...new Set(recoveries.map(({ pool }) => pool))],
-        isInDead ? 'yes' : 'no, taken by others',
+        isInDead ? 'yes' : 'no, taken by another tool',
       ]);
     }
   }
   if (flags.json) return 0;
-  if (rows.length === 0) print('nothing is in quarantine');
-  else printTable(['job', 'type', 'since', 'workers lost', 'in pools', 'in dead'], rows);
+  if (rows.length === 0) print('the quarantine is empty');
+  else printTable(['job', 'type', 'since', 'workers died', 'in pools', 'in dead'], rows);
   return 0;
 };
 
-/** Puts those that fit back into their queues, or removes them. */
+/** Requeues or removes the jobs that match. */
 export const endQuarantine = async (
   reaper: Reaper,
   verb: 'release' | 'drop',
@@ -47,14 +84,14 @@ export const endQuarantine = async (
   const plan = flags.plan === true;
   const { done, gone } = await reaper.quarantine[verb](filterOf(flags), {
     plan,
-    onRecord({ digest: _, ...record }) {
-      if (flags.json) printJson({ type: 'quarantined', plan, ...record });
+    onRecord(record) {
+      if (flags.json) printJson({ type: 'quarantine', plan, ...record });
     },
   });
   if (flags.json) printJson({ type: verb, plan, count: done, gone });
   else {
-    print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'put back' : 'dropped'}: ${done}`);
-    if (gone > 0) print(`no longer among the dead jobs, left to whoever took them: ${gone}`);
+    print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'requeued' : 'dropped'}: ${done}`);
+    if (gone > 0) print(`no longer among the dead jobs, taken by another tool: ${gone}`);
   }
   return reportNone(done + gone, { id: flags.id, type: flags.type }, 'reaper quarantine');
 };

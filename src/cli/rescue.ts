@@ -1,91 +1,110 @@
-import type { FinishedEntry, OrphanedEntry, PoolOutcome, PoolTraces, Reaper } from '../index.ts';
-import { countsOf } from './shared.ts';
-import { print, printJson } from './text.ts';
+import type { Command } from 'commander';
+import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueSummary } from '../index.ts';
+import { duration } from './arguments.ts';
+import { configOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { once } from './signals.ts';
+import { countsOf, finish, print, printJson } from './text.ts';
 
-/** One look for dead pools, each as it ends, the summary last. Exit code 1 where a pool was given up, or none judged. */
-export const rescue = async (
-  reaper: Reaper,
-  flags: { json?: boolean; plan?: boolean; grace?: number },
-): Promise<number> => {
-  reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(lineOf(outcome))));
-  reaper.on('lost', (entry) => (flags.json ? printJson({ type: 'lost', entry }) : print(orphanLine(entry))));
-  reaper.on('finished', (entry) =>
-    flags.json ? printJson({ type: 'finished', entry }) : print(lineOfFinished(entry)),
+export const registerRescue = (program: Command): void => {
+  const command = program
+    .command('rescue')
+    .description('find dead pools once, and requeue what they hold')
+    .option('--plan', 'print what would be done, and change nothing')
+    .option(
+      '--grace <duration>',
+      'grace period of suspected pools in this pass, such as 15s; 0 waits for nothing',
+      duration,
+    );
+  withOptions(command, 'redis', 'rescue', 'hooks').action(async (flags: RescueFlags) => {
+    const reaper = reaperOf(configOf(command));
+    finish(await once(reaper, () => rescue(reaper, flags)));
+  });
+};
+
+interface RescueFlags {
+  readonly json?: boolean;
+  readonly plan?: boolean;
+  readonly grace?: number;
+}
+
+/**
+ * One rescue pass: a line for each pool and each orphaned entry, the summary at the end. Exit code 1 if a pool was given up, or
+ * none could be judged.
+ */
+export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number> => {
+  reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(poolLine(outcome))));
+  reaper.on('orphan', (orphan) =>
+    flags.json ? printJson({ type: 'orphan', entry: orphan }) : print(orphanLine(orphan)),
   );
   const summary = await reaper.rescue({
     plan: flags.plan === true,
     ...(flags.grace === undefined ? {} : { grace: flags.grace }),
   });
   if (flags.json) printJson({ type: 'summary', ...summary });
-  else {
-    print(
-      ...[
-        ...(summary.suspended === undefined ? [] : [`no pool was judged: ${summary.suspended}`]),
-        `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
-        `suspected pools: ${countsOf({ ...summary.pools })}`,
-        `entries ${summary.plan ? 'that would be put back' : 'put back'}: ${summary.entries}`,
-        `lost on live pools, ${summary.plan ? 'would be put back' : 'put back'}: ${summary.lost}`,
-        ...(summary.finished > 0
-          ? [`entries of ended jobs, ${summary.plan ? 'would be removed' : 'removed'}: ${summary.finished}`]
-          : []),
-        ...(summary.undecided > 0
-          ? [
-              `entries that look lost, left since nothing says that nobody runs them: ${summary.undecided}`, // prose-ok
-              `the oldest of them has been unobserved for ${summary.oldestUndecidedS} s`,
-            ]
-          : []),
-        ...(summary.unobserved.length > 0
-          ? [`pools whose workers never say what they run, left alone: ${summary.unobserved.join(', ')}`]
-          : []),
-        ...(summary.quarantined === 0
-          ? []
-          : [
-              summary.plan
-                ? `would be put in quarantine: ${summary.quarantined}`
-                : `put in quarantine: ${summary.quarantined} (see: reaper quarantine)`,
-            ]),
-        ...summary.drift.map(
-          ({ type, lockBefore, lock, fields, size }) =>
-            `counters of ${type} ${summary.plan ? 'would be rebuilt' : 'rebuilt'}: lock ${lockBefore} → ${lock}, off by ${size.lock}; ${fields} fields, off by ${size.lockInfo}`,
-        ),
-        ...summary.changes.flatMap((change) =>
-          change.act === 'lock'
-            ? [
-                `lock of ${change.type}, ${summary.plan ? 'would be written' : 'written'}: ${change.before} → ${change.after}`,
-              ]
-            : [],
-        ),
-        ...(summary.clockAhead === 0
-          ? []
-          : [`pools whose clock is ahead of Redis: ${summary.clockAhead}; set the clocks of their hosts right`]),
-        ...summary.unreadable.map((fault) => `can not be read: ${fault}`),
-      ],
-    );
-  }
+  else print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
   return summary.pools.abandoned > 0 || summary.suspended !== undefined ? 1 : 0;
 };
 
-const lineOf = ({
-  pool,
-  outcome,
-  evidence,
-  moved,
-  quarantined,
-  poison = [],
-  deregistered,
-  error,
-}: PoolOutcome): string =>
-  [
+const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
+  ...(suspended === undefined ? [] : [`no pool was judged: ${suspended}`]),
+  `${plan ? 'planned: ' : ''}${alive} pools alive, ${suspects} suspected, in ${durationMs} ms`,
+  `suspected pools: ${countsOf({ ...pools })}`,
+];
+
+const entriesPart = ({ plan, entries, orphaned, finished, quarantined, ...rest }: RescueSummary): string[] => [
+  `entries of dead pools ${done(plan, 'requeued')}: ${entries}`,
+  `orphaned entries of live pools ${done(plan, 'requeued')}: ${orphaned}`,
+  ...(finished > 0 ? [`entries of jobs that have ended, ${done(plan, 'removed')}: ${finished}`] : []),
+  ...(rest.undecided > 0
+    ? [
+        `entries that may be orphaned, left because a worker may still run them: ${rest.undecided}`,
+        `the oldest of them has been unobserved for ${rest.oldestUndecidedMs / 1_000} s`,
+      ]
+    : []),
+  ...(rest.unobserved.length > 0
+    ? [`pools left as they are, because their workers record no observations: ${rest.unobserved.join(', ')}`]
+    : []),
+  ...(quarantined === 0
+    ? []
+    : [`jobs ${done(plan, 'quarantined')}: ${quarantined}${plan ? '' : ' (see: reaper quarantine)'}`]),
+];
+
+const countersPart = ({ plan, drift, changes }: RescueSummary): string[] => [
+  ...drift.map(
+    ({ type, lockBefore, lock, fields, size }) =>
+      `counters of ${type} ${done(plan, 'rebuilt')}: lock ${lockBefore} → ${lock}, off by ${size.lock}; ${fields} fields, off by ${size.lockInfo}`,
+  ),
+  ...changes.flatMap((change) =>
+    change.act === 'lock'
+      ? [`lock of ${change.type} ${done(plan, 'written')}: ${change.before} → ${change.after}`]
+      : [],
+  ),
+];
+
+const attentionPart = ({ clockAhead, unreadable }: RescueSummary): string[] => [
+  ...(clockAhead === 0
+    ? []
+    : [`pools whose clock is ahead of Redis: ${clockAhead}; correct the clocks of their hosts`]),
+  ...unreadable.map((fault) => `can not be read: ${fault}`),
+];
+
+const done = (plan: boolean, what: string): string => (plan ? `that would be ${what}` : what);
+
+const poolLine = (ended: PoolOutcome): string => {
+  const { pool, outcome, evidence, moved, quarantined, poison = [], deregistered, error } = ended;
+  return [
     pool,
     outcome,
     evidence,
-    countsOf({ ...moved, ...(quarantined === 0 ? {} : { 'put in quarantine': quarantined }) }),
+    countsOf({ ...moved, ...(quarantined === 0 ? {} : { quarantined }) }),
     ...(poison.length === 0 ? [] : [`quarantine of ${poison.map(({ id }) => id).join(', ')}`]),
     ...(deregistered === undefined
       ? []
       : [`${outcome === 'planned' ? 'would be removed' : 'removed'}: ${tracesOf(deregistered)}`]),
     ...(error === undefined ? [] : [error]),
   ].join('  ');
+};
 
 const tracesOf = ({ isRegistered, hasHeartbeat, lockInfo }: PoolTraces): string =>
   [
@@ -94,8 +113,11 @@ const tracesOf = ({ isRegistered, hasHeartbeat, lockInfo }: PoolTraces): string 
     ...(lockInfo.length === 0 ? [] : [`lock_info of ${lockInfo.join(', ')}`]),
   ].join(', ') || 'nothing else';
 
-const orphanLine = ({ id, type, pool, unobservedS, plan }: OrphanedEntry): string =>
-  `${id}  ${plan ? 'would be put back' : 'put back'}  ${type}  no worker of ${pool} has run it for ${unobservedS} s`;
-
-const lineOfFinished = ({ id, type, pool, endedS, plan }: FinishedEntry): string =>
-  `${id}  ${plan ? 'would be removed' : 'removed'}  ${type}  ${pool} held it, and its job ended in Success ${endedS} s ago`;
+const orphanLine = (orphan: OrphanOutcome): string => {
+  const { id, type, pool, plan, outcome } = orphan;
+  const why =
+    outcome === 'requeued'
+      ? `no worker of ${pool} has run it for ${orphan.unobservedMs / 1_000} s`
+      : `${pool} held it, and its job ended in Success ${orphan.endedMs / 1_000} s ago`;
+  return `${id}  ${plan ? 'would be ' : ''}${outcome}  ${type}  ${why}`;
+};

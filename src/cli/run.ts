@@ -1,44 +1,87 @@
-import { type DoctorReport, type Reaper, UnusableRedisError } from '../index.ts';
+import type { Command } from 'commander';
+import { type DoctorReport, type Reaper, type ReaperEvents, UnusableRedisError } from '../index.ts';
+import { address } from './arguments.ts';
+import { configOf, inspectorOf, reaperOf } from './config.ts';
 import { printCheck } from './doctor.ts';
-import { type Signals, stopOnSignals } from './shared.ts';
-import { complain, printJson } from './text.ts';
+import { withOptions } from './options.ts';
+import { type Signals, stopOnSignals } from './signals.ts';
+import { complain, finish, printJson } from './text.ts';
+import { UsageError } from './usage.ts';
 
-export interface RunFlags {
-  readonly role: 'auto' | 'never' | 'always';
-  readonly sweepInterval?: number;
-  readonly rescueInterval?: number;
-}
+export const registerRun = (program: Command): void => {
+  const command = program
+    .command('run')
+    .description('sweep and rescue until a signal comes, beside a running jobservice');
+  command
+    .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
+    .addHelpText('after', '\nExample:\n  reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m');
+  withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'inspector').action(
+    async ({ inspect, json }: { inspect?: ReturnType<typeof address> | true; json?: boolean }) => {
+      const config = configOf(command);
+      const isInspecting = inspect !== undefined || Boolean(fileSaysInspect(config.options.inspect, config.configured));
+      if (
+        !isInspecting &&
+        config.configured.some(({ path, source }) => path.startsWith('inspect.') && source.startsWith('--'))
+      ) {
+        throw new UsageError('Options of the inspector need --inspect.');
+      }
+      const reaper = reaperOf(config, {
+        logLevel: 'info',
+        ...(isInspecting ? { options: { inspect: inspectorOf(config, inspect) } } : {}),
+      });
+      finish(await run(reaper, json === true));
+    },
+  );
+};
 
-/** Sweeps and rescues until a signal comes. What it does is in the log; with `--json`, on stdout too. */
-export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
-  if (flags.json) {
+/** A config file opens the inspector by `inspect: true`, or by options of it. Variables alone don't. */
+const fileSaysInspect = (inspect: unknown, configured: readonly { path: string; source: string }[]): boolean =>
+  inspect === true ||
+  configured.some(({ path, source }) => path.startsWith('inspect.') && !/^(--|REAPER_)/.test(source));
+
+const printed = [
+  'pool',
+  'orphan',
+  'quarantine',
+  'hook',
+  'sweep',
+  'rescue',
+  'connection',
+  'leader',
+  'suspended',
+] as const;
+
+/** Sweeps and rescues until a signal comes. What it does is in the log; with `--json` on stdout too. */
+const run = async (reaper: Reaper, json: boolean): Promise<number> => {
+  if (json) {
     reaper.on('job', (outcome) => outcome.verdict !== 'keep' && printJson({ type: 'job', ...outcome }));
-    reaper.on('pool', (outcome) => printJson({ type: 'pool', ...outcome }));
-    reaper.on('hook', (outcome) => printJson({ type: 'hook', ...outcome }));
-    reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary }));
-    reaper.on('rescue', (summary) => printJson({ type: 'rescue', ...summary }));
-    reaper.on('connection', (change) => printJson({ type: 'connection', ...change }));
-    reaper.on('lease', (change) => printJson({ type: 'lease', ...change }));
+    for (const name of printed)
+      reaper.on(name, (event: ReaperEvents[typeof name]) => printJson({ type: name, ...event }));
+    reaper.on('orphan', (entry) => printJson({ type: 'orphan', entry }));
+    reaper.on('quarantine', (job) => printJson({ type: 'quarantine', job }));
+    reaper.on('error', (error) => printJson({ type: 'error', ...error.toJSON() }));
   }
   let signals: Signals | undefined;
   const stopped = new Promise<number>((resolve) => {
     signals = stopOnSignals(reaper, () => resolve(0));
   });
+  const giveUp = async () => {
+    await reaper.stop({ timeout: 0 });
+    signals?.cancel();
+  };
   let failure: Error | undefined;
   const report = await reaper.doctor({ essential: true }).catch((error: Error) => {
     failure = error;
     return undefined;
   });
   if (signals?.code() !== undefined) return stopped;
-  // A Redis that is away is in the log, and comes back; a refusal needs an operator.
+  // An unreachable Redis is in the log, and comes back. A refusal needs an operator.
   if (failure instanceof UnusableRedisError && failure.kind === 'permanent') {
-    await reaper.stop({ timeout: 0 });
-    signals?.cancel();
+    await giveUp();
     throw failure;
   }
   if (report !== undefined && !canStart(report)) {
-    await reaper.stop({ timeout: 0 });
-    signals?.cancel();
+    await giveUp();
     return 1;
   }
   reaper.start();
@@ -46,10 +89,10 @@ export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<nu
   return stopped;
 };
 
-/** Whether the reaper can work here. Says what is not fine, and what to do. */
+/** Whether the reaper can work here. Prints each failed check with what to do. */
 const canStart = ({ checks }: DoctorReport): boolean => {
   for (const check of checks) if (!check.ok) printCheck(check, process.stderr);
   if (checks.every(({ isBlocking }) => !isBlocking)) return true;
-  complain('reaper: not started, since it can not work here: see the lines above, or run reaper doctor');
+  complain('reaper: not started, because it can not work here. See the lines above, or run: reaper doctor');
   return false;
 };

@@ -1,8 +1,21 @@
+import type { Command } from 'commander';
 import type { Reaper, ReaperStatus } from '../index.ts';
-import { countsOf } from './shared.ts';
-import { print, printJson, printTable, timeOf } from './text.ts';
+import { configOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { once } from './signals.ts';
+import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
 
-/** The namespace as it stands. */
+export const registerStatus = (program: Command): void => {
+  const command = program
+    .command('status')
+    .description('show tracked jobs, hooks, queues, locks and pools; changes nothing');
+  withOptions(command, 'redis', 'judging', 'pools').action(async (flags: { json?: boolean }) => {
+    const reaper = reaperOf(configOf(command));
+    finish(await once(reaper, () => status(reaper, flags)));
+  });
+};
+
+/** The state of the namespace. */
 export const status = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
   const state = await reaper.status();
   if (flags.json) printJson({ type: 'status', ...state });
@@ -27,13 +40,13 @@ const show = (state: ReaperStatus): void => {
   else printPools(state);
   print(...state.unreadable.map((fault) => `can not be read: ${fault}`));
   if (state.isPartial) {
-    print('too many keys in this database to go through all: in-progress lists that nothing else names may be missing');
+    print('too many keys in this database to scan all: in-progress lists that no other key names may be missing');
   }
 };
 
-const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }: ReaperStatus): string[] => {
+const hookLines = ({ hooks: { endpoints, pending, parked, oldestAttemptAt }, tracked }: ReaperStatus): string[] => {
   if (pending + parked === 0) return [];
-  const since = oldestTry === undefined ? '' : `, the oldest tried first ${timeOf(oldestTry)}`;
+  const since = oldestAttemptAt === undefined ? '' : `, the oldest attempted first ${timeOf(oldestAttemptAt)}`;
   return [
     `hooks: ${pending} pending, ${parked} parked${since} (reaper hooks lists them)`,
     ...(tracked.parkedFinal === 0
@@ -41,23 +54,23 @@ const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }
       : [`final jobs whose last hook is parked: ${tracked.parkedFinal}, not counted as tracked above`]),
     ...endpoints
       .filter(({ breaker, failures }) => breaker !== 'closed' || failures > 0)
-      .map(({ endpoint: origin, breaker, failures, answer, pending: waiting }) => {
+      .map(({ endpoint, breaker, failures, answer, pending: waiting }) => {
         const last = answer === undefined ? '' : `, last answer ${answer}`;
-        return `receiver ${origin}: breaker ${breaker}, ${failures} failures in a row${last}, ${waiting} waiting`;
+        return `endpoint ${endpoint}: circuit ${breaker}, ${failures} consecutive failures${last}, ${waiting} waiting`;
       }),
   ];
 };
 
-const leaderLine = ({ leader: { host, since, begun, isInHand, scanned, total, ended } }: ReaperStatus): string => {
-  const who =
-    host === undefined ? 'no host does the scheduled passes' : `scheduled passes: ${host} since ${timeOrNone(since)}`;
-  if (begun === undefined) return `${who}, no sweep yet`;
-  return isInHand
-    ? `${who}, sweep begun ${timeOrNone(begun)}, ${scanned} of ${total} scanned`
-    : `${who}, last sweep ended ${timeOrNone(ended)}, ${scanned} scanned`;
+const leaderLine = ({ leader }: ReaperStatus): string => {
+  const { host, leaderSinceAt, sweepStartedAt, isSweeping, scanned, total, sweepEndedAt } = leader;
+  const who = host === undefined ? 'no leader' : `leader: ${host} since ${timeOrNone(leaderSinceAt)}`;
+  if (sweepStartedAt === undefined) return `${who}, no sweep yet`;
+  return isSweeping
+    ? `${who}, sweep started ${timeOrNone(sweepStartedAt)}, ${scanned} of ${total} scanned`
+    : `${who}, last sweep ended ${timeOrNone(sweepEndedAt)}, ${scanned} scanned`;
 };
 
-const timeOrNone = (second: number | undefined): string => (second === undefined ? '-' : timeOf(second));
+const timeOrNone = (time: string | undefined): string => (time === undefined ? '-' : timeOf(time));
 
 const printQueues = ({ queues }: ReaperStatus): void =>
   printTable(
@@ -77,16 +90,17 @@ const printQueues = ({ queues }: ReaperStatus): void =>
 const printPools = ({ pools }: ReaperStatus): void =>
   printTable(
     ['pool', '', 'heartbeat', 'host', 'in progress'],
-    pools.map(({ pool, isAlive, heartbeatAgeS, host, inProgress }) => [
+    pools.map(({ pool, isAlive, heartbeatAgeMs, host, inProgress }) => [
       pool,
       isAlive ? 'alive' : 'dead',
-      beatOf(heartbeatAgeS),
+      beatOf(heartbeatAgeMs),
       host ?? '-',
       inProgress,
     ]),
   );
 
-const beatOf = (ageS: number | undefined): string => {
-  if (ageS === undefined) return 'none';
-  return ageS < 0 ? `${-ageS} s ahead of Redis` : `${ageS} s ago`;
+const beatOf = (ageMs: number | undefined): string => {
+  if (ageMs === undefined) return 'none';
+  const seconds = Math.round(Math.abs(ageMs) / 1_000);
+  return ageMs < 0 ? `${seconds} s ahead of Redis` : `${seconds} s ago`;
 };

@@ -1,17 +1,39 @@
 import cliProgress from 'cli-progress';
+import type { Command } from 'commander';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
-import { countsOf } from './shared.ts';
-import { print, printJson } from './text.ts';
+import { configOf, reaperOf } from './config.ts';
+import { withOptions } from './options.ts';
+import { once } from './signals.ts';
+import { countsOf, finish, print, printJson } from './text.ts';
 
-/** One sweep, its jobs as they are judged, its summary last. Exit code 1 where a job could not be mended, or it was suspended. */
-export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: boolean }): Promise<number> => {
-  // A terminal that can't move its cursor has no use for a bar.
+export const registerSweep = (program: Command): void => {
+  const command = program
+    .command('sweep')
+    .description('judge every tracked job once')
+    .option('--plan', 'print what would be done, and change nothing');
+  withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'hooks').action(async (flags: SweepFlags) => {
+    const reaper = reaperOf(configOf(command));
+    finish(await once(reaper, () => sweep(reaper, flags)));
+  });
+};
+
+interface SweepFlags {
+  readonly json?: boolean;
+  readonly plan?: boolean;
+}
+
+/**
+ * One sweep: a line for each job that needs one, the summary at the end. Exit code 1 if an act was given up, or the sweep was
+ * suspended.
+ */
+export const sweep = async (reaper: Reaper, flags: SweepFlags): Promise<number> => {
+  // The bar needs a terminal that can move its cursor.
   const isDumb = !process.stderr.isTTY || process.env.TERM === 'dumb';
   const bar = flags.json || isDumb ? undefined : progressBar(await reaper.tracked());
   reaper.on('job', (outcome) => {
     bar?.increment();
     if (flags.json) printJson({ type: 'job', ...outcome });
-    else if (isWorthALine(outcome)) {
+    else if (needsLine(outcome)) {
       if (bar !== undefined) process.stderr.write('\r\u001b[K'); // The bar is drawn again below the line.
       print(lineOf(outcome));
     }
@@ -39,7 +61,7 @@ const progressBar = (total: number) => {
   return bar;
 };
 
-const isWorthALine = ({ verdict, reason }: JobOutcome) =>
+const needsLine = ({ verdict, reason }: JobOutcome) =>
   verdict !== 'keep' || reason === 'malformed' || reason === 'clock-ahead';
 
 const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome): string =>

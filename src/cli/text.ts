@@ -1,11 +1,11 @@
 import Table from 'cli-table3';
 import { visible, visibleJson } from '../visible.ts';
 
-/** Whether colours are wanted: on a terminal that knows them, unless NO_COLOR is set. */
+/** Whether to use colours: on a terminal that supports them, unless NO_COLOR is set. */
 export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean =>
   stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 
-/** Whoever reads the output may leave (`| head`): what is begun in Redis is finished all the same, unheard. */
+/** The reader of the output may close it (`| head`). What was started in Redis is finished all the same. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
@@ -13,35 +13,47 @@ const write = (text: string): void => {
   if (process.stdout.writable) process.stdout.write(text);
 };
 
-/** Lines on stdout. All that the commands say goes through here or `complain`, which leave no control character as it is. */
+/** Prints lines on stdout. All output goes through here or `complain`, which escape control characters. */
 export const print = (...lines: readonly string[]): void => {
   for (const line of lines) write(`${visible(line)}\n`);
 };
-export const printJson = (value: unknown): void => write(`${visibleJson(value)}\n`);
+/** Version of the shape of `--json`. */
+const schema = 1;
 
-/** A line on stderr. */
+/** Prints a line of JSON on stdout. */
+export const printJson = (value: object): void => write(`${visibleJson({ schema, ...value })}\n`);
+
+/** Prints a line on stderr. */
 export const complain = (line: string): void => {
   process.stderr.write(`${visible(line)}\n`);
 };
 
-/** A word of ours in green or red. */
+/** A word in green or red. It must hold no text from outside. */
 export const paint = (word: string, isGood: boolean): string => `\u001b[${isGood ? 32 : 31}m${word}\u001b[0m`;
 
-/** Lines that were made visible already, for they have colours. */
+/** Prints lines whose texts are escaped already, because they hold colours. */
 export const printPainted = (text: string, stream: NodeJS.WriteStream = process.stdout): void => {
   if (stream.writable) stream.write(`${text}\n`);
 };
 
-/** A unix second as a person reads it. One that is no date stands as it is: what Redis holds can be any number. */
-export const timeOf = (second: number): string => {
-  const date = new Date(second * 1_000);
-  return Number.isNaN(date.getTime()) ? `second ${second}` : date.toISOString();
+/** An ISO time without milliseconds. */
+export const timeOf = (time: string): string => time.replace(/\.\d{3}Z$/, 'Z');
+
+/** Counts as people read them. */
+export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ') || 'none';
+
+/** Sets the exit code of the process. */
+export const finish = (code: number): void => {
+  process.exitCode = code;
 };
 
-/** What stands in a cell; several lines as a list. */
+/** Content of a cell; several lines as a list. */
 export type Cell = string | number | readonly string[];
 
-/** A table without colours, which the library gives to heads and borders unless told not to, in pipes as well. */
+/** Prints a table. Without colours: the library would use them for heads and borders, in pipes too. */
 export const printTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): void => {
   const table = new Table({ head: [...head], style: { head: [], border: [] } });
   for (const row of rows)

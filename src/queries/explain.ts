@@ -1,33 +1,34 @@
+import { type HookRecord, hookRecordOf } from '../admin/hookRecords.ts';
 import type { EntryPlace } from '../io/evidence/lists.ts';
 import type { PlaceVisitor } from '../io/evidence/places.ts';
 import type { Search } from '../io/evidence/search.ts';
-import type { HookRecord } from '../io/hooks/record.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
 import type { TrackedJobs } from '../io/jobs/trackedJobs.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import { isoOfSecond } from '../isoTime.ts';
 import type { Evidence, Facts } from '../machines/facts.ts';
 import { explain, needsEvidence, type Policy, type Reason, type Verdict } from '../machines/verdict.ts';
 
-/** A place where a job's entry stands. */
+/** A place where a job's entry is. */
 export interface Place {
   readonly kind: 'queue' | 'in progress' | 'retry' | 'scheduled' | 'dead' | 'observed';
   readonly type?: string;
   readonly pool?: string;
   readonly isPoolAlive?: boolean;
-  /** How many entries are taken before it, for a queue. */
+  /** For a queue: entries that are taken before it. */
   readonly ahead?: number;
-  /** Unix s: when it is due, for `retry` and `scheduled`; when it died, for `dead`; when it began, for `observed`. */
-  readonly at?: number;
+  /** ISO time: when it is due, for `retry` and `scheduled`; when it died, for `dead`; when it started, for `observed`. */
+  readonly at?: string;
 }
 
-/** A rule that was asked about a job, and what it said. */
+/** A rule that was applied to a job, and its answer. */
 export interface AskedRule {
   readonly rule: number;
   readonly question: string;
   readonly answer: string;
 }
 
-/** Each rule that is asked about a job with these facts, in order; the last one decides. */
+/** Each rule that is applied to a job with these facts, in order; the last one decides. */
 export const askedRules = (facts: Facts, policy: Policy): AskedRule[] => explain(facts, policy).map(inWords);
 
 const inWords = ({ rule, judgement }: ReturnType<typeof explain>[number]): AskedRule => ({
@@ -39,12 +40,12 @@ const inWords = ({ rule, judgement }: ReturnType<typeof explain>[number]): Asked
       : `${judgement.verdict}: ${judgement.reason}${judgement.detail === undefined ? '' : ` (${judgement.detail})`}`,
 });
 
-/** Why a job is treated as it is. */
+/** The verdict on a job, and the reasons for it. */
 export interface Explanation {
   readonly id: string;
   readonly isTracked: boolean;
   readonly facts: Facts;
-  /** Each rule that was asked, in order; the last one decided. */
+  /** Each rule that was applied, in order; the last one decided. */
   readonly rules: readonly AskedRule[];
   readonly verdict: Verdict;
   readonly reason: Reason;
@@ -52,7 +53,7 @@ export interface Explanation {
   /** What a sweep would do now. */
   readonly action: string;
   readonly places: readonly Place[];
-  /** What is known of its undelivered hook. */
+  /** Its undelivered hook, if there is one. */
   readonly hook: HookRecord | undefined;
 }
 
@@ -71,7 +72,7 @@ export const createExplain = ({
 }) => {
   const { redis } = connection;
 
-  /** Looks for a job exactly as a sweep does, whatever its verdict needs: a person wants to know where it is. */
+  /** Searches for a job exactly as a sweep does, even if its verdict needs no search: people want to know where it is. */
   const lookFor = async (facts: Facts): Promise<{ places: Place[]; evidence: Evidence }> => {
     const found = collectPlaces(facts.id);
     const search = createSearch(found.visitor);
@@ -86,7 +87,7 @@ export const createExplain = ({
           pool,
           isPoolAlive: standing === 'alive',
           ...(type ? { type } : {}),
-          at: startedAt ?? 0,
+          ...(startedAt ? { at: isoOfSecond(startedAt) } : {}),
         }),
       );
     return { places: [...found.places(), ...observed], evidence: search.evidenceOf(facts) };
@@ -111,25 +112,25 @@ export const createExplain = ({
       verdict,
       reason: decided?.reason ?? 'ongoing',
       detail: decided?.detail,
-      action: isTracked === 1 ? actions[verdict] : 'nothing: the job is not tracked, so no sweep comes to it',
+      action: isTracked === 1 ? actions[verdict] : 'nothing: the job is not tracked, so no sweep judges it',
       places,
-      hook,
+      hook: hook && hookRecordOf(hook),
     };
   };
 };
 
 const actions: Readonly<Record<Verdict, string>> = {
   keep: 'nothing',
-  untrack: 'take it out of the tracking hash',
-  reset: 'set it to the status that its receiver has confirmed',
-  fail: 'set it to Error and tell its receiver',
-  refire: 'tell its receiver again',
+  untrack: 'remove it from the tracking hash',
+  reset: 'set it to the status that its endpoint has confirmed',
+  fail: 'set it to Error and send the hook',
+  refire: 'send the hook again',
 };
 
-/** Where the entries of one job are, out of all that a search reads. Each place once, however often it was read. */
+/** Collects the places of one job's entries from a search. Each place once, however often it was read. */
 const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] } => {
   const found = new Map<string, Place>();
-  /** Of the list that is being read: how many entries are before the job's, from the head. */
+  /** In the list that is being read: entries before the job's, from the head. */
   const positions = new Map<string, number>();
   const keyOf = (place: EntryPlace) =>
     JSON.stringify(place.kind === 'held' ? [place.kind, place.type, place.pool] : Object.values(place));
@@ -139,12 +140,12 @@ const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] }
         for (const [i, of] of ids.entries()) {
           if (of !== id) continue;
           const key = keyOf(place);
-          // The one nearest to the tail is taken first.
+          // The entry nearest to the tail is taken first.
           positions.set(key, from + i);
           if (place.kind === 'held') {
             const isPoolAlive = place.standing === 'alive';
             found.set(key, { kind: 'in progress', type: place.type, pool: place.pool, isPoolAlive });
-          } else if (place.kind !== 'queue') found.set(key, { kind: place.kind, at: scores[i] ?? 0 });
+          } else if (place.kind !== 'queue') found.set(key, { kind: place.kind, ...timeOf(scores[i]) });
         }
       },
       listEnd(place, length) {
@@ -157,5 +158,7 @@ const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] }
     places: () => [...found.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind)),
   };
 };
+
+const timeOf = (second: number | undefined) => (second === undefined ? {} : { at: isoOfSecond(second) });
 
 const order: readonly Place['kind'][] = ['queue', 'in progress', 'retry', 'scheduled', 'dead', 'observed'];

@@ -1,4 +1,4 @@
-import type { EndpointStatus } from '../io/hooks/endpoints.ts';
+import { type EndpointStatus, endpointStatusOf } from '../admin/hookRecords.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
 import type { PageReader } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
@@ -10,6 +10,7 @@ import { keysOf } from '../io/redis/keys.ts';
 import { inChunks, readHash } from '../io/redis/paged.ts';
 import { unlessRefused } from '../io/redis/refusals.ts';
 import { findWrongTyped, keysOfType, singleKeysOf, unlessWrongType } from '../io/redis/wrongTypes.ts';
+import { isoOfSecond, isoTimeOrNone } from '../isoTime.ts';
 import { isFinal, isStatus } from '../machines/facts.ts';
 import type { Reason, Verdict } from '../machines/verdict.ts';
 import { judge, type Policy } from '../machines/verdict.ts';
@@ -22,81 +23,81 @@ export interface QueueStatus {
   readonly maxConcurrency: number;
   readonly lock: number;
   readonly lockInfo: number;
-  /** Entries in the in-progress lists of all pools: what the two counters should be. */
+  /** Entries in the in-progress lists of all pools. Both counters should be equal to it. */
   readonly inProgress: number;
   /** lock − inProgress. */
   readonly drift: number;
 }
 
-/** Who does the scheduled passes of all hosts, and how far they are. Times in unix s by Redis TIME. */
+/** The leader, and the progress of the passes that the hosts share. ISO times by Redis TIME. */
 export interface LeaderStatus {
-  /** Host and process of the holder of the lease; undefined where nobody has it. */
+  /** Host and process of the leader; undefined if there is none. */
   readonly host: string | undefined;
-  /** Since when it has it. */
-  readonly since: number | undefined;
-  readonly isThisOne: boolean;
-  /** When the last sweep began; undefined where no host has done one. */
-  readonly begun: number | undefined;
-  /** Whether it is still going on, or is to be gone on with. */
-  readonly isInHand: boolean;
-  /** Jobs that it has scanned, and those that were tracked when it began. */
+  /** Start of its term. */
+  readonly leaderSinceAt: string | undefined;
+  readonly isThisHost: boolean;
+  /** Start of the last sweep; undefined if there was none. */
+  readonly sweepStartedAt: string | undefined;
+  /** Whether that sweep is running, or will be continued. */
+  readonly isSweeping: boolean;
+  /** Jobs that it has scanned, and jobs that were tracked when it started. */
   readonly scanned: number;
   readonly total: number;
-  /** The ends of the last passes. */
-  readonly ended: number | undefined;
-  readonly rescueEnded: number | undefined;
+  /** Ends of the last passes that completed. */
+  readonly sweepEndedAt: string | undefined;
+  readonly rescueEndedAt: string | undefined;
 }
 
-/** A namespace at one moment, without a change to it. */
+/** State of a namespace. */
 export interface ReaperStatus {
   readonly namespace: string;
-  /** Where Redis is, without user and password. */
+  /** Address of Redis, without user and password. */
   readonly redis: string;
   readonly tracked: {
     readonly total: number;
     readonly byStatus: Readonly<Record<string, number>>;
     readonly byVerdict: Readonly<Partial<Record<Verdict, number>>>;
     readonly byReason: Readonly<Partial<Record<Reason, number>>>;
-    /** Final jobs that are still tracked only since their last change was given up: they are not in progress. */
+    /** Final jobs that are tracked only because their last hook is parked. They are not in progress. */
     readonly parkedFinal: number;
   };
-  /** Changes that receivers have not confirmed. */
+  /** Undelivered hooks. */
   readonly hooks: {
     readonly endpoints: readonly EndpointStatus[];
     readonly pending: number;
     readonly parked: number;
-    /** Unix s of the first try of the change that has been undelivered for longest; undefined for none. */
-    readonly oldestTry: number | undefined;
+    /** ISO time of the first attempt of the hook that has been undelivered for longest; undefined if there is none. */
+    readonly oldestAttemptAt: string | undefined;
   };
   readonly queues: readonly QueueStatus[];
   readonly retry: number;
   readonly scheduled: number;
   readonly dead: number;
-  /** Jobs that were taken out of circulation, for their workers died. */
+  /** Poison jobs in quarantine. */
   readonly quarantined: number;
   readonly pools: readonly {
     readonly pool: string;
     readonly isAlive: boolean;
     readonly host: string | undefined;
-    /** Age of its heartbeat by Redis TIME, in s; undefined for none. */
-    readonly heartbeatAgeS: number | undefined;
+    /** Age of its heartbeat by Redis TIME, in ms; negative if it is ahead; undefined if there is none. */
+    readonly heartbeatAgeMs: number | undefined;
     readonly inProgress: number;
   }[];
   readonly leader: LeaderStatus;
-  /** Keys that can't be read, and in-progress lists whose names can't: each with what to do. Counted as if empty. */
+  /** Keys, and names of in-progress lists, that can't be read, each with what to do. They count as empty. */
   readonly unreadable: readonly string[];
   /**
-   * Whether the names of all keys were not gone through, for there are too many: in-progress lists of pools or types that
-   * nothing else names may be missing.
+   * Whether the scan of all key names was cut short, because there are too many. In-progress lists of pools or types that no
+   * other key names may be missing.
    */
   readonly isPartial: boolean;
-  /** Where the namespace is empty: the form of it, with or without braces, that is not. */
+  /** If the namespace is empty: the form of it, with or without braces, that is not. */
   readonly hint: string | undefined;
 }
 
-/** For how long the names of all keys are gone through, in ms. */
+/** How long the names of all keys are scanned, in ms. */
 const walkFor = 5_000;
-/** Job types whose keys are asked for at once. */
+/** Job types whose keys are read at the same time. */
 const typesAtOnce = 100;
 
 export const createStatus =
@@ -161,7 +162,7 @@ export const createStatus =
         pool,
         isAlive,
         host,
-        heartbeatAgeS: age === undefined ? undefined : Math.round(age / 1_000),
+        heartbeatAgeMs: age === undefined ? undefined : Math.round(age),
         inProgress: holding.get(pool) ?? 0,
       })),
       leader: await unlessWrongType(leaderOf(lease), noLeader),
@@ -172,20 +173,20 @@ export const createStatus =
   };
 
 const nothingTracked: ReaperStatus['tracked'] = { total: 0, byStatus: {}, byVerdict: {}, byReason: {}, parkedFinal: 0 };
-const noHooks: ReaperStatus['hooks'] = { endpoints: [], pending: 0, parked: 0, oldestTry: undefined };
+const noHooks: ReaperStatus['hooks'] = { endpoints: [], pending: 0, parked: 0, oldestAttemptAt: undefined };
 const noLeader: LeaderStatus = {
   host: undefined,
-  since: undefined,
-  isThisOne: false,
-  begun: undefined,
-  isInHand: false,
+  leaderSinceAt: undefined,
+  isThisHost: false,
+  sweepStartedAt: undefined,
+  isSweeping: false,
   scanned: 0,
   total: 0,
-  ended: undefined,
-  rescueEnded: undefined,
+  sweepEndedAt: undefined,
+  rescueEndedAt: undefined,
 };
 
-/** All tracked jobs as counts. Maps, for a status that some program wrote may have the name of a method. */
+/** Counts of all tracked jobs. Maps, because a status in Redis may have the name of a method of Object. */
 const trackedOf = async ({
   open,
   policy,
@@ -204,11 +205,11 @@ const trackedOf = async ({
   for (let isLast = false; !isLast; ) {
     const page = await reader.next();
     isLast = page.isLast;
-    const untold = page.jobs.filter(
+    const unconfirmed = page.jobs.filter(
       ({ facts }) => isStatus(facts.status) && isFinal(facts.status) && judge(facts, policy).verdict === 'refire',
     );
-    const isParked = await unlessWrongType(records.areParked(untold.map(({ facts }) => facts.id)), []);
-    const parkedIds = new Set(untold.filter((_, i) => isParked[i]).map(({ facts }) => facts.id));
+    const isParked = await unlessWrongType(records.areParked(unconfirmed.map(({ facts }) => facts.id)), []);
+    const parkedIds = new Set(unconfirmed.filter((_, i) => isParked[i]).map(({ facts }) => facts.id));
     parkedFinal += parkedIds.size;
     for (const { facts } of page.jobs) {
       if (parkedIds.has(facts.id)) continue;
@@ -257,37 +258,39 @@ const leaderOf = async (lease: Lease): Promise<LeaderStatus> => {
   const { leader, progress } = await lease.read();
   return {
     host: leader?.host,
-    since: secondsOf(leader?.since),
-    isThisOne: leader?.isThisOne === true,
-    begun: secondsOf(progress.begun),
-    isInHand: progress.isInHand,
+    leaderSinceAt: isoTimeOrNone(leader?.since),
+    isThisHost: leader?.isThisOne === true,
+    sweepStartedAt: isoTimeOrNone(progress.begun),
+    isSweeping: progress.isInHand,
     scanned: progress.scanned,
     total: progress.total,
-    ended: secondsOf(progress.ended),
-    rescueEnded: secondsOf(progress.rescueEnded),
+    sweepEndedAt: isoTimeOrNone(progress.ended),
+    rescueEndedAt: isoTimeOrNone(progress.rescueEnded),
   };
 };
 
-const secondsOf = (ms: number | undefined) => (ms === undefined ? undefined : Math.floor(ms / 1_000));
-
 const hooksOf = async (records: HookRecords): Promise<ReaperStatus['hooks']> => {
   const counts = { pending: 0, parked: 0 };
-  let oldestTry: number | undefined;
+  let oldest: number | undefined;
   for await (const page of records.all()) {
     for (const { state, first } of page) {
       counts[state === 'parked' ? 'parked' : 'pending'] += 1;
-      if (state !== 'parked' && first !== undefined) oldestTry = Math.min(first, oldestTry ?? first);
+      if (state !== 'parked' && first !== undefined) oldest = Math.min(first, oldest ?? first);
     }
   }
-  return { endpoints: await records.endpoints(), ...counts, oldestTry };
+  return {
+    endpoints: (await records.endpoints()).map(endpointStatusOf),
+    ...counts,
+    oldestAttemptAt: oldest === undefined ? undefined : isoOfSecond(oldest),
+  };
 };
 
-/** Harbor writes its namespace in braces, other users may not: looks whether the other form is the one that is used. */
+/** Harbor writes its namespace in braces, other users may not. Checks whether the other form is in use. */
 const hintFor = async ({ redis }: Connection, namespace: string): Promise<string | undefined> => {
   const name = namespace.trim().replace(/:$/, '');
   const other = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
   const keys = keysOf(other);
-  // A user who may only name the keys of its own namespace gets no hint.
+  // A Redis user that is restricted to the keys of its namespace gets no hint.
   const found = (await unlessRefused(redis.exists(keys.track, keys.pools, keys.knownJobs))) ?? 0;
   return found > 0 ? `namespace ${namespace} is empty, but ${other} is not: did you mean that one?` : undefined;
 };

@@ -1,7 +1,4 @@
-/** The reaper was stopped before the call was made, or before it had ended. */
-export class StoppedError extends Error {
-  override name = 'StoppedError';
-}
+import { StoppedError } from '../errors.ts';
 
 /** Calls by the users of a reaper, from the first one to the end of its `stop()`. */
 export interface Calls {

@@ -1,5 +1,7 @@
+import { BackgroundError } from '../errors.ts';
 import type { Logger } from '../io/log.ts';
 import { type Connection, connect } from '../io/redis/connection.ts';
+import { UnusableRedisError } from '../io/redis/errors.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Emitter } from './events.ts';
 
@@ -13,10 +15,12 @@ export const connectReported = (
 ): Connection => {
   const connection: Connection = connect(
     redis,
-    ({ message: error }) => {
-      log.error({ where, error }, 'something failed');
-      emit('error', { where, error });
-      emit('connection', { state: 'lost', redis: connection.description, error });
+    (error) => {
+      const { message } = error;
+      const code = error instanceof UnusableRedisError ? error.code : 'redis-unreachable';
+      log.error({ where, code, error: message }, 'something failed');
+      emit('error', new BackgroundError(code, where, message, withCause(error)));
+      emit('connection', { state: 'lost', redis: connection.description, error: message });
     },
     {
       sentinelUsername,
@@ -32,3 +36,6 @@ export const connectReported = (
   );
   return connection;
 };
+
+/** Errors of ioredis hold the command, whose arguments may be a password. */
+const withCause = (error: Error) => ('command' in error ? {} : { cause: error });

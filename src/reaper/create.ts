@@ -15,7 +15,7 @@ import { type Calls, createCalls } from './calls.ts';
 import { connectReported } from './connectionReports.ts';
 import { createEmitter } from './events.ts';
 import { createHealth } from './health.ts';
-import { createInspection } from './inspection.ts';
+import { createInspection, makeInspectable } from './inspection.ts';
 import { createPasses } from './passes.ts';
 import { createPassReports } from './passReports.ts';
 import { createPing } from './ping.ts';
@@ -47,7 +47,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const calls = createCalls();
   const timeLimit = createTimeLimit(baseClock);
   const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
-  const { emit, on, off } = createEmitter((event, error) =>
+  const { emit, end, ...source } = createEmitter((event, error) =>
     log.warn({ event, error: messageOf(error) }, 'a listener failed'),
   );
 
@@ -82,7 +82,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     prepare: () => awakeAndSeen(),
     send: (request) => supervision.send(request),
     hooksAttempted: delivery.quiet,
-    hookTimeout: 4 * settings.hooks.totalTimeoutMs,
+    hookTimeout: 4 * settings.hooks.timeout,
   });
   const supervision = createSupervision({
     ...{ deps, settings, ports, schedule, startBlock, reporting, passReports, passes, isShared },
@@ -101,18 +101,20 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     if (isAwake) return;
     isAwake = true;
     supervision.start();
-    inspection.open(() => ({
-      ...{ reaper, supervisor: supervision.actor, clock },
-      ...{ namespace: settings.namespace, redis: connection.description, plan: settings.plan },
-      now: () => ({
-        hooksInFlight: delivery.inFlight(),
-        sweepDueAt: timeOfDayAt(schedule.dueAt('sweep')),
-        rescueDueAt: timeOfDayAt(schedule.dueAt('rescue')),
-        waitingPools: supervision.waitingPools(),
-        leader: lease.seen()?.leader,
-      }),
-    }));
+    inspection.open(inspected);
   };
+  const inspected = () => ({
+    ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
+    ...{ namespace: settings.namespace, redis: connection.description, plan: settings.plan },
+    follow: inspection.follow,
+    now: () => ({
+      hooksInFlight: delivery.inFlight(),
+      sweepDueAt: timeOfDayAt(schedule.dueAt('sweep')),
+      rescueDueAt: timeOfDayAt(schedule.dueAt('rescue')),
+      waitingPools: supervision.waitingPools(),
+      leader: lease.seen()?.leader,
+    }),
+  });
   /** Waits for the inspector, so that it shows a requested pass from its start. */
   const awakeAndSeen = async () => {
     awake();
@@ -138,10 +140,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       } catch (error) {
         return Promise.reject(error);
       }
-      stopping ??= shutDown();
+      stopping ??= shutDown().finally(end);
       return stopping;
     },
-    ...{ sweep: passes.sweep, rescue: passes.rescue, on, off },
+    [Symbol.asyncDispose]: () => reaper.stop(),
+    ...{ ...source, sweep: passes.sweep, rescue: passes.rescue },
     async inspectorUrl() {
       if (settings.inspect !== false) awake();
       return inspection.url();
@@ -152,6 +155,11 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       failed: supervision.failed,
     }),
   });
+  makeInspectable(reaper, () => {
+    awake();
+    return inspected();
+  });
+  if (settings.signal !== undefined) stopOn(settings.signal, reaper);
   return reaper;
 };
 
@@ -174,7 +182,7 @@ const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: R
       const refusal = await ping().then(() => undefined, checkOfRefusal);
       return refusal === undefined ? doctor(options) : doctor.reportOf([refusal]);
     }) satisfies Reaper['doctor'],
-    undelivered: createHooksAdmin(delivery, settings.plan),
+    hooks: createHooksAdmin(delivery, settings.plan),
     quarantine: createQuarantineAdmin(ports.quarantine, settings.plan),
     lifecycle: createLifecycle({ ...deps, delivery }),
   };
@@ -182,11 +190,11 @@ const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: R
 
 /** Lets `stop` refuse and await the calls of all methods that ask Redis. */
 const guarded = (calls: Calls, reaper: Reaper): Reaper => {
-  const { start, stop, health, on, off, undelivered, quarantine, lifecycle, ...asked } = reaper;
+  const { start, stop, health, on, off, once, events, hooks, quarantine, lifecycle, ...asked } = reaper;
   return {
-    ...{ start, stop, health, on, off },
+    ...{ start, stop, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
     ...calls.guard(asked),
-    undelivered: calls.guard(undelivered, 'list'),
+    hooks: calls.guard(hooks, 'list'),
     quarantine: calls.guard(quarantine, 'list'),
     lifecycle: calls.guard({
       save: async (job) => calls.guard(await lifecycle.save(job)),
@@ -196,4 +204,11 @@ const guarded = (calls: Calls, reaper: Reaper): Reaper => {
       },
     } satisfies Lifecycle),
   };
+};
+
+/** Stops the reaper when the signal is aborted. */
+const stopOn = (signal: AbortSignal, reaper: Reaper): void => {
+  const stop = () => void reaper.stop();
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
 };

@@ -12,6 +12,7 @@ import type { Deps } from '../io/redis/deps.ts';
 import { type DispatcherInput, dispatcherMachine } from '../machines/dispatcher.ts';
 import { endpointMachine } from '../machines/endpoint.ts';
 import type { ReaperSettings } from '../options.ts';
+import type { Reporting } from './reporting.ts';
 import type { Supervision } from './supervision.ts';
 
 /** Everything that has to do with hooks. */
@@ -58,7 +59,7 @@ export const createDelivery = ({
   settings: ReaperSettings['hooks'];
   random: () => number;
   onOutcome: (outcome: HookOutcome) => void;
-  fault: (where: string, error: string) => void;
+  fault: Reporting['fault'];
   supervision: () => Dispatching;
 }): Delivery => {
   const records = createHookRecords({
@@ -67,20 +68,20 @@ export const createDelivery = ({
     scripts,
     clock,
     settings: {
-      maxRecords: settings.most,
-      breakerThreshold: settings.breakAfter,
-      drainRate: settings.drainPerSecond,
-      claimDuration: settings.totalTimeoutMs + 10_000,
+      maxRecords: settings.maxRecords,
+      breakerThreshold: settings.breakerThreshold,
+      drainRate: settings.drainRate,
+      claimDuration: settings.timeout + 10_000,
     },
   });
   const { ca, cert, key } = settings.tls;
   const httpClient = createHttpClient(
     {
-      headerTimeout: settings.headerTimeoutMs,
-      timeout: settings.totalTimeoutMs,
-      allowedOrigins: settings.allowOrigins,
+      headerTimeout: settings.headerTimeout,
+      timeout: settings.timeout,
+      allowedOrigins: settings.allowedOrigins,
       allowLinkLocal: settings.allowLinkLocal,
-      rewriteOrigins: settings.moved,
+      rewriteOrigins: settings.rewriteOrigins,
       tls: {
         ...(ca === undefined ? {} : { ca }),
         ...(cert === undefined ? {} : { cert }),
@@ -100,9 +101,9 @@ export const createDelivery = ({
     httpClient,
     backoff,
     settings: {
-      deadline: settings.deadlineMs,
-      maxAge: settings.tooOldS * 1_000,
-      timeout: settings.totalTimeoutMs,
+      deadline: settings.deadline,
+      maxAge: settings.maxAge,
+      timeout: settings.timeout,
     },
     clock,
     random,
@@ -116,7 +117,7 @@ export const createDelivery = ({
   const dispatcher = createDispatcher(records, limiter, backoff, async () => {
     // Not awaited: an endpoint that hangs must not delay the look for all others.
     void sender.deliverPendingTexts();
-    await records.forgetParked(settings.keepParkedS * 1_000);
+    await records.forgetParked(settings.parkedRetention);
   });
   let isAwake = false;
   let isStopped = false;
@@ -136,7 +137,7 @@ export const createDelivery = ({
     hooks: createHooks({
       records,
       sender,
-      rewriteOrigins: settings.moved,
+      rewriteOrigins: settings.rewriteOrigins,
       clock,
       onDue(origin) {
         awake();
@@ -145,7 +146,7 @@ export const createDelivery = ({
     }),
     records,
     dispatcher,
-    dispatching: { slots: endpointSlots, perReceiver: settings.perReceiver, interval: lookInterval },
+    dispatching: { slots: endpointSlots, perReceiver: settings.concurrencyPerEndpoint, interval: lookInterval },
     watch() {
       awake();
       supervision().watchHooks();

@@ -1,87 +1,153 @@
+import { EventEmitter, on } from 'node:events';
+import type { QuarantinedJob } from '../admin/quarantineRecords.ts';
+import { type BackgroundError, OptionsError } from '../errors.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
-import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { JobOutcome } from '../machines/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
+import { renamedEvents } from '../options/renamed.ts';
+import { readArguments } from '../options.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
-/** Something that went wrong and stopped nothing. */
-export interface Fault {
-  readonly where: string;
-  readonly error: string;
-  /** Of the system, such as `EMFILE`, where it is this host that lacks something. */
-  readonly code?: string;
-}
+/** An entry of a live pool that none of its workers runs. With `plan` nothing was changed. */
+export type OrphanOutcome =
+  /** It went back into its queue. No worker was observed to run it for `unobservedMs`. */
+  | ({ readonly outcome: 'requeued'; readonly unobservedMs: number } & Omit<OrphanedEntry, 'unobservedS'>)
+  /** It was removed, because its job had ended in Success `endedMs` ago and its worker's finish was lost. */
+  | ({ readonly outcome: 'removed'; readonly endedMs: number } & Omit<FinishedEntry, 'endedS'>);
 
-export interface LeaseChange {
-  /** Whether it is this one. */
-  readonly holds: boolean;
-  /** Host and process of the holder. */
+/** Another host has become the leader, or the leader is known now. */
+export interface LeaderChange {
+  /** Host and process of the leader, such as `core-1:4711`. */
   readonly host: string;
+  readonly isThisHost: boolean;
 }
 
-/** The connection to Redis is lost, or there again. The begin of an outage is an `error` event too. */
+/** Passes of one kind are suspended, or no longer suspended. */
+export interface Suspension {
+  readonly pass: 'sweep' | 'rescue';
+  readonly isSuspended: boolean;
+  /** Why, and what to do; left out if the passes run again. */
+  readonly reason?: string;
+}
+
+/** The connection to Redis is lost or restored. The start of an outage is an `error` event too. */
 export interface ConnectionChange {
   readonly state: 'lost' | 'restored';
-  /** Where it leads, without user and password. */
+  /** Address of Redis, without user and password. */
   readonly redis: string;
   /** Why it was lost. */
   readonly error?: string;
-  /** How long the outage was, in ms. */
+  /** Length of the outage, in ms. */
   readonly durationMs?: number;
 }
 
 export interface ReaperEvents {
-  /** Every scanned job. */
+  /** A job was judged, and acted on if needed. */
   job: JobOutcome;
-  /** Every suspected pool, at its end. */
+  /** A suspected pool was rescued, cleared or given up. */
   pool: PoolOutcome;
-  /** Every entry that was put back since no worker of the live pool that held it ran it. */
-  lost: OrphanedEntry;
-  /** Every entry of a live pool that was removed, since its job had ended in Success and its worker's finish was lost. */
-  finished: FinishedEntry;
-  /** Every job that was taken out of circulation, for its workers died. */
-  quarantined: Quarantined;
-  /** Every attempt to deliver a hook. */
+  /** An entry of a live pool was requeued or removed, because none of its workers runs it. */
+  orphan: OrphanOutcome;
+  /** A poison job was quarantined. */
+  quarantine: QuarantinedJob;
+  /** A hook was attempted. */
   hook: HookOutcome;
-  /** A sweep has ended: all of its acts are done, its hooks are under way. */
+  /** A sweep has ended. Its acts are done; its hooks are being sent. */
   sweep: SweepSummary;
+  /** A rescue pass has ended. */
   rescue: RescueSummary;
-  /** Who does the scheduled passes has changed, or is known now. */
-  lease: LeaseChange;
-  /** The connection to Redis is lost, or there again. */
+  /** The leader has changed, or is known now. */
+  leader: LeaderChange;
+  /** Passes are suspended, or run again. */
+  suspended: Suspension;
+  /** The connection to Redis is lost or restored. */
   connection: ConnectionChange;
-  error: Fault;
+  /** Something failed and stopped nothing. */
+  error: BackgroundError;
 }
 
-export type Listener<Name extends keyof ReaperEvents> = (event: ReaperEvents[Name]) => unknown;
+export type EventName = keyof ReaperEvents;
+export type Listener<Name extends EventName> = (event: ReaperEvents[Name]) => unknown;
 
-export interface Emitter {
-  on<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
-  off<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
-  emit<Name extends keyof ReaperEvents>(name: Name, event: ReaperEvents[Name]): void;
+const names: Readonly<Record<EventName, true>> = {
+  ...{ job: true, pool: true, orphan: true, quarantine: true, hook: true, sweep: true, rescue: true },
+  ...{ leader: true, suspended: true, connection: true, error: true },
+};
+
+/** The methods of a reaper that have to do with events. */
+export interface EventSource {
+  /**
+   * Calls `listener` at each event. Errors thrown by listeners are caught and logged; an `error` event without a listener
+   * throws nothing.
+   */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): void;
+  off<Name extends EventName>(name: Name, listener: Listener<Name>): void;
+  /** Calls `listener` at the next event only. */
+  once<Name extends EventName>(name: Name, listener: Listener<Name>): void;
+  /**
+   * The events from now on, one after the other. The iteration ends when the reaper stops. Events wait in memory until they
+   * are read.
+   *
+   * @param options.signal rejects the iteration with an AbortError when it is aborted.
+   * @example
+   * for await (const { id, verdict } of reaper.events('job')) console.log(id, verdict);
+   */
+  events<Name extends EventName>(
+    name: Name,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterableIterator<ReaperEvents[Name]>;
 }
 
-/** Unlike Node's own emitter: a listener that throws or rejects harms nobody, and `error` may go unheard. */
+export interface Emitter extends EventSource {
+  emit<Name extends EventName>(name: Name, event: ReaperEvents[Name]): void;
+  /** Ends all iterations. */
+  end(): void;
+}
+
+/** Node's emitter treats the name `error` specially, so every event has a prefix there. */
+type Prefixed = { [Name in EventName as `reaper:${Name}`]: [ReaperEvents[Name]] } & { end: [] };
+
+/** @param onListenerError called with each error that a listener throws, or rejects with. */
 export const createEmitter = (onListenerError: (name: string, error: unknown) => void): Emitter => {
-  const listeners = new Map<string, Set<Listener<keyof ReaperEvents>>>();
+  const emitter = new EventEmitter<Prefixed>().setMaxListeners(0) as EventEmitter;
+  let hasEnded = false;
   return {
-    on(name, listener) {
-      const known = listeners.get(name) ?? new Set();
-      listeners.set(name, known.add(listener as Listener<keyof ReaperEvents>));
-    },
-    off(name, listener) {
-      listeners.get(name)?.delete(listener as Listener<keyof ReaperEvents>);
+    on: (name, listener) => void emitter.on(keyOf(name), listener),
+    off: (name, listener) => void emitter.off(keyOf(name), listener),
+    once: (name, listener) => void emitter.once(keyOf(name), listener),
+    events(name, options) {
+      const { signal } = readArguments('events', options);
+      // Listens at once: events between this call and the first read are not lost.
+      const each = on(emitter, keyOf(name), { close: ['end'], ...(signal === undefined ? {} : { signal }) });
+      if (hasEnded) void each.return?.();
+      return eventsOf(each);
     },
     emit(name, event) {
-      for (const listener of listeners.get(name) ?? []) {
+      for (const listener of emitter.rawListeners(`reaper:${name}`)) {
         try {
-          const result = listener(event);
+          const result: unknown = listener.call(emitter, event);
           if (result instanceof Promise) result.catch((error) => onListenerError(name, error));
         } catch (error) {
           onListenerError(name, error);
         }
       }
     },
+    end() {
+      hasEnded = true;
+      emitter.emit('end');
+    },
   };
+};
+
+async function* eventsOf<T>(each: AsyncIterable<unknown>): AsyncGenerator<T> {
+  for await (const [event] of each as AsyncIterable<[T]>) yield event;
+}
+
+/** @throws OptionsError for an event that does not exist, which no listener would ever get. */
+const keyOf = (name: EventName): string => {
+  if (Object.hasOwn(names, name)) return `reaper:${name}`;
+  const now = Object.hasOwn(renamedEvents, name) ? renamedEvents[name] : undefined;
+  const advice = now === undefined ? `use one of ${Object.keys(names).join(', ')}` : `use ${now}`;
+  throw new OptionsError('on', [{ path: name, message: `unknown event: ${advice}` }]);
 };

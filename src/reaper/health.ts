@@ -1,6 +1,7 @@
 import { type Clock, monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
+import { isoTime } from '../isoTime.ts';
 import type { FailedChild } from '../machines/supervisorSetup.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { PassReports } from './passReports.ts';
@@ -15,9 +16,9 @@ export interface Health {
   readonly ok: boolean;
   /** What is overdue or suspended, and why. */
   readonly detail: string;
-  /** End of the last pass that completed, in ms of the clock; of any host, if the hosts share the schedule. */
-  readonly lastSweepAt: number | undefined;
-  readonly lastRescueAt: number | undefined;
+  /** ISO times of the ends of the last passes that completed; of any host, if the hosts share the schedule. */
+  readonly lastSweepAt: string | undefined;
+  readonly lastRescueAt: string | undefined;
 }
 
 /** How long Redis may be away, in ms. A reconnect takes less. */
@@ -106,16 +107,17 @@ export const healthOf = ({
   };
   const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
   const rescuedAt = latest(lastRescueAt, here(shared?.progress.rescueEnded));
-  const shownAt = (time: number | undefined) => (time === undefined ? undefined : Math.round(timeOfDay - now + time));
+  const shownAt = (time: number | undefined) =>
+    time === undefined ? undefined : isoTime(Math.round(timeOfDay - now + time));
   const late = (what: string, last: number | undefined, first: number, interval: number) => {
     if (startedAt === undefined) return [];
     // A host that has just started can't be late yet.
     const due = (last === undefined ? startedAt + first : Math.max(last, startedAt)) + 2 * interval;
-    return now > due ? [`no ${what} has ended for ${Math.round((now - due) / 1_000)} s longer than it may`] : [];
+    return now > due ? [`${what} overdue by ${Math.round((now - due) / 1_000)} s`] : [];
   };
   const faults = [
-    ...late('sweep', sweptAt, sweep.firstAfterMs, sweep.intervalMs),
-    ...late('look for dead pools', rescuedAt, rescue.firstAfterMs, rescue.intervalMs + rescue.graceMs),
+    ...late('sweep', sweptAt, sweep.initialDelay, sweep.interval),
+    ...late('rescue', rescuedAt, rescue.initialDelay, rescue.interval + rescue.grace),
   ];
   const crashed = failed.map(
     ({ child, error }) => `${child} crashed too often and does not run: ${error}; restart the process`,

@@ -4,6 +4,7 @@ import { messageOf } from '../machines/job.ts';
 import type { Judgement } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reaper } from './reaper.ts';
+import type { Reporting } from './reporting.ts';
 
 /** What the inspector gets of a reaper: its public methods, its actors, and state that neither actors nor events show. */
 export interface Inspected {
@@ -45,35 +46,47 @@ export interface OpenInspector {
   close(): Promise<void>;
 }
 
+/** Everything but what the caller of the inspector chooses. */
+type Inspectable = Omit<Inspected, 'settings'>;
+
+const inspectables = new WeakMap<object, () => Inspectable>();
+
+/** Makes a reaper known to inspectors that are mounted in other servers. `inspected` starts its actors. */
+export const makeInspectable = (reaper: Reaper, inspected: () => Inspectable): void => {
+  inspectables.set(reaper, inspected);
+};
+
+/** @throws TypeError for an object that `createReaper` has not returned. */
+export const inspectedOf = (reaper: Reaper): Inspectable => {
+  const inspected = inspectables.get(reaper);
+  if (inspected === undefined) throw new TypeError('createInspector: the first argument must be a reaper');
+  return inspected();
+};
+
 /** The inspector of one reaper: not opened, being opened, or open. */
 export interface Inspection {
   /** Opens it, if the option `inspect` is set. Later calls do nothing. An error is reported, and stops nothing. */
-  open(inspected: () => Omit<Inspected, 'settings' | 'follow' | 'fault'>): void;
+  open(inspected: () => Inspectable): void;
   /** Resolves when it listens, or could not be opened; undefined if it was not opened. */
   settled(): Promise<void> | undefined;
   /** @throws Error if it could not be opened. */
   url(): Promise<string | undefined>;
   close(): Promise<void> | undefined;
   readonly isFollowed: Follow;
+  follow(choose: Follow): void;
 }
 
-export const createInspection = (
-  settings: ReaperSettings['inspect'],
-  fault: (where: string, error: string) => void,
-): Inspection => {
+export const createInspection = (settings: ReaperSettings['inspect'], fault: Reporting['fault']): Inspection => {
   let isFollowed: Follow = () => true;
   let inspector: Promise<OpenInspector> | undefined;
 
-  const load = async (inspected: Omit<Inspected, 'settings' | 'follow' | 'fault'>, chosen: InspectSettings) => {
+  const load = async (inspected: Inspectable, settings: InspectSettings) => {
     try {
       // Loaded only where it is used.
       const { openInspector } = await import('../../visualize/inspector.ts');
-      const follow = (choose: Follow) => {
-        isFollowed = choose;
-      };
-      return await openInspector({ ...inspected, settings: chosen, follow, fault });
+      return await openInspector({ ...inspected, settings });
     } catch (error) {
-      fault('the inspector', messageOf(error));
+      fault('the inspector', messageOf(error), 'internal');
       throw error;
     }
   };
@@ -93,5 +106,8 @@ export const createInspection = (
     url: async () => (await inspector)?.url,
     close: () => inspector?.then(({ close }) => close()),
     isFollowed: (id, judgement) => isFollowed(id, judgement),
+    follow(choose) {
+      isFollowed = choose;
+    },
   };
 };

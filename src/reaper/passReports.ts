@@ -2,7 +2,7 @@ import { monotonicOf } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
-import type { Emitter } from './events.ts';
+import type { Emitter, Suspension } from './events.ts';
 import { hooksSince } from './hookCounts.ts';
 import type { Reporting } from './reporting.ts';
 import { type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
@@ -45,6 +45,13 @@ export const createPassReports = ({
     suspended: undefined,
     sweepSuspended: undefined,
   };
+  const setSuspended = (pass: Suspension['pass'], reason: string | undefined) => {
+    const before = pass === 'sweep' ? state.sweepSuspended : state.suspended;
+    state = pass === 'sweep' ? { ...state, sweepSuspended: reason } : { ...state, suspended: reason };
+    if (before !== reason) {
+      emit('suspended', { pass, isSuspended: reason !== undefined, ...(reason === undefined ? {} : { reason }) });
+    }
+  };
   /** The latest pass that knows whether pools may be judged. Earlier passes may still wait for their pools. */
   let latestPass = 0;
 
@@ -56,13 +63,13 @@ export const createPassReports = ({
       const start = starts.take(`sweep ${result.number}`);
       const summary = sweepSummary(result, elapsedSince(start.at), () => hooksSince(hookCounts(), start.hooks));
       const { suspended, error, plan } = result;
-      if (suspended !== undefined && suspended !== state.sweepSuspended) fault('sweeping', suspended);
-      if (!plan && error === undefined) state = { ...state, sweepSuspended: suspended };
+      if (suspended !== undefined && suspended !== state.sweepSuspended) fault('sweeping', suspended, 'suspended');
+      if (!plan && error === undefined) setSuspended('sweep', suspended);
       if (suspended !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
       else if (error === undefined) {
         state = { ...state, lastSweepAt: now() };
         log.info({ sweep: summary }, 'sweep');
-      } else log[level('error')]({ sweep: summary }, 'a sweep did not get to its end');
+      } else log[level('error')]({ sweep: summary }, 'a sweep did not complete');
       emit('sweep', summary);
       return summary;
     },
@@ -72,23 +79,23 @@ export const createPassReports = ({
       // Each pool and each entry has a log line of its own.
       const { changes: _, ...line } = summary;
       const { suspended, error } = result;
-      if (suspended !== undefined && suspended !== state.suspended) fault('judging pools', suspended);
+      if (suspended !== undefined && suspended !== state.suspended) fault('judging pools', suspended, 'suspended');
       const isLatest = error === undefined && pass > latestPass;
       if (isLatest) {
         latestPass = pass;
-        state = { ...state, suspended };
+        setSuspended('rescue', suspended);
       }
       if (error === undefined) {
         if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
         log[isUneventful(result) ? 'debug' : 'info']({ rescue: line }, 'rescue');
-      } else log[level('error')]({ rescue: line }, 'a look for dead pools did not get to its end');
+      } else log[level('error')]({ rescue: line }, 'a rescue pass did not complete');
       emit('rescue', summary);
       return summary;
     },
 
     block(reason) {
-      state = { ...state, suspended: reason };
-      if (reason !== undefined) fault('the start', reason);
+      if (reason !== undefined) fault('the start', reason, 'blocked');
+      setSuspended('rescue', reason);
     },
 
     state: () => state,

@@ -1,18 +1,8 @@
+import { PassError, ReaperError } from '../errors.ts';
 import { type Clock, within } from '../io/clock.ts';
 import { readArguments } from '../options.ts';
 import type { Reaper } from './reaper.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
-
-/** Thrown when a pass did not complete. `summary` says how far it got. */
-export class PassError<Summary extends { readonly error?: string }> extends Error {
-  override name = 'PassError';
-  readonly summary: Summary;
-
-  constructor(what: string, summary: Summary) {
-    super(`the ${what} did not get to its end: ${summary.error}; what it left is found by the next one`);
-    this.summary = summary;
-  }
-}
 
 /** Requests for passes by callers, as the supervisor gets them. Scheduled passes have the number 0. */
 export type PassRequest =
@@ -64,24 +54,39 @@ export const createPasses = ({
       send(requestOf(number));
     });
 
+  /** Runs a pass, unless the caller's signal was aborted before. Aborted later, it only ends the wait for the pass. */
+  const unlessAborted = async <T>(signal: AbortSignal | undefined, pass: () => Promise<T>): Promise<T> => {
+    if (signal?.aborted) throw aborted(signal);
+    await prepare();
+    if (signal?.aborted) throw aborted(signal);
+    if (signal === undefined) return pass();
+    return new Promise<T>((resolve, reject) => {
+      const abort = () => reject(aborted(signal));
+      signal.addEventListener('abort', abort, { once: true });
+      pass()
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener('abort', abort));
+    });
+  };
+
   return {
     async sweep(options) {
-      const { plan = false } = readArguments('sweep', options);
-      await prepare();
-      const summary = await ask(sweeps, (number) => ({ type: 'sweep.now', request: { number, plan } }));
-      // Bounded: hooks that others keep enqueuing must not hold up the caller.
-      if (!summary.plan && summary.suspended === undefined) await within(clock, hookTimeout, hooksAttempted());
+      const { plan = false, signal } = readArguments('sweep', options);
+      const summary = await unlessAborted(signal, async () => {
+        const ended = await ask(sweeps, (number) => ({ type: 'sweep.now', request: { number, plan } }));
+        // Bounded: hooks that others keep enqueuing must not hold up the caller.
+        if (!ended.plan && ended.suspended === undefined) await within(clock, hookTimeout, hooksAttempted());
+        return ended;
+      });
       if (summary.error !== undefined) throw new PassError('sweep', summary);
       return { ...summary }; // A copy: its hook counts are final.
     },
 
     async rescue(options) {
-      const { plan = false, grace } = readArguments('rescue', options);
-      await prepare();
-      const summary = await ask(rescues, (number) => ({
-        type: 'rescue.now',
-        request: { number, plan, grace, thorough: true },
-      }));
+      const { plan = false, grace, signal } = readArguments('rescue', options);
+      const summary = await unlessAborted(signal, () =>
+        ask(rescues, (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true } })),
+      );
       if (summary.error !== undefined) throw new PassError('rescue', summary);
       return summary;
     },
@@ -90,3 +95,8 @@ export const createPasses = ({
     rescueEnded: (number, summary) => answer(rescues, number, summary),
   };
 };
+
+const aborted = ({ reason }: AbortSignal) =>
+  new ReaperError('aborted', 'The wait for the pass was aborted. A pass that has begun runs to its end.', {
+    cause: reason,
+  });

@@ -1,3 +1,4 @@
+import { ReaperError } from '../errors.ts';
 import { within } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { classify, isNoPermission, UnusableRedisError } from '../io/redis/errors.ts';
@@ -8,7 +9,7 @@ const timeout = 3_000;
 /**
  * Makes sure that Redis answers.
  * @throws UnusableRedisError if it answers and can't be used.
- * @throws Error with the address that was tried, and the cause.
+ * @throws ReaperError with the code `unreachable`, the address that was tried, and the cause.
  */
 export const createPing =
   ({ connection, clock }: Pick<Deps, 'connection' | 'clock'>) =>
@@ -28,7 +29,9 @@ export const createPing =
     const cause = connection.outage?.()?.error ?? failure;
     if (cause instanceof UnusableRedisError) throw cause;
     const why = cause === undefined ? 'no answer within 3 s' : classify(cause).message;
-    throw new Error(
+    throw new ReaperError(
+      'redis-unreachable',
       `Redis at ${connection.description} can not be reached (${why}): is it up, are host, port and password right?`,
+      cause === undefined || 'command' in Object(cause) ? {} : { cause },
     );
   };

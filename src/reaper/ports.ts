@@ -42,7 +42,7 @@ export const createPorts = (
   const { sweep, rescue } = settings;
   const policy = policyOf(settings);
   const tracked = createTrackedJobs({ ...deps, pageSize: sweep.pageSize, random });
-  const lease = createLease({ ...deps, durationMs: settings.lease.durationMs });
+  const lease = createLease({ ...deps, durationMs: settings.lease.duration });
   const delivery = createDelivery({
     ...deps,
     settings: settings.hooks,
@@ -54,7 +54,7 @@ export const createPorts = (
   const { hooks, records } = delivery;
   const poolPorts = createPoolPorts(deps, settings, reporting);
   const { pools, preflight } = poolPorts;
-  const limits = { heartbeatAge: rescue.heartbeatAgeMs, recovery: recoveryOf(settings) };
+  const limits = { heartbeatAge: rescue.heartbeatTimeout, recovery: recoveryOf(settings) };
   const quarantine = createQuarantine({
     ...deps,
     ...limits,
@@ -67,8 +67,8 @@ export const createPorts = (
   const orphans = createOrphans({
     ...deps,
     ...limits,
-    orphanedAfter: rescue.lostAfterMs,
-    batch: rescue.batch,
+    orphanedAfter: rescue.orphanedAfter,
+    batch: rescue.batchSize,
     quarantine,
     onSkipped: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
   });
@@ -104,9 +104,9 @@ const createPoolPorts = (
   const pools = createPools({
     ...deps,
     jobTypes,
-    heartbeatAge: rescue.heartbeatAgeMs,
-    grace: rescue.graceMs,
-    batch: rescue.batch,
+    heartbeatAge: rescue.heartbeatTimeout,
+    grace: rescue.grace,
+    batch: rescue.batchSize,
     recovery: recoveryOf({ ...settings, rescue }),
     onUncounted(reason) {
       if (reason !== uncounted) fault('recording recoveries', reason);
@@ -122,17 +122,23 @@ const createPoolPorts = (
 
 const recoveryOf = ({ rescue }: Pick<ReaperSettings, 'rescue'>) => ({
   maxRecoveries: rescue.maxRecoveries,
-  windowS: rescue.recoveryWindowS,
+  windowS: secondsOf(rescue.recoveryWindow),
 });
 
 const policyOf = (settings: ReaperSettings): Policy => {
   // Maps, because a job type may have the name of a method of Object.
-  const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
-  const runLimits = new Map<string | undefined, number>(Object.entries(settings.runLimitByTypeS));
+  const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByType));
+  const runLimits = new Map<string | undefined, number>(Object.entries(settings.runTimeLimitByType));
   return {
-    hungAfter: (type) => limits.get(type) ?? settings.hungAfterS,
-    runLimit: (type) => runLimits.get(type),
-    refireGrace: settings.refireGraceS,
-    clockTolerance: settings.clockToleranceS,
+    hungAfter: (type) => secondsOf(limits.get(type) ?? settings.hungAfter),
+    runLimit: (type) => {
+      const limit = runLimits.get(type);
+      return limit === undefined ? undefined : secondsOf(limit);
+    },
+    refireGrace: secondsOf(settings.refireGrace),
+    clockTolerance: secondsOf(settings.clockTolerance),
   };
 };
+
+/** Times of jobs are whole seconds. A duration between two of them is rounded up. */
+const secondsOf = (ms: number): number => Math.ceil(ms / 1_000);

@@ -3,44 +3,51 @@ import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Duration } from '../options/values.ts';
 import type { Explanation } from '../queries/explain.ts';
 import type { ReaperStatus } from '../queries/status.ts';
-import type { Listener, ReaperEvents } from './events.ts';
+import type { EventSource } from './events.ts';
 import type { Health } from './health.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** A reaper, as `createReaper` returns it. */
-export interface Reaper {
+export interface Reaper extends EventSource, AsyncDisposable {
   /** Starts the scheduled sweeps and rescue passes. */
   start(): void;
   /**
-   * Waits for running work to end, but no longer than `timeout` ms (default 30,000), then closes everything that the reaper
-   * opened. A client that the caller passed stays open. No timer or socket keeps the process alive afterwards.
+   * Waits for running work to end, but no longer than `timeout` (default 30 s), then closes everything that the reaper opened. A client that the caller passed stays open. No timer or socket keeps the process alive afterwards.
    *
    * Every call returns the same promise. A later call with a shorter `timeout` shortens the wait.
    *
    * After the first call, every other method rejects with a `StoppedError` (`start` throws it). Calls that are still pending
    * when the stop ends reject with one too.
    */
-  stop(options?: { readonly timeout?: number }): Promise<void>;
+  stop(options?: { readonly timeout?: Duration }): Promise<void>;
   /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
-   * for hooks no longer than four times `hooks.totalTimeoutMs`). With `plan` it judges and changes nothing. If Redis refuses
-   * writes, the sweep is suspended and `suspended` in the summary says why.
+   * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
+   * writes, the sweep is suspended and `suspended` in the summary says why. Aborting `signal` ends the wait: a sweep that has
+   * begun runs to its end.
    * @throws PassError if the sweep did not complete.
+   * @throws ReaperError with the code `aborted`.
    */
-  sweep(options?: { readonly plan?: boolean }): Promise<SweepSummary>;
+  sweep(options?: { readonly plan?: boolean; readonly signal?: AbortSignal }): Promise<SweepSummary>;
   /**
    * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
-   * `plan` it changes nothing. `grace` in ms overrides the configured one. If an entry on a live pool looks orphaned, it waits
-   * for a second look (`rescue.lostAfterMs`) unless `grace` is 0.
+   * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it waits
+   * for a second look (`rescue.orphanedAfter`) unless `grace` is 0.
    * @throws PassError if the rescue did not complete.
+   * @throws ReaperError with the code `aborted`.
    */
-  rescue(options?: { readonly plan?: boolean; readonly grace?: number }): Promise<RescueSummary>;
+  rescue(options?: {
+    readonly plan?: boolean;
+    readonly grace?: Duration;
+    readonly signal?: AbortSignal;
+  }): Promise<RescueSummary>;
   /**
    * Checks within 3 s that Redis answers and is the server that the options ask for.
    * @throws UnusableRedisError if it answers and can't be used, or if the sentinels don't say where it is.
-   * @throws Error with the address that was tried, and the cause.
+   * @throws ReaperError with the code `unreachable`, the address that was tried, and the cause.
    */
   ping(): Promise<void>;
   /**
@@ -61,13 +68,11 @@ export interface Reaper {
    */
   doctor(options?: DoctorOptions): Promise<DoctorReport>;
   /** Undelivered hooks: list, retry, drop. */
-  readonly undelivered: HooksAdmin;
+  readonly hooks: HooksAdmin;
   /** Poison jobs, which were quarantined because their workers died: list, release, drop. */
   readonly quarantine: QuarantineAdmin;
   /** For worker hosts that use this data model. */
   readonly lifecycle: Lifecycle;
   /** Whether the passes run on time. Asks Redis nothing. */
   health(): Health;
-  on<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
-  off<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
 }

@@ -1,3 +1,5 @@
+import { quarantinedJobOf } from '../admin/quarantineRecords.ts';
+import { BackgroundError, type ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
@@ -6,14 +8,14 @@ import type { Outage } from '../io/redis/outages.ts';
 import type { JobOutcome } from '../machines/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
-import type { Emitter, LeaseChange } from './events.ts';
+import type { Emitter, LeaderChange } from './events.ts';
 import { countHook, type HookCounts, noHooks } from './hookCounts.ts';
 import { createHostErrorReports } from './hostErrors.ts';
 
 /** Turns what the actors report into log lines and events. */
 export interface Reporting {
-  /** Something failed, and stopped nothing. */
-  fault(where: string, error: string): void;
+  /** Something failed, and stopped nothing. The code is `step-failed` unless given. */
+  fault(where: string, message: string, code?: ErrorCode): void;
   /** The level to log at: `debug` during an outage, since the outage itself is in the log. */
   level<Level extends string>(level: Level): Level | 'debug';
   job(outcome: JobOutcome): void;
@@ -23,7 +25,7 @@ export interface Reporting {
   finished(entry: FinishedEntry): void;
   quarantined(quarantined: Quarantined): void;
   hook(outcome: HookOutcome): void;
-  lease(change: LeaseChange): void;
+  leader(change: LeaderChange): void;
   /** Outcomes of first attempts since the start. */
   hookCounts(): HookCounts;
 }
@@ -49,16 +51,16 @@ export const createReporting = ({
   let firstAttempts = noHooks;
   const reportHostError = createHostErrorReports(clock, ({ code, error, count }) => {
     log.error({ where: sending, code, error, count }, 'this host can not send hooks');
-    emit('error', { where: sending, error, code });
+    emit('error', new BackgroundError('host', sending, error, { cause: Object.assign(new Error(error), { code }) }));
   });
 
   return {
     level,
-    fault(where, error) {
-      log[level('error')]({ where, error }, 'something failed');
+    fault(where, message, code = 'step-failed') {
+      log[level('error')]({ where, code, error: message }, 'something failed');
       const now = outage();
-      if (now !== undefined && polls.has(where) && error.includes(now.error.message)) return;
-      emit('error', { where, error });
+      if (now !== undefined && polls.has(where) && message.includes(now.error.message)) return;
+      emit('error', new BackgroundError(code, where, message));
     },
     job(outcome) {
       logJob(log, outcome);
@@ -71,19 +73,22 @@ export const createReporting = ({
       emit('pool', outcome);
     },
     orphaned(entry) {
-      log.warn({ entry }, entry.plan ? 'a lost entry would be put back' : 'a lost entry was put back');
-      emit('lost', entry);
+      log.warn({ entry }, entry.plan ? 'an orphaned entry would be requeued' : 'an orphaned entry was requeued');
+      const { unobservedS, ...rest } = entry;
+      emit('orphan', { outcome: 'requeued', ...rest, unobservedMs: 1_000 * unobservedS });
     },
     finished(entry) {
       log.warn(
         { entry },
         entry.plan ? 'a stale entry would be removed' : 'a stale entry was removed: its job had ended',
       );
-      emit('finished', entry);
+      const { endedS, ...rest } = entry;
+      emit('orphan', { outcome: 'removed', ...rest, endedMs: 1_000 * endedS });
     },
-    quarantined(quarantined) {
+    quarantined(stored) {
+      const quarantined = quarantinedJobOf(stored);
       log.warn({ quarantined }, 'a poison job was quarantined');
-      emit('quarantined', quarantined);
+      emit('quarantine', quarantined);
     },
     hook(outcome) {
       if (outcome.attempt <= 1) firstAttempts = countHook(firstAttempts, outcome);
@@ -92,9 +97,9 @@ export const createReporting = ({
       reportHostError(outcome);
       emit('hook', outcome);
     },
-    lease(change) {
-      log.info({ lease: change }, change.holds ? 'this host does the scheduled passes' : 'another host does them');
-      emit('lease', change);
+    leader(change) {
+      log.info({ leader: change }, change.isThisHost ? 'this host is the leader' : 'another host is the leader');
+      emit('leader', change);
     },
     hookCounts: () => firstAttempts,
   };
@@ -104,11 +109,11 @@ const logJob = (log: Deps['log'], outcome: JobOutcome): void => {
   const { id, verdict, reason, detail, facts, error } = outcome;
   const job = { id, type: facts.name, status: facts.status, verdict, reason, detail, outcome: outcome.outcome, error };
   // The sweep says why, once for all of them.
-  if (outcome.isRefused) log.debug({ job }, 'a job that is left to the next sweep');
-  else if (outcome.outcome === 'abandoned') log.error({ job }, 'a job could not be mended');
-  else if (outcome.outcome === 'fenced') log.debug({ job }, 'a job that is left to another host');
+  if (outcome.isRefused) log.debug({ job }, 'a job is left to the next sweep');
+  else if (outcome.outcome === 'abandoned') log.error({ job }, 'a job could not be repaired');
+  else if (outcome.outcome === 'fenced') log.debug({ job }, 'a job is left to the new leader');
   else if (verdict !== 'keep') log.info({ job }, 'job');
-  else if (reason === 'malformed') log.warn({ job }, 'a job that can not be judged, left as it is');
+  else if (reason === 'malformed') log.warn({ job }, 'a job can not be judged and is left as it is');
   else if (reason === 'clock-ahead')
     log.warn({ job }, 'every time of this job is ahead of the clock of Redis: it is kept');
 };

@@ -64,9 +64,9 @@ export const createSchedule = ({
     startedAt: () => startedAt,
     sweepDelay(state) {
       const factor = 1 + sweep.jitter * (random() - 0.5);
-      return wait('sweep', delayOf('sweep', sweep.firstAfterMs * factor, sweep.intervalMs * factor, state));
+      return wait('sweep', delayOf('sweep', sweep.initialDelay * factor, sweep.interval * factor, state));
     },
-    rescueDelay: (state) => wait('rescue', delayOf('rescue', rescue.firstAfterMs, rescue.intervalMs, state)),
+    rescueDelay: (state) => wait('rescue', delayOf('rescue', rescue.initialDelay, rescue.interval, state)),
     passStarted(pass, { number, plan }) {
       const due = dueAt[pass] ?? 0;
       if (number === scheduledPass || !plan) keptDueAt[pass] = undefined;

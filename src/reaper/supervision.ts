@@ -122,9 +122,9 @@ const createSupervisor = (wiring: Wiring, bounded: (resigned: Promise<void>) => 
     clock: deps.clock,
     input: {
       policy: ports.policy,
-      lanes: sweep.lanes,
-      poolSlots: rescue.atOnce,
-      poolGrace: rescue.graceMs,
+      lanes: sweep.concurrency,
+      poolSlots: rescue.concurrency,
+      poolGrace: rescue.grace,
       plan: settings.plan,
       sharesSchedule: isShared,
       dispatcher: ports.delivery.dispatching,
@@ -144,7 +144,7 @@ const subscribe = (
   supervisor.on('fault', ({ where, error }) => reporting.fault(where, error));
   supervisor.on('leader', ({ holds, host }) => {
     if (!holds) schedule.clear();
-    reporting.lease({ holds, host });
+    reporting.leader({ host, isThisHost: holds });
   });
   supervisor.on('sweep.started', ({ request }) => {
     schedule.passStarted('sweep', request);
@@ -158,5 +158,5 @@ const subscribe = (
   supervisor.on('rescue.ended', ({ result, pass }) =>
     passes.rescueEnded(result.number, passReports.rescueEnded(result, pass)),
   );
-  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error)) });
+  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error), 'internal') });
 };

@@ -38,7 +38,7 @@ const leaderOf = ({ ports: { lease }, settings, startBlock }: Wiring, bounded: P
         await bounded(lease.leave());
       },
     }),
-    delays: { leaseRenewal: settings.lease.renewMs },
+    delays: { leaseRenewal: settings.lease.renewInterval },
   });
 
 const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring) => {

@@ -79,7 +79,7 @@ describe('control', () => {
 
   test('runs a rescue, and names the changes', async () => {
     await redis().lpush('t:jobs:X:dead:inprogress', '{"name":"X","id":"a"}');
-    const { reaper, url } = await create({ control: true }, { rescue: { graceMs: 100 } });
+    const { reaper, url } = await create({ control: true }, { rescue: { grace: 100 } });
     const { page } = await open(url);
     await page.getByRole('button', { name: 'Rescue now…' }).click();
     const dialog = page.getByRole('dialog');

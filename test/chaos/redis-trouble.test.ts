@@ -30,7 +30,7 @@ const create = (options: Partial<ReaperOptions> = {}): Reaper => {
     redis: server.url,
     namespace: 't',
     logger: false,
-    rescue: { batch: 2 },
+    rescue: { batchSize: 2 },
     ...options,
   });
   return reaper;
@@ -96,7 +96,7 @@ const expectMended = async (count: number) => {
 test('a sweep is completed although Redis is killed and restarted meanwhile, and every job is repaired', async () => {
   const count = 400;
   await seedJobs(count);
-  create({ redis: eager(server.port), sweep: { pageSize: 100, lanes: 4 } });
+  create({ redis: eager(server.port), sweep: { pageSize: 100, concurrency: 4 } });
   let acted = 0;
   const done = new Set<string>();
   const twice: string[] = [];
@@ -176,7 +176,7 @@ test('a sweep waits while Redis is busy with another script (BUSY)', async () =>
   );
   const sweep = reaper?.sweep();
   const faults: string[] = [];
-  reaper?.on('error', ({ error }) => void faults.push(error));
+  reaper?.on('error', ({ message }) => void faults.push(message));
   await vi.waitUntil(() => faults.length > 0);
   expect(faults[0]).toContain('BUSY');
   await server.client.script('KILL');
@@ -213,7 +213,7 @@ for (const deliver of [true, false]) {
       await seedJobs(1);
       await seedPool();
       const clock = createRunningClock();
-      create({ redis: eager(proxy.port), sweep: { lanes: 1 }, refireGraceS: 0, clock });
+      create({ redis: eager(proxy.port), sweep: { concurrency: 1 }, refireGrace: 0, clock });
       await reaper?.ping();
       const from = proxy.writes;
       if (cutAfter > 0) proxy.cutAfterWrites(cutAfter, deliver);

@@ -110,7 +110,7 @@ test('hooks retry ends once all hooks are sent, and confirmed', async () => {
   // Slower than they are moved: those that wait their turn would be left where the command did not wait for them.
   receiver.answer = (_, response) => void setTimeout(() => response.writeHead(200).end(), 200);
   const { code, stdout } = await reaper('hooks', 'retry', '--reason', '400');
-  expect([code, stdout]).toEqual([0, 'tried again: 41\n']);
+  expect([code, stdout]).toEqual([0, 'retried: 41\n']);
   const acks = await Promise.all([...ids, 'untold'].map((id) => redis.hexists(`{t}:job_stats:${id}`, 'ack')));
   expect(acks.filter((ack) => ack === 1)).toHaveLength(41);
 });

@@ -164,7 +164,7 @@ describe('run', () => {
   test('starts where Redis is away, says so, and works once it is there', async () => {
     const later = await startRedis();
     await later.kill();
-    const child = launchCli(['run', '--rescue-interval', '100', ...on(later.url)]);
+    const child = launchCli(['run', '--rescue-interval', '100ms', ...on(later.url)]);
     const { output, ended } = watchCli(child);
     await vi.waitUntil(() => output.stderr.includes('reaper: started'));
     expect(output.stderr).toContain('ECONNREFUSED');

@@ -105,7 +105,7 @@ describe('rescue', () => {
     const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
     expect(code).toBe(0);
     expect(text).toMatch(/^1 pools alive, 1 suspected, in \d+ ms$/m);
-    expect(text).toMatch(/^entries put back: 2$/m);
+    expect(text).toMatch(/^entries of dead pools requeued: 2$/m);
     expect(text).toMatch(/^counters of X rebuilt: lock 7 → 2, off by 5/m);
     expect(text).not.toContain('no pool was judged');
   });
@@ -114,9 +114,9 @@ describe('rescue', () => {
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
     // The grace that is set would last for days.
     const { text } = await said((reaper) => rescue(reaper, { grace: 1, plan: true }), {
-      rescue: { graceMs: 2_000_000_000 },
+      rescue: { grace: 2_000_000_000 },
     });
-    expect(text).toMatch(/^entries that would be put back: 1$/m);
+    expect(text).toMatch(/^entries of dead pools that would be requeued: 1$/m);
   });
 });
 
@@ -124,7 +124,7 @@ describe('hooks', () => {
   const seedHooks = async (...answers: number[]) => {
     for (const [i, answer] of answers.entries())
       await seedJob(redis, `j${i}`, { status: 'Success', web_hook_url: `${receiver.url}/${answer}/x` });
-    const reaper = create({ hooks: { breakAfter: 1 } });
+    const reaper = create({ hooks: { breakerThreshold: 1 } });
     await reaper.sweep();
     await reaper.stop();
   };
@@ -136,18 +136,18 @@ describe('hooks', () => {
       moveHooks(reaper, 'retry', { endpoint: `${receiver.url}/400/x?y#z` }),
     );
     receiver.answer = undefined;
-    expect([code, text]).toEqual([0, 'tried again: 2\n']);
+    expect([code, text]).toEqual([0, 'retried: 2\n']);
     expect(await redis.hlen('t:reaper:hooks')).toBe(0);
   });
 
   test('that wait for an endpoint with an open breaker are said to, after a retry and in the list', async () => {
     await seedHooks(503);
-    const options = { hooks: { breakAfter: 1 } };
+    const options = { hooks: { breakerThreshold: 1 } };
     const { text } = await said((reaper) => moveHooks(reaper, 'retry', { id: 'j0' }), options);
-    expect(text).toContain(`${receiver.url} does not answer and is let alone for now: 1 wait`);
+    expect(text).toContain(`circuit open for ${receiver.url}: 1 hooks wait`);
     const list = await said((reaper) => listHooks(reaper, {}), options);
     expect(list.text).toMatch(
-      new RegExp(`^${receiver.url}: let alone \\(\\d+ failures in a row, next try in \\d+ s\\)$`, 'm'),
+      new RegExp(`^${receiver.url}: circuit open \\(\\d+ consecutive failures, next attempt in \\d+ s\\)$`, 'm'),
     );
   });
 
@@ -162,7 +162,7 @@ describe('hooks', () => {
     const plan = await said((reaper) => moveHooks(reaper, 'drop', { json: true, plan: true, reason: '400' }));
     expect(linesOf(plan.text)).toEqual([
       { ...hook, plan: true },
-      { type: 'drop', plan: true, count: 1 },
+      { schema: 1, type: 'drop', plan: true, count: 1 },
     ]);
     const none = await said((reaper) => moveHooks(reaper, 'drop', { plan: true, reason: '404' }));
     expect(none.text).toBe('would be dropped: 0\n');
@@ -176,7 +176,7 @@ describe('explain', () => {
     const { code, text } = await said((reaper) => explain(reaper, 'a', {}));
     expect(code).toBe(0);
     expect(text).toMatch(/^a: not tracked$/m);
-    expect(text).toMatch(/^in no queue and held by no pool$/m);
+    expect(text).toMatch(/^in no queue, and held by no pool$/m);
     expect(text).toMatch(/^revision: \d+, 60\d s ago$/m);
   });
 
@@ -191,7 +191,7 @@ describe('explain', () => {
     expect(text).toMatch(/^held by pool live \(alive\) as X$/m);
     expect(text).toMatch(/^held by pool dead \(dead\) as Y$/m);
     expect(text).toMatch(/^queued in X, 1 before it$/m);
-    expect(text).toMatch(/^in retry, 7$/m);
+    expect(text).toMatch(/^in retry, 1970-01-01T00:00:07.000Z$/m);
     expect(text).not.toContain('in no queue');
   });
 });
@@ -226,15 +226,15 @@ test('quarantine says what others have taken, and acts by type', async () => {
     'would be dropped: 0\n',
   );
   expect((await said((reaper) => endQuarantine(reaper, 'release', { type: 'X', plan: true }))).text).toBe(
-    'would be put back: 1\n',
+    'would be requeued: 1\n',
   );
   await redis.del('t:dead');
   const record = (await redis.hget('t:reaper:quarantine', 'a')) ?? '';
-  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, taken by others');
+  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, taken by another tool');
   // The list has forgotten it.
   await redis.hset('t:reaper:quarantine', 'a', record);
   expect((await said((reaper) => endQuarantine(reaper, 'release', { id: 'a' }))).text).toBe(
-    'put back: 0\nno longer among the dead jobs, left to whoever took them: 1\n',
+    'requeued: 0\nno longer among the dead jobs, taken by another tool: 1\n',
   );
 });
 
@@ -248,13 +248,13 @@ describe('as a process', () => {
       runCli(['sleep']),
       runCli(['status'], { REAPER_NAMESPACE: '' }),
       runCli(['status', '--namespace', ' ']),
-      run('run', '--control'),
-      run('sweep', '--moved', 'http://a=http://b=http://c'),
-      run('sweep', '--drain-per-second', '0'),
+      run('run', '--inspect-control'),
+      run('sweep', '--hooks-rewrite-origins', 'http://a=http://b=http://c'),
+      run('sweep', '--hooks-drain-rate', '0'),
       runCli(['status', '--redis', 'redis://127.0.0.1:1', '--namespace', 't', '--log-level', 'silent']),
     ]);
     expect(ends.map(({ code }) => code)).toEqual([0, 2, 2, 2, 2, 2, 2, 1]);
-    expect(ends[2]?.stderr).toContain('no namespace');
+    expect(ends[2]?.stderr).toContain('No namespace');
     expect(ends[4]?.stderr).toContain('--inspect');
   });
 
@@ -262,8 +262,8 @@ describe('as a process', () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
     receiver.hooks.length = 0;
     const [types, hooks] = await Promise.all([
-      run('status', '--json', '--types', ' X,,Y, '),
-      run('sweep', '--json', '--allow-origins', 'http://other.example,'),
+      run('status', '--json', '--job-types', ' X,,Y, '),
+      run('sweep', '--json', '--hooks-allowed-origins', 'http://other.example,'),
     ]);
     expect(
       linesOf(types?.stdout ?? '')[0]
@@ -277,12 +277,12 @@ describe('as a process', () => {
   test('run --json says what it does, and ends with 0 at a signal', async () => {
     await seedJob(redis, 'hung', { age: 100_000 });
     await seedJob(redis, 'fine');
-    const child = launchCli(['run', '--json', '--inspect', '127.0.0.1:0', '--rescue-interval', '200', ...at()]);
+    const child = launchCli(['run', '--json', '--inspect', '127.0.0.1:0', '--rescue-interval', '200ms', ...at()]);
     const { output, ended } = watchCli(child);
     await expect.poll(() => output.stdout).toContain('"type":"rescue"');
     child.kill('SIGTERM');
     const { code, stdout } = await ended;
     expect(code).toBe(0);
-    expect(linesOf(stdout).map(({ type }) => type)).toContain('lease');
+    expect(linesOf(stdout).map(({ type }) => type)).toContain('leader');
   });
 });

@@ -48,10 +48,10 @@ beforeEach(async () => {
 });
 
 test('poison jobs are said to be quarantined by rescue, with a warning a job, and listed with what is known', async () => {
-  expect((await reaper('quarantine')).stdout).toBe('nothing is in quarantine\n');
+  expect((await reaper('quarantine')).stdout).toBe('the quarantine is empty\n');
   const rescue = await reaper('rescue', '--grace', '0');
-  expect(rescue.stdout).toMatch(/p9 {2}rescued {2}.* {2}1 X, 2 put in quarantine/);
-  expect(rescue.stdout).toContain('put in quarantine: 2 (see: reaper quarantine)');
+  expect(rescue.stdout).toMatch(/p9 {2}rescued {2}.* {2}1 X, 2 quarantined/);
+  expect(rescue.stdout).toContain('jobs quarantined: 2 (see: reaper quarantine)');
   const warnings = lines(rescue.stderr).filter(({ msg }) => msg === 'a poison job was quarantined');
   expect(
     warnings.map(({ level, quarantined: { id, type, recoveries } }) => [level, id, type, recoveries.length]),
@@ -70,19 +70,19 @@ test('poison jobs are said to be quarantined by rescue, with a warning a job, an
   const { stdout } = await reaper('quarantine');
   expect(stdout).toMatch(/ a .* X .* 4 times since \S+Z .* p1 .* yes /);
   const { stdout: json } = await reaper('quarantine', 'list', '--id', 'b', '--json');
-  expect(lines(json)).toMatchObject([{ type: 'quarantined', id: 'b', types: ['X'], isInDead: true }]);
+  expect(lines(json)).toMatchObject([{ type: 'quarantine', id: 'b', types: ['X'], isInDead: true }]);
 });
 
 test('they are put back, or dropped, by id or type; a plan only counts', async () => {
   await reaper('rescue', '--grace', '0');
-  expect((await reaper('quarantine', 'release', '--type', 'X', '--plan')).stdout).toBe('would be put back: 2\n');
-  expect((await reaper('quarantine', 'release', '--id', 'a')).stdout).toBe('put back: 1\n');
+  expect((await reaper('quarantine', 'release', '--type', 'X', '--plan')).stdout).toBe('would be requeued: 2\n');
+  expect((await reaper('quarantine', 'release', '--id', 'a')).stdout).toBe('requeued: 1\n');
   expect(await server.client.lrange('{t}:jobs:X', 0, -1)).toEqual([entryOf('a'), entryOf('good')]);
   await server.client.del('{t}:dead');
   expect((await reaper('quarantine', 'drop', '--all')).stdout).toBe(
-    'dropped: 0\nno longer among the dead jobs, left to whoever took them: 1\n',
+    'dropped: 0\nno longer among the dead jobs, taken by another tool: 1\n',
   );
-  expect((await reaper('quarantine')).stdout).toBe('nothing is in quarantine\n');
+  expect((await reaper('quarantine')).stdout).toBe('the quarantine is empty\n');
 });
 
 test.each(['release', 'drop'])('%s wants to know which', async (verb) => {

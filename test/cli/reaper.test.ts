@@ -44,7 +44,7 @@ const lines = (text: string) =>
 
 const seed = async () => {
   const t = Math.floor(Date.now() / 1_000) - 100_000;
-  await server.client.hset('{t}:job_track:inprogress', { lost: 2, hung: 2, odd: 2 });
+  await server.client.hset('{t}:job_track:inprogress', { missing: 2, hung: 2, odd: 2 });
   const stats = { name: 'X', kind: 'Generic', status: 'Running', update_time: t, revision: t, enqueue_time: t };
   const url = `http://user:${secret}@127.0.0.1:1/hook?token=${secret}`;
   await server.client.hset('{t}:job_stats:hung', {
@@ -105,7 +105,7 @@ test('sweep --plan and rescue --plan say what would be done and do nothing', asy
   const plan = await reaper('sweep', '--plan');
   expect(plan.stdout).toMatch(/hung {2}X {2}Running {2}fail \(hung: .*\) {2}planned/);
   const rescue = await reaper('rescue', '--plan', '--grace', '0');
-  expect(rescue.stdout).toContain('entries that would be put back: 1');
+  expect(rescue.stdout).toContain('entries of dead pools that would be requeued: 1');
   expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Running');
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
@@ -141,7 +141,7 @@ test('explain says rule by rule what was decided, and where the job is held', as
   await seed();
   const { stdout } = await reaper('explain', 'hung');
   expect(stdout).toMatch(/rule 4: .* fail: hung/);
-  expect(stdout).toMatch(/looked for in: .*all queues; found: nowhere/);
+  expect(stdout).toMatch(/searched: .*all queues; found: nowhere/);
   expect(stdout).toContain('a sweep would do: set it to Error');
   expect((await reaper('explain', 'held')).stdout).toContain('held by pool dead1 (dead) as X');
   expect((await reaper('explain', 'nobody')).stdout).toContain('not tracked');
@@ -149,19 +149,19 @@ test('explain says rule by rule what was decided, and where the job is held', as
 
 test('settings come from the environment too', async () => {
   const { code, stdout } = await collect(
-    launch(['status', '--json'], { REAPER_REDIS_URL: server.url, REAPER_NAMESPACE: '{t}', REAPER_TYPES: 'A,B' }),
+    launch(['status', '--json'], { REAPER_REDIS: server.url, REAPER_NAMESPACE: '{t}', REAPER_JOB_TYPES: 'A,B' }),
   );
   expect(code).toBe(0);
   expect(JSON.parse(stdout).queues.map(({ type }: { type: string }) => type)).toEqual(['A', 'B']);
 });
 
 test.each([
-  [['sweep'], 'no namespace'],
+  [['sweep'], 'No namespace'],
   [['sweep', '--nope'], 'unknown option'],
   [['nope'], 'unknown command'],
   [['explain', '--namespace', 'n'], 'missing required argument'],
   [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'unknown form'],
-  [['rescue', '--namespace', 'n', '--grace', 'soon'], 'a whole number is needed'],
+  [['rescue', '--namespace', 'n', '--grace', 'soon'], 'must be a duration'],
 ])('wrong usage ends with 2 and a line that says what to do: %j', async (args, message) => {
   const { code, stderr } = await collect(launch(args));
   expect(code).toBe(2);
@@ -183,7 +183,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully'
   child.kill(signal);
   const { code, stderr } = await result;
   expect(code).toBe(0);
-  expect(stderr).toContain('finishing what is in hand');
+  expect(stderr).toContain('Shutting down; press Ctrl-C again to force quit.');
 });
 
 test('a command that a signal cuts short ends with the code of that signal', async () => {
@@ -223,7 +223,7 @@ test('inspect shows what would be done, and changes nothing', async () => {
     return Promise.all(keys.map(async (key) => [key, await server.client.dump(key)]));
   };
   const before = await dump();
-  const child = launch(['inspect', '0', '--control', '--redis', server.url, '--namespace', '{t}']);
+  const child = launch(['inspect', '0', '--inspect-control', '--redis', server.url, '--namespace', '{t}']);
   const result = collect(child);
   const page = await openPage(await inspectorOf(child));
   const state = await page.until(({ sweep }) => sweep.phase === 'ended' && sweep.scanned > 0);
@@ -253,11 +253,11 @@ test('run shows its work where it is asked to, by the token of the environment, 
 });
 
 test.each([
-  [['inspect', 'nowhere:port'], 'HOST:PORT is needed'],
-  [['inspect', '1.2.3.4:99999'], 'HOST:PORT is needed'],
-  [['run', '--inspect', 'a/b', '--namespace', 'n'], 'HOST:PORT is needed'],
+  [['inspect', 'nowhere:port'], 'It must be HOST:PORT'],
+  [['inspect', '1.2.3.4:99999'], 'It must be HOST:PORT'],
+  [['run', '--inspect', 'a/b', '--namespace', 'n'], 'It must be HOST:PORT'],
   [['inspect', '--inspect-token', 'short', '--namespace', 'n'], '16 characters'],
-  [['inspect', '--stately', 'http://x', '--namespace', 'n'], 'ws:// or wss://'],
+  [['inspect', '--inspect-stately', 'http://x', '--namespace', 'n'], 'ws:// or wss://'],
 ])('a wrong way to inspect ends with 2: %j', async (args, message) => {
   const { code, stderr } = await collect(launch(args));
   expect(code).toBe(2);
@@ -316,18 +316,20 @@ describe('hooks', () => {
     const { stdout: status } = await reaper('status');
     expect(status).toContain('hooks: 1 pending, 2 parked');
     expect(status).toContain('final jobs whose last hook is parked: 2');
-    expect((await reaper('explain', 'a')).stdout).toMatch(/hook: parked, Success of revision \d+ to .*, 1 tries, 400/);
+    expect((await reaper('explain', 'a')).stdout).toMatch(
+      /hook: parked, Success of revision \d+ to .*, 1 attempts, 400/,
+    );
   });
 
   test('are sent again, or given up, by id, receiver or reason; a plan only counts', async () => {
     await seedHooks();
     receiver.hooks.length = 0;
     receiver.answer = (_, response) => response.writeHead(200).end();
-    expect((await reaper('hooks', 'retry', '--reason', '400', '--plan')).stdout).toBe('would be tried again: 2\n');
+    expect((await reaper('hooks', 'retry', '--reason', '400', '--plan')).stdout).toBe('would be retried: 2\n');
     expect(receiver.hooks).toEqual([]);
     expect((await reaper('hooks', 'drop', '--id', 'b')).stdout).toBe('dropped: 1\n');
     const { stdout } = await reaper('hooks', 'retry', '--endpoint', receiver.url, '--reason', '400');
-    expect(stdout).toBe('tried again: 1\n');
+    expect(stdout).toBe('retried: 1\n');
     // c was due again in the meantime, and any host delivers.
     const told = receiver.hooks.map(({ body }) => body.job_id);
     expect(told).toContain('a');
@@ -342,10 +344,10 @@ describe('hooks', () => {
 });
 
 test.each([
-  [['sweep', '--hook-ca', '/nowhere.pem', '--namespace', 'n'], 'can not be read (ENOENT)'],
-  [['sweep', '--hook-ca', new URL(import.meta.url).pathname, '--namespace', 'n'], 'hooks.tls.ca: must be a PEM text'],
-  [['sweep', '--moved', 'http://old-core', '--namespace', 'n'], 'FROM=TO is needed'],
-  [['sweep', '--allow-origins', 'core', '--namespace', 'n'], 'must be an origin'],
+  [['sweep', '--hooks-tls-ca-file', '/nowhere.pem', '--namespace', 'n'], 'can not be read (ENOENT)'],
+  [['sweep', '--hooks-tls-ca-file', new URL(import.meta.url).pathname, '--namespace', 'n'], 'must be a PEM text'],
+  [['sweep', '--hooks-rewrite-origins', 'http://old-core', '--namespace', 'n'], 'must be NAME=VALUE'],
+  [['sweep', '--hooks-allowed-origins', 'core', '--namespace', 'n'], 'must be an origin'],
 ])('a wrong way to send hooks ends with 2: %j', async (args, message) => {
   const { code, stderr } = await collect(launch(args));
   expect(code).toBe(2);
@@ -365,7 +367,7 @@ test('a receiver that has moved is told where it is now', async () => {
   };
   await server.client.hset('{t}:job_stats:a', stats);
   await server.client.hset('{t}:job_track:inprogress', 'a', 1);
-  const { code } = await reaper('sweep', '--moved', `http://old-core=${receiver.url}`);
+  const { code } = await reaper('sweep', '--hooks-rewrite-origins', `http://old-core=${receiver.url}`);
   expect(code).toBe(0);
   expect(receiver.hooks.map(({ body }) => body.job_id)).toEqual(['a']);
   await receiver.stop();

@@ -58,7 +58,7 @@ test.each(['sweep', 'run'])('the second signal ends `%s` at once, whatever is in
 
 test('fault 141: a command that a signal cuts short on a frozen Redis ends with the code of that signal', async () => {
   await server.client.rpush('t:jobs:X:dead:inprogress', 'entry');
-  const { started, ended } = launch('rescue', '--grace', '3600000');
+  const { started, ended } = launch('rescue', '--grace', '1h');
   // It is in the middle of its grace.
   await vi.waitUntil(async () => (await server.client.get('t:jobs:X:lock')) === '1');
   process.kill(server.pid, 'SIGSTOP');

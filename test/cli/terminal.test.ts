@@ -114,8 +114,8 @@ describe('fault 125: control characters', () => {
 
   test.each([
     ['a number', ['sweep', '--hung-after', evil], {}],
-    ['a file', ['sweep', '--hook-ca', evil], {}],
-    ['a pair', ['rescue', '--moved', `a=b=${evil}`], {}],
+    ['a file', ['sweep', '--hooks-tls-ca-file', evil], {}],
+    ['a pair', ['rescue', '--hooks-rewrite-origins', `a=b=${evil}`], {}],
     ['a choice', ['run', '--role', evil], {}],
     ['an address', ['inspect', evil], {}],
     ['a flag', ['sweep', `--${evil}`], {}],
@@ -139,8 +139,8 @@ describe('fault 125: control characters', () => {
   );
 
   test('are no part of what is proposed instead, which has a line of its own', async () => {
-    const { stderr } = await runCli(['sweep', '--typs', 'x', ...common()]);
-    expect(stderr).toMatch(/^error: unknown option '--typs'\n\(Did you mean --types\?\)\n/);
+    const { stderr } = await runCli(['sweep', '--job-typs', 'x', ...common()]);
+    expect(stderr).toMatch(/^error: unknown option '--job-typs'\n\(Did you mean --job-types\?\)\n/);
   });
 
   test('leave JSON exact', async () => {

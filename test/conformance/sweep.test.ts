@@ -41,7 +41,7 @@ test.each(readVectors<SweepVector>('sweep.jsonl.gz').map((vector) => [vector.nam
     const { before, upstream, ours } = fill(vector, Math.floor(Date.now() / 1_000), receiver.url);
     await writeState(server.client, before);
     // Upstream has no maximum age of a change: some of these are weeks old.
-    const hooks = { tooOldS: 100 * 86_400 };
+    const hooks = { maxAge: '100d' } as const;
     const reaper = createReaper({ redis: server.client, namespace, logger: false, hooks });
     const outcomes = new Map<string, JobOutcome>();
     reaper.on('job', (outcome) => void outcomes.set(outcome.id, outcome));

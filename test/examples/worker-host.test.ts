@@ -31,7 +31,7 @@ const startHost = (env: Record<string, string> = {}) => {
     execArgv: [],
     env: {
       ...process.env,
-      REAPER_REDIS_URL: server.url,
+      REAPER_REDIS: server.url,
       REAPER_NAMESPACE: 't',
       WORKER_POOL: 'p',
       WORKER_TYPES: 'X',
@@ -120,7 +120,7 @@ test('fault 134: a job that is stopped after it was loaded and before it begins 
   await enqueue('a');
   // The host is about to write the status Running.
   const url = await startProxy('Running', () => redis.hset('t:job_stats:a', 'status', 'Stopped'));
-  const host = startHost({ REAPER_REDIS_URL: url, REAPER_ROLE: 'never' });
+  const host = startHost({ REAPER_REDIS: url, REAPER_ROLE: 'never' });
   await host.until('skipped', 'a');
   await vi.waitUntil(isAtRest);
   expect([host.ids('running'), await statusOf('a')]).toEqual([[], 'Stopped']);
@@ -134,7 +134,7 @@ test('an entry that was requeued after the host has fetched it is not run, and i
   const url = await startProxy('LPOS', async () => {
     if ((await redis.exists('t:elsewhere')) === 0) await redis.rpoplpush('t:jobs:X:p:inprogress', 't:elsewhere');
   });
-  const host = startHost({ REAPER_REDIS_URL: url, REAPER_ROLE: 'never' });
+  const host = startHost({ REAPER_REDIS: url, REAPER_ROLE: 'never' });
   await host.until('finished', 'b');
   expect([host.ids('running'), host.ids('finished'), await statusOf('a')]).toEqual([['b'], ['b'], 'Pending']);
   expect(await redis.lrange('t:elsewhere', 0, -1)).toEqual([expect.stringContaining('"a"')]);

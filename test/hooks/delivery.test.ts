@@ -61,7 +61,7 @@ describe('what comes back', () => {
       ]);
       for (const [i, pause] of [2_000, 4_000, 8_000].entries()) {
         // The clock stands still from here on until the next try.
-        const wait = async () => (await reaper.undelivered.endpoints())[0]?.wait ?? 0;
+        const wait = async () => (await reaper.hooks.endpoints())[0]?.waitMs ?? 0;
         await vi.waitUntil(async () => (await recordOf('a'))?.startsWith('pending'));
         const left = await wait();
         expect(left).toBeLessThanOrEqual(pause);
@@ -104,7 +104,7 @@ describe('what comes back', () => {
     const clock = createTestClock();
     await seed('a', '/500/x');
     // The test's clock may be weeks ahead by the time that an answer is there: the deadline is to be the only end.
-    await create({ clock, hooks: { tooOldS: 1e9 } }).sweep();
+    await create({ clock, hooks: { maxAge: 1e12 } }).sweep();
     const began = clock.now();
     await clock.until(() => outcomes.at(-1)?.outcome === 'parked', minute);
     expect(clock.now() - began).toBeGreaterThanOrEqual(24 * hour - minute);
@@ -172,19 +172,19 @@ describe('parked', () => {
 
   test('a user can retry or drop it', async () => {
     const { reaper } = await park();
-    expect(await reaper.undelivered.retry({ reason: '404' })).toBe(0);
-    expect(await reaper.undelivered.retry({ reason: '400' }, { plan: true })).toBe(1);
+    expect(await reaper.hooks.retry({ reason: '404' })).toBe(0);
+    expect(await reaper.hooks.retry({ reason: '400' }, { plan: true })).toBe(1);
     expect(receiver.hooks).toEqual([]);
     receiver.answer = (_, response) => response.writeHead(200).end();
-    expect(await reaper.undelivered.retry({ endpoint: receiver.url })).toBe(1);
+    expect(await reaper.hooks.retry({ endpoint: receiver.url })).toBe(1);
     await vi.waitUntil(async () => (await recordOf('a')) === null);
     expect(await ackOf('a')).toMatchObject({ status: 'Success' });
 
     await seed('b', '/500/x');
     receiver.answer = undefined;
     await reaper.sweep();
-    expect(await reaper.undelivered.drop({ id: 'b' })).toBe(1);
-    expect(await reaper.undelivered.drop({ id: 'b' })).toBe(0);
+    expect(await reaper.hooks.drop({ id: 'b' })).toBe(1);
+    expect(await reaper.hooks.drop({ id: 'b' })).toBe(0);
     receiver.hooks.length = 0;
     expect((await reaper.sweep()).outcomes).toMatchObject({ parked: 1 });
     expect(receiver.hooks).toEqual([]);
@@ -216,7 +216,7 @@ describe('what is sent', () => {
     expect((await reaper.sweep()).hooks).toMatchObject({ delivered: 1, parked: 1 });
     expect(receiver.hooks.map(({ body }) => body.job_id)).toEqual(['young']);
     expect(await recordOf('old')).toMatch(/ too-old$/);
-    await reaper.undelivered.retry({ reason: 'too-old' });
+    await reaper.hooks.retry({ reason: 'too-old' });
     await vi.waitUntil(async () => (await ackOf('old')) !== null);
   });
 
@@ -331,7 +331,7 @@ describe('how much at once', () => {
       most = Math.max(most, waiting.length);
     };
     for (let i = 0; i < 10; i++) await seed(`j${i}`);
-    const reaper = create({ hooks: { perReceiver: 2 } });
+    const reaper = create({ hooks: { concurrencyPerEndpoint: 2 } });
     const sweep = reaper.sweep();
     await vi.waitUntil(() => waiting.length === 2);
     receiver.answer = (_, response) => response.writeHead(200).end();
@@ -342,7 +342,7 @@ describe('how much at once', () => {
 
   test('beyond the bound on records the next sweep finds the rest', async () => {
     for (let i = 0; i < 10; i++) await seed(`j${i}`);
-    const reaper = create({ hooks: { most: 4 } });
+    const reaper = create({ hooks: { maxRecords: 4 } });
     const { outcomes: first } = await reaper.sweep();
     expect((first.enqueued ?? 0) + (first.deferred ?? 0)).toBe(10);
     expect(first.deferred).toBeGreaterThan(0);
@@ -360,7 +360,7 @@ describe('how much at once', () => {
       );
     };
     receiver.answer = () => undefined;
-    const reaper = create({ sweep: { pageSize: 1_000 }, hooks: { perReceiver: 1 } });
+    const reaper = create({ sweep: { pageSize: 1_000 }, hooks: { concurrencyPerEndpoint: 1 } });
     const swept = new Promise((resolve) => reaper.on('sweep', resolve));
     const before = await calls();
     void reaper.sweep().catch(() => undefined);
@@ -377,12 +377,12 @@ describe('an endpoint that is down', () => {
     let isUp = false;
     receiver.answer = (_, response) => response.writeHead(isUp ? 200 : 503).end();
     for (let i = 0; i < 60; i++) await seed(`j${i}`);
-    const reaper = create({ clock, hooks: { perReceiver: 5 } });
+    const reaper = create({ clock, hooks: { concurrencyPerEndpoint: 5 } });
     await reaper.sweep();
     const tried = receiver.hooks.length;
     expect(tried).toBeGreaterThanOrEqual(10);
     expect(tried).toBeLessThanOrEqual(15);
-    expect(await reaper.undelivered.endpoints()).toMatchObject([
+    expect(await reaper.hooks.endpoints()).toMatchObject([
       { endpoint: receiver.url, pending: 60, breaker: 'open', answer: '503' },
     ]);
     const untried = Object.values(await server.client.hgetall('t:reaper:hooks')).filter((text) =>
@@ -399,7 +399,7 @@ describe('an endpoint that is down', () => {
     const ids = receiver.hooks.map(({ body }) => body.job_id);
     expect(ids).toHaveLength(60);
     expect(new Set(ids).size).toBe(60);
-    await clock.until(async () => (await reaper.undelivered.endpoints()).length === 0);
+    await clock.until(async () => (await reaper.hooks.endpoints()).length === 0);
   });
 
   test('an endpoint that has recovered gets hooks at a limited rate', async () => {
@@ -411,7 +411,7 @@ describe('an endpoint that is down', () => {
       response.writeHead(isUp ? 200 : 503).end();
     };
     for (let i = 0; i < 120; i++) await seed(`j${i}`);
-    await create({ clock, hooks: { drainPerSecond: 60 } }).sweep();
+    await create({ clock, hooks: { drainRate: 60 } }).sweep();
     const began = clock.now();
     isUp = true;
     await vi.waitUntil(
@@ -450,7 +450,9 @@ describe('where it may go', () => {
     await seed('a');
     await seed('b', '', { web_hook_url: 'http://old-core/200/b' });
     await seed('c', '', { web_hook_url: 'http://elsewhere.invalid/200' });
-    await create({ hooks: { allowOrigins: [receiver.url], moved: { 'http://old-core': receiver.url } } }).sweep();
+    await create({
+      hooks: { allowedOrigins: [receiver.url], rewriteOrigins: { 'http://old-core': receiver.url } },
+    }).sweep();
     expect(receiver.hooks.map(({ body }) => body.job_id).sort()).toEqual(['a', 'b']);
     expect(await recordOf('c')).toMatch(/ forbidden$/);
   });

@@ -11,10 +11,10 @@ const reaper = createReaper({
   redis: url,
   namespace: 't',
   logger: false,
-  refireGraceS: 1,
-  sweep: { firstAfterMs: 100, intervalMs: 300 },
+  refireGrace: '1s',
+  sweep: { initialDelay: 100, interval: 300 },
   // A claim that its holder has died with is over after 12 s.
-  hooks: { headerTimeoutMs: 2_000, totalTimeoutMs: 2_000 },
+  hooks: { headerTimeout: 2_000, timeout: 2_000 },
 });
 // What it has not heard is sent again, and the receiver may have had it: this machine was too slow.
 reaper.on('hook', ({ id, state, outcome, reason }) => {

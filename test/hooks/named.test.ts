@@ -63,7 +63,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     await seedThree();
     const before = await others();
     const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
-    expect([stdout, code]).toEqual(['tried again: 1\n', 0]);
+    expect([stdout, code]).toEqual(['retried: 1\n', 0]);
     expect([told(receiver), told(other)]).toEqual([['c'], []]);
     expect(await recordOf('c')).toBeNull();
     expect(await others()).toEqual(before);
@@ -73,8 +73,8 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     await seedThree();
     const before = await others();
     const reaper = create();
-    expect(await reaper.undelivered.retry({ id: 'c' })).toBe(1);
-    await reaper.undelivered.quiet();
+    expect(await reaper.hooks.retry({ id: 'c' })).toBe(1);
+    await reaper.hooks.quiet();
     expect([told(receiver), told(other)]).toEqual([['c'], []]);
     expect(await others()).toEqual(before);
   });
@@ -85,9 +85,9 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     const reapers = [create(), create(), create()];
     const filters = [{ id: 'none' }, { reason: '404', id: 'a' }, { id: 'c' }];
     for (const [i, reaper] of reapers.entries()) {
-      const count = await reaper.undelivered.retry(filters[i] as object, { plan: i === 2 });
+      const count = await reaper.hooks.retry(filters[i] as object, { plan: i === 2 });
       expect(count).toBe(i === 2 ? 1 : 0);
-      await reaper.undelivered.quiet();
+      await reaper.hooks.quiet();
     }
     expect([told(receiver), told(other)]).toEqual([[], []]);
     expect(await all()).toEqual(before);
@@ -99,9 +99,9 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     await seedHook('e', { state: 'parked', answer: '400' });
     await cli('hooks', 'retry', '--endpoint', `${receiver.url}/some/path`, '--reason', '404');
     expect([told(receiver), told(other)]).toEqual([['c'], []]);
-    const { undelivered } = create();
-    expect(await undelivered.retry({ id: 'e', reason: '404' })).toBe(0);
-    expect(await undelivered.drop({ id: 'e', endpoint: other.url })).toBe(0);
+    const { hooks } = create();
+    expect(await hooks.retry({ id: 'e', reason: '404' })).toBe(0);
+    expect(await hooks.drop({ id: 'e', endpoint: other.url })).toBe(0);
     expect(told(receiver)).toEqual(['c']);
     expect(await recordOf('e')).toMatch(/ 400$/);
   });
@@ -112,12 +112,12 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       await seedThree();
       const before = await all();
       const reaper = create();
-      expect([await reaper.undelivered.retry({ id }), await reaper.undelivered.drop({ id })]).toEqual([0, 0]);
+      expect([await reaper.hooks.retry({ id }), await reaper.hooks.drop({ id })]).toEqual([0, 0]);
       expect([told(receiver), told(other)]).toEqual([[], []]);
       expect(await all()).toEqual(before);
       await seedHook(id, { state: 'parked' });
-      expect(await reaper.undelivered.retry({ id })).toBe(1);
-      await reaper.undelivered.quiet();
+      expect(await reaper.hooks.retry({ id })).toBe(1);
+      await reaper.hooks.quiet();
       expect(told(receiver)).toEqual([id]);
     },
     30_000,
@@ -128,7 +128,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     const before = await all();
     const { code, stderr } = await cli('hooks', 'drop', '--id', '', '--all');
     expect([code, stderr]).toEqual([2, expect.stringContaining('must not be empty')]);
-    const { undelivered, quarantine } = create();
+    const { hooks, quarantine } = create();
     for (const filter of [
       { id: '' },
       { id: undefined },
@@ -137,15 +137,15 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       { state: 'dead' },
       undefined,
     ]) {
-      await expect(undelivered.drop(filter as never)).rejects.toThrow(OptionsError);
-      await expect(undelivered.retry(filter as never)).rejects.toThrow(OptionsError);
+      await expect(hooks.drop(filter as never)).rejects.toThrow(OptionsError);
+      await expect(hooks.retry(filter as never)).rejects.toThrow(OptionsError);
       await expect(quarantine.drop(filter as never)).rejects.toThrow(OptionsError);
       await expect(quarantine.release(filter as never)).rejects.toThrow(OptionsError);
     }
     expect(await all()).toEqual(before);
     const unknown = await cli('hooks', 'drop', '--endpoint', 'https://nobody.example');
     expect([unknown.code, unknown.stdout]).toEqual([0, 'dropped: 0\n']);
-    expect(unknown.stderr).toContain('nothing fits --endpoint https://nobody.example');
+    expect(unknown.stderr).toContain('nothing matches --endpoint https://nobody.example');
     expect(await all()).toEqual(before);
     const glob = await cli('hooks', 'drop', '--id', '*');
     expect([glob.code, glob.stdout]).toEqual([1, 'dropped: 0\n']);
@@ -155,7 +155,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
   test('drop touches no other', async () => {
     await seedThree();
     const before = await others();
-    expect(await create().undelivered.drop({ id: 'c' })).toBe(1);
+    expect(await create().hooks.drop({ id: 'c' })).toBe(1);
     expect(await recordOf('c')).toMatch(/^parked .* dropped$/);
     expect(await others()).toEqual(before);
     expect(told(receiver)).toEqual([]);
@@ -164,11 +164,11 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
   test('a reaper that only plans moves and sends nothing', async () => {
     await seedThree();
     const before = await all();
-    const { undelivered } = create({ plan: true });
+    const { hooks } = create({ plan: true });
     const named: string[] = [];
-    expect(await undelivered.retry({ id: 'c' }, { onRecord: ({ id }) => named.push(id) })).toBe(1);
-    expect(await undelivered.drop({})).toBe(4);
-    await undelivered.quiet();
+    expect(await hooks.retry({ id: 'c' }, { onRecord: ({ id }) => named.push(id) })).toBe(1);
+    expect(await hooks.drop({})).toBe(4);
+    await hooks.quiet();
     expect(named).toEqual(['c']);
     expect(await all()).toEqual(before);
     expect([told(receiver), told(other)]).toEqual([[], []]);
@@ -197,7 +197,7 @@ test('fault 150: hooks retry ends only once all that it named was sent', async (
   const ids = Array.from({ length: 60 }, (_, i) => `j${i}`);
   await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
   const { stdout } = await cli('hooks', 'retry', '--reason', '404');
-  expect(stdout).toBe('tried again: 60\n');
+  expect(stdout).toBe('retried: 60\n');
   expect(told(receiver)).toEqual(ids.toSorted());
   expect(await all()).toEqual({});
 });
@@ -210,8 +210,8 @@ test('fault 124: what waits behind an open breaker is not sent, and is not waite
     open_until: Date.now() + 3_600_000,
   });
   const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
-  expect(stdout).toContain('tried again: 1\n');
-  expect(stdout).toContain('does not answer');
+  expect(stdout).toContain('retried: 1\n');
+  expect(stdout).toContain('circuit open for');
   expect(code).toBe(0);
   expect(told(receiver)).toEqual([]);
   expect(await recordOf('c')).toMatch(/^asked /);
@@ -224,7 +224,7 @@ test('fault 124: an endpoint that has recovered gets the named hooks only, at th
   await server.client.hset(`t:reaper:hooks:endpoint:${receiver.url}`, { tokens: 1, tokens_at: Date.now() });
   const reaper = create();
   await server.client.hdel('t:reaper:hooks', 'c');
-  await reaper.undelivered.retry({ reason: '404' });
-  await reaper.undelivered.quiet();
+  await reaper.hooks.retry({ reason: '404' });
+  await reaper.hooks.quiet();
   expect(told(receiver)).toEqual(ids.toSorted());
 });

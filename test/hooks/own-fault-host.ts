@@ -13,7 +13,7 @@ reaper.on('error', (fault) => faults.push(fault));
 reaper.on('hook', (outcome) => outcomes.push(outcome));
 await reaper.ping();
 // Loads what is loaded at the first use.
-await reaper.undelivered.endpoints();
+await reaper.hooks.endpoints();
 const held: number[] = [];
 try {
   for (;;) held.push(openSync(devNull, 'r'));

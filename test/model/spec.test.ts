@@ -118,7 +118,7 @@ const sweepFenced = async () => {
     const later = Date.now() + 3_600_000;
     await client.hset(lease, { leader: 'another', host: 'another', fence: later, until: later });
   });
-  const sweepSettings = { firstAfterMs: 0, jitter: 0 };
+  const sweepSettings = { initialDelay: 0, jitter: 0 };
   const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock, sweep: sweepSettings });
   reaper.on('job', (job) => void jobs.push(job));
   let end: string | undefined;
@@ -130,7 +130,7 @@ const sweepFenced = async () => {
     await clock.until(() => hasLost);
     // No time passes any more: an act of the sweep finds out, not the renewal of the lease.
     await vi.waitUntil(() => end !== undefined, { interval: 2 });
-    await reaper.undelivered.quiet();
+    await reaper.hooks.quiet();
   } finally {
     await reaper.stop({ timeout: 0 });
     redis.disconnect();

@@ -38,7 +38,7 @@ export const pureRooms: Readonly<Record<string, PureRoom>> = {
   rest: {
     minScore: 80,
     files: [
-      'src/options.ts',
+      ...namesIn('src/options/', 'values', 'renamed', 'read'),
       'src/reaper/schedule.ts',
       'src/cli/text.ts',
       ...namesIn('visualize/', 'access', 'allowance', 'broadcast'),

@@ -49,7 +49,7 @@ test('fault 148: with 1,500 pools and types no command takes all of them, or ans
     redis.call('SET', 't:jobs:X:lock', 9)`;
   await server.client.eval(seed, 0);
   await seedJob(server.client, 'hung', { status: 'Running', update_time: second(-100_000) });
-  const reaper = opened.create({ redis: server.url, rescue: { heartbeatAgeMs: 600_000 } });
+  const reaper = opened.create({ redis: server.url, rescue: { heartbeatTimeout: 600_000 } });
   await reaper.ping();
   await server.client.config('SET', 'slowlog-log-slower-than', '0');
   await server.client.call('SLOWLOG', 'RESET');
@@ -114,7 +114,7 @@ test('fault 148: one step looks at a bounded number of workers and entries of a 
     keys.inProgress('X', 'p'),
     ...Array.from({ length: 500 }, (_, i) => `{"name":"X","id":"${i}","t":1}`),
   );
-  const reaper = opened.create({ redis: server.url, rescue: { heartbeatAgeMs: 600_000, lostAfterMs: 60_000 } });
+  const reaper = opened.create({ redis: server.url, rescue: { heartbeatTimeout: 600_000, orphanedAfter: 60_000 } });
   await reaper.ping();
   await client.config('SET', 'slowlog-log-slower-than', '0');
   await client.call('SLOWLOG', 'RESET');

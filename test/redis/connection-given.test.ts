@@ -178,7 +178,7 @@ test.each(['quit', 'disconnect'] as const)(
       const client = clientOf();
       const reaper = opened.create({ redis: client });
       const faults: string[] = [];
-      reaper.on('error', ({ error }) => void faults.push(error));
+      reaper.on('error', ({ message }) => void faults.push(message));
       await client.ping();
       if (wasUsed) await reaper.ping();
       client[method]();

@@ -1,7 +1,7 @@
 /** A connection that is lost: found soon, reported once, and its end too; faults 109 and 145. */
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { ConnectionChange, Fault, Reaper } from '../../src/index.ts';
+import type { BackgroundError, ConnectionChange, Reaper } from '../../src/index.ts';
 import { connect } from '../../src/io/redis/connection.ts';
 import { UnusableRedisError } from '../../src/io/redis/errors.ts';
 import { createOutages } from '../../src/io/redis/outages.ts';
@@ -22,7 +22,7 @@ afterEach(() => opened.close());
 
 /** What a reaper reports of its connection. */
 const eventsOf = (reaper: Reaper) => {
-  const faults: Fault[] = [];
+  const faults: BackgroundError[] = [];
   const changes: ConnectionChange[] = [];
   reaper.on('error', (fault) => void (fault.where === 'the connection to Redis' && faults.push(fault)));
   reaper.on('connection', (change) => void changes.push(change));
@@ -32,7 +32,7 @@ const running = (port: number) => {
   const reaper = opened.create({
     redis: { port, retryStrategy: () => 20 },
     role: 'always',
-    rescue: { firstAfterMs: 10, intervalMs: 50 },
+    rescue: { initialDelay: 10, interval: 50 },
   });
   const told = eventsOf(reaper);
   let rescues = 0;
@@ -54,7 +54,7 @@ describe('fault 145: outages', () => {
       const before = rescues();
       await vi.waitUntil(() => rescues() > before && changes.length === 2 * i);
     }
-    expect(faults.map(({ error }) => error)).toEqual(
+    expect(faults.map(({ message }) => message)).toEqual(
       Array(3).fill(expect.stringMatching(/ECONNREFUSED|closed|ECONNRESET/)),
     );
     expect(changes.map(({ state }) => state)).toEqual(['lost', 'restored', 'lost', 'restored', 'lost', 'restored']);
@@ -78,23 +78,26 @@ describe('fault 145: outages', () => {
     onTestFinished(() => void redis.acl('DELUSER', 'worker'));
     const reaper = opened.create({
       redis: { port: server.port, username: 'worker', password: 'first' },
-      rescue: { firstAfterMs: 10, intervalMs: 20 },
-      lease: { renewMs: 20, durationMs: 60_000 },
+      rescue: { initialDelay: 10, interval: 20 },
+      lease: { renewInterval: 20, duration: 60_000 },
     });
-    const faults: Fault[] = [];
+    const faults: BackgroundError[] = [];
     reaper.on('error', (fault) => void faults.push(fault));
     let failed = 0;
     reaper.on('rescue', ({ error }) => {
       if (error !== undefined) failed += 1;
     });
-    const holds = new Promise((resolve) => reaper.on('lease', resolve));
+    const holds = new Promise((resolve) => reaper.on('leader', resolve));
     reaper.start();
     await holds;
     await redis.acl('SETUSER', 'worker', 'resetpass', '>second');
     await redis.client('KILL', 'USER', 'worker');
     await vi.waitUntil(() => failed > 1);
-    expect(faults).toEqual([
-      { where: 'the connection to Redis', error: expect.stringContaining('refuses the user or password') },
+    expect(faults.map(({ where, code, message }) => ({ where, code, message }))).toEqual([
+      {
+        ...{ where: 'the connection to Redis', code: 'redis-wrong-password' },
+        message: expect.stringContaining('refuses the user or password'),
+      },
     ]);
   });
 

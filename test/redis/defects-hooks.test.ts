@@ -162,7 +162,7 @@ test('defect 32: a sweep goes on after Redis has been killed and restarted', asy
 
   const reaper = create({ sweep: { pageSize: 50 } });
   const errors: string[] = [];
-  reaper.on('error', ({ error }) => void errors.push(error));
+  reaper.on('error', ({ message }) => void errors.push(message));
   let restarted: Promise<void> | undefined;
   reaper.on('job', () => {
     restarted ??= server.kill().then(() => server.restart());
@@ -185,7 +185,7 @@ test('defect 32: a Redis that does not answer runs into a time-out, and health t
     const clock = new SimulatedClock();
     const reaper = create({ redis: { host: '127.0.0.1', port: server.port, commandTimeout: 50 }, clock });
     const errors: string[] = [];
-    reaper.on('error', ({ error }) => void errors.push(error));
+    reaper.on('error', ({ message }) => void errors.push(message));
     reaper.start();
     clock.increment(300_000);
     await vi.waitUntil(() => errors.some((error) => /timed out/i.test(error)));

@@ -182,7 +182,7 @@ test('defect 7: an entry whose fetch was never answered is put back, though its 
   await vi.waitUntil(() => timers.mock.calls.some(([, ms]) => ms === 30_000));
   expect(await redis.lrange(list('alive'), 0, -1)).toEqual([entry]);
   clock.increment(30_000);
-  expect(await ended).toMatchObject({ lost: 1, drift: [] });
+  expect(await ended).toMatchObject({ orphaned: 1, drift: [] });
   expect([await lock(), await lockInfo('alive'), await redis.llen(list('alive'))]).toEqual(['0', '0', 0]);
   expect([await upstream.fetch('X', 'alive'), await upstream.fetch('X', 'alive')]).toEqual(['next', null]);
   await upstream.finish('X', 'alive', 'next');
@@ -228,7 +228,7 @@ test('defect 9: a pool that dies later is rescued without a restart, and a stop 
   reaper.on('rescue', () => void rescues++);
   await redis.rename(list('dead'), 't:aside');
   await redis.del(`${queue}:lock_info`);
-  const held = new Promise((resolve) => reaper.on('lease', resolve));
+  const held = new Promise((resolve) => reaper.on('leader', resolve));
   reaper.start();
   await held;
   clock.increment(5_000);

@@ -373,9 +373,9 @@ describe('clocks', () => {
 describe('before the first pass', () => {
   const seed = () => server.client.rpush(keys.inProgress('X', 'dead1'), '{"name":"X","id":"j","args":{}}');
   const short = {
-    lease: { durationMs: 1_000, renewMs: 100 },
-    sweep: { firstAfterMs: 0, intervalMs: 50 },
-    rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0 },
+    lease: { duration: 1_000, renewInterval: 100 },
+    sweep: { initialDelay: 0, interval: 50 },
+    rescue: { initialDelay: 0, interval: 50, grace: 0 },
   };
 
   test.each(['auto', 'always'] as const)(
@@ -385,7 +385,7 @@ describe('before the first pass', () => {
       const reaper = opened.create({ ...short, redis: await allow('-ltrim'), role });
       const errors: string[] = [];
       let rescued = 0;
-      reaper.on('error', ({ error }) => errors.push(error));
+      reaper.on('error', ({ message }) => errors.push(message));
       reaper.on('rescue', ({ suspended }) => void (suspended === undefined && rescued++));
       reaper.start();
       await vi.waitUntil(() => errors.length > 0);

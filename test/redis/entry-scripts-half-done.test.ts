@@ -292,12 +292,12 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
 test('fault 107: records of recoveries that can not be used hold no entry of a dead pool back, and are named once', async () => {
   await holdAll(['a', 'b', 'c'], dead);
   await redis.set(keys.recoveries, 'no hash');
-  const reaper = opened.create({ redis: server.url, rescue: { batch: 1 } });
+  const reaper = opened.create({ redis: server.url, rescue: { batchSize: 1 } });
   const faults: unknown[] = [];
-  reaper.on('error', (fault) => faults.push(fault));
+  reaper.on('error', ({ where, message }) => faults.push({ where, message }));
   expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 3, pools: { rescued: 1 } });
   expect(faults).toEqual([
-    { where: 'recording recoveries', error: `WRONGTYPE ${keys.recoveries} holds a string, where a hash is needed` },
+    { where: 'recording recoveries', message: `WRONGTYPE ${keys.recoveries} holds a string, where a hash is needed` },
   ]);
 });
 

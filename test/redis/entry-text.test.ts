@@ -198,7 +198,7 @@ test.each(strange)('fault 106: an orphaned entry with %s goes back to its queue'
   await client.hset(keys.heartbeat('p'), { heartbeat_at: second(), job_names: 'X', worker_ids: 'w' });
   await client.zadd(keys.observed, second(), 'p');
   await client.rpush(keys.inProgress('X', 'p'), entry);
-  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0 } });
-  expect(await reaper.rescue({ grace: 0 })).toMatchObject({ lost: 1, undecided: 0 });
+  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 0 } });
+  expect(await reaper.rescue({ grace: 0 })).toMatchObject({ orphaned: 1, undecided: 0 });
   expect(await client.lrangeBuffer(keys.queue('X'), 0, -1)).toEqual([Buffer.from(entry)]);
 });

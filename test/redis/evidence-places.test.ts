@@ -98,7 +98,7 @@ test('fault 102: a Running job on a pool whose death a rescue would confirm now 
   await redis.rpush('t:jobs:X:gone:inprogress', entry('ran'), entry('waits'));
   expect(await sweep()).toEqual({ ran: 'keep in-queue unconfirmed', waits: 'keep in-queue unconfirmed' });
   // A rescue has seen it, and leaves it its grace; by the grace of this reaper it is over soon.
-  const reaper = opened.create({ redis: server.url, rescue: { graceMs: 100 } });
+  const reaper = opened.create({ redis: server.url, rescue: { grace: 100 } });
   const rescue = reaper.rescue({ grace: 3_600_000 }).catch(() => undefined);
   await expect.poll(async () => (await reaper.explain('ran')).reason).toBe('hung');
   const words: Record<string, string> = {};
@@ -118,7 +118,7 @@ test('fault 102: where only sweeps run, the first one notes a silent pool, and o
   await pool('gone', 60);
   await silent('ran');
   await redis.rpush('t:jobs:X:gone:inprogress', entry('ran'));
-  const reaper = opened.create({ redis: server.url, rescue: { graceMs: 100 } });
+  const reaper = opened.create({ redis: server.url, rescue: { grace: 100 } });
   await reaper.sweep({ plan: true });
   expect(await redis.exists('t:reaper:suspects')).toBe(0);
   await reaper.sweep();
@@ -137,7 +137,7 @@ test('fault 102: what a worker of an unconfirmed pool says that it runs is a sig
   }
   expect(await searchFor(['late', 'gone'], ['gone'])).toEqual({ late: 'observed', gone: 'nowhere' });
   // How long it has run is known of a live pool only.
-  expect(await sweep({ runLimitByTypeS: { X: 10 } })).toMatchObject({ late: 'keep observed observed' });
+  expect(await sweep({ runTimeLimitByType: { X: '10s' } })).toMatchObject({ late: 'keep observed observed' });
 });
 
 test('fault 102: a list that may be that of several pools is left only where each of them is confirmed dead', async () => {
@@ -291,8 +291,8 @@ test('explain says how many entries are taken before a job, and names each place
   expect(places).toEqual([
     { kind: 'queue', type: 'X', ahead: 1_200 },
     { kind: 'in progress', type: 'X', pool: 'p', isPoolAlive: true },
-    { kind: 'retry', at: 77 },
-    { kind: 'observed', type: 'X', pool: 'p', isPoolAlive: true, at: 5 },
+    { kind: 'retry', at: '1970-01-01T00:01:17.000Z' },
+    { kind: 'observed', type: 'X', pool: 'p', isPoolAlive: true, at: '1970-01-01T00:00:05.000Z' },
   ]);
 });
 

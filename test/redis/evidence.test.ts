@@ -83,8 +83,8 @@ test('defect 26: a job that a worker of a live pool is seen to run is not hung, 
   await seed();
   expect(await sweep()).toEqual({ a: 'keep observed observed' });
   // A limit to its run is another thing than a limit to its silence, and set by type.
-  expect(await sweep({ runLimitByTypeS: { X: 90_100, Y: 1 } })).toEqual({ a: 'keep observed observed' });
-  expect(await sweep({ runLimitByTypeS: { X: 80_000 } })).toEqual({ a: 'fail hung observed' });
+  expect(await sweep({ runTimeLimitByType: { X: '90100s', Y: '1s' } })).toEqual({ a: 'keep observed observed' });
+  expect(await sweep({ runTimeLimitByType: { X: '80000s' } })).toEqual({ a: 'fail hung observed' });
   expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
 });
 

@@ -65,7 +65,7 @@ test('fault 114: large orphaned entries are requeued, and large arguments of obs
   const reaper = opened.create({ redis: server.url, clock, role: 'always' });
   const lost: string[] = [];
   let passes = 0;
-  reaper.on('lost', ({ id }) => lost.push(id));
+  reaper.on('orphan', ({ id }) => lost.push(id));
   reaper.on('rescue', () => {
     passes += 1;
   });

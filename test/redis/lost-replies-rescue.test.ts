@@ -48,7 +48,7 @@ const calls = {
   rebuild: [keys.lock('X'), keys.lockInfo('X'), 'p'],
   putBack: [keys.workerRecords('p'), 'act', keys.queue('X')],
 };
-const names = ['pool', 'lost', 'finished', 'quarantined', 'error'] as const;
+const names = ['pool', 'orphan', 'quarantine', 'error'] as const;
 /** A reaper whose calls lose their replies, and what it says. */
 const reaperThatLoses = (
   of: readonly (string | number)[],
@@ -67,7 +67,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
 
   test.each([1, 2])('requeue, %i times: every entry is counted once', async (times) => {
     await hold(second(-60), ...ids);
-    const { client, reaper, events } = reaperThatLoses(calls.requeue, { times, rescue: { batch: 5 } });
+    const { client, reaper, events } = reaperThatLoses(calls.requeue, { times, rescue: { batchSize: 5 } });
     const summary = await reaper.rescue({ grace: 0 });
     expect(client.lost).toBe(times);
     expect(summary).toMatchObject({ entries: 12, quarantined: 0, pools: { rescued: 1, abandoned: 0 }, drift: [] });
@@ -80,7 +80,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
 
   test('requeue: what it moved is counted, though the pool has come to life since', async () => {
     await hold(second(-60), ...ids);
-    const { client, reaper, events } = reaperThatLoses(calls.requeue, { between: beat, rescue: { batch: 5 } });
+    const { client, reaper, events } = reaperThatLoses(calls.requeue, { between: beat, rescue: { batchSize: 5 } });
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 5, pools: { alive: 1 } });
     expect(client.lost).toBe(1);
     expect(events).toEqual([{ name: 'pool', event: expect.objectContaining({ outcome: 'alive', moved: { X: 5 } }) }]);
@@ -92,7 +92,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
     const clock = new SimulatedClock();
     const timers = vi.spyOn(clock, 'setTimeout');
     const graces = () => timers.mock.calls.filter(([, ms]) => ms === 60_000).length;
-    const { client, reaper } = reaperThatLoses(calls.requeue, { clock, rescue: { batch: 5 } });
+    const { client, reaper } = reaperThatLoses(calls.requeue, { clock, rescue: { batchSize: 5 } });
     const rescue = reaper.rescue({ grace: 60_000 });
     await vi.waitUntil(() => graces() === 1);
     clock.increment(60_000);
@@ -117,7 +117,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
       expect(client.lost).toBe(1);
       expect(events).toEqual([
         {
-          name: 'quarantined',
+          name: 'quarantine',
           event: expect.objectContaining({ id: 'poison', type: 'X', recoveries: Array(4).fill(expect.anything()) }),
         },
         { name: 'pool', event: expect.objectContaining({ moved: { X: 2 }, quarantined: 1 }) },
@@ -154,7 +154,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
     };
     const clock = createTestClock();
     const summaries: RescueSummary[] = [];
-    const reaper = opened.create({ redis: losing, clock, rescue: { batch: 5 } });
+    const reaper = opened.create({ redis: losing, clock, rescue: { batchSize: 5 } });
     const ended = reaper.rescue({ grace: 0 }).then((summary) => summaries.push(summary));
     await clock.until(() => summaries.length > 0);
     await ended;
@@ -187,7 +187,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
 
   test('on a connection that is cut after Redis has run it, every entry is counted once', async () => {
     const many = Array.from({ length: 60 }, (_, i) => `j${i}`);
-    const reaper = opened.create({ redis: `redis://127.0.0.1:${proxy.port}`, rescue: { batch: 5 } });
+    const reaper = opened.create({ redis: `redis://127.0.0.1:${proxy.port}`, rescue: { batchSize: 5 } });
     await reaper.rescue({ grace: 0 });
     await hold(second(-60), ...many);
     const isCut = proxy.cutAtReply('*5\r\n$5\r\nmoved\r\n:5\r\n:30\r\n');
@@ -205,10 +205,12 @@ describe('fault 138: a step for a live pool that had no reply', () => {
     await hold(second(), 'a');
     await seedJob(redis, 'a', { status: 'Pending' });
     await observeAnother();
-    const { client, reaper, events } = reaperThatLoses(calls.putBack, { rescue: { lostAfterMs: 0 } });
-    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ lost: 1, drift: [] });
+    const { client, reaper, events } = reaperThatLoses(calls.putBack, { rescue: { orphanedAfter: 0 } });
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ orphaned: 1, drift: [] });
     expect(client.lost).toBe(1);
-    expect(events).toEqual([{ name: 'lost', event: expect.objectContaining({ id: 'a', pool: 'p' }) }]);
+    expect(events).toEqual([
+      { name: 'orphan', event: expect.objectContaining({ outcome: 'requeued', id: 'a', pool: 'p' }) },
+    ]);
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('a')]);
   });
 
@@ -217,10 +219,10 @@ describe('fault 138: a step for a live pool that had no reply', () => {
     await seedJob(redis, 'a', { status: 'Pending' });
     await redis.hset(keys.recoveries, 'a', died(3));
     await observeAnother();
-    const { client, reaper, events } = reaperThatLoses(calls.quarantine, { rescue: { lostAfterMs: 0 } });
-    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ lost: 0, quarantined: 1 });
+    const { client, reaper, events } = reaperThatLoses(calls.quarantine, { rescue: { orphanedAfter: 0 } });
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ orphaned: 0, quarantined: 1 });
     expect(client.lost).toBe(1);
-    expect(events).toEqual([{ name: 'quarantined', event: expect.objectContaining({ id: 'a' }) }]);
+    expect(events).toEqual([{ name: 'quarantine', event: expect.objectContaining({ id: 'a' }) }]);
   });
 
   test('an entry whose job is over: finished, with its event', async () => {
@@ -230,7 +232,9 @@ describe('fault 138: a step for a live pool that had no reply', () => {
     const { client, reaper, events } = reaperThatLoses([keys.lock('X'), keys.stats('a'), 'act', 60]);
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ finished: 1, drift: [] });
     expect(client.lost).toBe(1);
-    expect(events).toEqual([{ name: 'finished', event: expect.objectContaining({ id: 'a', type: 'X' }) }]);
+    expect(events).toEqual([
+      { name: 'orphan', event: expect.objectContaining({ outcome: 'removed', id: 'a', type: 'X' }) },
+    ]);
   });
 
   test('counters that have drifted: reported', async () => {
@@ -252,10 +256,10 @@ describe('fault 138: a step for a live pool that had no reply', () => {
     await seedJob(redis, 'a', { status: 'Success' });
     await seedJob(redis, 'b', { status: 'Pending' });
     await observeAnother();
-    const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0 } });
-    expect(await reaper.rescue({ grace: 0, plan: true })).toMatchObject({ finished: 1, lost: 1 });
+    const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 0 } });
+    expect(await reaper.rescue({ grace: 0, plan: true })).toMatchObject({ finished: 1, orphaned: 1 });
     expect(await redis.keys('t:reaper:answers:*')).toEqual([]);
-    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ finished: 1, lost: 1 });
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ finished: 1, orphaned: 1 });
   });
 });
 
@@ -280,7 +284,7 @@ describe('fault 138: the end of a quarantine that had no reply', () => {
     await quarantine('a');
     const isCut = proxy.cutAtReply('*1\r\n$4\r\ndone\r\n');
     const { stdout, code } = await runCli(['quarantine', 'release', '--id', 'a'], {
-      REAPER_REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+      REAPER_REDIS: `redis://127.0.0.1:${proxy.port}`,
       REAPER_NAMESPACE: 't',
     });
     expect({ stdout, code }).toEqual({ stdout: 'put back: 1\n', code: 0 });

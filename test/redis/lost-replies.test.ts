@@ -265,12 +265,12 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
   test('refused: parked, and said so', async () => {
     const { reaper, outcomes } = await fire('/400', ['400', 'alive']);
     expect(outcomes).toEqual([expect.objectContaining({ outcome: 'parked' })]);
-    expect(await reaper.undelivered.parkedCount()).toBe(1);
+    expect(await reaper.hooks.parkedCount()).toBe(1);
   });
 
   test('failed: one failure of the receiver', async () => {
     const { reaper } = await fire('/500', ['500', 'failing']);
-    expect(await reaper.undelivered.endpoints()).toEqual([expect.objectContaining({ failures: 1, pending: 1 })]);
+    expect(await reaper.hooks.endpoints()).toEqual([expect.objectContaining({ failures: 1, pending: 1 })]);
   });
 
   test('delivered: noted, and sent once', async () => {
@@ -295,7 +295,7 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
     expect(receiver.hooks[0]?.body).toMatchObject({ job_id: 'a', metadata: { parameters: { k: 'v' }, name: 'X' } });
     const kept = await redis.keys('t:reaper:hooks:claim:*');
     expect(await redis.get(kept[0] ?? '')).not.toContain(parameters);
-    await reaper.undelivered.quiet();
+    await reaper.hooks.quiet();
     expect(receiver.hooks).toHaveLength(1);
   });
 
@@ -307,7 +307,7 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
       const client = loseReplies(redis, [verb]);
       opened.hold(client);
       const reaper = opened.create({ redis: client });
-      expect(await reaper.undelivered[verb]({})).toBe(1);
+      expect(await reaper.hooks[verb]({})).toBe(1);
       expect(client.lost).toBe(1);
       await reaper.stop({ timeout: 0 });
     }

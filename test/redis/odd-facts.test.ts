@@ -173,7 +173,7 @@ test('fault 104: the tolerance can be set', async () => {
   const old = second(-100_000);
   const fields = { update_time: second(200), revision: old, enqueue_time: old };
   await seedJob(redis, 'a', fields);
-  expect((await sweep({ clockToleranceS: 60 })).words).toEqual(['a fail hung done']);
+  expect((await sweep({ clockTolerance: '60s' })).words).toEqual(['a fail hung done']);
 });
 
 test('what was met is remembered for a while after the first generation is full', () => {

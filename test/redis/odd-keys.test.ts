@@ -121,13 +121,13 @@ test('fault 107: what is no number in the state of a receiver keeps no attempt f
   const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
   await job.fire();
   expect(receiver.hooks).toHaveLength(1);
-  expect(await reaper.undelivered.endpoints()).toEqual([expect.objectContaining({ failures: 1 })]);
+  expect(await reaper.hooks.endpoints()).toEqual([expect.objectContaining({ failures: 1 })]);
 });
 
 test('fault 108: progress of the passes in a key of another type: a scheduled sweep judges all, and its end says why', async () => {
   await redis.set('t:reaper:progress', 'odd');
   await seedJob(redis, 'hung', { age: 10 * day });
-  const reaper = opened.create({ redis: server.url, sweep: { firstAfterMs: 0, jitter: 0 } });
+  const reaper = opened.create({ redis: server.url, sweep: { initialDelay: 0, jitter: 0 } });
   const errors: string[] = [];
   reaper.on('sweep', ({ error }) => void errors.push(error ?? 'none'));
   reaper.start();

@@ -8,6 +8,7 @@ import { trackOpened } from '../support/reapers.ts';
 import { hasFineRights, type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
 
+const isoTime = /^\d{4}-\d\d-\d\dT.*Z$/;
 let server: RedisServer;
 const opened = trackOpened();
 const processes = new Set<ChildProcess>();
@@ -33,14 +34,14 @@ const createHost = (options: Partial<ReaperOptions> = {}) => {
   const holds: boolean[] = [];
   const reaper = opened.create({
     redis: server.url,
-    lease: { durationMs: 1_000, renewMs: 100 },
-    sweep: { firstAfterMs: 0, intervalMs: 400, jitter: 0 },
-    rescue: { firstAfterMs: 0, intervalMs: 200, graceMs: 0 },
+    lease: { duration: 1_000, renewInterval: 100 },
+    sweep: { initialDelay: 0, interval: 400, jitter: 0 },
+    rescue: { initialDelay: 0, interval: 200, grace: 0 },
     ...options,
   });
   reaper.on('sweep', () => void passes.sweeps++);
   reaper.on('rescue', () => void passes.rescues++);
-  reaper.on('lease', (change) => void holds.push(change.holds));
+  reaper.on('leader', (change) => void holds.push(change.isThisHost));
   return { reaper, passes, holds };
 };
 const sum = (hosts: readonly ReturnType<typeof createHost>[], pass: 'sweeps' | 'rescues') =>
@@ -86,9 +87,9 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
     const { clock, held } = createHeldClock();
     const options = {
       clock,
-      lease: { durationMs: 600_000, renewMs: 100 },
-      sweep: { firstAfterMs: 0, intervalMs: intervals.sweep, jitter: 0 },
-      rescue: { firstAfterMs: 0, intervalMs: intervals.rescue, graceMs: 0 },
+      lease: { duration: 600_000, renewInterval: 100 },
+      sweep: { initialDelay: 0, interval: intervals.sweep, jitter: 0 },
+      rescue: { initialDelay: 0, interval: intervals.rescue, grace: 0 },
     };
     return { ...createHost(options), held };
   });
@@ -122,18 +123,19 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   const [leader] = holders as [(typeof hosts)[0]];
   const other = hosts.find((host) => host !== leader) as typeof leader;
   const states = await Promise.all([leader, other].map(({ reaper }) => reaper.status()));
-  expect(states.map(({ leader }) => leader.isThisOne)).toEqual([true, false]);
+  expect(states.map(({ leader }) => leader.isThisHost)).toEqual([true, false]);
   expect(states[1]?.leader).toMatchObject({
     host: expect.stringContaining(`:${process.pid}`),
-    isInHand: false,
+    isSweeping: false,
     scanned: 1,
     total: 1,
-    ended: expect.any(Number),
-    rescueEnded: expect.any(Number),
+    sweepEndedAt: expect.stringMatching(isoTime),
+    rescueEndedAt: expect.stringMatching(isoTime),
   });
   // Those that look on hear of it when they look again.
   await vi.waitUntil(() => hosts.every(({ reaper }) => reaper.health().lastSweepAt));
-  for (const { reaper } of hosts) expect(reaper.health()).toMatchObject({ ok: true, lastSweepAt: expect.any(Number) });
+  for (const { reaper } of hosts)
+    expect(reaper.health()).toMatchObject({ ok: true, lastSweepAt: expect.stringMatching(isoTime) });
 
   // One that goes leaves the lease to the others, and the time of the next pass with it.
   await leader.reaper.stop();
@@ -167,7 +169,7 @@ test('a host that only plans takes no lease and notes no progress', async () => 
 });
 
 test('a host that watches sweeps when it is asked to', async () => {
-  const [leader, watcher] = [createHost({ sweep: { intervalMs: 3_600_000 } }), createHost()];
+  const [leader, watcher] = [createHost({ sweep: { interval: 3_600_000 } }), createHost()];
   leader.reaper.start();
   await vi.waitUntil(() => leader.holds.length === 1);
   watcher.reaper.start();

@@ -47,9 +47,9 @@ describe.each([
 
   test('has its orphans requeued', async () => {
     await hold('j', 'Pending', 100);
-    expect(await look()).toMatchObject({ alive: 1, suspects: 0, lost: 0 });
+    expect(await look()).toMatchObject({ alive: 1, suspects: 0, orphaned: 0 });
     clock.advance(30_000);
-    expect(await look()).toMatchObject({ alive: 1, suspects: 0, lost: 1 });
+    expect(await look()).toMatchObject({ alive: 1, suspects: 0, orphaned: 1 });
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('j')]);
     expect([await redis.llen(list), await redis.get(keys.lock('X'))]).toEqual([0, '0']);
   });
@@ -68,10 +68,10 @@ describe.each([
     await look();
     clock.advance(30_000);
     await redis.srem(keys.pools, 'p');
-    expect(await look()).toMatchObject({ lost: 0 });
+    expect(await look()).toMatchObject({ orphaned: 0 });
     await redis.sadd(keys.pools, 'p');
     await redis.del(keys.heartbeat('p'));
-    expect(await create().rescue({ plan: true, grace: 0 })).toMatchObject({ alive: 0, lost: 0 });
+    expect(await create().rescue({ plan: true, grace: 0 })).toMatchObject({ alive: 0, orphaned: 0 });
     expect(await redis.llen(list)).toBe(1);
   });
 });

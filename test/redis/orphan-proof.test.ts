@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { createReaper, type OrphanedEntry, type Reaper, type RescueSummary } from '../../src/index.ts';
+import { createReaper, type OrphanOutcome, type Reaper, type RescueSummary } from '../../src/index.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
@@ -58,7 +58,7 @@ describe.each([
     await hold(entryOf('j'), status);
     await observe('w1', 'other');
     await observe('w2', 'another');
-    expect(await looks(create(), 12)).toMatchObject({ lost: 0, undecided: 1, oldestUndecidedS: 110 });
+    expect(await looks(create(), 12)).toMatchObject({ orphaned: 0, undecided: 1, oldestUndecidedMs: 110_000 });
     expect([await queued(), await server.client.llen(list)]).toEqual([[], 1]);
   });
 
@@ -68,7 +68,7 @@ describe.each([
     const reaper = create();
     await looks(reaper, 2);
     await observe('w1', 'b');
-    expect(await looks(reaper, 3)).toMatchObject({ lost: 0, undecided: 1 });
+    expect(await looks(reaper, 3)).toMatchObject({ orphaned: 0, undecided: 1 });
     await observe('w2', 'c');
     // An observation that is gone by now was seen all the same.
     await look(reaper);
@@ -87,12 +87,12 @@ describe.each([
     await looks(reaper, 1);
     // The write of an older observation comes late; w2 has not begun anything since.
     await observe('w2', 'older', second(-90));
-    expect(await looks(reaper, 5)).toMatchObject({ lost: 0, undecided: 1 });
+    expect(await looks(reaper, 5)).toMatchObject({ orphaned: 0, undecided: 1 });
     await observe('w2', 'j');
-    expect(await looks(reaper, 1)).toMatchObject({ lost: 0, undecided: 0 });
+    expect(await looks(reaper, 1)).toMatchObject({ orphaned: 0, undecided: 0 });
     await idle('w2');
     // It was seen to be run: what was seen before counts no longer.
-    expect(await looks(reaper, 6)).toMatchObject({ lost: 0, undecided: 1 });
+    expect(await looks(reaper, 6)).toMatchObject({ orphaned: 0, undecided: 1 });
   });
 });
 
@@ -102,10 +102,10 @@ test('fault 132: the late write of a job that began before the entry was run pro
   await looks(reaper, 2);
   await observe('w1', 'a', second(-50));
   await observe('w2', 'b');
-  expect(await looks(reaper, 5)).toMatchObject({ lost: 0, undecided: 1 });
+  expect(await looks(reaper, 5)).toMatchObject({ orphaned: 0, undecided: 1 });
   await observe('w1', 'c', second(-30));
   clock.advance(10_000);
-  expect(await looks(reaper, 1)).toMatchObject({ lost: 1 });
+  expect(await looks(reaper, 1)).toMatchObject({ orphaned: 1 });
 });
 
 test('fault 132: one process and new ones decide alike, in the same pass', async () => {
@@ -120,7 +120,7 @@ test('fault 132: one process and new ones decide alike, in the same pass', async
       if (i === 1) await observe('w1', 'b');
       if (i === 4) await observe('w2', 'c');
       if (isFresh) reaper = create();
-      lost.push((await look(reaper)).lost);
+      lost.push((await look(reaper)).orphaned);
       clock.advance(10_000);
     }
     expect(lost).toEqual([0, 0, 0, 0, 1, 0]);
@@ -154,12 +154,12 @@ test('fault 149: an observation that was refused, evicted or expired before this
   const first = create();
   await looks(first, 2);
   await idle('w1');
-  expect(await looks(create(), 8)).toMatchObject({ lost: 0, undecided: 2 });
+  expect(await looks(create(), 8)).toMatchObject({ orphaned: 0, undecided: 2 });
   // Nor does it help where Redis was started again, or forgot what we know.
   await server.client.del(keys.workerRecords('p'), keys.unobserved('p'));
   await observe('w1', 'a');
   await observe('w2', 'b');
-  expect(await looks(create(), 8)).toMatchObject({ lost: 0, undecided: 2 });
+  expect(await looks(create(), 8)).toMatchObject({ orphaned: 0, undecided: 2 });
   expect(await queued()).toEqual([]);
 });
 
@@ -172,10 +172,10 @@ test('fault 132: records of another process of Redis, or of a time to come, are 
     await looks(reaper, 3);
     await server.client.hset(keys.workerRecords('p'), change);
     clock.advance(10_000);
-    expect(await look(reaper)).toMatchObject({ lost: 0 });
-    expect(await looks(reaper, 3)).toMatchObject({ lost: 0 });
+    expect(await look(reaper)).toMatchObject({ orphaned: 0 });
+    expect(await looks(reaper, 3)).toMatchObject({ orphaned: 0 });
     clock.advance(10_000);
-    expect(await look(reaper)).toMatchObject({ lost: 1 });
+    expect(await look(reaper)).toMatchObject({ orphaned: 1 });
   }
 });
 
@@ -188,7 +188,7 @@ test('fault 132: a sign of life of the job starts the wait anew', async () => {
   await look(reaper);
   await server.client.hset(keys.stats('j'), 'check_in_at', second());
   clock.advance(10_000);
-  expect(await looks(reaper, 8)).toMatchObject({ lost: 0, undecided: 1 });
+  expect(await looks(reaper, 8)).toMatchObject({ orphaned: 0, undecided: 1 });
 });
 
 test('fault 132: the Error of the attempt before is no run; the Error of this one is', async () => {
@@ -197,7 +197,7 @@ test('fault 132: the Error of the attempt before is no run; the Error of this on
   await hold(entryOf('this', { fails: 1, err: 'x', failed_at: failedAt }), 'Error', { update_time: failedAt + 60 });
   await hold(entryOf('first'), 'Error', { update_time: failedAt });
   await server.client.zadd(keys.observed, second(), 'p');
-  expect(await looks(create(), 4)).toMatchObject({ lost: 1, undecided: 2 });
+  expect(await looks(create(), 4)).toMatchObject({ orphaned: 1, undecided: 2 });
   expect((await queued()).map((entry) => JSON.parse(entry).id)).toEqual(['before']);
 });
 
@@ -219,7 +219,7 @@ describe('fault 132: stats from before the last recovery', () => {
     for (let i = 0; i < 4; i++) {
       await beat();
       await server.client.hset(keys.heartbeat('p'), 'heartbeat_at', second(-8));
-      expect((await reaper.rescue({ grace: 0 })).lost).toBe(i === 3 ? lost : 0);
+      expect((await reaper.rescue({ grace: 0 })).orphaned).toBe(i === 3 ? lost : 0);
       clock.advance(10_000);
     }
   });
@@ -230,7 +230,7 @@ describe('fault 132: stats from before the last recovery', () => {
     const reaper = create();
     await look(reaper);
     await recover('j', -20);
-    expect(await looks(reaper, 6)).toMatchObject({ lost: 0, undecided: 1 });
+    expect(await looks(reaper, 6)).toMatchObject({ orphaned: 0, undecided: 1 });
   });
 });
 
@@ -243,7 +243,7 @@ test('fault 132: entries of one id in a list, and executions of one policy, are 
   await hold(entryOf('twice'), 'Running');
   await hold(entryOf('twice', { unique: true }), undefined);
   await observe('w1', 'twice');
-  expect(await looks(create(), 4)).toMatchObject({ lost: 1, undecided: 1 });
+  expect(await looks(create(), 4)).toMatchObject({ orphaned: 1, undecided: 1 });
   expect(await queued()).toEqual([run('200')]);
 });
 
@@ -261,7 +261,7 @@ test('fault 132: the script decides by what is in Redis now, not by what the pas
     }
     return (run as (...all: unknown[]) => Promise<unknown>)(...args);
   };
-  expect(await looks(create({ redis: client }), 4)).toMatchObject({ lost: 0, undecided: 0 });
+  expect(await looks(create({ redis: client }), 4)).toMatchObject({ orphaned: 0, undecided: 0 });
   expect([scripts > 0, await queued()]).toEqual([true, []]);
 });
 
@@ -274,7 +274,7 @@ test('fault 132: unusable records are named, and do not affect other pools', asy
   await server.client.zadd(keys.observed, second(), 'p', second(), 'q');
   const reaper = create();
   const faults: string[] = [];
-  reaper.on('error', ({ error }) => faults.push(error));
+  reaper.on('error', ({ message }) => faults.push(message));
   for (let i = 0; i < 4; i++) {
     await beat('w9', 'q');
     await look(reaper);
@@ -296,10 +296,10 @@ test('fault 132: a plan starts from the records in Redis, and reports what a res
   await beat();
   const before = await server.client.hgetall(keys.workerRecords('p'));
   const planner = create({ plan: true });
-  expect(await planner.rescue({ grace: 0 })).toMatchObject({ plan: true, lost: 1 });
+  expect(await planner.rescue({ grace: 0 })).toMatchObject({ plan: true, orphaned: 1 });
   expect(await server.client.hgetall(keys.workerRecords('p'))).toEqual(before);
   expect(await queued()).toEqual([]);
-  expect(await look(create())).toMatchObject({ lost: 1 });
+  expect(await look(create())).toMatchObject({ orphaned: 1 });
 });
 
 test('what is kept of a pool expires, and of an entry that is gone nothing is kept', async () => {
@@ -327,9 +327,11 @@ describe('fault 133: a Success older than a minute', () => {
     await stale(480);
     const reaper = create();
     const events: unknown[] = [];
-    reaper.on('finished', (entry) => events.push(entry));
-    expect(await look(reaper)).toMatchObject({ finished: 1, lost: 0, drift: [] });
-    expect(events).toEqual([{ id: 'j', type: 'X', pool: 'p', endedS: expect.any(Number), plan: false }]);
+    reaper.on('orphan', (entry) => events.push(entry));
+    expect(await look(reaper)).toMatchObject({ finished: 1, orphaned: 0, drift: [] });
+    expect(events).toEqual([
+      { outcome: 'removed', id: 'j', type: 'X', pool: 'p', endedMs: expect.any(Number), plan: false },
+    ]);
     expect([await stands(), await queued()]).toEqual([[0, 0], []]);
     expect([await server.client.get(keys.lock('X')), await server.client.hget(keys.lockInfo('X'), 'p')]).toEqual([
       '0',
@@ -363,7 +365,7 @@ describe('fault 133: a Success older than a minute', () => {
     ['of a job that runs', 'Running', 480],
   ])('is not one that is %s', async (_, status, age) => {
     await stale(age, { status });
-    expect(await looks(create(), 5)).toMatchObject({ finished: 0, lost: 0, undecided: 0 });
+    expect(await looks(create(), 5)).toMatchObject({ finished: 0, orphaned: 0, undecided: 0 });
     expect(await stands()).toEqual([1, 1]);
   });
 
@@ -383,7 +385,7 @@ describe('fault 133: a Success older than a minute', () => {
     await stale(480);
     const planner = create({ plan: true });
     const entries: unknown[] = [];
-    planner.on('finished', (entry) => entries.push(entry));
+    planner.on('orphan', (entry) => entries.push(entry));
     await beat();
     expect(await planner.rescue({ grace: 0 })).toMatchObject({ finished: 1 });
     expect(entries).toMatchObject([{ plan: true }]);
@@ -397,15 +399,17 @@ test('two rescues by processes of their own, 30 s apart, decide like one', async
   const run = async () => {
     await beat();
     const reaper = createReaper({ redis: server.url, namespace: 't', logger: false, clock });
-    const lost: OrphanedEntry[] = [];
-    reaper.on('lost', (entry) => lost.push(entry));
+    const orphans: OrphanOutcome[] = [];
+    reaper.on('orphan', (entry) => orphans.push(entry));
     await reaper.rescue({ grace: 0 });
     await reaper.stop();
-    return lost;
+    return orphans;
   };
   expect(await run()).toEqual([]);
   clock.advance(30_000);
-  expect(await run()).toEqual([{ id: 'j', type: 'X', pool: 'p', unobservedS: 30, plan: false }]);
+  expect(await run()).toEqual([
+    { outcome: 'requeued', id: 'j', type: 'X', pool: 'p', unobservedMs: 30_000, plan: false },
+  ]);
 });
 
 test('fault 149: without the right to INFO nothing is proven, for a restart would not be seen; the pool is named', async () => {
@@ -422,11 +426,11 @@ test('fault 149: without the right to INFO nothing is proven, for a restart woul
   };
   const blind = { redis: server.url.replace('redis://', 'redis://blind:pw@'), logger };
   for (const options of [blind, { ...blind, plan: true }]) {
-    expect(await looks(create(options), 5)).toMatchObject({ lost: 0, undecided: 1 });
+    expect(await looks(create(options), 5)).toMatchObject({ orphaned: 0, undecided: 1 });
   }
   expect(warnings.filter((text) => text.includes('INFO'))).toHaveLength(2);
   // What such a user has noted proves nothing to another one either.
-  expect(await looks(create(), 1)).toMatchObject({ lost: 0 });
+  expect(await looks(create(), 1)).toMatchObject({ orphaned: 0 });
   expect(await queued()).toEqual([]);
   await server.client.acl('DELUSER', 'blind');
 });
@@ -441,7 +445,7 @@ test.each([keys.stats('j'), keys.worker('w1')])(
     const left: unknown[] = [];
     const quiet = () => undefined;
     const logger = { debug: quiet, info: quiet, error: quiet, warn: (what: unknown) => void left.push(what) };
-    expect(await looks(create({ logger }), 5)).toMatchObject({ lost: 0, undecided: 1 });
+    expect(await looks(create({ logger }), 5)).toMatchObject({ orphaned: 0, undecided: 1 });
     expect(left).toMatchObject([{ leftAlone: { id: 'j', reason: expect.stringContaining(`${key}: holds a string`) } }]);
   },
 );

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { pino } from 'pino';
 import { afterEach, expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
-import type { OrphanedEntry, ReaperOptions } from '../../src/index.ts';
+import type { OrphanOutcome, ReaperOptions } from '../../src/index.ts';
 import type { SkippedOrphan } from '../../src/io/pools/orphanJudge.ts';
 import { createOrphans } from '../../src/io/pools/orphans.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
@@ -94,9 +94,9 @@ test('an entry that no worker is observed with for 30 s is requeued, the same by
   await observe('w1', 'running');
   const clock = createTestClock();
   const reaper = opened.create({ redis: server.url, clock, role: 'always' });
-  const lost: OrphanedEntry[] = [];
-  const summaries: { lost: number; drift: readonly unknown[] }[] = [];
-  reaper.on('lost', (entry) => lost.push(entry));
+  const orphans: OrphanOutcome[] = [];
+  const summaries: { orphaned: number; drift: readonly unknown[] }[] = [];
+  reaper.on('orphan', (entry) => orphans.push(entry));
   reaper.on('rescue', (summary) => summaries.push(summary));
   await beat();
   reaper.start();
@@ -106,8 +106,10 @@ test('an entry that no worker is observed with for 30 s is requeued, the same by
     clock.advance(ms);
     await vi.waitUntil(() => summaries.length === i + 1);
   }
-  expect(lost).toEqual([{ id: 'odd', type: 'X', pool: 'p', unobservedS: 30, plan: false }]);
-  expect(summaries.map((summary) => summary.lost)).toEqual([0, 0, 0, 1]);
+  expect(orphans).toEqual([
+    { outcome: 'requeued', id: 'odd', type: 'X', pool: 'p', unobservedMs: 30_000, plan: false },
+  ]);
+  expect(summaries.map((summary) => summary.orphaned)).toEqual([0, 0, 0, 1]);
   expect(summaries[3]?.drift).toEqual([]);
   expect([await queued(), await held()]).toEqual([[odd], [entryOf('running')]]);
   expect(await server.client.mget(keys.lock('X'))).toEqual(['1']);
@@ -253,15 +255,15 @@ test('a plan counts what is lost and changes nothing at all', async () => {
   await beat();
   const clock = createTestClock();
   const reaper = opened.create({ redis: server.url, clock, plan: true });
-  const lost: OrphanedEntry[] = [];
-  reaper.on('lost', (entry) => lost.push(entry));
+  const orphans: OrphanOutcome[] = [];
+  reaper.on('orphan', (entry) => orphans.push(entry));
   const before = await dump();
   const timers = vi.spyOn(clock, 'setTimeout');
   const ended = reaper.rescue();
   await vi.waitUntil(() => timers.mock.calls.some(([, ms]) => ms === 30_000));
   clock.advance(30_000);
-  expect(await ended).toMatchObject({ plan: true, lost: 1 });
-  expect(lost).toEqual([{ id: 'j1', type: 'X', pool: 'p', unobservedS: 30, plan: true }]);
+  expect(await ended).toMatchObject({ plan: true, orphaned: 1 });
+  expect(orphans).toEqual([{ outcome: 'requeued', id: 'j1', type: 'X', pool: 'p', unobservedMs: 30_000, plan: true }]);
   expect(await dump()).toEqual(before);
 });
 
@@ -271,10 +273,10 @@ test('a pass requeues one batch at most, and undecided entries do not delay othe
   await observe('w1', 'other');
   await beat();
   const clock = createTestClock();
-  const options: Partial<ReaperOptions> = { clock, rescue: { batch: 2, lostAfterMs: 1_000 } };
+  const options: Partial<ReaperOptions> = { clock, rescue: { batchSize: 2, orphanedAfter: 1_000 } };
   const reaper = opened.create({ redis: server.url, ...options });
   const passes: string[][] = [[]];
-  reaper.on('lost', ({ id }) => passes.at(-1)?.push(id));
+  reaper.on('orphan', ({ id }) => passes.at(-1)?.push(id));
   reaper.on('rescue', () => passes.push([]));
   reaper.start();
   await clock.until(() => passes.flat().length === 3, 1_000);
@@ -304,7 +306,7 @@ test('a worker host that runs a job for longer keeps it, and each requeued entry
     execArgv: [],
     env: {
       ...process.env,
-      REAPER_REDIS_URL: server.url,
+      REAPER_REDIS: server.url,
       REAPER_NAMESPACE: 't',
       WORKER_POOL: 'host',
       WORKER_TYPES: 'X',
@@ -322,7 +324,7 @@ test('a worker host that runs a job for longer keeps it, and each requeued entry
   await seedJob(server.client, 'orphan', { status: 'Pending' });
   await server.client.rpush(keys.inProgress('X', 'host'), orphan);
   const clock = createTestClock();
-  const lines: { msg: string; entry?: OrphanedEntry }[] = [];
+  const lines: { msg: string; entry?: OrphanOutcome }[] = [];
   const logger = pino({ level: 'warn' }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const reaper = opened.create({ redis: server.url, clock, logger });
   reaper.start();
@@ -330,7 +332,7 @@ test('a worker host that runs a job for longer keeps it, and each requeued entry
   expect(await queued()).toEqual([orphan]);
   expect(await server.client.llen(keys.inProgress('X', 'host'))).toBe(1);
   await vi.waitUntil(() => lines.length > 0);
-  expect(lines).toMatchObject([{ msg: 'a lost entry was put back', entry: { id: 'orphan', pool: 'host' } }]);
+  expect(lines).toMatchObject([{ msg: 'an orphaned entry was requeued', entry: { id: 'orphan', pool: 'host' } }]);
 });
 
 test('`reaper rescue` waits for its second look, and prints each requeued entry and what it left', async () => {
@@ -341,7 +343,7 @@ test('`reaper rescue` waits for its second look, and prints each requeued entry 
   await server.client.rpush(keys.inProgress('X', 'silent'), entryOf('j2'));
   await beat('silent', 'w9');
   await server.client.set(keys.lock('X'), 9);
-  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 1 } });
+  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 1 } });
   const printed: string[] = [];
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
   try {
@@ -349,10 +351,10 @@ test('`reaper rescue` waits for its second look, and prints each requeued entry 
   } finally {
     write.mockRestore();
   }
-  expect(printed.join('')).toContain('j1  put back  X  no worker of p has run it for 0 s\n');
-  expect(printed.join('')).toContain('lost on live pools, put back: 1\n');
-  expect(printed.join('')).toContain('left since nothing says that nobody runs them: 1\n');
-  expect(printed.join('')).toContain('pools whose workers never say what they run, left alone: silent\n');
+  expect(printed.join('')).toContain('j1  requeued  X  no worker of p has run it for 0 s\n');
+  expect(printed.join('')).toContain('orphaned entries of live pools requeued: 1\n');
+  expect(printed.join('')).toContain('entries that may be orphaned, left because a worker may still run them: 1\n');
+  expect(printed.join('')).toContain('because their workers record no observations: silent\n');
   expect(printed.join('')).toContain('counters of X rebuilt: lock 9 → 3, off by 6; 1 fields, off by 1\n');
 });
 
@@ -360,9 +362,9 @@ test('a job that is lost again and again on a pool that lives goes to quarantine
   await seedJob(server.client, 'j1', { status: 'Pending' });
   await observe('w1', 'other');
   await server.client.lpush(keys.queue('X'), entryOf('j1'));
-  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0 } });
+  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 0 } });
   const quarantined: unknown[] = [];
-  reaper.on('quarantined', ({ id, recoveries }) => quarantined.push([id, recoveries.map(({ pool }) => pool)]));
+  reaper.on('quarantine', ({ id, recoveries }) => quarantined.push([id, recoveries.map(({ pool }) => pool)]));
   const passes: number[][] = [];
   for (let i = 4; i > 0; i--) {
     await beat();
@@ -371,8 +373,8 @@ test('a job that is lost again and again on a pool that lives goes to quarantine
     await server.client.rpoplpush(keys.queue('X'), list);
     await server.client.incr(keys.lock('X'));
     await server.client.hset(keys.lockInfo('X'), 'p', 1);
-    const { lost, quarantined: count, drift } = await reaper.rescue({ grace: 1 });
-    passes.push([lost, count, drift.length]);
+    const { orphaned, quarantined: count, drift } = await reaper.rescue({ grace: 1 });
+    passes.push([orphaned, count, drift.length]);
   }
   expect(passes).toEqual([...Array(3).fill([1, 0, 0]), [0, 1, 0]]);
   expect(quarantined).toEqual([['j1', ['p', 'p', 'p', 'p']]]);

@@ -69,7 +69,7 @@ test('fault 122: types and ids of dead pools, of live ones, and their counters',
 
 test('fault 122: notes of suspects', async () => {
   for (const name of names) await seedPool(redis, name, { heartbeat: second(3_600) });
-  const reaper = opened.create({ redis: server.url, rescue: { graceMs: 60_000 } });
+  const reaper = opened.create({ redis: server.url, rescue: { grace: 60_000 } });
   void reaper.rescue().catch(() => undefined);
   await expect.poll(() => redis.hlen('t:reaper:suspects')).toBe(names.length);
   for (const name of names) await redis.hincrby(`t:worker_pools:${name}`, 'heartbeat_at', 5);
@@ -80,22 +80,22 @@ test('fault 122: notes of suspects', async () => {
 });
 
 test('fault 122: limits by job type', () => {
-  const limits = JSON.parse(`{${names.map((name) => `"${name}":60`).join(',')}}`);
-  const options = { redis: 'redis://h', namespace: 't', hungAfterByTypeS: limits, runLimitByTypeS: limits };
-  const { hungAfterByTypeS, runLimitByTypeS } = readOptions(options);
-  expect([counts(hungAfterByTypeS), counts(runLimitByTypeS)]).toEqual([each(60), each(60)]);
+  const limits = JSON.parse(`{${names.map((name) => `"${name}":60000`).join(',')}}`);
+  const options = { redis: 'redis://h', namespace: 't', hungAfterByType: limits, runTimeLimitByType: limits };
+  const { hungAfterByType, runTimeLimitByType } = readOptions(options);
+  expect([counts(hungAfterByType), counts(runTimeLimitByType)]).toEqual([each(60_000), each(60_000)]);
   const wrong = JSON.parse('{"__proto__":"x","constructor":-1}');
-  expect(() => readOptions({ ...options, hungAfterByTypeS: wrong, runLimitByTypeS: JSON.parse('null') })).toThrow(
-    /hungAfterByTypeS.__proto__: .*hungAfterByTypeS.constructor: .*runLimitByTypeS: must be an object/,
+  expect(() => readOptions({ ...options, hungAfterByType: wrong, runTimeLimitByType: JSON.parse('null') })).toThrow(
+    /hungAfterByType.__proto__: .*hungAfterByType.constructor: .*runTimeLimitByType: must be an object/,
   );
 });
 
 test('fault 122: a type with such a name is failed at its own limit', async () => {
   await seedJob(redis, 'short', { name: '__proto__', age: 600 });
   await seedJob(redis, 'long', { name: 'constructor', age: 600 });
-  const hungAfterByTypeS = JSON.parse('{"__proto__":60}');
+  const hungAfterByType = JSON.parse('{"__proto__":60000}');
   const verdicts = new Map<string, string>();
-  const reaper = opened.create({ redis: server.url, hungAfterByTypeS });
+  const reaper = opened.create({ redis: server.url, hungAfterByType });
   reaper.on('job', ({ id, verdict }) => void verdicts.set(id, verdict));
   await reaper.sweep({ plan: true });
   expect([...verdicts].sort()).toEqual([

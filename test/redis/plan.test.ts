@@ -18,12 +18,12 @@ const dump = async () => {
   );
 };
 
-interface Pass extends Pick<RescueSummary, 'changes' | 'drift' | 'entries' | 'quarantined' | 'lost' | 'finished'> {
+interface Pass extends Pick<RescueSummary, 'changes' | 'drift' | 'entries' | 'quarantined' | 'orphaned' | 'finished'> {
   readonly outcomes: readonly { readonly [Field in keyof PoolOutcome]?: PoolOutcome[Field] | undefined }[];
 }
 /** One rescue, by a reaper of its own. */
 const rescueOf = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0) => {
-  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 0, batch: 3 }, ...options });
+  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 0, batchSize: 3 }, ...options });
   const outcomes: PoolOutcome[] = [];
   reaper.on('pool', (outcome) => void outcomes.push(outcome));
   const summary = await reaper.rescue({ plan, grace });
@@ -33,12 +33,12 @@ const rescueOf = async (plan: boolean, options: Partial<ReaperOptions> = {}, gra
 /** The same: what it says, without what may differ. */
 const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
   const { summary, outcomes } = await rescueOf(plan, options, grace);
-  const { changes, drift, entries, quarantined, lost, finished, suspended } = summary;
+  const { changes, drift, entries, quarantined, orphaned, finished, suspended } = summary;
   expect(suspended).toBeUndefined();
   return {
     changes,
     drift: drift.toSorted((a, b) => (a.type < b.type ? -1 : 1)),
-    ...{ entries, quarantined, lost, finished },
+    ...{ entries, quarantined, orphaned, finished },
     outcomes: outcomes
       .map(({ pool, moved, poison, deregistered, evidence }) => ({ pool, moved, poison, deregistered, evidence }))
       .sort((a, b) => (a.pool < b.pool ? -1 : 1)),
@@ -249,9 +249,9 @@ const liveAndDead = async () => {
 };
 
 test.each([
-  ['at once', { lostAfterMs: 0 }, 0],
-  ['after a grace', { lostAfterMs: 0 }, 20],
-  ['at a second look, when the dead pools are done', { lostAfterMs: 300 }, 20],
+  ['at once', { orphanedAfter: 0 }, 0],
+  ['after a grace', { orphanedAfter: 0 }, 20],
+  ['at a second look, when the dead pools are done', { orphanedAfter: 300 }, 20],
 ])(
   'fault 123: a poison job that dead and live pools hold goes to quarantine from all of them, %s',
   async (_, options, grace) => {
@@ -274,7 +274,7 @@ test('fault 123: a sign of life after a quarantine counts as one', async () => {
   const { client } = server;
   await liveAndDead();
   await seedJob(client, 'bad', { status: 'Pending', age: 600 });
-  const reaper = opened.create({ redis: server.url, rescue: { lostAfterMs: 60_000 } });
+  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 60_000 } });
   await reaper.rescue({ grace: 0 });
   await client.hset('t:job_stats:bad', 'check_in_at', second());
   const records = async () => Object.values(await client.hgetall('t:reaper:unobserved:live-1'));
@@ -375,7 +375,7 @@ test('fault 146: names that are no UTF-8 in a registry are named once a pass, an
 
 /** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */
 const sweep = async (plan: boolean): Promise<string[]> => {
-  const reaper = opened.create({ redis: server.url, hooks: { most: 2, totalTimeoutMs: 1 } });
+  const reaper = opened.create({ redis: server.url, hooks: { maxRecords: 2, timeout: 1 } });
   const items: string[] = [];
   const done = ['planned', 'done', 'enqueued'];
   reaper.on('job', ({ id, verdict, reason, outcome }) =>

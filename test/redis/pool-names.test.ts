@@ -213,7 +213,7 @@ test.each(['Pending', 'Success'])(
     for (let i = 0; i < 4; i++) {
       await redis.hset('t:worker:w1', { job_name: 'a:x', job_id: `k${i}`, started_at: second(i), args: '' });
       const summary = await create({ clock }).rescue({ grace: 0 });
-      expect(summary).toMatchObject({ alive: 2, lost: 0, finished: 0 });
+      expect(summary).toMatchObject({ alive: 2, orphaned: 0, finished: 0 });
       expect(summary.unreadable).toEqual([expect.stringContaining(list('a', 'x:b'))]);
       clock.advance(15_000);
     }

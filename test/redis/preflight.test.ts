@@ -256,7 +256,7 @@ test('a requeue that is refused in mid-way does not go on when Redis is well aga
       if (requeues === 2) await refusals.READONLY?.begin();
     }),
   );
-  const reaper = opened.create({ redis: client, clock, rescue: { batch: 1 } });
+  const reaper = opened.create({ redis: client, clock, rescue: { batchSize: 1 } });
   const ended = reaper.rescue({ grace: 15_000 });
   await timers(15_000, 1);
   clock.advance(15_000);
@@ -297,7 +297,7 @@ test('while Redis is unfit passes find nothing and rebuild nothing, and log each
   await refusals.OOM?.begin();
   const reaper = opened.create({ redis: server.url });
   const faults: string[] = [];
-  reaper.on('error', ({ where, error }) => void faults.push(`${where}: ${error}`));
+  reaper.on('error', ({ where, message }) => void faults.push(`${where}: ${message}`));
   for (let i = 0; i < 2; i++) {
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({
       suspects: 0,

@@ -105,7 +105,7 @@ const withReaper = async <T>(
     redis: server.client,
     namespace: 't',
     logger: false,
-    hooks: { headerTimeoutMs: 2_000 },
+    hooks: { headerTimeout: 2_000 },
     ...options,
   });
   try {

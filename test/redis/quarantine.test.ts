@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Quarantined, QuarantineRecord, Reaper, ReaperOptions } from '../../src/index.ts';
+import type { QuarantinedJob, QuarantineRecord, Reaper, ReaperOptions } from '../../src/index.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { intercept, placeOf, second, seedJob } from '../support/jobs.ts';
@@ -44,8 +44,8 @@ const recovered = (count: number) => Array.from({ length: count }, (_, i) => 600
 test('a job whose workers die goes back three times, then to dead as gocraft writes it, and its status is Error', async () => {
   const at = await seedJob(redis, 'bad');
   const reaper = create();
-  const events: Quarantined[] = [];
-  reaper.on('quarantined', (event) => void events.push(event));
+  const events: QuarantinedJob[] = [];
+  reaper.on('quarantine', (event) => void events.push(event));
   await dieWith('p0', entryOf('bad'));
   for (let death = 0; death < 3; death++) {
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, quarantined: 0 });
@@ -78,7 +78,7 @@ test('its hook is sent', async () => {
   await dieWith('p', entryOf('bad'));
   const reaper = create();
   await reaper.rescue({ grace: 0 });
-  await reaper.undelivered.quiet();
+  await reaper.hooks.quiet();
   expect(receiver.hooks.map(({ body }) => [body.job_id, body.status])).toEqual([['bad', 'Error']]);
   expect(await redis.hget(keys.track, 'bad')).toBeNull();
   await receiver.stop();
@@ -131,7 +131,7 @@ test('recoveries count within the window only, and what is older is forgotten', 
 });
 
 test('how often, and within which time, can be set', async () => {
-  const reaper = create({ rescue: { maxRecoveries: 1, recoveryWindowS: 1_800 } });
+  const reaper = create({ rescue: { maxRecoveries: 1, recoveryWindow: '1800s' } });
   await seedRecoveries('bad', [3_600]);
   await dieWith('p', entryOf('bad'));
   expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, quarantined: 0 });
@@ -168,7 +168,10 @@ describe('one death counts once', () => {
     await seedRecoveries('bad', recovered(2));
     await dieWith('p', entryOf('bad'));
     await redis.lpush(keys.inProgress('X', 'p'), entryOf('bad', ',"unique":true'));
-    expect(await create({ rescue: { batch: 1 } }).rescue({ grace: 0 })).toMatchObject({ entries: 2, quarantined: 0 });
+    expect(await create({ rescue: { batchSize: 1 } }).rescue({ grace: 0 })).toMatchObject({
+      entries: 2,
+      quarantined: 0,
+    });
     expect(await countOf('bad')).toBe(3);
   });
 
@@ -440,9 +443,9 @@ describe('what a user does with it', () => {
     expect(all.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c']);
     expect(all.find(({ id }) => id === 'a')).toMatchObject({
       types: ['X'],
-      at: expect.any(Number),
+      quarantinedAt: expect.stringMatching(/Z$/),
       isInDead: true,
-      recoveries: ['q0', 'q1', 'q2', 'p1'].map((pool) => ({ pool, at: expect.any(Number) })),
+      recoveries: ['q0', 'q1', 'q2', 'p1'].map((pool) => ({ pool, recoveredAt: expect.stringMatching(/Z$/) })),
     });
     expect(JSON.stringify(all)).not.toContain('s3cret');
     expect((await recordsOf(reaper, { type: 'Y' })).map(({ id }) => id)).toEqual(['c']);

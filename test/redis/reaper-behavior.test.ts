@@ -31,14 +31,14 @@ const createHeldClock = () => {
 const eventually = { timeout: 20_000 };
 
 test('a host that stops gives the lease up, so that another one has it with its first question', async () => {
-  const [first, other] = [create(), create({ lease: { durationMs: 3_600_000, renewMs: 1_800_000 } })];
-  const held = new Promise((resolve) => first.on('lease', resolve));
+  const [first, other] = [create(), create({ lease: { duration: 3_600_000, renewInterval: 1_800_000 } })];
+  const held = new Promise((resolve) => first.on('leader', resolve));
   first.start();
-  expect(await held).toMatchObject({ holds: true });
+  expect(await held).toMatchObject({ isThisHost: true });
   await first.stop();
-  const told = new Promise((resolve) => other.on('lease', resolve));
+  const told = new Promise((resolve) => other.on('leader', resolve));
   other.start();
-  expect(await told).toMatchObject({ holds: true });
+  expect(await told).toMatchObject({ isThisHost: true });
 });
 
 describe('the interval of sweeps', () => {
@@ -48,7 +48,7 @@ describe('the interval of sweeps', () => {
     [0.999_999, 102_500, 3_690_000],
   ])('varies by half of the jitter either way, the first time too (random %d)', async (random, first, interval) => {
     const { clock, timers } = createHeldClock();
-    const sweep = { firstAfterMs: 100_000, jitter: 0.05 } as const;
+    const sweep = { initialDelay: 100_000, jitter: 0.05 } as const;
     const reaper = create({ clock, random: () => random, role: 'always', sweep });
     let sweeps = 0;
     reaper.on('sweep', () => void sweeps++);
@@ -65,7 +65,7 @@ test('a scheduled sweep that failed is tried again an interval later, and not at
   // Its end can't be recorded.
   await redis.set('t:reaper:progress', 'no hash');
   const { clock, timers } = createHeldClock();
-  const reaper = create({ clock, sweep: { firstAfterMs: 0, intervalMs: 777_000, jitter: 0 } });
+  const reaper = create({ clock, sweep: { initialDelay: 0, interval: 777_000, jitter: 0 } });
   const errors: (string | undefined)[] = [];
   reaper.on('sweep', ({ error }) => void errors.push(error));
   reaper.start();
@@ -108,7 +108,7 @@ test('a sweep that was asked for resolves once its hooks have been tried, and co
 
 test.each([
   [{}, 'keep', 'recently-updated'],
-  [{ refireGraceS: 20 }, 'refire', 'unacknowledged'],
+  [{ refireGrace: '20s' }, 'refire', 'unacknowledged'],
 ] as const)('the time in which a job tells its endpoint itself can be set: %j', async (options, verdict, reason) => {
   await seedJob(redis, 'a', { age: 30, web_hook_url: 'http://127.0.0.1:1/' });
   const explanation = await create(options).explain('a');
@@ -116,10 +116,10 @@ test.each([
 });
 
 test.each([
-  [{ hungAfterByTypeS: { X: 1_000 } }, 'fail'],
-  [{ hungAfterByTypeS: { Y: 1_000 } }, 'keep'],
-  [{ hungAfterS: 1_000 }, 'fail'],
-  [{ hungAfterS: 1_000, hungAfterByTypeS: { X: 100_000 } }, 'keep'],
+  [{ hungAfterByType: { X: '1000s' } }, 'fail'],
+  [{ hungAfterByType: { Y: '1000s' } }, 'keep'],
+  [{ hungAfter: '1000s' }, 'fail'],
+  [{ hungAfter: '1000s', hungAfterByType: { X: '100000s' } }, 'keep'],
 ] as const)('how long a job may be silent can be set, by its type first: %j', async (options, verdict) => {
   await seedJob(redis, 'a', { age: 2_000 });
   expect(await create(options).explain('a')).toMatchObject({ verdict });
@@ -127,7 +127,7 @@ test.each([
 
 test.each([
   [{}, 'keep'],
-  [{ clockToleranceS: 100 }, 'fail'],
+  [{ clockTolerance: '100s' }, 'fail'],
 ] as const)('how far a time may be ahead and count can be set: %j', async (options, verdict) => {
   await seedJob(redis, 'a', { age: 100_000, check_in_at: second(200) });
   expect(await create(options).explain('a')).toMatchObject({ verdict });
@@ -148,13 +148,13 @@ test('a Redis that refuses PING because it can not save is reached', async () =>
 test('a rescue takes the grace that it is given, and else the one that is set', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
   const { clock, timers } = createHeldClock();
-  const reaper = create({ clock, rescue: { graceMs: 12_345 } });
+  const reaper = create({ clock, rescue: { grace: 12_345 } });
   void reaper.rescue({ plan: true, grace: 54_321 }).catch(() => undefined);
   await expect.poll(() => timers().includes(54_321), eventually).toBe(true);
   expect(timers()).not.toContain(12_345);
   await reaper.stop({ timeout: 0 });
   const other = createHeldClock();
-  const second_ = create({ clock: other.clock, rescue: { graceMs: 12_345 } });
+  const second_ = create({ clock: other.clock, rescue: { grace: 12_345 } });
   void second_.rescue({ plan: true }).catch(() => undefined);
   await expect.poll(() => other.timers().includes(12_345), eventually).toBe(true);
 });

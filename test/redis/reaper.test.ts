@@ -27,7 +27,7 @@ test('a started reaper sweeps after 5 min and then every hour, and looks for dea
   let rescues = 0;
   reaper.on('sweep', () => void sweeps++);
   reaper.on('rescue', () => void rescues++);
-  const held = new Promise((resolve) => reaper.on('lease', resolve));
+  const held = new Promise((resolve) => reaper.on('leader', resolve));
   reaper.start();
   await held;
   clock.increment(4_999);
@@ -51,7 +51,7 @@ test('health turns red when a sweep is late, and says which', async () => {
   reaper.start();
   expect(reaper.health().ok).toBe(true);
   clock.increment(300_000 + 2 * 3_600_000 + 1_000);
-  expect(reaper.health()).toMatchObject({ ok: false, detail: expect.stringContaining('no sweep') });
+  expect(reaper.health()).toMatchObject({ ok: false, detail: expect.stringContaining('sweep overdue') });
   await reaper.stop({ timeout: 0 });
 });
 
@@ -127,7 +127,7 @@ test('stop lets what is in hand finish, answers who waits, and refuses what come
       },
     },
     role: 'always',
-    rescue: { firstAfterMs: 40_000, intervalMs: 50_000 },
+    rescue: { initialDelay: 40_000, interval: 50_000 },
   });
   await server.client.rpush('t:jobs:X:dead1:inprogress', 'one');
   reaper.start();
@@ -157,9 +157,9 @@ test('a process whose reaper has been stopped ends by itself', async () => {
 
 test.each([
   [{ namespace: '' }, 'namespace: must not be empty'],
-  [{ sweeep: {} }, 'Unrecognized key'],
-  [{ sweep: { lanes: 0 } }, 'sweep.lanes'],
-  [{ hungAfterS: -1 }, 'hungAfterS'],
+  [{ sweeep: {} }, 'sweeep: unknown option'],
+  [{ sweep: { concurrency: 0 } }, 'sweep.concurrency'],
+  [{ hungAfter: -1 }, 'hungAfter'],
   [{ clock: {} }, 'must be a clock'],
   [{ redis: 3 }, 'redis: must be a Redis URL'],
 ])('options that can not be used are named: %j', (options, message) => {

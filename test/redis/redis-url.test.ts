@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createReaper } from '../../src/index.ts';
+import { createReaper, OptionsError } from '../../src/index.ts';
 import { connect } from '../../src/io/redis/connection.ts';
 import { describeRedis, parseRedisUrl } from '../../src/io/redis/url.ts';
 
@@ -77,7 +77,7 @@ test.each([
   } catch (caught) {
     error = caught;
   }
-  expect(error).toBeInstanceOf(TypeError);
+  expect(error).toBeInstanceOf(OptionsError);
   expect((error as Error).stack).not.toMatch(/s3cr|cret|s3\b/);
 });
 

@@ -138,7 +138,7 @@ describe('a dead pool waits for nothing but its grace', () => {
     await seedPool(server.client, 'dies', { ...dead('a'), heartbeat: Date.now() / 1_000 });
     const hour = 3_600_000;
     const { reaper, reports, ends } = create({
-      rescue: { firstAfterMs: 0, intervalMs: hour, heartbeatAgeMs: 4_000, graceMs: 0 },
+      rescue: { initialDelay: 0, interval: hour, heartbeatTimeout: 4_000, grace: 0 },
     });
     reaper.start();
     await expect
@@ -161,7 +161,7 @@ describe('a dead pool waits for nothing but its grace', () => {
     const day = 86_400_000;
     const { reaper, reports } = create({
       clock,
-      rescue: { firstAfterMs: 0, intervalMs: day, heartbeatAgeMs: 4_000, graceMs: 0 },
+      rescue: { initialDelay: 0, interval: day, heartbeatTimeout: 4_000, grace: 0 },
     });
     reaper.start();
     clock.advance(0);
@@ -208,7 +208,7 @@ describe('a dead pool waits for nothing but its grace', () => {
     await server.client.sadd('t:worker_pools', ...stale);
     await seedPool(server.client, 'dead', { ...dead('a'), isRegistered: false });
     const clock = createTestClock();
-    const { reaper, ends } = create({ clock, rescue: { atOnce: 1 } });
+    const { reaper, ends } = create({ clock, rescue: { concurrency: 1 } });
     reaper.start();
     clock.advance(5_000);
     await expect.poll(() => server.client.hlen('t:reaper:suspects')).toBe(301);

@@ -76,7 +76,7 @@ const refusals = async () => {
 const runAll = async () => {
   const reaper = create();
   const errors: string[] = [];
-  reaper.on('error', ({ where, error }) => errors.push(`${where}: ${error}`));
+  reaper.on('error', ({ where, message }) => errors.push(`${where}: ${message}`));
   await runSurface(admin, reaper, receiver);
   const passes = Promise.all(
     (['sweep', 'rescue'] as const).map((pass) => new Promise((resolve) => reaper.on(pass, resolve))),

@@ -47,7 +47,7 @@ const linesOf = async (options: Partial<ReaperOptions> & Pick<ReaperOptions, 're
     // What fails because of an outage that is reported already is logged for debugging only.
     logger: pino({ level: 'debug' }, sink),
     ...options,
-    rescue: { firstAfterMs: 1, intervalMs: 20 },
+    rescue: { initialDelay: 1, interval: 20 },
   });
   onTestFinished(() => reaper.stop({ timeout: 0 }));
   reaper.start();

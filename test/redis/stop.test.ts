@@ -58,7 +58,7 @@ describe('fault 141: the time that is given is kept', () => {
     const clock = createTestClock();
     const reaper = create({ clock, ...redis() });
     const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: receiver.url });
-    const holds = new Promise((resolve) => reaper.on('lease', resolve));
+    const holds = new Promise((resolve) => reaper.on('leader', resolve));
     reaper.start();
     await holds;
     freeze();
@@ -160,12 +160,12 @@ test('fault 141: what is asked for after stop() is refused at once, though Redis
       reaper.tracked(),
       reaper.status(),
       reaper.explain('a'),
-      next(reaper.undelivered.list()),
-      reaper.undelivered.endpoints(),
-      reaper.undelivered.quiet(),
-      reaper.undelivered.parkedCount(),
-      reaper.undelivered.retry({ id: 'a' }),
-      reaper.undelivered.drop({ id: 'a' }),
+      next(reaper.hooks.list()),
+      reaper.hooks.endpoints(),
+      reaper.hooks.quiet(),
+      reaper.hooks.parkedCount(),
+      reaper.hooks.retry({ id: 'a' }),
+      reaper.hooks.drop({ id: 'a' }),
       next(reaper.quarantine.list()),
       reaper.quarantine.release({ id: 'a' }),
       reaper.quarantine.drop({ id: 'a' }),
@@ -196,7 +196,7 @@ test('fault 141: what is asked for after stop() is refused at once, though Redis
 test('fault 141: what was asked for before stop() is waited for, and a list that is left in the middle holds up nothing', async () => {
   const reaper = create();
   const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
-  for await (const _ of reaper.undelivered.list()) break;
+  for await (const _ of reaper.hooks.list()) break;
   const running = job.run();
   await reaper.stop();
   expect(await running).toEqual({ outcome: 'ok' });
@@ -214,11 +214,11 @@ test.each([Number.NaN, -1, 0.5, Number.POSITIVE_INFINITY, 2 ** 31, '5'])(
 );
 
 test.each([{ timeout: 0 }, {}])('a host that stops with %j resigns the lease, long before its end', async (options) => {
-  const lease = { durationMs: 3_600_000, renewMs: 50 };
+  const lease = { duration: 3_600_000, renewInterval: 50 };
   const [first, second] = [create({ lease }), create({ lease })];
   const holds = (reaper: Reaper) => {
     const changes: boolean[] = [];
-    reaper.on('lease', (change) => changes.push(change.holds));
+    reaper.on('leader', (change) => changes.push(change.isThisHost));
     return changes;
   };
   const [ofFirst, ofSecond] = [holds(first), holds(second)];
@@ -240,7 +240,7 @@ test.each(['frozen', 'killed'])(
     import { createReaper } from '${builtOf('src/index.ts')}';
     const reaper = createReaper({
       redis: { port: ${redis.port}, commandTimeout: 3_600_000, maxRetriesPerRequest: null, retryStrategy: () => 3_600_000 },
-      namespace: 't', logger: false, sweep: { intervalMs: 3_600_000 }, lease: { renewMs: 3_600_000, durationMs: 7_200_000 },
+      namespace: 't', logger: false, sweep: { interval: 3_600_000 }, lease: { renewInterval: 3_600_000, duration: 7_200_000 },
     });
     const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
     reaper.start();

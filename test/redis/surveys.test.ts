@@ -75,7 +75,7 @@ test('two rescues at once find every dead pool, and requeue each entry once', as
 test('fault 142: scheduled passes, which walk a part of the keys each, miss no pool, whatever else is asked meanwhile', async () => {
   await seed();
   const clock = new SimulatedClock();
-  const reaper = opened.create({ redis: server.url, clock, role: 'always', rescue: { graceMs: 0 } });
+  const reaper = opened.create({ redis: server.url, clock, role: 'always', rescue: { grace: 0 } });
   let ended: (summary: RescueSummary) => void = () => undefined;
   reaper.on('rescue', (summary) => ended(summary));
   const pass = async (wait: number) => {
@@ -100,7 +100,7 @@ test('counters are rebuilt from the lists that the same pass has found', async (
   await seedPool(redis, 'alive', { heartbeat: second(), jobNames: 'X', holds: new Map([['X', ['a', 'b']]]) });
   // Of an unregistered pool, which no counter names any more.
   await seedPool(redis, 'gone', { isRegistered: false, isCounted: false, holds: new Map([['X', ['c']]]) });
-  const reaper = opened.create({ redis: server.url, rescue: { graceMs: 60_000 } });
+  const reaper = opened.create({ redis: server.url, rescue: { grace: 60_000 } });
   await redis.set('t:jobs:X:lock', 3);
   const clock = new SimulatedClock();
   const slow = opened.create({ redis: server.url, clock });

@@ -66,7 +66,7 @@ const create = (options: Partial<ReaperOptions> = {}) => {
   const lines: string[] = [];
   const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
   const reaper: Reaper = opened.create({ redis: server.url, logger, ...options });
-  reaper.on('error', ({ where, error }) => void errors.push(`${where}: ${error}`));
+  reaper.on('error', ({ where, message }) => void errors.push(`${where}: ${message}`));
   return { reaper, errors, lines };
 };
 
@@ -156,8 +156,8 @@ test('fault 119: a scheduled sweep that was suspended comes again an interval la
   const { reaper } = create({
     clock,
     role: 'always',
-    sweep: { firstAfterMs: 1_000, intervalMs: 60_000, jitter: 0 },
-    rescue: { firstAfterMs: 10_000_000 },
+    sweep: { initialDelay: 1_000, interval: 60_000, jitter: 0 },
+    rescue: { initialDelay: 10_000_000 },
   });
   const ends: (string | undefined)[] = [];
   const at: number[] = [];

@@ -9,11 +9,11 @@ const reaper = createReaper({
   redis: process.env.REDIS as string,
   namespace: 't',
   logger: false,
-  lease: { durationMs: 1_000, renewMs: 200 },
-  sweep: { firstAfterMs: 0, pageSize: 20, lanes: 2 },
-  rescue: { firstAfterMs: 0, intervalMs: 100, graceMs: 100 },
+  lease: { duration: 1_000, renewInterval: 200 },
+  sweep: { initialDelay: 0, pageSize: 20, concurrency: 2 },
+  rescue: { initialDelay: 0, interval: 100, grace: 100 },
 });
-reaper.on('lease', ({ holds }) => process.send?.({ lease: holds }));
+reaper.on('leader', ({ isThisHost }) => process.send?.({ lease: isThisHost }));
 reaper.on('sweep', ({ scanned, error = '' }) => process.send?.({ sweep: scanned, error }));
 const standAfter = Number(process.env.STAND_AFTER ?? 0);
 let judged = 0;

@@ -41,8 +41,8 @@ export interface PageClient {
 
 /** @throws Error with the HTTP status if the server refuses the WebSocket. */
 export const openPage = async (url: string, headers: Record<string, string> = {}): Promise<PageClient> => {
-  const { origin, host } = new URL(url);
-  const socket = new WebSocket(`ws://${host}/socket`, {
+  const { origin } = new URL(url);
+  const socket = new WebSocket(new URL('socket', url.replace(/^http/, 'ws')).href.replace(/\?.*/, ''), {
     headers: { origin, cookie: headers.cookie ?? (await cookieOf(url)), ...headers },
   });
   const messages: ServerMessage[] = [];

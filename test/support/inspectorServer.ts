@@ -54,7 +54,7 @@ export const useInspector = (): InspectorServer => {
       const announced: string[] = [];
       const faults: string[] = [];
       const reaper = create({ inspect: { port: 0, announce: (url) => announced.push(url), ...inspect }, ...options });
-      reaper.on('error', ({ where, error }) => faults.push(`${where}: ${error}`));
+      reaper.on('error', ({ where, message }) => faults.push(`${where}: ${message}`));
       return { reaper, url: (await reaper.inspectorUrl()) as string, announced, faults };
     },
     async page(...args) {

@@ -11,9 +11,9 @@ const keys = keysOf(namespace);
 export const surfaceOptions = {
   namespace,
   logger: false,
-  lease: { durationMs: 1_000, renewMs: 100 },
-  sweep: { firstAfterMs: 0 },
-  rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0, heartbeatAgeMs: 600_000, lostAfterMs: 20, maxRecoveries: 1 },
+  lease: { duration: 1_000, renewInterval: 100 },
+  sweep: { initialDelay: 0 },
+  rescue: { initialDelay: 0, interval: 50, grace: 0, heartbeatTimeout: 600_000, orphanedAfter: 20, maxRecoveries: 1 },
 } satisfies Partial<ReaperOptions>;
 
 const entryOf = (id: string, more: object = {}) => JSON.stringify({ name: 'X', id, t: second(), args: {}, ...more });
@@ -83,11 +83,11 @@ export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receive
   await reaper.quarantine.drop({ id: 'poison-2' });
 
   await runLifecycle(reaper, receiver);
-  await takeAll(reaper.undelivered.list());
-  await reaper.undelivered.endpoints();
-  await reaper.undelivered.retry({ id: 'parked' });
-  await reaper.undelivered.quiet();
-  await reaper.undelivered.drop({ id: 'failing' });
+  await takeAll(reaper.hooks.list());
+  await reaper.hooks.endpoints();
+  await reaper.hooks.retry({ id: 'parked' });
+  await reaper.hooks.quiet();
+  await reaper.hooks.drop({ id: 'failing' });
 
   await reaper.status();
   await reaper.tracked();

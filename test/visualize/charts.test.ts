@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
-import { charts } from '../../src/index.ts';
+import { charts } from '../../src/charts.ts';
 import { loadAssets } from '../../visualize/assets.ts';
 import type { Drawing } from '../../visualize/charts/drawing.ts';
 import { type ChartGraph, graphOf } from '../../visualize/charts/graph.ts';

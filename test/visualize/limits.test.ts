@@ -9,7 +9,7 @@ const inspector = useInspector();
 const { redis } = inspector;
 let page: PageClient;
 const start = async () => {
-  const { reaper, url } = await inspector.start({ control: true }, { rescue: { graceMs: 0 } });
+  const { reaper, url } = await inspector.start({ control: true }, { rescue: { grace: 0 } });
   page = await inspector.page(url);
   return reaper;
 };

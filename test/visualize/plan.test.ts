@@ -21,7 +21,7 @@ test('fault 123: the inspector of a reaper that only plans shows the numbers of 
     redis: server.url,
     plan: true,
     inspect: { port: 0 },
-    rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0 },
+    rescue: { initialDelay: 0, interval: 50, grace: 0 },
   });
   let passes = 0;
   reaper.on('rescue', () => {

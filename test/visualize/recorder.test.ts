@@ -261,7 +261,7 @@ test('the trace of a dead pool goes from suspect to rescued', async () => {
   await client.lpush('t:jobs:X:dead:inprogress', '{"name":"X","id":"a"}');
   await client.hset('t:jobs:X:lock_info', 'dead', 1);
   await client.set('t:jobs:X:lock', 1);
-  const { reaper, page } = await start({ rescue: { graceMs: 400 } });
+  const { reaper, page } = await start({ rescue: { grace: 400 } });
   const rescue = reaper.rescue();
   await page.until(({ rescue: { pools } }) => pools[0]?.pool === 'dead' && pools[0].state === 'pool.suspect');
   await rescue;

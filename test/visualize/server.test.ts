@@ -33,7 +33,7 @@ describe('opening the inspector', () => {
     const { port } = taken.address() as { port: number };
     const reaper = create({ inspect: { port, announce: () => undefined } });
     const faults: string[] = [];
-    reaper.on('error', ({ error }) => faults.push(error));
+    reaper.on('error', ({ message }) => faults.push(message));
     await seedJob(redis(), 'settled', {
       status: 'Success',
       ack: JSON.stringify({ status: 'Success', revision: second(-600) }),
@@ -123,7 +123,7 @@ describe('access', () => {
   });
 
   test('the host name of a proxy is accepted if it is configured', async () => {
-    const { url } = await start({ hostNames: ['reaper.intra.example'] });
+    const { url } = await start({ allowedHosts: ['reaper.intra.example'] });
     const cookie = await cookieOf(url);
     const { origin } = new URL(url);
     expect((await get(origin, { cookie, host: 'reaper.intra.example' })).status).toBe(200);

@@ -82,7 +82,7 @@ test('an unreachable relay is reported once, and delays neither a sweep nor the 
     inspect: { port: 0, announce: () => undefined, stately: `ws://127.0.0.1:${port}` },
   });
   const faults: string[] = [];
-  reaper.on('error', ({ where, error }) => faults.push(`${where}: ${error}`));
+  reaper.on('error', ({ where, message }) => faults.push(`${where}: ${message}`));
   await reaper.inspectorUrl();
   await vi.waitUntil(() => faults.length > 0);
   expect((await reaper.sweep()).outcomes).toEqual({ done: 1 });

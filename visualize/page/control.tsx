@@ -126,10 +126,10 @@ const RescueResult = ({ summary }: { summary: RescueAnswer }) => {
   );
 };
 
-const rescueText = ({ plan, suspects, entries, orphans, quarantined, changes, suspended }: RescueAnswer): string => {
+const rescueText = ({ plan, suspects, entries, orphaned, quarantined, changes, suspended }: RescueAnswer): string => {
   if (suspended !== undefined) return `No pool was judged: ${suspended}.`;
   if (suspects === 0 && changes.length === 0) return 'There is nothing to do.';
-  const requeued = `${count(entries + orphans)} entries`;
+  const requeued = `${count(entries + orphaned)} entries`;
   const others = quarantined > 0 ? `, ${count(quarantined)} in quarantine` : '';
   return plan ? `A rescue would requeue ${requeued}${others}:` : `${requeued} requeued${others}:`;
 };

@@ -1,6 +1,6 @@
 import type { SafeExplanation } from '../protocol.ts';
 import { FactsTable, Rules } from './facts.tsx';
-import { count, dateTime } from './format.ts';
+import { count, isoText } from './format.ts';
 
 /** Why a job is treated as it is: its verdict with the rules, its facts, its hook, and where its entry is. */
 export const ExplanationPanel = ({ explanation }: { explanation: SafeExplanation }) => (
@@ -53,10 +53,10 @@ const Places = ({ explanation: { places, otherPlaces } }: { explanation: SafeExp
     </ul>
   );
 
-const hookText = ({ state, about, endpoint, attempts, first, last, answer }: Hook): string =>
+const hookText = ({ state, about, endpoint, attempts, firstAttemptAt, lastAttemptAt, answer }: Hook): string =>
   [
     `${state}: ${about.replace(':', ', revision ')} to ${endpoint}`,
-    `${count(attempts)} attempts${first === undefined ? '' : `, first ${dateTime(first)}`}${last === undefined ? '' : `, last ${dateTime(last)}`}`,
+    `${count(attempts)} attempts${firstAttemptAt === undefined ? '' : `, first ${isoText(firstAttemptAt)}`}${lastAttemptAt === undefined ? '' : `, last ${isoText(lastAttemptAt)}`}`,
     ...(answer === undefined ? [] : [state === 'parked' ? `parked because: ${answer}` : `last answer: ${answer}`]),
   ].join('; ');
 
@@ -65,6 +65,6 @@ type Hook = NonNullable<SafeExplanation['hook']>;
 const placeText = ({ kind, type, pool, isPoolAlive, ahead, at }: SafeExplanation['places'][number]): string => {
   if (kind === 'queue') return `in the queue of ${type}, ${count(ahead ?? 0)} before it`;
   if (kind === 'in progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
-  if (kind === 'observed') return `run by a worker of pool ${pool}${at ? ` since ${dateTime(at)}` : ''}`;
-  return `in ${kind}${at ? `, ${dateTime(at)}` : ''}`;
+  if (kind === 'observed') return `run by a worker of pool ${pool}${at ? ` since ${isoText(at)}` : ''}`;
+  return `in ${kind}${at ? `, ${isoText(at)}` : ''}`;
 };

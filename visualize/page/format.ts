@@ -15,6 +15,9 @@ export const dateTime = (seconds: number): string => {
   return date.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
 };
 
+/** A time in ISO format, in readable form. */
+export const isoText = (time: string): string => time.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC');
+
 /** A duration in ms, in its two largest units. */
 export const span = (ms: number): string => {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;

@@ -18,10 +18,12 @@ reaper.on('job', ({ id, verdict, reason, outcome, error }) => {
   const text = `${verdict}, ${reason}: ${outcome}${error === undefined ? '' : `; ${error}`}`;
   note({ what: 'act', job: id, text });
 });
-reaper.on('lost', ({ id, pool, unobservedS }) =>
-  note({ what: 'act', job: id, text: `orphaned in ${pool}, unobserved for ${unobservedS} s: requeued` }),
-);
-reaper.on('quarantined', ({ id }) => note({ what: 'act', job: id, text: 'quarantined' }));
+reaper.on('orphan', (orphan) => {
+  if (orphan.outcome !== 'requeued') return;
+  const { id, pool, unobservedMs } = orphan;
+  note({ what: 'act', job: id, text: `orphaned in ${pool}, unobserved for ${unobservedMs} ms: requeued` });
+});
+reaper.on('quarantine', ({ id }) => note({ what: 'act', job: id, text: 'quarantined' }));
 reaper.on('rescue', ({ drift, undecided, error, suspended }) => {
   note({ what: 'pass', pass: 'rescue', undecided, error: error ?? suspended });
   for (const { type, lockBefore, lock } of drift) log(`lock of ${type} was ${lockBefore}, is ${lock}`);
@@ -31,7 +33,7 @@ reaper.on('sweep', (summary) => {
   const { scanned, error, suspended } = summary as typeof summary & { readonly suspended?: string };
   note({ what: 'pass', pass: 'sweep', scanned, error: error ?? suspended });
 });
-reaper.on('lease', ({ holds }) => log(holds ? 'leads' : 'follows'));
-reaper.on('error', ({ where, error }) => log(`error: ${where}: ${error}`));
+reaper.on('leader', ({ isThisHost }) => log(isThisHost ? 'leads' : 'follows'));
+reaper.on('error', ({ where, message }) => log(`error: ${where}: ${message}`));
 reaper.start();
 process.send?.({ event: 'ready' });

@@ -4,13 +4,13 @@ import type { ReaperOptions } from '../../../src/options.ts';
 import {
   database,
   driverTimeoutMs,
-  graceMs,
-  heartbeatAgeMs,
+  grace,
+  heartbeatTimeout,
   hookTimeoutMs,
   hostTimeoutMs,
-  lostAfterMs,
   masterName,
   namespace,
+  orphanedAfter,
   reaperUser,
   reconnectMs,
 } from './settings.ts';
@@ -24,7 +24,7 @@ export interface ReaperConfig {
   readonly hasLongLease: boolean;
 }
 
-export const hookOptions = { headerTimeoutMs: hookTimeoutMs, totalTimeoutMs: hookTimeoutMs };
+export const hookOptions = { headerTimeout: hookTimeoutMs, timeout: hookTimeoutMs };
 
 /**
  * A connection of the driver itself. ioredis loses a command if the connection breaks twice meanwhile. So each command has a
@@ -76,17 +76,17 @@ export const reaperOptions = ({ address, hasLongLease }: ReaperConfig, name: str
   redis: reaperRedis(address, name),
   namespace,
   logger: false,
-  refireGraceS: 1,
+  refireGrace: '1s',
   // Small pages and batches, so that a kill happens between two of them.
-  sweep: { firstAfterMs: 500, intervalMs: 1_000, pageSize: 20, lanes: 8 },
+  sweep: { initialDelay: 500, interval: 1_000, pageSize: 20, concurrency: 8 },
   rescue: {
-    firstAfterMs: 200,
-    intervalMs: 500,
-    graceMs,
-    heartbeatAgeMs,
-    batch: 2,
-    lostAfterMs,
+    initialDelay: 200,
+    interval: 500,
+    grace,
+    heartbeatTimeout,
+    batchSize: 2,
+    orphanedAfter,
   },
   hooks: hookOptions,
-  lease: hasLongLease ? { durationMs: 6_000, renewMs: 1_000 } : { durationMs: 1_500, renewMs: 400 },
+  lease: hasLongLease ? { duration: 6_000, renewInterval: 1_000 } : { duration: 1_500, renewInterval: 400 },
 });

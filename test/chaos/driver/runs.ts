@@ -3,7 +3,7 @@ import type { Breach } from './invariants.ts';
 import type { Blackout } from './lossyLine.ts';
 import type { Life } from './processes.ts';
 import type { Noted } from './runLog.ts';
-import { deadAfterMs, graceMs, heartbeatMs } from './settings.ts';
+import { deadAfterMs, grace, heartbeatMs } from './settings.ts';
 
 /** One run of a job by a worker. */
 export interface Run {
@@ -54,7 +54,7 @@ const standstillsOf = (notes: readonly Noted[], { name, endedAt }: Life): Blacko
 };
 
 /** A host that was cut off for less than this, in ms, cannot have been considered dead: its heartbeat changed within the grace. */
-const shortestExcuse = graceMs - 1_000 - heartbeatMs;
+const shortestExcuse = grace - 1_000 - heartbeatMs;
 const overlap = (a: Blackout, b: Blackout) => a.from <= b.to && a.to >= b.from;
 
 /**
@@ -72,7 +72,7 @@ export const createExcuse = (
   for (const life of lives.filter(({ slot }) => slot.startsWith('host'))) {
     const own = [...life.stops, ...blackoutsOf(life.slot)].filter(({ from, to }) => to - from >= shortestExcuse);
     // With a wrong clock a heartbeat is always too old, or never. Only its changes prove that the pool is alive.
-    const atLeast = offsetOf(life.slot) === 0 ? deadAfterMs : graceMs;
+    const atLeast = offsetOf(life.slot) === 0 ? deadAfterMs : grace;
     excuses.set(
       life.name,
       standstillsOf(notes, life).filter(

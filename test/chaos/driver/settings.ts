@@ -36,21 +36,21 @@ export const driverTimeoutMs = 10_000;
 /** Maximum clock offset of a host, in s. */
 export const clockOffsetS = 20;
 /** Heartbeat time-out, in ms (default 10,000). heartbeat_at has whole seconds, so it is at least 2,000. */
-export const heartbeatAgeMs = 2_000;
+export const heartbeatTimeout = 2_000;
 /**
  * Grace of a suspected pool, in ms (default 15,000): more than two steps of heartbeat_at, because a pool with a wrong clock
  * has no other proof that it is alive.
  */
-export const graceMs = 2_500;
+export const grace = 2_500;
 /** Time without an observation after which an entry of a live pool is orphaned, in ms (default 30,000). */
-export const lostAfterMs = 3_000;
+export const orphanedAfter = 3_000;
 /** Time-out of a hook, in ms. If its sender dies, another process sends it 10 s after that. */
 export const hookTimeoutMs = 1_000;
 /** Delay of a reconnect, in ms. */
 export const reconnectMs = 50;
 
 /** Time from the latest heartbeat to the confirmed death of a pool, in ms, at its shortest. */
-export const deadAfterMs = heartbeatAgeMs - 1_000 + graceMs;
+export const deadAfterMs = heartbeatTimeout - 1_000 + grace;
 /** A host that was stopped for less than this, in ms, cannot have been considered dead. */
 export const stoppedPastGraceMs = deadAfterMs - heartbeatMs;
 

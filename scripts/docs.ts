@@ -1,0 +1,25 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { packageRoot } from '../src/package.ts';
+import { optionsJsonSchema } from './docs/jsonSchema.ts';
+import { optionsTable } from './docs/optionsTable.ts';
+import { optionTypes } from './docs/optionTypes.ts';
+import { withRenames } from './docs/upgrading.ts';
+
+/** Files that are generated from the schema of the options, and their texts. A test fails if one of them is not current. */
+export const generated = (): Readonly<Record<string, string>> => ({
+  'src/options/generated.ts': optionTypes(),
+  'docs/options.md': optionsTable(),
+  'docs/options.schema.json': optionsJsonSchema(),
+  'docs/upgrading.md': withRenames(readFileSync(`${packageRoot}docs/upgrading.md`, 'utf8')),
+});
+
+if (import.meta.url === `file://${process.argv[1]}`) {
+  for (const [file, text] of Object.entries(generated())) writeFileSync(file, text);
+  execFileSync('npx', [
+    'biome',
+    'format',
+    '--write',
+    ...Object.keys(generated()).filter((file) => !file.endsWith('.md')),
+  ]);
+}

@@ -1,0 +1,44 @@
+import { InvalidArgumentError } from 'commander';
+import { longestTimer } from '../io/clock.ts';
+import { parseDuration } from '../options/values.ts';
+import { complain } from './text.ts';
+
+/** An empty value of a filter would mean everything. */
+export const nonEmpty = (text: string): string => {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+};
+
+/** Checks a duration that is an argument of a method, not an option. */
+export const duration = (text: string): number => {
+  const parsed = parseDuration(text);
+  if (typeof parsed === 'number' && parsed <= longestTimer) return parsed;
+  throw new InvalidArgumentError(
+    typeof parsed === 'number' ? `It must be at most ${longestTimer} ms.` : `It ${parsed.error}.`,
+  );
+};
+
+/** `HOST:PORT`, `HOST` or `PORT`. An IPv6 address needs brackets. */
+export const address = (text: string): { host: string; port?: number } => {
+  const url = `tcp://${/^\d+$/.test(text) ? `127.0.0.1:${text}` : text}`;
+  const { hostname = '', port = '', pathname = '' } = URL.canParse(url) ? new URL(url) : {};
+  if (hostname === '' || pathname !== '')
+    throw new InvalidArgumentError('It must be HOST:PORT, such as 127.0.0.1:7331.');
+  return { host: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port: Number(port) }) };
+};
+
+/**
+ * Reports a filter that matched nothing. Exit code 1 if it named a job, because that one is not there; a set may be empty.
+ * @param list the command that shows what there is.
+ */
+export const reportNone = (
+  count: number,
+  filter: Readonly<Record<string, string | undefined>>,
+  list: string,
+): number => {
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
+  if (count > 0 || given.length === 0) return 0;
+  const named = given.map(([name, value]) => `--${name} ${value}`).join(' ');
+  complain(`reaper: nothing matches ${named}; nothing was changed. See: ${list}`);
+  return filter.id === undefined ? 0 : 1;
+};

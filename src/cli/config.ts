@@ -1,0 +1,184 @@
+import type { Command } from 'commander';
+import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
+import type { OptionDescription, OptionSchema } from '../options/describe.ts';
+import type { address } from './arguments.ts';
+import { type ConfigFile, put, readConfigFile, readText } from './configFile.ts';
+import { createLog, logLevels } from './log.ts';
+import { commandOptions, defaultRedis } from './options.ts';
+import { UsageError } from './usage.ts';
+
+/** Where the value of an option comes from: a flag, an environment variable or the config file. */
+export interface ConfiguredOption {
+  readonly path: string;
+  /** Its value; a secret is left out. */
+  readonly value: unknown;
+  /** `--sweep-interval`, `REAPER_SWEEP_INTERVAL` or the name of the file. */
+  readonly source: string;
+}
+
+/** The options of one run of the command. A flag wins over the environment, that over the config file. */
+export interface Config {
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly logLevel: string | undefined;
+  /** All options that are set, in the order of the docs. */
+  readonly configured: readonly ConfiguredOption[];
+  /** The config file, if there is one. */
+  readonly file: string | undefined;
+}
+
+/**
+ * Collects the options of a command.
+ * @throws UsageError for a value that no option can have, with its source.
+ */
+export const configOf = (command: Command, environment: NodeJS.ProcessEnv = process.env): Config => {
+  const flags = command.opts<Record<string, unknown>>();
+  const file = fileOf(flags.config ?? environment.REAPER_CONFIG);
+  const options = structuredClone(file?.options ?? {}) as Record<string, unknown>;
+  const configured: ConfiguredOption[] = [];
+  for (const description of commandOptions()) {
+    const given = givenTo(description, flags, environment) ?? givenIn(description, file);
+    if (given === undefined) continue;
+    const { path, schema } = description;
+    const value = schema.secret ? undefined : 'text' in given ? given.text : given.value;
+    if ('text' in given) put(options, path.split('.'), parsedValue(schema, given.text, labelOf(given.source, value)));
+    configured.push({ path, value, source: given.source });
+  }
+  return {
+    options,
+    configured,
+    file: file?.path,
+    logLevel: logLevelOf(flags, environment, file),
+  };
+};
+
+const fileOf = (path: unknown): ConfigFile | undefined =>
+  typeof path === 'string' && path !== '' ? readConfigFile(path) : undefined;
+
+type Given = { readonly source: string } & ({ readonly text: string } | { readonly value: unknown });
+
+/** What a flag or the environment gives for an option. An empty variable counts as not set. */
+const givenTo = (
+  { command }: OptionDescription,
+  flags: Readonly<Record<string, unknown>>,
+  environment: NodeJS.ProcessEnv,
+): Given | undefined => {
+  const { flag = '', environment: variable = '' } = command ?? {};
+  const value = flags[attributeOf(flag)];
+  if (value !== undefined) return { text: String(value), source: flag };
+  const text = environment[variable];
+  return text ? { text, source: variable } : undefined;
+};
+
+/** The name under which Commander has the value of a flag. */
+const attributeOf = (flag: string): string =>
+  flag.slice(2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+const givenIn = ({ path }: OptionDescription, file: ConfigFile | undefined): Given | undefined => {
+  const value = path
+    .split('.')
+    .reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], file?.options);
+  return value === undefined || file === undefined ? undefined : { value, source: file.path };
+};
+
+/** A text as the schema takes it. A text that fits no kind of value is left for the schema to refuse. */
+const parsedValue = (schema: OptionSchema, text: string, label: string): unknown => {
+  if (schema.hint === 'file') return readText(text, label);
+  if (schema.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  if (schema.type === 'array') return listOf(text);
+  if (schema.type === 'object') return recordOf(text, label);
+  const isNumber = schema.type === 'integer' || schema.type === 'number';
+  return isNumber && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+};
+
+/** A flag or variable with its value, as it was given; a secret has no value. */
+const labelOf = (source: string, value: unknown): string =>
+  value === undefined ? source : `${source} '${String(value)}'`;
+
+/** The texts between commas, without empty ones. */
+const listOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+const recordOf = (text: string, label: string): Record<string, string> =>
+  Object.fromEntries(
+    listOf(text).map((pair) => {
+      const [name, value, ...more] = pair.split('=');
+      if (name === undefined || value === undefined || more.length > 0) {
+        throw new UsageError(`${label}: must be NAME=VALUE, several with commas between`);
+      }
+      return [name, value];
+    }),
+  );
+
+const logLevelOf = (
+  flags: Readonly<Record<string, unknown>>,
+  environment: NodeJS.ProcessEnv,
+  file: ConfigFile | undefined,
+): string | undefined => {
+  const given = [
+    ['--log-level', flags.logLevel],
+    ['REAPER_LOG_LEVEL', environment.REAPER_LOG_LEVEL || undefined],
+    [`${file?.path}: logLevel`, file?.logLevel],
+  ].find(([, value]) => value !== undefined);
+  if (given === undefined || logLevels.includes(given[1] as string)) return given?.[1] as string | undefined;
+  throw new UsageError(`${labelOf(given[0] as string, given[1])}: must be one of ${logLevels.join(', ')}`);
+};
+
+/** What one command sets for its reaper beside the user's options. They win over the user's. */
+export interface ReaperDefaults {
+  readonly logLevel?: 'info' | 'warn';
+  readonly options?: Partial<ReaperOptions>;
+}
+
+/**
+ * Creates the reaper of a command.
+ * @throws UsageError naming each option that can't be used, by its flag, environment variable or file.
+ */
+export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} }: ReaperDefaults = {}): Reaper => {
+  const { inspect: _, ...options } = config.options;
+  try {
+    return createReaper({
+      redis: defaultRedis,
+      ...options,
+      logger: createLog(config.logLevel ?? logLevel),
+      ...merged(options, own),
+    } as unknown as ReaperOptions);
+  } catch (error) {
+    if (error instanceof OptionsError) throw new UsageError(withSources(error, config));
+    throw error;
+  }
+};
+
+/** The command's own options, with those of the user that they leave open. */
+const merged = (options: Readonly<Record<string, unknown>>, own: Partial<ReaperOptions>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(own).map(([name, value]) => [
+      name,
+      name === 'sweep' ? { ...(options[name] as object | undefined), ...(value as object) } : value,
+    ]),
+  );
+
+const noNamespace =
+  "No namespace: give --namespace, REAPER_NAMESPACE or a config file. Harbor's is '{harbor_job_service_namespace}', with the braces.";
+
+/** Names each option as the user has given it. */
+const withSources = ({ issues }: OptionsError, { configured, file }: Config): string =>
+  issues
+    .map(({ path, message }) => {
+      if (path === 'namespace') return noNamespace;
+      const given = configured.find((one) => path === one.path || path.startsWith(`${one.path}.`));
+      if (given !== undefined && given.source !== file) return `${labelOf(given.source, given.value)}: ${message}`;
+      return `${file === undefined ? '' : `${file}: `}${path}: ${message}`;
+    })
+    .join('; ');
+
+/** Options of the inspector that a command opens at this address. */
+export const inspectorOf = (
+  { options }: Config,
+  where: ReturnType<typeof address> | true | undefined,
+): Exclude<ReaperOptions['inspect'], boolean | undefined> => ({
+  ...(typeof options.inspect === 'object' ? options.inspect : {}),
+  ...(typeof where === 'object' ? where : {}),
+});

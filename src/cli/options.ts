@@ -1,0 +1,88 @@
+import { type Command, Option } from 'commander';
+import { describeOptions, type OptionDescription } from '../options/describe.ts';
+
+/** Options of this package, grouped as the help shows them. Each entry is a path, or the beginning of paths with a dot at its end. */
+export const optionGroups = {
+  redis: { heading: 'Redis:', paths: ['redis', 'sentinelUsername', 'sentinelPassword', 'namespace'] },
+  judging: {
+    heading: 'Judging jobs:',
+    paths: ['jobTypes', 'hungAfter', 'hungAfterByType', 'runTimeLimitByType', 'refireGrace', 'clockTolerance'],
+  },
+  pools: { heading: 'Pools:', paths: ['rescue.heartbeatTimeout', 'rescue.grace'] },
+  sweep: { heading: 'Sweeps:', paths: ['sweep.concurrency', 'sweep.pageSize'] },
+  rescue: {
+    heading: 'Rescue:',
+    paths: [
+      ...['jobTypes', 'rescue.heartbeatTimeout', 'rescue.orphanedAfter', 'rescue.batchSize', 'rescue.concurrency'],
+      ...['rescue.maxRecoveries', 'rescue.recoveryWindow'],
+    ],
+  },
+  schedule: {
+    heading: 'Schedule:',
+    paths: [
+      ...['role', 'lease.', 'sweep.initialDelay', 'sweep.interval', 'sweep.jitter'],
+      ...['rescue.initialDelay', 'rescue.interval', 'rescue.grace'],
+    ],
+  },
+  plan: { heading: 'Schedule:', paths: ['plan'] },
+  hooks: { heading: 'Hooks:', paths: ['hooks.'] },
+  inspector: {
+    heading: 'Inspector:',
+    paths: ['inspect.token', 'inspect.allowedHosts', 'inspect.control', 'inspect.stately'],
+  },
+} as const;
+
+export type OptionGroup = keyof typeof optionGroups;
+
+let all: readonly OptionDescription[] | undefined;
+/** All options that the command, the environment and the config file know. */
+export const commandOptions = (): readonly OptionDescription[] => {
+  all ??= describeOptions().filter(({ command }) => command !== undefined);
+  return all;
+};
+
+/** The Redis that a command uses unless told otherwise. */
+export const defaultRedis = 'redis://127.0.0.1:6379';
+
+/** Adds the options of these groups to a command, and those that every command has. */
+export const withOptions = (command: Command, ...groups: readonly OptionGroup[]): Command => {
+  const added = new Set<string>();
+  for (const group of groups) {
+    const { heading, paths } = optionGroups[group];
+    for (const description of commandOptions()) {
+      const { path } = description;
+      const isMeant = paths.some((one) => (one.endsWith('.') ? path.startsWith(one) : path === one));
+      if (!isMeant || added.has(path)) continue;
+      added.add(path);
+      command.addOption(optionOf(description).helpGroup(heading));
+    }
+  }
+  return command
+    .addOption(
+      new Option('--config <file>', 'config file, YAML or JSON (env: REAPER_CONFIG)').helpGroup('Configuration:'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'debug, info, warn, error or silent (env: REAPER_LOG_LEVEL)').helpGroup(
+        'Output:',
+      ),
+    )
+    .addOption(new Option('--json', 'JSON lines on stdout').helpGroup('Output:'));
+};
+
+const optionOf = ({ path, schema, description, default: value, command }: OptionDescription): Option => {
+  const { flag = '', environment = '' } = command ?? {};
+  const shown = path === 'redis' ? defaultRedis : value;
+  const notes = [
+    ...(shown === undefined || shown === 'false' || shown === '{}' || shown === '[]' ? [] : [`default: ${shown}`]),
+    `env: ${environment}`,
+  ];
+  const text = `${helpTextOf(path, description)} (${notes.join('; ')})`;
+  const hint = schema.enum === undefined ? schema.hint : schema.enum.join('|');
+  return new Option(schema.type === 'boolean' ? flag : `${flag} <${hint}>`, text);
+};
+
+/** Where the docs describe what only code can give, the help is shorter. */
+const helpTextOf = (path: string, description: string): string => {
+  if (path === 'redis') return 'redis://, rediss://, redis+sentinel:// or rediss+sentinel:// URL.';
+  return description.replaceAll('`', '').replace(/^PEM text of/, 'PEM file with');
+};

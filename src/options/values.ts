@@ -1,0 +1,141 @@
+import ms, { type StringValue } from 'ms';
+import { z } from 'zod';
+import { longestTimer } from '../io/clock.ts';
+
+/** A duration: a number of milliseconds, or a string with a unit such as `'24h'`, `'15s'`, `'7d'` or `'500ms'`. */
+export type Duration = number | StringValue;
+
+/** The longest span that is a whole number of milliseconds. */
+export const longestSpan = Number.MAX_SAFE_INTEGER;
+
+/** What the docs, the command and the generated types need to know of an option beside its schema. */
+export interface OptionMeta {
+  readonly description: string;
+  /** Its TypeScript type, where the schema does not say it. */
+  readonly tsType?: string;
+  /** Placeholder in the command's help. Options without one are not options of the command. */
+  readonly hint?: string;
+  /** Holds a secret: never shown. */
+  readonly secret?: boolean;
+  /** Default in words, where there is no value. */
+  readonly defaultText?: string;
+  readonly [jsonSchema: string]: unknown;
+}
+
+/** An option with its description. The description is shown on hover, in the docs and in the command's help. */
+export const option = <Schema extends z.ZodType>(
+  schema: Schema,
+  description: string,
+  meta: Omit<OptionMeta, 'description'> = {},
+): Schema => schema.meta({ ...schema.meta(), ...meta, description }) as Schema;
+
+const durationText = "must be a duration such as '24h', '15s' or '500ms', or a whole number of milliseconds";
+
+/**
+ * Milliseconds of a duration, or what is wrong with it. A string needs a unit: in version 0.1.0 some flags took seconds and
+ * others milliseconds, so a bare number in a string could be meant as either. Only `'0'` is clear without one.
+ */
+export const parseDuration = (value: unknown): number | { readonly error: string } => {
+  if (typeof value === 'number') return Number.isInteger(value) ? value : { error: durationText };
+  if (typeof value !== 'string') return { error: durationText };
+  if (value.trim() === '0') return 0;
+  if (/^[\d.]+$/.test(value)) return { error: `must have a unit: write '${value}s', '${value}ms' or another one` };
+  const parsed = value.length > 0 && value.length <= 100 ? ms(value as StringValue) : undefined;
+  return parsed !== undefined && Number.isInteger(parsed) ? parsed : { error: durationText };
+};
+
+/** Writes milliseconds as people do: `24h`, `7d`, `5m`, `15s`, `500ms`. */
+export const durationTextOf = (value: number): StringValue => {
+  const units = [
+    ['d', 86_400_000, 2],
+    ['h', 3_600_000, 1],
+    ['m', 60_000, 2],
+    ['s', 1_000, 1],
+  ] as const;
+  for (const [unit, length, least] of units) {
+    if (value % length === 0 && value / length >= least) return `${value / length}${unit}`;
+  }
+  return value === 0 ? '0s' : `${value}ms`;
+};
+
+const durationMeta = (min: number, max: number) => ({
+  tsType: 'Duration',
+  hint: 'duration',
+  anyOf: [
+    { type: 'integer', minimum: min, maximum: max },
+    { type: 'string', pattern: '^(0|\\d*\\.?\\d+ ?[A-Za-z]+)$', examples: ['24h', '15s', '500ms'] },
+  ],
+});
+
+/** Reports what is wrong with a duration; else gives its milliseconds. */
+const checkDuration = (value: unknown, min: number, max: number): number | { readonly error: string } => {
+  const parsed = parseDuration(value);
+  if (typeof parsed === 'object') return parsed;
+  if (parsed < min) return { error: `must be at least ${durationTextOf(min)}` };
+  if (parsed > max) return { error: `must be at most ${max} ms` };
+  return parsed;
+};
+
+const duration = (min: number, max: number) =>
+  z
+    .custom<Duration>(() => true)
+    .transform((value, context) => {
+      const parsed = checkDuration(value, min, max);
+      if (typeof parsed === 'number') return parsed;
+      context.addIssue({ code: 'custom', message: parsed.error });
+      return z.NEVER;
+    })
+    .meta(durationMeta(min, max));
+
+/** A duration that a timer waits for: at most 24 days, the longest timer of Node. */
+export const timer = (min = 0) => duration(min, longestTimer);
+/** A duration that times are compared with. */
+export const span = (min = 0, max = longestSpan) => duration(min, max);
+
+/** Durations by job type. A custom schema, because a type may be named `__proto__`, which records of zod leave out. */
+export const spanByType = () =>
+  z
+    .custom<Readonly<Record<string, Duration>>>(isPlainRecord, { error: 'must be an object: job type → duration' })
+    .transform((record, context): Readonly<Record<string, number>> => {
+      const parsed = Object.entries(record).map(
+        ([type, value]) => [type, checkDuration(value, 0, longestSpan)] as const,
+      );
+      for (const [type, result] of parsed) {
+        if (typeof result === 'object') context.addIssue({ code: 'custom', path: [type], message: result.error });
+      }
+      return Object.fromEntries(parsed.filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
+    })
+    .meta({
+      tsType: 'Readonly<Record<string, Duration>>',
+      hint: 'type=duration,…',
+      type: 'object',
+      additionalProperties: { anyOf: durationMeta(0, longestSpan).anyOf },
+    });
+
+const isPlainRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const count = (max: number) => z.number().int().min(1).max(max).meta({ hint: 'n' });
+export const text = (hint = 'text') => z.string().min(1, { error: 'must not be empty' }).meta({ hint });
+export const texts = (hint: string) => z.array(z.string().min(1)).meta({ hint });
+
+const originError = { error: 'must be an origin such as https://core.example' };
+const origin = () =>
+  z.string().refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), originError);
+export const origins = () => z.array(origin()).meta({ hint: 'origin,…' });
+export const originsByOrigin = () =>
+  z
+    .record(origin(), z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }))
+    .meta({ hint: 'from=to,…', tsType: 'Readonly<Record<string, string>>' });
+
+export const pem = () => z.string().regex(/-----BEGIN /, { error: 'must be a PEM text' });
+
+/** A value that is checked by the methods that it must have. */
+export const having = <T>(tsType: string, what: string, ...methods: string[]) =>
+  z
+    .custom<T>((value) => methods.every((name) => typeof (value as Record<string, unknown>)?.[name] === 'function'), {
+      error: `must be ${what} (with ${methods.join(', ')})`,
+    })
+    .meta({ tsType });
+
+export const functionOf = <T>(tsType: string) =>
+  z.custom<T>((value) => typeof value === 'function', { error: 'must be a function' }).meta({ tsType });

@@ -1,0 +1,134 @@
+/** Where the command has its options from: flags, environment variables, a config file; and what it says of the old ones. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCli } from '../support/cli.ts';
+import { type RedisServer, startRedis } from '../support/redisServer.ts';
+
+let server: RedisServer;
+let folder: string;
+beforeAll(async () => {
+  [server, folder] = await Promise.all([startRedis(), mkdtemp(join(tmpdir(), 'reaper-config-'))]);
+});
+afterAll(async () => {
+  await Promise.all([server.stop(), rm(folder, { recursive: true })]);
+});
+
+const secret = 'hunter2';
+const certificate = '-----BEGIN CERTIFICATE-----\n';
+/** Writes a config file, and returns its path. */
+const write = async (name: string, text: string) => {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+};
+/** The options that `reaper doctor --json` shows, by their path: value and source. */
+const configured = async (args: readonly string[], env: Record<string, string> = {}) => {
+  const { stdout, stderr } = await runCli(['doctor', '--json', '--redis', server.url, ...args], env);
+  expect(stderr).toBe('');
+  const { options } = JSON.parse(stdout);
+  return Object.fromEntries(
+    options.map(({ path, value, source }: Record<string, string>) => [path, [value, source]]),
+  ) as Record<string, [unknown, string]>;
+};
+
+test('a flag wins over the environment, the environment over the file, and that over the default', async () => {
+  const file = await write(
+    'all.yaml',
+    'namespace: t\nsweep:\n  interval: 10m\n  jitter: 0.5\n  concurrency: 3\nrole: never\n',
+  );
+  const options = await configured(['--config', file, '--sweep-interval', '30m'], {
+    REAPER_SWEEP_INTERVAL: '20m',
+    REAPER_SWEEP_JITTER: '0.25',
+    REAPER_ROLE: '',
+  });
+  expect(options).toMatchObject({
+    namespace: ['t', file],
+    'sweep.interval': ['30m', '--sweep-interval'],
+    'sweep.jitter': ['0.25', 'REAPER_SWEEP_JITTER'],
+    'sweep.concurrency': [3, file],
+    role: ['never', file],
+  });
+  expect(options['sweep.initialDelay']).toBeUndefined();
+});
+
+test('a JSON file works too, is found by REAPER_CONFIG, and may name files by paths relative to it', async () => {
+  await write('ca.pem', certificate);
+  const file = await write(
+    'all.json',
+    '{ "namespace": "t", "hooks": { "tls": { "caFile": "ca.pem" } }, "jobTypes": ["X"] }',
+  );
+  expect(await configured([], { REAPER_CONFIG: file })).toMatchObject({
+    'hooks.tls.ca': [certificate, file],
+    jobTypes: [['X'], file],
+  });
+});
+
+test('secrets are not shown, wherever they come from', async () => {
+  const { stdout } = await runCli(
+    ['doctor', '--namespace', 't', '--redis', `redis://:${secret}@127.0.0.1:${server.port}`],
+    { REAPER_SENTINEL_PASSWORD: secret },
+  );
+  expect(stdout).not.toContain(secret);
+  const { stdout: text } = await runCli(['doctor', '--redis', server.url, '--namespace', 't'], {
+    REAPER_SENTINEL_PASSWORD: secret,
+  });
+  expect(text).not.toContain(secret);
+  expect(text).toContain('option  sentinelPassword: (secret)  from REAPER_SENTINEL_PASSWORD');
+});
+
+describe('a file that can not be used ends the command with 2', () => {
+  test.each([
+    ['sweep:\n  interval: [10m\n', /:3:1: /],
+    ['- a\n- b\n', /: must hold a map of options/],
+    ['sweep:\n  speed: 1\n', /: sweep\.speed: unknown option/],
+    ['sweep:\n  interval: 10\u0000m\n', /sweep\.interval: must be a duration|:2:/],
+    ['sweep:\n  interval: "10"\n', /: sweep\.interval: must have a unit: write '10s'/],
+    ['hungAfterS: 86400\n', /: hungAfterS: use hungAfter: '24h'/],
+    ['hooks:\n  tls:\n    caFile: nowhere.pem\n', /: hooks\.tls\.caFile: can not be read \(ENOENT\)/],
+    ['logLevel: loud\n', /: logLevel 'loud': must be one of debug, info/],
+  ])('%j', async (text, message) => {
+    const file = await write('bad.yaml', text);
+    const { code, stderr, stdout } = await runCli(['status', '--namespace', 't', '--config', file]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain('bad.yaml');
+  });
+
+  test('and so does one that is not there', async () => {
+    const { code, stderr } = await runCli(['status', '--config', join(folder, 'none.yaml')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('none.yaml: can not be read (ENOENT)')]);
+  });
+});
+
+describe('names of version 0.1.0 are refused, and the new ones are named', () => {
+  test.each([
+    [['status', '--types', 'X'], '--types: use --job-types'],
+    [['sweep', '--hook-ca=x'], '--hook-ca: use --hooks-tls-ca-file'],
+    [['hooks', 'retry', '--drain-per-second', '5'], '--drain-per-second: use --hooks-drain-rate'],
+    [['inspect', '--control'], '--control: use --inspect-control'],
+  ])('%j', async (args, message) => {
+    const { code, stderr } = await runCli([...args, '--namespace', 't']);
+    expect([code, stderr]).toEqual([2, `reaper: ${message}\n`]);
+  });
+
+  test('in the environment too', async () => {
+    const { code, stderr } = await runCli(['status', '--namespace', 't'], { REAPER_REDIS_URL: server.url });
+    expect([code, stderr]).toEqual([2, 'reaper: REAPER_REDIS_URL: use REAPER_REDIS\n']);
+  });
+});
+
+test('the help of a command has the options that it uses, in groups, and no others', async () => {
+  const helpOf = async (...words: string[]) => (await runCli([...words, '--help'])).stdout;
+  const [run, status, list] = await Promise.all([helpOf('run'), helpOf('status'), helpOf('hooks', 'list')]);
+  expect(run).toMatch(
+    /\nSchedule:\n(.*\n)*? {2}--sweep-interval <duration> .*\n?.*default: 1h; env:\s+REAPER_SWEEP_INTERVAL/,
+  );
+  expect(run).toContain('--hooks-tls-key-file <file>');
+  expect(status).toContain('\nJudging jobs:\n');
+  expect(status).not.toContain('--sweep-interval');
+  expect(status).not.toContain('--hooks-');
+  expect(list).not.toContain('--hung-after');
+  for (const help of [run, status, list]) expect(help).toMatch(/\nRedis:\n {2}--redis <url> /);
+});
