@@ -13,7 +13,7 @@ const filesWith = (pattern: RegExp) => files.filter((file) => pattern.test(readF
 test('fault 131: what time it takes is read where a clock is made or stands still, and nowhere else', () => {
   expect(filesWith(/performance\.now|cpuUsage|resourceUsage|hrtime/).sort()).toEqual([
     'mutants/main.ts', // The command says how long the tests of an edit took.
-    'redis/trust.test.ts', // A monotonic clock that jumps, and an event loop that is held up.
+    'redis/preflight.test.ts', // A monotonic clock that jumps, and an event loop that is held up.
     'support/clock.ts', // The end of a wait that hangs.
   ]);
 });
@@ -21,4 +21,9 @@ test('fault 131: what time it takes is read where a clock is made or stands stil
 test('fault 131: no test sleeps', () => {
   const sleep = /setTimeout as \w+ \} from 'node:timers\/promises'|new Promise[^;]*\bsetTimeout\(/;
   expect(filesWith(sleep)).toEqual(['hooks/host.ts']); // A worker that finds no job.
+});
+
+test('fault 131: no test ends a wait sooner than any other', () => {
+  const ownTimeout = /^ {0,2}\}, [\d_]{4,}\);$|\.poll\([^;]*\btimeout\b|setDefaultTimeout\(\d/m;
+  expect(filesWith(ownTimeout)).toEqual([]);
 });

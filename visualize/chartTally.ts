@@ -2,7 +2,7 @@ import type { AnyMachineSnapshot, AnyStateMachine, AnyTransitionDefinition } fro
 import { labelOf, nodesOf, transitionsOf } from './charts/graph.ts';
 import type { ChartCounts, ChartIndex } from './protocol.ts';
 
-/** What happens in a chart, whoever walks it, as counts by the index of a state or a transition. */
+/** What happens in a chart, over all its actors, as counts by the index of a state or a transition. */
 export interface ChartTally {
   readonly index: ChartIndex;
   /** Index of the state where a flat chart begins. */
@@ -39,6 +39,7 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
   return {
     index: {
       states,
+      descriptions: nodesOf(machine).map(({ description }) => description ?? ''),
       transitions: transitions.map((transition) => ({
         from: transition.source.id,
         to: transition.target?.[0]?.id,

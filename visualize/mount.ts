@@ -75,10 +75,12 @@ export const mountPage = async (
     return {
       token,
       handle(request, response) {
-        serve(request, response).catch((error) => {
+        try {
+          serve(request, response);
+        } catch (error) {
           fault('the inspector', (error as Error).message);
           response.destroy();
-        });
+        }
       },
       upgrade: createUpgrade(access, sockets, path, (page, socket) => {
         keep(socket);
@@ -113,7 +115,7 @@ const aboutOf = (
 
 const createServe =
   (assets: Awaited<ReturnType<typeof loadAssets>>, access: Access, path: string) =>
-  async (request: IncomingMessage, response: ServerResponse) => {
+  (request: IncomingMessage, response: ServerResponse) => {
     const end = (status: number, text: string, more: Record<string, string> = {}) =>
       response
         .writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8', ...more })
@@ -135,7 +137,7 @@ const createServe =
     }
     const asset = pathname.startsWith(path) ? assets.get(pathname.slice(path.length)) : undefined;
     if (asset === undefined) return end(404, 'Not found.\n');
-    const { type, body } = await asset();
+    const { type, body } = asset;
     response.writeHead(200, { ...headers, 'content-type': type, 'content-length': body.length });
     return response.end(request.method === 'HEAD' ? undefined : body);
   };

@@ -29,11 +29,14 @@ export interface About {
   readonly mayControl: boolean;
   /** One healthy job in as many is kept with its trace. */
   readonly sampleEvery: number;
-  /** For each chart the ids of its states, and its transitions with the ids of the states that they join. */
+  /** For each chart its states, and its transitions with the ids of the states that they join. */
   readonly charts: Readonly<Record<ChartName, ChartIndex>>;
 }
 export interface ChartIndex {
+  /** Ids of the states. */
   readonly states: readonly string[];
+  /** What each state is for, in the order of the ids; an empty text where its machine does not say. */
+  readonly descriptions: readonly string[];
   readonly transitions: readonly { readonly from: string; readonly to: string | undefined; readonly label: string }[];
 }
 
@@ -79,11 +82,11 @@ export interface RescueView {
   readonly pools: readonly { readonly pool: string; readonly state: string; readonly since: number }[];
   /** Since the inspector opened. */
   readonly rescued: number;
-  /** Pools that had left nothing to put back: they stopped gracefully. */
+  /** Pools that had left nothing to requeue: they stopped gracefully. */
   readonly cleaned: number;
   readonly cleared: number;
   readonly abandoned: number;
-  /** Entries that were put back; where every pass is a plan, those that the last one would put back. */
+  /** Entries that were requeued; where every pass is a plan, those that the last one would requeue. */
   readonly entries: number;
   /** Where every pass is a plan: how many dead pools the last one has found; else undefined. */
   readonly planned: number | undefined;
@@ -98,7 +101,7 @@ export interface LanesView {
 
 export interface HooksView {
   readonly inFlight: number;
-  /** In Redis, by whomever they are sent. */
+  /** In Redis, of all hosts. */
   readonly pending: number;
   readonly parked: number;
   /** By this reaper since the inspector opened. */

@@ -12,6 +12,6 @@ do
   end
   local held = redis.call('HMGET', lease, 'fence', 'until')
   if held[1] ~= fence or redisMs() >= (tonumber(held[2] or '') or 0) then
-    return 'fenced'
+    return { 'fenced' }
   end
 end

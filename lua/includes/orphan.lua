@@ -2,6 +2,7 @@
 --- @include now_ms
 --- @include run_id
 --- @include read_fields
+--- @include signs
 
 -- What proves that an entry which a live pool holds is orphaned: that no worker of the pool runs it (defect 7). All that
 -- decides stands in Redis, so that every reaper decides alike, one that has just started included.
@@ -36,16 +37,21 @@ local function isValid(known, at)
   return known.at ~= nil and run ~= '' and known.run == run and (tonumber(known.at) or at + 1) <= at
 end
 
--- A job's signs of life as one text.
-local function signsOf(stats)
-  local values = readFields(stats, 'status', 'update_time', 'check_in_at', 'revision')
+-- A job's signs of life as one text. That a quarantine has made the job an Error is none: those from before it count then,
+-- as long as nothing else has changed. So it is all the same which of a job's entries a pass comes to first.
+local function signsOf(stats, beforeQuarantine)
+  local values = readSigns(stats)
   if not values then
     return 'unreadable', {}
   end
-  for i = 1, 4 do
-    values[i] = values[i] or ''
+  if values[1] == 'Error' then
+    local text = redis.pcall('GET', beforeQuarantine)
+    local isRead, known = pcall(cjson.decode, type(text) == 'string' and text or '')
+    if isRead and type(known) == 'table' and known.after == textOfSigns(values) then
+      values = known.before
+    end
   end
-  return table.concat(values, '|'), { status = values[1], updated = tonumber(values[2]), revision = tonumber(values[4]) }
+  return textOfSigns(values), { status = values[1], updated = tonumber(values[2]), revision = tonumber(values[4]) }
 end
 
 local function sinceOf(text)

@@ -34,6 +34,7 @@ export const typeByName = (keys: Keys, fixed: ReadonlyMap<string, KeyType>, key:
     [keys.workerRecords(''), 'hash'],
     [keys.unobserved(''), 'hash'],
     [keys.recount(''), 'string'],
+    [keys.beforeQuarantine(''), 'string'],
   ];
   return families.find(([prefix]) => key.startsWith(prefix))?.[1];
 };
@@ -48,6 +49,7 @@ export const kindsOfKeys = (keys: Keys): { readonly key: string; readonly isWrit
     ...[keys.queue(name), keys.inProgress(name, 'doctor'), keys.lock(name), keys.lockInfo(name)],
     ...[keys.dueHooks(name), keys.hookEndpoint(name), keys.hookClaim(name), keys.changes(name)],
     ...[keys.answer(name), keys.workerRecords(name), keys.unobserved(name), keys.recount(name)],
+    keys.beforeQuarantine(name),
   ];
   return [...readOnly.map((key) => ({ key, isWritten: false })), ...written.map((key) => ({ key, isWritten: true }))];
 };

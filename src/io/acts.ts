@@ -43,7 +43,7 @@ export const createJobActs = ({
     const hook = records.partOf(origin);
     const change = changeOnce(keys, id);
     const reply = await write(clock, () =>
-      scripts.run<string>(
+      scripts.run(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         ['Error', revision, id, job.fingerprint, ...hook.args],
@@ -68,7 +68,7 @@ export const createJobActs = ({
     const { status, revision = '' } = judgement.target;
     const change = changeOnce(keys, id);
     const reply = await write(clock, () =>
-      scripts.run<string>(
+      scripts.run(
         'restore_ack',
         [keys.stats(id), keys.track],
         [id, status, revision, job.fingerprint],
@@ -82,7 +82,7 @@ export const createJobActs = ({
   async untrack({ job }) {
     const { id } = job.facts;
     const reply = await write(clock, () =>
-      scripts.run<string>('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
+      scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
     );
     return reply === 'ok' ? 'done' : 'overtaken';
   },

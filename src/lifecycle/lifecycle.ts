@@ -97,7 +97,7 @@ export const createLifecycle = ({
       // A final status also marks the execution of its policy as done; the hook is noted in the same step.
       const reply = await persist(clock, () => {
         const hook = records.partOf(origin);
-        return scripts.run<string>(
+        return scripts.run(
           'set_status',
           [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
           [status, revision, id, asJudged, ...hook.args],
@@ -124,7 +124,7 @@ export const createLifecycle = ({
         const change = changeOnce(keys, id);
         const reply = await persist(clock, () => {
           const hook = records.partOf(origin);
-          return scripts.run<string | [Status, string, number]>(
+          return scripts.run(
             'check_in',
             [keys.stats(id), ...hook.keys],
             [revision, id, ...hook.args],
@@ -142,13 +142,7 @@ export const createLifecycle = ({
         const change = changeOnce(keys, id);
         const known = revision;
         const reply = await persist(clock, () =>
-          scripts.run<number | string>(
-            'reset_job',
-            [keys.stats(id), keys.track],
-            [id, 'Pending', known],
-            undefined,
-            change,
-          ),
+          scripts.run('reset_job', [keys.stats(id), keys.track], [id, 'Pending', known], undefined, change),
         );
         if (typeof reply !== 'number') return replyOf(reply);
         revision = reply;
@@ -172,7 +166,7 @@ export const createLifecycle = ({
       const stats = statsOf(job);
       const change = changeOnce(keys, job.id);
       const revision = await retry(clock, () =>
-        scripts.run<number>(
+        scripts.run(
           'save_job',
           [keys.stats(job.id), keys.track, ...executionsOf(job.upstreamJobId)],
           [job.id, job.runAt ?? 0, ...Object.entries(stats).flat()],

@@ -63,7 +63,7 @@ const verdictCount = async (page: Page, verdict: string) =>
   Number((await page.locator(`[data-verdict="${verdict}"]`).innerText()).replaceAll(',', ''));
 
 describe('the charts', () => {
-  test('all four are drawn, with every state and every transition, and no two texts overlap', async () => {
+  test('every machine is drawn, with every state and every transition, and no two texts overlap', async () => {
     const { page, complaints } = await start();
     for (const [name, machine] of Object.entries(charts)) {
       await page.getByRole('tab', { name, exact: true }).click();
@@ -71,6 +71,17 @@ describe('the charts', () => {
       await svg.waitFor();
       expect(await svg.locator('[data-state]').count()).toBe(nodesOf(machine).length);
       expect(await svg.locator('[data-edge]').count()).toBe(transitionsOf(machine).length);
+      // At full size: 12 px of the chart are 12 px of the screen.
+      const { scale, width, smallest } = await svg.evaluate((root: SVGSVGElement) => ({
+        scale: root.getBoundingClientRect().width / root.viewBox.baseVal.width,
+        width: root.getBoundingClientRect().width,
+        smallest: Math.min(
+          ...[...root.querySelectorAll('text')].map((text) => parseFloat(getComputedStyle(text).fontSize)),
+        ),
+      }));
+      expect(scale).toBe(1);
+      expect(width).toBeLessThanOrEqual(1_000);
+      expect(smallest).toBeGreaterThanOrEqual(12);
       // As the browser has set them, not as the layout meant them to be.
       const overlapping = await svg.evaluate((root) => {
         const texts = [...root.querySelectorAll('text')].filter((text) => text.textContent !== '');

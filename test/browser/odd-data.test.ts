@@ -33,7 +33,6 @@ const start = async (
   const reaper = opened.create({ redis: server.url, inspect: { port: 0, announce: () => undefined, ...inspect } });
   const url = (await reaper.inspectorUrl()) as string;
   const { page, complaints } = await openInspector(browser, url, options);
-  page.setDefaultTimeout(10_000);
   return { reaper, page, complaints };
 };
 

@@ -11,7 +11,7 @@ let receiver: Receiver;
 let reaper: Reaper | undefined;
 beforeAll(async () => {
   [server, receiver] = await Promise.all([
-    startRedis('--appendonly', 'yes', '--appendfsync', 'always', '--busy-reply-threshold', '50'),
+    startRedis('--appendonly', 'yes', '--appendfsync', 'always', '--lua-time-limit', '50'),
     startReceiver(),
   ]);
 });
@@ -93,7 +93,7 @@ const expectMended = async (count: number) => {
   }
 };
 
-test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its end, and every job is mended', async () => {
+test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its end, and every job is repaired', async () => {
   const count = 400;
   await seedJobs(count);
   create({ redis: eager(server.port), sweep: { pageSize: 100, concurrency: 4 } });
@@ -122,7 +122,7 @@ test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its 
   await expectMended(count);
 });
 
-test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is suspended, and it is mended later', async () => {
+test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is suspended, and the jobs are repaired later', async () => {
   await seedJobs(2);
   await seedPool();
   await server.client.call('REPLICAOF', '127.0.0.1', '1');
@@ -140,7 +140,7 @@ test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is s
   await expectMended(2);
 });
 
-test('a Redis without memory (OOM): nothing is half written, and it is mended once there is some', async () => {
+test('a Redis without memory (OOM): nothing is half written, and the jobs are repaired once there is some', async () => {
   await seedJobs(2);
   await seedPool();
   await server.client.config('SET', 'maxmemory-policy', 'noeviction');

@@ -238,7 +238,7 @@ test('quarantine says what others have taken, and acts by type', async () => {
   );
 });
 
-describe('as a process', { timeout: 180_000 }, () => {
+describe('as a process', () => {
   const at = () => ['--redis', server.url, '--namespace', 't'];
   const run = (...args: string[]) => runCli([...args, ...at()], { REAPER_NAMESPACE: '' });
 
@@ -279,7 +279,7 @@ describe('as a process', { timeout: 180_000 }, () => {
     await seedJob(redis, 'fine');
     const child = launchCli(['run', '--json', '--inspect', '127.0.0.1:0', '--rescue-interval', '200ms', ...at()]);
     const { output, ended } = watchCli(child);
-    await expect.poll(() => output.stdout, { timeout: 120_000 }).toContain('"type":"rescue"');
+    await expect.poll(() => output.stdout).toContain('"type":"rescue"');
     child.kill('SIGTERM');
     const { code, stdout } = await ended;
     expect(code).toBe(0);

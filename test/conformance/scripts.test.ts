@@ -21,11 +21,7 @@ const call = async (op: ScriptVector['op'], args: readonly string[]): Promise<st
   if (op === 'setStatus')
     return scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth, '']);
   if (op === 'ack') return scripts.run('acknowledge', [keys.stats(fourth), keys.track], [first, second, third, fourth]);
-  const revision = await scripts.run<number | string>(
-    'reset_job',
-    [keys.stats(first), keys.track],
-    [first, second, ''],
-  );
+  const revision = await scripts.run('reset_job', [keys.stats(first), keys.track], [first, second, '']);
   return typeof revision === 'number' ? 'ok' : revision;
 };
 

@@ -371,7 +371,7 @@ export const createWorld = (redis: Redis): World => {
         who,
         clockAt(() => 0),
       ).partOf(origin);
-      const reply = await createScripts(client).run<string>(
+      const reply = await createScripts(client).run(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         [status, revision, id, '', ...hook.args],

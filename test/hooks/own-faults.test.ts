@@ -235,7 +235,7 @@ test('fault 127: an endpoint’s own failures before it are kept, and its patien
   await passUntil(clock, () => outcomes.slice(tried).some(({ ours }) => ours === undefined));
   // After twenty minutes without DNS the ten minutes of an unknown job are not over.
   expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the receiver answered 404' });
-}, 60_000);
+});
 
 test('fault 127: the probe of an open breaker that could not be sent is free for another host', async () => {
   const origin = `http://core.test:${new URL(receiver.url).port}`;
@@ -298,7 +298,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
     await gone;
     await other.stop();
   }
-}, 60_000);
+});
 
 test('fault 127: a host does not spin: it claims nothing for the endpoint while it pauses, and then one hook', async () => {
   const clock = createTestClock();

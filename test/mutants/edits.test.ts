@@ -33,11 +33,9 @@ describe('the lists of edits by which the tests are tested', () => {
   test('every script, every include and every machine has some', () => {
     const edited = new Set(all.map(({ file }) => file));
     const files = [
-      ...['lua/', 'lua/includes/', 'lua/doctor/'].flatMap((folder) =>
-        readdirSync(packageRoot + folder)
-          .filter((name) => name.endsWith('.lua'))
-          .map((name) => folder + name),
-      ),
+      ...readdirSync(`${packageRoot}lua`, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.lua'))
+        .map((name) => `lua/${name}`),
       ...[
         'supervisor',
         'graces',

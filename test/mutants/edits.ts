@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 // The lists of edits in `edits/`. Each edit makes one file wrong in one way, and a test has to fail on it.
 //
-//   file lua/check_in.lua               the file of the edits that follow
+//   file lua/jobs/check_in.lua               the file of the edits that follow
 //   tests redis/lifecycle hooks/kill    test files that should fail, the cheap ones first
 //
 //   - rank(status) == 3                 what stands in the file exactly once; several lines for several lines

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { placeOf, second, seedJob } from '../support/jobs.ts';
+import { includePath, scriptPath } from '../support/luaFiles.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -64,13 +65,13 @@ const cases: Partial<Record<ScriptName, Case>> = {
     args: async () => ['p', 10_000, dead, 10, 3, 86_400],
     optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead],
   },
-  put_back: {
+  requeue_orphan: {
     async set() {
       await holdAll(['a', 'b'], second());
       await seedJob(redis, 'a', { status: 'Pending' });
       await createScripts(redis).run(
-        'look_at_pool',
-        [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w'), keys.stats('a')],
+        'observe_pool',
+        [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w'), keys.stats('a'), keys.beforeQuarantine('a')],
         ['act', '', 60, '', 1, 'w', fieldOf(entryOf('a'))],
       );
     },
@@ -85,6 +86,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.recovered,
       keys.quarantine,
       keys.dead,
+      keys.beforeQuarantine('a'),
       keys.workerRecords('p'),
       keys.unobserved('p'),
       keys.worker('w'),
@@ -106,7 +108,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
     ],
     optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead],
   },
-  finish_stale: {
+  finish_entry: {
     async set() {
       await holdAll(['a', 'b'], second());
       await seedJob(redis, 'a', { status: 'Success', update_time: 1_000, revision: 1_000 });
@@ -116,7 +118,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
     args: async () => ['p', 10_000, placeOf(entryOf('a'), 2), 'act', 'a', '1000', '1000', 60],
     optional: [...counters, keys.worker('w')],
   },
-  quarantine: {
+  quarantine_entry: {
     async set() {
       await holdAll(['b', 'a'], dead);
       await redis.hset(keys.recoveries, 'a', deaths);
@@ -133,16 +135,17 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.stats('a'),
       keys.track,
       ...hookKeys,
+      keys.beforeQuarantine('a'),
     ],
     args: async () => {
-      const [, facts] = JSON.parse(await createScripts(redis).run<string>('read_facts', [keys.stats('a')]));
+      const [, facts] = JSON.parse(await createScripts(redis).run('read_facts', [keys.stats('a')]));
       const judged = typeof facts === 'string' ? facts : facts[0];
       return ['p', 10_000, dead, 'dead', 3, 86_400, 'X', 'a', '', judged, 'http://h', '1000', 100];
     },
     // Stats that can't be read are not written: nothing is tracked, or told, then.
     optional: [...counters, keys.stats('a')],
   },
-  leave_quarantine: {
+  release_quarantined: {
     async set() {
       await holdAll(['a'], dead);
       await redis.zadd(keys.dead, 1, 'member');
@@ -179,6 +182,7 @@ const records = [
   keys.recoveries,
   keys.recovered,
   keys.quarantine,
+  keys.beforeQuarantine('a'),
   keys.dead,
   keys.stats('a'),
   keys.workerRecords('p'),
@@ -191,13 +195,17 @@ const standing = async (without: readonly string[] = []) => {
   const taken = await redis.zcard(keys.dead).catch(() => -1);
   return { lists, taken, rest: await dump([...without, ...records]) };
 };
-const sourceOf = (name: string, seen = new Set<string>()): string => {
-  const text = readFileSync(new URL(`../../lua/${name}.lua`, import.meta.url), 'utf8');
-  const names = [...text.matchAll(/^--- @include (\w+)$/gm)].map(([, one]) => `includes/${one}`);
-  return text + names.map((one) => (seen.has(one) ? '' : sourceOf(one, seen.add(one)))).join('');
+const sourceOf = (path: string, seen = new Set<string>()): string => {
+  const text = readFileSync(path, 'utf8');
+  const included = [...text.matchAll(/^--- @include (\w+)$/gm)].map(([, name]) => includePath(name as string));
+  return text + included.map((one) => (seen.has(one) ? '' : sourceOf(one, seen.add(one)))).join('');
 };
 const commandsOf = (name: string) =>
-  [...new Set([...sourceOf(name).matchAll(/redis\.p?call\('(\w+)'/g)].map(([, command]) => command as string))].sort();
+  [
+    ...new Set(
+      [...sourceOf(scriptPath(name)).matchAll(/redis\.p?call\('(\w+)'/g)].map(([, command]) => command as string),
+    ),
+  ].sort();
 
 describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given, args, optional }) => {
   const run = async (client: Redis) => createScripts(client).run(name as ScriptName, given, await args());
@@ -245,7 +253,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     const after = await clean();
     await set();
     await redis.del(key);
-    if (key === keys.lock('X')) await redis.rpush(key, 'x');
+    if (key === keys.lock('X') || key === keys.beforeQuarantine('a')) await redis.rpush(key, 'x');
     else await redis.set(key, 'of another type');
     const before = await dump();
     const refused = await run(redis).then(

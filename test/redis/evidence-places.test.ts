@@ -243,11 +243,7 @@ test('fault 114: a script reads no more than a bounded number of bytes, and the 
   await redis.rpush('t:jobs:X', ...ids.map((id) => JSON.stringify({ name: 'X', id, args: 'x'.repeat(100_000) })));
   const read: string[] = [];
   for (;;) {
-    const [isEnd, some] = await scripts.run<[number, string[]]>(
-      'read_list',
-      ['t:jobs:X'],
-      [read.length, 1_000, 1_000_000],
-    );
+    const [isEnd, some] = await scripts.run('read_entries', ['t:jobs:X'], [read.length, 1_000, 1_000_000]);
     expect(some.length).toBeLessThanOrEqual(16);
     read.push(...some);
     if (isEnd === 1) break;

@@ -93,7 +93,7 @@ test('fault 114: records of large entries are listed some at a time, all of them
   const sizes: number[] = [];
   let cursor = '0';
   do {
-    const answer = await scripts.run<string>('read_quarantine', [keys.quarantine, keys.dead], [cursor, 500]);
+    const answer = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, 500]);
     const [next, ...records] = JSON.parse(answer) as [string, ...unknown[]];
     sizes.push(records.length);
     cursor = next;
@@ -113,7 +113,7 @@ test('fault 114: a page of jobs with large fields is cut short, and no job is mi
   for (let i = 0; i < 12; i++) await seedJob(redis, `j${i}`, { web_hook_url: url });
   const scripts = createScripts(redis);
   const ids = Array.from({ length: 12 }, (_, i) => keys.stats(`j${i}`));
-  expect(JSON.parse(await scripts.run<string>('read_facts', ids)).length - 1).toBe(1);
+  expect(JSON.parse(await scripts.run('read_facts', ids)).length - 1).toBe(1);
   const { tracked } = await opened.create({ redis: server.url }).status();
   expect(tracked.total).toBe(12);
 });

@@ -23,7 +23,7 @@ const lease = 't:reaper:lease';
 const progress = 't:reaper:progress';
 const track = 't:job_track:inprogress';
 const run = <Reply = unknown>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) =>
-  scripts.run<Reply>(name, keys, args);
+  scripts.run(name, keys, args) as Promise<unknown> as Promise<Reply>;
 const nowMs = async () => {
   const [s, us] = await redis.time();
   return 1_000 * Number(s) + Number(us) / 1_000;
@@ -34,7 +34,7 @@ const isNow = async (text: string | null | undefined) => {
   return ago > -1_000 && ago < 60_000;
 };
 const take = (caller: string, fence = '', ms = 60_000) =>
-  run<string[]>('take_lease', [lease, progress], [caller, `host of ${caller}`, fence, ms]);
+  run<string[]>('acquire_lease', [lease, progress], [caller, `host of ${caller}`, fence, ms]);
 
 describe('the lease', () => {
   test('says who has it, since when and until when, and how far the passes are', async () => {
@@ -46,7 +46,7 @@ describe('the lease', () => {
     expect((await take('b')).slice(1)).toEqual(['a', 'host of a', fence, until, since, 'ended', '5']);
   });
 
-  test('is renewed under its number by whoever knows that, and begun anew by whoever does not', async () => {
+  test('is renewed under its number by a caller that knows that number, and begun anew by one that does not', async () => {
     const [, , , fence = '', until, since] = await take('a');
     const renewed = await take('a', fence, 90_000);
     expect([renewed[3], renewed[5]]).toEqual([fence, since]);
@@ -61,15 +61,15 @@ describe('the lease', () => {
 
   test('that is given up is free, once and as long as no other has it', async () => {
     const [, , , fence] = await take('a');
-    expect(await run('leave_lease', [lease], ['b'])).toBe('not held');
+    expect(await run('resign_lease', [lease], ['b'])).toBe('not held');
     expect((await take('b'))[1]).toBe('a');
-    expect([await run('leave_lease', [lease], ['a']), await run('leave_lease', [lease], ['a'])]).toEqual([
+    expect([await run('resign_lease', [lease], ['a']), await run('resign_lease', [lease], ['a'])]).toEqual([
       'left',
       'left',
     ]);
     expect(await redis.hgetall(lease)).toEqual({ fence, until: '0' });
     expect((await take('b'))[1]).toBe('b');
-    expect(await run('leave_lease', [lease], ['a'])).toBe('not held');
+    expect(await run('resign_lease', [lease], ['a'])).toBe('not held');
   });
 
   test('is had though the progress of the passes is of another type', async () => {
@@ -80,7 +80,8 @@ describe('the lease', () => {
 
 describe('a sweep', () => {
   const begin = () => run<[string, number, string]>('begin_sweep', [progress, track]);
-  const note = (cursor: string, scanned: number, of = thisRun) => run('note_page', [progress], [cursor, scanned, of]);
+  const note = (cursor: string, scanned: number, of = thisRun) =>
+    run('checkpoint_sweep', [progress], [cursor, scanned, of]);
 
   test('begins at the beginning, and says how many jobs there are and since when it runs', async () => {
     await redis.hset(track, { a: 2, b: 2 });
@@ -119,7 +120,7 @@ describe('a sweep', () => {
       const call = (name: ScriptName, keys: string[], args: (string | number)[] = []) =>
         asLimited.run(name, keys, args);
       expect(await call('begin_sweep', [progress, track])).toEqual(['0', 0, '']);
-      await call('note_page', [progress], ['17', 34, '']);
+      await call('checkpoint_sweep', [progress], ['17', 34, '']);
       expect(await call('begin_sweep', [progress, track])).toEqual(['0', 0, '']);
     } finally {
       limited.disconnect();
@@ -129,9 +130,9 @@ describe('a sweep', () => {
   test('that has ended is not gone on with; the end of a rescue says nothing of it', async () => {
     await begin();
     await note('17', 34);
-    const rescued = await run<string>('end_pass', [progress], ['rescue']);
+    const rescued = await run<string>('complete_pass', [progress], ['rescue']);
     expect(await redis.hmget(progress, 'cursor', 'ended', 'rescue_ended')).toEqual(['17', null, rescued]);
-    const ended = await run<string>('end_pass', [progress], ['sweep', 50]);
+    const ended = await run<string>('complete_pass', [progress], ['sweep', 50]);
     expect(await redis.hmget(progress, 'cursor', 'ended', 'scanned')).toEqual([null, ended, '50']);
     expect(await isNow(ended)).toBe(true);
     expect(await begin()).toEqual(['0', 0, thisRun]);
@@ -139,9 +140,9 @@ describe('a sweep', () => {
 });
 
 describe('behind a fence', () => {
-  const note = (number: string) => scripts.run('note_page', [progress], ['17', 34, thisRun], { lease, number });
+  const note = (number: string) => scripts.run('checkpoint_sweep', [progress], ['17', 34, thisRun], { lease, number });
 
-  test('a script runs for whoever has the lease, and for nobody else', async () => {
+  test('a script runs for the holder of the lease, and for no one else', async () => {
     const [, , , fence = ''] = await take('a');
     expect(await note(fence)).toBe('ok');
     await redis.del(progress);
@@ -189,10 +190,10 @@ describe('a change that is sent again', () => {
   test('is not done where its answer was asked for before it came', async () => {
     await redis.hset(stats, { status: 'Pending', revision: 100 });
     const change = { key: 'answers', token: 'a' };
-    expect(await scripts.run('cancel_change', [], [], undefined, change)).toBe('canceled');
-    expect(await run100('a')).toBe('canceled');
+    expect(await scripts.run('cancel_change', [], [], undefined, change)).toEqual(['canceled']);
+    expect(await run100('a')).toEqual(['canceled']);
     expect(await redis.hget(stats, 'status')).toBe('Pending');
-    expect(await scripts.run('cancel_change', [], [], undefined, { key: 'answers', token: 'b' })).toBe('canceled');
+    expect(await scripts.run('cancel_change', [], [], undefined, { key: 'answers', token: 'b' })).toEqual(['canceled']);
     expect(await run100('c')).toBe('ok');
     expect(await scripts.run('cancel_change', [], [], undefined, { key: 'answers', token: 'c' })).toBe('ok');
   });
@@ -210,7 +211,7 @@ describe('a change that is sent again', () => {
 describe('what a script needs', () => {
   test('is proven before it begins: the key of another type is named, and what it holds', async () => {
     await redis.set(progress, 'x');
-    await expect(run('end_pass', [progress], ['rescue'])).rejects.toThrow(
+    await expect(run('complete_pass', [progress], ['rescue'])).rejects.toThrow(
       /t:reaper:progress holds a string, where a hash/,
     );
   });
@@ -219,7 +220,7 @@ describe('what a script needs', () => {
     await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>p', '~*', '+@all', `-${command}`);
     const limited = new Redis({ port: server.port, username: 'u', password: 'p' });
     try {
-      await expect(createScripts(limited).run('end_pass', [progress], ['sweep', 5])).rejects.toThrow(
+      await expect(createScripts(limited).run('complete_pass', [progress], ['sweep', 5])).rejects.toThrow(
         new RegExp(`no permission to run ${command.toUpperCase()} on t:reaper:progress`),
       );
       expect(await redis.exists(progress)).toBe(0);

@@ -125,10 +125,9 @@ test('a check-in within the second of a claim is told, though the two look alike
   const scripts = createScripts(server.client);
   const { revision } = await save();
   const hooks = ['t:reaper:hooks', 't:reaper:hooks:parked', 't:reaper:hooks:origins', 't:reaper:hooks:due:http://a'];
-  const checkIn = () =>
-    scripts.run<[string, string, number]>('check_in', ['t:job_stats:a', ...hooks], [revision, 'a', 'http://a', '', 10]);
-  const [status, , before] = await checkIn();
-  const [, , [, , , , until = ''] = []] = await scripts.run<[string, string, string[]?]>(
+  const checkIn = () => scripts.run('check_in', ['t:job_stats:a', ...hooks], [revision, 'a', 'http://a', '', 10]);
+  const [status, , before] = (await checkIn()) as [string, string, number];
+  const [, , [, , , , until] = []] = await scripts.run(
     'claim_hooks',
     [hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a', hooks[2], 't:job_stats:a'] as string[],
     ['', 40_000, 1, 10, 50, 'http://a', 'a'],
@@ -146,7 +145,7 @@ test('a check-in within the second of a claim is told, though the two look alike
       hooks[3],
       't:reaper:hooks:endpoint:http://a',
     ] as string[],
-    ['', 'a', until, 10, 'delivered', status, revision, sent],
+    ['', 'a', until ?? '', 10, 'delivered', status, revision, sent],
   );
   expect(settled).toBe('again');
 });

@@ -318,13 +318,13 @@ test('fault 138: a note of the page that a restarted Redis can do nothing with i
   const scripts = createScripts(redis);
   await redis.hset('t:reaper:progress', { cursor: 70, scanned: 90, run_id: 'before', begun: 1 });
   const note = (cursor: number, scanned: number, run: string) =>
-    scripts.run('note_page', ['t:reaper:progress'], [cursor, scanned, run]);
+    scripts.run('checkpoint_sweep', ['t:reaper:progress'], [cursor, scanned, run]);
   await note(80, 100, 'before');
   await note(80, 100, 'before');
   expect(await redis.hget('t:reaper:progress', 'cursor')).toBe('0');
   await note(8, 110, /run_id:(\w+)/.exec(await redis.info('server'))?.[1] as string);
   expect(await redis.hget('t:reaper:progress', 'cursor')).toBe('8');
-  await scripts.run('end_pass', ['t:reaper:progress'], ['sweep', 120]);
+  await scripts.run('complete_pass', ['t:reaper:progress'], ['sweep', 120]);
   expect(Object.keys(await redis.hgetall('t:reaper:progress')).sort()).toEqual(
     ['begun', 'ended', 'run_id', 'scanned'].sort(),
   );

@@ -5,7 +5,7 @@ import type { Clock, ReaperOptions } from '../../src/index.ts';
 import { ackText, second } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { hasFineRights, type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
 
 const isoTime = /^\d{4}-\d\d-\d\dT.*Z$/;
@@ -98,6 +98,8 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
     sweep: held.filter(({ ms }) => ms > intervals.rescue),
     rescue: held.filter(({ ms }) => ms <= intervals.rescue),
   });
+  // Redis before 7.0 is asked for a right by running the command: four times as a host starts, and once by a script of each sweep.
+  const [checks, each] = hasFineRights ? [0, 3] : [4 * hosts.length, 4];
   for (const { reaper } of hosts) reaper.start();
   for (let pass = 1; pass <= 4; pass++) {
     await vi.waitUntil(() => sum(hosts, 'sweeps') >= pass && sum(hosts, 'rescues') >= pass);
@@ -105,7 +107,7 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
     await vi.waitUntil(() => hosts.some((host) => next(host).sweep.length > 0 && next(host).rescue.length > 0));
     // One of each at the begin, then one each interval: one HSCAN of the tracking hash, for it is small, and two of the suspects.
     expect([sum(hosts, 'sweeps'), sum(hosts, 'rescues')]).toEqual([pass, pass]);
-    expect((await calls('hscan')) - before).toBe(3 * pass);
+    expect((await calls('hscan')) - before).toBe(checks + each * pass);
     const waits = hosts.map(next);
     for (const kind of ['sweep', 'rescue'] as const) {
       const timers = waits.flatMap((wait) => wait[kind]);
@@ -244,7 +246,7 @@ test('a host that is paused past its lease in the middle of a sweep changes noth
   const { first, other } = await startTwo();
   await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { interval: 5 });
   expect(await server.client.hlen(track)).toBe(kept.length);
-  // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it has in hand.
+  // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it still holds.
   await seedOrphan();
   const progress = await server.client.hgetall('t:reaper:progress');
   first.child.kill('SIGCONT');

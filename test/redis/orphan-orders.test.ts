@@ -53,14 +53,20 @@ const reset = async () => {
 };
 const field = `${createHash('sha1').update(entry).digest('hex')} X`;
 const lookNow = () =>
-  createScripts(redis).run<string>(
-    'look_at_pool',
-    [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w1'), keys.stats('lost')],
+  createScripts(redis).run(
+    'observe_pool',
+    [
+      keys.workerRecords('p'),
+      keys.unobserved('p'),
+      keys.worker('w1'),
+      keys.stats('lost'),
+      keys.beforeQuarantine('lost'),
+    ],
     ['act', '', 60, '', 1, 'w1', field],
   );
 const putBackNow = () =>
-  createScripts(redis).run<string>(
-    'put_back',
+  createScripts(redis).run(
+    'requeue_orphan',
     [
       keys.pools,
       keys.heartbeat('p'),
@@ -73,6 +79,7 @@ const putBackNow = () =>
       keys.recovered,
       keys.quarantine,
       keys.dead,
+      keys.beforeQuarantine('lost'),
       keys.workerRecords('p'),
       keys.unobserved('p'),
       keys.worker('w1'),
@@ -283,8 +290,8 @@ test('fault 132: beside a worker that begins the job: from its Running on the en
 describe('fault 133: finishing a stale entry', () => {
   const finishStale = async (command: Command, who: string) => {
     const reply = await command(who, 'finish stale', async () => {
-      const said = await createScripts(redis).run<string>(
-        'finish_stale',
+      const said = await createScripts(redis).run(
+        'finish_entry',
         [
           keys.pools,
           keys.heartbeat('p'),

@@ -10,8 +10,8 @@ import { type RedisServer, startRedis } from '../support/redisServer.ts';
 let server: RedisServer;
 const opened = trackOpened();
 beforeAll(async () => {
-  // A hash table has no fixed order, and its dump none either: small hashes stay lists.
-  server = await startRedis('--hash-max-listpack-value', '4096');
+  // A hash table has no fixed order, and its dump none either: small hashes stay lists. (Redis 7 knows that name as well.)
+  server = await startRedis('--hash-max-ziplist-value', '4096');
 });
 afterAll(() => server.stop());
 beforeEach(() => server.client.flushall());
@@ -80,11 +80,27 @@ const types = ['X', 'odd [*] ü'];
 const poolNames = ['web-1', 'p*?', 'dead pool', 'live-1'];
 
 /** One entry of a list: what it is decides what becomes of it. */
-/** `shared`: one job that several pools hold, recovered once less than may be. */
-const kinds = ['job', 'poison', 'shared', 'no JSON', 'no id', 'stale', 'orphan', 'running'] as const;
+/**
+ * Jobs that several pools hold: `shared` was recovered once less than may be, `deadly` as often as may be, `half` so too, once
+ * of them from the pool that is written last, as it is now. So was `retried`, of which a person has taken an entry from `dead` since.
+ */
+const sharedKinds: readonly Kind[] = ['shared', 'deadly', 'half', 'retried'];
+const kinds = [
+  'job',
+  'poison',
+  'shared',
+  'deadly',
+  'half',
+  'retried',
+  'no JSON',
+  'no id',
+  'stale',
+  'orphan',
+  'running',
+] as const;
 type Kind = (typeof kinds)[number];
 const pool = fc.record({
-  state: fc.constantFrom('alive', 'old', 'no heartbeat', 'unregistered', 'gone'),
+  state: fc.constantFrom('alive', 'alive', 'old', 'no heartbeat', 'unregistered', 'gone'),
   held: fc.array(fc.record({ type: fc.constantFrom(...types), kind: fc.constantFrom<Kind>(...kinds) }), {
     maxLength: 8,
   }),
@@ -127,13 +143,24 @@ const write = async ({ pools, locks, wrong }: typeof state extends fc.Arbitrary<
       await client.hset(`t:worker:w${i}`, { job_name: 'X', job_id: `run${i}`, started_at: second(-50), args: '' });
     }
     for (const { type, kind } of held) {
-      const id = kind === 'running' ? `run${i}` : kind === 'shared' ? kind : `j${++jobs}`;
+      const id = kind === 'running' ? `run${i}` : sharedKinds.includes(kind) ? kind : `j${++jobs}`;
       const text = kind === 'no JSON' ? `{"id":"${id}` : kind === 'no id' ? `{"name":"${id}"}` : entryOf(id, type);
       await client.lpush(`t:jobs:${type}:${name}:inprogress`, text);
       if (kind === 'poison') await client.hset('t:reaper:recoveries', id, recoveries);
       if (kind === 'shared') await client.hset('t:reaper:recoveries', id, fewRecoveries);
+      if (kind === 'deadly') await client.hset('t:reaper:recoveries', id, recoveries);
+      if (kind === 'half' || kind === 'retried') {
+        const beat = (await client.hget(`t:worker_pools:${name}`, 'heartbeat_at')) ?? '';
+        const before = JSON.parse(kind === 'half' ? fewRecoveries : recoveries);
+        const all = [...before, [second(-3_500), name, beat]];
+        await client.hset('t:reaper:recoveries', id, JSON.stringify(all));
+        if (kind === 'retried') {
+          const record = { at: second(-3_400), recoveries: all.slice(0, 1), entries: [['X', 'taken', 'taken']] };
+          await client.hset('t:reaper:quarantine', id, JSON.stringify(record));
+        }
+      }
       if (kind === 'stale') await seedJob(client, id, { status: 'Success', age: 600 });
-      if (kind === 'orphan' || kind === 'poison' || kind === 'shared') {
+      if (kind === 'orphan' || kind === 'poison' || sharedKinds.includes(kind)) {
         await seedJob(client, id, { status: 'Pending', age: 600 });
       }
     }
@@ -155,12 +182,12 @@ test('fault 123: from any state, a rescue right after its plan does exactly what
       await write(given);
       for (const { act } of await planThenAct()) seen.add(act);
     }),
-    { numRuns: 60, endOnFailure: false },
+    { numRuns: 100, endOnFailure: false },
   );
   expect([...seen].sort()).toEqual([
     ...['deregister', 'finish', 'lock', 'lock_info', 'quarantine', 'requeue', 'requeue-orphan'],
   ]);
-}, 60_000);
+});
 
 test('fault 123: a plan names counters, entries by pool and type, poison jobs and what goes with a dead pool', async () => {
   const { client } = server;
@@ -214,6 +241,56 @@ test('fault 123: a job that several dead pools hold is requeued from all of them
   expect(await planThenAct()).toContainEqual({ act: 'quarantine', id: 'j', type: 'X', pool: 'd' });
 });
 
+const liveAndDead = async () => {
+  const { client } = server;
+  for (const [i, name] of ['live-1', 'live-2', 'dead-1', 'dead-2'].entries()) {
+    await client.sadd('t:worker_pools', name);
+    await client.hset(`t:worker_pools:${name}`, {
+      heartbeat_at: name.startsWith('live') ? second() : second(-100),
+      job_names: 'X',
+      worker_ids: `w${i}`,
+    });
+    await client.hset(`t:worker:w${i}`, { job_name: 'X', job_id: `run${i}`, started_at: second(-50), args: '' });
+    await client.rpush(`t:jobs:X:${name}:inprogress`, entryOf('bad'));
+  }
+  await client.hset('t:reaper:recoveries', 'bad', recoveries);
+};
+
+test.each([
+  ['at once', { orphanedAfter: 0 }, 0],
+  ['after a grace', { orphanedAfter: 0 }, 20],
+  ['at a second look, when the dead pools are done', { orphanedAfter: 300 }, 20],
+])(
+  'fault 123: a poison job that dead and live pools hold goes to quarantine from all of them, %s',
+  async (_, options, grace) => {
+    const { client } = server;
+    for (const status of ['Pending', 'Error']) {
+      await client.flushall();
+      await liveAndDead();
+      await seedJob(client, 'bad', { status: 'Pending', age: 600 });
+      if (status === 'Error') await client.hset('t:job_stats:bad', { status, update_time: second(-30) });
+      const changes = await planThenAct({ rescue: options }, grace);
+      const pools = changes.flatMap((change) => (change.act === 'quarantine' ? [change.pool] : []));
+      expect(pools).toEqual(['dead-1', 'dead-2', ...(status === 'Pending' ? ['live-1', 'live-2'] : [])]);
+      for (const pool of pools) expect(await client.exists(`t:jobs:X:${pool}:inprogress`)).toBe(0);
+      expect(await client.ttl('t:reaper:quarantine:before:bad')).toBe(status === 'Pending' ? 86_400 : -2);
+    }
+  },
+);
+
+test('fault 123: a sign of life after a quarantine counts as one', async () => {
+  const { client } = server;
+  await liveAndDead();
+  await seedJob(client, 'bad', { status: 'Pending', age: 600 });
+  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 60_000 } });
+  await reaper.rescue({ grace: 0 });
+  await client.hset('t:job_stats:bad', 'check_in_at', second());
+  const records = async () => Object.values(await client.hgetall('t:reaper:unobserved:live-1'));
+  expect(await records()).toEqual([expect.stringContaining(' Pending|')]);
+  await reaper.rescue({ grace: 0 });
+  expect(await records()).toEqual([expect.stringContaining(' Error|')]);
+});
+
 test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400', 'inf', '-inf', 'nan'])(
   'fault 123: a lock of %j counts as what a counter can be, in a plan and in its rescue',
   async (lock) => {
@@ -243,14 +320,15 @@ test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and
     expect((await rescueOf(false)).summary.unreadable).toEqual(summary.unreadable);
     expect(await client.hgetBuffer('t:jobs:X:lock_info', pool)).toEqual(Buffer.from('3'));
   }
-}, 30_000);
+});
 
 test('fault 146: lists and pools whose names are no UTF-8 are left, and named at each look', async () => {
   const { client } = server;
+  const [a, other] = [entryOf('a'), entryOf('b')];
   const list = Buffer.from('t:jobs:X:p\xff:inprogress', 'latin1');
   await client.sadd('t:worker_pools', Buffer.from([0x70, 0xff]), 'p\uFFFD');
-  await client.lpush(list, entryOf('a'));
-  await client.lpush('t:jobs:X:p\uFFFD:inprogress', entryOf('b'));
+  await client.lpush(list, a);
+  await client.lpush('t:jobs:X:p\uFFFD:inprogress', other);
   await client.srem('t:worker_pools', 'p\uFFFD');
   for (const plan of [true, false, true, false]) {
     const { summary } = await rescueOf(plan);
@@ -259,11 +337,48 @@ test('fault 146: lists and pools whose names are no UTF-8 are left, and named at
       't:jobs:X:p\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
     ]);
   }
-  expect(await client.lrange(list, 0, -1)).toEqual([entryOf('a')]);
-  expect(await client.lrange('t:jobs:X', 0, -1)).toEqual([entryOf('b')]);
+  expect(await client.lrange(list, 0, -1)).toEqual([a]);
+  expect(await client.lrange('t:jobs:X', 0, -1)).toEqual([other]);
   await client.rename(list, 't:jobs:X:p:inprogress');
   await client.srem('t:worker_pools', Buffer.from([0x70, 0xff]));
   expect((await rescueOf(false)).summary).toMatchObject({ entries: 1, unreadable: [] });
+});
+
+test('fault 146: names that are no UTF-8 in a registry are named once a pass, and make no suspect and no type', async () => {
+  const { client } = server;
+  const broken = (text: string) => Buffer.from(text, 'latin1');
+  await client.sadd('t:worker_pools', 'live');
+  await client.hset('t:worker_pools:live', { heartbeat_at: second() + 1, worker_ids: 'w' });
+  await client.hset('t:worker_pools:live', 'job_names', broken('X,H\xff,Y'));
+  await client.hset(broken('t:worker_pools:p\xff'), 'heartbeat_at', second(-100));
+  await client.sadd('t:known_jobs', broken('K\xff'), 'X');
+  for (const pool of ['p\xff', 'q\xff']) await client.hset('t:jobs:X:lock_info', broken(pool), 1);
+  await client.hset('t:jobs:X:lock_info', 'gone', 1);
+  await client.lpush(broken('t:jobs:X:l\xff:inprogress'), entryOf('a'));
+  await client.set(broken('t:jobs:T\xff:lock'), 1);
+  const left = async () =>
+    Promise.all([
+      client.hgetallBuffer('t:jobs:X:lock_info').then(({ gone: _, ...rest }) => rest),
+      client.smembers('t:known_jobs'),
+      client.llen(broken('t:jobs:X:l\xff:inprogress')),
+      client.exists(broken('t:worker_pools:p\xff')),
+    ]);
+  const before = await left();
+  for (const plan of [true, false, true, false]) {
+    const { summary, outcomes } = await rescueOf(plan);
+    expect(summary.unreadable.toSorted()).toEqual([
+      't:jobs:T\uFFFD:lock: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+      't:jobs:X:lock_info: counts a pool whose name is no UTF-8 (p\uFFFD, q\uFFFD); it and the lock are left: remove that field (HDEL)',
+      't:jobs:X:l\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+      't:known_jobs: holds K\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:worker_pools:live: job_names holds H\uFFFD, a name that is no UTF-8: it is left: give the type another name',
+    ]);
+    expect(outcomes.filter(({ pool }) => pool !== 'gone')).toEqual([]);
+    expect(await left()).toEqual(before);
+  }
+  expect(await client.hexists('t:jobs:X:lock_info', 'gone')).toBe(0);
+  const names = (await client.keys('*')).filter((key) => key.includes('suspects'));
+  for (const key of names) expect(Object.keys(await client.hgetall(key))).toEqual([]);
 });
 
 /** One sweep: each job with its verdict, its reason and whether it is, or would be, done. */
@@ -281,7 +396,7 @@ const sweep = async (plan: boolean): Promise<string[]> => {
 
 test('fault 123: from any state, a sweep right after its plan does exactly what the plan lists', async () => {
   const kinds = ['healthy', 'final', 'behind', 'hung', 'unacknowledged', 'parked', 'no stats', 'malformed'] as const;
-  // Nobody listens there: a hook that is sent fails, and waits.
+  // No one listens there: a hook that is sent fails, and waits.
   const hook = { web_hook_url: 'http://127.0.0.1:1/x' };
   const fields = {
     healthy: {},
@@ -315,9 +430,10 @@ test('fault 123: from any state, a sweep right after its plan does exactly what 
       expect(await sweep(false)).toEqual(plan);
       for (const item of plan) seen.add(item.split(' ').slice(1).join(' '));
     }),
-    { numRuns: 30 },
+    // Of so many that are not told, some are deferred.
+    { numRuns: 30, examples: [[['parked', ...Array.from({ length: 7 }, () => 'unacknowledged' as const)]]] },
   );
   expect([...seen]).toEqual(
     expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire not acknowledged ${end}`)),
   );
-}, 60_000);
+});

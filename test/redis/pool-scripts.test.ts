@@ -30,6 +30,7 @@ const lockInfo = 't:jobs:X:lock_info';
 const recoveries = 't:reaper:recoveries';
 const recovered = 't:reaper:recovered';
 const quarantine = 't:reaper:quarantine';
+const beforeQuarantine = 't:reaper:quarantine:before:j';
 const dead = 't:dead';
 const stats = 't:job_stats:j';
 const track = 't:job_track:inprogress';
@@ -40,7 +41,7 @@ const unobserved = 't:reaper:unobserved:p';
 const observation = (worker: string) => `t:worker:${worker}`;
 
 const run = <Reply = unknown>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) =>
-  scripts.run<Reply>(name, keys, args);
+  scripts.run(name, keys, args) as Promise<unknown> as Promise<Reply>;
 const enqueuedAt = second(-60);
 const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${enqueuedAt},"args":{}${more}}`;
 /** Age of a heartbeat below which a pool lives, in ms; that of one that is stale, in s. Long, for a test may stand still. */
@@ -70,7 +71,7 @@ const requeue = (seen = stale, { batch = 1_000, most = 3, window = 86_400 } = {}
   );
 const settle = (seen = stale) =>
   run(
-    'settle_pool',
+    'deregister_pool',
     [pools, heartbeat, held, lockInfo, 't:jobs:Y:p:inprogress', 't:jobs:Y:lock_info'],
     ['p', maxAge, seen],
   );
@@ -381,7 +382,7 @@ describe('an orphaned entry', () => {
     memory = '',
   } = {}) =>
     run(
-      'put_back',
+      'requeue_orphan',
       [
         ...[
           pools,
@@ -395,6 +396,7 @@ describe('an orphaned entry', () => {
           recovered,
           quarantine,
           dead,
+          beforeQuarantine,
           workers,
           unobserved,
         ],
@@ -611,8 +613,8 @@ describe('a look at a live pool', () => {
   const look = async (now = at, { mode = 'act', memory = '' } = {}) =>
     JSON.parse(
       (await run(
-        'look_at_pool',
-        [workers, unobserved, observation('w'), observation('v'), stats],
+        'observe_pool',
+        [workers, unobserved, observation('w'), observation('v'), stats, beforeQuarantine],
         [mode, now, 604_800, memory, 2, 'w', 'v', 'f'],
       )) as string,
     ) as { at: number; workers: Record<string, string>; unobserved: Record<string, string> };
@@ -677,7 +679,7 @@ describe('the entry of a job that has succeeded', () => {
   const justNow = second(0);
   const finish = ({ updated = String(ended), revision = '5', mode = 'act', moves = '', id = 'j' } = {}) =>
     run(
-      'finish_stale',
+      'finish_entry',
       [pools, heartbeat, held, lock, lockInfo, stats, observation('w'), observation('v')],
       ['p', maxAge, placed(entry('j')), mode, id, updated, revision, 60, moves],
     );
@@ -730,9 +732,10 @@ describe('a poison job', () => {
     execution = false,
   } = {}) =>
     run(
-      'quarantine',
+      'quarantine_entry',
       [
         ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        beforeQuarantine,
         ...(execution ? [executions] : []),
       ],
       ['p', maxAge, stale, need, 3, 86_400, 'X', id, place, judged ?? (await fingerprint()), 'http://a:1', 5_000, 100],
@@ -759,6 +762,16 @@ describe('a poison job', () => {
     expect([await redis.hget(stats, 'status'), await redis.hget(track, 'j')]).toEqual(['Error', '1']);
     expect(await redis.hget('t:reaper:hooks', 'j')).toBe('pending Error:5 http://a:1 0 0 0 -');
     expect(await redis.ttl(quarantine)).toBe(7_776_000);
+  });
+
+  test('fault 128: forgets recoveries that a person has made up for: its new record says nothing of them', async () => {
+    await poison();
+    const all = JSON.parse(often(4));
+    await redis.hset(recoveries, 'j', JSON.stringify(all));
+    const record = { at: 1, recoveries: all.slice(0, 1), entries: [['X', 'taken', 'taken']] };
+    await redis.hset(quarantine, 'j', JSON.stringify(record));
+    expect(JSON.parse((await isolate()) as string)).toHaveLength(4);
+    expect(JSON.parse((await redis.hget(recoveries, 'j')) as string)).toEqual(all.slice(1));
   });
 
   test.each(['Success', 'Stopped', 'Error'])('keeps %s', async (status) => {
@@ -822,7 +835,7 @@ describe('a poison job', () => {
     };
     const leave = async (verb: string, seen?: string, queues = [queue]) =>
       run(
-        'leave_quarantine',
+        'release_quarantined',
         [quarantine, dead, recoveries, ...queues],
         ['j', seen ?? sha1((await redis.hget(quarantine, 'j')) ?? ''), verb],
       );
@@ -938,7 +951,7 @@ describe('a poison job', () => {
 
 describe('a search', () => {
   const read = (from: number, most: number, bytes = 10_000) =>
-    run<[number, string[]]>('read_list', [queue], [from, most, bytes]);
+    run<[number, string[]]>('read_entries', [queue], [from, most, bytes]);
 
   test('reads whose entries a list holds part by part, to its last one', async () => {
     const ids = Array.from({ length: 25 }, (_, i) => `j${i}`);

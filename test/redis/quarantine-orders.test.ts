@@ -24,13 +24,13 @@ beforeAll(async () => {
   redis = server.client;
   // Loaded beforehand: a script that Redis does not know yet takes one command more, and every run must be alike.
   const names: ScriptName[] = [
-    'leave_quarantine',
-    'quarantine',
+    'release_quarantined',
+    'quarantine_entry',
     'read_facts',
     'read_quarantine',
     'requeue',
     'set_status',
-    'settle_pool',
+    'deregister_pool',
   ];
   const [none, no] = [Array.from({ length: 15 }, () => 'none'), Array.from({ length: 13 }, () => '')];
   for (const name of names)

@@ -275,9 +275,9 @@ const quarantineOne = async ({
   heartbeat?: string;
 } = {}) => {
   const scripts = createScripts(redis);
-  const [, facts] = JSON.parse(await scripts.run<string>('read_facts', [keys.stats(id)]));
-  return scripts.run<string>(
-    'quarantine',
+  const [, facts] = JSON.parse(await scripts.run('read_facts', [keys.stats(id)]));
+  return scripts.run(
+    'quarantine_entry',
     [
       keys.pools,
       keys.heartbeat(pool),
@@ -293,6 +293,7 @@ const quarantineOne = async ({
       keys.parkedHooks,
       keys.hookOrigins,
       keys.dueHooks(''),
+      keys.beforeQuarantine(id),
     ],
     [
       pool,

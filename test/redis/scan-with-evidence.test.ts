@@ -1,4 +1,4 @@
-/** How a sweep reads jobs with their evidence: no page is lost on an error, and a successor finds what was put aside. */
+/** How a sweep reads jobs with their evidence: no page is lost on an error, and a successor finds the candidates. */
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
@@ -17,7 +17,7 @@ let server: RedisServer;
 let redis: Redis;
 const opened = trackOpened();
 beforeAll(async () => {
-  server = await startRedis('--hash-max-listpack-entries', '0');
+  server = await startRedis('--hash-max-ziplist-entries', '0');
   redis = server.client;
 });
 afterAll(() => server.stop());
@@ -83,7 +83,7 @@ test('a page is not lost where what workers run can not be read, nor where a sea
   expect(new Set(ids)).toEqual(all);
 });
 
-test('a successor finds the jobs that were put aside, wherever it takes over', async () => {
+test('a successor finds the candidates, wherever it takes over', async () => {
   const all = await seed();
   const pages = 12;
   for (let after = 1; after <= pages; after++) {

@@ -32,7 +32,7 @@ beforeAll(async () => {
     'restore_ack',
     'set_status',
   ] as const;
-  for (const name of [...names, 'settle_pool', 'untrack'] as const) {
+  for (const name of [...names, 'deregister_pool', 'untrack'] as const) {
     await createScripts(redis)
       .run(name, ['none', 'none', 'none', 'none', 'none', 'none'], ['', '', '', ''])
       .catch(() => undefined);
@@ -264,10 +264,11 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
     : `${judgement.verdict} ${await acts[judgement.verdict]({ job, judgement })}`;
 };
 
-const old = () => second(-100_000);
+/** One second for all: facts of a job and of its ACK are compared. */
+const longAgo = second(-100_000);
 const seedJob = async (fields: Record<string, string | number>) => {
   await redis.flushall();
-  const t = old();
+  const t = longAgo;
   await redis.hset(keys.stats('j'), {
     id: 'j',
     name: 'X',
@@ -290,7 +291,7 @@ test('a job that finishes while it is judged hung keeps its result, whichever co
     },
     body: (command) => [
       sweepJob(command, 'sweep').then((verdict) => verdicts.push(verdict)),
-      status(command, 'worker', ['Success', old(), 'j', '']),
+      status(command, 'worker', ['Success', longAgo, 'j', '']),
     ],
     check: async (trace) => {
       const succeeded = trace.indexOf('worker: set status Success');
@@ -310,8 +311,8 @@ test('a job that finishes while it is judged hung keeps its result, whichever co
 test('a job that starts over while it is judged is never failed, reset to the old ACK or untracked', async () => {
   for (const fields of [
     {},
-    { ack: `{"status":"Success","revision":${old()},"check_in_at":0}` },
-    { status: 'Success', ack: `{"status":"Success","revision":${old()},"check_in_at":0}` },
+    { ack: `{"status":"Success","revision":${longAgo},"check_in_at":0}` },
+    { status: 'Success', ack: `{"status":"Success","revision":${longAgo},"check_in_at":0}` },
   ]) {
     await everySchedule({
       reset: () => seedJob(fields),
@@ -347,7 +348,7 @@ test('two sweeps of one job act once: a hung one is failed once and counted down
 });
 
 test('ACKs of two hosts in any order end in the newest state, and never untrack a job that is not final', async () => {
-  const t = old();
+  const t = longAgo;
   await everySchedule({
     reset: () => seedJob({}),
     body: (command) => [

@@ -128,7 +128,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
   });
 });
 
-test('fault 119: a user that may not write is told so at once', async () => {
+test('fault 119: a user that may not write learns why at once', async () => {
   await seed(5);
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pass', '~*', '+@all', '-hdel');
   const { reaper, errors } = create({ redis: `redis://reader:pass@127.0.0.1:${server.port}` });

@@ -2,7 +2,9 @@ import type { Redis } from 'ioredis';
 import { second } from './jobs.ts';
 
 /** An entry of the namespace `t`'s queues, by the id of its job. */
-export const entryOf = (id: string, name = 'X'): string => JSON.stringify({ name, id, t: second(-60), args: {} });
+const enqueuedAt = second(-60);
+/** The same bytes for the same job, however much later it is made. */
+export const entryOf = (id: string, name = 'X'): string => JSON.stringify({ name, id, t: enqueuedAt, args: {} });
 
 /** What a gocraft pool leaves in Redis, in the namespace `t`. */
 export interface SeededPool {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -6,6 +6,17 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+
+/** The program of every Redis and sentinel in tests: `REDIS_SERVER` names another one, such as an older version, or Valkey's. */
+export const redisServer = process.env.REDIS_SERVER || 'redis-server';
+
+const said = execFileSync(redisServer, ['--version'], { encoding: 'utf8' });
+/** Which version of Redis it is, such as `7.0`; Valkey has the rights of Redis 7.2. */
+export const redisVersion = said.startsWith('Valkey') ? '7.2' : (/v=(\d+\.\d+)/.exec(said)?.[1] ?? '');
+/**
+ * Redis before 7.0 has no rights to read only, no ACL DRYRUN, and takes no subcommand away. What is about these can't be run there.
+ */
+export const hasFineRights = Number.parseFloat(redisVersion) >= 7;
 
 /** A real redis-server of a test's own, on a free port of loopback, which can be killed and started again. */
 export interface RedisServer {
@@ -47,7 +58,7 @@ export const startRedis = async (...args: string[]): Promise<RedisServer> => {
   let child: ChildProcess;
   const launch = async (): Promise<boolean> => {
     child = spawn(
-      'redis-server',
+      redisServer,
       ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...args],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );

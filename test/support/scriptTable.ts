@@ -107,6 +107,7 @@ const heartbeat = 't:worker_pools:p';
 const recoveries = 't:reaper:recoveries';
 const recovered = 't:reaper:recovered';
 const quarantine = 't:reaper:quarantine';
+const beforeQuarantine = 't:reaper:quarantine:before:j';
 const dead = 't:dead';
 const workers = 't:reaper:workers:p';
 const unobserved = 't:reaper:unobserved:p';
@@ -150,7 +151,7 @@ const keepsEntries: Exception = {
 const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
 const otherStats: Exception = {
   reason: '`overtaken`: the stats are not as they were read',
-  keys: [held, lock, lockInfo, dead, recoveries, quarantine, track, executions, ...hookKeys, changes],
+  keys: [held, lock, lockInfo, dead, recoveries, quarantine, beforeQuarantine, track, executions, ...hookKeys, changes],
 };
 /** Without one of these an entry moves all the same, and its recovery is not counted. */
 const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
@@ -247,7 +248,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       args: [at, 40_000, 8, 2, 50, origin],
     },
   ],
-  end_pass: [
+  complete_pass: [
     {
       title: 'a sweep',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
@@ -299,7 +300,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       },
     },
   ],
-  finish_stale: [
+  finish_entry: [
     {
       title: 'an entry whose job has ended, and an observation that names it still',
       state: {
@@ -330,15 +331,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       again: { reason: 'how many there were; the caller does not ask', reply: 0 },
     },
   ],
-  leave_lease: [
+  resign_lease: [
     {
       title: 'its own',
-      state: { [lease]: hash({ leader: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
       keys: [lease],
       args: ['me'],
     },
   ],
-  leave_quarantine: ['release', 'drop'].map((verb) => ({
+  release_quarantined: ['release', 'drop'].map((verb) => ({
     title: verb,
     state: inQuarantine,
     keys: [quarantine, dead, recoveries, queue],
@@ -346,7 +347,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
     once: true,
   })),
-  look_at_pool: [
+  observe_pool: [
     {
       title: 'the first look since Redis was started',
       state: {
@@ -355,12 +356,13 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         [unobserved]: hash({ gone: `${at} x` }),
         't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
       },
-      keys: [workers, unobserved, 't:worker:w', stats],
+      keys: [workers, unobserved, 't:worker:w', stats, beforeQuarantine],
       args: ['act', '', 86_400, '', 1, 'w', 'f'],
       goesOn: {
         INFO: { reason: 'the run id is empty', keys: [workers] },
         [stats]: { reason: 'that it can not be read is kept', keys: [unobserved] },
         't:worker:w': { reason: 'that it can not be read is kept', keys: [workers] },
+        [beforeQuarantine]: { reason: 'the job is no Error', keys: [] },
       },
     },
   ],
@@ -387,7 +389,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  note_page: [
+  checkpoint_sweep: [
     {
       title: 'the first since Redis was started',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
@@ -414,7 +416,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { ...uncounted },
     },
   ],
-  put_back: [
+  requeue_orphan: [
     {
       title: 'an entry that no worker runs',
       state: {
@@ -427,7 +429,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       },
       keys: [
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
-        ...[workers, unobserved, 't:worker:w'],
+        ...[beforeQuarantine, workers, unobserved, 't:worker:w'],
       ],
       args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
       goesOn: {
@@ -441,7 +443,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  quarantine: [
+  quarantine_entry: [
     ...[
       ['a poison job', ''],
       ['a poison job, by its place', placeOf(entry('j'), 1)],
@@ -459,7 +461,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
           },
           keys: [
             ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-            executions,
+            ...[beforeQuarantine, executions],
           ],
           args: [
             ...['p', 10_000, oldBeat, 'dead', 3, 86_400, 'X', 'j', given],
@@ -484,7 +486,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
   read_held: [{ title: 'a list', state: { [held]: list(entry('j'), entry('k')) }, keys: [held], args: [0, 10, 1_000] }],
-  read_list: [
+  read_entries: [
     { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
   ],
   read_observations: [
@@ -694,7 +696,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { [stats]: { reason: 'likewise' } },
     },
   ],
-  settle_pool: [
+  deregister_pool: [
     {
       title: 'one that holds nothing',
       state: pool(oldBeat),
@@ -704,11 +706,11 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  take_lease: [
+  acquire_lease: [
     { title: 'a free one', state: {}, keys: [lease, progress], args: ['me', 'h', '', 1_000] },
     {
       title: 'its own again',
-      state: { [lease]: hash({ leader: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
+      state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
       keys: [lease, progress],
       args: ['me', 'h', 5, 1_000],
     },

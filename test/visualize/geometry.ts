@@ -1,5 +1,11 @@
-import type { Box, Drawing, DrawnEdge, DrawnNode, Point } from '../../visualize/charts/drawing.ts';
-import { initialRadius } from '../../visualize/charts/sizes.ts';
+import {
+  type Box,
+  type Drawing,
+  type DrawnEdge,
+  type DrawnNode,
+  initialRadius,
+  type Point,
+} from '../../visualize/charts/drawing.ts';
 
 /** A box of a drawing, and what a person would call it. */
 interface Named {
@@ -10,13 +16,15 @@ interface Named {
 /**
  * Everything that makes a drawing hard to read, in words: labels on labels, on the text of a state, on a state that
  * has no states in it, or outside the state that holds their transition; lines through any of these; what leaves the
- * drawing or its parent; edges that do not begin and end on the border of their states.
+ * drawing or its parent; edges that do not begin and end on the border of their states; a list of transitions on any of it.
  */
 export const faultsOf = (drawing: Drawing): string[] => [
   ...overlaps(labelsOf(drawing)),
   ...overlaps(drawing.nodes.flatMap(textsOf)),
   ...between(labelsOf(drawing), [...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing), ...dotsOf(drawing)]),
   ...between(dotsOf(drawing), [...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing)]),
+  ...overlaps(legendOf(drawing)),
+  ...between(legendOf(drawing), [...labelsOf(drawing), ...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing)]),
   ...siblingFaults(drawing),
   ...placeFaults(drawing),
   ...drawing.edges.flatMap((edge) => lineFaults(drawing, edge)),
@@ -26,10 +34,14 @@ export const faultsOf = (drawing: Drawing): string[] => [
 const labelsOf = ({ edges }: Drawing): Named[] =>
   edges.map(({ index, label }) => ({ what: `label of ${index}`, box: label.box }));
 
-const textsOf = ({ id, name, count, note, inner }: DrawnNode): Named[] => [
+const legendOf = ({ legend }: Drawing): Named[] =>
+  legend.map(({ index, line }) => ({ what: `list of ${index}`, box: line.box }));
+
+const textsOf = ({ id, name, count, note, description, inner }: DrawnNode): Named[] => [
   { what: `name of ${id}`, box: name.box },
   { what: `count of ${id}`, box: count },
   ...(note === undefined ? [] : [{ what: `note of ${id}`, box: note.box }]),
+  ...(description?.lines ?? []).map(({ text, box }) => ({ what: `"${text}" of ${id}`, box })),
   ...inner.map(({ index, line }) => ({ what: `inner ${index} of ${id}`, box: line.box })),
 ];
 
@@ -83,25 +95,26 @@ const siblingFaults = ({ nodes }: Drawing): string[] =>
 /** Whatever lies outside of what should hold it. */
 const placeFaults = (drawing: Drawing): string[] => {
   const page = { x: 0, y: 0, width: drawing.width, height: drawing.height };
-  const placed: { named: Named; leader: Box }[] = [
+  const placed: { named: Named; holder: Box }[] = [
     ...drawing.nodes.map(({ id, box }) => ({
       named: { what: id, box },
-      leader: parentOf(id) === '' ? page : nodeOf(drawing, parentOf(id)).box,
+      holder: parentOf(id) === '' ? page : nodeOf(drawing, parentOf(id)).box,
     })),
-    ...drawing.nodes.flatMap((node) => textsOf(node).map((named) => ({ named, leader: node.box }))),
+    ...drawing.nodes.flatMap((node) => textsOf(node).map((named) => ({ named, holder: node.box }))),
+    ...legendOf(drawing).map((named) => ({ named, holder: page })),
     ...drawing.edges.map(({ index, from, to, label }) => ({
       named: { what: `label of ${index}`, box: label.box },
-      leader: nodeOf(drawing, commonParentOf(from, to)).box,
+      holder: nodeOf(drawing, commonParentOf(from, to)).box,
     })),
     ...drawing.edges.flatMap(({ index, label }) =>
-      label.lines.map(({ text, box }) => ({ named: { what: `"${text}" of ${index}`, box }, leader: label.box })),
+      label.lines.map(({ text, box }) => ({ named: { what: `"${text}" of ${index}`, box }, holder: label.box })),
     ),
     ...[...drawing.edges, ...drawing.initials].flatMap((line) =>
-      line.points.map(({ x, y }) => ({ named: { what: 'a line', box: { x, y, width: 0, height: 0 } }, leader: page })),
+      line.points.map(({ x, y }) => ({ named: { what: 'a line', box: { x, y, width: 0, height: 0 } }, holder: page })),
     ),
   ];
   return placed
-    .filter(({ named, leader }) => !isWithin(named.box, leader))
+    .filter(({ named, holder }) => !isWithin(named.box, holder))
     .map(({ named }) => `${named.what} is outside`);
 };
 

@@ -1,9 +1,15 @@
 import type { ChartNode } from './graph.ts';
+import { lineHeight, round, widthOf } from './text.ts';
 
-/** A rectangle, px. */
-export interface Box {
-  readonly x: number;
-  readonly y: number;
+/** The widest that a chart may be, px: it is readable at its full size on a laptop and in a README. */
+export const widest = 1_000;
+/** Radius of the dot of an initial state, px. */
+export const initialRadius = 5;
+/** Around the frame of a chart, so that its stroke is not cut off, px. */
+export const margin = 2;
+
+/** A size, px. */
+export interface Size {
   readonly width: number;
   readonly height: number;
 }
@@ -13,6 +19,9 @@ export interface Point {
   readonly y: number;
 }
 
+/** A rectangle, px. */
+export interface Box extends Point, Size {}
+
 /** A line of text, and the room that it takes. */
 export interface Line {
   readonly text: string;
@@ -20,21 +29,20 @@ export interface Line {
 }
 
 /** A chart with a place for everything, in absolute coordinates, px. */
-export interface Drawing {
+export interface Drawing extends Size {
   readonly name: string;
-  readonly width: number;
-  readonly height: number;
   /** Outermost first. */
   readonly nodes: readonly DrawnNode[];
   /** In the order of their indices. */
   readonly edges: readonly DrawnEdge[];
   readonly initials: readonly DrawnInitial[];
+  /** Below the chart: the transitions whose labels are only numbers. */
+  readonly legend: readonly IndexedLine[];
 }
 
 export interface DrawnNode {
   readonly id: string;
   readonly kind: ChartNode['kind'];
-  /** Whether it is a region of a parallel state, active together with its siblings. */
   readonly isRegion: boolean;
   readonly box: Box;
   readonly name: Line;
@@ -42,11 +50,14 @@ export interface DrawnNode {
   readonly count: Box;
   /** What it invokes. */
   readonly note: Line | undefined;
+  /** All of its description, and as many lines of it as it has room for. */
+  readonly description: { readonly text: string; readonly lines: readonly Line[] } | undefined;
   /** The transitions that leave it active and only act. */
-  readonly inner: readonly InnerLine[];
+  readonly inner: readonly IndexedLine[];
 }
 
-export interface InnerLine {
+/** A line of text about one transition. */
+export interface IndexedLine {
   /** Index of the transition in its graph. */
   readonly index: number;
   readonly line: Line;
@@ -57,6 +68,8 @@ export interface DrawnEdge {
   readonly index: number;
   readonly from: string;
   readonly to: string;
+  /** Its event and guard, whatever its label has room for. */
+  readonly text: string;
   /** From the border of the one state to the border of the other, in straight lines. */
   readonly points: readonly Point[];
   /** Whether an edge before it runs between the same states: they share their points, and each has its own label. */
@@ -70,3 +83,48 @@ export interface DrawnInitial {
   readonly centre: Point;
   readonly points: readonly Point[];
 }
+
+/** A box to a tenth of a px. */
+export const boxOf = ({ x = 0, y = 0, width = 0, height = 0 }: Partial<Box>): Box => ({
+  x: round(x),
+  y: round(y),
+  width: round(width),
+  height: round(height),
+});
+
+/** A line of text with its upper left corner at a point. */
+export const lineAt = (text: string, x: number, y: number): Line => ({
+  text,
+  box: boxOf({ x, y, width: widthOf(text), height: lineHeight }),
+});
+
+/** The same drawing elsewhere on the page. */
+export const moved = (drawing: Drawing, by: Point): Drawing => {
+  const point = ({ x, y }: Point): Point => ({ x: round(x + by.x), y: round(y + by.y) });
+  const box = <Some extends Box>(some: Some): Some => ({ ...some, ...point(some) });
+  const line = (some: Line): Line => ({ ...some, box: box(some.box) });
+  const indexed = ({ index, line: some }: IndexedLine): IndexedLine => ({ index, line: line(some) });
+  return {
+    ...drawing,
+    nodes: drawing.nodes.map((node) => ({
+      ...node,
+      box: box(node.box),
+      name: line(node.name),
+      count: box(node.count),
+      note: node.note && line(node.note),
+      description: node.description && { ...node.description, lines: node.description.lines.map(line) },
+      inner: node.inner.map(indexed),
+    })),
+    edges: drawing.edges.map(({ points, label, ...edge }) => ({
+      ...edge,
+      points: points.map(point),
+      label: { box: box(label.box), lines: label.lines.map(line) },
+    })),
+    initials: drawing.initials.map(({ of, centre, points }) => ({
+      of,
+      centre: point(centre),
+      points: points.map(point),
+    })),
+    legend: drawing.legend.map(indexed),
+  };
+};

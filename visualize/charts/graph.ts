@@ -9,6 +9,10 @@ export interface ChartNode {
   /** Id of the state that it is in; undefined for the root. */
   readonly parent: string | undefined;
   readonly isInitial: boolean;
+  /** Whether it is a region of a parallel state, active together with its siblings. */
+  readonly isRegion: boolean;
+  /** What its machine says about it. */
+  readonly description: string | undefined;
   /** What is invoked while it is active. */
   readonly invokes: readonly string[];
 }
@@ -49,6 +53,8 @@ export const graphOf = (machine: AnyStateMachine): ChartGraph => ({
     kind: node.type === 'history' ? 'atomic' : node.type,
     parent: node.parent?.id,
     isInitial: node.parent?.type === 'compound' && node.parent.initial.target.includes(node),
+    isRegion: node.parent?.type === 'parallel',
+    description: node.description,
     invokes: node.invoke.map(({ src }) => String(src)),
   })),
   edges: transitionsOf(machine).map((transition, index) => ({

@@ -1,5 +1,14 @@
-import type { Box, Drawing, DrawnEdge, DrawnInitial, DrawnNode, Line, Point } from './drawing.ts';
-import { initialRadius } from './sizes.ts';
+import {
+  type Box,
+  type Drawing,
+  type DrawnEdge,
+  type DrawnInitial,
+  type DrawnNode,
+  initialRadius,
+  type Line,
+  type Point,
+} from './drawing.ts';
+import { style } from './style.ts';
 import { fontSize, lineHeight, round } from './text.ts';
 
 const fonts = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
@@ -9,18 +18,18 @@ const corners = { state: 7, label: 4, bend: 6 };
 const rim = 3;
 
 /**
- * A drawing as SVG, without scripts and inline styles, so that a page with a strict policy can hold it. What it looks
- * like is the page's: it styles the classes. A standalone one brings its own style, for light and dark.
+ * A drawing as SVG, with a style for light and dark. It has no scripts and no inline styles: without its `<style>`, a
+ * page with a strict policy can hold it, and styles the classes itself.
  */
-export const svgOf = (drawing: Drawing, { isStandalone = false } = {}): string => {
-  const { name, width, height, nodes, edges, initials } = drawing;
+export const svgOf = (drawing: Drawing): string => {
+  const { name, width, height, nodes, edges, initials, legend } = drawing;
   const suffix = name.replace(/[^\w-]/g, '_');
   const arrow = `arrow-${suffix}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="${fonts}" font-size="${fontSize}" role="img" aria-labelledby="title-${suffix}" aria-describedby="desc-${suffix}">`,
     `<title id="title-${suffix}">Statechart: ${text(name)}</title>`,
     `<desc id="desc-${suffix}">${text(descriptionOf(drawing))}</desc>`,
-    ...(isStandalone ? [`<style>${style}</style>`] : []),
+    `<style>${style}</style>`,
     `<defs><marker id="${arrow}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path class="arrow" d="M0 0.5L8 4L0 7.5Z" fill="context-stroke"/></marker></defs>`,
     ...nodes.map(stateOf),
     ...initials.map((initial) => initialOf(initial, arrow)),
@@ -29,6 +38,7 @@ export const svgOf = (drawing: Drawing, { isStandalone = false } = {}): string =
       pathOf(points, arrow, isShared ? 'line shared' : 'line', ` data-line="${index}"`),
     ),
     ...edges.map(labelOf),
+    ...legend.map(({ index, line }) => lineOf('legend', line, ` data-legend="${index}"`)),
     '</svg>',
     '',
   ].join('\n');
@@ -38,26 +48,30 @@ export const svgOf = (drawing: Drawing, { isStandalone = false } = {}): string =
 const descriptionOf = ({ nodes, edges, initials }: Drawing): string =>
   [
     `${nodes.length} states: ${nodes.map(({ id }) => id).join(', ')}.`,
+    ...nodes.flatMap(({ id, description }) => (description === undefined ? [] : [`${id}: ${description.text}`])),
     `Initial: ${initials.map(({ of }) => of).join(', ')}.`,
-    ...edges.map(({ from, to, label }) => `${from} to ${to}: ${label.lines.map((line) => line.text).join(' ')}.`),
+    ...edges.map(({ from, to, text: label }) => `${from} to ${to}: ${label}.`),
     ...nodes.flatMap(({ id, inner }) => inner.map(({ line }) => `${id} stays: ${line.text}.`)),
   ].join(' ');
 
-const stateOf = ({ id, kind, isRegion, box, name, count, note, inner }: DrawnNode): string =>
+const stateOf = ({ id, kind, isRegion, box, name, count, note, description, inner }: DrawnNode): string =>
   [
     `<g class="state ${kind}${isRegion ? ' region' : ''}" data-state="${attr(id)}">`,
+    ...(description === undefined ? [] : [`<title>${text(description.text)}</title>`]),
     rect('box', box, corners.state, isRegion ? ' stroke-dasharray="5 4"' : ''),
     ...(kind === 'final' ? [rect('rim', inset(box, rim), corners.state - rim)] : []),
     lineOf('name', name),
     `<text class="count" data-count="${attr(id)}" x="${round(count.x + count.width)}" y="${baselineOf(count)}" text-anchor="end"></text>`,
     ...(note === undefined ? [] : [lineOf('note', note)]),
+    ...(description?.lines ?? []).map((line) => lineOf('description', line)),
     ...inner.map(({ index, line }) => lineOf('inner', line, ` data-edge="${index}"`)),
     '</g>',
   ].join('');
 
-const labelOf = ({ index, label }: DrawnEdge): string =>
+const labelOf = ({ index, text: all, label }: DrawnEdge): string =>
   [
     `<g class="edge" data-edge="${index}">`,
+    `<title>${text(all)}</title>`,
     rect('label-box', label.box, corners.label),
     ...label.lines.map((line) => lineOf(line.text.startsWith('[') ? 'label guard' : 'label', line)),
     '</g>',
@@ -120,33 +134,3 @@ const escapes: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 const escapeOf = (character: string): string => escapes[character] ?? character;
-
-const style = `
-.box { fill: #ffffff; stroke: #8c959f; }
-.compound > .box, .parallel > .box { fill: #f6f8fa; stroke: #afb8c1; }
-.state.final > .box { fill: #f6f8fa; }
-.rim { fill: none; stroke: #8c959f; }
-.name { fill: #1f2328; font-weight: 600; }
-.note, .inner { fill: #57606a; }
-.line { stroke: #6e7781; stroke-width: 1.2; }
-.arrow { fill: #6e7781; }
-.dot { fill: #1f2328; }
-.shared { display: none; }
-.label-box { fill: #e6f2fd; }
-.label { fill: #0550ae; }
-.guard { fill: #57606a; }
-@media (prefers-color-scheme: dark) {
-.box { fill: #212830; stroke: #656c76; }
-.compound > .box, .parallel > .box { fill: #151b23; stroke: #3d444d; }
-.state.final > .box { fill: #151b23; }
-.rim { stroke: #656c76; }
-.name { fill: #f0f6fc; }
-.note, .inner { fill: #9198a1; }
-.line { stroke: #7d8590; }
-.arrow { fill: #7d8590; }
-.dot { fill: #f0f6fc; }
-.label-box { fill: #14243b; }
-.label { fill: #79c0ff; }
-.guard { fill: #9198a1; }
-}
-`;

@@ -75,9 +75,9 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
 
 const mark = (drawing: SVGElement, marks: Marks) => {
   const nameOf = (element: Element) => element.getAttribute('data-state') ?? '';
-  const edgeOf = (element: Element) => Number(element.getAttribute('data-edge') ?? element.getAttribute('data-line'));
+  const edgeOf = ({ dataset }: SVGElement) => Number(dataset.edge ?? dataset.line ?? dataset.legend);
   const states = drawing.querySelectorAll<SVGElement>('[data-state]');
-  const edges = drawing.querySelectorAll<SVGElement>('[data-edge], [data-line]');
+  const edges = drawing.querySelectorAll<SVGElement>('[data-edge], [data-line], [data-legend]');
   if (marks.kind === 'walk') {
     for (const state of states) {
       state.classList.toggle('walked', marks.states.has(nameOf(state)));

@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ChartName, chartNames } from '../protocol.ts';
+import type { ChartCounts, ChartIndex, ChartName, chartNames } from '../protocol.ts';
 import { Chart } from './chart.tsx';
 import type { Data } from './connection.ts';
 import { count, stateName } from './format.ts';
@@ -44,40 +44,58 @@ export const ChartsPanel = ({ data }: { data: Data }) => {
         <Chart key={name} name={name} marks={marks} />
         <details class="as-table" onToggle={({ currentTarget }) => setIsTable(currentTarget.open)}>
           <summary>The same as a table</summary>
-          {isTable && (
-            <div class="scroll">
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">from</th>
-                    <th scope="col">transition</th>
-                    <th scope="col">to</th>
-                    <th scope="col" class="number">
-                      taken
-                    </th>
-                    <th scope="col" class="number">
-                      there now
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {index.transitions.map(({ from, to, label }, at) => (
-                    <tr key={at} class={at === counts.last ? 'last' : ''}>
-                      <td>{stateName(from)}</td>
-                      <td>{label}</td>
-                      <td>{to === undefined ? 'stays' : stateName(to)}</td>
-                      <td class="number">{count(counts.taken[at] ?? 0)}</td>
-                      <td class="number">
-                        {to === undefined ? '' : count(counts.active[index.states.indexOf(to)] ?? 0)}
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )}
+          {isTable && <ChartTables counts={counts} index={index} />}
         </details>
       </div>
     </section>
   );
 };
+
+const ChartTables = ({ counts, index }: { counts: ChartCounts; index: ChartIndex }) => (
+  <div class="scroll">
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">from</th>
+          <th scope="col">transition</th>
+          <th scope="col">to</th>
+          <th scope="col" class="number">
+            taken
+          </th>
+          <th scope="col" class="number">
+            there now
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {index.transitions.map(({ from, to, label }, at) => (
+          <tr key={at} class={at === counts.last ? 'last' : ''}>
+            <td>{stateName(from)}</td>
+            <td>{label}</td>
+            <td>{to === undefined ? 'stays' : stateName(to)}</td>
+            <td class="number">{count(counts.taken[at] ?? 0)}</td>
+            <td class="number">{to === undefined ? '' : count(counts.active[index.states.indexOf(to)] ?? 0)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+    {index.descriptions.some((text) => text !== '') && (
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">state</th>
+            <th scope="col">description</th>
+          </tr>
+        </thead>
+        <tbody>
+          {index.states.map((state, at) => (
+            <tr key={state}>
+              <td>{stateName(state)}</td>
+              <td>{index.descriptions[at]}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    )}
+  </div>
+);

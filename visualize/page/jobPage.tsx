@@ -236,7 +236,9 @@ const TraceView = ({ walk, data }: { walk: Trace; data: Data }) => {
   const at = Math.min(step ?? last, last);
   const here = walk.steps[at] as Trace['steps'][number];
   const judged = walk.judged[here.facts];
-  const transition = here.transition === undefined ? undefined : data.about.charts.job.transitions[here.transition];
+  const index = data.about.charts.job;
+  const transition = here.transition === undefined ? undefined : index.transitions[here.transition];
+  const description = index.descriptions[index.states.indexOf(here.state)];
   const marks = useMemo(
     () => ({
       kind: 'walk' as const,
@@ -301,6 +303,7 @@ const TraceView = ({ walk, data }: { walk: Trace; data: Data }) => {
         )}
         {at === last && walk.outcome === undefined && <>, still walking</>}
       </p>
+      {description !== undefined && description !== '' && <p class="hint">{description}</p>}
       <Chart name="job" marks={marks} />
       {judged !== undefined && (
         <div class="columns">

@@ -104,7 +104,7 @@ const walkOnce = async (
     try {
       // What is pushed meanwhile moves those that stay towards what is yet to be read, so none is skipped.
       for (let from = 0; ; ) {
-        const [isEnd, ids] = await scripts.run<[number, string[]]>('read_list', [list.key], [from, ...bounds]);
+        const [isEnd, ids] = await scripts.run('read_entries', [list.key], [from, ...bounds]);
         visitor.entries(place, ids, from, []);
         from += ids.length;
         if (isEnd === 1) return visitor.listEnd?.(place, from);
@@ -117,11 +117,7 @@ const walkOnce = async (
   const walkSet = async (kind: 'scheduled' | 'retry' | 'dead') => {
     let cursor = '0';
     do {
-      const [after, ids, scores] = await scripts.run<[string, string[], string[]]>(
-        'scan_entries',
-        [keys[kind]],
-        [cursor, ...bounds],
-      );
+      const [after, ids, scores] = await scripts.run('scan_entries', [keys[kind]], [cursor, ...bounds]);
       visitor.entries({ kind }, ids, 0, scores.map(Number));
       cursor = after;
     } while (cursor !== '0');

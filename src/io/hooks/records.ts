@@ -136,7 +136,7 @@ export interface HookRecords {
   forgetParked(age: number): Promise<number>;
 }
 
-/** Fields in the order of STATS in `lua/claim_hooks.lua`. */
+/** Fields in the order of STATS in `lua/hooks/claim_hooks.lua`. */
 const statsFields = [
   'id',
   'name',
@@ -266,7 +266,7 @@ export const createHookRecords = ({
       const change = claimOnce(keys);
       const askedAt = performance.now();
       const [wait, breaker, ...taken] = await retry(clock, () =>
-        scripts.run<[string, Breaker, ...(string | null)[][]]>(
+        scripts.run(
           'claim_hooks',
           [keys.hooks, keys.dueHooks(origin), keys.hookEndpoint(origin), keys.hookOrigins, ...ids.map(keys.stats)],
           [standIn(), settings.claimFor, most, settings.breakAfter, settings.drainPerSecond, origin, ...ids],
@@ -300,7 +300,7 @@ export const createHookRecords = ({
 
     settle({ id, origin, until, stats }, attemptRecord) {
       const settle = (change?: ChangeOnce) =>
-        scripts.run<SettleReply>(
+        scripts.run(
           'settle_hook',
           [keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin), keys.hookEndpoint(origin)],
           [standIn(), id, until, settings.breakAfter, ...argsOf(attemptRecord, stats)],
@@ -387,7 +387,7 @@ export const createHookRecords = ({
     move({ id, origin, text }, verb) {
       const change = changeOnce(keys, id);
       return retry(clock, () =>
-        scripts.run<'ok' | 'overtaken'>(
+        scripts.run(
           'move_hook',
           [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(origin)],
           [standIn(), id, text, verb],
@@ -397,8 +397,7 @@ export const createHookRecords = ({
       );
     },
 
-    forgetParked: (age) =>
-      scripts.run<number>('forget_parked', [keys.hooks, keys.parkedHooks], [standIn(), age, stride]),
+    forgetParked: (age) => scripts.run('forget_parked', [keys.hooks, keys.parkedHooks], [standIn(), age, stride]),
   };
 };
 

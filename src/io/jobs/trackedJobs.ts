@@ -65,7 +65,7 @@ export const createTrackedJobs = ({
   const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[]; left: string[] }> => {
     const parts = await Promise.all(
       (ids.length === 0 ? [[]] : partsOf(ids, jobsAtOnce)).map(async (some) => {
-        const text = await scripts.run<string>('read_facts', some.map(keys.stats));
+        const text = await scripts.run('read_facts', some.map(keys.stats));
         const [readAt, ...facts] = JSON.parse(text) as [number, ...FactsReply[]];
         const jobs = facts.map((reply, i) => decodeFacts(some[i] as string, readAt, reply));
         return { readAt, jobs, left: some.slice(facts.length) };
@@ -99,11 +99,7 @@ export const createTrackedJobs = ({
 
   /** A command that is sent again after a reconnect may be answered by another process than the one it was meant for. */
   const scan = async (cursor: string): Promise<Scan> => {
-    const [runId, next, plain, others] = await scripts.run<[string, string, string[], string[]]>(
-      'scan_tracked',
-      [keys.track],
-      [cursor, pageSize],
-    );
+    const [runId, next, plain, others] = await scripts.run('scan_tracked', [keys.track], [cursor, pageSize]);
     return { next: { cursor: next, runId }, epoch: connection.epoch(), ids: [...plain, ...others.map(idOfHex)] };
   };
 

@@ -91,15 +91,15 @@ export const createLease = ({
     if (seen !== undefined) seen = { ...seen, progress: { ...seen.progress, ...progress } };
   };
   const end = async (fence: Fence, pass: 'sweep' | 'rescue', ...args: number[]) => {
-    const now = Number(await scripts.run<string>('end_pass', [keys.progress], [pass, ...args], fence));
+    const now = Number(await scripts.run('complete_pass', [keys.progress], [pass, ...args], fence));
     if (seen !== undefined) seen = { ...seen, ahead: now - monotonicOf(clock) };
     return now;
   };
 
   return {
     async take(fence) {
-      const [now, leader, name, number, until, since, ...progress] = await scripts.run<string[]>(
-        'take_lease',
+      const [now, leader, name, number, until, since, ...progress] = await scripts.run(
+        'acquire_lease',
         [keys.lease, keys.progress],
         [id, host, fence?.number ?? '', durationMs],
       );
@@ -112,12 +112,12 @@ export const createLease = ({
     },
 
     async leave() {
-      await scripts.run('leave_lease', [keys.lease], [id]);
+      await scripts.run('resign_lease', [keys.lease], [id]);
     },
 
     async beginSweep(fence) {
       const begin = () =>
-        scripts.run<[string, number, string]>('begin_sweep', [keys.progress, keys.track], [], fence).catch((error) => {
+        scripts.run('begin_sweep', [keys.progress, keys.track], [], fence).catch((error) => {
           // Progress that can't be kept keeps no job from being judged; the end of the sweep fails, and says why.
           if (!isWrongType(error) || !String(error.message).includes(keys.progress)) throw error;
           return ['0', 0, ''] as const;
@@ -128,7 +128,7 @@ export const createLease = ({
     },
 
     async checkpoint(fence, { cursor, runId }, scanned) {
-      await scripts.run('note_page', [keys.progress], [cursor, scanned, runId], fence);
+      await scripts.run('checkpoint_sweep', [keys.progress], [cursor, scanned, runId], fence);
     },
 
     async endSweep(fence, scanned) {

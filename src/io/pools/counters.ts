@@ -3,8 +3,16 @@ import type { Drift, Recounted } from '../../machines/supervisor.ts';
 import { retry } from '../hooks/retry.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
-import { unreadableName } from '../redis/keyNames.ts';
-import { existingOf, hasBrokenField, inChunks, partsOf, readFieldNames, readHash, readSet } from '../redis/paged.ts';
+import { brokenCounts, unreadableName } from '../redis/keyNames.ts';
+import {
+  existingOf,
+  inChunks,
+  partsOf,
+  readFieldNames,
+  readNames as readFields,
+  readHash,
+  readSet,
+} from '../redis/paged.ts';
 import { type ChangeOnce, callOnce, type Fence, newToken, type ScriptName } from '../redis/scripts.ts';
 import { refusalBehind, unlessWrongType } from '../redis/wrongTypes.ts';
 import type { PoolSurvey } from './registry.ts';
@@ -52,13 +60,13 @@ export const createCounters = ({
   const listsOf = ({ type, pools }: NamedType) => pools.map((pool) => keys.inProgress(type, pool));
 
   /** Tries a script again while Redis can't be reached; one that changes something gives its first answer then. */
-  const ask = <Reply>(
-    name: ScriptName,
+  const ask = <Name extends ScriptName>(
+    name: Name,
     names: readonly string[],
     args: readonly (string | number)[],
     fence: Fence | undefined,
     change: ChangeOnce | undefined,
-  ) => retry(clock, () => scripts.run<Reply>(name, names, args, fence, change));
+  ) => retry(clock, () => scripts.run(name, names, args, fence, change));
 
   /**
    * The pools whose lists are this type's. Another type's list may have the name of one that this type could have: its
@@ -82,15 +90,12 @@ export const createCounters = ({
     return own;
   };
 
-  const notUtf8 = (type: string) =>
-    new LeftCounters(
-      `${keys.lockInfo(type)}: counts a pool whose name is no UTF-8; it and the lock are left: remove that field (HDEL)`,
-    );
-
   /** The pools that a counter names, if all of their lists are this type's. */
   const countedPools = async (type: string, counted: readonly string[], names: NameReader) => {
-    const doubtful = counted.filter((pool) => pool.includes('\uFFFD'));
-    if (doubtful.length > 0 && (await hasBrokenField(connection, keys.lockInfo(type), doubtful))) throw notUtf8(type);
+    if (counted.some((pool) => pool.includes('\uFFFD'))) {
+      const { broken } = await readFields(connection, keys.lockInfo(type), 'hash');
+      if (broken.length > 0) throw new LeftCounters(brokenCounts(keys.lockInfo(type), broken));
+    }
     const own = await ownPools(type, counted, names.fresh);
     const known = new Set(own);
     const other = counted.find((pool) => !known.has(pool));
@@ -110,7 +115,7 @@ export const createCounters = ({
   ): Promise<{ readonly found: Drift } | { readonly many: readonly string[] }> => {
     let pools = await ownPools(type, named, names.ofPass);
     while (pools.length <= listsAtOnce) {
-      const reply = await ask<string[] | [string, string, number, string, string]>(
+      const reply = await ask(
         plan ? 'read_drift' : 'rebuild_counters',
         [keys.lock(type), keys.lockInfo(type), ...listsOf({ type, pools })],
         pools,
@@ -129,16 +134,10 @@ export const createCounters = ({
 
   /** Makes the fields of some pools right, and gives { entries, fields, by how much they were off }. */
   const recountPools = (type: string, pools: readonly string[], fence: Fence | undefined) =>
-    ask<[number, number, string]>(
-      'recount_pools',
-      [keys.lockInfo(type), ...listsOf({ type, pools })],
-      pools,
-      fence,
-      callOnce(keys),
-    );
+    ask('recount_pools', [keys.lockInfo(type), ...listsOf({ type, pools })], pools, fence, callOnce(keys));
 
-  const recountLock = <Reply>(type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
-    ask<Reply>('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
+  const recountLock = (type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
+    ask('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
 
   /**
    * In steps. A field is right from its step on. The lock is set where nobody has written it while all lists were counted;
@@ -166,7 +165,7 @@ export const createCounters = ({
       }
       // Another process of Redis may have lost what was written last.
       const isSame = connection.epoch() === epoch;
-      const reply = await recountLock<[string, string?]>(type, isSame ? token : '', entries, fence);
+      const reply = await recountLock(type, isSame ? token : '', entries, fence);
       const [before = '', lock = before] = reply;
       if (reply.length === 1 && round < maxRounds) continue;
       return driftOf(type, before, lock, fields, countIn(before) - countIn(lock), off);

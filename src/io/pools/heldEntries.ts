@@ -38,7 +38,7 @@ export const readHeldEntries = async (
   const readList = async ({ pool, type }: { pool: LivePool; type: string }): Promise<HeldEntry[]> => {
     const held = new Map<string, HeldEntry>();
     for (let from = 0, isEnd = 0; isEnd === 0 && from < maxOfList; ) {
-      const [end, entries] = await scripts.run<[number, EntryReply[]]>(
+      const [end, entries] = await scripts.run(
         'read_held',
         [keys.inProgress(type, pool.pool)],
         [from, Math.min(bounds.entries, maxOfList - from), bounds.bytes],

@@ -14,8 +14,6 @@ export interface Observation {
   readonly startedAt: number | undefined;
 }
 
-type ObservationReply = '' | 'unreadable' | readonly [job: string, type: string, startedAt: string];
-
 /** Observations that one script reads, and bytes of them after which it reads no further one. */
 const bounds = { workers: 200, bytes: 500_000 };
 
@@ -36,7 +34,7 @@ export const readObservations = async (
   const found: Observation[] = [];
   for (let from = 0; from < workers.length; ) {
     const asked = workers.slice(from, from + bounds.workers);
-    const replies = await scripts.run<ObservationReply[]>(
+    const replies = await scripts.run(
       'read_observations',
       asked.map(({ worker }) => keys.worker(worker)),
       [bounds.bytes],

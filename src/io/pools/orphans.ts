@@ -46,10 +46,8 @@ interface Unobserved extends HeldEntry {
   readonly since: number;
   readonly at: number;
   readonly isProvable: boolean;
-  readonly memory: string;
+  readonly memoryOf: (field: string) => string;
 }
-
-type Verdict = 'lost' | 'dead' | 'changed' | 'gone' | 'observed' | 'early' | 'undecided' | 'poison';
 
 /** By how much our clock may be ahead of that of Redis when a wait is over, in ms: a look must not come a moment too early. */
 const earliness = 50;
@@ -59,7 +57,7 @@ const maxNamed = 20;
 
 /**
  * Finds entries that are orphaned on live pools (defect 7): the reply of a fetch got lost, so that the entry is held, and
- * counted, by a pool none of whose workers knows of it. One look proves nothing, and neither does silence: `put_back` decides,
+ * counted, by a pool none of whose workers knows of it. One look proves nothing, and neither does silence: `requeue_orphan` decides,
  * by what stands in Redis.
  */
 export const createOrphans = ({
@@ -131,11 +129,11 @@ export const createOrphans = ({
     return found.flat();
   };
 
-  const putBack = ({ pool, type, id, place, field, memory }: Unobserved, plan: boolean, fence: Fence | undefined) => {
+  const putBack = ({ pool, type, id, place, field, memoryOf }: Unobserved, plan: boolean, fence: Fence | undefined) => {
     const change = onceUnless(plan);
     return retry(clock, () =>
-      scripts.run<Verdict>(
-        'put_back',
+      scripts.run(
+        'requeue_orphan',
         [
           keys.pools,
           keys.heartbeat(pool.pool),
@@ -148,6 +146,7 @@ export const createOrphans = ({
           keys.recovered,
           keys.quarantine,
           keys.dead,
+          keys.beforeQuarantine(id),
           keys.workerRecords(pool.pool),
           keys.unobserved(pool.pool),
           ...pool.workerIds.map(keys.worker),
@@ -163,7 +162,7 @@ export const createOrphans = ({
           clockOverride(clock),
           recovery.most,
           recovery.windowS,
-          plan ? memory : '',
+          memoryOf(field),
           pool.moving ?? '',
           ...pool.workerIds,
           pool.pass ?? '',

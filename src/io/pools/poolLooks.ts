@@ -14,8 +14,8 @@ export interface PoolLook {
   readonly since: ReadonlyMap<string, number>;
   /** Whether what stands in Redis can prove anything: it says which process it is, so that a restart is seen. */
   readonly isProvable: boolean;
-  /** JSON of the records as they would be after a plan's look; the empty string where they stand in Redis. */
-  readonly memory: string;
+  /** JSON of what a plan's look remembers of an entry and of the workers; the empty string where that stands in Redis. */
+  memoryOf(field: string): string;
 }
 
 export interface PoolLooks {
@@ -35,7 +35,11 @@ interface LookReply {
 
 /** For how long the records of a pool are kept after the last look, in s. */
 const keepS = 86_400;
-/** Entries of a pool that one step looks at. */
+/** Workers and entries that one step looks at: it looks at all workers of the pool each time. */
+const most = 150;
+/** Entries that it looks at however many workers there are. */
+const least = 25;
+/** Fields that one command forgets. */
 const chunk = 200;
 
 /**
@@ -49,7 +53,18 @@ export const createPoolLooks = ({
   clock,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>): PoolLooks => {
   const { redis } = connection;
-  const planned = new Map<string, string>();
+  const planned = new Map<string, Pick<LookReply, 'workers' | 'unobserved'>>();
+
+  /** No more than is asked about: the pool may hold many others. */
+  const memoryOf = (pool: string, fields: readonly string[]): string => {
+    const known = planned.get(pool);
+    if (known === undefined) return '';
+    const of = fields.flatMap((field) => {
+      const text = known.unobserved[field];
+      return text === undefined ? [] : [[field, text]];
+    });
+    return JSON.stringify({ workers: known.workers, unobserved: Object.fromEntries(of) });
+  };
 
   const lookAt = async (
     pool: string,
@@ -58,13 +73,14 @@ export const createPoolLooks = ({
     memory: string | undefined,
   ): Promise<LookReply> => {
     const reply = await retry(clock, () =>
-      scripts.run<string>(
-        'look_at_pool',
+      scripts.run(
+        'observe_pool',
         [
           keys.workerRecords(pool),
           keys.unobserved(pool),
           ...workerIds.map(keys.worker),
           ...entries.map(({ id }) => keys.stats(id)),
+          ...entries.map(({ id }) => keys.beforeQuarantine(id)),
         ],
         [
           memory === undefined ? 'act' : 'plan',
@@ -87,19 +103,19 @@ export const createPoolLooks = ({
     },
 
     async look(pool, workerIds, entries, plan) {
-      const memory = plan ? (planned.get(pool) ?? '') : undefined;
       const replies: LookReply[] = [];
-      for (let from = 0; from < entries.length; from += chunk) {
-        replies.push(await lookAt(pool, workerIds, entries.slice(from, from + chunk), memory));
+      for (const some of partsOf(entries, Math.max(least, most - workerIds.length))) {
+        const fields = some.map(({ field }) => field);
+        replies.push(await lookAt(pool, workerIds, some, plan ? memoryOf(pool, fields) : undefined));
       }
       const [first] = replies as [LookReply, ...LookReply[]];
       const unobserved = Object.assign({}, ...replies.map((reply) => reply.unobserved));
-      if (plan) planned.set(pool, JSON.stringify({ workers: first.workers, unobserved }));
+      if (plan) planned.set(pool, { workers: first.workers, unobserved });
       return {
         at: first.at,
         since: new Map(Object.entries<string>(unobserved).map(([field, text]) => [field, Number.parseInt(text, 10)])),
         isProvable: first.workers.run !== '',
-        memory: planned.get(pool) ?? '',
+        memoryOf: (field) => (plan ? memoryOf(pool, [field]) : ''),
       };
     },
 

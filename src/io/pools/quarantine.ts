@@ -111,7 +111,7 @@ export const createQuarantine = ({
 }): Quarantine => {
   const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
   const read = async (cursor: string, what: string | number): Promise<[string, QuarantineRecord[]]> => {
-    const answer = await scripts.run<string>('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
+    const answer = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
     const [next, ...found]: [string, ...RecordReply[]] = JSON.parse(answer);
     return [
       next,
@@ -136,8 +136,8 @@ export const createQuarantine = ({
         const origin = hooks.originFor(job.hookUrl);
         const hook = records.partOf(origin);
         // Not sent again here: in between Redis may have been such that no pool may be judged.
-        const reply = await runAnswered<string>(
-          'quarantine',
+        const reply = await runAnswered(
+          'quarantine_entry',
           [
             keys.pools,
             keys.heartbeat(pool),
@@ -150,6 +150,7 @@ export const createQuarantine = ({
             keys.stats(id),
             keys.track,
             ...hook.keys,
+            keys.beforeQuarantine(id),
             ...(policy === undefined ? [] : [keys.executions(policy)]),
           ],
           [
@@ -187,7 +188,7 @@ export const createQuarantine = ({
       ];
       if (facts.stats !== 'found' || (isStatus(facts.status) && isFinal(facts.status))) return uses;
       const policy = policyOf(id);
-      uses.push([keys.track, 'hash']);
+      uses.push([keys.track, 'hash'], [keys.beforeQuarantine(id), 'string']);
       if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
       const origin = hooks.originFor(hookUrl);
       if (origin === undefined) return uses;
@@ -213,8 +214,8 @@ export const createQuarantine = ({
     end({ id, types, digest }, verb, type = '', plan = false) {
       const change = plan ? undefined : callOnce(keys);
       return retry(clock, () =>
-        scripts.run<'ok' | 'gone' | 'overtaken'>(
-          'leave_quarantine',
+        scripts.run(
+          'release_quarantined',
           [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
           [id, digest, verb, type, plan ? 'plan' : 'act'],
           undefined,

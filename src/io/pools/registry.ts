@@ -1,5 +1,7 @@
 import type { Deps } from '../redis/deps.ts';
 import {
+  brokenCounts,
+  brokenName,
   type KnownNames,
   type ListReading,
   readListName,
@@ -8,7 +10,7 @@ import {
   unreadableName,
 } from '../redis/keyNames.ts';
 import type { FoundKey } from '../redis/keyWalk.ts';
-import { existingOf, inChunks, readFieldNames, readSet } from '../redis/paged.ts';
+import { existingOf, inChunks, type Names, readNames, splitNames } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
 import { type Expected, findWrongTyped, unlessWrongType } from '../redis/wrongTypes.ts';
 import type { SuspectRecord, Suspects } from './suspects.ts';
@@ -60,6 +62,8 @@ interface Heartbeat {
   readonly jobNames: readonly string[];
   readonly workerIds: readonly string[];
   readonly hasHeartbeat: boolean;
+  /** Of job_names, what is no UTF-8. */
+  readonly brokenTypes?: readonly string[];
 }
 
 /** What the registries of a namespace name, and what each pool last said of itself. */
@@ -90,11 +94,15 @@ export const createSurveyor = ({
     const reply = redis.hmget(keys.heartbeat(pool), 'heartbeat_at', 'job_names', 'worker_ids', 'host');
     const fields = await unlessWrongType<(string | null)[] | undefined>(reply, undefined);
     const [heartbeat, jobNames, workerIds, host] = fields ?? [];
+    const types: Names = jobNames?.includes('\uFFFD')
+      ? splitNames((await unlessWrongType(redis.hmgetBuffer(keys.heartbeat(pool), 'job_names'), []))[0])
+      : { names: splitList(jobNames), broken: [] };
     return {
       isReadable: fields !== undefined,
       heartbeat: heartbeat ?? '',
       host: host ?? undefined,
-      jobNames: splitList(jobNames),
+      jobNames: types.names,
+      ...(types.broken.length > 0 ? { brokenTypes: types.broken } : {}),
       workerIds: splitList(workerIds),
       hasHeartbeat: fields?.some((field) => field !== null) === true,
     };
@@ -106,17 +114,10 @@ export const createSurveyor = ({
     return inChunks(
       types.filter((type) => there.has(keys.lockInfo(type))),
       async (type) => {
-        const fields = readFieldNames(connection, keys.lockInfo(type));
-        return [type, await unlessWrongType<string[] | undefined>(fields, undefined)] as const;
+        const fields = readNames(connection, keys.lockInfo(type), 'hash');
+        return [type, await unlessWrongType<Names | undefined>(fields, undefined)] as const;
       },
     );
-  };
-
-  /** Registered pools whose names are no UTF-8: they are not in the set under the names that they are read by. */
-  const brokenOf = async (pools: readonly string[]): Promise<string[]> => {
-    const doubtful = pools.filter((pool) => pool.includes('\uFFFD'));
-    const there = await inChunks(doubtful, (pool) => redis.sismember(keys.pools, pool));
-    return doubtful.filter((_, i) => there[i] === 0);
   };
 
   /** Follows names from one registry to the next until no new one comes up: pools name types, and types pools. */
@@ -127,16 +128,15 @@ export const createSurveyor = ({
     unreadable: string[],
   ): Promise<Registries> => {
     const [registered, knownJobs] = await Promise.all([
-      unlessWrongType<string[] | undefined>(readSet(connection, keys.pools), undefined),
-      unlessWrongType<string[] | undefined>(readSet(connection, keys.knownJobs), undefined),
+      unlessWrongType<Names | undefined>(readNames(connection, keys.pools, 'set'), undefined),
+      unlessWrongType<Names | undefined>(readNames(connection, keys.knownJobs, 'set'), undefined),
     ]);
     if (registered === undefined) doubtful.push([keys.pools, 'set']);
-    const broken = await brokenOf(registered ?? []);
-    for (const pool of broken)
-      unreadable.push(`${keys.pools}: holds ${pool}, a name that is no UTF-8: it is left: remove it (SREM)`);
-    const pools = registered?.filter((pool) => !broken.includes(pool));
+    for (const pool of registered?.broken ?? []) unreadable.push(brokenName(keys.pools, pool));
+    for (const type of knownJobs?.broken ?? []) unreadable.push(brokenName(keys.knownJobs, type));
+    const pools = registered?.names;
     if (knownJobs === undefined) doubtful.push([keys.knownJobs, 'set']);
-    const known = { types: new Set([...jobTypes, ...moreTypes, ...(knownJobs ?? [])]), pools: new Set(pools) };
+    const known = { types: new Set([...jobTypes, ...moreTypes, ...(knownJobs?.names ?? [])]), pools: new Set(pools) };
     for (const { name, holds } of found) {
       const type = typeProvenBy(name, holds);
       if (type !== undefined && !known.types.has(name)) known.types.add(type);
@@ -158,10 +158,18 @@ export const createSurveyor = ({
         heartbeats.set(pool, beat);
         if (beat.heartbeat !== '') known.pools.add(pool);
         for (const type of beat.jobNames) known.types.add(type);
+        for (const type of beat.brokenTypes ?? []) {
+          unreadable.push(
+            `${keys.heartbeat(pool)}: job_names holds ${type}, a name that is no UTF-8: it is left: give the type another name`,
+          );
+        }
       }
       for (const type of newTypes) asked.add(type);
       for (const [type, pools] of counted) {
-        for (const pool of pools ?? []) {
+        if (pools !== undefined && pools.broken.length > 0) {
+          unreadable.push(brokenCounts(keys.lockInfo(type), pools.broken));
+        }
+        for (const pool of pools?.names ?? []) {
           known.pools.add(pool);
           const others = countedIn.get(pool);
           if (others === undefined) countedIn.set(pool, [type]);
@@ -175,7 +183,7 @@ export const createSurveyor = ({
 
   const stateOf = (
     pool: string,
-    { heartbeat, isReadable, ...rest }: Heartbeat,
+    { heartbeat, isReadable, brokenTypes: _, ...rest }: Heartbeat,
     isRegistered: boolean,
     { time, record, condition }: { time: number; record: SuspectRecord | undefined; condition: string | undefined },
   ): PoolState => {

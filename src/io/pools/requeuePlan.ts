@@ -21,9 +21,8 @@ export const createRequeuePlan = ({
   /** The keys behind a refusal. */
   expectedOf: (suspect: Suspect, type: string) => readonly Expected[];
 }) => {
-  type Reply = 'alive' | readonly [seen: number, ...poison: (number | string)[]];
   const look = ({ pool, heartbeat }: Suspect, type: string, from: number) =>
-    scripts.run<Reply>(
+    scripts.run(
       'plan_requeue',
       [
         keys.pools,

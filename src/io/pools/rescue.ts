@@ -340,7 +340,7 @@ export const createPools = ({
         return { moved: 0, left: 0, refused };
       }
       try {
-        const reply = await runAnswered<'alive' | [number, number, string?, string?]>(
+        const reply = await runAnswered(
           'requeue',
           [
             keys.pools,
@@ -375,8 +375,8 @@ export const createPools = ({
       const namesOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
       const steps = partsOf(await inUse(own, namesOf), typesAtOnce);
       const settleSome = (some: readonly string[], more: readonly string[]) =>
-        runAnswered<Settled>(
-          'settle_pool',
+        runAnswered(
+          'deregister_pool',
           [keys.pools, keys.heartbeat(pool), ...some.flatMap(namesOf)],
           [pool, heartbeatAge, heartbeat, ...more],
           fence,

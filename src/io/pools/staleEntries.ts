@@ -47,7 +47,7 @@ export const finishStaleEntry = (
   change?: ChangeOnce,
 ): Promise<'finished' | 'dead' | 'gone' | 'overtaken'> =>
   scripts.run(
-    'finish_stale',
+    'finish_entry',
     [
       keys.pools,
       keys.heartbeat(pool.pool),

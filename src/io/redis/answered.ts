@@ -5,18 +5,19 @@ import {
   type ChangeOnce,
   callOnce,
   type Fence,
+  type ReplyOf,
   type ScriptArgument,
   type ScriptKey,
   type ScriptName,
 } from './scripts.ts';
 
 /** Runs a script once, and finds its answer where the reply was lost. */
-export type RunAnswered = <Reply>(
-  name: ScriptName,
+export type RunAnswered = <Name extends ScriptName>(
+  name: Name,
   keys: readonly ScriptKey[],
   args: readonly ScriptArgument[],
   fence: Fence | undefined,
-) => Promise<Reply>;
+) => Promise<ReplyOf<Name>>;
 
 /** For how long the answer is asked for while Redis is away, and the longest pause between two attempts, in ms. */
 const askFor = 30_000;
@@ -37,29 +38,27 @@ export const createRunAnswered = ({
 }: Pick<Deps, 'keys' | 'scripts' | 'clock'> & {
   onLostReply: (error: unknown) => void;
 }): RunAnswered => {
-  const ask = async (change: ChangeOnce): Promise<unknown> => {
+  const ask = async <Name extends ScriptName>(name: Name, change: ChangeOnce): Promise<ReplyOf<Name> | undefined> => {
     const began = monotonicOf(clock);
     for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
       try {
-        return await scripts.run('cancel_change', [], [], undefined, change);
+        return await scripts.replyOrCancel(name, change);
       } catch (error) {
-        if (!mayRetry(error) || monotonicOf(clock) - began + wait > askFor) return canceled;
+        if (!mayRetry(error) || monotonicOf(clock) - began + wait > askFor) return undefined;
         await pause(clock, wait);
       }
     }
   };
-  return async <Reply>(...[name, scriptKeys, args, fence]: Parameters<RunAnswered>) => {
+  return async (name, scriptKeys, args, fence) => {
     const change = callOnce(keys);
     try {
-      return await scripts.run<Reply>(name, scriptKeys, args, fence, change);
+      return await scripts.run(name, scriptKeys, args, fence, change);
     } catch (error) {
       if (kindOfRedisError(error) !== 'transient') throw error;
-      const answer = await ask(change);
-      if (answer === canceled) throw error;
+      const reply = await ask(name, change);
+      if (reply === undefined) throw error;
       onLostReply(error);
-      return answer as Reply;
+      return reply;
     }
   };
 };
-
-const canceled = 'canceled';

@@ -67,6 +67,20 @@ export const typeProvenBy = (name: string, holds: string): string | undefined =>
   return undefined;
 };
 
+/** Names that one message names at most. */
+const mostNamed = 5;
+
+/** What to say of a lock_info that counts pools whose names are no UTF-8. */
+export const brokenCounts = (key: string, pools: readonly string[]): string => {
+  const named = pools.slice(0, mostNamed).join(', ');
+  const more = pools.length > mostNamed ? ` and ${pools.length - mostNamed} more` : '';
+  return `${key}: counts a pool whose name is no UTF-8 (${named}${more}); it and the lock are left: remove that field (HDEL)`;
+};
+
+/** What to say of a registry that holds a name that is no UTF-8. */
+export const brokenName = (key: string, name: string): string =>
+  `${key}: holds ${name}, a name that is no UTF-8: it is left: remove it (SREM)`;
+
 /** What to say of a list whose name can't be read. */
 export const unreadableName = (key: string, name: string, reading: 'several' | 'none'): string =>
   reading === 'none'

@@ -21,6 +21,8 @@ export interface Keys {
   readonly recoveries: string;
   readonly recovered: string;
   readonly quarantine: string;
+  /** Ours: what the stats of a job were before its quarantine made it an Error. */
+  beforeQuarantine(id: string): string;
   /** Ours: the latest changes of a job that may be sent again, with the answers that they got. */
   changes(id: string): string;
   /** Ours: the answer of one call of a rescue or of the quarantine, by its token. */
@@ -80,6 +82,7 @@ export const keysOf = (namespace: string): Keys => {
     recoveries: `${prefix}reaper:recoveries`,
     recovered: `${prefix}reaper:recovered`,
     quarantine: `${prefix}reaper:quarantine`,
+    beforeQuarantine: (id) => `${prefix}reaper:quarantine:before:${id}`,
     changes: (id) => `${prefix}reaper:changes:${id}`,
     answer: (token) => `${prefix}reaper:answers:${token}`,
     probe: `${prefix}reaper:probe`,

@@ -44,20 +44,49 @@ export const readSet = (connection: Source, key: string): Promise<string[]> =>
 export const readFieldNames = (connection: Source, key: string): Promise<string[]> =>
   scanAll(connection, (redis, cursor) => redis.hscan(key, cursor, 'COUNT', pageSize), 2);
 
-/** Whether a hash has a field whose name is no UTF-8, and is read as one of these names. */
-export const hasBrokenField = async (connection: Source, key: string, names: readonly string[]): Promise<boolean> => {
-  const known = new Set(names);
-  const broken = await scanAll(
+/** Names as they stand in Redis. What is no UTF-8 can't be asked for by the text that it is read as. */
+export interface Names {
+  readonly names: readonly string[];
+  /** Those that are no UTF-8, as a person reads them. */
+  readonly broken: readonly string[];
+}
+
+const replacement = '\uFFFD';
+const brokenMark = '\uD800';
+
+const namesOf = (read: readonly string[]): Names => ({
+  names: read.filter((name) => !name.startsWith(brokenMark)),
+  broken: [...new Set(read.flatMap((name) => (name.startsWith(brokenMark) ? [name.slice(1)] : [])))].sort(),
+});
+
+/** The text of a name; behind a mark that no text has where it is no UTF-8. */
+const marked = (name: Buffer): string => (isUtf8(name) ? name.toString() : brokenMark + name.toString());
+
+/** The members of a set, or the names of a hash's fields. Only where one may be no UTF-8 they are read as bytes. */
+export const readNames = async (connection: Source, key: string, holds: 'set' | 'hash'): Promise<Names> => {
+  const isSet = holds === 'set';
+  const names = await (isSet ? readSet : readFieldNames)(connection, key);
+  if (!names.some((name) => name.includes(replacement))) return { names, broken: [] };
+  const read = await scanAll(
     connection,
     async (redis, cursor) => {
-      const [next, pairs] = await redis.hscanBuffer(key, cursor, 'COUNT', pageSize);
-      const isBroken = pairs.some((field, i) => i % 2 === 0 && !isUtf8(field) && known.has(field.toString()));
-      return [String(next), isBroken ? [key] : []];
+      const [next, items] = await (isSet
+        ? redis.sscanBuffer(key, cursor, 'COUNT', pageSize)
+        : redis.hscanBuffer(key, cursor, 'COUNT', pageSize));
+      return [String(next), items.map(marked)];
     },
-    1,
+    isSet ? 1 : 2,
   );
-  return broken.length > 0;
+  return namesOf(read);
 };
+
+/** The names in a text with commas, which may be no UTF-8. */
+export const splitNames = (text: Buffer | null | undefined): Names =>
+  namesOf(
+    (text?.toString('latin1') ?? '')
+      .split(',')
+      .flatMap((part) => (part === '' ? [] : [marked(Buffer.from(part, 'latin1'))])),
+  );
 
 /** All fields of a hash with their values, likewise. A field that was read twice has its later value. */
 export const readHash = async (connection: Source, key: string): Promise<ReadonlyMap<string, string>> => {

@@ -1,51 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Redis } from 'ioredis';
 import { type Fence, FencedError } from '../../machines/lease.ts';
 import { packageRoot } from '../../package.ts';
 import type { Keys } from './keys.ts';
+import { decodeReply, type ReplyOf, type ScriptName } from './replies.ts';
 
-const folder = `${packageRoot}lua/`;
-
-/** Every atomic operation that this project does in Redis: one file of `lua/` each. */
-export type ScriptName =
-  | 'acknowledge'
-  | 'begin_sweep'
-  | 'cancel_change'
-  | 'check_in'
-  | 'claim_hooks'
-  | 'end_pass'
-  | 'enqueue_hooks'
-  | 'finish_stale'
-  | 'forget_parked'
-  | 'leave_lease'
-  | 'leave_quarantine'
-  | 'look_at_pool'
-  | 'move_hook'
-  | 'note_page'
-  | 'plan_requeue'
-  | 'put_back'
-  | 'quarantine'
-  | 'read_drift'
-  | 'read_facts'
-  | 'read_held'
-  | 'read_list'
-  | 'read_observations'
-  | 'read_quarantine'
-  | 'rebuild_counters'
-  | 'recount_lock'
-  | 'recount_pools'
-  | 'requeue'
-  | 'reset_job'
-  | 'restore_ack'
-  | 'save_job'
-  | 'scan_entries'
-  | 'scan_tracked'
-  | 'set_status'
-  | 'settle_hook'
-  | 'settle_pool'
-  | 'take_lease'
-  | 'untrack';
+const root = `${packageRoot}lua/`;
+/** Folders of scripts; the others hold what scripts include. */
+const folders = ['hooks', 'jobs', 'leader', 'pools', 'redis'];
 
 interface Script {
   readonly source: string;
@@ -58,7 +22,7 @@ const withIncludes = (text: string, included = new Set<string>()): string =>
   text.replace(include, (_, name: string) => {
     if (included.has(name)) return '';
     included.add(name);
-    return withIncludes(readFileSync(`${folder}includes/${name}.lua`, 'utf8'), included);
+    return withIncludes(readFileSync(`${root}includes/${name}.lua`, 'utf8'), included);
   });
 const scriptOf = (text: string): Script => {
   const source = withIncludes(text).replace(/^\s*--.*\n/gm, '');
@@ -71,21 +35,21 @@ const scriptOf = (text: string): Script => {
  */
 const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Script; readonly isOnce: boolean }> =
   new Map(
-    readdirSync(folder)
-      .filter((file) => file.endsWith('.lua'))
+    folders
+      .flatMap((folder) => readdirSync(`${root}${folder}`).map((file) => `${folder}/${file}`))
       .map((file) => {
-        const text = readFileSync(`${folder}${file}`, 'utf8');
+        const text = readFileSync(`${root}${file}`, 'utf8');
         // The answer that was given before comes before the fence: by the time that it is asked for, the lease may be over.
         const isOnce = text.includes('--- @include once');
         const before = isOnce ? '--- @include once\n' : '';
         return [
-          file.slice(0, -4),
+          basename(file, '.lua'),
           { open: scriptOf(text), fenced: scriptOf(`${before}--- @include fence\n${text}`), isOnce },
         ];
       }),
   );
 
-export { type Fence, FencedError };
+export { type Fence, FencedError, type ReplyOf, type ScriptName };
 
 /**
  * One change, however often it is sent: a script that includes `once` gives its first answer to each call with the
@@ -117,18 +81,24 @@ export type ScriptKey = string | Buffer;
 
 export interface Scripts {
   /**
-   * Runs a script; `Reply` is what its header says that it returns. With a fence it does nothing unless the lease still
+   * Runs a script; resolves to its reply, decoded (`replies.ts`). With a fence it does nothing unless the lease still
    * stands. With a change, which only a script that includes `once` takes, it does nothing where that was done before.
    * Rejects with Redis's own error, or with one that names the key which the script can't use.
    * @throws FencedError
    */
-  run<Reply>(
-    name: ScriptName,
+  run<Name extends ScriptName>(
+    name: Name,
     keys: readonly ScriptKey[],
     args?: readonly ScriptArgument[],
     fence?: Fence | undefined,
     change?: ChangeOnce | undefined,
-  ): Promise<Reply>;
+  ): Promise<ReplyOf<Name>>;
+
+  /**
+   * Asks for the reply of a change whose reply was lost, and runs nothing. A change that was not done is canceled: if its call
+   * still reaches Redis later, nothing happens. Resolves to `undefined` then.
+   */
+  replyOrCancel<Name extends ScriptName>(name: Name, change: ChangeOnce): Promise<ReplyOf<Name> | undefined>;
 }
 
 /** What comes before the keys and arguments of a script that includes `once`. */
@@ -153,24 +123,33 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true):
       return redis.eval(script.source, keys.length, ...keys, ...args);
     }
   };
+  const call = async (
+    name: ScriptName,
+    keys: readonly ScriptKey[],
+    args: readonly ScriptArgument[],
+    fence: Fence | undefined,
+    change: ChangeOnce | undefined,
+  ): Promise<unknown> => {
+    if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
+    const { open, fenced, isOnce } = sources.get(name) as { open: Script; fenced: Script; isOnce: boolean };
+    const [key, token] = isOnce ? headOf(change, keys, args) : [[], []];
+    if (fence === undefined) return evaluate(open, [...key, ...keys], [...token, ...args]);
+    const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.number, ...args]);
+    if (outcomeOf(reply) === 'fenced') throw new FencedError();
+    return reply;
+  };
   return {
-    async run<Reply>(
-      name: ScriptName,
-      keys: readonly ScriptKey[],
-      args: readonly ScriptArgument[] = [],
-      fence?: Fence | undefined,
-      change?: ChangeOnce | undefined,
-    ) {
-      if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
-      const { open, fenced, isOnce } = sources.get(name) as { open: Script; fenced: Script; isOnce: boolean };
-      const [key, token] = isOnce ? headOf(change, keys, args) : [[], []];
-      if (fence === undefined) return (await evaluate(open, [...key, ...keys], [...token, ...args])) as Reply;
-      const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.number, ...args]);
-      if (reply === 'fenced') throw new FencedError();
-      return reply as Reply;
+    async run(name, keys, args = [], fence, change) {
+      return decodeReply(name, await call(name, keys, args, fence, change));
+    },
+    async replyOrCancel(name, change) {
+      const reply = await call('cancel_change', [], [], undefined, change);
+      return outcomeOf(reply) === 'canceled' ? undefined : decodeReply(name, reply);
     },
   };
 };
+
+const outcomeOf = (reply: unknown): unknown => (Array.isArray(reply) ? reply[0] : reply);
 
 /** The commands that a script calls, by its text; those of the fence are not among them. */
 export const commandsOf = (name: ScriptName): string[] => {

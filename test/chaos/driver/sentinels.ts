@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort, type RedisServer } from '../../support/redisServer.ts';
+import { freePort, type RedisServer, redisServer } from '../../support/redisServer.ts';
 import { masterName } from './settings.ts';
 
 export interface Sentinels {
@@ -42,7 +42,7 @@ export const startSentinels = async (
       ...[of('down-after-milliseconds', 500), of('failover-timeout', 2_000), of('parallel-syncs', 2)],
     ];
     await writeFile(file, `${lines.join('\n')}\n`);
-    const child = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(redisServer, [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
     child.stdout?.resume();
     children.push(child);
     ports.push(port);

@@ -4,7 +4,7 @@
 -- KEYS[1]  progress of the passes
 -- KEYS[2]  tracking hash
 -- Returns  { cursor, jobs that have been scanned up to it, run id of the process that has answered }
--- Others that touch these keys: note_page, end_pass, take_lease; of the tracking hash, the Go jobservice.
+-- Others that touch these keys: checkpoint_sweep, complete_pass, acquire_lease; of the tracking hash, the Go jobservice.
 --- @include prove
 --- @include now_ms
 --- @include run_id

@@ -6,4 +6,4 @@
 -- Others that touch these keys: the script of the change.
 --- @include once
 
-return answerOnce('canceled')
+return answerOnce({ 'canceled' })

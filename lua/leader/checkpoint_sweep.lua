@@ -5,7 +5,7 @@
 -- ARGV[2]  jobs that have been scanned up to it
 -- ARGV[3]  run id of the process of Redis that gave the cursor
 -- Returns  `ok`
--- Others that touch these keys: begin_sweep, end_pass, take_lease.
+-- Others that touch these keys: begin_sweep, complete_pass, acquire_lease.
 --- @include prove
 --- @include run_id
 

@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  record of the pool's workers
 -- KEYS[2]  record of its unobserved entries
--- KEYS[3…] observations of the workers, then stats of the entries' jobs
+-- KEYS[3…] observations of the workers, then stats of the entries' jobs, then their signs of life before a quarantine
 -- ARGV[1]  `act`, or `plan` to change nothing
 -- ARGV[2]  the empty string, or a time (ms) that stands for the clock of Redis
 -- ARGV[3]  for how long the records are kept (s)
@@ -11,7 +11,7 @@
 -- ARGV[5]  how many workers there are
 -- ARGV[6…] ids of the workers, then the entries' fields in KEYS[2]
 -- Returns  JSON: { at, workers: { field: text }, unobserved: { field: text } }, as the records are now (a plan: would be)
--- Others that touch these keys: put_back, finish_stale; worker hosts (observations, stats).
+-- Others that touch these keys: requeue_orphan, finish_entry, quarantine; worker hosts (observations, stats).
 -- HSET comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
 --- @include prove
 --- @include orphan
@@ -52,10 +52,11 @@ for i = 1, count do
 end
 
 local now = {}
-for i = count + 1, #KEYS - 2 do
+local entries = #ARGV - 5 - count
+for i = count + 1, count + entries do
   local field = ARGV[5 + i]
   local since, signs = sinceOf(isKnown and unobserved[field] or nil)
-  local stand = signsOf(KEYS[2 + i])
+  local stand = signsOf(KEYS[2 + i], KEYS[2 + entries + i])
   now[field] = string.format('%d %s', since and since <= at and signs == stand and since or at, stand)
 end
 

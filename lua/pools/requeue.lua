@@ -2,7 +2,7 @@
 -- pops and pushes them one by one.
 -- The check that the pool is dead and the move are one step (defect 1). The counters follow the entries: lock_info
 -- becomes the true length of the list, the lock goes down with the entries and never below zero (defects 2 to 4).
--- Each recovery is noted; it stops before an entry whose job has been recovered too often (defect 10, `quarantine`).
+-- Each recovery is noted; it stops before an entry whose job has been recovered too often (defect 10, `quarantine_entry`).
 --
 -- KEYS[1]  set of pools
 -- KEYS[2]  heartbeat of the pool

@@ -12,7 +12,7 @@
 -- ARGV[4]  for how long the lease is given, in ms
 -- Returns  { now (ms), id of the holder, its host, fencing number, until (ms), since (ms), progress as HGETALL gives it… }
 -- Sent again, since its answer was lost, it begins another tenure: the caller has not heard of the first one.
--- Others that touch these keys: leave_lease, begin_sweep, note_page, end_pass, and every script behind a fence.
+-- Others that touch these keys: resign_lease, begin_sweep, checkpoint_sweep, complete_pass, and every script behind a fence.
 --- @include prove
 --- @include now_ms
 
@@ -22,7 +22,7 @@ local refused = refusalOf({ { lease, 'hash', 'HMGET', 'HSET' }, { progress, fals
 if refused then
   return refused
 end
--- Progress of another type is none: whoever has the lease can rescue, and sweep from the beginning. begin_sweep and end_pass
+-- Progress of another type is none: whoever has the lease can rescue, and sweep from the beginning. begin_sweep and complete_pass
 -- say what is wrong with it.
 local fields = redis.pcall('HGETALL', progress)
 local now = redisMs()

@@ -18,7 +18,8 @@
 -- KEYS[12]  parked ones
 -- KEYS[13]  origins of the receivers
 -- KEYS[14]  queue of the job's receiver
--- KEYS[15]  executions of the policy that this job is one of (left out for other jobs)
+-- KEYS[15]  the job's signs of life before its quarantine (`includes/orphan.lua`)
+-- KEYS[16]  executions of the policy that this job is one of (left out for other jobs)
 -- ARGV[1]   pool id
 -- ARGV[2]   age in ms below which a heartbeat is alive
 -- ARGV[3]   heartbeat_at that made the pool a suspect, or the empty string
@@ -53,11 +54,12 @@
 --- @include count_down
 --- @include facts
 --- @include write_status
+--- @include signs
 --- @include hook_record
 --- @include enqueue_hook
 
 local pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track = unpack(KEYS)
-local hooks, parked, origins, due, executions = unpack(KEYS, 11)
+local hooks, parked, origins, due, beforeQuarantine, executions = unpack(KEYS, 11)
 local pool, maxAge, seen, need, most, window, jobType, id, place, judged, origin = unpack(ARGV)
 
 local refusal = refusalOf({
@@ -84,7 +86,8 @@ if not entry or countedJobOf(entry) ~= id then
   return 'gone'
 end
 local death = deathOf(pool, seen, window, ARGV[14])
-local text = countedOf(redis.call('HGET', recoveries, id), quarantine, dead, id)
+local noted = redis.call('HGET', recoveries, id)
+local text = countedOf(noted, quarantine, dead, id)
 if not isPoison(entry, text, death, most) then
   return 'fewer'
 end
@@ -96,15 +99,20 @@ end
 -- The rule of set_status with the job's own revision: forward only, so not where it is final already.
 local fails = type(facts) == 'table' and rank(redis.call('HGET', stats, 'status')) < 3
 local tells = fails and origin ~= ''
+local forgets = text ~= noted
 
 local writes = withCounters({
   { dead, 'zset', 'ZADD', 'ZSCORE' },
   { held, 'list', 'LREM', 'LLEN' },
   { quarantine, 'hash', 'HGET', 'HSET', 'HRANDFIELD', 'HDEL', 'EXPIRE' },
 }, lock, lockInfo)
+if forgets then
+  writes[#writes + 1] = { recoveries, 'hash', 'HSET' }
+end
 if fails then
-  writes[#writes + 1] = { stats, 'hash', 'HGET', 'HSET', 'EXPIRE' }
+  writes[#writes + 1] = { stats, 'hash', 'HGET', 'HMGET', 'HSET', 'EXPIRE' }
   writes[#writes + 1] = { track, 'hash', 'HGET', 'HSET', 'HDEL' }
+  writes[#writes + 1] = { beforeQuarantine, 'string', 'SET' }
   writes[#writes + 1] = executions and { executions, 'zset', 'ZADD' } or nil
 end
 if tells then
@@ -123,12 +131,20 @@ local err = string.format('jobservice-reaper: quarantined, for its worker died o
 local member = deadEntry(entry, err, death.at)
 redis.call('ZADD', dead, death.at, member)
 redis.call('LREM', held, -1, entry)
+if forgets then
+  -- The new record says nothing of those that a person has made up for.
+  redis.call('HSET', recoveries, id, text)
+end
 before[#before + 1] = { death.at, pool, seen, death.pass }
 keepQuarantined(quarantine, dead, id, { at = death.at, recoveries = before }, { jobType, entry, member }, death.window)
 countDownLocks(lock, lockInfo, pool, held, 1)
 
 if fails then
+  local signs = { before = readSigns(stats) }
   writeStatus(stats, track, id, 'Error')
+  signs.after = textOfSigns(readSigns(stats))
+  -- For as long as observe_pool remembers an entry.
+  redis.call('SET', beforeQuarantine, cjson.encode(signs), 'EX', 86400)
   if executions then
     redis.call('ZADD', executions, 'XX', -1, id)
   end

@@ -18,22 +18,23 @@
 -- KEYS[9]  who was recovered when
 -- KEYS[10] records of the quarantine
 -- KEYS[11] gocraft's dead entries
--- KEYS[12] record of the pool's workers
--- KEYS[13] record of its unobserved entries
--- KEYS[14…] observations of the pool's workers
+-- KEYS[12] the job's signs of life before its quarantine
+-- KEYS[13] record of the pool's workers
+-- KEYS[14] record of its unobserved entries
+-- KEYS[15…] observations of the pool's workers
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  the entry: its SHA-1 and its place (`includes/entry_at.lua`)
 -- ARGV[4]  `act`, or `plan` to change nothing
 -- ARGV[5]  job id
--- ARGV[6]  the entry's field in KEYS[13]
+-- ARGV[6]  the entry's field in KEYS[14]
 -- ARGV[7]  for how long it has to be unobserved (ms)
 -- ARGV[8]  the empty string, or a time (ms) that stands for the clock of Redis in what is about looks
 -- ARGV[9]  how often a job may be recovered within the window
 -- ARGV[10] the window (s)
--- ARGV[11] in a plan: JSON of what look_at_pool has returned, which stands for the records; else the empty string
+-- ARGV[11] in a plan: JSON of what observe_pool has returned, which stands for the records; else the empty string
 -- ARGV[12] heartbeat_at of a pool that lives since its heartbeat moves, though it is not young; else the empty string
--- ARGV[13…] ids of the workers whose observations KEYS[14…] are; behind them the token of the pass
+-- ARGV[13…] ids of the workers whose observations KEYS[15…] are; behind them the token of the pass
 -- Returns  `lost`: it was orphaned, and is in its queue now (in a plan: would be); else what else it is: `dead` (the pool is
 --          not seen to live), `changed` (the pool has other workers), `gone`, `observed`, `early` (not unobserved for long
 --          enough, or the job has shown a sign of life), `undecided` (nothing proves it), `poison` (orphaned, and recovered
@@ -50,7 +51,7 @@
 --- @include recovery
 
 local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
-local workersKey, unobservedKey = KEYS[12], KEYS[13]
+local beforeQuarantine, workersKey, unobservedKey = KEYS[12], KEYS[13], KEYS[14]
 local pool, maxAge, place, mode, job, field, least, override, most, window, memory, moves = unpack(ARGV, 1, 12)
 
 local refusal = refusalOf({
@@ -59,6 +60,7 @@ local refusal = refusalOf({
   { held, 'list', 'LINDEX' },
   { workersKey, 'hash', 'HGETALL' },
   { unobservedKey, 'hash', 'HGET' },
+  { beforeQuarantine, 'string', 'GET' },
 })
 if refusal then
   return refusal
@@ -68,7 +70,7 @@ if not alive(pools, heartbeat, pool, maxAge, beat, moves) then
   return 'dead'
 end
 local given, workers = {}, {}
-for i = 13, #KEYS - 1 do
+for i = 13, #KEYS - 2 do
   given[ARGV[i]] = true
 end
 for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
@@ -86,7 +88,7 @@ local found, id, members = jobOf(entry)
 if #workers == 0 or found ~= job then
   return 'undecided'
 end
-for i = 14, #KEYS do
+for i = 15, #KEYS do
   local observation = readObservation(KEYS[i])
   if observation == 'unreadable' then
     return 'undecided' -- what can't be read can't be written by its worker either
@@ -107,12 +109,12 @@ else
 end
 local at = lookTime(override)
 local since, signs = sinceOf(kept or nil)
-local stand, facts = signsOf(stats)
+local stand, facts = signsOf(stats, beforeQuarantine)
 if not since or not isValid(known, at) or at - since < tonumber(least) or signs ~= stand then
   return 'early'
 end
 
-local death = deathOf(pool, beat, window, ARGV[#KEYS])
+local death = deathOf(pool, beat, window, ARGV[#KEYS - 1])
 local counted = countedJobOf(entry)
 local second = now()
 -- pcall: a record of the wrong type must not hold an entry back.
@@ -143,7 +145,7 @@ local function isOlderThanRecovery()
 end
 
 if facts.status == 'Success' and facts.updated and facts.updated <= second then
-  return 'early' -- finish_stale decides on it, once it is a minute old
+  return 'early' -- finish_entry decides on it, once it is a minute old
 end
 local waits = facts.status == 'Pending' or facts.status == 'Scheduled'
 -- A time ahead of the clock by more than the tolerance (5 min) says nothing.

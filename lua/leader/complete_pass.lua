@@ -5,7 +5,7 @@
 -- ARGV[1]  `sweep` or `rescue`
 -- ARGV[2]  jobs that a sweep has scanned (left out for a rescue)
 -- Returns  now (ms)
--- Others that touch these keys: begin_sweep, note_page, take_lease.
+-- Others that touch these keys: begin_sweep, checkpoint_sweep, acquire_lease.
 --- @include prove
 --- @include now_ms
 

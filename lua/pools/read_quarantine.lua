@@ -6,7 +6,7 @@
 -- ARGV[2]  how many to look at, or the id of that job; fewer where they are large
 -- Returns  JSON: [ next cursor, then for each record: [ id, digest of the record, unix s, whether it is in `dead`, types of
 --          its entries, recoveries as in `includes/recovery.lua`, for each entry whether it is in `dead` ] ]
--- Others that touch these keys: quarantine, leave_quarantine; of `dead` gocraft. Writes nothing.
+-- Others that touch these keys: quarantine, release_quarantined; of `dead` gocraft. Writes nothing.
 --- @include prove
 --- @include quarantine_record
 --- @include stride

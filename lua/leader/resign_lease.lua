@@ -4,7 +4,7 @@
 -- KEYS[1]  lease
 -- ARGV[1]  id of the caller
 -- Returns  `left` (sent again likewise, as long as no other has it), or `not held`
--- Others that touch these keys: take_lease, and every script behind a fence.
+-- Others that touch these keys: acquire_lease, and every script behind a fence.
 --- @include prove
 
 local refused = refusalOf({ { KEYS[1], 'hash', 'HGET', 'HSET', 'HDEL' } })
