@@ -5,7 +5,7 @@ import { laneMachine } from './machines/lane.ts';
 import { poolMachine } from './machines/pool.ts';
 import { supervisorMachine } from './machines/supervisor.ts';
 
-/** The statecharts of the reaper, without what they invoke: to be drawn, or looked at. */
+/** The statecharts of the reaper, without the actors that they invoke: to draw or inspect them. */
 export const charts = {
   supervisor: supervisorMachine,
   lane: laneMachine,

@@ -6,7 +6,7 @@ import { changeOnce } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
 import type { Delivery } from '../reaper/delivery.ts';
 
-/** The stats of a job that is to be saved; what is left out is empty. Times in unix s. */
+/** Stats of a job to save. Members that are left out are empty. Times in unix seconds. */
 export interface NewJob {
   readonly id: string;
   readonly name: string;
@@ -24,48 +24,48 @@ export interface NewJob {
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
-/** `refused`: a newer attempt or a further status stands, which is given. `missing`: the job has no stats any more. */
+/** `refused`: there is a newer attempt or a later status, which is given. `missing`: the job has no stats any more. */
 export type StatusReply =
   | { readonly outcome: 'ok' }
   | { readonly outcome: 'refused'; readonly status: string }
   | { readonly outcome: 'missing' };
 
 /**
- * One attempt of a job, as a worker host sees it. Every change is refused where a newer attempt has begun, and is told to
- * the job's receiver, whose answer is noted.
+ * One attempt of a job, as a worker host uses it. A change is refused if a newer attempt has begun. Each change sends a hook
+ * to the job's endpoint and records the answer.
  */
 export interface TrackedAttempt {
   readonly id: string;
-  /** The unix second of this attempt; `reset` begins a new one. */
+  /** Unix second of this attempt. `reset` begins a new one. */
   readonly revision: number;
-  /** The stats as they stood when they were loaded or saved, as in Redis. */
+  /** The stats in Redis when they were loaded or saved. */
   readonly stats: Readonly<Record<string, string>>;
   /**
-   * Begins to run. Refused with `Running` where another host has begun this attempt since it was loaded or saved: its
-   * queue entry was given to that one while this host was cut off, and is not to be run here too.
+   * Starts to run. Refused with `Running` if another host has started this attempt since it was loaded or saved: that host
+   * got the entry while this one was disconnected, and the job must not run twice.
    */
   run(): Promise<StatusReply>;
-  /** Reports progress: `text` goes out with the hook and is not kept. */
+  /** Reports progress. `text` is sent with the hook and not stored. */
   checkIn(text: string): Promise<StatusReply>;
   succeed(): Promise<StatusReply>;
   stop(): Promise<StatusReply>;
   fail(): Promise<StatusReply>;
-  /** Writes a status; a Redis that can't be reached is tried again for 5 min. */
+  /** Writes a status. While Redis can't be reached it retries for 5 min. */
   update(status: Status): Promise<StatusReply>;
-  /** Begins a new attempt: Pending, nothing acknowledged, tracked afresh. */
+  /** Begins a new attempt: status Pending, no ACK, tracked again. */
   reset(): Promise<StatusReply>;
-  /** Has the receiver told again; resolves when the first attempt has ended. */
+  /** Sends the hook again. Resolves when the first attempt has ended. */
   fire(): Promise<void>;
 }
 
 export interface Lifecycle {
   /** Writes the stats of a new job and tracks it. */
   save(job: NewJob): Promise<TrackedAttempt>;
-  /** Loads a job; undefined where there are no stats. */
+  /** Loads a job; undefined if it has no stats. */
   load(id: string): Promise<TrackedAttempt | undefined>;
 }
 
-/** For how long a status that can't be written is tried again, in ms, and the longest pause between two tries. */
+/** How long writing a status is retried, and the longest pause between two attempts, in ms. */
 const updateFor = 300_000;
 const longestPause = 10_000;
 
@@ -83,7 +83,7 @@ export const createLifecycle = ({
 
   const attempt = (id: string, stats: Readonly<Record<string, string>>): TrackedAttempt => {
     let revision = Number(stats.revision ?? 0) || 0;
-    /** Whether this one knows of no host that runs the attempt. Once it has asked to run it may be itself. */
+    /** Whether no host is known to run the attempt. After the first request to run, this host may be the one. */
     let isUnbegun = stats.status !== 'Running';
     const origin = hooks.originFor(stats.web_hook_url);
     const tell = () => {
@@ -94,7 +94,7 @@ export const createLifecycle = ({
       const change = changeOnce(keys, id);
       const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
       if (status === 'Running') isUnbegun = false;
-      // A final status also marks the execution of its policy as done; the hook is noted in the same step.
+      // A final status also marks the execution of its policy as done. The hook is recorded in the same script.
       const reply = await persist(clock, () => {
         const hook = records.partOf(origin);
         return scripts.run(
@@ -151,7 +151,7 @@ export const createLifecycle = ({
       },
       async fire() {
         if (origin === undefined) return;
-        // A state that no record has: it is due at once, whatever is known of it.
+        // No record has this state, so the hook is due at once.
         const [noted] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, origin }]));
         if (noted instanceof Error) throw noted;
         const attempted = delivery.attempted(id);
@@ -188,8 +188,8 @@ const replyOf = (reply: string): StatusReply =>
   reply === 'ok' || reply === 'missing' ? { outcome: reply } : { outcome: 'refused', status: reply };
 
 /**
- * Tries until Redis answers, so that a finished job is not reported as running because of a short outage. What Redis will
- * never take fails at once.
+ * Retries until Redis answers, so a short outage does not leave a finished job in status Running. A command that Redis will
+ * never accept fails at once.
  */
 const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
   const began = monotonicOf(clock);
@@ -204,13 +204,13 @@ const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => 
   }
 };
 
-/** The fields that Harbor's jobservice always writes, and those that are set. */
+/** The fields that Harbor's jobservice always writes, and the others that are set. */
 const statsOf = (job: NewJob): Record<string, string> => {
   const { id, name, kind = 'Generic', status = 'Pending', unique = false } = job;
   if (id === '' || name === '') throw new TypeError('a job needs an id and a name');
   if (!isStatus(status) || isFinal(status)) throw new TypeError('a new job is Pending, Scheduled or Running');
   for (const field of ['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const) {
-    // The Go side could not read it, and no sweep could judge the job.
+    // The Go side could not parse it, and no sweep could judge the job.
     if (job[field] !== undefined && !Number.isSafeInteger(job[field])) {
       throw new TypeError(`${field} of a job must be a whole number from -(2^53 - 1) to 2^53 - 1`);
     }

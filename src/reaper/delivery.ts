@@ -14,30 +14,30 @@ import { messageOf } from '../machines/job.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reporting } from './reporting.ts';
 
-/** All that has to do with hooks, put together. */
+/** Everything about hooks: records, sender, dispatcher. */
 export interface Delivery {
   readonly hooks: Hooks;
   readonly records: HookRecords;
-  /** The actor at the top, for whoever inspects. */
+  /** The dispatcher, for the inspector. */
   readonly actor: ReturnType<typeof createActor<typeof dispatcherMachine>>;
-  /** From now on what others have left is sent too. */
+  /** From now on, hooks that other hosts left are sent too. */
   watch(): void;
-  /** Sends the hooks that a person has named, and no others. */
+  /** Sends the hooks that a filter has selected, and no others. */
   readonly named: SendNamed;
-  /** Resolves when nothing that is due is left to try, here or by others: what is behind an open breaker is not due. */
+  /** Resolves when no hook that is due is left to attempt, on any host. Hooks behind an open circuit are not due. */
   quiet(): Promise<void>;
-  /** The same for a person, who may have named some: where nothing else was to be sent here, only those are waited for. */
+  /** The same for `reaper.hooks`. If this host sends nothing else, it waits only for the selected hooks. */
   quietHooksAdmin(): Promise<void>;
-  /** Resolves when an attempt for a job has ended here, or nothing is left to try. */
+  /** Resolves when an attempt for a job has ended on this host, or none is left. */
   attempted(id: string): Promise<void>;
   inFlight(): number;
-  /** Claims no more, and lets what is under way end until `isUp` resolves; what is left stays in Redis. */
+  /** Claims no more hooks, and waits for those in flight until `isUp` resolves. The rest stays in Redis. */
   stop(isUp: Promise<unknown>): Promise<void>;
 }
 
-/** Receivers that are sent to at once by one host. */
-const receivers = 16;
-/** From one look for what others have left to the next, in ms. */
+/** Endpoints that one host sends to at the same time. */
+const endpoints = 16;
+/** Interval at which hooks of other hosts are looked for, in ms. */
 const lookEvery = 5_000;
 
 export const createDelivery = ({
@@ -84,7 +84,7 @@ export const createDelivery = ({
     clock,
   );
   const backoff = createHostBackoff(clock, random);
-  /** Who waits for an attempt for a job. */
+  /** Callers that wait for an attempt, by job id. */
   const waiting = new Map<string, Signal>();
   const sender = createSender({
     connection,
@@ -112,13 +112,13 @@ export const createDelivery = ({
       actors: {
         endpoint: endpointMachine.provide({ actors: createDispatcherActors(records, limiter, backoff) }),
         look: createLook(records, async () => {
-          // Not waited for: a receiver that hangs must not hold up the look for all others.
+          // Not awaited: a hanging endpoint must not hold up all others.
           void sender.deliverLeft();
           await records.forgetParked(settings.parkedRetention);
         }),
       },
     }),
-    { clock, input: { slots: receivers, perReceiver: settings.concurrencyPerEndpoint, interval: lookEvery } },
+    { clock, input: { slots: endpoints, perReceiver: settings.concurrencyPerEndpoint, interval: lookEvery } },
   );
   actor.subscribe({ error: (error) => fault('the dispatcher of hooks', messageOf(error), 'internal') });
   actor.on('fault', ({ where, error }) => fault(where, error));
@@ -153,7 +153,7 @@ export const createDelivery = ({
       clock,
       tellDue(origin) {
         awake();
-        // What comes after the stop stays in Redis.
+        // Hooks that come after the stop stay in Redis.
         if (!isStopped) actor.send({ type: 'due', origin });
       },
     }),
