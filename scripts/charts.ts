@@ -1,10 +1,8 @@
 /**
  * `npm run charts`: lays out the chart of each machine and writes it to `docs/charts/`.
  *
- * The files are checked in. The README shows them, the inspector serves them, and the package contains them. One copy
- * serves all three, a checkout needs no build to have it, and a layout runs only when a machine has changed: it takes
- * several seconds, which `npm run build` (and so each install of a checkout) does not have to spend. A test fails when a
- * file is stale.
+ * The files are checked in: the README shows them, the inspector serves them, and the package contains them. A layout takes
+ * several seconds, so it runs only when a machine has changed, not with each build. A test fails when a file is stale.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

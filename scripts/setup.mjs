@@ -1,6 +1,6 @@
-// `npm run setup`: installs what this project's commands need and what is missing: the npm packages of the lockfile,
-// redis-server and chromium. `npm run setup -- redis-server` leaves chromium out. Where it may not install, it ends with
-// exit code 1 and the one line to type. Plain Node without dependencies, because it runs before there are any.
+// `npm run setup`: installs what is missing of what this project's commands need: the npm packages of the lockfile,
+// redis-server and chromium. `npm run setup -- redis-server` leaves chromium out. If it lacks the right to install, it prints
+// the command to type and exits with 1. Plain Node without dependencies, because it runs before they are installed.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../', import.meta.url));
 const programs = ['redis-server', 'chromium'];
 
-/** Package managers, in the order in which they are asked: which programs each has, and by what name. */
+/** Package managers, in the order of preference, with their package names. */
 const managers = [
   {
     command: 'apt-get',
-    // Ubuntu's package of Chromium installs nothing but the snap.
+    // Ubuntu's Chromium package only installs the snap.
     packages: { 'redis-server': 'redis-server', ...(isUbuntu() ? {} : { chromium: 'chromium' }) },
     before: ['apt-get', 'update'],
     install: ['apt-get', 'install', '-y', '--no-install-recommends'],
@@ -38,12 +38,12 @@ const managers = [
 
 const needs = process.argv.length > 2 ? process.argv.slice(2) : programs;
 const unknown = needs.find((need) => !programs.includes(need));
-if (unknown !== undefined) stop(`${unknown} is not known. Name one or both of: ${programs.join(', ')}.`);
+if (unknown !== undefined) stop(`unknown program ${unknown}. Name one or both of: ${programs.join(', ')}.`);
 checkNode();
 installPackages();
 installPrograms();
 
-/** Compares Node's version with `engines` of package.json, which has one minimum. */
+/** Compares Node's version with the minimum in `engines` of package.json. */
 function checkNode() {
   const { engines } = readJson('package.json');
   const [major = 0, minor = 0] = engines.node.replace('>=', '').split('.').map(Number);
@@ -55,7 +55,7 @@ function checkNode() {
   );
 }
 
-/** Runs `npm ci`, unless node_modules holds the lockfile's versions already. Optional packages of other systems may be missing. */
+/** Runs `npm ci`, unless node_modules has the lockfile's versions. Optional packages for other systems may be missing. */
 function installPackages() {
   const installed = readJson('node_modules/.package-lock.json').packages ?? {};
   const isCurrent = Object.entries(readJson('package-lock.json').packages).every(
@@ -69,7 +69,7 @@ function installPackages() {
 
 /** Installs the missing programs with the system's package managers. */
 function installPrograms() {
-  const missing = needs.filter((need) => !isThere(need));
+  const missing = needs.filter((need) => !isInstalled(need));
   if (missing.length === 0) return;
   const steps = stepsFor(missing);
   const line = steps.map((step) => step.join(' ')).join(' && ');
@@ -77,10 +77,10 @@ function installPrograms() {
   if (steps.some(([command]) => command === 'sudo') && !run('sudo', '-n', 'true'))
     stop(`${names} must be installed as root. Type:`, line);
   say(`installing ${names}`);
-  // A list of packages that can't be updated need not keep a package from being installed.
+  // The installation may succeed even if the package lists could not be updated.
   const failed = steps.filter(([command, ...args]) => !run(command, ...args) && !args.includes('update'));
-  if (failed.length > 0) stop(`${names} could not be installed. See above why, then type:`, line);
-  const still = missing.filter((need) => !isThere(need));
+  if (failed.length > 0) stop(`${names} could not be installed, for the reason above. Type:`, line);
+  const still = missing.filter((need) => !isInstalled(need));
   if (still.length > 0) stop(`not found after installing: ${still.join(', ')}. Add its folder to the PATH.`);
 }
 
@@ -89,7 +89,7 @@ function stepsFor(missing) {
   const choices = missing.map((need) => {
     const manager = managers.find(({ command, packages }) => packages[need] !== undefined && has(command));
     if (manager === undefined)
-      stop(`${need} is missing, and no known package manager has it. Install it, so that ${need} is on the PATH.`);
+      stop(`${need} is missing, and no known package manager has it. Install it and add it to the PATH.`);
     return { manager, name: manager.packages[need] };
   });
   return [...new Set(choices.map(({ manager }) => manager))].flatMap((manager) => {
@@ -100,12 +100,12 @@ function stepsFor(missing) {
   });
 }
 
-/** Whether a program can be started. `REDIS_SERVER` names another redis-server, as it does in the tests. */
-function isThere(need) {
+/** Whether a program is installed. `REDIS_SERVER` selects another redis-server, as in the tests. */
+function isInstalled(need) {
   const { REDIS_SERVER: server } = process.env;
   if (need !== 'redis-server' || !server) return has(need);
   if (!has(server))
-    stop(`REDIS_SERVER names ${server}, which can't be run. Correct it, or type:`, 'unset REDIS_SERVER');
+    stop(`REDIS_SERVER names ${server}, which is not a program. Correct it, or type:`, 'unset REDIS_SERVER');
   return true;
 }
 
@@ -117,7 +117,7 @@ function isUbuntu() {
   }
 }
 
-/** A JSON file of the project; an empty object where it can't be read. */
+/** Reads a JSON file of the project. Returns an empty object if it is unreadable. */
 function readJson(path) {
   try {
     return JSON.parse(readFileSync(`${root}${path}`, 'utf8'));
@@ -138,7 +138,7 @@ function say(text) {
   process.stderr.write(`setup: ${text}\n`);
 }
 
-/** Ends with exit code 1; the line to type comes last, by itself. */
+/** Exits with 1. The command to type is the last line. */
 function stop(text, line) {
   say(text);
   if (line !== undefined) process.stderr.write(`${line}\n`);

@@ -1,4 +1,4 @@
-/** What the published package imports. A development dependency would be missing where the package is installed. */
+/** The packages that the published package imports. Development dependencies are missing where it is installed. */
 import { readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
-/** The names of the packages that these modules import, directly or through others, statically or dynamically. */
+/** The packages that these modules import, directly or indirectly, statically or dynamically. */
 const packagesOf = async (modules: readonly string[]): Promise<string[]> => {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -29,18 +29,18 @@ const packagesOf = async (modules: readonly string[]): Promise<string[]> => {
 
 const manifest = JSON.parse(await readFile(`${root}package.json`, 'utf8'));
 const targets: (string | { default: string })[] = [manifest.bin.reaper, ...Object.values(manifest.exports)];
-/** The entry points, as the sources that they are built from. */
+/** The sources of the entry points. */
 const entries = targets
   .map((target) => (typeof target === 'string' ? target : target.default))
   .filter((path) => path.endsWith('.js'))
   .map((path) => path.replace('./dist/', '').replace(/\.js$/, '.ts'));
 
-test('the package imports its dependencies and nothing else', async () => {
+test('the package imports exactly its dependencies', async () => {
   expect(entries).toEqual(expect.arrayContaining(['src/cli/main.ts', 'src/index.ts']));
   expect(await packagesOf(entries)).toEqual(Object.keys(manifest.dependencies).sort());
 });
 
-test('this walk finds elkjs where it is imported, and it is a development dependency', async () => {
+test('the search finds elkjs where it is imported, and elkjs is a development dependency', async () => {
   expect(Object.keys(manifest.devDependencies)).toContain('elkjs');
   expect(await packagesOf(['scripts/charts.ts'])).toContain('elkjs');
 });

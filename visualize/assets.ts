@@ -15,8 +15,8 @@ const files = {
 } as const;
 
 /**
- * Everything that the server serves, by path: the built page, and the charts as `npm run charts` has drawn them.
- * @throws Error where the page is not built, or a chart is not there.
+ * Loads all files that the server serves, by path: the built page, and the charts that `npm run charts` has drawn.
+ * @throws Error if the page is not built, or if a chart is missing.
  */
 export const loadAssets = async (): Promise<ReadonlyMap<string, Asset>> => {
   const page = Object.entries(files).map(async ([path, [file, type]]) => {
@@ -36,5 +36,5 @@ const read = (path: string, command: string): Promise<Buffer> =>
     throw new Error(text, { cause });
   });
 
-/** The page has a style for charts, and its policy allows none in the SVG. */
+/** The page has its own style for charts, and its policy forbids styles in the SVG. */
 const withoutStyle = (svg: string): string => svg.replace(/<style>[^<]*<\/style>\n/, '');

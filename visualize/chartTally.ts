@@ -2,30 +2,30 @@ import type { AnyMachineSnapshot, AnyStateMachine, AnyTransitionDefinition } fro
 import { labelOf, nodesOf, transitionsOf } from './charts/graph.ts';
 import type { ChartCounts, ChartIndex } from './protocol.ts';
 
-/** What happens in a chart, over all its actors, as counts by the index of a state or a transition. */
+/** Counts what happens in a chart, over all its actors, by the index of a state or a transition. */
 export interface ChartTally {
   readonly index: ChartIndex;
-  /** Index of the state where a flat chart begins. */
+  /** Index of the initial state of a chart without nested states. */
   readonly initial: number;
-  /** Index of a transition that was taken, in whichever copy of the machine. */
+  /** Index of a transition that was taken, in any copy of the machine. */
   transition(taken: AnyTransitionDefinition): number;
   /** Index of the state that a chart without nested states is in. */
   stateOf(snapshot: AnyMachineSnapshot): number;
   take(transition: number): void;
   enter(state: number): void;
-  /** An actor is in another state now; undefined for one that was not there or is no more. */
+  /** An actor has changed its state. `from` is undefined for a new actor, `to` for one that has ended. */
   move(from: number | undefined, to: number | undefined): void;
   counts(): ChartCounts;
-  /** Begins to count anew. What is active stays so. */
+  /** Sets all counts to zero, except how many actors are in each state. */
   reset(): void;
 }
 
 export const createChartTally = (machine: AnyStateMachine): ChartTally => {
   const states = nodesOf(machine).map(({ id }) => id);
   const indexOfState = new Map(states.map((id, index) => [id, index]));
-  /** By the value of a snapshot. */
+  /** Snapshot value → index of its state. */
   const indexOfValue = new Map(nodesOf(machine).map((node, index) => [node.path.join('.'), index]));
-  /** `provide` copies a machine with all its transitions; their order is the same. */
+  /** `provide` copies a machine with all its transitions, in the same order. */
   const indexOfTransition = new WeakMap<AnyTransitionDefinition, number>();
   const learn = (copy: AnyStateMachine) => {
     for (const [index, transition] of transitionsOf(copy).entries()) indexOfTransition.set(transition, index);

@@ -5,7 +5,8 @@ import type { Inspected, OpenInspector } from '../src/reaper/inspection.ts';
 import { type MountedPage, mountPage } from './mount.ts';
 import { guardSockets, silence } from './sockets.ts';
 
-const usualPort = 7_331;
+/** The port that is used unless another one is set. */
+const defaultPort = 7_331;
 
 /**
  * Opens the inspector of a reaper on a server of its own.
@@ -14,10 +15,10 @@ const usualPort = 7_331;
 export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
   const { settings, clock, fault } = inspected;
   const server = createServer({ headersTimeout: silence, requestTimeout: silence });
-  const guarded = guardSockets(server, clock);
+  const guard = guardSockets(server, clock);
   let page: MountedPage | undefined;
   try {
-    page = await mountPage(inspected, { keep: guarded.keep });
+    page = await mountPage(inspected, { guard });
     server.on('upgrade', page.upgrade);
     server.on('request', page.handle);
     await listen(server, settings.host, settings.port);
@@ -38,26 +39,26 @@ export const openInspector = async (inspected: Inspected): Promise<OpenInspector
       const closed = once(server, 'close');
       server.close();
       close();
-      guarded.close();
+      guard.close();
       await closed;
     },
   };
 };
 
-/** On the given port; without one on the usual port, or on any free port if that is in use. */
+/** Listens on the given port. Without one, on the default port or, if that is in use, on any free port. */
 const listen = async (server: Server, host: string, port: number | undefined): Promise<void> => {
   try {
-    server.listen(port ?? usualPort, host);
+    server.listen(port ?? defaultPort, host);
     await once(server, 'listening');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE' && port === undefined) return listen(server, host, 0);
     if (code === 'EADDRINUSE') throw new Error(`port ${port} of ${host} is in use: choose another one, or 0 for any`);
-    throw new Error(`${host} can not be listened on: ${message}`);
+    throw new Error(`cannot listen on ${host}: ${message}`);
   }
 };
 
-/** The name of the host for a browser on this machine. */
+/** The host name with which a browser on this machine reaches the address. */
 const nameOf = (host: string): string => {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return isIPv6(host) ? `[${host}]` : host;

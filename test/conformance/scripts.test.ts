@@ -15,7 +15,7 @@ afterAll(() => server.stop());
 
 const keys = keysOf(namespace);
 
-/** Calls ours with the arguments of upstream's scripts; the time is that of Redis, not an argument. */
+/** Calls our script with the arguments of upstream's. The time comes from Redis, not from an argument. */
 const call = async (op: ScriptVector['op'], args: readonly string[]): Promise<string> => {
   const [first = '', second = '', third = '', fourth = ''] = args;
   if (op === 'setStatus')
@@ -36,14 +36,14 @@ test.each(readVectors<ScriptVector>('scripts.jsonl.gz').map((vector) => [vector.
 
     const after = await readState(server.client);
     if (ours.deviation === undefined) expect(differences(after, upstream.after)).toEqual([]);
-    // Refused or missing: nothing is written.
+    // If it is refused, or if the job is missing, nothing is written.
     else if (ours.reply !== 'ok') expect(differences(after, before)).toEqual([]);
     else if (op === 'ack') {
       const [status, revision, checkInAt, id = ''] = args;
       const ack = JSON.parse(after[keys.stats(id)]?.value.ack);
       expect(ack).toEqual({ status, revision: Number(revision), check_in_at: Number(checkInAt) });
     } else {
-      // 27: the same final status again is written, and not counted down.
+      // Fault 27: the same final status is written again, but the job is not counted down again.
       const [status, , , id = ''] = args;
       expect(after[keys.stats(id)]?.value.status).toBe(status);
       expect(after[keys.track]?.value[id]).toBe(before[keys.track]?.value[id]);

@@ -2,10 +2,10 @@ import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { packageRoot } from '../../src/package.ts';
 
-/** Folders of `lua/` that hold scripts; the others hold what they include. */
+/** The folders of scripts in `lua/`. */
 const folders = ['hooks', 'jobs', 'leader', 'pools', 'redis'];
 
-/** Each script with the path of its file. */
+/** Script name → path of its file. */
 export const scriptPaths: ReadonlyMap<string, string> = new Map(
   folders.flatMap((folder) =>
     readdirSync(`${packageRoot}lua/${folder}`).map(

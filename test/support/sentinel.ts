@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort, redisServer } from './redisServer.ts';
 
-/** A real sentinel of a test's own that watches one master. */
+/** A real sentinel for one test file. It watches one master. */
 export interface Sentinel {
   readonly port: number;
-  /** A client of it that the test uses. */
+  /** A client of the sentinel. */
   readonly client: Redis;
   kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param lines further lines of its configuration. */
+/** @param lines more lines of its configuration. */
 export const startSentinel = async (
   name: string,
   masterPort: number,

@@ -11,7 +11,7 @@ import { svgOf } from '../../visualize/charts/svg.ts';
 import { faultsOf } from './geometry.ts';
 
 const machines: [string, AnyStateMachine][] = Object.entries(charts);
-/** What `npm run charts` has written. */
+/** The output of `npm run charts`. */
 const folder = new URL('../../docs/charts/', import.meta.url);
 
 const graphs = new Map<string, ChartGraph>(machines.map(([name, machine]) => [name, graphOf(machine)]));
@@ -33,26 +33,26 @@ describe.each(machines)('the chart of a %s', (name, machine) => {
     expect(valuesOf(svg, 'data-edge').map(Number).sort(byNumber)).toEqual(edges.map(({ index }) => index));
   });
 
-  test('says of every transition where it leads, its event and its guard', () => {
+  test('shows the source, target, event and guard of every transition', () => {
     const { nodes, edges, legend } = drawingFor(name);
     const listed = new Map(legend.map(({ index, line }) => [index, line.text]));
-    const saidOf = ({ index, from, to, label }: Drawing['edges'][number]): string => {
+    const labelOf = ({ index, from, to, label }: Drawing['edges'][number]): string => {
       const [text, line] = [joined(label.lines), listed.get(index)];
       if (line === undefined) return text;
       const start = `${text} ${keyOf(from)} → ${keyOf(to)}: `;
       expect(line.startsWith(start), line).toBe(true);
       return line.slice(start.length);
     };
-    const told = [
-      ...edges.map((edge) => ({ index: edge.index, from: edge.from, to: edge.to, label: saidOf(edge) })),
+    const shown = [
+      ...edges.map((edge) => ({ index: edge.index, from: edge.from, to: edge.to, label: labelOf(edge) })),
       ...nodes.flatMap(({ id, inner }) =>
         inner.map(({ index, line }) => ({ index, from: id, to: undefined, label: line.text })),
       ),
     ];
-    expect(told.sort((a, b) => a.index - b.index)).toEqual(graphFor(name).edges);
+    expect(shown.sort((a, b) => a.index - b.index)).toEqual(graphFor(name).edges);
   });
 
-  test('has no label on another, on a state or outside its own, and no line that misses its states', () => {
+  test('has no overlapping labels and states, and each line ends at its states', () => {
     expect(faultsOf(drawingFor(name))).toEqual([]);
   });
 
@@ -68,12 +68,12 @@ describe.each(machines)('the chart of a %s', (name, machine) => {
     }
   });
 
-  test('is the same to the byte as what npm run charts has written to docs/charts: else run it again', async () => {
+  test('is byte for byte the file in docs/charts (if not, run npm run charts)', async () => {
     const written = await readFile(new URL(`${name}.svg`, folder), 'utf8');
     expect(written === svgOf(drawingFor(name)), `docs/charts/${name}.svg is stale: run npm run charts`).toBe(true);
   });
 
-  test('is at most 1,000 px wide at full size, and its smallest text is 12 px', async () => {
+  test('is at most 1,000 px wide at full size, and its text is at least 12 px high', async () => {
     const svg = await readFile(new URL(`${name}.svg`, folder), 'utf8');
     const [, attributes = ''] = /^<svg([^>]*)>/.exec(svg) ?? [];
     const [, width, height] = / width="(\d+)" height="(\d+)"/.exec(attributes) ?? [];
@@ -87,13 +87,13 @@ describe.each(machines)('the chart of a %s', (name, machine) => {
     expect(Math.min(...sizes)).toBeGreaterThanOrEqual(12);
   });
 
-  test('is of one kind with the copies that provide makes of its machine', () => {
+  test('is the same for copies of the machine made by provide', () => {
     const provided = machine.provide({ actions: { another: () => {} }, guards: { another: () => true } });
     expect(provided).not.toBe(machine);
     expect(graphOf(provided)).toEqual(graphFor(name));
   });
 
-  test('is served so that a strict policy allows it: no script, no style, nothing from elsewhere', async () => {
+  test('is served without scripts, styles and foreign content, as the strict content policy requires', async () => {
     const svg = String((await loadAssets()).get(`/charts/${name}.svg`)?.body);
     expect(svg).toBe(svgOf(drawingFor(name)).replace(/<style>.*<\/style>\n/s, ''));
     expect(svg).not.toMatch(/<style|<script|style=|href=| on\w+=/);
@@ -101,7 +101,7 @@ describe.each(machines)('the chart of a %s', (name, machine) => {
   });
 });
 
-test('regions are dashed, final states have two borders, and what a state invokes stands in it', () => {
+test('regions have a dashed border, final states have two borders, and states name the actors that they invoke', () => {
   const svg = svgOf(drawingFor('supervisor'));
   expect(svg).toMatch(/data-state="supervisor\.life"><rect class="box"[^>]* stroke-dasharray=/);
   expect(svg).not.toMatch(/data-state="supervisor\.sweep\.scanning"><rect class="box"[^>]* stroke-dasharray=/);
@@ -112,14 +112,14 @@ test('regions are dashed, final states have two borders, and what a state invoke
   expect(svg).toMatch(/class="note"[^>]*>invokes readPage</);
 });
 
-test('transitions between the same two states share a line, and each has its own label', () => {
+test('transitions between the same two states share a line and have separate labels', () => {
   const [first, second] = drawingFor('lane').edges.filter(({ from }) => from === 'lane.working');
   expect([first?.isShared, second?.isShared]).toEqual([false, true]);
   expect(second?.points).toEqual(first?.points);
   expect(second?.label.box).not.toEqual(first?.label.box);
 });
 
-test('names from outside stay text', async () => {
+test('names with markup are escaped', async () => {
   const key = `</g><img src=x onerror="alert(1)"> & 'q' \u0007\ud800`;
   const machine = createMachine({
     id: `"><script>alert(1)</script>`,
@@ -137,13 +137,13 @@ test('names from outside stay text', async () => {
     [...rest.matchAll(/ ([\w-]+)="[^"]*"/g)].map(([, name]) => name),
   );
   expect(attributes).not.toContain('onerror');
-  // Nothing else opens or closes a tag.
+  // There is no other tag.
   expect(tags.reduce((rest, [tag]) => rest.replace(tag, ''), svg)).not.toContain('<');
   expect(svg).not.toMatch(/[^\P{Cc}\n]|\p{Cs}/u);
   expect(valuesOf(svg, 'data-state')).toContain(`${machine.id}.${key.replace(/\p{Cc}|\p{Cs}/gu, '\ufffd')}`);
 });
 
-test('draws what our charts have none of: loops, transitions in and out of a state from its inside, across regions', async () => {
+test('loops, transitions into and out of an outer state, and transitions across regions are drawn', async () => {
   const awkward = createMachine({
     id: 'root',
     type: 'parallel',
@@ -167,14 +167,14 @@ test('draws what our charts have none of: loops, transitions in and out of a sta
   expect(faultsOf(drawing).filter((fault) => /begin|end|outside|overlaps/.test(fault))).toEqual([]);
 });
 
-test('docs/charts has a chart for each machine, and no other: else run npm run charts', async () => {
+test('docs/charts has exactly one chart for each machine (if not, run npm run charts)', async () => {
   expect((await readdir(folder)).sort()).toEqual(machines.map(([name]) => `${name}.svg`).sort());
 });
 
-describe('a small shift to the side beside a state', () => {
+describe('a small shift of a line to the side, next to a state', () => {
   const from = { x: 0, y: 0, width: 100, height: 30 };
   const to = { x: 300, y: 200, width: 100, height: 30 };
-  /** From the middle of the upper state, 8 px to the right, and far over to the lower one. */
+  /** From the middle of the upper state, 8 px to the right, then to the lower state. */
   const points = [
     { x: 50, y: 30 },
     { x: 50, y: 40 },
@@ -185,13 +185,13 @@ describe('a small shift to the side beside a state', () => {
   ];
   const route = { id: 'a', points, from, to, label: undefined };
 
-  test('goes away: the line begins where it goes on, and is else the same', () => {
+  test('is removed: the start of the line moves, and the rest stays', () => {
     expect(straighten([route])[0]?.points).toEqual([{ x: 58, y: 30 }, ...points.slice(3)]);
     const backwards = { ...route, points: points.toReversed(), from: to, to: from };
     expect(straighten([backwards])[0]?.points).toEqual([...points.slice(3).toReversed(), { x: 58, y: 30 }]);
   });
 
-  test('stays where a line or a label is in the way, and where the state ends', () => {
+  test('stays if a line or a label is in the way, or if the state is too narrow', () => {
     const neighbour = {
       ...route,
       id: 'b',
@@ -206,13 +206,13 @@ describe('a small shift to the side beside a state', () => {
     expect(straighten([{ ...route, from: { ...from, width: 60 } }])[0]?.points).toEqual(points);
   });
 
-  test('is no loop', () => {
+  test('is not removed from a loop', () => {
     const loop = [points[0], points[1], points[2], { x: 58, y: 30 }] as typeof points;
     expect(straighten([{ ...route, points: loop, to: from }])[0]?.points).toEqual(loop);
   });
 });
 
-describe('the check of a drawing finds', () => {
+describe('the test helper faultsOf finds', () => {
   /** The drawing of a job with one thing moved. Edge 2 goes from `loading` to `compare`. */
   const broken = (change: (drawing: Drawing) => Partial<Drawing>): string[] => {
     const drawing = drawingFor('job');
@@ -238,7 +238,7 @@ describe('the check of a drawing finds', () => {
     return { x, y };
   };
 
-  test('a label on a label', () => {
+  test('a label that overlaps another label', () => {
     const faults = withLabelAt(2, ({ edges }) => {
       const { x, y } = (edges[3] as Drawing['edges'][number]).label.box;
       return { x: x + 8, y: y + 8 };
@@ -246,7 +246,7 @@ describe('the check of a drawing finds', () => {
     expect(faults).toContain('label of 2 overlaps label of 3');
   });
 
-  test('a label on a state, its name or the frame', () => {
+  test('a label that overlaps a state or a name, or is outside the frame', () => {
     const faults = withLabelAt(2, (drawing) => placeOf(drawing, 'job.fail'));
     expect(faults).toEqual(
       expect.arrayContaining(['label of 2 overlaps name of job.fail', 'label of 2 overlaps job.fail']),
@@ -255,7 +255,7 @@ describe('the check of a drawing finds', () => {
     expect(withLabelAt(2, () => ({ x: -20, y: 300 }))).toContain('label of 2 is outside');
   });
 
-  test('a line that begins or ends beside its state', () => {
+  test('a line that does not begin or end at its state', () => {
     const aside = withPoints(2, (points) => points.map(({ x, y }) => ({ x: x + 3, y: y + 3 })));
     expect(aside).toEqual(
       expect.arrayContaining(['line of 2 does not begin at job.loading', 'line of 2 does not end at job.compare']),
@@ -263,7 +263,7 @@ describe('the check of a drawing finds', () => {
     expect(withPoints(2, () => [])).toContain('line of 2 does not begin at job.loading');
   });
 
-  test('a line through a state or through the label of another', () => {
+  test('a line that crosses a state or the label of another line', () => {
     const { edges, nodes } = drawingFor('job');
     const { box } = (edges[4] as Drawing['edges'][number]).label;
     const y = box.y + box.height / 2;
@@ -282,7 +282,7 @@ describe('the check of a drawing finds', () => {
     ).toContain('line of 2 crosses job.fail');
   });
 
-  test('a state on a state, and one outside the state that it is in', () => {
+  test('overlapping states, and a state outside its parent', () => {
     const moved = (x: number, y: number) =>
       broken(({ nodes }) => ({
         nodes: nodes.map((node) => (node.id === 'job.fail' ? { ...node, box: { ...node.box, x, y } } : node)),

@@ -7,16 +7,16 @@ import {
   type Point,
 } from '../../visualize/charts/drawing.ts';
 
-/** A box of a drawing, and what a person would call it. */
+/** A box of a drawing, with its name for messages. */
 interface Named {
   readonly what: string;
   readonly box: Box;
 }
 
 /**
- * Everything that makes a drawing hard to read, in words: labels on labels, on the text of a state, on a state that
- * has no states in it, or outside the state that holds their transition; lines through any of these; what leaves the
- * drawing or its parent; edges that do not begin and end on the border of their states; a list of transitions on any of it.
+ * Everything that makes a drawing hard to read, in words: labels that overlap labels, texts or states; labels outside the
+ * state that contains their transition; lines that cross any of these; parts outside the drawing or outside their parent; lines
+ * that do not begin and end at the border of their states; a list of transitions that overlaps the chart.
  */
 export const faultsOf = (drawing: Drawing): string[] => [
   ...overlaps(labelsOf(drawing)),
@@ -59,7 +59,7 @@ const dotsOf = ({ initials }: Drawing): Named[] =>
     },
   }));
 
-/** Two boxes that only touch do not overlap; what is less than half a px comes from rounding. */
+/** Boxes that only touch do not overlap. Less than half a px comes from rounding. */
 const doOverlap = (a: Box, b: Box): boolean =>
   a.x + a.width > b.x + 0.5 && b.x + b.width > a.x + 0.5 && a.y + a.height > b.y + 0.5 && b.y + b.height > a.y + 0.5;
 
@@ -92,7 +92,7 @@ const siblingFaults = ({ nodes }: Drawing): string[] =>
       .map((b) => `${a.id} overlaps ${b.id}`),
   );
 
-/** Whatever lies outside of what should hold it. */
+/** Parts that are outside the box that should contain them. */
 const placeFaults = (drawing: Drawing): string[] => {
   const page = { x: 0, y: 0, width: drawing.width, height: drawing.height };
   const placed: { named: Named; holder: Box }[] = [
@@ -118,7 +118,7 @@ const placeFaults = (drawing: Drawing): string[] => {
     .map(({ named }) => `${named.what} is outside`);
 };
 
-/** The innermost state that holds a transition: one of the two if the other is in it, else one that both are in. */
+/** The innermost state that contains both ends of a transition. */
 const commonParentOf = (from: string, to: string): string => {
   let parent = from === to ? parentOf(from) : from;
   while (parent !== '' && !isInside(to, parent)) parent = parentOf(parent);
@@ -140,7 +140,7 @@ const lineFaults = (drawing: Drawing, { index, points, from, to }: DrawnEdge): s
   );
 };
 
-/** The straight pieces of a line, each as a box one px thick. */
+/** The straight segments of a line, each as a box one px thick. */
 export const segmentsOf = (points: readonly Point[]): Box[] =>
   points.slice(1).map((b, i) => {
     const a = points[i] as Point;

@@ -1,4 +1,4 @@
-/** Charts of machines that are wider, denser or deeper than ours: each fits into 1,000 px, or is refused. */
+/** Charts of machines that are larger than those of the reaper: each fits into 1,000 px or is refused. */
 import { describe, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import type { Drawing } from '../../visualize/charts/drawing.ts';
@@ -11,7 +11,7 @@ import { faultsOf } from './geometry.ts';
 type Config = Parameters<typeof createMachine>[0];
 const draw = (config: Config): Promise<Drawing> => layOut(graphOf(createMachine(config)));
 
-/** So many states, each with a guarded transition to every state of which `isJoined` holds. */
+/** A machine with this many states, and a guarded transition for each pair that `isJoined` accepts. */
 const network = (size: number, isJoined: (from: number, to: number) => boolean) => {
   const numbers = Array.from({ length: size }, (_, i) => i);
   const transitionsFrom = (from: number) =>
@@ -29,15 +29,15 @@ const regions = { one: chain(3), two: fan(6), three: everyPair(3), four: chain(1
 describe('a chart is at most 1,000 px wide, and nothing in it overlaps:', () => {
   test.each<[string, Config]>([
     ['a long chain', { id: 'chain', ...chain(20) }],
-    ['one state that leads to many', { id: 'fan', ...fan(14) }],
-    ['states that all lead to each other', { id: 'dense', ...everyPair(5) }],
+    ['one state with transitions to many states', { id: 'fan', ...fan(14) }],
+    ['states that are all joined', { id: 'dense', ...everyPair(5) }],
     ['many regions', { id: 'regions', type: 'parallel', states: { ...regions, five: chain(2), six: chain(2) } }],
     [
       'regions within a state',
       { id: 'deep', initial: 'off', states: { off: { on: { go: 'on' } }, on: { type: 'parallel', states: regions } } },
     ],
     [
-      'a state with many transitions that lead nowhere',
+      'a state with many transitions without a target',
       {
         id: 'inner',
         on: Object.fromEntries(
@@ -53,7 +53,7 @@ describe('a chart is at most 1,000 px wide, and nothing in it overlaps:', () => 
   });
 });
 
-test('regions are stacked, side by side where there is room', async () => {
+test('regions are stacked, side by side if there is room', async () => {
   const single = { initial: 'only', states: { only: {} } };
   const drawing = await draw({
     id: 'root',
@@ -66,7 +66,7 @@ test('regions are stacked, side by side where there is room', async () => {
   expect(top('four')).toBeGreaterThan(top('three'));
 });
 
-test('a label has event and guard if there is room; else it is a number, and a list below the chart has them', async () => {
+test('a label shows event and guard if there is room; otherwise a number, explained in a list below the chart', async () => {
   const wide = await draw({ id: 'few', ...fan(3) });
   expect(wide.legend).toEqual([]);
   expect(wide.edges[0]?.label.lines.map(({ text }) => text)).toEqual(['event.of.number.0', '[isAsLongAsGuardsAre]']);
@@ -75,14 +75,14 @@ test('a label has event and guard if there is room; else it is a number, and a l
   expect(legend[1]?.line.text).toBe('2 state 0 → state 2: event.of.number.2 [isAsLongAsGuardsAre]');
 });
 
-const long = 'a name that is longer than any that a person would read '.repeat(3);
+const long = 'a name that is much too long for a state of a chart to have '.repeat(3);
 test.each<[string, string, Config]>([
   ['a state', 'root', { id: 'root', initial: long, states: { [long]: {} } }],
   ['a region', `root.${long}`, { id: 'root', type: 'parallel', states: { [long]: {} } }],
   ['a machine with regions', long, { id: long, type: 'parallel', states: { one: {} } }],
-])('a chart that is too wide because of the name of %s is refused with what to do', async (_, name, config) => {
+])('a chart that is too wide because of the name of %s is refused with advice', async (_, name, config) => {
   const refusal = await draw(config).catch(({ message }: Error) => message);
-  expect(refusal).toMatch(/ needs 1\d{3} px and has \d+: split the machine, or shorten its names$/);
+  expect(refusal).toMatch(/ needs 1\d{3} px, the maximum is \d+: split the machine, or shorten its names$/);
   expect(refusal).toContain(`the chart of ${name} `);
 });
 
@@ -90,7 +90,7 @@ describe('the description of a state', () => {
   const sentence = 'Asks Redis again whether the pool is dead & gone, <before> anything of it is moved anywhere else.';
   const machine = createMachine({
     id: 'root',
-    description: 'What all of this is for, in one sentence.',
+    description: 'The purpose of the machine, in one sentence.',
     initial: 'first',
     states: { first: { description: sentence, on: { go: 'second' } }, second: { description: 'Short.' }, third: {} },
   });
@@ -98,8 +98,8 @@ describe('the description of a state', () => {
   const linesOf = ({ nodes }: Drawing, id: string) =>
     nodes.find((node) => node.id === id)?.description?.lines.map(({ text }) => text);
 
-  test('stands in the box of its state, as much of it as there is room for', async () => {
-    expect(linesOf(await drawn, 'root')).toEqual(['What all of this is for, in one sentence.']);
+  test('is shown in the box of its state, cut if it is long', async () => {
+    expect(linesOf(await drawn, 'root')).toEqual(['The purpose of the machine, in one sentence.']);
     expect(linesOf(await drawn, 'root.second')).toEqual(['Short.']);
     expect(linesOf(await drawn, 'root.third')).toBeUndefined();
     const lines = linesOf(await drawn, 'root.first') as string[];
@@ -109,7 +109,7 @@ describe('the description of a state', () => {
     expect(faultsOf(await drawn)).toEqual([]);
   });
 
-  test('is shown in full on hover, and to a screen reader', async () => {
+  test('is shown completely on hover and to screen readers', async () => {
     const svg = svgOf(await drawn);
     const escaped = sentence.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;');
     expect(svg).toContain(`data-state="root.first"><title>${escaped}</title>`);
@@ -118,9 +118,9 @@ describe('the description of a state', () => {
     expect(svg).toMatch(/data-state="root\.third"><rect/);
   });
 
-  test('is sent to the page with the ids of the states', () => {
+  test('is part of the chart index that the page gets', () => {
     const { states, descriptions } = createChartTally(machine).index;
     expect(states).toEqual(['root', 'root.first', 'root.second', 'root.third']);
-    expect(descriptions).toEqual(['What all of this is for, in one sentence.', sentence, 'Short.', '']);
+    expect(descriptions).toEqual(['The purpose of the machine, in one sentence.', sentence, 'Short.', '']);
   });
 });

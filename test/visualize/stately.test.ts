@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => opened.close());
 
-/** An event as the package's receiver gives it. */
+/** An event as the package's client receives it. */
 interface Received {
   readonly type: string;
   readonly name?: string;
@@ -29,7 +29,7 @@ interface Received {
   readonly event?: { type: string };
 }
 
-test("a receiver of Stately's package gets the supervisor, the lanes and a job's walk, and nothing secret", async () => {
+test("a client of Stately's package receives the supervisor, the lanes and a job's states, and no secrets", async () => {
   const port = await freePort();
   const relay = createInspectorServer({ port, autoOpen: false });
   const received: Received[] = [];
@@ -72,7 +72,7 @@ test("a receiver of Stately's package gets the supervisor, the lanes and a job's
   }
 });
 
-test('a relay that is away is reported once, keeps nobody, and keeps nothing from ending', async () => {
+test('an unreachable relay is reported once, and delays neither a sweep nor the stop of the reaper', async () => {
   const port = await freePort();
   await seedJob(server.client, 'hung', { age: 90_000 });
   const reaper = opened.create({
@@ -85,5 +85,5 @@ test('a relay that is away is reported once, keeps nobody, and keeps nothing fro
   await vi.waitUntil(() => faults.length > 0);
   expect((await reaper.sweep()).outcomes).toEqual({ done: 1 });
   await reaper.stop();
-  expect(faults).toEqual([expect.stringMatching(/^the relay of Stately: .*ECONNREFUSED.*tried again every 5 s$/)]);
+  expect(faults).toEqual([expect.stringMatching(/^the relay of Stately: .*ECONNREFUSED.*trying again every 5 s$/)]);
 });

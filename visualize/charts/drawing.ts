@@ -1,11 +1,11 @@
 import type { ChartNode } from './graph.ts';
 import { lineHeight, round, widthOf } from './text.ts';
 
-/** The widest that a chart may be, px: it is readable at its full size on a laptop and in a README. */
+/** Maximum width of a chart, px: readable at full size on a laptop and in a README. */
 export const widest = 1_000;
 /** Radius of the dot of an initial state, px. */
 export const initialRadius = 5;
-/** Around the frame of a chart, so that its stroke is not cut off, px. */
+/** Margin around the frame of a chart, so that its stroke is not cut off, px. */
 export const margin = 2;
 
 /** A size, px. */
@@ -22,13 +22,13 @@ export interface Point {
 /** A rectangle, px. */
 export interface Box extends Point, Size {}
 
-/** A line of text, and the room that it takes. */
+/** A line of text and its box. */
 export interface Line {
   readonly text: string;
   readonly box: Box;
 }
 
-/** A chart with a place for everything, in absolute coordinates, px. */
+/** A chart that is laid out, in absolute coordinates, px. */
 export interface Drawing extends Size {
   readonly name: string;
   /** Outermost first. */
@@ -36,7 +36,7 @@ export interface Drawing extends Size {
   /** In the order of their indices. */
   readonly edges: readonly DrawnEdge[];
   readonly initials: readonly DrawnInitial[];
-  /** Below the chart: the transitions whose labels are only numbers. */
+  /** The list below the chart: the transitions whose labels are only numbers. */
   readonly legend: readonly IndexedLine[];
 }
 
@@ -46,13 +46,13 @@ export interface DrawnNode {
   readonly isRegion: boolean;
   readonly box: Box;
   readonly name: Line;
-  /** Where a count of up to nine characters goes. */
+  /** Room for a count of up to nine characters. */
   readonly count: Box;
-  /** What it invokes. */
+  /** The actors that the state invokes. */
   readonly note: Line | undefined;
-  /** All of its description, and as many lines of it as it has room for. */
+  /** The complete description, and as many lines of it as fit. */
   readonly description: { readonly text: string; readonly lines: readonly Line[] } | undefined;
-  /** The transitions that leave it active and only act. */
+  /** The transitions that have actions but no target. */
   readonly inner: readonly IndexedLine[];
 }
 
@@ -68,11 +68,11 @@ export interface DrawnEdge {
   readonly index: number;
   readonly from: string;
   readonly to: string;
-  /** Its event and guard, whatever its label has room for. */
+  /** The complete event and guard, also if the label is shorter. */
   readonly text: string;
-  /** From the border of the one state to the border of the other, in straight lines. */
+  /** Straight lines from the border of one state to the border of the other. */
   readonly points: readonly Point[];
-  /** Whether an edge before it runs between the same states: they share their points, and each has its own label. */
+  /** Whether an earlier edge joins the same states. Such edges share their points; each has its own label. */
   readonly isShared: boolean;
   readonly label: { readonly box: Box; readonly lines: readonly Line[] };
 }
@@ -84,7 +84,7 @@ export interface DrawnInitial {
   readonly points: readonly Point[];
 }
 
-/** A box to a tenth of a px. */
+/** A box, rounded to a tenth of a px. */
 export const boxOf = ({ x = 0, y = 0, width = 0, height = 0 }: Partial<Box>): Box => ({
   x: round(x),
   y: round(y),
@@ -98,7 +98,7 @@ export const lineAt = (text: string, x: number, y: number): Line => ({
   box: boxOf({ x, y, width: widthOf(text), height: lineHeight }),
 });
 
-/** The same drawing elsewhere on the page. */
+/** Moves a drawing. */
 export const moved = (drawing: Drawing, by: Point): Drawing => {
   const point = ({ x, y }: Point): Point => ({ x: round(x + by.x), y: round(y + by.y) });
   const box = <Some extends Box>(some: Some): Some => ({ ...some, ...point(some) });

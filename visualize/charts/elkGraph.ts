@@ -4,25 +4,25 @@ import type { ChartGraph, ChartNode } from './graph.ts';
 import { framePadding, headSizeOf } from './head.ts';
 import { type Bundle, bundleSizeOf, bundlesOf, type LabelStyle } from './labels.ts';
 
-/** How a chart is laid out. */
+/** One way to lay out a chart. */
 export interface Plan {
-  /** Where the states follow each other to. */
+  /** The direction in which states follow each other. */
   readonly direction: 'DOWN' | 'RIGHT';
   readonly labels: LabelStyle;
-  /** The most states that stand side by side. No limit where it is undefined. */
+  /** Maximum number of states side by side; no limit if undefined. */
   readonly abreast?: number;
 }
 
-/** Ids in elk's graph. What stands before the first blank keeps them apart, whatever the states are called. */
+/** Ids in elk's graph. The prefix keeps them unique for any names of states. */
 export const stateIn = (id: string): string => `state ${id}`;
 export const dotIn = (id: string): string => `dot ${id}`;
 export const arrowIn = (id: string): string => `arrow ${id}`;
-/** Where all that ends in a final state comes in: many transitions do, and nothing leaves it. */
+/** The one point at which transitions enter a final state: there are many of them, and none leaves it. */
 const portIn = (id: string): string => `port ${id}`;
-/** Keeps a region below the one before it. It is not drawn. */
+/** An edge that keeps a region below the one before it. It is not drawn. */
 const orderIn = (id: string): string => `order ${id}`;
 
-/** A chart as elk takes it. */
+/** The input for elk. */
 export const elkGraphOf = (graph: ChartGraph, plan: Plan): ElkNode => {
   const options = optionsOf(plan);
   const initials = graph.nodes.filter(({ isInitial }) => isInitial);
@@ -61,18 +61,18 @@ export const elkGraphOf = (graph: ChartGraph, plan: Plan): ElkNode => {
 };
 
 /**
- * States in layers along the direction. elk wants all of it at every level. Distances in px.
+ * Puts states in layers along the direction. elk needs all options at every level. Distances in px.
  *
- * No `considerModelOrder`: elk 0.12 throws on the chart of the supervisor with it.
+ * Without `considerModelOrder`: with it, elk 0.12 throws on the supervisor's chart.
  */
 const optionsOf = ({ direction, abreast }: Plan): LayoutOptions => ({
   'elk.algorithm': 'layered',
   'elk.direction': direction,
   'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
   'elk.edgeRouting': 'ORTHOGONAL',
-  // Of the first ten, the one that suits our charts best.
+  // The best of the first ten seeds for these charts.
   'elk.randomSeed': '2',
-  // From the initial state on: what leads back to where the walk has been is drawn against the direction.
+  // Starts at the initial state: transitions back to an earlier state are drawn against the direction.
   'elk.layered.cycleBreaking.strategy': 'DEPTH_FIRST',
   'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
   'elk.layered.edgeLabels.centerLabelPlacementStrategy': 'TAIL_LAYER',
@@ -104,7 +104,7 @@ const arrowOf = ({ id }: ChartNode): ElkExtendedEdge => ({
   targets: [stateIn(id)],
 });
 
-/** No transition joins regions, so elk would put all of them side by side. */
+/** No transition joins regions, so elk would put all regions side by side. */
 const ordersOf = ({ nodes }: ChartGraph): ElkExtendedEdge[] =>
   nodes.flatMap(({ id, isRegion, parent }, at) => {
     const before = nodes.slice(0, at).findLast((other) => other.parent === parent);
@@ -124,7 +124,7 @@ const edgeOf = ({ nodes }: ChartGraph, bundle: Bundle, { labels }: Plan): ElkExt
       id: `label ${bundle.id}`,
       text: bundle.id,
       ...bundleSizeOf(bundle, labels),
-      // On the line itself, not beside it: it is clear which line it belongs to.
+      // On the line, not beside it, so that it is clear which line it belongs to.
       layoutOptions: { 'elk.edgeLabels.inline': 'true', 'elk.edgeLabels.placement': 'CENTER' },
     },
   ],

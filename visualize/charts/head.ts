@@ -1,32 +1,32 @@
-/** The head of a state: its name and count, what it invokes, what it is for, its inner transitions. */
+/** The head of a state: name, count, invoked actors, description, and inner transitions. */
 import { type Box, boxOf, type DrawnNode, type Line, lineAt, margin, type Size, widest } from './drawing.ts';
 import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
 import { charactersIn, lineHeight, widthOf, wrap } from './text.ts';
 
-/** Between the text of a state and its border, px. */
+/** Distance between the text of a state and its border, px. */
 const padding = { x: 10, y: 6 };
-/** Between a state and the states in it, px. */
+/** Distance between a state and the states in it, px. */
 export const framePadding = 14;
-/** Between the name of a state and its count, px. */
+/** Distance between the name of a state and its count, px. */
 const countGap = 6;
 /** Room for a count of nine characters, px. */
 const countWidth = widthOf('1,234,567');
-/** Between two columns of inner transitions, px. */
+/** Distance between two columns of inner transitions, px. */
 const innerGap = 24;
-/** Lines of a column of inner transitions; more where the columns would be too wide together. */
-const fewestRows = 4;
-/** Short names have states of one width, so that they stand in line, px. */
-const leastWidth = 146;
+/** Rows of a column of inner transitions. There are more if the columns would be too wide together. */
+const minRows = 4;
+/** Minimum width of a state, so that states with short names have the same width, px. */
+const minWidth = 146;
 /** Room for the inner transitions of the outermost state of a region, px. */
 const maxInner = widest - 2 * (margin + framePadding + padding.x);
 
-/** How much of a description a state shows. A state that contains others is wide: its lines are longer and fewer. */
+/** The part of a description that a state shows. A state with states in it is wide: it has fewer and longer lines. */
 const descriptionRoom = {
   leaf: { characters: 18, lines: 4 },
   frame: { characters: 56, lines: 2 },
 } as const;
 
-/** What stands in the head of a state, in order; x from its left padding, px. */
+/** The content of a head, from top to bottom. `x` is measured from the left padding, px. */
 interface Head extends Size {
   readonly note: string | undefined;
   readonly description: readonly string[];
@@ -38,13 +38,13 @@ interface Head extends Size {
   }[];
 }
 
-/** How much room a state needs, without the states in it. */
+/** The size of a state without the states in it. */
 export const headSizeOf = (graph: ChartGraph, node: ChartNode): Size => {
   const { width, height } = headOf(graph, node);
   return { width, height };
 };
 
-/** A state with its head, in its box. */
+/** Draws the head of a state into the state's box. */
 export const drawHead = (graph: ChartGraph, node: ChartNode, box: Box): DrawnNode => {
   const { note, description, inner } = headOf(graph, node);
   let row = 0;
@@ -74,7 +74,7 @@ const headOf = (graph: ChartGraph, node: ChartNode): Head => {
   const inner = innerOf(graph, node);
   const widthOfAll = (texts: readonly string[]): number =>
     Math.max(
-      leastWidth - 2 * padding.x,
+      minWidth - 2 * padding.x,
       widthOf(node.key) + countGap + countWidth,
       widthOf(note ?? ''),
       ...inner.map(({ text, x }) => x + widthOf(text)),
@@ -92,7 +92,7 @@ const headOf = (graph: ChartGraph, node: ChartNode): Head => {
   };
 };
 
-/** The lines of a description that a state has room for. What is cut off ends with three dots. */
+/** The lines of a description that fit. If lines are left out, the last one ends with an ellipsis. */
 const shownOf = ({ kind, description = '' }: ChartNode, characters: number): string[] => {
   const room = kind === 'atomic' || kind === 'final' ? descriptionRoom.leaf : descriptionRoom.frame;
   const lines = wrap(description, Math.max(room.characters, characters));
@@ -100,10 +100,10 @@ const shownOf = ({ kind, description = '' }: ChartNode, characters: number): str
   return lines.length > room.lines ? [...shown.slice(0, -1), `${shown.at(-1)?.replace(/ \S+$/, '')}…`] : shown;
 };
 
-/** The transitions that lead nowhere, in columns. */
+/** The transitions without a target, in columns. */
 const innerOf = ({ edges }: ChartGraph, { id }: ChartNode): Head['inner'] => {
   const inner = edges.filter(({ from, to }) => from === id && to === undefined);
-  for (let rows = fewestRows; ; rows++) {
+  for (let rows = minRows; ; rows++) {
     const columns = columnsOf(inner, rows);
     const width = Math.max(0, ...columns.map(({ text, x }) => x + widthOf(text)));
     if (width <= maxInner || rows >= inner.length) return columns;

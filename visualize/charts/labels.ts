@@ -1,16 +1,16 @@
-/** The labels of transitions, and the list below a chart that has no room for them. */
+/** The labels of transitions, and the list below a chart that has no room for complete labels. */
 import { boxOf, type DrawnEdge, type IndexedLine, lineAt, margin, type Size } from './drawing.ts';
 import type { ChartEdge, ChartGraph } from './graph.ts';
 import type { Route } from './straighten.ts';
 import { lineHeight, widthOf, wrap } from './text.ts';
 
 /**
- * How much of a transition its label says: `wide` has event and guard, on a line each where they are long; `narrow` has
- * the same in short lines; `number` has a number, and a list below the chart says the rest.
+ * The content of labels. `wide`: event and guard, each on its own line if they are long. `narrow`: the same in short lines.
+ * `number`: a number; a list below the chart has event and guard.
  */
 export type LabelStyle = 'wide' | 'narrow' | 'number';
 
-/** Transitions between the same two states, which are drawn as one line with a label for each. */
+/** The transitions from one state to another. They are drawn as one line with a label for each. */
 export interface Bundle {
   readonly id: string;
   readonly from: string;
@@ -18,15 +18,15 @@ export interface Bundle {
   readonly edges: readonly ChartEdge[];
 }
 
-/** Between the text of a label and its border, px. */
+/** Distance between the text of a label and its border, px. */
 const padding = { x: 5, y: 1 };
-/** Between the labels of a bundle, px. */
+/** Distance between the labels of a bundle, px. */
 const gap = 3;
-/** A longer label has its guard on a line of its own, characters. */
-const longestLine = 16;
+/** A longer label has its guard on a second line, characters. */
+const maxLine = 16;
 /** A longer line of a narrow label is broken, characters. */
-const longestNarrowLine = 11;
-/** Between the columns of the list, and between the chart and the list, px. */
+const maxNarrowLine = 11;
+/** Distance between the columns of the list, and between the chart and the list, px. */
 const listGap = { x: 24, y: 10 };
 
 export const bundlesOf = ({ edges }: ChartGraph): Bundle[] => {
@@ -42,7 +42,7 @@ export const bundlesOf = ({ edges }: ChartGraph): Bundle[] => {
   return [...bundles.values()];
 };
 
-/** The labels of a bundle, one below the other. */
+/** The size of a bundle's labels, one below the other. */
 export const bundleSizeOf = ({ edges }: Bundle, style: LabelStyle): Size => {
   const sizes = edges.map((edge) => labelSizeOf(edge, style));
   return {
@@ -51,7 +51,7 @@ export const bundleSizeOf = ({ edges }: Bundle, style: LabelStyle): Size => {
   };
 };
 
-/** The transitions of a bundle, with their labels in the place that its route has for them. */
+/** Draws the transitions of a bundle, with their labels where the route has room for them. */
 export const drawBundle = (
   { from, to, edges }: Bundle,
   { points, label: place = boxOf({}) }: Route,
@@ -77,7 +77,7 @@ export const drawBundle = (
   });
 };
 
-/** The list of all transitions by their numbers, from `top` on, in as many columns as `room` px have place for. */
+/** The list of all transitions by number. It starts at `top`, and has as many columns as fit into `room` px. */
 export const legendOf = (graph: ChartGraph, top: number, room: number): IndexedLine[] => {
   const keys = new Map(graph.nodes.map(({ id, key }) => [id, key]));
   const lines = graph.edges
@@ -100,9 +100,9 @@ const numberOf = ({ index }: ChartEdge): string => String(index + 1);
 const linesOf = (edge: ChartEdge, style: LabelStyle): string[] => {
   if (style === 'number') return [numberOf(edge)];
   const guardAt = edge.label.indexOf(' [');
-  const isShort = edge.label.length <= longestLine || guardAt === -1;
+  const isShort = edge.label.length <= maxLine || guardAt === -1;
   const parts = isShort ? [edge.label] : [edge.label.slice(0, guardAt), edge.label.slice(guardAt + 1)];
-  return style === 'wide' ? parts : parts.flatMap((part) => wrap(part, longestNarrowLine));
+  return style === 'wide' ? parts : parts.flatMap((part) => wrap(part, maxNarrowLine));
 };
 
 const labelSizeOf = (edge: ChartEdge, style: LabelStyle): Size => {

@@ -7,12 +7,12 @@ import { place } from './place.ts';
 import { regionsOf, stack, widestRegion } from './regions.ts';
 
 /**
- * Lays out a chart in at most `widest` px. The same graph has the same drawing, to the byte.
+ * Lays out a chart, at most `widest` px wide. The same graph always gives the same drawing, byte for byte.
  *
- * Regions that no transition joins are laid out separately and stacked. Runs at build time only: a large chart takes
- * seconds, and blocks the event loop meanwhile.
+ * Regions that no transition joins are laid out separately and stacked. Runs at build time only: a large chart blocks the
+ * event loop for seconds.
  *
- * @throws Error if no plan is narrow enough: the machine has to be split, or its names are too long.
+ * @throws Error if no plan is narrow enough: the machine must be split, or its names shortened.
  */
 export const layOut = async (graph: ChartGraph): Promise<Drawing> => {
   const regions: Drawing[] = [];
@@ -30,8 +30,8 @@ const inRows = (labels: LabelStyle, ...sizes: number[]): Plan[] =>
   sizes.map((abreast) => ({ labels, direction: 'DOWN', abreast }));
 
 /**
- * What is tried for a chart, group by group. The first group with a drawing that is narrow enough decides; the lowest
- * of its drawings is taken. States go into shorter rows before labels are shortened.
+ * The plans for a chart, in groups. The first group with a drawing that is narrow enough is used, and of that group the
+ * drawing with the smallest height. Rows become shorter before labels do.
  */
 const plans: readonly (readonly Plan[])[] = [
   freely('wide'),
@@ -58,4 +58,4 @@ const layOutWhole = async (graph: ChartGraph, room: number): Promise<Drawing> =>
 };
 
 const tooWide = ({ name }: ChartGraph, width: number, room: number): Error =>
-  new Error(`the chart of ${name} needs ${width} px and has ${room}: split the machine, or shorten its names`);
+  new Error(`the chart of ${name} needs ${width} px, the maximum is ${room}: split the machine, or shorten its names`);

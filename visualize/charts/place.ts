@@ -7,7 +7,7 @@ import { bundlesOf, drawBundle, legendOf } from './labels.ts';
 import { type Route, straighten } from './straighten.ts';
 import { lineHeight, round } from './text.ts';
 
-/** Turns elk's layout into a drawing: adds the texts, and the list of numbered transitions, at most `room` px wide. */
+/** Turns elk's layout into a drawing: adds the texts, and the list of numbered transitions in at most `room` px. */
 export const place = (graph: ChartGraph, page: ElkNode, { labels }: Plan, room: number): Drawing => {
   const boxes = new Map(everyNode(page).map((node) => [node.id, boxOf(node)]));
   const routes = new Map(routesOf(graph, page, boxes).map((route) => [route.id, route]));

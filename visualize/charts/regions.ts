@@ -1,16 +1,16 @@
-/** Parallel states whose regions are drawn one by one, and put together. */
+/** Parallel states: their regions are laid out one by one, then stacked. */
 import { boxOf, type Drawing, margin, moved, widest } from './drawing.ts';
 import type { ChartGraph } from './graph.ts';
 import { drawHead, framePadding, headSizeOf } from './head.ts';
 
-/** Between two regions, and between a region and the head of the state that it is in, px. */
+/** Distance between two regions, and between a region and the head of its parent, px. */
 const gap = 10;
-/** What a region may have of the width of the chart, px. */
+/** Maximum width of a region, px. */
 export const widestRegion = widest - 2 * (margin + framePadding);
 
 /**
- * The regions of a parallel root as charts of their own, if no transition leads from one into another or from the root
- * into one; else none.
+ * The regions of a parallel root as separate charts. Empty if a transition joins two regions, or leads from the root into
+ * a region.
  */
 export const regionsOf = ({ nodes, edges }: ChartGraph): ChartGraph[] => {
   const [root] = nodes;
@@ -30,7 +30,7 @@ export const regionsOf = ({ nodes, edges }: ChartGraph): ChartGraph[] => {
     }));
 };
 
-/** The drawings of the regions of a chart in the frame of their parent, in rows as wide as a chart may be. */
+/** Puts the drawings of regions into the frame of their parent, in rows of at most the width of a chart. */
 export const stack = (graph: ChartGraph, regions: readonly Drawing[]): Drawing => {
   const [root] = graph.nodes;
   if (root === undefined) throw new Error('a chart has a root');

@@ -1,4 +1,4 @@
-/** What a chart looks like by itself: in a README, or as a file that is opened. */
+/** The style of a chart outside the page: in a README, or opened as a file. */
 export const style = `
 .box { fill: #ffffff; stroke: #8c959f; }
 .compound > .box, .parallel > .box { fill: #f6f8fa; stroke: #afb8c1; }

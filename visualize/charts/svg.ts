@@ -14,12 +14,12 @@ import { fontSize, lineHeight, round } from './text.ts';
 const fonts = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 /** Radius of the corners of states, labels and bends, px. */
 const corners = { state: 7, label: 4, bend: 6 };
-/** Between the two borders of a final state, px. */
+/** Distance between the two borders of a final state, px. */
 const rim = 3;
 
 /**
- * A drawing as SVG, with a style for light and dark. It has no scripts and no inline styles: without its `<style>`, a
- * page with a strict policy can hold it, and styles the classes itself.
+ * Turns a drawing into SVG with a style for light and dark. It has no scripts and no inline styles, so a page with a strict
+ * policy can contain it without the `<style>` element, and style the classes itself.
  */
 export const svgOf = (drawing: Drawing): string => {
   const { name, width, height, nodes, edges, initials, legend } = drawing;
@@ -33,7 +33,7 @@ export const svgOf = (drawing: Drawing): string => {
     `<defs><marker id="${arrow}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path class="arrow" d="M0 0.5L8 4L0 7.5Z" fill="context-stroke"/></marker></defs>`,
     ...nodes.map(stateOf),
     ...initials.map((initial) => initialOf(initial, arrow)),
-    // All lines before all labels: transitions between the same states have the same line, which must not cross a label.
+    // All lines before all labels: transitions between the same states share a line, which must not cross their labels.
     ...edges.map(({ index, points, isShared }) =>
       pathOf(points, arrow, isShared ? 'line shared' : 'line', ` data-line="${index}"`),
     ),
@@ -44,7 +44,7 @@ export const svgOf = (drawing: Drawing): string => {
   ].join('\n');
 };
 
-/** The chart in words: what a picture that is an image to a screen reader can say. */
+/** The chart in words, for screen readers. */
 const descriptionOf = ({ nodes, edges, initials }: Drawing): string =>
   [
     `${nodes.length} states: ${nodes.map(({ id }) => id).join(', ')}.`,
@@ -97,7 +97,7 @@ const roundedPathOf = (points: readonly Point[]): string =>
     })
     .join('');
 
-/** The point at which the bend at `from` begins on its way to `to`: half-way at most, so that two bends never overlap. */
+/** The point on the way from `from` to `to` where the bend ends: at most half-way, so that two bends never overlap. */
 const towards = (from: Point, to: Point): Point => {
   const distance = Math.hypot(to.x - from.x, to.y - from.y);
   if (distance === 0) return from;
@@ -118,10 +118,10 @@ const inset = ({ x, y, width, height }: Box, by: number): Box => ({
 const lineOf = (name: string, line: Line, more = ''): string =>
   `<text class="${name}"${more} x="${line.box.x}" y="${baselineOf(line.box)}" textLength="${line.box.width}" lengthAdjust="spacingAndGlyphs">${text(line.text)}</text>`;
 
-/** A font's letters stand about a quarter of its size above the lower edge of the line. */
+/** The baseline of a font is about a quarter of its size above the lower edge of the line. */
 const baselineOf = ({ y }: Box): number => round(y + lineHeight / 2 + fontSize * 0.35);
 
-/** Escaped, and without what XML can't hold in any form: control characters and halves of pairs of surrogates. */
+/** Escapes a text, and replaces what XML can't contain in any form: control characters and lone surrogates. */
 const text = (value: string): string =>
   value.replace(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, '\ufffd').replace(/[&<>]/g, escapeOf);
 const attr = (value: string): string => text(value).replace(/["']/g, escapeOf);

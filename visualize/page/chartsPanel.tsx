@@ -6,12 +6,12 @@ import { count, stateName } from './format.ts';
 import { Tabs } from './tabs.tsx';
 
 const titles: Readonly<Record<ChartName, string>> = {
-  job: 'Each tracked job: its facts are judged, and it acts if it must. Counts are of this sweep.',
-  lane: 'A place where one job acts. Counts are of this sweep.',
-  pool: 'A pool of workers that is not seen to live. Counts are since the inspector opened.',
-  supervisor: 'What spawns them all. Counts are since the inspector opened.',
-  endpoint: 'What is sent to one receiver, while there is something to send. Counts are since the inspector opened.',
-  dispatcher: 'What sees to it that hooks are sent. Counts are since the inspector opened.',
+  job: 'One tracked job: its facts are judged, and it acts if the verdict says so. Counts are of this sweep.',
+  lane: 'Works on one acting job at a time. Counts are of this sweep.',
+  pool: 'A worker pool that is suspected to be dead. Counts are since the inspector opened.',
+  supervisor: 'Starts and stops all other actors. Counts are since the inspector opened.',
+  endpoint: 'Delivers the hooks of one endpoint while there are any. Counts are since the inspector opened.',
+  dispatcher: 'Starts an actor for each endpoint that is owed a hook. Counts are since the inspector opened.',
 };
 const order = [
   'job',
@@ -43,7 +43,7 @@ export const ChartsPanel = ({ data }: { data: Data }) => {
         <p class="hint">{titles[name]}</p>
         <Chart key={name} name={name} marks={marks} />
         <details class="as-table" onToggle={({ currentTarget }) => setIsTable(currentTarget.open)}>
-          <summary>The same as a table</summary>
+          <summary>Show as a table</summary>
           {isTable && <ChartTables counts={counts} index={index} />}
         </details>
       </div>
@@ -63,7 +63,7 @@ const ChartTables = ({ counts, index }: { counts: ChartCounts; index: ChartIndex
             taken
           </th>
           <th scope="col" class="number">
-            there now
+            in state now
           </th>
         </tr>
       </thead>

@@ -1,4 +1,4 @@
-/** A hook receiver in a process of its own, that counts: `/down`, `/up`, `/reset`, `/counts`; all else is a hook. */
+/** An endpoint for hooks, run as a process. It counts hooks. GET `/down`, `/up`, `/reset` and `/counts` control it. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,0 +1,159 @@
+import type { AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent } from 'xstate';
+import type { Inspected } from '../src/reaper/inspection.ts';
+import { type ChartTally, statesOf } from './chartTally.ts';
+import type { PoolTraces } from './poolTraces.ts';
+import { type ChartName, chartNames } from './protocol.ts';
+import type { Traces } from './traces.ts';
+
+type Tallies = Readonly<Record<ChartName, ChartTally>>;
+
+/** Counts what the actors do in their charts. Actors that exist already are counted in the states where they are now. */
+export const followActors = (
+  { reaper, supervisor, dispatcher }: Inspected,
+  tallies: Tallies,
+  traces: Traces,
+  pools: PoolTraces,
+) => {
+  const nameOf = createChartNames();
+  const current = createPositions();
+  const regions = createRegions(tallies.supervisor);
+
+  /** Also for a job whose chart or lane broke: such a job ends without a step. */
+  const leaveLane = (lane: string) => {
+    current.move(tallies.job, `job in ${lane}`, undefined);
+    traces.leave(lane);
+  };
+
+  const created = (actor: AnyActor) => {
+    const name = nameOf(actor.logic as AnyStateMachine);
+    if (name === undefined || name === 'supervisor' || name === 'dispatcher') return;
+    if (name === 'job') {
+      const lane = laneOf(actor);
+      traces.begin(actor, lane);
+      if (lane !== undefined) current.move(tallies.job, `job in ${lane}`, tallies.job.initial);
+      return;
+    }
+    if (name === 'lane') leaveLane(actor.id);
+    tallies[name].enter(tallies[name].initial);
+    current.move(tallies[name], actor.id, tallies[name].initial);
+    if (name !== 'pool') return;
+    const { suspect } = actor.options.input as unknown as { suspect: { pool: string } };
+    pools.begin(actor.id, suspect.pool);
+  };
+
+  const jobStepped = (actor: AnyActor, snapshot: AnyMachineSnapshot, { event, _transitions: taken }: Microstep) => {
+    const lane = laneOf(actor);
+    for (const transition of taken) traces.step(actor, lane, snapshot, event.type, transition);
+    if (lane === undefined) return;
+    const state = snapshot.status === 'active' ? tallies.job.stateOf(snapshot) : undefined;
+    current.move(tallies.job, `job in ${lane}`, state);
+  };
+
+  const stepped = (event: Microstep) => {
+    const actor = event.actorRef as AnyActor;
+    const snapshot = event.snapshot as AnyMachineSnapshot;
+    const name = nameOf(snapshot.machine);
+    if (name === undefined) return;
+    if (name === 'job') return jobStepped(actor, snapshot, event);
+    const tally = tallies[name];
+    for (const transition of event._transitions) {
+      tally.take(tally.transition(transition));
+      if (name !== 'supervisor' && transition.target !== undefined) tally.enter(tally.stateOf(snapshot));
+    }
+    if (name === 'supervisor') return regions.move(snapshot);
+    const state = tally.stateOf(snapshot);
+    if (name === 'lane' && state === tally.initial) leaveLane(actor.id);
+    current.move(tally, name === 'dispatcher' ? name : actor.id, snapshot.status === 'active' ? state : undefined);
+    if (name !== 'pool') return;
+    pools.step(actor.id, state);
+    if (snapshot.status !== 'active') pools.end(actor.id, snapshot.output);
+  };
+
+  const catchUp = () => {
+    regions.move(supervisor.getSnapshot());
+    tallies.dispatcher.enter(tallies.dispatcher.initial);
+    current.move(tallies.dispatcher, 'dispatcher', tallies.dispatcher.stateOf(dispatcher.getSnapshot()));
+    const children = [supervisor, dispatcher].flatMap((actor) => Object.values<AnyActor>(actor.getSnapshot().children));
+    for (const child of children) {
+      const name = nameOf(child.logic as AnyStateMachine);
+      if (name === undefined) continue;
+      created(child);
+      current.move(tallies[name], child.id, tallies[name].stateOf(child.getSnapshot()));
+    }
+  };
+  catchUp();
+
+  // A pool whose chart broke has ended without a step.
+  reaper.on('pool', (outcome) => {
+    for (const slot of pools.slotsOf(outcome.pool)) {
+      current.move(tallies.pool, slot, undefined);
+      pools.end(slot, outcome);
+    }
+  });
+
+  return {
+    created,
+    stepped,
+    pools: () =>
+      pools.current().map(({ slot, pool, since }) => ({
+        pool,
+        since,
+        state: tallies.pool.index.states[current.of(slot) ?? tallies.pool.initial] as string,
+      })),
+    laneCount: () => current.count('lane-'),
+  };
+};
+
+type Microstep = Extract<InspectionEvent, { type: '@xstate.microstep' }>;
+
+const laneOf = (job: AnyActor): string | undefined => {
+  const id = (job._parent as AnyActor | undefined)?.id;
+  return id?.startsWith('lane-') ? id : undefined;
+};
+
+/** Tells which chart a machine is a copy of; undefined for other actor logic. A reaper has as many machines as charts. */
+const createChartNames = () => {
+  const names = new Map<AnyStateMachine, ChartName | undefined>();
+  return (machine: AnyStateMachine): ChartName | undefined => {
+    if (machine.root === undefined) return undefined;
+    if (!names.has(machine)) {
+      names.set(
+        machine,
+        chartNames.find((known) => known === machine.id),
+      );
+    }
+    return names.get(machine);
+  };
+};
+
+/** The state of each actor, by a key from a fixed set: a lane, a slot of a pool, or a job in a lane. */
+const createPositions = () => {
+  const states = new Map<string, number>();
+  return {
+    /** @param to undefined for an actor that has ended. */
+    move(tally: ChartTally, key: string, to: number | undefined) {
+      tally.move(states.get(key), to);
+      if (to === undefined) states.delete(key);
+      else states.set(key, to);
+    },
+    of: (key: string) => states.get(key),
+    count: (prefix: string) => [...states.keys()].filter((key) => key.startsWith(prefix)).length,
+  };
+};
+
+/** The states of a chart with regions: its one actor is in several of them at once. */
+const createRegions = (tally: ChartTally) => {
+  let states: ReadonlySet<number> = new Set();
+  return {
+    move(snapshot: AnyMachineSnapshot) {
+      const next = statesOf(tally, snapshot);
+      for (const state of next) {
+        if (states.has(state)) continue;
+        tally.enter(state);
+        tally.move(undefined, state);
+      }
+      for (const state of states) if (!next.has(state)) tally.move(state, undefined);
+      states = next;
+    },
+  };
+};
