@@ -1,7 +1,7 @@
 /** The charts on the page, with the counts of a sweep. */
 
 import { describe, expect, test, vi } from 'vitest';
-import { charts } from '../../src/index.ts';
+import { charts } from '../../src/charts.ts';
 import { nodesOf, transitionsOf } from '../../visualize/charts/graph.ts';
 import { seedVerdicts, useInspectorPage } from '../support/inspectorPage.ts';
 

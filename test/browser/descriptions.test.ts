@@ -1,7 +1,7 @@
 /** The page shows what each state is for. The test replaces the descriptions of the charts by its own. */
 import type { Page } from 'playwright-core';
 import { expect, test, vi } from 'vitest';
-import { charts } from '../../src/index.ts';
+import { charts } from '../../src/charts.ts';
 import { nodesOf } from '../../visualize/charts/graph.ts';
 import type { ServerMessage } from '../../visualize/protocol.ts';
 import { explainJob } from '../support/browser.ts';

@@ -75,7 +75,7 @@ test('fault 102: a job on a pool that only missed a beat, or that is registered 
   }
   expect(await sweep()).toEqual({
     late: 'kept queued unconfirmed',
-    offsetClocks: 'kept queued unconfirmed',
+    skewed: 'kept queued unconfirmed',
     unregistered: 'kept queued unconfirmed',
   });
   expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');
