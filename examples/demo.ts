@@ -1,9 +1,9 @@
 /**
- * The main job, seen working: a worker is killed in mid-job and its job finishes elsewhere; a hung, an un-ACKed, a
- * behind, a lost and a settled job are mended. Everything is real: a Redis, two worker hosts, a hook receiver, SIGKILL.
- * Ends with 0 if all of it is so in the end, else with 1, and leaves nothing running.
+ * Shows the reaper at work: a worker is killed while it runs a job, and the job finishes on another host; five broken jobs
+ * are repaired. Everything is real: a Redis, two worker hosts, an endpoint for hooks, SIGKILL. Exit code 0 if every check
+ * holds at the end, else 1. Leaves nothing running.
  *
- * With `--watch` it goes on until Ctrl-C, with steady traffic and the inspector open.
+ * With `--watch` it continues until Ctrl-C, with steady traffic and the inspector open.
  */
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
@@ -28,7 +28,7 @@ import {
 } from './stage.ts';
 import { watch } from './watch.ts';
 
-/** The whole must be over by then, in ms. */
+/** Time limit for the whole demo, in ms. */
 const watchdogMs = 110_000;
 
 const main = async (): Promise<boolean> => {
@@ -56,7 +56,7 @@ const main = async (): Promise<boolean> => {
   for (const n of [1, 2, 3, 4]) await enqueue(`scan-${n}`, 'SCAN', 100);
   await until('four jobs finished', () => hosts.flatMap(({ finished }) => finished).length === 4);
 
-  // One at a time: while the lock of a dead host stands, COLLECT never runs again.
+  // One at a time: as long as the dead host holds the lock, COLLECT never runs again.
   await redis.set(key('jobs', 'COLLECT', 'max_concurrency'), 1);
   await enqueue('collect-1', 'COLLECT', 3_000);
   await until('collect-1 runs', () => hosts.some(({ running }) => running === 'collect-1'));
@@ -74,7 +74,7 @@ const main = async (): Promise<boolean> => {
   await seed('behind', 'Running', 600, 'Success');
   await seed('settled', 'Success', 600, 'Success');
   const broken = ['hung', 'unacked', 'behind', 'lost', 'settled'];
-  // 2 when a job is saved; one less once it is final, and once its final status is confirmed.
+  // 2 when a job is saved; one less when it is final, and one less when its final status is confirmed.
   await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, orphaned: 2, settled: 1 });
   row('seeded', broken.join(', '), 'five jobs as users find them');
 
@@ -83,7 +83,7 @@ const main = async (): Promise<boolean> => {
       row('sweep', `${id}: ${verdict}`, `${reason}${detail === undefined ? '' : `, ${detail}`} → ${outcome}`);
   });
   reaper.on('pool', ({ pool, outcome, evidence, entries }) =>
-    row('rescue', `${pool}: ${outcome}`, `${evidence}; ${entries} put back`),
+    row('rescue', `${pool}: ${outcome}`, `${evidence}; ${entries} requeued`),
   );
   reaper.on('hook', ({ id, outcome, state }) =>
     row('hook', `${id}: ${outcome}`, state === undefined ? '' : `${state.status} confirmed`),

@@ -1,10 +1,10 @@
-/** What a worker host does in Redis by gocraft's rules: fetch, observe, finish, and the heartbeat of its pool. */
+/** The Redis side of a worker host by gocraft's rules: fetch, observe, finish, and the heartbeat of its pool. */
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 
-/** An entry of a queue, as far as a host needs it. */
+/** The parts of a queue entry that a host needs. */
 export interface Entry {
-  /** The very bytes, which are what leaves the list in the end. */
+  /** The exact bytes, which are removed from the list at the end. */
   readonly bytes: string;
   readonly type: string;
   /** The id in the entry: for a periodic job, that of its policy. */
@@ -14,7 +14,7 @@ export interface Entry {
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-/** @throws SyntaxError where the bytes are no entry. */
+/** @throws SyntaxError if the bytes are no entry. */
 export const readEntry = (type: string, bytes: string): Entry => {
   const parsed: unknown = JSON.parse(bytes);
   const { id, args } = (parsed ?? {}) as { id?: unknown; args?: unknown };
@@ -24,7 +24,7 @@ export const readEntry = (type: string, bytes: string): Entry => {
   return { bytes, type, id, jobId: epoch === undefined ? id : `${id}@${epoch}`, args: given };
 };
 
-/** An entry is taken and counted in one step, unless its type is paused or at its cap. */
+/** Takes and counts an entry in one step, unless its type is paused or at its cap. */
 const fetchScript = `
   local queue, held, lock, lockInfo, paused, cap = unpack(KEYS)
   local most = tonumber(redis.call('GET', cap) or '0')
@@ -34,7 +34,7 @@ const fetchScript = `
   redis.call('HINCRBY', lockInfo, ARGV[1], 1)
   return redis.call('RPOPLPUSH', queue, held)`;
 
-/** A host that was away for long has been taken for dead: what it held is another's by now, and it must not say that it runs it. */
+/** A host that was disconnected for long counts as dead: another host has its entry by now, and it must not record that it runs it. */
 const observeScript = `
   local held, observation = unpack(KEYS)
   if not redis.call('LPOS', held, ARGV[1]) then return 0 end
@@ -42,7 +42,7 @@ const observeScript = `
   redis.call('EXPIRE', observation, 86400)
   return 1`;
 
-/** The very bytes leave the list, and are counted if they did: said twice, since its reply got lost, it changes nothing. */
+/** Removes exactly these bytes from the list, and counts only if they were there: a second call after a lost reply changes nothing. */
 const finishScript = `
   local held, lock, lockInfo, observation = unpack(KEYS)
   if redis.call('LREM', held, 1, ARGV[1]) == 1 then
@@ -52,14 +52,14 @@ const finishScript = `
   redis.call('DEL', observation)`;
 
 export interface Pool {
-  /** Says that this pool lives. Its reaper takes it for dead when it has not for 10 s. */
+  /** Writes the heartbeat of this pool. A reaper suspects a pool without one for 10 s. */
   beat(): Promise<unknown>;
-  /** The bytes of the next entry of a type, or null where there is none for us. */
+  /** The bytes of the next entry of a type, or null if there is none. */
   fetch(type: string): Promise<string | null>;
-  /** Says which job the worker runs. False where the entry is not this pool's any more. */
+  /** Records which job the worker runs. False if the entry no longer belongs to this pool. */
   observe(entry: Entry): Promise<boolean>;
   finish(entry: Entry): Promise<unknown>;
-  /** Takes the pool away. */
+  /** Deregisters the pool. */
   leave(): Promise<unknown>;
 }
 

@@ -4,7 +4,7 @@ import { key } from './stage.ts';
 
 const second = () => Math.floor(Date.now() / 1_000);
 
-/** Puts a job into its queue, as its owner does: stats first, then the entry. Its work takes `ms`. */
+/** Enqueues a job as its owner does: stats first, then the entry. Its work takes `ms`. */
 export const enqueueOn =
   (reaper: Reaper, redis: Redis, hook: string) =>
   async (id: string, type: string, ms: number): Promise<void> => {
@@ -12,7 +12,7 @@ export const enqueueOn =
     await redis.lpush(key('jobs', type), JSON.stringify({ name: type, id, t: second(), args: { ms } }));
   };
 
-/** Writes the stats of a job that was last heard of `ageS` seconds ago; `ack` is the status that its receiver confirmed. */
+/** Writes the stats of a job whose last update was `ageS` seconds ago. `ack` is the status that its endpoint confirmed. */
 export const seedOn =
   (redis: Redis, hook: string) =>
   async (id: string, status: string, ageS: number, ack: string | undefined): Promise<void> => {

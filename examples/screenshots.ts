@@ -1,4 +1,4 @@
-/** Takes the pictures of the inspector that the README shows, of the demo that goes on: `npm run screenshots`. */
+/** Takes the screenshots of the inspector in the README, from the demo with steady traffic: `npm run screenshots`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

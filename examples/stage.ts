@@ -1,4 +1,4 @@
-/** What the demo plays on: a Redis, a hook receiver and worker hosts, all real, and all gone when it is over. */
+/** The environment of the demo: a Redis, an endpoint for hooks and worker hosts. All are real, and all are stopped at the end. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,14 +13,14 @@ export const namespace = '{demo}';
 export const heartbeatMs = 500;
 export const heartbeatTimeout = 2_000;
 export const grace = 1_500;
-/** What a host that dies was sending is sent by another when its claim is over: this time-out, and 10 s. */
+/** Another host sends the hooks of a dead one when their claims expire: after this timeout and 10 s. */
 export const hookTimes = { headerTimeout: 1_000, timeout: 1_000 };
 
 /** A key of the demo's namespace. */
 export const key = (...parts: string[]): string => `${namespace}:${parts.join(':')}`;
 
 export const cleanUps: (() => unknown)[] = [];
-/** Undoes what was started, last first. What fails or takes longer than 5 s does not keep the rest from being undone. */
+/** Stops everything that was started, in reverse order. A step that fails or takes longer than 5 s does not stop the others. */
 export const cleanUp = async (): Promise<void> => {
   for (const act of cleanUps.splice(0).reverse()) {
     const tooLong = new AbortController();
@@ -31,7 +31,7 @@ export const cleanUp = async (): Promise<void> => {
     tooLong.abort();
   }
 };
-/** Ends a child and waits for its end. It may have ended already: Ctrl-C on a terminal reaches children too. */
+/** Ends a child process and waits for it. It may have ended already: Ctrl-C on a terminal reaches children too. */
 export const end = async (child: ChildProcess) => {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
@@ -41,11 +41,11 @@ export const end = async (child: ChildProcess) => {
 const began = Date.now();
 export const elapsed = (): number => Date.now() - began;
 export const say = (text: string): void => console.log(text);
-/** A line of what happens: when, who, what and why. */
+/** Prints a line: when, who, what and why. */
 export const row = (who: string, what: string, why: string): void =>
   say(`${`${(elapsed() / 1_000).toFixed(1)} s`.padStart(7)}  ${who.padEnd(10)} ${what.padEnd(22)} ${why}`);
 
-/** @throws Error after 30 s in vain. */
+/** @throws Error after 30 s. */
 export const until = async (what: string, isSo: () => unknown): Promise<void> => {
   const deadline = Date.now() + 30_000;
   while (!(await isSo())) {
@@ -54,7 +54,7 @@ export const until = async (what: string, isSo: () => unknown): Promise<void> =>
   }
 };
 
-/** A redis-server of the demo's own; `REDIS_SERVER` may name its program. Gives its URL. */
+/** Starts a redis-server for the demo (`REDIS_SERVER` may name the program). Returns its URL. */
 export const startRedis = async (): Promise<string> => {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
@@ -80,7 +80,7 @@ export const startRedis = async (): Promise<string> => {
   return `redis://127.0.0.1:${port}`;
 };
 
-/** A hook receiver that keeps what it gets; `isBusy` makes it answer 503. Gives its URL. */
+/** Starts an endpoint that stores the hooks that it gets. `isBusy` makes it answer 503. Returns its URL. */
 export const startReceiver = async (
   received: { job_id: string; status: string }[],
   isBusy: () => boolean = () => false,
@@ -101,7 +101,7 @@ export const startReceiver = async (
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
 };
 
-/** A worker host: a process of its own. */
+/** Starts a worker host as a process. */
 export interface Host {
   readonly pool: string;
   readonly child: ChildProcess;

@@ -18,12 +18,12 @@ import {
   startRedis,
 } from './stage.ts';
 
-/** Jobs that are healthy, so that a sweep has something to pass by. */
+/** Healthy jobs, so that sweeps have something to keep. */
 const healthy = 3_000;
-/** How often a job comes, a job is found broken, and a host is killed, in ms. */
+/** Intervals in ms at which a job is enqueued, a broken job appears, and a host is killed. */
 const every = { job: 700, broken: 2_500, death: 14_000 };
 
-/** Steady traffic with the inspector open, until it is asked to end: jobs run, hang, are lost; hosts die and others come. */
+/** Steady traffic with the inspector open until Ctrl-C: jobs run, hang and are orphaned; hosts die and are replaced. */
 export const watch = async (isAsked: Promise<void>): Promise<void> => {
   let isOver = false;
   const over = isAsked.then(() => {
@@ -58,7 +58,7 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
   }
   say(`\nWatch it at  ${where}\nCtrl-C ends it.\n`);
   reaper.on('pool', ({ pool, outcome, evidence, entries }) =>
-    row('rescue', `${pool}: ${outcome}`, `${evidence}; ${entries} put back`),
+    row('rescue', `${pool}: ${outcome}`, `${evidence}; ${entries} requeued`),
   );
   reaper.on('sweep', ({ scanned, verdicts: { keep = 0, ...acts } }) =>
     row(

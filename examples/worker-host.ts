@@ -1,15 +1,16 @@
 /**
- * A worker host in Node, as a process of its own: it takes jobs by gocraft's rules of fetch and finish, reports their life
- * through the reaper's lifecycle as Harbor's runner does, and beats like a gocraft pool. The reaper that it embeds
- * supervises too. Run beside Go hosts it works on the same queues.
+ * A worker host in Node: it fetches and finishes jobs by gocraft's rules, reports their status through the reaper's
+ * lifecycle as Harbor's runner does, and writes heartbeats like a gocraft pool. It embeds a reaper. It can run beside Go hosts on
+ * the same queues.
  *
- *   REAPER_REDIS, REAPER_NAMESPACE   where
- *   REAPER_ROLE                          auto, always or never: whether its reaper does the scheduled passes (auto)
+ *   REAPER_REDIS, REAPER_NAMESPACE       Redis and namespace
+ *   REAPER_ROLE                          auto, always or never: whether its reaper runs the scheduled passes (auto)
  *   WORKER_POOL, WORKER_TYPES            id of this pool; its job types, with commas between
- *   WORKER_HEARTBEAT_MS                  from one heartbeat to the next (5000)
+ *   WORKER_HEARTBEAT_MS                  time between two heartbeats (5000)
  *   WORKER_HOOK_TIMEOUT_MS               how long a hook may take (30000)
  *
- * A job's work is to wait `args.ms` ms. SIGTERM and SIGINT let the job in hand finish, for 30 s; a second one does not.
+ * The work of a job is to wait `args.ms` ms. After SIGTERM or SIGINT the running job has 30 s to finish; a second signal ends
+ * the process at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -34,7 +35,7 @@ const types = need('WORKER_TYPES').split(',');
 const heartbeatMs = milliseconds('WORKER_HEARTBEAT_MS', 5_000);
 const hookTimeoutMs = milliseconds('WORKER_HOOK_TIMEOUT_MS', 30_000);
 const poolId = need('WORKER_POOL');
-/** For how long what Redis did not take is not said again, and an idle host does not ask, in ms. */
+/** Pause before a failed command is retried, and before an idle host asks again, in ms. */
 const pause = { afterError: 500, idle: 50 };
 const stopWithinMs = 30_000;
 
@@ -53,7 +54,7 @@ const reaper = createReaper({
 });
 reaper.on('error', ({ where, message }) => console.error(`${poolId}: ${where}: ${message}`));
 
-/** What has to be said is said until Redis has heard it: a job that has not ended must never look as if it had. */
+/** Retries until Redis has accepted it: a job that has not ended must never look as if it had. */
 const untilHeard = async <T>(what: string, say: () => Promise<T>): Promise<T> => {
   for (;;) {
     try {
@@ -65,17 +66,17 @@ const untilHeard = async <T>(what: string, say: () => Promise<T>): Promise<T> =>
   }
 };
 
-/** Whether a job is to be run, as Harbor's runner decides; a new attempt is begun where one was cut off or has failed. */
+/** Whether to run a job, as Harbor's runner decides. A new attempt begins if the last one was interrupted or has failed. */
 const begin = async (job: TrackedAttempt): Promise<boolean> => {
   const { status } = job.stats;
   if (status === 'Success' || status === 'Stopped') return false;
   const isFirst = status === 'Pending' || status === 'Scheduled';
-  // A refusal says that it was stopped meanwhile, or that another attempt has begun.
+  // A refusal means that the job was stopped meanwhile, or that another attempt has begun.
   if (!isFirst && (await untilHeard('beginning anew', job.reset)).outcome !== 'ok') return false;
   return (await untilHeard('beginning', job.run)).outcome === 'ok';
 };
 
-/** The work. Its failure is the job's, and ends it. */
+/** The work. If it fails, the job fails. */
 const run = async ({ args }: Entry): Promise<void> => {
   const ms = Number(args.ms ?? 0);
   if (!(ms >= 0 && ms < 2 ** 31)) throw new Error('args.ms must be a number of ms');
@@ -83,10 +84,10 @@ const run = async ({ args }: Entry): Promise<void> => {
 };
 
 const work = async (entry: Entry): Promise<void> => {
-  // First: from here on whoever looks for lost entries sees that this one is run.
+  // First: from here on a reaper sees that this entry is not orphaned.
   const isOurs = await untilHeard('saying what is run', () => pool.observe(entry));
   if (!isOurs) return;
-  // A job without stats is one of plain gocraft.
+  // A job without stats was enqueued by plain gocraft.
   const job = await untilHeard('loading', () => reaper.lifecycle.load(entry.jobId));
   const isRun = job === undefined || (await begin(job));
   if (isRun) {
@@ -109,7 +110,7 @@ const workOn = async (type: string, bytes: string): Promise<void> => {
   try {
     entry = readEntry(type, bytes);
   } catch (error) {
-    // As in gocraft it stays where it is, for a person.
+    // As in gocraft, it stays in the list until someone handles it.
     return complain(`an entry of ${type} that can not be read`, error);
   }
   return work(entry);
@@ -119,12 +120,12 @@ let isStopping = false;
 const stop = () => {
   if (isStopping) process.exit(1);
   isStopping = true;
-  // What is left then is rescued from a pool that has died.
+  // A rescue requeues what is left, because this pool counts as dead then.
   setTimeout(() => process.exit(1), stopWithinMs).unref();
 };
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
-process.on('disconnect', () => process.exit(0)); // Whoever started this one is gone.
+process.on('disconnect', () => process.exit(0)); // The parent process is gone.
 
 reaper.start();
 await untilHeard('registering the pool', pool.beat);

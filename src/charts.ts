@@ -10,7 +10,7 @@ import { rescuePassMachine } from './machines/rescuePass.ts';
 import { supervisorMachine } from './machines/supervisor.ts';
 import { sweepMachine } from './machines/sweep.ts';
 
-/** The statecharts of the reaper without their effects: to draw them, or to look at them. */
+/** The statecharts of the reaper, without the actors that they invoke: to draw or inspect them. */
 export const charts = {
   supervisor: supervisorMachine,
   leader: leaderMachine,

@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { longestTimer } from '../io/clock.ts';
-import { parseDuration } from '../options/values.ts';
+import { timer } from '../options/values.ts';
 import { complain } from './text.ts';
 
 /** An empty value of a filter would mean everything. */
@@ -11,11 +10,9 @@ export const nonEmpty = (text: string): string => {
 
 /** Checks a duration that is an argument of a method, not an option. */
 export const duration = (text: string): number => {
-  const parsed = parseDuration(text);
-  if (typeof parsed === 'number' && parsed <= longestTimer) return parsed;
-  throw new InvalidArgumentError(
-    typeof parsed === 'number' ? `It must be at most ${longestTimer} ms.` : `It ${parsed.error}.`,
-  );
+  const parsed = timer().safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(parsed.error.issues.map(({ message }) => `It ${message}.`).join(' '));
 };
 
 /** `HOST:PORT`, `HOST` or `PORT`. An IPv6 address needs brackets. */

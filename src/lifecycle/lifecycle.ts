@@ -6,7 +6,7 @@ import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
 import type { Delivery } from '../reaper/delivery.ts';
 
-/** The stats of a new job. Fields that are left out are empty. Times in unix s. */
+/** Stats of a job to save. Members that are left out are empty. Times in unix seconds. */
 export interface NewJob {
   readonly id: string;
   readonly name: string;
@@ -24,37 +24,37 @@ export interface NewJob {
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
-/** `refused`: a newer attempt has begun, or the job has reached `status`. `missing`: the job has no stats any more. */
+/** `refused`: there is a newer attempt or a later status, which is given. `missing`: the job has no stats any more. */
 export type StatusReply =
   | { readonly outcome: 'ok' }
   | { readonly outcome: 'refused'; readonly status: string }
   | { readonly outcome: 'missing' };
 
 /**
- * One attempt of a job, for the worker host that runs it. A change is refused if a newer attempt has begun. Each change is sent to
- * the job's endpoint, and its answer is stored as the ACK.
+ * One attempt of a job, as a worker host uses it. A change is refused if a newer attempt has begun. Each change sends a hook
+ * to the job's endpoint and records the answer.
  */
 export interface TrackedAttempt {
   readonly id: string;
-  /** The unix second of this attempt; `reset` begins a new one. */
+  /** Unix second of this attempt. `reset` begins a new one. */
   readonly revision: number;
-  /** The stats as they were loaded or saved, as in Redis. */
+  /** The stats in Redis when they were loaded or saved. */
   readonly stats: Readonly<Record<string, string>>;
   /**
-   * Begins to run. Refused with `Running` if another host has begun this attempt since it was loaded or saved: the queue entry was
-   * requeued while this host was cut off, and the job must not run here too.
+   * Starts to run. Refused with `Running` if another host has started this attempt since it was loaded or saved: that host
+   * got the entry while this one was disconnected, and the job must not run twice.
    */
   run(): Promise<StatusReply>;
-  /** Reports progress. `text` is sent with the hook and is not stored. */
+  /** Reports progress. `text` is sent with the hook and not stored. */
   checkIn(text: string): Promise<StatusReply>;
   succeed(): Promise<StatusReply>;
   stop(): Promise<StatusReply>;
   fail(): Promise<StatusReply>;
-  /** Writes a status. While Redis can't be reached, it is retried for 5 min. */
+  /** Writes a status. While Redis can't be reached it retries for 5 min. */
   update(status: Status): Promise<StatusReply>;
-  /** Begins a new attempt: Pending, without an ACK, tracked again. */
+  /** Begins a new attempt: status Pending, no ACK, tracked again. */
   reset(): Promise<StatusReply>;
-  /** Sends the present state to the endpoint again. Resolves when the first attempt has ended. */
+  /** Sends the hook again. Resolves when the first attempt has ended. */
   fire(): Promise<void>;
 }
 
@@ -65,7 +65,7 @@ export interface Lifecycle {
   load(id: string): Promise<TrackedAttempt | undefined>;
 }
 
-/** How long a status that can't be written is retried, and the longest pause between two attempts, in ms. */
+/** How long writing a status is retried, and the longest pause between two attempts, in ms. */
 const updateFor = 300_000;
 const longestPause = 10_000;
 
@@ -83,7 +83,7 @@ export const createLifecycle = ({
 
   const attempt = (id: string, stats: Readonly<Record<string, string>>): TrackedAttempt => {
     let revision = Number(stats.revision ?? 0) || 0;
-    /** Whether no host is known to run this attempt. After the first request to run, it may be this host. */
+    /** Whether no host is known to run the attempt. After the first request to run, this host may be the one. */
     let isUnbegun = stats.status !== 'Running';
     const endpoint = hooks.endpointFor(stats.web_hook_url);
     const announce = () => {
@@ -94,7 +94,7 @@ export const createLifecycle = ({
       const change = changeOnce(keys, id);
       const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
       if (status === 'Running') isUnbegun = false;
-      // A final status also marks the execution of its policy as done. The hook is enqueued in the same step.
+      // A final status also marks the execution of its policy as done. The hook is recorded in the same script.
       const reply = await persist(clock, () => {
         const hook = records.hookTail(endpoint);
         return scripts.run(
@@ -151,7 +151,7 @@ export const createLifecycle = ({
       },
       async fire() {
         if (endpoint === undefined) return;
-        // A state that no record has, so that the hook is due at once, whatever its record is.
+        // No record has this state, so the hook is due at once.
         const [enqueued] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, endpoint }]));
         if (enqueued instanceof Error) throw enqueued;
         const attempted = delivery.attempted(id);
@@ -191,7 +191,8 @@ const statusReplyOf = (reply: ReplyOf<'set_status'>): StatusReply => {
 };
 
 /**
- * Retries until Redis answers, so that a short outage does not leave a finished job as Running. Permanent errors are thrown at once.
+ * Retries until Redis answers, so a short outage does not leave a finished job in status Running. A command that Redis will
+ * never accept fails at once.
  */
 const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
   const began = monotonicOf(clock);
@@ -206,13 +207,13 @@ const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => 
   }
 };
 
-/** The fields that Harbor's jobservice always writes, and those that are given. */
+/** The fields that Harbor's jobservice always writes, and the others that are set. */
 const statsOf = (job: NewJob): Record<string, string> => {
   const { id, name, kind = 'Generic', status = 'Pending', unique = false } = job;
   if (id === '' || name === '') throw new TypeError('a job needs an id and a name');
   if (!isStatus(status) || isFinal(status)) throw new TypeError('a new job is Pending, Scheduled or Running');
   for (const field of ['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const) {
-    // Otherwise the Go side could not read it, and no sweep could judge the job.
+    // The Go side could not parse it, and no sweep could judge the job.
     if (job[field] !== undefined && !Number.isSafeInteger(job[field])) {
       throw new TypeError(`${field} of a job must be a whole number from -(2^53 - 1) to 2^53 - 1`);
     }

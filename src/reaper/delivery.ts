@@ -15,7 +15,7 @@ import type { ReaperSettings } from '../options.ts';
 import type { Reporting } from './reporting.ts';
 import type { Supervision } from './supervision.ts';
 
-/** Everything that has to do with hooks. */
+/** Everything about hooks: records, sender, dispatcher. */
 export interface Delivery {
   readonly hooks: Hooks;
   readonly records: HookRecords;
@@ -24,16 +24,16 @@ export interface Delivery {
   readonly dispatching: DispatcherInput;
   /** From now on, hooks that other hosts enqueued are sent too. */
   watch(): void;
-  /** Sends the hooks that a person has named, and no others. */
+  /** Sends the hooks that a filter has selected, and no others. */
   readonly named: SendNamed;
-  /** Resolves when no hook that is due is left to attempt, of any host. Hooks behind an open circuit are not due. */
+  /** Resolves when no hook that is due is left to attempt, on any host. Hooks behind an open circuit are not due. */
   quiet(): Promise<void>;
-  /** The same for an admin command that may have named hooks: where nothing else was sent here, it waits only for those. */
+  /** The same for `reaper.hooks`. If this host sends nothing else, it waits only for the selected hooks. */
   quietHooksAdmin(): Promise<void>;
-  /** Resolves when an attempt for a job has ended here, or no hook is left to attempt. */
+  /** Resolves when an attempt for a job has ended on this host, or none is left. */
   attempted(id: string): Promise<void>;
   inFlight(): number;
-  /** After the dispatcher has stopped: waits for named hooks until `isUp` resolves. The rest stays in Redis. */
+  /** After the dispatcher has stopped: waits for selected hooks until `isUp` resolves. The rest stays in Redis. */
   stop(isUp: Promise<unknown>): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export type Dispatching = Pick<Supervision, 'start' | 'hookDue' | 'watchHooks' |
 
 /** Endpoints that one host sends to at the same time. */
 const endpointSlots = 16;
-/** From one look for hooks of other hosts to the next, in ms. */
+/** Interval at which hooks of other hosts are looked for, in ms. */
 const lookInterval = 5_000;
 
 export const createDelivery = ({
@@ -91,7 +91,7 @@ export const createDelivery = ({
     clock,
   );
   const backoff = createHostBackoff(clock, random);
-  /** Callers that wait for an attempt for a job, by its id. */
+  /** Callers that wait for an attempt, by job id. */
   const waiting = new Map<string, Signal>();
   const sender = createSender({
     connection,

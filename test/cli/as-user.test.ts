@@ -1,4 +1,4 @@
-/** The commands as the Redis user of docs/rights.md, who may do no more than the reaper needs. */
+/** The commands as the Redis user of docs/rights.md, which has only the rights that the reaper needs. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { aclRules } from '../../src/io/redis/rights.ts';
@@ -23,7 +23,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** Ends with nothing that was refused to the user. */
+/** Runs a command, and checks that Redis refused nothing. */
 const reaper = async (...args: string[]) => {
   const url = `redis://reaper:${secret}@127.0.0.1:${server.port}/${database}`;
   const result = await runCli([...args, '--redis', url, '--namespace', '{t}']);
@@ -44,7 +44,7 @@ const track = async (id: string, fields: Record<string, string | number>) => {
   await redis.hset('{t}:job_track:inprogress', id, 2);
 };
 
-/** A job that hangs, one whose receiver was not told, one without stats, and a dead pool that holds an entry. */
+/** A hung job, one with an undelivered hook, one without stats, and a dead pool that holds an entry. */
 beforeEach(async () => {
   await redis.flushall();
   receiver.hooks.length = 0;
@@ -69,14 +69,14 @@ test('status, explain, hooks and quarantine', async () => {
   }
 });
 
-test('status on a namespace that is empty, whose other form it may not look at', async () => {
+test('status on an empty namespace, without the right to read its other form', async () => {
   await redis.flushdb();
   const url = `redis://reaper:${secret}@127.0.0.1:${server.port}/${database}`;
   const { code, stdout } = await runCli(['status', '--redis', url, '--namespace', '{t}']);
   expect([code, stdout]).toEqual([0, expect.stringContaining('tracked: 0')]);
 });
 
-test('sweep, with all that it does', async () => {
+test('sweep with all of its acts', async () => {
   const { code, stdout } = await reaper('sweep', '--json');
   expect(code).toBe(0);
   const done = lines(stdout).flatMap(({ id, verdict, outcome }) =>
@@ -87,14 +87,14 @@ test('sweep, with all that it does', async () => {
   expect(receiver.hooks.map(({ path }) => path).sort()).toEqual(['/200/hung', '/400/untold']);
 });
 
-test('rescue, with all that it does', async () => {
+test('rescue with all of its steps', async () => {
   const { code, stdout } = await reaper('rescue', '--grace', '0', '--json');
   expect(code).toBe(0);
   expect(lines(stdout).at(-1)).toMatchObject({ type: 'summary', entries: 1 });
   expect([await redis.llen('{t}:jobs:X'), await redis.get('{t}:jobs:X:lock')]).toEqual([1, '0']);
 });
 
-test('a sweep that could not do what it had to ends with 1', async () => {
+test('a sweep with an act that failed ends with 1', async () => {
   await redis.set('{t}:reaper:hooks', 'what no hook can be written to');
   const { code, stdout } = await reaper('sweep', '--json');
   expect(code).toBe(1);
@@ -102,12 +102,12 @@ test('a sweep that could not do what it had to ends with 1', async () => {
   expect(outcome).toMatchObject({ verdict: 'fail', outcome: 'abandoned' });
 });
 
-test('hooks retry ends once all hooks are sent, and confirmed', async () => {
-  // More than are sent at once to one receiver.
+test('hooks retry ends when all hooks are sent and confirmed', async () => {
+  // More than are sent at the same time to one endpoint.
   const ids = Array.from({ length: 40 }, (_, i) => `untold-${i}`);
   for (const id of ids) await track(id, { status: 'Success', web_hook_url: `${receiver.url}/400/${id}` });
   await reaper('sweep');
-  // Slower than they are moved: those that wait their turn would be left where the command did not wait for them.
+  // Slower than they are moved: hooks that wait for a slot would stay if the command did not wait for them.
   receiver.answer = (_, response) => void setTimeout(() => response.writeHead(200).end(), 200);
   const { code, stdout } = await reaper('hooks', 'retry', '--reason', '400');
   expect([code, stdout]).toEqual([0, 'retried: 41\n']);

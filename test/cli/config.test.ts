@@ -1,4 +1,4 @@
-/** Where the command has its options from: flags, environment variables, a config file; and what it says of the old ones. */
+/** The sources of options: flags, environment variables and a config file; and the errors for names of version 0.1.0. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

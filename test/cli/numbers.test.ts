@@ -1,11 +1,11 @@
-/** Fault 121: a number that can't be meant is refused, wherever it is given. What is done instead is nothing. */
+/** Fault 121: a number or duration that makes no sense is refused, wherever it comes from, and nothing is done. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { builtOf } from '../support/programs.ts';
 
 const main = builtOf('src/cli/main.ts');
-/** Nothing listens there: who gets that far ends with 1. */
+/** No Redis listens there: a command that gets that far ends with 1. */
 const run = async (args: readonly string[], env: Record<string, string> = {}) => {
   const child = spawn(process.execPath, [main, ...args, '--redis', 'redis://127.0.0.1:1', '--namespace', 't'], {
     env: { ...process.env, ...env },

@@ -1,4 +1,4 @@
-/** What the commands say and with which code they end, on a real Redis; those that are about the process itself run as one. */
+/** Output and exit codes of the commands on a real Redis. Tests of the process itself start one. */
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { explain } from '../../src/cli/explain.ts';
@@ -32,7 +32,7 @@ beforeEach(() => redis.flushall());
 afterEach(() => opened.close());
 
 const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });
-/** What a command writes, and the code that it gives. */
+/** The output of a command, and its exit code. */
 const said = async (act: (reaper: Reaper) => Promise<number>, options: Partial<ReaperOptions> = {}) => {
   let text = '';
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
@@ -53,7 +53,7 @@ const linesOf = (text: string) =>
     .map((line) => JSON.parse(line));
 
 describe('sweep', () => {
-  test('names the jobs that act, and those that somebody has to look at, and says what became of the hooks', async () => {
+  test('prints jobs that are acted on, jobs that need attention, and the outcomes of the hooks', async () => {
     await seedJob(redis, 'fine');
     await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
     await seedJob(redis, 'odd', { status: 'Weird' });
@@ -69,7 +69,7 @@ describe('sweep', () => {
     expect(text).toMatch(/^hooks, first attempts: 1 delivered, 0 failed, 0 parked, 0 skipped$/m);
   });
 
-  test('of a plan says that it is one, and nothing of hooks', async () => {
+  test('--plan prints that it is a plan, and nothing of hooks', async () => {
     await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
     const { code, text } = await said((reaper) => sweep(reaper, { plan: true }));
     expect(code).toBe(0);
@@ -78,7 +78,7 @@ describe('sweep', () => {
     expect(await redis.hget('t:job_stats:hung', 'status')).toBe('Running');
   });
 
-  test('ends with 1 where an act on a job has failed', async () => {
+  test('ends with 1 if an act on a job has failed', async () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
     await redis.set(`t:reaper:hooks:due:${receiver.url}`, 'no sorted set');
     const { code, text } = await said((reaper) => sweep(reaper, {}));
@@ -89,7 +89,7 @@ describe('sweep', () => {
 });
 
 describe('rescue', () => {
-  test('names what can not be read, and ends with 1 where a pool was given up', async () => {
+  test('names keys that can not be read, and ends with 1 if a pool was given up', async () => {
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
     await redis.set('t:jobs:X', 'no list');
     const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
@@ -98,7 +98,7 @@ describe('rescue', () => {
     expect(text).toMatch(/^can not be read: t:jobs:X: holds a string/m);
   });
 
-  test('says how many were alive, requeued and rebuilt, and ends with 0', async () => {
+  test('prints how many pools were alive, and what was requeued and rebuilt', async () => {
     await seedPool(redis, 'live', { heartbeat: second() });
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a', 'b']]]) });
     await redis.set('t:jobs:X:lock', 7);
@@ -110,9 +110,9 @@ describe('rescue', () => {
     expect(text).not.toContain('no pool was judged');
   });
 
-  test('a grace that is given is waited for, and no other', async () => {
+  test('--grace overrides the configured grace period', async () => {
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
-    // The grace that is set would last for days.
+    // The configured grace period lasts for days.
     const { text } = await said((reaper) => rescue(reaper, { grace: 1, plan: true }), {
       rescue: { grace: 2_000_000_000 },
     });
@@ -129,7 +129,7 @@ describe('hooks', () => {
     await reaper.stop();
   };
 
-  test('are found by their endpoint as a person copies it, and sent again before the command ends', async () => {
+  test('match an endpoint that was copied with its path, and are sent before the command ends', async () => {
     await seedHooks(400, 400);
     receiver.answer = (_, response) => response.writeHead(200).end();
     const { code, text } = await said((reaper) =>
@@ -140,7 +140,7 @@ describe('hooks', () => {
     expect(await redis.hlen('t:reaper:hooks')).toBe(0);
   });
 
-  test('that wait for an endpoint with an open breaker are said to, after a retry and in the list', async () => {
+  test('behind an open circuit are reported after a retry and in the list', async () => {
     await seedHooks(503);
     const options = { hooks: { breakerThreshold: 1 } };
     const { text } = await said((reaper) => moveHooks(reaper, 'retry', { id: 'j0' }), options);
@@ -151,7 +151,7 @@ describe('hooks', () => {
     );
   });
 
-  test('--json shows no record as it is kept in Redis, and is one object a line', async () => {
+  test('--json prints one object per line, without the record of Redis', async () => {
     await seedHooks(400, 503);
     const { text } = await said((reaper) => listHooks(reaper, { json: true }));
     const all = linesOf(text);
@@ -170,7 +170,7 @@ describe('hooks', () => {
 });
 
 describe('explain', () => {
-  test('says of a job that is nowhere that it is, and whether it is tracked', async () => {
+  test('prints that a job is in no place, and whether it is tracked', async () => {
     await seedJob(redis, 'a');
     await redis.hdel('t:job_track:inprogress', 'a');
     const { code, text } = await said((reaper) => explain(reaper, 'a', {}));
@@ -180,7 +180,7 @@ describe('explain', () => {
     expect(text).toMatch(/^revision: \d+, 60\d s ago$/m);
   });
 
-  test('says where its entry is, and whether the pool that holds it lives', async () => {
+  test('prints where the entries of a job are, and whether the pools that hold them are alive', async () => {
     await seedJob(redis, 'a');
     await seedPool(redis, 'live', { heartbeat: second(), holds: new Map([['X', ['a']]]) });
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['Y', ['a']]]) });
@@ -196,7 +196,7 @@ describe('explain', () => {
   });
 });
 
-test('status shows dead pools as dead, clocks that are ahead as ahead, and types that are paused', async () => {
+test('status shows dead pools, clocks that are ahead, and paused types', async () => {
   await seedPool(redis, 'live', { heartbeat: second(), jobNames: 'X' });
   await seedPool(redis, 'dead', { heartbeat: second(-60) });
   await seedPool(redis, 'ahead', { heartbeat: second(7_200) });
@@ -211,7 +211,7 @@ test('status shows dead pools as dead, clocks that are ahead as ahead, and types
   expect(text).toMatch(/^can not be read: t:known_jobs/m);
 });
 
-test('quarantine says what others have taken, and acts by type', async () => {
+test('quarantine shows what other tools have taken, and acts by type', async () => {
   await seedJob(redis, 'a');
   await redis.rpush('t:jobs:X', entryOf('a'));
   for (let death = 0; death < 4; death++) {
@@ -231,7 +231,7 @@ test('quarantine says what others have taken, and acts by type', async () => {
   await redis.del('t:dead');
   const record = (await redis.hget('t:reaper:quarantine', 'a')) ?? '';
   expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, taken by another tool');
-  // The list has forgotten it.
+  // The list has removed the record.
   await redis.hset('t:reaper:quarantine', 'a', record);
   expect((await said((reaper) => endQuarantine(reaper, 'release', { id: 'a' }))).text).toBe(
     'requeued: 0\nno longer among the dead jobs, taken by another tool: 1\n',
@@ -258,7 +258,7 @@ describe('as a process', () => {
     expect(ends[4]?.stderr).toContain('--inspect');
   });
 
-  test('a comma too many names no job type, and an origin that may not be told is not', async () => {
+  test('empty list items are ignored, and an origin that is not allowed gets no hook', async () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
     receiver.hooks.length = 0;
     const [types, hooks] = await Promise.all([
@@ -274,7 +274,7 @@ describe('as a process', () => {
     expect(receiver.hooks).toEqual([]);
   });
 
-  test('run --json says what it does, and ends with 0 at a signal', async () => {
+  test('run --json prints its events, and ends with 0 after a signal', async () => {
     await seedJob(redis, 'hung', { age: 100_000 });
     await seedJob(redis, 'fine');
     const child = launchCli(['run', '--json', '--inspect', '127.0.0.1:0', '--rescue-interval', '200ms', ...at()]);

@@ -13,7 +13,7 @@ afterAll(() => server.stop());
 
 const main = builtOf('src/cli/main.ts');
 const secret = 'hunter2';
-/** Runs it to its end, on the test's Redis and namespace. */
+/** Runs the command on the Redis and namespace of the test. */
 const reaper = async (...args: string[]) => {
   const child = spawn(process.execPath, [main, ...args, '--redis', server.url, '--namespace', '{t}'], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -47,7 +47,7 @@ beforeEach(async () => {
   }
 });
 
-test('poison jobs are said to be quarantined by rescue, with a warning a job, and listed with what is known', async () => {
+test('rescue warns of each job that it quarantines, and the list shows what is known of it', async () => {
   expect((await reaper('quarantine')).stdout).toBe('the quarantine is empty\n');
   const rescue = await reaper('rescue', '--grace', '0');
   expect(rescue.stdout).toMatch(/p9 {2}rescued {2}.* {2}1 X, 2 quarantined/);
@@ -73,7 +73,7 @@ test('poison jobs are said to be quarantined by rescue, with a warning a job, an
   expect(lines(json)).toMatchObject([{ type: 'quarantine', id: 'b', types: ['X'], isInDead: true }]);
 });
 
-test('they are put back, or dropped, by id or type; a plan only counts', async () => {
+test('release and drop act on jobs by id or type, and a plan only counts', async () => {
   await reaper('rescue', '--grace', '0');
   expect((await reaper('quarantine', 'release', '--type', 'X', '--plan')).stdout).toBe('would be requeued: 2\n');
   expect((await reaper('quarantine', 'release', '--id', 'a')).stdout).toBe('requeued: 1\n');
@@ -85,7 +85,7 @@ test('they are put back, or dropped, by id or type; a plan only counts', async (
   expect((await reaper('quarantine')).stdout).toBe('the quarantine is empty\n');
 });
 
-test.each(['release', 'drop'])('%s wants to know which', async (verb) => {
+test.each(['release', 'drop'])('%s needs a filter or --all', async (verb) => {
   const { code, stderr } = await reaper('quarantine', verb);
   expect(code).toBe(2);
   expect(stderr).toContain('--all');

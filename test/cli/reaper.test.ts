@@ -34,7 +34,7 @@ const collect = async (child: ChildProcess) => {
   expect(`${stdout}${stderr}`).not.toContain(secret);
   return { code, stdout, stderr };
 };
-/** Runs it to its end, on the test's Redis and namespace. */
+/** Runs the command on the Redis and namespace of the test. */
 const reaper = (...args: string[]) => collect(launch([...args, '--redis', server.url, '--namespace', '{t}']));
 const lines = (text: string) =>
   text
@@ -61,7 +61,7 @@ const seed = async () => {
   await server.client.set('{t}:jobs:X:lock', 3);
 };
 
-test('sweep --json gives a line a job and a summary last, and does what it says', async () => {
+test('sweep --json prints a line per job and then a summary, and acts accordingly', async () => {
   await seed();
   const { code, stdout } = await reaper('sweep', '--json');
   expect(code).toBe(0);
@@ -76,7 +76,7 @@ test('sweep --json gives a line a job and a summary last, and does what it says'
   expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Error');
 });
 
-test('rescue on a Redis that takes no writes judges no pool, says what to do and ends with 1', async () => {
+test('rescue on a Redis that refuses writes judges no pool, says what to do and ends with 1', async () => {
   await seed();
   await server.client.config('SET', 'maxmemory', '1');
   const { code, stdout } = await reaper('rescue', '--grace', '0');
@@ -85,7 +85,7 @@ test('rescue on a Redis that takes no writes judges no pool, says what to do and
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
 
-test('fault 119: sweep on a Redis that takes no writes says so once, judges no job and ends with 1', async () => {
+test('fault 119: sweep on a Redis that refuses writes says so once, judges no job and ends with 1', async () => {
   await seed();
   await server.client.config('SET', 'maxmemory', '1');
   const { code, stdout, stderr } = await reaper('sweep');
@@ -100,7 +100,7 @@ test('fault 119: sweep on a Redis that takes no writes says so once, judges no j
   expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Running');
 });
 
-test('sweep --plan and rescue --plan say what would be done and do nothing', async () => {
+test('sweep --plan and rescue --plan print what would be done and change nothing', async () => {
   await seed();
   const plan = await reaper('sweep', '--plan');
   expect(plan.stdout).toMatch(/hung {2}X {2}Running {2}fail \(hung: .*\) {2}planned/);
@@ -110,7 +110,7 @@ test('sweep --plan and rescue --plan say what would be done and do nothing', asy
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
 
-test('rescue puts back what a dead pool held, and rebuilds the lock', async () => {
+test('rescue requeues the entries of a dead pool, and rebuilds the lock', async () => {
   await seed();
   const { code, stdout } = await reaper('rescue', '--grace', '0', '--json');
   expect(code).toBe(0);
@@ -122,7 +122,7 @@ test('rescue puts back what a dead pool held, and rebuilds the lock', async () =
   expect(await server.client.get('{t}:jobs:X:lock')).toBe('0');
 });
 
-test('status shows jobs, locks against lists, and pools; and the other form of a namespace that is empty', async () => {
+test('status shows jobs, locks, lists and pools, and the other form of an empty namespace', async () => {
   await seed();
   const { stdout } = await reaper('status');
   expect(stdout).toContain('tracked: 3');
@@ -137,17 +137,17 @@ test('status shows jobs, locks against lists, and pools; and the other form of a
   expect(other.stdout).toContain('but {t} is not');
 });
 
-test('explain says rule by rule what was decided, and where the job is held', async () => {
+test('explain prints the rules that were applied, and where the job is held', async () => {
   await seed();
   const { stdout } = await reaper('explain', 'hung');
   expect(stdout).toMatch(/rule 4: .* fail: hung/);
   expect(stdout).toMatch(/searched: .*all queues; found: nowhere/);
   expect(stdout).toContain('a sweep would do: set it to Error');
   expect((await reaper('explain', 'held')).stdout).toContain('held by pool dead1 (dead) as X');
-  expect((await reaper('explain', 'nobody')).stdout).toContain('not tracked');
+  expect((await reaper('explain', 'unknown')).stdout).toContain('not tracked');
 });
 
-test('settings come from the environment too', async () => {
+test('options can be set in the environment', async () => {
   const { code, stdout } = await collect(
     launch(['status', '--json'], { REAPER_REDIS: server.url, REAPER_NAMESPACE: '{t}', REAPER_JOB_TYPES: 'A,B' }),
   );
@@ -168,7 +168,7 @@ test.each([
   expect(stderr).toContain(message);
 });
 
-test('a Redis that is not there ends it with 1, soon and with a clear line', async () => {
+test('an unreachable Redis ends a command with 1 and one clear line', async () => {
   const { code, stderr } = await collect(
     launch(['sweep', '--redis', `redis://:${secret}@127.0.0.1:1`, '--namespace', 'n']),
   );
@@ -186,18 +186,18 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully'
   expect(stderr).toContain('Shutting down; press Ctrl-C again to force quit.');
 });
 
-test('a command that a signal cuts short ends with the code of that signal', async () => {
+test('a command that a signal interrupts ends with the code of that signal', async () => {
   await seed();
   const child = launch(['rescue', '--json', '--log-level', 'info', '--redis', server.url, '--namespace', '{t}']);
   const result = collect(child);
-  // It connects, finds the dead pool and waits out its grace.
+  // It connects, finds the dead pool and waits for the end of its grace period.
   await vi.waitUntil(async () => Number(await server.client.get('{t}:jobs:X:lock')) === 1);
   child.kill('SIGTERM');
   expect((await result).code).toBe(143);
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
 
-test('a sweep whose reader leaves is finished all the same', async () => {
+test('a sweep completes though the reader of its output is gone', async () => {
   const lost = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`lost-${i}`, 2]));
   await server.client.hset('{t}:job_track:inprogress', lost);
   const child = launch(['sweep', '--json', '--redis', server.url, '--namespace', '{t}']);
@@ -207,7 +207,7 @@ test('a sweep whose reader leaves is finished all the same', async () => {
   expect(await server.client.exists('{t}:job_track:inprogress')).toBe(0);
 });
 
-/** The URL that a command has written to stderr, once it is there. */
+/** The URL that a command writes to stderr. */
 const inspectorOf = async (child: ChildProcess): Promise<string> => {
   let text = '';
   child.stderr?.on('data', (chunk) => {
@@ -236,7 +236,7 @@ test('inspect shows what would be done, and changes nothing', async () => {
   expect(await dump()).toEqual(before);
 });
 
-test('run shows its work where it is asked to, by the token of the environment, and says the URL once', async () => {
+test('run --inspect uses the token of the environment, and prints the URL once', async () => {
   await seed();
   const token = 'a token of this test';
   const args = ['run', '--inspect', '127.0.0.1:0', '--redis', server.url, '--namespace', '{t}'];
@@ -258,13 +258,13 @@ test.each([
   [['run', '--inspect', 'a/b', '--namespace', 'n'], 'It must be HOST:PORT'],
   [['inspect', '--inspect-token', 'short', '--namespace', 'n'], '16 characters'],
   [['inspect', '--inspect-stately', 'http://x', '--namespace', 'n'], 'ws:// or wss://'],
-])('a wrong way to inspect ends with 2: %j', async (args, message) => {
+])('wrong options of the inspector end with 2: %j', async (args, message) => {
   const { code, stderr } = await collect(launch(args));
   expect(code).toBe(2);
   expect(stderr).toContain(message);
 });
 
-test('an address that can not be listened on ends inspect with 1', async () => {
+test('inspect ends with 1 if it can not listen on its address', async () => {
   const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
   expect(code).toBe(1);
   expect(stderr).toContain('192.0.2.1 can not be listened on');
@@ -301,7 +301,7 @@ describe('hooks', () => {
     receiver.answer = undefined;
   });
 
-  test('are listed by receiver and reason, and each as a JSON line', async () => {
+  test('are listed by endpoint and reason, and each as a JSON line', async () => {
     expect((await reaper('hooks')).stdout).toBe('no undelivered hooks\n');
     await seedHooks();
     const { stdout } = await reaper('hooks');
@@ -321,7 +321,7 @@ describe('hooks', () => {
     );
   });
 
-  test('are sent again, or given up, by id, receiver or reason; a plan only counts', async () => {
+  test('are retried or dropped by id, endpoint or reason, and a plan only counts', async () => {
     await seedHooks();
     receiver.hooks.length = 0;
     receiver.answer = (_, response) => response.writeHead(200).end();
@@ -336,7 +336,7 @@ describe('hooks', () => {
     expect(told).not.toContain('b');
   });
 
-  test.each(['retry', 'drop'])('%s wants to know which', async (verb) => {
+  test.each(['retry', 'drop'])('%s needs a filter or --all', async (verb) => {
     const { code, stderr } = await reaper('hooks', verb);
     expect(code).toBe(2);
     expect(stderr).toContain('--all');
@@ -348,13 +348,13 @@ test.each([
   [['sweep', '--hooks-tls-ca-file', new URL(import.meta.url).pathname, '--namespace', 'n'], 'must be a PEM text'],
   [['sweep', '--hooks-rewrite-origins', 'http://old-core', '--namespace', 'n'], 'must be NAME=VALUE'],
   [['sweep', '--hooks-allowed-origins', 'core', '--namespace', 'n'], 'must be an origin'],
-])('a wrong way to send hooks ends with 2: %j', async (args, message) => {
+])('wrong options of hooks end with 2: %j', async (args, message) => {
   const { code, stderr } = await collect(launch(args));
   expect(code).toBe(2);
   expect(stderr).toContain(message);
 });
 
-test('a receiver that has moved is told where it is now', async () => {
+test('hooks of an endpoint that has moved are sent to its new origin', async () => {
   const receiver = await startReceiver();
   const at = Math.floor(Date.now() / 1_000) - 600;
   const stats = {

@@ -1,4 +1,4 @@
-/** What a signal does to a command that can't come to an end by itself. */
+/** Signals to a command that can't end by itself. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
@@ -41,10 +41,10 @@ const launch = (...args: string[]) => {
   return { started, said, ended: once(started, 'exit') };
 };
 
-// The first signal waits for the hook, for 10 s at least, and then ends with its own code: another's says who ended it.
-test.each(['sweep', 'run'])('the second signal ends `%s` at once, whatever is in flight', async (command) => {
+// After the first signal the command waits at least 10 s for the hook, and ends with the code of that signal. The code shows which signal ended it.
+test.each(['sweep', 'run'])('the second signal ends `%s` at once, though a hook is in flight', async (command) => {
   await seedJob(server.client, 'a', { web_hook_url: `${receiver.url}/503/x`, status: 'Success' });
-  // What a sweep could not deliver, `run` finds.
+  // `run` finds the hook that a sweep could not deliver.
   if (command === 'run') await launch('sweep').ended;
   receiver.answer = () => undefined;
   const before = receiver.hooks.length;
@@ -56,10 +56,10 @@ test.each(['sweep', 'run'])('the second signal ends `%s` at once, whatever is in
   expect(await ended).toEqual([143, null]);
 });
 
-test('fault 141: a command that a signal cuts short on a frozen Redis ends with the code of that signal', async () => {
+test('fault 141: a command that a signal interrupts on a frozen Redis ends with the code of that signal', async () => {
   await server.client.rpush('t:jobs:X:dead:inprogress', 'entry');
   const { started, ended } = launch('rescue', '--grace', '1h');
-  // It is in the middle of its grace.
+  // It waits for the end of the grace period.
   await vi.waitUntil(async () => (await server.client.get('t:jobs:X:lock')) === '1');
   process.kill(server.pid, 'SIGSTOP');
   started.kill('SIGTERM');

@@ -15,7 +15,7 @@ export const dateTime = (seconds: number): string => {
   return date.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
 };
 
-/** A time in ISO format, in readable form. */
+/** An ISO time as people read it. */
 export const isoText = (time: string): string => time.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC');
 
 /** A duration in ms, in its two largest units. */
