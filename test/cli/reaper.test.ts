@@ -71,7 +71,7 @@ test('sweep --json prints a line per job and then a summary, and acts accordingl
       .slice(0, -1)
       .map(({ id, verdict, reason, outcome }) => `${id} ${verdict} ${reason} ${outcome}`)
       .sort(),
-  ).toEqual(['hung fail hung done', 'lost untrack missing-stats done', 'odd keep malformed kept']);
+  ).toEqual(['hung fail hung done', 'missing untrack missing-stats done', 'odd keep malformed kept']);
   expect(all.at(-1)).toMatchObject({ type: 'summary', scanned: 3, hooks: { failed: 1 } });
   expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Error');
 });
