@@ -127,7 +127,7 @@ export const supervisorSetup = setup({
       }
       enqueue.stopChild(id);
       const reason = messageOf(error);
-      enqueue.emit({ type: 'fault', where: nameOf[id], error: reason });
+      enqueue.emit({ type: 'fault', where: nameOf[id], error: reason, isCrash: true });
       const isOver = ({ child }: OpenPass) => child === id;
       for (const pass of context.open.filter(isOver)) enqueue.emit(endOf(pass, `${nameOf[id]} has crashed: ${reason}`));
       enqueue.assign({

@@ -141,7 +141,7 @@ const subscribe = (
   supervisor.on('pool', ({ outcome, since }) => reporting.pool(outcome, since));
   supervisor.on('orphan', ({ entry }) => reporting.orphaned(entry));
   supervisor.on('finished', ({ entry }) => reporting.finished(entry));
-  supervisor.on('fault', ({ where, error }) => reporting.fault(where, error));
+  supervisor.on('fault', ({ where, error, isCrash }) => reporting.fault(where, error, isCrash && 'internal'));
   supervisor.on('leader', ({ holds, host }) => {
     if (!holds) schedule.clear();
     reporting.leader({ host, isThisHost: holds });

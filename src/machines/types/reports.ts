@@ -24,7 +24,8 @@ export type Report =
   | { readonly type: 'leader'; readonly holds: boolean; readonly host: string }
   /** No hook is due, and none is in flight. */
   | { readonly type: 'hooks.quiet' }
-  | { readonly type: 'fault'; readonly where: string; readonly error: string };
+  /** `isCrash`: an actor crashed, which is a defect of the reaper and not of what it works on. */
+  | { readonly type: 'fault'; readonly where: string; readonly error: string; readonly isCrash?: true };
 
 export type ReportOf<Type extends Report['type']> = Extract<Report, { readonly type: Type }>;
 
