@@ -73,9 +73,9 @@ const main = async (): Promise<boolean> => {
   await seed('unacked', 'Success', 600, 'Running');
   await seed('behind', 'Running', 600, 'Success');
   await seed('settled', 'Success', 600, 'Success');
-  const broken = ['hung', 'unacked', 'behind', 'lost', 'settled'];
+  const broken = ['hung', 'unacked', 'behind', 'missing', 'settled'];
   // 2 when a job is saved; one less when it is final, and one less when its final status is confirmed.
-  await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, orphaned: 2, settled: 1 });
+  await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, missing: 2, settled: 1 });
   row('seeded', broken.join(', '), 'five jobs as users find them');
 
   reaper.on('job', ({ id, verdict, reason, detail, outcome }) => {
@@ -116,7 +116,7 @@ const main = async (): Promise<boolean> => {
       'behind: has the Success that its receiver had confirmed, no longer tracked',
       (await status('behind')) === 'Success' && (await tracked('behind')) === null,
     ],
-    ['lost: no longer tracked', (await tracked('lost')) === null],
+    ['missing: no longer tracked', (await tracked('missing')) === null],
     ['settled: no longer tracked', (await tracked('settled')) === null],
     [
       'collect-1: finished by the survivor, once',

@@ -81,7 +81,7 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
     }
   };
   const breakOne = async () => {
-    const id = `${['hung', 'unacked', 'behind', 'lost', 'settled'][++number % 5]}-${number}`;
+    const id = `${['hung', 'unacked', 'behind', 'missing', 'settled'][++number % 5]}-${number}`;
     if (id.startsWith('hung')) await seed(id, 'Running', 30 * 3_600, 'Running');
     if (id.startsWith('unacked')) await seed(id, 'Success', 600, 'Running');
     if (id.startsWith('behind')) await seed(id, 'Running', 600, 'Success');
