@@ -131,5 +131,5 @@ test('health turns red in time though the clock of Redis went back an hour since
       shared: { leader, ahead: -hour, progress },
     });
   expect(healthAt(at + 50_000).ok).toBe(true);
-  expect(healthAt(at + 50_001)).toMatchObject({ ok: false, detail: expect.stringContaining('dead pools') });
+  expect(healthAt(at + 50_001)).toMatchObject({ ok: false, detail: expect.stringContaining('rescue overdue') });
 });

@@ -287,7 +287,7 @@ describe('fault 138: the end of a quarantine that had no reply', () => {
       REAPER_REDIS: `redis://127.0.0.1:${proxy.port}`,
       REAPER_NAMESPACE: 't',
     });
-    expect({ stdout, code }).toEqual({ stdout: 'put back: 1\n', code: 0 });
+    expect({ stdout, code }).toEqual({ stdout: 'requeued: 1\n', code: 0 });
     expect(isCut()).toBe(true);
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('a')]);
   });
