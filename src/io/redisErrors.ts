@@ -37,7 +37,7 @@ const kinds: readonly (readonly [RedisErrorKind, RegExp])[] = [
   ['refused', /^(READONLY|OOM|MISCONF|NOREPLICAS)/],
   [
     'permanent',
-    /^(NOPERM|NOAUTH|WRONGPASS|CROSSSLOT|MOVED|ASK|NOPROTO)\b|unknown (?:redis )?command|user executing the script|unknown subcommand|DB index is out of range|do not hash to the same slot|not allowed in cluster mode|in subscriber mode|in monitoring mode/i,
+    /^(NOPERM|NOAUTH|WRONGPASS|CROSSSLOT|MOVED|ASK|NOPROTO)\b|unknown (?:redis )?command|user executing the script|ACL failure in script|unknown subcommand|DB index is out of range|do not hash to the same slot|not allowed in cluster mode|in subscriber mode|in monitoring mode/i,
   ],
   [
     'transient',
@@ -70,7 +70,10 @@ export const mayRetry = (error: unknown): boolean =>
   kindOfRedisError(error) === 'transient' || textOf(error).startsWith('READONLY');
 
 const advices: readonly (readonly [RegExp, string])[] = [
-  [/^NOPERM/, 'allow the Redis user of the reaper this command and the keys of the namespace (ACL SETUSER)'],
+  [
+    /^NOPERM|ACL failure in script/,
+    'allow the Redis user of the reaper this command and the keys of the namespace (ACL SETUSER)',
+  ],
   [/^NOAUTH/, 'give the reaper the user and password of this Redis'],
   [/^WRONGPASS/, 'give the reaper the right user and password'],
   [

@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import { type Condition, readCondition } from './disruption.ts';
 import type { Keys } from './keys.ts';
-import { kindOfRedisError, UnusableRedisError, withoutAdvice } from './redisErrors.ts';
+import { kindOfRedisError, UnusableRedisError, withoutAdvice, withoutUser } from './redisErrors.ts';
 import { redisTime } from './redisTime.ts';
 
 /**
@@ -60,9 +60,9 @@ export const refusalOf = (error: unknown): string | undefined => {
   const known = refusals.find(([refused]) => refused.test(message))?.[1];
   if (known !== undefined) return known;
   // With what Redis, or the script, says: which command, on which key.
-  if (/^NOPERM|user executing the script can't/.test(message)) {
-    const what = message.replace(/^(NOPERM|ERR)\s+/, '').replace(/\s*script: .*$/, '');
-    return `the Redis user of the reaper lacks a right (NOPERM: ${what}): allow it the commands and keys that \`reaper doctor\` asks for`;
+  if (/^NOPERM|user executing the script can't|ACL failure in script/.test(message)) {
+    const what = message.replace(/^(NOPERM|ERR ACL failure in script:|ERR)\s+/, '').replace(/\s*script: .*$/, '');
+    return `the Redis user of the reaper lacks a right (NOPERM: ${withoutUser(what)}): allow it the commands and keys that \`reaper doctor\` asks for`;
   }
   return /unknown (sub)?command/i.test(message)
     ? `Redis does not know a command of the reaper (${message}): Redis 6.2 or newer is needed, without renamed commands`

@@ -11,6 +11,7 @@ import {
   withoutAdvice,
   withoutUser,
 } from '../../src/io/redisErrors.ts';
+import { refusalOf } from '../../src/io/trust.ts';
 
 const ofScript = (error: string) => `ERR Error running script (call to f_1234): @user_script:12: ${error}`;
 
@@ -35,6 +36,10 @@ test.each([
   ['permanent', 'ERR DB index is out of range'],
   ['permanent', 'ERR SELECT is not allowed in cluster mode'],
   ['permanent', "ERR The user executing the script can't run this command or subcommand"],
+  [
+    'permanent',
+    "ERR ACL failure in script: User u has no permissions to run the 'hset' command script: 1f, on @user_script:12.",
+  ],
   ['transient', 'LOADING Redis is loading the dataset in memory'],
   ['transient', 'BUSY Redis is busy running a script.'],
   ['transient', 'TRYAGAIN Multiple keys request during rehashing of slot'],
@@ -110,4 +115,13 @@ test('the name of the user is not shown', () => {
   expect(withoutUser(said)).toBe("NOPERM this user has no permissions to run the 'get' command");
   expect(explained(new Error(said))).not.toContain('s3cret');
   expect(withoutUser('ERR ACL failure: user s3cret has no permissions')).not.toContain('s3cret');
+});
+
+test.each([
+  "NOPERM User alice has no permissions to run the 'hset' command",
+  "ERR ACL failure in script: User alice has no permissions to run the 'hset' command script: 1f, on @user_script:12.",
+])('fault 144: what a newer Redis refuses to a user says what to do, and not who it is: %s', (message) => {
+  expect(refusalOf(new Error(message))).toBe(
+    "the Redis user of the reaper lacks a right (NOPERM: this user has no permissions to run the 'hset' command): allow it the commands and keys that `reaper doctor` asks for",
+  );
 });
