@@ -31,7 +31,8 @@ const maxAge = 100_000;
 
 const run = <Reply = unknown>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) =>
   scripts.run<Reply>(name, keys, args);
-const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${second(-60)},"args":{}${more}}`;
+const enqueuedAt = second(-60);
+const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${enqueuedAt},"args":{}${more}}`;
 const sha1 = (text: string | Buffer) => createHash('sha1').update(text).digest('hex');
 const allOf = async () =>
   Promise.all((await redis.keys('*')).sort().map(async (key) => [key, await redis.dumpBuffer(key)]));
