@@ -82,7 +82,7 @@ test('sweep, with all that it does', async () => {
   const done = lines(stdout).flatMap(({ id, verdict, outcome }) =>
     id === undefined ? [] : [`${id} ${verdict} ${outcome}`],
   );
-  expect(done.sort()).toEqual(['hung fail done', 'missing untrack done', 'untold refire queued']);
+  expect(done.sort()).toEqual(['hung fail done', 'missing untrack done', 'untold refire enqueued']);
   expect(await redis.hget('{t}:job_stats:hung', 'status')).toBe('Error');
   expect(receiver.hooks.map(({ path }) => path).sort()).toEqual(['/200/hung', '/400/untold']);
 });

@@ -267,7 +267,7 @@ test.each([
 test('an address that can not be listened on ends inspect with 1', async () => {
   const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
   expect(code).toBe(1);
-  expect(stderr).toContain('192.0.2.1 can not be listened on');
+  expect(stderr).toContain('cannot listen on 192.0.2.1');
 });
 
 describe('hooks', () => {
