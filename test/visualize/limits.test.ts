@@ -92,7 +92,7 @@ test('the explanation of a job with a hook leaves out the hook URL and the store
   const reaper = await start();
   await reaper.sweep();
   const { job } = await page.ask({ type: 'job', id: 'a' });
-  expect(job?.explanation.hook).toMatchObject({ id: 'a', state: 'pending', origin: 'http://127.0.0.1:1' });
+  expect(job?.explanation.hook).toMatchObject({ id: 'a', state: 'pending', endpoint: 'http://127.0.0.1:1' });
   expect(Object.keys(job?.explanation.hook ?? {})).not.toContain('text');
   expect(page.text()).not.toContain('secret');
 });
