@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import { patience, testTimeout } from './test/support/patience.ts';
+import { testTimeout, waitLimit } from './test/support/waitLimit.ts';
 
-/** What needs no Redis: it runs first. Whatever is not named here is of the other project. */
+/** Tests without Redis. They run first. All other files are in the project `redis`. */
 const unit = [
   'test/*.test.ts',
   'test/{io,machines,mutants}/**/*.test.ts',
@@ -13,14 +13,15 @@ const unit = [
   'test/visualize/{access,allowance,broadcast,charts,layouts}.test.ts',
 ];
 
-/** Those that take longest, longest first: one that began last would run alone at the end. */
+/** The slowest files, slowest first. If one of them started last, it would run alone at the end. */
 const slow = [
   'chaos/chaos',
   'browser/inspector',
   'chaos/redis-trouble',
   'cli/reaper',
-  'visualize/server',
+  'visualize/messages',
   'browser/odd-data',
+  'browser/security',
   'hooks/kill',
   'cli/doctor',
   'model/spec',
@@ -43,7 +44,7 @@ class SlowFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    // Many tests wait for processes: one worker more than there are processors keeps these busy.
+    // Many tests wait for processes, so one worker more than processors keeps the processors busy.
     maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: SlowFirst },
     globalSetup: ['test/support/buildPage.ts', 'test/support/buildPrograms.ts'],
@@ -57,6 +58,6 @@ export default defineConfig({
     setupFiles: ['test/support/waits.ts'],
     testTimeout,
     hookTimeout: testTimeout,
-    expect: { poll: { timeout: patience, interval: 20 } },
+    expect: { poll: { timeout: waitLimit, interval: 20 } },
   },
 });

@@ -1,4 +1,4 @@
-/** How much memory the reaper takes where entries are large: 1,500 of 1 MB each, in every place where an entry can be. */
+/** The reaper's memory with large entries: 1,500 entries of 1 MB, in every place where an entry can be. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -7,10 +7,10 @@ import type { RedisServer } from '../test/support/redisServer.ts';
 import { key, type Report } from './support.ts';
 
 const entries = 1_500;
-/** Each stands in Redis three times: as it was and as it is in `dead`, in its record, and in `dead` itself. */
+/** Redis holds each entry three times: its record has the original and the form in `dead`, and `dead` has it too. */
 const records = 500;
 
-/** Entries made inside Redis: one in three of a periodic execution, one in three with another id in its arguments. */
+/** Creates entries inside Redis: a third of periodic executions, a third with another id in the arguments. */
 const shape = `
   local big = string.rep('x', 1000000)
   local function entryOf(i)
@@ -25,7 +25,7 @@ const each = async (redis: Redis, count: number, script: string) => {
   for (let i = 0; i < count; i++) await redis.eval(`${shape}${script}`, 1, `${key()}`, i);
 };
 
-/** Jobs that look hung, and their entries: in a queue, held by a live and by a dead pool, scheduled, to be retried, dead. */
+/** Jobs that look hung, with their entries in a queue, in progress in a live and in a dead pool, in `scheduled`, `retry` and `dead`. */
 const seedPlaces = async (redis: Redis) => {
   await redis.sadd(key('worker_pools'), 'live', 'gone');
   await beat(redis);
@@ -44,7 +44,7 @@ const seedPlaces = async (redis: Redis) => {
   );
 };
 
-/** Worker pools, with what a thousand workers say that they run, each with arguments of 100 kB. */
+/** A pool's heartbeat, and the observations of a thousand workers, each with arguments of 100 kB. */
 const beat = async (redis: Redis) => {
   const workers = Array.from({ length: 1_000 }, (_, i) => `w${i}`);
   const [second] = await redis.time();
@@ -59,7 +59,7 @@ const beat = async (redis: Redis) => {
   }
 };
 
-/** A dead pool, of whose jobs some are poison, and a live one whose workers run nothing of what it holds. */
+/** A dead pool with some poison jobs, and a live pool whose entries are orphaned. */
 const seedHeld = async (redis: Redis) => {
   await redis.sadd(key('worker_pools'), 'live', 'gone');
   await beat(redis);
@@ -93,20 +93,20 @@ const rssOf = async (url: string, what: string): Promise<number> => {
 
 export const benchBytes = async ({ client, url }: RedisServer, report: Report): Promise<void> => {
   const seeds: readonly [string, (redis: Redis) => Promise<unknown>, string][] = [
-    ['status', seedPlaces, `${entries} entries of 1 MB in all places`],
-    ['explain', seedPlaces, 'the same'],
-    ['evidence', seedPlaces, 'the same, of jobs that look hung'],
-    ['rescue', seedHeld, `${entries} entries of 1 MB, half of them of a dead pool`],
+    ['status', seedPlaces, `${entries} entries of 1 MB, in all places`],
+    ['explain', seedPlaces, 'the same entries'],
+    ['evidence', seedPlaces, 'a sweep of their jobs, which look hung'],
+    ['rescue', seedHeld, `${entries} entries of 1 MB, half of them in a dead pool`],
     ['quarantine', seedRecords, `list and release, ${records} entries of 1 MB`],
   ];
   for (const [what, seed, of] of seeds) {
     await client.flushall();
     await seed(client);
     const rss = await rssOf(url, what);
-    // A figure counts only if the work was done.
+    // The result counts only if the work was done.
     if (what === 'rescue') assert.equal(await client.exists(key('jobs', 'X', 'gone', 'inprogress')), 0);
     if (what === 'quarantine') assert.equal(await client.llen(key('jobs', 'X')), records);
-    report(`RSS over idle, ${what}`, `${rss.toFixed(0)} MB: ${of}`, '≤ 64 MB', rss <= 64);
+    report(`peak RSS over idle, ${what}`, `${rss.toFixed(0)} MB: ${of}`, '≤ 64 MB', rss <= 64);
   }
   await client.flushall();
 };

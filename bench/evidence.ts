@@ -1,4 +1,4 @@
-/** What it costs to look for jobs that look hung: 100,000 of them, behind a queue of 500,000 entries. */
+/** The cost of the search for evidence: 100,000 jobs that look hung, in a queue of 500,000 entries. */
 import assert from 'node:assert/strict';
 import type { Redis } from 'ioredis';
 import type { RedisServer } from '../test/support/redisServer.ts';
@@ -8,7 +8,7 @@ import { key, median, type Report, seed, sweepOnce } from './support.ts';
 const jobs = 100_000;
 const queued = 500_000;
 
-/** Makes all seeded jobs look hung, each with an entry at the tail of a queue that others have filled. */
+/** Makes all seeded jobs look hung. Each has an entry at the tail of a queue full of other entries. */
 const silence = async (redis: Redis): Promise<void> => {
   const script = `
     local old = string.format('%d', tonumber(redis.call('TIME')[1]) - 100000)
@@ -32,24 +32,19 @@ export const benchEvidence = async ({ client, url }: RedisServer, report: Report
   let heap = 0;
   for (let round = 0; round < 3; round++) {
     await seed(client, jobs);
-    healthy.push((await sweepOnce(url, { kept: jobs })).durationMs);
+    healthy.push((await sweepOnce(url, { keep: jobs })).durationMs);
     await silence(client);
-    const summary = await sweepOnce(url, { kept: jobs });
+    const summary = await sweepOnce(url, { keep: jobs });
     assert.deepEqual({ ...summary.reasons }, { queued: jobs });
     silent.push(summary.durationMs);
     if (round === 0) heap = await heapOf(url, '--max-old-space-size=64');
   }
   const ratio = median(silent) / median(healthy);
   report(
-    '100,000 that look hung, behind 500,000 entries',
-    `a sweep takes ${median(silent).toFixed(0)} ms, of healthy ones ${median(healthy).toFixed(0)}: ${ratio.toFixed(2)} ×`,
+    'sweep, 100,000 candidates in a queue of 500,000 entries',
+    `${median(silent).toFixed(0)} ms, with healthy jobs ${median(healthy).toFixed(0)} ms: ${ratio.toFixed(2)} ×`,
     '≤ 2 ×',
     ratio <= 2,
   );
-  report(
-    '  the same of that sweep',
-    `${heap.toFixed(0)} MB heap over idle at its peak, V8 capped at 64 MB`,
-    '≤ 64 MB',
-    heap <= 64,
-  );
+  report('peak heap over idle of that sweep, V8 heap limit 64 MB', `${heap.toFixed(0)} MB`, '≤ 64 MB', heap <= 64);
 };

@@ -1,10 +1,10 @@
-/** The heap that a sweep needs, whatever the number of jobs. */
+/** The heap that a sweep needs. It does not depend on the number of jobs. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { RedisServer } from '../test/support/redisServer.ts';
 import { type Report, seed } from './support.ts';
 
-/** Heap over idle of one sweep of what stands in Redis, in MB at its peak, in a process with these flags of Node. */
+/** Measures the peak heap over idle of one sweep, in MB, in a process with these Node flags. */
 export const heapOf = async (url: string, ...flags: string[]): Promise<number> => {
   const script = new URL('./memory.ts', import.meta.url).pathname;
   const args = ['--expose-gc', ...flags, '--import', 'tsx', script, url];
@@ -19,10 +19,10 @@ export const benchHeap = async ({ client, url }: RedisServer, report: Report): P
   const large = await heapOf(url, '--max-old-space-size=64');
   const lazy = await heapOf(url);
   report(
-    'heap over idle at its peak, V8 capped at 64 MB',
+    'peak heap over idle, V8 heap limit 64 MB',
     `${small.toFixed(0)} MB for 100,000 jobs, ${large.toFixed(0)} MB for 1,000,000`,
     '≤ 64 MB',
     large <= 64,
   );
-  report('  with garbage that V8 leaves lying without a cap', `${lazy.toFixed(0)} MB for 1,000,000`);
+  report('peak heap over idle, no heap limit', `${lazy.toFixed(0)} MB for 1,000,000`);
 };

@@ -1,6 +1,6 @@
 /**
- * What the inspector costs: a sweep of 100,000 jobs without it, with it, and with a page open in Chromium, in turns; how
- * soon the page answers meanwhile; whether its heap and the server's are flat over ten sweeps.
+ * The cost of the inspector: a sweep of 100,000 jobs without it, with it, and with a page open in Chromium; the latency of the
+ * page during a sweep; the growth of the page's and the server's heap over ten sweeps.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
@@ -25,7 +25,7 @@ export const benchInspector = async ({ client, url }: RedisServer, report: Repor
   const files = await Promise.all((await readdir(folder)).map((file) => readFile(`${folder}${file}`)));
   const charts = ['supervisor', 'lane', 'job', 'pool'].map((name) => readFile(`${packageRoot}docs/charts/${name}.svg`));
   const kB = [...files, ...(await Promise.all(charts))].reduce((sum, file) => sum + file.length, 0) / 1_000;
-  report('inspector: the page with all charts', `${kB.toFixed(0)} kB`, '< 300 kB', kB < 300);
+  report('inspector: page size with all charts', `${kB.toFixed(0)} kB`, '< 300 kB', kB < 300);
 };
 
 const withReaper = async <T>(
@@ -74,7 +74,7 @@ const measureCost = async (url: string, browser: Browser, report: Report): Promi
       }),
     );
   }
-  // Clicking costs too: in sweeps of its own.
+  // Clicks cost time too, so they are measured in another sweep.
   await withReaper(url, true, async (reaper, where) => {
     const page = await open(browser, where);
     let isOver = false;
@@ -88,19 +88,19 @@ const measureCost = async (url: string, browser: Browser, report: Report): Promi
   const cost = (times: readonly number[]) => median(times) / median(without) - 1;
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   report(
-    'inspector on, no page',
-    `a sweep of ${jobs} takes ${percent(cost(alone))} more (${median(without)} → ${median(alone)} ms)`,
+    'sweep overhead, inspector on, no page open',
+    `${percent(cost(alone))} (${median(without)} → ${median(alone)} ms)`,
   );
   report(
-    'inspector on, a page open',
-    `${percent(cost(watched))} more (${median(watched)} ms)`,
+    'sweep overhead, inspector on, one page open',
+    `${percent(cost(watched))} (${median(watched)} ms)`,
     '≤ 15 %',
     cost(watched) <= 0.15,
   );
   const sorted = answers.sort((a, b) => a - b);
   const late = sorted[Math.floor(sorted.length * 0.95)] as number;
   report(
-    'inspector: a click is answered during a sweep',
+    'inspector: click latency during a sweep',
     `median ${median(sorted).toFixed(0)} ms, 95 % within ${late.toFixed(0)} ms (${sorted.length} clicks)`,
     '≤ 100 ms',
     late <= 100,
@@ -108,7 +108,7 @@ const measureCost = async (url: string, browser: Browser, report: Report): Promi
   report('inspector: first paint', `${median(paints).toFixed(0)} ms`, '< 1 s', median(paints) < 1_000);
 };
 
-/** In the page: from a click to the frame that shows its effect, in ms. */
+/** Runs in the page: the time from a click to the frame that shows its effect, in ms. */
 const clickTab = `new Promise((resolve) => {
   const began = performance.now();
   document.querySelector('[role=tab][aria-selected=false]').click();
@@ -136,9 +136,9 @@ const measureHeaps = (url: string, browser: Browser, report: Report): Promise<vo
     await page.close();
     const text = (name: 'page' | 'server') => `${first[name].toFixed(1)} → ${last[name].toFixed(1)} MB`;
     report(
-      'inspector: heaps over ten sweeps, collected',
+      'inspector: heap growth over ten sweeps',
       `page ${text('page')}, server ${text('server')}`,
-      'flat (≤ 2 MB more)',
+      '≤ 2 MB each',
       last.page - first.page <= 2 && last.server - first.server <= 2,
     );
   });

@@ -1,7 +1,7 @@
 /**
- * How fast the main job is, against what it must reach: `npm run bench`, or `npm run bench -- --only GROUP,…`. One run on
- * one machine, ratios of what is measured in it; the stand-in for upstream does in Node what the Go reaper does, one command
- * at a time.
+ * Runs the benchmarks and compares the results with their targets: `npm run bench`, or `npm run bench -- --only GROUP,…`.
+ * Most targets are ratios of two results of the same run. The upstream stand-in does in Node what the Go reaper does, one
+ * command at a time.
  */
 import { parseArgs } from 'node:util';
 import { type RedisServer, startRedis } from '../test/support/redisServer.ts';
@@ -16,7 +16,7 @@ import { benchSteps } from './steps.ts';
 import type { Report } from './support.ts';
 import { benchSweep } from './sweep.ts';
 
-/** Each gets a Redis that holds nothing. */
+/** Each group gets an empty Redis. */
 const groups: Record<string, (server: RedisServer, report: Report) => Promise<void>> = {
   sweep: benchSweep,
   heap: benchHeap,
@@ -33,24 +33,22 @@ const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;
 const asked = only?.split(',') ?? Object.keys(groups);
 const unknown = asked.filter((name) => !Object.hasOwn(groups, name));
 if (unknown.length > 0) {
-  console.error(`no such group: ${unknown.join(', ')}. There are: ${Object.keys(groups).join(', ')}`);
+  console.error(`unknown group: ${unknown.join(', ')}. The groups are: ${Object.keys(groups).join(', ')}`);
   process.exit(2);
 }
 
-const rows: { what: string; measured: string; must: string; isReached: boolean | undefined }[] = [];
-const report: Report = (what, measured, must = '', isReached) => {
-  rows.push({ what, measured, must, isReached });
-  console.log(`${what}: ${measured}${must === '' ? '' : `  (must be ${must}: ${isReached ? 'yes' : 'NO'})`}`);
+const rows: { benchmark: string; result: string; target: string; isMet: boolean | undefined }[] = [];
+const report: Report = (benchmark, result, target = '', isMet) => {
+  rows.push({ benchmark, result, target, isMet });
+  console.log(`${benchmark}: ${result}${target === '' ? '' : `  (target ${target}: ${isMet ? 'met' : 'NOT MET'})`}`);
 };
 for (const name of asked) {
   const server = await startRedis();
   await groups[name]?.(server, report);
   await server.stop();
 }
-console.log('\n| what | measured | must be | reached |\n| --- | --- | --- | --- |');
-for (const { what, measured, must, isReached } of rows) {
-  console.log(
-    `| ${what.trim()} | ${measured} | ${must} | ${isReached === undefined ? '' : isReached ? 'yes' : 'no'} |`,
-  );
+console.log('\n| benchmark | result | target | met |\n| --- | --- | --- | --- |');
+for (const { benchmark, result, target, isMet } of rows) {
+  console.log(`| ${benchmark} | ${result} | ${target} | ${isMet === undefined ? '' : isMet ? 'yes' : 'no'} |`);
 }
 console.log(`\nNode ${process.version}, ${process.platform}, one run.`);

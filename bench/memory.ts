@@ -1,7 +1,7 @@
 /**
- * Heap over idle of one sweep, in MB: the peak of samples every 10 ms. A process of its own, since what is measured is
- * as much V8's patience as the sweep's need: with `--max-old-space-size` V8 collects before the garbage piles up, and
- * ends the process if what is alive does not fit.
+ * Prints the peak heap over idle of one sweep, in MB, sampled every 10 ms. It runs as a process, because the result depends on
+ * when V8 collects garbage as much as on the sweep: with `--max-old-space-size` V8 collects early, and ends the process if
+ * the live objects do not fit.
  */
 import { createReaper } from '../src/index.ts';
 import { namespace } from './support.ts';

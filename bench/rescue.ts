@@ -1,6 +1,6 @@
 /**
- * How long an entry is away when the host that holds it dies, at default settings: hosts that stop to beat, one after the other,
- * and one that dies beside thousands of pools that died long ago.
+ * The recovery time of an entry whose host dies, at default settings: for hosts that die one after the other, and for one host
+ * that dies beside thousands of pools that died long ago.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import type { RedisServer } from '../test/support/redisServer.ts';
 import { key, median, namespace, type Report } from './support.ts';
 
 const kills = 50;
-/** Between two kills, in ms: no divisor of the seconds in which heartbeats are written, nor of the interval of the looks. */
+/** Time between two kills, in ms. It divides neither the interval of heartbeats nor that of rescues. */
 const gap = 1_370;
 const stale = 10_000;
 const type = 'IMAGE_SCAN';
@@ -21,7 +21,7 @@ interface Host {
   stop(): void;
 }
 
-/** A host as gocraft's: a beat every 5 s, in whole seconds, and an entry in hand. */
+/** A host as in gocraft: it holds an entry, and writes its heartbeat every 5 s, in whole seconds. */
 const startHost = async (redis: Redis, pool: string): Promise<Host> => {
   let last = 0;
   const beat = async () => {
@@ -62,7 +62,7 @@ const runReaper = (redis: string) => {
   return reaper;
 };
 
-/** One host that dies 40 s after the reaper's start, while `beside` pools of hosts that died long ago are found. */
+/** Measures one host that dies while `beside` pools of hosts that died long ago are found. */
 const awayBeside = async ({ client, url }: RedisServer, beside: number): Promise<number> => {
   await client.flushall();
   for (let i = 0; i < beside; i += 1_000) {
@@ -76,7 +76,7 @@ const awayBeside = async ({ client, url }: RedisServer, beside: number): Promise
   const reaper = runReaper(url);
   let isStopped = false;
   const times = timesAway(client, [host], () => isStopped);
-  // The grace of the stale ones ends about 20 s after the start: that is when this one's is to end too.
+  // The grace of the stale pools ends about 20 s after the start. The host's grace must end at that time too.
   await sleep(1_000);
   host.stop();
   isStopped = true;
@@ -100,19 +100,19 @@ export const benchRescue = async (server: RedisServer, report: Report): Promise<
   const away = await times;
   await reaper.stop();
   assert.equal(away.length, kills);
-  const [least, most] = [Math.min(...away), Math.max(...away)];
+  const [min, max] = [Math.min(...away), Math.max(...away)];
   report(
-    `${kills} hosts killed: from the last heartbeat to the entry in its queue`,
-    `${least.toFixed(1)} s, median ${median(away).toFixed(1)}, ${most.toFixed(1)} at most`,
+    `recovery time, ${kills} killed hosts (last heartbeat to requeue)`,
+    `${min.toFixed(1)} to ${max.toFixed(1)} s, median ${median(away).toFixed(1)} s`,
     '≤ 26 s',
-    most <= 26,
+    max <= 26,
   );
 
   const alone = await awayBeside(server, 0);
   const beside = await awayBeside(server, stale);
   report(
-    `the same of one host beside ${stale.toLocaleString('en')} stale suspects`,
-    `${beside.toFixed(1)} s, without them ${alone.toFixed(1)}: ${(beside - alone).toFixed(1)} s more`,
+    `recovery time, one host beside ${stale.toLocaleString('en')} stale pools`,
+    `${beside.toFixed(1)} s, without them ${alone.toFixed(1)} s: ${(beside - alone).toFixed(1)} s more`,
     '≤ 5 s more',
     beside - alone <= 5,
   );

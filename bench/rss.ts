@@ -1,6 +1,6 @@
 /**
- * RSS over idle of one thing that a reaper does, in MB: the peak of samples every 5 ms. A process of its own. RSS and not the
- * heap, for what comes from Redis lies in buffers outside of it.
+ * Prints the peak RSS over idle of one task of a reaper, in MB, sampled every 5 ms. It runs as a process. RSS, not the heap:
+ * data from Redis is in buffers outside the heap.
  */
 import { createReaper } from '../src/index.ts';
 import { namespace } from './support.ts';
@@ -8,7 +8,7 @@ import { namespace } from './support.ts';
 const [url, what] = process.argv.slice(2) as [string, string];
 const reaper = createReaper({ redis: url, namespace, logger: false, role: 'never' });
 await reaper.ping();
-const things: Record<string, () => Promise<unknown>> = {
+const tasks: Record<string, () => Promise<unknown>> = {
   evidence: () => reaper.sweep(),
   explain: () => reaper.explain('0'),
   status: () => reaper.status(),
@@ -25,7 +25,7 @@ const sample = () => {
   peak = Math.max(peak, process.memoryUsage.rss() - idle);
 };
 const sampling = setInterval(sample, 5);
-await things[what]?.();
+await tasks[what]?.();
 sample();
 clearInterval(sampling);
 await reaper.stop();

@@ -1,21 +1,21 @@
-/** The longest step that Redis does nothing else in, where others have made a namespace large. */
+/** The longest time that one command or script blocks Redis, in large namespaces. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import type { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
-import { scriptOfDigest } from '../src/io/scripts.ts';
+import { scriptOfDigest } from '../src/io/redis/scripts.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
 import { key, namespace, type Report } from './support.ts';
 
 const million = 1_000_000;
 const hung = 1_000;
 const quarantined = 500;
-/** Rounds of each size; a size by its number alone. */
+/** Rounds of each size. */
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
-const mostMs = 5;
+const maxMs = 5;
 
-/** Runs a text of Lua for i = from … to − 1, some thousand at a time. */
+/** Runs Lua code for each i from 0 to `count` − 1, some thousand in one script. */
 const times = async (redis: Redis, count: number, body: string, at = 5_000): Promise<void> => {
   const script = `local now = redis.call('TIME')[1]
     for i = tonumber(ARGV[2]), tonumber(ARGV[3]) - 1 do ${body} end`;
@@ -26,7 +26,7 @@ const times = async (redis: Redis, count: number, body: string, at = 5_000): Pro
 const entry = `'{"name":"X","id":"' .. i .. '","t":1700000000,"args":{"image":"library/nginx:1","registration":{"name":"Trivy"}}}'`;
 const ns = 'ARGV[1]';
 
-/** Jobs that look hung, records of the quarantine, and one dead pool beside a live one. */
+/** Jobs that look hung, quarantined jobs, a dead pool and a live pool. */
 const seedBase = async (redis: Redis): Promise<void> => {
   await redis.flushall();
   await times(
@@ -59,7 +59,7 @@ const beat = async (redis: Redis): Promise<void> => {
   await redis.hset(key('worker:w1'), { job_id: 'other', job_name: 'X', started_at: String(now), args: '' });
 };
 
-/** What each size is made of, and the longest step of 0.1.0 in it (`CHANGELOG.md`, fault 148). */
+/** The sizes, each with the longest command of version 0.1.0 in it (`CHANGELOG.md`, fault 148). */
 const sizes: readonly {
   readonly what: string;
   readonly was: string;
@@ -71,7 +71,7 @@ const sizes: readonly {
     seed: (redis) => times(redis, million, `redis.call('LPUSH', ${ns} .. 'jobs:X', ${entry})`),
   },
   {
-    what: '1,000,000 entries in progress, of a dead pool and of a live one each',
+    what: '1,000,000 entries in progress in a dead pool and in a live one',
     was: '36–60 ms',
     seed: (redis) =>
       times(
@@ -97,7 +97,7 @@ const sizes: readonly {
   },
   {
     what: '100,000 job types, each with a queue',
-    was: 'late by its own check',
+    was: 'suspended by its own preflight',
     seed: (redis) =>
       times(
         redis,
@@ -109,15 +109,15 @@ const sizes: readonly {
   },
   {
     what: '3,000,000 other keys',
-    was: 'status and explain go through all of them',
+    was: 'status and explain read all of them',
     seed: (redis) => times(redis, 3 * million, `redis.call('SET', 'other:' .. i, i)`, 50_000),
   },
 ];
 
-/** All that reads or changes a namespace, once. */
+/** Runs each task that reads or changes a namespace. */
 const runAll = async (url: string, redis: Redis): Promise<void> => {
   const faults: string[] = [];
-  // How old a heartbeat may be says nothing of how long a step is: of so many pools some would be too old by then.
+  // A long heartbeat time-out, which does not matter here: with so many pools, some heartbeats would expire meanwhile.
   const reaper = createReaper({
     redis: url,
     namespace,
@@ -138,12 +138,12 @@ const runAll = async (url: string, redis: Redis): Promise<void> => {
   assert.deepEqual(faults, []);
 };
 
-/** Of each kind of command that took over 0.2 ms since the log was emptied: the longest run, and what 99 % were within, in ms. */
-const longest = async (redis: Redis): Promise<Map<string, readonly [most: number, usual: number]>> => {
+/** For each command or script that took over 0.2 ms: its longest run and its 99th percentile, in ms. */
+const longest = async (redis: Redis): Promise<Map<string, readonly [max: number, p99: number]>> => {
   const log = (await redis.call('SLOWLOG', 'GET', '-1')) as [number, number, number, string[]][];
   const runs = new Map<string, number[]>();
   for (const [, , us, [command = '', digest = '']] of log) {
-    // The bench's own.
+    // Commands of the benchmark itself.
     if (/^(slowlog|config)$/i.test(command)) continue;
     const name = /^evalsha$/i.test(command) ? (scriptOfDigest(digest) ?? command) : command.toUpperCase();
     const known = runs.get(name);
@@ -158,7 +158,7 @@ const longest = async (redis: Redis): Promise<Map<string, readonly [most: number
   );
 };
 
-/** How often the host has taken the processor from a process that wanted to go on; undefined where that is not to be had. */
+/** How often the system interrupted a process that was ready to run; undefined if the system does not tell. */
 const preemptionsOf = (pid: number): number | undefined => {
   try {
     return Number(/^nonvoluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
@@ -169,16 +169,16 @@ const preemptionsOf = (pid: number): number | undefined => {
 
 export const benchSteps = async ({ client, url, pid }: RedisServer, report: Report): Promise<void> => {
   try {
-    // Redis's log says how long a step took, and not how long it ran: others must not keep it from running.
+    // Redis's log has elapsed time, not processor time, so other processes must not interrupt Redis.
     setPriority(pid, -15);
   } catch {
-    console.log('(without the right to a higher priority: on a busy machine steps look longer than they are)');
+    console.log('(no right to raise the priority of Redis: on a busy machine commands look longer than they are)');
   }
   const only = process.env.BENCH_SIZE;
   await client.config('SET', 'slowlog-max-len', '100000');
   for (const [i, { what, was, seed }] of sizes.entries()) {
     if (only !== undefined && Number(only) !== i) continue;
-    let least: Map<string, readonly [number, number]> | undefined;
+    let shortest: Map<string, readonly [number, number]> | undefined;
     for (let round = 0; round < rounds; round++) {
       await client.config('SET', 'slowlog-log-slower-than', '-1');
       await seedBase(client);
@@ -188,23 +188,26 @@ export const benchSteps = async ({ client, url, pid }: RedisServer, report: Repo
       const before = preemptionsOf(pid);
       await runAll(url, client);
       const preemptions = (preemptionsOf(pid) ?? Number.NaN) - (before ?? Number.NaN);
-      // Each adds a slice of the scheduler, 4 ms or so, to a step: most often to the script that runs most often.
-      console.log(`(round ${round + 1}: the host took the processor from Redis ${preemptions} times)`);
+      // Each interruption adds about 4 ms to a command, most often to the script that runs most often.
+      console.log(`(round ${round + 1}: Redis was preempted ${preemptions} times)`);
       const found = await longest(client);
-      // A step that was long in one round only was kept waiting by the host.
-      const known = least;
-      least = new Map(
-        [...found].map(([name, [most, usual]]) => {
-          const [mostBefore, usualBefore] = known?.get(name) ?? [most, usual];
-          return [name, [Math.min(most, mostBefore), Math.min(usual, usualBefore)]];
+      // A command that was long in one round only was interrupted.
+      const known = shortest;
+      shortest = new Map(
+        [...found].map(([name, [max, p99]]) => {
+          const [maxBefore, p99Before] = known?.get(name) ?? [max, p99];
+          return [name, [Math.min(max, maxBefore), Math.min(p99, p99Before)]];
         }),
       );
     }
-    const sorted = [...(least ?? [])].sort(([, [a]], [, [b]]) => b - a);
+    const sorted = [...(shortest ?? [])].sort(([, [a]], [, [b]]) => b - a);
     const longestOfAll = sorted[0]?.[1][0] ?? 0;
-    const named = sorted
-      .slice(0, 4)
-      .map(([name, [most, usual]]) => `${name} ${most.toFixed(1)} (99 %: ${usual.toFixed(1)})`);
-    report(`longest step, ${what}`, `${named.join(', ')} ms; 0.1.0: ${was}`, `≤ ${mostMs} ms`, longestOfAll <= mostMs);
+    const named = sorted.slice(0, 4).map(([name, [max, p99]]) => `${name} ${max.toFixed(1)} (p99 ${p99.toFixed(1)})`);
+    report(
+      `longest command, ${what}`,
+      `${named.join(', ')} ms; version 0.1.0: ${was}`,
+      `≤ ${maxMs} ms`,
+      longestOfAll <= maxMs,
+    );
   }
 };

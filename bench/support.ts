@@ -1,6 +1,5 @@
 /**
- * What the parts of the bench share: jobs to sweep, one sweep in a reaper of its own, upstream's way through them, and
- * the heap at rest.
+ * Shared by the benchmarks: tracked jobs, one sweep, and the upstream stand-in.
  */
 import assert from 'node:assert/strict';
 import type { Redis } from 'ioredis';
@@ -9,15 +8,15 @@ import { createReaper, type SweepSummary } from '../src/index.ts';
 export const namespace = '{bench}';
 export const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
 
-/** Takes a figure: what was measured, and, where something is promised, what it must be and whether it is. */
-export type Report = (what: string, measured: string, must?: string, isReached?: boolean) => void;
+/** Takes one row of the result table. A benchmark without a target has no `target` and no `isMet`. */
+export type Report = (benchmark: string, result: string, target?: string, isMet?: boolean) => void;
 
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 
 /**
- * Tracked jobs, made inside Redis. One in `actingOneIn` has something to be done: hung without a receiver, behind, lost or
- * settled in turn; all others are healthy, or, with `unacked`, wait for a receiver at `url`.
+ * Creates tracked jobs inside Redis. One in `actingOneIn` has to act: in turn it is hung without a hook URL, behind, without
+ * stats, or acknowledged. All others are healthy or, with `unacked`, owe that endpoint a hook.
  */
 export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unacked = '' } = {}): Promise<void> => {
   const script = `
@@ -49,23 +48,23 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
   }
 };
 
-/** One sweep by a reaper of its own. A figure counts only if the sweep judged just what was seeded, and acted on it. */
+/** Runs one sweep in a new reaper. Throws unless it judged exactly the seeded jobs and acted on them. */
 export const sweepOnce = async (redis: string, verdicts: SweepSummary['verdicts']): Promise<SweepSummary> => {
   const reaper = createReaper({ redis, namespace, logger: false });
   await reaper.ping();
   const summary = await reaper.sweep();
   await reaper.stop();
   assert.deepEqual({ ...summary.verdicts }, verdicts);
-  const { kept = 0, ...acts } = verdicts;
-  assert.equal(summary.outcomes.kept ?? 0, kept);
+  const { keep = 0, ...acts } = verdicts;
+  assert.equal(summary.outcomes.kept ?? 0, keep);
   assert.equal(
-    (summary.outcomes.done ?? 0) + (summary.outcomes.queued ?? 0),
+    (summary.outcomes.done ?? 0) + (summary.outcomes.enqueued ?? 0),
     Object.values(acts).reduce((sum, count) => sum + count, 0),
   );
   return summary;
 };
 
-/** Upstream's way through the tracked jobs, for `count` of them: HSCAN 100, then PING and HGETALL one by one. In ms. */
+/** Reads `count` tracked jobs as upstream does: HSCAN 100, then PING and HGETALL one by one. Returns the time in ms. */
 export const standIn = async (redis: Redis, count: number): Promise<number> => {
   const began = performance.now();
   let cursor = '0';

@@ -79,7 +79,7 @@ const main = async (): Promise<boolean> => {
   row('seeded', broken.join(', '), 'five jobs as users find them');
 
   reaper.on('job', ({ id, verdict, reason, detail, outcome }) => {
-    if (verdict !== 'kept')
+    if (verdict !== 'keep')
       row('sweep', `${id}: ${verdict}`, `${reason}${detail === undefined ? '' : `, ${detail}`} → ${outcome}`);
   });
   reaper.on('pool', ({ pool, outcome, evidence, entries }) =>

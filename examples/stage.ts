@@ -54,7 +54,7 @@ export const until = async (what: string, isSo: () => unknown): Promise<void> =>
   }
 };
 
-/** A redis-server of the demo's own. Gives its URL. */
+/** A redis-server of the demo's own; `REDIS_SERVER` may name its program. Gives its URL. */
 export const startRedis = async (): Promise<string> => {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
@@ -62,7 +62,7 @@ export const startRedis = async (): Promise<string> => {
   probe.close();
   const folder = await mkdtemp(join(tmpdir(), 'reaper-demo-'));
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
-  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.env.REDIS_SERVER || 'redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   cleanUps.push(async () => {
     await end(child);
     await rm(folder, { recursive: true, force: true });

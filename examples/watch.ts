@@ -60,7 +60,7 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
   reaper.on('pool', ({ pool, outcome, evidence, entries }) =>
     row('rescue', `${pool}: ${outcome}`, `${evidence}; ${entries} put back`),
   );
-  reaper.on('sweep', ({ scanned, verdicts: { kept = 0, ...acts } }) =>
+  reaper.on('sweep', ({ scanned, verdicts: { keep = 0, ...acts } }) =>
     row(
       'sweep',
       `${scanned} jobs`,

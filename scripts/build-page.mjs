@@ -1,5 +1,5 @@
-// Builds the inspector's page into dist/page: one script, one style sheet, one HTML file, with no address in them that
-// leads elsewhere. Takes about 50 ms, so whatever serves the page from the sources builds it first.
+// Builds the inspector's page into dist/page: one script, one style sheet and one HTML file, without foreign URLs. It takes
+// about 50 ms, so each command that serves the page from the sources builds it first.
 import { copyFile, mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

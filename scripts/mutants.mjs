@@ -1,5 +1,5 @@
-// `npm run mutants -- [ROOM…]`: which faults no test fails on. The rooms are those of the lists in test/mutants/edits (`lua`,
-// `machines`, …), and `ts` for those that StrykerJS makes. Without any, all of them.
+// `npm run mutants -- [ROOM…]`: finds faults that no test fails on. A room is one of the lists in test/mutants/edits (`lua`,
+// `machines`, …), or `ts` for the mutants of StrykerJS. Without a room, all of them run.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -1,7 +1,7 @@
-/** `npm run rights`: writes the rights into docs/rights.md, from src/rights.ts. A test fails when the page is another. */
+/** `npm run rights`: writes docs/rights.md from src/io/redis/rights.ts. A test fails when the page is stale. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { aclRules, nameOf, rightsFor } from '../src/io/redis/rights.ts';
 import { packageRoot } from '../src/package.ts';
-import { aclRules, nameOf, rightsFor } from '../src/rights.ts';
 
 export const rightsPage = `${packageRoot}docs/rights.md`;
 
@@ -24,7 +24,7 @@ const parts = (): Record<string, string> => {
   };
 };
 
-/** The page with its generated parts, which stand between `<!-- NAME -->` and `<!-- end -->`, as they should be. */
+/** Replaces the generated parts of the page, which are between `<!-- NAME -->` and `<!-- end -->`. */
 export const withRights = (page: string): string =>
   Object.entries(parts()).reduce(
     (text, [name, part]) =>

@@ -1,5 +1,5 @@
-// Everything that `npm test` checks, once there is what it needs: format and lint, and types, side by side; then the
-// tests, which get the arguments. Plain Node.
+// The checks of `npm test`, after the setup: format, lint and types at the same time, then the tests, which get the
+// arguments. Plain Node.
 import { spawn, spawnSync } from 'node:child_process';
 
 const checks = [
@@ -9,16 +9,16 @@ const checks = [
   ['tsc', '-p', 'test/browser/tsconfig.json'],
 ];
 
-/** @returns whether it found nothing. What it says is written in one piece. */
+/** Runs a check and returns whether it passed. Its output is written in one piece. */
 const check = ([command, ...args]) =>
   new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const said = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => said.push(chunk));
-    child.once('error', (error) => said.push(`${error.message}\n`));
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
+    child.once('error', (error) => output.push(`${error.message}\n`));
     child.once('close', (code) => {
       process.stderr.write(`${[command, ...args].join(' ')}: ${code === 0 ? 'ok' : 'failed'}\n`);
-      process.stderr.write(Buffer.concat(said.map((chunk) => Buffer.from(chunk))));
+      process.stderr.write(Buffer.concat(output.map((chunk) => Buffer.from(chunk))));
       resolve(code === 0);
     });
   });

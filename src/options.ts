@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { type Clock, longestTimer } from './io/clock.ts';
-import type { RedisSource } from './io/connection.ts';
-import { refusedSettings } from './io/givenRedis.ts';
 import type { Logger } from './io/log.ts';
+import type { RedisSource } from './io/redis/connection.ts';
+import { refusedSettings } from './io/redis/givenRedis.ts';
 
 /** Longer timers are put together of several, but nobody means one of more than 24 days. */
 const ms = () => z.number().int().min(0).max(longestTimer);
@@ -140,7 +140,7 @@ export const optionsSchema = z.strictObject({
       /** Dead pools that are rescued at once. */
       atOnce: count(256).default(16),
       /** How often the entry of one job may be recovered within the window; the next death sends it to quarantine. */
-      mostRecoveries: count(100).default(3),
+      maxRecoveries: count(100).default(3),
       /** The window, in s: a day. */
       recoveryWindowS: seconds().min(60).max(31_536_000).default(86_400),
     })

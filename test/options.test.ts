@@ -37,7 +37,7 @@ const spans = [
 ];
 const counts = [
   ...['lanes', 'pageSize'].map((name) => `sweep.${name}`),
-  ...['batch', 'atOnce', 'mostRecoveries', 'recoveryWindowS'].map((name) => `rescue.${name}`),
+  ...['batch', 'atOnce', 'maxRecoveries', 'recoveryWindowS'].map((name) => `rescue.${name}`),
   ...['concurrency', 'perReceiver', 'most', 'breakAfter', 'drainPerSecond'].map((name) => `hooks.${name}`),
   'lease.renewMs',
 ];
@@ -152,7 +152,7 @@ describe('what is documented holds where nothing is set', () => {
     });
     expect(settings.rescue).toMatchObject({
       ...{ firstAfterMs: 5_000, intervalMs: 10_000, graceMs: 15_000, heartbeatAgeMs: 10_000, lostAfterMs: 30_000 },
-      ...{ batch: 500, atOnce: 16, mostRecoveries: 3, recoveryWindowS: 86_400 },
+      ...{ batch: 500, atOnce: 16, maxRecoveries: 3, recoveryWindowS: 86_400 },
     });
   });
   test('of hooks', () => {

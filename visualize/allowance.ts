@@ -1,8 +1,8 @@
 import type { Clock } from '../src/index.ts';
 
-/** How much may be done: `burst` at once, and one more with every `refill` ms. */
+/** A rate limit: `burst` uses at once, and one more after every `refill` ms. */
 export interface Allowance {
-  /** Whether so much is left. */
+  /** Whether this many uses are left. */
   has(need: number): boolean;
   take(): void;
 }
@@ -15,7 +15,7 @@ export const createAllowance = (clock: Clock, burst: number, refill: number): Al
       const now = clock.now();
       const refilled = Math.max(0, Math.floor((now - at) / refill));
       left = Math.min(burst, left + refilled);
-      // A clock that was set back goes on from where it is now.
+      // If the clock was set back, refills go on from its new time.
       at = Math.min(now, at + refilled * refill);
       return left >= need;
     },

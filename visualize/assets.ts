@@ -1,9 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { charts, packageRoot } from '../src/index.ts';
-import { graphOf } from './charts/graph.ts';
-import { layOut } from './charts/layout.ts';
-import { svgOf } from './charts/svg.ts';
-import { type ChartName, chartNames } from './protocol.ts';
+import { packageRoot } from '../src/index.ts';
+import { chartNames } from './protocol.ts';
 
 export interface Asset {
   readonly type: string;
@@ -18,32 +15,26 @@ const files = {
 } as const;
 
 /**
- * All that the server serves, by path: the built page, and the charts as they are laid out from the machines.
- * @throws Error where the page is not built.
+ * Loads all files that the server serves, by path: the built page, and the charts that `npm run charts` has drawn.
+ * @throws Error if the page is not built, or if a chart is missing.
  */
-export const loadAssets = async (): Promise<ReadonlyMap<string, () => Promise<Asset>>> => {
+export const loadAssets = async (): Promise<ReadonlyMap<string, Asset>> => {
   const page = Object.entries(files).map(async ([path, [file, type]]) => {
-    const body = await readFile(`${packageRoot}dist/page/${file}`).catch(() => {
-      throw new Error('its page is not built: run  npm run build  in the folder of jobservice-reaper');
-    });
-    return [path, async () => ({ type, body })] as const;
+    const body = await read(`dist/page/${file}`, 'build');
+    return [path, { type, body }] as const;
   });
-  const drawings = chartNames.map((name) => [`/charts/${name}.svg`, () => draw(name)] as const);
-  return new Map([...(await Promise.all(page)), ...drawings]);
+  const drawings = chartNames.map(async (name) => {
+    const svg = await read(`docs/charts/${name}.svg`, 'charts');
+    return [`/charts/${name}.svg`, { type: 'image/svg+xml', body: Buffer.from(withoutStyle(svg.toString())) }] as const;
+  });
+  return new Map(await Promise.all([...page, ...drawings]));
 };
 
-/** Charts that are drawn: they are the same for every reaper of a process. */
-const drawn = new Map<ChartName, Promise<Asset>>();
+const read = (path: string, command: string): Promise<Buffer> =>
+  readFile(`${packageRoot}${path}`).catch((cause) => {
+    const text = `${path} is missing: run  npm run ${command}  in the folder of jobservice-reaper`;
+    throw new Error(text, { cause });
+  });
 
-/** Lays a chart out when it is asked for the first time: that keeps the process busy for a tenth of a second or two. */
-const draw = (name: ChartName): Promise<Asset> => {
-  const known = drawn.get(name);
-  if (known !== undefined) return known;
-  const drawing = layOut(graphOf(charts[name])).then((drawing) => ({
-    type: 'image/svg+xml',
-    body: Buffer.from(svgOf(drawing)),
-  }));
-  drawing.catch(() => drawn.delete(name));
-  drawn.set(name, drawing);
-  return drawing;
-};
+/** The page has its own style for charts, and its policy forbids styles in the SVG. */
+const withoutStyle = (svg: string): string => svg.replace(/<style>[^<]*<\/style>\n/, '');

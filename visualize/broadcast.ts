@@ -3,11 +3,11 @@ import type { Clock } from '../src/index.ts';
 import type { About, Parts, ServerMessage, SnapshotMessage } from './protocol.ts';
 import type { Recorder } from './recorder.ts';
 
-/** Tells all pages what happens. */
+/** Sends all pages what changes. */
 export interface Broadcast {
   add(socket: WebSocket): void;
   remove(socket: WebSocket): void;
-  /** Has a page told of a job's walks. False where it watches as many jobs as it may. */
+  /** Subscribes a page to the traces of a job. Returns false if the page watches its maximum of jobs already. */
   watch(socket: WebSocket, id: string): boolean;
   unwatch(socket: WebSocket, id: string): void;
   send(socket: WebSocket, message: ServerMessage): void;
@@ -15,28 +15,25 @@ export interface Broadcast {
 }
 
 interface Page {
-  /** It was too slow for what came since: it gets a new snapshot once it has read what it was sent. */
+  /** The page read too slowly and missed a delta. It gets a new snapshot once it has read all that was sent. */
   isBehind: boolean;
   readonly watched: Set<string>;
 }
 
-/** From one delta to the next, in ms: as often as a person can follow, for each is drawn on the sweep's own machine. */
+/** Time between two deltas, in ms: as often as a person can follow. The page may be drawn on the sweep's own machine. */
 const interval = 200;
-/** Ticks from one look at Redis to the next: a second. */
-const lookEvery = 5;
-/** What may lie unread on the way to a page before it counts as slow, in bytes. */
-const mostUnread = 512 * 1_024;
-const mostWatched = 20;
+/** Deltas between two reads from Redis: one second. */
+const refreshEvery = 5;
+/** Bytes that a page may leave unread before it counts as slow. */
+const maxUnread = 512 * 1_024;
+const maxWatched = 20;
 
-/** Does nothing while no page is there. Whatever a page does, it costs no memory: what it can't take it does not get. */
+/** Does nothing while there is no page. What a slow page can't take is not kept for it, so no page costs memory. */
 export const createBroadcast = (recorder: Recorder, about: About, clock: Clock): Broadcast => {
   const pages = new Map<WebSocket, Page>();
+  const deltas = createDeltas(recorder, clock);
+  const refresh = createRefresh(recorder);
   let timer: unknown;
-  let isLooking = false;
-  let ticks = 0;
-  let mark = recorder.mark();
-  /** The parts as they were sent last, as JSON. */
-  const sent = new Map<keyof Parts, string>();
 
   const snapshot = (): string => {
     const message: SnapshotMessage = {
@@ -49,44 +46,14 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
     return JSON.stringify(message);
   };
 
-  /** A `DeltaMessage` of what has changed since the last one; undefined for nothing. */
-  const delta = (): string | undefined => {
-    const parts = recorder.parts();
-    const changed: string[] = [];
-    for (const key of Object.keys(parts) as (keyof Parts)[]) {
-      const text = JSON.stringify(parts[key]);
-      if (sent.get(key) === text) continue;
-      sent.set(key, text);
-      changed.push(`"${key}":${text}`);
-    }
-    for (const [key, rows] of Object.entries(recorder.rings(mark))) {
-      if (rows.length > 0) changed.push(`"${key}":${JSON.stringify(rows)}`);
-    }
-    mark = recorder.mark();
-    return changed.length === 0 ? undefined : `{"type":"delta","now":${clock.now()},${changed.join(',')}}`;
-  };
-
-  /** What only Redis knows is asked for once a second, and never twice at once; one that is away says so elsewhere. */
-  const look = () => {
-    ticks += 1;
-    if (isLooking || ticks % lookEvery !== 1) return;
-    isLooking = true;
-    recorder
-      .look()
-      .catch(() => undefined)
-      .finally(() => {
-        isLooking = false;
-      });
-  };
-
   const tick = () => {
     timer = clock.setTimeout(tick, interval);
-    look();
-    const text = delta();
-    const moved = new Map(recorder.walks.takeMoved().map((id) => [id, recorder.walks.of(id)]));
+    refresh();
+    const delta = deltas.next();
+    const moved = new Map(recorder.traces.takeMoved().map((id) => [id, recorder.traces.of(id)]));
     let whole: string | undefined;
     for (const [socket, page] of pages) {
-      if (socket.bufferedAmount > (page.isBehind ? 0 : mostUnread)) {
+      if (socket.bufferedAmount > (page.isBehind ? 0 : maxUnread)) {
         page.isBehind = true;
         continue;
       }
@@ -95,28 +62,27 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
         whole ??= snapshot();
         socket.send(whole);
         page.isBehind = false;
-      } else if (text !== undefined) socket.send(text);
+      } else if (delta !== undefined) socket.send(delta);
       for (const id of page.watched) {
-        const walks = moved.get(id) ?? (wasBehind ? recorder.walks.of(id) : undefined);
-        if (walks !== undefined) socket.send(JSON.stringify({ type: 'watched', id, walks }));
+        const traces = moved.get(id) ?? (wasBehind ? recorder.traces.of(id) : undefined);
+        if (traces !== undefined) socket.send(JSON.stringify({ type: 'watched', id, traces }));
       }
     }
   };
 
   const unwatch = (socket: WebSocket, id: string) => {
     pages.get(socket)?.watched.delete(id);
-    if (![...pages.values()].some(({ watched }) => watched.has(id))) recorder.walks.unwatch(id);
+    if (![...pages.values()].some(({ watched }) => watched.has(id))) recorder.traces.unwatch(id);
   };
 
   return {
     add(socket) {
       const isFirst = timer === undefined;
-      // Between two deltas, the next one would tell a page what its snapshot has already, or not tell it what has
-      // changed back since: another page gets its snapshot together with the delta of the others.
+      // A snapshot between two deltas would not fit to the next delta: rows would come twice, and a part that has changed
+      // back meanwhile would not come. So another page gets its snapshot together with the others' next delta.
       pages.set(socket, { isBehind: !isFirst, watched: new Set() });
       if (!isFirst) return;
-      mark = recorder.mark();
-      sent.clear();
+      deltas.restart();
       timer = clock.setTimeout(tick, interval);
       socket.send(snapshot());
     },
@@ -129,9 +95,9 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
     },
     watch(socket, id) {
       const page = pages.get(socket);
-      if (page === undefined || (page.watched.size >= mostWatched && !page.watched.has(id))) return false;
+      if (page === undefined || (page.watched.size >= maxWatched && !page.watched.has(id))) return false;
       page.watched.add(id);
-      recorder.walks.watch(id);
+      recorder.traces.watch(id);
       return true;
     },
     unwatch,
@@ -141,5 +107,51 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
       timer = undefined;
       for (const socket of pages.keys()) socket.close(1001, 'the reaper stops');
     },
+  };
+};
+
+/** Makes the deltas: the parts and rows that have changed since the delta before. */
+const createDeltas = (recorder: Recorder, clock: Clock) => {
+  let mark = recorder.mark();
+  /** The parts of the latest delta, as JSON. */
+  const sent = new Map<keyof Parts, string>();
+  return {
+    restart() {
+      mark = recorder.mark();
+      sent.clear();
+    },
+    /** A `DeltaMessage` as JSON; undefined if nothing has changed. */
+    next(): string | undefined {
+      const parts = recorder.parts();
+      const changed: string[] = [];
+      for (const key of Object.keys(parts) as (keyof Parts)[]) {
+        const text = JSON.stringify(parts[key]);
+        if (sent.get(key) === text) continue;
+        sent.set(key, text);
+        changed.push(`"${key}":${text}`);
+      }
+      for (const [key, rows] of Object.entries(recorder.rings(mark))) {
+        if (rows.length > 0) changed.push(`"${key}":${JSON.stringify(rows)}`);
+      }
+      mark = recorder.mark();
+      return changed.length === 0 ? undefined : `{"type":"delta","now":${clock.now()},${changed.join(',')}}`;
+    },
+  };
+};
+
+/** Reads from Redis once a second, and never twice at the same time. An error is reported elsewhere. */
+const createRefresh = (recorder: Recorder) => {
+  let isRunning = false;
+  let ticks = 0;
+  return () => {
+    ticks += 1;
+    if (isRunning || ticks % refreshEvery !== 1) return;
+    isRunning = true;
+    recorder
+      .refresh()
+      .catch(() => undefined)
+      .finally(() => {
+        isRunning = false;
+      });
   };
 };

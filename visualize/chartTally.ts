@@ -1,31 +1,39 @@
-import type { AnyMachineSnapshot, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
+import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, StateValue } from 'xstate';
 import { labelOf, nodesOf, transitionsOf } from './charts/graph.ts';
 import type { ChartCounts, ChartIndex } from './protocol.ts';
 
-/** What happens in a chart, whoever walks it, as counts by the index of a state or a transition. */
+/** Counts what happens in a chart, over all its actors, by the index of a state or a transition. */
 export interface ChartTally {
   readonly index: ChartIndex;
-  /** Index of the state where a flat chart begins. */
+  /** Index of the innermost state in which the chart begins. */
   readonly initial: number;
-  /** Index of a transition that was taken, in whichever copy of the machine. */
+  /** Index of a transition that was taken, in any copy of the machine. */
   transition(taken: AnyTransitionDefinition): number;
-  /** Index of the state that a chart without nested states is in. */
+  /** Index of the innermost state of a snapshot. No chart has parallel states. */
   stateOf(snapshot: AnyMachineSnapshot): number;
   take(transition: number): void;
-  enter(state: number): void;
-  /** An actor is in another state now; undefined for one that was not there or is no more. */
+  /** An actor enters a state, and the states around it that it was not in. */
+  enter(state: number, from?: number): void;
+  /** An actor has changed its innermost state. `from` is undefined for a new actor, `to` for one that has ended. */
   move(from: number | undefined, to: number | undefined): void;
   counts(): ChartCounts;
-  /** Begins to count anew. What is active stays so. */
+  /** Sets all counts to zero, except how many actors are in each state. */
   reset(): void;
 }
 
 export const createChartTally = (machine: AnyStateMachine): ChartTally => {
   const states = nodesOf(machine).map(({ id }) => id);
   const indexOfState = new Map(states.map((id, index) => [id, index]));
-  /** By the value of a snapshot. */
+  /** State → itself and the states around it, without the root. */
+  const around = nodesOf(machine).map((node) => {
+    const path: number[] = [];
+    for (let at = node; at.parent !== undefined; at = at.parent) path.push(indexOfState.get(at.id) as number);
+    return path;
+  });
+  const aroundOf = (state: number | undefined) => (state === undefined ? [] : (around[state] as number[]));
+  /** Snapshot value → index of its state. */
   const indexOfValue = new Map(nodesOf(machine).map((node, index) => [node.path.join('.'), index]));
-  /** `provide` copies a machine with all its transitions; their order is the same. */
+  /** `provide` copies a machine with all its transitions, in the same order. */
   const indexOfTransition = new WeakMap<AnyTransitionDefinition, number>();
   const learn = (copy: AnyStateMachine) => {
     for (const [index, transition] of transitionsOf(copy).entries()) indexOfTransition.set(transition, index);
@@ -39,30 +47,34 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
   return {
     index: {
       states,
+      descriptions: nodesOf(machine).map(({ description }) => description ?? ''),
       transitions: transitions.map((transition) => ({
         from: transition.source.id,
         to: transition.target?.[0]?.id,
         label: labelOf(transition),
       })),
     },
-    initial: indexOfState.get(machine.root.initial?.target[0]?.id ?? machine.root.id) as number,
+    initial: indexOfState.get(initialOf(machine.root).id) as number,
     transition(transition) {
       const known = indexOfTransition.get(transition);
       if (known !== undefined) return known;
       learn(transition.source.machine);
       return indexOfTransition.get(transition) as number;
     },
-    stateOf: (snapshot) => indexOfValue.get(snapshot.value as string) as number,
+    stateOf: (snapshot) => indexOfValue.get(pathOf(snapshot.value)) as number,
     take(transition) {
       taken[transition] = (taken[transition] as number) + 1;
       last = transition;
     },
-    enter(state) {
-      entered[state] = (entered[state] as number) + 1;
+    enter(state, from) {
+      const before = aroundOf(from);
+      for (const each of aroundOf(state)) {
+        if (each === state || !before.includes(each)) entered[each] = (entered[each] as number) + 1;
+      }
     },
     move(from, to) {
-      if (from !== undefined) active[from] = (active[from] as number) - 1;
-      if (to !== undefined) active[to] = (active[to] as number) + 1;
+      for (const each of aroundOf(from)) active[each] = (active[each] as number) - 1;
+      for (const each of aroundOf(to)) active[each] = (active[each] as number) + 1;
     },
     counts: () => ({ entered, active, taken, last }),
     reset() {
@@ -73,6 +85,13 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
   };
 };
 
-/** Indices of the states that a snapshot of a chart with nested states is in. */
-export const statesOf = (tally: ChartTally, snapshot: AnyMachineSnapshot): ReadonlySet<number> =>
-  new Set(snapshot._nodes.map(({ id }) => tally.index.states.indexOf(id)));
+const initialOf = (node: AnyStateNode): AnyStateNode => {
+  const initial = node.type === 'compound' ? node.initial.target[0] : undefined;
+  return initial === undefined ? node : initialOf(initial);
+};
+
+const pathOf = (value: StateValue): string => {
+  if (typeof value === 'string') return value;
+  const [[key, inner] = ['', undefined]] = Object.entries(value);
+  return inner === undefined ? key : `${key}.${pathOf(inner)}`;
+};

@@ -2,45 +2,124 @@ import type { Inspected, JobOutcome } from '../src/index.ts';
 import type { HooksView, RescueView, SweepView } from './protocol.ts';
 import { shorten } from './safe.ts';
 
-/** What the reaper's own events say of its sweeps, looks for dead pools and hooks. */
+/** What the page shows of sweeps, rescues and hooks. It comes from the reaper's events and, for hooks, from Redis. */
 export interface Passes {
   sweep(): SweepView;
   rescue(pools: RescueView['pools'], waiting: { count: number; pools: RescueView['pools'] }): RescueView;
   hooks(): HooksView;
-  /** Looks what waits in Redis, for `hooks`. */
-  look(): Promise<void>;
+  /** Reads from Redis what hooks wait, for the next call of `hooks`. */
+  refresh(): Promise<void>;
 }
 
-/** Receivers that are listed. */
-const mostReceivers = 50;
-/** Over how long the speed of a running sweep is measured, in ms. */
+/** Endpoints that are listed. */
+const maxEndpoints = 50;
+/** The time over which the rate of a running sweep is measured, in ms. */
 const window = 1_000;
 
-/** @param onSweep is called when a sweep begins. */
-export const createPasses = (
-  { reaper, supervisor, clock, now, plan: isPlan }: Inspected,
+/** @param onSweep called when a sweep begins. */
+export const createPasses = (inspected: Inspected, onSweep: () => void): Passes => {
+  const { now } = inspected;
+  const sweep = followSweeps(inspected, onSweep);
+  const rescue = followRescues(inspected);
+  const hooks = followHooks(inspected);
+  return {
+    sweep: () => ({ ...sweep(), dueAt: now().sweepDueAt, leader: leaderOf(now().leader) }),
+    rescue: (pools, waiting) => ({
+      ...rescue,
+      dueAt: now().rescueDueAt,
+      pools: [...pools, ...waiting.pools],
+      suspects: waiting.count,
+    }),
+    hooks: () => ({ ...hooks.counts(), inFlight: now().hooksInFlight }),
+    refresh: hooks.refresh,
+  };
+};
+
+const followSweeps = (
+  { reaper, supervisor, clock }: Inspected,
   onSweep: () => void,
-): Passes => {
-  let sweep: Omit<SweepView, 'dueAt' | 'rate' | 'sweeper'> = {
-    phase: 'none yet',
-    plan: false,
-    beganAt: undefined,
-    endedAt: undefined,
-    total: undefined,
-    scanned: 0,
-    verdicts: {},
-    reasons: {},
-    outcomes: {},
-    error: undefined,
+): (() => Omit<SweepView, 'dueAt' | 'leader'>) => {
+  let sweep = idle;
+  let counts = createCounts();
+  let rate = () => 0;
+  /** By a clock that never jumps. */
+  const elapsed = () => clock.monotonic?.() ?? clock.now();
+  let endedAt: number | undefined;
+
+  supervisor.on('sweep.started', ({ request }: { request: { plan: boolean } }) => {
+    counts = createCounts();
+    endedAt = undefined;
+    rate = createRate(counts.scanned, elapsed, () => endedAt);
+    const began: typeof sweep = { ...idle, phase: 'running', plan: request.plan, beganAt: clock.now() };
+    sweep = began;
+    onSweep();
+    reaper.tracked().then(
+      (total) => {
+        if (sweep === began) sweep = { ...sweep, total };
+      },
+      () => undefined, // The sweep itself reports that Redis fails.
+    );
+  });
+  reaper.on('job', (job) => counts.add(job));
+  reaper.on('sweep', ({ error, suspended }) => {
+    const reason = error ?? suspended;
+    sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
+    endedAt = elapsed();
+  });
+
+  return () => ({ ...sweep, ...counts.view(), rate: rate() });
+};
+
+const idle: Pick<SweepView, 'phase' | 'plan' | 'beganAt' | 'endedAt' | 'total' | 'error'> = {
+  phase: 'none yet',
+  plan: false,
+  beganAt: undefined,
+  endedAt: undefined,
+  total: undefined,
+  error: undefined,
+};
+
+/** Counts the jobs of one sweep. */
+const createCounts = () => {
+  let scanned = 0;
+  const verdicts = new Map<string, number>();
+  const reasons = new Map<string, number>();
+  const outcomes = new Map<string, number>();
+  const add = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
+  return {
+    scanned: () => scanned,
+    add({ verdict, reason, outcome }: JobOutcome) {
+      scanned += 1;
+      add(verdicts, verdict);
+      add(reasons, reason);
+      add(outcomes, outcome);
+    },
+    view: () => ({
+      scanned,
+      verdicts: Object.fromEntries(verdicts),
+      reasons: Object.fromEntries(reasons),
+      outcomes: Object.fromEntries(outcomes),
+    }),
   };
-  let counts = {
-    scanned: 0,
-    verdicts: new Map<string, number>(),
-    reasons: new Map<string, number>(),
-    outcomes: new Map<string, number>(),
+};
+
+/** Measures the jobs a second of one sweep: over the last second while it runs, over all of it once it has ended. */
+const createRate = (scanned: () => number, elapsed: () => number, endedAt: () => number | undefined) => {
+  const beganAt = elapsed();
+  let samples: { readonly at: number; readonly scanned: number }[] = [];
+  return (): number => {
+    const end = endedAt();
+    if (end !== undefined) return perSecond(scanned(), end - beganAt);
+    const at = elapsed();
+    samples = [...samples.filter((sample) => at - sample.at <= window), { at, scanned: scanned() }];
+    const [first] = samples as [{ at: number; scanned: number }];
+    return at === first.at ? perSecond(scanned(), at - beganAt) : perSecond(scanned() - first.scanned, at - first.at);
   };
-  /** How many had been scanned when, over the last second. */
-  let speed: { at: number; scanned: number }[] = [];
+};
+
+const perSecond = (count: number, ms: number) => (ms <= 0 ? 0 : Math.round((count * 1_000) / ms));
+
+const followRescues = ({ reaper, clock, plan: isPlan }: Inspected) => {
   const rescue = {
     lastAt: undefined as number | undefined,
     alive: 0,
@@ -52,54 +131,13 @@ export const createPasses = (
     planned: isPlan ? 0 : (undefined as number | undefined),
     error: undefined as string | undefined,
   };
-  /** The sweep that was begun last, by a time that never jumps: its rate is measured by it. */
-  let timing: { readonly began: number; readonly ended: number | undefined } | undefined;
-  const elapsed = () => clock.monotonic?.() ?? clock.now();
-  const hooks = { delivered: 0, failed: 0 };
-  let queue: Pick<HooksView, 'pending' | 'parked' | 'receivers'> = { pending: 0, parked: 0, receivers: [] };
-
-  const add = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
-
-  supervisor.on('sweep.started', ({ request }: { request: { plan: boolean } }) => {
-    counts = { scanned: 0, verdicts: new Map(), reasons: new Map(), outcomes: new Map() };
-    speed = [];
-    const began: typeof sweep = {
-      ...sweep,
-      phase: 'running',
-      plan: request.plan,
-      beganAt: clock.now(),
-      endedAt: undefined,
-      total: undefined,
-      error: undefined,
-    };
-    sweep = began;
-    timing = { began: elapsed(), ended: undefined };
-    onSweep();
-    reaper.tracked().then(
-      (total) => {
-        if (sweep === began) sweep = { ...sweep, total };
-      },
-      () => undefined, // The sweep itself says what is wrong with Redis.
-    );
-  });
-  reaper.on('job', ({ verdict, reason, outcome }: JobOutcome) => {
-    counts.scanned += 1;
-    add(counts.verdicts, verdict);
-    add(counts.reasons, reason);
-    add(counts.outcomes, outcome);
-  });
-  reaper.on('sweep', ({ error, standsDown }) => {
-    const reason = error ?? standsDown;
-    sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
-    if (timing !== undefined) timing = { ...timing, ended: elapsed() };
-  });
-  reaper.on('rescue', ({ alive, error, standsDown, pools, entries, lost }) => {
+  reaper.on('rescue', ({ alive, error, suspended, pools, entries, lost }) => {
     rescue.lastAt = clock.now();
-    const reason = error ?? standsDown;
+    const reason = error ?? suspended;
     rescue.error = reason && shorten(reason);
     if (reason !== undefined) return;
     rescue.alive = alive;
-    // A plan changes nothing: the next one finds the same again, so the last one's numbers are those that stand.
+    // A plan changes nothing, so the next one finds the same again: its numbers replace those of the one before.
     if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + lost];
   });
   reaper.on('pool', ({ outcome, entries }) => {
@@ -107,63 +145,39 @@ export const createPasses = (
     if (outcome === 'rescued' || outcome === 'cleaned' || outcome === 'abandoned') rescue[outcome] += 1;
     else if (outcome === 'alive') rescue.cleared += 1;
   });
+  return rescue;
+};
+
+const followHooks = ({ reaper }: Inspected) => {
+  const hooks = { delivered: 0, failed: 0 };
+  let waiting: Pick<HooksView, 'pending' | 'parked' | 'endpoints'> = { pending: 0, parked: 0, endpoints: [] };
   reaper.on('hook', ({ outcome }) => {
     if (outcome === 'delivered') hooks.delivered += 1;
     else if (outcome !== 'skipped') hooks.failed += 1;
   });
-
-  const rate = () => {
-    if (timing === undefined) return 0;
-    if (timing.ended !== undefined) return perSecond(counts.scanned, timing.ended - timing.began);
-    const at = elapsed();
-    speed = [...speed.filter((sample) => at - sample.at <= window), { at, scanned: counts.scanned }];
-    const [first] = speed as [{ at: number; scanned: number }];
-    return at === first.at
-      ? perSecond(counts.scanned, at - timing.began)
-      : perSecond(counts.scanned - first.scanned, at - first.at);
-  };
-
   return {
-    sweep: () => ({
-      ...sweep,
-      dueAt: now().sweepDueAt,
-      sweeper: sweeperOf(now().sweeper),
-      scanned: counts.scanned,
-      rate: rate(),
-      verdicts: Object.fromEntries(counts.verdicts),
-      reasons: Object.fromEntries(counts.reasons),
-      outcomes: Object.fromEntries(counts.outcomes),
-    }),
-    rescue: (pools, waiting) => ({
-      ...rescue,
-      dueAt: now().rescueDueAt,
-      pools: [...pools, ...waiting.pools],
-      suspects: waiting.count,
-    }),
-    hooks: () => ({ ...hooks, ...queue, inFlight: now().hooksInFlight }),
-    async look() {
-      const endpoints = await reaper.undelivered.endpoints();
-      const receivers = endpoints
+    counts: () => ({ ...hooks, ...waiting }),
+    async refresh() {
+      const all = await reaper.undelivered.endpoints();
+      const endpoints = all
         .sort((a, b) => b.failures - a.failures || b.pending - a.pending)
-        .slice(0, mostReceivers)
-        .map(({ origin, pending, breaker, failures, failingSince, answer }) => ({
-          origin: shorten(origin),
+        .slice(0, maxEndpoints)
+        .map(({ endpoint, pending, breaker, failures, failingSince, answer }) => ({
+          endpoint: shorten(endpoint),
           pending,
           breaker,
           failures,
           failingSince,
           answer: answer && shorten(answer),
         }));
-      queue = {
-        pending: endpoints.reduce((sum, { pending }) => sum + pending, 0),
+      waiting = {
+        pending: all.reduce((sum, { pending }) => sum + pending, 0),
         parked: await reaper.undelivered.parkedCount(),
-        receivers,
+        endpoints,
       };
     },
   };
 };
 
-const perSecond = (count: number, ms: number) => (ms <= 0 ? 0 : Math.round((count * 1_000) / ms));
-
-const sweeperOf = (holder: { readonly host: string; readonly isThisOne: boolean } | undefined): string | undefined =>
-  holder?.isThisOne ? 'this one' : holder && shorten(holder.host);
+const leaderOf = (leader: { readonly host: string; readonly isThisOne: boolean } | undefined): string | undefined =>
+  leader?.isThisOne ? 'this one' : leader && shorten(leader.host);

@@ -1,24 +1,38 @@
 /**
- * What the inspector's server and its page say to each other: JSON over one WebSocket. Types only, for both sides.
+ * The messages between the inspector's server and its page: JSON over one WebSocket. Types only, for both sides.
  *
- * The server sends `snapshot` when a page connects (and again when one was too slow for what came since), then a
- * `delta` at most every 200 ms with the parts that have changed, and an answer to each request, under its number.
- * Nothing here holds a parameter of a job, a URL beyond its origin, or more of an ACK than status, revision and check-in.
+ * The server sends a `snapshot` when a page connects, then at most every 200 ms a `delta` with the parts that have
+ * changed. A page that reads too slowly gets a new snapshot instead. Each request gets an answer with its number.
+ * No message holds a parameter of a job, a hook URL beyond scheme, host and port, or more of an ACK than its status,
+ * revision and check-in time. Texts from Redis are cut to 256 characters (`safe.ts`).
  */
 import type {
   AskedRule,
   Explanation,
   Facts,
+  HookRecord,
   JobOutcome,
   PoolOutcome,
   RescueSummary,
   SweepSummary,
 } from '../src/index.ts';
 
-export const chartNames = ['supervisor', 'lane', 'job', 'pool', 'deliverer', 'delivery'] as const;
+export const chartNames = [
+  'supervisor',
+  'leader',
+  'sweep',
+  'lane',
+  'job',
+  'rescue',
+  'rescuePass',
+  'pools',
+  'pool',
+  'dispatcher',
+  'endpoint',
+] as const;
 export type ChartName = (typeof chartNames)[number];
 
-/** What is known once and for all while the server runs. */
+/** What does not change while the server runs. */
 export interface About {
   readonly version: string;
   readonly namespace: string;
@@ -27,25 +41,28 @@ export interface About {
   readonly isPlanOnly: boolean;
   /** The page may start passes. */
   readonly mayControl: boolean;
-  /** One healthy job in as many is kept with its trace. */
+  /** The server records the trace of one healthy job in this many. */
   readonly sampleEvery: number;
-  /** For each chart the ids of its states, and its transitions with the ids of the states that they join. */
+  /** The states and transitions of each chart. */
   readonly charts: Readonly<Record<ChartName, ChartIndex>>;
 }
 export interface ChartIndex {
+  /** Ids of the states. */
   readonly states: readonly string[];
+  /** The description of each state, in the order of the ids; empty if the machine has none. */
+  readonly descriptions: readonly string[];
   readonly transitions: readonly { readonly from: string; readonly to: string | undefined; readonly label: string }[];
 }
 
-/** What happened in a chart. Arrays by the index of the state or transition in `ChartIndex`. */
+/** What happened in a chart. The arrays have the order of the states and transitions in `ChartIndex`. */
 export interface ChartCounts {
-  /** How often each state was entered: of lanes and jobs in this sweep, of the others since the inspector opened. */
+  /** How often each state was entered: in this sweep for lanes and jobs, since the inspector opened for the others. */
   readonly entered: readonly number[];
   /** How many actors are in each state now. */
   readonly active: readonly number[];
-  /** How often each transition was taken, counted as `entered` is. */
+  /** How often each transition was taken, over the same time as `entered`. */
   readonly taken: readonly number[];
-  /** The transition that was taken last. */
+  /** The latest transition. */
   readonly last: number | undefined;
 }
 
@@ -56,12 +73,12 @@ export interface SweepView {
   readonly beganAt: number | undefined;
   readonly endedAt: number | undefined;
   readonly dueAt: number | undefined;
-  /** The host that does the scheduled passes of all, `this one` where it is this; undefined where there is none. */
-  readonly sweeper: string | undefined;
-  /** Tracked jobs when it began. */
+  /** The host that runs the scheduled passes; `this one` for this host, undefined if there is none. */
+  readonly leader: string | undefined;
+  /** Tracked jobs when the sweep began. */
   readonly total: number | undefined;
   readonly scanned: number;
-  /** Jobs a second over the last second, while it runs; over the whole of it afterwards. */
+  /** Jobs a second: of the last second while the sweep runs, of the whole sweep afterwards. */
   readonly rate: number;
   readonly verdicts: Readonly<Record<string, number>>;
   readonly reasons: Readonly<Record<string, number>>;
@@ -73,51 +90,52 @@ export interface RescueView {
   readonly lastAt: number | undefined;
   readonly dueAt: number | undefined;
   readonly alive: number;
-  /** Pools that wait out their grace, or for their turn; the first of them are among `pools`. */
+  /** Pools that wait for the end of their grace, or for a free slot. `pools` names the first of them. */
   readonly suspects: number;
-  /** Pools that are being looked at. */
+  /** Suspected pools and their states. */
   readonly pools: readonly { readonly pool: string; readonly state: string; readonly since: number }[];
   /** Since the inspector opened. */
   readonly rescued: number;
-  /** Pools that had left nothing to put back: they stopped gracefully. */
+  /** Pools that were gone and had left nothing to requeue, as after a graceful stop. */
   readonly cleaned: number;
   readonly cleared: number;
   readonly abandoned: number;
-  /** Entries that were put back; where every pass is a plan, those that the last one would put back. */
+  /** Requeued entries; if every pass is a plan, those that the latest plan would requeue. */
   readonly entries: number;
-  /** Where every pass is a plan: how many dead pools the last one has found; else undefined. */
+  /** Dead pools that the latest plan found; undefined unless every pass is a plan. */
   readonly planned: number | undefined;
   readonly error: string | undefined;
 }
 
-/** A lane that works: on which job, in which state. Idle lanes are only counted. */
 export interface LanesView {
   readonly total: number;
+  /** The busy lanes, each with its job and that job's state. */
   readonly working: readonly { readonly lane: string; readonly job: string; readonly state: string }[];
 }
 
 export interface HooksView {
+  /** Requests of this reaper that are running. */
   readonly inFlight: number;
-  /** In Redis, by whomever they are sent. */
+  /** In Redis, for all hosts. */
   readonly pending: number;
   readonly parked: number;
-  /** By this reaper since the inspector opened. */
+  /** Attempts of this reaper since the inspector opened. */
   readonly delivered: number;
   readonly failed: number;
-  /** Receivers that something waits for, or that fail; those that fail first. */
-  readonly receivers: readonly {
-    readonly origin: string;
+  /** Endpoints that are owed a hook or that fail; failing ones come first. */
+  readonly endpoints: readonly {
+    readonly endpoint: string;
     readonly pending: number;
     readonly breaker: string;
     readonly failures: number;
-    /** In ms. */
+    /** When the failures began, in ms since 1970. */
     readonly failingSince: number | undefined;
     readonly answer: string | undefined;
   }[];
 }
 
-/** A job's walk as a line of a table. */
-export interface WalkRow {
+/** A job's trace as a row of a table. */
+export interface TraceRow {
   readonly number: number;
   readonly at: number;
   readonly id: string;
@@ -129,28 +147,28 @@ export interface WalkRow {
   readonly error: string | undefined;
 }
 
-/** One step of a walk: the state that it came to, by which transition, on which event. */
-export interface WalkStep {
+/** One step of a trace: the state that the job entered, by which transition, on which event. */
+export interface TraceStep {
   readonly state: string;
   /** Index of the transition; undefined for the first step. */
   readonly transition: number | undefined;
   readonly event: string;
   readonly at: number;
-  /** Index in the walk's `judged` of the facts that the job had then. */
+  /** Index of the job's facts at that time in the trace's `judged`. */
   readonly facts: number;
 }
 
-/** A job's walk through its chart. */
-export interface Walk {
+/** The states that one job went through in its chart. */
+export interface Trace {
   readonly number: number;
   readonly id: string;
   readonly plan: boolean;
   /** The lane where it acted; undefined for a job that ended in its first tick. */
   readonly lane: string | undefined;
-  readonly steps: readonly WalkStep[];
-  /** The facts it was judged by, and the rules that were asked of them: twice where the job was overtaken. */
+  readonly steps: readonly TraceStep[];
+  /** The facts that the job was judged by, with the rules that were asked: two of them if the job was overtaken. */
   readonly judged: readonly { readonly facts: Facts; readonly rules: readonly AskedRule[] }[];
-  /** Undefined while it walks. */
+  /** Undefined until the job has ended. */
   readonly outcome: Omit<JobOutcome, 'facts'> | undefined;
 }
 
@@ -167,7 +185,7 @@ export interface FaultRow {
   readonly error: string;
 }
 
-/** The parts that a delta replaces as a whole. */
+/** A delta replaces a part as a whole. */
 export interface Parts {
   readonly charts: Readonly<Record<ChartName, ChartCounts>>;
   readonly sweep: SweepView;
@@ -176,10 +194,10 @@ export interface Parts {
   readonly hooks: HooksView;
 }
 
-/** The last 1,000 of each, the newest first; a delta brings those that have come since. */
+/** The latest 1,000 rows of each list, newest first. A delta holds the new rows only. */
 export interface Rings {
-  readonly acts: readonly WalkRow[];
-  readonly healthy: readonly WalkRow[];
+  readonly acts: readonly TraceRow[];
+  readonly healthy: readonly TraceRow[];
   readonly pools: readonly PoolRow[];
   readonly faults: readonly FaultRow[];
 }
@@ -193,32 +211,47 @@ export interface DeltaMessage extends Partial<Parts>, Partial<Rings> {
   readonly type: 'delta';
   readonly now: number;
 }
-/** The walks of a job that this page watches, each time that there is more of them. */
+/** The traces of a job that the page watches. Sent each time one of them changes. */
 export interface WatchedMessage {
   readonly type: 'watched';
   readonly id: string;
-  readonly walks: readonly Walk[];
+  readonly traces: readonly Trace[];
 }
 export interface AnswerMessage {
   readonly type: 'answer';
   readonly request: number;
   readonly job?: JobAnswer;
-  readonly sweep?: SweepSummary;
-  readonly rescue?: RescueSummary;
+  readonly sweep?: SweepAnswer;
+  readonly rescue?: RescueAnswer;
   readonly error?: string;
 }
+export type SweepAnswer = Pick<SweepSummary, 'plan' | 'scanned' | 'verdicts' | 'outcomes' | 'suspended'>;
+/** What a rescue did or, as a plan, would do. */
+export interface RescueAnswer
+  extends Pick<RescueSummary, 'plan' | 'alive' | 'suspects' | 'pools' | 'entries' | 'quarantined' | 'suspended'> {
+  /** Requeued entries of live pools. */
+  readonly orphans: number;
+  /** The number of changes of each kind, with the first few in words. */
+  readonly changes: readonly { readonly act: string; readonly count: number; readonly examples: readonly string[] }[];
+}
+/** An explanation without the stored text of the hook, and with a limited number of places. */
+export interface SafeExplanation extends Omit<Explanation, 'hook'> {
+  readonly hook: Omit<HookRecord, 'text'> | undefined;
+  /** Places that `places` leaves out. */
+  readonly otherPlaces: number;
+}
 export interface JobAnswer {
-  readonly explanation: Explanation;
-  /** Walks that are still known, the newest first. */
-  readonly walks: readonly Walk[];
+  readonly explanation: SafeExplanation;
+  /** Recorded traces, newest first. */
+  readonly traces: readonly Trace[];
 }
 export type ServerMessage = SnapshotMessage | DeltaMessage | WatchedMessage | AnswerMessage;
 
-/** What a page may ask for: all about a job, and, with `control`, a pass. */
+/** What a page may ask for: a job and, with `control`, a pass. */
 export type Question =
   | { readonly type: 'job'; readonly request: number; readonly id: string }
   | { readonly type: 'sweep' | 'rescue'; readonly request: number; readonly plan: boolean };
-/** It may also have itself told of a job's next walks. */
+/** A page may also subscribe to the traces of a job. */
 export type Request =
   | Question
   | { readonly type: 'watch'; readonly request: number; readonly id: string }

@@ -1,9 +1,9 @@
 import PQueue from 'p-queue';
 import { z } from 'zod';
-import type { Explanation, HookRecord, Inspected } from '../src/index.ts';
+import type { Explanation, Inspected } from '../src/index.ts';
 import type { AnswerMessage, Question, Request } from './protocol.ts';
 import type { Recorder } from './recorder.ts';
-import { safeFacts, shorten } from './safe.ts';
+import { safeExplanation, safeRescue, safeSweep, shorten } from './safe.ts';
 
 const request = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const id = z.string().min(1).max(512);
@@ -15,7 +15,7 @@ const schema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('rescue'), request, plan: z.boolean() }),
 ]);
 
-/** What a page has sent, or undefined where it is nothing that a page sends. */
+/** Parses a message from a page. Returns undefined if it is not a valid request. */
 export const readRequest = (text: string): Request | undefined => {
   try {
     return schema.parse(JSON.parse(text));
@@ -24,33 +24,32 @@ export const readRequest = (text: string): Request | undefined => {
   }
 };
 
-/** Jobs that are explained at once, for all pages: each one may read through whole queues. */
-const explainedAtOnce = 2;
-const mostWaiting = 32;
+/** Jobs that are explained at the same time, for all pages together: each one may read whole queues. */
+const explainConcurrency = 2;
+const maxWaiting = 32;
 
-/** Answers what a page asks; watching is the page's connection's. Never rejects. */
-export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, { walks }: Recorder) => {
-  const explaining = new PQueue({ concurrency: explainedAtOnce });
-  const underWay = new Set<string>();
+/** Creates the function that answers a page's questions. It never rejects: an error becomes an answer. */
+export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, { traces }: Recorder) => {
+  const explaining = new PQueue({ concurrency: explainConcurrency });
+  const running = new Set<string>();
 
   const pass = async ({ type, plan }: Exclude<Question, { type: 'job' }>): Promise<Partial<AnswerMessage>> => {
-    if (!settings.control) throw new Error('this inspector only looks: start it with control to let it act');
-    if (isPlanOnly && !plan) throw new Error('this reaper only plans');
-    if (underWay.has(type)) throw new Error(`a ${type} that was asked for here is still under way`);
-    underWay.add(type);
+    if (!settings.control) throw new Error('this inspector is read-only: start it with control to run passes');
+    if (isPlanOnly && !plan) throw new Error('this reaper only plans: it makes no changes');
+    if (running.has(type)) throw new Error(`a ${type} that a page requested is still running`);
+    running.add(type);
     try {
-      if (type === 'sweep') return { sweep: await reaper.sweep({ plan }) };
-      // What a page does not show has no bound, and stays here.
-      return { rescue: { ...(await reaper.rescue({ plan })), drift: [], unreadable: [] } };
+      if (type === 'sweep') return { sweep: safeSweep(await reaper.sweep({ plan })) };
+      return { rescue: safeRescue(await reaper.rescue({ plan })) };
     } finally {
-      underWay.delete(type);
+      running.delete(type);
     }
   };
 
   const job = async (jobId: string): Promise<Partial<AnswerMessage>> => {
-    if (explaining.size >= mostWaiting) throw new Error('too many jobs are being looked up: try again in a moment');
+    if (explaining.size >= maxWaiting) throw new Error('too many jobs are being explained: try again in a moment');
     const explanation = (await explaining.add(() => reaper.explain(jobId))) as Explanation;
-    return { job: { explanation: safeExplanation(explanation), walks: walks.of(jobId) } };
+    return { job: { explanation: safeExplanation(explanation), traces: traces.of(jobId) } };
   };
 
   return async (asked: Question): Promise<AnswerMessage> => {
@@ -62,27 +61,3 @@ export const createAnswer = ({ reaper, settings, plan: isPlanOnly }: Inspected, 
     }
   };
 };
-
-const safeHook = ({ id, state, about, origin, attempts, first, last, answer }: HookRecord): HookRecord => ({
-  id: shorten(id),
-  state,
-  about: shorten(about),
-  origin: shorten(origin),
-  attempts,
-  first,
-  last,
-  answer: answer && shorten(answer),
-  text: '',
-});
-
-const safeExplanation = (explanation: Explanation): Explanation => ({
-  ...explanation,
-  id: shorten(explanation.id),
-  facts: safeFacts(explanation.facts),
-  hook: explanation.hook && safeHook(explanation.hook),
-  places: explanation.places.map(({ type, pool, ...place }) => ({
-    ...place,
-    ...(type === undefined ? {} : { type: shorten(type) }),
-    ...(pool === undefined ? {} : { pool: shorten(pool) }),
-  })),
-});

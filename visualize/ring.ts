@@ -1,7 +1,7 @@
-/** The last `size` of what is put into it. */
+/** Holds the latest `size` items. */
 export interface Ring<T> {
   push(item: T): void;
-  /** Newest first, those that `isNew` says yes to, up to the first that it does not. */
+  /** The items, newest first, up to the first one for which `isNew` is false. */
   newest(isNew?: (item: T) => boolean): T[];
 }
 

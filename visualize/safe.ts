@@ -1,15 +1,33 @@
-import type { Facts, JobOutcome } from '../src/index.ts';
+import type {
+  AskedRule,
+  Explanation,
+  Facts,
+  HookRecord,
+  JobOutcome,
+  PoolOutcome,
+  RescueSummary,
+  SweepSummary,
+} from '../src/index.ts';
+import type { RescueAnswer, SafeExplanation, SweepAnswer } from './protocol.ts';
 
-/** Text from Redis has no bound of its own: what goes out has. */
-const longest = 256;
-export const shorten = (text: string): string =>
-  // Half of a pair of surrogates is no text: no address can hold it.
-  text.length > longest ? `${text.slice(0, longest).replace(/[\ud800-\udbff]$/, '')}…` : text;
-
-/**
- * Facts as they may leave the process: field by field, so that a field which comes to be one day stays here until
- * somebody has thought about it.
+/*
+ * What may leave the process. Each function copies field by field: a field that is added to one of these types later does
+ * not leave the process until someone adds it here. Text from Redis has no limit of its own, so every text is cut.
  */
+
+/** Characters of a text that leaves the process. SECURITY.md promises this limit. */
+const maxTextLength = 256;
+/** Places of one job that are named. */
+const maxPlaces = 50;
+/** Job types that are named in the counts of one pool. */
+const maxTypes = 32;
+/** Changes of each kind that are named in the answer to a rescue. */
+const maxExamples = 3;
+
+/** Cuts a text to 256 characters and an ellipsis. Never cuts a surrogate pair in half: half of one fits in no URL. */
+export const shorten = (text: string): string =>
+  text.length > maxTextLength ? `${text.slice(0, maxTextLength).replace(/[\ud800-\udbff]$/, '')}…` : text;
+
 export const safeFacts = (facts: Facts): Facts => ({
   id: shorten(facts.id),
   readAt: facts.readAt,
@@ -28,8 +46,17 @@ export const safeFacts = (facts: Facts): Facts => ({
       ? { status: facts.ack.status, revision: facts.ack.revision, checkInAt: facts.ack.checkInAt }
       : facts.ack,
   hasHook: facts.hasHook,
-  evidence: facts.evidence && { ...facts.evidence, pool: facts.evidence.pool && shorten(facts.evidence.pool) },
+  evidence: facts.evidence && {
+    found: facts.evidence.found,
+    lookedIn: facts.evidence.lookedIn,
+    pool: facts.evidence.pool && shorten(facts.evidence.pool),
+    startedAt: facts.evidence.startedAt,
+  },
 });
+
+/** The rules that were asked. An answer can name a pool. */
+export const safeRules = (rules: readonly AskedRule[]): AskedRule[] =>
+  rules.map(({ rule, question, answer }) => ({ rule, question, answer: shorten(answer) }));
 
 export const safeOutcome = ({
   id,
@@ -44,7 +71,115 @@ export const safeOutcome = ({
   verdict,
   reason,
   rule,
-  detail,
   outcome,
+  ...(detail === undefined ? {} : { detail: shorten(detail) }),
   ...(error === undefined ? {} : { error: shorten(error) }),
 });
+
+export const safeExplanation = (explanation: Explanation): SafeExplanation => ({
+  id: shorten(explanation.id),
+  isTracked: explanation.isTracked,
+  facts: safeFacts(explanation.facts),
+  rules: safeRules(explanation.rules),
+  verdict: explanation.verdict,
+  reason: explanation.reason,
+  detail: explanation.detail && shorten(explanation.detail),
+  action: explanation.action,
+  places: explanation.places.slice(0, maxPlaces).map(safePlace),
+  otherPlaces: Math.max(0, explanation.places.length - maxPlaces),
+  hook: explanation.hook && safeHook(explanation.hook),
+});
+
+const safePlace = ({ kind, type, pool, isPoolAlive, ahead, at }: Explanation['places'][number]) => ({
+  kind,
+  ...(type === undefined ? {} : { type: shorten(type) }),
+  ...(pool === undefined ? {} : { pool: shorten(pool) }),
+  ...(isPoolAlive === undefined ? {} : { isPoolAlive }),
+  ...(ahead === undefined ? {} : { ahead }),
+  ...(at === undefined ? {} : { at }),
+});
+
+const safeHook = ({
+  id,
+  state,
+  about,
+  endpoint,
+  attempts,
+  first,
+  last,
+  answer,
+}: HookRecord): SafeExplanation['hook'] => ({
+  id: shorten(id),
+  state,
+  about: shorten(about),
+  endpoint: shorten(endpoint),
+  attempts,
+  first,
+  last,
+  answer: answer && shorten(answer),
+});
+
+/** Entries that were moved, by job type. */
+export const safeMoved = (moved: PoolOutcome['moved']): PoolOutcome['moved'] =>
+  Object.fromEntries(
+    Object.entries(moved)
+      .slice(0, maxTypes)
+      .map(([type, count]) => [shorten(type), count]),
+  );
+
+export const safeSweep = ({ plan, scanned, verdicts, outcomes, suspended }: SweepSummary): SweepAnswer => ({
+  plan,
+  scanned,
+  verdicts,
+  outcomes,
+  ...(suspended === undefined ? {} : { suspended: shorten(suspended) }),
+});
+
+/** A summary lists each change; a rescue of many entries makes many. The page gets counts and examples. */
+export const safeRescue = ({
+  plan,
+  alive,
+  suspects,
+  pools,
+  entries,
+  lost,
+  quarantined,
+  changes,
+  suspended,
+}: RescueSummary): RescueAnswer => ({
+  plan,
+  alive,
+  suspects,
+  pools,
+  entries,
+  orphans: lost,
+  quarantined,
+  changes: countByAct(changes),
+  ...(suspended === undefined ? {} : { suspended: shorten(suspended) }),
+});
+
+const countByAct = (changes: RescueSummary['changes']): RescueAnswer['changes'] => {
+  const counted = new Map<string, { act: string; count: number; examples: string[] }>();
+  for (const change of changes) {
+    const group = counted.get(change.act) ?? { act: change.act, count: 0, examples: [] };
+    group.count += 1;
+    if (group.examples.length < maxExamples) group.examples.push(shorten(wordsOf(change)));
+    counted.set(change.act, group);
+  }
+  return [...counted.values()];
+};
+
+const wordsOf = (change: RescueSummary['changes'][number]): string => {
+  switch (change.act) {
+    case 'requeue':
+      return `${change.type}: ${change.entries} from pool ${change.pool}`;
+    case 'deregister':
+      return `pool ${change.pool}`;
+    case 'lock':
+      return `${change.type}: ${change.before} → ${change.after}`;
+    case 'lock_info':
+      return `${change.type}: ${change.fields} fields`;
+    default:
+      return `job ${change.id} of pool ${change.pool}`;
+  }
+};

@@ -2,25 +2,25 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../src/index.ts';
 
-/** The bound on what the inspector's port may hold, whoever asks, and for how long. */
+/** Limits how many connections the inspector's port has, and how long a silent one stays open. */
 export interface Sockets {
-  /** A socket that has become a page's: its pings look after it from now on. */
+  /** The socket is now the WebSocket of a page. The page's pings watch it from here on. */
   keep(socket: object): void;
   /** Destroys all of them. */
   close(): void;
 }
 
-/** Sockets at once: 32 pages, and what loads them. A process has 1,024 descriptors at least, and Redis needs some of them. */
-const most = 128;
-/** Of one address: what fills its share leaves room for others. */
-const mostOfOne = 96;
-/** How long a socket may stay without an answer that goes out on it, in ms: 10 s with all delays. What comes in does not count. */
+/** Open sockets: 32 pages and the requests that load them. A process has at least 1,024 descriptors, and Redis needs some. */
+const maxOpen = 128;
+/** Open sockets of one address, so that one client can't take all of them. */
+const maxOfAddress = 96;
+/** How long a socket may stay open without sent data, in ms. With all delays this is 10 s. Received data does not count. */
 export const silence = 9_000;
-/** How often it is looked whether something went out, in ms. */
-const lookEvery = 1_000;
-/** For how long a refused one may read its answer, in ms, and how many may do so at once. */
+/** How often a socket is checked for sent data, in ms. */
+const checkEvery = 1_000;
+/** How long a refused client may take to read its answer, in ms, and how many may do so at once. */
 const refusalTime = 250;
-const mostRefused = 32;
+const maxRefused = 32;
 
 const refusal = [
   'HTTP/1.1 503 Service Unavailable',
@@ -33,57 +33,57 @@ const refusal = [
 ].join('\r\n');
 
 /**
- * Stands before an HTTP server, which serves what is let in. Node's own time-outs leave gaps: they look every 30 s, and know
- * nothing of a socket between two requests whose next one never ends, of an answer that is not read, nor of an upgrade.
+ * Puts these limits before an HTTP server. Node's own time-outs leave gaps: they are checked every 30 s only, and they don't
+ * cover an unfinished request on a connection that is kept alive, an answer that is not read, or an unfinished upgrade.
  */
 export const guardSockets = (server: Server, clock: Clock): Sockets => {
   const serve = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners('connection');
-  /** Those that are let in, and how their wait is ended. */
+  /** Accepted sockets, each with the function that stops its timer. */
   const open = new Map<object, () => void>();
   const refused = new Set<Socket>();
-  const ofOne = new Map<string, number>();
+  const ofAddress = new Map<string, number>();
 
   const count = (address: string, change: number) => {
-    const left = (ofOne.get(address) ?? 0) + change;
-    if (left > 0) ofOne.set(address, left);
-    else ofOne.delete(address);
+    const left = (ofAddress.get(address) ?? 0) + change;
+    if (left > 0) ofAddress.set(address, left);
+    else ofAddress.delete(address);
   };
 
   const refuse = (socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    if (refused.size >= mostRefused) return socket.end(refusal, () => socket.destroy());
+    if (refused.size >= maxRefused) return socket.end(refusal, () => socket.destroy());
     refused.add(socket);
     const timer = clock.setTimeout(() => socket.destroy(), refusalTime);
     socket.once('close', () => {
       clock.clearTimeout(timer);
       refused.delete(socket);
     });
-    // What was asked is read away: a socket that is closed with something unread takes its answer along.
+    // The request is read and dropped. If a socket is closed with unread data, the client does not get the answer.
     socket.resume();
     return socket.end(refusal);
   };
 
-  /** Destroys a socket on which nothing went out for too long. */
+  /** Destroys a socket that has sent nothing for too long. Returns the function that stops this. */
   const watch = (socket: Socket): (() => void) => {
-    const wentOut = () => socket.bytesWritten - socket.writableLength;
-    let [seen, left] = [wentOut(), silence];
+    const sent = () => socket.bytesWritten - socket.writableLength;
+    let [before, left] = [sent(), silence];
     let timer: unknown;
-    const look = () => {
+    const wait = () => {
       timer = clock.setTimeout(() => {
-        left = wentOut() > seen ? silence : left - lookEvery;
-        seen = wentOut();
+        left = sent() > before ? silence : left - checkEvery;
+        before = sent();
         if (left <= 0) socket.destroy();
-        else look();
-      }, lookEvery);
+        else wait();
+      }, checkEvery);
     };
-    look();
+    wait();
     return () => clock.clearTimeout(timer);
   };
 
   server.on('connection', (socket) => {
     const address = socket.remoteAddress ?? '';
-    if (open.size >= most || (ofOne.get(address) ?? 0) >= mostOfOne) return refuse(socket);
+    if (open.size >= maxOpen || (ofAddress.get(address) ?? 0) >= maxOfAddress) return refuse(socket);
     count(address, 1);
     open.set(socket, watch(socket));
     socket.once('close', () => {

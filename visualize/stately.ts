@@ -3,25 +3,25 @@ import { WebSocket } from 'ws';
 import type { ActorRefLike, AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent, Snapshot } from 'xstate';
 import type { Facts, Inspected, JobOutcome } from '../src/index.ts';
 import { createAllowance } from './allowance.ts';
-import { safeFacts, safeOutcome, shorten } from './safe.ts';
-import { sampleEvery } from './walks.ts';
+import { safeFacts, safeMoved, safeOutcome, shorten } from './safe.ts';
+import { sampleEvery } from './traces.ts';
 
-/** Events that are sent at once, and how soon another one may follow, in ms: Stately's page draws each of them. */
+/** Events that are sent at once, and the time until another one may follow, in ms. Stately's page draws each event. */
 const burst = 1_000;
 const refill = 2;
-/** What a job's walk may need of it: one that is begun is sent whole. */
+/** Events that one job may need. The events of a job are sent completely or not at all. */
 const reserve = 20;
-/** What may lie unread on the way to the relay, in bytes. */
-const mostUnread = 1_024 * 1_024;
+/** Bytes that the relay may leave unread. */
+const maxUnread = 1_024 * 1_024;
 const reconnectAfter = 5_000;
 
 /**
- * Sends the inspection events in Stately's protocol to a relay of `@statelyai/inspect`, for those who want to use its
- * inspector: of the supervisor, the lanes, the pools, and of jobs as many as fit. Contexts are replaced by what may
- * leave the process.
+ * Sends the inspection events to a relay of `@statelyai/inspect`, for people who use Stately's inspector. The events are those
+ * of all actors except jobs, and of as many jobs as the relay can take. Of a context only the fields that
+ * may leave the process are sent.
  *
- * The package's own WebSocket adapter keeps whatever a slow relay does not take, and goes on connecting after it is
- * stopped; so the connection is ours, and the protocol the package's.
+ * The protocol is the package's, the connection is not: the package's own WebSocket adapter keeps all events that a slow
+ * relay does not take, and it reconnects after it was stopped.
  */
 export const sendToStately = (url: string, { supervisor, clock, fault }: Inspected): { close(): void } => {
   let socket: WebSocket | undefined;
@@ -30,11 +30,11 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
   let isReported = false;
   const allowance = createAllowance(clock, burst, refill);
   let seen = 0;
-  /** Jobs that are sent; the others are not. */
+  /** The jobs whose events are sent. */
   const sent = new WeakSet<object>();
 
   const hasRoom = (need: number) =>
-    socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < mostUnread && allowance.has(need);
+    socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < maxUnread && allowance.has(need);
   const inspector = createInspector({
     send(event) {
       if (!hasRoom(1)) return;
@@ -54,8 +54,8 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
     return true;
   };
 
-  /** As much of an actor as the package's conversion looks at. */
-  const likeness = (actor: AnyActor, snapshot: unknown) =>
+  /** The parts of an actor that the package reads. */
+  const partsOf = (actor: AnyActor, snapshot: unknown) =>
     ({
       id: actor.id,
       sessionId: actor.sessionId,
@@ -64,15 +64,15 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
       getSnapshot: () => snapshot,
     }) as unknown as ActorRefLike;
 
-  const tell = (event: InspectionEvent) => {
-    // What nobody takes is not converted either: that costs more than to send it.
+  const send = (event: InspectionEvent) => {
+    // Without room the event is not converted either: the conversion costs more than the sending.
     if (!hasRoom(1)) return;
     const { type, actorRef, rootId } = event;
     const actor = actorRef as AnyActor;
     if (type === '@xstate.actor') {
       if (!isSent(actor, true)) return;
       // A new actor has no snapshot yet.
-      inspector.inspect.next?.({ type, rootId, actorRef: likeness(actor, { status: 'active', context: {} }) });
+      inspector.inspect.next?.({ type, rootId, actorRef: partsOf(actor, { status: 'active', context: {} }) });
     } else if (type === '@xstate.event' && isSent(actor, false)) {
       const { sourceRef } = event;
       inspector.inspect.next?.({ type, rootId, actorRef, sourceRef, event: { type: event.event.type } });
@@ -92,15 +92,13 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
     socket = new WebSocket(url, { handshakeTimeout: 10_000, maxPayload: 65_536 });
     socket.on('open', () => {
       isReported = false;
-      const all = [supervisor, ...Object.values(supervisor.getSnapshot().children)] as AnyActor[];
-      for (const actor of all) {
-        if ((actor.logic as AnyStateMachine).root === undefined) continue;
-        const actorRef = likeness(actor, safeSnapshot(actor.getSnapshot() as AnyMachineSnapshot));
+      for (const actor of machinesIn(supervisor as AnyActor)) {
+        const actorRef = partsOf(actor, safeSnapshot(actor.getSnapshot() as AnyMachineSnapshot));
         inspector.inspect.next?.({ type: '@xstate.actor', rootId: supervisor.sessionId, actorRef });
       }
     });
     socket.on('error', ({ message }) => {
-      if (!isReported) fault('the relay of Stately', `${message}: it is tried again every ${reconnectAfter / 1_000} s`);
+      if (!isReported) fault('the relay of Stately', `${message}: trying again every ${reconnectAfter / 1_000} s`);
       isReported = true;
     });
     socket.on('close', () => {
@@ -108,7 +106,7 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
     });
   };
   connect();
-  const following = supervisor.system.inspect({ next: tell });
+  const following = supervisor.system.inspect({ next: send });
 
   return {
     close() {
@@ -120,15 +118,23 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
   };
 };
 
-/** Where an actor is, and of its context and output only what is known to be harmless. */
+/** An actor and all machines below it. */
+const machinesIn = (actor: AnyActor): AnyActor[] =>
+  (actor.logic as AnyStateMachine).root === undefined
+    ? []
+    : [actor, ...Object.values<AnyActor>(actor.getSnapshot().children).flatMap(machinesIn)];
+
+/** The state of an actor, with only those fields of its context and output that may leave the process. */
 const safeSnapshot = ({ status, value, context, output }: AnyMachineSnapshot) =>
   ({
     status,
     value,
     context: {
       ...(context?.job === undefined ? {} : { facts: safeFacts(context.job.facts as Facts), plan: context.plan }),
-      ...(context?.suspect === undefined ? {} : { pool: shorten(context.suspect.pool), moved: context.moved }),
-      ...(context?.sweep === undefined ? {} : { sweep: context.sweep }),
+      ...(context?.suspect === undefined
+        ? {}
+        : { pool: shorten(context.suspect.pool), moved: safeMoved(context.moved) }),
+      ...(context?.pass?.tally === undefined ? {} : { tally: context.pass.tally }),
     },
     ...(output?.verdict === undefined ? {} : { output: safeOutcome(output as JobOutcome) }),
   }) as unknown as Snapshot<unknown>;

@@ -1,13 +1,12 @@
--- Asks Redis what the user who runs this may do, and changes nothing. No key is declared, so that a key that the user may
--- not name refuses nothing here. (A Redis before 7.0 can't be asked: there each command is run, in a form that changes
--- nothing.)
+-- Asks Redis which commands the user of this script may run. It changes nothing. It declares no key, so a key without rights
+-- does not refuse the script itself. Redis before 7.0 can't be asked: there the script runs each command in a form that changes
+-- nothing.
 --
--- ARGV[1]  a key of ours that nothing is kept in: before Redis 7.0 it holds a string for the time of this script
--- ARGV[2…] JSON of each question: { the command with its arguments, whether it may be run, whether it needs that string }
--- Returns  `asked` or `run`; then for each question 1 (allowed), 0 (refused), or -1 (it can't be said, or this Redis has no
---          such command)
+-- ARGV[1]  {ns}:reaper:probe: before Redis 7.0 it holds a string while the script runs
+-- ARGV[2…] JSON of each question: [ [ command, argument, … ], whether it may be run, whether it needs that string ]
+-- Reply    { 'asked' or 'run', for each question 1 (allowed), 0 (refused) or -1 (unknown, or Redis has no such command) }
 
--- The words differ between versions of Redis.
+-- The wording differs between versions of Redis.
 local REFUSALS = { 'NOPERM', "can't run this command", "can't access at least one of the keys" }
 local canAsk = redis.acl_check_cmd ~= nil
 

@@ -1,5 +1,5 @@
--- Reads a stored acknowledgement. It counts if it is a JSON object with a known status and an integer revision
--- (check_in_at: an integer, 0 when absent); any other is treated as none, and the next ACK replaces it.
+-- Decodes a stored acknowledgement. It is valid if it is a JSON object with a known status and an integer revision
+-- (check_in_at: an integer, 0 if absent). Any other counts as none, and the next ACK replaces it.
 local function integer(value)
   return type(value) == 'number' and value == math.floor(value) and math.abs(value) <= 9007199254740991
 end

@@ -1,12 +1,12 @@
 --- @include now_ms
 
--- A pool is alive if it is registered and its heartbeat is younger than `maxAge` ms by the clock of Redis. A heartbeat is
--- written in whole seconds: one that is ahead of Redis by more than one is no proof by itself, for it would be one for years.
+-- A pool is alive if it is registered and its heartbeat is younger than `maxAge` ms by the clock of Redis. Heartbeats are stored in whole
+-- seconds. One that is ahead of Redis by more than a second proves nothing by itself, or it would prove it for years.
 --
--- `seen`: the heartbeat_at that made it a suspect, or the empty string for none. One that has moved since means that its
--- host is up, however wrong that host's clock is (defect 8).
--- `moving`: for a caller that looks for live pools, and has no suspect: the heartbeat_at of which an earlier look in this
--- pass has said that it moves, or nil. With it, that heartbeat and any later one is alive, young or not.
+-- seen:   heartbeat_at that made the pool a suspect, or ''. If it has moved since, the pool is alive, however wrong the clock of its host
+--         is (defect 8).
+-- moving: nil, or for a caller without a suspect: heartbeat_at of a pool whose heartbeat moves, as this pass has read it. This heartbeat
+--         and each later one counts as alive, whatever its age.
 local function alive(pools, heartbeat, pool, maxAge, seen, moving)
   local beat = redis.call('HGET', heartbeat, 'heartbeat_at') or ''
   if beat == '' then

@@ -1,6 +1,6 @@
--- Takes one from a job's count in the tracking hash, and the job out of it at zero. The Go side writes 2 when it
--- saves a job; a final status takes one and its acknowledgement the other. A count that is no integer is read as
--- that 2, for it must not keep a job tracked for ever.
+-- Subtracts one from a job's count in the tracking hash, and removes the job at zero. The Go side writes 2 when it saves a
+-- job. Its final status subtracts one, and the acknowledgement of that status the other. A count that is no integer is read as
+-- 2, so that it can't keep a job tracked forever.
 local function countDown(track, id)
   local count = redis.call('HGET', track, id)
   if not count then

@@ -1,9 +1,9 @@
 --- @include prove
 --- @include count
 
--- The counters follow entries that have left a pool's in-progress list: lock_info becomes the true length of the list, the
--- lock goes down with the entries and never below zero (defects 2 to 4).
--- A counter of the wrong type must not hold an entry back: it is left as it is, and rebuild_counters reports it.
+-- Counters for entries that leave an in-progress list: lock_info becomes the length of the list, and the lock decreases with the entries,
+-- never below zero (defects 2 to 4). A counter of the wrong type stays as it is, because it must not keep an entry where it is;
+-- rebuild_counters reports it.
 
 local function isCounter(key, needed)
   local found = redis.call('TYPE', key).ok
@@ -16,7 +16,7 @@ local function counterWrites(lock, lockInfo)
     isCounter(lockInfo, 'hash') and { lockInfo, 'hash', 'HSET' } or nil
 end
 
--- Gives the length of the list.
+-- Returns the length of the list.
 local function countDownLocks(lock, lockInfo, pool, held, moved)
   local left = redis.call('LLEN', held)
   if isCounter(lock, 'string') then
@@ -29,7 +29,7 @@ local function countDownLocks(lock, lockInfo, pool, held, moved)
   return left
 end
 
--- The writes that a script makes, with those of the counters, as `refusalOf` takes them.
+-- Adds the uses of the counters to those of a script.
 local function withCounters(writes, lock, lockInfo)
   local ofLock, ofLockInfo = counterWrites(lock, lockInfo)
   writes[#writes + 1] = ofLock

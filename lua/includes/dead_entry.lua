@@ -1,9 +1,8 @@
--- What gocraft writes into an entry that has failed for good, without touching its other bytes: an entry that is decoded
--- and encoded again has other numbers (cjson knows doubles only), other escapes and another order, and is another job to
--- whoever removes it by its bytes. So only the members of the top level are found, and three values are put in.
+-- Writes into an entry what gocraft writes when the job has failed for the last time, without changing its other bytes. Decoding and encoding
+-- it would change numbers (cjson knows doubles only), escapes and the order, and tools that remove entries by their bytes would not
+-- find it. So only the members of the top level are located, and three values are replaced or added.
 
--- The entry as gocraft would write it when its job has failed for the last time: in gocraft's order where the members are
--- new, in their place where they are there.
+-- Returns the entry as gocraft would write it. Existing members keep their place; new ones come last, in gocraft's order.
 local function deadEntry(entry, err, at)
   local members, last = membersOf(entry)
   local function valueOf(name)
@@ -11,7 +10,7 @@ local function deadEntry(entry, err, at)
   end
   local fails = string.match(valueOf('fails'), '^%d+$') and tonumber(valueOf('fails')) or 0
   local values = {
-    -- A count that Lua can't add one to is no count of failures.
+    -- A number that Lua can't increment exactly is not a count of failures.
     { 'fails', string.format('%d', fails < 9007199254740992 and fails + 1 or 1) },
     { 'err', cjson.encode(err) },
     { 'failed_at', string.format('%d', at) },
@@ -27,8 +26,7 @@ local function deadEntry(entry, err, at)
     end
   end
   edits[#edits + 1] = { last + 1, last, new }
-  -- From the end, so that what is before it stays where it is. An entry's last value may be replaced, and what is new
-  -- comes after it.
+  -- From the end on, so that the positions before remain valid. If the last value is replaced, new members follow it.
   table.sort(edits, function(a, b) return a[1] > b[1] end)
   for _, edit in ipairs(edits) do
     entry = string.sub(entry, 1, edit[1] - 1) .. edit[3] .. string.sub(entry, edit[2] + 1)

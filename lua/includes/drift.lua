@@ -1,9 +1,9 @@
 --- @include count
 --- @include list_length
 
--- How the counters of a type differ from its in-progress lists, which stand in KEYS from the third on, those of the pools in
--- ARGV. Returns { truth: pool → length, counted: pool → count in lock_info, before: the lock, sum: what it should be, fields:
--- how many are wrong, reply: what rebuild_counters answers }; or nil and what to answer instead.
+-- Compares the counters of a type with its in-progress lists, which are KEYS from the third on, of the pools in ARGV. Returns
+-- { truth: pool → length, counted: pool → count in lock_info, before: the lock, sum: what it should be, fields: how many are wrong,
+-- reply: the reply of rebuild_counters }; or nil and another reply.
 local function readDrift(lock, lockInfo)
   if redis.call('HLEN', lockInfo) > 1000 then
     return nil, { 'many' }
@@ -36,6 +36,6 @@ local function readDrift(lock, lockInfo)
       off = off + math.abs(countIn(count) - length)
     end
   end
-  local reply = { before, tostring(sum), fields, string.format('%.0f', countIn(before) - sum), string.format('%.0f', off) }
+  local reply = { 'rebuilt', before, tostring(sum), fields, string.format('%.0f', countIn(before) - sum), string.format('%.0f', off) }
   return { truth = truth, counted = counted, before = before, sum = sum, fields = fields, reply = reply }
 end

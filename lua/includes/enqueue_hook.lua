@@ -1,14 +1,13 @@
--- What becomes of the record of a job (nil for none) when its receiver is to be told of a state: a reply, and the new
--- record where there is to be one. It says nothing about the job itself, so it need not check what was judged: whoever
--- sends it looks at the stats again, and drops it where there is nothing to tell.
+-- Decides what happens to the record of a job (nil for none) when its endpoint must be told of a state. Returns the outcome,
+-- and the new record if there is one. It does not check the job itself: the sender reads the stats again, and drops the record
+-- if there is nothing to send.
 --
--- Replies: `queued` (it is under way, or was already), `parked` (this very state has been given up), `deferred` (there are
---          as many records as may be)
-local function noteChange(record, state, origin, hasRoom)
+-- Outcomes: `queued` (now, or already), `parked` (delivery of this state was given up), `deferred` (the limit of records is reached)
+local function recordChange(record, state, origin, hasRoom)
   if record and record.state == state then
     return record.kind == 'parked' and 'parked' or 'queued'
   end
-  -- Somebody is sending it: when that is over, it is looked at again, for the stats will say more than what was sent.
+  -- A host is sending it. After that it compares the stats, which then differ from what was sent.
   if record and isClaimed(record) then
     return 'queued'
   end
@@ -18,38 +17,38 @@ local function noteChange(record, state, origin, hasRoom)
   return 'queued', { kind = 'pending', state = state, origin = origin, attempts = 0, first = 0, last = 0, answer = '-' }
 end
 
--- Redis may have evicted a queue (every key here has a time to live) and left the records: what stands in none is put
--- there again, later than any claim lasts, for it may be one that is being sent.
-local lostAfter = 60000
-local function mayBeLost(record, origin)
+-- Redis may evict a queue, because every key here has a time to live, and keep the records. A record that may be in no queue is
+-- queued again, later than any claim lasts, because a host may be sending it.
+local requeueAfter = 60000
+local function mayBeUnqueued(record, origin)
   return record and record.kind ~= 'parked' and record.origin == origin
 end
 
--- How many more records there may be for a receiver. One that nothing much waits for may go a quarter beyond the bound, so
--- that those of a receiver that is dead, or knows no job, don't keep others from being told at all.
+-- How many records may be added for an endpoint. An endpoint with few hooks may exceed the limit by a quarter, so that the hooks of
+-- a dead endpoint do not block the others.
 local function roomFor(hooks, due, most)
   local count = redis.call('HLEN', hooks)
-  local short = 100 - redis.call('ZCARD', due)
-  return math.max(most - count, math.min(short, math.ceil(1.25 * most) - count))
+  local missing = 100 - redis.call('ZCARD', due)
+  return math.max(most - count, math.min(missing, math.ceil(1.25 * most) - count))
 end
 
--- What that needs, to be proven beforehand.
+-- What `refusalOf` has to prove before enqueueHook may be called.
 local function usesOfHook(hooks, parked, origins, due)
   return { hooks, 'hash', 'HGET', 'HLEN', 'HSET', 'EXPIRE' }, { parked, 'zset', 'ZREM', 'EXPIRE' },
     { origins, 'set', 'SADD', 'EXPIRE' }, { due, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' }
 end
 
--- Notes a change of one job.
+-- Records that the endpoint of one job must be told of a state.
 local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, most)
   local record = readRecord(redis.call('HGET', hooks, id))
-  local reply, new = noteChange(record, state, origin, record or roomFor(hooks, due, most) > 0)
+  local outcome, new = recordChange(record, state, origin, record or roomFor(hooks, due, most) > 0)
   redis.call('SADD', origins, origin)
   if new then
     redis.call('HSET', hooks, id, recordText(new))
     redis.call('ZADD', due, at, id)
     redis.call('ZREM', parked, id)
-  elseif mayBeLost(record, origin) then
-    redis.call('ZADD', due, 'NX', at + lostAfter, id)
+  elseif mayBeUnqueued(record, origin) then
+    redis.call('ZADD', due, 'NX', at + requeueAfter, id)
   end
-  return reply
+  return outcome
 end

@@ -1,11 +1,10 @@
--- Reads a queue entry without decoding it. cjson refuses what Go and Node read (a lone surrogate, a thousand levels of
--- nesting) and takes what neither reads (0x10, NaN, a raw line break in a string); so this scanner follows the grammar of
--- JSON.parse, and skips values without recursion. An entry is never written again from what is read here: it moves as the
--- same bytes.
+-- Reads a queue entry without decoding it. cjson refuses JSON that Go and Node accept (a lone surrogate, a thousand levels of
+-- nesting), and accepts JSON that they refuse (0x10, NaN, a raw line break in a string). So this scanner follows the grammar of
+-- JSON.parse, and skips values without recursion. Entries are never encoded again: they move as the same bytes.
 
 local find, byte, sub = string.find, string.byte, string.sub
 
--- Index of the quote that ends the string which begins at `at`; nil where the string is malformed.
+-- Index of the closing quote of the string that begins at `at`; nil for a malformed string.
 local function stringEnd(text, at)
   while true do
     at = find(text, '[%z\1-\31"\\]', at + 1)
@@ -22,7 +21,7 @@ local function stringEnd(text, at)
   end
 end
 
--- Index of the last byte of the number, true, false or null that begins at `at`; nil where there is none.
+-- Index of the last byte of the number, true, false or null that begins at `at`; nil if there is none.
 local function scalarEnd(text, at)
   local _, to = find(text, '^-?[1-9]%d*', at)
   if not to then
@@ -56,7 +55,7 @@ local function utf8Of(code)
   return char(0xF0 + rest(code / 262144), 0x80 + rest(code / 4096) % 64, 0x80 + rest(code / 64) % 64, 0x80 + code % 64)
 end
 
--- What stands between the quotes of a well-formed string. A lone surrogate becomes U+FFFD, as Go reads it and as a Node
+-- Unescapes the text between the quotes of a well-formed string. A lone surrogate becomes U+FFFD, as Go reads it and as a Node
 -- client writes it.
 local function unescaped(text)
   local parts, at = {}, 1
@@ -83,11 +82,11 @@ local function unescaped(text)
   end
 end
 
--- Where the values of an object's members begin and end: name → { from, to }, and where the last one ends. The last of
--- several members with one name counts, as for Go and Node. Nil where the text is no JSON, or no object.
+-- Finds the values of the members of an object: name → { from, to }, and the end of the last one. Of several members with one
+-- name the last one counts, as for Go and Node. Nil if the text is not a JSON object.
 local function membersOf(text)
   local members, name, from, last = nil, nil, nil, nil
-  -- For each open object or array, the outermost first: whether it is an object.
+  -- The open objects and arrays, the outermost first: whether each is an object.
   local isObject, depth, expects = {}, 0, 'value'
   local at = find(text, '[^ \t\n\r]')
   while at do
@@ -138,15 +137,15 @@ local function membersOf(text)
   return members, last
 end
 
--- The string that a member's value is; nil where it is none.
+-- The value of a member as a string; nil if it is not a string.
 local function stringAt(text, member)
   return member and byte(text, member[1]) == 34 and unescaped(sub(text, member[1] + 1, member[2] - 1)) or nil
 end
 
--- The epoch in the args (JSON) of a periodic execution, or nil: a string as it is, a whole number in digits.
+-- The epoch in the args (JSON) of a periodic execution: a string, or a whole number in digits. Nil if there is none.
 local PERIODIC = '_job_kind_periodic_'
 local function epochOf(args)
-  -- An escape may spell the name in another way.
+  -- The name may be written with escapes.
   if not find(args, PERIODIC, 1, true) and not find(args, '\\u', 1, true) then
     return nil
   end
@@ -163,8 +162,8 @@ local function epochOf(args)
   return stringAt(args, member)
 end
 
--- The id of the job that an entry, or an observation, is of. Those of a periodic execution have their policy's id, and the
--- epoch in their args: the job is `<policy>@<epoch>` (source: Harbor's jobservice).
+-- The id of the job of an entry or an observation. A periodic execution has the id of its policy, and the epoch in its args: its
+-- job is `<policy>@<epoch>` (source: Harbor's jobservice).
 local function jobIdOf(id, args)
   if not id or id == '' then
     return nil
@@ -173,8 +172,8 @@ local function jobIdOf(id, args)
   return epoch and id .. '@' .. epoch or id
 end
 
--- The id of the job whose queue entry this is, the id that stands in the entry, and the entry's members; nil where the
--- entry can't be read or has no id.
+-- The job id of an entry, the id that is written in the entry, and the members of the entry; nil if the entry can't be read or has
+-- no id.
 local function jobOf(entry)
   local members = membersOf(entry)
   local id = members and stringAt(entry, members.id)

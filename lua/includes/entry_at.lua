@@ -1,6 +1,6 @@
--- An entry of an in-progress list, by the SHA-1 of its bytes and its place from the tail (1 for the last one): `<SHA-1>:<place>`.
--- Entries come in at the head, and go from anywhere, so it can only have come nearer to the tail. Nil where it is not found within
--- a bounded number of entries and bytes: whoever looks again finds it at its new place, if it is there.
+-- Finds an entry of an in-progress list by `<SHA-1>:<index>`: the SHA-1 of its bytes, and its index from the end (1 for the last one). New
+-- entries are added at the head, and any entry may be removed, so it can only have moved towards the end. Returns nil if it is not found
+-- within a bounded number of entries and bytes. Then the next pass finds it at its new index, if it still exists.
 local function entryAt(list, known)
   local digest, place = string.match(known, '^(%x+):(%d+)$')
   local size = 0

@@ -1,7 +1,7 @@
 --- @include entry
 
--- The id of an entry's job for a search, or nil where there is none. What a producer of gocraft/work writes first is taken as it
--- stands, where nothing needs unescaping: that is many times faster than the scanner.
+-- The job id of an entry, for a walk; nil if there is none. gocraft/work's producers write the id first. If nothing has to be
+-- unescaped, a pattern reads it, many times faster than the scanner.
 local function idOf(entry)
   local _, to, id = find(entry, '^{"name":"[^"\\]*","id":"([^"\\]+)",')
   if to and not find(entry, PERIODIC, 1, true) and not find(entry, '"id"', to, true)

@@ -1,15 +1,14 @@
--- The fields of a job's stats that a verdict is reached from, and a fingerprint of them. A script that acts takes the
--- fingerprint of what was judged and compares it with what stands in Redis now: one rule for "did the job move
--- meanwhile", blind to no field and to no byte. `parameters` is not read: it can be large, and holds what nobody else
--- should see.
+-- The facts that a verdict is based on, and their fingerprint. A script that acts gets the fingerprint of the judged facts, and
+-- compares it with that of the facts in Redis: so no change of any field, or of any byte, is missed. `parameters` is not among
+-- them: it can be large, and confidential.
 local FIELDS = { 'id', 'status', 'kind', 'name', 'update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at',
   'ack', 'web_hook_url' }
 
--- Returns the values of FIELDS (false where a field is missing), or a word: `nothing` or `unreadable`.
+-- Returns the values of FIELDS (false for a missing field), or `nothing` (no stats), or `unreadable` (a key of another type).
 local function readFacts(key)
   local values = redis.pcall('HMGET', key, unpack(FIELDS))
   if values.err then
-    -- Of another type. What Redis refuses for another reason says nothing about the job.
+    -- Another error says nothing about the job: call raises it.
     return string.find(values.err, 'WRONGTYPE', 1, true) and 'unreadable' or redis.call('HMGET', key, unpack(FIELDS))
   end
   for i = 1, #FIELDS do

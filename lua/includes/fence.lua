@@ -1,9 +1,12 @@
 --- @include now_ms
 --- @include prove
 
--- What goes before a script that a holder of the lease runs: it changes nothing once the lease is over, or another's. A
--- process that was paused, and wakes up with what it judged long ago in hand, is stopped here.
--- The lease and the fencing number are the first key and the first argument; the script itself does not see them.
+-- Runs before a script of the leader: nothing is changed once the lease has expired, or another host has it. This stops a process
+-- that was suspended and resumes with old judgements.
+--
+-- KEYS[1]  {ns}:reaper:lease (hash); removed from KEYS, so the script does not see it
+-- ARGV[1]  fencing token; removed from ARGV
+-- Reply    { 'fenced' }, if the lease is no longer valid
 local lease, fence = table.remove(KEYS, 1), table.remove(ARGV, 1)
 do
   local refused = refusalOf({ { lease, 'hash', 'HMGET' } })
@@ -12,6 +15,6 @@ do
   end
   local held = redis.call('HMGET', lease, 'fence', 'until')
   if held[1] ~= fence or redisMs() >= (tonumber(held[2] or '') or 0) then
-    return 'fenced'
+    return { 'fenced' }
   end
 end

@@ -1,18 +1,18 @@
 --- @include now_ms
 
--- The record of a job's undelivered change: a text of seven words with blanks between,
+-- The record of an undelivered hook: a field of the hash {ns}:reaper:hooks, seven words separated by blanks.
 --
 --   kind state origin attempts first last answer
 --
--- kind:     `pending`, or `asked` (a person asked for it: its age does not count), or `sending` (claimed by a host until
---           the time that stands in the endpoint's queue), or `resending` (the same of one that was asked for), or `parked`
---           (not sent again until the job changes or a person says so)
--- state:    status:revision of the job that the record is about
--- origin:   scheme, host and port of the receiver: which queue it stands in
--- attempts: how often it was claimed; first, last: unix s of the first and the last claim, 0 before it
--- answer:   what came back last, a word; `-` before it
+-- kind:     `pending`; `asked` (a user asked for it, however old it is); `sending` (a host has claimed it, until its score in
+--           the endpoint's queue); `resending` (claimed, and asked for); `parked` (not sent until the job changes or a user asks)
+-- state:    status:revision of the job that the hook reports
+-- origin:   scheme, host and port of the endpoint, which names its queue
+-- attempts: how often it was claimed for this state
+-- first, last: when it was claimed for the first and the last time, unix s; 0 for never
+-- answer:   the last answer, a word; `-` for none
 --
--- The event itself is not kept: it is built from the stats when it is sent, so that only the newest change goes out.
+-- The record holds no event. The sender builds it from the stats, so that it always reports the newest change.
 local function readRecord(text)
   if not text then
     return nil
@@ -39,7 +39,7 @@ local function writeRecord(hooks, id, record)
   redis.call('HSET', hooks, id, recordText(record))
 end
 
--- The clock of Redis in ms; a time that is given stands for it: only tests give one, in which hours pass.
+-- The time of Redis in ms. Tests pass another time, to let hours pass.
 local function nowMs(given)
   if given ~= '' then
     return tonumber(given)
@@ -47,8 +47,8 @@ local function nowMs(given)
   return redisMs()
 end
 
--- What stands of a job, as the `state` of a record. Never an error, whatever the key holds: one bad record must not keep
--- a receiver's others from being sent.
+-- The present state of a job, as in a record. Never raises an error, whatever the key holds: a bad record must not block the
+-- other hooks of its endpoint.
 local function stateOf(stats)
   local values = redis.pcall('HMGET', stats, 'status', 'revision')
   if values.err or not values[1] then
@@ -57,7 +57,7 @@ local function stateOf(stats)
   return string.gsub(values[1], '%s', '_') .. ':' .. string.format('%d', tonumber(values[2] or '') or 0)
 end
 
--- Nothing of it stays for ever, whoever uses the namespace after us: 90 days after the last change.
+-- Lets the keys expire 90 days after the last change, in case the namespace is used without a reaper later.
 local function keepHooks(...)
   for _, key in ipairs({ ... }) do
     redis.call('EXPIRE', key, 7776000)

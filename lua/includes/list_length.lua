@@ -1,5 +1,5 @@
--- The length of an in-progress list. One of the wrong type holds no entry, and counts as none. Where the user may not ask, nil
--- and the error to answer with.
+-- The length of an in-progress list. A key of the wrong type holds no entry, and counts as empty. Without the right to read it, returns nil
+-- and the error to reply.
 local function lengthOf(key)
   local length = redis.pcall('LLEN', key)
   if type(length) == 'number' then

@@ -1,4 +1,4 @@
--- The unix second by the clock of Redis: the one clock that all hosts share.
+-- The unix time in s by the clock of Redis, which all hosts share.
 local function now()
   return tonumber(redis.call('TIME')[1])
 end

@@ -1,4 +1,4 @@
--- Milliseconds by the clock of Redis.
+-- The unix time in ms by the clock of Redis.
 local function redisMs()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

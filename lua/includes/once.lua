@@ -1,14 +1,14 @@
 --- @include prove
 
--- What goes before a script whose answer may get lost: it is sent again with the same token, and then gives the answer that
--- it gave the first time and changes nothing. That comes before every other check: by the time that it is sent again, the
--- job may have moved on, and the lease may be another's.
--- The first key and the first argument are that of the latest changes (of a job, or this one alone) and `once:<token>`; the
--- script does not see them. A call without them (nothing that begins with `once:`) is one that nobody sends again; neither
--- is one with a bare `once:`, which comes before an argument that could be taken for a token.
+-- Runs before a script whose reply may get lost. If a call is sent again with its token, it repeats the first reply and changes
+-- nothing. This comes before every other check: by then the job may have changed, and another host may have the lease.
 --
--- latest changes (string): a line each, the newest first: token and, as JSON, the answer in a list. Several, for a job may be
--- changed by others before the first one is asked for again.
+-- KEYS[1]  {ns}:reaper:changes:<id>, {ns}:reaper:answers:<token> or {ns}:reaper:hooks:claim:<token> (string): the latest changes,
+--          the newest first, a line each: the token, and the reply as JSON in a list. Several, for others may change the job before
+--          the first call is sent again. Removed from KEYS, so the script does not see it
+-- ARGV[1]  `once:<token>`; removed from ARGV
+-- Both are left out for a call that is never sent again. A bare `once:` means the same, and comes before an argument that looks
+-- like a token.
 local latestChanges, token
 local function answerBefore()
   if string.sub(ARGV[1] or '', 1, 5) ~= 'once:' then
@@ -31,8 +31,8 @@ local function answerBefore()
   return nil
 end
 
--- Keeps the answer of a script that has changed something, and gives it. A refusal is not kept: sent again, it is decided
--- again. Kept for `ms`, or for longer than anybody tries (`src/lifecycle.ts`: 5 min).
+-- Keeps and returns the reply of a script that has changed something. A refusal is not kept: the call decides again when it is
+-- sent again. Kept for `ms`; by default for longer than any host retries (`src/lifecycle/lifecycle.ts`: 5 min).
 local function answerOnce(answer, ms)
   if token then
     local lines = { token .. ' ' .. cjson.encode({ answer }) }

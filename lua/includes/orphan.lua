@@ -4,21 +4,24 @@
 --- @include read_fields
 --- @include signs
 
--- What proves that an entry which a live pool holds is orphaned: that no worker of the pool runs it (defect 7). All that
--- decides stands in Redis, so that every reaper decides alike, one that has just started included.
+-- Proves that an entry of a live pool is orphaned: no worker of the pool runs it (defect 7). All evidence is in Redis, so that all reapers
+-- decide alike, even one that has just started.
 --
--- workers (hash, one a pool):    `at`: ms of the last look; `run`: the process of Redis that it was taken on;
---                                `w:<worker>` → `<after> <here> <started> <checkin> <job>`: what its observation said when it
---                                was last there (`here`: 1 if it is there still), and a time after which it was written
--- unobserved (hash, one a pool): SHA-1 and type of an entry → `<since> <signs>`: the look that first found it unobserved (ms),
---                                and the signs of life of its job's stats by then
+-- {ns}:reaper:workers:<pool> (hash)
+--   at                 time of the last pass (ms)
+--   run                which process of Redis it was read from
+--   w:<worker>         `<after> <here> <started> <checkin> <job>`: the last observation of the worker, whether it still exists (`here`:
+--                      1 or 0), and a time after which it was written (ms)
+-- {ns}:reaper:unobserved:<pool> (hash)
+--   <SHA-1> <type>     of an entry: `<since> <signs>`: the pass that first found it unobserved (ms), and the signs of life in the stats of
+--                      its job then
 --
--- A worker runs one job at a time. So an observation of another job, written after an entry was seen to be taken, proves that
--- its worker does not run that entry. No clock of a host counts: an observation that differs from the one at the look before
--- was written after that look. What worker hosts write once may be lost, evicted or expired: silence proves nothing.
+-- A worker runs one job at a time. An observation of another job that was written after the entry was fetched proves that the worker does
+-- not run the entry. The clocks of hosts do not count: an observation that has changed since the last pass was written after it. An
+-- observation is written once and may be lost, evicted or expired, so a missing one proves nothing.
 
--- The time of a look: the clock of Redis in ms, or what stands for it in a test in which hours pass.
-local function lookTime(override)
+-- The time of Redis in ms. Tests pass another time, to let hours pass.
+local function observationTime(override)
   return override ~= '' and tonumber(override) or redisMs()
 end
 
@@ -30,15 +33,15 @@ local function hashOf(flat)
   return hash
 end
 
--- Records of another process of Redis, or of a time that is still to come, are void: the clock is another one. Where the user
--- may not ask which process it is (INFO), all are: a restart or a failover would not be seen.
+-- Whether the records are valid. Those of another process of Redis or of a later time are not, because its clock may differ. Without the
+-- right to INFO no record is valid, because a restart or failover would not be seen.
 local function isValid(known, at)
   local run = runId()
   return known.at ~= nil and run ~= '' and known.run == run and (tonumber(known.at) or at + 1) <= at
 end
 
--- A job's signs of life as one text. That a quarantine has made the job an Error is none: those from before it count then,
--- as long as nothing else has changed. So it is all the same which of a job's entries a pass comes to first.
+-- The signs of life of a job, as one text. The Error that a quarantine writes is not a sign of life: those from before it count, as long as
+-- nothing else has changed. So the order in which a pass handles several entries of a job does not matter.
 local function signsOf(stats, beforeQuarantine)
   local values = readSigns(stats)
   if not values then
@@ -59,7 +62,7 @@ local function sinceOf(text)
   return tonumber(since), signs
 end
 
--- What an observation says, or nil where there is none; `unreadable` where the key is no hash.
+-- Reads an observation. Returns nil if there is none, `unreadable` if the key is not a hash.
 local function readObservation(key)
   local values = readFields(key, 'job_id', 'started_at', 'checkin_at', 'args')
   if not values then
@@ -74,8 +77,8 @@ local function readWorker(text)
   return after and { after = tonumber(after), here = here == '1', started = tonumber(started), checkin = checkin, job = job }
 end
 
--- The record of a worker after a look. `before`: its record and the time of the look before, nil for none.
-local function lookAtWorker(seen, was, before)
+-- The new record of a worker. `was`: its record before; `before`: the time of the last pass, nil for none.
+local function observeWorker(seen, was, before)
   if seen == 'unreadable' then
     return was
   end
@@ -86,7 +89,7 @@ local function lookAtWorker(seen, was, before)
   local checkin = seen.checkin == '' and '-' or string.gsub(seen.checkin, '%s', '_')
   local isNew = was and before
     and not (was.here and was.job == seen.job and was.started == seen.started and was.checkin == checkin)
-  -- One that began before the one that was seen last has come late.
+  -- An observation that began before the recorded one was written late.
   if isNew and was.started and (seen.started or 0) < was.started then
     return was
   end
@@ -99,10 +102,9 @@ local function workerText(worker)
     worker.started and string.format('%.0f', worker.started) or '-', worker.checkin, worker.job)
 end
 
--- Whether each of the workers was seen, since then, at another job than this one. `id` stands in the entry itself: an
--- observation that has no args may be of any execution of a policy. `updated`: update_time of the job's stats, or nil. Did the
--- pool run the job, it was written by the same host as the observations: one of a job that began before it may be a write
--- that a stalled connection has held back.
+-- Whether each worker was observed with another job since `since`. `id` is the id in the entry: an observation without args may be of any
+-- execution of a policy. `updated`: update_time of the job's stats, or nil. If the pool ran the job, the same host wrote it and the
+-- observations. An observation of a job that began before it may have been held back by a stalled connection.
 local function isProven(known, workers, job, id, since, updated)
   for _, name in ipairs(workers) do
     local worker = readWorker(known['w:' .. name])

@@ -1,16 +1,15 @@
--- Proves that Redis will take every write of a script, so that the script may begin with the first one: each key holds the
--- type that is needed, or nothing, and the user may run each command on it. Reads are proven with them: the answer names the
--- key, which Redis's own does not, and a read that comes after a write must not fail either. Memory needs no proof: Redis
--- refuses a script's first write when it has none left, and no later one; a replica, or a disk that is full, refuses the
--- first one likewise.
+-- Proves, before the first write of a script, that Redis will accept all of them: each key holds the needed type, or nothing, and
+-- the user may run each command on it. Reads are proven too: this error names the key, which that of Redis does not, and a read
+-- after a write must not fail either. Memory needs no proof: without memory Redis refuses the first write of a script, but no later
+-- one. A replica, or a full disk, refuses the first write too.
 --
--- `uses`: a list of { key, type (false for any), command, … }. Returns the error to answer with, which names the key, or nil.
+-- `uses`: a list of { key, type (false for any), command, … }. `refusalOf(uses)` returns an error reply that names the key, or nil.
 local function notAllowed(command, key)
   return redis.error_reply(string.format('NOPERM this user has no permission to run %s on %s', command, key))
 end
 
 
--- What a plan proves of them: the types of the keys, for it needs no right to write.
+-- The uses of a plan: only the types of the keys, for a plan needs no right to write.
 local function typesOf(uses)
   local types = {}
   for _, use in ipairs(uses) do
@@ -19,8 +18,8 @@ local function typesOf(uses)
   return types
 end
 
--- Redis before 7.0 can't be asked for rights from a script. Rights differ by command and by key there, not by both: TYPE has
--- proven the key, and each command is run in a form that changes nothing, on a key that only this script sees.
+-- In Redis before 7.0 a script can't ask for rights. There, rights depend on the command and on the key, not on the pair. TYPE has
+-- proven the key; each command runs in a form that changes nothing, on a key that only this script sees.
 local function refusalBefore7(uses)
   local wanted, probe = {}, uses[1] and uses[1][1] .. '\0probe'
   for _, use in ipairs(uses) do
@@ -28,7 +27,7 @@ local function refusalBefore7(uses)
       wanted[command] = wanted[command] or use[1]
     end
   end
-  -- By a name in a variable: none of these is a command that the script itself needs.
+  -- The command is a variable: these are not commands that the script itself needs.
   local function run(command, ...)
     local reply = redis.pcall(command, probe, ...)
     return type(reply) == 'table' and reply.err or ''
@@ -46,7 +45,7 @@ local function refusalBefore7(uses)
     end
     return nil
   end
-  -- What may need memory comes first: Redis refuses none of it once a script has run any other write.
+  -- Commands that may need memory come first: after another write of the script, Redis would not refuse them.
   local forms = {
     { 'SET', '1', 'NX', 'XX' }, { 'HSET', 'f', 'v', 'x' }, { 'ZADD', 'x', 'x' }, { 'SETRANGE', '0', '' },
     { 'HSETNX', 'f', 'v' }, { 'LPUSH', 'x' }, { 'RPUSH', 'x' }, { 'SADD', 'x' },
@@ -61,7 +60,7 @@ local function refusalBefore7(uses)
     if wanted[form[1]] then
       local refusal
       if creating[form[1]] then
-        -- These create a key, whatever they are given: they are refused for the type of one that is there.
+        -- These create a key with any arguments. On a key of another type they are refused.
         refusal = ask('SET', '1', 'PX', 1) or ask(unpack(form))
         if run('DEL') ~= '' then
           run('UNLINK')
@@ -89,8 +88,8 @@ local function refusalOf(uses)
     end
     if redis.acl_check_cmd then
       for i = 3, #use do
-        -- pcall: a command that this Redis does not have, or has under another name, raises an error. The arguments are the
-        -- key again, for some commands take several keys.
+        -- pcall: a command that this Redis does not have, or that is renamed, raises an error. The key is repeated as the
+        -- arguments, for some commands take several keys.
         local isKnown, isAllowed = pcall(redis.acl_check_cmd, use[i], key, key, key)
         if not isKnown then
           return redis.error_reply(string.format('ERR unknown command %s, which is needed on %s', use[i], key))

@@ -1,9 +1,9 @@
--- The record of a job in quarantine (hash: job id → JSON):
+-- The record of a job in quarantine, {ns}:reaper:quarantine (hash): job id → JSON
 --
---   { at: unix s, recoveries: [[unix s, pool, heartbeat_at], …] the last one included, entries: [[type, entry, dead entry], …] }
+--   { at: unix s, recoveries: [[unix s, pool, heartbeat_at], …] including the last one, entries: [[type, entry, dead entry], …] }
 --
--- Of entries there are several only where a job had several. They hold what only the job's worker should see: they are
--- here so that a release puts back the same bytes, and no script returns them.
+-- There are several entries only if the job had several. They may hold secrets, so no script returns them. They are stored so that a
+-- release requeues the same bytes.
 local function readQuarantined(text)
   local read, record = pcall(cjson.decode, text or '')
   if read and type(record) == 'table' and type(record.entries) == 'table' and type(record.recoveries) == 'table' then
@@ -12,7 +12,7 @@ local function readQuarantined(text)
   return nil
 end
 
--- Whether something of it stands in `dead` still: gocraft's own tools may have taken it.
+-- Whether an entry of the record is still in `dead`. gocraft's own tools may have taken it.
 local function isInDead(dead, record)
   for _, entry in ipairs(record.entries) do
     if redis.call('ZSCORE', dead, entry[3]) then
@@ -22,7 +22,7 @@ local function isInDead(dead, record)
   return false
 end
 
--- Whether no person has taken any of it from `dead`.
+-- Whether all entries of the record are still in `dead`.
 local function isAllInDead(dead, record)
   for _, entry in ipairs(record.entries) do
     local score = redis.pcall('ZSCORE', dead, entry[3])
@@ -33,7 +33,7 @@ local function isAllInDead(dead, record)
   return true
 end
 
--- A text of recoveries (`includes/recovery.lua`) without some of them; nil where none is left.
+-- Removes recoveries from a text of them (`includes/recovery.lua`). Returns nil if none is left.
 local function withoutRecoveries(text, others)
   local known, rest = {}, {}
   for _, one in ipairs(others) do
@@ -46,8 +46,8 @@ local function withoutRecoveries(text, others)
   return #rest > 0 and cjson.encode(rest) or nil
 end
 
--- Notes an entry that has gone to `dead`. Forgets some records that are of no use any more: a few at random each time, so
--- that in the long run none is left. Everything expires, in case the namespace is used without a reaper later.
+-- Records an entry that was moved to `dead`. Deletes old records without entries in `dead`: it checks a few random ones each time, so that
+-- in the long run none is left. The hash expires, in case the namespace is used without a reaper later.
 local function keepQuarantined(quarantine, dead, id, record, entry, windowS)
   local known = readQuarantined(redis.call('HGET', quarantine, id))
   record.entries = {}
@@ -61,7 +61,7 @@ local function keepQuarantined(quarantine, dead, id, record, entry, windowS)
   local size = 0
   for _, other in ipairs(redis.call('HRANDFIELD', quarantine, 10)) do
     local text = redis.call('HGET', quarantine, other) or ''
-    -- Decoded only where it is old: entries may be large. In an entry each quote has a backslash before it.
+    -- Decodes only old records, because entries may be large. Within an entry each quote follows a backslash.
     local at = tonumber(string.match(text, '[{,]"at":(%d+)[,}]') or '')
     if not at or at < record.at - math.max(2592000, windowS) then
       local old = readQuarantined(text)

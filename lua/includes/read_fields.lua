@@ -1,4 +1,4 @@
--- Fields of a hash of the Go side, or nil where the key is no hash.
+-- Fields of a hash of the Go side; nil if the key is not a hash.
 local function readFields(key, ...)
   local values = redis.pcall('HMGET', key, ...)
   if not values.err then

@@ -1,19 +1,19 @@
 --- @include prove
 --- @include quarantine_record
 
--- How often a job's entry has been taken from a worker that died, or lost it: a job that takes its worker down would
--- otherwise take down one after the other (defect 10). Needs `now` and `entry`.
+-- Counts how often the entries of a job were recovered from workers that died or lost them. Without a limit, a job that kills its worker
+-- would kill one worker after the other (defect 10). Needs `now` and `entry`.
 --
--- recoveries (hash): job id → JSON [[unix s, pool, heartbeat_at that was seen or "", token of the pass], …], the oldest first;
---                    the token is left out where there is none
--- recovered (list):  who was recovered when, the oldest first: unix s and ids, a line each. By it what is older than the
---                    window is found. (A set by time would do as well; with it a rescue takes a third longer.)
+-- {ns}:reaper:recoveries (hash): job id → JSON [[unix s, pool, heartbeat_at that was seen or "", token of the pass], …], oldest first; the
+--                                token is left out if there is none
+-- {ns}:reaper:recovered (list):  oldest first, each element with one value a line: unix s, then the ids that were recovered then. It serves
+--                                to find what is older than the window. (A sorted set makes a rescue a third slower.)
 --
--- A death is what an entry is recovered from. The same one counts once, for a list may hold an id twice, and a script
--- whose answer was lost is sent again: it is the same pool with the same heartbeat, or within a minute where there is none.
+-- A death is the event that an entry is recovered from. Each death counts once, because a list may hold an id twice, and a script is sent
+-- again if its reply is lost. It is the same death if the pool and its heartbeat are the same, without a heartbeat within a minute.
 --
--- What a pass has requeued itself counts from the next pass on. So of a job that several pools hold, the pass does with each
--- entry what its plan says, whichever pool comes first.
+-- What a pass has requeued itself counts from the next pass on. So if several pools hold entries of a job, the pass does what its plan
+-- says, whatever the order of the pools.
 
 local function deathOf(pool, seen, windowS, pass)
   local at = now()
@@ -22,8 +22,8 @@ local function deathOf(pool, seen, windowS, pass)
   return { pool = pool, seen = seen, at = at, window = tonumber(windowS), pass = pass, first = first }
 end
 
--- Whether the top level of an entry may have a second id, from `at` on. Nested ones are common, and no reason to scan it all:
--- this looks for quotes and braces only, which is several times faster, and does not care whether the rest is JSON.
+-- Whether the top level of an entry may have a second id, from `at` on. Nested ids are common and do not count. It searches for quotes and
+-- braces only, which is several times faster than reading the JSON.
 local function mayHaveSecondId(entry, at)
   if find(entry, '\\u006', at, true) then
     return true -- an i or a d, escaped
@@ -56,11 +56,11 @@ local function mayHaveSecondId(entry, at)
   return false
 end
 
--- The id of an entry's job, or nil where it is not counted: where there is none, and where it has other bytes than
--- printable ASCII, which might not come back from a client as they were. (gocraft and Harbor make ids of hex digits.)
+-- The id of an entry's job; nil if there is none, or if it has other bytes than printable ASCII, because a client might change them. Such
+-- entries are not counted. (gocraft and Harbor make ids of hex digits.)
 local function countedJobOf(entry)
-  -- What a producer of gocraft/work writes first, where nothing needs unescaping: most entries need not be scanned, which
-  -- makes up a good part of a rescue.
+  -- The usual beginning of an entry of gocraft/work, without escapes. So most entries need not be scanned, which would take a good part of
+  -- a rescue.
   local _, to, id = string.find(entry, '^{"name":"[^"\\]*","id":"([^"\\]+)",')
   if not to or string.find(entry, '_job_kind_periodic_', 1, true) or mayHaveSecondId(entry, to + 1) then
     id = jobOf(entry)
@@ -68,8 +68,8 @@ local function countedJobOf(entry)
   return id and string.find(id, '^[\32-\126]+$') and id or nil
 end
 
--- Whether the records of recoveries can be written: an error that names the key, or nil. A dead pool's entries are not held
--- back by them; they go uncounted then.
+-- Returns nil if the recoveries can be recorded, else an error that names the key. Entries of a dead pool are requeued all the same, without
+-- being counted.
 local function recordsRefusal(recoveries, recovered)
   return refusalOf({
     { recoveries, 'hash', 'HGET', 'HMGET', 'HSET', 'HDEL', 'EXPIRE' },
@@ -77,45 +77,45 @@ local function recordsRefusal(recoveries, recovered)
   })
 end
 
--- The recoveries within the window that came of other deaths, whether one that came of this is noted already, and how many of
--- the others count.
+-- Returns the recoveries within the window from other deaths, whether one from this death is already recorded, and how many of the others
+-- count.
 local function recoveriesBefore(text, death)
   local read, all = pcall(cjson.decode, text or '[]')
-  local others, isNoted, count = {}, false, 0
+  local others, isRecorded, count = {}, false, 0
   for _, one in ipairs(read and type(all) == 'table' and all or {}) do
     local at, pool, seen, pass = unpack(type(one) == 'table' and one or {})
     if (tonumber(at) or 0) > death.at - death.window then
       local isSame = pool == death.pool and seen == death.seen and (seen ~= '' or death.at - at < 60)
-      isNoted = isNoted or isSame
+      isRecorded = isRecorded or isSame
       others[#others + 1] = not isSame and one or nil
       count = count + ((isSame or death.pass and pass == death.pass) and 0 or 1)
     end
   end
-  return others, isNoted, count
+  return others, isRecorded, count
 end
 
--- What is noted of a job that is recovered now.
+-- The new text of a job that is recovered now.
 local function recoveryText(text, death)
   if not text then
     return death.first
   end
-  local others, isNoted = recoveriesBefore(text, death)
-  if isNoted then
+  local others, isRecorded = recoveriesBefore(text, death)
+  if isRecorded then
     return text
   end
   others[#others + 1] = { death.at, death.pool, death.seen, death.pass }
   return cjson.encode(others)
 end
 
--- Whether an entry must not be recovered again: its job was, as often as may be. One that can't be read never is.
+-- Whether an entry must not be recovered again, because its job has reached the limit. An entry that can't be read is never poison.
 local function isPoison(entry, text, death, most)
   local _, _, count = recoveriesBefore(text, death)
   return count >= tonumber(most) and membersOf(entry) ~= nil
 end
 
--- What counts of a job's recoveries. Once a person has taken a quarantined entry from `dead`, by whatever tool, those that led
--- to the quarantine count no longer, as after a release: they stand in its record. While all of it is in `dead`, they count
--- for a second entry of the job.
+-- Returns the recoveries of a job that count. Those that led to a quarantine do not count any more once a user has taken one of its entries
+-- out of `dead`, by any tool. They are in its record. As long as all its entries are in `dead`, they count for further entries of the
+-- job.
 local function countedOf(text, quarantine, dead, id)
   local found = text and quarantine and redis.pcall('HGET', quarantine, id)
   local record = type(found) == 'string' and readQuarantined(found)
@@ -125,8 +125,8 @@ local function countedOf(text, quarantine, dead, id)
   return withoutRecoveries(text, record.recoveries)
 end
 
--- Forgets a bounded number of recoveries that are older than the window: each call takes up to four lines, where it
--- has noted one at the most. A job that was recovered again since stands further down in the list too, and is kept.
+-- Deletes a bounded number of recoveries that are older than the window: up to four elements of the list for each one that is added. A job
+-- that was recovered again since is also in a later element, and is kept.
 local function forgetRecoveries(recoveries, recovered, death)
   for _ = 1, 4 do
     local oldest = redis.pcall('LINDEX', recovered, 0)
@@ -136,8 +136,8 @@ local function forgetRecoveries(recoveries, recovered, death)
     end
     for id in string.gmatch(oldest, '\n([^\n]+)') do
       local text = redis.call('HGET', recoveries, id)
-      local others, isNoted = recoveriesBefore(text, death)
-      if text and #others == 0 and not isNoted then
+      local others, isRecorded = recoveriesBefore(text, death)
+      if text and #others == 0 and not isRecorded then
         redis.call('HDEL', recoveries, id)
       end
     end
@@ -145,15 +145,15 @@ local function forgetRecoveries(recoveries, recovered, death)
   end
 end
 
--- Notes recoveries ({ id, text, … }), of some hundred jobs at most. Call it after the entries have been moved, and only where
--- `recordsRefusal` has nothing against it.
-local function noteRecoveries(recoveries, recovered, noted, death)
+-- Records recoveries ({ id, text, … }) of some hundred jobs at most. Call it after the entries were moved, and only if `recordsRefusal`
+-- returns nil.
+local function recordRecoveries(recoveries, recovered, updates, death)
   local ids = { death.at }
-  for i = 1, #noted, 2 do
-    ids[#ids + 1] = noted[i]
+  for i = 1, #updates, 2 do
+    ids[#ids + 1] = updates[i]
   end
-  if #noted > 0 then
-    redis.call('HSET', recoveries, unpack(noted))
+  if #updates > 0 then
+    redis.call('HSET', recoveries, unpack(updates))
     redis.call('RPUSH', recovered, table.concat(ids, '\n'))
     redis.call('EXPIRE', recoveries, death.window)
     redis.call('EXPIRE', recovered, death.window)

@@ -1,6 +1,6 @@
 --- @include read_fields
 
--- What a job's stats hold that a run of it changes; nil where the key is no hash.
+-- The fields of a job's stats that a run changes; nil if the key is not a hash.
 local function readSigns(stats)
   local values = readFields(stats, 'status', 'update_time', 'check_in_at', 'revision')
   if not values then

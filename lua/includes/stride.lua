@@ -1,6 +1,5 @@
--- How many values may be read at once, where nobody knows how large they are: few at first, then up to twice as many each time,
--- as long as those that were read last say that it will be some `bytes` in all. So no step holds many large ones at the same
--- time, neither in Lua nor in the reply that Redis makes of them first.
+-- How many values of unknown size to read at once: few at first, then up to twice as many each time, as long as the size of the
+-- last ones suggests no more than `bytes` in all. So a script never holds many large values at the same time.
 local FIRST_STRIDE, LAST_STRIDE = 16, 64
 
 local function nextStride(stride, values, bytes)

@@ -1,8 +1,8 @@
--- Writes a status as the Go side does: the time of the update, for a final one the count in the tracking hash and the
--- time to live (a day; a week for Error). Counted down only where the status changes: writing a final status twice
--- must not take the half that belongs to its acknowledgement (defect 27). A job that starts again, or in a newer attempt than
--- was known, loses the time to live that an end gave it, or it would be gone while it runs (fault 113).
--- HSET comes first: under memory pressure Redis refuses it, and then nothing at all has been written.
+-- Writes a status as the Go side does: with the time of the update; for a final status with the count in the tracking hash and a
+-- time to live (a day; a week for Error). It counts down only if the status changes: writing a final status twice must not take
+-- the count that belongs to its acknowledgement (defect 27). A job that starts again, or has a newer revision, loses the time to
+-- live that its end has set: its stats must not expire while it runs (fault 113).
+-- HSET comes first: under memory pressure Redis refuses it, and then nothing has been written.
 local function writeStatus(stats, track, id, status, revision)
   local before = redis.call('HGET', stats, 'status')
   if revision then
@@ -20,7 +20,7 @@ local function writeStatus(stats, track, id, status, revision)
   end
 end
 
--- What that needs, to be proven beforehand.
+-- What `refusalOf` has to prove before `writeStatus` may be called.
 local function usesOfStatus(stats, track, status)
   if rank(status) == 3 then
     return { stats, 'hash', 'EXISTS', 'HGET', 'HMGET', 'HSET', 'EXPIRE' }, { track, 'hash', 'HGET', 'HSET', 'HDEL' }

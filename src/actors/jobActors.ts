@@ -1,5 +1,5 @@
 import { fromPromise } from 'xstate';
-import type { JobActs } from '../io/jobActs.ts';
+import type { JobActs } from '../io/acts.ts';
 import type { TrackedJob } from '../machines/facts.ts';
 import type { ActInput, ActReply } from '../machines/job.ts';
 

@@ -1,11 +1,11 @@
-import { explained, isHopeless } from '../io/redisErrors.ts';
+import { classify, isHopeless } from '../io/redis/errors.ts';
 import { PermanentError } from '../machines/permanent.ts';
 
-/** Has a step of a pass end it at once where trying again can't help, and say what can be done. */
+/** Makes an error permanent, which ends a pass at once, where trying again can't help. The message says what to do. */
 export const orPermanent = async <T>(step: () => Promise<T>): Promise<T> => {
   try {
     return await step();
   } catch (error) {
-    throw isHopeless(error) ? new PermanentError(explained(error), { cause: error }) : error;
+    throw isHopeless(error) ? new PermanentError(classify(error).message, { cause: error }) : error;
   }
 };

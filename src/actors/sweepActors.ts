@@ -1,12 +1,13 @@
 import { fromPromise } from 'xstate';
-import type { Lease } from '../io/lease.ts';
-import { isWrongType, kindOfRedisError } from '../io/redisErrors.ts';
-import { type PageReader, type ScanPoint, scanStart } from '../io/trackedJobs.ts';
-import { refusalOf, type Trust } from '../io/trust.ts';
+import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
+import type { Lease } from '../io/leader/lease.ts';
+import type { Preflight } from '../io/pools/preflight.ts';
+import { refusalOf } from '../io/redis/errors.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { PermanentError } from '../machines/permanent.ts';
 import { RefusedError } from '../machines/refusal.ts';
-import type { Page } from '../machines/supervisor.ts';
+import type { Page } from '../machines/types/sweep.ts';
+import { orPermanent } from './permanent.ts';
 
 /**
  * Reads a sweep's pages one after the other; the first one begins a new walk through all tracked jobs. Behind a fence it
@@ -16,7 +17,7 @@ import type { Page } from '../machines/supervisor.ts';
 export const createSweepActors = (
   open: (plan: boolean, from?: ScanPoint) => PageReader | Promise<PageReader>,
   lease: Lease,
-  trust: Trust,
+  preflight: Preflight,
 ) => {
   let reader: PageReader | undefined;
   /** Where the page began that was read last, and how many jobs came before it. */
@@ -32,11 +33,11 @@ export const createSweepActors = (
   const note = async (fence: Fence) => {
     const failure = await noted;
     if (failure instanceof FencedError) throw failure;
-    noted = lease.notePage(fence, last.from, last.scanned).catch((error) => error);
+    noted = lease.checkpoint(fence, last.from, last.scanned).catch((error) => error);
   };
 
   const begin = async (plan: boolean, fence: Fence | undefined): Promise<PageReader> => {
-    if (!plan) await trust.proveWrites();
+    if (!plan) await preflight.proveWrites();
     noted = Promise.resolve();
     if (fence === undefined) last = { from: scanStart, scanned: 0 };
     else {
@@ -52,43 +53,32 @@ export const createSweepActors = (
       orFinal(async () => {
         if (isFirst || reader === undefined) reader = await begin(plan, fence);
         else if (fence !== undefined) await note(fence);
-        const { jobs, isLast, from } = await reader.next().catch(permanentOr);
+        const { jobs, isLast, from } = await orPermanent(reader.next);
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
         return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
       }),
   );
-  const noteEnd = fromPromise<void, { fence: Fence }>(({ input }) =>
+  const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>
     orFinal(async () => {
       await noted;
       await lease.endSweep(input.fence, next.scanned);
     }),
   );
-  return { readPage, noteEnd };
+  return { readPage, completePass };
 };
 
 /**
- * Has an error that trying again can't change end the sweep at once.
- * @throws RefusedError where Redis refuses writes, which says what to do.
+ * Ends the sweep at once where trying again can't help.
+ * @throws RefusedError where Redis refuses writes; the message says what to do.
  * @throws PermanentError
  */
-const orFinal = async <T>(step: () => Promise<T>): Promise<T> => {
-  try {
-    return await step();
-  } catch (error) {
-    const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
-    if (refusal !== undefined) throw new RefusedError(refusal);
-    return permanentOr(error);
-  }
-};
-
-/** @throws PermanentError where the same command would fail again, else the error itself. */
-const permanentOr = (error: unknown): never => {
-  const { message } = error as Error;
-  if (isWrongType(error)) {
-    const advice = 'a key of the namespace has the wrong type: find it with TYPE, then move or delete it';
-    throw new PermanentError(`${message}: ${advice}`);
-  }
-  if (kindOfRedisError(error) === 'permanent') throw new PermanentError(refusalOf(error) ?? message);
-  throw error;
-};
+const orFinal = <T>(step: () => Promise<T>): Promise<T> =>
+  orPermanent(async () => {
+    try {
+      return await step();
+    } catch (error) {
+      const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
+      throw refusal === undefined ? error : new RefusedError(refusal);
+    }
+  });

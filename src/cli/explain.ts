@@ -38,7 +38,7 @@ const factLines = (facts: Facts): string[] => {
   ];
 };
 
-const hookLine = ({ state, about, origin, attempts, answer }: HookRecord): string =>
+const hookLine = ({ state, about, endpoint: origin, attempts, answer }: HookRecord): string =>
   `hook: ${state}, ${about.replace(':', ' of revision ')} to ${origin}, ${attempts} tries, ${answer ?? 'no answer yet'}`;
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {

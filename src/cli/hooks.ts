@@ -25,7 +25,7 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
         const { text: _, ...rest } = record;
         printJson({ type: 'hook', ...rest });
       }
-      const key = JSON.stringify([record.origin, record.state === 'parked', record.answer]);
+      const key = JSON.stringify([record.endpoint, record.state === 'parked', record.answer]);
       const known = groups.get(key);
       const oldest = Math.min(record.first ?? Number.POSITIVE_INFINITY, known?.oldest ?? Number.POSITIVE_INFINITY);
       groups.set(key, { count: (known?.count ?? 0) + 1, example: record, oldest });
@@ -44,10 +44,10 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
   for (const { count, example, oldest } of [...groups.values()].sort((a, b) => b.count - a.count)) {
     const first = oldest === undefined || !Number.isFinite(oldest) ? 'none yet' : timeOf(oldest);
     const state = example.state === 'parked' ? 'parked' : 'pending';
-    rows.push([example.origin, state, example.answer ?? 'none yet', String(count), first, example.id]);
+    rows.push([example.endpoint, state, example.answer ?? 'none yet', String(count), first, example.id]);
   }
   printTable(['receiver', 'state', 'answer', 'hooks', 'first try', 'such as'], rows);
-  for (const { origin, breaker, failures, wait } of endpoints) {
+  for (const { endpoint: origin, breaker, failures, wait } of endpoints) {
     if (breaker === 'closed') continue;
     const next = wait === undefined ? '' : `, next try in ${Math.ceil(wait / 1_000)} s`;
     print(`${origin}: ${words[breaker]} (${countsOf({ 'failures in a row': failures })}${next})`);
@@ -75,7 +75,7 @@ export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: H
   const words = verb === 'retry' ? 'tried again' : 'dropped';
   if (flags.json) printJson({ type: verb, plan, count });
   else print(`${plan ? 'would be ' : ''}${words}: ${count}`);
-  for (const { origin, breaker, pending } of plan ? [] : await reaper.undelivered.endpoints()) {
+  for (const { endpoint: origin, breaker, pending } of plan ? [] : await reaper.undelivered.endpoints()) {
     if (flags.json || breaker !== 'open') continue;
     print(`${origin} does not answer and is let alone for now: ${pending} wait, and go out when it is back`);
   }

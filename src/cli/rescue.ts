@@ -1,4 +1,4 @@
-import type { FinishedEntry, LostEntry, PoolOutcome, PoolTraces, Reaper } from '../index.ts';
+import type { FinishedEntry, OrphanedEntry, PoolOutcome, PoolTraces, Reaper } from '../index.ts';
 import { countsOf } from './shared.ts';
 import { print, printJson } from './text.ts';
 
@@ -8,7 +8,7 @@ export const rescue = async (
   flags: { json?: boolean; plan?: boolean; grace?: number },
 ): Promise<number> => {
   reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(lineOf(outcome))));
-  reaper.on('lost', (entry) => (flags.json ? printJson({ type: 'lost', entry }) : print(lineOfLost(entry))));
+  reaper.on('lost', (entry) => (flags.json ? printJson({ type: 'lost', entry }) : print(orphanLine(entry))));
   reaper.on('finished', (entry) =>
     flags.json ? printJson({ type: 'finished', entry }) : print(lineOfFinished(entry)),
   );
@@ -20,7 +20,7 @@ export const rescue = async (
   else {
     print(
       ...[
-        ...(summary.standsDown === undefined ? [] : [`no pool was judged: ${summary.standsDown}`]),
+        ...(summary.suspended === undefined ? [] : [`no pool was judged: ${summary.suspended}`]),
         `${summary.plan ? 'planned: ' : ''}${summary.alive} pools alive, ${summary.suspects} suspected, in ${summary.durationMs} ms`,
         `suspected pools: ${countsOf({ ...summary.pools })}`,
         `entries ${summary.plan ? 'that would be put back' : 'put back'}: ${summary.entries}`,
@@ -62,7 +62,7 @@ export const rescue = async (
       ],
     );
   }
-  return summary.pools.abandoned > 0 || summary.standsDown !== undefined ? 1 : 0;
+  return summary.pools.abandoned > 0 || summary.suspended !== undefined ? 1 : 0;
 };
 
 const lineOf = ({
@@ -94,7 +94,7 @@ const tracesOf = ({ isRegistered, hasHeartbeat, lockInfo }: PoolTraces): string 
     ...(lockInfo.length === 0 ? [] : [`lock_info of ${lockInfo.join(', ')}`]),
   ].join(', ') || 'nothing else';
 
-const lineOfLost = ({ id, type, pool, unobservedS, plan }: LostEntry): string =>
+const orphanLine = ({ id, type, pool, unobservedS, plan }: OrphanedEntry): string =>
   `${id}  ${plan ? 'would be put back' : 'put back'}  ${type}  no worker of ${pool} has run it for ${unobservedS} s`;
 
 const lineOfFinished = ({ id, type, pool, endedS, plan }: FinishedEntry): string =>

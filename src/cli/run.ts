@@ -12,7 +12,7 @@ export interface RunFlags {
 /** Sweeps and rescues until a signal comes. What it does is in the log; with `--json`, on stdout too. */
 export const run = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
   if (flags.json) {
-    reaper.on('job', (outcome) => outcome.verdict !== 'kept' && printJson({ type: 'job', ...outcome }));
+    reaper.on('job', (outcome) => outcome.verdict !== 'keep' && printJson({ type: 'job', ...outcome }));
     reaper.on('pool', (outcome) => printJson({ type: 'pool', ...outcome }));
     reaper.on('hook', (outcome) => printJson({ type: 'hook', ...outcome }));
     reaper.on('sweep', (summary) => printJson({ type: 'sweep', ...summary }));

@@ -18,7 +18,7 @@ const show = (state: ReaperStatus): void => {
     `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
     `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
     ...hookLines(state),
-    sweeperLine(state),
+    leaderLine(state),
     `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
   );
   if (queues.length === 0) print('no job types');
@@ -41,14 +41,14 @@ const hookLines = ({ hooks: { endpoints, pending, parked, oldestTry }, tracked }
       : [`final jobs whose last hook is parked: ${tracked.parkedFinal}, not counted as tracked above`]),
     ...endpoints
       .filter(({ breaker, failures }) => breaker !== 'closed' || failures > 0)
-      .map(({ origin, breaker, failures, answer, pending: waiting }) => {
+      .map(({ endpoint: origin, breaker, failures, answer, pending: waiting }) => {
         const last = answer === undefined ? '' : `, last answer ${answer}`;
         return `receiver ${origin}: breaker ${breaker}, ${failures} failures in a row${last}, ${waiting} waiting`;
       }),
   ];
 };
 
-const sweeperLine = ({ sweeper: { host, since, begun, isInHand, scanned, total, ended } }: ReaperStatus): string => {
+const leaderLine = ({ leader: { host, since, begun, isInHand, scanned, total, ended } }: ReaperStatus): string => {
   const who =
     host === undefined ? 'no host does the scheduled passes' : `scheduled passes: ${host} since ${timeOrNone(since)}`;
   if (begun === undefined) return `${who}, no sweep yet`;

@@ -24,7 +24,7 @@ export const sweep = async (reaper: Reaper, flags: { json?: boolean; plan?: bool
   }
   if (flags.json) printJson({ type: 'summary', ...summary });
   else print(...summaryOf(summary));
-  return (summary.outcomes.abandoned ?? 0) > 0 || summary.standsDown !== undefined ? 1 : 0;
+  return (summary.outcomes.abandoned ?? 0) > 0 || summary.suspended !== undefined ? 1 : 0;
 };
 
 const progressBar = (total: number) => {
@@ -40,7 +40,7 @@ const progressBar = (total: number) => {
 };
 
 const isWorthALine = ({ verdict, reason }: JobOutcome) =>
-  verdict !== 'kept' || reason === 'malformed' || reason === 'clock-ahead';
+  verdict !== 'keep' || reason === 'malformed' || reason === 'clock-ahead';
 
 const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome): string =>
   [
@@ -52,8 +52,8 @@ const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutco
     ...(error === undefined ? [] : [error]),
   ].join('  ');
 
-const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs, standsDown }: SweepSummary): string[] => [
-  ...(standsDown === undefined ? [] : [`the sweep was suspended: ${standsDown}`]),
+const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs, suspended }: SweepSummary): string[] => [
+  ...(suspended === undefined ? [] : [`the sweep was suspended: ${suspended}`]),
   `${plan ? 'planned: ' : ''}${scanned} jobs in ${durationMs} ms`,
   `verdicts: ${countsOf(verdicts)}`,
   `outcomes: ${countsOf(outcomes)}`,

@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../io/clock.ts';
-import type { Keys } from '../io/keys.ts';
-import { readSet } from '../io/paged.ts';
-import { redisTime } from '../io/redisTime.ts';
-import { unlessRefused } from '../io/refusals.ts';
+import type { Keys } from '../io/redis/keys.ts';
+import { readSet } from '../io/redis/paged.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
+import { redisTime } from '../io/redis/time.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 
-/** In ms: clocks that differ by more are not fine. */
+/** The largest clock offset that is fine, in ms. */
 const tolerance = 2_000;
-/** A pool writes its heartbeat every 5 s, in whole seconds. */
+/** Interval of heartbeats, in ms. They are in whole seconds. */
 const beat = 5_000;
-/** An older heartbeat is not that of a pool whose clock is behind, in ms: no clock is off by more than a time zone. */
-const mostBehind = 86_400_000;
-/** Of a heartbeat's own precision, in ms. */
+/** The oldest heartbeat, in ms, that a live pool with a wrong clock may have: no clock is off by more than a time zone. */
+const maxBehind = 86_400_000;
+/** Precision of a heartbeat, in ms. */
 const second = 1_000;
-/** How often a heartbeat is read while it is watched, in ms. */
+/** How often old heartbeats are read while they are watched, in ms. */
 const readEvery = 500;
-const mostPools = 1_000;
-const mostNamed = 20;
+const maxPools = 1_000;
+const maxNamed = 20;
 
-/** The clock of this host against that of Redis. */
+/** Compares the clock of this host with that of Redis. */
 export const checkHostClock = async (redis: Redis, clock: Clock): Promise<DoctorCheck[]> => {
   const before = clock.now();
   const time = await unlessRefused(redisTime(redis));
@@ -42,21 +42,21 @@ interface Heartbeat {
   readonly pool: string;
   /** heartbeat_at, in ms. */
   readonly at: number;
-  /** Redis TIME less heartbeat_at, in ms. */
+  /** Redis TIME minus heartbeat_at, in ms. */
   readonly age: number;
 }
 
 /**
- * The clocks of the pools, by the heartbeats that they write. An old heartbeat is that of a dead pool, or of a live one
- * whose clock is behind: it is watched for a while, and a live one moves.
+ * Compares the clocks of the pools, by their heartbeats, with that of Redis. An old heartbeat belongs to a dead pool, or to a live
+ * one whose clock is behind. Only the heartbeat of a live pool moves while it is watched.
  */
 export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number): Promise<DoctorCheck[]> => {
   const pools = await unlessRefused(readSet({ redis, epoch: () => 1 }, keys.pools));
   if (pools === undefined) return [];
-  const first = await readHeartbeats(redis, keys, pools.slice(0, mostPools));
+  const first = await readHeartbeats(redis, keys, pools.slice(0, maxPools));
   if (first === undefined) return [];
   const off = first.filter(({ age }) => age < -tolerance);
-  let stale = first.filter(({ age }) => age > beat + second && age < mostBehind);
+  let stale = first.filter(({ age }) => age > beat + second && age < maxBehind);
   for (let waited = 0; stale.length > 0 && waited < watchFor; waited += readEvery) {
     await sleep(readEvery);
     const now = await readHeartbeats(
@@ -70,7 +70,7 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
     stale = stale.filter(({ pool }) => !moved.some((one) => one.pool === pool));
   }
   const checks = off
-    .slice(0, mostNamed)
+    .slice(0, maxNamed)
     .map(({ pool, age }) =>
       notFine(
         'clock',
@@ -78,11 +78,11 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
         'let NTP set the clock of its host; a pool whose heartbeat looks old is taken for dead',
       ),
     );
-  const aside = pools.length > mostPools ? `; ${pools.length - mostPools} more pools are not checked` : '';
+  const aside = pools.length > maxPools ? `; ${pools.length - maxPools} more pools are not checked` : '';
   return checks.length > 0 ? checks : [fine('clock', `no live pool differs from Redis${aside}`)];
 };
 
-/** Undefined where a command is not allowed. Pools without a heartbeat that can be read are left out. */
+/** Reads heartbeats; undefined if a command is not allowed. Skips pools without a valid heartbeat. */
 const readHeartbeats = async (redis: Redis, keys: Keys, pools: readonly string[]): Promise<Heartbeat[] | undefined> => {
   const time = await unlessRefused(redisTime(redis));
   if (time === undefined) return undefined;

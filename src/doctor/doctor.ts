@@ -1,6 +1,4 @@
-import type { Clock } from '../io/clock.ts';
-import type { Connection } from '../io/connection.ts';
-import type { Keys } from '../io/keys.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import { checkHostClock, checkPoolClocks } from './clockOffset.ts';
 import { checkEviction } from './eviction.ts';
 import { checkKeys } from './keys.ts';
@@ -10,16 +8,16 @@ import { checkRights } from './rights.ts';
 import { checkDatabase, checkMode, checkRole, checkVersion, readServer } from './server.ts';
 
 export interface DoctorOptions {
-  /** Only what the reaper can not work without: version, role, cluster mode, database and rights. */
+  /** Only the checks without which the reaper can't work: version, role, cluster mode, database and rights. */
   readonly essential?: boolean;
 }
 
-/** How long an old heartbeat is watched for a move, in ms: longer than from one to the next. */
+/** How long old heartbeats are watched, in ms: longer than their interval. */
 const watchHeartbeatsFor = 6_000;
 
 /**
- * Looks at all that the reaper depends on, and changes nothing. Each check stands for itself: what it may not ask, it says. What
- * it gives throws where Redis can't be reached.
+ * Checks everything that the reaper depends on, and changes nothing. The checks are independent: each reports what it was not
+ * allowed to ask. The returned function throws if Redis can't be reached.
  */
 export const createDoctor = ({
   connection,
@@ -29,13 +27,10 @@ export const createDoctor = ({
   clock,
   openConnection,
   watchFor = watchHeartbeatsFor,
-}: {
-  connection: Connection;
-  keys: Keys;
+}: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
   namespace: string;
-  /** The database that was asked for. */
+  /** The configured database. */
   database: number;
-  clock: Clock;
   openConnection: OpenConnection | undefined;
   watchFor?: number;
 }) => {
@@ -73,18 +68,18 @@ export const createDoctor = ({
   return Object.assign(examine, { reportOf });
 };
 
-/** What the handshake refuses a connection for, where that is one of the things that doctor looks at. */
+/** Code of an unusable connection → the check of doctor that reports it. */
 const refusals: Readonly<Record<string, string>> = {
-  version: 'version',
-  role: 'role',
-  cluster: 'cluster',
-  sentinel: 'cluster',
-  database: 'database',
+  'redis-too-old': 'version',
+  'redis-read-only': 'role',
+  'redis-cluster': 'cluster',
+  'redis-sentinel': 'cluster',
+  'redis-wrong-database': 'database',
 };
 
 /**
- * What is wrong with a Redis that answers, and on which no command may run.
- * @throws Error again where Redis does not answer, or does not take the password.
+ * Turns the error of a Redis that replies, but on which no command may run, into a check.
+ * @throws Error the same error, if Redis does not reply, or does not accept the password.
  */
 export const checkOfRefusal = (error: Error & { readonly code?: string }): DoctorCheck => {
   const what = error.name === 'UnusableRedisError' ? refusals[error.code ?? ''] : undefined;
@@ -101,7 +96,7 @@ const notChecked = (what: string, error: unknown): DoctorCheck =>
     'run reaper doctor again, and see the log of Redis',
   );
 
-/** What keeps the reaper from working, in one text; undefined where nothing does. */
+/** Why the reaper can't work, in one text; undefined if it can. */
 export const blockOf = (checks: readonly DoctorCheck[]): string | undefined => {
   const blocks = checks.filter(({ isBlocking }) => isBlocking);
   if (blocks.length === 0) return undefined;

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
-import { unlessRefused } from '../io/refusals.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 import { fieldOf } from './server.ts';
 
-/** What Redis does when its memory is full. */
+/** Checks what Redis does when its memory is full. */
 export const checkEviction = async (redis: Redis): Promise<DoctorCheck[]> => {
   const [memory, stats] = await Promise.all([unlessRefused(redis.info('memory')), unlessRefused(redis.info('stats'))]);
   if (memory === undefined || stats === undefined) {

@@ -1,24 +1,25 @@
 import type { Redis } from 'ioredis';
-import { escapeGlob, keysOf } from '../io/keys.ts';
-import { isRefusedRight, unlessRefused } from '../io/refusals.ts';
+import { isNoPermission } from '../io/redis/errors.ts';
+import { escapeGlob, keysOf } from '../io/redis/keys.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 
-/** Keys that a namespace in use has at least one of. */
+/** Keys of which a used namespace has at least one. */
 const signsOf = (namespace: string): string[] => {
   const keys = keysOf(namespace);
   return [keys.track, keys.pools, keys.knownJobs];
 };
-/** SCANs that look for other namespaces, and the keys that each looks at. */
-const mostScans = 50;
+/** How many SCANs look for other namespaces, and their COUNT. */
+const maxScans = 50;
 const scanCount = 1_000;
-/** Databases that are looked into, and namespaces that are named. */
-const mostDatabases = 64;
-const mostNamed = 5;
+/** How many databases are checked, and how many namespaces are listed. */
+const maxDatabases = 64;
+const maxNamed = 5;
 
-/** Opens a connection of its own to the same Redis; undefined where the caller's client is used. */
+/** Opens another connection to the same Redis. */
 export type OpenConnection = () => Redis;
 
-/** Whether the namespace holds anything here; if not, where else it may be. */
+/** Checks whether the namespace is in use; if not, looks where else it may be. */
 export const checkNamespace = async ({
   redis,
   namespace,
@@ -49,7 +50,7 @@ export const checkNamespace = async ({
   }
   const others = await otherNamespaces(redis, namespace);
   if (others.length > 0) {
-    const named = others.slice(0, mostNamed).join(', ');
+    const named = others.slice(0, maxNamed).join(', ');
     return [
       notFine(
         'namespace',
@@ -61,16 +62,16 @@ export const checkNamespace = async ({
   return [fine('namespace', `${namespace} is empty: no jobservice has used it yet${aside}`)];
 };
 
-/** The other form of the name, with or without braces, first; then what the names of keys tell, of a bounded number. */
+/** Other namespaces: first the same name with or without braces, then those of a bounded SCAN. */
 const otherNamespaces = async (redis: Redis, namespace: string): Promise<string[]> => {
   const name = namespace.trim().replace(/:$/, '');
   const braced = /^\{.*\}$/.test(name) ? name.slice(1, -1) : `{${name}}`;
-  // A user who may not name other keys is refused; their names show all the same.
+  // A user without rights to other keys is refused here; SCAN still returns their names.
   const isBraced = (await unlessRefused(redis.exists(...signsOf(braced)))) ?? 0;
   const found = new Set(isBraced > 0 ? [braced] : []);
   const own = keysOf(namespace).prefix;
   let cursor = '0';
-  for (let scans = 0; scans < mostScans && found.size < mostNamed; scans++) {
+  for (let scans = 0; scans < maxScans && found.size < maxNamed; scans++) {
     const reply = await unlessRefused(
       redis.scan(cursor, 'MATCH', `*${escapeGlob(':worker_pools')}`, 'COUNT', scanCount),
     );
@@ -85,7 +86,7 @@ const otherNamespaces = async (redis: Redis, namespace: string): Promise<string[
   return [...found];
 };
 
-/** Other databases that hold the namespace. The connection that everything else uses stays in its database. */
+/** Other databases with this namespace. They are read on another connection: the shared one stays in its database. */
 const otherDatabases = async ({
   redis,
   namespace,
@@ -103,17 +104,17 @@ const otherDatabases = async ({
   if (others.length === 0) return { found: [] };
   if (openConnection === undefined) return { found: [], unchecked: "the caller's client is in use" };
   const other = openConnection();
-  // What goes wrong on it is answered by the commands below.
+  // The commands below reject if the connection fails.
   other.on('error', () => undefined);
   try {
     const found: number[] = [];
-    for (const number of others.slice(0, mostDatabases)) {
+    for (const number of others.slice(0, maxDatabases)) {
       await other.select(number);
       if ((await other.exists(...signsOf(namespace))) > 0) found.push(number);
     }
     return { found };
   } catch (error) {
-    const why = isRefusedRight(error) ? 'SELECT is not allowed' : 'no further connection can be made';
+    const why = isNoPermission(error) ? 'SELECT is not allowed' : 'no further connection can be made';
     return { found: [], unchecked: why };
   } finally {
     other.disconnect();

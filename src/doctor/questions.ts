@@ -1,36 +1,37 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { unlessRefused } from '../io/refusals.ts';
+import { classify } from '../io/redis/errors.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { packageRoot } from '../package.ts';
 
-/** Whether the user may run a command on a key. */
+/** The question whether the user may run a command on a key. */
 export interface Question {
   readonly command: readonly string[];
-  /** Running it changes nothing: its arguments are refused, or its key does not exist. */
+  /** Whether running it changes nothing: its arguments are refused, or its key does not exist. */
   readonly mayRun: boolean;
-  /** Running it changes nothing only where its key holds a string: it is refused for the type. */
+  /** Whether running it changes nothing only if its key holds a string: then it is refused for the type. */
   readonly needsString: boolean;
 }
 
-/** In the order of the questions; undefined where it can't be said, or where Redis has no such command. */
+/** In the order of the questions; undefined if unknown, or if Redis has no such command. */
 export type Answers = readonly (boolean | undefined)[];
 
 const script = readFileSync(`${packageRoot}lua/doctor/rights.lua`, 'utf8');
 
-/** Questions that one script answers: it blocks Redis meanwhile. */
+/** How many questions one script answers: it blocks Redis meanwhile. */
 const stride = 500;
 
 /**
- * Asks what the user of the connection may do. A script can ask Redis 7, with no right but EVAL. A user who may not run
- * scripts is asked about by ACL DRYRUN, or by running the commands in a form that changes nothing.
+ * Asks which commands the user of the connection may run. In Redis 7 a script can ask; it only needs EVAL. Without EVAL, this asks
+ * with ACL DRYRUN, or runs the commands in a form that changes nothing.
  *
- * @param probe a key of ours that nothing is kept in.
- * @throws Error where Redis gives no answer.
+ * @param probe an unused key of the reaper.
+ * @throws Error if Redis does not reply.
  */
 export const askRights = async (redis: Redis, probe: string, questions: readonly Question[]): Promise<Answers> => {
   const answers =
     (await byScript(redis, probe, questions)) ?? (await byDryRun(redis, questions)) ?? questions.map(() => undefined);
-  // What a script may not run, and everything where neither way is open.
+  // For commands that a script may not run, and for everything if the other ways are refused.
   return Promise.all(questions.map((question, i) => answers[i] ?? byCommand(redis, question)));
 };
 
@@ -51,7 +52,7 @@ const byDryRun = async (redis: Redis, questions: readonly Question[]): Promise<A
   const user = await unlessRefused(redis.call('ACL', 'WHOAMI'));
   if (typeof user !== 'string') return undefined;
   const ask = async ({ command }: Question) => redis.call('ACL', 'DRYRUN', user, ...command);
-  // One alone first: a user who may not ask is refused once, not once a question.
+  // Ask one question first: a user without ACL DRYRUN is then refused once, not for each question.
   const first = questions[0] === undefined ? undefined : await unlessRefused(ask(questions[0]));
   if (first === undefined) return undefined;
   return Promise.all(
@@ -69,8 +70,8 @@ const byCommand = async (redis: Redis, { command, mayRun, needsString }: Questio
     await redis.call(name, ...args);
     return true;
   } catch (error) {
-    const { name: kind, message } = error as Error;
-    if (kind !== 'ReplyError') throw error;
-    return /unknown (sub)?command/i.test(message) ? undefined : !message.startsWith('NOPERM');
+    if ((error as Error).name !== 'ReplyError') throw error;
+    const { code } = classify(error);
+    return code === 'redis-unknown-command' ? undefined : code !== 'redis-no-permission';
   }
 };

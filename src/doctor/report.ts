@@ -1,20 +1,20 @@
-/** One thing that `doctor` looked at. */
+/** The result of one check of `doctor`. */
 export interface DoctorCheck {
-  /** Which: `version`, `role`, `cluster`, `database`, `rights`, `namespace`, `keys`, `eviction` or `clock`. */
+  /** `version`, `role`, `cluster`, `database`, `rights`, `namespace`, `keys`, `eviction` or `clock`. */
   readonly what: string;
   readonly ok: boolean;
   readonly detail: string;
-  /** What to do; undefined where it is fine. */
+  /** What to do; undefined if `ok`. */
   readonly todo: string | undefined;
-  /** The reaper can not work as long as this is so: `run` does not start. */
+  /** Whether the reaper can't work until this is fixed: no pass runs. */
   readonly isBlocking: boolean;
 }
 
 export interface DoctorReport {
-  /** Every check is fine. */
+  /** Whether every check is fine. */
   readonly ok: boolean;
   readonly namespace: string;
-  /** Where Redis is, without user and password. */
+  /** The address of Redis, without user and password. */
   readonly redis: string;
   readonly checks: readonly DoctorCheck[];
 }

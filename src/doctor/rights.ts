@@ -1,20 +1,20 @@
 import type { Redis } from 'ioredis';
-import type { Keys } from '../io/keys.ts';
-import { keyRule, nameOf, type Right, rightsFor, ruleOf } from '../rights.ts';
+import type { Keys } from '../io/redis/keys.ts';
+import { keyRule, nameOf, type Right, rightsFor, ruleOf } from '../io/redis/rights.ts';
 import { kindsOfKeys } from './keyTypes.ts';
 import { type Answers, askRights, type Question } from './questions.ts';
 import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
 import { namesKey, readSamples, sampleOf, writeSamples } from './samples.ts';
 
-/** The oldest version that is supported: its rules are known to every newer one. */
+/** The oldest supported version. Every newer one knows its ACL rules. */
 const oldest = '6.2';
-/** Keys that a report names one by one. */
-const mostNamed = 20;
+/** How many keys a report lists. */
+const maxNamed = 20;
 
-/** What to do. The user's name is not part of any output. */
+/** The advice. The name of the user is never part of the output. */
 const rule = (text: string): string => `ACL SETUSER <user> ${text}`;
 
-/** What the user may do, as far as it can be found out. */
+/** Checks the rights of the Redis user, as far as Redis reports them. */
 export const checkRights = async ({
   redis,
   keys,
@@ -25,13 +25,13 @@ export const checkRights = async ({
   redis: Redis;
   keys: Keys;
   namespace: string;
-  /** The database that was asked for: 0 needs no SELECT. */
+  /** The configured database: 0 needs no SELECT. */
   database: number;
   version: string | undefined;
 }): Promise<DoctorCheck[]> => {
   const rights = rightsFor(version);
   const kinds = kindsOfKeys(keys);
-  // More than one key a command, so that a key that is refused does not look like a command that is.
+  // Several keys for each command, so that a refused key is not taken for a refused command.
   const unused = ['reaper:doctor', 'job_stats:reaper:doctor', 'jobs:reaper:doctor'].map((name) => keys.prefix + name);
   const plan = [
     ...rights.map(({ command }) => samplesOf(command, [keys.probe, ...unused])),
@@ -44,7 +44,7 @@ export const checkRights = async ({
     return { key, mayRead: isAllowed(read), mayWrite: !isWritten || isAllowed(write) };
   });
 
-  // Where every command that names a key is refused, it is the keys that are.
+  // If every command with a key is refused, the keys are, not the commands.
   const areKeysRefused = ofKeys.every(({ mayRead }) => mayRead === false);
   const missing = ofCommands.filter(({ right, may }) => may === false && !(areKeysRefused && namesKey(right.command)));
   const unknown = ofCommands.filter(({ may }) => may === undefined).map(({ right }) => nameOf(right.command));
@@ -63,7 +63,7 @@ export const checkRights = async ({
   ];
 };
 
-/** Undefined where it can't be said. */
+/** The rights on one key; undefined where they are unknown. */
 interface KeyAccess {
   readonly key: string;
   readonly mayRead: boolean | undefined;
@@ -80,7 +80,7 @@ const noKey = (namespace: string, rights: readonly Right[]): DoctorCheck =>
 const missingKeys = (namespace: string, access: readonly KeyAccess[]): DoctorCheck[] =>
   access
     .filter(({ mayRead, mayWrite }) => mayRead === false || mayWrite === false)
-    .slice(0, mostNamed)
+    .slice(0, maxNamed)
     .map(({ key, mayRead }) =>
       blocking('rights', `no right to ${mayRead === false ? 'read' : 'write'} ${key}`, rule(`'${keyRule(namespace)}'`)),
     );
@@ -90,7 +90,7 @@ const samplesOf = (command: string, keys: readonly string[]): Question[] => {
   return keys.map((key) => sampleOf(command, key)).filter(({ needsString }, i) => i === 0 || !needsString);
 };
 
-/** The answers to each of the groups of questions. */
+/** Splits the answers by the questions of the plan. */
 const group = (answers: Answers, plan: readonly (readonly Question[])[]): Answers[] => {
   let from = 0;
   return plan.map((questions) => {
@@ -101,7 +101,7 @@ const group = (answers: Answers, plan: readonly (readonly Question[])[]): Answer
   });
 };
 
-/** Whether one of several questions was answered with yes; undefined where none was answered. */
+/** Whether any answer is yes; undefined if no question was answered. */
 const isAllowed = (answers: Answers): boolean | undefined =>
   answers.includes(true) ? true : answers.includes(false) ? false : undefined;
 

@@ -1,6 +1,6 @@
 import type { Question } from './questions.ts';
 
-/** Arguments after the key with which a command changes nothing, on a key that does not exist. */
+/** Arguments after the key with which a command on a missing key changes nothing. */
 const afterKey: Readonly<Record<string, readonly string[]>> = {
   DEL: [],
   EXISTS: [],
@@ -56,13 +56,13 @@ const afterKey: Readonly<Record<string, readonly string[]>> = {
   ZSCORE: ['x'],
 };
 
-/** Commands of which the key comes behind a subcommand. */
+/** Commands whose key follows a subcommand. */
 const subcommands: Readonly<Record<string, string>> = { OBJECT: 'ENCODING' };
 
-/** Commands that create their key whatever their arguments. */
+/** Commands that create their key with any arguments. */
 const creating: ReadonlySet<string> = new Set(['HSETNX', 'LPUSH', 'RPUSH', 'SADD']);
 
-/** Commands that name no key, with arguments that change nothing. */
+/** Commands without a key, with arguments that change nothing. */
 const keyless: Readonly<Record<string, readonly string[]>> = {
   'CLIENT|INFO': [],
   'CLIENT|SETINFO': ['LIB-NAME', 'a name with blanks is refused'],
@@ -79,7 +79,7 @@ const keyless: Readonly<Record<string, readonly string[]>> = {
 
 export const namesKey = (command: string): boolean => keyless[command] === undefined;
 
-/** How to ask for the right to run a command on a key that nothing is kept in. */
+/** The question whether the user may run a command on an unused key. */
 export const sampleOf = (command: string, key: string): Question => {
   const plain = keyless[command];
   if (plain !== undefined) {
@@ -94,7 +94,7 @@ export const sampleOf = (command: string, key: string): Question => {
   };
 };
 
-/** The same for a key that may be in use: only what reads, or is refused for its arguments. */
+/** Questions for a key that may be in use: commands that only read, or whose arguments are refused. */
 export const readSamples = (key: string): Question[] =>
   ['EXISTS', 'TYPE', 'HLEN', 'LLEN', 'GET'].map((c) => sampleOf(c, key));
 export const writeSamples = (key: string): Question[] => ['EXPIRE', 'HSET', 'ZADD', 'SET'].map((c) => sampleOf(c, key));

@@ -1,15 +1,15 @@
 import type { Redis } from 'ioredis';
-import { unlessRefused } from '../io/refusals.ts';
+import { unlessRefused } from '../io/redis/refusals.ts';
 import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
 
-/** What Redis says of itself and of this connection; undefined where it does not say. */
+/** What Redis reports about itself and this connection; undefined where the user may not ask. */
 export interface ServerFacts {
   readonly version: string | undefined;
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | undefined;
   /** `master`, or `slave` or `replica`. */
   readonly role: string | undefined;
-  /** The database that the connection is in. */
+  /** The database of the connection. */
   readonly database: number | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface ServerFacts {
 export const fieldOf = (info: string, name: string): string | undefined =>
   new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
 
-/** HELLO needs no right, so it answers a user who may not ask for INFO. It is a list or a map, by the protocol. */
+/** HELLO needs no right, so it works without INFO. Its reply is a list or a map, depending on the protocol. */
 const helloOf = async (redis: Redis): Promise<Readonly<Record<string, unknown>>> => {
   const reply = (await unlessRefused(redis.call('HELLO'))) ?? [];
   if (!Array.isArray(reply)) return Object.fromEntries(reply instanceof Map ? reply : Object.entries(reply as object));
@@ -28,7 +28,7 @@ const helloOf = async (redis: Redis): Promise<Readonly<Record<string, unknown>>>
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-/** @throws Error where Redis gives no answer. */
+/** @throws Error if Redis does not reply. */
 export const readServer = async (redis: Redis): Promise<ServerFacts> => {
   const [server = '', replication = '', client] = await Promise.all([
     unlessRefused(redis.info('server')),

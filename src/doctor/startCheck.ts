@@ -2,11 +2,11 @@ import { blockOf, type createDoctor } from './doctor.ts';
 import type { DoctorCheck } from './report.ts';
 
 /**
- * Asks, before the first scheduled pass, whether the reaper can work here: each pass asks again until it can. Resolves with
- * what keeps it from working, or undefined.
+ * Checks before the first scheduled pass whether the reaper can work here. Each pass checks again until it can. Resolves to the
+ * reason why it can't, or undefined.
  *
- * @param onChange told when what keeps it from working changes.
- * @param onWarning told of each other check that is not fine, once.
+ * @param onChange called when the reason changes.
+ * @param onWarning called once for each check that is not fine but does not block.
  */
 export const createStartCheck = (
   doctor: ReturnType<typeof createDoctor>,
@@ -17,7 +17,7 @@ export const createStartCheck = (
 
   const check = async () => {
     const report = await doctor({ essential: true });
-    // A replica may be the master again in a moment: the preflight of each pass sees to that.
+    // A replica may soon be the master again: the preflight of each pass checks that.
     const reason = blockOf(report.checks.filter(({ what }) => what !== 'role'));
     const block = reason === undefined ? undefined : `this reaper can not work: ${reason}`;
     if (block !== last) onChange(block);
@@ -28,7 +28,7 @@ export const createStartCheck = (
   };
 
   return () => {
-    // Passes that begin at once share a check; one that was passed stands.
+    // Passes that begin at the same time share a check. A check without a block is final.
     current ??= check().then(
       (block) => {
         if (block !== undefined) current = undefined;

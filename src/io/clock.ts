@@ -1,17 +1,17 @@
-/** Time as the reaper sees it; xstate's `SimulatedClock` is one. All in ms. */
+/** The clock of the reaper, in ms. xstate's `SimulatedClock` is one. */
 export interface Clock {
-  /** The time of day. It is what people are shown; it may jump. */
+  /** The time of day, for people. It may jump. */
   now(): number;
   /**
-   * A time that never jumps, whatever is done to the time of day: every duration is measured by it. Only differences count.
-   * A clock without it is measured by `now`, and a step back of that is left out.
+   * A monotonic time. All durations are measured with it; only differences have a meaning. Without it, `now` is used, and steps
+   * back are ignored.
    */
   monotonic?(): number;
   setTimeout(fn: (...args: unknown[]) => void, timeout: number): unknown;
   clearTimeout(id: unknown): void;
 }
 
-/** The longest timer that Node has: a longer one fires after 1 ms. */
+/** The longest timer of Node: a longer one fires after 1 ms. */
 export const longestTimer = 2_147_483_647;
 
 export const systemClock = {
@@ -21,26 +21,26 @@ export const systemClock = {
   clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
 } satisfies Clock;
 
-/** The clocks whose time of day is that of the system. */
+/** Clocks that use the time of day of the system. */
 const systemClocks = new WeakSet<Clock>([systemClock]);
 
 /**
- * What a script takes for the clock of Redis, in ms, so that hours can pass in a test: the empty string, for none, where
- * the clock is the system's own.
+ * The time in ms that scripts use instead of the clock of Redis, so that hours can pass in a test. '' for a system clock: scripts
+ * use the clock of Redis then.
  */
-export const standInFor = (clock: Clock): string => (systemClocks.has(clock) ? '' : String(Math.round(clock.now())));
+export const clockOverride = (clock: Clock): string => (systemClocks.has(clock) ? '' : String(Math.round(clock.now())));
 
-/** What durations are measured by, in ms. */
+/** The time that durations are measured with, in ms. */
 export const monotonicOf = (clock: Pick<Clock, 'now' | 'monotonic'>): number => clock.monotonic?.() ?? clock.now();
 
 /** The clock of one reaper. */
 export interface ReaperClock extends Clock {
   monotonic(): number;
-  /** Clears every timer that is set, and sets none from now on. */
+  /** Clears all timers, and sets none from now on. */
   end(): void;
 }
 
-/** Puts the clock that one reaper uses on top of another one. Its timers may be as long as they like. */
+/** Wraps a clock for one reaper: timers of any length, and `end()`. */
 export const createReaperClock = (base: Clock): ReaperClock => {
   const timers = new Set<{ id: unknown }>();
   let isOver = false;
@@ -77,7 +77,7 @@ export const createReaperClock = (base: Clock): ReaperClock => {
   return clock;
 };
 
-/** Where the time of day went back, it is told by this process how long that took. */
+/** A monotonic time from `now`. If the time of day goes back, the process's own clock fills in. */
 const withoutStepsBack = (base: Clock): (() => number) => {
   let [elapsed, last, lastHere] = [base.now(), base.now(), performance.now()];
   return () => {
@@ -94,7 +94,7 @@ export const pause = (clock: Clock, ms: number): Promise<void> =>
     clock.setTimeout(() => resolve(), ms);
   });
 
-/** Waits for something, but for no longer than `ms`; says whether it came. Leaves no timer behind. */
+/** Waits for a promise for up to `ms`. Resolves to whether it was fulfilled in time, and rejects if it does. Leaves no timer. */
 export const within = async (clock: Clock, ms: number, what: Promise<unknown>): Promise<boolean> => {
   let timer: unknown;
   const late = new Promise<false>((resolve) => {
@@ -107,7 +107,7 @@ export const within = async (clock: Clock, ms: number, what: Promise<unknown>): 
   }
 };
 
-/** A promise that is resolved from outside: Node 20 has no `Promise.withResolvers`. */
+/** A promise with its `resolve`: Node 20 lacks `Promise.withResolvers`. */
 export interface Signal {
   readonly promise: Promise<void>;
   resolve(): void;

@@ -5,13 +5,13 @@ import { visible } from '../visible.ts';
 export type { Logger };
 
 /**
- * The log: JSON lines, or for a person where `pretty`. What is logged holds ids, verdicts and counts; never a parameter,
- * nor a URL beyond its host.
+ * Creates the log: JSON lines, or text for people if `pretty`. Logs contain ids, verdicts and counts, but no job parameters, and no
+ * more of a URL than its host.
  */
 export const createLogger = (level: string, destination?: DestinationStream): Logger =>
   pino({ name: 'reaper', level }, destination ?? stderr());
 
-/** JSON leaves some characters as they are that a terminal obeys; escaped, it is read as the same. */
+/** JSON leaves some characters unescaped that control terminals. Escaped, the JSON has the same meaning. */
 const stderr = (): DestinationStream => {
   const lines = pino.destination({ dest: 2, sync: true });
   return { write: (line) => lines.write(`${visible(line.trimEnd())}\n`) };

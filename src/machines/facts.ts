@@ -18,7 +18,7 @@ export const isStatus = (text: string | undefined): text is Status => text !== u
 export const rank = (status: Status): number => ranks[status];
 export const isFinal = (status: Status): boolean => ranks[status] === 3;
 
-/** The last state that the hook's receiver confirmed. Times in unix s. */
+/** The last state that the endpoint acknowledged. Times in unix s. */
 export interface Ack {
   readonly status: Status;
   readonly revision: number;
@@ -28,13 +28,13 @@ export interface Ack {
 /** A time as it stands in the stats, unix s; undefined where the field is missing, NaN where it is no safe integer. */
 export type StoredTime = number | undefined;
 
-/** Places in which a job that looks hung is looked for, in this order. */
+/** Places that are searched for a job that looks hung, in this order. */
 export const evidencePlaces = ['workers', 'in-progress lists', 'scheduled', 'retry', 'dead', 'all queues'] as const;
 
 /**
- * What was found of a job that looks hung: `observed`, a worker of a live pool says that it runs it; `queue`, `scheduled`,
- * `retry`, `held` (in the in-progress list of a live pool), `left` (in that of a pool whose death is confirmed), `unconfirmed` (in
- * that of a pool that is neither), `dead`: where its entry stands; `nowhere`. `unreadable`: a place where it may be can't be read.
+ * What was found of a job that looks hung. `observed`: a worker of a live pool reports that it runs it. `queue`, `scheduled`,
+ * `retry`, `held` (in the in-progress list of a live pool), `left` (in that of a pool whose death is confirmed), `unconfirmed`
+ * (in that of a pool that is neither), `dead`: the place of its entry. `unreadable`: a place where it may be can't be read.
  */
 export interface Evidence {
   readonly found:
@@ -48,7 +48,7 @@ export interface Evidence {
     | 'dead'
     | 'nowhere'
     | 'unreadable';
-  /** Where it was looked for, until it was found. */
+  /** The places that were searched until it was found. */
   readonly lookedIn: readonly string[];
   /** The pool whose worker observes it. */
   readonly pool?: string | undefined;
@@ -56,14 +56,14 @@ export interface Evidence {
   readonly startedAt?: number | undefined;
 }
 
-/** What a verdict is reached from: a tracked job as Redis held it at one moment. Holds no parameter and no URL. */
+/** What a verdict is based on: a tracked job as Redis held it at one moment. Contains no parameter and no URL. */
 export interface Facts {
   readonly id: string;
   /** The id is no UTF-8: `id` is only how it is shown, and can't be written back. */
   readonly hasBrokenId?: boolean | undefined;
-  /** The clock of Redis at that moment, unix s. */
+  /** Redis TIME at that moment, unix s. */
   readonly readAt: number;
-  /** `unreadable`: the key is there and no hash. */
+  /** `unreadable`: the key exists and is no hash. */
   readonly stats: 'found' | 'nothing' | 'unreadable';
   readonly statsId?: string | undefined;
   readonly name?: string | undefined;
@@ -75,18 +75,18 @@ export interface Facts {
   readonly enqueueTime?: StoredTime;
   readonly runAt?: StoredTime;
   readonly ack?: Ack | 'unreadable' | undefined;
-  /** Whether there is a hook URL to tell; blanks are none (defect 36). */
+  /** Whether there is a hook URL; blanks are none (defect 36). */
   readonly hasHook: boolean;
   /** Gathered only for a job that looks hung. */
   readonly evidence?: Evidence | undefined;
 }
 
-/** A job of a page: its facts, and the fingerprint by which a script knows whether they still stand. */
+/** A job of a page: its facts, and the fingerprint by which a script checks that they are still true. */
 export interface TrackedJob {
   readonly facts: Facts;
   readonly fingerprint: string;
-  /** Whom to tell. May hold secrets: it is no fact, and goes nowhere but into the queue of its receiver. */
+  /** The hook URL. It may contain secrets, so it is no fact, and goes only into the queue of its endpoint. */
   readonly hookUrl?: string | undefined;
-  /** Of the sweep that has scanned it, if that was a scheduled one of several hosts. */
+  /** Of the sweep that scanned it, if that was a scheduled sweep of several hosts. */
   readonly fence?: Fence | undefined;
 }

@@ -5,16 +5,17 @@ import { RefusedError } from './refusal.ts';
 import { type Judgement, judge, type Policy, type Reason, type Verdict } from './verdict.ts';
 
 /**
- * How a job's walk ended. `done`: the act is in Redis. `queued`: its hook is noted, to be sent. `parked`: this very change
- * has been given up for its receiver, until the job changes or a person says so. `deferred`: too many hooks wait already;
- * the next sweep finds the job. `planned`: it would have been done. `overtaken`: the job moved twice while it was judged.
- * `fenced`: another host has taken over meanwhile, and finds the job. `abandoned`: the act failed for good.
+ * How a job ended. `kept`: there was nothing to do. `done`: the act is in Redis. `enqueued`: its hook is in the queue of its
+ * endpoint. `parked`: this change was given up for its endpoint, until the job changes or an operator retries it.
+ * `deferred`: too many hooks wait already; the next sweep finds the job. `planned`: a plan, it would have acted.
+ * `overtaken`: the job changed twice while it was judged. `fenced`: the lease was lost; the new leader finds the job.
+ * `abandoned`: the act failed for good.
  */
 export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
-/** What becomes of a hook when it is noted. */
-export type HookEnd = 'queued' | 'parked' | 'deferred';
+/** What becomes of a hook that is to be enqueued. */
+export type HookEnd = 'enqueued' | 'parked' | 'deferred';
 
-/** What was decided on a job, why, from which facts, and what became of it. */
+/** What was decided about a job, why, from which facts, and how the job ended. */
 export interface JobOutcome {
   readonly id: string;
   readonly verdict: Verdict;
@@ -24,8 +25,17 @@ export interface JobOutcome {
   readonly outcome: JobEnd;
   readonly facts: Facts;
   readonly error?: string;
-  /** It was abandoned since Redis refuses writes: the sweep ends with it, and the next one finds the job. */
+  /** It was abandoned because Redis refuses writes: the sweep ends with it, and the next one finds the job. */
   readonly isRefused?: boolean;
+}
+
+/**
+ * The hooks of a page. They are enqueued in one round trip before the actors of the page begin, and each job asks for its
+ * own. In a plan: which of them would be parked or deferred.
+ */
+export interface PageHooks {
+  /** Undefined where the page has no answer: the job was read again since, or its endpoint's queue can't be written. */
+  endOf(job: TrackedJob): HookEnd | undefined;
 }
 
 export interface JobInput {
@@ -33,14 +43,11 @@ export interface JobInput {
   readonly policy: Policy;
   /** Judge and change nothing. */
   readonly plan: boolean;
-  /**
-   * For a refire: what became of its hook, where the hooks of its page have been noted together. In a plan: why nothing
-   * would be sent.
-   */
-  readonly hook?: HookEnd | undefined;
+  /** The page with which the job was scanned, if its actor begins with the page. */
+  readonly page?: PageHooks | undefined;
 }
 
-/** What Redis says to an act: that the job is not as it was judged, or that it is done (or what becomes of its hook). */
+/** What Redis answers to an act: the job is not as it was judged; or it is done, or what became of its hook. */
 export type ActReply = 'done' | HookEnd | 'overtaken';
 export interface ActInput {
   readonly job: TrackedJob;
@@ -49,32 +56,38 @@ export interface ActInput {
 
 export interface JobContext extends JobInput {
   readonly judgement: Judgement | undefined;
-  readonly reloaded: boolean;
-  readonly end: JobEnd;
-  readonly isRefused: boolean;
+  /** How often the job was judged: it is read again once. */
+  readonly looks: number;
+  /** What Redis answered to the act, or to the page about the job's hook. */
+  readonly reply: Exclude<ActReply, 'overtaken'> | undefined;
   readonly error: string | undefined;
 }
+
+type Refused = 'refused';
+type JobEvent =
+  | (DoneActorEvent<ActReply> & { type: 'xstate.done.actor.act' })
+  | (ErrorActorEvent & { type: 'xstate.error.actor.act' });
 
 const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an act was not provided')));
 
 /**
  * One scanned job.
  *
- * `tracking` takes the facts that came with the page; a job that was overtaken comes back here once, and its facts are
- * read again in `loading`.
- * `compare` judges them: a job with nothing to do ends in `kept` (in the actor's first tick), a plan in `planned`, or in
- * `parked` or `deferred` where a refire would. A
- * refire whose hook was noted together with all others of its page ends there too: in `settled`, `parked` or `deferred`,
- * as it was noted. Every other verdict enters the state of its name: `fail`, `refire`, `reset` or `untrack`. Each of these
- * invokes one act, which Redis does only if the job is as it was judged (a hook is looked at again when it is sent). Done,
- * it ends in `settled`; overtaken for the first time, it goes back to `tracking`, for the second time it ends in
- * `overtaken`; refused since another host has the lease by now, it ends in `fenced`; failed, it ends in `abandoned`, and
- * says whether that was since Redis takes no writes.
+ * 1. `tracking`: takes the facts that came with the page. A job that was overtaken comes back here once, and goes to
+ *    `loading`, which reads its facts again.
+ * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
+ *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the answer. A plan
+ *    ends in `planned`.
+ * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
+ *    the job is as it was judged. The outcome is handled here for all four of them.
+ * 4. Final: `done`, with what Redis answered; `overtaken` a second time; `fenced` without the lease; `refused`
+ *    because Redis takes no writes; `abandoned` with another error.
  */
 export const jobMachine = setup({
   types: {
     context: {} as JobContext,
     input: {} as JobInput,
+    events: {} as JobEvent,
     output: {} as JobOutcome,
   },
   actors: {
@@ -85,52 +98,52 @@ export const jobMachine = setup({
     untrack: act,
   },
   guards: {
-    isTaken: ({ context }) => !context.reloaded,
-    isVerdict: ({ context }, params: { verdict: Verdict }) => context.judgement?.verdict === params.verdict,
+    isFirstLook: ({ context }) => context.looks === 0,
+    isVerdict: ({ context }, { verdict }: { verdict: Verdict }) => context.judgement?.verdict === verdict,
     isPlan: ({ context }) => context.plan,
-    isQueued: ({ context }) => context.end === 'queued',
-    isParked: ({ context }) => context.end === 'parked',
-    isDeferred: ({ context }) => context.end === 'deferred',
-    isOvertaken: (_, params: { reply: ActReply }) => params.reply === 'overtaken',
-    isOvertakenAgain: ({ context }, params: { reply: ActReply }) => params.reply === 'overtaken' && context.reloaded,
-    isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
-    isRefused: (_, params: { error: unknown }) => params.error instanceof RefusedError,
+    isAnswered: ({ context }) => context.reply !== undefined,
+    mayLookAgain: ({ context }, { reply }: { reply: ActReply }) => reply === 'overtaken' && context.looks === 1,
+    isOvertaken: (_, { reply }: { reply: ActReply }) => reply === 'overtaken',
+    isFenced: (_, { error }: { error: unknown }) => error instanceof FencedError,
+    isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
   },
   actions: {
-    // The hook was noted for what the job was at the first look. One assignment, for most jobs do no more than this.
-    judge: assign(({ context: { job, policy, hook, reloaded } }) => {
+    // One assignment, because most jobs do no more than this. A job to refire asks its page what became of its hook.
+    judge: assign(({ context: { job, policy, looks, page } }) => {
       const judgement = judge(job.facts, policy);
-      return { judgement, end: judgement.verdict === 'refire' && !reloaded && hook !== undefined ? hook : 'kept' };
+      return { judgement, looks: looks + 1, reply: judgement.verdict === 'refire' ? page?.endOf(job) : undefined };
+    }),
+    keepReply: assign({
+      reply: (_, { reply }: { reply: ActReply }) => (reply === 'overtaken' ? undefined : reply),
     }),
     replaceFacts: assign({
-      job: ({ context }, params: { job: TrackedJob }) => ({ ...params.job, fence: context.job.fence }),
+      job: ({ context }, { job }: { job: TrackedJob }) => ({ ...job, fence: context.job.fence }),
     }),
-    markReloaded: assign({ reloaded: true }),
-    markRefused: assign({ isRefused: true }),
-    end: assign({ end: (_, params: { end: JobEnd }) => params.end }),
-    keepError: assign({ error: (_, params: { error: unknown }) => messageOf(params.error) }),
+    keepError: assign({ error: (_, { error }: { error: unknown }) => messageOf(error) }),
   },
 }).createMachine({
   id: 'job',
+  description: 'One scanned job.',
   // Field by field: a spread of the input costs more than the rest of this object.
   context: ({ input }) => ({
     job: input.job,
     policy: input.policy,
     plan: input.plan,
-    hook: input.hook,
+    page: input.page,
     judgement: undefined,
-    reloaded: false,
-    end: 'kept',
-    isRefused: false,
+    looks: 0,
+    reply: undefined,
     error: undefined,
   }),
-  output: ({ context }) => outcomeOf(context),
+  output: ({ context, event }) => outcomeOf(context, (event as unknown as { output: JobEnd | Refused }).output),
   initial: 'tracking',
   states: {
     tracking: {
-      always: [{ guard: 'isTaken', target: 'compare' }, { target: 'loading' }],
+      description: 'Takes the facts that came with the page.',
+      always: [{ guard: 'isFirstLook', target: 'compare' }, { target: 'loading' }],
     },
     loading: {
+      description: 'The job changed while it was judged: reads its facts again.',
       invoke: {
         id: 'load',
         src: 'load',
@@ -146,36 +159,60 @@ export const jobMachine = setup({
       },
     },
     compare: {
+      description: 'Judges the facts; a job to refire asks its page for its hook.',
       entry: 'judge',
       always: [
-        { guard: { type: 'isVerdict', params: { verdict: 'kept' } }, target: 'kept' },
-        { guard: 'isParked', target: 'parked' },
-        { guard: 'isDeferred', target: 'deferred' },
+        { guard: { type: 'isVerdict', params: { verdict: 'keep' } }, target: 'keep' },
+        { guard: 'isAnswered', target: 'done' },
         { guard: 'isPlan', target: 'planned' },
-        { guard: 'isQueued', target: 'settled' },
-        { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'fail' },
-        { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'refire' },
-        { guard: { type: 'isVerdict', params: { verdict: 'reset' } }, target: 'reset' },
-        { target: 'untrack' },
+        { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'acting.fail' },
+        { guard: { type: 'isVerdict', params: { verdict: 'refire' } }, target: 'acting.refire' },
+        { guard: { type: 'isVerdict', params: { verdict: 'reset' } }, target: 'acting.reset' },
+        { target: 'acting.untrack' },
       ],
     },
-    fail: { invoke: acting('fail') },
-    refire: { invoke: acting('refire') },
-    reset: { invoke: acting('reset') },
-    untrack: { invoke: acting('untrack') },
-    kept: { type: 'final' },
-    planned: { type: 'final', entry: { type: 'end', params: { end: 'planned' } } },
-    parked: { type: 'final' },
-    deferred: { type: 'final' },
-    settled: { type: 'final' },
-    overtaken: { type: 'final', entry: { type: 'end', params: { end: 'overtaken' } } },
-    fenced: { type: 'final', entry: { type: 'end', params: { end: 'fenced' } } },
-    abandoned: { type: 'final', entry: { type: 'end', params: { end: 'abandoned' } } },
+    acting: {
+      description: 'One act.',
+      initial: 'fail',
+      states: {
+        fail: { description: 'Sets the status to Error.', invoke: invoked('fail') },
+        reset: { description: 'Resets the status to the acknowledged one.', invoke: invoked('reset') },
+        untrack: { description: 'Removes the tracking record.', invoke: invoked('untrack') },
+        refire: { description: 'Enqueues its hook.', invoke: invoked('refire') },
+      },
+      on: {
+        'xstate.done.actor.act': [
+          { guard: { type: 'mayLookAgain', params: replied }, target: 'tracking' },
+          { guard: { type: 'isOvertaken', params: replied }, target: 'overtaken' },
+          { target: 'done', actions: { type: 'keepReply', params: replied } },
+        ],
+        'xstate.error.actor.act': [
+          { guard: { type: 'isFenced', params: failed }, target: 'fenced' },
+          {
+            guard: { type: 'isRefused', params: failed },
+            target: 'refused',
+            actions: { type: 'keepError', params: failed },
+          },
+          { target: 'abandoned', actions: { type: 'keepError', params: failed } },
+        ],
+      },
+    },
+    keep: { type: 'final', description: 'There was nothing to do.', output: 'kept' },
+    planned: { type: 'final', description: 'A plan: the job would have acted.', output: 'planned' },
+    done: {
+      type: 'final',
+      description: 'The act is in Redis, or its hook is enqueued, parked or deferred.',
+      output: ({ context }) => context.reply,
+    },
+    overtaken: { type: 'final', description: 'The job changed twice while it was judged.', output: 'overtaken' },
+    fenced: { type: 'final', description: 'The lease was lost: the new leader finds the job.', output: 'fenced' },
+    refused: { type: 'final', description: 'Redis refuses writes: the sweep ends with it.', output: 'refused' },
+    abandoned: { type: 'final', description: 'The act failed for good.', output: 'abandoned' },
   },
 });
 
 /** The four acts differ in what they do in Redis, and in nothing else. */
-function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
+function invoked<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
   return {
     id: 'act',
     src,
@@ -183,58 +220,26 @@ function acting<Src extends 'fail' | 'refire' | 'reset' | 'untrack'>(src: Src) {
       job: context.job,
       judgement: context.judgement as Judgement,
     }),
-    onDone: [
-      {
-        guard: {
-          type: 'isOvertakenAgain',
-          params: ({ event }: { event: DoneActorEvent<ActReply> }) => ({ reply: event.output }),
-        },
-        target: 'overtaken',
-      },
-      {
-        guard: {
-          type: 'isOvertaken',
-          params: ({ event }: { event: DoneActorEvent<ActReply> }) => ({ reply: event.output }),
-        },
-        target: 'tracking',
-        actions: 'markReloaded',
-      },
-      {
-        target: 'settled',
-        actions: { type: 'end', params: ({ event }: { event: DoneActorEvent<ActReply> }) => ({ end: event.output }) },
-      },
-    ],
-    onError: [
-      {
-        guard: { type: 'isFenced', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
-        target: 'fenced',
-      },
-      {
-        guard: { type: 'isRefused', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
-        target: 'abandoned',
-        actions: [
-          'markRefused',
-          { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
-        ],
-      },
-      {
-        target: 'abandoned',
-        actions: { type: 'keepError', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
-      },
-    ],
   } as const;
 }
 
-const outcomeOf = ({ job, judgement, end, isRefused, error }: JobContext): JobOutcome => ({
+function replied({ event }: { event: DoneActorEvent<ActReply> }) {
+  return { reply: event.output };
+}
+function failed({ event }: { event: ErrorActorEvent }) {
+  return { error: event.error };
+}
+
+const outcomeOf = ({ job, judgement, error }: JobContext, end: JobEnd | Refused): JobOutcome => ({
   id: job.facts.id,
-  verdict: judgement?.verdict ?? 'kept',
+  verdict: judgement?.verdict ?? 'keep',
   reason: judgement?.reason ?? 'ongoing',
   rule: judgement?.rule ?? 0,
   detail: judgement?.detail,
-  outcome: end,
+  outcome: end === 'refused' ? 'abandoned' : end,
   facts: job.facts,
   ...(error === undefined ? {} : { error }),
-  ...(isRefused ? { isRefused } : {}),
+  ...(end === 'refused' ? { isRefused: true } : {}),
 });
 
 /** An error as text, without its stack. */

@@ -3,7 +3,7 @@ import { type JobInput, type JobOutcome, jobMachine, messageOf } from './job.ts'
 import { judge } from './verdict.ts';
 
 export type LaneEvent = { type: 'take'; input: JobInput };
-/** What a lane says to its supervisor when it has room again. */
+/** What a lane sends to the sweep when it can take another job. */
 export interface LaneFreed {
   readonly type: 'lane.freed';
   readonly lane: string;
@@ -16,10 +16,12 @@ export interface LaneContext {
 }
 
 /**
- * A place where one job acts. `idle` until it is given a job by `take`, then `working`: it invokes that job's actor and
- * is idle again when the actor has ended. The number of lanes is the bound on concurrency.
+ * A place in which one job acts at a time. The number of lanes bounds the concurrency of a sweep.
  *
- * Lanes are few and live as long as the supervisor: each distinct child id would cost xstate memory for ever.
+ * 1. `idle`: waits for `take`.
+ * 2. `working`: invokes the job's actor, and is `idle` again when that has ended.
+ *
+ * Lanes are few and live as long as the sweep: xstate never frees what it keeps for a distinct child id.
  */
 export const laneMachine = setup({
   types: {
@@ -40,13 +42,16 @@ export const laneMachine = setup({
   },
 }).createMachine({
   id: 'lane',
+  description: 'A place in which one job acts at a time.',
   context: ({ input }) => ({ id: input.id, input: undefined }),
   initial: 'idle',
   states: {
     idle: {
+      description: 'Waits for a job.',
       on: { take: { target: 'working', actions: assign({ input: ({ event }) => event.input }) } },
     },
     working: {
+      description: 'Runs the actor of one job.',
       invoke: {
         id: 'job',
         src: 'job',
@@ -58,7 +63,7 @@ export const laneMachine = setup({
             'clear',
           ],
         },
-        // The chart of a job ends in `abandoned` when an act fails; only a fault of the chart itself comes here.
+        // A job ends in `abandoned` when its act fails. Only a fault of the job's chart itself arrives here.
         onError: {
           target: 'idle',
           actions: [

@@ -1,24 +1,30 @@
-/** By which Redis knows whether whoever acts is still the one that may: the key of the lease, and its fencing number. */
+/** By which Redis checks that a host still leads: the key of the lease, and the fencing token of the term. */
 export interface Fence {
   readonly lease: string;
   readonly number: string;
 }
 
-/** The lease is over, or another's: nothing was changed. */
+/** The term has ended, or may have: another host may lead. Nothing was changed. */
 export class FencedError extends Error {
   override name = 'FencedError';
 
   constructor() {
-    super(
-      'another host has taken over, or may have: nothing was changed; what is left to do is found by whoever has the lease',
-    );
+    super('lease lost; nothing was changed: the next pass of the leader picks up the remaining work');
   }
 }
 
-/** Who does the scheduled passes, as the one that asked is told. */
-export interface Tenure {
-  /** The fence of whoever asked; undefined where another has the lease. */
+/** Who does the scheduled passes, as Redis answers a host that asks for the lease. */
+export interface Term {
+  /** The fence of the host that asked; undefined where another host leads. */
   readonly fence: Fence | undefined;
-  /** Host and process of the holder. */
+  /** Host and process of the leader. */
   readonly host: string;
 }
+
+/** The right to run scheduled passes: behind the leader's fence, or without a fence where the host shares no schedule. */
+export interface Mandate {
+  readonly fence: Fence | undefined;
+}
+
+/** Whether two fences are of the same term. */
+export const isSameTerm = (a: Fence | undefined, b: Fence | undefined): boolean => a?.number === b?.number;

@@ -1,6 +1,6 @@
 import { countIn } from './counts.ts';
-import type { PoolOutcome } from './pool.ts';
-import type { Recounted, Restored } from './supervisor.ts';
+import type { PoolOutcome } from './types/pool.ts';
+import type { Recounted, RequeuedOrphans } from './types/rescue.ts';
 
 /** What stands in Redis of a pool beside its entries, when it is found. */
 export interface PoolTraces {
@@ -42,7 +42,7 @@ export const changesOfPool = ({ pool, moved, poison = [], deregistered }: PoolOu
   ...(deregistered === undefined ? [] : [{ act: 'deregister' as const, pool, ...deregistered }]),
 ];
 
-export const changesOfLive = ({ lost, finished, poison }: Restored): readonly RescueChange[] => [
+export const changesOfLive = ({ lost, finished, poison }: RequeuedOrphans): readonly RescueChange[] => [
   ...lost.map(({ id, type, pool }) => ({ act: 'requeue-orphan' as const, id, type, pool })),
   ...finished.map(({ id, type, pool }) => ({ act: 'finish' as const, id, type, pool })),
   ...poison.map((entry) => ({ act: 'quarantine' as const, ...entry })),

@@ -1,41 +1,42 @@
 import { type Ack, type Evidence, type Facts, isFinal, isStatus, rank, type Status, type StoredTime } from './facts.ts';
 
-/** What is to be done with a tracked job. `kept` is the only one that changes nothing. */
-export type Verdict = 'untrack' | 'kept' | 'reset' | 'fail' | 'refire';
+/** What is to be done with a tracked job. `keep` is the only one that changes nothing. */
+export type Verdict = 'keep' | 'fail' | 'refire' | 'reset' | 'untrack';
+/** Why a verdict was reached: a stable code. */
 export type Reason =
-  | 'lost'
+  | 'missing-stats'
   | 'malformed'
   | 'behind'
   | 'hung'
   | 'observed'
-  | 'queued'
-  | 'unproven'
+  | 'in-queue'
+  | 'inconclusive'
   | 'clock-ahead'
-  | 'settled'
+  | 'acknowledged'
   | 'ongoing'
-  | 'nobody to tell'
-  | 'young'
-  | 'not acknowledged';
+  | 'no-endpoint'
+  | 'recently-updated'
+  | 'unacknowledged';
 
 export interface Judgement {
   readonly verdict: Verdict;
   readonly reason: Reason;
   /** Which of the six rules decided. */
   readonly rule: number;
-  /** What a person needs to know beside the reason. */
+  /** What an operator needs to know besides the reason. */
   readonly detail?: string;
-  /** For `reset`: the confirmed state that the job is brought up to. */
+  /** For `reset`: the acknowledged state that the job is reset to. */
   readonly target?: { readonly status: Status; readonly revision?: number };
 }
 
 export interface Policy {
   /** How long a job of a type may show no sign of life, in s. */
   hungAfter(type: string | undefined): number;
-  /** How long a worker may run a job of a type that shows no other sign of life, in s; undefined for as long as it likes. */
+  /** How long a worker may run a job of a type that shows no other sign of life, in s; undefined for no limit. */
   runLimit(type: string | undefined): number | undefined;
   /** How far ahead of the clock of Redis a time may be, in s; one that is further ahead says nothing. */
   readonly clockTolerance: number;
-  /** How long after an update its own hook may still be under way, in s. */
+  /** How long after an update its own hook may still be in flight, in s. */
   readonly refireGrace: number;
 }
 
@@ -46,14 +47,14 @@ export interface Rule {
   decide(facts: Facts, policy: Policy): Judgement | undefined;
 }
 
-/** The rules in their order: the first that answers decides (part 4 of the design; upstream's order is another). */
+/** The rules in their order: the first one that answers decides. Upstream has another order. */
 export const rules: readonly Rule[] = [
   {
     number: 1,
     question: 'Are there stats?',
     decide: (facts) =>
       facts.stats === 'nothing' && !facts.hasBrokenId
-        ? { verdict: 'untrack', reason: 'lost', rule: 1, detail: 'no stats' }
+        ? { verdict: 'untrack', reason: 'missing-stats', rule: 1, detail: 'no stats' }
         : undefined,
   },
   {
@@ -61,12 +62,12 @@ export const rules: readonly Rule[] = [
     question: 'Can the stats be judged?',
     decide: (facts) => {
       const fault = faultOf(facts);
-      return fault === undefined ? undefined : { verdict: 'kept', reason: 'malformed', rule: 2, detail: fault };
+      return fault === undefined ? undefined : { verdict: 'keep', reason: 'malformed', rule: 2, detail: fault };
     },
   },
   {
     number: 3,
-    question: 'Has the receiver confirmed more than the stats say?',
+    question: 'Has the endpoint acknowledged more than the stats say?',
     decide: (facts) => {
       const ack = ackOf(facts);
       if (ack === undefined) return undefined;
@@ -77,44 +78,44 @@ export const rules: readonly Rule[] = [
         verdict: 'reset',
         reason: 'behind',
         rule: 3,
-        detail: `${ack.status} was confirmed`,
+        detail: `${ack.status} was acknowledged`,
         target: newer ? { status: ack.status, revision: ack.revision } : { status: ack.status },
       };
     },
   },
   {
     number: 4,
-    question: 'Is it without a sign of life for longer than its limit?',
+    question: 'Has it shown no sign of life for longer than its limit?',
     decide: (facts, policy) => {
       if (isClockAhead(facts, policy)) {
-        return { verdict: 'kept', reason: 'clock-ahead', rule: 4, detail: wordsOfAhead(facts, policy) };
+        return { verdict: 'keep', reason: 'clock-ahead', rule: 4, detail: wordsOfAhead(facts, policy) };
       }
       return looksHung(facts, policy) ? judgeHung(facts, policy) : undefined;
     },
   },
   {
     number: 5,
-    question: 'Has the receiver confirmed just this state?',
+    question: 'Has the endpoint acknowledged exactly this state?',
     decide: (facts) => {
       if (compare(facts) !== 0) return undefined;
       return isFinal(statusOf(facts))
-        ? { verdict: 'untrack', reason: 'settled', rule: 5 }
-        : { verdict: 'kept', reason: 'ongoing', rule: 5 };
+        ? { verdict: 'untrack', reason: 'acknowledged', rule: 5 }
+        : { verdict: 'keep', reason: 'ongoing', rule: 5 };
     },
   },
   {
     number: 6,
-    question: 'Is there a receiver that has to be told?',
+    question: 'Is there an endpoint to notify?',
     decide: (facts, policy) => {
       if (!facts.hasHook) {
         return isFinal(statusOf(facts))
-          ? { verdict: 'untrack', reason: 'nobody to tell', rule: 6, detail: 'no hook URL' }
-          : { verdict: 'kept', reason: 'ongoing', rule: 6, detail: 'no hook URL' };
+          ? { verdict: 'untrack', reason: 'no-endpoint', rule: 6, detail: 'no hook URL' }
+          : { verdict: 'keep', reason: 'ongoing', rule: 6, detail: 'no hook URL' };
       }
       const age = facts.readAt - (facts.updateTime ?? 0);
       return age < policy.refireGrace && -age <= policy.clockTolerance
-        ? { verdict: 'kept', reason: 'young', rule: 6, detail: 'its own hook may be under way' }
-        : { verdict: 'refire', reason: 'not acknowledged', rule: 6 };
+        ? { verdict: 'keep', reason: 'recently-updated', rule: 6, detail: 'its own hook may be in flight' }
+        : { verdict: 'refire', reason: 'unacknowledged', rule: 6 };
     },
   },
 ];
@@ -140,7 +141,7 @@ export const explain = (facts: Facts, policy: Policy): { rule: Rule; judgement: 
   return asked;
 };
 
-/** Whether signs of life are asked of a job that can be judged. */
+/** Whether a job that can be judged has to show signs of life. */
 const isToShowLife = (facts: Facts): boolean => !isFinal(statusOf(facts)) && facts.kind !== 'Periodic';
 
 /** Whether a job that can be judged has been silent for longer than its limit. Whether it is hung, the evidence says. */
@@ -153,13 +154,13 @@ const looksHung = (facts: Facts, policy: Policy): boolean =>
 const isClockAhead = (facts: Facts, policy: Policy): boolean =>
   isToShowLife(facts) && lastSignOfLife(facts, policy) <= 0 && timesAhead(facts, policy).length > 0;
 
-/** Whether a verdict needs evidence of the job, which is not there yet: it looks hung, and no rule before decides on it. */
+/** Whether the verdict needs evidence that is not there yet: the job looks hung, and no earlier rule decides. */
 export const needsEvidence = (facts: Facts, policy: Policy): boolean =>
   facts.evidence === undefined &&
   looksHung(facts, policy) &&
   rules.slice(0, 3).every((rule) => rule.decide(facts, policy) === undefined);
 
-/** A job that is silent is failed only where it is in no place from which it could still run (defects 25 and 26). */
+/** A silent job is failed only if it is in no place from which it could still run (defects 25 and 26). */
 const judgeHung = (facts: Facts, policy: Policy): Judgement => {
   const silence = [
     `silent for ${facts.readAt - lastSignOfLife(facts, policy)} s, limit ${policy.hungAfter(facts.name)} s`,
@@ -174,20 +175,20 @@ const judgeHung = (facts: Facts, policy: Policy): Judgement => {
   const detail = `${silence}; ${evidence === undefined ? 'not looked for' : wordsOf(evidence)}`;
   switch (evidence?.found) {
     case 'left':
-      // A rescue puts the entry back. One that has not begun has lost nothing; of one that ran, this attempt is over.
+      // A rescue requeues the entry. A job that has not begun has lost nothing; of one that ran, this attempt is over.
       return facts.status === 'Running'
         ? { verdict: 'fail', reason: 'hung', rule: 4, detail }
-        : { verdict: 'kept', reason: 'queued', rule: 4, detail };
+        : { verdict: 'keep', reason: 'in-queue', rule: 4, detail };
     case 'dead':
     case 'nowhere':
       return { verdict: 'fail', reason: 'hung', rule: 4, detail };
     case undefined:
     case 'unreadable':
-      return { verdict: 'kept', reason: 'unproven', rule: 4, detail };
+      return { verdict: 'keep', reason: 'inconclusive', rule: 4, detail };
     case 'observed':
-      return { verdict: 'kept', reason: 'observed', rule: 4, detail };
+      return { verdict: 'keep', reason: 'observed', rule: 4, detail };
     default:
-      return { verdict: 'kept', reason: 'queued', rule: 4, detail };
+      return { verdict: 'keep', reason: 'in-queue', rule: 4, detail };
   }
 };
 
@@ -198,7 +199,7 @@ const foundWords: Readonly<Record<Evidence['found'], string>> = {
   retry: 'in retry',
   held: 'held by a live pool',
   unconfirmed: 'held by a pool whose death is not confirmed',
-  left: 'held by a dead pool, whose entries a rescue puts back',
+  left: 'held by a dead pool, whose entries a rescue requeues',
   dead: 'its entry is in dead',
   nowhere: 'nowhere: in no queue, held by no pool, run by no worker',
   unreadable: 'a place where it may be can not be read',
@@ -207,8 +208,8 @@ const wordsOf = ({ found, pool }: Evidence): string =>
   pool === undefined ? foundWords[found] : `${foundWords[found]} (pool ${pool})`;
 
 /**
- * The latest of the times that say that somebody was busy with the job, unix s; 0 where there is none. A run_at counts however
- * far ahead it is (defect 24). Another time that is further ahead than clocks may differ was not written by a clock that is right.
+ * The latest of the job's times that are signs of life, unix s; 0 where there is none. A run_at counts however far ahead it
+ * is (defect 24). Any other time that is further ahead than clocks may differ was written by a wrong clock.
  */
 export const lastSignOfLife = (facts: Facts, policy: Policy): number =>
   Math.max(
@@ -229,9 +230,9 @@ const wordsOfAhead = (facts: Facts, policy: Policy): string =>
     .join(', ');
 
 /**
- * Whether the receiver has confirmed the state of the stats: 0 if so (or more), 1 if it has not. Upstream's comparison
- * (Harbor `StatsInfo` compare), save that a check-in only behind the ACK counts as confirmed (defect 22). That the
- * stats are not behind is rule 3's.
+ * Whether the endpoint has acknowledged the state of the stats: 0 if so (or more), 1 if not. This is upstream's comparison
+ * (Harbor `StatsInfo` compare), except that a check-in that is only behind the ACK counts as acknowledged (defect 22).
+ * Rule 3 has ruled out stats that are behind.
  */
 const compare = (facts: Facts): 0 | 1 => {
   const ack = ackOf(facts);
@@ -244,11 +245,11 @@ const compare = (facts: Facts): 0 | 1 => {
   return 0;
 };
 
-/** Whether what the facts say has been confirmed already, so that a hook would tell the receiver nothing new. */
+/** Whether the state in the facts is acknowledged, so that a hook would bring nothing new. */
 export const isAcknowledged = (facts: Facts): boolean => compare(facts) === 0;
 
 const ackOf = (facts: Facts): Ack | undefined => (facts.ack === 'unreadable' ? undefined : facts.ack);
-/** Rule 2 has seen to it that the status is known. */
+/** Rule 2 makes sure that the status is known. */
 const statusOf = (facts: Facts): Status => facts.status as Status;
 
 /** Times that a clock wrote when something happened. */

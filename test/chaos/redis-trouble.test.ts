@@ -11,7 +11,7 @@ let receiver: Receiver;
 let reaper: Reaper | undefined;
 beforeAll(async () => {
   [server, receiver] = await Promise.all([
-    startRedis('--appendonly', 'yes', '--appendfsync', 'always', '--busy-reply-threshold', '50'),
+    startRedis('--appendonly', 'yes', '--appendfsync', 'always', '--lua-time-limit', '50'),
     startReceiver(),
   ]);
 });
@@ -35,13 +35,13 @@ const create = (options: Partial<ReaperOptions> = {}): Reaper => {
   });
   return reaper;
 };
-/** Options of ioredis that come back at once. */
+/** Options of ioredis with immediate reconnects. */
 const eager = (port: number) => ({ host: '127.0.0.1', port, retryStrategy: () => 10 });
 
-/** One second for all runs, so that their states can be compared. */
+/** The same second for all runs, so that their states can be compared. */
 const now = Math.floor(Date.now() / 1_000);
 
-/** Jobs of all verdicts, `count` of each. */
+/** `count` jobs of each verdict. */
 const seedJobs = async (count: number) => {
   const pipeline = server.client.pipeline();
   const add = (id: string, status: string, age: number, ack: string | undefined) => {
@@ -76,7 +76,7 @@ const seedPool = async () => {
   await server.client.set('t:jobs:X:lock', 5);
 };
 
-/** What must be true of the seeded jobs in the end, whatever happened on the way. */
+/** The final state of the seeded jobs, which faults must not change. */
 const expectMended = async (count: number) => {
   const { client } = server;
   for (let i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ const expectMended = async (count: number) => {
   }
 };
 
-test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its end, and every job is mended', async () => {
+test('a sweep is completed although Redis is killed and restarted meanwhile, and every job is repaired', async () => {
   const count = 400;
   await seedJobs(count);
   create({ redis: eager(server.port), sweep: { pageSize: 100, lanes: 4 } });
@@ -102,7 +102,7 @@ test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its 
   const twice: string[] = [];
   const outage = new Promise<void>((resolve) => {
     reaper?.on('job', async ({ id, verdict, outcome }) => {
-      if (verdict !== 'kept' && outcome !== 'overtaken') {
+      if (verdict !== 'keep' && outcome !== 'overtaken') {
         if (done.has(id)) twice.push(id);
         done.add(id);
       }
@@ -116,13 +116,13 @@ test('a Redis that is killed and comes back in mid-sweep: the sweep gets to its 
   const summary = await reaper?.sweep();
   await outage;
   expect(summary?.scanned).toBe(6 * count);
-  expect(twice).toEqual([]); // Though the scan starts over.
-  // What an act left undone while Redis was away, and hooks that found no room, are the next sweep's.
+  expect(twice).toEqual([]); // Although the scan starts again.
+  // The next sweep repairs the jobs whose acts failed during the outage, and refires the deferred hooks.
   await reaper?.sweep();
   await expectMended(count);
 });
 
-test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is suspended, and it is mended later', async () => {
+test('a sweep is suspended and changes nothing while Redis is read-only (READONLY), and the jobs are repaired later', async () => {
   await seedJobs(2);
   await seedPool();
   await server.client.call('REPLICAOF', '127.0.0.1', '1');
@@ -132,7 +132,7 @@ test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is s
   const errors: string[] = [];
   reaper?.on('job', ({ error }) => error !== undefined && errors.push(error));
   const summary = await reaper?.sweep();
-  expect(summary).toMatchObject({ scanned: 0, standsDown: expect.stringContaining('READONLY') });
+  expect(summary).toMatchObject({ scanned: 0, suspended: expect.stringContaining('READONLY') });
   expect(errors).toEqual([]);
   expect(await readState(server.client)).toEqual(before);
   await server.client.call('REPLICAOF', 'NO', 'ONE');
@@ -140,7 +140,7 @@ test('a Redis that refuses writes (READONLY): nothing is changed, the sweep is s
   await expectMended(2);
 });
 
-test('a Redis without memory (OOM): nothing is half written, and it is mended once there is some', async () => {
+test('no act is half done while Redis is out of memory (OOM), and the jobs are repaired later', async () => {
   await seedJobs(2);
   await seedPool();
   await server.client.config('SET', 'maxmemory-policy', 'noeviction');
@@ -155,7 +155,7 @@ test('a Redis without memory (OOM): nothing is half written, and it is mended on
       expect(after['t:job_track:inprogress']?.value[`${name}${i}`]).toBe('2');
     }
   }
-  expect(summary).toMatchObject({ scanned: 0, standsDown: expect.stringContaining('OOM') });
+  expect(summary).toMatchObject({ scanned: 0, suspended: expect.stringContaining('OOM') });
   await server.client.config('SET', 'maxmemory', '0');
   await reaper?.sweep();
   await reaper?.rescue({ grace: 0 });
@@ -163,7 +163,7 @@ test('a Redis without memory (OOM): nothing is half written, and it is mended on
   expect(await server.client.llen('t:jobs:X')).toBe(5);
 });
 
-test('a Redis that is busy with a script of somebody else is waited for', async () => {
+test('a sweep waits while Redis is busy with another script (BUSY)', async () => {
   await seedJobs(2);
   create();
   const blocked = server.client.duplicate();
@@ -186,7 +186,7 @@ test('a Redis that is busy with a script of somebody else is waited for', async 
   await expectMended(2);
 });
 
-test('scripts that Redis has forgotten are given to it again', async () => {
+test('scripts are loaded again after SCRIPT FLUSH', async () => {
   await seedJobs(1);
   create();
   await reaper?.sweep({ plan: true });
@@ -205,7 +205,7 @@ const stillOf = (state: State) =>
   );
 
 for (const deliver of [true, false]) {
-  test(`a connection that is cut at any step, the command ${deliver ? '' : 'not '}having come through, changes nothing in the end`, async () => {
+  test(`a connection that is cut at any step, ${deliver ? 'after' : 'before'} Redis got the command, leads to the same final state`, async () => {
     const proxy = await startProxy(server.port);
     const run = async (cutAfter: number): Promise<{ state: unknown; writes: number }> => {
       await server.client.flushall();
@@ -221,16 +221,16 @@ for (const deliver of [true, false]) {
       await reaper?.rescue({ grace: 0 });
       const writes = proxy.writes - from;
       proxy.cutAfterWrites(Number.POSITIVE_INFINITY, true);
-      // An act whose answer was lost is judged again, and what it left is the next sweep's: of hooks, what was claimed
-      // without being heard is sent when the claim is over.
+      // An act whose reply was lost is judged again. The next sweep does the rest. A hook whose claim got no reply is sent when
+      // the claim has expired.
       clock.putAhead(120_000);
       await reaper?.sweep();
       await vi.waitUntil(async () => (await server.client.hget('t:job_stats:hung0', 'ack'))?.includes('Error'));
       await reaper?.sweep();
       // A rescue that was late judges no pool: on a machine that has much else to do, another one does.
       await vi.waitUntil(async () => {
-        const { suspects, standsDown } = (await reaper?.rescue({ grace: 0 })) ?? {};
-        return suspects === 0 && standsDown === undefined;
+        const { suspects, suspended } = (await reaper?.rescue({ grace: 0 })) ?? {};
+        return suspects === 0 && suspended === undefined;
       });
       await reaper?.stop({ timeout: 0 });
       return { state: stillOf(await readState(server.client)), writes };

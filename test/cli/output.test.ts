@@ -62,8 +62,8 @@ describe('sweep', () => {
     const { code, text } = await said((reaper) => sweep(reaper, {}));
     expect(code).toBe(0);
     expect(text).toContain('hung  X  Running  fail (hung');
-    expect(text).toMatch(/^odd .* kept \(malformed/m);
-    expect(text).toMatch(/^ahead .* kept \(clock-ahead/m);
+    expect(text).toMatch(/^odd .* keep \(malformed/m);
+    expect(text).toMatch(/^ahead .* keep \(clock-ahead/m);
     expect(text).not.toMatch(/^fine/m);
     expect(text).toMatch(/^4 jobs in \d+ ms$/m);
     expect(text).toMatch(/^hooks, first attempts: 1 delivered, 0 failed, 0 parked, 0 skipped$/m);
@@ -158,7 +158,7 @@ describe('hooks', () => {
     const [hook, endpoint] = ['j0', undefined].map((job) => all.find(({ id }) => id === job));
     expect(hook).toMatchObject({ type: 'hook', id: 'j0', state: 'parked', answer: '400', attempts: 1 });
     expect(hook).not.toHaveProperty('text');
-    expect(endpoint).toMatchObject({ type: 'endpoint', origin: receiver.url });
+    expect(endpoint).toMatchObject({ type: 'endpoint', endpoint: receiver.url });
     const plan = await said((reaper) => moveHooks(reaper, 'drop', { json: true, plan: true, reason: '400' }));
     expect(linesOf(plan.text)).toEqual([
       { ...hook, plan: true },

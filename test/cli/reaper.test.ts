@@ -71,7 +71,7 @@ test('sweep --json gives a line a job and a summary last, and does what it says'
       .slice(0, -1)
       .map(({ id, verdict, reason, outcome }) => `${id} ${verdict} ${reason} ${outcome}`)
       .sort(),
-  ).toEqual(['hung fail hung done', 'lost untrack lost done', 'odd kept malformed kept']);
+  ).toEqual(['hung fail hung done', 'lost untrack missing-stats done', 'odd keep malformed kept']);
   expect(all.at(-1)).toMatchObject({ type: 'summary', scanned: 3, hooks: { failed: 1 } });
   expect(await server.client.hget('{t}:job_stats:hung', 'status')).toBe('Error');
 });
@@ -130,7 +130,7 @@ test('status shows jobs, locks against lists, and pools; and the other form of a
   expect(stdout).toMatch(/dead1 +│ dead/);
   const { stdout: json } = await reaper('status', '--json');
   expect(JSON.parse(json)).toMatchObject({
-    tracked: { byVerdict: { fail: 1, untrack: 1, kept: 1 } },
+    tracked: { byVerdict: { fail: 1, untrack: 1, keep: 1 } },
     queues: [{ type: 'X', drift: 2 }],
   });
   const other = await collect(launch(['status', '--redis', server.url, '--namespace', 't']));
@@ -160,7 +160,7 @@ test.each([
   [['sweep', '--nope'], 'unknown option'],
   [['nope'], 'unknown command'],
   [['explain', '--namespace', 'n'], 'missing required argument'],
-  [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'not of a form that is known'],
+  [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'unknown form'],
   [['rescue', '--namespace', 'n', '--grace', 'soon'], 'a whole number is needed'],
 ])('wrong usage ends with 2 and a line that says what to do: %j', async (args, message) => {
   const { code, stderr } = await collect(launch(args));
@@ -267,7 +267,7 @@ test.each([
 test('an address that can not be listened on ends inspect with 1', async () => {
   const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
   expect(code).toBe(1);
-  expect(stderr).toContain('192.0.2.1 can not be listened on');
+  expect(stderr).toContain('cannot listen on 192.0.2.1');
 });
 
 describe('hooks', () => {

@@ -12,7 +12,7 @@ afterAll(() => server.stop());
 
 const jobs = `${namespace}:jobs:`;
 
-/** Puts a state in, rescues without grace, and gives the state afterwards. */
+/** Writes a state into Redis, runs a rescue without grace, and returns the state afterwards. */
 const rescue = async (before: State, jobTypes: readonly string[]) => {
   await server.client.flushall();
   await writeState(server.client, before);
@@ -30,11 +30,11 @@ test.each(readVectors<RescueVector>('rescue.jsonl.gz').map((vector) => [vector.n
 
     for (const [type, { was, moved }] of Object.entries(ours.queues)) {
       const queue: string[] = after[`${jobs}${type}`]?.value ?? [];
-      // The moved entries, the last popped first, then what was there; those of several pools may interleave.
-      const put = queue.slice(0, queue.length - was.length);
-      expect(queue.slice(put.length)).toEqual(was);
-      expect([...put].sort()).toEqual(Object.values(moved).flat().sort());
-      for (const popped of Object.values(moved)) expect(isSubsequence([...popped].reverse(), put)).toBe(true);
+      // First the moved entries, the last popped one first, then the old ones. Entries of several pools may be mixed.
+      const requeued = queue.slice(0, queue.length - was.length);
+      expect(queue.slice(requeued.length)).toEqual(was);
+      expect([...requeued].sort()).toEqual(Object.values(moved).flat().sort());
+      for (const popped of Object.values(moved)) expect(isSubsequence([...popped].reverse(), requeued)).toBe(true);
     }
     for (const [type, counts] of Object.entries(ours.counts)) {
       expect(Number(after[`${jobs}${type}:lock`]?.value ?? 0)).toBe(counts.lock);
@@ -47,9 +47,9 @@ test.each(readVectors<RescueVector>('rescue.jsonl.gz').map((vector) => [vector.n
   },
 );
 
-test('what a killed jobservice of Harbor left: its job is back in its queue, the lock free, the pool gone', async () => {
+test('the job of a killed Harbor jobservice is requeued, its lock freed and its pool deregistered', async () => {
   const now = Math.floor(Date.now() / 1_000);
-  // The heartbeat of the capture was about to grow old: 30 s later.
+  // The heartbeat in the capture was nearly too old, so the rescue comes 30 s later.
   const before = fill(readJson<State>('killed-jobservice.json'), now - 30, 'http://127.0.0.1:1');
   const { summary, after } = await rescue(before, []);
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts, type Scripts } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts, type Scripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { differences, fill, readState, writeState } from '../support/states.ts';
 import { namespace, readVectors, type ScriptVector } from './vectors.ts';
@@ -15,19 +15,25 @@ afterAll(() => server.stop());
 
 const keys = keysOf(namespace);
 
-/** Calls ours with the arguments of upstream's scripts; the time is that of Redis, not an argument. */
+/** Calls our script with the arguments of upstream's. The time comes from Redis, not from an argument. */
 const call = async (op: ScriptVector['op'], args: readonly string[]): Promise<string> => {
   const [first = '', second = '', third = '', fourth = ''] = args;
   if (op === 'setStatus')
-    return scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth, '']);
-  if (op === 'ack') return scripts.run('acknowledge', [keys.stats(fourth), keys.track], [first, second, third, fourth]);
-  const revision = await scripts.run<number | string>(
-    'reset_job',
-    [keys.stats(first), keys.track],
-    [first, second, ''],
-  );
-  return typeof revision === 'number' ? 'ok' : revision;
+    return wordOf(await scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth, '']));
+  if (op === 'ack') {
+    const { outcome } = await scripts.run(
+      'acknowledge',
+      [keys.stats(fourth), keys.track],
+      [first, second, third, fourth],
+    );
+    return outcome === 'refused' ? 'none' : wordOf({ outcome });
+  }
+  return wordOf(await scripts.run('reset_job', [keys.stats(first), keys.track], [first, second, '']));
 };
+
+/** A reply as upstream's scripts give it: a word, or the status that is stored. */
+const wordOf = (reply: { readonly outcome: string; readonly status?: string }): string =>
+  reply.outcome === 'done' ? 'ok' : (reply.status ?? reply.outcome);
 
 test.each(readVectors<ScriptVector>('scripts.jsonl.gz').map((vector) => [vector.name, vector] as const))(
   'script: %s',
@@ -40,14 +46,14 @@ test.each(readVectors<ScriptVector>('scripts.jsonl.gz').map((vector) => [vector.
 
     const after = await readState(server.client);
     if (ours.deviation === undefined) expect(differences(after, upstream.after)).toEqual([]);
-    // Refused or missing: nothing is written.
+    // If it is refused, or if the job is missing, nothing is written.
     else if (ours.reply !== 'ok') expect(differences(after, before)).toEqual([]);
     else if (op === 'ack') {
       const [status, revision, checkInAt, id = ''] = args;
       const ack = JSON.parse(after[keys.stats(id)]?.value.ack);
       expect(ack).toEqual({ status, revision: Number(revision), check_in_at: Number(checkInAt) });
     } else {
-      // 27: the same final status again is written, and not counted down.
+      // Fault 27: the same final status is written again, but the job is not counted down again.
       const [status, , , id = ''] = args;
       expect(after[keys.stats(id)]?.value.status).toBe(status);
       expect(after[keys.track]?.value[id]).toBe(before[keys.track]?.value[id]);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { State } from '../support/states.ts';
 
-/** Where the vectors are: beside this file, or where CONFORMANCE_DIR says. */
+/** The folder of the vectors: this one, or CONFORMANCE_DIR. */
 const folder = process.env.CONFORMANCE_DIR
   ? `${process.env.CONFORMANCE_DIR}/`
   : new URL('./', import.meta.url).pathname;

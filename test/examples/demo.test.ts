@@ -1,4 +1,4 @@
-/** The demo as its reader runs it: a process whose exit code says whether the whole was as promised. */
+/** The demo as a process. Its exit code says whether all its checks passed. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type DemoRun, descendantsOf, leftFoldersOf, startDemo } from './demoRun.ts';
 
@@ -8,7 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => demo.stop());
 
-it('ends with 0, every check ticked, says how to watch it, and leaves no process and no folder', async () => {
+it('exits with 0, passes every check, says how to watch it, and leaves no process and no folder', async () => {
   expect(await demo.ended, demo.output()).toBe(0);
   expect(demo.output()).toMatch(/host-(one|two): rescued/);
   expect(demo.output().match(/^✓/gm)).toHaveLength(11);
@@ -18,7 +18,7 @@ it('ends with 0, every check ticked, says how to watch it, and leaves no process
   expect(await leftFoldersOf(demo)).toEqual([]);
 });
 
-it('leaves no process and no folder when it is interrupted in the middle', async () => {
+it('leaves no process and no folder when it is interrupted', async () => {
   await vi.waitUntil(() => demo.output().includes('is killed: SIGKILL'));
   expect((await descendantsOf(demo)).length).toBeGreaterThan(2);
   demo.child.kill('SIGINT');

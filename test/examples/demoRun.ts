@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The demo as its reader runs it: a process of its own, with a temp folder of its own. */
+/** The demo as a process with its own temporary folder. */
 export interface DemoRun {
   readonly child: ChildProcess;
   readonly folder: string;
-  /** Its exit code, once it and its output have ended. */
+  /** The exit code, when the process and its output have ended. */
   readonly ended: Promise<number | null>;
-  /** All that it has written. */
+  /** Everything that it has written. */
   output(): string;
   stop(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export const startDemo = async (...args: string[]): Promise<DemoRun> => {
   };
 };
 
-/** Ids of processes that the demo has started, those included that nobody waits for any more: they carry its folder. */
+/** Ids of all processes that the demo has started, orphaned ones too. Their environment has the demo's folder. */
 export const descendantsOf = async ({ folder }: DemoRun): Promise<string[]> => {
   const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const isOurs = await Promise.all(
@@ -54,6 +54,6 @@ export const descendantsOf = async ({ folder }: DemoRun): Promise<string[]> => {
   return ids.filter((_, index) => isOurs[index]);
 };
 
-/** What the demo has left in its temp folder. */
+/** The folders that the demo has left in its temporary folder. */
 export const leftFoldersOf = async ({ folder }: DemoRun): Promise<string[]> =>
   (await readdir(folder)).filter((name) => name.startsWith('reaper-demo-'));

@@ -1,4 +1,4 @@
-/** The demo that goes on: what it says can be opened shows jobs that walk, die and come back. */
+/** The demo with `--watch`: the inspector that it opens shows jobs and rescues. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { openPage } from '../support/inspector.ts';
 import { type DemoRun, descendantsOf, startDemo } from './demoRun.ts';
@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => demo.stop());
 
-it('shows sweeps that act and a killed host that is rescued, until Ctrl-C, and leaves nothing running', async () => {
+it('shows sweeps that act and a rescued host until Ctrl-C, and leaves no process', async () => {
   const url = await vi.waitUntil(() => /Watch it at {2}(\S+)/.exec(demo.output())?.[1]);
   const page = await openPage(url);
   await page.until(() => true);

@@ -1,4 +1,4 @@
-/** The worker host that is shipped, as a process: what it does with an entry, by the status of its job. */
+/** The example worker host as a process: how it treats an entry, depending on the status of its job. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
@@ -25,7 +25,7 @@ afterEach(() => {
 });
 afterAll(() => server.stop());
 
-type Told = { readonly event: string; readonly id: string };
+type Report = { readonly event: string; readonly id: string };
 const startHost = (env: Record<string, string> = {}) => {
   const child = fork(builtOf('examples/worker-host.ts'), {
     execArgv: [],
@@ -41,18 +41,18 @@ const startHost = (env: Record<string, string> = {}) => {
     silent: true,
   });
   processes.add(child);
-  const told: Told[] = [];
-  let complaints = '';
-  child.on('message', (message) => told.push(message as Told));
+  const reports: Report[] = [];
+  let errors = '';
+  child.on('message', (message) => reports.push(message as Report));
   child.stderr?.on('data', (text) => {
-    complaints += text;
+    errors += text;
   });
   return {
     child,
-    complaints: () => complaints,
-    ids: (event: string) => told.filter((message) => message.event === event).map(({ id }) => id),
+    errors: () => errors,
+    ids: (event: string) => reports.filter((message) => message.event === event).map(({ id }) => id),
     until: (event: string, id: string) =>
-      vi.waitUntil(() => told.some((message) => message.event === event && message.id === id)),
+      vi.waitUntil(() => reports.some((message) => message.event === event && message.id === id)),
   };
 };
 const enqueue = (id: string, args: Record<string, unknown> = {}) =>
@@ -64,7 +64,7 @@ const isAtRest = async () =>
   Number(await redis.get('t:jobs:X:lock')) === 0 &&
   Number(await redis.hget('t:jobs:X:lock_info', 'p')) === 0;
 
-/** A way to Redis on which something may be done before a chunk that says a word goes through. */
+/** A proxy to Redis that calls `before` when a chunk contains this word, before it passes the chunk on. */
 const startProxy = async (word: string, before: () => Promise<unknown>): Promise<string> => {
   const proxy = createServer((client) => {
     const upstream = connect(server.port, '127.0.0.1');
@@ -88,7 +88,7 @@ const startProxy = async (word: string, before: () => Promise<unknown>): Promise
   return `redis://127.0.0.1:${(proxy.address() as { port: number }).port}`;
 };
 
-test('fault 134: what was stopped or has succeeded ends without being run, what was cut off or has failed is run anew', async () => {
+test('fault 134: a job in Stopped or Success is not run, and a job in Running or Error starts a new attempt', async () => {
   const revisions: Record<string, number> = {};
   for (const status of ['Pending', 'Scheduled', 'Running', 'Error', 'Stopped', 'Success']) {
     revisions[status] = await seedJob(redis, status, { status });
@@ -109,16 +109,16 @@ test('fault 134: what was stopped or has succeeded ends without being run, what 
   }
   expect([await statusOf('Stopped'), await statusOf(`policy@${epoch}`)]).toEqual(['Stopped', 'Stopped']);
   for (const [status, revision] of Object.entries(revisions)) {
-    const isAnew = Number(await redis.hget(`t:job_stats:${status}`, 'revision')) > revision;
-    expect([status, isAnew]).toEqual([status, status === 'Running' || status === 'Error']);
+    const isNew = Number(await redis.hget(`t:job_stats:${status}`, 'revision')) > revision;
+    expect([status, isNew]).toEqual([status, status === 'Running' || status === 'Error']);
   }
   expect(await redis.exists('t:job_stats:plain')).toBe(0);
 });
 
-test('fault 134: a job that is stopped between its loading and its begin is not run', async () => {
+test('fault 134: a job that is stopped after it was loaded and before it begins is not run', async () => {
   await seedJob(redis, 'a', { status: 'Pending' });
   await enqueue('a');
-  // The host is about to say that it is Running.
+  // The host is about to write the status Running.
   const url = await startProxy('Running', () => redis.hset('t:job_stats:a', 'status', 'Stopped'));
   const host = startHost({ REAPER_REDIS_URL: url, REAPER_ROLE: 'never' });
   await host.until('skipped', 'a');
@@ -126,11 +126,11 @@ test('fault 134: a job that is stopped between its loading and its begin is not 
   expect([host.ids('running'), await statusOf('a')]).toEqual([[], 'Stopped']);
 });
 
-test('an entry that was put back since the host has fetched it is neither run nor said to be', async () => {
+test('an entry that was requeued after the host has fetched it is not run, and its status stays', async () => {
   for (const id of ['a', 'b']) await seedJob(redis, id, { status: 'Pending' });
   await enqueue('a');
   await enqueue('b');
-  // The host is about to say that it runs one.
+  // The host is about to check that it still holds an entry.
   const url = await startProxy('LPOS', async () => {
     if ((await redis.exists('t:elsewhere')) === 0) await redis.rpoplpush('t:jobs:X:p:inprogress', 't:elsewhere');
   });
@@ -140,7 +140,7 @@ test('an entry that was put back since the host has fetched it is neither run no
   expect(await redis.lrange('t:elsewhere', 0, -1)).toEqual([expect.stringContaining('"a"')]);
 });
 
-test('fault 134: the reaper that it embeds is started: it has the lease and rescues, unless its role is never', async () => {
+test('fault 134: the embedded reaper takes the lease and runs rescues, unless its role is never', async () => {
   const bystander = startHost({ REAPER_ROLE: 'never', WORKER_POOL: 'bystander' });
   await vi.waitUntil(() => redis.sismember('t:worker_pools', 'bystander'));
   await enqueue('a');
@@ -151,14 +151,14 @@ test('fault 134: the reaper that it embeds is started: it has the lease and resc
   await vi.waitUntil(async () => (await redis.hget('t:reaper:progress', 'rescue_ended')) !== null);
 });
 
-test('a job whose end Redis does not hear is neither finished nor lost: it ends when Redis is back', async () => {
+test('a job that ends during an outage of Redis is finished when Redis is back', async () => {
   await seedJob(redis, 'a', { status: 'Pending' });
   await enqueue('a', { ms: 300 });
   const host = startHost({ REAPER_ROLE: 'never' });
   await host.until('running', 'a');
   await server.kill();
-  // The work is long done when it is said that Redis does not hear its heartbeats.
-  await vi.waitUntil(() => host.complaints().includes('heartbeat: '));
+  // The work has ended by the time that a heartbeat fails.
+  await vi.waitUntil(() => host.errors().includes('heartbeat: '));
   expect(host.ids('finished')).toEqual([]);
   await server.restart();
   await host.until('finished', 'a');
@@ -167,16 +167,16 @@ test('a job whose end Redis does not hear is neither finished nor lost: it ends 
   expect(host.child.exitCode).toBe(null);
 });
 
-test('an entry that can not be read is left, and kills nobody', async () => {
+test('an unreadable entry is left in place, and the host goes on', async () => {
   await redis.lpush('t:jobs:X', 'no JSON');
   await enqueue('a');
   const host = startHost({ REAPER_ROLE: 'never' });
   await host.until('finished', 'a');
   expect(await held()).toEqual(['no JSON']);
-  expect(host.complaints()).toContain('can not be read');
+  expect(host.errors()).toContain('can not be read');
 });
 
-test('SIGTERM lets the job in hand finish and takes the pool away; a second one does neither', async () => {
+test('SIGTERM finishes the running job and deregisters the pool; a second signal ends the host at once', async () => {
   for (const id of ['a', 'b']) await seedJob(redis, id, { status: 'Pending' });
   await enqueue('a', { ms: 300 });
   const host = startHost();
@@ -197,5 +197,5 @@ test('SIGTERM lets the job in hand finish and takes the pool away; a second one 
 test.each(['1e3', '0x10', '', '0', '99999999999', '-5'])('a heartbeat of %j ms is refused', async (ms) => {
   const host = startHost({ WORKER_HEARTBEAT_MS: ms });
   expect(await once(host.child, 'exit')).toEqual([1, null]);
-  expect(host.complaints()).toContain('WORKER_HEARTBEAT_MS must be a whole number of ms');
+  expect(host.errors()).toContain('WORKER_HEARTBEAT_MS must be a whole number of ms');
 });

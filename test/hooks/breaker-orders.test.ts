@@ -119,7 +119,7 @@ test('a probe that had nothing to send makes room for the next one at once', asy
     if (why === 'too old') await redis.hset(keys.stats(id), { update_time: 100 });
     if (why === 'gone') await world.remove(undefined, id);
     await world.host(undefined, 'a', 0, replies.taken);
-    expect(world.said.a).toContain(why === 'too old' ? 'parked parked' : 'dropped ok');
+    expect(world.said.a).toContain(why === 'too old' ? 'parked parked' : 'dropped done');
     const { breaker, hooks } = await world.recordsOf(undefined, 'b', 1).claim(origin, 10);
     expect([why, breaker, hooks.length]).toEqual([why, 'probing', 1]);
   }

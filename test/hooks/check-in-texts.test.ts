@@ -1,10 +1,11 @@
-/** The text of a report of progress is POSTed once, whoever sends it and whatever comes between. */
+/** The text of a check-in is POSTed once, whichever host sends it and whatever happens in between. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { createCourier, type HookOutcome } from '../../src/io/courier.ts';
-import { createHookRecords, type HookRecords } from '../../src/io/hookRecords.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import type { PostReply } from '../../src/io/post.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
+import { createHookRecords, type HookRecords } from '../../src/io/hooks/records.ts';
+import type { HookOutcome } from '../../src/io/hooks/results.ts';
+import { createSender } from '../../src/io/hooks/sender.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -24,9 +25,9 @@ afterEach(() => opened.close());
 const until = (isSo: () => unknown) => vi.waitUntil(isSo, { timeout: 20_000, interval: 5 });
 const keys = keysOf('t');
 const origin = 'http://h';
-const taken: PostReply = { kind: 'taken', status: 200 };
+const taken: HttpReply = { kind: 'accepted', status: 200 };
 
-/** A courier on the real Redis whose POSTs end when the test says so. */
+/** A sender on a real Redis whose POSTs end when the test says so. */
 const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
   const clock = createTestClock();
   const redis = server.client;
@@ -37,7 +38,7 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
     keys,
     scripts,
     clock,
-    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor },
+    settings: { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: claimFor },
   });
   /** Why what was sent could not be noted. */
   const refusals: unknown[] = [];
@@ -49,27 +50,27 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
       await gate.find?.();
       return all.find(id);
     },
-    settle: (...given) =>
-      all.settle(...given).catch((error: unknown) => {
+    recordAttempt: (...given) =>
+      all.recordAttempt(...given).catch((error: unknown) => {
         refusals.push(error);
         throw error;
       }),
   };
-  const posts: { text: string | undefined; end: (reply: PostReply) => void }[] = [];
+  const posts: { text: string | undefined; end: (reply: HttpReply) => void }[] = [];
   const outcomes: HookOutcome[] = [];
-  const courier = createCourier({
+  const sender = createSender({
     connection,
     keys,
     scripts,
     records,
-    poster: {
+    httpClient: {
       post: (_, body) =>
         new Promise((end) => {
           posts.push({ text: JSON.parse(body).check_in, end });
         }),
       close: async () => undefined,
     },
-    settings: { deadline: 86_400_000, tooOld: 604_800_000, totalTimeout },
+    settings: { deadline: 86_400_000, maxAge: 604_800_000, timeout: totalTimeout },
     clock,
     random: () => 0.5,
     onOutcome: (outcome) => outcomes.push(outcome),
@@ -77,7 +78,7 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
   const state = (at: number) => ({ status: 'Running' as const, revision: at, checkInAt: at });
   return {
     clock,
-    courier,
+    sender,
     records,
     posts,
     outcomes,
@@ -86,14 +87,14 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
     texts: () => posts.map(({ text }) => text),
     async hold(id: string, ...texts: string[]) {
       const at = await seedJob(redis, id, { web_hook_url: `${origin}/x` });
-      for (const text of texts) courier.hold(id, { text, state: state(at) });
+      for (const text of texts) sender.holdText(id, { text, state: state(at) });
     },
     async claim(id: string) {
-      await all.enqueue([{ id, state: 'asked:0', origin }]);
+      await all.enqueue([{ id, state: 'asked:0', endpoint: origin }]);
       const { hooks } = await all.claim(origin, 1);
       return hooks[0] ?? expect.fail('nothing was claimed');
     },
-    async answer(n: number, reply: PostReply = taken) {
+    async answer(n: number, reply: HttpReply = taken) {
       await until(() => posts.length >= n);
       posts[n - 1]?.end(reply);
     },
@@ -101,15 +102,15 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
 };
 
 test('fault 147: a claim that comes while the pass for left texts sends waits, and does not send the text again', async () => {
-  const { clock, courier, hold, claim, answer, posts, texts, outcomes } = world();
+  const { clock, sender, hold, claim, answer, posts, texts, outcomes } = world();
   await hold('a', 'half');
   clock.advance(6_000);
-  const left = courier.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await until(() => posts.length === 1);
-  const delivered = courier.deliver(await claim('a'));
+  const delivered = sender.deliver(await claim('a'));
   await answer(1);
   await left;
-  // The state of the job is another one: that is told, without the text.
+  // The job has another state by now: that is sent without the text.
   await answer(2);
   await delivered;
   expect(texts()).toEqual(['half', undefined]);
@@ -117,14 +118,14 @@ test('fault 147: a claim that comes while the pass for left texts sends waits, a
 });
 
 test('fault 147: the pass for left texts passes over a job whose claim is being sent', async () => {
-  const { clock, courier, hold, claim, answer, posts, texts } = world();
+  const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'half');
   clock.advance(6_000);
-  const delivered = courier.deliver(await claim('a'));
+  const delivered = sender.deliver(await claim('a'));
   await until(() => posts.length === 1);
   // As where its record was evicted.
   await server.client.del(keys.hooks);
-  await courier.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(texts()).toEqual(['half']);
   await answer(1);
   await answer(2);
@@ -132,8 +133,8 @@ test('fault 147: the pass for left texts passes over a job whose claim is being 
   expect(texts()).toEqual(['half', undefined]);
 });
 
-test('fault 147: a claim that comes while the pass for left texts looks for a record waits too', async () => {
-  const { clock, courier, hold, claim, answer, posts, texts, gate } = world();
+test('fault 147: a claim waits while overdue texts of the same job are sent', async () => {
+  const { clock, sender, hold, claim, answer, posts, texts, gate } = world();
   await hold('a', 'half');
   clock.advance(6_000);
   let goOn = () => {};
@@ -144,10 +145,10 @@ test('fault 147: a claim that comes while the pass for left texts looks for a re
         looks();
       });
   });
-  const left = courier.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await isLooking;
   const claimed = await claim('a');
-  const delivered = courier.deliver(claimed);
+  const delivered = sender.deliver(claimed);
   goOn();
   await left;
   await answer(1);
@@ -158,27 +159,27 @@ test('fault 147: a claim that comes while the pass for left texts looks for a re
 });
 
 test('fault 147: two passes for left texts at once send each text once', async () => {
-  const { clock, courier, hold, answer, posts, texts } = world();
+  const { clock, sender, hold, answer, posts, texts } = world();
   await hold('a', 'half');
   await hold('b', 'whole');
   clock.advance(6_000);
-  const passes = [courier.deliverLeft(), courier.deliverLeft()];
+  const passes = [sender.deliverPendingTexts(), sender.deliverPendingTexts()];
   await answer(1);
   await answer(2);
   await Promise.all(passes);
-  await courier.deliverLeft();
+  await sender.deliverPendingTexts();
   expect(texts()).toEqual(['half', 'whole']);
   expect(posts).toHaveLength(2);
 });
 
 test('fault 147: two claims of one job at once, the first of which is over, send its text once', async () => {
-  const { clock, courier, hold, claim, records, answer, posts, texts } = world();
+  const { clock, sender, hold, claim, records, answer, posts, texts } = world();
   await hold('a', 'half');
-  const first = courier.deliver(await claim('a'));
+  const first = sender.deliver(await claim('a'));
   await until(() => posts.length === 1);
   clock.advance(12_000);
   const { hooks } = await records.claim(origin, 1);
-  const second = courier.deliver(hooks[0] ?? expect.fail('nothing was claimed'));
+  const second = sender.deliver(hooks[0] ?? expect.fail('nothing was claimed'));
   await answer(1);
   // The first has no time left for the state, which the second tells.
   await answer(2);
@@ -187,12 +188,12 @@ test('fault 147: two claims of one job at once, the first of which is over, send
 });
 
 test('fault 147: a claim is kept waiting for no more than one left text, and the rest goes out with it in order', async () => {
-  const { clock, courier, hold, claim, answer, posts, texts } = world();
+  const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'one', 'two', 'three');
   clock.advance(6_000);
-  const left = courier.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await until(() => posts.length === 1);
-  const delivered = courier.deliver(await claim('a'));
+  const delivered = sender.deliver(await claim('a'));
   await answer(1);
   await left;
   for (const n of [2, 3, 4]) await answer(n);
@@ -200,11 +201,11 @@ test('fault 147: a claim is kept waiting for no more than one left text, and the
   expect(texts()).toEqual(['one', 'two', 'three', undefined]);
 });
 
-test('fault 147, survivor courier.ts:116: no text is begun that could outlast the claim', async () => {
-  const { clock, courier, hold, claim, answer, posts, texts } = world();
+test('fault 147: no text is begun that could outlast the claim', async () => {
+  const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'one', 'two', 'three');
   const claimed = await claim('a');
-  const delivered = courier.deliver(claimed);
+  const delivered = sender.deliver(claimed);
   await until(() => posts.length === 1);
   clock.advance(5_000);
   await answer(1);
@@ -214,19 +215,19 @@ test('fault 147, survivor courier.ts:116: no text is begun that could outlast th
   await answer(2);
   await delivered;
   expect(texts()).toEqual(['one', 'two']);
-  const again = courier.deliver(await claim('a'));
+  const again = sender.deliver(await claim('a'));
   await answer(3);
   await again;
   expect(texts()).toEqual(['one', 'two', 'three']);
 });
 
 test('fault 147: a claim whose turn comes too late sends nothing, uses no attempt and is due again', async () => {
-  const { clock, courier, hold, claim, answer, posts, texts, records } = world();
+  const { clock, sender, hold, claim, answer, posts, texts, records } = world();
   await hold('a', 'half');
   clock.advance(6_000);
-  const left = courier.deliverLeft();
+  const left = sender.deliverPendingTexts();
   await until(() => posts.length === 1);
-  const delivered = courier.deliver(await claim('a'));
+  const delivered = sender.deliver(await claim('a'));
   clock.advance(10_500);
   await answer(1);
   await Promise.all([left, delivered]);
@@ -234,13 +235,13 @@ test('fault 147: a claim whose turn comes too late sends nothing, uses no attemp
   expect(await records.find('a')).toMatchObject({ state: 'pending', attempts: 0 });
 });
 
-test('fault 147: a text whose ACK could not be noted is not sent again, nor is its state without it', async () => {
-  const { clock, courier, records, answer, posts, texts, refusals, outcomes } = world();
+test('fault 147: a text whose ACK could not be stored is not sent again, and neither is its state', async () => {
+  const { clock, sender, records, answer, posts, texts, refusals, outcomes } = world();
   const at = await seedJob(server.client, 'a', { web_hook_url: `${origin}/x`, check_in_at: 7 });
-  courier.hold('a', { text: 'half', state: { status: 'Running', revision: at, checkInAt: 7 } });
-  await records.enqueue([{ id: 'a', state: 'asked:0', origin }]);
+  sender.holdText('a', { text: 'half', state: { status: 'Running', revision: at, checkInAt: 7 } });
+  await records.enqueue([{ id: 'a', state: 'asked:0', endpoint: origin }]);
   const { hooks } = await records.claim(origin, 1);
-  const delivered = courier.deliver(hooks[0] ?? expect.fail('nothing was claimed'));
+  const delivered = sender.deliver(hooks[0] ?? expect.fail('nothing was claimed'));
   await until(() => posts.length === 1);
   // What is sent by then is taken, and cannot be noted: writes are refused, for a moment.
   await server.client.config('SET', 'min-replicas-to-write', 1);
@@ -256,7 +257,7 @@ test('fault 147: a text whose ACK could not be noted is not sent again, nor is i
   expect(outcomes).toMatchObject([{ outcome: 'delivered' }]);
 });
 
-test('fault 147: through the public API: a slow receiver gets each of many reports once', async () => {
+test('fault 147: through the public API: a slow endpoint gets each of many check-ins once', async () => {
   const clock = createTestClock();
   const reaper = opened.create({ redis: server.url, clock });
   const waiting: (() => void)[] = [];

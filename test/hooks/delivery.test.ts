@@ -39,7 +39,7 @@ const minute = 60_000;
 const hour = 60 * minute;
 
 describe('what comes back', () => {
-  test('a hook that is taken is ACKed, and nothing is left of its record', async () => {
+  test('a delivered hook is ACKed, and its record is removed', async () => {
     await seed('a');
     expect((await create().sweep()).hooks).toEqual({ delivered: 1, failed: 0, parked: 0, skipped: 0 });
     expect(await ackOf('a')).toMatchObject({ status: 'Running' });
@@ -57,7 +57,7 @@ describe('what comes back', () => {
       const reaper = create({ clock });
       await reaper.sweep();
       expect(outcomes).toMatchObject([
-        { id: 'a', outcome: 'failed', attempt: 1, reason: `the receiver answered ${status}` },
+        { id: 'a', outcome: 'failed', attempt: 1, reason: `the endpoint answered ${status}` },
       ]);
       for (const [i, pause] of [2_000, 4_000, 8_000].entries()) {
         // The clock stands still from here on until the next try.
@@ -75,7 +75,7 @@ describe('what comes back', () => {
     },
   );
 
-  test('a receiver that says when to come back is obeyed', async () => {
+  test('Retry-After of an endpoint delays the next attempt', async () => {
     const clock = createTestClock();
     let refusals = 1;
     receiver.answer = (_, response) =>
@@ -88,7 +88,7 @@ describe('what comes back', () => {
     expect(outcomes[1]).toMatchObject({ outcome: 'delivered' });
   });
 
-  test.each([404, 410])('%i is tried again for ten minutes, and then parked', async (status) => {
+  test.each([404, 410])('%i is retried for ten minutes, then parked', async (status) => {
     const clock = createTestClock();
     await seed('a', `/${status}/x`);
     const reaper = create({ clock });
@@ -114,7 +114,7 @@ describe('what comes back', () => {
   test.each([400, 401, 403, 413, 422])('%i is parked at once, with the reason', async (status) => {
     await seed('a', `/${status}/x`);
     expect((await create().sweep()).hooks).toMatchObject({ parked: 1 });
-    expect(outcomes).toMatchObject([{ outcome: 'parked', attempt: 1, reason: `the receiver answered ${status}` }]);
+    expect(outcomes).toMatchObject([{ outcome: 'parked', attempt: 1, reason: `the endpoint answered ${status}` }]);
     expect(await recordOf('a')).toMatch(new RegExp(` ${status}$`));
   });
 
@@ -170,7 +170,7 @@ describe('parked', () => {
     expect(hooks).toMatchObject({ pending: 0, parked: 1 });
   });
 
-  test('a person can have it sent, or given up for good', async () => {
+  test('a user can retry or drop it', async () => {
     const { reaper } = await park();
     expect(await reaper.undelivered.retry({ reason: '404' })).toBe(0);
     expect(await reaper.undelivered.retry({ reason: '400' }, { plan: true })).toBe(1);
@@ -189,7 +189,7 @@ describe('parked', () => {
     expect((await reaper.sweep()).outcomes).toMatchObject({ parked: 1 });
     expect(receiver.hooks).toEqual([]);
     const explanation = await reaper.explain('b');
-    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', origin: receiver.url });
+    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', endpoint: receiver.url });
   });
 
   test('after a month it is forgotten', async () => {
@@ -209,7 +209,7 @@ describe('parked', () => {
 });
 
 describe('what is sent', () => {
-  test('a change of more than seven days is parked unsent, unless a person asks for it', async () => {
+  test('a change older than seven days is parked without an attempt, unless a user asks for it', async () => {
     await seed('old', '/200/x', { age: 8 * 86_400, status: 'Success' });
     await seed('young', '/200/x', { age: 6 * 86_400, status: 'Success' });
     const reaper = create();
@@ -235,7 +235,7 @@ describe('what is sent', () => {
     expect(await recordOf('a')).toBeNull();
   });
 
-  test('a change that comes while one is under way is sent after it', async () => {
+  test('a change that comes while another is in flight is sent after it', async () => {
     const reaper = create();
     const answers: (() => void)[] = [];
     receiver.answer = (_, response) => void answers.push(() => response.writeHead(200).end());
@@ -256,7 +256,7 @@ describe('what is sent', () => {
     await create({ clock }).sweep();
     await stats('a', { ack: ackText('Success', at) });
     await clock.until(() => outcomes.length === 2);
-    expect(outcomes[1]).toMatchObject({ outcome: 'skipped', reason: 'the receiver has confirmed this state already' });
+    expect(outcomes[1]).toMatchObject({ outcome: 'skipped', reason: 'the endpoint has already confirmed this state' });
     expect(receiver.hooks).toHaveLength(1);
     expect(await recordOf('a')).toBeNull();
   });
@@ -323,7 +323,7 @@ describe('what is sent', () => {
 });
 
 describe('how much at once', () => {
-  test('no more are in flight than may be, to one receiver and in all', async () => {
+  test('hooks in flight are limited, for one endpoint and in total', async () => {
     const waiting: (() => void)[] = [];
     let most = 0;
     receiver.answer = (_, response) => {
@@ -344,13 +344,13 @@ describe('how much at once', () => {
     for (let i = 0; i < 10; i++) await seed(`j${i}`);
     const reaper = create({ hooks: { most: 4 } });
     const { outcomes: first } = await reaper.sweep();
-    expect((first.queued ?? 0) + (first.deferred ?? 0)).toBe(10);
+    expect((first.enqueued ?? 0) + (first.deferred ?? 0)).toBe(10);
     expect(first.deferred).toBeGreaterThan(0);
     while ((await server.client.hlen('t:job_track:inprogress')) > 0 && receiver.hooks.length < 10) await reaper.sweep();
     expect(new Set(receiver.hooks.map(({ body }) => body.job_id)).size).toBe(10);
   });
 
-  test('a page of a thousand is noted some hundreds at a time', async () => {
+  test('a page of a thousand jobs is enqueued some hundreds at a time', async () => {
     for (let i = 0; i < 1_000; i++) await seed(`j${i}`);
     const calls = async () => {
       const info = await server.client.info('commandstats');
@@ -371,8 +371,8 @@ describe('how much at once', () => {
   });
 });
 
-describe('a receiver that is down', () => {
-  test('is let alone after ten failures in a row, which costs the others no attempt, and told all when it is back', async () => {
+describe('an endpoint that is down', () => {
+  test('opens its circuit after ten consecutive failures, without affecting others, and gets all its hooks after it has recovered', async () => {
     const clock = createTestClock();
     let isUp = false;
     receiver.answer = (_, response) => response.writeHead(isUp ? 200 : 503).end();
@@ -383,7 +383,7 @@ describe('a receiver that is down', () => {
     expect(tried).toBeGreaterThanOrEqual(10);
     expect(tried).toBeLessThanOrEqual(15);
     expect(await reaper.undelivered.endpoints()).toMatchObject([
-      { origin: receiver.url, pending: 60, breaker: 'open', answer: '503' },
+      { endpoint: receiver.url, pending: 60, breaker: 'open', answer: '503' },
     ]);
     const untried = Object.values(await server.client.hgetall('t:reaper:hooks')).filter((text) =>
       / 0 0 0 -$/.test(text),
@@ -402,7 +402,7 @@ describe('a receiver that is down', () => {
     await clock.until(async () => (await reaper.undelivered.endpoints()).length === 0);
   });
 
-  test('a receiver that is back is told no faster than agreed', async () => {
+  test('an endpoint that has recovered gets hooks at a limited rate', async () => {
     const clock = createTestClock();
     let isUp = false;
     const taken: number[] = [];
@@ -435,7 +435,7 @@ describe('a receiver that is down', () => {
     expect(await recordOf('hung')).toMatch(/ Error:/);
   });
 
-  test('does not hold up another receiver', async () => {
+  test('does not delay another endpoint', async () => {
     const other = await startReceiver();
     for (let i = 0; i < 30; i++) await seed(`dead-${i}`, '/503/x');
     for (let i = 0; i < 30; i++) await seedJob(server.client, `fine-${i}`, { web_hook_url: `${other.url}/200` });
@@ -446,7 +446,7 @@ describe('a receiver that is down', () => {
 });
 
 describe('where it may go', () => {
-  test('origins that are not allowed are parked, those that have moved are told where they are now', async () => {
+  test('hooks to origins that are not allowed are parked, and rewritten origins get theirs at the new place', async () => {
     await seed('a');
     await seed('b', '', { web_hook_url: 'http://old-core/200/b' });
     await seed('c', '', { web_hook_url: 'http://elsewhere.invalid/200' });
@@ -455,7 +455,7 @@ describe('where it may go', () => {
     expect(await recordOf('c')).toMatch(/ forbidden$/);
   });
 
-  test('the metadata service of a cloud is not told', async () => {
+  test('no hook is sent to the metadata service of a cloud', async () => {
     await seed('a', '', { web_hook_url: 'http://169.254.169.254/latest/meta-data' });
     await create().sweep();
     expect(await recordOf('a')).toMatch(/ forbidden$/);
@@ -501,7 +501,7 @@ describe('several hosts', () => {
     expect(await ackOf('a')).not.toBeNull();
   });
 
-  test('one that only plans sends nothing', async () => {
+  test('a reaper that only plans sends nothing', async () => {
     const first = create();
     await seed('a', '/503/x');
     await first.sweep();

@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   createDestinations,
+  endpointOf,
   guardLookup,
   isForbiddenAddress,
-  originOf,
   type Resolve,
-} from '../../src/io/destination.ts';
+} from '../../src/io/hooks/http/destination.ts';
 
-const rules = { allowOrigins: undefined, allowLinkLocal: false, moved: {} };
+const rules = { allowedOrigins: undefined, allowLinkLocal: false, rewriteOrigins: {} };
 
 test.each([
   '0.0.0.0',
@@ -103,7 +103,7 @@ test.each([
   '223.255.255.255',
   '240.0.0.1',
   '255.255.255.254',
-])('%s is a place where receivers may live', (address) => {
+])('%s is an address that endpoints may have', (address) => {
   expect(isForbiddenAddress(address)).toBe(false);
 });
 
@@ -144,7 +144,7 @@ test.each([
   'http://user:pass@instance-data.ec2.internal:8080/',
   'https://api.metadata.cloud.ibm.com',
   'http://ｍetadata.google.internal/',
-])('SSRF: %s names a metadata service, whoever looks it up', (url) => {
+])('SSRF: %s names a metadata service, with a proxy too', (url) => {
   expect(createDestinations(rules).find(url)).toMatchObject({ code: 'forbidden' });
   expect(createDestinations({ ...rules, allowLinkLocal: true }).find(url)).toBeInstanceOf(URL);
 });
@@ -154,12 +154,12 @@ test.each([
   'http://my-metadata.goog',
   'http://metadata',
   'http://localhost',
-])('SSRF: %s is a place where receivers may live', (url) => {
+])('SSRF: %s is an address that endpoints may have', (url) => {
   expect(createDestinations(rules).find(url)).toBeInstanceOf(URL);
 });
 
 test('an origin on the list is compared without regard to case, default port, path or user info', () => {
-  const { find } = createDestinations({ ...rules, allowOrigins: ['HTTP://Core:80/any', 'https://core:8443'] });
+  const { find } = createDestinations({ ...rules, allowedOrigins: ['HTTP://Core:80/any', 'https://core:8443'] });
   for (const url of ['http://core', 'http://CORE:80/x', 'http://user:pass@core/x', 'https://core:8443/x']) {
     expect(find(url)).toBeInstanceOf(URL);
   }
@@ -168,17 +168,17 @@ test('an origin on the list is compared without regard to case, default port, pa
   }
 });
 
-test('an empty list allows nobody', () => {
-  const { find } = createDestinations({ ...rules, allowOrigins: [] });
+test('an empty list of allowed origins allows none', () => {
+  const { find } = createDestinations({ ...rules, allowedOrigins: [] });
   expect(find('http://core')).toMatchObject({ code: 'forbidden' });
 });
 
-const place = (moved: Record<string, string>, url: string) => {
-  const found = createDestinations({ ...rules, moved }).find(url);
+const place = (rewriteOrigins: Record<string, string>, url: string) => {
+  const found = createDestinations({ ...rules, rewriteOrigins }).find(url);
   return found instanceof URL ? found.href : found;
 };
 
-test('a receiver that has moved keeps path, query and user info, behind the prefix of the new place', () => {
+test('a rewritten URL keeps path, query and user info behind the prefix of the new base', () => {
   expect(place({ 'http://old': 'http://core:8080' }, 'http://old/a/b?c=d')).toBe('http://core:8080/a/b?c=d');
   expect(place({ 'http://OLD:80/': 'https://core/in/' }, 'http://old/a')).toBe('https://core/in/a');
   expect(place({ 'http://old': 'https://core/in' }, 'http://u:p%40@old')).toBe('https://u:p%40@core/in/');
@@ -187,7 +187,7 @@ test('a receiver that has moved keeps path, query and user info, behind the pref
   expect(place({ 'http://old': 'http://core' }, 'http://old//core.test/a')).toBe('http://core//core.test/a');
 });
 
-test('a move is looked up once, so that two places may change with each other', () => {
+test('a rewrite is applied once, so that two origins can be swapped', () => {
   const moved = { 'http://a': 'http://b', 'http://b': 'http://a' };
   expect(place(moved, 'http://a/x')).toBe('http://b/x');
   expect(place(moved, 'http://b/x')).toBe('http://a/x');
@@ -200,25 +200,25 @@ test('a move to where nothing may be posted is refused', () => {
 test('a rule that is no http or https URL is an error that does not repeat it', () => {
   for (const wrong of ['secret', '', 'core:8080', 'ftp://secret@core']) {
     for (const wrongRules of [
-      { ...rules, allowOrigins: [wrong] },
-      { ...rules, moved: { [wrong]: 'http://core' } },
-      { ...rules, moved: { 'http://core': wrong } },
+      { ...rules, allowedOrigins: [wrong] },
+      { ...rules, rewriteOrigins: { [wrong]: 'http://core' } },
+      { ...rules, rewriteOrigins: { 'http://core': wrong } },
     ]) {
-      expect(() => createDestinations(wrongRules)).toThrow(/^an entry of \w+ is no http or https URL$/);
+      expect(() => createDestinations(wrongRules)).toThrow(/^an entry of \w+ is not an http or https URL$/);
     }
   }
 });
 
-test('the origin of a hook URL is scheme, host and port of where it is told', () => {
-  expect(originOf('http://user:pass@CORE:80/path?query')).toBe('http://core');
-  expect(originOf('https://core:8443/path')).toBe('https://core:8443');
-  expect(originOf('http://old/path', { 'http://old': 'https://core/in' })).toBe('https://core');
+test('the endpoint of a hook URL is the scheme, host and port that it is sent to', () => {
+  expect(endpointOf('http://user:pass@CORE:80/path?query')).toBe('http://core');
+  expect(endpointOf('https://core:8443/path')).toBe('https://core:8443');
+  expect(endpointOf('http://old/path', { 'http://old': 'https://core/in' })).toBe('https://core');
   for (const url of ['', ' ', 'core:8080', '/path', 'ftp://core/path', 'http://']) {
-    expect(originOf(url)).toBeUndefined();
+    expect(endpointOf(url)).toBeUndefined();
   }
 });
 
-/** What a socket is told for a name that has these addresses. */
+/** What a socket gets for a name with these addresses. */
 const look = (addresses: LookupAddress[], all: boolean) => {
   const resolve: Resolve = (_, options, callback) => {
     expect(options.all).toBe(true);
@@ -229,7 +229,7 @@ const look = (addresses: LookupAddress[], all: boolean) => {
   );
 };
 
-test('a socket is told the addresses that were checked, in the form that it asks for', async () => {
+test('a socket gets the addresses that were checked, in the form that it asks for', async () => {
   const addresses = [
     { address: '10.0.0.1', family: 4 },
     { address: 'fd12::1', family: 6 },

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Pool } from 'undici';
 import { expect, test, vi } from 'vitest';
-import { exchange, type NoAnswerError } from '../../src/io/exchange.ts';
+import { exchange, type NoAnswerError } from '../../src/io/hooks/http/exchange.ts';
 import { answer, startHostile } from '../support/hostileServers.ts';
 
 const request = (path: string) => ({ path, method: 'POST' as const, body: 'body' });

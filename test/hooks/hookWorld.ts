@@ -1,25 +1,21 @@
 import type { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import { createCourier } from '../../src/io/courier.ts';
-import {
-  type Claimed,
-  createHookRecords,
-  type HookRecord,
-  type HookRecords,
-  type HookSettings,
-} from '../../src/io/hookRecords.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import type { PostReply } from '../../src/io/post.ts';
-import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
-import { decodeAck } from '../../src/io/stats.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
+import type { HookRecord } from '../../src/io/hooks/record.ts';
+import { createHookRecords, type HookRecords, type HookSettings } from '../../src/io/hooks/records.ts';
+import { createSender } from '../../src/io/hooks/sender.ts';
+import { decodeAck } from '../../src/io/jobs/stats.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { type Ack, rank, type Status } from '../../src/machines/facts.ts';
 import type { Command } from '../support/everySchedule.ts';
 import { turnTaking } from '../support/turnTaking.ts';
 import { createUpstream } from '../support/upstream.ts';
 
 /**
- * Actors of the durable hooks on a real Redis (hosts that claim, send and settle with the real courier, worker hosts, a Go
+ * Actors of the durable hooks on a real Redis (hosts that claim, send and record with the real sender, worker hosts, a Go
  * jobservice, sweeps, people), each at a time of its own, and the invariants that must hold whatever the order. They are
  * looked at after every single command, and not only at the end.
  */
@@ -31,15 +27,20 @@ export const elsewhere = 'http://moved';
 /** All times are relative to it, in ms. */
 export const base = Math.floor(Date.now() / 1_000) * 1_000;
 export const claimFor = 60_000;
-export const patience = 86_400_000;
-export const settings: HookSettings = { most: 1_000, breakAfter: 3, drainPerSecond: 50, claimFor };
+export const deadline = 86_400_000;
+export const settings: HookSettings = {
+  maxRecords: 1_000,
+  breakerThreshold: 3,
+  drainRate: 50,
+  claimDuration: claimFor,
+};
 
 export const replies = {
-  taken: { kind: 'taken', status: 200 },
-  down: { kind: 'busy', code: '503', reason: 'the receiver answered 503' },
-  unknown: { kind: 'unknown', status: 404, reason: 'the receiver answered 404' },
-  refused: { kind: 'refused', code: '400', reason: 'the receiver answered 400' },
-} satisfies Record<string, PostReply>;
+  taken: { kind: 'accepted', status: 200 },
+  down: { kind: 'retryable', code: '503', reason: 'the endpoint answered 503' },
+  unknown: { kind: 'unknown', status: 404, reason: 'the endpoint answered 404' },
+  refused: { kind: 'rejected', code: '400', reason: 'the endpoint answered 400' },
+} satisfies Record<string, HttpReply>;
 
 /** A POST, and whether the receiver has taken it. */
 export interface Sent {
@@ -49,7 +50,7 @@ export interface Sent {
 
 interface Held {
   readonly who: string;
-  readonly claimed: Claimed;
+  readonly claimed: ClaimedHook;
   isSettled: boolean;
 }
 
@@ -68,7 +69,7 @@ export interface World {
     command: Command | undefined,
     who: string,
     at: number,
-    reply: PostReply,
+    reply: HttpReply,
     options?: { readonly settledAt?: number; readonly most?: number },
   ): Promise<void>;
   /** A worker's status change, which notes its hook. */
@@ -104,12 +105,16 @@ const scriptNames: readonly ScriptName[] = [
   'acknowledge',
   'check_in',
   'claim_hooks',
+  'drop_hook',
   'enqueue_hooks',
   'forget_parked',
   'move_hook',
+  'park_hook',
+  'record_delivered',
+  'record_failed',
+  'record_unsent',
   'reset_job',
   'set_status',
-  'settle_hook',
 ];
 
 /** Has Redis know the scripts, for one that it does not know takes a command more, and every run must be alike. */
@@ -128,7 +133,7 @@ interface Sight {
   readonly parked: readonly string[];
   readonly origins: readonly string[];
   readonly queues: ReadonlyMap<string, readonly string[]>;
-  /** Keys of ours that would stay for ever. */
+  /** Keys of the reaper without a time to live. */
   readonly lasting: readonly string[];
   /** ACK and count of each job that was asked for. */
   readonly jobs: readonly [string | null, string | null][];
@@ -222,7 +227,7 @@ export const createWorld = (redis: Redis): World => {
     const ids = [...jobs].filter((id) => !removed.has(id));
     const sight = await see(redis, ids);
     for (const wrong of queueFaults(sight, strictly)) faults.push(`after ${after}: ${wrong}`);
-    for (const key of sight.lasting) faults.push(`after ${after}: ${key} stays for ever`);
+    for (const key of sight.lasting) faults.push(`after ${after}: ${key} never expires`);
     ids.forEach((id, i) => {
       const [text, count] = sight.jobs[i] as [string | null, string | null];
       if (Number(count ?? 0) < 0) faults.push(`after ${after}: ${id} is counted below 0`);
@@ -264,37 +269,37 @@ export const createWorld = (redis: Redis): World => {
         if (count > 0) parkedStates.clear();
         return count;
       },
-      async settle(claimed, settlement) {
-        const reply = await records.settle(claimed, settlement);
+      async recordAttempt(claimed, attemptRecord) {
+        const reply = await records.recordAttempt(claimed, attemptRecord);
         for (const one of held) if (one.claimed === claimed) one.isSettled = true;
         if (reply === 'parked') {
           parkedStates.add(`${claimed.id} ${claimed.stats.status}:${claimed.stats.revision}`);
         }
-        say(who, `${settlement.verb} ${reply}`);
+        say(who, `${attemptRecord.verb} ${reply}`);
         return reply;
       },
     };
   };
 
-  const hostWith = (client: Redis, who: string, at: number, reply: PostReply, settledAt: number) => {
+  const hostWith = (client: Redis, who: string, at: number, reply: HttpReply, settledAt: number) => {
     let time = at;
     const clock = clockAt(() => time);
     const records = recordsOf(client, who, clock);
     const connection = { redis: client, description: '', epoch: () => 1, close: async () => undefined };
-    const courier = createCourier({
+    const sender = createSender({
       connection,
       keys,
       scripts: createScripts(client),
       records,
-      poster: {
+      httpClient: {
         async post() {
-          sent.push({ who, isTaken: reply.kind === 'taken' });
+          sent.push({ who, isTaken: reply.kind === 'accepted' });
           time = settledAt;
           return reply;
         },
         close: async () => undefined,
       },
-      settings: { deadline: patience, tooOld: 7 * 86_400_000, totalTimeout: 1_000 },
+      settings: { deadline, maxAge: 7 * 86_400_000, timeout: 1_000 },
       clock,
       random: () => 0.5,
       onOutcome: ({ outcome, reason }) => say(who, `${outcome}${reason?.startsWith('Redis') ? ` ${reason}` : ''}`),
@@ -303,7 +308,7 @@ export const createWorld = (redis: Redis): World => {
       records,
       async round(to: string, most: number) {
         const { hooks } = await records.claim(to, most);
-        for (const claimed of hooks) await courier.deliver(claimed);
+        for (const claimed of hooks) await sender.deliver(claimed);
         return hooks.length;
       },
     };
@@ -361,7 +366,7 @@ export const createWorld = (redis: Redis): World => {
         client,
         who,
         clockAt(() => 0),
-      ).partOf(origin);
+      ).hookTail(origin);
       await createScripts(client).run('check_in', [keys.stats(id), ...hook.keys], ['', id, ...hook.args]);
     },
     async status(command, who, status, revision, id = 'j') {
@@ -370,13 +375,13 @@ export const createWorld = (redis: Redis): World => {
         client,
         who,
         clockAt(() => 0),
-      ).partOf(origin);
-      const reply = await createScripts(client).run<string>(
+      ).hookTail(origin);
+      const { outcome } = await createScripts(client).run(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
         [status, revision, id, '', ...hook.args],
       );
-      say(who, `${status} ${reply}`);
+      say(who, `${status} ${outcome}`);
     },
     async goStatus(command, status, revision, id = 'j') {
       await run(command)('go', `set status ${status}`, () => upstream.setStatus(id, status, revision));
@@ -388,7 +393,7 @@ export const createWorld = (redis: Redis): World => {
       await createScripts(clientFor(command, who)).run('reset_job', [keys.stats(id), keys.track], [id, 'Pending', '']);
     },
     async sweep(command, state, at = 0, to = origin, id = 'j') {
-      const [reply] = await world.recordsOf(command, 'sweep', at).enqueue([{ id, state, origin: to }]);
+      const [reply] = await world.recordsOf(command, 'sweep', at).enqueue([{ id, state, endpoint: to }]);
       say('sweep', String(reply ?? ''));
     },
     async person(command, verb, at, id = 'j') {
@@ -397,9 +402,9 @@ export const createWorld = (redis: Redis): World => {
       if (record === undefined) return;
       const reply = await records.move(record, verb);
       say('person', `${verb} ${reply}`);
-      if (reply !== 'ok') return;
+      if (reply !== 'done') return;
       if (verb === 'drop') parkedStates.add(`${id} ${record.about}`);
-      // What it is about by now, if the job has gone on, was parked by nobody.
+      // If the job has changed, its new state was not parked.
       else for (const key of [...parkedStates]) if (key.startsWith(`${id} `)) parkedStates.delete(key);
     },
     async remove(command, id = 'j') {
@@ -419,7 +424,7 @@ export const createWorld = (redis: Redis): World => {
     record: (id = 'j') => world.recordsOf(undefined, 'test', 0).find(id),
     async deliverAll(at) {
       for (const to of await redis.smembers(keys.hookOrigins)) {
-        // A receiver that comes back is told slowly: time goes on.
+        // The rate to an endpoint that has recovered is limited, so time must pass.
         for (let time = at; (await redis.zrangebyscore(keys.dueHooks(to), 0, base + time)).length > 0; time += 100) {
           if (time > at + 600_000) throw new Error(`what is due for ${to} is never delivered`);
           await hostWith(redis, 'last', time, replies.taken, time).round(to, 100);

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
-import type { Courier } from '../../src/io/courier.ts';
-import { type Claimed, createHookRecords } from '../../src/io/hookRecords.ts';
-import { createOutbox } from '../../src/io/hooks.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import { createInFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
+import type { Sender } from '../../src/io/hooks/sender.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -25,13 +26,13 @@ test('fault 114: a claim takes no more hooks than their stats are large, and the
     connection: { redis, description: '', epoch: () => 1, close: async () => undefined },
     keys: keysOf('t'),
     scripts: createScripts(redis),
-    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 },
+    settings: { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 },
     clock: systemClock,
   });
   const ids = Array.from({ length: 8 }, (_, i) => `large-${i}`);
   const parameters = JSON.stringify({ big: 'x'.repeat(400_000) });
   for (const id of ids) await seedJob(redis, id, { web_hook_url: origin, parameters, revision: 1 });
-  await records.enqueue(ids.map((id) => ({ id, state: 'Running:1', origin })));
+  await records.enqueue(ids.map((id) => ({ id, state: 'Running:1', endpoint: origin })));
   const taken: string[] = [];
   for (let claims = 1; taken.length < ids.length; claims++) {
     const { hooks, wait } = await records.claim(origin, 16);
@@ -42,34 +43,34 @@ test('fault 114: a claim takes no more hooks than their stats are large, and the
   expect(taken.sort()).toEqual(ids);
 });
 
-const claimed = (i: number, length: number): Claimed => ({
-  ...{ id: `${i}`, origin, isAsked: false, attempt: 1, at: 0, until: 1, askedAt: 0 },
+const claimed = (i: number, length: number): ClaimedHook => ({
+  ...{ id: `${i}`, endpoint: origin, isRequested: false, attempt: 1, at: 0, until: 1, askedAt: 0 },
   stats: { parameters: 'x'.repeat(length) },
 });
 
 test('fault 114: what is in flight is bounded by bytes: no more is claimed before some of it has ended', async () => {
   const ends: (() => void)[] = [];
-  const courier: Pick<Courier, 'deliver'> = { deliver: () => new Promise((resolve) => ends.push(resolve)) };
-  const outbox = createOutbox(courier as Courier, 64);
-  expect(outbox.reserve(origin, 16)).toBe(16);
-  outbox.release(origin, 8);
+  const sender: Pick<Sender, 'deliver'> = { deliver: () => new Promise((resolve) => ends.push(resolve)) };
+  const limiter = createInFlightLimiter(sender as Sender, 64);
+  expect(limiter.reserve(origin, 16)).toBe(16);
+  limiter.release(origin, 8);
   const ended = new Promise<void>((resolve) =>
-    outbox.send(
+    limiter.send(
       Array.from({ length: 8 }, (_, i) => claimed(i, 1_000_000)),
       resolve,
     ),
   );
-  expect(outbox.reserve(origin, 16)).toBe(0);
-  expect(outbox.reserve('http://other:1', 16)).toBe(0);
+  expect(limiter.reserve(origin, 16)).toBe(0);
+  expect(limiter.reserve('http://other:1', 16)).toBe(0);
   ends[0]?.();
   await ended;
-  expect(outbox.reserve('http://other:1', 16)).toBe(16);
+  expect(limiter.reserve('http://other:1', 16)).toBe(16);
 });
 
 test('fault 114: claims that have not been answered yet count too', () => {
-  const outbox = createOutbox({ deliver: async () => undefined } as unknown as Courier, 1_024);
-  const rooms = Array.from({ length: 40 }, (_, i) => outbox.reserve(`http://h:${i}`, 1));
+  const limiter = createInFlightLimiter({ deliver: async () => undefined } as unknown as Sender, 1_024);
+  const rooms = Array.from({ length: 40 }, (_, i) => limiter.reserve(`http://h:${i}`, 1));
   expect(rooms.filter((room) => room === 1)).toHaveLength(32);
-  outbox.release('http://h:0', 1);
-  expect(outbox.reserve('http://h:0', 1)).toBe(1);
+  limiter.release('http://h:0', 1);
+  expect(limiter.reserve('http://h:0', 1)).toBe(1);
 });

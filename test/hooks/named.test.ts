@@ -79,7 +79,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     expect(await others()).toEqual(before);
   });
 
-  test('nothing, where nothing fits, is taken by another reaper, or is only planned', async () => {
+  test('sends nothing if nothing matches, if another reaper has claimed it, or in a plan', async () => {
     await seedThree();
     const before = await all();
     const reapers = [create(), create(), create()];
@@ -123,7 +123,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     30_000,
   );
 
-  test('an empty value, or one that is none, is refused and touches nothing', async () => {
+  test('an empty or missing value is refused and changes nothing', async () => {
     await seedThree();
     const before = await all();
     const { code, stderr } = await cli('hooks', 'drop', '--id', '', '--all');
@@ -217,7 +217,7 @@ test('fault 124: what waits behind an open breaker is not sent, and is not waite
   expect(await recordOf('c')).toMatch(/^asked /);
 });
 
-test('fault 124: an endpoint that has come back is told what was named, at the agreed rate, and no more', async () => {
+test('fault 124: an endpoint that has recovered gets the named hooks only, at the limited rate', async () => {
   const ids = Array.from({ length: 12 }, (_, i) => `j${i}`);
   await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
   await seedThree();

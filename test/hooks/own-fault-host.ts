@@ -1,6 +1,6 @@
 /**
  * A host that has no file descriptor left once it is connected: it sends what is due, says what became of it, and goes on
- * when it is told that there are some again. REDIS says where.
+ * after a message that there are some again. REDIS says where.
  */
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';

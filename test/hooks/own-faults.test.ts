@@ -7,13 +7,14 @@ import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createActor, waitFor } from 'xstate';
-import { createDeliveryActors } from '../../src/actors/deliveryActors.ts';
+import { createEndpointActors } from '../../src/actors/endpointActors.ts';
 import type { Fault, HookOutcome, ReaperOptions } from '../../src/index.ts';
-import type { Claim, HookRecords } from '../../src/io/hookRecords.ts';
-import type { Outbox } from '../../src/io/hooks.ts';
-import { ownFaultOf } from '../../src/io/ownFault.ts';
-import { createOwnPauses } from '../../src/io/ownPauses.ts';
-import { createPoster } from '../../src/io/post.ts';
+import type { Claim } from '../../src/io/hooks/claims.ts';
+import { createHostBackoff } from '../../src/io/hooks/hostBackoff.ts';
+import { createHttpClient } from '../../src/io/hooks/http/client.ts';
+import { hostErrorOf } from '../../src/io/hooks/http/hostError.ts';
+import type { InFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
+import type { HookRecords } from '../../src/io/hooks/records.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -90,7 +91,7 @@ describe('fault 127: whose fault it is', () => {
     ['ESERVFAIL', undefined],
     ['EAI_AGAIN', undefined],
   ])('%s of %s is ours', (code, syscall) => {
-    expect(ownFaultOf(errorOf(code, syscall))).toEqual({ code, advice: expect.stringMatching(/\w{5}/) });
+    expect(hostErrorOf(errorOf(code, syscall))).toEqual({ code, advice: expect.stringMatching(/\w{5}/) });
   });
 
   test.each([
@@ -109,7 +110,7 @@ describe('fault 127: whose fault it is', () => {
     ['UND_ERR_SOCKET', undefined],
     ['CERT_HAS_EXPIRED', undefined],
   ])('%s of %s may be the endpoint’s', (code, syscall) => {
-    expect(ownFaultOf(errorOf(code, syscall))).toBeUndefined();
+    expect(hostErrorOf(errorOf(code, syscall))).toBeUndefined();
   });
 
   test.each([
@@ -121,18 +122,18 @@ describe('fault 127: whose fault it is', () => {
     [['ETIMEDOUT', 'ECONNREFUSED'], undefined],
   ])('a name whose addresses fail with %j: %s', (codes, code) => {
     const error = new AggregateError(codes.map((each) => errorOf(each, 'connect')));
-    expect(ownFaultOf(error)?.code).toBe(code);
+    expect(hostErrorOf(error)?.code).toBe(code);
   });
 });
 
-const posterWith = (resolve: Parameters<typeof createPoster>[2], headerTimeout = 5_000) =>
-  createPoster(
+const httpClientWith = (resolve: Parameters<typeof createHttpClient>[2], headerTimeout = 5_000) =>
+  createHttpClient(
     {
       headerTimeout,
-      totalTimeout: 2 * headerTimeout,
-      allowOrigins: undefined,
+      timeout: 2 * headerTimeout,
+      allowedOrigins: undefined,
       allowLinkLocal: false,
-      moved: {},
+      rewriteOrigins: {},
       tls: {},
     },
     { now: () => 0 },
@@ -142,14 +143,23 @@ const posterWith = (resolve: Parameters<typeof createPoster>[2], headerTimeout =
 test('fault 127: a resolver that does not answer in time is ours, and its endpoint’s silence is not', async () => {
   const { port } = new URL(receiver.url);
   const pending: (() => void)[] = [];
-  const poster = posterWith((_name, _options, callback) => {
+  const httpClient = httpClientWith((_name, _options, callback) => {
     pending.push(() => callback(errorOf('ENOTFOUND', 'getaddrinfo'), []));
   }, 300);
-  expect(await poster.post(`http://core.test:${port}/200`, '{}')).toMatchObject({ kind: 'ours', code: 'DNS-TIMEOUT' });
+  expect(await httpClient.post(`http://core.test:${port}/200`, '{}')).toMatchObject({
+    kind: 'host-error',
+    code: 'DNS-TIMEOUT',
+  });
   for (const end of pending) end();
-  await poster.close();
-  const reached = posterWith((_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]), 300);
-  expect(await reached.post(`http://core.test:${port}/silent`, '{}')).toMatchObject({ kind: 'busy', code: 'timeout' });
+  await httpClient.close();
+  const reached = httpClientWith(
+    (_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]),
+    300,
+  );
+  expect(await reached.post(`http://core.test:${port}/silent`, '{}')).toMatchObject({
+    kind: 'retryable',
+    code: 'timeout',
+  });
   await reached.close();
 });
 
@@ -165,7 +175,7 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
   expect(hooks.ours).toBeGreaterThan(0);
   expect(outcomes[0]).toMatchObject({
     outcome: 'skipped',
-    ours: 'EAI_AGAIN',
+    hostError: 'EAI_AGAIN',
     reason: expect.stringMatching(/resolver/),
   });
   const sendingFaults = faults.filter(({ code }) => code !== undefined);
@@ -221,12 +231,12 @@ test('fault 127: an endpoint’s own failures before it are kept, and its patien
   expect(outcomes).toMatchObject([{ outcome: 'failed', attempt: 1 }]);
   code = 'EAI_AGAIN';
   const began = clock.now();
-  await passUntil(clock, () => clock.now() - began > 1_200_000 && outcomes.at(-1)?.ours !== undefined);
+  await passUntil(clock, () => clock.now() - began > 1_200_000 && outcomes.at(-1)?.hostError !== undefined);
   const tried = outcomes.length;
   code = undefined;
-  await passUntil(clock, () => outcomes.slice(tried).some(({ ours }) => ours === undefined));
+  await passUntil(clock, () => outcomes.slice(tried).some(({ hostError: ours }) => ours === undefined));
   // After twenty minutes without DNS the ten minutes of an unknown job are not over.
-  expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the receiver answered 404' });
+  expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the endpoint answered 404' });
 });
 
 test('fault 127: the probe of an open breaker that could not be sent is free for another host', async () => {
@@ -255,7 +265,7 @@ test('fault 127: without ports or memory for a socket nothing counts either', as
     syncBuiltinESMExports();
     const { reaper, outcomes } = watched();
     await reaper.sweep();
-    expect(outcomes.map(({ ours }) => ours)).toContain(code);
+    expect(outcomes.map(({ hostError: ours }) => ours)).toContain(code);
     expect(outcomes.every(({ outcome }) => outcome === 'skipped')).toBe(true);
     expect(await reaper.undelivered.endpoints()).toMatchObject([{ failures: 0, answer: undefined, pending: 1 }]);
     expect(await recordOf('a')).toMatch(/ 0 0 0 -$/);
@@ -278,7 +288,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
     const { held, hooks, outcomes, faults } = JSON.parse(line);
     expect(held).toBeGreaterThan(0);
     expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0, ours: urls.length });
-    expect(outcomes.map(({ ours }: HookOutcome) => ours)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
+    expect(outcomes.map(({ hostError: ours }: HookOutcome) => ours)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
     expect(faults).toEqual([expect.objectContaining({ code: 'EMFILE' })]);
     await vi.waitUntil(async () => (await server.client.hlen('t:reaper:hooks')) === 0, { timeout: 30_000 });
     expect([...receiver.hooks, ...other.hooks].map(({ body }) => body.job_id).sort()).toEqual(['j0', 'j1', 'j2']);
@@ -294,7 +304,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
 
 test('fault 127: a host does not spin: it claims nothing for the endpoint while it pauses, and then one hook', async () => {
   const clock = createTestClock();
-  const pauses = createOwnPauses(clock, () => 1);
+  const backoff = createHostBackoff(clock, () => 1);
   const claims: number[] = [];
   const records = {
     async claim(_origin: string, most: number): Promise<Claim> {
@@ -302,17 +312,20 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
       return { hooks: [], breaker: 'closed', wait: undefined };
     },
   } as Partial<HookRecords> as HookRecords;
-  const outbox = { reserve: (_: string, most: number) => most, release() {} } as Partial<Outbox> as Outbox;
-  const { claim } = createDeliveryActors(records, outbox, pauses);
+  const limiter = {
+    reserve: (_: string, most: number) => most,
+    release() {},
+  } as Partial<InFlightLimiter> as InFlightLimiter;
+  const { claim } = createEndpointActors(records, limiter, backoff);
   const ask = async (origin = 'http://a') => {
     const actor = createActor(claim, { input: { origin, most: 16 } }).start();
     return (await waitFor(actor, ({ status }) => status === 'done')).output;
   };
   const lengths: number[] = [];
   for (let i = 0; i < 8; i++) {
-    const length = pauses.begin('http://a');
+    const length = backoff.begin('http://a');
     // What was in flight as well makes it no longer.
-    expect(pauses.begin('http://a')).toBe(length);
+    expect(backoff.begin('http://a')).toBe(length);
     lengths.push(length);
     expect(await ask()).toEqual({ hooks: [], breaker: 'closed', wait: length });
     expect(claims).toHaveLength(i);
@@ -323,7 +336,7 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
   expect(lengths).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
   await ask('http://b');
   expect(claims.at(-1)).toBe(16);
-  pauses.end('http://a');
+  backoff.end('http://a');
   await ask();
   expect(claims.at(-1)).toBe(16);
 });

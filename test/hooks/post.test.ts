@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { createPoster, type Poster, type PostReply, type PostSettings } from '../../src/io/post.ts';
+import { createHttpClient, type HttpClient, type HttpSettings } from '../../src/io/hooks/http/client.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import {
   answer,
@@ -43,17 +44,24 @@ const start = async (behave: Behaviour = answer(200), tls?: TlsOptions): Promise
 /** The second that Retry-After dates are read in: 2033-05-18T03:33:20Z. */
 const now = 2_000_000_000_000;
 
-const create = (settings: Partial<PostSettings> = {}, resolve?: Parameters<typeof createPoster>[2]): Poster => {
-  const all = { headerTimeout: 5_000, totalTimeout: 10_000, allowOrigins: undefined, allowLinkLocal: false };
-  const poster = createPoster({ ...all, moved: {}, tls: {}, ...settings }, { now: () => now }, resolve);
-  closers.push(() => poster.close());
-  return poster;
+const create = (settings: Partial<HttpSettings> = {}, resolve?: Parameters<typeof createHttpClient>[2]): HttpClient => {
+  const all = { headerTimeout: 5_000, timeout: 10_000, allowedOrigins: undefined, allowLinkLocal: false };
+  const httpClient = createHttpClient(
+    { ...all, rewriteOrigins: {}, tls: {}, ...settings },
+    { now: () => now },
+    resolve,
+  );
+  closers.push(() => httpClient.close());
+  return httpClient;
 };
 
-/** Posts to a place with something secret in every part that may be, and sees to it that no reply tells of it. */
-const post = async (place: { host: string } | string, poster: Poster = create()): Promise<PostReply> => {
+/** Posts to a URL with secrets in every part that may hold one, and checks that no reply contains them. */
+const post = async (place: { host: string } | string, httpClient: HttpClient = create()): Promise<HttpReply> => {
   const [scheme, host] = typeof place === 'string' ? place.split('://') : ['http', place.host];
-  const reply = await poster.post(`${scheme}://secret-user:secret-pass@${host}/secret/path?key=secret`, '{"secret":1}');
+  const reply = await httpClient.post(
+    `${scheme}://secret-user:secret-pass@${host}/secret/path?key=secret`,
+    '{"secret":1}',
+  );
   expect(JSON.stringify(reply)).not.toMatch(/secret/i);
   return reply;
 };
@@ -63,7 +71,7 @@ const linesOf = (request: string | undefined) => (request ?? '').split('\r\n\r\n
 
 test('a hook is a POST of the body, with the credentials of its URL and without a content type', async () => {
   const server = await start();
-  expect(await post(server)).toEqual({ kind: 'taken', status: 200 });
+  expect(await post(server)).toEqual({ kind: 'accepted', status: 200 });
   expect(linesOf(server.requests[0])).toEqual([
     'POST /secret/path?key=secret HTTP/1.1',
     `host: ${server.host}`,
@@ -76,20 +84,20 @@ test('a hook is a POST of the body, with the credentials of its URL and without 
 
 test('a connection is used again', async () => {
   const server = await start();
-  const poster = create();
-  await post(server, poster);
-  await post(server, poster);
+  const httpClient = create();
+  await post(server, httpClient);
+  await post(server, httpClient);
   expect(server.requests).toHaveLength(2);
   expect(server.connections).toBe(1);
 });
 
-test.each([200, 201, 202, 299])('a receiver that answers %i has taken the event', async (status) => {
-  expect(await post(await start(answer(status)))).toEqual({ kind: 'taken', status });
+test.each([200, 201, 202, 299])('the answer %i accepts the event', async (status) => {
+  expect(await post(await start(answer(status)))).toEqual({ kind: 'accepted', status });
 });
 
-test('a receiver that answers 204 has taken the event', async () => {
+test('the answer 204 accepts the event', async () => {
   const noContent: Behaviour = (socket) => void socket.write('HTTP/1.1 204 No Content\r\n\r\n');
-  expect(await post(await start(noContent))).toEqual({ kind: 'taken', status: 204 });
+  expect(await post(await start(noContent))).toEqual({ kind: 'accepted', status: 204 });
 });
 
 test('an answer that is announced (102, 103) is waited for', async () => {
@@ -97,21 +105,21 @@ test('an answer that is announced (102, 103) is waited for', async () => {
     socket.write('HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n');
     answer(503)(socket, request);
   };
-  expect(await post(await start(announced))).toMatchObject({ kind: 'busy', code: '503' });
+  expect(await post(await start(announced))).toMatchObject({ kind: 'retryable', code: '503' });
 });
 
 test.each([404, 410] as const)('a receiver that answers %i does not know the job', async (status) => {
-  const reason = `the receiver answered ${status}`;
+  const reason = `the endpoint answered ${status}`;
   expect(await post(await start(answer(status)))).toEqual({ kind: 'unknown', status, reason });
 });
 
 test.each([400, 401, 403, 405, 413, 422, 499])('an event that is answered with %i is refused', async (status) => {
-  const expected = { kind: 'refused', code: String(status), reason: `the receiver answered ${status}` };
+  const expected = { kind: 'rejected', code: String(status), reason: `the endpoint answered ${status}` };
   expect(await post(await start(answer(status, 'retry-after: 3')))).toEqual(expected);
 });
 
-test.each([408, 425, 429, 500, 502, 503, 504, 599])('a receiver that answers %i is busy', async (status) => {
-  const expected = { kind: 'busy', code: String(status), reason: `the receiver answered ${status}` };
+test.each([408, 425, 429, 500, 502, 503, 504, 599])('the answer %i is retryable', async (status) => {
+  const expected = { kind: 'retryable', code: String(status), reason: `the endpoint answered ${status}` };
   expect(await post(await start(answer(status)))).toEqual(expected);
 });
 
@@ -122,10 +130,10 @@ test.each([
   [429, 'Wednesday, 18-May-33 03:33:50 GMT', 30_000],
   [429, 'Wed May 18 03:33:21 2033', 1_000],
   [429, 'Wed, 18 May 2022 03:34:20 GMT', 0],
-])('a receiver that answers %i with Retry-After "%s" is left alone for %i ms', async (status, header, retryAfter) => {
+])('the answer %i with Retry-After "%s" delays the next attempt by %i ms', async (status, header, retryAfter) => {
   vi.stubEnv('TZ', 'Asia/Tokyo'); // The third form of a date says no zone, and is GMT everywhere.
   const reply = await post(await start(answer(status, `retry-after: ${header}`)));
-  expect(reply).toMatchObject({ kind: 'busy', code: String(status), retryAfter });
+  expect(reply).toMatchObject({ kind: 'retryable', code: String(status), retryAfter });
 });
 
 test.each(['', '-3', '1.5', 'soon', 'Someday, soon', '9'.repeat(400), '2033-05-18'])(
@@ -135,11 +143,11 @@ test.each(['', '-3', '1.5', 'soon', 'Someday, soon', '9'.repeat(400), '2033-05-1
   },
 );
 
-test('a receiver that says nothing, or drips a header that never ends, is busy after the time-out of the header', async () => {
+test('an endpoint that sends no header, or one that never ends, is retryable after the header time-out', async () => {
   for (const behave of [silent, slowHeader]) {
     const server = await start(behave);
     const reply = await post(server, create({ headerTimeout: 100 }));
-    expect(reply).toEqual({ kind: 'busy', code: 'timeout', reason: 'no answer within 100 ms' });
+    expect(reply).toEqual({ kind: 'retryable', code: 'timeout', reason: 'no answer within 100 ms' });
     await server.allClosed();
   }
 });
@@ -147,31 +155,35 @@ test('a receiver that says nothing, or drips a header that never ends, is busy a
 test('a header that has not come when all time is over is a time-out, and its 200 comes too late', async () => {
   const held: Socket[] = [];
   const server = await start((socket) => void held.push(socket));
-  const poster = create({ totalTimeout: 100 });
-  expect(await post(server, poster)).toEqual({ kind: 'busy', code: 'timeout', reason: 'no answer within 100 ms' });
+  const httpClient = create({ timeout: 100 });
+  expect(await post(server, httpClient)).toEqual({
+    kind: 'retryable',
+    code: 'timeout',
+    reason: 'no answer within 100 ms',
+  });
   answer(200)(held[0] as Socket, '');
   await server.allClosed();
   server.behave = answer(202);
-  expect(await post(server, poster)).toEqual({ kind: 'taken', status: 202 });
+  expect(await post(server, httpClient)).toEqual({ kind: 'accepted', status: 202 });
   expect(server.requests).toHaveLength(2);
 });
 
-test('a receiver that does not get through its handshake is busy after the same time-out', async () => {
+test('an endpoint that does not complete its TLS handshake is retryable after the same time-out', async () => {
   const server = await start();
   const reply = await post(`https://${server.host}`, create({ headerTimeout: 100 }));
-  expect(reply).toEqual({ kind: 'busy', code: 'timeout', reason: 'no connection within 100 ms' });
+  expect(reply).toEqual({ kind: 'retryable', code: 'timeout', reason: 'no connection within 100 ms' });
 });
 
-test('a receiver gets no more than 64 connections, and what waits for one arrives all the same', async () => {
+test('an endpoint gets 64 connections at most, and requests that wait for one arrive too', async () => {
   const held: Socket[] = [];
   const server = await start((socket) => void held.push(socket));
-  const poster = create();
-  const replies = Array.from({ length: 70 }, () => post(server, poster));
+  const httpClient = create();
+  const replies = Array.from({ length: 70 }, () => post(server, httpClient));
   await vi.waitUntil(() => held.length === 64);
   expect(server.connections).toBe(64);
   server.behave = answer(202);
   for (const socket of held) answer(202)(socket, '');
-  expect(await Promise.all(replies)).toEqual(replies.map(() => ({ kind: 'taken', status: 202 })));
+  expect(await Promise.all(replies)).toEqual(replies.map(() => ({ kind: 'accepted', status: 202 })));
   expect(server.requests).toHaveLength(70);
   expect(server.connections).toBe(64);
 });
@@ -179,15 +191,15 @@ test('a receiver gets no more than 64 connections, and what waits for one arrive
 test('a 200 whose body is slow or never ends is a 200, and holds nothing up past the time-out', async () => {
   for (const behave of [slowBody, endlessBody]) {
     const server = await start(behave);
-    expect(await post(server, create({ totalTimeout: 200 }))).toEqual({ kind: 'taken', status: 200 });
+    expect(await post(server, create({ timeout: 200 }))).toEqual({ kind: 'accepted', status: 200 });
     await server.allClosed();
   }
 });
 
 test('a body that is slow is given up after a second, though there is more time', async () => {
   const server = await start(slowBody);
-  // An hour: whoever waited for its end would not end within the time of a test.
-  expect(await post(server, create({ totalTimeout: 3_600_000 }))).toEqual({ kind: 'taken', status: 200 });
+  // An hour: a client that waited for its end would exceed the time-out of the test.
+  expect(await post(server, create({ timeout: 3_600_000 }))).toEqual({ kind: 'accepted', status: 200 });
   await server.allClosed();
 });
 
@@ -200,15 +212,15 @@ test('a body is read to 4 kB: a longer one costs the connection, not the answer'
     [4_097, false],
   ] as const) {
     const server = await start(body(size));
-    const poster = create();
-    expect(await post(server, poster)).toEqual({ kind: 'taken', status: 200 });
-    expect(await post(server, poster)).toEqual({ kind: 'taken', status: 200 });
+    const httpClient = create();
+    expect(await post(server, httpClient)).toEqual({ kind: 'accepted', status: 200 });
+    expect(await post(server, httpClient)).toEqual({ kind: 'accepted', status: 200 });
     expect(server.connections === 1).toBe(isKept);
   }
 });
 
 test('a 200 whose body breaks off is a 200', async () => {
-  expect(await post(await start(brokenBody))).toEqual({ kind: 'taken', status: 200 });
+  expect(await post(await start(brokenBody))).toEqual({ kind: 'accepted', status: 200 });
 });
 
 test.each([
@@ -217,20 +229,20 @@ test.each([
   ['speaks something else than HTTP', garbage],
   ['sends a header without end', headerWithoutEnd],
   ['wants another protocol', (socket: Socket) => void socket.write('HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n')],
-])('a receiver that %s is busy: its answer broke', async (_, behave) => {
-  expect(await post(await start(behave))).toMatchObject({ kind: 'busy', code: 'broken' });
+])('an endpoint that %s is retryable: its answer broke', async (_, behave) => {
+  expect(await post(await start(behave))).toMatchObject({ kind: 'retryable', code: 'broken' });
 });
 
-test('where nobody listens, or no name is found, there is no connection', async () => {
+test('a closed port and an unknown name are failures to connect', async () => {
   const gone = await startHostile(silent);
   await gone.stop();
-  const refused = { kind: 'busy', code: 'connect', reason: 'no connection (ECONNREFUSED)' };
+  const refused = { kind: 'retryable', code: 'connect', reason: 'no connection (ECONNREFUSED)' };
   expect(await post(gone)).toEqual(refused);
-  const poster = create({}, (_, __, callback) =>
+  const httpClient = create({}, (_, __, callback) =>
     callback(Object.assign(new Error('secret-name'), { code: 'ENOTFOUND' }), []),
   );
-  const unknown = { kind: 'busy', code: 'connect', reason: 'no connection (ENOTFOUND)' };
-  expect(await post('http://core', poster)).toEqual(unknown);
+  const unknown = { kind: 'retryable', code: 'connect', reason: 'no connection (ENOTFOUND)' };
+  expect(await post('http://core', httpClient)).toEqual(unknown);
 });
 
 test('a redirect with 307 or 308 is followed within its host, body and credentials included', async () => {
@@ -240,7 +252,7 @@ test('a redirect with 307 or 308 is followed within its host, body and credentia
       const location = `${status === 307 ? '' : `http://${server.host}`}/elsewhere?secret=2`;
       return (isFirst ? answer(status, `location: ${location}`) : answer(200))(socket, request);
     });
-    expect(await post(server)).toEqual({ kind: 'taken', status: 200 });
+    expect(await post(server)).toEqual({ kind: 'accepted', status: 200 });
     expect(server.requests[1]).toMatch(/^POST \/elsewhere\?secret=2 /);
     expect(linesOf(server.requests[1])).toContain(`authorization: Basic ${btoa('secret-user:secret-pass')}`);
     expect(server.requests[1]).toMatch(/{"secret":1}$/);
@@ -252,17 +264,17 @@ test('three redirects are followed, and a loop of them ends', async () => {
   const server = await start((socket, request) =>
     (redirects-- > 0 ? answer(307, 'location: /secret/again') : answer(200))(socket, request),
   );
-  expect(await post(server)).toEqual({ kind: 'taken', status: 200 });
+  expect(await post(server)).toEqual({ kind: 'accepted', status: 200 });
   redirects = Number.POSITIVE_INFINITY;
-  expect(await post(server)).toEqual({ kind: 'refused', code: 'redirect', reason: 'more than 3 redirects' });
+  expect(await post(server)).toEqual({ kind: 'rejected', code: 'redirect', reason: 'more than 3 redirects' });
   expect(server.requests).toHaveLength(8);
 });
 
 test('redirects have no more time together than one answer has', async () => {
   // Each of four answers is well within the time, and all of them together are not, on a busy machine neither.
   const server = await start(later(600, answer(307, 'location: /secret/again')));
-  const reply = await post(server, create({ totalTimeout: 2_000 }));
-  expect(reply).toEqual({ kind: 'busy', code: 'timeout', reason: 'no answer within 2000 ms' });
+  const reply = await post(server, create({ timeout: 2_000 }));
+  expect(reply).toEqual({ kind: 'retryable', code: 'timeout', reason: 'no answer within 2000 ms' });
   expect(server.requests.length).toBeGreaterThan(1);
 });
 
@@ -272,10 +284,10 @@ test('a redirect to another host, another port or another scheme is not followed
   for (const target of [`http://localhost:${server.port}/secret`, `http://${other.host}/secret`, '//secret.test/']) {
     server.behave = answer(307, `location: ${target}`);
     const reason = 'a redirect (307) to another host, not followed';
-    expect(await post(server)).toEqual({ kind: 'refused', code: 'redirect', reason });
+    expect(await post(server)).toEqual({ kind: 'rejected', code: 'redirect', reason });
   }
   server.behave = answer(308, `location: ftp://${server.host}/secret`);
-  expect(await post(server)).toMatchObject({ kind: 'refused', code: 'bad-url' });
+  expect(await post(server)).toMatchObject({ kind: 'rejected', code: 'bad-url' });
   expect(other.requests).toHaveLength(0);
 });
 
@@ -284,36 +296,36 @@ test('a redirect out of TLS is not followed', async () => {
   server.behave = answer(307, `location: http://${server.host}/secret`);
   const reason = 'a redirect (307) from https to another scheme, not followed';
   const reply = await post(`https://${server.host}`, create({ tls: { ca: authority.cert } }));
-  expect(reply).toEqual({ kind: 'refused', code: 'redirect', reason });
+  expect(reply).toEqual({ kind: 'rejected', code: 'redirect', reason });
 });
 
 test('the target of a redirect is checked as a hook URL is', async () => {
   // From http to https on one host and port: only the second origin is not on the list.
   const server = await start();
   server.behave = answer(307, `location: https://${server.host}/secret`);
-  const reply = await post(server, create({ allowOrigins: [`http://${server.host}`] }));
-  expect(reply).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  const reply = await post(server, create({ allowedOrigins: [`http://${server.host}`] }));
+  expect(reply).toMatchObject({ kind: 'rejected', code: 'forbidden' });
   expect(server.connections).toBe(1);
 });
 
 test.each([301, 302, 303, 304])('a redirect with %i is a failure, for it would lose the event', async (status) => {
   const server = await start(answer(status, 'location: /secret/elsewhere'));
-  expect(await post(server)).toMatchObject({ kind: 'refused', code: 'redirect' });
+  expect(await post(server)).toMatchObject({ kind: 'rejected', code: 'redirect' });
   expect(server.requests).toHaveLength(1);
 });
 
-test('a redirect that says no place, or none that can be read, is a failure', async () => {
+test('a redirect without a valid target is rejected', async () => {
   for (const behave of [answer(307), answer(307, 'location: http://[secret')]) {
-    const reason = 'a redirect (307) to nowhere';
-    expect(await post(await start(behave))).toEqual({ kind: 'refused', code: 'redirect', reason });
+    const reason = 'a redirect (307) without a valid target';
+    expect(await post(await start(behave))).toEqual({ kind: 'rejected', code: 'redirect', reason });
   }
 });
 
-test('a receiver is trusted by its own authority, and connections are used again', async () => {
+test('an endpoint is trusted by its own authority, and connections are reused', async () => {
   const server = await start(answer(200), authority.issue('IP:127.0.0.1'));
-  const poster = create({ tls: { ca: authority.cert } });
-  expect(await post(`https://${server.host}`, poster)).toEqual({ kind: 'taken', status: 200 });
-  expect(await post(`https://${server.host}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({ tls: { ca: authority.cert } });
+  expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
+  expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
   expect(server.connections).toBe(1);
 });
 
@@ -323,21 +335,21 @@ test('a certificate of an unknown authority, or for another host, is refused bef
   for (const pair of [other.issue('IP:127.0.0.1'), authority.issue('DNS:secret.test')]) {
     const server = await start(answer(200), pair);
     const reply = await post(`https://${server.host}`, create({ tls: { ca: authority.cert } }));
-    expect(reply).toMatchObject({ kind: 'refused', code: 'tls' });
+    expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
     expect(server.requests).toHaveLength(0);
   }
 });
 
-test('a receiver that speaks no TLS behind an https URL is refused', async () => {
+test('an endpoint without TLS behind an https URL is rejected', async () => {
   const server = await start();
   // A TLS greeting has no header: answers as soon as anything comes.
   const plain = await startHttpProxy(() => server.port);
   closers.push(() => plain.stop());
   const reply = await post(plain.url.replace('http:', 'https:'));
-  expect(reply).toMatchObject({ kind: 'refused', code: 'tls' });
+  expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
 });
 
-test('a receiver that demands a client certificate gets it', async () => {
+test('an endpoint that demands a client certificate gets it', async () => {
   const mutual = {
     ...authority.issue('IP:127.0.0.1'),
     ca: authority.cert,
@@ -347,15 +359,15 @@ test('a receiver that demands a client certificate gets it', async () => {
   const server = await start(answer(200), mutual);
   const { cert, key } = authority.issue('DNS:jobservice');
   const reply = await post(`https://${server.host}`, create({ tls: { ca: authority.cert, cert, key } }));
-  expect(reply).toEqual({ kind: 'taken', status: 200 });
+  expect(reply).toEqual({ kind: 'accepted', status: 200 });
   expect(server.requests).toHaveLength(1);
 });
 
-test('without the client certificate that a receiver demands, its alert is a refusal', async () => {
+test('without the client certificate that an endpoint demands, its TLS alert rejects the hook', async () => {
   const server = await startAlertingServer(authority.issue('IP:127.0.0.1'), authority);
   closers.push(() => server.stop());
   const reply = await post(`https://127.0.0.1:${server.port}`, create({ tls: { ca: authority.cert } }));
-  expect(reply).toMatchObject({ kind: 'refused', code: 'tls' });
+  expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
 });
 
 test('a PEM text that can not be read is an error at once, not one of every hook', () => {
@@ -374,36 +386,36 @@ test.each([
   'file:///secret',
 ])('an event with the URL "%s" is refused', async (url) => {
   const reply = await create().post(url, '{}');
-  expect(reply).toMatchObject({ kind: 'refused', code: 'bad-url' });
+  expect(reply).toMatchObject({ kind: 'rejected', code: 'bad-url' });
   expect(JSON.stringify(reply)).not.toMatch(/secret/);
 });
 
 test('user info with a broken escape is refused', async () => {
   const reply = await create().post('http://secret:%zz@127.0.0.1:1/', '{}');
-  expect(reply).toMatchObject({ kind: 'refused', code: 'bad-url' });
+  expect(reply).toMatchObject({ kind: 'rejected', code: 'bad-url' });
   expect(JSON.stringify(reply)).not.toMatch(/secret|zz/);
 });
 
-test('only origins on the list are told', async () => {
+test('hooks are sent to allowed origins only', async () => {
   const [told, untold] = await Promise.all([start(), start()]);
-  const poster = create({ allowOrigins: [`HTTP://${told.host}/`] });
-  expect(await post(told, poster)).toEqual({ kind: 'taken', status: 200 });
-  const reason = `http://${untold.host} is not among the origins that may be told`;
-  expect(await post(untold, poster)).toEqual({ kind: 'refused', code: 'forbidden', reason });
+  const httpClient = create({ allowedOrigins: [`HTTP://${told.host}/`] });
+  expect(await post(told, httpClient)).toEqual({ kind: 'accepted', status: 200 });
+  const reason = `http://${untold.host} is not an allowed origin`;
+  expect(await post(untold, httpClient)).toEqual({ kind: 'rejected', code: 'forbidden', reason });
   expect(untold.connections).toBe(0);
 });
 
-test('a receiver that has moved is told where it is now', async () => {
+test('hooks to a rewritten origin are sent to its new place', async () => {
   const server = await start();
-  const poster = create({
-    moved: { 'http://old-core': `http://${server.host}/base/` },
-    allowOrigins: [`http://${server.host}`],
+  const httpClient = create({
+    rewriteOrigins: { 'http://old-core': `http://${server.host}/base/` },
+    allowedOrigins: [`http://${server.host}`],
   });
-  expect(await post('http://old-core:80', poster)).toEqual({ kind: 'taken', status: 200 });
+  expect(await post('http://old-core:80', httpClient)).toEqual({ kind: 'accepted', status: 200 });
   expect(server.requests[0]).toMatch(/^POST \/base\/secret\/path\?key=secret /);
   expect(linesOf(server.requests[0])).toContain(`authorization: Basic ${btoa('secret-user:secret-pass')}`);
   // Another port is another receiver.
-  expect(await post('http://old-core:81', poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post('http://old-core:81', httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
 });
 
 test.each([
@@ -420,20 +432,20 @@ test.each([
   '100.100.100.200',
   '168.63.129.16',
 ])('http://%s is not connected to', async (host) => {
-  expect(await post(`http://${host}`)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post(`http://${host}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
 });
 
 test('0.0.0.0, by which Linux reaches loopback, is connected to only where it is allowed', async () => {
   const server = await start();
-  expect(await post(`http://0.0.0.0:${server.port}`)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post(`http://0.0.0.0:${server.port}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
   expect(server.connections).toBe(0);
-  const poster = create({ allowLinkLocal: true });
-  expect(await post(`http://0.0.0.0:${server.port}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({ allowLinkLocal: true });
+  expect(await post(`http://0.0.0.0:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
 });
 
 /** A resolver by which every name has these addresses, as they are at the time. */
 const resolveTo =
-  (addresses: string[]): Parameters<typeof createPoster>[2] =>
+  (addresses: string[]): Parameters<typeof createHttpClient>[2] =>
   (_, __, callback) =>
     callback(
       null,
@@ -444,31 +456,31 @@ test('a name that leads to a metadata address is refused, were it one among othe
   const server = await start();
   for (const addresses of [['169.254.169.254'], ['127.0.0.1', '::ffff:169.254.169.254']]) {
     const reply = await post(`http://core:${server.port}`, create({}, resolveTo(addresses)));
-    const reason = 'the name leads to a link-local or metadata address';
-    expect(reply).toEqual({ kind: 'refused', code: 'forbidden', reason });
+    const reason = 'the name resolves to a link-local or metadata address';
+    expect(reply).toEqual({ kind: 'rejected', code: 'forbidden', reason });
   }
   expect(server.connections).toBe(0);
   const tls = await post(`https://core:${server.port}`, create({}, resolveTo(['fe80::1'])));
-  expect(tls).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(tls).toMatchObject({ kind: 'rejected', code: 'forbidden' });
 });
 
-test('a name that leads elsewhere from one connection to the next (DNS rebinding) is looked at each time', async () => {
+test('a name that resolves to another address each time (DNS rebinding) is checked at each connection', async () => {
   const server = await start((socket, request) => {
     answer(200, 'connection: close')(socket, request);
     socket.end();
   });
   const addresses = ['127.0.0.1'];
-  const poster = create({}, resolveTo(addresses));
-  expect(await post(`http://core:${server.port}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({}, resolveTo(addresses));
+  expect(await post(`http://core:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
   addresses[0] = '169.254.169.254';
-  expect(await post(`http://core:${server.port}`, poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post(`http://core:${server.port}`, httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
   expect(server.connections).toBe(1);
 });
 
 test('link-local addresses behind a name are connected to where they are allowed', async () => {
   const server = await start();
-  const poster = create({ allowLinkLocal: true }, resolveTo(['0.0.0.0']));
-  expect(await post(`http://core:${server.port}`, poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({ allowLinkLocal: true }, resolveTo(['0.0.0.0']));
+  expect(await post(`http://core:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
 });
 
 test('the proxy of the environment is used, and still no metadata address is asked for', async () => {
@@ -477,25 +489,25 @@ test('the proxy of the environment is used, and still no metadata address is ask
   closers.push(() => proxy.stop());
   vi.stubEnv('http_proxy', proxy.url);
   vi.stubEnv('no_proxy', 'near.test');
-  const poster = create({}, resolveTo(['169.254.169.254']));
-  expect(await post('http://far.test', poster)).toEqual({ kind: 'taken', status: 200 });
+  const httpClient = create({}, resolveTo(['169.254.169.254']));
+  expect(await post('http://far.test', httpClient)).toEqual({ kind: 'accepted', status: 200 });
   expect(proxy.asked).toHaveLength(1);
   expect(proxy.asked[0]).toContain('far.test');
   expect(server.requests[0]).toMatch(/^POST /);
-  expect(await post('http://169.254.169.254', poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post('http://169.254.169.254', httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
   // Past the proxy, names are looked up here.
-  expect(await post('http://near.test', poster)).toMatchObject({ kind: 'refused', code: 'forbidden' });
+  expect(await post('http://near.test', httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
   expect(proxy.asked).toHaveLength(1);
 });
 
-test('through a proxy, TLS is with the receiver, by its own authority', async () => {
+test('through a proxy, TLS is with the endpoint, by its own authority', async () => {
   const server = await start(answer(200), authority.issue('DNS:far.test'));
   const proxy = await startHttpProxy(() => server.port);
   closers.push(() => proxy.stop());
   vi.stubEnv('https_proxy', proxy.url);
   const reply = await post('https://far.test', create({ tls: { ca: authority.cert } }));
-  expect(reply).toEqual({ kind: 'taken', status: 200 });
-  expect(await post('https://far.test')).toMatchObject({ kind: 'refused', code: 'tls' });
+  expect(reply).toEqual({ kind: 'accepted', status: 200 });
+  expect(await post('https://far.test')).toMatchObject({ kind: 'rejected', code: 'tls' });
   expect(await post('https://other.test', create({ tls: { ca: authority.cert } }))).toMatchObject({ code: 'tls' });
 });
 
@@ -503,16 +515,16 @@ test('a proxy that is down is no connection', async () => {
   const proxy = await startHttpProxy(() => 1);
   await proxy.stop();
   vi.stubEnv('http_proxy', proxy.url);
-  expect(await post('http://far.test')).toMatchObject({ kind: 'busy', code: 'connect' });
+  expect(await post('http://far.test')).toMatchObject({ kind: 'retryable', code: 'connect' });
 });
 
 test('closing ends what is in flight, and what is posted later fails', async () => {
   const server = await start(silent);
-  const poster = create();
-  const reply = post(server, poster);
+  const httpClient = create();
+  const reply = post(server, httpClient);
   await vi.waitUntil(() => server.requests.length === 1);
-  await poster.close();
-  expect(await reply).toMatchObject({ kind: 'busy' });
-  expect(await post(server, poster)).toMatchObject({ kind: 'busy' });
+  await httpClient.close();
+  expect(await reply).toMatchObject({ kind: 'retryable' });
+  expect(await post(server, httpClient)).toMatchObject({ kind: 'retryable' });
   await server.allClosed();
 });

@@ -1,17 +1,17 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PostReply } from '../../src/io/post.ts';
+import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import {
   base,
   claimFor,
   createWorld,
+  deadline,
   elsewhere,
   keys,
   loadScripts,
   origin,
-  patience,
   replies,
   type World,
 } from './hookWorld.ts';
@@ -52,8 +52,8 @@ const beginnings: Readonly<Record<string, () => Promise<void>>> = {
   },
   async 'tried for a day'() {
     await world.seed('j');
-    await world.sweep(undefined, 'Running:100', -patience - 5_000);
-    await world.host(undefined, 'before', -patience - 5_000, replies.down);
+    await world.sweep(undefined, 'Running:100', -deadline - 5_000);
+    await world.host(undefined, 'before', -deadline - 5_000, replies.down);
     expect(world.said.before).toContain('failed pending');
   },
   async none() {
@@ -81,7 +81,7 @@ const checkEnd = async (noted: (state: string) => boolean) => {
   if (owed !== undefined && !(await isParked(owed))) {
     if (noted(owed)) expect(await world.record()).toMatchObject({ state: 'parked', about: owed });
     await world.sweep(undefined, owed, later);
-    expect(world.said.sweep?.at(-1)).toBe('queued');
+    expect(world.said.sweep?.at(-1)).toBe('enqueued');
     await world.deliverAll(later);
     expect(await world.owed()).toBeUndefined();
   }
@@ -129,7 +129,7 @@ const inEveryOrder = async ({
 };
 
 // A 404 is to the scripts what a 503 is, but for the breaker and the patience.
-const all: readonly (readonly [string, PostReply])[] = Object.entries(replies);
+const all: readonly (readonly [string, HttpReply])[] = Object.entries(replies);
 const outcomes = all.filter(([, { kind }]) => kind !== 'unknown');
 const did = (trace: readonly string[], step: string) => trace.includes(step);
 
@@ -203,7 +203,7 @@ test.each(outcomes)(
   },
 );
 
-test('a worker notes two changes beside a late host and one that takes over', async () => {
+test('a worker changes a job twice beside a late host and one that claims its hook after it', async () => {
   await inEveryOrder({
     from: ['pending'],
     actors: (command) => [
@@ -240,11 +240,14 @@ test('a change that a Go jobservice makes has a deadline of its own', async () =
   });
 });
 
-test.each(outcomes)('a job starts over while a host hears "%s": the new attempt is told', async (_, reply) => {
-  await inEveryOrder({
-    actors: (command) => [world.host(command, 'a', 0, reply), world.resetJob(command, 'w')],
-  });
-});
+test.each(outcomes)(
+  'a job starts again while a host gets the answer "%s": its new attempt is sent',
+  async (_, reply) => {
+    await inEveryOrder({
+      actors: (command) => [world.host(command, 'a', 0, reply), world.resetJob(command, 'w')],
+    });
+  },
+);
 
 test.each(outcomes)('the stats go while a host hears "%s": nothing of the job stays in a queue', async (_, reply) => {
   await inEveryOrder({
@@ -269,7 +272,7 @@ test.each(outcomes)('a sweep that has read an older state enqueues it while a ho
   });
 });
 
-test('a sweep of a host that knows the receiver under another address', async () => {
+test('a sweep of a host that rewrites the endpoint to another address', async () => {
   await inEveryOrder({
     actors: (command) => [
       world.host(command, 'a', 0, replies.down),
@@ -307,7 +310,7 @@ test.each(['retry', 'drop'] as const)('a person says %s beside a host, a late ho
   }
 });
 
-test('what a person sends again while a host forgets what was parked long ago is sent, or was forgotten before', async () => {
+test('a hook that a user retries while a host deletes old parked hooks is sent, or was deleted before', async () => {
   await inEveryOrder({
     from: ['parked'],
     actors: (command) => [
@@ -318,7 +321,7 @@ test('what a person sends again while a host forgets what was parked long ago is
   });
 });
 
-test('what a person asked for stays asked for at its second try, whoever makes it', async () => {
+test('a hook that a user asked for stays so at its second attempt, on any host', async () => {
   const eightDays = 8 * 86_400;
   await everySchedule({
     reset: async () => {
@@ -356,7 +359,7 @@ test.each(outcomes)('a worker reports progress while a host hears "%s", and a Go
 });
 
 test.each(['1.5', '1e3', '99999999999999999999', '-'])(
-  'a job of the odd revision %s is told once, and not for ever',
+  'a job with the odd revision %s is sent once, not again and again',
   async (revision) => {
     await world.reset();
     await world.seed('j', { revision, check_in_at: revision });

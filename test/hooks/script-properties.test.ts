@@ -2,10 +2,12 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import { type Claimed, createHookRecords, type Settlement } from '../../src/io/hookRecords.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import type { AttemptRecord } from '../../src/io/hooks/attempts.ts';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { base, claimFor, keys, origin, patience, settings } from './hookWorld.ts';
+import { base, claimFor, deadline, keys, origin, settings } from './hookWorld.ts';
 
 // The scripts of the durable hooks against small models: random sequences of what hosts, workers, sweeps and people do, and
 // after each step Redis must hold what the model says.
@@ -36,12 +38,12 @@ type Step =
   | { readonly op: 'wait'; readonly ms: number }
   | { readonly op: 'claim' | 'retry' | 'drop' | 'delete' | 'reset'; readonly id: Id }
   | { readonly op: 'status' | 'go' | 'sweep'; readonly id: Id; readonly status: 'Pending' | 'Running' | 'Success' }
-  | { readonly op: 'settle'; readonly verb: Settlement['verb']; readonly nth: number };
+  | { readonly op: 'settle'; readonly verb: AttemptRecord['verb']; readonly nth: number };
 
 const id = fc.constantFrom(...ids);
 const status = fc.constantFrom('Pending' as const, 'Running' as const, 'Success' as const);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ op: fc.constant('wait' as const), ms: fc.constantFrom(1, 2_000, claimFor - 1, claimFor, patience) }),
+  fc.record({ op: fc.constant('wait' as const), ms: fc.constantFrom(1, 2_000, claimFor - 1, claimFor, deadline) }),
   fc.record({ op: fc.constantFrom('claim' as const, 'claim' as const, 'retry' as const, 'drop' as const), id }),
   fc.record({ op: fc.constantFrom('status' as const, 'sweep' as const, 'go' as const), id, status }),
   {
@@ -64,7 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const ranks: Readonly<Record<string, number>> = { Pending: 0, Running: 2, Success: 3 };
 const delay = 2_000;
 
-test('random sequences of claims, answers, changes, sweeps and people leave the records that a small model says', async () => {
+test('random sequences of claims, answers, changes, sweeps and requests leave the records of a small model', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
       await redis.flushall();
@@ -84,7 +86,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
       /** What the tracking hash counts: one for a final status, one for its ACK. */
       const counts = new Map<Id, number>();
       const countDown = (one: Id) => counts.set(one, Math.max(0, (counts.get(one) ?? 0) - 1));
-      const held: { claimed: Claimed; id: Id; state: string }[] = [];
+      const held: { claimed: ClaimedHook; id: Id; state: string }[] = [];
       for (const one of ids) {
         stats.set(one, { status: 'Pending', revision: 100 });
         counts.set(one, 2);
@@ -110,7 +112,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         if (record?.kind === 'parked' && record.state === state) return 'parked';
         const isHeld = record?.kind === 'sending' || record?.kind === 'resending';
         if (record?.state !== state && !isHeld) model.set(one, fresh(state));
-        return 'queued';
+        return 'enqueued';
       };
       const isClaimed = (record: Modelled | undefined) => record?.kind === 'sending' || record?.kind === 'resending';
 
@@ -121,7 +123,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         for (const claimed of hooks) {
           const record = model.get(claimed.id as Id) as Modelled;
           const isAsked = record.kind === 'asked' || record.kind === 'resending';
-          expect(claimed.isAsked).toBe(isAsked);
+          expect(claimed.isRequested).toBe(isAsked);
           const state = stateOf(claimed.id as Id);
           if (record.state !== state) Object.assign(record, { state, attempts: 0, first: 0 });
           record.kind = isAsked ? 'resending' : 'sending';
@@ -134,7 +136,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         return one;
       };
 
-      const settle = async (verb: Settlement['verb'], nth: number) => {
+      const settle = async (verb: AttemptRecord['verb'], nth: number) => {
         const one = held[nth];
         if (one === undefined) return;
         held.splice(nth, 1);
@@ -144,25 +146,25 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         const current = stateOf(one.id);
         const hasMoved = current !== 'none:0' && current !== state;
         const [told, revision] = state.split(':') as [string, string];
-        const settlement: Settlement =
+        const attemptRecord: AttemptRecord =
           verb === 'delivered'
             ? { verb, status: told, revision: Number(revision), checkInAt: 0, unreadableAck: undefined }
             : verb === 'failed'
-              ? { verb, answer: '503', delay, patience, reason: 'deadline', isReceiverAlive: false, openFor: 2_000 }
+              ? { verb, answer: '503', delay, deadline, reason: 'deadline', isEndpointAlive: false, openFor: 2_000 }
               : verb === 'parked'
-                ? { verb, reason: '400', isReceiverAlive: true }
+                ? { verb, reason: '400', isEndpointAlive: true }
                 : { verb };
-        const reply = await records.settle(claimed, settlement);
+        const reply = await records.recordAttempt(claimed, attemptRecord);
         const now = stats.get(one.id);
         if (verb === 'delivered' && now !== undefined) {
-          // Noted whoever holds the claim, and never backwards.
+          // The ACK is stored whichever host holds the claim, and never goes backwards.
           const [was, of] = (now.ack ?? `Pending:${now.revision}`).split(':') as [string, string];
           const isBack = Number(of) > Number(revision) || (of === revision && (ranks[was] ?? 0) > (ranks[told] ?? 0));
           if (!isBack && told === 'Success' && now.ack !== state) countDown(one.id);
           if (!isBack) now.ack = state;
         }
-        if (!isMine || record === undefined) return expect(reply).toBe('lost');
-        const isOver = base + time - record.first * 1_000 >= patience;
+        if (!isMine || record === undefined) return expect(reply).toBe('expired');
+        const isOver = base + time - record.first * 1_000 >= deadline;
         if (verb === 'failed' && !isOver) {
           record.kind = record.kind === 'resending' ? 'asked' : 'pending';
           record.answer = '503';
@@ -183,11 +185,11 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         }
         if (hasMoved) {
           model.set(one.id, fresh(current));
-          return expect(reply).toBe('again');
+          return expect(reply).toBe('changed');
         }
         if (verb === 'delivered' || verb === 'dropped') {
           model.delete(one.id);
-          return expect(reply).toBe('ok');
+          return expect(reply).toBe('done');
         }
         Object.assign(record, { kind: 'parked', answer: verb === 'failed' ? 'deadline' : '400' });
         return expect(reply).toBe('parked');
@@ -200,7 +202,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
         if (found === undefined || record === undefined) return;
         const reply = await records.move(found, verb);
         if (isClaimed(record) && record.due > time) return expect(reply).toBe('overtaken');
-        expect(reply).toBe('ok');
+        expect(reply).toBe('done');
         if (verb === 'retry') Object.assign(record, { kind: 'asked', attempts: 0, first: 0, last: 0, due: time });
         else Object.assign(record, { kind: 'parked', answer: 'dropped' });
       };
@@ -212,13 +214,14 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
           // Written as the Go side leaves it: it notes nothing.
           if (isAllowed) await redis.hset(keys.stats(one), 'status', to);
         } else {
-          const hook = records.partOf(origin);
+          const hook = records.hookTail(origin);
           const reply = await scripts.run(
             'set_status',
             [keys.stats(one), keys.track, ...hook.keys],
             [to, now?.revision ?? 0, one, '', ...hook.args],
           );
-          expect(reply).toBe(now === undefined ? 'missing' : isAllowed ? 'ok' : now.status);
+          const refused = { outcome: 'refused', status: now?.status };
+          expect(reply).toEqual(now === undefined ? { outcome: 'missing' } : isAllowed ? { outcome: 'done' } : refused);
         }
         if (!isAllowed || now === undefined) return;
         if (isOurs && to === 'Success' && now.status !== to) countDown(one);
@@ -248,7 +251,7 @@ test('random sequences of claims, answers, changes, sweeps and people leave the 
             const read = `${what.status}:${stats.get(what.id)?.revision ?? 100}`;
             const record = model.get(what.id);
             const isKnown = record?.kind === 'parked' && record.state === stateOf(what.id);
-            const [reply] = await records.enqueue([{ id: what.id, state: read, origin }]);
+            const [reply] = await records.enqueue([{ id: what.id, state: read, endpoint: origin }]);
             expect(reply).toBe(note(what.id, isKnown ? record.state : read));
             break;
           }
@@ -310,7 +313,7 @@ const turn: fc.Arbitrary<Turn> = fc.oneof(
   },
 );
 
-test('random sequences of claims and answers open and close the breaker as a small model says', async () => {
+test('random sequences of claims and answers open and close the circuit as a small model does', async () => {
   const openFor = 2_000;
   await fc.assert(
     fc.asyncProperty(fc.array(turn, { minLength: 10, maxLength: 40 }), async (turns) => {
@@ -325,15 +328,15 @@ test('random sequences of claims and answers open and close the breaker as a sma
       const records = createHookRecords({ connection, keys, scripts: createScripts(redis), settings, clock });
       const jobs = Array.from({ length: 300 }, (_, i) => `j${i}`);
       for (const one of jobs) await redis.hset(keys.stats(one), { id: one, status: 'Running', revision: 1 });
-      await records.enqueue(jobs.map((one) => ({ id: one, state: 'Running:1', origin })));
-      const held: Claimed[] = [];
+      await records.enqueue(jobs.map((one) => ({ id: one, state: 'Running:1', endpoint: origin })));
+      const held: ClaimedHook[] = [];
       let [failures, opens, openUntil, probeUntil] = [0, 0, 0, 0];
       let drained: { readonly since: number; taken: number } | undefined;
       for (const what of turns) {
         if (what.op === 'wait') time += what.ms;
         else if (what.op === 'claim') {
           const { breaker, hooks } = await records.claim(origin, what.most);
-          const isOpen = failures >= settings.breakAfter;
+          const isOpen = failures >= settings.breakerThreshold;
           const isShut = isOpen && Math.max(openUntil, probeUntil) > time;
           if (isShut) expect([breaker, hooks.length]).toEqual(['open', 0]);
           else if (isOpen) {
@@ -344,7 +347,7 @@ test('random sequences of claims and answers open and close the breaker as a sma
             if (drained !== undefined) {
               drained.taken += hooks.length;
               // Never more than the set rate and a tenth of a second's worth at once.
-              const most = (settings.drainPerSecond * (time - drained.since)) / 1_000 + settings.drainPerSecond / 10;
+              const most = (settings.drainRate * (time - drained.since)) / 1_000 + settings.drainRate / 10;
               expect(drained.taken).toBeLessThanOrEqual(most);
             } else expect(hooks.length).toBe(what.most);
           }
@@ -354,22 +357,22 @@ test('random sequences of claims and answers open and close the breaker as a sma
           if (claimed === undefined) continue;
           if (what.word === 'down') {
             // Its answer counts even where its claim is over.
-            const reason = { answer: '503', reason: 'deadline', isReceiverAlive: false, openFor };
-            await records.settle(claimed, { verb: 'failed', delay: 2_000, patience, ...reason });
+            const reason = { answer: '503', reason: 'deadline', isEndpointAlive: false, openFor };
+            await records.recordAttempt(claimed, { verb: 'failed', delay: 2_000, deadline, ...reason });
             failures += 1;
-            if (failures < settings.breakAfter || openUntil > time) continue;
+            if (failures < settings.breakerThreshold || openUntil > time) continue;
             opens += 1;
             openUntil = time + Math.min(600_000, openFor * 2 ** (opens - 1));
             probeUntil = 0;
             drained = undefined;
           } else if (what.word === 'taken') {
             const told = { status: 'Running', revision: 1, checkInAt: 0, unreadableAck: undefined };
-            await records.settle(claimed, { verb: 'delivered', ...told });
+            await records.recordAttempt(claimed, { verb: 'delivered', ...told });
             if (opens > 0) drained = { since: time, taken: 0 };
             [failures, opens, openUntil, probeUntil] = [0, 0, 0, 0];
           } else {
-            const reply = await records.settle(claimed, { verb: 'dropped' });
-            if (reply === 'ok' && claimed.until - base === probeUntil) probeUntil = 0;
+            const reply = await records.recordAttempt(claimed, { verb: 'dropped' });
+            if (reply === 'done' && claimed.until - base === probeUntil) probeUntil = 0;
           }
         }
       }

@@ -1,6 +1,6 @@
 /** What stands in Redis is read as Go reads it: times, ACKs and facts. */
 import { describe, expect, test } from 'vitest';
-import { brokenIdFacts, decodeAck, decodeFacts, decodeTime } from '../../src/io/stats.ts';
+import { brokenIdFacts, decodeAck, decodeFacts, decodeTime } from '../../src/io/jobs/stats.ts';
 
 describe('a time', () => {
   test.each([

@@ -1,8 +1,8 @@
 /** Which Redis can be worked on: by what it says of itself, step by step of the handshake. */
 import { describe, expect, test } from 'vitest';
-import { ensureUsable, factsOfInfo, shakeHands, type Wanted } from '../../src/io/handshake.ts';
-import { UnusableRedisError } from '../../src/io/redisErrors.ts';
-import type { RedisLine, Reply } from '../../src/io/redisLine.ts';
+import { UnusableRedisError } from '../../src/io/redis/errors.ts';
+import { ensureUsable, factsOfInfo, shakeHands, type Wanted } from '../../src/io/redis/handshake.ts';
+import type { RedisLine, Reply } from '../../src/io/redis/redisLine.ts';
 
 const infoOf = (fields: Record<string, string | number>) =>
   Object.entries({ redis_version: '7.0.15', redis_mode: 'standalone', role: 'master', ...fields })
@@ -31,14 +31,14 @@ describe('what Redis says of itself', () => {
   );
   test.each(['6.0.16', '5.0.14', '2.8.24', '6.1.9'])('version %s is too old', (version) => {
     const { code, kind, message } = refusalOf(() => usable({ redis_version: version }));
-    expect([code, kind]).toEqual(['version', 'permanent']);
+    expect([code, kind]).toEqual(['redis-too-old', 'permanent']);
     expect(message).toContain(`is version ${version}: Redis 6.2 or newer is needed`);
   });
   test.each([
-    [{ redis_mode: 'sentinel' }, 'sentinel', 'permanent'],
-    [{ cluster_enabled: 1 }, 'cluster', 'permanent'],
-    [{ loading: 1 }, 'busy', 'transient'],
-    [{ role: 'slave', slave_read_only: 0 }, 'role', 'transient'],
+    [{ redis_mode: 'sentinel' }, 'redis-sentinel', 'permanent'],
+    [{ cluster_enabled: 1 }, 'redis-cluster', 'permanent'],
+    [{ loading: 1 }, 'redis-busy', 'transient'],
+    [{ role: 'slave', slave_read_only: 0 }, 'redis-read-only', 'transient'],
   ] as const)('%j can not be worked on: %s', (fields, code, kind) => {
     const error = refusalOf(() => usable(fields));
     expect([error.code, error.kind]).toEqual([code, kind]);
@@ -46,7 +46,7 @@ describe('what Redis says of itself', () => {
   });
   test('a replica that takes no writes may be read, but is not the master that sentinels were asked for', () => {
     expect(usable({ role: 'slave', slave_read_only: 1 })).toMatchObject({ role: 'replica' });
-    expect(refusalOf(() => usable({ role: 'slave', slave_read_only: 1 }, true)).code).toBe('role');
+    expect(refusalOf(() => usable({ role: 'slave', slave_read_only: 1 }, true)).code).toBe('redis-read-only');
     expect(usable({ role: 'master', cluster_enabled: 0, loading: 0 }, true)).toMatchObject({ role: 'master' });
   });
 });
@@ -84,13 +84,18 @@ describe('the handshake', () => {
   });
 
   test.each([
-    ['AUTH', 'WRONGPASS invalid username-password pair', 'auth', 'refuses the user or password'],
-    ['AUTH', 'ERR AUTH <password> called without any password configured', 'auth', 'has no password'],
-    ['AUTH', "ERR wrong number of arguments for 'auth' command", 'auth', 'knows no users'],
-    ['SELECT', 'ERR DB index is out of range', 'database', 'give one that this Redis has'],
-    ['SELECT', "NOPERM this user has no permissions to run the 'select' command", 'database', 'allow the user +select'],
-    ['SELECT', 'NOAUTH Authentication required.', 'auth', 'needs a user and password'],
-    ['INFO', 'NOAUTH Authentication required.', 'auth', 'needs a user and password'],
+    ['AUTH', 'WRONGPASS invalid username-password pair', 'redis-wrong-password', 'refuses the user or password'],
+    ['AUTH', 'ERR AUTH <password> called without any password configured', 'redis-wrong-password', 'has no password'],
+    ['AUTH', "ERR wrong number of arguments for 'auth' command", 'redis-wrong-password', 'knows no users'],
+    ['SELECT', 'ERR DB index is out of range', 'redis-wrong-database', 'give one that this Redis has'],
+    [
+      'SELECT',
+      "NOPERM this user has no permissions to run the 'select' command",
+      'redis-wrong-database',
+      'allow the user +select',
+    ],
+    ['SELECT', 'NOAUTH Authentication required.', 'redis-wrong-password', 'needs a user and password'],
+    ['INFO', 'NOAUTH Authentication required.', 'redis-wrong-password', 'needs a user and password'],
   ])('that is refused at %s (%s) says what to do', async (command, error, code, what) => {
     const { facts } = await shake({ [command]: new Error(error) }, { password: 's3cret' });
     expect(facts).toBeInstanceOf(UnusableRedisError);
@@ -103,7 +108,7 @@ describe('the handshake', () => {
     async (error) => {
       for (const command of ['AUTH', 'SELECT', 'INFO']) {
         const { facts } = await shake({ [command]: new Error(error) }, { password: 'p' });
-        expect(facts).toMatchObject({ code: 'busy', kind: 'transient' });
+        expect(facts).toMatchObject({ code: 'redis-busy', kind: 'transient' });
       }
     },
   );
@@ -122,7 +127,7 @@ describe('the handshake', () => {
       { version: '7.2.0', role: 'replica', mode: 'standalone', database: 2 },
       ['SELECT 2', 'INFO', 'HELLO 2'],
     ]);
-    expect((await shake({ INFO: noperm, HELLO: ['version', '6.0.0'] })).facts).toMatchObject({ code: 'version' });
+    expect((await shake({ INFO: noperm, HELLO: ['version', '6.0.0'] })).facts).toMatchObject({ code: 'redis-too-old' });
     expect((await shake({ INFO: noperm, HELLO: noperm })).facts).toEqual({
       ...{ version: undefined, role: undefined, mode: undefined, database: 2 },
     });

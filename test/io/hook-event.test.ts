@@ -1,6 +1,6 @@
 /** What an endpoint gets, as Harbor's own jobservice writes it. */
 import { describe, expect, test } from 'vitest';
-import { hookEventOf } from '../../src/io/hookEvent.ts';
+import { hookEventOf } from '../../src/io/hooks/hookEvent.ts';
 
 const stats = {
   id: 'j',
@@ -45,8 +45,8 @@ test.each(['0', 'tRUE', 'yes', ''])('unique is not %j, as Go reads it', (unique)
 describe('there is nothing to tell', () => {
   test.each([
     ['gone', {}],
-    ['no receiver', { ...stats, web_hook_url: ' \t' }],
-    ['no receiver', { ...stats, web_hook_url: '' }],
+    ['no-endpoint', { ...stats, web_hook_url: ' \t' }],
+    ['no-endpoint', { ...stats, web_hook_url: '' }],
     ['malformed', { ...stats, status: 'Weird' }],
     ['malformed', { ...stats, status: 'constructor' }],
     ['acknowledged', { ...stats, ack: '{"status":"Success","revision":7,"check_in_at":0}' }],

@@ -1,7 +1,7 @@
 /** What a sweep remembers of ids: marks, growth, and generations whose memory has a bound. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { IdTable } from '../../src/io/idTable.ts';
-import { SeenIds } from '../../src/io/seenIds.ts';
+import { IdTable } from '../../src/io/jobs/idTable.ts';
+import { SeenIds } from '../../src/io/jobs/seenIds.ts';
 
 describe('a table of ids', () => {
   test('keeps the first mark of an id, and raises it only', () => {

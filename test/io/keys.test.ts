@@ -1,7 +1,7 @@
 /** The names of keys, and how they are read. */
 import { expect, test } from 'vitest';
-import { readListName, splitsOf, typeProvenBy } from '../../src/io/keyNames.ts';
-import { escapeGlob, keysOf } from '../../src/io/keys.ts';
+import { readListName, splitsOf, typeProvenBy } from '../../src/io/redis/keyNames.ts';
+import { escapeGlob, keysOf } from '../../src/io/redis/keys.ts';
 
 test('white space around a namespace is trimmed, and it gets one colon', () => {
   for (const namespace of ['n', 'n:', ' n ', '\tn:\n']) expect(keysOf(namespace).queue('X')).toBe('n:jobs:X');

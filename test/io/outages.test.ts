@@ -1,7 +1,7 @@
 /** An outage is reported once, with its cause, reminded of once a minute, and so is its end. */
 import { beforeEach, expect, test } from 'vitest';
-import { createOutages, type Outages } from '../../src/io/outages.ts';
-import { UnusableRedisError } from '../../src/io/redisErrors.ts';
+import { UnusableRedisError } from '../../src/io/redis/errors.ts';
+import { createOutages, type Outages } from '../../src/io/redis/outages.ts';
 
 let now: number;
 let said: string[];
@@ -89,13 +89,13 @@ test('a connection that was never there is an outage from the first attempt on',
 });
 
 test('a refusal that is new is reported in the middle of an outage, once', () => {
-  const auth = new UnusableRedisError('auth', 'permanent', 'another password');
+  const auth = new UnusableRedisError('redis-wrong-password', 'permanent', 'another password');
   outages.confirmed();
   outages.lost();
   outages.failed(refused);
   outages.failed(auth);
   outages.failed(auth);
-  outages.failed(new UnusableRedisError('busy', 'transient', 'is loading'));
+  outages.failed(new UnusableRedisError('redis-busy', 'transient', 'is loading'));
   outages.failed(new Error('WRONGPASS'));
   expect(saidNow()).toEqual(['fault connect ECONNREFUSED', 'fault another password']);
 });

@@ -1,6 +1,6 @@
 /** What the answer of an endpoint means for what is done next. */
 import { afterEach, expect, test, vi } from 'vitest';
-import { replyTo } from '../../src/io/postReply.ts';
+import { replyTo } from '../../src/io/hooks/http/reply.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -8,30 +8,30 @@ const now = Date.UTC(2026, 0, 1);
 const kindOf = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now).kind;
 const waitOf = (retryAfter: string | undefined, status = 503) => {
   const reply = replyTo({ status, location: undefined, retryAfter }, now);
-  return reply.kind === 'busy' ? reply.retryAfter : reply.kind;
+  return reply.kind === 'retryable' ? reply.retryAfter : reply.kind;
 };
 
-test('any 2xx is success, a redirect is refused, 404 and 410 are unknown', () => {
-  for (const status of [200, 201, 202, 204, 299]) expect(kindOf(status)).toBe('taken');
-  for (const status of [300, 301, 302, 303, 304, 399]) expect(kindOf(status)).toBe('refused');
+test('any 2xx is accepted, a redirect is rejected, 404 and 410 are unknown', () => {
+  for (const status of [200, 201, 202, 204, 299]) expect(kindOf(status)).toBe('accepted');
+  for (const status of [300, 301, 302, 303, 304, 399]) expect(kindOf(status)).toBe('rejected');
   for (const status of [404, 410]) expect(kindOf(status)).toBe('unknown');
 });
 
-test('what is about the moment is tried again, what is about the request is not', () => {
-  for (const status of [408, 425, 429, 500, 502, 503, 504, 599]) expect(kindOf(status)).toBe('busy');
-  for (const status of [400, 401, 403, 405, 409, 418, 422, 499]) expect(kindOf(status)).toBe('refused');
+test('answers that depend on the moment are retryable, those that depend on the request are not', () => {
+  for (const status of [408, 425, 429, 500, 502, 503, 504, 599]) expect(kindOf(status)).toBe('retryable');
+  for (const status of [400, 401, 403, 405, 409, 418, 422, 499]) expect(kindOf(status)).toBe('rejected');
 });
 
 test('a reply has the status, a short code for the record and a reason for a person', () => {
   const of = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now);
-  expect(of(204)).toStrictEqual({ kind: 'taken', status: 204 });
+  expect(of(204)).toStrictEqual({ kind: 'accepted', status: 204 });
   for (const status of [302, 399]) {
-    const reason = `the receiver answered ${status}, which is not followed`;
-    expect(of(status)).toStrictEqual({ kind: 'refused', code: 'redirect', reason });
+    const reason = `the endpoint answered ${status}, which is not followed`;
+    expect(of(status)).toStrictEqual({ kind: 'rejected', code: 'redirect', reason });
   }
-  expect(of(400)).toStrictEqual({ kind: 'refused', code: '400', reason: 'the receiver answered 400' });
-  expect(of(404)).toStrictEqual({ kind: 'unknown', status: 404, reason: 'the receiver answered 404' });
-  expect(of(503)).toStrictEqual({ kind: 'busy', code: '503', reason: 'the receiver answered 503' });
+  expect(of(400)).toStrictEqual({ kind: 'rejected', code: '400', reason: 'the endpoint answered 400' });
+  expect(of(404)).toStrictEqual({ kind: 'unknown', status: 404, reason: 'the endpoint answered 404' });
+  expect(of(503)).toStrictEqual({ kind: 'retryable', code: '503', reason: 'the endpoint answered 503' });
 });
 
 test('a date without a zone is GMT, wherever this host is', () => {

@@ -1,17 +1,19 @@
 /** What an error of Redis means: whether it passes, what to do, and what of it may be shown. */
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
-  adviceFor,
+  classify,
   explained,
   isHopeless,
   isWrongType,
   kindOfRedisError,
   mayRetry,
+  RedisError,
+  redact,
+  refusalOf,
   UnusableRedisError,
-  withoutAdvice,
   withoutUser,
-} from '../../src/io/redisErrors.ts';
-import { refusalOf } from '../../src/io/trust.ts';
+} from '../../src/io/redis/errors.ts';
 
 const ofScript = (error: string) => `ERR Error running script (call to f_1234): @user_script:12: ${error}`;
 
@@ -72,56 +74,85 @@ test.each([
   expect(mayRetry(new Error(message))).toBe(kind === 'transient' || message.startsWith('READONLY'));
 });
 
-test('why a connection can not be used says itself whether that passes', () => {
-  const busy = new UnusableRedisError('busy', 'transient', 'WRONGTYPE is in the text');
-  const auth = new UnusableRedisError('auth', 'permanent', 'ECONNREFUSED is in the text');
+test('an unusable connection keeps its own code, kind and message', () => {
+  const busy = new UnusableRedisError('redis-busy', 'transient', 'WRONGTYPE is in the text');
+  const auth = new UnusableRedisError('redis-wrong-password', 'permanent', 'ECONNREFUSED is in the text');
   expect([busy, auth].map(kindOfRedisError)).toEqual(['transient', 'permanent']);
   expect([busy, auth].map(isHopeless)).toEqual([false, true]);
   expect([busy, auth].map(mayRetry)).toEqual([true, false]);
-  expect([busy, auth].map(adviceFor)).toEqual([undefined, undefined]);
-  expect([busy.code, busy.name]).toEqual(['busy', 'UnusableRedisError']);
+  expect(classify(busy)).toEqual({ kind: 'transient', code: 'redis-busy', advice: undefined, message: busy.message });
+  expect([busy.name, explained(busy)]).toEqual(['UnusableRedisError', busy]);
 });
 
-describe('what to do', () => {
+describe('the message of a classified error', () => {
   test.each([
-    ['NOPERM this user has no permissions', 'ACL SETUSER'],
-    ['NOAUTH Authentication required.', 'give the reaper the user and password of this Redis'],
-    ['WRONGPASS invalid', 'give the reaper the right user and password'],
-    ['CROSSSLOT x', 'Redis Cluster is not supported'],
-    ['ERR x is not allowed in cluster mode', 'Redis Cluster is not supported'],
-    ['WRONGTYPE x', 'find it with TYPE'],
-    ['ERR hash value is not an integer', 'find it with TYPE'],
-    ["ERR unknown command 'x'", 'Redis 6.2 or newer is needed'],
-    ['ERR unknown subcommand', 'Redis 6.2 or newer is needed'],
-    ['ERR DB index is out of range', 'give a database that this Redis has'],
-  ])('%s: %s', (message, advice) => {
-    const once = explained(new Error(message));
-    expect(once).toBe(`${message}: ${adviceFor(message)}`);
-    expect(once).toContain(advice);
-    expect(explained(new Error(once))).toBe(once);
-    expect(withoutAdvice(new Error(once))).toBe(message);
-    expect(explained(message)).toBe(once);
+    ['NOPERM this user has no permissions', 'redis-no-permission', 'ACL SETUSER'],
+    ['NOAUTH Authentication required.', 'redis-wrong-password', 'give the reaper the user and password of this Redis'],
+    ['WRONGPASS invalid', 'redis-wrong-password', 'give the reaper the user and password of this Redis'],
+    ['CROSSSLOT x', 'redis-cluster', 'Redis Cluster is not supported'],
+    ['ERR x is not allowed in cluster mode', 'redis-cluster', 'use a Redis without cluster mode'],
+    ['WRONGTYPE x', 'redis-wrong-type', 'find it with TYPE'],
+    ['ERR hash value is not an integer', 'redis-wrong-type', 'find it with TYPE'],
+    ["ERR unknown command 'x'", 'redis-unknown-command', 'use Redis 6.2 or newer'],
+    ['ERR unknown subcommand', 'redis-unknown-command', 'use Redis 6.2 or newer'],
+    ['ERR DB index is out of range', 'redis-wrong-database', 'give a database that this Redis has'],
+    ['NOPROTO unsupported protocol version', 'redis-unusable-client', 'neither subscribes nor monitors'],
+    ['READONLY x', 'redis-read-only', 'wait for the failover to end'],
+    ['OOM x', 'redis-out-of-memory', 'raise its maxmemory'],
+    ['MISCONF x', 'redis-cannot-save', 'free space on its disk'],
+    ['NOREPLICAS x', 'redis-no-replicas', 'min-replicas-to-write'],
+  ] as const)('%s: code %s, and says what to do', (said, code, words) => {
+    const error = new Error(said);
+    const fault = classify(error);
+    expect(fault).toMatchObject({ code, message: expect.stringContaining(words) });
+    expect(fault.message.endsWith(`: ${fault.advice}`)).toBe(true);
+    // What Redis said: its first word is enough where it has only one meaning.
+    expect(fault.message).toContain(
+      fault.kind === 'refused' ? `(${said.split(' ')[0]})` : said.replace(/^NOPERM /, ''),
+    );
+    const once = explained(error) as RedisError;
+    expect(once).toBeInstanceOf(RedisError);
+    expect(once).toMatchObject({ ...fault, cause: error });
+    expect([explained(once), classify(once)]).toEqual([once, fault]);
   });
-  test.each(['OOM command not allowed', 'Connection is closed.', 'ERR something'])(
-    'nothing is added to: %s',
-    (message) => {
-      expect([explained(new Error(message)), withoutAdvice(message)]).toEqual([message, message]);
-    },
-  );
+
+  test.each([
+    ['Connection is closed.', 'redis-unreachable'],
+    ['LOADING x', 'redis-busy'],
+    ['ERR max number of clients reached', 'redis-busy'],
+    ['ERR something', 'redis-error'],
+  ] as const)('%s is left as it is: its code is %s', (said, code) => {
+    const error = new Error(said);
+    expect(classify(error)).toMatchObject({ code, advice: undefined, message: said });
+    expect(explained(error)).toBe(error);
+  });
+
+  test('of an error that Redis 6.2 reports from a script has what the command said', () => {
+    expect(classify(new Error(ofScript('WRONGTYPE x'))).message).toContain('(WRONGTYPE x)');
+  });
 });
 
 test('the name of the user is not shown', () => {
   const said = "NOPERM User s3cret has no permissions to run the 'get' command";
   expect(withoutUser(said)).toBe("NOPERM this user has no permissions to run the 'get' command");
-  expect(explained(new Error(said))).not.toContain('s3cret');
+  expect(classify(new Error(said)).message).not.toContain('s3cret');
   expect(withoutUser('ERR ACL failure: user s3cret has no permissions')).not.toContain('s3cret');
+});
+
+test('a redacted error shows neither the user nor the command', () => {
+  const said = "NOPERM User s3cret has no permissions to run the 'auth' command";
+  const error = Object.assign(new Error(said), { command: { name: 'auth', args: ['s3cret'] } });
+  expect(inspect(error)).toContain('s3cret');
+  expect(redact(error)).toBe(error);
+  expect(`${inspect(error)}${error.stack}${JSON.stringify(error)}`).not.toContain('s3cret');
+  expect(error.message).toContain('no permissions to run');
 });
 
 test.each([
   "NOPERM User alice has no permissions to run the 'hset' command",
   "ERR ACL failure in script: User alice has no permissions to run the 'hset' command script: 1f, on @user_script:12.",
-])('fault 144: what a newer Redis refuses to a user says what to do, and not who it is: %s', (message) => {
-  expect(refusalOf(new Error(message))).toBe(
-    "the Redis user of the reaper lacks a right (NOPERM: this user has no permissions to run the 'hset' command): allow it the commands and keys that `reaper doctor` asks for",
-  );
+])('fault 144: the refusal of a newer Redis says what to do and does not name the user: %s', (message) => {
+  const refusal = refusalOf(new Error(message));
+  expect(refusal).toContain("lacks a right (NOPERM: this user has no permissions to run the 'hset' command): ");
+  expect(refusal).not.toContain('alice');
 });

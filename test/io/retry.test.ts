@@ -1,21 +1,21 @@
 /** An act is tried three times in all where its error passes, and once where it does not. */
 import { expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import { retry } from '../../src/io/retry.ts';
+import { retry } from '../../src/io/redis/retry.ts';
 
 /** A clock whose timers are over at once, and which knows how long they were. */
 const createQuickClock = () => {
-  const pauses: number[] = [];
+  const backoff: number[] = [];
   const clock: Clock = {
     now: () => 0,
     setTimeout(fn, ms) {
-      pauses.push(ms);
+      backoff.push(ms);
       queueMicrotask(fn);
       return undefined;
     },
     clearTimeout: () => undefined,
   };
-  return { clock, pauses };
+  return { clock, backoff };
 };
 
 const failing = (...errors: string[]) => {
@@ -29,17 +29,17 @@ const failing = (...errors: string[]) => {
 };
 
 test('two errors that pass are waited out, for 200 and 400 ms', async () => {
-  const { clock, pauses } = createQuickClock();
+  const { clock, backoff } = createQuickClock();
   const act = failing('read ECONNRESET', "READONLY You can't write against a read only replica.");
   expect(await retry(clock, act.attempt)).toBe('done');
-  expect([act.tries(), pauses]).toEqual([3, [200, 400]]);
+  expect([act.tries(), backoff]).toEqual([3, [200, 400]]);
 });
 
 test('the third error is thrown as it is', async () => {
-  const { clock, pauses } = createQuickClock();
+  const { clock, backoff } = createQuickClock();
   const act = failing('one: ECONNRESET', 'two: ECONNRESET', 'three: ECONNRESET', 'four: ECONNRESET');
   await expect(retry(clock, act.attempt)).rejects.toThrow(/^three: ECONNRESET$/);
-  expect([act.tries(), pauses]).toEqual([3, [200, 400]]);
+  expect([act.tries(), backoff]).toEqual([3, [200, 400]]);
 });
 
 test.each([
@@ -48,8 +48,8 @@ test.each([
   ['OOM command not allowed', 'OOM'],
   ['something else', 'something else'],
 ])('an error that does not pass is thrown at once, with what to do: %s', async (error, advice) => {
-  const { clock, pauses } = createQuickClock();
+  const { clock, backoff } = createQuickClock();
   const act = failing(error);
   await expect(retry(clock, act.attempt)).rejects.toThrow(advice);
-  expect([act.tries(), pauses]).toEqual([1, []]);
+  expect([act.tries(), backoff]).toEqual([1, []]);
 });

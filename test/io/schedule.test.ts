@@ -1,14 +1,14 @@
 /** When the host that has the lease does the next pass. */
 import { expect, test } from 'vitest';
-import type { Progress, SharedView } from '../../src/io/lease.ts';
-import { type Due, waitFor } from '../../src/schedule.ts';
+import type { Progress, SharedView } from '../../src/io/leader/lease.ts';
+import { type Due, waitFor } from '../../src/reaper/schedule.ts';
 
 const progress: Progress = {
   ...{ begun: undefined, isInHand: false, scanned: 0, total: 0, ended: undefined, rescueEnded: undefined },
 };
 /** The monotonic clock is at 1,000, that of Redis 500,000 ahead of it. */
 const wait = (more: Partial<Progress>, { pass = 'sweep', ...due }: Partial<Due> = {}) => {
-  const shared: SharedView = { holder: undefined, progress: { ...progress, ...more }, ahead: 500_000 };
+  const shared: SharedView = { leader: undefined, progress: { ...progress, ...more }, ahead: 500_000 };
   return waitFor({ now: 1_000, firstAt: 5_000, interval: 10_000, hasFailed: false, shared, pass, ...due });
 };
 

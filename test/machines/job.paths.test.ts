@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
-import { jobMachine } from '../../src/machines/job.ts';
+import type { TrackedJob } from '../../src/machines/facts.ts';
+import { type HookEnd, jobMachine } from '../../src/machines/job.ts';
 import { FencedError } from '../../src/machines/lease.ts';
 import { RefusedError } from '../../src/machines/refusal.ts';
 import type { Verdict } from '../../src/machines/verdict.ts';
@@ -19,9 +20,9 @@ const machine = jobMachine.provide({
 });
 const coverage = createCoverage(machine);
 
-const verdicts: readonly Verdict[] = ['kept', 'untrack', 'reset', 'fail', 'refire'];
+const verdicts: readonly Verdict[] = ['keep', 'untrack', 'reset', 'fail', 'refire'];
 const events = [
-  ...['done', 'queued', 'parked', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
+  ...['done', 'enqueued', 'parked', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
   failure('act'),
   failure('act', new FencedError()),
   failure('act', new RefusedError('Redis is a replica')),
@@ -29,16 +30,11 @@ const events = [
   failure('load'),
 ];
 
-/** How a final state is told in the output; `settled` tells what the act replied. */
-const ends: Record<string, readonly string[]> = {
-  kept: ['kept'],
-  planned: ['planned'],
-  settled: ['done', 'queued', 'parked', 'deferred'],
-  parked: ['parked'],
-  deferred: ['deferred'],
-  overtaken: ['overtaken'],
-  fenced: ['fenced'],
-  abandoned: ['abandoned'],
+/** The outcomes of final states that are not called the same. */
+const outcomes: Record<string, readonly string[]> = {
+  keep: ['kept'],
+  done: ['done', 'enqueued', 'parked', 'deferred'],
+  refused: ['abandoned'],
 };
 
 for (const verdict of verdicts) {
@@ -51,11 +47,11 @@ for (const verdict of verdicts) {
           expect([snapshot.value, snapshot.status]).toEqual([path.value, path.status]);
           if (snapshot.status !== 'done') return;
           const { output } = snapshot;
-          expect(ends[snapshot.value as string]).toContain(output.outcome);
+          expect(outcomes[snapshot.value] ?? [snapshot.value]).toContain(output.outcome);
           expect(output).toMatchObject({ id: 'j1', facts: snapshot.context.job.facts });
           expect('error' in output).toBe(output.outcome === 'abandoned');
-          expect('isRefused' in output).toBe(output.error === 'Redis is a replica');
-          if (output.outcome === 'kept') expect(output.verdict).toBe('kept');
+          expect('isRefused' in output).toBe(snapshot.value === 'refused');
+          if (output.outcome === 'kept') expect(output.verdict).toBe('keep');
         });
       }
     });
@@ -63,44 +59,59 @@ for (const verdict of verdicts) {
 }
 
 test('a job with nothing to do ends in its first tick', () => {
-  const actor = createActor(machine, { input: { job: jobFor('kept'), policy, plan: false } });
+  const actor = createActor(machine, { input: { job: jobFor('keep'), policy, plan: false } });
   expect(actor.start().getSnapshot().status).toBe('done');
 });
 
-test.each([
-  ['queued', 'settled'],
-  ['parked', 'parked'],
-  ['deferred', 'deferred'],
-] as const)(
+const pageThatSays = (end: HookEnd | undefined) => ({ endOf: () => end });
+
+test.each(['enqueued', 'parked', 'deferred'] as const)(
   'a refire whose hook was %s with its page ends in its first tick; every other act goes on',
-  async (hook, state) => {
+  (end) => {
     for (const verdict of verdicts) {
-      const input = { job: jobFor(verdict), policy, plan: false, hook };
-      const snapshot = (await walk(machine, { input, events: [] }, { remote, coverage })).getSnapshot();
-      if (verdict !== 'refire') expect(snapshot.value).toBe(verdict);
-      else expect([snapshot.value, snapshot.output]).toMatchObject([state, { verdict: 'refire', outcome: hook }]);
+      for (const plan of [false, true]) {
+        const input = { job: jobFor(verdict), policy, plan, page: pageThatSays(end) };
+        const snapshot = createActor(machine, { input, inspect: coverage.inspect }).start().getSnapshot();
+        if (verdict === 'refire') expect(snapshot.output).toMatchObject({ verdict, outcome: end });
+        else if (verdict === 'keep') expect(snapshot.value).toBe('keep');
+        else expect(snapshot.value).toEqual(plan ? 'planned' : { acting: verdict });
+      }
     }
   },
 );
 
-test('a hook that was noted for what the job was is noted anew for what it has become', async () => {
+test('a refire without an answer of its page refires by itself; in a plan it is planned', () => {
+  const stateOf = (plan: boolean) => {
+    const input = { job: jobFor('refire'), policy, plan, page: pageThatSays(undefined) };
+    return createActor(machine, { input, inspect: coverage.inspect }).start().getSnapshot().value;
+  };
+  expect([stateOf(false), stateOf(true)]).toEqual([{ acting: 'refire' }, 'planned']);
+});
+
+test('a hook that was enqueued for what the job was is enqueued again for what it has become', async () => {
+  const job = jobFor('fail');
   const path = {
-    input: { job: jobFor('fail'), policy, plan: false, hook: 'queued' as const },
+    input: {
+      job,
+      policy,
+      plan: false,
+      page: { endOf: (asked: TrackedJob) => (asked === job ? 'enqueued' : undefined) },
+    },
     events: [done('act', 'overtaken'), done('load', jobFor('refire'))],
   };
-  expect((await walk(machine, path, { remote, coverage })).getSnapshot().value).toBe('refire');
+  expect((await walk(machine, path, { remote, coverage })).getSnapshot().value).toEqual({ acting: 'refire' });
 });
 
-test('a job that is overtaken is judged by what it has become, not by what it was', async () => {
+test('a job that is overtaken is judged by what it has become', async () => {
   const path = {
     input: { job: jobFor('fail'), policy, plan: false },
-    events: [done('act', 'overtaken'), done('load', jobFor('kept'))],
+    events: [done('act', 'overtaken'), done('load', jobFor('keep'))],
   };
   const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
-  expect(output).toMatchObject({ verdict: 'kept', reason: 'ongoing', outcome: 'kept' });
+  expect(output).toMatchObject({ verdict: 'keep', reason: 'ongoing', outcome: 'kept' });
 });
 
-test('a job that is read again is acted on behind the fence of its sweep, or not at all', async () => {
+test('a job that is read again is acted on behind the fence of its sweep', async () => {
   const fence = { lease: 't:reaper:lease', number: '7' };
   const path = {
     input: { job: { ...jobFor('fail'), fence }, policy, plan: false },

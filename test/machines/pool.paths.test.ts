@@ -11,11 +11,11 @@ const machine = poolMachine.provide({
     review: remote.logic(),
     requeue: remote.logic(),
     quarantine: remote.logic(),
-    settle: remote.logic(),
+    deregister: remote.logic(),
   },
 });
 const coverage = createCoverage(machine);
-const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', trouble: 0, at: 0 };
+const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', disruptions: 0, at: 0 };
 const held = (a: number, b: number) => [
   { type: 'A', entries: a },
   { type: 'B', entries: b },
@@ -33,9 +33,9 @@ const events = [
   done('requeue', { moved: 0, left: 1, poison: 'bad' }),
   done('quarantine', 'alive'),
   done('quarantine', 'again'),
-  done('settle', 'alive'),
-  done('settle', 'settled'),
-  done('settle', 'traces'),
+  done('deregister', 'alive'),
+  done('deregister', 'settled'),
+  done('deregister', 'traces'),
 ];
 for (const [name, input] of Object.entries({
   'with grace': { suspect, plan: false, grace: 15_000 },
@@ -58,13 +58,13 @@ const run = async (...taken: Parameters<typeof walk>[1]['events'][number][]) =>
     await walk(machine, { input: { suspect, plan: false, grace: 0 }, events: taken }, { remote, coverage })
   ).getSnapshot();
 
-test('batches are moved until a type has none left, then the next type, and all are counted', async () => {
+test('batches of a type are moved until none is left, then those of the next type, and all are counted', async () => {
   const { output } = await run(
     done('confirm', held(3, 1)),
     done('requeue', { moved: 2, left: 1 }),
     done('requeue', { moved: 1, left: 0 }),
     done('requeue', { moved: 1, left: 0 }),
-    done('settle', 'settled'),
+    done('deregister', 'settled'),
   );
   expect(output).toEqual({
     pool: 'p1',
@@ -76,7 +76,7 @@ test('batches are moved until a type has none left, then the next type, and all 
   });
 });
 
-test('an entry that must not go back is quarantined, and the rest of its type is put back', async () => {
+test('an entry of a poison job is quarantined, and the rest of its type is requeued', async () => {
   const { output } = await run(
     done('confirm', held(5, 1)),
     done('requeue', { moved: 1, left: 4, poison: 'bad' }),
@@ -85,7 +85,7 @@ test('an entry that must not go back is quarantined, and the rest of its type is
     done('quarantine', 'quarantined'),
     done('requeue', { moved: 2, left: 0 }),
     done('requeue', { moved: 1, left: 0 }),
-    done('settle', 'settled'),
+    done('deregister', 'settled'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3, B: 1 }, entries: 4, quarantined: 2 });
 });
@@ -101,36 +101,36 @@ test.each([
   ['the first type', [refused('queue A'), { moved: 1, left: 0 }], { ...left('queue A'), moved: { B: 1 } }],
   ['the last type', [{ moved: 2, left: 0 }, refused('queue B')], { ...left('queue B'), moved: { A: 2 } }],
   ['all types, by one key', [refused('quarantine'), refused('quarantine')], { ...left('quarantine'), moved: {} }],
-])('fault 108: %s can not be requeued: the others are, and the pool is not settled', async (_, replies, outcome) => {
+])('fault 108: %s can not be requeued: the others are, and the pool stays registered', async (_, replies, outcome) => {
   const requeued = replies.map((reply) => done('requeue', reply));
-  const { output } = await run(done('confirm', held(2, 1)), ...requeued, done('settle', 'left'));
+  const { output } = await run(done('confirm', held(2, 1)), ...requeued, done('deregister', 'left'));
   expect(output).toMatchObject(outcome);
 });
 
-test('fault 108: an entry that can not be quarantined is left, with the rest of its type, and the other type goes on', async () => {
+test('fault 108: an entry that can not be quarantined stays, with the rest of its type, and the other type goes on', async () => {
   const { output } = await run(
     done('confirm', held(3, 1)),
     done('requeue', { moved: 1, left: 2, poison: 'bad' }),
     done('quarantine', { refused: 'dead: holds a string' }),
     done('requeue', { moved: 1, left: 0 }),
-    done('settle', 'left'),
+    done('deregister', 'left'),
   );
   expect(output).toMatchObject({ ...left('dead'), moved: { A: 1, B: 1 }, quarantined: 0 });
   const last = await run(
     done('confirm', held(0, 1)),
     done('requeue', { moved: 0, left: 1, poison: 'bad' }),
     done('quarantine', { refused: 'dead: holds a string' }),
-    done('settle', 'left'),
+    done('deregister', 'left'),
   );
   expect(last.output).toMatchObject({ ...left('dead'), moved: {}, entries: 0 });
 });
 
-test('fault 108: a pool whose lists can not be read keeps its place, and says which', async () => {
+test('fault 108: a pool whose lists can not be read stays registered, and names them', async () => {
   const unreadable = [
     { type: 'A', entries: 0, unreadable: 'list A: holds a string' },
     { type: 'B', entries: 0 },
   ];
-  expect((await run(done('confirm', unreadable), done('settle', 'left'))).output).toMatchObject({
+  expect((await run(done('confirm', unreadable), done('deregister', 'left'))).output).toMatchObject({
     ...left('list A'),
     entries: 0,
   });
@@ -142,36 +142,36 @@ test('an entry that is gone when it is to be quarantined is not counted', async 
     done('requeue', { moved: 0, left: 1, poison: 'bad' }),
     done('quarantine', 'again'),
     done('requeue', { moved: 0, left: 0 }),
-    done('settle', 'settled'),
+    done('deregister', 'settled'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', entries: 0, quarantined: 0 });
 });
 
-test('entries that come up while it is settled are put back too', async () => {
+test('entries that come up before the pool is deregistered are requeued too', async () => {
   const { output } = await run(
     done('confirm', held(0, 0)),
-    done('settle', 'entries'),
+    done('deregister', 'entries'),
     done('confirm', held(0, 1)),
     done('requeue', { moved: 1, left: 0 }),
-    done('settle', 'settled'),
+    done('deregister', 'settled'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { B: 1 } });
 });
 
-const suspectedAgain = { ...suspect, heartbeat: '7', trouble: 1 };
-const pause = after('backoff', 'unsure');
+const suspectedAgain = { ...suspect, heartbeat: '7', disruptions: 1 };
+const pause = after('backoff', 'backingOff');
 const steps = {
   confirm: [],
   requeue: [done('confirm', held(1, 0))],
   quarantine: [done('confirm', held(1, 0)), done('requeue', { moved: 0, left: 1, poison: 'bad' })],
-  settle: [done('confirm', held(0, 0))],
+  deregister: [done('confirm', held(0, 0))],
 } as const;
 for (const [step, before] of Object.entries(steps)) {
-  test(`after a failure of ${step} the pool is looked at anew and waits out the whole grace, as what it is now`, async () => {
+  test(`after a failure of ${step} the pool is reviewed, and waits out another grace`, async () => {
     const events = [...before, failure(step), pause, done('review', suspectedAgain)];
     const input = { suspect, plan: false, grace: 15_000 };
     const { value, output } = (await walk(machine, { input, events }, { remote, coverage })).getSnapshot();
-    expect(value).toBe('waiting');
+    expect(value).toBe('awaitingGrace');
     const progress = { moved: {}, quarantined: [], failures: 1, error: 'Redis is down' };
     expect(output).toEqual({ again: { ...input, suspect: suspectedAgain, before: progress } });
     // When the grace is over, another actor goes on.
@@ -190,7 +190,7 @@ for (const [step, before] of Object.entries(steps)) {
   });
 }
 
-test('a rescue that has failed in between forgets the error, and has counted all that it has moved', async () => {
+test('a rescue that failed in between has no error at its end, and counts all moved entries', async () => {
   const { output } = await run(
     done('confirm', held(3, 0)),
     done('requeue', { moved: 2, left: 1 }),
@@ -199,18 +199,18 @@ test('a rescue that has failed in between forgets the error, and has counted all
     done('review', suspect),
     done('confirm', held(1, 0)),
     done('requeue', { moved: 1, left: 0 }),
-    done('settle', 'settled'),
+    done('deregister', 'settled'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3 } });
   expect(output).not.toHaveProperty('error');
 });
 
-test('a pool that can not be looked at is looked at again after a pause', async () => {
+test('a pool that can not be reviewed is reviewed again after a pause', async () => {
   const { value, context } = await run(failure('confirm'), pause, failure('review'));
-  expect([value, context.failures]).toEqual(['unsure', 2]);
+  expect([value, context.failures]).toEqual(['backingOff', 2]);
 });
 
-test('the pauses between tries are longer and longer', async () => {
+test('the pauses between retries grow', async () => {
   const clock = new SimulatedClock();
   const actor = createActor(machine, { clock, input: { suspect, plan: false, grace: 0 } }).start();
   const fail = async (step: string) => {
@@ -221,20 +221,20 @@ test('the pauses between tries are longer and longer', async () => {
   await fail('confirm');
   for (const pause of [1_000, 2_000, 4_000]) {
     clock.increment(pause - 1);
-    expect(actor.getSnapshot().value).toBe('unsure');
+    expect(actor.getSnapshot().value).toBe('backingOff');
     clock.increment(1);
     expect(actor.getSnapshot().value).toBe('review');
     await fail('review');
   }
 });
 
-test('a pool that lives when it is looked at again ends as alive', async () => {
+test('a pool that is alive when it is reviewed ends as alive', async () => {
   const { output } = await run(failure('confirm'), pause, done('review', 'alive'));
   expect(output).toMatchObject({ outcome: 'alive' });
   expect(output).not.toHaveProperty('error');
 });
 
-test('fault 122: types that are named like members of every object are counted like any', async () => {
+test('fault 122: types that are named like members of every object are counted like all others', async () => {
   const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];
   const { output } = await run(
     done(
@@ -242,21 +242,21 @@ test('fault 122: types that are named like members of every object are counted l
       names.map((type) => ({ type, entries: 3 })),
     ),
     ...names.flatMap(() => [done('requeue', { moved: 2, left: 1 }), done('requeue', { moved: 1, left: 0 })]),
-    done('settle', 'settled'),
+    done('deregister', 'settled'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', entries: 12 });
   expect(Object.entries(output.moved)).toEqual(names.map((type) => [type, 3]));
   expect(JSON.parse(JSON.stringify(output.moved)).constructor).toBe(3);
 });
 
-test('stopped while it is unsure, it is given up at once', async () => {
+test('a pool that is stopped while it backs off is abandoned at once', async () => {
   const { output } = await run(failure('confirm'), { type: 'stop' });
   expect(output).toMatchObject({ outcome: 'abandoned', error: 'stopped before it was confirmed dead' });
 });
 
 const fenced = { ...steps, review: [failure('confirm'), pause] };
 test.each(Object.entries(fenced))(
-  'a pool is given up at once where %s is fenced: another host finds it',
+  'a pool is abandoned at once when %s is fenced: another host finds it',
   async (step, before) => {
     const { output } = await run(...before, failure(step, new FencedError()));
     expect(output).toMatchObject({ outcome: 'abandoned', entries: 0, error: new FencedError().message });

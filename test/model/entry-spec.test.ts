@@ -1,13 +1,13 @@
-/** Every transition of the specification drives the real reaper on a real Redis; after every step the two are compared. */
+/** Takes every transition of the specification with the real reaper on a real Redis, and compares both after each step. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { getAdjacencyMap, getShortestPaths } from 'xstate/graph';
 import { createReaper, type Reaper } from '../../src/index.ts';
 import { second } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
-import { type EntryHappening, type EntryLife, entrySpecification } from './entry-specification.ts';
+import { type EntryEvent, type EntryLife, entrySpecification } from './entry-specification.ts';
 
-const happenings: EntryHappening[] = [
+const events: EntryEvent[] = [
   'taken',
   'workerDied',
   'finished',
@@ -31,14 +31,14 @@ afterAll(async () => {
 });
 
 const options = {
-  events: happenings.map((type) => ({ type })),
+  events: events.map((type) => ({ type })),
   // biome-ignore lint/suspicious/noExplicitAny: a snapshot of the specification
   filterEvents: (state: any, event: any) => state.can(event),
   // biome-ignore lint/suspicious/noExplicitAny: a snapshot of the specification
   serializeState: (state: any) => JSON.stringify([state.value, state.context]),
 };
 interface Step {
-  readonly type: EntryHappening | 'xstate.init';
+  readonly type: EntryEvent | 'xstate.init';
   readonly value: unknown;
   readonly life: EntryLife;
 }
@@ -53,25 +53,25 @@ const stepOf = (type: string, { value, context }: State): Step => ({
 });
 // biome-ignore lint/suspicious/noExplicitAny: the types of the graph follow the machine's
 const shortest: any[] = getShortestPaths(entrySpecification, options as any);
-const ways = new Map<string, readonly Step[]>(
+const paths = new Map<string, readonly Step[]>(
   shortest.map(({ state, steps }) => [
     options.serializeState(state),
     steps.map((step: { event: { type: string }; state: State }) => stepOf(step.event.type, step.state)),
   ]),
 );
-/** The shortest way to where each transition begins, and the transition. */
+/** For each transition: the shortest path to its source state, and the transition. */
 // biome-ignore lint/suspicious/noExplicitAny: the types of the graph follow the machine's
-const walks = Object.entries<any>(getAdjacencyMap(entrySpecification, options as any)).flatMap(
+const traces = Object.entries<any>(getAdjacencyMap(entrySpecification, options as any)).flatMap(
   ([key, { transitions }]) =>
     Object.values<{ event: { type: string }; state: State }>(transitions).map(({ event, state }) => {
-      const steps = [...(ways.get(key) as readonly Step[]), stepOf(event.type, state)];
+      const steps = [...(paths.get(key) as readonly Step[]), stepOf(event.type, state)];
       return [steps.map(({ type }) => type.replace('xstate.', '')).join(' → '), steps] as const;
     }),
 );
 
 const first = '{"name":"X","id":"j","t":1,"args":{"n":12345678901234567890}}';
 const stats = 't:job_stats:j';
-/** The bytes as they stand now: gocraft's retry writes others. */
+/** The current bytes of the entry: gocraft's retry writes other bytes. */
 let entry = first;
 let hosts = 0;
 beforeEach(async () => {
@@ -84,8 +84,8 @@ beforeEach(async () => {
   await client.lpush('t:jobs:X', entry);
 });
 
-/** Makes happen in Redis what the specification only names; gives what a release or drop says. */
-const happen = async (type: Step['type']): Promise<EntryLife['said']> => {
+/** Does in Redis what an event stands for. Returns the result of a release or drop. */
+const apply = async (type: Step['type']): Promise<EntryLife['said']> => {
   const { client } = server;
   const pool = `h${hosts}`;
   if (type === 'taken') {
@@ -132,16 +132,22 @@ const check = async ({ value, life }: Step) => {
   expect(Number((await client.get('t:jobs:X:lock')) ?? 0)).toBe(value === 'held' ? 1 : 0);
 };
 
-test.each(walks)('%s', async (_, steps) => {
+test.each(traces)('%s', async (_, steps) => {
   for (const step of steps) {
-    expect(await happen(step.type)).toBe(step.life.said);
+    expect(await apply(step.type)).toBe(step.life.said);
     await check(step);
   }
 });
 
-test('the walks take an entry to quarantine, and from there wherever it can go', () => {
-  const taken = new Set(walks.map(([, steps]) => `${steps.at(-2)?.value} ${steps.at(-1)?.type}`));
-  for (const way of ['held workerDied', 'dead released', 'dead dropped', 'dead retriedByGocraft', 'dead listed']) {
-    expect(taken).toContain(way);
+test('the paths lead an entry into quarantine, and out of it in every way', () => {
+  const taken = new Set(traces.map(([, steps]) => `${steps.at(-2)?.value} ${steps.at(-1)?.type}`));
+  for (const transition of [
+    'held workerDied',
+    'dead released',
+    'dead dropped',
+    'dead retriedByGocraft',
+    'dead listed',
+  ]) {
+    expect(taken).toContain(transition);
   }
 });

@@ -1,21 +1,21 @@
 import { assign, setup } from 'xstate';
 
 /**
- * One queue entry's life with workers that die of it, as Redis shows it: written from the rules on poison jobs and not from
- * the charts. It imports nothing of src, invokes nothing and knows no clock. Three recoveries are allowed.
+ * The life of one queue entry whose workers die, as Redis shows it. It is written from the rules for poison jobs, not from the
+ * charts: it imports nothing from src, invokes no actors and has no clock. Three recoveries are allowed.
  */
 export interface EntryLife {
-  /** Recoveries within the window that are noted. */
+  /** Recorded recoveries within the window. */
   readonly recoveries: number;
-  /** How many of them led to a quarantine that a person has ended by gocraft's tool: they count no longer. */
+  /** How many of them led to a quarantine that a person ended with gocraft's tool. These do not count any more. */
   readonly forgiven: number;
-  /** A record of the quarantine stands in Redis. */
+  /** Redis has a record of the quarantine. */
   readonly record: boolean;
   readonly status: 'Pending' | 'Running' | 'Error';
-  /** What the last release or drop said. */
+  /** The result of the latest release or drop. */
   readonly said: 'nothing' | 'done' | 'gone' | 'none';
 }
-export type EntryHappening =
+export type EntryEvent =
   | 'taken'
   | 'workerDied'
   | 'finished'
@@ -25,13 +25,11 @@ export type EntryHappening =
   | 'released'
   | 'dropped';
 
-type Assign = Parameters<
-  typeof assign<EntryLife, { type: EntryHappening }, undefined, { type: EntryHappening }, never>
->[0];
+type Assign = Parameters<typeof assign<EntryLife, { type: EntryEvent }, undefined, { type: EntryEvent }, never>>[0];
 const become = (change: Assign) =>
-  assign<EntryLife, { type: EntryHappening }, undefined, { type: EntryHappening }, never>(change);
+  assign<EntryLife, { type: EntryEvent }, undefined, { type: EntryEvent }, never>(change);
 
-/** Nothing of it is in `dead`: whoever ends a quarantine finds at most a record to remove. */
+/** The entry is not in `dead`: a release or drop finds at most a record, and removes it. */
 const forget = {
   recoveries: ({ context }: { context: EntryLife }) => context.recoveries - context.forgiven,
   forgiven: 0,
@@ -46,8 +44,8 @@ const elsewhere = {
 } as const;
 
 export const entrySpecification = setup({
-  types: { context: {} as EntryLife, events: {} as { type: EntryHappening } },
-  guards: { mayGoBack: ({ context }) => context.recoveries - context.forgiven < 3 },
+  types: { context: {} as EntryLife, events: {} as { type: EntryEvent } },
+  guards: { mayRequeue: ({ context }) => context.recoveries - context.forgiven < 3 },
 }).createMachine({
   id: 'entry',
   context: { recoveries: 0, forgiven: 0, record: false, status: 'Pending', said: 'nothing' },
@@ -62,9 +60,9 @@ export const entrySpecification = setup({
         finished: { target: 'done', actions: become({ said: 'nothing' }) },
         workerDied: [
           {
-            guard: 'mayGoBack',
+            guard: 'mayRequeue',
             target: 'queued',
-            // What counts no longer is dropped when it would matter.
+            // Recoveries that do not count any more are removed when the limit is reached.
             actions: become({
               recoveries: ({ context }) =>
                 context.recoveries >= 3 ? context.recoveries - context.forgiven + 1 : context.recoveries + 1,

@@ -1,4 +1,4 @@
-/** The paths of the specification drive the real reaper on a real Redis; after every step Redis is compared with it. */
+/** Takes the paths of the specification with the real reaper on a real Redis, and compares both after each step. */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createTestModel } from 'xstate/graph';
 import { createReaper, type ReaperEvents } from '../../src/index.ts';
@@ -6,21 +6,21 @@ import { createTestClock, type TestClock } from '../support/clock.ts';
 import { ackText, intercept, second } from '../support/jobs.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { type Happening, type Life, specification } from './specification.ts';
+import { type Life, type SpecEvent, specification } from './specification.ts';
 
 const stats = 't:job_stats:j';
 const track = 't:job_track:inprogress';
-const happenings: Happening[] = [
+const events: SpecEvent[] = [
   'saved',
   'run',
   'checkedIn',
   'finished',
   'acked',
-  'receiverDown',
-  'receiverUp',
+  'endpointDown',
+  'endpointUp',
   'graceOver',
   'silence',
-  'clockLeapt',
+  'clockJumped',
   'enqueued',
   'entryLost',
   'observed',
@@ -43,45 +43,45 @@ beforeEach(async () => {
 });
 
 const model = createTestModel(specification, {
-  events: happenings.map((type) => ({ type })),
+  events: events.map((type) => ({ type })),
   filterEvents: (state, event) => state.status === 'active' && state.can(event),
 });
-interface Walk {
+interface Trace {
   readonly name: string;
   readonly steps: readonly { readonly type: string; readonly value: unknown; readonly life: Life }[];
 }
 const keyOf = (state: { value: unknown; context: Life }) => JSON.stringify([state.value, state.context]);
-const paths: readonly Walk[] = model.getShortestPaths().map(({ description, steps }) => ({
+const paths: readonly Trace[] = model.getShortestPaths().map(({ description, steps }) => ({
   name: description,
   steps: steps.map(({ event, state }) => ({ type: event.type, value: state.value, life: state.context })),
 }));
-/** The way to each state: a model leaves out paths that are the beginning of another one. */
-const ways = new Map(
+/** The path to each state: the model leaves out paths that are the beginning of another one. */
+const pathTo = new Map(
   paths.flatMap(({ steps }) =>
     steps.map(({ value, life }, i) => [keyOf({ value, context: life }), steps.slice(0, i + 1)] as const),
   ),
 );
-/** A job that is overtaken ends where others come to by shorter ways: no shortest path has it, so each such edge is one. */
+/** An overtaken job ends in a state with a shorter path, so no shortest path has that event. Each such edge gets a path. */
 type Edge = { event: { type: string }; state: { value: unknown; context: Life } };
 type Node = { state: { value: unknown; context: Life }; transitions: Record<string, Edge> };
 const overtaken = Object.values(model.getAdjacencyMap() as unknown as Record<string, Node>).flatMap(
-  ({ state, transitions }): Walk[] =>
+  ({ state, transitions }): Trace[] =>
     Object.values(transitions)
       .filter(({ event }) => event.type === 'sweepOvertaken')
       .map(({ event, state: next }) => {
-        const way = ways.get(keyOf(state)) ?? [];
-        const steps = [...way, { type: event.type, value: next.value, life: next.context }];
+        const path = pathTo.get(keyOf(state)) ?? [];
+        const steps = [...path, { type: event.type, value: next.value, life: next.context }];
         return { name: steps.map(({ type }) => type).join(' → '), steps };
       }),
 );
-const walks: readonly Walk[] = [...paths, ...overtaken];
+const traces: readonly Trace[] = [...paths, ...overtaken];
 const hitStates = new Set<string>();
 const hitEvents = new Set<string>();
 
 let jobs: ReaperEvents['job'][] = [];
 let clock: TestClock;
 const sweep = async (isOvertaken: boolean) => {
-  // Sweeps are an hour apart: whatever waits for another try is due by then.
+  // An hour passes between two sweeps, so every retry is due.
   clock.advance(3_600_000);
   jobs = [];
   receiver.hooks.length = 0;
@@ -103,7 +103,7 @@ const sweep = async (isOvertaken: boolean) => {
   expect(moves).toBe(false);
 };
 
-/** A scheduled sweep of the host that has the lease, which another takes while the facts of the job are read. */
+/** A scheduled sweep of the leader. Another host takes the lease while the facts of the job are read. */
 const sweepFenced = async () => {
   clock.advance(3_600_000);
   jobs = [];
@@ -112,11 +112,11 @@ const sweepFenced = async () => {
   const lease = 't:reaper:lease';
   let hasLost = false;
   const redis = intercept(client, 'evalsha', async ([, count, firstKey]) => {
-    // The one script with no other key reads the facts.
+    // The script that reads the facts is the only one with just this key.
     if (hasLost || count !== 1 || firstKey !== stats) return;
     hasLost = true;
     const later = Date.now() + 3_600_000;
-    await client.hset(lease, { holder: 'another', host: 'another', fence: later, until: later });
+    await client.hset(lease, { leader: 'another', host: 'another', fence: later, until: later });
   });
   const sweepSettings = { firstAfterMs: 0, jitter: 0 };
   const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock, sweep: sweepSettings });
@@ -128,7 +128,7 @@ const sweepFenced = async () => {
   try {
     reaper.start();
     await clock.until(() => hasLost);
-    // From here on no time passes: the sweep hears of it by what it does, and not when it renews its lease.
+    // No time passes any more: an act of the sweep finds out, not the renewal of the lease.
     await vi.waitUntil(() => end !== undefined, { interval: 2 });
     await reaper.undelivered.quiet();
   } finally {
@@ -139,8 +139,8 @@ const sweepFenced = async () => {
   expect(hasLost).toBe(true);
 };
 
-/** Makes happen in Redis what the specification only names. */
-const happen = async (type: Happening): Promise<void> => {
+/** Does in Redis what an event stands for. */
+const apply = async (type: SpecEvent): Promise<void> => {
   const { client } = server;
   const { revision = '0', status = '', check_in_at = '0' } = await client.hgetall(stats);
   const confirm = (state: string) => client.hset(stats, 'ack', ackText(state, Number(revision), Number(check_in_at)));
@@ -163,16 +163,16 @@ const happen = async (type: Happening): Promise<void> => {
   if (type === 'finished') await client.hset(stats, { status: 'Success', update_time: at });
   if (type === 'acked') await confirm(status);
   if (type === 'statusWriteLost') await confirm('Success');
-  if (type === 'receiverDown') receiver.answer = (_, response) => void response.writeHead(503).end();
-  if (type === 'receiverUp') receiver.answer = undefined;
+  if (type === 'endpointDown') receiver.answer = (_, response) => void response.writeHead(503).end();
+  if (type === 'endpointUp') receiver.answer = undefined;
   if (type === 'graceOver') await client.hset(stats, 'update_time', at);
   if (type === 'statsDeleted') await client.del(stats);
-  if (type === 'silence' || type === 'clockLeapt') {
+  if (type === 'silence' || type === 'clockJumped') {
     const old = second(type === 'silence' ? -100_000 : 100_000);
     const ack = await client.hget(stats, 'ack');
     const times = { enqueue_time: old, update_time: old, revision: old };
-    const news = Number(check_in_at) === 0 ? {} : { check_in_at: old + 1 };
-    await client.hset(stats, { ...times, ...news });
+    const checkIn = Number(check_in_at) === 0 ? {} : { check_in_at: old + 1 };
+    await client.hset(stats, { ...times, ...checkIn });
     if (ack !== null) {
       const { status: confirmed, check_in_at: seen } = JSON.parse(ack);
       await client.hset(stats, 'ack', ackText(confirmed, old, seen === 0 ? 0 : old + 1));
@@ -206,11 +206,11 @@ const check = async (type: string, life: Life) => {
   expect(receiver.hooks.map(({ body }) => body.status)).toEqual(Array(life.hooks).fill(life.status));
 };
 
-test.each(walks.map((walk) => [walk.name, walk] as const))('%s', async (_, { steps }) => {
+test.each(traces.map((trace) => [trace.name, trace] as const))('%s', async (_, { steps }) => {
   clock = createTestClock();
   for (const { type, value, life } of steps) {
-    if (happenings.includes(type as Happening)) {
-      await happen(type as Happening);
+    if (events.includes(type as SpecEvent)) {
+      await apply(type as SpecEvent);
       hitEvents.add(type);
     }
     await check(type, life);
@@ -219,8 +219,8 @@ test.each(walks.map((walk) => [walk.name, walk] as const))('%s', async (_, { ste
 });
 
 afterAll(() => {
-  expect([...hitEvents].sort()).toEqual([...happenings].sort());
-  // `swept` is passed through, and never stood in.
+  expect([...hitEvents].sort()).toEqual([...events].sort());
+  // `swept` is left at once.
   expect([...hitStates].sort()).toEqual(
     Object.keys(specification.states)
       .filter((name) => name !== 'swept')

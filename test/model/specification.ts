@@ -1,8 +1,8 @@
 import { assign, setup } from 'xstate';
 
 /**
- * One job's life as Redis shows it, written from the rules of design.md part 4 and not from the charts. It imports
- * nothing of src, invokes nothing and knows no clock: ages are words.
+ * The life of one job, as Redis shows it. It is written from the rules for verdicts, not from the charts: it imports nothing
+ * from src, invokes no actors and has no clock. Ages are words.
  */
 export type Status = 'Pending' | 'Running' | 'Success' | 'Error';
 export type Age = 'just now' | 'a while ago' | 'beyond the limit' | 'ahead of the clock';
@@ -17,29 +17,30 @@ export interface Life {
   readonly stats: boolean;
   readonly status: Status;
   readonly ack: Status | 'none';
-  /** A check-in that the receiver has not confirmed. */
-  readonly news: boolean;
+  /** The endpoint has not confirmed the latest check-in. */
+  readonly hasNewCheckIn: boolean;
   readonly age: Age;
-  /** Where it is seen that it is, or will be, worked on. */
-  readonly evidence: 'none' | 'queued' | 'observed';
+  /** Where the job is found: in its queue, or run by a worker. */
+  readonly evidence: 'none' | 'in-queue' | 'observed';
+  /** Whether the endpoint answers 2xx. */
   readonly up: boolean;
-  /** A hook is noted whose receiver has not taken it; it is tried again before the next sweep is over. */
+  /** A hook is pending. It is attempted again before the next sweep ends. */
   readonly pending: boolean;
-  /** What the last sweep said and how many hooks it sent. */
+  /** What the latest sweep reported, and how many hooks were sent. */
   readonly report: Report | undefined;
   readonly hooks: number;
 }
-export type Happening =
+export type SpecEvent =
   | 'saved'
   | 'run'
   | 'checkedIn'
   | 'finished'
   | 'acked'
-  | 'receiverDown'
-  | 'receiverUp'
+  | 'endpointDown'
+  | 'endpointUp'
   | 'graceOver'
   | 'silence'
-  | 'clockLeapt'
+  | 'clockJumped'
   | 'enqueued'
   | 'entryLost'
   | 'observed'
@@ -54,18 +55,18 @@ const order = { none: -1, Pending: 0, Running: 1, Success: 2, Error: 2 };
 const isFinal = (status: Status) => order[status] === 2;
 
 /**
- * What is noted is told as it is then: the receiver takes it and the job is counted down, or it is down and it stays
- * noted. There is nothing to tell of a job without stats, or of a state that is confirmed.
+ * Sends a pending hook with the job's current state. If the endpoint is up, the hook is delivered and the job counted down;
+ * otherwise the hook stays pending. No hook is sent for a job without stats, or for a confirmed state.
  */
-const told = (life: Life): Life => {
+const deliver = (life: Life): Life => {
   if (!life.pending) return life;
-  if (!life.stats || (order[life.ack] >= order[life.status] && !life.news)) return { ...life, pending: false };
+  if (!life.stats || (order[life.ack] >= order[life.status] && !life.hasNewCheckIn)) return { ...life, pending: false };
   if (!life.up) return { ...life, hooks: 1 };
   return {
     ...life,
     pending: false,
     ack: life.status,
-    news: false,
+    hasNewCheckIn: false,
     count: isFinal(life.status) ? Math.max(0, life.count - 1) : life.count,
     hooks: 1,
   };
@@ -76,36 +77,36 @@ const say = (life: Life, verdict: string, reason: string, outcome: string): Life
   report: { verdict, reason, outcome },
 });
 
-export const swept = (before: Life): Life => told(judged({ ...before, report: undefined, hooks: 0 }));
+export const swept = (before: Life): Life => deliver(judged({ ...before, report: undefined, hooks: 0 }));
 
 const judged = (life: Life): Life => {
   if (life.count === 0) return life;
-  if (!life.stats) return say({ ...life, count: 0 }, 'untrack', 'lost', 'done');
+  if (!life.stats) return say({ ...life, count: 0 }, 'untrack', 'missing-stats', 'done');
   if (order[life.ack] > order[life.status]) {
     const status = life.ack as Status;
     const count = isFinal(status) ? life.count - 1 : life.count;
     return say({ ...life, status, count, age: 'just now' }, 'reset', 'behind', 'done');
   }
-  if (!isFinal(life.status) && life.age === 'ahead of the clock') return say(life, 'kept', 'clock-ahead', 'kept');
+  if (!isFinal(life.status) && life.age === 'ahead of the clock') return say(life, 'keep', 'clock-ahead', 'kept');
   if (!isFinal(life.status) && life.age === 'beyond the limit') {
-    if (life.evidence !== 'none') return say(life, 'kept', life.evidence, 'kept');
+    if (life.evidence !== 'none') return say(life, 'keep', life.evidence, 'kept');
     const failed: Life = { ...life, status: 'Error', count: life.count - 1, age: 'just now' };
     return say({ ...failed, pending: true }, 'fail', 'hung', 'done');
   }
-  if (life.ack === life.status && !life.news) {
+  if (life.ack === life.status && !life.hasNewCheckIn) {
     return isFinal(life.status)
-      ? say({ ...life, count: 0 }, 'untrack', 'settled', 'done')
-      : say(life, 'kept', 'ongoing', 'kept');
+      ? say({ ...life, count: 0 }, 'untrack', 'acknowledged', 'done')
+      : say(life, 'keep', 'ongoing', 'kept');
   }
-  if (life.age === 'just now') return say(life, 'kept', 'young', 'kept');
-  return say({ ...life, pending: true }, 'refire', 'not acknowledged', 'queued');
+  if (life.age === 'just now') return say(life, 'keep', 'recently-updated', 'kept');
+  return say({ ...life, pending: true }, 'refire', 'unacknowledged', 'enqueued');
 };
 
-/** Another host takes the lease while a job is judged: what was to be done is left to it. What is noted is told all the same. */
+/** Another host takes the lease while a job is judged: the act is left to that host. A pending hook is sent all the same. */
 const fenced = (before: Life): Life => {
   const life: Life = { ...before, report: undefined, hooks: 0 };
   const { report } = judged(life);
-  return told(report === undefined ? life : { ...life, report: { ...report, outcome: 'fenced' } });
+  return deliver(report === undefined ? life : { ...life, report: { ...report, outcome: 'fenced' } });
 };
 const acts = (life: Life) => {
   const outcome = judged({ ...life, report: undefined }).report?.outcome;
@@ -113,13 +114,13 @@ const acts = (life: Life) => {
 };
 
 const become = (change: Partial<Life>) =>
-  assign<Life, { type: Happening }, undefined, { type: Happening }, never>({ report: undefined, hooks: 0, ...change });
-const sweep = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) => swept(context));
-/** The job checks in between the judgement and the act: what was judged hung is judged again, and lives. */
-const overtaken = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) =>
+  assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>({ report: undefined, hooks: 0, ...change });
+const sweep = assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>(({ context }) => swept(context));
+/** The job checks in between the judgement and the act: a job that looked hung is judged again, and is not hung. */
+const overtaken = assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>(({ context }) =>
   swept({ ...context, age: 'a while ago' }),
 );
-const sweepFenced = assign<Life, { type: Happening }, undefined, { type: Happening }, never>(({ context }) =>
+const sweepFenced = assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>(({ context }) =>
   fenced(context),
 );
 const route = [
@@ -129,7 +130,7 @@ const route = [
 ];
 
 export const specification = setup({
-  types: { context: {} as Life, events: {} as { type: Happening } },
+  types: { context: {} as Life, events: {} as { type: SpecEvent } },
   guards: {
     isGone: ({ context }) => context.count === 0,
     isRunning: ({ context }) => context.status === 'Running',
@@ -138,7 +139,7 @@ export const specification = setup({
       context.age === 'beyond the limit' && context.evidence === 'none' && order[context.ack] <= order[context.status],
     isSeen: ({ context }) => context.evidence !== 'none',
     isUnseen: ({ context }) => context.evidence === 'none',
-    // (What is noted already is told at any moment of such a sweep: it would be judged before or after.)
+    // Without a pending hook: its delivery could come before or after the judgement.
     wouldAct: ({ context }) => context.up && !context.pending && acts(context),
     isDown: ({ context }) => !context.up,
     isUp: ({ context }) => context.up,
@@ -150,7 +151,7 @@ export const specification = setup({
     stats: false,
     status: 'Pending',
     ack: 'none',
-    news: false,
+    hasNewCheckIn: false,
     age: 'just now',
     evidence: 'none',
     up: true,
@@ -158,18 +159,18 @@ export const specification = setup({
     report: undefined,
     hooks: 0,
   },
-  initial: 'unborn',
+  initial: 'unsaved',
   on: {
-    receiverDown: { guard: 'isUp', actions: become({ up: false }) },
-    receiverUp: { guard: 'isDown', actions: become({ up: true }) },
+    endpointDown: { guard: 'isUp', actions: become({ up: false }) },
+    endpointUp: { guard: 'isDown', actions: become({ up: true }) },
   },
   states: {
-    unborn: { on: { saved: { target: 'pending', actions: become({ count: 2, stats: true, age: 'a while ago' }) } } },
+    unsaved: { on: { saved: { target: 'pending', actions: become({ count: 2, stats: true, age: 'a while ago' }) } } },
     pending: {
       on: {
         run: { target: 'running', actions: become({ status: 'Running', age: 'a while ago', evidence: 'none' }) },
         acked: { actions: become({ ack: 'Pending' }) },
-        enqueued: { guard: 'isUnseen', actions: become({ evidence: 'queued' }) },
+        enqueued: { guard: 'isUnseen', actions: become({ evidence: 'in-queue' }) },
         entryLost: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
         silence: { actions: become({ age: 'beyond the limit' }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
@@ -180,15 +181,15 @@ export const specification = setup({
     },
     running: {
       on: {
-        checkedIn: { actions: become({ news: true, age: 'a while ago' }) },
+        checkedIn: { actions: become({ hasNewCheckIn: true, age: 'a while ago' }) },
         finished: { target: 'final', actions: become({ status: 'Success', age: 'a while ago', evidence: 'none' }) },
-        acked: { actions: become({ ack: 'Running', news: false }) },
-        // The clock of its host is set right by what it writes next.
-        clockLeapt: { guard: 'isUnseen', actions: become({ age: 'ahead of the clock' }) },
+        acked: { actions: become({ ack: 'Running', hasNewCheckIn: false }) },
+        // The next write of its host corrects the times.
+        clockJumped: { guard: 'isUnseen', actions: become({ age: 'ahead of the clock' }) },
         observed: { guard: 'isUnseen', actions: become({ evidence: 'observed' }) },
         workerDied: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
         silence: { actions: become({ age: 'beyond the limit' }) },
-        statusWriteLost: { actions: become({ ack: 'Success', news: false }) },
+        statusWriteLost: { actions: become({ ack: 'Success', hasNewCheckIn: false }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
         sweep: { target: 'swept', actions: sweep },
         sweepFenced: { guard: 'wouldAct', target: 'swept', actions: sweepFenced },

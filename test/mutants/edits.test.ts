@@ -2,11 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/package.ts';
 import { allEdits, parseEdits, withEdit } from './edits.ts';
+import { pureRooms } from './pureFiles.ts';
 
 const all = Object.values(allEdits()).flat();
 
-describe('the lists of edits by which the tests are tested', () => {
-  test('each edit fits its file, and changes it', () => {
+describe('the lists of edits', () => {
+  test('each edit fits its file and changes it', () => {
     const faults = all.flatMap((edit) => {
       try {
         const text = readFileSync(packageRoot + edit.file, 'utf8');
@@ -18,35 +19,42 @@ describe('the lists of edits by which the tests are tested', () => {
     expect(faults).toEqual([]);
   });
 
-  test('each names test files that are there', () => {
+  test('each edit names test files that exist', () => {
     const missing = all.filter(
       ({ tests }) => tests.length === 0 || tests.some((name) => !existsSync(`${packageRoot}test/${name}.test.ts`)),
     );
     expect(missing.map(({ file, wrong, tests }) => `${file}: ${wrong}: ${tests.join(' ')}`)).toEqual([]);
   });
 
-  test('none is there twice', () => {
+  test('no edit is listed twice', () => {
     const names = all.map(({ file, before, after }) => `${file}: ${before} → ${after}`);
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
   });
 
-  test('every script, every include and every machine has some', () => {
+  test('every script, include and machine has edits', () => {
     const edited = new Set(all.map(({ file }) => file));
     const files = [
-      ...['lua/', 'lua/includes/', 'lua/doctor/'].flatMap((folder) =>
-        readdirSync(packageRoot + folder)
-          .filter((name) => name.endsWith('.lua'))
-          .map((name) => folder + name),
-      ),
+      ...readdirSync(`${packageRoot}lua`, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.lua'))
+        .map((name) => `lua/${name}`),
       ...[
-        'supervisor',
-        'graces',
+        ...[
+          'supervisor',
+          'supervisorSetup',
+          'openPasses',
+          'leader',
+          'sweep',
+          'sweepSetup',
+          'rescueSetup',
+          'rescuePass',
+        ],
+        ...['poolsSetup', 'poolSetup', 'adoption', 'waitingPools'],
         'rescueChanges',
         'pool',
         'job',
         'lane',
-        'deliverer',
-        'delivery',
+        'dispatcher',
+        'endpoint',
         'verdict',
         'facts',
         'counts',
@@ -56,13 +64,18 @@ describe('the lists of edits by which the tests are tested', () => {
     expect(files.filter((file) => !edited.has(file))).toEqual([]);
   });
 
-  test('an edit that does not fit, or a line that is none of a list, is an error', () => {
+  test('an edit that does not fit its file, or an unknown line, is an error', () => {
     const [edit] = parseEdits('file a\ntests b\n\n- x\n+ y\n: z\n', 'list');
     if (edit === undefined) throw new Error('the list has no edit');
     expect(withEdit('1 x 2', edit)).toBe('1 y 2');
     expect(() => withEdit('1 2', edit)).toThrow('0 times');
     expect(() => withEdit('x x', edit)).toThrow('2 times');
-    expect(() => parseEdits('file a\n\n- x\n+ y\n', 'list')).toThrow('say what goes wrong');
-    expect(() => parseEdits('x', 'list')).toThrow('begins with none');
+    expect(() => parseEdits('file a\n\n- x\n+ y\n', 'list')).toThrow('the edit has no description');
+    expect(() => parseEdits('x', 'list')).toThrow('unknown line');
   });
+});
+
+test('the files that StrykerJS mutates exist', () => {
+  const files = Object.values(pureRooms).flatMap((room) => room.files);
+  expect(files.filter((file) => !existsSync(packageRoot + file))).toEqual([]);
 });

@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-// The lists of edits in `edits/`. Each edit makes one file wrong in one way, and a test has to fail on it.
+// The lists of edits in `edits/`. Each edit makes one file wrong in one way, and at least one test must fail.
 //
-//   file lua/check_in.lua               the file of the edits that follow
-//   tests redis/lifecycle hooks/kill    test files that should fail, the cheap ones first
+//   file lua/jobs/check_in.lua          the file of the following edits
+//   tests redis/lifecycle hooks/kill    test files that should fail, fast ones first
 //
-//   - rank(status) == 3                 what stands in the file exactly once; several lines for several lines
-//   + rank(status) == 2                 what it becomes; left out where the text is removed
-//   : a job that has ended reports      what goes wrong then
-//   tests redis/lifecycle               only where these differ from those above
-//   same REASON                         only where the edit changes nothing that shows
+//   - rank(status) == 3                 a text that the file has exactly once; several lines for several lines
+//   + rank(status) == 2                 its replacement; left out to remove the text
+//   : a job that has ended reports      what goes wrong
+//   tests redis/lifecycle               if this edit has other test files
+//   same REASON                         if the edit changes no visible behavior
 //
 // A line that begins with # is a comment.
 
@@ -18,11 +18,11 @@ export interface Edit {
   readonly file: string;
   readonly before: string;
   readonly after: string;
-  /** What goes wrong with it. */
+  /** What goes wrong. */
   readonly wrong: string;
-  /** Test files that should fail, by their paths in `test/`, in the order in which they are run. */
+  /** Paths in `test/` of the test files that should fail, in the order in which they run. */
   readonly tests: readonly string[];
-  /** Why the edit changes nothing that shows, where it is equivalent. */
+  /** Why the edit changes no visible behavior. */
   readonly same?: string;
 }
 
@@ -44,13 +44,13 @@ export const parseEdits = (text: string, name: string): Edit[] => {
       else if (word === 'same') same = rest;
       else if (word === 'tests') own = rest.split(' ');
       else if (word === 'file') [file, tests] = [rest, []];
-      else throw new Error(`${name}: a line begins with none of - + : file tests same: ${line}`);
+      else throw new Error(`${name}: unknown line, it must begin with - + : file tests or same: ${line}`);
     }
     if (before.length === 0) {
       tests = own ?? tests;
       continue;
     }
-    if (wrong === '') throw new Error(`${name}: say what goes wrong with: ${before[0]}`);
+    if (wrong === '') throw new Error(`${name}: the edit has no description: ${before[0]}`);
     edits.push({
       file,
       before: before.join('\n'),
@@ -63,7 +63,7 @@ export const parseEdits = (text: string, name: string): Edit[] => {
   return edits;
 };
 
-/** All edits, by the name of their list: its room, and what else tells it from other lists of the room. */
+/** All edits, by the name of their list, such as `io-redis`: the part before the hyphen is the room. */
 export const allEdits = (): Readonly<Record<string, readonly Edit[]>> =>
   Object.fromEntries(
     readdirSync(folder)
@@ -71,9 +71,10 @@ export const allEdits = (): Readonly<Record<string, readonly Edit[]>> =>
       .map((name) => [name.replace('.txt', ''), parseEdits(readFileSync(new URL(name, folder), 'utf8'), name)]),
   );
 
-/** The text with the edit. Throws where the edit does not fit the text. */
+/** Applies an edit to a text. Throws if the edit does not fit. */
 export const withEdit = (text: string, { file, before, after }: Edit): string => {
   const count = text.split(before).length - 1;
-  if (count !== 1) throw new Error(`${file} has this ${count} times, not once; amend the list of edits: ${before}`);
+  if (count !== 1)
+    throw new Error(`${file} contains this text ${count} times, not once; amend the list of edits: ${before}`);
   return text.replace(before, () => after);
 };

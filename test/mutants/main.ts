@@ -1,84 +1,22 @@
 /**
- * `npm run mutants -- [LIST…]`: makes each edit of the lists in a copy of the project, and runs the tests that should fail.
- * LIST is a list of edits, or the beginning of the names of some: `lua` for all of that room.
- * An edit that no test fails on is a survivor: behavior that no test proves. Prints a line each, and the score of each list and room.
+ * `npm run mutants -- [LIST…]`: makes each edit of the lists in a copy of the project, one at a time, and runs the tests that
+ * should fail. LIST is the name of a list or the beginning of names: `lua` selects all lists of that room. Prints one line for each
+ * edit, then the survivors and the score of each list and room. A survivor is an edit that no test fails on.
  *
- * --only TEXT     edits of files whose path contains it
- * --grep PATTERN  edits of which the list says that this goes wrong
- * --shard I/N     every Nth edit, from the Ith on
- * --unedited      also runs the tests of these edits without any first, for a test that always fails proves nothing
+ * --only TEXT     edits of files whose path contains TEXT
+ * --grep PATTERN  edits whose description matches PATTERN
+ * --shard I/N     every Nth edit, starting with the Ith
+ * --unedited      first runs the tests without any edit: a test that always fails proves nothing
  *
- * Ends with 1 if the score of a room is below 90 % (`lua`, `machines`, `io`) or 80 %.
+ * Exits with 1 if the score of a room is below 90 % (`lua`, `machines`, `io`) or 80 % (the others).
  */
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createVitest } from 'vitest/node';
-import { packageRoot } from '../../src/package.ts';
-import { buildPrograms } from '../support/buildPrograms.ts';
 import { allEdits, type Edit, withEdit } from './edits.ts';
+import { copyOfProject, createRunner } from './runner.ts';
 
-const leastScoreOf = (room: string) => (['lua', 'machines', 'io'].includes(room) ? 90 : 80);
-/** A copy of the project, as git lists it, which uses the packages of this one. */
-const copyOfProject = (): string => {
-  const copy = mkdtempSync(join(tmpdir(), 'reaper-mutants-'));
-  const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: packageRoot });
-  for (const file of String(list).split('\0')) {
-    if (file !== '' && !file.startsWith('docs/') && existsSync(packageRoot + file))
-      cpSync(packageRoot + file, join(copy, file));
-  }
-  cpSync(`${packageRoot}docs`, join(copy, 'docs'), { recursive: true });
-  symlinkSync(`${packageRoot}node_modules`, join(copy, 'node_modules'));
-  return copy;
-};
-
-/** What runs the tests of the copy: one for all edits, since to start one takes longer than most tests. */
-const createRunner = async (copy: string) => {
-  const vitest = await createVitest('test', {
-    root: copy,
-    config: join(copy, 'test/mutants/vitest.config.ts'),
-    watch: false,
-    reporters: [{}],
-    bail: 1,
-  });
-  const programs = join(copy, '.tmp/programs');
-  vitest.provide('programs', programs);
-  await vitest.standalone();
-  /** Whether the programs were built of other sources. */
-  let areStale = true;
-  return {
-    /** The first test that fails; undefined if none does. The file is the one that was written since the last call. */
-    async failureOf(tests: readonly string[], file: string | undefined): Promise<string | undefined> {
-      if (file !== undefined) vitest.invalidateFile(join(copy, file));
-      const isSource = file?.endsWith('.ts') === true;
-      if (areStale || isSource) await buildPrograms(copy, programs);
-      areStale = isSource;
-      for (const test of tests) {
-        const path = `test/${test}.test.ts`;
-        // What failed with the last edit would end this run.
-        vitest.state.filesMap.clear();
-        const { testModules } = await vitest.runTestSpecifications(await vitest.globTestSpecifications([path]));
-        const [module] = testModules;
-        if (module === undefined) throw new Error(`${path} could not be run`);
-        if (module.state() === 'failed') {
-          const [failed] = [...module.children.allTests('failed')];
-          const [error] = failed?.result().errors ?? module.errors();
-          const message = error?.message.split('\n')[0] ?? '';
-          const isLoaded = [...module.children.allTests()].length > 0;
-          // Paths of a chart are made while their file is loaded: an edit may make them endless.
-          const isEndless = message.includes('Traversal limit exceeded');
-          if (!isLoaded && !isEndless)
-            throw new Error(`${path} can't be loaded, amend the edit of ${file}: ${message}`);
-          return `${path}: ${failed?.fullName ?? 'after all tests'}: ${message}`;
-        }
-      }
-      return undefined;
-    },
-    close: () => vitest.close(),
-  };
-};
+const minScoreOf = (room: string) => (['lua', 'machines', 'io'].includes(room) ? 90 : 80);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -136,5 +74,5 @@ for (const { list, edits } of lists) {
 await runner.close();
 for (const [room, { killed, all }] of rooms) {
   say(`${room}: ${scoreOf(killed, all)}`);
-  if (100 * killed < leastScoreOf(room) * all) process.exitCode = 1;
+  if (100 * killed < minScoreOf(room) * all) process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** A test may wait without end for what an edit has broken, so it waits for less long than in `npm test`. */
+/** The waits are shorter than in `npm test`: with an edit, a test may wait for something that never happens. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],

@@ -10,7 +10,7 @@ const others = [
   'test/visualize/{access,allowance,broadcast}.test.ts',
 ];
 
-/** Tests that need no Redis and little time: StrykerJS runs them for each of its mutants of a room. */
+/** Fast tests that need no Redis. StrykerJS runs them for each mutant of a room. */
 export default defineConfig({
   test: {
     include: process.env.MUTANTS_ROOM === 'machines' ? machines : others,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createPools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -78,8 +78,8 @@ test('fault 148: facts of jobs with large values are read some bytes at a time, 
   const ids = Array.from({ length: 8 }, (_, i) => `large-${i}`);
   for (const id of ids) await seedJob(server.client, id, { status: 'Pending', ack: 'x'.repeat(100_000) });
   const scripts = createScripts(server.client);
-  const answer = JSON.parse(await scripts.run<string>('read_facts', ids.map(keys.stats)));
-  expect(answer).toHaveLength(1 + 3);
+  const { jobs } = await scripts.run('read_facts', ids.map(keys.stats));
+  expect(jobs).toHaveLength(3);
   const summary = await opened.create({ redis: server.url }).sweep({ plan: true });
   expect(summary.scanned).toBe(ids.length);
 });
@@ -97,11 +97,11 @@ test('fault 148: where there is no time to go through the names of all keys, lis
     jobTypes: [],
     heartbeatAge: 10_000,
     batch: 10,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: createTestClock(),
   });
-  expect(await pools.surveyWithin(0)).toMatchObject({ isComplete: false, lists: [['Y', 'p']] });
-  expect(await pools.surveyWithin(1)).toMatchObject({ isComplete: true, lists: [['Y', 'p']] });
+  expect(await pools.readRegistryWithin(0)).toMatchObject({ isComplete: false, lists: [['Y', 'p']] });
+  expect(await pools.readRegistryWithin(1)).toMatchObject({ isComplete: true, lists: [['Y', 'p']] });
 });
 
 test('fault 148: one step looks at a bounded number of workers and entries of a live pool', async () => {

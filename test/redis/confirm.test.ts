@@ -2,10 +2,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools, type Pools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import type { Suspect } from '../../src/machines/pool.ts';
+import { createPools, type Pools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
+import type { Suspect } from '../../src/machines/types/pool.ts';
 import { second } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -40,7 +40,7 @@ const poolsOf = (time?: () => number): Pools => {
     jobTypes: [],
     heartbeatAge: 10_000,
     batch: 10,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: systemClock,
   });
 };
@@ -73,7 +73,7 @@ describe.each([
     const suspect = await suspectOf(pools, isPlan);
     await redis.del('t:worker_pools:p');
     expect(await pools.confirm(suspect)).toEqual([{ type: 'X', entries: 1 }]);
-    expect(await pools.review(suspect, 1)).toMatchObject({ pool: 'p', heartbeat: '', trouble: 1 });
+    expect(await pools.review(suspect, 1)).toMatchObject({ pool: 'p', heartbeat: '', disruptions: 1 });
   });
 
   test('a pool whose heartbeat can not be read meanwhile is not judged', async () => {
@@ -93,7 +93,7 @@ test.each([
   [-1_001, false],
 ])('a heartbeat of %d ms of age, by Redis TIME, is fresh: %s', async (age, isFresh) => {
   await seed(1_900_000_000);
-  const [state] = (await poolsOf(() => 1_900_000_000_000 + age).survey(false)).pools;
+  const [state] = (await poolsOf(() => 1_900_000_000_000 + age).readRegistry(false)).pools;
   expect(state).toMatchObject({ isFresh, age });
 });
 
@@ -114,7 +114,7 @@ test('a first heartbeat that is old took no other place, and so has not moved', 
 test('commas too many in a heartbeat name no type and no worker', async () => {
   await redis.sadd('t:worker_pools', 'p');
   await redis.hset('t:worker_pools:p', { heartbeat_at: second(), job_names: ',X,,', worker_ids: ',' });
-  const survey = await poolsOf().survey(false);
+  const survey = await poolsOf().readRegistry(false);
   expect(survey.types).toEqual(['X']);
   expect(survey.pools).toMatchObject([{ jobNames: ['X'], workerIds: [] }]);
 });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect as connectTcp, createServer, type Socket } fr
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { OptionsError, UnusableRedisError } from '../../src/index.ts';
-import { type Connection, connect } from '../../src/io/connection.ts';
+import { type Connection, connect } from '../../src/io/redis/connection.ts';
 import { infoOf, startFakeRedis } from '../support/fakeRedis.ts';
 import { second } from '../support/jobs.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -128,7 +128,7 @@ describe('fault 144: clients that work as any other', () => {
     await mine.ping();
     await client.select(3);
     const error = await mine.set('x', 1).catch((caught: Error) => caught);
-    expect(error).toMatchObject({ code: 'database', message: expect.stringContaining('database 3') });
+    expect(error).toMatchObject({ code: 'redis-wrong-database', message: expect.stringContaining('database 3') });
     expect([await redis.dbsize(), await client.dbsize()]).toEqual([0, 0]);
     await client.select(0);
     expect(await mine.set('x', 1)).toBe('OK');
@@ -215,7 +215,7 @@ describe('fault 144: the same checks', () => {
     const { redis: mine } = given(client);
     const error = await mine.set('x', 1).catch((caught: Error) => caught);
     expect(error).toBeInstanceOf(UnusableRedisError);
-    expect(error).toMatchObject({ code: 'version', kind: 'permanent' });
+    expect(error).toMatchObject({ code: 'redis-too-old', kind: 'permanent' });
     expect(fake.commands).not.toContain('SET');
   });
 

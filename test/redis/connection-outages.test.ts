@@ -2,9 +2,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ConnectionChange, Fault, Reaper } from '../../src/index.ts';
-import { connect } from '../../src/io/connection.ts';
-import { createOutages } from '../../src/io/outages.ts';
-import { UnusableRedisError } from '../../src/io/redisErrors.ts';
+import { connect } from '../../src/io/redis/connection.ts';
+import { UnusableRedisError } from '../../src/io/redis/errors.ts';
+import { createOutages } from '../../src/io/redis/outages.ts';
 import { startProxy } from '../support/proxy.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -36,8 +36,8 @@ const running = (port: number) => {
   });
   const told = eventsOf(reaper);
   let rescues = 0;
-  reaper.on('rescue', ({ error, standsDown }) => {
-    if (error === undefined && standsDown === undefined) rescues += 1;
+  reaper.on('rescue', ({ error, suspended }) => {
+    if (error === undefined && suspended === undefined) rescues += 1;
   });
   reaper.start();
   return { reaper, ...told, rescues: () => rescues };
@@ -148,7 +148,7 @@ describe('fault 145: outages', () => {
       outages.confirmed();
       outages.lost();
       for (let i = 0; i < 20; i++) {
-        outages.failed(new UnusableRedisError('auth', 'permanent', refusals[i % 2] as string));
+        outages.failed(new UnusableRedisError('redis-wrong-password', 'permanent', refusals[i % 2] as string));
       }
     }
     expect(lines).toEqual([...refusals, ...refusals]);

@@ -1,32 +1,17 @@
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Connection } from '../../src/io/connection.ts';
-import { createCounters } from '../../src/io/counters.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { expect, test } from 'vitest';
+import { createCounters } from '../../src/io/pools/counters.ts';
+import type { Connection } from '../../src/io/redis/connection.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { createUpstream } from '../support/upstream.ts';
+import { redisFixture } from '../support/fixture.ts';
 
 // Counters of a type that many pools hold entries of are rebuilt in steps: what others do between two steps must not make them
 // wrong, and a step that is cut off is made good by the next pass.
 
-let server: RedisServer;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { redis, keys, upstream } = await redisFixture();
 
-const keys = keysOf('t');
 const pools = ['p', 'q', 'r'];
 const held = (pool: string) => keys.inProgress('X', pool);
 const connectionOf = (client: Redis): Connection => ({
@@ -35,16 +20,16 @@ const connectionOf = (client: Redis): Connection => ({
   epoch: () => 1,
   close: async () => undefined,
 });
-const countersOf = (client: Redis, listsAtOnce: number) =>
+const countersOf = (client: Redis, maxListsPerStep: number) =>
   createCounters({
     connection: connectionOf(client),
     keys,
     scripts: createScripts(client),
     clock: createTestClock(),
     readNames: async () => ({ readList: (type, pool) => ({ type, pool }) }),
-    listsAtOnce,
+    maxListsPerStep,
   });
-const recount = (client = redis, listsAtOnce = 1) => countersOf(client, listsAtOnce).recount(['X'], [], undefined);
+const recount = (client = redis, maxListsPerStep = 1) => countersOf(client, maxListsPerStep).recount(['X']);
 
 /** What the counters say, and what they should. */
 const counters = async () => {
@@ -92,12 +77,17 @@ test('fault 148: a lock that is missing, empty or no number, and fields that are
 test('fault 148: opening a recount leaves the characters of the lock, its time to live and what Go makes of it', async () => {
   await redis.set(keys.lock('X'), '41', 'EX', 100);
   const scripts = createScripts(redis);
-  expect(await scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], ['mine', 'open'])).toBe('open');
+  expect(await scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], ['mine', 'open'])).toEqual({
+    outcome: 'opened',
+  });
   expect(await redis.get(keys.lock('X'))).toBe('41');
   expect(await redis.ttl(keys.lock('X'))).toBeGreaterThan(90);
   expect(await redis.incr(keys.lock('X'))).toBe(42);
   // From then on the sum that was counted is not believed.
-  expect(await scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], ['mine', 7])).toEqual(['42']);
+  expect(await scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], ['mine', 7])).toEqual({
+    outcome: 'kept',
+    lock: '42',
+  });
   expect(await redis.get(keys.lock('X'))).toBe('42');
 });
 
@@ -193,7 +183,7 @@ test('fault 148: 20,000 pools, each with an entry, and 100,000 stale fields: reb
   await redis.eval(seedMany, 4, 't:jobs:X:', keys.lockInfo('X'), keys.pools, keys.heartbeat('alive'));
   await redis.set(keys.lock('X'), 5);
   // The lists belong to pools that no one knows: they are counted, as those of pools that are found by their counters.
-  const found = await countersOf(redis, 500).recount(['X'], [], undefined);
+  const found = await countersOf(redis, 500).recount(['X']);
   expect(found).toMatchObject({ unreadable: [], drift: [{ type: 'X', lockBefore: '5', lock: String(many) }] });
   expect(await redis.get(keys.lock('X'))).toBe(String(many));
   expect(await redis.hlen(keys.lockInfo('X'))).toBe(many);

@@ -1,18 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { RescueSummary } from '../../src/index.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(() => server.client.flushall());
-afterEach(() => opened.close());
+const { server, opened } = await redisFixture();
 
 const rescue = () => opened.create({ redis: server.url }).rescue({ grace: 0 });
 const beat = async () => {
@@ -39,7 +31,7 @@ test('a queue whose type is named like a counter is not taken for one', async ()
   expect(await server.client.lrange('t:jobs:Odd:lock', 0, -1)).toEqual(['entry']);
 });
 
-test('drift says by how much lock and fields were off, up or down, whatever stood there', async () => {
+test('drift reports how much lock and fields were wrong, whatever they held', async () => {
   const seed = async (lock: string, fields: Record<string, string>) => {
     await server.client.flushall();
     await beat();

@@ -48,7 +48,7 @@ test('defect 18: a hook that fails is counted as failed, with its reason', async
   expect(log).toEqual([expect.stringContaining('hook event of a fired')]);
 
   expect(await create().sweep()).toMatchObject({ hooks: { delivered: 0, failed: 1 } });
-  expect(outcomes).toMatchObject([{ id: 'a', outcome: 'failed', reason: 'the receiver answered 500' }]);
+  expect(outcomes).toMatchObject([{ id: 'a', outcome: 'failed', reason: 'the endpoint answered 500' }]);
 });
 
 test('defect 19: a hook that a retry delivers is ACKed', async () => {
@@ -69,7 +69,7 @@ test('defect 19: a hook that a retry delivers is ACKed', async () => {
   await reaper.sweep();
   await clock.until(() => outcomes.some(({ outcome }) => outcome === 'delivered'));
   expect(JSON.parse((await ackOf('a')) ?? '')).toMatchObject({ status: 'Running' });
-  expect(await reaper.sweep()).toMatchObject({ verdicts: { kept: 1 } });
+  expect(await reaper.sweep()).toMatchObject({ verdicts: { keep: 1 } });
 });
 
 test('defect 21: a receiver that never answers does not hold up the scan', async () => {
@@ -94,7 +94,7 @@ test('defect 21: a receiver that never answers does not hold up the scan', async
   const reaper = create({ hooks: { concurrency: 3 } });
   const scanned = new Promise((resolve) => reaper.on('sweep', resolve));
   reaper.sweep().catch(() => undefined);
-  expect(await scanned).toMatchObject({ scanned: jobs, outcomes: { queued: jobs } });
+  expect(await scanned).toMatchObject({ scanned: jobs, outcomes: { enqueued: jobs } });
   expect(outcomes).toEqual([]);
   await vi.waitUntil(() => receiver.silent - before === 3);
 });

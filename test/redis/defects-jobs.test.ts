@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -116,7 +116,7 @@ test('defect 23: an ACK of a newer revision is followed, and the job is at rest 
   expect(await sweep()).toMatchObject({ verdicts: { reset: 1 } });
   expect(await field('a', 'status')).toBe('Running');
   expect(await field('a', 'revision')).toBe(String(at + 10));
-  expect(await sweep()).toMatchObject({ verdicts: { kept: 1 } });
+  expect(await sweep()).toMatchObject({ verdicts: { keep: 1 } });
 });
 
 test('defect 24: a periodic policy and a job that is scheduled days ahead are not hung', async () => {
@@ -144,7 +144,7 @@ test('defect 27: a final status that is written twice leaves the job tracked unt
   await seedJob(redis, 'a', { revision: at });
   const scripts = createScripts(redis);
   for (let i = 0; i < 2; i++) {
-    expect(await scripts.run('set_status', keysOf('a'), ['Success', at, 'a', ''])).toBe('ok');
+    expect(await scripts.run('set_status', keysOf('a'), ['Success', at, 'a', ''])).toEqual({ outcome: 'done' });
   }
   expect(await count('a')).toBe('1');
   for (let i = 0; i < 2; i++) await scripts.run('acknowledge', keysOf('a'), ['Success', at, 0, 'a']);
@@ -160,10 +160,14 @@ test('defect 28: a status or an ACK of a job without stats is not written', asyn
 
   await wipe();
   const scripts = createScripts(redis);
-  expect(await scripts.run('set_status', keysOf('gone'), ['Running', second(), 'gone', ''])).toBe('missing');
-  expect(await scripts.run('acknowledge', keysOf('gone'), ['Running', second(), 0, 'gone'])).toBe('missing');
-  expect(await scripts.run('reset_job', keysOf('again'), ['again', 'Pending', ''])).toBe('missing');
-  expect(await scripts.run('check_in', keysOf('gone').slice(0, 1), [''])).toBe('missing');
+  expect(await scripts.run('set_status', keysOf('gone'), ['Running', second(), 'gone', ''])).toEqual({
+    outcome: 'missing',
+  });
+  expect(await scripts.run('acknowledge', keysOf('gone'), ['Running', second(), 0, 'gone'])).toEqual({
+    outcome: 'missing',
+  });
+  expect(await scripts.run('reset_job', keysOf('again'), ['again', 'Pending', ''])).toEqual({ outcome: 'missing' });
+  expect(await scripts.run('check_in', keysOf('gone').slice(0, 1), [''])).toEqual({ outcome: 'missing' });
   expect(await redis.dbsize()).toBe(0);
 });
 
@@ -202,7 +206,7 @@ test('defect 30: a late check-in does not take the ACK of a finished job back', 
 
   await redis.hset('t:job_stats:a', 'ack', confirmed);
   const reply = await createScripts(redis).run('acknowledge', keysOf('a'), ['Running', at, at + 1, 'a']);
-  expect(reply).toBe('none');
+  expect(reply).toEqual({ outcome: 'refused' });
   expect(await field('a', 'ack')).toBe(confirmed);
 });
 
@@ -263,7 +267,7 @@ test('defect 36: a hook URL of blanks is no hook URL', async () => {
   const reaper = create();
   const hooks: unknown[] = [];
   reaper.on('hook', (outcome) => void hooks.push(outcome));
-  expect(await reaper.sweep()).toMatchObject({ reasons: { 'nobody to tell': 1 } });
+  expect(await reaper.sweep()).toMatchObject({ reasons: { 'no-endpoint': 1 } });
   expect(hooks).toEqual([]);
   expect(await count('a')).toBeNull();
 });

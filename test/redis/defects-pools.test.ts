@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { intercept, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -62,7 +62,7 @@ test('defect 1: a pool that boots while it is looked for keeps its running job',
   expect(await redis.llen(list('boots'))).toBe(1);
   // A heartbeat that comes after the last look is seen by the script that moves.
   const keys = ['t:worker_pools', 't:worker_pools:boots', list('boots'), queue, `${queue}:lock`, `${queue}:lock_info`];
-  expect(await createScripts(redis).run('requeue', keys, ['boots', 10_000, '', 100])).toBe('alive');
+  expect(await createScripts(redis).run('requeue', keys, ['boots', 10_000, '', 100])).toEqual({ outcome: 'alive' });
   expect(await redis.llen(queue)).toBe(0);
 });
 
@@ -318,16 +318,16 @@ test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps it
   const set = (length: number, count: number) =>
     vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count);
   const reaper = create({ clock, role: 'always' });
-  const standsDown: (string | undefined)[] = [];
+  const suspended: (string | undefined)[] = [];
   const ends: Record<string, string> = {};
-  reaper.on('rescue', (summary) => void standsDown.push(summary.standsDown));
+  reaper.on('rescue', (summary) => void suspended.push(summary.suspended));
   reaper.on('pool', ({ pool, outcome }) => {
     ends[pool] = outcome;
   });
   reaper.start();
   clock.advance(5_000);
-  await vi.waitUntil(() => standsDown.length === 1);
-  expect(standsDown[0]).toContain('READONLY');
+  await vi.waitUntil(() => suspended.length === 1);
+  expect(suspended[0]).toContain('READONLY');
   await accept();
   clock.advance(10_000);
   await set(15_000, 1); // Both are suspects, whose graces end together.

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { placeOf, second, seedJob } from '../support/jobs.ts';
+import { includePath, scriptPath } from '../support/luaFiles.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -64,12 +65,12 @@ const cases: Partial<Record<ScriptName, Case>> = {
     args: async () => ['p', 10_000, dead, 10, 3, 86_400],
     optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead],
   },
-  put_back: {
+  requeue_orphan: {
     async set() {
       await holdAll(['a', 'b'], second());
       await seedJob(redis, 'a', { status: 'Pending' });
       await createScripts(redis).run(
-        'look_at_pool',
+        'observe_pool',
         [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w'), keys.stats('a'), keys.beforeQuarantine('a')],
         ['act', '', 60, '', 1, 'w', fieldOf(entryOf('a'))],
       );
@@ -107,7 +108,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
     ],
     optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead],
   },
-  finish_stale: {
+  finish_entry: {
     async set() {
       await holdAll(['a', 'b'], second());
       await seedJob(redis, 'a', { status: 'Success', update_time: 1_000, revision: 1_000 });
@@ -117,7 +118,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
     args: async () => ['p', 10_000, placeOf(entryOf('a'), 2), 'act', 'a', '1000', '1000', 60],
     optional: [...counters, keys.worker('w')],
   },
-  quarantine: {
+  quarantine_entry: {
     async set() {
       await holdAll(['b', 'a'], dead);
       await redis.hset(keys.recoveries, 'a', deaths);
@@ -137,14 +138,31 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.beforeQuarantine('a'),
     ],
     args: async () => {
-      const [, facts] = JSON.parse(await createScripts(redis).run<string>('read_facts', [keys.stats('a')]));
-      const judged = typeof facts === 'string' ? facts : facts[0];
-      return ['p', 10_000, dead, 'dead', 3, 86_400, 'X', 'a', '', judged, 'http://h', '1000', 100];
+      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
+      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
+      return ['p', 10_000, dead, 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
     // Stats that can't be read are not written: nothing is tracked, or told, then.
     optional: [...counters, keys.stats('a')],
   },
-  leave_quarantine: {
+  quarantine_orphan: {
+    async set() {
+      await holdAll(['a', 'b'], second());
+      await redis.hset(keys.recoveries, 'a', deaths);
+      await seedJob(redis, 'a', { web_hook_url: 'http://h', update_time: 1_000, revision: 1_000, enqueue_time: 1_000 });
+    },
+    keys: [
+      ...[list, ...counters, keys.dead, keys.recoveries, keys.quarantine, keys.stats('a'), keys.track],
+      ...[...hookKeys, keys.beforeQuarantine('a')],
+    ],
+    args: async () => {
+      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
+      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
+      return ['p', placeOf(entryOf('a'), 2), 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
+    },
+    optional: [...counters, keys.stats('a')],
+  },
+  release_quarantined: {
     async set() {
       await holdAll(['a'], dead);
       await redis.zadd(keys.dead, 1, 'member');
@@ -194,13 +212,17 @@ const standing = async (without: readonly string[] = []) => {
   const taken = await redis.zcard(keys.dead).catch(() => -1);
   return { lists, taken, rest: await dump([...without, ...records]) };
 };
-const sourceOf = (name: string, seen = new Set<string>()): string => {
-  const text = readFileSync(new URL(`../../lua/${name}.lua`, import.meta.url), 'utf8');
-  const names = [...text.matchAll(/^--- @include (\w+)$/gm)].map(([, one]) => `includes/${one}`);
-  return text + names.map((one) => (seen.has(one) ? '' : sourceOf(one, seen.add(one)))).join('');
+const sourceOf = (path: string, seen = new Set<string>()): string => {
+  const text = readFileSync(path, 'utf8');
+  const included = [...text.matchAll(/^--- @include (\w+)$/gm)].map(([, name]) => includePath(name as string));
+  return text + included.map((one) => (seen.has(one) ? '' : sourceOf(one, seen.add(one)))).join('');
 };
 const commandsOf = (name: string) =>
-  [...new Set([...sourceOf(name).matchAll(/redis\.p?call\('(\w+)'/g)].map(([, command]) => command as string))].sort();
+  [
+    ...new Set(
+      [...sourceOf(scriptPath(name)).matchAll(/redis\.p?call\('(\w+)'/g)].map(([, command]) => command as string),
+    ),
+  ].sort();
 
 describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given, args, optional }) => {
   const run = async (client: Redis) => createScripts(client).run(name as ScriptName, given, await args());
@@ -236,7 +258,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     const limited = new Redis({ port: server.port, username: 'limited', password: 'pw', enableReadyCheck: false });
     limited.on('error', () => undefined);
     const refused = await run(limited).then(
-      (reply) => refusals.includes(String(reply)),
+      (reply) => refusals.includes((reply as { outcome: string }).outcome),
       () => true,
     );
     limited.disconnect();
@@ -252,7 +274,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     else await redis.set(key, 'of another type');
     const before = await dump();
     const refused = await run(redis).then(
-      (reply) => (refusals.includes(String(reply)) ? '' : undefined),
+      (reply) => (refusals.includes((reply as { outcome: string }).outcome) ? '' : undefined),
       (error: Error) => error.message,
     );
     expect(refused === undefined).toBe(optional.includes(key));

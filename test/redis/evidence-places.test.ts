@@ -4,10 +4,10 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions } from '../../src/index.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createSearch } from '../../src/io/evidence.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools, type Pools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createSearch } from '../../src/io/evidence/search.ts';
+import { createPools, type Pools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -50,16 +50,16 @@ const searchFor = async (
   around: (pools: Pools) => Pools = (p) => p,
 ) => {
   const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts: createScripts(redis), jobTypes: [], ...fixed });
-  const survey: Pools['survey'] = async (thorough) => {
-    const seen = await pools.survey(thorough);
+  const survey: Pools['readRegistry'] = async (thorough) => {
+    const seen = await pools.readRegistry(thorough);
     return {
       ...seen,
       pools: seen.pools.map((state) => ({ ...state, isConfirmedDead: confirmed.includes(state.pool) })),
     };
   };
-  const search = createSearch({ connection, keys, pools: around({ ...pools, survey }), seed: 1 });
+  const search = createSearch({ connection, keys, pools: around({ ...pools, readRegistry: survey }), seed: 1 });
   const facts = ids.map((id) => ({ id, name: 'X', readAt: 0, stats: 'found', hasHook: false }) as const);
   search.add(facts);
   await search.run();
@@ -74,9 +74,9 @@ test('fault 102: a job on a pool that only missed a beat, or that is registered 
     await redis.rpush(`t:jobs:X:${id}:inprogress`, entry(id));
   }
   expect(await sweep()).toEqual({
-    late: 'kept queued unconfirmed',
-    skewed: 'kept queued unconfirmed',
-    unregistered: 'kept queued unconfirmed',
+    late: 'keep in-queue unconfirmed',
+    skewed: 'keep in-queue unconfirmed',
+    unregistered: 'keep in-queue unconfirmed',
   });
   expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');
 });
@@ -96,7 +96,7 @@ test('fault 102: a Running job on a pool whose death a rescue would confirm now 
   await silent('ran');
   await silent('waits', { status: 'Pending' });
   await redis.rpush('t:jobs:X:gone:inprogress', entry('ran'), entry('waits'));
-  expect(await sweep()).toEqual({ ran: 'kept queued unconfirmed', waits: 'kept queued unconfirmed' });
+  expect(await sweep()).toEqual({ ran: 'keep in-queue unconfirmed', waits: 'keep in-queue unconfirmed' });
   // A rescue has seen it, and leaves it its grace; by the grace of this reaper it is over soon.
   const reaper = opened.create({ redis: server.url, rescue: { graceMs: 100 } });
   const rescue = reaper.rescue({ grace: 3_600_000 }).catch(() => undefined);
@@ -106,7 +106,7 @@ test('fault 102: a Running job on a pool whose death a rescue would confirm now 
     words[id] = `${verdict} ${reason} ${facts.evidence?.found}`;
   });
   await reaper.sweep();
-  expect(words).toEqual({ ran: 'fail hung left', waits: 'kept queued left' });
+  expect(words).toEqual({ ran: 'fail hung left', waits: 'keep in-queue left' });
   // A beat, and it lives.
   await pool('gone', 0);
   expect((await reaper.explain('waits')).facts.evidence?.found).toBe('held');
@@ -137,7 +137,7 @@ test('fault 102: what a worker of an unconfirmed pool says that it runs is a sig
   }
   expect(await searchFor(['late', 'gone'], ['gone'])).toEqual({ late: 'observed', gone: 'nowhere' });
   // How long it has run is known of a live pool only.
-  expect(await sweep({ runLimitByTypeS: { X: 10 } })).toMatchObject({ late: 'kept observed observed' });
+  expect(await sweep({ runLimitByTypeS: { X: 10 } })).toMatchObject({ late: 'keep observed observed' });
 });
 
 test('fault 102: a list that may be that of several pools is left only where each of them is confirmed dead', async () => {
@@ -167,9 +167,9 @@ test.each([
   await redis.lpush('t:jobs:IMAGE_SCAN:p:inprogress', entry('held'));
   await redis.lpush('t:jobs:a:b:c', entry('colon'));
   const expected = {
-    queued: 'kept queued queue',
-    held: 'kept queued held',
-    colon: 'kept queued queue',
+    queued: 'keep in-queue queue',
+    held: 'keep in-queue held',
+    colon: 'keep in-queue queue',
     nowhere: 'fail hung nowhere',
   };
   expect(await sweep({}, true)).toEqual(expected);
@@ -193,10 +193,10 @@ test('fault 105: an entry of a type that nothing else names is found while it mo
     let surveys = 0;
     return {
       ...pools,
-      async survey(thorough) {
+      async readRegistry(thorough) {
         // It is enqueued after the queues were looked for, and fetched after they were walked.
         if (++surveys === 2) await redis.lpush('t:jobs:NEW', entry('a'));
-        return pools.survey(thorough);
+        return pools.readRegistry(thorough);
       },
     };
   });
@@ -207,9 +207,9 @@ test('fault 105: where new queues turn up without end, no job is called nowhere'
   let surveys = 0;
   const found = await searchFor(['a'], [], (pools) => ({
     ...pools,
-    async survey(thorough) {
+    async readRegistry(thorough) {
       await redis.lpush(`t:jobs:NEW-${surveys++}`, entry('other'));
-      return pools.survey(thorough);
+      return pools.readRegistry(thorough);
     },
   }));
   expect(found).toEqual({ a: 'unreadable' });
@@ -243,14 +243,10 @@ test('fault 114: a script reads no more than a bounded number of bytes, and the 
   await redis.rpush('t:jobs:X', ...ids.map((id) => JSON.stringify({ name: 'X', id, args: 'x'.repeat(100_000) })));
   const read: string[] = [];
   for (;;) {
-    const [isEnd, some] = await scripts.run<[number, string[]]>(
-      'read_list',
-      ['t:jobs:X'],
-      [read.length, 1_000, 1_000_000],
-    );
+    const { isEnd, ids: some } = await scripts.run('read_entries', ['t:jobs:X'], [read.length, 1_000, 1_000_000]);
     expect(some.length).toBeLessThanOrEqual(16);
     read.push(...some);
-    if (isEnd === 1) break;
+    if (isEnd) break;
   }
   expect(read).toEqual(ids);
 });
@@ -260,7 +256,7 @@ test('fault 105: an entry whose id has a lone surrogate is that of the job that 
   await silent('p\ufffd@\ufffd');
   await redis.lpush('t:jobs:X', '{"name":"X","id":"a\\ud800b","t":1,"args":null}');
   await redis.zadd('t:retry', 1, '{"name":"X","id":"p\\udc00","t":1,"args":{"_job_kind_periodic_":"\\udfff"}}');
-  const expected = { 'a\ufffdb': 'kept queued queue', 'p\ufffd@\ufffd': 'kept queued retry' };
+  const expected = { 'a\ufffdb': 'keep in-queue queue', 'p\ufffd@\ufffd': 'keep in-queue retry' };
   expect(await sweep()).toEqual(expected);
 });
 
@@ -269,7 +265,7 @@ test('an in-progress list, a queue or a set that holds another type keeps those 
   await pool('p', 0);
   for (const key of ['t:jobs:X:p:inprogress', 't:jobs:X', 't:retry', 't:scheduled', 't:dead']) {
     await redis.set(key, 'no list');
-    expect([key, await sweep({}, true)]).toEqual([key, { a: 'kept unproven unreadable' }]);
+    expect([key, await sweep({}, true)]).toEqual([key, { a: 'keep inconclusive unreadable' }]);
     await redis.del(key);
   }
 });
@@ -279,7 +275,7 @@ test('a list that we may not read keeps those that may be in it', async () => {
   await redis.lpush('t:jobs:X', entry('other'));
   await redis.call('ACL', 'SETUSER', 'some', 'on', '>pass', '~*', '+@all', '-lrange');
   expect(await sweep({ redis: `redis://some:pass@127.0.0.1:${server.port}` }, true)).toEqual({
-    a: 'kept unproven unreadable',
+    a: 'keep inconclusive unreadable',
   });
   await redis.call('ACL', 'DELUSER', 'some');
 });

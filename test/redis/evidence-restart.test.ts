@@ -45,8 +45,8 @@ test.each(['scheduled', 'retry'])(
     expect(scans).toBeGreaterThan(4);
     expect(summary).toMatchObject({
       scanned: entries / 8,
-      verdicts: { kept: entries / 8 },
-      reasons: { queued: entries / 8 },
+      verdicts: { keep: entries / 8 },
+      reasons: { 'in-queue': entries / 8 },
     });
   },
 );
@@ -63,8 +63,8 @@ test.each([
   await client.set(key, 'of another type');
   await seedJob(client, 'silent', { age: 100_000 });
   const reaper = opened.create({ redis: url });
-  expect((await reaper.explain('silent')).reason).toBe('unproven');
-  expect(await reaper.sweep()).toMatchObject({ reasons: { unproven: 1 }, verdicts: { kept: 1 } });
+  expect((await reaper.explain('silent')).reason).toBe('inconclusive');
+  expect(await reaper.sweep()).toMatchObject({ reasons: { inconclusive: 1 }, verdicts: { keep: 1 } });
   await client.del(key);
   expect(await reaper.sweep()).toMatchObject({ verdicts: { fail: 1 } });
 });

@@ -3,10 +3,10 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions } from '../../src/index.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createSearch } from '../../src/io/evidence.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createSearch } from '../../src/io/evidence/search.ts';
+import { createPools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { intercept, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -64,7 +64,7 @@ test('defect 25: a job that waits in a queue for longer than its limit is not hu
   expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
 
   await seed();
-  expect(await sweep()).toEqual({ a: 'kept queued queue' });
+  expect(await sweep()).toEqual({ a: 'keep in-queue queue' });
   expect(await redis.hget('t:job_stats:a', 'status')).toBe('Pending');
 });
 
@@ -81,9 +81,9 @@ test('defect 26: a job that a worker of a live pool is seen to run is not hung, 
   expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
 
   await seed();
-  expect(await sweep()).toEqual({ a: 'kept observed observed' });
+  expect(await sweep()).toEqual({ a: 'keep observed observed' });
   // A limit to its run is another thing than a limit to its silence, and set by type.
-  expect(await sweep({ runLimitByTypeS: { X: 90_100, Y: 1 } })).toEqual({ a: 'kept observed observed' });
+  expect(await sweep({ runLimitByTypeS: { X: 90_100, Y: 1 } })).toEqual({ a: 'keep observed observed' });
   expect(await sweep({ runLimitByTypeS: { X: 80_000 } })).toEqual({ a: 'fail hung observed' });
   expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
 });
@@ -102,16 +102,16 @@ test('every place from which a job can still be run keeps it; dead and nowhere d
   await redis.rpush('t:jobs:X:gone:inprogress', entry('left'), entry('ran'));
   await observe('gone-w', 'observedByTheDead');
   expect(await sweep()).toEqual({
-    queue: 'kept queued queue',
-    scheduled: 'kept queued scheduled',
-    retry: 'kept queued retry',
-    held: 'kept queued held',
-    left: 'kept queued unconfirmed',
-    runsAgain: 'kept queued queue',
-    ran: 'kept queued unconfirmed',
+    queue: 'keep in-queue queue',
+    scheduled: 'keep in-queue scheduled',
+    retry: 'keep in-queue retry',
+    held: 'keep in-queue held',
+    left: 'keep in-queue unconfirmed',
+    runsAgain: 'keep in-queue queue',
+    ran: 'keep in-queue unconfirmed',
     dead: 'fail hung dead',
     nowhere: 'fail hung nowhere',
-    observedByTheDead: 'kept observed observed',
+    observedByTheDead: 'keep observed observed',
   });
 });
 
@@ -122,10 +122,10 @@ test('a periodic execution is known by the id of its policy and its epoch, in a 
   await observe('w1', 'policy', { args: '{"_job_kind_periodic_":"4","secret":"s"}' });
   await observe('w2', 'policy');
   expect(await sweep()).toEqual({
-    'policy@1': 'kept queued queue',
+    'policy@1': 'keep in-queue queue',
     'policy@2': 'fail hung nowhere',
     'policy@3': 'fail hung nowhere',
-    'policy@4': 'kept observed observed',
+    'policy@4': 'keep observed observed',
   });
 });
 
@@ -139,9 +139,9 @@ test('entries in any form of JSON are read; what can not be read is nobody', asy
   for (const id of Object.keys(forms)) await silent(id, { status: 'Pending' });
   await redis.lpush('t:jobs:X', ...Object.values(forms), '[]', 'null', '{"id":7}');
   expect(await sweep()).toEqual({
-    spaced: 'kept queued queue',
-    escaped: 'kept queued queue',
-    late: 'kept queued queue',
+    spaced: 'keep in-queue queue',
+    escaped: 'keep in-queue queue',
+    late: 'keep in-queue queue',
     nested: 'fail hung nowhere',
   });
 });
@@ -151,7 +151,7 @@ test('where a place can not be read, nobody is failed who may be in it', async (
   await silent('b', { status: 'Pending' });
   await redis.set('t:jobs:X', 'no list');
   await redis.zadd('t:scheduled', 1, entry('b'));
-  expect(await sweep()).toEqual({ a: 'kept unproven unreadable', b: 'kept queued scheduled' });
+  expect(await sweep()).toEqual({ a: 'keep inconclusive unreadable', b: 'keep in-queue scheduled' });
 });
 
 test('nothing is looked for where nothing looks hung, and each place is walked once however many do', async () => {
@@ -173,7 +173,7 @@ test('nothing is looked for where nothing looks hung, and each place is walked o
   await redis.llen('t:jobs:X');
   await redis.config('RESETSTAT');
   const words = await sweep({ sweep: { pageSize: 50 } });
-  expect(Object.values(words).filter((said) => said === 'kept queued queue')).toHaveLength(300);
+  expect(Object.values(words).filter((said) => said === 'keep in-queue queue')).toHaveLength(300);
   const { lists, sets } = await calls();
   // Some thousand entries in steps of up to 64; a second walk would make twice as many.
   expect(lists).toBeLessThanOrEqual(80);
@@ -200,7 +200,7 @@ test('explain says where a job that looks hung was looked for, and what was foun
   await redis.lpush('t:jobs:X', entry('a'));
   const reaper = opened.create({ redis: server.url });
   const [a, b] = [await reaper.explain('a'), await reaper.explain('b')];
-  expect(a).toMatchObject({ verdict: 'kept', reason: 'queued', facts: { evidence: { found: 'queue' } } });
+  expect(a).toMatchObject({ verdict: 'keep', reason: 'in-queue', facts: { evidence: { found: 'queue' } } });
   expect(b).toMatchObject({ verdict: 'fail', reason: 'hung', facts: { evidence: { found: 'nowhere' } } });
   expect(b.detail).toContain('nowhere');
   expect(b.facts.evidence?.lookedIn).toContain('all queues');
@@ -211,11 +211,11 @@ const lookFor = async (command: Command): Promise<string> => {
   const client = turnTaking(redis, command, 'search');
   const keys = keysOf('t');
   const connection = { redis: client, description: '', epoch: () => 1, close: async () => undefined };
-  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { most: 3, windowS: 86_400 }, clock: systemClock };
+  const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts: createScripts(client), jobTypes: ['X'], ...fixed });
   // What is known of the pools is not what is tried here: it is read at one moment.
   const survey = { pools: [{ pool: 'p', isAlive: true, workerIds: ['w'] }], types: ['X'], lists: [] };
-  const still = { ...pools, survey: async () => survey as unknown as Awaited<ReturnType<typeof pools.survey>> };
+  const still = { ...pools, survey: async () => survey as unknown as Awaited<ReturnType<typeof pools.readRegistry>> };
   const search = createSearch({ connection, keys, pools: still, seed: 1 });
   const facts = { id: 'a', name: 'X', readAt: 0, stats: 'found', hasHook: false } as const;
   search.add([facts]);

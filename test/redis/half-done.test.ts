@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
+import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
+import { includePath, scriptPath, scriptPaths } from '../support/luaFiles.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { changes, fenceNumber, lease, type SetUp, scriptTable, thisRun } from '../support/scriptTable.ts';
 import { writeState } from '../support/states.ts';
@@ -38,12 +40,11 @@ const allow = (...rules: string[]) =>
 /** Redis before 7.0 knows no keys that may be read and not written. */
 const readsAll = async () => (/redis_version:6\./.test(await redis.info('server')) ? ['~other'] : ['%R~*']);
 
-const lua = new URL('../../lua/', import.meta.url).pathname;
 const withIncludes = (text: string): string =>
-  text.replace(/^--- @include (\w+)$/gm, (_, name) => withIncludes(readFileSync(`${lua}includes/${name}.lua`, 'utf8')));
+  text.replace(/^--- @include (\w+)$/gm, (_, name) => withIncludes(readFileSync(includePath(name), 'utf8')));
 /** The commands that a script names, with all that it includes. */
 const commandsOf = (name: string): string[] => {
-  const text = withIncludes(`--- @include fence\n${readFileSync(`${lua}${name}.lua`, 'utf8')}`);
+  const text = withIncludes(`--- @include fence\n${readFileSync(scriptPath(name), 'utf8')}`);
   const called = [...text.matchAll(/redis\.p?call\('(\w+)'/g)].map(([, command]) => command as string);
   return [...new Set(called)].sort();
 };
@@ -135,8 +136,7 @@ const table = (Object.entries(scriptTable) as [ScriptName, readonly SetUp[]][]).
 );
 
 test('every script has a state here in which it runs', () => {
-  const files = readdirSync(lua).filter((file) => file.endsWith('.lua'));
-  expect(Object.keys(scriptTable).sort()).toEqual(files.map((file) => file.slice(0, -4)).sort());
+  expect(Object.keys(scriptTable).sort()).toEqual([...scriptPaths.keys()].sort());
   for (const setUps of Object.values(scriptTable)) expect(setUps.length).toBeGreaterThan(0);
 });
 
@@ -150,7 +150,7 @@ test.each(Object.keys(scriptTable) as ScriptName[])(
     }
     // By the scripts or by the test itself: what only the test uses is in no script.
     const ran = [...(await redis.info('commandstats')).matchAll(/^cmdstat_(\w+)[|:]/gm)].map(([, command]) => command);
-    const named = [...readFileSync(`${lua}${name}.lua`, 'utf8').matchAll(/redis\.p?call\('(\w+)'/g)];
+    const named = [...readFileSync(scriptPath(name), 'utf8').matchAll(/redis\.p?call\('(\w+)'/g)];
     expect(named.map(([, command]) => (command as string).toLowerCase()).filter((one) => !ran.includes(one))).toEqual(
       [],
     );
@@ -158,13 +158,12 @@ test.each(Object.keys(scriptTable) as ScriptName[])(
 );
 
 test('fault 107: each command that a script proves has a form in which it changes nothing, for a Redis before 7.0', () => {
-  const texts = [...readdirSync(lua), ...readdirSync(`${lua}includes`).map((file) => `includes/${file}`)]
-    .filter((file) => file.endsWith('.lua'))
-    .map((file) => readFileSync(lua + file, 'utf8'));
+  const included = readdirSync(dirname(includePath('once'))).map((file) => includePath(basename(file, '.lua')));
+  const texts = [...scriptPaths.values(), ...included].map((file) => readFileSync(file, 'utf8'));
   const proven = texts
     .flatMap((text) => [...text.matchAll(/(?:'(?:string|hash|list|zset|set)'|false)((?:, '[A-Z]+')+)/g)])
     .flatMap(([, commands]) => [...(commands as string).matchAll(/[A-Z]+/g)].map(([command]) => command));
-  const forms = readFileSync(`${lua}includes/prove.lua`, 'utf8').split('local forms = {')[1] as string;
+  const forms = readFileSync(includePath('prove'), 'utf8').split('local forms = {')[1] as string;
   expect([...new Set(proven)].filter((command) => !forms.includes(`{ '${command}'`))).toEqual([]);
 });
 
@@ -208,7 +207,7 @@ describe.each(table)('$title', ({ name, setUp }) => {
       );
       // Without the answer of TIME and the like no key is named, for there is none.
       const says =
-        error === undefined || new RegExp(`\\b${command}\\b`).test(error) || /can't run this command/.test(error);
+        error === undefined || new RegExp(`\\b${command}\\b`, 'i').test(error) || /can't run this command/.test(error);
       if (!says) wrong.push(`without ${command}: ${error}`);
     }
     expect(wrong).toEqual([]);

@@ -1,10 +1,10 @@
 /** Fault 112: the time of day may jump. What is late, how long something took and when the next pass comes may not. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
-import { healthOf } from '../../src/health.ts';
 import type { Clock, ReaperOptions } from '../../src/index.ts';
 import { readOptions } from '../../src/options.ts';
-import { waitFor } from '../../src/schedule.ts';
+import { healthOf } from '../../src/reaper/health.ts';
+import { waitFor } from '../../src/reaper/schedule.ts';
 import { createRunningClock } from '../support/clock.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -114,7 +114,7 @@ test.each([hour, -hour])('a sweep takes no longer and no shorter for a jump of %
 
 test('a pass is due an interval after the last one at the latest, though the clock of Redis went back since', () => {
   const progress = { begun: 0, isInHand: false, scanned: 0, total: 0, ended: 10 * hour, rescueEnded: 10 * hour };
-  const shared = { holder: undefined, ahead: 0, progress };
+  const shared = { leader: undefined, ahead: 0, progress };
   for (const pass of ['sweep', 'rescue'] as const) {
     expect(waitFor({ pass, now: 9 * hour, firstAt: 0, interval: 10_000, hasFailed: false, shared })).toBe(10_000);
   }
@@ -124,11 +124,11 @@ test('health turns red in time though the clock of Redis went back an hour since
   const { sweep, rescue } = readOptions({ redis: 'redis://h', namespace: 't' });
   const at = 10 * hour;
   const progress = { begun: at, isInHand: false, scanned: 0, total: 0, ended: at, rescueEnded: at };
-  const holder = { host: 'h:1', since: at, until: at - hour + 10_000, isThisOne: true };
+  const leader = { host: 'h:1', since: at, until: at - hour + 10_000, isThisOne: true };
   const healthAt = (now: number) =>
     healthOf({
-      ...{ now, timeOfDay: now, startedAt: 0, lastSweepAt: at, lastRescueAt: at, standsDown: undefined, sweep, rescue },
-      shared: { holder, ahead: -hour, progress },
+      ...{ now, timeOfDay: now, startedAt: 0, lastSweepAt: at, lastRescueAt: at, suspended: undefined, sweep, rescue },
+      shared: { leader, ahead: -hour, progress },
     });
   expect(healthAt(at + 50_000).ok).toBe(true);
   expect(healthAt(at + 50_001)).toMatchObject({ ok: false, detail: expect.stringContaining('dead pools') });

@@ -1,21 +1,11 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/scripts.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { describe, expect, test } from 'vitest';
+import type { ScriptName } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 
 // What each script of a hook answers and writes, rule by rule (150: behavior that no test proved). Times are of a clock that
 // the tests give, in ms.
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
 
 const origin = 'http://a:1';
 const other = 'http://b:1';
@@ -34,6 +24,7 @@ const s = Math.floor(at / 1_000);
 
 const run = (name: ScriptName, keys: readonly string[], args: readonly (string | number)[]) =>
   scripts.run(name, keys, args);
+const outcome = async (...call: Parameters<typeof run>) => ((await run(...call)) as { outcome: string }).outcome;
 const record = (id = 'j') => redis.hget(hooks, id);
 const dueAt = async (id = 'j') => {
   const score = await redis.zscore(due, id);
@@ -53,9 +44,9 @@ const pending = (state: string, to = origin) => `pending ${state} ${to} 0 0 0 -`
 
 describe('a sweep that notes jobs', () => {
   type Job = readonly [id: string, state: string, to?: string];
-  const enqueue = (jobs: readonly Job[], { most = 1_000, withStats = false, now = at } = {}) => {
+  const enqueue = async (jobs: readonly Job[], { most = 1_000, withStats = false, now = at } = {}) => {
     const to = [...new Set(jobs.map(([, , receiver = origin]) => receiver))];
-    return run(
+    const reply = scripts.run(
       'enqueue_hooks',
       [hooks, parked, origins, ...to.map(dueOf), ...(withStats ? jobs.map(([id]) => statsOf(id)) : [])],
       [
@@ -63,6 +54,7 @@ describe('a sweep that notes jobs', () => {
         ...jobs.flatMap(([id, state, receiver = origin]) => [id, state, to.indexOf(receiver) + 1]),
       ],
     );
+    return (await reply).changes;
   };
 
   test('makes a record of each, which is due now, in keys that go', async () => {
@@ -106,7 +98,7 @@ describe('a sweep that notes jobs', () => {
   test('takes what is parked up again for another state, but not by an older read than that', async () => {
     await write(`parked Success:100 ${origin} 3 4 5 400`, at);
     await job('Success');
-    expect(await enqueue([['j', 'Running:100']])).toEqual(['look']);
+    expect(await enqueue([['j', 'Running:100']])).toEqual(['unclear']);
     expect(await enqueue([['j', 'Running:100']], { withStats: true })).toEqual(['parked']);
     expect([(await record())?.split(' ')[0], await parkedAt()]).toEqual(['parked', at]);
     await job('Error', 101);
@@ -173,7 +165,7 @@ describe('a sweep that notes jobs', () => {
     expect(await enqueue(jobs, { most: 100 })).toEqual([...Array.from({ length: 25 }, () => 'queued'), 'deferred']);
   });
 
-  test('tells all but those whose queue is of another type, and says so of each', async () => {
+  test('enqueues all except those whose queue is of another type, and replies an error for each of these', async () => {
     await redis.set(due, 'x');
     const [j, k] = (await enqueue([
       ['j', 'Running:100'],
@@ -220,12 +212,12 @@ describe('a claim', () => {
     ids: readonly string[],
     { most = 10, threshold = 2, rate = 50, now = at, lease = 40_000, of = origin } = {},
   ) => {
-    const [wait, breaker, ...taken] = (await run(
+    const reply = await scripts.run(
       'claim_hooks',
       [hooks, dueOf(of), `t:reaper:hooks:endpoint:${of}`, origins, ...ids.map(statsOf)],
       [now, lease, most, threshold, rate, of, ...ids],
-    )) as [string, string, ...string[][]];
-    return { wait: Number(wait), breaker, taken };
+    );
+    return { wait: reply.wait ?? -1, breaker: reply.breaker, taken: reply.hooks };
   };
 
   test('takes what is due, as it is now, and holds it', async () => {
@@ -278,7 +270,7 @@ describe('a claim', () => {
     expect(await redis.smembers(origins)).toEqual([origin]);
   });
 
-  test('finds nothing to tell where the stats are gone or of another type, or have an odd status', async () => {
+  test('returns no stats if they are gone or of another type, and any status as it is', async () => {
     await write(pending('Running:100'), at);
     expect((await claim(['j'])).taken[0]).toHaveLength(5);
     await redis.set(statsOf('k'), 'x');
@@ -305,7 +297,7 @@ describe('a claim', () => {
     expect((await claim(['a', 'b'], { now: at + 1_000 })).breaker).toBe('closed');
   });
 
-  test('takes no more than the agreed rate from an endpoint that is back, until all is told', async () => {
+  test('is limited to the drain rate after a recovery, until the queue is empty', async () => {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
     for (const id of ids) {
       await job('Running', 100, {}, id);
@@ -342,27 +334,38 @@ describe('a claim', () => {
     expect(await redis.get('answer')).not.toContain('secret');
     expect(await redis.pttl('answer')).toBeGreaterThan(0);
     expect(await redis.pttl('answer')).toBeLessThanOrEqual(40_000);
-    expect(((await call()) as string[][])[2]).toEqual(['j', 'pending', 1, String(at), String(at + 40_000), 'unread']);
+    expect((await call()).hooks[0]).toEqual(['j', 'pending', 1, String(at), String(at + 40_000), 'unread']);
   });
 });
 
 describe('what becomes of a hook that was claimed', () => {
   const claimEnd = at + 40_000;
-  const settle = (args: readonly (string | number)[], { now = at, end = claimEnd, threshold = 2 } = {}) =>
-    run('settle_hook', [statsOf('j'), track, hooks, parked, due, endpoint], [now, 'j', end, threshold, ...args]);
   const sending = (state = 'Running:100', first = s, answer = '-', kind = 'sending') =>
     write(`${kind} ${state} ${origin} 1 ${first} ${s} ${answer}`, claimEnd);
   const delivered = (status = 'Running', revision = 100, checkInAt = 0) =>
-    settle(['delivered', status, revision, checkInAt]);
+    outcome(
+      'record_delivered',
+      [statsOf('j'), track, hooks, due, endpoint],
+      [at, 'j', claimEnd, status, revision, checkInAt],
+    );
   const failed = (
     answer = '503',
-    { delay = 1_000, patience = day, said = 'failing', openFor = 30_000, now = at, end = claimEnd } = {},
-  ) => settle(['failed', answer, delay, patience, said, openFor, 'given-up'], { now, end });
+    { delay = 1_000, deadline = day, health = 'failing', openFor = 30_000, now = at, end = claimEnd } = {},
+  ) =>
+    outcome(
+      'record_failed',
+      [statsOf('j'), hooks, parked, due, endpoint],
+      [now, 'j', end, answer, delay, deadline, 'given-up', health, 2, openFor],
+    );
+  const park = (reason: string, health: 'alive' | 'unknown') =>
+    outcome('park_hook', [statsOf('j'), hooks, parked, due, endpoint], [at, 'j', claimEnd, reason, health]);
+  const drop = (checkInAt: number) =>
+    outcome('drop_hook', [statsOf('j'), hooks, due, endpoint], [at, 'j', claimEnd, checkInAt]);
 
   describe('delivered', () => {
     test('it is confirmed, and nothing is left of it', async () => {
       await Promise.all([job('Running'), sending()]);
-      expect(await delivered()).toBe('ok');
+      expect(await delivered()).toBe('done');
       expect(await redis.hget(statsOf('j'), 'ack')).toBe('{"status":"Running","revision":100,"check_in_at":0}');
       expect([await record(), await dueAt()]).toEqual([null, null]);
     });
@@ -374,7 +377,7 @@ describe('what becomes of a hook that was claimed', () => {
     ])('it is due again where the job %s meanwhile', async (_, change) => {
       await Promise.all([job('Running', 100, { check_in_at: 5 }), sending()]);
       await redis.hset(statsOf('j'), change);
-      expect(await delivered('Running', 100, 5)).toBe('again');
+      expect(await delivered('Running', 100, 5)).toBe('changed');
       expect((await record())?.split(' ').slice(0, 2)).toEqual([
         'pending',
         `${'status' in change ? 'Success' : 'Running'}:${'revision' in change ? 101 : 100}`,
@@ -383,28 +386,28 @@ describe('what becomes of a hook that was claimed', () => {
     });
 
     test.each(['1e99', '99999999999999999999', '6.5', 'x'])(
-      'it is told, though the check-in reads %s, which is no time',
+      'it is done although check_in_at is %s, which is no time',
       async (checkInAt) => {
         await Promise.all([job('Running', 100, { check_in_at: checkInAt }), sending()]);
-        expect(await delivered('Running', 100, 0)).toBe('ok');
+        expect(await delivered('Running', 100, 0)).toBe('done');
       },
     );
 
     test('nothing is left of it where the job is gone', async () => {
       await sending();
-      expect(await delivered()).toBe('ok');
+      expect(await delivered()).toBe('done');
       expect([await record(), await redis.exists(statsOf('j'))]).toEqual([null, 0]);
     });
 
     test('it is confirmed by a host that is late, which leaves what another holds', async () => {
       await Promise.all([job('Running'), sending()]);
       await redis.zadd(due, claimEnd + 1, 'j');
-      expect(await delivered()).toBe('lost');
+      expect(await delivered()).toBe('expired');
       expect(await redis.hexists(statsOf('j'), 'ack')).toBe(1);
       expect([(await record())?.split(' ')[0], await dueAt()]).toEqual(['sending', claimEnd + 1]);
     });
 
-    test('its endpoint is back: told slowly if its breaker was open, at once if not', async () => {
+    test('its endpoint has recovered: the rate is limited if its circuit was open', async () => {
       await Promise.all([job('Running'), sending()]);
       await redis.hset(endpoint, { failures: 1, failing_since: at, answer: '503' });
       await delivered();
@@ -444,16 +447,16 @@ describe('what becomes of a hook that was claimed', () => {
 
     test('a change that came meanwhile has time of its own', async () => {
       await Promise.all([job('Success'), sending('Running:100', s - 86_400)]);
-      expect(await failed()).toBe('again');
+      expect(await failed()).toBe('changed');
       expect([await record(), await dueAt(), await parkedAt()]).toEqual([pending('Success:100'), at, null]);
     });
 
     test('fault 150: an endpoint may say when to come back, but not after all patience', async () => {
       await sending('Running:100', s - 86_000);
-      await failed('429', { delay: day, said: 'alive' });
+      await failed('429', { delay: day, health: 'alive' });
       expect(await dueAt()).toBe((s - 86_000) * 1_000 + day);
       await sending('Running:100', s - 86_000);
-      await failed('429', { delay: 7, said: 'alive' });
+      await failed('429', { delay: 7, health: 'alive' });
       expect(await dueAt()).toBe(at + 7);
     });
 
@@ -462,13 +465,13 @@ describe('what becomes of a hook that was claimed', () => {
       'fault 150: %s has its ten minutes after an outage, and no more than once',
       async (answer) => {
         await sending('Running:100', s - 7_200, '503');
-        expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('pending');
+        expect(await failed(answer, { deadline: minutes, health: 'alive' })).toBe('pending');
         expect((await record())?.split(' ').slice(4)).toEqual([String(s), String(s), answer]);
 
         await Promise.all([job('Running'), sending('Running:100', s - 600, answer)]);
-        expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('parked');
+        expect(await failed(answer, { deadline: minutes, health: 'alive' })).toBe('parked');
         await sending('Running:100', s - 7_200, answer === '404' ? '410' : '404');
-        expect(await failed(answer, { patience: minutes, said: 'alive' })).toBe('parked');
+        expect(await failed(answer, { deadline: minutes, health: 'alive' })).toBe('parked');
       },
     );
 
@@ -497,19 +500,19 @@ describe('what becomes of a hook that was claimed', () => {
       expect(await redis.ttl(endpoint)).toBe(7_776_000);
     });
 
-    test('a host that is late tells what it has seen of the endpoint, and nothing of the hook', async () => {
+    test('a late host records that the endpoint failed, and changes nothing of the hook', async () => {
       await sending();
       await redis.zadd(due, claimEnd + 1, 'j');
-      expect(await failed('503')).toBe('lost');
+      expect(await failed('503')).toBe('expired');
       expect(await redis.hget(endpoint, 'failures')).toBe('1');
-      expect(await failed('404', { said: 'alive' })).toBe('lost');
+      expect(await failed('404', { health: 'alive' })).toBe('expired');
       expect([(await record())?.split(' ')[0], await redis.hget(endpoint, 'failures')]).toEqual(['sending', '1']);
     });
 
     test('an endpoint that answers is not failing', async () => {
       await sending();
       await redis.hset(endpoint, { failures: 1 });
-      await failed('404', { said: 'alive' });
+      await failed('404', { health: 'alive' });
       expect(await redis.hexists(endpoint, 'failures')).toBe(0);
     });
   });
@@ -518,51 +521,51 @@ describe('what becomes of a hook that was claimed', () => {
     test('it is parked with its reason, and the endpoint that refused it is back', async () => {
       await Promise.all([job('Running'), sending()]);
       await redis.hset(endpoint, { failures: 1 });
-      expect(await settle(['parked', '400', 'alive'])).toBe('parked');
+      expect(await park('400', 'alive')).toBe('parked');
       expect((await record())?.split(' ')[6]).toBe('400');
       expect([await dueAt(), await parkedAt(), await redis.exists(endpoint)]).toEqual([null, at, 0]);
     });
 
-    test('the next probe need not wait for the claim of one that asked nobody', async () => {
+    test('the next probe does not wait for the claim of one that was not sent', async () => {
       await Promise.all([job('Running'), sending()]);
       await redis.hset(endpoint, { failures: 3, probe_until: claimEnd });
-      expect(await settle(['parked', 'not-allowed', '-'])).toBe('parked');
+      expect(await park('not-allowed', 'unknown')).toBe('parked');
       expect(await redis.hgetall(endpoint)).toEqual({ failures: '3' });
       await sending();
       await redis.hset(endpoint, { failures: 3, probe_until: claimEnd + 7 });
-      expect(await settle(['dropped', 0])).toBe('ok');
+      expect(await drop(0)).toBe('done');
       expect(await redis.hget(endpoint, 'probe_until')).toBe(String(claimEnd + 7));
     });
 
     test.each([
-      ['parked', ['parked', '400', 'alive']],
-      ['dropped', ['dropped', 5]],
-    ] as const)('%s: a change that came meanwhile is due', async (_, args) => {
+      ['parked', () => park('400', 'alive')],
+      ['dropped', () => drop(5)],
+    ])('%s: a job that has changed meanwhile is due again', async (_, call) => {
       await Promise.all([job('Success'), sending()]);
-      expect(await settle(args)).toBe('again');
+      expect(await call()).toBe('changed');
       expect([await record(), await dueAt()]).toEqual([pending('Success:100'), at]);
     });
 
-    test('dropped: a check-in that came meanwhile is due, one that was looked at is not, nor a job that is gone', async () => {
+    test('dropped: a later check-in is due; the one that was claimed and a job that is gone are not', async () => {
       await Promise.all([job('Running', 100, { check_in_at: 6 }), sending()]);
-      expect(await settle(['dropped', 5])).toBe('again');
+      expect(await drop(5)).toBe('changed');
       await sending();
-      expect(await settle(['dropped', 6])).toBe('ok');
+      expect(await drop(6)).toBe('done');
       expect([await record(), await dueAt()]).toEqual([null, null]);
       await Promise.all([redis.del(statsOf('j')), sending()]);
-      expect(await settle(['dropped', 5])).toBe('ok');
+      expect(await drop(5)).toBe('done');
     });
   });
 });
 
-describe('what a person asks for', () => {
+describe('what a user asks for', () => {
   const move = async (verb: 'retry' | 'drop', seen?: string) =>
-    run('move_hook', [hooks, parked, origins, due], [at, 'j', seen ?? (await record()) ?? '', verb]);
+    outcome('move_hook', [hooks, parked, origins, due], [at, 'j', seen ?? (await record()) ?? '', verb]);
   const given = `parked Running:100 ${origin} 9 4 5 503`;
 
   test('sent again, it begins anew', async () => {
     await write(given, at - 7);
-    expect(await move('retry')).toBe('ok');
+    expect(await move('retry')).toBe('done');
     expect([await record(), await dueAt(), await parkedAt()]).toEqual([
       `asked Running:100 ${origin} 0 0 0 503`,
       at,
@@ -574,7 +577,7 @@ describe('what a person asks for', () => {
 
   test('dropped, it is parked, so that no sweep sends it', async () => {
     await write(`pending Running:100 ${origin} 9 4 5 503`, at);
-    expect(await move('drop')).toBe('ok');
+    expect(await move('drop')).toBe('done');
     expect([await record(), await dueAt(), await parkedAt()]).toEqual([
       `parked Running:100 ${origin} 9 4 5 dropped`,
       null,
@@ -594,7 +597,7 @@ describe('what a person asks for', () => {
     await write(`${kind} Running:100 ${origin} 1 4 4 -`, at + 1);
     expect(await move('retry')).toBe('overtaken');
     await redis.zadd(due, at, 'j');
-    expect(await move('retry')).toBe('ok');
+    expect(await move('retry')).toBe('done');
   });
 });
 
@@ -602,7 +605,7 @@ test('what was parked long ago is forgotten, some at a time, and nothing else', 
   for (const [id, when] of Object.entries({ a: at - day, b: at - day - 1, c: at - day + 1 })) {
     await write(`parked Running:100 ${origin} 9 4 5 503`, when, id);
   }
-  const forget = (most: number) => run('forget_parked', [hooks, parked], [at, day, most]);
+  const forget = async (most: number) => (await scripts.run('forget_parked', [hooks, parked], [at, day, most])).count;
   expect(await forget(1)).toBe(1);
   expect([(await redis.hkeys(hooks)).sort(), await redis.zrange(parked, '0', '-1')]).toEqual([
     ['a', 'c'],

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -93,8 +93,7 @@ test('fault 114: records of large entries are listed some at a time, all of them
   const sizes: number[] = [];
   let cursor = '0';
   do {
-    const answer = await scripts.run<string>('read_quarantine', [keys.quarantine, keys.dead], [cursor, 500]);
-    const [next, ...records] = JSON.parse(answer) as [string, ...unknown[]];
+    const { cursor: next, records } = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, 500]);
     sizes.push(records.length);
     cursor = next;
   } while (cursor !== '0');
@@ -113,7 +112,7 @@ test('fault 114: a page of jobs with large fields is cut short, and no job is mi
   for (let i = 0; i < 12; i++) await seedJob(redis, `j${i}`, { web_hook_url: url });
   const scripts = createScripts(redis);
   const ids = Array.from({ length: 12 }, (_, i) => keys.stats(`j${i}`));
-  expect(JSON.parse(await scripts.run<string>('read_facts', ids)).length - 1).toBe(1);
+  expect((await scripts.run('read_facts', ids)).jobs).toHaveLength(1);
   const { tracked } = await opened.create({ redis: server.url }).status();
   expect(tracked.total).toBe(12);
 });

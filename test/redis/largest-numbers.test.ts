@@ -217,7 +217,7 @@ test.each(['9000000000000', '9'.repeat(20), '1e300'])(
     const digits = time.includes('e') ? '9'.repeat(300) : time;
     await client.hset('t:reaper:hooks', 'told', `parked Running:1 ${receiver.url} 3 ${digits} ${digits} 404`);
     await client.zadd('t:reaper:hooks:parked', time, 'told');
-    await client.hset('t:reaper:lease', { holder: 'x', host: 'h:1', number: 1, until: time, since: time });
+    await client.hset('t:reaper:lease', { leader: 'x', host: 'h:1', number: 1, until: time, since: time });
     await client.hset('t:reaper:progress', { begun: time, scanned: time, ended: time, rescue_ended: time });
     await client.hset('t:worker_pools:p', { heartbeat_at: time, host: 'h', started_at: time });
     await client.sadd('t:worker_pools', 'p');

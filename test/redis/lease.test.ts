@@ -1,20 +1,20 @@
 /** The lease of the scheduled passes and what its holders share, script by script, and two holders in every order. */
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { createDelivery } from '../../src/delivery.ts';
-import { healthOf } from '../../src/health.ts';
+import { createJobActs } from '../../src/io/acts.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createJobActs } from '../../src/io/jobActs.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createLease, type Lease, type SharedView } from '../../src/io/lease.ts';
-import { createPools } from '../../src/io/pools.ts';
-import { createQuarantine } from '../../src/io/quarantine.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
+import { createTrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import { createLease, type Lease, type SharedView } from '../../src/io/leader/lease.ts';
+import { createQuarantine } from '../../src/io/pools/quarantine.ts';
+import { createPools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type Fence, FencedError } from '../../src/machines/lease.ts';
 import { judge } from '../../src/machines/verdict.ts';
 import { readOptions } from '../../src/options.ts';
-import { waitFor } from '../../src/schedule.ts';
+import { createDelivery } from '../../src/reaper/delivery.ts';
+import { healthOf } from '../../src/reaper/health.ts';
+import { waitFor } from '../../src/reaper/schedule.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { policy } from '../support/facts.ts';
 import { ackText, seedJob } from '../support/jobs.ts';
@@ -56,8 +56,8 @@ test('one host has the lease, all others are told who', async () => {
   expect(mine.fence).toBeDefined();
   expect(told).toEqual({ fence: undefined, host: mine.host });
   expect(mine.host).toContain(`:${process.pid}`);
-  expect((await first.read()).holder).toMatchObject({ isThisOne: true });
-  expect((await second.read()).holder).toMatchObject({ isThisOne: false, host: mine.host });
+  expect((await first.read()).leader).toMatchObject({ isThisOne: true });
+  expect((await second.read()).leader).toMatchObject({ isThisOne: false, host: mine.host });
 });
 
 test('a renewal keeps the fencing number and puts the end off', async () => {
@@ -72,8 +72,8 @@ test('a renewal keeps the fencing number and puts the end off', async () => {
 test('a lease ends by the clock of Redis, and even whoever had it gets a new number then', async () => {
   const [first, second] = [hostOn(redis, 50), hostOn(redis)];
   const fence = await fenceOf(first);
-  await vi.waitUntil(async () => (await first.read()).holder === undefined, { interval: 5 });
-  await expect(first.notePage(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
+  await vi.waitUntil(async () => (await first.read()).leader === undefined, { interval: 5 });
+  await expect(first.checkpoint(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
   const again = await fenceOf(first, fence);
   expect(Number(again.number)).toBeGreaterThan(Number(fence.number));
   await vi.waitUntil(async () => (await second.take(undefined)).fence !== undefined, { interval: 5 });
@@ -85,7 +85,7 @@ test('a host that has not heard that it holds the lease begins a new tenure', as
   const unheard = await fenceOf(host);
   const heard = await fenceOf(host);
   expect(Number(heard.number)).toBeGreaterThan(Number(unheard.number));
-  await expect(host.notePage(unheard, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
+  await expect(host.checkpoint(unheard, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
 });
 
 test('no number comes twice, whether the lease was deleted or the clock of Redis put back', async () => {
@@ -105,7 +105,7 @@ test('a lease that is given up is free at once, for a higher number; only its ho
   await second.leave();
   expect((await second.take(undefined)).fence).toBeUndefined();
   await first.leave();
-  await expect(first.notePage(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
+  await expect(first.checkpoint(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
   expect(Number((await fenceOf(second)).number)).toBeGreaterThan(Number(fence.number));
 });
 
@@ -115,14 +115,14 @@ test('a sweep that has begun and not ended is gone on with from its cursor, but 
   const fence = await fenceOf(first);
   const { runId, ...begin } = await first.beginSweep(fence);
   expect([begin, runId]).toEqual([{ cursor: '0', scanned: 0 }, expect.stringMatching(/^\w{40}$/)]);
-  await first.notePage(fence, { cursor: '7', runId }, 1);
+  await first.checkpoint(fence, { cursor: '7', runId }, 1);
   await over();
   const second = hostOn(redis);
   const later = await fenceOf(second);
   expect(second.seen()?.progress).toMatchObject({ isInHand: true, scanned: 1, total: 2 });
   expect(await second.beginSweep(later)).toEqual({ cursor: '7', scanned: 1, runId });
 
-  await second.notePage(later, { cursor: '9', runId: 'another' }, 2);
+  await second.checkpoint(later, { cursor: '9', runId: 'another' }, 2);
   expect(await redis.hmget(keys.progress, 'cursor', 'scanned')).toEqual(['0', '0']);
   await redis.hset(keys.progress, { cursor: '7', run_id: 'another' });
   const begun = await redis.hget(keys.progress, 'begun');
@@ -186,8 +186,8 @@ test('a host whose clock is off does the next pass at the same moment as one who
       expect(wait).toBeGreaterThan(600_000);
       expect(wait).toBeLessThanOrEqual(1_200_000);
     }
-    const { holder, ahead } = await host.read();
-    expect(holder).toBeUndefined();
+    const { leader, ahead } = await host.read();
+    expect(leader).toBeUndefined();
     expect(Math.abs(clock.monotonic() + ahead - (await redisMs()))).toBeLessThan(600_000);
   }
   const [first] = hosts as [(typeof hosts)[0]];
@@ -199,9 +199,9 @@ test('a host whose clock is off does the next pass at the same moment as one who
 });
 
 test('a host that watches is well while the holder has the lease or is on time, and no longer', async () => {
-  const [holder, watcher] = [hostOn(redis), hostOn(redis)];
+  const [leader, watcher] = [hostOn(redis), hostOn(redis)];
   const { sweep, rescue } = readOptions({ redis: server.url, namespace: 't' });
-  const fence = await fenceOf(holder);
+  const fence = await fenceOf(leader);
   await watcher.take(undefined);
   const healthAt = (now: number, host: Lease) =>
     healthOf({
@@ -211,19 +211,19 @@ test('a host that watches is well while the holder has the lease or is on time, 
       lastSweepAt: undefined,
       lastRescueAt: undefined,
       shared: host.seen(),
-      standsDown: undefined,
+      suspended: undefined,
       sweep,
       rescue,
     });
   const late = Date.now() + 9 * 3_600_000;
   expect(healthAt(Date.now(), watcher)).toMatchObject({ ok: true });
   expect(healthAt(late, watcher)).toMatchObject({ ok: false, detail: expect.stringContaining('no sweep') });
-  expect(healthAt(late, holder).ok).toBe(false);
+  expect(healthAt(late, leader).ok).toBe(false);
   await redis.hset(keys.lease, 'until', late + 60_000);
   await watcher.take(undefined);
   expect(healthAt(late, watcher).ok).toBe(true);
-  await holder.endSweep(fence, 0);
-  await holder.endRescue(fence);
+  await leader.endSweep(fence, 0);
+  await leader.endRescue(fence);
   await watcher.take(undefined);
   expect(healthAt(Date.now(), watcher)).toMatchObject({
     lastSweepAt: expect.any(Number),
@@ -246,9 +246,16 @@ test('no act of a pass changes anything once another host has taken over', async
     random: () => 0.5,
     onOutcome: () => undefined,
     fault: () => undefined,
+    // No hook is sent here.
+    supervision: () => ({
+      start: () => undefined,
+      hookDue: () => undefined,
+      watchHooks: () => undefined,
+      hooksQuiet: async () => undefined,
+    }),
   });
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock });
-  const fixed = { heartbeatAge: 10_000, recovery: { most: 3, windowS: 86_400 }, clock };
+  const fixed = { heartbeatAge: 10_000, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock };
   const onQuarantined = () => undefined;
   const quarantine = createQuarantine({ keys, scripts, tracked, hooks, records, ...fixed, onQuarantined });
   const pools = createPools({ connection, keys, scripts, jobTypes: ['X'], batch: 10, ...fixed });
@@ -268,7 +275,7 @@ test('no act of a pass changes anything once another host has taken over', async
   };
   const before = await stateOf();
   const jobOf = async (id: string) => ({ ...(await tracked.load(id)), fence: old });
-  const suspect = { pool: 'dead', heartbeat: '', types: ['X'], evidence: '', trouble: 0, at: 0, fence: old };
+  const suspect = { pool: 'dead', heartbeat: '', types: ['X'], evidence: '', disruptions: 0, at: 0, fence: old };
   const inputOf = async (id: string) => {
     const job = await jobOf(id);
     return { job, judgement: judge(job.facts, policy) };
@@ -279,8 +286,8 @@ test('no act of a pass changes anything once another host has taken over', async
     async () => acts.reset(await inputOf('behind')),
     async () => acts.untrack(await inputOf('lost')),
     () => pools.requeue(suspect, 'X'),
-    () => pools.settle(suspect, ['X']),
-    () => quarantine.take(suspect, 'X', 'a'),
+    () => pools.deregister(suspect, ['X']),
+    () => quarantine.add(suspect, 'X', 'a'),
     () => pools.recount(['X'], old),
   ]) {
     await expect(act()).rejects.toThrow(FencedError);
@@ -302,7 +309,7 @@ test('two holders in every order and dying anywhere, the lease ending at any mom
   const warm = hostOn(redis);
   const any = await fenceOf(warm);
   await warm.beginSweep(any);
-  await warm.notePage(any, { cursor: '0', runId: '' }, 0);
+  await warm.checkpoint(any, { cursor: '0', runId: '' }, 0);
   await warm.endSweep(any, 0);
 
   let newest = 0;
@@ -330,7 +337,7 @@ test('two holders in every order and dying anywhere, the lease ending at any mom
         isNewest('begin');
         if (begin.cursor !== (cursor ?? '0')) stale.push(`${who} began at ${begin.cursor} instead of ${cursor}`);
         const next = `${begin.cursor}${who}`;
-        await host.notePage(fence, { cursor: next, runId: begin.runId }, 1);
+        await host.checkpoint(fence, { cursor: next, runId: begin.runId }, 1);
         cursor = next;
         isNewest('page');
         await host.endSweep(fence, 1);

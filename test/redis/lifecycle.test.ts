@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type TrackedAttempt } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts, type ReplyOf } from '../../src/io/redis/scripts.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -68,7 +68,7 @@ test('an attempt that a newer one has overtaken changes nothing any more', async
   await zombie.run();
   expect(await earlier.succeed()).toEqual({ outcome: 'refused', status: 'Running' });
   expect(await earlier.checkIn('x')).toEqual({ outcome: 'refused', status: 'Running' });
-  expect(await earlier.reset()).toEqual({ outcome: 'refused', status: 'overtaken' });
+  expect(await earlier.reset()).toEqual({ outcome: 'refused', status: 'Running' });
 });
 
 test('a reset begins a new attempt: Pending, nothing acknowledged, tracked with 2', async () => {
@@ -125,10 +125,9 @@ test('a check-in within the second of a claim is told, though the two look alike
   const scripts = createScripts(server.client);
   const { revision } = await save();
   const hooks = ['t:reaper:hooks', 't:reaper:hooks:parked', 't:reaper:hooks:origins', 't:reaper:hooks:due:http://a'];
-  const checkIn = () =>
-    scripts.run<[string, string, number]>('check_in', ['t:job_stats:a', ...hooks], [revision, 'a', 'http://a', '', 10]);
-  const [status, , before] = await checkIn();
-  const [, , [, , , , until = ''] = []] = await scripts.run<[string, string, string[]?]>(
+  const checkIn = () => scripts.run('check_in', ['t:job_stats:a', ...hooks], [revision, 'a', 'http://a', '', 10]);
+  const { status, checkInAt: before } = (await checkIn()) as ReplyOf<'check_in'> & { outcome: 'done' };
+  const { hooks: claimed } = await scripts.run(
     'claim_hooks',
     [hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a', hooks[2], 't:job_stats:a'] as string[],
     ['', 40_000, 1, 10, 50, 'http://a', 'a'],
@@ -136,19 +135,12 @@ test('a check-in within the second of a claim is told, though the two look alike
   await checkIn();
   // What was sent was read after the second check-in, in the same second.
   const sent = (await stats()).check_in_at ?? before;
-  const settled = await scripts.run(
-    'settle_hook',
-    [
-      't:job_stats:a',
-      't:job_track:inprogress',
-      hooks[0],
-      hooks[1],
-      hooks[3],
-      't:reaper:hooks:endpoint:http://a',
-    ] as string[],
-    ['', 'a', until, 10, 'delivered', status, revision, sent],
+  const recorded = await scripts.run(
+    'record_delivered',
+    ['t:job_stats:a', 't:job_track:inprogress', hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a'] as string[],
+    ['', 'a', claimed[0]?.[4] ?? '', status, revision, sent],
   );
-  expect(settled).toBe('again');
+  expect(recorded.outcome).toBe('changed');
 });
 
 test.each(['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const)(

@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
-import type { Connection } from '../../src/io/connection.ts';
-import { readHeldEntries } from '../../src/io/heldEntries.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createStepwiseWalk, walkAllKeys } from '../../src/io/keyWalk.ts';
-import { createObservingPools } from '../../src/io/observingPools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import type { LivePool } from '../../src/machines/supervisor.ts';
+import { readHeldEntries } from '../../src/io/pools/heldEntries.ts';
+import { createReportingPools } from '../../src/io/pools/reportingPools.ts';
+import type { Connection } from '../../src/io/redis/connection.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createStepwiseWalk, walkAllKeys } from '../../src/io/redis/keyWalk.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
+import type { LivePool } from '../../src/machines/types/rescue.ts';
 import { second } from '../support/jobs.ts';
 import { entryOf } from '../support/pools.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -36,12 +36,12 @@ const week = 7 * 86_400;
 describe('which pools observe', () => {
   let now = 0;
   const clock: Clock = { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined };
-  const create = () => createObservingPools({ connection, keys, clock });
+  const create = () => createReportingPools({ connection, keys, clock });
   const written = async () =>
     Object.fromEntries((await redis.zrange(keys.observed, '0', '-1')).map((pool) => [pool, true]));
 
   test('is written down for a week, so that another process knows it', async () => {
-    await create().mark(new Set(['p']), live, false);
+    await create().record(new Set(['p']), live, false);
     expect(await written()).toEqual({ p: true });
     expect(await redis.ttl(keys.observed)).toBeGreaterThan(week - 60);
     expect(await create().silentOf(new Set(['p', 'q']))).toEqual(new Set(['q']));
@@ -49,35 +49,35 @@ describe('which pools observe', () => {
 
   test('is not written by a plan, which knows it all the same', async () => {
     const observing = create();
-    await observing.mark(new Set(['p']), live, true);
+    await observing.record(new Set(['p']), live, true);
     expect(await written()).toEqual({});
     expect(await observing.silentOf(new Set(['p', 'q']))).toEqual(new Set(['q']));
   });
 
   test('is written again after an hour, and not before', async () => {
     const observing = create();
-    await observing.mark(new Set(['p']), live, false);
+    await observing.record(new Set(['p']), live, false);
     await redis.del(keys.observed);
     now += 3_599_999;
-    await observing.mark(new Set(['p']), live, false);
+    await observing.record(new Set(['p']), live, false);
     expect(await written()).toEqual({});
     now += 1;
-    await observing.mark(new Set(['p']), live, false);
+    await observing.record(new Set(['p']), live, false);
     expect(await written()).toEqual({ p: true });
   });
 
   test('is remembered of a pool that says nothing at the moment, and forgotten with the pool', async () => {
     const observing = create();
-    await observing.mark(new Set(['p']), live, true);
-    await observing.mark(new Set(), live, true);
+    await observing.record(new Set(['p']), live, true);
+    await observing.record(new Set(), live, true);
     expect(await observing.silentOf(new Set(['p']))).toEqual(new Set());
-    await observing.mark(new Set(), live.slice(1), true);
+    await observing.record(new Set(), live.slice(1), true);
     expect(await observing.silentOf(new Set(['p']))).toEqual(new Set(['p']));
   });
 
   test('is forgotten after a week in which a pool has not observed', async () => {
     await redis.zadd(keys.observed, second(-week - 60), 'gone', second(-week + 3_600), 'q');
-    await create().mark(new Set(['p']), live, false);
+    await create().record(new Set(['p']), live, false);
     expect(await written()).toEqual({ p: true, q: true });
   });
 });
@@ -192,7 +192,7 @@ describe('a script', () => {
     const scripts = createScripts(redis);
     await redis.script('FLUSH');
     await redis.hset(keys.track, 'a', 2);
-    expect(await scripts.run('untrack', [keys.stats('a'), keys.track], ['a', 'nothing'])).toBe('ok');
+    expect(await scripts.run('untrack', [keys.stats('a'), keys.track], ['a', 'nothing'])).toEqual({ outcome: 'done' });
   });
 
   test('is not run once it may not, and says that nothing was changed', async () => {

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions, SweepSummary } from '../../src/index.ts';
-import { SeenIds } from '../../src/io/seenIds.ts';
+import { SeenIds } from '../../src/io/jobs/seenIds.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -62,11 +62,11 @@ test('fault 120: ids that are no UTF-8 are malformed, once a sweep, with and wit
   for (let i = 0; i < 2; i++) {
     const { words, summary, lines } = await sweep();
     expect(words).toEqual([
-      'a\uFFFD kept malformed kept',
-      'a\uFFFD kept malformed kept',
-      'b\uFFFD kept malformed kept',
-      'c\uFFFD\uFFFD\uFFFD kept malformed kept',
-      'well kept ongoing kept',
+      'a\uFFFD keep malformed kept',
+      'a\uFFFD keep malformed kept',
+      'b\uFFFD keep malformed kept',
+      'c\uFFFD\uFFFD\uFFFD keep malformed kept',
+      'well keep ongoing kept',
     ]);
     expect(summary).toMatchObject({ scanned: 5, reasons: { malformed: 4 }, outcomes: { kept: 5 } });
     expect(lines).toHaveLength(4);
@@ -80,7 +80,7 @@ test('fault 120: an id with the character U+FFFD, or any other character, is jud
   for (const id of ids) await redis.hset(track, id, 2);
   await putBytes(bytes('a\xff'));
   const { words } = await sweep();
-  expect(words).toEqual([...ids.map((id) => `${id} untrack lost done`), 'a\uFFFD kept malformed kept'].sort());
+  expect(words).toEqual([...ids.map((id) => `${id} untrack missing-stats done`), 'a\uFFFD keep malformed kept'].sort());
   expect(await redis.hkeysBuffer(track)).toEqual([bytes('a\xff')]);
 });
 
@@ -90,11 +90,15 @@ test('fault 120: explain of an id as it is shown says what a sweep says', async 
   const reaper = opened.create({ redis: server.url });
   expect(await reaper.explain('a*\uFFFD')).toMatchObject({
     isTracked: true,
-    verdict: 'kept',
+    verdict: 'keep',
     reason: 'malformed',
     detail: 'the id is no UTF-8',
   });
-  expect(await reaper.explain('b\uFFFD')).toMatchObject({ isTracked: false, verdict: 'untrack', reason: 'lost' });
+  expect(await reaper.explain('b\uFFFD')).toMatchObject({
+    isTracked: false,
+    verdict: 'untrack',
+    reason: 'missing-stats',
+  });
 });
 
 test.each(['update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at'])(
@@ -116,8 +120,8 @@ test.each(['update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at'])(
 
 test('fault 121: the greatest revision that is exact is told once, and then confirmed', async () => {
   await seedJob(redis, 'a', { status: 'Success', revision: '9007199254740991', web_hook_url: `${receiver.url}/200/x` });
-  expect((await sweep()).words).toEqual(['a refire not acknowledged queued']);
-  expect((await sweep()).words).toEqual(['a untrack settled done']);
+  expect((await sweep()).words).toEqual(['a refire unacknowledged enqueued']);
+  expect((await sweep()).words).toEqual(['a untrack acknowledged done']);
   expect(receiver.hooks).toHaveLength(1);
 });
 
@@ -129,14 +133,14 @@ test('fault 104: a job whose times are all ahead is kept as clock-ahead, counted
   await seedJob(redis, 'inMs', { update_time: Date.now(), revision: Date.now(), enqueue_time: Date.now() });
   const { words, summary, lines } = await sweep();
   expect(words).toEqual([
-    'ahead kept clock-ahead kept',
-    'confirmed kept clock-ahead kept',
-    'inMs kept clock-ahead kept',
+    'ahead keep clock-ahead kept',
+    'confirmed keep clock-ahead kept',
+    'inMs keep clock-ahead kept',
   ]);
   expect(summary.reasons).toEqual({ 'clock-ahead': 3 });
   expect(lines.filter((line) => line.includes('ahead of the clock of Redis'))).toHaveLength(3);
   const { verdict, reason, detail } = await opened.create({ redis: server.url }).explain('ahead');
-  expect([verdict, reason, detail]).toEqual(['kept', 'clock-ahead', expect.stringContaining('updateTime is ')]);
+  expect([verdict, reason, detail]).toEqual(['keep', 'clock-ahead', expect.stringContaining('updateTime is ')]);
 });
 
 test('fault 104: a time far ahead hides no hung job, and makes none young; one within the tolerance counts', async () => {
@@ -157,10 +161,10 @@ test('fault 104: a time far ahead hides no hung job, and makes none young; one w
   expect((await sweep()).words).toEqual([
     'check_in_at fail hung done',
     'enqueue_time fail hung done',
-    'final refire not acknowledged queued',
-    'near kept ongoing kept',
+    'final refire unacknowledged enqueued',
+    'near keep ongoing kept',
     'revision fail hung done',
-    'scheduled kept ongoing kept',
+    'scheduled keep ongoing kept',
     'update_time fail hung done',
   ]);
 });

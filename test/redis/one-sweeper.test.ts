@@ -5,7 +5,7 @@ import type { Clock, ReaperOptions } from '../../src/index.ts';
 import { ackText, second } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { hasFineRights, type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
 
 let server: RedisServer;
@@ -97,6 +97,8 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
     sweep: held.filter(({ ms }) => ms > intervals.rescue),
     rescue: held.filter(({ ms }) => ms <= intervals.rescue),
   });
+  // Redis before 7.0 is asked for a right by running the command: four times as a host starts, and once by a script of each sweep.
+  const [checks, each] = hasFineRights ? [0, 3] : [4 * hosts.length, 4];
   for (const { reaper } of hosts) reaper.start();
   for (let pass = 1; pass <= 4; pass++) {
     await vi.waitUntil(() => sum(hosts, 'sweeps') >= pass && sum(hosts, 'rescues') >= pass);
@@ -104,7 +106,7 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
     await vi.waitUntil(() => hosts.some((host) => next(host).sweep.length > 0 && next(host).rescue.length > 0));
     // One of each at the begin, then one each interval: one HSCAN of the tracking hash, for it is small, and two of the suspects.
     expect([sum(hosts, 'sweeps'), sum(hosts, 'rescues')]).toEqual([pass, pass]);
-    expect((await calls('hscan')) - before).toBe(3 * pass);
+    expect((await calls('hscan')) - before).toBe(checks + each * pass);
     const waits = hosts.map(next);
     for (const kind of ['sweep', 'rescue'] as const) {
       const timers = waits.flatMap((wait) => wait[kind]);
@@ -117,11 +119,11 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   const holders = hosts.filter(({ holds }) => holds.at(-1));
   expect(holders).toHaveLength(1);
 
-  const [holder] = holders as [(typeof hosts)[0]];
-  const other = hosts.find((host) => host !== holder) as typeof holder;
-  const states = await Promise.all([holder, other].map(({ reaper }) => reaper.status()));
-  expect(states.map(({ sweeper }) => sweeper.isThisOne)).toEqual([true, false]);
-  expect(states[1]?.sweeper).toMatchObject({
+  const [leader] = holders as [(typeof hosts)[0]];
+  const other = hosts.find((host) => host !== leader) as typeof leader;
+  const states = await Promise.all([leader, other].map(({ reaper }) => reaper.status()));
+  expect(states.map(({ leader }) => leader.isThisOne)).toEqual([true, false]);
+  expect(states[1]?.leader).toMatchObject({
     host: expect.stringContaining(`:${process.pid}`),
     isInHand: false,
     scanned: 1,
@@ -134,13 +136,13 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   for (const { reaper } of hosts) expect(reaper.health()).toMatchObject({ ok: true, lastSweepAt: expect.any(Number) });
 
   // One that goes leaves the lease to the others, and the time of the next pass with it.
-  await holder.reaper.stop();
-  const others = hosts.filter((host) => host !== holder);
+  await leader.reaper.stop();
+  const others = hosts.filter((host) => host !== leader);
   const waiting = await vi.waitUntil(() => others.map((host) => next(host).sweep).find(({ length }) => length > 0));
   expect([waiting.length, sum(hosts, 'sweeps')]).toEqual([1, 4]);
   waiting[0]?.fire();
   await vi.waitUntil(() => sum(hosts, 'sweeps') > 4);
-  expect(holder.passes.sweeps).toBe(4);
+  expect(leader.passes.sweeps).toBe(4);
 });
 
 test('a host of role `always` does every pass beside the others, one of `never` does none, and both do what is asked', async () => {
@@ -165,9 +167,9 @@ test('a host that only plans takes no lease and notes no progress', async () => 
 });
 
 test('a host that watches sweeps when it is asked to', async () => {
-  const [holder, watcher] = [createHost({ sweep: { intervalMs: 3_600_000 } }), createHost()];
-  holder.reaper.start();
-  await vi.waitUntil(() => holder.holds.length === 1);
+  const [leader, watcher] = [createHost({ sweep: { intervalMs: 3_600_000 } }), createHost()];
+  leader.reaper.start();
+  await vi.waitUntil(() => leader.holds.length === 1);
   watcher.reaper.start();
   await vi.waitUntil(() => watcher.holds.length === 1);
   await server.client.hset('t:job_track:inprogress', 'lost', 2);
@@ -194,7 +196,7 @@ const track = 't:job_track:inprogress';
 const idsOf = (name: string) => Array.from({ length: 2_000 }, (_, i) => `${name}-${i}`);
 const [lost, kept] = [idsOf('lost'), idsOf('kept')];
 /** Tracked, with no stats: each is to be untracked. */
-const seedLost = () => server.client.hset(track, Object.fromEntries(lost.map((id) => [id, 2])));
+const seedOrphan = () => server.client.hset(track, Object.fromEntries(lost.map((id) => [id, 2])));
 /** Tracked, and all is well: they stay. */
 const seedKept = async () => {
   const at = second(-600);
@@ -214,7 +216,7 @@ const isInHand = async () => (await server.client.hexists('t:reaper:progress', '
 
 /** Two hosts, of which the first stands in the middle of a sweep. */
 const startTwo = async () => {
-  await seedLost();
+  await seedOrphan();
   await seedKept();
   const first = startHost({ STAND_AFTER: '400' });
   await vi.waitUntil(() => first.told.some(({ stands }) => stands), { interval: 1 });
@@ -242,13 +244,13 @@ test('a host that is paused past its lease in the middle of a sweep changes noth
   const { first, other } = await startTwo();
   await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { interval: 5 });
   expect(await server.client.hlen(track)).toBe(kept.length);
-  // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it has in hand.
-  await seedLost();
+  // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it still holds.
+  await seedOrphan();
   const progress = await server.client.hgetall('t:reaper:progress');
   first.child.kill('SIGCONT');
   await vi.waitUntil(() => first.told.some(({ error }) => error), { interval: 5 });
   await vi.waitUntil(() => first.told.some(({ lease }) => lease === false), { interval: 5 });
-  expect(first.told.find(({ sweep }) => sweep !== undefined)?.error).toContain('another host has taken over');
+  expect(first.told.find(({ sweep }) => sweep !== undefined)?.error).toContain('lease lost');
   expect(await server.client.hlen(track)).toBe(kept.length + lost.length);
   const { rescue_ended: _, ...now } = await server.client.hgetall('t:reaper:progress');
   expect(progress).toMatchObject(now);

@@ -1,28 +1,15 @@
 /** Entries of pools that live only since their heartbeat moves: the clocks of their hosts are wrong. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { keysOf } from '../../src/io/keys.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createTestClock, type TestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
+const { server, redis, opened, keys } = await redisFixture();
 let clock: TestClock;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
 beforeEach(async () => {
-  await redis.flushall();
   clock = createTestClock();
 });
-afterEach(() => opened.close());
 
-const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 const enqueued = second(-900);
 const entryOf = (id: string) => JSON.stringify({ name: 'X', id, t: enqueued, args: {} });
@@ -67,7 +54,7 @@ describe.each([
     expect([await redis.llen(list), await redis.get(keys.lock('X'))]).toEqual([0, '0']);
   });
 
-  test('has the entries of jobs in Success removed, and a plan says so', async () => {
+  test('has the entries of jobs in Success removed, and a plan reports it', async () => {
     await hold('j', 'Success', 480);
     await redis.hset(keys.worker('w1'), { job_name: 'X', job_id: 'j', started_at: second(-500), args: '' });
     expect(await look({ plan: true })).toMatchObject({ alive: 1, finished: 1 });
@@ -76,7 +63,7 @@ describe.each([
     expect(await redis.exists(keys.worker('w1'))).toBe(0);
   });
 
-  test('has none of its entries touched once it is not registered, or beats no more', async () => {
+  test('keeps its entries once it is not registered, or its heartbeat stands still', async () => {
     await hold('j', 'Pending', 100);
     await look();
     clock.advance(30_000);

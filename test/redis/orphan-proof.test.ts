@@ -1,26 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createReaper, type LostEntry, type Reaper, type RescueSummary } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { createReaper, type OrphanedEntry, type Reaper, type RescueSummary } from '../../src/index.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What proves that no worker of a live pool runs an entry, where an observation may have got lost, been evicted or expired.
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
+const { server, opened, keys } = await redisFixture();
 beforeEach(async () => {
-  await server.client.flushall();
   clock = createTestClock();
 });
-afterEach(() => opened.close());
 
-const keys = keysOf('t');
 const list = keys.inProgress('X', 'p');
 let clock: TestClock;
 const enqueued = second(-900);
@@ -87,7 +77,7 @@ describe.each([
     expect(await server.client.get(keys.lock('X'))).toBe('0');
   });
 
-  test('stays where a worker was seen at no other job, at one that it had begun before, or at this one', async () => {
+  test('stays if a worker was observed with no other job, with one that it began before, or with this one', async () => {
     await hold(entryOf('j'), status);
     await observe('w1', 'a', second(-50));
     await observe('w2', 'b', second(-50));
@@ -118,7 +108,7 @@ test('fault 132: the late write of a job that began before the entry was run pro
   expect(await looks(reaper, 1)).toMatchObject({ lost: 1 });
 });
 
-test('fault 132: the same process and fresh ones decide alike, at the same look', async () => {
+test('fault 132: one process and new ones decide alike, in the same pass', async () => {
   for (const isFresh of [false, true]) {
     await server.client.flushall();
     clock = createTestClock();
@@ -244,7 +234,7 @@ describe('fault 132: stats from before the last recovery', () => {
   });
 });
 
-test('fault 132: entries of one id in one list, and executions of one policy, are each judged by their own', async () => {
+test('fault 132: entries of one id in a list, and executions of one policy, are judged separately', async () => {
   const run = (epoch: string) => entryOf('policy', { args: { _job_kind_periodic_: epoch } });
   await hold(run('100'), undefined);
   await hold(run('200'), undefined);
@@ -257,7 +247,7 @@ test('fault 132: entries of one id in one list, and executions of one policy, ar
   expect(await queued()).toEqual([run('200')]);
 });
 
-test('fault 132: the script decides by what stands there now, not by what the look has seen', async () => {
+test('fault 132: the script decides by what is in Redis now, not by what the pass has read', async () => {
   await hold(entryOf('j'), 'Pending');
   await server.client.zadd(keys.observed, second(), 'p');
   const client = opened.hold(server.client.duplicate());
@@ -275,7 +265,7 @@ test('fault 132: the script decides by what stands there now, not by what the lo
   expect([scripts > 0, await queued()]).toEqual([true, []]);
 });
 
-test('fault 132: records that can not be used are named, and keep no other pool from its look', async () => {
+test('fault 132: unusable records are named, and do not affect other pools', async () => {
   await hold(entryOf('j'), 'Pending');
   await server.client.set(keys.workerRecords('p'), 'no hash');
   await beat('w9', 'q');
@@ -294,7 +284,7 @@ test('fault 132: records that can not be used are named, and keep no other pool 
   expect(faults[0]).toContain(`WRONGTYPE ${keys.workerRecords('p')} holds a string`);
 });
 
-test('fault 132: a plan begins with what stands in Redis, and says what a rescue would do', async () => {
+test('fault 132: a plan starts from the records in Redis, and reports what a rescue would do', async () => {
   await hold(entryOf('j'), 'Running');
   await observe('w1', 'a');
   await look(create());
@@ -407,7 +397,7 @@ test('two rescues by processes of their own, 30 s apart, decide like one', async
   const run = async () => {
     await beat();
     const reaper = createReaper({ redis: server.url, namespace: 't', logger: false, clock });
-    const lost: LostEntry[] = [];
+    const lost: OrphanedEntry[] = [];
     reaper.on('lost', (entry) => lost.push(entry));
     await reaper.rescue({ grace: 0 });
     await reaper.stop();

@@ -33,7 +33,7 @@ test('fault 122: statuses and types of tracked jobs', async () => {
   const { tracked } = await reaper.status();
   expect(counts(tracked.byStatus)).toEqual(each(2));
   expect(tracked).toMatchObject({ total: 2 * names.length, byReason: { malformed: 2 * names.length } });
-  expect(await reaper.sweep()).toMatchObject({ scanned: 2 * names.length, verdicts: { kept: 2 * names.length } });
+  expect(await reaper.sweep()).toMatchObject({ scanned: 2 * names.length, verdicts: { keep: 2 * names.length } });
 });
 
 test('fault 122: types and ids of dead pools, of live ones, and their counters', async () => {
@@ -99,7 +99,7 @@ test('fault 122: a type with such a name is failed at its own limit', async () =
   reaper.on('job', ({ id, verdict }) => void verdicts.set(id, verdict));
   await reaper.sweep({ plan: true });
   expect([...verdicts].sort()).toEqual([
-    ['long', 'kept'],
+    ['long', 'keep'],
     ['short', 'fail'],
   ]);
 });

@@ -1,21 +1,13 @@
 /** A plan lists what the act that follows it does, item by item, and changes nothing. A real Redis. */
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueChange, RescueSummary } from '../../src/index.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { entryOf } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  // A hash table has no fixed order, and its dump none either: small hashes stay lists. (Redis 7 knows that name as well.)
-  server = await startRedis('--hash-max-ziplist-value', '4096');
-});
-afterAll(() => server.stop());
-beforeEach(() => server.client.flushall());
-afterEach(() => opened.close());
+// A hash table has no fixed order, and its dump none either: small hashes stay lists. (Redis 7 knows that name as well.)
+const { server, opened } = await redisFixture('--hash-max-ziplist-value', '4096');
 
 /** What a reaper remembers of its own looks and answers; all else must be as it was after a plan. */
 const isMemory = (key: string) => /:reaper:(suspects|observed|workers:|unobserved:|answers:|probe)/.test(key);
@@ -41,8 +33,8 @@ const rescueOf = async (plan: boolean, options: Partial<ReaperOptions> = {}, gra
 /** The same: what it says, without what may differ. */
 const rescue = async (plan: boolean, options: Partial<ReaperOptions> = {}, grace = 0): Promise<Pass> => {
   const { summary, outcomes } = await rescueOf(plan, options, grace);
-  const { changes, drift, entries, quarantined, lost, finished, standsDown } = summary;
-  expect(standsDown).toBeUndefined();
+  const { changes, drift, entries, quarantined, lost, finished, suspended } = summary;
+  expect(suspended).toBeUndefined();
   return {
     changes,
     drift: drift.toSorted((a, b) => (a.type < b.type ? -1 : 1)),
@@ -322,7 +314,7 @@ test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and
   }
 });
 
-test('fault 146: lists and pools whose names are no UTF-8 are left, and named at each look', async () => {
+test('fault 146: lists and pools whose names are not UTF-8 stay as they are, and each pass names them', async () => {
   const { client } = server;
   const [a, other] = [entryOf('a'), entryOf('b')];
   const list = Buffer.from('t:jobs:X:p\xff:inprogress', 'latin1');
@@ -333,7 +325,7 @@ test('fault 146: lists and pools whose names are no UTF-8 are left, and named at
   for (const plan of [true, false, true, false]) {
     const { summary } = await rescueOf(plan);
     expect(summary.unreadable).toEqual([
-      't:worker_pools: holds p\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:worker_pools: holds p\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
       't:jobs:X:p\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
     ]);
   }
@@ -368,9 +360,9 @@ test('fault 146: names that are no UTF-8 in a registry are named once a pass, an
     const { summary, outcomes } = await rescueOf(plan);
     expect(summary.unreadable.toSorted()).toEqual([
       't:jobs:T\uFFFD:lock: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
-      't:jobs:X:lock_info: counts a pool whose name is no UTF-8 (p\uFFFD, q\uFFFD); it and the lock are left: remove that field (HDEL)',
+      't:jobs:X:lock_info: counts a pool whose name is invalid UTF-8 (p\uFFFD, q\uFFFD); this key and the lock are not rebuilt: remove that field (HDEL)',
       't:jobs:X:l\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
-      't:known_jobs: holds K\uFFFD, a name that is no UTF-8: it is left: remove it (SREM)',
+      't:known_jobs: holds K\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
       't:worker_pools:live: job_names holds H\uFFFD, a name that is no UTF-8: it is left: give the type another name',
     ]);
     expect(outcomes.filter(({ pool }) => pool !== 'gone')).toEqual([]);
@@ -385,7 +377,7 @@ test('fault 146: names that are no UTF-8 in a registry are named once a pass, an
 const sweep = async (plan: boolean): Promise<string[]> => {
   const reaper = opened.create({ redis: server.url, hooks: { most: 2, totalTimeoutMs: 1 } });
   const items: string[] = [];
-  const done = ['planned', 'done', 'queued'];
+  const done = ['planned', 'done', 'enqueued'];
   reaper.on('job', ({ id, verdict, reason, outcome }) =>
     items.push([id, verdict, reason, done.includes(outcome) ? 'done' : outcome].join(' ')),
   );
@@ -396,7 +388,7 @@ const sweep = async (plan: boolean): Promise<string[]> => {
 
 test('fault 123: from any state, a sweep right after its plan does exactly what the plan lists', async () => {
   const kinds = ['healthy', 'final', 'behind', 'hung', 'unacknowledged', 'parked', 'no stats', 'malformed'] as const;
-  // Nobody listens there: a hook that is sent fails, and waits.
+  // No one listens there: a hook that is sent fails, and waits.
   const hook = { web_hook_url: 'http://127.0.0.1:1/x' };
   const fields = {
     healthy: {},
@@ -434,6 +426,6 @@ test('fault 123: from any state, a sweep right after its plan does exactly what 
     { numRuns: 30, examples: [[['parked', ...Array.from({ length: 7 }, () => 'unacknowledged' as const)]]] },
   );
   expect([...seen]).toEqual(
-    expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire not acknowledged ${end}`)),
+    expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire unacknowledged ${end}`)),
   );
 });

@@ -1,25 +1,14 @@
 /** Clocks of pools' hosts are wrong, in every way: what moves lives, and nothing else that is not young by Redis TIME. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { PoolOutcome, Reaper, ReaperOptions, RescueSummary } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const holds = new Map([['X', ['a']]]);
@@ -95,16 +84,16 @@ test.each([
 test('fault 104: the script that moves entries takes a heartbeat for alive as the pass does', async () => {
   const scripts = createScripts(redis);
   const keys = ['t:worker_pools', 't:worker_pools:p', 't:jobs:X:p:inprogress', 't:jobs:X:lock_info'];
-  const settle = async (heartbeat: number | string, seen = String(heartbeat)) => {
+  const deregister = async (heartbeat: number | string, seen = String(heartbeat)) => {
     await redis.flushall();
     await seedPool(redis, 'p', { heartbeat });
-    return scripts.run('settle_pool', keys, ['p', 10_000, seen]);
+    return (await scripts.run('deregister_pool', keys, ['p', 10_000, seen])).outcome;
   };
   const now = Number((await redis.time())[0]);
-  for (const fresh of [now, now - 1]) expect(await settle(fresh)).toBe('alive');
+  for (const fresh of [now, now - 1]) expect(await deregister(fresh)).toBe('alive');
   for (const stale of [now - 20, now + 20, now + year, now * 1_000, 'inf', '-inf', 'nan', '0x7', '9'.repeat(400)]) {
-    expect(await settle(stale)).toBe('settled');
-    expect(await settle(stale, 'another')).toBe('alive');
+    expect(await deregister(stale)).toBe('deregistered');
+    expect(await deregister(stale, 'another')).toBe('alive');
   }
 });
 

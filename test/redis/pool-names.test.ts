@@ -1,25 +1,14 @@
 /** Job types and pools are named by others: both may hold colons, and anything else. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { readListName, typeProvenBy } from '../../src/io/keyNames.ts';
+import { readListName, typeProvenBy } from '../../src/io/redis/keyNames.ts';
 import { createTestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const holds = (type: string, ...ids: string[]) => new Map([[type, ids]]);

@@ -1,24 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/scripts.ts';
+import { describe, expect, test } from 'vitest';
+import { createScripts, type ReplyOf, type ScriptName } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What each script of pools and entries answers and writes, rule by rule (150: behavior that no test proved).
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-let thisRun: string;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-  thisRun = /run_id:(\w+)/.exec(await redis.info('server'))?.[1] ?? '';
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
+const thisRun = /run_id:(\w+)/.exec(await redis.info('server'))?.[1] ?? '';
 
 const pools = 't:worker_pools';
 const heartbeat = 't:worker_pools:p';
@@ -40,8 +29,13 @@ const workers = 't:reaper:workers:p';
 const unobserved = 't:reaper:unobserved:p';
 const observation = (worker: string) => `t:worker:${worker}`;
 
-const run = <Reply = unknown>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) =>
-  scripts.run<Reply>(name, keys, args);
+const run = <Name extends ScriptName>(
+  name: Name,
+  keys: readonly string[],
+  args: readonly (string | number)[] = [],
+): Promise<ReplyOf<Name>> => scripts.run(name, keys, args);
+/** The outcome of a script whose reply has no values that matter here. */
+const outcomeOf = async (reply: Promise<{ readonly outcome: string }>) => (await reply).outcome;
 const enqueuedAt = second(-60);
 const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${enqueuedAt},"args":{}${more}}`;
 /** Age of a heartbeat below which a pool lives, in ms; that of one that is stale, in s. Long, for a test may stand still. */
@@ -57,23 +51,30 @@ const pool = async (beat: string | number | undefined, ...entries: string[]) => 
 };
 const counters = async () => [await redis.get(lock), await redis.hget(lockInfo, 'p')];
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
-/** An entry as a script is told of it: where it stands from the tail of its list. */
+/** An entry as scripts identify it: its SHA-1 and its index from the end of the list. */
 const placed = (text: string, place = 1) => `${sha1(text)}:${place}`;
 const died = (...times: readonly (readonly [at: number, pool: string, beat: string])[]) => JSON.stringify(times);
 const often = (times = 3, at = enqueuedAt - 3_540) =>
   died(...Array.from({ length: times }, (_, i) => [at + i, `old${i}`, stale] as const));
 
-const requeue = (seen = stale, { batch = 1_000, most = 3, window = 86_400 } = {}) =>
-  run<'alive' | [number, number, string?, string?]>(
+/** Gives `alive`, or how many were moved, how many are left, and the poison job and the fault where there are any. */
+const requeue = async (seen = stale, { batch = 1_000, most = 3, window = 86_400 } = {}) => {
+  const reply = await run(
     'requeue',
     [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead],
     ['p', maxAge, seen, batch, most, window],
   );
-const settle = (seen = stale) =>
-  run(
-    'settle_pool',
-    [pools, heartbeat, held, lockInfo, 't:jobs:Y:p:inprogress', 't:jobs:Y:lock_info'],
-    ['p', maxAge, seen],
+  if (reply.outcome === 'alive') return reply.outcome;
+  const { moved, left, poison, uncounted } = reply;
+  return uncounted !== '' ? [moved, left, poison, uncounted] : poison !== '' ? [moved, left, poison] : [moved, left];
+};
+const deregister = (seen = stale) =>
+  outcomeOf(
+    run(
+      'deregister_pool',
+      [pools, heartbeat, held, lockInfo, 't:jobs:Y:p:inprogress', 't:jobs:Y:lock_info'],
+      ['p', maxAge, seen],
+    ),
   );
 
 describe('fault 150: a pool lives', () => {
@@ -96,8 +97,8 @@ describe('fault 150: a pool lives', () => {
     expect(await requeue(seen(String(text)))).toEqual(outcome === 'alive' ? 'alive' : [1, 0]);
     expect(await redis.llen(held)).toBe(outcome === 'alive' ? 1 : 0);
     // Its count is 0 by now, so one without a heartbeat may have stopped by itself.
-    const isSettled = text === undefined ? 'traces' : 'settled';
-    expect(await settle(seen(String(text)))).toBe(outcome === 'alive' ? 'alive' : isSettled);
+    const ofDead = text === undefined ? 'traces' : 'deregistered';
+    expect(await deregister(seen(String(text)))).toBe(outcome === 'alive' ? 'alive' : ofDead);
     expect(await redis.sismember(pools, 'p')).toBe(outcome === 'alive' ? 1 : 0);
   });
 
@@ -293,7 +294,7 @@ describe('a pool that is dead', () => {
   test('leaves nothing of itself once its lists are empty', async () => {
     await pool(stale);
     await redis.hset('t:jobs:Y:lock_info', { p: 1, q: 2 });
-    expect(await settle()).toBe('settled');
+    expect(await deregister()).toBe('deregistered');
     expect([await redis.smembers(pools), await redis.exists(heartbeat)]).toEqual([['q'], 0]);
     expect([await redis.hgetall(lockInfo), await redis.hgetall('t:jobs:Y:lock_info')]).toEqual([
       { q: '1' },
@@ -306,7 +307,7 @@ describe('a pool that is dead', () => {
     async (list) => {
       await pool(stale);
       await redis.rpush(list, entry('j'));
-      expect(await settle()).toBe('entries');
+      expect(await deregister()).toBe('entries');
       expect([(await redis.smembers(pools)).sort(), await redis.hget(lockInfo, 'p')]).toEqual([['p', 'q'], '0']);
     },
   );
@@ -315,30 +316,35 @@ describe('a pool that is dead', () => {
     await pool(stale);
     await redis.del(lockInfo);
     await redis.set(lockInfo, 'x');
-    expect(await settle()).toBe('settled');
+    expect(await deregister()).toBe('deregistered');
     expect(await redis.get(lockInfo)).toBe('x');
   });
 });
 
 describe('counters that are rebuilt', () => {
-  const rebuild = (...ids: string[]) => run('rebuild_counters', [lock, lockInfo, ...ids.map(heldOf)], ids);
+  /** Gives the lock before and after, how many fields were wrong, and by how much both were; or the pools that were not named. */
+  const rebuild = async (...ids: string[]) => {
+    const reply = await run('rebuild_counters', [lock, lockInfo, ...ids.map(heldOf)], ids);
+    if (reply.outcome !== 'rebuilt') return reply;
+    return [reply.lockBefore, reply.lock, reply.fields, reply.off.lock, reply.off.lockInfo];
+  };
 
   test('are what the lists say, and the answer says by how much they were off', async () => {
     await redis.rpush(held, 'a', 'b');
     await redis.rpush(heldOf('r'), 'c');
     await redis.set(lock, 7);
     await redis.hset(lockInfo, { p: 1, q: 3, r: 2, s: 0 });
-    expect(await rebuild('p', 'q', 'r', 's')).toEqual(['7', '3', 3, '4', '5']);
+    expect(await rebuild('p', 'q', 'r', 's')).toEqual(['7', '3', 3, 4, 5]);
     expect([await redis.get(lock), await redis.hgetall(lockInfo)]).toEqual(['3', { p: '2', r: '1', s: '0' }]);
-    expect(await rebuild('p', 'q', 'r', 's')).toEqual(['3', '3', 0, '0', '0']);
+    expect(await rebuild('p', 'q', 'r', 's')).toEqual(['3', '3', 0, 0, 0]);
   });
 
   test('a lock that is too high with nothing held, or too low', async () => {
     await redis.set(lock, 2);
-    expect(await rebuild('p')).toEqual(['2', '0', 0, '2', '0']);
+    expect(await rebuild('p')).toEqual(['2', '0', 0, 2, 0]);
     expect(await redis.get(lock)).toBe('0');
     await redis.rpush(held, 'a');
-    expect(await rebuild('p')).toEqual(['0', '1', 1, '-1', '1']);
+    expect(await rebuild('p')).toEqual(['0', '1', 1, -1, 1]);
     expect([await redis.get(lock), await redis.hgetall(lockInfo)]).toEqual(['1', { p: '1' }]);
   });
 
@@ -347,7 +353,7 @@ describe('counters that are rebuilt', () => {
     await redis.rpush(heldOf('r'), 'c');
     await redis.set(lock, 2);
     await redis.hset(lockInfo, { p: 1, r: 1 });
-    expect(await rebuild('p')).toEqual(['unknown', 'r']);
+    expect(await rebuild('p')).toEqual({ outcome: 'unknown', pools: ['r'] });
     expect([await redis.get(lock), await redis.hgetall(lockInfo)]).toEqual(['2', { p: '1', r: '1' }]);
   });
 });
@@ -372,7 +378,7 @@ describe('an orphaned entry', () => {
   };
   const seen = (worker: string, { after = at - 30_000, started = began + 60, job = 'other' }) =>
     redis.hset(workers, `w:${worker}`, `${after} 1 ${started} - ${job}`);
-  const putBack = ({
+  const requeueOrphan = ({
     text = entry('j'),
     place = 1,
     id = 'j',
@@ -380,34 +386,37 @@ describe('an orphaned entry', () => {
     given = ['w', 'v'],
     moves = '',
     memory = '',
+    by = scripts,
   } = {}) =>
-    run(
-      'put_back',
-      [
-        ...[
-          pools,
-          heartbeat,
-          held,
-          queue,
-          lock,
-          lockInfo,
-          stats,
-          recoveries,
-          recovered,
-          quarantine,
-          dead,
-          beforeQuarantine,
-          workers,
-          unobserved,
+    outcomeOf(
+      by.run(
+        'requeue_orphan',
+        [
+          ...[
+            pools,
+            heartbeat,
+            held,
+            queue,
+            lock,
+            lockInfo,
+            stats,
+            recoveries,
+            recovered,
+            quarantine,
+            dead,
+            beforeQuarantine,
+            workers,
+            unobserved,
+          ],
+          ...given.map(observation),
         ],
-        ...given.map(observation),
-      ],
-      ['p', maxAge, placed(text, place), mode, id, field, 30_000, at, 3, 86_400, memory, moves, ...given],
+        ['p', maxAge, placed(text, place), mode, id, field, 30_000, at, 3, 86_400, memory, moves, ...given],
+      ),
     );
 
   test('goes back to its queue, with its counters and its recovery', async () => {
     await orphaned();
-    expect(await putBack()).toBe('lost');
+    expect(await requeueOrphan()).toBe('requeued');
     expect([await redis.lrange(queue, 0, -1), await redis.lrange(held, 0, -1)]).toEqual([[entry('j')], ['other']]);
     expect([await counters(), await redis.exists(unobserved)]).toEqual([['2', '1'], 0]);
     expect(await redis.hkeys(recoveries)).toEqual(['j']);
@@ -438,60 +447,60 @@ describe('an orphaned entry', () => {
   ] as const)('stays where it is: %s', async (_, change, reply) => {
     await orphaned();
     await change();
-    expect(await putBack()).toBe(reply);
+    expect(await requeueOrphan()).toBe(reply);
     expect([await redis.exists(queue), await redis.get(lock)]).toEqual([0, '3']);
   });
 
   test('needs no proof while its job waits', async () => {
     for (const [status, reply] of [
-      ['Pending', 'lost'],
-      ['Scheduled', 'lost'],
+      ['Pending', 'requeued'],
+      ['Scheduled', 'requeued'],
       ['Stopped', 'undecided'],
       ['Success', 'early'],
     ]) {
       await redis.flushall();
       await orphaned(status);
       await redis.hdel(workers, 'w:v');
-      expect([status, await putBack()]).toEqual([status, reply]);
+      expect([status, await requeueOrphan()]).toEqual([status, reply]);
     }
   });
 
   test.each([
-    [0, 'lost'],
-    [10, 'lost'],
+    [0, 'requeued'],
+    [10, 'requeued'],
     [11, 'undecided'],
     [undefined, 'undecided'],
   ])('of a job in Error %s s after it failed last', async (after, reply) => {
     const text = entry('j', after === undefined ? '' : `,"failed_at":${began - after}`);
     await orphaned('Error', began, { entry: text });
     await redis.hdel(workers, 'w:v');
-    expect(await putBack({ text })).toBe(reply);
+    expect(await requeueOrphan({ text })).toBe(reply);
   });
 
   test('of a job that runs is no Error of the attempt before, though it failed once', async () => {
     const text = entry('j', `,"failed_at":${began}`);
     await orphaned('Running', began, { entry: text });
     await redis.hdel(workers, 'w:v');
-    expect(await putBack({ text })).toBe('undecided');
+    expect(await requeueOrphan({ text })).toBe('undecided');
   });
 
   test('of a job with a time far ahead goes by its workers, of one a little ahead it does not', async () => {
     await orphaned('Running', second(9_999));
-    expect(await putBack()).toBe('lost');
+    expect(await requeueOrphan()).toBe('requeued');
     await redis.flushall();
     await orphaned('Running', second(200));
-    expect(await putBack()).toBe('undecided');
+    expect(await requeueOrphan()).toBe('undecided');
   });
 
   test('of an execution may be any that is observed without args', async () => {
     const text = '{"name":"X","id":"j","t":1,"args":{"_job_kind_periodic_":"7"}}';
     await orphaned('Running', began, { entry: text });
     await redis.hset(observation('w'), { job_id: 'j', args: '' });
-    expect(await putBack({ text, id: 'j@7' })).toBe('observed');
+    expect(await requeueOrphan({ text, id: 'j@7' })).toBe('observed');
     await redis.hset(observation('w'), { job_id: 'j', args: '{"_job_kind_periodic_":"7"}' });
-    expect(await putBack({ text, id: 'j@7' })).toBe('observed');
+    expect(await requeueOrphan({ text, id: 'j@7' })).toBe('observed');
     await redis.hset(observation('w'), { job_id: 'j', args: '{"_job_kind_periodic_":"8"}' });
-    expect(await putBack({ text, id: 'j@7' })).toBe('lost');
+    expect(await requeueOrphan({ text, id: 'j@7' })).toBe('requeued');
   });
 
   test('of an execution is left while a worker may be at it: that one, or one of its policy that is not said', async () => {
@@ -499,12 +508,12 @@ describe('an orphaned entry', () => {
     for (const [job, reply] of [
       ['j@7', 'undecided'],
       ['j', 'undecided'],
-      ['j@8', 'lost'],
+      ['j@8', 'requeued'],
     ] as const) {
       await redis.flushall();
       await orphaned('Running', began, { entry: text });
       await seen('v', { job });
-      expect([job, await putBack({ text, id: 'j@7' })]).toEqual([job, reply]);
+      expect([job, await requeueOrphan({ text, id: 'j@7' })]).toEqual([job, reply]);
     }
   });
 
@@ -513,7 +522,7 @@ describe('an orphaned entry', () => {
     // A heartbeat that is 30 s old may be one of a clock that is 30 s behind.
     for (const [age, reply] of [
       [20, 'undecided'],
-      [5_000, 'lost'],
+      [5_000, 'requeued'],
     ] as const) {
       await redis.flushall();
       await orphaned();
@@ -523,7 +532,7 @@ describe('an orphaned entry', () => {
       await redis.hset(recoveries, 'j', died([last, 'old', '1']));
       await redis.del(workers);
       await redis.hset(workers, { at: at - 5_000, run: thisRun });
-      expect([age, await putBack()]).toEqual([age, reply]);
+      expect([age, await requeueOrphan()]).toEqual([age, reply]);
     }
   });
 
@@ -533,12 +542,7 @@ describe('an orphaned entry', () => {
     await redis.acl('SETUSER', 'blind', 'on', 'nopass', '~*', '+@all', '-info');
     const blind = redis.duplicate({ username: 'blind', password: 'any', enableReadyCheck: false });
     try {
-      const everybodys = scripts;
-      scripts = createScripts(blind);
-      const reply = await putBack().finally(() => {
-        scripts = everybodys;
-      });
-      expect(reply).toBe('early');
+      expect(await requeueOrphan({ by: createScripts(blind) })).toBe('early');
     } finally {
       blind.disconnect();
     }
@@ -546,7 +550,7 @@ describe('an orphaned entry', () => {
 
   test('of another job than was asked for is left', async () => {
     await orphaned();
-    expect(await putBack({ id: 'k' })).toBe('undecided');
+    expect(await requeueOrphan({ id: 'k' })).toBe('undecided');
   });
 
   test.each(['\u0905', 'é', '😀', '\uFFFD', '"\\/\b\f\n\r\t'])(
@@ -559,7 +563,7 @@ describe('an orphaned entry', () => {
         await redis.flushall();
         const text = `{"t":1,"id":"${written}"}`;
         await orphaned('Running', began, { entry: text });
-        expect(await putBack({ text, id })).toBe('lost');
+        expect(await requeueOrphan({ text, id })).toBe('requeued');
       }
     },
   );
@@ -567,7 +571,7 @@ describe('an orphaned entry', () => {
   test('with a lone surrogate in its id is known as Go reads it', async () => {
     const text = '{"t":1,"id":"\\ud800j"}';
     await orphaned('Running', began, { entry: text });
-    expect(await putBack({ text, id: '\uFFFDj' })).toBe('lost');
+    expect(await requeueOrphan({ text, id: '\uFFFDj' })).toBe('requeued');
   });
 
   test.each([
@@ -579,14 +583,14 @@ describe('an orphaned entry', () => {
   ])('with the epoch %s is one of the job %s', async (epoch, id) => {
     const text = `{"id":"j","epoch":1,"args":{"\\u005fjob_kind_periodic_":${epoch}},"_job_kind_periodic_":"8"}`;
     await orphaned('Running', began, { entry: text });
-    expect(await putBack({ text, id })).toBe('lost');
+    expect(await requeueOrphan({ text, id })).toBe('requeued');
   });
 
   test.each(['{"t":1,"id":""}', '{"t":1}', '{"t":1,"id":7}', '[]', '"id"', 'x'])(
     'without an id is left: %s',
     async (text) => {
       await orphaned('Running', began, { entry: text });
-      expect(await putBack({ text, id: '' })).toBe('undecided');
+      expect(await requeueOrphan({ text, id: '' })).toBe('undecided');
     },
   );
 
@@ -596,14 +600,14 @@ describe('an orphaned entry', () => {
       workers: await redis.hgetall(workers),
       unobserved: await redis.hgetall(unobserved),
     });
-    expect(await putBack({ mode: 'plan', memory })).toBe('lost');
+    expect(await requeueOrphan({ mode: 'plan', memory })).toBe('requeued');
     expect([await redis.llen(held), await redis.exists(queue)]).toEqual([2, 0]);
   });
 
   test('of a job that was lost too often is a poison job', async () => {
     await orphaned();
     await redis.hset(recoveries, 'j', often(3));
-    expect(await putBack()).toBe('poison');
+    expect(await requeueOrphan()).toBe('poison');
     expect(await redis.exists(queue)).toBe(0);
   });
 });
@@ -611,13 +615,11 @@ describe('an orphaned entry', () => {
 describe('a look at a live pool', () => {
   const at = 50_000_000;
   const look = async (now = at, { mode = 'act', memory = '' } = {}) =>
-    JSON.parse(
-      (await run(
-        'look_at_pool',
-        [workers, unobserved, observation('w'), observation('v'), stats, beforeQuarantine],
-        [mode, now, 604_800, memory, 2, 'w', 'v', 'f'],
-      )) as string,
-    ) as { at: number; workers: Record<string, string>; unobserved: Record<string, string> };
+    run(
+      'observe_pool',
+      [workers, unobserved, observation('w'), observation('v'), stats, beforeQuarantine],
+      [mode, now, 604_800, memory, 2, 'w', 'v', 'f'],
+    );
   const observe = (worker: string, job: string, started: number, checkin = '') =>
     redis.hset(observation(worker), { job_id: job, started_at: started, checkin, checkin_at: checkin, args: '' });
 
@@ -678,10 +680,12 @@ describe('the entry of a job that has succeeded', () => {
   const ended = second(-61);
   const justNow = second(0);
   const finish = ({ updated = String(ended), revision = '5', mode = 'act', moves = '', id = 'j' } = {}) =>
-    run(
-      'finish_stale',
-      [pools, heartbeat, held, lock, lockInfo, stats, observation('w'), observation('v')],
-      ['p', maxAge, placed(entry('j')), mode, id, updated, revision, 60, moves],
+    outcomeOf(
+      run(
+        'finish_entry',
+        [pools, heartbeat, held, lock, lockInfo, stats, observation('w'), observation('v')],
+        ['p', maxAge, placed(entry('j')), mode, id, updated, revision, 60, moves],
+      ),
     );
   const succeeded = async (more: Record<string, string | number> = {}) => {
     await pool(second(0), 'other', entry('j'));
@@ -692,7 +696,7 @@ describe('the entry of a job that has succeeded', () => {
 
   test('is removed, with its counters and the observation that named it', async () => {
     await succeeded();
-    expect(await finish()).toBe('finished');
+    expect(await finish()).toBe('done');
     expect([await redis.lrange(held, 0, -1), await counters()]).toEqual([['other'], ['2', '1']]);
     expect([await redis.exists(observation('w')), await redis.exists(observation('v'))]).toEqual([0, 1]);
     expect(await finish()).toBe('gone');
@@ -713,32 +717,30 @@ describe('the entry of a job that has succeeded', () => {
 
   test('stays in a pool that is dead, and in a plan', async () => {
     await succeeded();
-    expect(await finish({ mode: 'plan' })).toBe('finished');
+    expect(await finish({ mode: 'plan' })).toBe('done');
     await redis.hset(heartbeat, 'heartbeat_at', stale);
     expect(await finish()).toBe('dead');
     expect([await redis.llen(held), await redis.exists(observation('w'))]).toEqual([2, 1]);
-    expect(await finish({ moves: stale })).toBe('finished');
+    expect(await finish({ moves: stale })).toBe('done');
   });
 });
 
 describe('a poison job', () => {
-  const fingerprint = async () =>
-    (JSON.parse((await run('read_facts', [stats])) as string) as (string | string[])[])[1]?.[0] ?? '';
-  const isolate = async ({
-    need = 'dead',
-    id = 'j',
-    place = '',
-    judged = undefined as string | undefined,
-    execution = false,
-  } = {}) =>
+  const fingerprint = async () => (await scripts.run('read_facts', [stats])).jobs[0]?.[0] || '';
+  const ofJob = async (id: string, judged?: string) => [3, 86_400, 'X', id, judged ?? (await fingerprint())] as const;
+  const hook = ['http://a:1', 5_000, 100] as const;
+  const lastKeys = (execution: boolean) => [...hookKeys, beforeQuarantine, ...(execution ? [executions] : [])];
+  const isolate = async ({ id = 'j', judged = undefined as string | undefined, execution = false } = {}) =>
     run(
-      'quarantine',
-      [
-        ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-        beforeQuarantine,
-        ...(execution ? [executions] : []),
-      ],
-      ['p', maxAge, stale, need, 3, 86_400, 'X', id, place, judged ?? (await fingerprint()), 'http://a:1', 5_000, 100],
+      'quarantine_entry',
+      [...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track], ...lastKeys(execution)],
+      ['p', maxAge, stale, ...(await ofJob(id, judged)), ...hook],
+    );
+  const isolateOrphan = async (place: string) =>
+    run(
+      'quarantine_orphan',
+      [...[held, lock, lockInfo, dead, recoveries, quarantine, stats, track], ...lastKeys(false)],
+      ['p', place, ...(await ofJob('j')), ...hook],
     );
   const poison = async (status = 'Running', text = entry('j')) => {
     await pool(stale, 'other', text);
@@ -747,10 +749,10 @@ describe('a poison job', () => {
     await redis.hset(track, 'j', 2);
   };
 
-  test('goes to dead as gocraft writes it, its status is Error, and its endpoint is told', async () => {
+  test('goes to dead as gocraft writes it, its status is Error, and its hook is enqueued', async () => {
     await poison();
     const [before, death] = [JSON.parse(often(3)), expect.arrayContaining(['p', stale])];
-    expect(JSON.parse((await isolate()) as string)).toEqual([...before, death]);
+    expect(await isolate()).toEqual({ outcome: 'quarantined', recoveries: [...before, death] });
     const [member = '', score = ''] = await redis.zrange(dead, '0', '-1', 'WITHSCORES');
     expect(JSON.parse(member)).toEqual({
       ...JSON.parse(entry('j')),
@@ -770,7 +772,7 @@ describe('a poison job', () => {
     await redis.hset(recoveries, 'j', JSON.stringify(all));
     const record = { at: 1, recoveries: all.slice(0, 1), entries: [['X', 'taken', 'taken']] };
     await redis.hset(quarantine, 'j', JSON.stringify(record));
-    expect(JSON.parse((await isolate()) as string)).toHaveLength(4);
+    expect(await isolate()).toMatchObject({ outcome: 'quarantined', recoveries: { length: 4 } });
     expect(JSON.parse((await redis.hget(recoveries, 'j')) as string)).toEqual(all.slice(1));
   });
 
@@ -785,15 +787,25 @@ describe('a poison job', () => {
     ['of a pool that lives', () => redis.hset(heartbeat, 'heartbeat_at', second(0)), {}, 'alive'],
     ['whose entry is gone', () => redis.del(held), {}, 'gone'],
     ['of another id', () => undefined, { id: 'k' }, 'gone'],
-    ['whose other entry is gone', () => undefined, { place: placed(entry('j', ',"x":1')) }, 'gone'],
-    ['that may be recovered', () => redis.hset(recoveries, 'j', often(2)), {}, 'fewer'],
+    ['that may be recovered', () => redis.hset(recoveries, 'j', often(2)), {}, 'below-limit'],
     ['that has changed', () => undefined, { judged: 'x' }, 'overtaken'],
   ];
   test.each(others)('stays where it is: one %s', async (_, change, args, reply) => {
     await poison();
     await change();
-    expect(await isolate(args)).toBe(reply);
+    expect(await isolate(args)).toEqual({ outcome: reply });
     expect([await redis.exists(dead), await redis.hget(stats, 'status')]).toEqual([0, 'Running']);
+  });
+
+  test('of a live pool is taken by its bytes, wherever it is in the list', async () => {
+    await poison();
+    await redis.hset(heartbeat, 'heartbeat_at', second(0));
+    await redis.rpush(held, entry('k'));
+    expect(await isolateOrphan(placed(entry('j', ',"x":1'), 2))).toEqual({ outcome: 'gone' });
+    expect(await redis.exists(dead)).toBe(0);
+    expect(await isolateOrphan(placed(entry('j'), 2))).toMatchObject({ outcome: 'quarantined' });
+    expect(await redis.lrange(held, 0, -1)).toEqual(['other', entry('k')]);
+    expect([await redis.hget(stats, 'status'), await redis.zcard(dead)]).toEqual(['Error', 1]);
   });
 
   test('marks its execution as done, and makes none', async () => {
@@ -833,11 +845,13 @@ describe('a poison job', () => {
       for (const member of members) await redis.zadd(dead, 5, member);
       await redis.hset(recoveries, 'j', often(3));
     };
-    const leave = async (verb: string, seen?: string, queues = [queue]) =>
-      run(
-        'leave_quarantine',
-        [quarantine, dead, recoveries, ...queues],
-        ['j', seen ?? sha1((await redis.hget(quarantine, 'j')) ?? ''), verb],
+    const leave = async (action: string, seen?: string, queues = [queue]) =>
+      outcomeOf(
+        run(
+          'release_quarantined',
+          [quarantine, dead, recoveries, ...queues],
+          ['j', seen ?? sha1((await redis.hget(quarantine, 'j')) ?? ''), action],
+        ),
       );
 
     test('released, each entry is in the queue of its type as it was, and nothing else is left', async () => {
@@ -849,7 +863,7 @@ describe('a poison job', () => {
         ]),
         [inDead, second],
       );
-      expect(await leave('release', undefined, [queue, 't:jobs:Y'])).toBe('ok');
+      expect(await leave('release', undefined, [queue, 't:jobs:Y'])).toBe('done');
       expect([await redis.lrange(queue, 0, -1), await redis.lrange('t:jobs:Y', 0, -1)]).toEqual([
         [entry('j')],
         ['raw'],
@@ -859,7 +873,7 @@ describe('a poison job', () => {
 
     test('dropped, it is gone', async () => {
       await put();
-      expect(await leave('drop', undefined, [])).toBe('ok');
+      expect(await leave('drop', undefined, [])).toBe('done');
       expect(await redis.keys('*')).toEqual([]);
     });
 
@@ -874,7 +888,7 @@ describe('a poison job', () => {
       },
     );
 
-    test('is not put back a second time where somebody has taken it from dead', async () => {
+    test('is not requeued a second time if a user has taken it out of dead', async () => {
       await put(record(), []);
       expect(await leave('release')).toBe('gone');
       expect(await redis.exists(queue, quarantine)).toBe(0);
@@ -937,39 +951,47 @@ describe('a poison job', () => {
 
     test('is shown without what only its worker should see', async () => {
       await put();
-      const [cursor, shown] = JSON.parse((await run('read_quarantine', [quarantine, dead], ['0', 10])) as string);
+      const {
+        cursor,
+        records: [shown],
+      } = await run('read_quarantine', [quarantine, dead], ['0', 10]);
       expect([cursor, shown]).toEqual([
         '0',
         ['j', sha1(record()), enqueuedAt, true, ['X'], JSON.parse(often(3)), [true]],
       ]);
       await redis.del(dead);
-      expect(JSON.parse((await run('read_quarantine', [quarantine, dead], ['', 'j'])) as string)[1][3]).toBe(false);
-      expect(JSON.parse((await run('read_quarantine', [quarantine, dead], ['', 'k'])) as string)).toEqual(['0']);
+      expect((await run('read_quarantine', [quarantine, dead], ['', 'j'])).records[0]?.[3]).toBe(false);
+      expect(await run('read_quarantine', [quarantine, dead], ['', 'k'])).toEqual({
+        outcome: 'read',
+        cursor: '0',
+        records: [],
+      });
     });
   });
 });
 
 describe('a search', () => {
-  const read = (from: number, most: number, bytes = 10_000) =>
-    run<[number, string[]]>('read_list', [queue], [from, most, bytes]);
+  const readFrom = (from: number, most: number, bytes = 10_000) =>
+    scripts.run('read_entries', [queue], [from, most, bytes]);
+  const found = (ids: readonly string[], isEnd: boolean) => ({ outcome: 'read', isEnd, ids });
 
   test('reads whose entries a list holds part by part, to its last one', async () => {
     const ids = Array.from({ length: 25 }, (_, i) => `j${i}`);
     await redis.rpush(queue, ...ids.map((id) => entry(id)));
-    expect(await read(0, 10)).toEqual([0, ids.slice(0, 10)]);
-    expect(await read(10, 10)).toEqual([0, ids.slice(10, 20)]);
-    expect(await read(20, 10)).toEqual([1, ids.slice(20)]);
-    expect(await read(20, 5)).toEqual([1, ids.slice(20)]);
-    expect(await read(25, 10)).toEqual([1, []]);
+    expect(await readFrom(0, 10)).toEqual(found(ids.slice(0, 10), false));
+    expect(await readFrom(10, 10)).toEqual(found(ids.slice(10, 20), false));
+    expect(await readFrom(20, 10)).toEqual(found(ids.slice(20), true));
+    expect(await readFrom(20, 5)).toEqual(found(ids.slice(20), true));
+    expect(await readFrom(25, 10)).toEqual(found([], true));
   });
 
   test('reads a list by the bytes that were asked for, however large its entries are', async () => {
     const ids = Array.from({ length: 40 }, (_, i) => `j${i}`);
     await redis.rpush(queue, ...ids.map((id) => entry(id, `,"x":"${'x'.repeat(5_000)}"`)));
-    // Nobody knows how large the first ones are.
-    expect(await read(0, 40, 100)).toEqual([0, ids.slice(0, 16)]);
-    expect(await read(0, 40, 86_000)).toEqual([0, ids.slice(0, 33)]);
-    expect(await read(24, 40, 100)).toEqual([1, ids.slice(24)]);
+    // The size of the first ones is unknown.
+    expect(await readFrom(0, 40, 100)).toEqual(found(ids.slice(0, 16), false));
+    expect(await readFrom(0, 40, 86_000)).toEqual(found(ids.slice(0, 33), false));
+    expect(await readFrom(24, 40, 100)).toEqual(found(ids.slice(24), true));
   });
 
   test.each([
@@ -980,13 +1002,13 @@ describe('a search', () => {
     ['no id', '{"name":"X"}', ''],
   ])('knows the job of an entry with %s', async (_, text, id) => {
     await redis.rpush(queue, text);
-    expect(await read(0, 10)).toEqual([1, [id]]);
+    expect(await readFrom(0, 10)).toEqual(found([id], true));
   });
 
   test('reads a set by the bytes that were asked for, however large some entries are', async () => {
     const large = `{"name":"X","id":"large","args":"${'x'.repeat(5_000)}"}`;
     await redis.zadd(dead, -1, large, ...Array.from({ length: 300 }, (_, i) => [i, entry(`j${i}`)]).flat());
-    const [, some] = await run<[string, string[]]>('scan_entries', [dead], ['0', 300, 1_000]);
+    const { ids: some } = await scripts.run('scan_entries', [dead], ['0', 300, 1_000]);
     expect(some.length).toBeGreaterThan(10);
     expect(some.length).toBeLessThan(60);
   });
@@ -994,17 +1016,16 @@ describe('a search', () => {
   test('reads a set with the scores of its entries, part by part', async () => {
     const ids = Array.from({ length: 500 }, (_, i) => `j${i}`);
     for (const [i, id] of ids.entries()) await redis.zadd(dead, i, entry(id));
-    const scan = (cursor: string, most: number) =>
-      run<[string, string[], string[]]>('scan_entries', [dead], [cursor, most, 1e6]);
-    const found = new Map<string, string>();
+    const scan = (cursor: string, most: number) => scripts.run('scan_entries', [dead], [cursor, most, 1e6]);
+    const found = new Map<string, number | undefined>();
     let cursor = '0';
     do {
-      const [next, entries, scores] = await scan(cursor, 50);
+      const { cursor: next, ids: entries, scores } = await scan(cursor, 50);
       expect(entries.length).toBeGreaterThanOrEqual(next === '0' ? 0 : 50);
       expect(entries.length).toBeLessThan(200);
-      for (const [i, text] of entries.entries()) found.set(text, scores[i] ?? '');
+      for (const [i, text] of entries.entries()) found.set(text, scores[i]);
       cursor = next;
     } while (cursor !== '0');
-    expect(found).toEqual(new Map(ids.map((id, i) => [id, String(i)])));
+    expect(found).toEqual(new Map(ids.map((id, i) => [id, i])));
   });
 });

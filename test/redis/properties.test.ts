@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReaper, type JobOutcome, type ReaperOptions } from '../../src/index.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import { decodeAck } from '../../src/io/stats.ts';
+import { decodeAck } from '../../src/io/jobs/stats.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { readState, type State, writeState } from '../support/states.ts';
@@ -140,9 +140,9 @@ test('whatever the records: a sweep throws nothing and loses nothing, and a seco
         expect([outcome, error]).not.toContain('abandoned');
         // No stats are ever removed, and a record that can't be read is left as it is.
         expect(first.after[key] === undefined).toBe(before[key] === undefined);
-        if (verdict === 'kept')
+        if (verdict === 'keep')
           expect([first.after[key], first.after[track]?.value[id]]).toEqual([before[key], before[track]?.value[id]]);
-        if (reason === 'malformed') expect(verdict).toBe('kept');
+        if (reason === 'malformed') expect(verdict).toBe('keep');
         // Only what is final or has no stats leaves the tracking hash.
         const isTracked = first.after[track]?.value[id] !== undefined;
         const final = ['Success', 'Stopped', 'Error'].includes(first.after[key]?.value.status);
@@ -151,8 +151,8 @@ test('whatever the records: a sweep throws nothing and loses nothing, and a seco
       // What the first sweep made final is untracked by the second one; nothing else happens, and then nothing at all.
       const second = await sweep();
       for (const { verdict, reason, outcome } of second.outcomes.values()) {
-        expect(['kept', 'untrack', 'refire']).toContain(verdict);
-        if (verdict === 'untrack') expect(['settled', 'nobody to tell']).toContain(reason);
+        expect(['keep', 'untrack', 'refire']).toContain(verdict);
+        if (verdict === 'untrack') expect(['acknowledged', 'no-endpoint']).toContain(reason);
         expect(outcome).not.toBe('overtaken');
       }
       const third = await sweep();
@@ -176,10 +176,10 @@ test('Lua and TypeScript agree on which acknowledgement can be read', async () =
       const ack = decodeAck(text);
       const isOlder = ack !== 'unreadable' && ack !== undefined && ack.revision > -9_000_000_000;
       // Stats of a newer revision refuse it too where there is no readable ack: revision 0 is newer.
-      expect(reply).toBe('none');
+      expect(reply).toEqual({ outcome: 'refused' });
       await server.client.hset('t:job_stats:a', { revision: -9_000_000_001 });
       const again = await scripts.run('acknowledge', ['t:job_stats:a', track], ['Pending', -9_000_000_000, 0, 'a']);
-      expect(again).toBe(isOlder ? 'none' : 'ok');
+      expect(again).toEqual({ outcome: isOlder ? 'refused' : 'done' });
     }),
     { numRuns: 300 },
   );

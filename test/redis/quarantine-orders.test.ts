@@ -1,19 +1,19 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createQuarantineAdmin, type QuarantineCounts } from '../../src/admin/quarantine.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createHookRecords } from '../../src/io/hookRecords.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools } from '../../src/io/pools.ts';
-import { createQuarantine, type Quarantined } from '../../src/io/quarantine.ts';
-import { createScripts, type ScriptName } from '../../src/io/scripts.ts';
-import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
-import { createQuarantineForPeople, type QuarantineCounts } from '../../src/quarantineForPeople.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
+import { createTrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import { createQuarantine, type Quarantined } from '../../src/io/pools/quarantine.ts';
+import { createPools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { turnTaking } from '../support/turnTaking.ts';
 
-// What takes poison jobs out of circulation, and puts them back, runs here beside whoever else has to do with their
+// The quarantine and the release of poison jobs run here beside everything else that works on their
 // entries, one command at a time, in every order that Redis can see, and with each actor dying before each of its commands.
 
 let server: RedisServer;
@@ -24,13 +24,13 @@ beforeAll(async () => {
   redis = server.client;
   // Loaded beforehand: a script that Redis does not know yet takes one command more, and every run must be alike.
   const names: ScriptName[] = [
-    'leave_quarantine',
-    'quarantine',
+    'release_quarantined',
+    'quarantine_entry',
     'read_facts',
     'read_quarantine',
     'requeue',
     'set_status',
-    'settle_pool',
+    'deregister_pool',
   ];
   const [none, no] = [Array.from({ length: 15 }, () => 'none'), Array.from({ length: 13 }, () => '')];
   for (const name of names)
@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const limit = { most: 3, windowS: 86_400 };
+const limit = { maxRecoveries: 3, windowS: 86_400 };
 let oldBeat = 0;
 let quarantined: Quarantined[] = [];
 
@@ -52,15 +52,15 @@ const quarantineOf = (client: Redis) => {
     connection,
     keys,
     scripts,
-    settings: { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 },
+    settings: { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 },
     clock: systemClock,
   });
   const hooks = {
-    enqueue: async () => ['queued' as const],
+    enqueue: async () => ['enqueued' as const],
     plan: async () => [],
-    originFor: () => 'http://h',
-    due: () => undefined,
-    hold: () => undefined,
+    endpointFor: () => 'http://h',
+    announce: () => undefined,
+    holdText: () => undefined,
   };
   const quarantine = createQuarantine({
     keys,
@@ -89,15 +89,15 @@ const quarantineOf = (client: Redis) => {
 /** Our rescue of one pool, as the chart of a pool goes. */
 const rescue = async (command: Command, who: string) => {
   const { quarantine, pools } = quarantineOf(turnTaking(redis, command, who));
-  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0, at: 0 };
+  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;
     if (requeued.poison !== undefined) {
-      if ((await quarantine.take(suspect, 'X', requeued.poison)) === 'alive') return;
+      if ((await quarantine.add(suspect, 'X', requeued.poison)) === 'alive') return;
     } else if (requeued.left === 0) break;
   }
-  await pools.settle(suspect, ['X']);
+  await pools.deregister(suspect, ['X']);
 };
 
 const requeueUpstream = `
@@ -231,11 +231,11 @@ test('a job that ends while it is quarantined keeps its result, or was Error bef
   expect([...finals].sort()).toEqual(['Error', 'Success']);
 });
 
-test("two people who release a job, beside gocraft's retry of it: it is put back once, and its record is gone", async () => {
+test("two users release a job beside gocraft's retry of it: it is requeued once, and its record is gone", async () => {
   let counts: QuarantineCounts[] = [];
   const release = async (command: Command, who: string) => {
     const { quarantine } = quarantineOf(turnTaking(redis, command, who));
-    counts.push(await createQuarantineForPeople(quarantine, false).release({ id: 'bad' }));
+    counts.push(await createQuarantineAdmin(quarantine, false).release({ id: 'bad' }));
   };
   const enders = new Set<number>();
   await everySchedule({

@@ -1,29 +1,13 @@
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Quarantined, QuarantineRecord, Reaper, ReaperOptions } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { intercept, placeOf, second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { createUpstream } from '../support/upstream.ts';
 
-let server: RedisServer;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened, keys, upstream } = await redisFixture();
 
-const keys = keysOf('t');
 const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const entryOf = (id: string, more = '') => `{"name":"X","id":"${id}","t":1700000000,"args":{"secret":"s3cret"}${more}}`;
 /** A pool that has died with this entry in its hands, as gocraft's fetch put it there. */
@@ -87,7 +71,7 @@ test('a job whose workers die goes back three times, then to dead as gocraft wri
   ]);
 });
 
-test('its receiver is told', async () => {
+test('its hook is sent', async () => {
   const receiver: Receiver = await startReceiver();
   await seedJob(redis, 'bad', { web_hook_url: receiver.url });
   await seedRecoveries('bad', recovered(3));
@@ -100,7 +84,7 @@ test('its receiver is told', async () => {
   await receiver.stop();
 });
 
-test('what comes after it in the list is put back, of its type and of others, and counters are what the lists say', async () => {
+test('the entries behind it are requeued, of its type and of others, and the counters match the lists', async () => {
   await seedRecoveries('bad', recovered(3));
   await dieWith('p', entryOf('first'));
   for (const id of ['bad', 'last']) {
@@ -120,7 +104,7 @@ test.each([
   ['has no id', '{"name":"X","t":1}'],
   ['has an id that is no text', '{"name":"X","id":7}'],
   ['has an id of other bytes than printable ASCII', '{"name":"X","id":"\\u00e9"}'],
-])('an entry that %s is put back however often, and never quarantined', async (_, entry) => {
+])('an entry that %s is always requeued, and never quarantined', async (_, entry) => {
   const reaper = create();
   await seedRecoveries('odd', recovered(9));
   await dieWith('p0', entry);
@@ -147,7 +131,7 @@ test('recoveries count within the window only, and what is older is forgotten', 
 });
 
 test('how often, and within which time, can be set', async () => {
-  const reaper = create({ rescue: { mostRecoveries: 1, recoveryWindowS: 1_800 } });
+  const reaper = create({ rescue: { maxRecoveries: 1, recoveryWindowS: 1_800 } });
   await seedRecoveries('bad', [3_600]);
   await dieWith('p', entryOf('bad'));
   expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 1, quarantined: 0 });
@@ -196,7 +180,7 @@ describe('one death counts once', () => {
     if (heartbeat !== '') await redis.hset(keys.heartbeat('p'), 'heartbeat_at', heartbeat);
     await redis.hset(keys.recoveries, 'bad', JSON.stringify([[second(-age), 'p', heartbeat]]));
     await redis.rpush(keys.inProgress('X', 'p'), entryOf('bad'));
-    expect(await requeue('p', heartbeat)).toEqual([1, 0]);
+    expect(await requeue('p', heartbeat)).toMatchObject({ outcome: 'moved', moved: 1, left: 0 });
     expect(await countOf('bad')).toBe(count);
   });
 });
@@ -238,7 +222,7 @@ describe('the status of a job that is quarantined', () => {
     expect(await redis.zscore(keys.executions('policy'), 'policy@1700000000')).toBe('-1');
   });
 
-  test('is judged as it stands: a job that ends between the look and the act keeps its result', async () => {
+  test('a job that ends between the reading and the quarantine keeps its result', async () => {
     await seedJob(redis, 'bad');
     await seedRecoveries('bad', recovered(3));
     await dieWith('p', entryOf('bad'));
@@ -257,60 +241,22 @@ describe('the status of a job that is quarantined', () => {
   });
 });
 
-/** Runs the script alone, with everything in place unless said otherwise. */
-const quarantineOne = async ({
-  id = 'bad',
-  pool = 'p',
-  entry = '',
-  need = 'dead',
-  heartbeat = '',
-}: {
-  id?: string;
-  pool?: string;
-  entry?: string;
-  need?: 'dead' | 'any';
-  heartbeat?: string;
-} = {}) => {
+/** Runs the script alone, with everything in place unless said otherwise. With an entry it is that of an orphaned one. */
+const quarantineOne = async ({ id = 'bad', entry = '' } = {}) => {
   const scripts = createScripts(redis);
-  const [, facts] = JSON.parse(await scripts.run<string>('read_facts', [keys.stats(id)]));
-  return scripts.run<string>(
-    'quarantine',
-    [
-      keys.pools,
-      keys.heartbeat(pool),
-      keys.inProgress('X', pool),
-      keys.lock('X'),
-      keys.lockInfo('X'),
-      keys.dead,
-      keys.recoveries,
-      keys.quarantine,
-      keys.stats(id),
-      keys.track,
-      keys.hooks,
-      keys.parkedHooks,
-      keys.hookOrigins,
-      keys.dueHooks(''),
-      keys.beforeQuarantine(id),
-    ],
-    [
-      pool,
-      10_000,
-      heartbeat,
-      need,
-      3,
-      86_400,
-      'X',
-      id,
-      entry === '' ? '' : placeOf(entry, 1),
-      typeof facts === 'string' ? facts : facts[0],
-      '',
-      '',
-      100,
-    ],
-  );
+  const [facts = 'nothing'] = (await scripts.run('read_facts', [keys.stats(id)])).jobs;
+  const shared = [
+    ...[keys.inProgress('X', 'p'), keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
+    ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks('')],
+    keys.beforeQuarantine(id),
+  ];
+  const args = [3, 86_400, 'X', id, typeof facts === 'string' ? facts : facts[0] || '', '', '', 100];
+  return entry === ''
+    ? scripts.run('quarantine_entry', [keys.pools, keys.heartbeat('p'), ...shared], ['p', 10_000, '', ...args])
+    : scripts.run('quarantine_orphan', shared, ['p', placeOf(entry, 1), ...args]);
 };
 
-describe('the script looks again', () => {
+describe('the script checks again', () => {
   const beat = () =>
     redis.multi().sadd(keys.pools, 'p').hset(keys.heartbeat('p'), { heartbeat_at: second(), job_names: 'X' }).exec();
   const isUntouched = async () => {
@@ -325,23 +271,23 @@ describe('the script looks again', () => {
 
   test('whether the pool is dead, unless it is asked not to', async () => {
     await beat();
-    expect(await quarantineOne()).toBe('alive');
+    expect(await quarantineOne()).toEqual({ outcome: 'alive' });
     await isUntouched();
-    expect(JSON.parse(await quarantineOne({ need: 'any', entry: entryOf('bad') }))).toHaveLength(4);
+    expect(await quarantineOne({ entry: entryOf('bad') })).toMatchObject({ recoveries: { length: 4 } });
     expect(await redis.lrange(keys.inProgress('X', 'p'), 0, -1)).toEqual([entryOf('other')]);
     expect([await redis.get(keys.lock('X')), await redis.hget(keys.lockInfo('X'), 'p')]).toEqual(['1', '1']);
   });
 
   test('whether the entry is there, and is that of the job', async () => {
     await seedRecoveries('other', recovered(3));
-    expect(await quarantineOne({ id: 'other' })).toBe('gone');
-    expect(await quarantineOne({ entry: entryOf('bad', ',"unique":true') })).toBe('gone');
+    expect(await quarantineOne({ id: 'other' })).toEqual({ outcome: 'gone' });
+    expect(await quarantineOne({ entry: entryOf('bad', ',"unique":true') })).toEqual({ outcome: 'gone' });
     await isUntouched();
   });
 
   test('whether the job has been recovered as often as may be', async () => {
     await seedRecoveries('bad', recovered(2));
-    expect(await quarantineOne()).toBe('fewer');
+    expect(await quarantineOne()).toEqual({ outcome: 'below-limit' });
     await isUntouched();
   });
 
@@ -420,7 +366,7 @@ describe('the bytes of an entry', () => {
         await redis.flushall();
         await redis.rpush(keys.inProgress('X', 'p'), entry);
         await seedRecoveries('bad', recovered(3));
-        expect(JSON.parse(await quarantineOne())).toHaveLength(4);
+        expect(await quarantineOne()).toMatchObject({ recoveries: { length: 4 } });
 
         const [dead = '', score] = await redis.zrange(keys.dead, '0', '-1', 'WITHSCORES');
         const last = (name: string) => members.findLastIndex(({ key }) => JSON.parse(key) === name);
@@ -468,7 +414,7 @@ describe('the bytes of an entry', () => {
   });
 });
 
-describe('what a person does with it', () => {
+describe('what a user does with it', () => {
   let reaper: Reaper;
   beforeEach(async () => {
     reaper = create();
@@ -489,7 +435,7 @@ describe('what a person does with it', () => {
     await redis.multi().zrem(keys.dead, member).lpush(keys.queue('X'), JSON.stringify(job)).exec();
   };
 
-  test('is told since when, how often and from which pools, and nothing of what the job holds', async () => {
+  test("a user sees since when, how often and from which pools, and nothing of the job's data", async () => {
     const all = await recordsOf(reaper);
     expect(all.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c']);
     expect(all.find(({ id }) => id === 'a')).toMatchObject({
@@ -532,7 +478,7 @@ describe('what a person does with it', () => {
     expect(await redis.llen(keys.queue('X'))).toBe(0);
   });
 
-  test.each(['release', 'drop'] as const)('what gocraft has retried is not put back twice by %s', async (verb) => {
+  test.each(['release', 'drop'] as const)('what gocraft has retried is not requeued again by %s', async (verb) => {
     await retryUpstream('a');
     expect(await reaper.quarantine[verb]({ type: 'X' })).toEqual({ done: 1, gone: 1 });
     const queued = (await redis.lrange(keys.queue('X'), 0, -1)).map((entry) => JSON.parse(entry).id).sort();
@@ -540,7 +486,7 @@ describe('what a person does with it', () => {
     expect((await recordsOf(reaper)).map(({ id }) => id)).toEqual(['c']);
   });
 
-  test('what gocraft has retried is shown once more, then forgotten', async () => {
+  test('a job that gocraft has retried is listed one more time, then its record is removed', async () => {
     await retryUpstream('a');
     const planner = create({ plan: true });
     for (const shown of [planner, reaper]) {
@@ -552,7 +498,7 @@ describe('what a person does with it', () => {
     expect(await redis.zcard(keys.dead)).toBe(2);
   });
 
-  test('a record that nobody has looked at for a month goes when another comes, if its entry is gone', async () => {
+  test('a record of a month ago is removed with the next quarantine, if its entry is gone', async () => {
     for (const id of ['a', 'b']) {
       const record = JSON.parse((await redis.hget(keys.quarantine, id)) as string);
       await redis.hset(keys.quarantine, id, JSON.stringify({ ...record, at: second(-2_700_000) }));
@@ -565,7 +511,7 @@ describe('what a person does with it', () => {
     expect((await redis.hkeys(keys.quarantine)).sort()).toEqual(['b', 'c', 'd']);
   });
 
-  test('of a job with two entries both are quarantined, and both are put back', async () => {
+  test('both entries of a job are quarantined, and both are requeued', async () => {
     for (const [type, more] of [
       ['X', ''],
       ['Y', ',"unique":true'],
@@ -580,7 +526,7 @@ describe('what a person does with it', () => {
     expect(await redis.lrange(keys.queue('Y'), 0, -1)).toEqual([entryOf('twice', ',"unique":true')]);
   });
 
-  test('fault 124: of a job with two entries only that of the named type is put back, and the other one later', async () => {
+  test('fault 124: of a job with two entries only that of the named type is requeued, and the other one later', async () => {
     for (const [type, more] of [
       ['X', ''],
       ['Y', ',"unique":true'],
@@ -601,7 +547,7 @@ describe('what a person does with it', () => {
     expect(await recordsOf(reaper, { id: 'twice' })).toEqual([]);
   });
 
-  test('fault 124: a queue of the wrong type keeps its jobs in quarantine, and no other job; a plan says so too', async () => {
+  test('fault 124: a queue of the wrong type keeps its jobs in quarantine, and no others; a plan reports it too', async () => {
     await redis.set(keys.queue('Y'), 'wrong');
     for (const plan of [true, false]) {
       const done: string[] = [];

@@ -1,23 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ScriptName, type Scripts } from '../../src/io/scripts.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { ReplyOf, ScriptName } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // What each script that only reads answers, how an entry is found again, and what a recount does in one step, rule by rule
 // (150: behavior that no test proved).
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
 
 const pools = 't:worker_pools';
 const heartbeat = 't:worker_pools:p';
@@ -29,8 +19,11 @@ const recoveries = 't:reaper:recoveries';
 const stale = String(second(-200));
 const maxAge = 100_000;
 
-const run = <Reply = unknown>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[] = []) =>
-  scripts.run<Reply>(name, keys, args);
+const run = <Name extends ScriptName>(
+  name: Name,
+  keys: readonly string[],
+  args: readonly (string | number)[] = [],
+): Promise<ReplyOf<Name>> => scripts.run(name, keys, args);
 const enqueuedAt = second(-60);
 const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${enqueuedAt},"args":{}${more}}`;
 const sha1 = (text: string | Buffer) => createHash('sha1').update(text).digest('hex');
@@ -38,24 +31,26 @@ const allOf = async () =>
   Promise.all((await redis.keys('*')).sort().map(async (key) => [key, await redis.dumpBuffer(key)]));
 
 describe('what a list holds', () => {
-  const read = (from = 0, most = 100, bytes = 1_000_000) =>
-    run<[number, [string, string, number][]]>('read_held', [held], [from, most, bytes]);
+  const read = async (from = 0, most = 100, bytes = 1_000_000) => {
+    const { isEnd, entries } = await run('read_held', [held], [from, most, bytes]);
+    return [isEnd, entries] as const;
+  };
 
   test('is read from the tail on, part by part, each entry by the SHA-1 of its bytes', async () => {
     const ids = Array.from({ length: 50 }, (_, i) => `j${i}`);
     await redis.lpush(held, ...ids.map((id) => entry(id)));
     const readings = ids.map((id) => [sha1(entry(id)), id, 0]);
-    expect(await read()).toEqual([1, readings]);
-    expect(await read(0, 20)).toEqual([0, readings.slice(0, 20)]);
-    expect(await read(20, 30)).toEqual([1, readings.slice(20)]);
-    expect(await read(50)).toEqual([1, []]);
+    expect(await read()).toEqual([true, readings]);
+    expect(await read(0, 20)).toEqual([false, readings.slice(0, 20)]);
+    expect(await read(20, 30)).toEqual([true, readings.slice(20)]);
+    expect(await read(50)).toEqual([true, []]);
   });
 
   test('is read by the bytes that were asked for, however large its entries are', async () => {
     const ids = Array.from({ length: 40 }, (_, i) => `j${i}`);
     await redis.lpush(held, ...ids.map((id) => entry(id, `,"x":"${'x'.repeat(5_000)}"`)));
     const [isEnd, found] = await read(0, 40, 86_000);
-    expect([isEnd, found.map(([, id]) => id)]).toEqual([0, ids.slice(0, 33)]);
+    expect([isEnd, found.map(([, id]) => id)]).toEqual([false, ids.slice(0, 33)]);
   });
 
   test.each([
@@ -86,10 +81,10 @@ describe('what a list holds', () => {
     expect([digest, isHex === 1 ? String(Buffer.from(found, 'hex')) : found]).toEqual([sha1(text), id]);
   });
 
-  test('an id that is no UTF-8 is told by its bytes', async () => {
+  test('an id that is not UTF-8 is returned as bytes', async () => {
     const text = Buffer.concat([Buffer.from('{"name":"X","id":"a'), Buffer.from([0xff]), Buffer.from('"}')]);
     await redis.lpush(held, text);
-    expect(await read()).toEqual([1, [[sha1(text), '61ff', 1]]]);
+    expect(await read()).toEqual([true, [[sha1(text), '61ff', 1]]]);
   });
 });
 
@@ -97,12 +92,14 @@ describe('an entry is found again', () => {
   const ended = second(-61);
   const stats = 't:job_stats:j';
   /** Whether the entry of the job, known by that place from the tail, is found. */
-  const findAt = (place: number | string, text = entry('j')) =>
-    run(
-      'finish_stale',
+  const findAt = async (place: number | string, text = entry('j')) => {
+    const { outcome } = await run(
+      'finish_entry',
       [pools, heartbeat, held, lock, lockInfo, stats],
       ['p', maxAge, `${sha1(text)}:${place}`, 'plan', 'j', ended, '5', 60, ''],
     );
+    return outcome;
+  };
   beforeEach(async () => {
     await redis.sadd(pools, 'p');
     await redis.hset(heartbeat, 'heartbeat_at', second(0));
@@ -111,12 +108,7 @@ describe('an entry is found again', () => {
 
   test('at its place, and nearer to the tail, where others have gone; not farther from it', async () => {
     await redis.rpush(held, 'x', entry('j'), 'y');
-    expect(await Promise.all([1, 2, 3, 4].map((place) => findAt(place)))).toEqual([
-      'gone',
-      'finished',
-      'finished',
-      'finished',
-    ]);
+    expect(await Promise.all([1, 2, 3, 4].map((place) => findAt(place)))).toEqual(['gone', 'done', 'done', 'done']);
   });
 
   test('by its bytes, and by nothing else', async () => {
@@ -127,13 +119,13 @@ describe('an entry is found again', () => {
 
   test('within 256 places', async () => {
     await redis.rpush(held, entry('j'), 'x');
-    expect([await findAt(257), await findAt(258)]).toEqual(['finished', 'gone']);
+    expect([await findAt(257), await findAt(258)]).toEqual(['done', 'gone']);
   });
 
   test('within a million bytes', async () => {
     const large = 'x'.repeat(400_000);
     await redis.rpush(held, large, large, entry('j'));
-    expect(await findAt(3)).toBe('finished');
+    expect(await findAt(3)).toBe('done');
     await redis.lpush(held, large);
     expect(await findAt(4)).toBe('gone');
   });
@@ -141,7 +133,8 @@ describe('an entry is found again', () => {
 
 describe('what workers say', () => {
   const worker = (name: string) => `t:worker:${name}`;
-  const read = (bytes = 10_000, ...names: string[]) => run('read_observations', names.map(worker), [bytes]);
+  const read = async (bytes = 10_000, ...names: string[]) =>
+    (await run('read_observations', names.map(worker), [bytes])).observations;
 
   test.each([
     ['a', '', 'a'],
@@ -177,29 +170,35 @@ describe('a plan', () => {
     const keys = [lock, lockInfo, ...['p', 'q', 'r', 's'].map(heldOf)];
     const before = await allOf();
     const plan = await run('read_drift', keys, ['p', 'q', 'r', 's']);
-    expect(plan).toEqual(['7', '2', 2, '5', '4']);
+    const before7 = { outcome: 'rebuilt', lockBefore: '7', lock: '2', fields: 2, off: { lock: 5, lockInfo: 4 } };
+    expect(plan).toEqual(before7);
     expect(await allOf()).toEqual(before);
     await redis.del(heldOf('r'));
     expect(await run('rebuild_counters', keys, ['p', 'q', 'r', 's'])).toEqual(plan);
-    expect(await run('read_drift', keys, ['p', 'q', 'r', 's'])).toEqual(['2', '2', 0, '0', '0']);
+    expect(await run('read_drift', keys, ['p', 'q', 'r', 's'])).toEqual({
+      ...{ outcome: 'rebuilt', lockBefore: '2', lock: '2', fields: 0 },
+      off: { lock: 0, lockInfo: 0 },
+    });
   });
 
   test('asks for pools that only a counter names, and for steps where there are many', async () => {
     await redis.hset(lockInfo, { p: 1, r: 1 });
-    expect(await run('read_drift', [lock, lockInfo, held], ['p'])).toEqual(['unknown', 'r']);
+    expect(await run('read_drift', [lock, lockInfo, held], ['p'])).toEqual({ outcome: 'unknown', pools: ['r'] });
     await redis.hset(lockInfo, Object.fromEntries(Array.from({ length: 998 }, (_, i) => [`x${i}`, 1])));
-    expect(await run<string[]>('read_drift', [lock, lockInfo, held], ['p'])).toHaveLength(1_000);
+    expect(await run('read_drift', [lock, lockInfo, held], ['p'])).toMatchObject({ pools: { length: 999 } });
     await redis.hset(lockInfo, 'one more', 1);
-    expect(await run('read_drift', [lock, lockInfo, held], ['p'])).toEqual(['many']);
+    expect(await run('read_drift', [lock, lockInfo, held], ['p'])).toEqual({ outcome: 'many' });
   });
 
   const often = JSON.stringify(Array.from({ length: 3 }, (_, i) => [second(-3_600 + i), `old${i}`, stale]));
-  const plan = (offset: number, count: number, seen = stale) =>
-    run(
+  const plan = async (offset: number, count: number, seen = stale) => {
+    const reply = await run(
       'plan_requeue',
       [...[pools, heartbeat, held, 't:jobs:X', recoveries], ...['t:reaper:recovered', 't:reaper:quarantine', 't:dead']],
       ['p', maxAge, seen, offset, count, 3, 86_400],
     );
+    return reply.outcome === 'alive' ? reply.outcome : [reply.count, ...reply.poison];
+  };
   const seed = async () => {
     await redis.sadd(pools, 'p');
     await redis.hset(heartbeat, 'heartbeat_at', stale);
@@ -247,7 +246,10 @@ describe('a plan', () => {
 });
 
 describe('one step of a recount', () => {
-  const step = (...ids: string[]) => run('recount_pools', [lockInfo, ...ids.map(heldOf)], ids);
+  const step = async (...ids: string[]) => {
+    const { entries, fields, off } = await run('recount_pools', [lockInfo, ...ids.map(heldOf)], ids);
+    return [entries, fields, off];
+  };
 
   test('makes the fields of its pools right, and leaves the others and the lock', async () => {
     await redis.rpush(held, 'a', 'b');
@@ -255,20 +257,20 @@ describe('one step of a recount', () => {
     await redis.set(heldOf('u'), 'no list');
     await redis.set(lock, 7);
     await redis.hset(lockInfo, { p: 1, q: 3, s: 0, t: 9, u: 2 });
-    expect(await step('p', 'q', 'r', 's', 'u')).toEqual([3, 4, '7']);
+    expect(await step('p', 'q', 'r', 's', 'u')).toEqual([3, 4, 7]);
     expect([await redis.get(lock), await redis.hgetall(lockInfo)]).toEqual(['7', { p: '2', r: '1', t: '9' }]);
-    expect(await step('p', 'q', 'r', 's', 'u')).toEqual([3, 0, '0']);
+    expect(await step('p', 'q', 'r', 's', 'u')).toEqual([3, 0, 0]);
   });
 
-  test('sets the lock where nobody has written it since, and leaves no mark', async () => {
+  test('sets the lock if no client has written it since, and leaves no token', async () => {
     const lockStep = (token: string, what: string | number) => run('recount_lock', [lock, 't:mark'], [token, what]);
-    expect(await lockStep('a', 'open')).toBe('open');
+    expect(await lockStep('a', 'open')).toEqual({ outcome: 'opened' });
     expect(await redis.pttl('t:mark')).toBeGreaterThan(0);
-    expect(await lockStep('a', 3)).toEqual(['0', '3']);
+    expect(await lockStep('a', 3)).toEqual({ outcome: 'set', before: '0', lock: '3' });
     expect([await redis.get(lock), await redis.exists('t:mark')]).toEqual(['3', 0]);
     await lockStep('a', 'open');
     await lockStep('b', 'open');
-    expect(await lockStep('a', 4)).toEqual(['3']);
-    expect(await lockStep('b', 5)).toEqual(['3', '5']);
+    expect(await lockStep('a', 4)).toEqual({ outcome: 'kept', lock: '3' });
+    expect(await lockStep('b', 5)).toEqual({ outcome: 'set', before: '3', lock: '5' });
   });
 });

@@ -100,15 +100,15 @@ test('a sweep that was asked for resolves once its hooks have been tried, and co
   ] as const)
     await seedJob(redis, id, { status: 'Success', web_hook_url: `${receiver.url}/${path}/x` });
   const { hooks, outcomes } = await create().sweep();
-  expect(outcomes).toEqual({ queued: 3 });
+  expect(outcomes).toEqual({ enqueued: 3 });
   expect(hooks).toEqual({ delivered: 1, failed: 1, parked: 1, skipped: 0 });
   expect(receiver.hooks).toHaveLength(3);
   await receiver.stop();
 });
 
 test.each([
-  [{}, 'kept', 'young'],
-  [{ refireGraceS: 20 }, 'refire', 'not acknowledged'],
+  [{}, 'keep', 'recently-updated'],
+  [{ refireGraceS: 20 }, 'refire', 'unacknowledged'],
 ] as const)('the time in which a job tells its endpoint itself can be set: %j', async (options, verdict, reason) => {
   await seedJob(redis, 'a', { age: 30, web_hook_url: 'http://127.0.0.1:1/' });
   const explanation = await create(options).explain('a');
@@ -117,16 +117,16 @@ test.each([
 
 test.each([
   [{ hungAfterByTypeS: { X: 1_000 } }, 'fail'],
-  [{ hungAfterByTypeS: { Y: 1_000 } }, 'kept'],
+  [{ hungAfterByTypeS: { Y: 1_000 } }, 'keep'],
   [{ hungAfterS: 1_000 }, 'fail'],
-  [{ hungAfterS: 1_000, hungAfterByTypeS: { X: 100_000 } }, 'kept'],
+  [{ hungAfterS: 1_000, hungAfterByTypeS: { X: 100_000 } }, 'keep'],
 ] as const)('how long a job may be silent can be set, by its type first: %j', async (options, verdict) => {
   await seedJob(redis, 'a', { age: 2_000 });
   expect(await create(options).explain('a')).toMatchObject({ verdict });
 });
 
 test.each([
-  [{}, 'kept'],
+  [{}, 'keep'],
   [{ clockToleranceS: 100 }, 'fail'],
 ] as const)('how far a time may be ahead and count can be set: %j', async (options, verdict) => {
   await seedJob(redis, 'a', { age: 100_000, check_in_at: second(200) });

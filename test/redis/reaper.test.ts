@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { createReaper, OptionsError, PassError, type ReaperOptions, type SweepSummary } from '../../src/index.ts';
-import { parseRedisUrl } from '../../src/io/redisUrl.ts';
+import { parseRedisUrl } from '../../src/io/redis/url.ts';
 import { createRunningClock } from '../support/clock.ts';
 import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(() => server.client.flushall());
 
-const seedLost = (...ids: string[]) =>
+const seedOrphan = (...ids: string[]) =>
   server.client.hset('t:job_track:inprogress', Object.fromEntries(ids.map((id) => [id, 2])));
 const create = (options: Partial<ReaperOptions> = {}) =>
   createReaper({ redis: server.url, namespace: 't', logger: false, random: () => 0.5, ...options });
@@ -56,7 +56,7 @@ test('health turns red when a sweep is late, and says which', async () => {
 });
 
 test('a plan judges every job and changes nothing', async () => {
-  await seedLost('a', 'b');
+  await seedOrphan('a', 'b');
   const reaper = create();
   const outcomes: string[] = [];
   reaper.on('job', ({ id, verdict, outcome }) => void outcomes.push(`${id} ${verdict} ${outcome}`));
@@ -78,7 +78,7 @@ test('a plan of a rescue says what it would move and moves nothing', async () =>
 });
 
 test('a listener that throws or rejects harms nobody', async () => {
-  await seedLost('a', 'b');
+  await seedOrphan('a', 'b');
   const reaper = create();
   reaper.on('job', () => {
     throw new Error('mine');
@@ -96,7 +96,7 @@ test("a caller's live client is used and never closed", async () => {
 });
 
 test('sweeps that are asked for at once run one after the other, and each gets its own summary', async () => {
-  await seedLost('a');
+  await seedOrphan('a');
   const reaper = create();
   const [plan, act, again] = await Promise.all([reaper.sweep({ plan: true }), reaper.sweep(), reaper.sweep()]);
   expect([plan.scanned, act.scanned, again.scanned]).toEqual([1, 1, 0]);

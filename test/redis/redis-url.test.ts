@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createReaper } from '../../src/index.ts';
-import { connect } from '../../src/io/connection.ts';
-import { describeRedis, parseRedisUrl } from '../../src/io/redisUrl.ts';
+import { connect } from '../../src/io/redis/connection.ts';
+import { describeRedis, parseRedisUrl } from '../../src/io/redis/url.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -1,19 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueSummary } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
 import { idsIn, type SeededPool, seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-beforeEach(() => server.client.flushall());
-afterEach(() => opened.close());
-afterAll(() => server.stop());
+const { server, opened } = await redisFixture();
 
 /** A reaper that does every scheduled pass, with what it reports. */
 const create = (options: Partial<ReaperOptions> = {}) => {
@@ -181,7 +173,7 @@ describe('a dead pool waits for nothing but its grace', () => {
         clock.advance(100);
         await server.client.ping();
       }
-      expect(reports.map(({ standsDown }) => standsDown !== undefined)).toEqual([false, true]);
+      expect(reports.map(({ suspended }) => suspended !== undefined)).toEqual([false, true]);
     } finally {
       await server.client.config('SET', 'maxmemory', '0');
     }

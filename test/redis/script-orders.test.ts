@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createJobActs } from '../../src/io/acts.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { createHookRecords } from '../../src/io/hookRecords.ts';
-import { createJobActs } from '../../src/io/jobActs.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
+import { createHookRecords } from '../../src/io/hooks/records.ts';
+import { createTrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import { createPools } from '../../src/io/pools/rescue.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { judge } from '../../src/machines/verdict.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
@@ -32,7 +32,7 @@ beforeAll(async () => {
     'restore_ack',
     'set_status',
   ] as const;
-  for (const name of [...names, 'settle_pool', 'untrack'] as const) {
+  for (const name of [...names, 'deregister_pool', 'untrack'] as const) {
     await createScripts(redis)
       .run(name, ['none', 'none', 'none', 'none', 'none', 'none'], ['', '', '', ''])
       .catch(() => undefined);
@@ -61,16 +61,16 @@ const rescue = async (command: Command, who: string) => {
     jobTypes: ['X'],
     heartbeatAge: 10_000,
     batch: 1,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: systemClock,
   });
-  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', trouble: 0, at: 0 };
+  const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
     if (requeued === 'alive') return;
     if (requeued.left === 0) break;
   }
-  await pools.settle(suspect, ['X']);
+  await pools.deregister(suspect, ['X']);
   await rebuild(client);
 };
 const rebuild = (client: Redis) =>
@@ -239,7 +239,7 @@ const resetJob = (command: Command, who: string) =>
     createScripts(redis).run('reset_job', [keys.stats('j'), keys.track], ['j', 'Pending', '']),
   );
 
-const hookSettings = { most: 100, breakAfter: 10, drainPerSecond: 50, claimFor: 60_000 };
+const hookSettings = { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 };
 
 /** A sweep's walk of one job: read, judge, act, as the chart of a job does it. */
 const sweepJob = async (command: Command, who: string): Promise<string> => {
@@ -249,17 +249,17 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const connection = connectionOf(client);
   const records = createHookRecords({ connection, keys, scripts, settings: hookSettings, clock: systemClock });
   const hooks = {
-    enqueue: async () => ['queued' as const],
+    enqueue: async () => ['enqueued' as const],
     plan: async () => [],
-    originFor: () => 'http://h',
-    due: () => undefined,
-    hold: () => undefined,
+    endpointFor: () => 'http://h',
+    announce: () => undefined,
+    holdText: () => undefined,
   };
   const acts = createJobActs({ keys, scripts, tracked, hooks, records, clock: systemClock });
   const loaded = await acts.load('j');
   const job: TrackedJob = { ...loaded, facts: { ...loaded.facts, evidence: nowhere } };
   const judgement = judge(job.facts, policy);
-  return judgement.verdict === 'kept'
+  return judgement.verdict === 'keep'
     ? 'kept'
     : `${judgement.verdict} ${await acts[judgement.verdict]({ job, judgement })}`;
 };

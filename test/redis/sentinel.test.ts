@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createReaper, type ReaperOptions } from '../../src/index.ts';
-import { type Connection, connect } from '../../src/io/connection.ts';
+import { type Connection, connect } from '../../src/io/redis/connection.ts';
 import { bulk, startFakeRedis } from '../support/fakeRedis.ts';
 import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';

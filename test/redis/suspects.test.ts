@@ -2,10 +2,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
-import { type Connection, connect } from '../../src/io/connection.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createPools, type Pools } from '../../src/io/pools.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { createPools, type Pools } from '../../src/io/pools/rescue.ts';
+import { type Connection, connect } from '../../src/io/redis/connection.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 
 const grace = 15_000;
-const poolsOf = (trouble: () => number = () => 0): Pools =>
+const poolsOf = (disruptions: () => number = () => 0): Pools =>
   createPools({
     connection,
     keys,
@@ -40,13 +40,13 @@ const poolsOf = (trouble: () => number = () => 0): Pools =>
     heartbeatAge: 10_000,
     grace,
     batch: 10,
-    recovery: { most: 3, windowS: 86_400 },
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: systemClock,
-    trouble,
+    disruptions,
   });
 /** How a process that has seen nothing before sees the pool, as a sweep does. */
 const stateOf = async (pools = poolsOf(), name = 'p') =>
-  (await pools.survey(false)).pools.find(({ pool }) => pool === name);
+  (await pools.readRegistry(false)).pools.find(({ pool }) => pool === name);
 const look = (pools = poolsOf(), thorough = true) => pools.find(thorough, 0);
 const note = async (name = 'p') => JSON.parse((await redis.hget(keys.suspects, name)) ?? 'null');
 /** Time passes: what is noted was noted so many ms before. */
@@ -57,7 +57,7 @@ const age = async (ms: number, name = 'p') => {
 const dead = { isAlive: false, isConfirmedDead: true };
 const unconfirmed = { isAlive: false, isConfirmedDead: false };
 
-test('fault 102: a death is confirmed once the grace has passed since a pass has noted it, for any process', async () => {
+test('fault 102: a death is confirmed when the grace is over since a pass has recorded it, in any process', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   expect(await stateOf()).toMatchObject(unconfirmed);
   await look();
@@ -139,13 +139,13 @@ test('fault 102: after a restart of Redis the grace begins again', async () => {
 });
 
 test('fault 102: after a disruption that only this process has met, the grace begins again, for all processes', async () => {
-  let troubles = 0;
-  const pools = poolsOf(() => troubles);
+  let disruptions = 0;
+  const pools = poolsOf(() => disruptions);
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   await look(pools);
   await age(grace);
   expect(await stateOf(pools)).toMatchObject(dead);
-  troubles = 1;
+  disruptions = 1;
   expect(await stateOf(pools)).toMatchObject(unconfirmed);
   await look(pools);
   expect(await stateOf()).toMatchObject(unconfirmed);
@@ -153,7 +153,7 @@ test('fault 102: after a disruption that only this process has met, the grace be
   expect(await stateOf()).toMatchObject(dead);
 });
 
-test('fault 102: a clock of Redis that was put back confirms nothing', async () => {
+test('fault 102: a clock of Redis that was set back confirms no death', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   await look();
   await age(-3_600_000);
@@ -172,16 +172,16 @@ test('a user who may not ask for INFO confirms nothing, for a disruption would n
   expect(await stateOf()).toMatchObject(unconfirmed);
 });
 
-test('what a plan, status, explain and a survey see is not noted; a sweep may note it', async () => {
+test('plan, status and explain record no suspects; a sweep may', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-60) });
   await seedJob(redis, 'job');
   const reaper = opened.create({ redis: server.url });
   await reaper.rescue({ plan: true, grace: 0 });
   await reaper.status();
   await reaper.explain('job');
-  const { pools } = await poolsOf().survey(true);
+  const { pools } = await poolsOf().readRegistry(true);
   expect(await redis.exists(keys.suspects)).toBe(0);
-  await poolsOf().note(pools);
+  await poolsOf().recordStates(pools);
   await age(grace);
   expect(await stateOf()).toMatchObject(dead);
 });
@@ -201,7 +201,7 @@ test('pools that are gone are forgotten, by a pass through all names at once and
   expect(await redis.exists(keys.suspects)).toBe(0);
 });
 
-test('thousands of suspects are noted up to a bound, those that are registered first', async () => {
+test('thousands of suspects are recorded up to a limit, registered ones first', async () => {
   await redis.sadd('t:known_jobs', 'X');
   for (let from = 0; from < 6_000; from += 1_000) {
     await redis.hset('t:jobs:X:lock_info', Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [from + i, 0])));

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { refusalOf } from '../../src/io/trust.ts';
+import { refusalOf } from '../../src/io/redis/errors.ts';
 import { createTestClock } from '../support/clock.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -79,7 +79,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
     await begin();
     const { reaper, errors, lines } = create();
     for (let i = 0; i < 2; i++) {
-      expect(await reaper.sweep()).toMatchObject({ scanned: 0, standsDown: expect.stringContaining(name) });
+      expect(await reaper.sweep()).toMatchObject({ scanned: 0, suspended: expect.stringContaining(name) });
     }
     expect(errors).toEqual([expect.stringContaining(name)]);
     expect(lines).toHaveLength(1);
@@ -87,8 +87,8 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
     await end();
     expect(await contents()).toEqual(before);
     const summary = await reaper.sweep();
-    expect(summary).toMatchObject({ scanned: 100, outcomes: { done: 80, queued: 20 } });
-    expect(summary).not.toHaveProperty('standsDown');
+    expect(summary).toMatchObject({ scanned: 100, outcomes: { done: 80, enqueued: 20 } });
+    expect(summary).not.toHaveProperty('suspended');
     expect(reaper.health().detail).not.toContain('suspended');
   });
 
@@ -102,7 +102,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
       void begin();
     });
     const summary = await reaper.sweep();
-    expect(summary.standsDown).toContain(name);
+    expect(summary.suspended).toContain(name);
     expect(summary.scanned).toBeLessThan(1_500);
     expect(errors.filter((error) => error.startsWith('sweeping'))).toHaveLength(1);
     expect(lines.filter((line) => !/hook|deliver/i.test(line))).toHaveLength(1);
@@ -124,25 +124,27 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
     expect(summary).toMatchObject({ scanned: 25, outcomes: { planned: 25 } });
     // The command line asks for that first.
     await reaper.ping();
-    expect(summary).not.toHaveProperty('standsDown');
+    expect(summary).not.toHaveProperty('suspended');
   });
 });
 
-test('fault 119: a user that may not write is told so at once', async () => {
+test('fault 119: a user that may not write learns why at once', async () => {
   await seed(5);
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pass', '~*', '+@all', '-hdel');
   const { reaper, errors } = create({ redis: `redis://reader:pass@127.0.0.1:${server.port}` });
-  expect(await reaper.sweep()).toMatchObject({ standsDown: expect.stringContaining('NOPERM') });
+  expect(await reaper.sweep()).toMatchObject({ suspended: expect.stringContaining('NOPERM') });
   expect(errors).toEqual([expect.stringMatching(/run HDEL on t:job_track:inprogress\): allow it the commands[^:]*$/)]);
   await redis.call('ACL', 'SETUSER', 'reader', '-set');
-  expect(await reaper.sweep()).toMatchObject({ scanned: 0, standsDown: expect.stringContaining('NOPERM') });
+  expect(await reaper.sweep()).toMatchObject({ scanned: 0, suspended: expect.stringContaining('NOPERM') });
   await redis.call('ACL', 'DELUSER', 'reader');
 });
 
 test('a tracking hash of the wrong type ends a sweep at once, with what to do', async () => {
   await redis.set(track, 'no hash');
   const { reaper, errors } = create();
-  await expect(reaper.sweep()).rejects.toThrow(/WRONGTYPE.*a key of the namespace has the wrong type/);
+  await expect(reaper.sweep()).rejects.toThrow(
+    /a key of the namespace has the wrong type \(WRONGTYPE.*find it with TYPE/,
+  );
   expect(errors).toEqual([]);
 });
 
@@ -159,8 +161,8 @@ test('fault 119: a scheduled sweep that was suspended comes again an interval la
   });
   const ends: (string | undefined)[] = [];
   const at: number[] = [];
-  reaper.on('sweep', ({ standsDown }) => {
-    ends.push(standsDown);
+  reaper.on('sweep', ({ suspended }) => {
+    ends.push(suspended);
     at.push(clock.now());
   });
   reaper.start();

@@ -4,10 +4,10 @@ import { type AddressInfo, connect as connectTo, createServer, type Socket } fro
 import { Redis } from 'ioredis';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { connect } from '../../src/io/connection.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
-import { createTrackedJobs } from '../../src/io/trackedJobs.ts';
+import { createTrackedJobs } from '../../src/io/jobs/trackedJobs.ts';
+import { connect } from '../../src/io/redis/connection.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { ackText, second } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';

@@ -2,8 +2,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PoolOutcome, Reaper } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
-import { createScripts } from '../../src/io/scripts.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
+import { createScripts } from '../../src/io/redis/scripts.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -63,7 +63,7 @@ const cases: readonly [key: string, requeued: { A: boolean; B: boolean; other: b
   [keys.maxConcurrency('A'), { A: true, B: true, other: true, isSettled: true }],
   [keys.inProgress('A', 'dead'), { A: false, B: true, other: true, isSettled: false }],
   [keys.knownJobs, { A: true, B: true, other: true, isSettled: true }],
-  // What nobody can be said of: a pool whose heartbeat can't be written may live.
+  // Nothing can be said of a pool whose heartbeat can't be written: it may live.
   [keys.pools, { A: false, B: false, other: false, isSettled: false }],
   [keys.heartbeat('dead'), { A: false, B: false, other: true, isSettled: false }],
   ...[
@@ -147,9 +147,9 @@ test('fault 108: counters of other types are rebuilt where those of one can not 
 });
 
 describe('fault 107, 108: nothing of a script is done where a part of it can not be', () => {
-  const settle = () =>
+  const deregister = () =>
     createScripts(redis).run(
-      'settle_pool',
+      'deregister_pool',
       [
         keys.pools,
         keys.heartbeat('p'),
@@ -175,19 +175,19 @@ describe('fault 107, 108: nothing of a script is done where a part of it can not
     await redis.rpush(keys.inProgress('A', 'q'), 'x', 'y');
   };
 
-  test.each([keys.pools, keys.heartbeat('p'), keys.inProgress('B', 'p')])('settle_pool: %s', async (key) => {
+  test.each([keys.pools, keys.heartbeat('p'), keys.inProgress('B', 'p')])('deregister_pool: %s', async (key) => {
     await seedScripts();
     await spoil(key);
     const before = await stateOf();
-    await expect(settle()).rejects.toThrow(`WRONGTYPE ${key} holds a`);
+    await expect(deregister()).rejects.toThrow(`WRONGTYPE ${key} holds a`);
     expect(await stateOf()).toEqual(before);
   });
 
-  test('settle_pool passes over a lock_info that is no hash, and removes the rest', async () => {
+  test('deregister_pool passes over a lock_info that is no hash, and removes the rest', async () => {
     await seedScripts();
     await redis.del(keys.inProgress('A', 'q'));
     await spoil(keys.lockInfo('A'));
-    expect(await settle()).toBe('settled');
+    expect(await deregister()).toEqual({ outcome: 'deregistered' });
     expect([await redis.hgetall(keys.lockInfo('B')), await redis.scard(keys.pools)]).toEqual([{ q: '1' }, 0]);
   });
 
@@ -211,19 +211,19 @@ describe('fault 107, 108: nothing of a script is done where a part of it can not
 
   test.each([
     ['rebuild_counters', ['get', 'set', 'hgetall', 'hset', 'hdel', 'llen'], rebuild],
-    ['settle_pool', ['sismember', 'srem', 'hget', 'del', 'hdel', 'llen'], undefined],
+    ['deregister_pool', ['sismember', 'srem', 'hget', 'del', 'hdel', 'llen'], undefined],
   ] as const)('%s: each right that is missing', async (name, rights, run) => {
     for (const right of rights) {
       await redis.flushall();
       await seedScripts();
-      if (name === 'settle_pool') await redis.del(keys.inProgress('A', 'q'));
+      if (name === 'deregister_pool') await redis.del(keys.inProgress('A', 'q'));
       await redis.call('ACL', 'SETUSER', 'lacking', 'reset', 'on', '>pass', '~t:*', '+@all', `-${right}`);
       const client = opened.hold(redis.duplicate({ username: 'lacking', password: 'pass' }));
       const before = await stateOf();
       const step =
         run === undefined
           ? createScripts(client).run(
-              'settle_pool',
+              'deregister_pool',
               [keys.pools, keys.heartbeat('p'), keys.inProgress('A', 'p'), keys.lockInfo('A')],
               ['p', 10_000, ''],
             )

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { patience } from './patience.ts';
+import { waitLimit } from './waitLimit.ts';
 
-/** The system's Chromium: `npm test` has seen to it that there is one. */
+/** Starts the system's Chromium, which `npm run setup` has installed. */
 export const startBrowser = (): Promise<Browser> =>
   chromium.launch({
-    timeout: patience,
+    timeout: waitLimit,
     executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
     args: [
-      // The sandbox needs rights that a container, where tests run as root, does not give.
+      // Tests may run as root in a container, where the sandbox lacks the rights that it needs.
       '--no-sandbox',
       '--disable-gpu',
       '--no-first-run',
@@ -18,7 +18,7 @@ export const startBrowser = (): Promise<Browser> =>
     ],
   });
 
-/** What the page complained of, and where it asked for something else than its own server. */
+/** Errors of the page, and its requests to servers other than its own. */
 export interface Complaints {
   readonly errors: string[];
   readonly foreign: string[];
@@ -36,27 +36,32 @@ const listenTo = (page: Page, origin: string): Complaints => {
   return complaints;
 };
 
-/** Opens an inspector by its URL in a context of its own, once it is live. */
+/**
+ * Opens the page of an inspector in a new browser context, and waits until it is live.
+ * @param prepare is called before the page loads.
+ */
 export const openInspector = async (
   browser: Browser,
   url: string,
   options: BrowserContextOptions = {},
+  prepare: (page: Page) => Promise<void> = async () => undefined,
 ): Promise<{ page: Page; complaints: Complaints }> => {
   const context = await browser.newContext({ viewport: { width: 1_400, height: 1_000 }, ...options });
-  context.setDefaultTimeout(patience);
+  context.setDefaultTimeout(waitLimit);
   const page = await context.newPage();
   const complaints = listenTo(page, new URL(url).origin);
+  await prepare(page);
   await page.goto(url);
   await page.getByText('live', { exact: true }).waitFor();
   return { page, complaints };
 };
 
-/** Searches a job, and waits until it is explained. */
+/** Searches for a job, and waits for its explanation. */
 export const explainJob = async (page: Page, id: string): Promise<void> => {
   await page.getByRole('searchbox').fill(id);
   await page.getByRole('searchbox').press('Enter');
   await page.getByRole('heading', { name: 'Verdict now' }).waitFor();
 };
 
-/** The rows of the list that is shown. */
+/** The rows of the visible list. */
 export const listedRows = (page: Page) => page.locator('[aria-label="Lists"] tbody tr');

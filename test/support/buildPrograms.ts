@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import type { TestProject } from 'vitest/node';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-/** What tests run as processes, by its path in the project. */
+/** The programs that tests run as processes. */
 const programs = [
   'src/cli/main.ts',
   'src/index.ts',
@@ -13,7 +13,7 @@ const programs = [
   'test/redis/sweeping-host.ts',
 ];
 
-/** Builds what tests run as processes, of the project that is at `root`. */
+/** Builds the programs of the project at `root` into a folder. */
 export const buildPrograms = (root: string, folder: string): Promise<unknown> =>
   build({
     absWorkingDir: root,
@@ -30,8 +30,8 @@ export const buildPrograms = (root: string, folder: string): Promise<unknown> =>
   });
 
 /**
- * Builds them once a run: a process starts in a third of the time that it takes from the sources,
- * and there are hundreds. In a folder of the run's own, below the project so that its packages are found from there.
+ * Builds them once for each test run: a built program starts three times as fast as the sources, and there are hundreds of
+ * processes. The folder is inside the project, so that Node finds the packages.
  */
 export const setup = async ({ provide }: TestProject): Promise<() => Promise<void>> => {
   const temporary = `${root}.tmp/`;

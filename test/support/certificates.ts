@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** PEM texts, and where they lie for programs that want files. */
+/** A certificate and its key, as PEM texts and as files. */
 export interface Pair {
   readonly cert: string;
   readonly key: string;
@@ -11,9 +11,9 @@ export interface Pair {
   readonly keyFile: string;
 }
 
-/** A certificate authority of a test, as an operator has one for the inside of an installation. */
+/** A private certificate authority. */
 export interface Authority extends Pair {
-  /** Issues a certificate for a name or an address, for servers and clients alike. */
+  /** Issues a certificate for a name or an address, for servers and clients. */
   issue(san: `DNS:${string}` | `IP:${string}`): Pair;
   remove(): void;
 }

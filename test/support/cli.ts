@@ -10,7 +10,7 @@ export const launchCli = (args: readonly string[], env: Record<string, string> =
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 
-/** What a process has written, and its exit code once it has ended. */
+/** Collects the output of a process, and its exit code when it has ended. */
 export const watchCli = (child: ChildProcess) => {
   const output = { stdout: '', stderr: '' };
   child.stdout?.on('data', (chunk) => {
@@ -23,5 +23,5 @@ export const watchCli = (child: ChildProcess) => {
   return { output, ended };
 };
 
-/** Runs the command as a process, to its end. */
+/** Runs the command as a process and waits for its end. */
 export const runCli = (args: readonly string[], env?: Record<string, string>) => watchCli(launchCli(args, env)).ended;

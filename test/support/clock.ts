@@ -1,11 +1,11 @@
 import { SimulatedClock } from 'xstate';
 import type { Clock } from '../../src/index.ts';
-import { patience } from './patience.ts';
+import { waitLimit } from './waitLimit.ts';
 
-/** A clock that begins at the time it is, and on which hours pass when the test says so. */
+/** A clock that starts with the current time and is advanced by the test. */
 export interface TestClock extends Clock {
   advance(ms: number): void;
-  /** Advances in steps of `step` ms until something is so. */
+  /** Advances in steps of `step` ms until the condition is true. */
   until(isSo: () => unknown, step?: number): Promise<void>;
 }
 
@@ -18,18 +18,18 @@ export const createTestClock = (): TestClock => {
     clearTimeout: (id) => simulated.clearTimeout(id as number),
     advance: (ms) => simulated.increment(ms),
     async until(isSo, step = 100) {
-      const deadline = performance.now() + patience;
+      const deadline = performance.now() + waitLimit;
       while (!(await isSo())) {
-        if (performance.now() > deadline) throw new Error('waited in vain');
+        if (performance.now() > deadline) throw new Error('the condition did not become true');
         simulated.increment(step);
-        // What the passing of time has set off may do its work.
+        // Lets run what the new time has triggered.
         await new Promise((resolve) => setImmediate(resolve));
       }
     },
   };
 };
 
-/** A clock that runs by itself, and can be put ahead. */
+/** A clock that runs, and that a test can set ahead. */
 export const createRunningClock = (): Clock & { putAhead(ms: number): void } => {
   let ahead = 0;
   return {

@@ -1,16 +1,15 @@
 /**
- * Whose job an entry, or an observation, is, as Go and Node read them: the same that `lua/includes/entry.lua` reads without
- * decoding anything.
+ * The job id of an entry or an observation, as Go and Node read it. `lua/includes/entry.lua` must find the same id without
+ * decoding the JSON.
  */
 
-/** What a producer of gocraft/work writes first, where nothing needs unescaping. */
+/** The beginning of an entry of gocraft/work without escapes. */
 const plain = /^\{"name":"[^"\\]*","id":"([^"\\]+)",/;
 const periodic = '_job_kind_periodic_';
 
 /**
- * The id of the job whose queue entry this is, or undefined where the entry can't be read or has none. The entry of a
- * periodic execution has its policy's id, and the epoch in its args: its job is `<policy>@<epoch>` (source: Harbor's
- * jobservice).
+ * The id of an entry's job; undefined if the entry is unreadable or has no id. The entry of a periodic execution has the id of
+ * its policy, and the epoch in its args: the id of its job is `<policy>@<epoch>` (source: Harbor's jobservice).
  */
 export const jobOf = (entry: string): string | undefined => {
   const id = plainIdOf(entry);
@@ -23,7 +22,7 @@ export const jobOf = (entry: string): string | undefined => {
   }
 };
 
-/** Only where no later member can have the name again, be it written with escapes. */
+/** Only if no later member can have the same name, also with escapes. */
 const plainIdOf = (entry: string): string | undefined => {
   const found = plain.exec(entry);
   if (found === null || entry.includes(periodic)) return undefined;
@@ -31,7 +30,7 @@ const plainIdOf = (entry: string): string | undefined => {
   return entry.includes('"id"', rest) || entry.includes('\\u006', rest) ? undefined : found[1];
 };
 
-/** The same of an observation, which has id and args apart; `args` is JSON, or empty. */
+/** The id of an observation's job. An observation has id and args in separate fields; `args` is JSON or empty. */
 export const observedJobOf = (id: string, args: string): string | undefined => {
   try {
     return jobIdOf(id, args === '' ? undefined : JSON.parse(args));
@@ -46,9 +45,9 @@ const jobIdOf = (id: unknown, args: { readonly [periodic]?: unknown } | null | u
   return asTracked(epoch === undefined ? id : `${id}@${epoch}`);
 };
 
-/** Go reads a lone surrogate as U+FFFD, and a Node client writes it so: that is how the job is tracked. */
+/** Go reads a lone surrogate as U+FFFD, and a Node client writes it as such: the job is tracked under that id. */
 const asTracked = (id: string): string => id.replace(/[\uD800-\uDFFF]/gu, '\uFFFD');
 
-/** Harbor writes a string; a whole number is read as Go writes it. Anything else is no epoch. */
+/** Harbor writes the epoch as a string. An integer is accepted too, anything else is not an epoch. */
 const epochOf = (value: unknown): string | undefined =>
   typeof value === 'string' ? value : Number.isSafeInteger(value) ? String(value) : undefined;

@@ -1,19 +1,21 @@
-/** One command of an actor that waits for its turn. */
+/** A command that waits for its turn. */
 interface Pending {
   readonly who: string;
   readonly label: string;
   go(): void;
 }
 
-/** Has a command wait for its turn; a command of an actor that has died is never answered. */
+/** Makes a command wait for its turn. A command of a dead actor never gets a reply. */
 export type Command = <T>(who: string, label: string, act: () => Promise<T>) => Promise<T>;
 
 /**
- * Runs `body` once for every order in which Redis can see the commands of its actors, and with `crashes` also for every
- * point at which one of them can die. Which commands wait is known only once all others have been answered: a schedule is
- * the list of choices among them, and the next schedule differs in the last choice that has another one left.
+ * The order explorer: runs `body` once for every order in which Redis can get the commands of its actors. With `crashes` it
+ * also runs `body` for every point at which one of the actors can die.
  *
- * @returns how many schedules there were.
+ * The waiting commands are known only after all earlier ones have got their replies. So a schedule is a list of choices among
+ * the waiting commands, and the next schedule differs in the last choice that has an alternative left.
+ *
+ * @returns the number of schedules.
  */
 export const everySchedule = async ({
   reset,
@@ -23,7 +25,7 @@ export const everySchedule = async ({
 }: {
   reset: () => Promise<unknown>;
   body: (command: Command) => Promise<unknown>[];
-  /** Throws where an invariant is broken; `trace` says in which order things happened. */
+  /** Throws if an invariant is broken. `trace` lists the commands in their order. */
   check: (trace: readonly string[]) => Promise<void>;
   crashes: boolean;
 }): Promise<number> => {
@@ -57,7 +59,7 @@ export const everySchedule = async ({
       if (count === 0) break;
       const choice = prefix[choices.length] ?? 0;
       const width = count * (crashes && dead === undefined ? 2 : 1);
-      if (choice >= width) throw new Error('the actors are not deterministic: the same beginning went on otherwise');
+      if (choice >= width) throw new Error('the actors are not deterministic: the same choices led to other commands');
       widths.push(width);
       choices.push(choice);
       const [chosen] = pending.splice(choice % count, 1) as [Pending];

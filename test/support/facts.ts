@@ -1,7 +1,7 @@
 import type { Evidence, Facts, TrackedJob } from '../../src/machines/facts.ts';
 import type { Policy, Verdict } from '../../src/machines/verdict.ts';
 
-/** The second at which the facts of these tests are read. */
+/** The second at which the facts in these tests are read. */
 export const now = 2_000_000_000;
 
 export const policy: Policy = {
@@ -11,8 +11,8 @@ export const policy: Policy = {
   clockTolerance: 300,
 };
 
-/** A job that ran ten minutes ago and is confirmed, with what is said otherwise. */
-export const facts = (otherwise: Partial<Facts> = {}): Facts => ({
+/** The facts of a running job, updated ten minutes ago and acknowledged, with these changes. */
+export const facts = (changes: Partial<Facts> = {}): Facts => ({
   id: 'j1',
   readAt: now,
   stats: 'found',
@@ -25,21 +25,21 @@ export const facts = (otherwise: Partial<Facts> = {}): Facts => ({
   enqueueTime: now - 600,
   ack: { status: 'Running', revision: now - 600, checkInAt: 0 },
   hasHook: true,
-  ...otherwise,
+  ...changes,
 });
 
-/** What is found of a job that is hung. */
+/** The evidence of a hung job. */
 export const nowhere: Evidence = { found: 'nowhere', lookedIn: [] };
 
 /** A job for each verdict. */
 export const jobFor = (verdict: Verdict): TrackedJob => {
   const old = now - 100_000;
-  const otherwise: Record<Verdict, Partial<Facts>> = {
-    kept: {},
+  const changes: Record<Verdict, Partial<Facts>> = {
+    keep: {},
     untrack: { status: 'Success', ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
     reset: { ack: { status: 'Success', revision: now - 600, checkInAt: 0 } },
     fail: { updateTime: old, revision: old, enqueueTime: old, ack: undefined, evidence: nowhere },
     refire: { ack: undefined },
   };
-  return { facts: facts(otherwise[verdict]), fingerprint: verdict };
+  return { facts: facts(changes[verdict]), fingerprint: verdict };
 };

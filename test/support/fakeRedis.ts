@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
-/** Answers commands as a test says, for what no Redis here can say: that it is an old one. */
+/** A server that answers Redis commands as a test says, for replies that the installed Redis cannot give. */
 export interface FakeRedis {
   readonly port: number;
   readonly url: string;
-  /** Names of the commands that have come, in upper case. */
+  /** Names of the received commands, in upper case. */
   readonly commands: readonly string[];
   stop(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export const infoOf = (fields: Readonly<Record<string, string | number>>): strin
       .join('\r\n'),
   );
 
-/** @param reply to a command with its arguments, as it goes over the wire; undefined for no reply. */
+/** @param reply returns the reply to a command in the wire format; undefined for no reply. */
 export const startFakeRedis = async (
   reply: (name: string, args: string[], socket: Socket) => string | undefined,
 ): Promise<FakeRedis> => {

@@ -5,19 +5,19 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Pair } from './certificates.ts';
 
-/** What a server does when a request has come in full. */
+/** What a server does with a complete request. */
 export type Behaviour = (socket: Socket, request: string) => void;
 
-/** A server on loopback that does on the wire what it is told to, were it against all rules. */
+/** A server on loopback that can break every rule of HTTP. */
 export interface HostileServer {
   readonly port: number;
-  /** Host and port, to be put into a URL. */
+  /** Host and port for a URL. */
   readonly host: string;
-  /** Each request that has come in full: header and body, as they were sent. */
+  /** The complete requests: header and body, as they were sent. */
   readonly requests: readonly string[];
-  /** How many connections there have been. */
+  /** Number of connections so far. */
   readonly connections: number;
-  /** Resolves when every connection has been closed by the other side or broken. */
+  /** Resolves when all connections are closed. */
   allClosed(): Promise<void>;
   behave: Behaviour;
   stop(): Promise<void>;
@@ -71,37 +71,37 @@ const listen = async (server: Server): Promise<number> => {
   return (server.address() as AddressInfo).port;
 };
 
-/** A full answer, with header lines of its own. */
+/** A complete answer with these header lines. */
 export const answer =
   (status: number, ...lines: string[]): Behaviour =>
   (socket) =>
     void socket.write([`HTTP/1.1 ${status} Said`, 'content-length: 2', ...lines, '', 'ok'].join('\r\n'));
 
-/** Behaves so only after `ms`. */
+/** Waits `ms`, then behaves as given. */
 export const later =
   (ms: number, behave: Behaviour): Behaviour =>
   (socket, request) =>
     void setTimeout(() => behave(socket, request), ms);
 
-/** Sends `text` over and over, every few ms, until the other side hangs up. */
+/** Sends `text` every few ms until the connection is closed. */
 const drip = (socket: Socket, text: string) => {
   const timer = setInterval(() => socket.write(text), 5);
   socket.on('close', () => clearInterval(timer));
 };
 
-/** Never says nothing for long, and never comes to the end of its header. */
+/** Sends a header that never ends, a little at a time. */
 export const slowHeader: Behaviour = (socket) => {
   socket.write('HTTP/1.1 200 OK\r\nx-slow: ');
   drip(socket, 'a');
 };
 
-/** A header at once, then a few bytes at a time: never as much as a client may read. */
+/** Sends the header at once and the body very slowly. */
 export const slowBody: Behaviour = (socket) => {
   socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\n');
   drip(socket, 'a');
 };
 
-/** As many bytes as fit, without end. */
+/** Sends an endless body as fast as possible. */
 export const endlessBody: Behaviour = (socket) => {
   socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n');
   const more = () => {
@@ -111,7 +111,7 @@ export const endlessBody: Behaviour = (socket) => {
   more();
 };
 
-/** A body that breaks off. */
+/** Sends a part of the body, then resets the connection. */
 export const brokenBody: Behaviour = (socket) => {
   socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\na', () => socket.resetAndDestroy());
 };
@@ -124,7 +124,7 @@ export const headerWithoutEnd: Behaviour = (socket) => {
   socket.write(`HTTP/1.1 200 OK\r\nx-long: ${'a'.repeat(100_000)}`);
 };
 
-/** A TLS server that ends the handshake with an alert, as Go's does, where the client shows no certificate of `authority`. */
+/** A TLS server that ends the handshake with an alert, as Go's does, if the client has no certificate of `authority`. */
 export const startAlertingServer = async (
   { certFile, keyFile }: Pair,
   authority: Pair,
@@ -152,7 +152,7 @@ export const startAlertingServer = async (
   };
 };
 
-/** An HTTP proxy that leads every name to one port of loopback, and notes what it was asked for. */
+/** An HTTP proxy that connects every name to one port of loopback, and records the requests. */
 export const startHttpProxy = async (
   target: () => number,
 ): Promise<{ readonly url: string; readonly asked: readonly string[]; stop(): Promise<void> }> => {

@@ -10,7 +10,7 @@ export interface Reply {
   readonly body: string;
 }
 
-/** One GET with just these headers, `host` included: fetch would not let a test lie about it. */
+/** Sends one request with exactly these headers. Unlike fetch, it can send any Host header. */
 export const get = async (url: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Reply> => {
   const asked = request(url, { method, headers, agent: false }).end();
   const [answer] = await once(asked, 'response');
@@ -19,27 +19,27 @@ export const get = async (url: string, headers: Record<string, string> = {}, met
   return { status: answer.statusCode, headers: answer.headers, body };
 };
 
-/** Changes the token of an inspector's URL for its cookie, as a browser does. */
+/** Exchanges the token in an inspector's URL for the cookie, as a browser does. */
 export const cookieOf = async (url: string): Promise<string> =>
   ((await get(url)).headers['set-cookie']?.[0] ?? '').split(';')[0] as string;
 
 type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'request'> : never) : never;
 
-/** What a page is to the server, without the page. */
+/** A client of the inspector's WebSocket, in place of the page. */
 export interface PageClient {
   readonly socket: WebSocket;
   readonly messages: ServerMessage[];
-  /** All that was received, as text. */
+  /** All received messages, as text. */
   text(): string;
-  /** What the page would show: the last snapshot with all deltas since. */
+  /** The data that the page would show: the latest snapshot with all deltas since. */
   state(): SnapshotMessage;
   ask(asked: Asked): Promise<AnswerMessage>;
-  /** Waits until what the page would show is so. */
+  /** Waits until the data meets a condition. */
   until(isSo: (state: SnapshotMessage) => boolean): Promise<SnapshotMessage>;
   close(): void;
 }
 
-/** @throws Error with the status where the server refuses. */
+/** @throws Error with the HTTP status if the server refuses the WebSocket. */
 export const openPage = async (url: string, headers: Record<string, string> = {}): Promise<PageClient> => {
   const { origin, host } = new URL(url);
   const socket = new WebSocket(`ws://${host}/socket`, {

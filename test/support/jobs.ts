@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 
-/** Unix second, `offset` s from now. */
+/** The unix second `offset` s from now. */
 export const second = (offset = 0): number => Math.floor(Date.now() / 1_000) + offset;
 
-/** How the scripts know an entry of an in-progress list: by its bytes, and its place from the tail, 1 for the last one. */
+/** How scripts name an entry of an in-progress list: by its bytes and its position from the tail, 1 for the last one. */
 export const placeOf = (entry: string | Buffer, place: number): string =>
   `${createHash('sha1').update(entry).digest('hex')}:${place}`;
 
-/** JSON of an ACK as the jobservice stores it. */
+/** An ACK as the jobservice stores it. */
 export const ackText = (status: string, revision: number, checkInAt = 0): string =>
   JSON.stringify({ status, revision, check_in_at: checkInAt });
 
-/** Writes the stats of a tracked job of the namespace `t`: Running, last updated `age` s ago, with what is said otherwise. */
+/** Writes a tracked job into the namespace `t`: Running, updated `age` s ago, with the given fields. */
 export const seedJob = async (
   redis: Redis,
   id: string,
@@ -34,8 +34,8 @@ export const seedJob = async (
 };
 
 /**
- * A live client on which something comes before each call of a command: what it throws is the answer of that call, as
- * if Redis had said it.
+ * A client that calls `before` before each call of a command. An error that `before` throws becomes the result of that call,
+ * as if it came from Redis.
  */
 export const intercept = (
   redis: Redis,
@@ -44,7 +44,7 @@ export const intercept = (
 ): Redis => {
   const client = redis.duplicate();
   client.on('error', () => undefined);
-  // biome-ignore lint/suspicious/noExplicitAny: the overloads of a command, whichever it is
+  // biome-ignore lint/suspicious/noExplicitAny: the overloads of any command
   const methods = client as any;
   const call = methods[command].bind(client);
   methods[command] = async (...args: unknown[]) => {
@@ -55,8 +55,8 @@ export const intercept = (
 };
 
 /**
- * A live client on which the replies of a script get lost, `times` times, as where the connection is cut after Redis has run
- * it: those of calls with all of the arguments `of`. What is to come `between` the loss and the next try comes then.
+ * A client that loses the reply of a script, `times` times, as if the connection was cut after Redis has run it. This affects
+ * calls with all of the arguments `of`. `between` runs after each loss, before the call is repeated.
  */
 export const loseReplies = (
   redis: Redis,

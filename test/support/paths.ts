@@ -1,17 +1,21 @@
 import {
+  type Actor,
   type AnyActorRef,
   type AnyStateMachine,
   type AnyStateNode,
   type AnyTransitionDefinition,
   createActor,
   type EventObject,
+  fromCallback,
   fromPromise,
+  type InputFrom,
   type InspectionEvent,
   SimulatedClock,
 } from 'xstate';
 import { getAdjacencyMap, getSimplePaths, getStateNodes } from 'xstate/graph';
+import type { Report, Reported } from '../../src/machines/types/reports.ts';
 
-/** Every transition of a chart with a name of its own, those without an event included: the denominator of coverage. */
+/** Gives every transition of a chart a name, also those without an event. These are 100 % of the coverage. */
 const namesOf = (machine: AnyStateMachine): Map<AnyTransitionDefinition, string> => {
   const names = new Map<AnyTransitionDefinition, string>();
   for (const node of [machine.root, ...getStateNodes(machine)] as AnyStateNode[]) {
@@ -26,7 +30,7 @@ const namesOf = (machine: AnyStateMachine): Map<AnyTransitionDefinition, string>
   return names;
 };
 
-/** Notes which transitions of a chart its actors take. */
+/** Records which transitions of a chart were taken. */
 export interface Coverage {
   readonly inspect: (event: InspectionEvent) => void;
   missing(): string[];
@@ -47,11 +51,11 @@ export const createCoverage = (machine: AnyStateMachine): Coverage => {
   };
 };
 
-/** Stand-ins for what a chart invokes: a path says how each call is answered, and when. */
+/** The actors that a chart invokes. A path determines the result of each, and when it comes. */
 export interface Remote {
-  // biome-ignore lint/suspicious/noExplicitAny: stands in for actor logics of any type
+  // biome-ignore lint/suspicious/noExplicitAny: actor logic of any type
   logic(): any;
-  /** Answers the open call of an invoked actor. */
+  /** Ends the invoked actor with this output. */
   resolve(actor: AnyActorRef, id: string, output: unknown): void;
   reject(actor: AnyActorRef, id: string, error: unknown): void;
 }
@@ -65,7 +69,7 @@ export const createRemote = (): Remote => {
   const calls = new WeakMap<AnyActorRef, Call>();
   const callOf = (actor: AnyActorRef, id: string): Call => {
     const call = calls.get(actor.getSnapshot().children[id]);
-    if (call === undefined) throw new Error(`nothing named ${id} has been invoked`);
+    if (call === undefined) throw new Error(`no actor ${id} is invoked`);
     return call;
   };
   return {
@@ -75,7 +79,7 @@ export const createRemote = (): Remote => {
   };
 };
 
-/** Lets promises that are settled reach who waits for them. */
+/** Lets the continuations of settled promises run. */
 export const flush = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 type PathEvent = EventObject & { output?: unknown; error?: unknown };
@@ -89,9 +93,9 @@ export interface Path {
 }
 
 /**
- * Every simple path through a chart, and for each transition that comes back to where it began (which no simple path
- * has) the shortest path with it at its end. `isPossible` leaves out events that can't happen in a state, though the
- * chart would take them.
+ * Every simple path through a chart. No simple path has a transition that leads back to its own state, so for each of these
+ * there is the shortest path that ends with it. `isPossible` excludes events that cannot happen in a state, although the chart
+ * would accept them.
  */
 export const pathsOf = (
   machine: AnyStateMachine,
@@ -147,7 +151,7 @@ const describe = ({ type, output }: PathEvent): string => {
   return `${type.replace(/xstate\.|actor\./g, '')}${text}`;
 };
 
-/** Walks a path with a real actor whose remote answers as the path says; gives the actor, still running or ended. */
+/** Takes a path with a real actor, with results of invoked actors as in the path. Returns the actor, running or ended. */
 export const walk = async (
   machine: AnyStateMachine,
   { input, events }: Pick<Path, 'input' | 'events'>,
@@ -180,3 +184,28 @@ export const done = (id: string, output: unknown): PathEvent =>
   ({ type: `xstate.done.actor.${id}`, actorId: id, output }) as PathEvent;
 export const failure = (id: string, error = new Error('Redis is down')): PathEvent =>
   ({ type: `xstate.error.actor.${id}`, actorId: id, error }) as PathEvent;
+
+/** Starts an actor below a parent that takes its reports. */
+export const startChild = <Machine extends AnyStateMachine>(
+  machine: Machine,
+  {
+    input,
+    clock,
+    inspect,
+    onReport,
+  }: {
+    input: InputFrom<Machine>;
+    clock: SimulatedClock;
+    inspect?: (event: InspectionEvent) => void;
+    onReport: (report: Report) => void;
+  },
+): Actor<Machine> => {
+  const parent = createActor(
+    fromCallback<Reported>(({ receive }) => receive(({ reports = [] }) => reports.forEach(onReport))),
+    inspect === undefined ? { clock } : { clock, inspect },
+  ).start();
+  // biome-ignore lint/suspicious/noExplicitAny: the options' types follow the machine's
+  const actor = createActor(machine, { parent, id: machine.id, input } as any);
+  actor.start();
+  return actor;
+};

@@ -1,19 +1,18 @@
 import type { Redis } from 'ioredis';
 import { second } from './jobs.ts';
 
-/** An entry of the namespace `t`'s queues, by the id of its job. */
 const enqueuedAt = second(-60);
-/** The same bytes for the same job, however much later it is made. */
+/** The queue entry of a job. The same job always gives the same bytes. */
 export const entryOf = (id: string, name = 'X'): string => JSON.stringify({ name, id, t: enqueuedAt, args: {} });
 
-/** What a gocraft pool leaves in Redis, in the namespace `t`. */
+/** The keys of a gocraft pool, in the namespace `t`. */
 export interface SeededPool {
-  /** heartbeat_at; none is written where it is undefined. */
+  /** heartbeat_at; if it is undefined, no heartbeat is written. */
   readonly heartbeat?: number | string | undefined;
   readonly isRegistered?: boolean;
-  /** Types that its heartbeat names. */
+  /** Job types in its heartbeat. */
   readonly jobNames?: string;
-  /** Entries that it holds: type → their ids. Counted in lock and lock_info as a fetch does, unless `isCounted` is false. */
+  /** Job type → ids of the entries that it holds. They are counted in lock and lock_info, unless `isCounted` is false. */
   readonly holds?: ReadonlyMap<string, readonly string[]>;
   readonly isCounted?: boolean;
 }
@@ -35,6 +34,6 @@ export const seedPool = async (
   }
 };
 
-/** Ids of the jobs whose entries a list of the namespace `t` holds. */
+/** Ids of the jobs whose entries are in a list. */
 export const idsIn = async (redis: Redis, key: string): Promise<string[]> =>
   (await redis.lrange(key, 0, -1)).map((entry) => JSON.parse(entry).id);

@@ -6,5 +6,5 @@ declare module 'vitest' {
   }
 }
 
-/** The built form of a program that `buildPrograms.ts` names, given by its path in the project; plain Node runs it. */
+/** The path of a built program, by the path of its source. `buildPrograms.ts` lists the programs; plain Node runs them. */
 export const builtOf = (source: string): string => `${inject('programs')}/${source.replace(/\.ts$/, '.mjs')}`;

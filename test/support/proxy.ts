@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A TCP proxy on loopback, with a delay each way or a knife: for what happens when a connection is slow or cut. */
+/** A TCP proxy on loopback that can delay, cut and silence connections. */
 export interface Proxy {
   readonly port: number;
-  /** Chunks that clients have sent so far. */
+  /** Number of chunks from clients. */
   readonly writes: number;
-  /** Cuts every connection; new ones are let through. */
+  /** Cuts all connections. New ones work. */
   cut(): void;
-  /** Cuts every connection when `n` more chunks have come from clients; the last of them is let through if `deliver`. */
+  /** Cuts all connections after `n` more chunks from clients. With `deliver` the last of them still reaches Redis. */
   cutAfterWrites(n: number, deliver: boolean): void;
-  /** Cuts every connection in place of the first reply that contains this text; what it gives says whether that has come. */
+  /** Cuts all connections in place of the first reply with this text. The returned function tells whether this has happened. */
   cutAtReply(text: string): () => boolean;
-  /** From now on the connections that there are stay open and pass nothing on; new ones are let through. */
+  /** Keeps the current connections open, but passes nothing on. New ones work. */
   silence(): void;
   stop(): Promise<void>;
 }
@@ -23,13 +23,13 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
   let left = Number.POSITIVE_INFINITY;
   let isDelivered = true;
   let fatal: { readonly text: string; isCut: boolean } | undefined;
-  /** Connections of an older generation are silent. */
+  /** Connections of an earlier generation are silent. */
   let generation = 0;
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
   };
-  /** In order: each chunk is due `delayMs` after it came, and a timer later sends all that is due by then. */
+  /** Passes chunks on after `delayMs`, in order. */
   const pass = (to: Socket) => (chunk: Buffer) => {
     if (delayMs === 0) to.write(chunk);
     else setTimeout(() => to.writable && to.write(chunk), delayMs);

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
 import { createReaper, type Reaper, type ReaperOptions } from '../../src/index.ts';
 
-/** The reapers and clients that a test opens, on the namespace `t`, so that all of them are closed after it. */
+/** The reapers and clients of a test, in the namespace `t`. All of them are closed after the test. */
 export interface Opened {
   create(options: Partial<ReaperOptions> & Pick<ReaperOptions, 'redis'>): Reaper;
-  /** Keeps a client to be closed. */
+  /** Adds a client to be closed. */
   hold(client: Redis): Redis;
   close(): Promise<void>;
 }

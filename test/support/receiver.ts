@@ -9,13 +9,13 @@ export interface ReceivedHook {
   readonly body: any;
 }
 
-/** A hook receiver on loopback. The first segment of the path says what it answers, as in the conformance vectors. */
+/** An endpoint for hooks, on loopback. The first segment of the path selects the answer, as in the conformance vectors. */
 export interface Receiver {
   readonly url: string;
   readonly hooks: ReceivedHook[];
-  /** Requests that have come in and got no answer: the path begins with `/silent`. */
+  /** Number of requests without an answer: their path begins with `/silent`. */
   readonly silent: number;
-  /** Answers instead of the rule of the path, while it is set. */
+  /** If set, it answers all requests, regardless of the path. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   stop(): Promise<void>;
 }
@@ -29,7 +29,7 @@ export const startReceiver = async (): Promise<Receiver> => {
     try {
       for await (const chunk of request) chunks.push(chunk);
     } catch {
-      return; // The sender has hung up.
+      return; // The sender has closed the connection.
     }
     const path = request.url ?? '';
     const text = Buffer.concat(chunks).toString();

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -7,26 +7,34 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 
-/** The program of every Redis and sentinel in tests: `REDIS_SERVER` names another one, such as an older version, or Valkey's. */
+/** The program of all Redis servers and sentinels in tests. `REDIS_SERVER` selects another one, such as an older version or Valkey. */
 export const redisServer = process.env.REDIS_SERVER || 'redis-server';
 
-/** A real redis-server of a test's own, on a free port of loopback, which can be killed and started again. */
+const output = execFileSync(redisServer, ['--version'], { encoding: 'utf8' });
+/** The version of Redis, such as `7.0`. Valkey has the rights of Redis 7.2. */
+export const redisVersion = output.startsWith('Valkey') ? '7.2' : (/v=(\d+\.\d+)/.exec(output)?.[1] ?? '');
+/**
+ * Redis before 7.0 has no read-only key patterns, no ACL DRYRUN and no rules for subcommands. Tests of these need Redis 7.0.
+ */
+export const hasFineRights = Number.parseFloat(redisVersion) >= 7;
+
+/** A real redis-server for one test file, on a free port of loopback. It can be killed and restarted. */
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
   readonly pid: number;
-  /** A client that the test uses; closed with the server. */
+  /** A client for the test. It is closed with the server. */
   readonly client: Redis;
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>;
-  /** Starts it again on the same port and folder. */
+  /** Starts it again with the same port and folder. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * A port below those that the system takes for outgoing connections. One of these could be given to a client that tries to
- * reach a killed server: it then connects to itself, and the server can't be started again.
+ * A free port below the range of outgoing connections. A port in that range could be given to a client that tries to reach a
+ * killed server: the client would connect to itself, and the server could not be restarted.
  */
 export const freePort = async (): Promise<number> => {
   for (;;) {
@@ -34,7 +42,7 @@ export const freePort = async (): Promise<number> => {
     try {
       await once(server, 'listening');
     } catch {
-      continue; // It is in use.
+      continue; // The port is in use.
     }
     const { port } = server.address() as { port: number };
     server.close();
@@ -43,7 +51,7 @@ export const freePort = async (): Promise<number> => {
   }
 };
 
-/** @param args further options of redis-server, such as `--appendonly yes`. */
+/** @param args more options of redis-server, such as `--appendonly yes`. */
 export const startRedis = async (...args: string[]): Promise<RedisServer> => {
   const folder = await mkdtemp(join(tmpdir(), 'reaper-redis-'));
   let port = await freePort();
@@ -61,9 +69,9 @@ export const startRedis = async (...args: string[]): Promise<RedisServer> => {
     }
     return false;
   };
-  // Somebody else may have taken the port by then, or that of the cluster's bus, 10,000 above it.
-  for (let tries = 1; !(await launch()); tries++) {
-    if (tries === 5) throw new Error('redis-server did not start');
+  // Another process may have taken the port meanwhile, or the port of the cluster bus, 10,000 above it.
+  for (let attempt = 1; !(await launch()); attempt++) {
+    if (attempt === 5) throw new Error('redis-server did not start');
     port = await freePort();
   }
   const client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null, retryStrategy: () => 20 });
@@ -83,7 +91,7 @@ export const startRedis = async (...args: string[]): Promise<RedisServer> => {
     client,
     kill,
     async restart() {
-      if (!(await launch())) throw new Error('redis-server did not start again');
+      if (!(await launch())) throw new Error('redis-server did not restart');
     },
     async stop() {
       client.disconnect();

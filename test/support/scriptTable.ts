@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ScriptName } from '../../src/io/scripts.ts';
+import type { ScriptName } from '../../src/io/redis/scripts.ts';
 import { placeOf, second } from './jobs.ts';
 import type { State, StoredKey } from './states.ts';
 
@@ -93,8 +93,8 @@ const told = (record: string, { waits = at, known = {} as Record<string, string 
   ...(Object.keys(known).length === 0 ? {} : { [endpoint]: hash(known) }),
 });
 const sending = (first = before - 60) => `sending Running:${before} ${origin} 1 ${first} ${before} -`;
-const settleKeys = [stats, track, hooks, parked, due, endpoint];
-const settle = (...args: (string | number)[]) => ['', 'j', claimedUntil, 2, ...args];
+const ofClaim = (...args: (string | number)[]) => ['', 'j', claimedUntil, ...args];
+const anyStats = { reason: 'the result of an attempt is recorded whatever becomes of the job' };
 const broken = { failures: 1, opens: 1, open_until: at - 1, probe_until: claimedUntil, tokens: 1, tokens_at: at };
 
 const queue = 't:jobs:X';
@@ -163,6 +163,15 @@ const unread = 'the sender reads the stats, which are kept nowhere else';
 const fresh: State = job('Pending');
 const runs: State = job('Running');
 
+const poisonJob: State = {
+  ...runs,
+  ...told(`parked Pending:1 ${origin} 1 1 1 404`),
+  ...pool(oldBeat, entry('other'), entry('j')),
+  [recoveries]: hash({ j: died(3) }),
+  [executions]: zset({ j: before }),
+  [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
+};
+
 export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   acknowledge: [
     {
@@ -226,7 +235,10 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
       again: {
         reason: unread,
-        reply: ['40000', 'draining', ['j', 'pending', 1, String(at + 5), String(at + 40_005), 'unread']],
+        reply: {
+          ...{ outcome: 'claimed', wait: 40_000, breaker: 'draining' },
+          hooks: [['j', 'pending', 1, String(at + 5), String(at + 40_005), 'unread']],
+        },
       },
     },
     {
@@ -238,7 +250,10 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
       again: {
         reason: unread,
-        reply: ['1', 'probing', ['j', 'asked', 1, String(at), String(at + 40_000), 'unread']],
+        reply: {
+          ...{ outcome: 'claimed', wait: 1, breaker: 'probing' },
+          hooks: [['j', 'asked', 1, String(at), String(at + 40_000), 'unread']],
+        },
       },
     },
     {
@@ -248,7 +263,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       args: [at, 40_000, 8, 2, 50, origin],
     },
   ],
-  end_pass: [
+  complete_pass: [
     {
       title: 'a sweep',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
@@ -300,7 +315,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       },
     },
   ],
-  finish_stale: [
+  finish_entry: [
     {
       title: 'an entry whose job has ended, and an observation that names it still',
       state: {
@@ -309,7 +324,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }),
       },
       keys: [pools, heartbeat, held, lock, lockInfo, stats, 't:worker:w'],
-      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -328,10 +343,10 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       state: told(`parked Pending:1 ${origin} 1 1 1 404`),
       keys: [hooks, parked],
       args: [at + 60_000, 30_000, 10],
-      again: { reason: 'how many there were; the caller does not ask', reply: 0 },
+      again: { reason: 'how many there were; the caller does not ask', reply: { outcome: 'done', count: 0 } },
     },
   ],
-  leave_lease: [
+  resign_lease: [
     {
       title: 'its own',
       state: { [lease]: hash({ holder: 'me', host: 'h', fence: 5, since: at, until: at + 9_000_000 }) },
@@ -339,7 +354,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       args: ['me'],
     },
   ],
-  leave_quarantine: ['release', 'drop'].map((verb) => ({
+  release_quarantined: ['release', 'drop'].map((verb) => ({
     title: verb,
     state: inQuarantine,
     keys: [quarantine, dead, recoveries, queue],
@@ -347,7 +362,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
     once: true,
   })),
-  look_at_pool: [
+  observe_pool: [
     {
       title: 'the first look since Redis was started',
       state: {
@@ -389,7 +404,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  note_page: [
+  checkpoint_sweep: [
     {
       title: 'the first since Redis was started',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
@@ -416,7 +431,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { ...uncounted },
     },
   ],
-  put_back: [
+  requeue_orphan: [
     {
       title: 'an entry that no worker runs',
       state: {
@@ -431,7 +446,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
         ...[beforeQuarantine, workers, unobserved, 't:worker:w'],
       ],
-      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -443,35 +458,31 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  quarantine: [
-    ...[
-      ['a poison job', ''],
-      ['a poison job, by its place', placeOf(entry('j'), 1)],
-    ].map(
-      ([title, given]) =>
-        ({
-          title,
-          state: {
-            ...runs,
-            ...told(`parked Pending:1 ${origin} 1 1 1 404`),
-            ...pool(oldBeat, entry('other'), entry('j')),
-            [recoveries]: hash({ j: died(3) }),
-            [executions]: zset({ j: before }),
-            [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
-          },
-          keys: [
-            ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-            ...[beforeQuarantine, executions],
-          ],
-          args: [
-            ...['p', 10_000, oldBeat, 'dead', 3, 86_400, 'X', 'j', given],
-            fingerprintOf(runs),
-            ...[origin, at, 100],
-          ],
-          goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
-          once: true,
-        }) as SetUp,
-    ),
+  quarantine_entry: [
+    {
+      title: 'a poison job',
+      state: poisonJob,
+      keys: [
+        ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        ...[beforeQuarantine, executions],
+      ],
+      args: ['p', 10_000, oldBeat, 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      once: true,
+    },
+  ],
+  quarantine_orphan: [
+    {
+      title: 'a poison job',
+      state: poisonJob,
+      keys: [
+        ...[held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        ...[beforeQuarantine, executions],
+      ],
+      args: ['p', placeOf(entry('j'), 1), 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      once: true,
+    },
   ],
   read_drift: [
     {
@@ -486,7 +497,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     { title: 'a job', state: runs, keys: [stats], args: [], goesOn: { [stats]: { reason: '`unreadable`' } } },
   ],
   read_held: [{ title: 'a list', state: { [held]: list(entry('j'), entry('k')) }, keys: [held], args: [0, 10, 1_000] }],
-  read_list: [
+  read_entries: [
     { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
   ],
   read_observations: [
@@ -519,7 +530,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       keys: [lock, opened],
       args: ['mine', 'open'],
       once: true,
-      again: { reason: 'it is opened again', reply: 'open' },
+      again: { reason: 'it is opened again', reply: { outcome: 'opened' } },
     },
     {
       title: 'not written since it was opened',
@@ -629,74 +640,81 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     },
     { title: 'without a receiver', state: fresh, keys: [stats, track], args: ['Stopped', before, 'j', ''], once: true },
   ],
-  settle_hook: [
+  record_delivered: [
     {
-      title: 'delivered',
+      title: 'the claimed state',
       state: {
         ...job('Success'),
         ...told(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
       },
-      keys: settleKeys,
-      args: settle('delivered', 'Success', before, 0),
-      again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
+      keys: [stats, track, hooks, due, endpoint],
+      args: ofClaim('Success', before, 0),
+      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
     },
     {
-      title: 'delivered, and changed meanwhile',
+      title: 'of a job that has changed meanwhile',
       state: { ...job('Success'), ...told(sending(), { waits: claimedUntil }) },
-      keys: settleKeys,
-      args: settle('delivered', 'Running', before, 0),
-      again: { reason: 'the sender says "delivered" all the same', reply: 'lost' },
-    },
-    {
-      title: 'failed, which opens the breaker',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
-      args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
-      once: true,
-      goesOn: { [stats]: { reason: 'what a receiver says is noted whatever becomes of the job' } },
-    },
-    {
-      title: 'failed for the last time',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
-      keys: settleKeys,
-      args: settle('failed', 'timeout', 2_000, 10, 'failing', 2_000, 'deadline'),
-      once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
-    },
-    {
-      title: 'refused',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
-      args: settle('parked', '400', 'alive'),
-      once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
-    },
-    {
-      title: 'not sent, the probe, for a reason of its host',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
-      args: settle('unsent'),
-      once: true,
-      goesOn: { [stats]: { reason: 'what could not be sent is due again whatever becomes of the job' } },
-    },
-    {
-      title: 'nothing to tell',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
-      keys: settleKeys,
-      args: settle('dropped', 0),
-      once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
-    },
-    {
-      title: 'failed, after another host has taken it over',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil + 1, known: broken }) },
-      keys: settleKeys,
-      args: settle('failed', '500', 2_000, 9e12, 'failing', 2_000, 'deadline'),
-      once: true,
-      goesOn: { [stats]: { reason: 'likewise' } },
+      keys: [stats, track, hooks, due, endpoint],
+      args: ofClaim('Running', before, 0),
+      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
     },
   ],
-  settle_pool: [
+  record_failed: [
+    {
+      title: 'which opens the circuit',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+    {
+      title: 'after the deadline',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('timeout', 2_000, 10, 'deadline', 'failing', 2, 2_000),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+    {
+      title: 'after another host has claimed the hook',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil + 1, known: broken }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+  record_unsent: [
+    {
+      title: 'the probe',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [hooks, due, endpoint],
+      args: ofClaim(),
+      once: true,
+    },
+  ],
+  park_hook: [
+    {
+      title: 'an answer that rejects it',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('400', 'alive'),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+  drop_hook: [
+    {
+      title: 'nothing to send',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, due, endpoint],
+      args: ofClaim(0),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+  deregister_pool: [
     {
       title: 'one that holds nothing',
       state: pool(oldBeat),
@@ -706,7 +724,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  take_lease: [
+  acquire_lease: [
     { title: 'a free one', state: {}, keys: [lease, progress], args: ['me', 'h', '', 1_000] },
     {
       title: 'its own again',

@@ -4,18 +4,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort } from './redisServer.ts';
+import { freePort, redisServer } from './redisServer.ts';
 
-/** A real sentinel of a test's own that watches one master. */
+/** A real sentinel for one test file. It watches one master. */
 export interface Sentinel {
   readonly port: number;
-  /** A client of it that the test uses. */
+  /** A client of the sentinel. */
   readonly client: Redis;
   kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param lines further lines of its configuration. */
+/** @param lines more lines of its configuration. */
 export const startSentinel = async (
   name: string,
   masterPort: number,
@@ -38,7 +38,7 @@ export const startSentinel = async (
       '',
     ].join('\n'),
   );
-  const child: ChildProcess = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child: ChildProcess = spawn(redisServer, [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const chunk of child.stdout as NonNullable<typeof child.stdout>) {
     if (/Sentinel ID is/.test(String(chunk))) break;
   }

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-/** One key of a Redis state, as the conformance vectors write it. */
+/** One key of a Redis state, in the form of the conformance vectors. */
 export interface StoredKey {
   readonly type: 'string' | 'hash' | 'list' | 'set' | 'zset';
   // biome-ignore lint/suspicious/noExplicitAny: by type
@@ -9,7 +9,7 @@ export interface StoredKey {
 }
 export type State = Readonly<Record<string, StoredKey>>;
 
-/** Puts a second and a receiver in for the tokens of a vector. */
+/** Replaces the tokens of a vector by times and by the URL of an endpoint. */
 export const fill = <T>(value: T, now: number, hook: string): T =>
   JSON.parse(
     JSON.stringify(value)
@@ -32,7 +32,7 @@ export const writeState = async (redis: Redis, state: State): Promise<void> => {
 
 export const readState = async (redis: Redis): Promise<State> => {
   const state: Record<string, StoredKey> = {};
-  // What is ours alone has no place in a vector.
+  // The vectors do not contain the reaper's own keys.
   const keys = (await redis.keys('*')).filter((key) => !key.includes(':reaper:')).sort();
   for (const key of keys) {
     const type = (await redis.type(key)) as StoredKey['type'];
@@ -56,8 +56,8 @@ const pairs = (flat: readonly string[]): [string, string][] =>
   Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]);
 
 /**
- * Where two values differ, as paths; empty where they are the same. Times may be 2 s apart, times to live 5 s, and JSON
- * text is compared as the value that it stands for.
+ * The paths at which two values differ; empty if they are equal. Times may differ by 2 s, TTLs by 5 s. JSON texts are compared
+ * as values.
  */
 export const differences = (actual: unknown, expected: unknown, path = ''): string[] => {
   if (actual === expected) return [];

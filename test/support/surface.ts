@@ -1,19 +1,19 @@
 import type { Redis } from 'ioredis';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
-import { keysOf } from '../../src/io/keys.ts';
+import { keysOf } from '../../src/io/redis/keys.ts';
 import { ackText, second } from './jobs.ts';
 import type { Receiver } from './receiver.ts';
 
 export const namespace = '{t}';
 const keys = keysOf(namespace);
 
-/** Times with which the whole surface is run within a second or two; a pool lives for as long as a test may take. */
+/** Short times, so that all functions run within two seconds. Pools stay alive longer than any test runs. */
 export const surfaceOptions = {
   namespace,
   logger: false,
   lease: { durationMs: 1_000, renewMs: 100 },
   sweep: { firstAfterMs: 0 },
-  rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0, heartbeatAgeMs: 600_000, lostAfterMs: 20, mostRecoveries: 1 },
+  rescue: { firstAfterMs: 0, intervalMs: 50, graceMs: 0, heartbeatAgeMs: 600_000, lostAfterMs: 20, maxRecoveries: 1 },
 } satisfies Partial<ReaperOptions>;
 
 const entryOf = (id: string, more: object = {}) => JSON.stringify({ name: 'X', id, t: second(), args: {}, ...more });
@@ -26,7 +26,7 @@ const track = async (redis: Redis, id: string, { age = 600, ...fields }: Record<
   return at;
 };
 
-/** A job of every verdict, with receivers that confirm, refuse and fail. */
+/** A job for every verdict, with endpoints that accept, refuse and fail. */
 const seedJobs = async (redis: Redis, { url }: Receiver) => {
   await redis.hset(keys.track, 'missing', 2);
   await track(redis, 'odd', { status: 'Weird' });
@@ -34,13 +34,13 @@ const seedJobs = async (redis: Redis, { url }: Receiver) => {
   await track(redis, 'hung', { age: 100_000, web_hook_url: `${url}/200/hung` });
   await track(redis, 'refire', { status: 'Success', web_hook_url: `${url}/200/refire` });
   await track(redis, 'parked', { status: 'Success', web_hook_url: `${url}/400/parked` });
-  // No host listens there, so its receiver is another than the one that answers.
+  // No process listens there: this endpoint is another one than the one that answers.
   await track(redis, 'failing', { status: 'Success', web_hook_url: 'http://127.0.0.1:1/failing' });
   const at = await track(redis, 'behind', { web_hook_url: `${url}/200/behind` });
   await redis.hset(keys.stats('behind'), 'ack', ackText('Success', at));
 };
 
-/** A dead pool with an entry that is poison the second time, and a live one that holds an orphaned entry. */
+/** A dead pool whose entries become poison the second time, and a live pool with an orphaned entry. */
 const seedPools = async (redis: Redis, dead: string) => {
   await redis.sadd(keys.knownJobs, 'X');
   await redis.sadd(keys.pools, dead, 'live');
@@ -53,11 +53,11 @@ const seedPools = async (redis: Redis, dead: string) => {
   for (const id of ['poison', 'poison-2']) await track(redis, id, { age: 1, status: 'Pending' });
   await redis.set(keys.lock('X'), 7);
   await redis.hset(keys.lockInfo('X'), { [dead]: 2, live: 5, gone: 1 });
-  // More fields than one step counts.
+  // More fields than one script call counts.
   await redis.sadd(keys.knownJobs, 'Many');
   const fields = Array.from({ length: 1_001 }, (_, i) => [`left-${i}`, 0]);
   await redis.hset(keys.lockInfo('Many'), Object.fromEntries(fields));
-  // A recovery from before the window.
+  // A recovery before the window.
   await redis.rpush(keys.recovered, '1\nlong-ago');
   await redis.hset(keys.recoveries, 'long-ago', '[[1,"p0",""]]');
 };
@@ -68,7 +68,7 @@ const takeAll = async <T>(pages: AsyncIterable<readonly T[]>): Promise<T[]> => {
   return all;
 };
 
-/** Everything that a reaper can do, so that every command is sent that it ever sends. `redis` seeds what it works on. */
+/** Calls all functions of a reaper, so that it sends all of its commands. `redis` is used to create the data. */
 export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receiver): Promise<void> => {
   await seedJobs(redis, receiver);
   await reaper.explain('hung');

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Command } from './everySchedule.ts';
 
-/** The live client, as one of the actors of `everySchedule` sees it: each of its commands waits for its turn. */
+/** A client for one of the actors of `everySchedule`: each of its commands waits for its turn. */
 export const turnTaking = (redis: Redis, command: Command, who: string): Redis =>
   new Proxy(redis, {
     get(target, name) {

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 
 /**
- * Small stand-ins for what Harbor's jobservice and gocraft/work do, written from the rules of the data model: each
- * defect's test runs them on a real Redis and shows the fault that this project must not have. They are faithful in the
- * rules, faults included, and nothing else: no log, no pool of connections.
+ * Small replacements for Harbor's jobservice and gocraft/work, written from the rules of the data model. The test of each defect
+ * runs them on a real Redis, and shows the fault that this project must not have. They follow the rules, faults included,
+ * and do nothing else: no log, no connection pool.
  */
 
 const ranks = `local R = { Pending=0, Scheduled=1, Running=2, Success=3, Stopped=3, Error=3 }
@@ -74,7 +74,7 @@ const rank: Readonly<Record<string, number>> = {
   Error: 3,
 };
 
-/** What a clock must do to time upstream's retries; xstate's `SimulatedClock` does. */
+/** The clock for upstream's retries, such as xstate's `SimulatedClock`. */
 interface Timer {
   setTimeout(fn: () => void, ms: number): unknown;
 }
@@ -82,24 +82,24 @@ interface Timer {
 export interface SyncOptions {
   /** Time without an update after which a job is hung, in s. */
   readonly maxS?: number;
-  /** Runs between the judgement of a job and the write that follows from it. */
+  /** Runs between the judgement of a job and the following write. */
   readonly beforeWrite?: () => Promise<unknown>;
   /** Time-out of a hook, in ms. */
   readonly hookTimeoutMs?: number;
-  /** Times background retries of hooks; without it none are made. */
+  /** The clock for background retries of hooks; without it there are none. */
   readonly clock?: Timer;
 }
 
-/** What a sync pass did. `log` holds what its log would say. */
+/** The result of a sync pass. `log` has the lines of its log. */
 export interface SyncReport {
   readonly fired: string[];
   readonly log: string[];
 }
 
-/** Unix second of this process, as upstream reads its host's clock. */
+/** The unix second by the clock of this process, as upstream reads its host's clock. */
 const hostNow = () => Math.floor(Date.now() / 1_000);
 
-/** @param prefix with its colon, such as `t:`. @param now what the host takes for the time, unix s. */
+/** @param prefix with its colon, such as `t:`. @param now the clock of the host, unix s. */
 export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
   const track = `${prefix}job_track:inprogress`;
   const stats = (id: string) => `${prefix}job_stats:${id}`;
@@ -126,7 +126,7 @@ export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
     while ((await requeue(pool, types)) !== null);
   };
 
-  /** Only 200 counts; a failure is retried in the background, and what a retry delivers is not ACKed. */
+  /** Only status 200 counts. A failure is retried in the background, and a delivery by a retry is not ACKed. */
   const fire = async (id: string, { hookTimeoutMs = 30_000, clock }: SyncOptions = {}): Promise<void> => {
     const fields = await redis.hgetall(stats(id));
     const { web_hook_url: url = '', status = '', revision = '0', check_in_at: at = '0' } = fields;
@@ -186,7 +186,7 @@ export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
       await redis.hset(track, id, 2);
     },
 
-    /** The hourly pass. An error of a job is logged and the scan goes on; one of the scan itself ends the pass. */
+    /** The hourly pass. An error of a job is logged and the scan continues. An error of the scan ends the pass. */
     async sync(options: SyncOptions = {}): Promise<SyncReport> {
       const report: SyncReport = { fired: [], log: [] };
       let cursor = '0';
@@ -200,7 +200,7 @@ export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
       return report;
     },
 
-    /** Once after the start. @param afterPools runs between its reading of the pools and of the locks. */
+    /** Runs once after the start. @param afterPools runs after the pools were read and before the locks are read. */
     async reenqueue(types: readonly string[], afterPools?: () => Promise<unknown>) {
       const known = new Set(await redis.smembers(pools));
       await afterPools?.();
@@ -211,7 +211,7 @@ export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
       }
     },
 
-    /** gocraft's fetch: gives the entry, or null where there is none or the cap is reached. */
+    /** gocraft's fetch. Returns the entry; null if there is none or if the cap is reached. */
     fetch: (type: string, pool: string) =>
       redis.eval(
         fetchLua,
@@ -225,7 +225,7 @@ export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
         pool,
       ) as Promise<string | null>,
 
-    /** gocraft's finish: counts down whatever LREM has removed. */
+    /** gocraft's finish. It counts down also if LREM has removed nothing. */
     async finish(type: string, pool: string, entry: string) {
       await redis.multi().lrem(held(type, pool), 1, entry).decr(lock(type)).hincrby(lockInfo(type), pool, -1).exec();
     },

@@ -1,13 +1,13 @@
-/** Set-up of every test file: `vi.waitFor` and `vi.waitUntil` wait for progress, never shorter than `patience`. */
+/** Set-up of every test file: `vi.waitFor` and `vi.waitUntil` have the time-out `waitLimit`. */
 import { vi } from 'vitest';
-import { patience } from './patience.ts';
+import { waitLimit } from './waitLimit.ts';
 
 type Options = number | { timeout?: number; interval?: number } | undefined;
-const patient = (options: Options) => {
+const withLimit = (options: Options) => {
   const { timeout = 0, interval = 20 } = typeof options === 'number' ? { timeout: options } : (options ?? {});
-  return { timeout: Math.max(timeout, patience), interval };
+  return { timeout: Math.max(timeout, waitLimit), interval };
 };
 
 const { waitFor, waitUntil } = vi;
-vi.waitFor = (callback, options) => waitFor(callback, patient(options));
-vi.waitUntil = (callback, options) => waitUntil(callback, patient(options));
+vi.waitFor = (callback, options) => waitFor(callback, withLimit(options));
+vi.waitUntil = (callback, options) => waitUntil(callback, withLimit(options));

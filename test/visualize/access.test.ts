@@ -1,4 +1,4 @@
-/** Who may have the inspector: by name, origin, token and session. */
+/** Who may use the inspector: the checks of host name, origin, token and session. */
 import { expect, test } from 'vitest';
 import { createAccess } from '../../visualize/access.ts';
 
@@ -6,7 +6,7 @@ const token = 'a token of this test';
 const access = createAccess(token, ['Proxy.Example']);
 const pairOf = (cookie: string) => cookie.split(';')[0] as string;
 
-test('only the session that the token was changed for is one, whatever other cookie has its name', () => {
+test('only the exact session cookie is accepted, beside other cookies too', () => {
   const pair = pairOf(access.cookie);
   const [name, session] = pair.split('=') as [string, string];
   expect(access.hasSession({ cookie: pair })).toBe(true);
@@ -26,7 +26,7 @@ test('only the session that the token was changed for is one, whatever other coo
   expect(access.hasSession({})).toBe(false);
 });
 
-test('the session of another token is none, and its cookie has another name', () => {
+test('the session of another token is refused, and its cookie has another name', () => {
   const other = createAccess('another token of this test', []);
   expect(access.hasSession({ cookie: pairOf(other.cookie) })).toBe(false);
   const [name] = pairOf(access.cookie).split('=');
@@ -35,19 +35,19 @@ test('the session of another token is none, and its cookie has another name', ()
   expect(pairOf(other.cookie).split('=')[0]).not.toBe(name);
 });
 
-test('the same token gives the same session after a restart, and no script or other site gets the cookie', () => {
+test('a token gives the same session after a restart, in a cookie that scripts and other sites cannot read', () => {
   expect(createAccess(token, []).cookie).toBe(access.cookie);
   expect(access.cookie).toMatch(/; Path=\/; HttpOnly; SameSite=Lax$/);
   expect(access.cookie).not.toContain(token);
 });
 
-test('the token is known, and nothing like it', () => {
+test('only the exact token is accepted', () => {
   expect(access.isToken(token)).toBe(true);
   for (const given of ['', `${token} `, token.slice(0, -1), token.toUpperCase()])
     expect(access.isToken(given)).toBe(false);
 });
 
-test('it is known by addresses, as localhost and by the given names, in any case and on any port', () => {
+test('IP addresses, localhost and the given host names are accepted, in any case and with any port', () => {
   for (const host of ['localhost', 'localhost:1', '127.0.0.1:7331', '10.0.0.1', '[::1]:7331', 'PROXY.example:80'])
     expect([host, access.isHostKnown({ host })]).toEqual([host, true]);
   for (const host of [
@@ -62,7 +62,7 @@ test('it is known by addresses, as localhost and by the given names, in any case
   expect(access.isHostKnown({})).toBe(false);
 });
 
-test('its own origin is that of its name, with and without TLS', () => {
+test('the own origin is the one of the Host header, with and without TLS', () => {
   const host = 'proxy.example';
   expect(access.isOwnOrigin({ host, origin: 'http://proxy.example' })).toBe(true);
   expect(access.isOwnOrigin({ host, origin: 'https://proxy.example' })).toBe(true);

@@ -1,4 +1,4 @@
-/** How much a page may send: some at once, then one more from time to time, however the clock goes. */
+/** The rate limit of a page: a burst, then one message after each refill time, also when the clock is set back. */
 import { expect, test } from 'vitest';
 import { createAllowance } from '../../visualize/allowance.ts';
 
@@ -10,7 +10,7 @@ const create = () => {
     pass(ms: number) {
       now += ms;
     },
-    /** How many are let through now. */
+    /** Uses all that is left, and returns how many that was. */
     takeAll() {
       let taken = 0;
       for (; allowance.has(1) && taken < 100; taken++) allowance.take();
@@ -20,7 +20,7 @@ const create = () => {
   };
 };
 
-test('some at once, then one with every refill', () => {
+test('a burst is allowed, then one use after each refill', () => {
   const { pass, takeAll, has } = create();
   expect(has(4)).toBe(false);
   expect(takeAll()).toBe(3);
@@ -30,18 +30,18 @@ test('some at once, then one with every refill', () => {
   expect(takeAll()).toBe(1);
   pass(250);
   expect(takeAll()).toBe(2);
-  // The rest of the last refill is not lost.
+  // The rest of the time before counts for the next refill.
   pass(50);
   expect(takeAll()).toBe(1);
 });
 
-test('who was silent for long may not send more at once', () => {
+test('a long silence does not allow a larger burst', () => {
   const { pass, takeAll } = create();
   pass(3_600_000);
   expect(takeAll()).toBe(3);
 });
 
-test('a clock that is set back takes nothing away, and refills go on from there', () => {
+test('a clock that is set back takes no uses away, and refills go on from its new time', () => {
   const { pass, takeAll } = create();
   pass(-3_600_000);
   expect(takeAll()).toBe(3);

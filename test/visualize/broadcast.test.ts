@@ -1,11 +1,11 @@
-/** What pages are told, and when: those that read slowly, those that come back, and those that watch a job. */
+/** What pages receive, and when: new pages, slow pages, and pages that watch a job. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import { createBroadcast } from '../../visualize/broadcast.ts';
 import type { About } from '../../visualize/protocol.ts';
 import type { Recorder } from '../../visualize/recorder.ts';
 
-/** As much of a page's socket as is used. */
+/** The parts of a page's socket that are used. */
 const createPage = () => {
   const messages: { readonly type: string; readonly [key: string]: unknown }[] = [];
   const page = {
@@ -26,8 +26,8 @@ const socketOf = (page: Page) => page as unknown as WebSocket;
 let due: (() => void) | undefined;
 let parts: Record<string, unknown>;
 let rows: { readonly number: number }[];
-let looks: (() => void)[];
-let looked: number;
+let pending: (() => void)[];
+let reads: number;
 let watched: Set<string>;
 let moved: string[];
 let broadcast: ReturnType<typeof createBroadcast>;
@@ -37,7 +37,7 @@ const tick = () => {
   due = undefined;
   run?.();
 };
-/** What awaits a look that has ended may go on. */
+/** Lets promises run that wait for a finished read from Redis. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 const join = () => {
   const page = createPage();
@@ -47,10 +47,10 @@ const join = () => {
 const leave = (page: Page) => broadcast.remove(socketOf(page));
 
 beforeEach(() => {
-  [due, parts, rows, looks, looked] = [undefined, { sweep: 0, hooks: 0 }, [], [], 0];
+  [due, parts, rows, pending, reads] = [undefined, { sweep: 0, hooks: 0 }, [], [], 0];
   [watched, moved] = [new Set(), []];
   const recorder = {
-    walks: {
+    traces: {
       watch(id: string) {
         watched.add(id);
         moved.push(id);
@@ -62,10 +62,10 @@ beforeEach(() => {
     parts: () => parts,
     rings: (mark?: { readonly last: number }) => ({ acts: rows.filter(({ number }) => number > (mark?.last ?? 0)) }),
     mark: () => ({ last: rows.length }),
-    look() {
-      looked += 1;
+    refresh() {
+      reads += 1;
       return new Promise<void>((resolve, reject) => {
-        looks.push(resolve, () => reject(new Error('Redis is away')));
+        pending.push(resolve, () => reject(new Error('Redis is unreachable')));
       });
     },
   } as unknown as Recorder;
@@ -81,7 +81,7 @@ beforeEach(() => {
   });
 });
 
-test('a first page has a snapshot at once, another one with the next delta, and then both what changes', () => {
+test('the first page gets a snapshot at once, the second one with the next delta, and then both get deltas', () => {
   const first = join();
   expect(first.types()).toEqual(['snapshot']);
   const second = join();
@@ -99,7 +99,7 @@ test('a first page has a snapshot at once, another one with the next delta, and 
   expect([first.types(), second.types()]).toEqual([[], []]);
 });
 
-test('nothing is done while no page is there, and a page that comes after all left has every part', () => {
+test('nothing runs without a page, and a page that opens after all others have closed gets every part', () => {
   leave(join());
   expect(due).toBeUndefined();
   parts = { sweep: 1, hooks: 1 };
@@ -107,14 +107,14 @@ test('nothing is done while no page is there, and a page that comes after all le
   tick();
   leave(first);
   expect(due).toBeUndefined();
-  // The same parts as were sent to the page that left.
+  // The same parts as in the delta to the closed page.
   const again = join();
   expect(again.messages.splice(0)).toEqual([expect.objectContaining({ type: 'snapshot', sweep: 1, hooks: 1 })]);
   tick();
   expect(again.messages.splice(0)).toEqual([{ type: 'delta', now: 0, sweep: 1, hooks: 1 }]);
 });
 
-test('a page that leaves takes nothing from the others', () => {
+test('a page that closes does not affect the others', () => {
   const [first, second] = [join(), join()];
   tick();
   first.messages.length = 0;
@@ -132,7 +132,7 @@ describe('a page that reads slowly', () => {
     page.messages.length = 0;
   };
 
-  test('gets nothing before it has read all, then the whole, and deltas again', () => {
+  test('gets nothing until it has read everything, then a snapshot, then deltas again', () => {
     const page = join();
     tick();
     fall(page);
@@ -149,7 +149,7 @@ describe('a page that reads slowly', () => {
     expect(page.types()).toEqual(['delta']);
   });
 
-  test('with less unread than that it is not slow', () => {
+  test('still gets deltas if it has less unread data than the limit', () => {
     const page = join();
     tick();
     page.messages.length = 0;
@@ -159,7 +159,7 @@ describe('a page that reads slowly', () => {
     expect(page.types()).toEqual(['delta']);
   });
 
-  test('is told of the jobs that it watches with the whole, though they moved while it was behind', () => {
+  test('gets the traces of watched jobs with its snapshot, if they changed while it was slow', () => {
     const [slow, quick] = [join(), join()];
     tick();
     broadcast.watch(socketOf(slow), 'job');
@@ -174,14 +174,14 @@ describe('a page that reads slowly', () => {
     tick();
     expect(slow.messages.splice(0)).toEqual([
       expect.objectContaining({ type: 'snapshot' }),
-      { type: 'watched', id: 'job', walks: [{ id: 'job' }] },
+      { type: 'watched', id: 'job', traces: [{ id: 'job' }] },
     ]);
     expect(quick.types()).toEqual([]);
   });
 });
 
 describe('a job that pages watch', () => {
-  test('is followed until the last of them stops, or leaves', () => {
+  test('is followed until the last page stops watching it or closes', () => {
     const [first, second] = [join(), join()];
     for (const page of [first, second]) expect(broadcast.watch(socketOf(page), 'job')).toBe(true);
     broadcast.unwatch(socketOf(first), 'job');
@@ -190,7 +190,7 @@ describe('a job that pages watch', () => {
     expect([...watched]).toEqual([]);
   });
 
-  test('is sent to those that watch it, once for each time that it moved', () => {
+  test('is sent only to pages that watch it, once for each change', () => {
     const [watching, other] = [join(), join()];
     tick();
     broadcast.watch(socketOf(watching), 'job');
@@ -203,45 +203,45 @@ describe('a job that pages watch', () => {
     expect(watching.types()).toEqual([]);
   });
 
-  test('is one of twenty at most, and one of them may be asked for again', () => {
+  test('is one of twenty at most for each page, and may be asked for again', () => {
     const page = socketOf(join());
     for (let i = 0; i < 20; i++) expect(broadcast.watch(page, `${i}`)).toBe(true);
-    expect([broadcast.watch(page, 'one more'), watched.has('one more')]).toEqual([false, false]);
+    expect([broadcast.watch(page, 'another'), watched.has('another')]).toEqual([false, false]);
     expect(broadcast.watch(page, '7')).toBe(true);
     expect(broadcast.watch(socketOf(createPage()), 'job')).toBe(false);
   });
 });
 
-describe('what only Redis knows', () => {
-  test('is looked at once a second', async () => {
+describe('the data that comes from Redis', () => {
+  test('is read once a second', async () => {
     join();
     for (let second = 1; second <= 3; second++) {
       for (let i = 0; i < 5; i++) {
         tick();
-        looks.shift()?.();
-        looks.length = 0;
+        pending.shift()?.();
+        pending.length = 0;
         await settle();
       }
-      expect(looked).toBe(second);
+      expect(reads).toBe(second);
     }
   });
 
-  test('is not looked at again while Redis has not answered, and is once it has, or could not', async () => {
+  test('is not read again before Redis has answered or failed', async () => {
     join();
     for (let i = 0; i < 20; i++) tick();
-    expect(looked).toBe(1);
-    looks[0]?.();
+    expect(reads).toBe(1);
+    pending[0]?.();
     await settle();
     for (let i = 0; i < 5; i++) tick();
-    expect(looked).toBe(2);
-    looks[3]?.();
+    expect(reads).toBe(2);
+    pending[3]?.();
     await settle();
     for (let i = 0; i < 5; i++) tick();
-    expect(looked).toBe(3);
+    expect(reads).toBe(3);
   });
 });
 
-test('the end of the reaper is said to all pages', () => {
+test('all pages are closed when the reaper stops', () => {
   const [first, second] = [join(), join()];
   broadcast.close();
   expect([first.closed, second.closed, due]).toEqual([1001, 1001, undefined]);

@@ -1,22 +1,30 @@
-import type { Box, Drawing, DrawnEdge, DrawnNode, Point } from '../../visualize/charts/drawing.ts';
-import { initialRadius } from '../../visualize/charts/sizes.ts';
+import {
+  type Box,
+  type Drawing,
+  type DrawnEdge,
+  type DrawnNode,
+  initialRadius,
+  type Point,
+} from '../../visualize/charts/drawing.ts';
 
-/** A box of a drawing, and what a person would call it. */
+/** A box of a drawing, with its name for messages. */
 interface Named {
   readonly what: string;
   readonly box: Box;
 }
 
 /**
- * Everything that makes a drawing hard to read, in words: labels on labels, on the text of a state, on a state that
- * has no states in it, or outside the state that holds their transition; lines through any of these; what leaves the
- * drawing or its parent; edges that do not begin and end on the border of their states.
+ * Everything that makes a drawing hard to read, in words: labels that overlap labels, texts or states; labels outside the
+ * state that contains their transition; lines that cross any of these; parts outside the drawing or outside their parent; lines
+ * that do not begin and end at the border of their states; a list of transitions that overlaps the chart.
  */
 export const faultsOf = (drawing: Drawing): string[] => [
   ...overlaps(labelsOf(drawing)),
   ...overlaps(drawing.nodes.flatMap(textsOf)),
   ...between(labelsOf(drawing), [...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing), ...dotsOf(drawing)]),
   ...between(dotsOf(drawing), [...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing)]),
+  ...overlaps(legendOf(drawing)),
+  ...between(legendOf(drawing), [...labelsOf(drawing), ...drawing.nodes.flatMap(textsOf), ...leavesOf(drawing)]),
   ...siblingFaults(drawing),
   ...placeFaults(drawing),
   ...drawing.edges.flatMap((edge) => lineFaults(drawing, edge)),
@@ -26,10 +34,14 @@ export const faultsOf = (drawing: Drawing): string[] => [
 const labelsOf = ({ edges }: Drawing): Named[] =>
   edges.map(({ index, label }) => ({ what: `label of ${index}`, box: label.box }));
 
-const textsOf = ({ id, name, count, note, inner }: DrawnNode): Named[] => [
+const legendOf = ({ legend }: Drawing): Named[] =>
+  legend.map(({ index, line }) => ({ what: `list of ${index}`, box: line.box }));
+
+const textsOf = ({ id, name, count, note, description, inner }: DrawnNode): Named[] => [
   { what: `name of ${id}`, box: name.box },
   { what: `count of ${id}`, box: count },
   ...(note === undefined ? [] : [{ what: `note of ${id}`, box: note.box }]),
+  ...(description?.lines ?? []).map(({ text, box }) => ({ what: `"${text}" of ${id}`, box })),
   ...inner.map(({ index, line }) => ({ what: `inner ${index} of ${id}`, box: line.box })),
 ];
 
@@ -47,7 +59,7 @@ const dotsOf = ({ initials }: Drawing): Named[] =>
     },
   }));
 
-/** Two boxes that only touch do not overlap; what is less than half a px comes from rounding. */
+/** Boxes that only touch do not overlap. Less than half a px comes from rounding. */
 const doOverlap = (a: Box, b: Box): boolean =>
   a.x + a.width > b.x + 0.5 && b.x + b.width > a.x + 0.5 && a.y + a.height > b.y + 0.5 && b.y + b.height > a.y + 0.5;
 
@@ -80,7 +92,7 @@ const siblingFaults = ({ nodes }: Drawing): string[] =>
       .map((b) => `${a.id} overlaps ${b.id}`),
   );
 
-/** Whatever lies outside of what should hold it. */
+/** Parts that are outside the box that should contain them. */
 const placeFaults = (drawing: Drawing): string[] => {
   const page = { x: 0, y: 0, width: drawing.width, height: drawing.height };
   const placed: { named: Named; holder: Box }[] = [
@@ -89,6 +101,7 @@ const placeFaults = (drawing: Drawing): string[] => {
       holder: parentOf(id) === '' ? page : nodeOf(drawing, parentOf(id)).box,
     })),
     ...drawing.nodes.flatMap((node) => textsOf(node).map((named) => ({ named, holder: node.box }))),
+    ...legendOf(drawing).map((named) => ({ named, holder: page })),
     ...drawing.edges.map(({ index, from, to, label }) => ({
       named: { what: `label of ${index}`, box: label.box },
       holder: nodeOf(drawing, commonParentOf(from, to)).box,
@@ -105,7 +118,7 @@ const placeFaults = (drawing: Drawing): string[] => {
     .map(({ named }) => `${named.what} is outside`);
 };
 
-/** The innermost state that holds a transition: one of the two if the other is in it, else one that both are in. */
+/** The innermost state that contains both ends of a transition. */
 const commonParentOf = (from: string, to: string): string => {
   let parent = from === to ? parentOf(from) : from;
   while (parent !== '' && !isInside(to, parent)) parent = parentOf(parent);
@@ -127,7 +140,7 @@ const lineFaults = (drawing: Drawing, { index, points, from, to }: DrawnEdge): s
   );
 };
 
-/** The straight pieces of a line, each as a box one px thick. */
+/** The straight segments of a line, each as a box one px thick. */
 export const segmentsOf = (points: readonly Point[]): Box[] =>
   points.slice(1).map((b, i) => {
     const a = points[i] as Point;

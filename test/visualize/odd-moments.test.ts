@@ -1,55 +1,22 @@
-/** The inspector's server at odd moments: what can't be opened, comes half-way, is asked for at once, or was never meant. */
+/** The inspector's server in unusual situations: failed starts, bad requests, many requests at once, and changes between two deltas. */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import type { ReaperOptions } from '../../src/index.ts';
-import { cookieOf, get, openPage, type PageClient } from '../support/inspector.ts';
+import { expect, test, vi } from 'vitest';
+import { cookieOf, get } from '../support/inspector.ts';
+import { useInspector } from '../support/inspectorServer.ts';
 import { intercept, seedJob } from '../support/jobs.ts';
-import { type Opened, trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let opened: Opened;
-let pages: PageClient[];
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  opened = trackOpened();
-  pages = [];
-  await server.client.flushall();
-});
-afterEach(async () => {
-  for (const page of pages) page.close();
-  await opened.close();
-});
+const { redis, hold, create, start, page } = useInspector();
 
-type Inspect = Exclude<ReaperOptions['inspect'], boolean | undefined>;
-const start = async (inspect: Inspect = {}, more: Partial<ReaperOptions> = {}) => {
-  const reaper = opened.create({
-    redis: server.url,
-    inspect: { port: 0, announce: () => undefined, ...inspect },
-    ...more,
-  });
-  const faults: string[] = [];
-  reaper.on('error', ({ where, error }) => faults.push(`${where}: ${error}`));
-  return { reaper, url: (await reaper.inspectorUrl()) as string, faults };
-};
-const page = async (...args: Parameters<typeof openPage>) => {
-  const client = await openPage(...args);
-  pages.push(client);
-  return client;
-};
-/** Bytes to the server of a URL, as no client of HTTP would send them. */
+/** Sends raw bytes to a server. */
 const send = (url: string, text: string) => {
   const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
   socket.on('error', () => undefined);
   socket.write(text);
   return socket;
 };
-/** A clock whose timers of one length run when the test says so: the server sends a delta, or looks who is still there. */
+/** A clock whose timers of one length fire only when the test calls `tick`. */
 const steppedClock = (length: number) => {
   const due: (() => void)[] = [];
   let offset = 0;
@@ -66,7 +33,7 @@ const steppedClock = (length: number) => {
   };
   return { clock, tick, setBack };
 };
-/** Holds the act that would fail a job until it is released. */
+/** Holds the act `fail` until it is released. */
 const holdFail = () => {
   let release = () => {};
   let reach = () => {};
@@ -76,8 +43,8 @@ const holdFail = () => {
   const reached = new Promise<void>((resolve) => {
     reach = resolve;
   });
-  const client = opened.hold(
-    intercept(server.client, 'evalsha', async (args) => {
+  const client = hold(
+    intercept(redis(), 'evalsha', async (args) => {
       if (!args.includes('Error')) return;
       reach();
       await held;
@@ -86,7 +53,7 @@ const holdFail = () => {
   return { client, reached, release: () => release() };
 };
 
-test('one that can not be opened, while nobody asks for its URL, does not end the process', async () => {
+test('an inspector that cannot be opened does not end the process, also if its URL is never asked for', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const others = process.listeners('unhandledRejection');
@@ -95,7 +62,7 @@ test('one that can not be opened, while nobody asks for its URL, does not end th
   process.on('unhandledRejection', (error) => unhandled.push(error));
   try {
     const { port } = taken.address() as { port: number };
-    const reaper = opened.create({ redis: server.url, inspect: { port, announce: () => undefined } });
+    const reaper = create({ inspect: { port, announce: () => undefined } });
     const fault = new Promise((resolve) => reaper.on('error', resolve));
     reaper.start();
     await fault;
@@ -108,7 +75,7 @@ test('one that can not be opened, while nobody asks for its URL, does not end th
   }
 });
 
-test('a client that was refused and keeps its end open does not keep the reaper from stopping', async () => {
+test('a refused client that keeps its connection open does not delay the stop of the reaper', async () => {
   const { reaper, url } = await start();
   const socket = send(
     url,
@@ -119,30 +86,33 @@ test('a client that was refused and keeps its end open does not keep the reaper 
   socket.destroy();
 });
 
-test.each(['//', '//[', 'http://[/'])('the target %s is answered, and no fault of the reaper', async (target) => {
-  const { url, faults } = await start();
-  const socket = send(url, `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
-  expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 400/);
-  socket.destroy();
-  expect(faults).toEqual([]);
-});
+test.each(['//', '//[', 'http://[/'])(
+  'the invalid target %s gets status 400 and is not reported as an error',
+  async (target) => {
+    const { url, faults } = await start();
+    const socket = send(url, `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 400/);
+    socket.destroy();
+    expect(faults).toEqual([]);
+  },
+);
 
-test('where the announcement throws, no server is left behind', async () => {
+test('if announce throws, the server is closed', async () => {
   let where = '';
   const announce = (url: string) => {
     where = url;
-    throw new Error('nobody listens');
+    throw new Error('cannot announce');
   };
-  await expect(start({ announce })).rejects.toThrow('nobody listens');
+  await expect(start({ announce })).rejects.toThrow('cannot announce');
   await expect(get(where)).rejects.toThrow('ECONNREFUSED');
 });
 
-test('a relay whose URL has a fragment is no option: a WebSocket can not be opened there', async () => {
+test('the URL of a relay with a fragment is refused, because WebSockets allow none', async () => {
   await expect(start({ stately: 'ws://127.0.0.1:1/#here' })).rejects.toThrow('inspect.stately');
 });
 
-test('a page that connects between two deltas has each row once, and sees what changes back', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+test('a page that connects between two deltas gets each row once, and every later change', async () => {
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { client, reached, release } = holdFail();
   const { clock, tick } = steppedClock(100);
   const { reaper, url } = await start({}, { redis: client, clock });
@@ -167,20 +137,20 @@ test('a page that connects between two deltas has each row once, and sees what c
   }
 });
 
-test('who begins to watch a job is told what is known of it', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+test('a page that begins to watch a job gets its recorded traces', async () => {
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { reaper, url } = await start();
   const client = await page(url);
   await reaper.sweep({ plan: true });
   await client.ask({ type: 'watch', id: 'hung' });
-  const isTold = () => client.messages.find((message) => message.type === 'watched');
-  expect(await vi.waitUntil(isTold)).toMatchObject({ id: 'hung', walks: [{ outcome: { verdict: 'fail' } }] });
+  const watched = () => client.messages.find((message) => message.type === 'watched');
+  expect(await vi.waitUntil(watched)).toMatchObject({ id: 'hung', traces: [{ outcome: { verdict: 'fail' } }] });
 });
 
-test('the error of an act has a bound too', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
-  const client = opened.hold(
-    intercept(server.client, 'evalsha', (args) => {
+test('the error of an act is cut', async () => {
+  await seedJob(redis(), 'hung', { age: 90_000 });
+  const client = hold(
+    intercept(redis(), 'evalsha', (args) => {
       if (args.includes('Error')) throw new Error('x'.repeat(5_000));
     }),
   );
@@ -190,15 +160,15 @@ test('the error of an act has a bound too', async () => {
   expect((await one.until(({ acts }) => acts.length === 1)).acts[0]?.error).toBe(`${'x'.repeat(256)}…`);
 });
 
-test('text that is cut has no half of a pair of surrogates in it', async () => {
-  await seedJob(server.client, `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
+test('a cut text does not end in half a surrogate pair', async () => {
+  await seedJob(redis(), `${'x'.repeat(255)}😀 and more`, { age: 90_000 });
   const { reaper, url } = await start();
   const one = await page(url);
   await reaper.sweep({ plan: true });
   expect((await one.until(({ acts }) => acts.length === 1)).acts[0]?.id).toBe(`${'x'.repeat(255)}…`);
 });
 
-test('a clock that is set back ends no connection', async () => {
+test('a clock that is set back closes no connection', async () => {
   const { clock, setBack } = steppedClock(0);
   const { url } = await start({}, { clock });
   const client = await page(url);
@@ -207,16 +177,16 @@ test('a clock that is set back ends no connection', async () => {
   expect(client.socket.readyState).toBe(client.socket.OPEN);
 });
 
-/** Holds every script until it is released, so that no job is explained. */
+/** Holds every script until it is released, so that no job can be explained. */
 const holdAll = () => {
   let release = () => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
-  return { client: opened.hold(intercept(server.client, 'evalsha', () => held)), release: () => release() };
+  return { client: hold(intercept(redis(), 'evalsha', () => held)), release: () => release() };
 };
 
-test('a page has four questions under way at the most', async () => {
+test('a page can have four unanswered questions at most', async () => {
   const { client, release } = holdAll();
   const { url } = await start({}, { redis: client });
   const one = await page(url);
@@ -226,7 +196,7 @@ test('a page has four questions under way at the most', async () => {
   for (const { job } of await Promise.all(four)) expect(job?.explanation.isTracked).toBe(false);
 });
 
-test('of jobs to explain two are read and thirty-two wait, for all pages', async () => {
+test('two jobs are explained at once, and thirty-two more wait, for all pages together', async () => {
   const { client, release } = holdAll();
   const { url } = await start({}, { redis: client });
   const cookie = await cookieOf(url);
@@ -238,19 +208,19 @@ test('of jobs to explain two are read and thirty-two wait, for all pages', async
   expect(errors).toEqual(Array(2).fill(expect.stringContaining('too many jobs')));
 });
 
-test('a sweep is not asked for while another one that was asked for is under way', async () => {
-  await seedJob(server.client, 'hung', { age: 90_000 });
+test('a requested sweep is refused while another requested sweep runs', async () => {
+  await seedJob(redis(), 'hung', { age: 90_000 });
   const { client, reached, release } = holdFail();
   const { url } = await start({ control: true }, { redis: client });
   const [one, other] = [await page(url), await page(url)];
   const first = one.ask({ type: 'sweep', plan: false });
   await reached;
-  expect((await other.ask({ type: 'sweep', plan: true })).error).toContain('still under way');
+  expect((await other.ask({ type: 'sweep', plan: true })).error).toContain('still running');
   release();
   expect((await first).sweep).toMatchObject({ outcomes: { done: 1 } });
 });
 
-test('a page that does not answer is not kept', async () => {
+test('a page that does not answer pings is closed', async () => {
   const { clock, tick } = steppedClock(15_000);
   const { url } = await start({}, { clock });
   const client = await page(url);
@@ -262,11 +232,11 @@ test('a page that does not answer is not kept', async () => {
   expect((await closed)[0]).toBe(1006);
 });
 
-test('of receivers that fail fifty are listed', async () => {
-  for (let i = 0; i < 60; i++) await seedJob(server.client, `${i}`, { web_hook_url: `http://127.0.0.1:${1 + i}/` });
+test('fifty failing endpoints are listed at most', async () => {
+  for (let i = 0; i < 60; i++) await seedJob(redis(), `${i}`, { web_hook_url: `http://127.0.0.1:${1 + i}/` });
   const { reaper, url } = await start();
   const client = await page(url);
   await reaper.sweep();
-  await client.until(({ hooks: { failed, pending } }) => failed === 60 && pending === 60);
-  expect(client.state().hooks.receivers).toHaveLength(50);
+  await client.until(({ hooks: { failed, pending } }) => failed >= 60 && pending === 60);
+  expect(client.state().hooks.endpoints).toHaveLength(50);
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 afterEach(() => opened.close());
 
-test('fault 123: the inspector of a reaper that only plans shows dead pools and entries by their real numbers', async () => {
+test('fault 123: the inspector of a reaper that only plans shows the numbers of one plan, not the sum of all', async () => {
   for (const pool of ['p', 'q']) {
     await seedPool(server.client, pool, { heartbeat: second(-100), holds: new Map([['X', [`${pool}1`, `${pool}2`]]]) });
   }
@@ -29,9 +29,9 @@ test('fault 123: the inspector of a reaper that only plans shows dead pools and 
   });
   reaper.start();
   const page = await openPage((await reaper.inspectorUrl()) as string);
-  // Once more after several passes: a plan finds the same each time, and does not add it up.
-  for (const most of [1, 3]) {
-    await expect.poll(() => passes).toBeGreaterThanOrEqual(most);
+  // Checked again after several passes: each plan finds the same, and the numbers are not added up.
+  for (const minPasses of [1, 3]) {
+    await expect.poll(() => passes).toBeGreaterThanOrEqual(minPasses);
     const { rescue } = await page.until((state) => state.rescue.planned === 2);
     expect(rescue).toMatchObject({ planned: 2, entries: 4, rescued: 0 });
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { PassError, type ReaperOptions } from '../../src/index.ts';
-import type { ChartCounts, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
+import type { ChartCounts, ChartName, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
 import { createRing } from '../../visualize/ring.ts';
 import { openPage, type PageClient } from '../support/inspector.ts';
 import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
@@ -31,7 +31,7 @@ const start = async (options: Partial<ReaperOptions> = {}) => {
 };
 
 /** Counts of a chart by the names of its states and of its transitions. */
-const named = (state: SnapshotMessage, chart: 'job' | 'lane' | 'pool' | 'supervisor') => {
+const named = (state: SnapshotMessage, chart: ChartName) => {
   const { states, transitions } = state.about.charts[chart];
   const counts: ChartCounts = state.charts[chart];
   const byState = (values: readonly number[]) =>
@@ -53,7 +53,7 @@ const seedHealthy = (id: string) => {
   return seedJob(server.client, id, { revision, ack: ackText('Running', revision) });
 };
 
-/** One job for every verdict, and the number of healthy ones. */
+/** One job for every verdict, and this many healthy jobs. */
 const seedAll = async (healthy: number) => {
   const { client } = server;
   for (let i = 0; i < healthy; i++) await seedHealthy(`healthy-${i}`);
@@ -65,7 +65,7 @@ const seedAll = async (healthy: number) => {
   await client.hset('t:job_track:inprogress', 'lost', 1);
 };
 
-test('the counts of the charts are those of the summary, and nobody is left in a state when it is over', async () => {
+test('the counts of the charts equal those of the summary, and no job is in a state when the sweep has ended', async () => {
   await seedAll(50);
   const { reaper, page } = await start();
   const summary = await reaper.sweep();
@@ -81,32 +81,34 @@ test('the counts of the charts are those of the summary, and nobody is left in a
   expect(job.entered).toEqual({
     'job.tracking': 56,
     'job.compare': 56,
-    'job.kept': 51,
-    'job.fail': 1,
-    'job.reset': 1,
-    'job.untrack': 2,
-    'job.settled': 5,
+    'job.keep': 51,
+    'job.acting': 4,
+    'job.acting.fail': 1,
+    'job.acting.reset': 1,
+    'job.acting.untrack': 2,
+    'job.done': 5,
   });
   expect(job.active).toEqual({});
   expect(job.taken).toMatchObject({
-    'job.tracking → job.compare: [isTaken]': 56,
-    'job.compare → job.kept: [isVerdict kept]': 51,
-    'job.compare → job.untrack: else': 2,
-    'job.untrack → job.settled: done: act': 2,
+    'job.tracking → job.compare: [isFirstLook]': 56,
+    'job.compare → job.keep: [isVerdict keep]': 51,
+    'job.compare → job.acting.untrack: else': 2,
+    'job.acting → job.done: done: act': 4,
+    'job.compare → job.done: [isAnswered]': 1,
   });
-  expect(job.last).toBe('job.settled');
+  expect(job.last).toBe('job.done');
   expect(named(state, 'lane')).toMatchObject({
     active: { 'lane.idle': 32 },
     entered: { 'lane.working': 4, 'lane.idle': 4 },
   });
-  expect(named(state, 'supervisor').active).toMatchObject({
-    'supervisor.sweep.resting': 1,
-    'supervisor.life.running': 1,
-  });
+  expect(named(state, 'supervisor').active).toEqual({ 'supervisor.running': 1 });
+  expect(named(state, 'sweep').active).toEqual({ 'sweep.idle': 1 });
+  expect(named(state, 'rescue').active).toEqual({ 'rescue.idle': 1 });
+  expect(named(state, 'pools').active).toEqual({ 'pools.working': 1 });
   expect(state.lanes).toEqual({ total: 32, working: [] });
 });
 
-test('a sweep counts anew, and what was listed stays', async () => {
+test('a sweep resets the counts and keeps the lists', async () => {
   await seedAll(1);
   const { reaper, page } = await start();
   await reaper.sweep({ plan: true });
@@ -118,45 +120,45 @@ test('a sweep counts anew, and what was listed stays', async () => {
   );
 });
 
-test('an inspector that is opened late knows where everybody is', async () => {
+test('an inspector that is opened late shows the current state of each actor', async () => {
   const { reaper, page } = await start();
   reaper.start();
-  const state = await page.until((now) => 'supervisor.sweep.waiting' in named(now, 'supervisor').active);
+  const state = await page.until((now) => 'sweep.waiting' in named(now, 'sweep').active);
   expect(named(state, 'lane').active).toEqual({ 'lane.idle': 32 });
   expect(state.sweep.dueAt).toBeGreaterThan(Date.now() + 200_000);
-  expect(state.sweep.sweeper).toBe('this one');
+  expect(state.sweep.leader).toBe('this one');
 });
 
-test("a job's walk has each step with its transition and event, its facts, and the rules that were asked", async () => {
+test("a job's trace has each step with its transition and event, its facts, and the rules that were asked", async () => {
   await seedJob(server.client, 'hung', { age: 90_000 });
   const { reaper, page } = await start();
   await reaper.sweep();
   await page.until(({ acts }) => acts.length === 1);
   const { job } = await page.ask({ type: 'job', id: 'hung' });
-  const [walk] = job?.walks ?? [];
+  const [trace] = job?.traces ?? [];
   const { transitions } = page.state().about.charts.job;
   expect(
-    walk?.steps.map(({ state, transition, event }) => [
+    trace?.steps.map(({ state, transition, event }) => [
       state,
       transition === undefined ? undefined : transitions[transition]?.label,
       event,
     ]),
   ).toEqual([
     ['job.tracking', undefined, 'scanned'],
-    ['job.compare', '[isTaken]', 'xstate.init'],
-    ['job.fail', '[isVerdict fail]', 'xstate.init'],
-    ['job.settled', 'done: act', 'xstate.done.actor.act'],
+    ['job.compare', '[isFirstLook]', 'xstate.init'],
+    ['job.acting.fail', '[isVerdict fail]', 'xstate.init'],
+    ['job.done', 'done: act', 'xstate.done.actor.act'],
   ]);
-  expect(walk?.judged).toHaveLength(1);
-  expect(walk?.judged[0]?.facts).toMatchObject({ id: 'hung', status: 'Running' });
-  expect(walk?.judged[0]?.rules.map(({ rule }) => rule)).toEqual([1, 2, 3, 4]);
-  expect(walk?.outcome).toMatchObject({ verdict: 'fail', reason: 'hung', outcome: 'done' });
-  // What the page shows is what is in Redis now: the walk has ended there.
+  expect(trace?.judged).toHaveLength(1);
+  expect(trace?.judged[0]?.facts).toMatchObject({ id: 'hung', status: 'Running' });
+  expect(trace?.judged[0]?.rules.map(({ rule }) => rule)).toEqual([1, 2, 3, 4]);
+  expect(trace?.outcome).toMatchObject({ verdict: 'fail', reason: 'hung', outcome: 'done' });
+  // The page shows what Redis holds after the act.
   expect(await server.client.hget('t:job_stats:hung', 'status')).toBe('Error');
   expect(job?.explanation.facts.status).toBe('Error');
 });
 
-test('a job that was overtaken shows both facts that it was judged by', async () => {
+test('the trace of an overtaken job has both facts that it was judged by', async () => {
   const revision = second(-90_000);
   await seedJob(server.client, 'moved', { age: 90_000, revision });
   let isFirst = true;
@@ -174,22 +176,22 @@ test('a job that was overtaken shows both facts that it was judged by', async ()
   const { reaper, page } = await start({ redis: client });
   await reaper.sweep();
   await page.until(({ acts }) => acts.length === 1);
-  const walk = (await page.ask({ type: 'job', id: 'moved' })).job?.walks[0];
-  expect(walk?.steps.map(({ state, facts }) => [state, facts])).toEqual([
+  const trace = (await page.ask({ type: 'job', id: 'moved' })).job?.traces[0];
+  expect(trace?.steps.map(({ state, facts }) => [state, facts])).toEqual([
     ['job.tracking', 0],
     ['job.compare', 0],
-    ['job.fail', 0],
+    ['job.acting.fail', 0],
     ['job.tracking', 0],
     ['job.loading', 0],
     ['job.compare', 1],
-    ['job.untrack', 1],
-    ['job.settled', 1],
+    ['job.acting.untrack', 1],
+    ['job.done', 1],
   ]);
-  expect(walk?.judged.map(({ facts }) => facts.status)).toEqual(['Running', 'Success']);
-  expect(walk?.outcome).toMatchObject({ verdict: 'untrack', outcome: 'done' });
+  expect(trace?.judged.map(({ facts }) => facts.status)).toEqual(['Running', 'Success']);
+  expect(trace?.outcome).toMatchObject({ verdict: 'untrack', outcome: 'done' });
 });
 
-test('a watched job is seen while it walks, and afterwards', async () => {
+test('the trace of a watched job is sent while the job runs, and when it has ended', async () => {
   await seedJob(server.client, 'hung', { age: 90_000 });
   let release = () => {};
   const held = new Promise<void>((resolve) => {
@@ -204,25 +206,27 @@ test('a watched job is seen while it walks, and afterwards', async () => {
   await page.ask({ type: 'watch', id: 'hung' });
   const watched = () => page.messages.filter((message): message is WatchedMessage => message.type === 'watched');
   const sweep = reaper.sweep();
-  await vi.waitUntil(() => watched().at(-1)?.walks[0]?.steps.at(-1)?.state === 'job.fail');
-  expect(watched().at(-1)?.walks[0]?.outcome).toBeUndefined();
+  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.steps.at(-1)?.state === 'job.acting.fail');
+  expect(watched().at(-1)?.traces[0]?.outcome).toBeUndefined();
   const state = await page.until(({ lanes }) => lanes.working.length === 1);
-  expect(state.lanes.working).toEqual([{ lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.fail' }]);
-  expect(named(state, 'job').active).toEqual({ 'job.fail': 1 });
+  expect(state.lanes.working).toEqual([
+    { lane: expect.stringMatching(/^lane-/), job: 'hung', state: 'job.acting.fail' },
+  ]);
+  expect(named(state, 'job').active).toEqual({ 'job.acting': 1, 'job.acting.fail': 1 });
   release();
   await sweep;
-  await vi.waitUntil(() => watched().at(-1)?.walks[0]?.outcome !== undefined);
-  expect(watched().at(-1)).toMatchObject({ id: 'hung', walks: [{ outcome: { verdict: 'fail', outcome: 'done' } }] });
+  await vi.waitUntil(() => watched().at(-1)?.traces[0]?.outcome !== undefined);
+  expect(watched().at(-1)).toMatchObject({ id: 'hung', traces: [{ outcome: { verdict: 'fail', outcome: 'done' } }] });
 });
 
-test('a watched job that has nothing to do is seen too; who does not watch any more is told nothing', async () => {
+test('a watched healthy job is traced too, until the page stops watching it', async () => {
   await seedAll(3);
   const { reaper, page } = await start();
   await page.ask({ type: 'watch', id: 'healthy-2' });
   await reaper.sweep({ plan: true });
   await vi.waitUntil(() => page.messages.some(({ type }) => type === 'watched'));
   const { job } = await page.ask({ type: 'job', id: 'healthy-2' });
-  expect(job?.walks[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.kept']);
+  expect(job?.traces[0]?.steps.map(({ state }) => state)).toEqual(['job.tracking', 'job.compare', 'job.keep']);
   await page.ask({ type: 'unwatch', id: 'healthy-2' });
   const before = page.messages.filter(({ type }) => type === 'watched').length;
   const { scanned } = await reaper.sweep({ plan: true });
@@ -230,15 +234,15 @@ test('a watched job that has nothing to do is seen too; who does not watch any m
   expect(page.messages.filter(({ type }) => type === 'watched')).toHaveLength(before);
 });
 
-test('of the healthy one in 500 is kept', async () => {
+test('one healthy job in 500 is recorded', async () => {
   for (let i = 0; i < 1_001; i++) await seedHealthy(`${i}`);
   const { reaper, page } = await start();
-  expect((await reaper.sweep({ plan: true })).verdicts).toEqual({ kept: 1_001 });
+  expect((await reaper.sweep({ plan: true })).verdicts).toEqual({ keep: 1_001 });
   const state = await page.until(({ sweep }) => sweep.phase === 'ended');
   expect(state.healthy).toHaveLength(3);
 });
 
-test('the last 1,000 acts are kept, and no more', async () => {
+test('the latest 1,000 acts are recorded', async () => {
   for (let i = 0; i < 1_200; i++) await seedJob(server.client, `hung-${i}`, { age: 90_000 });
   const { reaper, page } = await start();
   await reaper.sweep();
@@ -252,7 +256,7 @@ test('the last 1,000 acts are kept, and no more', async () => {
   late.close();
 });
 
-test('a dead pool is seen from suspicion to rescue', async () => {
+test('the trace of a dead pool goes from suspect to rescued', async () => {
   const { client } = server;
   await client.lpush('t:jobs:X:dead:inprogress', '{"name":"X","id":"a"}');
   await client.hset('t:jobs:X:lock_info', 'dead', 1);
@@ -267,28 +271,34 @@ test('a dead pool is seen from suspicion to rescue', async () => {
     'pool.suspect',
     'pool.confirm',
     'pool.requeue',
-    'pool.settle',
+    'pool.deregister',
     'pool.rescued',
   ]);
   expect(state.rescue).toMatchObject({ rescued: 1, entries: 1, pools: [], abandoned: 0 });
   expect(named(state, 'pool')).toMatchObject({ entered: { 'pool.suspect': 1, 'pool.rescued': 1 }, active: {} });
 });
 
-test('receivers that fail are named by their origin until they answer again', async () => {
+test('a failing endpoint is listed without the path of its hook URL', async () => {
   await seedJob(server.client, 'unacked', { web_hook_url: 'http://127.0.0.1:1/secret/path' });
   const { reaper, page } = await start();
   await reaper.sweep();
   const { hooks } = await page.until(({ hooks: { failed, pending } }) => failed > 0 && pending > 0);
   expect(hooks).toMatchObject({ pending: 1, parked: 0, delivered: 0 });
-  expect(hooks.receivers).toMatchObject([
-    { origin: 'http://127.0.0.1:1', failures: 1, breaker: 'closed', answer: 'connect', pending: 1 },
+  expect(hooks.endpoints).toMatchObject([
+    { endpoint: 'http://127.0.0.1:1', failures: 1, breaker: 'closed', answer: 'connect', pending: 1 },
   ]);
   expect(page.text()).not.toContain('/secret');
 });
 
-test('what goes wrong is listed', async () => {
+test('errors are listed, without the password', async () => {
   const { reaper, page } = await start({
-    redis: { port: server.port, host: '127.0.0.1', username: 'nobody', password: 'hunter2', retryStrategy: () => null },
+    redis: {
+      port: server.port,
+      host: '127.0.0.1',
+      username: 'unknown',
+      password: 'hunter2',
+      retryStrategy: () => null,
+    },
   });
   const swept = reaper.sweep().catch((error) => error);
   const { faults } = await page.until(({ faults }) => faults.length > 0);
@@ -298,7 +308,7 @@ test('what goes wrong is listed', async () => {
   expect(await swept).toBeInstanceOf(PassError);
 });
 
-test('a ring holds the last of what is put into it, the newest first', () => {
+test('a ring holds the latest items, newest first', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.array(fc.integer()), fc.nat(40), (size, items, since) => {
       const ring = createRing<{ at: number; item: number }>(size);

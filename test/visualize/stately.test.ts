@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => opened.close());
 
-/** An event as the package's receiver gives it. */
+/** An event as the package's client receives it. */
 interface Received {
   readonly type: string;
   readonly name?: string;
@@ -29,7 +29,7 @@ interface Received {
   readonly event?: { type: string };
 }
 
-test("a receiver of Stately's package gets the supervisor, the lanes and a job's walk, and nothing secret", async () => {
+test("a client of Stately's package receives the supervisor, the lanes and a job's states, and no secrets", async () => {
   const port = await freePort();
   const relay = createInspectorServer({ port, autoOpen: false });
   const received: Received[] = [];
@@ -52,15 +52,17 @@ test("a receiver of Stately's package gets the supervisor, the lanes and a job's
       received
         .filter((event) => event.type === '@xstate.snapshot' && event.sessionId === sessionId)
         .map(({ snapshot }) => snapshot?.value);
-    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('settled')).length === 2);
+    await vi.waitUntil(() => jobs().filter(({ sessionId }) => states(sessionId).includes('done')).length === 2);
 
     const root = received.find(({ type, parentId }) => type === '@xstate.actor' && parentId === undefined);
-    expect(JSON.parse(root?.definition as string)).toMatchObject({ id: 'supervisor', type: 'parallel' });
+    expect(JSON.parse(root?.definition as string)).toMatchObject({ id: 'supervisor', initial: 'running' });
     const lane = received.find(({ name }) => name === 'lane-0');
-    expect(lane).toMatchObject({ parentId: root?.sessionId, rootId: root?.sessionId, snapshot: { value: 'idle' } });
+    const sweep = received.find(({ name }) => name === 'sweep');
+    expect(sweep).toMatchObject({ parentId: root?.sessionId, rootId: root?.sessionId });
+    expect(lane).toMatchObject({ parentId: sweep?.sessionId, rootId: root?.sessionId, snapshot: { value: 'idle' } });
     for (const job of jobs()) {
       expect(Object.keys(JSON.parse(job.definition as string).states)).toContain('compare');
-      expect(states(job.sessionId).at(-1)).toBe('settled');
+      expect(states(job.sessionId).at(-1)).toBe('done');
     }
     expect(received.some(({ type, event }) => type === '@xstate.event' && event?.type === 'take')).toBe(true);
     expect(JSON.stringify(received)).not.toContain('hunter2');
@@ -72,7 +74,7 @@ test("a receiver of Stately's package gets the supervisor, the lanes and a job's
   }
 });
 
-test('a relay that is away is reported once, keeps nobody, and keeps nothing from ending', async () => {
+test('an unreachable relay is reported once, and delays neither a sweep nor the stop of the reaper', async () => {
   const port = await freePort();
   await seedJob(server.client, 'hung', { age: 90_000 });
   const reaper = opened.create({
@@ -85,5 +87,5 @@ test('a relay that is away is reported once, keeps nobody, and keeps nothing fro
   await vi.waitUntil(() => faults.length > 0);
   expect((await reaper.sweep()).outcomes).toEqual({ done: 1 });
   await reaper.stop();
-  expect(faults).toEqual([expect.stringMatching(/^the relay of Stately: .*ECONNREFUSED.*tried again every 5 s$/)]);
+  expect(faults).toEqual([expect.stringMatching(/^the relay of Stately: .*ECONNREFUSED.*trying again every 5 s$/)]);
 });

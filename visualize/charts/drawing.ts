@@ -1,9 +1,15 @@
 import type { ChartNode } from './graph.ts';
+import { lineHeight, round, widthOf } from './text.ts';
 
-/** A rectangle, px. */
-export interface Box {
-  readonly x: number;
-  readonly y: number;
+/** Maximum width of a chart, px: readable at full size on a laptop and in a README. */
+export const widest = 1_000;
+/** Radius of the dot of an initial state, px. */
+export const initialRadius = 5;
+/** Margin around the frame of a chart, so that its stroke is not cut off, px. */
+export const margin = 2;
+
+/** A size, px. */
+export interface Size {
   readonly width: number;
   readonly height: number;
 }
@@ -13,40 +19,45 @@ export interface Point {
   readonly y: number;
 }
 
-/** A line of text, and the room that it takes. */
+/** A rectangle, px. */
+export interface Box extends Point, Size {}
+
+/** A line of text and its box. */
 export interface Line {
   readonly text: string;
   readonly box: Box;
 }
 
-/** A chart with a place for everything, in absolute coordinates, px. */
-export interface Drawing {
+/** A chart that is laid out, in absolute coordinates, px. */
+export interface Drawing extends Size {
   readonly name: string;
-  readonly width: number;
-  readonly height: number;
   /** Outermost first. */
   readonly nodes: readonly DrawnNode[];
   /** In the order of their indices. */
   readonly edges: readonly DrawnEdge[];
   readonly initials: readonly DrawnInitial[];
+  /** The list below the chart: the transitions whose labels are only numbers. */
+  readonly legend: readonly IndexedLine[];
 }
 
 export interface DrawnNode {
   readonly id: string;
   readonly kind: ChartNode['kind'];
-  /** Whether it is a region of a parallel state, active together with its siblings. */
   readonly isRegion: boolean;
   readonly box: Box;
   readonly name: Line;
-  /** Where a count of up to nine characters goes. */
+  /** Room for a count of up to nine characters. */
   readonly count: Box;
-  /** What it invokes. */
+  /** The actors that the state invokes. */
   readonly note: Line | undefined;
-  /** The transitions that leave it active and only act. */
-  readonly inner: readonly InnerLine[];
+  /** The complete description, and as many lines of it as fit. */
+  readonly description: { readonly text: string; readonly lines: readonly Line[] } | undefined;
+  /** The transitions that have actions but no target. */
+  readonly inner: readonly IndexedLine[];
 }
 
-export interface InnerLine {
+/** A line of text about one transition. */
+export interface IndexedLine {
   /** Index of the transition in its graph. */
   readonly index: number;
   readonly line: Line;
@@ -57,9 +68,11 @@ export interface DrawnEdge {
   readonly index: number;
   readonly from: string;
   readonly to: string;
-  /** From the border of the one state to the border of the other, in straight lines. */
+  /** The complete event and guard, also if the label is shorter. */
+  readonly text: string;
+  /** Straight lines from the border of one state to the border of the other. */
   readonly points: readonly Point[];
-  /** Whether an edge before it runs between the same states: they share their points, and each has its own label. */
+  /** Whether an earlier edge joins the same states. Such edges share their points; each has its own label. */
   readonly isShared: boolean;
   readonly label: { readonly box: Box; readonly lines: readonly Line[] };
 }
@@ -70,3 +83,48 @@ export interface DrawnInitial {
   readonly centre: Point;
   readonly points: readonly Point[];
 }
+
+/** A box, rounded to a tenth of a px. */
+export const boxOf = ({ x = 0, y = 0, width = 0, height = 0 }: Partial<Box>): Box => ({
+  x: round(x),
+  y: round(y),
+  width: round(width),
+  height: round(height),
+});
+
+/** A line of text with its upper left corner at a point. */
+export const lineAt = (text: string, x: number, y: number): Line => ({
+  text,
+  box: boxOf({ x, y, width: widthOf(text), height: lineHeight }),
+});
+
+/** Moves a drawing. */
+export const moved = (drawing: Drawing, by: Point): Drawing => {
+  const point = ({ x, y }: Point): Point => ({ x: round(x + by.x), y: round(y + by.y) });
+  const box = <Some extends Box>(some: Some): Some => ({ ...some, ...point(some) });
+  const line = (some: Line): Line => ({ ...some, box: box(some.box) });
+  const indexed = ({ index, line: some }: IndexedLine): IndexedLine => ({ index, line: line(some) });
+  return {
+    ...drawing,
+    nodes: drawing.nodes.map((node) => ({
+      ...node,
+      box: box(node.box),
+      name: line(node.name),
+      count: box(node.count),
+      note: node.note && line(node.note),
+      description: node.description && { ...node.description, lines: node.description.lines.map(line) },
+      inner: node.inner.map(indexed),
+    })),
+    edges: drawing.edges.map(({ points, label, ...edge }) => ({
+      ...edge,
+      points: points.map(point),
+      label: { box: box(label.box), lines: label.lines.map(line) },
+    })),
+    initials: drawing.initials.map(({ of, centre, points }) => ({
+      of,
+      centre: point(centre),
+      points: points.map(point),
+    })),
+    legend: drawing.legend.map(indexed),
+  };
+};

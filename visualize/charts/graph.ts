@@ -2,25 +2,29 @@ import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xst
 
 /** A state of a chart. */
 export interface ChartNode {
-  /** Path from the root, as xstate has it: `job.tracking`. */
+  /** xstate's id: the path from the root, such as `job.tracking`. */
   readonly id: string;
   readonly key: string;
   readonly kind: 'atomic' | 'compound' | 'parallel' | 'final';
-  /** Id of the state that it is in; undefined for the root. */
+  /** Id of its parent state; undefined for the root. */
   readonly parent: string | undefined;
   readonly isInitial: boolean;
-  /** What is invoked while it is active. */
+  /** Whether it is a region of a parallel state, active together with its siblings. */
+  readonly isRegion: boolean;
+  /** The description in its machine. */
+  readonly description: string | undefined;
+  /** The actors that it invokes. */
   readonly invokes: readonly string[];
 }
 
 /** A transition of a chart. */
 export interface ChartEdge {
-  /** Index of the transition in the chart: the same for every copy of its machine. */
+  /** Index of the transition in the chart. It is the same for every copy of the machine. */
   readonly index: number;
   readonly from: string;
-  /** Undefined for one that leaves its state active and only acts. */
+  /** Undefined for a transition that has actions but no target. */
   readonly to: string | undefined;
-  /** Its event and guard as a person reads them: `done: confirm [isAlive]`. */
+  /** Its event and guard in readable form: `done: confirm [isAlive]`. */
   readonly label: string;
 }
 
@@ -30,17 +34,20 @@ export interface ChartGraph {
   readonly edges: readonly ChartEdge[];
 }
 
-/** All transitions of a machine in one order, which is the same for every copy that `provide` makes of it. */
+/** All transitions of a machine, in an order that is the same for every copy made by `provide`. */
 export const transitionsOf = (machine: AnyStateMachine): AnyTransitionDefinition[] =>
   nodesOf(machine).flatMap((node) => [...[...node.transitions.values()].flat(), ...(node.always ?? [])]);
 
-/** All states of a machine, outermost first, in the order in which they are written. */
+/** All states of a machine, outermost first, in the order of the source. */
 export const nodesOf = (machine: AnyStateMachine): AnyStateNode[] => {
-  const walk = (node: AnyStateNode): AnyStateNode[] => [node, ...Object.values(node.states).flatMap(walk)];
-  return walk(machine.root);
+  const withChildren = (node: AnyStateNode): AnyStateNode[] => [
+    node,
+    ...Object.values(node.states).flatMap(withChildren),
+  ];
+  return withChildren(machine.root);
 };
 
-/** What there is to draw of a machine. */
+/** The states and transitions of a machine, to be drawn. */
 export const graphOf = (machine: AnyStateMachine): ChartGraph => ({
   name: machine.id,
   nodes: nodesOf(machine).map((node) => ({
@@ -49,6 +56,8 @@ export const graphOf = (machine: AnyStateMachine): ChartGraph => ({
     kind: node.type === 'history' ? 'atomic' : node.type,
     parent: node.parent?.id,
     isInitial: node.parent?.type === 'compound' && node.parent.initial.target.includes(node),
+    isRegion: node.parent?.type === 'parallel',
+    description: node.description,
     invokes: node.invoke.map(({ src }) => String(src)),
   })),
   edges: transitionsOf(machine).map((transition, index) => ({
@@ -59,7 +68,7 @@ export const graphOf = (machine: AnyStateMachine): ChartGraph => ({
   })),
 });
 
-/** The event and guard of a transition, as a person reads them. */
+/** The event and guard of a transition in readable form. */
 export const labelOf = (transition: AnyTransitionDefinition): string => {
   const guard = guardOf(transition.guard);
   const event = eventOf(transition.eventType);
@@ -67,7 +76,7 @@ export const labelOf = (transition: AnyTransitionDefinition): string => {
   return event === '' ? 'else' : event;
 };
 
-/** The names that xstate gives to what it sends itself, in words. */
+/** The event in readable form: xstate's own events have technical names. */
 const eventOf = (type: string): string => {
   const [, kind, ...rest] = type.split('.');
   if (!type.startsWith('xstate.')) return type;

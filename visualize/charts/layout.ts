@@ -1,141 +1,61 @@
-import type { ElkExtendedEdge, ElkNode } from 'elkjs/lib/elk-api.js';
-import type { Box, Drawing, DrawnEdge, DrawnInitial, DrawnNode, Line, Point } from './drawing.ts';
-import { arrowIn, type Bundle, bundlesOf, dotIn, elkGraphOf, labelGap, partsOf, stateIn } from './elkGraph.ts';
-import type { ChartGraph, ChartNode } from './graph.ts';
-import { countWidth, innerColumnsOf, labelPadding, labelSizeOf, linesOf, noteOf, statePadding } from './sizes.ts';
-import { type Route, straighten } from './straighten.ts';
-import { lineHeight, round, widthOf } from './text.ts';
-
-/** The screen that a chart should suit, px. */
-const screen = { width: 1200, height: 900 };
+import elk from 'elkjs/lib/elk.bundled.js';
+import { type Drawing, widest } from './drawing.ts';
+import { elkGraphOf, type Plan } from './elkGraph.ts';
+import type { ChartGraph } from './graph.ts';
+import type { LabelStyle } from './labels.ts';
+import { place } from './place.ts';
+import { regionsOf, stack, widestRegion } from './regions.ts';
 
 /**
- * Finds a place for everything in a chart. The same graph has the same drawing, to the byte.
+ * Lays out a chart, at most `widest` px wide. The same graph always gives the same drawing, byte for byte.
  *
- * Each part flows down, or to the right if the chart is better for it: larger once it is made to fit the screen, or
- * else of a smaller area.
+ * Regions that no transition joins are laid out separately and stacked. Runs at build time only: a large chart blocks the
+ * event loop for seconds.
+ *
+ * @throws Error if no plan is narrow enough: the machine must be split, or its names shortened.
  */
 export const layOut = async (graph: ChartGraph): Promise<Drawing> => {
-  let rightwards: ReadonlySet<string> = new Set();
-  let best = await flow(graph, rightwards);
-  for (const part of partsOf(graph)) {
-    const turned = new Set([...rightwards, part]);
-    const other = await flow(graph, turned);
-    if (!isBetter(other, best)) continue;
-    rightwards = turned;
-    best = other;
+  const regions: Drawing[] = [];
+  for (const region of regionsOf(graph)) regions.push(await layOutWhole(region, widestRegion));
+  const drawing = regions.length === 0 ? await layOutWhole(graph, widest) : stack(graph, regions);
+  if (drawing.width > widest) throw tooWide(graph, drawing.width, widest);
+  return drawing;
+};
+
+const freely = (labels: LabelStyle): Plan[] => [
+  { labels, direction: 'DOWN' },
+  { labels, direction: 'RIGHT' },
+];
+const inRows = (labels: LabelStyle, ...sizes: number[]): Plan[] =>
+  sizes.map((abreast) => ({ labels, direction: 'DOWN', abreast }));
+
+/**
+ * The plans for a chart, in groups. The first group with a drawing that is narrow enough is used, and of that group the
+ * drawing with the smallest height. Rows become shorter before labels do.
+ */
+const plans: readonly (readonly Plan[])[] = [
+  freely('wide'),
+  inRows('wide', 4, 3),
+  freely('narrow'),
+  inRows('narrow', 4, 3),
+  freely('number'),
+  inRows('number', 4, 3),
+  inRows('number', 2),
+];
+
+const layOutWhole = async (graph: ChartGraph, room: number): Promise<Drawing> => {
+  let narrowest = Number.POSITIVE_INFINITY;
+  for (const alternatives of plans) {
+    const drawings: Drawing[] = [];
+    for (const plan of alternatives) {
+      drawings.push(place(graph, await new elk.default().layout(elkGraphOf(graph, plan)), plan, room));
+    }
+    const [lowest] = drawings.filter(({ width }) => width <= room).sort((a, b) => a.height - b.height);
+    if (lowest !== undefined) return lowest;
+    narrowest = Math.min(narrowest, ...drawings.map(({ width }) => width));
   }
-  return best;
+  throw tooWide(graph, narrowest, room);
 };
 
-const isBetter = (a: Drawing, b: Drawing): boolean =>
-  scaleOf(a) === scaleOf(b) ? a.width * a.height < b.width * b.height : scaleOf(a) > scaleOf(b);
-
-const scaleOf = ({ width, height }: Drawing): number => Math.min(screen.width / width, screen.height / height);
-
-const flow = async (graph: ChartGraph, rightwards: ReadonlySet<string>): Promise<Drawing> => {
-  // Loaded with the first chart: it is 1.6 MB.
-  const { default: elk } = await import('elkjs/lib/elk.bundled.js');
-  return drawingOf(graph, await new elk.default().layout(elkGraphOf(graph, rightwards)));
-};
-
-const drawingOf = (graph: ChartGraph, page: ElkNode): Drawing => {
-  const boxes = new Map(everyNode(page).map((node) => [node.id, boxOf(node)]));
-  const bundles = bundlesOf(graph);
-  const initials = graph.nodes.filter(({ isInitial }) => isInitial).map(({ id }) => id);
-  const ends = new Map([
-    ...bundles.map(({ id, from, to }) => [id, { from: stateIn(from), to: stateIn(to) }] as const),
-    ...initials.map((id) => [arrowIn(id), { from: dotIn(id), to: stateIn(id) }] as const),
-  ]);
-  const routes = (page.edges ?? []).map((edge): Route => {
-    const { from, to } = found(ends, edge.id);
-    const label = edge.labels?.[0];
-    return {
-      id: edge.id,
-      points: pointsOf(edge),
-      from: found(boxes, from),
-      to: found(boxes, to),
-      label: label && boxOf(label),
-    };
-  });
-  const straight = new Map(straighten(routes).map((route) => [route.id, route]));
-  return {
-    name: graph.name,
-    width: Math.ceil(page.width ?? 0),
-    height: Math.ceil(page.height ?? 0),
-    nodes: graph.nodes.map((node) => drawNode(graph, node, found(boxes, stateIn(node.id)))),
-    edges: bundles
-      .flatMap((bundle) => drawBundle(bundle, found(straight, bundle.id)))
-      .sort((a, b) => a.index - b.index),
-    initials: initials.map((id) => drawInitial(id, found(boxes, dotIn(id)), found(straight, arrowIn(id)))),
-  };
-};
-
-const everyNode = (node: ElkNode): ElkNode[] => [node, ...(node.children ?? []).flatMap(everyNode)];
-
-const found = <Value>(map: ReadonlyMap<string, Value>, id: string): Value => {
-  const value = map.get(id);
-  if (value === undefined) throw new Error(`elk found no place for ${id}`);
-  return value;
-};
-
-const boxOf = ({ x = 0, y = 0, width = 0, height = 0 }: Partial<Box>): Box => ({
-  x: round(x),
-  y: round(y),
-  width: round(width),
-  height: round(height),
-});
-
-const drawNode = (graph: ChartGraph, node: ChartNode, box: Box): DrawnNode => {
-  const note = noteOf(node);
-  const left = box.x + statePadding.x;
-  const lineAt = (text: string, row: number, indent = 0): Line =>
-    lineOf(text, left + indent, box.y + statePadding.y + row * lineHeight);
-  const firstRow = note === undefined ? 1 : 2;
-  return {
-    id: node.id,
-    kind: node.kind,
-    isRegion: graph.nodes.some(({ id, kind }) => id === node.parent && kind === 'parallel'),
-    box,
-    name: lineAt(node.key, 0),
-    count: boxOf({
-      x: box.x + box.width - statePadding.x - countWidth,
-      y: box.y + statePadding.y,
-      width: countWidth,
-      height: lineHeight,
-    }),
-    note: note === undefined ? undefined : lineAt(note, 1),
-    inner: innerColumnsOf(graph, node).flatMap(({ x, edges }) =>
-      edges.map(({ index, label }, row) => ({ index, line: lineAt(label, firstRow + row, x) })),
-    ),
-  };
-};
-
-const lineOf = (text: string, x: number, y: number): Line => ({
-  text,
-  box: boxOf({ x, y, width: widthOf(text), height: lineHeight }),
-});
-
-const drawBundle = ({ from, to, edges }: Bundle, { points, label: place = boxOf({}) }: Route): DrawnEdge[] => {
-  let y = place.y;
-  return edges.map(({ index, label }, i) => {
-    const { width, height } = labelSizeOf(label);
-    const box = boxOf({ x: place.x + (place.width - width) / 2, y, width, height });
-    y += height + labelGap;
-    const lines = linesOf(label).map((text, row) =>
-      lineOf(text, box.x + (width - widthOf(text)) / 2, box.y + labelPadding.y + row * lineHeight),
-    );
-    return { index, from, to, points, isShared: i > 0, label: { box, lines } };
-  });
-};
-
-const drawInitial = (id: string, dot: Box, { points }: Route): DrawnInitial => ({
-  of: id,
-  centre: { x: round(dot.x + dot.width / 2), y: round(dot.y + dot.height / 2) },
-  points,
-});
-
-const pointsOf = ({ sections = [] }: ElkExtendedEdge): Point[] =>
-  sections.flatMap(({ startPoint, bendPoints = [], endPoint }) =>
-    [startPoint, ...bendPoints, endPoint].map(({ x, y }) => ({ x: round(x), y: round(y) })),
-  );
+const tooWide = ({ name }: ChartGraph, width: number, room: number): Error =>
+  new Error(`the chart of ${name} needs ${width} px, the maximum is ${room}: split the machine, or shorten its names`);

@@ -1,6 +1,6 @@
 import type { Box, Point } from './drawing.ts';
 
-/** A line of a chart on its way from one box to another, and the label on it. */
+/** The line of a transition from one box to another, with its label. */
 export interface Route {
   readonly id: string;
   readonly points: readonly Point[];
@@ -9,15 +9,14 @@ export interface Route {
   readonly label: Box | undefined;
 }
 
-/** A shift to the side that is longer than this says something and stays, px. */
-const longestJog = 16;
-/** What a moved line keeps from everything else, and from the corners of its state, px. */
+/** A longer shift to the side stays, px. */
+const maxJog = 16;
+/** Distance of a moved line to everything else, and to the corners of its state, px. */
 const clearance = 7;
 
 /**
- * Takes out the small shifts to the side just after a line has left its state, and just before it comes to one: elk
- * spreads the ends of lines evenly along the border, and often a few px beside where the line goes on. The end moves
- * along the border instead, if nothing is in the way.
+ * Removes small shifts to the side at both ends of a line. elk spreads the ends of lines evenly along the border of a
+ * state, often a few px beside the rest of the line. The end is moved along the border instead, if nothing is in the way.
  */
 export const straighten = (routes: readonly Route[]): Route[] => {
   const result = [...routes];
@@ -38,21 +37,21 @@ const withoutFirstJog = (points: readonly Point[], state: Box, obstacles: readon
   const [start, bend, end, next, ...rest] = points;
   if (start === undefined || bend === undefined || end === undefined || next === undefined) return points;
   const isDown = start.x === bend.x;
-  // A loop comes back: that is no shift to the side.
+  // A loop turns back, which is no shift to the side.
   const goesOn = isDown ? (bend.y - start.y) * (next.y - end.y) > 0 : (bend.x - start.x) * (next.x - end.x) > 0;
   const jog = isDown ? Math.abs(end.x - bend.x) : Math.abs(end.y - bend.y);
   const moved = isDown ? { x: end.x, y: start.y } : { x: start.x, y: end.y };
   const isOnSide = isDown
     ? isAmong(moved.x, state.x + clearance, state.width - 2 * clearance)
     : isAmong(moved.y, state.y + clearance, state.height - 2 * clearance);
-  if (!goesOn || jog > longestJog || !isOnSide) return points;
+  if (!goesOn || jog > maxJog || !isOnSide) return points;
   const swept = grown(boxOf(start, end), isDown ? { x: clearance, y: 0 } : { x: 0, y: clearance });
   return obstacles.some((obstacle) => doMeet(swept, obstacle)) ? points : [moved, next, ...rest];
 };
 
 const isAmong = (value: number, start: number, size: number): boolean => value >= start && value <= start + size;
 
-/** The straight pieces of a line, each as a box without a width. */
+/** The straight segments of a line, each as a box without width. */
 const segmentsOf = (points: readonly Point[]): Box[] =>
   points.flatMap((point, i) => {
     const before = points[i - 1];

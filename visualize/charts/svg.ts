@@ -1,63 +1,77 @@
-import type { Box, Drawing, DrawnEdge, DrawnInitial, DrawnNode, Line, Point } from './drawing.ts';
-import { initialRadius } from './sizes.ts';
+import {
+  type Box,
+  type Drawing,
+  type DrawnEdge,
+  type DrawnInitial,
+  type DrawnNode,
+  initialRadius,
+  type Line,
+  type Point,
+} from './drawing.ts';
+import { style } from './style.ts';
 import { fontSize, lineHeight, round } from './text.ts';
 
 const fonts = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 /** Radius of the corners of states, labels and bends, px. */
 const corners = { state: 7, label: 4, bend: 6 };
-/** Between the two borders of a final state, px. */
+/** Distance between the two borders of a final state, px. */
 const rim = 3;
 
 /**
- * A drawing as SVG, without scripts and inline styles, so that a page with a strict policy can hold it. What it looks
- * like is the page's: it styles the classes. A standalone one brings its own style, for light and dark.
+ * Turns a drawing into SVG with a style for light and dark. It has no scripts and no inline styles, so a page with a strict
+ * policy can contain it without the `<style>` element, and style the classes itself.
  */
-export const svgOf = (drawing: Drawing, { isStandalone = false } = {}): string => {
-  const { name, width, height, nodes, edges, initials } = drawing;
+export const svgOf = (drawing: Drawing): string => {
+  const { name, width, height, nodes, edges, initials, legend } = drawing;
   const suffix = name.replace(/[^\w-]/g, '_');
   const arrow = `arrow-${suffix}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="${fonts}" font-size="${fontSize}" role="img" aria-labelledby="title-${suffix}" aria-describedby="desc-${suffix}">`,
     `<title id="title-${suffix}">Statechart: ${text(name)}</title>`,
     `<desc id="desc-${suffix}">${text(descriptionOf(drawing))}</desc>`,
-    ...(isStandalone ? [`<style>${style}</style>`] : []),
+    `<style>${style}</style>`,
     `<defs><marker id="${arrow}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path class="arrow" d="M0 0.5L8 4L0 7.5Z" fill="context-stroke"/></marker></defs>`,
     ...nodes.map(stateOf),
     ...initials.map((initial) => initialOf(initial, arrow)),
-    // All lines before all labels: transitions between the same states have the same line, which must not cross a label.
+    // All lines before all labels: transitions between the same states share a line, which must not cross their labels.
     ...edges.map(({ index, points, isShared }) =>
       pathOf(points, arrow, isShared ? 'line shared' : 'line', ` data-line="${index}"`),
     ),
     ...edges.map(labelOf),
+    ...legend.map(({ index, line }) => lineOf('legend', line, ` data-legend="${index}"`)),
     '</svg>',
     '',
   ].join('\n');
 };
 
-/** The chart in words: what a picture that is an image to a screen reader can say. */
+/** The chart in words, for screen readers. */
 const descriptionOf = ({ nodes, edges, initials }: Drawing): string =>
   [
     `${nodes.length} states: ${nodes.map(({ id }) => id).join(', ')}.`,
+    ...nodes.flatMap(({ id, description }) => (description === undefined ? [] : [`${id}: ${description.text}`])),
     `Initial: ${initials.map(({ of }) => of).join(', ')}.`,
-    ...edges.map(({ from, to, label }) => `${from} to ${to}: ${label.lines.map((line) => line.text).join(' ')}.`),
+    ...edges.map(({ from, to, text: label }) => `${from} to ${to}: ${label}.`),
     ...nodes.flatMap(({ id, inner }) => inner.map(({ line }) => `${id} stays: ${line.text}.`)),
   ].join(' ');
 
-const stateOf = ({ id, kind, isRegion, box, name, count, note, inner }: DrawnNode): string =>
+const stateOf = ({ id, kind, isRegion, box, name, count, note, description, inner }: DrawnNode): string =>
   [
     `<g class="state ${kind}${isRegion ? ' region' : ''}" data-state="${attr(id)}">`,
+    ...(description === undefined ? [] : [`<title>${text(description.text)}</title>`]),
     rect('box', box, corners.state, isRegion ? ' stroke-dasharray="5 4"' : ''),
     ...(kind === 'final' ? [rect('rim', inset(box, rim), corners.state - rim)] : []),
     lineOf('name', name),
     `<text class="count" data-count="${attr(id)}" x="${round(count.x + count.width)}" y="${baselineOf(count)}" text-anchor="end"></text>`,
     ...(note === undefined ? [] : [lineOf('note', note)]),
+    ...(description?.lines ?? []).map((line) => lineOf('description', line)),
     ...inner.map(({ index, line }) => lineOf('inner', line, ` data-edge="${index}"`)),
     '</g>',
   ].join('');
 
-const labelOf = ({ index, label }: DrawnEdge): string =>
+const labelOf = ({ index, text: all, label }: DrawnEdge): string =>
   [
     `<g class="edge" data-edge="${index}">`,
+    `<title>${text(all)}</title>`,
     rect('label-box', label.box, corners.label),
     ...label.lines.map((line) => lineOf(line.text.startsWith('[') ? 'label guard' : 'label', line)),
     '</g>',
@@ -83,7 +97,7 @@ const roundedPathOf = (points: readonly Point[]): string =>
     })
     .join('');
 
-/** The point at which the bend at `from` begins on its way to `to`: half-way at most, so that two bends never overlap. */
+/** The point on the way from `from` to `to` where the bend ends: at most half-way, so that two bends never overlap. */
 const towards = (from: Point, to: Point): Point => {
   const distance = Math.hypot(to.x - from.x, to.y - from.y);
   if (distance === 0) return from;
@@ -104,10 +118,10 @@ const inset = ({ x, y, width, height }: Box, by: number): Box => ({
 const lineOf = (name: string, line: Line, more = ''): string =>
   `<text class="${name}"${more} x="${line.box.x}" y="${baselineOf(line.box)}" textLength="${line.box.width}" lengthAdjust="spacingAndGlyphs">${text(line.text)}</text>`;
 
-/** A font's letters stand about a quarter of its size above the lower edge of the line. */
+/** The baseline of a font is about a quarter of its size above the lower edge of the line. */
 const baselineOf = ({ y }: Box): number => round(y + lineHeight / 2 + fontSize * 0.35);
 
-/** Escaped, and without what XML can't hold in any form: control characters and halves of pairs of surrogates. */
+/** Escapes a text, and replaces what XML can't contain in any form: control characters and lone surrogates. */
 const text = (value: string): string =>
   value.replace(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, '\ufffd').replace(/[&<>]/g, escapeOf);
 const attr = (value: string): string => text(value).replace(/["']/g, escapeOf);
@@ -120,33 +134,3 @@ const escapes: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 const escapeOf = (character: string): string => escapes[character] ?? character;
-
-const style = `
-.box { fill: #ffffff; stroke: #8c959f; }
-.compound > .box, .parallel > .box { fill: #f6f8fa; stroke: #afb8c1; }
-.state.final > .box { fill: #f6f8fa; }
-.rim { fill: none; stroke: #8c959f; }
-.name { fill: #1f2328; font-weight: 600; }
-.note, .inner { fill: #57606a; }
-.line { stroke: #6e7781; stroke-width: 1.2; }
-.arrow { fill: #6e7781; }
-.dot { fill: #1f2328; }
-.shared { display: none; }
-.label-box { fill: #e6f2fd; }
-.label { fill: #0550ae; }
-.guard { fill: #57606a; }
-@media (prefers-color-scheme: dark) {
-.box { fill: #212830; stroke: #656c76; }
-.compound > .box, .parallel > .box { fill: #151b23; stroke: #3d444d; }
-.state.final > .box { fill: #151b23; }
-.rim { stroke: #656c76; }
-.name { fill: #f0f6fc; }
-.note, .inner { fill: #9198a1; }
-.line { stroke: #7d8590; }
-.arrow { fill: #7d8590; }
-.dot { fill: #f0f6fc; }
-.label-box { fill: #14243b; }
-.label { fill: #79c0ff; }
-.guard { fill: #9198a1; }
-}
-`;

@@ -10,7 +10,7 @@ import { Lists } from './lists.tsx';
 import { Overview } from './overview.tsx';
 import { ThemeSwitch } from './theme.tsx';
 
-/** As the HTML has it. */
+/** The title in the HTML file. */
 const title = document.title;
 
 export const App = () => {
@@ -20,7 +20,7 @@ export const App = () => {
   const shown = route.page === 'job' ? route.id : '';
   const isFirst = useRef(true);
   const [fault, forget] = useErrorBoundary();
-  // Who goes to another page by keyboard or screen reader begins at its top.
+  // Moves the focus to the top of the new page, for keyboards and screen readers.
   useEffect(() => {
     if (isFirst.current) isFirst.current = false;
     else main.current?.focus();
@@ -36,29 +36,29 @@ export const App = () => {
       <LinkBanner link={view.link} hasData={view.data !== undefined} />
       <main id="main" ref={main} tabIndex={-1}>
         {fault !== undefined ? (
-          <p class="panel empty bad">This can not be drawn: {String(fault)}</p>
+          <p class="panel empty bad">This page cannot be drawn: {String(fault)}</p>
         ) : view.data === undefined ? (
           <Loading link={view.link} />
         ) : route.page === 'job' ? (
           <JobPage key={route.id} id={route.id} data={view.data} live={view.watched.get(route.id)} />
         ) : (
-          <Everything data={view.data} skew={view.skew} />
+          <Everything data={view.data} clockOffset={view.clockOffset} />
         )}
       </main>
     </>
   );
 };
 
-const Everything = ({ data, skew }: { data: Data; skew: number }) => {
+const Everything = ({ data, clockOffset }: { data: Data; clockOffset: number }) => {
   const { acts, healthy, pools, faults, about } = data;
-  // Hundreds of rows: drawn only when there is something new in them, not with each delta.
+  // Hundreds of rows: drawn only when they have changed, not with each delta.
   const lists = useMemo(
     () => <Lists data={{ acts, healthy, pools, faults, about }} />,
     [acts, healthy, pools, faults, about],
   );
   return (
     <>
-      <Overview data={data} skew={skew} />
+      <Overview data={data} clockOffset={clockOffset} />
       <ChartsPanel data={data} />
       {lists}
     </>
@@ -80,13 +80,13 @@ const Header = ({ view: { data, link } }: { view: View }) => (
           <span class="dim" title="Redis">
             {data.about.redis}
           </span>
-          {data.sweep.sweeper !== undefined && (
-            <span class="dim" title="Host that does the scheduled passes">
-              swept by {data.sweep.sweeper}
+          {data.sweep.leader !== undefined && (
+            <span class="dim" title="Host that runs the scheduled passes">
+              leader: {data.sweep.leader}
             </span>
           )}
           <span class={`pill ${data.about.isPlanOnly ? 'plan' : ''}`}>
-            {data.about.isPlanOnly ? 'only plans' : data.about.mayControl ? 'may control' : 'only looks'}
+            {data.about.isPlanOnly ? 'plans only' : data.about.mayControl ? 'control' : 'read-only'}
           </span>
         </>
       )}
@@ -118,7 +118,7 @@ const Search = () => {
         <input
           id="job-id"
           type="search"
-          placeholder="Job id: explain any job"
+          placeholder="Explain a job by its id"
           maxLength={512}
           autocomplete="off"
           spellcheck={false}
@@ -131,25 +131,25 @@ const Search = () => {
   );
 };
 
-/** Says what goes on with the line, to eyes and to screen readers. */
+/** Reports a lost or restored connection, also to screen readers. */
 const LinkBanner = ({ link, hasData }: { link: Link; hasData: boolean }) => {
   const now = useNow();
-  const isNews = link.state === 'open' && link.isAgain && now - link.since < 5_000;
+  const isBack = link.state === 'open' && link.isAgain && now - link.since < 5_000;
   return (
     <div role="status" aria-live="polite" class="banners">
       {link.state === 'lost' && (
         <p class="banner bad">
           {link.needsToken ? (
-            <>The reaper was started anew with another token: open the URL that it has written at its start.</>
+            <>The reaper was restarted with another token. Open the URL that it printed at its start.</>
           ) : (
             <>
-              The connection to the reaper is lost{hasData && <>; what is shown is of {clockTime(link.since)}</>}.{' '}
-              <span aria-hidden="true">Trying again {inTime(link.retryAt, now)}.</span>
+              The connection to the reaper is lost{hasData && <>; the data is from {clockTime(link.since)}</>}.{' '}
+              <span aria-hidden="true">Reconnecting {inTime(link.retryAt, now)}.</span>
             </>
           )}
         </p>
       )}
-      {isNews && <p class="banner good">Connected again.</p>}
+      {isBack && <p class="banner good">Reconnected.</p>}
     </div>
   );
 };
@@ -161,8 +161,8 @@ const Loading = ({ link }: { link: Link }) => {
       <h2>{link.state === 'lost' ? 'No connection' : 'Connecting to the reaper'}</h2>
       <p>
         {link.state === 'lost'
-          ? `There has been no answer for ${span(now - link.since)}. Is the reaper running, and its port reachable?`
-          : 'One moment.'}
+          ? `No answer for ${span(now - link.since)}. Check that the reaper is running and that its port is reachable.`
+          : 'One moment…'}
       </p>
     </section>
   );

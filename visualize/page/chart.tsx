@@ -2,25 +2,25 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ChartCounts, ChartIndex, ChartName } from '../protocol.ts';
 import { count } from './format.ts';
 
-/** What a chart shows: what happened in it to all, or the walk of one job. */
+/** What a chart shows: counts over all actors, or the trace of one job. */
 export type Marks =
   | { readonly kind: 'counts'; readonly counts: ChartCounts; readonly index: ChartIndex }
   | {
-      readonly kind: 'walk';
+      readonly kind: 'trace';
       readonly states: ReadonlySet<string>;
       readonly transitions: ReadonlySet<number>;
-      /** Where the walk stands, and by which transition it came there. */
+      /** The state of the current step, and the transition that led to it. */
       readonly here: string;
       readonly by: number | undefined;
     };
 
 const drawings = new Map<ChartName, Promise<SVGElement>>();
-/** The chart as the server has laid it out. Fetched once; each place gets a copy. */
+/** Fetches the SVG of a chart, once. Each place on the page gets a copy. */
 const drawingOf = (name: ChartName): Promise<SVGElement> => {
   const known = drawings.get(name);
   if (known !== undefined) return known;
   const fetched = fetch(`charts/${name}.svg`).then(async (answer) => {
-    if (!answer.ok) throw new Error(`the chart could not be loaded (${answer.status})`);
+    if (!answer.ok) throw new Error(`the chart could not be loaded (HTTP ${answer.status})`);
     const parsed = new DOMParser().parseFromString(await answer.text(), 'image/svg+xml');
     return parsed.documentElement as unknown as SVGElement;
   });
@@ -30,10 +30,10 @@ const drawingOf = (name: ChartName): Promise<SVGElement> => {
 };
 
 export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
-  const holder = useRef<HTMLElement>(null);
+  const container = useRef<HTMLElement>(null);
   const [drawing, setDrawing] = useState<SVGElement>();
   const [fault, setFault] = useState('');
-  const [tries, setTries] = useState(0);
+  const [attempt, setAttempt] = useState(1);
 
   useEffect(() => {
     let isGone = false;
@@ -42,7 +42,7 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
       (original) => {
         if (isGone) return;
         const copy = original.cloneNode(true) as SVGElement;
-        holder.current?.replaceChildren(copy);
+        container.current?.replaceChildren(copy);
         setDrawing(copy);
       },
       (error) => !isGone && setFault(error.message),
@@ -51,7 +51,7 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
       isGone = true;
       setDrawing(undefined);
     };
-  }, [name, tries]);
+  }, [name, attempt]);
 
   useEffect(() => {
     if (drawing !== undefined) mark(drawing, marks);
@@ -62,29 +62,29 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
       {fault !== '' && (
         <p class="hint">
           {fault}{' '}
-          <button type="button" onClick={() => setTries(tries + 1)}>
+          <button type="button" onClick={() => setAttempt(attempt + 1)}>
             Try again
           </button>
         </p>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keyboard too */}
-      <section class="drawing" ref={holder} tabIndex={0} aria-label={`Chart: ${name}`} />
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled by keyboard */}
+      <section class="drawing" ref={container} tabIndex={0} aria-label={`Chart: ${name}`} />
     </div>
   );
 };
 
 const mark = (drawing: SVGElement, marks: Marks) => {
   const nameOf = (element: Element) => element.getAttribute('data-state') ?? '';
-  const edgeOf = (element: Element) => Number(element.getAttribute('data-edge') ?? element.getAttribute('data-line'));
+  const edgeOf = ({ dataset }: SVGElement) => Number(dataset.edge ?? dataset.line ?? dataset.legend);
   const states = drawing.querySelectorAll<SVGElement>('[data-state]');
-  const edges = drawing.querySelectorAll<SVGElement>('[data-edge], [data-line]');
-  if (marks.kind === 'walk') {
+  const edges = drawing.querySelectorAll<SVGElement>('[data-edge], [data-line], [data-legend]');
+  if (marks.kind === 'trace') {
     for (const state of states) {
-      state.classList.toggle('walked', marks.states.has(nameOf(state)));
+      state.classList.toggle('passed', marks.states.has(nameOf(state)));
       state.classList.toggle('here', nameOf(state) === marks.here);
     }
     for (const edge of edges) {
-      edge.classList.toggle('walked', marks.transitions.has(edgeOf(edge)));
+      edge.classList.toggle('passed', marks.transitions.has(edgeOf(edge)));
       edge.classList.toggle('last', edgeOf(edge) === marks.by);
     }
     return;
@@ -94,8 +94,8 @@ const mark = (drawing: SVGElement, marks: Marks) => {
   for (const state of states) {
     const at = index.states.indexOf(nameOf(state));
     const entered = counts.entered[at] ?? 0;
-    // Logarithmic: a hundred thousand jobs pass `compare`, and the three that went to `fail` are what one looks for.
-    // Rounded: what looks the same is not painted anew.
+    // Logarithmic: a hundred thousand jobs enter `compare`, and the three in `fail` must still be visible.
+    // Rounded: an equal value is not painted again.
     state.style.setProperty('--heat', (Math.log1p(entered) / Math.log1p(most)).toFixed(2));
     state.classList.toggle('active', (counts.active[at] ?? 0) > 0);
     const label = drawing.querySelector(`[data-count="${CSS.escape(nameOf(state))}"]`);

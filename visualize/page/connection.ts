@@ -1,6 +1,6 @@
-import type { AnswerMessage, Request, ServerMessage, SnapshotMessage, Walk } from '../protocol.ts';
+import type { AnswerMessage, DeltaMessage, Request, ServerMessage, SnapshotMessage, Trace } from '../protocol.ts';
 
-/** The state of the line to the server. Times in ms of this machine. */
+/** The state of the connection to the server. Times in ms by the clock of this machine. */
 export type Link =
   | { readonly state: 'connecting' }
   | { readonly state: 'open'; readonly isAgain: boolean; readonly since: number }
@@ -8,15 +8,15 @@ export type Link =
 
 export type Data = Omit<SnapshotMessage, 'type'>;
 
-/** All that the page knows. */
+/** Everything that the page shows. */
 export interface View {
   readonly link: Link;
-  /** As it was told last; it stays while the line is down. */
+  /** The latest data. It stays while the connection is lost. */
   readonly data: Data | undefined;
-  /** Walks of watched jobs, the newest first. */
-  readonly watched: ReadonlyMap<string, readonly Walk[]>;
-  /** The server's clock less this machine's, in ms. */
-  readonly skew: number;
+  /** Traces of watched jobs, newest first. */
+  readonly watched: ReadonlyMap<string, readonly Trace[]>;
+  /** The server's clock minus this machine's clock, in ms. */
+  readonly clockOffset: number;
 }
 
 type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'request'> : never) : never;
@@ -24,19 +24,19 @@ type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'request'> :
 export interface Connection {
   view(): View;
   subscribe(listener: () => void): () => void;
-  /** @throws Error with what the server says, or that the line is down. */
+  /** @throws Error with the server's message, or if the connection is lost. */
   ask(asked: Asked): Promise<AnswerMessage>;
   watch(id: string): void;
   unwatch(id: string): void;
 }
 
-/** What a list may hold here: as much as on the server. */
-const most = 1_000;
+/** Rows of a list: as many as the server keeps. */
+const maxRows = 1_000;
 const shortestRetry = 500;
 const longestRetry = 5_000;
 
 export const connect = (): Connection => {
-  let view: View = { link: { state: 'connecting' }, data: undefined, watched: new Map(), skew: 0 };
+  let view: View = { link: { state: 'connecting' }, data: undefined, watched: new Map(), clockOffset: 0 };
   const listeners = new Set<() => void>();
   const waiting = new Map<number, { resolve(answer: AnswerMessage): void; reject(error: Error): void }>();
   const watched = new Set<string>();
@@ -59,31 +59,16 @@ export const connect = (): Connection => {
       return;
     }
     if (message.type === 'watched') {
-      if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.walks) });
+      if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.traces) });
       return;
     }
-    const skew = message.now - Date.now();
+    const clockOffset = message.now - Date.now();
     if (message.type === 'snapshot') {
       const { type: _, ...data } = message;
-      set({ data, skew });
+      set({ data, clockOffset });
       return;
     }
-    const { type: _, acts, healthy, pools, faults, ...parts } = message;
-    const { data } = view;
-    if (data === undefined) return;
-    const longer = <Row>(rows: readonly Row[], more: readonly Row[] | undefined) =>
-      more === undefined ? rows : [...more, ...rows].slice(0, most);
-    set({
-      skew,
-      data: {
-        ...data,
-        ...parts,
-        acts: longer(data.acts, acts),
-        healthy: longer(data.healthy, healthy),
-        pools: longer(data.pools, pools),
-        faults: longer(data.faults, faults),
-      },
-    });
+    if (view.data !== undefined) set({ clockOffset, data: withDelta(view.data, message) });
   };
 
   const send = (asked: Asked): number => {
@@ -110,11 +95,11 @@ export const connect = (): Connection => {
       const since = view.link.state === 'lost' ? view.link.since : Date.now();
       const wait = retry;
       retry = Math.min(retry * 2, longestRetry);
-      // It stays said until the server says otherwise: a banner that changes at every try is read out at every try.
+      // Kept until the server answers: a banner that changes with each attempt is read out with each attempt.
       const needsToken = view.link.state === 'lost' && view.link.needsToken;
       set({ link: { state: 'lost', since, retryAt: Date.now() + wait, needsToken } });
       setTimeout(open, wait);
-      // A reaper that was started anew has another token: then trying again is no use, and the person has to know.
+      // A restarted reaper may have another token. Reconnecting is useless then, so the banner says what to do.
       const answer = await fetch('./', { method: 'HEAD' }).catch(() => undefined);
       if (answer !== undefined && view.link.state === 'lost')
         set({ link: { ...view.link, needsToken: answer.status === 401 } });
@@ -146,3 +131,16 @@ export const connect = (): Connection => {
     },
   };
 };
+
+/** Adds the new rows of a delta to the lists, and replaces the parts that it has. */
+const withDelta = (data: Data, { type: _, acts, healthy, pools, faults, ...parts }: DeltaMessage): Data => ({
+  ...data,
+  ...parts,
+  acts: withRows(data.acts, acts),
+  healthy: withRows(data.healthy, healthy),
+  pools: withRows(data.pools, pools),
+  faults: withRows(data.faults, faults),
+});
+
+const withRows = <Row>(rows: readonly Row[], more: readonly Row[] | undefined): readonly Row[] =>
+  more === undefined ? rows : [...more, ...rows].slice(0, maxRows);

@@ -1,6 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { RescueSummary, SweepSummary } from '../../src/index.ts';
-import type { About, AnswerMessage } from '../protocol.ts';
+import type { About, AnswerMessage, RescueAnswer, SweepAnswer } from '../protocol.ts';
 import { count } from './format.ts';
 import { useConnection } from './hooks.ts';
 
@@ -28,7 +27,7 @@ export const ControlButtons = ({ about, isOpen }: { about: About; isOpen: boolea
   );
 };
 
-/** Plans first and shows what would be done; only then can it be done. */
+/** Makes a plan and shows it. Only then can the pass be started. */
 const PassDialog = ({ pass, isPlanOnly, close }: { pass: Pass; isPlanOnly: boolean; close(): void }) => {
   const connection = useConnection();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -45,26 +44,26 @@ const PassDialog = ({ pass, isPlanOnly, close }: { pass: Pass; isPlanOnly: boole
     }
   };
   const act = () => {
-    leave.current?.focus(); // The button that has it goes.
+    leave.current?.focus(); // The focused button disappears.
     void ask(false);
   };
   const isBusy = stage.at === 'planning' || stage.at === 'acting';
   return (
     <dialog ref={dialog} onClose={close} aria-labelledby="pass-title">
-      <h2 id="pass-title">{pass === 'sweep' ? 'Sweep: judge every tracked job' : 'Rescue: look for dead pools'}</h2>
+      <h2 id="pass-title">{pass === 'sweep' ? 'Sweep: judge every tracked job' : 'Rescue: find dead pools'}</h2>
       <div role="status" aria-live="polite">
         {stage.at === 'asked' && (
           <p>
             {pass === 'sweep'
-              ? 'A plan reads every tracked job and changes nothing. It shows what a sweep would do.'
-              : 'A plan looks for pools that are not seen to live, waits out their grace period, and changes nothing.'}
+              ? 'A plan judges every tracked job and changes nothing. It shows what a sweep would do.'
+              : 'A plan finds dead pools, after their grace period, and changes nothing. It shows what a rescue would do.'}
           </p>
         )}
         {stage.at === 'planning' && (
-          <p>Planning…{pass === 'rescue' && ' Suspected pools have their grace period to prove that they live.'}</p>
+          <p>Planning…{pass === 'rescue' && ' Waiting for the end of the grace period of suspected pools.'}</p>
         )}
         {stage.at === 'planned' && <PassResult answer={stage.plan} />}
-        {stage.at === 'acting' && <p>Under way. You may close this; it goes on.</p>}
+        {stage.at === 'acting' && <p>Running. You can close this dialog; the pass continues.</p>}
         {stage.at === 'done' && <PassResult answer={stage.result} />}
         {stage.at === 'failed' && <p class="bad">{stage.error}</p>}
       </div>
@@ -74,7 +73,7 @@ const PassDialog = ({ pass, isPlanOnly, close }: { pass: Pass; isPlanOnly: boole
             {pass === 'sweep' ? 'Sweep now' : 'Rescue now'}
           </button>
         )}
-        {/* It stays where it is, and keeps the focus: who clicks twice plans twice, and does nothing. */}
+        {/* The button keeps its place and the focus, so a double click makes two plans and changes nothing. */}
         {stage.at !== 'acting' && stage.at !== 'done' && (
           <button type="button" class="primary" aria-disabled={isBusy} onClick={() => isBusy || ask(true)}>
             {stage.at === 'planned' ? 'Plan again' : 'Plan'}
@@ -94,15 +93,15 @@ const PassResult = ({ answer: { sweep, rescue } }: { answer: AnswerMessage }) =>
   return null;
 };
 
-const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, standsDown } }: { summary: SweepSummary }) => {
-  const { kept = 0, ...acts } = verdicts;
+const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended } }: { summary: SweepAnswer }) => {
+  const { keep = 0, ...acts } = verdicts;
   const isNothing = Object.keys(acts).length === 0;
   return (
     <>
       <p>
-        {count(scanned)} jobs judged, {count(kept)} need nothing.{' '}
-        {standsDown !== undefined
-          ? `The sweep was suspended: ${standsDown}.`
+        {count(scanned)} jobs judged, {count(keep)} need nothing.{' '}
+        {suspended !== undefined
+          ? `The sweep was suspended: ${suspended}.`
           : isNothing
             ? 'There is nothing to do.'
             : plan
@@ -114,30 +113,40 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, standsDown 
   );
 };
 
-const RescueResult = ({
-  summary: { plan, alive, suspects, pools, entries, lost, quarantined, changes, standsDown },
-}: {
-  summary: RescueSummary;
-}) => (
-  <>
-    <p>
-      {count(alive)} pools alive, {count(suspects)} suspected.{' '}
-      {standsDown !== undefined
-        ? `None was judged: ${standsDown}.`
-        : suspects === 0 && changes.length === 0
-          ? 'There is nothing to do.'
-          : `${plan ? 'A rescue would put back ' : ''}${count(entries + lost)} entries${plan ? '' : ' put back'}${quarantined > 0 ? `, ${count(quarantined)} in quarantine` : ''}:`}
-    </p>
-    {suspects > 0 && <Counts counts={pools} />}
-    {changes.length > 0 && <Counts counts={Object.fromEntries(countByAct(changes))} />}
-  </>
-);
-
-const countByAct = (changes: RescueSummary['changes']): Map<string, number> => {
-  const counts = new Map<string, number>();
-  for (const { act } of changes) counts.set(act, (counts.get(act) ?? 0) + 1);
-  return counts;
+const RescueResult = ({ summary }: { summary: RescueAnswer }) => {
+  const { alive, suspects, pools, changes } = summary;
+  return (
+    <>
+      <p>
+        {count(alive)} pools alive, {count(suspects)} suspected. {rescueText(summary)}
+      </p>
+      {suspects > 0 && <Counts counts={pools} />}
+      {changes.length > 0 && <Changes changes={changes} />}
+    </>
+  );
 };
+
+const rescueText = ({ plan, suspects, entries, orphans, quarantined, changes, suspended }: RescueAnswer): string => {
+  if (suspended !== undefined) return `No pool was judged: ${suspended}.`;
+  if (suspects === 0 && changes.length === 0) return 'There is nothing to do.';
+  const requeued = `${count(entries + orphans)} entries`;
+  const others = quarantined > 0 ? `, ${count(quarantined)} in quarantine` : '';
+  return plan ? `A rescue would requeue ${requeued}${others}:` : `${requeued} requeued${others}:`;
+};
+
+const Changes = ({ changes }: Pick<RescueAnswer, 'changes'>) => (
+  <ul class="counts">
+    {changes.map(({ act, count: total, examples }) => (
+      <li key={act}>
+        <strong>{count(total)}</strong> {act}{' '}
+        <span class="dim">
+          {examples.join('; ')}
+          {total > examples.length && '; …'}
+        </span>
+      </li>
+    ))}
+  </ul>
+);
 
 const Counts = ({ counts }: { counts: Readonly<Record<string, number | undefined>> }) => (
   <ul class="counts">

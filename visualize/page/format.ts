@@ -1,21 +1,21 @@
-/** Numbers and times as a person reads them. */
+/** A number with separators. */
 export const count = (value: number): string => value.toLocaleString('en-GB');
 
-/** The time of a day; with its date where that is not today. */
+/** The time of day; with the date unless it is today. */
 export const clockTime = (ms: number): string => {
   const date = new Date(ms);
   const isToday = date.toDateString() === new Date().toDateString();
   return isToday ? date.toLocaleTimeString('en-GB') : date.toLocaleString('en-GB');
 };
 
-/** Unix s. What stands in Redis may be a time that no calendar holds. */
+/** A time in unix s. Redis may hold a number that is no valid date. */
 export const dateTime = (seconds: number): string => {
   const date = new Date(seconds * 1_000);
   if (Number.isNaN(date.getTime())) return `second ${count(seconds)}`;
   return date.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
 };
 
-/** A span of ms: its two largest units. */
+/** A duration in ms, in its two largest units. */
 export const span = (ms: number): string => {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   const seconds = Math.round(ms / 1_000);
@@ -34,5 +34,5 @@ export const span = (ms: number): string => {
 export const ago = (then: number, now: number): string => (now - then < 1_000 ? 'just now' : `${span(now - then)} ago`);
 export const inTime = (then: number, now: number): string => (then - now < 1_000 ? 'now' : `in ${span(then - now)}`);
 
-/** The words of a state's id: `job.tracking` → `tracking`. */
+/** The name of a state by its id: `job.tracking` → `tracking`. */
 export const stateName = (id: string): string => id.split('.').slice(1).join('.') || id;

@@ -10,14 +10,14 @@ export const useConnection = (): Connection => {
   return connection;
 };
 
-/** The view as it is, drawn anew at most once a frame. */
+/** The current view. It is drawn at most once a frame. */
 export const useView = (connection: Connection): View => {
   const [view, setView] = useState(connection.view());
   useEffect(() => {
     let frame = 0;
     const stop = connection.subscribe(() => {
       cancelAnimationFrame(frame);
-      // A page in the background gets no frames; it is drawn when it is looked at again.
+      // A page in the background gets no frames. It is drawn when it becomes visible again.
       frame = requestAnimationFrame(() => setView(connection.view()));
     });
     setView(connection.view());
@@ -29,17 +29,17 @@ export const useView = (connection: Connection): View => {
   return view;
 };
 
-/** The time, anew every second, in ms; with a skew as another machine has it. */
-export const useNow = (skew = 0): number => {
+/** The time in ms, updated every second. `clockOffset` is added to it. */
+export const useNow = (clockOffset = 0): number => {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  return now + skew;
+  return now + clockOffset;
 };
 
-/** What stands behind the `#` of the address. */
+/** The page that the part of the address after `#` names. */
 export const useRoute = (): { readonly page: 'overview' } | { readonly page: 'job'; readonly id: string } => {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
@@ -51,7 +51,7 @@ export const useRoute = (): { readonly page: 'overview' } | { readonly page: 'jo
   return id === '' ? { page: 'overview' } : { page: 'job', id };
 };
 
-/** Whether a page can be opened for an id: none for one that came shortened, nor for the empty one. */
+/** Whether there is a page for a job's id: not for a cut id, nor for an empty one. */
 export const hasPage = (id: string): boolean => id !== '' && !(id.length > 256 && id.endsWith('…'));
 
 export const jobAddress = (id: string): string => `#/job/${encodeURIComponent(id)}`;

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import type { WalkRow } from '../protocol.ts';
+import type { TraceRow } from '../protocol.ts';
 import type { Data } from './connection.ts';
 import { clockTime, count, stateName } from './format.ts';
 import { hasPage, jobAddress } from './hooks.ts';
@@ -9,8 +9,9 @@ import { Tabs } from './tabs.tsx';
 
 type List = 'acts' | 'pools' | 'faults' | 'healthy';
 
-/** Rows that are drawn before one asks for more. */
-const atFirst = 100;
+/** Rows that are drawn at first, and with each click on the button for more. */
+const firstRows = 100;
+const moreRows = 300;
 
 type Rings = Pick<Data, 'acts' | 'healthy' | 'pools' | 'faults' | 'about'>;
 
@@ -20,7 +21,7 @@ export const Lists = ({ data }: { data: Rings }) => {
     { id: 'acts', title: 'Acts', count: data.acts.length },
     { id: 'pools', title: 'Pools', count: data.pools.length },
     { id: 'faults', title: 'Errors', count: data.faults.length },
-    { id: 'healthy', title: 'Sample of the healthy', count: data.healthy.length },
+    { id: 'healthy', title: 'Healthy (sample)', count: data.healthy.length },
   ] as const;
   return (
     <section class="panel" aria-label="Lists">
@@ -29,11 +30,11 @@ export const Lists = ({ data }: { data: Rings }) => {
         <Tabs label="Lists" tabs={tabs} chosen={list} choose={(id) => setList(id)} />
       </header>
       <div role="tabpanel" id={`panel-${list}`} aria-labelledby={`tab-${list}`}>
-        {list === 'acts' && <Walks rows={data.acts} empty="No job had to act yet." />}
+        {list === 'acts' && <Traces rows={data.acts} empty="No job has acted yet." />}
         {list === 'healthy' && (
-          <Walks
+          <Traces
             rows={data.healthy}
-            empty={`Nothing yet. One healthy job in ${data.about.sampleEvery} is kept with its walk, and each that is watched.`}
+            empty={`Nothing yet. One healthy job in ${data.about.sampleEvery} is recorded with its trace, and each watched job.`}
           />
         )}
         {list === 'pools' && <Pools data={data} />}
@@ -54,11 +55,11 @@ const Table = <Row,>({
   empty: string;
   draw(row: Row): ComponentChildren;
 }) => {
-  const [shown, setShown] = useState(atFirst);
+  const [shown, setShown] = useState(firstRows);
   if (rows.length === 0) return <p class="hint empty">{empty}</p>;
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keyboard too */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled by keyboard */}
       <section class="scroll" tabIndex={0} aria-label="Table">
         <table>
           <thead>
@@ -74,7 +75,7 @@ const Table = <Row,>({
         </table>
       </section>
       {rows.length > shown && (
-        <button type="button" class="more" onClick={() => setShown(shown + 300)}>
+        <button type="button" class="more" onClick={() => setShown(shown + moreRows)}>
           {count(rows.length - shown)} more
         </button>
       )}
@@ -82,35 +83,13 @@ const Table = <Row,>({
   );
 };
 
-const Walks = ({ rows, empty }: { rows: readonly WalkRow[]; empty: string }) => {
-  const [verdict, setVerdict] = useState('');
-  const [type, setType] = useState('');
-  const [id, setId] = useState('');
-  const isAsked = (row: WalkRow) =>
-    (verdict === '' || row.verdict === verdict) &&
-    (type === '' || (row.type ?? '').toLowerCase().includes(type.toLowerCase())) &&
-    (id === '' || row.id.includes(id));
-  const found = rows.filter(isAsked);
+const Traces = ({ rows, empty }: { rows: readonly TraceRow[]; empty: string }) => {
+  const [filter, setFilter] = useState<Filter>({ verdict: '', type: '', id: '' });
+  const found = rows.filter((row) => isFound(row, filter));
   return (
     <>
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
-        <label>
-          Verdict
-          <select value={verdict} onChange={({ currentTarget }) => setVerdict(currentTarget.value)}>
-            <option value="">all</option>
-            {verdictNames.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Type
-          <input value={type} onInput={({ currentTarget }) => setType(currentTarget.value)} />
-        </label>
-        <label>
-          Id
-          <input value={id} spellcheck={false} onInput={({ currentTarget }) => setId(currentTarget.value)} />
-        </label>
+        <Filters filter={filter} change={(part) => setFilter({ ...filter, ...part })} />
         <output>
           {count(found.length)} of {count(rows.length)}
         </output>
@@ -118,46 +97,87 @@ const Walks = ({ rows, empty }: { rows: readonly WalkRow[]; empty: string }) => 
       <Table
         head={['time', 'job', 'type', 'verdict', 'reason', 'outcome']}
         rows={found}
-        empty={rows.length === 0 ? empty : 'None of these. Change the filter.'}
-        draw={(row) => (
-          <tr key={row.number}>
-            <td class="time">{clockTime(row.at)}</td>
-            <td class="id">
-              {hasPage(row.id) ? (
-                <a href={jobAddress(row.id)}>
-                  <code>{row.id}</code>
-                </a>
-              ) : (
-                <code>{row.id === '' ? '(empty)' : row.id}</code>
-              )}
-            </td>
-            <td>{row.type ?? <span class="dim">none</span>}</td>
-            <td>
-              <span class={`verdict ${row.verdict}`}>
-                <span class="mark" aria-hidden="true" />
-                {row.verdict}
-              </span>
-            </td>
-            <td>
-              {row.reason}
-              {row.detail !== undefined && <span class="dim"> {row.detail}</span>}
-            </td>
-            <td class={row.error === undefined ? '' : 'bad'}>
-              {row.outcome}
-              {row.error !== undefined && `: ${row.error}`}
-            </td>
-          </tr>
-        )}
+        empty={rows.length === 0 ? empty : 'No row matches the filter.'}
+        draw={(row) => <TraceLine key={row.number} row={row} />}
       />
     </>
   );
 };
 
+interface Filter {
+  readonly verdict: string;
+  readonly type: string;
+  readonly id: string;
+}
+
+const isFound = (row: TraceRow, { verdict, type, id }: Filter): boolean =>
+  (verdict === '' || row.verdict === verdict) &&
+  (type === '' || (row.type ?? '').toLowerCase().includes(type.toLowerCase())) &&
+  (id === '' || row.id.includes(id));
+
+const Filters = ({ filter, change }: { filter: Filter; change(part: Partial<Filter>): void }) => (
+  <>
+    <label>
+      Verdict
+      <select value={filter.verdict} onChange={({ currentTarget }) => change({ verdict: currentTarget.value })}>
+        <option value="">all</option>
+        {verdictNames.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+    <label>
+      Type
+      <input value={filter.type} onInput={({ currentTarget }) => change({ type: currentTarget.value })} />
+    </label>
+    <label>
+      Id
+      <input
+        value={filter.id}
+        spellcheck={false}
+        onInput={({ currentTarget }) => change({ id: currentTarget.value })}
+      />
+    </label>
+  </>
+);
+
+const TraceLine = ({ row: { at, id, type, verdict, reason, detail, outcome, error } }: { row: TraceRow }) => (
+  <tr>
+    <td class="time">{clockTime(at)}</td>
+    <td class="id">
+      {hasPage(id) ? (
+        <a href={jobAddress(id)}>
+          <code>{id}</code>
+        </a>
+      ) : (
+        <code>{id === '' ? '(empty)' : id}</code>
+      )}
+    </td>
+    <td>{type ?? <span class="dim">none</span>}</td>
+    <td>
+      <span class={`verdict ${verdict}`}>
+        <span class="mark" aria-hidden="true" />
+        {verdict}
+      </span>
+    </td>
+    <td>
+      {reason}
+      {detail !== undefined && <span class="dim"> {detail}</span>}
+    </td>
+    <td class={error === undefined ? '' : 'bad'}>
+      {outcome}
+      {error !== undefined && `: ${error}`}
+    </td>
+  </tr>
+);
+
 const Pools = ({ data }: { data: Rings }) => (
   <Table
-    head={['time', 'pool', 'outcome', 'evidence', 'walk', 'put back']}
+    head={['time', 'pool', 'outcome', 'evidence', 'trace', 'requeued']}
     rows={data.pools}
-    empty="No pool was suspected yet."
+    empty="No pool has been suspected yet."
     draw={({ number, at, pool, outcome, evidence, steps, moved, entries, quarantined, error }) => (
       <tr key={number}>
         <td class="time">{clockTime(at)}</td>
@@ -176,7 +196,7 @@ const Pools = ({ data }: { data: Rings }) => (
             {Object.entries(moved)
               .map(([type, moves]) => ` ${type} ${count(moves)}`)
               .join(',')}
-            {quarantined > 0 && ` (${count(quarantined)} put in quarantine)`}
+            {quarantined > 0 && ` (${count(quarantined)} in quarantine)`}
           </span>
         </td>
       </tr>
@@ -188,7 +208,7 @@ const Faults = ({ data }: { data: Rings }) => (
   <Table
     head={['time', 'where', 'error']}
     rows={data.faults}
-    empty="Nothing went wrong."
+    empty="There were no errors."
     draw={({ number, at, where, error }) => (
       <tr key={number}>
         <td class="time">{clockTime(at)}</td>

@@ -3,11 +3,11 @@ import type { Data } from './connection.ts';
 import { ago, clockTime, count, inTime, span, stateName } from './format.ts';
 import { jobAddress, useNow } from './hooks.ts';
 
-export const verdictNames = ['kept', 'untrack', 'reset', 'fail', 'refire'] as const;
+export const verdictNames = ['keep', 'untrack', 'reset', 'fail', 'refire'] as const;
 
-/** The four cards: what the reaper is at. */
-export const Overview = ({ data, skew }: { data: Data; skew: number }) => {
-  const now = useNow(skew);
+/** The four cards: sweep, rescue, lanes and hooks. */
+export const Overview = ({ data, clockOffset }: { data: Data; clockOffset: number }) => {
+  const now = useNow(clockOffset);
   return (
     <div class="cards">
       <SweepCard data={data} now={now} />
@@ -42,12 +42,12 @@ const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
     phase === 'running'
       ? `${plan ? 'planning' : 'sweeping'} for ${span(now - (beganAt ?? now))}`
       : phase === 'ended'
-        ? `${plan ? 'plan' : 'sweep'} of ${clockTime(endedAt ?? now)}${next && ` · ${next}`}`
+        ? `${plan ? 'plan' : 'sweep'} ended at ${clockTime(endedAt ?? now)}${next && ` · ${next}`}`
         : next || 'not scheduled';
   if (phase === 'none yet') {
     return (
       <Card title="Sweep" note={note}>
-        <p class="hint">No sweep yet. Each one judges every tracked job.</p>
+        <p class="hint">No sweep yet. A sweep judges every tracked job.</p>
       </Card>
     );
   }
@@ -74,7 +74,7 @@ const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
           </li>
         ))}
       </ul>
-      {error !== undefined && <p class="bad">It did not get to its end: {error}</p>}
+      {error !== undefined && <p class="bad">It was not completed: {error}</p>}
     </Card>
   );
 };
@@ -84,16 +84,16 @@ const RescueCard = ({ data: { rescue }, now }: { data: Data; now: number }) => {
     rescue;
   const busy = pools.filter(({ state }) => state !== 'pool.suspect').length;
   const dead = planned ?? busy;
-  const next = dueAt !== undefined && dueAt > now ? `next look ${inTime(dueAt, now)}` : 'not scheduled';
+  const next = dueAt !== undefined && dueAt > now ? `next ${inTime(dueAt, now)}` : 'not scheduled';
   return (
-    <Card title="Rescue" note={lastAt === undefined ? `no look yet · ${next}` : `${ago(lastAt, now)} · ${next}`}>
+    <Card title="Rescue" note={lastAt === undefined ? `no rescue yet · ${next}` : `${ago(lastAt, now)} · ${next}`}>
       <dl class="facts">
         <Fact name="alive" value={count(alive)} tone="good" />
         <Fact name="suspect" value={count(suspects)} tone={suspects > 0 ? 'warn' : ''} />
         <Fact name="dead" value={count(dead)} tone={dead > 0 ? 'bad' : ''} />
         <Fact name="rescued" value={count(rescued)} />
-        <Fact name={planned === undefined ? 'put back' : 'would be put back'} value={count(entries)} />
-        <Fact name="cleaned up" value={count(cleaned)} />
+        <Fact name={planned === undefined ? 'requeued' : 'would be requeued'} value={count(entries)} />
+        <Fact name="cleaned" value={count(cleaned)} />
         <Fact name="cleared" value={count(cleared)} />
       </dl>
       {pools.length > 0 && (
@@ -106,8 +106,8 @@ const RescueCard = ({ data: { rescue }, now }: { data: Data; now: number }) => {
           {busy + suspects > 6 && <li>and {count(busy + suspects - 6)} more</li>}
         </ul>
       )}
-      {abandoned > 0 && <p class="bad">{count(abandoned)} given up; the next look finds them again</p>}
-      {error !== undefined && <p class="bad">The last look did not get to its end: {error}</p>}
+      {abandoned > 0 && <p class="bad">{count(abandoned)} abandoned; the next rescue tries again</p>}
+      {error !== undefined && <p class="bad">The latest rescue was not completed: {error}</p>}
     </Card>
   );
 };
@@ -115,14 +115,14 @@ const RescueCard = ({ data: { rescue }, now }: { data: Data; now: number }) => {
 const LanesCard = ({ data: { lanes } }: { data: Data }) => {
   const { total, working } = lanes;
   return (
-    <Card title="Lanes" note={`${count(working.length)} of ${count(total)} at work`}>
-      <div class="lanes" role="img" aria-label={`${working.length} of ${total} lanes at work`}>
+    <Card title="Lanes" note={`${count(working.length)} of ${count(total)} busy`}>
+      <div class="lanes" role="img" aria-label={`${working.length} of ${total} lanes busy`}>
         {Array.from({ length: Math.min(total, 128) }, (_, i) => (
           <span key={i} class={i < working.length ? 'busy' : ''} />
         ))}
       </div>
       {working.length === 0 ? (
-        <p class="hint">Idle. Only a job that has to act takes a lane.</p>
+        <p class="hint">Idle. Only a job that acts takes a lane.</p>
       ) : (
         <ul class="chips">
           {working.slice(0, 4).map(({ lane, job, state }) => (
@@ -141,28 +141,28 @@ const LanesCard = ({ data: { lanes } }: { data: Data }) => {
 };
 
 const HooksCard = ({ data: { hooks }, now }: { data: Data; now: number }) => {
-  const { inFlight, pending, parked, delivered, failed, receivers } = hooks;
-  const failing = receivers.filter(({ failures, breaker }) => failures > 0 || breaker !== 'closed');
+  const { inFlight, pending, parked, delivered, failed, endpoints } = hooks;
+  const failing = endpoints.filter(({ failures, breaker }) => failures > 0 || breaker !== 'closed');
   return (
     <Card title="Hooks" note={`${count(inFlight)} in flight`}>
       <dl class="facts">
         <Fact name="pending" value={count(pending)} tone={failing.length > 0 && pending > 0 ? 'warn' : ''} />
         <Fact name="parked" value={count(parked)} tone={parked > 0 ? 'bad' : ''} />
         <Fact name="delivered" value={count(delivered)} tone="good" />
-        <Fact name="failed tries" value={count(failed)} tone={failed > 0 ? 'warn' : ''} />
+        <Fact name="failed attempts" value={count(failed)} tone={failed > 0 ? 'warn' : ''} />
       </dl>
       {failing.length === 0 ? (
-        <p class="hint">{pending + delivered > 0 ? 'All receivers answer.' : 'Nothing is to be sent.'}</p>
+        <p class="hint">{pending + delivered > 0 ? 'All endpoints answer.' : 'No endpoint is owed a hook.'}</p>
       ) : (
         <ul class="chips">
-          {failing.slice(0, 3).map(({ origin, pending: waiting, breaker, failingSince, answer }) => (
-            <li key={origin} class={breaker === 'draining' ? 'warn' : 'bad'}>
-              <code>{origin}</code> {breakerWords[breaker]}
+          {failing.slice(0, 3).map(({ endpoint, pending: waiting, breaker, failingSince, answer }) => (
+            <li key={endpoint} class={breaker === 'draining' ? 'warn' : 'bad'}>
+              <code>{endpoint}</code> {breakerWords[breaker]}
               {answer !== undefined && breaker !== 'draining' && `, ${answer}`}
               {failingSince !== undefined && ` for ${span(now - failingSince)}`}, {count(waiting)} waiting
             </li>
           ))}
-          {failing.length > 3 && <li>and {count(failing.length - 3)} more receivers</li>}
+          {failing.length > 3 && <li>and {count(failing.length - 3)} more endpoints</li>}
         </ul>
       )}
     </Card>
@@ -171,7 +171,7 @@ const HooksCard = ({ data: { hooks }, now }: { data: Data; now: number }) => {
 
 const breakerWords: Readonly<Record<string, string>> = {
   closed: 'fails',
-  open: 'is let alone',
-  probing: 'is tried again',
-  draining: 'is back and told what it has missed',
+  open: 'fails, circuit open',
+  probing: 'is probed',
+  draining: 'has recovered, missed hooks are delivered',
 };

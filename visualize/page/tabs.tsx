@@ -1,4 +1,4 @@
-/** Tabs as the ARIA practices have them: one stop of the tab key, arrows between them. */
+/** Tabs by the ARIA Authoring Practices: the Tab key reaches the chosen tab, the arrow keys choose another one. */
 export const Tabs = <Id extends string>({
   label,
   tabs,

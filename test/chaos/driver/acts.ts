@@ -1,6 +1,6 @@
-/** What can happen in a run: the kinds of faults, and each act as a person reads it. Pure. */
+/** The faults of a run: their kinds, the acts that cause them, and each act in words. Pure. */
 
-/** Every kind of fault; `--only` takes them by these names. */
+/** Every kind of fault. `--only` takes these names. */
 export const faultKinds = [
   'kill',
   'stop',
@@ -25,13 +25,13 @@ export const faultKinds = [
   'kill-master',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
-/** Faults that need a master with replicas and sentinels, and those that need a Redis that stands alone. */
+/** Faults that need a master with replicas and sentinels, and faults that need a single Redis. */
 export const sentinelKinds: readonly FaultKind[] = ['failover', 'kill-master'];
 export const standaloneKinds: readonly FaultKind[] = ['kill-redis', 'away-in-sweep'];
-/** Kinds of 0.1.0's driver. */
+/** The kinds of version 0.1.0. */
 export const oldKinds: readonly FaultKind[] = faultKinds.slice(0, 7);
 
-/** `picks` (0 to 99) chooses clients among those that there are then; `times`, one right after the other. */
+/** `picks` (0 to 99) selects clients among those that are connected at that time. `times`: one directly after the other. */
 export type Act =
   | { readonly kind: 'kill' | 'stop'; readonly target: string; readonly forMs: number }
   | { readonly kind: 'stop-then-kill'; readonly target: string; readonly stopMs: number; readonly forMs: number }
@@ -50,9 +50,9 @@ export type Act =
   | { readonly kind: 'flush-scripts' | 'failover' };
 
 /**
- * Where in a job's run its host's connection is cut. `fetched`: right after the fetch, before anything is written;
- * `running`: after the status is Running and before the observation is written; `succeeded`: after Success is written and
- * before the finish; `finished`: after the finish and before the observation is deleted.
+ * The point in a job's run at which its host's connection is cut. `fetched`: after the fetch, before anything is written.
+ * `running`: after the status Running and before the observation. `succeeded`: after the status Success and before the finish.
+ * `finished`: after the finish and before the observation is deleted.
  */
 export type CutPoint = 'fetched' | 'running' | 'succeeded' | 'finished';
 export interface JobCut {
@@ -65,19 +65,19 @@ export const kindOfCut = ({ at }: JobCut): FaultKind =>
 export const wordsOf = (act: Act): string => {
   switch (act.kind) {
     case 'kill':
-      return `SIGKILL ${act.target}, another in its place after ${act.forMs} ms`;
+      return `SIGKILL ${act.target}, replaced after ${act.forMs} ms`;
     case 'stop':
       return `SIGSTOP ${act.target}, SIGCONT after ${act.forMs} ms`;
     case 'stop-then-kill':
-      return `SIGSTOP ${act.target}, SIGKILL after ${act.stopMs} ms, another in its place after ${act.forMs} ms`;
+      return `SIGSTOP ${act.target}, SIGKILL after ${act.stopMs} ms, replaced after ${act.forMs} ms`;
     case 'kill-redis':
-      return `SIGKILL Redis, started again after ${act.forMs} ms`;
+      return `SIGKILL Redis, restarted after ${act.forMs} ms`;
     case 'away-in-sweep':
-      return `SIGKILL Redis in the middle of the next sweep, started again after ${act.forMs} ms`;
+      return `SIGKILL Redis in the middle of the next sweep, restarted after ${act.forMs} ms`;
     case 'freeze-redis':
       return `SIGSTOP Redis (or the master), SIGCONT after ${act.forMs} ms`;
     case 'kill-master':
-      return `SIGKILL the master, started again as a replica ${act.forMs} ms after the failover`;
+      return `SIGKILL the master, restarted as a replica ${act.forMs} ms after the failover`;
     case 'failover':
       return 'SENTINEL FAILOVER';
     case 'kill-clients':
@@ -85,13 +85,13 @@ export const wordsOf = (act: Act): string => {
     case 'cut':
       return `connections of ${act.target} cut and refused for ${act.forMs} ms`;
     case 'half-open':
-      return `line of ${act.target} swallows everything for ${act.forMs} ms; its connections stay half-open`;
+      return `the proxy of ${act.target} drops all bytes for ${act.forMs} ms; its connections stay half-open`;
     case 'lose-replies':
       return `${act.target} gets no replies for ${act.forMs} ms, then its connections break`;
     case 'select-refused':
-      return `SELECT refused to the reapers for ${act.forMs} ms, their connections killed`;
+      return `SELECT denied to the reapers for ${act.forMs} ms, their connections killed`;
     case 'auth-refused':
-      return `AUTH refused to the reapers for ${act.forMs} ms, their connections killed`;
+      return `AUTH denied to the reapers for ${act.forMs} ms, their connections killed`;
     case 'flush-scripts':
       return 'SCRIPT FLUSH';
   }

@@ -1,18 +1,18 @@
 /**
- * What stands in database 0: a dead pool with an entry and a hung job, for whoever gets there to act on. All that works in
- * a run was told to work in another database; a reaper whose SELECT was refused is in this one.
+ * The bait in database 0: a dead pool with an entry, and a hung job. All processes of a run have to use another database. A
+ * reaper whose SELECT was denied, and that goes on regardless, would act on the bait.
  */
 import type { Redis } from 'ioredis';
 import type { RedisServer } from '../../support/redisServer.ts';
 import { key } from './settings.ts';
 
 export interface Bait {
-  /** What has been written in database 0 since. */
+  /** All changes in database 0 since then. */
   changes(): string[];
   close(): void;
 }
 
-/** @param client of the master. It works in database 0. */
+/** @param client of the master, in database 0. */
 export const plantBait = async (client: Redis, servers: readonly RedisServer[]): Promise<Bait> => {
   const pool = 'pool-of-database-0';
   const entry = JSON.stringify({ name: 'SCAN', id: 'job-of-database-0', t: 1_700_000_000, args: {} });

@@ -1,10 +1,10 @@
 /**
- * A worker host of a chaos run, as a process of its own. Arguments: its config (JSON), its pool's id, folder of the run's logs.
+ * A worker host of a chaos run, as a process. Arguments: its config (JSON), the id of its pool, the folder of the run's logs.
  *
- * It behaves as a Go host does, faults included. A fetch, an observation and a finish are said once: one whose reply got
- * lost leaves an entry that no worker knows of, an observation that was never written or never deleted, an entry of a job
- * that has succeeded. A job that can't begin is retried later. Only its success is said until Redis has heard it, as Harbor
- * does. Unlike `examples/worker-host.ts` it runs several jobs at once and notes every run in a log that outlives it.
+ * It behaves like a Go host, faults included. It sends a fetch, an observation and a finish only once. If the reply gets lost,
+ * this leaves an entry that no worker knows, an observation that was never written or never deleted, or an entry of a job
+ * that has succeeded. A job that cannot begin is retried later. Only the status Success is sent until Redis confirms it, as
+ * Harbor does. Unlike `examples/worker-host.ts`, it runs several jobs at once and records every run in a log that survives it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -32,16 +32,16 @@ import {
 const [configText = '', pool = '', folder = ''] = process.argv.slice(2);
 const { port, clockOffset, replicas, statuses }: HostConfig = JSON.parse(configText);
 const note = openRunLog(folder, pool);
-const say = (job: string, text: string) => note({ what: 'acted', job, text });
-process.on('disconnect', () => process.exit(0)); // The driver is gone.
+const log = (job: string, text: string) => note({ what: 'act', job, text });
+process.on('disconnect', () => process.exit(0)); // The driver has ended.
 
 const redis = new Redis(hostRedis(port, pool));
 redis.on('error', () => undefined);
 const { confirmed } = createReplication(redis, replicas);
-// On the same connection, so that replicas confirm what it writes.
+// On the same connection, because WAIT is about the writes of one connection.
 const { lifecycle } = createReaper({ redis, namespace, logger: false, hooks: hookOptions });
 const workers = Array.from({ length: workersAHost }, (_, i) => `${pool}-w${i}`);
-/** What this host takes for the time. */
+/** The clock of this host, which may be wrong. */
 const hostSecond = () => Math.floor(Date.now() / 1_000) + clockOffset;
 const gocraft = createUpstream(redis, `${namespace}:`, hostSecond);
 
@@ -69,7 +69,7 @@ const beat = async () => {
   note({ what: 'beat', value, sentAt });
 };
 
-/** Runs whose host waits where their job's cut belongs, until the driver lets them go on. */
+/** Runs that wait at the point of their job's cut until the driver sends `go`. */
 const waiting = new Map<string, () => void>();
 process.on('message', ({ go }: ToHost) => {
   waiting.get(go)?.();
@@ -83,7 +83,7 @@ const meet = async (at: CutPoint, run: string, job: string, { cut }: JobArgs) =>
   });
 };
 
-/** Harbor's rules: what has succeeded or was stopped ends without running; what was cut off, or failed, is a new attempt. */
+/** Harbor's rules: a job in Success or Stopped ends without running; a job in Running or Error starts a new attempt. */
 const begin = async (id: string): Promise<TrackedAttempt | string> => {
   const job = await within(hostTimeoutMs, lifecycle.load(id));
   const status = job?.stats.status ?? '';
@@ -92,7 +92,7 @@ const begin = async (id: string): Promise<TrackedAttempt | string> => {
   return statuses === 'go' ? beginAsGo(job, isNew) : beginByLifecycle(job, isNew);
 };
 
-/** Each step is said once. */
+/** Sends each step once, as a Go host does. */
 const beginAsGo = async (loaded: TrackedAttempt, isNew: boolean): Promise<TrackedAttempt> => {
   let job = loaded;
   if (!isNew) {
@@ -108,11 +108,11 @@ const beginAsGo = async (loaded: TrackedAttempt, isNew: boolean): Promise<Tracke
     job = (await within(hostTimeoutMs, lifecycle.load(job.id))) ?? job;
   }
   const reply = await confirmed(() => gocraft.setStatus(job.id, 'Running', job.revision));
-  if (reply !== 'ok') throw new Error(`Running is refused: ${reply}`);
+  if (reply !== 'ok') throw new Error(`the status Running was refused: ${reply}`);
   return job;
 };
 
-/** Steps are repeated in the background; a host that was not answered in time does not run the job. */
+/** Uses this project's lifecycle, which repeats each step. Without an answer in time the job is not run. */
 const beginByLifecycle = async (job: TrackedAttempt, isNew: boolean): Promise<TrackedAttempt> => {
   const steps = [...(isNew ? [] : [() => job.reset()]), () => job.run()];
   for (const step of steps) {
@@ -132,17 +132,17 @@ const untilHeard = async <T>(step: () => Promise<T>): Promise<T> => {
   }
 };
 
-const tell = async (run: string, job: TrackedAttempt) => {
+const writeSuccess = async (run: string, job: TrackedAttempt) => {
   const reply = await untilHeard(() => confirmed(() => job.succeed()));
   note({
-    what: 'told',
+    what: 'outcome',
     run,
     job: job.id,
     outcome: reply.outcome === 'ok' ? 'succeeded' : `not written: ${reply.outcome}`,
   });
 };
 
-/** gocraft's finish, in one step that is said once; a job that could not run goes to `retry`. */
+/** gocraft's finish, sent once. A job that could not run goes to `retry`. */
 const finish = async (type: string, entry: string, error: unknown) => {
   if (error === undefined) return gocraft.finish(type, pool, entry);
   const job = JSON.parse(entry);
@@ -157,7 +157,7 @@ const finish = async (type: string, entry: string, error: unknown) => {
 };
 
 let runs = 0;
-/** Entry → the run that it was last fetched for. */
+/** Entry → the latest run for which it was fetched. */
 const newest = new Map<string, string>();
 
 const work = async (observer: Observer, type: string, entry: string, askedAt: number) => {
@@ -173,24 +173,24 @@ const work = async (observer: Observer, type: string, entry: string, askedAt: nu
     isRefused: args.observation === 'refused',
   });
   const job = await begin(jobId).catch((error: Error) => error);
-  if (job instanceof Error) say(jobId, `${run} not begun: ${job.message}`);
-  else if (typeof job === 'string') say(jobId, `${run} not run: ${job}`);
+  if (job instanceof Error) log(jobId, `${run} did not begin: ${job.message}`);
+  else if (typeof job === 'string') log(jobId, `${run} was not run: ${job}`);
   else {
     note({ what: 'begin', run, job: jobId, askedAt });
     await meet('running', run, jobId, args);
     await sleep(args.ms);
     note({ what: 'end', run, job: jobId });
-    const telling = tell(run, job);
-    // A Go host says its success in the background when it is not heard at once.
-    await (statuses === 'go' ? within(hostTimeoutMs / 2, telling).catch(() => undefined) : telling);
+    const writing = writeSuccess(run, job);
+    // A Go host repeats the status Success in the background if the first write fails.
+    await (statuses === 'go' ? within(hostTimeoutMs / 2, writing).catch(() => undefined) : writing);
     await meet('succeeded', run, jobId, args);
   }
   observer.done();
-  // Requeued and fetched by this very pool again while it slept: the bytes are the newer run's now.
+  // While the host slept, the entry was requeued and fetched by this pool again: it belongs to the newer run now.
   if (newest.get(entry) === run) {
     newest.delete(entry);
     await finish(type, entry, job instanceof Error ? job : undefined).catch(() =>
-      say(jobId, `${run}: its finish got no answer`),
+      log(jobId, `${run}: the finish got no answer`),
     );
   }
   await meet('finished', run, jobId, args);
@@ -211,7 +211,7 @@ const workFor = async (worker: string) => {
   }
 };
 
-/** gocraft's own: what waits in `retry` goes back to its queue when its time has come. */
+/** gocraft's requeuer: moves entries from `retry` to their queues when they are due. */
 const requeueScript = `
   local entry = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)[1]
   if entry then

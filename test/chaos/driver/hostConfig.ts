@@ -1,17 +1,17 @@
-/** What the driver and its hosts tell each other. */
+/** The configuration of a host, and the messages between the driver and its hosts. */
 import type { CutPoint } from './acts.ts';
 
 export interface HostConfig {
   readonly port: number;
-  /** By how much the host's clock is off, in s. */
+  /** Clock offset of the host, in s. */
   readonly clockOffset: number;
-  /** Replicas that must have a write before the host goes on; 0 for a Redis that stands alone. */
+  /** Replicas that must confirm a write before the host continues; 0 for a single Redis. */
   readonly replicas: number;
-  /** Whether it writes statuses as a Go host does, or through this project's lifecycle. */
+  /** Whether it writes statuses like a Go host, or with this project's lifecycle. */
   readonly statuses: 'go' | 'lifecycle';
 }
 
-/** What an entry asks its host to do. */
+/** The args of an entry: what its host has to do. */
 export interface JobArgs {
   readonly ms: number;
   readonly cut?: { readonly at: CutPoint; readonly forMs: number };
@@ -19,7 +19,7 @@ export interface JobArgs {
   readonly _job_kind_periodic_?: string;
 }
 
-/** `cut`: the host stands where a job's cut belongs, and goes on when the driver says `go`. */
+/** `cut`: the host waits at the point of the job's cut, until the driver sends `go`. */
 export type FromProcess =
   | { readonly event: 'ready' }
   | { readonly event: 'cut'; readonly job: string; readonly run: string; readonly forMs: number };

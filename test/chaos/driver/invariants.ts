@@ -1,4 +1,4 @@
-/** What must be true once a run has come to rest, whatever happened in it. */
+/** What must be true in Redis when a run has settled. */
 import type { Redis } from 'ioredis';
 import { isFinal, type Status } from '../../../src/machines/facts.ts';
 import { jobOf } from '../../support/entries.ts';
@@ -9,14 +9,14 @@ import { key, types } from './settings.ts';
 
 export interface Breach {
   readonly text: string;
-  /** The job that it is about. */
+  /** The job with the breach. */
   readonly job?: string;
-  /** The live pool that holds the job's entry, and whether the job has succeeded. */
-  readonly holder?: string;
+  /** The live pool that holds the job's entry, and whether the job is in Success. */
+  readonly leader?: string;
   readonly hasSucceeded?: boolean;
 }
 
-/** What is not as it must be in Redis, and in what receivers were told. Empty once all has come to rest. */
+/** The breaches of the invariants, in Redis and in the delivered hooks. Empty when the run has settled. */
 export const breachesAtRest = async (
   redis: Redis,
   jobs: readonly PlannedJob[],
@@ -37,7 +37,7 @@ export const breachesAtRest = async (
 
   const died = dead.map((entry) => jobOf(entry));
   const stats = await Promise.all(jobs.map(({ id }) => redis.hmget(key('job_stats', id), 'status', 'ack')));
-  const told = new Set(hooks.map(({ body }) => `${body.job_id} ${body.status}`));
+  const delivered = new Set(hooks.map(({ body }) => `${body.job_id} ${body.status}`));
   const executions = new Map<string, string | null>();
   for (const { id, execution } of jobs) {
     if (execution) executions.set(id, await redis.zscore(key('executions', execution.policy), id));
@@ -50,14 +50,14 @@ export const breachesAtRest = async (
     if (status !== (deaths === 0 ? 'Success' : 'Error')) breach(`is ${status ?? 'without stats'}, ${deaths} × in dead`);
     if (deaths > 1) breach(`is ${deaths} × in dead`);
     if (id in tracked) breach(`is ${status} and still tracked (${tracked[id]}), confirmed: ${ack}`);
-    if (hasHook && !told.has(`${id} ${status}`)) breach(`is ${status}, and its receiver was never told`);
+    if (hasHook && !delivered.has(`${id} ${status}`)) breach(`is ${status}, and its endpoint never got a hook`);
     if (execution && isFinal(status as Status) && executions.get(id) !== '-1') breach('is not marked in executions');
   }
   for (const id of Object.keys(tracked)) {
     if (!isStanding(id) && !jobs.some((job) => job.id === id))
-      breaches.push({ text: `${id}, which nobody saved, is tracked` });
+      breaches.push({ text: `${id}, which was never saved, is tracked` });
   }
-  if (undelivered > 0) breaches.push({ text: `${undelivered} records of hooks are left` });
+  if (undelivered > 0) breaches.push({ text: `${undelivered} hooks are pending` });
   if (retry + scheduled > 0) breaches.push({ text: `${retry} in retry, ${scheduled} in scheduled` });
 
   for (const type of names) {
@@ -72,7 +72,7 @@ export const breachesAtRest = async (
       lengths.set(pool, entries.length);
       for (const entry of entries) {
         const job = `${jobOf(entry)}`;
-        const held = livePools.includes(pool) ? { holder: pool, hasSucceeded: succeeded.has(job) } : {};
+        const held = livePools.includes(pool) ? { leader: pool, hasSucceeded: succeeded.has(job) } : {};
         breaches.push({ text: `${job} is in progress in ${pool}`, job, ...held });
       }
     }

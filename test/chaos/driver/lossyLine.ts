@@ -1,13 +1,13 @@
 /**
- * The line between one host or reaper and Redis. It can lose replies while commands still get through, be cut, and go
- * silent. CLIENT KILL and a killed Redis alone hardly ever make a fetch of which no worker hears.
+ * The proxy between one host or reaper and Redis. It can drop replies while commands still pass, cut connections, and go silent.
+ * CLIENT KILL and a killed Redis alone rarely cause a fetch whose reply gets lost.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostTimeoutMs } from './settings.ts';
 
-/** A time in which nothing gets through a line. Wall clock, ms. */
+/** A time in which nothing passes. Wall clock, ms. */
 export interface Blackout {
   readonly from: number;
   readonly to: number;
@@ -16,18 +16,18 @@ export interface Blackout {
 export interface LossyLine {
   readonly port: number;
   readonly blackouts: readonly Blackout[];
-  /** Replies are lost for a while; then all connections break. */
+  /** Drops replies for a while, then breaks all connections. */
   loseReplies(forMs: number): Promise<void>;
-  /** All connections break at once, and new ones are refused for a while. */
+  /** Breaks all connections at once, and refuses new ones for a while. */
   cut(forMs: number): void;
-  /** Swallows all bytes for a while and closes nothing; connections that lost bytes stay silent until their owner gives them up. */
+  /** Drops all bytes for a while and closes nothing. Connections that lost bytes stay silent until their owner closes them. */
   swallow(forMs: number): Promise<void>;
-  /** Breaks all connections: new ones go to where the line leads now. */
+  /** Breaks all connections. New ones go to the current target. */
   breakAll(): void;
   close(): void;
 }
 
-/** @param target the port of Redis, asked for at each new connection. */
+/** @param target returns the port of Redis for a new connection. */
 export const openLossyLine = async (target: () => number): Promise<LossyLine> => {
   let isLosing = false;
   let swallowing = 0;
@@ -47,7 +47,7 @@ export const openLossyLine = async (target: () => number): Promise<LossyLine> =>
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
-        // Who is behind a silent line does not hear of the other's end.
+        // The other side must not notice the end of a silent connection.
         if (!isSilent || socket === host) other.destroy();
       });
     }
@@ -87,7 +87,7 @@ export const openLossyLine = async (target: () => number): Promise<LossyLine> =>
     },
     async swallow(forMs) {
       const from = Date.now();
-      // Its owner finds out a time-out later.
+      // The owner notices it after a time-out.
       blackouts.push({ from, to: from + forMs + hostTimeoutMs });
       swallowing += 1;
       await sleep(forMs);

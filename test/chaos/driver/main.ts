@@ -1,6 +1,6 @@
 /**
- * The seeded chaos driver: `npm run chaos -- --seed N --runs M` runs the seeds N, N+1, … N+M−1, a line each; a failure
- * prints its seed, its schedule and what is wrong. Exit code 1 if one failed. Ctrl-C leaves nothing running.
+ * The seeded chaos driver: `npm run chaos -- --seed N --runs M` runs the seeds N to N+M−1 and prints one line for each. A failed
+ * run prints its seed, its schedule and the breaches. Exits with 1 if a run failed. Ctrl-C ends all processes.
  */
 import { Command, InvalidArgumentError } from 'commander';
 import PQueue from 'p-queue';
@@ -21,13 +21,13 @@ const kindsOf = (text: string): FaultKind[] =>
   });
 const { seed, runs, atOnce, only, verbose } = new Command('chaos')
   .description(
-    'Kills, stops and cuts off worker hosts, reapers and Redis at seeded moments, and checks that no job is lost or doubled.',
+    'Kills, stops and disconnects worker hosts, reapers and Redis at seeded times, and checks that no job is lost or run twice.',
   )
   .option('--seed <n>', 'first seed', count, 1)
-  .option('--runs <n>', 'how many runs, each with the next seed', count, 1)
-  .option('--at-once <n>', 'runs side by side', count, 1)
-  .option('--only <kinds>', 'only faults of these kinds, with commas between', kindsOf)
-  .option('--verbose', 'tell of runs that are fine what is told of failures')
+  .option('--runs <n>', 'number of runs; each has the next seed', count, 1)
+  .option('--at-once <n>', 'number of runs at the same time', count, 1)
+  .option('--only <kinds>', 'only these kinds of faults, separated by commas', kindsOf)
+  .option('--verbose', 'print the full report of successful runs too')
   .parse()
   .opts<{ seed: number; runs: number; atOnce: number; only?: FaultKind[]; verbose?: boolean }>();
 
@@ -45,7 +45,7 @@ try {
       const report = await runChaos(seed + i, programs, { only, signal: asked.signal }).catch((error: Error) => {
         if (asked.signal.aborted) throw error;
         failed.push(seed + i);
-        console.log(`seed ${seed + i}: BROKE OFF: ${error.stack}`);
+        console.log(`seed ${seed + i}: ABORTED: ${error.stack}`);
       });
       if (report === undefined) return;
       console.log(lineOf(report));
@@ -54,10 +54,10 @@ try {
       if (report.breaches.length > 0 || verbose) console.log(textOf(report));
     }),
   );
-  console.log(`runs that had each kind: ${textOfKinds(counts)}`);
+  console.log(`runs with each kind of fault: ${textOfKinds(counts)}`);
   console.log(
     failed.length === 0
-      ? `all ${runs} runs are fine`
+      ? `all ${runs} runs passed`
       : `${failed.length} of ${runs} runs failed; seeds ${failed.join(', ')}`,
   );
   if (failed.length > 0) process.exitCode = 1;

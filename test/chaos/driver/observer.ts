@@ -1,6 +1,6 @@
 /**
- * What gocraft's observer does for a worker: it notes what the worker runs and writes that down at its next tick, once. A
- * write that fails is not repeated, nor is the DEL at the end of a job: then what stood there stands on until the next job.
+ * gocraft's observer of one worker: it writes at its next tick, once, which job the worker runs. It repeats neither a failed
+ * write nor a failed DEL at the end of a job: the old observation stays until the next job.
  */
 import type { Redis } from 'ioredis';
 import { observerMs } from './settings.ts';
@@ -9,7 +9,7 @@ export interface Observed {
   readonly fields: Readonly<Record<string, string | number>>;
   /** In s. */
   readonly ttl: number;
-  /** Redis is taken to refuse it. */
+  /** As if Redis refused the write. */
   readonly isRefused: boolean;
 }
 
@@ -35,7 +35,7 @@ export const createObserver = (redis: Redis, observation: string): Observer => {
   const change = (next: Observed | undefined) => {
     current = next;
     version += 1;
-    // The first one does not wait for a tick.
+    // The first observation is written at once.
     if (version === 1) write();
   };
   setInterval(() => {

@@ -1,4 +1,4 @@
-/** Does what the plan says. */
+/** Performs the acts of a plan. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Act, wordsOf } from './acts.ts';
@@ -10,15 +10,15 @@ import { driverTimeoutMs, key, reaperUser } from './settings.ts';
 
 export interface Performer {
   perform(act: Act): Promise<void>;
-  /** Whether Redis refuses the reapers now, or did a moment ago. */
+  /** Whether Redis denies the reapers access now, or did a moment ago. */
   isRefusing(): boolean;
-  /** What reapers did as a user that they were not told to be. */
+  /** Commands that reapers sent as another user than the configured one. */
   readonly breaches: readonly Breach[];
 }
 
-/** What a connection does before it knows who it is. */
+/** Commands that a connection sends before it is authenticated. */
 const handshake = /^(NULL|auth|hello|select|ping|info|role|quit|reset|client(\|.*)?|command(\|.*)?|readonly)$/i;
-/** How long the driver waits for a sweep that it can meet, in ms. */
+/** How long the driver waits for a running sweep, in ms. */
 const sweepWithinMs = 4_000;
 
 export const createPerformer = ({
@@ -30,7 +30,7 @@ export const createPerformer = ({
   note,
 }: {
   redis: RedisOfRun;
-  /** Works in the database of the run, on the master. */
+  /** A client of the master, in the database of the run. */
   client: Redis;
   lines: ReadonlyMap<string, LossyLine>;
   processes: Processes;
@@ -41,9 +41,9 @@ export const createPerformer = ({
   let isBusy = false;
   let refusedUntil = 0;
 
-  /** One thing at a time happens to Redis itself: what would come in between is left out. */
+  /** Only one act at a time affects Redis itself. Others are skipped. */
   const alone = async (what: string, step: () => Promise<void>) => {
-    if (isBusy) return note(`left out, for Redis is busy with something else: ${what}`);
+    if (isBusy) return note(`skipped, because another act affects Redis: ${what}`);
     isBusy = true;
     try {
       await step();
@@ -62,7 +62,7 @@ export const createPerformer = ({
 
   const within = <T>(step: Promise<T>): Promise<T> =>
     Promise.race([step, pause(driverTimeoutMs).then(() => Promise.reject(new Error('no answer in time')))]);
-  /** Says a command to every server until it is heard. */
+  /** Sends a command to every server until it is confirmed. */
   const onServers = (...command: [string, ...string[]]) =>
     Promise.all(
       redis.servers.map(async (server) => {
@@ -77,7 +77,7 @@ export const createPerformer = ({
       }),
     );
 
-  /** Reapers that work without being the user that they were told to be. */
+  /** Finds reapers that send commands as another user than the configured one. */
   const watchUsers = async () => {
     for (const line of String(await within(redis.master().client.client('LIST'))).split('\n')) {
       const { name = '', user, cmd = '' } = Object.fromEntries(line.split(' ').map((field) => field.split('=')));
@@ -108,11 +108,11 @@ export const createPerformer = ({
       const asked = client.hmget(key('reaper', 'progress'), 'scanned', 'total');
       const [scanned, total] = await asked.catch(() => []);
       if (Number(scanned) > 0 && Number(scanned) < Number(total)) {
-        note(`Redis is killed when ${scanned} of ${total} jobs are judged`);
+        note(`Redis is killed after ${scanned} of ${total} jobs`);
         return redis.killFor(forMs);
       }
     }
-    note('no sweep was met');
+    note('no sweep was running');
   };
 
   const perform = async (act: Act): Promise<void> => {

@@ -1,4 +1,4 @@
-/** What a run does and when: all that the driver decides, from one seed. Pure. */
+/** The plan of a run: all that the driver decides, from one seed. Pure. */
 import fc from 'fast-check';
 import {
   type Act,
@@ -22,24 +22,24 @@ import {
 } from './settings.ts';
 
 export interface PlannedJob {
-  /** When it is enqueued, in ms after the start. */
+  /** Time at which it is enqueued, in ms after the start. */
   readonly atMs: number;
-  /** Id of its stats; `<policy>@<epoch>` for an execution of a policy. */
+  /** Id of the job; `<policy>@<epoch>` for an execution of a policy. */
   readonly id: string;
   readonly type: string;
   /** How long it runs, in ms. */
   readonly workMs: number;
   readonly hasHook: boolean;
-  /** For an execution of a periodic policy. */
+  /** Set for an execution of a periodic policy. */
   readonly execution: { readonly policy: string; readonly epoch: string } | undefined;
-  /** What happens to the connection of the first host that gets there with it. */
+  /** The cut of its host's connection, at the first time that a host comes to that point. */
   readonly cut: JobCut | undefined;
-  /** What becomes of its observations: never written, or expired early. */
+  /** Its observations are never written, or expire early. */
   readonly observation: 'refused' | 'expires' | undefined;
 }
 
 export interface PlannedAct {
-  /** In ms after the start. */
+  /** Time in ms after the start. */
   readonly atMs: number;
   readonly act: Act;
 }
@@ -48,9 +48,9 @@ export interface Plan {
   readonly seed: number;
   /** The kinds of faults that this run has. */
   readonly kinds: ReadonlySet<FaultKind>;
-  /** Undefined for a Redis that stands alone. */
+  /** Undefined for a single Redis. */
   readonly sentinel: { readonly replicas: number; readonly sentinels: number } | undefined;
-  /** By how much the clock of each host is off, in s. */
+  /** Clock offset of each host, in s. */
   readonly clockOffsets: Readonly<Record<string, number>>;
   readonly jobs: readonly PlannedJob[];
   readonly acts: readonly PlannedAct[];
@@ -58,7 +58,7 @@ export interface Plan {
 
 const uniform = (min: number, max: number) => fc.noBias(fc.integer({ min, max }));
 
-/** Draws of one purpose: those of another purpose don't change with what is drawn here. */
+/** Random numbers for one purpose. They do not affect those for another purpose. */
 const drawsOf = (seed: number, purpose: number) => {
   const [draw] = fc.sample(fc.gen(), { seed: seed * 101 + purpose, numRuns: 1 }) as [fc.GeneratorValue];
   const between = (min: number, max: number): number => draw(uniform, min, max);
@@ -70,7 +70,7 @@ const drawsOf = (seed: number, purpose: number) => {
 };
 type Draws = ReturnType<typeof drawsOf>;
 
-/** @param only these kinds and no others, whatever the seed draws. An act of a kind is the same with and without the others. */
+/** @param only the kinds of faults to use. The acts of a kind are the same with and without other kinds. */
 export const planOf = (seed: number, only?: readonly FaultKind[]): Plan => {
   const drawn = drawKinds(drawsOf(seed, 0));
   const kinds: ReadonlySet<FaultKind> = only === undefined ? drawn : new Set(only);
@@ -87,7 +87,7 @@ export const planOf = (seed: number, only?: readonly FaultKind[]): Plan => {
   };
 };
 
-/** Most runs have most of what is likely, and some of what is rare: with everything at once, nothing would ever run. */
+/** Chooses the kinds: most of the frequent ones and some of the rare ones. With all of them, no job would ever run. */
 const drawKinds = ({ between, chance }: Draws): ReadonlySet<FaultKind> => {
   const isSentinel = chance(20);
   const kinds = new Set<FaultKind>();
@@ -104,7 +104,7 @@ const drawKinds = ({ between, chance }: Draws): ReadonlySet<FaultKind> => {
 
 const drawOffsets = ({ oneOf }: Draws, hosts: readonly string[], kinds: ReadonlySet<FaultKind>) => {
   const offsets = Object.fromEntries(hosts.map((host) => [host, 0]));
-  // A host that is right remains, for others to be compared with.
+  // One host keeps a correct clock.
   const [ahead, behind] = oneOf([0, 1], [1, 2], [2, 0]) as [number, number];
   if (kinds.has('clock-ahead')) offsets[`host-${ahead}`] = clockOffsetS;
   if (kinds.has('clock-behind')) offsets[`host-${behind}`] = -clockOffsetS;
@@ -113,7 +113,7 @@ const drawOffsets = ({ oneOf }: Draws, hosts: readonly string[], kinds: Readonly
 
 const drawJobs = ({ between, oneOf, chance }: Draws, kinds: ReadonlySet<FaultKind>): PlannedJob[] => {
   const draw = (_: unknown, i: number): PlannedJob => {
-    // Most are short; some are long enough to be met by what happens to their host, and a few outlast every time-out.
+    // Most jobs are short. Some are long enough to be affected by faults of their host, and a few outlast every time-out.
     const isLong = chance(2);
     const workMs = isLong ? between(3_500, 5_500) : chance(92) ? between(5, 80) : between(300, 1_000);
     const execution = chance(10) ? { policy: `policy-${between(1, 3)}`, epoch: String(1_700_000_000 + i) } : undefined;
@@ -139,8 +139,8 @@ const drawJobs = ({ between, oneOf, chance }: Draws, kinds: ReadonlySet<FaultKin
 };
 
 /**
- * A stop is too short for anybody to take notice; or so long that the process is suspected, and proves in its grace that it
- * lives; or just about as long as a grace; or so long that it is taken for dead.
+ * The length of a stop. It is too short to be noticed, or long enough for a suspicion that the grace disproves, or about as
+ * long as the grace, or long enough for the process to be considered dead.
  */
 const stopOf = ({ between, oneOf }: Draws) =>
   oneOf(
@@ -155,7 +155,7 @@ interface Step {
   readonly lastsMs: number;
 }
 
-/** Acts of one purpose one after another, each over before the next. */
+/** Acts for one purpose, one after the other. */
 const sequence = (
   { between }: Draws,
   [fromPauseMs, toPauseMs]: readonly [number, number],
@@ -171,7 +171,7 @@ const sequence = (
   }
 };
 
-/** Acts of every kind, of which the run takes those that it has. */
+/** Acts of every kind. The run uses those of its kinds. */
 const drawActs = (seed: number, hosts: readonly string[], isSentinel: boolean): PlannedAct[] => {
   let purpose = 10;
   const draws = () => drawsOf(seed, purpose++);
@@ -195,10 +195,10 @@ const drawActs = (seed: number, hosts: readonly string[], isSentinel: boolean): 
     return sequence(mine, pause, () => ({ act: act(mine), lastsMs }));
   };
   const { between } = draws();
-  /** One host sleeps, early and for long: its entries are put back and run by others, and then it wakes up. */
+  /** One host is stopped early and for long: its entries are requeued and run by other hosts, then it continues. */
   const sleeper = between(0, hostCount - 1);
   const reapers = Array.from({ length: reaperCount }, (_, i) => `reaper-${i}`);
-  // The reapers of a run with sentinels ask them for the master, and so have no line of their own.
+  // With sentinels, reapers ask them for the master, so they have no proxy.
   const lines = isSentinel ? hosts : [...hosts, ...reapers, ...reapers];
   return [
     ...hosts.map((host, i) => ofProcess(host, i === sleeper ? between(5_000, 5_800) : undefined)),

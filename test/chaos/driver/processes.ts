@@ -7,26 +7,26 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { FromProcess, ToHost } from './hostConfig.ts';
 
-/** What became of one process. Times: wall clock, ms. */
+/** One process. Times: wall clock, ms. */
 export interface Life {
-  /** Which of the hosts or reapers it is one of: `host-0`. */
+  /** The slot of the process, such as `host-0`. */
   readonly slot: string;
-  /** `host-0-2`: the second one of `host-0`; of a host, the id of its pool. */
+  /** `host-0-2` is the second process of `host-0`. For a host it is the id of its pool. */
   readonly name: string;
-  /** How it ended, if it has. */
+  /** How it ended; undefined while it runs. */
   endedAt: number | undefined;
   readonly stops: { readonly from: number; to: number }[];
 }
 
 export interface Processes {
   readonly lives: readonly Life[];
-  /** Ends that nobody has asked for. */
+  /** Processes that ended without being killed. */
   readonly faults: readonly string[];
-  /** Reapers that ended while Redis refused them, and were started again. */
+  /** Reapers that ended while Redis denied them access, and were restarted. */
   readonly refused: number;
-  /** Starts one in a slot, with a new name. Resolves when it is at work, or has ended before that. */
+  /** Starts a process in a slot, with a new name. Resolves when it works or has ended. */
   start(slot: string): Promise<void>;
-  /** SIGKILL, whether it is stopped or not. */
+  /** Sends SIGKILL, also to a stopped process. */
   kill(slot: string): Promise<void>;
   stop(slot: string): void;
   goOn(slot: string): void;
@@ -34,9 +34,9 @@ export interface Processes {
   killAll(): Promise<void>;
 }
 
-/** Programs of the processes, as one file each: they start in a third of the time that tsx takes, and there are many starts. */
+/** The programs of the processes, built as one file each: they start three times as fast as with tsx. */
 export interface Programs {
-  /** A folder of their own, below the project so that its packages are found from there. */
+  /** A folder inside the project, so that Node finds the packages. */
   readonly folder: string;
   remove(): Promise<void>;
 }
@@ -68,11 +68,11 @@ export const createProcesses = ({
 }: {
   programs: Programs;
   logs: string;
-  /** The first argument of what runs in a slot. */
+  /** Returns the first argument of a slot's process. */
   configOf: (slot: string) => unknown;
-  /** The host in a slot stands where a job's cut belongs. */
+  /** Called when the host of a slot waits at the point of a job's cut. */
   onCut: (slot: string, job: string, forMs: number) => void;
-  /** Whether Redis refuses the reapers now: one that ends for it is started again, as a supervisor of processes does. */
+  /** Whether Redis denies the reapers access now. A reaper that ends because of it is restarted, as a process manager would do. */
   isRefused: () => boolean;
 }): Processes => {
   const lives: Life[] = [];
@@ -99,7 +99,7 @@ export const createProcesses = ({
       return refused;
     },
     async start(slot) {
-      // Killed again before its successor was started, a slot would get two, one of which nobody knows.
+      // If it is killed again before its successor was started, the slot must not get two successors.
       if (isOver || running.has(slot)) return;
       const generation = (generations.get(slot) ?? 0) + 1;
       generations.set(slot, generation);
@@ -124,7 +124,7 @@ export const createProcesses = ({
         if (kind === 'reaper' && isRefused()) {
           refused += 1;
           setTimeout(() => void processes.start(slot), restartMs);
-        } else faults.push(`${name} has ended by itself (${signal ?? code}): ${said.trim()}`);
+        } else faults.push(`${name} ended without being killed (${signal ?? code}): ${said.trim()}`);
       });
       await new Promise<void>((resolve) => {
         child.on('message', (message: FromProcess) => {
@@ -155,7 +155,7 @@ export const createProcesses = ({
   return processes;
 };
 
-/** After how long a reaper that was refused is started again, in ms. */
+/** Time until a reaper without access is restarted, in ms. */
 const restartMs = 300;
 
 const endLife = (life: Life) => {

@@ -1,4 +1,4 @@
-/** Enqueues the jobs of a run, each once, whatever happens to Redis meanwhile. */
+/** Enqueues the jobs of a run, each once, despite the faults of Redis. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { createReaper, type NewJob } from '../../../src/index.ts';
@@ -9,12 +9,12 @@ import { key, namespace, standingCount } from './settings.ts';
 
 export interface Producer {
   enqueue(job: PlannedJob): Promise<void>;
-  /** Jobs that are tracked from now on and never run. */
+  /** Adds jobs that are tracked and never run. */
   trackStanding(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** An entry is pushed once, however often that is said: a reply may get lost. */
+/** Pushes an entry once, also if the script is sent again because its reply got lost. */
 const enqueueScript = `
   if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[2]) end`;
 const enqueued = 'enqueued';
@@ -27,7 +27,7 @@ export const createProducer = ({
   hookUrl,
   signal,
 }: {
-  /** A client of the driver. Closed by its owner. */
+  /** A client of the driver. Its owner closes it. */
   redis: Redis;
   replicas: number;
   hookUrl: string;
@@ -64,13 +64,15 @@ export const createProducer = ({
         ...(execution ? { _job_kind_periodic_: execution.epoch } : {}),
       };
       const entry = JSON.stringify({ name: type, id: execution?.policy ?? id, t: second(), args });
-      // What a failover has lost is done again, and what is enqueued is not saved again: it may be running.
+      // What a failover has lost is done again. The stats of an enqueued job are saved again only if they are lost: the
+      // job may be running. They are lost without the entry if the failover comes between the two.
       await untilConfirmed(async () => {
-        if ((await redis.sismember(enqueued, id)) === 0) {
-          await reaper.lifecycle.save(job);
+        const isEnqueued = (await redis.sismember(enqueued, id)) === 1;
+        if (!isEnqueued || (await redis.exists(key('job_stats', id))) === 0) await reaper.lifecycle.save(job);
+        if (!isEnqueued) {
           await redis.eval(enqueueScript, 2, enqueued, key('jobs', type), id, entry);
         }
-        await redis.incr('confirmed'); // WAIT is about this connection's own writes.
+        await redis.incr('confirmed'); // WAIT needs a write of this connection.
       });
     },
 

@@ -1,37 +1,37 @@
-/** A reaper of a chaos run, as a process of its own. Arguments: its config (JSON), its name, folder of the run's logs. */
+/** A reaper of a chaos run, as a process. Arguments: its config (JSON), its name, the folder of the run's logs. */
 import { createReaper } from '../../../src/index.ts';
 import { reaperOptions } from './reaperOptions.ts';
 import { openRunLog } from './runLog.ts';
 
 const [config = '', name = '', folder = ''] = process.argv.slice(2);
 const note = openRunLog(folder, name);
-const say = (text: string) => note({ what: 'said', text });
-process.on('disconnect', () => process.exit(0)); // The driver is gone.
+const log = (text: string) => note({ what: 'detail', text });
+process.on('disconnect', () => process.exit(0)); // The driver has ended.
 
 const reaper = createReaper(reaperOptions(JSON.parse(config), name));
 reaper.on('pool', ({ pool, outcome, entries, evidence, error }) =>
-  say(`pool ${pool}: ${outcome}, ${entries} requeued; ${evidence}${error === undefined ? '' : `; ${error}`}`),
+  log(`pool ${pool}: ${outcome}, ${entries} requeued; ${evidence}${error === undefined ? '' : `; ${error}`}`),
 );
 reaper.on('job', ({ id, verdict, reason, outcome, error }) => {
-  // A verdict that is none of the acts changes nothing.
+  // Only acts change something.
   if (verdict.startsWith('ke')) return;
   const text = `${verdict}, ${reason}: ${outcome}${error === undefined ? '' : `; ${error}`}`;
-  note({ what: 'acted', job: id, text });
+  note({ what: 'act', job: id, text });
 });
 reaper.on('lost', ({ id, pool, unobservedS }) =>
-  note({ what: 'acted', job: id, text: `orphaned in ${pool}, unobserved for ${unobservedS} s: requeued` }),
+  note({ what: 'act', job: id, text: `orphaned in ${pool}, unobserved for ${unobservedS} s: requeued` }),
 );
-reaper.on('quarantined', ({ id }) => note({ what: 'acted', job: id, text: 'quarantined' }));
-reaper.on('rescue', ({ drift, undecided, error, standsDown }) => {
-  note({ what: 'pass', pass: 'rescue', undecided, error: error ?? standsDown });
-  for (const { type, lockBefore, lock } of drift) say(`lock of ${type} was ${lockBefore}, is ${lock}`);
+reaper.on('quarantined', ({ id }) => note({ what: 'act', job: id, text: 'quarantined' }));
+reaper.on('rescue', ({ drift, undecided, error, suspended }) => {
+  note({ what: 'pass', pass: 'rescue', undecided, error: error ?? suspended });
+  for (const { type, lockBefore, lock } of drift) log(`lock of ${type} was ${lockBefore}, is ${lock}`);
 });
 reaper.on('sweep', (summary) => {
-  // A sweep says that it did not judge all by any of these.
-  const { scanned, error, standsDown } = summary as typeof summary & { readonly standsDown?: string };
-  note({ what: 'pass', pass: 'sweep', scanned, error: error ?? standsDown });
+  // Each of these reports that the sweep did not judge all jobs.
+  const { scanned, error, suspended } = summary as typeof summary & { readonly suspended?: string };
+  note({ what: 'pass', pass: 'sweep', scanned, error: error ?? suspended });
 });
-reaper.on('lease', ({ holds }) => say(holds ? 'leads' : 'follows'));
-reaper.on('error', ({ where, error }) => say(`fault: ${where}: ${error}`));
+reaper.on('lease', ({ holds }) => log(holds ? 'leads' : 'follows'));
+reaper.on('error', ({ where, error }) => log(`error: ${where}: ${error}`));
 reaper.start();
 process.send?.({ event: 'ready' });

@@ -1,4 +1,4 @@
-/** How the processes of a chaos run reach Redis, and how the reapers are set: as in earnest, with times scaled down. */
+/** The connections of the processes to Redis, and the options of the reapers: like in production, with shorter times. */
 import type { RedisOptions } from 'ioredis';
 import type { ReaperOptions } from '../../../src/options.ts';
 import {
@@ -15,20 +15,20 @@ import {
   reconnectMs,
 } from './settings.ts';
 
-/** Where a process finds Redis: on a port, or by asking the sentinels on these. */
+/** Where a process finds Redis: on a port, or through the sentinels on these ports. */
 export type Address = { readonly port: number } | { readonly sentinels: readonly number[] };
 
 export interface ReaperConfig {
   readonly address: Address;
-  /** Whether a leader stays one through an outage of some seconds, as it does with the default lease of 10 s. */
+  /** Whether a leader keeps its lease in an outage of some seconds, as it does with the default of 10 s. */
   readonly hasLongLease: boolean;
 }
 
 export const hookOptions = { headerTimeoutMs: hookTimeoutMs, totalTimeoutMs: hookTimeoutMs };
 
 /**
- * A connection of the driver itself. ioredis loses a command for which the connection breaks twice, so each has a time-out,
- * and whoever sends one sends it again.
+ * A connection of the driver itself. ioredis loses a command if the connection breaks twice meanwhile. So each command has a
+ * time-out, and the caller sends it again.
  */
 export const driverRedis = (port: number) => ({
   host: '127.0.0.1',
@@ -41,7 +41,7 @@ export const driverRedis = (port: number) => ({
   retryStrategy: () => 20,
 });
 
-/** As Go's client does, a host fails a command at once where there is no connection, and sends none a second time. */
+/** Like Go's client, a host fails a command at once if there is no connection, and never sends a command twice. */
 export const hostRedis = (port: number, name: string) => ({
   host: '127.0.0.1',
   port,
@@ -56,7 +56,7 @@ export const hostRedis = (port: number, name: string) => ({
   retryStrategy: () => reconnectMs,
 });
 
-/** Time-outs are the reaper's own: it must get over a silent peer as it is set by default. */
+/** The time-outs are the reaper's defaults: it must handle a silent peer with them. */
 const reaperRedis = (address: Address, name: string): RedisOptions => ({
   ...('port' in address
     ? { host: '127.0.0.1', port: address.port }
@@ -77,7 +77,7 @@ export const reaperOptions = ({ address, hasLongLease }: ReaperConfig, name: str
   namespace,
   logger: false,
   refireGraceS: 1,
-  // Small pages and batches: a kill falls between two of them.
+  // Small pages and batches, so that a kill happens between two of them.
   sweep: { firstAfterMs: 500, intervalMs: 1_000, pageSize: 20, lanes: 8 },
   rescue: {
     firstAfterMs: 200,

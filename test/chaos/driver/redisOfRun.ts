@@ -1,25 +1,25 @@
-/** The Redis of a run: one that stands alone, or a master with replicas and sentinels; and what can happen to it. */
+/** The Redis of a run: a single server, or a master with replicas and sentinels; and the faults of it. */
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { startSentinels } from './sentinels.ts';
 import { reaperUser } from './settings.ts';
 
 export interface RedisOfRun {
-  /** Every server of data, the master among them. */
+  /** All data servers, including the master. */
   readonly servers: readonly RedisServer[];
   /** Ports of the sentinels. */
   readonly sentinels: readonly number[];
   master(): RedisServer;
-  /** SIGKILL of one that stands alone, which is started again. */
+  /** SIGKILL of the single server, then a restart. */
   killFor(forMs: number): Promise<void>;
   /** SIGSTOP of the master. */
   freezeFor(forMs: number): Promise<void>;
   failover(): Promise<void>;
-  /** SIGKILL of the master, which is started again as a replica that long after another has taken over. */
+  /** SIGKILL of the master, then a restart as a replica, this long after another server has become master. */
   killMaster(forMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** After how long a failover is not waited for any more, in ms. */
+/** Maximum time to wait for a failover, in ms. */
 const longestFailoverMs = 20_000;
 
 const serverArgs = [
@@ -30,7 +30,7 @@ const serverArgs = [
 
 /**
  * @param onMaster called when another server has become the master.
- * @param pause rejects when the run is over: nothing is started after that.
+ * @param pause rejects when the run has ended: nothing is started after that.
  */
 export const startRedisOfRun = async (
   sentinel: { readonly replicas: number; readonly sentinels: number } | undefined,
@@ -44,7 +44,7 @@ export const startRedisOfRun = async (
   for (let i = 0; i < replicas; i++) {
     const replica = await startRedis(...serverArgs, ...safety);
     servers.push(replica);
-    // Not in its arguments: a server that is started again waits for the sentinels to say who is master.
+    // Not as an argument: a restarted server waits until the sentinels name the master.
     await replica.client.replicaof('127.0.0.1', first.port);
   }
   const watch = sentinelCount > 0 ? await startSentinels(sentinelCount, servers, onMaster) : undefined;
@@ -70,7 +70,7 @@ export const startRedisOfRun = async (
     async killMaster(forMs) {
       const killed = master();
       await killed.kill();
-      // Where no other one takes over, it has to come back all the same.
+      // Restarted also if no other server has become master.
       await Promise.race([watch?.masterOtherThan(killed.port), pause(longestFailoverMs)]);
       await pause(forMs);
       await killed.restart();

@@ -1,8 +1,8 @@
-/** What a person is told of a run. */
+/** The report of a run. */
 import { type FaultKind, faultKinds, wordsOf } from './acts.ts';
 import type { RunReport } from './run.ts';
 
-/** One line, whatever came of it. */
+/** One line for each run. */
 export const lineOf = (report: RunReport): string => {
   const { plan, breaches, tookMs, runs, cutOff, excused, done, settled, refused } = report;
   const result = breaches.length === 0 ? 'ok' : `FAILED (${breaches.length})`;
@@ -18,14 +18,14 @@ export const lineOf = (report: RunReport): string => {
   return `seed ${plan.seed}: ${result}, ${(tookMs / 1_000).toFixed(1)} s; ${counts.join(', ')}; ${[...plan.kinds].join(' ')}`;
 };
 
-/** In how many runs each kind of fault was. */
+/** How many runs had each kind of fault. */
 export const textOfKinds = (counts: ReadonlyMap<FaultKind, number>): string =>
   faultKinds.map((kind) => `${kind} ${counts.get(kind) ?? 0}`).join(', ');
 
-/** Breaches that a report names. */
+/** Maximum number of breaches in a report. */
 const maxBreaches = 60;
 
-/** All that helps to understand a failure: what is wrong, what was planned, and what happened in the order of time. */
+/** The complete report: the breaches, the plan, and what happened, in the order of time. */
 export const textOf = (report: RunReport): string => {
   const { plan, breaches, startedAt, done, notes } = report;
   const { seed } = plan;
@@ -33,29 +33,29 @@ export const textOf = (report: RunReport): string => {
   const moments = [
     ...done.map(({ at, text }) => ({ at, text: `DRIVER ${text}` })),
     ...notes.flatMap((note) => {
-      if (note.what === 'said') return [{ at: note.at, text: `${note.process}: ${note.text}` }];
+      if (note.what === 'detail') return [{ at: note.at, text: `${note.process}: ${note.text}` }];
       if (note.what === 'pass') {
         const { at, process, pass, scanned, error } = note;
         const judged = scanned === undefined ? '' : ` of ${scanned} jobs`;
         return error === undefined ? [] : [{ at, text: `${process}: ${pass}${judged}: ${error}` }];
       }
       if (note.what === 'beat' || !jobs.has(note.job)) return [];
-      if (note.what === 'acted') return [{ at: note.at, text: `${note.process}: ${note.job}: ${note.text}` }];
+      if (note.what === 'act') return [{ at: note.at, text: `${note.process}: ${note.job}: ${note.text}` }];
       const text =
         note.what === 'begin'
-          ? `began, asked at ${note.askedAt - startedAt} ms`
+          ? `began, requested at ${note.askedAt - startedAt} ms`
           : note.what === 'end'
             ? 'ended'
-            : `told: ${note.outcome}`;
+            : `status: ${note.outcome}`;
       return [{ at: note.at, text: `${note.process}: ${note.job} (${note.run}) ${text}` }];
     }),
   ].sort((a, b) => a.at - b.at);
   const lineAt = (ms: number, text: string) => `  ${String(ms).padStart(6)} ms  ${text}`;
   return [
-    `seed ${seed}: what is wrong`,
+    `seed ${seed}: breaches`,
     ...breaches.slice(0, maxBreaches).map(({ text }) => `  ${text}`),
     ...(breaches.length > maxBreaches ? [`  and ${breaches.length - maxBreaches} more`] : []),
-    `seed ${seed}: the jobs that it is about, as planned`,
+    `seed ${seed}: the affected jobs, as planned`,
     ...plan.jobs
       .filter(({ id }) => jobs.has(id))
       .map(({ atMs, id, type, workMs, hasHook, cut, observation }) => {
@@ -63,10 +63,10 @@ export const textOf = (report: RunReport): string => {
         const seen = observation === undefined ? '' : `, observation ${observation}`;
         return lineAt(atMs, `${id} ${type}, ${workMs} ms${hasHook ? ', a hook' : ''}${met}${seen}`);
       }),
-    `seed ${seed}: clocks off by ${JSON.stringify(plan.clockOffsets)} s; ${plan.sentinel ? `sentinels ${JSON.stringify(plan.sentinel)}` : 'no sentinels'}`,
-    `seed ${seed}: the schedule, which \`npm run chaos -- --seed ${seed}\` makes again`,
+    `seed ${seed}: clock offsets ${JSON.stringify(plan.clockOffsets)} s; ${plan.sentinel ? `sentinels ${JSON.stringify(plan.sentinel)}` : 'no sentinels'}`,
+    `seed ${seed}: the schedule (\`npm run chaos -- --seed ${seed}\` repeats it)`,
     ...plan.acts.map(({ atMs, act }) => lineAt(atMs, wordsOf(act))),
-    `seed ${seed}: what was done and seen when`,
+    `seed ${seed}: what happened`,
     ...moments.map(({ at, text }) => lineAt(at - startedAt, text)),
   ].join('\n');
 };

@@ -1,4 +1,4 @@
-/** One run of chaos: from a seed to what is wrong after it. */
+/** One chaos run: from a seed to its report. */
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,25 +27,25 @@ export interface RunReport {
   /** Wall clock, ms. */
   readonly startedAt: number;
   readonly tookMs: number;
-  /** What was done, and when (wall clock, ms). */
+  /** What happened, and when (wall clock, ms). */
   readonly done: readonly { readonly at: number; readonly text: string }[];
   readonly notes: readonly Noted[];
   readonly runs: number;
-  /** Runs that a kill cut off, and pairs at once of which the first host was rightly taken for dead. */
+  /** Job runs that were cut off by a kill, and pairs of simultaneous runs whose first host was rightly considered dead. */
   readonly cutOff: number;
   readonly excused: number;
   readonly settled: Pick<Settled, 'endedPools' | 'extraJobs'>;
-  /** Reapers that ended while Redis refused them, and were started again. */
+  /** Reapers that ended while Redis denied them access, and were restarted. */
   readonly refused: number;
 }
 
 export interface RunOptions {
   readonly only?: readonly FaultKind[] | undefined;
-  /** Ends the run early, with nothing left running. */
+  /** Ends the run early, and all its processes. */
   readonly signal?: AbortSignal;
 }
 
-/** After how long the jobs and acts of a plan, which take 9 s, are given up, in ms: then the driver itself is at fault. */
+/** Time-out for the jobs and acts of a plan, which take 9 s, in ms. After it the driver itself must have failed. */
 const longestChaosMs = 600_000;
 
 const slots = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind}-${i}`);
@@ -60,10 +60,10 @@ export const runChaos = async (
   await mkdir(logs);
   const done: { at: number; text: string }[] = [];
   const note = (text: string) => done.push({ at: Date.now(), text });
-  // Whatever ends the run ends all that waits for its time in it, so that nothing is started when all is cleared away.
+  // The end of the run ends all its waits, so that nothing starts after the clean-up.
   const over = new AbortController();
   const signals = AbortSignal.any(signal === undefined ? [over.signal] : [over.signal, signal]);
-  setMaxListeners(0, signals); // Each job and act waits with it.
+  setMaxListeners(0, signals); // Each job and each act listens to it.
   const pause = (ms: number) => sleep(Math.max(0, ms), undefined, { signal: signals });
 
   const lines = new Map<string, LossyLine>();
@@ -122,7 +122,7 @@ export const runChaos = async (
     signal?.throwIfAborted();
     const startedAt = Date.now();
     const until = (atMs: number) => pause(startedAt + atMs - Date.now());
-    const jammed = pause(longestChaosMs).then(() => Promise.reject(new Error('jobs or acts are jammed')));
+    const timedOut = pause(longestChaosMs).then(() => Promise.reject(new Error('jobs or acts did not end')));
     const planned = Promise.all([
       ...plan.jobs.map(async (job) => {
         await until(job.atMs);
@@ -133,18 +133,18 @@ export const runChaos = async (
         await performer.perform(act);
       }),
     ]);
-    jammed.catch(() => undefined); // It is of interest only while the plan goes on.
-    await Promise.race([planned, jammed]);
-    note('the chaos is over');
+    timedOut.catch(() => undefined); // It matters only while the plan runs.
+    await Promise.race([planned, timedOut]);
+    note('all acts are done');
     const live = () => processes.alive().map(({ name }) => name);
     const settled = await settle({
       jobs: plan.jobs,
-      look: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
+      findBreaches: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
       notes: () => readRunLogs(logs),
       waitingJobs: () => client.llen(key('jobs', 'SCAN')),
       enqueue: producer.enqueue,
       async age(job) {
-        note(`${job} is made to look a minute older`);
+        note(`${job} is set back by a minute`);
         await client.hincrby(key('job_stats', job), 'update_time', -60);
       },
       async endPool(pool) {
@@ -168,7 +168,7 @@ export const runChaos = async (
       plan,
       breaches: [
         ...processes.faults.map((text) => ({ text })),
-        ...bait.changes().map((text) => ({ text: `database 0 was written to: ${text}` })),
+        ...bait.changes().map((text) => ({ text: `a write in database 0: ${text}` })),
         ...performer.breaches,
         ...settled.left,
         ...ofRuns.breaches,

@@ -1,18 +1,18 @@
 /**
- * What hosts and reapers note of what they do: a file a process, a line an event, written before the call returns. So
- * all that a process did before a SIGKILL stands there, except what it was about to note.
+ * The logs of hosts and reapers: one file for each process, one line for each event, written before the call returns. So a log
+ * survives a SIGKILL with everything except the event that was being written.
  */
 import { openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type Note =
-  /** A worker has taken a job and its work begins. It asked for it at `askedAt`, after which others could not have it. */
+  /** A worker has fetched a job and begins its work. The fetch was sent at `askedAt`; after it no other worker could get it. */
   | { readonly what: 'begin'; readonly run: string; readonly job: string; readonly askedAt: number }
-  /** The work of a run is over. */
+  /** The work of a run has ended. */
   | { readonly what: 'end'; readonly run: string; readonly job: string }
-  /** What came of writing the run's success: `succeeded`, or why not. */
-  | { readonly what: 'told'; readonly run: string; readonly job: string; readonly outcome: string }
-  /** A heartbeat is written: its heartbeat_at, and when it was sent. */
+  /** The result of writing Success: `succeeded`, or why it was not written. */
+  | { readonly what: 'outcome'; readonly run: string; readonly job: string; readonly outcome: string }
+  /** A heartbeat was written: its heartbeat_at, and when it was sent. */
   | { readonly what: 'beat'; readonly value: number; readonly sentAt: number }
   /** A reaper has ended a pass. */
   | {
@@ -23,9 +23,9 @@ export type Note =
       readonly error?: string | undefined;
     }
   /** A process has done something about a job. */
-  | { readonly what: 'acted'; readonly job: string; readonly text: string }
-  /** What is good to know when something has gone wrong. */
-  | { readonly what: 'said'; readonly text: string };
+  | { readonly what: 'act'; readonly job: string; readonly text: string }
+  /** A detail that helps to understand a failure. */
+  | { readonly what: 'detail'; readonly text: string };
 /** `at`: wall clock, ms. */
 export type Noted = Note & { readonly at: number; readonly process: string };
 
@@ -38,7 +38,7 @@ export const openRunLog = (folder: string, process: string): ((note: Note) => vo
   };
 };
 
-/** All notes of a run in the order of time. The last line of a process that was killed may be cut off: it is left out. */
+/** All events of a run in the order of time. An incomplete last line of a killed process is skipped. */
 export const readRunLogs = (folder: string): Noted[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith(suffix))

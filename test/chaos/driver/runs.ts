@@ -1,11 +1,11 @@
-/** What hosts ran, and which of it they must not have run. */
+/** The job runs of the hosts, and those that must not have happened. */
 import type { Breach } from './invariants.ts';
 import type { Blackout } from './lossyLine.ts';
 import type { Life } from './processes.ts';
 import type { Noted } from './runLog.ts';
 import { deadAfterMs, graceMs, heartbeatMs } from './settings.ts';
 
-/** One time that a worker ran a job. */
+/** One run of a job by a worker. */
 export interface Run {
   readonly run: string;
   readonly job: string;
@@ -19,7 +19,7 @@ export interface Run {
 export const runsOf = (notes: readonly Noted[], lives: readonly Life[]): Run[] => {
   const hosts = new Map(lives.map((life) => [life.name, life]));
   const ends = new Map(notes.flatMap((note) => (note.what === 'end' ? [[note.run, note]] : [])));
-  const told = new Map(notes.flatMap((note) => (note.what === 'told' ? [[note.run, note.outcome]] : [])));
+  const endings = new Map(notes.flatMap((note) => (note.what === 'outcome' ? [[note.run, note.outcome]] : [])));
   return notes.flatMap((note) => {
     const host = hosts.get(note.process);
     if (note.what !== 'begin' || host === undefined) return [];
@@ -32,13 +32,13 @@ export const runsOf = (notes: readonly Noted[], lives: readonly Life[]): Run[] =
         askedAt: note.askedAt,
         beginAt: note.at,
         endAt: end?.at ?? host.endedAt ?? Number.POSITIVE_INFINITY,
-        outcome: told.get(note.run) ?? (end === undefined ? 'cut off' : 'done, and nobody told'),
+        outcome: endings.get(note.run) ?? (end === undefined ? 'cut off' : 'done, status not written'),
       },
     ];
   });
 };
 
-/** Times in which the heartbeat_at of a host stood still, as long as that may have been. */
+/** The times in which the heartbeat_at of a host did not change, at their longest. */
 const standstillsOf = (notes: readonly Noted[], { name, endedAt }: Life): Blackout[] => {
   const standstills: Blackout[] = [];
   let value: number | undefined;
@@ -53,14 +53,14 @@ const standstillsOf = (notes: readonly Noted[], { name, endedAt }: Life): Blacko
   return standstills;
 };
 
-/** A host's own blackout of less than this, in ms, can't take it through a grace: its heartbeat moved as long before. */
+/** A host that was cut off for less than this, in ms, cannot have been considered dead: its heartbeat changed within the grace. */
 const shortestExcuse = graceMs - 1_000 - heartbeatMs;
 const overlap = (a: Blackout, b: Blackout) => a.from <= b.to && a.to >= b.from;
 
 /**
- * The one excuse for a job that runs twice at once: the host that had it first was rightly taken for dead while it ran.
- * Its heartbeat stood still for as long as a rescue asks for, and that was its own fault: it was stopped, or its own
- * connection was cut or silent. A heartbeat that stood still because Redis was away excuses nobody.
+ * The only excuse for two simultaneous runs of a job: the first host was rightly considered dead while it ran. Its
+ * heartbeat did not change for the time that a rescue requires, and the host itself was the reason: it was stopped, or its
+ * own connection was cut or silent. An outage of Redis is no excuse.
  */
 export const createExcuse = (
   notes: readonly Noted[],
@@ -71,7 +71,7 @@ export const createExcuse = (
   const excuses = new Map<string, Blackout[]>();
   for (const life of lives.filter(({ slot }) => slot.startsWith('host'))) {
     const own = [...life.stops, ...blackoutsOf(life.slot)].filter(({ from, to }) => to - from >= shortestExcuse);
-    // The heartbeat of a pool whose clock is off is never young, or always: only that it moves proves that the pool lives.
+    // With a wrong clock a heartbeat is always too old, or never. Only its changes prove that the pool is alive.
     const atLeast = offsetOf(life.slot) === 0 ? deadAfterMs : graceMs;
     excuses.set(
       life.name,
@@ -84,7 +84,7 @@ export const createExcuse = (
     (excuses.get(host.name) ?? []).some((excuse) => overlap(excuse, { from: askedAt, to: endAt }));
 };
 
-/** Jobs that ran twice at once, or succeeded twice, with no excuse. */
+/** Jobs with two simultaneous runs, or with two successes, without an excuse. */
 export const breachesOfRuns = (
   runs: readonly Run[],
   isExcused: (run: Run) => boolean,
@@ -104,7 +104,7 @@ export const breachesOfRuns = (
           excused += 1;
           continue;
         }
-        const what = isAtOnce ? 'ran twice at once' : 'succeeded twice';
+        const what = isAtOnce ? 'had two simultaneous runs' : 'succeeded twice';
         breaches.push({
           text: `${job} ${what}: ${first.run} (${first.outcome}) and ${second.run} (${second.outcome})`,
           job,
@@ -116,19 +116,19 @@ export const breachesOfRuns = (
 };
 
 /**
- * Sweeps that judged fewer jobs than were tracked throughout, and did not say so. The first sweep of a reaper that has
- * taken over may go on where another one stood, and counts only its own part.
+ * Sweeps that judged fewer jobs than were tracked all the time, without reporting it. The first sweep of a new leader may
+ * continue the sweep of another host, and counts only its own part.
  */
 export const breachesOfSweeps = (notes: readonly Noted[], standing: number): Breach[] => {
   const breaches: Breach[] = [];
   let last: string | undefined;
   for (const note of notes) {
-    if (note.what === 'said' && note.text === 'leads') last = undefined;
+    if (note.what === 'detail' && note.text === 'leads') last = undefined;
     if (note.what !== 'pass' || note.pass !== 'sweep') continue;
     const isWhole = last === note.process && note.error === undefined;
     if (isWhole && (note.scanned ?? 0) < standing) {
       breaches.push({
-        text: `a sweep of ${note.process} judged ${note.scanned} of ${standing} jobs and did not say so`,
+        text: `a sweep of ${note.process} judged ${note.scanned} of ${standing} jobs without reporting it`,
       });
     }
     last = note.process;

@@ -1,4 +1,4 @@
-/** Real sentinels of a run, and what they take for the master. */
+/** The real sentinels of a run, and the master that they name. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -6,21 +6,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort, type RedisServer } from '../../support/redisServer.ts';
+import { freePort, type RedisServer, redisServer } from '../../support/redisServer.ts';
 import { masterName } from './settings.ts';
 
 export interface Sentinels {
   readonly ports: readonly number[];
   masterPort(): number;
-  /** Resolves when the master is another one. */
+  /** Resolves when another server has become the master. */
   masterOtherThan(port: number): Promise<void>;
   failover(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** How often the driver asks who is master, in ms. */
+/** How often the driver asks for the master, in ms. */
 const askMs = 200;
-/** For how long a server may take itself for the master against the sentinels, in ms; they themselves wait for 8 s. */
+/** How long a server may wrongly act as the master, in ms. The sentinels themselves wait for 8 s. */
 const demoteAfterMs = 800;
 
 export const startSentinels = async (
@@ -42,7 +42,7 @@ export const startSentinels = async (
       ...[of('down-after-milliseconds', 500), of('failover-timeout', 2_000), of('parallel-syncs', 2)],
     ];
     await writeFile(file, `${lines.join('\n')}\n`);
-    const child = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(redisServer, [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
     child.stdout?.resume();
     children.push(child);
     ports.push(port);
@@ -62,7 +62,7 @@ export const startSentinels = async (
   let masterPort = first.port;
   let isOver = false;
   const claims = new Map<number, number>();
-  /** Makes a server a replica again that has come back as a master. Not while a failover goes on: it makes masters. */
+  /** Makes a replica of a server that restarted as a master. Not during a failover, which changes the master itself. */
   const demote = async () => {
     const states = await Promise.all(clients.map(stateOf));
     if (states.some(({ flags, port }) => flags !== 'master' || Number(port) !== masterPort)) return claims.clear();
@@ -71,7 +71,7 @@ export const startSentinels = async (
       const isClaim = role !== undefined && port !== masterPort && role[0] === 'master';
       if (!isClaim) claims.delete(port);
       else if (Date.now() - (claims.get(port) ?? Date.now()) > demoteAfterMs) {
-        // As the sentinels do it: with the end of all connections, which lead to a master that is none any more.
+        // As the sentinels do it: all connections are closed, because the server is not the master any more.
         await client
           .multi()
           .call('REPLICAOF', '127.0.0.1', masterPort)
@@ -88,7 +88,7 @@ export const startSentinels = async (
         masterPort = port;
         onMaster();
       }
-      // A server that is frozen gives no answer: the master must be followed all the same.
+      // A stopped server gives no answer. This must not keep the driver from following the master.
       await Promise.race([demote().catch(() => undefined), sleep(askMs)]);
       await sleep(askMs);
     }

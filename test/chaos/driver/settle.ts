@@ -1,11 +1,11 @@
 /**
- * Waits until a run has come to rest. It goes by progress, not by the clock: as long as something comes right it waits on, and it gives
- * up only after many passes of the reapers that changed nothing, which take longer on a slow machine.
+ * Waits until a run has settled. It waits as long as there is progress, and gives up only after many passes that changed
+ * nothing. These take longer on a slow machine.
  *
- * An entry that a live pool holds and of which nothing proves that no worker runs it is rightly left where it is. Proof
- * comes when the pool's workers are seen at other jobs, so hosts get more jobs until no such entry is left. A host that
- * holds one after that is ended, and a rescue requeues what it held. An entry of a job that has succeeded is removed when
- * that is a minute ago: there the minute is made to pass at once.
+ * A reaper rightly leaves an entry of a live pool while nothing proves that no worker runs it. The proof comes when the pool's
+ * workers run other jobs, so hosts get more jobs until no such entry is left. A host that still holds one after that is
+ * ended, and a rescue requeues its entries. A reaper removes the entry of a job a minute after its Success: the driver sets
+ * the job back by a minute, so that this happens at once.
  */
 import type { Breach } from './invariants.ts';
 import type { PlannedJob } from './plan.ts';
@@ -13,18 +13,18 @@ import type { Noted } from './runLog.ts';
 import { endHostAfterPasses, hostCount, quietMs, quietPasses, standstillMs, workersAHost } from './settings.ts';
 
 export interface Settled {
-  /** What has not come right. */
+  /** The remaining breaches. */
   readonly left: readonly Breach[];
-  /** Pools that were ended since they held entries of which nothing was proven. */
+  /** Pools that were ended because they held entries without proof. */
   readonly endedPools: number;
   readonly extraJobs: number;
 }
 
-/** A job is made to look older when a pool has held its entry in Success for this long, in ms. */
+/** A job in Success is set back by a minute after a pool has held its entry for this long, in ms. */
 const ageAfterMs = 4_000;
-/** Hosts get extra jobs when one of them has held the same entry for this long, in ms. */
+/** Hosts get extra jobs after one of them has held the same entry for this long, in ms. */
 const feedAfterMs = 7_000;
-/** How long an extra job runs, in ms: so long that every pass sees its worker at it. */
+/** Duration of an extra job, in ms: long enough for every pass to see its worker run it. */
 const extraWorkMs = 1_300;
 const extraJob = (i: number): PlannedJob => ({
   ...{ atMs: 0, id: `extra-${i}`, type: 'SCAN', workMs: extraWorkMs, hasHook: false },
@@ -33,7 +33,7 @@ const extraJob = (i: number): PlannedJob => ({
 
 export const settle = async ({
   jobs,
-  look,
+  findBreaches,
   notes,
   waitingJobs,
   enqueue,
@@ -43,12 +43,12 @@ export const settle = async ({
   note,
 }: {
   jobs: readonly PlannedJob[];
-  look: (jobs: readonly PlannedJob[]) => Promise<Breach[]>;
+  findBreaches: (jobs: readonly PlannedJob[]) => Promise<Breach[]>;
   notes: () => readonly Noted[];
-  /** How many jobs wait in the queue of the extra ones. */
+  /** The number of extra jobs in their queue. */
   waitingJobs: () => Promise<number>;
   enqueue: (job: PlannedJob) => Promise<void>;
-  /** Makes a job look as if it had ended a minute earlier. */
+  /** Sets the end of a job back by a minute. */
   age: (job: string) => Promise<void>;
   endPool: (pool: string) => Promise<void>;
   pause: (ms: number) => Promise<unknown>;
@@ -58,7 +58,7 @@ export const settle = async ({
   const planned = new Set(jobs.map(({ id }) => id));
   const ended = new Set<string>();
   const aged = new Set<string>();
-  /** Entries that live pools hold, by when each was first seen there. */
+  /** Entries of live pools, with the time at which each was first seen. */
   let heldSince = new Map<string, number>();
   let changedAt = Date.now();
   let before = '';
@@ -69,7 +69,7 @@ export const settle = async ({
     for (const one of notes()) if (one.what === 'pass' && one.at > at) counts[one.pass] += 1;
     return counts;
   };
-  /** Enough for all workers of all hosts, and some that wait. */
+  /** Enough extra jobs for all workers of all hosts, and some more. */
   const feed = async () => {
     const missing = hostCount * workersAHost - (await waitingJobs().catch(() => 0));
     for (let i = 0; i < missing; i++) {
@@ -80,13 +80,13 @@ export const settle = async ({
   };
 
   for (;;) {
-    const all = await look([...jobs, ...extra]).catch((error: Error) => error);
+    const all = await findBreaches([...jobs, ...extra]).catch((error: Error) => error);
     if (all instanceof Error) {
       if (Date.now() - changedAt > standstillMs) throw all;
       await pause(250);
       continue;
     }
-    const held = all.filter(({ holder }) => holder !== undefined);
+    const held = all.filter(({ leader }) => leader !== undefined);
     const nameOf = ({ text, hasSucceeded }: Breach) => (hasSucceeded ? `${text}, succeeded` : text);
     heldSince = new Map(held.map((one) => [nameOf(one), heldSince.get(nameOf(one)) ?? Date.now()]));
     const heldFor = (one: Breach) => Date.now() - (heldSince.get(nameOf(one)) ?? Date.now());
@@ -97,11 +97,11 @@ export const settle = async ({
     }
     const undecided = held.filter((one) => !one.hasSucceeded && heldFor(one) > feedAfterMs);
     const isFeeding = undecided.length > 0;
-    // While extra jobs come and go, counters and lists can't be read at one moment.
+    // While extra jobs run, counters and lists change between two reads.
     const isOfPlan = ({ job }: Breach) => job !== undefined && planned.has(job);
     const left = isFeeding ? all.filter((one) => isOfPlan(one) || undecided.includes(one)) : all;
     if (left.length === 0) {
-      note(`all is at rest; what came right last: ${last}`);
+      note(`settled; the last breach was: ${last}`);
       return { left, endedPools: ended.size, extraJobs: extra.length };
     }
     const now = left.map(({ text }) => text).sort();
@@ -114,10 +114,10 @@ export const settle = async ({
     const quiet = Date.now() - changedAt;
     if (quiet > 5_000) {
       const passes = passesSince(changedAt);
-      const pool = undecided.map(({ holder }) => holder).find((holder) => holder !== undefined && !ended.has(holder));
+      const pool = undecided.map(({ leader }) => leader).find((leader) => leader !== undefined && !ended.has(leader));
       if (pool !== undefined && passes.rescue >= endHostAfterPasses) {
-        const entries = undecided.filter(({ holder }) => holder === pool).map(({ job }) => job);
-        note(`${pool} is ended: it holds ${entries.join(', ')}, and nothing was proven of them`);
+        const entries = undecided.filter(({ leader }) => leader === pool).map(({ job }) => job);
+        note(`${pool} is ended: it holds ${entries.join(', ')} without proof`);
         ended.add(pool);
         await endPool(pool);
         changedAt = Date.now();

@@ -1,0 +1,121 @@
+-- Claims hooks of one endpoint that are due: only this host may send them until the claim expires. Reads each record and the stats
+-- of its job in the same step. While the endpoint's circuit is open it claims nothing, except for one probe from time to time.
+-- After a recovery it limits the rate until the queue is empty.
+--
+-- KEYS[1]  {ns}:reaper:hooks (hash)
+-- KEYS[2]  {ns}:reaper:hooks:due:<origin> (zset; score: when the hook is due in ms, or when its claim expires)
+-- KEYS[3]  {ns}:reaper:hooks:endpoint:<origin> (hash)
+-- KEYS[4]  {ns}:reaper:hooks:origins (set)
+-- KEYS[5…] {ns}:job_stats:<id> (hash): of each job that may be due
+-- ARGV[1]  '', or a time in ms that replaces the clock of Redis
+-- ARGV[2]  how long a claim is valid (ms)
+-- ARGV[3]  how many hooks may be claimed; fewer if their stats are large
+-- ARGV[4]  how many consecutive failures open the circuit
+-- ARGV[5]  hooks per second while the rate is limited
+-- ARGV[6]  origin of the endpoint
+-- ARGV[7…] ids of the jobs of KEYS[5…]
+-- Reply    { 'claimed', how long until there may be more to claim (ms; -1: the queue is empty),
+--            state of the circuit (`closed`, `open`, `probing` or `draining`), then for each claimed hook
+--            { id, `asked` or `pending`, attempts, time of the claim (ms), its end (ms), then the values of STATS, or nothing
+--              more for a job without stats } }
+-- Repeats its first reply when it is sent again (`includes/once.lua`), with `unread` in place of the stats.
+-- Also written by: every script of hooks; the Go jobservice (stats).
+-- Stats of another type count as missing: the sender finds nothing to send, and drops the record.
+--- @include once
+--- @include hook_record
+
+-- The fields that an event is built from.
+local STATS = { 'id', 'name', 'kind', 'unique', 'status', 'ref_link', 'enqueue_time', 'run_at', 'cron_spec',
+  'web_hook_url', 'numeric_policy_id', 'update_time', 'revision', 'check_in_at', 'die_at', 'upstream_job_id',
+  'parameters', 'ack' }
+
+local hooks, due, endpoint, origins = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local at, lease, most = nowMs(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local threshold, rate, origin = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+
+local refused = refusalOf({
+  { hooks, 'hash', 'HGET', 'HSET' },
+  { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'ZRANGE' },
+  { endpoint, 'hash', 'HMGET', 'HSET', 'HDEL' },
+  { origins, 'set', 'SREM' },
+  KEYS[5] and { KEYS[5], false, 'HMGET' },
+})
+if refused then
+  return refused
+end
+local failures, openUntil, probeUntil, tokens, tokensAt =
+  unpack(redis.call('HMGET', endpoint, 'failures', 'open_until', 'probe_until', 'tokens', 'tokens_at'))
+local breaker = 'closed'
+if (tonumber(failures or '') or 0) >= threshold then
+  local rest = math.max(tonumber(openUntil or '') or 0, tonumber(probeUntil or '') or 0)
+  if rest > at then
+    return { 'claimed', string.format('%d', rest - at), 'open' }
+  end
+  breaker, most = 'probing', 1
+elseif tokens then
+  -- A token bucket that fills at the given rate and holds the tokens of a tenth of a second.
+  local before, since = tonumber(tokens) or 0, tonumber(tokensAt or '') or 0
+  local held = math.min(math.max(1, rate / 10), before + math.max(0, at - since) * rate / 1000)
+  if held < 1 then
+    return { 'claimed', string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
+  end
+  breaker, most = 'draining', math.min(most, math.floor(held))
+  tokens = held
+end
+
+local claimed, unread, size = {}, {}, 0
+for i = 5, #KEYS do
+  local id = ARGV[i + 2]
+  local score = tonumber(redis.call('ZSCORE', due, id) or '')
+  if #claimed < most and size < 1000000 and score and score <= at then
+    local record = readRecord(redis.call('HGET', hooks, id))
+    if not record or record.kind == 'parked' or record.origin ~= origin then
+      redis.call('ZREM', due, id)
+    else
+      local isRequested = record.kind == 'asked' or record.kind == 'resending'
+      -- The present state: one event reports all changes until now.
+      local state = stateOf(KEYS[i])
+      if state ~= record.state then
+        -- The attempts before were for another state. This one has attempts and a deadline of its own.
+        record.state, record.attempts, record.first = state, 0, 0
+      end
+      record.kind = isRequested and 'resending' or 'sending'
+      record.attempts = record.attempts + 1
+      record.last = math.floor(at / 1000)
+      record.first = record.first > 0 and record.first or record.last
+      writeRecord(hooks, id, record)
+      redis.call('ZADD', due, at + lease, id)
+      local stats = record.state == 'none:0' and {} or redis.call('HMGET', KEYS[i], unpack(STATS))
+      claimed[#claimed + 1] = { id, isRequested and 'asked' or 'pending', record.attempts, string.format('%d', at),
+        string.format('%d', at + lease), unpack(stats) }
+      for _, value in ipairs(claimed[#claimed]) do
+        size = size + #tostring(value)
+      end
+      unread[#unread + 1] = { unpack(claimed[#claimed], 1, 5) }
+      unread[#unread][6] = 'unread'
+    end
+  end
+end
+
+if breaker == 'probing' and #claimed > 0 then
+  redis.call('HSET', endpoint, 'probe_until', string.format('%d', at + lease))
+elseif breaker == 'draining' then
+  redis.call('HSET', endpoint, 'tokens', tostring(tokens - #claimed), 'tokens_at', string.format('%d', at))
+end
+local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+local wait = first[2] and math.max(0, tonumber(first[2]) - at) or -1
+if breaker == 'draining' and #claimed == 0 and wait ~= 0 then
+  -- Everything that waited during the outage is sent.
+  redis.call('HDEL', endpoint, 'tokens', 'tokens_at')
+  breaker = 'closed'
+end
+if not first[1] then
+  -- The script that enqueues the next hook adds the endpoint again.
+  redis.call('SREM', origins, origin)
+end
+wait = string.format('%d', wait)
+if #claimed > 0 then
+  -- Without the stats, which may hold secrets. An expired claim needs no reply any more.
+  answerOnce({ 'claimed', wait, breaker, unpack(unread) }, lease)
+end
+return { 'claimed', wait, breaker, unpack(claimed) }

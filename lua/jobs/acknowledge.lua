@@ -1,0 +1,24 @@
+-- Records which state of a job its endpoint has confirmed, by the rule in `includes/acknowledge.lua`.
+--
+-- KEYS[1]  {ns}:job_stats:<id> (hash)
+-- KEYS[2]  {ns}:job_track:inprogress (hash)
+-- ARGV[1]  status
+-- ARGV[2]  revision (unix s)
+-- ARGV[3]  check_in_at (unix s; 0 for none)
+-- ARGV[4]  job id
+-- ARGV[5]  the stored acknowledgement, byte for byte, where the caller can't decode it; else left out
+-- Reply    { 'done' }
+--          { 'refused' }: the stored acknowledgement is newer
+--          { 'missing' }: the job has no stats; nothing is written (defect 28)
+-- Also written by: the Go jobservice (ACK, set status, reset).
+--- @include prove
+--- @include rank
+--- @include count_down
+--- @include ack
+--- @include acknowledge
+
+local refused = refusalOf({ usesOfAck(KEYS[1], KEYS[2], ARGV[1]) })
+if refused then
+  return refused
+end
+return { acknowledge(KEYS[1], KEYS[2], ARGV[4], ARGV[1], ARGV[2], ARGV[3], ARGV[5]) }

@@ -1,0 +1,64 @@
+-- Reports what requeue and quarantine_entry would do with a bounded number of entries of a dead pool. Writes nothing, and needs no right to
+-- write.
+--
+-- KEYS[1]  {ns}:worker_pools (set)
+-- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
+-- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
+-- KEYS[4]  {ns}:jobs:<type> (list): the queue
+-- KEYS[5]  {ns}:reaper:recoveries (hash)
+-- KEYS[6]  {ns}:reaper:recovered (list)
+-- KEYS[7]  {ns}:reaper:quarantine (hash)
+-- KEYS[8]  {ns}:dead (zset)
+-- ARGV[1]  pool id
+-- ARGV[2]  age in ms below which a heartbeat is alive
+-- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
+-- ARGV[4]  how many entries were read before, from the end of the list
+-- ARGV[5]  how many entries to read; fewer if they are large
+-- ARGV[6]  how often a job may be recovered within the window
+-- ARGV[7]  the window (s)
+-- Reply    { 'alive' }
+--          { 'read', how many entries were read, { for each entry of a poison job: how many of them precede it, its id } }
+-- Also written by: as for requeue.
+--- @include prove
+--- @include alive
+--- @include now
+--- @include entry
+--- @include recovery
+--- @include stride
+
+local pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead = unpack(KEYS)
+local pool, maxAge, seen, offset, limit, most, window = unpack(ARGV)
+local refusal = refusalOf({
+  { pools, 'set', 'SISMEMBER' },
+  { heartbeat, 'hash', 'HGET' },
+  { held, 'list', 'LRANGE' },
+  { queue, 'list' },
+})
+if refusal then
+  return refusal
+end
+if alive(pools, heartbeat, pool, maxAge, seen) then
+  return { 'alive' }
+end
+local isUncounted = refusalOf({ { recoveries, 'hash', 'HGET' }, { recovered, 'list' } })
+local death = deathOf(pool, seen, window)
+-- Reads them as requeue does: few large entries at once.
+local STEP, MOST = 1000000, 8000000
+local count, poison, size, stride = 0, {}, 0, FIRST_STRIDE
+repeat
+  local read = offset + count
+  local entries = redis.call('LRANGE', held, -read - math.min(stride, limit - count), -read - 1)
+  stride = nextStride(stride, entries, STEP)
+  for i = #entries, 1, -1 do
+    local id = not isUncounted and countedJobOf(entries[i])
+    local text = id and redis.call('HGET', recoveries, id)
+    if text and isPoison(entries[i], text, death, most)
+      and isPoison(entries[i], countedOf(text, quarantine, dead, id), death, most) then
+      poison[#poison + 1] = count
+      poison[#poison + 1] = id
+    end
+    count = count + 1
+    size = size + #entries[i]
+  end
+until #entries == 0 or count >= tonumber(limit) or size > MOST
+return { 'read', count, poison }

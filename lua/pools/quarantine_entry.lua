@@ -1,0 +1,48 @@
+-- Quarantines the next entry to requeue of a DEAD pool, the last one of its in-progress list (defect 10): moves it to gocraft's `dead`
+-- until a user decides what happens to it. Checks again that the pool is dead, that the job has been recovered as often as it may be, and
+-- that its stats are as they were judged. The rest is in `includes/quarantine.lua`.
+--
+-- KEYS[1]  {ns}:worker_pools (set)
+-- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
+-- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
+-- KEYS[4]  {ns}:jobs:<type>:lock (string)
+-- KEYS[5]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[6]  {ns}:dead (zset)
+-- KEYS[7]  {ns}:reaper:recoveries (hash)
+-- KEYS[8]  {ns}:reaper:quarantine (hash)
+-- KEYS[9]  {ns}:job_stats:<id> (hash)
+-- KEYS[10] {ns}:job_track:inprogress (hash)
+-- KEYS[11…14] the hook of this change (`includes/hook_of_change.lua`)
+-- KEYS[15] {ns}:reaper:quarantine:before:<id> (string)
+-- KEYS[16] {ns}:executions:<policy> (zset): left out for a job that is not an execution of a policy
+-- ARGV[1]  pool id
+-- ARGV[2]  age in ms below which a heartbeat is alive
+-- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
+-- ARGV[4]  how often a job may be recovered within the window
+-- ARGV[5]  the window (s)
+-- ARGV[6]  type
+-- ARGV[7]  job id
+-- ARGV[8]  fingerprint of the judged stats
+-- ARGV[9…11] the hook of this change
+-- ARGV[12] token of the pass
+-- Reply    { 'alive' }, or a reply of quarantineEntry
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: gocraft (fetch, finish, requeue, stale locks, heartbeat, its tools for dead entries), the Go jobservice (set status,
+-- ACK, reset).
+--- @include once
+--- @include alive
+--- @include quarantine
+
+local pools, heartbeat = KEYS[1], KEYS[2]
+local k = { held = KEYS[3], lock = KEYS[4], lockInfo = KEYS[5], dead = KEYS[6], recoveries = KEYS[7], quarantine = KEYS[8],
+  stats = KEYS[9], track = KEYS[10], before = KEYS[15], executions = KEYS[16] }
+local of = { pool = ARGV[1], seen = ARGV[3], most = ARGV[4], window = ARGV[5], type = ARGV[6], id = ARGV[7], judged = ARGV[8],
+  pass = ARGV[12] }
+local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, readsOfQuarantine(k) })
+if refusal then
+  return refusal
+end
+if alive(pools, heartbeat, of.pool, ARGV[2], of.seen) then
+  return { 'alive' }
+end
+return quarantineEntry(k, of, hookOfChange(11, 9), redis.call('LINDEX', k.held, -1))

@@ -1,0 +1,43 @@
+import { fromCallback, fromPromise } from 'xstate';
+import type { ClaimedHook } from '../io/hooks/claims.ts';
+import type { HostBackoff } from '../io/hooks/hostBackoff.ts';
+import type { InFlightLimiter } from '../io/hooks/inFlightLimiter.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
+import type { Looked } from '../machines/dispatcher.ts';
+import type { Claimed, OutgoingHook } from '../machines/endpoint.ts';
+
+/** How soon a claim is repeated where other endpoints take all the room, in ms. */
+const noRoomFor = 50;
+
+/** What the chart of an endpoint invokes. */
+export const createEndpointActors = (records: HookRecords, limiter: InFlightLimiter, backoff: HostBackoff) => ({
+  claim: fromPromise<Claimed, { origin: string; most: number }>(async ({ input: { origin, most } }) => {
+    const wait = backoff.left(origin);
+    if (wait > 0) return { hooks: [], breaker: 'closed', wait };
+    const room = limiter.reserve(origin, backoff.isBackingOff(origin) ? 1 : most);
+    if (room === 0) return { hooks: [], breaker: 'closed', wait: noRoomFor };
+    let taken = 0;
+    try {
+      const claim = await records.claim(origin, room);
+      taken = claim.hooks.length;
+      return claim;
+    } finally {
+      limiter.release(origin, room - taken);
+    }
+  }),
+  sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(({ receive, sendBack }) => {
+    receive(({ hooks }) => limiter.send(hooks as readonly ClaimedHook[], () => sendBack({ type: 'ended' })));
+  }),
+});
+
+/** What the chart of the dispatcher invokes. `also` is done at each look. */
+export const createLook = (records: HookRecords, also: () => Promise<unknown>) =>
+  fromPromise<Looked>(async () => {
+    const endpoints = await records.endpoints();
+    await also();
+    const waits = endpoints.flatMap(({ wait }) => (wait === undefined || wait <= 0 ? [] : [wait]));
+    return {
+      due: endpoints.filter(({ wait }) => wait !== undefined && wait <= 0).map(({ endpoint: origin }) => origin),
+      wait: waits.length === 0 ? undefined : Math.min(...waits),
+    };
+  });

@@ -1,0 +1,123 @@
+import { setImmediate } from 'node:timers/promises';
+import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate';
+import type { TrackedJob } from '../machines/facts.ts';
+import {
+  type HookEnd,
+  type JobInput,
+  type JobOutcome,
+  type jobMachine,
+  messageOf,
+  type PageHooks,
+} from '../machines/job.ts';
+import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
+import type { JudgedPage } from '../machines/types/sweep.ts';
+import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
+
+/** Jobs between two turns of the event loop, so that hooks, heartbeats and listeners get theirs during a sweep. */
+const slice = 100;
+
+/**
+ * Runs the actor of each job of a page that ends in its first tick: a job with nothing to do, a job of a plan, and a job to
+ * refire, for the hooks of a page are enqueued together and each job asks for its own. The other jobs are left for the
+ * lanes. That keeps a sweep of healthy jobs cheap, and one with a failing endpoint hardly more expensive: an actor that a
+ * lane invokes costs two to three times as much.
+ */
+export const createJudgePage = ({
+  job,
+  enqueue,
+  enqueuePlan,
+  refusalOf,
+  isFollowed,
+  observe,
+}: {
+  job: typeof jobMachine;
+  /** Enqueues the hooks of these jobs in one round trip. */
+  enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | Error)[]>;
+  /** Which hooks of these jobs would be parked or deferred. */
+  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | undefined)[]>;
+  /** Why Redis refuses writes, if that is what an error says. */
+  refusalOf: (error: unknown) => string | undefined;
+  /** Whether an inspector wants to see this actor. The inspection events of each actor cost a tenth of a sweep. */
+  isFollowed: (id: string, judgement: Judgement) => boolean;
+  observe: (outcome: JobOutcome) => void;
+}) => {
+  // A parent in a system of its own, which nothing inspects.
+  const unseen = createActor(fromCallback(() => undefined)).start();
+
+  const run = (parent: AnyActorRef, input: JobInput): JobOutcome => {
+    // One id for all, because xstate never frees what it keeps for a distinct child id.
+    const actor = createActor(job, { parent, id: 'job', input });
+    // A chart that throws must not be started: xstate would end the process.
+    if (actor.getSnapshot().status === 'error') return crashed(input.job, actor.getSnapshot().error);
+    return actor.start().getSnapshot().output as JobOutcome;
+  };
+
+  return fromPromise<JudgedPage, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
+    async ({ input: { jobs, policy, plan }, self, signal }) => {
+      const acting: TrackedJob[] = [];
+      const counts = new Map<string, { outcome: JobOutcome; count: number }>();
+      const hooks = new Map<TrackedJob, HookEnd>();
+      const page: PageHooks = { endOf: (tracked) => hooks.get(tracked) };
+      const end = ({ job, judgement }: Judged) => {
+        const outcome = run(isFollowed(job.facts.id, judgement) ? self : unseen, { job, policy, plan, page });
+        observe(outcome);
+        const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
+        const known = counts.get(key);
+        if (known === undefined) counts.set(key, { outcome, count: 1 });
+        else known.count += 1;
+      };
+      const pause = async (i: number) => {
+        if (i > 0 && i % slice === 0) await setImmediate();
+      };
+
+      const judged = jobs.map((job): Judged => ({ job, judgement: judge(job.facts, policy) }));
+      const refires = judged.filter(({ judgement }) => judgement.verdict === 'refire');
+      let refusal: string | undefined;
+      const answer = (ends: readonly (HookEnd | Error | undefined)[]) => {
+        for (const [i, { job }] of refires.entries()) {
+          const end = ends[i];
+          if (end !== undefined && !(end instanceof Error)) hooks.set(job, end);
+        }
+      };
+      if (plan && refires.length > 0) answer(await enqueuePlan(refires.map(({ job }) => job)));
+      // In flight while the other jobs are judged. What fails is tried again by the lanes, job by job.
+      const enqueued = plan
+        ? undefined
+        : enqueue(refires.map(({ job }) => job)).then(answer, (error) => {
+            refusal = refusalOf(error);
+          });
+      for (const [i, one] of judged.entries()) {
+        await pause(i);
+        if (signal.aborted) break;
+        const { verdict } = one.judgement;
+        if (plan || verdict === 'keep') end(one);
+        else if (verdict !== 'refire') acting.push(one.job);
+      }
+      await enqueued;
+      for (const [i, one] of (plan ? [] : refires).entries()) {
+        await pause(i);
+        if (signal.aborted) break;
+        if (hooks.has(one.job)) end(one);
+        else acting.push(one.job);
+      }
+      let tally: Tally = emptyTally;
+      for (const { outcome, count } of counts.values()) tally = addTally(tally, tallyOf(outcome, count));
+      return refusal === undefined ? { acting, tally } : { acting: [], tally, suspended: refusal };
+    },
+  );
+};
+
+interface Judged {
+  readonly job: TrackedJob;
+  readonly judgement: Judgement;
+}
+
+const crashed = ({ facts }: TrackedJob, error: unknown): JobOutcome => ({
+  id: facts.id,
+  verdict: 'keep',
+  reason: 'malformed',
+  rule: 0,
+  outcome: 'abandoned',
+  facts,
+  error: messageOf(error),
+});

@@ -1,0 +1,52 @@
+import { fromPromise } from 'xstate';
+import type { Lease } from '../io/leader/lease.ts';
+import type { Orphans } from '../io/pools/orphans.ts';
+import type { Preflight } from '../io/pools/preflight.ts';
+import type { Pools } from '../io/pools/rescue.ts';
+import type { Fence } from '../machines/lease.ts';
+import type { Found, LivePool, Recounted, RequeuedOrphans } from '../machines/types/rescue.ts';
+import { orPermanent } from './permanent.ts';
+import { ensureRunnable } from './runnable.ts';
+
+const nothingFound: Found = {
+  alive: 0,
+  clockAhead: 0,
+  suspects: [],
+  types: [],
+  lists: [],
+  live: [],
+  unreadable: [],
+};
+
+/** What the chart of a rescue invokes. Behind a fence, each suspect carries it, and the pass is recorded as ended. */
+export const createRescueActors = (
+  pools: Pools,
+  orphans: Pick<Orphans, 'requeue'>,
+  preflight: Preflight,
+  lease: Pick<Lease, 'endRescue'>,
+) => ({
+  watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
+  find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
+    ({ input: { thorough, plan, fence } }) =>
+      orPermanent(async () => {
+        const state = await preflight.run(plan);
+        if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
+        const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan));
+        return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
+      }),
+  ),
+  requeueOrphans: fromPromise<RequeuedOrphans, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
+    async ({ input: { live, plan, fence } }) => {
+      await ensureRunnable(preflight, plan);
+      return preflight.watch(() => orphans.requeue(live, { plan, fence }));
+    },
+  ),
+  recount: fromPromise<
+    Recounted,
+    { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+  >(async ({ input: { types, lists, plan, fence } }) => {
+    const recounted = await pools.recount(types, fence, lists, plan);
+    if (fence !== undefined) await lease.endRescue(fence);
+    return recounted;
+  }),
+});

@@ -1,0 +1,8 @@
+import type { Preflight } from '../io/pools/preflight.ts';
+
+/** @throws Error that says why no pool may be judged now. */
+export const ensureRunnable = async (preflight: Pick<Preflight, 'run'>, plan: boolean) => {
+  const state = await preflight.run(plan);
+  if ('blocked' in state) throw new Error(state.blocked);
+  return state;
+};

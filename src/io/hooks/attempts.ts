@@ -1,0 +1,130 @@
+import { clockOverride } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
+import { retry } from '../redis/retry.ts';
+import { type ChangeOnce, changeOnce } from '../redis/scripts.ts';
+import type { ClaimedHook, ClaimSettings } from './claims.ts';
+
+/** The result of one attempt to deliver a claimed hook. */
+export type AttemptRecord =
+  | {
+      readonly verb: 'delivered';
+      /** What the endpoint has confirmed. */
+      readonly status: string;
+      readonly revision: number;
+      readonly checkInAt: number;
+      readonly unreadableAck: string | undefined;
+    }
+  | {
+      readonly verb: 'failed';
+      /** A short code, such as `503` or `timeout`. */
+      readonly answer: string;
+      /** When the next attempt is due, in ms from now. */
+      readonly delay: number;
+      /** How long after the first attempt the hook is parked for `reason`, in ms. */
+      readonly deadline: number;
+      readonly reason: string;
+      readonly isEndpointAlive: boolean;
+      /** How long a breaker that opens now stays open, in ms. */
+      readonly openFor: number;
+    }
+  | { readonly verb: 'parked'; readonly reason: string; readonly isEndpointAlive: boolean }
+  /** This host could not send it. The hook is due again at once, for other hosts too, and the attempt does not count. */
+  | { readonly verb: 'unsent' }
+  /** There is nothing to send. The record is removed unless the job has changed. */
+  | { readonly verb: 'dropped' };
+
+/**
+ * What became of the record. `changed`: the job has changed since it was claimed, and the new state is due now. `expired`: the
+ * claim has expired, and another host may have sent the hook.
+ */
+export type AttemptOutcome = 'done' | 'changed' | 'parked' | 'pending' | 'expired';
+
+export interface Attempts {
+  recordAttempt(hook: ClaimedHook, attempt: AttemptRecord): Promise<AttemptOutcome>;
+}
+
+export const createAttempts = ({
+  keys,
+  scripts,
+  clock,
+  settings: { breakerThreshold },
+}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & { settings: Pick<ClaimSettings, 'breakerThreshold'> }): Attempts => {
+  /** The keys of a claimed hook without those of its job, and the first arguments of all these scripts. */
+  const partsOf = ({ id, endpoint, until }: ClaimedHook) => ({
+    record: keys.hooks,
+    parked: keys.parkedHooks,
+    queue: [keys.dueHooks(endpoint), keys.hookEndpoint(endpoint)],
+    args: [clockOverride(clock), id, until],
+  });
+
+  /** Repeated without a token, because a repeated call changes nothing more. The sender retries it for longer. */
+  const recordDelivered = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'delivered' }>) => {
+    const { record, queue, args } = partsOf(hook);
+    const { status, revision, checkInAt, unreadableAck } = attempt;
+    return scripts.run(
+      'record_delivered',
+      [keys.stats(hook.id), keys.track, record, ...queue],
+      [...args, status, revision, checkInAt, ...(unreadableAck === undefined ? [] : [unreadableAck])],
+    );
+  };
+
+  const recordFailed = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'failed' }>, change: ChangeOnce) => {
+    const { record, parked, queue, args } = partsOf(hook);
+    const { answer, delay, deadline, reason, isEndpointAlive, openFor } = attempt;
+    const health = isEndpointAlive ? 'alive' : 'failing';
+    return scripts.run(
+      'record_failed',
+      [keys.stats(hook.id), record, parked, ...queue],
+      [...args, answer, Math.round(delay), deadline, reason, health, breakerThreshold, Math.round(openFor)],
+      undefined,
+      change,
+    );
+  };
+
+  const parkHook = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'parked' }>, change: ChangeOnce) => {
+    const { record, parked, queue, args } = partsOf(hook);
+    return scripts.run(
+      'park_hook',
+      [keys.stats(hook.id), record, parked, ...queue],
+      [...args, attempt.reason, attempt.isEndpointAlive ? 'alive' : 'unknown'],
+      undefined,
+      change,
+    );
+  };
+
+  const recordUnsent = (hook: ClaimedHook, change: ChangeOnce) => {
+    const { record, queue, args } = partsOf(hook);
+    return scripts.run('record_unsent', [record, ...queue], args, undefined, change);
+  };
+
+  const dropHook = (hook: ClaimedHook, change: ChangeOnce) => {
+    const { record, queue, args } = partsOf(hook);
+    const checkInAt = hook.stats.check_in_at ?? 0;
+    return scripts.run('drop_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
+  };
+
+  const record = (
+    hook: ClaimedHook,
+    attempt: Exclude<AttemptRecord, { verb: 'delivered' }>,
+    change: ChangeOnce,
+  ): Promise<{ readonly outcome: AttemptOutcome }> => {
+    switch (attempt.verb) {
+      case 'failed':
+        return recordFailed(hook, attempt, change);
+      case 'parked':
+        return parkHook(hook, attempt, change);
+      case 'unsent':
+        return recordUnsent(hook, change);
+      case 'dropped':
+        return dropHook(hook, change);
+    }
+  };
+
+  return {
+    async recordAttempt(hook, attempt) {
+      if (attempt.verb === 'delivered') return (await recordDelivered(hook, attempt)).outcome;
+      const change = changeOnce(keys, hook.id);
+      return (await retry(clock, () => record(hook, attempt, change))).outcome;
+    },
+  };
+};

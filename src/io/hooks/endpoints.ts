@@ -1,0 +1,89 @@
+import { clockOverride } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
+import { isWrongType } from '../redis/errors.ts';
+import { inChunks, readSet } from '../redis/paged.ts';
+import { redisTime } from '../redis/time.ts';
+import type { Breaker, ClaimSettings } from './claims.ts';
+
+/** An endpoint, the state of its circuit breaker, and how many hooks wait for it. */
+export interface EndpointStatus {
+  /** Scheme, host and port. */
+  readonly endpoint: string;
+  readonly pending: number;
+  readonly breaker: Breaker;
+  /** Consecutive failures. */
+  readonly failures: number;
+  /** When the first of them happened, in ms; undefined if there is none. */
+  readonly failingSince: number | undefined;
+  /** The last answer, or a short code of the failure. */
+  readonly answer: string | undefined;
+  /** How long until a hook may be sent, in ms; undefined if none waits. */
+  readonly wait: number | undefined;
+}
+
+export interface Endpoints {
+  /** All endpoints that have hooks, or that are failing. */
+  endpoints(): Promise<EndpointStatus[]>;
+}
+
+/** The status of an endpoint whose keys hold another type. */
+const unreadable = {
+  pending: 0,
+  breaker: 'closed',
+  failures: 0,
+  failingSince: undefined,
+  answer: 'unreadable',
+  wait: undefined,
+} as const;
+
+const stateFields = ['failures', 'open_until', 'probe_until', 'failing_since', 'answer', 'tokens'] as const;
+
+export const createEndpoints = ({
+  connection,
+  keys,
+  clock,
+  settings: { breakerThreshold },
+}: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
+  settings: Pick<ClaimSettings, 'breakerThreshold'>;
+}): Endpoints => {
+  const { redis } = connection;
+  const now = async () => {
+    const override = clockOverride(clock);
+    return override === '' ? redisTime(redis) : Number(override);
+  };
+
+  const read = async (endpoint: string, at: number): Promise<EndpointStatus> => {
+    const [pending, [, first], state] = await Promise.all([
+      redis.zcard(keys.dueHooks(endpoint)),
+      redis.zrange(keys.dueHooks(endpoint), '0', '0', 'WITHSCORES'),
+      redis.hmget(keys.hookEndpoint(endpoint), ...stateFields) as Promise<(string | null)[]>,
+    ]);
+    const [failures, openUntil, probeUntil, since, answer, tokens] = state;
+    const count = Number(failures ?? 0);
+    const isBroken = count >= breakerThreshold;
+    const rest = isBroken ? Math.max(Number(openUntil ?? 0), Number(probeUntil ?? 0)) - at : 0;
+    return {
+      endpoint,
+      pending,
+      breaker: isBroken ? (rest > 0 ? 'open' : 'probing') : tokens == null ? 'closed' : 'draining',
+      failures: count,
+      failingSince: since == null ? undefined : Number(since),
+      answer: answer ?? undefined,
+      wait: first === undefined ? undefined : Math.max(0, rest, Number(first) - at),
+    };
+  };
+
+  return {
+    async endpoints() {
+      const endpoints = (await readSet(connection, keys.hookOrigins)).sort();
+      const at = await now();
+      return inChunks(endpoints, (endpoint) =>
+        read(endpoint, at).catch((error: unknown): EndpointStatus => {
+          // A key of the wrong type affects one endpoint and must not hide the others.
+          if (!isWrongType(error)) throw error;
+          return { ...unreadable, endpoint };
+        }),
+      );
+    },
+  };
+};

@@ -1,0 +1,117 @@
+import type { HookEnd } from '../../machines/job.ts';
+import { clockOverride } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
+import { partsOf } from '../redis/paged.ts';
+import type { Fence } from '../redis/scripts.ts';
+import { unlessWrongType } from '../redis/wrongTypes.ts';
+import { recordOf } from './record.ts';
+
+/** A change of a job that an endpoint has not confirmed yet. */
+export interface Change {
+  readonly id: string;
+  /** `status:revision`. */
+  readonly state: string;
+  /** Scheme, host and port. */
+  readonly endpoint: string;
+}
+
+export interface EnqueueSettings {
+  /** How many records there may be. Changes beyond this are deferred to a later sweep. */
+  readonly maxRecords: number;
+}
+
+/** The keys and arguments that a script takes last if it also enqueues a hook (`lua/includes/enqueue_hook.lua`). */
+export interface HookTail {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
+/** The queues of hooks that wait to be sent, in Redis. */
+export interface HookQueue {
+  /** For a script that changes a status and enqueues the hook in the same step. Without an endpoint it enqueues nothing. */
+  hookTail(endpoint: string | undefined): HookTail;
+  /** Returns the outcome of each change; an Error names the queue of an endpoint that can't be written. */
+  enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<(HookEnd | Error)[]>;
+  /** Returns the outcome of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
+  plan(changes: readonly Change[]): Promise<(HookEnd | undefined)[]>;
+}
+
+/** Changes that one script call enqueues. */
+const maxChangesPerCall = 200;
+
+export const createHookQueue = ({
+  connection: { redis },
+  keys,
+  scripts,
+  clock,
+  settings: { maxRecords },
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & { settings: EnqueueSettings }): HookQueue => {
+  const run = async (
+    changes: readonly Change[],
+    stats: readonly string[],
+    fence: Fence | undefined,
+  ): Promise<readonly string[]> => {
+    const endpoints = [...new Set(changes.map(({ endpoint }) => endpoint))];
+    const reply = await scripts.run(
+      'enqueue_hooks',
+      [keys.hooks, keys.parkedHooks, keys.hookOrigins, ...endpoints.map(keys.dueHooks), ...stats],
+      [
+        clockOverride(clock),
+        maxRecords,
+        endpoints.length,
+        ...endpoints,
+        ...changes.flatMap(({ id, state, endpoint }) => [id, state, endpoints.indexOf(endpoint) + 1]),
+      ],
+      fence,
+    );
+    return reply.changes;
+  };
+
+  /** How many records may be added for an endpoint. The bounds are those of `roomFor` in `lua/includes/enqueue_hook.lua`. */
+  const readRoom = async (endpoint: string, count: number): Promise<number> => {
+    const missing = 100 - (await unlessWrongType(redis.zcard(keys.dueHooks(endpoint)), 0));
+    return Math.max(maxRecords - count, Math.min(missing, Math.ceil(1.25 * maxRecords) - count));
+  };
+
+  return {
+    hookTail: (endpoint = '') => ({
+      keys: [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
+      args: [endpoint, clockOverride(clock), maxRecords],
+    }),
+
+    async enqueue(changes, fence) {
+      if (changes.length === 0) return [];
+      const outcomes: string[] = [];
+      for (const some of partsOf(changes, maxChangesPerCall)) {
+        for (const outcome of await run(some, [], fence)) outcomes.push(outcome);
+      }
+      // Only for the few unclear ones: reading the stats of all jobs would slow down every page of a sweep.
+      const unclear = changes.filter((_, i) => outcomes[i] === 'unclear');
+      const statsOfUnclear = unclear.map(({ id }) => keys.stats(id));
+      const resolved = unclear.length === 0 ? [] : [...(await run(unclear, statsOfUnclear, fence))];
+      return outcomes.map((outcome) => endOf(outcome === 'unclear' ? (resolved.shift() as string) : outcome));
+    },
+
+    async plan(changes) {
+      const ids = changes.map(({ id }) => id);
+      const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.hooks, ...ids), []);
+      const count = await unlessWrongType(redis.hlen(keys.hooks), 0);
+      const rooms = new Map<string, number>();
+      for (const { endpoint } of changes) {
+        if (!rooms.has(endpoint)) rooms.set(endpoint, await readRoom(endpoint, count));
+      }
+      let added = 0;
+      return changes.map(({ id, state, endpoint }, i) => {
+        const record = recordOf(id, texts[i] ?? '');
+        if (record !== undefined) return record.state === 'parked' && record.about === state ? 'parked' : undefined;
+        if ((rooms.get(endpoint) ?? 0) <= added) return 'deferred';
+        added += 1;
+        return undefined;
+      });
+    },
+  };
+};
+
+/** Any text that is no outcome is an error. */
+const endOf = (text: string): HookEnd | Error =>
+  text === 'queued' ? 'enqueued' : text === 'parked' || text === 'deferred' ? text : new Error(text);

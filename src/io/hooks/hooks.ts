@@ -1,0 +1,93 @@
+import type { Facts, TrackedJob } from '../../machines/facts.ts';
+import type { HookEnd } from '../../machines/job.ts';
+import { type Clock, monotonicOf } from '../clock.ts';
+import type { Change, HookQueue } from './enqueue.ts';
+import type { CheckIn } from './hookEvent.ts';
+import { endpointOf } from './http/destination.ts';
+import type { Sender } from './sender.ts';
+
+/** Enqueues the hooks of jobs. Records stand in Redis, so that any host can send them. */
+export interface Hooks {
+  /**
+   * Enqueues the hooks of jobs of one sweep, in one round trip. Returns the outcome of each; an Error for a job whose endpoint
+   * has a queue that can't be written.
+   */
+  enqueue(jobs: readonly TrackedJob[]): Promise<(HookEnd | Error)[]>;
+  /** Returns the outcome of each job that `enqueue` would not enqueue, else undefined. Changes nothing. */
+  plan(jobs: readonly TrackedJob[]): Promise<(HookEnd | undefined)[]>;
+  /** The endpoint of a hook URL, for scripts that enqueue a hook themselves; undefined without a URL. */
+  endpointFor(hookUrl: string | undefined): string | undefined;
+  /** Announces a hook that a script has enqueued: it is sent soon. */
+  announce(endpoint: string): void;
+  /** Holds the text of a check-in, which is not stored in Redis. */
+  holdText(id: string, checkIn: CheckIn): void;
+}
+
+/** The endpoint of a hook URL that is invalid. Its hook is rejected when it is sent, and parked with the reason. */
+const invalidEndpoint = 'nowhere';
+/** How many endpoints, and beginnings of URLs, are cached. */
+const maxCached = 1_000;
+/** How often the pages of a sweep announce an endpoint, in ms: every page would repeat it. */
+const announceInterval = 1_000;
+
+export const createHooks = ({
+  records,
+  sender,
+  rewriteOrigins,
+  clock,
+  onDue,
+}: {
+  records: Pick<HookQueue, 'enqueue' | 'plan'>;
+  sender: Pick<Sender, 'holdText'>;
+  /** Origin → base URL that replaces it. */
+  rewriteOrigins: Readonly<Record<string, string>>;
+  clock: Clock;
+  /** Called with an endpoint that a hook was enqueued for. */
+  onDue: (endpoint: string) => void;
+}): Hooks => {
+  const endpointFor = createEndpointFor(rewriteOrigins);
+  const announcedAt = new Map<string, number>();
+  const changesOf = (jobs: readonly TrackedJob[]) =>
+    jobs.map(
+      ({ facts, hookUrl }): Change => ({
+        id: facts.id,
+        state: stateOf(facts),
+        endpoint: endpointFor(hookUrl) ?? invalidEndpoint,
+      }),
+    );
+  return {
+    endpointFor,
+    plan: (jobs) => records.plan(changesOf(jobs)),
+    async enqueue(jobs) {
+      const changes = changesOf(jobs);
+      const replies = await records.enqueue(changes, jobs[0]?.fence);
+      const queued = new Set(changes.filter((_, i) => replies[i] === 'enqueued').map(({ endpoint }) => endpoint));
+      if (announcedAt.size > maxCached) announcedAt.clear();
+      for (const endpoint of queued) {
+        if (monotonicOf(clock) - (announcedAt.get(endpoint) ?? Number.NEGATIVE_INFINITY) < announceInterval) continue;
+        announcedAt.set(endpoint, monotonicOf(clock));
+        onDue(endpoint);
+      }
+      return replies;
+    },
+    announce: onDue,
+    holdText: sender.holdText,
+  };
+};
+
+const stateOf = ({ status, revision }: Facts): string => `${status}:${revision || 0}`;
+
+/** Caches endpoints by the beginning of their URLs, because thousands of jobs share a few endpoints. */
+const createEndpointFor = (rewriteOrigins: Readonly<Record<string, string>>) => {
+  const cache = new Map<string, string>();
+  return (url: string | undefined): string | undefined => {
+    if (url === undefined || url.trim() === '') return undefined;
+    const beginning = /^[^/?#]*\/\/[^/?#]*/.exec(url)?.[0] ?? url;
+    const cached = cache.get(beginning);
+    if (cached !== undefined) return cached;
+    const endpoint = endpointOf(url, rewriteOrigins) ?? invalidEndpoint;
+    if (cache.size >= maxCached) cache.clear();
+    cache.set(beginning, endpoint);
+    return endpoint;
+  };
+};

@@ -1,0 +1,174 @@
+import { lookup } from 'node:dns';
+import { createSecureContext, rootCertificates } from 'node:tls';
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Clock } from '../../clock.ts';
+import {
+  createDestinations,
+  type DestinationRules,
+  ForbiddenAddressError,
+  guardLookup,
+  isForbiddenAddress,
+  type Resolve,
+} from './destination.ts';
+import { exchange, NoAnswerError } from './exchange.ts';
+import { hostErrorOf, slowResolver } from './hostError.ts';
+import { type Lookups, trackLookups } from './lookups.ts';
+import { type HttpReply, replyTo } from './reply.ts';
+
+export interface HttpSettings extends DestinationRules {
+  /** The time-out of the connection, and after it of the answer's header, in ms. */
+  readonly headerTimeout: number;
+  /** The time-out of the whole request, redirects included, in ms. */
+  readonly timeout: number;
+  /** PEM texts. The authorities in `ca` are trusted in addition to those of Node. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+export interface HttpClient {
+  /** A bad URL, a network error and a bad answer are replies. They do not throw. */
+  post(url: string, body: string): Promise<HttpReply>;
+  /** Aborts the requests in flight. */
+  close(): Promise<void>;
+}
+
+/** How many redirects are followed for one event, within its host. */
+const maxRedirects = 3;
+/** Connections to one endpoint. */
+const maxConnections = 64;
+
+/**
+ * Creates the client that posts hooks as Harbor does (source: `hook/hook_client.go`): without a Content-Type, through the
+ * proxies of the environment, following 307 and 308. Unlike Harbor, it takes any 2xx as success (defect 37), and does not
+ * follow a redirect to another host, because the data of a job must not go there.
+ *
+ * @param resolve replaces `dns.lookup`
+ * @throws Error if a PEM text or the URL of a rule is invalid
+ */
+export const createHttpClient = (
+  settings: HttpSettings,
+  clock: Pick<Clock, 'now'>,
+  resolve: Resolve = lookup,
+): HttpClient => {
+  const destinations = createDestinations(settings);
+  const lookups = trackLookups(resolve);
+  const dispatcher = createDispatcher(settings, lookups);
+
+  const send = async (url: URL, body: string, endsAt: number, redirects: number): Promise<HttpReply> => {
+    const request = {
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method: 'POST',
+      body,
+      headers: authorizationOf(url),
+    };
+    const answer = await exchange(dispatcher, request, endsAt - performance.now());
+    const { status } = answer;
+    if (status !== 307 && status !== 308) return replyTo(answer, clock.now());
+    const reject = (reason: string): HttpReply => ({ kind: 'rejected', code: 'redirect', reason });
+    if (answer.location === undefined || !URL.canParse(answer.location, url.href)) {
+      return reject(`a redirect (${status}) without a valid target`);
+    }
+    const target = new URL(answer.location, url);
+    if (target.host !== url.host) return reject(`a redirect (${status}) to another host, not followed`);
+    if (url.protocol === 'https:' && target.protocol !== 'https:') {
+      return reject(`a redirect (${status}) from https to another scheme, not followed`);
+    }
+    if (redirects >= maxRedirects) return reject(`more than ${maxRedirects} redirects`);
+    const refusal = destinations.check(target);
+    if (refusal !== undefined) return { kind: 'rejected', ...refusal };
+    if (target.username === '' && target.password === '') {
+      target.username = url.username;
+      target.password = url.password;
+    }
+    return send(target, body, endsAt, redirects + 1);
+  };
+
+  return {
+    async post(text, body) {
+      const url = destinations.find(text);
+      if (!(url instanceof URL)) return { kind: 'rejected', ...url };
+      try {
+        return await send(url, body, performance.now() + settings.timeout, 0);
+      } catch (error) {
+        return failureOf(error as Error, settings, lookups.isPending(url.hostname));
+      }
+    },
+    async close() {
+      await dispatcher.destroy();
+    },
+  };
+};
+
+const createDispatcher = ({ headerTimeout, allowLinkLocal, tls }: HttpSettings, { resolve }: Lookups): Dispatcher => {
+  const secureContext = createSecureContext({
+    ...tls,
+    ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }),
+  });
+  const endpoint = { timeout: headerTimeout, secureContext };
+  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
+  const options = {
+    connections: maxConnections,
+    pipelining: 1,
+    headersTimeout: headerTimeout,
+    bodyTimeout: 0, // The exchange has its own timer.
+    connect: keepFirstError(buildConnector({ ...endpoint, lookup: guarded })),
+  };
+  const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some((name) => process.env[name]);
+  if (!hasProxy) return new Agent(options);
+  // The proxy resolves names, so only addresses in the URL itself are checked. undici opens a tunnel (CONNECT) for http too.
+  return new EnvHttpProxyAgent({ ...options, requestTls: endpoint, proxyTls: { timeout: headerTimeout } });
+};
+
+/**
+ * Keeps a TLS alert as the reason of a failure. An alert after the handshake (TLS 1.3, a missing client certificate) is an
+ * error that does not close the socket. undici would report only the end of the connection that follows.
+ */
+const keepFirstError =
+  (connect: buildConnector.connector): buildConnector.connector =>
+  (options, callback) =>
+    connect(options, (...result) => {
+      const [, socket] = result;
+      socket?.once('error', (error) => socket.destroy(error));
+      callback(...result);
+    });
+
+/** @param isLookingUp whether the DNS lookup of the endpoint is still in progress */
+const failureOf = (
+  error: Error,
+  { headerTimeout, timeout: totalTimeout }: HttpSettings,
+  isLookingUp: boolean,
+): HttpReply => {
+  if (error instanceof URIError) {
+    return { kind: 'rejected', code: 'bad-url', reason: 'the user info of the hook URL has an invalid escape' };
+  }
+  if (!(error instanceof NoAnswerError)) throw error;
+  const cause = error.cause as NodeJS.ErrnoException;
+  const code = cause.code ?? cause.name;
+  if (cause instanceof ForbiddenAddressError) return { kind: 'rejected', code: 'forbidden', reason: cause.message };
+  const hostError = isLookingUp && isLateFor(error, code) ? slowResolver : hostErrorOf(cause);
+  if (hostError !== undefined) {
+    return { kind: 'host-error', code: hostError.code, reason: `${hostError.code}: ${hostError.advice}` };
+  }
+  if (tlsFailure.test(code)) return { kind: 'rejected', code: 'tls', reason: `TLS failed (${code})` };
+  const retryable = (code: string, reason: string): HttpReply => ({ kind: 'retryable', code, reason });
+  if (error.isLate) return retryable('timeout', `no answer within ${totalTimeout} ms`);
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return retryable('timeout', `no answer within ${headerTimeout} ms`);
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return retryable('timeout', `no connection within ${headerTimeout} ms`);
+  if (!error.wasConnected) return retryable('connect', `no connection (${code})`);
+  return retryable('broken', `the connection or the answer broke (${code})`);
+};
+
+/** Whether the time-out came before there was a connection. */
+const isLateFor = (error: NoAnswerError, code: string): boolean =>
+  code === 'UND_ERR_CONNECT_TIMEOUT' || (error.isLate && !error.wasConnected);
+
+/** Error codes of Node's checks, OpenSSL's alerts, X.509 certificates and the certificate of a proxy. */
+const tlsFailure =
+  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|EPROTO$|UND_ERR_PRX_TLS$)/;
+
+const authorizationOf = ({ username, password }: URL): Record<string, string> =>
+  username === '' && password === ''
+    ? {}
+    : {
+        authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`,
+      };

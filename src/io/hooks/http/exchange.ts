@@ -1,0 +1,83 @@
+import type { Dispatcher } from 'undici';
+import type { Answer } from './reply.ts';
+
+/** The exchange ended without the header of an answer. */
+export class NoAnswerError extends Error {
+  override name = 'NoAnswerError';
+  /** Whether the time-out ended it. */
+  readonly isLate: boolean;
+  /** Whether there was a connection, so that the endpoint may have received the request. */
+  readonly wasConnected: boolean;
+
+  constructor(cause: Error, isLate: boolean, wasConnected: boolean) {
+    super('no answer', { cause });
+    this.isLate = isLate;
+    this.wasConnected = wasConnected;
+  }
+}
+
+/** How many bytes of a body are read, so that the connection can be reused. */
+const maxBody = 4_096;
+/** How long a body is read, in ms. Otherwise an endpoint with endless bodies would occupy every connection. */
+const bodyTime = 1_000;
+
+/**
+ * Sends one request and waits for the header of the answer. The body has no influence: a 200 with a broken or endless body
+ * is a 200. Up to 4 kB of the body are read for up to 1 s, so that the connection can be reused; beyond that it is closed.
+ *
+ * Uses a dispatch handler and one timer, because `request` with a stream and abort signals took 1.5 times as long (measured).
+ *
+ * @param timeLeft time-out of the whole exchange, in ms
+ * @throws NoAnswerError
+ */
+export const exchange = (
+  dispatcher: Dispatcher,
+  request: Dispatcher.DispatchOptions,
+  timeLeft: number,
+): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const began = performance.now();
+    let controller: Dispatcher.DispatchController | undefined;
+    let answer: Answer | undefined;
+    let bodyBytes = 0;
+    let isOver = false;
+
+    const end = (error: Error, isLate = false) => {
+      isOver = true;
+      clearTimeout(timer);
+      if (answer !== undefined) resolve(answer);
+      else reject(new NoAnswerError(error, isLate, controller !== undefined));
+    };
+    const cut = () => {
+      const reason = new Error('cut off');
+      end(reason, true);
+      controller?.abort(reason);
+    };
+    let timer = setTimeout(cut, timeLeft);
+
+    dispatcher.dispatch(request, {
+      onRequestStart(ours) {
+        controller = ours;
+        // The request waited for a connection until its time-out, and must not be sent any more.
+        if (isOver) ours.abort(new Error('too late'));
+      },
+      onResponseStart(_, status, headers) {
+        if (status < 200) return;
+        answer = { status, location: first(headers.location), retryAfter: first(headers['retry-after']) };
+        clearTimeout(timer);
+        timer = setTimeout(cut, Math.min(bodyTime, began + timeLeft - performance.now()));
+      },
+      onResponseData(_, chunk) {
+        bodyBytes += chunk.length;
+        if (bodyBytes > maxBody && !isOver) cut();
+      },
+      // undici frees the connection two steps later. A request before that would open another connection.
+      onResponseEnd: () => queueMicrotask(() => setImmediate(() => !isOver && end(new Error('the end')))),
+      onResponseError(_, error) {
+        if (!isOver) end(error);
+      },
+    });
+  });
+
+const first = (header: string | string[] | undefined): string | undefined =>
+  Array.isArray(header) ? header[0] : header;

@@ -1,0 +1,103 @@
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
+
+/**
+ * A failure of this host that says nothing about the endpoint: it can't open connections, or can't resolve names. It must not
+ * open the endpoint's circuit breaker, because all hosts share that.
+ */
+export interface HostError {
+  /** Such as `EMFILE`. */
+  readonly code: string;
+  /** What to do. */
+  readonly advice: string;
+}
+
+const noDescriptors =
+  'too many open files: raise the limit of this process (ulimit -n), or find the code that opens them';
+const noMemory = 'this host is short of memory for sockets';
+const isDenied = 'this host does not let the process connect: check its firewall and network policies';
+const noNetwork = 'this host has no route to the endpoint: check its network and routes';
+const noResolver = 'the DNS resolver of this host does not answer: check /etc/resolv.conf and the resolver';
+
+/** Errors of this system. An address that failed with one of them was never connected to. */
+const systemAdvice: ReadonlyMap<string, string> = new Map([
+  ['EMFILE', noDescriptors],
+  ['ENFILE', 'too many open files on this host: raise fs.file-max, or find the process that opens them'],
+  ['ENOMEM', noMemory],
+  ['ENOBUFS', noMemory],
+  [
+    'EADDRNOTAVAIL',
+    'no local address or port is free: widen ip_local_port_range, or find the process that holds the ports',
+  ],
+  ['EADDRINUSE', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
+  ['EAGAIN', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
+  ['EACCES', isDenied],
+  ['EPERM', isDenied],
+]);
+/**
+ * Errors of this host's network, perhaps for one address family only: without IPv6, the IPv6 address of a name is unreachable,
+ * while its IPv4 address may refuse the connection. `EHOSTUNREACH` is not in the list, because a machine that is off causes it too.
+ */
+const networkAdvice: ReadonlyMap<string, string> = new Map([
+  ['ENETUNREACH', noNetwork],
+  ['ENETDOWN', noNetwork],
+  ['ENONET', noNetwork],
+  ['EAFNOSUPPORT', 'this host does not speak this version of IP'],
+]);
+/** With these codes the resolver did answer: the name does not exist, or is invalid. */
+const unknownNameCodes: ReadonlySet<string> = new Set([
+  'ENOTFOUND',
+  'ENODATA',
+  'ENONAME',
+  'EBADNAME',
+  'EAI_NONAME',
+  'EAI_NODATA',
+  'EAI_ADDRFAMILY',
+  // For names that are too long or no valid IDNA names, without asking a resolver.
+  'EINVAL',
+  'ENAMETOOLONG',
+  'EAI_OVERFLOW',
+]);
+/** Codes that only lookups have, whatever their `syscall`. */
+const resolverCodes =
+  /^(EAI_\w+|ESERVFAIL|EREFUSED|ETIMEOUT|EFORMERR|ENOTIMP|EBADRESP|EDESTRUCTION|ECANCELLED|ELOADIPHLPAPI)$/;
+
+/** @returns undefined if the endpoint may have caused the error. */
+export const hostErrorOf = (error: unknown): HostError | undefined => {
+  const faults = partsOf(error).map(oneOf);
+  const ofSystem = faults.find((fault) => fault !== undefined && !networkAdvice.has(fault.code));
+  return ofSystem ?? (faults.every((fault) => fault !== undefined) ? faults[0] : undefined);
+};
+
+/** The lookup of a name did not end in time. */
+export const slowResolver: HostError = { code: 'DNS-TIMEOUT', advice: noResolver };
+
+const oneOf = (error: NodeJS.ErrnoException): HostError | undefined => {
+  const { code = '', syscall = '' } = error;
+  const isLookup = /^(getaddrinfo|query)/.test(syscall) || resolverCodes.test(code);
+  if (isLookup && unknownNameCodes.has(code)) {
+    // The system's lookup returns the same code if it can't open the files and sockets that it needs.
+    const missing = missingDescriptors();
+    return missing === undefined ? undefined : faultOf(missing, systemAdvice.get(missing));
+  }
+  return faultOf(code, systemAdvice.get(code) ?? networkAdvice.get(code) ?? (isLookup ? noResolver : undefined));
+};
+
+const faultOf = (code: string, advice: string | undefined): HostError | undefined =>
+  advice === undefined ? undefined : { code, advice };
+
+/** The errors of all addresses of a name. */
+const partsOf = (error: unknown): readonly NodeJS.ErrnoException[] =>
+  error instanceof AggregateError && error.errors.length > 0
+    ? error.errors.flatMap(partsOf)
+    : [error as NodeJS.ErrnoException];
+
+const missingDescriptors = (): string | undefined => {
+  try {
+    closeSync(openSync(devNull, 'r'));
+    return undefined;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(code) ? code : undefined;
+  }
+};

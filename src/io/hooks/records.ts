@@ -1,0 +1,96 @@
+import { clockOverride } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
+import { retry } from '../redis/retry.ts';
+import { changeOnce } from '../redis/scripts.ts';
+import { type Attempts, createAttempts } from './attempts.ts';
+import { type ClaimSettings, type Claims, createClaims } from './claims.ts';
+import { createEndpoints, type Endpoints } from './endpoints.ts';
+import { createHookQueue, type EnqueueSettings, type HookQueue } from './enqueue.ts';
+import { type HookRecord, recordOf } from './record.ts';
+
+export interface HookSettings extends EnqueueSettings, ClaimSettings {}
+
+/**
+ * The records of undelivered hooks, in Redis: a hash of records, a set of parked ones, and for each endpoint a queue and the
+ * state of its circuit breaker. Each change is one script.
+ */
+export interface HookRecords extends HookQueue, Claims, Attempts, Endpoints {
+  find(id: string): Promise<HookRecord | undefined>;
+  findAll(ids: readonly string[]): Promise<HookRecord[]>;
+  /** All records, in bounded pages. */
+  all(): AsyncIterable<readonly HookRecord[]>;
+  parkedCount(): Promise<number>;
+  /** Whether each of these jobs has a parked hook. */
+  areParked(ids: readonly string[]): Promise<boolean[]>;
+  /** `overtaken`: the record has changed since it was read, and was left as it is. */
+  move(record: HookRecord, action: 'retry' | 'drop'): Promise<'done' | 'overtaken'>;
+  /** Deletes some of the records that were parked more than `age` ms ago. Returns how many. */
+  forgetParked(age: number): Promise<number>;
+}
+
+/** Records that one step reads or deletes. */
+const pageSize = 500;
+
+export const createHookRecords = (
+  deps: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & { settings: HookSettings },
+): HookRecords => {
+  const { keys, scripts, clock } = deps;
+  const { redis } = deps.connection;
+  return {
+    ...createHookQueue(deps),
+    ...createClaims(deps),
+    ...createAttempts(deps),
+    ...createEndpoints(deps),
+
+    async find(id) {
+      const text = await redis.hget(keys.hooks, id);
+      return text === null ? undefined : recordOf(id, text);
+    },
+
+    async findAll(ids) {
+      if (ids.length === 0) return [];
+      const texts = await redis.hmget(keys.hooks, ...ids);
+      return ids.flatMap((id, i) => recordOf(id, texts[i] ?? '') ?? []);
+    },
+
+    async *all() {
+      let cursor = '0';
+      do {
+        const [next, pairs] = await redis.hscan(keys.hooks, cursor, 'COUNT', pageSize);
+        const records: HookRecord[] = [];
+        for (let i = 0; i < pairs.length; i += 2) {
+          const record = recordOf(pairs[i] as string, pairs[i + 1] as string);
+          if (record !== undefined) records.push(record);
+        }
+        yield records;
+        cursor = next;
+      } while (cursor !== '0');
+    },
+
+    parkedCount: () => redis.zcard(keys.parkedHooks),
+
+    async areParked(ids) {
+      if (ids.length === 0) return [];
+      return (await redis.zmscore(keys.parkedHooks, [...ids])).map((score) => score !== null);
+    },
+
+    async move({ id, endpoint, text }, action) {
+      const change = changeOnce(keys, id);
+      const reply = await retry(clock, () =>
+        scripts.run(
+          'move_hook',
+          [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
+          [clockOverride(clock), id, text, action],
+          undefined,
+          change,
+        ),
+      );
+      return reply.outcome;
+    },
+
+    async forgetParked(age) {
+      const args = [clockOverride(clock), age, pageSize];
+      return (await scripts.run('forget_parked', [keys.hooks, keys.parkedHooks], args)).count;
+    },
+  };
+};

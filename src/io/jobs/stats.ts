@@ -1,0 +1,63 @@
+import { type Ack, isStatus, type StoredTime, type TrackedJob } from '../../machines/facts.ts';
+import type { FactsReply } from '../redis/replies/jobs.ts';
+
+/** Decodes a job of `read_facts`. Never throws: facts that can't be decoded are marked as such. */
+export const decodeFacts = (id: string, readAt: number, reply: FactsReply): TrackedJob => {
+  if (typeof reply === 'string') return { facts: { id, readAt, stats: reply, hasHook: false }, fingerprint: reply };
+  const [fingerprint, statsId, status, kind, name, updateTime, checkInAt, revision, enqueueTime, runAt, ack, url] =
+    reply;
+  return {
+    facts: {
+      id,
+      readAt,
+      stats: 'found',
+      statsId: textOf(statsId),
+      name: textOf(name),
+      kind: textOf(kind),
+      status: textOf(status),
+      updateTime: decodeTime(textOf(updateTime)),
+      checkInAt: decodeTime(textOf(checkInAt)),
+      revision: decodeTime(textOf(revision)),
+      enqueueTime: decodeTime(textOf(enqueueTime)),
+      runAt: decodeTime(textOf(runAt)),
+      ack: decodeAck(textOf(ack)),
+      hasHook: (textOf(url) ?? '').trim() !== '',
+    },
+    fingerprint: textOf(fingerprint) ?? '',
+    hookUrl: textOf(url),
+  };
+};
+
+/** The facts of a job whose id is invalid UTF-8: its stats can't be read, and its id can't be written back. */
+export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
+  facts: { id: id.toString(), hasBrokenId: true, readAt, stats: 'unreadable', hasHook: false },
+  fingerprint: 'unreadable',
+});
+
+const textOf = (value: string | false | undefined): string | undefined => (value === false ? undefined : value);
+
+/**
+ * Parses a safe integer in decimal digits; NaN for anything else. Go reads up to 2^63, but beyond 2^53 neither JavaScript nor Lua
+ * can tell a number from the next one.
+ */
+export const decodeTime = (text: string | undefined): StoredTime => {
+  if (text === undefined) return undefined;
+  const number = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(number) ? number : Number.NaN;
+};
+
+/** The same rule as in `lua/includes/ack.lua`. */
+export const decodeAck = (text: string | undefined): Ack | 'unreadable' | undefined => {
+  if (text === undefined) return undefined;
+  let ack: unknown;
+  try {
+    ack = JSON.parse(text);
+  } catch {
+    return 'unreadable';
+  }
+  if (typeof ack !== 'object' || ack === null) return 'unreadable';
+  const { status, revision, check_in_at: checkInAt = 0 } = ack as Record<string, unknown>;
+  if (typeof status !== 'string' || !isStatus(status)) return 'unreadable';
+  if (!Number.isSafeInteger(revision) || !Number.isSafeInteger(checkInAt)) return 'unreadable';
+  return { status, revision: revision as number, checkInAt: checkInAt as number };
+};

@@ -1,0 +1,165 @@
+import { countIn } from '../../machines/counts.ts';
+import type { Drift } from '../../machines/types/rescue.ts';
+import type { Deps } from '../redis/deps.ts';
+import { inChunks, partsOf, readFieldNames, readHash } from '../redis/paged.ts';
+import { retry } from '../redis/retry.ts';
+import { type ChangeOnce, callOnce, type Fence, newToken, type ReplyOf, type ScriptName } from '../redis/scripts.ts';
+import { unlessWrongType } from '../redis/wrongTypes.ts';
+import type { CountedLists, NameReader } from './countedLists.ts';
+
+/** Rebuilds the counters of one type from its in-progress lists, or plans that. Returns by how much they were wrong. */
+export type TypeRebuild = (
+  type: string,
+  /** Pools that may have a list of the type. */
+  pools: readonly string[],
+  names: NameReader,
+  options: { readonly fence: Fence | undefined; readonly plan: boolean },
+) => Promise<Drift>;
+
+type RunRetried = <Name extends ScriptName>(
+  name: Name,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  fence: Fence | undefined,
+  change: ChangeOnce | undefined,
+) => Promise<ReplyOf<Name>>;
+
+/** How often a lock is counted again if other clients write it meanwhile. After that, the next pass tries again. */
+const maxRounds = 3;
+
+export const createTypeRebuild = ({
+  connection,
+  keys,
+  scripts,
+  clock,
+  lists,
+  maxListsPerStep,
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
+  lists: CountedLists;
+  maxListsPerStep: number;
+}): TypeRebuild => {
+  const keysOf = (type: string, pools: readonly string[]) => pools.map((pool) => keys.inProgress(type, pool));
+
+  const run: RunRetried = (...call) => retry(clock, () => scripts.run(...call));
+
+  /** In one script. With too many lists, returns all pools that are known by then. */
+  const rebuildAtOnce = async (
+    type: string,
+    named: readonly string[],
+    names: NameReader,
+    { fence, plan }: { fence: Fence | undefined; plan: boolean },
+  ): Promise<{ readonly drift: Drift } | { readonly pools: readonly string[] }> => {
+    let pools = await lists.ownPools(type, named, names.ofPass);
+    while (pools.length <= maxListsPerStep) {
+      const reply = await run(
+        plan ? 'read_drift' : 'rebuild_counters',
+        [keys.lock(type), keys.lockInfo(type), ...keysOf(type, pools)],
+        pools,
+        fence,
+        plan ? undefined : callOnce(keys),
+      );
+      if (reply.outcome === 'many') break;
+      if (reply.outcome === 'rebuilt') {
+        const { lockBefore, lock, fields, off } = reply;
+        return { drift: driftOf(type, lockBefore, lock, fields, off) };
+      }
+      pools = [...new Set([...pools, ...(await lists.countedPools(type, reply.pools, names))])];
+    }
+    return { pools };
+  };
+
+  const { rebuildInSteps, planInSteps } = createStepwiseRebuild({
+    connection,
+    keys,
+    lists,
+    maxListsPerStep,
+    keysOf,
+    run,
+  });
+
+  return async (type, pools, names, options) => {
+    const atOnce = await rebuildAtOnce(type, pools, names, options);
+    if ('drift' in atOnce) return atOnce.drift;
+    return options.plan
+      ? planInSteps(type, atOnce.pools, names)
+      : rebuildInSteps(type, atOnce.pools, names, options.fence);
+  };
+};
+
+/** The steps for a type with more lists than one script may count. */
+const createStepwiseRebuild = ({
+  connection,
+  keys,
+  lists,
+  maxListsPerStep,
+  keysOf,
+  run,
+}: Pick<Deps, 'connection' | 'keys'> & {
+  lists: CountedLists;
+  maxListsPerStep: number;
+  keysOf: (type: string, pools: readonly string[]) => readonly string[];
+  run: RunRetried;
+}) => {
+  const recountLock = (type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
+    run('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
+
+  /**
+   * In steps. Each field is right from its step on. The lock is set if no client has written it while the lists were counted;
+   * otherwise it stays as it is until the next pass. If a step fails, the steps before it remain valid.
+   */
+  const rebuildInSteps = async (
+    type: string,
+    named: readonly string[],
+    names: NameReader,
+    fence: Fence | undefined,
+  ): Promise<Drift> => {
+    let [fields, off] = [0, 0];
+    for (let round = 1; ; round++) {
+      const epoch = connection.epoch();
+      const token = newToken();
+      await recountLock(type, token, 'open', fence);
+      const counted = await readFieldNames(connection, keys.lockInfo(type));
+      const pools = [...new Set([...named, ...(await lists.countedPools(type, counted, names))])];
+      let entries = 0;
+      for (const some of partsOf(pools, maxListsPerStep)) {
+        const stepKeys = [keys.lockInfo(type), ...keysOf(type, some)];
+        const step = await run('recount_pools', stepKeys, some, fence, callOnce(keys));
+        entries += step.entries;
+        fields += step.fields;
+        off += step.off;
+      }
+      // After a reconnect, another process of Redis may have lost the last writes.
+      const isSame = connection.epoch() === epoch;
+      const reply = await recountLock(type, isSame ? token : '', entries, fence);
+      if (reply.outcome === 'kept' && round < maxRounds) continue;
+      const lock = reply.outcome === 'opened' ? '' : reply.lock;
+      const before = reply.outcome === 'set' ? reply.before : lock;
+      return driftOf(type, before, lock, fields, { lock: countIn(before) - countIn(lock), lockInfo: off });
+    }
+  };
+
+  /** Plans `rebuildInSteps`, as far as that is possible while others change the counters. */
+  const planInSteps = async (type: string, named: readonly string[], names: NameReader): Promise<Drift> => {
+    const { redis } = connection;
+    const [before, counts] = await Promise.all([redis.get(keys.lock(type)), readHash(connection, keys.lockInfo(type))]);
+    const pools = [...new Set([...named, ...(await lists.countedPools(type, [...counts.keys()], names))])];
+    const lengths = await inChunks(pools, (pool) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0));
+    const offs = pools.flatMap((pool, i) => {
+      const [count, length] = [counts.get(pool) ?? '0', lengths[i] as number];
+      return count === `${length}` ? [] : [Math.abs(countIn(count) - length)];
+    });
+    const sum = lengths.reduce((all, length) => all + length, 0);
+    const off = offs.reduce((all, by) => all + by, 0);
+    return driftOf(type, before ?? '', `${sum}`, offs.length, { lock: countIn(before ?? '') - sum, lockInfo: off });
+  };
+
+  return { rebuildInSteps, planInSteps };
+};
+
+const driftOf = (type: string, before: string, lock: string, fields: number, size: Drift['size']): Drift => ({
+  type,
+  lockBefore: before === '' ? '0' : before,
+  lock: lock === '' ? '0' : lock,
+  fields,
+  size,
+});

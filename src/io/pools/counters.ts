@@ -1,0 +1,137 @@
+import type { Drift, Recounted } from '../../machines/types/rescue.ts';
+import type { Deps } from '../redis/deps.ts';
+import { isWrongType } from '../redis/errors.ts';
+import { existingOf, inChunks, partsOf, readSet } from '../redis/paged.ts';
+import type { Fence } from '../redis/scripts.ts';
+import { refusalBehind, unlessWrongType } from '../redis/wrongTypes.ts';
+import { createCountedLists, type ListNames, UnclearListsError } from './countedLists.ts';
+import { createTypeRebuild } from './counterRebuild.ts';
+
+/** Rebuilds the counters of job types from their in-progress lists; with `plan` it only reports what would change. */
+export type CounterRebuild = (
+  types: readonly string[],
+  fence?: Fence | undefined,
+  /** In-progress lists that were found by their names, as [type, pool]. */
+  lists?: readonly (readonly [string, string])[],
+  plan?: boolean,
+) => Promise<Recounted>;
+
+/** A type, and pools that may have a list of it. */
+interface NamedType {
+  readonly type: string;
+  readonly pools: readonly string[];
+}
+
+/** In-progress lists that one script counts. */
+const defaultListsPerStep = 500;
+/** Types that are rebuilt in parallel. With more types than this, only those in use are rebuilt. */
+const concurrency = 100;
+/** Names of lists that a pass looks up, besides those that counters or the pass itself name. */
+const maxAsked = 2_000_000;
+
+export const createCounters = ({
+  connection,
+  keys,
+  scripts,
+  clock,
+  readNames,
+  maxListsPerStep = defaultListsPerStep,
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
+  /** Reads all known names, including these types. Called only if a name holds a colon. */
+  readNames: (types: readonly string[]) => Promise<ListNames>;
+  maxListsPerStep?: number;
+}): { readonly recount: CounterRebuild } => {
+  const { redis } = connection;
+  const lists = createCountedLists({ connection, keys });
+  const rebuildType = createTypeRebuild({ connection, keys, scripts, clock, lists, maxListsPerStep });
+  const listsOf = ({ type, pools }: NamedType) => pools.map((pool) => keys.inProgress(type, pool));
+
+  /** The types that have counters or lists. If there are many types, most have neither. */
+  const usedOf = async (types: readonly NamedType[]) => {
+    const named = types.map((one) => [keys.lock(one.type), keys.lockInfo(one.type), ...listsOf(one)]);
+    const existing = new Set(await existingOf(redis, named.flat()));
+    return types.filter((_, i) => named[i]?.some((key) => existing.has(key)));
+  };
+
+  /** Leaves out lists that do not exist, if there are many. */
+  const existingPools = async (named: NamedType): Promise<readonly string[]> => {
+    if (named.pools.length <= maxListsPerStep) return named.pools;
+    const existing = new Set(await existingOf(redis, listsOf(named)));
+    return named.pools.filter((pool) => existing.has(keys.inProgress(named.type, pool)));
+  };
+
+  /** Why the counters of a type stay as they are. Rethrows an error that is not about its keys. */
+  const reasonOf = async (error: unknown, type: string, pools: readonly string[]): Promise<string> => {
+    if (error instanceof UnclearListsError) return error.message;
+    if (!isWrongType(error)) throw error;
+    const refusal = await refusalBehind(redis, error, [
+      [keys.lock(type), 'string'],
+      [keys.lockInfo(type), 'hash'],
+      ...pools.map((pool) => [keys.inProgress(type, pool), 'list'] as const),
+    ]);
+    if (refusal === undefined) throw error;
+    return refusal;
+  };
+
+  return {
+    async recount(types, fence, found = [], plan = false) {
+      const poolsOf = createPoolsOf(await unlessWrongType(readSet(connection, keys.pools), []), found);
+      const names = cachedNames(() => readNames(types));
+      const drift: Drift[] = [];
+      const unreadable: string[] = [];
+      const locks = new Map<string, readonly [string, string]>();
+      const keepLock = (type: string, before: string, after: string) => {
+        if (before !== '0' || after !== '0') locks.set(type, [before, after]);
+      };
+      const rebuild = async (named: NamedType) => {
+        const { type } = named;
+        let { pools } = named;
+        try {
+          pools = await existingPools(named);
+          const rebuilt = await rebuildType(type, pools, names, { fence, plan });
+          keepLock(type, rebuilt.lockBefore, rebuilt.lock);
+          if (rebuilt.lockBefore !== rebuilt.lock || rebuilt.fields > 0) drift.push(rebuilt);
+        } catch (error) {
+          unreadable.push(await reasonOf(error, type, pools));
+          const lock = (await unlessWrongType(redis.get(keys.lock(type)), null)) ?? '0';
+          keepLock(type, lock, lock);
+        }
+      };
+      for (const some of partsOf(types, concurrency)) {
+        const named = some.map((type) => ({ type, pools: poolsOf(type) }));
+        await inChunks(types.length <= concurrency ? named : await usedOf(named), rebuild);
+      }
+      return { drift, unreadable, locks };
+    },
+  };
+};
+
+/** Reads the names for a pass once, and again when fresh ones are needed. */
+const cachedNames = (fresh: () => Promise<ListNames>) => {
+  let ofPass: Promise<ListNames> | undefined;
+  return {
+    fresh,
+    ofPass() {
+      ofPass ??= fresh();
+      return ofPass;
+    },
+  };
+};
+
+/**
+ * The pools that may have a list of a type: all registered ones, as long as the total stays bounded, and those whose list was
+ * found. Counters name further ones.
+ */
+const createPoolsOf = (registered: readonly string[], found: readonly (readonly [string, string])[]) => {
+  const foundOf = new Map<string, string[]>();
+  for (const [type, pool] of found) {
+    const pools = foundOf.get(type);
+    if (pools === undefined) foundOf.set(type, [pool]);
+    else pools.push(pool);
+  }
+  let asked = 0;
+  return (type: string): readonly string[] => {
+    asked += registered.length;
+    return [...new Set([...(asked <= maxAsked ? registered : []), ...(foundOf.get(type) ?? [])])];
+  };
+};

@@ -1,0 +1,48 @@
+import type { Deregistered, Suspect } from '../../machines/types/pool.ts';
+import type { RunAnswered } from '../redis/answered.ts';
+import type { Deps } from '../redis/deps.ts';
+import { partsOf } from '../redis/paged.ts';
+import { maxTypesPerStep, readOwnTypes, typesInUse } from './poolLists.ts';
+import type { RegistryReader } from './registry.ts';
+
+/** Removes a dead pool: its registration, its heartbeat and its counters. */
+export type Deregister = (suspect: Suspect, types: readonly string[]) => Promise<Deregistered>;
+
+/** The pool with many types is removed in steps. If it stops between two, the pool stays registered, and the next pass repeats them. */
+export const createDeregister =
+  ({
+    connection: { redis },
+    keys,
+    runAnswered,
+    registry,
+    heartbeatAge,
+  }: Pick<Deps, 'connection' | 'keys'> & {
+    runAnswered: RunAnswered;
+    registry: RegistryReader;
+    /** Age in ms below which a heartbeat is alive. */
+    heartbeatAge: number;
+  }): Deregister =>
+  async (suspect, types) => {
+    const { pool, heartbeat, fence } = suspect;
+    const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, types);
+    if (unreadable.length > 0) return 'entries';
+    const keysOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
+    const steps = partsOf(await typesInUse(redis, own, keysOf), maxTypesPerStep);
+    const run = async (some: readonly string[], more: readonly string[]): Promise<Deregistered> => {
+      const { outcome } = await runAnswered(
+        'deregister_pool',
+        [keys.pools, keys.heartbeat(pool), ...some.flatMap(keysOf)],
+        [pool, heartbeatAge, heartbeat, ...more],
+        fence,
+      );
+      return outcome === 'deregistered' ? 'settled' : outcome;
+    };
+    let hadCounts = false;
+    for (const some of steps.slice(0, -1)) {
+      const reply = await run(some, ['more']);
+      if (reply !== 'settled' && reply !== 'traces') return reply;
+      hadCounts ||= reply === 'settled';
+    }
+    const reply = await run(steps.at(-1) ?? [], []);
+    return reply === 'traces' && hadCounts ? 'settled' : reply;
+  };

@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto';
+import type { Suspect } from '../../machines/types/pool.ts';
+import type { Found, LivePool } from '../../machines/types/rescue.ts';
+import { monotonicOf } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
+import { createStepwiseWalk, walkAllKeys } from '../redis/keyWalk.ts';
+import { existingOf } from '../redis/paged.ts';
+import { findWrongTyped, keysOfType, singleKeysOf } from '../redis/wrongTypes.ts';
+import type { createHeartbeatWatch } from './heartbeatWatch.ts';
+import { aheadTolerance, evidenceOf, type PoolState } from './poolState.ts';
+import type { Registry, RegistryReader } from './registry.ts';
+import type { Suspects } from './suspects.ts';
+
+/** Finds suspected and live pools, for a rescue pass. */
+export interface PoolFinder {
+  /**
+   * Reads the registry and returns what a rescue pass needs. Records the suspects in Redis, unless it is a plan.
+   * @param thorough scans the names of all keys at once. Otherwise each call scans a bounded number of keys and continues where
+   *   the last one stopped, so that a Redis with millions of keys is not scanned every few seconds.
+   * @param disruptions how many disruptions there were so far (`Preflight`). The suspects carry the number.
+   */
+  find(thorough: boolean, disruptions: number, plan?: boolean): Promise<Found>;
+}
+
+/** Job types whose keys are checked with each pass. For other types, a wrong key is reported when a step meets it. */
+const maxTypesChecked = 1_000;
+/** In-progress lists of suspects that are looked up. */
+const maxListsAsked = 500_000;
+
+export const createPoolFinder = ({
+  connection,
+  keys,
+  clock,
+  registry,
+  suspects,
+  watch,
+  onClockAhead,
+}: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
+  registry: RegistryReader;
+  suspects: Suspects;
+  watch: ReturnType<typeof createHeartbeatWatch>;
+  /** Called once for each pool whose heartbeat is ahead of Redis, with the seconds. */
+  onClockAhead: (pool: string, seconds: number) => void;
+}): PoolFinder => {
+  const { redis } = connection;
+  /** Only for rescue passes: other reads of the registry scan by themselves. */
+  const walk = createStepwiseWalk(connection, keys);
+  const reportClocks = createClockReports(onClockAhead);
+
+  const findKeys = async (thorough: boolean) => {
+    if (!thorough) return walk.step();
+    const found = await walkAllKeys(connection, keys);
+    walk.keep(found);
+    return found;
+  };
+
+  /** Which of the pools hold entries, as far as a bounded number of lookups shows. Those are rescued first. */
+  const findHolding = async (pools: readonly PoolState[], { types, lists }: Registry): Promise<ReadonlySet<string>> => {
+    const holding = new Set(lists.map(([, pool]) => pool));
+    const asked = pools
+      .filter(({ pool }) => !holding.has(pool))
+      .slice(0, Math.floor(maxListsAsked / (types.length || 1)));
+    const poolOf = new Map(
+      asked.flatMap(({ pool }) => types.map((type) => [keys.inProgress(type, pool), pool] as const)),
+    );
+    for (const key of await existingOf(redis, [...poolOf.keys()])) holding.add(poolOf.get(key) as string);
+    return holding;
+  };
+
+  return {
+    async find(thorough, disruptions, plan = false) {
+      const read = await registry.read(await findKeys(thorough));
+      const at = monotonicOf(clock);
+      const { pools, types, lists } = read;
+      watch.keep(pools, at);
+      if (!plan) await suspects.record(pools, thorough);
+      const unreadable = await findWrongTyped(redis, [
+        ...singleKeysOf(keys),
+        ...types.slice(0, maxTypesChecked).flatMap((type) => keysOfType(keys, type)),
+      ]);
+      const dead = pools.filter(({ isAlive, isReadable }) => !isAlive && isReadable);
+      const holding = await findHolding(dead, read);
+      const live = pools.filter(({ isAlive }) => isAlive);
+      const pass = randomBytes(6).toString('base64url');
+      return {
+        alive: live.length,
+        clockAhead: reportClocks(pools),
+        types,
+        lists,
+        unreadable: [...new Set([...read.unreadable, ...unreadable])],
+        suspects: dead.map((state) => ({
+          ...suspectOf(state, read),
+          ...{ disruptions, at, pass, holdsEntries: holding.has(state.pool) },
+        })),
+        live: livePoolsOf(live, read, pass),
+      };
+    },
+  };
+};
+
+const suspectOf = (state: PoolState, { types, countedIn }: Registry): Omit<Suspect, 'disruptions' | 'at'> => ({
+  pool: state.pool,
+  heartbeat: state.heartbeat,
+  // All suspects share one array. It includes the types of their heartbeats.
+  types,
+  evidence: evidenceOf(state),
+  traces: {
+    isRegistered: state.isRegistered,
+    hasHeartbeat: state.hasHeartbeat,
+    lockInfo: (countedIn.get(state.pool) ?? []).toSorted(),
+  },
+});
+
+const livePoolsOf = (live: readonly PoolState[], { lists, readList }: Registry, pass: string): LivePool[] => {
+  const typesOf = new Map<string, string[]>();
+  for (const [type, pool] of lists) {
+    const held = typesOf.get(pool);
+    if (held === undefined) typesOf.set(pool, [type]);
+    else held.push(type);
+  }
+  // If names hold colons, a list with the name of a live pool's list may be another live pool's.
+  const isOwn = (type: string, pool: string) => {
+    if (!type.includes(':') && !pool.includes(':')) return true;
+    const reading = readList(type, pool);
+    return typeof reading === 'object' && reading.type === type && reading.pool === pool;
+  };
+  return live.map(({ pool, workerIds, jobNames, isFresh, heartbeat }) => ({
+    pool,
+    workerIds,
+    types: [...new Set([...jobNames, ...(typesOf.get(pool) ?? [])])].filter((type) => isOwn(type, pool)),
+    pass,
+    ...(isFresh ? {} : { moving: heartbeat }),
+  }));
+};
+
+/** Reports each pool with a heartbeat ahead of Redis once, until its clock is right. Returns how many there are. */
+const createClockReports = (onClockAhead: (pool: string, seconds: number) => void) => {
+  let aheadBefore: ReadonlySet<string> = new Set();
+  return (states: readonly PoolState[]): number => {
+    const ahead = new Map<string, number>();
+    for (const { pool, age } of states) if (age !== undefined && age < -aheadTolerance) ahead.set(pool, -age / 1_000);
+    for (const [pool, seconds] of ahead) if (!aheadBefore.has(pool)) onClockAhead(pool, Math.round(seconds));
+    aheadBefore = new Set(ahead.keys());
+    return ahead.size;
+  };
+};

@@ -1,0 +1,175 @@
+import type { PoisonEntry } from '../../machines/rescueChanges.ts';
+import type { OrphanedEntry } from '../../machines/types/rescue.ts';
+import { clockOverride } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
+import { retry } from '../redis/retry.ts';
+import { callOnce, type Fence } from '../redis/scripts.ts';
+import { findWrongTyped } from '../redis/wrongTypes.ts';
+import type { HeldEntry } from './heldEntries.ts';
+import type { Quarantine } from './quarantine.ts';
+import type { RecoveryLimit } from './requeue.ts';
+import type { StepErrors } from './stepErrors.ts';
+
+/** What looks orphaned but stays where it is, and why. */
+export interface SkippedOrphan {
+  readonly pool: string;
+  /** Undefined for a whole pool, and for an entry whose id can't be read. */
+  readonly id?: string;
+  /** Undefined for a whole pool. */
+  readonly type?: string;
+  /** How long it has been unobserved, in s. */
+  readonly ageS?: number;
+  readonly reason: string;
+}
+
+/** An entry that no worker is observed with. */
+export interface UnobservedEntry extends HeldEntry {
+  /** Since when, and when it was read, in ms by the clock of Redis. */
+  readonly since: number;
+  readonly at: number;
+  readonly isProvable: boolean;
+  readonly memoryOf: (field: string) => string;
+}
+
+export interface JudgedOrphans {
+  readonly lost: readonly OrphanedEntry[];
+  readonly poison: readonly PoisonEntry[];
+  /** How many entries look orphaned without proof, and how long the oldest of them has been unobserved, in s. */
+  readonly undecided: number;
+  readonly oldestUndecidedS: number;
+}
+
+export interface OrphanSettings {
+  /** Age in ms below which a heartbeat is alive. */
+  readonly heartbeatAge: number;
+  /** How long an entry must be unobserved, in ms. */
+  readonly orphanedAfter: number;
+  /** How many entries one pass judges. */
+  readonly batch: number;
+  readonly recovery: RecoveryLimit;
+  /** Takes entries of jobs that were recovered too often. */
+  readonly quarantine: Pick<Quarantine, 'addOrphan' | 'keysFor'>;
+  /** Called once for each entry or pool that stays where it is, until that changes. */
+  readonly onSkipped: (what: SkippedOrphan) => void;
+}
+
+/** Judges entries that have been unobserved for long enough. The script `requeue_orphan` decides, by the records in Redis. */
+export type JudgeOrphans = (
+  due: readonly UnobservedEntry[],
+  options: { readonly plan: boolean; readonly fence: Fence | undefined; readonly errors: StepErrors },
+) => Promise<JudgedOrphans>;
+
+export const createOrphanJudge = ({
+  connection,
+  keys,
+  scripts,
+  clock,
+  ...settings
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings): JudgeOrphans => {
+  const { batch, quarantine, onSkipped } = settings;
+  const requeueOrphan = createRequeueOrphan({ keys, scripts, clock, ...settings });
+  /** Entries without proof in the last pass. They are reported once, and judged after all others. */
+  let undecided = new Set<string>();
+
+  const takePoison = async ({ pool, type, id, place }: UnobservedEntry, plan: boolean, fence: Fence | undefined) => {
+    const isTaken = plan
+      ? (await findWrongTyped(connection.redis, await quarantine.keysFor(id))).length === 0
+      : (await quarantine.addOrphan({ ...pool, fence }, type, id, place)) === 'quarantined';
+    return isTaken ? { id, type, pool: pool.pool } : undefined;
+  };
+
+  const reportUndecided = async ({ pool, type, id, fault }: UnobservedEntry, ageS: number) => {
+    const faults =
+      fault === undefined
+        ? await findWrongTyped(connection.redis, [
+            [keys.stats(id), 'hash'],
+            ...pool.workerIds.map((worker) => [keys.worker(worker), 'hash'] as const),
+          ])
+        : [fault];
+    const reason = faults.length > 0 ? faults.join('; ') : 'nothing proves that no worker runs it';
+    onSkipped({ pool: pool.pool, ...(id === '' ? {} : { id }), type, ageS, reason });
+  };
+
+  return async (due, { plan, fence, errors }) => {
+    const lost: OrphanedEntry[] = [];
+    const poison: PoisonEntry[] = [];
+    const stillUndecided = new Set<string>();
+    let oldest = 0;
+    const judge = async (entry: UnobservedEntry) => {
+      const { pool, type, id } = entry;
+      const ageS = Math.round((entry.at - entry.since) / 1_000);
+      const outcome = entry.fault === undefined ? (await requeueOrphan(entry, plan, fence)).outcome : 'undecided';
+      if (outcome === 'requeued') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
+      if (outcome === 'poison') {
+        const taken = await takePoison(entry, plan, fence);
+        if (taken !== undefined) poison.push(taken);
+      }
+      if (outcome !== 'undecided') return;
+      stillUndecided.add(keyOf(entry));
+      oldest = Math.max(oldest, ageS);
+      if (!undecided.has(keyOf(entry))) await reportUndecided(entry, ageS);
+    };
+    const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));
+    for (const entry of sorted.slice(0, batch)) await errors.attempt(() => judge(entry));
+    const rest = sorted.slice(batch).map(keyOf);
+    undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
+    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, poison };
+  };
+};
+
+/** Requeues an entry, or says why not; a plan changes nothing. */
+const createRequeueOrphan =
+  ({
+    keys,
+    scripts,
+    clock,
+    heartbeatAge,
+    orphanedAfter,
+    recovery,
+  }: Pick<Deps, 'keys' | 'scripts' | 'clock'> & Pick<OrphanSettings, 'heartbeatAge' | 'orphanedAfter' | 'recovery'>) =>
+  ({ pool, type, id, place, field, memoryOf }: UnobservedEntry, plan: boolean, fence: Fence | undefined) => {
+    // Without a token in plans, because they may run as a user who must not write.
+    const change = plan ? undefined : callOnce(keys);
+    return retry(clock, () =>
+      scripts.run(
+        'requeue_orphan',
+        [
+          keys.pools,
+          keys.heartbeat(pool.pool),
+          keys.inProgress(type, pool.pool),
+          keys.queue(type),
+          keys.lock(type),
+          keys.lockInfo(type),
+          keys.stats(id),
+          keys.recoveries,
+          keys.recovered,
+          keys.quarantine,
+          keys.dead,
+          keys.beforeQuarantine(id),
+          keys.workerRecords(pool.pool),
+          keys.unobserved(pool.pool),
+          ...pool.workerIds.map(keys.worker),
+        ],
+        [
+          pool.pool,
+          heartbeatAge,
+          place,
+          plan ? 'plan' : 'act',
+          id,
+          field,
+          orphanedAfter,
+          clockOverride(clock),
+          recovery.maxRecoveries,
+          recovery.windowS,
+          memoryOf(field),
+          pool.moving ?? '',
+          ...pool.workerIds,
+          pool.pass ?? '',
+        ],
+        fence,
+        change,
+      ),
+    );
+  };
+
+const keyOf = ({ pool, field }: HeldEntry) => `${pool.pool} ${field}`;

@@ -1,0 +1,166 @@
+import type { FinishedEntry, LivePool, RequeuedOrphans } from '../../machines/types/rescue.ts';
+import { clockOverride } from '../clock.ts';
+import type { Deps } from '../redis/deps.ts';
+import { inChunks } from '../redis/paged.ts';
+import { retry } from '../redis/retry.ts';
+import { callOnce, type Fence } from '../redis/scripts.ts';
+import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
+import { type Observation, readObservations } from './observations.ts';
+import { createOrphanJudge, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
+import { createPoolObserver } from './poolObserver.ts';
+import { createReportingPools } from './reportingPools.ts';
+import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
+import { createStepErrors, type StepErrors } from './stepErrors.ts';
+
+/**
+ * Requeues orphaned entries of live pools (defect 7). If the reply to a fetch is lost, the pool holds and counts an entry that
+ * none of its workers knows.
+ */
+export interface Orphans {
+  /**
+   * Reads the in-progress lists of live pools once. Entries that are proven to be orphaned go back to their queues, and entries
+   * whose jobs have succeeded are removed. A plan only counts them. One pass proves nothing: an entry must stay unobserved.
+   */
+  requeue(
+    live: readonly LivePool[],
+    options: { readonly plan: boolean; readonly fence?: Fence | undefined },
+  ): Promise<RequeuedOrphans>;
+}
+
+interface Pass {
+  readonly plan: boolean;
+  readonly fence: Fence | undefined;
+  readonly errors: StepErrors;
+}
+
+/** How far this process's clock may be ahead of that of Redis when a wait is over, in ms: the next pass must not be early. */
+const earliness = 50;
+/** Pools that a result names. */
+const maxNamed = 20;
+const silent = 'its workers have never said what they run';
+const noInfo = 'the Redis user of the reaper may not run INFO, so no restart would be seen: allow it (+info)';
+
+export const createOrphans = (
+  deps: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings,
+): Orphans => {
+  const { connection, keys, scripts, clock, heartbeatAge, orphanedAfter, batch, onSkipped } = deps;
+  const observer = createPoolObserver(deps);
+  const reporting = createReportingPools(deps);
+  const judge = createOrphanJudge(deps);
+  let skippedBefore: ReadonlyMap<string, string> = new Map();
+
+  /** Reports pools whose entries can't be judged, with the reason, once each until that changes. */
+  const reportPools = (pools: ReadonlyMap<string, string>) => {
+    for (const [pool, reason] of pools) if (skippedBefore.get(pool) !== reason) onSkipped({ pool, reason });
+    skippedBefore = pools;
+  };
+
+  const finishStale = async (held: readonly HeldEntry[], { plan, fence, errors }: Pass) => {
+    const known = held.filter(({ fault }) => fault === undefined);
+    const stale = await findStaleEntries(connection, keys, known);
+    const finished: FinishedEntry[] = [];
+    for (const one of stale.slice(0, batch)) {
+      const { pool, type, id } = one.held;
+      await errors.attempt(async () => {
+        // Without a token in plans, because they may run as a user who must not write.
+        const change = plan ? undefined : callOnce(keys);
+        const finish = () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change);
+        const { outcome } = await retry(clock, finish);
+        if (outcome === 'done') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
+      });
+    }
+    return { finished, stale: new Set(stale.map((one) => one.held)) };
+  };
+
+  /** Observes each pool on its own, so that a pool with unusable records does not affect the others. */
+  const observe = async (live: readonly LivePool[], entries: readonly HeldEntry[], { plan, errors }: Pass) => {
+    const entriesOf = byPool(entries);
+    const found = await inChunks(live, async (pool): Promise<UnobservedEntry[]> => {
+      const held = entriesOf.get(pool) ?? [];
+      const result = await errors.attempt(async () => {
+        await observer.keepOnly(pool.pool, held, plan);
+        return held.length === 0 ? undefined : observer.observe(pool.pool, pool.workerIds, held, plan);
+      });
+      if (result === undefined) return [];
+      const { at, since, ...rest } = result;
+      return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
+    });
+    return found.flat();
+  };
+
+  const isDue = ({ at, since }: UnobservedEntry) => at - since >= orphanedAfter;
+
+  return {
+    async requeue(live, { plan, fence }) {
+      const pass: Pass = { plan, fence, errors: createStepErrors() };
+      observer.begin(live);
+      const [held, observations] = await Promise.all([
+        readHeldEntries(connection, keys, live),
+        readObservations(connection, keys, live),
+      ]);
+      const observed = jobsByPool(observations);
+      await pass.errors.attempt(() => reporting.record(new Set(observed.keys()), live, plan));
+
+      const { finished, stale } = await finishStale(held, pass);
+      const candidates = held.filter(
+        (entry) => !stale.has(entry) && !isObserved(entry.id, observed.get(entry.pool.pool)),
+      );
+      const unobserved = await observe(live, candidates, pass);
+      const { silentPools, unprovable, provable } = await sortOut(reporting, unobserved, isDue);
+      reportPools(
+        new Map([
+          ...silentPools.map((pool) => [pool, silent] as const),
+          ...unprovable.map(({ pool }) => [pool.pool, noInfo] as const),
+        ]),
+      );
+      const waiting = provable.filter((one) => !isDue(one)).map(({ at, since }) => since + orphanedAfter - at);
+      const judged = await judge(provable.filter(isDue), pass);
+      const { first: error } = pass.errors;
+      return {
+        ...judged,
+        undecided: judged.undecided + unprovable.length,
+        finished,
+        unobserved: silentPools.slice(0, maxNamed),
+        dueInMs:
+          waiting.length === 0 ? undefined : Math.max(...waiting) + (clockOverride(clock) === '' ? earliness : 0),
+        ...(error === undefined ? {} : { error }),
+      };
+    },
+  };
+};
+
+/** Separates entries that can be judged from those of silent pools, and from those without INFO. */
+const sortOut = async (
+  reporting: Pick<ReturnType<typeof createReportingPools>, 'silentOf'>,
+  unobserved: readonly UnobservedEntry[],
+  isDue: (entry: UnobservedEntry) => boolean,
+) => {
+  const silentPools = await reporting.silentOf(new Set(unobserved.map(({ pool }) => pool.pool)));
+  const ofSilent = unobserved.filter(({ pool }) => silentPools.has(pool.pool));
+  const ofReporting = unobserved.filter(({ pool }) => !silentPools.has(pool.pool));
+  return {
+    silentPools: [...new Set(ofSilent.filter(isDue).map(({ pool }) => pool.pool))],
+    unprovable: ofReporting.filter(({ isProvable }) => !isProvable),
+    provable: ofReporting.filter(({ isProvable }) => isProvable),
+  };
+};
+
+const byPool = (entries: readonly HeldEntry[]): ReadonlyMap<LivePool, readonly HeldEntry[]> => {
+  const pools = new Map<LivePool, HeldEntry[]>();
+  for (const entry of entries) {
+    const held = pools.get(entry.pool);
+    if (held === undefined) pools.set(entry.pool, [entry]);
+    else held.push(entry);
+  }
+  return pools;
+};
+
+const jobsByPool = (observations: readonly Observation[]): ReadonlyMap<string, ReadonlySet<string>> => {
+  const jobs = new Map<string, Set<string>>();
+  for (const { pool, job } of observations) jobs.set(pool, (jobs.get(pool) ?? new Set()).add(job));
+  return jobs;
+};
+
+/** An observation that names a policy without an execution may be of any of its executions. */
+const isObserved = (id: string, observed: ReadonlySet<string> = new Set()): boolean =>
+  observed.has(id) || observed.has(id.slice(0, Math.max(0, id.lastIndexOf('@'))));

@@ -1,0 +1,196 @@
+import { isFinal, isStatus } from '../../machines/facts.ts';
+import type { Quarantining, Suspect } from '../../machines/types/pool.ts';
+import type { HookTail } from '../hooks/enqueue.ts';
+import type { Hooks } from '../hooks/hooks.ts';
+import type { HookRecords } from '../hooks/records.ts';
+import type { TrackedJobs } from '../jobs/trackedJobs.ts';
+import { createRunAnswered } from '../redis/answered.ts';
+import type { Deps } from '../redis/deps.ts';
+import { retry } from '../redis/retry.ts';
+import { callOnce, type ReplyOf } from '../redis/scripts.ts';
+import type { Expected } from '../redis/wrongTypes.ts';
+import {
+  createQuarantineRecords,
+  type QuarantineRecord,
+  type QuarantineRecords,
+  type Recovery,
+  recoveryOf,
+} from './quarantineRecords.ts';
+import type { RecoveryLimit } from './requeue.ts';
+
+/** A job that was quarantined just now. */
+export interface Quarantined {
+  /** Id of the job, `<policy>@<epoch>` for a periodic execution. */
+  readonly id: string;
+  readonly type: string;
+  /** All recoveries within the window including the last one, oldest first. */
+  readonly recoveries: readonly Recovery[];
+}
+
+/** Takes poison jobs out of circulation: jobs whose workers die again and again. Each change is one script. */
+export interface Quarantine extends QuarantineRecords {
+  /** Moves the next entry to requeue of a dead pool to gocraft's `dead`, if it is an entry of that job. */
+  add(pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>, type: string, id: string): Promise<Quarantining>;
+  /** Moves an orphaned entry of a live pool to gocraft's `dead`; `place` as in `lua/includes/entry_at.lua`. */
+  addOrphan(
+    pool: Pick<Suspect, 'pool' | 'fence' | 'pass'>,
+    type: string,
+    id: string,
+    place: string,
+  ): Promise<Quarantining>;
+  /** The keys that a quarantine would write for a job in its present state. */
+  keysFor(id: string): Promise<readonly Expected[]>;
+  /**
+   * Removes a record. `release` requeues its entries, `drop` deletes them, `prune` only removes a record whose entries are gone.
+   * With a type, only the entries of that type. With `plan`, nothing changes.
+   * @returns `gone` if none of these entries is in `dead` any more.
+   */
+  remove(
+    record: QuarantineRecord,
+    action: 'release' | 'drop' | 'prune',
+    type?: string,
+    plan?: boolean,
+  ): Promise<'done' | 'gone' | 'overtaken'>;
+}
+
+/** How often the stats are read again after they have changed. */
+const maxAttempts = 5;
+
+export interface QuarantineOptions extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
+  readonly tracked: Pick<TrackedJobs, 'load'>;
+  readonly hooks: Pick<Hooks, 'endpointFor' | 'announce'>;
+  readonly records: Pick<HookRecords, 'hookTail'>;
+  /** Age in ms below which a heartbeat is alive. */
+  readonly heartbeatAge: number;
+  readonly recovery: RecoveryLimit;
+  readonly onQuarantined: (quarantined: Quarantined) => void;
+  /** Called with the error of a step that was done although its reply was lost. */
+  readonly onLostReply?: (error: unknown) => void;
+}
+
+export const createQuarantine = (options: QuarantineOptions): Quarantine => {
+  const { keys, scripts, clock } = options;
+  return {
+    ...createQuarantineRecords({ keys, scripts }),
+    ...createAdds(options),
+    keysFor: createKeysFor(options),
+    async remove({ id, types, digest }, action, type = '', plan = false) {
+      const change = plan ? undefined : callOnce(keys);
+      const reply = await retry(clock, () =>
+        scripts.run(
+          'release_quarantined',
+          [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
+          [id, digest, action, type, plan ? 'plan' : 'act'],
+          undefined,
+          change,
+        ),
+      );
+      return reply.outcome;
+    },
+  };
+};
+
+type AddReply = ReplyOf<'quarantine_entry'> | ReplyOf<'quarantine_orphan'>;
+
+const createAdds = ({
+  keys,
+  scripts,
+  clock,
+  tracked,
+  hooks,
+  records,
+  heartbeatAge,
+  recovery,
+  onQuarantined,
+  onLostReply = () => {},
+}: QuarantineOptions): Pick<Quarantine, 'add' | 'addOrphan'> => {
+  const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
+  const { maxRecoveries, windowS } = recovery;
+
+  /** Reads the stats of the job and runs the script, again if the job has changed in between. */
+  const quarantine = async (
+    type: string,
+    id: string,
+    run: (job: {
+      readonly keys: readonly string[];
+      readonly keysAfterHook: readonly string[];
+      readonly args: readonly (string | number)[];
+      readonly hook: HookTail;
+    }) => Promise<AddReply>,
+  ): Promise<Quarantining> => {
+    // The execution of a policy is marked as done, as by any final status.
+    const policy = policyOf(id);
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const job = await tracked.load(id);
+      const endpoint = hooks.endpointFor(job.hookUrl);
+      const reply = await run({
+        keys: [
+          keys.lock(type),
+          keys.lockInfo(type),
+          keys.dead,
+          keys.recoveries,
+          keys.quarantine,
+          keys.stats(id),
+          keys.track,
+        ],
+        keysAfterHook: [keys.beforeQuarantine(id), ...(policy === undefined ? [] : [keys.executions(policy)])],
+        args: [maxRecoveries, windowS, type, id, job.fingerprint],
+        hook: records.hookTail(endpoint),
+      });
+      if (reply.outcome === 'alive') return 'alive';
+      if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return 'again';
+      if (reply.outcome === 'overtaken') continue;
+      if (endpoint !== undefined) hooks.announce(endpoint);
+      onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
+      return 'quarantined';
+    }
+    throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
+  };
+
+  // `runAnswered`, because Redis may have been in a state meanwhile in which no pool may be judged.
+  return {
+    add: ({ pool, heartbeat, fence, pass = '' }, type, id) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
+          'quarantine_entry',
+          [
+            ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool)],
+            ...[...job.keys, ...job.hook.keys, ...job.keysAfterHook],
+          ],
+          [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass],
+          fence,
+        ),
+      ),
+    addOrphan: ({ pool, fence, pass = '' }, type, id, place) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
+          'quarantine_orphan',
+          [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook],
+          [pool, place, ...job.args, ...job.hook.args, pass],
+          fence,
+        ),
+      ),
+  };
+};
+
+const createKeysFor =
+  ({ keys, tracked, hooks, records }: QuarantineOptions): Quarantine['keysFor'] =>
+  async (id) => {
+    const { facts, hookUrl } = await tracked.load(id);
+    const uses: Expected[] = [
+      [keys.recoveries, 'hash'],
+      [keys.quarantine, 'hash'],
+      [keys.dead, 'zset'],
+    ];
+    if (facts.stats !== 'found' || (isStatus(facts.status) && isFinal(facts.status))) return uses;
+    const policy = policyOf(id);
+    uses.push([keys.track, 'hash'], [keys.beforeQuarantine(id), 'string']);
+    if (policy !== undefined) uses.push([keys.executions(policy), 'zset']);
+    const endpoint = hooks.endpointFor(hookUrl);
+    if (endpoint === undefined) return uses;
+    const [hookRecords, parked, endpoints, due] = records.hookTail(endpoint).keys as [string, string, string, string];
+    uses.push([hookRecords, 'hash'], [parked, 'zset'], [endpoints, 'set'], [due, 'zset']);
+    return uses;
+  };
+
+const policyOf = (id: string): string | undefined => /^(.+)@[^@]*$/.exec(id)?.[1];

@@ -1,0 +1,32 @@
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Connection } from './connection.ts';
+import { type Keys, keysOf } from './keys.ts';
+import { createScripts, type Scripts } from './scripts.ts';
+
+/**
+ * What everything that works on Redis is built from. `createReaper` makes it once. A factory names the members that it
+ * uses, such as `Pick<Deps, 'keys' | 'scripts'>`, so a test only has to provide those.
+ */
+export interface Deps {
+  readonly connection: Connection;
+  readonly keys: Keys;
+  readonly scripts: Scripts;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** @param mayRun whether scripts may still run. A client that the caller owns outlives the reaper. */
+export const createDeps = ({
+  connection,
+  namespace,
+  clock,
+  log,
+  mayRun,
+}: Pick<Deps, 'connection' | 'clock' | 'log'> & { namespace: string; mayRun: () => boolean }): Deps => ({
+  connection,
+  keys: keysOf(namespace),
+  scripts: createScripts(connection.redis, mayRun),
+  clock,
+  log,
+});

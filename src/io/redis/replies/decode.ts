@@ -1,0 +1,32 @@
+/** What Redis returns for a script: an array whose first element is the outcome. */
+export type RawReply = readonly unknown[];
+
+/** Turns what Redis returns for one script into a value with a type. */
+export type ReplyDecoder<Reply = unknown> = (raw: unknown) => Reply;
+
+// biome-ignore lint/suspicious/noExplicitAny: a decoder of values names the type of each of them.
+type Outcomes = Readonly<Record<string, (...values: any[]) => object>>;
+
+/** A reply as a tagged value: `outcome`, with what the script returns for that outcome. */
+export type TaggedReply<Table extends Outcomes> = {
+  [Outcome in keyof Table]: { readonly outcome: Outcome } & Readonly<ReturnType<Table[Outcome]>>;
+}[keyof Table];
+
+/**
+ * A decoder for a script: each outcome that it may reply with, and what becomes of the values that follow.
+ *
+ * @example
+ * outcomes({ done: nothing, refused: (status: string) => ({ status }) })
+ * // ['done'] → { outcome: 'done' }; ['refused', 'Success'] → { outcome: 'refused', status: 'Success' }
+ */
+export const outcomes =
+  <Table extends Outcomes>(table: Table): ReplyDecoder<TaggedReply<Table>> =>
+  (raw) => {
+    const [outcome, ...values] = Array.isArray(raw) ? raw : [raw];
+    const decode = Object.hasOwn(table, String(outcome)) ? table[String(outcome)] : undefined;
+    if (decode === undefined) throw new TypeError(`Unexpected script reply: ${JSON.stringify(raw)}`);
+    return { outcome: outcome as keyof Table, ...decode(...values) } as TaggedReply<Table>;
+  };
+
+/** For an outcome that no value follows. */
+export const nothing = (): object => ({});

@@ -1,0 +1,53 @@
+import type { Status } from '../../../machines/facts.ts';
+import { nothing, outcomes } from './decode.ts';
+
+/** One job in the reply of `read_facts`: its fingerprint and fields in the order of `lua/includes/facts.lua`, or a word. */
+export type FactsReply = readonly (string | false)[] | 'nothing' | 'unreadable';
+
+/** Replies of the scripts in `lua/jobs/`. Times are in unix seconds. */
+export const jobReplies = {
+  acknowledge: outcomes({ done: nothing, refused: nothing, missing: nothing }),
+  check_in: outcomes({
+    done: (status: Status, revision: string, checkInAt: number) => ({ status, revision: Number(revision), checkInAt }),
+    refused: (status: string) => ({ status }),
+    missing: nothing,
+  }),
+  read_entries: outcomes({
+    read: (isEnd: 0 | 1, ids: readonly string[]) => ({ isEnd: isEnd === 1, ids }),
+  }),
+  read_facts: outcomes({
+    read(json: string) {
+      const [readAt, ...jobs] = JSON.parse(json) as [number, ...FactsReply[]];
+      return { readAt, jobs: jobs as readonly FactsReply[] };
+    },
+  }),
+  reset_job: outcomes({
+    done: (revision: number) => ({ revision }),
+    refused: (status: string) => ({ status }),
+    missing: nothing,
+  }),
+  restore_ack: outcomes({ done: nothing, overtaken: nothing }),
+  save_job: outcomes({ done: (revision: number) => ({ revision }) }),
+  scan_entries: outcomes({
+    read: (cursor: string, ids: readonly string[], scores: readonly string[]) => ({
+      cursor,
+      ids,
+      scores: scores.map(Number),
+    }),
+  }),
+  scan_tracked: outcomes({
+    read: (runId: string, cursor: string, ids: readonly string[], hexIds: readonly string[]) => ({
+      runId,
+      cursor,
+      ids,
+      hexIds,
+    }),
+  }),
+  set_status: outcomes({
+    done: nothing,
+    refused: (status: string) => ({ status }),
+    overtaken: nothing,
+    missing: nothing,
+  }),
+  untrack: outcomes({ done: nothing, overtaken: nothing }),
+};

@@ -1,0 +1,18 @@
+import { type Clock, pause } from '../clock.ts';
+import { explained, mayRetry } from './errors.ts';
+
+/**
+ * Repeats a call after a transient error of Redis: three attempts in all, 200 and 400 ms apart. This is safe for scripts,
+ * because each checks the facts that were judged, and repeats its reply if it gets the same token again. Other errors are
+ * thrown at once, with advice in the message.
+ */
+export const retry = async <T>(clock: Clock, attempt: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries === 3 || !mayRetry(error)) throw explained(error);
+      await pause(clock, 100 * 2 ** tries);
+    }
+  }
+};

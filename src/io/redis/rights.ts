@@ -1,0 +1,177 @@
+import { escapeGlob, keysOf } from './keys.ts';
+import { commandsOf, type ScriptName } from './scripts.ts';
+
+/**
+ * The rights that the reaper's Redis user needs. `doctor`, docs/rights.md and the tests use this list. The commands of a script
+ * are read from its text. Commands that TypeScript sends are listed here, by the feature that sends them.
+ */
+
+/** Feature → what stops without one of its commands, for messages. */
+const features = {
+  connection: 'the connection',
+  database: 'work in any database but 0',
+  scripts: 'every change',
+  schedule: 'scheduled passes',
+  sweep: 'sweeps',
+  rescue: 'rescues of dead pools',
+  orphans: 'requeueing of orphaned entries',
+  counters: 'rebuilding of lock counters',
+  quarantine: 'the quarantine',
+  hooks: 'hooks',
+  lifecycle: 'the lifecycle of worker hosts',
+  queries: 'status, explain and doctor',
+} as const;
+type Feature = keyof typeof features;
+
+const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
+  acknowledge: 'hooks',
+  begin_sweep: 'schedule',
+  cancel_change: 'rescue',
+  check_in: 'lifecycle',
+  claim_hooks: 'hooks',
+  complete_pass: 'schedule',
+  enqueue_hooks: 'hooks',
+  finish_entry: 'orphans',
+  forget_parked: 'hooks',
+  resign_lease: 'schedule',
+  release_quarantined: 'quarantine',
+  observe_pool: 'orphans',
+  move_hook: 'hooks',
+  checkpoint_sweep: 'schedule',
+  plan_requeue: 'rescue',
+  requeue_orphan: 'orphans',
+  quarantine_entry: 'quarantine',
+  quarantine_orphan: 'quarantine',
+  read_drift: 'counters',
+  read_facts: 'sweep',
+  read_held: 'orphans',
+  read_entries: 'sweep',
+  read_observations: 'sweep',
+  read_quarantine: 'quarantine',
+  rebuild_counters: 'counters',
+  recount_lock: 'counters',
+  recount_pools: 'counters',
+  requeue: 'rescue',
+  reset_job: 'lifecycle',
+  restore_ack: 'sweep',
+  save_job: 'lifecycle',
+  scan_entries: 'sweep',
+  scan_tracked: 'sweep',
+  set_status: 'sweep',
+  drop_hook: 'hooks',
+  park_hook: 'hooks',
+  record_delivered: 'hooks',
+  record_failed: 'hooks',
+  record_unsent: 'hooks',
+  deregister_pool: 'rescue',
+  acquire_lease: 'schedule',
+  untrack: 'sweep',
+};
+
+/** Commands that TypeScript sends; `container|subcommand` for a subcommand. */
+const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
+  database: ['SELECT'],
+  connection: ['PING', 'CLIENT|SETNAME', 'CLIENT|SETINFO', 'CLIENT|INFO', 'INFO'],
+  scripts: ['EVAL', 'EVALSHA'],
+  // Commands of the fence, which runs before every script of a scheduled pass.
+  schedule: ['HMGET', 'TIME', 'HGETALL'],
+  sweep: ['HSCAN', 'HLEN', 'SSCAN', 'EXISTS', 'HMGET', 'SCAN', 'TYPE', 'SET'],
+  rescue: [
+    ...['SSCAN', 'SISMEMBER', 'SCAN', 'TYPE', 'HMGET', 'HSCAN', 'LLEN', 'TIME', 'SET'],
+    // Records of suspects; lists whose names fit several pools.
+    ...['HSET', 'HDEL', 'EXPIRE', 'EXISTS'],
+  ],
+  orphans: ['HSCAN', 'HDEL', 'HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
+  counters: ['SSCAN', 'HSCAN', 'EXISTS', 'TYPE'],
+  quarantine: [],
+  hooks: ['ZRANGE', 'ZCARD', 'SSCAN', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],
+  lifecycle: ['HGETALL'],
+  queries: [
+    'EXISTS',
+    'LLEN',
+    'GET',
+    'HSCAN',
+    'SSCAN',
+    'ZCARD',
+    'HLEN',
+    'HEXISTS',
+    'LRANGE',
+    'ZSCAN',
+    'ZMSCORE',
+    'HGETALL',
+    'TYPE',
+  ],
+};
+
+/** Commands that the reaper can work without, and what is lost then. */
+const optionalCommands: Readonly<Record<string, string>> = {
+  PING: 'nothing is lost: a refusal proves too that Redis replies',
+  'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
+  'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
+  'CLIENT|INFO': 'the database of the connection can not be confirmed',
+  INFO:
+    'restarts and failovers between two checks go unnoticed, orphaned entries are not requeued, doctor can not see eviction ' +
+    'and other databases, and the client library prints a warning at each connection',
+};
+
+/** The first version of Redis with a command that 6.2 lacks. An older Redis refuses an ACL rule with that command. */
+const since: Readonly<Record<string, readonly [number, number]>> = { 'CLIENT|SETINFO': [7, 2] };
+
+export interface Right {
+  /** In upper case; `CLIENT|SETNAME` for a subcommand. */
+  readonly command: string;
+  /** Whether scheduled passes, hooks or worker hosts fail without it. */
+  readonly isNeeded: boolean;
+  /** What happens without it. */
+  readonly without: string;
+}
+
+const versionOf = (text: string): readonly [number, number] => {
+  const [major = 0, minor = 0] = text.split('.').map(Number);
+  return [major, minor];
+};
+
+const isKnownTo = (command: string, version: string): boolean => {
+  const [major, minor] = since[command] ?? [0, 0];
+  const [thisMajor, thisMinor] = versionOf(version);
+  return thisMajor > major || (thisMajor === major && thisMinor >= minor);
+};
+
+/** The texts of features, in the order of `features`. */
+const listOf = (users: ReadonlySet<Feature>): string =>
+  Object.entries(features)
+    .flatMap(([feature, text]) => (users.has(feature as Feature) ? [text] : []))
+    .join(', ');
+
+/** All rights for a version of Redis, sorted by name. */
+export const rightsFor = (version: string): Right[] => {
+  const stops = new Map<string, Set<Feature>>();
+  const use = (feature: Feature, commands: readonly string[]) => {
+    for (const command of commands) stops.set(command, (stops.get(command) ?? new Set()).add(feature));
+  };
+  for (const [feature, commands] of Object.entries(sentCommands)) use(feature as Feature, commands);
+  for (const [script, feature] of Object.entries(scriptFeatures)) use(feature, commandsOf(script as ScriptName));
+  return [...stops]
+    .filter(([command]) => isKnownTo(command, version))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([command, users]) => ({
+      command,
+      isNeeded: optionalCommands[command] === undefined && [...users].some((feature) => feature !== 'queries'),
+      without: optionalCommands[command] ?? `these stop: ${listOf(users)}`,
+    }));
+};
+
+/** A command for people: `CLIENT SETNAME`. */
+export const nameOf = (command: string): string => command.replace('|', ' ');
+
+/** The ACL SETUSER rule that gives a right. */
+export const ruleOf = (command: string): string => `+${command.toLowerCase()}`;
+
+/** The ACL SETUSER rule for the keys of a namespace. */
+export const keyRule = (namespace: string): string => `~${escapeGlob(keysOf(namespace).prefix)}*`;
+
+/** The arguments of ACL SETUSER after the user's name and password: exactly what the reaper uses. */
+export const aclRules = (namespace: string, version: string): string[] => [
+  keyRule(namespace),
+  ...rightsFor(version).map(({ command }) => ruleOf(command)),
+];

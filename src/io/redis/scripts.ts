@@ -1,0 +1,169 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Redis } from 'ioredis';
+import { type Fence, FencedError } from '../../machines/lease.ts';
+import { packageRoot } from '../../package.ts';
+import type { Keys } from './keys.ts';
+import { decodeReply, type ReplyOf, type ScriptName } from './replies.ts';
+
+const root = `${packageRoot}lua/`;
+/** Folders of scripts; the others hold what scripts include. */
+const folders = ['hooks', 'jobs', 'leader', 'pools', 'redis'];
+
+interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+const include = /^--- @include (\w+)$/gm;
+/** Replaces each `--- @include NAME` in a Lua text, also in the included texts. Each file is included once. */
+const withIncludes = (text: string, included = new Set<string>()): string =>
+  text.replace(include, (_, name: string) => {
+    if (included.has(name)) return '';
+    included.add(name);
+    return withIncludes(readFileSync(`${root}includes/${name}.lua`, 'utf8'), included);
+  });
+const scriptOf = (text: string): Script => {
+  const source = withIncludes(text).replace(/^\s*--.*\n/gm, '');
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+};
+
+/**
+ * The scripts as they are sent to Redis: with their includes from `lua/includes/`, without comments. Each has two forms: open,
+ * and behind a fence.
+ */
+const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Script; readonly isOnce: boolean }> =
+  new Map(
+    folders
+      .flatMap((folder) => readdirSync(`${root}${folder}`).map((file) => `${folder}/${file}`))
+      .map((file) => {
+        const text = readFileSync(`${root}${file}`, 'utf8');
+        // A reply that was kept is repeated before the fence: the lease may have expired by the time it is asked for.
+        const isOnce = text.includes('--- @include once');
+        const before = isOnce ? '--- @include once\n' : '';
+        return [
+          basename(file, '.lua'),
+          { open: scriptOf(text), fenced: scriptOf(`${before}--- @include fence\n${text}`), isOnce },
+        ];
+      }),
+  );
+
+export { type Fence, FencedError, type ReplyOf, type ScriptName };
+
+/**
+ * One change, however often it is sent: a script that includes `once` repeats its first reply to each call with the same
+ * token, and changes nothing again.
+ */
+export interface ChangeOnce {
+  /** The key that keeps the reply. */
+  readonly key: string;
+  readonly token: string;
+}
+
+export const newToken = () => randomBytes(9).toString('base64url');
+/** A new change of a job. Make it once, and use it for all attempts. */
+export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({ key: keys.changes(id), token: newToken() });
+/** A new step of a rescue or of the quarantine. Its key is used by this step only, so it never holds another type. */
+export const callOnce = (keys: Keys): ChangeOnce => {
+  const token = newToken();
+  return { key: keys.answer(token), token };
+};
+/** A new claim of hooks. */
+export const claimOnce = (keys: Keys): ChangeOnce => {
+  const token = newToken();
+  return { key: keys.hookClaim(token), token };
+};
+/** An argument; an entry is passed as bytes, for it may be invalid UTF-8. */
+export type ScriptArgument = string | number | Buffer;
+/** A key; as bytes where its name may be invalid UTF-8. */
+export type ScriptKey = string | Buffer;
+
+export interface Scripts {
+  /**
+   * Runs a script, and resolves to its decoded reply (`replies.ts`).
+   *
+   * @param fence the script changes nothing unless this lease is still valid.
+   * @param change for scripts that include `once`: the script changes nothing if the change was done before.
+   * @throws FencedError if the lease is no longer valid.
+   * @throws Error of Redis, or of the script, which names the key that it can't use.
+   * @example
+   * const reply = await scripts.run('set_status', [stats, track], ['Error', revision, id, fingerprint], fence, change);
+   * if (reply.outcome === 'refused') return reply.status;
+   */
+  run<Name extends ScriptName>(
+    name: Name,
+    keys: readonly ScriptKey[],
+    args?: readonly ScriptArgument[],
+    fence?: Fence | undefined,
+    change?: ChangeOnce | undefined,
+  ): Promise<ReplyOf<Name>>;
+
+  /**
+   * Asks for the reply of a change whose reply was lost. It runs nothing. A change that was not done is canceled: if its call
+   * reaches Redis later, it does nothing. Then this resolves to `undefined`.
+   */
+  replyOrCancel<Name extends ScriptName>(name: Name, change: ChangeOnce): Promise<ReplyOf<Name> | undefined>;
+}
+
+/** The keys and arguments that `once` expects before those of the script. */
+const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
+  if (change !== undefined) return [[change.key], [`once:${change.token}`]] as const;
+  // A name from outside may look like a token. The key is one that the user may access.
+  return String(args[0]).startsWith('once:') ? ([keys.slice(0, 1), ['once:']] as const) : ([[], []] as const);
+};
+
+/**
+ * Runs scripts by their SHA-1 digest. A Redis that does not know a script (after a restart, SCRIPT FLUSH or a failover) gets its
+ * text, and keeps it.
+ *
+ * @param mayRun whether scripts may still run: a client of the caller outlives the reaper.
+ */
+export const createScripts = (redis: Redis, mayRun: () => boolean = () => true): Scripts => {
+  const evaluate = async (script: Script, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
+    try {
+      return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!String((error as Error).message).startsWith('NOSCRIPT')) throw error;
+      return redis.eval(script.source, keys.length, ...keys, ...args);
+    }
+  };
+  const call = async (
+    name: ScriptName,
+    keys: readonly ScriptKey[],
+    args: readonly ScriptArgument[],
+    fence: Fence | undefined,
+    change: ChangeOnce | undefined,
+  ): Promise<unknown> => {
+    if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
+    const { open, fenced, isOnce } = sources.get(name) as { open: Script; fenced: Script; isOnce: boolean };
+    const [key, token] = isOnce ? headOf(change, keys, args) : [[], []];
+    if (fence === undefined) return evaluate(open, [...key, ...keys], [...token, ...args]);
+    const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.number, ...args]);
+    if (outcomeOf(reply) === 'fenced') throw new FencedError();
+    return reply;
+  };
+  return {
+    async run(name, keys, args = [], fence, change) {
+      return decodeReply(name, await call(name, keys, args, fence, change));
+    },
+    async replyOrCancel(name, change) {
+      const reply = await call('cancel_change', [], [], undefined, change);
+      return outcomeOf(reply) === 'canceled' ? undefined : decodeReply(name, reply);
+    },
+  };
+};
+
+const outcomeOf = (reply: unknown): unknown => (Array.isArray(reply) ? reply[0] : reply);
+
+/** The commands in the text of a script, without those of the fence. */
+export const commandsOf = (name: ScriptName): string[] => {
+  const { source } = (sources.get(name) as { open: Script }).open;
+  return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
+};
+
+/** The script with this digest, open or behind a fence. Redis logs digests, not names. */
+export const scriptOfDigest = (digest: string): ScriptName | undefined =>
+  [...sources].find(([, { open, fenced }]) => open.sha === digest || fenced.sha === digest)?.[0] as
+    | ScriptName
+    | undefined;

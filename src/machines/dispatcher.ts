@@ -1,0 +1,275 @@
+import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup } from 'xstate';
+import { type EndpointOutcome, endpointMachine } from './endpoint.ts';
+import { messageOf } from './job.ts';
+import { reported } from './types/reports.ts';
+
+/** What a look at the queues of all endpoints finds. */
+export interface Looked {
+  /** Endpoints that may be sent something now. */
+  readonly due: readonly string[];
+  /** How long until another one may be, in ms; undefined where nothing waits. */
+  readonly wait: number | undefined;
+}
+
+export interface DispatcherInput {
+  /** Endpoints that are sent to at the same time. */
+  readonly slots: number;
+  /** Hooks that may be in flight to one of them. */
+  readonly perReceiver: number;
+  /** From one look to the next, in ms, where nothing is known to be due earlier: other hosts enqueue hooks too. */
+  readonly interval: number;
+}
+
+export type DispatcherEvent =
+  /** A hook was enqueued here for an endpoint. */
+  | { type: 'due'; origin: string }
+  /** A caller waits until no hook is due. */
+  | { type: 'look' }
+  /** From now on, look for what other hosts enqueued too. */
+  | { type: 'watch' }
+  | { type: 'stop' }
+  | { type: 'xstate.done.actor.*'; actorId: string; output: EndpointOutcome }
+  | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
+
+export interface DispatcherContext extends DispatcherInput {
+  /** Slot → the endpoint that is sent to in it. */
+  readonly inSlots: Readonly<Record<string, string>>;
+  /** Endpoints that wait for a slot. */
+  readonly due: readonly string[];
+  /** Endpoints in a slot for which more has become due. */
+  readonly again: readonly string[];
+  /** How long until the next hook may be due, in ms: by the last look, and by the endpoints that ended since it began. */
+  readonly wait: number | undefined;
+  /** Looks in a row that failed. */
+  readonly failures: number;
+}
+
+/** The shortest pause between two looks, in ms. */
+const minPause = 50;
+
+type SlotId = `endpoint-${number}`;
+
+/** An endpoint has nothing to send any more, or its actor has crashed: its slot is free. */
+const ended = {
+  type: 'freeSlot',
+  params: ({ event }: { event: Extract<DispatcherEvent, { type: 'xstate.done.actor.*' }> }) => ({
+    slot: event.actorId,
+    outcome: event.output,
+  }),
+} as const;
+const crashed = {
+  type: 'freeSlot',
+  params: ({ event }: { event: Extract<DispatcherEvent, { type: 'xstate.error.actor.*' }> }) => ({
+    slot: event.actorId,
+    outcome: undefined,
+    error: event.error,
+  }),
+} as const;
+
+/**
+ * Dispatches hooks: one `endpoint` actor for each endpoint with a hook that is due, as many as there are slots.
+ *
+ * 1. `onDemand`: only for hooks that this process enqueues, and for callers.
+ *    `asleep` until a hook is enqueued or a caller waits; `looking` which endpoints are due; `waiting` until the next one
+ *    is. With no hook left it falls `asleep` again. After a look or an endpoint that failed it does not know, and looks.
+ * 2. `watching`: for the hooks of other hosts too. `looking` at once, then `waiting` until the next hook or look is due.
+ * 3. `stopping`: told to stop, it waits for the hooks in flight.
+ * 4. `stopped` (final).
+ *
+ * An endpoint that leaves a hook for an earlier moment than the next look shortens the wait.
+ */
+export const dispatcherMachine = setup({
+  types: {
+    context: {} as DispatcherContext,
+    input: {} as DispatcherInput,
+    events: {} as DispatcherEvent,
+    output: {} as { readonly wait: number | undefined },
+    children: {} as { [slot: SlotId]: 'endpoint' },
+  },
+  actors: {
+    endpoint: endpointMachine,
+    look: fromPromise<Looked>(() => Promise.reject(new Error('look was not provided'))),
+  },
+  delays: {
+    nextLook: ({ context }) => Math.max(minPause, Math.min(context.interval, context.wait ?? context.interval)),
+  },
+  guards: {
+    areSlotsFree: ({ context }) => areSlotsFree(context),
+    hasNothingLeft: ({ context }) => context.wait === undefined && areSlotsFree(context),
+    leavesSooner: ({ context }, { outcome }: { outcome: EndpointOutcome }) =>
+      outcome.wait !== undefined && outcome.wait < (context.wait ?? context.interval),
+  },
+  actions: {
+    recordDue: assign({
+      due: ({ context }, { origin }: { origin: string }) =>
+        isInSlot(context, origin) || context.due.includes(origin) ? context.due : [...context.due, origin],
+      again: ({ context }, { origin }: { origin: string }) =>
+        isInSlot(context, origin) && !context.again.includes(origin) ? [...context.again, origin] : context.again,
+    }),
+    forwardDue: enqueueActions(({ enqueue, context }, { origin }: { origin: string }) => {
+      for (const [slot, held] of Object.entries(context.inSlots)) {
+        if (held === origin) enqueue.sendTo(slot as SlotId, { type: 'due' });
+      }
+    }),
+    keepLooked: assign(({ context }, { looked }: { looked: Looked }) => ({
+      wait: soonest(looked.wait, context.wait),
+      failures: 0,
+      due: [
+        ...context.due,
+        ...looked.due.filter((origin) => !isInSlot(context, origin) && !context.due.includes(origin)),
+      ],
+    })),
+    fillSlots: enqueueActions(({ enqueue, context }) => {
+      const free = Array.from({ length: context.slots }, (_, i): SlotId => `endpoint-${i}`).filter(
+        (slot) => !(slot in context.inSlots),
+      );
+      const next = context.due.slice(0, free.length);
+      const inSlots = { ...context.inSlots };
+      for (const [i, origin] of next.entries()) {
+        const id = free[i] as SlotId;
+        inSlots[id] = origin;
+        enqueue.spawnChild('endpoint', { id, input: { origin, slots: context.perReceiver } });
+      }
+      enqueue.assign({ inSlots, due: context.due.slice(next.length) });
+    }),
+    freeSlot: enqueueActions(
+      ({ enqueue, context }, params: { slot: string; outcome: EndpointOutcome | undefined; error?: unknown }) => {
+        enqueue.stopChild(params.slot);
+        const { [params.slot]: origin = '', ...inSlots } = context.inSlots;
+        const error = params.outcome === undefined ? messageOf(params.error) : params.outcome.error;
+        // What it could not send is still due.
+        const wait = error === undefined ? params.outcome?.wait : context.interval;
+        enqueue.assign({
+          inSlots,
+          // The endpoint may have ended before it heard of the hook that became due.
+          due: context.again.includes(origin) ? [...context.due, origin] : context.due,
+          again: context.again.filter((other) => other !== origin),
+          wait: soonest(wait, context.wait),
+        });
+        if (error !== undefined) {
+          enqueue.sendParent(reported({ type: 'fault', where: `sending hooks to ${origin}`, error }));
+        }
+      },
+    ),
+    stopEndpoints: enqueueActions(({ enqueue, context }) => {
+      enqueue.assign({ due: [], again: [] });
+      for (const slot of Object.keys(context.inSlots)) enqueue.sendTo(slot as SlotId, { type: 'stop' });
+    }),
+    // A look replaces what the last one found, but not what ends while it looks.
+    forgetWait: assign({ wait: undefined }),
+    reportQuiet: enqueueActions(({ enqueue, context }) => {
+      if (areSlotsFree(context) && context.due.length === 0) enqueue.sendParent(reported({ type: 'hooks.quiet' }));
+    }),
+    countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
+      if (context.failures === 0) {
+        enqueue.sendParent(reported({ type: 'fault', where: 'looking for hooks to send', error: messageOf(error) }));
+      }
+      enqueue.assign({ failures: context.failures + 1, wait: soonest(context.interval, context.wait) });
+    }),
+  },
+}).createMachine({
+  id: 'dispatcher',
+  description: 'Dispatches hooks: one actor for each endpoint with a hook that is due.',
+  context: ({ input }) => ({ ...input, inSlots: {}, due: [], again: [], wait: undefined, failures: 0 }),
+  output: ({ context }) => ({ wait: context.wait }),
+  on: {
+    due: {
+      actions: [
+        { type: 'forwardDue', params: ({ event }) => ({ origin: event.origin }) },
+        { type: 'recordDue', params: ({ event }) => ({ origin: event.origin }) },
+        'fillSlots',
+      ],
+    },
+    stop: '.stopping',
+    'xstate.done.actor.*': { actions: [ended, 'fillSlots', 'reportQuiet'] },
+    'xstate.error.actor.*': { actions: [crashed, 'fillSlots', 'reportQuiet'] },
+  },
+  initial: 'onDemand',
+  states: {
+    onDemand: {
+      description: 'Sends the hooks of this process.',
+      on: { watch: 'watching' },
+      initial: 'asleep',
+      states: {
+        asleep: {
+          description: 'No hook of this process waits.',
+          on: {
+            due: {
+              target: 'waiting',
+              actions: [{ type: 'recordDue', params: ({ event }) => ({ origin: event.origin }) }, 'fillSlots'],
+            },
+            look: 'looking',
+          },
+        },
+        looking: looking(),
+        waiting: { ...waiting(), always: { guard: 'hasNothingLeft', target: 'asleep' } },
+      },
+    },
+    watching: {
+      description: 'Sends the hooks of all hosts.',
+      initial: 'looking',
+      states: { looking: looking(), waiting: waiting() },
+    },
+    stopping: {
+      description: 'Told to stop: waits for the hooks in flight.',
+      entry: 'stopEndpoints',
+      always: { guard: 'areSlotsFree', target: 'stopped' },
+      on: { due: {} },
+    },
+    stopped: { type: 'final', description: 'No hook is in flight; those that wait stay in Redis.' },
+  },
+});
+
+/** The two modes look and wait in the same way. */
+function looking() {
+  type Answer = { event: { output: Looked } };
+  return {
+    description: 'Looks which endpoints have a hook that is due.',
+    entry: 'forgetWait',
+    invoke: {
+      id: 'look',
+      src: 'look',
+      onDone: {
+        target: 'waiting',
+        actions: [
+          { type: 'keepLooked', params: ({ event }: Answer) => ({ looked: event.output }) },
+          'fillSlots',
+          'reportQuiet',
+        ],
+      },
+      onError: {
+        target: 'waiting',
+        actions: [{ type: 'countFailure', params: ({ event }: { event: ErrorActorEvent }) => event }, 'reportQuiet'],
+      },
+    },
+    on: {
+      // The look finds out whether all is quiet.
+      'xstate.done.actor.*': { actions: [ended, 'fillSlots'] },
+      'xstate.error.actor.*': { actions: [crashed, 'fillSlots'] },
+    },
+  } as const;
+}
+
+function waiting() {
+  type Ended = { event: Extract<DispatcherEvent, { type: 'xstate.done.actor.*' }> };
+  return {
+    description: 'Waits until the next hook or the next look is due.',
+    after: { nextLook: 'looking' },
+    on: {
+      look: 'looking',
+      'xstate.done.actor.*': {
+        guard: { type: 'leavesSooner', params: ({ event }: Ended) => ({ outcome: event.output }) },
+        target: 'waiting',
+        reenter: true,
+        actions: [ended, 'fillSlots', 'reportQuiet'],
+      },
+    },
+  } as const;
+}
+
+const areSlotsFree = ({ inSlots }: DispatcherContext): boolean => Object.keys(inSlots).length === 0;
+
+const soonest = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+
+const isInSlot = ({ inSlots }: DispatcherContext, origin: string) => Object.values(inSlots).includes(origin);

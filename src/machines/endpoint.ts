@@ -1,0 +1,270 @@
+import {
+  assign,
+  type DoneActorEvent,
+  type ErrorActorEvent,
+  enqueueActions,
+  fromCallback,
+  fromPromise,
+  setup,
+} from 'xstate';
+import { messageOf } from './job.ts';
+
+/** A claimed hook. Only the sender knows what it is. */
+export type OutgoingHook = unknown;
+
+/** What a claim has brought. */
+export interface Claimed {
+  readonly hooks: readonly OutgoingHook[];
+  readonly breaker: 'closed' | 'open' | 'probing' | 'draining';
+  /** How long until there may be more to claim, in ms; undefined where nothing waits. */
+  readonly wait: number | undefined;
+}
+
+export interface EndpointInput {
+  /** Scheme, host and port of the endpoint. */
+  readonly origin: string;
+  /** Hooks that may be in flight to it at the same time. */
+  readonly slots: number;
+}
+
+export type EndpointEnd = 'rested' | 'open' | 'abandoned';
+export interface EndpointOutcome {
+  readonly origin: string;
+  readonly outcome: EndpointEnd;
+  /** How long until there may be something to send again, in ms; undefined where nothing waits. */
+  readonly wait: number | undefined;
+  readonly error?: string;
+}
+
+export interface EndpointContext extends EndpointInput {
+  readonly inFlight: number;
+  readonly breaker: Claimed['breaker'];
+  readonly wait: number | undefined;
+  /** Claims in a row that failed. */
+  readonly failures: number;
+  readonly error: string | undefined;
+}
+
+export type EndpointEvent =
+  /** A hook has become due. */
+  | { type: 'due' }
+  /** An attempt has ended, whatever its result. */
+  | { type: 'ended' }
+  /** Claim nothing more, and wait for the hooks in flight. */
+  | { type: 'stop' }
+  | (DoneActorEvent<Claimed> & { type: 'xstate.done.actor.claim' })
+  | (ErrorActorEvent & { type: 'xstate.error.actor.claim' });
+
+/** Failures in a row of a claim after which the endpoint is left to the next look. */
+const maxFailures = 5;
+/**
+ * The actor itself waits for the next hook if that is due within this, in ms; else it ends, and a look finds the hook when
+ * its time has come. Longer where only the drain rate makes it wait: a hook that waits for its next attempt must not keep a
+ * caller who waits until all is quiet.
+ */
+const soon = { draining: 1_000, else: 50 };
+
+const claimed = ({ event }: { event: DoneActorEvent<Claimed> }) => ({ claimed: event.output });
+const keepClaim = { type: 'keepClaim', params: claimed } as const;
+const keepAndHurry = [keepClaim, 'hurry'] as const;
+const countFailure = {
+  type: 'countFailure',
+  params: ({ event }: { event: { error: unknown } }) => ({ error: event.error }),
+} as const;
+
+/**
+ * Sends to one endpoint, as long as there is something to send.
+ *
+ * 1. `claiming`: takes as many due hooks as there is room for. Redis decides what the endpoint's breaker lets through.
+ *    `thenSend`, `thenHurry` (a hook became due meanwhile) and `thenFinish` (told to stop meanwhile) say what follows. It
+ *    always waits for the answer, because what the claim has taken would lie until the claim expires.
+ * 2. `delivering`, `probing` (the circuit was open; one hook is let through), `draining` (the endpoint has recovered, and
+ *    is sent to at a limited rate): hooks are in flight. Claims again when half of the room is free, or a hook becomes due.
+ * 3. `pausing`: nothing is in flight, and the next hook is due soon.
+ * 4. `retrying`: a claim failed, and is repeated after a pause.
+ * 5. `finishing`: told to stop, it waits for the hooks in flight. `givingUp`: the same after too many failures.
+ * 6. Final: `rested` (nothing is due), `open` (the circuit is open), `abandoned` (claims failed).
+ *
+ * Breaker and backoff are in Redis, because all hosts share them and because this actor may end at any time.
+ */
+export const endpointMachine = setup({
+  types: {
+    context: {} as EndpointContext,
+    input: {} as EndpointInput,
+    output: {} as EndpointOutcome,
+    events: {} as EndpointEvent,
+    children: {} as { sender: 'sender'; claim: 'claim' },
+  },
+  actors: {
+    claim: fromPromise<Claimed, { origin: string; most: number }>(() =>
+      Promise.reject(new Error('claim was not provided')),
+    ),
+    sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(() => {
+      throw new Error('sender was not provided');
+    }),
+  },
+  delays: {
+    next: ({ context }) => context.wait ?? soon.draining,
+    backoff: ({ context }) => 250 * 2 ** context.failures,
+  },
+  guards: {
+    isIdle: ({ context }) => context.inFlight === 0,
+    isSendingWhile: ({ context }, params: { claimed: Claimed; breaker: Claimed['breaker'] }) =>
+      params.claimed.hooks.length + context.inFlight > 0 && params.claimed.breaker === params.breaker,
+    isSending: ({ context }, params: { claimed: Claimed }) => params.claimed.hooks.length + context.inFlight > 0,
+    isOpen: (_, params: { claimed: Claimed }) => params.claimed.breaker === 'open',
+    isDueSoon: (_, params: { claimed: Claimed }) =>
+      params.claimed.wait !== undefined &&
+      params.claimed.wait <= (params.claimed.breaker === 'draining' ? soon.draining : soon.else),
+    hasRoom: ({ context }) => context.inFlight - 1 <= context.slots / 2,
+    isFree: ({ context }) => context.inFlight < context.slots,
+    mayRetry: ({ context }) => context.failures < maxFailures,
+  },
+  actions: {
+    countEnded: assign({ inFlight: ({ context }) => context.inFlight - 1 }),
+    keepClaim: enqueueActions(({ enqueue, context }, params: { claimed: Claimed }) => {
+      const { hooks, breaker, wait } = params.claimed;
+      enqueue.assign({
+        breaker,
+        wait,
+        failures: 0,
+        inFlight: context.inFlight + hooks.length,
+      });
+      if (hooks.length > 0) enqueue.sendTo('sender', { type: 'send', hooks });
+    }),
+    // Behind an open circuit, what became due has to wait all the same.
+    hurry: assign({ wait: ({ context }) => (context.breaker === 'open' ? context.wait : 0) }),
+    countFailure: assign({
+      failures: ({ context }) => context.failures + 1,
+      error: (_, { error }: { error: unknown }) => messageOf(error),
+    }),
+  },
+}).createMachine({
+  id: 'endpoint',
+  description: 'Sends to one endpoint, as long as there is something to send.',
+  context: ({ input }) => ({
+    ...input,
+    inFlight: 0,
+    breaker: 'closed',
+    wait: undefined,
+    failures: 0,
+    error: undefined,
+  }),
+  output: ({ context: { origin, wait, error }, event }) => {
+    const outcome = (event as unknown as { output: EndpointEnd }).output;
+    return { origin, outcome, wait, ...(outcome === 'abandoned' && error !== undefined ? { error } : {}) };
+  },
+  invoke: { id: 'sender', src: 'sender' },
+  on: {
+    ended: { actions: 'countEnded' },
+  },
+  initial: 'claiming',
+  states: {
+    claiming: {
+      description: 'Claims due hooks.',
+      initial: 'thenSend',
+      invoke: {
+        id: 'claim',
+        src: 'claim',
+        input: ({ context }) => ({ origin: context.origin, most: context.slots - context.inFlight }),
+        onDone: [
+          took('probing', keepClaim),
+          took('draining', keepClaim),
+          { guard: { type: 'isSending', params: claimed }, target: 'delivering', actions: keepClaim },
+          { guard: { type: 'isOpen', params: claimed }, target: 'open', actions: keepClaim },
+          {
+            guard: { type: 'isDueSoon', params: claimed },
+            target: 'pausing',
+            actions: keepClaim,
+          },
+          { target: 'rested', actions: keepClaim },
+        ],
+        onError: [
+          { guard: 'mayRetry', target: 'retrying', actions: countFailure },
+          { target: 'givingUp', actions: countFailure },
+        ],
+      },
+      states: {
+        thenSend: {
+          description: 'What the claim brings is sent.',
+          on: { due: 'thenHurry', stop: 'thenFinish' },
+        },
+        thenHurry: {
+          description: 'A hook became due meanwhile and may be missing from the claim: the next claim is made soon.',
+          on: {
+            stop: 'thenFinish',
+            'xstate.done.actor.claim': [
+              took('probing', keepAndHurry),
+              took('draining', keepAndHurry),
+              { guard: { type: 'isSending', params: claimed }, target: '#endpoint.delivering', actions: keepAndHurry },
+              { guard: { type: 'isOpen', params: claimed }, target: '#endpoint.open', actions: keepClaim },
+              { target: '#endpoint.claiming', reenter: true, actions: keepClaim },
+            ],
+          },
+        },
+        thenFinish: {
+          description: 'Told to stop: nothing more is claimed after this.',
+          on: {
+            'xstate.done.actor.claim': [
+              { guard: { type: 'isSending', params: claimed }, target: '#endpoint.finishing', actions: keepClaim },
+              { guard: { type: 'isOpen', params: claimed }, target: '#endpoint.open', actions: keepClaim },
+              { target: '#endpoint.rested', actions: keepClaim },
+            ],
+            'xstate.error.actor.claim': [
+              { guard: 'mayRetry', target: '#endpoint.finishing', actions: countFailure },
+              { target: '#endpoint.givingUp', actions: countFailure },
+            ],
+          },
+        },
+      },
+    },
+    delivering: { description: 'Hooks are in flight.', ...sending() },
+    probing: { description: 'The circuit was open: one hook tests whether the endpoint has recovered.', ...sending() },
+    draining: { description: 'The endpoint has recovered: hooks are sent at a limited rate.', ...sending() },
+    pausing: {
+      description: 'Nothing is in flight, and the next hook is due soon.',
+      after: { next: 'claiming' },
+      on: { due: 'claiming', stop: 'rested' },
+    },
+    retrying: {
+      description: 'A claim failed: waits before the next one.',
+      after: { backoff: 'claiming' },
+      on: { stop: 'finishing' },
+    },
+    finishing: {
+      description: 'Told to stop: waits for the hooks in flight.',
+      always: { guard: 'isIdle', target: 'rested' },
+    },
+    givingUp: {
+      description: 'Claims failed too often: waits for the hooks in flight.',
+      always: { guard: 'isIdle', target: 'abandoned' },
+    },
+    rested: { type: 'final', description: 'Nothing is due.', output: 'rested' },
+    open: { type: 'final', description: 'The circuit is open.', output: 'open' },
+    abandoned: { type: 'final', description: 'Claims failed: the next look finds what is due.', output: 'abandoned' },
+  },
+});
+
+/** The three states with hooks in flight differ only in what the breaker lets through, which Redis decides. */
+function sending() {
+  return {
+    after: { next: { guard: 'isFree', target: 'claiming' } },
+    on: {
+      ended: [{ guard: 'hasRoom', target: 'claiming', actions: 'countEnded' }, { actions: 'countEnded' }],
+      due: { guard: 'isFree', target: 'claiming' },
+      stop: 'finishing',
+    },
+  } as const;
+}
+
+/** A claim after which hooks are in flight, with the breaker in this state. */
+function took<State extends 'probing' | 'draining', Actions>(breaker: State, actions: Actions) {
+  return {
+    guard: {
+      type: 'isSendingWhile',
+      params: ({ event }: { event: DoneActorEvent<Claimed> }) => ({ claimed: event.output, breaker }),
+    },
+    target: `#endpoint.${breaker}`,
+    actions,
+  } as const;
+}

@@ -1,0 +1,136 @@
+import { assign, fromPromise, setup } from 'xstate';
+import { addCount } from './counts.ts';
+import { messageOf } from './job.ts';
+import { FencedError } from './lease.ts';
+import type {
+  Confirmation,
+  Deregistered,
+  Held,
+  PoolContext,
+  PoolInput,
+  PoolOutput,
+  Quarantining,
+  Requeued,
+  Suspect,
+} from './types/pool.ts';
+
+/** Failures after which a pool is given up. The next pass finds it again and goes on from there. */
+const maxFailures = 5;
+
+/** What the chart of a pool uses: actors, delays, guards and actions. */
+export const poolSetup = setup({
+  types: {
+    context: {} as PoolContext,
+    input: {} as PoolInput,
+    output: {} as PoolOutput,
+    events: {} as { type: 'stop' },
+  },
+  actors: {
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(() =>
+      Promise.reject(new Error('confirm was not provided')),
+    ),
+    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(() =>
+      Promise.reject(new Error('review was not provided')),
+    ),
+    requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(() =>
+      Promise.reject(new Error('requeue was not provided')),
+    ),
+    quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(() =>
+      Promise.reject(new Error('quarantine was not provided')),
+    ),
+    deregister: fromPromise<Deregistered, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(() =>
+      Promise.reject(new Error('deregister was not provided')),
+    ),
+  },
+  delays: {
+    backoff: ({ context }) => 500 * 2 ** context.failures,
+  },
+  guards: {
+    hasGrace: ({ context }) => context.grace > 0,
+    isAlive: (_, params: { reply: Confirmation | Requeued | Quarantining | Deregistered | Suspect }) =>
+      params.reply === 'alive',
+    isPoisoned: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.poison !== undefined,
+    hasEntries: (_, params: { reply: Deregistered }) => params.reply === 'entries',
+    isLeft: (_, params: { reply: Deregistered }) => params.reply === 'left',
+    leftTraces: ({ context }, params: { reply: Deregistered }) =>
+      params.reply === 'traces' && Object.keys(context.moved).length === 0 && context.quarantined.length === 0,
+    hasMore: ({ context }, params: { reply: Requeued }) =>
+      isDone(params.reply) ? context.at + 1 < context.held.length : true,
+    isPlan: ({ context }) => context.plan,
+    holdsNothing: (_, params: { reply: Confirmation }) =>
+      params.reply !== 'alive' && withEntries(params.reply).length === 0,
+    isLastRefused: ({ context }, params: { reply: Quarantining }) =>
+      isDone(params.reply) && context.at + 1 >= context.held.length,
+    retriesExhausted: ({ context }) => context.failures > maxFailures,
+    isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
+  },
+  actions: {
+    keepHeld: assign({
+      held: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : withEntries(params.reply)),
+      unreadable: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : unreadableIn(params.reply)),
+      at: 0,
+    }),
+    passOver: assign({
+      unreadable: ({ context }, params: { reply: Requeued | Quarantining }) => {
+        const refused = refusedIn(params.reply);
+        const isNew = refused !== undefined && !context.unreadable.includes(refused);
+        return isNew ? [...context.unreadable, refused] : context.unreadable;
+      },
+      poison: undefined,
+    }),
+    planMoves: assign({
+      moved: ({ context }) =>
+        Object.fromEntries(
+          context.held.filter(({ entries }) => entries > 0).map(({ type, entries }) => [type, entries]),
+        ),
+      quarantined: ({ context }) =>
+        context.held.flatMap(({ type, poison = [] }) => poison.map((id) => ({ id, type, pool: context.suspect.pool }))),
+    }),
+    countMoved: assign({
+      moved: ({ context }, params: { reply: Requeued }) => {
+        const type = context.held[context.at]?.type;
+        if (type === undefined || params.reply === 'alive' || params.reply.moved === 0) return context.moved;
+        return addCount(context.moved, type, params.reply.moved);
+      },
+    }),
+    keepPoison: assign({
+      poison: (_, params: { reply: Requeued }) => (params.reply === 'alive' ? undefined : params.reply.poison),
+    }),
+    countQuarantined: assign({
+      quarantined: ({ context }, params: { reply: Quarantining }) => {
+        if (params.reply !== 'quarantined') return context.quarantined;
+        const { poison: id = '', suspect, held, at } = context;
+        return [...context.quarantined, { id, type: held[at]?.type ?? '', pool: suspect.pool }];
+      },
+      poison: undefined,
+    }),
+    // With the same type while it has entries left, then with the next one.
+    goOn: assign({
+      at: ({ context }, params: { reply: Requeued | Quarantining }) => context.at + (isDone(params.reply) ? 1 : 0),
+    }),
+    countFailure: assign({
+      failures: ({ context }) => context.failures + 1,
+      error: (_, params: { error: unknown }) => messageOf(params.error),
+    }),
+    suspectAgain: assign({
+      suspect: ({ context }, params: { reply: 'alive' | Suspect }) =>
+        params.reply === 'alive' ? context.suspect : params.reply,
+    }),
+    forgetError: assign({ error: undefined }),
+    explainLeft: assign({
+      error: ({ context }) => `entries are left where they are: ${context.unreadable.join('; ')}`,
+    }),
+    recordStop: assign({ error: 'stopped before it was confirmed dead' }),
+  },
+});
+
+const unreadableIn = (held: readonly Held[]): readonly string[] => [
+  ...new Set(held.flatMap(({ unreadable }) => (unreadable === undefined ? [] : [unreadable]))),
+];
+const refusedIn = (reply: Requeued | Quarantining): string | undefined =>
+  typeof reply === 'object' ? reply.refused : undefined;
+/** Whether nothing more can be done for the entries of a type. */
+const isDone = (reply: Requeued | Quarantining): boolean =>
+  typeof reply === 'object' && (reply.refused !== undefined || !('left' in reply) || reply.left === 0);
+
+const withEntries = (held: readonly Held[]) => held.filter(({ entries, poison = [] }) => entries + poison.length > 0);

@@ -1,0 +1,70 @@
+import { poolsSetup } from './poolsSetup.ts';
+
+/**
+ * Supervises the suspected pools of all rescue passes: graces, slots and urgency.
+ *
+ * 1. `working`: adopts what the passes find. Each suspect waits out its grace beside the others, under one timer, and gets
+ *    a slot then, those that hold entries first. A pool that has to be confirmed again gives its slot back and waits out
+ *    another grace. The end of each pool goes to the rescue, which passes it on to the passes that report or await it.
+ * 2. `stopping`: told to stop, it abandons what waits, and lets the pools in the slots finish their step.
+ * 3. `stopped` (final).
+ *
+ * When the term of a leader is over, the pools of its scheduled passes are abandoned; those of callers go on.
+ */
+export const poolsMachine = poolsSetup.createMachine({
+  id: 'pools',
+  description: 'Supervises the suspected pools of all rescue passes.',
+  context: ({ input }) => ({
+    slotCount: input.slots,
+    defaultGrace: input.grace,
+    fence: input.fence,
+    graces: [],
+    timedFor: undefined,
+    suspects: [],
+    slots: {},
+  }),
+  output: ({ context }) => ({ waiting: context.graces.length + context.suspects.length }),
+  initial: 'working',
+  states: {
+    working: {
+      description: 'Waits out the graces of suspects, and works on as many pools as there are slots.',
+      on: {
+        adopt: { actions: [{ type: 'adopt', params: ({ event }) => event }, 'timeGrace'] },
+        release: { actions: [{ type: 'skipGraces', params: ({ event }) => event }, 'timeGrace', 'fillSlots'] },
+        'grace.over': {
+          actions: [{ type: 'endGrace', params: ({ event }) => ({ dueAt: event.dueAt }) }, 'timeGrace', 'fillSlots'],
+        },
+        'term.changed': {
+          actions: [{ type: 'abandonFenced', params: ({ event }) => ({ fence: event.fence }) }, 'timeGrace'],
+        },
+        stop: { target: 'stopping', actions: ['abandonWaiting', 'timeGrace', 'stopPools'] },
+        'xstate.done.actor.*': {
+          actions: [
+            { type: 'endPool', params: ({ event }) => ({ slot: event.actorId, output: event.output }) },
+            'timeGrace',
+            'fillSlots',
+          ],
+        },
+        'xstate.error.actor.*': {
+          actions: [
+            { type: 'abandonPool', params: ({ event }) => ({ slot: event.actorId, error: event.error }) },
+            'fillSlots',
+          ],
+        },
+      },
+    },
+    stopping: {
+      description: 'Told to stop: waits until the pools in the slots have finished their step.',
+      always: { guard: 'areSlotsFree', target: 'stopped' },
+      on: {
+        'xstate.done.actor.*': {
+          actions: { type: 'endStoppedPool', params: ({ event }) => ({ slot: event.actorId, output: event.output }) },
+        },
+        'xstate.error.actor.*': {
+          actions: { type: 'abandonPool', params: ({ event }) => ({ slot: event.actorId, error: event.error }) },
+        },
+      },
+    },
+    stopped: { type: 'final', description: 'No pool is waited for or worked on any more.' },
+  },
+});

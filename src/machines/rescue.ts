@@ -1,0 +1,237 @@
+import { FencedError } from './lease.ts';
+import { freshRescue, rescueSetup } from './rescueSetup.ts';
+
+/**
+ * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks.
+ *
+ * 1. `idle`: goes to `finding` for a request, to `waiting` while scheduled passes are this host's, else stays.
+ * 2. `waiting`: until the next scheduled pass is due, a heartbeat grows old, a caller asks, or the mandate changes.
+ * 3. `finding`: a pass begins. `looking` reads all pools; a look that fails is repeated after `backingOff`. What is found
+ *    goes to `pools`, where each suspect waits out its grace. A look that is suspended, or that is answered after the term
+ *    has ended, judges no pool and ends the pass.
+ * 4. `recounting`: rebuilds the counters of all types, before any pool is worked on, so that a plan reports the changes of
+ *    the counters that a rescue makes.
+ * 5. `requeuingOrphans`: pools may be worked on now. `looking` requeues entries that no worker of their live pool runs. A
+ *    pass with a grace that a caller asked for takes a second look (`awaitingSecondLook`, `lookingAgain`), because an entry
+ *    counts as orphaned only after two looks. Then the next pass may begin; the actor of this one awaits its pools.
+ * 6. `stopping`: told to stop, it begins nothing more, and waits until `pools` has stopped.
+ * 7. `answering`: each pass that is still open ends with an error.
+ * 8. `stopped` (final): requests that never began are answered with an error.
+ *
+ * Children: `pools`, and one `rescuePass` for each pass that is not complete, under ids that are used again.
+ */
+export const rescueMachine = rescueSetup.createMachine({
+  id: 'rescue',
+  description: 'Looks for dead pools and orphaned entries, on schedule and when a caller asks.',
+  context: ({ input }) => freshRescue(input),
+  output: ({ context }) => ({ begun: context.begun }),
+  entry: 'spawnPools',
+  on: {
+    'rescue.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
+    'mandate.changed': { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
+    'pools.adopted': { actions: { type: 'shareOut', params: ({ event }) => event } },
+    'pools.ended': { actions: { type: 'relayEnds', params: ({ event }) => ({ ends: event.ends }) } },
+    'pools.cutShort': { actions: { type: 'cutShort', params: ({ event }) => ({ passes: event.passes }) } },
+    'xstate.done.actor.*': {
+      guard: { type: 'isPass', params: ({ event }) => ({ id: event.actorId }) },
+      actions: { type: 'endPass', params: ({ event }) => ({ id: event.actorId, output: event.output }) },
+    },
+    stop: '.stopping',
+  },
+  initial: 'idle',
+  states: {
+    idle: {
+      description: 'No pass looks at anything, and none is scheduled on this host.',
+      always: [
+        { guard: 'hasRequest', target: 'finding' },
+        { guard: 'hasMandate', target: 'waiting' },
+      ],
+    },
+    waiting: {
+      description: 'Waits until the next scheduled pass is due, or a heartbeat grows old.',
+      always: { guard: 'hasRequest', target: 'finding' },
+      after: { rescueDelay: 'finding' },
+      invoke: {
+        id: 'watch',
+        src: 'watch',
+        onDone: 'finding',
+        // The pass that is due by the schedule finds what was not seen.
+        onError: {
+          actions: { type: 'report', params: ({ event }) => ({ where: 'watching heartbeats', error: event.error }) },
+        },
+      },
+      on: {
+        'mandate.changed': {
+          target: 'idle',
+          actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) },
+        },
+      },
+    },
+    finding: {
+      description: 'Looks for suspected pools.',
+      entry: 'beginPass',
+      on: {
+        'pools.ended': {
+          actions: [
+            { type: 'relayEnds', params: ({ event }) => ({ ends: event.ends }) },
+            { type: 'noteEnded', params: ({ event }) => ({ ends: event.ends }) },
+          ],
+        },
+      },
+      initial: 'looking',
+      states: {
+        looking: {
+          description: 'Reads all pools, their heartbeats and their in-progress lists.',
+          invoke: {
+            id: 'find',
+            src: 'find',
+            input: ({ context }) => ({
+              thorough: context.request?.thorough === true,
+              plan: context.request?.plan === true,
+              fence: context.fence,
+            }),
+            onDone: [
+              {
+                guard: 'isTermOver',
+                target: '#rescue.idle',
+                actions: [{ type: 'failPass', params: { error: new FencedError() } }, 'endLook'],
+              },
+              {
+                guard: { type: 'isSuspended', params: ({ event }) => ({ found: event.output }) },
+                target: '#rescue.idle',
+                actions: [{ type: 'suspendPass', params: ({ event }) => ({ found: event.output }) }, 'endLook'],
+              },
+              {
+                target: '#rescue.recounting',
+                actions: { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
+              },
+            ],
+            onError: [
+              {
+                guard: { type: 'mayRetry', params: ({ event }) => ({ error: event.error }) },
+                target: 'backingOff',
+                actions: { type: 'countFailure', params: ({ event }) => ({ error: event.error }) },
+              },
+              {
+                target: '#rescue.idle',
+                actions: [{ type: 'failPass', params: ({ event }) => ({ error: event.error }) }, 'endLook'],
+              },
+            ],
+          },
+        },
+        backingOff: {
+          description: 'The pools could not be read: waits before they are read again.',
+          after: { backoff: 'looking' },
+        },
+      },
+    },
+    recounting: {
+      description: 'Rebuilds the counters of all job types from the lists that they count.',
+      invoke: {
+        id: 'recount',
+        src: 'recount',
+        input: ({ context }) => ({
+          types: context.types,
+          lists: context.lists,
+          plan: context.request?.plan === true,
+          fence: context.fence,
+        }),
+        onDone: {
+          target: 'requeuingOrphans',
+          actions: { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
+        },
+        onError: {
+          target: 'requeuingOrphans',
+          actions: { type: 'failPass', params: ({ event }) => ({ error: event.error }) },
+        },
+      },
+    },
+    requeuingOrphans: {
+      description: 'Requeues orphaned entries.',
+      entry: 'releasePools',
+      initial: 'looking',
+      states: {
+        looking: {
+          description: 'Looks at the lists of live pools.',
+          invoke: {
+            id: 'requeueOrphans',
+            src: 'requeueOrphans',
+            input: ({ context }) => ({
+              live: context.live,
+              plan: context.request?.plan === true,
+              fence: context.fence,
+            }),
+            onDone: [
+              {
+                guard: { type: 'isTooEarly', params: ({ event }) => ({ requeued: event.output }) },
+                target: 'awaitingSecondLook',
+                actions: { type: 'keepFirstLook', params: ({ event }) => ({ requeued: event.output }) },
+              },
+              {
+                target: '#rescue.idle',
+                actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endLook'],
+              },
+            ],
+            // The next pass finds the entries. The counters are another matter.
+            onError: {
+              target: '#rescue.idle',
+              actions: [{ type: 'report', params: orphansFailed }, 'endLook'],
+            },
+          },
+        },
+        awaitingSecondLook: {
+          description: 'Some entries look orphaned, but not for long enough.',
+          after: { secondLook: 'lookingAgain' },
+        },
+        lookingAgain: {
+          description: 'Looks at the lists of live pools for the second and last time.',
+          invoke: {
+            id: 'requeueOrphans',
+            src: 'requeueOrphans',
+            input: ({ context }) => ({
+              live: context.live,
+              plan: context.request?.plan === true,
+              fence: context.fence,
+            }),
+            onDone: {
+              target: '#rescue.idle',
+              actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endLook'],
+            },
+            onError: {
+              target: '#rescue.idle',
+              actions: [{ type: 'report', params: orphansFailed }, 'endLook'],
+            },
+          },
+        },
+      },
+    },
+    stopping: {
+      description: 'Told to stop: waits until the pools that are worked on have finished their step.',
+      entry: 'stopPools',
+      on: {
+        'xstate.done.actor.*': [
+          {
+            guard: { type: 'isPass', params: ({ event }) => ({ id: event.actorId }) },
+            actions: { type: 'endPass', params: ({ event }) => ({ id: event.actorId, output: event.output }) },
+          },
+          // The only other child is `pools`.
+          { target: 'answering' },
+        ],
+      },
+    },
+    answering: {
+      description: 'Ends the passes that are still open.',
+      entry: 'stopPasses',
+      always: { guard: 'areAllPassesEnded', target: 'stopped' },
+    },
+    stopped: {
+      type: 'final',
+      description: 'The rescue has stopped; requests that never began were answered with an error.',
+      entry: 'refuseRequests',
+    },
+  },
+});
+
+function orphansFailed({ event }: { event: { error: unknown } }) {
+  return { where: 'looking for orphaned entries', error: event.error };
+}

@@ -1,0 +1,180 @@
+import { assign, setup } from 'xstate';
+import type { Share } from './adoption.ts';
+import { messageOf } from './job.ts';
+import { changesOfCounters, changesOfLive, changesOfPool, type Locks, withLocks } from './rescueChanges.ts';
+import type { PoolOutcome } from './types/pool.ts';
+import {
+  emptyRescue,
+  type Found,
+  type Recounted,
+  type RequeuedOrphans,
+  type RescueRequest,
+  type RescueResult,
+} from './types/rescue.ts';
+
+export interface RescuePassInput {
+  /** Which pass it is of all passes of this process. */
+  readonly pass: number;
+  readonly request: RescueRequest;
+}
+
+export interface RescuePassContext {
+  readonly pass: number;
+  readonly result: RescueResult;
+  /** Pools whose end is not known yet, whether this pass reports them or another one. */
+  readonly awaits: number;
+  readonly locks: Locks;
+}
+
+export interface RescuePassOutput {
+  readonly pass: number;
+  readonly result: RescueResult;
+}
+
+export type RescuePassEvent =
+  | { type: 'found'; found: Found }
+  /** Its share of the suspects that it has found. */
+  | { type: 'adopted'; share: Share }
+  /** A caller's pass reports some of its pools instead. */
+  | { type: 'taken'; pools: number }
+  | { type: 'recounted'; recounted: Recounted }
+  | { type: 'requeued'; requeued: RequeuedOrphans }
+  /** Pools have ended: those that this pass reports, and how many it awaited in all. */
+  | { type: 'pools.ended'; outcomes: readonly PoolOutcome[]; count: number }
+  /** A step failed: the pass goes on, and its result says why it is not complete. */
+  | { type: 'failed'; error: unknown }
+  | { type: 'suspended'; reason: string }
+  /** Everything was looked at: only pools may still be missing. */
+  | { type: 'looked' }
+  /** The reaper stops: the result says so, unless it has an error already. */
+  | { type: 'cutShort' }
+  | { type: 'stop' };
+
+/**
+ * One rescue pass: adds up what its steps report.
+ *
+ * 1. `collecting`: the rescue looks at the pools, the counters and the entries of live pools.
+ * 2. `awaitingPools`: all of that is done; waits for the end of each pool that the pass found.
+ * 3. `complete` (final), with the result. Told to stop, the pass ends at once, and its result says that it was cut short.
+ *
+ * Passes overlap: the next one may begin while this one awaits its pools.
+ */
+export const rescuePassMachine = setup({
+  types: {
+    context: {} as RescuePassContext,
+    input: {} as RescuePassInput,
+    events: {} as RescuePassEvent,
+    output: {} as RescuePassOutput,
+  },
+  guards: {
+    areAllPoolsEnded: ({ context }) => context.awaits === 0,
+  },
+  actions: {
+    addFound: assign({
+      result: ({ context: { result } }, { found }: { found: Found }) => ({
+        ...result,
+        alive: found.alive,
+        clockAhead: found.clockAhead,
+        unreadable: union(result.unreadable, found.unreadable),
+      }),
+    }),
+    addShare: assign({
+      result: ({ context: { result } }, { share }: { share: Share }) => ({
+        ...result,
+        suspects: result.suspects + share.reports,
+      }),
+      awaits: ({ context }, { share }: { share: Share }) => context.awaits + share.awaits,
+    }),
+    removePools: assign({
+      result: ({ context: { result } }, { pools }: { pools: number }) => ({
+        ...result,
+        suspects: result.suspects - pools,
+      }),
+      awaits: ({ context }, { pools }: { pools: number }) => context.awaits - pools,
+    }),
+    addRecounted: assign({
+      locks: (_, { recounted }: { recounted: Recounted }) => recounted.locks,
+      result: ({ context: { result } }, { recounted }: { recounted: Recounted }) => ({
+        ...result,
+        drift: recounted.drift,
+        changes: [...result.changes, ...changesOfCounters(recounted)],
+        unreadable: union(result.unreadable, recounted.unreadable),
+      }),
+    }),
+    addRequeued: assign({
+      result: ({ context: { result } }, { requeued }: { requeued: RequeuedOrphans }) => ({
+        ...result,
+        lost: result.lost + requeued.lost.length,
+        quarantined: result.quarantined + requeued.poison.length,
+        changes: [...result.changes, ...changesOfLive(requeued)],
+        finished: result.finished + requeued.finished.length,
+        unobserved: requeued.unobserved,
+        undecided: requeued.undecided,
+        oldestUndecidedS: requeued.oldestUndecidedS,
+      }),
+    }),
+    addPools: assign(({ context }, { outcomes, count }: { outcomes: readonly PoolOutcome[]; count: number }) => ({
+      result: outcomes.reduce(withOutcome, context.result),
+      awaits: context.awaits - count,
+    })),
+    fail: assign({
+      result: ({ context: { result } }, { error }: { error: unknown }) => ({ ...result, error: messageOf(error) }),
+    }),
+    suspend: assign({
+      result: ({ context: { result } }, { reason }: { reason: string }) => ({ ...result, suspended: reason }),
+    }),
+    cutShort: assign({ result: ({ context: { result } }) => ({ error: 'the reaper is stopped', ...result }) }),
+  },
+}).createMachine({
+  id: 'rescuePass',
+  description: 'One rescue pass: adds up what its steps report.',
+  context: ({ input }) => ({
+    pass: input.pass,
+    result: emptyRescue(input.request),
+    awaits: 0,
+    locks: new Map(),
+  }),
+  output: ({ context: { pass, result, locks } }) => ({
+    pass,
+    result: { ...result, changes: withLocks(result.changes, locks) },
+  }),
+  on: {
+    taken: { actions: { type: 'removePools', params: ({ event }) => ({ pools: event.pools }) } },
+    'pools.ended': {
+      actions: { type: 'addPools', params: ({ event }) => ({ outcomes: event.outcomes, count: event.count }) },
+    },
+    cutShort: { actions: 'cutShort' },
+    stop: { target: '.complete', actions: 'cutShort' },
+  },
+  initial: 'collecting',
+  states: {
+    collecting: {
+      description: 'The rescue looks at the pools, the counters and the entries of live pools.',
+      on: {
+        found: { actions: { type: 'addFound', params: ({ event }) => ({ found: event.found }) } },
+        adopted: { actions: { type: 'addShare', params: ({ event }) => ({ share: event.share }) } },
+        recounted: { actions: { type: 'addRecounted', params: ({ event }) => ({ recounted: event.recounted }) } },
+        requeued: { actions: { type: 'addRequeued', params: ({ event }) => ({ requeued: event.requeued }) } },
+        failed: { actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },
+        suspended: { actions: { type: 'suspend', params: ({ event }) => ({ reason: event.reason }) } },
+        looked: 'awaitingPools',
+      },
+    },
+    awaitingPools: {
+      description: 'Everything was looked at; waits for the end of each pool that the pass found.',
+      always: { guard: 'areAllPoolsEnded', target: 'complete' },
+    },
+    complete: { type: 'final', description: 'The result is complete, or says why it is not.' },
+  },
+});
+
+const withOutcome = (result: RescueResult, outcome: PoolOutcome): RescueResult => ({
+  ...result,
+  pools: { ...result.pools, [outcome.outcome]: result.pools[outcome.outcome] + 1 },
+  entries: result.entries + outcome.entries,
+  quarantined: result.quarantined + outcome.quarantined,
+  changes: [...result.changes, ...changesOfPool(outcome)],
+  unreadable: union(result.unreadable, outcome.unreadable ?? []),
+});
+
+const union = (some: readonly string[], more: readonly string[]): readonly string[] => [...new Set([...some, ...more])];

@@ -1,0 +1,190 @@
+import { and, type ErrorActorEvent } from 'xstate';
+import { FencedError } from './lease.ts';
+import { freshSweep, sweepSetup } from './sweepSetup.ts';
+
+/** A sweep whose end can't be recorded has not completed; one that Redis refuses is suspended. */
+const failCompletion = {
+  type: 'failCompletion',
+  params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
+} as const;
+
+/**
+ * Sweeps over all tracked jobs: on schedule while this host has the mandate, and when a caller asks.
+ *
+ * 1. `idle`: goes to `scanning` for a request, to `waiting` while scheduled sweeps are this host's, else stays.
+ * 2. `waiting`: until the next scheduled sweep is due, a caller asks, or the mandate changes.
+ * 3. `scanning`: page by page, so that memory stays flat.
+ *    `reading` reads a page; a page that can't be read is read again after `backingOff`.
+ *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick.
+ *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane.
+ *    A lost lease, a Redis that refuses writes, and an error that retries can't change all end the scan.
+ * 4. `draining`: until every lane is idle.
+ * 5. `stopping`: told to stop, it reads no more pages, and waits for the lanes likewise.
+ * 6. `completing`: a scheduled sweep of several hosts that got to its end records it for the others. `completingLast`: the
+ *    same, when it is told to stop.
+ * 7. `stopped` (final): requests that never began are answered with an error.
+ *
+ * Lanes are spawned once, under fixed ids. A lane that crashes is replaced, up to a number of times.
+ */
+export const sweepMachine = sweepSetup.createMachine({
+  id: 'sweep',
+  description: 'Sweeps over all tracked jobs, on schedule and when a caller asks.',
+  context: ({ input }) => freshSweep(input),
+  output: ({ context }) => ({ begun: context.begun }),
+  entry: 'spawnLanes',
+  on: {
+    'sweep.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
+    'mandate.changed': { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
+    'lane.freed': {
+      actions: { type: 'recordOutcome', params: ({ event }) => ({ lane: event.lane, outcome: event.outcome }) },
+    },
+    'xstate.error.actor.*': {
+      guard: { type: 'isLane', params: ({ event }) => ({ id: event.actorId }) },
+      actions: { type: 'replaceLane', params: ({ event }) => ({ id: event.actorId, error: event.error }) },
+    },
+  },
+  initial: 'idle',
+  states: {
+    idle: {
+      description: 'No sweep runs, and none is scheduled on this host.',
+      always: [
+        { guard: 'hasRequest', target: 'scanning' },
+        { guard: 'hasMandate', target: 'waiting' },
+      ],
+      on: { stop: 'stopped' },
+    },
+    waiting: {
+      description: 'Waits until the next scheduled sweep is due.',
+      always: { guard: 'hasRequest', target: 'scanning' },
+      after: { sweepDelay: 'scanning' },
+      on: {
+        'mandate.changed': {
+          target: 'idle',
+          actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) },
+        },
+        stop: 'stopped',
+      },
+    },
+    scanning: {
+      description: 'Reads all tracked jobs page by page, and judges each of them.',
+      entry: 'beginSweep',
+      always: { guard: 'isSuspended', target: 'draining' },
+      on: {
+        'mandate.changed': [
+          {
+            guard: { type: 'isTermOver', params: ({ event }) => ({ mandate: event.mandate }) },
+            target: 'draining',
+            actions: [
+              { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) },
+              { type: 'failSweep', params: { error: new FencedError() } },
+            ],
+          },
+          { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
+        ],
+        stop: { target: 'stopping', actions: 'cutShort' },
+      },
+      initial: 'reading',
+      states: {
+        reading: {
+          description: 'Reads a page of tracked jobs with their facts.',
+          invoke: {
+            id: 'readPage',
+            src: 'readPage',
+            input: ({ context }) => ({
+              isFirst: context.pages === 0,
+              plan: context.pass?.plan === true,
+              fence: context.fence,
+            }),
+            onDone: {
+              target: 'judging',
+              actions: { type: 'keepPage', params: ({ event }) => ({ page: event.output }) },
+            },
+            onError: [
+              {
+                guard: { type: 'isRefused', params: ({ event }) => ({ error: event.error }) },
+                target: '#sweep.draining',
+                actions: { type: 'suspendSweep', params: ({ event }) => ({ error: event.error }) },
+              },
+              {
+                guard: { type: 'mayRetry', params: ({ event }) => ({ error: event.error }) },
+                target: 'backingOff',
+                actions: { type: 'countFailure', params: ({ event }) => ({ error: event.error }) },
+              },
+              {
+                target: '#sweep.draining',
+                actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
+              },
+            ],
+          },
+        },
+        backingOff: {
+          description: 'A page could not be read: waits before it is read again.',
+          after: { backoff: 'reading' },
+        },
+        judging: {
+          description: 'Judges the jobs of the page; those with nothing to do end here.',
+          invoke: {
+            id: 'judgePage',
+            src: 'judgePage',
+            input: ({ context }) => ({
+              jobs: context.page.jobs,
+              policy: context.policy,
+              plan: context.pass?.plan === true,
+            }),
+            onDone: {
+              target: 'assigning',
+              actions: { type: 'keepJudged', params: ({ event }) => ({ judged: event.output }) },
+            },
+            onError: {
+              target: '#sweep.draining',
+              actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
+            },
+          },
+        },
+        assigning: {
+          description: 'Gives the jobs that have to act to idle lanes.',
+          always: [
+            { guard: 'canAssign', actions: 'assignJobs' },
+            { guard: and(['isAssigned', 'isLastPage']), target: '#sweep.draining' },
+            { guard: 'isAssigned', target: 'reading' },
+          ],
+        },
+      },
+    },
+    draining: {
+      description: 'Everything is read: waits until every lane is idle.',
+      always: [
+        { guard: 'mustComplete', target: 'completing', actions: 'recordEnd' },
+        { guard: 'areLanesIdle', target: 'idle', actions: 'endSweep' },
+      ],
+      on: { stop: 'stopping' },
+    },
+    stopping: {
+      description: 'Told to stop: reads no more pages, and waits until every lane is idle.',
+      always: [
+        { guard: 'mustComplete', target: 'completingLast', actions: 'recordEnd' },
+        { guard: 'areLanesIdle', target: 'stopped', actions: 'endSweep' },
+      ],
+    },
+    completing: {
+      description: 'Records the end of the sweep for the other hosts.',
+      on: {
+        'xstate.done.actor.completePass': { target: 'idle', actions: ['forgetRecord', 'endSweep'] },
+        'xstate.error.actor.completePass': { target: 'idle', actions: [failCompletion, 'forgetRecord', 'endSweep'] },
+        stop: 'completingLast',
+      },
+    },
+    completingLast: {
+      description: 'Told to stop while it records the end of the sweep.',
+      on: {
+        'xstate.done.actor.completePass': { target: 'stopped', actions: ['forgetRecord', 'endSweep'] },
+        'xstate.error.actor.completePass': { target: 'stopped', actions: [failCompletion, 'forgetRecord', 'endSweep'] },
+      },
+    },
+    stopped: {
+      type: 'final',
+      description: 'The sweep has stopped; requests that never began were answered with an error.',
+      entry: 'refuseRequests',
+    },
+  },
+});

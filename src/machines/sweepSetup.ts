@@ -1,0 +1,250 @@
+import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup, stopChild } from 'xstate';
+import type { TrackedJob } from './facts.ts';
+import { type JobOutcome, messageOf } from './job.ts';
+import { type LaneFreed, laneMachine } from './lane.ts';
+import { type Fence, FencedError, isSameTerm, type Mandate } from './lease.ts';
+import { PermanentError } from './permanent.ts';
+import { RefusedError } from './refusal.ts';
+import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
+import { type MandateChanged, reported } from './types/reports.ts';
+import { type JudgedPage, type Page, type SweepRequest, type SweepResult, scheduledPass } from './types/sweep.ts';
+import type { Policy } from './verdict.ts';
+
+export interface SweepInput {
+  readonly policy: Policy;
+  /** How many jobs may act at the same time. */
+  readonly lanes: number;
+  /** Judge and change nothing: every sweep is a plan. */
+  readonly plan: boolean;
+  /** The present mandate, for a sweep that replaces a crashed one. */
+  readonly mandate?: Mandate | undefined;
+  /** How many sweeps began before. */
+  readonly begun?: number;
+}
+
+export type SweepEvent =
+  | { type: 'sweep.now'; request: SweepRequest }
+  | MandateChanged
+  | { type: 'stop' }
+  | LaneFreed
+  | { type: 'xstate.done.actor.completePass' }
+  | (ErrorActorEvent & { type: 'xstate.error.actor.completePass' })
+  | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
+
+export interface SweepOutput {
+  /** How many sweeps began. */
+  readonly begun: number;
+}
+
+export interface SweepContext extends SweepInput {
+  readonly mandate: Mandate | undefined;
+  /** How many sweeps began: the first scheduled one waits for another time than the later ones. */
+  readonly begun: number;
+  readonly requests: readonly SweepRequest[];
+  /** What the present sweep has done by now; undefined between sweeps. */
+  readonly pass: SweepResult | undefined;
+  /** The fence of the term in which the present sweep began; none for sweeps of callers. */
+  readonly fence: Fence | undefined;
+  /** The term in which a scheduled sweep failed: it is tried again an interval later, or in the next term. */
+  readonly failedIn: Fence | undefined;
+  /** Pages of the present sweep that were read. */
+  readonly pages: number;
+  /** Failures in a row of the present page. */
+  readonly failures: number;
+  readonly page: Page;
+  /** Jobs of the page that have to act and have no lane yet. */
+  readonly acting: readonly TrackedJob[];
+  /** Lanes that work or can work. */
+  readonly lanes: number;
+  readonly idle: readonly string[];
+  /** Crashes of lanes, all together. */
+  readonly laneFaults: number;
+}
+
+export const noPage: Page = { jobs: [], isLast: false };
+
+export const freshSweep = (input: SweepInput): SweepContext => ({
+  ...input,
+  mandate: input.mandate,
+  begun: input.begun ?? 0,
+  requests: [],
+  pass: undefined,
+  fence: undefined,
+  failedIn: undefined,
+  pages: 0,
+  failures: 0,
+  page: noPage,
+  acting: [],
+  idle: Array.from({ length: input.lanes }, (_, i) => `lane-${i}`),
+  laneFaults: 0,
+});
+
+export const areLanesIdle = ({ idle, lanes }: SweepContext): boolean => idle.length >= lanes;
+
+/** Failures in a row of a page after which the sweep is given up. */
+const maxFailures = 6;
+/** Crashes of lanes, all together, after which a lane is not replaced: only a fault of a chart crashes a lane. */
+const maxLaneFaults = 64;
+const unprovided = (name: string) => () => Promise.reject(new Error(`${name} was not provided`));
+type LaneId = `lane-${number}`;
+
+/** What the chart of a sweep uses: actors, delays, guards and actions. */
+export const sweepSetup = setup({
+  types: {
+    context: {} as SweepContext,
+    input: {} as SweepInput,
+    events: {} as SweepEvent,
+    output: {} as SweepOutput,
+    children: {} as { [lane: LaneId]: 'lane'; completePass: 'completePass' },
+  },
+  actors: {
+    lane: laneMachine,
+    readPage: fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('readPage')),
+    judgePage: fromPromise<JudgedPage, Pick<Page, 'jobs'> & Pick<SweepInput, 'policy' | 'plan'>>(
+      unprovided('judgePage'),
+    ),
+    completePass: fromPromise<void, { fence: Fence }>(unprovided('completePass')),
+  },
+  delays: {
+    // The reaper provides it: it knows the interval, the jitter and the progress of other hosts.
+    sweepDelay: 3_600_000,
+    backoff: ({ context }) => 250 * 2 ** context.failures,
+  },
+  guards: {
+    hasRequest: ({ context }) => context.requests.length > 0,
+    hasMandate: ({ context }) => context.mandate !== undefined,
+    isTermOver: ({ context }, { mandate }: { mandate: Mandate | undefined }) =>
+      context.fence !== undefined && !isSameTerm(context.fence, mandate?.fence),
+    isSuspended: ({ context }) => context.pass?.suspended !== undefined,
+    isLane: (_, { id }: { id: string }) => id.startsWith('lane-'),
+    isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
+    mayRetry: ({ context }, { error }: { error: unknown }) =>
+      context.failures < maxFailures && !(error instanceof FencedError) && !(error instanceof PermanentError),
+    canAssign: ({ context }) => context.acting.length > 0 && context.idle.length > 0,
+    isAssigned: ({ context }) => context.acting.length === 0,
+    isLastPage: ({ context }) => context.page.isLast,
+    areLanesIdle: ({ context }) => areLanesIdle(context),
+    // Only a scheduled sweep of several hosts has a fence.
+    mustComplete: ({ context }) =>
+      areLanesIdle(context) &&
+      context.fence !== undefined &&
+      context.pass?.error === undefined &&
+      context.pass?.suspended === undefined,
+  },
+  actions: {
+    spawnLanes: enqueueActions(({ enqueue, context }) => {
+      for (const id of context.idle) enqueue.spawnChild('lane', { id: id as LaneId, input: { id } });
+    }),
+    replaceLane: enqueueActions(({ enqueue, context }, { id, error }: { id: string; error: unknown }) => {
+      enqueue.stopChild(id);
+      enqueue.sendParent(reported({ type: 'fault', where: id, error: messageOf(error) }));
+      enqueue.assign({ laneFaults: context.laneFaults + 1 });
+      if (context.laneFaults < maxLaneFaults) {
+        enqueue.spawnChild('lane', { id: id as LaneId, input: { id } });
+        enqueue.assign({ idle: context.idle.includes(id) ? context.idle : [...context.idle, id] });
+      } else {
+        enqueue.assign({ lanes: context.lanes - 1, idle: context.idle.filter((other) => other !== id) });
+      }
+    }),
+    enqueueRequest: assign({
+      requests: ({ context }, { request }: { request: SweepRequest }) => [
+        ...context.requests,
+        { ...request, plan: request.plan || context.plan },
+      ],
+    }),
+    recordMandate: assign({ mandate: (_, { mandate }: { mandate: Mandate | undefined }) => mandate }),
+    beginSweep: enqueueActions(({ enqueue, context }) => {
+      const [request = { number: scheduledPass, plan: context.plan }, ...rest] = context.requests;
+      enqueue.assign({
+        requests: rest,
+        begun: context.begun + 1,
+        pass: { ...request, tally: emptyTally },
+        fence: request.number === scheduledPass ? context.mandate?.fence : undefined,
+        failedIn: undefined,
+        pages: 0,
+        failures: 0,
+      });
+      enqueue.sendParent(reported({ type: 'sweep.started', request }));
+    }),
+    keepPage: assign({
+      page: (_, { page }: { page: Page }) => page,
+      pages: ({ context }) => context.pages + 1,
+      failures: 0,
+    }),
+    keepJudged: assign({
+      acting: (_, { judged }: { judged: JudgedPage }) => judged.acting,
+      pass: ({ context }, { judged }: { judged: JudgedPage }) =>
+        withSuspension(withTally(context.pass, judged.tally), judged.suspended),
+      failedIn: ({ context }, { judged }: { judged: JudgedPage }) =>
+        judged.suspended === undefined ? context.failedIn : context.fence,
+    }),
+    assignJobs: enqueueActions(({ enqueue, context }) => {
+      const count = Math.min(context.idle.length, context.acting.length);
+      for (let i = 0; i < count; i++) {
+        const job = context.acting[i] as TrackedJob;
+        enqueue.sendTo(context.idle[i] as LaneId, {
+          type: 'take',
+          input: { job, policy: context.policy, plan: false },
+        });
+      }
+      enqueue.assign({ idle: context.idle.slice(count), acting: context.acting.slice(count) });
+    }),
+    recordOutcome: enqueueActions(({ enqueue, context }, { lane, outcome }: { lane: string; outcome: JobOutcome }) => {
+      const pass = withTally(context.pass, tallyOf(outcome));
+      enqueue.assign({ idle: [...context.idle, lane], pass });
+      if (outcome.isRefused === true) {
+        enqueue.assign({ pass: withSuspension(pass, outcome.error), acting: [], failedIn: context.fence });
+      }
+      enqueue.sendParent(reported({ type: 'job', outcome }));
+    }),
+    countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
+      enqueue.assign({ failures: context.failures + 1 });
+      enqueue.sendParent(reported({ type: 'fault', where: 'reading a page', error: messageOf(error) }));
+    }),
+    failSweep: assign({
+      pass: ({ context }, { error }: { error: unknown }) => withError(context.pass, messageOf(error)),
+      failedIn: ({ context }) => context.fence,
+    }),
+    // The other hosts have not done the shared sweep either: it is tried again an interval later.
+    suspendSweep: assign({
+      pass: ({ context }, { error }: { error: unknown }) => withSuspension(context.pass, messageOf(error)),
+      failedIn: ({ context }) => context.fence,
+    }),
+    // Spawned, not invoked: it goes on when the state changes.
+    recordEnd: enqueueActions(({ enqueue, context }) => {
+      if (context.fence === undefined) return;
+      enqueue.spawnChild('completePass', { id: 'completePass', input: { fence: context.fence } });
+    }),
+    forgetRecord: stopChild('completePass'),
+    failCompletion: assign({
+      pass: ({ context }, { error }: { error: unknown }) =>
+        error instanceof RefusedError
+          ? withSuspension(context.pass, messageOf(error))
+          : withError(context.pass, messageOf(error)),
+      failedIn: ({ context }) => context.fence,
+    }),
+    cutShort: assign({
+      pass: ({ context }) => withError(context.pass, 'stopped before its end'),
+      acting: [],
+    }),
+    endSweep: enqueueActions(({ enqueue, context }) => {
+      if (context.pass !== undefined) enqueue.sendParent(reported({ type: 'sweep.ended', result: context.pass }));
+      enqueue.assign({ pass: undefined, fence: undefined, page: noPage, acting: [] });
+    }),
+    refuseRequests: enqueueActions(({ enqueue, context }) => {
+      const ends = context.requests.map((request) => ({
+        type: 'sweep.ended' as const,
+        result: { ...request, tally: emptyTally, error: 'the reaper is stopped' },
+      }));
+      if (ends.length > 0) enqueue.sendParent(reported(...ends));
+      enqueue.assign({ requests: [] });
+    }),
+  },
+});
+
+const withTally = (pass: SweepResult | undefined, tally: Tally): SweepResult | undefined =>
+  pass && { ...pass, tally: addTally(pass.tally, tally) };
+/** The first reason stays: later ones are about the same refusal. */
+const withSuspension = (pass: SweepResult | undefined, suspended: string | undefined): SweepResult | undefined =>
+  pass === undefined || suspended === undefined || pass.suspended !== undefined ? pass : { ...pass, suspended };
+const withError = (pass: SweepResult | undefined, error: string): SweepResult | undefined => pass && { ...pass, error };

@@ -1,0 +1,109 @@
+import type { Fence } from '../lease.ts';
+import type { PoisonEntry, PoolTraces } from '../rescueChanges.ts';
+
+/** A pool of workers that does not look alive, and what was seen of it. */
+export interface Suspect {
+  readonly pool: string;
+  /** heartbeat_at as it stood, or the empty string for none. A heartbeat that moves on clears the pool. */
+  readonly heartbeat: string;
+  /** Job types among which its entries and locks are looked for. */
+  readonly types: readonly string[];
+  /** Why it is suspected. */
+  readonly evidence: string;
+  /** Disruptions of Redis or of this process by then: after another one, what was seen proves nothing. */
+  readonly disruptions: number;
+  /** What Redis holds of it besides its entries. It is removed with the pool. */
+  readonly traces?: PoolTraces;
+  /** When it was seen like that, in monotonic ms: its grace counts from then. */
+  readonly at: number;
+  /** Whether one of its in-progress lists held an entry then. Such a pool is rescued before others. */
+  readonly holdsEntries?: boolean;
+  /** Token of the pass that has found it: what that pass itself requeues does not count for it (`lua/includes/recovery.lua`). */
+  readonly pass?: string;
+  /** Of the pass that has found it, if that was a scheduled one of several hosts. */
+  readonly fence?: Fence | undefined;
+}
+
+/** What a dead pool holds of a type. */
+export interface Held {
+  readonly type: string;
+  readonly entries: number;
+  /** In a plan: ids of the jobs that would go to quarantine, an entry each; they are not among `entries`. */
+  readonly poison?: readonly string[];
+  /** Why its entries can't be requeued: a key by its name, and what to do. */
+  readonly unreadable?: string;
+}
+
+export interface PoolInput {
+  readonly suspect: Suspect;
+  readonly plan: boolean;
+  /** How long the pool may prove that it is alive, in ms. `pools` waits it out before it starts the actor. */
+  readonly grace: number;
+  /** What was done before the pool had to wait out another grace. */
+  readonly before?: PoolProgress;
+}
+export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures' | 'error'>;
+
+/**
+ * `cleaned`: it had left nothing to requeue, as after a graceful stop. `planned`: it would have been rescued or cleaned up.
+ * `abandoned`: given up with an error; the next pass finds it again.
+ */
+export type PoolEnd = 'rescued' | 'cleaned' | 'alive' | 'planned' | 'abandoned';
+export interface PoolOutcome {
+  readonly pool: string;
+  readonly outcome: PoolEnd;
+  readonly evidence: string;
+  /** Requeued entries by job type (in a plan: those that would be). */
+  readonly moved: Readonly<Record<string, number>>;
+  readonly entries: number;
+  /** Entries that went to quarantine instead (in a plan: that would). They are not counted in `entries`. */
+  readonly quarantined: number;
+  /** Those entries; left out where there are none. */
+  readonly poison?: readonly PoisonEntry[];
+  /** What else was removed of it (in a plan: would be); left out where the pool stays registered. */
+  readonly deregistered?: PoolTraces;
+  /** Keys that kept entries where they are, each with what to do; left out where there are none. */
+  readonly unreadable?: readonly string[];
+  readonly error?: string;
+  /** From its suspicion to this end, in ms. */
+  readonly durationMs?: number;
+}
+/** How the actor of a pool ends. `again`: the input of another actor, which is started after another grace. */
+export type PoolOutput = PoolOutcome | { readonly again: PoolInput };
+
+/** What `confirm` finds: that the pool is alive, or what it holds. */
+export type Confirmation = 'alive' | readonly Held[];
+/**
+ * What `requeue` did: nothing, because the pool is alive; or how many entries it moved, and how many are left. `poison`: the
+ * job before whose entry it stopped, because that was recovered too often. `refused`: why the type can't be requeued.
+ */
+export type Requeued =
+  | 'alive'
+  | {
+      readonly moved: number;
+      readonly left: number;
+      readonly poison?: string | undefined;
+      readonly refused?: string | undefined;
+    };
+/** `again`: the entry was gone, or may be requeued after all: `requeue` looks again. */
+export type Quarantining = 'alive' | 'again' | 'quarantined' | { readonly refused: string };
+/**
+ * `entries`: new entries have come up, and are requeued first. `left`: some can't be requeued, so the pool stays registered.
+ * `settled`: the pool was removed. `traces`: it was removed, and had left only traces: no count above 0, and no heartbeat or
+ * no registration.
+ */
+export type Deregistered = 'alive' | 'entries' | 'left' | 'settled' | 'traces';
+
+export interface PoolContext extends PoolInput {
+  readonly held: readonly Held[];
+  /** Index in `held` of the type whose entries are requeued now. */
+  readonly at: number;
+  readonly moved: Readonly<Record<string, number>>;
+  /** Job whose entry must not be requeued. */
+  readonly poison: string | undefined;
+  readonly quarantined: readonly PoisonEntry[];
+  /** Why the entries of some types stay where they are. */
+  readonly unreadable: readonly string[];
+  readonly failures: number;
+  readonly error: string | undefined;
+}

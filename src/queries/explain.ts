@@ -1,0 +1,161 @@
+import type { EntryPlace } from '../io/evidence/lists.ts';
+import type { PlaceVisitor } from '../io/evidence/places.ts';
+import type { Search } from '../io/evidence/search.ts';
+import type { HookRecord } from '../io/hooks/record.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
+import type { TrackedJobs } from '../io/jobs/trackedJobs.ts';
+import type { Deps } from '../io/redis/deps.ts';
+import type { Evidence, Facts } from '../machines/facts.ts';
+import { explain, needsEvidence, type Policy, type Reason, type Verdict } from '../machines/verdict.ts';
+
+/** A place where a job's entry stands. */
+export interface Place {
+  readonly kind: 'queue' | 'in progress' | 'retry' | 'scheduled' | 'dead' | 'observed';
+  readonly type?: string;
+  readonly pool?: string;
+  readonly isPoolAlive?: boolean;
+  /** How many entries are taken before it, for a queue. */
+  readonly ahead?: number;
+  /** Unix s: when it is due, for `retry` and `scheduled`; when it died, for `dead`; when it began, for `observed`. */
+  readonly at?: number;
+}
+
+/** A rule that was asked about a job, and what it said. */
+export interface AskedRule {
+  readonly rule: number;
+  readonly question: string;
+  readonly answer: string;
+}
+
+/** Each rule that is asked about a job with these facts, in order; the last one decides. */
+export const askedRules = (facts: Facts, policy: Policy): AskedRule[] => explain(facts, policy).map(inWords);
+
+const inWords = ({ rule, judgement }: ReturnType<typeof explain>[number]): AskedRule => ({
+  rule: rule.number,
+  question: rule.question,
+  answer:
+    judgement === undefined
+      ? 'does not decide'
+      : `${judgement.verdict}: ${judgement.reason}${judgement.detail === undefined ? '' : ` (${judgement.detail})`}`,
+});
+
+/** Why a job is treated as it is. */
+export interface Explanation {
+  readonly id: string;
+  readonly isTracked: boolean;
+  readonly facts: Facts;
+  /** Each rule that was asked, in order; the last one decided. */
+  readonly rules: readonly AskedRule[];
+  readonly verdict: Verdict;
+  readonly reason: Reason;
+  readonly detail: string | undefined;
+  /** What a sweep would do now. */
+  readonly action: string;
+  readonly places: readonly Place[];
+  /** What is known of its undelivered hook. */
+  readonly hook: HookRecord | undefined;
+}
+
+export const createExplain = ({
+  connection,
+  keys,
+  tracked,
+  policy,
+  records,
+  createSearch,
+}: Pick<Deps, 'connection' | 'keys'> & {
+  tracked: TrackedJobs;
+  policy: Policy;
+  records: HookRecords;
+  createSearch: (visitor: PlaceVisitor) => Search;
+}) => {
+  const { redis } = connection;
+
+  /** Looks for a job exactly as a sweep does, whatever its verdict needs: a person wants to know where it is. */
+  const lookFor = async (facts: Facts): Promise<{ places: Place[]; evidence: Evidence }> => {
+    const found = collectPlaces(facts.id);
+    const search = createSearch(found.visitor);
+    search.add([facts]);
+    await search.run();
+    const observed = search
+      .observations()
+      .filter(({ job }) => job === facts.id)
+      .map(
+        ({ pool, type, startedAt, standing }): Place => ({
+          kind: 'observed',
+          pool,
+          isPoolAlive: standing === 'alive',
+          ...(type ? { type } : {}),
+          at: startedAt ?? 0,
+        }),
+      );
+    return { places: [...found.places(), ...observed], evidence: search.evidenceOf(facts) };
+  };
+
+  return async (id: string): Promise<Explanation> => {
+    const loaded = await tracked.find(id);
+    const [isTracked, { places, evidence }, hook] = await Promise.all([
+      loaded.facts.hasBrokenId ? 1 : redis.hexists(keys.track, id),
+      lookFor(loaded.facts),
+      records.find(id),
+    ]);
+    const facts = needsEvidence(loaded.facts, policy) ? { ...loaded.facts, evidence } : loaded.facts;
+    const asked = explain(facts, policy);
+    const decided = asked.at(-1)?.judgement;
+    const verdict = decided?.verdict ?? 'keep';
+    return {
+      id,
+      isTracked: isTracked === 1,
+      facts,
+      rules: asked.map(inWords),
+      verdict,
+      reason: decided?.reason ?? 'ongoing',
+      detail: decided?.detail,
+      action: isTracked === 1 ? actions[verdict] : 'nothing: the job is not tracked, so no sweep comes to it',
+      places,
+      hook,
+    };
+  };
+};
+
+const actions: Readonly<Record<Verdict, string>> = {
+  keep: 'nothing',
+  untrack: 'take it out of the tracking hash',
+  reset: 'set it to the status that its receiver has confirmed',
+  fail: 'set it to Error and tell its receiver',
+  refire: 'tell its receiver again',
+};
+
+/** Where the entries of one job are, out of all that a search reads. Each place once, however often it was read. */
+const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] } => {
+  const found = new Map<string, Place>();
+  /** Of the list that is being read: how many entries are before the job's, from the head. */
+  const positions = new Map<string, number>();
+  const keyOf = (place: EntryPlace) =>
+    JSON.stringify(place.kind === 'held' ? [place.kind, place.type, place.pool] : Object.values(place));
+  return {
+    visitor: {
+      entries(place, ids, from, scores) {
+        for (const [i, of] of ids.entries()) {
+          if (of !== id) continue;
+          const key = keyOf(place);
+          // The one nearest to the tail is taken first.
+          positions.set(key, from + i);
+          if (place.kind === 'held') {
+            const isPoolAlive = place.standing === 'alive';
+            found.set(key, { kind: 'in progress', type: place.type, pool: place.pool, isPoolAlive });
+          } else if (place.kind !== 'queue') found.set(key, { kind: place.kind, at: scores[i] ?? 0 });
+        }
+      },
+      listEnd(place, length) {
+        const key = keyOf(place);
+        const at = positions.get(key);
+        if (at === undefined || place.kind !== 'queue') return;
+        found.set(key, { kind: 'queue', type: place.type, ahead: Math.max(0, length - 1 - at) });
+      },
+    },
+    places: () => [...found.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind)),
+  };
+};
+
+const order: readonly Place['kind'][] = ['queue', 'in progress', 'retry', 'scheduled', 'dead', 'observed'];

@@ -1,0 +1,143 @@
+import { type Clock, monotonicOf } from '../io/clock.ts';
+import type { Lease, SharedView } from '../io/leader/lease.ts';
+import type { Outage } from '../io/redis/outages.ts';
+import type { FailedChild } from '../machines/supervisorSetup.ts';
+import type { ReaperSettings } from '../options.ts';
+import type { PassReports } from './passReports.ts';
+import type { Schedule } from './schedule.ts';
+
+/** Whether the passes run on time. */
+export interface Health {
+  /**
+   * False if Redis can't be used for 3 s, if an actor crashed too often and does not run, or if a scheduled pass is
+   * overdue by more than twice its interval. If the hosts share the schedule, the passes of all of them count, and a follower is healthy while another host is the leader.
+   */
+  readonly ok: boolean;
+  /** What is overdue or suspended, and why. */
+  readonly detail: string;
+  /** End of the last pass that completed, in ms of the clock; of any host, if the hosts share the schedule. */
+  readonly lastSweepAt: number | undefined;
+  readonly lastRescueAt: number | undefined;
+}
+
+/** How long Redis may be away, in ms. A reconnect takes less. */
+const tooLong = 3_000;
+
+/** Collects what `healthOf` needs. Asks Redis nothing. */
+export const createHealth =
+  ({
+    settings: { sweep, rescue },
+    schedule,
+    lease,
+    passReports,
+    outage,
+    clock,
+    isScheduling,
+    isShared,
+    failed,
+  }: {
+    settings: Pick<ReaperSettings, 'sweep' | 'rescue'>;
+    schedule: Pick<Schedule, 'startedAt'>;
+    lease: Pick<Lease, 'seen'>;
+    passReports: Pick<PassReports, 'state'>;
+    outage: () => Outage | undefined;
+    clock: Clock;
+    isScheduling: boolean;
+    isShared: boolean;
+    /** Actors that crashed too often and do not run. */
+    failed: () => readonly FailedChild[];
+  }) =>
+  (): Health => {
+    const now = outage();
+    return healthOf({
+      now: monotonicOf(clock),
+      timeOfDay: clock.now(),
+      startedAt: isScheduling ? schedule.startedAt() : undefined,
+      ...passReports.state(),
+      shared: isShared ? lease.seen() : undefined,
+      outage: now && { error: now.error.message, forMs: performance.now() - now.since },
+      failed: failed(),
+      sweep,
+      rescue,
+    });
+  };
+
+export const healthOf = ({
+  now,
+  timeOfDay,
+  startedAt,
+  lastSweepAt,
+  lastRescueAt,
+  shared,
+  suspended,
+  sweepSuspended,
+  outage,
+  failed = [],
+  sweep,
+  rescue,
+}: {
+  /** By the monotonic clock in ms, as all times here: changes of the time of day make nothing late. */
+  now: number;
+  /** Time of day, in ms. */
+  timeOfDay: number;
+  /** Undefined if no pass is scheduled. */
+  startedAt: number | undefined;
+  /** Ends of this host's own passes. */
+  lastSweepAt: number | undefined;
+  lastRescueAt: number | undefined;
+  /** State that the hosts share; undefined if this host runs its passes for itself. */
+  shared: SharedView | undefined;
+  /** Why no pool is judged now. */
+  suspended: string | undefined;
+  /** Why the last sweep was suspended. */
+  sweepSuspended?: string | undefined;
+  /** Why Redis can't be used now, and for how many ms. */
+  outage?: { readonly error: string; readonly forMs: number } | undefined;
+  /** Actors that crashed too often and do not run. */
+  failed?: readonly FailedChild[];
+  sweep: ReaperSettings['sweep'];
+  rescue: ReaperSettings['rescue'];
+}): Health => {
+  /** From a time of Redis to the monotonic time here. A time ahead is ignored: the clock of Redis was set back since. */
+  const here = (time: number | undefined) => {
+    if (time === undefined || shared === undefined) return undefined;
+    const at = time - shared.ahead;
+    return at > now + unsharp ? undefined : Math.min(at, now);
+  };
+  const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
+  const rescuedAt = latest(lastRescueAt, here(shared?.progress.rescueEnded));
+  const shownAt = (time: number | undefined) => (time === undefined ? undefined : Math.round(timeOfDay - now + time));
+  const late = (what: string, last: number | undefined, first: number, interval: number) => {
+    if (startedAt === undefined) return [];
+    // A host that has just started can't be late yet.
+    const due = (last === undefined ? startedAt + first : Math.max(last, startedAt)) + 2 * interval;
+    return now > due ? [`no ${what} has ended for ${Math.round((now - due) / 1_000)} s longer than it may`] : [];
+  };
+  const faults = [
+    ...late('sweep', sweptAt, sweep.firstAfterMs, sweep.intervalMs),
+    ...late('look for dead pools', rescuedAt, rescue.firstAfterMs, rescue.intervalMs + rescue.graceMs),
+  ];
+  const crashed = failed.map(
+    ({ child, error }) => `${child} crashed too often and does not run: ${error}; restart the process`,
+  );
+  const cutOff =
+    outage === undefined ? [] : [`Redis can not be used for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
+  const asides = [
+    ...(suspended === undefined ? [] : [`no pool is judged: ${suspended}`]),
+    ...(sweepSuspended === undefined ? [] : [`sweeps are suspended: ${sweepSuspended}`]),
+  ];
+  const leader = shared?.leader;
+  const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.ahead ?? 0);
+  return {
+    ok: crashed.length === 0 && (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong),
+    detail: [...crashed, ...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
+    lastSweepAt: shownAt(sweptAt),
+    lastRescueAt: shownAt(rescuedAt),
+  };
+};
+
+/** How inexact a time of Redis may be here, in ms: replies take time. */
+const unsharp = 10_000;
+
+const latest = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);

@@ -1,0 +1,97 @@
+import type { AnyActorRef } from 'xstate';
+import type { Clock } from '../io/clock.ts';
+import { messageOf } from '../machines/job.ts';
+import type { Judgement } from '../machines/verdict.ts';
+import type { ReaperSettings } from '../options.ts';
+import type { Reaper } from './reaper.ts';
+
+/** What the inspector gets of a reaper: its public methods, its actors, and state that neither actors nor events show. */
+export interface Inspected {
+  readonly reaper: Reaper;
+  /** The root of the tree of actors. */
+  readonly supervisor: AnyActorRef;
+  readonly namespace: string;
+  /** Address of Redis, without user and password. */
+  readonly redis: string;
+  /** Whether every pass is a plan. */
+  readonly plan: boolean;
+  readonly clock: Clock;
+  readonly settings: InspectSettings;
+  /** The state now. Times of day in ms of the clock. */
+  now(): {
+    readonly hooksInFlight: number;
+    /** When the next scheduled passes of this host are due. */
+    readonly sweepDueAt: number | undefined;
+    readonly rescueDueAt: number | undefined;
+    /** Suspects that wait for the end of their grace period, or for a free slot, and since when. */
+    readonly waitingPools: readonly { readonly pool: string; readonly since: number }[];
+    /** The host that runs the scheduled passes; undefined if there is none, or if the hosts share no schedule. */
+    readonly leader: { readonly host: string; readonly isThisOne: boolean } | undefined;
+  };
+  /** Of the jobs that end in their first tick, only those that `choose` accepts are shown. */
+  follow(choose: Follow): void;
+  fault(where: string, error: string): void;
+}
+
+/** Whether to show the actor of a job with this judgement. */
+export type Follow = (id: string, judgement: Judgement) => boolean;
+
+export type InspectSettings = Exclude<ReaperSettings['inspect'], false>;
+
+/** An inspector that listens. */
+export interface OpenInspector {
+  /** URL for a browser, token included. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** The inspector of one reaper: not opened, being opened, or open. */
+export interface Inspection {
+  /** Opens it, if the option `inspect` is set. Later calls do nothing. An error is reported, and stops nothing. */
+  open(inspected: () => Omit<Inspected, 'settings' | 'follow' | 'fault'>): void;
+  /** Resolves when it listens, or could not be opened; undefined if it was not opened. */
+  settled(): Promise<void> | undefined;
+  /** @throws Error if it could not be opened. */
+  url(): Promise<string | undefined>;
+  close(): Promise<void> | undefined;
+  readonly isFollowed: Follow;
+}
+
+export const createInspection = (
+  settings: ReaperSettings['inspect'],
+  fault: (where: string, error: string) => void,
+): Inspection => {
+  let isFollowed: Follow = () => true;
+  let inspector: Promise<OpenInspector> | undefined;
+
+  const load = async (inspected: Omit<Inspected, 'settings' | 'follow' | 'fault'>, chosen: InspectSettings) => {
+    try {
+      // Loaded only where it is used.
+      const { openInspector } = await import('../../visualize/inspector.ts');
+      const follow = (choose: Follow) => {
+        isFollowed = choose;
+      };
+      return await openInspector({ ...inspected, settings: chosen, follow, fault });
+    } catch (error) {
+      fault('the inspector', messageOf(error));
+      throw error;
+    }
+  };
+
+  return {
+    open(inspected) {
+      if (settings === false || inspector !== undefined) return;
+      inspector = load(inspected(), settings);
+      // The error was reported. A caller that never asks for the URL must not end the process.
+      inspector.catch(() => undefined);
+    },
+    settled: () =>
+      inspector?.then(
+        () => undefined,
+        () => undefined,
+      ),
+    url: async () => (await inspector)?.url,
+    close: () => inspector?.then(({ close }) => close()),
+    isFollowed: (id, judgement) => isFollowed(id, judgement),
+  };
+};

@@ -1,0 +1,114 @@
+import { monotonicOf } from '../io/clock.ts';
+import type { Deps } from '../io/redis/deps.ts';
+import type { RescueResult } from '../machines/types/rescue.ts';
+import type { SweepResult } from '../machines/types/sweep.ts';
+import type { Emitter } from './events.ts';
+import { hooksSince } from './hookCounts.ts';
+import type { Reporting } from './reporting.ts';
+import { type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
+
+/** What is known of the passes of this host. `health` reads it. */
+export interface PassState {
+  /** Ends of the last passes that completed, by the monotonic clock in ms. */
+  readonly lastSweepAt: number | undefined;
+  readonly lastRescueAt: number | undefined;
+  /** Why no pool is judged now. */
+  readonly suspended: string | undefined;
+  /** Why the last sweep was suspended. */
+  readonly sweepSuspended: string | undefined;
+}
+
+/** Measures the passes, and turns each end into a summary, a log line and an event. */
+export interface PassReports {
+  sweepStarted(number: number): void;
+  rescueStarted(pass: number | undefined): void;
+  sweepEnded(result: SweepResult): SweepSummary;
+  rescueEnded(result: RescueResult, pass: number | undefined): RescueSummary;
+  /** Passes can't run at all, and why; undefined when they can again. */
+  block(reason: string | undefined): void;
+  state(): PassState;
+}
+
+export const createPassReports = ({
+  log,
+  clock,
+  emit,
+  reporting,
+}: Pick<Deps, 'log' | 'clock'> & { emit: Emitter['emit']; reporting: Reporting }): PassReports => {
+  const { fault, level, hookCounts } = reporting;
+  const now = () => monotonicOf(clock);
+  const starts = createStarts(() => ({ at: now(), hooks: hookCounts() }));
+  const elapsedSince = (at: number) => Math.round(now() - at);
+  let state: PassState = {
+    lastSweepAt: undefined,
+    lastRescueAt: undefined,
+    suspended: undefined,
+    sweepSuspended: undefined,
+  };
+  /** The latest pass that knows whether pools may be judged. Earlier passes may still wait for their pools. */
+  let latestPass = 0;
+
+  return {
+    sweepStarted: (number) => starts.mark(`sweep ${number}`),
+    rescueStarted: (pass) => starts.mark(`rescue ${pass}`),
+
+    sweepEnded(result) {
+      const start = starts.take(`sweep ${result.number}`);
+      const summary = sweepSummary(result, elapsedSince(start.at), () => hooksSince(hookCounts(), start.hooks));
+      const { suspended, error, plan } = result;
+      if (suspended !== undefined && suspended !== state.sweepSuspended) fault('sweeping', suspended);
+      if (!plan && error === undefined) state = { ...state, sweepSuspended: suspended };
+      if (suspended !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
+      else if (error === undefined) {
+        state = { ...state, lastSweepAt: now() };
+        log.info({ sweep: summary }, 'sweep');
+      } else log[level('error')]({ sweep: summary }, 'a sweep did not get to its end');
+      emit('sweep', summary);
+      return summary;
+    },
+
+    rescueEnded(result, pass = 0) {
+      const summary = rescueSummary(result, elapsedSince(starts.take(`rescue ${pass}`).at));
+      // Each pool and each entry has a log line of its own.
+      const { changes: _, ...line } = summary;
+      const { suspended, error } = result;
+      if (suspended !== undefined && suspended !== state.suspended) fault('judging pools', suspended);
+      const isLatest = error === undefined && pass > latestPass;
+      if (isLatest) {
+        latestPass = pass;
+        state = { ...state, suspended };
+      }
+      if (error === undefined) {
+        if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
+        log[isUneventful(result) ? 'debug' : 'info']({ rescue: line }, 'rescue');
+      } else log[level('error')]({ rescue: line }, 'a look for dead pools did not get to its end');
+      emit('rescue', summary);
+      return summary;
+    },
+
+    block(reason) {
+      state = { ...state, suspended: reason };
+      if (reason !== undefined) fault('the start', reason);
+    },
+
+    state: () => state,
+  };
+};
+
+/** Remembers what was measured at the start of each pass until its end. */
+const createStarts = <T>(measure: () => T) => {
+  const starts = new Map<string, T>();
+  return {
+    mark(key: string) {
+      starts.set(key, measure());
+    },
+    take(key: string): T {
+      const start = starts.get(key) ?? measure();
+      starts.delete(key);
+      return start;
+    },
+  };
+};
+
+const isUneventful = ({ suspects, pools, lost, finished, drift, unreadable }: RescueResult): boolean =>
+  [suspects - pools.cleaned, lost, finished, drift.length, unreadable.length].every((n) => n === 0);

@@ -1,0 +1,138 @@
+import { createJobActs, type JobActs } from '../io/acts.ts';
+import type { PlaceVisitor } from '../io/evidence/places.ts';
+import { scanWithEvidence } from '../io/evidence/scan.ts';
+import { createSearch, type Search } from '../io/evidence/search.ts';
+import type { PageReader, ScanPoint } from '../io/jobs/pageReader.ts';
+import { createTrackedJobs, type TrackedJobs } from '../io/jobs/trackedJobs.ts';
+import { createLease, type Lease } from '../io/leader/lease.ts';
+import { createOrphans, type Orphans } from '../io/pools/orphans.ts';
+import { createPreflight, type Preflight } from '../io/pools/preflight.ts';
+import { createQuarantine, type Quarantine } from '../io/pools/quarantine.ts';
+import { createPools, type Pools } from '../io/pools/rescue.ts';
+import type { Deps } from '../io/redis/deps.ts';
+import type { Policy } from '../machines/verdict.ts';
+import type { ReaperSettings } from '../options.ts';
+import { createDelivery, type Delivery, type Dispatching } from './delivery.ts';
+import type { Reporting } from './reporting.ts';
+
+/** Everything that the actors and the queries use to work on Redis and to send hooks. */
+export interface Ports {
+  readonly policy: Policy;
+  readonly tracked: TrackedJobs;
+  readonly lease: Lease;
+  readonly preflight: Preflight;
+  readonly pools: Pools;
+  readonly orphans: Orphans;
+  readonly quarantine: Quarantine;
+  readonly delivery: Delivery;
+  readonly acts: JobActs;
+  /** Searches all places of the namespace. `visitor` sees everything that is read. */
+  search(visitor?: PlaceVisitor): Search;
+  /** Begins to scan all tracked jobs. A plan records nothing about the pools that it meets. */
+  scan(plan: boolean, from?: ScanPoint): PageReader;
+}
+
+export const createPorts = (
+  deps: Deps,
+  settings: ReaperSettings,
+  random: () => number,
+  reporting: Reporting,
+  supervision: () => Dispatching,
+): Ports => {
+  const { sweep, rescue } = settings;
+  const policy = policyOf(settings);
+  const tracked = createTrackedJobs({ ...deps, pageSize: sweep.pageSize, random });
+  const lease = createLease({ ...deps, durationMs: settings.lease.durationMs });
+  const delivery = createDelivery({
+    ...deps,
+    settings: settings.hooks,
+    random,
+    onOutcome: reporting.hook,
+    fault: reporting.fault,
+    supervision,
+  });
+  const { hooks, records } = delivery;
+  const poolPorts = createPoolPorts(deps, settings, reporting);
+  const { pools, preflight } = poolPorts;
+  const limits = { heartbeatAge: rescue.heartbeatAgeMs, recovery: recoveryOf(settings) };
+  const quarantine = createQuarantine({
+    ...deps,
+    ...limits,
+    tracked,
+    hooks,
+    records,
+    onQuarantined: reporting.quarantined,
+    onLostReply: preflight.countError,
+  });
+  const orphans = createOrphans({
+    ...deps,
+    ...limits,
+    orphanedAfter: rescue.lostAfterMs,
+    batch: rescue.batch,
+    quarantine,
+    onSkipped: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
+  });
+  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
+    createSearch({
+      ...deps,
+      pools,
+      seed: Math.floor(random() * 2 ** 32),
+      ...(visitor === undefined ? {} : { visitor }),
+      ...(noted === undefined ? {} : { noted }),
+    });
+  return {
+    ...{ policy, tracked, lease, preflight, pools, orphans, quarantine, delivery },
+    acts: createJobActs({ ...deps, tracked, hooks, records }),
+    search: (visitor) => search(visitor),
+    scan: (plan, from) =>
+      scanWithEvidence({ tracked, from, policy, createSearch: () => search(undefined, plan ? undefined : pools) }),
+  };
+};
+
+const createPoolPorts = (
+  deps: Deps,
+  { jobTypes, rescue, ...settings }: ReaperSettings,
+  { fault }: Reporting,
+): Pick<Ports, 'pools' | 'preflight'> => {
+  const { log } = deps;
+  const preflight = createPreflight({
+    ...deps,
+    onDisruption: (reason) =>
+      log.warn({ disruptions: reason }, 'after a trouble, the grace of suspected pools begins again'),
+  });
+  let uncounted: string | undefined;
+  const pools = createPools({
+    ...deps,
+    jobTypes,
+    heartbeatAge: rescue.heartbeatAgeMs,
+    grace: rescue.graceMs,
+    batch: rescue.batch,
+    recovery: recoveryOf({ ...settings, rescue }),
+    onUncounted(reason) {
+      if (reason !== uncounted) fault('recording recoveries', reason);
+      uncounted = reason;
+    },
+    disruptions: preflight.count,
+    onLostReply: preflight.countError,
+    onClockAhead: (pool, seconds) =>
+      log.warn({ clockAhead: { pool, seconds } }, 'the clock of this host is ahead of Redis: set it right'),
+  });
+  return { pools, preflight };
+};
+
+const recoveryOf = ({ rescue }: Pick<ReaperSettings, 'rescue'>) => ({
+  maxRecoveries: rescue.maxRecoveries,
+  windowS: rescue.recoveryWindowS,
+});
+
+const policyOf = (settings: ReaperSettings): Policy => {
+  // Maps, because a job type may have the name of a method of Object.
+  const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByTypeS));
+  const runLimits = new Map<string | undefined, number>(Object.entries(settings.runLimitByTypeS));
+  return {
+    hungAfter: (type) => limits.get(type) ?? settings.hungAfterS,
+    runLimit: (type) => runLimits.get(type),
+    refireGrace: settings.refireGraceS,
+    clockTolerance: settings.clockToleranceS,
+  };
+};

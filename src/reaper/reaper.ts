@@ -1,0 +1,73 @@
+import type { HooksAdmin } from '../admin/hooks.ts';
+import type { QuarantineAdmin } from '../admin/quarantine.ts';
+import type { DoctorOptions } from '../doctor/doctor.ts';
+import type { DoctorReport } from '../doctor/report.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Explanation } from '../queries/explain.ts';
+import type { ReaperStatus } from '../queries/status.ts';
+import type { Listener, ReaperEvents } from './events.ts';
+import type { Health } from './health.ts';
+import type { RescueSummary, SweepSummary } from './summaries.ts';
+
+/** A reaper, as `createReaper` returns it. */
+export interface Reaper {
+  /** Starts the scheduled sweeps and rescue passes. */
+  start(): void;
+  /**
+   * Waits for running work to end, but no longer than `timeout` ms (default 30,000), then closes everything that the reaper
+   * opened. A client that the caller passed stays open. No timer or socket keeps the process alive afterwards.
+   *
+   * Every call returns the same promise. A later call with a shorter `timeout` shortens the wait.
+   *
+   * After the first call, every other method rejects with a `StoppedError` (`start` throws it). Calls that are still pending
+   * when the stop ends reject with one too.
+   */
+  stop(options?: { readonly timeout?: number }): Promise<void>;
+  /**
+   * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
+   * for hooks no longer than four times `hooks.totalTimeoutMs`). With `plan` it judges and changes nothing. If Redis refuses
+   * writes, the sweep is suspended and `suspended` in the summary says why.
+   * @throws PassError if the sweep did not complete.
+   */
+  sweep(options?: { readonly plan?: boolean }): Promise<SweepSummary>;
+  /**
+   * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
+   * `plan` it changes nothing. `grace` in ms overrides the configured one. If an entry on a live pool looks orphaned, it waits
+   * for a second look (`rescue.lostAfterMs`) unless `grace` is 0.
+   * @throws PassError if the rescue did not complete.
+   */
+  rescue(options?: { readonly plan?: boolean; readonly grace?: number }): Promise<RescueSummary>;
+  /**
+   * Checks within 3 s that Redis answers and is the server that the options ask for.
+   * @throws UnusableRedisError if it answers and can't be used, or if the sentinels don't say where it is.
+   * @throws Error with the address that was tried, and the cause.
+   */
+  ping(): Promise<void>;
+  /**
+   * URL of the inspector with its token, once it listens; undefined if the option `inspect` is off.
+   * @throws Error if the inspector could not be opened.
+   */
+  inspectorUrl(): Promise<string | undefined>;
+  /** Number of tracked jobs; 0 if the tracking key has another type, which `status` reports. */
+  tracked(): Promise<number>;
+  /** State of the namespace. Changes nothing. */
+  status(): Promise<ReaperStatus>;
+  /** Verdict on one job and the reasons for it, tracked or not, and where it is queued or in progress. Changes nothing. */
+  explain(id: string): Promise<Explanation>;
+  /**
+   * Checks everything that the reaper depends on: version, role, cluster mode and database of Redis, rights of the user,
+   * namespace, types of keys, eviction, clocks. Each check says what to do if it fails. Changes nothing.
+   * @throws Error if Redis can't be reached.
+   */
+  doctor(options?: DoctorOptions): Promise<DoctorReport>;
+  /** Undelivered hooks: list, retry, drop. */
+  readonly undelivered: HooksAdmin;
+  /** Poison jobs, which were quarantined because their workers died: list, release, drop. */
+  readonly quarantine: QuarantineAdmin;
+  /** For worker hosts that use this data model. */
+  readonly lifecycle: Lifecycle;
+  /** Whether the passes run on time. Asks Redis nothing. */
+  health(): Health;
+  on<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
+  off<Name extends keyof ReaperEvents>(name: Name, listener: Listener<Name>): void;
+}

@@ -1,0 +1,44 @@
+import type { Tally } from '../machines/tally.ts';
+import type { RescueResult } from '../machines/types/rescue.ts';
+import type { SweepResult } from '../machines/types/sweep.ts';
+import type { HookCounts } from './hookCounts.ts';
+
+/** A sweep in counts. */
+export interface SweepSummary extends Tally {
+  readonly plan: boolean;
+  /** From its start until every act had ended, in ms. */
+  readonly durationMs: number;
+  /** First attempts of hooks that ended since it began. Still growing in the event, complete in the result of `sweep()`. */
+  readonly hooks: HookCounts;
+  /** Why the sweep was suspended: Redis refuses writes. The next sweep picks up the remaining jobs. */
+  readonly suspended?: string;
+  /** Why the sweep did not complete. */
+  readonly error?: string;
+}
+
+/** A rescue pass in counts, and the outcomes of the pools that it suspected. Each pool is in one summary. */
+export interface RescueSummary extends Omit<RescueResult, 'number'> {
+  /** From its start until every pool that it reports had ended, in ms. */
+  readonly durationMs: number;
+}
+
+/** @param hooks read at each access: the counts grow until all first attempts have ended. */
+export const sweepSummary = (
+  { number: _, ...result }: SweepResult,
+  durationMs: number,
+  hooks: () => HookCounts,
+): SweepSummary => ({
+  plan: result.plan,
+  ...result.tally,
+  durationMs,
+  ...(result.suspended === undefined ? {} : { suspended: result.suspended }),
+  ...(result.error === undefined ? {} : { error: result.error }),
+  get hooks() {
+    return hooks();
+  },
+});
+
+export const rescueSummary = ({ number: _, ...result }: RescueResult, durationMs: number): RescueSummary => ({
+  ...result,
+  durationMs,
+});

@@ -1,0 +1,162 @@
+import { createActor } from 'xstate';
+import { createReaperClock, monotonicOf, pause, systemClock, within } from '../io/clock.ts';
+import type { Deps } from '../io/redis/deps.ts';
+import { messageOf } from '../machines/job.ts';
+import type { poolsMachine } from '../machines/pools.ts';
+import { supervisorMachine } from '../machines/supervisor.ts';
+import type { FailedChild, SupervisorEvent } from '../machines/supervisorSetup.ts';
+import { waitingIn } from '../machines/waitingPools.ts';
+import type { ReaperSettings } from '../options.ts';
+import type { Follow, Inspected } from './inspection.ts';
+import type { Passes, PassRequest } from './passes.ts';
+import type { PassReports } from './passReports.ts';
+import type { Ports } from './ports.ts';
+import type { Reporting } from './reporting.ts';
+import type { Schedule } from './schedule.ts';
+import type { StartBlock } from './startBlock.ts';
+import { actorsOf } from './tree.ts';
+
+/** How long a stop waits for the leader to resign, in ms: once the time is up, and before. */
+const resigningTime = 30;
+const leavingTime = 3_000;
+
+/** The tree of actors. The only file of this folder that knows the supervisor's chart and its events. */
+export interface Supervision {
+  readonly actor: ReturnType<typeof createSupervisor>;
+  /** Starts the actors. They wait for requests. Later calls change nothing. */
+  start(): void;
+  /** Starts the scheduled passes. */
+  schedule(): void;
+  send(request: PassRequest): void;
+  /** A hook was enqueued here for an endpoint. */
+  hookDue(origin: string): void;
+  /** From now on, hooks that other hosts enqueued are sent too. */
+  watchHooks(): void;
+  /** Resolves when no hook is due or in flight, or when the actors have stopped. */
+  hooksQuiet(): Promise<void>;
+  /** Ends the passes, or gives them up when `isUp` resolves; then the hooks in flight, and the term of the leader. */
+  stop(isUp: Promise<unknown>): Promise<void>;
+  /** Actors that crashed too often and do not run. */
+  failed(): readonly FailedChild[];
+  waitingPools(): ReturnType<Inspected['now']>['waitingPools'];
+}
+
+export interface Wiring {
+  readonly deps: Deps;
+  readonly settings: ReaperSettings;
+  readonly ports: Ports;
+  readonly schedule: Schedule;
+  readonly startBlock: StartBlock;
+  readonly reporting: Reporting;
+  readonly passReports: PassReports;
+  readonly passes: Passes;
+  /** Whether the hosts share one schedule. */
+  readonly isShared: boolean;
+  /** Whether the actor of a job is to be seen by the inspector. */
+  readonly isFollowed: Follow;
+}
+
+export const createSupervision = (wiring: Wiring): Supervision => {
+  const { clock } = wiring.deps;
+  const closing = createReaperClock(systemClock);
+  const actor = createSupervisor(wiring, (resigned) => within(closing, leavingTime, resigned));
+  subscribe(actor, wiring);
+  let isRunning = false;
+  const isActive = () => isRunning && actor.getSnapshot().status === 'active';
+  const sendIfActive = (event: SupervisorEvent) => {
+    if (isActive()) actor.send(event);
+  };
+  return {
+    actor,
+    start() {
+      isRunning = true;
+      actor.start();
+    },
+    schedule: () => actor.send({ type: 'schedule' }),
+    send: (request) => actor.send(request),
+    hookDue: (origin) => sendIfActive({ type: 'hooks.due', origin }),
+    watchHooks: () => sendIfActive({ type: 'hooks.watch' }),
+    hooksQuiet: () =>
+      new Promise<void>((resolve) => {
+        if (!isActive()) return resolve();
+        const end = () => {
+          for (const subscription of subscriptions) subscription.unsubscribe();
+          resolve();
+        };
+        const subscriptions = [actor.on('hooks.quiet', end), actor.subscribe({ complete: end, error: end })];
+        actor.send({ type: 'hooks.look' });
+      }),
+    async stop(isUp) {
+      if (!isRunning) return;
+      const over = new Promise<void>((resolve) => {
+        actor.subscribe({ complete: () => resolve(), error: () => resolve() });
+      });
+      sendIfActive({ type: 'stop' });
+      await Promise.race([over, isUp]);
+      sendIfActive({ type: 'giveUp' });
+      await Promise.race([over, pause(closing, resigningTime)]);
+      actor.stop();
+      closing.end();
+    },
+    failed: () => actor.getSnapshot().context.failed,
+    waitingPools() {
+      const pools = poolsOf(actor);
+      if (pools === undefined) return [];
+      return waitingIn(pools.context).map(({ input, since }) => ({
+        pool: input.suspect.pool,
+        since: Math.round(clock.now() + since - monotonicOf(clock)),
+      }));
+    },
+  };
+};
+
+const poolsOf = (
+  supervisor: ReturnType<typeof createSupervisor>,
+): ReturnType<(typeof poolsMachine)['getInitialSnapshot']> | undefined =>
+  supervisor.getSnapshot().children.rescue?.getSnapshot().children?.pools?.getSnapshot();
+
+const createSupervisor = (wiring: Wiring, bounded: (resigned: Promise<void>) => Promise<unknown>) => {
+  const { deps, settings, ports, isShared } = wiring;
+  const { sweep, rescue } = settings;
+  return createActor(supervisorMachine.provide({ actors: actorsOf(wiring, bounded) }), {
+    clock: deps.clock,
+    input: {
+      policy: ports.policy,
+      lanes: sweep.lanes,
+      poolSlots: rescue.atOnce,
+      poolGrace: rescue.graceMs,
+      plan: settings.plan,
+      sharesSchedule: isShared,
+      dispatcher: ports.delivery.dispatching,
+    },
+  });
+};
+
+/** Hands what the supervisor emits to the reports, the schedule and the callers that wait. */
+const subscribe = (
+  supervisor: ReturnType<typeof createSupervisor>,
+  { reporting, passReports, passes, schedule }: Wiring,
+): void => {
+  supervisor.on('job', ({ outcome }) => reporting.job(outcome));
+  supervisor.on('pool', ({ outcome, since }) => reporting.pool(outcome, since));
+  supervisor.on('orphan', ({ entry }) => reporting.orphaned(entry));
+  supervisor.on('finished', ({ entry }) => reporting.finished(entry));
+  supervisor.on('fault', ({ where, error }) => reporting.fault(where, error));
+  supervisor.on('leader', ({ holds, host }) => {
+    if (!holds) schedule.clear();
+    reporting.lease({ holds, host });
+  });
+  supervisor.on('sweep.started', ({ request }) => {
+    schedule.passStarted('sweep', request);
+    passReports.sweepStarted(request.number);
+  });
+  supervisor.on('rescue.started', ({ request, pass }) => {
+    schedule.passStarted('rescue', request);
+    passReports.rescueStarted(pass);
+  });
+  supervisor.on('sweep.ended', ({ result }) => passes.sweepEnded(result.number, passReports.sweepEnded(result)));
+  supervisor.on('rescue.ended', ({ result, pass }) =>
+    passes.rescueEnded(result.number, passReports.rescueEnded(result, pass)),
+  );
+  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error)) });
+};

@@ -1,0 +1,68 @@
+/**
+ * What the published package imports: no development dependency, which would be missing where the package is installed. And
+ * that io takes no code from the machines but the words that they share, which Biome can't tell from types (biome.json has
+ * the other rules on imports).
+ */
+import { readFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+
+/** Each module that these import, directly or through others, with its own imports, without those of types. */
+const importsOf = async (modules: readonly string[]) => {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [...modules],
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    outdir: 'unused',
+    write: false,
+    metafile: true,
+  });
+  return metafile.inputs;
+};
+
+/** The names of the packages that these modules import, directly or through others, statically or dynamically. */
+const packagesOf = async (modules: readonly string[]): Promise<string[]> => {
+  const paths = Object.values(await importsOf(modules)).flatMap(({ imports }) =>
+    imports.filter(({ external }) => external).map(({ path }) => path),
+  );
+  const packages = paths.filter((path) => !path.startsWith('node:') && !builtinModules.includes(path));
+  return [...new Set(packages.map((path) => /^(@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path))].sort();
+};
+
+const manifest = JSON.parse(await readFile(`${root}package.json`, 'utf8'));
+const targets: (string | { default: string })[] = [manifest.bin.reaper, ...Object.values(manifest.exports)];
+/** The sources of the entry points. */
+const entries = targets
+  .map((target) => (typeof target === 'string' ? target : target.default))
+  .filter((path) => path.endsWith('.js'))
+  .map((path) => path.replace('./dist/', '').replace(/\.js$/, '.ts'));
+
+test('the package imports exactly its dependencies', async () => {
+  expect(entries).toEqual(expect.arrayContaining(['src/cli/main.ts', 'src/index.ts']));
+  expect(await packagesOf(entries)).toEqual(Object.keys(manifest.dependencies).sort());
+});
+
+test('the search finds elkjs where it is imported, and elkjs is a development dependency', async () => {
+  expect(Object.keys(manifest.devDependencies)).toContain('elkjs');
+  expect(await packagesOf(['scripts/charts.ts'])).toContain('elkjs');
+});
+
+/** Modules of the machines whose functions and errors io uses. Of `job`, a chart, it is `messageOf`. */
+const shared = ['counts', 'facts', 'job', 'lease', 'refusal', 'verdict'].map((name) => `src/machines/${name}.ts`);
+
+test('io imports types from the machines, and code only from the modules that they share', async () => {
+  const found = Object.entries(await importsOf(entries)).flatMap(([module, { imports }]) =>
+    module.startsWith('src/io/')
+      ? imports.map(({ path }) => path).filter((path) => path.startsWith('src/machines/'))
+      : [],
+  );
+  expect(found).toContain('src/machines/facts.ts');
+  expect([...new Set(found)].filter((path) => !shared.includes(path))).toEqual([]);
+});

@@ -1,0 +1,134 @@
+/** The room for hooks in flight, which no endpoint takes for itself, and what a sweep notes of endpoints. */
+import { expect, test } from 'vitest';
+import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
+import { createHooks } from '../../src/io/hooks/hooks.ts';
+import { createInFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
+import type { HookRecords } from '../../src/io/hooks/records.ts';
+import type { Sender } from '../../src/io/hooks/sender.ts';
+import type { TrackedJob } from '../../src/machines/facts.ts';
+import { facts } from '../support/facts.ts';
+
+/** A sender that sends nothing before the test says so. */
+const createHeldSender = () => {
+  const ends: (() => void)[] = [];
+  const sender: Sender = {
+    deliver: () => new Promise<void>((resolve) => ends.push(resolve)),
+    holdText: () => undefined,
+    stop: () => undefined,
+    deliverPendingTexts: async () => undefined,
+  };
+  return { sender, endOne: () => ends.shift()?.() };
+};
+const claimedFor = (origin: string, count: number): ClaimedHook[] =>
+  Array.from({ length: count }, (_, i) => ({
+    ...{
+      id: `${origin} ${i}`,
+      endpoint: origin,
+      isRequested: false,
+      attempt: 1,
+      at: 0,
+      until: 1,
+      askedAt: 0,
+      stats: {},
+    },
+  }));
+
+test('an endpoint that is new gets half of what is free, one that has some in flight leaves a quarter for others', () => {
+  const limiter = createInFlightLimiter(createHeldSender().sender, 64);
+  expect(limiter.reserve('http://slow', 1_000)).toBe(32);
+  expect(limiter.reserve('http://slow', 1_000)).toBe(16);
+  expect(limiter.reserve('http://slow', 1_000)).toBe(0);
+  expect(limiter.reserve('http://other', 1_000)).toBe(8);
+  expect(limiter.reserve('http://third', 3)).toBe(3);
+  expect(limiter.reserve('http://fourth', 1_000)).toBe(3);
+});
+
+test('the last free place is given to an endpoint that has none in flight', () => {
+  const limiter = createInFlightLimiter(createHeldSender().sender, 1);
+  expect(limiter.reserve('http://a', 5)).toBe(1);
+  expect(limiter.reserve('http://b', 5)).toBe(0);
+  limiter.release('http://a', 1);
+  expect(limiter.reserve('http://b', 5)).toBe(1);
+});
+
+test('what was reserved and not claimed is free again, and so is what was sent', async () => {
+  const { sender, endOne } = createHeldSender();
+  const limiter = createInFlightLimiter(sender, 8);
+  expect(limiter.reserve('http://a', 8)).toBe(4);
+  limiter.release('http://a', 2);
+  let ended = 0;
+  limiter.send(claimedFor('http://a', 2), () => ended++);
+  expect(limiter.inFlight).toBe(2);
+  expect(limiter.reserve('http://b', 8)).toBe(3);
+  limiter.release('http://b', 3);
+  endOne();
+  endOne();
+  await limiter.idle();
+  await expect.poll(() => ended).toBe(2);
+  // Nothing of it is in flight: it is treated as new.
+  expect(limiter.reserve('http://a', 8)).toBe(4);
+});
+
+const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
+  const due: string[] = [];
+  let now = 0;
+  const noted: { readonly id: string; readonly endpoint: string }[] = [];
+  let reply: 'enqueued' | 'parked' | 'deferred' = 'enqueued';
+  const records = {
+    async enqueue(changes: readonly { readonly id: string; readonly endpoint: string }[]) {
+      noted.push(...changes);
+      return changes.map(() => reply);
+    },
+  } as unknown as HookRecords;
+  const hooks = createHooks({
+    records,
+    sender: createHeldSender().sender,
+    rewriteOrigins,
+    clock: { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined },
+    onDue: (origin) => due.push(origin),
+  });
+  const job = (id: string, hookUrl: string): TrackedJob => ({ facts: facts({ id }), fingerprint: '', hookUrl });
+  return {
+    hooks,
+    due,
+    noted,
+    enqueue: (...urls: string[]) => hooks.enqueue(urls.map((url, i) => job(`j${i}`, url))),
+    pass: (ms: number) => {
+      now += ms;
+    },
+    answer: (with_: typeof reply) => {
+      reply = with_;
+    },
+  };
+};
+
+test('the pages of a sweep wake the sender of an endpoint once a second, however many they are', async () => {
+  const { due, enqueue, pass } = createNotes();
+  await enqueue('http://a/x', 'http://a/y', 'http://b/x');
+  expect(due).toEqual(['http://a', 'http://b']);
+  pass(999);
+  await enqueue('http://a/z');
+  expect(due).toHaveLength(2);
+  pass(1);
+  await enqueue('http://a/z');
+  expect(due).toEqual(['http://a', 'http://b', 'http://a']);
+});
+
+test('what was parked or deferred wakes no sender', async () => {
+  const { due, enqueue, answer } = createNotes();
+  answer('parked');
+  await enqueue('http://a/x');
+  answer('deferred');
+  await enqueue('http://b/x');
+  expect(due).toEqual([]);
+});
+
+test('an endpoint that has moved is noted where it is now, and one of blanks is none', async () => {
+  const { hooks, noted, enqueue } = createNotes({ 'http://old': 'https://new.example/base' });
+  await enqueue('http://old/x');
+  expect(noted).toEqual([expect.objectContaining({ endpoint: 'https://new.example' })]);
+  expect(hooks.endpointFor('http://old/other')).toBe('https://new.example');
+  expect(hooks.endpointFor('  ')).toBeUndefined();
+  expect(hooks.endpointFor(undefined)).toBeUndefined();
+  expect(hooks.endpointFor('no URL')).toBe('nowhere');
+});

@@ -1,0 +1,253 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { fromPromise, SimulatedClock } from 'xstate';
+import { type DispatcherEvent, dispatcherMachine, type Looked } from '../../src/machines/dispatcher.ts';
+import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint.ts';
+import { flush, startChild } from '../support/paths.ts';
+
+// The deliverer against a small model of what it serves: receivers with hooks that are due now or later, looks that read
+// that and answer some time after, deliveries that claim it and end some time after. Whatever comes between, no receiver
+// has two deliveries, and none that this deliverer has to see to is forgotten.
+
+const slots = 2;
+const interval = 5_000;
+const origins = ['a', 'b', 'c'] as const;
+type Origin = (typeof origins)[number];
+
+interface Answer<Output> {
+  resolve(output: Output): void;
+  reject(error: unknown): void;
+}
+interface Delivery extends Answer<EndpointOutcome> {
+  readonly origin: Origin;
+  /** What its last claim told of the next one; undefined: it has claimed nothing yet. */
+  wait: { readonly ms: number | undefined } | undefined;
+}
+interface Look extends Answer<Looked> {
+  /** What it has read; undefined: nothing yet. */
+  read: Looked | undefined;
+}
+
+const startWorld = () => {
+  const clock = new SimulatedClock();
+  const world = {
+    /** Receiver → when its next hook is due, in ms. */
+    dueAt: new Map<Origin, number>(),
+    /** Receivers whose hooks were enqueued here, or have failed here, and are not delivered yet. */
+    owed: new Set<Origin>(),
+    deliveries: [] as Delivery[],
+    look: undefined as Look | undefined,
+    isWatching: false,
+    /** The most deliveries at once that there have been, and to one receiver. */
+    most: { ever: 0, toOne: 0 },
+    /** Deliveries that were under way when it was told that all is quiet. */
+    underWayWhenQuiet: 0,
+  };
+  const actor = startChild(
+    dispatcherMachine.provide({
+      actors: {
+        endpoint: fromPromise<EndpointOutcome, EndpointInput>(
+          ({ input }) =>
+            new Promise((resolve, reject) => {
+              world.deliveries.push({ origin: input.origin as Origin, wait: undefined, resolve, reject });
+              const toOne = world.deliveries.filter(({ origin }) => origin === input.origin).length;
+              world.most.ever = Math.max(world.most.ever, world.deliveries.length);
+              world.most.toOne = Math.max(world.most.toOne, toOne);
+            }),
+          // biome-ignore lint/suspicious/noExplicitAny: stands in for the logic of a chart, whose snapshots it has not
+        ) as any,
+        look: fromPromise<Looked>(
+          () =>
+            new Promise((resolve, reject) => {
+              world.look = { read: undefined, resolve, reject };
+            }),
+        ),
+      },
+    }),
+    {
+      clock,
+      input: { slots, perReceiver: 8, interval },
+      onReport: ({ type }) => {
+        if (type === 'hooks.quiet') world.underWayWhenQuiet += world.deliveries.length;
+      },
+    },
+  );
+
+  const waits = () => [...world.dueAt].map(([origin, at]) => [origin, at - clock.now()] as const);
+  const read = (): Looked => {
+    const later = waits().flatMap(([, ms]) => (ms > 0 ? [ms] : []));
+    return {
+      due: waits().flatMap(([origin, ms]) => (ms <= 0 ? [origin] : [])),
+      wait: later.length === 0 ? undefined : Math.min(...later),
+    };
+  };
+  const isDue = (origin: Origin) => (world.dueAt.get(origin) ?? Number.POSITIVE_INFINITY) <= clock.now();
+  const removed = (i: number): Delivery => world.deliveries.splice(i, 1)[0] as Delivery;
+
+  return {
+    world,
+    actor,
+    send(event: DispatcherEvent) {
+      if (actor.getSnapshot().status === 'active') actor.send(event);
+    },
+    tick: (ms: number) => clock.increment(ms),
+    enqueue: (origin: Origin) => void world.dueAt.set(origin, clock.now()),
+    /** A delivery takes what is due; it is delivered, or fails and is due again after `pause` ms. */
+    claim(i: number, pause: number | undefined) {
+      const delivery = world.deliveries[i] as Delivery;
+      const { origin } = delivery;
+      if (isDue(origin)) {
+        if (pause === undefined) {
+          world.dueAt.delete(origin);
+          world.owed.delete(origin);
+        } else {
+          world.dueAt.set(origin, clock.now() + pause);
+          world.owed.add(origin);
+        }
+      }
+      const at = world.dueAt.get(origin);
+      delivery.wait = { ms: at === undefined ? undefined : at - clock.now() };
+    },
+    end(i: number) {
+      const { origin, wait, resolve } = removed(i);
+      resolve({ origin, outcome: 'rested', wait: wait?.ms });
+    },
+    abandon(i: number) {
+      const { origin, resolve } = removed(i);
+      resolve({ origin, outcome: 'abandoned', wait: undefined, error: 'Redis is down' });
+    },
+    break: (i: number) => removed(i).reject(new Error('a fault of the chart')),
+    look() {
+      if (world.look !== undefined) world.look.read = read();
+    },
+    answer() {
+      const { look } = world;
+      if (look?.read === undefined) return;
+      world.look = undefined;
+      look.resolve(look.read);
+    },
+    failLook() {
+      const { look } = world;
+      world.look = undefined;
+      look?.reject(new Error('Redis is down'));
+    },
+  };
+};
+type World = ReturnType<typeof startWorld>;
+
+/** What may happen, each where it can: what can't is left out. `which` picks one of the deliveries under way. */
+type Step =
+  | readonly ['enqueued here' | 'enqueued elsewhere', Origin]
+  | readonly ['delivers' | 'ends' | 'is given up' | 'breaks', which: number]
+  | readonly ['fails', which: number, pause: number]
+  | readonly ['time', ms: number]
+  | readonly ['watch' | 'look' | 'look reads' | 'look answers' | 'look fails'];
+
+const anOrigin = fc.constantFrom(...origins);
+const which = fc.nat({ max: slots - 1 });
+/** What makes it look (a request, a failure, time) comes seldom: each look finds again what was forgotten. */
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.tuple(fc.constant('enqueued here' as const), anOrigin) },
+  { weight: 2, arbitrary: fc.tuple(fc.constant('enqueued elsewhere' as const), anOrigin) },
+  { weight: 8, arbitrary: fc.tuple(fc.constant('delivers' as const), which) },
+  { weight: 3, arbitrary: fc.tuple(fc.constant('fails' as const), which, fc.constantFrom(40, 2_000, 7_000)) },
+  { weight: 10, arbitrary: fc.tuple(fc.constant('ends' as const), which) },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('is given up' as const, 'breaks' as const), which) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant('time' as const), fc.constantFrom(50, 1_000, interval)) },
+  { weight: 6, arbitrary: fc.tuple(fc.constantFrom('look reads' as const, 'look answers' as const)) },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('look' as const, 'look fails' as const)) },
+  { weight: 1, arbitrary: fc.constant(['watch'] as const) },
+);
+
+const take = async (it: World, taken: Step): Promise<void> => {
+  const [what] = taken;
+  const delivery = typeof taken[1] === 'number' ? it.world.deliveries[taken[1]] : undefined;
+  if (what === 'enqueued here') {
+    it.enqueue(taken[1]);
+    it.world.owed.add(taken[1]);
+    it.send({ type: 'due', origin: taken[1] });
+  } else if (what === 'enqueued elsewhere') it.enqueue(taken[1]);
+  else if (what === 'time') it.tick(taken[1]);
+  else if (what === 'look reads') it.look();
+  else if (what === 'look answers') it.answer();
+  else if (what === 'look fails') it.failLook();
+  else if (what === 'watch' || what === 'look') {
+    it.world.isWatching ||= what === 'watch';
+    it.send({ type: what });
+  } else if (delivery !== undefined) {
+    if (what === 'delivers') it.claim(taken[1], undefined);
+    else if (what === 'fails') it.claim(taken[1], taken[2]);
+    else if (what === 'is given up') it.abandon(taken[1]);
+    else if (what === 'breaks') it.break(taken[1]);
+    else if (what === 'ends' && delivery.wait !== undefined) it.end(taken[1]);
+  }
+  await flush();
+};
+
+/** From now on all goes well: looks are answered, deliveries deliver what is due and end, time goes by. */
+const goWell = async (it: World): Promise<void> => {
+  for (let round = 0; round < 8; round++) {
+    await take(it, ['look reads']);
+    await take(it, ['look answers']);
+    while (it.world.deliveries.length > 0) {
+      await take(it, ['delivers', 0]);
+      await take(it, ['ends', 0]);
+    }
+    await take(it, ['time', interval]);
+  }
+};
+
+const checkBounds = ({ world, actor }: World) => {
+  expect(world.most.toOne).toBeLessThanOrEqual(1);
+  expect(world.most.ever).toBeLessThanOrEqual(slots);
+  expect(world.underWayWhenQuiet).toBe(0);
+  const { children, context } = actor.getSnapshot();
+  const ids = Object.keys(children).filter((id) => id !== 'look');
+  expect(ids.sort()).toEqual(Object.keys(context.inSlots).sort());
+  expect(Object.values(context.inSlots).sort()).toEqual(world.deliveries.map(({ origin }) => origin).sort());
+};
+
+const steps = fc.array(step, { maxLength: 40, size: 'max' });
+const runs = 1_000;
+
+test('whatever comes between, no receiver has two deliveries, and none that it has to see to is forgotten', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (taken) => {
+      const it = startWorld();
+      try {
+        for (const one of taken) {
+          await take(it, one);
+          checkBounds(it);
+        }
+        await goWell(it);
+        checkBounds(it);
+        expect([...it.world.owed]).toEqual([]);
+        if (it.world.isWatching) expect([...it.world.dueAt]).toEqual([]);
+        else expect(it.actor.getSnapshot().value).toEqual({ onDemand: 'asleep' });
+      } finally {
+        it.send({ type: 'stop' });
+      }
+    }),
+    { numRuns: runs },
+  );
+});
+
+test('told to stop at any point, it starts nothing more, and is over when what is under way has ended', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, steps, async (before, after) => {
+      const it = startWorld();
+      for (const one of before) await take(it, one);
+      it.send({ type: 'stop' });
+      let left = it.world.deliveries.length;
+      for (const one of after) {
+        await take(it, one);
+        expect(it.world.deliveries.length).toBeLessThanOrEqual(left);
+        left = it.world.deliveries.length;
+        checkBounds(it);
+      }
+      while (it.world.deliveries.length > 0) await take(it, ['breaks', 0]);
+      expect(it.actor.getSnapshot().status).toBe('done');
+    }),
+    { numRuns: runs },
+  );
+});

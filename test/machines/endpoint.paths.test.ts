@@ -1,0 +1,413 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { type AnyActorRef, createActor, fromCallback, SimulatedClock } from 'xstate';
+import { type Claimed, endpointMachine, type OutgoingHook } from '../../src/machines/endpoint.ts';
+import { createCoverage, createRemote, done, failure, flush, pathsOf, walk } from '../support/paths.ts';
+
+const remote = createRemote();
+/** What each actor's courier was given: one list for each time. */
+const sent = new WeakMap<AnyActorRef, (readonly OutgoingHook[])[]>();
+const sentBy = (actor: AnyActorRef) => sent.get(actor) ?? [];
+const machine = endpointMachine.provide({
+  actors: {
+    claim: remote.logic(),
+    sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(({ receive, self }) => {
+      const parent = self._parent as AnyActorRef;
+      receive(({ hooks }) => void sent.set(parent, [...sentBy(parent), hooks]));
+    }),
+  },
+});
+const coverage = createCoverage(machine);
+const origin = 'http://core';
+
+const claimed = (most: number, more: Partial<Claimed> = {}): Claimed => ({
+  hooks: Array.from({ length: most }, (_, i) => `hook ${i}`),
+  breaker: 'closed',
+  wait: undefined,
+  ...more,
+});
+const after = (delay: string, state: string) => ({ type: `xstate.after.${delay}.endpoint.${state}` });
+const ended = { type: 'ended' };
+const due = { type: 'due' };
+const stop = { type: 'stop' };
+const sending = ['delivering', 'probing', 'draining'] as const;
+
+// One set of events for each concern, so that the paths through what repeats stay few; with all of them in one they
+// have no number worth running.
+const concerns = {
+  'sending, resting and stopping': {
+    slots: 1,
+    events: [due, ended, stop, done('claim', claimed(1)), done('claim', claimed(0)), after('next', 'delivering')],
+  },
+  'the breaker': {
+    slots: 2,
+    events: [
+      ended,
+      ...(['open', 'probing', 'draining'] as const).map((breaker) =>
+        done('claim', claimed(breaker === 'open' ? 0 : 1, { breaker, wait: 5_000 })),
+      ),
+      ...sending.map((state) => after('next', state)),
+    ],
+  },
+  'pausing for what is due soon': {
+    slots: 1,
+    events: [
+      due,
+      stop,
+      done('claim', claimed(0, { wait: 50 })),
+      done('claim', claimed(0, { wait: 51 })),
+      after('next', 'pausing'),
+    ],
+  },
+  'claims that fail': {
+    slots: 1,
+    events: [ended, stop, done('claim', claimed(1)), failure('claim'), after('backoff', 'retrying')],
+  },
+};
+for (const [name, { slots, events }] of Object.entries(concerns)) {
+  describe(name, () => {
+    for (const path of pathsOf(machine, { origin, slots }, events, name, {
+      // Nothing ends that is not under way.
+      isPossible: ({ context }, { type }) => type !== 'ended' || context.inFlight > 0,
+    })) {
+      test(path.name, async () => {
+        const actor = await walk(machine, path, { remote, coverage });
+        const snapshot = actor.getSnapshot();
+        expect([snapshot.value, snapshot.status]).toEqual([path.value, path.status]);
+        const { inFlight } = snapshot.context;
+        expect(inFlight).toBeGreaterThanOrEqual(0);
+        expect(inFlight).toBeLessThanOrEqual(slots);
+        const endings = path.events.filter(({ type }) => type === 'ended').length;
+        expect(sentBy(actor).flat()).toHaveLength(inFlight + endings);
+        if (snapshot.status !== 'done') return;
+        expect(inFlight).toBe(0);
+        expect(snapshot.output).toMatchObject({ origin, outcome: snapshot.value });
+        expect('error' in snapshot.output).toBe(snapshot.value === 'abandoned');
+      });
+    }
+  });
+}
+
+/** What each claim was asked for, in order. */
+const start = (slots = 4) => {
+  const clock = new SimulatedClock();
+  const asked: { origin: string; most: number }[] = [];
+  const actor = createActor(machine, {
+    input: { origin, slots },
+    clock,
+    inspect(event) {
+      coverage.inspect(event);
+      if (event.type !== '@xstate.event' || event.event.type !== 'xstate.init') return;
+      const { input } = event.event as unknown as { input?: { origin: string; most: number } };
+      if ((event.actorRef as AnyActorRef).id === 'claim' && input !== undefined) asked.push(input);
+    },
+  });
+  actor.start();
+  const then = async (act: () => unknown) => {
+    await flush();
+    act();
+    await flush();
+  };
+  return {
+    actor,
+    asked,
+    sent: () => sentBy(actor),
+    /** The outermost state. */
+    value: () => {
+      const { value } = actor.getSnapshot();
+      return typeof value === 'string' ? value : Object.keys(value)[0];
+    },
+    context: () => actor.getSnapshot().context,
+    output: () => actor.getSnapshot().output,
+    send: (...events: ('due' | 'ended' | 'stop')[]) =>
+      then(() => {
+        for (const type of events) actor.send({ type });
+      }),
+    claims: (most: number, more: Partial<Claimed> = {}) =>
+      then(() => remote.resolve(actor, 'claim', claimed(most, more))),
+    fails: () => then(() => remote.reject(actor, 'claim', new Error('Redis is down'))),
+    tick: (ms: number) => then(() => clock.increment(ms)),
+  };
+};
+
+test('it asks for as many as there are slots, then for as many as are free once half of them are', async () => {
+  const it = start(4);
+  await it.claims(4);
+  await it.send('ended');
+  expect(it.value()).toBe('delivering');
+  await it.send('ended');
+  expect(it.value()).toBe('claiming');
+  expect(it.asked).toEqual([
+    { origin, most: 4 },
+    { origin, most: 2 },
+  ]);
+});
+
+test('what a claim brings is given to the courier at once, as it came', async () => {
+  const it = start(4);
+  await it.claims(2);
+  await it.send('ended', 'ended');
+  await it.claims(1);
+  expect(it.sent()).toEqual([['hook 0', 'hook 1'], ['hook 0']]);
+});
+
+test('with every slot taken, neither time nor what becomes due makes it claim', async () => {
+  const it = start(2);
+  await it.claims(2, { wait: 0 });
+  await it.tick(60_000);
+  await it.send('due');
+  expect(it.value()).toBe('delivering');
+  expect(it.asked).toHaveLength(1);
+});
+
+test('an attempt that ends while it claims is counted', async () => {
+  const it = start(4);
+  await it.claims(3);
+  await it.send('ended');
+  expect(it.value()).toBe('claiming');
+  await it.send('ended', 'ended');
+  await it.claims(1);
+  expect(it.context().inFlight).toBe(1);
+  await it.send('ended');
+  await it.claims(0);
+  expect(it.output()).toMatchObject({ outcome: 'rested' });
+});
+
+test('an attempt that ends while it waits to claim again is counted, and its slot asked for', async () => {
+  const it = start(2);
+  await it.claims(1, { wait: 0 });
+  await it.tick(0);
+  await it.fails();
+  await it.send('ended');
+  await it.tick(60_000);
+  expect(it.asked.at(-1)).toEqual({ origin, most: 2 });
+});
+
+test('what becomes due while it claims makes it claim once more, where there was nothing', async () => {
+  const it = start();
+  await it.send('due', 'due');
+  await it.claims(0, { wait: 600_000 });
+  expect(it.value()).toBe('claiming');
+  await it.claims(0);
+  expect(it.value()).toBe('rested');
+  expect(it.asked).toHaveLength(2);
+});
+
+test('what becomes due while it claims does not wait for what was claimed to end', async () => {
+  const it = start();
+  await it.send('due');
+  await it.claims(1, { wait: 70_000 });
+  await it.tick(0);
+  expect(it.value()).toBe('claiming');
+  expect(it.asked.at(-1)).toEqual({ origin, most: 3 });
+  await it.claims(0, { wait: 70_000 });
+  await it.tick(60_000);
+  expect(it.value()).toBe('delivering');
+});
+
+test('what becomes due while it claims in vain is no reason to ask an open breaker again', async () => {
+  const it = start();
+  await it.send('due');
+  await it.claims(0, { breaker: 'open', wait: 4_000 });
+  expect(it.output()).toEqual({ origin, outcome: 'open', wait: 4_000 });
+});
+
+for (const state of sending) {
+  const breaker = state === 'delivering' ? 'closed' : state;
+  test(`${state}: it claims when more is due, when the next one is, and when half of the room is free`, async () => {
+    const it = start(4);
+    for (const claimAgain of [() => it.send('due'), () => it.tick(5_000), () => it.send('ended', 'ended')]) {
+      await it.claims(2, { breaker, wait: 5_000 });
+      expect(it.value()).toBe(state);
+      expect(it.context()).toMatchObject({ inFlight: 2, breaker });
+      await claimAgain();
+      expect(it.value()).toBe('claiming');
+      await it.send(...Array.from({ length: it.context().inFlight }, () => 'ended' as const));
+    }
+  });
+
+  test(`${state}: an attempt that ends while most of the room is taken is only counted`, async () => {
+    const it = start(4);
+    await it.claims(4, { breaker });
+    await it.send('ended');
+    expect([it.value(), it.context().inFlight]).toEqual([state, 3]);
+  });
+
+  test(`${state}: told to stop, it claims no more and waits for what is under way`, async () => {
+    const it = start(4);
+    await it.claims(2, { breaker });
+    await it.send('stop', 'due');
+    expect(it.value()).toBe('finishing');
+    await it.tick(60_000);
+    await it.send('ended');
+    expect(it.value()).toBe('finishing');
+    await it.send('ended');
+    expect(it.output()).toMatchObject({ outcome: 'rested' });
+    expect(it.asked).toHaveLength(1);
+  });
+}
+
+test('told to stop while it claims, it sends what the claim brings, and asks for nothing else', async () => {
+  const it = start(4);
+  await it.send('due', 'stop');
+  await it.claims(2, { wait: 0 });
+  expect(it.sent()).toEqual([['hook 0', 'hook 1']]);
+  expect(it.value()).toBe('finishing');
+  await it.send('ended', 'ended');
+  expect(it.value()).toBe('rested');
+  expect(it.asked).toHaveLength(1);
+});
+
+test('told to stop while it claims, it ends when the claim brings nothing or fails, whatever is due', async () => {
+  for (const answer of ['nothing', 'soon', 'failure'] as const) {
+    const it = start(4);
+    await it.send('due', 'stop');
+    await (answer === 'failure' ? it.fails() : it.claims(0, answer === 'soon' ? { wait: 10 } : {}));
+    expect(it.output()).toMatchObject({ outcome: 'rested' });
+    expect(it.asked).toHaveLength(1);
+  }
+});
+
+test('the breaker as it is in Redis is told with each claim, and one that is open with nothing under way ends it', async () => {
+  const it = start(4);
+  const walked: unknown[] = [];
+  for (const breaker of ['probing', 'draining', 'closed'] as const) {
+    await it.claims(1, { breaker });
+    walked.push([it.value(), it.context().breaker]);
+    await it.send('ended');
+  }
+  await it.claims(0, { breaker: 'open', wait: 3_000 });
+  expect(walked).toEqual([
+    ['probing', 'probing'],
+    ['draining', 'draining'],
+    ['delivering', 'closed'],
+  ]);
+  expect(it.output()).toEqual({ origin, outcome: 'open', wait: 3_000 });
+});
+
+test('it goes on draining while a claim brings nothing because it was asked too soon', async () => {
+  const it = start(4);
+  await it.claims(1, { breaker: 'draining', wait: 0 });
+  await it.tick(0);
+  await it.claims(0, { breaker: 'draining', wait: 20 });
+  expect(it.value()).toBe('draining');
+  await it.tick(20);
+  expect(it.value()).toBe('claiming');
+});
+
+test('a breaker that has opened does not end it while something is under way', async () => {
+  const it = start(4);
+  await it.claims(2);
+  await it.send('due');
+  await it.claims(0, { breaker: 'open', wait: 5_000 });
+  expect(it.value()).toBe('delivering');
+  expect(it.context()).toMatchObject({ inFlight: 2, breaker: 'open' });
+});
+
+test('it tells how long to wait from the claim that it ended with', async () => {
+  const ends = async (more: Partial<Claimed>) => {
+    const it = start();
+    await it.claims(1, { wait: 7 });
+    await it.send('ended');
+    await it.claims(0, more);
+    return it.output();
+  };
+  expect(await ends({})).toEqual({ origin, outcome: 'rested', wait: undefined });
+  expect(await ends({ wait: 1_001 })).toEqual({ origin, outcome: 'rested', wait: 1_001 });
+  expect(await ends({ breaker: 'open', wait: 9 })).toEqual({ origin, outcome: 'open', wait: 9 });
+});
+
+test.each([
+  ['closed', 50],
+  ['draining', 1_000],
+] as const)(
+  'with the breaker %s the next one due within %i ms is waited for, or until more is due',
+  async (breaker, wait) => {
+    const it = start();
+    await it.claims(0, { breaker, wait });
+    expect(it.value()).toBe('pausing');
+    await it.tick(wait - 1);
+    expect(it.value()).toBe('pausing');
+    await it.tick(1);
+    expect(it.value()).toBe('claiming');
+    await it.claims(0, { breaker, wait });
+    await it.send('due');
+    expect(it.value()).toBe('claiming');
+    await it.claims(0, { breaker, wait: wait + 1 });
+    expect(it.output()).toEqual({ origin, outcome: 'rested', wait: wait + 1 });
+  },
+);
+
+test('told to stop while it waits for the next one, it tells how long that would have been', async () => {
+  const it = start();
+  await it.claims(0, { wait: 30 });
+  await it.send('stop');
+  expect(it.output()).toEqual({ origin, outcome: 'rested', wait: 30 });
+});
+
+test('a claim that fails is made again after a pause that doubles, and six in a row end it with the error', async () => {
+  const it = start();
+  for (const pause of [500, 1_000, 2_000, 4_000, 8_000]) {
+    await it.fails();
+    await it.tick(pause - 1);
+    expect(it.value()).toBe('retrying');
+    await it.tick(1);
+    expect(it.value()).toBe('claiming');
+  }
+  await it.fails();
+  expect(it.output()).toMatchObject({ origin, outcome: 'abandoned', error: 'Redis is down' });
+});
+
+test('a claim that is answered, whatever it brings, ends the row of failures, and no error is told', async () => {
+  for (const answer of ['some', 'none, with more due meanwhile'] as const) {
+    const it = start();
+    await it.fails();
+    await it.tick(60_000);
+    if (answer === 'some') await it.claims(1);
+    else {
+      await it.send('due');
+      await it.claims(0);
+    }
+    expect(it.context().failures).toBe(0);
+    await it.send(...(answer === 'some' ? ['ended' as const] : []));
+    await it.claims(0);
+    expect(it.output()).toEqual({ origin, outcome: 'rested', wait: undefined });
+  }
+});
+
+test('given up, it waits for what is under way', async () => {
+  const it = start(4);
+  await it.claims(1, { wait: 0 });
+  await it.tick(0);
+  for (let i = 0; i < 6; i++) {
+    await it.fails();
+    await it.tick(60_000);
+  }
+  expect(it.value()).toBe('givingUp');
+  await it.send('due');
+  expect(it.value()).toBe('givingUp');
+  await it.send('ended');
+  expect(it.output()).toMatchObject({ outcome: 'abandoned', error: 'Redis is down' });
+});
+
+test.each(['probing', 'draining'] as const)(
+  'with the breaker %s, a hook that became due during a claim is claimed as soon as there is room',
+  async (breaker) => {
+    const it = start(2);
+    await it.send('due');
+    await it.claims(1, { breaker, wait: 5_000 });
+    expect([it.value(), it.context().wait]).toEqual([breaker, 0]);
+    await it.tick(0);
+    expect(it.value()).toBe('claiming');
+  },
+);
+
+test('an endpoint that is stopped during a claim ends as its circuit is, if the claim brings nothing', async () => {
+  for (const breaker of ['open', 'closed'] as const) {
+    const it = start(2);
+    await it.send('due', 'stop');
+    await it.claims(0, { breaker });
+    expect(it.output()).toMatchObject({ outcome: breaker === 'open' ? 'open' : 'rested' });
+  }
+});
+
+afterAll(() => expect(coverage.missing()).toEqual([]));

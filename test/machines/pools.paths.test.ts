@@ -1,0 +1,494 @@
+import { afterAll, expect, test } from 'vitest';
+import type { Found } from '../../src/machines/types/rescue.ts';
+import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
+import { createCoverage } from '../support/paths.ts';
+import { startTree, type Tree, type TreeInput, treeMachines } from '../support/tree.ts';
+
+// The pools take suspects without end, so their paths can not be enumerated. These sequences take every transition.
+
+const coverage = createCoverage(treeMachines.pools);
+const start = (input: TreeInput = {}) => startTree({ ...input, inspect: coverage.inspect });
+const grace = 15_000;
+const renewal = 3_000;
+const leaseLost = expect.stringContaining('lease lost');
+
+/** One of several hosts, which leads. */
+const startLeader = async (more: TreeInput = {}) => {
+  const it = start({ sharesSchedule: true, ...more });
+  await it.send({ type: 'schedule' });
+  await it.answer('acquireLease', ours(1));
+  return it;
+};
+
+/** A pass to its end, except for its pools. */
+const rescue = async (it: Tree, looked: Found) => {
+  await it.answer('find', looked);
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+};
+
+const stopWhile = async (what: (it: Tree) => Promise<void>) => {
+  const it = start();
+  await what(it);
+  await it.send({ type: 'stop' });
+  return it;
+};
+
+test('each suspected pool gets one actor, in as many slots as there are, and the pass ends with the last of them', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1', 'p2'));
+  await it.answer('recount', {
+    ...recounted,
+    drift: [{ type: 'A', lockBefore: '3', lock: '1', fields: 0, size: { lock: 2, lockInfo: 0 } }],
+  });
+  await it.answer('requeueOrphans', requeued());
+  expect(it.slots()).toEqual({});
+  await it.tick(grace);
+  expect(it.slots()).toEqual({ 'pool-0': 'p1' });
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.slots()).toEqual({ 'pool-0': 'p2' });
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('pool-0', rescued('p2'));
+  expect(it.slots()).toEqual({});
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, suspects: 2, entries: 4, pools: { rescued: 2 }, drift: [{ type: 'A' }] } },
+  ]);
+});
+
+test('a pool that is worked on gets no second actor; both callers wait for it, and the first one reports it', async () => {
+  const it = start({ poolSlots: 2 });
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1'));
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  await it.send(rescueNow(2, { grace: 0 }));
+  await it.answer('find', found('p1'));
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  expect(it.slots()).toEqual({ 'pool-0': 'p1' });
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended').map(({ result }) => [result.number, result.pools.rescued, result.entries])).toEqual([
+    [1, 1, 2],
+    [2, 0, 0],
+  ]);
+});
+
+test.each([
+  [true, false],
+  [false, true],
+])(
+  'fault 142: a pool that is looked at for a plan (%s) gets another actor for a rescue (plan: %s), each its own pass',
+  async (first, second) => {
+    const it = start({ poolSlots: 2 });
+    const begin = async (number: number, plan: boolean) => {
+      await it.send(rescueNow(number, { plan }));
+      await it.answer('find', found('p1'));
+      await it.answer('recount', recounted);
+      await it.answer('requeueOrphans', requeued());
+    };
+    await begin(1, first);
+    await begin(2, second);
+    await it.tick(grace);
+    expect(it.slots()).toEqual({ 'pool-0': 'p1', 'pool-1': 'p1' });
+    const outcomeOf = (plan: boolean) => ({ ...rescued('p1'), outcome: plan ? 'planned' : 'rescued' });
+    await it.answer('pool-1', outcomeOf(second));
+    await it.answer('pool-0', outcomeOf(first));
+    const ends = it.of('rescue.ended').map(({ result }) => [result.number, result.plan, result.pools, result.entries]);
+    const pools = (plan: boolean) => ({
+      alive: 0,
+      abandoned: 0,
+      cleaned: 0,
+      rescued: plan ? 0 : 1,
+      planned: plan ? 1 : 0,
+    });
+    expect(ends).toEqual([
+      [2, second, pools(second), 2],
+      [1, first, pools(first), 2],
+    ]);
+    expect(it.slots()).toEqual({});
+  },
+);
+
+test('fault 135: a pool is reported by the pass that found it, and by no later one that finds it again', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  for (const pass of [1, 2]) {
+    await it.tick(10_000);
+    await it.answer('find', found('p1'));
+    await it.answer('recount', recounted);
+    await it.answer('requeueOrphans', requeued());
+    expect(it.of('rescue.started').at(-1)).toMatchObject({ pass, request: { number: 0 } });
+  }
+  expect(it.of('rescue.ended')).toMatchObject([{ pass: 2, result: { suspects: 0, entries: 0 } }]);
+  await it.tick(5_000);
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended').slice(1)).toMatchObject([
+    { pass: 1, result: { suspects: 1, entries: 2, pools: { rescued: 1 } } },
+  ]);
+  expect(it.of('pool')).toMatchObject([{ since: 0, outcome: { pool: 'p1' } }]);
+});
+
+test.each([undefined, 0])(
+  'fault 115: a pool of a scheduled pass is reported by a later pass that a caller asked for (grace %s)',
+  async (asked) => {
+    const it = start({ poolSlots: 2 });
+    await it.send({ type: 'schedule' });
+    await it.tick(10_000);
+    await it.answer('find', found('p1', 'p2'));
+    await it.answer('recount', recounted);
+    await it.answer('requeueOrphans', requeued());
+    await it.send(rescueNow(1, asked === undefined ? {} : { grace: asked }));
+    await it.answer('find', found('p1'));
+    await it.answer('recount', recounted);
+    await it.answer('requeueOrphans', requeued());
+    if (asked === undefined) await it.tick(grace);
+    // Without grace what waits is meant too, found by this pass or not.
+    expect(it.slots()).toEqual({ 'pool-0': 'p1', 'pool-1': 'p2' });
+    await it.answer('pool-0', rescued('p1'));
+    await it.answer('pool-1', rescued('p2'));
+    expect(it.of('rescue.ended').map(({ result }) => [result.number, result.suspects, result.entries])).toEqual([
+      [1, 1, 2],
+      [0, 1, 2],
+    ]);
+  },
+);
+
+test('plans, which change nothing, report everything that they find, each of them that was asked for', async () => {
+  const it = start();
+  for (const number of [1, 2]) {
+    await it.send(rescueNow(number, { plan: true }));
+    await it.answer('find', found('p1'));
+    await it.answer('recount', recounted);
+    await it.answer('requeueOrphans', requeued());
+  }
+  await it.tick(grace);
+  await it.answer('pool-0', { ...rescued('p1'), outcome: 'planned' });
+  expect(it.of('rescue.ended').map(({ result }) => [result.number, result.entries])).toEqual([
+    [1, 2],
+    [2, 2],
+  ]);
+});
+
+test('fault 140: graces run side by side whatever the slots do, and pools with entries get the next slots', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  const many = found('stale-1', 'stale-2', 'holds');
+  await it.answer('find', {
+    ...many,
+    suspects: many.suspects.map((one) => ({ ...one, holdsEntries: one.pool === 'holds' })),
+  });
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  await it.tick(grace - 1);
+  expect(it.slots()).toEqual({});
+  await it.tick(1);
+  expect([it.slots(), it.waiting()]).toEqual([{ 'pool-0': 'holds' }, []]);
+  await it.answer('pool-0', rescued('holds'));
+  expect(it.slots()).toEqual({ 'pool-0': 'stale-1' });
+  // One that comes up with entries later is not behind those that wait.
+  await it.send(rescueNow(2, { grace: 0 }));
+  await it.answer('find', { ...found(), suspects: [{ ...suspectOf('late'), holdsEntries: true }] });
+  await it.answer('pool-0', { ...rescued('stale-1'), outcome: 'cleaned', moved: {}, entries: 0 });
+  expect(it.slots()).toEqual({ 'pool-0': 'late' });
+});
+
+test('a pool that has to be confirmed again frees its slot and waits out its grace beside the others', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1', 'p2'));
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  await it.tick(grace);
+  const before = { moved: { A: 1 }, quarantined: [], failures: 1, error: 'READONLY' };
+  await it.answer('pool-0', { again: { suspect: { ...suspectOf('p1'), at: 20_000 }, plan: false, grace, before } });
+  expect([it.slots(), it.pools().graces]).toMatchObject([{ 'pool-0': 'p2' }, [{ dueAt: 35_000 }]]);
+  await it.answer('pool-0', rescued('p2'));
+  await it.tick(grace);
+  expect(it.slots()).toEqual({ 'pool-0': 'p1' });
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { rescued: 2 } } }]);
+
+  const stopped = await stopWhile(async (driver) => {
+    await driver.send(rescueNow(1));
+    await driver.answer('find', found('p1', 'p2'));
+    await driver.answer('recount', recounted);
+    await driver.answer('requeueOrphans', requeued());
+    await driver.tick(grace);
+  });
+  await stopped.answer('pool-0', { again: { suspect: suspectOf('p1'), plan: false, grace, before } });
+  expect(stopped.of('pool').map(({ outcome: { pool, entries } }) => [pool, entries])).toEqual([
+    ['p2', 0],
+    ['p1', 1],
+  ]);
+  expect(stopped.of('rescue.ended')).toMatchObject([{ result: { entries: 1, pools: { abandoned: 2 } } }]);
+});
+
+test('a pool whose chart crashes is abandoned, and the pass goes on', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found('p1'));
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  await it.tick(grace);
+  await it.fail('pool-0');
+  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned', error: 'Redis is down' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { abandoned: 1 } } }]);
+});
+
+test('pools of a scheduled pass are abandoned with the lease, those that wait at once', async () => {
+  const it = await startLeader();
+  await it.tick(10_000);
+  await it.answer('acquireLease', ours(1));
+  const fenced = found('p1', 'p2', 'p3');
+  await it.answer('find', {
+    ...fenced,
+    suspects: fenced.suspects.map((suspected, i) => ({ ...suspected, at: i < 2 ? 0 : 5_000, fence: fenceOf(1) })),
+  });
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  for (let ms = 0; ms < grace; ms += renewal) {
+    await it.tick(renewal);
+    if (ms + renewal < grace) await it.answer('acquireLease', ours(1));
+  }
+  await it.answer('acquireLease', theirs);
+  expect(it.of('pool')).toMatchObject(
+    ['p3', 'p2'].map((pool) => ({ outcome: { pool, outcome: 'abandoned', error: leaseLost } })),
+  );
+  expect(it.slots()).toEqual({ 'pool-0': 'p1' });
+  // One that would have to wait out another grace is given up too.
+  await it.answer('pool-0', {
+    again: {
+      suspect: { ...suspectOf('p1'), fence: fenceOf(1) },
+      plan: false,
+      grace,
+      before: { moved: { A: 1 }, quarantined: [], failures: 1, error: undefined },
+    },
+  });
+  expect([it.slots(), it.waiting()]).toEqual([{}, []]);
+  expect(it.of('rescue.ended').at(-1)).toMatchObject({ result: { entries: 1, pools: { abandoned: 3 } } });
+});
+
+test('the grace of a pool of a caller is not cut short by one that is abandoned with the lease', async () => {
+  const it = await startLeader();
+  await it.tick(10_000);
+  await it.answer('acquireLease', ours(1));
+  await it.answer('find', { ...found(), suspects: [{ ...suspectOf('p1'), fence: fenceOf(1) }] });
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  await it.send(rescueNow(1));
+  await it.answer('find', { ...found(), suspects: [{ ...suspectOf('p2'), at: 5_000 }] });
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  await it.tick(renewal);
+  await it.answer('acquireLease', theirs);
+  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned' } }]);
+  // An end that was on its way already is not that of the other one.
+  await it.sendTo(['rescue', 'pools'], { type: 'grace.over', dueAt: grace } as never);
+  await it.tick(grace - 1);
+  expect([it.slots(), it.pools().graces]).toMatchObject([{}, [{ dueAt: 20_000 }]]);
+  await it.tick(1);
+  expect(it.slots()).toEqual({ 'pool-0': 'p2' });
+});
+
+test('fault 150: with a lost lease each pool of a shared pass is stopped, and none of a pass of a caller', async () => {
+  const it = await startLeader({ poolSlots: 2 });
+  await it.tick(10_000);
+  await rescue(
+    it,
+    found(
+      suspectOf('p1', { fence: fenceOf(1) }),
+      suspectOf('p2'),
+      suspectOf('p3', { fence: fenceOf(1) }),
+      suspectOf('p4'),
+    ),
+  );
+  await it.tick(15_000);
+  expect(it.startedPools().map(([id]) => id)).toEqual(['pool-0', 'pool-1']);
+  await it.answer('find', found(suspectOf('p5', { fence: fenceOf(1), at: 1 }), suspectOf('p6', { at: 1 })));
+  await it.answer('acquireLease', theirs);
+  expect(it.stoppedPools()).toEqual(['pool-0 stop']);
+  expect([it.ready(), it.waiting()]).toEqual([['p4'], ['p6']]);
+  expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([
+    ['p5', 'abandoned'],
+    ['p3', 'abandoned'],
+  ]);
+});
+
+test('fault 150: a caller without a grace ends the grace of the pools that wait, one with a shorter grace shortens it; a plan does neither', async () => {
+  const it = start({ poolSlots: 2 });
+  await it.send(rescueNow(1));
+  await rescue(it, found(suspectOf('p1')));
+  await it.send(rescueNow(2, { grace: 5_000 }));
+  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await it.send(rescueNow(3, { plan: true, grace: 0 }));
+  await rescue(it, found());
+  expect([it.startedPools(), it.waiting()]).toEqual([[], ['p1', 'p2']]);
+  await it.send(rescueNow(4, { grace: 0 }));
+  await it.answer('find', found(suspectOf('p1')));
+  expect(it.startedPools()).toEqual([]);
+  await it.answer('recount', recounted);
+  expect([it.startedPools(), it.waiting()]).toEqual([
+    [
+      ['pool-0', 5_000, false],
+      ['pool-1', 5_000, false],
+    ],
+    [],
+  ]);
+});
+
+test('a grace ends at its own time, for all pools that were seen at the same moment', async () => {
+  const it = start({ poolSlots: 9 });
+  await it.send(rescueNow(1, { grace: 5_000 }));
+  await rescue(it, found(suspectOf('p1'), suspectOf('p2', { at: 1_000 }), suspectOf('p3')));
+  expect(it.waiting()).toEqual(['p1', 'p3', 'p2']);
+  await it.tick(4_999);
+  expect(it.startedPools()).toEqual([]);
+  await it.tick(1);
+  expect([it.startedPools().length, it.waiting()]).toEqual([2, ['p2']]);
+  await it.tick(5_000);
+  expect([it.startedPools().length, it.waiting()]).toEqual([3, []]);
+});
+
+test('pools that hold entries are rescued before others', async () => {
+  const it = start({ poolSlots: 1 });
+  await it.send(rescueNow(1, { grace: 0 }));
+  const holding = (pool: string) => ({ ...suspectOf(pool), holdsEntries: true });
+  await rescue(it, found(suspectOf('p1'), holding('p2'), suspectOf('p3'), holding('p4')));
+  expect(it.slots()).toEqual({ 'pool-0': 'p2' });
+  expect(it.ready()).toEqual(['p4', 'p1', 'p3']);
+});
+
+test('a pool that waits for a slot and is found again is rescued once', async () => {
+  const it = start({ poolSlots: 1 });
+  await it.send(rescueNow(1, { grace: 0 }));
+  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await it.send(rescueNow(2, { grace: 0 }));
+  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  expect([it.slots(), it.ready()]).toEqual([{ 'pool-0': 'p1' }, ['p2']]);
+});
+
+test('a pool that has to be confirmed again gets another grace, and its slot is free for others', async () => {
+  const it = start({ poolSlots: 1 });
+  await it.send(rescueNow(1, { grace: 5_000 }));
+  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await it.tick(5_000);
+  const before = { moved: { A: 3 }, quarantined: [], failures: 1, error: 'Redis is down' };
+  await it.answer('pool-0', { again: { suspect: suspectOf('p1', { at: 7_000 }), plan: false, grace: 5_000, before } });
+  expect([it.slots(), it.waiting()]).toEqual([{ 'pool-0': 'p2' }, ['p1']]);
+  await it.answer('pool-0', rescued('p2'));
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.send({ type: 'stop' });
+  // What was done before is told of it.
+  expect(it.of('pool').at(-1)).toMatchObject({ outcome: { pool: 'p1', outcome: 'abandoned', entries: 3 }, since: 0 });
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { entries: 5, suspects: 2 } }]);
+});
+
+test('no more pools are worked on than there are slots, each for the plan or the rescue that found it', async () => {
+  const it = start({ poolSlots: 2 });
+  await it.send(rescueNow(1, { plan: true, grace: 0 }));
+  await rescue(it, found(suspectOf('p1'), suspectOf('p2'), suspectOf('p3')));
+  await it.send(rescueNow(2, { grace: 0 }));
+  await rescue(it, found(suspectOf('p1'), suspectOf('p3')));
+  expect(it.startedPools().map(([id, , plan]) => [id, plan])).toEqual([
+    ['pool-0', true],
+    ['pool-1', true],
+  ]);
+  expect(it.pools().suspects.map(({ input: { suspect, plan } }) => [suspect.pool, plan])).toEqual([
+    ['p3', true],
+    ['p1', false],
+    ['p3', false],
+  ]);
+  await it.send({ type: 'stop' });
+  expect(it.stoppedPools()).toEqual(['pool-0 stop', 'pool-1 stop']);
+  await it.answer('pool-0', rescued('p1', { outcome: 'abandoned' }));
+  expect(it.startedPools()).toHaveLength(2);
+});
+
+test('the end of a pool is reported by one rescue: the scheduled one that found it, or a later caller', async () => {
+  const it = start({ poolSlots: 2 });
+  const endsOf = (number: number) => it.of('rescue.ended').filter(({ result }) => result.number === number);
+  await it.send({ type: 'schedule' });
+  await it.tick(10_000);
+  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await it.send(rescueNow(1));
+  await rescue(it, found(suspectOf('p1')));
+  await it.send(rescueNow(2));
+  await rescue(it, found(suspectOf('p1')));
+  await it.tick(15_000);
+  await it.answer('pool-0', rescued('p1'));
+  expect(endsOf(1)).toMatchObject([{ result: { suspects: 1, pools: { rescued: 1 }, entries: 2 } }]);
+  expect(endsOf(2)).toMatchObject([{ result: { suspects: 0, pools: { rescued: 0 }, entries: 0 } }]);
+  expect(endsOf(0)).toEqual([]);
+  await it.answer('pool-1', rescued('p2'));
+  expect(endsOf(0)).toMatchObject([{ result: { suspects: 1, pools: { rescued: 1 }, entries: 2 } }]);
+});
+
+test.each([
+  ['removed', 'rescued'],
+  ['seen to be alive', 'alive'],
+] as const)('fault 115: a pool that was %s during a look is not found by that look again', async (_, outcome) => {
+  const it = start();
+  const suspects = () => it.of('rescue.ended').map(({ result }) => result.suspects);
+  await it.send(rescueNow(1));
+  await rescue(it, found('dead'));
+  await it.send(rescueNow(2)); // This look sees the pool as it stands now, and is answered late.
+  await it.tick(grace);
+  await it.answer('pool-0', rescued('dead', { outcome }));
+  expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([['dead', outcome]]);
+  await rescue(it, found('dead', 'other'));
+  expect([suspects(), it.waiting()]).toEqual([[1], ['other']]);
+  await it.tick(grace);
+  await it.answer('pool-0', rescued('other'));
+  expect(suspects()).toEqual([1, 1]);
+  // A look that begins after its end may find it again.
+  await it.send(rescueNow(3));
+  await rescue(it, found('dead'));
+  expect(it.waiting()).toEqual(['dead']);
+});
+
+test('fault 115: a pool that a caller has asked for since stays the caller’s, whatever becomes of the lease', async () => {
+  const it = await startLeader();
+  await it.tick(10_000);
+  await it.answer('acquireLease', ours(1));
+  await rescue(it, found(suspectOf('dead', { fence: fenceOf(1) })));
+  await it.send(rescueNow(1, { grace: 1_000 }));
+  await rescue(it, found('dead'));
+  await it.tick(1_000);
+  expect(it.slots()).toEqual({ 'pool-0': 'dead' });
+  await it.send({ type: 'mandate.changed', mandate: undefined });
+  // What is repeated is repeated for the caller.
+  const before = { moved: {}, quarantined: [], failures: 1, error: 'Redis is away' };
+  const again = { suspect: suspectOf('dead', { fence: fenceOf(1), at: 12_000 }), plan: false, grace, before };
+  await it.answer('pool-0', { again });
+  expect(it.of('pool')).toEqual([]);
+  const [waiting] = it.pools().graces.flatMap(({ pools }) => pools);
+  expect(waiting?.input).toMatchObject({ grace: 1_000, suspect: { pool: 'dead', fence: undefined } });
+});
+
+test('a pool whose chart crashes while it stops is abandoned, and the rescue stops', async () => {
+  const it = await stopWhile(async (driver) => {
+    await driver.send(rescueNow(1, { grace: 0 }));
+    await rescue(driver, found('p1'));
+  });
+  await it.fail('pool-0');
+  expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned' } }]);
+  expect([it.of('rescue.ended').length, it.status()]).toEqual([1, 'done']);
+});
+
+test('ten thousand suspects are data under one timer, and are abandoned in one step', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await rescue(it, found(...Array.from({ length: 10_000 }, (_, i) => `p${i}`)));
+  expect([it.waiting().length, it.pools().graces.length, Object.keys(it.children('rescue', 'pools'))]).toEqual([
+    10_000,
+    1,
+    [],
+  ]);
+  await it.send({ type: 'stop' });
+  expect(it.of('pool')).toHaveLength(10_000);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { suspects: 10_000, pools: { abandoned: 10_000 } } }]);
+});
+
+afterAll(() => expect(coverage.missing()).toEqual([]));

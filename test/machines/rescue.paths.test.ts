@@ -1,0 +1,420 @@
+import { afterAll, expect, test } from 'vitest';
+import { FencedError } from '../../src/machines/lease.ts';
+import { PermanentError } from '../../src/machines/permanent.ts';
+import type { Found } from '../../src/machines/types/rescue.ts';
+import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
+import { createCoverage } from '../support/paths.ts';
+import { rescueTree, startTree, type Tree, type TreeInput } from '../support/tree.ts';
+
+// A rescue takes requests without end, so its paths can not be enumerated. These sequences take every transition.
+
+const coverage = createCoverage(rescueTree);
+const start = (input: TreeInput = {}) => startTree({ ...input, inspect: coverage.inspect });
+const hour = 3_600_000;
+const grace = 15_000;
+const renewal = 3_000;
+const leaseLost = expect.stringContaining('lease lost');
+
+/** One of several hosts, which leads. */
+const startLeader = async (more: TreeInput = {}) => {
+  const it = start({ sharesSchedule: true, ...more });
+  await it.send({ type: 'schedule' });
+  await it.answer('acquireLease', ours(1));
+  return it;
+};
+
+/** A pass to its end, except for its pools. */
+const rescue = async (it: Tree, looked: Found) => {
+  await it.answer('find', looked);
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+};
+
+const lost = (id: string, plan = false) => ({ id, type: 'A', pool: 'p', unobservedS: 30, plan });
+
+const stopWhile = async (what: (it: Tree) => Promise<void>) => {
+  const it = start();
+  await what(it);
+  await it.send({ type: 'stop' });
+  return it;
+};
+
+test('fault 108: the pass names each unreadable key once, whichever step found it', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', { ...found('p1'), unreadable: ['a', 'b'], clockAhead: 2 });
+  await it.answer('recount', { ...recounted, unreadable: ['b', 'c'] });
+  await it.answer('requeueOrphans', requeued());
+  await it.tick(grace);
+  await it.answer('pool-0', { ...rescued('p1'), outcome: 'abandoned', unreadable: ['c', 'd'] });
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { unreadable: ['a', 'b', 'c', 'd'], clockAhead: 2 } }]);
+});
+
+test('fault 137: a heartbeat that grows old begins the next pass; an error of that watch is reported', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  await it.answer('watch', undefined);
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+  await it.fail('watch');
+  expect(it.value().rescue).toBe('waiting');
+  expect(it.of('fault')).toEqual([{ type: 'fault', where: 'watching heartbeats', error: 'Redis is down' }]);
+  await it.tick(10_000);
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+});
+
+test('a plan of a rescue reports orphaned entries as planned', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { plan: true }));
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued({ lost: [lost('j1', true)] }));
+  expect(it.value().rescue).toBe('idle');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, lost: 1 } }]);
+});
+
+test('a scheduled pass looks for orphaned entries once, whatever is due later', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  await it.tick(10_000);
+  await it.answer('find', found());
+  expect(it.value().rescue).toBe('recounting');
+  await it.answer('recount', recounted);
+  await it.answer(
+    'requeueOrphans',
+    requeued({
+      lost: [lost('j1')],
+      unobserved: ['silent'],
+      undecided: 2,
+      poison: [{ id: 'j2', type: 'A', pool: 'p' }],
+      dueInMs: 20_000,
+    }),
+  );
+  expect(it.of('orphan')).toMatchObject([{ entry: { id: 'j1' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { lost: 1, unobserved: ['silent'], undecided: 2, quarantined: 1 } },
+  ]);
+});
+
+test('a pass of a caller looks for orphaned entries twice, and never a third time', async () => {
+  for (const plan of [false, true]) {
+    const it = start();
+    await it.send(rescueNow(1, { plan }));
+    await it.answer('find', found());
+    await it.answer('recount', recounted);
+    await it.answer('requeueOrphans', requeued({ lost: [lost('j1', plan)], dueInMs: 30_000 }));
+    expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+    await it.tick(29_999);
+    expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+    await it.tick(1);
+    // A plan has moved nothing, and finds again what it found.
+    const found2 = plan ? [lost('j1', plan), lost('j2', plan)] : [lost('j2')];
+    await it.answer('requeueOrphans', requeued({ lost: found2, dueInMs: 5_000 }));
+    expect(it.of('orphan').map(({ entry }) => entry.id)).toEqual(['j1', 'j2']);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, lost: 2 } }]);
+  }
+});
+
+test('entries of ended jobs are counted and reported; a plan, which leaves them, counts them once', async () => {
+  const ended = (plan: boolean) => ({ id: 'j', type: 'A', pool: 'p', endedS: 90, plan });
+  for (const plan of [false, true]) {
+    const it = start();
+    await it.send(rescueNow(1, { plan }));
+    await it.answer('find', found());
+    await it.answer('recount', recounted);
+    await it.answer(
+      'requeueOrphans',
+      requeued({ finished: [ended(plan)], oldestUndecidedS: 40, undecided: 1, dueInMs: 9 }),
+    );
+    await it.tick(9);
+    const again = plan ? [ended(plan)] : [];
+    await it.answer('requeueOrphans', requeued({ finished: again, undecided: 1, oldestUndecidedS: 70 }));
+    expect(it.of('finished')).toMatchObject([{ entry: { id: 'j', plan } }]);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { finished: 1, undecided: 1, oldestUndecidedS: 70 } }]);
+  }
+});
+
+test('orphaned entries that can not be looked for, or not all be requeued, are reported; the pass completes', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.send(rescueNow(2));
+  await it.answer('find', found());
+  expect(it.value().rescue).toBe('recounting');
+  await it.answer('recount', recounted);
+  await it.fail('requeueOrphans');
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], error: 'OOM' }));
+  expect(it.of('fault').map(({ where, error }) => [where, error])).toEqual([
+    ['looking for orphaned entries', 'Redis is down'],
+    ['requeuing orphaned entries', 'OOM'],
+  ]);
+  expect(it.of('rescue.ended').map(({ result }) => [result.lost, result.error])).toEqual([
+    [0, undefined],
+    [1, undefined],
+  ]);
+});
+
+test('a look that fails is repeated after a pause, and the pass is given up after seven failures', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  for (let i = 0; i < 6; i++) {
+    await it.fail('find');
+    expect(it.value().rescue).toEqual({ finding: 'backingOff' });
+    await it.tick(hour);
+  }
+  await it.fail('find');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+  expect(it.value().rescue).toBe('idle');
+});
+
+test('a suspended look judges no pool, rebuilds no counters and says why', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await it.answer('find', { alive: 0, suspects: [], types: [], suspended: 'Redis is ill' });
+  expect(it.value().rescue).toBe('idle');
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, suspects: 0, suspended: 'Redis is ill' } }]);
+  expect(it.of('rescue.ended')[0]?.result).not.toHaveProperty('error');
+});
+
+test('counters that can not be rebuilt fail their pass', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found());
+  await it.fail('recount');
+  await it.answer('requeueOrphans', requeued());
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+});
+
+test('a caller without a grace does not wait for a second look', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
+  expect(it.value().rescue).toBe('idle');
+});
+
+test('a scheduled pass ends when the lease is lost, while it looks and while it counts', async () => {
+  for (const counts of [false, true]) {
+    const it = await startLeader();
+    await it.tick(10_000);
+    await it.answer('acquireLease', ours(1));
+    if (counts) await it.answer('find', found());
+    await it.tick(renewal);
+    await it.answer('acquireLease', theirs);
+    if (counts) {
+      await it.fail('recount', new FencedError());
+      await it.fail('requeueOrphans', new FencedError());
+    } else await it.answer('find', found('p1'));
+    expect(it.slots()).toEqual({});
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, error: leaseLost } }]);
+    expect(it.value().rescue).toBe('idle');
+    expect(it.rescue().failedIn).toEqual(fenceOf(1));
+  }
+});
+
+test('stopped while it looks for pools or works on some, it answers every caller', async () => {
+  const looking = await stopWhile(async (it) => {
+    await it.send(rescueNow(1));
+    await it.send(rescueNow(2));
+  });
+  expect(looking.actor.getSnapshot().status).toBe('done');
+  expect(
+    looking
+      .of('rescue.ended')
+      .map(({ result }) => [result.number, result.error])
+      .sort(),
+  ).toEqual([
+    [1, 'the reaper is stopped'],
+    [2, 'the reaper is stopped'],
+  ]);
+
+  const awaitingSecondLook = await stopWhile(async (it) => {
+    await it.send(rescueNow(1));
+    await it.answer('find', found());
+    await it.answer('recount', recounted);
+    await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
+  });
+  expect(awaitingSecondLook.actor.getSnapshot().status).toBe('done');
+  expect(awaitingSecondLook.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, error: 'the reaper is stopped' } },
+  ]);
+
+  const inHand = await stopWhile(async (it) => {
+    await it.send(rescueNow(1));
+    await it.answer('find', found('p1', 'p2'));
+    await it.answer('recount', recounted);
+    await it.answer('requeueOrphans', requeued());
+    await it.tick(grace);
+  });
+  expect(inHand.value().rescue).toBe('stopping');
+  await inHand.answer('pool-0', rescued('p1'));
+  expect(inHand.actor.getSnapshot().status).toBe('done');
+  expect(inHand.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, error: 'the reaper is stopped', entries: 2 } },
+  ]);
+});
+
+test('a rescue that waits begins for a caller, and waits again when the mandate changes', async () => {
+  const it = start();
+  await it.sendTo(['rescue'], { type: 'mandate.changed', mandate: { fence: undefined } } as never);
+  await it.sendTo(['rescue'], { type: 'mandate.changed', mandate: { fence: fenceOf(1) } } as never);
+  expect([it.value().rescue, it.rescue().mandate]).toEqual(['waiting', { fence: fenceOf(1) }]);
+  await it.send(rescueNow(1));
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+});
+
+test('pools that end while the next pass looks are reported by their own pass', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await rescue(it, found('p1', 'p2'));
+  await it.send(rescueNow(2));
+  await it.answer('pool-0', rescued('p1'));
+  await it.answer('pool-0', rescued('p2', { outcome: 'abandoned' }));
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, pools: { rescued: 1, abandoned: 1 } } }]);
+  // The abandoned pool is still there, and is found again.
+  await it.answer('find', found('p1', 'p2'));
+  expect(it.waiting()).toEqual(['p2']);
+});
+
+test('a second look at live pools that fails is reported, and the pass completes', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], dueInMs: 5 }));
+  await it.tick(5);
+  await it.fail('requeueOrphans');
+  expect(it.of('fault')).toMatchObject([{ where: 'looking for orphaned entries' }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 1 } }]);
+});
+
+test('actors of passes get the ids of those that are complete, however many passes there are', async () => {
+  const it = start({ poolSlots: 2 });
+  const ids = new Set<string>();
+  for (let number = 1; number <= 20; number++) {
+    await it.send(rescueNow(number, { grace: 0 }));
+    for (const id of it.rescue().passes) ids.add(id);
+    await rescue(it, found(`p${number}`));
+    if (number > 1) await it.answer(`pool-${number % 2}`, rescued(`p${number - 1}`));
+  }
+  expect([...ids].sort()).toEqual(['pass-0', 'pass-1']);
+  expect(it.rescue().passes).toHaveLength(1);
+});
+
+afterAll(() => expect(coverage.missing()).toEqual([]));
+
+test('fault 150: a suspended shared pass is tried again an interval later', async () => {
+  const it = await startLeader();
+  await it.tick(10_000);
+  await it.answer('find', { ...found(suspectOf('p1')), suspended: 'Redis is loading' });
+  expect([it.startedPools(), it.rescue().failedIn]).toEqual([[], fenceOf(1)]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { suspended: 'Redis is loading' } }]);
+});
+
+test('a shared pass whose look fails for good is tried again an interval later', async () => {
+  const it = await startLeader();
+  await it.tick(10_000);
+  await it.fail('find', new PermanentError('x'));
+  expect([it.value().rescue, it.rescue().failedIn]).toEqual(['waiting', fenceOf(1)]);
+  expect(it.of('fault')).toEqual([]);
+});
+
+test('the first pass scans the names of all keys, later ones do not', async () => {
+  const it = start();
+  await it.send({ type: 'schedule' });
+  await it.tick(10_000);
+  expect(it.asked('find')).toEqual({ thorough: true, plan: false, fence: undefined });
+  await rescue(it, found());
+  await it.tick(10_000);
+  expect(it.asked('find')).toEqual({ thorough: false, plan: false, fence: undefined });
+});
+
+test('a pass adds up what its looks and its pools did, and ends once', async () => {
+  const it = start({ poolSlots: 2 });
+  await it.send(rescueNow(1));
+  await it.answer('find', found(suspectOf('p1'), suspectOf('p2')));
+  await it.answer('recount', recounted);
+  const entry = (id: string) => ({ id, type: 'A', pool: 'q', unobservedS: 30, endedS: 30, plan: false });
+  const look = (lost: string, finished: string, poison: string) =>
+    requeued({ lost: [entry(lost)], finished: [entry(finished)], poison: [entry(poison)], dueInMs: 5 });
+  await it.answer('requeueOrphans', look('a', 'b', 'c'));
+  await it.tick(5);
+  await it.answer('requeueOrphans', look('d', 'e', 'f'));
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.tick(15_000);
+  await it.answer('pool-0', rescued('p1', { quarantined: 1 }));
+  await it.answer('pool-1', rescued('p2', { quarantined: 1 }));
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 2, finished: 2, entries: 4, quarantined: 4 } }]);
+  expect(it.of('orphan').map(({ entry: { id } }) => id)).toEqual(['a', 'd']);
+  expect(it.of('finished').map(({ entry: { id } }) => id)).toEqual(['b', 'e']);
+  // The next one has its second look too.
+  await it.send(rescueNow(2));
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued({ dueInMs: 5 }));
+  expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+});
+
+test('a pass that finds nothing ends once, after the counters were rebuilt and the live pools looked at', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found());
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('recount', recounted);
+  expect(it.of('rescue.ended')).toEqual([]);
+  await it.answer('requeueOrphans', requeued());
+  expect(it.of('rescue.ended')).toHaveLength(1);
+});
+
+test('a rescue that waits begins for a caller, and waits again when the mandate changes', async () => {
+  const it = start();
+  await it.sendTo(['rescue'], { type: 'mandate.changed', mandate: { fence: undefined } } as never);
+  await it.sendTo(['rescue'], { type: 'mandate.changed', mandate: { fence: fenceOf(1) } } as never);
+  expect([it.value().rescue, it.rescue().mandate]).toEqual(['waiting', { fence: fenceOf(1) }]);
+  await it.send(rescueNow(1));
+  expect(it.value().rescue).toEqual({ finding: 'looking' });
+});
+
+test('pools that end while the next pass looks are reported by their own pass', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await rescue(it, found('p1', 'p2'));
+  await it.send(rescueNow(2));
+  await it.answer('pool-0', rescued('p1'));
+  await it.answer('pool-0', rescued('p2', { outcome: 'abandoned' }));
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, pools: { rescued: 1, abandoned: 1 } } }]);
+  // The abandoned pool is still there, and is found again.
+  await it.answer('find', found('p1', 'p2'));
+  expect(it.waiting()).toEqual(['p2']);
+});
+
+test('a second look at live pools that fails is reported, and the pass completes', async () => {
+  const it = start();
+  await it.send(rescueNow(1));
+  await it.answer('find', found());
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], dueInMs: 5 }));
+  await it.tick(5);
+  await it.fail('requeueOrphans');
+  expect(it.of('fault')).toMatchObject([{ where: 'looking for orphaned entries' }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 1 } }]);
+});
+
+test('actors of passes get the ids of those that are complete, however many passes there are', async () => {
+  const it = start({ poolSlots: 2 });
+  const ids = new Set<string>();
+  for (let number = 1; number <= 20; number++) {
+    await it.send(rescueNow(number, { grace: 0 }));
+    for (const id of it.rescue().passes) ids.add(id);
+    await rescue(it, found(`p${number}`));
+    if (number > 1) await it.answer(`pool-${number % 2}`, rescued(`p${number - 1}`));
+  }
+  expect([...ids].sort()).toEqual(['pass-0', 'pass-1']);
+  expect(it.rescue().passes).toHaveLength(1);
+});
+
+afterAll(() => expect(coverage.missing()).toEqual([]));

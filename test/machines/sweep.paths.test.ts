@@ -1,0 +1,430 @@
+import { afterAll, expect, test } from 'vitest';
+import type { JobOutcome } from '../../src/machines/job.ts';
+import { FencedError } from '../../src/machines/lease.ts';
+import { PermanentError } from '../../src/machines/permanent.ts';
+import { RefusedError } from '../../src/machines/refusal.ts';
+import { emptyTally } from '../../src/machines/tally.ts';
+import { jobFor } from '../support/facts.ts';
+import { fenceOf, ours, page, sweepNow, theirs } from '../support/passes.ts';
+import { createCoverage } from '../support/paths.ts';
+import { startTree, type Tree, type TreeInput, treeMachines } from '../support/tree.ts';
+
+// A sweep takes requests without end, so its paths can not be enumerated. These sequences take every transition.
+
+const coverage = createCoverage(treeMachines.sweep);
+const start = (input: TreeInput = {}) => startTree({ ...input, inspect: coverage.inspect });
+const hour = 3_600_000;
+const renewal = 3_000;
+const leaseLost = expect.stringContaining('lease lost');
+
+const outcome: JobOutcome = {
+  ...{ id: 'j1', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done' },
+  facts: jobFor('fail').facts,
+};
+const freed = { type: 'lane.freed' as const, lane: 'lane-0', outcome };
+const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({ acting: jobs, tally: emptyTally });
+
+/** One of several hosts, which leads. */
+const startLeader = async (more: TreeInput = {}) => {
+  const it = start({ sharesSchedule: true, ...more });
+  await it.send({ type: 'schedule' });
+  await it.answer('acquireLease', ours(1));
+  return it;
+};
+
+const stopWhile = async (what: (it: Tree) => Promise<void>) => {
+  const it = start();
+  await what(it);
+  await it.send({ type: 'stop' });
+  return it;
+};
+
+test('the next page is read when every job of this page has a lane, and the sweep ends when every lane is idle', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail')));
+  await it.answer('judgePage', acting(jobFor('fail'), jobFor('fail')));
+  expect(it.value().sweep).toEqual({ scanning: 'assigning' });
+  await it.sendToSweep(freed);
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  expect(it.value().sweep).toBe('draining');
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.sendToSweep(freed);
+  expect(it.value().sweep).toBe('idle');
+  expect(it.of('job')).toHaveLength(2);
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, tally: { scanned: 2, verdicts: { fail: 2 } } } }]);
+});
+
+test('a page that can not be read is read again after a pause, and the sweep is given up after seven failures', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  for (let i = 0; i < 6; i++) {
+    await it.fail('readPage');
+    expect(it.value().sweep).toEqual({ scanning: 'backingOff' });
+    await it.tick(hour);
+    expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  }
+  await it.fail('readPage');
+  expect(it.value().sweep).toBe('idle');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+  expect(it.of('fault')).toHaveLength(6);
+});
+
+test('fault 119: a sweep that Redis refuses to begin is suspended, and the next one begins anew', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.send(sweepNow(2));
+  await it.fail('readPage', new RefusedError('Redis is a replica'));
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, suspended: 'Redis is a replica' } }]);
+  expect(it.of('sweep.ended')[0]?.result).not.toHaveProperty('error');
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  expect(it.of('sweep.ended')[1]?.result).not.toHaveProperty('suspended');
+  expect(it.of('fault')).toEqual([]);
+});
+
+test('fault 119: a sweep with a refused act assigns no more jobs, and ends when its lanes are idle', async () => {
+  const it = start({ lanes: 2 });
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail'), jobFor('fail')));
+  await it.answer('judgePage', acting(jobFor('fail'), jobFor('fail'), jobFor('fail')));
+  await it.sendToSweep({
+    ...freed,
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+  });
+  expect([it.value().sweep, it.sweep().acting]).toEqual(['draining', []]);
+  await it.sendToSweep({
+    ...freed,
+    lane: 'lane-1',
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'said later' },
+  });
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { suspended: 'Redis is a replica', tally: { scanned: 2, outcomes: { abandoned: 2 } } } },
+  ]);
+});
+
+test('fault 119: a sweep whose hooks can not be enqueued keeps its counts and is suspended', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(false, jobFor('refire')));
+  await it.answer('judgePage', { ...acting(), suspended: 'Redis has no memory left' });
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis has no memory left' } }]);
+});
+
+test('a page that can never be read ends the sweep at once, with the error', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.fail('readPage', new PermanentError('WRONGTYPE'));
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'WRONGTYPE' } }]);
+});
+
+test('a page that can not be judged ends the sweep with the error, and the next one begins anew', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.send(sweepNow(2));
+  await it.answer('readPage', page(false));
+  await it.fail('judgePage');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  expect(it.of('sweep.started').map(({ request }) => request.number)).toEqual([1, 2]);
+});
+
+test('a lane that crashes is replaced, sixty-four times', async () => {
+  const it = start();
+  for (let i = 0; i < 64; i++) {
+    await it.fail('lane-0');
+    expect(it.sweep().idle).toEqual(['lane-0']);
+  }
+  expect(it.actorAt('sweep', 'lane-0').getSnapshot().status).toBe('active');
+  await it.fail('lane-0');
+  expect(it.sweep()).toMatchObject({ lanes: 0, idle: [] });
+});
+
+test('a lane that was replaced works, and a sweep does not wait for a lane that is not replaced', async () => {
+  const it = start();
+  for (let i = 0; i < 64; i++) {
+    await it.fail('lane-0');
+    expect(it.sweep()).toMatchObject({ lanes: 1, idle: ['lane-0'] });
+  }
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('judgePage', { acting: [jobFor('fail')], tally: emptyTally });
+  expect(it.sweep().idle).toEqual([]);
+  await it.fail('lane-0');
+  expect(it.sweep()).toMatchObject({ lanes: 0, idle: [] });
+  expect(it.of('sweep.ended')).toHaveLength(1);
+});
+
+test('a lane that crashes at a job is used again, and the sweep ends', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('judgePage', { acting: [jobFor('fail')], tally: emptyTally });
+  expect([it.sweep().idle, it.of('sweep.ended')]).toEqual([[], []]);
+  await it.fail('lane-0');
+  expect([it.sweep().idle, it.of('sweep.ended').length]).toEqual([['lane-0'], 1]);
+});
+
+test('a scheduled sweep records its end for the other hosts, before the next one waits for its time', async () => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  expect(it.value().sweep).toBe('completing');
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.answer('completePass', undefined);
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0 } }]);
+  expect(it.of('sweep.ended')[0]?.result.error).toBeUndefined();
+  expect([it.value().sweep, it.sweep().failedIn]).toEqual(['waiting', undefined]);
+});
+
+test('a sweep whose end can not be recorded did not complete', async () => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  await it.fail('completePass');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'Redis is down' } }]);
+  expect(it.sweep().failedIn).toEqual(fenceOf(1));
+});
+
+test('fault 119: a suspended scheduled sweep is tried again an interval later, at its begin and at its end', async () => {
+  for (const isAtEnd of [false, true]) {
+    const it = await startLeader();
+    await it.tick(hour);
+    if (isAtEnd) {
+      await it.answer('readPage', page(true));
+      await it.answer('judgePage', acting());
+    }
+    await it.fail(isAtEnd ? 'completePass' : 'readPage', new RefusedError('Redis is a replica'));
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis is a replica' } }]);
+    expect([it.value().sweep, it.sweep().failedIn]).toEqual(['waiting', fenceOf(1)]);
+  }
+});
+
+test('fault 119: a sweep that was suspended while it drained is not recorded as ended', async () => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.answer('readPage', page(true, jobFor('fail')));
+  await it.answer('judgePage', acting(jobFor('fail')));
+  await it.sendToSweep({
+    ...freed,
+    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+  });
+  expect(it.value().sweep).toBe('waiting');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis is a replica' } }]);
+});
+
+test('a page of a lost lease is not read again', async () => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.fail('readPage', new FencedError());
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: leaseLost } }]);
+});
+
+test('a scheduled sweep ends when its term is over, as soon as its lanes are idle', async () => {
+  for (const term of [theirs, ours(2)]) {
+    const it = await startLeader();
+    await it.tick(hour);
+    await it.answer('acquireLease', ours(1));
+    await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail')));
+    await it.answer('judgePage', acting(jobFor('fail'), jobFor('fail')));
+    await it.tick(renewal);
+    await it.answer('acquireLease', term);
+    expect(it.value().sweep).toBe('draining');
+    await it.sendToSweep(freed);
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 0, error: leaseLost, tally: { scanned: 1 } } }]);
+    expect(it.value().sweep).toBe(term === theirs ? 'idle' : 'waiting');
+  }
+});
+
+test.each([
+  ['has failed', (it: Tree) => it.fail('judgePage')],
+  ['is suspended', (it: Tree) => it.answer('judgePage', { acting: [], tally: emptyTally, suspended: 'no memory' })],
+] as const)('fault 150: a shared sweep that %s at its last page is not recorded as ended', async (_, end) => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await end(it);
+  expect([it.value().sweep, it.asked('completePass')]).toEqual(['waiting', undefined]);
+  // It is tried again an interval later, not at once.
+  expect(it.sweep().failedIn).toEqual(fenceOf(1));
+});
+
+test('a shared sweep that was stopped before its end is not recorded as ended', async () => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.answer('readPage', { jobs: [], isLast: false });
+  await it.answer('judgePage', { acting: [jobFor('fail')], tally: emptyTally });
+  await it.send({ type: 'stop' });
+  await it.sendToSweep({
+    type: 'lane.freed',
+    lane: 'lane-0',
+    outcome: { id: 'j', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done', facts: jobFor('fail').facts },
+  });
+  expect([it.asked('completePass'), it.of('sweep.ended')[0]?.result.error]).toEqual([
+    undefined,
+    'stopped before its end',
+  ]);
+});
+
+test.each([
+  ['a page that can never be read', new PermanentError('x')],
+  ['a page of a lost lease', new FencedError()],
+  ['a page that Redis refuses', new RefusedError('x')],
+])('after %s a shared sweep is tried again an interval later', async (_, error) => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.fail('readPage', error);
+  expect([it.value().sweep, it.sweep().failedIn]).toEqual(['waiting', fenceOf(1)]);
+});
+
+test('a sweep of a caller has no fence, and its end is not recorded for the other hosts', async () => {
+  const it = await startLeader();
+  await it.send(sweepNow(1));
+  expect(it.asked('readPage')).toEqual({ isFirst: true, plan: false, fence: undefined });
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('judgePage', { acting: [], tally: emptyTally });
+  expect(it.asked('completePass')).toBeUndefined();
+  await it.tick(hour);
+  expect(it.asked('readPage')).toEqual({ isFirst: true, plan: false, fence: fenceOf(1) });
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('judgePage', { acting: [], tally: emptyTally });
+  expect(it.asked('completePass')).toEqual({ fence: fenceOf(1) });
+});
+
+test('a sweep that is stopped when its last job has a lane ends without an error', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.answer('judgePage', { acting: [jobFor('fail')], tally: emptyTally });
+  await it.send({ type: 'stop' });
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.sendToSweep({
+    type: 'lane.freed',
+    lane: 'lane-0',
+    outcome: { id: 'j', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done', facts: jobFor('fail').facts },
+  });
+  expect(it.of('sweep.ended').map(({ result }) => result.error)).toEqual([undefined]);
+});
+
+test('jobs of a page that is judged when the reaper stops are left to the next sweep', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', { jobs: [], isLast: true });
+  await it.send({ type: 'stop' });
+  expect(it.value().sweep).toBeUndefined();
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'stopped before its end', tally: emptyTally } }]);
+});
+
+test('stopped while it scans, a sweep reads no more pages, lets the lanes finish, and says that it was cut short', async () => {
+  const it = await stopWhile(async (driver) => {
+    await driver.send(sweepNow(1));
+    await driver.send(sweepNow(2));
+    await driver.answer('readPage', page(false));
+    await driver.answer('judgePage', acting(jobFor('fail'), jobFor('fail')));
+  });
+  expect(it.value().sweep).toBe('stopping');
+  await it.sendToSweep(freed);
+  expect(it.actor.getSnapshot().status).toBe('done');
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { number: 1, error: 'stopped before its end', tally: { scanned: 1 } } },
+    { result: { number: 2, error: 'the reaper is stopped' } },
+  ]);
+});
+
+test('a sweep that is stopped before the last job of its last page has a lane was cut short', async () => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.answer('readPage', page(true, jobFor('fail'), jobFor('fail')));
+  await it.answer('judgePage', acting(jobFor('fail'), jobFor('fail')));
+  await it.send({ type: 'stop' });
+  await it.sendToSweep(freed);
+  expect([it.asked('completePass'), it.of('sweep.ended')[0]?.result.error]).toEqual([
+    undefined,
+    'stopped before its end',
+  ]);
+});
+
+test.each([
+  [
+    'while it drains',
+    async (it: Tree) => {
+      await it.send({ type: 'stop' });
+      await it.sendToSweep(freed);
+    },
+  ],
+  [
+    'while it records its end',
+    async (it: Tree) => {
+      await it.sendToSweep(freed);
+      await it.send({ type: 'stop' });
+    },
+  ],
+] as const)('a scheduled sweep that is stopped %s records its end once, and stops then', async (_, stop) => {
+  for (const fails of [false, true]) {
+    const it = await startLeader();
+    await it.tick(hour);
+    await it.answer('readPage', page(true, jobFor('fail')));
+    await it.answer('judgePage', acting(jobFor('fail')));
+    await stop(it);
+    expect(it.value().sweep).toBe('completingLast');
+    if (fails) await it.fail('completePass');
+    else await it.answer('completePass', undefined);
+    expect(it.value().sweep).toBeUndefined();
+    expect(it.of('sweep.ended').map(({ result }) => result.error)).toEqual([fails ? 'Redis is down' : undefined]);
+    expect(it.timesAsked('completePass')).toBe(1);
+  }
+});
+
+test('a sweep that rests or waits stops at once, and a scheduled one waits again when the mandate changes', async () => {
+  const resting = start();
+  await resting.sendToSweep({ type: 'stop' });
+  const waiting = start();
+  await waiting.sendToSweep({ type: 'mandate.changed', mandate: { fence: undefined } });
+  expect(waiting.value().sweep).toBe('waiting');
+  await waiting.sendToSweep({ type: 'mandate.changed', mandate: { fence: fenceOf(1) } });
+  expect([waiting.value().sweep, waiting.sweep().mandate]).toEqual(['waiting', { fence: fenceOf(1) }]);
+  await waiting.sendToSweep({ type: 'stop' });
+  for (const it of [resting, waiting]) expect(it.value().sweep).toBeUndefined();
+});
+
+test('a sweep of a caller goes on when the mandate changes, and the next scheduled one has the new fence', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.sendToSweep({ type: 'mandate.changed', mandate: { fence: fenceOf(2) } });
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, tally: emptyTally } }]);
+  await it.tick(hour);
+  expect(it.asked('readPage')).toEqual({ isFirst: true, plan: false, fence: fenceOf(2) });
+});
+
+test.each([
+  ['done', (it: Tree) => it.answer('completePass', undefined)],
+  ['failed', (it: Tree) => it.fail('completePass')],
+] as const)('the next sweep begins only when the record of the last one is %s', async (_, end) => {
+  const it = await startLeader();
+  await it.tick(hour);
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  await it.send(sweepNow(1));
+  expect(it.of('sweep.started')).toHaveLength(1);
+  await end(it);
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+});
+
+test('a sweep that is stopped answers the callers whose sweeps never began', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.send(sweepNow(2, true));
+  await it.send({ type: 'stop' });
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { number: 1, error: 'stopped before its end' } },
+    { result: { number: 2, plan: true, tally: emptyTally, error: 'the reaper is stopped' } },
+  ]);
+});
+
+afterAll(() => expect(coverage.missing()).toEqual([]));
