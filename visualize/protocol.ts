@@ -17,11 +17,11 @@ import type {
 } from '../src/index.ts';
 
 export const chartNames = [
+  'job',
   'supervisor',
   'leader',
   'sweep',
   'lane',
-  'job',
   'rescue',
   'rescuePass',
   'pools',

@@ -1,9 +1,6 @@
-import type { Redis } from 'ioredis';
-import type { Connection, RedisSource } from '../io/redis/connection.ts';
+import { type Connection, isClient, type RedisSource } from '../io/redis/connection.ts';
 import { parseRedisUrl } from '../io/redis/url.ts';
 import type { OpenConnection } from './namespace.ts';
-
-const isClient = (source: RedisSource): source is Redis => typeof source === 'object' && 'evalsha' in source;
 
 /** The configured database; for a client of the caller, the one that it is in now. */
 export const databaseOf = (source: RedisSource): number => {

@@ -1,5 +1,5 @@
 import { FencedError } from './lease.ts';
-import { freshRescue, rescueSetup } from './rescueSetup.ts';
+import { freshRescue, type RescueContext, rescueSetup } from './rescueSetup.ts';
 
 /**
  * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks.
@@ -156,11 +156,7 @@ export const rescueMachine = rescueSetup.createMachine({
           invoke: {
             id: 'requeueOrphans',
             src: 'requeueOrphans',
-            input: ({ context }) => ({
-              live: context.live,
-              plan: context.request?.plan === true,
-              fence: context.fence,
-            }),
+            input: orphansInput,
             onDone: [
               {
                 guard: { type: 'isTooEarly', params: ({ event }) => ({ requeued: event.output }) },
@@ -188,11 +184,7 @@ export const rescueMachine = rescueSetup.createMachine({
           invoke: {
             id: 'requeueOrphans',
             src: 'requeueOrphans',
-            input: ({ context }) => ({
-              live: context.live,
-              plan: context.request?.plan === true,
-              fence: context.fence,
-            }),
+            input: orphansInput,
             onDone: {
               target: '#rescue.idle',
               actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endLook'],
@@ -234,4 +226,8 @@ export const rescueMachine = rescueSetup.createMachine({
 
 function orphansFailed({ event }: { event: { error: unknown } }) {
   return { where: 'looking for orphaned entries', error: event.error };
+}
+
+function orphansInput({ context: { live, request, fence } }: { context: RescueContext }) {
+  return { live, plan: request?.plan === true, fence };
 }

@@ -78,8 +78,8 @@ export interface SupervisorContext extends SupervisorInput {
 }
 
 /** A child is started again this often within the period, in ms. The next crash leaves it down. */
-export const intensity = 5;
-export const period = 60_000;
+const intensity = 5;
+const period = 60_000;
 
 /** What the chart of the supervisor uses: actors, guards and actions. */
 export const supervisorSetup = setup({

@@ -61,7 +61,7 @@ export interface SweepContext extends SweepInput {
   readonly laneFaults: number;
 }
 
-export const noPage: Page = { jobs: [], isLast: false };
+const noPage: Page = { jobs: [], isLast: false };
 
 export const freshSweep = (input: SweepInput): SweepContext => ({
   ...input,
@@ -79,7 +79,7 @@ export const freshSweep = (input: SweepInput): SweepContext => ({
   laneFaults: 0,
 });
 
-export const areLanesIdle = ({ idle, lanes }: SweepContext): boolean => idle.length >= lanes;
+const areLanesIdle = ({ idle, lanes }: SweepContext): boolean => idle.length >= lanes;
 
 /** Failures in a row of a page after which the sweep is given up. */
 const maxFailures = 6;

@@ -55,12 +55,12 @@ describe('the charts', () => {
     const state = (id: string) => page.locator(`[data-chart="job"] [data-state="${id}"]`);
     await vi.waitUntil(async () => (await state('job.compare').locator('.count').textContent()) === '9');
     expect(await state('job.keep').locator('.count').textContent()).toBe('5');
-    expect(await state('job.refire').locator('.count').textContent()).toBe('');
+    expect(await state('job.acting.refire').locator('.count').textContent()).toBe('');
     const heat = (id: string) => state(id).evaluate((element) => Number(element.style.getPropertyValue('--heat')));
     expect(await heat('job.compare')).toBe(1);
-    expect(await heat('job.fail')).toBeGreaterThan(0);
-    expect(await heat('job.fail')).toBeLessThan(await heat('job.keep'));
-    expect(await heat('job.refire')).toBe(0);
+    expect(await heat('job.acting.fail')).toBeGreaterThan(0);
+    expect(await heat('job.acting.fail')).toBeLessThan(await heat('job.keep'));
+    expect(await heat('job.acting.refire')).toBe(0);
     expect(await page.locator('[data-chart="job"] .edge.last').count()).toBe(1);
     await page.getByRole('tab', { name: 'lane', exact: true }).click();
     await page.locator('[data-chart="lane"] [data-state="lane.idle"].active').waitFor();

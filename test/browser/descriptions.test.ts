@@ -31,7 +31,7 @@ const start = async (descriptionOf: (state: string) => string) => {
 };
 
 test('the table of a chart lists each state with its description', async () => {
-  const { page } = await start((state) => (state === 'job.fail' ? '' : `Purpose of ${state}.`));
+  const { page } = await start((state) => (state === 'job.acting.fail' ? '' : `Purpose of ${state}.`));
   await page.getByText('Show as a table').click();
   const table = page.locator('.as-table table', { hasText: 'description' });
   await table.waitFor();
@@ -41,7 +41,7 @@ test('the table of a chart lists each state with its description', async () => {
   expect(rows).toEqual(
     nodesOf(charts.job).map(({ id }) => [
       id.split('.').slice(1).join('.') || id,
-      id === 'job.fail' ? '' : `Purpose of ${id}.`,
+      id === 'job.acting.fail' ? '' : `Purpose of ${id}.`,
     ]),
   );
 });
@@ -55,7 +55,7 @@ test('the table of a chart without descriptions has no column for them', async (
 
 test('each step of a trace shows the description of its state', async () => {
   await seedJob(redis(), 'hung', { age: 90_000 });
-  const { reaper, page } = await start((state) => (state === 'job.fail' ? '' : `Purpose of ${state}.`));
+  const { reaper, page } = await start((state) => (state === 'job.acting.fail' ? '' : `Purpose of ${state}.`));
   await reaper.sweep({ plan: true });
   await explainJob(page, 'hung');
   const shown = page.locator('.trace > .hint');

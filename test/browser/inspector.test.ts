@@ -60,20 +60,20 @@ test('the trace of a watched job is shown live, step by step, and matches Redis'
   await reaper.sweep();
   const steps = page.getByRole('list', { name: 'Steps' }).getByRole('button');
   await vi.waitUntil(async () => (await steps.count()) === 4);
-  expect(await steps.allInnerTexts()).toEqual(['tracking', 'compare', 'fail', 'settled']);
+  expect(await steps.allInnerTexts()).toEqual(['tracking', 'compare', 'acting.fail', 'done']);
   await page.getByText('Ended: fail, hung → done').waitFor();
   expect(await redis().hget('t:job_stats:hung', 'status')).toBe('Error');
 
   const here = page.locator('.trace .state.here');
-  await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.settled');
+  await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.done');
   await steps.last().focus();
   await page.keyboard.press('ArrowLeft');
-  await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.fail');
+  await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.acting.fail');
   await page.getByText('from compare by [isVerdict fail]').waitFor();
   expect(await page.locator('.trace .edge.passed').count()).toBe(2);
   await page.getByRole('button', { name: 'Step back' }).click();
   await page.getByRole('button', { name: 'Step forward' }).click();
-  await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.fail');
+  await vi.waitUntil(async () => (await here.getAttribute('data-state')) === 'job.acting.fail');
   await page.locator('.trace .rules .decides', { hasText: 'fail: hung' }).waitFor();
 });
 

@@ -81,7 +81,7 @@ const checkEnd = async (noted: (state: string) => boolean) => {
   if (owed !== undefined && !(await isParked(owed))) {
     if (noted(owed)) expect(await world.record()).toMatchObject({ state: 'parked', about: owed });
     await world.sweep(undefined, owed, later);
-    expect(world.said.sweep?.at(-1)).toBe('queued');
+    expect(world.said.sweep?.at(-1)).toBe('enqueued');
     await world.deliverAll(later);
     expect(await world.owed()).toBeUndefined();
   }

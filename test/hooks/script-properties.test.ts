@@ -112,7 +112,7 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
         if (record?.kind === 'parked' && record.state === state) return 'parked';
         const isHeld = record?.kind === 'sending' || record?.kind === 'resending';
         if (record?.state !== state && !isHeld) model.set(one, fresh(state));
-        return 'queued';
+        return 'enqueued';
       };
       const isClaimed = (record: Modelled | undefined) => record?.kind === 'sending' || record?.kind === 'resending';
 

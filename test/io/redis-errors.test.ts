@@ -10,6 +10,7 @@ import {
   mayRetry,
   RedisError,
   redact,
+  refusalOf,
   UnusableRedisError,
   withoutUser,
 } from '../../src/io/redis/errors.ts';
@@ -37,6 +38,10 @@ test.each([
   ['permanent', 'ERR DB index is out of range'],
   ['permanent', 'ERR SELECT is not allowed in cluster mode'],
   ['permanent', "ERR The user executing the script can't run this command or subcommand"],
+  [
+    'permanent',
+    "ERR ACL failure in script: User u has no permissions to run the 'hset' command script: 1f, on @user_script:12.",
+  ],
   ['transient', 'LOADING Redis is loading the dataset in memory'],
   ['transient', 'BUSY Redis is busy running a script.'],
   ['transient', 'TRYAGAIN Multiple keys request during rehashing of slot'],
@@ -141,4 +146,13 @@ test('a redacted error shows neither the user nor the command', () => {
   expect(redact(error)).toBe(error);
   expect(`${inspect(error)}${error.stack}${JSON.stringify(error)}`).not.toContain('s3cret');
   expect(error.message).toContain('no permissions to run');
+});
+
+test.each([
+  "NOPERM User alice has no permissions to run the 'hset' command",
+  "ERR ACL failure in script: User alice has no permissions to run the 'hset' command script: 1f, on @user_script:12.",
+])('fault 144: the refusal of a newer Redis says what to do and does not name the user: %s', (message) => {
+  const refusal = refusalOf(new Error(message));
+  expect(refusal).toContain("lacks a right (NOPERM: this user has no permissions to run the 'hset' command): ");
+  expect(refusal).not.toContain('alice');
 });

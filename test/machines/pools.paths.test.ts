@@ -1,38 +1,15 @@
 import { afterAll, expect, test } from 'vitest';
-import type { Found } from '../../src/machines/types/rescue.ts';
 import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
-import { startTree, type Tree, type TreeInput, treeMachines } from '../support/tree.ts';
+import { answerPass, treeMachines, treeStarts } from '../support/tree.ts';
 
 // The pools take suspects without end, so their paths can not be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(treeMachines.pools);
-const start = (input: TreeInput = {}) => startTree({ ...input, inspect: coverage.inspect });
+const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
 const grace = 15_000;
 const renewal = 3_000;
 const leaseLost = expect.stringContaining('lease lost');
-
-/** One of several hosts, which leads. */
-const startLeader = async (more: TreeInput = {}) => {
-  const it = start({ sharesSchedule: true, ...more });
-  await it.send({ type: 'schedule' });
-  await it.answer('acquireLease', ours(1));
-  return it;
-};
-
-/** A pass to its end, except for its pools. */
-const rescue = async (it: Tree, looked: Found) => {
-  await it.answer('find', looked);
-  await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued());
-};
-
-const stopWhile = async (what: (it: Tree) => Promise<void>) => {
-  const it = start();
-  await what(it);
-  await it.send({ type: 'stop' });
-  return it;
-};
 
 test('each suspected pool gets one actor, in as many slots as there are, and the pass ends with the last of them', async () => {
   const it = start();
@@ -295,7 +272,7 @@ test('the grace of a pool of a caller is not cut short by one that is abandoned 
 test('fault 150: with a lost lease each pool of a shared pass is stopped, and none of a pass of a caller', async () => {
   const it = await startLeader({ poolSlots: 2 });
   await it.tick(10_000);
-  await rescue(
+  await answerPass(
     it,
     found(
       suspectOf('p1', { fence: fenceOf(1) }),
@@ -319,11 +296,11 @@ test('fault 150: with a lost lease each pool of a shared pass is stopped, and no
 test('fault 150: a caller without a grace ends the grace of the pools that wait, one with a shorter grace shortens it; a plan does neither', async () => {
   const it = start({ poolSlots: 2 });
   await it.send(rescueNow(1));
-  await rescue(it, found(suspectOf('p1')));
+  await answerPass(it, found(suspectOf('p1')));
   await it.send(rescueNow(2, { grace: 5_000 }));
-  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p2')));
   await it.send(rescueNow(3, { plan: true, grace: 0 }));
-  await rescue(it, found());
+  await answerPass(it, found());
   expect([it.startedPools(), it.waiting()]).toEqual([[], ['p1', 'p2']]);
   await it.send(rescueNow(4, { grace: 0 }));
   await it.answer('find', found(suspectOf('p1')));
@@ -341,7 +318,7 @@ test('fault 150: a caller without a grace ends the grace of the pools that wait,
 test('a grace ends at its own time, for all pools that were seen at the same moment', async () => {
   const it = start({ poolSlots: 9 });
   await it.send(rescueNow(1, { grace: 5_000 }));
-  await rescue(it, found(suspectOf('p1'), suspectOf('p2', { at: 1_000 }), suspectOf('p3')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p2', { at: 1_000 }), suspectOf('p3')));
   expect(it.waiting()).toEqual(['p1', 'p3', 'p2']);
   await it.tick(4_999);
   expect(it.startedPools()).toEqual([]);
@@ -355,7 +332,7 @@ test('pools that hold entries are rescued before others', async () => {
   const it = start({ poolSlots: 1 });
   await it.send(rescueNow(1, { grace: 0 }));
   const holding = (pool: string) => ({ ...suspectOf(pool), holdsEntries: true });
-  await rescue(it, found(suspectOf('p1'), holding('p2'), suspectOf('p3'), holding('p4')));
+  await answerPass(it, found(suspectOf('p1'), holding('p2'), suspectOf('p3'), holding('p4')));
   expect(it.slots()).toEqual({ 'pool-0': 'p2' });
   expect(it.ready()).toEqual(['p4', 'p1', 'p3']);
 });
@@ -363,16 +340,16 @@ test('pools that hold entries are rescued before others', async () => {
 test('a pool that waits for a slot and is found again is rescued once', async () => {
   const it = start({ poolSlots: 1 });
   await it.send(rescueNow(1, { grace: 0 }));
-  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p2')));
   await it.send(rescueNow(2, { grace: 0 }));
-  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p2')));
   expect([it.slots(), it.ready()]).toEqual([{ 'pool-0': 'p1' }, ['p2']]);
 });
 
 test('a pool that has to be confirmed again gets another grace, and its slot is free for others', async () => {
   const it = start({ poolSlots: 1 });
   await it.send(rescueNow(1, { grace: 5_000 }));
-  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p2')));
   await it.tick(5_000);
   const before = { moved: { A: 3 }, quarantined: [], failures: 1, error: 'Redis is down' };
   await it.answer('pool-0', { again: { suspect: suspectOf('p1', { at: 7_000 }), plan: false, grace: 5_000, before } });
@@ -388,9 +365,9 @@ test('a pool that has to be confirmed again gets another grace, and its slot is 
 test('no more pools are worked on than there are slots, each for the plan or the rescue that found it', async () => {
   const it = start({ poolSlots: 2 });
   await it.send(rescueNow(1, { plan: true, grace: 0 }));
-  await rescue(it, found(suspectOf('p1'), suspectOf('p2'), suspectOf('p3')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p2'), suspectOf('p3')));
   await it.send(rescueNow(2, { grace: 0 }));
-  await rescue(it, found(suspectOf('p1'), suspectOf('p3')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p3')));
   expect(it.startedPools().map(([id, , plan]) => [id, plan])).toEqual([
     ['pool-0', true],
     ['pool-1', true],
@@ -411,11 +388,11 @@ test('the end of a pool is reported by one rescue: the scheduled one that found 
   const endsOf = (number: number) => it.of('rescue.ended').filter(({ result }) => result.number === number);
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
-  await rescue(it, found(suspectOf('p1'), suspectOf('p2')));
+  await answerPass(it, found(suspectOf('p1'), suspectOf('p2')));
   await it.send(rescueNow(1));
-  await rescue(it, found(suspectOf('p1')));
+  await answerPass(it, found(suspectOf('p1')));
   await it.send(rescueNow(2));
-  await rescue(it, found(suspectOf('p1')));
+  await answerPass(it, found(suspectOf('p1')));
   await it.tick(15_000);
   await it.answer('pool-0', rescued('p1'));
   expect(endsOf(1)).toMatchObject([{ result: { suspects: 1, pools: { rescued: 1 }, entries: 2 } }]);
@@ -432,19 +409,19 @@ test.each([
   const it = start();
   const suspects = () => it.of('rescue.ended').map(({ result }) => result.suspects);
   await it.send(rescueNow(1));
-  await rescue(it, found('dead'));
+  await answerPass(it, found('dead'));
   await it.send(rescueNow(2)); // This look sees the pool as it stands now, and is answered late.
   await it.tick(grace);
   await it.answer('pool-0', rescued('dead', { outcome }));
   expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([['dead', outcome]]);
-  await rescue(it, found('dead', 'other'));
+  await answerPass(it, found('dead', 'other'));
   expect([suspects(), it.waiting()]).toEqual([[1], ['other']]);
   await it.tick(grace);
   await it.answer('pool-0', rescued('other'));
   expect(suspects()).toEqual([1, 1]);
   // A look that begins after its end may find it again.
   await it.send(rescueNow(3));
-  await rescue(it, found('dead'));
+  await answerPass(it, found('dead'));
   expect(it.waiting()).toEqual(['dead']);
 });
 
@@ -452,9 +429,9 @@ test('fault 115: a pool that a caller has asked for since stays the caller’s, 
   const it = await startLeader();
   await it.tick(10_000);
   await it.answer('acquireLease', ours(1));
-  await rescue(it, found(suspectOf('dead', { fence: fenceOf(1) })));
+  await answerPass(it, found(suspectOf('dead', { fence: fenceOf(1) })));
   await it.send(rescueNow(1, { grace: 1_000 }));
-  await rescue(it, found('dead'));
+  await answerPass(it, found('dead'));
   await it.tick(1_000);
   expect(it.slots()).toEqual({ 'pool-0': 'dead' });
   await it.send({ type: 'mandate.changed', mandate: undefined });
@@ -470,7 +447,7 @@ test('fault 115: a pool that a caller has asked for since stays the caller’s, 
 test('a pool whose chart crashes while it stops is abandoned, and the rescue stops', async () => {
   const it = await stopWhile(async (driver) => {
     await driver.send(rescueNow(1, { grace: 0 }));
-    await rescue(driver, found('p1'));
+    await answerPass(driver, found('p1'));
   });
   await it.fail('pool-0');
   expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned' } }]);
@@ -480,7 +457,7 @@ test('a pool whose chart crashes while it stops is abandoned, and the rescue sto
 test('ten thousand suspects are data under one timer, and are abandoned in one step', async () => {
   const it = start();
   await it.send(rescueNow(1));
-  await rescue(it, found(...Array.from({ length: 10_000 }, (_, i) => `p${i}`)));
+  await answerPass(it, found(...Array.from({ length: 10_000 }, (_, i) => `p${i}`)));
   expect([it.waiting().length, it.pools().graces.length, Object.keys(it.children('rescue', 'pools'))]).toEqual([
     10_000,
     1,

@@ -1,43 +1,20 @@
 import { afterAll, expect, test } from 'vitest';
 import { FencedError } from '../../src/machines/lease.ts';
 import { PermanentError } from '../../src/machines/permanent.ts';
-import type { Found } from '../../src/machines/types/rescue.ts';
 import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
-import { rescueTree, startTree, type Tree, type TreeInput } from '../support/tree.ts';
+import { answerPass, rescueTree, treeStarts } from '../support/tree.ts';
 
 // A rescue takes requests without end, so its paths can not be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(rescueTree);
-const start = (input: TreeInput = {}) => startTree({ ...input, inspect: coverage.inspect });
+const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
 const hour = 3_600_000;
 const grace = 15_000;
 const renewal = 3_000;
 const leaseLost = expect.stringContaining('lease lost');
 
-/** One of several hosts, which leads. */
-const startLeader = async (more: TreeInput = {}) => {
-  const it = start({ sharesSchedule: true, ...more });
-  await it.send({ type: 'schedule' });
-  await it.answer('acquireLease', ours(1));
-  return it;
-};
-
-/** A pass to its end, except for its pools. */
-const rescue = async (it: Tree, looked: Found) => {
-  await it.answer('find', looked);
-  await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued());
-};
-
 const lost = (id: string, plan = false) => ({ id, type: 'A', pool: 'p', unobservedS: 30, plan });
-
-const stopWhile = async (what: (it: Tree) => Promise<void>) => {
-  const it = start();
-  await what(it);
-  await it.send({ type: 'stop' });
-  return it;
-};
 
 test('fault 108: the pass names each unreadable key once, whichever step found it', async () => {
   const it = start();
@@ -258,55 +235,6 @@ test('stopped while it looks for pools or works on some, it answers every caller
   ]);
 });
 
-test('a rescue that waits begins for a caller, and waits again when the mandate changes', async () => {
-  const it = start();
-  await it.sendTo(['rescue'], { type: 'mandate.changed', mandate: { fence: undefined } } as never);
-  await it.sendTo(['rescue'], { type: 'mandate.changed', mandate: { fence: fenceOf(1) } } as never);
-  expect([it.value().rescue, it.rescue().mandate]).toEqual(['waiting', { fence: fenceOf(1) }]);
-  await it.send(rescueNow(1));
-  expect(it.value().rescue).toEqual({ finding: 'looking' });
-});
-
-test('pools that end while the next pass looks are reported by their own pass', async () => {
-  const it = start();
-  await it.send(rescueNow(1, { grace: 0 }));
-  await rescue(it, found('p1', 'p2'));
-  await it.send(rescueNow(2));
-  await it.answer('pool-0', rescued('p1'));
-  await it.answer('pool-0', rescued('p2', { outcome: 'abandoned' }));
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, pools: { rescued: 1, abandoned: 1 } } }]);
-  // The abandoned pool is still there, and is found again.
-  await it.answer('find', found('p1', 'p2'));
-  expect(it.waiting()).toEqual(['p2']);
-});
-
-test('a second look at live pools that fails is reported, and the pass completes', async () => {
-  const it = start();
-  await it.send(rescueNow(1));
-  await it.answer('find', found());
-  await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], dueInMs: 5 }));
-  await it.tick(5);
-  await it.fail('requeueOrphans');
-  expect(it.of('fault')).toMatchObject([{ where: 'looking for orphaned entries' }]);
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 1 } }]);
-});
-
-test('actors of passes get the ids of those that are complete, however many passes there are', async () => {
-  const it = start({ poolSlots: 2 });
-  const ids = new Set<string>();
-  for (let number = 1; number <= 20; number++) {
-    await it.send(rescueNow(number, { grace: 0 }));
-    for (const id of it.rescue().passes) ids.add(id);
-    await rescue(it, found(`p${number}`));
-    if (number > 1) await it.answer(`pool-${number % 2}`, rescued(`p${number - 1}`));
-  }
-  expect([...ids].sort()).toEqual(['pass-0', 'pass-1']);
-  expect(it.rescue().passes).toHaveLength(1);
-});
-
-afterAll(() => expect(coverage.missing()).toEqual([]));
-
 test('fault 150: a suspended shared pass is tried again an interval later', async () => {
   const it = await startLeader();
   await it.tick(10_000);
@@ -328,7 +256,7 @@ test('the first pass scans the names of all keys, later ones do not', async () =
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
   expect(it.asked('find')).toEqual({ thorough: true, plan: false, fence: undefined });
-  await rescue(it, found());
+  await answerPass(it, found());
   await it.tick(10_000);
   expect(it.asked('find')).toEqual({ thorough: false, plan: false, fence: undefined });
 });
@@ -382,7 +310,7 @@ test('a rescue that waits begins for a caller, and waits again when the mandate 
 test('pools that end while the next pass looks are reported by their own pass', async () => {
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
-  await rescue(it, found('p1', 'p2'));
+  await answerPass(it, found('p1', 'p2'));
   await it.send(rescueNow(2));
   await it.answer('pool-0', rescued('p1'));
   await it.answer('pool-0', rescued('p2', { outcome: 'abandoned' }));
@@ -410,7 +338,7 @@ test('actors of passes get the ids of those that are complete, however many pass
   for (let number = 1; number <= 20; number++) {
     await it.send(rescueNow(number, { grace: 0 }));
     for (const id of it.rescue().passes) ids.add(id);
-    await rescue(it, found(`p${number}`));
+    await answerPass(it, found(`p${number}`));
     if (number > 1) await it.answer(`pool-${number % 2}`, rescued(`p${number - 1}`));
   }
   expect([...ids].sort()).toEqual(['pass-0', 'pass-1']);

@@ -1,42 +1,30 @@
 import { afterAll, expect, test } from 'vitest';
-import type { JobOutcome } from '../../src/machines/job.ts';
-import { emptyTally } from '../../src/machines/tally.ts';
 import { jobFor } from '../support/facts.ts';
-import { found, ours, page, recounted, requeued, rescued, rescueNow, sweepNow, theirs } from '../support/passes.ts';
+import {
+  acting,
+  found,
+  freed,
+  ours,
+  page,
+  recounted,
+  requeued,
+  rescued,
+  rescueNow,
+  sweepNow,
+  theirs,
+} from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
-import { startTree, supervisorTree, type Tree, type TreeInput } from '../support/tree.ts';
+import { supervisorTree, type Tree, treeStarts } from '../support/tree.ts';
 
 // The supervisor takes requests without end, so its paths can not be enumerated. These sequences take every transition.
 // Crashes of its children are in `supervisor-restarts.test.ts`.
 
 const coverage = createCoverage(supervisorTree);
 
-const start = (input: TreeInput = {}) => startTree({ ...input, inspect: coverage.inspect });
+const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
 const hour = 3_600_000;
 const grace = 15_000;
 const renewal = 3_000;
-
-const outcome: JobOutcome = {
-  ...{ id: 'j1', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done' },
-  facts: jobFor('fail').facts,
-};
-const freed = { type: 'lane.freed' as const, lane: 'lane-0', outcome };
-const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({ acting: jobs, tally: emptyTally });
-
-/** One of several hosts, which leads. */
-const startLeader = async (more: TreeInput = {}) => {
-  const it = start({ sharesSchedule: true, ...more });
-  await it.send({ type: 'schedule' });
-  await it.answer('acquireLease', ours(1));
-  return it;
-};
-
-const stopWhile = async (what: (it: Tree) => Promise<void>) => {
-  const it = start();
-  await what(it);
-  await it.send({ type: 'stop' });
-  return it;
-};
 
 test('it rests until it is scheduled, then waits for its times, again and again', async () => {
   const it = start();

@@ -1,43 +1,20 @@
 import { afterAll, expect, test } from 'vitest';
-import type { JobOutcome } from '../../src/machines/job.ts';
 import { FencedError } from '../../src/machines/lease.ts';
 import { PermanentError } from '../../src/machines/permanent.ts';
 import { RefusedError } from '../../src/machines/refusal.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
 import { jobFor } from '../support/facts.ts';
-import { fenceOf, ours, page, sweepNow, theirs } from '../support/passes.ts';
+import { acting, fenceOf, freed, ours, outcome, page, sweepNow, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
-import { startTree, type Tree, type TreeInput, treeMachines } from '../support/tree.ts';
+import { type Tree, treeMachines, treeStarts } from '../support/tree.ts';
 
 // A sweep takes requests without end, so its paths can not be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(treeMachines.sweep);
-const start = (input: TreeInput = {}) => startTree({ ...input, inspect: coverage.inspect });
+const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
 const hour = 3_600_000;
 const renewal = 3_000;
 const leaseLost = expect.stringContaining('lease lost');
-
-const outcome: JobOutcome = {
-  ...{ id: 'j1', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done' },
-  facts: jobFor('fail').facts,
-};
-const freed = { type: 'lane.freed' as const, lane: 'lane-0', outcome };
-const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({ acting: jobs, tally: emptyTally });
-
-/** One of several hosts, which leads. */
-const startLeader = async (more: TreeInput = {}) => {
-  const it = start({ sharesSchedule: true, ...more });
-  await it.send({ type: 'schedule' });
-  await it.answer('acquireLease', ours(1));
-  return it;
-};
-
-const stopWhile = async (what: (it: Tree) => Promise<void>) => {
-  const it = start();
-  await what(it);
-  await it.send({ type: 'stop' });
-  return it;
-};
 
 test('the next page is read when every job of this page has a lane, and the sweep ends when every lane is idle', async () => {
   const it = start();

@@ -20,7 +20,10 @@ let upstream: ReturnType<typeof createUpstream>;
 let outcomes: HookOutcome[] = [];
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis('--appendonly', 'yes'), startReceiver()]);
+  [server, receiver] = await Promise.all([
+    startRedis('--appendonly', 'yes', '--appendfsync', 'always'),
+    startReceiver(),
+  ]);
   redis = server.client;
   upstream = createUpstream(redis);
 });

@@ -68,8 +68,8 @@ const searchFor = async (
 
 test('fault 102: a job on a pool that only missed a beat, or that is registered nowhere, is kept', async () => {
   await pool('late', 11);
-  await pool('offsetClocks', 60);
-  for (const id of ['late', 'offsetClocks', 'unregistered']) {
+  await pool('skewed', 60);
+  for (const id of ['late', 'skewed', 'unregistered']) {
     await silent(id);
     await redis.rpush(`t:jobs:X:${id}:inprogress`, entry(id));
   }

@@ -87,9 +87,10 @@ const snapshot = async (): Promise<Snapshot> => {
   );
   return Object.fromEntries(found);
 };
+const began = Date.now() / 1_000;
 const settled = (digits: string) => {
   const seconds = Number(digits) / (digits.length === 13 ? 1_000 : 1);
-  return Math.abs(seconds - Date.now() / 1_000) < 60 ? '<now>' : digits;
+  return seconds > began - 59 && seconds < Date.now() / 1_000 + 60 ? '<now>' : digits;
 };
 
 const differing = (a: Snapshot, b: Snapshot, except: readonly string[] = []): string[] =>

@@ -29,7 +29,8 @@ afterAll(() => server.stop());
 const keys = keysOf('t');
 const held = (pool: string) => keys.inProgress('X', pool);
 // Enqueued after the start of this Redis, whose second may be the same one.
-const entryOf = (id: string) => JSON.stringify({ name: 'X', id, t: second(60), args: {} });
+const enqueuedAt = second(60);
+const entryOf = (id: string) => JSON.stringify({ name: 'X', id, t: enqueuedAt, args: {} });
 const entry = entryOf('lost');
 const other = entryOf('other');
 const beat = (pool: string, workers: string, at = second()) =>

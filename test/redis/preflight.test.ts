@@ -9,6 +9,7 @@ import { createTestClock } from '../support/clock.ts';
 import { intercept, second } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { type WriteRefusal, writeRefusals } from '../support/writeRefusals.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -48,13 +49,8 @@ const number = async (): Promise<number> => {
 const setsSoFar = async () => Number(/cmdstat_set:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
 
 /** Ways in which Redis refuses writes, and how it takes them again. */
-const refusals: Record<string, { begin(): Promise<unknown>; end(): Promise<unknown> }> = {
-  READONLY: { begin: () => redis.replicaof('127.0.0.1', 1), end: () => redis.replicaof('NO', 'ONE') },
-  OOM: { begin: () => redis.config('SET', 'maxmemory', '1'), end: () => redis.config('SET', 'maxmemory', '0') },
-  NOREPLICAS: {
-    begin: () => redis.config('SET', 'min-replicas-to-write', '1'),
-    end: () => redis.config('SET', 'min-replicas-to-write', '0'),
-  },
+const refusals: Record<string, WriteRefusal> = {
+  ...writeRefusals(() => redis),
   MISCONF: {
     async begin() {
       // A snapshot into a folder that is gone fails.

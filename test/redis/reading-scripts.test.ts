@@ -24,7 +24,8 @@ const run = <Name extends ScriptName>(
   keys: readonly string[],
   args: readonly (string | number)[] = [],
 ): Promise<ReplyOf<Name>> => scripts.run(name, keys, args);
-const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${second(-60)},"args":{}${more}}`;
+const enqueuedAt = second(-60);
+const entry = (id: string, more = '') => `{"name":"X","id":"${id}","t":${enqueuedAt},"args":{}${more}}`;
 const sha1 = (text: string | Buffer) => createHash('sha1').update(text).digest('hex');
 const allOf = async () =>
   Promise.all((await redis.keys('*')).sort().map(async (key) => [key, await redis.dumpBuffer(key)]));

@@ -17,7 +17,7 @@ let connection: Connection;
 const keys = keysOf('t');
 const opened = trackOpened();
 beforeAll(async () => {
-  server = await startRedis('--appendonly', 'yes');
+  server = await startRedis('--appendonly', 'yes', '--appendfsync', 'always');
   redis = server.client;
 });
 afterAll(() => server.stop());

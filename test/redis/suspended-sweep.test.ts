@@ -9,6 +9,7 @@ import { createTestClock } from '../support/clock.ts';
 import { ackText, second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { type WriteRefusal, writeRefusals } from '../support/writeRefusals.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -28,13 +29,8 @@ afterEach(() => opened.close());
 
 const track = 't:job_track:inprogress';
 /** Ways in which Redis refuses writes, and how it takes them again. */
-const refusals: Record<string, { begin(): Promise<unknown>; end(): Promise<unknown> }> = {
-  READONLY: { begin: () => redis.replicaof('127.0.0.1', 1), end: () => redis.replicaof('NO', 'ONE') },
-  OOM: { begin: () => redis.config('SET', 'maxmemory', '1'), end: () => redis.config('SET', 'maxmemory', '0') },
-  NOREPLICAS: {
-    begin: () => redis.config('SET', 'min-replicas-to-write', '1'),
-    end: () => redis.config('SET', 'min-replicas-to-write', '0'),
-  },
+const refusals: Record<string, WriteRefusal> = {
+  ...writeRefusals(() => redis),
   // The snapshot that has failed counts where some are to be made.
   MISCONF: { begin: () => redis.config('SET', 'save', '3600 1'), end: () => redis.config('SET', 'save', '') },
 };

@@ -324,7 +324,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }),
       },
       keys: [pools, heartbeat, held, lock, lockInfo, stats, 't:worker:w'],
-      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -446,7 +446,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
         ...[beforeQuarantine, workers, unobserved, 't:worker:w'],
       ],
-      args: ['p', 10_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,

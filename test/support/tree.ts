@@ -9,7 +9,9 @@ import type { SupervisorEvent } from '../../src/machines/supervisorSetup.ts';
 import { sweepMachine } from '../../src/machines/sweep.ts';
 import type { SweepEvent } from '../../src/machines/sweepSetup.ts';
 import type { Report, ReportOf } from '../../src/machines/types/reports.ts';
+import type { Found } from '../../src/machines/types/rescue.ts';
 import { policy } from './facts.ts';
+import { ours, recounted, requeued } from './passes.ts';
 import { createRemote, flush } from './paths.ts';
 
 const remote = createRemote();
@@ -154,3 +156,32 @@ export const startTree = ({ machine = supervisorTree, inspect, ...input }: TreeI
   };
 };
 export type Tree = ReturnType<typeof startTree>;
+
+/** Ways to start a tree, each followed by `inspect`. */
+export const treeStarts = (inspect: TreeInput['inspect']) => {
+  const start = (input: TreeInput = {}) => startTree({ ...input, ...(inspect && { inspect }) });
+  return {
+    start,
+    /** One of several hosts, which leads. */
+    async startLeader(more: TreeInput = {}) {
+      const it = start({ sharesSchedule: true, ...more });
+      await it.send({ type: 'schedule' });
+      await it.answer('acquireLease', ours(1));
+      return it;
+    },
+    /** A tree that is told to stop after `what`. */
+    async stopWhile(what: (it: Tree) => Promise<void>) {
+      const it = start();
+      await what(it);
+      await it.send({ type: 'stop' });
+      return it;
+    },
+  };
+};
+
+/** Answers a pass to its end, except for its pools. */
+export const answerPass = async (it: Tree, looked: Found) => {
+  await it.answer('find', looked);
+  await it.answer('recount', recounted);
+  await it.answer('requeueOrphans', requeued());
+};

@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ChartCounts, ChartIndex, ChartName, chartNames } from '../protocol.ts';
+import { type ChartCounts, type ChartIndex, type ChartName, chartNames } from '../protocol.ts';
 import { Chart } from './chart.tsx';
 import type { Data } from './connection.ts';
 import { count, stateName } from './format.ts';
@@ -19,19 +19,6 @@ const titles: Readonly<Record<ChartName, string>> = {
   dispatcher: `Dispatches hooks to their endpoints. ${opened}`,
   endpoint: `Sends to one endpoint, as long as there is something to send. ${opened}`,
 };
-const order = [
-  'job',
-  'supervisor',
-  'leader',
-  'sweep',
-  'lane',
-  'rescue',
-  'rescuePass',
-  'pools',
-  'pool',
-  'dispatcher',
-  'endpoint',
-] as const satisfies readonly (typeof chartNames)[number][];
 
 export const ChartsPanel = ({ data }: { data: Data }) => {
   const [name, setName] = useState<ChartName>('job');
@@ -45,7 +32,7 @@ export const ChartsPanel = ({ data }: { data: Data }) => {
         <h2>Charts</h2>
         <Tabs
           label="Charts"
-          tabs={order.map((chart) => ({ id: chart, title: chart }))}
+          tabs={chartNames.map((chart) => ({ id: chart, title: chart }))}
           chosen={name}
           choose={(id) => setName(id)}
         />

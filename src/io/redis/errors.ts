@@ -162,7 +162,7 @@ const rules: readonly Rule[] = [
   {
     code: 'redis-no-permission',
     kind: 'permanent',
-    pattern: /^NOPERM\b|user executing the script/i,
+    pattern: /^NOPERM\b|user executing the script|ACL failure in script/i,
     what: 'the Redis user of the reaper lacks a right',
     advice: 'allow it the commands and keys that `reaper doctor` asks for (ACL SETUSER)',
   },
@@ -218,7 +218,7 @@ const rules: readonly Rule[] = [
 const saidOf = ({ kind, code }: Rule, text: string): string => {
   if (kind === 'refused') return /^\w+/.exec(text)?.[0] ?? text;
   if (code !== 'redis-no-permission') return text;
-  return `NOPERM: ${text.replace(/^(NOPERM|ERR)\s+/, '').replace(/\s*script: .*$/, '')}`;
+  return `NOPERM: ${text.replace(/^(NOPERM|ERR ACL failure in script:|ERR)\s+/, '').replace(/\s*script: .*$/, '')}`;
 };
 
 /** Redis 6.2 puts the script's digest and line before the error of a command that a script ran. */

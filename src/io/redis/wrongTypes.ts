@@ -54,7 +54,7 @@ export const findWrongTyped = async (redis: Redis, expected: readonly Expected[]
   return faults;
 };
 
-export const wrongTyped = (key: string, holds: string, needed: string): string =>
+const wrongTyped = (key: string, holds: string, needed: string): string =>
   `${key}: holds a ${holds}, where a ${needed} is needed; the reaper does not touch it: rename or delete it`;
 
 /**

@@ -64,10 +64,12 @@ export const createProducer = ({
         ...(execution ? { _job_kind_periodic_: execution.epoch } : {}),
       };
       const entry = JSON.stringify({ name: type, id: execution?.policy ?? id, t: second(), args });
-      // What a failover has lost is done again. The stats of an enqueued job are not saved again: it may be running.
+      // What a failover has lost is done again. The stats of an enqueued job are saved again only if they are lost: the
+      // job may be running. They are lost without the entry if the failover comes between the two.
       await untilConfirmed(async () => {
-        if ((await redis.sismember(enqueued, id)) === 0) {
-          await reaper.lifecycle.save(job);
+        const isEnqueued = (await redis.sismember(enqueued, id)) === 1;
+        if (!isEnqueued || (await redis.exists(key('job_stats', id))) === 0) await reaper.lifecycle.save(job);
+        if (!isEnqueued) {
           await redis.eval(enqueueScript, 2, enqueued, key('jobs', type), id, entry);
         }
         await redis.incr('confirmed'); // WAIT needs a write of this connection.
