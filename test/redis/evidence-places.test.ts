@@ -75,7 +75,7 @@ test('fault 102: a job on a pool that only missed a beat, or that is registered 
   }
   expect(await sweep()).toEqual({
     late: 'keep in-queue unconfirmed',
-    offsetClocks: 'keep in-queue unconfirmed',
+    skewed: 'keep in-queue unconfirmed',
     unregistered: 'keep in-queue unconfirmed',
   });
   expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');
