@@ -10,9 +10,9 @@ import type { Page } from '../machines/types/sweep.ts';
 import { orPermanent } from './permanent.ts';
 
 /**
- * Reads a sweep's pages one after the other; the first one begins a new walk through all tracked jobs. Behind a fence it
- * begins where another host has left off, each job goes with the fence, and how far the sweep is is noted for whoever
- * may have to go on with it. Before the first page a write proves that Redis takes some; a plan writes nothing.
+ * Reads a sweep's pages one after the other; the first one begins a new scan of all tracked jobs. With a fence, the scan
+ * begins at the checkpoint of another host, each job carries the fence, and each page records a checkpoint for the next
+ * leader. Before the first page a write proves that Redis takes writes; a plan writes nothing.
  */
 export const createSweepActors = (
   open: (plan: boolean, from?: ScanPoint) => PageReader | Promise<PageReader>,
@@ -26,9 +26,9 @@ export const createSweepActors = (
   let noted: Promise<unknown> = Promise.resolve();
 
   /**
-   * The page that was read last may still have jobs in the lanes: a successor does it again. The note goes out together
-   * with the next page, and is heard of with the one after that: nothing waits for it, and what it says of the fence is
-   * said by every act too.
+   * Records where the page began that was read last. Its jobs may still be in lanes, so a successor repeats it. The record is
+   * sent together with the request for the next page, and its answer is read with the page after that, so that no page waits
+   * for it. Every act finds a lost lease too.
    */
   const note = async (fence: Fence) => {
     const failure = await noted;

@@ -21,7 +21,7 @@ const failCompletion = {
  * 4. `draining`: until every lane is idle.
  * 5. `stopping`: told to stop, it reads no more pages, and waits for the lanes likewise.
  * 6. `completing`: a scheduled sweep of several hosts that got to its end records it for the others. `completingLast`: the
- *    same, when it is told to stop.
+ *    same, after a `stop`.
  * 7. `stopped` (final): requests that never began are answered with an error.
  *
  * Lanes are spawned once, under fixed ids. A lane that crashes is replaced, up to a number of times.

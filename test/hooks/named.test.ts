@@ -143,9 +143,9 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       await expect(quarantine.release(filter as never)).rejects.toThrow(OptionsError);
     }
     expect(await all()).toEqual(before);
-    const unknown = await cli('hooks', 'drop', '--endpoint', 'https://nobody.example');
+    const unknown = await cli('hooks', 'drop', '--endpoint', 'https://unknown.example');
     expect([unknown.code, unknown.stdout]).toEqual([0, 'dropped: 0\n']);
-    expect(unknown.stderr).toContain('nothing matches --endpoint https://nobody.example');
+    expect(unknown.stderr).toContain('nothing matches --endpoint https://unknown.example');
     expect(await all()).toEqual(before);
     const glob = await cli('hooks', 'drop', '--id', '*');
     expect([glob.code, glob.stdout]).toEqual([1, 'dropped: 0\n']);

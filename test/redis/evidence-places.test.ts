@@ -302,10 +302,10 @@ const place = fc.oneof(
   fc.record({
     kind: fc.constant('held' as const),
     type: fc.constantFrom('X', 'IMAGE:SCAN', 'a:p'),
-    pool: fc.constantFrom('live', 'late', 'nobody', 'host:1'),
+    pool: fc.constantFrom('live', 'late', 'unknown', 'host:1'),
   }),
   fc.record({ kind: fc.constantFrom('scheduled' as const, 'retry' as const, 'dead' as const) }),
-  fc.record({ kind: fc.constant('observed' as const), pool: fc.constantFrom('live', 'late', 'nobody') }),
+  fc.record({ kind: fc.constant('observed' as const), pool: fc.constantFrom('live', 'late', 'unknown') }),
 );
 const silentJob = fc.record({
   status: fc.constantFrom('Pending', 'Scheduled', 'Running'),

@@ -129,7 +129,7 @@ test('a periodic execution is known by the id of its policy and its epoch, in a 
   });
 });
 
-test('entries in any form of JSON are read; what can not be read is nobody', async () => {
+test('entries in any form of JSON are read; an unreadable entry belongs to no job', async () => {
   const forms = {
     spaced: '{ "id" : "spaced", "name":"X" }',
     escaped: '{"name":"X","id":"esc\\u0061ped","t":1,"args":{}}',
@@ -146,7 +146,7 @@ test('entries in any form of JSON are read; what can not be read is nobody', asy
   });
 });
 
-test('where a place can not be read, nobody is failed who may be in it', async () => {
+test('a job that may be in a place that can not be read is not failed', async () => {
   await silent('a', { status: 'Pending' });
   await silent('b', { status: 'Pending' });
   await redis.set('t:jobs:X', 'no list');

@@ -117,7 +117,7 @@ test('fault 143: every number of the options has a largest one, and more is refu
   }
 });
 
-test.each(['all that is told at once', 'all that is left alone'])(
+test.each(['every job is refired', 'every job is kept'])(
   'fault 143: a reaper with every number at its largest works: %s',
   async (kind) => {
     const warnings = watchWarnings();
@@ -131,7 +131,7 @@ test.each(['all that is told at once', 'all that is left alone'])(
       redis: { port: server.port, ...timers },
       // A lease must be twice as long as from one renewal to the next.
       lease: { duration: longestTimer, renewInterval: Math.floor(longestTimer / 2) },
-      ...(kind.includes('told') ? { refireGrace: 0 } : {}),
+      ...(kind.includes('refired') ? { refireGrace: 0 } : {}),
     });
     expect(await useAll(reaper)).toEqual([]);
     expect(warnings).toEqual([]);

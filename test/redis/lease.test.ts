@@ -69,7 +69,7 @@ test('a renewal keeps the fencing number and puts the end off', async () => {
   expect(Number(await redis.hget(keys.lease, 'until'))).toBeGreaterThanOrEqual(before + 5_000);
 });
 
-test('a lease ends by the clock of Redis, and even whoever had it gets a new number then', async () => {
+test('a lease ends by the clock of Redis, and its former holder gets a new fencing token too', async () => {
   const [first, second] = [hostOn(redis, 50), hostOn(redis)];
   const fence = await fenceOf(first);
   await vi.waitUntil(async () => (await first.read()).leader === undefined, { interval: 5 });
@@ -88,7 +88,7 @@ test('a host that has not heard that it holds the lease begins a new tenure', as
   await expect(host.checkpoint(unheard, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
 });
 
-test('no number comes twice, whether the lease was deleted or the clock of Redis put back', async () => {
+test('no fencing token is used twice, even if the lease is deleted or the clock of Redis is set back', async () => {
   const fence = await fenceOf(hostOn(redis));
   await redis.del(keys.lease);
   await vi.waitUntil(async () => (await redisMs()) > Number(fence.number), { interval: 1 });

@@ -38,7 +38,7 @@ test('a saved job has the fields that Harbor always writes, and is tracked with 
   expect(await server.client.ttl('t:job_stats:a')).toBe(-1);
 });
 
-test('a job that runs and succeeds is told to its receiver, ACKed and untracked', async () => {
+test('the endpoint of a job that runs and succeeds is notified, and the job is ACKed and untracked', async () => {
   const job = await save();
   expect(await job.run()).toEqual({ outcome: 'ok' });
   expect(await job.succeed()).toEqual({ outcome: 'ok' });
@@ -103,7 +103,7 @@ test('a status waits for a Redis that is away, and is written once it is back', 
   await server.kill();
   const succeeded = job.succeed();
   await server.restart();
-  // The restarted Redis has lost everything; the stats are put back as a replica would have them.
+  // The restarted Redis has lost everything; the stats are restored as a replica would have them.
   await server.client.hset('t:job_stats:a', job.stats);
   await server.client.hset('t:job_track:inprogress', 'a', 2);
   expect(['ok', 'missing']).toContain((await succeeded).outcome);
@@ -111,7 +111,7 @@ test('a status waits for a Redis that is away, and is written once it is back', 
   expect((await stats()).status).toBe('Success');
 });
 
-test('an execution that is saved once more, or that is not listed, is not listed as one that waits', async () => {
+test('an execution that is saved again, or that is not listed, is not listed as waiting', async () => {
   const save = () => reaper.lifecycle.save({ id: 'p@9', name: 'X', runAt: 9, upstreamJobId: 'p' });
   await (await save()).succeed();
   const again = await save();
@@ -121,7 +121,7 @@ test('an execution that is saved once more, or that is not listed, is not listed
   expect(await server.client.exists('t:executions:p')).toBe(0);
 });
 
-test('a check-in within the second of a claim is told, though the two look alike', async () => {
+test('a check-in within the same second as a claim is delivered, although both states look alike', async () => {
   const scripts = createScripts(server.client);
   const { revision } = await save();
   const hooks = ['t:reaper:hooks', 't:reaper:hooks:parked', 't:reaper:hooks:origins', 't:reaper:hooks:due:http://a'];

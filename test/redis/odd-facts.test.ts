@@ -118,7 +118,7 @@ test.each(['update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at'])(
   },
 );
 
-test('fault 121: the greatest revision that is exact is told once, and then confirmed', async () => {
+test('fault 121: the hook of the greatest exact revision is delivered once, and then confirmed', async () => {
   await seedJob(redis, 'a', { status: 'Success', revision: '9007199254740991', web_hook_url: `${receiver.url}/200/x` });
   expect((await sweep()).words).toEqual(['a refire unacknowledged enqueued']);
   expect((await sweep()).words).toEqual(['a untrack acknowledged done']);

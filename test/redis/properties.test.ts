@@ -222,7 +222,7 @@ test('whatever the pools: a rescue conserves every entry, makes the counters tru
           .filter(({ isRegistered, heartbeat }) => isRegistered && heartbeat === String(now))
           .map(({ name }) => name);
 
-        // A heartbeat that nothing else names is nobody's: it is no suspect, and stays.
+        // A heartbeat that nothing else names belongs to no pool: it is no suspect, and stays.
         const isNamed = ({ isRegistered, held, counts }: (typeof pools)[number]) =>
           isRegistered || Object.values(held).some((list) => list.length > 0) || Object.keys(counts).length > 0;
         const beating = pools

@@ -77,7 +77,7 @@ test('a plan of a rescue says what it would move and moves nothing', async () =>
   await reaper.stop();
 });
 
-test('a listener that throws or rejects harms nobody', async () => {
+test('errors of a listener that throws or rejects are caught and logged', async () => {
   await seedOrphan('a', 'b');
   const reaper = create();
   reaper.on('job', () => {
@@ -115,7 +115,7 @@ test('a sweep on a Redis that is not there rejects, says why, and gives what it 
   await reaper.stop({ timeout: 0 });
 });
 
-test('stop lets what is in hand finish, answers who waits, and refuses what comes later', async () => {
+test('stop finishes what has begun, answers pending calls, and refuses later ones', async () => {
   const waits: number[] = [];
   const clock = createRunningClock();
   const reaper = create({

@@ -186,7 +186,7 @@ test("a rescue beside gocraft's own reaper: no entry lost or doubled, counters t
   expect(runs).toBeGreaterThan(50);
 });
 
-test('a rescue beside a live pool that fetches and finishes what is put back: its entries stay its own', async () => {
+test('a rescue beside a live pool that fetches and finishes requeued entries leaves the pool its entries', async () => {
   const runs = await everySchedule({
     reset: resetPools,
     body: (command) => [
@@ -219,7 +219,7 @@ test('a pool that beats again is left alone from that moment on: what it still h
     ],
     check: async () => {
       if (heldAtBeat.length > 0) expect(await redis.llen(keys.inProgress('X', 'p'))).toBe(heldAtBeat[0]);
-      // It is registered and beats, in whichever order: nobody has removed it after its beat.
+      // It is registered and writes a heartbeat, in either order: no script has removed it after its heartbeat.
       expect(await redis.sismember(keys.pools, 'p')).toBe(1);
       expect(await redis.hget(keys.heartbeat('p'), 'heartbeat_at')).not.toBe(String(oldBeat));
       await checkEntries('not done');
