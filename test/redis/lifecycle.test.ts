@@ -60,7 +60,7 @@ test('a status never goes backwards within an attempt', async () => {
   expect((await stats()).check_in_at).toBeUndefined();
 });
 
-test('an attempt that a newer one has overtaken changes nothing any more', async () => {
+test('an attempt changes nothing once a newer one has begun', async () => {
   const zombie = await save();
   await server.client.hset('t:job_stats:a', 'revision', zombie.revision - 10);
   const earlier = (await reaper.lifecycle.load('a')) as TrackedAttempt;
@@ -71,7 +71,7 @@ test('an attempt that a newer one has overtaken changes nothing any more', async
   expect(await earlier.reset()).toEqual({ outcome: 'refused', status: 'Running' });
 });
 
-test('a reset begins a new attempt: Pending, nothing acknowledged, tracked with 2', async () => {
+test('a reset begins a new attempt: Pending, without an ACK, tracked with 2', async () => {
   const job = await save();
   await job.fail();
   await vi.waitUntil(async () => (await track()) === null);
@@ -98,7 +98,7 @@ test('an execution of a policy is listed under it, and marked −1 when it is do
   expect(await server.client.zscore('t:executions:p', 'p@9')).toBe('-1');
 });
 
-test('a status waits for a Redis that is away, and is written once it is back', async () => {
+test('a status change waits while Redis is down, and is written once it is up', async () => {
   const job = await save();
   await server.kill();
   const succeeded = job.succeed();
@@ -144,7 +144,7 @@ test('a check-in within the same second as a claim is delivered, although both s
 });
 
 test.each(['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const)(
-  'fault 121: a %s that the Go side could not read is refused, and nothing is written',
+  'fault 121: a %s that Go can not read is refused, and nothing is written',
   async (field) => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 0.5, '5']) {
       const job = { id: 'a', name: 'X', [field]: value as number };
