@@ -20,12 +20,6 @@ test('every path that the page names exists', () => {
   expect(missing(paths)).toEqual([]);
 });
 
-test('every link of the page leads to a file', () => {
-  const links = [...page.matchAll(/\]\(([^)#:]+)\)/g)].map(([, link = '']) => join('docs', link));
-  expect(links).toContain('docs/architecture.svg');
-  expect(missing(links)).toEqual([]);
-});
-
 test('a path that is gone is found', () => {
   expect(missing(pathsIn('`src/io/acts.ts`, `src/io/gone.ts`, `gone.ts` and `retryable`'))).toEqual([
     'src/io/gone.ts',
