@@ -23,22 +23,22 @@ export const createSweepActors = (
   /** Where the page began that was read last, and how many jobs came before it. */
   let last = { from: scanStart, scanned: 0 };
   let next = last;
-  let noted: Promise<unknown> = Promise.resolve();
+  let recorded: Promise<unknown> = Promise.resolve();
 
   /**
    * Records where the page began that was read last. Its jobs may still be in lanes, so a successor repeats it. The record is
    * sent together with the request for the next page, and its answer is read with the page after that, so that no page waits
    * for it. Every act finds a lost lease too.
    */
-  const note = async (fence: Fence) => {
-    const failure = await noted;
+  const recordCheckpoint = async (fence: Fence) => {
+    const failure = await recorded;
     if (failure instanceof FencedError) throw failure;
-    noted = lease.checkpoint(fence, last.from, last.scanned).catch((error) => error);
+    recorded = lease.checkpoint(fence, last.from, last.scanned).catch((error) => error);
   };
 
   const begin = async (plan: boolean, fence: Fence | undefined): Promise<PageReader> => {
     if (!plan) await preflight.proveWrites();
-    noted = Promise.resolve();
+    recorded = Promise.resolve();
     if (fence === undefined) last = { from: scanStart, scanned: 0 };
     else {
       const { scanned, ...from } = await lease.beginSweep(fence);
@@ -52,7 +52,7 @@ export const createSweepActors = (
     ({ input: { isFirst, plan, fence } }) =>
       orFinal(async () => {
         if (isFirst || reader === undefined) reader = await begin(plan, fence);
-        else if (fence !== undefined) await note(fence);
+        else if (fence !== undefined) await recordCheckpoint(fence);
         const { jobs, isLast, from } = await orPermanent(reader.next);
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
@@ -61,7 +61,7 @@ export const createSweepActors = (
   );
   const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>
     orFinal(async () => {
-      await noted;
+      await recorded;
       await lease.endSweep(input.fence, next.scanned);
     }),
   );
