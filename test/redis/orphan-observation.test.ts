@@ -68,10 +68,10 @@ const createPasses = (client = redis) => {
     calls,
     taken,
     advance: clock.advance,
-    async run({ plan = false, fence }: { plan?: boolean; fence?: Fence } = {}) {
+    async run({ plan = false, fence, isLive = true }: { plan?: boolean; fence?: Fence; isLive?: boolean } = {}) {
       await redis.sadd(keys.pools, 'p');
       await redis.hset(keys.heartbeat('p'), { heartbeat_at: second(), job_names: 'X', worker_ids: 'w1,w2' });
-      return orphans.requeue([{ pool: 'p', workerIds: ['w1', 'w2'], types: ['X'] }], { plan, fence });
+      return orphans.requeue(isLive ? [{ pool: 'p', workerIds: ['w1', 'w2'], types: ['X'] }] : [], { plan, fence });
     },
   };
 };
@@ -166,6 +166,17 @@ describe('the pool observer', () => {
     expect(await passes.run(plan)).toMatchObject({ lost: [], dueInMs: 30_000 });
     passes.advance(30_000);
     expect(await passes.run(plan)).toMatchObject({ lost: [{ id: 'a', unobservedS: 30 }] });
+  });
+
+  test('a plan forgets a pool that is not live any more', async () => {
+    await hold(entryOf('a'));
+    await observe('w1', 'other');
+    const passes = createPasses();
+    await passes.run({ plan: true });
+    passes.advance(29_000);
+    await passes.run({ plan: true, isLive: false });
+    passes.advance(1_000);
+    expect(await passes.run({ plan: true })).toMatchObject({ lost: [], dueInMs: 30_000 });
   });
 
   test('all entries of a long list are judged', async () => {
