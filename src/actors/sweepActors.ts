@@ -53,7 +53,8 @@ export const createSweepActors = (
       orFinal(async () => {
         if (isFirst || reader === undefined) reader = await begin(plan, fence);
         else if (fence !== undefined) await recordCheckpoint(fence);
-        const { jobs, isLast, from } = await orPermanent(reader.next);
+        const pages = reader;
+        const { jobs, isLast, from } = await orPermanent(() => pages.next());
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
         return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
