@@ -17,7 +17,7 @@ const poolsOf = (client = redis) =>
     scripts: createScripts(client),
     jobTypes: [],
     heartbeatAge: 10_000,
-    batch: 2,
+    batch: 3,
     recovery: { maxRecoveries: 3, windowS: 86_400 },
     clock: systemClock,
   });
