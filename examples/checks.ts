@@ -17,19 +17,20 @@ export const checksOf = async (
 ): Promise<readonly (readonly [string, boolean])[]> => {
   const status = (id: string) => redis.hget(key('job_stats', id), 'status');
   const tracked = (id: string) => redis.hget(key('job_track', 'inprogress'), id);
-  const told = (id: string, what: string) => received.some((event) => event.job_id === id && event.status === what);
+  const delivered = (id: string, what: string) =>
+    received.some((event) => event.job_id === id && event.status === what);
   return [
     ['the sweep judged every broken job', isAllJudged],
     [
-      'hung: is Error, its receiver was told, no longer tracked',
-      (await status('hung')) === 'Error' && told('hung', 'Error') && (await tracked('hung')) === null,
+      'hung: is Error, its hook was delivered, no longer tracked',
+      (await status('hung')) === 'Error' && delivered('hung', 'Error') && (await tracked('hung')) === null,
     ],
     [
-      'unacked: its receiver was told Success, no longer tracked',
-      told('unacked', 'Success') && (await tracked('unacked')) === null,
+      'unacked: its hook for Success was delivered, no longer tracked',
+      delivered('unacked', 'Success') && (await tracked('unacked')) === null,
     ],
     [
-      'behind: has the Success that its receiver had confirmed, no longer tracked',
+      'behind: has the Success that its endpoint had confirmed, no longer tracked',
       (await status('behind')) === 'Success' && (await tracked('behind')) === null,
     ],
     ['missing: no longer tracked', (await tracked('missing')) === null],
@@ -39,9 +40,9 @@ export const checksOf = async (
       survivor.finished.filter((id) => id === 'collect-1').length === 1 && !victim.finished.includes('collect-1'),
     ],
     [
-      'collect-1: is Success, its receiver was told, no longer tracked',
+      'collect-1: is Success, its hook was delivered, no longer tracked',
       (await status('collect-1')) === 'Success' &&
-        told('collect-1', 'Success') &&
+        delivered('collect-1', 'Success') &&
         (await tracked('collect-1')) === null,
     ],
     ['the lock of COLLECT is free', Number(await redis.get(key('jobs', 'COLLECT', 'lock'))) === 0],

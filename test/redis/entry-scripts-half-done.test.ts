@@ -38,6 +38,9 @@ const holdAll = async (ids: readonly string[], heartbeat: number) => {
 };
 const counters = [keys.lock('X'), keys.lockInfo('X')];
 const dead = second(-60);
+/** Read once: two runs that are compared hold the same second. */
+const live = second();
+const liveWithin = 3_600_000;
 const deaths = JSON.stringify([300, 200, 100].map((age) => [second(-age), 'q', second(-age)]));
 const hookKeys = [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks('http://h')];
 
@@ -67,7 +70,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
   },
   requeue_orphan: {
     async set() {
-      await holdAll(['a', 'b'], second());
+      await holdAll(['a', 'b'], live);
       await seedJob(redis, 'a', { status: 'Pending' });
       await createScripts(redis).run(
         'observe_pool',
@@ -93,7 +96,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
     ],
     args: async () => [
       'p',
-      10_000,
+      liveWithin,
       placeOf(entryOf('a'), 2),
       'act',
       'a',
@@ -110,12 +113,12 @@ const cases: Partial<Record<ScriptName, Case>> = {
   },
   finish_entry: {
     async set() {
-      await holdAll(['a', 'b'], second());
+      await holdAll(['a', 'b'], live);
       await seedJob(redis, 'a', { status: 'Success', update_time: 1_000, revision: 1_000 });
       await redis.hset(keys.worker('w'), { job_id: 'a', job_name: 'X', started_at: 1_000, args: '' });
     },
     keys: [keys.pools, keys.heartbeat('p'), list, ...counters, keys.stats('a'), keys.worker('w')],
-    args: async () => ['p', 10_000, placeOf(entryOf('a'), 2), 'act', 'a', '1000', '1000', 60],
+    args: async () => ['p', liveWithin, placeOf(entryOf('a'), 2), 'act', 'a', '1000', '1000', 60],
     optional: [...counters, keys.worker('w')],
   },
   quarantine_entry: {
@@ -147,7 +150,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
   },
   quarantine_orphan: {
     async set() {
-      await holdAll(['a', 'b'], second());
+      await holdAll(['a', 'b'], live);
       await redis.hset(keys.recoveries, 'a', deaths);
       await seedJob(redis, 'a', { web_hook_url: 'http://h', update_time: 1_000, revision: 1_000, enqueue_time: 1_000 });
     },

@@ -181,7 +181,7 @@ export const treeStarts = (inspect: TreeInput['inspect']) => {
       await it.answer('acquireLease', ours(1));
       return it;
     },
-    /** A tree that is told to stop after `what`. */
+    /** A tree that receives `stop` after `what`. */
     async stopWhile(what: (it: Tree) => Promise<void>) {
       const it = start();
       await what(it);

@@ -8,7 +8,10 @@ import { type RegisteredNames, readRegisteredNames } from './names.ts';
 import { type PoolState, stateOf } from './poolState.ts';
 import type { Suspects } from './suspects.ts';
 
-/** All pools, job types and in-progress lists of a namespace, read at one moment. */
+/**
+ * All pools, job types and in-progress lists of a namespace, read at one moment. Pools and types are sorted, so that a plan and
+ * a pass go through them in the same order: a SCAN gives them in any.
+ */
 export interface Registry {
   readonly pools: readonly PoolState[];
   /** Whether the set of pools can be read. If not, there may be pools that are missing here. */
@@ -78,9 +81,9 @@ export const createRegistryReader = ({
       }
       const wrongTyped = await findWrongTyped(redis, [...names.unexpected, ...unexpected]);
       return {
-        pools: await judge([...pools], names),
+        pools: await judge([...pools].sort(), names),
         arePoolsReadable: names.arePoolsReadable,
-        types: [...new Set([...known.types, ...lists.map(([type]) => type)])],
+        types: [...new Set([...known.types, ...lists.map(([type]) => type)])].sort(),
         lists,
         countedIn: names.countedIn,
         unreadable: [...names.unreadable, ...unreadable, ...wrongTyped],
@@ -121,6 +124,7 @@ const readLists = (found: readonly FoundKey[], known: KnownNames) => {
     } else if (typeof reading === 'string') unreadable.push(unreadableName(key, name, reading));
     else lists.push([reading.type, reading.pool]);
   }
+  lists.sort(([type], [other]) => (type < other ? -1 : 1));
   return { lists, unexpected, unreadable };
 };
 
