@@ -7,7 +7,15 @@ import { PermanentError } from './permanent.ts';
 import { RefusedError } from './refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import { type MandateChanged, reported } from './types/reports.ts';
-import { type JudgedPage, type Page, type SweepRequest, type SweepResult, scheduledPass } from './types/sweep.ts';
+import {
+  abortedPass,
+  type JudgedPage,
+  type Page,
+  type PassCancel,
+  type SweepRequest,
+  type SweepResult,
+  scheduledPass,
+} from './types/sweep.ts';
 import type { Policy } from './verdict.ts';
 
 export interface SweepInput {
@@ -24,6 +32,7 @@ export interface SweepInput {
 
 export type SweepEvent =
   | { type: 'sweep.now'; request: SweepRequest }
+  | ({ type: 'sweep.cancel' } & PassCancel)
   | MandateChanged
   | { type: 'stop' }
   | LaneFreed
@@ -116,6 +125,8 @@ export const sweepSetup = setup({
     isTermOver: ({ context }, { mandate }: { mandate: Mandate | undefined }) =>
       context.fence !== undefined && !isSameTerm(context.fence, mandate?.fence),
     isSuspended: ({ context }) => context.pass?.suspended !== undefined,
+    isPresent: ({ context }, { number }: PassCancel) => context.pass?.number === number,
+    isAborted: ({ context }) => context.pass?.isAborted === true,
     isLane: (_, { id }: { id: string }) => id.startsWith('lane-'),
     isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
     mayRetry: ({ context }, { error }: { error: unknown }) =>
@@ -152,6 +163,13 @@ export const sweepSetup = setup({
         { ...request, plan: request.plan || context.plan },
       ],
     }),
+    cancelRequest: enqueueActions(({ enqueue, context }, { number }: PassCancel) => {
+      const canceled = context.requests.find((request) => request.number === number);
+      if (canceled === undefined) return;
+      enqueue.assign({ requests: context.requests.filter((request) => request !== canceled) });
+      const result = { ...canceled, tally: emptyTally, ...abortedPass };
+      enqueue.sendParent(reported({ type: 'sweep.ended', result }));
+    }),
     recordMandate: assign({ mandate: (_, { mandate }: { mandate: Mandate | undefined }) => mandate }),
     beginSweep: enqueueActions(({ enqueue, context }) => {
       const [request = { number: scheduledPass, plan: context.plan }, ...rest] = context.requests;
@@ -177,6 +195,9 @@ export const sweepSetup = setup({
         withSuspension(withTally(context.pass, judged.tally), judged.suspended),
       failedIn: ({ context }, { judged }: { judged: JudgedPage }) =>
         judged.suspended === undefined ? context.failedIn : context.fence,
+    }),
+    countJudged: assign({
+      pass: ({ context }, { judged }: { judged: JudgedPage }) => withTally(context.pass, judged.tally),
     }),
     assignJobs: enqueueActions(({ enqueue, context }) => {
       const count = Math.min(context.idle.length, context.acting.length);
@@ -225,6 +246,10 @@ export const sweepSetup = setup({
     }),
     cutShort: assign({
       pass: ({ context }) => withError(context.pass, 'stopped before its end'),
+      acting: [],
+    }),
+    abortSweep: assign({
+      pass: ({ context }) => context.pass && { ...context.pass, ...abortedPass },
       acting: [],
     }),
     endSweep: enqueueActions(({ enqueue, context }) => {

@@ -20,6 +20,8 @@ export interface WaitingPool {
   readonly reportedBy: readonly PassRef[];
   /** Passes that wait for its end, which another pass reports. */
   readonly awaitedBy: readonly PassRef[];
+  /** Its only pass was aborted while it was worked on: it is not tried again. */
+  readonly isAborted?: true;
 }
 
 /** Suspects whose grace is over at the same moment, in monotonic ms. */

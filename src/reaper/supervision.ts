@@ -73,7 +73,7 @@ export const createSupervision = (wiring: Wiring): Supervision => {
       actor.start();
     },
     schedule: () => actor.send({ type: 'schedule' }),
-    send: (request) => actor.send(request),
+    send: sendIfActive,
     hookDue: (origin) => sendIfActive({ type: 'hooks.due', origin }),
     watchHooks: () => sendIfActive({ type: 'hooks.watch' }),
     hooksQuiet: () =>

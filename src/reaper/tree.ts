@@ -68,7 +68,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
   });
 };
 
-const rescueOf = ({ deps, ports, schedule, startBlock }: Wiring) => {
+const rescueOf = ({ deps, ports, schedule, startBlock, passes }: Wiring) => {
   const { pools, orphans, quarantine, preflight, lease } = ports;
   const blockable = {
     ...preflight,
@@ -85,7 +85,7 @@ const rescueOf = ({ deps, ports, schedule, startBlock }: Wiring) => {
           graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - monotonicOf(deps.clock)),
         },
       }),
-      ...createRescueActors(pools, orphans, blockable, lease),
+      ...createRescueActors(pools, orphans, blockable, lease, passes.signalOf),
     },
     delays: {
       rescueDelay: ({ context: { begun, failedIn } }) =>

@@ -6,11 +6,11 @@ import { rescue } from '../../src/cli/rescue.ts';
 import type { OrphanOutcome, ReaperOptions } from '../../src/index.ts';
 import type { SkippedOrphan } from '../../src/io/pools/orphanJudge.ts';
 import { createOrphans } from '../../src/io/pools/orphans.ts';
-import { createScripts } from '../../src/io/redis/scripts.ts';
+import { createScripts, scriptOfDigest } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { jobOf } from '../support/entries.ts';
 import { redisFixture } from '../support/fixture.ts';
-import { placeOf, second, seedJob } from '../support/jobs.ts';
+import { intercept, placeOf, second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 
 const { server, opened, keys } = await redisFixture();
@@ -114,6 +114,28 @@ test('an entry that no worker is observed with for 30 s is requeued, the same by
   expect([await queued(), await held()]).toEqual([[odd], [entryOf('running')]]);
   expect(await server.client.mget(keys.lock('X'))).toEqual(['1']);
   expect(await server.client.hgetall(keys.lockInfo('X'))).toEqual({ p: '1' });
+});
+
+test.each([
+  ['requeue_orphan', 'Pending'],
+  ['finish_entry', 'Success'],
+])('a rescue that is aborted while %s runs begins with no further entry', async (script, status) => {
+  for (const id of ['j1', 'j2']) await seedJob(server.client, id, { status, age: 600 });
+  await hold(entryOf('j1'), entryOf('j2'));
+  await observe('w1', 'other');
+  const clock = createTestClock();
+  const controller = new AbortController();
+  const client = intercept(server.client, 'evalsha', ([digest]) => {
+    if (scriptOfDigest(String(digest)) === script) controller.abort();
+  });
+  const reaper = opened.create({ redis: opened.hold(client), clock });
+  const pass = async () => {
+    await beat();
+    await reaper.rescue({ grace: 0, signal: controller.signal });
+    clock.advance(30_000);
+  };
+  await expect(pass().then(pass)).rejects.toMatchObject({ code: 'aborted' });
+  expect(await held()).toHaveLength(1);
 });
 
 test('an entry that is observed or gone in one pass in between starts over', async () => {
