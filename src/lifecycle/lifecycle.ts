@@ -1,10 +1,11 @@
 import { type Clock, monotonicOf, pause } from '../io/clock.ts';
+import type { Hooks } from '../io/hooks/hooks.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { kindOfRedisError } from '../io/redis/errors.ts';
 import { retry } from '../io/redis/retry.ts';
 import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
-import type { Delivery } from '../reaper/delivery.ts';
 
 /** Stats of a job to save. Members that are left out are empty. Times in unix seconds. */
 export interface NewJob {
@@ -76,7 +77,12 @@ export const createLifecycle = ({
   delivery,
   clock,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
-  delivery: Delivery;
+  delivery: {
+    readonly hooks: Hooks;
+    readonly records: HookRecords;
+    /** Resolves when an attempt for a job has ended on this host, or none is left. */
+    attempted(id: string): Promise<void>;
+  };
 }): Lifecycle => {
   const { hooks, records } = delivery;
   const executionsOf = (policy: string | undefined) => (policy ? [keys.executions(policy)] : []);

@@ -1,6 +1,6 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup } from 'xstate';
 import { type EndpointOutcome, endpointMachine } from './endpoint.ts';
-import { messageOf } from './job.ts';
+import { messageOf } from './messageOf.ts';
 import { reported } from './types/reports.ts';
 
 /** What a look at the queues of all endpoints finds. */

@@ -1,6 +1,6 @@
 import { assign, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
-import { messageOf } from './job.ts';
 import { type Fence, isSameTerm, type Term } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import { type MandateChanged, reported } from './types/reports.ts';
 
 export interface LeaderInput {

@@ -1,6 +1,6 @@
 import { assign, setup } from 'xstate';
 import type { Share } from './adoption.ts';
-import { messageOf } from './job.ts';
+import { messageOf } from './messageOf.ts';
 import { changesOfCounters, changesOfLive, changesOfPool, type Locks, withLocks } from './rescueChanges.ts';
 import type { PoolOutcome } from './types/pool.ts';
 import {

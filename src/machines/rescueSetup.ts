@@ -1,6 +1,6 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
-import { messageOf } from './job.ts';
 import { type Fence, isSameTerm, type Mandate } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import { PermanentError } from './permanent.ts';
 import { poolsMachine } from './pools.ts';
 import type { EndedPool, PoolsEvent, PoolsMessage } from './poolsSetup.ts';

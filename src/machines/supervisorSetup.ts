@@ -1,12 +1,12 @@
 import { type AnyActorRef, assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
 import { type DispatcherEvent, type DispatcherInput, dispatcherMachine } from './dispatcher.ts';
-import { messageOf } from './job.ts';
 import { leaderMachine } from './leader.ts';
 import type { Mandate } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import { endOf, type OpenPass, withReport } from './openPasses.ts';
 import { rescueMachine } from './rescue.ts';
 import { sweepMachine } from './sweep.ts';
-import type { MandateChanged, Report, Reported } from './types/reports.ts';
+import type { FailedChild, MandateChanged, Report, Reported } from './types/reports.ts';
 import type { RescueRequest } from './types/rescue.ts';
 import type { PassCancel, SweepRequest } from './types/sweep.ts';
 import type { Policy } from './verdict.ts';
@@ -56,11 +56,6 @@ export type SupervisorEvent =
   | (Omit<ErrorActorEvent, 'actorId'> & { type: 'xstate.error.actor.*'; actorId: ChildName });
 
 export type ChildName = 'leader' | 'sweep' | 'rescue' | 'dispatcher';
-
-export interface FailedChild {
-  readonly child: string;
-  readonly error: string;
-}
 
 export interface SupervisorContext extends SupervisorInput {
   /** What the leader last granted. */

@@ -1,11 +1,12 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup, stopChild } from 'xstate';
 import type { TrackedJob } from './facts.ts';
-import { type JobOutcome, messageOf } from './job.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, isSameTerm, type Mandate } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import { PermanentError } from './permanent.ts';
 import { RefusedError } from './refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
+import type { JobOutcome } from './types/job.ts';
 import { type MandateChanged, reported } from './types/reports.ts';
 import {
   abortedPass,

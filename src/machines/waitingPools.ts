@@ -1,4 +1,4 @@
-import { messageOf } from './job.ts';
+import { messageOf } from './messageOf.ts';
 import type { PoolInput, PoolOutcome } from './types/pool.ts';
 
 /** A rescue pass as the pools refer to it: the id of its actor. */

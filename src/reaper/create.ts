@@ -7,7 +7,7 @@ import { createLogger } from '../io/log.ts';
 import { createDeps, type Deps } from '../io/redis/deps.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
-import { messageOf } from '../machines/job.ts';
+import { messageOf } from '../machines/messageOf.ts';
 import { type ReaperOptions, type ReaperSettings, readArguments, readOptions } from '../options.ts';
 import { createExplain } from '../queries/explain.ts';
 import { createStatus } from '../queries/status.ts';

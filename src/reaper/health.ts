@@ -2,7 +2,7 @@ import { type Clock, monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import { isoTime } from '../isoTime.ts';
-import type { FailedChild } from '../machines/supervisorSetup.ts';
+import type { FailedChild } from '../machines/types/reports.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { PassReports } from './passReports.ts';
 import type { Schedule } from './schedule.ts';

@@ -5,7 +5,7 @@ import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import type { Outage } from '../io/redis/outages.ts';
-import type { JobOutcome } from '../machines/job.ts';
+import type { JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
 import type { Emitter, LeaderChange } from './events.ts';

@@ -1,10 +1,11 @@
 import { createActor } from 'xstate';
 import { createReaperClock, monotonicOf, pause, systemClock, within } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { messageOf } from '../machines/job.ts';
+import { messageOf } from '../machines/messageOf.ts';
 import type { poolsMachine } from '../machines/pools.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
-import type { FailedChild, SupervisorEvent } from '../machines/supervisorSetup.ts';
+import type { SupervisorEvent } from '../machines/supervisorSetup.ts';
+import type { FailedChild } from '../machines/types/reports.ts';
 import { waitingIn } from '../machines/waitingPools.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Follow, Inspected } from './inspection.ts';

@@ -1,5 +1,5 @@
-import type { JobOutcome } from '../job.ts';
 import type { Mandate } from '../lease.ts';
+import type { JobOutcome } from './job.ts';
 import type { PoolOutcome } from './pool.ts';
 import type { FinishedEntry, OrphanedEntry, RescueRequest, RescueResult } from './rescue.ts';
 import type { SweepRequest, SweepResult } from './sweep.ts';
@@ -28,6 +28,12 @@ export type Report =
   | { readonly type: 'fault'; readonly where: string; readonly error: string; readonly isCrash?: true };
 
 export type ReportOf<Type extends Report['type']> = Extract<Report, { readonly type: Type }>;
+
+/** A child that crashed too often, and is not started again. */
+export interface FailedChild {
+  readonly child: string;
+  readonly error: string;
+}
 
 /** A child's message to the supervisor. */
 export interface Reported {
