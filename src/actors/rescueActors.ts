@@ -26,7 +26,7 @@ export const createRescueActors = (
   pools: Pools,
   orphans: Pick<Orphans, 'requeue'>,
   preflight: Preflight,
-  lease: Pick<Lease, 'endRescue'>,
+  lease: Pick<Lease, 'completeRescue'>,
   signalOf: (pass: number) => AbortSignal | undefined,
 ) => ({
   watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
@@ -51,7 +51,7 @@ export const createRescueActors = (
     { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
   >(async ({ input: { number, types, lists, plan, fence } }) => {
     const recounted = await pools.recount(types, fence, lists, plan, signalOf(number));
-    if (fence !== undefined) await lease.endRescue(fence);
+    if (fence !== undefined) await lease.completeRescue(fence);
     return recounted;
   }),
 });

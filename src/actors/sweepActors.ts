@@ -62,7 +62,7 @@ export const createSweepActors = (
   const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>
     orFinal(async () => {
       await noted;
-      await lease.endSweep(input.fence, next.scanned);
+      await lease.completeSweep(input.fence, next.scanned);
     }),
   );
   return { readPage, completePass };

@@ -7,7 +7,6 @@ import { createLogger } from '../io/log.ts';
 import { createDeps, type Deps } from '../io/redis/deps.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
-import { messageOf } from '../machines/messageOf.ts';
 import { type ReaperOptions, type ReaperSettings, readArguments, readOptions } from '../options.ts';
 import { createExplain } from '../queries/explain.ts';
 import { createStatus } from '../queries/status.ts';
@@ -48,7 +47,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const timeLimit = createTimeLimit(baseClock);
   const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
   const { emit, end, ...source } = createEmitter((event, error) =>
-    log.warn({ event, error: messageOf(error) }, 'a listener failed'),
+    log.warn({ event, err: error }, 'a listener failed'),
   );
 
   const connection = connectReported(settings, log, emit);

@@ -52,7 +52,8 @@ export interface Reaper extends EventSource, AsyncDisposable {
   /**
    * Checks within 3 s that Redis answers and is the server that the options ask for.
    * @throws UnusableRedisError if it answers and can't be used, or if the sentinels don't say where it is.
-   * @throws ReaperError with the code `unreachable`, the address that was tried, and the cause.
+   * @throws ReaperError with the address that was tried, and the cause. Its code is that of the error of Redis, or
+   * `redis-unreachable` where there is none.
    */
   ping(): Promise<void>;
   /**

@@ -30,12 +30,12 @@ export const actorsOf = (wiring: Wiring, bounded: (resigned: Promise<void>) => P
 const leaderOf = ({ ports: { lease }, settings, startBlock }: Wiring, bounded: Parameters<typeof actorsOf>[1]) =>
   leaderMachine.provide({
     actors: createLeaderActors({
-      async take(fence) {
+      async acquire(fence) {
         await startBlock.check();
-        return lease.take(fence);
+        return lease.acquire(fence);
       },
-      async leave() {
-        await bounded(lease.leave());
+      async resign() {
+        await bounded(lease.resign());
       },
     }),
     delays: { leaseRenewal: settings.lease.renewInterval },

@@ -57,7 +57,7 @@ const dump = async () =>
 /** Passes over the pool p, one after the other, with the reports of what was skipped. */
 const createLooks = () => {
   const clock = createTestClock();
-  const leftAlone: SkippedOrphan[] = [];
+  const skipped: SkippedOrphan[] = [];
   const orphans = createOrphans({
     connection: { redis: server.client, description: '', epoch: () => 1, close: async () => undefined },
     keys,
@@ -68,10 +68,10 @@ const createLooks = () => {
     recovery: { maxRecoveries: 3, windowS: 86_400 },
     quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
     clock,
-    onSkipped: (what) => leftAlone.push(what),
+    onSkipped: (what) => skipped.push(what),
   });
   return {
-    leftAlone,
+    skipped,
     advance: clock.advance,
     restore: (live: Parameters<typeof orphans.requeue>[0]) => orphans.requeue(live, { plan: false }),
     look: async (plan = false) => {
@@ -181,8 +181,8 @@ test('fault 146: an entry without an id that can be read is left where it is, an
     dueInMs: undefined,
   });
   expect(await held()).toHaveLength(4);
-  expect(looks.leftAlone).toHaveLength(4);
-  expect(looks.leftAlone).toContainEqual({
+  expect(looks.skipped).toHaveLength(4);
+  expect(looks.skipped).toContainEqual({
     pool: 'p',
     type: 'X',
     ageS: 30,
@@ -212,9 +212,9 @@ test.each([
   expect(await held()).toHaveLength(isLost ? 0 : entries.length);
   // Told once, however many looks there are.
   await looks.look();
-  expect(looks.leftAlone).toHaveLength(isLost ? 0 : entries.length);
+  expect(looks.skipped).toHaveLength(isLost ? 0 : entries.length);
   if (!isLost) {
-    expect(looks.leftAlone[0]).toMatchObject({ pool: 'p', type: 'X', id: expect.stringMatching(/^j/), ageS: 30 });
+    expect(looks.skipped[0]).toMatchObject({ pool: 'p', type: 'X', id: expect.stringMatching(/^j/), ageS: 30 });
   }
 });
 
@@ -225,7 +225,7 @@ test('entries of a pool whose workers never reported an observation stay; the su
   looks.advance(30_000);
   expect(await looks.look()).toMatchObject({ lost: [], unobserved: ['p'] });
   expect(await looks.look()).toMatchObject({ lost: [], unobserved: ['p'] });
-  expect(looks.leftAlone).toEqual([{ pool: 'p', reason: 'its workers have never said what they run' }]);
+  expect(looks.skipped).toEqual([{ pool: 'p', reason: 'its workers have never said what they run' }]);
   expect(await held()).toHaveLength(1);
 });
 
