@@ -1,11 +1,10 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
 import { type Fence, isSameTerm, type Mandate } from './lease.ts';
-import { messageOf } from './messageOf.ts';
 import { PermanentError } from './permanent.ts';
 import { poolsMachine } from './pools.ts';
 import type { EndedPool, PoolsEvent, PoolsMessage } from './poolsSetup.ts';
 import { type RescuePassEvent, type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
-import { type MandateChanged, reported } from './types/reports.ts';
+import { faultOf, type MandateChanged, reported } from './types/reports.ts';
 import {
   emptyRescue,
   type Found,
@@ -225,7 +224,7 @@ export const rescueSetup = setup({
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failures: context.failures + 1, endedSince: [] });
-      enqueue.sendParent(reported({ type: 'fault', where: 'looking for dead pools', error: messageOf(error) }));
+      enqueue.sendParent(reported(faultOf('looking for dead pools', error)));
     }),
     failPass: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failedIn: context.fence });
@@ -279,9 +278,7 @@ export const rescueSetup = setup({
       if (ends.length > 0) enqueue.sendParent(reported(...ends));
       enqueue.assign({ requests: [] });
     }),
-    report: sendParent((_, { where, error }: { where: string; error: unknown }) =>
-      reported({ type: 'fault', where, error: messageOf(error) }),
-    ),
+    report: sendParent((_, { where, error }: { where: string; error: unknown }) => reported(faultOf(where, error))),
   },
 });
 

@@ -6,7 +6,7 @@ import { messageOf } from './messageOf.ts';
 import { endOf, type OpenPass, withReport } from './openPasses.ts';
 import { rescueMachine } from './rescue.ts';
 import { sweepMachine } from './sweep.ts';
-import type { FailedChild, MandateChanged, Report, Reported } from './types/reports.ts';
+import { type FailedChild, faultOf, type MandateChanged, type Report, type Reported } from './types/reports.ts';
 import type { RescueRequest } from './types/rescue.ts';
 import type { PassCancel, SweepRequest } from './types/sweep.ts';
 import type { Policy } from './verdict.ts';
@@ -126,7 +126,7 @@ export const supervisorSetup = setup({
       }
       enqueue.stopChild(id);
       const reason = messageOf(error);
-      enqueue.emit({ type: 'fault', where: nameOf[id], error: reason, isCrash: true });
+      enqueue.emit(faultOf(nameOf[id], error, { isCrash: true }));
       const isOver = ({ child }: OpenPass) => child === id;
       for (const pass of context.open.filter(isOver)) enqueue.emit(endOf(pass, `${nameOf[id]} has crashed: ${reason}`));
       enqueue.assign({

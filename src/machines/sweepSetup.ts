@@ -7,7 +7,7 @@ import { PermanentError } from './permanent.ts';
 import { RefusedError } from './refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import type { JobOutcome } from './types/job.ts';
-import { type MandateChanged, reported } from './types/reports.ts';
+import { faultOf, type MandateChanged, reported } from './types/reports.ts';
 import {
   abortedPass,
   type JudgedPage,
@@ -149,7 +149,7 @@ export const sweepSetup = setup({
     }),
     replaceLane: enqueueActions(({ enqueue, context }, { id, error }: { id: string; error: unknown }) => {
       enqueue.stopChild(id);
-      enqueue.sendParent(reported({ type: 'fault', where: id, error: messageOf(error) }));
+      enqueue.sendParent(reported(faultOf(id, error, { isCrash: true })));
       enqueue.assign({ laneFaults: context.laneFaults + 1 });
       if (context.laneFaults < maxLaneFaults) {
         enqueue.spawnChild('lane', { id: id as LaneId, input: { id } });
@@ -221,7 +221,7 @@ export const sweepSetup = setup({
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failures: context.failures + 1 });
-      enqueue.sendParent(reported({ type: 'fault', where: 'reading a page', error: messageOf(error) }));
+      enqueue.sendParent(reported(faultOf('reading a page', error)));
     }),
     failSweep: assign({
       pass: ({ context }, { error }: { error: unknown }) => withError(context.pass, messageOf(error)),

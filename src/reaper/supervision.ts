@@ -142,7 +142,9 @@ const subscribe = (
   supervisor.on('pool', ({ outcome, since }) => reporting.pool(outcome, since));
   supervisor.on('orphan', ({ entry }) => reporting.orphaned(entry));
   supervisor.on('finished', ({ entry }) => reporting.finished(entry));
-  supervisor.on('fault', ({ where, error, isCrash }) => reporting.fault(where, error, isCrash && 'internal'));
+  supervisor.on('fault', ({ where, error, isCrash, cause }) =>
+    reporting.fault(where, error, isCrash && 'internal', cause),
+  );
   supervisor.on('leader', ({ holds, host }) => {
     if (!holds) schedule.clear();
     reporting.leader({ host, isThisHost: holds });
@@ -159,5 +161,5 @@ const subscribe = (
   supervisor.on('rescue.ended', ({ result, pass }) =>
     passes.rescueEnded(result.number, passReports.rescueEnded(result, pass)),
   );
-  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error), 'internal') });
+  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error), 'internal', error) });
 };

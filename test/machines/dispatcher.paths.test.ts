@@ -303,11 +303,11 @@ test('a look that fails is told once in a row', async () => {
   await again();
   await again();
   const fault = { type: 'fault', where: 'looking for hooks to send', error: 'Redis is down' };
-  expect(it.faults()).toEqual([fault]);
+  expect(it.faults()).toMatchObject([fault]);
   await it.looks();
   await it.tick(interval);
   await again();
-  expect(it.faults()).toEqual([fault, fault]);
+  expect(it.faults()).toMatchObject([fault, fault]);
 });
 
 test('a look that fails is made again, though it was not told to watch: something may wait', async () => {
@@ -335,7 +335,9 @@ test('a delivery whose chart breaks is told, its slot is free, and its receiver 
   const it = start(1);
   await it.due('a', 'b');
   await it.breaks(0);
-  expect(it.faults()).toEqual([{ type: 'fault', where: 'sending hooks to a', error: 'a fault of the chart' }]);
+  expect(it.faults()).toMatchObject([
+    { type: 'fault', where: 'sending hooks to a', error: 'a fault of the chart', isCrash: true },
+  ]);
   expect(it.context().inSlots).toEqual({ 'endpoint-0': 'b' });
   await it.ends(0);
   await it.tick(interval);

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/machines/lease.ts';
 import { PermanentError } from '../../src/machines/permanent.ts';
+import { faultOf } from '../../src/machines/types/reports.ts';
 import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 import { answerPass, rescueTree, type Tree, treeStarts } from '../support/tree.ts';
@@ -37,7 +38,7 @@ test('fault 137: a heartbeat that grows old begins the next pass; an error of th
   await it.answer('requeueOrphans', requeued());
   await it.fail('watch');
   expect(it.value().rescue).toBe('waiting');
-  expect(it.of('fault')).toEqual([{ type: 'fault', where: 'watching heartbeats', error: 'Redis is down' }]);
+  expect(it.of('fault')).toEqual([faultOf('watching heartbeats', new Error('Redis is down'))]);
   await it.tick(10_000);
   expect(it.value().rescue).toEqual({ finding: 'looking' });
 });
