@@ -39,7 +39,7 @@ const hostOn = (client: Redis, durationMs = 60_000): Lease =>
     clock: systemClock,
   });
 const fenceOf = async (host: Lease, known?: Fence): Promise<Fence> => {
-  const { fence } = await host.take(known);
+  const { fence } = await host.acquire(known);
   if (fence === undefined) throw new Error('another has the lease');
   return fence;
 };
@@ -51,8 +51,8 @@ const redisMs = async () => {
 
 test('one host has the lease, and all others learn which one', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
-  const mine = await first.take(undefined);
-  const told = await second.take(undefined);
+  const mine = await first.acquire(undefined);
+  const told = await second.acquire(undefined);
   expect(mine.fence).toBeDefined();
   expect(told).toEqual({ fence: undefined, host: mine.host });
   expect(mine.host).toContain(`:${process.pid}`);
@@ -76,8 +76,8 @@ test('a lease ends by the clock of Redis, and its former holder gets a new fenci
   await expect(first.checkpoint(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
   const again = await fenceOf(first, fence);
   expect(Number(again.number)).toBeGreaterThan(Number(fence.number));
-  await vi.waitUntil(async () => (await second.take(undefined)).fence !== undefined, { interval: 5 });
-  expect((await first.take(again)).fence).toBeUndefined();
+  await vi.waitUntil(async () => (await second.acquire(undefined)).fence !== undefined, { interval: 5 });
+  expect((await first.acquire(again)).fence).toBeUndefined();
 });
 
 test('a host that missed the reply that gave it the lease begins a new term', async () => {
@@ -102,9 +102,9 @@ test('no fencing token is used twice, even if the lease is deleted or the clock 
 test('only the holder can resign, and the lease is free at once with a higher token', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
   const fence = await fenceOf(first);
-  await second.leave();
-  expect((await second.take(undefined)).fence).toBeUndefined();
-  await first.leave();
+  await second.resign();
+  expect((await second.acquire(undefined)).fence).toBeUndefined();
+  await first.resign();
   await expect(first.checkpoint(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
   expect(Number((await fenceOf(second)).number)).toBeGreaterThan(Number(fence.number));
 });
@@ -119,7 +119,7 @@ test('an incomplete sweep continues at its cursor, but not on another Redis proc
   await over();
   const second = hostOn(redis);
   const later = await fenceOf(second);
-  expect(second.seen()?.progress).toMatchObject({ isInHand: true, scanned: 1, total: 2 });
+  expect(second.seen()?.progress).toMatchObject({ isSweeping: true, scanned: 1, total: 2 });
   expect(await second.beginSweep(later)).toEqual({ cursor: '7', scanned: 1, runId });
 
   await second.checkpoint(later, { cursor: '9', runId: 'another' }, 2);
@@ -129,8 +129,8 @@ test('an incomplete sweep continues at its cursor, but not on another Redis proc
   expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0, runId });
   expect(await redis.hget(keys.progress, 'begun')).toBe(begun);
 
-  await second.endSweep(later, 2);
-  expect((await first.read()).progress).toMatchObject({ isInHand: false, scanned: 2, ended: expect.any(Number) });
+  await second.completeSweep(later, 2);
+  expect((await first.read()).progress).toMatchObject({ isSweeping: false, scanned: 2, ended: expect.any(Number) });
   expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0, runId });
 });
 
@@ -142,14 +142,14 @@ test('the next pass is due an interval after the end of the last one on any host
   expect(due(first, 'sweep')).toBe(500);
   await first.beginSweep(fence);
   expect([due(first, 'sweep'), due(first, 'sweep', { hasFailed: true })]).toEqual([0, 10_000]);
-  await first.endSweep(fence, 0);
-  await first.endRescue(fence);
-  await second.take(undefined);
+  await first.completeSweep(fence, 0);
+  await first.completeRescue(fence);
+  await second.acquire(undefined);
   for (const host of [first, second]) {
     for (const pass of ['sweep', 'rescue'] as const) {
-      const { progress, ahead } = host.seen() as SharedView;
+      const { progress, clockOffset } = host.seen() as SharedView;
       const ended = pass === 'sweep' ? progress.ended : progress.rescueEnded;
-      const now = (ended as number) - ahead + 3_000;
+      const now = (ended as number) - clockOffset + 3_000;
       expect(due(host, pass, { now })).toBe(7_000);
     }
   }
@@ -171,13 +171,13 @@ test('a host with a wrong clock does the next pass at the same moment as a host 
   for (const { host } of hosts) {
     const fence = await fenceOf(host);
     await host.beginSweep(fence);
-    await host.endSweep(fence, 0);
-    await host.endRescue(fence);
-    await host.leave();
+    await host.completeSweep(fence, 0);
+    await host.completeRescue(fence);
+    await host.resign();
   }
   for (const { clock, host } of hosts) {
-    await host.take(undefined);
-    await host.leave();
+    await host.acquire(undefined);
+    await host.resign();
     const shared = host.seen();
     for (const pass of ['sweep', 'rescue'] as const) {
       const now = clock.monotonic();
@@ -186,9 +186,9 @@ test('a host with a wrong clock does the next pass at the same moment as a host 
       expect(wait).toBeGreaterThan(600_000);
       expect(wait).toBeLessThanOrEqual(1_200_000);
     }
-    const { leader, ahead } = await host.read();
+    const { leader, clockOffset } = await host.read();
     expect(leader).toBeUndefined();
-    expect(Math.abs(clock.monotonic() + ahead - (await redisMs()))).toBeLessThan(600_000);
+    expect(Math.abs(clock.monotonic() + clockOffset - (await redisMs()))).toBeLessThan(600_000);
   }
   const [first] = hosts as [(typeof hosts)[0]];
   const late = first.clock.monotonic() + 900_000;
@@ -202,7 +202,7 @@ test('a follower is healthy as long as the leader has the lease or is on time', 
   const [leader, watcher] = [hostOn(redis), hostOn(redis)];
   const { sweep, rescue } = readOptions({ redis: server.url, namespace: 't' });
   const fence = await fenceOf(leader);
-  await watcher.take(undefined);
+  await watcher.acquire(undefined);
   const healthAt = (now: number, host: Lease) =>
     healthOf({
       now,
@@ -220,11 +220,11 @@ test('a follower is healthy as long as the leader has the lease or is on time', 
   expect(healthAt(late, watcher)).toMatchObject({ ok: false, detail: expect.stringContaining('sweep overdue') });
   expect(healthAt(late, leader).ok).toBe(false);
   await redis.hset(keys.lease, 'until', late + 60_000);
-  await watcher.take(undefined);
+  await watcher.acquire(undefined);
   expect(healthAt(late, watcher).ok).toBe(true);
-  await leader.endSweep(fence, 0);
-  await leader.endRescue(fence);
-  await watcher.take(undefined);
+  await leader.completeSweep(fence, 0);
+  await leader.completeRescue(fence);
+  await watcher.acquire(undefined);
   expect(healthAt(Date.now(), watcher)).toMatchObject({
     lastSweepAt: expect.stringMatching(/^\d{4}-.*Z$/),
     lastRescueAt: expect.stringMatching(/^\d{4}-.*Z$/),
@@ -310,7 +310,7 @@ test('with two holders in every order, dying at any point, and a lease that ends
   const any = await fenceOf(warm);
   await warm.beginSweep(any);
   await warm.checkpoint(any, { cursor: '0', runId: '' }, 0);
-  await warm.endSweep(any, 0);
+  await warm.completeSweep(any, 0);
 
   let newest = 0;
   let cursor: string | undefined;
@@ -326,7 +326,7 @@ test('with two holders in every order, dying at any point, and a lease that ends
     body: (command) => {
       const sweep = async (who: string) => {
         const host = hostOn(clientOf(command, who));
-        const { fence } = await host.take(undefined);
+        const { fence } = await host.acquire(undefined);
         if (fence === undefined) return;
         if (Number(fence.number) <= newest) stale.push(`${who} was given ${fence.number} after ${newest}`);
         newest = Number(fence.number);
@@ -340,7 +340,7 @@ test('with two holders in every order, dying at any point, and a lease that ends
         await host.checkpoint(fence, { cursor: next, runId: begin.runId }, 1);
         cursor = next;
         isNewest('page');
-        await host.endSweep(fence, 1);
+        await host.completeSweep(fence, 1);
         isNewest('end');
         cursor = undefined;
       };

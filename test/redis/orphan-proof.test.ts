@@ -446,6 +446,6 @@ test.each([keys.stats('j'), keys.worker('w1')])(
     const quiet = () => undefined;
     const logger = { debug: quiet, info: quiet, error: quiet, warn: (what: unknown) => void left.push(what) };
     expect(await looks(create({ logger }), 5)).toMatchObject({ orphaned: 0, undecided: 1 });
-    expect(left).toMatchObject([{ leftAlone: { id: 'j', reason: expect.stringContaining(`${key}: holds a string`) } }]);
+    expect(left).toMatchObject([{ skipped: { id: 'j', reason: expect.stringContaining(`${key}: holds a string`) } }]);
   },
 );

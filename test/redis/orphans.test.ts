@@ -6,11 +6,11 @@ import { rescue } from '../../src/cli/rescue.ts';
 import type { OrphanOutcome, ReaperOptions } from '../../src/index.ts';
 import type { SkippedOrphan } from '../../src/io/pools/orphanJudge.ts';
 import { createOrphans } from '../../src/io/pools/orphans.ts';
-import { createScripts } from '../../src/io/redis/scripts.ts';
+import { createScripts, scriptOfDigest } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
 import { jobOf } from '../support/entries.ts';
 import { redisFixture } from '../support/fixture.ts';
-import { placeOf, second, seedJob } from '../support/jobs.ts';
+import { intercept, placeOf, second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 
 const { server, opened, keys } = await redisFixture();
@@ -57,7 +57,7 @@ const dump = async () =>
 /** Passes over the pool p, one after the other, with the reports of what was skipped. */
 const createLooks = () => {
   const clock = createTestClock();
-  const leftAlone: SkippedOrphan[] = [];
+  const skipped: SkippedOrphan[] = [];
   const orphans = createOrphans({
     connection: { redis: server.client, description: '', epoch: () => 1, close: async () => undefined },
     keys,
@@ -68,10 +68,10 @@ const createLooks = () => {
     recovery: { maxRecoveries: 3, windowS: 86_400 },
     quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
     clock,
-    onSkipped: (what) => leftAlone.push(what),
+    onSkipped: (what) => skipped.push(what),
   });
   return {
-    leftAlone,
+    skipped,
     advance: clock.advance,
     restore: (live: Parameters<typeof orphans.requeue>[0]) => orphans.requeue(live, { plan: false }),
     look: async (plan = false) => {
@@ -114,6 +114,28 @@ test('an entry that no worker observes for 30 s is requeued as the same bytes, a
   expect([await queued(), await held()]).toEqual([[odd], [entryOf('running')]]);
   expect(await server.client.mget(keys.lock('X'))).toEqual(['1']);
   expect(await server.client.hgetall(keys.lockInfo('X'))).toEqual({ p: '1' });
+});
+
+test.each([
+  ['requeue_orphan', 'Pending'],
+  ['finish_entry', 'Success'],
+])('a rescue that is aborted while %s runs begins with no further entry', async (script, status) => {
+  for (const id of ['j1', 'j2']) await seedJob(server.client, id, { status, age: 600 });
+  await hold(entryOf('j1'), entryOf('j2'));
+  await observe('w1', 'other');
+  const clock = createTestClock();
+  const controller = new AbortController();
+  const client = intercept(server.client, 'evalsha', ([digest]) => {
+    if (scriptOfDigest(String(digest)) === script) controller.abort();
+  });
+  const reaper = opened.create({ redis: opened.hold(client), clock });
+  const pass = async () => {
+    await beat();
+    await reaper.rescue({ grace: 0, signal: controller.signal });
+    clock.advance(30_000);
+  };
+  await expect(pass().then(pass)).rejects.toMatchObject({ code: 'aborted' });
+  expect(await held()).toHaveLength(1);
 });
 
 test('the wait of an entry starts again if one pass finds it observed or gone', async () => {
@@ -159,8 +181,8 @@ test('fault 146: an entry without a readable id is left where it is, and reporte
     dueInMs: undefined,
   });
   expect(await held()).toHaveLength(4);
-  expect(looks.leftAlone).toHaveLength(4);
-  expect(looks.leftAlone).toContainEqual({
+  expect(looks.skipped).toHaveLength(4);
+  expect(looks.skipped).toContainEqual({
     pool: 'p',
     type: 'X',
     ageS: 30,
@@ -190,9 +212,9 @@ test.each([
   expect(await held()).toHaveLength(isLost ? 0 : entries.length);
   // Told once, however many looks there are.
   await looks.look();
-  expect(looks.leftAlone).toHaveLength(isLost ? 0 : entries.length);
+  expect(looks.skipped).toHaveLength(isLost ? 0 : entries.length);
   if (!isLost) {
-    expect(looks.leftAlone[0]).toMatchObject({ pool: 'p', type: 'X', id: expect.stringMatching(/^j/), ageS: 30 });
+    expect(looks.skipped[0]).toMatchObject({ pool: 'p', type: 'X', id: expect.stringMatching(/^j/), ageS: 30 });
   }
 });
 
@@ -203,7 +225,7 @@ test('entries of a pool whose workers never reported an observation stay; the su
   looks.advance(30_000);
   expect(await looks.look()).toMatchObject({ lost: [], unobserved: ['p'] });
   expect(await looks.look()).toMatchObject({ lost: [], unobserved: ['p'] });
-  expect(looks.leftAlone).toEqual([{ pool: 'p', reason: 'its workers have never said what they run' }]);
+  expect(looks.skipped).toEqual([{ pool: 'p', reason: 'its workers have never said what they run' }]);
   expect(await held()).toHaveLength(1);
 });
 

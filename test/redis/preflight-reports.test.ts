@@ -47,8 +47,8 @@ test('during a failover no pool may be judged, and the result says why', async (
 });
 
 test('a write that is refused for an unknown reason fails the preflight', async () => {
-  const { preflight } = create(failing('set', new Error('ODD nobody knows this')));
-  await expect(preflight.run(false)).rejects.toThrow('ODD nobody knows this');
+  const { preflight } = create(failing('set', new Error('ODD a reply that no list names')));
+  await expect(preflight.run(false)).rejects.toThrow('ODD a reply that no list names');
   expect(preflight.count()).toBe(1);
   expect(await preflight.run(true)).toMatchObject({ disruptions: 1 });
 });
