@@ -109,7 +109,7 @@ export const rescuePassMachine = setup({
     addRequeued: assign({
       result: ({ context: { result } }, { requeued }: { requeued: RequeuedOrphans }) => ({
         ...result,
-        lost: result.lost + requeued.lost.length,
+        orphaned: result.orphaned + requeued.orphaned.length,
         quarantined: result.quarantined + requeued.poison.length,
         changes: [...result.changes, ...changesOfLive(requeued)],
         finished: result.finished + requeued.finished.length,

@@ -249,7 +249,7 @@ export const rescueSetup = setup({
     // The second look of a plan finds again what the first one left in place.
     keepFirstLook: enqueueActions(({ enqueue, context }, params: { requeued: RequeuedOrphans }) => {
       const requeued = context.request?.plan
-        ? { ...params.requeued, lost: [], finished: [], poison: [] }
+        ? { ...params.requeued, orphaned: [], finished: [], poison: [] }
         : params.requeued;
       enqueue.assign({ secondLookIn: requeued.dueInMs ?? 0 });
       enqueue.sendTo(context.present, { type: 'requeued', requeued });
@@ -289,8 +289,8 @@ const freeId = (taken: readonly PassId[]): PassId => {
   return `pass-${i}`;
 };
 
-const reportsOf = ({ lost, finished, error }: RequeuedOrphans) => [
-  ...lost.map((entry) => ({ type: 'orphan' as const, entry })),
+const reportsOf = ({ orphaned, finished, error }: RequeuedOrphans) => [
+  ...orphaned.map((entry) => ({ type: 'orphan' as const, entry })),
   ...finished.map((entry) => ({ type: 'finished' as const, entry })),
   ...(error === undefined ? [] : [{ type: 'fault' as const, where: 'requeuing orphaned entries', error }]),
 ];

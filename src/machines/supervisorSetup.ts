@@ -33,7 +33,7 @@ type RescueEventOfCaller = { type: 'rescue.now'; request: RescueRequest } | ({ t
 /** What concerns the dispatcher. */
 type HooksEvent =
   /** A hook was enqueued here for an endpoint. */
-  | { type: 'hooks.due'; origin: string }
+  | { type: 'hooks.due'; endpoint: string }
   /** A caller waits for `hooks.quiet`. */
   | { type: 'hooks.look' }
   /** From now on, hooks that other hosts enqueued are sent too. */
@@ -214,6 +214,6 @@ const nameOf: Readonly<Record<ChildName, string>> = {
 const unavailable = (child: ChildName) => `${nameOf[child]} crashed too often and does not run: restart the process`;
 
 const toDispatcher = (event: HooksEvent): DispatcherEvent => {
-  if (event.type === 'hooks.due') return { type: 'due', origin: event.origin };
+  if (event.type === 'hooks.due') return { type: 'due', endpoint: event.endpoint };
   return { type: event.type === 'hooks.look' ? 'look' : 'watch' };
 };

@@ -119,5 +119,5 @@ const createStarts = <T>(measure: () => T) => {
   };
 };
 
-const isUneventful = ({ suspects, pools, lost, finished, drift, unreadable }: RescueResult): boolean =>
-  [suspects - pools.cleaned, lost, finished, drift.length, unreadable.length].every((n) => n === 0);
+const isUneventful = ({ suspects, pools, orphaned, finished, drift, unreadable }: RescueResult): boolean =>
+  [suspects - pools.cleaned, orphaned, finished, drift.length, unreadable.length].every((n) => n === 0);

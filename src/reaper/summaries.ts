@@ -19,9 +19,7 @@ export interface SweepSummary extends Tally {
 }
 
 /** A rescue pass in counts, and the outcomes of the pools that it suspected. Each pool is in one summary. */
-export interface RescueSummary extends Omit<RescueResult, 'number' | 'lost' | 'oldestUndecidedS'> {
-  /** Orphaned entries that were requeued, or in a plan would be. */
-  readonly orphaned: number;
+export interface RescueSummary extends Omit<RescueResult, 'number' | 'oldestUndecidedS'> {
   /** How long the oldest undecided entry has been unobserved, in ms; 0 if there is none. */
   readonly oldestUndecidedMs: number;
   /** From its start until every pool that it reports had ended, in ms. */
@@ -46,6 +44,6 @@ export const sweepSummary = (
 });
 
 export const rescueSummary = (
-  { number: _, lost, oldestUndecidedS, ...result }: RescueResult,
+  { number: _, oldestUndecidedS, ...result }: RescueResult,
   durationMs: number,
-): RescueSummary => ({ ...result, orphaned: lost, oldestUndecidedMs: 1_000 * oldestUndecidedS, durationMs });
+): RescueSummary => ({ ...result, oldestUndecidedMs: 1_000 * oldestUndecidedS, durationMs });

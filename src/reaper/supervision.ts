@@ -30,7 +30,7 @@ export interface Supervision {
   schedule(): void;
   send(request: PassRequest): void;
   /** A hook was enqueued here for an endpoint. */
-  hookDue(origin: string): void;
+  hookDue(endpoint: string): void;
   /** From now on, hooks that other hosts enqueued are sent too. */
   watchHooks(): void;
   /** Resolves when no hook is due or in flight, or when the actors have stopped. */
@@ -75,7 +75,7 @@ export const createSupervision = (wiring: Wiring): Supervision => {
     },
     schedule: () => actor.send({ type: 'schedule' }),
     send: sendIfActive,
-    hookDue: (origin) => sendIfActive({ type: 'hooks.due', origin }),
+    hookDue: (endpoint) => sendIfActive({ type: 'hooks.due', endpoint }),
     watchHooks: () => sendIfActive({ type: 'hooks.watch' }),
     hooksQuiet: () =>
       new Promise<void>((resolve) => {

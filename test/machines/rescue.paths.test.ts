@@ -48,9 +48,9 @@ test('a plan of a rescue reports orphaned entries as planned', async () => {
   await it.send(rescueNow(1, { plan: true }));
   await it.answer('find', found());
   await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued({ lost: [lost('j1', true)] }));
+  await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1', true)] }));
   expect(it.value().rescue).toBe('idle');
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, lost: 1 } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, orphaned: 1 } }]);
 });
 
 test('a scheduled pass looks for orphaned entries once, whatever is due later', async () => {
@@ -63,7 +63,7 @@ test('a scheduled pass looks for orphaned entries once, whatever is due later', 
   await it.answer(
     'requeueOrphans',
     requeued({
-      lost: [lost('j1')],
+      orphaned: [lost('j1')],
       unobserved: ['silent'],
       undecided: 2,
       poison: [{ id: 'j2', type: 'A', pool: 'p' }],
@@ -72,7 +72,7 @@ test('a scheduled pass looks for orphaned entries once, whatever is due later', 
   );
   expect(it.of('orphan')).toMatchObject([{ entry: { id: 'j1' } }]);
   expect(it.of('rescue.ended')).toMatchObject([
-    { result: { lost: 1, unobserved: ['silent'], undecided: 2, quarantined: 1 } },
+    { result: { orphaned: 1, unobserved: ['silent'], undecided: 2, quarantined: 1 } },
   ]);
 });
 
@@ -82,16 +82,16 @@ test('a pass of a caller looks for orphaned entries twice, and never a third tim
     await it.send(rescueNow(1, { plan }));
     await it.answer('find', found());
     await it.answer('recount', recounted);
-    await it.answer('requeueOrphans', requeued({ lost: [lost('j1', plan)], dueInMs: 30_000 }));
+    await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1', plan)], dueInMs: 30_000 }));
     expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
     await it.tick(29_999);
     expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
     await it.tick(1);
     // A plan has moved nothing, and finds again what it found.
     const found2 = plan ? [lost('j1', plan), lost('j2', plan)] : [lost('j2')];
-    await it.answer('requeueOrphans', requeued({ lost: found2, dueInMs: 5_000 }));
+    await it.answer('requeueOrphans', requeued({ orphaned: found2, dueInMs: 5_000 }));
     expect(it.of('orphan').map(({ entry }) => entry.id)).toEqual(['j1', 'j2']);
-    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, lost: 2 } }]);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, orphaned: 2 } }]);
   }
 });
 
@@ -124,12 +124,12 @@ test('orphaned entries that can not be looked for, or not all be requeued, are r
   await it.fail('requeueOrphans');
   await it.answer('find', found());
   await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], error: 'OOM' }));
+  await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1')], error: 'OOM' }));
   expect(it.of('fault').map(({ where, error }) => [where, error])).toEqual([
     ['looking for orphaned entries', 'Redis is down'],
     ['requeuing orphaned entries', 'OOM'],
   ]);
-  expect(it.of('rescue.ended').map(({ result }) => [result.lost, result.error])).toEqual([
+  expect(it.of('rescue.ended').map(({ result }) => [result.orphaned, result.error])).toEqual([
     [0, undefined],
     [1, undefined],
   ]);
@@ -175,7 +175,7 @@ test('a caller without a grace does not wait for a second look', async () => {
   expect(it.value().rescue).toBe('idle');
 });
 
-test('a scheduled pass ends when the lease is lost, while it looks and while it counts', async () => {
+test('a scheduled pass ends when the lease is orphaned, while it looks and while it counts', async () => {
   for (const counts of [false, true]) {
     const it = await startLeader();
     await it.tick(10_000);
@@ -268,8 +268,8 @@ test('a pass adds up what its looks and its pools did, and ends once', async () 
   await it.answer('find', found(suspectOf('p1'), suspectOf('p2')));
   await it.answer('recount', recounted);
   const entry = (id: string) => ({ id, type: 'A', pool: 'q', unobservedS: 30, endedS: 30, plan: false });
-  const look = (lost: string, finished: string, poison: string) =>
-    requeued({ lost: [entry(lost)], finished: [entry(finished)], poison: [entry(poison)], dueInMs: 5 });
+  const look = (orphaned: string, finished: string, poison: string) =>
+    requeued({ orphaned: [entry(orphaned)], finished: [entry(finished)], poison: [entry(poison)], dueInMs: 5 });
   await it.answer('requeueOrphans', look('a', 'b', 'c'));
   await it.tick(5);
   await it.answer('requeueOrphans', look('d', 'e', 'f'));
@@ -277,7 +277,7 @@ test('a pass adds up what its looks and its pools did, and ends once', async () 
   await it.tick(15_000);
   await it.answer('pool-0', rescued('p1', { quarantined: 1 }));
   await it.answer('pool-1', rescued('p2', { quarantined: 1 }));
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 2, finished: 2, entries: 4, quarantined: 4 } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { orphaned: 2, finished: 2, entries: 4, quarantined: 4 } }]);
   expect(it.of('orphan').map(({ entry: { id } }) => id)).toEqual(['a', 'd']);
   expect(it.of('finished').map(({ entry: { id } }) => id)).toEqual(['b', 'e']);
   // The next one has its second look too.
@@ -326,11 +326,11 @@ test('a second look at live pools that fails is reported, and the pass completes
   await it.send(rescueNow(1));
   await it.answer('find', found());
   await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], dueInMs: 5 }));
+  await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1')], dueInMs: 5 }));
   await it.tick(5);
   await it.fail('requeueOrphans');
   expect(it.of('fault')).toMatchObject([{ where: 'looking for orphaned entries' }]);
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 1 } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { orphaned: 1 } }]);
 });
 
 test('actors of passes get the ids of those that are complete, however many passes there are', async () => {
@@ -382,7 +382,7 @@ describe('a pass that its caller aborts', () => {
       await it.answer('find', found('p1'));
       await it.answer('recount', recounted);
       await it.send(cancel(1));
-      await it.answer('requeueOrphans', requeued({ lost: [orphan], dueInMs: 30_000 }));
+      await it.answer('requeueOrphans', requeued({ orphaned: [orphan], dueInMs: 30_000 }));
       expect(it.of('orphan')).toMatchObject([{ entry: { id: 'j1' } }]);
     },
     'while it waits for the second look': async (it) => {

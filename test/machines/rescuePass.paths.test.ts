@@ -53,7 +53,7 @@ test('the changes of all steps are in the result, with what becomes of the locks
   const { output } = run(
     share(1),
     { type: 'recounted', recounted: { ...recounted, locks } },
-    { type: 'requeued', requeued: requeued({ lost: [orphan] }) },
+    { type: 'requeued', requeued: requeued({ orphaned: [orphan] }) },
     ended('p1'),
     looked,
   );

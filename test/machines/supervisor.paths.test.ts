@@ -207,9 +207,9 @@ test('a host that shares no schedule asks for no lease', async () => {
 
 test('hooks are passed on to the dispatcher, and its quiet to those who wait', async () => {
   const it = start();
-  await it.send({ type: 'hooks.due', origin: 'a' });
-  expect(it.asked('endpoint-0')).toEqual({ origin: 'a', slots: 8 });
-  await it.answer('endpoint-0', { origin: 'a', outcome: 'rested', wait: undefined });
+  await it.send({ type: 'hooks.due', endpoint: 'a' });
+  expect(it.asked('endpoint-0')).toEqual({ endpoint: 'a', slots: 8 });
+  await it.answer('endpoint-0', { endpoint: 'a', outcome: 'rested', wait: undefined });
   expect(it.of('hooks.quiet')).toHaveLength(1);
   await it.send({ type: 'hooks.look' });
   await it.answer('look', { due: [], wait: undefined });
@@ -247,7 +247,7 @@ test('stopped in the middle of a sweep, it waits for the lanes, whether the swee
 });
 
 test('hooks that are still in flight when the time for stopping is over are given up', async () => {
-  const it = await stopWhile((driver) => driver.send({ type: 'hooks.due', origin: 'a' }));
+  const it = await stopWhile((driver) => driver.send({ type: 'hooks.due', endpoint: 'a' }));
   expect(it.actor.getSnapshot().value).toEqual({ stopping: 'resigning' });
   await it.send({ type: 'giveUp' });
   expect(it.status()).toBe('done');

@@ -35,7 +35,7 @@ export const found = (...suspects: readonly (string | Suspect)[]): Found => ({
 });
 export const recounted = { drift: [], unreadable: [], locks: new Map() };
 export const requeued = (more: Partial<RequeuedOrphans> = {}): RequeuedOrphans => ({
-  ...{ lost: [], unobserved: [], undecided: 0, oldestUndecidedS: 0, finished: [], poison: [], dueInMs: undefined },
+  ...{ orphaned: [], unobserved: [], undecided: 0, oldestUndecidedS: 0, finished: [], poison: [], dueInMs: undefined },
   ...more,
 });
 export const rescued = (pool: string, more: Partial<PoolOutcome> = {}): PoolOutcome => ({

@@ -32,7 +32,7 @@ export interface UnobservedEntry extends HeldEntry {
 }
 
 export interface JudgedOrphans {
-  readonly lost: readonly OrphanedEntry[];
+  readonly orphaned: readonly OrphanedEntry[];
   readonly poison: readonly PoisonEntry[];
   /** How many entries look orphaned without proof, and how long the oldest of them has been unobserved, in s. */
   readonly undecided: number;
@@ -96,7 +96,7 @@ export const createOrphanJudge = ({
   };
 
   return async (due, { plan, fence, signal, errors }) => {
-    const lost: OrphanedEntry[] = [];
+    const orphaned: OrphanedEntry[] = [];
     const poison: PoisonEntry[] = [];
     const stillUndecided = new Set<string>();
     let oldest = 0;
@@ -104,7 +104,7 @@ export const createOrphanJudge = ({
       const { pool, type, id } = entry;
       const ageS = Math.round((entry.at - entry.since) / 1_000);
       const outcome = entry.fault === undefined ? (await requeueOrphan(entry, plan, fence)).outcome : 'undecided';
-      if (outcome === 'requeued') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
+      if (outcome === 'requeued') orphaned.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
       if (outcome === 'poison') {
         const taken = await takePoison(entry, plan, fence);
         if (taken !== undefined) poison.push(taken);
@@ -121,7 +121,7 @@ export const createOrphanJudge = ({
     }
     const rest = sorted.slice(batch).map(keyOf);
     undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
-    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, poison };
+    return { orphaned, undecided: undecided.size, oldestUndecidedS: oldest, poison };
   };
 };
 

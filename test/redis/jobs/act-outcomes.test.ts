@@ -93,7 +93,7 @@ describe('steps of a rescue', () => {
     expect(await redis.exists('t:worker_pools:c')).toBe(1);
     expect(await idsIn(redis, list)).toEqual(['a']);
     await redis.del(list);
-    expect(await pools.deregister(suspect, suspect.types)).toBe('settled');
+    expect(await pools.deregister(suspect, suspect.types)).toBe('deregistered');
     expect(await redis.sismember('t:worker_pools', 'c')).toBe(0);
   });
 });

@@ -86,13 +86,13 @@ describe('orphaned entries', () => {
     await passes.run({ plan: true });
     passes.advance(30_000);
     expect(await passes.run({ plan: true })).toMatchObject({
-      lost: [],
+      orphaned: [],
       poison: [{ id: 'poison', type: 'X', pool: 'p' }],
     });
     expect(passes.taken).toEqual([]);
     await passes.run();
     passes.advance(30_000);
-    expect(await passes.run()).toMatchObject({ lost: [], poison: [{ id: 'poison' }] });
+    expect(await passes.run()).toMatchObject({ orphaned: [], poison: [{ id: 'poison' }] });
     expect(passes.taken).toEqual(['poison']);
   });
 
@@ -105,9 +105,9 @@ describe('orphaned entries', () => {
     await redis.rpush(keys.inProgress('X', 'p'), 'no JSON');
     await observe('w1', 'other');
     const passes = createPasses(client);
-    expect(await passes.run()).toMatchObject({ lost: [], undecided: 2, dueInMs: undefined });
+    expect(await passes.run()).toMatchObject({ orphaned: [], undecided: 2, dueInMs: undefined });
     passes.advance(30_000);
-    expect(await passes.run()).toMatchObject({ lost: [], undecided: 2, dueInMs: undefined });
+    expect(await passes.run()).toMatchObject({ orphaned: [], undecided: 2, dueInMs: undefined });
     expect(passes.skipped).toEqual([{ pool: 'p', reason: expect.stringContaining('may not run INFO') }]);
     expect(await redis.llen(keys.inProgress('X', 'p'))).toBe(2);
     await redis.call('ACL', 'DELUSER', 'some');
@@ -119,8 +119,8 @@ describe('orphaned entries', () => {
     const passes = createPasses();
     await passes.run();
     passes.advance(30_000);
-    const { lost, error } = await passes.run({ fence: { lease: 't:reaper:lease:rescue', number: '7' } });
-    expect([lost, error]).toEqual([[], new FencedError().message]);
+    const { orphaned, error } = await passes.run({ fence: { lease: 't:reaper:lease:rescue', number: '7' } });
+    expect([orphaned, error]).toEqual([[], new FencedError().message]);
     expect(passes.calls.filter((name) => name === 'requeue_orphan')).toHaveLength(1);
     expect(await redis.llen(keys.inProgress('X', 'p'))).toBe(3);
   });
@@ -133,9 +133,9 @@ describe('orphaned entries', () => {
     passes.advance(30_000);
     await passes.run();
     await observe('w1', 'other');
-    expect(await passes.run()).toMatchObject({ lost: [], dueInMs: 30_000 });
+    expect(await passes.run()).toMatchObject({ orphaned: [], dueInMs: 30_000 });
     passes.advance(30_000);
-    expect(await passes.run()).toMatchObject({ lost: [{ id: 'policy@7' }] });
+    expect(await passes.run()).toMatchObject({ orphaned: [{ id: 'policy@7' }] });
   });
 
   test('the next pass is due when the last waiting entry is due', async () => {
@@ -145,9 +145,9 @@ describe('orphaned entries', () => {
     await passes.run();
     passes.advance(10_000);
     await hold(entryOf('b'));
-    expect(await passes.run()).toMatchObject({ lost: [], dueInMs: 30_000 });
+    expect(await passes.run()).toMatchObject({ orphaned: [], dueInMs: 30_000 });
     passes.advance(10_000);
-    expect(await passes.run()).toMatchObject({ lost: [], dueInMs: 20_000 });
+    expect(await passes.run()).toMatchObject({ orphaned: [], dueInMs: 20_000 });
   });
 });
 
@@ -163,9 +163,9 @@ describe('the pool observer', () => {
     await passes.run(plan);
     await redis.del(keys.worker('w2'));
     passes.advance(1_000);
-    expect(await passes.run(plan)).toMatchObject({ lost: [], dueInMs: 30_000 });
+    expect(await passes.run(plan)).toMatchObject({ orphaned: [], dueInMs: 30_000 });
     passes.advance(30_000);
-    expect(await passes.run(plan)).toMatchObject({ lost: [{ id: 'a', unobservedS: 30 }] });
+    expect(await passes.run(plan)).toMatchObject({ orphaned: [{ id: 'a', unobservedS: 30 }] });
   });
 
   test('a plan forgets a pool that is not live any more', async () => {
@@ -176,7 +176,7 @@ describe('the pool observer', () => {
     passes.advance(29_000);
     await passes.run({ plan: true, isLive: false });
     passes.advance(1_000);
-    expect(await passes.run({ plan: true })).toMatchObject({ lost: [], dueInMs: 30_000 });
+    expect(await passes.run({ plan: true })).toMatchObject({ orphaned: [], dueInMs: 30_000 });
   });
 
   test('all entries of a long list are judged', async () => {
@@ -186,8 +186,8 @@ describe('the pool observer', () => {
     const passes = createPasses();
     await passes.run();
     passes.advance(30_000);
-    const { lost } = await passes.run();
-    expect(lost.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
+    const { orphaned } = await passes.run();
+    expect(orphaned.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
   });
 });
 

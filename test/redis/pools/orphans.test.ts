@@ -159,11 +159,11 @@ test('the wait of an entry starts again if one pass finds it observed or gone', 
     await looks.look();
     await restore();
     looks.advance(1_000);
-    expect(await looks.look()).toMatchObject({ lost: [], dueInMs: 30_000 });
+    expect(await looks.look()).toMatchObject({ orphaned: [], dueInMs: 30_000 });
     looks.advance(29_999);
-    expect(await looks.look()).toMatchObject({ lost: [], dueInMs: 1 });
+    expect(await looks.look()).toMatchObject({ orphaned: [], dueInMs: 1 });
     looks.advance(1);
-    expect(await looks.look()).toMatchObject({ lost: [{ id: 'j1', unobservedS: 30 }], dueInMs: undefined });
+    expect(await looks.look()).toMatchObject({ orphaned: [{ id: 'j1', unobservedS: 30 }], dueInMs: undefined });
   }
 });
 
@@ -172,7 +172,7 @@ test('fault 146: an entry without a readable id is left where it is, and reporte
   await observe('w1', 'other');
   const looks = createLooks();
   expect(await twice(looks)).toEqual({
-    lost: [],
+    orphaned: [],
     finished: [],
     unobserved: [],
     undecided: 4,
@@ -205,7 +205,7 @@ test.each([
   await observe('w1', 'other');
   const looks = createLooks();
   expect(await twice(looks)).toMatchObject({
-    lost: isLost ? entries.map(() => ({})) : [],
+    orphaned: isLost ? entries.map(() => ({})) : [],
     undecided: isLost ? 0 : entries.length,
     oldestUndecidedS: isLost ? 0 : 30,
   });
@@ -223,8 +223,8 @@ test('entries of a pool whose workers never reported an observation stay; the su
   const looks = createLooks();
   expect(await looks.look()).toMatchObject({ unobserved: [], dueInMs: undefined });
   looks.advance(30_000);
-  expect(await looks.look()).toMatchObject({ lost: [], unobserved: ['p'] });
-  expect(await looks.look()).toMatchObject({ lost: [], unobserved: ['p'] });
+  expect(await looks.look()).toMatchObject({ orphaned: [], unobserved: ['p'] });
+  expect(await looks.look()).toMatchObject({ orphaned: [], unobserved: ['p'] });
   expect(looks.skipped).toEqual([{ pool: 'p', reason: 'its workers have never said what they run' }]);
   expect(await held()).toHaveLength(1);
 });
@@ -240,7 +240,7 @@ test('the next reaper knows for a week that a pool reports observations', async 
   await server.client.del(keys.worker('w1'));
   expect(await server.client.zrangebyscore(keys.observed, '-inf', '+inf')).toEqual(['newer', 'p']);
   expect(await server.client.ttl(keys.observed)).toBeGreaterThan(6 * 86_400);
-  expect(await twice(createLooks())).toMatchObject({ lost: [{ id: 'j1' }] });
+  expect(await twice(createLooks())).toMatchObject({ orphaned: [{ id: 'j1' }] });
 });
 
 test('that a pool reports observations is recorded once an hour', async () => {
@@ -261,14 +261,14 @@ test('that a pool reports observations is recorded once an hour', async () => {
 test('an execution of a policy is orphaned by itself: another running execution does not keep it', async () => {
   await hold(periodicEntry('policy', 100), periodicEntry('policy', 200));
   await observe('w1', 'policy', '{"_job_kind_periodic_":"100"}');
-  expect(await twice(createLooks())).toMatchObject({ lost: [{ id: 'policy@200' }] });
+  expect(await twice(createLooks())).toMatchObject({ orphaned: [{ id: 'policy@200' }] });
   expect(await queued()).toEqual([periodicEntry('policy', 200)]);
 });
 
 test('a host that does not say which execution of a policy it runs may run any of them', async () => {
   await hold(periodicEntry('policy', 100), periodicEntry('policy', 200));
   await observe('w1', 'policy');
-  expect(await twice(createLooks())).toMatchObject({ lost: [], dueInMs: undefined });
+  expect(await twice(createLooks())).toMatchObject({ orphaned: [], dueInMs: undefined });
 });
 
 test('a plan counts orphaned entries, and changes nothing', async () => {
@@ -316,9 +316,9 @@ test('under memory pressure nothing is half done: the failure is reported, and t
   await server.client.config('SET', 'maxmemory', '1');
   const workers = { pool: 'p', workerIds: ['w1', 'w2'], types: ['X'] };
   const refused = await looks.restore([workers]).finally(() => server.client.config('SET', 'maxmemory', '0'));
-  expect(refused).toMatchObject({ lost: [], error: expect.stringContaining('OOM') });
+  expect(refused).toMatchObject({ orphaned: [], error: expect.stringContaining('OOM') });
   expect(await dump()).toEqual(before);
-  expect(await looks.look()).toMatchObject({ lost: [{ id: 'j1' }] });
+  expect(await looks.look()).toMatchObject({ orphaned: [{ id: 'j1' }] });
 });
 
 test('a worker host that runs a job for longer keeps it, and each requeued entry is one line in the log', async () => {
@@ -407,7 +407,7 @@ test('a job that is orphaned again and again on a live pool is quarantined like 
 test('in a plan too, an observation of a policy without args may be of any of its executions', async () => {
   await hold(periodicEntry('policy', 200));
   await observe('w2', 'policy', '{"_job_kind_periodic_":"100"}');
-  expect(await twice(createLooks(), true)).toMatchObject({ lost: [{ id: 'policy@200' }] });
+  expect(await twice(createLooks(), true)).toMatchObject({ orphaned: [{ id: 'policy@200' }] });
   await observe('w2', 'policy');
-  expect(await twice(createLooks(), true)).toMatchObject({ lost: [], dueInMs: undefined });
+  expect(await twice(createLooks(), true)).toMatchObject({ orphaned: [], dueInMs: undefined });
 });
