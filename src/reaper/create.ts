@@ -5,6 +5,7 @@ import { databaseOf, openerOf } from '../doctor/source.ts';
 import { createReaperClock, systemClock } from '../io/clock.ts';
 import { createLogger } from '../io/log.ts';
 import { createDeps, type Deps } from '../io/redis/deps.ts';
+import { keysOf } from '../io/redis/keys.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
 import { messageOf } from '../machines/job.ts';
@@ -15,7 +16,9 @@ import { type Calls, createCalls } from './calls.ts';
 import { connectReported } from './connectionReports.ts';
 import { createEmitter } from './events.ts';
 import { createHealth } from './health.ts';
+import { createHttp } from './http.ts';
 import { createInspection, makeInspectable } from './inspection.ts';
+import { createMetrics } from './metrics/metrics.ts';
 import { createPasses } from './passes.ts';
 import { createPassReports } from './passReports.ts';
 import { createPing } from './ping.ts';
@@ -53,8 +56,18 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
   const connection = connectReported(settings, log, emit);
   const outage = () => connection.outage?.();
+  const isConnected = () => connection.epoch() > 0 && outage() === undefined;
+  const metrics = createMetrics({
+    ...{ connection, keys: keysOf(settings.namespace), clock, settings, outage, on: source.on },
+    records: () => delivery.records,
+    state: () => ({
+      ...{ health: health(), passes: passReports.state(), shared: lease.seen(), isShared, isConnected: isConnected() },
+      ...{ hooksInFlight: delivery.inFlight(), poolsWaiting: supervision.waitingPools().length },
+      startedAt: schedule.startedAt(),
+    }),
+  });
   const deps = createDeps({
-    ...{ connection, namespace: settings.namespace, clock, log },
+    ...{ connection, namespace: settings.namespace, clock, log, onScript: metrics.script },
     mayRun: () => !calls.hasEnded,
   });
   const reporting = createReporting({ ...deps, emit, outage });
@@ -87,9 +100,19 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const supervision = createSupervision({
     ...{ deps, settings, ports, schedule, startBlock, reporting, passReports, passes, isShared },
     isFollowed: inspection.isFollowed,
+    onFalseDeath: metrics.falseDeath,
   });
+  const health = createHealth({
+    ...{ settings, schedule, lease, passReports, outage, isConnected, clock, isScheduling, isShared },
+    failed: supervision.failed,
+  });
+  const http = createHttp(
+    settings.http,
+    { health, metrics: metrics.text, isStopping: () => stopping !== undefined },
+    { log, fault: reporting.fault },
+  );
   const shutDown = createShutDown({
-    ...{ calls, timeLimit, supervision, inspection, delivery, preflight, connection, clock },
+    ...{ calls, timeLimit, supervision, inspection, http, delivery, preflight, connection, clock },
   });
   let isAwake = false;
   let stopping: Promise<void> | undefined;
@@ -102,6 +125,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     isAwake = true;
     supervision.start();
     inspection.open(inspected);
+    http.open();
   };
   const inspected = () => ({
     ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
@@ -149,11 +173,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       if (settings.inspect !== false) awake();
       return inspection.url();
     },
+    async httpUrl() {
+      if (settings.http !== false) awake();
+      return http.url();
+    },
     ...queriesOf(deps, settings, ports, doctor),
-    health: createHealth({
-      ...{ settings, schedule, lease, passReports, outage, clock, isScheduling, isShared },
-      failed: supervision.failed,
-    }),
+    ...{ health, metrics: metrics.text },
   });
   makeInspectable(reaper, () => {
     awake();

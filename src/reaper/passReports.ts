@@ -1,5 +1,7 @@
+import type { ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import { codeOfRefusal } from '../io/redis/errors.ts';
 import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter, Suspension } from './events.ts';
@@ -16,6 +18,8 @@ export interface PassState {
   readonly suspended: string | undefined;
   /** Why the last sweep was suspended. */
   readonly sweepSuspended: string | undefined;
+  /** The codes of these reasons, for each kind of pass that is suspended. */
+  readonly suspendedBy: Readonly<Partial<Record<Suspension['pass'], ErrorCode>>>;
 }
 
 /** Measures the passes, and turns each end into a summary, a log line and an event. */
@@ -44,9 +48,13 @@ export const createPassReports = ({
     lastRescueAt: undefined,
     suspended: undefined,
     sweepSuspended: undefined,
+    suspendedBy: {},
   };
-  const setSuspended = (pass: Suspension['pass'], reason: string | undefined) => {
+  const setSuspended = (pass: Suspension['pass'], reason: string | undefined, code?: ErrorCode) => {
     const before = pass === 'sweep' ? state.sweepSuspended : state.suspended;
+    const { [pass]: _, ...others } = state.suspendedBy;
+    const by = reason === undefined ? {} : { [pass]: code ?? codeOfRefusal(reason) ?? 'suspended' };
+    state = { ...state, suspendedBy: { ...others, ...by } };
     state = pass === 'sweep' ? { ...state, sweepSuspended: reason } : { ...state, suspended: reason };
     if (before !== reason) {
       emit('suspended', { pass, isSuspended: reason !== undefined, ...(reason === undefined ? {} : { reason }) });
@@ -95,7 +103,7 @@ export const createPassReports = ({
 
     block(reason) {
       if (reason !== undefined) fault('the start', reason, 'blocked');
-      setSuspended('rescue', reason);
+      setSuspended('rescue', reason, 'blocked');
     },
 
     state: () => state,

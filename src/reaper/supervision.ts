@@ -54,6 +54,8 @@ export interface Wiring {
   readonly isShared: boolean;
   /** Whether the actor of a job is to be seen by the inspector. */
   readonly isFollowed: Follow;
+  /** A pool that was declared dead is alive. */
+  readonly onFalseDeath: () => void;
 }
 
 export const createSupervision = (wiring: Wiring): Supervision => {
