@@ -58,5 +58,5 @@ test('a pool that stopped as it should is not remembered, and a plan remembers n
   const { pools } = await reaper.rescue({ grace: 0 });
   expect(pools).toMatchObject({ rescued: 1, cleaned: 1 });
   await vi.waitUntil(async () => (await remembered()) === 1);
-  expect(await server.client.zrange('t:reaper:declared_dead', 0, -1)).toEqual(['dead']);
+  expect(await server.client.zrange('t:reaper:declared_dead', '0', '-1')).toEqual(['dead']);
 });

@@ -1,3 +1,4 @@
+import type { Verdict } from '../../machines/verdict.ts';
 import type { EventSource, ReaperEvents } from '../events.ts';
 import type { SweepSummary } from '../summaries.ts';
 import { catalog } from './catalog.ts';
@@ -20,7 +21,10 @@ export const createCounting = (
   { typeOf, endpointOf }: { typeOf: Labels; endpointOf: Labels },
 ): Counting => {
   const judged = createTally(catalog.jobsJudged.labels);
-  const acts = createTally(catalog.jobActs.labels);
+  const acts = createTally(
+    catalog.jobActs.labels,
+    actingVerdicts.map((verdict) => [verdict, 'abandoned']),
+  );
   startAtZero(metrics);
 
   on('job', ({ verdict, reason, outcome, isRefused, facts }) => {
@@ -54,6 +58,7 @@ export const createCounting = (
   };
 };
 
+const actingVerdicts: readonly Verdict[] = ['fail', 'refire', 'reset', 'untrack'];
 const passOutcomes = ['completed', 'planned', 'suspended', 'failed'] as const;
 const poolOutcomes = ['rescued', 'cleaned', 'alive', 'abandoned', 'planned'] as const;
 const causes = ['dead-pool', 'orphaned'] as const;

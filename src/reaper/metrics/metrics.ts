@@ -36,8 +36,7 @@ export const createMetrics = ({
 }: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
   on: EventSource['on'];
   settings: Pick<ReaperSettings, 'sweep' | 'rescue' | 'namespace' | 'jobTypes'>;
-  /** Made after the metrics, which measure its scripts. */
-  records: () => Pick<HookRecords, 'firstEndpoints'>;
+  records: Pick<HookRecords, 'firstEndpoints'>;
   outage: () => Outage | undefined;
   state: () => State;
 }): Metrics => {
@@ -48,11 +47,10 @@ export const createMetrics = ({
   const cached = createCachedReadings({
     clock,
     outage,
-    read: () =>
-      createReadings({
-        ...{ connection, keys, records: records(), jobTypes: settings.jobTypes, maxTypes, maxEndpoints },
-        monotonic: () => monotonicOf(clock),
-      })(),
+    read: createReadings({
+      ...{ connection, keys, records, jobTypes: settings.jobTypes, maxTypes, maxEndpoints },
+      monotonic: () => monotonicOf(clock),
+    }),
   });
 
   const write = async () => {

@@ -11,8 +11,11 @@ export interface Tally {
   flush(counter: Counter): void;
 }
 
-export const createTally = (labelNames: readonly string[]): Tally => {
-  const counts = new Map<string, { readonly values: readonly string[]; count: number }>();
+/** @param zeros label values that are there with 0 from the start. */
+export const createTally = (labelNames: readonly string[], zeros: readonly (readonly string[])[] = []): Tally => {
+  const counts = new Map<string, { readonly values: readonly string[]; count: number }>(
+    zeros.map((values) => [values.join('\0'), { values, count: 0 }]),
+  );
   return {
     add(...values) {
       const key = values.join('\0');
