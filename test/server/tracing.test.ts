@@ -60,15 +60,3 @@ test('a rescue that did not complete is a span with an error; no span has more t
   expect(span?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'connection lost' });
   expect(span?.events).toHaveLength(128);
 });
-
-test('without a provider nothing is traced, and nothing fails', async () => {
-  trace.disable();
-  const { emit, passStarted } = traced();
-  passStarted('sweep');
-  emit('sweep', sweepOf({ error: 'x' }));
-  emit('sweep', sweepOf());
-  passStarted('sweep');
-  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }));
-  emit('sweep', sweepOf());
-  expect(await spans(1)).toHaveLength(1);
-});
