@@ -76,7 +76,7 @@ test('a plan requeues nothing, and is no death', async () => {
   expect(await value('recovery_seconds_sum{cause="orphaned"}')).toBe(40);
 });
 
-test('a job that was abandoned because Redis refuses writes is told from one that failed', async () => {
+test('a job that was abandoned because Redis refuses writes does not count as one that failed', async () => {
   const { emit, value } = count();
   emit('job', { ...outcome, outcome: 'abandoned' });
   emit('job', { ...outcome, outcome: 'abandoned', isRefused: true });
@@ -88,7 +88,7 @@ test('a job that was abandoned because Redis refuses writes is told from one tha
   expect(await value('job_acts_total{verdict="keep",outcome="kept"}')).toBeUndefined();
 });
 
-test('an attempt that failed for want of this host is not one of the endpoint', async () => {
+test('a failure of this host is not counted for the endpoint', async () => {
   const { emit, value } = count();
   const hook = { id: 'j', attempt: 1, endpoint: 'http://h' };
   emit('hook', { ...hook, outcome: 'skipped', hostError: 'EMFILE' });

@@ -10,7 +10,7 @@ const scrapeWait = 2_000;
 /** The last readings of Redis, and when they were read, by the monotonic clock in ms. */
 export interface CachedReadings {
   /**
-   * Reads again, unless the readings are fresh, a reading is under way, or Redis is away. Waits a bounded time, and never
+   * Reads again, unless the readings are fresh or Redis is away. Scrapes at the same time share one reading. Waits a bounded time, and never
    * rejects: a scrape answers with what is known.
    */
   refresh(): Promise<void>;
