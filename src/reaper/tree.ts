@@ -31,12 +31,12 @@ export const actorsOf = (wiring: Wiring, bounded: (resigned: Promise<void>) => P
 const leaderOf = ({ ports: { lease }, settings, startBlock }: Wiring, bounded: Parameters<typeof actorsOf>[1]) =>
   leaderMachine.provide({
     actors: createLeaderActors({
-      async take(fence) {
+      async acquire(fence) {
         await startBlock.check();
-        return lease.take(fence);
+        return lease.acquire(fence);
       },
-      async leave() {
-        await bounded(lease.leave());
+      async resign() {
+        await bounded(lease.resign());
       },
     }),
     delays: { leaseRenewal: settings.lease.renewInterval },
@@ -69,7 +69,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
   });
 };
 
-const rescueOf = ({ deps, ports, schedule, startBlock, onFalseDeath }: Wiring) => {
+const rescueOf = ({ deps, ports, schedule, startBlock, passes, onFalseDeath }: Wiring) => {
   const { orphans, quarantine, preflight, lease } = ports;
   const pools = withFalseDeaths(ports.pools, deps, (pool) => {
     deps.log.warn({ pool }, 'a pool that was declared dead is alive: its jobs may have run twice; raise rescue.grace');
@@ -90,7 +90,7 @@ const rescueOf = ({ deps, ports, schedule, startBlock, onFalseDeath }: Wiring) =
           graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - monotonicOf(deps.clock)),
         },
       }),
-      ...createRescueActors(pools, orphans, blockable, lease),
+      ...createRescueActors(pools, orphans, blockable, lease, passes.signalOf),
     },
     delays: {
       rescueDelay: ({ context: { begun, failedIn } }) =>

@@ -56,7 +56,7 @@ export const showState = (
     return;
   }
   const leader = shared?.leader;
-  const left = leader === undefined ? 0 : Math.max(0, leader.until - (shared?.ahead ?? 0) - now);
+  const left = leader === undefined ? 0 : Math.max(0, leader.until - (shared?.clockOffset ?? 0) - now);
   metrics.leader.set(leader?.isThisOne === true && left > 0 ? 1 : 0);
   metrics.leaseRemaining.set(left / 1_000);
 };
