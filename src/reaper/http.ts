@@ -1,5 +1,5 @@
 import type { Logger } from '../io/log.ts';
-import { messageOf } from '../machines/job.ts';
+import { messageOf } from '../machines/messageOf.ts';
 import type { ReaperSettings } from '../options.ts';
 import { routesOf, type Sources } from '../server/probes.ts';
 import { type OpenServer, openServer } from '../server/server.ts';

@@ -52,9 +52,7 @@ export const createPassReports = ({
   };
   const setSuspended = (pass: Suspension['pass'], reason: string | undefined, code?: ErrorCode) => {
     const before = pass === 'sweep' ? state.sweepSuspended : state.suspended;
-    const { [pass]: _, ...others } = state.suspendedBy;
-    const by = reason === undefined ? {} : { [pass]: code ?? codeOfRefusal(reason) ?? 'suspended' };
-    state = { ...state, suspendedBy: { ...others, ...by } };
+    state = { ...state, suspendedBy: suspendedBy(state.suspendedBy, pass, reason, code) };
     state = pass === 'sweep' ? { ...state, sweepSuspended: reason } : { ...state, suspended: reason };
     if (before !== reason) {
       emit('suspended', { pass, isSuspended: reason !== undefined, ...(reason === undefined ? {} : { reason }) });
@@ -110,6 +108,17 @@ export const createPassReports = ({
 
     state: () => state,
   };
+};
+
+/** The codes of all suspensions, after one has begun or ended. */
+const suspendedBy = (
+  before: PassState['suspendedBy'],
+  pass: Suspension['pass'],
+  reason: string | undefined,
+  code: ErrorCode | undefined,
+): PassState['suspendedBy'] => {
+  const { [pass]: _, ...others } = before;
+  return reason === undefined ? others : { ...others, [pass]: code ?? codeOfRefusal(reason) ?? 'suspended' };
 };
 
 /** Remembers what was measured at the start of each pass until its end. */
