@@ -61,23 +61,23 @@ const observe = (worker: string, id: string, startedAt: number) =>
 
 describe('a search for evidence', () => {
   test('if workers of a live and a dead pool claim to run the same job, the live pool counts', async () => {
-    await seedPool(redis, 'live', { heartbeat: second(), jobNames: 'X' });
-    // Only a counter names it, so it is read after all registered pools.
+    await seedPool(redis, 'alive', { heartbeat: second(), jobNames: 'X' });
+    // Pools are read in the order of their names, so this one comes second.
     await redis.hset('t:jobs:X:lock_info', 'late', 1);
     await seedPool(redis, 'late', { heartbeat: second(-60), isRegistered: false });
-    await redis.hset('t:worker_pools:live', 'worker_ids', 'live-1');
+    await redis.hset('t:worker_pools:alive', 'worker_ids', 'alive-1');
     await redis.hset('t:worker_pools:late', 'worker_ids', 'late-1,late-2');
-    await observe('live-1', 'a', 5);
+    await observe('alive-1', 'a', 5);
     await observe('late-1', 'a', 7);
     await observe('late-2', 'b', 7);
     const search = searchWith();
     const [a, b] = await search.observed([factsOf('a'), factsOf('b')]);
     expect(search.observations().map(({ pool, job }) => [pool, job])).toEqual([
-      ['live', 'a'],
+      ['alive', 'a'],
       ['late', 'a'],
       ['late', 'b'],
     ]);
-    expect(a).toMatchObject({ found: 'observed', pool: 'live', startedAt: 5 });
+    expect(a).toMatchObject({ found: 'observed', pool: 'alive', startedAt: 5 });
     expect(b).toMatchObject({ found: 'observed', pool: 'late' });
     expect(b).not.toHaveProperty('startedAt');
   });
