@@ -10,6 +10,7 @@ import { benchEvidence } from './evidence.ts';
 import { benchHeap } from './heap.ts';
 import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
+import { benchMetrics } from './metrics.ts';
 import { benchRequeue } from './requeue.ts';
 import { benchRescue } from './rescue.ts';
 import { benchSteps } from './steps.ts';
@@ -19,6 +20,7 @@ import { benchSweep } from './sweep.ts';
 /** Each group gets an empty Redis. */
 const groups: Record<string, (server: RedisServer, report: Report) => Promise<void>> = {
   sweep: benchSweep,
+  metrics: benchMetrics,
   heap: benchHeap,
   requeue: benchRequeue,
   rescue: benchRescue,

@@ -2,15 +2,17 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { packageRoot } from '../src/package.ts';
 import { optionsJsonSchema } from './docs/jsonSchema.ts';
+import { metricsTable } from './docs/metricsTable.ts';
 import { optionsTable } from './docs/optionsTable.ts';
 import { optionTypes } from './docs/optionTypes.ts';
 import { withRenames } from './docs/upgrading.ts';
 
-/** Files that are generated from the schema of the options, and their texts. A test fails if one of them is not current. */
+/** Files that are generated from the schema of the options and the catalogue of metrics, and their texts. A test fails if one of them is not current. */
 export const generated = (): Readonly<Record<string, string>> => ({
   'src/options/generated.ts': optionTypes(),
   'docs/options.md': optionsTable(),
   'docs/options.schema.json': optionsJsonSchema(),
+  'docs/metrics.md': metricsTable(),
   'docs/upgrading.md': withRenames(readFileSync(`${packageRoot}docs/upgrading.md`, 'utf8')),
 });
 

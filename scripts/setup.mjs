@@ -1,36 +1,40 @@
 // `npm run setup`: installs what is missing of what this project's commands need: the npm packages of the lockfile,
-// redis-server and chromium. `npm run setup -- redis-server` leaves chromium out. If it lacks the right to install, it prints
+// redis-server, chromium and prometheus. `npm run setup -- redis-server` leaves the others out. If it lacks the right to install, it prints
 // the command to type and exits with 1. Plain Node without dependencies, because it runs before they are installed.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const programs = ['redis-server', 'chromium'];
+const programs = ['redis-server', 'chromium', 'prometheus'];
 
 /** Package managers, in the order of preference, with their package names. */
 const managers = [
   {
     command: 'apt-get',
     // Ubuntu's Chromium package only installs the snap.
-    packages: { 'redis-server': 'redis-server', ...(isUbuntu() ? {} : { chromium: 'chromium' }) },
+    packages: {
+      'redis-server': 'redis-server',
+      prometheus: 'prometheus',
+      ...(isUbuntu() ? {} : { chromium: 'chromium' }),
+    },
     before: ['apt-get', 'update'],
     install: ['apt-get', 'install', '-y', '--no-install-recommends'],
   },
   {
     command: 'apk',
-    packages: { 'redis-server': 'redis', chromium: 'chromium' },
+    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus' },
     install: ['apk', 'add', '--no-cache'],
   },
   {
     command: 'dnf',
-    packages: { 'redis-server': 'redis', chromium: 'chromium' },
+    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus' },
     install: ['dnf', 'install', '-y'],
   },
   {
     command: 'brew',
     isForUsers: true,
-    packages: { 'redis-server': 'redis', chromium: 'chromium' },
+    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus' },
     install: ['brew', 'install'],
   },
   { command: 'snap', packages: { chromium: 'chromium' }, install: ['snap', 'install'] },
@@ -38,7 +42,7 @@ const managers = [
 
 const needs = process.argv.length > 2 ? process.argv.slice(2) : programs;
 const unknown = needs.find((need) => !programs.includes(need));
-if (unknown !== undefined) stop(`unknown program ${unknown}. Name one or both of: ${programs.join(', ')}.`);
+if (unknown !== undefined) stop(`unknown program ${unknown}. Name one or more of: ${programs.join(', ')}.`);
 checkNode();
 installPackages();
 installPrograms();

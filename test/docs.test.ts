@@ -36,7 +36,7 @@ test('the JSON Schema has every option that a file can hold, and none of the oth
     return inner !== undefined;
   };
   for (const { path, command } of describeOptions()) {
-    if (path !== 'inspect') expect(has(command?.key ?? path), path).toBe(command !== undefined);
+    if (path !== 'inspect' && path !== 'http') expect(has(command?.key ?? path), path).toBe(command !== undefined);
   }
   expect(has('logLevel')).toBe(true);
 });

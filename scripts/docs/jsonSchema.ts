@@ -39,7 +39,10 @@ const onlyForFiles = (schema: OptionSchema): OptionSchema => {
   if (properties !== undefined && anyOf !== undefined) {
     return {
       ...kept,
-      anyOf: [{ type: 'boolean' }, { type: 'object', properties, additionalProperties: false }],
+      anyOf: [
+        anyOf.some((member) => member.const === true) ? { type: 'boolean' } : { const: false },
+        { type: 'object', properties, additionalProperties: false },
+      ],
     } as OptionSchema;
   }
   return { ...kept, ...(anyOf === undefined ? {} : { anyOf }), ...(properties === undefined ? {} : { properties }) };

@@ -40,7 +40,7 @@ export const hookRecordOf = ({ text: _, first, last, ...record }: StoredRecord):
   lastAttemptAt: last === undefined ? undefined : isoOfSecond(last),
 });
 
-export const endpointStatusOf = ({ failingSince, wait, ...endpoint }: StoredEndpoint): EndpointStatus => ({
+export const endpointStatusOf = ({ failingSince, wait, overdue: _, ...endpoint }: StoredEndpoint): EndpointStatus => ({
   ...endpoint,
   failingSinceAt: isoTimeOrNone(failingSince),
   waitMs: wait,

@@ -137,7 +137,8 @@ export interface ReaperDefaults {
  * @throws UsageError naming each option that can't be used, by its flag, environment variable or file.
  */
 export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} }: ReaperDefaults = {}): Reaper => {
-  const { inspect: _, ...options } = config.options;
+  // Commands that open a server say so: a config file may be that of a running reaper.
+  const { inspect: _, http: __, ...options } = config.options;
   try {
     return createReaper({
       redis: defaultRedis,
@@ -173,6 +174,15 @@ const withSources = ({ issues }: OptionsError, { configured, file }: Config): st
       return `${file === undefined ? '' : `${file}: `}${path}: ${message}`;
     })
     .join('; ');
+
+/** Options of the HTTP server of `run`: the address that its flag gives, else that of the environment and the config file. */
+export const httpOf = (
+  { options }: Config,
+  where: ReturnType<typeof address> | undefined,
+): NonNullable<ReaperOptions['http']> => {
+  const given = typeof options.http === 'object' ? options.http : undefined;
+  return where === undefined && given === undefined ? false : { ...given, ...where };
+};
 
 /** Options of the inspector that a command opens at this address. */
 export const inspectorOf = (

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type DoctorReport, type Reaper, type ReaperEvents, UnusableRedisError } from '../index.ts';
 import { address } from './arguments.ts';
-import { configOf, inspectorOf, reaperOf } from './config.ts';
+import { configOf, httpOf, inspectorOf, reaperOf } from './config.ts';
 import { printCheck } from './doctor.ts';
 import { withOptions } from './options.ts';
 import { type Signals, stopOnSignals } from './signals.ts';
@@ -14,9 +14,10 @@ export const registerRun = (program: Command): void => {
     .description('sweep and rescue until a signal comes, beside a running jobservice');
   command
     .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
+    .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address)
     .addHelpText('after', '\nExample:\n  reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m');
   withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'inspector').action(
-    async ({ inspect, json }: { inspect?: ReturnType<typeof address> | true; json?: boolean }) => {
+    async ({ inspect, http, json }: RunFlags) => {
       const config = configOf(command);
       const isInspecting = inspect !== undefined || Boolean(fileSaysInspect(config.options.inspect, config.configured));
       if (
@@ -27,12 +28,21 @@ export const registerRun = (program: Command): void => {
       }
       const reaper = reaperOf(config, {
         logLevel: 'info',
-        ...(isInspecting ? { options: { inspect: inspectorOf(config, inspect) } } : {}),
+        options: {
+          http: httpOf(config, http),
+          ...(isInspecting ? { inspect: inspectorOf(config, inspect) } : {}),
+        },
       });
       finish(await run(reaper, json === true));
     },
   );
 };
+
+interface RunFlags {
+  readonly inspect?: ReturnType<typeof address> | true;
+  readonly http?: ReturnType<typeof address>;
+  readonly json?: boolean;
+}
 
 /** A config file opens the inspector by `inspect: true`, or by options of it. Variables alone don't. */
 const fileSaysInspect = (inspect: unknown, configured: readonly { path: string; source: string }[]): boolean =>
@@ -85,6 +95,13 @@ const run = async (reaper: Reaper, json: boolean): Promise<number> => {
     return 1;
   }
   reaper.start();
+  try {
+    await reaper.httpUrl();
+  } catch (error) {
+    // Without its probes it would be killed sooner or later.
+    await giveUp();
+    throw error;
+  }
   complain('reaper: started');
   return stopped;
 };

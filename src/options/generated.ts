@@ -246,6 +246,25 @@ export interface ReaperOptions {
    */
   plan?: boolean | undefined;
   /**
+   * HTTP server for `/livez`, `/readyz` and `/metrics` (Prometheus): `false`, or its address.
+   * @default off
+   */
+  http?:
+    | false
+    | {
+        /**
+         * Address to listen on. Any other than loopback shows probes and metrics to the network.
+         * @default '127.0.0.1'
+         */
+        host?: string | undefined;
+        /**
+         * Port to listen on; 0 for any free one.
+         * @default 9464
+         */
+        port?: number | undefined;
+      }
+    | undefined;
+  /**
    * The inspector: shows the statecharts at work in a browser. `true`, or its options.
    * @default off
    */

@@ -123,12 +123,12 @@ const hooks = z.strictObject({
   tls: option(tls.prefault({}), 'TLS of the connections to endpoints.'),
 });
 
+/** An address to listen on. */
+const host = () => text('host').default('127.0.0.1');
+
 /** Options of the inspector. */
 export const inspectSchema = z.strictObject({
-  host: option(
-    text('host').default('127.0.0.1'),
-    'Address to listen on. Any other than loopback shows the inspector to the network.',
-  ),
+  host: option(host(), 'Address to listen on. Any other than loopback shows the inspector to the network.'),
   port: option(
     z.number().int().min(0).max(65_535).optional().meta({ hint: 'port' }),
     'Port to listen on; 0 for any free one.',
@@ -157,6 +157,15 @@ export const inspectSchema = z.strictObject({
     functionOf<(url: string) => void>('((url: string) => void)').optional(),
     'Called with the URL, token included, when the inspector listens.',
     { defaultText: 'writes the URL to stderr' },
+  ),
+});
+
+/** Options of the HTTP server. */
+const http = z.strictObject({
+  host: option(host(), 'Address to listen on. Any other than loopback shows probes and metrics to the network.'),
+  port: option(
+    z.number().int().min(0).max(65_535).default(9_464).meta({ hint: 'port' }),
+    'Port to listen on; 0 for any free one.',
   ),
 });
 
@@ -215,6 +224,11 @@ export const optionsSchema = z.strictObject({
   rescue: option(rescue.prefault({}), 'Rescue passes: they find dead pools and requeue their entries.'),
   hooks: option(hooks.prefault({}), 'Delivery of hooks.'),
   plan: option(z.boolean().default(false), 'Judges and changes nothing: every pass is a plan.'),
+  http: option(
+    z.union([z.literal(false), http]).default(false),
+    'HTTP server for `/livez`, `/readyz` and `/metrics` (Prometheus): `false`, or its address.',
+    { defaultText: 'off' },
+  ),
   inspect: option(
     z.union([z.literal(false), z.literal(true).transform(() => inspectSchema.parse({})), inspectSchema]).default(false),
     'The inspector: shows the statecharts at work in a browser. `true`, or its options.',

@@ -14,6 +14,7 @@ export interface Calls {
   settled(): Promise<void>;
   /** Rejects the calls that are still pending. */
   end(): void;
+  readonly isRefusing: boolean;
   readonly hasEnded: boolean;
 }
 
@@ -78,6 +79,9 @@ export const createCalls = (): Calls => {
       const error = new StoppedError('the reaper was stopped before this had ended: ask Redis whether it was done');
       for (const reject of pending) reject(error);
       pending.clear();
+    },
+    get isRefusing() {
+      return isRefusing;
     },
     get hasEnded() {
       return hasEnded;

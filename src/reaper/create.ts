@@ -8,7 +8,6 @@ import { type ReaperOptions, type ReaperSettings, readArguments, readOptions } f
 import { createExplain } from '../queries/explain.ts';
 import { createStatus } from '../queries/status.ts';
 import type { Calls } from './calls.ts';
-import { createHealth } from './health.ts';
 import { makeInspectable } from './inspection.ts';
 import { createParts } from './parts.ts';
 import { createPing } from './ping.ts';
@@ -43,6 +42,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     isAwake = true;
     supervision.start();
     inspection.open(inspected);
+    parts.http.open();
   };
   const inspected = () => ({
     ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
@@ -86,12 +86,9 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
     [Symbol.asyncDispose]: () => reaper.stop(),
     ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
-    async inspectorUrl() {
-      if (settings.inspect !== false) awake();
-      return inspection.url();
-    },
+    ...urlsOf(settings, parts, awake),
     ...queriesOf(parts.deps, settings, ports, parts.doctor),
-    health: createHealth({ ...parts, settings, lease, failed: supervision.failed }),
+    ...{ health: parts.health, metrics: parts.metrics.text },
   });
   makeInspectable(reaper, () => {
     awake();
@@ -100,6 +97,22 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   if (settings.signal !== undefined) stopOn(settings.signal, reaper);
   return reaper;
 };
+
+/** Where the servers of a reaper listen, once they do. */
+const urlsOf = (
+  settings: ReaperSettings,
+  { inspection, http }: Pick<ReturnType<typeof createParts>, 'inspection' | 'http'>,
+  awake: () => void,
+): Pick<Reaper, 'inspectorUrl' | 'httpUrl'> => ({
+  async inspectorUrl() {
+    if (settings.inspect !== false) awake();
+    return inspection.url();
+  },
+  async httpUrl() {
+    if (settings.http !== false) awake();
+    return http.url();
+  },
+});
 
 /** The methods that work on Redis and need no actor of the supervisor. */
 const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: ReturnType<typeof createDoctor>) => {

@@ -14,6 +14,10 @@ export interface Health {
    * overdue by more than twice its interval. If the hosts share the schedule, the passes of all of them count, and a follower is healthy while another host is the leader.
    */
   readonly ok: boolean;
+  /** What `/livez` says: false if an actor crashed too often. Restart the process then. */
+  readonly isLive: boolean;
+  /** What `/readyz` says: `ok`, the connection to Redis is confirmed, and no pass is suspended. */
+  readonly isReady: boolean;
   /** What is overdue or suspended, and why. */
   readonly detail: string;
   /** ISO times of the ends of the last passes that completed; of any host, if the hosts share the schedule. */
@@ -32,6 +36,7 @@ export const createHealth =
     lease,
     passReports,
     outage,
+    isConnected,
     clock,
     isScheduling,
     isShared,
@@ -42,6 +47,7 @@ export const createHealth =
     lease: Pick<Lease, 'seen'>;
     passReports: Pick<PassReports, 'state'>;
     outage: () => Outage | undefined;
+    isConnected: () => boolean;
     clock: Clock;
     isScheduling: boolean;
     isShared: boolean;
@@ -57,6 +63,7 @@ export const createHealth =
       ...passReports.state(),
       shared: isShared ? lease.seen() : undefined,
       outage: now && { error: now.error.message, forMs: performance.now() - now.since },
+      isConnected: isConnected(),
       failed: failed(),
       sweep,
       rescue,
@@ -73,6 +80,7 @@ export const healthOf = ({
   suspended,
   sweepSuspended,
   outage,
+  isConnected = true,
   failed = [],
   sweep,
   rescue,
@@ -94,6 +102,8 @@ export const healthOf = ({
   sweepSuspended?: string | undefined;
   /** Why Redis can't be used now, and for how many ms. */
   outage?: { readonly error: string; readonly forMs: number } | undefined;
+  /** Whether the connection to Redis was made, and has not been lost since. */
+  isConnected?: boolean;
   /** Actors that crashed too often and do not run. */
   failed?: readonly FailedChild[];
   sweep: ReaperSettings['sweep'];
@@ -130,8 +140,12 @@ export const healthOf = ({
   ];
   const leader = shared?.leader;
   const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.clockOffset ?? 0);
+  const ok =
+    crashed.length === 0 && (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong);
   return {
-    ok: crashed.length === 0 && (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong),
+    ok,
+    isLive: crashed.length === 0,
+    isReady: ok && isConnected && asides.length === 0,
     detail: [...crashed, ...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
     lastSweepAt: shownAt(sweptAt),
     lastRescueAt: shownAt(rescuedAt),

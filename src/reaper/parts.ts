@@ -13,9 +13,11 @@ import { createPassReports } from './passReports.ts';
 import { createPorts } from './ports.ts';
 import { createReporting } from './reporting.ts';
 import { createSchedule } from './schedule.ts';
+import { createServing } from './serving.ts';
 import { createStartBlock } from './startBlock.ts';
 import { createShutDown, createTimeLimit } from './stopping.ts';
-import { createSupervision } from './supervision.ts';
+import { createSupervision, type Supervision } from './supervision.ts';
+import { createTracing } from './tracing.ts';
 
 /**
  * Creates the parts of a reaper and connects them. Wiring only.
@@ -38,6 +40,7 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const deps = createDeps({
     ...{ connection, namespace: settings.namespace, clock, log },
     mayRun: () => !calls.hasEnded,
+    onScript: (name, ms) => metrics.script(name, ms),
   });
   const reporting = createReporting({ ...deps, emit, outage });
   const passReports = createPassReports({ ...deps, emit, reporting });
@@ -65,16 +68,22 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
     hooksAttempted: delivery.quiet,
     hookTimeout: 4 * settings.hooks.timeout,
   });
-  const supervision = createSupervision({
+  const supervision: Supervision = createSupervision({
     ...{ deps, settings, ports, schedule, startBlock, reporting, passReports, passes, isShared },
     isFollowed: inspection.isFollowed,
+    onFalseDeath: () => metrics.falseDeath(),
+    onPassStarted: createTracing(source, clock).passStarted,
+  });
+  const { health, metrics, http } = createServing({
+    ...{ deps, settings, source, ports, schedule, passReports, supervision, calls, reporting, outage },
+    ...{ isShared, isScheduling },
   });
   const shutDown = createShutDown({
-    ...{ calls, timeLimit, supervision, inspection, delivery, preflight, connection, clock },
+    ...{ calls, timeLimit, supervision, inspection, http, delivery, preflight, connection, clock },
   });
   return {
-    ...{ calls, clock, connection, deps, doctor, inspection, outage, passes, passReports, ports, reporting },
-    ...{ schedule, supervision, timeLimit, isShared, isScheduling },
+    ...{ calls, clock, connection, deps, doctor, inspection, passes, ports, reporting },
+    ...{ health, http, metrics, schedule, supervision, timeLimit, isScheduling },
     /** The methods for listeners. */
     source,
     /** Ends the events. */

@@ -1,5 +1,7 @@
+import type { ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import { codeOfRefusal } from '../io/redis/errors.ts';
 import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter, Suspension } from './events.ts';
@@ -16,6 +18,8 @@ export interface PassState {
   readonly suspended: string | undefined;
   /** Why the last sweep was suspended. */
   readonly sweepSuspended: string | undefined;
+  /** The codes of these reasons, for each kind of pass that is suspended. */
+  readonly suspendedBy: Readonly<Partial<Record<Suspension['pass'], ErrorCode>>>;
 }
 
 /** Measures the passes, and turns each end into a summary, a log line and an event. */
@@ -44,9 +48,11 @@ export const createPassReports = ({
     lastRescueAt: undefined,
     suspended: undefined,
     sweepSuspended: undefined,
+    suspendedBy: {},
   };
-  const setSuspended = (pass: Suspension['pass'], reason: string | undefined) => {
+  const setSuspended = (pass: Suspension['pass'], reason: string | undefined, code?: ErrorCode) => {
     const before = pass === 'sweep' ? state.sweepSuspended : state.suspended;
+    state = { ...state, suspendedBy: suspendedBy(state.suspendedBy, pass, reason, code) };
     state = pass === 'sweep' ? { ...state, sweepSuspended: reason } : { ...state, suspended: reason };
     if (before !== reason) {
       emit('suspended', { pass, isSuspended: reason !== undefined, ...(reason === undefined ? {} : { reason }) });
@@ -97,11 +103,22 @@ export const createPassReports = ({
 
     block(reason) {
       if (reason !== undefined) fault('the start', reason, 'blocked');
-      setSuspended('rescue', reason);
+      setSuspended('rescue', reason, 'blocked');
     },
 
     state: () => state,
   };
+};
+
+/** The codes of all suspensions, after one has begun or ended. */
+const suspendedBy = (
+  before: PassState['suspendedBy'],
+  pass: Suspension['pass'],
+  reason: string | undefined,
+  code: ErrorCode | undefined,
+): PassState['suspendedBy'] => {
+  const { [pass]: _, ...others } = before;
+  return reason === undefined ? others : { ...others, [pass]: code ?? codeOfRefusal(reason) ?? 'suspended' };
 };
 
 /** Remembers what was measured at the start of each pass until its end. */

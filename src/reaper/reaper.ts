@@ -61,6 +61,8 @@ export interface Reaper extends EventSource, AsyncDisposable {
    * @throws Error if the inspector could not be opened.
    */
   inspectorUrl(): Promise<string | undefined>;
+  /** URL of the HTTP server, once it listens; undefined if the option `http` is off. @throws Error if it could not be opened. */
+  httpUrl(): Promise<string | undefined>;
   /** Number of tracked jobs; 0 if the tracking key has another type, which `status` reports. */
   tracked(): Promise<number>;
   /** State of the namespace. Changes nothing. */
@@ -79,6 +81,15 @@ export interface Reaper extends EventSource, AsyncDisposable {
   readonly quarantine: QuarantineAdmin;
   /** For worker hosts that use this data model. */
   readonly lifecycle: Lifecycle;
-  /** Whether the passes run on time. Asks Redis nothing. */
+  /** Whether the passes run on time; what `/livez` and `/readyz` say. Asks Redis nothing. */
   health(): Health;
+  /**
+   * The text of `/metrics`: metrics of this reaper and of its process, in Prometheus's text format (`docs/metrics.md`). Asks
+   * Redis a few bounded questions, at most every 5 s, and waits for the answers for 2 s at most. During an outage it
+   * holds what is known.
+   *
+   * @example
+   * app.get('/metrics', async (_, reply) => reply.type('text/plain; version=0.0.4').send(await reaper.metrics()));
+   */
+  metrics(): Promise<string>;
 }

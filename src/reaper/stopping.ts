@@ -3,6 +3,7 @@ import type { Preflight } from '../io/pools/preflight.ts';
 import type { Connection } from '../io/redis/connection.ts';
 import type { Calls } from './calls.ts';
 import type { Delivery } from './delivery.ts';
+import type { Http } from './http.ts';
 import type { Inspection } from './inspection.ts';
 import type { Supervision } from './supervision.ts';
 
@@ -11,14 +12,15 @@ const closingTime = 30;
 const quittingTime = 1_000;
 
 /**
- * Stops a reaper in order: refuse calls, stop the actors (passes, then hooks and the term of the leader), close the inspector,
- * answer pending calls, clear timers, close the connection.
+ * Stops a reaper in order: refuse calls, stop the actors (passes, then hooks and the term of the leader), close the inspector
+ * and the HTTP server, answer pending calls, clear timers, close the connection.
  */
 export const createShutDown = ({
   calls,
   timeLimit,
   supervision,
   inspection,
+  http,
   delivery,
   preflight,
   connection,
@@ -28,6 +30,7 @@ export const createShutDown = ({
   timeLimit: TimeLimit;
   supervision: Pick<Supervision, 'stop'>;
   inspection: Pick<Inspection, 'close'>;
+  http: Pick<Http, 'close'>;
   delivery: Pick<Delivery, 'stop'>;
   preflight: Pick<Preflight, 'close'>;
   connection: Connection;
@@ -38,7 +41,7 @@ export const createShutDown = ({
     const closing = createReaperClock(systemClock);
     const isOver = timeLimit.isUp.then(() => pause(closing, closingTime));
     await supervision.stop(timeLimit.isUp);
-    const ends = [inspection.close(), delivery.stop(timeLimit.isUp), calls.settled()];
+    const ends = [inspection.close(), http.close(), delivery.stop(timeLimit.isUp), calls.settled()];
     await Promise.race([Promise.allSettled(ends), isOver]);
     calls.end();
     clock.end();

@@ -15,6 +15,7 @@ import type { Ports } from './ports.ts';
 import type { Reporting } from './reporting.ts';
 import type { Schedule } from './schedule.ts';
 import type { StartBlock } from './startBlock.ts';
+import type { Tracing } from './tracing.ts';
 import { actorsOf } from './tree.ts';
 
 /** How long a stop waits for the leader to resign, in ms: once the time is up, and before. */
@@ -55,6 +56,9 @@ export interface Wiring {
   readonly isShared: boolean;
   /** Whether the actor of a job is to be seen by the inspector. */
   readonly isFollowed: Follow;
+  /** A pool that was declared dead is alive. */
+  readonly onFalseDeath: () => void;
+  readonly onPassStarted: Tracing['passStarted'];
 }
 
 export const createSupervision = (wiring: Wiring): Supervision => {
@@ -136,7 +140,7 @@ const createSupervisor = (wiring: Wiring, bounded: (resigned: Promise<void>) => 
 /** Hands what the supervisor emits to the reports, the schedule and the callers that wait. */
 const subscribe = (
   supervisor: ReturnType<typeof createSupervisor>,
-  { reporting, passReports, passes, schedule }: Wiring,
+  { reporting, passReports, passes, schedule, onPassStarted }: Wiring,
 ): void => {
   supervisor.on('job', ({ outcome }) => reporting.job(outcome));
   supervisor.on('pool', ({ outcome, since }) => reporting.pool(outcome, since));
@@ -151,10 +155,12 @@ const subscribe = (
   });
   supervisor.on('sweep.started', ({ request }) => {
     schedule.passStarted('sweep', request);
+    onPassStarted('sweep');
     passReports.sweepStarted(request.number);
   });
   supervisor.on('rescue.started', ({ request, pass }) => {
     schedule.passStarted('rescue', request);
+    onPassStarted('rescue');
     passReports.rescueStarted(pass);
   });
   supervisor.on('sweep.ended', ({ result }) => passes.sweepEnded(result.number, passReports.sweepEnded(result)));

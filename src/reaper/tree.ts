@@ -5,6 +5,7 @@ import { createPoolActors } from '../actors/poolActors.ts';
 import { createRescueActors } from '../actors/rescueActors.ts';
 import { createSweepActors } from '../actors/sweepActors.ts';
 import { monotonicOf } from '../io/clock.ts';
+import { withFalseDeaths } from '../io/pools/falseDeaths.ts';
 import { refusalOf } from '../io/redis/errors.ts';
 import { jobMachine } from '../machines/job.ts';
 import { laneMachine } from '../machines/lane.ts';
@@ -68,8 +69,12 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
   });
 };
 
-const rescueOf = ({ deps, ports, schedule, startBlock, passes }: Wiring) => {
-  const { pools, orphans, quarantine, preflight, lease } = ports;
+const rescueOf = ({ deps, ports, schedule, startBlock, passes, onFalseDeath }: Wiring) => {
+  const { orphans, quarantine, preflight, lease } = ports;
+  const pools = withFalseDeaths(ports.pools, deps, (pool) => {
+    deps.log.warn({ pool }, 'a pool that was declared dead is alive: its jobs may have run twice; raise rescue.grace');
+    onFalseDeath();
+  });
   const blockable = {
     ...preflight,
     async run(isPlan: boolean) {

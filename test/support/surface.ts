@@ -91,6 +91,7 @@ export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receive
 
   await reaper.status();
   await reaper.tracked();
+  await reaper.metrics();
   await reaper.ping();
   await reaper.explain('orphan');
   await reaper.doctor();

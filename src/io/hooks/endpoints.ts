@@ -19,11 +19,15 @@ export interface EndpointStatus {
   readonly answer: string | undefined;
   /** How long until a hook may be sent, in ms; undefined if none waits. */
   readonly wait: number | undefined;
+  /** How long the oldest hook has been due, in ms; 0 if none is. */
+  readonly overdue: number;
 }
 
 export interface Endpoints {
   /** All endpoints that have hooks, or that are failing. */
   endpoints(): Promise<EndpointStatus[]>;
+  /** At most `max` of them, with as much work however many there are. */
+  firstEndpoints(max: number): Promise<EndpointStatus[]>;
 }
 
 /** The status of an endpoint whose keys hold another type. */
@@ -34,6 +38,7 @@ const unreadable = {
   failingSince: undefined,
   answer: 'unreadable',
   wait: undefined,
+  overdue: 0,
 } as const;
 
 const stateFields = ['failures', 'open_until', 'probe_until', 'failing_since', 'answer', 'tokens'] as const;
@@ -70,20 +75,26 @@ export const createEndpoints = ({
       failingSince: since == null ? undefined : Number(since),
       answer: answer ?? undefined,
       wait: first === undefined ? undefined : Math.max(0, rest, Number(first) - at),
+      overdue: first === undefined ? 0 : Math.max(0, at - Number(first)),
     };
   };
 
+  const readAll = async (endpoints: readonly string[]) => {
+    const at = await now();
+    return inChunks(endpoints, (endpoint) =>
+      read(endpoint, at).catch((error: unknown): EndpointStatus => {
+        // A key of the wrong type affects one endpoint and must not hide the others.
+        if (!isWrongType(error)) throw error;
+        return { ...unreadable, endpoint };
+      }),
+    );
+  };
+
   return {
-    async endpoints() {
-      const endpoints = (await readSet(connection, keys.hookOrigins)).sort();
-      const at = await now();
-      return inChunks(endpoints, (endpoint) =>
-        read(endpoint, at).catch((error: unknown): EndpointStatus => {
-          // A key of the wrong type affects one endpoint and must not hide the others.
-          if (!isWrongType(error)) throw error;
-          return { ...unreadable, endpoint };
-        }),
-      );
+    endpoints: async () => readAll((await readSet(connection, keys.hookOrigins)).sort()),
+    async firstEndpoints(max) {
+      const [, found] = await redis.sscan(keys.hookOrigins, '0', 'COUNT', max);
+      return readAll(found.slice(0, max).sort());
     },
   };
 };

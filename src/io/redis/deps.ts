@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts';
 import type { Connection } from './connection.ts';
 import { type Keys, keysOf } from './keys.ts';
 import { createScripts, type Scripts } from './scripts.ts';
+import { timedScripts } from './timedScripts.ts';
 
 /**
  * What everything that works on Redis is built from. `createReaper` makes it once. A factory names the members that it
@@ -16,17 +17,25 @@ export interface Deps {
   readonly log: Logger;
 }
 
-/** @param mayRun whether scripts may still run. A client that the caller owns outlives the reaper. */
+/**
+ * @param mayRun whether scripts may still run. A client that the caller owns outlives the reaper.
+ * @param onScript called with the time that each script took, in ms.
+ */
 export const createDeps = ({
   connection,
   namespace,
   clock,
   log,
   mayRun,
-}: Pick<Deps, 'connection' | 'clock' | 'log'> & { namespace: string; mayRun: () => boolean }): Deps => ({
+  onScript,
+}: Pick<Deps, 'connection' | 'clock' | 'log'> & {
+  namespace: string;
+  mayRun: () => boolean;
+  onScript: Parameters<typeof timedScripts>[2];
+}): Deps => ({
   connection,
   keys: keysOf(namespace),
-  scripts: createScripts(connection.redis, mayRun),
+  scripts: timedScripts(createScripts(connection.redis, mayRun), clock, onScript),
   clock,
   log,
 });

@@ -104,6 +104,10 @@ export const refusalOf = (error: unknown): string | undefined => {
   return kind === 'refused' || code === 'redis-no-permission' || code === 'redis-unknown-command' ? message : undefined;
 };
 
+/** The code of the refusal behind a message of `refusalOf`; undefined for any other message. */
+export const codeOfRefusal = (message: string): RedisErrorCode | undefined =>
+  rules.find(({ what }) => what !== undefined && message.startsWith(`${what} (`))?.code;
+
 /** From 7.2 on Redis names the user in NOPERM. The name of the user must not be shown. */
 export const withoutUser = (message: string): string =>
   message.replace(/\b[Uu]ser \S+ has no permissions/, 'this user has no permissions');

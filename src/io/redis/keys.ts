@@ -34,6 +34,8 @@ export interface Keys {
   readonly progress: string;
   /** Own: pools whose heartbeat was not fresh at the last rescue pass, since when, and whether it moves. */
   readonly suspects: string;
+  /** Own: pools that were declared dead and removed, by the time (ms). */
+  readonly declaredDead: string;
   /** Own: token of the recount of a type's counters that was opened last. */
   recount(type: string): string;
   /** Own: the queue of an endpoint, by its origin, and the state of the endpoint. */
@@ -89,6 +91,7 @@ export const keysOf = (namespace: string): Keys => {
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,
     suspects: `${prefix}reaper:suspects`,
+    declaredDead: `${prefix}reaper:declared_dead`,
     recount: (type) => `${prefix}reaper:recount:${type}`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,
     hookEndpoint: (origin) => `${prefix}reaper:hooks:endpoint:${origin}`,

@@ -20,6 +20,7 @@ const features = {
   hooks: 'hooks',
   lifecycle: 'the lifecycle of worker hosts',
   queries: 'status, explain and doctor',
+  metrics: 'metrics',
 } as const;
 type Feature = keyof typeof features;
 
@@ -101,7 +102,15 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
     'HGETALL',
     'TYPE',
   ],
+  metrics: [
+    ...['TIME', 'SSCAN', 'SCARD', 'LLEN', 'LINDEX', 'GET', 'EXISTS', 'HLEN', 'ZCARD', 'ZRANGE', 'HMGET'],
+    // False deaths.
+    ...['ZADD', 'ZREMRANGEBYRANK', 'EXPIRE', 'ZMSCORE', 'HGET', 'ZREM'],
+  ],
 };
+
+/** Features without which passes, hooks and worker hosts work all the same. */
+const dispensable: ReadonlySet<Feature> = new Set(['queries', 'metrics']);
 
 /** Commands that the reaper can work without, and what is lost then. */
 const optionalCommands: Readonly<Record<string, string>> = {
@@ -156,7 +165,7 @@ export const rightsFor = (version: string): Right[] => {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([command, users]) => ({
       command,
-      isNeeded: optionalCommands[command] === undefined && [...users].some((feature) => feature !== 'queries'),
+      isNeeded: optionalCommands[command] === undefined && [...users].some((feature) => !dispensable.has(feature)),
       without: optionalCommands[command] ?? `these stop: ${listOf(users)}`,
     }));
 };

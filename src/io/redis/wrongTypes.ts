@@ -26,6 +26,7 @@ export const singleKeysOf = (keys: Keys): readonly Expected[] => [
   [keys.progress, 'hash'],
   [keys.probe, 'string'],
   [keys.suspects, 'hash'],
+  [keys.declaredDead, 'zset'],
 ];
 
 /** The keys that exist once for a job type. */

@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, isIPv6 } from 'node:net';
+
+/** What a route answers. */
+export interface Answer {
+  readonly status: 200 | 503;
+  readonly text: string;
+  /** `text/plain` in UTF-8, unless given. */
+  readonly type?: string;
+}
+/** Path → what answers there. */
+export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+
+/** A server that listens. */
+export interface OpenServer {
+  /** Such as `http://127.0.0.1:9464`. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Bounds of the server. A probe and a scrape each need one connection and are short. Times in ms. */
+const maxSockets = 64;
+const requestTime = 5_000;
+/** Longer than most scrape intervals, so that a scraper keeps its connection. */
+const keptAlive = 65_000;
+const silence = 70_000;
+const checkEvery = 1_000;
+
+/**
+ * Opens a small HTTP server for probes and metrics. It knows only GET and HEAD and the given paths, reads no body, and has few
+ * connections.
+ *
+ * @param onError called with the error of a route, and of the server after it has begun to listen.
+ * @throws Error if it can't listen on its address.
+ */
+export const openServer = async ({
+  host,
+  port,
+  routes,
+  onError,
+}: {
+  host: string;
+  /** 0 for any free port. */
+  port: number;
+  routes: Routes;
+  onError: (error: Error) => void;
+}): Promise<OpenServer> => {
+  const server = createServer(
+    {
+      ...{ headersTimeout: requestTime, requestTimeout: requestTime, keepAliveTimeout: keptAlive },
+      connectionsCheckingInterval: checkEvery,
+    },
+    (request, response) => void answer(request, response, routes, onError),
+  );
+  server.maxConnections = maxSockets;
+  server.timeout = silence;
+  await listen(server, host, port);
+  server.on('error', onError);
+  return {
+    url: `http://${isIPv6(host) ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+};
+
+const listen = async (server: Server, host: string, port: number): Promise<void> => {
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (error) {
+    server.close();
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new Error(`port ${port} of ${host} is in use: choose another one, or 0 for any`);
+    throw new Error(`cannot listen on ${host}: ${message}`);
+  }
+};
+
+const headers = {
+  'content-type': 'text/plain; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+const answer = async (
+  request: IncomingMessage,
+  response: ServerResponse,
+  routes: Routes,
+  onError: (error: Error) => void,
+): Promise<void> => {
+  const end = (status: number, text: string, more: Readonly<Record<string, string>> = {}) => {
+    const body = Buffer.from(text);
+    response
+      .writeHead(status, { ...headers, 'content-length': String(body.length), ...more })
+      .end(request.method === 'HEAD' ? undefined : body);
+  };
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    // The body is not read, so the connection can't be used again.
+    return end(405, 'Only GET and HEAD are allowed.\n', { allow: 'GET, HEAD', connection: 'close' });
+  }
+  const [path = ''] = (request.url ?? '').split('?');
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (route === undefined) return end(404, `Not found. There are: ${Object.keys(routes).join(', ')}\n`);
+  try {
+    const { status, text, type } = await route();
+    end(status, text, type === undefined ? {} : { 'content-type': type });
+  } catch (error) {
+    onError(error as Error);
+    end(503, 'This can not be answered now. The log of the reaper says why.\n');
+  }
+};
