@@ -5,12 +5,14 @@ import { optionsJsonSchema } from './docs/jsonSchema.ts';
 import { optionsTable } from './docs/optionsTable.ts';
 import { optionTypes } from './docs/optionTypes.ts';
 import { withRenames } from './docs/upgrading.ts';
+import { valuesSchema } from './docs/valuesSchema.ts';
 
 /** Files that are generated from the schema of the options, and their texts. A test fails if one of them is not current. */
 export const generated = (): Readonly<Record<string, string>> => ({
   'src/options/generated.ts': optionTypes(),
   'docs/options.md': optionsTable(),
   'docs/options.schema.json': optionsJsonSchema(),
+  'deploy/helm/jobservice-reaper/values.schema.json': valuesSchema(),
   'docs/upgrading.md': withRenames(readFileSync(`${packageRoot}docs/upgrading.md`, 'utf8')),
 });
 
