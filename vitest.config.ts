@@ -6,7 +6,7 @@ import { testTimeout, waitLimit } from './test/support/waitLimit.ts';
 /** Tests without Redis. They run first. All other files are in the project `redis`. */
 const unit = [
   'test/*.test.ts',
-  'test/{io,machines,mutants}/**/*.test.ts',
+  'test/{deploy,io,machines,mutants}/**/*.test.ts',
   'test/cli/{numbers,text}.test.ts',
   'test/hooks/{destination,exchange,post}.test.ts',
   'test/redis/redis-url.test.ts',

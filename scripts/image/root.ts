@@ -37,7 +37,7 @@ export const run = (command: string, ...args: string[]): void => {
 export const makeBase = (image: string, folder: string, debian: string | undefined): void => {
   const [, major] = /^node:(\d+)-bookworm-slim$/.exec(image) ?? [];
   if (major === undefined) throw new Error(`Dockerfile: no way to make the image ${image}`);
-  if (debian === undefined) run('debootstrap', '--variant=minbase', 'bookworm', folder);
+  if (debian === undefined) run('debootstrap', '--variant=minbase', 'bookworm', folder, 'http://deb.debian.org/debian');
   else run('cp', '-a', debian, folder);
   const local = join(folder, 'usr/local');
   unpack(`node-linux-${process.arch}@${major}`, local);
