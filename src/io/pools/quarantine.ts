@@ -92,32 +92,49 @@ export const createQuarantine = (options: QuarantineOptions): Quarantine => {
 
 type AddReply = ReplyOf<'quarantine_entry'> | ReplyOf<'quarantine_orphan'>;
 
-const createAdds = ({
-  keys,
-  scripts,
-  clock,
-  tracked,
-  hooks,
-  records,
-  heartbeatAge,
-  recovery,
-  onQuarantined,
-  onLostReply = () => {},
-}: QuarantineOptions): Pick<Quarantine, 'add' | 'addOrphan'> => {
+const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOrphan'> => {
+  const { keys, scripts, clock, heartbeatAge, onLostReply = () => {} } = options;
+  const quarantine = createAdd(options);
   const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
-  const { maxRecoveries, windowS } = recovery;
 
-  /** Reads the stats of the job and runs the script, again if the job has changed in between. */
-  const quarantine = async (
-    type: string,
-    id: string,
-    run: (job: {
-      readonly keys: readonly string[];
-      readonly keysAfterHook: readonly string[];
-      readonly args: readonly (string | number)[];
-      readonly hook: HookTail;
-    }) => Promise<AddReply>,
-  ): Promise<Quarantining> => {
+  // `runAnswered`, because Redis may have been in a state meanwhile in which no pool may be judged.
+  return {
+    add: ({ pool, heartbeat, fence, pass = '' }, type, id) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
+          'quarantine_entry',
+          [
+            ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool)],
+            ...[...job.keys, ...job.hook.keys, ...job.keysAfterHook],
+          ],
+          [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass],
+          fence,
+        ),
+      ),
+    addOrphan: ({ pool, fence, pass = '' }, type, id, place) =>
+      quarantine(type, id, (job) =>
+        runAnswered(
+          'quarantine_orphan',
+          [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook],
+          [pool, place, ...job.args, ...job.hook.args, pass],
+          fence,
+        ),
+      ),
+  };
+};
+
+/** What both scripts need of the job. */
+interface JobPart {
+  readonly keys: readonly string[];
+  readonly keysAfterHook: readonly string[];
+  readonly args: readonly (string | number)[];
+  readonly hook: HookTail;
+}
+
+/** Reads the stats of the job and runs the script, again if the job has changed in between. */
+const createAdd =
+  ({ keys, tracked, hooks, records, recovery: { maxRecoveries, windowS }, onQuarantined }: QuarantineOptions) =>
+  async (type: string, id: string, run: (job: JobPart) => Promise<AddReply>): Promise<Quarantining> => {
     // The execution of a policy is marked as done, as by any final status.
     const policy = policyOf(id);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
@@ -146,32 +163,6 @@ const createAdds = ({
     }
     throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
   };
-
-  // `runAnswered`, because Redis may have been in a state meanwhile in which no pool may be judged.
-  return {
-    add: ({ pool, heartbeat, fence, pass = '' }, type, id) =>
-      quarantine(type, id, (job) =>
-        runAnswered(
-          'quarantine_entry',
-          [
-            ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool)],
-            ...[...job.keys, ...job.hook.keys, ...job.keysAfterHook],
-          ],
-          [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass],
-          fence,
-        ),
-      ),
-    addOrphan: ({ pool, fence, pass = '' }, type, id, place) =>
-      quarantine(type, id, (job) =>
-        runAnswered(
-          'quarantine_orphan',
-          [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook],
-          [pool, place, ...job.args, ...job.hook.args, pass],
-          fence,
-        ),
-      ),
-  };
-};
 
 const createKeysFor =
   ({ keys, tracked, hooks, records }: QuarantineOptions): Quarantine['keysFor'] =>
