@@ -22,11 +22,12 @@ export interface Root {
 }
 
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const quiet: StdioOptions = ['ignore', 'ignore', 'inherit'];
+/** What steps print on stdout goes to stderr: tsc prints its errors there. */
+const toStderr: StdioOptions = ['ignore', 2, 2];
 
 /** Runs a program to its end. */
 export const run = (command: string, ...args: string[]): void => {
-  execFileSync(command, args, { stdio: quiet });
+  execFileSync(command, args, { stdio: toStderr });
 };
 
 /**
