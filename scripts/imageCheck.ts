@@ -105,5 +105,6 @@ const port = await freePort();
 const server = spawn('redis-server', ['--port', String(port), '--save', '', '--bind', '127.0.0.1'], {
   stdio: 'ignore',
 });
+server.unref();
 process.once('exit', () => server.kill('SIGKILL'));
 await check(buildImage(values.debian), `redis://127.0.0.1:${port}/1`);
