@@ -58,6 +58,7 @@ const unpack = (name: string, to: string): void => {
     encoding: 'utf8',
   }).split('\n');
   run('tar', '-xzf', join(folder, file), '-C', to, '--strip-components=1', '--no-same-owner');
+  run('rm', '-rf', folder);
 };
 
 /** Takes the steps of a stage in its folder. `roots` has the folders of the stages before it, by name. */
