@@ -18,12 +18,16 @@ const nothingFound: Found = {
   unreadable: [],
 };
 
-/** What the chart of a rescue invokes. Behind a fence, each suspect carries it, and the pass is recorded as ended. */
+/**
+ * What the chart of a rescue invokes. Behind a fence, each suspect carries it, and the pass is recorded as ended.
+ * @param signalOf the signal of the caller of a pass: once it is aborted, a step begins no further act.
+ */
 export const createRescueActors = (
   pools: Pools,
   orphans: Pick<Orphans, 'requeue'>,
   preflight: Preflight,
-  lease: Pick<Lease, 'endRescue'>,
+  lease: Pick<Lease, 'completeRescue'>,
+  signalOf: (pass: number) => AbortSignal | undefined,
 ) => ({
   watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
   find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
@@ -35,18 +39,19 @@ export const createRescueActors = (
         return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
       }),
   ),
-  requeueOrphans: fromPromise<RequeuedOrphans, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
-    async ({ input: { live, plan, fence } }) => {
-      await ensureRunnable(preflight, plan);
-      return preflight.watch(() => orphans.requeue(live, { plan, fence }));
-    },
-  ),
+  requeueOrphans: fromPromise<
+    RequeuedOrphans,
+    { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
+  >(async ({ input: { number, live, plan, fence } }) => {
+    await ensureRunnable(preflight, plan);
+    return preflight.watch(() => orphans.requeue(live, { plan, fence, signal: signalOf(number) }));
+  }),
   recount: fromPromise<
     Recounted,
-    { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
-  >(async ({ input: { types, lists, plan, fence } }) => {
-    const recounted = await pools.recount(types, fence, lists, plan);
-    if (fence !== undefined) await lease.endRescue(fence);
+    { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+  >(async ({ input: { number, types, lists, plan, fence } }) => {
+    const recounted = await pools.recount(types, fence, lists, plan, signalOf(number));
+    if (fence !== undefined) await lease.completeRescue(fence);
     return recounted;
   }),
 });

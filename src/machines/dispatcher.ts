@@ -1,7 +1,7 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup } from 'xstate';
 import { type EndpointOutcome, endpointMachine } from './endpoint.ts';
-import { messageOf } from './job.ts';
-import { reported } from './types/reports.ts';
+import { messageOf } from './messageOf.ts';
+import { faultOf, reported } from './types/reports.ts';
 
 /** What a look at the queues of all endpoints finds. */
 export interface Looked {
@@ -147,7 +147,11 @@ export const dispatcherMachine = setup({
           wait: soonest(wait, context.wait),
         });
         if (error !== undefined) {
-          enqueue.sendParent(reported({ type: 'fault', where: `sending hooks to ${origin}`, error }));
+          enqueue.sendParent(
+            params.outcome === undefined
+              ? reported(faultOf(`sending hooks to ${origin}`, params.error, { isCrash: true }))
+              : reported({ type: 'fault', where: `sending hooks to ${origin}`, error }),
+          );
         }
       },
     ),
@@ -162,7 +166,7 @@ export const dispatcherMachine = setup({
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       if (context.failures === 0) {
-        enqueue.sendParent(reported({ type: 'fault', where: 'looking for hooks to send', error: messageOf(error) }));
+        enqueue.sendParent(reported(faultOf('looking for hooks to send', error)));
       }
       enqueue.assign({ failures: context.failures + 1, wait: soonest(context.interval, context.wait) });
     }),

@@ -7,7 +7,7 @@ import {
   fromPromise,
   setup,
 } from 'xstate';
-import { messageOf } from './job.ts';
+import { messageOf } from './messageOf.ts';
 
 /** A claimed hook. Only the sender knows what it is. */
 export type OutgoingHook = unknown;

@@ -14,6 +14,8 @@ export interface SweepSummary extends Tally {
   readonly suspended?: string;
   /** Why the sweep did not complete. */
   readonly error?: string;
+  /** Set if the signal of the caller ended it. */
+  readonly isAborted?: true;
 }
 
 /** A rescue pass in counts, and the outcomes of the pools that it suspected. Each pool is in one summary. */
@@ -37,6 +39,7 @@ export const sweepSummary = (
   durationMs,
   ...(result.suspended === undefined ? {} : { suspended: result.suspended }),
   ...(result.error === undefined ? {} : { error: result.error }),
+  ...(result.isAborted === undefined ? {} : { isAborted: result.isAborted }),
   get hooks() {
     return hooks();
   },

@@ -303,11 +303,11 @@ test('reports consecutive failed looks once', async () => {
   await again();
   await again();
   const fault = { type: 'fault', where: 'looking for hooks to send', error: 'Redis is down' };
-  expect(it.faults()).toEqual([fault]);
+  expect(it.faults()).toMatchObject([fault]);
   await it.looks();
   await it.tick(interval);
   await again();
-  expect(it.faults()).toEqual([fault, fault]);
+  expect(it.faults()).toMatchObject([fault, fault]);
 });
 
 test('repeats a failed look even if it does not watch, because a hook may wait', async () => {
@@ -335,7 +335,9 @@ test('reports a crashed delivery, frees its slot, and looks for its endpoint aga
   const it = start(1);
   await it.due('a', 'b');
   await it.breaks(0);
-  expect(it.faults()).toEqual([{ type: 'fault', where: 'sending hooks to a', error: 'a fault of the chart' }]);
+  expect(it.faults()).toMatchObject([
+    { type: 'fault', where: 'sending hooks to a', error: 'a fault of the chart', isCrash: true },
+  ]);
   expect(it.context().inSlots).toEqual({ 'endpoint-0': 'b' });
   await it.ends(0);
   await it.tick(interval);

@@ -1,9 +1,10 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/machines/lease.ts';
 import { PermanentError } from '../../src/machines/permanent.ts';
+import { faultOf } from '../../src/machines/types/reports.ts';
 import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
-import { answerPass, rescueTree, treeStarts } from '../support/tree.ts';
+import { answerPass, rescueTree, type Tree, treeStarts } from '../support/tree.ts';
 
 // A rescue takes requests without end, so its paths can not be enumerated. These sequences take every transition.
 
@@ -37,7 +38,7 @@ test('fault 137: a heartbeat that grows old begins the next pass; an error of th
   await it.answer('requeueOrphans', requeued());
   await it.fail('watch');
   expect(it.value().rescue).toBe('waiting');
-  expect(it.of('fault')).toEqual([{ type: 'fault', where: 'watching heartbeats', error: 'Redis is down' }]);
+  expect(it.of('fault')).toEqual([faultOf('watching heartbeats', new Error('Redis is down'))]);
   await it.tick(10_000);
   expect(it.value().rescue).toEqual({ finding: 'looking' });
 });
@@ -343,6 +344,82 @@ test('actors of passes get the ids of those that are complete, however many pass
   }
   expect([...ids].sort()).toEqual(['pass-0', 'pass-1']);
   expect(it.rescue().passes).toHaveLength(1);
+});
+
+const cancel = (number: number) => ({ type: 'rescue.cancel' as const, number });
+const aborted = { error: 'its caller has aborted it', isAborted: true };
+
+describe('a pass that its caller aborts', () => {
+  const orphan = lost('j1');
+  const steps: Record<string, (it: Tree) => Promise<void>> = {
+    'while it looks for pools': async (it) => {
+      await it.send(cancel(1));
+      expect(it.value().rescue).toEqual({ finding: 'looking' });
+      await it.answer('find', found('p1'));
+    },
+    'while a look fails': async (it) => {
+      await it.send(cancel(1));
+      await it.fail('find');
+    },
+    'while it waits for the next look': async (it) => {
+      await it.fail('find');
+      await it.send(cancel(2));
+      expect(it.value().rescue).toEqual({ finding: 'backingOff' });
+      await it.send(cancel(1));
+    },
+    'while it rebuilds counters': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.send(cancel(1));
+      expect([it.waiting(), it.value().rescue]).toEqual([[], 'recounting']);
+      await it.answer('recount', recounted);
+    },
+    'while the rebuild of counters fails': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.send(cancel(1));
+      await it.fail('recount');
+    },
+    'while it requeues orphaned entries': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.answer('recount', recounted);
+      await it.send(cancel(1));
+      await it.answer('requeueOrphans', requeued({ lost: [orphan], dueInMs: 30_000 }));
+      expect(it.of('orphan')).toMatchObject([{ entry: { id: 'j1' } }]);
+    },
+    'while it waits for the second look': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.answer('recount', recounted);
+      await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
+      await it.send(cancel(2));
+      expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+      await it.send(cancel(1));
+    },
+    'while it awaits its pools': async (it) => {
+      await answerPass(it, found('p1'));
+      expect(it.of('rescue.ended')).toEqual([]);
+      await it.send(cancel(1));
+    },
+  };
+
+  test.each(Object.entries(steps))('%s begins nothing more, and the next pass begins', async (_, step) => {
+    const it = start();
+    await it.send(rescueNow(1));
+    await step(it);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, ...aborted } }]);
+    expect([it.waiting(), it.slots(), it.value().rescue]).toEqual([[], {}, 'idle']);
+    await it.send(rescueNow(2));
+    await answerPass(it, found());
+    expect(it.of('rescue.ended')[1]?.result).not.toHaveProperty('isAborted');
+  });
+
+  test('before it begins is answered at once, and never begins', async () => {
+    const it = start();
+    await it.send(rescueNow(1));
+    await it.send(rescueNow(2));
+    await it.send(cancel(2));
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 2, ...aborted } }]);
+    await answerPass(it, found());
+    expect([it.value().rescue, it.of('rescue.started').length]).toEqual(['idle', 1]);
+  });
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

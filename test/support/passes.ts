@@ -1,5 +1,5 @@
-import type { JobOutcome } from '../../src/machines/job.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
+import type { JobOutcome } from '../../src/machines/types/job.ts';
 import type { PoolOutcome, Suspect } from '../../src/machines/types/pool.ts';
 import type { Found, RequeuedOrphans } from '../../src/machines/types/rescue.ts';
 import { jobFor } from './facts.ts';

@@ -56,7 +56,12 @@ export interface OrphanSettings {
 /** Judges entries that have been unobserved for long enough. The script `requeue_orphan` decides, by the records in Redis. */
 export type JudgeOrphans = (
   due: readonly UnobservedEntry[],
-  options: { readonly plan: boolean; readonly fence: Fence | undefined; readonly errors: StepErrors },
+  options: {
+    readonly plan: boolean;
+    readonly fence: Fence | undefined;
+    readonly signal?: AbortSignal | undefined;
+    readonly errors: StepErrors;
+  },
 ) => Promise<JudgedOrphans>;
 
 export const createOrphanJudge = ({
@@ -90,7 +95,7 @@ export const createOrphanJudge = ({
     onSkipped({ pool: pool.pool, ...(id === '' ? {} : { id }), type, ageS, reason });
   };
 
-  return async (due, { plan, fence, errors }) => {
+  return async (due, { plan, fence, signal, errors }) => {
     const lost: OrphanedEntry[] = [];
     const poison: PoisonEntry[] = [];
     const stillUndecided = new Set<string>();
@@ -110,7 +115,10 @@ export const createOrphanJudge = ({
       if (!undecided.has(keyOf(entry))) await reportUndecided(entry, ageS);
     };
     const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));
-    for (const entry of sorted.slice(0, batch)) await errors.attempt(() => judge(entry));
+    for (const entry of sorted.slice(0, batch)) {
+      if (signal?.aborted) break;
+      await errors.attempt(() => judge(entry));
+    }
     const rest = sorted.slice(batch).map(keyOf);
     undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
     return { lost, undecided: undecided.size, oldestUndecidedS: oldest, poison };

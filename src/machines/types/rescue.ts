@@ -125,6 +125,8 @@ export interface RescueResult {
   readonly suspended?: string;
   /** Why the pass did not complete. */
   readonly error?: string;
+  /** Set if its caller ended it. */
+  readonly isAborted?: true;
 }
 
 /** The result of a pass that has done nothing yet. */
