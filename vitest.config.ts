@@ -7,6 +7,7 @@ import { testTimeout, waitLimit } from './test/support/waitLimit.ts';
 const unit = [
   'test/*.test.ts',
   'test/{io,machines,mutants,server}/**/*.test.ts',
+  'test/deploy/{deploy,image}.test.ts',
   'test/cli/{numbers,text}.test.ts',
   'test/hooks/{basic-authorization,destination,exchange,post,response-body-time}.test.ts',
   'test/redis/redis-url.test.ts',

@@ -6,6 +6,7 @@ import { metricsTable } from './docs/metricsTable.ts';
 import { optionsTable } from './docs/optionsTable.ts';
 import { optionTypes } from './docs/optionTypes.ts';
 import { withRenames } from './docs/upgrading.ts';
+import { valuesSchema } from './docs/valuesSchema.ts';
 
 /** Files that are generated from the schema of the options and the catalogue of metrics, and their texts. A test fails if one of them is not current. */
 export const generated = (): Readonly<Record<string, string>> => ({
@@ -13,6 +14,7 @@ export const generated = (): Readonly<Record<string, string>> => ({
   'docs/options.md': optionsTable(),
   'docs/options.schema.json': optionsJsonSchema(),
   'docs/metrics.md': metricsTable(),
+  'deploy/helm/jobservice-reaper/values.schema.json': valuesSchema(),
   'docs/upgrading.md': withRenames(readFileSync(`${packageRoot}docs/upgrading.md`, 'utf8')),
 });
 

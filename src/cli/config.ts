@@ -58,15 +58,24 @@ type Given = { readonly source: string } & ({ readonly text: string } | { readon
 
 /** What a flag or the environment gives for an option. An empty variable counts as not set. */
 const givenTo = (
-  { command }: OptionDescription,
+  { command, schema }: OptionDescription,
   flags: Readonly<Record<string, unknown>>,
   environment: NodeJS.ProcessEnv,
 ): Given | undefined => {
   const { flag = '', environment: variable = '' } = command ?? {};
   const value = flags[attributeOf(flag)];
   if (value !== undefined) return { text: String(value), source: flag };
+  return givenByVariable(variable, schema.secret === true, environment);
+};
+
+/** A secret may be in a file that a variable with `_FILE` at its end names. A line end at its end is left out. */
+const givenByVariable = (variable: string, isSecret: boolean, environment: NodeJS.ProcessEnv): Given | undefined => {
   const text = environment[variable];
-  return text ? { text, source: variable } : undefined;
+  const fileVariable = `${variable}_FILE`;
+  const file = isSecret ? environment[fileVariable] : undefined;
+  if (!file) return text ? { text, source: variable } : undefined;
+  if (text) throw new UsageError(`${variable} and ${fileVariable}: only one of them can be set`);
+  return { text: readText(file, `${fileVariable} '${file}'`).replace(/\r?\n$/, ''), source: fileVariable };
 };
 
 /** The name under which Commander has the value of a flag. */

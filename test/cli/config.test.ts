@@ -65,6 +65,30 @@ test('a JSON file works too, is found by REAPER_CONFIG, and may name files by re
   });
 });
 
+test('a secret may be in a file that a variable ending in _FILE names', async () => {
+  const file = await write('redis-url', `redis://127.0.0.1:${server.port}/1\n`);
+  const { stdout, stderr } = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS_FILE: file });
+  expect(stderr).toBe('');
+  expect(stdout).toContain('option  redis: (secret)  from REAPER_REDIS_FILE');
+  expect(stdout).toContain(`127.0.0.1:${server.port}/1`);
+  // An option that is no secret has no such variable.
+  const { code } = await runCli(['doctor', '--redis', server.url], { REAPER_NAMESPACE_FILE: file });
+  expect(code).toBe(2);
+});
+
+test('a secret file that is missing, or one beside the secret itself, is refused without the secret', async () => {
+  const missing = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS_FILE: '/missing' });
+  expect([missing.code, missing.stderr]).toEqual([
+    2,
+    "reaper: REAPER_REDIS_FILE '/missing': can not be read (ENOENT)\n",
+  ]);
+  const both = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS: secret, REAPER_REDIS_FILE: '/missing' });
+  expect([both.code, both.stderr]).toEqual([
+    2,
+    'reaper: REAPER_REDIS and REAPER_REDIS_FILE: only one of them can be set\n',
+  ]);
+});
+
 test('secrets are never shown, from any source', async () => {
   const { stdout } = await runCli(
     ['doctor', '--namespace', 't', '--redis', `redis://:${secret}@127.0.0.1:${server.port}`],
