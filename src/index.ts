@@ -1,3 +1,5 @@
+export type { AuditAdmin, AuditFilter } from './admin/audit.ts';
+export type { AuditEntry, AuditedAct, AuditedFacts } from './admin/auditEntries.ts';
 export type { EndpointStatus, HookRecord } from './admin/hookRecords.ts';
 export type { HookFilter, HookMove, HooksAdmin } from './admin/hooks.ts';
 export type { QuarantineAdmin, QuarantineCounts, QuarantineFilter, QuarantineMove } from './admin/quarantine.ts';

@@ -17,6 +17,7 @@
 --- @include now
 --- @include count_down
 --- @include facts
+--- @include audit
 --- @include write_status
 
 local stats, track = KEYS[1], KEYS[2]
@@ -28,5 +29,7 @@ end
 if judged ~= fingerprint(readFacts(stats)) then
   return { 'overtaken' }
 end
+local was = auditedFacts(stats, track, id)
 writeStatus(stats, track, id, status, revision ~= '' and revision or nil)
-return answerOnce({ 'done' })
+local is = was and changedFacts(was, auditedFacts(stats, track, id))
+return recorded(answerOnce({ 'done' }), { what = 'reset', job = id, was = was, is = is })

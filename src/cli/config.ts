@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
 import type { OptionDescription, OptionSchema } from '../options/describe.ts';
@@ -142,12 +143,22 @@ export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} 
     return createReaper({
       redis: defaultRedis,
       ...options,
+      audit: { operator: userName(), ...(options.audit as object | undefined) },
       logger: createLog(config.logLevel ?? logLevel),
       ...merged(options, own),
     } as unknown as ReaperOptions);
   } catch (error) {
     if (error instanceof OptionsError) throw new UsageError(withSources(error, config));
     throw error;
+  }
+};
+
+/** Who runs the command; undefined for a user without a name, as in a container. */
+const userName = (): string | undefined => {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
   }
 };
 

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../package.ts';
 import { visible } from '../visible.ts';
+import { registerAudit } from './audit.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerExplain } from './explain.ts';
 import { registerHooks } from './hooks.ts';
@@ -32,7 +33,7 @@ const program = new Command('reaper')
 
 for (const register of [
   ...[registerRun, registerSweep, registerRescue, registerStatus, registerExplain, registerDoctor],
-  ...[registerHooks, registerQuarantine, registerInspect],
+  ...[registerHooks, registerQuarantine, registerAudit, registerInspect],
 ]) {
   register(program);
 }

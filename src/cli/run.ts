@@ -15,7 +15,7 @@ export const registerRun = (program: Command): void => {
   command
     .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
     .addHelpText('after', '\nExample:\n  reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m');
-  withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'inspector').action(
+  withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'audit', 'inspector').action(
     async ({ inspect, json }: { inspect?: ReturnType<typeof address> | true; json?: boolean }) => {
       const config = configOf(command);
       const isInspecting = inspect !== undefined || Boolean(fileSaysInspect(config.options.inspect, config.configured));

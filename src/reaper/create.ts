@@ -1,3 +1,4 @@
+import { createAuditAdmin } from '../admin/audit.ts';
 import { createHooksAdmin } from '../admin/hooks.ts';
 import { createQuarantineAdmin } from '../admin/quarantine.ts';
 import { checkOfRefusal, createDoctor } from '../doctor/doctor.ts';
@@ -55,7 +56,9 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   const outage = () => connection.outage?.();
   const deps = createDeps({
     ...{ connection, namespace: settings.namespace, clock, log },
+    ...settings.audit,
     mayRun: () => !calls.hasEnded,
+    onRefused: (reason) => reporting.fault('recording acts', reason),
   });
   const reporting = createReporting({ ...deps, emit, outage });
   const passReports = createPassReports({ ...deps, emit, reporting });
@@ -184,18 +187,20 @@ const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: R
     }) satisfies Reaper['doctor'],
     hooks: createHooksAdmin(delivery, settings.plan),
     quarantine: createQuarantineAdmin(ports.quarantine, settings.plan),
+    audit: createAuditAdmin(deps),
     lifecycle: createLifecycle({ ...deps, delivery }),
   };
 };
 
 /** Lets `stop` refuse and await the calls of all methods that ask Redis. */
 const guarded = (calls: Calls, reaper: Reaper): Reaper => {
-  const { start, stop, health, on, off, once, events, hooks, quarantine, lifecycle, ...asked } = reaper;
+  const { start, stop, health, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } = reaper;
   return {
     ...{ start, stop, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
     ...calls.guard(asked),
     hooks: calls.guard(hooks, 'list'),
     quarantine: calls.guard(quarantine, 'list'),
+    audit: calls.guard(audit, 'list'),
     lifecycle: calls.guard({
       save: async (job) => calls.guard(await lifecycle.save(job)),
       load: async (id) => {

@@ -2,10 +2,20 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createRecorder } from '../../src/io/redis/audit.ts';
 import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { includePath, scriptPath, scriptPaths } from '../support/luaFiles.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { changes, fenceNumber, lease, type SetUp, scriptTable, thisRun } from '../support/scriptTable.ts';
+import {
+  audit,
+  auditKept,
+  changes,
+  fenceNumber,
+  lease,
+  type SetUp,
+  scriptTable,
+  thisRun,
+} from '../support/scriptTable.ts';
 import { writeState } from '../support/states.ts';
 
 // Every script, in states in which it writes all that it can, with each thing that it needs taken away in turn: Redis is as
@@ -76,7 +86,9 @@ const snapshot = async (): Promise<Snapshot> => {
               ? await redis.lrange(name, 0, -1)
               : type === 'set'
                 ? (await redis.smembers(name)).sort()
-                : await redis.zrange(name, '0', '-1', 'WITHSCORES');
+                : type === 'stream'
+                  ? await redis.xrange(name, '-', '+')
+                  : await redis.zrange(name, '0', '-1', 'WITHSCORES');
       return [
         name,
         `${type}${ttl >= 0 ? ', ends' : ''}: ${JSON.stringify(value)}`
@@ -99,7 +111,13 @@ const differing = (a: Snapshot, b: Snapshot, except: readonly string[] = []): st
     .map((key) => `${key} is ${a[key]}, not ${b[key]}`);
 
 /** All keys of a call, with those that a fence and a token add. */
-const keysOf = ({ keys, fenced, once }: SetUp) => [...(once ? [changes] : []), ...(fenced ? [lease] : []), ...keys];
+const keysOf = ({ keys, fenced, once, audited }: SetUp) => [
+  ...(once ? [changes] : []),
+  ...(fenced ? [lease] : []),
+  ...(audited ? [audit] : []),
+  ...keys,
+];
+const recorder = createRecorder({ keys: { audit }, maxEntries: 1_000, onRefused: () => undefined });
 
 const set = async ({ state, fenced }: SetUp) => {
   await redis.flushall();
@@ -113,16 +131,19 @@ const set = async ({ state, fenced }: SetUp) => {
 const run = async (
   client: Redis,
   name: ScriptName,
-  { keys, args, fenced, once }: SetUp,
+  { keys, args, fenced, once, audited }: SetUp,
   token = 'first',
 ): Promise<unknown> => {
   const id = await runId(redis);
-  return createScripts(client).run(
+  return createScripts(client, () => true, recorder).run(
     name,
     keys,
     args.map((arg) => (arg === thisRun ? id : arg)),
     fenced ? { lease, number: fenceNumber } : undefined,
     once ? { key: changes, token } : undefined,
+    audited
+      ? { pass: 'command', why: 'test', ...(name === 'release_quarantined' ? { kept: auditKept } : {}) }
+      : undefined,
   );
 };
 const attempt = (client: Redis, name: ScriptName, setUp: SetUp) =>
@@ -161,7 +182,7 @@ test('fault 107: each command that a script proves has a form in which it change
   const included = readdirSync(dirname(includePath('once'))).map((file) => includePath(basename(file, '.lua')));
   const texts = [...scriptPaths.values(), ...included].map((file) => readFileSync(file, 'utf8'));
   const proven = texts
-    .flatMap((text) => [...text.matchAll(/(?:'(?:string|hash|list|zset|set)'|false)((?:, '[A-Z]+')+)/g)])
+    .flatMap((text) => [...text.matchAll(/(?:'(?:string|hash|list|zset|set|stream)'|false)((?:, '[A-Z]+')+)/g)])
     .flatMap(([, commands]) => [...(commands as string).matchAll(/[A-Z]+/g)].map(([command]) => command));
   const forms = readFileSync(includePath('prove'), 'utf8').split('local forms = {')[1] as string;
   expect([...new Set(proven)].filter((command) => !forms.includes(`{ '${command}'`))).toEqual([]);
@@ -172,6 +193,7 @@ const otherTypes: Readonly<Record<string, (key: string) => Promise<unknown>>> = 
   list: (key) => redis.rpush(key, 'odd'),
   set: (key) => redis.sadd(key, 'odd'),
   zset: (key) => redis.zadd(key, 1, 'odd'),
+  stream: (key) => redis.xadd(key, '*', 'odd', '1'),
   hash: (key) => redis.hset(key, 'odd', 1),
 };
 /** Which type a key is of, by its name. */
@@ -180,7 +202,8 @@ const typesByName = [
   [/^t:jobs:\w+(:\w+:inprogress)?$|:recovered$/, 'list'],
   [/^t:dead$|:executions:|hooks:parked$|hooks:due:/, 'zset'],
   [/worker_pools$|hooks:origins$/, 'set'],
-  [/:lock$|:changes:|:recount:|:quarantine:before:/, 'string'],
+  [/:audit$/, 'stream'],
+  [/:lock$|:changes:|:recount:|:quarantine:before:|:kept:/, 'string'],
 ] as const;
 
 /** As it is before and after a run that nothing hinders. */

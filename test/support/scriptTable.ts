@@ -18,6 +18,8 @@ export interface SetUp {
   /** It is called behind a fence; with a token. */
   readonly fenced?: true;
   readonly once?: true;
+  /** Its act is recorded. */
+  readonly audited?: true;
   /** By command or key: without it, or with another type in it, the script goes on. */
   readonly goesOn?: Readonly<Record<string, Exception>>;
   /** Sent again it says something else. */
@@ -29,6 +31,8 @@ export const thisRun = '<run>';
 export const lease = 't:reaper:lease';
 export const fenceNumber = '1000000000000';
 export const changes = 't:reaper:changes:j';
+export const audit = 't:reaper:audit';
+export const auditKept = 't:reaper:audit:kept:token';
 
 const hash = (value: Record<string, string | number>, ttl?: number): StoredKey => ({
   type: 'hash',
@@ -149,6 +153,23 @@ const keepsEntries: Exception = {
   keys: [recoveries, recovered, changes],
 };
 const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
+const unrecorded: Exception = {
+  reason: 'an act must not fail for its record; the reply says so',
+  keys: [audit, auditKept],
+};
+/** The same set-up, with its act recorded. Without one of these the act is done all the same. */
+const recorded = (setUp: SetUp): SetUp => ({
+  ...setUp,
+  title: `${setUp.title}, recorded`,
+  audited: true,
+  goesOn: { ...setUp.goesOn, [audit]: unrecorded, XADD: unrecorded },
+});
+/** Each set-up, and the first one also with its act recorded. */
+const alsoRecorded = (setUps: readonly SetUp[], goesOn: SetUp['goesOn'] = {}): readonly SetUp[] => [
+  ...setUps,
+  recorded({ ...(setUps[0] as SetUp), goesOn: { ...setUps[0]?.goesOn, ...goesOn } }),
+];
+
 const otherStats: Exception = {
   reason: '`overtaken`: the stats are not as they were read',
   keys: [held, lock, lockInfo, dead, recoveries, quarantine, beforeQuarantine, track, executions, ...hookKeys, changes],
@@ -273,7 +294,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     },
     { title: 'a rescue', state: {}, keys: [progress], args: ['rescue'], fenced: true },
   ],
-  enqueue_hooks: [
+  enqueue_hooks: alsoRecorded([
     {
       title: 'new, parked, and lost from its queue',
       state: {
@@ -306,15 +327,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
         ...['b', 'Running:1', 2],
       ],
       goesOn: {
-        [due]: { reason: "its jobs' answers name it; those of other receivers go on", keys: [hooks, parked, origins] },
-        't:reaper:hooks:due:http://b:1': { reason: 'likewise', keys: [hooks, origins] },
+        [due]: { reason: "its jobs' answers name it; those of other receivers go on", keys: [hooks, parked, origins, audit] },
+        't:reaper:hooks:due:http://b:1': { reason: 'likewise', keys: [hooks, origins, audit] },
         [stats]: { reason: 'nothing can be said of it but what the caller has read' },
         't:job_stats:lost': { reason: 'likewise' },
         't:job_stats:new': { reason: 'likewise' },
         't:job_stats:b': { reason: 'likewise' },
       },
     },
-  ],
+  ]),
   finish_entry: [
     {
       title: 'an entry whose job has ended, and an observation that names it still',
@@ -584,10 +605,18 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
   ],
-  restore_ack: [
-    restored('to a newer attempt', job('Stopped', { ack: ack('Running', before + 5) }, 86_400), 'Running', before + 5),
-    restored('to its end', job('Running', { ack: ack('Error') }), 'Error', ''),
-  ],
+  restore_ack: alsoRecorded(
+    [
+      restored(
+        'to a newer attempt',
+        job('Stopped', { ack: ack('Running', before + 5) }, 86_400),
+        'Running',
+        before + 5,
+      ),
+      restored('to its end', job('Running', { ack: ack('Error') }), 'Error', ''),
+    ],
+    { [track]: { reason: 'only the end of a job counts it down', keys: [audit] } },
+  ),
   save_job: [
     {
       title: 'a new execution, over an old one',
@@ -610,7 +639,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       goesOn: { INFO: { reason: 'the run id is empty' } },
     },
   ],
-  set_status: [
+  set_status: alsoRecorded([
     {
       title: 'the end of an execution',
       state: { ...runs, ...told(`parked Pending:1 ${origin} 1 1 1 404`), [executions]: zset({ j: before }) },
@@ -639,7 +668,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
       once: true,
     },
     { title: 'without a receiver', state: fresh, keys: [stats, track], args: ['Stopped', before, 'j', ''], once: true },
-  ],
+  ]),
   record_delivered: [
     {
       title: 'the claimed state',
@@ -736,15 +765,15 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
     ...setUp,
     goesOn: { [progress]: { reason: 'who has the lease can rescue, and sweep from the beginning' } },
   })),
-  untrack: [
+  untrack: alsoRecorded([
     {
       title: 'a job that has ended',
       state: runs,
       keys: [stats, track],
       args: ['j', fingerprintOf(runs)],
-      goesOn: { [stats]: { reason: 'it is not as it was judged', keys: [track] } },
+      goesOn: { [stats]: { reason: 'it is not as it was judged', keys: [track, audit] } },
     },
-  ],
+  ]),
 };
 
 function noRunId(): Exception {

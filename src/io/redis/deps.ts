@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { createRecorder, type RecorderOptions } from './audit.ts';
 import type { Connection } from './connection.ts';
 import { type Keys, keysOf } from './keys.ts';
 import { createScripts, type Scripts } from './scripts.ts';
@@ -23,10 +24,15 @@ export const createDeps = ({
   clock,
   log,
   mayRun,
-}: Pick<Deps, 'connection' | 'clock' | 'log'> & { namespace: string; mayRun: () => boolean }): Deps => ({
-  connection,
-  keys: keysOf(namespace),
-  scripts: createScripts(connection.redis, mayRun),
-  clock,
-  log,
-});
+  ...audit
+}: Pick<Deps, 'connection' | 'clock' | 'log'> &
+  Omit<RecorderOptions, 'keys'> & { namespace: string; mayRun: () => boolean }): Deps => {
+  const keys = keysOf(namespace);
+  return {
+    connection,
+    keys,
+    scripts: createScripts(connection.redis, mayRun, createRecorder({ ...audit, keys })),
+    clock,
+    log,
+  };
+};

@@ -17,6 +17,7 @@ const features = {
   orphans: 'requeueing of orphaned entries',
   counters: 'rebuilding of lock counters',
   quarantine: 'the quarantine',
+  audit: 'the audit stream',
   hooks: 'hooks',
   lifecycle: 'the lifecycle of worker hosts',
   queries: 'status, explain and doctor',
@@ -84,6 +85,7 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   orphans: ['HSCAN', 'HDEL', 'HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
   counters: ['SSCAN', 'HSCAN', 'EXISTS', 'TYPE'],
   quarantine: [],
+  audit: ['XREVRANGE'],
   hooks: ['ZRANGE', 'ZCARD', 'SSCAN', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],
   lifecycle: ['HGETALL'],
   queries: [
