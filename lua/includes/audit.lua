@@ -5,7 +5,7 @@
 -- KEYS[1]  {ns}:reaper:audit (stream); removed from KEYS, so the script does not see it
 -- KEYS[2]  {ns}:reaper:audit:kept:<token> (string): where the script keeps what an undo needs and no entry may hold; only if the
 --          context says so; removed from KEYS
--- ARGV[1]  the context, removed from ARGV: `audit:<most entries>`, who, pass, why and `keeps` or '', separated by tabs
+-- ARGV[1]  the context, removed from ARGV: `audit:<most entries>`, who, pass, why, job type, and `keeps` or '', separated by tabs
 -- Both are left out for a call that is not recorded: a plan, a worker host, or `audit.maxEntries` 0. A bare `audit:` means the same,
 -- and comes before an argument that looks like a context.
 --
@@ -17,9 +17,9 @@ do
   if string.sub(context, 1, 6) == 'audit:' then
     table.remove(ARGV, 1)
     local stream = table.remove(KEYS, 1)
-    local most, who, pass, why, keeps = string.match(context, '^audit:(%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+    local most, who, pass, why, jobType, keeps = string.match(context, '^audit:(%d+)' .. string.rep('\t([^\t]*)', 5) .. '$')
     if most then
-      auditing = { stream = stream, most = most, who = who, pass = pass, why = why }
+      auditing = { stream = stream, most = most, who = who, pass = pass, why = why, type = jobType }
       auditing.kept = keeps == 'keeps' and table.remove(KEYS, 1) or nil
       local refusal = refusalOf({ { stream, 'stream', 'XADD' }, auditing.kept and { auditing.kept, 'string', 'SET' } or nil })
       auditing.refused = refusal and refusal.err
@@ -69,8 +69,8 @@ end
 
 -- Records an act that was done, and returns the reply of the script.
 --
--- act: what (a code); of what: job, pool, type; before and after: was, is (facts by name; left out for none); of several entries or
---      hooks: n (how many), ids (a list)
+-- act: what (a code); of what: job, pool; before and after: was, is (facts by name; left out for none); of several entries or hooks: n
+--      (how many), ids (a list); of (the entry that an undo has undone)
 -- keep: a text that an undo needs, kept for 30 days; or nil
 local function recorded(reply, act, keep)
   if not auditing then
@@ -88,7 +88,7 @@ local function recorded(reply, act, keep)
   end
   add('job', act.job)
   add('pool', act.pool)
-  add('type', act.type)
+  add('type', auditing.type)
   add('of', act.of)
   add('n', act.n and string.format('%d', act.n))
   add('ids', act.ids and listOfIds(act.ids))

@@ -24,29 +24,35 @@ export const createRescueActors = (
   orphans: Pick<Orphans, 'requeue'>,
   preflight: Preflight,
   lease: Pick<Lease, 'endRescue'>,
-) => ({
-  watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
-  find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
-    ({ input: { thorough, plan, fence } }) =>
-      orPermanent(async () => {
-        const state = await preflight.run(plan);
-        if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
-        const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan));
-        return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
-      }),
-  ),
-  requeueOrphans: fromPromise<RequeuedOrphans, { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }>(
-    async ({ input: { live, plan, fence } }) => {
+) => {
+  /** Of the present pass, for the audit stream. */
+  let present = 'rescue';
+  return {
+    watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
+    find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
+      ({ input: { thorough, plan, fence } }) =>
+        orPermanent(async () => {
+          const state = await preflight.run(plan);
+          if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
+          const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan));
+          present = `rescue/${found.pass}`;
+          return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
+        }),
+    ),
+    requeueOrphans: fromPromise<
+      RequeuedOrphans,
+      { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
+    >(async ({ input: { live, plan, fence } }) => {
       await ensureRunnable(preflight, plan);
       return preflight.watch(() => orphans.requeue(live, { plan, fence }));
-    },
-  ),
-  recount: fromPromise<
-    Recounted,
-    { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
-  >(async ({ input: { types, lists, plan, fence } }) => {
-    const recounted = await pools.recount(types, fence, lists, plan);
-    if (fence !== undefined) await lease.endRescue(fence);
-    return recounted;
-  }),
-});
+    }),
+    recount: fromPromise<
+      Recounted,
+      { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+    >(async ({ input: { types, lists, plan, fence } }) => {
+      const recounted = await pools.recount(types, fence, lists, plan, present);
+      if (fence !== undefined) await lease.endRescue(fence);
+      return recounted;
+    }),
+  };
+};

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AuditEntry, AuditFilter, Reaper } from '../../src/index.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { ackText, loseReplies, second, seedJob } from '../support/jobs.ts';
+import { ttlFrom } from '../support/ttl.ts';
 
 // Every act leaves exactly one entry of the audit stream, in the step of the act.
 
@@ -181,4 +182,149 @@ test('more entries than one command reads are listed once each', async () => {
   for (let i = 0; i < 1_200; i++) await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', `j${i}`);
   const entries = await entriesOf(create());
   expect(entries.map(({ job }) => job)).toEqual(Array.from({ length: 1_200 }, (_, i) => `j${1_199 - i}`));
+});
+
+describe('pools', () => {
+  const dead = second(-5_000);
+  const entryOf = (id: string) => JSON.stringify({ name: 'X', id, t: second(), args: { token: 's3cret' } });
+  const rescuing = (options: object = {}) =>
+    create({ rescue: { grace: 0, heartbeatTimeout: 600_000, orphanedAfter: 20, maxRecoveries: 1, ...options } });
+  const seedDead = async (pool: string, ...ids: string[]) => {
+    await redis.sadd(keys.knownJobs, 'X');
+    await redis.sadd(keys.pools, pool);
+    await redis.hset(keys.heartbeat(pool), { heartbeat_at: dead, job_names: 'X', worker_ids: `${pool}-w` });
+    await redis.rpush(keys.inProgress('X', pool), ...ids.map(entryOf));
+    await redis.set(keys.lock('X'), ids.length);
+    await redis.hset(keys.lockInfo('X'), pool, ids.length);
+  };
+
+  test('a rescue leaves one entry for each step: entries requeued, pool deregistered, counters rebuilt', async () => {
+    await seedDead('p', 'a', 'b', 'c');
+    await redis.set(keys.lock('X'), 9);
+    const reaper = rescuing();
+    await reaper.rescue();
+    const entries = await entriesOf(reaper);
+    const pass = expect.stringMatching(/^rescue\/[\w-]{8}$/);
+    const of = (what: string) => entries.filter((entry) => entry.what === what);
+    expect(of('requeue')).toMatchObject([
+      { what: 'requeue', why: 'dead-pool', pool: 'p', type: 'X', count: 3, jobs: ['c', 'b', 'a'], pass },
+    ]);
+    expect(of('deregister')).toMatchObject([
+      { what: 'deregister', why: 'dead-pool', pool: 'p', was: { heartbeat_at: String(dead), registered: 'yes' }, pass },
+    ]);
+    // Before or after the entries are requeued: it was 6 too high.
+    const [rebuilt] = of('rebuild-counters');
+    expect(rebuilt).toMatchObject({ why: 'drift', type: 'X', pass });
+    expect(Number(rebuilt?.was.lock) - Number(rebuilt?.is.lock)).toBe(6);
+    expect(entries).toHaveLength(3);
+    expect(new Set(entries.map((entry) => entry.pass)).size).toBe(1);
+    expect(await entriesOf(reaper, { pool: 'p', id: 'b' })).toMatchObject([{ what: 'requeue' }]);
+    expect(JSON.stringify(await redis.xrange(keys.audit, '-', '+'))).not.toContain('s3cret');
+  });
+
+  test('a rescue that finds nothing to do, and a plan, leave no entry', async () => {
+    await seedDead('p', 'a');
+    await rescuing().rescue({ plan: true });
+    expect(await redis.exists(keys.audit)).toBe(0);
+    const reaper = rescuing();
+    await reaper.rescue();
+    const before = await redis.xlen(keys.audit);
+    await reaper.rescue();
+    expect(await redis.xlen(keys.audit)).toBe(before);
+  });
+
+  test('a quarantine, its release and its drop leave an entry each, and keep entries apart from the stream', async () => {
+    const reaper = rescuing();
+    for (const [pool, ids] of [
+      ['p1', ['a', 'b']],
+      ['p2', ['a', 'b']],
+    ] as const) {
+      for (const id of ids) await seedJob(redis, id, { age: 1 });
+      await seedDead(pool, ...ids);
+      await reaper.rescue();
+    }
+    expect(await entriesOf(reaper, { pool: 'p2', id: 'a' })).toMatchObject([
+      {
+        what: 'quarantine',
+        why: 'poison',
+        job: 'a',
+        type: 'X',
+        was: { status: 'Running', tracked: '2' },
+        is: { status: 'Error', tracked: '1', record: expect.stringMatching(/^[0-9a-f]{40}$/) },
+      },
+    ]);
+    await redis.del(keys.audit);
+    await reaper.quarantine.release({ id: 'a' }, { plan: true });
+    await reaper.quarantine.release({ id: 'a' });
+    await reaper.quarantine.drop({ id: 'b' });
+    const entries = await entriesOf(reaper);
+    expect(entries).toMatchObject([
+      { what: 'drop-quarantined', why: 'asked', job: 'b', pass: 'command', count: 1, is: { record: null } },
+      { what: 'release-quarantined', why: 'asked', job: 'a', pass: 'command', count: 1, is: { record: null } },
+    ]);
+    expect(JSON.stringify([entries, await redis.xrange(keys.audit, '-', '+')])).not.toContain('s3cret');
+    const kept = await redis.keys(keys.auditKept('*'));
+    expect(kept).toHaveLength(1);
+    expect(await redis.ttl(kept[0] as string)).toEqual(ttlFrom(30 * 86_400));
+    expect(await redis.get(kept[0] as string)).toContain('s3cret');
+  });
+
+  test('an orphaned entry and a stale one leave an entry each', async () => {
+    await redis.sadd(keys.knownJobs, 'X');
+    await redis.sadd(keys.pools, 'live');
+    await redis.hset(keys.heartbeat('live'), { heartbeat_at: second(), job_names: 'X', worker_ids: 'w' });
+    await redis.hset(keys.worker('w'), { job_name: 'X', job_id: 'running', started_at: second(), args: '' });
+    await redis.rpush(keys.inProgress('X', 'live'), ...['running', 'orphan', 'ended'].map(entryOf));
+    await seedJob(redis, 'orphan', { age: 1, status: 'Pending' });
+    await seedJob(redis, 'ended', { status: 'Success' });
+    const reaper = rescuing();
+    await reaper.rescue();
+    const entries = (await entriesOf(reaper)).filter(({ job }) => job !== undefined);
+    expect(entries.map(({ what, why, job, pool, type }) => [what, why, job, pool, type]).sort()).toEqual([
+      ['remove-stale', 'job-succeeded', 'ended', 'live', 'X'],
+      ['requeue-orphan', 'orphaned', 'orphan', 'live', 'X'],
+    ]);
+  });
+
+  test('a step of a rescue whose reply was lost leaves one entry', async () => {
+    await seedDead('p', 'a', 'b');
+    const client = loseReplies(redis, [keys.queue('X')]);
+    opened.hold(client);
+    const reaper = opened.create({ redis: client, rescue: { grace: 0, heartbeatTimeout: 600_000 } });
+    await reaper.rescue();
+    expect(client.lost).toBe(1);
+    expect((await entriesOf(reaper)).filter(({ what }) => what === 'requeue')).toMatchObject([{ count: 2 }]);
+  });
+
+  test('a stream of another type stops no rescue', async () => {
+    await seedDead('p', 'a');
+    await redis.set(keys.audit, 'odd');
+    const reaper = rescuing();
+    const errors: string[] = [];
+    reaper.on('error', ({ where }) => errors.push(where));
+    const { pools } = await reaper.rescue();
+    expect(pools).toMatchObject({ rescued: 1 });
+    expect(errors).toContain('recording acts');
+    expect(await redis.lrange(keys.queue('X'), 0, -1)).toHaveLength(1);
+  });
+});
+
+test('a hook that is retried or dropped leaves an entry with its record before and after', async () => {
+  await seedJob(redis, 'a', { status: 'Success', web_hook_url: endpoint });
+  const reaper = create();
+  const record = `parked Success:1 http://127.0.0.1:1 3 5 6 404`;
+  await redis.hset(keys.hooks, 'a', record);
+  await redis.zadd(keys.parkedHooks, 1_000, 'a');
+  await reaper.hooks.retry({ id: 'a' }, { plan: true });
+  expect(await redis.exists(keys.audit)).toBe(0);
+  await reaper.hooks.drop({ id: 'a' });
+  expect(await entriesOf(reaper)).toMatchObject([
+    {
+      what: 'drop-hook',
+      job: 'a',
+      pass: 'command',
+      was: { hook: record, parked: '1000' },
+      is: { hook: 'parked Success:1 http://127.0.0.1:1 3 5 6 dropped' },
+    },
+  ]);
 });

@@ -14,6 +14,8 @@ export type CounterRebuild = (
   /** In-progress lists that were found by their names, as [type, pool]. */
   lists?: readonly (readonly [string, string])[],
   plan?: boolean,
+  /** The pass that acts, for the audit stream. */
+  pass?: string,
 ) => Promise<Recounted>;
 
 /** A type, and pools that may have a list of it. */
@@ -74,7 +76,7 @@ export const createCounters = ({
   };
 
   return {
-    async recount(types, fence, found = [], plan = false) {
+    async recount(types, fence, found = [], plan = false, pass = 'rescue') {
       const poolsOf = createPoolsOf(await unlessWrongType(readSet(connection, keys.pools), []), found);
       const names = cachedNames(() => readNames(types));
       const drift: Drift[] = [];
@@ -88,7 +90,7 @@ export const createCounters = ({
         let { pools } = named;
         try {
           pools = await existingPools(named);
-          const rebuilt = await rebuildType(type, pools, names, { fence, plan });
+          const rebuilt = await rebuildType(type, pools, names, { fence, plan, pass });
           keepLock(type, rebuilt.lockBefore, rebuilt.lock);
           if (rebuilt.lockBefore !== rebuilt.lock || rebuilt.fields > 0) drift.push(rebuilt);
         } catch (error) {

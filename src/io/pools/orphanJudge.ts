@@ -168,6 +168,7 @@ const createRequeueOrphan =
         ],
         fence,
         change,
+        plan ? undefined : { pass: `rescue/${pool.pass ?? ''}`, why: 'orphaned', type },
       ),
     );
   };

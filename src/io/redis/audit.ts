@@ -7,6 +7,8 @@ export interface AuditNote {
   readonly pass: string;
   /** Reason code. */
   readonly why?: string;
+  /** Job type. */
+  readonly type?: string;
   /** Where the script keeps what an undo needs and no entry may hold. */
   readonly kept?: string;
 }
@@ -37,13 +39,9 @@ export const createRecorder = ({ keys, maxEntries, operator, onRefused }: Record
   const who = word(`${hostname()}:${process.pid}${operator === undefined ? '' : ` ${operator}`}`);
   let known: string | undefined;
   return {
-    headOf: ({ pass, why = '', kept }) => [
+    headOf: ({ pass, why = '', type = '', kept }) => [
       [keys.audit, ...(kept === undefined ? [] : [kept])],
-      [
-        ['audit:', maxEntries, '\t', who, '\t', pass, '\t', word(why), '\t', kept === undefined ? '' : 'keeps'].join(
-          '',
-        ),
-      ],
+      [`audit:${[maxEntries, who, pass, word(why), word(type), kept === undefined ? '' : 'keeps'].join('\t')}`],
     ],
     refused(reason) {
       if (known !== reason) onRefused(reason);
