@@ -4,6 +4,7 @@ export type { EndpointStatus, HookRecord } from './admin/hookRecords.ts';
 export type { HookFilter, HookMove, HooksAdmin } from './admin/hooks.ts';
 export type { QuarantineAdmin, QuarantineCounts, QuarantineFilter, QuarantineMove } from './admin/quarantine.ts';
 export type { QuarantinedJob, QuarantineRecord, Recovery } from './admin/quarantineRecords.ts';
+export type { UndoOutcome } from './admin/undo.ts';
 export type { DoctorOptions } from './doctor/doctor.ts';
 export type { DoctorCheck, DoctorReport } from './doctor/report.ts';
 export {
@@ -20,6 +21,7 @@ export type { Breaker } from './io/hooks/claims.ts';
 export type { HookOutcome } from './io/hooks/results.ts';
 export type { RedisSource } from './io/redis/connection.ts';
 export { UnusableRedisError } from './io/redis/errors.ts';
+export type { Moved } from './io/redis/replies/undo.ts';
 export type { Lifecycle, NewJob, StatusReply, TrackedAttempt } from './lifecycle/lifecycle.ts';
 export type { Ack, Facts, Status } from './machines/facts.ts';
 export type { JobEnd, JobOutcome } from './machines/job.ts';

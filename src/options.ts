@@ -78,6 +78,9 @@ const argumentSchemas = {
     limit: z.number().int().min(1).exactOptional(),
   }),
   undo: z.strictObject({ plan: z.boolean().optional() }),
+  undoEntries: z.strictObject({
+    entries: z.array(z.string().regex(/^\d{1,20}-\d{1,20}$/, { error: 'must be the id of an entry' })),
+  }),
   quarantineFilter: z.strictObject({ id: member(), type: member() }),
   quarantineMove: z.strictObject({ plan: z.boolean().optional(), onRecord: callback() }),
 };

@@ -27,12 +27,9 @@ do
   end
 end
 
--- The facts of a job that an undo compares: read before the first write, and after the last one. Never raises an error.
+-- The facts of a job that an undo compares. Never raises an error, whatever the keys hold.
 local AUDITED = { 'status', 'revision', 'update_time', 'check_in_at', 'ack' }
-local function auditedFacts(stats, track, id)
-  if not auditing or auditing.refused then
-    return nil
-  end
+local function factsOf(stats, track, id)
   local facts, values = {}, redis.pcall('HMGET', stats, unpack(AUDITED))
   for i, name in ipairs(AUDITED) do
     facts[name] = values[i] or nil
@@ -40,6 +37,11 @@ local function auditedFacts(stats, track, id)
   local count = redis.pcall('HGET', track, id)
   facts.tracked = type(count) == 'string' and count or nil
   return facts
+end
+
+-- The same, read before the first write of an act and after its last one; nil if the act is not recorded.
+local function auditedFacts(stats, track, id)
+  return auditing and not auditing.refused and factsOf(stats, track, id) or nil
 end
 
 -- The facts after an act that differ from those before; null for one that is gone.

@@ -1,6 +1,7 @@
 import type { Deps } from '../io/redis/deps.ts';
 import { readArguments } from '../options.ts';
 import { type AuditEntry, auditEntryOf, type StoredEntry, storedEntryOf } from './auditEntries.ts';
+import { createUndo, type UndoOutcome } from './undo.ts';
 
 /** Selects entries. An entry must match every member that is given. */
 export interface AuditFilter {
@@ -25,9 +26,39 @@ export interface AuditAdmin {
    * for await (const page of reaper.audit.list({ id: 'a1b2', limit: 10 })) for (const { at, what, why } of page) …
    */
   list(filter?: AuditFilter): AsyncIterable<readonly AuditEntry[]>;
+  /**
+   * Undoes acts, the newest first, each by one script that changes nothing if anything has moved since the act. With `plan` it changes
+   * nothing. Undone can be: fail, reset, untrack, quarantine, a dropped hook, a dropped quarantine (for 30 days). An undo is recorded too.
+   * @param entries ids of entries.
+   * @returns an outcome for each entry, in the order in which they were undone.
+   * @example
+   * const [outcome] = await reaper.audit.undo(['1790000000000-0'], { plan: true });
+   * if (outcome.outcome === 'moved') console.log(outcome.moved);
+   */
+  undo(entries: readonly string[], options?: { readonly plan?: boolean }): Promise<UndoOutcome[]>;
 }
 
-export const createAuditAdmin = (deps: Pick<Deps, 'connection' | 'keys'>): AuditAdmin => ({
+/** @param isPlan whether nothing may be changed. */
+export const createAuditAdmin = (
+  deps: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>,
+  isPlan: boolean,
+): AuditAdmin => ({
+  async undo(given, options) {
+    const { entries } = readArguments('undoEntries', { entries: given });
+    const { plan = false } = readArguments('undo', options);
+    const undo = createUndo(deps);
+    const outcomes: UndoOutcome[] = [];
+    for (const id of [...new Set(entries)].sort(newestFirst)) {
+      const [found] = await deps.connection.redis.xrevrange(deps.keys.audit, id, id, 'COUNT', 1);
+      outcomes.push(
+        found === undefined
+          ? { entry: id, what: undefined, job: undefined, outcome: 'not-found', notes: [] }
+          : await undo(storedEntryOf(found), plan || isPlan),
+      );
+    }
+    return outcomes;
+  },
+
   async *list(given = {}) {
     const filter = readArguments('auditFilter', given);
     let left = filter.limit ?? Number.POSITIVE_INFINITY;
@@ -39,6 +70,12 @@ export const createAuditAdmin = (deps: Pick<Deps, 'connection' | 'keys'>): Audit
     }
   },
 });
+
+const newestFirst = (a: string, b: string): number => {
+  const [atA = 0, nthA = 0] = a.split('-').map(Number);
+  const [atB = 0, nthB = 0] = b.split('-').map(Number);
+  return atB - atA || nthB - nthA;
+};
 
 /** Entries that one command reads, of about 500 bytes each. */
 const pageSize = 500;

@@ -13,6 +13,7 @@ import { registerRun } from './run.ts';
 import { registerStatus } from './status.ts';
 import { registerSweep } from './sweep.ts';
 import { complain } from './text.ts';
+import { registerUndo } from './undo.ts';
 import { refuseRenamed, UsageError } from './usage.ts';
 
 const failed = 1;
@@ -33,7 +34,7 @@ const program = new Command('reaper')
 
 for (const register of [
   ...[registerRun, registerSweep, registerRescue, registerStatus, registerExplain, registerDoctor],
-  ...[registerHooks, registerQuarantine, registerAudit, registerInspect],
+  ...[registerHooks, registerQuarantine, registerAudit, registerUndo, registerInspect],
 ]) {
   register(program);
 }

@@ -187,7 +187,7 @@ const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: R
     }) satisfies Reaper['doctor'],
     hooks: createHooksAdmin(delivery, settings.plan),
     quarantine: createQuarantineAdmin(ports.quarantine, settings.plan),
-    audit: createAuditAdmin(deps),
+    audit: createAuditAdmin(deps, settings.plan),
     lifecycle: createLifecycle({ ...deps, delivery }),
   };
 };

@@ -72,7 +72,7 @@ export interface Reaper extends EventSource, AsyncDisposable {
   readonly hooks: HooksAdmin;
   /** Poison jobs, which were quarantined because their workers died: list, release, drop. */
   readonly quarantine: QuarantineAdmin;
-  /** What was done, by whom and why: list. */
+  /** What was done, by whom and why: list, undo. */
   readonly audit: AuditAdmin;
   /** For worker hosts that use this data model. */
   readonly lifecycle: Lifecycle;

@@ -67,6 +67,11 @@ const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
   deregister_pool: 'rescue',
   acquire_lease: 'schedule',
   untrack: 'sweep',
+  undo_drop_hook: 'audit',
+  undo_drop_quarantined: 'audit',
+  undo_quarantine: 'audit',
+  undo_status: 'audit',
+  undo_untrack: 'audit',
 };
 
 /** Commands that TypeScript sends; `container|subcommand` for a subcommand. */
@@ -85,7 +90,7 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   orphans: ['HSCAN', 'HDEL', 'HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
   counters: ['SSCAN', 'HSCAN', 'EXISTS', 'TYPE'],
   quarantine: [],
-  audit: ['XREVRANGE'],
+  audit: ['XREVRANGE', 'HGET'],
   hooks: ['ZRANGE', 'ZCARD', 'SSCAN', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],
   lifecycle: ['HGETALL'],
   queries: [
