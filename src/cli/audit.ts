@@ -4,7 +4,7 @@ import { duration, nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
-import { finish, print, printJson, printTable, timeOf } from './text.ts';
+import { type Cell, finish, print, printJson, printTable, timeOf } from './text.ts';
 
 export const registerAudit = (program: Command): void => {
   const command = program
@@ -48,19 +48,19 @@ export const listAudit = async (reaper: Reaper, { json, ...given }: AuditFlags):
   for await (const page of reaper.audit.list(filter)) {
     count += page.length;
     if (json) for (const entry of page) printJson({ type: 'audit', ...entry });
-    else printTable(['entry', 'time', 'who', 'pass', 'what', 'of what', 'change', 'why'], page.map(rowOf));
+    else printTable(['entry', 'time', 'what', 'of what', 'change', 'why', 'by'], page.map(rowOf));
   }
   if (!json && count === 0) print('no act is recorded');
   return 0;
 };
 
-const rowOf = (entry: AuditEntry): string[] => {
+const rowOf = (entry: AuditEntry): Cell[] => {
   const { id, at, who, pass, what, why } = entry;
-  return [id, timeOf(at), who, pass, what, subjectOf(entry), changeOf(entry), why];
+  return [id, timeOf(at), what, subjectOf(entry), changeOf(entry), why, [who, pass]];
 };
 
 /** The job, or how many; the pool and the type. */
-export const subjectOf = ({ job, count, jobs, pool, type, of }: AuditEntry): string =>
+const subjectOf = ({ job, count, jobs, pool, type, of }: AuditEntry): string =>
   [
     ...(of === undefined ? [] : [of]),
     ...(job === undefined ? [] : [job]),
@@ -69,9 +69,9 @@ export const subjectOf = ({ job, count, jobs, pool, type, of }: AuditEntry): str
     ...(type === undefined ? [] : [type]),
   ].join(' ');
 
-/** `status Running → Error`; times and acknowledgements are in `--json`. */
-export const changeOf = ({ was, is }: AuditEntry): string =>
+/** Such as `status Running → Error`. Times, acknowledgements and digests are in `--json`. */
+const changeOf = ({ was, is }: AuditEntry): string =>
   Object.entries(is)
-    .filter(([name]) => name !== 'update_time' && name !== 'ack')
+    .filter(([name]) => !['update_time', 'ack', 'record'].includes(name))
     .map(([name, value]) => `${name} ${was[name] ?? 'none'} → ${value ?? 'none'}`)
     .join(', ');
