@@ -27,21 +27,35 @@ do
   end
 end
 
+-- The count of a job in the tracking hash; nil for none. Never raises an error, whatever the key holds.
+local function countOf(track, id)
+  local count = redis.pcall('HGET', track, id)
+  return type(count) == 'string' and count or nil
+end
+
 -- The facts of a job that an undo compares. Never raises an error, whatever the keys hold.
 local AUDITED = { 'status', 'revision', 'update_time', 'check_in_at', 'ack' }
 local function factsOf(stats, track, id)
-  local facts, values = {}, redis.pcall('HMGET', stats, unpack(AUDITED))
+  local facts, values = { tracked = countOf(track, id) }, redis.pcall('HMGET', stats, unpack(AUDITED))
   for i, name in ipairs(AUDITED) do
     facts[name] = values[i] or nil
   end
-  local count = redis.pcall('HGET', track, id)
-  facts.tracked = type(count) == 'string' and count or nil
   return facts
 end
 
--- The same, read before the first write of an act and after its last one; nil if the act is not recorded.
+-- The same, read before the first write of an act; nil if the act is not recorded.
 local function auditedFacts(stats, track, id)
   return auditing and not auditing.refused and factsOf(stats, track, id) or nil
+end
+
+-- What `writeStatus` has changed, without another look at the stats.
+local function changedStatus(was, track, id, status, time, revision)
+  local count, is = countOf(track, id), { status = status, update_time = string.format('%d', time) }
+  is.revision = revision ~= was.revision and revision or nil
+  if count ~= was.tracked then
+    is.tracked = count or cjson.null
+  end
+  return is
 end
 
 -- The facts after an act that differ from those before; null for one that is gone.

@@ -30,6 +30,7 @@ if judged ~= fingerprint(readFacts(stats)) then
   return { 'overtaken' }
 end
 local was = auditedFacts(stats, track, id)
-writeStatus(stats, track, id, status, revision ~= '' and revision or nil)
-local is = was and changedFacts(was, auditedFacts(stats, track, id))
+local newer = revision ~= '' and revision or nil
+local time = writeStatus(stats, track, id, status, newer)
+local is = was and changedStatus(was, track, id, status, time, newer)
 return recorded(answerOnce({ 'done' }), { what = 'reset', job = id, was = was, is = is })

@@ -54,7 +54,7 @@ if begins and storedRevision == wanted and stored == status then
 end
 if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank(status) or stored == status)) then
   local was = auditedFacts(stats, track, id)
-  writeStatus(stats, track, id, status)
+  local time = writeStatus(stats, track, id, status)
   -- A worker host runs the job, so its stats must not expire before it ends. Upstream's reset leaves the time to live.
   if token and rank(status) < 3 then
     redis.call('PERSIST', stats)
@@ -65,7 +65,7 @@ if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank
   if hook then
     hook.enqueue(id, stats)
   end
-  local is = was and changedFacts(was, auditedFacts(stats, track, id))
+  local is = was and changedStatus(was, track, id, status, time)
   return recorded(answerOnce({ 'done' }), { what = 'fail', job = id, was = was, is = is })
 end
 return { 'refused', stored }

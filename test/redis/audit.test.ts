@@ -100,6 +100,18 @@ test('audit.maxEntries bounds the stream, and 0 records nothing', async () => {
   expect(await redis.exists(keys.audit)).toBe(0);
 });
 
+test.each([0, 100])(
+  'a job whose id looks like a context is untracked all the same, with %i entries',
+  async (maxEntries) => {
+    const ids = ['audit:', 'audit:9\tme\tsweep/x\twhy\t\t', 'once:x'];
+    for (const id of ids) await redis.hset(keys.track, id, 2);
+    const reaper = create({ audit: { maxEntries } });
+    await reaper.sweep();
+    expect(await redis.exists(keys.track)).toBe(0);
+    expect((await entriesOf(reaper)).map(({ job }) => job).sort()).toEqual(maxEntries === 0 ? [] : ids);
+  },
+);
+
 test('facts that are too long are cut, and ids that do not fit are left out', async () => {
   await seedJob(redis, 'odd', { age: old, ack: 'x'.repeat(5_000) });
   const ids = Array.from({ length: 100 }, (_, i) => `${String(i).padStart(3, '0')}${'x'.repeat(97)}`);
