@@ -8,9 +8,9 @@ const unit = [
   'test/*.test.ts',
   'test/{io,machines,mutants}/**/*.test.ts',
   'test/cli/{numbers,text}.test.ts',
-  'test/hooks/{destination,exchange,post}.test.ts',
+  'test/hooks/{basic-authorization,destination,exchange,post,response-body-time}.test.ts',
   'test/redis/redis-url.test.ts',
-  'test/visualize/{access,allowance,broadcast,charts,layouts}.test.ts',
+  'test/visualize/{access,allowance,broadcast,charts,heartbeat,layouts,socket-limits}.test.ts',
 ];
 
 /** The slowest files, slowest first. If one of them started last, it would run alone at the end. */

@@ -32,7 +32,7 @@ import { watch } from './watch.ts';
 const watchdogMs = 110_000;
 
 const main = async (): Promise<boolean> => {
-  say('Starting a Redis, a hook receiver and two worker hosts. Time is scaled down: a heartbeat every 0.5 s,');
+  say('Starting a Redis, an endpoint for hooks and two worker hosts. Time is scaled down: a heartbeat every 0.5 s,');
   say(
     `dead after ${heartbeatTimeout / 1_000} s without one and ${grace / 1_000} s of grace (by default: 5 s, 10 s and 15 s).\n`,
   );
@@ -54,12 +54,12 @@ const main = async (): Promise<boolean> => {
   const hosts = await Promise.all([startHost('host-one', url), startHost('host-two', url)]);
   say('    time  who        what                   why');
   for (const n of [1, 2, 3, 4]) await enqueue(`scan-${n}`, 'SCAN', 100);
-  await until('four jobs finished', () => hosts.flatMap(({ finished }) => finished).length === 4);
+  await until('four jobs to finish', () => hosts.flatMap(({ finished }) => finished).length === 4);
 
   // One at a time: as long as the dead host holds the lock, COLLECT never runs again.
   await redis.set(key('jobs', 'COLLECT', 'max_concurrency'), 1);
   await enqueue('collect-1', 'COLLECT', 3_000);
-  await until('collect-1 runs', () => hosts.some(({ running }) => running === 'collect-1'));
+  await until('collect-1 to run', () => hosts.some(({ running }) => running === 'collect-1'));
   const victim = hosts.find(({ running }) => running === 'collect-1') as Host;
   const survivor = hosts.find((host) => host !== victim) as Host;
   const killed = once(victim.child, 'exit');
@@ -90,30 +90,34 @@ const main = async (): Promise<boolean> => {
   );
   reaper.start();
   const summary = await reaper.sweep();
-  await until('collect-1 and collect-2 finished by the survivor', () =>
+  await until('the survivor to finish collect-1 and collect-2', () =>
     ['collect-1', 'collect-2'].every((id) => survivor.finished.includes(id)),
   );
-  await until('the pool gone', async () => (await redis.sismember(key('worker_pools'), victim.pool)) === 0);
-  await until('collect-1 confirmed', async () =>
+  await until(
+    'the dead pool to be removed',
+    async () => (await redis.sismember(key('worker_pools'), victim.pool)) === 0,
+  );
+  await until('the ACK of collect-1', async () =>
     (await redis.hget(key('job_stats', 'collect-1'), 'ack'))?.includes('Success'),
   );
 
   say('');
   const status = (id: string) => redis.hget(key('job_stats', id), 'status');
   const tracked = (id: string) => redis.hget(key('job_track', 'inprogress'), id);
-  const told = (id: string, what: string) => received.some((event) => event.job_id === id && event.status === what);
+  const delivered = (id: string, what: string) =>
+    received.some((event) => event.job_id === id && event.status === what);
   const checks: [string, boolean][] = [
     ['the sweep judged every broken job', broken.length <= summary.scanned],
     [
-      'hung: is Error, its receiver was told, no longer tracked',
-      (await status('hung')) === 'Error' && told('hung', 'Error') && (await tracked('hung')) === null,
+      'hung: is Error, its hook was delivered, no longer tracked',
+      (await status('hung')) === 'Error' && delivered('hung', 'Error') && (await tracked('hung')) === null,
     ],
     [
-      'unacked: its receiver was told Success, no longer tracked',
-      told('unacked', 'Success') && (await tracked('unacked')) === null,
+      'unacked: its hook for Success was delivered, no longer tracked',
+      delivered('unacked', 'Success') && (await tracked('unacked')) === null,
     ],
     [
-      'behind: has the Success that its receiver had confirmed, no longer tracked',
+      'behind: has the Success that its endpoint had confirmed, no longer tracked',
       (await status('behind')) === 'Success' && (await tracked('behind')) === null,
     ],
     ['missing: no longer tracked', (await tracked('missing')) === null],
@@ -123,9 +127,9 @@ const main = async (): Promise<boolean> => {
       survivor.finished.filter((id) => id === 'collect-1').length === 1 && !victim.finished.includes('collect-1'),
     ],
     [
-      'collect-1: is Success, its receiver was told, no longer tracked',
+      'collect-1: is Success, its hook was delivered, no longer tracked',
       (await status('collect-1')) === 'Success' &&
-        told('collect-1', 'Success') &&
+        delivered('collect-1', 'Success') &&
         (await tracked('collect-1')) === null,
     ],
     ['the lock of COLLECT is free', Number(await redis.get(key('jobs', 'COLLECT', 'lock'))) === 0],
@@ -159,8 +163,8 @@ if (process.argv.includes('--watch')) {
 } else {
   process.on('SIGINT', abort('interrupted'));
   process.on('SIGTERM', abort('interrupted'));
-  process.on('SIGHUP', abort('its terminal is gone'));
-  const watchdog = setTimeout(abort(`not over after ${watchdogMs / 1_000} s`), watchdogMs);
+  process.on('SIGHUP', abort('its terminal was closed'));
+  const watchdog = setTimeout(abort(`not finished after ${watchdogMs / 1_000} s`), watchdogMs);
   let isFine = false;
   try {
     isFine = await main();
@@ -171,8 +175,8 @@ if (process.argv.includes('--watch')) {
   await cleanUp();
   say(
     isFine
-      ? `\nAll is as it should be, after ${(elapsed() / 1_000).toFixed(0)} s.`
-      : '\nSomething is not as it should be: see above.',
+      ? `\nEverything is as expected, after ${(elapsed() / 1_000).toFixed(0)} s.`
+      : '\nSome checks failed: see above.',
   );
   say('To watch it in a browser, with steady traffic until Ctrl-C:  npm run demo -- --watch');
   process.exitCode = isFine ? 0 : 1;

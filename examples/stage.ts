@@ -49,7 +49,7 @@ export const row = (who: string, what: string, why: string): void =>
 export const until = async (what: string, isSo: () => unknown): Promise<void> => {
   const deadline = Date.now() + 30_000;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`waited 30 s in vain for: ${what}`);
+    if (Date.now() > deadline) throw new Error(`timed out after 30 s: ${what}`);
     await sleep(20);
   }
 };

@@ -40,7 +40,7 @@ const pause = { afterError: 500, idle: 50 };
 const stopWithinMs = 30_000;
 
 const complain = (what: string, error: unknown) => console.error(`${poolId}: ${what}: ${(error as Error).message}`);
-const tell = (event: string, id?: string) => process.send?.({ event, pool: poolId, id });
+const report = (event: string, id?: string) => process.send?.({ event, pool: poolId, id });
 
 const redis = new Redis(url, { commandTimeout: 10_000, maxRetriesPerRequest: 3 });
 redis.on('error', () => undefined); // Each command that fails says so.
@@ -54,11 +54,11 @@ const reaper = createReaper({
 });
 reaper.on('error', ({ where, message }) => console.error(`${poolId}: ${where}: ${message}`));
 
-/** Retries until Redis has accepted it: a job that has not ended must never look as if it had. */
-const untilHeard = async <T>(what: string, say: () => Promise<T>): Promise<T> => {
+/** Retries until Redis has accepted the call: a job that has not ended must never look as if it had. */
+const untilAccepted = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
   for (;;) {
     try {
-      return await say();
+      return await call();
     } catch (error) {
       complain(what, error);
       await sleep(pause.afterError);
@@ -72,8 +72,8 @@ const begin = async (job: TrackedAttempt): Promise<boolean> => {
   if (status === 'Success' || status === 'Stopped') return false;
   const isFirst = status === 'Pending' || status === 'Scheduled';
   // A refusal means that the job was stopped meanwhile, or that another attempt has begun.
-  if (!isFirst && (await untilHeard('beginning anew', job.reset)).outcome !== 'ok') return false;
-  return (await untilHeard('beginning', job.run)).outcome === 'ok';
+  if (!isFirst && (await untilAccepted('starting a new attempt', job.reset)).outcome !== 'ok') return false;
+  return (await untilAccepted('beginning', job.run)).outcome === 'ok';
 };
 
 /** The work. If it fails, the job fails. */
@@ -85,13 +85,13 @@ const run = async ({ args }: Entry): Promise<void> => {
 
 const work = async (entry: Entry): Promise<void> => {
   // First: from here on a reaper sees that this entry is not orphaned.
-  const isOurs = await untilHeard('saying what is run', () => pool.observe(entry));
+  const isOurs = await untilAccepted('recording which job runs', () => pool.observe(entry));
   if (!isOurs) return;
   // A job without stats was enqueued by plain gocraft.
-  const job = await untilHeard('loading', () => reaper.lifecycle.load(entry.jobId));
+  const job = await untilAccepted('loading', () => reaper.lifecycle.load(entry.jobId));
   const isRun = job === undefined || (await begin(job));
   if (isRun) {
-    tell('running', entry.jobId);
+    report('running', entry.jobId);
     const end = await run(entry).then(
       () => job?.succeed,
       (error) => {
@@ -99,10 +99,10 @@ const work = async (entry: Entry): Promise<void> => {
         return job?.fail;
       },
     );
-    if (end !== undefined) await untilHeard('ending', end);
+    if (end !== undefined) await untilAccepted('ending', end);
   }
-  await untilHeard('finishing', () => pool.finish(entry));
-  tell(isRun ? 'finished' : 'skipped', entry.jobId);
+  await untilAccepted('finishing', () => pool.finish(entry));
+  report(isRun ? 'finished' : 'skipped', entry.jobId);
 };
 
 const workOn = async (type: string, bytes: string): Promise<void> => {
@@ -128,9 +128,9 @@ process.on('SIGINT', stop);
 process.on('disconnect', () => process.exit(0)); // The parent process is gone.
 
 reaper.start();
-await untilHeard('registering the pool', pool.beat);
+await untilAccepted('registering the pool', pool.beat);
 const beating = setInterval(() => void pool.beat().catch((error) => complain('heartbeat', error)), heartbeatMs);
-tell('ready');
+report('ready');
 while (!isStopping) {
   let isIdle = true;
   for (const type of types) {

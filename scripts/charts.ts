@@ -1,7 +1,7 @@
 /**
  * `npm run charts`: lays out the chart of each machine and writes it to `docs/charts/`.
  *
- * The files are checked in: the README shows them, the inspector serves them, and the package contains them. A layout takes
+ * The files are checked in: docs/charts.md shows them, the inspector serves them, and the package contains them. A layout takes
  * several seconds, so it runs only when a machine has changed, not with each build. A test fails when a file is stale.
  */
 import { mkdir, writeFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { OptionsError } from './errors.ts';
-import { refusedSettings } from './io/redis/givenRedis.ts';
+import { refusedSettings } from './io/redis/givenSettings.ts';
 import { parseRedisUrl } from './io/redis/url.ts';
 import type { ReaperOptions } from './options/generated.ts';
 import { read } from './options/read.ts';

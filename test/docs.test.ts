@@ -1,5 +1,6 @@
-/** What is generated from the schema of the options is current, and names each option once. */
-import { readFileSync } from 'node:fs';
+/** The pages: generated ones are current and name each option once; links lead somewhere; every chart is shown. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generated } from '../scripts/docs.ts';
 import { describeOptions } from '../src/options/describe.ts';
@@ -38,4 +39,45 @@ test('the JSON Schema has every option that a file can hold, and none of the oth
     if (path !== 'inspect') expect(has(command?.key ?? path), path).toBe(command !== undefined);
   }
   expect(has('logLevel')).toBe(true);
+});
+
+const pages = ['.', 'docs', 'docs/adr', 'test', 'test/chaos', 'test/mutants', 'bench'].flatMap((folder) =>
+  readdirSync(join(packageRoot, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+);
+/** The anchors of a page, as GitHub makes them from its headings. */
+const anchorsOf = (page: string) =>
+  [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+/** Links of a page that lead to no file, or to no heading. Links to other sites are not followed. */
+const brokenLinks = (page: string, text: string) =>
+  [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link = '']) => link)
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .filter((link) => {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(join(packageRoot, target))) return true;
+      if (anchor === undefined) return false;
+      return !anchorsOf(path === '' ? text : readFileSync(join(packageRoot, target), 'utf8')).includes(anchor);
+    });
+
+test.each(pages)('the links of %s lead to files and headings', (page) => {
+  expect(brokenLinks(page, readFileSync(join(packageRoot, page), 'utf8'))).toEqual([]);
+});
+
+test('a link to a file or heading that is gone is found', () => {
+  const text =
+    '# One\n[a](README.md) [b](gone.md) [c](#one) [d](#two) [e](SECURITY.md#hooks) [f](https://h.example/gone.md)';
+  expect(brokenLinks('README.md', text)).toEqual(['gone.md', '#two', 'SECURITY.md#hooks']);
+});
+
+test('docs/charts.md shows every chart', () => {
+  const shown = [...readFileSync(`${packageRoot}docs/charts.md`, 'utf8').matchAll(/\(charts\/(.+\.svg)\)/g)];
+  expect(shown.map(([, name]) => name).sort()).toEqual(readdirSync(`${packageRoot}docs/charts`).sort());
 });

@@ -17,7 +17,7 @@ const emitterWithErrors = () => {
 };
 
 describe('listeners', () => {
-  test('get each event until they are removed, and once only where that is asked for', () => {
+  test('get each event until they are removed, or one event with `once`', () => {
     const { on, off, once, emit } = emitterWithErrors();
     const hosts: string[] = [];
     const listener = ({ host }: { host: string }) => hosts.push(`each ${host}`);
@@ -30,7 +30,7 @@ describe('listeners', () => {
     expect(hosts).toEqual(['each a', 'first a', 'each b']);
   });
 
-  test('that throw or reject are reported, and keep no other from the event', async () => {
+  test('that throw or reject are reported, and all others get the event', async () => {
     const { on, emit, errors } = emitterWithErrors();
     const [thrown, rejected] = [new Error('thrown'), new Error('rejected')];
     const heard = vi.fn();
@@ -48,7 +48,7 @@ describe('listeners', () => {
     ]);
   });
 
-  test('an error event without a listener throws nothing', () => {
+  test('an error event without a listener does not throw', () => {
     const { emit, errors } = emitterWithErrors();
     emit('error', new BackgroundError('internal', 'somewhere', 'it failed'));
     expect(errors).toEqual([]);
@@ -71,7 +71,7 @@ describe('listeners', () => {
 });
 
 describe('an iteration', () => {
-  test('has every event from its start on, in order, and ends at the end', async () => {
+  test('has every event from its start on, in order, and ends with the reaper', async () => {
     const { events, emit, end } = emitterWithErrors();
     emit('leader', change('before'));
     const each = events('leader');
@@ -140,7 +140,7 @@ describe('a signal', () => {
     await expect(ended).rejects.toMatchObject({ code: 'aborted' });
   });
 
-  test.each([{ signal: 'soon' }, { signal: {} }])('must be one: %j', async (options) => {
+  test.each([{ signal: 'soon' }, { signal: {} }])('must be an AbortSignal: %j', async (options) => {
     await expect(create().sweep(options as never)).rejects.toThrow('sweep: signal: must be an AbortSignal');
     expect(() => create(options)).toThrow('createReaper: signal: must be an AbortSignal');
   });
@@ -152,7 +152,7 @@ test('a reaper is disposed of by `await using`, which stops it', async () => {
   await expect(reaper.status()).rejects.toThrow(StoppedError);
 });
 
-test('durations of methods may be texts', async () => {
+test('durations in method arguments may be texts', async () => {
   await expect(create().stop({ timeout: '1 day' })).resolves.toBeUndefined();
   await expect(create().stop({ timeout: 'soon' as never })).rejects.toThrow('stop: timeout: must be a duration');
   await expect(create().rescue({ grace: '15' as never })).rejects.toThrow('rescue: grace: must have a unit');

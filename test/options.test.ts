@@ -95,7 +95,7 @@ const createStrictClock = (): TestClock & { readonly timers: number[] } => {
 };
 
 test.each([0, 0.5, 0.999_999])(
-  'fault 143: with every number at its most (random %d) no timer is longer than there is',
+  'fault 143: with every number at its maximum (random %d) no timer is too long for Node',
   async (random) => {
     const clock = createStrictClock();
     const longest = Object.fromEntries(['initialDelay', 'interval'].map((name) => [name, longestTimer]));
@@ -122,7 +122,7 @@ test.each([0, 0.5, 0.999_999])(
   },
 );
 
-test('fault 143: a timer of any length fires when its time has come, once, unless it is cleared', () => {
+test('fault 143: a timer of any length fires once at its time, unless it is cleared', () => {
   const base = createStrictClock();
   const clock = createReaperClock(base);
   const fired: string[] = [];
@@ -142,7 +142,7 @@ test('fault 143: a timer of any length fires when its time has come, once, unles
   expect(Math.max(...base.timers)).toBe(longestTimer);
 });
 
-describe('what is documented holds where nothing is set', () => {
+describe('the documented defaults apply', () => {
   const settings = readOptions({ redis: 'redis://h', namespace: 't' });
   test('at the top', () => {
     expect(settings).toMatchObject({
@@ -168,7 +168,7 @@ describe('what is documented holds where nothing is set', () => {
     });
     expect(settings.hooks.allowedOrigins).toBeUndefined();
   });
-  test('of the inspector: it is seen from this machine only, and does nothing', () => {
+  test('of the inspector: it is visible to this machine only, and read-only', () => {
     const { inspect } = readOptions({ redis: 'redis://h', namespace: 't', inspect: true });
     expect(inspect).toEqual({ host: '127.0.0.1', allowedHosts: [], control: false });
   });
@@ -200,7 +200,7 @@ test.each([
   expect(() => create(options)).toThrow(message);
 });
 
-test('what does fit together is taken', () => {
+test('options that fit together are accepted', () => {
   create({ lease: { duration: 6_000, renewInterval: '3s' } });
   create({ hooks: { tls: { ca: pem } } });
   const { hooks } = readOptions({ redis: 'redis://h', namespace: 't', hooks: { tls: { cert: pem, key: pem } } });
@@ -246,7 +246,7 @@ describe('options of version 0.1.0', () => {
   ])('the value of %j is converted in the message', (options, message) => {
     expect(() => create(options)).toThrow(message);
   });
-  test('an option that never was is refused by its path', () => {
+  test('an option that never existed is refused by its path', () => {
     expect(() => create({ sweep: { speed: 1 }, colour: 'red' })).toThrow(
       'createReaper: sweep.speed: unknown option; colour: unknown option',
     );

@@ -8,108 +8,118 @@ import type { Traces } from './traces.ts';
 type Tallies = Readonly<Record<ChartName, ChartTally>>;
 
 /** Counts what the actors do in their charts. Actors that exist already are counted in the states where they are now. */
-export const followActors = (
-  { reaper, supervisor }: Inspected,
-  tallies: Tallies,
-  traces: Traces,
-  pools: PoolTraces,
-) => {
-  const nameOf = createChartNames();
-  const current = createPositions();
+export class ActorFollower {
+  readonly #tallies: Tallies;
+  readonly #traces: Traces;
+  readonly #pools: PoolTraces;
+  readonly #nameOf = createChartNames();
+  readonly #current = createPositions();
   /** Actor → its chart. */
-  const owners = new Map<string, ChartName>();
+  readonly #owners = new Map<string, ChartName>();
 
-  /** Also for a job whose chart or lane broke: such a job ends without a step. */
-  const leaveLane = (lane: string) => {
-    current.move(tallies.job, `job in ${lane}`, undefined);
-    traces.leave(lane);
-  };
+  constructor({ reaper, supervisor }: Inspected, tallies: Tallies, traces: Traces, pools: PoolTraces) {
+    this.#tallies = tallies;
+    this.#traces = traces;
+    this.#pools = pools;
+    this.#found(supervisor as AnyActor);
+    // A pool whose chart broke has ended without a step.
+    reaper.on('pool', (outcome) => {
+      for (const slot of pools.slotsOf(outcome.pool)) {
+        this.#current.move(tallies.pool, slot, undefined);
+        pools.end(slot, outcome);
+      }
+    });
+  }
 
-  const created = (actor: AnyActor) => {
-    const name = nameOf(actor.logic as AnyStateMachine);
+  created(actor: AnyActor): void {
+    const name = this.#nameOf(actor.logic as AnyStateMachine);
     if (name === undefined) return;
+    const tally = this.#tallies[name];
     if (name === 'job') {
       const lane = laneOf(actor);
-      traces.begin(actor, lane);
-      if (lane !== undefined) current.move(tallies.job, `job in ${lane}`, tallies.job.initial);
+      this.#traces.begin(actor, lane);
+      if (lane !== undefined) this.#current.move(tally, `job in ${lane}`, tally.initial);
       return;
     }
-    if (name === 'lane') leaveLane(actor.id);
-    owners.set(actor.id, name);
-    tallies[name].enter(tallies[name].initial);
-    current.move(tallies[name], actor.id, tallies[name].initial);
+    if (name === 'lane') this.#leaveLane(actor.id);
+    this.#owners.set(actor.id, name);
+    tally.enter(tally.initial);
+    this.#current.move(tally, actor.id, tally.initial);
     if (name !== 'pool') return;
     const { suspect } = actor.options.input as unknown as { suspect: { pool: string } };
-    pools.begin(actor.id, suspect.pool);
-  };
+    this.#pools.begin(actor.id, suspect.pool);
+  }
 
-  const jobStepped = (actor: AnyActor, snapshot: AnyMachineSnapshot, { event, _transitions: taken }: Microstep) => {
-    const lane = laneOf(actor);
-    for (const transition of taken) traces.step(actor, lane, snapshot, event.type, transition);
-    if (lane === undefined) return;
-    const state = snapshot.status === 'active' ? tallies.job.stateOf(snapshot) : undefined;
-    current.move(tallies.job, `job in ${lane}`, state);
-  };
-
-  /** A crashed child has ended without a step. If another actor replaces it, that one is counted already. */
-  const childCrashed = (snapshot: AnyMachineSnapshot, { actorId }: { readonly actorId: string }) => {
-    const name = owners.get(actorId);
-    if (name !== undefined && snapshot.children[actorId] === undefined) current.move(tallies[name], actorId, undefined);
-  };
-
-  const stepped = (event: Microstep) => {
+  stepped(event: Microstep): void {
     const actor = event.actorRef as AnyActor;
     const snapshot = event.snapshot as AnyMachineSnapshot;
-    const name = nameOf(snapshot.machine);
+    const name = this.#nameOf(snapshot.machine);
     if (name === undefined) return;
-    if (name === 'job') return jobStepped(actor, snapshot, event);
-    const tally = tallies[name];
+    if (name === 'job') this.#jobStepped(actor, snapshot, event);
+    else this.#actorStepped(name, actor, snapshot, event);
+  }
+
+  pools() {
+    const { pool: tally } = this.#tallies;
+    return this.#pools.current().map(({ slot, pool, since }) => ({
+      pool,
+      since,
+      state: tally.index.states[this.#current.of(slot) ?? tally.initial] as string,
+    }));
+  }
+
+  laneCount(): number {
+    return this.#current.count('lane-');
+  }
+
+  /** Counts an actor that exists already, and everything below it. A job that acts already is not followed. */
+  #found(actor: AnyActor): void {
+    const name = this.#nameOf(actor.logic as AnyStateMachine);
+    if (name === undefined || name === 'job') return;
+    this.created(actor);
+    const snapshot = actor.getSnapshot() as AnyMachineSnapshot;
+    this.#current.move(this.#tallies[name], actor.id, this.#tallies[name].stateOf(snapshot));
+    for (const child of Object.values<AnyActor>(snapshot.children)) this.#found(child);
+  }
+
+  #actorStepped(name: ChartName, actor: AnyActor, snapshot: AnyMachineSnapshot, event: Microstep): void {
+    const tally = this.#tallies[name];
     const state = tally.stateOf(snapshot);
-    const from = current.of(actor.id);
+    const from = this.#current.of(actor.id);
     for (const transition of event._transitions) tally.take(tally.transition(transition));
     const isReentered = event._transitions.some(({ target, reenter }) => target !== undefined && reenter);
     if (state !== from || isReentered) tally.enter(state, from);
-    if (name === 'lane' && state === tally.initial) leaveLane(actor.id);
-    current.move(tally, actor.id, snapshot.status === 'active' ? state : undefined);
+    if (name === 'lane' && state === tally.initial) this.#leaveLane(actor.id);
+    this.#current.move(tally, actor.id, snapshot.status === 'active' ? state : undefined);
     if (event.event.type.startsWith('xstate.error.actor.')) {
-      childCrashed(snapshot, event.event as unknown as { actorId: string });
+      this.#childCrashed(snapshot, event.event as unknown as { actorId: string });
     }
     if (name !== 'pool') return;
-    pools.step(actor.id, state);
-    if (snapshot.status !== 'active') pools.end(actor.id, snapshot.output);
-  };
+    this.#pools.step(actor.id, state);
+    if (snapshot.status !== 'active') this.#pools.end(actor.id, snapshot.output);
+  }
 
-  /** Counts an actor that exists already, and everything below it. A job that acts already is not followed. */
-  const found = (actor: AnyActor) => {
-    const name = nameOf(actor.logic as AnyStateMachine);
-    if (name === undefined || name === 'job') return;
-    created(actor);
-    const snapshot = actor.getSnapshot() as AnyMachineSnapshot;
-    current.move(tallies[name], actor.id, tallies[name].stateOf(snapshot));
-    for (const child of Object.values<AnyActor>(snapshot.children)) found(child);
-  };
-  found(supervisor as AnyActor);
+  #jobStepped(actor: AnyActor, snapshot: AnyMachineSnapshot, { event, _transitions: taken }: Microstep): void {
+    const lane = laneOf(actor);
+    for (const transition of taken) this.#traces.step(actor, lane, snapshot, event.type, transition);
+    if (lane === undefined) return;
+    const { job: tally } = this.#tallies;
+    this.#current.move(tally, `job in ${lane}`, snapshot.status === 'active' ? tally.stateOf(snapshot) : undefined);
+  }
 
-  // A pool whose chart broke has ended without a step.
-  reaper.on('pool', (outcome) => {
-    for (const slot of pools.slotsOf(outcome.pool)) {
-      current.move(tallies.pool, slot, undefined);
-      pools.end(slot, outcome);
-    }
-  });
+  /** Also for a job whose chart or lane broke: such a job ends without a step. */
+  #leaveLane(lane: string): void {
+    this.#current.move(this.#tallies.job, `job in ${lane}`, undefined);
+    this.#traces.leave(lane);
+  }
 
-  return {
-    created,
-    stepped,
-    pools: () =>
-      pools.current().map(({ slot, pool, since }) => ({
-        pool,
-        since,
-        state: tallies.pool.index.states[current.of(slot) ?? tallies.pool.initial] as string,
-      })),
-    laneCount: () => current.count('lane-'),
-  };
-};
+  /** A crashed child has ended without a step. If another actor replaces it, that one is counted already. */
+  #childCrashed(snapshot: AnyMachineSnapshot, { actorId }: { readonly actorId: string }): void {
+    const name = this.#owners.get(actorId);
+    if (name === undefined || snapshot.children[actorId] !== undefined) return;
+    this.#current.move(this.#tallies[name], actorId, undefined);
+  }
+}
 
 type Microstep = Extract<InspectionEvent, { type: '@xstate.microstep' }>;
 

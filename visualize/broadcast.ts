@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
 import type { Clock } from '../src/index.ts';
-import type { About, Parts, ServerMessage, SnapshotMessage } from './protocol.ts';
+import type { About, Parts, ServerMessage, SnapshotMessage, Trace } from './protocol.ts';
 import type { Recorder } from './recorder.ts';
 
 /** Sends all pages what changes. */
@@ -35,16 +35,7 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
   const refresh = createRefresh(recorder);
   let timer: unknown;
 
-  const snapshot = (): string => {
-    const message: SnapshotMessage = {
-      type: 'snapshot',
-      now: clock.now(),
-      about,
-      ...recorder.parts(),
-      ...recorder.rings(),
-    };
-    return JSON.stringify(message);
-  };
+  const snapshot = () => snapshotOf(recorder, about, clock.now());
 
   const tick = () => {
     timer = clock.setTimeout(tick, interval);
@@ -52,21 +43,18 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
     const delta = deltas.next();
     const moved = new Map(recorder.traces.takeMoved().map((id) => [id, recorder.traces.of(id)]));
     let whole: string | undefined;
+    const wholeOnce = () => {
+      whole ??= snapshot();
+      return whole;
+    };
     for (const [socket, page] of pages) {
-      if (socket.bufferedAmount > (page.isBehind ? 0 : maxUnread)) {
-        page.isBehind = true;
-        continue;
-      }
-      const wasBehind = page.isBehind;
-      if (wasBehind) {
-        whole ??= snapshot();
-        socket.send(whole);
-        page.isBehind = false;
-      } else if (delta !== undefined) socket.send(delta);
-      for (const id of page.watched) {
-        const traces = moved.get(id) ?? (wasBehind ? recorder.traces.of(id) : undefined);
-        if (traces !== undefined) socket.send(JSON.stringify({ type: 'watched', id, traces }));
-      }
+      update(
+        socket,
+        page,
+        delta,
+        wholeOnce,
+        (id, wasBehind) => moved.get(id) ?? (wasBehind ? recorder.traces.of(id) : undefined),
+      );
     }
   };
 
@@ -108,6 +96,36 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
       for (const socket of pages.keys()) socket.close(1001, 'the reaper stops');
     },
   };
+};
+
+const snapshotOf = (recorder: Recorder, about: About, now: number): string =>
+  JSON.stringify({
+    ...{ type: 'snapshot', now, about },
+    ...recorder.parts(),
+    ...recorder.rings(),
+  } satisfies SnapshotMessage);
+
+/** Sends a page what has changed, or everything if it was slow. A page that is slow gets nothing. */
+const update = (
+  socket: WebSocket,
+  page: Page,
+  delta: string | undefined,
+  snapshot: () => string,
+  tracesOf: (id: string, wasBehind: boolean) => Trace[] | undefined,
+) => {
+  if (socket.bufferedAmount > (page.isBehind ? 0 : maxUnread)) {
+    page.isBehind = true;
+    return;
+  }
+  const wasBehind = page.isBehind;
+  if (wasBehind) {
+    socket.send(snapshot());
+    page.isBehind = false;
+  } else if (delta !== undefined) socket.send(delta);
+  for (const id of page.watched) {
+    const traces = tracesOf(id, wasBehind);
+    if (traces !== undefined) socket.send(JSON.stringify({ type: 'watched', id, traces }));
+  }
 };
 
 /** Makes the deltas: the parts and rows that have changed since the delta before. */

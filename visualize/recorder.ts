@@ -1,7 +1,7 @@
 import type { AnyActor, InspectionEvent } from 'xstate';
 import { charts } from '../src/charts.ts';
 import type { Inspected } from '../src/reaper/inspection.ts';
-import { followActors } from './actors.ts';
+import { ActorFollower } from './actors.ts';
 import { type ChartTally, createChartTally } from './chartTally.ts';
 import { createPasses } from './passes.ts';
 import { createPoolTraces } from './poolTraces.ts';
@@ -45,7 +45,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
     tallies.lane.reset();
   });
   const pools = createPoolTraces(tallies.pool, clock);
-  const actors = followActors(inspected, tallies, traces, pools);
+  const actors = new ActorFollower(inspected, tallies, traces, pools);
   const faults = recordFaults(inspected);
 
   let isBroken = false;

@@ -25,49 +25,18 @@ const reconnectAfter = 5_000;
  * relay does not take, and it reconnects after it was stopped.
  */
 export const sendToStately = (url: string, { supervisor, clock, fault }: Inspected): { close(): void } => {
-  let socket: WebSocket | undefined;
-  let timer: unknown;
-  let isClosed = false;
-  let isReported = false;
-  const allowance = createAllowance(clock, burst, refill);
-  let seen = 0;
-  /** The jobs whose events are sent. */
-  const sent = new WeakSet<object>();
-
-  const hasRoom = (need: number) =>
-    socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < maxUnread && allowance.has(need);
-  const inspector = createInspector({
-    send(event) {
-      if (!hasRoom(1)) return;
-      allowance.take();
-      socket?.send(JSON.stringify(event));
-    },
+  const relay = connectRelay(url, clock, fault, () => {
+    for (const actor of machinesIn(supervisor as AnyActor)) {
+      const actorRef = partsOf(actor, safeSnapshot(actor.getSnapshot() as AnyMachineSnapshot));
+      inspector.inspect.next?.({ type: '@xstate.actor', rootId: supervisor.sessionId, actorRef });
+    }
   });
-
-  const isSent = (actor: AnyActor, isNew: boolean): boolean => {
-    const machine = actor.logic as AnyStateMachine;
-    if (machine.root === undefined) return false;
-    if (machine.id !== 'job') return true;
-    if (!isNew) return sent.has(actor);
-    const isInLane = actor._parent?.id.startsWith('lane-');
-    if ((!isInLane && ++seen % sampleEvery !== 1) || !hasRoom(reserve)) return false;
-    sent.add(actor);
-    return true;
-  };
-
-  /** The parts of an actor that the package reads. */
-  const partsOf = (actor: AnyActor, snapshot: unknown) =>
-    ({
-      id: actor.id,
-      sessionId: actor.sessionId,
-      _parent: actor._parent,
-      logic: { config: (actor.logic as AnyStateMachine).config },
-      getSnapshot: () => snapshot,
-    }) as unknown as ActorRefLike;
+  const inspector = createInspector({ send: relay.send });
+  const isSent = createChoice(relay.hasRoom);
 
   const send = (event: InspectionEvent) => {
     // Without room the event is not converted either: the conversion costs more than the sending.
-    if (!hasRoom(1)) return;
+    if (!relay.hasRoom(1)) return;
     const { type, actorRef, rootId } = event;
     const actor = actorRef as AnyActor;
     if (type === '@xstate.actor') {
@@ -88,15 +57,29 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
       } as InspectionEvent);
     }
   };
+  const following = supervisor.system.inspect({ next: send });
+
+  return {
+    close() {
+      following.unsubscribe();
+      relay.close();
+    },
+  };
+};
+
+/** Connects to the relay, and again after each loss. What it can't take is not kept. */
+const connectRelay = (url: string, clock: Inspected['clock'], fault: Inspected['fault'], onOpen: () => void) => {
+  const allowance = createAllowance(clock, burst, refill);
+  let socket: WebSocket | undefined;
+  let timer: unknown;
+  let isClosed = false;
+  let isReported = false;
 
   const connect = () => {
     socket = new WebSocket(url, { handshakeTimeout: 10_000, maxPayload: 65_536 });
     socket.on('open', () => {
       isReported = false;
-      for (const actor of machinesIn(supervisor as AnyActor)) {
-        const actorRef = partsOf(actor, safeSnapshot(actor.getSnapshot() as AnyMachineSnapshot));
-        inspector.inspect.next?.({ type: '@xstate.actor', rootId: supervisor.sessionId, actorRef });
-      }
+      onOpen();
     });
     socket.on('error', ({ message }) => {
       if (!isReported) fault('the relay of Stately', `${message}: trying again every ${reconnectAfter / 1_000} s`);
@@ -107,17 +90,50 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
     });
   };
   connect();
-  const following = supervisor.system.inspect({ next: send });
 
+  const hasRoom = (need: number): boolean =>
+    socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < maxUnread && allowance.has(need);
   return {
+    hasRoom,
+    send(event: unknown) {
+      if (!hasRoom(1)) return;
+      allowance.take();
+      socket?.send(JSON.stringify(event));
+    },
     close() {
       isClosed = true;
-      following.unsubscribe();
       clock.clearTimeout(timer);
       socket?.terminate();
     },
   };
 };
+
+/** Chooses the actors whose events are sent: all but jobs, and a sample of the jobs. */
+const createChoice = (hasRoom: (need: number) => boolean) => {
+  let seen = 0;
+  /** The jobs whose events are sent. */
+  const sent = new WeakSet<object>();
+  return (actor: AnyActor, isNew: boolean): boolean => {
+    const machine = actor.logic as AnyStateMachine;
+    if (machine.root === undefined) return false;
+    if (machine.id !== 'job') return true;
+    if (!isNew) return sent.has(actor);
+    const isInLane = actor._parent?.id.startsWith('lane-');
+    if ((!isInLane && ++seen % sampleEvery !== 1) || !hasRoom(reserve)) return false;
+    sent.add(actor);
+    return true;
+  };
+};
+
+/** The parts of an actor that the package reads. */
+const partsOf = (actor: AnyActor, snapshot: unknown) =>
+  ({
+    id: actor.id,
+    sessionId: actor.sessionId,
+    _parent: actor._parent,
+    logic: { config: (actor.logic as AnyStateMachine).config },
+    getSnapshot: () => snapshot,
+  }) as unknown as ActorRefLike;
 
 /** An actor and all machines below it. */
 const machinesIn = (actor: AnyActor): AnyActor[] =>

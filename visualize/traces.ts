@@ -61,26 +61,9 @@ export const sampleEvery = 500;
  */
 export const createTraces = (tally: ChartTally, clock: Clock): Traces => {
   const recorded = createRecorded();
-  /** Lane → the trace of its job. Invariant: no more entries than lanes. */
-  const inLanes = new Map<string, RecordedTrace>();
+  const lanes = createLanes(tally, clock, recorded);
   const firstTick = createFirstTick(tally, clock, recorded.keep);
   let seen = 0;
-
-  const stepInLane = (
-    lane: string,
-    snapshot: AnyMachineSnapshot,
-    step: Omit<RecordedTrace['steps'][number], 'facts'>,
-  ) => {
-    const trace = inLanes.get(lane);
-    if (trace === undefined) return; // The job began before the inspector was opened.
-    const { facts } = snapshot.context.job as { facts: Facts };
-    if (trace.judged.at(-1) !== facts) trace.judged.push(facts);
-    trace.steps.push({ ...step, facts: trace.judged.length - 1 });
-    recorded.touch(trace.id);
-    if (snapshot.status !== 'done') return;
-    inLanes.delete(lane);
-    recorded.keep(trace, snapshot.output as JobOutcome);
-  };
 
   return {
     isFollowed(id, judgement) {
@@ -97,9 +80,7 @@ export const createTraces = (tally: ChartTally, clock: Clock): Traces => {
     begin(actor, lane) {
       tally.enter(tally.initial);
       if (lane === undefined) return firstTick.begin(actor);
-      const trace = newTrace(actor, lane, tally, clock.now());
-      inLanes.set(lane, trace);
-      return recorded.touch(trace.id);
+      return lanes.begin(actor, lane);
     },
 
     step(actor, lane, snapshot, event, taken) {
@@ -108,26 +89,54 @@ export const createTraces = (tally: ChartTally, clock: Clock): Traces => {
       tally.take(transition);
       tally.enter(state);
       if (lane === undefined) firstTick.step(actor, state, transition, snapshot);
-      else stepInLane(lane, snapshot, { state, transition, event, at: clock.now() });
+      else lanes.step(lane, snapshot, { state, transition, event, at: clock.now() });
     },
 
-    leave: (lane) => void inLanes.delete(lane),
+    leave: lanes.leave,
 
     acts: (since) => recorded.acts(since).map(rowOf),
     healthy: (since) => recorded.healthy(since).map(rowOf),
     get last() {
       return recorded.last();
     },
+    working: lanes.working,
+    of: (id) => recorded.of(id, lanes.running()).map((trace) => traceOf(trace, tally)),
+    watch: recorded.watch,
+    unwatch: recorded.unwatch,
+    takeMoved: recorded.takeMoved,
+  };
+};
+
+/** The traces of the jobs that lanes judge now. */
+const createLanes = (tally: ChartTally, clock: Clock, recorded: ReturnType<typeof createRecorded>) => {
+  /** Lane → the trace of its job. Invariant: no more entries than lanes. */
+  const inLanes = new Map<string, RecordedTrace>();
+  return {
+    begin(actor: AnyActor, lane: string) {
+      const trace = newTrace(actor, lane, tally, clock.now());
+      inLanes.set(lane, trace);
+      recorded.touch(trace.id);
+    },
+    step(lane: string, snapshot: AnyMachineSnapshot, step: Omit<RecordedTrace['steps'][number], 'facts'>) {
+      const trace = inLanes.get(lane);
+      if (trace === undefined) return; // The job began before the inspector was opened.
+      const { facts } = snapshot.context.job as { facts: Facts };
+      if (trace.judged.at(-1) !== facts) trace.judged.push(facts);
+      trace.steps.push({ ...step, facts: trace.judged.length - 1 });
+      recorded.touch(trace.id);
+      if (snapshot.status !== 'done') return;
+      inLanes.delete(lane);
+      recorded.keep(trace, snapshot.output as JobOutcome);
+    },
+    leave: (lane: string) => void inLanes.delete(lane),
+    /** The traces of the jobs, newest first. */
+    running: () => [...inLanes.values()].reverse(),
     working: () =>
       [...inLanes].map(([lane, { id, steps }]) => ({
         lane,
         job: shorten(id),
         state: tally.index.states[steps.at(-1)?.state ?? 0] as string,
       })),
-    of: (id) => recorded.of(id, [...inLanes.values()].reverse()).map((trace) => traceOf(trace, tally)),
-    watch: recorded.watch,
-    unwatch: recorded.unwatch,
-    takeMoved: recorded.takeMoved,
   };
 };
 

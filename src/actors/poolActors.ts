@@ -9,7 +9,8 @@ import { ensureRunnable } from './runnable.ts';
 export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight: Preflight) => {
   const undisrupted = async <T>({ pool, disruptions }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
     const now = await ensureRunnable(preflight, plan);
-    if (now.disruptions !== disruptions) throw new Error(`${pool} could not prove that it lives: ${now.last}`);
+    if (now.disruptions !== disruptions)
+      throw new Error(`${pool}: liveness check interrupted (${now.last}); its grace starts again`);
     return preflight.watch(step);
   };
   return {

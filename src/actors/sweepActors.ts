@@ -11,9 +11,9 @@ import type { Page } from '../machines/types/sweep.ts';
 import { orPermanent } from './permanent.ts';
 
 /**
- * Reads a sweep's pages one after the other; the first one begins a new walk through all tracked jobs. Behind a fence it
- * begins where another host has left off, each job goes with the fence, and how far the sweep is is noted for whoever
- * may have to go on with it. Before the first page a write proves that Redis takes some; a plan writes nothing.
+ * Reads a sweep's pages one after the other; the first one begins a new scan of all tracked jobs. With a fence, the scan
+ * begins at the checkpoint of another host, each job carries the fence, and each page records a checkpoint for the next
+ * leader. Before the first page a write proves that Redis takes writes; a plan writes nothing.
  */
 export const createSweepActors = (
   open: (plan: boolean, from?: ScanPoint) => PageReader | Promise<PageReader>,
@@ -24,23 +24,23 @@ export const createSweepActors = (
   /** Where the page began that was read last, and how many jobs came before it. */
   let last = { from: scanStart, scanned: 0 };
   let next = last;
-  let noted: Promise<unknown> = Promise.resolve();
+  let recorded: Promise<unknown> = Promise.resolve();
   let pass = '';
 
   /**
-   * The page that was read last may still have jobs in the lanes: a successor does it again. The note goes out together
-   * with the next page, and is heard of with the one after that: nothing waits for it, and what it says of the fence is
-   * said by every act too.
+   * Records where the page began that was read last. Its jobs may still be in lanes, so a successor repeats it. The record is
+   * sent together with the request for the next page, and its answer is read with the page after that, so that no page waits
+   * for it. Every act finds a lost lease too.
    */
-  const note = async (fence: Fence) => {
-    const failure = await noted;
+  const recordCheckpoint = async (fence: Fence) => {
+    const failure = await recorded;
     if (failure instanceof FencedError) throw failure;
-    noted = lease.checkpoint(fence, last.from, last.scanned).catch((error) => error);
+    recorded = lease.checkpoint(fence, last.from, last.scanned).catch((error) => error);
   };
 
   const begin = async (plan: boolean, fence: Fence | undefined): Promise<PageReader> => {
     if (!plan) await preflight.proveWrites();
-    noted = Promise.resolve();
+    recorded = Promise.resolve();
     if (fence === undefined) last = { from: scanStart, scanned: 0 };
     else {
       const { scanned, ...from } = await lease.beginSweep(fence);
@@ -55,8 +55,9 @@ export const createSweepActors = (
     ({ input: { isFirst, plan, fence } }) =>
       orFinal(async () => {
         if (isFirst || reader === undefined) reader = await begin(plan, fence);
-        else if (fence !== undefined) await note(fence);
-        const { jobs, isLast, from } = await orPermanent(reader.next);
+        else if (fence !== undefined) await recordCheckpoint(fence);
+        const pages = reader;
+        const { jobs, isLast, from } = await orPermanent(() => pages.next());
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
         return { jobs: jobs.map((job) => ({ ...job, fence, pass })), isLast };
@@ -64,7 +65,7 @@ export const createSweepActors = (
   );
   const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>
     orFinal(async () => {
-      await noted;
+      await recorded;
       await lease.endSweep(input.fence, next.scanned);
     }),
   );

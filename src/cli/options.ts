@@ -42,7 +42,7 @@ export const commandOptions = (): readonly OptionDescription[] => {
   return all;
 };
 
-/** The Redis that a command uses unless told otherwise. */
+/** The Redis that a command uses by default. */
 export const defaultRedis = 'redis://127.0.0.1:6379';
 
 /** Adds the options of these groups to a command, and those that every command has. */

@@ -36,7 +36,7 @@ export const once = async (
   }
 };
 
-/** Resolves to exit code 0 when a signal has come and the reaper has stopped. */
+/** Resolves to exit code 0 after a signal, when the reaper has stopped. */
 export const untilStopped = (reaper: Reaper): Promise<number> =>
   new Promise((resolve) => {
     stopOnSignals(reaper, () => resolve(0));

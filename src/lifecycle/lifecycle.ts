@@ -1,10 +1,9 @@
-import { type Clock, monotonicOf, pause } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { kindOfRedisError } from '../io/redis/errors.ts';
 import { retry } from '../io/redis/retry.ts';
-import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
+import { changeOnce } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
 import type { Delivery } from '../reaper/delivery.ts';
+import { createAttempt, type TrackedAttempt } from './attempt.ts';
 
 /** Stats of a job to save. Members that are left out are empty. Times in unix seconds. */
 export interface NewJob {
@@ -24,50 +23,12 @@ export interface NewJob {
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
-/** `refused`: there is a newer attempt or a later status, which is given. `missing`: the job has no stats any more. */
-export type StatusReply =
-  | { readonly outcome: 'ok' }
-  | { readonly outcome: 'refused'; readonly status: string }
-  | { readonly outcome: 'missing' };
-
-/**
- * One attempt of a job, as a worker host uses it. A change is refused if a newer attempt has begun. Each change sends a hook
- * to the job's endpoint and records the answer.
- */
-export interface TrackedAttempt {
-  readonly id: string;
-  /** Unix second of this attempt. `reset` begins a new one. */
-  readonly revision: number;
-  /** The stats in Redis when they were loaded or saved. */
-  readonly stats: Readonly<Record<string, string>>;
-  /**
-   * Starts to run. Refused with `Running` if another host has started this attempt since it was loaded or saved: that host
-   * got the entry while this one was disconnected, and the job must not run twice.
-   */
-  run(): Promise<StatusReply>;
-  /** Reports progress. `text` is sent with the hook and not stored. */
-  checkIn(text: string): Promise<StatusReply>;
-  succeed(): Promise<StatusReply>;
-  stop(): Promise<StatusReply>;
-  fail(): Promise<StatusReply>;
-  /** Writes a status. While Redis can't be reached it retries for 5 min. */
-  update(status: Status): Promise<StatusReply>;
-  /** Begins a new attempt: status Pending, no ACK, tracked again. */
-  reset(): Promise<StatusReply>;
-  /** Sends the hook again. Resolves when the first attempt has ended. */
-  fire(): Promise<void>;
-}
-
 export interface Lifecycle {
   /** Writes the stats of a new job and tracks it. */
   save(job: NewJob): Promise<TrackedAttempt>;
   /** Loads a job; undefined if it has no stats. */
   load(id: string): Promise<TrackedAttempt | undefined>;
 }
-
-/** How long writing a status is retried, and the longest pause between two attempts, in ms. */
-const updateFor = 300_000;
-const longestPause = 10_000;
 
 export const createLifecycle = ({
   connection,
@@ -78,88 +39,8 @@ export const createLifecycle = ({
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   delivery: Delivery;
 }): Lifecycle => {
-  const { hooks, records } = delivery;
-  const executionsOf = (policy: string | undefined) => (policy ? [keys.executions(policy)] : []);
-
-  const attempt = (id: string, stats: Readonly<Record<string, string>>): TrackedAttempt => {
-    let revision = Number(stats.revision ?? 0) || 0;
-    /** Whether no host is known to run the attempt. After the first request to run, this host may be the one. */
-    let isUnbegun = stats.status !== 'Running';
-    const endpoint = hooks.endpointFor(stats.web_hook_url);
-    const announce = () => {
-      if (endpoint !== undefined) hooks.announce(endpoint);
-    };
-
-    const update = async (status: Status): Promise<StatusReply> => {
-      const change = changeOnce(keys, id);
-      const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
-      if (status === 'Running') isUnbegun = false;
-      // A final status also marks the execution of its policy as done. The hook is recorded in the same script.
-      const reply = await persist(clock, () => {
-        const hook = records.hookTail(endpoint);
-        return scripts.run(
-          'set_status',
-          [keys.stats(id), keys.track, ...hook.keys, ...executionsOf(stats.upstream_job_id)],
-          [status, revision, id, asJudged, ...hook.args],
-          undefined,
-          change,
-        );
-      });
-      if (reply.outcome === 'done') announce();
-      return statusReplyOf(reply);
-    };
-
-    return {
-      id,
-      stats,
-      get revision() {
-        return revision;
-      },
-      run: () => update('Running'),
-      succeed: () => update('Success'),
-      stop: () => update('Stopped'),
-      fail: () => update('Error'),
-      update,
-      async checkIn(text) {
-        const change = changeOnce(keys, id);
-        const reply = await persist(clock, () => {
-          const hook = records.hookTail(endpoint);
-          return scripts.run(
-            'check_in',
-            [keys.stats(id), ...hook.keys],
-            [revision, id, ...hook.args],
-            undefined,
-            change,
-          );
-        });
-        if (reply.outcome !== 'done') return reply;
-        const { status, revision: now, checkInAt } = reply;
-        if (endpoint !== undefined) hooks.holdText(id, { text, state: { status, revision: now, checkInAt } });
-        announce();
-        return { outcome: 'ok' };
-      },
-      async reset() {
-        const change = changeOnce(keys, id);
-        const known = revision;
-        const reply = await persist(clock, () =>
-          scripts.run('reset_job', [keys.stats(id), keys.track], [id, 'Pending', known], undefined, change),
-        );
-        if (reply.outcome !== 'done') return reply;
-        revision = reply.revision;
-        isUnbegun = true;
-        return { outcome: 'ok' };
-      },
-      async fire() {
-        if (endpoint === undefined) return;
-        // No record has this state, so the hook is due at once.
-        const [enqueued] = await retry(clock, () => records.enqueue([{ id, state: `asked:${revision}`, endpoint }]));
-        if (enqueued instanceof Error) throw enqueued;
-        const attempted = delivery.attempted(id);
-        announce();
-        await attempted;
-      },
-    };
-  };
+  const attempt = (id: string, stats: Readonly<Record<string, string>>) =>
+    createAttempt({ keys, scripts, clock, delivery }, id, stats);
 
   return {
     async save(job) {
@@ -168,7 +49,7 @@ export const createLifecycle = ({
       const { revision } = await retry(clock, () =>
         scripts.run(
           'save_job',
-          [keys.stats(job.id), keys.track, ...executionsOf(job.upstreamJobId)],
+          [keys.stats(job.id), keys.track, ...(job.upstreamJobId ? [keys.executions(job.upstreamJobId)] : [])],
           [job.id, job.runAt ?? 0, ...Object.entries(stats).flat()],
           undefined,
           change,
@@ -182,29 +63,6 @@ export const createLifecycle = ({
       return Object.keys(stats).length === 0 ? undefined : attempt(id, stats);
     },
   };
-};
-
-const statusReplyOf = (reply: ReplyOf<'set_status'>): StatusReply => {
-  // Only a condition on the facts of the job is overtaken; a worker host gives none.
-  if (reply.outcome === 'overtaken') throw new Error('a status without a condition was overtaken');
-  return reply.outcome === 'done' ? { outcome: 'ok' } : reply;
-};
-
-/**
- * Retries until Redis answers, so a short outage does not leave a finished job in status Running. A command that Redis will
- * never accept fails at once.
- */
-const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
-  const began = monotonicOf(clock);
-  for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
-    try {
-      return await retry(clock, write);
-    } catch (error) {
-      const kind = kindOfRedisError(error);
-      if (kind === 'permanent' || kind === 'wrong-type' || monotonicOf(clock) - began + wait > updateFor) throw error;
-      await pause(clock, wait);
-    }
-  }
 };
 
 /** The fields that Harbor's jobservice always writes, and the others that are set. */

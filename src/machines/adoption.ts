@@ -58,7 +58,7 @@ export const adopt = (
     for (const { id } of losers) losses.set(id, (losses.get(id) ?? 0) + 1);
     reports += 1;
     const reportedBy = [...pool.reportedBy.filter((other) => !losers.includes(other)), pass];
-    // Without a fence it goes on for the caller when the lease is lost.
+    // Without a fence it continues for the caller when the lease is lost.
     return { ...pool, reportedBy, input: { ...pool.input, suspect: { ...pool.input.suspect, fence: undefined } } };
   };
 

@@ -73,7 +73,7 @@ const crashed = {
  *    `asleep` until a hook is enqueued or a caller waits; `looking` which endpoints are due; `waiting` until the next one
  *    is. With no hook left it falls `asleep` again. After a look or an endpoint that failed it does not know, and looks.
  * 2. `watching`: for the hooks of other hosts too. `looking` at once, then `waiting` until the next hook or look is due.
- * 3. `stopping`: told to stop, it waits for the hooks in flight.
+ * 3. `stopping`: after `stop`, waits for the hooks in flight.
  * 4. `stopped` (final).
  *
  * An endpoint that leaves a hook for an earlier moment than the next look shortens the wait.
@@ -211,7 +211,7 @@ export const dispatcherMachine = setup({
       states: { looking: looking(), waiting: waiting() },
     },
     stopping: {
-      description: 'Told to stop: waits for the hooks in flight.',
+      description: 'Stopping: waits for the hooks in flight.',
       entry: 'stopEndpoints',
       always: { guard: 'areSlotsFree', target: 'stopped' },
       on: { due: {} },

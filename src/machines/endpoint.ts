@@ -76,13 +76,13 @@ const countFailure = {
  * Sends to one endpoint, as long as there is something to send.
  *
  * 1. `claiming`: takes as many due hooks as there is room for. Redis decides what the endpoint's breaker lets through.
- *    `thenSend`, `thenHurry` (a hook became due meanwhile) and `thenFinish` (told to stop meanwhile) say what follows. It
+ *    `thenSend`, `thenHurry` (a hook became due meanwhile) and `thenFinish` (a `stop` came meanwhile) say what follows. It
  *    always waits for the answer, because what the claim has taken would lie until the claim expires.
  * 2. `delivering`, `probing` (the circuit was open; one hook is let through), `draining` (the endpoint has recovered, and
  *    is sent to at a limited rate): hooks are in flight. Claims again when half of the room is free, or a hook becomes due.
  * 3. `pausing`: nothing is in flight, and the next hook is due soon.
  * 4. `retrying`: a claim failed, and is repeated after a pause.
- * 5. `finishing`: told to stop, it waits for the hooks in flight. `givingUp`: the same after too many failures.
+ * 5. `finishing`: after `stop`, waits for the hooks in flight. `givingUp`: the same after too many failures.
  * 6. Final: `rested` (nothing is due), `open` (the circuit is open), `abandoned` (claims failed).
  *
  * Breaker and backoff are in Redis, because all hosts share them and because this actor may end at any time.
@@ -203,7 +203,7 @@ export const endpointMachine = setup({
           },
         },
         thenFinish: {
-          description: 'Told to stop: nothing more is claimed after this.',
+          description: 'Stopping: nothing more is claimed after this.',
           on: {
             'xstate.done.actor.claim': [
               { guard: { type: 'isSending', params: claimed }, target: '#endpoint.finishing', actions: keepClaim },
@@ -232,7 +232,7 @@ export const endpointMachine = setup({
       on: { stop: 'finishing' },
     },
     finishing: {
-      description: 'Told to stop: waits for the hooks in flight.',
+      description: 'Stopping: waits for the hooks in flight.',
       always: { guard: 'isIdle', target: 'rested' },
     },
     givingUp: {

@@ -29,10 +29,10 @@ export interface LeaderContext {
  *    nothing: a leader stays `leading`, because every act checks the fence in Redis.
  * 4. `leading`: holds the lease until the next renewal.
  * 5. `following`: another host leads; asks again after the same interval.
- * 6. `resigning`: told to stop while it held or requested the lease, it gives the lease up.
+ * 6. `resigning`: after a `stop` while it held or requested the lease, gives up the lease.
  * 7. `resigned` (final).
  *
- * The supervisor hears of each new mandate. The one with the old fencing token is void from then on.
+ * The supervisor receives each new mandate. The one with the old fencing token is void from then on.
  */
 export const leaderMachine = setup({
   types: {

@@ -23,7 +23,7 @@ const failed = [
  * 6. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. What kept us may have kept a live
  *    pool from its heartbeat, so it is suspected again, and ends in `awaitingGrace` where it has a grace.
  * 7. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop); `alive`; `planned`; `abandoned` (too many
- *    failures, a lost lease, told to stop, or entries that can't be requeued); `awaitingGrace`.
+ *    failures, a lost lease, a stop, or entries that can't be requeued); `awaitingGrace`.
  *
  * Every step is one script that checks whether the pool is dead; a pool that has come alive ends in `alive`. A type that
  * can't be requeued, because a key has the wrong type or its list may be another pool's, is passed over: the other types go
@@ -193,7 +193,7 @@ export const poolMachine = poolSetup.createMachine({
     },
     awaitingGrace: {
       type: 'final',
-      description: 'Suspected again: another actor goes on after another grace.',
+      description: 'Suspected again: another actor continues after another grace.',
       output: 'again',
     },
     cleaned: {

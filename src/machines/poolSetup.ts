@@ -14,7 +14,7 @@ import type {
   Suspect,
 } from './types/pool.ts';
 
-/** Failures after which a pool is given up. The next pass finds it again and goes on from there. */
+/** Failures after which a pool is given up. The next pass finds it again and continues. */
 const maxFailures = 5;
 
 /** What the chart of a pool uses: actors, delays, guards and actions. */

@@ -6,7 +6,7 @@ import { poolsSetup } from './poolsSetup.ts';
  * 1. `working`: adopts what the passes find. Each suspect waits out its grace beside the others, under one timer, and gets
  *    a slot then, those that hold entries first. A pool that has to be confirmed again gives its slot back and waits out
  *    another grace. The end of each pool goes to the rescue, which passes it on to the passes that report or await it.
- * 2. `stopping`: told to stop, it abandons what waits, and lets the pools in the slots finish their step.
+ * 2. `stopping`: after `stop`, abandons waiting suspects, and lets the pools in the slots finish their step.
  * 3. `stopped` (final).
  *
  * When the term of a leader is over, the pools of its scheduled passes are abandoned; those of callers go on.
@@ -54,7 +54,7 @@ export const poolsMachine = poolsSetup.createMachine({
       },
     },
     stopping: {
-      description: 'Told to stop: waits until the pools in the slots have finished their step.',
+      description: 'Stopping: waits until the pools in the slots have finished their step.',
       always: { guard: 'areSlotsFree', target: 'stopped' },
       on: {
         'xstate.done.actor.*': {

@@ -55,7 +55,7 @@ export interface EndedPool {
   readonly outcome: PoolOutcome;
 }
 
-/** What the pools tell the rescue. */
+/** Messages from the pools to the rescue. */
 export type PoolsMessage =
   | {
       readonly type: 'pools.adopted';

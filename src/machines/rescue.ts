@@ -14,7 +14,7 @@ import { freshRescue, type RescueContext, rescueSetup } from './rescueSetup.ts';
  * 5. `requeuingOrphans`: pools may be worked on now. `looking` requeues entries that no worker of their live pool runs. A
  *    pass with a grace that a caller asked for takes a second look (`awaitingSecondLook`, `lookingAgain`), because an entry
  *    counts as orphaned only after two looks. Then the next pass may begin; the actor of this one awaits its pools.
- * 6. `stopping`: told to stop, it begins nothing more, and waits until `pools` has stopped.
+ * 6. `stopping`: after `stop`, begins nothing more, and waits until `pools` has stopped.
  * 7. `answering`: each pass that is still open ends with an error.
  * 8. `stopped` (final): requests that never began are answered with an error.
  *
@@ -198,7 +198,7 @@ export const rescueMachine = rescueSetup.createMachine({
       },
     },
     stopping: {
-      description: 'Told to stop: waits until the pools that are worked on have finished their step.',
+      description: 'Stopping: waits until the pools in the slots have finished their step.',
       entry: 'stopPools',
       on: {
         'xstate.done.actor.*': [

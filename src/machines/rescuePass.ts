@@ -41,7 +41,7 @@ export type RescuePassEvent =
   | { type: 'requeued'; requeued: RequeuedOrphans }
   /** Pools have ended: those that this pass reports, and how many it awaited in all. */
   | { type: 'pools.ended'; outcomes: readonly PoolOutcome[]; count: number }
-  /** A step failed: the pass goes on, and its result says why it is not complete. */
+  /** A step failed: the pass continues, and its result says why it is not complete. */
   | { type: 'failed'; error: unknown }
   | { type: 'suspended'; reason: string }
   /** Everything was looked at: only pools may still be missing. */
@@ -55,7 +55,7 @@ export type RescuePassEvent =
  *
  * 1. `collecting`: the rescue looks at the pools, the counters and the entries of live pools.
  * 2. `awaitingPools`: all of that is done; waits for the end of each pool that the pass found.
- * 3. `complete` (final), with the result. Told to stop, the pass ends at once, and its result says that it was cut short.
+ * 3. `complete` (final), with the result. After `stop` the pass ends at once, and its result says that it was cut short.
  *
  * Passes overlap: the next one may begin while this one awaits its pools.
  */

@@ -269,7 +269,7 @@ const freeId = (taken: readonly PassId[]): PassId => {
   return `pass-${i}`;
 };
 
-/** What each pass hears of pools that have ended. */
+/** The ended pools that concern each pass. */
 const endsByPass = (ends: readonly EndedPool[]): ReadonlyMap<string, RescuePassEvent & { type: 'pools.ended' }> => {
   const messages = new Map<string, { type: 'pools.ended'; outcomes: EndedPool['outcome'][]; count: number }>();
   const messageTo = (id: string) => {

@@ -16,7 +16,7 @@ const giveUpChild = [
  *    the sweep and the rescue. A child that crashes is started again, five times within a minute.
  * 2. `degraded`: a child crashed more often, and is not started again. The others go on; health is red; a request to the
  *    missing child is answered with an error.
- * 3. `stopping`: told to stop, first `finishingPasses`: the sweep and the rescue finish what they have begun, while the
+ * 3. `stopping`: after `stop`, first `finishingPasses`: the sweep and the rescue finish what they have begun, while the
  *    leader still renews the lease, so that this work is not fenced off, and the dispatcher still sends. Then `resigning`:
  *    the dispatcher finishes what is in flight, and the leader resigns. With `giveUp` it no longer waits for the passes
  *    and the dispatcher.

@@ -19,9 +19,9 @@ const failCompletion = {
  *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane.
  *    A lost lease, a Redis that refuses writes, and an error that retries can't change all end the scan.
  * 4. `draining`: until every lane is idle.
- * 5. `stopping`: told to stop, it reads no more pages, and waits for the lanes likewise.
+ * 5. `stopping`: after `stop`, reads no more pages, and waits for the lanes likewise.
  * 6. `completing`: a scheduled sweep of several hosts that got to its end records it for the others. `completingLast`: the
- *    same, when it is told to stop.
+ *    same, after a `stop`.
  * 7. `stopped` (final): requests that never began are answered with an error.
  *
  * Lanes are spawned once, under fixed ids. A lane that crashes is replaced, up to a number of times.
@@ -160,7 +160,7 @@ export const sweepMachine = sweepSetup.createMachine({
       on: { stop: 'stopping' },
     },
     stopping: {
-      description: 'Told to stop: reads no more pages, and waits until every lane is idle.',
+      description: 'Stopping: reads no more pages, and waits until every lane is idle.',
       always: [
         { guard: 'mustComplete', target: 'completingLast', actions: 'recordEnd' },
         { guard: 'areLanesIdle', target: 'stopped', actions: 'endSweep' },
@@ -175,7 +175,7 @@ export const sweepMachine = sweepSetup.createMachine({
       },
     },
     completingLast: {
-      description: 'Told to stop while it records the end of the sweep.',
+      description: 'Stopping: still records the end of the sweep.',
       on: {
         'xstate.done.actor.completePass': { target: 'stopped', actions: ['forgetRecord', 'endSweep'] },
         'xstate.error.actor.completePass': { target: 'stopped', actions: [failCompletion, 'forgetRecord', 'endSweep'] },

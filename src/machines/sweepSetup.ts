@@ -210,7 +210,7 @@ export const sweepSetup = setup({
       pass: ({ context }, { error }: { error: unknown }) => withSuspension(context.pass, messageOf(error)),
       failedIn: ({ context }) => context.fence,
     }),
-    // Spawned, not invoked: it goes on when the state changes.
+    // Spawned, not invoked: it continues when the state changes.
     recordEnd: enqueueActions(({ enqueue, context }) => {
       if (context.fence === undefined) return;
       enqueue.spawnChild('completePass', { id: 'completePass', input: { fence: context.fence } });

@@ -1,32 +1,20 @@
 import { createAuditAdmin } from '../admin/audit.ts';
 import { createHooksAdmin } from '../admin/hooks.ts';
 import { createQuarantineAdmin } from '../admin/quarantine.ts';
-import { checkOfRefusal, createDoctor } from '../doctor/doctor.ts';
-import { databaseOf, openerOf } from '../doctor/source.ts';
-import { createReaperClock, systemClock } from '../io/clock.ts';
-import { createLogger } from '../io/log.ts';
-import { createDeps, type Deps } from '../io/redis/deps.ts';
+import { checkOfRefusal, type createDoctor } from '../doctor/doctor.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
-import { messageOf } from '../machines/job.ts';
 import { type ReaperOptions, type ReaperSettings, readArguments, readOptions } from '../options.ts';
 import { createExplain } from '../queries/explain.ts';
 import { createStatus } from '../queries/status.ts';
-import { type Calls, createCalls } from './calls.ts';
-import { connectReported } from './connectionReports.ts';
-import { createEmitter } from './events.ts';
+import type { Calls } from './calls.ts';
 import { createHealth } from './health.ts';
-import { createInspection, makeInspectable } from './inspection.ts';
-import { createPasses } from './passes.ts';
-import { createPassReports } from './passReports.ts';
+import { makeInspectable } from './inspection.ts';
+import { createParts } from './parts.ts';
 import { createPing } from './ping.ts';
-import { createPorts, type Ports } from './ports.ts';
+import type { Ports } from './ports.ts';
 import type { Reaper } from './reaper.ts';
-import { createReporting } from './reporting.ts';
-import { createSchedule } from './schedule.ts';
-import { createStartBlock } from './startBlock.ts';
-import { createShutDown, createTimeLimit } from './stopping.ts';
-import { createSupervision } from './supervision.ts';
 
 /**
  * Creates a reaper. It opens no connection and sets no timer before its first method call.
@@ -42,58 +30,9 @@ import { createSupervision } from './supervision.ts';
  */
 export const createReaper = (options: ReaperOptions): Reaper => {
   const settings = readOptions(options);
-  const random = settings.random ?? Math.random;
-  const baseClock = settings.clock ?? systemClock;
-  const clock = createReaperClock(baseClock);
-  const calls = createCalls();
-  const timeLimit = createTimeLimit(baseClock);
-  const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
-  const { emit, end, ...source } = createEmitter((event, error) =>
-    log.warn({ event, error: messageOf(error) }, 'a listener failed'),
-  );
-
-  const connection = connectReported(settings, log, emit);
-  const outage = () => connection.outage?.();
-  const deps = createDeps({
-    ...{ connection, namespace: settings.namespace, clock, log },
-    ...settings.audit,
-    mayRun: () => !calls.hasEnded,
-    onRefused: (reason) => reporting.fault('recording acts', reason),
-  });
-  const reporting = createReporting({ ...deps, emit, outage });
-  const passReports = createPassReports({ ...deps, emit, reporting });
-  const inspection = createInspection(settings.inspect, reporting.fault);
-  const ports = createPorts(deps, settings, random, reporting, () => supervision);
-  const { lease, delivery, preflight } = ports;
-
-  /** One host runs the scheduled passes of all hosts. A plan changes nothing: it leaves the lease to others. */
-  const isShared = settings.role === 'auto' && !settings.plan;
-  const isScheduling = settings.role !== 'never';
-  const schedule = createSchedule({ settings, clock, random, lease, isShared });
-  const doctor = createDoctor({
-    ...deps,
-    namespace: settings.namespace,
-    database: databaseOf(settings.redis),
-    openConnection: openerOf(settings.redis, connection),
-  });
-  const startBlock = createStartBlock({
-    ...{ doctor, log, onChange: passReports.block },
-    isChecked: () => schedule.startedAt() !== undefined && !settings.plan,
-  });
-  const passes = createPasses({
-    clock,
-    prepare: () => awakeAndSeen(),
-    send: (request) => supervision.send(request),
-    hooksAttempted: delivery.quiet,
-    hookTimeout: 4 * settings.hooks.timeout,
-  });
-  const supervision = createSupervision({
-    ...{ deps, settings, ports, schedule, startBlock, reporting, passReports, passes, isShared },
-    isFollowed: inspection.isFollowed,
-  });
-  const shutDown = createShutDown({
-    ...{ calls, timeLimit, supervision, inspection, delivery, preflight, connection, clock },
-  });
+  const parts = createParts(settings, () => awakeAndSeen());
+  const { calls, clock, inspection, passes, ports, reporting, schedule, supervision } = parts;
+  const { delivery, lease } = ports;
   let isAwake = false;
   let stopping: Promise<void> | undefined;
 
@@ -108,7 +47,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   };
   const inspected = () => ({
     ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
-    ...{ namespace: settings.namespace, redis: connection.description, plan: settings.plan },
+    ...{ namespace: settings.namespace, redis: parts.connection.description, plan: settings.plan },
     follow: inspection.follow,
     now: () => ({
       hooksInFlight: delivery.inFlight(),
@@ -130,7 +69,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       awake();
       schedule.start();
       const begin = () => {
-        if (stopping === undefined && isScheduling) supervision.schedule();
+        if (stopping === undefined && parts.isScheduling) supervision.schedule();
       };
       const seen = inspection.settled();
       if (seen === undefined) begin();
@@ -139,24 +78,21 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     },
     stop(given) {
       try {
-        timeLimit.setTo(readArguments('stop', given).timeout ?? 30_000);
+        parts.timeLimit.setTo(readArguments('stop', given).timeout ?? 30_000);
       } catch (error) {
         return Promise.reject(error);
       }
-      stopping ??= shutDown().finally(end);
+      stopping ??= parts.shutDown().finally(parts.end);
       return stopping;
     },
     [Symbol.asyncDispose]: () => reaper.stop(),
-    ...{ ...source, sweep: passes.sweep, rescue: passes.rescue },
+    ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
     async inspectorUrl() {
       if (settings.inspect !== false) awake();
       return inspection.url();
     },
-    ...queriesOf(deps, settings, ports, doctor),
-    health: createHealth({
-      ...{ settings, schedule, lease, passReports, outage, clock, isScheduling, isShared },
-      failed: supervision.failed,
-    }),
+    ...queriesOf(parts.deps, settings, ports, parts.doctor),
+    health: createHealth({ ...parts, settings, lease, failed: supervision.failed }),
   });
   makeInspectable(reaper, () => {
     awake();

@@ -45,75 +45,23 @@ const endpointSlots = 16;
 /** Interval at which hooks of other hosts are looked for, in ms. */
 const lookInterval = 5_000;
 
-export const createDelivery = ({
-  connection,
-  keys,
-  scripts,
-  settings,
-  clock,
-  random,
-  onOutcome,
-  fault,
-  supervision,
-}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
-  settings: ReaperSettings['hooks'];
-  random: () => number;
-  onOutcome: (outcome: HookOutcome) => void;
-  fault: Reporting['fault'];
-  supervision: () => Dispatching;
-}): Delivery => {
-  const records = createHookRecords({
-    connection,
-    keys,
-    scripts,
-    clock,
-    settings: {
-      maxRecords: settings.maxRecords,
-      breakerThreshold: settings.breakerThreshold,
-      drainRate: settings.drainRate,
-      claimDuration: settings.timeout + 10_000,
-    },
-  });
-  const { ca, cert, key } = settings.tls;
-  const httpClient = createHttpClient(
-    {
-      headerTimeout: settings.headerTimeout,
-      timeout: settings.timeout,
-      allowedOrigins: settings.allowedOrigins,
-      allowLinkLocal: settings.allowLinkLocal,
-      rewriteOrigins: settings.rewriteOrigins,
-      tls: {
-        ...(ca === undefined ? {} : { ca }),
-        ...(cert === undefined ? {} : { cert }),
-        ...(key === undefined ? {} : { key }),
-      },
-    },
-    clock,
-  );
-  const backoff = createHostBackoff(clock, random);
+interface DeliveryOptions extends Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> {
+  readonly settings: ReaperSettings['hooks'];
+  readonly random: () => number;
+  readonly onOutcome: (outcome: HookOutcome) => void;
+  readonly fault: Reporting['fault'];
+  readonly supervision: () => Dispatching;
+}
+
+export const createDelivery = (options: DeliveryOptions): Delivery => {
+  const { settings, clock, onOutcome, fault, supervision } = options;
   /** Callers that wait for an attempt, by job id. */
   const waiting = new Map<string, Signal>();
-  const sender = createSender({
-    connection,
-    keys,
-    scripts,
-    records,
-    httpClient,
-    backoff,
-    settings: {
-      deadline: settings.deadline,
-      maxAge: settings.maxAge,
-      timeout: settings.timeout,
-    },
-    clock,
-    random,
-    onOutcome(outcome) {
-      onOutcome(outcome);
-      waiting.get(outcome.id)?.resolve();
-      waiting.delete(outcome.id);
-    },
+  const { records, httpClient, backoff, sender, limiter } = createSending(options, (outcome) => {
+    onOutcome(outcome);
+    waiting.get(outcome.id)?.resolve();
+    waiting.delete(outcome.id);
   });
-  const limiter = createInFlightLimiter(sender, settings.concurrency);
   const dispatcher = createDispatcher(records, limiter, backoff, async () => {
     // Not awaited: an endpoint that hangs must not delay the look for all others.
     void sender.deliverPendingTexts();
@@ -177,6 +125,42 @@ export const createDelivery = ({
     },
   };
 };
+
+/** The records of hooks, and what sends them. */
+const createSending = (
+  { connection, keys, scripts, clock, settings, random }: DeliveryOptions,
+  onOutcome: (outcome: HookOutcome) => void,
+) => {
+  const { deadline, maxAge, timeout, maxRecords, breakerThreshold, drainRate } = settings;
+  const deps = { connection, keys, scripts, clock };
+  const records = createHookRecords({
+    ...deps,
+    settings: { maxRecords, breakerThreshold, drainRate, claimDuration: timeout + 10_000 },
+  });
+  const httpClient = createHttpClient(clientSettingsOf(settings), clock);
+  const backoff = createHostBackoff(clock, random);
+  const sender = createSender({
+    ...{ ...deps, records, httpClient, backoff, random, onOutcome },
+    settings: { deadline, maxAge, timeout },
+  });
+  return { records, httpClient, backoff, sender, limiter: createInFlightLimiter(sender, settings.concurrency) };
+};
+
+const clientSettingsOf = ({
+  headerTimeout,
+  timeout,
+  allowedOrigins,
+  allowLinkLocal,
+  rewriteOrigins,
+  tls: { ca, cert, key },
+}: ReaperSettings['hooks']) => ({
+  ...{ headerTimeout, timeout, allowedOrigins, allowLinkLocal, rewriteOrigins },
+  tls: {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  },
+});
 
 const createDispatcher = (
   records: HookRecords,

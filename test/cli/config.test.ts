@@ -53,7 +53,7 @@ test('a flag wins over the environment, the environment over the file, and that 
   expect(options['sweep.initialDelay']).toBeUndefined();
 });
 
-test('a JSON file works too, is found by REAPER_CONFIG, and may name files by paths relative to it', async () => {
+test('a JSON file works too, is found by REAPER_CONFIG, and may name files by relative paths', async () => {
   await write('ca.pem', certificate);
   const file = await write(
     'all.json',
@@ -65,7 +65,7 @@ test('a JSON file works too, is found by REAPER_CONFIG, and may name files by pa
   });
 });
 
-test('secrets are not shown, wherever they come from', async () => {
+test('secrets are never shown, from any source', async () => {
   const { stdout } = await runCli(
     ['doctor', '--namespace', 't', '--redis', `redis://:${secret}@127.0.0.1:${server.port}`],
     { REAPER_SENTINEL_PASSWORD: secret },
@@ -96,7 +96,7 @@ describe('a file that can not be used ends the command with 2', () => {
     expect(stderr).toContain('bad.yaml');
   });
 
-  test('and so does one that is not there', async () => {
+  test('and so does a missing file', async () => {
     const { code, stderr } = await runCli(['status', '--config', join(folder, 'none.yaml')]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('none.yaml: can not be read (ENOENT)')]);
   });

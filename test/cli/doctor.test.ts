@@ -29,7 +29,7 @@ const allow = async (...more: string[]) => {
 };
 
 describe('exit codes', () => {
-  test('0 where everything is fine', async () => {
+  test('0 if everything is fine', async () => {
     await server.client.sadd('{t}:known_jobs', 'X');
     const { code, stdout, stderr } = await doctor(await allow());
     expect([code, stderr]).toEqual([0, '']);
@@ -37,7 +37,7 @@ describe('exit codes', () => {
     expect(stdout).toMatch(/\neverything is fine\n$/);
   });
 
-  test('3 where something needs attention: which, and what to do', async () => {
+  test('3 if something needs attention: it is named, with advice', async () => {
     const { code, stdout } = await doctor(await allow('-ltrim'));
     expect(code).toBe(3);
     expect(stdout).toMatch(/!! {2}rights {5}no right to run LTRIM; .*\n {15}to do: ACL SETUSER <user> \+ltrim\n/);
@@ -53,7 +53,7 @@ describe('exit codes', () => {
     },
   );
 
-  test('1 where Redis can not be reached, or does not take the password', async () => {
+  test('1 if Redis can not be reached, or does not accept the password', async () => {
     const away = await doctor('redis://127.0.0.1:1');
     expect([away.code, away.stdout]).toEqual([1, '']);
     expect(away.stderr).toContain('can not be reached');
@@ -63,7 +63,7 @@ describe('exit codes', () => {
     expect(refused.stderr).toContain('WRONGPASS');
   });
 
-  test('fault 101: 3 where the database is refused, with the report, as from code', async () => {
+  test('fault 101: 3 if the database is refused, with the report, as from code', async () => {
     const { code, stdout } = await doctor(`${server.url}/99`, '--json');
     expect(code).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -99,7 +99,7 @@ test('--json gives the same, with a schema', async () => {
   expect(report.checks).toContainEqual({ what: 'role', ok: true, detail: 'master', isBlocking: false });
 });
 
-test('control characters in names are escaped, and nothing is coloured in a pipe', async () => {
+test('control characters in names are escaped, and a pipe gets no colours', async () => {
   const name = 'a\u001b[31m\u009b2J\nok  version';
   await server.client.set(`{t}:jobs:${name}`, 'x');
   for (const more of [[], ['--json']]) {
@@ -113,7 +113,7 @@ test('control characters in names are escaped, and nothing is coloured in a pipe
   );
 });
 
-test('colours are for a terminal that wants them', () => {
+test('colours are used on a terminal that supports them', () => {
   const terminal = { isTTY: true } as NodeJS.WriteStream;
   vi.stubEnv('NO_COLOR', '');
   vi.stubEnv('TERM', 'xterm');
@@ -133,7 +133,7 @@ test('colours are for a terminal that wants them', () => {
 });
 
 describe('run', () => {
-  test('does not start where a right is missing that it needs: exit code 1, and what to do', async () => {
+  test('does not start without a right that it needs: exit code 1, with advice', async () => {
     await server.client.rpush('{t}:jobs:X:dead1:inprogress', 'x');
     const { code, stdout, stderr } = await runCli(['run', ...on(await allow('-ltrim'))]);
     expect([code, stdout]).toEqual([1, '']);
@@ -152,7 +152,7 @@ describe('run', () => {
     expect(stderr).toContain('this Redis is a read-only replica');
   });
 
-  test.runIf(hasFineRights)('warns of what it can work without, and starts', async () => {
+  test.runIf(hasFineRights)('warns of missing rights that are optional, and starts', async () => {
     const child = launchCli(['run', ...on(await allow('-client|setname'))]);
     const { output, ended } = watchCli(child);
     await vi.waitUntil(() => output.stderr.includes('reaper: started'));
@@ -161,7 +161,7 @@ describe('run', () => {
     expect((await ended).code).toBe(0);
   });
 
-  test('starts where Redis is away, says so, and works once it is there', async () => {
+  test('starts while Redis is down, says so, and works once Redis is up', async () => {
     const later = await startRedis();
     await later.kill();
     const child = launchCli(['run', '--rescue-interval', '100ms', ...on(later.url)]);

@@ -69,7 +69,7 @@ describe('sweep', () => {
     expect(text).toMatch(/^hooks, first attempts: 1 delivered, 0 failed, 0 parked, 0 skipped$/m);
   });
 
-  test('--plan prints that it is a plan, and nothing of hooks', async () => {
+  test('--plan prints that it is a plan, and no hooks', async () => {
     await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
     const { code, text } = await said((reaper) => sweep(reaper, { plan: true }));
     expect(code).toBe(0);
@@ -211,7 +211,7 @@ test('status shows dead pools, clocks that are ahead, and paused types', async (
   expect(text).toMatch(/^can not be read: t:known_jobs/m);
 });
 
-test('quarantine shows what other tools have taken, and acts by type', async () => {
+test('quarantine shows which entries other tools have taken, and acts by type', async () => {
   await seedJob(redis, 'a');
   await redis.rpush('t:jobs:X', entryOf('a'));
   for (let death = 0; death < 4; death++) {

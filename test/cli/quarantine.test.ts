@@ -47,7 +47,7 @@ beforeEach(async () => {
   }
 });
 
-test('rescue warns of each job that it quarantines, and the list shows what is known of it', async () => {
+test('rescue warns of each job that it quarantines, and the list shows its record', async () => {
   expect((await reaper('quarantine')).stdout).toBe('the quarantine is empty\n');
   const rescue = await reaper('rescue', '--grace', '0');
   expect(rescue.stdout).toMatch(/p9 {2}rescued {2}.* {2}1 X, 2 quarantined/);

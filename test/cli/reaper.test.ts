@@ -85,7 +85,7 @@ test('rescue on a Redis that refuses writes judges no pool, says what to do and 
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
 
-test('fault 119: sweep on a Redis that refuses writes says so once, judges no job and ends with 1', async () => {
+test('fault 119: sweep on a Redis that refuses writes reports that once, judges no job and ends with 1', async () => {
   await seed();
   await server.client.config('SET', 'maxmemory', '1');
   const { code, stdout, stderr } = await reaper('sweep');
@@ -197,7 +197,7 @@ test('a command that a signal interrupts ends with the code of that signal', asy
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
 
-test('a sweep completes though the reader of its output is gone', async () => {
+test('a sweep completes although the reader of its output is gone', async () => {
   const lost = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`lost-${i}`, 2]));
   await server.client.hset('{t}:job_track:inprogress', lost);
   const child = launch(['sweep', '--json', '--redis', server.url, '--namespace', '{t}']);

@@ -42,7 +42,7 @@ const launch = (...args: string[]) => {
 };
 
 // After the first signal the command waits at least 10 s for the hook, and ends with the code of that signal. The code shows which signal ended it.
-test.each(['sweep', 'run'])('the second signal ends `%s` at once, though a hook is in flight', async (command) => {
+test.each(['sweep', 'run'])('the second signal ends `%s` at once, even if a hook is in flight', async (command) => {
   await seedJob(server.client, 'a', { web_hook_url: `${receiver.url}/503/x`, status: 'Success' });
   // `run` finds the hook that a sweep could not deliver.
   if (command === 'run') await launch('sweep').ended;

@@ -124,7 +124,7 @@ describe('fault 125: control characters', () => {
     ['an id', ['hooks', 'drop', '--id', evil], {}],
     ['a type', ['quarantine', 'drop', '--type', evil], {}],
   ] as [string, string[], Record<string, string>][])(
-    'of what was given are shown, and forge no line: %s',
+    'of arguments are shown escaped, and forge no line: %s',
     async (_, given, env) => {
       const args = given.map((text) => text.replaceAll('\u0000', ''));
       const variables = Object.fromEntries(
@@ -138,12 +138,12 @@ describe('fault 125: control characters', () => {
     60_000,
   );
 
-  test('are no part of what is proposed instead, which has a line of its own', async () => {
+  test('are not part of the suggestion, which has its own line', async () => {
     const { stderr } = await runCli(['sweep', '--job-typs', 'x', ...common()]);
     expect(stderr).toMatch(/^error: unknown option '--job-typs'\n\(Did you mean --job-types\?\)\n/);
   });
 
-  test('leave JSON exact', async () => {
+  test('leave JSON unchanged', async () => {
     const { stdout } = await runCli(['sweep', '--plan', '--json', ...common()]);
     const ids = stdout
       .trim()
@@ -155,7 +155,7 @@ describe('fault 125: control characters', () => {
     expect(stdout).not.toMatch(obeyed);
   });
 
-  test('of any text are shown, and JSON is read as it was', () => {
+  test('of any text are shown escaped, and JSON is parsed as before', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((n) => String.fromCharCode(n)) }),
@@ -176,7 +176,7 @@ describe('fault 125: colours', () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
   const colour = /\u001b\[[0-9;]*m/;
 
-  test('are on a terminal that wants them, and on no other', async () => {
+  test('are used only on a terminal that supports them', async () => {
     const args = ['doctor', ...common()];
     expect(await onTerminal(args)).toMatch(colour);
     expect(await onTerminal(args, { NO_COLOR: '' })).toMatch(colour);
@@ -184,7 +184,7 @@ describe('fault 125: colours', () => {
     expect(await onTerminal(args, { TERM: 'dumb' })).not.toMatch(colour);
   });
 
-  test('the log has them by the same rule', async () => {
+  test('are used in the log by the same rule', async () => {
     const args = ['sweep', ...common(), '--log-level', 'info'];
     expect(await onTerminal(args)).toMatch(colour);
     await server.client.hset('t:job_stats:again', {
@@ -200,7 +200,7 @@ describe('fault 125: colours', () => {
     expect(dumb).not.toContain('\u001b');
   });
 
-  test('are not in a pipe, whatever its neighbours say', async () => {
+  test('are not used in a pipe, even if FORCE_COLOR is set', async () => {
     for (const [, args] of commands) {
       const { stdout } = await runCli(args(), { FORCE_COLOR: '3', TERM: 'xterm-256color', COLORTERM: 'truecolor' });
       expect(stdout).not.toContain('\u001b');

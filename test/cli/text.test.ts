@@ -20,7 +20,7 @@ test.each([
   expect(visibleJson({ text })).not.toMatch(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/u);
 });
 
-test('colours are for a terminal that knows them, and only where they are wanted', () => {
+test('colours are used only on a terminal that supports them, if they are wanted', () => {
   const terminal = { isTTY: true } as NodeJS.WriteStream;
   vi.stubEnv('NO_COLOR', '');
   vi.stubEnv('TERM', 'xterm');

@@ -59,7 +59,7 @@ const others = async () => {
 };
 
 describe('fault 124: hooks retry sends what the filter names, and nothing else', () => {
-  test('by the command, though others are due at the same endpoint and at others', async () => {
+  test('by the command, although other hooks are due for the same and other endpoints', async () => {
     await seedThree();
     const before = await others();
     const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
@@ -93,7 +93,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     expect(await all()).toEqual(before);
   });
 
-  test('by endpoint and reason together: both have to fit', async () => {
+  test('by endpoint and reason together: both must match', async () => {
     await seedThree();
     await seedHook('d', { to: other, state: 'parked', answer: '404' });
     await seedHook('e', { state: 'parked', answer: '400' });
@@ -143,16 +143,16 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       await expect(quarantine.release(filter as never)).rejects.toThrow(OptionsError);
     }
     expect(await all()).toEqual(before);
-    const unknown = await cli('hooks', 'drop', '--endpoint', 'https://nobody.example');
+    const unknown = await cli('hooks', 'drop', '--endpoint', 'https://unknown.example');
     expect([unknown.code, unknown.stdout]).toEqual([0, 'dropped: 0\n']);
-    expect(unknown.stderr).toContain('nothing matches --endpoint https://nobody.example');
+    expect(unknown.stderr).toContain('nothing matches --endpoint https://unknown.example');
     expect(await all()).toEqual(before);
     const glob = await cli('hooks', 'drop', '--id', '*');
     expect([glob.code, glob.stdout]).toEqual([1, 'dropped: 0\n']);
     expect(await all()).toEqual(before);
   });
 
-  test('drop touches no other', async () => {
+  test('drop changes no other hook', async () => {
     await seedThree();
     const before = await others();
     expect(await create().hooks.drop({ id: 'c' })).toBe(1);
@@ -193,7 +193,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
   });
 });
 
-test('fault 150: hooks retry ends only once all that it named was sent', async () => {
+test('fault 150: hooks retry ends only after all selected hooks were sent', async () => {
   const ids = Array.from({ length: 60 }, (_, i) => `j${i}`);
   await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
   const { stdout } = await cli('hooks', 'retry', '--reason', '404');
@@ -202,7 +202,7 @@ test('fault 150: hooks retry ends only once all that it named was sent', async (
   expect(await all()).toEqual({});
 });
 
-test('fault 124: what waits behind an open breaker is not sent, and is not waited for', async () => {
+test('fault 124: hooks behind an open circuit are not sent, and the command does not wait for them', async () => {
   await seedThree();
   await server.client.hset(`t:reaper:hooks:endpoint:${receiver.url}`, {
     failures: 10,
@@ -217,7 +217,7 @@ test('fault 124: what waits behind an open breaker is not sent, and is not waite
   expect(await recordOf('c')).toMatch(/^asked /);
 });
 
-test('fault 124: an endpoint that has recovered gets the named hooks only, at the limited rate', async () => {
+test('fault 124: an endpoint that has recovered gets only the selected hooks, at the drain rate', async () => {
   const ids = Array.from({ length: 12 }, (_, i) => `j${i}`);
   await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
   await seedThree();

@@ -26,7 +26,7 @@ describe('a time', () => {
     '-9007199254740992',
     `1${'0'.repeat(30)}`,
   ])('%j is none', (text) => expect(decodeTime(text)).toBeNaN());
-  test('that is missing is no fault', () => expect(decodeTime(undefined)).toBeUndefined());
+  test('that is missing is accepted', () => expect(decodeTime(undefined)).toBeUndefined());
 });
 
 describe('an ACK', () => {
@@ -42,7 +42,7 @@ describe('an ACK', () => {
     ...['{"status":"Success","revision":9007199254740992}', '{"status":"Success","revision":7,"check_in_at":"9"}'],
     ...['{"status":"Success","revision":7,"check_in_at":null}', '{"status":"Success","revision":7,"check_in_at":0.5}'],
   ])('%s can not be read', (text) => expect(decodeAck(text)).toBe('unreadable'));
-  test('that is missing is none', () => expect(decodeAck(undefined)).toBeUndefined());
+  test('that is missing is undefined', () => expect(decodeAck(undefined)).toBeUndefined());
 });
 
 describe('the facts of a job', () => {
@@ -61,7 +61,7 @@ describe('the facts of a job', () => {
     'http://u',
   ];
 
-  test('each from its place', () => {
+  test('are read each from its field', () => {
     expect(decodeFacts('j', 100, reply)).toEqual({
       facts: {
         ...{ id: 'j', readAt: 100, stats: 'found', statsId: 'j', name: 'X', kind: 'Generic', status: 'Running' },
@@ -72,7 +72,7 @@ describe('the facts of a job', () => {
       hookUrl: 'http://u',
     });
   });
-  test('what is not there is undefined, and blanks are no hook URL', () => {
+  test('are undefined if they are missing, and a blank hook URL is none', () => {
     const { facts, hookUrl, fingerprint } = decodeFacts(
       'j',
       100,
@@ -89,7 +89,7 @@ describe('the facts of a job', () => {
       fingerprint: word,
     });
   });
-  test('of an id that is no UTF-8: it can not be asked for', () => {
+  test('of an id that is not UTF-8: it can not be looked up', () => {
     const { facts, fingerprint } = brokenIdFacts(Buffer.from([0x61, 0xff]), 100);
     expect([facts, fingerprint]).toEqual([
       { id: 'a\uFFFD', hasBrokenId: true, readAt: 100, stats: 'unreadable', hasHook: false },

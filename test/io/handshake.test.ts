@@ -22,9 +22,9 @@ const refusalOf = (act: () => unknown): UnusableRedisError => {
   throw new Error('it was not refused');
 };
 
-describe('what Redis says of itself', () => {
+describe('the INFO of Redis', () => {
   test.each(['6.2.0', '6.2.13', '6.10.0', '7.0.0', '10.0.0', '255.255.255', 'unstable'])(
-    'version %s can be worked on',
+    'version %s is supported',
     (version) => {
       expect(usable({ redis_version: version })).toMatchObject({ version, role: 'master', database: 2 });
     },
@@ -44,7 +44,7 @@ describe('what Redis says of itself', () => {
     expect([error.code, error.kind]).toEqual([code, kind]);
     expect(error.message).toContain('Redis at h:1/2');
   });
-  test('a replica that takes no writes may be read, but is not the master that sentinels were asked for', () => {
+  test('a read-only replica may be read, but is not the master that the sentinels should name', () => {
     expect(usable({ role: 'slave', slave_read_only: 1 })).toMatchObject({ role: 'replica' });
     expect(refusalOf(() => usable({ role: 'slave', slave_read_only: 1 }, true)).code).toBe('redis-read-only');
     expect(usable({ role: 'master', cluster_enabled: 0, loading: 0 }, true)).toMatchObject({ role: 'master' });
@@ -104,7 +104,7 @@ describe('the handshake', () => {
   });
 
   test.each(['LOADING x', 'BUSY Redis is busy running a script', 'MASTERDOWN x'])(
-    'that meets %s is tried again',
+    'is repeated after %s',
     async (error) => {
       for (const command of ['AUTH', 'SELECT', 'INFO']) {
         const { facts } = await shake({ [command]: new Error(error) }, { password: 'p' });
@@ -113,13 +113,13 @@ describe('the handshake', () => {
     },
   );
 
-  test('that breaks off keeps the error of the connection', async () => {
+  test('keeps the error of a connection that was closed', async () => {
     const broken = new Error('read ECONNRESET');
     for (const command of ['AUTH', 'SELECT', 'INFO'])
       expect((await shake({ [command]: broken }, { password: 'p' })).facts).toBe(broken);
   });
 
-  test('asks HELLO where INFO is refused, and goes on with nothing known where both are', async () => {
+  test('uses HELLO if INFO is refused, and continues without either', async () => {
     const noperm = new Error("NOPERM this user has no permissions to run the 'info' command");
     const hello = ['server', 'redis', 'version', '7.2.0', 'mode', 'standalone', 'role', 'replica'];
     const known = await shake({ INFO: noperm, HELLO: hello });

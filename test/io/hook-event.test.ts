@@ -18,7 +18,7 @@ const eventOf = (...args: Parameters<typeof hookEventOf>) => {
   return { ...event, json: JSON.parse(event.body) };
 };
 
-test('eight fields always stand, the others only where they are set', () => {
+test('eight fields are always present, the others only if they are set', () => {
   expect(eventOf('j', { ...stats, check_in_at: '0', die_at: '', parameters: '{}', run_at: 'x' }).json).toEqual({
     job_id: 'j',
     status: 'Success',
@@ -42,7 +42,7 @@ test.each(['0', 'tRUE', 'yes', ''])('unique is not %j, as Go reads it', (unique)
   expect(eventOf('j', { ...stats, unique }).json.metadata.unique).toBe(false);
 });
 
-describe('there is nothing to tell', () => {
+describe('there is no event', () => {
   test.each([
     ['gone', {}],
     ['no-endpoint', { ...stats, web_hook_url: ' \t' }],
@@ -56,7 +56,7 @@ describe('there is nothing to tell', () => {
   });
 });
 
-test('a report of progress goes out with the state that it was made in, whatever the job is by now', () => {
+test('a check-in text is sent with the state in which it was reported, even if the job has changed', () => {
   const state = { status: 'Running', revision: 7, checkInAt: 9 } as const;
   const acked = { ...stats, ack: '{"status":"Success","revision":7,"check_in_at":0}' };
   const event = eventOf('j', acked, { text: 'half', state });
@@ -68,7 +68,7 @@ test('a report of progress goes out with the state that it was made in, whatever
   });
 });
 
-test('an ack that can not be read is given as it is stored, to be replaced', () => {
+test('an unreadable ACK is passed on as it is stored, to be replaced', () => {
   expect(eventOf('j', { ...stats, ack: 'null' }).unreadableAck).toBe('null');
   expect(eventOf('j', { ...stats, ack: '[1]' }).unreadableAck).toBe('[1]');
   const known = eventOf('j', { ...stats, ack: '{"status":"Running","revision":7}' });

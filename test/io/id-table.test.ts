@@ -4,7 +4,7 @@ import { IdTable } from '../../src/io/jobs/idTable.ts';
 import { SeenIds } from '../../src/io/jobs/seenIds.ts';
 
 describe('a table of ids', () => {
-  test('keeps the first mark of an id, and raises it only', () => {
+  test('keeps the first mark of an id, and only raises it', () => {
     const table = new IdTable(1);
     expect([table.add('a', 3), table.add('a', 5), table.get('a')]).toEqual([true, false, 3]);
     table.raise('a', 2);
@@ -24,7 +24,7 @@ describe('a table of ids', () => {
   });
 });
 
-describe('the ids that a sweep has met', () => {
+describe('the ids that a sweep has seen', () => {
   /** Ids that fill one generation. */
   let generation = 0;
   beforeAll(() => {
@@ -37,7 +37,7 @@ describe('the ids that a sweep has met', () => {
     expect(generation).toBeLessThan(900_000);
   });
 
-  test('one that is met again is not new, in this generation and in the one before', () => {
+  test('an id of this generation or the one before is not new', () => {
     const seen = new SeenIds(1);
     for (let i = 0; i < generation; i++) seen.add(`id-${i}`);
     // From here on there is another generation.
@@ -46,7 +46,7 @@ describe('the ids that a sweep has met', () => {
     for (const i of [0, 1, generation - 1, generation, last - 1]) expect([i, seen.add(`id-${i}`)]).toEqual([i, false]);
   });
 
-  test('what only the generation before the last one knew is forgotten, so memory does not grow', () => {
+  test('older generations are forgotten, so memory does not grow', () => {
     const seen = new SeenIds(1);
     for (let i = 0; i <= 2 * generation; i++) seen.add(`id-${i}`);
     expect(seen.add('id-1')).toBe(true);

@@ -33,7 +33,7 @@ const claimedFor = (origin: string, count: number): ClaimedHook[] =>
     },
   }));
 
-test('an endpoint that is new gets half of what is free, one that has some in flight leaves a quarter for others', () => {
+test('a new endpoint gets half of the free places, and an endpoint with hooks in flight leaves a quarter for others', () => {
   const limiter = createInFlightLimiter(createHeldSender().sender, 64);
   expect(limiter.reserve('http://slow', 1_000)).toBe(32);
   expect(limiter.reserve('http://slow', 1_000)).toBe(16);
@@ -43,7 +43,7 @@ test('an endpoint that is new gets half of what is free, one that has some in fl
   expect(limiter.reserve('http://fourth', 1_000)).toBe(3);
 });
 
-test('the last free place is given to an endpoint that has none in flight', () => {
+test('the last free place goes to an endpoint with no hook in flight', () => {
   const limiter = createInFlightLimiter(createHeldSender().sender, 1);
   expect(limiter.reserve('http://a', 5)).toBe(1);
   expect(limiter.reserve('http://b', 5)).toBe(0);
@@ -51,7 +51,7 @@ test('the last free place is given to an endpoint that has none in flight', () =
   expect(limiter.reserve('http://b', 5)).toBe(1);
 });
 
-test('what was reserved and not claimed is free again, and so is what was sent', async () => {
+test('places that were reserved but not claimed are free again, and so are places of sent hooks', async () => {
   const { sender, endOne } = createHeldSender();
   const limiter = createInFlightLimiter(sender, 8);
   expect(limiter.reserve('http://a', 8)).toBe(4);
@@ -102,7 +102,7 @@ const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
   };
 };
 
-test('the pages of a sweep wake the sender of an endpoint once a second, however many they are', async () => {
+test('the pages of a sweep wake the sender of an endpoint once a second, for any number of pages', async () => {
   const { due, enqueue, pass } = createNotes();
   await enqueue('http://a/x', 'http://a/y', 'http://b/x');
   expect(due).toEqual(['http://a', 'http://b']);
@@ -114,7 +114,7 @@ test('the pages of a sweep wake the sender of an endpoint once a second, however
   expect(due).toEqual(['http://a', 'http://b', 'http://a']);
 });
 
-test('what was parked or deferred wakes no sender', async () => {
+test('parked and deferred hooks wake no sender', async () => {
   const { due, enqueue, answer } = createNotes();
   answer('parked');
   await enqueue('http://a/x');
@@ -123,7 +123,7 @@ test('what was parked or deferred wakes no sender', async () => {
   expect(due).toEqual([]);
 });
 
-test('an endpoint that has moved is noted where it is now, and one of blanks is none', async () => {
+test('a moved endpoint is recorded with its new origin, and a blank URL has no endpoint', async () => {
   const { hooks, noted, enqueue } = createNotes({ 'http://old': 'https://new.example/base' });
   await enqueue('http://old/x');
   expect(noted).toEqual([expect.objectContaining({ endpoint: 'https://new.example' })]);

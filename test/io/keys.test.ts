@@ -9,14 +9,14 @@ test('white space around a namespace is trimmed, and it gets one colon', () => {
   expect(keysOf('').queue('X')).toBe('jobs:X');
 });
 
-test('each character that has a meaning in a pattern stands for itself in that of a namespace', () => {
+test('each special character of a pattern is escaped in that of a namespace', () => {
   expect(escapeGlob('a*b?c[d]e\\f')).toBe('a\\*b\\?c\\[d\\]e\\\\f');
   expect(keysOf('[n]*').jobsPattern).toBe('\\[n\\]\\*:jobs:*');
 });
 
 const known = (types: string[], pools: string[]) => ({ types: new Set(types), pools: new Set(pools) });
 
-test('a list whose name can mean one thing is read as that', () => {
+test('a list name with one reading is read that way', () => {
   expect(splitsOf('X:p:inprogress')).toEqual([{ type: 'X', pool: 'p' }]);
   expect(readListName('X:p:inprogress', known([], []))).toEqual({ type: 'X', pool: 'p' });
   expect(readListName('X', known([], []))).toBeUndefined();
@@ -26,7 +26,7 @@ test('a list whose name can mean one thing is read as that', () => {
   expect(readListName('X::inprogress', known([], []))).toBe('none');
 });
 
-test('of several readings one whose type and pool are known comes first, then one of which either is', () => {
+test('a reading with a known type and a known pool comes first, then one in which either is known', () => {
   const name = 'X:web-1:4711:inprogress';
   expect(readListName(name, known([], []))).toBe('several');
   expect(readListName(name, known(['X'], []))).toEqual({ type: 'X', pool: 'web-1:4711' });
@@ -36,14 +36,14 @@ test('of several readings one whose type and pool are known comes first, then on
   expect(readListName(name, known(['X', 'X:web-1'], ['4711', 'web-1:4711']))).toBe('several');
 });
 
-test('the queue of a known type is no list of a pool, unless a pool could have it', () => {
+test('the queue of a known type is not taken for a list of a pool, unless a pool could own it', () => {
   const name = 'X:p:inprogress';
   expect(readListName(name, known([name], []))).toBeUndefined();
   expect(readListName(name, known([name, 'X'], []))).toBeUndefined();
   expect(readListName(name, known([name, 'X'], ['p']))).toBe('several');
 });
 
-test('a key proves the type that its name and what it holds say', () => {
+test('the name and the contents of a key prove its job type', () => {
   expect(typeProvenBy('X', 'list')).toBe('X');
   expect(typeProvenBy('', 'list')).toBeUndefined();
   expect(typeProvenBy('X:p:inprogress', 'list')).toBeUndefined();

@@ -20,7 +20,7 @@ beforeEach(() => {
 const refused = new Error('connect ECONNREFUSED');
 const saidNow = () => said.splice(0);
 
-test('its beginning with the cause of the first attempt, a reminder a minute, its end', () => {
+test('its start with the cause of the first attempt, a reminder each minute, and its end', () => {
   outages.confirmed();
   expect([saidNow(), outages.now()]).toEqual([[], undefined]);
   outages.failed(new Error('read ECONNRESET'));
@@ -45,7 +45,7 @@ test('its beginning with the cause of the first attempt, a reminder a minute, it
   expect([saidNow(), outages.now()]).toEqual([['restored 61000'], undefined]);
 });
 
-test('the second outage is reported as the first was', () => {
+test('the second outage is reported like the first', () => {
   for (let time = 0; time < 3; time++) {
     outages.confirmed();
     saidNow();
@@ -56,7 +56,7 @@ test('the second outage is reported as the first was', () => {
   }
 });
 
-test('one that is over at once is reported with what is known of it, and its end', () => {
+test('a brief outage is reported with its known cause, and with its end', () => {
   outages.confirmed();
   outages.lost();
   now += 20;
@@ -64,7 +64,7 @@ test('one that is over at once is reported with what is known of it, and its end
   expect(saidNow()).toEqual(['fault Redis closed the connection', 'restored 20']);
 });
 
-test('a cause that says something is reported at once, and is that of one outage only', () => {
+test('a specific cause is reported at once, and for one outage only', () => {
   outages.confirmed();
   outages.failed(new Error('no answer within 5000 ms: timed out'));
   outages.lost();
@@ -76,7 +76,7 @@ test('a cause that says something is reported at once, and is that of one outage
   expect(saidNow()).toEqual(['fault connect ECONNREFUSED']);
 });
 
-test('a connection that was never there is an outage from the first attempt on', () => {
+test('a connection that never existed is an outage from the first attempt on', () => {
   outages.lost();
   expect(outages.now()).toBeUndefined();
   outages.failed(refused);
@@ -88,7 +88,7 @@ test('a connection that was never there is an outage from the first attempt on',
   expect(saidNow()).toEqual(['restored 5']);
 });
 
-test('a refusal that is new is reported in the middle of an outage, once', () => {
+test('a new refusal is reported once during an outage', () => {
   const auth = new UnusableRedisError('redis-wrong-password', 'permanent', 'another password');
   outages.confirmed();
   outages.lost();
@@ -100,7 +100,7 @@ test('a refusal that is new is reported in the middle of an outage, once', () =>
   expect(saidNow()).toEqual(['fault connect ECONNREFUSED', 'fault another password']);
 });
 
-test('a connection that is made anew on purpose is no outage, unless the next attempt fails', () => {
+test('a deliberate reconnect is not an outage unless the next attempt fails', () => {
   outages.confirmed();
   outages.renewing();
   outages.lost();
@@ -112,7 +112,7 @@ test('a connection that is made anew on purpose is no outage, unless the next at
   expect(saidNow()).toEqual(['fault connect ECONNREFUSED']);
 });
 
-test('who wants to hear of faults only gets those', () => {
+test('a listener for faults gets only faults', () => {
   const faults: string[] = [];
   const other = createOutages({ onFault: ({ message }) => faults.push(message) }, () => now);
   other.failed(refused);

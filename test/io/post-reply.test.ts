@@ -22,7 +22,7 @@ test('answers that depend on the moment are retryable, those that depend on the 
   for (const status of [400, 401, 403, 405, 409, 418, 422, 499]) expect(kindOf(status)).toBe('rejected');
 });
 
-test('a reply has the status, a short code for the record and a reason for a person', () => {
+test('a reply has the status, a short code for the record and a readable reason', () => {
   const of = (status: number) => replyTo({ status, location: undefined, retryAfter: undefined }, now);
   expect(of(204)).toStrictEqual({ kind: 'accepted', status: 204 });
   for (const status of [302, 399]) {
@@ -34,7 +34,7 @@ test('a reply has the status, a short code for the record and a reason for a per
   expect(of(503)).toStrictEqual({ kind: 'retryable', code: '503', reason: 'the endpoint answered 503' });
 });
 
-test('a date without a zone is GMT, wherever this host is', () => {
+test('a date without a zone is GMT, in any zone of this host', () => {
   vi.stubEnv('TZ', 'America/New_York');
   expect(waitOf('Thu Jan  1 00:01:00 2026')).toBe(60_000);
   expect(waitOf('Thu, 01 Jan 2026 00:01:00 GMT')).toBe(60_000);
@@ -51,7 +51,7 @@ test('Retry-After is read in seconds and as a date, and is never below 0', () =>
 });
 
 test.each([undefined, '', 'soon', '-5', '1.5', '1e3', '12345678901', 'Xyz, nothing', '1 Jan 2026 00:01:00'])(
-  'a Retry-After of %j says nothing',
+  'a Retry-After of %j is ignored',
   (text) => {
     expect(waitOf(text)).toBeUndefined();
   },

@@ -127,7 +127,7 @@ describe('the message of a classified error', () => {
     expect(explained(error)).toBe(error);
   });
 
-  test('of an error that Redis 6.2 reports from a script has what the command said', () => {
+  test('of a script error in Redis 6.2 contains the error of the command', () => {
     expect(classify(new Error(ofScript('WRONGTYPE x'))).message).toContain('(WRONGTYPE x)');
   });
 });

@@ -28,14 +28,14 @@ const failing = (...errors: string[]) => {
   return { attempt, tries: () => tries };
 };
 
-test('two errors that pass are waited out, for 200 and 400 ms', async () => {
+test('two transient errors are retried, after 200 and 400 ms', async () => {
   const { clock, backoff } = createQuickClock();
   const act = failing('read ECONNRESET', "READONLY You can't write against a read only replica.");
   expect(await retry(clock, act.attempt)).toBe('done');
   expect([act.tries(), backoff]).toEqual([3, [200, 400]]);
 });
 
-test('the third error is thrown as it is', async () => {
+test('the third error is thrown unchanged', async () => {
   const { clock, backoff } = createQuickClock();
   const act = failing('one: ECONNRESET', 'two: ECONNRESET', 'three: ECONNRESET', 'four: ECONNRESET');
   await expect(retry(clock, act.attempt)).rejects.toThrow(/^three: ECONNRESET$/);

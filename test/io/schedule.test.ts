@@ -12,26 +12,26 @@ const wait = (more: Partial<Progress>, { pass = 'sweep', ...due }: Partial<Due> 
   return waitFor({ now: 1_000, firstAt: 5_000, interval: 10_000, hasFailed: false, shared, pass, ...due });
 };
 
-test('the first one comes at its time, or at once where that is over', () => {
+test('the first pass is due at its time, or at once if that is past', () => {
   expect([wait({}), wait({}, { pass: 'rescue' }), wait({}, { firstAt: 400 })]).toEqual([4_000, 4_000, 0]);
 });
 
-test('the next one comes an interval after the end of the last one of its kind, by the clock of Redis', () => {
+test('the next pass is due an interval after the end of the last one of its kind, by the clock of Redis', () => {
   expect(wait({ ended: 500_200, rescueEnded: 499_000 })).toBe(9_200);
   expect(wait({ ended: 500_200, rescueEnded: 499_000 }, { pass: 'rescue' })).toBe(8_000);
   expect(wait({ ended: 400_000 })).toBe(0);
 });
 
-test('it is never later than an interval, though the clock of Redis was set back', () => {
+test('a pass is never due later than an interval, even if the clock of Redis was set back', () => {
   expect(wait({ ended: 900_000 })).toBe(10_000);
 });
 
-test('a sweep that another host has begun is gone on with at once; a rescue is not held up by it', () => {
+test('a sweep that another host has begun is continued at once, and delays no rescue', () => {
   expect(wait({ isInHand: true, ended: 500_900 })).toBe(0);
   expect(wait({ isInHand: true, rescueEnded: 500_900 }, { pass: 'rescue' })).toBe(9_900);
 });
 
-test('a pass that this host could not do, or does for itself, comes an interval later', () => {
+test('a pass that failed, or that this host does for itself only, is due an interval later', () => {
   expect(wait({ isInHand: true }, { hasFailed: true })).toBe(10_000);
   expect(wait({}, { shared: undefined })).toBe(10_000);
 });

@@ -74,7 +74,7 @@ const create = () => {
 const taken: HttpReply = { kind: 'accepted', status: 200 };
 const busy: HttpReply = { kind: 'retryable', code: 'broken', reason: 'the connection broke' };
 
-test('a text that is being sent with a claim is not sent a second time as one that was left', async () => {
+test('a text that is being sent with a claim is not sent again as a pending text', async () => {
   const { sender, posts, pass, answerWith, hold } = create();
   hold('half');
   pass(6_000);
@@ -90,7 +90,7 @@ test('a text that is being sent with a claim is not sent a second time as one th
   expect(posts.filter((post) => post === 'half')).toHaveLength(1);
 });
 
-test('a text that is left is sent after 5 s, once, and dropped unsent after 5 minutes', async () => {
+test('a pending text is sent once after 5 s, and dropped unsent after 5 minutes', async () => {
   const { sender, posts, pass, hold } = create();
   hold('half');
   pass(4_999);
@@ -106,7 +106,7 @@ test('a text that is left is sent after 5 s, once, and dropped unsent after 5 mi
   expect(posts).toEqual(['half']);
 });
 
-test('no text is sent that may take longer than the claim holds, nor the state after it', async () => {
+test('no text and no state is sent if that may take longer than the claim is valid', async () => {
   const { sender, posts, settled, pass, answerWith, hold } = create();
   for (const text of ['one', 'two', 'three']) hold(text);
   // The claim holds for 60 s; each POST takes 20 s of it, and might take 30.
@@ -119,7 +119,7 @@ test('no text is sent that may take longer than the claim holds, nor the state a
   expect(settled).toMatchObject([{ verb: 'failed', answer: 'later', delay: 0, isEndpointAlive: true }]);
 });
 
-test('nothing is sent with a claim whose answer was so long on its way that a POST could outlast it', async () => {
+test('nothing is sent with a claim whose reply was so late that a POST could outlast the claim', async () => {
   const { sender, posts, settled, outcomes, delayAnswer } = create();
   delayAnswer(30_000);
   await sender.deliver(claimed);
@@ -131,7 +131,7 @@ test('nothing is sent with a claim whose answer was so long on its way that a PO
   expect(outcomes).toHaveLength(1);
 });
 
-test('a hook that the stop of this host has cut off is no failure of its endpoint', async () => {
+test('a hook that is interrupted by the stop of this host is not a failure of its endpoint', async () => {
   const { sender, outcomes, settled, answerWith } = create();
   answerWith(async () => {
     sender.stop();
@@ -142,7 +142,7 @@ test('a hook that the stop of this host has cut off is no failure of its endpoin
   expect(outcomes).toMatchObject([{ outcome: 'failed', reason: 'this host was stopped' }]);
 });
 
-test('an answer that came before the stop is noted all the same', async () => {
+test('an answer that came before the stop is still recorded', async () => {
   const { sender, settled, answerWith } = create();
   answerWith(async () => {
     sender.stop();
@@ -167,7 +167,7 @@ test.each([
   ]);
 });
 
-test('Retry-After is kept to where it asks for longer, but not that of an endpoint that does not know the job', async () => {
+test('Retry-After is respected if it is longer than the delay, except from an endpoint that does not know the job', async () => {
   const { sender, settled, answerWith } = create();
   answerWith(async () => ({ ...busy, retryAfter: 50_000 }));
   await sender.deliver(claimed);
@@ -182,7 +182,7 @@ test('Retry-After is kept to where it asks for longer, but not that of an endpoi
   ]);
 });
 
-test('a change that is too old is parked unsent, unless a person asks for it', async () => {
+test('a change that is too old is parked unsent, unless a person requests it', async () => {
   const { sender, posts, settled } = create();
   const at = 1_000 * 100 + 604_800_001;
   await sender.deliver({ ...claimed, at, until: at + 60_000 });
@@ -192,7 +192,7 @@ test('a change that is too old is parked unsent, unless a person asks for it', a
   expect(posts).toEqual(['Running', 'Running']);
 });
 
-test('of more texts than may be held the oldest is dropped', async () => {
+test('the oldest text is dropped if too many are held', async () => {
   const { sender, posts, pass } = create();
   const state = { status: 'Running', revision: 7, checkInAt: 9 } as const;
   for (let i = 0; i <= 1_000; i++) sender.holdText(`j${i}`, { text: `${i}`, state });

@@ -5,9 +5,9 @@ import { type DispatcherEvent, dispatcherMachine, type Looked } from '../../src/
 import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint.ts';
 import { flush, startChild } from '../support/paths.ts';
 
-// The deliverer against a small model of what it serves: receivers with hooks that are due now or later, looks that read
-// that and answer some time after, deliveries that claim it and end some time after. Whatever comes between, no receiver
-// has two deliveries, and none that this deliverer has to see to is forgotten.
+// The dispatcher against a small model of what it serves: endpoints with hooks that are due now or later, looks that read
+// this and answer some time later, deliveries that claim hooks and end some time later. In any order of events, no endpoint
+// has two deliveries at the same time, and no endpoint with hooks of this host is forgotten.
 
 const slots = 2;
 const interval = 5_000;
@@ -20,7 +20,7 @@ interface Answer<Output> {
 }
 interface Delivery extends Answer<EndpointOutcome> {
   readonly origin: Origin;
-  /** What its last claim told of the next one; undefined: it has claimed nothing yet. */
+  /** The wait that its last claim returned; undefined: it has claimed nothing yet. */
   wait: { readonly ms: number | undefined } | undefined;
 }
 interface Look extends Answer<Looked> {
@@ -31,16 +31,16 @@ interface Look extends Answer<Looked> {
 const startWorld = () => {
   const clock = new SimulatedClock();
   const world = {
-    /** Receiver → when its next hook is due, in ms. */
+    /** Endpoint → when its next hook is due, in ms. */
     dueAt: new Map<Origin, number>(),
-    /** Receivers whose hooks were enqueued here, or have failed here, and are not delivered yet. */
+    /** Endpoints whose hooks were enqueued here, or have failed here, and are not delivered yet. */
     owed: new Set<Origin>(),
     deliveries: [] as Delivery[],
     look: undefined as Look | undefined,
     isWatching: false,
-    /** The most deliveries at once that there have been, and to one receiver. */
+    /** The largest number of deliveries at the same time, in all and to one endpoint. */
     most: { ever: 0, toOne: 0 },
-    /** Deliveries that were under way when it was told that all is quiet. */
+    /** Deliveries that were running when the dispatcher reported quiet. */
     underWayWhenQuiet: 0,
   };
   const actor = startChild(
@@ -54,7 +54,7 @@ const startWorld = () => {
               world.most.ever = Math.max(world.most.ever, world.deliveries.length);
               world.most.toOne = Math.max(world.most.toOne, toOne);
             }),
-          // biome-ignore lint/suspicious/noExplicitAny: stands in for the logic of a chart, whose snapshots it has not
+          // biome-ignore lint/suspicious/noExplicitAny: replaces the logic of a machine, but has other snapshots
         ) as any,
         look: fromPromise<Looked>(
           () =>
@@ -135,7 +135,7 @@ const startWorld = () => {
 };
 type World = ReturnType<typeof startWorld>;
 
-/** What may happen, each where it can: what can't is left out. `which` picks one of the deliveries under way. */
+/** What may happen. An event that is impossible in a state is left out. `which` picks one of the running deliveries. */
 type Step =
   | readonly ['enqueued here' | 'enqueued elsewhere', Origin]
   | readonly ['delivers' | 'ends' | 'is given up' | 'breaks', which: number]
@@ -145,7 +145,7 @@ type Step =
 
 const anOrigin = fc.constantFrom(...origins);
 const which = fc.nat({ max: slots - 1 });
-/** What makes it look (a request, a failure, time) comes seldom: each look finds again what was forgotten. */
+/** Causes of a look (a request, a failure, time) are rare here, because each look finds again what was forgotten. */
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.tuple(fc.constant('enqueued here' as const), anOrigin) },
   { weight: 2, arbitrary: fc.tuple(fc.constant('enqueued elsewhere' as const), anOrigin) },
@@ -184,7 +184,7 @@ const take = async (it: World, taken: Step): Promise<void> => {
   await flush();
 };
 
-/** From now on all goes well: looks are answered, deliveries deliver what is due and end, time goes by. */
+/** From now on nothing fails: looks are answered, deliveries deliver what is due and end, time passes. */
 const goWell = async (it: World): Promise<void> => {
   for (let round = 0; round < 8; round++) {
     await take(it, ['look reads']);
@@ -210,7 +210,7 @@ const checkBounds = ({ world, actor }: World) => {
 const steps = fc.array(step, { maxLength: 40, size: 'max' });
 const runs = 1_000;
 
-test('whatever comes between, no receiver has two deliveries, and none that it has to see to is forgotten', async () => {
+test('in any order of events, no endpoint has two deliveries at the same time, and none is forgotten', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (taken) => {
       const it = startWorld();
@@ -232,7 +232,7 @@ test('whatever comes between, no receiver has two deliveries, and none that it h
   );
 });
 
-test('told to stop at any point, it starts nothing more, and is over when what is under way has ended', async () => {
+test('stopped in any state, it starts no delivery, and ends after the running ones', async () => {
   await fc.assert(
     fc.asyncProperty(steps, steps, async (before, after) => {
       const it = startWorld();

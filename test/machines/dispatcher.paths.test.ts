@@ -5,8 +5,8 @@ import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint
 import type { Report } from '../../src/machines/types/reports.ts';
 import { createCoverage, createRemote, flush, startChild } from '../support/paths.ts';
 
-// The chart takes requests without end: its paths have no number. These are sequences by hand, held to the same gate:
-// every transition is taken. What no sequence by hand would try is in `deliverer.model.test.ts`.
+// The machine takes requests without end, so its paths can't be enumerated. These sequences are written one by one, with the
+// same gate: every transition is taken. `dispatcher.model.test.ts` tries random sequences.
 
 const remote = createRemote();
 const machine = dispatcherMachine.provide({ actors: { endpoint: remote.logic(), look: remote.logic() } });
@@ -17,7 +17,7 @@ const interval = 5_000;
 const start = (slots = 2) => {
   const clock = new SimulatedClock();
   const reports: Report[] = [];
-  /** What delivery actors were started with, and what they were told, in order. */
+  /** Inputs of the delivery actors, and the events that they received, in order. */
   const started: { id: string; input: EndpointInput }[] = [];
   const told: string[] = [];
   const actor = startChild(machine, {
@@ -42,7 +42,7 @@ const start = (slots = 2) => {
     actor,
     started,
     told,
-    /** Receivers in the order in which they got an actor. */
+    /** Endpoints in the order in which they got an actor. */
     receivers: () => started.map(({ input }) => input.origin),
     faults: () => reports.filter(({ type }) => type === 'fault'),
     quiet: () => reports.filter(({ type }) => type === 'hooks.quiet').length,
@@ -74,7 +74,7 @@ const start = (slots = 2) => {
   };
 };
 
-test('it sleeps until something is enqueued here, and sends that without a look', async () => {
+test('sleeps until this host enqueues a hook, and sends it without a look', async () => {
   const it = start();
   await it.tick(3_600_000);
   expect(it.value()).toBe('asleep');
@@ -83,7 +83,7 @@ test('it sleeps until something is enqueued here, and sends that without a look'
   expect(it.started).toEqual([{ id: 'endpoint-0', input: { origin: 'a', slots: 8 } }]);
 });
 
-test('told to watch, it looks at once, then from interval to interval, and never falls asleep', async () => {
+test('looks at once when it begins to watch, then at each interval, and never sleeps', async () => {
   const it = start();
   await it.send({ type: 'watch' });
   for (let i = 0; i < 3; i++) {
@@ -96,7 +96,7 @@ test('told to watch, it looks at once, then from interval to interval, and never
   }
 });
 
-test('told to watch while it is awake, it looks at once, and does not fall asleep any more', async () => {
+test('looks at once when it begins to watch while it is awake, and never sleeps again', async () => {
   for (const before of ['looking', 'waiting']) {
     const it = start();
     await it.due('a');
@@ -110,7 +110,7 @@ test('told to watch while it is awake, it looks at once, and does not fall aslee
   }
 });
 
-test('with nothing waiting and nobody in a slot it falls asleep again', async () => {
+test('falls asleep when no hook waits and every slot is free', async () => {
   const it = start();
   await it.send({ type: 'look' });
   await it.looks();
@@ -120,7 +120,7 @@ test('with nothing waiting and nobody in a slot it falls asleep again', async ()
   expect(it.value()).toBe('asleep');
 });
 
-test('it stays awake for what waits, and looks when that is due', async () => {
+test('stays awake while a hook waits, and looks when it is due', async () => {
   const it = start();
   await it.send({ type: 'look' });
   await it.looks([], 800);
@@ -130,7 +130,7 @@ test('it stays awake for what waits, and looks when that is due', async () => {
   expect(it.value()).toBe('looking');
 });
 
-test('between two looks there is a pause, however soon the next is due, and never more than the interval', async () => {
+test('pauses between two looks, but never for longer than the interval', async () => {
   const it = start();
   await it.send({ type: 'watch' });
   await it.looks([], 1);
@@ -142,7 +142,7 @@ test('between two looks there is a pause, however soon the next is due, and neve
   expect(it.value()).toBe('looking');
 });
 
-test('what a delivery leaves for later is looked for when it is due, not at the next interval', async () => {
+test('looks when a hook that a delivery left for later is due, not at the next interval', async () => {
   const it = start();
   await it.due('a', 'b');
   await it.ends(0, { wait: 2_000 });
@@ -154,7 +154,7 @@ test('what a delivery leaves for later is looked for when it is due, not at the 
   expect(it.value()).toBe('looking');
 });
 
-test('deliveries that leave nothing sooner do not put the next look off', async () => {
+test('does not postpone the next look when deliveries leave nothing sooner', async () => {
   const it = start();
   await it.send({ type: 'watch' });
   await it.looks(['a', 'b'], 3_000);
@@ -165,7 +165,7 @@ test('deliveries that leave nothing sooner do not put the next look off', async 
   expect(it.value()).toBe('looking');
 });
 
-test('every receiver that a look finds due gets an actor, the lowest free slots first', async () => {
+test('gives every due endpoint an actor, in the lowest free slot', async () => {
   const it = start(3);
   await it.send({ type: 'watch' });
   await it.looks(['a', 'b']);
@@ -175,7 +175,7 @@ test('every receiver that a look finds due gets an actor, the lowest free slots 
   expect(it.context().inSlots).toEqual({ 'endpoint-0': 'c', 'endpoint-1': 'b', 'endpoint-2': 'd' });
 });
 
-test('more receivers than slots wait their turn, in the order in which they became due, none of them twice', async () => {
+test('queues endpoints when all slots are taken, in the order in which they became due, each once', async () => {
   const it = start(2);
   await it.send({ type: 'watch' });
   await it.looks(['a', 'b', 'c']);
@@ -188,14 +188,14 @@ test('more receivers than slots wait their turn, in the order in which they beca
   expect(it.context()).toMatchObject({ due: [], inSlots: { 'endpoint-0': 'e', 'endpoint-1': 'c' } });
 });
 
-test('a receiver in a slot gets no second actor: the one that it has is told', async () => {
+test('notifies the actor of an endpoint that has a slot, and starts no second one', async () => {
   const it = start();
   await it.due('a', 'b', 'a', 'a');
   expect(it.receivers()).toEqual(['a', 'b']);
   expect(it.told).toEqual(['endpoint-0 due', 'endpoint-0 due']);
 });
 
-test('what becomes due while its actor ends is not left lying, and costs one more actor, not one each', async () => {
+test('starts one more actor for all hooks that became due while the actor of their endpoint ended', async () => {
   const it = start(1);
   await it.due('a', 'b', 'a', 'a');
   await it.ends(0);
@@ -205,7 +205,7 @@ test('what becomes due while its actor ends is not left lying, and costs one mor
   expect(it.value()).toBe('asleep');
 });
 
-test('what becomes due while it looks is sent without waiting for the look, which does not send it twice', async () => {
+test('sends a hook that becomes due during a look at once, and only once', async () => {
   const it = start();
   await it.send({ type: 'look' });
   await it.due('a');
@@ -214,7 +214,7 @@ test('what becomes due while it looks is sent without waiting for the look, whic
   expect(it.receivers()).toEqual(['a']);
 });
 
-test('what a delivery left for later while a look was under way is not forgotten for a look that has not seen it', async () => {
+test('remembers a hook that a delivery left for later during a look that has not seen it', async () => {
   const it = start();
   await it.send({ type: 'look' });
   await it.due('a');
@@ -223,12 +223,12 @@ test('what a delivery left for later while a look was under way is not forgotten
   expect(it.value()).toBe('waiting');
   await it.tick(2_000);
   expect(it.value()).toBe('looking');
-  // The next look has seen it: what was told before no longer counts.
+  // The next look has seen it, so the earlier wait no longer counts.
   await it.looks([], undefined);
   expect(it.value()).toBe('asleep');
 });
 
-test('quiet is told after a look that finds nothing, and not while it finds something', async () => {
+test('reports quiet after a look that finds nothing, and only then', async () => {
   const it = start();
   await it.send({ type: 'look' });
   expect(it.quiet()).toBe(0);
@@ -242,7 +242,7 @@ test('quiet is told after a look that finds nothing, and not while it finds some
   expect(it.quiet()).toBe(1);
 });
 
-test('quiet is told with the last delivery to end, those that waited for a slot included', async () => {
+test('reports quiet when the last delivery has ended, including those that waited for a slot', async () => {
   const it = start(2);
   await it.due('a', 'b', 'c');
   await it.ends(0);
@@ -252,7 +252,7 @@ test('quiet is told with the last delivery to end, those that waited for a slot 
   expect(it.quiet()).toBe(1);
 });
 
-test('quiet is not reported by an endpoint that ends during a look: the look knows', async () => {
+test('leaves the report of quiet to a look that is running when an endpoint ends', async () => {
   for (const end of ['ends', 'breaks'] as const) {
     for (const mode of ['onDemand', 'watching'] as const) {
       const it = start();
@@ -268,7 +268,7 @@ test('quiet is not reported by an endpoint that ends during a look: the look kno
   }
 });
 
-test('a caller who waits, and a hook that is due soon, make a watching dispatcher look', async () => {
+test('looks for a caller that waits, and for a hook that is due soon, while it watches', async () => {
   const it = start();
   await it.send({ type: 'watch' });
   await it.looks(['a']);
@@ -280,7 +280,7 @@ test('a caller who waits, and a hook that is due soon, make a watching dispatche
   expect(it.value()).toBe('looking');
 });
 
-test('a look that fails leaves nobody waiting, yet is not told as quiet while something is under way', async () => {
+test('answers callers after a failed look, but does not report quiet while a delivery runs', async () => {
   const it = start();
   await it.send({ type: 'look' });
   await it.lookFails();
@@ -293,7 +293,7 @@ test('a look that fails leaves nobody waiting, yet is not told as quiet while so
   expect(it.quiet()).toBe(2);
 });
 
-test('a look that fails is told once in a row', async () => {
+test('reports consecutive failed looks once', async () => {
   const it = start();
   await it.send({ type: 'watch' });
   const again = async () => {
@@ -310,7 +310,7 @@ test('a look that fails is told once in a row', async () => {
   expect(it.faults()).toEqual([fault, fault]);
 });
 
-test('a look that fails is made again, though it was not told to watch: something may wait', async () => {
+test('repeats a failed look even if it does not watch, because a hook may wait', async () => {
   const it = start();
   await it.send({ type: 'look' });
   await it.lookFails();
@@ -321,7 +321,7 @@ test('a look that fails is made again, though it was not told to watch: somethin
   expect(it.value()).toBe('asleep');
 });
 
-test('a delivery that was given up is told with its error, and looked for again, though it was not told to watch', async () => {
+test('reports the error of an abandoned delivery, and looks again even if it does not watch', async () => {
   const it = start();
   await it.due('a');
   await it.ends(0, { outcome: 'abandoned', error: 'Redis is down' });
@@ -331,7 +331,7 @@ test('a delivery that was given up is told with its error, and looked for again,
   expect(it.value()).toBe('looking');
 });
 
-test('a delivery whose chart breaks is told, its slot is free, and its receiver is looked for again', async () => {
+test('reports a crashed delivery, frees its slot, and looks for its endpoint again', async () => {
   const it = start(1);
   await it.due('a', 'b');
   await it.breaks(0);
@@ -342,14 +342,14 @@ test('a delivery whose chart breaks is told, its slot is free, and its receiver 
   expect(it.value()).toBe('looking');
 });
 
-test('an end that went well is no fault', async () => {
+test('reports no fault when a delivery ends without an error', async () => {
   const it = start();
   await it.due('a');
   await it.ends(0, { outcome: 'open', wait: 4_000 });
   expect(it.faults()).toEqual([]);
 });
 
-test('stopped with nothing under way, it is over at once, asleep, watching or looking', async () => {
+test('ends at once if no delivery runs when it is stopped: asleep, watching or looking', async () => {
   const asleep = start();
   const looking = start();
   await looking.send({ type: 'watch' });
@@ -362,7 +362,7 @@ test('stopped with nothing under way, it is over at once, asleep, watching or lo
   }
 });
 
-test('told to stop, it tells every delivery, starts no other, and is over with the last of them', async () => {
+test('stops every delivery, starts no other, and ends with the last of them', async () => {
   const it = start(2);
   await it.due('a', 'b', 'c', 'a');
   await it.send({ type: 'stop' }, { type: 'due', origin: 'd' }, { type: 'due', origin: 'b' }, { type: 'look' });
@@ -375,7 +375,7 @@ test('told to stop, it tells every delivery, starts no other, and is over with t
   expect(it.receivers()).toEqual(['a', 'b']);
 });
 
-test('told to stop, it tells that all is quiet with the last delivery, whatever waited for a slot', async () => {
+test('reports quiet with the last delivery after a stop, even if endpoints wait for a slot', async () => {
   const it = start(1);
   await it.due('a', 'b', 'a');
   await it.send({ type: 'stop' });
@@ -384,7 +384,7 @@ test('told to stop, it tells that all is quiet with the last delivery, whatever 
   expect([it.quiet(), it.status()]).toEqual([1, 'done']);
 });
 
-test('its actors are named from a fixed set, however many receivers there are', async () => {
+test('uses a fixed set of actor ids for any number of endpoints', async () => {
   const it = start(2);
   await it.send({ type: 'watch' });
   await it.looks(Array.from({ length: 20 }, (_, i) => `receiver ${i}`));

@@ -4,7 +4,7 @@ import { type Claimed, endpointMachine, type OutgoingHook } from '../../src/mach
 import { createCoverage, createRemote, done, failure, flush, pathsOf, walk } from '../support/paths.ts';
 
 const remote = createRemote();
-/** What each actor's courier was given: one list for each time. */
+/** The hooks that each actor's sender received: one list for each call. */
 const sent = new WeakMap<AnyActorRef, (readonly OutgoingHook[])[]>();
 const sentBy = (actor: AnyActorRef) => sent.get(actor) ?? [];
 const machine = endpointMachine.provide({
@@ -31,8 +31,8 @@ const due = { type: 'due' };
 const stop = { type: 'stop' };
 const sending = ['delivering', 'probing', 'draining'] as const;
 
-// One set of events for each concern, so that the paths through what repeats stay few; with all of them in one they
-// have no number worth running.
+// One set of events for each concern, so that the number of paths stays small. With all events in one set it would be too
+// large to run.
 const concerns = {
   'sending, resting and stopping': {
     slots: 1,
@@ -66,7 +66,7 @@ const concerns = {
 for (const [name, { slots, events }] of Object.entries(concerns)) {
   describe(name, () => {
     for (const path of pathsOf(machine, { origin, slots }, events, name, {
-      // Nothing ends that is not under way.
+      // An attempt ends only if one is in flight.
       isPossible: ({ context }, { type }) => type !== 'ended' || context.inFlight > 0,
     })) {
       test(path.name, async () => {
@@ -87,7 +87,7 @@ for (const [name, { slots, events }] of Object.entries(concerns)) {
   });
 }
 
-/** What each claim was asked for, in order. */
+/** The size that each claim asked for, in order. */
 const start = (slots = 4) => {
   const clock = new SimulatedClock();
   const asked: { origin: string; most: number }[] = [];
@@ -129,7 +129,7 @@ const start = (slots = 4) => {
   };
 };
 
-test('it asks for as many as there are slots, then for as many as are free once half of them are', async () => {
+test('claims as many hooks as it has slots, and again when half of the slots are free', async () => {
   const it = start(4);
   await it.claims(4);
   await it.send('ended');
@@ -142,7 +142,7 @@ test('it asks for as many as there are slots, then for as many as are free once 
   ]);
 });
 
-test('what a claim brings is given to the courier at once, as it came', async () => {
+test('passes claimed hooks to the sender at once and unchanged', async () => {
   const it = start(4);
   await it.claims(2);
   await it.send('ended', 'ended');
@@ -150,7 +150,7 @@ test('what a claim brings is given to the courier at once, as it came', async ()
   expect(it.sent()).toEqual([['hook 0', 'hook 1'], ['hook 0']]);
 });
 
-test('with every slot taken, neither time nor what becomes due makes it claim', async () => {
+test('does not claim while every slot is taken, even if time passes or a hook becomes due', async () => {
   const it = start(2);
   await it.claims(2, { wait: 0 });
   await it.tick(60_000);
@@ -159,7 +159,7 @@ test('with every slot taken, neither time nor what becomes due makes it claim', 
   expect(it.asked).toHaveLength(1);
 });
 
-test('an attempt that ends while it claims is counted', async () => {
+test('counts an attempt that ends during a claim', async () => {
   const it = start(4);
   await it.claims(3);
   await it.send('ended');
@@ -172,7 +172,7 @@ test('an attempt that ends while it claims is counted', async () => {
   expect(it.output()).toMatchObject({ outcome: 'rested' });
 });
 
-test('an attempt that ends while it waits to claim again is counted, and its slot asked for', async () => {
+test('counts an attempt that ends before a repeated claim, and claims for its slot', async () => {
   const it = start(2);
   await it.claims(1, { wait: 0 });
   await it.tick(0);
@@ -182,7 +182,7 @@ test('an attempt that ends while it waits to claim again is counted, and its slo
   expect(it.asked.at(-1)).toEqual({ origin, most: 2 });
 });
 
-test('what becomes due while it claims makes it claim once more, where there was nothing', async () => {
+test('claims again after an empty claim if a hook became due meanwhile', async () => {
   const it = start();
   await it.send('due', 'due');
   await it.claims(0, { wait: 600_000 });
@@ -192,7 +192,7 @@ test('what becomes due while it claims makes it claim once more, where there was
   expect(it.asked).toHaveLength(2);
 });
 
-test('what becomes due while it claims does not wait for what was claimed to end', async () => {
+test('claims a hook that became due during a claim before the claimed hooks have ended', async () => {
   const it = start();
   await it.send('due');
   await it.claims(1, { wait: 70_000 });
@@ -204,7 +204,7 @@ test('what becomes due while it claims does not wait for what was claimed to end
   expect(it.value()).toBe('delivering');
 });
 
-test('what becomes due while it claims in vain is no reason to ask an open breaker again', async () => {
+test('does not claim again from an open breaker for a hook that became due meanwhile', async () => {
   const it = start();
   await it.send('due');
   await it.claims(0, { breaker: 'open', wait: 4_000 });
@@ -213,7 +213,7 @@ test('what becomes due while it claims in vain is no reason to ask an open break
 
 for (const state of sending) {
   const breaker = state === 'delivering' ? 'closed' : state;
-  test(`${state}: it claims when more is due, when the next one is, and when half of the room is free`, async () => {
+  test(`${state}: claims when a hook becomes due, after the wait, and when half of the slots are free`, async () => {
     const it = start(4);
     for (const claimAgain of [() => it.send('due'), () => it.tick(5_000), () => it.send('ended', 'ended')]) {
       await it.claims(2, { breaker, wait: 5_000 });
@@ -225,14 +225,14 @@ for (const state of sending) {
     }
   });
 
-  test(`${state}: an attempt that ends while most of the room is taken is only counted`, async () => {
+  test(`${state}: only counts an attempt that ends while most slots are taken`, async () => {
     const it = start(4);
     await it.claims(4, { breaker });
     await it.send('ended');
     expect([it.value(), it.context().inFlight]).toEqual([state, 3]);
   });
 
-  test(`${state}: told to stop, it claims no more and waits for what is under way`, async () => {
+  test(`${state}: when stopped, claims nothing more and waits for the hooks in flight`, async () => {
     const it = start(4);
     await it.claims(2, { breaker });
     await it.send('stop', 'due');
@@ -246,7 +246,7 @@ for (const state of sending) {
   });
 }
 
-test('told to stop while it claims, it sends what the claim brings, and asks for nothing else', async () => {
+test('sends the hooks of a claim during which it was stopped, and claims nothing more', async () => {
   const it = start(4);
   await it.send('due', 'stop');
   await it.claims(2, { wait: 0 });
@@ -257,7 +257,7 @@ test('told to stop while it claims, it sends what the claim brings, and asks for
   expect(it.asked).toHaveLength(1);
 });
 
-test('told to stop while it claims, it ends when the claim brings nothing or fails, whatever is due', async () => {
+test('ends when a claim during which it was stopped is empty or fails, even if a hook is due', async () => {
   for (const answer of ['nothing', 'soon', 'failure'] as const) {
     const it = start(4);
     await it.send('due', 'stop');
@@ -267,7 +267,7 @@ test('told to stop while it claims, it ends when the claim brings nothing or fai
   }
 });
 
-test('the breaker as it is in Redis is told with each claim, and one that is open with nothing under way ends it', async () => {
+test('learns the breaker state from each claim, and ends if the circuit is open and no hook is in flight', async () => {
   const it = start(4);
   const walked: unknown[] = [];
   for (const breaker of ['probing', 'draining', 'closed'] as const) {
@@ -284,7 +284,7 @@ test('the breaker as it is in Redis is told with each claim, and one that is ope
   expect(it.output()).toEqual({ origin, outcome: 'open', wait: 3_000 });
 });
 
-test('it goes on draining while a claim brings nothing because it was asked too soon', async () => {
+test('continues to drain when a claim is empty because it came too early', async () => {
   const it = start(4);
   await it.claims(1, { breaker: 'draining', wait: 0 });
   await it.tick(0);
@@ -294,7 +294,7 @@ test('it goes on draining while a claim brings nothing because it was asked too 
   expect(it.value()).toBe('claiming');
 });
 
-test('a breaker that has opened does not end it while something is under way', async () => {
+test('does not end while hooks are in flight, even if the circuit has opened', async () => {
   const it = start(4);
   await it.claims(2);
   await it.send('due');
@@ -303,7 +303,7 @@ test('a breaker that has opened does not end it while something is under way', a
   expect(it.context()).toMatchObject({ inFlight: 2, breaker: 'open' });
 });
 
-test('it tells how long to wait from the claim that it ended with', async () => {
+test('returns the wait of its last claim when it ends', async () => {
   const ends = async (more: Partial<Claimed>) => {
     const it = start();
     await it.claims(1, { wait: 7 });
@@ -319,32 +319,29 @@ test('it tells how long to wait from the claim that it ended with', async () => 
 test.each([
   ['closed', 50],
   ['draining', 1_000],
-] as const)(
-  'with the breaker %s the next one due within %i ms is waited for, or until more is due',
-  async (breaker, wait) => {
-    const it = start();
-    await it.claims(0, { breaker, wait });
-    expect(it.value()).toBe('pausing');
-    await it.tick(wait - 1);
-    expect(it.value()).toBe('pausing');
-    await it.tick(1);
-    expect(it.value()).toBe('claiming');
-    await it.claims(0, { breaker, wait });
-    await it.send('due');
-    expect(it.value()).toBe('claiming');
-    await it.claims(0, { breaker, wait: wait + 1 });
-    expect(it.output()).toEqual({ origin, outcome: 'rested', wait: wait + 1 });
-  },
-);
+] as const)('with the breaker %s, waits for the next hook if it is due within %i ms', async (breaker, wait) => {
+  const it = start();
+  await it.claims(0, { breaker, wait });
+  expect(it.value()).toBe('pausing');
+  await it.tick(wait - 1);
+  expect(it.value()).toBe('pausing');
+  await it.tick(1);
+  expect(it.value()).toBe('claiming');
+  await it.claims(0, { breaker, wait });
+  await it.send('due');
+  expect(it.value()).toBe('claiming');
+  await it.claims(0, { breaker, wait: wait + 1 });
+  expect(it.output()).toEqual({ origin, outcome: 'rested', wait: wait + 1 });
+});
 
-test('told to stop while it waits for the next one, it tells how long that would have been', async () => {
+test('returns the wait when it is stopped while it waits for the next hook', async () => {
   const it = start();
   await it.claims(0, { wait: 30 });
   await it.send('stop');
   expect(it.output()).toEqual({ origin, outcome: 'rested', wait: 30 });
 });
 
-test('a claim that fails is made again after a pause that doubles, and six in a row end it with the error', async () => {
+test('repeats a failed claim after a pause that doubles, and ends with the error after six in a row', async () => {
   const it = start();
   for (const pause of [500, 1_000, 2_000, 4_000, 8_000]) {
     await it.fails();
@@ -357,7 +354,7 @@ test('a claim that fails is made again after a pause that doubles, and six in a 
   expect(it.output()).toMatchObject({ origin, outcome: 'abandoned', error: 'Redis is down' });
 });
 
-test('a claim that is answered, whatever it brings, ends the row of failures, and no error is told', async () => {
+test('starts counting failures again after any successful claim, and reports no error', async () => {
   for (const answer of ['some', 'none, with more due meanwhile'] as const) {
     const it = start();
     await it.fails();
@@ -374,7 +371,7 @@ test('a claim that is answered, whatever it brings, ends the row of failures, an
   }
 });
 
-test('given up, it waits for what is under way', async () => {
+test('waits for the hooks in flight after it has given up', async () => {
   const it = start(4);
   await it.claims(1, { wait: 0 });
   await it.tick(0);
@@ -390,7 +387,7 @@ test('given up, it waits for what is under way', async () => {
 });
 
 test.each(['probing', 'draining'] as const)(
-  'with the breaker %s, a hook that became due during a claim is claimed as soon as there is room',
+  'with the breaker %s, claims a hook that became due during a claim as soon as a slot is free',
   async (breaker) => {
     const it = start(2);
     await it.send('due');
@@ -401,7 +398,7 @@ test.each(['probing', 'draining'] as const)(
   },
 );
 
-test('an endpoint that is stopped during a claim ends as its circuit is, if the claim brings nothing', async () => {
+test('ends with the state of its circuit if it was stopped during a claim that is empty', async () => {
   for (const breaker of ['open', 'closed'] as const) {
     const it = start(2);
     await it.send('due', 'stop');

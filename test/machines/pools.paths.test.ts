@@ -11,7 +11,7 @@ const grace = 15_000;
 const renewal = 3_000;
 const leaseLost = expect.stringContaining('lease lost');
 
-test('each suspected pool gets one actor, in as many slots as there are, and the pass ends with the last of them', async () => {
+test('gives each suspected pool an actor in a free slot, and the pass ends with the last one', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found('p1', 'p2'));
@@ -33,7 +33,7 @@ test('each suspected pool gets one actor, in as many slots as there are, and the
   ]);
 });
 
-test('a pool that is worked on gets no second actor; both callers wait for it, and the first one reports it', async () => {
+test('a pool in a slot gets no second actor: both callers wait for it, and the first one reports it', async () => {
   const it = start({ poolSlots: 2 });
   await it.send(rescueNow(1));
   await it.answer('find', found('p1'));
@@ -121,7 +121,7 @@ test.each([undefined, 0])(
     await it.answer('recount', recounted);
     await it.answer('requeueOrphans', requeued());
     if (asked === undefined) await it.tick(grace);
-    // Without grace what waits is meant too, found by this pass or not.
+    // Without a grace, waiting pools are included, whether this pass found them or not.
     expect(it.slots()).toEqual({ 'pool-0': 'p1', 'pool-1': 'p2' });
     await it.answer('pool-0', rescued('p1'));
     await it.answer('pool-1', rescued('p2'));
@@ -132,7 +132,7 @@ test.each([undefined, 0])(
   },
 );
 
-test('plans, which change nothing, report everything that they find, each of them that was asked for', async () => {
+test('each requested plan reports everything that it finds', async () => {
   const it = start();
   for (const number of [1, 2]) {
     await it.send(rescueNow(number, { plan: true }));
@@ -148,7 +148,7 @@ test('plans, which change nothing, report everything that they find, each of the
   ]);
 });
 
-test('fault 140: graces run side by side whatever the slots do, and pools with entries get the next slots', async () => {
+test('fault 140: graces run side by side, regardless of slots, and pools with entries get the next slots', async () => {
   const it = start();
   await it.send(rescueNow(1));
   const many = found('stale-1', 'stale-2', 'holds');
@@ -164,7 +164,7 @@ test('fault 140: graces run side by side whatever the slots do, and pools with e
   expect([it.slots(), it.waiting()]).toEqual([{ 'pool-0': 'holds' }, []]);
   await it.answer('pool-0', rescued('holds'));
   expect(it.slots()).toEqual({ 'pool-0': 'stale-1' });
-  // One that comes up with entries later is not behind those that wait.
+  // A pool with entries that is found later gets a slot before pools that wait without entries.
   await it.send(rescueNow(2, { grace: 0 }));
   await it.answer('find', { ...found(), suspects: [{ ...suspectOf('late'), holdsEntries: true }] });
   await it.answer('pool-0', { ...rescued('stale-1'), outcome: 'cleaned', moved: {}, entries: 0 });
@@ -202,7 +202,7 @@ test('a pool that has to be confirmed again frees its slot and waits out its gra
   expect(stopped.of('rescue.ended')).toMatchObject([{ result: { entries: 1, pools: { abandoned: 2 } } }]);
 });
 
-test('a pool whose chart crashes is abandoned, and the pass goes on', async () => {
+test('a pool whose actor crashes is abandoned, and the pass continues', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found('p1'));
@@ -214,7 +214,7 @@ test('a pool whose chart crashes is abandoned, and the pass goes on', async () =
   expect(it.of('rescue.ended')).toMatchObject([{ result: { pools: { abandoned: 1 } } }]);
 });
 
-test('pools of a scheduled pass are abandoned with the lease, those that wait at once', async () => {
+test('pools of a scheduled pass are abandoned when the lease is lost, waiting ones at once', async () => {
   const it = await startLeader();
   await it.tick(10_000);
   await it.answer('acquireLease', ours(1));
@@ -234,7 +234,7 @@ test('pools of a scheduled pass are abandoned with the lease, those that wait at
     ['p3', 'p2'].map((pool) => ({ outcome: { pool, outcome: 'abandoned', error: leaseLost } })),
   );
   expect(it.slots()).toEqual({ 'pool-0': 'p1' });
-  // One that would have to wait out another grace is given up too.
+  // A pool that would have to wait out another grace is abandoned too.
   await it.answer('pool-0', {
     again: {
       suspect: { ...suspectOf('p1'), fence: fenceOf(1) },
@@ -247,7 +247,7 @@ test('pools of a scheduled pass are abandoned with the lease, those that wait at
   expect(it.of('rescue.ended').at(-1)).toMatchObject({ result: { entries: 1, pools: { abandoned: 3 } } });
 });
 
-test('the grace of a pool of a caller is not cut short by one that is abandoned with the lease', async () => {
+test('a pool that is abandoned with the lease does not shorten the grace of a pool of a caller', async () => {
   const it = await startLeader();
   await it.tick(10_000);
   await it.answer('acquireLease', ours(1));
@@ -261,7 +261,7 @@ test('the grace of a pool of a caller is not cut short by one that is abandoned 
   await it.tick(renewal);
   await it.answer('acquireLease', theirs);
   expect(it.of('pool')).toMatchObject([{ outcome: { pool: 'p1', outcome: 'abandoned' } }]);
-  // An end that was on its way already is not that of the other one.
+  // The end of the first grace, which was on its way already, does not end the other one.
   await it.sendTo(['rescue', 'pools'], { type: 'grace.over', dueAt: grace } as never);
   await it.tick(grace - 1);
   expect([it.slots(), it.pools().graces]).toMatchObject([{}, [{ dueAt: 20_000 }]]);
@@ -269,7 +269,7 @@ test('the grace of a pool of a caller is not cut short by one that is abandoned 
   expect(it.slots()).toEqual({ 'pool-0': 'p2' });
 });
 
-test('fault 150: with a lost lease each pool of a shared pass is stopped, and none of a pass of a caller', async () => {
+test('fault 150: a lost lease stops each pool of a scheduled pass, and no pool of a caller', async () => {
   const it = await startLeader({ poolSlots: 2 });
   await it.tick(10_000);
   await answerPass(
@@ -293,7 +293,7 @@ test('fault 150: with a lost lease each pool of a shared pass is stopped, and no
   ]);
 });
 
-test('fault 150: a caller without a grace ends the grace of the pools that wait, one with a shorter grace shortens it; a plan does neither', async () => {
+test('fault 150: a caller without a grace ends the grace of waiting pools, a shorter grace shortens it, and a plan does neither', async () => {
   const it = start({ poolSlots: 2 });
   await it.send(rescueNow(1));
   await answerPass(it, found(suspectOf('p1')));
@@ -315,7 +315,7 @@ test('fault 150: a caller without a grace ends the grace of the pools that wait,
   ]);
 });
 
-test('a grace ends at its own time, for all pools that were seen at the same moment', async () => {
+test('a grace ends at the same time for all pools that were found together', async () => {
   const it = start({ poolSlots: 9 });
   await it.send(rescueNow(1, { grace: 5_000 }));
   await answerPass(it, found(suspectOf('p1'), suspectOf('p2', { at: 1_000 }), suspectOf('p3')));
@@ -357,12 +357,12 @@ test('a pool that has to be confirmed again gets another grace, and its slot is 
   await it.answer('pool-0', rescued('p2'));
   expect(it.of('rescue.ended')).toEqual([]);
   await it.send({ type: 'stop' });
-  // What was done before is told of it.
+  // Its outcome includes what was done before.
   expect(it.of('pool').at(-1)).toMatchObject({ outcome: { pool: 'p1', outcome: 'abandoned', entries: 3 }, since: 0 });
   expect(it.of('rescue.ended')).toMatchObject([{ result: { entries: 5, suspects: 2 } }]);
 });
 
-test('no more pools are worked on than there are slots, each for the plan or the rescue that found it', async () => {
+test('no more pools than slots have an actor, each for the plan or the rescue that found it', async () => {
   const it = start({ poolSlots: 2 });
   await it.send(rescueNow(1, { plan: true, grace: 0 }));
   await answerPass(it, found(suspectOf('p1'), suspectOf('p2'), suspectOf('p3')));
@@ -419,13 +419,13 @@ test.each([
   await it.tick(grace);
   await it.answer('pool-0', rescued('other'));
   expect(suspects()).toEqual([1, 1]);
-  // A look that begins after its end may find it again.
+  // A pass that begins after its end may find it again.
   await it.send(rescueNow(3));
   await answerPass(it, found('dead'));
   expect(it.waiting()).toEqual(['dead']);
 });
 
-test('fault 115: a pool that a caller has asked for since stays the caller’s, whatever becomes of the lease', async () => {
+test('fault 115: a pool that a caller has requested stays with the caller when the lease is lost', async () => {
   const it = await startLeader();
   await it.tick(10_000);
   await it.answer('acquireLease', ours(1));
@@ -435,7 +435,7 @@ test('fault 115: a pool that a caller has asked for since stays the caller’s, 
   await it.tick(1_000);
   expect(it.slots()).toEqual({ 'pool-0': 'dead' });
   await it.send({ type: 'mandate.changed', mandate: undefined });
-  // What is repeated is repeated for the caller.
+  // What is repeated belongs to the caller.
   const before = { moved: {}, quarantined: [], failures: 1, error: 'Redis is away' };
   const again = { suspect: suspectOf('dead', { fence: fenceOf(1), at: 12_000 }), plan: false, grace, before };
   await it.answer('pool-0', { again });
@@ -444,7 +444,7 @@ test('fault 115: a pool that a caller has asked for since stays the caller’s, 
   expect(waiting?.input).toMatchObject({ grace: 1_000, suspect: { pool: 'dead', fence: undefined } });
 });
 
-test('a pool whose chart crashes while it stops is abandoned, and the rescue stops', async () => {
+test('a pool whose actor crashes during a stop is abandoned, and the rescue stops', async () => {
   const it = await stopWhile(async (driver) => {
     await driver.send(rescueNow(1, { grace: 0 }));
     await answerPass(driver, found('p1'));

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { transform } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/package.ts';
 import { allEdits, parseEdits, withEdit } from './edits.ts';
@@ -17,6 +18,22 @@ describe('the lists of edits', () => {
       }
     });
     expect(faults).toEqual([]);
+  });
+
+  test('each edit of TypeScript compiles', async () => {
+    const faults = await Promise.all(
+      all
+        .filter(({ file }) => /\.tsx?$/.test(file))
+        .map(async (edit) => {
+          const text = withEdit(readFileSync(packageRoot + edit.file, 'utf8'), edit);
+          const loader = edit.file.endsWith('x') ? 'tsx' : 'ts';
+          return transform(text, { loader, logLevel: 'silent' }).then(
+            () => [],
+            (error: Error) => [`${edit.file}: ${edit.wrong}: ${error.message}`],
+          );
+        }),
+    );
+    expect(faults.flat()).toEqual([]);
   });
 
   test('each edit names test files that exist', () => {

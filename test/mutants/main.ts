@@ -8,7 +8,10 @@
  * --shard I/N     every Nth edit, starting with the Ith
  * --unedited      first runs the tests without any edit: a test that always fails proves nothing
  *
- * Exits with 1 if the score of a room is below 90 % (`lua`, `machines`, `io`) or 80 % (the others).
+ * An edit that does not fit its file, does not compile, or keeps a test file from being loaded proves nothing. It is reported as
+ * INVALID and not counted.
+ *
+ * Exits with 1 if an edit is invalid, or if the score of a room is below 90 % (`lua`, `machines`, `io`) or 80 % (the others).
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,6 +47,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
 const runner = await createRunner(copy);
 const rooms = new Map<string, { killed: number; all: number }>();
+let invalid = 0;
 if (values.unedited) {
   const tests = new Set(lists.flatMap(({ edits }) => edits.flatMap((edit) => edit.tests)));
   const failure = await runner.failureOf([...tests], undefined);
@@ -56,9 +60,20 @@ for (const { list, edits } of lists) {
     if (edit.same !== undefined) continue;
     const path = join(copy, edit.file);
     const text = readFileSync(path, 'utf8');
-    writeFileSync(path, withEdit(text, edit));
     const began = performance.now();
-    const failure = await runner.failureOf(edit.tests, edit.file).finally(() => writeFileSync(path, text));
+    let failure: string | undefined;
+    try {
+      writeFileSync(path, withEdit(text, edit));
+      runner.forget(edit.file);
+      failure = await runner.failureOf(edit.tests, edit.file);
+    } catch (error) {
+      invalid += 1;
+      say(`INVALID ${edit.file}: ${edit.wrong}: ${(error as Error).message.trim().replace(/\s+/g, ' ')}`);
+      continue;
+    } finally {
+      writeFileSync(path, text);
+      runner.forget(edit.file);
+    }
     const seconds = Math.round((performance.now() - began) / 1_000);
     if (failure === undefined) survivors.push(edit);
     else killed += 1;
@@ -72,6 +87,10 @@ for (const { list, edits } of lists) {
   for (const { file, before, after, wrong } of survivors) say(`  ${file}: ${wrong}\n    - ${before}\n    + ${after}`);
 }
 await runner.close();
+if (invalid > 0) {
+  say(`${invalid} edits are INVALID: amend the lists`);
+  process.exitCode = 1;
+}
 for (const [room, { killed, all }] of rooms) {
   say(`${room}: ${scoreOf(killed, all)}`);
   if (100 * killed < minScoreOf(room) * all) process.exitCode = 1;

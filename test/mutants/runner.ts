@@ -21,9 +21,12 @@ export const copyOfProject = (): string => {
 
 /** Runs tests in a copy of the project. */
 export interface Runner {
+  /** Makes the runner read a file again. Call it after each write: when an edit is made, and when it is taken back. */
+  forget(file: string): void;
   /**
-   * Returns the first test that fails, or undefined if none fails.
-   * @param file the file that was changed since the last call.
+   * Returns the first test that fails, or undefined if none fails. Throws if the edit proves nothing: it does not compile, or
+   * a test file can't be loaded with it.
+   * @param file the file that is edited.
    */
   failureOf(tests: readonly string[], file: string | undefined): Promise<string | undefined>;
   close(): Promise<void>;
@@ -52,8 +55,8 @@ export const createRunner = async (copy: string): Promise<Runner> => {
   };
 
   return {
+    forget: (file) => vitest.invalidateFile(join(copy, file)),
     async failureOf(tests, file) {
-      if (file !== undefined) vitest.invalidateFile(join(copy, file));
       await build(file);
       for (const test of tests) {
         const path = `test/${test}.test.ts`;
@@ -72,8 +75,11 @@ const createBuild = (copy: string, programs: string) => {
   return async (file: string | undefined) => {
     const isPage = file?.startsWith('visualize/page/') === true;
     const isSource = file?.endsWith('.ts') === true;
-    if (stale.page || isPage) execFileSync(process.execPath, [join(copy, 'scripts/build-page.mjs')]);
-    if (stale.programs || isSource) await buildPrograms(copy, programs);
+    const mustBuild = { programs: stale.programs || isSource, page: stale.page || isPage };
+    // A build that fails leaves both stale, because the edit is taken back.
+    Object.assign(stale, mustBuild);
+    if (mustBuild.page) execFileSync(process.execPath, [join(copy, 'scripts/build-page.mjs')]);
+    if (mustBuild.programs) await buildPrograms(copy, programs);
     stale.programs = isSource;
     stale.page = isPage;
   };

@@ -63,7 +63,7 @@ const seed = async (db: number) => {
   return client;
 };
 
-describe('fault 144: clients that work as any other', () => {
+describe('fault 144: clients that work like any other', () => {
   test.each<[string, RedisOptions]>([
     ['plain', {}],
     ['database 5', { db: 5 }],
@@ -100,7 +100,7 @@ describe('fault 144: clients that work as any other', () => {
     expect(await client.ping()).toBe('PONG');
   });
 
-  test('one that has selected its database at run time', async () => {
+  test('a client that has selected its database at run time', async () => {
     const db = await seed(7);
     const client = clientOf();
     await client.select(7);
@@ -108,7 +108,7 @@ describe('fault 144: clients that work as any other', () => {
     expect(await db.hkeys('t:job_track:inprogress')).toEqual(['behind']);
   });
 
-  test('one in another database, where that is refused after a reconnect only: nothing goes to database 0', async () => {
+  test('a client in another database that is refused after a reconnect: nothing goes to database 0', async () => {
     await redis.call('ACL', 'SETUSER', 'wavering', 'reset', 'on', '>pass', '~*', '&*', '+@all');
     const client = clientOf({ username: 'wavering', password: 'pass', db: 5, retryStrategy: () => 20 });
     const { redis: mine, faults } = given(client);
@@ -122,7 +122,7 @@ describe('fault 144: clients that work as any other', () => {
     expect(await redis.dbsize()).toBe(0);
   });
 
-  test('one that selects another database meanwhile is refused from then on', async () => {
+  test('a client that selects another database later is refused from then on', async () => {
     const client = clientOf();
     const { redis: mine } = given(client);
     await mine.ping();
@@ -135,7 +135,7 @@ describe('fault 144: clients that work as any other', () => {
   });
 });
 
-describe('fault 144: what is refused, by its name', () => {
+describe('fault 144: clients that are refused by name', () => {
   test.each<[string, () => Redis | RedisOptions, RegExp]>([
     ['keyPrefix of a client', () => clientOf({ keyPrefix: 'p:', lazyConnect: true }), /redis\.keyPrefix.*namespace/],
     ['keyPrefix in options', () => ({ port: server.port, keyPrefix: 'p:' }), /redis\.keyPrefix.*namespace/],
@@ -172,7 +172,7 @@ describe('fault 144: what is refused, by its name', () => {
 });
 
 test.each(['quit', 'disconnect'] as const)(
-  'fault 144: a client on which the caller has called %s is said to be closed, at once and once',
+  'fault 144: a client on which the caller has called %s is reported as closed, at once and only once',
   async (method) => {
     for (const wasUsed of [false, true]) {
       const client = clientOf();
@@ -199,7 +199,7 @@ test.each(['quit', 'disconnect'] as const)(
   },
 );
 
-test('fault 144: a database that is given as text is the database', async () => {
+test('fault 144: a database may be given as text', async () => {
   for (const source of [{ port: server.port, db: '5' }, clientOf({ db: '5' as unknown as number })]) {
     const reaper = opened.create({ redis: source as unknown as RedisOptions });
     const { checks } = await reaper.doctor({ essential: true });
@@ -219,7 +219,7 @@ describe('fault 144: the same checks', () => {
     expect(fake.commands).not.toContain('SET');
   });
 
-  test('one check before the first command, and one after each reconnect', async () => {
+  test('there is one check before the first command, and one after each reconnect', async () => {
     const asked = async () => Number(/cmdstat_info:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
     const client = clientOf({ retryStrategy: () => 20, enableReadyCheck: false });
     const { redis: mine } = given(client);
@@ -251,7 +251,7 @@ describe('fault 144: the same checks', () => {
     expect(faults).toHaveLength(3);
   });
 
-  test('one without socketTimeout and commandTimeout: work goes on beside a connection that is silent, which is left alone', async () => {
+  test('without socketTimeout and commandTimeout, work continues beside a silent connection, which is left alone', async () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.stop());
     const client = clientOf({ port: proxy.port, maxRetriesPerRequest: null });
@@ -271,7 +271,7 @@ describe('fault 144: the same checks', () => {
   });
 
   test.each([{}, { enableOfflineQueue: false }, { enableReadyCheck: false }])(
-    'fault 109: one with %j whose own handshake is never answered: work goes on beside it',
+    'fault 109: with %j and an own handshake without an answer, work continues beside it',
     async (options) => {
       let connections = 0;
       const sockets: Socket[] = [];
@@ -301,7 +301,7 @@ describe('fault 144: the same checks', () => {
     },
   );
 
-  test('one that waits without end for a Redis that is away: commands fail in time', async () => {
+  test('commands of a client that waits without end for its Redis fail in time', async () => {
     const gone = await startRedis();
     const client = clientOf({ port: gone.port, maxRetriesPerRequest: null, retryStrategy: () => 20 });
     const { redis: mine } = given(client);

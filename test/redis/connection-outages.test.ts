@@ -44,7 +44,7 @@ const running = (port: number) => {
 };
 
 describe('fault 145: outages', () => {
-  test('each is reported once, with its cause, and so is its end', async () => {
+  test('each outage is reported once, with its cause, and its end is too', async () => {
     const { faults, changes, rescues } = running(server.port);
     await vi.waitUntil(() => rescues() > 0);
     for (let i = 1; i <= 3; i++) {
@@ -61,7 +61,7 @@ describe('fault 145: outages', () => {
     expect(changes[1]?.durationMs).toBeGreaterThanOrEqual(0);
   });
 
-  test('a connection that is cut and made again at once is one too, however often', async () => {
+  test('a connection that is cut and restored at once counts as an outage each time', async () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.stop());
     const { faults, changes, rescues } = running(proxy.port);
@@ -73,7 +73,7 @@ describe('fault 145: outages', () => {
     expect(faults).toHaveLength(3);
   });
 
-  test('neither the lease nor a look for hooks reports it once more', async () => {
+  test('neither the lease nor a look for hooks reports it again', async () => {
     await redis.acl('SETUSER', 'worker', 'on', '>first', '~*', '&*', '+@all');
     onTestFinished(() => void redis.acl('DELUSER', 'worker'));
     const reaper = opened.create({
@@ -101,7 +101,7 @@ describe('fault 145: outages', () => {
     ]);
   });
 
-  test('a Redis that was never there is one outage, which ends when it comes', async () => {
+  test('a Redis that is missing from the start is one outage, which ends when Redis starts', async () => {
     await server.kill();
     const { reaper, faults, changes, rescues } = running(server.port);
     await vi.waitUntil(() => faults.length > 0);
@@ -114,7 +114,7 @@ describe('fault 145: outages', () => {
     expect(reaper.health()).toMatchObject({ ok: true, detail: 'all passes are on time' });
   });
 
-  test('while it lasts there is a reminder a minute, and news only where Redis refuses what it did not refuse before', async () => {
+  test('an outage is logged once a minute, and reported again only when Redis refuses for another reason', async () => {
     let now = 0;
     const lines: string[] = [];
     const outages = createOutages(
@@ -143,7 +143,7 @@ describe('fault 145: outages', () => {
     ]);
   });
 
-  test('refusals that take turns, as behind a balancer, are reported once each', () => {
+  test('alternating refusals, as behind a load balancer, are reported once each', () => {
     const lines: string[] = [];
     const outages = createOutages({ onFault: ({ message }) => void lines.push(message) }, () => 0);
     const refusals = ['one refuses the password', 'the other one is in cluster mode'];
@@ -159,7 +159,7 @@ describe('fault 145: outages', () => {
 });
 
 describe('fault 109: a peer that is silent', () => {
-  test('a connection on which answers are awaited and none comes is given up, and what was asked is asked again', async () => {
+  test('a connection without a reply is replaced, and its commands are sent again', async () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.stop());
     const faults: string[] = [];
@@ -171,7 +171,7 @@ describe('fault 109: a peer that is silent', () => {
     expect(faults).toEqual([expect.stringContaining('Socket timeout')]);
   });
 
-  test('by default it is given up before the command fails, and an idle one never is', async () => {
+  test('by default it is replaced before the command fails, and an idle connection never is', async () => {
     const connection = connect({ port: server.port }, () => undefined);
     onTestFinished(() => connection.close(0));
     const { socketTimeout = Number.POSITIVE_INFINITY, commandTimeout = 0, keepAlive } = connection.redis.options;
@@ -185,7 +185,7 @@ describe('fault 109: a peer that is silent', () => {
     expect((connection.redis as unknown as { socketTimeoutTimer?: unknown }).socketTimeoutTimer).toBeUndefined();
   });
 
-  test('a master that is stopped is said so by health, and all goes on once it is continued', async () => {
+  test('health is red while a master is paused, and work continues when it resumes', async () => {
     const { reaper, faults, rescues } = running(server.port);
     await vi.waitUntil(() => rescues() > 0);
     process.kill(server.pid, 'SIGSTOP');
@@ -198,7 +198,7 @@ describe('fault 109: a peer that is silent', () => {
     await vi.waitUntil(() => rescues() > before && reaper.health().ok);
   });
 
-  test('a connection that swallows everything is replaced, without an end of the outage in sight of the callers', async () => {
+  test('a connection that swallows everything is replaced, and callers see no end of the outage', async () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.stop());
     const { faults, changes, rescues } = running(proxy.port);

@@ -62,9 +62,9 @@ const cli = async (...args: string[]) => {
   return { code, text };
 };
 
-describe('fault 101: a database that is refused', () => {
+describe('fault 101: a refused database', () => {
   test.each(['status', 'sweep', 'rescue', 'run', 'explain'])(
-    '%s ends with 1, names it, and touches nothing',
+    '%s ends with 1, names the database, and changes nothing',
     async (name) => {
       await seedDeadPool();
       const more = name === 'explain' ? ['some'] : [];
@@ -90,7 +90,7 @@ describe('fault 101: a database that is refused', () => {
     expect(await open(options).redis.get('x')).toBe('zero');
   });
 
-  test('commands are in the database that was asked for, after any number of reconnects too', async () => {
+  test('commands use the configured database, even after many reconnects', async () => {
     const { redis: mine, epoch } = open({ port: server.port, db: 5, ...quick });
     for (let i = 1; i <= 4; i++) {
       await mine.set(`k${i}`, i);
@@ -103,7 +103,7 @@ describe('fault 101: a database that is refused', () => {
     expect((await other.keys('*')).sort()).toEqual(['k1', 'k2', 'k3', 'k4']);
   });
 
-  test('refused after a reconnect only: nothing goes to database 0, commands fail with the cause, until it is allowed again', async () => {
+  test('if it is refused after a reconnect, nothing goes to database 0, and commands fail with the cause until it is allowed again', async () => {
     await userOf('wavering', '+@all');
     const { redis: mine, faults } = open({
       port: server.port,
@@ -127,7 +127,7 @@ describe('fault 101: a database that is refused', () => {
     expect(await redis.dbsize()).toBe(0);
   });
 
-  test('commands that were in flight when the connection broke are sent again only where the database is confirmed', async () => {
+  test('commands that were in flight when the connection broke are sent again only after the database is confirmed', async () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.stop());
     await userOf('wavering', '+@all');
@@ -158,8 +158,8 @@ describe('fault 101: a database that is refused', () => {
   });
 });
 
-describe('fault 101: a user or password that is refused', () => {
-  test('a wrong password fails at once and says so', async () => {
+describe('fault 101: a refused user or password', () => {
+  test('a wrong password fails at once with the cause', async () => {
     await redis.config('SET', 'requirepass', 'right');
     const { redis: mine, faults } = open({ port: server.port, password: 's3cret' });
     const error = refused(await mine.get('x').catch((caught) => caught));
@@ -169,7 +169,7 @@ describe('fault 101: a user or password that is refused', () => {
     expect(faults).toHaveLength(1);
   });
 
-  test('a Redis that wants a password says so to a client that has none', async () => {
+  test('a missing password fails at once with the cause', async () => {
     await redis.config('SET', 'requirepass', 'right');
     const error = refused(
       await open({ port: server.port })
@@ -188,7 +188,7 @@ describe('fault 101: a user or password that is refused', () => {
     expect(error.message).toContain('leave the password out');
   });
 
-  test('a password that changes while it runs: nothing is done with the old one, and all goes on with it back', async () => {
+  test('after a password change nothing is done with the old one, and work continues once it is valid again', async () => {
     await userOf('changing', '+@all');
     const { redis: mine, faults } = open({ port: server.port, username: 'changing', password: 'pass', ...quick });
     await mine.ping();
@@ -201,7 +201,7 @@ describe('fault 101: a user or password that is refused', () => {
     await vi.waitUntil(async () => (await mine.ping().catch(() => '')) === 'PONG');
   });
 
-  test('the name of the user is never part of what is said, although Redis names it', async () => {
+  test('messages never contain the name of the user, although Redis names it', async () => {
     const fake = await startFakeRedis((name) =>
       name === 'AUTH'
         ? '+OK\r\n'
@@ -217,8 +217,8 @@ describe('fault 101: a user or password that is refused', () => {
   });
 });
 
-describe('fault 101: what may not be asked', () => {
-  test('a user who may not INFO is confirmed by HELLO, one who may neither by AUTH and SELECT', async () => {
+describe('fault 101: missing rights for the handshake', () => {
+  test('a user without INFO is confirmed by HELLO, a user without both by AUTH and SELECT', async () => {
     await userOf('noinfo', '+@all', '-info');
     const one = open({ port: server.port, username: 'noinfo', password: 'pass', db: 2 });
     await one.redis.set('x', 1);
@@ -233,7 +233,7 @@ describe('fault 101: what may not be asked', () => {
     expect(fake.commands.slice(0, 4)).toEqual(['AUTH', 'SELECT', 'INFO', 'HELLO']);
   });
 
-  test('what answers and is no Redis is named so, at once', async () => {
+  test('a server that is not Redis is named so at once', async () => {
     const fake = await startFakeRedis(() => 'HTTP/1.1 400 Bad Request\r\n\r\n');
     onTestFinished(() => fake.stop());
     const error = refused(
@@ -244,7 +244,7 @@ describe('fault 101: what may not be asked', () => {
     expect(error).toMatchObject({ code: 'redis-protocol', kind: 'permanent' });
   });
 
-  test('a Redis that is loading is waited for', async () => {
+  test('the handshake waits for a Redis that is loading', async () => {
     let loading = 1;
     const fake = await startFakeRedis((name) => (name === 'INFO' ? infoOf({ loading }) : bulk('value')));
     onTestFinished(() => fake.stop());
@@ -259,7 +259,7 @@ describe('fault 101: what may not be asked', () => {
 });
 
 describe('fault 101: a replica', () => {
-  test('it may be read, writes are refused, and the master is found when it has the address', async () => {
+  test('a replica may be read, writes are refused, and the master is found once it has the address', async () => {
     const replica = await startRedis('--replicaof', '127.0.0.1', String(server.port));
     onTestFinished(() => replica.stop());
     let target = replica.port;
@@ -284,7 +284,7 @@ describe('fault 101: a replica', () => {
     expect(faults).toEqual([]);
   });
 
-  test('one that takes writes is not confirmed: they would be lost', async () => {
+  test('a replica that takes writes is refused, because they would be lost', async () => {
     const replica = await startRedis('--replicaof', '127.0.0.1', String(server.port), '--replica-read-only', 'no');
     onTestFinished(() => replica.stop());
     const { redis: mine, faults } = open({ port: replica.port, ...quick, maxRetriesPerRequest: 2 });
@@ -296,8 +296,8 @@ describe('fault 101: a replica', () => {
   });
 });
 
-describe('fault 129: a Redis that can not do it', () => {
-  test.each(['2.8.24', '5.0.14', '6.0.20'])('version %s is refused with what is needed', async (version) => {
+describe('fault 129: an unsupported Redis', () => {
+  test.each(['2.8.24', '5.0.14', '6.0.20'])('version %s is refused, and the required one is named', async (version) => {
     const fake = await startFakeRedis((name) =>
       name === 'INFO'
         ? infoOf({ redis_version: version })
@@ -312,13 +312,13 @@ describe('fault 129: a Redis that can not do it', () => {
     expect(fake.commands.filter((name) => !['INFO', 'HELLO', 'QUIT'].includes(name))).toEqual([]);
   });
 
-  test.each(['6.2.0', '7.0.15', '8.2.1', '255.255.255'])('version %s is not', async (version) => {
+  test.each(['6.2.0', '7.0.15', '8.2.1', '255.255.255'])('version %s is accepted', async (version) => {
     const fake = await startFakeRedis((name) => (name === 'INFO' ? infoOf({ redis_version: version }) : bulk('v')));
     onTestFinished(() => fake.stop());
     expect(await open(fake.url).redis.get('x')).toBe('v');
   });
 
-  test('cluster mode is refused with what to do, for a client of the caller too', async () => {
+  test('cluster mode is refused with advice, for a client of the caller too', async () => {
     const cluster = await startRedis('--cluster-enabled', 'yes');
     onTestFinished(() => cluster.stop());
     const { code, text } = await cli('rescue', '--redis', cluster.url);
@@ -330,7 +330,7 @@ describe('fault 129: a Redis that can not do it', () => {
     await expect(reaper.rescue({ grace: 0 })).rejects.toThrow('cluster mode');
   });
 
-  test('a sentinel that is given as a Redis is named so', async () => {
+  test('a sentinel in place of a Redis is named so', async () => {
     const fake = await startFakeRedis((name) => (name === 'INFO' ? infoOf({ redis_mode: 'sentinel' }) : '+OK\r\n'));
     onTestFinished(() => fake.stop());
     const error = refused(
@@ -342,7 +342,7 @@ describe('fault 129: a Redis that can not do it', () => {
   });
 });
 
-describe('fault 118: what waiting does not change', () => {
+describe('fault 118: permanent errors', () => {
   /** Resolves without any time passing: its clock stands still, so a pause would never end. */
   const onStoppedClock = (options: { username?: string; password?: string } = {}): Reaper =>
     opened.create({ redis: { port: server.port, ...options }, clock: createTestClock() });
@@ -366,7 +366,7 @@ describe('fault 118: what waiting does not change', () => {
     await expect(onStoppedClock({ password: 'wrong' }).sweep()).rejects.toThrow('refuses the user or password');
   });
 
-  test('a right that an act lacks is not asked for again', async () => {
+  test('an act without a right is not retried', async () => {
     await userOf('poor', '+@all', '-hset', '-hincrby', '-hdel');
     const at = second(-100_000);
     await redis.hset('t:job_track:inprogress', 'lost', 2);
@@ -396,12 +396,12 @@ test.each([
   await expect(opened.create({ redis: url }).ping()).rejects.toThrow(cause);
 });
 
-test('fault 101: a user who may not PING can work', async () => {
+test('fault 101: a user without PING can work', async () => {
   await userOf('mute', '+@all', '-ping');
   await opened.create({ redis: `redis://mute:pass@127.0.0.1:${server.port}` }).ping();
 });
 
-test('a Redis that has too many clients is waited for', async () => {
+test('the handshake waits for a Redis with too many clients', async () => {
   let full = true;
   const fake = await startFakeRedis((name) =>
     full ? '-ERR max number of clients reached\r\n' : name === 'INFO' ? infoOf({}) : bulk('value'),
@@ -414,7 +414,7 @@ test('a Redis that has too many clients is waited for', async () => {
   expect(await reply).toBe('value');
 });
 
-test('what waits when it is closed fails, and what comes later too', async () => {
+test('commands fail if they wait when the connection is closed, and later ones too', async () => {
   const { redis: mine, connection, faults } = open({ port: 1, retryStrategy: () => 60_000 });
   const waiting = mine.get('x').catch((error: Error) => error.message);
   await vi.waitUntil(() => faults.length > 0);

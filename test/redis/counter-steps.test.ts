@@ -51,7 +51,7 @@ const seed = async () => {
   await redis.hset(keys.lockInfo('X'), { p: 4, q: 1, r: 2 });
 };
 
-test('fault 148: in steps the counters become what one step makes of them, and say by how much they were off', async () => {
+test('fault 148: several steps give the same counters as one step, and report by how much they were off', async () => {
   await seed();
   const inSteps = await recount();
   const after = await redis.hgetall(keys.lockInfo('X'));
@@ -74,7 +74,7 @@ test('fault 148: a lock that is missing, empty or no number, and fields that are
   }
 });
 
-test('fault 148: opening a recount leaves the characters of the lock, its time to live and what Go makes of it', async () => {
+test('fault 148: opening a recount keeps the characters of the lock, its TTL and how Go reads it', async () => {
   await redis.set(keys.lock('X'), '41', 'EX', 100);
   const scripts = createScripts(redis);
   expect(await scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], ['mine', 'open'])).toEqual({
@@ -102,7 +102,7 @@ const inTurns = (command: Command, who: string): Redis =>
     },
   });
 
-test('fault 148: beside fetch and finish of other pools, in every order and dying anywhere: never less true than before', async () => {
+test('fault 148: beside fetch and finish of other pools, in every order and with every crash point, counters never get worse', async () => {
   await recount(redis, 2); // Loads the scripts: every run must be alike.
   let [runs, repaired] = [0, 0];
   for (const drifted of [true, false]) {
@@ -141,7 +141,7 @@ test('fault 148: beside fetch and finish of other pools, in every order and dyin
   expect(repaired).toBeGreaterThan(0);
 });
 
-test('fault 148: two recounts at once beside a fetch: neither takes the mark of the other for its own', async () => {
+test('fault 148: two simultaneous recounts beside a fetch keep their marks apart', async () => {
   const scripts = createScripts(redis);
   const open = (token: string) =>
     scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], [token, 'open']) as Promise<unknown>;

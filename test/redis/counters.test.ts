@@ -12,7 +12,7 @@ const beat = async () => {
   await server.client.hset('t:worker_pools:p', { heartbeat_at: second(), job_names: 'X' });
 };
 
-test('counters are rebuilt for every type that has any, though nothing else knows of it', async () => {
+test('counters are rebuilt for every type that has some, even if nothing else names the type', async () => {
   await server.client.set('t:jobs:OnlyLock:lock', 3);
   await server.client.hset('t:jobs:Only:Info:lock_info', { p: -1 }); // (Of a live pool: what a dead one has left is settled beside the recount.)
   await beat();
@@ -25,13 +25,13 @@ test('counters are rebuilt for every type that has any, though nothing else know
   expect(await server.client.exists('t:jobs:Only:Info:lock_info')).toBe(0);
 });
 
-test('a queue whose type is named like a counter is not taken for one', async () => {
+test('a queue whose type has the name of a counter is not mistaken for one', async () => {
   await server.client.lpush('t:jobs:Odd:lock', 'entry');
   expect(await rescue()).toMatchObject({ drift: [], unreadable: [] });
   expect(await server.client.lrange('t:jobs:Odd:lock', 0, -1)).toEqual(['entry']);
 });
 
-test('drift reports how much lock and fields were wrong, whatever they held', async () => {
+test('drift reports by how much lock and fields were wrong, for any contents', async () => {
   const seed = async (lock: string, fields: Record<string, string>) => {
     await server.client.flushall();
     await beat();
@@ -47,7 +47,7 @@ test('drift reports how much lock and fields were wrong, whatever they held', as
   expect(await server.client.get('t:jobs:X:lock')).toBe('2');
 });
 
-test('every pass that is scheduled rebuilds the counters, where no pool is dead too', async () => {
+test('every scheduled pass rebuilds the counters, even if no pool is dead', async () => {
   const clock = new SimulatedClock();
   const reaper = opened.create({ redis: server.url, clock, role: 'always' });
   let ended: (summary: RescueSummary) => void = () => undefined;

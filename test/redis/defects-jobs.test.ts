@@ -37,7 +37,7 @@ const count = (id: string) => redis.hget('t:job_track:inprogress', id);
 const keysOf = (id: string) => [`t:job_stats:${id}`, 't:job_track:inprogress'];
 const day = 86_400;
 
-test('defect 15: a job that checks in while it is judged is not failed, and its success is taken', async () => {
+test('defect 15: a job that checks in while it is judged is not failed, and its Success is accepted', async () => {
   const seed = async () => {
     const at = await seedJob(redis, 'a', { age: 2 * day });
     await redis.hset('t:job_stats:a', 'ack', ackText('Running', at));
@@ -78,7 +78,7 @@ test('defect 16: a job without a hook URL and without an ACK is judged', async (
   expect(await redis.exists('t:job_track:inprogress')).toBe(0);
 });
 
-test('defect 17: a dead job whose receiver is down is failed', async () => {
+test('defect 17: a dead job whose endpoint is down is failed', async () => {
   await seedJob(redis, 'a', { age: 10 * day, web_hook_url: `${receiver.url}/500/x` });
   await upstream.sync();
   await upstream.sync();
@@ -89,7 +89,7 @@ test('defect 17: a dead job whose receiver is down is failed', async () => {
   expect(await field('a', 'status')).toBe('Error');
 });
 
-test('defect 22: a check-in one second behind does not renew a dead job for ever', async () => {
+test('defect 22: a check-in one second behind does not keep a dead job alive without end', async () => {
   const seed = async () => {
     const at = await seedJob(redis, 'a', { age: 10 * day, check_in_at: second(-10 * day) });
     await redis.hset('t:job_stats:a', 'ack', ackText('Running', at, second(-10 * day) + 1));
@@ -105,7 +105,7 @@ test('defect 22: a check-in one second behind does not renew a dead job for ever
   expect(await field('a', 'status')).toBe('Error');
 });
 
-test('defect 23: an ACK of a newer revision is followed, and the job is at rest afterwards', async () => {
+test('defect 23: a job is reset to an ACK of a newer revision, and needs nothing afterwards', async () => {
   const at = await seedJob(redis, 'a', { status: 'Success' });
   await redis.hset('t:job_stats:a', 'ack', ackText('Running', at + 10));
   for (let i = 0; i < 2; i++) {
@@ -171,7 +171,7 @@ test('defect 28: a status or an ACK of a job without stats is not written', asyn
   expect(await redis.dbsize()).toBe(0);
 });
 
-test('defect 29: a malformed ACK, a malformed track value and a missing update_time are healed', async () => {
+test('defect 29: a malformed ACK, a malformed track value and a missing update_time are repaired', async () => {
   const at = await seedJob(redis, 'ack', { ack: '{broken', web_hook_url: `${receiver.url}/200/x` });
   const seedTimeless = async () => {
     const revision = await seedJob(redis, 'time', { ack: ackText('Running', at) });
@@ -197,7 +197,7 @@ test('defect 29: a malformed ACK, a malformed track value and a missing update_t
   expect(await count('track')).toBe('1');
 });
 
-test('defect 30: a late check-in does not take the ACK of a finished job back', async () => {
+test('defect 30: a late check-in does not replace the ACK of a finished job', async () => {
   const at = await seedJob(redis, 'a', { status: 'Success' });
   const confirmed = ackText('Success', at);
   await redis.hset('t:job_stats:a', 'ack', confirmed);
@@ -210,7 +210,7 @@ test('defect 30: a late check-in does not take the ACK of a finished job back', 
   expect(await field('a', 'ack')).toBe(confirmed);
 });
 
-test('defect 34: a job whose id the scan gives twice is told once a sweep', async () => {
+test('defect 34: a job that the scan returns twice gets one hook in a sweep', async () => {
   await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/500/x` });
   const repeating = () => {
     const client = opened.hold(redis.duplicate());
@@ -234,7 +234,7 @@ test('defect 34: a job whose id the scan gives twice is told once a sweep', asyn
   expect(receiver.hooks).toHaveLength(1);
 });
 
-test('defect 35: a job whose check-in, attempt or enqueueing is young is not hung', async () => {
+test('defect 35: a job with a recent check-in, attempt or enqueueing is not hung', async () => {
   const ids = ['check_in_at', 'revision', 'enqueue_time'];
   const seed = async () => {
     for (const id of ids) {
@@ -275,7 +275,7 @@ test('defect 36: a hook URL of blanks is no hook URL', async () => {
 test('defect 38: a sweep makes one round trip a page, not two a job', async () => {
   const jobs = 1_000;
   for (let i = 0; i < jobs; i++) void seedJob(redis, `job-${i}`);
-  /** Commands that came from a client: those that a script calls are no round trips. */
+  /** Commands that came from a client. Commands that a script calls are no round trips. */
   const roundTrips = async (run: () => Promise<unknown>) => {
     await redis.config('RESETSTAT');
     await run();

@@ -45,7 +45,7 @@ const fetchOne = async (pool: string, entry = 'entry') => {
   expect(await upstream.fetch('X', pool)).toBe(entry);
 };
 
-test('defect 1: a pool that boots while it is looked for keeps its running job', async () => {
+test('defect 1: a pool that boots during a rescue pass keeps its running job', async () => {
   await fetchOne('boots');
   await upstream.reenqueue(['X'], () => beat('boots'));
   expect(await redis.lrange(queue, 0, -1)).toEqual(['entry']);
@@ -60,7 +60,7 @@ test('defect 1: a pool that boots while it is looked for keeps its running job',
   clock.increment(15_000);
   expect(await ended).toMatchObject({ pools: { alive: 1 }, entries: 0 });
   expect(await redis.llen(list('boots'))).toBe(1);
-  // A heartbeat that comes after the last look is seen by the script that moves.
+  // The script that moves entries sees a heartbeat that is written after the last look.
   const keys = ['t:worker_pools', 't:worker_pools:boots', list('boots'), queue, `${queue}:lock`, `${queue}:lock_info`];
   expect(await createScripts(redis).run('requeue', keys, ['boots', 10_000, '', 100])).toEqual({ outcome: 'alive' });
   expect(await redis.llen(queue)).toBe(0);
@@ -84,7 +84,7 @@ test('defect 2: a job that a falsely dead pool finishes does not let a second on
   expect([await upstream.fetch('X', 'alive'), await upstream.fetch('X', 'alive')]).toEqual(['entry', null]);
 });
 
-test('defect 3: no order of requeues takes a counter below zero or raises it', async () => {
+test('defect 3: no order of requeues makes a counter negative or raises it', async () => {
   const seed = async () => {
     await redis.flushall();
     await beat('alive');
@@ -124,7 +124,7 @@ test('defect 4: the surplus of a dead pool is subtracted and its field removed',
   expect(await upstream.fetch('X', 'alive')).toBe('entry');
 });
 
-test('defect 5: what a killed reaper has left of a pool is found again', async () => {
+test('defect 5: a pool that a killed reaper has left half done is found again', async () => {
   await redis.sadd('t:known_jobs', 'X');
   await redis.set(`${queue}:lock`, 2);
   await redis.hset(`${queue}:lock_info`, 'dead', 2);
@@ -138,7 +138,7 @@ test('defect 5: what a killed reaper has left of a pool is found again', async (
   expect([await lock(), await lockInfo('dead')]).toEqual(['0', null]);
 });
 
-test('defect 6: entries of a pool without a heartbeat, of a type that nobody knows, are put back', async () => {
+test('defect 6: entries of a pool without a heartbeat, of an unknown type, are requeued', async () => {
   await fetchOne('dead');
   await redis.sadd('t:worker_pools', 'dead');
   await upstream.reapPools(['X']);
@@ -155,7 +155,7 @@ test('defect 6: entries of a pool without a heartbeat, of a type that nobody kno
   expect([await redis.llen(list('dead')), await redis.lrange(queue, 0, -1)]).toEqual([0, ['entry']]);
 });
 
-test('defect 7: an entry whose fetch was never answered is put back, though its pool lives', async () => {
+test('defect 7: an entry whose fetch got no reply is requeued although its pool lives', async () => {
   const entry = JSON.stringify({ name: 'X', id: 'lost', t: second(-60), args: {} });
   const seed = async () => {
     await redis.flushall();
@@ -174,7 +174,7 @@ test('defect 7: an entry whose fetch was never answered is put back, though its 
   expect(await upstream.fetch('X', 'alive')).toBeNull();
 
   await seed();
-  // What another worker runs shows that this pool says what it runs.
+  // The observation of another worker shows that this pool writes observations.
   await redis.hset('t:worker:w1', { job_name: 'Y', job_id: 'other', started_at: second(), args: '' });
   const clock = new SimulatedClock();
   const timers = vi.spyOn(clock, 'setTimeout');
@@ -206,8 +206,8 @@ test('defect 8: the clock of a host does not decide whether a pool lives', async
   expect([await redis.llen(queue), await redis.llen(list('alive'))]).toEqual([0, 1]);
 });
 
-test('defect 9: a pool that dies later is rescued without a restart, and a stop is heeded at once', async () => {
-  /** Upstream's start: one look 5 s after it, which no shutdown calls off. */
+test('defect 9: a pool that dies later is rescued without a restart, and a stop takes effect at once', async () => {
+  /** Upstream's start: one look after 5 s, which no shutdown cancels. */
   const startUpstream = (clock: SimulatedClock) => {
     let looks = 0;
     clock.setTimeout(() => upstream.reenqueue(['X']).then(() => looks++), 5_000);
@@ -247,10 +247,10 @@ test('defect 9: a pool that dies later is rescued without a restart, and a stop 
   await early.stop();
 });
 
-test('defect 10: a job that kills whoever takes it takes down three more pools, not all of them', async () => {
+test('defect 10: a job that kills its worker kills three more pools, not all of them', async () => {
   const entry = '{"name":"X","id":"killer","t":1}';
   const hosts = ['h0', 'h1', 'h2', 'h3', 'h4', 'h5'];
-  /** Each host takes the job if it is there, and dies of it; then its pool is looked for. */
+  /** Each host fetches the job if it is queued, and dies of it. Then a rescue looks for its pool. */
   const takeTurns = async (look: () => Promise<unknown>) => {
     const died: string[] = [];
     for (const host of hosts) {
@@ -294,7 +294,7 @@ test('defect 11: one error of Redis does not end the pass over the pools', async
   expect(await redis.llen(queue)).toBe(3);
 });
 
-test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps its entries, a dead one does not', async () => {
+test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps its entries, a dead pool does not', async () => {
   const refuse = () => redis.replicaof('127.0.0.1', 1);
   const accept = () => redis.replicaof('NO', 'ONE');
   const seed = async () => {
@@ -331,12 +331,12 @@ test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps it
   await accept();
   clock.advance(10_000);
   await set(15_000, 1); // Both are suspects, whose graces end together.
-  // It is refused again, and well again before their grace is over: nobody but the live pool has noticed.
+  // Writes are refused again, and accepted before the grace is over: only the live pool has noticed.
   await refuse();
   await expect(beat('lives')).rejects.toThrow('READONLY');
   await accept();
   clock.advance(15_000);
-  await set(1_000, 2); // Nobody can be sure of either.
+  await set(1_000, 2); // Neither can be judged.
   clock.advance(1_000);
   await set(15_000, 2);
   expect([await redis.llen(list('lives')), await redis.llen(list('dead'))]).toEqual([1, 1]);

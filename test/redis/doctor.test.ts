@@ -61,7 +61,7 @@ const allow = async (...more: string[]) => {
   return `redis://some:secret@127.0.0.1:${server.port}`;
 };
 
-test('all is fine on a Redis that is in use as it should be, and nothing is changed', async () => {
+test('every check is fine on a healthy Redis, and nothing is changed', async () => {
   await server.client.sadd(keys.pools, 'p');
   await server.client.hset(keys.heartbeat('p'), 'heartbeat_at', second());
   await server.client.sadd(keys.knownJobs, 'X');
@@ -81,7 +81,7 @@ test('an empty Redis is fine too', async () => {
   expect([report.ok, linesOf(report, 'namespace')]).toEqual([true, ['ok t is empty: no jobservice has used it yet']]);
 });
 
-test('a Redis that can not be reached is an error that says where', async () => {
+test('an unreachable Redis is an error that names its address', async () => {
   const reaper = opened.create({ redis: { port: 1, host: '127.0.0.1', retryStrategy: () => null } });
   await expect(reaper.doctor()).rejects.toThrow('Redis at 127.0.0.1:1/0 can not be reached');
 });
@@ -102,20 +102,20 @@ describe('the server', () => {
     } satisfies Partial<DoctorCheck>);
   });
 
-  test('a replica is no place to work', async () => {
+  test('a replica is not suitable', async () => {
     const replica = await start('--replicaof', '127.0.0.1', String(server.port));
     const report = await examine({ redis: replica.url });
     expect(linesOf(report, 'role')).toEqual(['!! this Redis is a read-only replica']);
     expect(todoOf(report, 'role')).toContain('address of the master');
   });
 
-  test('a cluster is no place to work', async () => {
+  test('a cluster is not suitable', async () => {
     const cluster = await start('--cluster-enabled', 'yes');
     const report = await examine({ redis: cluster.url });
     expect(linesOf(report, 'cluster')).toEqual([expect.stringMatching(/^!! .* in cluster mode/)]);
   });
 
-  test('what the handshake refuses a connection for is one check that is not fine; a Redis that is away stays an error', () => {
+  test('the reason why a handshake is refused is one failed check; an unreachable Redis stays an error', () => {
     const refusal = (code: string, message: string) =>
       Object.assign(new Error(message), { name: 'UnusableRedisError', code });
     expect(
@@ -131,7 +131,7 @@ describe('the server', () => {
     expect(() => checkOfRefusal(new Error('away'))).toThrow('away');
   });
 
-  test('a connection that is in another database than the one that was asked for is found out', async () => {
+  test('a connection in another database than the configured one is found', async () => {
     const client = opened.hold(new Redis({ port: server.port, db: 3 }));
     const ask = doctorOf(client, databaseOf(client));
     expect(linesOf(await ask(), 'database')).toEqual(['ok database 3']);
@@ -150,7 +150,7 @@ describe('the server', () => {
 });
 
 describe('rights', () => {
-  test.runIf(hasFineRights)('several that are missing are named at once, each with its rule', async () => {
+  test.runIf(hasFineRights)('all missing rights are named at once, each with its rule', async () => {
     const report = await examine({ redis: await allow('-ltrim', '-hset', '-client|setname') });
     const missing = report.checks.filter(({ what }) => what === 'rights');
     expect(missing.map(({ todo, isBlocking }) => `${todo} ${isBlocking}`).sort()).toEqual([
@@ -218,13 +218,13 @@ describe('the namespace', () => {
     expect(linesOf(report, 'namespace')).toEqual([`!! ${given} is empty, but these are not: ${other}`]);
   });
 
-  test('the other form is found by the names of keys where they may not be asked for', async () => {
+  test('the other form is found by the names of keys if those keys may not be read', async () => {
     await server.client.sadd('{t}:worker_pools', 'p');
     const report = await examine({ redis: await allow() });
     expect(linesOf(report, 'namespace')).toEqual(['!! t is empty, but these are not: {t}']);
   });
 
-  test('another database holds it: which, and the connection that all works through stays where it is', async () => {
+  test('another database that holds it is named, and the main connection stays in its own', async () => {
     await server.client.select(4);
     await server.client.hset(keys.track, 'a', 2);
     await server.client.select(0);
@@ -239,7 +239,7 @@ describe('the namespace', () => {
     expect(linesOf(await examine(), 'namespace')).toEqual(['ok t is in use, also in database 4']);
   });
 
-  test("with a client of the caller's, or without SELECT, other databases are said not to be checked", async () => {
+  test("with a client of the caller's, or without SELECT, the report says that other databases are not checked", async () => {
     await server.client.select(4);
     await server.client.hset(keys.track, 'a', 2);
     await server.client.select(0);
@@ -281,7 +281,7 @@ describe('keys of the wrong type', () => {
   ];
   const lists = [keys.lock('X'), keys.maxConcurrency('X'), keys.paused('X')];
 
-  test('each is named, with what it holds and what it needs', async () => {
+  test('each is named, with its type and the required one', async () => {
     for (const key of strings) await server.client.set(key, 'x');
     for (const key of lists) await server.client.rpush(key, 'x');
     const lines = linesOf(await examine(), 'keys');
@@ -291,7 +291,7 @@ describe('keys of the wrong type', () => {
     for (const key of lists) expect(lines).toContain(`!! ${key} holds a list, where a string is needed`);
   });
 
-  test('every key that has a name in src/io/redis/keys.ts has a type in src/doctor/keyTypes.ts, and rights that are asked for', () => {
+  test('every key that has a name in src/io/redis/keys.ts has a type in src/doctor/keyTypes.ts, and rights that are checked', () => {
     const typeOf = typesByName(keys);
     const kinds = new Set(kindsOfKeys(keys).map(({ key }) => key));
     const { prefix: _, jobsPrefix: __, jobsPattern: ___, ...named } = keys;
@@ -313,7 +313,7 @@ describe('keys of the wrong type', () => {
     expect((await examine()).ok).toBe(true);
   });
 
-  test('where there are too many keys, those that are known by name are checked all the same, and it says so', async () => {
+  test('with too many keys, those with known names are still checked, and the report says so', async () => {
     await server.client.eval("for i = 1, 150000 do redis.call('SET', 'other:' .. i, 1) end", 0);
     await server.client.sadd(keys.knownJobs, 'X');
     expect(linesOf(await examine(), 'keys')[0]).toMatch(/^ok .*; stopped after 100000 keys of the database$/);
@@ -351,7 +351,7 @@ describe('clocks', () => {
     expect(todoOf(report, 'clock')).toContain('NTP');
   });
 
-  test('pools whose heartbeats are ahead, or behind and moving; a dead one is none of them', async () => {
+  test('pools with heartbeats that are ahead, or behind and moving, but not dead pools', async () => {
     const beat = async (pool: string, offset: number) => {
       await server.client.sadd(keys.pools, pool);
       await server.client.hset(keys.heartbeat(pool), 'heartbeat_at', second(offset));
@@ -399,7 +399,7 @@ describe('before the first pass', () => {
     },
   );
 
-  test.runIf(hasFineRights)('what is not needed is only warned of', async () => {
+  test.runIf(hasFineRights)('a missing optional right is only a warning', async () => {
     await seed();
     const reaper = opened.create({ ...short, redis: await allow('-client|setname') });
     reaper.start();

@@ -51,7 +51,7 @@ const brokenEntries = (count: number, seed: number) =>
     { numRuns: count, seed },
   );
 
-test('fault 146: entries of a dead pool go to their queue as the same bytes, whatever these are', async () => {
+test('fault 146: entries of a dead pool go to their queue as the same bytes, for any bytes', async () => {
   const entries = [...oddEntries('a', 100, 1), ...brokenEntries(100, 2)];
   await redis.sadd(keys.pools, 'p');
   await redis.sadd(keys.knownJobs, 'X');
@@ -102,7 +102,7 @@ test('fault 146: orphaned entries are requeued, and those of ended jobs removed,
   expect(named.length + byId.length).toBe(broken.length);
 });
 
-test('fault 146: a poison job goes to dead, and comes back from there, as the bytes that it was', async () => {
+test('fault 146: a poison job moves to dead and back as the same bytes', async () => {
   const entries = oddEntries('bad', 40, 6);
   const deaths = JSON.stringify([3, 2, 1].map((age) => [second(-age), `q${age}`, '']));
   await redis.sadd(keys.pools, 'p');
@@ -122,7 +122,7 @@ test('fault 146: a poison job goes to dead, and comes back from there, as the by
   expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
 });
 
-test('fault 146: the entry of a job is found among others, whatever their bytes are', async () => {
+test('fault 146: the entry of a job is found among entries of any bytes', async () => {
   await seedJob(redis, 'odd0', { status: 'Pending', age: 200_000 });
   const [entry] = oddEntries('odd', 1, 7) as [Buffer];
   await redis.lpush(keys.queue('X'), ...brokenEntries(20, 8), entry);

@@ -68,20 +68,20 @@ const searchFor = async (
 
 test('fault 102: a job on a pool that only missed a beat, or that is registered nowhere, is kept', async () => {
   await pool('late', 11);
-  await pool('skewed', 60);
-  for (const id of ['late', 'skewed', 'unregistered']) {
+  await pool('offset', 60);
+  for (const id of ['late', 'offset', 'unregistered']) {
     await silent(id);
     await redis.rpush(`t:jobs:X:${id}:inprogress`, entry(id));
   }
   expect(await sweep()).toEqual({
     late: 'keep in-queue unconfirmed',
-    skewed: 'keep in-queue unconfirmed',
+    offset: 'keep in-queue unconfirmed',
     unregistered: 'keep in-queue unconfirmed',
   });
   expect(await redis.hget('t:job_stats:late', 'status')).toBe('Running');
 });
 
-test('fault 102: a search tells lists of live pools, of unconfirmed ones and of those confirmed dead apart', async () => {
+test('fault 102: a search distinguishes lists of live pools, of unconfirmed pools and of confirmed dead pools', async () => {
   await pool('live', 0);
   await pool('late', 11);
   await pool('gone', 60);
@@ -91,7 +91,7 @@ test('fault 102: a search tells lists of live pools, of unconfirmed ones and of 
   expect(await searchFor(ids, [])).toEqual({ live: 'held', late: 'unconfirmed', gone: 'unconfirmed' });
 });
 
-test('fault 102: a Running job on a pool whose death a rescue would confirm now is failed, one that has not begun is not', async () => {
+test('fault 102: on a pool whose death a rescue would confirm now, a Running job is failed and a job that has not begun is kept', async () => {
   await pool('gone', 60);
   await silent('ran');
   await silent('waits', { status: 'Pending' });
@@ -114,7 +114,7 @@ test('fault 102: a Running job on a pool whose death a rescue would confirm now 
   await rescue;
 });
 
-test('fault 102: where only sweeps run, the first one notes a silent pool, and one after its grace fails its job', async () => {
+test('fault 102: without rescues, the first sweep records a silent pool, and a sweep after its grace fails its job', async () => {
   await pool('gone', 60);
   await silent('ran');
   await redis.rpush('t:jobs:X:gone:inprogress', entry('ran'));
@@ -128,7 +128,7 @@ test('fault 102: where only sweeps run, the first one notes a silent pool, and o
   expect(await redis.hget('t:job_stats:ran', 'status')).toBe('Error');
 });
 
-test('fault 102: what a worker of an unconfirmed pool says that it runs is a sign of life, of a confirmed one not', async () => {
+test('fault 102: an observation counts if its pool is not confirmed dead, and does not count otherwise', async () => {
   await pool('late', 11);
   await pool('gone', 60);
   for (const id of ['late', 'gone']) {
@@ -140,7 +140,7 @@ test('fault 102: what a worker of an unconfirmed pool says that it runs is a sig
   expect(await sweep({ runTimeLimitByType: { X: '10s' } })).toMatchObject({ late: 'keep observed observed' });
 });
 
-test('fault 102: a list that may be that of several pools is left only where each of them is confirmed dead', async () => {
+test('fault 102: a list of several possible pools counts as left behind only if each of them is confirmed dead', async () => {
   await pool('web-1:4711', 60);
   await pool('4711', 60);
   await redis.rpush('t:jobs:X:web-1:4711:inprogress', entry('a'));
@@ -182,7 +182,7 @@ test.each([
   expect(await sweep()).toEqual(expected);
 });
 
-test('fault 105: a queue whose name is no UTF-8 is walked too', async () => {
+test('fault 105: a queue whose name is not UTF-8 is searched too', async () => {
   await redis.lpush(Buffer.from('t:jobs:\xff', 'latin1'), entry('a'));
   await redis.lpush(Buffer.from('t:jobs:\xfe:p:inprogress', 'latin1'), entry('b'));
   expect(await searchFor(['a', 'b'], [])).toEqual({ a: 'queue', b: 'unconfirmed' });
@@ -203,7 +203,7 @@ test('fault 105: an entry of a type that nothing else names is found while it mo
   expect(moved).toEqual({ a: 'queue' });
 });
 
-test('fault 105: where new queues turn up without end, no job is called nowhere', async () => {
+test('fault 105: while new queues appear without end, no job counts as found nowhere', async () => {
   let surveys = 0;
   const found = await searchFor(['a'], [], (pools) => ({
     ...pools,
@@ -215,7 +215,7 @@ test('fault 105: where new queues turn up without end, no job is called nowhere'
   expect(found).toEqual({ a: 'unreadable' });
 });
 
-test('fault 114: a search reads what says whose an entry is, not its arguments, in every place', async () => {
+test('fault 114: a search reads the ids of entries and not their arguments, in every place', async () => {
   const big = 'x'.repeat(1_000_000);
   const bigEntry = (id: string, args: object = {}) => JSON.stringify({ name: 'X', id, t: 1, args: { ...args, big } });
   for (let i = 0; i < 30; i++) await redis.lpush('t:jobs:X', bigEntry(`other-${i}`));
@@ -237,7 +237,7 @@ test('fault 114: a search reads what says whose an entry is, not its arguments, 
   expect((await sent()) - before).toBeLessThan(100_000);
 });
 
-test('fault 114: a script reads no more than a bounded number of bytes, and the next one goes on behind it', async () => {
+test('fault 114: a script reads a bounded number of bytes, and the next one continues after them', async () => {
   const scripts = createScripts(redis);
   const ids = Array.from({ length: 50 }, (_, i) => `id-${i}`);
   await redis.rpush('t:jobs:X', ...ids.map((id) => JSON.stringify({ name: 'X', id, args: 'x'.repeat(100_000) })));
@@ -251,7 +251,7 @@ test('fault 114: a script reads no more than a bounded number of bytes, and the 
   expect(read).toEqual(ids);
 });
 
-test('fault 105: an entry whose id has a lone surrogate is that of the job that Go tracks by it', async () => {
+test('fault 105: an entry whose id has a lone surrogate belongs to the job that Go tracks by it', async () => {
   await silent('a\ufffdb');
   await silent('p\ufffd@\ufffd');
   await redis.lpush('t:jobs:X', '{"name":"X","id":"a\\ud800b","t":1,"args":null}');
@@ -260,7 +260,7 @@ test('fault 105: an entry whose id has a lone surrogate is that of the job that 
   expect(await sweep()).toEqual(expected);
 });
 
-test('an in-progress list, a queue or a set that holds another type keeps those that may have been in it', async () => {
+test('a job is kept if an in-progress list, a queue or a set that may hold it has the wrong type', async () => {
   await silent('a');
   await pool('p', 0);
   for (const key of ['t:jobs:X:p:inprogress', 't:jobs:X', 't:retry', 't:scheduled', 't:dead']) {
@@ -270,7 +270,7 @@ test('an in-progress list, a queue or a set that holds another type keeps those 
   }
 });
 
-test('a list that we may not read keeps those that may be in it', async () => {
+test('a job is kept if the reaper lacks the right to read a list that may hold it', async () => {
   await silent('a');
   await redis.lpush('t:jobs:X', entry('other'));
   await redis.call('ACL', 'SETUSER', 'some', 'on', '>pass', '~*', '+@all', '-lrange');
@@ -280,7 +280,7 @@ test('a list that we may not read keeps those that may be in it', async () => {
   await redis.call('ACL', 'DELUSER', 'some');
 });
 
-test('explain says how many entries are taken before a job, and names each place once', async () => {
+test('explain counts the entries before a job, and names each place once', async () => {
   await silent('a', { status: 'Pending' });
   await pool('p', 0);
   for (let i = 0; i < 1_500; i++) void redis.lpush('t:jobs:X', entry(i === 1_200 ? 'a' : `other-${i}`));
@@ -302,10 +302,10 @@ const place = fc.oneof(
   fc.record({
     kind: fc.constant('held' as const),
     type: fc.constantFrom('X', 'IMAGE:SCAN', 'a:p'),
-    pool: fc.constantFrom('live', 'late', 'nobody', 'host:1'),
+    pool: fc.constantFrom('live', 'late', 'unknown', 'host:1'),
   }),
   fc.record({ kind: fc.constantFrom('scheduled' as const, 'retry' as const, 'dead' as const) }),
-  fc.record({ kind: fc.constant('observed' as const), pool: fc.constantFrom('live', 'late', 'nobody') }),
+  fc.record({ kind: fc.constant('observed' as const), pool: fc.constantFrom('live', 'late', 'unknown') }),
 );
 const silentJob = fc.record({
   status: fc.constantFrom('Pending', 'Scheduled', 'Running'),
@@ -334,7 +334,7 @@ const put = async (jobs: readonly (typeof silentJob extends fc.Arbitrary<infer T
   }
 };
 
-test('fault 105: whatever stands where, explain says what a plan says, and a sweep does it', async () => {
+test('fault 105: for any contents, explain, a plan and a sweep agree', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(silentJob, { minLength: 1, maxLength: 5 }), async (jobs) => {
       await put(jobs);

@@ -68,7 +68,7 @@ test('defect 25: a job that waits in a queue for longer than its limit is not hu
   expect(await redis.hget('t:job_stats:a', 'status')).toBe('Pending');
 });
 
-test('defect 26: a job that a worker of a live pool is seen to run is not hung, however long it runs', async () => {
+test('defect 26: a job that a worker of a live pool is observed to run is never hung', async () => {
   const seed = async () => {
     await redis.flushall();
     const at = await silent('a');
@@ -88,7 +88,7 @@ test('defect 26: a job that a worker of a live pool is seen to run is not hung, 
   expect(await redis.hget('t:job_stats:a', 'status')).toBe('Error');
 });
 
-test('every place from which a job can still be run keeps it; dead and nowhere do not', async () => {
+test('a job is kept in every place from which it can still run, and not in dead or nowhere', async () => {
   await livePool('p');
   await livePool('gone', 'gone-w', 60);
   for (const id of ['queue', 'scheduled', 'retry', 'held', 'left', 'dead', 'nowhere'])
@@ -115,7 +115,7 @@ test('every place from which a job can still be run keeps it; dead and nowhere d
   });
 });
 
-test('a periodic execution is known by the id of its policy and its epoch, in a queue and at a worker', async () => {
+test('a periodic execution is found by the id of its policy and its epoch, in a queue and in an observation', async () => {
   await livePool('p', 'w1,w2');
   for (const epoch of [1, 2, 3, 4]) await silent(`policy@${epoch}`, { status: epoch === 4 ? 'Running' : 'Pending' });
   await redis.lpush('t:jobs:X', entry('policy', { _job_kind_periodic_: '1' }), entry('policy'));
@@ -129,7 +129,7 @@ test('a periodic execution is known by the id of its policy and its epoch, in a 
   });
 });
 
-test('entries in any form of JSON are read; what can not be read is nobody', async () => {
+test('entries in any form of JSON are read; an unreadable entry belongs to no job', async () => {
   const forms = {
     spaced: '{ "id" : "spaced", "name":"X" }',
     escaped: '{"name":"X","id":"esc\\u0061ped","t":1,"args":{}}',
@@ -146,7 +146,7 @@ test('entries in any form of JSON are read; what can not be read is nobody', asy
   });
 });
 
-test('where a place can not be read, nobody is failed who may be in it', async () => {
+test('a job that may be in a place that can not be read is not failed', async () => {
   await silent('a', { status: 'Pending' });
   await silent('b', { status: 'Pending' });
   await redis.set('t:jobs:X', 'no list');
@@ -154,7 +154,7 @@ test('where a place can not be read, nobody is failed who may be in it', async (
   expect(await sweep()).toEqual({ a: 'keep inconclusive unreadable', b: 'keep in-queue scheduled' });
 });
 
-test('nothing is looked for where nothing looks hung, and each place is walked once however many do', async () => {
+test('a search runs only if a job looks hung, and reads each place once for all of them', async () => {
   const calls = async () => {
     const stats = await redis.info('commandstats');
     const of = (name: string) => Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
@@ -180,7 +180,7 @@ test('nothing is looked for where nothing looks hung, and each place is walked o
   expect(sets).toBe(3);
 });
 
-test('a job that was seen nowhere, and has moved when it is failed, is not failed', async () => {
+test('a job that was found nowhere is not failed if it has moved since', async () => {
   await silent('a', { status: 'Pending' });
   let isDone = false;
   const client = opened.hold(
@@ -194,7 +194,7 @@ test('a job that was seen nowhere, and has moved when it is failed, is not faile
   expect([isDone, await redis.hget('t:job_stats:a', 'status')]).toEqual([true, 'Running']);
 });
 
-test('explain says where a job that looks hung was looked for, and what was found', async () => {
+test('explain lists where it searched for a job that looks hung, and what it found', async () => {
   await silent('a', { status: 'Pending' });
   await silent('b', { status: 'Pending' });
   await redis.lpush('t:jobs:X', entry('a'));

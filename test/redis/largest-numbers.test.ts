@@ -106,7 +106,7 @@ const useAll = async (reaper: Reaper) => {
   return faults;
 };
 
-test('fault 143: every number of the options has a largest one, and more is refused by name', () => {
+test('fault 143: every number among the options has a maximum, and a larger one is refused by name', () => {
   expect(numbers.length).toBeGreaterThan(30);
   for (const [path, most] of numbers) {
     expect(most, path).toBeGreaterThan(0);
@@ -117,8 +117,8 @@ test('fault 143: every number of the options has a largest one, and more is refu
   }
 });
 
-test.each(['all that is told at once', 'all that is left alone'])(
-  'fault 143: a reaper with every number at its largest works: %s',
+test.each(['every job is refired', 'every job is kept'])(
+  'fault 143: a reaper with every number at its maximum works: %s',
   async (kind) => {
     const warnings = watchWarnings();
     await seedAll();
@@ -131,7 +131,7 @@ test.each(['all that is told at once', 'all that is left alone'])(
       redis: { port: server.port, ...timers },
       // A lease must be twice as long as from one renewal to the next.
       lease: { duration: longestTimer, renewInterval: Math.floor(longestTimer / 2) },
-      ...(kind.includes('told') ? { refireGrace: 0 } : {}),
+      ...(kind.includes('refired') ? { refireGrace: 0 } : {}),
     });
     expect(await useAll(reaper)).toEqual([]);
     expect(warnings).toEqual([]);
@@ -139,7 +139,7 @@ test.each(['all that is told at once', 'all that is left alone'])(
 );
 
 test.each([2 ** 31, 1e15, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
-  'fault 143: time-outs of %d ms among the options of ioredis are the longest that there are',
+  'fault 143: time-outs of %d ms in the options of ioredis are the longest possible ones',
   async (ms) => {
     const warnings = watchWarnings();
     await seedAll();
@@ -156,7 +156,7 @@ test.each([2 ** 31, 1e15, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
   },
 );
 
-test('fault 143: a pause before the next connection that is longer than any timer does not end at once', async () => {
+test('fault 143: a reconnection delay that is longer than any timer does not end at once', async () => {
   const warnings = watchWarnings();
   let tries = 0;
   const reaper = opened.create({
@@ -193,36 +193,39 @@ const flagsOf = async (words: readonly string[]) => {
   });
 };
 
-test.each(commands)('fault 143: reaper %s takes its numbers at their largest, and no larger ones', async (...words) => {
-  const flags = await flagsOf(words);
-  expect(flags.length).toBeGreaterThan(0);
-  const [command] = words;
-  const common = ['--redis', server.url, '--namespace', 't'];
-  const args = command === 'inspect' ? [...words, '127.0.0.1:0'] : words;
-  for (const { flag, more } of flags) {
-    const { code, stderr } = await runCli([...args, ...common, flag, more]);
-    expect([flag, code, stderr]).toEqual([flag, 2, expect.stringMatching(/--\w+|grace|sweep\.interval/)]);
-  }
-  await seedAll();
-  const child = launchCli([...args, ...common, ...flags.flatMap(({ flag, most }) => [flag, most])]);
-  const { output, ended } = watchCli(child);
-  const isLasting = command === 'run' || command === 'inspect';
-  // The grace of `rescue` is waited for; a signal ends it.
-  const isBegun = async () =>
-    command === 'rescue'
-      ? (await server.client.exists('t:reaper:suspects')) === 1
-      : /started|inspector at/.test(output.stderr);
-  if (isLasting || command === 'rescue') {
-    await vi.waitUntil(isBegun);
-    child.kill('SIGTERM');
-    if (command === 'rescue') child.kill('SIGTERM');
-  }
-  const { code, stderr } = await ended;
-  expect([code, stderr]).toEqual([command === 'rescue' ? 143 : 0, expect.not.stringMatching(/Warning|RangeError/)]);
-});
+test.each(commands)(
+  'fault 143: reaper %s accepts its numbers at their maximum, and no larger ones',
+  async (...words) => {
+    const flags = await flagsOf(words);
+    expect(flags.length).toBeGreaterThan(0);
+    const [command] = words;
+    const common = ['--redis', server.url, '--namespace', 't'];
+    const args = command === 'inspect' ? [...words, '127.0.0.1:0'] : words;
+    for (const { flag, more } of flags) {
+      const { code, stderr } = await runCli([...args, ...common, flag, more]);
+      expect([flag, code, stderr]).toEqual([flag, 2, expect.stringMatching(/--\w+|grace|sweep\.interval/)]);
+    }
+    await seedAll();
+    const child = launchCli([...args, ...common, ...flags.flatMap(({ flag, most }) => [flag, most])]);
+    const { output, ended } = watchCli(child);
+    const isLasting = command === 'run' || command === 'inspect';
+    // The grace of `rescue` is waited for; a signal ends it.
+    const isBegun = async () =>
+      command === 'rescue'
+        ? (await server.client.exists('t:reaper:suspects')) === 1
+        : /started|inspector at/.test(output.stderr);
+    if (isLasting || command === 'rescue') {
+      await vi.waitUntil(isBegun);
+      child.kill('SIGTERM');
+      if (command === 'rescue') child.kill('SIGTERM');
+    }
+    const { code, stderr } = await ended;
+    expect([code, stderr]).toEqual([command === 'rescue' ? 143 : 0, expect.not.stringMatching(/Warning|RangeError/)]);
+  },
+);
 
 test.each(['9000000000000', '9'.repeat(20), '1e300'])(
-  'fault 143: a time of %s in Redis, which is no date, ends no command',
+  'fault 143: a time of %s in Redis, which is not a date, does not end a command',
   async (time) => {
     const { client } = server;
     await seedJob(client, 'told', { web_hook_url: `${receiver.url}/200/x` });

@@ -36,7 +36,7 @@ const take = (caller: string, fence = '', ms = 60_000) =>
 const resign = async (caller: string) => (await scripts.run('resign_lease', [lease], [caller])).outcome;
 
 describe('the lease', () => {
-  test('says who has it, since when and until when, and how far the passes are', async () => {
+  test('returns its holder, start and end, and the progress of the passes', async () => {
     await redis.hset(progress, 'ended', 5);
     const { now, fence, until, since, ...rest } = await take('a');
     expect(rest).toEqual({ outcome: 'acquired', leader: 'a', host: 'host of a', progress: { ended: '5' } });
@@ -46,7 +46,7 @@ describe('the lease', () => {
     expect(other).toEqual({ ...rest, outcome: 'held', fence, until, since });
   });
 
-  test('is renewed for a caller that knows its fencing token, and begun anew for one that does not', async () => {
+  test('is renewed for a caller that knows its fencing token, and begins again for a caller that does not', async () => {
     const { fence, until, since } = await take('a');
     const renewed = await take('a', fence, 90_000);
     expect(renewed).toMatchObject({ outcome: 'renewed', fence, since });
@@ -113,7 +113,7 @@ describe('a sweep', () => {
     expect(await redis.hmget(progress, 'cursor', 'scanned', 'run_id')).toEqual(['0', '0', thisRun]);
   });
 
-  test('begins anew each time without the right to run INFO', async () => {
+  test('starts again each time without the right to run INFO', async () => {
     await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>p', '~*', '+@all', '-info');
     const limited = new Redis({ port: server.port, username: 'u', password: 'p', enableReadyCheck: false });
     try {
@@ -198,7 +198,7 @@ describe('a change that is sent again', () => {
     expect(await scripts.replyOrCancel('set_status', { key: 'answers', token: 'c' })).toEqual(done);
   });
 
-  test('needs a real token: an argument that looks like one is none', async () => {
+  test('needs a real token: an argument that looks like one does not count', async () => {
     await redis.hset(stats, { status: 'Pending', revision: 100 });
     const odd = () => scripts.run('set_status', [stats, track], ['once:x', 100, 'j', '', '', '', '']);
     expect(await odd()).toEqual({ outcome: 'refused', status: 'Pending' });

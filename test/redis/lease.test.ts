@@ -49,7 +49,7 @@ const redisMs = async () => {
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
 };
 
-test('one host has the lease, all others are told who', async () => {
+test('one host has the lease, and all others learn which one', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
   const mine = await first.take(undefined);
   const told = await second.take(undefined);
@@ -60,7 +60,7 @@ test('one host has the lease, all others are told who', async () => {
   expect((await second.read()).leader).toMatchObject({ isThisOne: false, host: mine.host });
 });
 
-test('a renewal keeps the fencing number and puts the end off', async () => {
+test('a renewal keeps the fencing token and postpones the end', async () => {
   const host = hostOn(redis);
   const fence = await fenceOf(host);
   await redis.hincrby(keys.lease, 'until', -5_000);
@@ -69,7 +69,7 @@ test('a renewal keeps the fencing number and puts the end off', async () => {
   expect(Number(await redis.hget(keys.lease, 'until'))).toBeGreaterThanOrEqual(before + 5_000);
 });
 
-test('a lease ends by the clock of Redis, and even whoever had it gets a new number then', async () => {
+test('a lease ends by the clock of Redis, and its former holder gets a new fencing token too', async () => {
   const [first, second] = [hostOn(redis, 50), hostOn(redis)];
   const fence = await fenceOf(first);
   await vi.waitUntil(async () => (await first.read()).leader === undefined, { interval: 5 });
@@ -80,7 +80,7 @@ test('a lease ends by the clock of Redis, and even whoever had it gets a new num
   expect((await first.take(again)).fence).toBeUndefined();
 });
 
-test('a host that has not heard that it holds the lease begins a new tenure', async () => {
+test('a host that missed the reply that gave it the lease begins a new term', async () => {
   const host = hostOn(redis);
   const unheard = await fenceOf(host);
   const heard = await fenceOf(host);
@@ -88,7 +88,7 @@ test('a host that has not heard that it holds the lease begins a new tenure', as
   await expect(host.checkpoint(unheard, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
 });
 
-test('no number comes twice, whether the lease was deleted or the clock of Redis put back', async () => {
+test('no fencing token is used twice, even if the lease is deleted or the clock of Redis is set back', async () => {
   const fence = await fenceOf(hostOn(redis));
   await redis.del(keys.lease);
   await vi.waitUntil(async () => (await redisMs()) > Number(fence.number), { interval: 1 });
@@ -99,7 +99,7 @@ test('no number comes twice, whether the lease was deleted or the clock of Redis
   expect((await fenceOf(hostOn(redis))).number).toBe(String(ahead + 1));
 });
 
-test('a lease that is given up is free at once, for a higher number; only its holder can', async () => {
+test('only the holder can resign, and the lease is free at once with a higher token', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
   const fence = await fenceOf(first);
   await second.leave();
@@ -109,7 +109,7 @@ test('a lease that is given up is free at once, for a higher number; only its ho
   expect(Number((await fenceOf(second)).number)).toBeGreaterThan(Number(fence.number));
 });
 
-test('a sweep that has begun and not ended is gone on with from its cursor, but not in another process of Redis', async () => {
+test('an incomplete sweep continues at its cursor, but not on another Redis process', async () => {
   await redis.hset(keys.track, { a: 2, b: 2 });
   const first = hostOn(redis);
   const fence = await fenceOf(first);
@@ -134,7 +134,7 @@ test('a sweep that has begun and not ended is gone on with from its cursor, but 
   expect(await second.beginSweep(later)).toEqual({ cursor: '0', scanned: 0, runId });
 });
 
-test('the next pass is due an interval after the end of the last one, by Redis TIME, whichever host did it', async () => {
+test('the next pass is due an interval after the end of the last one on any host, by Redis TIME', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
   const fence = await fenceOf(first);
   const due = (host: Lease, pass: 'sweep' | 'rescue', { hasFailed = false, now = 0 } = {}) =>
@@ -155,7 +155,7 @@ test('the next pass is due an interval after the end of the last one, by Redis T
   }
 });
 
-test('a host whose clock is off does the next pass at the same moment as one whose clock is right', async () => {
+test('a host with a wrong clock does the next pass at the same moment as a host with a right clock', async () => {
   const off = [3_600_000, -3_600_000, -Date.now()].map((by) => ({
     ...systemClock,
     now: () => Date.now() + by,
@@ -198,7 +198,7 @@ test('a host whose clock is off does the next pass at the same moment as one who
   expect(wait).toBeLessThanOrEqual(300_000);
 });
 
-test('a host that watches is well while the holder has the lease or is on time, and no longer', async () => {
+test('a follower is healthy as long as the leader has the lease or is on time', async () => {
   const [leader, watcher] = [hostOn(redis), hostOn(redis)];
   const { sweep, rescue } = readOptions({ redis: server.url, namespace: 't' });
   const fence = await fenceOf(leader);
@@ -295,7 +295,7 @@ test('no act of a pass changes anything once another host has taken over', async
   expect(await stateOf()).toEqual(before);
 });
 
-test('two holders in every order and dying anywhere, the lease ending at any moment: only the newest changes anything', async () => {
+test('with two holders in every order, dying at any point, and a lease that ends at any moment, only the newest changes anything', async () => {
   const clientOf = (command: Command, who: string): Redis =>
     new Proxy(redis, {
       get(target, name) {

@@ -38,7 +38,7 @@ test('a saved job has the fields that Harbor always writes, and is tracked with 
   expect(await server.client.ttl('t:job_stats:a')).toBe(-1);
 });
 
-test('a job that runs and succeeds is told to its receiver, ACKed and untracked', async () => {
+test('the endpoint of a job that runs and succeeds is notified, and the job is ACKed and untracked', async () => {
   const job = await save();
   expect(await job.run()).toEqual({ outcome: 'ok' });
   expect(await job.succeed()).toEqual({ outcome: 'ok' });
@@ -60,7 +60,7 @@ test('a status never goes backwards within an attempt', async () => {
   expect((await stats()).check_in_at).toBeUndefined();
 });
 
-test('an attempt that a newer one has overtaken changes nothing any more', async () => {
+test('an attempt changes nothing once a newer one has begun', async () => {
   const zombie = await save();
   await server.client.hset('t:job_stats:a', 'revision', zombie.revision - 10);
   const earlier = (await reaper.lifecycle.load('a')) as TrackedAttempt;
@@ -71,7 +71,7 @@ test('an attempt that a newer one has overtaken changes nothing any more', async
   expect(await earlier.reset()).toEqual({ outcome: 'refused', status: 'Running' });
 });
 
-test('a reset begins a new attempt: Pending, nothing acknowledged, tracked with 2', async () => {
+test('a reset begins a new attempt: Pending, without an ACK, tracked with 2', async () => {
   const job = await save();
   await job.fail();
   await vi.waitUntil(async () => (await track()) === null);
@@ -98,12 +98,12 @@ test('an execution of a policy is listed under it, and marked −1 when it is do
   expect(await server.client.zscore('t:executions:p', 'p@9')).toBe('-1');
 });
 
-test('a status waits for a Redis that is away, and is written once it is back', async () => {
+test('a status change waits while Redis is down, and is written once it is up', async () => {
   const job = await save();
   await server.kill();
   const succeeded = job.succeed();
   await server.restart();
-  // The restarted Redis has lost everything; the stats are put back as a replica would have them.
+  // The restarted Redis has lost everything; the stats are restored as a replica would have them.
   await server.client.hset('t:job_stats:a', job.stats);
   await server.client.hset('t:job_track:inprogress', 'a', 2);
   expect(['ok', 'missing']).toContain((await succeeded).outcome);
@@ -111,7 +111,7 @@ test('a status waits for a Redis that is away, and is written once it is back', 
   expect((await stats()).status).toBe('Success');
 });
 
-test('an execution that is saved once more, or that is not listed, is not listed as one that waits', async () => {
+test('an execution that is saved again, or that is not listed, is not listed as waiting', async () => {
   const save = () => reaper.lifecycle.save({ id: 'p@9', name: 'X', runAt: 9, upstreamJobId: 'p' });
   await (await save()).succeed();
   const again = await save();
@@ -121,7 +121,7 @@ test('an execution that is saved once more, or that is not listed, is not listed
   expect(await server.client.exists('t:executions:p')).toBe(0);
 });
 
-test('a check-in within the second of a claim is told, though the two look alike', async () => {
+test('a check-in within the same second as a claim is delivered, although both states look alike', async () => {
   const scripts = createScripts(server.client);
   const { revision } = await save();
   const hooks = ['t:reaper:hooks', 't:reaper:hooks:parked', 't:reaper:hooks:origins', 't:reaper:hooks:due:http://a'];
@@ -144,7 +144,7 @@ test('a check-in within the second of a claim is told, though the two look alike
 });
 
 test.each(['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const)(
-  'fault 121: a %s that the Go side could not read is refused, and nothing is written',
+  'fault 121: a %s that Go can not read is refused, and nothing is written',
   async (field) => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 0.5, '5']) {
       const job = { id: 'a', name: 'X', [field]: value as number };

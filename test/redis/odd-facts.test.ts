@@ -50,7 +50,7 @@ const sweep = async (
   return { words: words.sort(), summary, lines };
 };
 
-test('fault 120: ids that are no UTF-8 are malformed, once a sweep, with and without stats, and are left as they are', async () => {
+test('fault 120: ids that are not UTF-8 are malformed once in each sweep, with and without stats, and stay unchanged', async () => {
   const at = second(-100_000);
   const stats = { status: 'Success', update_time: at, revision: at, ack: ackText('Success', at) };
   await putBytes(bytes('a\xff'));
@@ -84,7 +84,7 @@ test('fault 120: an id with the character U+FFFD, or any other character, is jud
   expect(await redis.hkeysBuffer(track)).toEqual([bytes('a\xff')]);
 });
 
-test('fault 120: explain of an id as it is shown says what a sweep says', async () => {
+test('fault 120: explain of a displayed id agrees with a sweep', async () => {
   await putBytes(bytes('a*\xff'));
   for (let i = 0; i < 1_500; i++) void redis.hset(track, `other-${i}`, 2);
   const reaper = opened.create({ redis: server.url });
@@ -102,7 +102,7 @@ test('fault 120: explain of an id as it is shown says what a sweep says', async 
 });
 
 test.each(['update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at'])(
-  'fault 121: a %s beyond 2^53 is malformed, and no hook is sent for it sweep by sweep',
+  'fault 121: a %s beyond 2^53 is malformed, and no sweep sends a hook for it',
   async (field) => {
     for (const [i, value] of ['9007199254740993', '9223372036854775807', '-9007199254740992'].entries()) {
       const at = second(-600);
@@ -118,7 +118,7 @@ test.each(['update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at'])(
   },
 );
 
-test('fault 121: the greatest revision that is exact is told once, and then confirmed', async () => {
+test('fault 121: the hook of the greatest exact revision is delivered once, and then confirmed', async () => {
   await seedJob(redis, 'a', { status: 'Success', revision: '9007199254740991', web_hook_url: `${receiver.url}/200/x` });
   expect((await sweep()).words).toEqual(['a refire unacknowledged enqueued']);
   expect((await sweep()).words).toEqual(['a untrack acknowledged done']);
@@ -143,7 +143,7 @@ test('fault 104: a job whose times are all ahead is kept as clock-ahead, counted
   expect([verdict, reason, detail]).toEqual(['keep', 'clock-ahead', expect.stringContaining('updateTime is ')]);
 });
 
-test('fault 104: a time far ahead hides no hung job, and makes none young; one within the tolerance counts', async () => {
+test('fault 104: a time far ahead does not hide a hung job or make a job recent; a time within the tolerance counts', async () => {
   const old = second(-100_000);
   const olds = { update_time: old, revision: old, enqueue_time: old };
   const far = second(3_600);
@@ -176,7 +176,7 @@ test('fault 104: the tolerance can be set', async () => {
   expect((await sweep({ clockTolerance: '60s' })).words).toEqual(['a fail hung done']);
 });
 
-test('what was met is remembered for a while after the first generation is full', () => {
+test('a known item is remembered for a while after the first generation is full', () => {
   const seen = new SeenIds(7);
   expect([seen.add('first'), seen.add('first')]).toEqual([true, false]);
   const full = Math.ceil(2 ** 20 * 0.7);

@@ -43,7 +43,7 @@ const outcomesOf = async (reaper: Reaper) => {
   return { summary, jobs };
 };
 
-test("fault 108: one receiver's queue of another type: its jobs are abandoned by name, all others are told", async () => {
+test("fault 108: one endpoint's queue of another type: its jobs are abandoned and named, all other hooks are delivered", async () => {
   await seedJob(redis, 'bad', { web_hook_url: 'http://127.0.0.1:9/x' });
   for (let i = 0; i < 5; i++) await seedJob(redis, `good${i}`, { web_hook_url: `${receiver.url}/200` });
   const due = 't:reaper:hooks:due:http://127.0.0.1:9';
@@ -83,7 +83,7 @@ describe.each(['EXPIRE', 'SADD', 'ZADD', 'HLEN', 'TYPE', 'HDEL'])('fault 107: wi
     expect(await redis.exists('t:reaper:hooks', 't:reaper:hooks:origins')).toBe(0);
   });
 
-  test('a host hears at once that its job has not ended', async () => {
+  test('a host learns at once that its job has not ended', async () => {
     await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });
     const reaper = opened.create({ redis: await without(command) });
     const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
@@ -92,7 +92,7 @@ describe.each(['EXPIRE', 'SADD', 'ZADD', 'HLEN', 'TYPE', 'HDEL'])('fault 107: wi
   });
 });
 
-test('fault 107: a host hears at once of a key of another type', async () => {
+test('fault 107: a host learns at once of a key of another type', async () => {
   await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });
   await redis.set('t:job_track:inprogress', 'odd');
   const job = (await opened.create({ redis: server.url }).lifecycle.load('a')) as TrackedAttempt;
@@ -100,7 +100,7 @@ test('fault 107: a host hears at once of a key of another type', async () => {
   expect(await status('a')).toBe('Running');
 });
 
-test('fault 107: an execution whose time is no number is not saved by half', async () => {
+test('fault 107: an execution whose time is not a number is not half saved', async () => {
   const { lifecycle } = opened.create({ redis: server.url });
   const save = lifecycle.save({ id: 'p@1', name: 'X', runAt: Number.NaN, upstreamJobId: 'p' });
   await expect(save).rejects.toThrow('runAt');
@@ -109,7 +109,7 @@ test('fault 107: an execution whose time is no number is not saved by half', asy
   expect(await redis.keys('*')).toEqual([]);
 });
 
-test('fault 107: what is no number in the state of a receiver keeps no attempt from being noted', async () => {
+test('fault 107: an attempt is recorded even if the state of its endpoint is not a number', async () => {
   await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/500` });
   await redis.hset(`t:reaper:hooks:endpoint:${receiver.url}`, {
     failures: 'x',

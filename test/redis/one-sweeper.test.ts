@@ -73,7 +73,7 @@ const createHeldClock = () => {
   return { clock, held };
 };
 
-test('defect 20: ten hosts do one sweep and one look for dead pools an interval in all, and all of them know who does', async () => {
+test('defect 20: ten hosts together do one sweep and one rescue pass in each interval, and all know the leader', async () => {
   await server.client.hset('t:job_track:inprogress', { a: 2, b: 2 });
   await server.client.hset('t:job_stats:a', { id: 'a', status: 'Running', update_time: '1e9' });
   const upstream = Array.from({ length: 10 }, () => createUpstream(server.client));
@@ -147,7 +147,7 @@ test('defect 20: ten hosts do one sweep and one look for dead pools an interval 
   expect(leader.passes.sweeps).toBe(4);
 });
 
-test('a host of role `always` does every pass beside the others, one of `never` does none, and both do what is asked', async () => {
+test('with the role `always` a host does every pass itself, with `never` none, and both do requested passes', async () => {
   const [always, never] = [createHost({ role: 'always' }), createHost({ role: 'never' })];
   const auto = createHost();
   for (const { reaper } of [auto, always, never]) reaper.start();
@@ -161,14 +161,14 @@ test('a host of role `always` does every pass beside the others, one of `never` 
   expect(never.reaper.health().ok).toBe(true);
 });
 
-test('a host that only plans takes no lease and notes no progress', async () => {
+test('a host that only plans takes no lease and records no progress', async () => {
   const planner = createHost({ plan: true });
   planner.reaper.start();
   await vi.waitUntil(() => planner.passes.sweeps >= 1 && planner.passes.rescues >= 1, { interval: 5 });
   expect(await server.client.keys('*')).toEqual([]);
 });
 
-test('a host that watches sweeps when it is asked to', async () => {
+test('a follower sweeps on request', async () => {
   const [leader, watcher] = [createHost({ sweep: { interval: 3_600_000 } }), createHost()];
   leader.reaper.start();
   await vi.waitUntil(() => leader.holds.length === 1);
@@ -227,7 +227,7 @@ const startTwo = async () => {
   return { first, other: startHost(), left };
 };
 
-test('where the host that sweeps is killed, another goes on from its cursor when its lease is over, and all is done', async () => {
+test('when the leader is killed in a sweep, another host continues at its cursor after the lease has ended, and judges all jobs', async () => {
   const { first, other, left } = await startTwo();
   const until = Number(await server.client.hget('t:reaper:lease', 'until'));
   first.child.kill('SIGKILL');

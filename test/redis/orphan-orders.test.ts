@@ -121,7 +121,7 @@ const isBefore = (trace: readonly string[], label: string) => {
   return at >= 0 && at < trace.findIndex((step) => step.endsWith('requeue'));
 };
 
-test('beside a worker whose late observation names the job, and who finishes it: from then on the entry stays', async () => {
+test('beside a worker with a late observation of the job that then finishes it, the entry stays from then on', async () => {
   const runs = await everySchedule({
     reset,
     body: (command) => [
@@ -144,7 +144,7 @@ test('beside a worker whose late observation names the job, and who finishes it:
   expect(runs).toBeGreaterThan(8);
 });
 
-test('two reapers and a pool that fetches what they requeue: it is requeued once, and run once', async () => {
+test('two reapers and a pool that fetches the requeued entry: it is requeued once, and run once', async () => {
   const runs = await everySchedule({
     reset,
     body: (command) => [
@@ -192,7 +192,7 @@ test('beside heartbeats: a pool with other workers, or an old heartbeat, is not 
   }
 });
 
-test("beside gocraft's own reaper, which takes the pool for dead: no entry lost or doubled, counters true", async () => {
+test("beside gocraft's own reaper, which considers the pool dead: no entry is lost or doubled, and counters are true", async () => {
   const runs = await everySchedule({
     reset,
     body: (command) => [
@@ -214,7 +214,7 @@ test("beside gocraft's own reaper, which takes the pool for dead: no entry lost 
   expect(runs).toBeGreaterThan(100);
 });
 
-test('a whole second look beside a worker that reports its job and finishes: after the report nothing is moved', async () => {
+test('a second look beside a worker that reports its job and finishes moves nothing after the report', async () => {
   const live = [{ pool: 'p', workerIds: ['w1'], types: ['X'] }];
   /** Has the commands of the second look wait for their turns; those of the first go straight to Redis. */
   let turn: Command = (_, __, act) => act();
@@ -275,7 +275,7 @@ test('a whole second look beside a worker that reports its job and finishes: aft
   expect(runs).toBeGreaterThan(50);
 });
 
-test('fault 132: beside a worker that begins the job: from its Running on the entry stays, though it is unobserved', async () => {
+test('fault 132: beside a worker that begins the job, the unobserved entry stays once the job is Running', async () => {
   await everySchedule({
     reset,
     body: (command) => [
@@ -321,7 +321,7 @@ describe('fault 133: finishing a stale entry', () => {
     await finishStale((_, __, act) => act(), 'a');
   });
 
-  test('beside another reaper, the late finish of its worker and what it takes next: it ends once, counters true', async () => {
+  test('beside another reaper, the late finish of its worker and the next fetch, it ends once, and counters are true', async () => {
     const runs = await everySchedule({
       reset: resetStale,
       body: (command) => [
@@ -346,7 +346,7 @@ describe('fault 133: finishing a stale entry', () => {
     expect(runs).toBeGreaterThan(15);
   });
 
-  test("beside gocraft's own reaper, and a reset that starts the job again: what was judged is looked at again", async () => {
+  test("beside gocraft's own reaper, and a reset that starts the job again, the entry is checked again", async () => {
     const runs = await everySchedule({
       reset: resetStale,
       body: (command) => [

@@ -88,7 +88,7 @@ const twice = async (looks: ReturnType<typeof createLooks>, plan = false) => {
   return looks.look(plan);
 };
 
-test('an entry that no worker is observed with for 30 s is requeued, the same bytes, and the counters follow', async () => {
+test('an entry that no worker observes for 30 s is requeued as the same bytes, and the counters follow', async () => {
   const odd = `{ "name":"X", "id":"odd", "t":${fresh}, "args":{"n":12345678901234567890, "s":"\\u00e9"} }`;
   await hold(odd, entryOf('running'));
   await observe('w1', 'running');
@@ -116,7 +116,7 @@ test('an entry that no worker is observed with for 30 s is requeued, the same by
   expect(await server.client.hgetall(keys.lockInfo('X'))).toEqual({ p: '1' });
 });
 
-test('an entry that is observed or gone in one pass in between starts over', async () => {
+test('the wait of an entry starts again if one pass finds it observed or gone', async () => {
   for (const interrupt of [
     async () => {
       await observe('w2', 'j1');
@@ -145,7 +145,7 @@ test('an entry that is observed or gone in one pass in between starts over', asy
   }
 });
 
-test('fault 146: an entry without an id that can be read is left where it is, and reported', async () => {
+test('fault 146: an entry without a readable id is left where it is, and reported', async () => {
   await hold('{"name":"X","t":1}', 'no JSON', '[]', '{"id":5}');
   await observe('w1', 'other');
   const looks = createLooks();
@@ -243,13 +243,13 @@ test('an execution of a policy is orphaned by itself: another running execution 
   expect(await queued()).toEqual([periodicEntry('policy', 200)]);
 });
 
-test('where a host does not say which execution of a policy it runs, it may be any', async () => {
+test('a host that does not say which execution of a policy it runs may run any of them', async () => {
   await hold(periodicEntry('policy', 100), periodicEntry('policy', 200));
   await observe('w1', 'policy');
   expect(await twice(createLooks())).toMatchObject({ lost: [], dueInMs: undefined });
 });
 
-test('a plan counts what is lost and changes nothing at all', async () => {
+test('a plan counts orphaned entries, and changes nothing', async () => {
   await hold(entryOf('j1'), entryOf('j2'));
   await observe('w1', 'j2');
   await beat();
@@ -283,7 +283,7 @@ test('a pass requeues one batch at most, and undecided entries do not delay othe
   expect(passes.filter((ids) => ids.length > 0)).toEqual([['j1', 'j2'], ['j3']]);
 });
 
-test('under memory pressure nothing is half done: it is reported, and done when there is room', async () => {
+test('under memory pressure nothing is half done: the failure is reported, and the next pass completes it', async () => {
   await hold(entryOf('j1'));
   await observe('w1', 'other');
   const looks = createLooks();
@@ -335,7 +335,7 @@ test('a worker host that runs a job for longer keeps it, and each requeued entry
   expect(lines).toMatchObject([{ msg: 'an orphaned entry was requeued', entry: { id: 'orphan', pool: 'host' } }]);
 });
 
-test('`reaper rescue` waits for its second look, and prints each requeued entry and what it left', async () => {
+test('`reaper rescue` waits for its second look, and prints each requeued entry and the remaining ones', async () => {
   await seedJob(server.client, 'old', { status: 'Running' });
   await hold(entryOf('j1'), entryOf('old', {}));
   await observe('w1', 'other');
@@ -358,7 +358,7 @@ test('`reaper rescue` waits for its second look, and prints each requeued entry 
   expect(printed.join('')).toContain('counters of X rebuilt: lock 9 → 3, off by 6; 1 fields, off by 1\n');
 });
 
-test('a job that is lost again and again on a pool that lives goes to quarantine, as one whose workers die does', async () => {
+test('a job that is orphaned again and again on a live pool is quarantined like a job whose workers die', async () => {
   await seedJob(server.client, 'j1', { status: 'Pending' });
   await observe('w1', 'other');
   await server.client.lpush(keys.queue('X'), entryOf('j1'));

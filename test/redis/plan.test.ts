@@ -182,7 +182,7 @@ test('fault 123: from any state, a rescue right after its plan does exactly what
   ]);
 });
 
-test('fault 123: a plan names counters, entries by pool and type, poison jobs and what goes with a dead pool', async () => {
+test('fault 123: a plan names counters, entries by pool and type, poison jobs and the traces of a dead pool', async () => {
   const { client } = server;
   await client.sadd('t:worker_pools', 'dead');
   await client.hset('t:worker_pools:dead', { heartbeat_at: second(-100), job_names: 'X', worker_ids: '' });
@@ -210,7 +210,7 @@ test('fault 123: a plan names counters, entries by pool and type, poison jobs an
   expect(await client.zcard('t:dead')).toBe(1);
 });
 
-test('fault 123: with a grace too, and behind what can not be quarantined nothing is promised', async () => {
+test('fault 123: the same with a grace, and a plan promises nothing after an entry that can not be quarantined', async () => {
   const { client } = server;
   await client.rpush('t:jobs:X:dead:inprogress', entryOf('first'), entryOf('bad'), entryOf('last'));
   await client.hset('t:reaper:recoveries', 'bad', recoveries);
@@ -222,7 +222,7 @@ test('fault 123: with a grace too, and behind what can not be quarantined nothin
   ]);
 });
 
-test('fault 123: a job that several dead pools hold is requeued from all of them, as planned; from the next it is not', async () => {
+test('fault 123: a job that several dead pools hold is requeued from all of them as planned, and not from the next one', async () => {
   const { client } = server;
   await client.hset('t:reaper:recoveries', 'j', fewRecoveries);
   for (const pool of ['a', 'b', 'c']) await client.rpush(`t:jobs:X:${pool}:inprogress`, entryOf('j'), entryOf(pool));
@@ -254,7 +254,7 @@ test.each([
   ['after a grace', { orphanedAfter: 0 }, 20],
   ['at a second look, when the dead pools are done', { orphanedAfter: 300 }, 20],
 ])(
-  'fault 123: a poison job that dead and live pools hold goes to quarantine from all of them, %s',
+  'fault 123: a poison job that dead and live pools hold is quarantined from all of them, %s',
   async (_, options, grace) => {
     const { client } = server;
     for (const status of ['Pending', 'Error']) {
@@ -285,7 +285,7 @@ test('fault 123: a sign of life after a quarantine counts as one', async () => {
 });
 
 test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400', 'inf', '-inf', 'nan'])(
-  'fault 123: a lock of %j counts as what a counter can be, in a plan and in its rescue',
+  'fault 123: a lock of %j is read as a valid counter, in a plan and in its rescue',
   async (lock) => {
     const { client } = server;
     for (const isUsable of [true, false]) {
@@ -299,7 +299,7 @@ test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400'
   },
 );
 
-test('fault 123: a pool whose name is no UTF-8 is counted: its type is left, and named, in one step and in several', async () => {
+test('fault 123: a counted pool whose name is not UTF-8: its type is left and named, in one step and in several', async () => {
   const { client } = server;
   const pool = Buffer.from([0x70, 0xff]);
   await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'));
@@ -337,7 +337,7 @@ test('fault 146: lists and pools whose names are not UTF-8 stay as they are, and
   expect((await rescueOf(false)).summary).toMatchObject({ entries: 1, unreadable: [] });
 });
 
-test('fault 146: names that are no UTF-8 in a registry are named once a pass, and make no suspect and no type', async () => {
+test('fault 146: names in a registry that are not UTF-8 are reported once in each pass, and add no suspect and no type', async () => {
   const { client } = server;
   const broken = (text: string) => Buffer.from(text, 'latin1');
   await client.sadd('t:worker_pools', 'live');

@@ -127,7 +127,7 @@ const sweep = () =>
 const still = (state: State) =>
   Object.fromEntries(Object.entries(state).map(([key, { type, value }]) => [key, { type, value }]));
 
-test('whatever the records: a sweep throws nothing and loses nothing, and a second one has nothing left to do', async () => {
+test('for any records, a sweep throws and loses nothing, and a second sweep has nothing to do', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uniqueArray(job, { selector: ({ id }) => id, minLength: 1, maxLength: 12 }), async (jobs) => {
       await put(jobs);
@@ -165,7 +165,7 @@ test('whatever the records: a sweep throws nothing and loses nothing, and a seco
   );
 });
 
-test('Lua and TypeScript agree on which acknowledgement can be read', async () => {
+test('Lua and TypeScript agree on which ACKs can be read', async () => {
   const scripts = createScripts(server.client);
   await fc.assert(
     fc.asyncProperty(ackText, async (text) => {
@@ -185,7 +185,7 @@ test('Lua and TypeScript agree on which acknowledgement can be read', async () =
   );
 });
 
-test('whatever the pools: a rescue conserves every entry, makes the counters true, and a second one changes nothing', async () => {
+test('for any pools, a rescue keeps every entry and corrects the counters, and a second rescue changes nothing', async () => {
   const pool = fc.record({
     name: fc.constantFrom('p1', 'p2', 'p3', 'p4'),
     isRegistered: fc.boolean(),
@@ -222,7 +222,7 @@ test('whatever the pools: a rescue conserves every entry, makes the counters tru
           .filter(({ isRegistered, heartbeat }) => isRegistered && heartbeat === String(now))
           .map(({ name }) => name);
 
-        // A heartbeat that nothing else names is nobody's: it is no suspect, and stays.
+        // A heartbeat that nothing else names belongs to no pool: it is no suspect, and stays.
         const isNamed = ({ isRegistered, held, counts }: (typeof pools)[number]) =>
           isRegistered || Object.values(held).some((list) => list.length > 0) || Object.keys(counts).length > 0;
         const beating = pools

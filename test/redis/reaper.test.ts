@@ -45,7 +45,7 @@ test('a started reaper sweeps after 5 min and then every hour, and looks for dea
   await reaper.stop();
 });
 
-test('health turns red when a sweep is late, and says which', async () => {
+test('health turns red and names the pass when a sweep is late', async () => {
   const clock = new SimulatedClock();
   const reaper = create({ clock, redis: 'redis://127.0.0.1:1' });
   reaper.start();
@@ -67,7 +67,7 @@ test('a plan judges every job and changes nothing', async () => {
   await reaper.stop();
 });
 
-test('a plan of a rescue says what it would move and moves nothing', async () => {
+test('a plan of a rescue reports what it would move, and moves nothing', async () => {
   await server.client.rpush('t:jobs:X:dead1:inprogress', 'one', 'two');
   const reaper = create();
   const summary = await reaper.rescue({ plan: true, grace: 0 });
@@ -77,7 +77,7 @@ test('a plan of a rescue says what it would move and moves nothing', async () =>
   await reaper.stop();
 });
 
-test('a listener that throws or rejects harms nobody', async () => {
+test('errors of a listener that throws or rejects are caught and logged', async () => {
   await seedOrphan('a', 'b');
   const reaper = create();
   reaper.on('job', () => {
@@ -95,7 +95,7 @@ test("a caller's live client is used and never closed", async () => {
   expect(await server.client.ping()).toBe('PONG');
 });
 
-test('sweeps that are asked for at once run one after the other, and each gets its own summary', async () => {
+test('sweeps that are requested together run one after the other, each with its own summary', async () => {
   await seedOrphan('a');
   const reaper = create();
   const [plan, act, again] = await Promise.all([reaper.sweep({ plan: true }), reaper.sweep(), reaper.sweep()]);
@@ -103,7 +103,7 @@ test('sweeps that are asked for at once run one after the other, and each gets i
   await reaper.stop();
 });
 
-test('a sweep on a Redis that is not there rejects, says why, and gives what it got', async () => {
+test('a sweep without a Redis rejects with the cause and the summary so far', async () => {
   const clock = new SimulatedClock();
   const reaper = create({ redis: { port: 1, retryStrategy: () => null }, clock });
   const sweep = reaper.sweep().catch((error) => error);
@@ -115,7 +115,7 @@ test('a sweep on a Redis that is not there rejects, says why, and gives what it 
   await reaper.stop({ timeout: 0 });
 });
 
-test('stop lets what is in hand finish, answers who waits, and refuses what comes later', async () => {
+test('stop finishes what has begun, answers pending calls, and refuses later ones', async () => {
   const waits: number[] = [];
   const clock = createRunningClock();
   const reaper = create({
@@ -143,7 +143,7 @@ test('stop lets what is in hand finish, answers who waits, and refuses what come
   expect(String(await server.client.client('LIST'))).not.toContain('jobservice-reaper');
 });
 
-test('a process whose reaper has been stopped ends by itself', async () => {
+test('a process ends by itself after its reaper has stopped', async () => {
   const script = `
     import { createReaper } from '${builtOf('src/index.ts')}';
     const reaper = createReaper({ redis: '${server.url}', namespace: 't', logger: false });
@@ -191,7 +191,7 @@ test.each([
 });
 
 test.each(['http://h', 'redis://', 'redis://u:secret@h:x', 'redis+sentinel://h:1', 'redis://h/x', 'redis://h:99999'])(
-  'the Redis URL %s is refused without repeating what is in it',
+  'the Redis URL %s is refused without repeating its contents',
   (url) => {
     expect(() => parseRedisUrl(url)).toThrow(TypeError);
     expect(() => parseRedisUrl(url)).not.toThrow('secret');

@@ -186,3 +186,8 @@ test('fault 116: the client has neither user nor password in its options, and th
   expect(connection.description).toBe('127.0.0.1:1/3');
   expect(describeRedis(parseRedisUrl('redis://u:p@[fe80::1%25lo]:2/3'))).toBe('[fe80::1%lo]:2/3');
 });
+
+test('a port is a number from 1 to 65535', () => {
+  for (const port of [1, 6379, 65_535]) expect(parseRedisUrl(`redis://h:${port}`)).toMatchObject({ host: 'h', port });
+  for (const port of [0, 65_536]) expect(() => parseRedisUrl(`redis://h:${port}`)).toThrow('is not host[:port]');
+});

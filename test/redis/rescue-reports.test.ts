@@ -23,7 +23,7 @@ const count = (of: readonly unknown[]) => expect.poll(() => of.length);
 const dead = (...ids: string[]): SeededPool => ({ heartbeat: second(-60), holds: new Map([['X', ids]]) });
 
 describe('each rescue is reported once', () => {
-  test('fault 135: by the scheduled pass that has found it, from its suspicion to its end', async () => {
+  test('fault 135: by the scheduled pass that found it, from its suspicion to its end', async () => {
     await seedPool(server.client, 'dead', dead('a'));
     const clock = createTestClock();
     const { reaper, reports, ends } = create({ clock });
@@ -45,7 +45,7 @@ describe('each rescue is reported once', () => {
   });
 
   test.each([undefined, 0, 300])(
-    'fault 115: by the pass that a caller asks for beside a scheduled one (grace %s)',
+    'fault 115: by the pass that a caller requests beside a scheduled one (grace %s)',
     async (grace) => {
       await seedPool(server.client, 'dead', dead('a', 'b'));
       const clock = createTestClock();
@@ -64,7 +64,7 @@ describe('each rescue is reported once', () => {
     },
   );
 
-  test('fault 115: by one of two callers that ask at once', async () => {
+  test('fault 115: by one of two simultaneous callers', async () => {
     await seedPool(server.client, 'dead', dead('a', 'b'));
     const { reaper, ends } = create();
     const both = await Promise.all([reaper.rescue({ grace: 300 }), reaper.rescue({ grace: 300 })]);
@@ -73,7 +73,7 @@ describe('each rescue is reported once', () => {
   });
 });
 
-test('fault 115: a pass that ends late does not say how Redis is by now', async () => {
+test('fault 115: a pass that ends late does not report an outdated state of Redis', async () => {
   await seedPool(server.client, 'dead', dead('a'));
   const clock = createTestClock();
   const { reaper, reports, ends } = create({ clock });
@@ -97,7 +97,7 @@ test('fault 115: a pass that ends late does not say how Redis is by now', async 
   expect(faults.filter((where) => where === 'judging pools')).toHaveLength(1);
 });
 
-describe('fault 136: a pool that stopped gracefully is no rescue', () => {
+describe('fault 136: a pool that stopped gracefully does not count as rescued', () => {
   const left: Record<string, () => Promise<unknown>> = {
     'a count of 0': () => server.client.hset('t:jobs:X:lock_info', 'gone', 0),
     'its registration': () => server.client.sadd('t:worker_pools', 'gone'),
@@ -107,7 +107,7 @@ describe('fault 136: a pool that stopped gracefully is no rescue', () => {
       await server.client.hset('t:jobs:Y:lock_info', 'gone', 0);
     },
   };
-  test.each(Object.keys(left))('it left %s: cleaned up, and logged for debugging only', async (what) => {
+  test.each(Object.keys(left))('with %s left, it is cleaned up, and logged at debug level only', async (what) => {
     await server.client.sadd('t:known_jobs', 'X');
     await left[what]?.();
     const { reaper, reports, ends, log } = create();
@@ -131,8 +131,8 @@ describe('fault 136: a pool that stopped gracefully is no rescue', () => {
   });
 });
 
-describe('a dead pool waits for nothing but its grace', () => {
-  test('fault 137: a pass comes as soon as a heartbeat is too old, and for no pool that beats on', async () => {
+describe('a dead pool waits only for its grace', () => {
+  test('fault 137: a pass begins as soon as a heartbeat is too old, but not for a pool with fresh heartbeats', async () => {
     const beat = () => server.client.hset('t:worker_pools:lives', 'heartbeat_at', Date.now() / 1_000);
     await seedPool(server.client, 'lives', { heartbeat: Date.now() / 1_000 });
     await seedPool(server.client, 'dies', { ...dead('a'), heartbeat: Date.now() / 1_000 });
@@ -155,7 +155,7 @@ describe('a dead pool waits for nothing but its grace', () => {
     expect(ends).toMatchObject([{ pool: 'dies', outcome: 'rescued', entries: 1 }]);
   });
 
-  test('fault 137: a heartbeat that grows old brings one pass, also where Redis is not fit to be judged by', async () => {
+  test('fault 137: an old heartbeat causes one pass, even while passes are suspended', async () => {
     await seedPool(server.client, 'dies', { ...dead('a'), heartbeat: Date.now() / 1_000 - 2 });
     const clock = createTestClock();
     const day = 86_400_000;
@@ -185,25 +185,22 @@ describe('a dead pool waits for nothing but its grace', () => {
   test.each([
     ['rescue', 5_000, 10_000],
     ['sweep', 300_000, 3_600_000],
-  ] as const)(
-    'fault 137: a %s that is due is not put off by plans that somebody asks for',
-    async (pass, first, interval) => {
-      const clock = createTestClock();
-      const { reaper } = create({ clock });
-      const scheduled: unknown[] = [];
-      reaper.on(pass, ({ plan }) => void (plan || scheduled.push(pass)));
-      reaper.start();
-      clock.advance(first);
-      await count(scheduled).toBe(1);
-      for (let i = 0; i < 3; i++) {
-        clock.advance(0.4 * interval);
-        await reaper[pass]({ plan: true });
-      }
-      await count(scheduled).toBe(2);
-    },
-  );
+  ] as const)('fault 137: requested plans do not postpone a %s that is due', async (pass, first, interval) => {
+    const clock = createTestClock();
+    const { reaper } = create({ clock });
+    const scheduled: unknown[] = [];
+    reaper.on(pass, ({ plan }) => void (plan || scheduled.push(pass)));
+    reaper.start();
+    clock.advance(first);
+    await count(scheduled).toBe(1);
+    for (let i = 0; i < 3; i++) {
+      clock.advance(0.4 * interval);
+      await reaper[pass]({ plan: true });
+    }
+    await count(scheduled).toBe(2);
+  });
 
-  test('fault 140: graces run side by side, and pools with entries come first, however many suspects there are', async () => {
+  test('fault 140: graces run side by side, and pools with entries come first, for any number of suspects', async () => {
     const stale = Array.from({ length: 300 }, (_, i) => `stale-${i}`);
     await server.client.sadd('t:worker_pools', ...stale);
     await seedPool(server.client, 'dead', { ...dead('a'), isRegistered: false });

@@ -66,7 +66,7 @@ const seed = async () => {
   return new Set(Array.from({ length: 100 }, (_, i) => `job-${i}`));
 };
 
-test('a page is not lost where what workers run can not be read, nor where a search fails', async () => {
+test('a page is not lost if observations can not be read or a search fails', async () => {
   const all = await seed();
   const failures = { observed: 0, run: 0 };
   const search = noSearch({
@@ -84,7 +84,7 @@ test('a page is not lost where what workers run can not be read, nor where a sea
   expect(new Set(ids)).toEqual(all);
 });
 
-test('a successor finds the candidates, wherever it takes over', async () => {
+test('a successor finds the candidates, at any point of takeover', async () => {
   const all = await seed();
   const pages = 12;
   for (let after = 1; after <= pages; after++) {
@@ -100,7 +100,7 @@ test('a successor finds the candidates, wherever it takes over', async () => {
   }
 });
 
-test('what workers were seen to run at the first page is not taken for what they run at a later one', async () => {
+test('observations of the first page are not used for a later page', async () => {
   await redis.sadd('t:worker_pools', 'p');
   await redis.hset('t:worker_pools:p', { heartbeat_at: second(), worker_ids: 'w1,w2' });
   const run = (worker: string, id: string) =>

@@ -163,7 +163,7 @@ const checkNotNegative = async () => {
   expect(Number((await redis.get(keys.lock('X'))) ?? 0)).toBeGreaterThanOrEqual(0);
 };
 
-test('two rescues of one dead pool, in every order and dying anywhere: no entry lost or doubled, counters true', async () => {
+test('two rescues of one dead pool, in every order and with every crash point, lose and double no entry, and leave true counters', async () => {
   const runs = await everySchedule({
     reset: resetPools,
     body: (command) => [rescue(command, 'a'), rescue(command, 'b')],
@@ -176,7 +176,7 @@ test('two rescues of one dead pool, in every order and dying anywhere: no entry 
   expect(runs).toBeGreaterThan(50);
 });
 
-test("a rescue beside gocraft's own reaper: no entry lost or doubled, counters true", async () => {
+test("a rescue beside gocraft's own reaper loses and doubles no entry, and leaves true counters", async () => {
   const runs = await everySchedule({
     reset: resetPools,
     body: (command) => [rescue(command, 'a'), gocraft(command, 'g')],
@@ -186,7 +186,7 @@ test("a rescue beside gocraft's own reaper: no entry lost or doubled, counters t
   expect(runs).toBeGreaterThan(50);
 });
 
-test('a rescue beside a live pool that fetches and finishes what is put back: its entries stay its own', async () => {
+test('a rescue beside a live pool that fetches and finishes requeued entries leaves the pool its entries', async () => {
   const runs = await everySchedule({
     reset: resetPools,
     body: (command) => [
@@ -203,7 +203,7 @@ test('a rescue beside a live pool that fetches and finishes what is put back: it
   expect(runs).toBeGreaterThan(20);
 });
 
-test('a pool that beats again is left alone from that moment on: what it still holds stays in its list', async () => {
+test('a pool that writes a heartbeat again keeps the entries that it still holds', async () => {
   const heldAtBeat: number[] = [];
   await everySchedule({
     reset: async () => {
@@ -219,7 +219,7 @@ test('a pool that beats again is left alone from that moment on: what it still h
     ],
     check: async () => {
       if (heldAtBeat.length > 0) expect(await redis.llen(keys.inProgress('X', 'p'))).toBe(heldAtBeat[0]);
-      // It is registered and beats, in whichever order: nobody has removed it after its beat.
+      // It is registered and writes a heartbeat, in either order: no script has removed it after its heartbeat.
       expect(await redis.sismember(keys.pools, 'p')).toBe(1);
       expect(await redis.hget(keys.heartbeat('p'), 'heartbeat_at')).not.toBe(String(oldBeat));
       await checkEntries('not done');
@@ -282,7 +282,7 @@ const seedJob = async (fields: Record<string, string | number>) => {
   await redis.hset(keys.track, 'j', 2);
 };
 
-test('a job that finishes while it is judged hung keeps its result, whichever comes first', async () => {
+test('a job that finishes while it is judged hung keeps its result, in every order', async () => {
   let verdicts: string[] = [];
   await everySchedule({
     reset: () => {
@@ -327,7 +327,7 @@ test('a job that starts over while it is judged is never failed, reset to the ol
   }
 });
 
-test('two sweeps of one job act once: a hung one is failed once and counted down once', async () => {
+test('two sweeps fail a hung job once, and count it down once', async () => {
   let verdicts: string[] = [];
   await everySchedule({
     reset: () => {

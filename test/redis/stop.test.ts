@@ -50,7 +50,7 @@ const failureOf = (promise: Promise<unknown>): Promise<Error> =>
   );
 const isStopped = expect.objectContaining({ name: 'StoppedError' });
 
-describe('fault 141: the time that is given is kept', () => {
+describe('fault 141: stop() resolves within its timeout', () => {
   test.each([
     ['a connection of its own', () => ({})],
     ["a caller's client that waits without end", () => ({ redis: patientClient() })],
@@ -72,7 +72,7 @@ describe('fault 141: the time that is given is kept', () => {
     expect(await failures).toEqual(pending.map(() => isStopped));
   });
 
-  test('while a Redis that is away is tried again', async () => {
+  test('while it reconnects to a Redis that is down', async () => {
     const away = await startRedis();
     const clock = createTestClock();
     const reaper = create({ clock, redis: away.url });
@@ -103,7 +103,7 @@ describe('fault 141: the time that is given is kept', () => {
     expect(await server.client.hlen('t:reaper:hooks')).toBe(1);
   });
 
-  test('by the clock of the system too, where somebody holds the clock of the reaper', async () => {
+  test('by the clock of the system, even if the injected clock stands still', async () => {
     const reaper = create({ clock: createTestClock() });
     const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
     freeze();
@@ -124,7 +124,7 @@ describe('fault 141: the time that is given is kept', () => {
     await closed;
   });
 
-  test('and shortened by a later call, whose promise is the same', async () => {
+  test('which a later call shortens, with the same promise', async () => {
     const clock = createTestClock();
     const reaper = create({ clock });
     const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
@@ -141,7 +141,7 @@ describe('fault 141: the time that is given is kept', () => {
   });
 });
 
-test('fault 141: what is asked for after stop() is refused at once, though Redis answers nothing', async () => {
+test('fault 141: calls after stop() are refused at once, even if Redis does not answer', async () => {
   const clock = createTestClock();
   const reaper = create({ clock, inspect: { port: 0, announce: () => undefined } });
   const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: receiver.url });
@@ -193,7 +193,7 @@ test('fault 141: what is asked for after stop() is refused at once, though Redis
   expect([job.id, job.revision, job.stats.name]).toEqual(['a', expect.any(Number), 'X']);
 });
 
-test('fault 141: what was asked for before stop() is waited for, and a list that is left in the middle holds up nothing', async () => {
+test('fault 141: stop() waits for earlier calls, and an unfinished iteration does not delay it', async () => {
   const reaper = create();
   const job = await reaper.lifecycle.save({ id: 'a', name: 'X' });
   for await (const _ of reaper.hooks.list()) break;
@@ -232,11 +232,9 @@ test.each([{ timeout: 0 }, {}])('a host that stops with %j resigns the lease, lo
 });
 
 // Nothing here ends by itself within the time of a test: it is stop() that has to clear it.
-test.each(['frozen', 'killed'])(
-  'fault 141: nothing keeps a process from ending once stop() has, on a Redis that is %s',
-  async (what) => {
-    const redis = await startRedis();
-    const script = `
+test.each(['frozen', 'killed'])('fault 141: a process can end after stop(), on a Redis that is %s', async (what) => {
+  const redis = await startRedis();
+  const script = `
     import { createReaper } from '${builtOf('src/index.ts')}';
     const reaper = createReaper({
       redis: { port: ${redis.port}, commandTimeout: 3_600_000, maxRetriesPerRequest: null, retryStrategy: () => 3_600_000 },
@@ -248,13 +246,12 @@ test.each(['frozen', 'killed'])(
     await reaper.ping().catch(() => undefined); // A connection that was cut is noticed by now.
     for (const call of [job.succeed(), reaper.status(), reaper.lifecycle.load('a')]) call.catch(() => undefined);
     await reaper.stop({ timeout: 50 });`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: 'inherit',
-    });
-    expect(await once(child, 'exit')).toEqual([0, null]);
-    await redis.stop();
-  },
-);
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: 'inherit',
+  });
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  await redis.stop();
+});
 
 test("fault 141: nothing is left of a reaper on a caller's client that gets no answers: no timer, no connection of its own", async () => {
   const script = `

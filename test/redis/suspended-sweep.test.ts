@@ -69,7 +69,7 @@ const create = (options: Partial<ReaperOptions> = {}) => {
 describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) => {
   afterEach(end);
 
-  test('before a sweep: it judges none, says so once, and the next one does all', async () => {
+  test('before a sweep: it judges no job and reports that once, and the next sweep judges all', async () => {
     await seed(20);
     const before = await contents();
     await begin();
@@ -88,7 +88,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
     expect(reaper.health().detail).not.toContain('suspended');
   });
 
-  test('in mid-sweep: it ends there with one message, and the next one finds what it left', async () => {
+  test('during a sweep: it ends there with one message, and the next sweep finds the remaining jobs', async () => {
     await seed();
     const { reaper, errors, lines } = create({ sweep: { pageSize: 50 } });
     let hasBegun = false;
@@ -112,7 +112,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
       expect(await redis.hget(`t:job_stats:${id}`, 'status')).toBe('Success');
   });
 
-  test('a plan writes nothing, and goes on', async () => {
+  test('a plan writes nothing, and continues', async () => {
     await seed(5);
     await begin();
     const { reaper } = create();
@@ -124,7 +124,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
   });
 });
 
-test('fault 119: a user that may not write learns why at once', async () => {
+test('fault 119: a user without the right to write gets the reason at once', async () => {
   await seed(5);
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pass', '~*', '+@all', '-hdel');
   const { reaper, errors } = create({ redis: `redis://reader:pass@127.0.0.1:${server.port}` });
@@ -135,7 +135,7 @@ test('fault 119: a user that may not write learns why at once', async () => {
   await redis.call('ACL', 'DELUSER', 'reader');
 });
 
-test('a tracking hash of the wrong type ends a sweep at once, with what to do', async () => {
+test('a tracking hash of the wrong type ends a sweep at once, with advice', async () => {
   await redis.set(track, 'no hash');
   const { reaper, errors } = create();
   await expect(reaper.sweep()).rejects.toThrow(
@@ -144,7 +144,7 @@ test('a tracking hash of the wrong type ends a sweep at once, with what to do', 
   expect(errors).toEqual([]);
 });
 
-test('fault 119: a scheduled sweep that was suspended comes again an interval later', async () => {
+test('fault 119: a suspended scheduled sweep is repeated an interval later', async () => {
   await seedJob(redis, 'a');
   await redis.hdel('t:job_stats:a', 'id');
   const clock = createTestClock();

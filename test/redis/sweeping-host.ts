@@ -1,7 +1,7 @@
 /**
- * A host for the tests that kill and pause it: it takes part in the scheduled passes of the namespace `t`, in small pages
- * and few lanes so that a sweep takes its time, and tells of them. REDIS says where. With STAND_AFTER it stands
- * (SIGSTOP) once it has judged so many jobs: how far it has come does not depend on who looks when.
+ * A host for tests that kill and pause it. It takes part in the scheduled passes of the namespace `t`, and reports them. Pages
+ * are small and lanes are few, so that a sweep takes long. REDIS is the URL. With STAND_AFTER it pauses itself (SIGSTOP) after
+ * that many judged jobs, so that its progress does not depend on when a test looks.
  */
 import { createReaper } from '../../src/index.ts';
 

@@ -26,9 +26,9 @@ const entryOf = async (reaper: Reaper, what: string): Promise<string> => {
 };
 const undo = async (reaper: Reaper, id: string, plan = false): Promise<UndoOutcome> =>
   (await reaper.audit.undo([id], { plan }))[0] as UndoOutcome;
-/** The bytes of every key, the stream too. */
+/** The bytes of every key that lasts, the stream too. */
 const stateOf = async () => {
-  const names = (await redis.keys('*')).sort();
+  const names = (await redis.keys('*')).filter((name) => name !== keys.probe).sort();
   return Promise.all(names.map(async (name) => [name, (await redis.dumpBuffer(name))?.toString('base64')]));
 };
 const stats = (id = 'a') => redis.hgetall(keys.stats(id));

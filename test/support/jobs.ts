@@ -39,7 +39,7 @@ export const seedJob = async (
  */
 export const intercept = (
   redis: Redis,
-  command: 'evalsha' | 'eval' | 'hscan' | 'lrange',
+  command: 'evalsha' | 'eval' | 'hscan' | 'hlen' | 'lrange',
   before: (args: readonly unknown[]) => unknown,
 ): Redis => {
   const client = redis.duplicate();

@@ -37,6 +37,8 @@ export const supervisorTree = supervisorMachine.provide({
   },
 });
 
+type PoolsContext = ReturnType<(typeof poolsMachine)['getInitialSnapshot']>['context'];
+
 export interface TreeInput {
   readonly lanes?: number;
   readonly poolSlots?: number;
@@ -70,14 +72,46 @@ const parentOf = (id: string): readonly string[] => {
   return ['sweep'];
 };
 
-/** A supervisor with its real children, whose effects the test answers, on a clock that the test moves. */
-export const startTree = ({ machine = supervisorTree, inspect, ...input }: TreeInput = {}) => {
-  const clock = new SimulatedClock();
-  const emitted: Report[] = [];
+/** Records what the pools were sent, and with what effects were asked. */
+const recordAsked = () => {
   /** What the pools were started with, and what they were sent. */
   const toPools: { id: string; type: string; input?: { grace: number; plan: boolean } }[] = [];
   /** What effects were asked with. */
   const asked: Record<string, unknown[]> = {};
+  return {
+    record(event: InspectionEvent) {
+      if (event.type !== '@xstate.event') return;
+      const { id } = event.actorRef as AnyActorRef;
+      const sent = event.event as { type: string; input?: never };
+      if (id.startsWith('pool-')) toPools.push(sent.input === undefined ? { id, type: sent.type } : { id, ...sent });
+      else if (sent.type === 'xstate.init') asked[id] = [...(asked[id] ?? []), sent.input];
+    },
+    views: {
+      asked: (id: string) => asked[id]?.at(-1),
+      timesAsked: (id: string) => asked[id]?.length ?? 0,
+      stoppedPools: () => toPools.filter(({ type }) => type === 'stop').map(({ id, type }) => `${id} ${type}`),
+      startedPools: () =>
+        toPools.flatMap(({ id, input }) => (input === undefined ? [] : [[id, input.grace, input.plan] as const])),
+    },
+  };
+};
+
+/** Where pools are in the machine of the pools. */
+const poolViews = (context: () => PoolsContext) => ({
+  /** Pools in the slots, by slot. */
+  slots: () =>
+    Object.fromEntries(Object.entries(context().slots).map(([slot, { input }]) => [slot, input.suspect.pool])),
+  /** Pools that wait out their grace. */
+  waiting: () => context().graces.flatMap(({ pools }) => pools.map(({ input }) => input.suspect.pool)),
+  /** Pools that wait for a slot. */
+  ready: () => context().suspects.map(({ input }) => input.suspect.pool),
+});
+
+/** A supervisor with its real children, whose effects the test answers, on a clock that the test moves. */
+export const startTree = ({ machine = supervisorTree, inspect, ...input }: TreeInput = {}) => {
+  const clock = new SimulatedClock();
+  const emitted: Report[] = [];
+  const asked = recordAsked();
   const actor = createActor(machine, {
     clock,
     input: {
@@ -86,11 +120,7 @@ export const startTree = ({ machine = supervisorTree, inspect, ...input }: TreeI
     },
     inspect(event) {
       inspect?.(event);
-      if (event.type !== '@xstate.event') return;
-      const { id } = event.actorRef as AnyActorRef;
-      const sent = event.event as { type: string; input?: never };
-      if (id.startsWith('pool-')) toPools.push(sent.input === undefined ? { id, type: sent.type } : { id, ...sent });
-      else if (sent.type === 'xstate.init') asked[id] = [...(asked[id] ?? []), sent.input];
+      asked.record(event);
     },
   });
   for (const type of reportTypes) actor.on(type, (event) => void emitted.push(event as Report));
@@ -126,26 +156,8 @@ export const startTree = ({ machine = supervisorTree, inspect, ...input }: TreeI
     sweep: () => contextOf<typeof sweepMachine>('sweep'),
     rescue: () => contextOf<typeof rescueMachine>('rescue'),
     pools: () => contextOf<typeof poolsMachine>('rescue', 'pools'),
-    /** Pools in the slots, by slot. */
-    slots: () =>
-      Object.fromEntries(
-        Object.entries(contextOf<typeof poolsMachine>('rescue', 'pools').slots).map(([slot, { input }]) => [
-          slot,
-          input.suspect.pool,
-        ]),
-      ),
-    /** Pools that wait out their grace. */
-    waiting: () =>
-      contextOf<typeof poolsMachine>('rescue', 'pools').graces.flatMap(({ pools }) =>
-        pools.map(({ input }) => input.suspect.pool),
-      ),
-    /** Pools that wait for a slot. */
-    ready: () => contextOf<typeof poolsMachine>('rescue', 'pools').suspects.map(({ input }) => input.suspect.pool),
-    asked: (id: string) => asked[id]?.at(-1),
-    timesAsked: (id: string) => asked[id]?.length ?? 0,
-    stoppedPools: () => toPools.filter(({ type }) => type === 'stop').map(({ id, type }) => `${id} ${type}`),
-    startedPools: () =>
-      toPools.flatMap(({ id, input }) => (input === undefined ? [] : [[id, input.grace, input.plan] as const])),
+    ...poolViews(() => contextOf<typeof poolsMachine>('rescue', 'pools')),
+    ...asked.views,
     send: (event: SupervisorEvent) => then(() => actor.send(event)),
     sendToSweep: (event: SweepEvent) => then(() => actorAt('sweep').send(event)),
     sendTo: (path: readonly string[], event: { type: string }) => then(() => actorAt(...path).send(event)),
@@ -169,7 +181,7 @@ export const treeStarts = (inspect: TreeInput['inspect']) => {
       await it.answer('acquireLease', ours(1));
       return it;
     },
-    /** A tree that is told to stop after `what`. */
+    /** A tree that receives `stop` after `what`. */
     async stopWhile(what: (it: Tree) => Promise<void>) {
       const it = start();
       await what(it);

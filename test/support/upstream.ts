@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { createGocraft, hostNow, type UpstreamKeys, upstreamKeys } from './gocraft.ts';
 
 /**
  * Small replacements for Harbor's jobservice and gocraft/work, written from the rules of the data model. The test of each defect
@@ -39,32 +40,6 @@ if not allowed then return 'none' end
 redis.call('HSET', KEYS[1], 'ack', cjson.encode({ status = ARGV[1], revision = rev, check_in_at = at }))
 if rank(ARGV[1]) == 3 then down(KEYS[2], ARGV[4]) end
 return 'ok'`;
-/** KEYS queue, in-progress, lock, lock_info, max_concurrency, paused; ARGV pool. */
-const fetchLua = `local cap = tonumber(redis.call('GET', KEYS[5]) or 0)
-if redis.call('LLEN', KEYS[1]) == 0 or redis.call('EXISTS', KEYS[6]) == 1 then return nil end
-if cap > 0 and tonumber(redis.call('GET', KEYS[3]) or 0) >= cap then return nil end
-redis.call('INCR', KEYS[3])
-redis.call('HINCRBY', KEYS[4], ARGV[1], 1)
-return redis.call('RPOPLPUSH', KEYS[1], KEYS[2])`;
-/** KEYS 4 per type: in-progress, queue, lock, lock_info; ARGV pool. */
-const requeueLua = `for i = 1, #KEYS, 4 do
-  local entry = redis.call('RPOPLPUSH', KEYS[i], KEYS[i + 1])
-  if entry then
-    redis.call('DECR', KEYS[i + 2])
-    redis.call('HINCRBY', KEYS[i + 3], ARGV[1], -1)
-    return { entry, KEYS[i], KEYS[i + 1] }
-  end
-end
-return nil`;
-/** KEYS 2 per type: lock, lock_info; ARGV pool. */
-const staleLocksLua = `for i = 1, #KEYS, 2 do
-  local count = tonumber(redis.call('HGET', KEYS[i + 1], ARGV[1]) or '')
-  if count then
-    if redis.call('DECRBY', KEYS[i], count) < 0 then redis.call('SET', KEYS[i], 0) end
-    redis.call('HDEL', KEYS[i + 1], ARGV[1])
-  end
-end`;
-
 const rank: Readonly<Record<string, number>> = {
   Pending: 0,
   Scheduled: 1,
@@ -96,59 +71,22 @@ export interface SyncReport {
   readonly log: string[];
 }
 
-/** The unix second by the clock of this process, as upstream reads its host's clock. */
-const hostNow = () => Math.floor(Date.now() / 1_000);
-
 /** @param prefix with its colon, such as `t:`. @param now the clock of the host, unix s. */
 export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
-  const track = `${prefix}job_track:inprogress`;
-  const stats = (id: string) => `${prefix}job_stats:${id}`;
-  const queue = (type: string) => `${prefix}jobs:${type}`;
-  const held = (type: string, pool: string) => `${queue(type)}:${pool}:inprogress`;
-  const lock = (type: string) => `${queue(type)}:lock`;
-  const lockInfo = (type: string) => `${queue(type)}:lock_info`;
-  const pools = `${prefix}worker_pools`;
-  const heartbeat = (pool: string) => `${pools}:${pool}`;
+  const keys = upstreamKeys(prefix);
+  return { keys, ...createJobservice(redis, keys, now), ...createGocraft(redis, keys) };
+};
 
+type Acknowledge = (id: string, status: string, revision: number, checkInAt: number) => Promise<unknown>;
+
+/** Harbor's jobservice: status changes, ACKs, hooks and the hourly pass. */
+const createJobservice = (redis: Redis, { track, stats }: UpstreamKeys, now: () => number) => {
   const setStatus = (id: string, status: string, revision: number): Promise<unknown> =>
     redis.eval(setStatusLua, 2, stats(id), track, status, revision, now(), id);
-  const ack = (id: string, status: string, revision: number, checkInAt: number): Promise<unknown> =>
+  const ack: Acknowledge = (id, status, revision, checkInAt) =>
     redis.eval(ackLua, 2, stats(id), track, status, revision, checkInAt, id);
 
-  const requeue = (pool: string, types: readonly string[]): Promise<unknown> =>
-    redis.eval(
-      requeueLua,
-      4 * types.length,
-      ...types.flatMap((type) => [held(type, pool), queue(type), lock(type), lockInfo(type)]),
-      pool,
-    );
-  const requeueAll = async (pool: string, types: readonly string[]) => {
-    while ((await requeue(pool, types)) !== null);
-  };
-
-  /** Only status 200 counts. A failure is retried in the background, and a delivery by a retry is not ACKed. */
-  const fire = async (id: string, { hookTimeoutMs = 30_000, clock }: SyncOptions = {}): Promise<void> => {
-    const fields = await redis.hgetall(stats(id));
-    const { web_hook_url: url = '', status = '', revision = '0', check_in_at: at = '0' } = fields;
-    if (url === '') return;
-    const post = () =>
-      fetch(url, {
-        method: 'POST',
-        body: JSON.stringify({ job_id: id, status, metadata: { id, revision: Number(revision) } }),
-        signal: AbortSignal.timeout(hookTimeoutMs),
-      }).then(
-        (response) => response.status === 200,
-        () => false,
-      );
-    if (await post()) await ack(id, status, Number(revision), Number(at));
-    else if (clock !== undefined) {
-      const again = (wait: number) =>
-        clock.setTimeout(async () => {
-          if (!(await post())) again(2 * wait);
-        }, wait);
-      again(2_000);
-    }
-  };
+  const fire = createFire(redis, stats, ack);
 
   const syncOne = async (id: string, options: SyncOptions, report: SyncReport) => {
     await redis.ping();
@@ -174,11 +112,9 @@ export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
   };
 
   return {
-    keys: { track, stats, queue, held, lock, lockInfo, pools, heartbeat },
     setStatus,
     ack,
     fire,
-    requeue,
 
     async reset(id: string, status: string) {
       await redis.hset(stats(id), { status, revision: now(), update_time: now() });
@@ -199,66 +135,34 @@ export const createUpstream = (redis: Redis, prefix = 't:', now = hostNow) => {
       } while (cursor !== '0');
       return report;
     },
-
-    /** Runs once after the start. @param afterPools runs after the pools were read and before the locks are read. */
-    async reenqueue(types: readonly string[], afterPools?: () => Promise<unknown>) {
-      const known = new Set(await redis.smembers(pools));
-      await afterPools?.();
-      for (const type of types) {
-        for (const [pool, count] of Object.entries(await redis.hgetall(lockInfo(type)))) {
-          if (Number(count) > 0 && !known.has(pool)) await requeueAll(pool, types);
-        }
-      }
-    },
-
-    /** gocraft's fetch. Returns the entry; null if there is none or if the cap is reached. */
-    fetch: (type: string, pool: string) =>
-      redis.eval(
-        fetchLua,
-        6,
-        queue(type),
-        held(type, pool),
-        lock(type),
-        lockInfo(type),
-        `${queue(type)}:max_concurrency`,
-        `${queue(type)}:paused`,
-        pool,
-      ) as Promise<string | null>,
-
-    /** gocraft's finish. It counts down also if LREM has removed nothing. */
-    async finish(type: string, pool: string, entry: string) {
-      await redis.multi().lrem(held(type, pool), 1, entry).decr(lock(type)).hincrby(lockInfo(type), pool, -1).exec();
-    },
-
-    staleLocks: (pool: string, types: readonly string[]) =>
-      redis.eval(staleLocksLua, 2 * types.length, ...types.flatMap((type) => [lock(type), lockInfo(type)]), pool),
-
-    /**
-     * gocraft's own reaper. @param types of this binary, for a pool without a heartbeat. @param now of its host, unix s.
-     * @param isKilled ends before the locks are cleaned.
-     */
-    async reapPools(types: readonly string[], { now = hostNow(), isKilled = false } = {}) {
-      for (const pool of await redis.smembers(pools)) {
-        const [at, names] = await redis.hmget(heartbeat(pool), 'heartbeat_at', 'job_names');
-        if (at && Number(at) + 10 > now) continue;
-        const own = names ? names.split(',') : [];
-        if (own.length > 0) {
-          await requeueAll(pool, own);
-          await redis.del(heartbeat(pool));
-        }
-        await redis.srem(pools, pool);
-        if (isKilled) return;
-        const locked = own.length > 0 ? own : types;
-        await redis.eval(
-          staleLocksLua,
-          2 * locked.length,
-          ...locked.flatMap((type) => [lock(type), lockInfo(type)]),
-          pool,
-        );
-      }
-    },
   };
 };
+
+/** Sends the hook of a job. Only status 200 counts. A failure is retried in the background, and a delivery by a retry is not ACKed. */
+const createFire =
+  (redis: Redis, stats: UpstreamKeys['stats'], ack: Acknowledge) =>
+  async (id: string, { hookTimeoutMs = 30_000, clock }: SyncOptions = {}): Promise<void> => {
+    const fields = await redis.hgetall(stats(id));
+    const { web_hook_url: url = '', status = '', revision = '0', check_in_at: at = '0' } = fields;
+    if (url === '') return;
+    const post = () =>
+      fetch(url, {
+        method: 'POST',
+        body: JSON.stringify({ job_id: id, status, metadata: { id, revision: Number(revision) } }),
+        signal: AbortSignal.timeout(hookTimeoutMs),
+      }).then(
+        (response) => response.status === 200,
+        () => false,
+      );
+    if (await post()) await ack(id, status, Number(revision), Number(at));
+    else if (clock !== undefined) {
+      const again = (wait: number) =>
+        clock.setTimeout(async () => {
+          if (!(await post())) again(2 * wait);
+        }, wait);
+      again(2_000);
+    }
+  };
 
 /** Harbor's comparison of stats and ACK: 0 the same, 1 not confirmed yet, −1 behind what was confirmed. */
 const compare = (fields: Readonly<Record<string, string>>): number => {

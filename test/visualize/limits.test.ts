@@ -96,3 +96,12 @@ test('the explanation of a job with a hook leaves out the hook URL and the store
   expect(Object.keys(job?.explanation.hook ?? {})).not.toContain('text');
   expect(page.text()).not.toContain('secret');
 });
+
+test('the texts of a hook in an explanation are cut', async () => {
+  await seedJob(redis(), 'a');
+  const answer = '5'.repeat(1_000);
+  await redis().hset('t:reaper:hooks', 'a', `pending Running:1 http://127.0.0.1:1 1 5 6 ${answer}`);
+  await start();
+  const { job } = await page.ask({ type: 'job', id: 'a' });
+  expect(job?.explanation.hook?.answer).toBe(`${answer.slice(0, 256)}…`);
+});

@@ -30,3 +30,18 @@ test('a watched healthy job is sent once for each sweep that judges it', async (
     expect(sent()).toHaveLength(2 + 2 * sweeps);
   }
 });
+
+test('the traces of a watched job are kept until no page watches it, however many other jobs act', async () => {
+  await seedJob(redis(), 'mine', { age: 90_000 });
+  const { reaper, url } = await start();
+  const client = await page(url);
+  await client.ask({ type: 'watch', id: 'mine' });
+  await reaper.sweep({ plan: true });
+  await redis().hdel('t:job_track:inprogress', 'mine');
+  for (let i = 0; i < 1_000; i++) await seedJob(redis(), `${i}`, { age: 90_000 });
+  await reaper.sweep({ plan: true });
+  const traces = async () => (await client.ask({ type: 'job', id: 'mine' })).job?.traces.length;
+  expect(await traces()).toBe(1);
+  await client.ask({ type: 'unwatch', id: 'mine' });
+  expect(await traces()).toBe(0);
+});

@@ -38,7 +38,7 @@ const longestRetry = 5_000;
 export const connect = (): Connection => {
   let view: View = { link: { state: 'connecting' }, data: undefined, watched: new Map(), clockOffset: 0 };
   const listeners = new Set<() => void>();
-  const waiting = new Map<number, { resolve(answer: AnswerMessage): void; reject(error: Error): void }>();
+  const questions = createQuestions();
   const watched = new Set<string>();
   let socket: WebSocket;
   let requests = 0;
@@ -51,24 +51,9 @@ export const connect = (): Connection => {
   };
 
   const receive = (message: ServerMessage) => {
-    if (message.type === 'answer') {
-      const asker = waiting.get(message.request);
-      waiting.delete(message.request);
-      if (message.error === undefined) asker?.resolve(message);
-      else asker?.reject(new Error(message.error));
-      return;
-    }
-    if (message.type === 'watched') {
-      if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.traces) });
-      return;
-    }
-    const clockOffset = message.now - Date.now();
-    if (message.type === 'snapshot') {
-      const { type: _, ...data } = message;
-      set({ data, clockOffset });
-      return;
-    }
-    if (view.data !== undefined) set({ clockOffset, data: withDelta(view.data, message) });
+    if (message.type === 'answer') questions.answer(message);
+    else if (message.type !== 'watched') set(changeBy(view, message));
+    else if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.traces) });
   };
 
   const send = (asked: Asked): number => {
@@ -78,10 +63,7 @@ export const connect = (): Connection => {
   };
 
   const open = () => {
-    const url = new URL('socket', location.href);
-    url.protocol = url.protocol.replace('http', 'ws');
-    url.hash = '';
-    socket = new WebSocket(url);
+    socket = new WebSocket(socketUrl());
     socket.onopen = () => {
       retry = shortestRetry;
       set({ link: { state: 'open', isAgain: wasOpen, since: Date.now() } });
@@ -89,21 +71,18 @@ export const connect = (): Connection => {
       for (const id of watched) send({ type: 'watch', id });
     };
     socket.onmessage = ({ data }) => receive(JSON.parse(data));
-    socket.onclose = async () => {
-      for (const { reject } of waiting.values()) reject(new Error('the connection to the reaper is lost'));
-      waiting.clear();
-      const since = view.link.state === 'lost' ? view.link.since : Date.now();
-      const wait = retry;
-      retry = Math.min(retry * 2, longestRetry);
-      // Kept until the server answers: a banner that changes with each attempt is read out with each attempt.
-      const needsToken = view.link.state === 'lost' && view.link.needsToken;
-      set({ link: { state: 'lost', since, retryAt: Date.now() + wait, needsToken } });
-      setTimeout(open, wait);
-      // A restarted reaper may have another token. Reconnecting is useless then, so the banner says what to do.
-      const answer = await fetch('./', { method: 'HEAD' }).catch(() => undefined);
-      if (answer !== undefined && view.link.state === 'lost')
-        set({ link: { ...view.link, needsToken: answer.status === 401 } });
-    };
+    socket.onclose = lost;
+  };
+
+  const lost = async () => {
+    questions.lose();
+    set({ link: lostLink(view.link, retry) });
+    setTimeout(open, retry);
+    retry = Math.min(retry * 2, longestRetry);
+    // A restarted reaper may have another token. Reconnecting is useless then, so the banner says what to do.
+    const answer = await fetch('./', { method: 'HEAD' }).catch(() => undefined);
+    if (answer !== undefined && view.link.state === 'lost')
+      set({ link: { ...view.link, needsToken: answer.status === 401 } });
   };
   open();
 
@@ -113,23 +92,69 @@ export const connect = (): Connection => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    ask: (asked) =>
-      new Promise((resolve, reject) => {
-        if (socket.readyState !== WebSocket.OPEN) reject(new Error('the connection to the reaper is lost'));
-        else waiting.set(send(asked), { resolve, reject });
-      }),
+    ask: async (asked) => {
+      if (socket.readyState !== WebSocket.OPEN) throw isLost();
+      return questions.ask(send(asked));
+    },
     watch(id) {
       watched.add(id);
       if (socket.readyState === WebSocket.OPEN) send({ type: 'watch', id });
     },
     unwatch(id) {
       watched.delete(id);
-      const rest = new Map(view.watched);
-      rest.delete(id);
-      set({ watched: rest });
+      set({ watched: new Map([...view.watched].filter(([other]) => other !== id)) });
       if (socket.readyState === WebSocket.OPEN) send({ type: 'unwatch', id });
     },
   };
+};
+
+const isLost = () => new Error('the connection to the reaper is lost');
+
+/** The requests that wait for an answer. */
+const createQuestions = () => {
+  const waiting = new Map<number, { resolve(answer: AnswerMessage): void; reject(error: Error): void }>();
+  return {
+    ask: (request: number) =>
+      new Promise<AnswerMessage>((resolve, reject) => {
+        waiting.set(request, { resolve, reject });
+      }),
+    answer(message: AnswerMessage) {
+      const asker = waiting.get(message.request);
+      waiting.delete(message.request);
+      if (message.error === undefined) asker?.resolve(message);
+      else asker?.reject(new Error(message.error));
+    },
+    /** The connection is lost. */
+    lose() {
+      for (const { reject } of waiting.values()) reject(isLost());
+      waiting.clear();
+    },
+  };
+};
+
+const socketUrl = (): URL => {
+  const url = new URL('socket', location.href);
+  url.protocol = url.protocol.replace('http', 'ws');
+  url.hash = '';
+  return url;
+};
+
+/** `needsToken` is kept until the server answers: a banner that changes with each attempt is read out with each attempt. */
+const lostLink = (before: Link, wait: number): Link => ({
+  state: 'lost',
+  since: before.state === 'lost' ? before.since : Date.now(),
+  retryAt: Date.now() + wait,
+  needsToken: before.state === 'lost' && before.needsToken,
+});
+
+/** What a snapshot or a delta changes in the view. A delta before the first snapshot changes nothing. */
+const changeBy = (view: View, message: SnapshotMessage | DeltaMessage): Partial<View> => {
+  const clockOffset = message.now - Date.now();
+  if (message.type === 'delta') {
+    return view.data === undefined ? {} : { clockOffset, data: withDelta(view.data, message) };
+  }
+  const { type: _, ...data } = message;
+  return { data, clockOffset };
 };
 
 /** Adds the new rows of a delta to the lists, and replaces the parts that it has. */

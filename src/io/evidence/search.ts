@@ -1,11 +1,11 @@
 import { type Evidence, evidencePlaces, type Facts } from '../../machines/facts.ts';
 import { IdTable } from '../jobs/idTable.ts';
-import { type Observation, readObservations } from '../pools/observations.ts';
 import type { Registry } from '../pools/registry.ts';
 import type { Pools } from '../pools/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
-import { type EntryPlace, type Standing, standingOf } from './lists.ts';
+import type { EntryPlace, Standing } from './lists.ts';
 import { type PlaceVisitor, walkPlaces } from './places.ts';
+import { type SeenObservation, SeenObservations } from './seenObservations.ts';
 
 /** Marks of candidates in the table: not found yet, or where the entry is. A later mark outranks an earlier one. */
 const marks = ['', 'nowhere', 'dead', 'left', 'unconfirmed', 'held', 'scheduled', 'retry', 'queue'] as const;
@@ -15,11 +15,6 @@ const freshFor = 3_000;
 
 const heldMarks: Readonly<Record<Standing, Mark>> = { alive: 'held', unconfirmed: 'unconfirmed', dead: 'left' };
 const markOf = (place: EntryPlace): Mark => (place.kind === 'held' ? heldMarks[place.standing] : place.kind);
-
-/** An observation, with the state of its pool. */
-export interface SeenObservation extends Observation {
-  readonly standing: Standing;
-}
 
 /**
  * Looks for signs of life of jobs that look hung: in observations, and in every place from which a job can still run. It walks
@@ -60,41 +55,19 @@ export const createSearch = ({
 }): Search => {
   const table = new IdTable(seed);
   const types = new Set<string>();
-  let seen: readonly SeenObservation[] = [];
-  let observations = new Map<string, SeenObservation>();
+  const seen = new SeenObservations({ connection, keys });
   let observedAt = Number.NEGATIVE_INFINITY;
   let unreadable: readonly string[] = [];
-  /** Keys of observations that can't be read: what these workers run is unknown. */
-  let unreadableWorkers: readonly string[] = [];
 
-  /** Adds the observations. A pool that missed a heartbeat still runs its jobs; those of a confirmed dead pool don't count. */
-  const observe = async ({ pools: states, arePoolsReadable }: Registry) => {
-    const faults = arePoolsReadable ? [] : [keys.pools];
-    for (const { pool, isReadable } of states) if (!isReadable) faults.push(keys.heartbeat(pool));
-    const standings = new Map(states.map((state) => [state.pool, standingOf(state)]));
-    const found = await readObservations(
-      connection,
-      keys,
-      states.filter((state) => standingOf(state) !== 'dead'),
-      (key) => faults.push(key),
-    );
-    unreadableWorkers = faults;
-    seen = found.map((observation) => ({
-      ...observation,
-      standing: standings.get(observation.pool) ?? 'unconfirmed',
-    }));
-    observations = new Map();
-    for (const observation of seen) {
-      // If two pools report the same job, the live pool counts.
-      if (observations.get(observation.job)?.standing !== 'alive') observations.set(observation.job, observation);
-    }
+  const observe = async (registry: Registry) => {
+    await seen.read(registry);
     observedAt = monotonic();
   };
 
   return {
     async observed(jobs) {
       if (monotonic() - observedAt > freshFor) await observe(await pools.readRegistry(false));
-      return jobs.map(({ id }) => observationOf(id));
+      return jobs.map(({ id }) => seen.evidenceOf(id));
     },
 
     add(jobs) {
@@ -126,23 +99,14 @@ export const createSearch = ({
     },
 
     evidenceOf({ id }) {
-      const observation = observationOf(id);
+      const observation = seen.evidenceOf(id);
       if (observation !== undefined) return observation;
       const found = marks[table.get(id)] || 'nowhere';
-      const isAnyUnreadable = unreadable.length > 0 || unreadableWorkers.length > 0;
+      const isAnyUnreadable = unreadable.length > 0 || seen.isAnyUnreadable;
       const isLost = found === 'nowhere' || found === 'dead' || found === 'left';
       return { found: isLost && isAnyUnreadable ? 'unreadable' : found, lookedIn: evidencePlaces };
     },
 
-    observations: () => seen,
+    observations: () => seen.all,
   };
-
-  function observationOf(id: string): Evidence | undefined {
-    const observation = observations.get(id);
-    if (observation === undefined) return undefined;
-    const { pool, startedAt, standing } = observation;
-    // Only a live pool proves how long the job has been running: another one may have died meanwhile.
-    const since = standing === 'alive' ? { startedAt } : {};
-    return { found: 'observed', lookedIn: evidencePlaces.slice(0, 1), pool, ...since };
-  }
 };

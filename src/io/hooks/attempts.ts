@@ -43,12 +43,42 @@ export interface Attempts {
   recordAttempt(hook: ClaimedHook, attempt: AttemptRecord): Promise<AttemptOutcome>;
 }
 
-export const createAttempts = ({
-  keys,
-  scripts,
-  clock,
-  settings: { breakerThreshold },
-}: Pick<Deps, 'keys' | 'scripts' | 'clock'> & { settings: Pick<ClaimSettings, 'breakerThreshold'> }): Attempts => {
+interface AttemptDeps extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
+  readonly settings: Pick<ClaimSettings, 'breakerThreshold'>;
+}
+
+export const createAttempts = (deps: AttemptDeps): Attempts => {
+  const { keys, clock } = deps;
+  const write = createWrites(deps);
+
+  const record = (
+    hook: ClaimedHook,
+    attempt: Exclude<AttemptRecord, { verb: 'delivered' }>,
+    change: ChangeOnce,
+  ): Promise<{ readonly outcome: AttemptOutcome }> => {
+    switch (attempt.verb) {
+      case 'failed':
+        return write.failed(hook, attempt, change);
+      case 'parked':
+        return write.parked(hook, attempt, change);
+      case 'unsent':
+        return write.unsent(hook, change);
+      case 'dropped':
+        return write.dropped(hook, change);
+    }
+  };
+
+  return {
+    async recordAttempt(hook, attempt) {
+      if (attempt.verb === 'delivered') return (await write.delivered(hook, attempt)).outcome;
+      const change = changeOnce(keys, hook.id);
+      return (await retry(clock, () => record(hook, attempt, change))).outcome;
+    },
+  };
+};
+
+/** One script for each verb. */
+const createWrites = ({ keys, scripts, clock, settings: { breakerThreshold } }: AttemptDeps) => {
   /** The keys of a claimed hook without those of its job, and the first arguments of all these scripts. */
   const partsOf = ({ id, endpoint, until }: ClaimedHook) => ({
     record: keys.hooks,
@@ -58,7 +88,7 @@ export const createAttempts = ({
   });
 
   /** Repeated without a token, because a repeated call changes nothing more. The sender retries it for longer. */
-  const recordDelivered = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'delivered' }>) => {
+  const delivered = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'delivered' }>) => {
     const { record, queue, args } = partsOf(hook);
     const { status, revision, checkInAt, unreadableAck } = attempt;
     return scripts.run(
@@ -68,7 +98,7 @@ export const createAttempts = ({
     );
   };
 
-  const recordFailed = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'failed' }>, change: ChangeOnce) => {
+  const failed = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'failed' }>, change: ChangeOnce) => {
     const { record, parked, queue, args } = partsOf(hook);
     const { answer, delay, deadline, reason, isEndpointAlive, openFor } = attempt;
     const health = isEndpointAlive ? 'alive' : 'failing';
@@ -81,7 +111,7 @@ export const createAttempts = ({
     );
   };
 
-  const parkHook = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'parked' }>, change: ChangeOnce) => {
+  const parked = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'parked' }>, change: ChangeOnce) => {
     const { record, parked, queue, args } = partsOf(hook);
     return scripts.run(
       'park_hook',
@@ -92,39 +122,16 @@ export const createAttempts = ({
     );
   };
 
-  const recordUnsent = (hook: ClaimedHook, change: ChangeOnce) => {
+  const unsent = (hook: ClaimedHook, change: ChangeOnce) => {
     const { record, queue, args } = partsOf(hook);
     return scripts.run('record_unsent', [record, ...queue], args, undefined, change);
   };
 
-  const dropHook = (hook: ClaimedHook, change: ChangeOnce) => {
+  const dropped = (hook: ClaimedHook, change: ChangeOnce) => {
     const { record, queue, args } = partsOf(hook);
     const checkInAt = hook.stats.check_in_at ?? 0;
     return scripts.run('drop_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
   };
 
-  const record = (
-    hook: ClaimedHook,
-    attempt: Exclude<AttemptRecord, { verb: 'delivered' }>,
-    change: ChangeOnce,
-  ): Promise<{ readonly outcome: AttemptOutcome }> => {
-    switch (attempt.verb) {
-      case 'failed':
-        return recordFailed(hook, attempt, change);
-      case 'parked':
-        return parkHook(hook, attempt, change);
-      case 'unsent':
-        return recordUnsent(hook, change);
-      case 'dropped':
-        return dropHook(hook, change);
-    }
-  };
-
-  return {
-    async recordAttempt(hook, attempt) {
-      if (attempt.verb === 'delivered') return (await recordDelivered(hook, attempt)).outcome;
-      const change = changeOnce(keys, hook.id);
-      return (await retry(clock, () => record(hook, attempt, change))).outcome;
-    },
-  };
+  return { delivered, failed, parked, unsent, dropped };
 };

@@ -30,18 +30,14 @@ export const readRegisteredNames = async (
   const { redis } = connection;
   const unexpected: Expected[] = [];
   const unreadable: string[] = [];
-  const [pools, knownJobs] = await Promise.all(
-    [keys.pools, keys.knownJobs].map(async (key) => {
-      const members = unlessWrongType<Names | undefined>(readNames(connection, key, 'set'), undefined);
-      return { key, members: await members };
-    }),
-  ).then((sets) =>
-    sets.map(({ key, members }) => {
-      if (members === undefined) unexpected.push([key, 'set']);
-      for (const name of members?.broken ?? []) unreadable.push(brokenName(key, name));
-      return members?.names;
-    }),
-  );
+  const sets = [keys.pools, keys.knownJobs];
+  const members = await Promise.all(sets.map((key) => namesOrNone(connection, key, 'set')));
+  const [pools, knownJobs] = members.map((names, i) => {
+    const key = sets[i] as string;
+    if (names === undefined) unexpected.push([key, 'set']);
+    for (const name of names?.broken ?? []) unreadable.push(brokenName(key, name));
+    return names?.names;
+  });
   const known = { types: new Set([...types, ...(knownJobs ?? [])]), pools: new Set(pools) };
   for (const { name, holds } of found) {
     const type = typeProvenBy(name, holds);
@@ -73,16 +69,6 @@ export const readRegisteredNames = async (
       else types.push(type);
     }
   };
-  const readCounts = async (someTypes: readonly string[]) => {
-    const existing = new Set(await existingOf(redis, someTypes.map(keys.lockInfo)));
-    return inChunks(
-      someTypes.filter((type) => existing.has(keys.lockInfo(type))),
-      async (type) => {
-        const fields = readNames(connection, keys.lockInfo(type), 'hash');
-        return [type, await unlessWrongType<Names | undefined>(fields, undefined)] as const;
-      },
-    );
-  };
 
   for (;;) {
     const newPools = [...known.pools, ...candidates].filter((pool) => !heartbeats.has(pool));
@@ -90,7 +76,7 @@ export const readRegisteredNames = async (
     if (newPools.length === 0 && newTypes.length === 0) break;
     const [beats, counts] = await Promise.all([
       inChunks(newPools, (pool) => readHeartbeat(redis, keys, pool)),
-      readCounts(newTypes),
+      readCounts({ connection, keys }, newTypes),
     ]);
     for (const [i, pool] of newPools.entries()) addHeartbeat(pool, beats[i] as Heartbeat);
     for (const type of newTypes) counted.add(type);
@@ -99,6 +85,22 @@ export const readRegisteredNames = async (
   const registered = new Set(pools);
   return { registered, arePoolsReadable: pools !== undefined, known, heartbeats, countedIn, unexpected, unreadable };
 };
+
+/** The pools that have counters of these types. */
+const readCounts = async ({ connection, keys }: Pick<Deps, 'connection' | 'keys'>, types: readonly string[]) => {
+  const existing = new Set(await existingOf(connection.redis, types.map(keys.lockInfo)));
+  return inChunks(
+    types.filter((type) => existing.has(keys.lockInfo(type))),
+    async (type) => [type, await namesOrNone(connection, keys.lockInfo(type), 'hash')] as const,
+  );
+};
+
+/** The members or fields of a key; undefined if it holds another type. */
+const namesOrNone = (
+  connection: Deps['connection'],
+  key: string,
+  type: Parameters<typeof readNames>[2],
+): Promise<Names | undefined> => unlessWrongType<Names | undefined>(readNames(connection, key, type), undefined);
 
 const brokenJobName = (key: string, type: string): string =>
   `${key}: job_names holds ${type}, a name that is no UTF-8: it is left: give the type another name`;

@@ -7,7 +7,7 @@ import { callOnce, type Fence } from '../redis/scripts.ts';
 import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
 import { type Observation, readObservations } from './observations.ts';
 import { createOrphanJudge, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
-import { createPoolObserver } from './poolObserver.ts';
+import { createPoolObserver, type PoolObserver } from './poolObserver.ts';
 import { createReportingPools } from './reportingPools.ts';
 import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
 import { createStepErrors, type StepErrors } from './stepErrors.ts';
@@ -40,10 +40,10 @@ const maxNamed = 20;
 const silent = 'its workers have never said what they run';
 const noInfo = 'the Redis user of the reaper may not run INFO, so no restart would be seen: allow it (+info)';
 
-export const createOrphans = (
-  deps: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings,
-): Orphans => {
-  const { connection, keys, scripts, clock, heartbeatAge, orphanedAfter, batch, onSkipped } = deps;
+type OrphanDeps = Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings;
+
+export const createOrphans = (deps: OrphanDeps): Orphans => {
+  const { connection, keys, clock, orphanedAfter, onSkipped } = deps;
   const observer = createPoolObserver(deps);
   const reporting = createReportingPools(deps);
   const judge = createOrphanJudge(deps);
@@ -53,39 +53,6 @@ export const createOrphans = (
   const reportPools = (pools: ReadonlyMap<string, string>) => {
     for (const [pool, reason] of pools) if (skippedBefore.get(pool) !== reason) onSkipped({ pool, reason });
     skippedBefore = pools;
-  };
-
-  const finishStale = async (held: readonly HeldEntry[], { plan, fence, errors }: Pass) => {
-    const known = held.filter(({ fault }) => fault === undefined);
-    const stale = await findStaleEntries(connection, keys, known);
-    const finished: FinishedEntry[] = [];
-    for (const one of stale.slice(0, batch)) {
-      const { pool, type, id } = one.held;
-      await errors.attempt(async () => {
-        // Without a token in plans, because they may run as a user who must not write.
-        const change = plan ? undefined : callOnce(keys);
-        const finish = () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change);
-        const { outcome } = await retry(clock, finish);
-        if (outcome === 'done') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
-      });
-    }
-    return { finished, stale: new Set(stale.map((one) => one.held)) };
-  };
-
-  /** Observes each pool on its own, so that a pool with unusable records does not affect the others. */
-  const observe = async (live: readonly LivePool[], entries: readonly HeldEntry[], { plan, errors }: Pass) => {
-    const entriesOf = byPool(entries);
-    const found = await inChunks(live, async (pool): Promise<UnobservedEntry[]> => {
-      const held = entriesOf.get(pool) ?? [];
-      const result = await errors.attempt(async () => {
-        await observer.keepOnly(pool.pool, held, plan);
-        return held.length === 0 ? undefined : observer.observe(pool.pool, pool.workerIds, held, plan);
-      });
-      if (result === undefined) return [];
-      const { at, since, ...rest } = result;
-      return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
-    });
-    return found.flat();
   };
 
   const isDue = ({ at, since }: UnobservedEntry) => at - since >= orphanedAfter;
@@ -101,11 +68,11 @@ export const createOrphans = (
       const observed = jobsByPool(observations);
       await pass.errors.attempt(() => reporting.record(new Set(observed.keys()), live, plan));
 
-      const { finished, stale } = await finishStale(held, pass);
+      const { finished, stale } = await finishStale(deps, held, pass);
       const candidates = held.filter(
         (entry) => !stale.has(entry) && !isObserved(entry.id, observed.get(entry.pool.pool)),
       );
-      const unobserved = await observe(live, candidates, pass);
+      const unobserved = await observe(observer, live, candidates, pass);
       const { silentPools, unprovable, provable } = await sortOut(reporting, unobserved, isDue);
       reportPools(
         new Map([
@@ -127,6 +94,49 @@ export const createOrphans = (
       };
     },
   };
+};
+
+/** Removes entries whose jobs have succeeded, up to a batch. */
+const finishStale = async (
+  { connection, keys, scripts, clock, heartbeatAge, batch }: OrphanDeps,
+  held: readonly HeldEntry[],
+  { plan, fence, errors }: Pass,
+) => {
+  const known = held.filter(({ fault }) => fault === undefined);
+  const stale = await findStaleEntries(connection, keys, known);
+  const finished: FinishedEntry[] = [];
+  for (const one of stale.slice(0, batch)) {
+    const { pool, type, id } = one.held;
+    await errors.attempt(async () => {
+      // Without a token in plans, because they may run as a user who must not write.
+      const change = plan ? undefined : callOnce(keys);
+      const finish = () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change);
+      const { outcome } = await retry(clock, finish);
+      if (outcome === 'done') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
+    });
+  }
+  return { finished, stale: new Set(stale.map((one) => one.held)) };
+};
+
+/** Observes each pool on its own, so that a pool with unusable records does not affect the others. */
+const observe = async (
+  observer: PoolObserver,
+  live: readonly LivePool[],
+  entries: readonly HeldEntry[],
+  { plan, errors }: Pass,
+) => {
+  const entriesOf = byPool(entries);
+  const found = await inChunks(live, async (pool): Promise<UnobservedEntry[]> => {
+    const held = entriesOf.get(pool) ?? [];
+    const result = await errors.attempt(async () => {
+      await observer.keepOnly(pool.pool, held, plan);
+      return held.length === 0 ? undefined : observer.observe(pool.pool, pool.workerIds, held, plan);
+    });
+    if (result === undefined) return [];
+    const { at, since, ...rest } = result;
+    return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
+  });
+  return found.flat();
 };
 
 /** Separates entries that can be judged from those of silent pools, and from those without INFO. */

@@ -49,54 +49,14 @@ const minEntries = 25;
 /** Fields that one command deletes. */
 const batch = 200;
 
-export const createPoolObserver = ({
-  connection,
-  keys,
-  scripts,
-  clock,
-}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>): PoolObserver => {
-  const { redis } = connection;
-  const planned = new Map<string, Pick<ObserveReply, 'workers' | 'unobserved'>>();
+type ObserverDeps = Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>;
 
-  /** Only what concerns these fields, because the pool may hold many others. */
-  const memoryOf = (pool: string, fields: readonly string[]): string => {
-    const known = planned.get(pool);
-    if (known === undefined) return '';
-    const unobserved = fields.flatMap((field) => {
-      const text = known.unobserved[field];
-      return text === undefined ? [] : [[field, text]];
-    });
-    return JSON.stringify({ workers: known.workers, unobserved: Object.fromEntries(unobserved) });
-  };
+/** What a plan remembers of a pool. */
+type PoolMemory = Pick<ObserveReply, 'workers' | 'unobserved'>;
 
-  const observeSome = (
-    pool: string,
-    workerIds: readonly string[],
-    entries: readonly HeldEntry[],
-    memory: string | undefined,
-  ): Promise<ObserveReply> => {
-    return retry(clock, () =>
-      scripts.run(
-        'observe_pool',
-        [
-          keys.workerRecords(pool),
-          keys.unobserved(pool),
-          ...workerIds.map(keys.worker),
-          ...entries.map(({ id }) => keys.stats(id)),
-          ...entries.map(({ id }) => keys.beforeQuarantine(id)),
-        ],
-        [
-          memory === undefined ? 'act' : 'plan',
-          clockOverride(clock),
-          retention,
-          memory ?? '',
-          workerIds.length,
-          ...workerIds,
-          ...entries.map(({ field }) => field),
-        ],
-      ),
-    );
-  };
+export const createPoolObserver = (deps: ObserverDeps): PoolObserver => {
+  const { connection, keys } = deps;
+  const planned = new Map<string, PoolMemory>();
 
   return {
     begin(live) {
@@ -108,7 +68,8 @@ export const createPoolObserver = ({
       const replies: ObserveReply[] = [];
       for (const some of partsOf(entries, Math.max(minEntries, maxPerStep - workerIds.length))) {
         const fields = some.map(({ field }) => field);
-        replies.push(await observeSome(pool, workerIds, some, plan ? memoryOf(pool, fields) : undefined));
+        const memory = plan ? memoryOf(planned.get(pool), fields) : undefined;
+        replies.push(await observeSome(deps, pool, workerIds, some, memory));
       }
       const [first] = replies as [ObserveReply, ...ObserveReply[]];
       const unobserved = Object.assign({}, ...replies.map((reply) => reply.unobserved));
@@ -117,7 +78,7 @@ export const createPoolObserver = ({
         at: first.at,
         since: new Map(Object.entries<string>(unobserved).map(([field, text]) => [field, Number.parseInt(text, 10)])),
         isProvable: first.workers.run !== '',
-        memoryOf: (field) => (plan ? memoryOf(pool, [field]) : ''),
+        memoryOf: (field) => (plan ? memoryOf(planned.get(pool), [field]) : ''),
       };
     },
 
@@ -129,7 +90,47 @@ export const createPoolObserver = ({
       const kept = new Set(entries.map(({ field }) => field));
       const known = await unlessWrongType(readFieldNames(connection, keys.unobserved(pool)), []);
       const gone = known.filter((field) => !kept.has(field));
-      for (const some of partsOf(gone, batch)) await redis.hdel(keys.unobserved(pool), ...some);
+      for (const some of partsOf(gone, batch)) await connection.redis.hdel(keys.unobserved(pool), ...some);
     },
   };
+};
+
+/** Observes as many entries as one script reads. */
+const observeSome = (
+  { keys, scripts, clock }: ObserverDeps,
+  pool: string,
+  workerIds: readonly string[],
+  entries: readonly HeldEntry[],
+  memory: string | undefined,
+): Promise<ObserveReply> =>
+  retry(clock, () =>
+    scripts.run(
+      'observe_pool',
+      [
+        keys.workerRecords(pool),
+        keys.unobserved(pool),
+        ...workerIds.map(keys.worker),
+        ...entries.map(({ id }) => keys.stats(id)),
+        ...entries.map(({ id }) => keys.beforeQuarantine(id)),
+      ],
+      [
+        memory === undefined ? 'act' : 'plan',
+        clockOverride(clock),
+        retention,
+        memory ?? '',
+        workerIds.length,
+        ...workerIds,
+        ...entries.map(({ field }) => field),
+      ],
+    ),
+  );
+
+/** Only what concerns these fields, because the pool may hold many others. */
+const memoryOf = (known: PoolMemory | undefined, fields: readonly string[]): string => {
+  if (known === undefined) return '';
+  const unobserved = fields.flatMap((field) => {
+    const text = known.unobserved[field];
+    return text === undefined ? [] : [[field, text]];
+  });
+  return JSON.stringify({ workers: known.workers, unobserved: Object.fromEntries(unobserved) });
 };

@@ -95,60 +95,10 @@ export const createQuarantine = (options: QuarantineOptions): Quarantine => {
 
 type AddReply = ReplyOf<'quarantine_entry'> | ReplyOf<'quarantine_orphan'>;
 
-const createAdds = ({
-  keys,
-  scripts,
-  clock,
-  tracked,
-  hooks,
-  records,
-  heartbeatAge,
-  recovery,
-  onQuarantined,
-  onLostReply = () => {},
-}: QuarantineOptions): Pick<Quarantine, 'add' | 'addOrphan'> => {
+const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOrphan'> => {
+  const { keys, scripts, clock, heartbeatAge, onLostReply = () => {} } = options;
+  const quarantine = createAdd(options);
   const runAnswered = createRunAnswered({ keys, scripts, clock, onLostReply });
-  const { maxRecoveries, windowS } = recovery;
-
-  /** Reads the stats of the job and runs the script, again if the job has changed in between. */
-  const quarantine = async (
-    type: string,
-    id: string,
-    run: (job: {
-      readonly keys: readonly string[];
-      readonly keysAfterHook: readonly string[];
-      readonly args: readonly (string | number)[];
-      readonly hook: HookTail;
-    }) => Promise<AddReply>,
-  ): Promise<Quarantining> => {
-    // The execution of a policy is marked as done, as by any final status.
-    const policy = policyOf(id);
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const job = await tracked.load(id);
-      const endpoint = hooks.endpointFor(job.hookUrl);
-      const reply = await run({
-        keys: [
-          keys.lock(type),
-          keys.lockInfo(type),
-          keys.dead,
-          keys.recoveries,
-          keys.quarantine,
-          keys.stats(id),
-          keys.track,
-        ],
-        keysAfterHook: [keys.beforeQuarantine(id), ...(policy === undefined ? [] : [keys.executions(policy)])],
-        args: [maxRecoveries, windowS, type, id, job.fingerprint],
-        hook: records.hookTail(endpoint),
-      });
-      if (reply.outcome === 'alive') return 'alive';
-      if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return 'again';
-      if (reply.outcome === 'overtaken') continue;
-      if (endpoint !== undefined) hooks.announce(endpoint);
-      onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
-      return 'quarantined';
-    }
-    throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
-  };
 
   // `runAnswered`, because Redis may have been in a state meanwhile in which no pool may be judged.
   return {
@@ -177,6 +127,47 @@ const createAdds = ({
       ),
   };
 };
+
+/** What both scripts need of the job. */
+interface JobPart {
+  readonly keys: readonly string[];
+  readonly keysAfterHook: readonly string[];
+  readonly args: readonly (string | number)[];
+  readonly hook: HookTail;
+}
+
+/** Reads the stats of the job and runs the script, again if the job has changed in between. */
+const createAdd =
+  ({ keys, tracked, hooks, records, recovery: { maxRecoveries, windowS }, onQuarantined }: QuarantineOptions) =>
+  async (type: string, id: string, run: (job: JobPart) => Promise<AddReply>): Promise<Quarantining> => {
+    // The execution of a policy is marked as done, as by any final status.
+    const policy = policyOf(id);
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const job = await tracked.load(id);
+      const endpoint = hooks.endpointFor(job.hookUrl);
+      const reply = await run({
+        keys: [
+          keys.lock(type),
+          keys.lockInfo(type),
+          keys.dead,
+          keys.recoveries,
+          keys.quarantine,
+          keys.stats(id),
+          keys.track,
+        ],
+        keysAfterHook: [keys.beforeQuarantine(id), ...(policy === undefined ? [] : [keys.executions(policy)])],
+        args: [maxRecoveries, windowS, type, id, job.fingerprint],
+        hook: records.hookTail(endpoint),
+      });
+      if (reply.outcome === 'alive') return 'alive';
+      if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return 'again';
+      if (reply.outcome === 'overtaken') continue;
+      if (endpoint !== undefined) hooks.announce(endpoint);
+      onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
+      return 'quarantined';
+    }
+    throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
+  };
 
 const createKeysFor =
   ({ keys, tracked, hooks, records }: QuarantineOptions): Quarantine['keysFor'] =>

@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { createGivenRedis, needsOwnConnection, optionsLike } from './givenRedis.ts';
+import { createGivenRedis } from './givenRedis.ts';
+import { needsOwnConnection, optionsLike } from './givenSettings.ts';
 import type { RedisFacts } from './handshake.ts';
 import { createOutages, type Outage, type OutageListener } from './outages.ts';
 import { createOwnRedis, type OwnRedisClient } from './ownRedis.ts';
@@ -68,7 +69,7 @@ export const connect = (
   }
 
   let replacement: OwnRedisClient | undefined;
-  const { redis, description, facts, leave } = createGivenRedis(source, outages, () => {
+  const client = createGivenRedis(source, outages, () => {
     replacement = own(optionsLike(source));
     return replacement.redis;
   });
@@ -77,12 +78,12 @@ export const connect = (
   source.on('ready', count);
   return {
     ...common,
-    redis,
-    description,
-    facts: () => replacement?.facts() ?? facts(),
+    redis: client.redis,
+    description: client.description,
+    facts: () => replacement?.facts() ?? client.facts(),
     async close(within = closeWithin) {
       source.off('ready', count);
-      leave();
+      client.leave();
       await replacement?.close(within);
     },
   };

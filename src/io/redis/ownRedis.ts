@@ -75,54 +75,18 @@ export interface OwnRedisClient {
 
 /** Connects at the first command and again after every loss. Sends no command before the connection is confirmed. */
 export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedisClient => {
-  const { username, password, db, sentinelUsername, sentinelPassword, Connector, ...open } = withBoundedTimers(options);
   const description = describeRedis(options);
-  const secrets: RedisOptions = {
-    ...(sentinelUsername ? { sentinelUsername } : {}),
-    ...(sentinelPassword ? { sentinelPassword } : {}),
-    ...(Connector === undefined ? {} : { Connector }),
-    ...(options.sentinels ? { sentinels: options.sentinels } : {}),
-  };
   let facts: RedisFacts | undefined;
-  const wanted = {
-    description,
-    database: Number(db ?? 0),
-    username: username ?? undefined,
-    password: password ?? undefined,
-    isMaster: Boolean(options.sentinels),
-  };
-  const redis = new OwnRedis({
-    connectionName: 'jobservice-reaper',
-    ...open,
-    connectTimeout: open.connectTimeout ?? connectTimeout,
-    commandTimeout: open.commandTimeout ?? commandTimeout,
-    socketTimeout: open.socketTimeout ?? socketTimeout,
-    keepAlive: open.keepAlive ?? keepAlive,
-    failoverDetector: open.failoverDetector ?? true,
-    maxRetriesPerRequest: open.maxRetriesPerRequest ?? 3,
-    retryStrategy(times) {
-      const delay = open.retryStrategy === undefined ? backOff(times) : open.retryStrategy?.(times);
-      if (typeof delay === 'number') return bounded(delay);
-      // The caller's strategy gives up on waiting commands. Later commands are sent once Redis is back.
-      refuse(redis.cause() ?? new Error('Connection is closed.'));
-      return backOff(times);
-    },
-    // The reaper depends on these: the shape of replies, and when commands are sent.
-    lazyConnect: true,
-    protocol: 2,
-    replyMapping: 'legacy',
-    stringNumbers: false,
-    readOnly: false,
-    enableOfflineQueue: true,
-    enableReadyCheck: false,
-    enableAutoPipelining: false,
-    autoResendUnfulfilledCommands: true,
-    Connector: connectorOf(secrets, wanted, (now) => {
-      facts = now;
-      redis.refusal = undefined;
-      outages.confirmed();
+  const redis = new OwnRedis(
+    settingsOf(options, {
+      onConfirmed(now) {
+        facts = now;
+        redis.refusal = undefined;
+        outages.confirmed();
+      },
+      onRetriesEnded: () => refuse(redis.cause() ?? new Error('Connection is closed.')),
     }),
-  });
+  );
   redis.cause = () => {
     const error = outages.now()?.error;
     if (error === undefined || error instanceof UnusableRedisError) return error;
@@ -164,5 +128,59 @@ export const createOwnRedis = (options: RedisOptions, outages: Outages): OwnRedi
       // ioredis does not reject the commands that it queued while it was reconnecting.
       refuse(new Error('Connection is closed.'));
     },
+  };
+};
+
+type OwnOptions = RedisOptions & { readonly replyMapping: 'legacy' };
+
+interface SettingsListener {
+  readonly onConfirmed: (facts: RedisFacts) => void;
+  /** The caller's `retryStrategy` gives up. */
+  readonly onRetriesEnded: () => void;
+}
+
+/** The caller's options with the defaults of the reaper, and with what it depends on. */
+const settingsOf = (options: RedisOptions, { onConfirmed, onRetriesEnded }: SettingsListener): OwnOptions => {
+  const { username, password, db, sentinelUsername, sentinelPassword, Connector, ...open } = withBoundedTimers(options);
+  const secrets: RedisOptions = {
+    ...(sentinelUsername ? { sentinelUsername } : {}),
+    ...(sentinelPassword ? { sentinelPassword } : {}),
+    ...(Connector === undefined ? {} : { Connector }),
+    ...(options.sentinels ? { sentinels: options.sentinels } : {}),
+  };
+  const wanted = {
+    description: describeRedis(options),
+    database: Number(db ?? 0),
+    username: username ?? undefined,
+    password: password ?? undefined,
+    isMaster: Boolean(options.sentinels),
+  };
+  return {
+    connectionName: 'jobservice-reaper',
+    ...open,
+    connectTimeout: open.connectTimeout ?? connectTimeout,
+    commandTimeout: open.commandTimeout ?? commandTimeout,
+    socketTimeout: open.socketTimeout ?? socketTimeout,
+    keepAlive: open.keepAlive ?? keepAlive,
+    failoverDetector: open.failoverDetector ?? true,
+    maxRetriesPerRequest: open.maxRetriesPerRequest ?? 3,
+    retryStrategy(times) {
+      const delay = open.retryStrategy === undefined ? backOff(times) : open.retryStrategy?.(times);
+      if (typeof delay === 'number') return bounded(delay);
+      // The caller's strategy gives up on waiting commands. Later commands are sent once Redis is back.
+      onRetriesEnded();
+      return backOff(times);
+    },
+    // The reaper depends on these: the shape of replies, and when commands are sent.
+    lazyConnect: true,
+    protocol: 2,
+    replyMapping: 'legacy',
+    stringNumbers: false,
+    readOnly: false,
+    enableOfflineQueue: true,
+    enableReadyCheck: false,
+    enableAutoPipelining: false,
+    autoResendUnfulfilledCommands: true,
+    Connector: connectorOf(secrets, wanted, onConfirmed),
   };
 };

@@ -9,6 +9,11 @@ interface Address {
   readonly port: number;
 }
 
+interface Failure {
+  readonly address: Address;
+  readonly error: Error;
+}
+
 /** Asks the sentinels where a master is, and watches for failovers. */
 export interface Sentinels {
   /**
@@ -29,98 +34,106 @@ const listenAgainAfter = 5_000;
 /** The sentinel that leads a failover publishes both; the first one as soon as the new master accepts writes. */
 const channels = ['+promoted-slave', '+switch-master'];
 
-export const createSentinels = (options: RedisOptions): Sentinels => {
-  const known: Address[] = (options.sentinels ?? []).map(({ host = 'localhost', port = 26379 }) => ({ host, port }));
-  const sockets = new Set<Socket>();
-  const name = options.name ?? '';
-  let current: string | undefined;
-  let isWatching = false;
-  const timers = new Set<NodeJS.Timeout>();
+export const createSentinels = (options: RedisOptions): Sentinels => new SentinelGroup(options);
 
-  const open = async ({ host, port }: Address): Promise<RedisLine> => {
-    const timeout = options.sentinelCommandTimeout ?? answerWithin;
-    const socket = await openSocket(
-      { host, port, family: options.family, tls: options.sentinelTLS },
-      timeout,
-      (opening) => {
-        sockets.add(opening);
-        opening.once('close', () => sockets.delete(opening));
-      },
-    );
-    const line = createLine(socket, timeout);
-    const { sentinelUsername: username, sentinelPassword: password } = options;
-    if (password) await line.call('AUTH', ...(username ? [username] : []), password);
-    return line;
-  };
+class SentinelGroup implements Sentinels {
+  readonly #options: RedisOptions;
+  readonly #name: string;
+  readonly #known: Address[];
+  readonly #sockets = new Set<Socket>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #current: string | undefined;
+  #isWatching = false;
 
-  /** Moves a sentinel to the front: the one that leads a failover knows the new master before the others. */
-  const prefer = (address: Address) => {
-    const at = known.indexOf(address);
-    if (at > 0) known.unshift(...known.splice(at, 1));
-  };
+  constructor(options: RedisOptions) {
+    this.#options = options;
+    this.#name = options.name ?? '';
+    this.#known = (options.sentinels ?? []).map(({ host = 'localhost', port = 26379 }) => ({ host, port }));
+  }
 
-  const ask = async (address: Address): Promise<Address> => {
+  async resolve(): Promise<Address> {
+    const failures: Failure[] = [];
+    for (const address of [...this.#known]) {
+      try {
+        const master = await this.#ask(address);
+        this.#current = addressOf(master.host, master.port);
+        this.#prefer(address);
+        return throughNat(master, this.#options.natMap);
+      } catch (error) {
+        failures.push({ address, error: error as Error });
+      }
+    }
+    throw failureOf(failures);
+  }
+
+  watch(onMoved: () => void): void {
+    const { failoverDetector, sentinelMaxConnections = 10 } = this.#options;
+    if (this.#isWatching || failoverDetector === false) return;
+    this.#isWatching = true;
+    for (const address of this.#known.slice(0, sentinelMaxConnections)) void this.#listen(address, onMoved);
+  }
+
+  close(): void {
+    this.#isWatching = false;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #ask(address: Address): Promise<Address> {
     let line: RedisLine | undefined;
     try {
-      line = await open(address);
-      const reply = await line.call('SENTINEL', 'get-master-addr-by-name', name);
-      if (!Array.isArray(reply)) throw unknownMaster(name);
-      if (options.updateSentinels !== false) learn(known, await line.call('SENTINEL', 'sentinels', name));
+      line = await this.#open(address);
+      const reply = await line.call('SENTINEL', 'get-master-addr-by-name', this.#name);
+      if (!Array.isArray(reply)) throw unknownMaster(this.#name);
+      if (this.#options.updateSentinels !== false) {
+        learn(this.#known, await line.call('SENTINEL', 'sentinels', this.#name));
+      }
       return { host: String(reply[0]), port: Number(reply[1]) };
     } finally {
       line?.socket.destroy();
     }
-  };
+  }
 
-  const listen = async (address: Address, onMoved: () => void): Promise<void> => {
+  async #listen(address: Address, onMoved: () => void): Promise<void> {
     try {
-      const line = await open(address);
+      const line = await this.#open(address);
       line.listen(['SUBSCRIBE', ...channels], (reply) => {
-        const moved = movedTo(reply, name);
-        if (moved === undefined || moved === current) return;
-        prefer(address);
+        const moved = movedTo(reply, this.#name);
+        if (moved === undefined || moved === this.#current) return;
+        this.#prefer(address);
         onMoved();
       });
       await new Promise((resolve) => line.socket.once('close', resolve));
     } catch {
       // The next sentinel is asked for the master, and reports what is wrong.
     }
-    if (!isWatching) return;
+    if (!this.#isWatching) return;
     const timer = setTimeout(() => {
-      timers.delete(timer);
-      void listen(address, onMoved);
+      this.#timers.delete(timer);
+      void this.#listen(address, onMoved);
     }, listenAgainAfter).unref();
-    timers.add(timer);
-  };
+    this.#timers.add(timer);
+  }
 
-  return {
-    async resolve() {
-      const failures: { readonly address: Address; readonly error: Error }[] = [];
-      for (const address of [...known]) {
-        try {
-          const master = await ask(address);
-          current = addressOf(master.host, master.port);
-          prefer(address);
-          return throughNat(master, options.natMap);
-        } catch (error) {
-          failures.push({ address, error: error as Error });
-        }
-      }
-      throw failureOf(failures);
-    },
-    watch(onMoved) {
-      if (isWatching || options.failoverDetector === false) return;
-      isWatching = true;
-      for (const address of known.slice(0, options.sentinelMaxConnections ?? 10)) void listen(address, onMoved);
-    },
-    close() {
-      isWatching = false;
-      for (const timer of timers) clearTimeout(timer);
-      timers.clear();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-};
+  async #open({ host, port }: Address): Promise<RedisLine> {
+    const { family, sentinelTLS: tls, sentinelUsername: username, sentinelPassword: password } = this.#options;
+    const timeout = this.#options.sentinelCommandTimeout ?? answerWithin;
+    const socket = await openSocket({ host, port, family, tls }, timeout, (opening) => {
+      this.#sockets.add(opening);
+      opening.once('close', () => this.#sockets.delete(opening));
+    });
+    const line = createLine(socket, timeout);
+    if (password) await line.call('AUTH', ...(username ? [username] : []), password);
+    return line;
+  }
+
+  /** Moves a sentinel to the front: the one that leads a failover knows the new master before the others. */
+  #prefer(address: Address): void {
+    const at = this.#known.indexOf(address);
+    if (at > 0) this.#known.unshift(...this.#known.splice(at, 1));
+  }
+}
 
 /** Adds the other sentinels that a sentinel reports for the master. */
 const learn = (known: Address[], reply: Reply) => {
@@ -155,7 +168,7 @@ const unknownMaster = (name: string) =>
   );
 
 /** The failure that an operator can act on comes first. */
-const failureOf = (failures: readonly { readonly address: Address; readonly error: Error }[]): Error => {
+const failureOf = (failures: readonly Failure[]): Error => {
   const unknown = failures.find(({ error }) => error instanceof UnusableRedisError && error.code === 'redis-sentinel');
   if (unknown !== undefined) return unknown.error;
   const refused = failures.find(({ error }) => kindOfRedisError(error) !== 'transient');

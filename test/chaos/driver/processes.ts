@@ -105,15 +105,7 @@ export const createProcesses = ({
       generations.set(slot, generation);
       const name = `${slot}-${generation}`;
       const kind = slot.startsWith('host') ? 'host' : 'reaper';
-      const program = join(programs.folder, `${kind}.mjs`);
-      const child = fork(program, [JSON.stringify(configOf(slot)), name, logs], {
-        execArgv: [],
-        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      });
-      let said = '';
-      child.stderr?.on('data', (chunk) => {
-        said = `${said}${chunk}`.slice(-2_000);
-      });
+      const { child, said } = run(join(programs.folder, `${kind}.mjs`), [JSON.stringify(configOf(slot)), name, logs]);
       const life: Life = { slot, name, endedAt: undefined, stops: [] };
       lives.push(life);
       running.set(slot, { child, life });
@@ -124,16 +116,9 @@ export const createProcesses = ({
         if (kind === 'reaper' && isRefused()) {
           refused += 1;
           setTimeout(() => void processes.start(slot), restartMs);
-        } else faults.push(`${name} ended without being killed (${signal ?? code}): ${said.trim()}`);
+        } else faults.push(`${name} ended without being killed (${signal ?? code}): ${said().trim()}`);
       });
-      await new Promise<void>((resolve) => {
-        child.on('message', (message: FromProcess) => {
-          if (message.event === 'ready') return resolve();
-          onCut(slot, message.job, message.forMs);
-          if (child.connected) child.send({ go: message.run } satisfies ToHost, () => undefined);
-        });
-        child.once('exit', () => resolve());
-      });
+      await ready(child, (job, forMs) => onCut(slot, job, forMs));
     },
     kill,
     stop(slot) {
@@ -157,6 +142,27 @@ export const createProcesses = ({
 
 /** Time until a reaper without access is restarted, in ms. */
 const restartMs = 300;
+
+/** Starts a program. `said` returns the end of what it has written to stderr. */
+const run = (program: string, args: readonly string[]) => {
+  const child = fork(program, args, { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  let said = '';
+  child.stderr?.on('data', (chunk) => {
+    said = `${said}${chunk}`.slice(-2_000);
+  });
+  return { child, said: () => said };
+};
+
+/** Resolves when a process works or has ended. */
+const ready = (child: ChildProcess, onCut: (job: string, forMs: number) => void) =>
+  new Promise<void>((resolve) => {
+    child.on('message', (message: FromProcess) => {
+      if (message.event === 'ready') return resolve();
+      onCut(message.job, message.forMs);
+      if (child.connected) child.send({ go: message.run } satisfies ToHost, () => undefined);
+    });
+    child.once('exit', () => resolve());
+  });
 
 const endLife = (life: Life) => {
   life.endedAt = Date.now();

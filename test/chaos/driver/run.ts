@@ -3,23 +3,15 @@ import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { startReceiver } from '../../support/receiver.ts';
 import type { FaultKind } from './acts.ts';
-import { plantBait } from './bait.ts';
-import type { HostConfig } from './hostConfig.ts';
 import { type Breach, breachesAtRest } from './invariants.ts';
-import { type LossyLine, openLossyLine } from './lossyLine.ts';
-import { createPerformer } from './perform.ts';
 import { type Plan, planOf } from './plan.ts';
-import { createProcesses, type Programs } from './processes.ts';
-import { createProducer } from './producer.ts';
-import { driverRedis, type ReaperConfig } from './reaperOptions.ts';
-import { startRedisOfRun } from './redisOfRun.ts';
+import type { Programs } from './processes.ts';
 import { type Noted, readRunLogs } from './runLog.ts';
 import { breachesOfRuns, breachesOfSweeps, createExcuse, runsOf } from './runs.ts';
-import { hostCount, key, reaperCount, standingCount, types } from './settings.ts';
+import { key, standingCount } from './settings.ts';
 import { type Settled, settle } from './settle.ts';
+import { createStage, type Stage } from './stage.ts';
 
 export interface RunReport {
   readonly plan: Plan;
@@ -48,8 +40,6 @@ export interface RunOptions {
 /** Time-out for the jobs and acts of a plan, which take 9 s, in ms. After it the driver itself must have failed. */
 const longestChaosMs = 600_000;
 
-const slots = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind}-${i}`);
-
 export const runChaos = async (
   seed: number,
   programs: Programs,
@@ -65,132 +55,90 @@ export const runChaos = async (
   const signals = AbortSignal.any(signal === undefined ? [over.signal] : [over.signal, signal]);
   setMaxListeners(0, signals); // Each job and each act listens to it.
   const pause = (ms: number) => sleep(Math.max(0, ms), undefined, { signal: signals });
-
-  const lines = new Map<string, LossyLine>();
-  const [redis, receiver] = await Promise.all([
-    startRedisOfRun(
-      plan.sentinel,
-      () => {
-        note('another master');
-        for (const line of lines.values()) line.breakAll();
-      },
-      pause,
-    ),
-    startReceiver(),
-  ]);
-  const hosts = slots('host', hostCount);
-  const reapers = slots('reaper', reaperCount);
-  for (const slot of [...hosts, ...reapers, 'driver']) lines.set(slot, await openLossyLine(() => redis.master().port));
-  const portOf = (slot: string) => lines.get(slot)?.port ?? 0;
-  const client = new Redis(driverRedis(portOf('driver')));
-  client.on('error', () => undefined);
-
-  const replicas = plan.sentinel?.replicas ?? 0;
-  const isSweepMet = plan.kinds.has('away-in-sweep');
-  const reaperConfigOf = (slot: string): ReaperConfig => ({
-    address: plan.sentinel === undefined ? { port: portOf(slot) } : { sentinels: redis.sentinels },
-    hasLongLease: isSweepMet,
-  });
-  const hostConfigOf = (slot: string): HostConfig => ({
-    port: portOf(slot),
-    clockOffset: plan.clockOffsets[slot] ?? 0,
-    replicas,
-    statuses: slot === hosts.at(-1) ? 'lifecycle' : 'go',
-  });
-  const cutJobs = new Set<string>();
-  const processes = createProcesses({
-    programs,
-    logs,
-    configOf: (slot) => (hosts.includes(slot) ? hostConfigOf(slot) : reaperConfigOf(slot)),
-    onCut: (slot, job, forMs) => {
-      if (cutJobs.has(job) || signals.aborted) return;
-      cutJobs.add(job);
-      note(`connections of ${slot} cut and refused for ${forMs} ms, at ${job}`);
-      lines.get(slot)?.cut(forMs);
-    },
-    isRefused: () => performer.isRefusing(),
-  });
-  const performer = createPerformer({ redis, client, lines, processes, pause, note });
-  const producer = createProducer({ redis: client, replicas, hookUrl: `${receiver.url}/200`, signal: signals });
-  const bait = await plantBait(redis.master().client, redis.servers);
-
+  const stage = await createStage({ plan, programs, logs, signal: signals, pause, note });
   try {
-    for (const [type, cap] of Object.entries(types))
-      if (cap > 0) await client.set(key('jobs', type, 'max_concurrency'), cap);
-    if (isSweepMet) await producer.trackStanding();
-    await Promise.all([...hosts, ...reapers].map(processes.start));
+    await stage.start();
     signal?.throwIfAborted();
     const startedAt = Date.now();
-    const until = (atMs: number) => pause(startedAt + atMs - Date.now());
-    const timedOut = pause(longestChaosMs).then(() => Promise.reject(new Error('jobs or acts did not end')));
-    const planned = Promise.all([
-      ...plan.jobs.map(async (job) => {
-        await until(job.atMs);
-        await producer.enqueue(job);
-      }),
-      ...plan.acts.map(async ({ atMs, act }) => {
-        await until(atMs);
-        await performer.perform(act);
-      }),
-    ]);
-    timedOut.catch(() => undefined); // It matters only while the plan runs.
-    await Promise.race([planned, timedOut]);
+    await play(stage, startedAt);
     note('all acts are done');
-    const live = () => processes.alive().map(({ name }) => name);
-    const settled = await settle({
-      jobs: plan.jobs,
-      findBreaches: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
-      notes: () => readRunLogs(logs),
-      waitingJobs: () => client.llen(key('jobs', 'SCAN')),
-      enqueue: producer.enqueue,
-      async age(job) {
-        note(`${job} is set back by a minute`);
-        await client.hincrby(key('job_stats', job), 'update_time', -60);
-      },
-      async endPool(pool) {
-        const slot = pool.slice(0, pool.lastIndexOf('-'));
-        await processes.kill(slot);
-        await processes.start(slot);
-      },
-      pause,
-      note,
-    });
-    const notes = readRunLogs(logs);
-    const runs = runsOf(notes, processes.lives);
-    const excuse = createExcuse(
-      notes,
-      processes.lives,
-      (slot) => lines.get(slot)?.blackouts ?? [],
-      (slot) => plan.clockOffsets[slot] ?? 0,
-    );
-    const ofRuns = breachesOfRuns(runs, excuse);
-    return {
-      plan,
-      breaches: [
-        ...processes.faults.map((text) => ({ text })),
-        ...bait.changes().map((text) => ({ text: `a write in database 0: ${text}` })),
-        ...performer.breaches,
-        ...settled.left,
-        ...ofRuns.breaches,
-        ...(isSweepMet ? breachesOfSweeps(notes, standingCount) : []),
-      ],
-      startedAt,
-      tookMs: Date.now() - startedAt,
-      done,
-      notes,
-      runs: runs.length,
-      cutOff: runs.filter(({ outcome }) => outcome === 'cut off').length,
-      excused: ofRuns.excused,
-      settled,
-      refused: processes.refused,
-    };
+    const settled = await settleStage(stage);
+    return { ...reportOf(stage, settled), startedAt, tookMs: Date.now() - startedAt, done };
   } finally {
     over.abort();
-    await processes.killAll();
-    bait.close();
-    await producer.stop();
-    client.disconnect();
-    for (const line of lines.values()) line.close();
-    await Promise.all([redis.stop(), receiver.stop()]);
+    await stage.close();
   }
+};
+
+/** Enqueues the jobs of the plan and performs its acts, each at its time. */
+const play = async ({ plan, producer, performer, pause }: Stage, startedAt: number): Promise<void> => {
+  const until = (atMs: number) => pause(startedAt + atMs - Date.now());
+  const timedOut = pause(longestChaosMs).then(() => Promise.reject(new Error('jobs or acts did not end')));
+  const planned = Promise.all([
+    ...plan.jobs.map(async (job) => {
+      await until(job.atMs);
+      await producer.enqueue(job);
+    }),
+    ...plan.acts.map(async ({ atMs, act }) => {
+      await until(atMs);
+      await performer.perform(act);
+    }),
+  ]);
+  timedOut.catch(() => undefined); // It matters only while the plan runs.
+  await Promise.race([planned, timedOut]);
+};
+
+const settleStage = ({ plan, logs, client, receiver, processes, producer, pause, note }: Stage): Promise<Settled> => {
+  const live = () => processes.alive().map(({ name }) => name);
+  return settle({
+    jobs: plan.jobs,
+    findBreaches: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
+    notes: () => readRunLogs(logs),
+    waitingJobs: () => client.llen(key('jobs', 'SCAN')),
+    enqueue: producer.enqueue,
+    async age(job) {
+      note(`${job} is set back by a minute`);
+      await client.hincrby(key('job_stats', job), 'update_time', -60);
+    },
+    async endPool(pool) {
+      const slot = pool.slice(0, pool.lastIndexOf('-'));
+      await processes.kill(slot);
+      await processes.start(slot);
+    },
+    pause,
+    note,
+  });
+};
+
+/** What the logs and the processes say about the run. */
+const reportOf = (
+  { plan, logs, lines, processes, performer, bait }: Stage,
+  settled: Settled,
+): Omit<RunReport, 'startedAt' | 'tookMs' | 'done'> => {
+  const notes = readRunLogs(logs);
+  const runs = runsOf(notes, processes.lives);
+  const excuse = createExcuse(
+    notes,
+    processes.lives,
+    (slot) => lines.get(slot)?.blackouts ?? [],
+    (slot) => plan.clockOffsets[slot] ?? 0,
+  );
+  const ofRuns = breachesOfRuns(runs, excuse);
+  return {
+    plan,
+    breaches: [
+      ...processes.faults.map((text) => ({ text })),
+      ...bait.changes().map((text) => ({ text: `a write in database 0: ${text}` })),
+      ...performer.breaches,
+      ...settled.left,
+      ...ofRuns.breaches,
+      ...(plan.kinds.has('away-in-sweep') ? breachesOfSweeps(notes, standingCount) : []),
+    ],
+    notes,
+    runs: runs.length,
+    cutOff: runs.filter(({ outcome }) => outcome === 'cut off').length,
+    excused: ofRuns.excused,
+    settled,
+    refused: processes.refused,
+  };
 };

@@ -30,57 +30,17 @@ export const startSentinels = async (
 ): Promise<Sentinels> => {
   const folder = await mkdtemp(join(tmpdir(), 'reaper-sentinel-'));
   const [first] = servers as [RedisServer];
-  const children: ChildProcess[] = [];
-  const ports: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const port = await freePort();
-    const file = join(folder, `sentinel-${i}.conf`);
-    const of = (name: string, ...values: (string | number)[]) => `sentinel ${name} ${masterName} ${values.join(' ')}`;
-    const lines = [
-      ...[`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`],
-      of('monitor', '127.0.0.1', first.port, Math.floor(count / 2) + 1),
-      ...[of('down-after-milliseconds', 500), of('failover-timeout', 2_000), of('parallel-syncs', 2)],
-    ];
-    await writeFile(file, `${lines.join('\n')}\n`);
-    const child = spawn(redisServer, [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    child.stdout?.resume();
-    children.push(child);
-    ports.push(port);
-  }
+  const { children, ports } = await spawnSentinels(count, first, folder);
   const clients = ports.map((port) => {
     const client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null, retryStrategy: () => 20 });
     client.on('error', () => undefined);
     return client;
   });
   const [asked] = clients as [Redis];
-  const stateOf = async (client: Redis): Promise<Readonly<Record<string, string>>> => {
-    const flat = (await client.call('SENTINEL', 'MASTER', masterName)) as string[] | Record<string, string>;
-    if (!Array.isArray(flat)) return flat;
-    return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] as string]] : [])));
-  };
 
   let masterPort = first.port;
   let isOver = false;
-  const claims = new Map<number, number>();
-  /** Makes a replica of a server that restarted as a master. Not during a failover, which changes the master itself. */
-  const demote = async () => {
-    const states = await Promise.all(clients.map(stateOf));
-    if (states.some(({ flags, port }) => flags !== 'master' || Number(port) !== masterPort)) return claims.clear();
-    for (const { port, client } of servers) {
-      const role = client.status === 'ready' ? await client.role().catch(() => undefined) : undefined;
-      const isClaim = role !== undefined && port !== masterPort && role[0] === 'master';
-      if (!isClaim) claims.delete(port);
-      else if (Date.now() - (claims.get(port) ?? Date.now()) > demoteAfterMs) {
-        // As the sentinels do it: all connections are closed, because the server is not the master any more.
-        await client
-          .multi()
-          .call('REPLICAOF', '127.0.0.1', masterPort)
-          .call('CLIENT', 'KILL', 'TYPE', 'normal')
-          .exec()
-          .catch(() => undefined);
-      } else if (!claims.has(port)) claims.set(port, Date.now());
-    }
-  };
+  const demote = createDemotion(servers, clients, () => masterPort);
   const follow = async () => {
     while (!isOver) {
       const port = Number((await stateOf(asked)).port);
@@ -119,5 +79,56 @@ export const startSentinels = async (
       await Promise.race([following, sleep(1_000)]);
       await rm(folder, { recursive: true, force: true });
     },
+  };
+};
+
+const spawnSentinels = async (count: number, first: RedisServer, folder: string) => {
+  const children: ChildProcess[] = [];
+  const ports: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const port = await freePort();
+    const file = join(folder, `sentinel-${i}.conf`);
+    const of = (name: string, ...values: (string | number)[]) => `sentinel ${name} ${masterName} ${values.join(' ')}`;
+    const lines = [
+      ...[`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`],
+      of('monitor', '127.0.0.1', first.port, Math.floor(count / 2) + 1),
+      ...[of('down-after-milliseconds', 500), of('failover-timeout', 2_000), of('parallel-syncs', 2)],
+    ];
+    await writeFile(file, `${lines.join('\n')}\n`);
+    const child = spawn(redisServer, [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    child.stdout?.resume();
+    children.push(child);
+    ports.push(port);
+  }
+  return { children, ports };
+};
+
+/** What a sentinel knows of the master. */
+const stateOf = async (client: Redis): Promise<Readonly<Record<string, string>>> => {
+  const flat = (await client.call('SENTINEL', 'MASTER', masterName)) as string[] | Record<string, string>;
+  if (!Array.isArray(flat)) return flat;
+  return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] as string]] : [])));
+};
+
+/** Makes a replica of a server that restarted as a master. Not during a failover, which changes the master itself. */
+const createDemotion = (servers: readonly RedisServer[], clients: readonly Redis[], masterPort: () => number) => {
+  const claims = new Map<number, number>();
+  return async () => {
+    const states = await Promise.all(clients.map(stateOf));
+    if (states.some(({ flags, port }) => flags !== 'master' || Number(port) !== masterPort())) return claims.clear();
+    for (const { port, client } of servers) {
+      const role = client.status === 'ready' ? await client.role().catch(() => undefined) : undefined;
+      const isClaim = role !== undefined && port !== masterPort() && role[0] === 'master';
+      if (!isClaim) claims.delete(port);
+      else if (Date.now() - (claims.get(port) ?? Date.now()) > demoteAfterMs) {
+        // As the sentinels do it: all connections are closed, because the server is not the master any more.
+        await client
+          .multi()
+          .call('REPLICAOF', '127.0.0.1', masterPort())
+          .call('CLIENT', 'KILL', 'TYPE', 'normal')
+          .exec()
+          .catch(() => undefined);
+      } else if (!claims.has(port)) claims.set(port, Date.now());
+    }
   };
 };

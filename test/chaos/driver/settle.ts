@@ -58,17 +58,11 @@ export const settle = async ({
   const planned = new Set(jobs.map(({ id }) => id));
   const ended = new Set<string>();
   const aged = new Set<string>();
-  /** Entries of live pools, with the time at which each was first seen. */
-  let heldSince = new Map<string, number>();
+  const holding = createHolding();
   let changedAt = Date.now();
   let before = '';
   let last = 'nothing';
 
-  const passesSince = (at: number) => {
-    const counts = { sweep: 0, rescue: 0 };
-    for (const one of notes()) if (one.what === 'pass' && one.at > at) counts[one.pass] += 1;
-    return counts;
-  };
   /** Enough extra jobs for all workers of all hosts, and some more. */
   const feed = async () => {
     const missing = hostCount * workersAHost - (await waitingJobs().catch(() => 0));
@@ -87,9 +81,7 @@ export const settle = async ({
       continue;
     }
     const held = all.filter(({ leader }) => leader !== undefined);
-    const nameOf = ({ text, hasSucceeded }: Breach) => (hasSucceeded ? `${text}, succeeded` : text);
-    heldSince = new Map(held.map((one) => [nameOf(one), heldSince.get(nameOf(one)) ?? Date.now()]));
-    const heldFor = (one: Breach) => Date.now() - (heldSince.get(nameOf(one)) ?? Date.now());
+    const heldFor = holding.update(held);
     for (const one of held) {
       if (!one.hasSucceeded || one.job === undefined || aged.has(one.job) || heldFor(one) < ageAfterMs) continue;
       await age(one.job).catch(() => undefined);
@@ -113,7 +105,7 @@ export const settle = async ({
     if (isFeeding) await feed();
     const quiet = Date.now() - changedAt;
     if (quiet > 5_000) {
-      const passes = passesSince(changedAt);
+      const passes = passesSince(notes(), changedAt);
       const pool = undecided.map(({ leader }) => leader).find((leader) => leader !== undefined && !ended.has(leader));
       if (pool !== undefined && passes.rescue >= endHostAfterPasses) {
         const entries = undecided.filter(({ leader }) => leader === pool).map(({ job }) => job);
@@ -131,4 +123,25 @@ export const settle = async ({
     }
     await pause(250);
   }
+};
+
+/** Measures for how long each breach has been there. */
+const createHolding = () => {
+  /** When each was first seen. */
+  let since = new Map<string, number>();
+  const nameOf = ({ text, hasSucceeded }: Breach) => (hasSucceeded ? `${text}, succeeded` : text);
+  return {
+    /** Returns for how long each of these breaches has been there, in ms. The others are gone. */
+    update(held: readonly Breach[]) {
+      since = new Map(held.map((one) => [nameOf(one), since.get(nameOf(one)) ?? Date.now()]));
+      return (one: Breach) => Date.now() - (since.get(nameOf(one)) ?? Date.now());
+    },
+  };
+};
+
+/** How many passes have ended after a time. */
+const passesSince = (notes: readonly Noted[], at: number) => {
+  const counts = { sweep: 0, rescue: 0 };
+  for (const one of notes) if (one.what === 'pass' && one.at > at) counts[one.pass] += 1;
+  return counts;
 };

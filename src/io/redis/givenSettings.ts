@@ -1,0 +1,58 @@
+import type { Redis, RedisOptions } from 'ioredis';
+
+/** Properties of a client that the types of ioredis leave out. A client of an older ioredis, or a fake, may lack them. */
+interface GivenClient {
+  readonly options?: RedisOptions;
+  readonly status?: string;
+  readonly mode?: string;
+  readonly isCluster?: boolean;
+  readonly condition?: { readonly select?: number };
+}
+
+export const known = (client: Redis): GivenClient => client as unknown as GivenClient;
+
+/** Why the reaper can't use a client, or ioredis options: keys or replies would differ from what it expects. */
+export const refusedSettings = (source: RedisOptions | Redis): string | undefined => {
+  const isClient = 'evalsha' in source;
+  const { mode, isCluster } = isClient ? known(source) : {};
+  const options = isClient ? (known(source).options ?? {}) : source;
+  if (isCluster || 'redisOptions' in options) {
+    return 'redis: Redis Cluster is not supported: give a Redis without cluster mode, or one behind Sentinel';
+  }
+  if (options.keyPrefix) return 'redis.keyPrefix is not supported: write the prefix at the beginning of namespace';
+  if (options.monitor || mode === 'monitor')
+    return 'redis: a client in monitor mode takes no commands: give another one';
+  if (mode === 'subscriber') return 'redis: a client in subscriber mode takes no commands: give another one';
+  if (options.role === 'slave') return 'redis.role: the reaper writes, so it needs the master: leave role out';
+  return undefined;
+};
+
+/**
+ * Whether the reaper has to open its own connection with the options of the caller's client. In a database other than 0,
+ * ioredis resends commands before anything can be checked. The other options change the shape of replies.
+ */
+export const needsOwnConnection = (client: Redis): boolean => {
+  const { options = {}, condition } = known(client);
+  return (
+    (condition?.select ?? options.db ?? 0) !== 0 ||
+    Number(options.db ?? 0) !== 0 ||
+    options.stringNumbers === true ||
+    options.replyMapping === 'resp3' ||
+    options.readOnly === true
+  );
+};
+
+/** The options of the caller's client, for a connection of the reaper's own. */
+export const optionsLike = (client: Redis): RedisOptions => {
+  const { options = {}, condition } = known(client);
+  return {
+    ...options,
+    db: condition?.select ?? options.db ?? 0,
+    connectionName: 'jobservice-reaper',
+    // The caller's time-outs and queues are meant for the caller's own commands.
+    retryStrategy: undefined,
+    keepAlive: undefined,
+    failoverDetector: undefined,
+    maxRetriesPerRequest: undefined,
+  } as RedisOptions;
+};

@@ -1,0 +1,182 @@
+import { type Clock, monotonicOf, pause } from '../io/clock.ts';
+import type { Deps } from '../io/redis/deps.ts';
+import { kindOfRedisError } from '../io/redis/errors.ts';
+import { retry } from '../io/redis/retry.ts';
+import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
+import type { Status } from '../machines/facts.ts';
+import type { Delivery } from '../reaper/delivery.ts';
+
+/** `refused`: there is a newer attempt or a later status, which is given. `missing`: the job has no stats any more. */
+export type StatusReply =
+  | { readonly outcome: 'ok' }
+  | { readonly outcome: 'refused'; readonly status: string }
+  | { readonly outcome: 'missing' };
+
+/**
+ * One attempt of a job, as a worker host uses it. A change is refused if a newer attempt has begun. Each change sends a hook
+ * to the job's endpoint and records the answer.
+ */
+export interface TrackedAttempt {
+  readonly id: string;
+  /** Unix second of this attempt. `reset` begins a new one. */
+  readonly revision: number;
+  /** The stats in Redis when they were loaded or saved. */
+  readonly stats: Readonly<Record<string, string>>;
+  /**
+   * Starts to run. Refused with `Running` if another host has started this attempt since it was loaded or saved: that host
+   * got the entry while this one was disconnected, and the job must not run twice.
+   */
+  run(): Promise<StatusReply>;
+  /** Reports progress. `text` is sent with the hook and not stored. */
+  checkIn(text: string): Promise<StatusReply>;
+  succeed(): Promise<StatusReply>;
+  stop(): Promise<StatusReply>;
+  fail(): Promise<StatusReply>;
+  /** Writes a status. While Redis can't be reached it retries for 5 min. */
+  update(status: Status): Promise<StatusReply>;
+  /** Begins a new attempt: status Pending, no ACK, tracked again. */
+  reset(): Promise<StatusReply>;
+  /** Sends the hook again. Resolves when the first attempt has ended. */
+  fire(): Promise<void>;
+}
+
+/** How long writing a status is retried, and the longest pause between two attempts, in ms. */
+const updateFor = 300_000;
+const longestPause = 10_000;
+
+interface AttemptDeps extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
+  readonly delivery: Delivery;
+}
+
+/** What the scripts need of an attempt. `reset` changes the revision, also for writes that are being retried. */
+interface Job {
+  readonly id: string;
+  readonly endpoint: string | undefined;
+  revision: number;
+}
+
+export const createAttempt = (
+  deps: AttemptDeps,
+  id: string,
+  stats: Readonly<Record<string, string>>,
+): TrackedAttempt => {
+  const { hooks } = deps.delivery;
+  /** Whether no host is known to run the attempt. After the first request to run, this host may be the one. */
+  let isUnbegun = stats.status !== 'Running';
+  const endpoint = hooks.endpointFor(stats.web_hook_url);
+  const job: Job = { id, endpoint, revision: Number(stats.revision ?? 0) || 0 };
+  const announce = () => {
+    if (endpoint !== undefined) hooks.announce(endpoint);
+  };
+
+  const update = async (status: Status): Promise<StatusReply> => {
+    const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
+    if (status === 'Running') isUnbegun = false;
+    const reply = await setStatus(deps, job, status, asJudged, stats.upstream_job_id);
+    if (reply.outcome === 'done') announce();
+    return statusReplyOf(reply);
+  };
+
+  return {
+    id,
+    stats,
+    get revision() {
+      return job.revision;
+    },
+    run: () => update('Running'),
+    succeed: () => update('Success'),
+    stop: () => update('Stopped'),
+    fail: () => update('Error'),
+    update,
+    async checkIn(text) {
+      const reply = await checkIn(deps, job);
+      if (reply.outcome !== 'done') return reply;
+      const { status, revision: now, checkInAt } = reply;
+      if (endpoint !== undefined) hooks.holdText(id, { text, state: { status, revision: now, checkInAt } });
+      announce();
+      return { outcome: 'ok' };
+    },
+    async reset() {
+      const reply = await reset(deps, job);
+      if (reply.outcome !== 'done') return reply;
+      job.revision = reply.revision;
+      isUnbegun = true;
+      return { outcome: 'ok' };
+    },
+    async fire() {
+      if (endpoint === undefined) return;
+      await enqueueNow(deps, job, endpoint);
+      const attempted = deps.delivery.attempted(id);
+      announce();
+      await attempted;
+    },
+  };
+};
+
+/** A final status also marks the execution of its policy as done. The hook is recorded in the same script. */
+const setStatus = (
+  { keys, scripts, clock, delivery: { records } }: AttemptDeps,
+  job: Job,
+  status: Status,
+  asJudged: 'unbegun' | '',
+  policy: string | undefined,
+) => {
+  const { id } = job;
+  const change = changeOnce(keys, id);
+  return persist(clock, () => {
+    const hook = records.hookTail(job.endpoint);
+    return scripts.run(
+      'set_status',
+      [keys.stats(id), keys.track, ...hook.keys, ...(policy ? [keys.executions(policy)] : [])],
+      [status, job.revision, id, asJudged, ...hook.args],
+      undefined,
+      change,
+    );
+  });
+};
+
+const checkIn = ({ keys, scripts, clock, delivery: { records } }: AttemptDeps, job: Job) => {
+  const { id } = job;
+  const change = changeOnce(keys, id);
+  return persist(clock, () => {
+    const hook = records.hookTail(job.endpoint);
+    return scripts.run('check_in', [keys.stats(id), ...hook.keys], [job.revision, id, ...hook.args], undefined, change);
+  });
+};
+
+const reset = ({ keys, scripts, clock }: AttemptDeps, { id, revision }: Job) => {
+  const change = changeOnce(keys, id);
+  return persist(clock, () =>
+    scripts.run('reset_job', [keys.stats(id), keys.track], [id, 'Pending', revision], undefined, change),
+  );
+};
+
+/** No record has this state, so the hook is due at once. */
+const enqueueNow = async ({ clock, delivery: { records } }: AttemptDeps, job: Job, endpoint: string) => {
+  const enqueue = () => records.enqueue([{ id: job.id, state: `asked:${job.revision}`, endpoint }]);
+  const [enqueued] = await retry(clock, enqueue);
+  if (enqueued instanceof Error) throw enqueued;
+};
+
+const statusReplyOf = (reply: ReplyOf<'set_status'>): StatusReply => {
+  // Only a condition on the facts of the job is overtaken; a worker host gives none.
+  if (reply.outcome === 'overtaken') throw new Error('a status without a condition was overtaken');
+  return reply.outcome === 'done' ? { outcome: 'ok' } : reply;
+};
+
+/**
+ * Retries until Redis answers, so a short outage does not leave a finished job in status Running. A command that Redis will
+ * never accept fails at once.
+ */
+const persist = async <T>(clock: Clock, write: () => Promise<T>): Promise<T> => {
+  const began = monotonicOf(clock);
+  for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
+    try {
+      return await retry(clock, write);
+    } catch (error) {
+      const kind = kindOfRedisError(error);
+      if (kind === 'permanent' || kind === 'wrong-type' || monotonicOf(clock) - began + wait > updateFor) throw error;
+      await pause(clock, wait);
+    }
+  }
+};

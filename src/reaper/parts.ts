@@ -1,0 +1,87 @@
+import { createDoctor } from '../doctor/doctor.ts';
+import { databaseOf, openerOf } from '../doctor/source.ts';
+import { createReaperClock, systemClock } from '../io/clock.ts';
+import { createLogger } from '../io/log.ts';
+import { createDeps } from '../io/redis/deps.ts';
+import { messageOf } from '../machines/job.ts';
+import type { ReaperSettings } from '../options.ts';
+import { createCalls } from './calls.ts';
+import { connectReported } from './connectionReports.ts';
+import { createEmitter } from './events.ts';
+import { createInspection } from './inspection.ts';
+import { createPasses } from './passes.ts';
+import { createPassReports } from './passReports.ts';
+import { createPorts } from './ports.ts';
+import { createReporting } from './reporting.ts';
+import { createSchedule } from './schedule.ts';
+import { createStartBlock } from './startBlock.ts';
+import { createShutDown, createTimeLimit } from './stopping.ts';
+import { createSupervision } from './supervision.ts';
+
+/**
+ * Creates the parts of a reaper and connects them. Wiring only.
+ *
+ * @param prepare awaited before a requested pass begins.
+ */
+export const createParts = (settings: ReaperSettings, prepare: () => Promise<void>) => {
+  const random = settings.random ?? Math.random;
+  const baseClock = settings.clock ?? systemClock;
+  const clock = createReaperClock(baseClock);
+  const calls = createCalls();
+  const timeLimit = createTimeLimit(baseClock);
+  const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
+  const { emit, end, ...source } = createEmitter((event, error) =>
+    log.warn({ event, error: messageOf(error) }, 'a listener failed'),
+  );
+
+  const connection = connectReported(settings, log, emit);
+  const outage = () => connection.outage?.();
+  const deps = createDeps({
+    ...{ connection, namespace: settings.namespace, clock, log },
+    ...settings.audit,
+    mayRun: () => !calls.hasEnded,
+    onRefused: (reason) => reporting.fault('recording acts', reason),
+  });
+  const reporting = createReporting({ ...deps, emit, outage });
+  const passReports = createPassReports({ ...deps, emit, reporting });
+  const inspection = createInspection(settings.inspect, reporting.fault);
+  const ports = createPorts(deps, settings, random, reporting, () => supervision);
+  const { lease, delivery, preflight } = ports;
+
+  /** One host runs the scheduled passes of all hosts. A plan changes nothing: it leaves the lease to others. */
+  const isShared = settings.role === 'auto' && !settings.plan;
+  const isScheduling = settings.role !== 'never';
+  const schedule = createSchedule({ settings, clock, random, lease, isShared });
+  const doctor = createDoctor({
+    ...deps,
+    namespace: settings.namespace,
+    database: databaseOf(settings.redis),
+    openConnection: openerOf(settings.redis, connection),
+  });
+  const startBlock = createStartBlock({
+    ...{ doctor, log, onChange: passReports.block },
+    isChecked: () => schedule.startedAt() !== undefined && !settings.plan,
+  });
+  const passes = createPasses({
+    ...{ clock, prepare },
+    send: (request) => supervision.send(request),
+    hooksAttempted: delivery.quiet,
+    hookTimeout: 4 * settings.hooks.timeout,
+  });
+  const supervision = createSupervision({
+    ...{ deps, settings, ports, schedule, startBlock, reporting, passReports, passes, isShared },
+    isFollowed: inspection.isFollowed,
+  });
+  const shutDown = createShutDown({
+    ...{ calls, timeLimit, supervision, inspection, delivery, preflight, connection, clock },
+  });
+  return {
+    ...{ calls, clock, connection, deps, doctor, inspection, outage, passes, passReports, ports, reporting },
+    ...{ schedule, supervision, timeLimit, isShared, isScheduling },
+    /** The methods for listeners. */
+    source,
+    /** Ends the events. */
+    end,
+    shutDown,
+  };
+};

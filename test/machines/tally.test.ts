@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { addTally, emptyTally, tallyOf } from '../../src/machines/tally.ts';
+import { facts } from '../support/facts.ts';
+
+test('an outcome that many jobs of a page have in common is counted for each of them', () => {
+  const outcome = { id: 'a', verdict: 'keep', reason: 'ongoing', rule: 1, outcome: 'kept', facts: facts() } as const;
+  const page = tallyOf(outcome, 40);
+  expect(page).toEqual({ scanned: 40, verdicts: { keep: 40 }, reasons: { ongoing: 40 }, outcomes: { kept: 40 } });
+  expect(addTally(addTally(emptyTally, page), tallyOf(outcome))).toEqual({
+    scanned: 41,
+    verdicts: { keep: 41 },
+    reasons: { ongoing: 41 },
+    outcomes: { kept: 41 },
+  });
+});
