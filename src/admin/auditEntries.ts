@@ -4,24 +4,22 @@ import { isoTime } from '../isoTime.ts';
 export type AuditedFacts = Readonly<Record<string, string | null>>;
 
 /** Codes of the acts in the audit stream. */
-export const auditedActs = [
-  'fail',
-  'reset',
-  'untrack',
-  'refire',
-  'requeue',
-  'requeue-orphan',
-  'remove-stale',
-  'deregister',
-  'quarantine',
-  'rebuild-counters',
-  'release-quarantined',
-  'drop-quarantined',
-  'retry-hook',
-  'drop-hook',
-  'undo',
-] as const;
-export type AuditedAct = (typeof auditedActs)[number];
+export type AuditedAct =
+  | 'fail'
+  | 'reset'
+  | 'untrack'
+  | 'refire'
+  | 'requeue'
+  | 'requeue-orphan'
+  | 'remove-stale'
+  | 'deregister'
+  | 'quarantine'
+  | 'rebuild-counters'
+  | 'release-quarantined'
+  | 'drop-quarantined'
+  | 'retry-hook'
+  | 'drop-hook'
+  | 'undo';
 
 /** One act, as recorded in the audit stream. */
 export interface AuditEntry {
@@ -33,7 +31,8 @@ export interface AuditEntry {
   readonly who: string;
   /** The pass that acted, such as `sweep/x1Yz`, or `command`. */
   readonly pass: string;
-  readonly what: AuditedAct | string;
+  /** An `AuditedAct`; another text only if another version has written it. */
+  readonly what: string;
   /** Reason code. */
   readonly why: string;
   readonly job?: string;

@@ -48,7 +48,7 @@ type Reply =
   | ReplyOf<'undo_drop_hook'>
   | ReplyOf<'undo_drop_quarantined'>;
 
-export const createUndo = (deps: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>): Undo => {
+export const createUndo = (deps: UndoDeps): Undo => {
   const steps = createSteps(deps);
   return async (entry, plan) => {
     const { id, what, job, isCut } = entry;
@@ -90,19 +90,16 @@ const notesOf = (what: string, hook: UndoneHook): string[] => [
 ];
 
 type Undoable = StoredEntry & { readonly job: string };
+type UndoScript = 'undo_status' | 'undo_quarantine' | 'undo_untrack' | 'undo_drop_hook' | 'undo_drop_quarantined';
+type UndoDeps = Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>;
 
-/** The script of each act that can be undone. */
-const createSteps = ({
-  connection: { redis },
-  keys,
-  scripts,
-  clock,
-}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>) => {
-  const note: AuditNote = { pass: 'command', why: 'asked' };
-  const modeOf = (plan: boolean) => (plan ? 'plan' : 'act');
-  const run = <
-    Name extends 'undo_status' | 'undo_quarantine' | 'undo_untrack' | 'undo_drop_hook' | 'undo_drop_quarantined',
-  >(
+const modeOf = (plan: boolean) => (plan ? 'plan' : 'act');
+const note: AuditNote = { pass: 'command', why: 'asked' };
+
+/** Runs one script that undoes. It changes nothing again if its reply is lost; a plan needs no right to write. */
+const createRun =
+  ({ keys, scripts, clock }: UndoDeps) =>
+  <Name extends UndoScript>(
     name: Name,
     plan: boolean,
     scriptKeys: readonly string[],
@@ -114,17 +111,13 @@ const createSteps = ({
       scripts.run(name, scriptKeys, args, undefined, change, plan ? undefined : { ...note, type }),
     );
   };
-  /** The keys and arguments of an undo that gives a job its facts from before. */
-  const statusCall = async ({ id, job, was, is }: Undoable, plan: boolean) => {
-    const record = (await redis.hget(keys.hooks, job)) ?? '';
-    const origin = recordOf(job, record)?.endpoint ?? '';
-    return {
-      keys: [keys.stats(job), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin)],
-      args: [job, modeOf(plan), JSON.stringify(was), JSON.stringify(is), record, id],
-    };
-  };
+
+/** The script of each act that can be undone. */
+const createSteps = (deps: UndoDeps) => {
+  const { keys, clock } = deps;
+  const run = createRun(deps);
   const undoStatus = async (entry: Undoable, plan: boolean): Promise<Reply> => {
-    const call = await statusCall(entry, plan);
+    const call = await statusCall(deps, entry, plan);
     return run('undo_status', plan, call.keys, call.args);
   };
   return {
@@ -132,7 +125,7 @@ const createSteps = ({
     reset: undoStatus,
     async quarantine(entry: Undoable, plan: boolean): Promise<Reply> {
       const { job, type = '' } = entry;
-      const call = await statusCall(entry, plan);
+      const call = await statusCall(deps, entry, plan);
       const policy = /^(.+)@[^@]*$/.exec(job)?.[1];
       const more = [keys.quarantine, keys.dead, keys.queue(type), keys.recoveries];
       const executions = policy === undefined ? [] : [keys.executions(policy)];
@@ -140,21 +133,31 @@ const createSteps = ({
     },
     untrack: ({ id, job, was }: Undoable, plan: boolean): Promise<Reply> =>
       run('undo_untrack', plan, [keys.stats(job), keys.track], [job, modeOf(plan), JSON.stringify(was), id]),
-    'drop-hook': ({ id, job, was, is }: Undoable, plan: boolean): Promise<Reply> =>
-      run(
+    'drop-hook'({ id, job, was, is }: Undoable, plan: boolean): Promise<Reply> {
+      const due = keys.dueHooks(recordOf(job, was.hook ?? '')?.endpoint ?? '');
+      const facts = [was.hook ?? '', is.hook ?? '', was.parked ?? ''];
+      return run(
         'undo_drop_hook',
         plan,
-        [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(recordOf(job, was.hook ?? '')?.endpoint ?? '')],
-        [clockOverride(clock), job, modeOf(plan), was.hook ?? '', is.hook ?? '', was.parked ?? '', id],
-      ),
-    'drop-quarantined': async ({ id, job, is, kept }: Undoable, plan: boolean): Promise<Reply> =>
-      kept === undefined || !kept.startsWith(keys.auditKept(''))
-        ? { outcome: 'expired' }
-        : run(
-            'undo_drop_quarantined',
-            plan,
-            [keys.quarantine, keys.dead, kept],
-            [job, modeOf(plan), is.record ?? '', id],
-          ),
+        [keys.hooks, keys.parkedHooks, keys.hookOrigins, due],
+        [clockOverride(clock), job, modeOf(plan), ...facts, id],
+      );
+    },
+    async 'drop-quarantined'({ id, job, is, kept }: Undoable, plan: boolean): Promise<Reply> {
+      // A key of another kind must not be read, whatever the stream says.
+      if (kept === undefined || !kept.startsWith(keys.auditKept(''))) return { outcome: 'expired' };
+      const args = [job, modeOf(plan), is.record ?? '', id];
+      return run('undo_drop_quarantined', plan, [keys.quarantine, keys.dead, kept], args);
+    },
+  };
+};
+
+/** The keys and arguments of an undo that gives a job its facts from before. */
+const statusCall = async ({ connection: { redis }, keys }: UndoDeps, { id, job, was, is }: Undoable, plan: boolean) => {
+  const record = (await redis.hget(keys.hooks, job)) ?? '';
+  const origin = recordOf(job, record)?.endpoint ?? '';
+  return {
+    keys: [keys.stats(job), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin)],
+    args: [job, modeOf(plan), JSON.stringify(was), JSON.stringify(is), record, id],
   };
 };
