@@ -37,7 +37,7 @@ if text ~= after or not record then
 elseif mode == 'plan' then
   return { 'done' }
 end
--- Nobody is sending it any more.
+-- No host is sending it any more.
 if isClaimed(record) then
   record.kind = record.kind == 'resending' and 'asked' or 'pending'
 end

@@ -57,7 +57,7 @@ local function restoreFacts(stats, track, id, was, time)
 end
 
 -- What the endpoint knows of the state that is undone, and whether its record can be removed:
---   `sending` (a host sends it now), `unsent` (nobody has tried), `tried` (it was tried, without an answer that counts), `sent` (the
+--   `sending` (a host sends it now), `unsent` (no host has tried), `tried` (it was tried, without an answer that counts), `sent` (the
 --   endpoint has confirmed it), `none` (no record: the job has no endpoint, or nothing is known)
 local function hookOfUndone(record, due, id, now, was)
   if record and isClaimed(record) and (tonumber(redis.call('ZSCORE', due, id) or '') or 0) > redisMs() then
@@ -70,7 +70,7 @@ local function hookOfUndone(record, due, id, now, was)
   return record.attempts > 0 and 'tried' or 'unsent'
 end
 
--- Removes the record of a hook, which nobody has to send any more.
+-- Removes the record of a hook, which no host has to send any more.
 local function forgetHook(hooks, parked, due, id)
   redis.call('HDEL', hooks, id)
   redis.call('ZREM', parked, id)

@@ -1,4 +1,4 @@
--- Undoes an untrack: tracks a job again, if its stats are as they were and nobody has tracked it since.
+-- Undoes an untrack: tracks a job again, if its stats are as they were and it was not tracked since.
 --
 -- KEYS[1]  {ns}:job_stats:<id> (hash; one of another type has the fingerprint `unreadable`)
 -- KEYS[2]  {ns}:job_track:inprogress (hash)

@@ -106,7 +106,7 @@ test.each([0, 100])(
     const ids = ['audit:', 'audit:9\tme\tsweep/x\twhy\t\t', 'once:x'];
     for (const id of ids) await redis.hset(keys.track, id, 2);
     const reaper = create({ audit: { maxEntries } });
-    await reaper.sweep();
+    expect((await reaper.sweep()).outcomes).toEqual({ done: ids.length });
     expect(await redis.exists(keys.track)).toBe(0);
     expect((await entriesOf(reaper)).map(({ job }) => job).sort()).toEqual(maxEntries === 0 ? [] : ids);
   },

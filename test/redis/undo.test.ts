@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { AuditEntry, Reaper, UndoOutcome } from '../../src/index.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
@@ -492,6 +493,50 @@ test('in every order, and with a crash at every point, an undo is done once and 
       const isReset = trace.includes('worker: reset');
       if (isReset) expect([status, Number(revision) > at]).toEqual(['Pending', true]);
       else expect(status).toBe(outcomes.includes('done') ? 'Running' : 'Error');
+    },
+  });
+  expect(runs).toBeGreaterThan(6);
+});
+
+test('in every order, an entry that is undone, released and retried by gocraft at once is queued once', async () => {
+  const text = '{"name":"X","id":"a","t":1}';
+  const member = '{"name":"X","id":"a","t":1,"fails":1}';
+  const record = JSON.stringify({ at: 5, recoveries: [[5, 'p', '']], entries: [['X', text, member]] });
+  const digest = createHash('sha1').update(record).digest('hex');
+  const undoBy = (client: typeof redis, token: string) =>
+    createScripts(client).run(
+      'undo_quarantine',
+      [
+        ...[keys.stats('a'), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks('')],
+        ...[keys.quarantine, keys.dead, keys.queue('X'), keys.recoveries],
+      ],
+      ['a', 'act', '{}', JSON.stringify({ record: digest }), '', '1-0', 'X'],
+      undefined,
+      { key: keys.answer(token), token },
+    );
+  const release = (client: typeof redis) =>
+    createScripts(client).run(
+      'release_quarantined',
+      [keys.quarantine, keys.dead, keys.recoveries, keys.queue('X')],
+      ['a', digest, 'release'],
+    );
+  await Promise.all([undoBy(redis, 'load'), release(redis)]);
+  const retried = `if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[2]) end`;
+  const runs = await everySchedule({
+    crashes: true,
+    async reset() {
+      await redis.flushall();
+      await redis.hset(keys.quarantine, 'a', record);
+      await redis.zadd(keys.dead, 5, member);
+    },
+    body: (command) => [
+      undoBy(turnTaking(redis, command, 'ann'), 'one'),
+      release(turnTaking(redis, command, 'bob')),
+      command('gocraft', 'retry', () => redis.eval(retried, 2, keys.dead, keys.queue('X'), member, text)),
+    ],
+    async check() {
+      expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text]);
+      expect(await redis.zcard(keys.dead)).toBe(0);
     },
   });
   expect(runs).toBeGreaterThan(6);
