@@ -17,7 +17,7 @@ do
   if string.sub(context, 1, 6) == 'audit:' then
     table.remove(ARGV, 1)
     local stream = table.remove(KEYS, 1)
-    local most, who, pass, why, jobType, keeps = string.match(context, '^audit:(%d+)' .. string.rep('\t([^\t]*)', 5) .. '$')
+    local most, who, pass, why, jobType, keeps = string.match(context, '^audit:(%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
     if most then
       auditing = { stream = stream, most = most, who = who, pass = pass, why = why, type = jobType }
       auditing.kept = keeps == 'keeps' and table.remove(KEYS, 1) or nil
