@@ -7,7 +7,8 @@
  */
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
-import { createReaper } from '../src/index.ts';
+import { createReaper, type Reaper } from '../src/index.ts';
+import { checksOf } from './checks.ts';
 import { enqueueOn, seedOn } from './jobs.ts';
 import {
   cleanUp,
@@ -36,6 +37,36 @@ const main = async (): Promise<boolean> => {
   say(
     `dead after ${heartbeatTimeout / 1_000} s without one and ${grace / 1_000} s of grace (by default: 5 s, 10 s and 15 s).\n`,
   );
+  const scene = await startScene();
+  const { reaper, redis } = scene;
+  say('    time  who        what                   why');
+  for (const n of [1, 2, 3, 4]) await scene.enqueue(`scan-${n}`, 'SCAN', 100);
+  await until('four jobs to finish', () => scene.hosts.flatMap(({ finished }) => finished).length === 4);
+
+  const { victim, survivor } = await killAHost(scene);
+  const broken = await breakJobs(scene);
+  showEvents(reaper);
+  reaper.start();
+  const summary = await reaper.sweep();
+  await until('the survivor to finish collect-1 and collect-2', () =>
+    ['collect-1', 'collect-2'].every((id) => survivor.finished.includes(id)),
+  );
+  await until(
+    'the dead pool to be removed',
+    async () => (await redis.sismember(key('worker_pools'), victim.pool)) === 0,
+  );
+  await until('the ACK of collect-1', async () =>
+    (await redis.hget(key('job_stats', 'collect-1'), 'ack'))?.includes('Success'),
+  );
+
+  say('');
+  const checks = await checksOf({ ...scene, victim, survivor }, broken.length <= summary.scanned);
+  for (const [what, isSo] of checks) say(`${isSo ? '✓' : '✗'} ${what}`);
+  return checks.every(([, isSo]) => isSo);
+};
+
+/** A Redis, an endpoint for hooks, two worker hosts, and a reaper that is not started. */
+const startScene = async () => {
   const received: { job_id: string; status: string }[] = [];
   const [url, hook] = await Promise.all([startRedis(), startReceiver(received)]);
   const redis = new Redis(url);
@@ -52,10 +83,13 @@ const main = async (): Promise<boolean> => {
   const enqueue = enqueueOn(reaper, redis, hook);
 
   const hosts = await Promise.all([startHost('host-one', url), startHost('host-two', url)]);
-  say('    time  who        what                   why');
-  for (const n of [1, 2, 3, 4]) await enqueue(`scan-${n}`, 'SCAN', 100);
-  await until('four jobs to finish', () => hosts.flatMap(({ finished }) => finished).length === 4);
+  return { redis, hook, received, reaper, enqueue, hosts };
+};
 
+type Scene = Awaited<ReturnType<typeof startScene>>;
+
+/** Kills the host that runs a job whose type allows one run at a time. */
+const killAHost = async ({ redis, enqueue, hosts }: Scene) => {
   // One at a time: as long as the dead host holds the lock, COLLECT never runs again.
   await redis.set(key('jobs', 'COLLECT', 'max_concurrency'), 1);
   await enqueue('collect-1', 'COLLECT', 3_000);
@@ -67,7 +101,11 @@ const main = async (): Promise<boolean> => {
   await killed;
   row(victim.pool, 'is killed: SIGKILL', 'while it runs collect-1; its lock (cap 1) stays');
   await enqueue('collect-2', 'COLLECT', 100);
+  return { victim, survivor };
+};
 
+/** Writes five jobs as users find them, and returns their ids. */
+const breakJobs = async ({ redis, hook }: Scene) => {
   const seed = seedOn(redis, hook);
   await seed('hung', 'Running', 30 * 3_600, 'Running');
   await seed('unacked', 'Success', 600, 'Running');
@@ -77,7 +115,10 @@ const main = async (): Promise<boolean> => {
   // 2 when a job is saved; one less when it is final, and one less when its final status is confirmed.
   await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, missing: 2, settled: 1 });
   row('seeded', broken.join(', '), 'five jobs as users find them');
+  return broken;
+};
 
+const showEvents = (reaper: Reaper) => {
   reaper.on('job', ({ id, verdict, reason, detail, outcome }) => {
     if (verdict !== 'keep')
       row('sweep', `${id}: ${verdict}`, `${reason}${detail === undefined ? '' : `, ${detail}`} → ${outcome}`);
@@ -88,63 +129,6 @@ const main = async (): Promise<boolean> => {
   reaper.on('hook', ({ id, outcome, state }) =>
     row('hook', `${id}: ${outcome}`, state === undefined ? '' : `${state.status} confirmed`),
   );
-  reaper.start();
-  const summary = await reaper.sweep();
-  await until('the survivor to finish collect-1 and collect-2', () =>
-    ['collect-1', 'collect-2'].every((id) => survivor.finished.includes(id)),
-  );
-  await until(
-    'the dead pool to be removed',
-    async () => (await redis.sismember(key('worker_pools'), victim.pool)) === 0,
-  );
-  await until('the ACK of collect-1', async () =>
-    (await redis.hget(key('job_stats', 'collect-1'), 'ack'))?.includes('Success'),
-  );
-
-  say('');
-  const status = (id: string) => redis.hget(key('job_stats', id), 'status');
-  const tracked = (id: string) => redis.hget(key('job_track', 'inprogress'), id);
-  const delivered = (id: string, what: string) =>
-    received.some((event) => event.job_id === id && event.status === what);
-  const checks: [string, boolean][] = [
-    ['the sweep judged every broken job', broken.length <= summary.scanned],
-    [
-      'hung: is Error, its hook was delivered, no longer tracked',
-      (await status('hung')) === 'Error' && delivered('hung', 'Error') && (await tracked('hung')) === null,
-    ],
-    [
-      'unacked: its hook for Success was delivered, no longer tracked',
-      delivered('unacked', 'Success') && (await tracked('unacked')) === null,
-    ],
-    [
-      'behind: has the Success that its endpoint had confirmed, no longer tracked',
-      (await status('behind')) === 'Success' && (await tracked('behind')) === null,
-    ],
-    ['missing: no longer tracked', (await tracked('missing')) === null],
-    ['settled: no longer tracked', (await tracked('settled')) === null],
-    [
-      'collect-1: finished by the survivor, once',
-      survivor.finished.filter((id) => id === 'collect-1').length === 1 && !victim.finished.includes('collect-1'),
-    ],
-    [
-      'collect-1: is Success, its hook was delivered, no longer tracked',
-      (await status('collect-1')) === 'Success' &&
-        delivered('collect-1', 'Success') &&
-        (await tracked('collect-1')) === null,
-    ],
-    ['the lock of COLLECT is free', Number(await redis.get(key('jobs', 'COLLECT', 'lock'))) === 0],
-    [
-      'nothing is left in a queue or in progress',
-      (await redis.exists(key('jobs', 'COLLECT'), key('jobs', 'COLLECT', victim.pool, 'inprogress'))) === 0,
-    ],
-    [
-      'the dead pool has left no trace',
-      (await redis.exists(key('worker_pools', victim.pool))) === 0 &&
-        (await redis.hexists(key('jobs', 'COLLECT', 'lock_info'), victim.pool)) === 0,
-    ],
-  ];
-  for (const [what, isSo] of checks) say(`${isSo ? '✓' : '✗'} ${what}`);
-  return checks.every(([, isSo]) => isSo);
 };
 
 const abort = (why: string) => async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { createReaper } from '../src/index.ts';
+import { createReaper, type Reaper } from '../src/index.ts';
 import { enqueueOn, seedOn } from './jobs.ts';
 import {
   cleanUps,
@@ -57,6 +57,28 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
     await track(`healthy-${i}`, 2);
   }
   say(`\nWatch it at  ${where}\nCtrl-C ends it.\n`);
+  showEvents(reaper);
+  reaper.start();
+
+  let number = 0;
+  const hosts = createHosts(() => ++number, url);
+  const repeat = async (pause: number, act: () => Promise<unknown>) => {
+    while (!isOver) {
+      await act().catch((error) => row('demo', 'something failed', error.message));
+      await Promise.race([sleep(pause, undefined, { ref: false }), over]);
+    }
+  };
+  await Promise.all([hosts.add(), hosts.add(), hosts.add()]);
+  await Promise.all([
+    repeat(every.job, () =>
+      enqueue(`job-${++number}`, number % 5 === 0 ? 'COLLECT' : 'SCAN', 300 + (number % 7) * 400),
+    ),
+    repeat(every.broken, () => breakOne(++number, seed, track)),
+    repeat(every.death, hosts.killOne),
+  ]);
+};
+
+const showEvents = (reaper: Reaper) => {
   reaper.on('pool', ({ pool, outcome, evidence, entries }) =>
     row('rescue', `${pool}: ${outcome}`, `${evidence}; ${entries} requeued`),
   );
@@ -69,28 +91,16 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
         .join(', '),
     ),
   );
-  reaper.start();
+};
 
-  let number = 0;
+/** The worker hosts. */
+const createHosts = (next: () => number, url: string) => {
   const hosts = new Set<Host>();
-  const addHost = async () => hosts.add(await startHost(`host-${++number}`, url));
-  const repeat = async (pause: number, act: () => Promise<unknown>) => {
-    while (!isOver) {
-      await act().catch((error) => row('demo', 'something failed', error.message));
-      await Promise.race([sleep(pause, undefined, { ref: false }), over]);
-    }
-  };
-  const breakOne = async () => {
-    const id = `${['hung', 'unacked', 'behind', 'missing', 'settled'][++number % 5]}-${number}`;
-    if (id.startsWith('hung')) await seed(id, 'Running', 30 * 3_600, 'Running');
-    if (id.startsWith('unacked')) await seed(id, 'Success', 600, 'Running');
-    if (id.startsWith('behind')) await seed(id, 'Running', 600, 'Success');
-    if (id.startsWith('settled')) await seed(id, 'Success', 600, 'Success');
-    await track(id, 1);
-  };
+  const add = async () => hosts.add(await startHost(`host-${next()}`, url));
+  /** Kills a host if there are enough, and starts another one. */
   const killOne = async () => {
     const [victim] = hosts;
-    if (hosts.size < 3 || victim === undefined) return addHost();
+    if (hosts.size < 3 || victim === undefined) return add();
     hosts.delete(victim);
     const killed = once(victim.child, 'exit');
     victim.child.kill('SIGKILL');
@@ -100,14 +110,21 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
       'is killed: SIGKILL',
       victim.running === undefined ? 'while idle' : `while it runs ${victim.running}`,
     );
-    return addHost();
+    return add();
   };
-  await Promise.all([addHost(), addHost(), addHost()]);
-  await Promise.all([
-    repeat(every.job, () =>
-      enqueue(`job-${++number}`, number % 5 === 0 ? 'COLLECT' : 'SCAN', 300 + (number % 7) * 400),
-    ),
-    repeat(every.broken, breakOne),
-    repeat(every.death, killOne),
-  ]);
+  return { add, killOne };
+};
+
+/** Writes a broken job, each time of another kind. */
+const breakOne = async (
+  number: number,
+  seed: ReturnType<typeof seedOn>,
+  track: (id: string, count: number) => Promise<unknown>,
+) => {
+  const id = `${['hung', 'unacked', 'behind', 'missing', 'settled'][number % 5]}-${number}`;
+  if (id.startsWith('hung')) await seed(id, 'Running', 30 * 3_600, 'Running');
+  if (id.startsWith('unacked')) await seed(id, 'Success', 600, 'Running');
+  if (id.startsWith('behind')) await seed(id, 'Running', 600, 'Success');
+  if (id.startsWith('settled')) await seed(id, 'Success', 600, 'Success');
+  await track(id, 1);
 };

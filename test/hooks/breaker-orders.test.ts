@@ -2,7 +2,8 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { everySchedule } from '../support/everySchedule.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { base, claimFor, createWorld, keys, loadScripts, origin, replies, type World } from './hookWorld.ts';
+import { base, claimFor, keys, origin, replies } from './hookValues.ts';
+import { createWorld, loadScripts, type World } from './hookWorld.ts';
 
 // The breaker of a receiver, which all hosts share, in every order that Redis can see.
 

@@ -3,18 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import {
-  base,
-  claimFor,
-  createWorld,
-  deadline,
-  elsewhere,
-  keys,
-  loadScripts,
-  origin,
-  replies,
-  type World,
-} from './hookWorld.ts';
+import { base, claimFor, deadline, elsewhere, keys, origin, replies } from './hookValues.ts';
+import { createWorld, loadScripts, type World } from './hookWorld.ts';
 
 // The scripts of the durable hooks, by the real code on a real Redis, one command at a time: every order that Redis can
 // see, and each actor dying before each of its commands. `hookWorld.ts` looks at the invariants after every command.

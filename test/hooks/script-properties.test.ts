@@ -7,7 +7,7 @@ import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
 import { createHookRecords } from '../../src/io/hooks/records.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import { base, claimFor, deadline, keys, origin, settings } from './hookWorld.ts';
+import { base, claimFor, deadline, keys, origin, settings } from './hookValues.ts';
 
 // The scripts of the durable hooks against small models: random sequences of what hosts, workers, sweeps and people do, and
 // after each step Redis must hold what the model says.

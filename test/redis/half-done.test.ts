@@ -6,20 +6,13 @@ import { createRecorder } from '../../src/io/redis/audit.ts';
 import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { includePath, scriptPath, scriptPaths } from '../support/luaFiles.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
-import {
-  audit,
-  auditKept,
-  changes,
-  fenceNumber,
-  lease,
-  type SetUp,
-  scriptTable,
-  thisRun,
-} from '../support/scriptTable.ts';
+import { audit, auditKept } from '../support/scriptSetUps/recorded.ts';
+import { changes, fenceNumber, lease, type SetUp, thisRun } from '../support/scriptSetUps/values.ts';
+import { scriptTable } from '../support/scriptTable.ts';
 import { writeState } from '../support/states.ts';
 
 // Every script, in states in which it writes all that it can, with each thing that it needs taken away in turn: Redis is as
-// it was, and the answer is an error that says why, or all is done. `test/support/scriptTable.ts` has the states.
+// it was, and the answer is an error that says why, or all is done. `test/support/scriptSetUps/` has the states.
 
 let server: RedisServer;
 let redis: Redis;

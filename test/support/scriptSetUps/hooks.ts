@@ -1,0 +1,227 @@
+/** Set-ups of the scripts on hooks. */
+import type { ScriptName } from '../../../src/io/redis/scripts.ts';
+import { alsoRecorded } from './recorded.ts';
+import {
+  at,
+  before,
+  claimedUntil,
+  due,
+  endpoint,
+  hash,
+  hookKeys,
+  hooks,
+  job,
+  origin,
+  origins,
+  parked,
+  runs,
+  type SetUp,
+  sending,
+  set,
+  stats,
+  told,
+  track,
+  zset,
+} from './values.ts';
+
+const ofClaim = (...args: (string | number)[]) => ['', 'j', claimedUntil, ...args];
+const anyStats = { reason: 'the result of an attempt is recorded whatever becomes of the job' };
+const broken = { failures: 1, opens: 1, open_until: at - 1, probe_until: claimedUntil, tokens: 1, tokens_at: at };
+const unread = 'the sender reads the stats, which are kept nowhere else';
+
+export const hookSetUps = {
+  claim_hooks: [
+    {
+      title: 'what is due, and what is elsewhere by now',
+      state: {
+        ...runs,
+        ...told(`pending Running:1 ${origin} 0 0 0 -`, { known: { tokens: 1, tokens_at: at - 60_000 } }),
+        [hooks]: hash({ j: `pending Running:1 ${origin} 0 0 0 -`, other: 'pending Running:1 http://b:1 0 0 0 -' }),
+        [due]: zset({ j: at, other: at }),
+      },
+      keys: [hooks, due, endpoint, origins, 't:job_stats:other', stats],
+      args: [at + 5, 40_000, 8, 2, 50, origin, 'other', 'j'],
+      goesOn: {
+        [stats]: { reason: 'its job has no stats to tell of: the sender drops it', keys: [hooks] },
+        't:job_stats:other': { reason: 'its record is not of this receiver' },
+      },
+      once: true,
+      again: {
+        reason: unread,
+        reply: {
+          ...{ outcome: 'claimed', wait: 40_000, breaker: 'draining' },
+          hooks: [['j', 'pending', 1, String(at + 5), String(at + 40_005), 'unread']],
+        },
+      },
+    },
+    {
+      title: 'a probe',
+      state: { ...runs, ...told(`asked Running:1 ${origin} 0 0 0 -`, { known: { failures: 2, open_until: at - 1 } }) },
+      keys: [hooks, due, endpoint, origins, stats],
+      args: [at, 40_000, 8, 2, 50, origin, 'j'],
+      goesOn: { [stats]: { reason: 'its job has no stats to tell of: the sender drops it', keys: [hooks] } },
+      once: true,
+      again: {
+        reason: unread,
+        reply: {
+          ...{ outcome: 'claimed', wait: 1, breaker: 'probing' },
+          hooks: [['j', 'asked', 1, String(at), String(at + 40_000), 'unread']],
+        },
+      },
+    },
+    {
+      title: 'nothing, from a receiver that has heard all',
+      state: { [origins]: set(origin, 'http://b:1'), [endpoint]: hash({ tokens: 3, tokens_at: at - 60_000 }) },
+      keys: [hooks, due, endpoint, origins],
+      args: [at, 40_000, 8, 2, 50, origin],
+    },
+  ],
+  enqueue_hooks: alsoRecorded([
+    {
+      title: 'new, parked, and lost from its queue',
+      state: {
+        ...runs,
+        [hooks]: hash({
+          j: `parked Pending:1 ${origin} 1 1 1 404`,
+          lost: `pending Running:1 ${origin} 0 0 0 -`,
+          other: 'pending Running:1 http://b:1 0 0 0 -',
+        }),
+        [parked]: zset({ j: at, other: at }),
+        [origins]: set('http://c:1'),
+      },
+      keys: [
+        ...hookKeys,
+        't:reaper:hooks:due:http://b:1',
+        stats,
+        't:job_stats:lost',
+        't:job_stats:new',
+        't:job_stats:b',
+      ],
+      args: [
+        at,
+        100,
+        2,
+        origin,
+        'http://b:1',
+        ...['j', `Running:${before}`, 1],
+        ...['lost', 'Running:1', 1],
+        ...['new', 'Running:1', 1],
+        ...['b', 'Running:1', 2],
+      ],
+      goesOn: {
+        [due]: { reason: "its jobs' answers name it; those of other receivers go on", keys: [hooks, parked, origins] },
+        't:reaper:hooks:due:http://b:1': { reason: 'likewise', keys: [hooks, origins] },
+        [stats]: { reason: 'nothing can be said of it but what the caller has read' },
+        't:job_stats:lost': { reason: 'likewise' },
+        't:job_stats:new': { reason: 'likewise' },
+        't:job_stats:b': { reason: 'likewise' },
+      },
+    },
+  ]),
+  forget_parked: [
+    {
+      title: 'some that are old',
+      state: told(`parked Pending:1 ${origin} 1 1 1 404`),
+      keys: [hooks, parked],
+      args: [at + 60_000, 30_000, 10],
+      again: { reason: 'how many there were; the caller does not ask', reply: { outcome: 'done', count: 0 } },
+    },
+  ],
+  move_hook: alsoRecorded([
+    {
+      title: 'retry',
+      state: told(`parked Pending:1 ${origin} 1 1 1 404`),
+      keys: hookKeys,
+      args: [at, 'j', `parked Pending:1 ${origin} 1 1 1 404`, 'retry'],
+      once: true,
+    },
+    {
+      title: 'retry of what a host held when it died',
+      state: told(sending(), { waits: at - 1 }),
+      keys: hookKeys,
+      args: [at, 'j', sending(), 'retry'],
+      once: true,
+    },
+    {
+      title: 'drop',
+      state: told(`pending Running:1 ${origin} 0 0 0 -`),
+      keys: hookKeys,
+      args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`, 'drop'],
+      once: true,
+    },
+  ]),
+  record_delivered: [
+    {
+      title: 'the claimed state',
+      state: {
+        ...job('Success'),
+        ...told(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
+      },
+      keys: [stats, track, hooks, due, endpoint],
+      args: ofClaim('Success', before, 0),
+      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
+    },
+    {
+      title: 'of a job that has changed meanwhile',
+      state: { ...job('Success'), ...told(sending(), { waits: claimedUntil }) },
+      keys: [stats, track, hooks, due, endpoint],
+      args: ofClaim('Running', before, 0),
+      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
+    },
+  ],
+  record_failed: [
+    {
+      title: 'which opens the circuit',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+    {
+      title: 'after the deadline',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('timeout', 2_000, 10, 'deadline', 'failing', 2, 2_000),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+    {
+      title: 'after another host has claimed the hook',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil + 1, known: broken }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+  record_unsent: [
+    {
+      title: 'the probe',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [hooks, due, endpoint],
+      args: ofClaim(),
+      once: true,
+    },
+  ],
+  park_hook: [
+    {
+      title: 'an answer that rejects it',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, parked, due, endpoint],
+      args: ofClaim('400', 'alive'),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+  drop_hook: [
+    {
+      title: 'nothing to send',
+      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      keys: [stats, hooks, due, endpoint],
+      args: ofClaim(0),
+      once: true,
+      goesOn: { [stats]: anyStats },
+    },
+  ],
+} satisfies Partial<Record<ScriptName, readonly SetUp[]>>;

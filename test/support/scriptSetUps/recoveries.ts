@@ -1,0 +1,226 @@
+/** Set-ups of the scripts on entries that are requeued, quarantined or finished. */
+import type { ScriptName } from '../../../src/io/redis/scripts.ts';
+import { placeOf, second } from '../jobs.ts';
+import type { State } from '../states.ts';
+import { alsoRecorded, recorded } from './recorded.ts';
+import {
+  at,
+  before,
+  changes,
+  dead,
+  deadMember,
+  digest,
+  type Exception,
+  entry,
+  executions,
+  fingerprintOf,
+  fresh,
+  hash,
+  heartbeat,
+  held,
+  hookKeys,
+  isCounter,
+  job,
+  list,
+  lock,
+  lockInfo,
+  oldBeat,
+  origin,
+  pool,
+  pools,
+  quarantined,
+  queue,
+  recoveries,
+  runs,
+  type SetUp,
+  stats,
+  thisRun,
+  told,
+  track,
+  zset,
+} from './values.ts';
+
+const recovered = 't:reaper:recovered';
+const quarantine = 't:reaper:quarantine';
+const beforeQuarantine = 't:reaper:quarantine:before:j';
+const workers = 't:reaper:workers:p';
+const unobserved = 't:reaper:unobserved:p';
+
+const died = (times: number) =>
+  JSON.stringify(Array.from({ length: times }, (_, i) => [before + i, `old${i}`, String(before)]));
+
+const oldRecoveries: State = {
+  [recoveries]: hash({ gone: JSON.stringify([[second(-200_000), 'x', '']]) }),
+  [recovered]: list(`${second(-200_000)}\ngone`),
+};
+
+const inQuarantine: State = {
+  [quarantine]: hash({ j: quarantined }),
+  [dead]: zset({ [deadMember]: before }),
+  [recoveries]: hash({ j: died(3) }),
+};
+
+const leftAlone = (reason: string): Exception => ({
+  reason: `${reason}: left`,
+  keys: [held, queue, lock, lockInfo, unobserved, recoveries, recovered, changes],
+});
+
+const keepsEntries: Exception = {
+  reason: 'a record of ours must not hold an entry back; the answer says so',
+  keys: [recoveries, recovered, changes],
+};
+const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
+
+const otherStats: Exception = {
+  reason: '`overtaken`: the stats are not as they were read',
+  keys: [held, lock, lockInfo, dead, recoveries, quarantine, beforeQuarantine, track, executions, ...hookKeys, changes],
+};
+
+/** Without one of these an entry moves all the same, and its recovery is not counted. */
+const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
+  [recoveries, recovered, 'EXPIRE', 'RPUSH', 'LINDEX', 'LPOP', 'HDEL', 'HMGET'].map((need) => [need, keepsEntries]),
+);
+
+const poisonJob: State = {
+  ...runs,
+  ...told(`parked Pending:1 ${origin} 1 1 1 404`),
+  ...pool(oldBeat, entry('other'), entry('j')),
+  [recoveries]: hash({ j: died(3) }),
+  [executions]: zset({ j: before }),
+  [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
+};
+
+export const recoverySetUps = {
+  finish_entry: alsoRecorded([
+    {
+      title: 'an entry whose job has ended, and an observation that names it still',
+      state: {
+        ...job('Success'),
+        ...pool(second(0), entry('j'), entry('other')),
+        't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }),
+      },
+      keys: [pools, heartbeat, held, lock, lockInfo, stats, 't:worker:w'],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        [stats]: {
+          reason: 'whether the job has ended can not be read: left',
+          keys: [held, lock, lockInfo, 't:worker:w', changes],
+        },
+        't:worker:w': { reason: 'what it says can not be read, and is left' },
+      },
+      once: true,
+    },
+  ]),
+  release_quarantined: ['release', 'drop'].flatMap((verb) => {
+    const setUp: SetUp = {
+      title: verb,
+      state: inQuarantine,
+      keys: [quarantine, dead, recoveries, queue],
+      args: ['j', digest, verb],
+      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
+      once: true,
+    };
+    return [setUp, recorded(setUp)];
+  }),
+  observe_pool: [
+    {
+      title: 'the first look since Redis was started',
+      state: {
+        ...runs,
+        [workers]: hash({ at, run: 'other', 'w:gone': `${at} 1 - - x` }),
+        [unobserved]: hash({ gone: `${at} x` }),
+        't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
+      },
+      keys: [workers, unobserved, 't:worker:w', stats, beforeQuarantine],
+      args: ['act', '', 86_400, '', 1, 'w', 'f'],
+      goesOn: {
+        INFO: { reason: 'the run id is empty', keys: [workers] },
+        [stats]: { reason: 'that it can not be read is kept', keys: [unobserved] },
+        't:worker:w': { reason: 'that it can not be read is kept', keys: [workers] },
+        [beforeQuarantine]: { reason: 'the job is no Error', keys: [] },
+      },
+    },
+  ],
+  plan_requeue: [
+    {
+      title: 'an entry, and one of a poison job',
+      state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
+      keys: [pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead],
+      args: ['p', 10_000, oldBeat, 0, 100, 3, 86_400],
+      goesOn: { ...uncounted },
+    },
+  ],
+  requeue_orphan: alsoRecorded([
+    {
+      title: 'an entry that no worker runs',
+      state: {
+        ...fresh,
+        ...pool(second(0), entry('j'), entry('other')),
+        ...oldRecoveries,
+        [unobserved]: hash({ f: `${at} Pending|${before}||${before}`, other: `${at} x` }),
+        [workers]: hash({ at, run: thisRun }),
+        't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
+      },
+      keys: [
+        ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
+        ...[beforeQuarantine, workers, unobserved, 't:worker:w'],
+      ],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        ...uncounted,
+        [stats]: leftAlone('what the job is can not be read'),
+        't:worker:w': leftAlone('what it runs can not be read'),
+        INFO: leftAlone('whether Redis was restarted since is not known'),
+      },
+      once: true,
+    },
+  ]),
+  quarantine_entry: alsoRecorded([
+    {
+      title: 'a poison job',
+      state: poisonJob,
+      keys: [
+        ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        ...[beforeQuarantine, executions],
+      ],
+      args: ['p', 10_000, oldBeat, 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      once: true,
+    },
+  ]),
+  quarantine_orphan: alsoRecorded([
+    {
+      title: 'a poison job',
+      state: poisonJob,
+      keys: [
+        ...[held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+        ...[beforeQuarantine, executions],
+      ],
+      args: ['p', placeOf(entry('j'), 1), 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      once: true,
+    },
+  ]),
+  read_quarantine: [
+    { title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
+    { title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
+  ],
+  requeue: alsoRecorded([
+    {
+      title: 'two entries',
+      state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
+      keys: [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead],
+      args: ['p', 10_000, oldBeat, 100, 3, 86_400],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        ...uncounted,
+      },
+      once: true,
+    },
+  ]),
+} satisfies Partial<Record<ScriptName, readonly SetUp[]>>;
