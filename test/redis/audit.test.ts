@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import type { AuditEntry, AuditFilter, Reaper } from '../../src/index.ts';
+import { createRecorder } from '../../src/io/redis/audit.ts';
+import { createScripts, FencedError } from '../../src/io/redis/scripts.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { ackText, loseReplies, second, seedJob } from '../support/jobs.ts';
 import { ttlFrom } from '../support/ttl.ts';
@@ -70,6 +72,31 @@ test('a sweep that finds nothing to do, and a plan, leave no entry', async () =>
   const before = await redis.xlen(keys.audit);
   await reaper.sweep();
   expect(await redis.xlen(keys.audit)).toBe(before);
+});
+
+test('the scheduled passes of a leader leave entries too, and a host without the lease leaves none', async () => {
+  await seedAll();
+  const reaper = create({ sweep: { initialDelay: 0 }, rescue: { initialDelay: 0 } });
+  const swept = new Promise((resolve) => reaper.on('sweep', resolve));
+  reaper.start();
+  await swept;
+  await reaper.stop();
+  const acts = (await redis.xrange(keys.audit, '-', '+')).map(([, fields]) => fields[fields.indexOf('what') + 1]);
+  expect(acts.sort()).toEqual(['fail', 'refire', 'reset', 'untrack']);
+
+  await redis.del(keys.audit);
+  await redis.hset(keys.track, 'gone', 2);
+  const recorder = createRecorder({ keys, maxEntries: 100, onRefused: () => undefined });
+  const untrack = createScripts(redis, () => true, recorder).run(
+    'untrack',
+    [keys.stats('gone'), keys.track],
+    ['gone', 'nothing'],
+    { lease: keys.lease, number: '1' },
+    undefined,
+    { pass: 'sweep/x' },
+  );
+  await expect(untrack).rejects.toThrow(FencedError);
+  expect([await redis.exists(keys.audit), await redis.hget(keys.track, 'gone')]).toEqual([0, '2']);
 });
 
 test('worker hosts leave no entry', async () => {

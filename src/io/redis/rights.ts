@@ -113,6 +113,8 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
 /** Commands that the reaper can work without, and what is lost then. */
 const optionalCommands: Readonly<Record<string, string>> = {
   PING: 'nothing is lost: a refusal proves too that Redis replies',
+  XADD: 'acts are done, and not recorded in the audit stream',
+  XREVRANGE: 'reaper audit and reaper undo do not work',
   'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
   'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
   'CLIENT|INFO': 'the database of the connection can not be confirmed',
