@@ -143,7 +143,7 @@ export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} 
     return createReaper({
       redis: defaultRedis,
       ...options,
-      audit: { operator: userName(), ...(options.audit as object | undefined) },
+      audit: withOperator(options.audit),
       logger: createLog(config.logLevel ?? logLevel),
       ...merged(options, own),
     } as unknown as ReaperOptions);
@@ -152,6 +152,10 @@ export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} 
     throw error;
   }
 };
+
+/** Options of the audit stream, which names the user unless they name another person. A wrong value is left to the schema. */
+const withOperator = (audit: unknown): unknown =>
+  audit === undefined || (typeof audit === 'object' && audit !== null) ? { operator: userName(), ...audit } : audit;
 
 /** Who runs the command; undefined for a user without a name, as in a container. */
 const userName = (): string | undefined => {

@@ -1,4 +1,6 @@
-import { userInfo } from 'node:os';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
@@ -78,4 +80,21 @@ test('audit lists by time: an ISO time, or how long ago', async () => {
   ]) {
     expect((await reaper('audit', ...args)).code).toBe(2);
   }
+});
+
+test('who acts comes from the environment or a config file too, and 0 entries record nothing', async () => {
+  const sweep = async (env: Record<string, string>, ...args: string[]) => {
+    await redis.flushall();
+    await seedJob(redis, 'a', { age: 100_000 });
+    return runCli(['sweep', '--redis', server.url, '--namespace', 't', ...args], env);
+  };
+  await sweep({ REAPER_AUDIT_OPERATOR: 'bob' });
+  expect((await reaper('audit', '--who', 'bob')).stdout).toContain(' fail ');
+  await sweep({ REAPER_AUDIT_MAX_ENTRIES: '0' });
+  expect([await redis.exists(keys.audit), await status('a')]).toEqual([0, 'Error']);
+  const folder = await mkdtemp(join(tmpdir(), 'reaper-audit-'));
+  const file = join(folder, 'config.yaml');
+  await writeFile(file, 'audit: 5\n');
+  expect((await sweep({}, '--config', file)).stderr).toContain('config.yaml: audit: ');
+  await rm(folder, { recursive: true });
 });

@@ -221,6 +221,7 @@ test('more entries than one command reads are listed once each', async () => {
   for (let i = 0; i < 1_200; i++) await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', `j${i}`);
   const entries = await entriesOf(create());
   expect(entries.map(({ job }) => job)).toEqual(Array.from({ length: 1_200 }, (_, i) => `j${1_199 - i}`));
+  expect(await entriesOf(create(), { limit: 700 })).toEqual(entries.slice(0, 700));
 });
 
 describe('pools', () => {

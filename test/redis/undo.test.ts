@@ -436,6 +436,14 @@ test('an entry that could not hold all facts can not be undone', async () => {
   });
 });
 
+test('an entry that names another key as kept makes no script read it', async () => {
+  await redis.set('t:other', '{"record":"x","members":[]}');
+  const fields = ['what', 'drop-quarantined', 'job', 'a', 'is', '{"record":null}', 'kept', 't:other'];
+  const entry = (await redis.xadd(keys.audit, '*', ...fields)) as string;
+  expect(await undo(create(), entry)).toMatchObject({ outcome: 'refused' });
+  expect([await redis.exists('t:other'), await redis.exists(keys.quarantine)]).toEqual([1, 0]);
+});
+
 test('entries that are not there, and ids that are none', async () => {
   const reaper = create();
   expect(await undo(reaper, '5-0')).toMatchObject({ entry: '5-0', outcome: 'not-found' });
