@@ -27,7 +27,7 @@ const slow = [
   'model/spec',
   'redis/connection',
   'examples/worker-host',
-  'redis/sweep-restart',
+  'redis/jobs/sweep-restart',
   'redis/connection-outages',
   'hooks/script-orders',
   'hooks/delivery',

@@ -9,7 +9,7 @@ export const errorCodes = [
   'stopped',
   /** A sweep or rescue did not complete. */
   'pass-incomplete',
-  /** The caller's signal was aborted. */
+  /** The caller's signal was aborted, which ended its sweep or rescue. */
   'aborted',
   /** Passes are suspended, because Redis refuses writes or can't be trusted now. */
   'suspended',
@@ -91,16 +91,21 @@ export class StoppedError extends ReaperError {
   }
 }
 
-/** A sweep or rescue did not complete. `summary` says how far it got. */
+/**
+ * A sweep or rescue did not complete: it failed (`pass-incomplete`), or the caller's signal ended it (`aborted`). `summary`
+ * says how far it got.
+ */
 export class PassError<Summary extends { readonly error?: string }> extends ReaperError {
   override name = 'PassError';
   readonly summary: Summary;
 
-  constructor(pass: 'sweep' | 'rescue', summary: Summary, options?: { readonly cause?: unknown }) {
+  /** @param aborted the signal that ended the pass; its reason is the cause. */
+  constructor(pass: 'sweep' | 'rescue', summary: Summary, aborted?: AbortSignal) {
+    const what = aborted === undefined ? `did not complete: ${summary.error}` : 'was aborted by its caller';
     super(
-      'pass-incomplete',
-      `The ${pass} did not complete: ${summary.error}. The next one picks up the rest.`,
-      options,
+      aborted === undefined ? 'pass-incomplete' : 'aborted',
+      `The ${pass} ${what}. The next one picks up the rest.`,
+      aborted === undefined ? {} : { cause: aborted.reason },
     );
     this.summary = summary;
   }

@@ -19,14 +19,16 @@ export {
 export type { Clock } from './io/clock.ts';
 export type { Breaker } from './io/hooks/claims.ts';
 export type { HookOutcome } from './io/hooks/results.ts';
+export type { Logger } from './io/log.ts';
 export type { RedisSource } from './io/redis/connection.ts';
 export { UnusableRedisError } from './io/redis/errors.ts';
+export type { RedisClient } from './io/redis/redisClient.ts';
 export type { Moved } from './io/redis/replies/undo.ts';
 export type { StatusReply, TrackedAttempt } from './lifecycle/attempt.ts';
 export type { Lifecycle, NewJob } from './lifecycle/lifecycle.ts';
 export type { Ack, Facts, Status } from './machines/facts.ts';
-export type { JobEnd, JobOutcome } from './machines/job.ts';
 export type { PoisonEntry, PoolTraces, RescueChange } from './machines/rescueChanges.ts';
+export type { JobEnd, JobOutcome } from './machines/types/job.ts';
 export type { PoolEnd, PoolOutcome } from './machines/types/pool.ts';
 export type { Drift, FinishedEntry, OrphanedEntry } from './machines/types/rescue.ts';
 export type { Policy, Reason, Verdict } from './machines/verdict.ts';

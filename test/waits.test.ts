@@ -13,7 +13,7 @@ const filesWith = (pattern: RegExp) => files.filter((file) => pattern.test(readF
 test('fault 131: only these files read elapsed time', () => {
   expect(filesWith(/performance\.now|cpuUsage|resourceUsage|hrtime/).sort()).toEqual([
     'mutants/main.ts', // The command prints how long the tests of an edit took.
-    'redis/preflight.test.ts', // A monotonic clock that jumps, and an event loop that is held up.
+    'redis/pools/preflight.test.ts', // A monotonic clock that jumps, and an event loop that is held up.
     'support/clock.ts', // The end of a wait that hangs.
   ]);
 });

@@ -11,18 +11,18 @@ const noRoomFor = 50;
 
 /** What the chart of an endpoint invokes. */
 export const createEndpointActors = (records: HookRecords, limiter: InFlightLimiter, backoff: HostBackoff) => ({
-  claim: fromPromise<Claimed, { origin: string; most: number }>(async ({ input: { origin, most } }) => {
-    const wait = backoff.left(origin);
+  claim: fromPromise<Claimed, { endpoint: string; most: number }>(async ({ input: { endpoint, most } }) => {
+    const wait = backoff.left(endpoint);
     if (wait > 0) return { hooks: [], breaker: 'closed', wait };
-    const room = limiter.reserve(origin, backoff.isBackingOff(origin) ? 1 : most);
+    const room = limiter.reserve(endpoint, backoff.isBackingOff(endpoint) ? 1 : most);
     if (room === 0) return { hooks: [], breaker: 'closed', wait: noRoomFor };
     let taken = 0;
     try {
-      const claim = await records.claim(origin, room);
+      const claim = await records.claim(endpoint, room);
       taken = claim.hooks.length;
       return claim;
     } finally {
-      limiter.release(origin, room - taken);
+      limiter.release(endpoint, room - taken);
     }
   }),
   sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(({ receive, sendBack }) => {
@@ -37,7 +37,7 @@ export const createLook = (records: HookRecords, also: () => Promise<unknown>) =
     await also();
     const waits = endpoints.flatMap(({ wait }) => (wait === undefined || wait <= 0 ? [] : [wait]));
     return {
-      due: endpoints.filter(({ wait }) => wait !== undefined && wait <= 0).map(({ endpoint: origin }) => origin),
+      due: endpoints.filter(({ wait }) => wait !== undefined && wait <= 0).map(({ endpoint }) => endpoint),
       wait: waits.length === 0 ? undefined : Math.min(...waits),
     };
   });

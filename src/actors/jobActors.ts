@@ -1,7 +1,7 @@
 import { fromPromise } from 'xstate';
 import type { JobActs } from '../io/acts.ts';
 import type { TrackedJob } from '../machines/facts.ts';
-import type { ActInput, ActReply } from '../machines/job.ts';
+import type { ActInput, ActReply } from '../machines/types/job.ts';
 
 /** What the chart of a job invokes, done in Redis. */
 export const createJobActors = (acts: JobActs) => ({

@@ -1,15 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate';
 import type { TrackedJob } from '../machines/facts.ts';
-import {
-  type HookEnd,
-  type JobInput,
-  type JobOutcome,
-  type jobMachine,
-  messageOf,
-  type PageHooks,
-} from '../machines/job.ts';
+import type { jobMachine } from '../machines/job.ts';
+import { messageOf } from '../machines/messageOf.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
+import type { HookEnd, JobInput, JobOutcome, PageHooks } from '../machines/types/job.ts';
 import type { JudgedPage } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
 

@@ -3,7 +3,7 @@ import type { Lease } from '../io/leader/lease.ts';
 import type { Fence, Term } from '../machines/lease.ts';
 
 /** What the chart of the leader invokes. */
-export const createLeaderActors = (lease: Pick<Lease, 'take' | 'leave'>) => ({
-  acquireLease: fromPromise<Term, { fence: Fence | undefined }>(({ input }) => lease.take(input.fence)),
-  resign: fromPromise<void>(() => lease.leave()),
+export const createLeaderActors = (lease: Pick<Lease, 'acquire' | 'resign'>) => ({
+  acquireLease: fromPromise<Term, { fence: Fence | undefined }>(({ input }) => lease.acquire(input.fence)),
+  resign: fromPromise<void>(() => lease.resign()),
 });

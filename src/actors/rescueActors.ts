@@ -18,12 +18,16 @@ const nothingFound: Found = {
   unreadable: [],
 };
 
-/** What the chart of a rescue invokes. Behind a fence, each suspect carries it, and the pass is recorded as ended. */
+/**
+ * What the chart of a rescue invokes. Behind a fence, each suspect carries it, and the pass is recorded as ended.
+ * @param signalOf the signal of the caller of a pass: once it is aborted, a step begins no further act.
+ */
 export const createRescueActors = (
   pools: Pools,
   orphans: Pick<Orphans, 'requeue'>,
   preflight: Preflight,
-  lease: Pick<Lease, 'endRescue'>,
+  lease: Pick<Lease, 'completeRescue'>,
+  signalOf: (pass: number) => AbortSignal | undefined,
 ) => {
   /** Of the present pass, for the audit stream. */
   let present = 'rescue';
@@ -41,17 +45,17 @@ export const createRescueActors = (
     ),
     requeueOrphans: fromPromise<
       RequeuedOrphans,
-      { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
-    >(async ({ input: { live, plan, fence } }) => {
+      { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
+    >(async ({ input: { number, live, plan, fence } }) => {
       await ensureRunnable(preflight, plan);
-      return preflight.watch(() => orphans.requeue(live, { plan, fence }));
+      return preflight.watch(() => orphans.requeue(live, { plan, fence, signal: signalOf(number) }));
     }),
     recount: fromPromise<
       Recounted,
-      { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
-    >(async ({ input: { types, lists, plan, fence } }) => {
-      const recounted = await pools.recount(types, fence, lists, plan, present);
-      if (fence !== undefined) await lease.endRescue(fence);
+      { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+    >(async ({ input: { number, types, lists, plan, fence } }) => {
+      const recounted = await pools.recount(types, fence, lists, plan, signalOf(number), present);
+      if (fence !== undefined) await lease.completeRescue(fence);
       return recounted;
     }),
   };

@@ -66,7 +66,7 @@ export const createSweepActors = (
   const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>
     orFinal(async () => {
       await recorded;
-      await lease.endSweep(input.fence, next.scanned);
+      await lease.completeSweep(input.fence, next.scanned);
     }),
   );
   return { readPage, completePass };

@@ -1,6 +1,7 @@
 import type { HookRecord as StoredRecord } from '../io/hooks/record.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
+import type { SendNamed } from '../io/hooks/sendNamed.ts';
 import { readArguments } from '../options.ts';
-import type { Delivery } from '../reaper/delivery.ts';
 import { type EndpointStatus, endpointStatusOf, type HookRecord, hookRecordOf } from './hookRecords.ts';
 
 /** Selects hooks. A hook must match every member that is given. */
@@ -47,8 +48,16 @@ export interface HooksAdmin {
   drop(filter: HookFilter, options?: HookMove): Promise<number>;
 }
 
+/** What it needs of the delivery of hooks. */
+export interface AdminDelivery {
+  readonly records: HookRecords;
+  readonly named: SendNamed;
+  /** Resolves when the hooks that were selected have been attempted. */
+  quietHooksAdmin(): Promise<void>;
+}
+
 /** @param isPlan whether nothing may be changed. */
-export const createHooksAdmin = ({ records, named, quietHooksAdmin }: Delivery, isPlan: boolean): HooksAdmin => {
+export const createHooksAdmin = ({ records, named, quietHooksAdmin }: AdminDelivery, isPlan: boolean): HooksAdmin => {
   async function* find(filter: HookFilter): AsyncIterable<readonly StoredRecord[]> {
     if (filter.id === undefined) {
       for await (const page of records.all()) yield page.filter((record) => matches(record, filter));

@@ -6,8 +6,11 @@ import type { OpenConnection } from './namespace.ts';
 export const databaseOf = (source: RedisSource): number => {
   if (typeof source === 'string') return parseRedisUrl(source).db ?? 0;
   if (!isClient(source)) return Number(source.db ?? 0);
-  const { condition } = source as unknown as { readonly condition?: { readonly select?: number } };
-  return Number(condition?.select ?? source.options.db ?? 0);
+  const { condition, options } = source as {
+    readonly condition?: { readonly select?: number };
+    readonly options: { readonly db?: number };
+  };
+  return Number(condition?.select ?? options.db ?? 0);
 };
 
 /** How to open further connections to the same Redis; undefined for a client of the caller. */

@@ -1,6 +1,6 @@
 import type { TrackedJob } from '../machines/facts.ts';
-import type { ActInput, ActReply } from '../machines/job.ts';
 import { RefusedError } from '../machines/refusal.ts';
+import type { ActInput, ActReply } from '../machines/types/job.ts';
 import type { Clock } from './clock.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { HookRecords } from './hooks/records.ts';

@@ -1,8 +1,16 @@
-import { type DestinationStream, type Logger, pino } from 'pino';
-
+import { type DestinationStream, pino } from 'pino';
 import { visible } from '../visible.ts';
 
-export type { Logger };
+/**
+ * What the reaper asks of a logger: the loggers of pino 9 and 10 and of Fastify have it, and `console` has it too. An
+ * error is the field `err`, which pino writes with its stack.
+ */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
 
 /**
  * Creates the log: JSON lines, or text for people if `pretty`. Logs contain ids, verdicts and counts, but no job parameters, and no

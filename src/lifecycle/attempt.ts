@@ -1,10 +1,11 @@
 import { type Clock, monotonicOf, pause } from '../io/clock.ts';
+import type { Hooks } from '../io/hooks/hooks.ts';
+import type { HookRecords } from '../io/hooks/records.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { kindOfRedisError } from '../io/redis/errors.ts';
 import { retry } from '../io/redis/retry.ts';
 import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import type { Status } from '../machines/facts.ts';
-import type { Delivery } from '../reaper/delivery.ts';
 
 /** `refused`: there is a newer attempt or a later status, which is given. `missing`: the job has no stats any more. */
 export type StatusReply =
@@ -44,8 +45,16 @@ export interface TrackedAttempt {
 const updateFor = 300_000;
 const longestPause = 10_000;
 
+/** The sending of hooks, as far as an attempt uses it. */
+export interface AttemptDelivery {
+  readonly hooks: Hooks;
+  readonly records: HookRecords;
+  /** Resolves when an attempt for a job has ended on this host, or none is left. */
+  attempted(id: string): Promise<void>;
+}
+
 interface AttemptDeps extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
-  readonly delivery: Delivery;
+  readonly delivery: AttemptDelivery;
 }
 
 /** What the scripts need of an attempt. `reset` changes the revision, also for writes that are being retried. */

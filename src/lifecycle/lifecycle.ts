@@ -2,8 +2,7 @@ import type { Deps } from '../io/redis/deps.ts';
 import { retry } from '../io/redis/retry.ts';
 import { changeOnce } from '../io/redis/scripts.ts';
 import { isFinal, isStatus, type Status } from '../machines/facts.ts';
-import type { Delivery } from '../reaper/delivery.ts';
-import { createAttempt, type TrackedAttempt } from './attempt.ts';
+import { type AttemptDelivery, createAttempt, type TrackedAttempt } from './attempt.ts';
 
 /** Stats of a job to save. Members that are left out are empty. Times in unix seconds. */
 export interface NewJob {
@@ -37,7 +36,7 @@ export const createLifecycle = ({
   delivery,
   clock,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
-  delivery: Delivery;
+  delivery: AttemptDelivery;
 }): Lifecycle => {
   const attempt = (id: string, stats: Readonly<Record<string, string>>) =>
     createAttempt({ keys, scripts, clock, delivery }, id, stats);

@@ -17,10 +17,10 @@ export interface Share {
 }
 
 export interface Adoption extends PoolsInHand {
-  /** The share of the pass that adopts. */
-  readonly share: Share;
-  /** Id of a pass → how many of its pools the adopting pass reports instead. */
-  readonly losses: ReadonlyMap<string, number>;
+  /** Id of a pass → what it reports and awaits from now on. */
+  readonly gains: ReadonlyMap<string, Share>;
+  /** Id of a pass → what it does not report and not await any more. */
+  readonly losses: ReadonlyMap<string, Share>;
 }
 
 /**
@@ -41,7 +41,7 @@ export const adopt = (
 ): Adoption => {
   const seen = new Map(found.map((suspect) => [suspect.pool, suspect]));
   const adopted = new Set<string>();
-  const losses = new Map<string, number>();
+  const losses = new Map<string, Share>();
   let [reports, awaits] = [0, 0];
   // A grace of 0 is another matter: those pools are released when the pass begins to work (`releasePools`).
   const maxGrace = pass.isAsked && request.grace ? request.grace : Number.POSITIVE_INFINITY;
@@ -50,12 +50,12 @@ export const adopt = (
     const now = seen.get(held.input.suspect.pool);
     if (held.input.plan !== request.plan || now === undefined) return held;
     adopted.add(now.pool);
-    const pool = seenAgain(held, now, maxGrace);
-    if (!pass.isAsked) return pool;
+    const { isAborted, ...pool } = seenAgain(held, now, maxGrace);
+    if (!pass.isAsked) return isAborted ? { ...pool, isAborted } : pool;
     const losers = request.plan ? [] : pool.reportedBy.filter(({ isAsked }) => !isAsked);
     awaits += 1;
     if (!request.plan && losers.length === 0) return { ...pool, awaitedBy: [...pool.awaitedBy, pass] };
-    for (const { id } of losers) losses.set(id, (losses.get(id) ?? 0) + 1);
+    for (const { id } of losers) addShare(losses, id, { reports: 1, awaits: 1 });
     reports += 1;
     const reportedBy = [...pool.reportedBy.filter((other) => !losers.includes(other)), pass];
     // Without a fence it continues for the caller when the lease is lost.
@@ -88,9 +88,14 @@ export const adopt = (
     graces: grace === 0 ? graces : addToGraces(graces, fresh),
     suspects: grace === 0 ? byUrgency([...suspects, ...fresh]) : suspects,
     slots,
-    share: { reports: reports + fresh.length, awaits: awaits + fresh.length },
+    gains: new Map([[pass.id, { reports: reports + fresh.length, awaits: awaits + fresh.length }]]),
     losses,
   };
+};
+
+export const addShare = (shares: Map<string, Share>, pass: string, { reports, awaits }: Share): void => {
+  const known = shares.get(pass) ?? { reports: 0, awaits: 0 };
+  shares.set(pass, { reports: known.reports + reports, awaits: known.awaits + awaits });
 };
 
 /** A pool that was seen again: its entries may have changed, and its grace may be shorter. */

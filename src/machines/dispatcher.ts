@@ -1,7 +1,7 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup } from 'xstate';
 import { type EndpointOutcome, endpointMachine } from './endpoint.ts';
-import { messageOf } from './job.ts';
-import { reported } from './types/reports.ts';
+import { messageOf } from './messageOf.ts';
+import { faultOf, reported } from './types/reports.ts';
 
 /** What a look at the queues of all endpoints finds. */
 export interface Looked {
@@ -15,14 +15,14 @@ export interface DispatcherInput {
   /** Endpoints that are sent to at the same time. */
   readonly slots: number;
   /** Hooks that may be in flight to one of them. */
-  readonly perReceiver: number;
+  readonly perEndpoint: number;
   /** From one look to the next, in ms, where nothing is known to be due earlier: other hosts enqueue hooks too. */
   readonly interval: number;
 }
 
 export type DispatcherEvent =
   /** A hook was enqueued here for an endpoint. */
-  | { type: 'due'; origin: string }
+  | { type: 'due'; endpoint: string }
   /** A caller waits until no hook is due. */
   | { type: 'look' }
   /** From now on, look for what other hosts enqueued too. */
@@ -101,14 +101,14 @@ export const dispatcherMachine = setup({
   },
   actions: {
     recordDue: assign({
-      due: ({ context }, { origin }: { origin: string }) =>
-        isInSlot(context, origin) || context.due.includes(origin) ? context.due : [...context.due, origin],
-      again: ({ context }, { origin }: { origin: string }) =>
-        isInSlot(context, origin) && !context.again.includes(origin) ? [...context.again, origin] : context.again,
+      due: ({ context }, { endpoint }: { endpoint: string }) =>
+        isInSlot(context, endpoint) || context.due.includes(endpoint) ? context.due : [...context.due, endpoint],
+      again: ({ context }, { endpoint }: { endpoint: string }) =>
+        isInSlot(context, endpoint) && !context.again.includes(endpoint) ? [...context.again, endpoint] : context.again,
     }),
-    forwardDue: enqueueActions(({ enqueue, context }, { origin }: { origin: string }) => {
+    forwardDue: enqueueActions(({ enqueue, context }, { endpoint }: { endpoint: string }) => {
       for (const [slot, held] of Object.entries(context.inSlots)) {
-        if (held === origin) enqueue.sendTo(slot as SlotId, { type: 'due' });
+        if (held === endpoint) enqueue.sendTo(slot as SlotId, { type: 'due' });
       }
     }),
     keepLooked: assign(({ context }, { looked }: { looked: Looked }) => ({
@@ -116,7 +116,7 @@ export const dispatcherMachine = setup({
       failures: 0,
       due: [
         ...context.due,
-        ...looked.due.filter((origin) => !isInSlot(context, origin) && !context.due.includes(origin)),
+        ...looked.due.filter((endpoint) => !isInSlot(context, endpoint) && !context.due.includes(endpoint)),
       ],
     })),
     fillSlots: enqueueActions(({ enqueue, context }) => {
@@ -125,29 +125,33 @@ export const dispatcherMachine = setup({
       );
       const next = context.due.slice(0, free.length);
       const inSlots = { ...context.inSlots };
-      for (const [i, origin] of next.entries()) {
+      for (const [i, endpoint] of next.entries()) {
         const id = free[i] as SlotId;
-        inSlots[id] = origin;
-        enqueue.spawnChild('endpoint', { id, input: { origin, slots: context.perReceiver } });
+        inSlots[id] = endpoint;
+        enqueue.spawnChild('endpoint', { id, input: { endpoint, slots: context.perEndpoint } });
       }
       enqueue.assign({ inSlots, due: context.due.slice(next.length) });
     }),
     freeSlot: enqueueActions(
       ({ enqueue, context }, params: { slot: string; outcome: EndpointOutcome | undefined; error?: unknown }) => {
         enqueue.stopChild(params.slot);
-        const { [params.slot]: origin = '', ...inSlots } = context.inSlots;
+        const { [params.slot]: endpoint = '', ...inSlots } = context.inSlots;
         const error = params.outcome === undefined ? messageOf(params.error) : params.outcome.error;
         // What it could not send is still due.
         const wait = error === undefined ? params.outcome?.wait : context.interval;
         enqueue.assign({
           inSlots,
           // The endpoint may have ended before it heard of the hook that became due.
-          due: context.again.includes(origin) ? [...context.due, origin] : context.due,
-          again: context.again.filter((other) => other !== origin),
+          due: context.again.includes(endpoint) ? [...context.due, endpoint] : context.due,
+          again: context.again.filter((other) => other !== endpoint),
           wait: soonest(wait, context.wait),
         });
         if (error !== undefined) {
-          enqueue.sendParent(reported({ type: 'fault', where: `sending hooks to ${origin}`, error }));
+          enqueue.sendParent(
+            params.outcome === undefined
+              ? reported(faultOf(`sending hooks to ${endpoint}`, params.error, { isCrash: true }))
+              : reported({ type: 'fault', where: `sending hooks to ${endpoint}`, error }),
+          );
         }
       },
     ),
@@ -162,7 +166,7 @@ export const dispatcherMachine = setup({
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       if (context.failures === 0) {
-        enqueue.sendParent(reported({ type: 'fault', where: 'looking for hooks to send', error: messageOf(error) }));
+        enqueue.sendParent(reported(faultOf('looking for hooks to send', error)));
       }
       enqueue.assign({ failures: context.failures + 1, wait: soonest(context.interval, context.wait) });
     }),
@@ -175,8 +179,8 @@ export const dispatcherMachine = setup({
   on: {
     due: {
       actions: [
-        { type: 'forwardDue', params: ({ event }) => ({ origin: event.origin }) },
-        { type: 'recordDue', params: ({ event }) => ({ origin: event.origin }) },
+        { type: 'forwardDue', params: ({ event }) => ({ endpoint: event.endpoint }) },
+        { type: 'recordDue', params: ({ event }) => ({ endpoint: event.endpoint }) },
         'fillSlots',
       ],
     },
@@ -196,7 +200,7 @@ export const dispatcherMachine = setup({
           on: {
             due: {
               target: 'waiting',
-              actions: [{ type: 'recordDue', params: ({ event }) => ({ origin: event.origin }) }, 'fillSlots'],
+              actions: [{ type: 'recordDue', params: ({ event }) => ({ endpoint: event.endpoint }) }, 'fillSlots'],
             },
             look: 'looking',
           },
@@ -272,4 +276,4 @@ const areSlotsFree = ({ inSlots }: DispatcherContext): boolean => Object.keys(in
 const soonest = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
-const isInSlot = ({ inSlots }: DispatcherContext, origin: string) => Object.values(inSlots).includes(origin);
+const isInSlot = ({ inSlots }: DispatcherContext, endpoint: string) => Object.values(inSlots).includes(endpoint);

@@ -7,7 +7,7 @@ import {
   fromPromise,
   setup,
 } from 'xstate';
-import { messageOf } from './job.ts';
+import { messageOf } from './messageOf.ts';
 
 /** A claimed hook. Only the sender knows what it is. */
 export type OutgoingHook = unknown;
@@ -22,14 +22,14 @@ export interface Claimed {
 
 export interface EndpointInput {
   /** Scheme, host and port of the endpoint. */
-  readonly origin: string;
+  readonly endpoint: string;
   /** Hooks that may be in flight to it at the same time. */
   readonly slots: number;
 }
 
 export type EndpointEnd = 'rested' | 'open' | 'abandoned';
 export interface EndpointOutcome {
-  readonly origin: string;
+  readonly endpoint: string;
   readonly outcome: EndpointEnd;
   /** How long until there may be something to send again, in ms; undefined where nothing waits. */
   readonly wait: number | undefined;
@@ -96,7 +96,7 @@ export const endpointMachine = setup({
     children: {} as { sender: 'sender'; claim: 'claim' },
   },
   actors: {
-    claim: fromPromise<Claimed, { origin: string; most: number }>(() =>
+    claim: fromPromise<Claimed, { endpoint: string; most: number }>(() =>
       Promise.reject(new Error('claim was not provided')),
     ),
     sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(() => {
@@ -150,9 +150,9 @@ export const endpointMachine = setup({
     failures: 0,
     error: undefined,
   }),
-  output: ({ context: { origin, wait, error }, event }) => {
+  output: ({ context: { endpoint, wait, error }, event }) => {
     const outcome = (event as unknown as { output: EndpointEnd }).output;
-    return { origin, outcome, wait, ...(outcome === 'abandoned' && error !== undefined ? { error } : {}) };
+    return { endpoint, outcome, wait, ...(outcome === 'abandoned' && error !== undefined ? { error } : {}) };
   },
   invoke: { id: 'sender', src: 'sender' },
   on: {
@@ -166,7 +166,7 @@ export const endpointMachine = setup({
       invoke: {
         id: 'claim',
         src: 'claim',
-        input: ({ context }) => ({ origin: context.origin, most: context.slots - context.inFlight }),
+        input: ({ context }) => ({ endpoint: context.endpoint, most: context.slots - context.inFlight }),
         onDone: [
           took('probing', keepClaim),
           took('draining', keepClaim),

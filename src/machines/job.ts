@@ -1,58 +1,10 @@
 import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
-import type { Facts, TrackedJob } from './facts.ts';
+import type { TrackedJob } from './facts.ts';
 import { FencedError } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import { RefusedError } from './refusal.ts';
-import { type Judgement, judge, type Policy, type Reason, type Verdict } from './verdict.ts';
-
-/**
- * How a job ended. `kept`: there was nothing to do. `done`: the act is in Redis. `enqueued`: its hook is in the queue of its
- * endpoint. `parked`: this change was given up for its endpoint, until the job changes or an operator retries it.
- * `deferred`: too many hooks wait already; the next sweep finds the job. `planned`: a plan, it would have acted.
- * `overtaken`: the job changed twice while it was judged. `fenced`: the lease was lost; the new leader finds the job.
- * `abandoned`: the act failed for good.
- */
-export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
-/** What becomes of a hook that is to be enqueued. */
-export type HookEnd = 'enqueued' | 'parked' | 'deferred';
-
-/** What was decided about a job, why, from which facts, and how the job ended. */
-export interface JobOutcome {
-  readonly id: string;
-  readonly verdict: Verdict;
-  readonly reason: Reason;
-  readonly rule: number;
-  readonly detail?: string | undefined;
-  readonly outcome: JobEnd;
-  readonly facts: Facts;
-  readonly error?: string;
-  /** It was abandoned because Redis refuses writes: the sweep ends with it, and the next one finds the job. */
-  readonly isRefused?: boolean;
-}
-
-/**
- * The hooks of a page. They are enqueued in one round trip before the actors of the page begin, and each job asks for its
- * own. In a plan: which of them would be parked or deferred.
- */
-export interface PageHooks {
-  /** Undefined where the page has no answer: the job was read again since, or its endpoint's queue can't be written. */
-  endOf(job: TrackedJob): HookEnd | undefined;
-}
-
-export interface JobInput {
-  readonly job: TrackedJob;
-  readonly policy: Policy;
-  /** Judge and change nothing. */
-  readonly plan: boolean;
-  /** The page with which the job was scanned, if its actor begins with the page. */
-  readonly page?: PageHooks | undefined;
-}
-
-/** What Redis answers to an act: the job is not as it was judged; or it is done, or what became of its hook. */
-export type ActReply = 'done' | HookEnd | 'overtaken';
-export interface ActInput {
-  readonly job: TrackedJob;
-  readonly judgement: Judgement;
-}
+import type { ActInput, ActReply, JobEnd, JobInput, JobOutcome } from './types/job.ts';
+import { type Judgement, judge, type Verdict } from './verdict.ts';
 
 export interface JobContext extends JobInput {
   readonly judgement: Judgement | undefined;
@@ -245,6 +197,3 @@ const outcomeOf = ({ job, judgement, error }: JobContext, end: JobEnd | Refused)
   ...(error === undefined ? {} : { error }),
   ...(end === 'refused' ? { isRefused: true } : {}),
 });
-
-/** An error as text, without its stack. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

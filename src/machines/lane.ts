@@ -1,5 +1,7 @@
 import { assign, type DoneActorEvent, sendParent, setup } from 'xstate';
-import { type JobInput, type JobOutcome, jobMachine, messageOf } from './job.ts';
+import { jobMachine } from './job.ts';
+import { messageOf } from './messageOf.ts';
+import type { JobInput, JobOutcome } from './types/job.ts';
 import { judge } from './verdict.ts';
 
 export type LaneEvent = { type: 'take'; input: JobInput };

@@ -1,7 +1,6 @@
 import { assign, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
-import { messageOf } from './job.ts';
 import { type Fence, isSameTerm, type Term } from './lease.ts';
-import { type MandateChanged, reported } from './types/reports.ts';
+import { faultOf, type MandateChanged, reported } from './types/reports.ts';
 
 export interface LeaderInput {
   /** Several hosts share one schedule: the host with the lease does the scheduled passes. */
@@ -75,7 +74,7 @@ export const leaderMachine = setup({
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failures: context.failures + 1 });
       if (context.failures > 0) return;
-      enqueue.sendParent(reported({ type: 'fault', where: 'asking for the lease', error: messageOf(error) }));
+      enqueue.sendParent(reported(faultOf('asking for the lease', error)));
     }),
     forgetFence: assign({ fence: undefined }),
   },

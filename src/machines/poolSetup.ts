@@ -1,7 +1,7 @@
 import { assign, fromPromise, setup } from 'xstate';
 import { addCount } from './counts.ts';
-import { messageOf } from './job.ts';
 import { FencedError } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import type {
   Confirmation,
   Deregistered,

@@ -9,7 +9,8 @@ import { poolsSetup } from './poolsSetup.ts';
  * 2. `stopping`: after `stop`, abandons waiting suspects, and lets the pools in the slots finish their step.
  * 3. `stopped` (final).
  *
- * When the term of a leader is over, the pools of its scheduled passes are abandoned; those of callers go on.
+ * When the term of a leader is over, the pools of its scheduled passes are abandoned; those of callers go on. When a caller
+ * aborts a pass, its pools that wait are abandoned, except for those that another pass reports or awaits.
  */
 export const poolsMachine = poolsSetup.createMachine({
   id: 'pools',
@@ -34,6 +35,7 @@ export const poolsMachine = poolsSetup.createMachine({
         'grace.over': {
           actions: [{ type: 'endGrace', params: ({ event }) => ({ dueAt: event.dueAt }) }, 'timeGrace', 'fillSlots'],
         },
+        cancel: { actions: [{ type: 'abandonAborted', params: ({ event }) => ({ pass: event.pass }) }, 'timeGrace'] },
         'term.changed': {
           actions: [{ type: 'abandonFenced', params: ({ event }) => ({ fence: event.fence }) }, 'timeGrace'],
         },

@@ -1,5 +1,6 @@
 import { assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
-import { adopt, type Share } from './adoption.ts';
+import { leave } from './abortedPools.ts';
+import { type Adoption, adopt } from './adoption.ts';
 import { type Fence, FencedError, isSameTerm } from './lease.ts';
 import { poolMachine } from './pool.ts';
 import type { PoolOutcome, PoolOutput, Suspect } from './types/pool.ts';
@@ -45,6 +46,8 @@ export type PoolsEvent =
   | { type: 'release'; request: RescueRequest }
   /** Sent by the machine to itself: the grace of the suspects that waited longest is over. */
   | { type: 'grace.over'; dueAt: number }
+  /** The caller of a pass has aborted it: pools that no other pass reports or awaits are given up. */
+  | { type: 'cancel'; pass: string }
   | { type: 'term.changed'; fence: Fence | undefined }
   | { type: 'stop' }
   | { type: 'xstate.done.actor.*'; actorId: string; output: PoolOutput }
@@ -57,12 +60,8 @@ export interface EndedPool {
 
 /** Messages from the pools to the rescue. */
 export type PoolsMessage =
-  | {
-      readonly type: 'pools.adopted';
-      readonly pass: string;
-      readonly share: Share;
-      readonly losses: ReadonlyMap<string, number>;
-    }
+  /** Which passes report and await more pools than before, or fewer. */
+  | ({ readonly type: 'pools.shared' } & Pick<Adoption, 'gains' | 'losses'>)
   | { readonly type: 'pools.ended'; readonly ends: readonly EndedPool[] }
   /** Pools of these passes were ready for a slot when the reaper was stopped. */
   | { readonly type: 'pools.cutShort'; readonly passes: readonly string[] };
@@ -89,12 +88,12 @@ export const poolsSetup = setup({
   actions: {
     adopt: enqueueActions(
       ({ enqueue, context }, params: { pass: PassRef; request: RescueRequest; found: readonly Suspect[] }) => {
-        const { share, losses, graces, suspects, slots } = adopt(context, {
+        const { gains, losses, graces, suspects, slots } = adopt(context, {
           ...params,
           defaultGrace: context.defaultGrace,
         });
         enqueue.assign({ graces, suspects, slots });
-        enqueue.sendParent({ type: 'pools.adopted', pass: params.pass.id, share, losses } satisfies PoolsMessage);
+        enqueue.sendParent({ type: 'pools.shared', gains, losses } satisfies PoolsMessage);
       },
     ),
     // A caller without a grace means the pools that wait already too. A plan changes nothing for rescues.
@@ -138,6 +137,9 @@ export const poolsSetup = setup({
       enqueue.stopChild(slot);
       enqueue.assign({ slots });
       if (!('again' in output)) return enqueue.sendParent(ended({ pool, outcome: output }));
+      if (pool.isAborted) {
+        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.again, new Error(abortedFirst)) }));
+      }
       // A caller may have taken the pool over since its actor began.
       const { suspect, grace } = pool.input;
       if (suspect.fence !== undefined && !isSameTerm(suspect.fence, context.fence)) {
@@ -173,6 +175,16 @@ export const poolsSetup = setup({
       });
       if (over.length > 0) enqueue.sendParent(abandoned(over, new FencedError()));
     }),
+    abandonAborted: enqueueActions(({ enqueue, context }, { pass }: { pass: string }) => {
+      const { gains, losses, over, ...left } = leave(context, pass);
+      enqueue.assign(left);
+      enqueue.sendParent({ type: 'pools.shared', gains, losses } satisfies PoolsMessage);
+      if (over.length > 0) enqueue.sendParent(abandoned(over, new Error(abortedFirst)));
+      for (const [slot, pool] of Object.entries(left.slots)) {
+        // A step that has begun is finished, and so is the pool.
+        if (pool.isAborted) enqueue.sendTo(slot as SlotId, { type: 'stop' });
+      }
+    }),
     abandonWaiting: enqueueActions(({ enqueue, context }) => {
       const waiting = waitingIn(context);
       const passes = new Set(
@@ -190,6 +202,7 @@ export const poolsSetup = setup({
 });
 
 const stoppedFirst = 'stopped before it was confirmed dead';
+const abortedFirst = 'its pass was aborted before it was confirmed dead';
 
 const slotIds = (count: number): readonly SlotId[] => Array.from({ length: count }, (_, i) => `pool-${i}` as const);
 

@@ -1,5 +1,22 @@
 import { FencedError } from './lease.ts';
 import { freshRescue, type RescueContext, rescueSetup } from './rescueSetup.ts';
+import { type PassCancel, scheduledPass } from './types/sweep.ts';
+
+const isPresent = {
+  type: 'isPresent',
+  params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
+} as const;
+const cancelPass = {
+  type: 'cancelPass',
+  params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
+} as const;
+/** While the present pass waits for a time. */
+const endWhenAborted = {
+  'rescue.cancel': [
+    { guard: isPresent, target: '#rescue.idle', actions: [cancelPass, 'endLook'] },
+    { actions: cancelPass },
+  ],
+} as const;
 
 /**
  * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks.
@@ -18,6 +35,9 @@ import { freshRescue, type RescueContext, rescueSetup } from './rescueSetup.ts';
  * 7. `answering`: each pass that is still open ends with an error.
  * 8. `stopped` (final): requests that never began are answered with an error.
  *
+ * A caller may abort a pass: one that waits for a time ends at once, one that takes a step when the step has ended (it
+ * begins no further act), and one that awaits its pools when those that are worked on have ended.
+ *
  * Children: `pools`, and one `rescuePass` for each pass that is not complete, under ids that are used again.
  */
 export const rescueMachine = rescueSetup.createMachine({
@@ -28,8 +48,9 @@ export const rescueMachine = rescueSetup.createMachine({
   entry: 'spawnPools',
   on: {
     'rescue.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
+    'rescue.cancel': [{ guard: isPresent, actions: [cancelPass, 'markAborted'] }, { actions: cancelPass }],
     'mandate.changed': { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
-    'pools.adopted': { actions: { type: 'shareOut', params: ({ event }) => event } },
+    'pools.shared': { actions: { type: 'shareOut', params: ({ event }) => event } },
     'pools.ended': { actions: { type: 'relayEnds', params: ({ event }) => ({ ends: event.ends }) } },
     'pools.cutShort': { actions: { type: 'cutShort', params: ({ event }) => ({ passes: event.passes }) } },
     'xstate.done.actor.*': {
@@ -91,6 +112,7 @@ export const rescueMachine = rescueSetup.createMachine({
               fence: context.fence,
             }),
             onDone: [
+              { guard: 'isAborted', target: '#rescue.idle', actions: 'endLook' },
               {
                 guard: 'isTermOver',
                 target: '#rescue.idle',
@@ -107,6 +129,7 @@ export const rescueMachine = rescueSetup.createMachine({
               },
             ],
             onError: [
+              { guard: 'isAborted', target: '#rescue.idle', actions: 'endLook' },
               {
                 guard: { type: 'mayRetry', params: ({ event }) => ({ error: event.error }) },
                 target: 'backingOff',
@@ -122,6 +145,7 @@ export const rescueMachine = rescueSetup.createMachine({
         backingOff: {
           description: 'The pools could not be read: waits before they are read again.',
           after: { backoff: 'looking' },
+          on: endWhenAborted,
         },
       },
     },
@@ -131,19 +155,30 @@ export const rescueMachine = rescueSetup.createMachine({
         id: 'recount',
         src: 'recount',
         input: ({ context }) => ({
+          number: context.request?.number ?? scheduledPass,
           types: context.types,
           lists: context.lists,
           plan: context.request?.plan === true,
           fence: context.fence,
         }),
-        onDone: {
-          target: 'requeuingOrphans',
-          actions: { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
-        },
-        onError: {
-          target: 'requeuingOrphans',
-          actions: { type: 'failPass', params: ({ event }) => ({ error: event.error }) },
-        },
+        onDone: [
+          {
+            guard: 'isAborted',
+            target: 'idle',
+            actions: [{ type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) }, 'endLook'],
+          },
+          {
+            target: 'requeuingOrphans',
+            actions: { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
+          },
+        ],
+        onError: [
+          { guard: 'isAborted', target: 'idle', actions: 'endLook' },
+          {
+            target: 'requeuingOrphans',
+            actions: { type: 'failPass', params: ({ event }) => ({ error: event.error }) },
+          },
+        ],
       },
     },
     requeuingOrphans: {
@@ -158,6 +193,11 @@ export const rescueMachine = rescueSetup.createMachine({
             src: 'requeueOrphans',
             input: orphansInput,
             onDone: [
+              {
+                guard: 'isAborted',
+                target: '#rescue.idle',
+                actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endLook'],
+              },
               {
                 guard: { type: 'isTooEarly', params: ({ event }) => ({ requeued: event.output }) },
                 target: 'awaitingSecondLook',
@@ -178,6 +218,7 @@ export const rescueMachine = rescueSetup.createMachine({
         awaitingSecondLook: {
           description: 'Some entries look orphaned, but not for long enough.',
           after: { secondLook: 'lookingAgain' },
+          on: endWhenAborted,
         },
         lookingAgain: {
           description: 'Looks at the lists of live pools for the second and last time.',
@@ -229,5 +270,5 @@ function orphansFailed({ event }: { event: { error: unknown } }) {
 }
 
 function orphansInput({ context: { live, request, fence } }: { context: RescueContext }) {
-  return { live, plan: request?.plan === true, fence };
+  return { number: request?.number ?? scheduledPass, live, plan: request?.plan === true, fence };
 }

@@ -42,8 +42,8 @@ export const changesOfPool = ({ pool, moved, poison = [], deregistered }: PoolOu
   ...(deregistered === undefined ? [] : [{ act: 'deregister' as const, pool, ...deregistered }]),
 ];
 
-export const changesOfLive = ({ lost, finished, poison }: RequeuedOrphans): readonly RescueChange[] => [
-  ...lost.map(({ id, type, pool }) => ({ act: 'requeue-orphan' as const, id, type, pool })),
+export const changesOfLive = ({ orphaned, finished, poison }: RequeuedOrphans): readonly RescueChange[] => [
+  ...orphaned.map(({ id, type, pool }) => ({ act: 'requeue-orphan' as const, id, type, pool })),
   ...finished.map(({ id, type, pool }) => ({ act: 'finish' as const, id, type, pool })),
   ...poison.map((entry) => ({ act: 'quarantine' as const, ...entry })),
 ];

@@ -1,6 +1,6 @@
 import { assign, setup } from 'xstate';
 import type { Share } from './adoption.ts';
-import { messageOf } from './job.ts';
+import { messageOf } from './messageOf.ts';
 import { changesOfCounters, changesOfLive, changesOfPool, type Locks, withLocks } from './rescueChanges.ts';
 import type { PoolOutcome } from './types/pool.ts';
 import {
@@ -11,6 +11,7 @@ import {
   type RescueRequest,
   type RescueResult,
 } from './types/rescue.ts';
+import { abortedPass } from './types/sweep.ts';
 
 export interface RescuePassInput {
   /** Which pass it is of all passes of this process. */
@@ -33,10 +34,10 @@ export interface RescuePassOutput {
 
 export type RescuePassEvent =
   | { type: 'found'; found: Found }
-  /** Its share of the suspects that it has found. */
+  /** Its share of the suspects that it has found, or pools that an aborted pass leaves to it. */
   | { type: 'adopted'; share: Share }
-  /** A caller's pass reports some of its pools instead. */
-  | { type: 'taken'; pools: number }
+  /** Pools that it does not report, or not await, any more: a caller's pass took them over, or its own was aborted. */
+  | { type: 'lost'; share: Share }
   | { type: 'recounted'; recounted: Recounted }
   | { type: 'requeued'; requeued: RequeuedOrphans }
   /** Pools have ended: those that this pass reports, and how many it awaited in all. */
@@ -46,6 +47,8 @@ export type RescuePassEvent =
   | { type: 'suspended'; reason: string }
   /** Everything was looked at: only pools may still be missing. */
   | { type: 'looked' }
+  /** Its caller has aborted it. */
+  | { type: 'aborted' }
   /** The reaper stops: the result says so, unless it has an error already. */
   | { type: 'cutShort' }
   | { type: 'stop' };
@@ -56,6 +59,8 @@ export type RescuePassEvent =
  * 1. `collecting`: the rescue looks at the pools, the counters and the entries of live pools.
  * 2. `awaitingPools`: all of that is done; waits for the end of each pool that the pass found.
  * 3. `complete` (final), with the result. After `stop` the pass ends at once, and its result says that it was cut short.
+ *
+ * A pass that its caller has aborted ends in the same way as others: its steps end early, and its pools are abandoned.
  *
  * Passes overlap: the next one may begin while this one awaits its pools.
  */
@@ -85,12 +90,12 @@ export const rescuePassMachine = setup({
       }),
       awaits: ({ context }, { share }: { share: Share }) => context.awaits + share.awaits,
     }),
-    removePools: assign({
-      result: ({ context: { result } }, { pools }: { pools: number }) => ({
+    removeShare: assign({
+      result: ({ context: { result } }, { share }: { share: Share }) => ({
         ...result,
-        suspects: result.suspects - pools,
+        suspects: result.suspects - share.reports,
       }),
-      awaits: ({ context }, { pools }: { pools: number }) => context.awaits - pools,
+      awaits: ({ context }, { share }: { share: Share }) => context.awaits - share.awaits,
     }),
     addRecounted: assign({
       locks: (_, { recounted }: { recounted: Recounted }) => recounted.locks,
@@ -104,7 +109,7 @@ export const rescuePassMachine = setup({
     addRequeued: assign({
       result: ({ context: { result } }, { requeued }: { requeued: RequeuedOrphans }) => ({
         ...result,
-        lost: result.lost + requeued.lost.length,
+        orphaned: result.orphaned + requeued.orphaned.length,
         quarantined: result.quarantined + requeued.poison.length,
         changes: [...result.changes, ...changesOfLive(requeued)],
         finished: result.finished + requeued.finished.length,
@@ -123,6 +128,7 @@ export const rescuePassMachine = setup({
     suspend: assign({
       result: ({ context: { result } }, { reason }: { reason: string }) => ({ ...result, suspended: reason }),
     }),
+    abort: assign({ result: ({ context: { result } }) => ({ ...result, ...abortedPass }) }),
     cutShort: assign({ result: ({ context: { result } }) => ({ error: 'the reaper is stopped', ...result }) }),
   },
 }).createMachine({
@@ -139,7 +145,9 @@ export const rescuePassMachine = setup({
     result: { ...result, changes: withLocks(result.changes, locks) },
   }),
   on: {
-    taken: { actions: { type: 'removePools', params: ({ event }) => ({ pools: event.pools }) } },
+    adopted: { actions: { type: 'addShare', params: ({ event }) => ({ share: event.share }) } },
+    lost: { actions: { type: 'removeShare', params: ({ event }) => ({ share: event.share }) } },
+    aborted: { actions: 'abort' },
     'pools.ended': {
       actions: { type: 'addPools', params: ({ event }) => ({ outcomes: event.outcomes, count: event.count }) },
     },
@@ -152,7 +160,6 @@ export const rescuePassMachine = setup({
       description: 'The rescue looks at the pools, the counters and the entries of live pools.',
       on: {
         found: { actions: { type: 'addFound', params: ({ event }) => ({ found: event.found }) } },
-        adopted: { actions: { type: 'addShare', params: ({ event }) => ({ share: event.share }) } },
         recounted: { actions: { type: 'addRecounted', params: ({ event }) => ({ recounted: event.recounted }) } },
         requeued: { actions: { type: 'addRequeued', params: ({ event }) => ({ requeued: event.requeued }) } },
         failed: { actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },

@@ -1,11 +1,11 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
-import { messageOf } from './job.ts';
 import { type Fence, isSameTerm, type Mandate } from './lease.ts';
+import { endsByPass } from './passEnds.ts';
 import { PermanentError } from './permanent.ts';
 import { poolsMachine } from './pools.ts';
 import type { EndedPool, PoolsEvent, PoolsMessage } from './poolsSetup.ts';
-import { type RescuePassEvent, type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
-import { type MandateChanged, reported } from './types/reports.ts';
+import { type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
+import { faultOf, type MandateChanged, reported } from './types/reports.ts';
 import {
   emptyRescue,
   type Found,
@@ -14,7 +14,7 @@ import {
   type RequeuedOrphans,
   type RescueRequest,
 } from './types/rescue.ts';
-import { scheduledPass } from './types/sweep.ts';
+import { abortedPass, type PassCancel, scheduledPass } from './types/sweep.ts';
 
 export interface RescueInput {
   /** How many pools are worked on at the same time. */
@@ -31,6 +31,7 @@ export interface RescueInput {
 
 export type RescueEvent =
   | { type: 'rescue.now'; request: RescueRequest }
+  | ({ type: 'rescue.cancel' } & PassCancel)
   | MandateChanged
   | { type: 'stop' }
   | PoolsMessage
@@ -44,6 +45,8 @@ export interface RescueContext extends RescueInput {
   readonly requests: readonly RescueRequest[];
   /** What the present pass was asked for; undefined between passes. */
   readonly request: RescueRequest | undefined;
+  /** Whether the caller of the present pass has aborted it. */
+  readonly isAborted: boolean;
   /** The actor of the present pass. */
   readonly present: PassId;
   /** The fence of the term in which the present pass began; none for passes of callers. */
@@ -71,6 +74,7 @@ export const freshRescue = (input: RescueInput): RescueContext => ({
   begun: input.begun ?? 0,
   requests: [],
   request: undefined,
+  isAborted: false,
   present: 'pass-0',
   fence: undefined,
   failedIn: undefined,
@@ -104,11 +108,11 @@ export const rescueSetup = setup({
     find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('find')),
     recount: fromPromise<
       Recounted,
-      { types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+      { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
     >(unprovided('recount')),
     requeueOrphans: fromPromise<
       RequeuedOrphans,
-      { live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
+      { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
     >(unprovided('requeueOrphans')),
   },
   delays: {
@@ -121,6 +125,8 @@ export const rescueSetup = setup({
     hasRequest: ({ context }) => context.requests.length > 0,
     hasMandate: ({ context }) => context.mandate !== undefined,
     isTermOver: ({ context }) => context.fence !== undefined && !isSameTerm(context.fence, context.mandate?.fence),
+    isPresent: ({ context }, { number }: PassCancel) => context.request?.number === number,
+    isAborted: ({ context }) => context.isAborted,
     isSuspended: (_, { found }: { found: Found }) => found.suspended !== undefined,
     mayRetry: ({ context }, { error }: { error: unknown }) =>
       context.failures < maxFailures && !(error instanceof PermanentError),
@@ -142,6 +148,23 @@ export const rescueSetup = setup({
         { ...request, plan: request.plan || context.plan },
       ],
     }),
+    cancelPass: enqueueActions(({ enqueue, context, self }, { number }: PassCancel) => {
+      const canceled = context.requests.find((request) => request.number === number);
+      if (canceled !== undefined) {
+        enqueue.assign({ requests: context.requests.filter((request) => request !== canceled) });
+        enqueue.sendParent(reported({ type: 'rescue.ended', result: { ...emptyRescue(canceled), ...abortedPass } }));
+      }
+      // A pass that awaits its pools.
+      const { children } = self.getSnapshot();
+      const open = context.passes.find((id) => {
+        const pass = children[id]?.getSnapshot();
+        return pass?.status === 'active' && pass.context.result.number === number;
+      });
+      if (open === undefined) return;
+      enqueue.sendTo(open, { type: 'aborted' });
+      enqueue.sendTo('pools', { type: 'cancel', pass: open });
+    }),
+    markAborted: assign({ isAborted: true }),
     recordMandate: enqueueActions(({ enqueue }, { mandate }: { mandate: Mandate | undefined }) => {
       enqueue.assign({ mandate });
       enqueue.sendTo('pools', { type: 'term.changed', fence: mandate?.fence });
@@ -154,6 +177,7 @@ export const rescueSetup = setup({
       enqueue.assign({
         requests: rest,
         request,
+        isAborted: false,
         begun: pass,
         present: id,
         passes: [...context.passes, id],
@@ -178,12 +202,10 @@ export const rescueSetup = setup({
       };
       enqueue.sendTo('pools', adopt);
     }),
-    shareOut: enqueueActions(
-      ({ enqueue }, { pass, share, losses }: Extract<PoolsMessage, { type: 'pools.adopted' }>) => {
-        enqueue.sendTo(pass as PassId, { type: 'adopted', share });
-        for (const [loser, pools] of losses) enqueue.sendTo(loser as PassId, { type: 'taken', pools });
-      },
-    ),
+    shareOut: enqueueActions(({ enqueue }, { gains, losses }: Extract<PoolsMessage, { type: 'pools.shared' }>) => {
+      for (const [pass, share] of gains) enqueue.sendTo(pass as PassId, { type: 'adopted', share });
+      for (const [pass, share] of losses) enqueue.sendTo(pass as PassId, { type: 'lost', share });
+    }),
     relayEnds: enqueueActions(({ enqueue }, { ends }: { ends: readonly EndedPool[] }) => {
       for (const [pass, message] of endsByPass(ends)) enqueue.sendTo(pass as PassId, message);
       enqueue.sendParent(
@@ -203,7 +225,7 @@ export const rescueSetup = setup({
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failures: context.failures + 1, endedSince: [] });
-      enqueue.sendParent(reported({ type: 'fault', where: 'looking for dead pools', error: messageOf(error) }));
+      enqueue.sendParent(reported(faultOf('looking for dead pools', error)));
     }),
     failPass: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failedIn: context.fence });
@@ -227,7 +249,7 @@ export const rescueSetup = setup({
     // The second look of a plan finds again what the first one left in place.
     keepFirstLook: enqueueActions(({ enqueue, context }, params: { requeued: RequeuedOrphans }) => {
       const requeued = context.request?.plan
-        ? { ...params.requeued, lost: [], finished: [], poison: [] }
+        ? { ...params.requeued, orphaned: [], finished: [], poison: [] }
         : params.requeued;
       enqueue.assign({ secondLookIn: requeued.dueInMs ?? 0 });
       enqueue.sendTo(context.present, { type: 'requeued', requeued });
@@ -257,9 +279,7 @@ export const rescueSetup = setup({
       if (ends.length > 0) enqueue.sendParent(reported(...ends));
       enqueue.assign({ requests: [] });
     }),
-    report: sendParent((_, { where, error }: { where: string; error: unknown }) =>
-      reported({ type: 'fault', where, error: messageOf(error) }),
-    ),
+    report: sendParent((_, { where, error }: { where: string; error: unknown }) => reported(faultOf(where, error))),
   },
 });
 
@@ -269,24 +289,8 @@ const freeId = (taken: readonly PassId[]): PassId => {
   return `pass-${i}`;
 };
 
-/** The ended pools that concern each pass. */
-const endsByPass = (ends: readonly EndedPool[]): ReadonlyMap<string, RescuePassEvent & { type: 'pools.ended' }> => {
-  const messages = new Map<string, { type: 'pools.ended'; outcomes: EndedPool['outcome'][]; count: number }>();
-  const messageTo = (id: string) => {
-    const message = messages.get(id) ?? { type: 'pools.ended', outcomes: [], count: 0 };
-    messages.set(id, message);
-    message.count += 1;
-    return message;
-  };
-  for (const { pool, outcome } of ends) {
-    for (const { id } of pool.reportedBy) messageTo(id).outcomes.push(outcome);
-    for (const { id } of pool.awaitedBy) messageTo(id);
-  }
-  return messages;
-};
-
-const reportsOf = ({ lost, finished, error }: RequeuedOrphans) => [
-  ...lost.map((entry) => ({ type: 'orphan' as const, entry })),
+const reportsOf = ({ orphaned, finished, error }: RequeuedOrphans) => [
+  ...orphaned.map((entry) => ({ type: 'orphan' as const, entry })),
   ...finished.map((entry) => ({ type: 'finished' as const, entry })),
   ...(error === undefined ? [] : [{ type: 'fault' as const, where: 'requeuing orphaned entries', error }]),
 ];

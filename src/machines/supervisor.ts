@@ -46,8 +46,8 @@ export const supervisorMachine = supervisorSetup.createMachine({
     reported: { actions: { type: 'relay', params: ({ event }) => ({ reports: event.reports }) } },
     'mandate.changed': { actions: { type: 'relayMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
     'restart.expired': { actions: 'forgetRestart' },
-    'sweep.now': { actions: { type: 'askForSweep', params: ({ event }) => ({ request: event.request }) } },
-    'rescue.now': { actions: { type: 'askForRescue', params: ({ event }) => ({ request: event.request }) } },
+    'sweep.*': { actions: { type: 'passToSweep', params: ({ event }) => event } },
+    'rescue.*': { actions: { type: 'passToRescue', params: ({ event }) => event } },
     'hooks.*': { actions: { type: 'forwardToDispatcher', params: ({ event }) => event } },
     'xstate.done.actor.*': { actions: { type: 'removeChild', params: ({ event }) => ({ id: event.actorId }) } },
     'xstate.error.actor.*': {

@@ -1,14 +1,14 @@
 import { type AnyActorRef, assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
 import { type DispatcherEvent, type DispatcherInput, dispatcherMachine } from './dispatcher.ts';
-import { messageOf } from './job.ts';
 import { leaderMachine } from './leader.ts';
 import type { Mandate } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import { endOf, type OpenPass, withReport } from './openPasses.ts';
 import { rescueMachine } from './rescue.ts';
 import { sweepMachine } from './sweep.ts';
-import type { MandateChanged, Report, Reported } from './types/reports.ts';
+import { type FailedChild, faultOf, type MandateChanged, type Report, type Reported } from './types/reports.ts';
 import type { RescueRequest } from './types/rescue.ts';
-import type { SweepRequest } from './types/sweep.ts';
+import type { PassCancel, SweepRequest } from './types/sweep.ts';
 import type { Policy } from './verdict.ts';
 
 export interface SupervisorInput {
@@ -26,10 +26,14 @@ export interface SupervisorInput {
   readonly dispatcher: DispatcherInput;
 }
 
+/** A caller asks for a pass, or aborts it. */
+type SweepEventOfCaller = { type: 'sweep.now'; request: SweepRequest } | ({ type: 'sweep.cancel' } & PassCancel);
+type RescueEventOfCaller = { type: 'rescue.now'; request: RescueRequest } | ({ type: 'rescue.cancel' } & PassCancel);
+
 /** What concerns the dispatcher. */
 type HooksEvent =
   /** A hook was enqueued here for an endpoint. */
-  | { type: 'hooks.due'; origin: string }
+  | { type: 'hooks.due'; endpoint: string }
   /** A caller waits for `hooks.quiet`. */
   | { type: 'hooks.look' }
   /** From now on, hooks that other hosts enqueued are sent too. */
@@ -38,8 +42,8 @@ type HooksEvent =
 export type SupervisorEvent =
   /** Scheduled passes begin. */
   | { type: 'schedule' }
-  | { type: 'sweep.now'; request: SweepRequest }
-  | { type: 'rescue.now'; request: RescueRequest }
+  | SweepEventOfCaller
+  | RescueEventOfCaller
   | HooksEvent
   | { type: 'stop' }
   /** The time for stopping is over. */
@@ -52,11 +56,6 @@ export type SupervisorEvent =
   | (Omit<ErrorActorEvent, 'actorId'> & { type: 'xstate.error.actor.*'; actorId: ChildName });
 
 export type ChildName = 'leader' | 'sweep' | 'rescue' | 'dispatcher';
-
-export interface FailedChild {
-  readonly child: string;
-  readonly error: string;
-}
 
 export interface SupervisorContext extends SupervisorInput {
   /** What the leader last granted. */
@@ -127,7 +126,7 @@ export const supervisorSetup = setup({
       }
       enqueue.stopChild(id);
       const reason = messageOf(error);
-      enqueue.emit({ type: 'fault', where: nameOf[id], error: reason, isCrash: true });
+      enqueue.emit(faultOf(nameOf[id], error, { isCrash: true }));
       const isOver = ({ child }: OpenPass) => child === id;
       for (const pass of context.open.filter(isOver)) enqueue.emit(endOf(pass, `${nameOf[id]} has crashed: ${reason}`));
       enqueue.assign({
@@ -167,17 +166,24 @@ export const supervisorSetup = setup({
         if (context.alive.includes(name)) enqueue.sendTo(name, { type: 'mandate.changed', mandate });
       }
     }),
-    askForSweep: enqueueActions(({ enqueue, context }, { request }: { request: SweepRequest }) => {
+    passToSweep: enqueueActions(({ enqueue, context }, event: SweepEventOfCaller) => {
+      const isAlive = context.alive.includes('sweep');
+      if (isAlive) enqueue.sendTo('sweep', event);
+      // A child that does not run has no pass that could be canceled.
+      if (event.type === 'sweep.cancel') return;
+      const { request } = event;
       const open: OpenPass = { child: 'sweep', request: { ...request, plan: request.plan || context.plan } };
-      if (!context.alive.includes('sweep')) return enqueue.emit(endOf(open, unavailable('sweep')));
-      enqueue.sendTo('sweep', { type: 'sweep.now', request });
-      return enqueue.assign({ open: [...context.open, open] });
+      if (isAlive) enqueue.assign({ open: [...context.open, open] });
+      else enqueue.emit(endOf(open, unavailable('sweep')));
     }),
-    askForRescue: enqueueActions(({ enqueue, context }, { request }: { request: RescueRequest }) => {
+    passToRescue: enqueueActions(({ enqueue, context }, event: RescueEventOfCaller) => {
+      const isAlive = context.alive.includes('rescue');
+      if (isAlive) enqueue.sendTo('rescue', event);
+      if (event.type === 'rescue.cancel') return;
+      const { request } = event;
       const open: OpenPass = { child: 'rescue', request: { ...request, plan: request.plan || context.plan } };
-      if (!context.alive.includes('rescue')) return enqueue.emit(endOf(open, unavailable('rescue')));
-      enqueue.sendTo('rescue', { type: 'rescue.now', request });
-      return enqueue.assign({ open: [...context.open, open] });
+      if (isAlive) enqueue.assign({ open: [...context.open, open] });
+      else enqueue.emit(endOf(open, unavailable('rescue')));
     }),
     forwardToDispatcher: enqueueActions(({ enqueue, context }, event: HooksEvent) => {
       if (event.type === 'hooks.watch') enqueue.assign({ dispatching: 'watching' });
@@ -208,6 +214,6 @@ const nameOf: Readonly<Record<ChildName, string>> = {
 const unavailable = (child: ChildName) => `${nameOf[child]} crashed too often and does not run: restart the process`;
 
 const toDispatcher = (event: HooksEvent): DispatcherEvent => {
-  if (event.type === 'hooks.due') return { type: 'due', origin: event.origin };
+  if (event.type === 'hooks.due') return { type: 'due', endpoint: event.endpoint };
   return { type: event.type === 'hooks.look' ? 'look' : 'watch' };
 };

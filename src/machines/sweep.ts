@@ -1,11 +1,17 @@
 import { and, type ErrorActorEvent } from 'xstate';
 import { FencedError } from './lease.ts';
 import { freshSweep, sweepSetup } from './sweepSetup.ts';
+import type { PassCancel } from './types/sweep.ts';
 
 /** A sweep whose end can't be recorded has not completed; one that Redis refuses is suspended. */
 const failCompletion = {
   type: 'failCompletion',
   params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
+} as const;
+
+const isPresent = {
+  type: 'isPresent',
+  params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
 } as const;
 
 /**
@@ -17,7 +23,8 @@ const failCompletion = {
  *    `reading` reads a page; a page that can't be read is read again after `backingOff`.
  *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick.
  *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane.
- *    A lost lease, a Redis that refuses writes, and an error that retries can't change all end the scan.
+ *    A lost lease, a Redis that refuses writes, and an error that retries can't change all end the scan. So does the
+ *    caller who aborts the sweep; a page that is being judged is judged to its end, but none of its jobs gets a lane.
  * 4. `draining`: until every lane is idle.
  * 5. `stopping`: after `stop`, reads no more pages, and waits for the lanes likewise.
  * 6. `completing`: a scheduled sweep of several hosts that got to its end records it for the others. `completingLast`: the
@@ -34,6 +41,7 @@ export const sweepMachine = sweepSetup.createMachine({
   entry: 'spawnLanes',
   on: {
     'sweep.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
+    'sweep.cancel': { actions: { type: 'cancelRequest', params: ({ event }) => ({ number: event.number }) } },
     'mandate.changed': { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
     'lane.freed': {
       actions: { type: 'recordOutcome', params: ({ event }) => ({ lane: event.lane, outcome: event.outcome }) },
@@ -80,6 +88,10 @@ export const sweepMachine = sweepSetup.createMachine({
             ],
           },
           { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
+        ],
+        'sweep.cancel': [
+          { guard: isPresent, target: 'draining', actions: 'abortSweep' },
+          { actions: { type: 'cancelRequest', params: ({ event }) => ({ number: event.number }) } },
         ],
         stop: { target: 'stopping', actions: 'cutShort' },
       },
@@ -131,15 +143,26 @@ export const sweepMachine = sweepSetup.createMachine({
               policy: context.policy,
               plan: context.pass?.plan === true,
             }),
-            onDone: {
-              target: 'assigning',
-              actions: { type: 'keepJudged', params: ({ event }) => ({ judged: event.output }) },
-            },
-            onError: {
-              target: '#sweep.draining',
-              actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
-            },
+            onDone: [
+              {
+                guard: 'isAborted',
+                target: '#sweep.draining',
+                actions: { type: 'countJudged', params: ({ event }) => ({ judged: event.output }) },
+              },
+              {
+                target: 'assigning',
+                actions: { type: 'keepJudged', params: ({ event }) => ({ judged: event.output }) },
+              },
+            ],
+            onError: [
+              { guard: 'isAborted', target: '#sweep.draining' },
+              {
+                target: '#sweep.draining',
+                actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
+              },
+            ],
           },
+          on: { 'sweep.cancel': { guard: isPresent, actions: 'abortSweep' } },
         },
         assigning: {
           description: 'Gives the jobs that have to act to idle lanes.',

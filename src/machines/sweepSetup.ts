@@ -1,13 +1,22 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup, stopChild } from 'xstate';
 import type { TrackedJob } from './facts.ts';
-import { type JobOutcome, messageOf } from './job.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, isSameTerm, type Mandate } from './lease.ts';
+import { messageOf } from './messageOf.ts';
 import { PermanentError } from './permanent.ts';
 import { RefusedError } from './refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
-import { type MandateChanged, reported } from './types/reports.ts';
-import { type JudgedPage, type Page, type SweepRequest, type SweepResult, scheduledPass } from './types/sweep.ts';
+import type { JobOutcome } from './types/job.ts';
+import { faultOf, type MandateChanged, reported } from './types/reports.ts';
+import {
+  abortedPass,
+  type JudgedPage,
+  type Page,
+  type PassCancel,
+  type SweepRequest,
+  type SweepResult,
+  scheduledPass,
+} from './types/sweep.ts';
 import type { Policy } from './verdict.ts';
 
 export interface SweepInput {
@@ -24,6 +33,7 @@ export interface SweepInput {
 
 export type SweepEvent =
   | { type: 'sweep.now'; request: SweepRequest }
+  | ({ type: 'sweep.cancel' } & PassCancel)
   | MandateChanged
   | { type: 'stop' }
   | LaneFreed
@@ -116,6 +126,8 @@ export const sweepSetup = setup({
     isTermOver: ({ context }, { mandate }: { mandate: Mandate | undefined }) =>
       context.fence !== undefined && !isSameTerm(context.fence, mandate?.fence),
     isSuspended: ({ context }) => context.pass?.suspended !== undefined,
+    isPresent: ({ context }, { number }: PassCancel) => context.pass?.number === number,
+    isAborted: ({ context }) => context.pass?.isAborted === true,
     isLane: (_, { id }: { id: string }) => id.startsWith('lane-'),
     isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
     mayRetry: ({ context }, { error }: { error: unknown }) =>
@@ -137,7 +149,7 @@ export const sweepSetup = setup({
     }),
     replaceLane: enqueueActions(({ enqueue, context }, { id, error }: { id: string; error: unknown }) => {
       enqueue.stopChild(id);
-      enqueue.sendParent(reported({ type: 'fault', where: id, error: messageOf(error) }));
+      enqueue.sendParent(reported(faultOf(id, error, { isCrash: true })));
       enqueue.assign({ laneFaults: context.laneFaults + 1 });
       if (context.laneFaults < maxLaneFaults) {
         enqueue.spawnChild('lane', { id: id as LaneId, input: { id } });
@@ -151,6 +163,13 @@ export const sweepSetup = setup({
         ...context.requests,
         { ...request, plan: request.plan || context.plan },
       ],
+    }),
+    cancelRequest: enqueueActions(({ enqueue, context }, { number }: PassCancel) => {
+      const canceled = context.requests.find((request) => request.number === number);
+      if (canceled === undefined) return;
+      enqueue.assign({ requests: context.requests.filter((request) => request !== canceled) });
+      const result = { ...canceled, tally: emptyTally, ...abortedPass };
+      enqueue.sendParent(reported({ type: 'sweep.ended', result }));
     }),
     recordMandate: assign({ mandate: (_, { mandate }: { mandate: Mandate | undefined }) => mandate }),
     beginSweep: enqueueActions(({ enqueue, context }) => {
@@ -178,6 +197,9 @@ export const sweepSetup = setup({
       failedIn: ({ context }, { judged }: { judged: JudgedPage }) =>
         judged.suspended === undefined ? context.failedIn : context.fence,
     }),
+    countJudged: assign({
+      pass: ({ context }, { judged }: { judged: JudgedPage }) => withTally(context.pass, judged.tally),
+    }),
     assignJobs: enqueueActions(({ enqueue, context }) => {
       const count = Math.min(context.idle.length, context.acting.length);
       for (let i = 0; i < count; i++) {
@@ -199,7 +221,7 @@ export const sweepSetup = setup({
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failures: context.failures + 1 });
-      enqueue.sendParent(reported({ type: 'fault', where: 'reading a page', error: messageOf(error) }));
+      enqueue.sendParent(reported(faultOf('reading a page', error)));
     }),
     failSweep: assign({
       pass: ({ context }, { error }: { error: unknown }) => withError(context.pass, messageOf(error)),
@@ -225,6 +247,10 @@ export const sweepSetup = setup({
     }),
     cutShort: assign({
       pass: ({ context }) => withError(context.pass, 'stopped before its end'),
+      acting: [],
+    }),
+    abortSweep: assign({
+      pass: ({ context }) => context.pass && { ...context.pass, ...abortedPass },
       acting: [],
     }),
     endSweep: enqueueActions(({ enqueue, context }) => {

@@ -1,4 +1,4 @@
-import type { JobEnd, JobOutcome } from './job.ts';
+import type { JobEnd, JobOutcome } from './types/job.ts';
 import type { Reason, Verdict } from './verdict.ts';
 
 type Counts<Key extends string> = Readonly<Partial<Record<Key, number>>>;

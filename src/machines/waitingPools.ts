@@ -1,4 +1,4 @@
-import { messageOf } from './job.ts';
+import { messageOf } from './messageOf.ts';
 import type { PoolInput, PoolOutcome } from './types/pool.ts';
 
 /** A rescue pass as the pools refer to it: the id of its actor. */
@@ -20,6 +20,8 @@ export interface WaitingPool {
   readonly reportedBy: readonly PassRef[];
   /** Passes that wait for its end, which another pass reports. */
   readonly awaitedBy: readonly PassRef[];
+  /** Its only pass was aborted while it was worked on: it is not tried again. */
+  readonly isAborted?: true;
 }
 
 /** Suspects whose grace is over at the same moment, in monotonic ms. */

@@ -261,7 +261,7 @@ const leaderOf = async (lease: Lease): Promise<LeaderStatus> => {
     leaderSinceAt: isoTimeOrNone(leader?.since),
     isThisHost: leader?.isThisOne === true,
     sweepStartedAt: isoTimeOrNone(progress.begun),
-    isSweeping: progress.isInHand,
+    isSweeping: progress.isSweeping,
     scanned: progress.scanned,
     total: progress.total,
     sweepEndedAt: isoTimeOrNone(progress.ended),

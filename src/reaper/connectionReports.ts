@@ -1,7 +1,7 @@
 import { BackgroundError } from '../errors.ts';
 import type { Logger } from '../io/log.ts';
 import { type Connection, connect } from '../io/redis/connection.ts';
-import { UnusableRedisError } from '../io/redis/errors.ts';
+import { codeOfOutage, redact } from '../io/redis/errors.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Emitter } from './events.ts';
 
@@ -17,16 +17,16 @@ export const connectReported = (
     redis,
     (error) => {
       const { message } = error;
-      const code = error instanceof UnusableRedisError ? error.code : 'redis-unreachable';
-      log.error({ where, code, error: message }, 'something failed');
+      const code = codeOfOutage(error);
+      log.error({ where, code, err: redact(error) }, 'something failed');
       emit('error', new BackgroundError(code, where, message, withCause(error)));
       emit('connection', { state: 'lost', redis: connection.description, error: message });
     },
     {
       sentinelUsername,
       sentinelPassword,
-      onReminder: ({ message: error }, forMs) =>
-        log.warn({ where, error, forMs: Math.round(forMs) }, 'Redis can still not be used'),
+      onReminder: (err, forMs) =>
+        log.warn({ where, err: redact(err), forMs: Math.round(forMs) }, 'Redis can still not be used'),
       onRestored(forMs) {
         const durationMs = Math.round(forMs);
         log.info({ where, durationMs }, 'Redis can be used again');

@@ -87,14 +87,14 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
       sender,
       rewriteOrigins: settings.rewriteOrigins,
       clock,
-      onDue(origin) {
+      onDue(endpoint) {
         awake();
-        supervision().hookDue(origin);
+        supervision().hookDue(endpoint);
       },
     }),
     records,
     dispatcher,
-    dispatching: { slots: endpointSlots, perReceiver: settings.concurrencyPerEndpoint, interval: lookInterval },
+    dispatching: { slots: endpointSlots, perEndpoint: settings.concurrencyPerEndpoint, interval: lookInterval },
     watch() {
       awake();
       supervision().watchHooks();

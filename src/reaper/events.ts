@@ -2,7 +2,7 @@ import { EventEmitter, on } from 'node:events';
 import type { QuarantinedJob } from '../admin/quarantineRecords.ts';
 import { type BackgroundError, OptionsError } from '../errors.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
-import type { JobOutcome } from '../machines/job.ts';
+import type { JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
 import { renamedEvents } from '../options/renamed.ts';

@@ -2,7 +2,7 @@ import { type Clock, monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import { isoTime } from '../isoTime.ts';
-import type { FailedChild } from '../machines/supervisorSetup.ts';
+import type { FailedChild } from '../machines/types/reports.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { PassReports } from './passReports.ts';
 import type { Schedule } from './schedule.ts';
@@ -102,7 +102,7 @@ export const healthOf = ({
   /** From a time of Redis to the monotonic time here. A time ahead is ignored: the clock of Redis was set back since. */
   const here = (time: number | undefined) => {
     if (time === undefined || shared === undefined) return undefined;
-    const at = time - shared.ahead;
+    const at = time - shared.clockOffset;
     return at > now + unsharp ? undefined : Math.min(at, now);
   };
   const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
@@ -129,7 +129,7 @@ export const healthOf = ({
     ...(sweepSuspended === undefined ? [] : [`sweeps are suspended: ${sweepSuspended}`]),
   ];
   const leader = shared?.leader;
-  const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.ahead ?? 0);
+  const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.clockOffset ?? 0);
   return {
     ok: crashed.length === 0 && (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong),
     detail: [...crashed, ...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',

@@ -7,22 +7,24 @@ export interface HookCounts {
   readonly parked: number;
   readonly skipped: number;
   /** Not sent because this host lacks something, such as sockets; left out if there are none. They are due again. */
-  readonly ours?: number;
+  readonly hostErrors?: number;
 }
 
 export const noHooks: HookCounts = { delivered: 0, failed: 0, parked: 0, skipped: 0 };
 
-export const countHook = (counts: HookCounts, { outcome, hostError: ours }: HookOutcome): HookCounts =>
-  ours === undefined ? { ...counts, [outcome]: counts[outcome] + 1 } : { ...counts, ours: (counts.ours ?? 0) + 1 };
+export const countHook = (counts: HookCounts, { outcome, hostError }: HookOutcome): HookCounts =>
+  hostError === undefined
+    ? { ...counts, [outcome]: counts[outcome] + 1 }
+    : { ...counts, hostErrors: (counts.hostErrors ?? 0) + 1 };
 
 /** Counts since `b`. */
 export const hooksSince = (a: HookCounts, b: HookCounts): HookCounts => {
-  const ours = (a.ours ?? 0) - (b.ours ?? 0);
+  const hostErrors = (a.hostErrors ?? 0) - (b.hostErrors ?? 0);
   return {
     delivered: a.delivered - b.delivered,
     failed: a.failed - b.failed,
     parked: a.parked - b.parked,
     skipped: a.skipped - b.skipped,
-    ...(ours === 0 ? {} : { ours }),
+    ...(hostErrors === 0 ? {} : { hostErrors }),
   };
 };

@@ -1,6 +1,6 @@
 import type { AnyActorRef } from 'xstate';
 import type { Clock } from '../io/clock.ts';
-import { messageOf } from '../machines/job.ts';
+import { messageOf } from '../machines/messageOf.ts';
 import type { Judgement } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reaper } from './reaper.ts';

@@ -3,7 +3,6 @@ import { databaseOf, openerOf } from '../doctor/source.ts';
 import { createReaperClock, systemClock } from '../io/clock.ts';
 import { createLogger } from '../io/log.ts';
 import { createDeps } from '../io/redis/deps.ts';
-import { messageOf } from '../machines/job.ts';
 import type { ReaperSettings } from '../options.ts';
 import { createCalls } from './calls.ts';
 import { connectReported } from './connectionReports.ts';
@@ -31,7 +30,7 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const timeLimit = createTimeLimit(baseClock);
   const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
   const { emit, end, ...source } = createEmitter((event, error) =>
-    log.warn({ event, error: messageOf(error) }, 'a listener failed'),
+    log.warn({ event, err: error }, 'a listener failed'),
   );
 
   const connection = connectReported(settings, log, emit);

@@ -69,7 +69,8 @@ export const createPassReports = ({
       else if (error === undefined) {
         state = { ...state, lastSweepAt: now() };
         log.info({ sweep: summary }, 'sweep');
-      } else log[level('error')]({ sweep: summary }, 'a sweep did not complete');
+      } else if (result.isAborted) log.info({ sweep: summary }, 'a sweep was aborted by its caller');
+      else log[level('error')]({ sweep: summary }, 'a sweep did not complete');
       emit('sweep', summary);
       return summary;
     },
@@ -88,7 +89,8 @@ export const createPassReports = ({
       if (error === undefined) {
         if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
         log[isUneventful(result) ? 'debug' : 'info']({ rescue: line }, 'rescue');
-      } else log[level('error')]({ rescue: line }, 'a rescue pass did not complete');
+      } else if (result.isAborted) log.info({ rescue: line }, 'a rescue pass was aborted by its caller');
+      else log[level('error')]({ rescue: line }, 'a rescue pass did not complete');
       emit('rescue', summary);
       return summary;
     },
@@ -117,5 +119,5 @@ const createStarts = <T>(measure: () => T) => {
   };
 };
 
-const isUneventful = ({ suspects, pools, lost, finished, drift, unreadable }: RescueResult): boolean =>
-  [suspects - pools.cleaned, lost, finished, drift.length, unreadable.length].every((n) => n === 0);
+const isUneventful = ({ suspects, pools, orphaned, finished, drift, unreadable }: RescueResult): boolean =>
+  [suspects - pools.cleaned, orphaned, finished, drift.length, unreadable.length].every((n) => n === 0);

@@ -1,8 +1,12 @@
-import { PassError, ReaperError } from '../errors.ts';
+import { PassError } from '../errors.ts';
 import { type Clock, within } from '../io/clock.ts';
+import { emptyTally } from '../machines/tally.ts';
+import { emptyRescue } from '../machines/types/rescue.ts';
+import { abortedPass, scheduledPass } from '../machines/types/sweep.ts';
 import { readArguments } from '../options.ts';
+import { noHooks } from './hookCounts.ts';
 import type { Reaper } from './reaper.ts';
-import type { RescueSummary, SweepSummary } from './summaries.ts';
+import { type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
 
 /** Requests for passes by callers, as the supervisor gets them. Scheduled passes have the number 0. */
 export type PassRequest =
@@ -15,14 +19,26 @@ export type PassRequest =
         readonly grace: number | undefined;
         readonly thorough: true;
       };
-    };
+    }
+  | { readonly type: 'sweep.cancel' | 'rescue.cancel'; readonly number: number };
 
 /** Passes that callers ask for, and wait for. */
 export interface Passes extends Pick<Reaper, 'sweep' | 'rescue'> {
   /** Answers the caller of a pass, if it has one. */
   sweepEnded(number: number, summary: SweepSummary): void;
   rescueEnded(number: number, summary: RescueSummary): void;
+  /** The signal by which the caller of a pass may end it. */
+  signalOf(number: number): AbortSignal | undefined;
 }
+
+type Pass = 'sweep' | 'rescue';
+
+/** A caller who waits for the end of a pass. */
+interface Caller<Summary> {
+  readonly signal: AbortSignal | undefined;
+  answer(summary: Summary): void;
+}
+type Callers<Summary> = Map<number, Caller<Summary>>;
 
 export const createPasses = ({
   clock,
@@ -40,63 +56,92 @@ export const createPasses = ({
   /** How long a sweep waits for that at most, in ms. */
   hookTimeout: number;
 }): Passes => {
-  let last = 0;
-  const sweeps = new Map<number, (summary: SweepSummary) => void>();
-  const rescues = new Map<number, (summary: RescueSummary) => void>();
-  const answer = <T>(waiting: Map<number, (summary: T) => void>, number: number, summary: T) => {
-    waiting.get(number)?.(summary);
-    waiting.delete(number);
-  };
-  const ask = <T>(waiting: Map<number, (summary: T) => void>, requestOf: (number: number) => PassRequest) =>
-    new Promise<T>((resolve) => {
-      const number = ++last;
-      waiting.set(number, resolve);
-      send(requestOf(number));
-    });
-
-  /** Runs a pass, unless the caller's signal was aborted before. Aborted later, it only ends the wait for the pass. */
-  const unlessAborted = async <T>(signal: AbortSignal | undefined, pass: () => Promise<T>): Promise<T> => {
-    if (signal?.aborted) throw aborted(signal);
-    await prepare();
-    if (signal?.aborted) throw aborted(signal);
-    if (signal === undefined) return pass();
-    return new Promise<T>((resolve, reject) => {
-      const abort = () => reject(aborted(signal));
-      signal.addEventListener('abort', abort, { once: true });
-      pass()
-        .then(resolve, reject)
-        .finally(() => signal.removeEventListener('abort', abort));
-    });
-  };
+  const run = createRun(prepare, send);
+  const sweeps: Callers<SweepSummary> = new Map();
+  const rescues: Callers<RescueSummary> = new Map();
 
   return {
     async sweep(options) {
       const { plan = false, signal } = readArguments('sweep', options);
-      const summary = await unlessAborted(signal, async () => {
-        const ended = await ask(sweeps, (number) => ({ type: 'sweep.now', request: { number, plan } }));
-        // Bounded: hooks that others keep enqueuing must not hold up the caller.
-        if (!ended.plan && ended.suspended === undefined) await within(clock, hookTimeout, hooksAttempted());
-        return ended;
+      const summary = await run('sweep', sweeps, signal, {
+        requestOf: (number) => ({ type: 'sweep.now', request: { number, plan } }),
+        unbegun: () =>
+          sweepSummary({ number: scheduledPass, plan, tally: emptyTally, ...abortedPass }, 0, () => noHooks),
       });
-      if (summary.error !== undefined) throw new PassError('sweep', summary);
-      return { ...summary }; // A copy: its hook counts are final.
+      // Bounded: hooks that others keep enqueuing must not hold up the caller.
+      if (!summary.plan && summary.suspended === undefined) {
+        await untilAborted(signal, (aborted) => within(clock, hookTimeout, Promise.race([hooksAttempted(), aborted])));
+      }
+      return completed('sweep', { ...summary }, signal); // A copy: its hook counts are final.
     },
 
     async rescue(options) {
       const { plan = false, grace, signal } = readArguments('rescue', options);
-      const summary = await unlessAborted(signal, () =>
-        ask(rescues, (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true } })),
-      );
-      if (summary.error !== undefined) throw new PassError('rescue', summary);
-      return summary;
+      const summary = await run('rescue', rescues, signal, {
+        requestOf: (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true } }),
+        unbegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan }), ...abortedPass }, 0),
+      });
+      return completed('rescue', summary, signal);
     },
 
-    sweepEnded: (number, summary) => answer(sweeps, number, summary),
-    rescueEnded: (number, summary) => answer(rescues, number, summary),
+    sweepEnded: (number, summary) => sweeps.get(number)?.answer(summary),
+    rescueEnded: (number, summary) => rescues.get(number)?.answer(summary),
+    signalOf: (number) => (sweeps.get(number) ?? rescues.get(number))?.signal,
   };
 };
 
-const aborted = ({ reason }: AbortSignal) =>
-  new ReaperError('aborted', 'The wait for the pass was aborted. A pass that has begun runs to its end.', {
-    cause: reason,
+/** Runs a pass to its end. Aborting the signal makes that end come early. */
+const createRun = (prepare: () => Promise<void>, send: (request: PassRequest) => void) => {
+  let last = 0;
+  return async <Summary extends { readonly error?: string }>(
+    pass: Pass,
+    callers: Callers<Summary>,
+    signal: AbortSignal | undefined,
+    { requestOf, unbegun }: { requestOf: (number: number) => PassRequest; unbegun: () => Summary },
+  ): Promise<Summary> => {
+    if (signal?.aborted) throw new PassError(pass, unbegun(), signal);
+    await prepare();
+    if (signal?.aborted) throw new PassError(pass, unbegun(), signal);
+    const number = ++last;
+    const cancel = () => send({ type: `${pass}.cancel`, number });
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await new Promise<Summary>((answer) => {
+        callers.set(number, { signal, answer });
+        send(requestOf(number));
+      });
+    } finally {
+      callers.delete(number);
+      signal?.removeEventListener('abort', cancel);
+    }
+  };
+};
+
+/** @throws PassError if the pass did not complete, or was aborted. */
+const completed = <Summary extends { readonly error?: string }>(
+  pass: Pass,
+  summary: Summary,
+  signal: AbortSignal | undefined,
+): Summary => {
+  if (signal?.aborted) throw new PassError(pass, summary, signal);
+  if (summary.error !== undefined) throw new PassError(pass, summary);
+  return summary;
+};
+
+/** Waits for `what`, which gets a promise that resolves when the signal is aborted. */
+const untilAborted = async (
+  signal: AbortSignal | undefined,
+  what: (aborted: Promise<void>) => Promise<unknown>,
+): Promise<void> => {
+  let abort = () => {};
+  const aborted = new Promise<void>((resolve) => {
+    abort = resolve;
   });
+  if (signal?.aborted) return;
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    await what(aborted);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+};

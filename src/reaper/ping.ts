@@ -1,7 +1,7 @@
 import { ReaperError } from '../errors.ts';
 import { within } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { classify, isNoPermission, UnusableRedisError } from '../io/redis/errors.ts';
+import { classify, codeOfOutage, isNoPermission, UnusableRedisError } from '../io/redis/errors.ts';
 
 /** How long an answer may take, in ms. */
 const timeout = 3_000;
@@ -9,7 +9,8 @@ const timeout = 3_000;
 /**
  * Makes sure that Redis answers.
  * @throws UnusableRedisError if it answers and can't be used.
- * @throws ReaperError with the code `unreachable`, the address that was tried, and the cause.
+ * @throws ReaperError with the address that was tried, and the cause. Its code is that of the error of Redis, or
+ * `redis-unreachable` where there is none.
  */
 export const createPing =
   ({ connection, clock }: Pick<Deps, 'connection' | 'clock'>) =>
@@ -30,7 +31,7 @@ export const createPing =
     if (cause instanceof UnusableRedisError) throw cause;
     const why = cause === undefined ? 'no answer within 3 s' : classify(cause).message;
     throw new ReaperError(
-      'redis-unreachable',
+      codeOfOutage(cause),
       `Redis at ${connection.description} can not be reached (${why}): is it up, are host, port and password right?`,
       cause === undefined || 'command' in Object(cause) ? {} : { cause },
     );

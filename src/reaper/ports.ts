@@ -70,7 +70,7 @@ export const createPorts = (
     orphanedAfter: rescue.orphanedAfter,
     batch: rescue.batchSize,
     quarantine,
-    onSkipped: (what) => deps.log.warn({ leftAlone: what }, 'what looks lost is left where it is'),
+    onSkipped: (what) => deps.log.warn({ skipped: what }, 'what looks orphaned is skipped'),
   });
   const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
     createSearch({

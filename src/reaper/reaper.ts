@@ -27,18 +27,23 @@ export interface Reaper extends EventSource, AsyncDisposable {
   /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
-   * writes, the sweep is suspended and `suspended` in the summary says why. Aborting `signal` ends the wait: a sweep that has
-   * begun runs to its end.
-   * @throws PassError if the sweep did not complete.
-   * @throws ReaperError with the code `aborted`.
+   * writes, the sweep is suspended and `suspended` in the summary says why. Aborting `signal` ends the sweep: no further act
+   * begins, and those that have begun are finished.
+   * @throws PassError if the sweep did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
+   * says how far the sweep got.
+   * @example
+   * const { scanned, outcomes } = await reaper.sweep({ signal: AbortSignal.timeout(60_000) });
    */
   sweep(options?: { readonly plan?: boolean; readonly signal?: AbortSignal }): Promise<SweepSummary>;
   /**
    * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
    * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it waits
-   * for a second look (`rescue.orphanedAfter`) unless `grace` is 0.
-   * @throws PassError if the rescue did not complete.
-   * @throws ReaperError with the code `aborted`.
+   * for a second look (`rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
+   * rescued are finished, and the others are left to the next pass.
+   * @throws PassError if the rescue did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
+   * says how far the rescue got.
+   * @example
+   * const { pools, entries } = await reaper.rescue({ grace: '15s' });
    */
   rescue(options?: {
     readonly plan?: boolean;
@@ -48,7 +53,8 @@ export interface Reaper extends EventSource, AsyncDisposable {
   /**
    * Checks within 3 s that Redis answers and is the server that the options ask for.
    * @throws UnusableRedisError if it answers and can't be used, or if the sentinels don't say where it is.
-   * @throws ReaperError with the code `unreachable`, the address that was tried, and the cause.
+   * @throws ReaperError with the address that was tried, and the cause. Its code is that of the error of Redis, or
+   * `redis-unreachable` where there is none.
    */
   ping(): Promise<void>;
   /**

@@ -4,8 +4,9 @@ import { monotonicOf } from '../io/clock.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import { classify, redact } from '../io/redis/errors.ts';
 import type { Outage } from '../io/redis/outages.ts';
-import type { JobOutcome } from '../machines/job.ts';
+import type { JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
 import type { Emitter, LeaderChange } from './events.ts';
@@ -14,8 +15,8 @@ import { createHostErrorReports } from './hostErrors.ts';
 
 /** Turns what the actors report into log lines and events. */
 export interface Reporting {
-  /** Something failed, and stopped nothing. The code is `step-failed` unless given. */
-  fault(where: string, message: string, code?: ErrorCode): void;
+  /** Something failed, and stopped nothing. Unless given, the code is that of the error of Redis, or `step-failed`. */
+  fault(where: string, message: string, code?: ErrorCode, cause?: unknown): void;
   /** The level to log at: `debug` during an outage, since the outage itself is in the log. */
   level<Level extends string>(level: Level): Level | 'debug';
   job(outcome: JobOutcome): void;
@@ -56,11 +57,13 @@ export const createReporting = ({
 
   return {
     level,
-    fault(where, message, code = 'step-failed') {
-      log[level('error')]({ where, code, error: message }, 'something failed');
+    fault(where, message, given, cause) {
+      const code = given ?? codeOf(cause);
+      const err = cause instanceof Error ? redact(cause) : new Error(message);
+      log[level('error')]({ where, code, err }, 'something failed');
       const now = outage();
       if (now !== undefined && polls.has(where) && message.includes(now.error.message)) return;
-      emit('error', new BackgroundError(code, where, message));
+      emit('error', new BackgroundError(code, where, message, cause === undefined ? {} : { cause }));
     },
     job(outcome) {
       logJob(log, outcome);
@@ -103,6 +106,12 @@ export const createReporting = ({
     },
     hookCounts: () => firstAttempts,
   };
+};
+
+/** An error that is none of Redis is one of the step. */
+const codeOf = (cause: unknown): ErrorCode => {
+  const { kind, code } = classify(cause);
+  return cause === undefined || kind === 'unknown' ? 'step-failed' : code;
 };
 
 const logJob = (log: Deps['log'], outcome: JobOutcome): void => {

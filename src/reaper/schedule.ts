@@ -98,9 +98,9 @@ export interface Due {
  */
 export const waitFor = ({ now, firstAt, interval, hasFailed, shared, pass }: Due): number => {
   if (hasFailed || shared === undefined) return interval;
-  const { progress, ahead } = shared;
-  if (pass === 'sweep' && progress.isInHand) return 0;
+  const { progress, clockOffset } = shared;
+  if (pass === 'sweep' && progress.isSweeping) return 0;
   const ended = pass === 'sweep' ? progress.ended : progress.rescueEnded;
   if (ended === undefined) return Math.max(0, firstAt - now);
-  return Math.min(interval, Math.max(0, ended - ahead + interval - now));
+  return Math.min(interval, Math.max(0, ended - clockOffset + interval - now));
 };

@@ -14,12 +14,12 @@ export interface SweepSummary extends Tally {
   readonly suspended?: string;
   /** Why the sweep did not complete. */
   readonly error?: string;
+  /** Set if the signal of the caller ended it. */
+  readonly isAborted?: true;
 }
 
 /** A rescue pass in counts, and the outcomes of the pools that it suspected. Each pool is in one summary. */
-export interface RescueSummary extends Omit<RescueResult, 'number' | 'lost' | 'oldestUndecidedS'> {
-  /** Orphaned entries that were requeued, or in a plan would be. */
-  readonly orphaned: number;
+export interface RescueSummary extends Omit<RescueResult, 'number' | 'oldestUndecidedS'> {
   /** How long the oldest undecided entry has been unobserved, in ms; 0 if there is none. */
   readonly oldestUndecidedMs: number;
   /** From its start until every pool that it reports had ended, in ms. */
@@ -37,12 +37,13 @@ export const sweepSummary = (
   durationMs,
   ...(result.suspended === undefined ? {} : { suspended: result.suspended }),
   ...(result.error === undefined ? {} : { error: result.error }),
+  ...(result.isAborted === undefined ? {} : { isAborted: result.isAborted }),
   get hooks() {
     return hooks();
   },
 });
 
 export const rescueSummary = (
-  { number: _, lost, oldestUndecidedS, ...result }: RescueResult,
+  { number: _, oldestUndecidedS, ...result }: RescueResult,
   durationMs: number,
-): RescueSummary => ({ ...result, orphaned: lost, oldestUndecidedMs: 1_000 * oldestUndecidedS, durationMs });
+): RescueSummary => ({ ...result, oldestUndecidedMs: 1_000 * oldestUndecidedS, durationMs });

@@ -1,10 +1,11 @@
 import { createActor } from 'xstate';
 import { createReaperClock, monotonicOf, pause, systemClock, within } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { messageOf } from '../machines/job.ts';
+import { messageOf } from '../machines/messageOf.ts';
 import type { poolsMachine } from '../machines/pools.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
-import type { FailedChild, SupervisorEvent } from '../machines/supervisorSetup.ts';
+import type { SupervisorEvent } from '../machines/supervisorSetup.ts';
+import type { FailedChild } from '../machines/types/reports.ts';
 import { waitingIn } from '../machines/waitingPools.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Follow, Inspected } from './inspection.ts';
@@ -29,7 +30,7 @@ export interface Supervision {
   schedule(): void;
   send(request: PassRequest): void;
   /** A hook was enqueued here for an endpoint. */
-  hookDue(origin: string): void;
+  hookDue(endpoint: string): void;
   /** From now on, hooks that other hosts enqueued are sent too. */
   watchHooks(): void;
   /** Resolves when no hook is due or in flight, or when the actors have stopped. */
@@ -73,8 +74,8 @@ export const createSupervision = (wiring: Wiring): Supervision => {
       actor.start();
     },
     schedule: () => actor.send({ type: 'schedule' }),
-    send: (request) => actor.send(request),
-    hookDue: (origin) => sendIfActive({ type: 'hooks.due', origin }),
+    send: sendIfActive,
+    hookDue: (endpoint) => sendIfActive({ type: 'hooks.due', endpoint }),
     watchHooks: () => sendIfActive({ type: 'hooks.watch' }),
     hooksQuiet: () =>
       new Promise<void>((resolve) => {
@@ -141,7 +142,9 @@ const subscribe = (
   supervisor.on('pool', ({ outcome, since }) => reporting.pool(outcome, since));
   supervisor.on('orphan', ({ entry }) => reporting.orphaned(entry));
   supervisor.on('finished', ({ entry }) => reporting.finished(entry));
-  supervisor.on('fault', ({ where, error, isCrash }) => reporting.fault(where, error, isCrash && 'internal'));
+  supervisor.on('fault', ({ where, error, isCrash, cause }) =>
+    reporting.fault(where, error, isCrash && 'internal', cause),
+  );
   supervisor.on('leader', ({ holds, host }) => {
     if (!holds) schedule.clear();
     reporting.leader({ host, isThisHost: holds });
@@ -158,5 +161,5 @@ const subscribe = (
   supervisor.on('rescue.ended', ({ result, pass }) =>
     passes.rescueEnded(result.number, passReports.rescueEnded(result, pass)),
   );
-  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error), 'internal') });
+  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error), 'internal', error) });
 };

@@ -30,12 +30,12 @@ export const actorsOf = (wiring: Wiring, bounded: (resigned: Promise<void>) => P
 const leaderOf = ({ ports: { lease }, settings, startBlock }: Wiring, bounded: Parameters<typeof actorsOf>[1]) =>
   leaderMachine.provide({
     actors: createLeaderActors({
-      async take(fence) {
+      async acquire(fence) {
         await startBlock.check();
-        return lease.take(fence);
+        return lease.acquire(fence);
       },
-      async leave() {
-        await bounded(lease.leave());
+      async resign() {
+        await bounded(lease.resign());
       },
     }),
     delays: { leaseRenewal: settings.lease.renewInterval },
@@ -68,7 +68,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
   });
 };
 
-const rescueOf = ({ deps, ports, schedule, startBlock }: Wiring) => {
+const rescueOf = ({ deps, ports, schedule, startBlock, passes }: Wiring) => {
   const { pools, orphans, quarantine, preflight, lease } = ports;
   const blockable = {
     ...preflight,
@@ -85,7 +85,7 @@ const rescueOf = ({ deps, ports, schedule, startBlock }: Wiring) => {
           graceLeft: ({ context: { graces } }) => Math.max(0, (graces[0]?.dueAt ?? 0) - monotonicOf(deps.clock)),
         },
       }),
-      ...createRescueActors(pools, orphans, blockable, lease),
+      ...createRescueActors(pools, orphans, blockable, lease, passes.signalOf),
     },
     delays: {
       rescueDelay: ({ context: { begun, failedIn } }) =>

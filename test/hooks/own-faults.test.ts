@@ -172,7 +172,7 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
   const { reaper, outcomes, faults } = watched({ clock, hooks: { breakerThreshold: 3 } });
   const { hooks } = await reaper.sweep();
   expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0 });
-  expect(hooks.ours).toBeGreaterThan(0);
+  expect(hooks.hostErrors).toBeGreaterThan(0);
   expect(outcomes[0]).toMatchObject({
     outcome: 'skipped',
     hostError: 'EAI_AGAIN',
@@ -289,7 +289,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
     const { held, hooks, outcomes, faults } = JSON.parse(line);
     expect(held).toBeGreaterThan(0);
-    expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0, ours: urls.length });
+    expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0, hostErrors: urls.length });
     expect(outcomes.map(({ hostError }: HookOutcome) => hostError)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
     expect(faults).toEqual([expect.objectContaining({ code: 'host', message: expect.stringContaining('EMFILE') })]);
     await vi.waitUntil(async () => (await server.client.hlen('t:reaper:hooks')) === 0, { timeout: 30_000 });
@@ -319,8 +319,8 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
     release() {},
   } as Partial<InFlightLimiter> as InFlightLimiter;
   const { claim } = createEndpointActors(records, limiter, backoff);
-  const ask = async (origin = 'http://a') => {
-    const actor = createActor(claim, { input: { origin, most: 16 } }).start();
+  const ask = async (endpoint = 'http://a') => {
+    const actor = createActor(claim, { input: { endpoint, most: 16 } }).start();
     return (await waitFor(actor, ({ status }) => status === 'done')).output;
   };
   const lengths: number[] = [];

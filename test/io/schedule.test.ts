@@ -4,11 +4,11 @@ import type { Progress, SharedView } from '../../src/io/leader/lease.ts';
 import { type Due, waitFor } from '../../src/reaper/schedule.ts';
 
 const progress: Progress = {
-  ...{ begun: undefined, isInHand: false, scanned: 0, total: 0, ended: undefined, rescueEnded: undefined },
+  ...{ begun: undefined, isSweeping: false, scanned: 0, total: 0, ended: undefined, rescueEnded: undefined },
 };
 /** The monotonic clock is at 1,000, that of Redis 500,000 ahead of it. */
 const wait = (more: Partial<Progress>, { pass = 'sweep', ...due }: Partial<Due> = {}) => {
-  const shared: SharedView = { leader: undefined, progress: { ...progress, ...more }, ahead: 500_000 };
+  const shared: SharedView = { leader: undefined, progress: { ...progress, ...more }, clockOffset: 500_000 };
   return waitFor({ now: 1_000, firstAt: 5_000, interval: 10_000, hasFailed: false, shared, pass, ...due });
 };
 
@@ -27,11 +27,11 @@ test('a pass is never due later than an interval, even if the clock of Redis was
 });
 
 test('a sweep that another host has begun is continued at once, and delays no rescue', () => {
-  expect(wait({ isInHand: true, ended: 500_900 })).toBe(0);
-  expect(wait({ isInHand: true, rescueEnded: 500_900 }, { pass: 'rescue' })).toBe(9_900);
+  expect(wait({ isSweeping: true, ended: 500_900 })).toBe(0);
+  expect(wait({ isSweeping: true, rescueEnded: 500_900 }, { pass: 'rescue' })).toBe(9_900);
 });
 
 test('a pass that failed, or that this host does for itself only, is due an interval later', () => {
-  expect(wait({ isInHand: true }, { hasFailed: true })).toBe(10_000);
+  expect(wait({ isSweeping: true }, { hasFailed: true })).toBe(10_000);
   expect(wait({}, { shared: undefined })).toBe(10_000);
 });

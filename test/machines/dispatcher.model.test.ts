@@ -19,7 +19,7 @@ interface Answer<Output> {
   reject(error: unknown): void;
 }
 interface Delivery extends Answer<EndpointOutcome> {
-  readonly origin: Origin;
+  readonly endpoint: Origin;
   /** The wait that its last claim returned; undefined: it has claimed nothing yet. */
   wait: { readonly ms: number | undefined } | undefined;
 }
@@ -49,8 +49,8 @@ const startWorld = () => {
         endpoint: fromPromise<EndpointOutcome, EndpointInput>(
           ({ input }) =>
             new Promise((resolve, reject) => {
-              world.deliveries.push({ origin: input.origin as Origin, wait: undefined, resolve, reject });
-              const toOne = world.deliveries.filter(({ origin }) => origin === input.origin).length;
+              world.deliveries.push({ endpoint: input.endpoint as Origin, wait: undefined, resolve, reject });
+              const toOne = world.deliveries.filter(({ endpoint }) => endpoint === input.endpoint).length;
               world.most.ever = Math.max(world.most.ever, world.deliveries.length);
               world.most.toOne = Math.max(world.most.toOne, toOne);
             }),
@@ -66,22 +66,22 @@ const startWorld = () => {
     }),
     {
       clock,
-      input: { slots, perReceiver: 8, interval },
+      input: { slots, perEndpoint: 8, interval },
       onReport: ({ type }) => {
         if (type === 'hooks.quiet') world.underWayWhenQuiet += world.deliveries.length;
       },
     },
   );
 
-  const waits = () => [...world.dueAt].map(([origin, at]) => [origin, at - clock.now()] as const);
+  const waits = () => [...world.dueAt].map(([endpoint, at]) => [endpoint, at - clock.now()] as const);
   const read = (): Looked => {
     const later = waits().flatMap(([, ms]) => (ms > 0 ? [ms] : []));
     return {
-      due: waits().flatMap(([origin, ms]) => (ms <= 0 ? [origin] : [])),
+      due: waits().flatMap(([endpoint, ms]) => (ms <= 0 ? [endpoint] : [])),
       wait: later.length === 0 ? undefined : Math.min(...later),
     };
   };
-  const isDue = (origin: Origin) => (world.dueAt.get(origin) ?? Number.POSITIVE_INFINITY) <= clock.now();
+  const isDue = (endpoint: Origin) => (world.dueAt.get(endpoint) ?? Number.POSITIVE_INFINITY) <= clock.now();
   const removed = (i: number): Delivery => world.deliveries.splice(i, 1)[0] as Delivery;
 
   return {
@@ -91,30 +91,30 @@ const startWorld = () => {
       if (actor.getSnapshot().status === 'active') actor.send(event);
     },
     tick: (ms: number) => clock.increment(ms),
-    enqueue: (origin: Origin) => void world.dueAt.set(origin, clock.now()),
+    enqueue: (endpoint: Origin) => void world.dueAt.set(endpoint, clock.now()),
     /** A delivery takes what is due; it is delivered, or fails and is due again after `pause` ms. */
     claim(i: number, pause: number | undefined) {
       const delivery = world.deliveries[i] as Delivery;
-      const { origin } = delivery;
-      if (isDue(origin)) {
+      const { endpoint } = delivery;
+      if (isDue(endpoint)) {
         if (pause === undefined) {
-          world.dueAt.delete(origin);
-          world.owed.delete(origin);
+          world.dueAt.delete(endpoint);
+          world.owed.delete(endpoint);
         } else {
-          world.dueAt.set(origin, clock.now() + pause);
-          world.owed.add(origin);
+          world.dueAt.set(endpoint, clock.now() + pause);
+          world.owed.add(endpoint);
         }
       }
-      const at = world.dueAt.get(origin);
+      const at = world.dueAt.get(endpoint);
       delivery.wait = { ms: at === undefined ? undefined : at - clock.now() };
     },
     end(i: number) {
-      const { origin, wait, resolve } = removed(i);
-      resolve({ origin, outcome: 'rested', wait: wait?.ms });
+      const { endpoint, wait, resolve } = removed(i);
+      resolve({ endpoint, outcome: 'rested', wait: wait?.ms });
     },
     abandon(i: number) {
-      const { origin, resolve } = removed(i);
-      resolve({ origin, outcome: 'abandoned', wait: undefined, error: 'Redis is down' });
+      const { endpoint, resolve } = removed(i);
+      resolve({ endpoint, outcome: 'abandoned', wait: undefined, error: 'Redis is down' });
     },
     break: (i: number) => removed(i).reject(new Error('a fault of the chart')),
     look() {
@@ -165,7 +165,7 @@ const take = async (it: World, taken: Step): Promise<void> => {
   if (what === 'enqueued here') {
     it.enqueue(taken[1]);
     it.world.owed.add(taken[1]);
-    it.send({ type: 'due', origin: taken[1] });
+    it.send({ type: 'due', endpoint: taken[1] });
   } else if (what === 'enqueued elsewhere') it.enqueue(taken[1]);
   else if (what === 'time') it.tick(taken[1]);
   else if (what === 'look reads') it.look();
@@ -204,7 +204,7 @@ const checkBounds = ({ world, actor }: World) => {
   const { children, context } = actor.getSnapshot();
   const ids = Object.keys(children).filter((id) => id !== 'look');
   expect(ids.sort()).toEqual(Object.keys(context.inSlots).sort());
-  expect(Object.values(context.inSlots).sort()).toEqual(world.deliveries.map(({ origin }) => origin).sort());
+  expect(Object.values(context.inSlots).sort()).toEqual(world.deliveries.map(({ endpoint }) => endpoint).sort());
 };
 
 const steps = fc.array(step, { maxLength: 40, size: 'max' });

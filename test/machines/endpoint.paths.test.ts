@@ -17,7 +17,7 @@ const machine = endpointMachine.provide({
   },
 });
 const coverage = createCoverage(machine);
-const origin = 'http://core';
+const endpoint = 'http://core';
 
 const claimed = (most: number, more: Partial<Claimed> = {}): Claimed => ({
   hooks: Array.from({ length: most }, (_, i) => `hook ${i}`),
@@ -65,7 +65,7 @@ const concerns = {
 };
 for (const [name, { slots, events }] of Object.entries(concerns)) {
   describe(name, () => {
-    for (const path of pathsOf(machine, { origin, slots }, events, name, {
+    for (const path of pathsOf(machine, { endpoint, slots }, events, name, {
       // An attempt ends only if one is in flight.
       isPossible: ({ context }, { type }) => type !== 'ended' || context.inFlight > 0,
     })) {
@@ -80,7 +80,7 @@ for (const [name, { slots, events }] of Object.entries(concerns)) {
         expect(sentBy(actor).flat()).toHaveLength(inFlight + endings);
         if (snapshot.status !== 'done') return;
         expect(inFlight).toBe(0);
-        expect(snapshot.output).toMatchObject({ origin, outcome: snapshot.value });
+        expect(snapshot.output).toMatchObject({ endpoint, outcome: snapshot.value });
         expect('error' in snapshot.output).toBe(snapshot.value === 'abandoned');
       });
     }
@@ -90,14 +90,14 @@ for (const [name, { slots, events }] of Object.entries(concerns)) {
 /** The size that each claim asked for, in order. */
 const start = (slots = 4) => {
   const clock = new SimulatedClock();
-  const asked: { origin: string; most: number }[] = [];
+  const asked: { endpoint: string; most: number }[] = [];
   const actor = createActor(machine, {
-    input: { origin, slots },
+    input: { endpoint, slots },
     clock,
     inspect(event) {
       coverage.inspect(event);
       if (event.type !== '@xstate.event' || event.event.type !== 'xstate.init') return;
-      const { input } = event.event as unknown as { input?: { origin: string; most: number } };
+      const { input } = event.event as unknown as { input?: { endpoint: string; most: number } };
       if ((event.actorRef as AnyActorRef).id === 'claim' && input !== undefined) asked.push(input);
     },
   });
@@ -137,8 +137,8 @@ test('claims as many hooks as it has slots, and again when half of the slots are
   await it.send('ended');
   expect(it.value()).toBe('claiming');
   expect(it.asked).toEqual([
-    { origin, most: 4 },
-    { origin, most: 2 },
+    { endpoint, most: 4 },
+    { endpoint, most: 2 },
   ]);
 });
 
@@ -179,7 +179,7 @@ test('counts an attempt that ends before a repeated claim, and claims for its sl
   await it.fails();
   await it.send('ended');
   await it.tick(60_000);
-  expect(it.asked.at(-1)).toEqual({ origin, most: 2 });
+  expect(it.asked.at(-1)).toEqual({ endpoint, most: 2 });
 });
 
 test('claims again after an empty claim if a hook became due meanwhile', async () => {
@@ -198,7 +198,7 @@ test('claims a hook that became due during a claim before the claimed hooks have
   await it.claims(1, { wait: 70_000 });
   await it.tick(0);
   expect(it.value()).toBe('claiming');
-  expect(it.asked.at(-1)).toEqual({ origin, most: 3 });
+  expect(it.asked.at(-1)).toEqual({ endpoint, most: 3 });
   await it.claims(0, { wait: 70_000 });
   await it.tick(60_000);
   expect(it.value()).toBe('delivering');
@@ -208,7 +208,7 @@ test('does not claim again from an open breaker for a hook that became due meanw
   const it = start();
   await it.send('due');
   await it.claims(0, { breaker: 'open', wait: 4_000 });
-  expect(it.output()).toEqual({ origin, outcome: 'open', wait: 4_000 });
+  expect(it.output()).toEqual({ endpoint, outcome: 'open', wait: 4_000 });
 });
 
 for (const state of sending) {
@@ -281,7 +281,7 @@ test('learns the breaker state from each claim, and ends if the circuit is open 
     ['draining', 'draining'],
     ['delivering', 'closed'],
   ]);
-  expect(it.output()).toEqual({ origin, outcome: 'open', wait: 3_000 });
+  expect(it.output()).toEqual({ endpoint, outcome: 'open', wait: 3_000 });
 });
 
 test('continues to drain when a claim is empty because it came too early', async () => {
@@ -311,9 +311,9 @@ test('returns the wait of its last claim when it ends', async () => {
     await it.claims(0, more);
     return it.output();
   };
-  expect(await ends({})).toEqual({ origin, outcome: 'rested', wait: undefined });
-  expect(await ends({ wait: 1_001 })).toEqual({ origin, outcome: 'rested', wait: 1_001 });
-  expect(await ends({ breaker: 'open', wait: 9 })).toEqual({ origin, outcome: 'open', wait: 9 });
+  expect(await ends({})).toEqual({ endpoint, outcome: 'rested', wait: undefined });
+  expect(await ends({ wait: 1_001 })).toEqual({ endpoint, outcome: 'rested', wait: 1_001 });
+  expect(await ends({ breaker: 'open', wait: 9 })).toEqual({ endpoint, outcome: 'open', wait: 9 });
 });
 
 test.each([
@@ -331,14 +331,14 @@ test.each([
   await it.send('due');
   expect(it.value()).toBe('claiming');
   await it.claims(0, { breaker, wait: wait + 1 });
-  expect(it.output()).toEqual({ origin, outcome: 'rested', wait: wait + 1 });
+  expect(it.output()).toEqual({ endpoint, outcome: 'rested', wait: wait + 1 });
 });
 
 test('returns the wait when it is stopped while it waits for the next hook', async () => {
   const it = start();
   await it.claims(0, { wait: 30 });
   await it.send('stop');
-  expect(it.output()).toEqual({ origin, outcome: 'rested', wait: 30 });
+  expect(it.output()).toEqual({ endpoint, outcome: 'rested', wait: 30 });
 });
 
 test('repeats a failed claim after a pause that doubles, and ends with the error after six in a row', async () => {
@@ -351,7 +351,7 @@ test('repeats a failed claim after a pause that doubles, and ends with the error
     expect(it.value()).toBe('claiming');
   }
   await it.fails();
-  expect(it.output()).toMatchObject({ origin, outcome: 'abandoned', error: 'Redis is down' });
+  expect(it.output()).toMatchObject({ endpoint, outcome: 'abandoned', error: 'Redis is down' });
 });
 
 test('starts counting failures again after any successful claim, and reports no error', async () => {
@@ -367,7 +367,7 @@ test('starts counting failures again after any successful claim, and reports no 
     expect(it.context().failures).toBe(0);
     await it.send(...(answer === 'some' ? ['ended' as const] : []));
     await it.claims(0);
-    expect(it.output()).toEqual({ origin, outcome: 'rested', wait: undefined });
+    expect(it.output()).toEqual({ endpoint, outcome: 'rested', wait: undefined });
   }
 });
 

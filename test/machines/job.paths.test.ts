@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import type { TrackedJob } from '../../src/machines/facts.ts';
-import { type HookEnd, jobMachine } from '../../src/machines/job.ts';
+import { jobMachine } from '../../src/machines/job.ts';
 import { FencedError } from '../../src/machines/lease.ts';
 import { RefusedError } from '../../src/machines/refusal.ts';
+import type { HookEnd } from '../../src/machines/types/job.ts';
 import type { Verdict } from '../../src/machines/verdict.ts';
 import { jobFor, policy } from '../support/facts.ts';
 import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../support/paths.ts';

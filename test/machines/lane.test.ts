@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { createActor, fromPromise, setup, waitFor } from 'xstate';
-import { type ActInput, type ActReply, jobMachine } from '../../src/machines/job.ts';
+import { jobMachine } from '../../src/machines/job.ts';
 import { laneMachine } from '../../src/machines/lane.ts';
+import type { ActInput, ActReply } from '../../src/machines/types/job.ts';
 import { jobFor, policy } from '../support/facts.ts';
 
 test('a lane keeps no data of a job that has ended', async () => {

@@ -34,7 +34,7 @@ const events = [
   done('quarantine', 'alive'),
   done('quarantine', 'again'),
   done('deregister', 'alive'),
-  done('deregister', 'settled'),
+  done('deregister', 'deregistered'),
   done('deregister', 'traces'),
 ];
 for (const [name, input] of Object.entries({
@@ -64,7 +64,7 @@ test('batches of a type are moved until none is left, then those of the next typ
     done('requeue', { moved: 2, left: 1 }),
     done('requeue', { moved: 1, left: 0 }),
     done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'settled'),
+    done('deregister', 'deregistered'),
   );
   expect(output).toEqual({
     pool: 'p1',
@@ -85,7 +85,7 @@ test('an entry of a poison job is quarantined, and the rest of its type is reque
     done('quarantine', 'quarantined'),
     done('requeue', { moved: 2, left: 0 }),
     done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'settled'),
+    done('deregister', 'deregistered'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3, B: 1 }, entries: 4, quarantined: 2 });
 });
@@ -142,7 +142,7 @@ test('an entry that is gone when it is to be quarantined is not counted', async 
     done('requeue', { moved: 0, left: 1, poison: 'bad' }),
     done('quarantine', 'again'),
     done('requeue', { moved: 0, left: 0 }),
-    done('deregister', 'settled'),
+    done('deregister', 'deregistered'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', entries: 0, quarantined: 0 });
 });
@@ -153,7 +153,7 @@ test('entries that come up before the pool is deregistered are requeued too', as
     done('deregister', 'entries'),
     done('confirm', held(0, 1)),
     done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'settled'),
+    done('deregister', 'deregistered'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { B: 1 } });
 });
@@ -199,7 +199,7 @@ test('a rescue that failed in between has no error at its end, and counts all mo
     done('review', suspect),
     done('confirm', held(1, 0)),
     done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'settled'),
+    done('deregister', 'deregistered'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3 } });
   expect(output).not.toHaveProperty('error');
@@ -242,7 +242,7 @@ test('fault 122: types that are named like members of every object are counted l
       names.map((type) => ({ type, entries: 3 })),
     ),
     ...names.flatMap(() => [done('requeue', { moved: 2, left: 1 }), done('requeue', { moved: 1, left: 0 })]),
-    done('deregister', 'settled'),
+    done('deregister', 'deregistered'),
   );
   expect(output).toMatchObject({ outcome: 'rescued', entries: 12 });
   expect(Object.entries(output.moved)).toEqual(names.map((type) => [type, 3]));

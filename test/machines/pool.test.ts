@@ -10,7 +10,7 @@ const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no he
 const run = async (
   confirmed: Confirmation,
   requeued: readonly Requeued[],
-  { deregistered = 'settled', plan = false }: { deregistered?: Deregistered; plan?: boolean } = {},
+  { deregistered = 'deregistered', plan = false }: { deregistered?: Deregistered; plan?: boolean } = {},
 ) => {
   const [types, deregistrations]: [string[], boolean[]] = [[], []];
   const machine = poolMachine.provide({

@@ -468,4 +468,100 @@ test('ten thousand suspects are data under one timer, and are abandoned in one s
   expect(it.of('rescue.ended')).toMatchObject([{ result: { suspects: 10_000, pools: { abandoned: 10_000 } } }]);
 });
 
+const cancel = (number: number) => ({ type: 'rescue.cancel' as const, number });
+
+test('a pass that is aborted gives up the pools that wait, and finishes those that are worked on', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await answerPass(it, found('p1', 'p2'));
+  expect([it.slots(), it.ready()]).toEqual([{ 'pool-0': 'p1' }, ['p2']]);
+  await it.send(cancel(1));
+  expect([it.ready(), it.stoppedPools(), it.of('rescue.ended')]).toEqual([[], ['pool-0 stop'], []]);
+  expect(it.of('pool')).toMatchObject([
+    { outcome: { pool: 'p2', outcome: 'abandoned', error: expect.stringContaining('aborted') } },
+  ]);
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, isAborted: true, suspects: 2, entries: 2, pools: { rescued: 1, abandoned: 1 } } },
+  ]);
+});
+
+const again = (pool: string) => ({ again: { suspect: suspectOf(pool), plan: false, grace } });
+
+test('a pool of an aborted pass that would have to wait again is given up', async () => {
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await answerPass(it, found('p1'));
+  await it.send(cancel(1));
+  await it.answer('pool-0', again('p1'));
+  expect([it.waiting(), it.slots()]).toEqual([[], {}]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { isAborted: true, pools: { abandoned: 1 } } }]);
+});
+
+test('a pool of an aborted pass that a scheduled pass finds again is still given up, and one of a caller goes on', async () => {
+  for (const isAsked of [false, true]) {
+    const it = start();
+    await it.send(rescueNow(1, { grace: 0 }));
+    await answerPass(it, found('p1'));
+    await it.send(cancel(1));
+    if (isAsked) await it.send(rescueNow(2));
+    else {
+      await it.send({ type: 'schedule' });
+      await it.tick(10_000);
+    }
+    await answerPass(it, found('p1'));
+    await it.answer('pool-0', again('p1'));
+    expect(it.waiting()).toEqual(isAsked ? ['p1'] : []);
+  }
+});
+
+test('a pool that two callers wait for goes on for the one that did not abort, which reports it', async () => {
+  for (const [abort, stay] of [
+    [1, 2],
+    [2, 1],
+  ] as const) {
+    const it = start();
+    for (const number of [1, 2]) {
+      await it.send(rescueNow(number));
+      await answerPass(it, found('p1', 'p2'));
+    }
+    await it.send(cancel(abort));
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: abort, isAborted: true, suspects: 0 } }]);
+    expect([it.waiting(), it.of('pool')]).toEqual([['p1', 'p2'], []]);
+    await it.tick(grace);
+    await it.answer('pool-0', rescued('p1'));
+    await it.answer('pool-0', rescued('p2'));
+    expect(it.of('rescue.ended')[1]?.result).toMatchObject({ number: stay, suspects: 2, pools: { rescued: 2 } });
+  }
+});
+
+test('a pool that is worked on for three callers goes on for the two others, and only one of them reports it', async () => {
+  const it = start({ poolSlots: 1 });
+  for (const number of [1, 2, 3]) {
+    await it.send(rescueNow(number, { grace: 0 }));
+    await answerPass(it, found('p1'));
+  }
+  await it.send(cancel(1));
+  expect([it.slots(), it.stoppedPools()]).toEqual([{ 'pool-0': 'p1' }, []]);
+  await it.answer('pool-0', rescued('p1'));
+  expect(it.of('rescue.ended').map(({ result }) => [result.number, result.suspects, result.entries])).toEqual([
+    [1, 0, 0],
+    [2, 1, 2],
+    [3, 0, 0],
+  ]);
+});
+
+test('a plan that is aborted leaves its pools to the other plans that found them', async () => {
+  const it = start();
+  for (const number of [1, 2]) {
+    await it.send(rescueNow(number, { plan: true }));
+    await answerPass(it, found('p1'));
+  }
+  await it.send(cancel(1));
+  expect([it.waiting(), it.of('rescue.ended').length]).toEqual([['p1'], 1]);
+  await it.tick(grace);
+  await it.answer('pool-0', { ...rescued('p1'), outcome: 'planned' });
+  expect(it.of('rescue.ended')[1]?.result).toMatchObject({ number: 2, suspects: 1, pools: { planned: 1 } });
+});
+
 afterAll(() => expect(coverage.missing()).toEqual([]));

@@ -1,9 +1,10 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/machines/lease.ts';
 import { PermanentError } from '../../src/machines/permanent.ts';
+import { faultOf } from '../../src/machines/types/reports.ts';
 import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
-import { answerPass, rescueTree, treeStarts } from '../support/tree.ts';
+import { answerPass, rescueTree, type Tree, treeStarts } from '../support/tree.ts';
 
 // A rescue takes requests without end, so its paths can not be enumerated. These sequences take every transition.
 
@@ -37,7 +38,7 @@ test('fault 137: a heartbeat that grows old begins the next pass; an error of th
   await it.answer('requeueOrphans', requeued());
   await it.fail('watch');
   expect(it.value().rescue).toBe('waiting');
-  expect(it.of('fault')).toEqual([{ type: 'fault', where: 'watching heartbeats', error: 'Redis is down' }]);
+  expect(it.of('fault')).toEqual([faultOf('watching heartbeats', new Error('Redis is down'))]);
   await it.tick(10_000);
   expect(it.value().rescue).toEqual({ finding: 'looking' });
 });
@@ -47,9 +48,9 @@ test('a plan of a rescue reports orphaned entries as planned', async () => {
   await it.send(rescueNow(1, { plan: true }));
   await it.answer('find', found());
   await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued({ lost: [lost('j1', true)] }));
+  await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1', true)] }));
   expect(it.value().rescue).toBe('idle');
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, lost: 1 } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, plan: true, orphaned: 1 } }]);
 });
 
 test('a scheduled pass looks for orphaned entries once, whatever is due later', async () => {
@@ -62,7 +63,7 @@ test('a scheduled pass looks for orphaned entries once, whatever is due later', 
   await it.answer(
     'requeueOrphans',
     requeued({
-      lost: [lost('j1')],
+      orphaned: [lost('j1')],
       unobserved: ['silent'],
       undecided: 2,
       poison: [{ id: 'j2', type: 'A', pool: 'p' }],
@@ -71,7 +72,7 @@ test('a scheduled pass looks for orphaned entries once, whatever is due later', 
   );
   expect(it.of('orphan')).toMatchObject([{ entry: { id: 'j1' } }]);
   expect(it.of('rescue.ended')).toMatchObject([
-    { result: { lost: 1, unobserved: ['silent'], undecided: 2, quarantined: 1 } },
+    { result: { orphaned: 1, unobserved: ['silent'], undecided: 2, quarantined: 1 } },
   ]);
 });
 
@@ -81,16 +82,16 @@ test('a pass of a caller looks for orphaned entries twice, and never a third tim
     await it.send(rescueNow(1, { plan }));
     await it.answer('find', found());
     await it.answer('recount', recounted);
-    await it.answer('requeueOrphans', requeued({ lost: [lost('j1', plan)], dueInMs: 30_000 }));
+    await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1', plan)], dueInMs: 30_000 }));
     expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
     await it.tick(29_999);
     expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
     await it.tick(1);
     // A plan has moved nothing, and finds again what it found.
     const found2 = plan ? [lost('j1', plan), lost('j2', plan)] : [lost('j2')];
-    await it.answer('requeueOrphans', requeued({ lost: found2, dueInMs: 5_000 }));
+    await it.answer('requeueOrphans', requeued({ orphaned: found2, dueInMs: 5_000 }));
     expect(it.of('orphan').map(({ entry }) => entry.id)).toEqual(['j1', 'j2']);
-    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, lost: 2 } }]);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, orphaned: 2 } }]);
   }
 });
 
@@ -123,12 +124,12 @@ test('orphaned entries that can not be looked for, or not all be requeued, are r
   await it.fail('requeueOrphans');
   await it.answer('find', found());
   await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], error: 'OOM' }));
+  await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1')], error: 'OOM' }));
   expect(it.of('fault').map(({ where, error }) => [where, error])).toEqual([
     ['looking for orphaned entries', 'Redis is down'],
     ['requeuing orphaned entries', 'OOM'],
   ]);
-  expect(it.of('rescue.ended').map(({ result }) => [result.lost, result.error])).toEqual([
+  expect(it.of('rescue.ended').map(({ result }) => [result.orphaned, result.error])).toEqual([
     [0, undefined],
     [1, undefined],
   ]);
@@ -174,7 +175,7 @@ test('a caller without a grace does not wait for a second look', async () => {
   expect(it.value().rescue).toBe('idle');
 });
 
-test('a scheduled pass ends when the lease is lost, while it looks and while it counts', async () => {
+test('a scheduled pass ends when the lease is orphaned, while it looks and while it counts', async () => {
   for (const counts of [false, true]) {
     const it = await startLeader();
     await it.tick(10_000);
@@ -267,8 +268,8 @@ test('a pass adds up what its looks and its pools did, and ends once', async () 
   await it.answer('find', found(suspectOf('p1'), suspectOf('p2')));
   await it.answer('recount', recounted);
   const entry = (id: string) => ({ id, type: 'A', pool: 'q', unobservedS: 30, endedS: 30, plan: false });
-  const look = (lost: string, finished: string, poison: string) =>
-    requeued({ lost: [entry(lost)], finished: [entry(finished)], poison: [entry(poison)], dueInMs: 5 });
+  const look = (orphaned: string, finished: string, poison: string) =>
+    requeued({ orphaned: [entry(orphaned)], finished: [entry(finished)], poison: [entry(poison)], dueInMs: 5 });
   await it.answer('requeueOrphans', look('a', 'b', 'c'));
   await it.tick(5);
   await it.answer('requeueOrphans', look('d', 'e', 'f'));
@@ -276,7 +277,7 @@ test('a pass adds up what its looks and its pools did, and ends once', async () 
   await it.tick(15_000);
   await it.answer('pool-0', rescued('p1', { quarantined: 1 }));
   await it.answer('pool-1', rescued('p2', { quarantined: 1 }));
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 2, finished: 2, entries: 4, quarantined: 4 } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { orphaned: 2, finished: 2, entries: 4, quarantined: 4 } }]);
   expect(it.of('orphan').map(({ entry: { id } }) => id)).toEqual(['a', 'd']);
   expect(it.of('finished').map(({ entry: { id } }) => id)).toEqual(['b', 'e']);
   // The next one has its second look too.
@@ -325,11 +326,11 @@ test('a second look at live pools that fails is reported, and the pass completes
   await it.send(rescueNow(1));
   await it.answer('find', found());
   await it.answer('recount', recounted);
-  await it.answer('requeueOrphans', requeued({ lost: [lost('j1')], dueInMs: 5 }));
+  await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1')], dueInMs: 5 }));
   await it.tick(5);
   await it.fail('requeueOrphans');
   expect(it.of('fault')).toMatchObject([{ where: 'looking for orphaned entries' }]);
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { lost: 1 } }]);
+  expect(it.of('rescue.ended')).toMatchObject([{ result: { orphaned: 1 } }]);
 });
 
 test('actors of passes get the ids of those that are complete, however many passes there are', async () => {
@@ -343,6 +344,82 @@ test('actors of passes get the ids of those that are complete, however many pass
   }
   expect([...ids].sort()).toEqual(['pass-0', 'pass-1']);
   expect(it.rescue().passes).toHaveLength(1);
+});
+
+const cancel = (number: number) => ({ type: 'rescue.cancel' as const, number });
+const aborted = { error: 'its caller has aborted it', isAborted: true };
+
+describe('a pass that its caller aborts', () => {
+  const orphan = lost('j1');
+  const steps: Record<string, (it: Tree) => Promise<void>> = {
+    'while it looks for pools': async (it) => {
+      await it.send(cancel(1));
+      expect(it.value().rescue).toEqual({ finding: 'looking' });
+      await it.answer('find', found('p1'));
+    },
+    'while a look fails': async (it) => {
+      await it.send(cancel(1));
+      await it.fail('find');
+    },
+    'while it waits for the next look': async (it) => {
+      await it.fail('find');
+      await it.send(cancel(2));
+      expect(it.value().rescue).toEqual({ finding: 'backingOff' });
+      await it.send(cancel(1));
+    },
+    'while it rebuilds counters': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.send(cancel(1));
+      expect([it.waiting(), it.value().rescue]).toEqual([[], 'recounting']);
+      await it.answer('recount', recounted);
+    },
+    'while the rebuild of counters fails': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.send(cancel(1));
+      await it.fail('recount');
+    },
+    'while it requeues orphaned entries': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.answer('recount', recounted);
+      await it.send(cancel(1));
+      await it.answer('requeueOrphans', requeued({ orphaned: [orphan], dueInMs: 30_000 }));
+      expect(it.of('orphan')).toMatchObject([{ entry: { id: 'j1' } }]);
+    },
+    'while it waits for the second look': async (it) => {
+      await it.answer('find', found('p1'));
+      await it.answer('recount', recounted);
+      await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
+      await it.send(cancel(2));
+      expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+      await it.send(cancel(1));
+    },
+    'while it awaits its pools': async (it) => {
+      await answerPass(it, found('p1'));
+      expect(it.of('rescue.ended')).toEqual([]);
+      await it.send(cancel(1));
+    },
+  };
+
+  test.each(Object.entries(steps))('%s begins nothing more, and the next pass begins', async (_, step) => {
+    const it = start();
+    await it.send(rescueNow(1));
+    await step(it);
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, ...aborted } }]);
+    expect([it.waiting(), it.slots(), it.value().rescue]).toEqual([[], {}, 'idle']);
+    await it.send(rescueNow(2));
+    await answerPass(it, found());
+    expect(it.of('rescue.ended')[1]?.result).not.toHaveProperty('isAborted');
+  });
+
+  test('before it begins is answered at once, and never begins', async () => {
+    const it = start();
+    await it.send(rescueNow(1));
+    await it.send(rescueNow(2));
+    await it.send(cancel(2));
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 2, ...aborted } }]);
+    await answerPass(it, found());
+    expect([it.value().rescue, it.of('rescue.started').length]).toEqual(['idle', 1]);
+  });
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

@@ -43,7 +43,7 @@ test('a pass awaits the pools that another pass reports, and does not count them
 });
 
 test('a pass whose pools are taken over by a caller no longer awaits or reports them', () => {
-  const { output } = run(share(2), looked, { type: 'taken', pools: 1 }, ended('p1'));
+  const { output } = run(share(2), looked, { type: 'lost', share: { reports: 1, awaits: 1 } }, ended('p1'));
   expect(output?.result).toMatchObject({ suspects: 1, pools: { rescued: 1 } });
 });
 
@@ -53,7 +53,7 @@ test('the changes of all steps are in the result, with what becomes of the locks
   const { output } = run(
     share(1),
     { type: 'recounted', recounted: { ...recounted, locks } },
-    { type: 'requeued', requeued: requeued({ lost: [orphan] }) },
+    { type: 'requeued', requeued: requeued({ orphaned: [orphan] }) },
     ended('p1'),
     looked,
   );
@@ -78,6 +78,13 @@ test('a pass that is cut short says so, unless it has an error already', () => {
   expect(run(share(1), { type: 'cutShort' }, ended('p1'), looked).output?.result.error).toBe(error);
   const failed = { type: 'failed', error: new Error('Redis is down') } as const;
   expect(run(failed, { type: 'stop' }).output?.result.error).toBe('Redis is down');
+});
+
+test('a pass that its caller has aborted says so, and still awaits its pools', () => {
+  const aborted = run(share(1), { type: 'aborted' }, looked);
+  expect(aborted.value).toBe('awaitingPools');
+  const { output } = run(share(1), { type: 'aborted' }, looked, ended('p1'));
+  expect(output?.result).toMatchObject({ error: 'its caller has aborted it', isAborted: true, entries: 2 });
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

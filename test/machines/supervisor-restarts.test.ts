@@ -130,7 +130,7 @@ const crash = (it: Tree, child: ChildName) => {
   const events = {
     sweep: Object.defineProperty({ type: 'sweep.now' }, 'request', { get: fault }),
     rescue: Object.defineProperty({ type: 'rescue.now' }, 'request', { get: fault }),
-    dispatcher: Object.defineProperty({ type: 'due' }, 'origin', { get: fault }),
+    dispatcher: Object.defineProperty({ type: 'due' }, 'endpoint', { get: fault }),
     leader: { type: 'xstate.error.actor.x', actorId: 'x', error: new Error('a fault') },
   };
   return it.sendTo([child], events[child]);
@@ -208,7 +208,7 @@ test('a leader that is down has no mandate: the passes of the schedule are left 
 
 test('a restarted dispatcher looks for what was due, and watches on; callers who wait for quiet are answered', async () => {
   const it = startTree();
-  await it.send({ type: 'hooks.due', origin: 'a' });
+  await it.send({ type: 'hooks.due', endpoint: 'a' });
   await it.send({ type: 'hooks.look' });
   await crash(it, 'dispatcher');
   expect(it.actorAt('dispatcher').getSnapshot().value).toEqual({ onDemand: 'looking' });
@@ -220,7 +220,7 @@ test('a restarted dispatcher looks for what was due, and watches on; callers who
   for (let i = 0; i < 4; i++) await crash(it, 'dispatcher');
   const quiet = it.of('hooks.quiet').length;
   await it.send({ type: 'hooks.look' });
-  await it.send({ type: 'hooks.due', origin: 'a' });
+  await it.send({ type: 'hooks.due', endpoint: 'a' });
   await it.send({ type: 'hooks.watch' });
   expect(it.of('hooks.quiet')).toHaveLength(quiet + 1);
 });

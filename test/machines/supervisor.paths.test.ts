@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
+import { faultOf } from '../../src/machines/types/reports.ts';
 import { jobFor } from '../support/facts.ts';
 import {
   acting,
@@ -14,7 +15,7 @@ import {
   theirs,
 } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
-import { supervisorTree, type Tree, treeStarts } from '../support/tree.ts';
+import { answerPass, supervisorTree, type Tree, treeStarts } from '../support/tree.ts';
 
 // The supervisor takes requests without end, so its paths can not be enumerated. These sequences take every transition.
 // Crashes of its children are in `supervisor-restarts.test.ts`.
@@ -99,7 +100,7 @@ test('a renewal keeps the passes that wait; a failed one is reported once, and c
     await it.fail('acquireLease');
   }
   expect(it.value()).toMatchObject({ sweep: 'waiting', leader: 'leading' });
-  expect(it.of('fault')).toEqual([{ type: 'fault', where: 'asking for the lease', error: 'Redis is down' }]);
+  expect(it.of('fault')).toEqual([faultOf('asking for the lease', new Error('Redis is down'))]);
   expect(it.of('leader')).toHaveLength(1);
 });
 
@@ -206,9 +207,9 @@ test('a host that shares no schedule asks for no lease', async () => {
 
 test('hooks are passed on to the dispatcher, and its quiet to those who wait', async () => {
   const it = start();
-  await it.send({ type: 'hooks.due', origin: 'a' });
-  expect(it.asked('endpoint-0')).toEqual({ origin: 'a', slots: 8 });
-  await it.answer('endpoint-0', { origin: 'a', outcome: 'rested', wait: undefined });
+  await it.send({ type: 'hooks.due', endpoint: 'a' });
+  expect(it.asked('endpoint-0')).toEqual({ endpoint: 'a', slots: 8 });
+  await it.answer('endpoint-0', { endpoint: 'a', outcome: 'rested', wait: undefined });
   expect(it.of('hooks.quiet')).toHaveLength(1);
   await it.send({ type: 'hooks.look' });
   await it.answer('look', { due: [], wait: undefined });
@@ -246,10 +247,33 @@ test('stopped in the middle of a sweep, it waits for the lanes, whether the swee
 });
 
 test('hooks that are still in flight when the time for stopping is over are given up', async () => {
-  const it = await stopWhile((driver) => driver.send({ type: 'hooks.due', origin: 'a' }));
+  const it = await stopWhile((driver) => driver.send({ type: 'hooks.due', endpoint: 'a' }));
   expect(it.actor.getSnapshot().value).toEqual({ stopping: 'resigning' });
   await it.send({ type: 'giveUp' });
   expect(it.status()).toBe('done');
+});
+
+test('a pass is aborted where it runs; what has ended already needs no abort', async () => {
+  for (const pass of ['sweep', 'rescue'] as const) {
+    const it = start();
+    await it.send(pass === 'sweep' ? sweepNow(1) : rescueNow(1));
+    await it.send({ type: `${pass}.cancel`, number: 1 });
+    if (pass === 'rescue') await it.answer('find', found());
+    expect(it.of(`${pass}.ended`)).toMatchObject([{ result: { number: 1, isAborted: true } }]);
+  }
+  const it = await stopWhile(async (it) => {
+    await it.send(sweepNow(1));
+    await it.answer('readPage', page(true));
+    await it.answer('judgePage', acting(jobFor('fail')));
+  });
+  await it.send({ type: 'rescue.cancel', number: 1 });
+  expect([it.status(), it.of('rescue.ended')]).toEqual(['active', []]);
+  const other = await stopWhile(async (it) => {
+    await it.send(rescueNow(1, { grace: 0 }));
+    await answerPass(it, found('p1'));
+  });
+  await other.send({ type: 'sweep.cancel', number: 1 });
+  expect([other.status(), other.of('sweep.ended')]).toEqual(['active', []]);
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

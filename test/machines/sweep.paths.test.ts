@@ -404,4 +404,56 @@ test('a sweep that is stopped answers the callers whose sweeps never began', asy
   ]);
 });
 
+const cancel = (number: number) => ({ type: 'sweep.cancel' as const, number });
+const aborted = { error: 'its caller has aborted it', isAborted: true };
+
+test('a sweep that its caller aborts reads no further page, gives out no job, and ends when its lanes are idle', async () => {
+  const it = start();
+  await it.send(sweepNow(1));
+  await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail')));
+  await it.answer('judgePage', acting(jobFor('fail'), jobFor('fail')));
+  await it.send(cancel(2));
+  expect(it.value().sweep).toEqual({ scanning: 'assigning' });
+  await it.send(cancel(1));
+  expect([it.value().sweep, it.sweep().acting]).toEqual(['draining', []]);
+  expect(it.of('sweep.ended')).toEqual([]);
+  await it.sendToSweep(freed);
+  expect(it.value().sweep).toBe('idle');
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, tally: { scanned: 1 }, ...aborted } }]);
+  expect(it.timesAsked('readPage')).toBe(1);
+});
+
+test('a page that is judged when its sweep is aborted is counted, and none of its jobs acts', async () => {
+  for (const fails of [false, true]) {
+    const it = start();
+    await it.send(sweepNow(1));
+    await it.answer('readPage', page(false, jobFor('fail')));
+    await it.send(cancel(1));
+    expect([it.value().sweep, it.of('sweep.ended')]).toEqual([{ scanning: 'judging' }, []]);
+    if (fails) await it.fail('judgePage');
+    else await it.answer('judgePage', { ...acting(jobFor('fail')), tally: { ...emptyTally, scanned: 7 } });
+    expect(it.value().sweep).toBe('idle');
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { tally: { scanned: fails ? 0 : 7 }, ...aborted } }]);
+    expect(it.of('job')).toEqual([]);
+  }
+});
+
+test('a sweep that is aborted before it begins never begins, and the others are not affected', async () => {
+  const it = start();
+  for (const number of [1, 2, 3]) await it.send(sweepNow(number));
+  await it.send(cancel(2));
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 2, ...aborted } }]);
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  await it.answer('readPage', page(true));
+  await it.answer('judgePage', acting());
+  await it.send(cancel(3));
+  expect(it.of('sweep.ended').map(({ result }) => [result.number, result.isAborted])).toEqual([
+    [2, true],
+    [1, undefined],
+    [3, undefined],
+  ]);
+  expect(it.of('sweep.started').map(({ request }) => request.number)).toEqual([1, 3]);
+});
+
 afterAll(() => expect(coverage.missing()).toEqual([]));

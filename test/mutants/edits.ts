@@ -3,12 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 // The lists of edits in `edits/`. Each edit makes one file wrong in one way, and at least one test must fail.
 //
 //   file lua/jobs/check_in.lua          the file of the following edits
-//   tests redis/lifecycle hooks/kill    test files that should fail, fast ones first
+//   tests redis/jobs/lifecycle hooks/kill    test files that should fail, fast ones first
 //
 //   - rank(status) == 3                 a text that the file has exactly once; several lines for several lines
 //   + rank(status) == 2                 its replacement; left out to remove the text
 //   : a job that has ended reports      what goes wrong
-//   tests redis/lifecycle               if this edit has other test files
+//   tests redis/jobs/lifecycle               if this edit has other test files
 //   same REASON                         if the edit changes no visible behavior
 //
 // A line that begins with # is a comment.

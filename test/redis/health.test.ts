@@ -113,8 +113,8 @@ test.each([hour, -hour])('a sweep takes no longer and no shorter for a jump of %
 });
 
 test('a pass is due an interval after the last one at the latest, though the clock of Redis went back since', () => {
-  const progress = { begun: 0, isInHand: false, scanned: 0, total: 0, ended: 10 * hour, rescueEnded: 10 * hour };
-  const shared = { leader: undefined, ahead: 0, progress };
+  const progress = { begun: 0, isSweeping: false, scanned: 0, total: 0, ended: 10 * hour, rescueEnded: 10 * hour };
+  const shared = { leader: undefined, clockOffset: 0, progress };
   for (const pass of ['sweep', 'rescue'] as const) {
     expect(waitFor({ pass, now: 9 * hour, firstAt: 0, interval: 10_000, hasFailed: false, shared })).toBe(10_000);
   }
@@ -123,12 +123,12 @@ test('a pass is due an interval after the last one at the latest, though the clo
 test('health turns red in time though the clock of Redis went back an hour since the last pass of any host', () => {
   const { sweep, rescue } = readOptions({ redis: 'redis://h', namespace: 't' });
   const at = 10 * hour;
-  const progress = { begun: at, isInHand: false, scanned: 0, total: 0, ended: at, rescueEnded: at };
+  const progress = { begun: at, isSweeping: false, scanned: 0, total: 0, ended: at, rescueEnded: at };
   const leader = { host: 'h:1', since: at, until: at - hour + 10_000, isThisOne: true };
   const healthAt = (now: number) =>
     healthOf({
       ...{ now, timeOfDay: now, startedAt: 0, lastSweepAt: at, lastRescueAt: at, suspended: undefined, sweep, rescue },
-      shared: { leader, ahead: -hour, progress },
+      shared: { leader, clockOffset: -hour, progress },
     });
   expect(healthAt(at + 50_000).ok).toBe(true);
   expect(healthAt(at + 50_001)).toMatchObject({ ok: false, detail: expect.stringContaining('rescue overdue') });

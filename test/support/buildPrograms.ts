@@ -10,7 +10,7 @@ const programs = [
   'src/index.ts',
   'examples/worker-host.ts',
   'test/hooks/host.ts',
-  'test/redis/sweeping-host.ts',
+  'test/redis/leader/sweeping-host.ts',
 ];
 
 /** Builds the programs of the project at `root` into a folder. */

@@ -1,5 +1,5 @@
-import type { JobOutcome } from '../../src/machines/job.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
+import type { JobOutcome } from '../../src/machines/types/job.ts';
 import type { PoolOutcome, Suspect } from '../../src/machines/types/pool.ts';
 import type { Found, RequeuedOrphans } from '../../src/machines/types/rescue.ts';
 import { jobFor } from './facts.ts';
@@ -35,7 +35,7 @@ export const found = (...suspects: readonly (string | Suspect)[]): Found => ({
 });
 export const recounted = { drift: [], unreadable: [], locks: new Map() };
 export const requeued = (more: Partial<RequeuedOrphans> = {}): RequeuedOrphans => ({
-  ...{ lost: [], unobserved: [], undecided: 0, oldestUndecidedS: 0, finished: [], poison: [], dueInMs: undefined },
+  ...{ orphaned: [], unobserved: [], undecided: 0, oldestUndecidedS: 0, finished: [], poison: [], dueInMs: undefined },
   ...more,
 });
 export const rescued = (pool: string, more: Partial<PoolOutcome> = {}): PoolOutcome => ({

@@ -116,7 +116,7 @@ export const startTree = ({ machine = supervisorTree, inspect, ...input }: TreeI
     clock,
     input: {
       ...{ policy, lanes: 1, poolSlots: 1, poolGrace: 15_000, plan: false, sharesSchedule: false, ...input },
-      dispatcher: { slots: 2, perReceiver: 8, interval: 5_000 },
+      dispatcher: { slots: 2, perEndpoint: 8, interval: 5_000 },
     },
     inspect(event) {
       inspect?.(event);

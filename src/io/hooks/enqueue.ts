@@ -1,4 +1,4 @@
-import type { HookEnd } from '../../machines/job.ts';
+import type { HookEnd } from '../../machines/types/job.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf } from '../redis/paged.ts';

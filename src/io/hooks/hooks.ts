@@ -1,5 +1,5 @@
 import type { Facts, TrackedJob } from '../../machines/facts.ts';
-import type { HookEnd } from '../../machines/job.ts';
+import type { HookEnd } from '../../machines/types/job.ts';
 import { type Clock, monotonicOf } from '../clock.ts';
 import type { Change, HookQueue } from './enqueue.ts';
 import type { CheckIn } from './hookEvent.ts';

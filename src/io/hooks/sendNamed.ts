@@ -1,4 +1,4 @@
-import { messageOf } from '../../machines/job.ts';
+import { messageOf } from '../../machines/messageOf.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Claim } from './claims.ts';
 import type { InFlightLimiter } from './inFlightLimiter.ts';

@@ -1,5 +1,5 @@
 import type { Ack } from '../../machines/facts.ts';
-import { messageOf } from '../../machines/job.ts';
+import { messageOf } from '../../machines/messageOf.ts';
 import { monotonicOf } from '../clock.ts';
 import { decodeTime } from '../jobs/stats.ts';
 import type { Deps } from '../redis/deps.ts';

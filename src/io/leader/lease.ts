@@ -12,7 +12,7 @@ export interface Progress {
   /** When the last sweep began; undefined before the first one. */
   readonly begun: number | undefined;
   /** Whether that sweep is not complete. */
-  readonly isInHand: boolean;
+  readonly isSweeping: boolean;
   readonly scanned: number;
   /** How many jobs were tracked when it began. */
   readonly total: number;
@@ -35,20 +35,20 @@ export interface SharedView {
   readonly leader: Leader | undefined;
   readonly progress: Progress;
   /** Redis TIME minus the monotonic time of this process, in ms. It converts times of one into times of the other. */
-  readonly ahead: number;
+  readonly clockOffset: number;
 }
 
 /** The lease that makes one host the leader of the scheduled passes, and the progress that all hosts share. */
 export interface Lease {
   /** Acquires or renews the lease, if no other host has it. */
-  take(fence: Fence | undefined): Promise<Term>;
+  acquire(fence: Fence | undefined): Promise<Term>;
   /** Resigns, if this host is the leader. */
-  leave(): Promise<void>;
+  resign(): Promise<void>;
   /** Begins a sweep at the checkpoint of another host, or at the start. */
   beginSweep(fence: Fence): Promise<ScanPoint & { readonly scanned: number }>;
   checkpoint(fence: Fence, from: ScanPoint, scanned: number): Promise<void>;
-  endSweep(fence: Fence, scanned: number): Promise<void>;
-  endRescue(fence: Fence): Promise<void>;
+  completeSweep(fence: Fence, scanned: number): Promise<void>;
+  completeRescue(fence: Fence): Promise<void>;
   /** Reads the lease and the progress, and changes nothing. */
   read(): Promise<SharedView>;
   /** The view as of the last reply; undefined before the first one. */
@@ -72,19 +72,19 @@ export const createLease = ({
   const viewOf = (now: number, lease: StoredLease, progress: Readonly<Record<string, string>>): SharedView => ({
     leader: leaderOf(now, lease, id),
     progress: progressOf(progress),
-    ahead: now - monotonicOf(clock),
+    clockOffset: now - monotonicOf(clock),
   });
   const change = (progress: Partial<Progress>) => {
     if (seen !== undefined) seen = { ...seen, progress: { ...seen.progress, ...progress } };
   };
   const end = async (fence: Fence, pass: 'sweep' | 'rescue', ...args: number[]) => {
     const { now } = await scripts.run('complete_pass', [keys.progress], [pass, ...args], fence);
-    if (seen !== undefined) seen = { ...seen, ahead: now - monotonicOf(clock) };
+    if (seen !== undefined) seen = { ...seen, clockOffset: now - monotonicOf(clock) };
     return now;
   };
 
   return {
-    async take(fence) {
+    async acquire(fence) {
       const { outcome, now, progress, ...lease } = await scripts.run(
         'acquire_lease',
         [keys.lease, keys.progress],
@@ -97,7 +97,7 @@ export const createLease = ({
       };
     },
 
-    async leave() {
+    async resign() {
       await scripts.run('resign_lease', [keys.lease], [id]);
     },
 
@@ -109,7 +109,7 @@ export const createLease = ({
           return { cursor: '0', scanned: 0, runId: '' };
         });
       const { cursor, scanned, runId } = await begin();
-      change({ isInHand: true });
+      change({ isSweeping: true });
       return { cursor, runId, scanned };
     },
 
@@ -117,11 +117,11 @@ export const createLease = ({
       await scripts.run('checkpoint_sweep', [keys.progress], [cursor, scanned, runId], fence);
     },
 
-    async endSweep(fence, scanned) {
-      change({ isInHand: false, ended: await end(fence, 'sweep', scanned) });
+    async completeSweep(fence, scanned) {
+      change({ isSweeping: false, ended: await end(fence, 'sweep', scanned) });
     },
 
-    async endRescue(fence) {
+    async completeRescue(fence) {
       change({ rescueEnded: await end(fence, 'rescue') });
     },
 
@@ -157,7 +157,7 @@ const leaderOf = (now: number, lease: StoredLease, thisOne: string): Leader | un
 
 const progressOf = (progress: Readonly<Record<string, string>>): Progress => ({
   begun: timeOf(progress.begun),
-  isInHand: progress.cursor !== undefined,
+  isSweeping: progress.cursor !== undefined,
   scanned: Number(progress.scanned ?? 0),
   total: Number(progress.total ?? 0),
   ended: timeOf(progress.ended),

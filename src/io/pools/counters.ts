@@ -7,13 +7,17 @@ import { refusalBehind, unlessWrongType } from '../redis/wrongTypes.ts';
 import { createCountedLists, type ListNames, UnclearListsError } from './countedLists.ts';
 import { createTypeRebuild } from './counterRebuild.ts';
 
-/** Rebuilds the counters of job types from their in-progress lists; with `plan` it only reports what would change. */
+/**
+ * Rebuilds the counters of job types from their in-progress lists; with `plan` it only reports what would change. Once
+ * `signal` is aborted, it begins with no further type.
+ */
 export type CounterRebuild = (
   types: readonly string[],
   fence?: Fence | undefined,
   /** In-progress lists that were found by their names, as [type, pool]. */
   lists?: readonly (readonly [string, string])[],
   plan?: boolean,
+  signal?: AbortSignal | undefined,
   /** The pass that acts, for the audit stream. */
   pass?: string,
 ) => Promise<Recounted>;
@@ -76,7 +80,7 @@ export const createCounters = ({
   };
 
   return {
-    async recount(types, fence, found = [], plan = false, pass = 'rescue') {
+    async recount(types, fence, found = [], plan = false, signal = undefined, pass = 'rescue') {
       const poolsOf = createPoolsOf(await unlessWrongType(readSet(connection, keys.pools), []), found);
       const names = cachedNames(() => readNames(types));
       const drift: Drift[] = [];
@@ -88,6 +92,7 @@ export const createCounters = ({
       const rebuild = async (named: NamedType) => {
         const { type } = named;
         let { pools } = named;
+        if (signal?.aborted) return;
         try {
           pools = await existingPools(named);
           const rebuilt = await rebuildType(type, pools, names, { fence, plan, pass });

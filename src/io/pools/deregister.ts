@@ -36,14 +36,14 @@ export const createDeregister =
         fence,
         { pass: `rescue/${pass}`, why: 'dead-pool' },
       );
-      return outcome === 'deregistered' ? 'settled' : outcome;
+      return outcome;
     };
     let hadCounts = false;
     for (const some of steps.slice(0, -1)) {
       const reply = await run(some, ['more']);
-      if (reply !== 'settled' && reply !== 'traces') return reply;
-      hadCounts ||= reply === 'settled';
+      if (reply !== 'deregistered' && reply !== 'traces') return reply;
+      hadCounts ||= reply === 'deregistered';
     }
     const reply = await run(steps.at(-1) ?? [], []);
-    return reply === 'traces' && hadCounts ? 'settled' : reply;
+    return reply === 'traces' && hadCounts ? 'deregistered' : reply;
   };

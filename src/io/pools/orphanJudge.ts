@@ -32,7 +32,7 @@ export interface UnobservedEntry extends HeldEntry {
 }
 
 export interface JudgedOrphans {
-  readonly lost: readonly OrphanedEntry[];
+  readonly orphaned: readonly OrphanedEntry[];
   readonly poison: readonly PoisonEntry[];
   /** How many entries look orphaned without proof, and how long the oldest of them has been unobserved, in s. */
   readonly undecided: number;
@@ -56,7 +56,12 @@ export interface OrphanSettings {
 /** Judges entries that have been unobserved for long enough. The script `requeue_orphan` decides, by the records in Redis. */
 export type JudgeOrphans = (
   due: readonly UnobservedEntry[],
-  options: { readonly plan: boolean; readonly fence: Fence | undefined; readonly errors: StepErrors },
+  options: {
+    readonly plan: boolean;
+    readonly fence: Fence | undefined;
+    readonly signal?: AbortSignal | undefined;
+    readonly errors: StepErrors;
+  },
 ) => Promise<JudgedOrphans>;
 
 export const createOrphanJudge = ({
@@ -90,8 +95,8 @@ export const createOrphanJudge = ({
     onSkipped({ pool: pool.pool, ...(id === '' ? {} : { id }), type, ageS, reason });
   };
 
-  return async (due, { plan, fence, errors }) => {
-    const lost: OrphanedEntry[] = [];
+  return async (due, { plan, fence, signal, errors }) => {
+    const orphaned: OrphanedEntry[] = [];
     const poison: PoisonEntry[] = [];
     const stillUndecided = new Set<string>();
     let oldest = 0;
@@ -99,7 +104,7 @@ export const createOrphanJudge = ({
       const { pool, type, id } = entry;
       const ageS = Math.round((entry.at - entry.since) / 1_000);
       const outcome = entry.fault === undefined ? (await requeueOrphan(entry, plan, fence)).outcome : 'undecided';
-      if (outcome === 'requeued') lost.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
+      if (outcome === 'requeued') orphaned.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
       if (outcome === 'poison') {
         const taken = await takePoison(entry, plan, fence);
         if (taken !== undefined) poison.push(taken);
@@ -110,10 +115,13 @@ export const createOrphanJudge = ({
       if (!undecided.has(keyOf(entry))) await reportUndecided(entry, ageS);
     };
     const sorted = due.toSorted((a, b) => Number(undecided.has(keyOf(a))) - Number(undecided.has(keyOf(b))));
-    for (const entry of sorted.slice(0, batch)) await errors.attempt(() => judge(entry));
+    for (const entry of sorted.slice(0, batch)) {
+      if (signal?.aborted) break;
+      await errors.attempt(() => judge(entry));
+    }
     const rest = sorted.slice(batch).map(keyOf);
     undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
-    return { lost, undecided: undecided.size, oldestUndecidedS: oldest, poison };
+    return { orphaned, undecided: undecided.size, oldestUndecidedS: oldest, poison };
   };
 };
 

@@ -12,6 +12,13 @@ import { createReportingPools } from './reportingPools.ts';
 import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
 import { createStepErrors, type StepErrors } from './stepErrors.ts';
 
+/** One pass over the entries of live pools. Once `signal` is aborted, it begins no further change. */
+export interface OrphanPass {
+  readonly plan: boolean;
+  readonly fence?: Fence | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Requeues orphaned entries of live pools (defect 7). If the reply to a fetch is lost, the pool holds and counts an entry that
  * none of its workers knows.
@@ -21,14 +28,10 @@ export interface Orphans {
    * Reads the in-progress lists of live pools once. Entries that are proven to be orphaned go back to their queues, and entries
    * whose jobs have succeeded are removed. A plan only counts them. One pass proves nothing: an entry must stay unobserved.
    */
-  requeue(
-    live: readonly LivePool[],
-    options: { readonly plan: boolean; readonly fence?: Fence | undefined },
-  ): Promise<RequeuedOrphans>;
+  requeue(live: readonly LivePool[], options: OrphanPass): Promise<RequeuedOrphans>;
 }
 
-interface Pass {
-  readonly plan: boolean;
+interface Pass extends OrphanPass {
   readonly fence: Fence | undefined;
   readonly errors: StepErrors;
 }
@@ -58,8 +61,8 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
   const isDue = ({ at, since }: UnobservedEntry) => at - since >= orphanedAfter;
 
   return {
-    async requeue(live, { plan, fence }) {
-      const pass: Pass = { plan, fence, errors: createStepErrors() };
+    async requeue(live, { plan, fence, signal }) {
+      const pass: Pass = { plan, fence, signal, errors: createStepErrors() };
       observer.begin(live);
       const [held, observations] = await Promise.all([
         readHeldEntries(connection, keys, live),
@@ -100,13 +103,14 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
 const finishStale = async (
   { connection, keys, scripts, clock, heartbeatAge, batch }: OrphanDeps,
   held: readonly HeldEntry[],
-  { plan, fence, errors }: Pass,
+  { plan, fence, signal, errors }: Pass,
 ) => {
   const known = held.filter(({ fault }) => fault === undefined);
   const stale = await findStaleEntries(connection, keys, known);
   const finished: FinishedEntry[] = [];
   for (const one of stale.slice(0, batch)) {
     const { pool, type, id } = one.held;
+    if (signal?.aborted) break;
     await errors.attempt(async () => {
       // Without a token in plans, because they may run as a user who must not write.
       const change = plan ? undefined : callOnce(keys);

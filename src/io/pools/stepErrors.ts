@@ -1,5 +1,5 @@
-import { messageOf } from '../../machines/job.ts';
 import { FencedError } from '../../machines/lease.ts';
+import { messageOf } from '../../machines/messageOf.ts';
 import { kindOfRedisError } from '../redis/errors.ts';
 
 /**

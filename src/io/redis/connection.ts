@@ -1,9 +1,10 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
 import { createGivenRedis } from './givenRedis.ts';
 import { needsOwnConnection, optionsLike } from './givenSettings.ts';
 import type { RedisFacts } from './handshake.ts';
 import { createOutages, type Outage, type OutageListener } from './outages.ts';
 import { createOwnRedis, type OwnRedisClient } from './ownRedis.ts';
+import type { RedisClient } from './redisClient.ts';
 import { parseRedisUrl } from './url.ts';
 
 /** The connection that everything else works through. */
@@ -24,7 +25,7 @@ export interface Connection {
 }
 
 /** The `redis` option of `createReaper`: a URL, ioredis options, or a live client, which the reaper never closes. */
-export type RedisSource = string | RedisOptions | Redis;
+export type RedisSource = string | RedisOptions | RedisClient;
 
 export interface ConnectionSettings extends Partial<OutageListener> {
   /** User and password of the sentinels. They override those of a URL. */
@@ -69,7 +70,8 @@ export const connect = (
   }
 
   let replacement: OwnRedisClient | undefined;
-  const client = createGivenRedis(source, outages, () => {
+  // The commands of ioredis 5 and 6 are the same as far as the reaper uses them.
+  const client = createGivenRedis(source as Redis, outages, () => {
     replacement = own(optionsLike(source));
     return replacement.redis;
   });
@@ -92,8 +94,8 @@ export const connect = (
 /** In ms. */
 const closeWithin = 500;
 
-export const isClient = (source: RedisSource): source is Redis =>
-  source instanceof Redis || (typeof source === 'object' && 'evalsha' in source);
+export const isClient = (source: RedisSource): source is RedisClient =>
+  typeof source === 'object' && 'evalsha' in source;
 
 const optionsOf = (
   source: string | RedisOptions,

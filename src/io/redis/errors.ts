@@ -66,6 +66,12 @@ export class UnusableRedisError extends RedisError {
   }
 }
 
+/** The code of the error that keeps the connection down. An error that says nothing of Redis is one of reaching it. */
+export const codeOfOutage = (error: unknown): RedisErrorCode => {
+  const { kind, code } = classify(error);
+  return kind === 'unknown' ? 'redis-unreachable' : code;
+};
+
 /** An error of Redis whose message says what to do, where that is known; else the error itself. */
 export const explained = (error: unknown): unknown => {
   if (error instanceof RedisError) return error;

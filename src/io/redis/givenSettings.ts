@@ -1,4 +1,5 @@
-import type { Redis, RedisOptions } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
+import type { RedisClient } from './redisClient.ts';
 
 /** Properties of a client that the types of ioredis leave out. A client of an older ioredis, or a fake, may lack them. */
 interface GivenClient {
@@ -9,10 +10,10 @@ interface GivenClient {
   readonly condition?: { readonly select?: number };
 }
 
-export const known = (client: Redis): GivenClient => client as unknown as GivenClient;
+export const known = (client: object): GivenClient => client as GivenClient;
 
 /** Why the reaper can't use a client, or ioredis options: keys or replies would differ from what it expects. */
-export const refusedSettings = (source: RedisOptions | Redis): string | undefined => {
+export const refusedSettings = (source: RedisOptions | RedisClient): string | undefined => {
   const isClient = 'evalsha' in source;
   const { mode, isCluster } = isClient ? known(source) : {};
   const options = isClient ? (known(source).options ?? {}) : source;
@@ -31,7 +32,7 @@ export const refusedSettings = (source: RedisOptions | Redis): string | undefine
  * Whether the reaper has to open its own connection with the options of the caller's client. In a database other than 0,
  * ioredis resends commands before anything can be checked. The other options change the shape of replies.
  */
-export const needsOwnConnection = (client: Redis): boolean => {
+export const needsOwnConnection = (client: RedisClient): boolean => {
   const { options = {}, condition } = known(client);
   return (
     (condition?.select ?? options.db ?? 0) !== 0 ||
@@ -43,7 +44,7 @@ export const needsOwnConnection = (client: Redis): boolean => {
 };
 
 /** The options of the caller's client, for a connection of the reaper's own. */
-export const optionsLike = (client: Redis): RedisOptions => {
+export const optionsLike = (client: RedisClient): RedisOptions => {
   const { options = {}, condition } = known(client);
   return {
     ...options,

@@ -89,10 +89,10 @@ export type Requeued =
 export type Quarantining = 'alive' | 'again' | 'quarantined' | { readonly refused: string };
 /**
  * `entries`: new entries have come up, and are requeued first. `left`: some can't be requeued, so the pool stays registered.
- * `settled`: the pool was removed. `traces`: it was removed, and had left only traces: no count above 0, and no heartbeat or
+ * `deregistered`: the pool was removed. `traces`: it was removed, and had left only traces: no count above 0, and no heartbeat or
  * no registration.
  */
-export type Deregistered = 'alive' | 'entries' | 'left' | 'settled' | 'traces';
+export type Deregistered = 'alive' | 'entries' | 'left' | 'deregistered' | 'traces';
 
 export interface PoolContext extends PoolInput {
   readonly held: readonly Held[];

@@ -1,5 +1,6 @@
-import type { JobOutcome } from '../job.ts';
 import type { Mandate } from '../lease.ts';
+import { messageOf } from '../messageOf.ts';
+import type { JobOutcome } from './job.ts';
 import type { PoolOutcome } from './pool.ts';
 import type { FinishedEntry, OrphanedEntry, RescueRequest, RescueResult } from './rescue.ts';
 import type { SweepRequest, SweepResult } from './sweep.ts';
@@ -24,10 +25,34 @@ export type Report =
   | { readonly type: 'leader'; readonly holds: boolean; readonly host: string }
   /** No hook is due, and none is in flight. */
   | { readonly type: 'hooks.quiet' }
-  /** `isCrash`: an actor crashed, which is a defect of the reaper and not of what it works on. */
-  | { readonly type: 'fault'; readonly where: string; readonly error: string; readonly isCrash?: true };
+  | Fault;
+
+/** Something failed and stopped nothing. */
+export interface Fault {
+  readonly type: 'fault';
+  readonly where: string;
+  readonly error: string;
+  /** The error itself, with its stack; left out where only its text is known. */
+  readonly cause?: unknown;
+  /** An actor crashed, which is a defect of the reaper and not of what it works on. */
+  readonly isCrash?: true;
+}
+
+export const faultOf = (where: string, error: unknown, more: Pick<Fault, 'isCrash'> = {}): Fault => ({
+  type: 'fault',
+  where,
+  error: messageOf(error),
+  cause: error,
+  ...more,
+});
 
 export type ReportOf<Type extends Report['type']> = Extract<Report, { readonly type: Type }>;
+
+/** A child that crashed too often, and is not started again. */
+export interface FailedChild {
+  readonly child: string;
+  readonly error: string;
+}
 
 /** A child's message to the supervisor. */
 export interface Reported {

@@ -55,7 +55,7 @@ export interface FinishedEntry {
 
 /** What one look at the lists of live pools found and did. */
 export interface RequeuedOrphans {
-  readonly lost: readonly OrphanedEntry[];
+  readonly orphaned: readonly OrphanedEntry[];
   /** Pools whose entries can't be judged because their workers never reported an observation. Not all, where many. */
   readonly unobserved: readonly string[];
   /** Entries that look orphaned without proof that no worker runs them. They stay where they are. */
@@ -110,7 +110,7 @@ export interface RescueResult {
   readonly pools: Readonly<Record<PoolOutcome['outcome'], number>>;
   readonly entries: number;
   /** Orphaned entries of live pools that were requeued (in a plan: would be). */
-  readonly lost: number;
+  readonly orphaned: number;
   readonly unobserved: RequeuedOrphans['unobserved'];
   readonly undecided: number;
   readonly oldestUndecidedS: number;
@@ -127,6 +127,8 @@ export interface RescueResult {
   readonly suspended?: string;
   /** Why the pass did not complete. */
   readonly error?: string;
+  /** Set if its caller ended it. */
+  readonly isAborted?: true;
 }
 
 /** The result of a pass that has done nothing yet. */
@@ -138,7 +140,7 @@ export const emptyRescue = ({ number, plan }: Pick<RescueRequest, 'number' | 'pl
   suspects: 0,
   pools: { rescued: 0, cleaned: 0, alive: 0, planned: 0, abandoned: 0 },
   entries: 0,
-  lost: 0,
+  orphaned: 0,
   unobserved: [],
   undecided: 0,
   oldestUndecidedS: 0,

@@ -33,4 +33,14 @@ export interface SweepResult {
   readonly suspended?: string;
   /** Why the sweep did not complete. */
   readonly error?: string;
+  /** Set if its caller ended it. */
+  readonly isAborted?: true;
 }
+
+/** A caller has aborted the pass with this number. */
+export interface PassCancel {
+  readonly number: number;
+}
+
+/** What a pass says that its caller has aborted. */
+export const abortedPass = { error: 'its caller has aborted it', isAborted: true } as const;

@@ -1,0 +1,2 @@
+/** An error as text, without its stack. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
