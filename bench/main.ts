@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { type RedisServer, startRedis } from '../test/support/redisServer.ts';
+import { benchAudit } from './audit.ts';
 import { benchBytes } from './bytes.ts';
 import { benchEvidence } from './evidence.ts';
 import { benchHeap } from './heap.ts';
@@ -29,6 +30,7 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   hooks: benchHooks,
   inspector: benchInspector,
   steps: benchSteps,
+  audit: benchAudit,
 };
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;

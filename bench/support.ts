@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Redis } from 'ioredis';
-import { createReaper, type SweepSummary } from '../src/index.ts';
+import { createReaper, type ReaperOptions, type SweepSummary } from '../src/index.ts';
 
 export const namespace = '{bench}';
 export const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
@@ -49,8 +49,12 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
 };
 
 /** Runs one sweep in a new reaper. Throws unless it judged exactly the seeded jobs and acted on them. */
-export const sweepOnce = async (redis: string, verdicts: SweepSummary['verdicts']): Promise<SweepSummary> => {
-  const reaper = createReaper({ redis, namespace, logger: false });
+export const sweepOnce = async (
+  redis: string,
+  verdicts: SweepSummary['verdicts'],
+  options: Pick<ReaperOptions, 'audit'> = {},
+): Promise<SweepSummary> => {
+  const reaper = createReaper({ redis, namespace, logger: false, ...options });
   await reaper.ping();
   const summary = await reaper.sweep();
   await reaper.stop();

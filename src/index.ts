@@ -1,7 +1,10 @@
+export type { AuditAdmin, AuditFilter } from './admin/audit.ts';
+export type { AuditEntry, AuditedAct, AuditedFacts } from './admin/auditEntries.ts';
 export type { EndpointStatus, HookRecord } from './admin/hookRecords.ts';
 export type { HookFilter, HookMove, HooksAdmin } from './admin/hooks.ts';
 export type { QuarantineAdmin, QuarantineCounts, QuarantineFilter, QuarantineMove } from './admin/quarantine.ts';
 export type { QuarantinedJob, QuarantineRecord, Recovery } from './admin/quarantineRecords.ts';
+export type { UndoOutcome } from './admin/undo.ts';
 export type { DoctorOptions } from './doctor/doctor.ts';
 export type { DoctorCheck, DoctorReport } from './doctor/report.ts';
 export {
@@ -20,6 +23,7 @@ export type { Logger } from './io/log.ts';
 export type { RedisSource } from './io/redis/connection.ts';
 export { UnusableRedisError } from './io/redis/errors.ts';
 export type { RedisClient } from './io/redis/redisClient.ts';
+export type { Moved } from './io/redis/replies/undo.ts';
 export type { StatusReply, TrackedAttempt } from './lifecycle/attempt.ts';
 export type { Lifecycle, NewJob } from './lifecycle/lifecycle.ts';
 export type { Ack, Facts, Status } from './machines/facts.ts';

@@ -49,6 +49,11 @@ export const readInspectorOptions = (options: InspectorOptions): Exclude<ReaperS
 
 /** A member of a filter: left out, or a text. `undefined` is refused, because it would mean everything. */
 const member = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();
+const time = () =>
+  z
+    .union([z.date(), z.iso.datetime({ offset: true })], { error: 'must be a Date or an ISO 8601 time' })
+    .transform((given) => new Date(given))
+    .exactOptional();
 const callback = () =>
   z.custom<(record: never) => void>((value) => typeof value === 'function', { error: 'must be a function' }).optional();
 const signal = () =>
@@ -67,6 +72,15 @@ const argumentSchemas = {
     state: z.enum(['pending', 'sending', 'parked']).exactOptional(),
   }),
   hookMove: z.strictObject({ plan: z.boolean().optional(), onRecord: callback() }),
+  auditFilter: z.strictObject({
+    ...{ id: member(), pool: member(), who: member() },
+    ...{ since: time(), until: time() },
+    limit: z.number().int().min(1).exactOptional(),
+  }),
+  undo: z.strictObject({ plan: z.boolean().optional() }),
+  undoEntries: z.strictObject({
+    entries: z.array(z.string().regex(/^\d{1,20}-\d{1,20}$/, { error: 'must be the id of an entry' })),
+  }),
   quarantineFilter: z.strictObject({ id: member(), type: member() }),
   quarantineMove: z.strictObject({ plan: z.boolean().optional(), onRecord: callback() }),
 };

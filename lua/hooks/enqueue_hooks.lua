@@ -16,8 +16,9 @@
 --          `deferred`: the limit of records is reached
 --          `unclear`: another state is parked; nothing was done, and a call with the stats decides
 --          or the error that names the queue of the endpoint
+-- The new records are one entry of the audit stream (`includes/audit.lua`).
 -- Also written by: every script of hooks; the Go jobservice (stats).
---- @include prove
+--- @include audit
 --- @include rank
 --- @include hook_record
 --- @include enqueue_hook
@@ -52,7 +53,7 @@ end
 -- Many jobs with one command each, which is several times faster. Lua can pass some thousand values to a call, so some hundred
 -- jobs at a time.
 local STRIDE = 500
-local reply = { 'done' }
+local reply, all = { 'done' }, {}
 for from = 4 + count, #ARGV, 3 * STRIDE do
   local to = math.min(#ARGV, from + 3 * STRIDE - 1)
   local ids = {}
@@ -86,6 +87,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
     if new then
       added = record and added or added + 1
       records[#records + 1] = id
+      all[#all + 1] = id
       records[#records + 1] = recordText(new)
       local queue = queues[endpoint] or {}
       queues[endpoint] = queue
@@ -115,4 +117,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
   end
 end
 keepHooks(unpack(written))
-return reply
+if #all == 0 then
+  return reply
+end
+return recorded(reply, { what = 'refire', n = #all, ids = all })

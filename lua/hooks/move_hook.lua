@@ -15,12 +15,13 @@
 -- Also written by: every script of hooks.
 --- @include once
 --- @include hook_record
+--- @include audit
 
 local hooks, parked, origins, due = unpack(KEYS)
 local at, id, seen, action = nowMs(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local refused = refusalOf({
   { hooks, 'hash', 'HGET', 'HSET', 'EXPIRE' },
-  { parked, 'zset', 'ZADD', 'ZREM', 'EXPIRE' },
+  { parked, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'EXPIRE' },
   { origins, 'set', 'SADD', 'EXPIRE' },
   { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'EXPIRE' },
 })
@@ -34,6 +35,7 @@ local isSending = record and isClaimed(record) and (tonumber(redis.call('ZSCORE'
 if not record or text ~= seen or isSending then
   return { 'overtaken' }
 end
+local was = { hook = text, due = redis.call('ZSCORE', due, id) or nil, parked = redis.call('ZSCORE', parked, id) or nil }
 if action == 'retry' then
   record.kind, record.attempts, record.first, record.last = 'asked', 0, 0, 0
   writeRecord(hooks, id, record)
@@ -47,4 +49,4 @@ else
   redis.call('ZADD', parked, at, id)
 end
 keepHooks(unpack(KEYS))
-return answerOnce({ 'done' })
+return recorded(answerOnce({ 'done' }), { what = action .. '-hook', job = id, was = was, is = { hook = recordText(record) } })

@@ -48,7 +48,7 @@ local function refusalBefore7(uses)
   -- Commands that may need memory come first: after another write of the script, Redis would not refuse them.
   local forms = {
     { 'SET', '1', 'NX', 'XX' }, { 'HSET', 'f', 'v', 'x' }, { 'ZADD', 'x', 'x' }, { 'SETRANGE', '0', '' },
-    { 'HSETNX', 'f', 'v' }, { 'LPUSH', 'x' }, { 'RPUSH', 'x' }, { 'SADD', 'x' },
+    { 'XADD', 'NOMKSTREAM', '*', 'f', 'v' }, { 'HSETNX', 'f', 'v' }, { 'LPUSH', 'x' }, { 'RPUSH', 'x' }, { 'SADD', 'x' },
     { 'DEL' }, { 'EXISTS' }, { 'EXPIRE', 'x' }, { 'GET' }, { 'HDEL', 'f' }, { 'HGET', 'f' }, { 'HGETALL' }, { 'HLEN' },
     { 'HMGET', 'f' }, { 'HRANDFIELD', '1' }, { 'HSCAN', '0' }, { 'LINDEX', '0' }, { 'LLEN' }, { 'LPOP' },
     { 'LRANGE', '0', '0' }, { 'LREM', '0', 'x' }, { 'LTRIM', '0', '-1' }, { 'PERSIST' }, { 'SISMEMBER', 'x' },

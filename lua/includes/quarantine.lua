@@ -10,6 +10,7 @@
 --- @include write_status
 --- @include signs
 --- @include hook_of_change
+--- @include audit
 
 -- What `refusalOf` has to prove before quarantineEntry may be called.
 local function readsOfQuarantine(k)
@@ -70,6 +71,7 @@ local function quarantineEntry(k, of, hook, entry)
     return refusal
   end
 
+  local was = auditedFacts(k.stats, k.track, of.id)
   local err = string.format('jobservice-reaper: quarantined, for its worker died or lost it %d times within %g h',
     #before + 1, of.window / 3600)
   local member = deadEntry(entry, err, death.at)
@@ -98,5 +100,10 @@ local function quarantineEntry(k, of, hook, entry)
   if hook then
     hook.enqueue(of.id, k.stats)
   end
-  return answerOnce({ 'quarantined', cjson.encode(before) })
+  local is = was and changedFacts(was, auditedFacts(k.stats, k.track, of.id))
+  if is then
+    is.record = redis.sha1hex(redis.call('HGET', k.quarantine, of.id))
+  end
+  return recorded(answerOnce({ 'quarantined', cjson.encode(before) }),
+    { what = 'quarantine', job = of.id, pool = of.pool, was = was, is = is })
 end

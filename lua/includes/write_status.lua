@@ -2,13 +2,13 @@
 -- time to live (a day; a week for Error). It counts down only if the status changes: writing a final status twice must not take
 -- the count that belongs to its acknowledgement (defect 27). A job that starts again, or has a newer revision, loses the time to
 -- live that its end has set: its stats must not expire while it runs (fault 113).
--- HSET comes first: under memory pressure Redis refuses it, and then nothing has been written.
+-- HSET comes first: under memory pressure Redis refuses it, and then nothing has been written. Returns the time of the update.
 local function writeStatus(stats, track, id, status, revision)
-  local before = redis.call('HGET', stats, 'status')
+  local before, time = redis.call('HGET', stats, 'status'), now()
   if revision then
-    redis.call('HSET', stats, 'status', status, 'update_time', now(), 'revision', revision)
+    redis.call('HSET', stats, 'status', status, 'update_time', time, 'revision', revision)
   else
-    redis.call('HSET', stats, 'status', status, 'update_time', now())
+    redis.call('HSET', stats, 'status', status, 'update_time', time)
   end
   if rank(status) == 3 then
     if before ~= status then
@@ -18,6 +18,7 @@ local function writeStatus(stats, track, id, status, revision)
   elseif rank(before) == 3 or revision then
     redis.call('PERSIST', stats)
   end
+  return time
 end
 
 -- What `refusalOf` has to prove before `writeStatus` may be called.

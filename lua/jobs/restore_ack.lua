@@ -17,6 +17,7 @@
 --- @include now
 --- @include count_down
 --- @include facts
+--- @include audit
 --- @include write_status
 
 local stats, track = KEYS[1], KEYS[2]
@@ -28,5 +29,8 @@ end
 if judged ~= fingerprint(readFacts(stats)) then
   return { 'overtaken' }
 end
-writeStatus(stats, track, id, status, revision ~= '' and revision or nil)
-return answerOnce({ 'done' })
+local was = auditedFacts(stats, track, id)
+local newer = revision ~= '' and revision or nil
+local time = writeStatus(stats, track, id, status, newer)
+local is = was and changedStatus(was, track, id, status, time, newer)
+return recorded(answerOnce({ 'done' }), { what = 'reset', job = id, was = was, is = is })

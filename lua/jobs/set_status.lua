@@ -1,7 +1,7 @@
 -- Moves a job to a status, by the rule of the Go side: to a newer revision always; within a revision only forward, or to the
 -- status that it has. Sweeps give the fingerprint of the facts that they judged: the job changes only if it is still the same
 -- (defect 15). A worker host that begins an attempt gives `unbegun`: the attempt begins only if no other host has begun it,
--- for the entry of a host that was cut off may have been requeued (132).
+-- for the entry of a host that was cut off may have been requeued (132). A fail by a sweep is recorded (`includes/audit.lua`).
 --
 -- KEYS[1]    {ns}:job_stats:<id> (hash)
 -- KEYS[2]    {ns}:job_track:inprogress (hash)
@@ -23,6 +23,7 @@
 --- @include now
 --- @include count_down
 --- @include facts
+--- @include audit
 --- @include write_status
 --- @include hook_of_change
 
@@ -52,7 +53,8 @@ if begins and storedRevision == wanted and stored == status then
   return { 'refused', stored }
 end
 if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank(status) or stored == status)) then
-  writeStatus(stats, track, id, status)
+  local was = auditedFacts(stats, track, id)
+  local time = writeStatus(stats, track, id, status)
   -- A worker host runs the job, so its stats must not expire before it ends. Upstream's reset leaves the time to live.
   if token and rank(status) < 3 then
     redis.call('PERSIST', stats)
@@ -63,6 +65,7 @@ if storedRevision < wanted or (storedRevision == wanted and (rank(stored) < rank
   if hook then
     hook.enqueue(id, stats)
   end
-  return answerOnce({ 'done' })
+  local is = was and changedStatus(was, track, id, status, time)
+  return recorded(answerOnce({ 'done' }), { what = 'fail', job = id, was = was, is = is })
 end
 return { 'refused', stored }

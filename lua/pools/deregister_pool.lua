@@ -19,6 +19,7 @@
 -- pool and is skipped; rebuild_counters reports it.
 --- @include once
 --- @include alive
+--- @include audit
 
 local pools, heartbeat = KEYS[1], KEYS[2]
 local pool, maxAge, seen = ARGV[1], ARGV[2], ARGV[3]
@@ -50,8 +51,11 @@ end
 for _, lockInfo in ipairs(fields) do
   redis.call('HDEL', lockInfo, pool)
 end
-if ARGV[4] ~= 'more' then
-  redis.call('DEL', heartbeat)
-  redis.call('SREM', pools, pool)
+local reply = { hasDied and 'deregistered' or 'traces' }
+if ARGV[4] == 'more' then
+  return answerOnce(reply)
 end
-return answerOnce({ hasDied and 'deregistered' or 'traces' })
+local was = { heartbeat_at = redis.call('HGET', heartbeat, 'heartbeat_at') or nil }
+redis.call('DEL', heartbeat)
+was.registered = redis.call('SREM', pools, pool) == 1 and 'yes' or nil
+return recorded(answerOnce(reply), { what = 'deregister', pool = pool, was = was, is = changedFacts(was, {}) })

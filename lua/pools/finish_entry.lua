@@ -31,6 +31,7 @@
 --- @include entry_at
 --- @include now
 --- @include orphan
+--- @include audit
 
 local pools, heartbeat, held, lock, lockInfo, stats = unpack(KEYS, 1, 6)
 local pool, maxAge, place, mode, job, updated, revision, least, moves = unpack(ARGV)
@@ -70,4 +71,4 @@ countDownLocks(lock, lockInfo, pool, held, 1)
 for _, key in ipairs(stale) do
   redis.call('DEL', key)
 end
-return answerOnce({ 'done' })
+return recorded(answerOnce({ 'done' }), { what = 'remove-stale', job = job, pool = pool })

@@ -17,6 +17,7 @@
 -- list of the wrong type holds no entry, and counts as empty.
 --- @include once
 --- @include drift
+--- @include audit
 
 local lock, lockInfo = KEYS[1], KEYS[2]
 local refusal = refusalOf({ { lock, 'string', 'GET', 'SET' }, { lockInfo, 'hash', 'HLEN', 'HGETALL', 'HSET', 'HDEL' } })
@@ -46,4 +47,5 @@ end
 if drift.before == sum and drift.fields == 0 then
   return drift.reply
 end
-return answerOnce(drift.reply)
+return recorded(answerOnce(drift.reply), { what = 'rebuild-counters', n = drift.fields, was = { lock = drift.before },
+  is = { lock = sum } })

@@ -17,6 +17,7 @@
 -- Also written by: gocraft (fetch, finish, requeue, stale locks), the Go jobservice (requeue).
 -- SET is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
+--- @include audit
 
 local lock, opened = KEYS[1], KEYS[2]
 local token, sum = ARGV[1], ARGV[2]
@@ -42,4 +43,7 @@ if value ~= sum then
   redis.call('SET', lock, sum)
 end
 redis.call('DEL', opened)
-return answerOnce({ 'set', value, sum })
+if value == sum then
+  return answerOnce({ 'set', value, sum })
+end
+return recorded(answerOnce({ 'set', value, sum }), { what = 'rebuild-counters', was = { lock = value }, is = { lock = sum } })

@@ -12,6 +12,7 @@
 --- @include once
 --- @include count
 --- @include list_length
+--- @include audit
 
 local lockInfo = KEYS[1]
 local refusal = refusalOf({ { lockInfo, 'hash', 'HMGET', 'HSET', 'HDEL' } })
@@ -54,4 +55,4 @@ local reply = { 'done', sum, fields, string.format('%.0f', off) }
 if fields == 0 then
   return reply
 end
-return answerOnce(reply)
+return recorded(answerOnce(reply), { what = 'rebuild-counters', n = fields })

@@ -21,6 +21,7 @@
 -- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
 --- @include quarantine_record
+--- @include audit
 
 local quarantine, dead, recoveries = unpack(KEYS)
 local isPlan = ARGV[5] == 'plan'
@@ -63,28 +64,39 @@ end
 if isPlan then
   return { isThere and 'done' or 'gone' }
 end
+-- What an undo of a drop needs.
+local dropped = { record = text, members = {} }
 for _, one in ipairs(meant) do
   local i, entry = unpack(one)
   local _, original, member = unpack(entry)
-  if redis.call('ZSCORE', dead, member) then
+  local score = redis.call('ZSCORE', dead, member)
+  if score then
+    dropped.members[#dropped.members + 1] = { member, score }
     if action == 'release' then
       redis.call('LPUSH', KEYS[3 + i], original)
     end
     redis.call('ZREM', dead, member)
   end
 end
-if #others > 0 then
-  redis.call('HSET', quarantine, id, cjson.encode({ at = record.at, recoveries = record.recoveries, entries = others }))
+local rest = #others > 0 and cjson.encode({ at = record.at, recoveries = record.recoveries, entries = others }) or nil
+if rest then
+  redis.call('HSET', quarantine, id, rest)
 else
   redis.call('HDEL', quarantine, id)
 end
 if forgets then
   -- After a release or a drop no recovery counts; else only those since the entry was taken out of `dead`.
-  local rest = not isThere and withoutRecoveries(redis.call('HGET', recoveries, id), record.recoveries)
-  if rest then
-    redis.call('HSET', recoveries, id, rest)
+  local newer = not isThere and withoutRecoveries(redis.call('HGET', recoveries, id), record.recoveries)
+  if newer then
+    redis.call('HSET', recoveries, id, newer)
   else
     redis.call('HDEL', recoveries, id)
   end
 end
-return answerOnce({ isThere and 'done' or 'gone' })
+local reply = answerOnce({ isThere and 'done' or 'gone' })
+if action == 'prune' then
+  return reply
+end
+local isUndoable = action == 'drop' and isThere
+return recorded(reply, { what = action .. '-quarantined', job = id, n = #dropped.members, was = { record = seen },
+  is = { record = rest and redis.sha1hex(rest) or cjson.null } }, isUndoable and cjson.encode(dropped) or nil)

@@ -23,7 +23,7 @@
 -- Reply    { 'alive' }
 --          { 'moved', how many, how many are left, id of the poison job whose entry is next ('' for none), why the recoveries could
 --            not be recorded ('' if they were) }
--- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Repeats its first reply when it is sent again (`includes/once.lua`). Recorded as one act (`includes/audit.lua`).
 -- Also written by: gocraft (fetch, finish, requeue, stale locks), the Go jobservice (requeue). What gocraft's own reaper requeues
 -- is not counted as a recovery.
 -- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
@@ -34,6 +34,7 @@
 --- @include entry
 --- @include recovery
 --- @include stride
+--- @include audit
 
 local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, batch, most, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -51,7 +52,7 @@ if alive(pools, heartbeat, pool, maxAge, seen) then
 end
 local uncounted = recordsRefusal(recoveries, recovered)
 local death = deathOf(pool, seen, window, ARGV[7])
-local moved, poison = 0, nil
+local moved, poison, jobs = 0, nil, {}
 -- Reads and writes several entries and records with one command each, which is several times faster.
 local STEP, MOST = 1000000, 8000000
 local size, stride = 0, FIRST_STRIDE
@@ -77,6 +78,7 @@ repeat
           break
         end
       end
+      jobs[#jobs + 1] = id
       updates[#updates + 1] = id
       updates[#updates + 1] = text and recoveryText(text, death) or death.first
     end
@@ -97,4 +99,5 @@ local reply = { 'moved', moved, left, poison or '', moved > 0 and uncounted and 
 if moved == 0 then
   return reply
 end
-return answerOnce(reply)
+return recorded(answerOnce(reply), { what = 'requeue', pool = pool, n = moved, ids = jobs,
+  was = { entries = tostring(left + moved) }, is = { entries = tostring(left) } })

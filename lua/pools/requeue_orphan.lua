@@ -51,6 +51,7 @@
 --- @include now
 --- @include orphan
 --- @include recovery
+--- @include audit
 
 local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
 local beforeQuarantine, workersKey, unobservedKey = KEYS[12], KEYS[13], KEYS[14]
@@ -183,4 +184,4 @@ countDownLocks(lock, lockInfo, pool, held, 1)
 if not uncounted then
   recordRecoveries(recoveries, recovered, { counted, recoveryText(text, death) }, death)
 end
-return answerOnce({ 'requeued' })
+return recorded(answerOnce({ 'requeued' }), { what = 'requeue-orphan', job = job, pool = pool })

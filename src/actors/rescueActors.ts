@@ -28,30 +28,35 @@ export const createRescueActors = (
   preflight: Preflight,
   lease: Pick<Lease, 'completeRescue'>,
   signalOf: (pass: number) => AbortSignal | undefined,
-) => ({
-  watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
-  find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
-    ({ input: { thorough, plan, fence } }) =>
-      orPermanent(async () => {
-        const state = await preflight.run(plan);
-        if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
-        const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan));
-        return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
-      }),
-  ),
-  requeueOrphans: fromPromise<
-    RequeuedOrphans,
-    { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
-  >(async ({ input: { number, live, plan, fence } }) => {
-    await ensureRunnable(preflight, plan);
-    return preflight.watch(() => orphans.requeue(live, { plan, fence, signal: signalOf(number) }));
-  }),
-  recount: fromPromise<
-    Recounted,
-    { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
-  >(async ({ input: { number, types, lists, plan, fence } }) => {
-    const recounted = await pools.recount(types, fence, lists, plan, signalOf(number));
-    if (fence !== undefined) await lease.completeRescue(fence);
-    return recounted;
-  }),
-});
+) => {
+  /** Of the present pass, for the audit stream. */
+  let present = 'rescue';
+  return {
+    watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
+    find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
+      ({ input: { thorough, plan, fence } }) =>
+        orPermanent(async () => {
+          const state = await preflight.run(plan);
+          if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
+          const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan));
+          present = `rescue/${found.pass}`;
+          return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
+        }),
+    ),
+    requeueOrphans: fromPromise<
+      RequeuedOrphans,
+      { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
+    >(async ({ input: { number, live, plan, fence } }) => {
+      await ensureRunnable(preflight, plan);
+      return preflight.watch(() => orphans.requeue(live, { plan, fence, signal: signalOf(number) }));
+    }),
+    recount: fromPromise<
+      Recounted,
+      { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
+    >(async ({ input: { number, types, lists, plan, fence } }) => {
+      const recounted = await pools.recount(types, fence, lists, plan, signalOf(number), present);
+      if (fence !== undefined) await lease.completeRescue(fence);
+      return recounted;
+    }),
+  };
+};

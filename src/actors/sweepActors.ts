@@ -3,6 +3,7 @@ import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReade
 import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import { refusalOf } from '../io/redis/errors.ts';
+import { newToken } from '../io/redis/scripts.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { PermanentError } from '../machines/permanent.ts';
 import { RefusedError } from '../machines/refusal.ts';
@@ -24,6 +25,7 @@ export const createSweepActors = (
   let last = { from: scanStart, scanned: 0 };
   let next = last;
   let recorded: Promise<unknown> = Promise.resolve();
+  let pass = '';
 
   /**
    * Records where the page began that was read last. Its jobs may still be in lanes, so a successor repeats it. The record is
@@ -45,6 +47,7 @@ export const createSweepActors = (
       last = { from, scanned };
     }
     next = last;
+    pass = `sweep/${newToken()}`;
     return open(plan, last.from);
   };
 
@@ -57,7 +60,7 @@ export const createSweepActors = (
         const { jobs, isLast, from } = await orPermanent(() => pages.next());
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
-        return { jobs: fence === undefined ? jobs : jobs.map((job) => ({ ...job, fence })), isLast };
+        return { jobs: jobs.map((job) => ({ ...job, fence, pass })), isLast };
       }),
   );
   const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
 import type { OptionDescription, OptionSchema } from '../options/describe.ts';
@@ -152,12 +153,26 @@ export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} 
     return createReaper({
       redis: defaultRedis,
       ...options,
+      audit: withOperator(options.audit),
       logger: createLog(config.logLevel ?? logLevel),
       ...merged(options, own),
     } as unknown as ReaperOptions);
   } catch (error) {
     if (error instanceof OptionsError) throw new UsageError(withSources(error, config));
     throw error;
+  }
+};
+
+/** Options of the audit stream, which names the user unless they name another person. A wrong value is left to the schema. */
+const withOperator = (audit: unknown): unknown =>
+  audit === undefined || (typeof audit === 'object' && audit !== null) ? { operator: userName(), ...audit } : audit;
+
+/** Who runs the command; undefined for a user without a name, as in a container. */
+const userName = (): string | undefined => {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
   }
 };
 

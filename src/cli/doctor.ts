@@ -13,7 +13,7 @@ export const registerDoctor = (program: Command): void => {
     .command('doctor')
     .description('check what the reaper depends on, and show where each option comes from; changes nothing')
     .addHelpText('after', '\nExit code 3: something needs attention.');
-  withOptions(command, 'redis', 'schedule', 'judging', 'sweep', 'rescue', 'hooks').action(
+  withOptions(command, 'redis', 'schedule', 'judging', 'sweep', 'rescue', 'hooks', 'audit').action(
     async (flags: { json?: boolean }) => {
       const config = configOf(command);
       const reaper = reaperOf(config);

@@ -31,7 +31,7 @@ export const registerHooks = (program: Command): void => {
       .description(description)
       .option('--all', 'all of them; needed if no filter is given')
       .option('--plan', 'print how many, and change nothing');
-    withOptions(command, 'redis', 'hooks').action(async (flags: HookFlags & { all?: boolean }) => {
+    withOptions(command, 'redis', 'hooks', 'audit').action(async (flags: HookFlags & { all?: boolean }) => {
       if (!flags.all && flags.id === undefined && flags.endpoint === undefined && flags.reason === undefined) {
         throw new UsageError('Specify --id, --endpoint, --reason or --all.');
       }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../package.ts';
 import { visible } from '../visible.ts';
+import { registerAudit } from './audit.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerExplain } from './explain.ts';
 import { registerHooks } from './hooks.ts';
@@ -12,6 +13,7 @@ import { registerRun } from './run.ts';
 import { registerStatus } from './status.ts';
 import { registerSweep } from './sweep.ts';
 import { complain } from './text.ts';
+import { registerUndo } from './undo.ts';
 import { refuseRenamed, UsageError } from './usage.ts';
 
 const failed = 1;
@@ -32,7 +34,7 @@ const program = new Command('reaper')
 
 for (const register of [
   ...[registerRun, registerSweep, registerRescue, registerStatus, registerExplain, registerDoctor],
-  ...[registerHooks, registerQuarantine, registerInspect],
+  ...[registerHooks, registerQuarantine, registerAudit, registerUndo, registerInspect],
 ]) {
   register(program);
 }

@@ -25,6 +25,7 @@ export const optionGroups = {
     ],
   },
   plan: { heading: 'Schedule:', paths: ['plan'] },
+  audit: { heading: 'Audit:', paths: ['audit.'] },
   hooks: { heading: 'Hooks:', paths: ['hooks.'] },
   inspector: {
     heading: 'Inspector:',

@@ -30,7 +30,7 @@ export const registerQuarantine = (program: Command): void => {
       .description(description)
       .option('--all', 'all of them; needed if no filter is given')
       .option('--plan', 'print how many, and change nothing');
-    withOptions(command, 'redis').action(async (flags: QuarantineFlags & { all?: boolean }) => {
+    withOptions(command, 'redis', 'audit').action(async (flags: QuarantineFlags & { all?: boolean }) => {
       if (!flags.all && flags.id === undefined && flags.type === undefined) {
         throw new UsageError('Specify --id, --type or --all.');
       }

@@ -16,7 +16,7 @@ export const registerRescue = (program: Command): void => {
       'grace period of suspected pools in this pass, such as 15s; 0 waits for nothing',
       duration,
     );
-  withOptions(command, 'redis', 'rescue', 'hooks').action(async (flags: RescueFlags) => {
+  withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => rescue(reaper, flags)));
   });

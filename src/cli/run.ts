@@ -16,7 +16,7 @@ export const registerRun = (program: Command): void => {
     .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
     .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address)
     .addHelpText('after', '\nExample:\n  reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m');
-  withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'inspector').action(
+  withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'audit', 'inspector').action(
     async ({ inspect, http, json }: RunFlags) => {
       const config = configOf(command);
       const isInspecting = inspect !== undefined || Boolean(fileSaysInspect(config.options.inspect, config.configured));

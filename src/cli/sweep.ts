@@ -11,7 +11,7 @@ export const registerSweep = (program: Command): void => {
     .command('sweep')
     .description('judge every tracked job once')
     .option('--plan', 'print what would be done, and change nothing');
-  withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'hooks').action(async (flags: SweepFlags) => {
+  withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'hooks', 'audit').action(async (flags: SweepFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => sweep(reaper, flags)));
   });

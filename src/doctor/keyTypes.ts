@@ -31,6 +31,7 @@ export const typesByName = (keys: Keys): ((key: string) => KeyType | undefined) 
     [keys.unobserved(''), 'hash'],
     [keys.recount(''), 'string'],
     [keys.beforeQuarantine(''), 'string'],
+    [keys.auditKept(''), 'string'],
   ];
   return (key) => {
     const known = single.get(key);
@@ -53,7 +54,7 @@ export const kindsOfKeys = (keys: Keys): { readonly key: string; readonly isWrit
     ...[keys.queue(name), keys.inProgress(name, 'doctor'), keys.lock(name), keys.lockInfo(name)],
     ...[keys.dueHooks(name), keys.hookEndpoint(name), keys.hookClaim(name), keys.changes(name)],
     ...[keys.answer(name), keys.workerRecords(name), keys.unobserved(name), keys.recount(name)],
-    keys.beforeQuarantine(name),
+    ...[keys.beforeQuarantine(name), keys.auditKept(name)],
   ];
   return [...readOnly.map((key) => ({ key, isWritten: false })), ...written.map((key) => ({ key, isWritten: true }))];
 };

@@ -43,6 +43,8 @@ const afterKey: Readonly<Record<string, readonly string[]>> = {
   TTL: [],
   PTTL: [],
   TYPE: [],
+  XADD: ['NOMKSTREAM', '*', 'f', 'v'],
+  XREVRANGE: ['+', '-', 'COUNT', '1'],
   ZADD: ['NX', 'XX', '1', 'x'],
   ZCARD: [],
   ZCOUNT: ['0', '0'],

@@ -8,7 +8,7 @@ import type { TrackedJobs } from './jobs/trackedJobs.ts';
 import type { Deps } from './redis/deps.ts';
 import { refusalOf } from './redis/errors.ts';
 import { retry } from './redis/retry.ts';
-import { changeOnce } from './redis/scripts.ts';
+import { type AuditNote, changeOnce } from './redis/scripts.ts';
 
 /**
  * Acts on a job that was judged. Each act is one script that changes nothing if the job has changed since.
@@ -37,7 +37,7 @@ export const createJobActs = ({
   load: (id) => retry(clock, () => tracked.load(id)),
 
   /** Sets the status to Error by upstream's rule, and enqueues the hook in the same step. */
-  async fail({ job }) {
+  async fail({ job, judgement }) {
     const { id, revision = 0 } = job.facts;
     const origin = hooks.endpointFor(job.hookUrl);
     const hook = records.hookTail(origin);
@@ -49,6 +49,7 @@ export const createJobActs = ({
         ['Error', revision, id, job.fingerprint, ...hook.args],
         job.fence,
         change,
+        noteOf(job, judgement),
       ),
     );
     if (reply.outcome !== 'done') return 'overtaken';
@@ -74,18 +75,25 @@ export const createJobActs = ({
         [id, status, revision, job.fingerprint],
         job.fence,
         change,
+        noteOf(job, judgement),
       ),
     );
     return reply.outcome;
   },
 
-  async untrack({ job }) {
+  async untrack({ job, judgement }) {
     const { id } = job.facts;
+    const note = noteOf(job, judgement);
     const reply = await write(clock, () =>
-      scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence),
+      scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence, undefined, note),
     );
     return reply.outcome;
   },
+});
+
+const noteOf = ({ pass = 'sweep' }: TrackedJob, { reason }: ActInput['judgement']): AuditNote => ({
+  pass,
+  why: reason,
 });
 
 const write = async <T>(clock: Clock, step: () => Promise<T>): Promise<T> => {

@@ -89,4 +89,6 @@ export interface TrackedJob {
   readonly hookUrl?: string | undefined;
   /** Of the sweep that scanned it, if that was a scheduled sweep of several hosts. */
   readonly fence?: Fence | undefined;
+  /** Of the sweep that scanned it: `sweep/` and a token, as in the audit stream. */
+  readonly pass?: string | undefined;
 }

@@ -69,7 +69,11 @@ export const jobMachine = setup({
       reply: (_, { reply }: { reply: ActReply }) => (reply === 'overtaken' ? undefined : reply),
     }),
     replaceFacts: assign({
-      job: ({ context }, { job }: { job: TrackedJob }) => ({ ...job, fence: context.job.fence }),
+      job: ({ context: { job: before } }, { job }: { job: TrackedJob }) => ({
+        ...job,
+        fence: before.fence,
+        pass: before.pass,
+      }),
     }),
     keepError: assign({ error: (_, { error }: { error: unknown }) => messageOf(error) }),
   },

@@ -240,6 +240,21 @@ export interface ReaperOptions {
           | undefined;
       }
     | undefined;
+  /** The audit stream: what was done, by whom and why. */
+  audit?:
+    | {
+        /**
+         * How many acts the audit stream keeps, about. 0 records none.
+         * @default 100000
+         */
+        maxEntries?: number | undefined;
+        /**
+         * The person on whose behalf this process acts, for the audit stream. The command gives the user that runs it.
+         * @default none
+         */
+        operator?: string | undefined;
+      }
+    | undefined;
   /**
    * Judges and changes nothing: every pass is a plan.
    * @default false

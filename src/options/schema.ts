@@ -123,6 +123,18 @@ const hooks = z.strictObject({
   tls: option(tls.prefault({}), 'TLS of the connections to endpoints.'),
 });
 
+const audit = z.strictObject({
+  maxEntries: option(
+    z.number().int().min(0).max(10_000_000).default(100_000).meta({ hint: 'count' }),
+    'How many acts the audit stream keeps, about. 0 records none.',
+  ),
+  operator: option(
+    text('name').optional(),
+    'The person on whose behalf this process acts, for the audit stream. The command gives the user that runs it.',
+    { defaultText: 'none' },
+  ),
+});
+
 /** An address to listen on. */
 const host = () => text('host').default('127.0.0.1');
 
@@ -223,6 +235,7 @@ export const optionsSchema = z.strictObject({
   sweep: option(sweep.prefault({}), 'Sweeps: passes over all tracked jobs.'),
   rescue: option(rescue.prefault({}), 'Rescue passes: they find dead pools and requeue their entries.'),
   hooks: option(hooks.prefault({}), 'Delivery of hooks.'),
+  audit: option(audit.prefault({}), 'The audit stream: what was done, by whom and why.'),
   plan: option(z.boolean().default(false), 'Judges and changes nothing: every pass is a plan.'),
   http: option(
     z.union([z.literal(false), http]).default(false),

@@ -1,3 +1,4 @@
+import { createAuditAdmin } from '../admin/audit.ts';
 import { createHooksAdmin } from '../admin/hooks.ts';
 import { createQuarantineAdmin } from '../admin/quarantine.ts';
 import { checkOfRefusal, type createDoctor } from '../doctor/doctor.ts';
@@ -135,18 +136,20 @@ const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: R
     }) satisfies Reaper['doctor'],
     hooks: createHooksAdmin(delivery, settings.plan),
     quarantine: createQuarantineAdmin(ports.quarantine, settings.plan),
+    audit: createAuditAdmin(deps, settings.plan),
     lifecycle: createLifecycle({ ...deps, delivery }),
   };
 };
 
 /** Lets `stop` refuse and await the calls of all methods that ask Redis. */
 const guarded = (calls: Calls, reaper: Reaper): Reaper => {
-  const { start, stop, health, on, off, once, events, hooks, quarantine, lifecycle, ...asked } = reaper;
+  const { start, stop, health, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } = reaper;
   return {
     ...{ start, stop, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
     ...calls.guard(asked),
     hooks: calls.guard(hooks, 'list'),
     quarantine: calls.guard(quarantine, 'list'),
+    audit: calls.guard(audit, 'list'),
     lifecycle: calls.guard({
       save: async (job) => calls.guard(await lifecycle.save(job)),
       load: async (id) => {

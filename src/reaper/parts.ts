@@ -39,8 +39,10 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const outage = () => connection.outage?.();
   const deps = createDeps({
     ...{ connection, namespace: settings.namespace, clock, log },
+    ...settings.audit,
     mayRun: () => !calls.hasEnded,
     onScript: (name, ms) => metrics.script(name, ms),
+    onRefused: (reason) => reporting.fault('recording acts', reason),
   });
   const reporting = createReporting({ ...deps, emit, outage });
   const passReports = createPassReports({ ...deps, emit, reporting });

@@ -1,3 +1,4 @@
+import type { AuditAdmin } from '../admin/audit.ts';
 import type { HooksAdmin } from '../admin/hooks.ts';
 import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
@@ -79,6 +80,8 @@ export interface Reaper extends EventSource, AsyncDisposable {
   readonly hooks: HooksAdmin;
   /** Poison jobs, which were quarantined because their workers died: list, release, drop. */
   readonly quarantine: QuarantineAdmin;
+  /** What was done, by whom and why: list, undo. */
+  readonly audit: AuditAdmin;
   /** For worker hosts that use this data model. */
   readonly lifecycle: Lifecycle;
   /** Whether the passes run on time; what `/livez` and `/readyz` say. Asks Redis nothing. */

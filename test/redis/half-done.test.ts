@@ -2,9 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createRecorder } from '../../src/io/redis/audit.ts';
 import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { includePath, scriptPath, scriptPaths } from '../support/luaFiles.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { audit, auditKept } from '../support/scriptSetUps/recorded.ts';
 import { changes, fenceNumber, lease, type SetUp, thisRun } from '../support/scriptSetUps/values.ts';
 import { scriptTable } from '../support/scriptTable.ts';
 import { writeState } from '../support/states.ts';
@@ -77,11 +79,15 @@ const snapshot = async (): Promise<Snapshot> => {
               ? await redis.lrange(name, 0, -1)
               : type === 'set'
                 ? (await redis.smembers(name)).sort()
-                : await redis.zrange(name, '0', '-1', 'WITHSCORES');
+                : type === 'stream'
+                  ? await redis.xrange(name, '-', '+')
+                  : await redis.zrange(name, '0', '-1', 'WITHSCORES');
       return [
         name,
         `${type}${ttl >= 0 ? ', ends' : ''}: ${JSON.stringify(value)}`
           .replaceAll(run, thisRun)
+          // A digest of a text that holds the time.
+          .replace(/(record\W+)[0-9a-f]{40}/g, '$1<digest>')
           .replace(/\d{10,13}/g, settled),
       ];
     }),
@@ -100,7 +106,15 @@ const differing = (a: Snapshot, b: Snapshot, except: readonly string[] = []): st
     .map((key) => `${key} is ${a[key]}, not ${b[key]}`);
 
 /** All keys of a call, with those that a fence and a token add. */
-const keysOf = ({ keys, fenced, once }: SetUp) => [...(once ? [changes] : []), ...(fenced ? [lease] : []), ...keys];
+const keysOf = ({ keys, fenced, once, audited }: SetUp, name: ScriptName) => [
+  ...(once ? [changes] : []),
+  ...(fenced ? [lease] : []),
+  ...(audited ? [audit] : []),
+  ...(audited && keeps(name) ? [auditKept] : []),
+  ...keys,
+];
+const keeps = (name: ScriptName) => name === 'release_quarantined';
+const recorder = createRecorder({ keys: { audit }, maxEntries: 1_000, onRefused: () => undefined });
 
 const set = async ({ state, fenced }: SetUp) => {
   await redis.flushall();
@@ -114,16 +128,17 @@ const set = async ({ state, fenced }: SetUp) => {
 const run = async (
   client: Redis,
   name: ScriptName,
-  { keys, args, fenced, once }: SetUp,
+  { keys, args, fenced, once, audited }: SetUp,
   token = 'first',
 ): Promise<unknown> => {
   const id = await runId(redis);
-  return createScripts(client).run(
+  return createScripts(client, () => true, recorder).run(
     name,
     keys,
     args.map((arg) => (arg === thisRun ? id : arg)),
     fenced ? { lease, number: fenceNumber } : undefined,
     once ? { key: changes, token } : undefined,
+    audited ? { pass: 'command', why: 'test', ...(keeps(name) ? { kept: auditKept } : {}) } : undefined,
   );
 };
 const attempt = (client: Redis, name: ScriptName, setUp: SetUp) =>
@@ -162,7 +177,7 @@ test('fault 107: each command that a script proves has a form in which it change
   const included = readdirSync(dirname(includePath('once'))).map((file) => includePath(basename(file, '.lua')));
   const texts = [...scriptPaths.values(), ...included].map((file) => readFileSync(file, 'utf8'));
   const proven = texts
-    .flatMap((text) => [...text.matchAll(/(?:'(?:string|hash|list|zset|set)'|false)((?:, '[A-Z]+')+)/g)])
+    .flatMap((text) => [...text.matchAll(/(?:'(?:string|hash|list|zset|set|stream)'|false)((?:, '[A-Z]+')+)/g)])
     .flatMap(([, commands]) => [...(commands as string).matchAll(/[A-Z]+/g)].map(([command]) => command));
   const forms = readFileSync(includePath('prove'), 'utf8').split('local forms = {')[1] as string;
   expect([...new Set(proven)].filter((command) => !forms.includes(`{ '${command}'`))).toEqual([]);
@@ -173,6 +188,7 @@ const otherTypes: Readonly<Record<string, (key: string) => Promise<unknown>>> = 
   list: (key) => redis.rpush(key, 'odd'),
   set: (key) => redis.sadd(key, 'odd'),
   zset: (key) => redis.zadd(key, 1, 'odd'),
+  stream: (key) => redis.xadd(key, '*', 'odd', '1'),
   hash: (key) => redis.hset(key, 'odd', 1),
 };
 /** Which type a key is of, by its name. */
@@ -181,7 +197,8 @@ const typesByName = [
   [/^t:jobs:\w+(:\w+:inprogress)?$|:recovered$/, 'list'],
   [/^t:dead$|:executions:|hooks:parked$|hooks:due:/, 'zset'],
   [/worker_pools$|hooks:origins$/, 'set'],
-  [/:lock$|:changes:|:recount:|:quarantine:before:/, 'string'],
+  [/:audit$/, 'stream'],
+  [/:lock$|:changes:|:recount:|:quarantine:before:|:kept:/, 'string'],
 ] as const;
 
 /** As it is before and after a run that nothing hinders. */
@@ -217,7 +234,7 @@ describe.each(table)('$title', ({ name, setUp }) => {
   test('fault 107: with a key of another type, nothing is done and the answer names the key, or all else is done', async () => {
     const { before, after } = await bothEnds(name, setUp);
     const wrong: string[] = [];
-    for (const key of keysOf(setUp)) {
+    for (const key of keysOf(setUp, name)) {
       for (const [type, make] of Object.entries(otherTypes)) {
         if (type === typeOf(key)) continue;
         await set(setUp);
@@ -248,7 +265,7 @@ describe.each(table)('$title', ({ name, setUp }) => {
     await set(setUp);
     const before = await snapshot();
     const wrong: string[] = [];
-    const keys = keysOf(setUp);
+    const keys = keysOf(setUp, name);
     for (const key of keys) {
       await set(setUp);
       const others = keys.filter((other) => other !== key).map((other) => `~${other}`);

@@ -4,6 +4,7 @@ import { jobSetUps } from './scriptSetUps/jobs.ts';
 import { leaderSetUps } from './scriptSetUps/leader.ts';
 import { poolSetUps } from './scriptSetUps/pools.ts';
 import { recoverySetUps } from './scriptSetUps/recoveries.ts';
+import { undoSetUps } from './scriptSetUps/undo.ts';
 import type { SetUp } from './scriptSetUps/values.ts';
 
 /** The set-ups of every script. */
@@ -13,4 +14,5 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   ...leaderSetUps,
   ...recoverySetUps,
   ...poolSetUps,
+  ...undoSetUps,
 };

@@ -89,6 +89,7 @@ export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receive
   await reaper.hooks.quiet();
   await reaper.hooks.drop({ id: 'failing' });
 
+  for (const { id } of await takeAll(reaper.audit.list())) await reaper.audit.undo([id]);
   await reaper.status();
   await reaper.tracked();
   await reaper.metrics();

@@ -2,7 +2,7 @@ import type { HookEnd } from '../../machines/types/job.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf } from '../redis/paged.ts';
-import type { Fence } from '../redis/scripts.ts';
+import type { AuditNote, Fence } from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import { recordOf } from './record.ts';
 
@@ -31,7 +31,7 @@ export interface HookQueue {
   /** For a script that changes a status and enqueues the hook in the same step. Without an endpoint it enqueues nothing. */
   hookTail(endpoint: string | undefined): HookTail;
   /** Returns the outcome of each change; an Error names the queue of an endpoint that can't be written. */
-  enqueue(changes: readonly Change[], fence?: Fence | undefined): Promise<(HookEnd | Error)[]>;
+  enqueue(changes: readonly Change[], fence?: Fence | undefined, note?: AuditNote): Promise<(HookEnd | Error)[]>;
   /** Returns the outcome of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
   plan(changes: readonly Change[]): Promise<(HookEnd | undefined)[]>;
 }
@@ -50,6 +50,7 @@ export const createHookQueue = ({
     changes: readonly Change[],
     stats: readonly string[],
     fence: Fence | undefined,
+    note: AuditNote | undefined,
   ): Promise<readonly string[]> => {
     const endpoints = [...new Set(changes.map(({ endpoint }) => endpoint))];
     const reply = await scripts.run(
@@ -63,6 +64,8 @@ export const createHookQueue = ({
         ...changes.flatMap(({ id, state, endpoint }) => [id, state, endpoints.indexOf(endpoint) + 1]),
       ],
       fence,
+      undefined,
+      note,
     );
     return reply.changes;
   };
@@ -79,16 +82,16 @@ export const createHookQueue = ({
       args: [endpoint, clockOverride(clock), maxRecords],
     }),
 
-    async enqueue(changes, fence) {
+    async enqueue(changes, fence, note) {
       if (changes.length === 0) return [];
       const outcomes: string[] = [];
       for (const some of partsOf(changes, maxChangesPerCall)) {
-        for (const outcome of await run(some, [], fence)) outcomes.push(outcome);
+        for (const outcome of await run(some, [], fence, note)) outcomes.push(outcome);
       }
       // Only for the few unclear ones: reading the stats of all jobs would slow down every page of a sweep.
       const unclear = changes.filter((_, i) => outcomes[i] === 'unclear');
       const statsOfUnclear = unclear.map(({ id }) => keys.stats(id));
-      const resolved = unclear.length === 0 ? [] : [...(await run(unclear, statsOfUnclear, fence))];
+      const resolved = unclear.length === 0 ? [] : [...(await run(unclear, statsOfUnclear, fence, note))];
       return outcomes.map((outcome) => endOf(outcome === 'unclear' ? (resolved.shift() as string) : outcome));
     },
 

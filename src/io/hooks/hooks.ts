@@ -60,7 +60,8 @@ export const createHooks = ({
     plan: (jobs) => records.plan(changesOf(jobs)),
     async enqueue(jobs) {
       const changes = changesOf(jobs);
-      const replies = await records.enqueue(changes, jobs[0]?.fence);
+      const { fence, pass = 'sweep' } = jobs[0] ?? {};
+      const replies = await records.enqueue(changes, fence, { pass, why: 'unacknowledged' });
       const queued = new Set(changes.filter((_, i) => replies[i] === 'enqueued').map(({ endpoint }) => endpoint));
       if (announcedAt.size > maxCached) announcedAt.clear();
       for (const endpoint of queued) {

@@ -83,6 +83,7 @@ export const createHookRecords = (
           [clockOverride(clock), id, text, action],
           undefined,
           change,
+          { pass: 'command', why: 'asked' },
         ),
       );
       return reply.outcome;

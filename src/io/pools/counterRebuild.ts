@@ -3,7 +3,15 @@ import type { Drift } from '../../machines/types/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
 import { inChunks, partsOf, readFieldNames, readHash } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
-import { type ChangeOnce, callOnce, type Fence, newToken, type ReplyOf, type ScriptName } from '../redis/scripts.ts';
+import {
+  type AuditNote,
+  type ChangeOnce,
+  callOnce,
+  type Fence,
+  newToken,
+  type ReplyOf,
+  type ScriptName,
+} from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { CountedLists, NameReader } from './countedLists.ts';
 
@@ -13,7 +21,12 @@ export type TypeRebuild = (
   /** Pools that may have a list of the type. */
   pools: readonly string[],
   names: NameReader,
-  options: { readonly fence: Fence | undefined; readonly plan: boolean },
+  options: {
+    readonly fence: Fence | undefined;
+    readonly plan: boolean;
+    /** The pass that acts, for the audit stream. */
+    readonly pass: string;
+  },
 ) => Promise<Drift>;
 
 type RunRetried = <Name extends ScriptName>(
@@ -22,7 +35,10 @@ type RunRetried = <Name extends ScriptName>(
   args: readonly (string | number)[],
   fence: Fence | undefined,
   change: ChangeOnce | undefined,
+  note: AuditNote | undefined,
 ) => Promise<ReplyOf<Name>>;
+
+type Options = Pick<Parameters<TypeRebuild>[3], 'fence' | 'pass'>;
 
 /** How often a lock is counted again if other clients write it meanwhile. After that, the next pass tries again. */
 const maxRounds = 3;
@@ -47,7 +63,7 @@ export const createTypeRebuild = ({
     type: string,
     named: readonly string[],
     names: NameReader,
-    { fence, plan }: { fence: Fence | undefined; plan: boolean },
+    { fence, plan, pass }: Parameters<TypeRebuild>[3],
   ): Promise<{ readonly drift: Drift } | { readonly pools: readonly string[] }> => {
     let pools = await lists.ownPools(type, named, names.ofPass);
     while (pools.length <= maxListsPerStep) {
@@ -57,6 +73,7 @@ export const createTypeRebuild = ({
         pools,
         fence,
         plan ? undefined : callOnce(keys),
+        plan ? undefined : noteOf(type, pass),
       );
       if (reply.outcome === 'many') break;
       if (reply.outcome === 'rebuilt') {
@@ -80,9 +97,7 @@ export const createTypeRebuild = ({
   return async (type, pools, names, options) => {
     const atOnce = await rebuildAtOnce(type, pools, names, options);
     if ('drift' in atOnce) return atOnce.drift;
-    return options.plan
-      ? planInSteps(type, atOnce.pools, names)
-      : rebuildInSteps(type, atOnce.pools, names, options.fence);
+    return options.plan ? planInSteps(type, atOnce.pools, names) : rebuildInSteps(type, atOnce.pools, names, options);
   };
 };
 
@@ -100,8 +115,15 @@ const createStepwiseRebuild = ({
   keysOf: (type: string, pools: readonly string[]) => readonly string[];
   run: RunRetried;
 }) => {
-  const recountLock = (type: string, token: string, what: 'open' | number, fence: Fence | undefined) =>
-    run('recount_lock', [keys.lock(type), keys.recount(type)], [token, what], fence, callOnce(keys));
+  const recountLock = (type: string, token: string, what: 'open' | number, { fence, pass }: Options) =>
+    run(
+      'recount_lock',
+      [keys.lock(type), keys.recount(type)],
+      [token, what],
+      fence,
+      callOnce(keys),
+      noteOf(type, pass),
+    );
 
   /**
    * In steps. Each field is right from its step on. The lock is set if no client has written it while the lists were counted;
@@ -111,26 +133,33 @@ const createStepwiseRebuild = ({
     type: string,
     named: readonly string[],
     names: NameReader,
-    fence: Fence | undefined,
+    options: Options,
   ): Promise<Drift> => {
     let [fields, off] = [0, 0];
     for (let round = 1; ; round++) {
       const epoch = connection.epoch();
       const token = newToken();
-      await recountLock(type, token, 'open', fence);
+      await recountLock(type, token, 'open', options);
       const counted = await readFieldNames(connection, keys.lockInfo(type));
       const pools = [...new Set([...named, ...(await lists.countedPools(type, counted, names))])];
       let entries = 0;
       for (const some of partsOf(pools, maxListsPerStep)) {
         const stepKeys = [keys.lockInfo(type), ...keysOf(type, some)];
-        const step = await run('recount_pools', stepKeys, some, fence, callOnce(keys));
+        const step = await run(
+          'recount_pools',
+          stepKeys,
+          some,
+          options.fence,
+          callOnce(keys),
+          noteOf(type, options.pass),
+        );
         entries += step.entries;
         fields += step.fields;
         off += step.off;
       }
       // After a reconnect, another process of Redis may have lost the last writes.
       const isSame = connection.epoch() === epoch;
-      const reply = await recountLock(type, isSame ? token : '', entries, fence);
+      const reply = await recountLock(type, isSame ? token : '', entries, options);
       if (reply.outcome === 'kept' && round < maxRounds) continue;
       const lock = reply.outcome === 'opened' ? '' : reply.lock;
       const before = reply.outcome === 'set' ? reply.before : lock;
@@ -155,6 +184,8 @@ const createStepwiseRebuild = ({
 
   return { rebuildInSteps, planInSteps };
 };
+
+const noteOf = (type: string, pass: string): AuditNote => ({ pass, why: 'drift', type });
 
 const driftOf = (type: string, before: string, lock: string, fields: number, size: Drift['size']): Drift => ({
   type,

@@ -18,6 +18,8 @@ export type CounterRebuild = (
   lists?: readonly (readonly [string, string])[],
   plan?: boolean,
   signal?: AbortSignal | undefined,
+  /** The pass that acts, for the audit stream. */
+  pass?: string,
 ) => Promise<Recounted>;
 
 /** A type, and pools that may have a list of it. */
@@ -78,7 +80,7 @@ export const createCounters = ({
   };
 
   return {
-    async recount(types, fence, found = [], plan = false, signal = undefined) {
+    async recount(types, fence, found = [], plan = false, signal = undefined, pass = 'rescue') {
       const poolsOf = createPoolsOf(await unlessWrongType(readSet(connection, keys.pools), []), found);
       const names = cachedNames(() => readNames(types));
       const drift: Drift[] = [];
@@ -93,7 +95,7 @@ export const createCounters = ({
         if (signal?.aborted) return;
         try {
           pools = await existingPools(named);
-          const rebuilt = await rebuildType(type, pools, names, { fence, plan });
+          const rebuilt = await rebuildType(type, pools, names, { fence, plan, pass });
           keepLock(type, rebuilt.lockBefore, rebuilt.lock);
           if (rebuilt.lockBefore !== rebuilt.lock || rebuilt.fields > 0) drift.push(rebuilt);
         } catch (error) {

@@ -23,7 +23,7 @@ export const createDeregister =
     heartbeatAge: number;
   }): Deregister =>
   async (suspect, types) => {
-    const { pool, heartbeat, fence } = suspect;
+    const { pool, heartbeat, fence, pass = '' } = suspect;
     const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, types);
     if (unreadable.length > 0) return 'entries';
     const keysOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
@@ -34,6 +34,7 @@ export const createDeregister =
         [keys.pools, keys.heartbeat(pool), ...some.flatMap(keysOf)],
         [pool, heartbeatAge, heartbeat, ...more],
         fence,
+        { pass: `rescue/${pass}`, why: 'dead-pool' },
       );
       return outcome;
     };

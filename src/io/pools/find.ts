@@ -85,8 +85,7 @@ export const createPoolFinder = ({
       return {
         alive: live.length,
         clockAhead: reportClocks(pools),
-        types,
-        lists,
+        ...{ types, lists, pass },
         unreadable: [...new Set([...read.unreadable, ...unreadable])],
         suspects: dead.map((state) => ({
           ...suspectOf(state, read),

@@ -176,6 +176,7 @@ const createRequeueOrphan =
         ],
         fence,
         change,
+        plan ? undefined : { pass: `rescue/${pool.pass ?? ''}`, why: 'orphaned', type },
       ),
     );
   };

@@ -7,7 +7,7 @@ import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import { createRunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';
-import { callOnce, type ReplyOf } from '../redis/scripts.ts';
+import { type AuditNote, callOnce, newToken, type ReplyOf } from '../redis/scripts.ts';
 import type { Expected } from '../redis/wrongTypes.ts';
 import {
   createQuarantineRecords,
@@ -76,6 +76,8 @@ export const createQuarantine = (options: QuarantineOptions): Quarantine => {
     keysFor: createKeysFor(options),
     async remove({ id, types, digest }, action, type = '', plan = false) {
       const change = plan ? undefined : callOnce(keys);
+      const note: AuditNote = { pass: 'command', why: 'asked', type };
+      const kept = action === 'drop' ? { kept: keys.auditKept(newToken()) } : {};
       const reply = await retry(clock, () =>
         scripts.run(
           'release_quarantined',
@@ -83,6 +85,7 @@ export const createQuarantine = (options: QuarantineOptions): Quarantine => {
           [id, digest, action, type, plan ? 'plan' : 'act'],
           undefined,
           change,
+          plan || action === 'prune' ? undefined : { ...note, ...kept },
         ),
       );
       return reply.outcome;
@@ -109,6 +112,7 @@ const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOr
           ],
           [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass],
           fence,
+          { pass: `rescue/${pass}`, why: 'poison', type },
         ),
       ),
     addOrphan: ({ pool, fence, pass = '' }, type, id, place) =>
@@ -118,6 +122,7 @@ const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOr
           [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook],
           [pool, place, ...job.args, ...job.hook.args, pass],
           fence,
+          { pass: `rescue/${pass}`, why: 'poison', type },
         ),
       ),
   };

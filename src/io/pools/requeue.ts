@@ -60,6 +60,7 @@ export const createRequeue =
         ],
         [pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
         fence,
+        { pass: `rescue/${pass}`, why: 'dead-pool', type },
       );
       if (reply.outcome === 'alive') return 'alive';
       const { moved, left, poison, uncounted } = reply;

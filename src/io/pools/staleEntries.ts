@@ -60,4 +60,5 @@ export const finishStaleEntry = (
     [pool.pool, heartbeatAge, place, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
     fence,
     change,
+    plan ? undefined : { pass: `rescue/${pool.pass ?? ''}`, why: 'job-succeeded', type },
   );

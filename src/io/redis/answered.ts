@@ -2,6 +2,7 @@ import { monotonicOf, pause } from '../clock.ts';
 import type { Deps } from './deps.ts';
 import { kindOfRedisError, mayRetry } from './errors.ts';
 import {
+  type AuditNote,
   type ChangeOnce,
   callOnce,
   type Fence,
@@ -17,6 +18,7 @@ export type RunAnswered = <Name extends ScriptName>(
   keys: readonly ScriptKey[],
   args: readonly ScriptArgument[],
   fence: Fence | undefined,
+  note?: AuditNote,
 ) => Promise<ReplyOf<Name>>;
 
 /** How long to ask for a lost reply, and the longest pause between two attempts, in ms. */
@@ -50,10 +52,10 @@ export const createRunAnswered = ({
       }
     }
   };
-  return async (name, scriptKeys, args, fence) => {
+  return async (name, scriptKeys, args, fence, note) => {
     const change = callOnce(keys);
     try {
-      return await scripts.run(name, scriptKeys, args, fence, change);
+      return await scripts.run(name, scriptKeys, args, fence, change, note);
     } catch (error) {
       if (kindOfRedisError(error) !== 'transient') throw error;
       const reply = await ask(name, change);

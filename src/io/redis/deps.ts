@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { createRecorder, type RecorderOptions } from './audit.ts';
 import type { Connection } from './connection.ts';
 import { type Keys, keysOf } from './keys.ts';
 import { createScripts, type Scripts } from './scripts.ts';
@@ -28,14 +29,19 @@ export const createDeps = ({
   log,
   mayRun,
   onScript,
-}: Pick<Deps, 'connection' | 'clock' | 'log'> & {
-  namespace: string;
-  mayRun: () => boolean;
-  onScript: Parameters<typeof timedScripts>[2];
-}): Deps => ({
-  connection,
-  keys: keysOf(namespace),
-  scripts: timedScripts(createScripts(connection.redis, mayRun), clock, onScript),
-  clock,
-  log,
-});
+  ...audit
+}: Pick<Deps, 'connection' | 'clock' | 'log'> &
+  Omit<RecorderOptions, 'keys'> & {
+    namespace: string;
+    mayRun: () => boolean;
+    onScript: Parameters<typeof timedScripts>[2];
+  }): Deps => {
+  const keys = keysOf(namespace);
+  return {
+    connection,
+    keys,
+    scripts: timedScripts(createScripts(connection.redis, mayRun, createRecorder({ ...audit, keys })), clock, onScript),
+    clock,
+    log,
+  };
+};

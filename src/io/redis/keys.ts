@@ -27,6 +27,9 @@ export interface Keys {
   changes(id: string): string;
   /** Own: the reply of one step of a rescue or of the quarantine, by its token. */
   answer(token: string): string;
+  /** Own: what the reaper has done, and what an undo of it needs, by its token. */
+  readonly audit: string;
+  auditKept(token: string): string;
   /** Own: written to prove that Redis accepts writes. */
   readonly probe: string;
   /** Own: the leader of the scheduled passes, and their progress. */
@@ -87,6 +90,8 @@ export const keysOf = (namespace: string): Keys => {
     beforeQuarantine: (id) => `${prefix}reaper:quarantine:before:${id}`,
     changes: (id) => `${prefix}reaper:changes:${id}`,
     answer: (token) => `${prefix}reaper:answers:${token}`,
+    audit: `${prefix}reaper:audit`,
+    auditKept: (token) => `${prefix}reaper:audit:kept:${token}`,
     probe: `${prefix}reaper:probe`,
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,

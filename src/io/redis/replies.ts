@@ -3,6 +3,7 @@ import { hookReplies } from './replies/hooks.ts';
 import { jobReplies } from './replies/jobs.ts';
 import { leaderReplies } from './replies/leader.ts';
 import { poolReplies } from './replies/pools.ts';
+import { undoReplies } from './replies/undo.ts';
 
 /** What `cancel_change` returns: the reply of another script, or that the change was canceled. */
 const replyOfChange: ReplyDecoder<RawReply> = (raw) => raw as RawReply;
@@ -13,6 +14,7 @@ const decoders = {
   ...leaderReplies,
   ...hookReplies,
   ...poolReplies,
+  ...undoReplies,
   cancel_change: replyOfChange,
 };
 

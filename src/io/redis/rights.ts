@@ -17,6 +17,7 @@ const features = {
   orphans: 'requeueing of orphaned entries',
   counters: 'rebuilding of lock counters',
   quarantine: 'the quarantine',
+  audit: 'the audit stream',
   hooks: 'hooks',
   lifecycle: 'the lifecycle of worker hosts',
   queries: 'status, explain and doctor',
@@ -67,6 +68,11 @@ const scriptFeatures: Readonly<Record<ScriptName, Feature>> = {
   deregister_pool: 'rescue',
   acquire_lease: 'schedule',
   untrack: 'sweep',
+  undo_drop_hook: 'audit',
+  undo_drop_quarantined: 'audit',
+  undo_quarantine: 'audit',
+  undo_status: 'audit',
+  undo_untrack: 'audit',
 };
 
 /** Commands that TypeScript sends; `container|subcommand` for a subcommand. */
@@ -85,6 +91,7 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   orphans: ['HSCAN', 'HDEL', 'HMGET', 'ZADD', 'ZRANGEBYSCORE', 'ZREM', 'EXPIRE', 'ZSCORE', 'TIME'],
   counters: ['SSCAN', 'HSCAN', 'EXISTS', 'TYPE'],
   quarantine: [],
+  audit: ['XREVRANGE', 'HGET'],
   hooks: ['ZRANGE', 'ZCARD', 'SSCAN', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],
   lifecycle: ['HGETALL'],
   queries: [
@@ -115,6 +122,8 @@ const dispensable: ReadonlySet<Feature> = new Set(['queries', 'metrics']);
 /** Commands that the reaper can work without, and what is lost then. */
 const optionalCommands: Readonly<Record<string, string>> = {
   PING: 'nothing is lost: a refusal proves too that Redis replies',
+  XADD: 'acts are done, and not recorded in the audit stream',
+  XREVRANGE: 'reaper audit and reaper undo do not work',
   'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
   'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
   'CLIENT|INFO': 'the database of the connection can not be confirmed',

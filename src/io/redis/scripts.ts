@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { Redis } from 'ioredis';
 import { type Fence, FencedError } from '../../machines/lease.ts';
 import { packageRoot } from '../../package.ts';
+import type { AuditHead, AuditNote, Recorder } from './audit.ts';
 import type { Keys } from './keys.ts';
 import { decodeReply, type ReplyOf, type ScriptName } from './replies.ts';
 
@@ -14,6 +15,13 @@ const folders = ['hooks', 'jobs', 'leader', 'pools', 'redis'];
 interface Script {
   readonly source: string;
   readonly sha: string;
+}
+interface Source {
+  readonly open: Script;
+  readonly fenced: Script;
+  readonly isOnce: boolean;
+  /** Whether its acts can be recorded in the audit stream. */
+  readonly isRecorded: boolean;
 }
 
 const include = /^--- @include (\w+)$/gm;
@@ -33,23 +41,21 @@ const scriptOf = (text: string): Script => {
  * The scripts as they are sent to Redis: with their includes from `lua/includes/`, without comments. Each has two forms: open,
  * and behind a fence.
  */
-const sources: ReadonlyMap<string, { readonly open: Script; readonly fenced: Script; readonly isOnce: boolean }> =
-  new Map(
-    folders
-      .flatMap((folder) => readdirSync(`${root}${folder}`).map((file) => `${folder}/${file}`))
-      .map((file) => {
-        const text = readFileSync(`${root}${file}`, 'utf8');
-        // A reply that was kept is repeated before the fence: the lease may have expired by the time it is asked for.
-        const isOnce = text.includes('--- @include once');
-        const before = isOnce ? '--- @include once\n' : '';
-        return [
-          basename(file, '.lua'),
-          { open: scriptOf(text), fenced: scriptOf(`${before}--- @include fence\n${text}`), isOnce },
-        ];
-      }),
-  );
+const sources: ReadonlyMap<string, Source> = new Map(
+  folders
+    .flatMap((folder) => readdirSync(`${root}${folder}`).map((file) => `${folder}/${file}`))
+    .map((file) => {
+      const text = readFileSync(`${root}${file}`, 'utf8');
+      // A reply that was kept is repeated before the fence: the lease may have expired by the time it is asked for.
+      const isOnce = text.includes('--- @include once');
+      const before = isOnce ? '--- @include once\n' : '';
+      const fenced = scriptOf(`${before}--- @include fence\n${text}`);
+      const open = scriptOf(text);
+      return [basename(file, '.lua'), { open, fenced, isOnce, isRecorded: open.source.includes('local auditing') }];
+    }),
+);
 
-export { type Fence, FencedError, type ReplyOf, type ScriptName };
+export { type AuditNote, type Fence, FencedError, type ReplyOf, type ScriptName };
 
 /**
  * One change, however often it is sent: a script that includes `once` repeats its first reply to each call with the same
@@ -85,6 +91,7 @@ export interface Scripts {
    *
    * @param fence the script changes nothing unless this lease is still valid.
    * @param change for scripts that include `once`: the script changes nothing if the change was done before.
+   * @param note for scripts that include `audit`: the act is recorded in the same step.
    * @throws FencedError if the lease is no longer valid.
    * @throws Error of Redis, or of the script, which names the key that it can't use.
    * @example
@@ -97,6 +104,7 @@ export interface Scripts {
     args?: readonly ScriptArgument[],
     fence?: Fence | undefined,
     change?: ChangeOnce | undefined,
+    note?: AuditNote | undefined,
   ): Promise<ReplyOf<Name>>;
 
   /**
@@ -118,8 +126,9 @@ const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args
  * text, and keeps it.
  *
  * @param mayRun whether scripts may still run: a client of the caller outlives the reaper.
+ * @param recorder left out if no act is to be recorded.
  */
-export const createScripts = (redis: Redis, mayRun: () => boolean = () => true): Scripts => {
+export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, recorder?: Recorder): Scripts => {
   const evaluate = async (script: Script, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
     try {
       return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
@@ -134,31 +143,53 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true):
     args: readonly ScriptArgument[],
     fence: Fence | undefined,
     change: ChangeOnce | undefined,
+    note: AuditNote | undefined,
   ): Promise<unknown> => {
     if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
-    const { open, fenced, isOnce } = sources.get(name) as { open: Script; fenced: Script; isOnce: boolean };
-    const [key, token] = isOnce ? headOf(change, keys, args) : [[], []];
-    if (fence === undefined) return evaluate(open, [...key, ...keys], [...token, ...args]);
-    const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.number, ...args]);
+    const { open, fenced, isOnce, isRecorded } = sources.get(name) as Source;
+    const [auditKeys, auditArgs] = isRecorded ? auditHeadOf(recorder, note, keys, args) : none;
+    const ownKeys = [...auditKeys, ...keys];
+    const ownArgs = [...auditArgs, ...args];
+    const [key, token] = isOnce ? headOf(change, ownKeys, ownArgs) : none;
+    const reply =
+      fence === undefined
+        ? await evaluate(open, [...key, ...ownKeys], [...token, ...ownArgs])
+        : await evaluate(fenced, [...key, fence.lease, ...ownKeys], [...token, fence.number, ...ownArgs]);
     if (outcomeOf(reply) === 'fenced') throw new FencedError();
-    return reply;
+    if (outcomeOf(reply) !== 'unaudited') return reply;
+    const [, reason, own] = reply as readonly [string, string, unknown];
+    recorder?.refused(reason);
+    return own;
   };
   return {
-    async run(name, keys, args = [], fence, change) {
-      return decodeReply(name, await call(name, keys, args, fence, change));
+    async run(name, keys, args = [], fence, change, note) {
+      return decodeReply(name, await call(name, keys, args, fence, change, note));
     },
     async replyOrCancel(name, change) {
-      const reply = await call('cancel_change', [], [], undefined, change);
+      const reply = await call('cancel_change', [], [], undefined, change, undefined);
       return outcomeOf(reply) === 'canceled' ? undefined : decodeReply(name, reply);
     },
   };
 };
 
+/** The keys and arguments that `audit` expects before those of the script. */
+const auditHeadOf = (
+  recorder: Recorder | undefined,
+  note: AuditNote | undefined,
+  keys: readonly ScriptKey[],
+  args: readonly ScriptArgument[],
+): AuditHead => {
+  if (recorder !== undefined && note !== undefined) return recorder.headOf(note);
+  // A name from outside may look like a context.
+  return String(args[0]).startsWith('audit:') ? [keys.slice(0, 1), ['audit:']] : none;
+};
+const none = [[], []] as const;
+
 const outcomeOf = (reply: unknown): unknown => (Array.isArray(reply) ? reply[0] : reply);
 
 /** The commands in the text of a script, without those of the fence. */
 export const commandsOf = (name: ScriptName): string[] => {
-  const { source } = (sources.get(name) as { open: Script }).open;
+  const { source } = (sources.get(name) as Source).open;
   return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
 };
 

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { isWrongType, kindOfRedisError } from './errors.ts';
 import type { Keys } from './keys.ts';
 
-export type KeyType = 'string' | 'list' | 'hash' | 'set' | 'zset';
+export type KeyType = 'string' | 'list' | 'hash' | 'set' | 'zset' | 'stream';
 
 /** A key, and the Redis type that it must have. */
 export type Expected = readonly [key: string, type: KeyType];
@@ -27,6 +27,7 @@ export const singleKeysOf = (keys: Keys): readonly Expected[] => [
   [keys.probe, 'string'],
   [keys.suspects, 'hash'],
   [keys.declaredDead, 'zset'],
+  [keys.audit, 'stream'],
 ];
 
 /** The keys that exist once for a job type. */

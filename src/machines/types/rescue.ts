@@ -14,6 +14,8 @@ export interface Found {
   /** Keys that can't be read, and lists whose names are ambiguous, each with what to do. */
   readonly unreadable: readonly string[];
   readonly live: readonly LivePool[];
+  /** Token of the pass; undefined if no pool was judged. */
+  readonly pass?: string;
   /** Why no pool was judged: Redis or this process is in no state to judge now. */
   readonly suspended?: string;
 }

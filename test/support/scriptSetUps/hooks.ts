@@ -1,5 +1,6 @@
 /** Set-ups of the scripts on hooks. */
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
+import { alsoRecorded } from './recorded.ts';
 import {
   at,
   before,
@@ -75,7 +76,7 @@ export const hookSetUps = {
       args: [at, 40_000, 8, 2, 50, origin],
     },
   ],
-  enqueue_hooks: [
+  enqueue_hooks: alsoRecorded([
     {
       title: 'new, parked, and lost from its queue',
       state: {
@@ -116,7 +117,7 @@ export const hookSetUps = {
         't:job_stats:b': { reason: 'likewise' },
       },
     },
-  ],
+  ]),
   forget_parked: [
     {
       title: 'some that are old',
@@ -126,7 +127,7 @@ export const hookSetUps = {
       again: { reason: 'how many there were; the caller does not ask', reply: { outcome: 'done', count: 0 } },
     },
   ],
-  move_hook: [
+  move_hook: alsoRecorded([
     {
       title: 'retry',
       state: told(`parked Pending:1 ${origin} 1 1 1 404`),
@@ -148,7 +149,7 @@ export const hookSetUps = {
       args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`, 'drop'],
       once: true,
     },
-  ],
+  ]),
   record_delivered: [
     {
       title: 'the claimed state',

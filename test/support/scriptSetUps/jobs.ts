@@ -1,6 +1,7 @@
 /** Set-ups of the scripts on tracked jobs. */
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import type { State } from '../states.ts';
+import { alsoRecorded, audit } from './recorded.ts';
 import {
   at,
   before,
@@ -80,10 +81,20 @@ export const jobSetUps = {
       once: true,
     },
   ],
-  restore_ack: [
-    restored('to a newer attempt', job('Stopped', { ack: ack('Running', before + 5) }, 86_400), 'Running', before + 5),
-    restored('to its end', job('Running', { ack: ack('Error') }), 'Error', ''),
-  ],
+  restore_ack: alsoRecorded(
+    [
+      restored(
+        'to a newer attempt',
+        job('Stopped', { ack: ack('Running', before + 5) }, 86_400),
+        'Running',
+        before + 5,
+      ),
+      restored('to its end', job('Running', { ack: ack('Error') }), 'Error', ''),
+    ],
+    {
+      goesOn: { [track]: { reason: 'only the end of a job counts it down', keys: [audit] } },
+    },
+  ),
   save_job: [
     {
       title: 'a new execution, over an old one',
@@ -106,7 +117,7 @@ export const jobSetUps = {
       goesOn: { INFO: { reason: 'the run id is empty' } },
     },
   ],
-  set_status: [
+  set_status: alsoRecorded([
     {
       title: 'the end of an execution',
       state: { ...runs, ...told(`parked Pending:1 ${origin} 1 1 1 404`), [executions]: zset({ j: before }) },
@@ -135,8 +146,8 @@ export const jobSetUps = {
       once: true,
     },
     { title: 'without a receiver', state: fresh, keys: [stats, track], args: ['Stopped', before, 'j', ''], once: true },
-  ],
-  untrack: [
+  ]),
+  untrack: alsoRecorded([
     {
       title: 'a job that has ended',
       state: runs,
@@ -144,7 +155,7 @@ export const jobSetUps = {
       args: ['j', fingerprintOf(runs)],
       goesOn: { [stats]: { reason: 'it is not as it was judged', keys: [track] } },
     },
-  ],
+  ]),
 } satisfies Partial<Record<ScriptName, readonly SetUp[]>>;
 
 function restored(title: string, state: State, status: string, revision: string | number): SetUp {

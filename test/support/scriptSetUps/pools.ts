@@ -1,5 +1,6 @@
 /** Set-ups of the scripts on pools and counters. */
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
+import { alsoRecorded } from './recorded.ts';
 import {
   changes,
   entry,
@@ -39,7 +40,7 @@ export const poolSetUps = {
       goesOn: { 't:worker:w': { reason: '`unreadable`' }, 't:worker:v': { reason: '`unreadable`' } },
     },
   ],
-  rebuild_counters: [
+  rebuild_counters: alsoRecorded([
     {
       title: 'counters that have drifted',
       state: { ...pool(oldBeat, entry('j')), [lock]: string(5), [lockInfo]: hash({ p: 3, q: 1 }) },
@@ -48,33 +49,36 @@ export const poolSetUps = {
       goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lock, lockInfo, changes] } },
       once: true,
     },
-  ],
-  recount_lock: [
-    {
-      title: 'opened',
-      state: { [lock]: string(5) },
-      keys: [lock, opened],
-      args: ['mine', 'open'],
-      once: true,
-      again: { reason: 'it is opened again', reply: { outcome: 'opened' } },
-    },
-    {
-      title: 'not written since it was opened',
-      // Redis keeps so long a number as a text, as it does what `open` has written.
-      state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine') },
-      keys: [lock, opened],
-      args: ['mine', 2],
-      once: true,
-    },
-    {
-      title: 'written since it was opened',
-      state: { [lock]: string(5), [opened]: string('mine') },
-      keys: [lock, opened],
-      args: ['mine', 2],
-      once: true,
-    },
-  ],
-  recount_pools: [
+  ]),
+  recount_lock: alsoRecorded(
+    [
+      {
+        title: 'opened',
+        state: { [lock]: string(5) },
+        keys: [lock, opened],
+        args: ['mine', 'open'],
+        once: true,
+        again: { reason: 'it is opened again', reply: { outcome: 'opened' } },
+      },
+      {
+        title: 'not written since it was opened',
+        // Redis keeps so long a number as a text, as it does what `open` has written.
+        state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine') },
+        keys: [lock, opened],
+        args: ['mine', 2],
+        once: true,
+      },
+      {
+        title: 'written since it was opened',
+        state: { [lock]: string(5), [opened]: string('mine') },
+        keys: [lock, opened],
+        args: ['mine', 2],
+        once: true,
+      },
+    ],
+    { which: 1 },
+  ),
+  recount_pools: alsoRecorded([
     {
       title: 'fields that have drifted, and one that has not',
       state: { ...pool(oldBeat, entry('j')), [lockInfo]: hash({ p: 3, q: 1, r: 0 }) },
@@ -83,8 +87,8 @@ export const poolSetUps = {
       goesOn: { [held]: { reason: 'a key that is no list holds no entries', keys: [lockInfo, changes] } },
       once: true,
     },
-  ],
-  deregister_pool: [
+  ]),
+  deregister_pool: alsoRecorded([
     {
       title: 'one that holds nothing',
       state: pool(oldBeat),
@@ -93,5 +97,5 @@ export const poolSetUps = {
       goesOn: { [lockInfo]: isCounter },
       once: true,
     },
-  ],
+  ]),
 } satisfies Partial<Record<ScriptName, readonly SetUp[]>>;

@@ -2,6 +2,7 @@
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import { placeOf, second } from '../jobs.ts';
 import type { State } from '../states.ts';
+import { alsoRecorded, recorded } from './recorded.ts';
 import {
   at,
   before,
@@ -90,7 +91,7 @@ const poisonJob: State = {
 };
 
 export const recoverySetUps = {
-  finish_entry: [
+  finish_entry: alsoRecorded([
     {
       title: 'an entry whose job has ended, and an observation that names it still',
       state: {
@@ -111,15 +112,18 @@ export const recoverySetUps = {
       },
       once: true,
     },
-  ],
-  release_quarantined: ['release', 'drop'].map((verb) => ({
-    title: verb,
-    state: inQuarantine,
-    keys: [quarantine, dead, recoveries, queue],
-    args: ['j', digest, verb],
-    goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-    once: true,
-  })),
+  ]),
+  release_quarantined: ['release', 'drop'].flatMap((verb) => {
+    const setUp: SetUp = {
+      title: verb,
+      state: inQuarantine,
+      keys: [quarantine, dead, recoveries, queue],
+      args: ['j', digest, verb],
+      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
+      once: true,
+    };
+    return [setUp, recorded(setUp)];
+  }),
   observe_pool: [
     {
       title: 'the first look since Redis was started',
@@ -148,7 +152,7 @@ export const recoverySetUps = {
       goesOn: { ...uncounted },
     },
   ],
-  requeue_orphan: [
+  requeue_orphan: alsoRecorded([
     {
       title: 'an entry that no worker runs',
       state: {
@@ -174,8 +178,8 @@ export const recoverySetUps = {
       },
       once: true,
     },
-  ],
-  quarantine_entry: [
+  ]),
+  quarantine_entry: alsoRecorded([
     {
       title: 'a poison job',
       state: poisonJob,
@@ -187,8 +191,8 @@ export const recoverySetUps = {
       goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
       once: true,
     },
-  ],
-  quarantine_orphan: [
+  ]),
+  quarantine_orphan: alsoRecorded([
     {
       title: 'a poison job',
       state: poisonJob,
@@ -200,12 +204,12 @@ export const recoverySetUps = {
       goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
       once: true,
     },
-  ],
+  ]),
   read_quarantine: [
     { title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
     { title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
   ],
-  requeue: [
+  requeue: alsoRecorded([
     {
       title: 'two entries',
       state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
@@ -218,5 +222,5 @@ export const recoverySetUps = {
       },
       once: true,
     },
-  ],
+  ]),
 } satisfies Partial<Record<ScriptName, readonly SetUp[]>>;

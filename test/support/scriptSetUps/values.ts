@@ -18,6 +18,8 @@ export interface SetUp {
   /** It is called behind a fence; with a token. */
   readonly fenced?: true;
   readonly once?: true;
+  /** Its act is recorded. */
+  readonly audited?: true;
   /** By command or key: without it, or with another type in it, the script goes on. */
   readonly goesOn?: Readonly<Record<string, Exception>>;
   /** Sent again it says something else. */

@@ -1,0 +1,78 @@
+--- @include audit
+--- @include now
+--- @include rank
+--- @include hook_record
+
+-- What the undo of an act compares and restores. It gets the facts of the entry: `was`, before the act, and `is`, what the act changed
+-- (null for a fact that it removed).
+
+-- The facts that differ from what the act has left, as { name, then, now, … }; '' for a missing one. Empty if nothing has moved.
+local function movedFacts(now, was, is, names)
+  local moved = {}
+  for _, name in ipairs(names) do
+    local left = was[name]
+    if is[name] ~= nil then
+      left = is[name] ~= cjson.null and is[name] or nil
+    end
+    if left ~= now[name] then
+      moved[#moved + 1] = name
+      moved[#moved + 1] = left or ''
+      moved[#moved + 1] = now[name] or ''
+    end
+  end
+  return moved
+end
+
+local function movedReply(...)
+  return { 'moved', ... }
+end
+
+-- What `refusalOf` has to prove before restoreFacts and restoreHook may be called.
+local function usesOfRestore(stats, track, hooks, parked, due)
+  return { stats, 'hash', 'HMGET', 'HSET', 'HDEL', 'EXPIRE', 'PERSIST' }, { track, 'hash', 'HGET', 'HSET', 'HDEL' },
+    { hooks, 'hash', 'HGET', 'HDEL' }, { parked, 'zset', 'ZREM' }, { due, 'zset', 'ZSCORE', 'ZREM' }
+end
+
+-- Writes the facts from before the act. update_time becomes `time`, which is now (read before the first write), as with every change of a status: else the next sweep would find the
+-- job as hung as before.
+local function restoreFacts(stats, track, id, was, time)
+  redis.call('HSET', stats, 'status', was.status or '', 'update_time', time)
+  for _, name in ipairs({ 'revision', 'ack' }) do
+    if was[name] then
+      redis.call('HSET', stats, name, was[name])
+    else
+      redis.call('HDEL', stats, name)
+    end
+  end
+  if was.tracked then
+    redis.call('HSET', track, id, was.tracked)
+  else
+    redis.call('HDEL', track, id)
+  end
+  if rank(was.status) == 3 then
+    redis.call('EXPIRE', stats, was.status == 'Error' and 604800 or 86400)
+  else
+    redis.call('PERSIST', stats)
+  end
+end
+
+-- What the endpoint knows of the state that is undone, and whether its record can be removed:
+--   `sending` (a host sends it now), `unsent` (no host has tried), `tried` (it was tried, without an answer that counts), `sent` (the
+--   endpoint has confirmed it), `none` (no record: the job has no endpoint, or nothing is known)
+local function hookOfUndone(record, due, id, now, was)
+  if record and isClaimed(record) and (tonumber(redis.call('ZSCORE', due, id) or '') or 0) > redisMs() then
+    return 'sending'
+  elseif now.ack ~= was.ack then
+    return 'sent'
+  elseif not record or record.state ~= string.gsub(now.status or '', '%s', '_') .. ':' .. string.format('%d', tonumber(now.revision or '') or 0) then
+    return 'none'
+  end
+  return record.attempts > 0 and 'tried' or 'unsent'
+end
+
+-- Removes the record of a hook, which no host has to send any more.
+local function forgetHook(hooks, parked, due, id)
+  redis.call('HDEL', hooks, id)
+  redis.call('ZREM', parked, id)
+  redis.call('ZREM', due, id)
+end

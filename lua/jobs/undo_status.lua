@@ -1,0 +1,51 @@
+-- Undoes a fail or a reset: gives a job the facts from before the act, if it is as the act has left it. The hook of the undone state is
+-- removed unless the endpoint has confirmed it.
+--
+-- KEYS[1]  {ns}:job_stats:<id> (hash)
+-- KEYS[2]  {ns}:job_track:inprogress (hash)
+-- KEYS[3]  {ns}:reaper:hooks (hash)
+-- KEYS[4]  {ns}:reaper:hooks:parked (zset)
+-- KEYS[5]  {ns}:reaper:hooks:due:<origin> (zset): of the job's record, if it has one
+-- ARGV[1]  job id
+-- ARGV[2]  `act`, or `plan` to change nothing
+-- ARGV[3]  facts before the act (JSON)
+-- ARGV[4]  facts that the act has changed (JSON)
+-- ARGV[5]  the record of the job's hook that the caller has read; '' for none
+-- ARGV[6]  id of the entry that is undone
+-- Reply    { 'done', what the endpoint knows of the undone state (`includes/undo.lua`) }; in a plan: it would be
+--          { 'moved', fact, then, now, … }: these facts have changed since
+--          { 'sending' }: a host sends the hook of the undone state now
+-- Repeats its first reply when it is sent again (`includes/once.lua`).
+-- Also written by: the Go jobservice (set status, ACK, reset); every script of hooks.
+--- @include once
+--- @include undo
+
+local stats, track, hooks, parked, due = unpack(KEYS)
+local id, mode, seen, entry = ARGV[1], ARGV[2], ARGV[5], ARGV[6]
+local uses = { usesOfRestore(stats, track, hooks, parked, due) }
+local refused = refusalOf(mode == 'plan' and typesOf(uses) or uses)
+if refused then
+  return refused
+end
+local was, is = cjson.decode(ARGV[3]), cjson.decode(ARGV[4])
+local before, time = factsOf(stats, track, id), now()
+local moved = movedFacts(before, was, is, { 'status', 'revision', 'update_time', 'check_in_at' })
+if #moved > 0 then
+  return movedReply(unpack(moved))
+end
+local text = redis.call('HGET', hooks, id) or ''
+if text ~= seen then
+  return movedReply('hook', seen, text)
+end
+local hook = hookOfUndone(readRecord(text), due, id, before, was)
+if hook == 'sending' then
+  return { 'sending' }
+elseif mode == 'plan' then
+  return { 'done', hook }
+end
+restoreFacts(stats, track, id, was, time)
+if hook == 'unsent' or hook == 'tried' then
+  forgetHook(hooks, parked, due, id)
+end
+return recorded(answerOnce({ 'done', hook }), { what = 'undo', job = id, of = entry, was = before,
+  is = changedFacts(before, factsOf(stats, track, id)) })

@@ -1,0 +1,163 @@
+import { clockOverride } from '../io/clock.ts';
+import { recordOf } from '../io/hooks/record.ts';
+import type { Deps } from '../io/redis/deps.ts';
+import type { Moved, UndoneHook } from '../io/redis/replies/undo.ts';
+import { retry } from '../io/redis/retry.ts';
+import { type AuditNote, callOnce, type ReplyOf } from '../io/redis/scripts.ts';
+import type { AuditedAct, StoredEntry } from './auditEntries.ts';
+
+/** What an undo has done, or in a plan would do. */
+export interface UndoOutcome {
+  /** The entry of the audit stream. */
+  readonly entry: string;
+  /** What was done then; undefined if there is no such entry. */
+  readonly what: string | undefined;
+  readonly job: string | undefined;
+  /**
+   * `done`; `planned`: it would be done; `moved`: something has changed since the act; `refused`: this act can't be undone; `not-found`:
+   * there is no such entry.
+   */
+  readonly outcome: 'done' | 'planned' | 'moved' | 'refused' | 'not-found';
+  /** For `moved`: what has changed. */
+  readonly moved?: readonly Moved[];
+  /** For `refused`: why. */
+  readonly reason?: string;
+  /** What a person has to know before the undo, in words. */
+  readonly notes: readonly string[];
+}
+
+/** Undoes an entry, by one script that compares and changes. */
+export type Undo = (entry: StoredEntry, plan: boolean) => Promise<UndoOutcome>;
+
+/** Why an act can't be undone. */
+const reasons: Readonly<Partial<Record<AuditedAct, string>>> = {
+  refire: 'its endpoint may have got the hook',
+  requeue: 'the entries are in the queue, and a worker may have taken them',
+  'requeue-orphan': 'the entry is in the queue, and a worker may have taken it',
+  'remove-stale': 'its job had succeeded, so nothing is left to run',
+  deregister: 'the pool was dead; a pool that lives registers itself again',
+  'rebuild-counters': 'counters follow the in-progress lists: the next rescue would rebuild them',
+  'release-quarantined': 'the entry is in the queue, and a worker may have taken it',
+  'retry-hook': 'its endpoint may have got the hook',
+  undo: 'the next sweep judges the job anew',
+};
+
+type Reply =
+  | ReplyOf<'undo_status'>
+  | ReplyOf<'undo_untrack'>
+  | ReplyOf<'undo_drop_hook'>
+  | ReplyOf<'undo_drop_quarantined'>;
+
+export const createUndo = (deps: UndoDeps): Undo => {
+  const steps = createSteps(deps);
+  return async (entry, plan) => {
+    const { id, what, job, isCut } = entry;
+    const of = { entry: id, what, job };
+    const refused = (reason: string): UndoOutcome => ({ ...of, outcome: 'refused', reason, notes: [] });
+    const step = Object.hasOwn(steps, what) ? steps[what as keyof typeof steps] : undefined;
+    if (step === undefined) return refused(reasons[what as AuditedAct] ?? `it is not known how to undo ${what}`);
+    if (isCut || job === undefined || job.endsWith('…'))
+      return refused('the entry could not hold all facts of the act');
+    const reply: Reply = await step({ ...entry, job }, plan);
+    switch (reply.outcome) {
+      case 'moved':
+        return { ...of, outcome: 'moved', moved: reply.moved, notes: [] };
+      case 'sending':
+        return refused('a host sends the hook of that state now: try again in a minute');
+      case 'expired':
+        return refused('what it needs is kept for 30 days');
+      default:
+        return {
+          ...of,
+          outcome: plan ? 'planned' : 'done',
+          notes: notesOf(what, 'hook' in reply ? reply.hook : 'none'),
+        };
+    }
+  };
+};
+
+/** What a person has to know. */
+const notesOf = (what: string, hook: UndoneHook): string[] => [
+  ...{
+    none: [],
+    unsent: ['the hook of that state is pending, and is removed unsent'],
+    tried: ['the hook of that state was tried and is removed; its endpoint may have got it'],
+    sent: ['the endpoint has confirmed that state, and keeps it until the job changes'],
+  }[hook],
+  ...(what === 'reset' ? ['the next sweep resets it again while its acknowledgement is ahead'] : []),
+  ...(what === 'untrack' ? ['the next sweep judges it again, by the same rules'] : []),
+  ...(what === 'quarantine' ? ['its entry goes to the queue, and its recoveries are forgotten'] : []),
+];
+
+type Undoable = StoredEntry & { readonly job: string };
+type UndoScript = 'undo_status' | 'undo_quarantine' | 'undo_untrack' | 'undo_drop_hook' | 'undo_drop_quarantined';
+type UndoDeps = Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>;
+
+const modeOf = (plan: boolean) => (plan ? 'plan' : 'act');
+const note: AuditNote = { pass: 'command', why: 'asked' };
+
+/** Runs one script that undoes. It changes nothing again if its reply is lost; a plan needs no right to write. */
+const createRun =
+  ({ keys, scripts, clock }: UndoDeps) =>
+  <Name extends UndoScript>(
+    name: Name,
+    plan: boolean,
+    scriptKeys: readonly string[],
+    args: readonly (string | number)[],
+    type = '',
+  ): Promise<ReplyOf<Name>> => {
+    const change = plan ? undefined : callOnce(keys);
+    return retry(clock, () =>
+      scripts.run(name, scriptKeys, args, undefined, change, plan ? undefined : { ...note, type }),
+    );
+  };
+
+/** The script of each act that can be undone. */
+const createSteps = (deps: UndoDeps) => {
+  const { keys, clock } = deps;
+  const run = createRun(deps);
+  const undoStatus = async (entry: Undoable, plan: boolean): Promise<Reply> => {
+    const call = await statusCall(deps, entry, plan);
+    return run('undo_status', plan, call.keys, call.args);
+  };
+  return {
+    fail: undoStatus,
+    reset: undoStatus,
+    async quarantine(entry: Undoable, plan: boolean): Promise<Reply> {
+      const { job, type = '' } = entry;
+      const call = await statusCall(deps, entry, plan);
+      const policy = /^(.+)@[^@]*$/.exec(job)?.[1];
+      const more = [keys.quarantine, keys.dead, keys.queue(type), keys.recoveries];
+      const executions = policy === undefined ? [] : [keys.executions(policy)];
+      return run('undo_quarantine', plan, [...call.keys, ...more, ...executions], [...call.args, type], type);
+    },
+    untrack: ({ id, job, was }: Undoable, plan: boolean): Promise<Reply> =>
+      run('undo_untrack', plan, [keys.stats(job), keys.track], [job, modeOf(plan), JSON.stringify(was), id]),
+    'drop-hook'({ id, job, was, is }: Undoable, plan: boolean): Promise<Reply> {
+      const due = keys.dueHooks(recordOf(job, was.hook ?? '')?.endpoint ?? '');
+      const facts = [was.hook ?? '', is.hook ?? '', was.parked ?? ''];
+      return run(
+        'undo_drop_hook',
+        plan,
+        [keys.hooks, keys.parkedHooks, keys.hookOrigins, due],
+        [clockOverride(clock), job, modeOf(plan), ...facts, id],
+      );
+    },
+    async 'drop-quarantined'({ id, job, is, kept }: Undoable, plan: boolean): Promise<Reply> {
+      // A key of another kind must not be read, whatever the stream says.
+      if (kept === undefined || !kept.startsWith(keys.auditKept(''))) return { outcome: 'expired' };
+      const args = [job, modeOf(plan), is.record ?? '', id];
+      return run('undo_drop_quarantined', plan, [keys.quarantine, keys.dead, kept], args);
+    },
+  };
+};
+
+/** The keys and arguments of an undo that gives a job its facts from before. */
+const statusCall = async ({ connection: { redis }, keys }: UndoDeps, { id, job, was, is }: Undoable, plan: boolean) => {
+  const record = (await redis.hget(keys.hooks, job)) ?? '';
+  const origin = recordOf(job, record)?.endpoint ?? '';
+  return {
+    keys: [keys.stats(job), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin)],
+    args: [job, modeOf(plan), JSON.stringify(was), JSON.stringify(is), record, id],
+  };
+};

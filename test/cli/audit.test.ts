@@ -1,0 +1,100 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { runCli } from '../support/cli.ts';
+import { redisFixture } from '../support/fixture.ts';
+import { seedJob } from '../support/jobs.ts';
+
+const { redis, server, keys } = await redisFixture();
+const secret = 'hunter2';
+const reaper = async (...args: string[]) => {
+  const ended = await runCli([...args, '--redis', server.url, '--namespace', 't']);
+  expect(`${ended.stdout}${ended.stderr}`).not.toContain(secret);
+  return ended;
+};
+const lines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const status = (id: string) => redis.hget(keys.stats(id), 'status');
+
+test('audit shows what a sweep has done, by whom and why, and undo takes it back after a plan', async () => {
+  expect(await reaper('audit')).toMatchObject({ code: 0, stdout: 'no act is recorded\n' });
+  await seedJob(redis, 'a', { age: 100_000, parameters: secret });
+  await seedJob(redis, 'b', { age: 100_000 });
+  await reaper('sweep', '--audit-operator', 'ann');
+  const table = await reaper('audit', '--id', 'a');
+  expect(table.stdout).toMatch(/ fail .* a .* status Running → Error.* hung .* \S+:\d+ ann /);
+  expect(table.stdout).not.toContain(' b ');
+  const json = lines((await reaper('audit', '--json', '--who', 'ann')).stdout);
+  expect(json).toMatchObject([
+    { type: 'audit', what: 'fail', job: expect.stringMatching(/^[ab]$/), why: 'hung', was: { status: 'Running' } },
+    { type: 'audit', what: 'fail', job: expect.stringMatching(/^[ab]$/), is: { status: 'Error' } },
+  ]);
+  const [a, b] = ['a', 'b'].map((id) => json.find(({ job }) => job === id).id);
+
+  expect(await reaper('undo', a, '--plan')).toMatchObject({ code: 0, stdout: `${a} fail a: would be undone\n` });
+  expect(await status('a')).toBe('Error');
+  expect(await reaper('undo', a)).toMatchObject({ code: 0, stdout: `${a} fail a: undone\n` });
+  expect([await status('a'), await status('b')]).toEqual(['Running', 'Error']);
+
+  const again = await reaper('undo', a, b, '--json');
+  expect(again.code).toBe(1);
+  expect(lines(again.stdout)).toMatchObject([
+    { type: 'undo', plan: false, entry: expect.any(String) },
+    { type: 'undo', plan: false, entry: expect.any(String) },
+  ]);
+  expect(await status('b')).toBe('Running');
+  expect((await reaper('undo', b)).stderr).toContain('status was Error, is Running');
+  const { stdout } = await reaper('audit', '--limit', '1', '--json');
+  expect(lines(stdout)).toMatchObject([
+    { what: 'undo', of: b, who: expect.stringMatching(` ${userInfo().username}$`) },
+  ]);
+});
+
+test('an act that can not be undone, an entry that is not there, and a wrong id', async () => {
+  const entry = (await redis.xadd(keys.audit, '*', 'what', 'requeue', 'pool', 'p', 'n', '2', 'ids', 'a\nb')) as string;
+  expect((await reaper('audit', '--pool', 'p')).stdout).toMatch(/ requeue .* 2 × a, … pool p /);
+  const refused = await reaper('undo', entry);
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    `reaper: ${entry} requeue: can not be undone: the entries are in the queue, and a worker may have taken them\n`,
+  ]);
+  const missing = await reaper('undo', '5-0');
+  expect([missing.code, missing.stderr]).toEqual([4, 'reaper: there is no entry 5-0. See: reaper audit\n']);
+  expect((await reaper('undo', 'abc')).stderr).toContain('must be the id of an entry');
+});
+
+test('audit lists by time: an ISO time, or how long ago', async () => {
+  for (const ms of [1_000_000_000_000, Date.now() - 7_200_000]) await redis.xadd(keys.audit, `${ms}-0`, 'what', 'fail');
+  const count = async (...args: string[]) => lines((await reaper('audit', '--json', ...args)).stdout).length;
+  expect(await count('--since', '3h')).toBe(1);
+  expect(await count('--since', '2001-01-01')).toBe(2);
+  expect(await count('--until', '2002-01-01T00:00:00Z')).toBe(1);
+  for (const args of [
+    ['--since', 'yesterday'],
+    ['--limit', '0'],
+    ['--id', ''],
+  ]) {
+    expect((await reaper('audit', ...args)).code).toBe(2);
+  }
+});
+
+test('who acts comes from the environment or a config file too, and 0 entries record nothing', async () => {
+  const sweep = async (env: Record<string, string>, ...args: string[]) => {
+    await redis.flushall();
+    await seedJob(redis, 'a', { age: 100_000 });
+    return runCli(['sweep', '--redis', server.url, '--namespace', 't', ...args], env);
+  };
+  await sweep({ REAPER_AUDIT_OPERATOR: 'bob' });
+  expect((await reaper('audit', '--who', 'bob')).stdout).toContain(' fail ');
+  await sweep({ REAPER_AUDIT_MAX_ENTRIES: '0' });
+  expect([await redis.exists(keys.audit), await status('a')]).toEqual([0, 'Error']);
+  const folder = await mkdtemp(join(tmpdir(), 'reaper-audit-'));
+  const file = join(folder, 'config.yaml');
+  await writeFile(file, 'audit: 5\n');
+  expect((await sweep({}, '--config', file)).stderr).toContain('config.yaml: audit: ');
+  await rm(folder, { recursive: true });
+});
