@@ -39,15 +39,16 @@ test.each(readVectors<ScriptVector>('scripts.jsonl.gz').map((vector) => [vector.
   'script: %s',
   async (_, vector) => {
     await server.client.flushall();
-    const { op, args, before, upstream, ours } = fill(vector, Math.floor(Date.now() / 1_000), 'http://127.0.0.1:1');
+    const now = Math.floor(Date.now() / 1_000);
+    const { op, args, before, upstream, ours } = fill(vector, now, 'http://127.0.0.1:1');
     await writeState(server.client, before);
 
     expect(await call(op, args)).toBe(ours.reply);
 
     const after = await readState(server.client);
-    if (ours.deviation === undefined) expect(differences(after, upstream.after)).toEqual([]);
+    if (ours.deviation === undefined) expect(differences(after, upstream.after, now)).toEqual([]);
     // If it is refused, or if the job is missing, nothing is written.
-    else if (ours.reply !== 'ok') expect(differences(after, before)).toEqual([]);
+    else if (ours.reply !== 'ok') expect(differences(after, before, now)).toEqual([]);
     else if (op === 'ack') {
       const [status, revision, checkInAt, id = ''] = args;
       const ack = JSON.parse(after[keys.stats(id)]?.value.ack);

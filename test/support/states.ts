@@ -56,26 +56,30 @@ const pairs = (flat: readonly string[]): [string, string][] =>
   Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]);
 
 /**
- * The paths at which two values differ; empty if they are equal. Times may differ by 2 s, TTLs by 5 s. JSON texts are compared
- * as values.
+ * The paths at which two values differ; empty if they are equal. Times and TTLs may differ by what has passed since `filledAt`, the
+ * second with which the state was filled, and 2 s. JSON texts are compared as values.
  */
-export const differences = (actual: unknown, expected: unknown, path = ''): string[] => {
+export const differences = (actual: unknown, expected: unknown, filledAt: number): string[] =>
+  differencesWithin(actual, expected, Math.floor(Date.now() / 1_000) - filledAt + 2, '');
+
+const differencesWithin = (actual: unknown, expected: unknown, within: number, path: string): string[] => {
   if (actual === expected) return [];
   if (typeof actual === 'object' && typeof expected === 'object' && actual !== null && expected !== null) {
     const names = new Set([...Object.keys(actual), ...Object.keys(expected)]);
     return [...names].flatMap((name) =>
-      differences(
+      differencesWithin(
         (actual as Record<string, unknown>)[name],
         (expected as Record<string, unknown>)[name],
+        within,
         `${path}/${name}`,
       ),
     );
   }
   const [a, b] = [Number(actual), Number(expected)];
-  if (typeof actual === typeof expected && path.endsWith('/ttl') && Math.abs(a - b) <= 5) return [];
-  if (isTime(actual) && isTime(expected) && Math.abs(a - b) <= 2) return [];
+  if (typeof actual === typeof expected && path.endsWith('/ttl') && Math.abs(a - b) <= within) return [];
+  if (isTime(actual) && isTime(expected) && Math.abs(a - b) <= within) return [];
   const [left, right] = [parsed(actual), parsed(expected)];
-  if (left !== undefined && right !== undefined) return differences(left, right, `${path}#`);
+  if (left !== undefined && right !== undefined) return differencesWithin(left, right, within, `${path}#`);
   return [`${path}: ${JSON.stringify(actual)} is not ${JSON.stringify(expected)}`];
 };
 
