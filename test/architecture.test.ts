@@ -29,8 +29,7 @@ test('a path that is gone is found', () => {
 
 const sectionOf = (title: string) => page.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
 /** The files that a hop list begins its lines with. */
-const hopsOf = (title: string) =>
-  [...sectionOf(title).matchAll(/^\d+\. `([\w./-]+)`: \S/gm)].map(([, path]) => path);
+const hopsOf = (title: string) => [...sectionOf(title).matchAll(/^\d+\. `([\w./-]+)`: \S/gm)].map(([, path]) => path);
 
 const jobHops = 'A job, from its scan to its ACK';
 const poolHops = 'A dead pool, from suspicion to requeue';

@@ -2,11 +2,10 @@ import type { Command } from 'commander';
 import type { DoctorCheck, DoctorReport, Reaper } from '../index.ts';
 import { visible } from '../visible.ts';
 import { type Config, configOf, reaperOf } from './config.ts';
+import { needsAttention } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { finish, paint, print, printJson, printPainted, wantsColors } from './text.ts';
-
-const needsAttention = 3;
 
 export const registerDoctor = (program: Command): void => {
   const command = program

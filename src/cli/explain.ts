@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
 import { configOf, reaperOf } from './config.ts';
+import { notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { finish, print, printJson } from './text.ts';
@@ -16,13 +17,16 @@ export const registerExplain = (program: Command): void => {
   });
 };
 
-/** The verdict on one job with its reasons, and where its entry is. */
+/** The verdict on one job with its reasons, and where its entry is. Exit code 4 if nothing in Redis is about this job. */
 export const explain = async (reaper: Reaper, id: string, flags: { json?: boolean }): Promise<number> => {
   const explanation = await reaper.explain(id);
   if (flags.json) printJson({ type: 'explanation', ...explanation });
   else print(...linesOf(explanation));
-  return 0;
+  return isKnown(explanation) ? 0 : notFound;
 };
+
+const isKnown = ({ isTracked, facts, places, hook }: Explanation): boolean =>
+  isTracked || facts.stats !== 'nothing' || places.length > 0 || hook !== undefined;
 
 const linesOf = ({ id, isTracked, facts, rules, verdict, reason, action, places, hook }: Explanation): string[] => [
   `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../package.ts';
 import { visible } from '../visible.ts';
 import { registerDoctor } from './doctor.ts';
+import { failed, wrongUsage } from './exitCodes.ts';
 import { registerExplain } from './explain.ts';
 import { registerHooks } from './hooks.ts';
 import { registerInspect } from './inspect.ts';
@@ -13,9 +14,6 @@ import { registerStatus } from './status.ts';
 import { registerSweep } from './sweep.ts';
 import { complain } from './text.ts';
 import { refuseRenamed, UsageError } from './usage.ts';
-
-const failed = 1;
-const wrongUsage = 2;
 
 const program = new Command('reaper')
   .description('Supervises Redis job queues of Harbor jobservice and gocraft/work')

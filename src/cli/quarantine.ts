@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { QuarantineFilter, Reaper } from '../index.ts';
 import { nonEmpty, reportNone } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
+import { notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { type Cell, finish, print, printJson, printTable, timeOf } from './text.ts';
@@ -52,7 +53,7 @@ const filterOf = ({ id, type }: QuarantineFlags): QuarantineFilter => ({
   ...(type === undefined ? {} : { type }),
 });
 
-/** Jobs in quarantine: each as a JSON line, or in a table. */
+/** Jobs in quarantine: each as a JSON line, or in a table. Exit code 4 if `--id` named a job that is not there. */
 export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Promise<number> => {
   const rows: Cell[][] = [];
   for await (const page of reaper.quarantine.list(filterOf(flags))) {
@@ -69,10 +70,9 @@ export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Pr
       ]);
     }
   }
-  if (flags.json) return 0;
-  if (rows.length === 0) print('the quarantine is empty');
-  else printTable(['job', 'type', 'since', 'workers died', 'in pools', 'in dead'], rows);
-  return 0;
+  if (!flags.json && rows.length === 0) print('the quarantine is empty');
+  else if (!flags.json) printTable(['job', 'type', 'since', 'workers died', 'in pools', 'in dead'], rows);
+  return flags.id !== undefined && rows.length === 0 ? notFound : 0;
 };
 
 /** Requeues or removes the jobs that match. */

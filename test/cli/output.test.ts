@@ -167,6 +167,13 @@ describe('hooks', () => {
     const none = await said((reaper) => moveHooks(reaper, 'drop', { plan: true, reason: '404' }));
     expect(none.text).toBe('would be dropped: 0\n');
   });
+
+  test.each([true, false])('of a job that has none are not found; --json: %s', async (json) => {
+    await seedHooks(400);
+    expect((await said((reaper) => listHooks(reaper, { json, id: 'j0' }))).code).toBe(0);
+    expect((await said((reaper) => listHooks(reaper, { json, id: 'j1' }))).code).toBe(4);
+    expect((await said((reaper) => listHooks(reaper, { json, reason: '404' }))).code).toBe(0);
+  });
 });
 
 describe('explain', () => {
@@ -236,6 +243,10 @@ test('quarantine shows which entries other tools have taken, and acts by type', 
   expect((await said((reaper) => endQuarantine(reaper, 'release', { id: 'a' }))).text).toBe(
     'requeued: 0\nno longer among the dead jobs, taken by another tool: 1\n',
   );
+  for (const json of [true, false]) {
+    expect((await said((reaper) => listQuarantine(reaper, { json, id: 'b' }))).code).toBe(4);
+    expect((await said((reaper) => listQuarantine(reaper, { json, type: 'Y' }))).code).toBe(0);
+  }
 });
 
 describe('as a process', () => {
