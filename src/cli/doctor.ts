@@ -16,7 +16,7 @@ export const registerDoctor = (program: Command): void => {
     async (flags: { json?: boolean }) => {
       const config = configOf(command);
       const reaper = reaperOf(config);
-      // A Redis that answers and can't be used is one of the checks.
+      // A Redis that answers and cannot be used is one of the checks.
       const ensureUsable = async () => undefined;
       finish(await once(reaper, () => doctor(reaper, config, flags), ensureUsable));
     },

@@ -53,7 +53,7 @@ const factLines = (facts: Facts): string[] => {
     ...time('check_in_at', facts.checkInAt),
     ...time('enqueue_time', facts.enqueueTime),
     ...time('run_at', facts.runAt),
-    `ack: ${ack === undefined ? 'none' : ack === 'unreadable' ? 'can not be read' : `${ack.status}, revision ${ack.revision}, check-in ${ack.checkInAt}`}`,
+    `ack: ${ack === undefined ? 'none' : ack === 'unreadable' ? 'cannot be read' : `${ack.status}, revision ${ack.revision}, check-in ${ack.checkInAt}`}`,
   ];
 };
 

@@ -86,7 +86,7 @@ const attentionPart = ({ clockAhead, unreadable }: RescueSummary): string[] => [
   ...(clockAhead === 0
     ? []
     : [`pools whose clock is ahead of Redis: ${clockAhead}; correct the clocks of their hosts`]),
-  ...unreadable.map((fault) => `can not be read: ${fault}`),
+  ...unreadable.map((fault) => `cannot be read: ${fault}`),
 ];
 
 const done = (plan: boolean, what: string): string => (plan ? `that would be ${what}` : what);

@@ -110,6 +110,6 @@ const run = async (reaper: Reaper, json: boolean): Promise<number> => {
 const canStart = ({ checks }: DoctorReport): boolean => {
   for (const check of checks) if (!check.ok) printCheck(check, process.stderr);
   if (checks.every(({ isBlocking }) => !isBlocking)) return true;
-  complain('reaper: not started, because it can not work here. See the lines above, or run: reaper doctor');
+  complain('reaper: not started, because it cannot work here. See the lines above, or run: reaper doctor');
   return false;
 };

@@ -66,7 +66,7 @@ export interface ReaperOptions {
    */
   refireGrace?: Duration | undefined;
   /**
-   * How far a time of a job may be ahead of the clock of Redis. A time further ahead is no sign of life.
+   * How far a time of a job may be ahead of the clock of Redis. A time further ahead is not a sign of life.
    * @default '5m'
    */
   clockTolerance?: Duration | undefined;

@@ -218,7 +218,7 @@ export const optionsSchema = z.strictObject({
   ),
   clockTolerance: option(
     span().prefault('5m'),
-    'How far a time of a job may be ahead of the clock of Redis. A time further ahead is no sign of life.',
+    'How far a time of a job may be ahead of the clock of Redis. A time further ahead is not a sign of life.',
   ),
   sweep: option(sweep.prefault({}), 'Sweeps: passes over all tracked jobs.'),
   rescue: option(rescue.prefault({}), 'Rescue passes: they find dead pools and requeue their entries.'),

@@ -89,13 +89,13 @@ describe('sweep', () => {
 });
 
 describe('rescue', () => {
-  test('names keys that can not be read, and ends with 1 if a pool was given up', async () => {
+  test('names keys that cannot be read, and ends with 1 if a pool was given up', async () => {
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
     await redis.set('t:jobs:X', 'no list');
     const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
     expect(code).toBe(1);
     expect(text).toMatch(/^dead {2}abandoned /m);
-    expect(text).toMatch(/^can not be read: t:jobs:X: holds a string/m);
+    expect(text).toMatch(/^cannot be read: t:jobs:X: holds a string/m);
   });
 
   test('prints how many pools were alive, and what was requeued and rebuilt', async () => {
@@ -215,7 +215,7 @@ test('status shows dead pools, clocks that are ahead, and paused types', async (
   expect(text).toMatch(/dead .*dead .*6\d s ago/);
   expect(text).toMatch(/ahead .*dead .*71\d\d s ahead of Redis|ahead .*dead .*7200 s ahead of Redis/);
   expect(text).toMatch(/X .*paused/);
-  expect(text).toMatch(/^can not be read: t:known_jobs/m);
+  expect(text).toMatch(/^cannot be read: t:known_jobs/m);
 });
 
 test('quarantine shows which entries other tools have taken, and acts by type', async () => {

@@ -174,7 +174,7 @@ test('an unreachable Redis ends a command with 1 and one clear line', async () =
     launch(['sweep', '--redis', `redis://:${secret}@127.0.0.1:1`, '--namespace', 'n']),
   );
   expect(code).toBe(1);
-  expect(stderr).toContain('Redis at 127.0.0.1:1/0 can not be reached');
+  expect(stderr).toContain('Redis at 127.0.0.1:1/0 cannot be reached');
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully', async (signal) => {
@@ -265,7 +265,7 @@ test.each([
   expect(stderr).toContain(message);
 });
 
-test('inspect ends with 1 if it can not listen on its address', async () => {
+test('inspect ends with 1 if it cannot listen on its address', async () => {
   const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
   expect(code).toBe(1);
   expect(stderr).toContain('cannot listen on 192.0.2.1');
@@ -345,7 +345,7 @@ describe('hooks', () => {
 });
 
 test.each([
-  [['sweep', '--hooks-tls-ca-file', '/nowhere.pem', '--namespace', 'n'], 'can not be read (ENOENT)'],
+  [['sweep', '--hooks-tls-ca-file', '/nowhere.pem', '--namespace', 'n'], 'cannot be read (ENOENT)'],
   [['sweep', '--hooks-tls-ca-file', new URL(import.meta.url).pathname, '--namespace', 'n'], 'must be a PEM text'],
   [['sweep', '--hooks-rewrite-origins', 'http://old-core', '--namespace', 'n'], 'must be NAME=VALUE'],
   [['sweep', '--hooks-allowed-origins', 'core', '--namespace', 'n'], 'must be an origin'],

@@ -39,7 +39,7 @@ describe('the INFO of Redis', () => {
     [{ cluster_enabled: 1 }, 'redis-cluster', 'permanent'],
     [{ loading: 1 }, 'redis-busy', 'transient'],
     [{ role: 'slave', slave_read_only: 0 }, 'redis-read-only', 'transient'],
-  ] as const)('%j can not be worked on: %s', (fields, code, kind) => {
+  ] as const)('%j cannot be worked on: %s', (fields, code, kind) => {
     const error = refusalOf(() => usable(fields));
     expect([error.code, error.kind]).toEqual([code, kind]);
     expect(error.message).toContain('Redis at h:1/2');

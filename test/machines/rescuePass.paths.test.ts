@@ -4,7 +4,7 @@ import { type RescuePassEvent, rescuePassMachine } from '../../src/machines/resc
 import { found, recounted, requeued, rescued } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 
-// A pass hears of any number of pools, so its paths can not be enumerated. These sequences take every transition.
+// A pass hears of any number of pools, so its paths cannot be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(rescuePassMachine);
 

@@ -10,7 +10,7 @@ import { changeBetween, maxDelay, type Reading, readRedis } from './redisReading
 export type PreflightResult = { readonly disruptions: number; readonly last: string } | { readonly blocked: string };
 
 /**
- * Checks whether Redis and this process are fit to judge pools (defect 13). A live pool can't write its heartbeat while Redis
+ * Checks whether Redis and this process are fit to judge pools (defect 13). A live pool cannot write its heartbeat while Redis
  * refuses writes, is unreachable or fails over, and looks dead if the clock jumps or this process is late.
  */
 export interface Preflight {

@@ -117,9 +117,9 @@ const optionalCommands: Readonly<Record<string, string>> = {
   PING: 'nothing is lost: a refusal proves too that Redis replies',
   'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
   'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
-  'CLIENT|INFO': 'the database of the connection can not be confirmed',
+  'CLIENT|INFO': 'the database of the connection cannot be confirmed',
   INFO:
-    'restarts and failovers between two checks go unnoticed, orphaned entries are not requeued, doctor can not see eviction ' +
+    'restarts and failovers between two checks go unnoticed, orphaned entries are not requeued, doctor cannot see eviction ' +
     'and other databases, and the client library prints a warning at each connection',
 };
 

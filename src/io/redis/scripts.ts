@@ -86,7 +86,7 @@ export interface Scripts {
    * @param fence the script changes nothing unless this lease is still valid.
    * @param change for scripts that include `once`: the script changes nothing if the change was done before.
    * @throws FencedError if the lease is no longer valid.
-   * @throws Error of Redis, or of the script, which names the key that it can't use.
+   * @throws Error of Redis, or of the script, which names the key that it cannot use.
    * @example
    * const reply = await scripts.run('set_status', [stats, track], ['Error', revision, id, fingerprint], fence, change);
    * if (reply.outcome === 'refused') return reply.status;

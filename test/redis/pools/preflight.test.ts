@@ -266,7 +266,7 @@ test('a requeue that is refused in mid-way does not go on when Redis is well aga
   expect(await redis.lrange(list('p'), 0, -1)).toEqual(['e1', 'e2']);
 });
 
-test('a pool whose death can not be confirmed is given up after a while, and reported, without grace too', async () => {
+test('a pool whose death cannot be confirmed is given up after a while, and reported, without grace too', async () => {
   await redis.rpush(list('p'), 'e1');
   const { clock, timers } = createWatchedClock();
   const reaper = opened.create({ redis: server.url, clock });
