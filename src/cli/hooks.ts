@@ -12,9 +12,9 @@ export const registerHooks = (program: Command): void => {
   const hooks = program.command('hooks').description('undelivered hooks: list, retry or drop them');
   const withFilter = (command: Command) =>
     command
-      .option('--id <job>', 'of this job', nonEmpty)
-      .option('--endpoint <origin>', 'to this endpoint, such as https://core.example', nonEmpty)
-      .option('--reason <code>', 'with this answer or reason, such as 404, deadline, too-old', nonEmpty);
+      .option('--id <job>', 'only hooks of this job id', nonEmpty)
+      .option('--endpoint <origin>', 'only hooks of this endpoint, such as https://core.example', nonEmpty)
+      .option('--reason <code>', 'only hooks with this reason, such as 404, deadline, too-old', nonEmpty);
 
   const list = withFilter(hooks.command('list', { isDefault: true })).description(
     'list them by endpoint and reason; changes nothing',
@@ -26,7 +26,7 @@ export const registerHooks = (program: Command): void => {
 
   for (const [verb, description] of [
     ['retry', 'send them now, whatever their age, and count their attempts from the start'],
-    ['drop', 'give them up: their endpoints do not get this state'],
+    ['drop', 'discard matching hooks'],
   ] as const) {
     const command = withFilter(hooks.command(verb))
       .description(description)

@@ -9,9 +9,7 @@ import { type Cell, finish, print, printJson, printTable, timeOf } from './text.
 import { UsageError } from './usage.ts';
 
 export const registerQuarantine = (program: Command): void => {
-  const quarantine = program
-    .command('quarantine')
-    .description('poison jobs, whose workers died again and again: list, release or drop them');
+  const quarantine = program.command('quarantine').description('manage quarantined jobs');
   const withFilter = (command: Command) =>
     command.option('--id <job>', 'this job', nonEmpty).option('--type <type>', 'entries of this type', nonEmpty);
 
@@ -24,7 +22,7 @@ export const registerQuarantine = (program: Command): void => {
   });
 
   for (const [verb, description] of [
-    ['release', 'requeue them, byte for byte, and forget how often their workers died'],
+    ['release', 'requeue them, byte for byte, and reset their recovery count'],
     ['drop', 'remove them from the dead jobs for good'],
   ] as const) {
     const command = withFilter(quarantine.command(verb))
@@ -66,7 +64,7 @@ export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Pr
         timeOf(quarantinedAt),
         `${recoveries.length} times since ${timeOf(recoveries[0]?.recoveredAt ?? quarantinedAt)}`,
         [...new Set(recoveries.map(({ pool }) => pool))],
-        isInDead ? 'yes' : 'no, taken by another tool',
+        isInDead ? 'yes' : 'no, already removed by another tool',
       ]);
     }
   }
@@ -91,7 +89,7 @@ export const endQuarantine = async (
   if (flags.json) printJson({ type: verb, plan, count: done, gone });
   else {
     print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'requeued' : 'dropped'}: ${done}`);
-    if (gone > 0) print(`no longer among the dead jobs, taken by another tool: ${gone}`);
+    if (gone > 0) print(`no longer among the dead jobs, already removed by another tool: ${gone}`);
   }
   return reportNone(done + gone, { id: flags.id, type: flags.type }, 'reaper quarantine');
 };

@@ -88,7 +88,7 @@ export const checkMode = ({ mode }: ServerFacts): DoctorCheck => {
     return notFine(
       'cluster',
       'Redis does not say whether it is a cluster',
-      'allow INFO, and give a Redis that is not a cluster',
+      'allow INFO, and give a Redis without cluster mode',
     );
   }
   return mode === 'standalone'

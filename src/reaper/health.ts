@@ -133,7 +133,7 @@ export const healthOf = ({
     ({ child, error }) => `${child} crashed too often and does not run: ${error}; restart the process`,
   );
   const cutOff =
-    outage === undefined ? [] : [`Redis cannot be used for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
+    outage === undefined ? [] : [`Redis unavailable for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
   const asides = [
     ...(suspended === undefined ? [] : [`no pool is judged: ${suspended}`]),
     ...(sweepSuspended === undefined ? [] : [`sweeps are suspended: ${sweepSuspended}`]),

@@ -107,7 +107,7 @@ describe('rescue', () => {
     expect(text).toMatch(/^1 pools alive, 1 suspected, in \d+ ms$/m);
     expect(text).toMatch(/^entries of dead pools requeued: 2$/m);
     expect(text).toMatch(/^counters of X rebuilt: lock 7 → 2, off by 5/m);
-    expect(text).not.toContain('no pool was judged');
+    expect(text).not.toContain('rescue suspended');
   });
 
   test('--grace overrides the configured grace period', async () => {
@@ -197,7 +197,7 @@ describe('explain', () => {
     expect(text).toMatch(/^a: tracked$/m);
     expect(text).toMatch(/^held by pool live \(alive\) as X$/m);
     expect(text).toMatch(/^held by pool dead \(dead\) as Y$/m);
-    expect(text).toMatch(/^queued in X, 1 before it$/m);
+    expect(text).toMatch(/^position 2 in queue X$/m);
     expect(text).toMatch(/^in retry, 1970-01-01T00:00:07.000Z$/m);
     expect(text).not.toContain('in no queue');
   });
@@ -237,11 +237,11 @@ test('quarantine shows which entries other tools have taken, and acts by type', 
   );
   await redis.del('t:dead');
   const record = (await redis.hget('t:reaper:quarantine', 'a')) ?? '';
-  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, taken by another tool');
+  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, already removed by another tool');
   // The list has removed the record.
   await redis.hset('t:reaper:quarantine', 'a', record);
   expect((await said((reaper) => endQuarantine(reaper, 'release', { id: 'a' }))).text).toBe(
-    'requeued: 0\nno longer among the dead jobs, taken by another tool: 1\n',
+    'requeued: 0\nno longer among the dead jobs, already removed by another tool: 1\n',
   );
   for (const json of [true, false]) {
     expect((await said((reaper) => listQuarantine(reaper, { json, id: 'b' }))).code).toBe(4);

@@ -81,7 +81,7 @@ test('rescue on a Redis that refuses writes judges no pool, says what to do and 
   await server.client.config('SET', 'maxmemory', '1');
   const { code, stdout } = await reaper('rescue', '--grace', '0');
   await server.client.config('SET', 'maxmemory', '0');
-  expect([code, stdout]).toEqual([1, expect.stringContaining('no pool was judged: Redis has no memory left (OOM)')]);
+  expect([code, stdout]).toEqual([1, expect.stringContaining('rescue suspended: Redis has no memory left (OOM)')]);
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
 

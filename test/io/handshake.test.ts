@@ -86,7 +86,7 @@ describe('the handshake', () => {
   test.each([
     ['AUTH', 'WRONGPASS invalid username-password pair', 'redis-wrong-password', 'refuses the user or password'],
     ['AUTH', 'ERR AUTH <password> called without any password configured', 'redis-wrong-password', 'has no password'],
-    ['AUTH', "ERR wrong number of arguments for 'auth' command", 'redis-wrong-password', 'knows no users'],
+    ['AUTH', "ERR wrong number of arguments for 'auth' command", 'redis-wrong-password', 'has no ACL support'],
     ['SELECT', 'ERR DB index is out of range', 'redis-wrong-database', 'give one that this Redis has'],
     [
       'SELECT',

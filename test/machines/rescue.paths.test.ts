@@ -347,7 +347,7 @@ test('actors of passes get the ids of those that are complete, however many pass
 });
 
 const cancel = (number: number) => ({ type: 'rescue.cancel' as const, number });
-const aborted = { error: 'its caller has aborted it', isAborted: true };
+const aborted = { error: 'aborted by the caller', isAborted: true };
 
 describe('a pass that its caller aborts', () => {
   const orphan = lost('j1');

@@ -84,7 +84,7 @@ test('a pass that its caller has aborted says so, and still awaits its pools', (
   const aborted = run(share(1), { type: 'aborted' }, looked);
   expect(aborted.value).toBe('awaitingPools');
   const { output } = run(share(1), { type: 'aborted' }, looked, ended('p1'));
-  expect(output?.result).toMatchObject({ error: 'its caller has aborted it', isAborted: true, entries: 2 });
+  expect(output?.result).toMatchObject({ error: 'aborted by the caller', isAborted: true, entries: 2 });
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

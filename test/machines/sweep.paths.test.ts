@@ -405,7 +405,7 @@ test('a sweep that is stopped answers the callers whose sweeps never began', asy
 });
 
 const cancel = (number: number) => ({ type: 'sweep.cancel' as const, number });
-const aborted = { error: 'its caller has aborted it', isAborted: true };
+const aborted = { error: 'aborted by the caller', isAborted: true };
 
 test('a sweep that its caller aborts reads no further page, gives out no job, and ends when its lanes are idle', async () => {
   const it = start();

@@ -70,7 +70,7 @@ const heldEntryOf = (pool: LivePool, type: string, place: number, [digest, text,
         ? `${name} cannot be read, or has no id: no worker can run it`
         : typeof id === 'string'
           ? undefined
-          : `the id in ${name} is not valid UTF-8, so its job cannot be looked up`,
+          : `the id in ${name} is not valid UTF-8; its job is unknown`,
     place: `${digest}:${place}`,
     field: `${digest} ${type}`,
   };

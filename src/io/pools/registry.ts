@@ -114,7 +114,7 @@ const readLists = (found: readonly FoundKey[], known: KnownNames) => {
   const unreadable: string[] = [];
   for (const { key, name, holds } of found) {
     if (holds === 'brokenName') {
-      unreadable.push(`${key}: its name is not valid UTF-8, so what it holds is left: give it another name (RENAME)`);
+      unreadable.push(`${key}: its name is not valid UTF-8; skipped: rename the key (RENAME)`);
       continue;
     }
     const reading = readListName(name, known);

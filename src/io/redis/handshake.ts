@@ -37,7 +37,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
     await line.call('AUTH', ...(username ? [username] : []), password ?? '').catch((error) => {
       throw refusal(error, description, 'redis-wrong-password', (why) =>
         /wrong number of arguments/.test(why)
-          ? `Redis at ${description} knows no users: Redis ${oldest.major}.${oldest.minor} or newer is needed (${why})`
+          ? `Redis at ${description} has no ACL support: Redis ${oldest.major}.${oldest.minor} or newer is needed (${why})`
           : /no password is set|without any password/.test(why)
             ? `Redis at ${description} has no password: leave the password out (${why})`
             : `Redis at ${description} refuses the user or password: give the right ones (${why})`,
@@ -58,7 +58,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
       error,
       description,
       'redis-protocol',
-      (why) => `Redis at ${description} cannot be asked what it is (${why})`,
+      (why) => `Redis at ${description} did not identify itself (${why})`,
     );
   });
   return ensureUsable(said, wanted);

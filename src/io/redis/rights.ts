@@ -10,7 +10,7 @@ import { commandsOf, type ScriptName } from './scripts.ts';
 const features = {
   connection: 'the connection',
   database: 'work in any database but 0',
-  scripts: 'every change',
+  scripts: 'all changes',
   schedule: 'scheduled passes',
   sweep: 'sweeps',
   rescue: 'rescues of dead pools',
@@ -114,7 +114,7 @@ const dispensable: ReadonlySet<Feature> = new Set(['queries', 'metrics']);
 
 /** Commands that the reaper can work without, and what is lost then. */
 const optionalCommands: Readonly<Record<string, string>> = {
-  PING: 'nothing is lost: a refusal proves too that Redis replies',
+  PING: 'no effect: a refusal also proves that Redis replies',
   'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
   'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
   'CLIENT|INFO': 'the database of the connection cannot be confirmed',
@@ -166,7 +166,9 @@ export const rightsFor = (version: string): Right[] => {
     .map(([command, users]) => ({
       command,
       isNeeded: optionalCommands[command] === undefined && [...users].some((feature) => !dispensable.has(feature)),
-      without: optionalCommands[command] ?? `these stop: ${listOf(users)}`,
+      without:
+        optionalCommands[command] ??
+        (users.has('scripts') ? `${features.scripts} fail` : `these stop: ${listOf(users)}`),
     }));
 };
 

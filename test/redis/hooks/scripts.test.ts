@@ -586,7 +586,7 @@ describe('what a user asks for', () => {
     ]);
   });
 
-  test('is not done to a record that is another by then, or is gone', async () => {
+  test('a changed record is left alone, and a record that is gone too', async () => {
     await write(given, at);
     expect(await move('retry', `${given}x`)).toBe('overtaken');
     await redis.del(hooks);

@@ -162,7 +162,7 @@ test('a process whose event loop stands still judges nothing until it is on time
   expect(await number()).toBe(0);
   const until = performance.now() + 2_300;
   while (performance.now() < until);
-  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('this process is late') });
+  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('event loop blocked') });
   expect(await number()).toBe(1);
 });
 
@@ -170,7 +170,7 @@ test('a Redis that answers late is not judged on', async () => {
   create();
   expect(await number()).toBe(0);
   await redis.call('CLIENT', 'PAUSE', 2_100);
-  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('Redis is late') });
+  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('Redis latency above') });
   expect(await number()).toBe(1);
 });
 
@@ -240,7 +240,7 @@ const createWatchedClock = () => {
   };
 };
 
-test('a requeue that is refused in mid-way does not go on when Redis is well again: the pool may beat first', async () => {
+test('a requeue interrupted by a write refusal waits for a new heartbeat', async () => {
   const { clock, timers } = createWatchedClock();
   await redis.rpush(list('p'), 'e1', 'e2', 'e3');
   await beat('p', second(-60));

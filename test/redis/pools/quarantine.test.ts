@@ -204,7 +204,7 @@ describe('the status of a job that is quarantined', () => {
     expect(await redis.hget(keys.track, 'bad')).toBe('2');
   });
 
-  test('is written nowhere where there is none, or where it cannot be read', async () => {
+  test('writes no record without stats, or with stats that cannot be read', async () => {
     await quarantine('bad');
     expect(await redis.exists(keys.stats('bad'))).toBe(0);
     await redis.set(keys.stats('worse'), 'no hash');
