@@ -28,7 +28,7 @@ ENV NODE_ENV=production
 COPY --from=build /image /opt/jobservice-reaper
 RUN ln -s /opt/jobservice-reaper/dist/src/cli/main.js /usr/local/bin/reaper
 WORKDIR /opt/jobservice-reaper
-# A number, because Kubernetes can't check that a name is not root. It is the user `node` of the base image.
+# A number, because Kubernetes cannot check that a name is not root. It is the user `node` of the base image.
 USER 1000:1000
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \

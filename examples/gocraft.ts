@@ -14,7 +14,7 @@ export interface Entry {
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-/** @throws SyntaxError if the bytes are no entry. */
+/** @throws SyntaxError if the bytes are not an entry. */
 export const readEntry = (type: string, bytes: string): Entry => {
   const parsed: unknown = JSON.parse(bytes);
   const { id, args } = (parsed ?? {}) as { id?: unknown; args?: unknown };

@@ -111,7 +111,7 @@ const workOn = async (type: string, bytes: string): Promise<void> => {
     entry = readEntry(type, bytes);
   } catch (error) {
     // As in gocraft, it stays in the list until someone handles it.
-    return complain(`an entry of ${type} that can not be read`, error);
+    return complain(`an entry of ${type} that cannot be read`, error);
   }
   return work(entry);
 };

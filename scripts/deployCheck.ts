@@ -1,6 +1,6 @@
 // `npm run deploy:check`: checks of the deployment that need a tool: helm, systemd-analyze, hadolint. Without a tool its checks
 // are left out, with one line that says so; with `--required` that is a failure. Helm is installed through Go's module proxy
-// if it is not in the PATH. `--write` writes deploy/kubernetes/ anew.
+// if it is not in the PATH. `--write` writes deploy/kubernetes/ again.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -3,7 +3,7 @@
  * happened and what to do.
  */
 export const errorCodes = [
-  /** Options or arguments can't be used. */
+  /** Options or arguments cannot be used. */
   'invalid-options',
   /** The reaper is stopped, or was stopped before the call had ended. */
   'stopped',
@@ -11,9 +11,9 @@ export const errorCodes = [
   'pass-incomplete',
   /** The caller's signal was aborted, which ended its sweep or rescue. */
   'aborted',
-  /** Passes are suspended, because Redis refuses writes or can't be trusted now. */
+  /** Passes are suspended, because Redis refuses writes or cannot be trusted now. */
   'suspended',
-  /** The reaper can't work here: `reaper doctor` says what is missing. */
+  /** The reaper cannot work here: `reaper doctor` says what is missing. */
   'blocked',
   /** This host lacks something that it needs to send hooks, such as sockets. */
   'host',
@@ -67,7 +67,7 @@ export interface OptionIssue {
   readonly message: string;
 }
 
-/** Options or arguments that can't be used. The message names each one, and says what it should be. */
+/** Options or arguments that cannot be used. The message names each one, and says what it should be. */
 export class OptionsError extends ReaperError {
   override name = 'OptionsError';
   readonly issues: readonly OptionIssue[];

@@ -21,7 +21,7 @@ export interface Inspector {
  * Creates the inspector of a reaper without a server of its own. It shows what happens from now on.
  *
  * @param options.path the path under which it is mounted, as it is in `request.url`.
- * @throws OptionsError for an option that can't be used.
+ * @throws OptionsError for an option that cannot be used.
  * @throws Error if the page is not built.
  * @example
  * const inspector = await createInspector(reaper, { path: '/inspector', allowedHosts: ['ops.example'] });

@@ -1,4 +1,4 @@
-/** An ISO 8601 time in UTC. A number that is no date is shown as `unix SECONDS`: Redis can hold any number. */
+/** An ISO 8601 time in UTC. A number that is not a date is shown as `unix SECONDS`: Redis can hold any number. */
 export const isoTime = (ms: number): string => {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? `unix ${ms / 1_000}` : date.toISOString();

@@ -18,7 +18,7 @@ true satisfies Same<ReaperOptions, z.input<typeof optionsSchema>>;
 
 /**
  * Checks options, and fills in the defaults.
- * @throws OptionsError naming each option that can't be used.
+ * @throws OptionsError naming each option that cannot be used.
  */
 export const readOptions = (options: ReaperOptions): ReaperSettings => {
   const settings = read('createReaper', optionsSchema, options);
@@ -27,7 +27,7 @@ export const readOptions = (options: ReaperOptions): ReaperSettings => {
   return settings;
 };
 
-/** Why this Redis can't be used. Messages name no user and no password. */
+/** Why this Redis cannot be used. Messages name no user and no password. */
 const refusedRedis = (redis: ReaperSettings['redis']): string | undefined => {
   if (typeof redis === 'object') return refusedSettings(redis);
   try {
@@ -41,7 +41,7 @@ const refusedRedis = (redis: ReaperSettings['redis']): string | undefined => {
 /** Options of an inspector that is mounted in a server of the caller's. */
 export type InspectorOptions = Pick<z.input<typeof inspectSchema>, 'token' | 'allowedHosts' | 'control' | 'stately'>;
 
-/** @throws OptionsError naming each option that can't be used. */
+/** @throws OptionsError naming each option that cannot be used. */
 export const readInspectorOptions = (options: InspectorOptions): Exclude<ReaperSettings['inspect'], false> => ({
   ...read('createInspector', inspectSchema.omit({ host: true, port: true, announce: true }), options),
   host: '127.0.0.1',
@@ -86,7 +86,7 @@ const argumentSchemas = {
 };
 type ArgumentSchemas = typeof argumentSchemas;
 
-/** @throws OptionsError naming each argument that can't be used. */
+/** @throws OptionsError naming each argument that cannot be used. */
 export const readArguments = <Method extends keyof ArgumentSchemas>(
   method: Method,
   given: unknown = {},

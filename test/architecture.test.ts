@@ -1,4 +1,4 @@
-/** docs/architecture.md leads a reader through the code: what it names exists, and both hop lists are complete. */
+/** docs/architecture.md leads a reader through the code: the files and names in it exist, and both hop lists are complete. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -27,19 +27,46 @@ test('a path that is gone is found', () => {
   ]);
 });
 
+const sectionOf = (title: string) => page.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
 /** The files that a hop list begins its lines with. */
-const hopsOf = (title: string) => {
-  const [, section = ''] = page.split(`\n## ${title}\n`);
-  return [...(section.split('\n## ')[0] ?? '').matchAll(/^\d+\. `([\w./-]+)`: \S/gm)].map(([, path]) => path);
-};
+const hopsOf = (title: string) => [...sectionOf(title).matchAll(/^\d+\. `([\w./-]+)`: \S/gm)].map(([, path]) => path);
+
+const jobHops = 'A job, from its scan to its ACK';
+const poolHops = 'A dead pool, from suspicion to requeue';
 
 test.each([
-  ['A job, from its scan to its ACK', 'src/machines/sweep.ts', 'lua/hooks/record_delivered.lua', 17],
-  ['A dead pool, from suspicion to requeue', 'src/machines/rescue.ts', 'lua/pools/requeue.lua', 10],
+  [jobHops, 'src/machines/sweep.ts', 'lua/hooks/record_delivered.lua', 24],
+  [poolHops, 'src/machines/rescue.ts', 'lua/pools/deregister_pool.lua', 13],
 ])('the hop list is complete: %s', (title, first, last, count) => {
   const hops = hopsOf(title);
   expect([hops[0], hops.at(-1), hops.length]).toEqual([first, last, count]);
   expect(new Set(hops).size).toBe(count);
+});
+
+/** Each name in backquotes, with the path that was named last before it. */
+const namesIn = (text: string) => {
+  let path = '';
+  return [...text.matchAll(/`([\w./-]+)`/g)].flatMap(([, word = '']) => {
+    if (pathsIn(`\`${word}\``).length === 0) return [{ path, name: word }];
+    path = word;
+    return [];
+  });
+};
+const isIn = ({ path, name }: { path: string; name: string }) => read(path).includes(name);
+
+test.each([
+  [jobHops, 10],
+  [poolHops, 5],
+  ['Where is …', 5],
+])('every name stands in the file that is named before it: %s', (title, atLeast) => {
+  const names = namesIn(sectionOf(title));
+  expect(names.length).toBeGreaterThanOrEqual(atLeast);
+  expect(names.filter((named) => !isIn(named))).toEqual([]);
+});
+
+test('a name that is not in its file is found', () => {
+  const names = namesIn('`src/io/acts.ts`: `fail`, then `src/machines/job.ts`: `compare`, `noSuchState`');
+  expect(names.filter((named) => !isIn(named))).toEqual([{ path: 'src/machines/job.ts', name: 'noSuchState' }]);
 });
 
 /** The boxes of the picture with the files or folders that they stand for. */

@@ -61,7 +61,7 @@ describe('listeners', () => {
     ['lease', 'use leader'],
     ['jobs', 'use one of job, pool,'],
     ['constructor', 'use one of job, pool,'],
-  ])('of %s, which is no event, are refused', (name, advice) => {
+  ])('of %s, which is not an event, are refused', (name, advice) => {
     const reaper = create();
     for (const method of ['on', 'off', 'once', 'events'] as const) {
       expect(() => reaper[method](name as 'job', () => undefined)).toThrow(OptionsError);

@@ -1,6 +1,6 @@
 /**
  * What the published package imports: no development dependency, which would be missing where the package is installed. And
- * that io takes no code from the machines but the words that they share, which Biome can't tell from types (biome.json has
+ * that io takes no code from the machines but the words that they share, which Biome cannot tell from types (biome.json has
  * the other rules on imports).
  */
 import { readFile } from 'node:fs/promises';

@@ -28,7 +28,7 @@ const refreshEvery = 5;
 const maxUnread = 512 * 1_024;
 const maxWatched = 20;
 
-/** Does nothing while there is no page. What a slow page can't take is not kept for it, so no page costs memory. */
+/** Does nothing while there is no page. What a slow page cannot take is not kept for it, so no page costs memory. */
 export const createBroadcast = (recorder: Recorder, about: About, clock: Clock): Broadcast => {
   const pages = new Map<WebSocket, Page>();
   const deltas = createDeltas(recorder, clock);

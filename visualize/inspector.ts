@@ -10,7 +10,7 @@ const defaultPort = 7_331;
 
 /**
  * Opens the inspector of a reaper on its own server.
- * @throws Error if it can't listen on its address, or if the page is not built.
+ * @throws Error if it cannot listen on its address, or if the page is not built.
  */
 export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
   const { settings, clock, fault } = inspected;

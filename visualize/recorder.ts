@@ -59,7 +59,7 @@ export const createRecorder = (inspected: Inspected): Recorder => {
         else if (event.type === '@xstate.actor') actors.created(event.actorRef as AnyActor);
       } catch (error) {
         isBroken = true; // It reports this once, and counts no further.
-        fault('the inspector', `it can not follow the actors any more: ${(error as Error).message}`);
+        fault('the inspector', `it cannot follow the actors any more: ${(error as Error).message}`);
       }
     },
     parts: () => ({

@@ -12,7 +12,7 @@ export interface Sockets {
 
 /** Open sockets: 32 pages and the requests that load them. A process has at least 1,024 descriptors, and Redis needs some. */
 const maxOpen = 128;
-/** Open sockets of one address, so that one client can't take all of them. */
+/** Open sockets of one address, so that one client cannot take all of them. */
 const maxOfAddress = 96;
 /** How long a socket may stay open without sent data, in ms. With all delays this is 10 s. Received data does not count. */
 export const silence = 9_000;

@@ -67,7 +67,7 @@ export const sendToStately = (url: string, { supervisor, clock, fault }: Inspect
   };
 };
 
-/** Connects to the relay, and again after each loss. What it can't take is not kept. */
+/** Connects to the relay, and again after each loss. What it cannot take is not kept. */
 const connectRelay = (url: string, clock: Inspected['clock'], fault: Inspected['fault'], onOpen: () => void) => {
   const allowance = createAllowance(clock, burst, refill);
   let socket: WebSocket | undefined;

@@ -1,5 +1,5 @@
 -- Asks Redis which commands the user of this script may run. It changes nothing. It declares no key, so a key without rights
--- does not refuse the script itself. Redis before 7.0 can't be asked: there the script runs each command in a form that changes
+-- does not refuse the script itself. Redis before 7.0 cannot be asked: there the script runs each command in a form that changes
 -- nothing.
 --
 -- ARGV[1]  {ns}:reaper:probe: before Redis 7.0 it holds a string while the script runs

@@ -1,4 +1,4 @@
--- Enqueues the hooks of many jobs, in one round trip for a page of a sweep. An endpoint with a queue that can't be written does not
+-- Enqueues the hooks of many jobs, in one round trip for a page of a sweep. An endpoint with a queue that cannot be written does not
 -- affect the others.
 --
 -- KEYS[1]  {ns}:reaper:hooks (hash)
@@ -70,7 +70,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
     local state = ARGV[i + 1]
     local isUnclear = false
     if record and record.kind == 'parked' and record.state ~= state and RANK[string.match(state, '^%a+')] then
-      -- The caller has read the job a while ago, and the parked state may be its newer one. (A state that is no status means
+      -- The caller has read the job a while ago, and the parked state may be its newer one. (A state that is not a status means
       -- the present state, whichever it is. It is sent even if it is parked.)
       local stats = KEYS[4 + count + (i - 4 - count) / 3]
       isUnclear = not stats

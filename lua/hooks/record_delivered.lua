@@ -11,7 +11,7 @@
 -- ARGV[4]  status that was sent
 -- ARGV[5]  revision that was sent (unix s)
 -- ARGV[6]  check_in_at that was sent (unix s)
--- ARGV[7]  the stored ACK, byte for byte, if it can't be decoded; else left out
+-- ARGV[7]  the stored ACK, byte for byte, if it cannot be decoded; else left out
 -- Reply    { 'done' }
 --          { 'changed' }: the job has changed since it was claimed; the new state is due now
 --          { 'expired' }: the claim has expired; the ACK is stored all the same

@@ -33,7 +33,7 @@ record.attempts = math.max(0, record.attempts - 1)
 if record.attempts == 0 then
   record.first, record.last = 0, 0
 else
-  -- The deadline starts again, because a host that can't reach the endpoint must not use it up.
+  -- The deadline starts again, because a host that cannot reach the endpoint must not use it up.
   record.first = math.floor(at / 1000)
 end
 makeDue(hooks, due, id, record, at)

@@ -1,7 +1,7 @@
 -- Stores an acknowledgement. It never goes backwards: not to an older revision, within one revision not to a lower rank,
 -- within one rank not to an earlier check-in (defect 30).
 --
--- `unreadable` is the stored acknowledgement, byte for byte, where the caller can't decode it: it counts as none. cjson reads
+-- `unreadable` is the stored acknowledgement, byte for byte, where the caller cannot decode it: it counts as none. cjson reads
 -- more than JSON allows (0x10, +5, a raw newline). Without this rule a sweep would refire the hook again and again, and this
 -- script would refuse each acknowledgement.
 --

@@ -1,6 +1,6 @@
 --- @include prove
 
--- Comes before a script whose acts are recorded in the audit stream, in the step of the act itself (docs/adr/0011-audit.md).
+-- Comes before a script whose acts are recorded in the audit stream, in the step of the act itself (docs/adr/0012-audit.md).
 --
 -- KEYS[1]  {ns}:reaper:audit (stream); removed from KEYS, so the script does not see it
 -- KEYS[2]  {ns}:reaper:audit:kept:<token> (string): where the script keeps what an undo needs and no entry may hold; only if the
@@ -9,7 +9,7 @@
 -- Both are left out for a call that is not recorded: a plan, a worker host, or `audit.maxEntries` 0. A bare `audit:` means the same,
 -- and comes before an argument that looks like a context.
 --
--- A stream that can't be written must not stop a rescue: the act is done without an entry, and the reply says why.
+-- A stream that cannot be written must not stop a rescue: the act is done without an entry, and the reply says why.
 local LONGEST, KEPT_FOR = 512, 2592000
 local auditing
 do
@@ -98,7 +98,7 @@ local function recorded(reply, act, keep)
   local function add(name, value)
     if value and value ~= '' then
       fields[#fields + 1] = name
-      -- What is cut can't be undone, and an undo must not take the rest for the whole.
+      -- What is cut cannot be undone, and an undo must not take the rest for the whole.
       fields[#fields + 1] = #value > LONGEST and name ~= 'ids' and string.sub(value, 1, LONGEST) .. '\226\128\166' or value
     end
   end

@@ -10,7 +10,7 @@ local function deadEntry(entry, err, at)
   end
   local fails = string.match(valueOf('fails'), '^%d+$') and tonumber(valueOf('fails')) or 0
   local values = {
-    -- A number that Lua can't increment exactly is not a count of failures.
+    -- A number that Lua cannot increment exactly is not a count of failures.
     { 'fails', string.format('%d', fails < 9007199254740992 and fails + 1 or 1) },
     { 'err', cjson.encode(err) },
     { 'failed_at', string.format('%d', at) },

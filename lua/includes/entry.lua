@@ -172,7 +172,7 @@ local function jobIdOf(id, args)
   return epoch and id .. '@' .. epoch or id
 end
 
--- The job id of an entry, the id that is written in the entry, and the members of the entry; nil if the entry can't be read or has
+-- The job id of an entry, the id that is written in the entry, and the members of the entry; nil if the entry cannot be read or has
 -- no id.
 local function jobOf(entry)
   local members = membersOf(entry)

@@ -29,7 +29,7 @@ end
 -- The endpoint has failed. Opens its circuit for `openFor` ms or longer, doubled each time, if that was the failure number
 -- `threshold` or a later one.
 local function recordFailing(endpoint, at, answer, threshold, openFor)
-  -- A value that is no number counts as 0, so that it can't keep the attempt from being recorded.
+  -- A value that is not a number counts as 0, so that it cannot keep the attempt from being recorded.
   local before = redis.call('HMGET', endpoint, 'failures', 'opens', 'open_until')
   for i = 1, 3 do
     before[i] = tonumber(before[i] or '') or 0

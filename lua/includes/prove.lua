@@ -18,7 +18,7 @@ local function typesOf(uses)
   return types
 end
 
--- In Redis before 7.0 a script can't ask for rights. There, rights depend on the command and on the key, not on the pair. TYPE has
+-- In Redis before 7.0 a script cannot ask for rights. There, rights depend on the command and on the key, not on the pair. TYPE has
 -- proven the key; each command runs in a form that changes nothing, on a key that only this script sees.
 local function refusalBefore7(uses)
   local wanted, probe = {}, uses[1] and uses[1][1] .. '\0probe'

@@ -107,7 +107,7 @@ local function recoveryText(text, death)
   return cjson.encode(others)
 end
 
--- Whether an entry must not be recovered again, because its job has reached the limit. An entry that can't be read is never poison.
+-- Whether an entry must not be recovered again, because its job has reached the limit. An entry that cannot be read is never poison.
 local function isPoison(entry, text, death, most)
   local _, _, count = recoveriesBefore(text, death)
   return count >= tonumber(most) and membersOf(entry) ~= nil

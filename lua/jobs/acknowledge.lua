@@ -6,7 +6,7 @@
 -- ARGV[2]  revision (unix s)
 -- ARGV[3]  check_in_at (unix s; 0 for none)
 -- ARGV[4]  job id
--- ARGV[5]  the stored acknowledgement, byte for byte, where the caller can't decode it; else left out
+-- ARGV[5]  the stored acknowledgement, byte for byte, where the caller cannot decode it; else left out
 -- Reply    { 'done' }
 --          { 'refused' }: the stored acknowledgement is newer
 --          { 'missing' }: the job has no stats; nothing is written (defect 28)

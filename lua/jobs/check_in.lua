@@ -27,7 +27,7 @@ if redis.call('EXISTS', stats) == 0 then
 end
 local status = redis.call('HGET', stats, 'status') or ''
 local stored = tonumber(redis.call('HGET', stats, 'revision') or '') or 0
-if rank(status) == 3 or (revision ~= '' and assert(tonumber(revision), 'the revision is no number') < stored) then
+if rank(status) == 3 or (revision ~= '' and assert(tonumber(revision), 'the revision is not a number') < stored) then
   return { 'refused', status }
 end
 local time = now()
@@ -35,7 +35,7 @@ redis.call('HSET', stats, 'check_in', '[REDUNDANT]', 'check_in_at', time, 'updat
 if hook then
   local record = readRecord(redis.call('HGET', hook.hooks, id))
   if record and isClaimed(record) then
-    -- The sender may have read the stats within this second, so the times can't tell the two check-ins apart.
+    -- The sender may have read the stats within this second, so the times cannot tell the two check-ins apart.
     record.state = 'reported:0'
     writeRecord(hook.hooks, id, record)
   end

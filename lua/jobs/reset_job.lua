@@ -1,4 +1,4 @@
--- Starts a job over: a new revision, no acknowledgement, tracked anew. A worker host calls it before it runs a job again. It
+-- Starts a job over: a new revision, no acknowledgement, tracked again. A worker host calls it before it runs a job again. It
 -- creates no stats for a job that has none (defect 28).
 --
 -- KEYS[1]  {ns}:job_stats:<id> (hash)

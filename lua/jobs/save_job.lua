@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  {ns}:job_stats:<id> (hash)
 -- KEYS[2]  {ns}:job_track:inprogress (hash)
--- KEYS[3]  {ns}:executions:<policy> (zset): left out for a job that is no execution of a policy
+-- KEYS[3]  {ns}:executions:<policy> (zset): left out for a job that is not an execution of a policy
 -- ARGV[1]  job id
 -- ARGV[2]  run_at (unix s): the score of the execution
 -- ARGV[3…] field, value, …
@@ -20,7 +20,7 @@ if executions then
   -- Checked before the first write: ZADD would refuse it, and comes last.
   local score = tonumber(runAt)
   if not score or score ~= score then
-    return redis.error_reply('ERR run_at is no number')
+    return redis.error_reply('ERR run_at is not a number')
   end
   uses[#uses + 1] = { executions, 'zset', 'ZADD' }
 end

@@ -6,7 +6,7 @@
 -- KEYS[1]    {ns}:job_stats:<id> (hash)
 -- KEYS[2]    {ns}:job_track:inprogress (hash)
 -- KEYS[3…6]  the hook of this change (`includes/hook_of_change.lua`)
--- KEYS[7]    {ns}:executions:<policy> (zset): left out for a job that is no execution of a policy
+-- KEYS[7]    {ns}:executions:<policy> (zset): left out for a job that is not an execution of a policy
 -- ARGV[1]    status
 -- ARGV[2]    revision (unix s)
 -- ARGV[3]    job id

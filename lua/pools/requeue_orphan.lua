@@ -4,7 +4,7 @@
 --
 -- What proves that no worker runs it:
 -- - the status of its job is Pending or Scheduled, or Error of the attempt before, or is older than the last recovery of the job: a
---   run begins by changing that, and ends at once if it can't
+--   run begins by changing that, and ends at once if it cannot
 -- - otherwise (Running, final, no stats) each worker of the pool was observed with another job since (`includes/orphan.lua`)
 --
 -- KEYS[1]  {ns}:worker_pools (set)
@@ -94,7 +94,7 @@ end
 for i = 15, #KEYS do
   local observation = readObservation(KEYS[i])
   if observation == 'unreadable' then
-    return { 'undecided' } -- its worker can't write it either
+    return { 'undecided' } -- its worker cannot write it either
   end
   -- An observation without args may be of any execution of the policy.
   if observation and (observation.job == job or observation.job == id) then

@@ -1,5 +1,5 @@
 -- Undoes the drop of a job in quarantine: its entries are in `dead` again, and so is its record, if neither has changed since. The
--- recoveries of the job count anew.
+-- recoveries of the job count again.
 --
 -- KEYS[1]  {ns}:reaper:quarantine (hash)
 -- KEYS[2]  {ns}:dead (zset)

@@ -76,7 +76,7 @@ export const pairsOf = (text: string): Readonly<Record<string, string>> =>
 export const sentToBuild = (entries: readonly string[], ignoreFile: string): readonly string[] => {
   const patterns = ignoreFile.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   const other = patterns.find((pattern) => !/^(\*|!?[\w.-]+)$/.test(pattern));
-  if (other !== undefined) throw new Error(`.dockerignore: can't read ${other}`);
+  if (other !== undefined) throw new Error(`.dockerignore: cannot read ${other}`);
   return entries.filter((entry) => {
     const last = patterns.findLast((pattern) => pattern === '*' || pattern.replace('!', '') === entry);
     return last === undefined || last.startsWith('!');

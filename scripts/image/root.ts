@@ -180,7 +180,7 @@ export const start = (root: Root, command: readonly string[], environment: Reado
 export const isInstalled = (program: string): boolean =>
   (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)));
 
-/** Writes a file that the build of an image can't make: a secret that is mounted. */
+/** Writes a file that the build of an image cannot make: a secret that is mounted. */
 export const mountFile = ({ folder }: Root, name: string, text: string): void => {
   mkdirSync(dirname(join(folder, name)), { recursive: true });
   writeFileSync(join(folder, name), text, { mode: 0o444 });

@@ -10,7 +10,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
   const undisrupted = async <T>({ pool, disruptions }: Suspect, step: () => Promise<T>, plan = false): Promise<T> => {
     const now = await ensureRunnable(preflight, plan);
     if (now.disruptions !== disruptions)
-      throw new Error(`${pool}: liveness check interrupted (${now.last}); its grace starts again`);
+      throw new Error(`${pool}: liveness check interrupted (${now.last}); grace period restarted`);
     return preflight.watch(step);
   };
   return {

@@ -73,7 +73,7 @@ export const createSweepActors = (
 };
 
 /**
- * Ends the sweep at once where trying again can't help.
+ * Ends the sweep at once where trying again cannot help.
  * @throws RefusedError where Redis refuses writes; the message says what to do.
  * @throws PermanentError
  */

@@ -46,7 +46,7 @@ export interface AuditEntry {
   /** Facts before the act, and those that it has changed. */
   readonly was: AuditedFacts;
   readonly is: AuditedFacts;
-  /** Some facts were too long to be recorded, so the act can't be undone. */
+  /** Some facts were too long to be recorded, so the act cannot be undone. */
   readonly isCut: boolean;
 }
 

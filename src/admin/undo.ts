@@ -14,7 +14,7 @@ export interface UndoOutcome {
   readonly what: string | undefined;
   readonly job: string | undefined;
   /**
-   * `done`; `planned`: it would be done; `moved`: something has changed since the act; `refused`: this act can't be undone; `not-found`:
+   * `done`; `planned`: it would be done; `moved`: something has changed since the act; `refused`: this act cannot be undone; `not-found`:
    * there is no such entry.
    */
   readonly outcome: 'done' | 'planned' | 'moved' | 'refused' | 'not-found';
@@ -29,7 +29,7 @@ export interface UndoOutcome {
 /** Undoes an entry, by one script that compares and changes. */
 export type Undo = (entry: StoredEntry, plan: boolean) => Promise<UndoOutcome>;
 
-/** Why an act can't be undone. */
+/** Why an act cannot be undone. */
 const reasons: Readonly<Partial<Record<AuditedAct, string>>> = {
   refire: 'its endpoint may have got the hook',
   requeue: 'the entries are in the queue, and a worker may have taken them',
@@ -39,7 +39,7 @@ const reasons: Readonly<Partial<Record<AuditedAct, string>>> = {
   'rebuild-counters': 'counters follow the in-progress lists: the next rescue would rebuild them',
   'release-quarantined': 'the entry is in the queue, and a worker may have taken it',
   'retry-hook': 'its endpoint may have got the hook',
-  undo: 'the next sweep judges the job anew',
+  undo: 'the next sweep judges the job again',
 };
 
 type Reply =

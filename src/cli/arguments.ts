@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { timer } from '../options/values.ts';
+import { notFound } from './exitCodes.ts';
 import { complain } from './text.ts';
 
 /** An empty value of a filter would mean everything. */
@@ -25,7 +26,7 @@ export const address = (text: string): { host: string; port?: number } => {
 };
 
 /**
- * Reports a filter that matched nothing. Exit code 1 if it named a job, because that one is not there; a set may be empty.
+ * Reports a filter that matched nothing. Exit code 4 if it named a job, because that one is not there; a set may be empty.
  * @param list the command that shows what there is.
  */
 export const reportNone = (
@@ -37,5 +38,5 @@ export const reportNone = (
   if (count > 0 || given.length === 0) return 0;
   const named = given.map(([name, value]) => `--${name} ${value}`).join(' ');
   complain(`reaper: nothing matches ${named}; nothing was changed. See: ${list}`);
-  return filter.id === undefined ? 0 : 1;
+  return filter.id === undefined ? 0 : notFound;
 };

@@ -144,7 +144,7 @@ export interface ReaperDefaults {
 
 /**
  * Creates the reaper of a command.
- * @throws UsageError naming each option that can't be used, by its flag, environment variable or file.
+ * @throws UsageError naming each option that cannot be used, by its flag, environment variable or file.
  */
 export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} }: ReaperDefaults = {}): Reaper => {
   // Commands that open a server say so: a config file may be that of a running reaper.

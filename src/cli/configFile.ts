@@ -37,12 +37,12 @@ export const readConfigFile = (path: string): ConfigFile => {
   return { path, options, logLevel };
 };
 
-/** @throws UsageError that names what the file is for, and why it can't be read. */
+/** @throws UsageError that names what the file is for, and why it cannot be read. */
 export const readText = (path: string, label: string): string => {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UsageError(`${label}: can not be read (${(error as NodeJS.ErrnoException).code})`);
+    throw new UsageError(`${label}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 };
 

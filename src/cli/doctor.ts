@@ -2,11 +2,10 @@ import type { Command } from 'commander';
 import type { DoctorCheck, DoctorReport, Reaper } from '../index.ts';
 import { visible } from '../visible.ts';
 import { type Config, configOf, reaperOf } from './config.ts';
+import { needsAttention } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { finish, paint, print, printJson, printPainted, wantsColors } from './text.ts';
-
-const needsAttention = 3;
 
 export const registerDoctor = (program: Command): void => {
   const command = program
@@ -17,7 +16,7 @@ export const registerDoctor = (program: Command): void => {
     async (flags: { json?: boolean }) => {
       const config = configOf(command);
       const reaper = reaperOf(config);
-      // A Redis that answers and can't be used is one of the checks.
+      // A Redis that answers and cannot be used is one of the checks.
       const ensureUsable = async () => undefined;
       finish(await once(reaper, () => doctor(reaper, config, flags), ensureUsable));
     },

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
 import { configOf, reaperOf } from './config.ts';
+import { notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { finish, print, printJson } from './text.ts';
@@ -16,13 +17,16 @@ export const registerExplain = (program: Command): void => {
   });
 };
 
-/** The verdict on one job with its reasons, and where its entry is. */
+/** The verdict on one job with its reasons, and where its entry is. Exit code 4 if nothing in Redis is about this job. */
 export const explain = async (reaper: Reaper, id: string, flags: { json?: boolean }): Promise<number> => {
   const explanation = await reaper.explain(id);
   if (flags.json) printJson({ type: 'explanation', ...explanation });
   else print(...linesOf(explanation));
-  return 0;
+  return isKnown(explanation) ? 0 : notFound;
 };
+
+const isKnown = ({ isTracked, facts, places, hook }: Explanation): boolean =>
+  isTracked || facts.stats !== 'nothing' || places.length > 0 || hook !== undefined;
 
 const linesOf = ({ id, isTracked, facts, rules, verdict, reason, action, places, hook }: Explanation): string[] => [
   `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
@@ -49,7 +53,7 @@ const factLines = (facts: Facts): string[] => {
     ...time('check_in_at', facts.checkInAt),
     ...time('enqueue_time', facts.enqueueTime),
     ...time('run_at', facts.runAt),
-    `ack: ${ack === undefined ? 'none' : ack === 'unreadable' ? 'can not be read' : `${ack.status}, revision ${ack.revision}, check-in ${ack.checkInAt}`}`,
+    `ack: ${ack === undefined ? 'none' : ack === 'unreadable' ? 'cannot be read' : `${ack.status}, revision ${ack.revision}, check-in ${ack.checkInAt}`}`,
   ];
 };
 
@@ -57,7 +61,7 @@ const hookLine = ({ state, about, endpoint, attempts, answer }: HookRecord): str
   `hook: ${state}, ${about.replace(':', ' of revision ')} to ${endpoint}, ${attempts} attempts, ${answer ?? 'no answer yet'}`;
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {
-  if (kind === 'queue') return `queued in ${type}, ${ahead} before it`;
+  if (kind === 'queue') return `position ${(ahead ?? 0) + 1} in queue ${type}`;
   if (kind === 'in progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
   if (kind === 'observed') return `run by a worker of pool ${pool} since ${at}`;
   return `in ${kind}, ${at}`;

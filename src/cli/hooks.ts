@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { HookFilter, HookRecord, Reaper } from '../index.ts';
 import { nonEmpty, reportNone } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
+import { notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
@@ -11,9 +12,9 @@ export const registerHooks = (program: Command): void => {
   const hooks = program.command('hooks').description('undelivered hooks: list, retry or drop them');
   const withFilter = (command: Command) =>
     command
-      .option('--id <job>', 'of this job', nonEmpty)
-      .option('--endpoint <origin>', 'to this endpoint, such as https://core.example', nonEmpty)
-      .option('--reason <code>', 'with this answer or reason, such as 404, deadline, too-old', nonEmpty);
+      .option('--id <job>', 'only hooks of this job id', nonEmpty)
+      .option('--endpoint <origin>', 'only hooks of this endpoint, such as https://core.example', nonEmpty)
+      .option('--reason <code>', 'only hooks with this reason, such as 404, deadline, too-old', nonEmpty);
 
   const list = withFilter(hooks.command('list', { isDefault: true })).description(
     'list them by endpoint and reason; changes nothing',
@@ -25,7 +26,7 @@ export const registerHooks = (program: Command): void => {
 
   for (const [verb, description] of [
     ['retry', 'send them now, whatever their age, and count their attempts from the start'],
-    ['drop', 'give them up: their endpoints do not get this state'],
+    ['drop', 'discard matching hooks'],
   ] as const) {
     const command = withFilter(hooks.command(verb))
       .description(description)
@@ -55,7 +56,10 @@ const filterOf = ({ id, endpoint, reason }: HookFlags): HookFilter => ({
   ...(reason === undefined ? {} : { reason }),
 });
 
-/** Undelivered hooks: each as a JSON line, or in a table by endpoint and reason, with an example. */
+/**
+ * Undelivered hooks: each as a JSON line, or in a table by endpoint and reason, with an example. Exit code 4 if `--id` named a
+ * job that has none.
+ */
 export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<number> => {
   const groups = new Map<string, { count: number; example: HookRecord; oldest: string | undefined }>();
   for await (const page of reaper.hooks.list(filterOf(flags))) {
@@ -67,14 +71,15 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
       groups.set(key, { count: (known?.count ?? 0) + 1, example: record, oldest });
     }
   }
+  const code = flags.id !== undefined && groups.size === 0 ? notFound : 0;
   const endpoints = await reaper.hooks.endpoints();
   if (flags.json) {
     for (const endpoint of endpoints) printJson({ type: 'endpoint', ...endpoint });
-    return 0;
+    return code;
   }
   if (groups.size === 0) {
     print('no undelivered hooks');
-    return 0;
+    return code;
   }
   const rows: string[][] = [];
   for (const { count, example, oldest } of [...groups.values()].sort((a, b) => b.count - a.count)) {
@@ -88,7 +93,7 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
     const next = waitMs === undefined ? '' : `, next attempt in ${Math.ceil(waitMs / 1_000)} s`;
     print(`${endpoint}: ${words[breaker]} (${countsOf({ 'consecutive failures': failures })}${next})`);
   }
-  return 0;
+  return code;
 };
 
 const words = {

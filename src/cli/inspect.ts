@@ -27,7 +27,7 @@ export const registerInspect = (program: Command): void => {
   );
 };
 
-/** Shows the inspector of a reaper that only plans, until a signal comes. */
+/** Shows the inspector of a reaper that only plans, until it is stopped. */
 const inspect = async (reaper: Reaper): Promise<number> => {
   const stopped = untilStopped(reaper);
   try {

@@ -4,6 +4,7 @@ import { version } from '../package.ts';
 import { visible } from '../visible.ts';
 import { registerAudit } from './audit.ts';
 import { registerDoctor } from './doctor.ts';
+import { failed, wrongUsage } from './exitCodes.ts';
 import { registerExplain } from './explain.ts';
 import { registerHooks } from './hooks.ts';
 import { registerInspect } from './inspect.ts';
@@ -15,9 +16,6 @@ import { registerSweep } from './sweep.ts';
 import { complain } from './text.ts';
 import { registerUndo } from './undo.ts';
 import { refuseRenamed, UsageError } from './usage.ts';
-
-const failed = 1;
-const wrongUsage = 2;
 
 const program = new Command('reaper')
   .description('Supervises Redis job queues of Harbor jobservice and gocraft/work')

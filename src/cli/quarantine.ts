@@ -2,15 +2,14 @@ import type { Command } from 'commander';
 import type { QuarantineFilter, Reaper } from '../index.ts';
 import { nonEmpty, reportNone } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
+import { notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { type Cell, finish, print, printJson, printTable, timeOf } from './text.ts';
 import { UsageError } from './usage.ts';
 
 export const registerQuarantine = (program: Command): void => {
-  const quarantine = program
-    .command('quarantine')
-    .description('poison jobs, whose workers died again and again: list, release or drop them');
+  const quarantine = program.command('quarantine').description('manage quarantined jobs');
   const withFilter = (command: Command) =>
     command.option('--id <job>', 'this job', nonEmpty).option('--type <type>', 'entries of this type', nonEmpty);
 
@@ -23,7 +22,7 @@ export const registerQuarantine = (program: Command): void => {
   });
 
   for (const [verb, description] of [
-    ['release', 'requeue them, byte for byte, and forget how often their workers died'],
+    ['release', 'requeue them, byte for byte, and reset their recovery count'],
     ['drop', 'remove them from the dead jobs for good'],
   ] as const) {
     const command = withFilter(quarantine.command(verb))
@@ -52,7 +51,7 @@ const filterOf = ({ id, type }: QuarantineFlags): QuarantineFilter => ({
   ...(type === undefined ? {} : { type }),
 });
 
-/** Jobs in quarantine: each as a JSON line, or in a table. */
+/** Jobs in quarantine: each as a JSON line, or in a table. Exit code 4 if `--id` named a job that is not there. */
 export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Promise<number> => {
   const rows: Cell[][] = [];
   for await (const page of reaper.quarantine.list(filterOf(flags))) {
@@ -65,14 +64,13 @@ export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Pr
         timeOf(quarantinedAt),
         `${recoveries.length} times since ${timeOf(recoveries[0]?.recoveredAt ?? quarantinedAt)}`,
         [...new Set(recoveries.map(({ pool }) => pool))],
-        isInDead ? 'yes' : 'no, taken by another tool',
+        isInDead ? 'yes' : 'no, already removed by another tool',
       ]);
     }
   }
-  if (flags.json) return 0;
-  if (rows.length === 0) print('the quarantine is empty');
-  else printTable(['job', 'type', 'since', 'workers died', 'in pools', 'in dead'], rows);
-  return 0;
+  if (!flags.json && rows.length === 0) print('the quarantine is empty');
+  else if (!flags.json) printTable(['job', 'type', 'since', 'workers died', 'in pools', 'in dead'], rows);
+  return flags.id !== undefined && rows.length === 0 ? notFound : 0;
 };
 
 /** Requeues or removes the jobs that match. */
@@ -91,7 +89,7 @@ export const endQuarantine = async (
   if (flags.json) printJson({ type: verb, plan, count: done, gone });
   else {
     print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'requeued' : 'dropped'}: ${done}`);
-    if (gone > 0) print(`no longer among the dead jobs, taken by another tool: ${gone}`);
+    if (gone > 0) print(`no longer among the dead jobs, already removed by another tool: ${gone}`);
   }
   return reportNone(done + gone, { id: flags.id, type: flags.type }, 'reaper quarantine');
 };

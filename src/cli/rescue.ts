@@ -9,13 +9,9 @@ import { countsOf, finish, print, printJson } from './text.ts';
 export const registerRescue = (program: Command): void => {
   const command = program
     .command('rescue')
-    .description('find dead pools once, and requeue what they hold')
+    .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
-    .option(
-      '--grace <duration>',
-      'grace period of suspected pools in this pass, such as 15s; 0 waits for nothing',
-      duration,
-    );
+    .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => rescue(reaper, flags)));
@@ -47,7 +43,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
 };
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
-  ...(suspended === undefined ? [] : [`no pool was judged: ${suspended}`]),
+  ...(suspended === undefined ? [] : [`rescue suspended: ${suspended}`]),
   `${plan ? 'planned: ' : ''}${alive} pools alive, ${suspects} suspected, in ${durationMs} ms`,
   `suspected pools: ${countsOf({ ...pools })}`,
 ];
@@ -58,7 +54,7 @@ const entriesPart = ({ plan, entries, orphaned, finished, quarantined, ...rest }
   ...(finished > 0 ? [`entries of jobs that have ended, ${done(plan, 'removed')}: ${finished}`] : []),
   ...(rest.undecided > 0
     ? [
-        `entries that may be orphaned, left because a worker may still run them: ${rest.undecided}`,
+        `undecided entries: ${rest.undecided} (a worker may still run them)`,
         `the oldest of them has been unobserved for ${rest.oldestUndecidedMs / 1_000} s`,
       ]
     : []),
@@ -86,7 +82,7 @@ const attentionPart = ({ clockAhead, unreadable }: RescueSummary): string[] => [
   ...(clockAhead === 0
     ? []
     : [`pools whose clock is ahead of Redis: ${clockAhead}; correct the clocks of their hosts`]),
-  ...unreadable.map((fault) => `can not be read: ${fault}`),
+  ...unreadable.map((fault) => `cannot be read: ${fault}`),
 ];
 
 const done = (plan: boolean, what: string): string => (plan ? `that would be ${what}` : what);

@@ -9,9 +9,7 @@ import { complain, finish, printJson } from './text.ts';
 import { UsageError } from './usage.ts';
 
 export const registerRun = (program: Command): void => {
-  const command = program
-    .command('run')
-    .description('sweep and rescue until a signal comes, beside a running jobservice');
+  const command = program.command('run').description('sweep and rescue until stopped, beside a running jobservice');
   command
     .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
     .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address)
@@ -61,7 +59,7 @@ const printed = [
   'suspended',
 ] as const;
 
-/** Sweeps and rescues until a signal comes. What it does is in the log; with `--json` on stdout too. */
+/** Sweeps and rescues until it is stopped. What it does is in the log; with `--json` on stdout too. */
 const run = async (reaper: Reaper, json: boolean): Promise<number> => {
   if (json) {
     reaper.on('job', (outcome) => outcome.verdict !== 'keep' && printJson({ type: 'job', ...outcome }));
@@ -110,6 +108,6 @@ const run = async (reaper: Reaper, json: boolean): Promise<number> => {
 const canStart = ({ checks }: DoctorReport): boolean => {
   for (const check of checks) if (!check.ok) printCheck(check, process.stderr);
   if (checks.every(({ isBlocking }) => !isBlocking)) return true;
-  complain('reaper: not started, because it can not work here. See the lines above, or run: reaper doctor');
+  complain('reaper: not started: a required check failed. See the lines above, or run: reaper doctor');
   return false;
 };

@@ -38,7 +38,7 @@ const show = (state: ReaperStatus): void => {
   else printQueues(state);
   if (pools.length === 0) print('no pools');
   else printPools(state);
-  print(...state.unreadable.map((fault) => `can not be read: ${fault}`));
+  print(...state.unreadable.map((fault) => `cannot be read: ${fault}`));
   if (state.isPartial) {
     print('too many keys in this database to scan all: in-progress lists that no other key names may be missing');
   }

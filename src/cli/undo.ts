@@ -39,7 +39,7 @@ const printOutcome = ({ entry, what, job, outcome, moved = [], reason, notes }: 
   if (outcome === 'done' || outcome === 'planned') {
     print(`${act}: ${outcome === 'done' ? 'undone' : 'would be undone'}`, ...notes.map((note) => `  ${note}`));
   } else if (outcome === 'not-found') complain(`reaper: there is no entry ${entry}. See: reaper audit`);
-  else if (outcome === 'refused') complain(`reaper: ${act}: can not be undone: ${reason}`);
+  else if (outcome === 'refused') complain(`reaper: ${act}: cannot be undone: ${reason}`);
   else {
     const changes = moved.map(
       ({ fact, expected, found }) => `${fact} was ${expected || 'none'}, is ${found || 'none'}`,

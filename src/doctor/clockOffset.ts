@@ -33,7 +33,7 @@ export const checkHostClock = async (redis: Redis, clock: Clock): Promise<Doctor
         notFine(
           'clock',
           `this host is ${spanOf(offset)} the clock of Redis`,
-          'let NTP set the clocks of this host and of the host of Redis',
+          'synchronize this host and the host of Redis with NTP',
         ),
       ];
 };
@@ -75,7 +75,7 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
       notFine(
         'clock',
         `the heartbeat of pool ${pool} is ${spanOf(-age)} the clock of Redis`,
-        'let NTP set the clock of its host; a pool whose heartbeat looks old is taken for dead',
+        'synchronize its host with NTP; a pool whose heartbeat looks old is taken for dead',
       ),
     );
   const aside = pools.length > maxPools ? `; ${pools.length - maxPools} more pools are not checked` : '';

@@ -8,7 +8,7 @@ import { checkRights } from './rights.ts';
 import { checkDatabase, checkMode, checkRole, checkVersion, readServer } from './server.ts';
 
 export interface DoctorOptions {
-  /** Only the checks without which the reaper can't work: version, role, cluster mode, database and rights. */
+  /** Only the checks without which the reaper cannot work: version, role, cluster mode, database and rights. */
   readonly essential?: boolean;
 }
 
@@ -17,7 +17,7 @@ const watchHeartbeatsFor = 6_000;
 
 /**
  * Checks everything that the reaper depends on, and changes nothing. The checks are independent: each reports what it was not
- * allowed to ask. The returned function throws if Redis can't be reached.
+ * allowed to ask. The returned function throws if Redis cannot be reached.
  */
 export const createDoctor = ({
   connection,
@@ -96,7 +96,7 @@ const notChecked = (what: string, error: unknown): DoctorCheck =>
     'run reaper doctor again, and see the log of Redis',
   );
 
-/** Why the reaper can't work, in one text; undefined if it can. */
+/** Why the reaper cannot work, in one text; undefined if it can. */
 export const blockOf = (checks: readonly DoctorCheck[]): string | undefined => {
   const blocks = checks.filter(({ isBlocking }) => isBlocking);
   if (blocks.length === 0) return undefined;

@@ -7,7 +7,7 @@ import { fieldOf } from './server.ts';
 export const checkEviction = async (redis: Redis): Promise<DoctorCheck[]> => {
   const [memory, stats] = await Promise.all([unlessRefused(redis.info('memory')), unlessRefused(redis.info('stats'))]);
   if (memory === undefined || stats === undefined) {
-    return [notFine('eviction', 'INFO is not allowed, so eviction can not be checked', 'allow INFO')];
+    return [notFine('eviction', 'INFO is not allowed, so eviction cannot be checked', 'allow INFO')];
   }
   const policy = fieldOf(memory, 'maxmemory_policy') ?? 'unknown';
   const evicted = Number(fieldOf(stats, 'evicted_keys') ?? 0);

@@ -32,7 +32,7 @@ export const checkKeys = async (redis: Redis, keys: Keys): Promise<DoctorCheck[]
     found.push(...(await Promise.all(some.map((key) => unlessRefused(redis.type(key))))));
   }
   if (found.every((type) => type === undefined)) {
-    return [notFine('keys', 'TYPE is not allowed, so the types of keys can not be checked', 'allow TYPE on its keys')];
+    return [notFine('keys', 'TYPE is not allowed, so the types of keys cannot be checked', 'allow TYPE on its keys')];
   }
   const wrong = [...needed].flatMap(([key, needs], i) => {
     const type = found[i];

@@ -33,7 +33,7 @@ export const checkNamespace = async ({
 }): Promise<DoctorCheck[]> => {
   const held = await unlessRefused(redis.exists(...signsOf(namespace)));
   if (held === undefined) {
-    return [notFine('namespace', `whether ${namespace} is in use can not be checked`, 'allow EXISTS on its keys')];
+    return [notFine('namespace', `whether ${namespace} is in use cannot be checked`, 'allow EXISTS on its keys')];
   }
   const elsewhere = await otherDatabases({ redis, namespace, database, openConnection });
   const aside = elsewhere.unchecked === undefined ? '' : `; other databases are not checked: ${elsewhere.unchecked}`;

@@ -6,7 +6,7 @@ export interface DoctorCheck {
   readonly detail: string;
   /** What to do; undefined if `ok`. */
   readonly todo: string | undefined;
-  /** Whether the reaper can't work until this is fixed: no pass runs. */
+  /** Whether the reaper cannot work until this is fixed: no pass runs. */
   readonly isBlocking: boolean;
 }
 

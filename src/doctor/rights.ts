@@ -56,10 +56,10 @@ export const checkRights = async ({
     return checks.length > 0 ? checks : [fine('rights', `all ${rights.length} commands, on all keys of the namespace`)];
   }
   const names = unknown.join(', ');
-  if (checks.length === 0) return [fine('rights', `none is missing; this can not be checked: ${names}`)];
+  if (checks.length === 0) return [fine('rights', `none is missing; this cannot be checked: ${names}`)];
   return [
     ...checks,
-    notFine('rights', `these can not be checked without EVAL: ${names}`, 'run reaper doctor again with EVAL allowed'),
+    notFine('rights', `these cannot be checked without EVAL: ${names}`, 'run reaper doctor again with EVAL allowed'),
   ];
 };
 

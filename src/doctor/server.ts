@@ -88,7 +88,7 @@ export const checkMode = ({ mode }: ServerFacts): DoctorCheck => {
     return notFine(
       'cluster',
       'Redis does not say whether it is a cluster',
-      'allow INFO, and give a Redis that is no cluster',
+      'allow INFO, and give a Redis without cluster mode',
     );
   }
   return mode === 'standalone'
@@ -100,7 +100,7 @@ export const checkDatabase = ({ database }: ServerFacts, asked: number): DoctorC
   if (database === undefined) {
     return notFine(
       'database',
-      `database ${asked} was asked for, which can not be confirmed`,
+      `database ${asked} was asked for, which cannot be confirmed`,
       'allow CLIENT INFO (ACL SETUSER … +client|info)',
     );
   }

@@ -3,7 +3,7 @@ import type { DoctorCheck } from './report.ts';
 
 /**
  * Checks before the first scheduled pass whether the reaper can work here. Each pass checks again until it can. Resolves to the
- * reason why it can't, or undefined.
+ * reason why it cannot, or undefined.
  *
  * @param onChange called when the reason changes.
  * @param onWarning called once for each check that is not fine but does not block.
@@ -19,7 +19,7 @@ export const createStartCheck = (
     const report = await doctor({ essential: true });
     // A replica may soon be the master again: the preflight of each pass checks that.
     const reason = blockOf(report.checks.filter(({ what }) => what !== 'role'));
-    const block = reason === undefined ? undefined : `this reaper can not work: ${reason}`;
+    const block = reason === undefined ? undefined : `this reaper cannot work: ${reason}`;
     if (block !== last) onChange(block);
     last = block;
     if (block === undefined)

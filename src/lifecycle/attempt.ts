@@ -33,7 +33,7 @@ export interface TrackedAttempt {
   succeed(): Promise<StatusReply>;
   stop(): Promise<StatusReply>;
   fail(): Promise<StatusReply>;
-  /** Writes a status. While Redis can't be reached it retries for 5 min. */
+  /** Writes a status. While Redis cannot be reached it retries for 5 min. */
   update(status: Status): Promise<StatusReply>;
   /** Begins a new attempt: status Pending, no ACK, tracked again. */
   reset(): Promise<StatusReply>;

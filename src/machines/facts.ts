@@ -25,7 +25,7 @@ export interface Ack {
   readonly checkInAt: number;
 }
 
-/** A time as it stands in the stats, unix s; undefined where the field is missing, NaN where it is no safe integer. */
+/** A time as it stands in the stats, unix s; undefined where the field is missing, NaN where it is not a safe integer. */
 export type StoredTime = number | undefined;
 
 /** Places that are searched for a job that looks hung, in this order. */
@@ -34,7 +34,7 @@ export const evidencePlaces = ['workers', 'in-progress lists', 'scheduled', 'ret
 /**
  * What was found of a job that looks hung. `observed`: a worker of a live pool reports that it runs it. `queue`, `scheduled`,
  * `retry`, `held` (in the in-progress list of a live pool), `left` (in that of a pool whose death is confirmed), `unconfirmed`
- * (in that of a pool that is neither), `dead`: the place of its entry. `unreadable`: a place where it may be can't be read.
+ * (in that of a pool that is neither), `dead`: the place of its entry. `unreadable`: a place where it may be cannot be read.
  */
 export interface Evidence {
   readonly found:
@@ -59,11 +59,11 @@ export interface Evidence {
 /** What a verdict is based on: a tracked job as Redis held it at one moment. Contains no parameter and no URL. */
 export interface Facts {
   readonly id: string;
-  /** The id is no UTF-8: `id` is only how it is shown, and can't be written back. */
+  /** The id is not valid UTF-8: `id` is only how it is shown, and cannot be written back. */
   readonly hasBrokenId?: boolean | undefined;
   /** Redis TIME at that moment, unix s. */
   readonly readAt: number;
-  /** `unreadable`: the key exists and is no hash. */
+  /** `unreadable`: the key exists and is not a hash. */
   readonly stats: 'found' | 'nothing' | 'unreadable';
   readonly statsId?: string | undefined;
   readonly name?: string | undefined;
@@ -85,7 +85,7 @@ export interface Facts {
 export interface TrackedJob {
   readonly facts: Facts;
   readonly fingerprint: string;
-  /** The hook URL. It may contain secrets, so it is no fact, and goes only into the queue of its endpoint. */
+  /** The hook URL. It may contain secrets, so it is not a fact, and goes only into the queue of its endpoint. */
   readonly hookUrl?: string | undefined;
   /** Of the sweep that scanned it, if that was a scheduled sweep of several hosts. */
   readonly fence?: Fence | undefined;

@@ -147,7 +147,7 @@ export const leaderMachine = setup({
       invoke: {
         id: 'resign',
         src: 'resign',
-        // A lease that can't be given up expires by itself.
+        // A lease that cannot be given up expires by itself.
         onDone: { target: 'resigned', actions: 'forgetFence' },
         onError: { target: 'resigned', actions: 'forgetFence' },
       },

@@ -15,7 +15,7 @@ export interface PassCounts {
   readonly passesBegun: number;
 }
 
-/** The open passes after a report. What is no report of a pass changes nothing. */
+/** The open passes after a report. What is not a report of a pass changes nothing. */
 export const withReport = <Counts extends PassCounts>(counts: Counts, report: Report): Counts => {
   const { open } = counts;
   switch (report.type) {

@@ -23,10 +23,10 @@ const failed = [
  * 6. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. What kept us may have kept a live
  *    pool from its heartbeat, so it is suspected again, and ends in `awaitingGrace` where it has a grace.
  * 7. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop); `alive`; `planned`; `abandoned` (too many
- *    failures, a lost lease, a stop, or entries that can't be requeued); `awaitingGrace`.
+ *    failures, a lost lease, a stop, or entries that cannot be requeued); `awaitingGrace`.
  *
  * Every step is one script that checks whether the pool is dead; a pool that has come alive ends in `alive`. A type that
- * can't be requeued, because a key has the wrong type or its list may be another pool's, is passed over: the other types go
+ * cannot be requeued, because a key has the wrong type or its list may be another pool's, is passed over: the other types go
  * on, then the pool ends as `abandoned` and stays registered, so that its entries are still known as its own.
  */
 export const poolMachine = poolSetup.createMachine({

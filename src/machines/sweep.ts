@@ -3,7 +3,7 @@ import { FencedError } from './lease.ts';
 import { freshSweep, sweepSetup } from './sweepSetup.ts';
 import type { PassCancel } from './types/sweep.ts';
 
-/** A sweep whose end can't be recorded has not completed; one that Redis refuses is suspended. */
+/** A sweep whose end cannot be recorded has not completed; one that Redis refuses is suspended. */
 const failCompletion = {
   type: 'failCompletion',
   params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
@@ -20,10 +20,10 @@ const isPresent = {
  * 1. `idle`: goes to `scanning` for a request, to `waiting` while scheduled sweeps are this host's, else stays.
  * 2. `waiting`: until the next scheduled sweep is due, a caller asks, or the mandate changes.
  * 3. `scanning`: page by page, so that memory stays flat.
- *    `reading` reads a page; a page that can't be read is read again after `backingOff`.
+ *    `reading` reads a page; a page that cannot be read is read again after `backingOff`.
  *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick.
  *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane.
- *    A lost lease, a Redis that refuses writes, and an error that retries can't change all end the scan. So does the
+ *    A lost lease, a Redis that refuses writes, and an error that retries cannot change all end the scan. So does the
  *    caller who aborts the sweep; a page that is being judged is judged to its end, but none of its jobs gets a lane.
  * 4. `draining`: until every lane is idle.
  * 5. `stopping`: after `stop`, reads no more pages, and waits for the lanes likewise.

@@ -202,7 +202,7 @@ const foundWords: Readonly<Record<Evidence['found'], string>> = {
   left: 'held by a dead pool, whose entries a rescue requeues',
   dead: 'its entry is in dead',
   nowhere: 'nowhere: in no queue, held by no pool, run by no worker',
-  unreadable: 'a place where it may be can not be read',
+  unreadable: 'a place where it may be cannot be read',
 };
 const wordsOf = ({ found, pool }: Evidence): string =>
   pool === undefined ? foundWords[found] : `${foundWords[found]} (pool ${pool})`;
@@ -257,16 +257,16 @@ const clockTimes = ['updateTime', 'checkInAt', 'revision', 'enqueueTime'] as con
 const times = [...clockTimes, 'runAt'] as const;
 
 const faultOf = (facts: Facts): string | undefined => {
-  // It can't be written back as the same bytes, so nothing can be done about the job.
-  if (facts.hasBrokenId) return 'the id is no UTF-8';
-  if (facts.stats === 'unreadable') return 'the stats are no hash';
+  // It cannot be written back as the same bytes, so nothing can be done about the job.
+  if (facts.hasBrokenId) return 'the id is not valid UTF-8';
+  if (facts.stats === 'unreadable') return 'the stats are not a hash';
   if (!isStatus(facts.status)) return facts.status === undefined ? 'no status' : 'unknown status';
   if (facts.statsId && facts.statsId !== facts.id) return 'the id is that of another job';
   let known = false;
   for (const time of times) {
     const value: StoredTime = facts[time];
     if (value === undefined) continue;
-    if (Number.isNaN(value)) return `${time} is no safe integer`;
+    if (Number.isNaN(value)) return `${time} is not a safe integer`;
     known = true;
   }
   return known || isFinal(facts.status) ? undefined : 'none of its times is known';

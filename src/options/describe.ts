@@ -28,7 +28,7 @@ export interface OptionDescription {
   readonly command: { readonly flag: string; readonly environment: string; readonly key: string } | undefined;
 }
 
-/** The schema of all options as JSON Schema. Values that JSON can't hold allow everything. */
+/** The schema of all options as JSON Schema. Values that JSON cannot hold allow everything. */
 export const optionsAsJsonSchema = (): OptionSchema =>
   z.toJSONSchema(optionsSchema, { io: 'input', unrepresentable: 'any' }) as OptionSchema;
 

@@ -66,7 +66,7 @@ export interface ReaperOptions {
    */
   refireGrace?: Duration | undefined;
   /**
-   * How far a time of a job may be ahead of the clock of Redis. A time further ahead is no sign of life.
+   * How far a time of a job may be ahead of the clock of Redis. A time further ahead is not a sign of life.
    * @default '5m'
    */
   clockTolerance?: Duration | undefined;
@@ -84,7 +84,7 @@ export interface ReaperOptions {
          */
         interval?: Duration | undefined;
         /**
-         * Share of the interval by which it varies at random.
+         * Random variation, as a fraction of the interval.
          * @default 0.05
          */
         jitter?: number | undefined;
@@ -169,7 +169,7 @@ export interface ReaperOptions {
          */
         headerTimeout?: Duration | undefined;
         /**
-         * Timeout of one attempt in all.
+         * Total time-out of one attempt.
          * @default '30s'
          */
         timeout?: Duration | undefined;

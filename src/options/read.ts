@@ -5,7 +5,7 @@ import { adviceFor, renamedOptions } from './renamed.ts';
 /**
  * Checks a value against a schema.
  * @param what the function that got it, for the message.
- * @throws OptionsError naming each key that can't be used.
+ * @throws OptionsError naming each key that cannot be used.
  */
 export const read = <Schema extends z.ZodType>(what: string, schema: Schema, given: unknown): z.output<Schema> => {
   const parsed = schema.safeParse(given);

@@ -37,7 +37,7 @@ const sweep = z.strictObject({
   interval: option(timer().prefault('1h'), 'Time from the end of a sweep to the next one.'),
   jitter: option(
     z.number().min(0).max(1).default(0.05).meta({ hint: 'share' }),
-    'Share of the interval by which it varies at random.',
+    'Random variation, as a fraction of the interval.',
   ),
   concurrency: option(count(1_024).default(32), 'Jobs that act at the same time.'),
   pageSize: option(count(5_000).default(100), 'Jobs that are read in one step.'),
@@ -89,7 +89,7 @@ const hooks = z.strictObject({
   concurrency: option(count(1_024).default(64), 'Hooks in flight at the same time, to all endpoints together.'),
   concurrencyPerEndpoint: option(count(256).default(16), 'Hooks in flight at the same time to one endpoint.'),
   headerTimeout: option(timer(1).prefault('10s'), 'Timeout until the header of an answer arrives.'),
-  timeout: option(timer(1).prefault('30s'), 'Timeout of one attempt in all.'),
+  timeout: option(timer(1).prefault('30s'), 'Total time-out of one attempt.'),
   deadline: option(
     timer().prefault('24h'),
     'How long a failed hook is retried, from its first attempt. After that it is parked.',
@@ -230,7 +230,7 @@ export const optionsSchema = z.strictObject({
   ),
   clockTolerance: option(
     span().prefault('5m'),
-    'How far a time of a job may be ahead of the clock of Redis. A time further ahead is no sign of life.',
+    'How far a time of a job may be ahead of the clock of Redis. A time further ahead is not a sign of life.',
   ),
   sweep: option(sweep.prefault({}), 'Sweeps: passes over all tracked jobs.'),
   rescue: option(rescue.prefault({}), 'Rescue passes: they find dead pools and requeue their entries.'),

@@ -84,7 +84,7 @@ export interface ReaperStatus {
     readonly inProgress: number;
   }[];
   readonly leader: LeaderStatus;
-  /** Keys, and names of in-progress lists, that can't be read, each with what to do. They count as empty. */
+  /** Keys, and names of in-progress lists, that cannot be read, each with what to do. They count as empty. */
   readonly unreadable: readonly string[];
   /**
    * Whether the scan of all key names was cut short, because there are too many. In-progress lists of pools or types that no

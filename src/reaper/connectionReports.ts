@@ -26,7 +26,7 @@ export const connectReported = (
       sentinelUsername,
       sentinelPassword,
       onReminder: (err, forMs) =>
-        log.warn({ where, err: redact(err), forMs: Math.round(forMs) }, 'Redis can still not be used'),
+        log.warn({ where, err: redact(err), forMs: Math.round(forMs) }, 'Redis is still unavailable'),
       onRestored(forMs) {
         const durationMs = Math.round(forMs);
         log.info({ where, durationMs }, 'Redis can be used again');

@@ -25,7 +25,7 @@ import type { Reaper } from './reaper.ts';
  * // …
  * await reaper.stop({ timeout: 10_000 });
  *
- * @throws OptionsError naming each option that can't be used.
+ * @throws OptionsError naming each option that cannot be used.
  */
 export const createReaper = (options: ReaperOptions): Reaper => {
   const settings = readOptions(options);

@@ -10,7 +10,7 @@ import type { Schedule } from './schedule.ts';
 /** Whether the passes run on time. */
 export interface Health {
   /**
-   * False if Redis can't be used for 3 s, if an actor crashed too often and does not run, or if a scheduled pass is
+   * False if Redis cannot be used for 3 s, if an actor crashed too often and does not run, or if a scheduled pass is
    * overdue by more than twice its interval. If the hosts share the schedule, the passes of all of them count, and a follower is healthy while another host is the leader.
    */
   readonly ok: boolean;
@@ -100,7 +100,7 @@ export const healthOf = ({
   suspended: string | undefined;
   /** Why the last sweep was suspended. */
   sweepSuspended?: string | undefined;
-  /** Why Redis can't be used now, and for how many ms. */
+  /** Why Redis cannot be used now, and for how many ms. */
   outage?: { readonly error: string; readonly forMs: number } | undefined;
   /** Whether the connection to Redis was made, and has not been lost since. */
   isConnected?: boolean;
@@ -121,7 +121,7 @@ export const healthOf = ({
     time === undefined ? undefined : isoTime(Math.round(timeOfDay - now + time));
   const late = (what: string, last: number | undefined, first: number, interval: number) => {
     if (startedAt === undefined) return [];
-    // A host that has just started can't be late yet.
+    // A host that has just started cannot be late yet.
     const due = (last === undefined ? startedAt + first : Math.max(last, startedAt)) + 2 * interval;
     return now > due ? [`${what} overdue by ${Math.round((now - due) / 1_000)} s`] : [];
   };
@@ -133,7 +133,7 @@ export const healthOf = ({
     ({ child, error }) => `${child} crashed too often and does not run: ${error}; restart the process`,
   );
   const cutOff =
-    outage === undefined ? [] : [`Redis can not be used for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
+    outage === undefined ? [] : [`Redis unavailable for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
   const asides = [
     ...(suspended === undefined ? [] : [`no pool is judged: ${suspended}`]),
     ...(sweepSuspended === undefined ? [] : [`sweeps are suspended: ${sweepSuspended}`]),

@@ -28,7 +28,7 @@ export interface PassReports {
   rescueStarted(pass: number | undefined): void;
   sweepEnded(result: SweepResult): SweepSummary;
   rescueEnded(result: RescueResult, pass: number | undefined): RescueSummary;
-  /** Passes can't run at all, and why; undefined when they can again. */
+  /** Passes cannot run at all, and why; undefined when they can again. */
   block(reason: string | undefined): void;
   state(): PassState;
 }

@@ -8,7 +8,7 @@ const timeout = 3_000;
 
 /**
  * Makes sure that Redis answers.
- * @throws UnusableRedisError if it answers and can't be used.
+ * @throws UnusableRedisError if it answers and cannot be used.
  * @throws ReaperError with the address that was tried, and the cause. Its code is that of the error of Redis, or
  * `redis-unreachable` where there is none.
  */
@@ -20,7 +20,7 @@ export const createPing =
       clock,
       timeout,
       connection.redis.ping().catch((error) => {
-        // A refusal is an answer too: a Redis that can't save to disk refuses PING as if it were a write.
+        // A refusal is an answer too: a Redis that cannot save to disk refuses PING as if it were a write.
         if (isNoPermission(error) || classify(error).kind === 'refused') return;
         failure = error;
         return Promise.reject(error);
@@ -32,7 +32,7 @@ export const createPing =
     const why = cause === undefined ? 'no answer within 3 s' : classify(cause).message;
     throw new ReaperError(
       codeOfOutage(cause),
-      `Redis at ${connection.description} can not be reached (${why}): is it up, are host, port and password right?`,
+      `Redis at ${connection.description} cannot be reached (${why}): is it up, are host, port and password right?`,
       cause === undefined || 'command' in Object(cause) ? {} : { cause },
     );
   };

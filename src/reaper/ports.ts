@@ -70,7 +70,7 @@ export const createPorts = (
     orphanedAfter: rescue.orphanedAfter,
     batch: rescue.batchSize,
     quarantine,
-    onSkipped: (what) => deps.log.warn({ skipped: what }, 'what looks orphaned is skipped'),
+    onSkipped: (what) => deps.log.warn({ skipped: what }, 'skipped entries that may be orphaned'),
   });
   const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
     createSearch({
@@ -97,8 +97,7 @@ const createPoolPorts = (
   const { log } = deps;
   const preflight = createPreflight({
     ...deps,
-    onDisruption: (reason) =>
-      log.warn({ disruptions: reason }, 'after a trouble, the grace of suspected pools begins again'),
+    onDisruption: (reason) => log.warn({ disruptions: reason }, 'disruption detected: grace periods restarted'),
   });
   let uncounted: string | undefined;
   const pools = createPools({

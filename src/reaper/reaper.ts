@@ -52,7 +52,7 @@ export interface Reaper extends EventSource, AsyncDisposable {
   }): Promise<RescueSummary>;
   /**
    * Checks within 3 s that Redis answers and is the server that the options ask for.
-   * @throws UnusableRedisError if it answers and can't be used, or if the sentinels don't say where it is.
+   * @throws UnusableRedisError if it answers and cannot be used, or if the sentinels don't say where it is.
    * @throws ReaperError with the address that was tried, and the cause. Its code is that of the error of Redis, or
    * `redis-unreachable` where there is none.
    */
@@ -73,7 +73,7 @@ export interface Reaper extends EventSource, AsyncDisposable {
   /**
    * Checks everything that the reaper depends on: version, role, cluster mode and database of Redis, rights of the user,
    * namespace, types of keys, eviction, clocks. Each check says what to do if it fails. Changes nothing.
-   * @throws Error if Redis can't be reached.
+   * @throws Error if Redis cannot be reached.
    */
   doctor(options?: DoctorOptions): Promise<DoctorReport>;
   /** Undelivered hooks: list, retry, drop. */

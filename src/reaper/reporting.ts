@@ -51,7 +51,7 @@ export const createReporting = ({
   const level = <Level extends string>(wanted: Level) => (outage() === undefined ? wanted : 'debug');
   let firstAttempts = noHooks;
   const reportHostError = createHostErrorReports(clock, ({ code, error, count }) => {
-    log.error({ where: sending, code, error, count }, 'this host can not send hooks');
+    log.error({ where: sending, code, error, count }, 'this host cannot send hooks');
     emit('error', new BackgroundError('host', sending, error, { cause: Object.assign(new Error(error), { code }) }));
   });
 
@@ -122,7 +122,7 @@ const logJob = (log: Deps['log'], outcome: JobOutcome): void => {
   else if (outcome.outcome === 'abandoned') log.error({ job }, 'a job could not be repaired');
   else if (outcome.outcome === 'fenced') log.debug({ job }, 'a job is left to the new leader');
   else if (verdict !== 'keep') log.info({ job }, 'job');
-  else if (reason === 'malformed') log.warn({ job }, 'a job can not be judged and is left as it is');
+  else if (reason === 'malformed') log.warn({ job }, 'a job cannot be judged and is left as it is');
   else if (reason === 'clock-ahead')
     log.warn({ job }, 'every time of this job is ahead of the clock of Redis: it is kept');
 };

@@ -2,9 +2,9 @@ import type { createDoctor } from '../doctor/doctor.ts';
 import { createStartCheck } from '../doctor/startCheck.ts';
 import type { Deps } from '../io/redis/deps.ts';
 
-/** Keeps passes from running where the reaper can't work. */
+/** Keeps passes from running where the reaper cannot work. */
 export interface StartBlock {
-  /** Why passes can't run, or undefined. */
+  /** Why passes cannot run, or undefined. */
   reason(): Promise<string | undefined>;
   /** @throws Error with the reason. */
   check(): Promise<void>;

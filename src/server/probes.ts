@@ -15,7 +15,7 @@ export interface Sources {
 /**
  * The routes of the server.
  *
- * - `/livez`: 503 if only a restart of the process helps. An outage of Redis is no reason.
+ * - `/livez`: 503 if only a restart of the process helps. An outage of Redis is not a reason.
  * - `/readyz`: 503 if the reaper does not do its work now: Redis is away, passes are suspended or late, or it stops.
  * - `/metrics`: Prometheus's text format.
  */

@@ -32,7 +32,7 @@ const checkEvery = 1_000;
  * connections.
  *
  * @param onError called with the error of a route, and of the server after it has begun to listen.
- * @throws Error if it can't listen on its address.
+ * @throws Error if it cannot listen on its address.
  */
 export const openServer = async ({
   host,
@@ -99,7 +99,7 @@ const answer = async (
       .end(request.method === 'HEAD' ? undefined : body);
   };
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    // The body is not read, so the connection can't be used again.
+    // The body is not read, so the connection cannot be used again.
     return end(405, 'Only GET and HEAD are allowed.\n', { allow: 'GET, HEAD', connection: 'close' });
   }
   const [path = ''] = (request.url ?? '').split('?');
@@ -110,6 +110,6 @@ const answer = async (
     end(status, text, type === undefined ? {} : { 'content-type': type });
   } catch (error) {
     onError(error as Error);
-    end(503, 'This can not be answered now. The log of the reaper says why.\n');
+    end(503, 'This cannot be answered now. The log of the reaper says why.\n');
   }
 };

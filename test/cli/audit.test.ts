@@ -54,13 +54,13 @@ test('audit shows what a sweep has done, by whom and why, and undo takes it back
   ]);
 });
 
-test('an act that can not be undone, an entry that is not there, and a wrong id', async () => {
+test('an act that cannot be undone, an entry that is not there, and a wrong id', async () => {
   const entry = (await redis.xadd(keys.audit, '*', 'what', 'requeue', 'pool', 'p', 'n', '2', 'ids', 'a\nb')) as string;
   expect((await reaper('audit', '--pool', 'p')).stdout).toMatch(/ requeue .* 2 × a, … pool p /);
   const refused = await reaper('undo', entry);
   expect([refused.code, refused.stderr]).toEqual([
     1,
-    `reaper: ${entry} requeue: can not be undone: the entries are in the queue, and a worker may have taken them\n`,
+    `reaper: ${entry} requeue: cannot be undone: the entries are in the queue, and a worker may have taken them\n`,
   ]);
   const missing = await reaper('undo', '5-0');
   expect([missing.code, missing.stderr]).toEqual([4, 'reaper: there is no entry 5-0. See: reaper audit\n']);

@@ -71,7 +71,7 @@ test('a secret may be in a file that a variable ending in _FILE names', async ()
   expect(stderr).toBe('');
   expect(stdout).toContain('option  redis: (secret)  from REAPER_REDIS_FILE');
   expect(stdout).toContain(`127.0.0.1:${server.port}/1`);
-  // An option that is no secret has no such variable.
+  // An option that is not a secret has no such variable.
   const { code } = await runCli(['doctor', '--redis', server.url], { REAPER_NAMESPACE_FILE: file });
   expect(code).toBe(2);
 });
@@ -80,7 +80,7 @@ test('a secret file that is missing, or one beside the secret itself, is refused
   const missing = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS_FILE: '/missing' });
   expect([missing.code, missing.stderr]).toEqual([
     2,
-    "reaper: REAPER_REDIS_FILE '/missing': can not be read (ENOENT)\n",
+    "reaper: REAPER_REDIS_FILE '/missing': cannot be read (ENOENT)\n",
   ]);
   const both = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS: secret, REAPER_REDIS_FILE: '/missing' });
   expect([both.code, both.stderr]).toEqual([
@@ -102,7 +102,7 @@ test('secrets are never shown, from any source', async () => {
   expect(text).toContain('option  sentinelPassword: (secret)  from REAPER_SENTINEL_PASSWORD');
 });
 
-describe('a file that can not be used ends the command with 2', () => {
+describe('a file that cannot be used ends the command with 2', () => {
   test.each([
     ['sweep:\n  interval: [10m\n', /:3:1: /],
     ['- a\n- b\n', /: must hold a map of options/],
@@ -110,7 +110,7 @@ describe('a file that can not be used ends the command with 2', () => {
     ['sweep:\n  interval: 10\u0000m\n', /sweep\.interval: must be a duration|:2:/],
     ['sweep:\n  interval: "10"\n', /: sweep\.interval: must have a unit: write '10s'/],
     ['hungAfterS: 86400\n', /: hungAfterS: use hungAfter: '24h'/],
-    ['hooks:\n  tls:\n    caFile: nowhere.pem\n', /: hooks\.tls\.caFile: can not be read \(ENOENT\)/],
+    ['hooks:\n  tls:\n    caFile: nowhere.pem\n', /: hooks\.tls\.caFile: cannot be read \(ENOENT\)/],
     ['logLevel: loud\n', /: logLevel 'loud': must be one of debug, info/],
   ])('%j', async (text, message) => {
     const file = await write('bad.yaml', text);
@@ -122,7 +122,7 @@ describe('a file that can not be used ends the command with 2', () => {
 
   test('and so does a missing file', async () => {
     const { code, stderr } = await runCli(['status', '--config', join(folder, 'none.yaml')]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('none.yaml: can not be read (ENOENT)')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('none.yaml: cannot be read (ENOENT)')]);
   });
 });
 

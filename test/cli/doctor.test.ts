@@ -53,10 +53,10 @@ describe('exit codes', () => {
     },
   );
 
-  test('1 if Redis can not be reached, or does not accept the password', async () => {
+  test('1 if Redis cannot be reached, or does not accept the password', async () => {
     const away = await doctor('redis://127.0.0.1:1');
     expect([away.code, away.stdout]).toEqual([1, '']);
-    expect(away.stderr).toContain('can not be reached');
+    expect(away.stderr).toContain('cannot be reached');
     await allow();
     const refused = await doctor(`redis://${user}:wrong@127.0.0.1:${server.port}`);
     expect([refused.code, refused.stdout]).toEqual([1, '']);

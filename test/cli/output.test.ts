@@ -89,13 +89,13 @@ describe('sweep', () => {
 });
 
 describe('rescue', () => {
-  test('names keys that can not be read, and ends with 1 if a pool was given up', async () => {
+  test('names keys that cannot be read, and ends with 1 if a pool was given up', async () => {
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
     await redis.set('t:jobs:X', 'no list');
     const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
     expect(code).toBe(1);
     expect(text).toMatch(/^dead {2}abandoned /m);
-    expect(text).toMatch(/^can not be read: t:jobs:X: holds a string/m);
+    expect(text).toMatch(/^cannot be read: t:jobs:X: holds a string/m);
   });
 
   test('prints how many pools were alive, and what was requeued and rebuilt', async () => {
@@ -107,7 +107,7 @@ describe('rescue', () => {
     expect(text).toMatch(/^1 pools alive, 1 suspected, in \d+ ms$/m);
     expect(text).toMatch(/^entries of dead pools requeued: 2$/m);
     expect(text).toMatch(/^counters of X rebuilt: lock 7 → 2, off by 5/m);
-    expect(text).not.toContain('no pool was judged');
+    expect(text).not.toContain('rescue suspended');
   });
 
   test('--grace overrides the configured grace period', async () => {
@@ -167,6 +167,13 @@ describe('hooks', () => {
     const none = await said((reaper) => moveHooks(reaper, 'drop', { plan: true, reason: '404' }));
     expect(none.text).toBe('would be dropped: 0\n');
   });
+
+  test.each([true, false])('of a job that has none are not found; --json: %s', async (json) => {
+    await seedHooks(400);
+    expect((await said((reaper) => listHooks(reaper, { json, id: 'j0' }))).code).toBe(0);
+    expect((await said((reaper) => listHooks(reaper, { json, id: 'j1' }))).code).toBe(4);
+    expect((await said((reaper) => listHooks(reaper, { json, reason: '404' }))).code).toBe(0);
+  });
 });
 
 describe('explain', () => {
@@ -190,7 +197,7 @@ describe('explain', () => {
     expect(text).toMatch(/^a: tracked$/m);
     expect(text).toMatch(/^held by pool live \(alive\) as X$/m);
     expect(text).toMatch(/^held by pool dead \(dead\) as Y$/m);
-    expect(text).toMatch(/^queued in X, 1 before it$/m);
+    expect(text).toMatch(/^position 2 in queue X$/m);
     expect(text).toMatch(/^in retry, 1970-01-01T00:00:07.000Z$/m);
     expect(text).not.toContain('in no queue');
   });
@@ -208,7 +215,7 @@ test('status shows dead pools, clocks that are ahead, and paused types', async (
   expect(text).toMatch(/dead .*dead .*6\d s ago/);
   expect(text).toMatch(/ahead .*dead .*71\d\d s ahead of Redis|ahead .*dead .*7200 s ahead of Redis/);
   expect(text).toMatch(/X .*paused/);
-  expect(text).toMatch(/^can not be read: t:known_jobs/m);
+  expect(text).toMatch(/^cannot be read: t:known_jobs/m);
 });
 
 test('quarantine shows which entries other tools have taken, and acts by type', async () => {
@@ -230,12 +237,16 @@ test('quarantine shows which entries other tools have taken, and acts by type', 
   );
   await redis.del('t:dead');
   const record = (await redis.hget('t:reaper:quarantine', 'a')) ?? '';
-  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, taken by another tool');
+  expect((await said((reaper) => listQuarantine(reaper, {}))).text).toContain('no, already removed by another tool');
   // The list has removed the record.
   await redis.hset('t:reaper:quarantine', 'a', record);
   expect((await said((reaper) => endQuarantine(reaper, 'release', { id: 'a' }))).text).toBe(
-    'requeued: 0\nno longer among the dead jobs, taken by another tool: 1\n',
+    'requeued: 0\nno longer among the dead jobs, already removed by another tool: 1\n',
   );
+  for (const json of [true, false]) {
+    expect((await said((reaper) => listQuarantine(reaper, { json, id: 'b' }))).code).toBe(4);
+    expect((await said((reaper) => listQuarantine(reaper, { json, type: 'Y' }))).code).toBe(0);
+  }
 });
 
 describe('as a process', () => {

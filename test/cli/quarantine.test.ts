@@ -80,7 +80,7 @@ test('release and drop act on jobs by id or type, and a plan only counts', async
   expect(await server.client.lrange('{t}:jobs:X', 0, -1)).toEqual([entryOf('a'), entryOf('good')]);
   await server.client.del('{t}:dead');
   expect((await reaper('quarantine', 'drop', '--all')).stdout).toBe(
-    'dropped: 0\nno longer among the dead jobs, taken by another tool: 1\n',
+    'dropped: 0\nno longer among the dead jobs, already removed by another tool: 1\n',
   );
   expect((await reaper('quarantine')).stdout).toBe('the quarantine is empty\n');
 });

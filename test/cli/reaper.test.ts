@@ -81,7 +81,7 @@ test('rescue on a Redis that refuses writes judges no pool, says what to do and 
   await server.client.config('SET', 'maxmemory', '1');
   const { code, stdout } = await reaper('rescue', '--grace', '0');
   await server.client.config('SET', 'maxmemory', '0');
-  expect([code, stdout]).toEqual([1, expect.stringContaining('no pool was judged: Redis has no memory left (OOM)')]);
+  expect([code, stdout]).toEqual([1, expect.stringContaining('rescue suspended: Redis has no memory left (OOM)')]);
   expect(await server.client.llen('{t}:jobs:X:dead1:inprogress')).toBe(1);
 });
 
@@ -144,7 +144,8 @@ test('explain prints the rules that were applied, and where the job is held', as
   expect(stdout).toMatch(/searched: .*all queues; found: nowhere/);
   expect(stdout).toContain('a sweep would do: set it to Error');
   expect((await reaper('explain', 'held')).stdout).toContain('held by pool dead1 (dead) as X');
-  expect((await reaper('explain', 'unknown')).stdout).toContain('not tracked');
+  const unknown = await reaper('explain', 'unknown');
+  expect([unknown.code, unknown.stdout]).toEqual([4, expect.stringContaining('not tracked')]);
 });
 
 test('options can be set in the environment', async () => {
@@ -173,7 +174,7 @@ test('an unreachable Redis ends a command with 1 and one clear line', async () =
     launch(['sweep', '--redis', `redis://:${secret}@127.0.0.1:1`, '--namespace', 'n']),
   );
   expect(code).toBe(1);
-  expect(stderr).toContain('Redis at 127.0.0.1:1/0 can not be reached');
+  expect(stderr).toContain('Redis at 127.0.0.1:1/0 cannot be reached');
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully', async (signal) => {
@@ -264,7 +265,7 @@ test.each([
   expect(stderr).toContain(message);
 });
 
-test('inspect ends with 1 if it can not listen on its address', async () => {
+test('inspect ends with 1 if it cannot listen on its address', async () => {
   const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
   expect(code).toBe(1);
   expect(stderr).toContain('cannot listen on 192.0.2.1');
@@ -344,7 +345,7 @@ describe('hooks', () => {
 });
 
 test.each([
-  [['sweep', '--hooks-tls-ca-file', '/nowhere.pem', '--namespace', 'n'], 'can not be read (ENOENT)'],
+  [['sweep', '--hooks-tls-ca-file', '/nowhere.pem', '--namespace', 'n'], 'cannot be read (ENOENT)'],
   [['sweep', '--hooks-tls-ca-file', new URL(import.meta.url).pathname, '--namespace', 'n'], 'must be a PEM text'],
   [['sweep', '--hooks-rewrite-origins', 'http://old-core', '--namespace', 'n'], 'must be NAME=VALUE'],
   [['sweep', '--hooks-allowed-origins', 'core', '--namespace', 'n'], 'must be an origin'],

@@ -1,4 +1,4 @@
-/** Signals to a command that can't end by itself. */
+/** Signals to a command that cannot end by itself. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';

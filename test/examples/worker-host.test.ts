@@ -173,7 +173,7 @@ test('an unreadable entry is left in place, and the host goes on', async () => {
   const host = startHost({ REAPER_ROLE: 'never' });
   await host.until('finished', 'a');
   expect(await held()).toEqual(['no JSON']);
-  expect(host.errors()).toContain('can not be read');
+  expect(host.errors()).toContain('cannot be read');
 });
 
 test('SIGTERM finishes the running job and deregisters the pool; a second signal ends the host at once', async () => {

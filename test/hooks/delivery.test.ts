@@ -118,7 +118,7 @@ describe('what comes back', () => {
     expect(await recordOf('a')).toMatch(new RegExp(` ${status}$`));
   });
 
-  test('a URL that can not be used is parked at once, and its secrets are in no event and no record', async () => {
+  test('a URL that cannot be used is parked at once, and its secrets are in no event and no record', async () => {
     await seed('a', '', { web_hook_url: 'ftp://user:hunter2@host/?token=hunter2' });
     await seed('b', '/500/x?token=hunter2');
     await seed('c', '', { web_hook_url: `http://user:hunter2@${new URL(receiver.url).host}/400/hunter2` });

@@ -197,7 +197,7 @@ test('a move to where nothing may be posted is refused', () => {
   expect(place({ 'http://old': 'http://169.254.169.254' }, 'http://old/a')).toMatchObject({ code: 'forbidden' });
 });
 
-test('a rule that is no http or https URL is an error that does not repeat it', () => {
+test('a rule that is not an http or https URL is an error that does not repeat it', () => {
   for (const wrong of ['secret', '', 'core:8080', 'ftp://secret@core']) {
     for (const wrongRules of [
       { ...rules, allowedOrigins: [wrong] },

@@ -70,7 +70,7 @@ export class HookInvariants {
     for (const key of [...this.#parkedStates]) if (key.startsWith(`${id} `)) this.#parkedStates.delete(key);
   }
 
-  /** What is forgotten is found anew by the next sweep. */
+  /** What is forgotten is found again by the next sweep. */
   forgotten(): void {
     this.#parkedStates.clear();
   }
@@ -117,7 +117,7 @@ const queueFaults = ({ texts, parked, origins, queues }: Sight, strictly: boolea
   }
   for (const id of parked) if (!texts.has(id)) wrong.push(`${id} is among the parked without a record`);
   for (const [to, queue] of queues) {
-    if (queue.length > 0 && !origins.includes(to)) wrong.push(`something is due for ${to}, which is no origin`);
+    if (queue.length > 0 && !origins.includes(to)) wrong.push(`something is due for ${to}, which is not an origin`);
     if (!strictly) continue;
     for (const id of queue) {
       const [kind, , there] = texts.get(id)?.split(' ') ?? [];

@@ -148,7 +148,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     expect(unknown.stderr).toContain('nothing matches --endpoint https://unknown.example');
     expect(await all()).toEqual(before);
     const glob = await cli('hooks', 'drop', '--id', '*');
-    expect([glob.code, glob.stdout]).toEqual([1, 'dropped: 0\n']);
+    expect([glob.code, glob.stdout]).toEqual([4, 'dropped: 0\n']);
     expect(await all()).toEqual(before);
   });
 

@@ -137,7 +137,7 @@ test.each([
 });
 
 test.each(['', '-3', '1.5', 'soon', 'Someday, soon', '9'.repeat(400), '2033-05-18'])(
-  'a Retry-After that can not be read ("%s") says nothing',
+  'a Retry-After that cannot be read ("%s") says nothing',
   async (header) => {
     expect(await post(await start(answer(429, `retry-after: ${header}`)))).not.toHaveProperty('retryAfter');
   },
@@ -370,7 +370,7 @@ test('without the client certificate that an endpoint demands, its TLS alert rej
   expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
 });
 
-test('a PEM text that can not be read is an error at once, not one of every hook', () => {
+test('a PEM text that cannot be read is an error at once, not one of every hook', () => {
   expect(() => create({ tls: { cert: 'secret', key: 'secret' } })).toThrow();
 });
 
@@ -511,7 +511,7 @@ test('through a proxy, TLS is with the endpoint, by its own authority', async ()
   expect(await post('https://other.test', create({ tls: { ca: authority.cert } }))).toMatchObject({ code: 'tls' });
 });
 
-test('a proxy that is down is no connection', async () => {
+test('a proxy that is down is not a connection', async () => {
   const proxy = await startHttpProxy(() => 1);
   await proxy.stop();
   vi.stubEnv('http_proxy', proxy.url);

@@ -41,7 +41,7 @@ describe('an ACK', () => {
     ...['{"status":"Success","revision":"7"}', '{"status":"Success","revision":7.5}'],
     ...['{"status":"Success","revision":9007199254740992}', '{"status":"Success","revision":7,"check_in_at":"9"}'],
     ...['{"status":"Success","revision":7,"check_in_at":null}', '{"status":"Success","revision":7,"check_in_at":0.5}'],
-  ])('%s can not be read', (text) => expect(decodeAck(text)).toBe('unreadable'));
+  ])('%s cannot be read', (text) => expect(decodeAck(text)).toBe('unreadable'));
   test('that is missing is undefined', () => expect(decodeAck(undefined)).toBeUndefined());
 });
 
@@ -89,7 +89,7 @@ describe('the facts of a job', () => {
       fingerprint: word,
     });
   });
-  test('of an id that is not UTF-8: it can not be looked up', () => {
+  test('of an id that is not UTF-8: it cannot be looked up', () => {
     const { facts, fingerprint } = brokenIdFacts(Buffer.from([0x61, 0xff]), 100);
     expect([facts, fingerprint]).toEqual([
       { id: 'a\uFFFD', hasBrokenId: true, readAt: 100, stats: 'unreadable', hasHook: false },

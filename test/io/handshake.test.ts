@@ -39,7 +39,7 @@ describe('the INFO of Redis', () => {
     [{ cluster_enabled: 1 }, 'redis-cluster', 'permanent'],
     [{ loading: 1 }, 'redis-busy', 'transient'],
     [{ role: 'slave', slave_read_only: 0 }, 'redis-read-only', 'transient'],
-  ] as const)('%j can not be worked on: %s', (fields, code, kind) => {
+  ] as const)('%j cannot be worked on: %s', (fields, code, kind) => {
     const error = refusalOf(() => usable(fields));
     expect([error.code, error.kind]).toEqual([code, kind]);
     expect(error.message).toContain('Redis at h:1/2');
@@ -86,7 +86,7 @@ describe('the handshake', () => {
   test.each([
     ['AUTH', 'WRONGPASS invalid username-password pair', 'redis-wrong-password', 'refuses the user or password'],
     ['AUTH', 'ERR AUTH <password> called without any password configured', 'redis-wrong-password', 'has no password'],
-    ['AUTH', "ERR wrong number of arguments for 'auth' command", 'redis-wrong-password', 'knows no users'],
+    ['AUTH', "ERR wrong number of arguments for 'auth' command", 'redis-wrong-password', 'has no ACL support'],
     ['SELECT', 'ERR DB index is out of range', 'redis-wrong-database', 'give one that this Redis has'],
     [
       'SELECT',

@@ -22,7 +22,7 @@ test.each([
   ['wrong-type', 'ERR value is not an integer or out of range'],
   ['wrong-type', 'ERR hash value is not an integer'],
   ['wrong-type', 'ERR value is not a valid float'],
-  ['refused', 'READONLY You can not write against a read only replica.'],
+  ['refused', "READONLY You can't write against a read only replica."],
   ['refused', 'OOM command not allowed when used memory > maxmemory'],
   ['refused', 'MISCONF Redis is configured to save RDB snapshots'],
   ['refused', 'NOREPLICAS Not enough good replicas to write.'],

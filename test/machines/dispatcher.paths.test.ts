@@ -5,7 +5,7 @@ import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint
 import type { Report } from '../../src/machines/types/reports.ts';
 import { createCoverage, createRemote, flush, startChild } from '../support/paths.ts';
 
-// The machine takes requests without end, so its paths can't be enumerated. These sequences are written one by one, with the
+// The machine takes requests without end, so its paths cannot be enumerated. These sequences are written one by one, with the
 // same gate: every transition is taken. `dispatcher.model.test.ts` tries random sequences.
 
 const remote = createRemote();

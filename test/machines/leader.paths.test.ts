@@ -3,7 +3,7 @@ import { fenceOf, ours, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 import { startTree, treeMachines } from '../support/tree.ts';
 
-// A leader asks without end, so its paths can not be enumerated. These sequences take every transition.
+// A leader asks without end, so its paths cannot be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(treeMachines.leader);
 const renewal = 3_000;

@@ -101,13 +101,13 @@ test.each([
   ['the first type', [refused('queue A'), { moved: 1, left: 0 }], { ...left('queue A'), moved: { B: 1 } }],
   ['the last type', [{ moved: 2, left: 0 }, refused('queue B')], { ...left('queue B'), moved: { A: 2 } }],
   ['all types, by one key', [refused('quarantine'), refused('quarantine')], { ...left('quarantine'), moved: {} }],
-])('fault 108: %s can not be requeued: the others are, and the pool stays registered', async (_, replies, outcome) => {
+])('fault 108: %s cannot be requeued: the others are, and the pool stays registered', async (_, replies, outcome) => {
   const requeued = replies.map((reply) => done('requeue', reply));
   const { output } = await run(done('confirm', held(2, 1)), ...requeued, done('deregister', 'left'));
   expect(output).toMatchObject(outcome);
 });
 
-test('fault 108: an entry that can not be quarantined stays, with the rest of its type, and the other type goes on', async () => {
+test('fault 108: an entry that cannot be quarantined stays, with the rest of its type, and the other type goes on', async () => {
   const { output } = await run(
     done('confirm', held(3, 1)),
     done('requeue', { moved: 1, left: 2, poison: 'bad' }),
@@ -125,7 +125,7 @@ test('fault 108: an entry that can not be quarantined stays, with the rest of it
   expect(last.output).toMatchObject({ ...left('dead'), moved: {}, entries: 0 });
 });
 
-test('fault 108: a pool whose lists can not be read stays registered, and names them', async () => {
+test('fault 108: a pool whose lists cannot be read stays registered, and names them', async () => {
   const unreadable = [
     { type: 'A', entries: 0, unreadable: 'list A: holds a string' },
     { type: 'B', entries: 0 },
@@ -205,7 +205,7 @@ test('a rescue that failed in between has no error at its end, and counts all mo
   expect(output).not.toHaveProperty('error');
 });
 
-test('a pool that can not be reviewed is reviewed again after a pause', async () => {
+test('a pool that cannot be reviewed is reviewed again after a pause', async () => {
   const { value, context } = await run(failure('confirm'), pause, failure('review'));
   expect([value, context.failures]).toEqual(['backingOff', 2]);
 });

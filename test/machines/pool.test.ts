@@ -1,4 +1,4 @@
-/** What the chart of a pool does with types that hold no entries, and with types that can't be requeued. */
+/** What the chart of a pool does with types that hold no entries, and with types that cannot be requeued. */
 import { expect, test } from 'vitest';
 import { createActor, fromPromise, toPromise } from 'xstate';
 import { poolMachine } from '../../src/machines/pool.ts';
@@ -35,7 +35,7 @@ const run = async (
   return { outcome, types, deregistrations };
 };
 
-test('a pool with entries that can’t be requeued stays registered', async () => {
+test('a pool with entries that cannot be requeued stays registered', async () => {
   const held = [
     { type: 'A', entries: 0, unreadable: 'list A: holds a string' },
     { type: 'B', entries: 1 },

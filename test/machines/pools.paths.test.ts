@@ -3,7 +3,7 @@ import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectO
 import { createCoverage } from '../support/paths.ts';
 import { answerPass, treeMachines, treeStarts } from '../support/tree.ts';
 
-// The pools take suspects without end, so their paths can not be enumerated. These sequences take every transition.
+// The pools take suspects without end, so their paths cannot be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(treeMachines.pools);
 const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);

@@ -6,7 +6,7 @@ import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectO
 import { createCoverage } from '../support/paths.ts';
 import { answerPass, rescueTree, type Tree, treeStarts } from '../support/tree.ts';
 
-// A rescue takes requests without end, so its paths can not be enumerated. These sequences take every transition.
+// A rescue takes requests without end, so its paths cannot be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(rescueTree);
 const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
@@ -114,7 +114,7 @@ test('entries of ended jobs are counted and reported; a plan, which leaves them,
   }
 });
 
-test('orphaned entries that can not be looked for, or not all be requeued, are reported; the pass completes', async () => {
+test('orphaned entries that cannot be looked for, or not all be requeued, are reported; the pass completes', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await it.send(rescueNow(2));
@@ -157,7 +157,7 @@ test('a suspended look judges no pool, rebuilds no counters and says why', async
   expect(it.of('rescue.ended')[0]?.result).not.toHaveProperty('error');
 });
 
-test('counters that can not be rebuilt fail their pass', async () => {
+test('counters that cannot be rebuilt fail their pass', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found());
@@ -347,7 +347,7 @@ test('actors of passes get the ids of those that are complete, however many pass
 });
 
 const cancel = (number: number) => ({ type: 'rescue.cancel' as const, number });
-const aborted = { error: 'its caller has aborted it', isAborted: true };
+const aborted = { error: 'aborted by the caller', isAborted: true };
 
 describe('a pass that its caller aborts', () => {
   const orphan = lost('j1');

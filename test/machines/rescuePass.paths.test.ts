@@ -4,7 +4,7 @@ import { type RescuePassEvent, rescuePassMachine } from '../../src/machines/resc
 import { found, recounted, requeued, rescued } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 
-// A pass hears of any number of pools, so its paths can not be enumerated. These sequences take every transition.
+// A pass hears of any number of pools, so its paths cannot be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(rescuePassMachine);
 
@@ -84,7 +84,7 @@ test('a pass that its caller has aborted says so, and still awaits its pools', (
   const aborted = run(share(1), { type: 'aborted' }, looked);
   expect(aborted.value).toBe('awaitingPools');
   const { output } = run(share(1), { type: 'aborted' }, looked, ended('p1'));
-  expect(output?.result).toMatchObject({ error: 'its caller has aborted it', isAborted: true, entries: 2 });
+  expect(output?.result).toMatchObject({ error: 'aborted by the caller', isAborted: true, entries: 2 });
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

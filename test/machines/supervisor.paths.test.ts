@@ -17,7 +17,7 @@ import {
 import { createCoverage } from '../support/paths.ts';
 import { answerPass, supervisorTree, type Tree, treeStarts } from '../support/tree.ts';
 
-// The supervisor takes requests without end, so its paths can not be enumerated. These sequences take every transition.
+// The supervisor takes requests without end, so its paths cannot be enumerated. These sequences take every transition.
 // Crashes of its children are in `supervisor-restarts.test.ts`.
 
 const coverage = createCoverage(supervisorTree);

@@ -8,7 +8,7 @@ import { acting, fenceOf, freed, ours, outcome, page, sweepNow, theirs } from '.
 import { createCoverage } from '../support/paths.ts';
 import { type Tree, treeMachines, treeStarts } from '../support/tree.ts';
 
-// A sweep takes requests without end, so its paths can not be enumerated. These sequences take every transition.
+// A sweep takes requests without end, so its paths cannot be enumerated. These sequences take every transition.
 
 const coverage = createCoverage(treeMachines.sweep);
 const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
@@ -34,7 +34,7 @@ test('the next page is read when every job of this page has a lane, and the swee
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, tally: { scanned: 2, verdicts: { fail: 2 } } } }]);
 });
 
-test('a page that can not be read is read again after a pause, and the sweep is given up after seven failures', async () => {
+test('a page that cannot be read is read again after a pause, and the sweep is given up after seven failures', async () => {
   const it = start();
   await it.send(sweepNow(1));
   for (let i = 0; i < 6; i++) {
@@ -49,7 +49,7 @@ test('a page that can not be read is read again after a pause, and the sweep is 
   expect(it.of('fault')).toHaveLength(6);
 });
 
-test('fault 119: a sweep that Redis refuses to begin is suspended, and the next one begins anew', async () => {
+test('fault 119: a sweep that Redis refuses to begin is suspended, and the next one begins again', async () => {
   const it = start();
   await it.send(sweepNow(1));
   await it.send(sweepNow(2));
@@ -82,7 +82,7 @@ test('fault 119: a sweep with a refused act assigns no more jobs, and ends when 
   ]);
 });
 
-test('fault 119: a sweep whose hooks can not be enqueued keeps its counts and is suspended', async () => {
+test('fault 119: a sweep whose hooks cannot be enqueued keeps its counts and is suspended', async () => {
   const it = start();
   await it.send(sweepNow(1));
   await it.answer('readPage', page(false, jobFor('refire')));
@@ -97,7 +97,7 @@ test('a page that can never be read ends the sweep at once, with the error', asy
   expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'WRONGTYPE' } }]);
 });
 
-test('a page that can not be judged ends the sweep with the error, and the next one begins anew', async () => {
+test('a page that cannot be judged ends the sweep with the error, and the next one begins again', async () => {
   const it = start();
   await it.send(sweepNow(1));
   await it.send(sweepNow(2));
@@ -157,7 +157,7 @@ test('a scheduled sweep records its end for the other hosts, before the next one
   expect([it.value().sweep, it.sweep().failedIn]).toEqual(['waiting', undefined]);
 });
 
-test('a sweep whose end can not be recorded did not complete', async () => {
+test('a sweep whose end cannot be recorded did not complete', async () => {
   const it = await startLeader();
   await it.tick(hour);
   await it.answer('readPage', page(true));
@@ -405,7 +405,7 @@ test('a sweep that is stopped answers the callers whose sweeps never began', asy
 });
 
 const cancel = (number: number) => ({ type: 'sweep.cancel' as const, number });
-const aborted = { error: 'its caller has aborted it', isAborted: true };
+const aborted = { error: 'aborted by the caller', isAborted: true };
 
 test('a sweep that its caller aborts reads no further page, gives out no job, and ends when its lanes are idle', async () => {
   const it = start();

@@ -20,10 +20,14 @@ const found = (where: Evidence['found']): Evidence => ({ found: where, lookedIn:
 
 const table: readonly [string, Partial<Facts>, string][] = [
   ['no stats', { stats: 'nothing' }, 'untrack missing-stats'],
-  ['stats that are no hash', { stats: 'unreadable' }, 'keep malformed'],
-  ['an id with bytes that are no UTF-8', { id: 'a\uFFFD', hasBrokenId: true, statsId: undefined }, 'keep malformed'],
+  ['stats that are not a hash', { stats: 'unreadable' }, 'keep malformed'],
   [
-    'an id with bytes that are no text, and no stats',
+    'an id with bytes that are not valid UTF-8',
+    { id: 'a\uFFFD', hasBrokenId: true, statsId: undefined },
+    'keep malformed',
+  ],
+  [
+    'an id with bytes that are not text, and no stats',
     { id: 'a\uFFFD', hasBrokenId: true, stats: 'nothing' },
     'keep malformed',
   ],
@@ -33,7 +37,7 @@ const table: readonly [string, Partial<Facts>, string][] = [
   ['a status with the name of a method', { status: 'toString' }, 'keep malformed'],
   ["another job's id", { statsId: 'j2' }, 'keep malformed'],
   ['no id', { statsId: undefined }, 'keep ongoing'],
-  ['a time that is no integer', { checkInAt: Number.NaN }, 'keep malformed'],
+  ['a time that is not an integer', { checkInAt: Number.NaN }, 'keep malformed'],
   ['no time at all', { updateTime: undefined, revision: undefined, enqueueTime: undefined }, 'keep malformed'],
   [
     'no time at all, final',
@@ -61,7 +65,7 @@ const table: readonly [string, Partial<Facts>, string][] = [
   ['silent for longer than the limit of its type', { ...old(200_001), name: 'SLOW', evidence: nowhere }, 'fail hung'],
   ['silent, without an endpoint', { ...old(86_401), hasHook: false, ack: undefined, evidence: nowhere }, 'fail hung'],
   ['silent, without evidence', old(86_401), 'keep inconclusive'],
-  ['silent, and a place that can not be read', { ...old(86_401), evidence: found('unreadable') }, 'keep inconclusive'],
+  ['silent, and a place that cannot be read', { ...old(86_401), evidence: found('unreadable') }, 'keep inconclusive'],
   ['silent, and run by a worker', { ...old(86_401), evidence: found('observed') }, 'keep observed'],
   [
     'silent, and run by a worker for just as long as it may',
@@ -169,7 +173,7 @@ const table: readonly [string, Partial<Facts>, string][] = [
   ],
   ['a status ahead of the ACK', { status: 'Success' }, 'refire unacknowledged'],
   ['a revision ahead of the ACK', { ack: ack('Success', now - 601) }, 'refire unacknowledged'],
-  ['an ACK that can not be read', { ack: 'unreadable' }, 'refire unacknowledged'],
+  ['an ACK that cannot be read', { ack: 'unreadable' }, 'refire unacknowledged'],
   ['never confirmed, without an endpoint', { ack: undefined, hasHook: false }, 'keep ongoing'],
   [
     'never confirmed, without an endpoint, final',
@@ -242,6 +246,6 @@ test.each([
   '{"status":"Paused","revision":1}',
   '{"status":"Running","revision":1,"check_in_at":null}',
   '{"status":"Running","revision":9007199254740993}',
-])('the ACK %j can not be read', (text) => {
+])('the ACK %j cannot be read', (text) => {
   expect(decodeAck(text)).toBe('unreadable');
 });

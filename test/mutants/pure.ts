@@ -55,7 +55,7 @@ const configFor = (files: readonly string[], report: string) => ({
   vitest: { configFile: 'test/mutants/vitest.pure.config.ts' },
   coverageAnalysis: 'perTest',
   concurrency: 1,
-  // StrykerJS can't read tsconfig.json without an older TypeScript.
+  // StrykerJS cannot read tsconfig.json without an older TypeScript.
   tsconfigFile: 'none.json',
   disableTypeChecks: false,
   tempDirName: '.tmp/mutants/sandbox',

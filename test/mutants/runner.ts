@@ -25,7 +25,7 @@ export interface Runner {
   forget(file: string): void;
   /**
    * Returns the first test that fails, or undefined if none fails. Throws if the edit proves nothing: it does not compile, or
-   * a test file can't be loaded with it.
+   * a test file cannot be loaded with it.
    * @param file the file that is edited.
    */
   failureOf(tests: readonly string[], file: string | undefined): Promise<string | undefined>;
@@ -97,6 +97,6 @@ const wordsOf = (module: TestModule, path: string, file: string | undefined): st
   const isLoaded = [...module.children.allTests()].length > 0;
   // The paths of a chart are computed while the test file is loaded. An edit may make them endless, and that counts.
   const isEndless = message.includes('Traversal limit exceeded');
-  if (!isLoaded && !isEndless) throw new Error(`${path} can't be loaded, amend the edit of ${file}: ${message}`);
+  if (!isLoaded && !isEndless) throw new Error(`${path} cannot be loaded, amend the edit of ${file}: ${message}`);
   return `${path}: ${failed?.fullName ?? 'after all tests'}: ${message}`;
 };

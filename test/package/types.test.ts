@@ -55,7 +55,7 @@ test('the charts compile with skipLibCheck, which the types of xstate need', asy
   expect(await compile('charts.ts', options)).toBe('');
 });
 
-test.each(['dist/src/index.js', 'src/index.ts', 'package.json', 'errors'])('%s can not be imported', (path) => {
+test.each(['dist/src/index.js', 'src/index.ts', 'package.json', 'errors'])('%s cannot be imported', (path) => {
   const { resolve } = createRequire(`${packageRoot}package.json`);
   expect(() => resolve(`jobservice-reaper/${path}`)).toThrow(/not defined by "exports"/);
 });

@@ -106,7 +106,7 @@ describe('fault 145: outages', () => {
     const { reaper, faults, changes, rescues } = running(server.port);
     await vi.waitUntil(() => faults.length > 0);
     await vi.waitUntil(() => !reaper.health().ok);
-    expect(reaper.health().detail).toMatch(/Redis can not be used .*ECONNREFUSED/);
+    expect(reaper.health().detail).toMatch(/Redis unavailable .*ECONNREFUSED/);
     await server.restart();
     await vi.waitUntil(() => rescues() > 0);
     expect(faults).toHaveLength(1);
@@ -191,7 +191,7 @@ describe('fault 109: a peer that is silent', () => {
     process.kill(server.pid, 'SIGSTOP');
     onTestFinished(() => void process.kill(server.pid, 'SIGCONT'));
     await vi.waitUntil(() => !reaper.health().ok);
-    expect(reaper.health().detail).toMatch(/Redis can not be used/);
+    expect(reaper.health().detail).toMatch(/Redis unavailable/);
     expect(faults).toHaveLength(1);
     process.kill(server.pid, 'SIGCONT');
     const before = rescues();

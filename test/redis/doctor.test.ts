@@ -83,7 +83,7 @@ test('an empty Redis is fine too', async () => {
 
 test('an unreachable Redis is an error that names its address', async () => {
   const reaper = opened.create({ redis: { port: 1, host: '127.0.0.1', retryStrategy: () => null } });
-  await expect(reaper.doctor()).rejects.toThrow('Redis at 127.0.0.1:1/0 can not be reached');
+  await expect(reaper.doctor()).rejects.toThrow('Redis at 127.0.0.1:1/0 cannot be reached');
 });
 
 describe('the server', () => {
@@ -119,11 +119,11 @@ describe('the server', () => {
     const refusal = (code: string, message: string) =>
       Object.assign(new Error(message), { name: 'UnusableRedisError', code });
     expect(
-      checkOfRefusal(refusal('redis-wrong-database', 'database 99 of Redis at h:1/99 can not be used: use database 0')),
+      checkOfRefusal(refusal('redis-wrong-database', 'database 99 of Redis at h:1/99 cannot be used: use database 0')),
     ).toEqual({
       what: 'database',
       ok: false,
-      detail: 'database 99 of Redis at h:1/99 can not be used',
+      detail: 'database 99 of Redis at h:1/99 cannot be used',
       todo: 'use database 0',
       isBlocking: true,
     });
@@ -145,7 +145,7 @@ describe('the server', () => {
     const report = await examine({ redis: await allow('-info') });
     const said = ['version', 'role', 'cluster'].flatMap((what) => linesOf(report, what));
     expect(said).toEqual([expect.stringMatching(/^ok Redis \d+\.\d+/), 'ok master', 'ok not a cluster']);
-    expect(linesOf(report, 'eviction')).toEqual(['!! INFO is not allowed, so eviction can not be checked']);
+    expect(linesOf(report, 'eviction')).toEqual(['!! INFO is not allowed, so eviction cannot be checked']);
   });
 });
 
@@ -192,7 +192,7 @@ describe('rights', () => {
     [
       'commands that change nothing',
       [],
-      ['EVAL', 'LTRIM', 'these can not be checked without EVAL: HSETNX, LPUSH, RPUSH, SADD'],
+      ['EVAL', 'LTRIM', 'these cannot be checked without EVAL: HSETNX, LPUSH, RPUSH, SADD'],
     ],
   ])('without EVAL they are asked for by %s', async (_, more, found) => {
     await server.client.hset(keys.track, 'f', 2);
@@ -389,7 +389,7 @@ describe('before the first pass', () => {
       reaper.on('rescue', ({ suspended }) => void (suspended === undefined && rescued++));
       reaper.start();
       await vi.waitUntil(() => errors.length > 0);
-      expect(errors[0]).toContain('this reaper can not work: no right to run LTRIM');
+      expect(errors[0]).toContain('this reaper cannot work: no right to run LTRIM');
       expect(reaper.health().detail).toContain('no right to run LTRIM');
       expect([rescued, await server.client.llen(keys.inProgress('X', 'dead1'))]).toEqual([0, 1]);
 

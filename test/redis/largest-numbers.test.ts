@@ -168,7 +168,7 @@ test('fault 143: a reconnection delay that is longer than any timer does not end
       },
     },
   });
-  await expect(reaper.ping()).rejects.toThrow('can not be reached');
+  await expect(reaper.ping()).rejects.toThrow('cannot be reached');
   expect([tries, warnings]).toEqual([2, []]);
 });
 

@@ -210,7 +210,7 @@ test('fault 123: a plan names counters, entries by pool and type, poison jobs an
   expect(await client.zcard('t:dead')).toBe(1);
 });
 
-test('fault 123: the same with a grace, and a plan promises nothing after an entry that can not be quarantined', async () => {
+test('fault 123: the same with a grace, and a plan promises nothing after an entry that cannot be quarantined', async () => {
   const { client } = server;
   await client.rpush('t:jobs:X:dead:inprogress', entryOf('first'), entryOf('bad'), entryOf('last'));
   await client.hset('t:reaper:recoveries', 'bad', recoveries);
@@ -327,7 +327,7 @@ test('fault 146: lists and pools whose names are not UTF-8 stay as they are, and
     const { summary } = await rescueOf(plan);
     expect(summary.unreadable).toEqual([
       't:worker_pools: holds p\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
-      't:jobs:X:p\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+      't:jobs:X:p\uFFFD:inprogress: its name is not valid UTF-8; skipped: rename the key (RENAME)',
     ]);
   }
   expect(await client.lrange(list, 0, -1)).toEqual([a]);
@@ -360,11 +360,11 @@ test('fault 146: names in a registry that are not UTF-8 are reported once in eac
   for (const plan of [true, false, true, false]) {
     const { summary, outcomes } = await rescueOf(plan);
     expect(summary.unreadable.toSorted()).toEqual([
-      't:jobs:T\uFFFD:lock: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+      't:jobs:T\uFFFD:lock: its name is not valid UTF-8; skipped: rename the key (RENAME)',
       't:jobs:X:lock_info: counts a pool whose name is invalid UTF-8 (p\uFFFD, q\uFFFD); this key and the lock are not rebuilt: remove that field (HDEL)',
-      't:jobs:X:l\uFFFD:inprogress: its name is no UTF-8, so what it holds is left: give it another name (RENAME)',
+      't:jobs:X:l\uFFFD:inprogress: its name is not valid UTF-8; skipped: rename the key (RENAME)',
       't:known_jobs: holds K\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
-      't:worker_pools:live: job_names holds H\uFFFD, a name that is no UTF-8: it is left: give the type another name',
+      't:worker_pools:live: job_names holds H\uFFFD, a name that is not valid UTF-8; skipped: rename the type',
     ]);
     expect(outcomes.filter(({ pool }) => pool !== 'gone')).toEqual([]);
     expect(await left()).toEqual(before);

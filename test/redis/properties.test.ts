@@ -138,7 +138,7 @@ test('for any records, a sweep throws and loses nothing, and a second sweep has 
         const key = `t:job_stats:${id}`;
         const { verdict, reason, outcome, error } = first.outcomes.get(id) as JobOutcome;
         expect([outcome, error]).not.toContain('abandoned');
-        // No stats are ever removed, and a record that can't be read is left as it is.
+        // No stats are ever removed, and a record that cannot be read is left as it is.
         expect(first.after[key] === undefined).toBe(before[key] === undefined);
         if (verdict === 'keep')
           expect([first.after[key], first.after[track]?.value[id]]).toEqual([before[key], before[track]?.value[id]]);
@@ -170,7 +170,7 @@ test('Lua and TypeScript agree on which ACKs can be read', async () => {
   await fc.assert(
     fc.asyncProperty(ackText, async (text) => {
       await server.client.flushall();
-      // One that can be read as newer refuses an older ACK; one that can't is none, and gives way.
+      // One that can be read as newer refuses an older ACK; one that cannot is none, and gives way.
       await server.client.hset('t:job_stats:a', { status: 'Pending', revision: 0, ack: text });
       const reply = await scripts.run('acknowledge', ['t:job_stats:a', track], ['Pending', -9_000_000_000, 0, 'a']);
       const ack = decodeAck(text);
@@ -222,7 +222,7 @@ test('for any pools, a rescue keeps every entry and corrects the counters, and a
           .filter(({ isRegistered, heartbeat }) => isRegistered && heartbeat === String(now))
           .map(({ name }) => name);
 
-        // A heartbeat that nothing else names belongs to no pool: it is no suspect, and stays.
+        // A heartbeat that nothing else names belongs to no pool: it is not a suspect, and stays.
         const isNamed = ({ isRegistered, held, counts }: (typeof pools)[number]) =>
           isRegistered || Object.values(held).some((list) => list.length > 0) || Object.keys(counts).length > 0;
         const beating = pools

@@ -62,7 +62,7 @@ describe('the interval of sweeps', () => {
 });
 
 test('a scheduled sweep that failed is tried again an interval later, and not at once', async () => {
-  // Its end can't be recorded.
+  // Its end cannot be recorded.
   await redis.set('t:reaper:progress', 'no hash');
   const { clock, timers } = createHeldClock();
   const reaper = create({ clock, sweep: { initialDelay: 0, interval: 777_000, jitter: 0 } });
@@ -133,7 +133,7 @@ test.each([
   expect(await create(options).explain('a')).toMatchObject({ verdict });
 });
 
-test('a Redis that refuses PING because it can not save is reached', async () => {
+test('a Redis that refuses PING because it cannot save is reached', async () => {
   const fake = await startFakeRedis((name) =>
     name === 'INFO'
       ? infoOf({})

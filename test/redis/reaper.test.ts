@@ -162,7 +162,7 @@ test.each([
   [{ hungAfter: -1 }, 'hungAfter'],
   [{ clock: {} }, 'must be a clock'],
   [{ redis: 3 }, 'redis: must be a Redis URL'],
-])('options that can not be used are named: %j', (options, message) => {
+])('options that cannot be used are named: %j', (options, message) => {
   const bad = { redis: 'redis://h', namespace: 'n', ...options } as unknown as ReaperOptions;
   expect(() => createReaper(bad)).toThrow(OptionsError);
   expect(() => createReaper(bad)).toThrow(message);

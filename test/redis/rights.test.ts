@@ -124,7 +124,7 @@ test.runIf(hasFineRights).each(rightsFor(redisVersion))(
     expect(named.map(({ detail }) => detail)).toEqual([
       expect.stringContaining(`no right to run ${right.command.replace('|', ' ')}; without it `),
       // What creates its key can be asked for by a script only.
-      ...(right.command === 'EVAL' ? [expect.stringMatching(/^these can not be checked without EVAL: [A-Z, ]+$/)] : []),
+      ...(right.command === 'EVAL' ? [expect.stringMatching(/^these cannot be checked without EVAL: [A-Z, ]+$/)] : []),
     ]);
     expect(named[0]).toMatchObject({
       todo: expect.stringMatching(`ACL SETUSER <user> \\${`+${right.command.toLowerCase()}`.replace('|', '\\|')}$`),

@@ -101,7 +101,7 @@ describe('fault 117: the sentinels', () => {
     ],
     ['no password', () => urlOf(locked), /refuses the sentinel user or password.*NOAUTH/],
     ['a wrong name of the master', () => urlOf(open, 'n'), /know no master named n/],
-    ['a Redis that is no sentinel', () => urlOf(master), /is no sentinel/],
+    ['a Redis that is not a sentinel', () => urlOf(master), /is not a sentinel/],
     ['a wrong password for the master', () => urlOf(open).replace('//', '//u:p-word@'), /refuses the user or password/],
   ])('%s: the cause in one line, at once', async (_, url, cause) => {
     const { lines, error } = await linesOf({ redis: url() });

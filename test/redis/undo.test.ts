@@ -152,7 +152,7 @@ describe('a fail', () => {
     expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved' });
   });
 
-  test('is recorded, and an undo can not be undone', async () => {
+  test('is recorded, and an undo cannot be undone', async () => {
     const { reaper, entry } = await failed();
     await undo(create({ audit: { operator: 'ann' } }), entry);
     const [newest] = await entries(reaper);
@@ -166,7 +166,7 @@ describe('a fail', () => {
     expect(Object.keys({ ...newest?.is, update_time: '' }).sort()).toEqual(['status', 'tracked', 'update_time']);
     expect(await undo(reaper, newest?.id ?? '')).toMatchObject({
       outcome: 'refused',
-      reason: 'the next sweep judges the job anew',
+      reason: 'the next sweep judges the job again',
     });
   });
 
@@ -308,7 +308,7 @@ describe('a quarantine', () => {
     expect(await redis.llen(keys.queue('X'))).toBe(1);
   });
 
-  test('its release can not be undone', async () => {
+  test('its release cannot be undone', async () => {
     const { reaper } = await quarantined();
     await reaper.quarantine.release({ id: 'a' });
     expect(await undo(reaper, await entryOf(reaper, 'release-quarantined'))).toMatchObject({
@@ -421,12 +421,12 @@ test.each([
   ['rebuild-counters', 'counters follow the in-progress lists: the next rescue would rebuild them'],
   ['retry-hook', 'its endpoint may have got the hook'],
   ['something', 'it is not known how to undo something'],
-])('a %s can not be undone, and the answer says why', async (what, reason) => {
+])('a %s cannot be undone, and the answer says why', async (what, reason) => {
   const entry = (await redis.xadd(keys.audit, '*', 'what', what, 'job', 'a')) as string;
   expect(await undo(create(), entry)).toMatchObject({ entry, what, outcome: 'refused', reason });
 });
 
-test('an entry that could not hold all facts can not be undone', async () => {
+test('an entry that could not hold all facts cannot be undone', async () => {
   await seedJob(redis, 'a', { age: old, ack: 'x'.repeat(5_000) });
   const reaper = create();
   await reaper.sweep();

@@ -63,7 +63,7 @@ const cases: readonly [key: string, requeued: { A: boolean; B: boolean; other: b
   [keys.maxConcurrency('A'), { A: true, B: true, other: true, isSettled: true }],
   [keys.inProgress('A', 'dead'), { A: false, B: true, other: true, isSettled: false }],
   [keys.knownJobs, { A: true, B: true, other: true, isSettled: true }],
-  // Nothing can be said of a pool whose heartbeat can't be written: it may live.
+  // Nothing can be said of a pool whose heartbeat cannot be written: it may live.
   [keys.pools, { A: false, B: false, other: false, isSettled: false }],
   [keys.heartbeat('dead'), { A: false, B: false, other: true, isSettled: false }],
   ...[
@@ -132,21 +132,21 @@ test('fault 108: a plan names it too, and what it would leave', async () => {
   expect(summary).toMatchObject({ entries: 3, unreadable: named(keys.inProgress('A', 'dead')) });
 });
 
-test('fault 108: counters of other types are rebuilt where those of one can not be', async () => {
+test('fault 108: counters of other types are rebuilt where those of one cannot be', async () => {
   await seed();
   await redis.set(keys.lock('B'), 17);
   await spoil(keys.lockInfo('A'));
   const { summary } = await rescue();
   expect(summary.drift).toMatchObject([{ type: 'B', lockBefore: expect.any(String) }]);
   expect(await redis.get(keys.lock('B'))).toBe('1');
-  // The lock of a type whose lock_info can't be read is left too: the two must agree.
+  // The lock of a type whose lock_info cannot be read is left too: the two must agree.
   expect(await redis.get(keys.lock('A'))).toBe('0');
   await redis.set(keys.lock('A'), 9);
   expect((await rescue()).summary.unreadable).toEqual(named(keys.lockInfo('A')));
   expect(await redis.get(keys.lock('A'))).toBe('9');
 });
 
-describe('fault 107, 108: nothing of a script is done where a part of it can not be', () => {
+describe('fault 107, 108: nothing of a script is done where a part of it cannot be', () => {
   const deregister = () =>
     createScripts(redis).run(
       'deregister_pool',
@@ -183,7 +183,7 @@ describe('fault 107, 108: nothing of a script is done where a part of it can not
     expect(await stateOf()).toEqual(before);
   });
 
-  test('deregister_pool passes over a lock_info that is no hash, and removes the rest', async () => {
+  test('deregister_pool passes over a lock_info that is not a hash, and removes the rest', async () => {
     await seedScripts();
     await redis.del(keys.inProgress('A', 'q'));
     await spoil(keys.lockInfo('A'));

@@ -59,7 +59,7 @@ test('a pool that proves to be alive after entries of it were requeued is a fals
   expect(await value('false_deaths_total')).toBe(1);
 });
 
-test('a plan requeues nothing, and is no death', async () => {
+test('a plan requeues nothing, and is not a death', async () => {
   const { emit, value } = count();
   emit('pool', rescued('a', { outcome: 'planned' }));
   const orphan = { id: 'j', type: 'A', pool: 'p' };

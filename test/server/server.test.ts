@@ -115,7 +115,7 @@ const sources = (more: Partial<Health>, isStopping = false): Sources => ({
 
 test.each([
   [{}, false, 200, 200],
-  [{ ok: false, isReady: false, detail: 'Redis can not be used for 4 s' }, false, 200, 503],
+  [{ ok: false, isReady: false, detail: 'Redis unavailable for 4 s' }, false, 200, 503],
   [{ ok: false, isLive: false, isReady: false, detail: 'sweep crashed too often' }, false, 503, 503],
   [{}, true, 200, 503],
 ] as const)('with %o, stopping: %s, /livez is %i and /readyz is %i', async (more, isStopping, live, ready) => {

@@ -53,7 +53,7 @@ test('a page below a path gets the state over its WebSocket', async () => {
   page.close();
 });
 
-test('options that can not be used, and what is no reaper, are refused', async () => {
+test('options that cannot be used, and what is not a reaper, are refused', async () => {
   await serve('');
   await expect(createInspector(reaper, { token: 'short' })).rejects.toThrow(OptionsError);
   await expect(createInspector(reaper, { port: 1 } as never)).rejects.toThrow('createInspector: port: unknown option');

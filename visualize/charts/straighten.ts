@@ -37,7 +37,7 @@ const withoutFirstJog = (points: readonly Point[], state: Box, obstacles: readon
   const [start, bend, end, next, ...rest] = points;
   if (start === undefined || bend === undefined || end === undefined || next === undefined) return points;
   const isDown = start.x === bend.x;
-  // A loop turns back, which is no shift to the side.
+  // A loop turns back, which is not a shift to the side.
   const goesOn = isDown ? (bend.y - start.y) * (next.y - end.y) > 0 : (bend.x - start.x) * (next.x - end.x) > 0;
   const jog = isDown ? Math.abs(end.x - bend.x) : Math.abs(end.y - bend.y);
   const moved = isDown ? { x: end.x, y: start.y } : { x: start.x, y: end.y };

@@ -121,7 +121,7 @@ const lineOf = (name: string, line: Line, more = ''): string =>
 /** The baseline of a font is about a quarter of its size above the lower edge of the line. */
 const baselineOf = ({ y }: Box): number => round(y + lineHeight / 2 + fontSize * 0.35);
 
-/** Escapes a text, and replaces what XML can't contain in any form: control characters and lone surrogates. */
+/** Escapes a text, and replaces what XML cannot contain in any form: control characters and lone surrogates. */
 const text = (value: string): string =>
   value.replace(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, '\ufffd').replace(/[&<>]/g, escapeOf);
 const attr = (value: string): string => text(value).replace(/["']/g, escapeOf);

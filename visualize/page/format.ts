@@ -8,7 +8,7 @@ export const clockTime = (ms: number): string => {
   return isToday ? date.toLocaleTimeString('en-GB') : date.toLocaleString('en-GB');
 };
 
-/** A time in unix s. Redis may hold a number that is no valid date. */
+/** A time in unix s. Redis may hold a number that is not a valid date. */
 export const dateTime = (seconds: number): string => {
   const date = new Date(seconds * 1_000);
   if (Number.isNaN(date.getTime())) return `second ${count(seconds)}`;

@@ -152,7 +152,7 @@ const HooksCard = ({ data: { hooks }, now }: { data: Data; now: number }) => {
         <Fact name="failed attempts" value={count(failed)} tone={failed > 0 ? 'warn' : ''} />
       </dl>
       {failing.length === 0 ? (
-        <p class="hint">{pending + delivered > 0 ? 'All endpoints answer.' : 'No endpoint is owed a hook.'}</p>
+        <p class="hint">{pending + delivered > 0 ? 'All endpoints answer.' : 'No endpoint has a pending hook.'}</p>
       ) : (
         <ul class="chips">
           {failing.slice(0, 3).map(({ endpoint, pending: waiting, breaker, failingSince, answer }) => (

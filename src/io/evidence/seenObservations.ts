@@ -14,7 +14,7 @@ export class SeenObservations {
   readonly #deps: Pick<Deps, 'connection' | 'keys'>;
   #all: readonly SeenObservation[] = [];
   #byJob = new Map<string, SeenObservation>();
-  /** Keys that can't be read: what these workers run is unknown. */
+  /** Keys that cannot be read: what these workers run is unknown. */
   #unreadable: readonly string[] = [];
 
   constructor(deps: Pick<Deps, 'connection' | 'keys'>) {

@@ -30,7 +30,7 @@ export interface HookTail {
 export interface HookQueue {
   /** For a script that changes a status and enqueues the hook in the same step. Without an endpoint it enqueues nothing. */
   hookTail(endpoint: string | undefined): HookTail;
-  /** Returns the outcome of each change; an Error names the queue of an endpoint that can't be written. */
+  /** Returns the outcome of each change; an Error names the queue of an endpoint that cannot be written. */
   enqueue(changes: readonly Change[], fence?: Fence | undefined, note?: AuditNote): Promise<(HookEnd | Error)[]>;
   /** Returns the outcome of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
   plan(changes: readonly Change[]): Promise<(HookEnd | undefined)[]>;
@@ -115,6 +115,6 @@ export const createHookQueue = ({
   };
 };
 
-/** Any text that is no outcome is an error. */
+/** Any text that is not an outcome is an error. */
 const endOf = (text: string): HookEnd | Error =>
   text === 'queued' ? 'enqueued' : text === 'parked' || text === 'deferred' ? text : new Error(text);

@@ -8,7 +8,7 @@ export interface HookEvent {
   readonly body: string;
   /** The state that the endpoint confirms with a 2xx answer. */
   readonly state: Ack;
-  /** The stored ACK, byte for byte, if it can't be read. The next ACK replaces it. */
+  /** The stored ACK, byte for byte, if it cannot be read. The next ACK replaces it. */
   readonly unreadableAck: string | undefined;
 }
 
@@ -92,7 +92,7 @@ const bodyOf = <Event extends { readonly metadata: object }>(event: Event): stri
 const set = (fields: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== '' && value !== 0));
 
-/** An integer field; 0 if it is missing or can't be read, as on the Go side. */
+/** An integer field; 0 if it is missing or cannot be read, as on the Go side. */
 const time = (text: string | undefined): number => decodeTime(text) || 0;
 
 /** Only an object with at least one field is sent, as on the Go side. */

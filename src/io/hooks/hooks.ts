@@ -10,7 +10,7 @@ import type { Sender } from './sender.ts';
 export interface Hooks {
   /**
    * Enqueues the hooks of jobs of one sweep, in one round trip. Returns the outcome of each; an Error for a job whose endpoint
-   * has a queue that can't be written.
+   * has a queue that cannot be written.
    */
   enqueue(jobs: readonly TrackedJob[]): Promise<(HookEnd | Error)[]>;
   /** Returns the outcome of each job that `enqueue` would not enqueue, else undefined. Changes nothing. */

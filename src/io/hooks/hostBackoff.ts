@@ -1,7 +1,7 @@
 import { type Clock, monotonicOf } from '../clock.ts';
 
 /**
- * Pauses deliveries to endpoints that this host can't reach because of an error of its own. Other hosts are not affected and
+ * Pauses deliveries to endpoints that this host cannot reach because of an error of its own. Other hosts are not affected and
  * may send the hooks meanwhile.
  */
 export interface HostBackoff {

@@ -43,7 +43,7 @@ export const createInFlightLimiter = (sender: Sender, concurrency: number): InFl
     reserve(endpoint, max) {
       if (bytes + claims * bytesPerClaim >= maxBytes) return 0;
       const free = Math.max(0, concurrency - total);
-      // An endpoint with hooks in flight leaves a quarter to the others, so that slow endpoints can't take all of the room.
+      // An endpoint with hooks in flight leaves a quarter to the others, so that slow endpoints cannot take all of the room.
       const room = held.has(endpoint) ? free - Math.floor(concurrency / 4) : Math.ceil(free / 2);
       const count = Math.max(0, Math.min(max, room));
       hold(endpoint, count);

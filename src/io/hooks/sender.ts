@@ -27,7 +27,7 @@ export interface Sender {
   deliver(hook: ClaimedHook): Promise<void>;
   /** Holds the text of a check-in until the next attempt for its job. */
   holdText(id: string, checkIn: CheckIn): void;
-  /** From now on, results that can't be recorded in Redis are not retried. */
+  /** From now on, results that cannot be recorded in Redis are not retried. */
   stop(): void;
   /** Sends texts of jobs whose hooks were sent by another host meanwhile. Never rejects. */
   deliverPendingTexts(): Promise<void>;

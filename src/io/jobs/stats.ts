@@ -1,7 +1,7 @@
 import { type Ack, isStatus, type StoredTime, type TrackedJob } from '../../machines/facts.ts';
 import type { FactsReply } from '../redis/replies/jobs.ts';
 
-/** Decodes a job of `read_facts`. Never throws: facts that can't be decoded are marked as such. */
+/** Decodes a job of `read_facts`. Never throws: facts that cannot be decoded are marked as such. */
 export const decodeFacts = (id: string, readAt: number, reply: FactsReply): TrackedJob => {
   if (typeof reply === 'string') return { facts: { id, readAt, stats: reply, hasHook: false }, fingerprint: reply };
   const [fingerprint, statsId, status, kind, name, updateTime, checkInAt, revision, enqueueTime, runAt, ack, url] =
@@ -28,7 +28,7 @@ export const decodeFacts = (id: string, readAt: number, reply: FactsReply): Trac
   };
 };
 
-/** The facts of a job whose id is invalid UTF-8: its stats can't be read, and its id can't be written back. */
+/** The facts of a job whose id is invalid UTF-8: its stats cannot be read, and its id cannot be written back. */
 export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
   facts: { id: id.toString(), hasBrokenId: true, readAt, stats: 'unreadable', hasHook: false },
   fingerprint: 'unreadable',

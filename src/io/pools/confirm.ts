@@ -24,7 +24,7 @@ export const createSuspectReview = ({
   /** The present state of a suspect; undefined if it is alive, or wrote a heartbeat since it was suspected. */
   const readDead = async ({ pool, heartbeat: seen }: Suspect) => {
     const state = await registry.readPool(pool);
-    if (!state.isReadable) throw new Error(`${keys.heartbeat(pool)} or ${keys.pools} can not be read`);
+    if (!state.isReadable) throw new Error(`${keys.heartbeat(pool)} or ${keys.pools} cannot be read`);
     return state.isAlive || (state.heartbeat !== '' && state.heartbeat !== seen) ? undefined : state;
   };
 

@@ -12,7 +12,7 @@ export interface NameReader {
   readonly fresh: () => Promise<ListNames>;
 }
 
-/** The lists of a type can't be told from those of other types, so its counters stay as they are. */
+/** The lists of a type cannot be told from those of other types, so its counters stay as they are. */
 export class UnclearListsError extends Error {
   override name = 'UnclearListsError';
 }

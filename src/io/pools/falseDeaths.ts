@@ -36,7 +36,7 @@ export const withFalseDeaths = (
     ]);
   };
 
-  /** A host that gives its pools fixed names has started again since: that is no false death. */
+  /** A host that gives its pools fixed names has started again since: that is not a false death. */
   const hasStartedSince = async (pool: string, declaredAt: number) => {
     const startedAt = Number((await redis.hget(keys.heartbeat(pool), 'started_at')) ?? 0);
     return startedAt * 1_000 + 1_000 > declaredAt;

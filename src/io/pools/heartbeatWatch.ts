@@ -42,7 +42,7 @@ export const createHeartbeatWatch = ({
       const heartbeat = heartbeats[i]?.[0];
       const hasMoved = heartbeat !== watched.get(pool)?.heartbeat;
       const left = heartbeatAge - (time - Number(heartbeat) * 1_000);
-      // A missing heartbeat, and one that is no time or of a wrong clock, are left to the next pass.
+      // A missing heartbeat, and one that is not a time or of a wrong clock, are left to the next pass.
       if (!heartbeat || !(left <= heartbeatAge + aheadTolerance) || (hasMoved && left <= 0)) watched.delete(pool);
       else if (left <= 0) isStale = true;
       else watched.set(pool, { heartbeat, dueAt: now + left });

@@ -10,9 +10,9 @@ import { unlessWrongType } from '../redis/wrongTypes.ts';
 export interface HeldEntry {
   readonly pool: LivePool;
   readonly type: string;
-  /** Id of its job; empty if it can't be read. */
+  /** Id of its job; empty if it cannot be read. */
   readonly id: string;
-  /** Why the entry can't be judged; undefined if its job can be looked up. */
+  /** Why the entry cannot be judged; undefined if its job can be looked up. */
   readonly fault: string | undefined;
   /** SHA-1 of its bytes, and its index from the end of the list (`lua/includes/entry_at.lua`). */
   readonly place: string;
@@ -67,10 +67,10 @@ const heldEntryOf = (pool: LivePool, type: string, place: number, [digest, text,
     id: id.toString(),
     fault:
       id === ''
-        ? `${name} can not be read, or has no id: no worker can run it`
+        ? `${name} cannot be read, or has no id: no worker can run it`
         : typeof id === 'string'
           ? undefined
-          : `the id in ${name} is no UTF-8, so its job can not be looked up`,
+          : `the id in ${name} is not valid UTF-8; its job is unknown`,
     place: `${digest}:${place}`,
     field: `${digest} ${type}`,
   };

@@ -103,4 +103,4 @@ const namesOrNone = (
 ): Promise<Names | undefined> => unlessWrongType<Names | undefined>(readNames(connection, key, type), undefined);
 
 const brokenJobName = (key: string, type: string): string =>
-  `${key}: job_names holds ${type}, a name that is no UTF-8: it is left: give the type another name`;
+  `${key}: job_names holds ${type}, a name that is not valid UTF-8; skipped: rename the type`;

@@ -13,7 +13,7 @@ import type { StepErrors } from './stepErrors.ts';
 /** What looks orphaned but stays where it is, and why. */
 export interface SkippedOrphan {
   readonly pool: string;
-  /** Undefined for a whole pool, and for an entry whose id can't be read. */
+  /** Undefined for a whole pool, and for an entry whose id cannot be read. */
   readonly id?: string;
   /** Undefined for a whole pool. */
   readonly type?: string;

@@ -52,7 +52,7 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
   const judge = createOrphanJudge(deps);
   let skippedBefore: ReadonlyMap<string, string> = new Map();
 
-  /** Reports pools whose entries can't be judged, with the reason, once each until that changes. */
+  /** Reports pools whose entries cannot be judged, with the reason, once each until that changes. */
   const reportPools = (pools: ReadonlyMap<string, string>) => {
     for (const [pool, reason] of pools) if (skippedBefore.get(pool) !== reason) onSkipped({ pool, reason });
     skippedBefore = pools;

@@ -10,11 +10,11 @@ export interface PoolState {
   /** Whether a rescue would confirm its death now: the grace is over, the heartbeat has not moved, no disruption since. */
   readonly isConfirmedDead: boolean;
   readonly isRegistered: boolean;
-  /** Whether its heartbeat and the set of pools can be read. Otherwise it can't be judged dead. */
+  /** Whether its heartbeat and the set of pools can be read. Otherwise it cannot be judged dead. */
   readonly isReadable: boolean;
   /** heartbeat_at as stored; empty if there is none. */
   readonly heartbeat: string;
-  /** Age of the heartbeat by Redis TIME in ms, negative if it is ahead; undefined if it can't be read. */
+  /** Age of the heartbeat by Redis TIME in ms, negative if it is ahead; undefined if it cannot be read. */
   readonly age: number | undefined;
   readonly host: string | undefined;
   readonly jobNames: readonly string[];
@@ -83,7 +83,7 @@ export const evidenceOf = ({ isRegistered, age, heartbeat }: PoolState): string 
     heartbeat === ''
       ? 'no heartbeat'
       : age === undefined
-        ? 'a heartbeat that is no time'
+        ? 'a heartbeat that is not a time'
         : age < -aheadTolerance
           ? `clock-ahead: a heartbeat ${Math.round(-age / 1_000)} s ahead of Redis`
           : `a heartbeat ${Math.round(age / 1_000)} s old`;

@@ -10,7 +10,7 @@ import { changeBetween, maxDelay, type Reading, readRedis } from './redisReading
 export type PreflightResult = { readonly disruptions: number; readonly last: string } | { readonly blocked: string };
 
 /**
- * Checks whether Redis and this process are fit to judge pools (defect 13). A live pool can't write its heartbeat while Redis
+ * Checks whether Redis and this process are fit to judge pools (defect 13). A live pool cannot write its heartbeat while Redis
  * refuses writes, is unreachable or fails over, and looks dead if the clock jumps or this process is late.
  */
 export interface Preflight {
@@ -80,9 +80,9 @@ export const createPreflight = ({
     const change = before === undefined ? undefined : changeBetween(before, reading);
     before = reading;
     if (change !== undefined) count(change);
-    if (isLate) return 'this process is late: its event loop stood still for more than 2 s; give it more CPU';
+    if (isLate) return 'event loop blocked for more than 2 s; give this process more CPU';
     if (reading.roundTrip > maxDelay) {
-      return 'Redis is late: it took more than 2 s to answer; see its slow log and the load of its host';
+      return 'Redis latency above 2 s; see its slow log and the load of its host';
     }
     const reason = refusal === undefined ? undefined : refusalOf(refusal);
     if (refusal !== undefined && reason === undefined) throw refusal;

@@ -166,7 +166,7 @@ const createAdd =
       onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
       return 'quarantined';
     }
-    throw new Error(`the stats of ${id} change all the time: it could not be quarantined`);
+    throw new Error(`the stats of ${id} kept changing; not quarantined`);
   };
 
 const createKeysFor =

@@ -21,7 +21,7 @@ export interface Registry {
   readonly lists: readonly (readonly [string, string])[];
   /** Pool → types whose lock_info has a field of the pool. */
   readonly countedIn: ReadonlyMap<string, readonly string[]>;
-  /** Messages about keys that can't be read and lists with ambiguous names, each with what to do. */
+  /** Messages about keys that cannot be read and lists with ambiguous names, each with what to do. */
   readonly unreadable: readonly string[];
   /** The type and pool of the list that has the name for `type` and `pool`: with colons in names, it may be another one's. */
   readList(type: string, pool: string): ListReading;
@@ -114,7 +114,7 @@ const readLists = (found: readonly FoundKey[], known: KnownNames) => {
   const unreadable: string[] = [];
   for (const { key, name, holds } of found) {
     if (holds === 'brokenName') {
-      unreadable.push(`${key}: its name is no UTF-8, so what it holds is left: give it another name (RENAME)`);
+      unreadable.push(`${key}: its name is not valid UTF-8; skipped: rename the key (RENAME)`);
       continue;
     }
     const reading = readListName(name, known);

@@ -6,7 +6,7 @@ import { redisTime } from '../redis/time.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 
 /**
- * Remembers which pools report observations. The entries of a pool whose workers never do can't be judged: without
+ * Remembers which pools report observations. The entries of a pool whose workers never do cannot be judged: without
  * observations, no entry looks different from an orphaned one.
  */
 export interface ReportingPools {

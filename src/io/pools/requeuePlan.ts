@@ -38,7 +38,7 @@ export const createRequeuePlan = ({
       [pool, heartbeatAge, heartbeat, from, batch, recovery.maxRecoveries, recovery.windowS],
     );
 
-  /** Stops at an entry that can't be quarantined, as the rescue does. */
+  /** Stops at an entry that cannot be quarantined, as the rescue does. */
   const planType = async (suspect: Suspect, { type }: Held, keysFor: KeysFor): Promise<Held | 'alive'> => {
     const poison: string[] = [];
     let from = 0;
@@ -50,7 +50,7 @@ export const createRequeuePlan = ({
         const [before, id] = [found[i] as number, found[i + 1] as string];
         if ((await findWrongTyped(redis, await keysFor(id))).length > 0) {
           const faults = await findWrongTyped(redis, keysOfSuspect(keys, suspect, type));
-          const unreadable = faults.join('; ') || `${id} can not be quarantined: a key of it has another type`;
+          const unreadable = faults.join('; ') || `${id} cannot be quarantined: a key of it has another type`;
           return { type, entries: from + before - poison.length, poison, unreadable };
         }
         poison.push(id);

@@ -24,7 +24,7 @@ export interface Pools extends PoolFinder, SuspectReview {
   readonly requeue: Requeue;
   readonly deregister: Deregister;
   readonly recount: CounterRebuild;
-  /** The reason why a step can't succeed for the entries of a type; undefined for an error that may pass. */
+  /** The reason why a step cannot succeed for the entries of a type; undefined for an error that may pass. */
   refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
   /**
    * Resolves when a pool that was alive in the last rescue pass has stopped writing heartbeats. After an abort it stays pending.

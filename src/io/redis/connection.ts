@@ -38,7 +38,7 @@ export interface ConnectionSettings extends Partial<OutageListener> {
 /**
  * Connects at the first command. It sends no command before the user, the database and the role of the connection are
  * confirmed. A command without a reply fails after 10 s. A command without a connection fails after four attempts to connect,
- * or at once if another attempt can't help. So nothing waits forever for a dead Redis (defect 32).
+ * or at once if another attempt cannot help. So nothing waits forever for a dead Redis (defect 32).
  */
 export const connect = (
   source: RedisSource,

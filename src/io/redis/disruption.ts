@@ -28,7 +28,7 @@ export const readCondition = async (redis: Redis): Promise<Condition> => {
 
 /**
  * A digest of a condition. If it changes, there was a disruption, in which live pools may have missed heartbeats. Undefined
- * if the user may not run INFO: disruptions can't be seen then.
+ * if the user may not run INFO: disruptions cannot be seen then.
  */
 export const digestOf = ({ runId, replication, refused }: Condition): string | undefined =>
   runId === ''

@@ -42,7 +42,7 @@ export const classify = (error: unknown): RedisFault => {
   return { kind, code, advice, message: `${what} (${saidOf(rule, text)}): ${advice}` };
 };
 
-/** A command of Redis failed, or a connection can't be used. The message says what to do. */
+/** A command of Redis failed, or a connection cannot be used. The message says what to do. */
 export class RedisError extends ReaperError {
   override name = 'RedisError';
   declare readonly code: RedisErrorCode;
@@ -86,7 +86,7 @@ export const isWrongType = (error: unknown): boolean => kindOfRedisError(error) 
 /** Whether the user may not run a command, or not on that key. */
 export const isNoPermission = (error: unknown): boolean => classify(error).code === 'redis-no-permission';
 
-/** Whether waiting can't help: the same step fails in the same way until an operator acts. */
+/** Whether waiting cannot help: the same step fails in the same way until an operator acts. */
 export const isHopeless = (error: unknown): boolean => ['permanent', 'wrong-type'].includes(kindOfRedisError(error));
 
 /** A master that became a replica refuses writes until the connection has moved to the new one, so that passes too. */
@@ -159,7 +159,7 @@ const rules: readonly Rule[] = [
     code: 'redis-cannot-save',
     kind: 'refused',
     pattern: /^MISCONF/,
-    what: 'Redis refuses writes because it can not save to disk',
+    what: 'Redis refuses writes because it cannot save to disk',
     advice: 'see its log, and free space on its disk',
   },
   {
@@ -208,7 +208,7 @@ const rules: readonly Rule[] = [
     code: 'redis-unusable-client',
     kind: 'permanent',
     pattern: /^NOPROTO\b|in subscriber mode|in monitoring mode/i,
-    what: 'the client can not be used for commands',
+    what: 'the client cannot be used for commands',
     advice: 'give the reaper a client that neither subscribes nor monitors',
   },
   {

@@ -12,7 +12,7 @@ interface GivenClient {
 
 export const known = (client: object): GivenClient => client as GivenClient;
 
-/** Why the reaper can't use a client, or ioredis options: keys or replies would differ from what it expects. */
+/** Why the reaper cannot use a client, or ioredis options: keys or replies would differ from what it expects. */
 export const refusedSettings = (source: RedisOptions | RedisClient): string | undefined => {
   const isClient = 'evalsha' in source;
   const { mode, isCluster } = isClient ? known(source) : {};

@@ -37,7 +37,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
     await line.call('AUTH', ...(username ? [username] : []), password ?? '').catch((error) => {
       throw refusal(error, description, 'redis-wrong-password', (why) =>
         /wrong number of arguments/.test(why)
-          ? `Redis at ${description} knows no users: Redis ${oldest.major}.${oldest.minor} or newer is needed (${why})`
+          ? `Redis at ${description} has no ACL support: Redis ${oldest.major}.${oldest.minor} or newer is needed (${why})`
           : /no password is set|without any password/.test(why)
             ? `Redis at ${description} has no password: leave the password out (${why})`
             : `Redis at ${description} refuses the user or password: give the right ones (${why})`,
@@ -48,8 +48,8 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
     await line.call('SELECT', String(database)).catch((error) => {
       throw refusal(error, description, 'redis-wrong-database', (why) =>
         /^NOPERM/.test(why)
-          ? `database ${database} of Redis at ${description} can not be used (${why}): allow the user +select, or use database 0`
-          : `database ${database} of Redis at ${description} can not be used (${why}): give one that this Redis has`,
+          ? `database ${database} of Redis at ${description} cannot be used (${why}): allow the user +select, or use database 0`
+          : `database ${database} of Redis at ${description} cannot be used (${why}): give one that this Redis has`,
       );
     });
   }
@@ -58,7 +58,7 @@ export const shakeHands = async (line: RedisLine, wanted: Wanted): Promise<Redis
       error,
       description,
       'redis-protocol',
-      (why) => `Redis at ${description} can not be asked what it is (${why})`,
+      (why) => `Redis at ${description} did not identify itself (${why})`,
     );
   });
   return ensureUsable(said, wanted);
@@ -123,7 +123,7 @@ export const factsOfInfo = (text: string): Said => {
  * Checks that the reaper can work on this Redis. A replica is accepted if the address did not come from sentinels: plans and
  * `status` only read, and a replica refuses writes itself (READONLY), which suspends the passes that write.
  *
- * @throws UnusableRedisError if the reaper can't work on this Redis.
+ * @throws UnusableRedisError if the reaper cannot work on this Redis.
  */
 export const ensureUsable = (
   { version, role, mode, isLoading, isWritableReplica }: Said,

@@ -83,7 +83,7 @@ export const brokenCounts = (key: string, pools: readonly string[]): string => {
 export const brokenName = (key: string, name: string): string =>
   `${key}: holds ${name}, a name that is invalid UTF-8, and is ignored: remove it (SREM)`;
 
-/** Message for a list whose name can't be parsed. */
+/** Message for a list whose name cannot be parsed. */
 export const unreadableName = (key: string, name: string, reading: 'several' | 'none'): string =>
   reading === 'none'
     ? `${key}: no job type and pool can be read from its name; its entries are left`

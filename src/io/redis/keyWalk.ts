@@ -43,7 +43,7 @@ export const standing = async ({ redis }: Connection, keys: Keys, found: Iterabl
   return result;
 };
 
-/** Runs one SCAN. Returns the next cursor, or undefined if the connection was made anew: no cursor outlives it. */
+/** Runs one SCAN. Returns the next cursor, or undefined if the connection was made again: no cursor outlives it. */
 const scanOnce = async (connection: Connection, keys: Keys, cursor: string, into: Set<string>) => {
   const epoch = connection.epoch();
   const [next, found] = await connection.redis.scanBuffer(cursor, 'MATCH', keys.jobsPattern, 'COUNT', scanCount);

@@ -21,7 +21,7 @@ export interface Outages {
   confirmed(): void;
   /** The connection was lost. */
   lost(): void;
-  /** The reaper itself closes the connection to make it anew. This is an outage only if the next attempt fails. */
+  /** The reaper itself closes the connection to make it again. This is an outage only if the next attempt fails. */
   renewing(): void;
   /** An attempt to connect has failed; or, while connected, why the connection is about to be lost. */
   failed(error: Error): void;

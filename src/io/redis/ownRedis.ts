@@ -29,7 +29,7 @@ const withBoundedTimers = (options: RedisOptions): RedisOptions =>
     ]),
   );
 
-/** A client whose commands fail at once, with the cause, while waiting can't help. */
+/** A client whose commands fail at once, with the cause, while waiting cannot help. */
 class OwnRedis extends Redis {
   /** Why Redis refuses this client, if that does not pass by itself. */
   refusal: Error | undefined;

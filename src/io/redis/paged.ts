@@ -44,7 +44,7 @@ export const readSet = (connection: Source, key: string): Promise<string[]> =>
 export const readFieldNames = (connection: Source, key: string): Promise<string[]> =>
   scanAll(connection, (redis, cursor) => redis.hscan(key, cursor, 'COUNT', pageSize), 2);
 
-/** Names in Redis. A name that is invalid UTF-8 can't be looked up by the string that it decodes to. */
+/** Names in Redis. A name that is invalid UTF-8 cannot be looked up by the string that it decodes to. */
 export interface Names {
   readonly names: readonly string[];
   /** Names that are invalid UTF-8, decoded for people. */

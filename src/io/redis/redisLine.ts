@@ -27,7 +27,7 @@ export interface Target {
 
 /** TCP keep-alive, in ms. */
 export const keepAlive = 5_000;
-/** A longer reply can't belong to one of the few commands that are sent here. */
+/** A longer reply cannot belong to one of the few commands that are sent here. */
 const maxBytes = 1 << 20;
 
 /**

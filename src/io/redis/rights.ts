@@ -10,7 +10,7 @@ import { commandsOf, type ScriptName } from './scripts.ts';
 const features = {
   connection: 'the connection',
   database: 'work in any database but 0',
-  scripts: 'every change',
+  scripts: 'all changes',
   schedule: 'scheduled passes',
   sweep: 'sweeps',
   rescue: 'rescues of dead pools',
@@ -121,14 +121,14 @@ const dispensable: ReadonlySet<Feature> = new Set(['queries', 'metrics']);
 
 /** Commands that the reaper can work without, and what is lost then. */
 const optionalCommands: Readonly<Record<string, string>> = {
-  PING: 'nothing is lost: a refusal proves too that Redis replies',
+  PING: 'no effect: a refusal also proves that Redis replies',
   XADD: 'acts are done, and not recorded in the audit stream',
   XREVRANGE: 'reaper audit and reaper undo do not work',
   'CLIENT|SETNAME': 'CLIENT LIST does not show whose connection it is',
   'CLIENT|SETINFO': 'CLIENT LIST does not show the version of the client library',
-  'CLIENT|INFO': 'the database of the connection can not be confirmed',
+  'CLIENT|INFO': 'the database of the connection cannot be confirmed',
   INFO:
-    'restarts and failovers between two checks go unnoticed, orphaned entries are not requeued, doctor can not see eviction ' +
+    'restarts and failovers between two checks go unnoticed, orphaned entries are not requeued, doctor cannot see eviction ' +
     'and other databases, and the client library prints a warning at each connection',
 };
 
@@ -175,7 +175,9 @@ export const rightsFor = (version: string): Right[] => {
     .map(([command, users]) => ({
       command,
       isNeeded: optionalCommands[command] === undefined && [...users].some((feature) => !dispensable.has(feature)),
-      without: optionalCommands[command] ?? `these stop: ${listOf(users)}`,
+      without:
+        optionalCommands[command] ??
+        (users.has('scripts') ? `${features.scripts} fail` : `these stop: ${listOf(users)}`),
     }));
 };
 

@@ -93,7 +93,7 @@ export interface Scripts {
    * @param change for scripts that include `once`: the script changes nothing if the change was done before.
    * @param note for scripts that include `audit`: the act is recorded in the same step.
    * @throws FencedError if the lease is no longer valid.
-   * @throws Error of Redis, or of the script, which names the key that it can't use.
+   * @throws Error of Redis, or of the script, which names the key that it cannot use.
    * @example
    * const reply = await scripts.run('set_status', [stats, track], ['Error', revision, id, fingerprint], fence, change);
    * if (reply.outcome === 'refused') return reply.status;

@@ -185,7 +185,7 @@ const failureOf = (failures: readonly Failure[]): Error => {
       return new UnusableRedisError(
         'redis-sentinel',
         'permanent',
-        `the server at ${where} is no sentinel: give the addresses of the sentinels`,
+        `the server at ${where} is not a sentinel: give the addresses of the sentinels`,
       );
     }
     return new UnusableRedisError(

@@ -98,7 +98,7 @@ interface UserInfo {
 const userInfo = /^[\w\-.:~!$&'()*+,;=%@]*$/;
 
 const userOf = (text: string): UserInfo => {
-  if (!userInfo.test(text)) throw new TypeError(`the user or password of the Redis URL can not be read: ${encodeIt}`);
+  if (!userInfo.test(text)) throw new TypeError(`the user or password of the Redis URL cannot be read: ${encodeIt}`);
   const colon = text.indexOf(':');
   return colon < 0
     ? { username: decoded(text), password: undefined }
@@ -147,14 +147,14 @@ const bracketedHost = (text: string): string | undefined => {
 const lastDatabase = (path: string): number => {
   if (path === '') return 0;
   const digits = /\/(\d*)$/.exec(path)?.[1];
-  if (digits === undefined) throw new TypeError('the database of the Redis URL is no number');
+  if (digits === undefined) throw new TypeError('the database of the Redis URL is not a number');
   return databaseOf(digits);
 };
 
 const databaseOf = (text: string): number => {
   const db = Number(text === '' ? 0 : text);
   if (!/^\d*$/.test(text) || !Number.isSafeInteger(db)) {
-    throw new TypeError('the database of the Redis URL is no number');
+    throw new TypeError('the database of the Redis URL is not a number');
   }
   return db;
 };

@@ -60,7 +60,7 @@ const wrongTyped = (key: string, holds: string, needed: string): string =>
   `${key}: holds a ${holds}, where a ${needed} is needed; the reaper does not touch it: rename or delete it`;
 
 /**
- * Why a step can't succeed until an operator acts, with the key: a key of the wrong type, or a missing right. Undefined for an
+ * Why a step cannot succeed until an operator acts, with the key: a key of the wrong type, or a missing right. Undefined for an
  * error that may pass.
  */
 export const refusalBehind = async (

@@ -31,7 +31,7 @@ export interface JobOutcome {
  * own. In a plan: which of them would be parked or deferred.
  */
 export interface PageHooks {
-  /** Undefined where the page has no answer: the job was read again since, or its endpoint's queue can't be written. */
+  /** Undefined where the page has no answer: the job was read again since, or its endpoint's queue cannot be written. */
   endOf(job: TrackedJob): HookEnd | undefined;
 }
 

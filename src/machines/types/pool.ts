@@ -30,7 +30,7 @@ export interface Held {
   readonly entries: number;
   /** In a plan: ids of the jobs that would go to quarantine, an entry each; they are not among `entries`. */
   readonly poison?: readonly string[];
-  /** Why its entries can't be requeued: a key by its name, and what to do. */
+  /** Why its entries cannot be requeued: a key by its name, and what to do. */
   readonly unreadable?: string;
 }
 
@@ -75,7 +75,7 @@ export type PoolOutput = PoolOutcome | { readonly again: PoolInput };
 export type Confirmation = 'alive' | readonly Held[];
 /**
  * What `requeue` did: nothing, because the pool is alive; or how many entries it moved, and how many are left. `poison`: the
- * job before whose entry it stopped, because that was recovered too often. `refused`: why the type can't be requeued.
+ * job before whose entry it stopped, because that was recovered too often. `refused`: why the type cannot be requeued.
  */
 export type Requeued =
   | 'alive'
@@ -88,7 +88,7 @@ export type Requeued =
 /** `again`: the entry was gone, or may be requeued after all: `requeue` looks again. */
 export type Quarantining = 'alive' | 'again' | 'quarantined' | { readonly refused: string };
 /**
- * `entries`: new entries have come up, and are requeued first. `left`: some can't be requeued, so the pool stays registered.
+ * `entries`: new entries have come up, and are requeued first. `left`: some cannot be requeued, so the pool stays registered.
  * `deregistered`: the pool was removed. `traces`: it was removed, and had left only traces: no count above 0, and no heartbeat or
  * no registration.
  */

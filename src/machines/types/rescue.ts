@@ -11,7 +11,7 @@ export interface Found {
   readonly types: readonly string[];
   /** All known in-progress lists, as [type, pool]. */
   readonly lists: readonly (readonly [string, string])[];
-  /** Keys that can't be read, and lists whose names are ambiguous, each with what to do. */
+  /** Keys that cannot be read, and lists whose names are ambiguous, each with what to do. */
   readonly unreadable: readonly string[];
   readonly live: readonly LivePool[];
   /** Token of the pass; undefined if no pool was judged. */
@@ -56,7 +56,7 @@ export interface FinishedEntry {
 /** What one look at the lists of live pools found and did. */
 export interface RequeuedOrphans {
   readonly orphaned: readonly OrphanedEntry[];
-  /** Pools whose entries can't be judged because their workers never reported an observation. Not all, where many. */
+  /** Pools whose entries cannot be judged because their workers never reported an observation. Not all, where many. */
   readonly unobserved: readonly string[];
   /** Entries that look orphaned without proof that no worker runs them. They stay where they are. */
   readonly undecided: number;
@@ -83,7 +83,7 @@ export interface Drift {
 
 export interface Recounted {
   readonly drift: readonly Drift[];
-  /** Types whose counters can't be read, with the reason. */
+  /** Types whose counters cannot be read, with the reason. */
   readonly unreadable: readonly string[];
   readonly locks: Locks;
 }

@@ -43,4 +43,4 @@ export interface PassCancel {
 }
 
 /** What a pass says that its caller has aborted. */
-export const abortedPass = { error: 'its caller has aborted it', isAborted: true } as const;
+export const abortedPass = { error: 'aborted by the caller', isAborted: true } as const;

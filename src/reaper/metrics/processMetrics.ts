@@ -7,7 +7,7 @@ const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 
 /**
  * The metrics of this process: memory, CPU, file descriptors, garbage collection, lag of the event loop. They belong to the
- * process, so all reapers in it share them, and they are measured from the first call on: prom-client can't stop that again.
+ * process, so all reapers in it share them, and they are measured from the first call on: prom-client cannot stop that again.
  */
 export const processMetrics = (): Promise<string> => {
   if (registry === undefined) {

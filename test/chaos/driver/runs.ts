@@ -60,7 +60,7 @@ const overlap = (a: Blackout, b: Blackout) => a.from <= b.to && a.to >= b.from;
 /**
  * The only excuse for two simultaneous runs of a job: the first host was rightly considered dead while it ran. Its
  * heartbeat did not change for the time that a rescue requires, and the host itself was the reason: it was stopped, or its
- * own connection was cut or silent. An outage of Redis is no excuse.
+ * own connection was cut or silent. An outage of Redis is not an excuse.
  */
 export const createExcuse = (
   notes: readonly Noted[],

@@ -85,7 +85,7 @@ describe('a sweep that notes jobs', () => {
     ]);
   });
 
-  test('begins anew with another state, unless it is being sent', async () => {
+  test('begins again with another state, unless it is being sent', async () => {
     await write(`pending Running:100 ${origin} 3 4 5 503`, at + 9_000);
     await enqueue([['j', 'Success:100']]);
     expect([await record(), await dueAt()]).toEqual([pending('Success:100'), at]);
@@ -107,7 +107,7 @@ describe('a sweep that notes jobs', () => {
     expect([await record(), await dueAt(), await parkedAt()]).toEqual([pending('Error:101'), at, null]);
   });
 
-  test('sends a state that is no status whatever is parked', async () => {
+  test('sends a state that is not a status whatever is parked', async () => {
     await write(`parked none:0 ${origin} 3 4 5 400`, at);
     expect(await enqueue([['j', 'reported:0']])).toEqual(['queued']);
   });
@@ -232,7 +232,7 @@ describe('a claim', () => {
     expect((await claim(['j'])).taken).toEqual([]);
   });
 
-  test('counts attempts from the first one on, and those of another change anew', async () => {
+  test('counts attempts from the first one on, and those of another change again', async () => {
     await job('Running');
     await write(`pending Running:100 ${origin} 3 4 5 503`, at);
     await claim(['j']);
@@ -387,7 +387,7 @@ describe('what becomes of a hook that was claimed', () => {
     });
 
     test.each(['1e99', '99999999999999999999', '6.5', 'x'])(
-      'it is done although check_in_at is %s, which is no time',
+      'it is done although check_in_at is %s, which is not a time',
       async (checkInAt) => {
         await Promise.all([job('Running', 100, { check_in_at: checkInAt }), sending()]);
         expect(await delivered('Running', 100, 0)).toBe('done');
@@ -564,7 +564,7 @@ describe('what a user asks for', () => {
     outcome('move_hook', [hooks, parked, origins, due], [at, 'j', seen ?? (await record()) ?? '', verb]);
   const given = `parked Running:100 ${origin} 9 4 5 503`;
 
-  test('sent again, it begins anew', async () => {
+  test('sent again, it begins again', async () => {
     await write(given, at - 7);
     expect(await move('retry')).toBe('done');
     expect([await record(), await dueAt(), await parkedAt()]).toEqual([
@@ -586,7 +586,7 @@ describe('what a user asks for', () => {
     ]);
   });
 
-  test('is not done to a record that is another by then, or is gone', async () => {
+  test('a changed record is left alone, and a record that is gone too', async () => {
     await write(given, at);
     expect(await move('retry', `${given}x`)).toBe('overtaken');
     await redis.del(hooks);

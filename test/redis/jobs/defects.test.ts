@@ -259,7 +259,7 @@ test('defect 35: a job with a recent check-in, attempt or enqueueing is not hung
   expect(await statuses()).toEqual(['Running', 'Running', 'Running']);
 });
 
-test('defect 36: a hook URL of blanks is no hook URL', async () => {
+test('defect 36: a hook URL of blanks is not a hook URL', async () => {
   await seedJob(redis, 'a', { status: 'Success', web_hook_url: '  ' });
   expect((await upstream.sync()).fired).toEqual(['a']);
   expect((await upstream.sync()).fired).toEqual(['a']);
@@ -275,7 +275,7 @@ test('defect 36: a hook URL of blanks is no hook URL', async () => {
 test('defect 38: a sweep makes one round trip a page, not two a job', async () => {
   const jobs = 1_000;
   for (let i = 0; i < jobs; i++) void seedJob(redis, `job-${i}`);
-  /** Commands that came from a client. Commands that a script calls are no round trips. */
+  /** Commands that came from a client. Commands that a script calls are not round trips. */
   const roundTrips = async (run: () => Promise<unknown>) => {
     await redis.config('RESETSTAT');
     await run();

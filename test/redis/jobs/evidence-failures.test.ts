@@ -1,4 +1,4 @@
-/** If a place or a page can't be read, no job counts as lost, and no job is left out. */
+/** If a place or a page cannot be read, no job counts as lost, and no job is left out. */
 import type { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
 import type { JobOutcome } from '../../../src/index.ts';
@@ -82,7 +82,7 @@ describe('a search for evidence', () => {
     expect(b).not.toHaveProperty('startedAt');
   });
 
-  test('an entry in dead or in the list of a dead pool proves nothing if another place can’t be read', async () => {
+  test('an entry in dead or in the list of a dead pool proves nothing if another place cannot be read', async () => {
     await seedPool(redis, 'gone', { heartbeat: second(-600), jobNames: 'X', holds: new Map([['X', ['left']]]) });
     await redis.zadd('t:dead', 1, entryOf('dead'));
     const ids = ['dead', 'left', 'nowhere'];
@@ -94,7 +94,7 @@ describe('a search for evidence', () => {
     expect(await sweep()).toEqual(kept);
   });
 
-  test('a job is kept if the heartbeat of a pool can’t be read, because its workers may run the job', async () => {
+  test('a job is kept if the heartbeat of a pool cannot be read, because its workers may run the job', async () => {
     await seedJob(redis, 'a', { age: 100_000 });
     await redis.sadd('t:worker_pools', 'p');
     await redis.set('t:worker_pools:p', 'no hash');
@@ -210,7 +210,7 @@ describe('a scan of tracked jobs', () => {
     expect(read.pages.map(({ length }) => length)).toEqual([10, 10, 5]);
   });
 
-  test('if a page can’t be read ahead, the next call rejects, and there is no unhandled rejection before', async () => {
+  test('if a page cannot be read ahead, the next call rejects, and there is no unhandled rejection before', async () => {
     for (let i = 0; i < 25; i++) await seedJob(redis, `job-${i}`);
     let calls = 0;
     const client = opened.hold(

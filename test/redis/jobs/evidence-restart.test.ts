@@ -1,4 +1,4 @@
-/** What keeps a search for a silent job from seeing all: a restart of Redis in the middle, and keys that can't be read. */
+/** What keeps a search for a silent job from seeing all: a restart of Redis in the middle, and keys that cannot be read. */
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
 import { trackOpened } from '../../support/reapers.ts';
@@ -55,7 +55,7 @@ test.each([
   ['t:worker_pools', 'what a pool is that is registered nowhere else'],
   ['t:worker_pools:p', 'the heartbeat of a pool'],
   ['t:worker:p-w', 'what a worker runs'],
-])('fault 108: where %s (%s) can not be read, a silent job is not failed', async (key) => {
+])('fault 108: where %s (%s) cannot be read, a silent job is not failed', async (key) => {
   const { client, url } = await start();
   await client.sadd('t:worker_pools', 'p');
   await client.hset('t:worker_pools:p', { heartbeat_at: second(), worker_ids: 'p-w', job_names: 'X' });

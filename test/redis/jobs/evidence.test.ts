@@ -146,7 +146,7 @@ test('entries in any form of JSON are read; an unreadable entry belongs to no jo
   });
 });
 
-test('a job that may be in a place that can not be read is not failed', async () => {
+test('a job that may be in a place that cannot be read is not failed', async () => {
   await silent('a', { status: 'Pending' });
   await silent('b', { status: 'Pending' });
   await redis.set('t:jobs:X', 'no list');

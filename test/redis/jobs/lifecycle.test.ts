@@ -144,7 +144,7 @@ test('a check-in within the same second as a claim is delivered, although both s
 });
 
 test.each(['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const)(
-  'fault 121: a %s that Go can not read is refused, and nothing is written',
+  'fault 121: a %s that Go cannot read is refused, and nothing is written',
   async (field) => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 0.5, '5']) {
       const job = { id: 'a', name: 'X', [field]: value as number };

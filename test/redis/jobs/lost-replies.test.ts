@@ -163,7 +163,7 @@ describe('fault 138: a change that had no reply', () => {
     expect((await stats()).status).toBe('Success');
   });
 
-  test('a refusal is no change: what is asked again is decided again', async () => {
+  test('a refusal is not a change: what is asked again is decided again', async () => {
     const between = () => upstream.reset('a', 'Pending');
     const { job } = await hostThatLoses('Running', { status: 'Success', between });
     expect(await job.run()).toEqual({ outcome: 'refused', status: 'Pending' });

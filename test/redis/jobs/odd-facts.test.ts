@@ -92,7 +92,7 @@ test('fault 120: explain of a displayed id agrees with a sweep', async () => {
     isTracked: true,
     verdict: 'keep',
     reason: 'malformed',
-    detail: 'the id is no UTF-8',
+    detail: 'the id is not valid UTF-8',
   });
   expect(await reaper.explain('b\uFFFD')).toMatchObject({
     isTracked: false,

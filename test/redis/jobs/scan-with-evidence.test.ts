@@ -66,7 +66,7 @@ const seed = async () => {
   return new Set(Array.from({ length: 100 }, (_, i) => `job-${i}`));
 };
 
-test('a page is not lost if observations can not be read or a search fails', async () => {
+test('a page is not lost if observations cannot be read or a search fails', async () => {
   const all = await seed();
   const failures = { observed: 0, run: 0 };
   const search = noSearch({

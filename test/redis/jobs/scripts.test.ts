@@ -263,7 +263,7 @@ describe('an acknowledgement', () => {
     expect(await count()).toBe('2');
   });
 
-  test('that the caller can not decode counts as none', async () => {
+  test('that the caller cannot decode counts as none', async () => {
     const odd = '{"status":"Success","revision":0x64}';
     await job({ ack: odd });
     expect(await ack('Running', 100, 0, odd)).toEqual(done);
@@ -343,7 +343,7 @@ describe('a check-in', () => {
 describe('a reset by a host', () => {
   const reset = (known: string | number) => runOnce('reset_job', [stats, track], ['j', 'Pending', known]);
 
-  test('begins an attempt: a new revision, no acknowledgement, tracked anew, and no time to live', async () => {
+  test('begins an attempt: a new revision, no acknowledgement, tracked again, and no time to live', async () => {
     await job({ status: 'Error', ack: 'x', check_in: 'x', check_in_at: 7 }, 1);
     await redis.expire(stats, 50);
     const { revision } = (await reset('')) as { revision: number };
@@ -431,7 +431,7 @@ describe('a job that is saved', () => {
   });
 
   test.each(['', 'x', 'nan'])('as an execution at %j is not saved at all', async (runAt) => {
-    await expect(save(runAt, 'id', 'j')).rejects.toThrow('run_at is no number');
+    await expect(save(runAt, 'id', 'j')).rejects.toThrow('run_at is not a number');
     expect(await redis.keys('*')).toEqual([]);
   });
 });

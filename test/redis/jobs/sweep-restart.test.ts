@@ -140,7 +140,7 @@ test('fault 139: another master answers under the same address, its connection c
   expectAll(await sweepWith({ redis: line.url }, 1_700, () => line.lead(replica.port)));
 });
 
-test('fault 139: what a successor goes on from is of the process that gave the cursor, or it begins anew', async () => {
+test('fault 139: what a successor goes on from is of the process that gave the cursor, or it begins again', async () => {
   const server = await start(...aof);
   await seed(server);
   const connection = connect(server.url, () => undefined);

@@ -51,9 +51,9 @@ describe('the lease', () => {
     const renewed = await take('a', fence, 90_000);
     expect(renewed).toMatchObject({ outcome: 'renewed', fence, since });
     expect(renewed.until).toBeGreaterThan(until);
-    const anew = await take('a', '7');
-    expect(anew.outcome).toBe('acquired');
-    expect(Number(anew.fence)).toBeGreaterThan(Number(fence));
+    const again = await take('a', '7');
+    expect(again.outcome).toBe('acquired');
+    expect(Number(again.fence)).toBeGreaterThan(Number(fence));
   });
 
   test('gives a higher token each time, even if the clock is behind the last one', async () => {
@@ -102,7 +102,7 @@ describe('a sweep', () => {
   test.each([
     ['another Redis process', 'other'],
     ['no known process', ''],
-  ])('begins anew after a cursor of %s, and keeps the time when it began', async (_, of) => {
+  ])('begins again after a cursor of %s, and keeps the time when it began', async (_, of) => {
     await redis.hset(progress, { cursor: '17', scanned: 34, run_id: of, begun: 5 });
     expect(await begin()).toEqual(fromStart());
     expect(await redis.hmget(progress, 'cursor', 'scanned', 'begun')).toEqual(['0', '0', '5']);

@@ -76,7 +76,7 @@ describe.each([
     expect(await pools.review(suspect, 1)).toMatchObject({ pool: 'p', heartbeat: '', disruptions: 1 });
   });
 
-  test('a pool whose heartbeat can not be read meanwhile is not judged', async () => {
+  test('a pool whose heartbeat cannot be read meanwhile is not judged', async () => {
     await seed(second(-120));
     const pools = poolsOf();
     const suspect = await suspectOf(pools, isPlan);
@@ -129,7 +129,7 @@ test('a look at a healthy namespace writes nothing', async () => {
 });
 
 test.each(['', '{}', 'null', '[]', '{"heartbeat":"1","first":1,"moved":true,"since":"x","disruption":""}', '\u0000'])(
-  'a note that is none is passed over, and written anew: %j',
+  'a note that is none is passed over, and written again: %j',
   async (text) => {
     await seed(second(-60));
     await redis.hset(keys.suspects, 'p', text);

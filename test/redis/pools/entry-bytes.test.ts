@@ -40,7 +40,7 @@ const oddEntry = (id: string) =>
     );
 const oddEntries = (prefix: string, count: number, seed: number) =>
   Array.from({ length: count }, (_, i) => fc.sample(oddEntry(`${prefix}${i}`), { numRuns: 1, seed: seed + i })).flat();
-/** Bytes that are no entry at all, and entries whose id is no UTF-8. */
+/** Bytes that are not an entry at all, and entries whose id is not valid UTF-8. */
 const brokenEntries = (count: number, seed: number) =>
   fc.sample(
     fc.oneof(

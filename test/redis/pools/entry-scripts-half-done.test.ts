@@ -145,7 +145,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
       return ['p', 10_000, dead, 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
-    // Stats that can't be read are not written: nothing is tracked, or told, then.
+    // Stats that cannot be read are not written: nothing is tracked, or told, then.
     optional: [...counters, keys.stats('a')],
   },
   quarantine_orphan: {
@@ -292,7 +292,7 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
   });
 });
 
-test('fault 107: records of recoveries that can not be used hold no entry of a dead pool back, and are named once', async () => {
+test('fault 107: records of recoveries that cannot be used hold no entry of a dead pool back, and are named once', async () => {
   await holdAll(['a', 'b', 'c'], dead);
   await redis.set(keys.recoveries, 'no hash');
   const reaper = opened.create({ redis: server.url, rescue: { batchSize: 1 } });

@@ -67,7 +67,7 @@ test.each([
   ['an epoch as text', '{"id":"a","args":{"_job_kind_periodic_":"17"}}', 'a@17'],
   ['an epoch as a number', '{"id":"a","args":{"_job_kind_periodic_":1700000000}}', 'a@1700000000'],
   ['an epoch as a number with an exponent', '{"id":"a","args":{"_job_kind_periodic_":17e8}}', 'a@1700000000'],
-  ['an epoch that is no whole number', '{"id":"a","args":{"_job_kind_periodic_":1.5}}', 'a'],
+  ['an epoch that is not a whole number', '{"id":"a","args":{"_job_kind_periodic_":1.5}}', 'a'],
   ['an epoch that is null', '{"id":"a","args":{"_job_kind_periodic_":null}}', 'a'],
   ['an epoch deeper down', '{"id":"a","args":{"x":{"_job_kind_periodic_":"1"}}}', 'a'],
   ['an epoch spelled with escapes', '{"id":"a","args":{"\\u005fjob_kind_periodic_":"1"}}', 'a@1'],

@@ -95,14 +95,14 @@ describe('a walk through all places', () => {
   });
 });
 
-test('if the set of pools can’t be read, no pool is suspected, even with an old heartbeat', async () => {
+test('if the set of pools cannot be read, no pool is suspected, even with an old heartbeat', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-600), isRegistered: false, holds: new Map([['X', ['a']]]) });
   const pools = poolsOf();
   const { suspects } = await pools.find(true, 0);
   expect(suspects.map(({ pool }) => pool)).toEqual(['p']);
   await redis.set(keys.pools, 'no set');
   expect(await pools.find(true, 0)).toMatchObject({ suspects: [], unreadable: [expect.stringContaining(keys.pools)] });
-  for (const suspect of suspects) await expect(pools.confirm(suspect)).rejects.toThrow('can not be read');
+  for (const suspect of suspects) await expect(pools.confirm(suspect)).rejects.toThrow('cannot be read');
   expect((await pools.readRegistry(true)).pools).toMatchObject([
     { pool: 'p', isReadable: false, isConfirmedDead: false },
   ]);
@@ -129,7 +129,7 @@ describe('observations of workers', () => {
     expect(await read()).toEqual({ found: workerIds.map((worker) => [worker, `of-${worker}`]), unreadable: [] });
   });
 
-  test('an observation that can’t be read is reported', async () => {
+  test('an observation that cannot be read is reported', async () => {
     await redis.hset(keys.worker('w0'), { job_name: 'X', job_id: 'a', started_at: 1, args: '' });
     await redis.set(keys.worker('w1'), 'no hash');
     expect(await read()).toEqual({ found: [['w0', 'a']], unreadable: [keys.worker('w1')] });

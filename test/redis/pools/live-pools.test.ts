@@ -105,7 +105,7 @@ test('of a long list the oldest entries are looked at, each once, with the bytes
   expect(held.find(({ id }) => id === 'b')).toMatchObject({
     ...{ type: 'Y', pool: { pool: 'q' }, place: `${digest}:1`, field: `${digest} Y`, fault: undefined },
   });
-  expect(held.find(({ id }) => id === '')?.fault).toContain('can not be read, or has no id');
+  expect(held.find(({ id }) => id === '')?.fault).toContain('cannot be read, or has no id');
   // Those farthest from the tail first: one that leaves the list moves those before it.
   const places = held.filter(({ type }) => type === 'X').map(({ place }) => Number(place.split(':')[1]));
   expect(places).toEqual([...places].sort((a, b) => b - a));
@@ -166,7 +166,7 @@ describe('walks through the names of keys', () => {
     expect(new Set(cursors).size).toBe(cursors.length);
   });
 
-  test('begin anew where the connection was made anew, for its cursor is another process of Redis', async () => {
+  test('begin again where the connection was made again, for its cursor is another process of Redis', async () => {
     await fill();
     const cursors: string[] = [];
     const client = new Proxy(redis, {

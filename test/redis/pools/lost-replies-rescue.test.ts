@@ -87,7 +87,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
     expect(await redis.llen(held)).toBe(7);
   });
 
-  test('requeue: the grace begins anew after it', async () => {
+  test('requeue: the grace begins again after it', async () => {
     await hold(second(-60), ...ids);
     const clock = new SimulatedClock();
     const timers = vi.spyOn(clock, 'setTimeout');

@@ -173,7 +173,7 @@ test('beside heartbeats: a pool with other workers, or an old heartbeat, is not 
     ['an old heartbeat', () => beat('p', 'w1', second(-60)), 'dead'],
     ['leaves', () => redis.srem(keys.pools, 'p'), 'dead'],
     ['its workers are not known', () => redis.hdel(keys.heartbeat('p'), 'worker_ids'), 'undecided'],
-    ['an observation that can not be read', () => redis.lpush(keys.worker('w1'), 'x'), 'undecided'],
+    ['an observation that cannot be read', () => redis.lpush(keys.worker('w1'), 'x'), 'undecided'],
     [
       'a periodic execution of it',
       () => redis.hset(keys.worker('w1'), { job_id: 'lost', args: '{"_job_kind_periodic_":"9"}' }),

@@ -179,7 +179,7 @@ test('fault 132: records of another process of Redis, or of a time to come, are 
   }
 });
 
-test('fault 132: a sign of life of the job starts the wait anew', async () => {
+test('fault 132: a sign of life of the job starts the wait again', async () => {
   await hold(entryOf('j'), 'Running');
   const reaper = create();
   await looks(reaper, 2);
@@ -191,7 +191,7 @@ test('fault 132: a sign of life of the job starts the wait anew', async () => {
   expect(await looks(reaper, 8)).toMatchObject({ orphaned: 0, undecided: 1 });
 });
 
-test('fault 132: the Error of the attempt before is no run; the Error of this one is', async () => {
+test('fault 132: the Error of the attempt before is not a run; the Error of this one is', async () => {
   const failedAt = second(-300);
   await hold(entryOf('before', { fails: 1, err: 'x', failed_at: failedAt }), 'Error', { update_time: failedAt + 1 });
   await hold(entryOf('this', { fails: 1, err: 'x', failed_at: failedAt }), 'Error', { update_time: failedAt + 60 });

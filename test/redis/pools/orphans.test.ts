@@ -375,7 +375,7 @@ test('`reaper rescue` waits for its second look, and prints each requeued entry 
   }
   expect(printed.join('')).toContain('j1  requeued  X  no worker of p has run it for 0 s\n');
   expect(printed.join('')).toContain('orphaned entries of live pools requeued: 1\n');
-  expect(printed.join('')).toContain('entries that may be orphaned, left because a worker may still run them: 1\n');
+  expect(printed.join('')).toContain('undecided entries: 1 (a worker may still run them)\n');
   expect(printed.join('')).toContain('because their workers record no observations: silent\n');
   expect(printed.join('')).toContain('counters of X rebuilt: lock 9 → 3, off by 6; 1 fields, off by 1\n');
 });

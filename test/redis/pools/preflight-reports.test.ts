@@ -33,7 +33,7 @@ test('a disruption is reported once, after it is over', async () => {
   preflight.countError(new Error('OOM command not allowed'));
   for (let i = 0; i < 3; i++) await preflight.run(true);
   expect(reported).toHaveLength(1);
-  preflight.countError(new Error('READONLY You can not write'));
+  preflight.countError(new Error("READONLY You can't write"));
   for (let i = 0; i < 3; i++) await preflight.run(true);
   expect(reported).toHaveLength(2);
 });

@@ -162,7 +162,7 @@ test('a process whose event loop stands still judges nothing until it is on time
   expect(await number()).toBe(0);
   const until = performance.now() + 2_300;
   while (performance.now() < until);
-  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('this process is late') });
+  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('event loop blocked') });
   expect(await number()).toBe(1);
 });
 
@@ -170,7 +170,7 @@ test('a Redis that answers late is not judged on', async () => {
   create();
   expect(await number()).toBe(0);
   await redis.call('CLIENT', 'PAUSE', 2_100);
-  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('Redis is late') });
+  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('Redis latency above') });
   expect(await number()).toBe(1);
 });
 
@@ -240,7 +240,7 @@ const createWatchedClock = () => {
   };
 };
 
-test('a requeue that is refused in mid-way does not go on when Redis is well again: the pool may beat first', async () => {
+test('a requeue interrupted by a write refusal waits for a new heartbeat', async () => {
   const { clock, timers } = createWatchedClock();
   await redis.rpush(list('p'), 'e1', 'e2', 'e3');
   await beat('p', second(-60));
@@ -266,7 +266,7 @@ test('a requeue that is refused in mid-way does not go on when Redis is well aga
   expect(await redis.lrange(list('p'), 0, -1)).toEqual(['e1', 'e2']);
 });
 
-test('a pool whose death can not be confirmed is given up after a while, and reported, without grace too', async () => {
+test('a pool whose death cannot be confirmed is given up after a while, and reported, without grace too', async () => {
   await redis.rpush(list('p'), 'e1');
   const { clock, timers } = createWatchedClock();
   const reaper = opened.create({ redis: server.url, clock });

@@ -100,9 +100,9 @@ test('the entries behind it are requeued, of its type and of others, and the cou
 });
 
 test.each([
-  ['is no JSON', '{"name":"X","id":"odd",'],
+  ['is not JSON', '{"name":"X","id":"odd",'],
   ['has no id', '{"name":"X","t":1}'],
-  ['has an id that is no text', '{"name":"X","id":7}'],
+  ['has an id that is not text', '{"name":"X","id":7}'],
   ['has an id of other bytes than printable ASCII', '{"name":"X","id":"\\u00e9"}'],
 ])('an entry that %s is always requeued, and never quarantined', async (_, entry) => {
   const reaper = create();
@@ -204,7 +204,7 @@ describe('the status of a job that is quarantined', () => {
     expect(await redis.hget(keys.track, 'bad')).toBe('2');
   });
 
-  test('is written nowhere where there is none, or where it can not be read', async () => {
+  test('writes no record without stats, or with stats that cannot be read', async () => {
     await quarantine('bad');
     expect(await redis.exists(keys.stats('bad'))).toBe(0);
     await redis.set(keys.stats('worse'), 'no hash');
@@ -401,7 +401,7 @@ describe('the bytes of an entry', () => {
     );
   });
 
-  test('that are no UTF-8 are left as they are too', async () => {
+  test('that are not valid UTF-8 are left as they are too', async () => {
     const entry = Buffer.concat([
       Buffer.from('{"name":"X","id":"bad","args":{"a":"'),
       Buffer.from([0xff, 0xc3]),

@@ -147,7 +147,7 @@ describe('what workers say', () => {
     expect(await read(10_000, 'w')).toEqual([[job, 'X', '7']]);
   });
 
-  test('is nothing where there is no id, and unreadable where it is no hash', async () => {
+  test('is nothing where there is no id, and unreadable where it is not a hash', async () => {
     await redis.hset(worker('v'), { job_id: '', args: '{}' });
     await redis.set(worker('u'), 'x');
     await redis.hset(worker('t'), 'job_id', 'j');
@@ -222,7 +222,7 @@ describe('a plan', () => {
     expect(await plan(0, 100, String(second(-205)))).toBe('alive');
   });
 
-  test('takes no job for a poison job whose recoveries count no longer, or can not be read', async () => {
+  test('takes no job for a poison job whose recoveries count no longer, or cannot be read', async () => {
     await seed();
     // Somebody has taken it from dead since.
     await redis.hset(

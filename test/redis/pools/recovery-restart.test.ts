@@ -7,7 +7,7 @@ import { trackOpened } from '../../support/reapers.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
-// A person who takes a quarantined job from `dead`, by whatever tool, starts its count of recoveries anew.
+// A person who takes a quarantined job from `dead`, by whatever tool, starts its count of recoveries again.
 
 let server: RedisServer;
 let redis: Redis;
@@ -106,7 +106,7 @@ test('fault 128: while no person has taken any of it from dead, a second entry o
   expect(await redis.zcard(keys.dead)).toBe(2);
 });
 
-test('fault 128: after a release the count starts anew as well', async () => {
+test('fault 128: after a release the count starts again as well', async () => {
   await redis.lpush(keys.queue('X'), entryOf('bad'));
   expect(await dieOften(4)).toEqual(fourDeaths);
   expect(await reaper.quarantine.release({ id: 'bad' })).toEqual({ done: 1, gone: 0 });

@@ -30,7 +30,7 @@ const beforeSteps = (before: () => unknown) =>
     }),
   );
 
-test('a plan counts the entries before a job that can’t be quarantined, without the poison jobs among them', async () => {
+test('a plan counts the entries before a job that cannot be quarantined, without the poison jobs among them', async () => {
   await seedEntries('a', 'b', 'poison', 'c', 'refused', 'd');
   const recoveries = [1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]);
   for (const id of ['poison', 'refused']) await redis.hset(keys.recoveries, id, JSON.stringify(recoveries));
@@ -41,7 +41,7 @@ test('a plan counts the entries before a job that can’t be quarantined, withou
       type: 'X',
       entries: 3,
       poison: ['poison'],
-      unreadable: expect.stringContaining('refused can not be quarantined'),
+      unreadable: expect.stringContaining('refused cannot be quarantined'),
     },
   ]);
   await redis.del('text');

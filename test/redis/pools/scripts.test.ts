@@ -88,7 +88,7 @@ describe('fault 150: a pool lives', () => {
     ['with one that has come', () => now() - 200, () => '', 'alive'],
     ['not with an old one', () => now() - 101, (beat: string) => beat, 'dead'],
     ['not with one that is far ahead', () => now() + 60, (beat: string) => beat, 'dead'],
-    ['not with one that is no number', () => 'x', (beat: string) => beat, 'dead'],
+    ['not with one that is not a number', () => 'x', (beat: string) => beat, 'dead'],
     ['not without one', () => undefined, () => '', 'dead'],
     ['not without the one that was seen', () => undefined, () => stale, 'dead'],
   ];
@@ -204,7 +204,7 @@ describe('how often a job was recovered', () => {
       died([now - 9, 'a', stale], [now - 8, 'b', stale], [now - 7, 'c', stale]),
       0,
     ],
-    ['that can not be read', 'x', 1],
+    ['that cannot be read', 'x', 1],
   ] as const)('is counted without those %s, where they are that', async (_, text, moved) => {
     await pool(stale, entry('j'));
     await redis.hset(recoveries, 'j', text);
@@ -429,7 +429,7 @@ describe('an orphaned entry', () => {
     ['of a pool that names no workers', () => redis.hset(heartbeat, 'worker_ids', ''), 'undecided'],
     ['that is gone', () => redis.del(held), 'gone'],
     ['that a worker observes', () => redis.hset(observation('w'), { job_id: 'j', args: '' }), 'observed'],
-    ['beside an observation that can not be read', () => redis.set(observation('v'), 'x'), 'undecided'],
+    ['beside an observation that cannot be read', () => redis.set(observation('v'), 'x'), 'undecided'],
     [
       'that is not unobserved for long enough',
       () => redis.hset(unobserved, field, `${at - 29_999} ${signs('Running', began, began)}`),
@@ -478,7 +478,7 @@ describe('an orphaned entry', () => {
     expect(await requeueOrphan({ text })).toBe(reply);
   });
 
-  test('of a job that runs is no Error of the attempt before, though it failed once', async () => {
+  test('of a job that runs is not an Error of the attempt before, though it failed once', async () => {
     const text = entry('j', `,"failed_at":${began}`);
     await orphaned('Running', began, { entry: text });
     await redis.hdel(workers, 'w:v');

@@ -68,5 +68,5 @@ export const leaderSetUps = {
 } satisfies Partial<Record<ScriptName, readonly SetUp[]>>;
 
 function noRunId(): Exception {
-  return { reason: 'without INFO no process of Redis is known, and every sweep begins anew', keys: [progress] };
+  return { reason: 'without INFO no process of Redis is known, and every sweep begins again', keys: [progress] };
 }

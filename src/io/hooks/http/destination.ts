@@ -66,7 +66,7 @@ export const createDestinations = (rules: DestinationRules): Destinations => {
   };
 };
 
-/** Scheme, host and port of a hook URL after `rewriteOrigins`; undefined for a URL that can't be used. */
+/** Scheme, host and port of a hook URL after `rewriteOrigins`; undefined for a URL that cannot be used. */
 export const endpointOf = (
   text: string,
   rewriteOrigins: DestinationRules['rewriteOrigins'] = {},

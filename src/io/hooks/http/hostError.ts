@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 
 /**
- * A failure of this host that says nothing about the endpoint: it can't open connections, or can't resolve names. It must not
+ * A failure of this host that says nothing about the endpoint: it cannot open connections, or cannot resolve names. It must not
  * open the endpoint's circuit breaker, because all hosts share that.
  */
 export interface HostError {
@@ -76,7 +76,7 @@ const oneOf = (error: NodeJS.ErrnoException): HostError | undefined => {
   const { code = '', syscall = '' } = error;
   const isLookup = /^(getaddrinfo|query)/.test(syscall) || resolverCodes.test(code);
   if (isLookup && unknownNameCodes.has(code)) {
-    // The system's lookup returns the same code if it can't open the files and sockets that it needs.
+    // The system's lookup returns the same code if it cannot open the files and sockets that it needs.
     const missing = missingDescriptors();
     return missing === undefined ? undefined : faultOf(missing, systemAdvice.get(missing));
   }

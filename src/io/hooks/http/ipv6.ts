@@ -19,7 +19,7 @@ export const embeddedIn = (groups: readonly number[]): string[] => {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups;
   const last = quad(g, h);
   const found: string[] = [];
-  /** Zeros are no address where the same bits may mean something else. */
+  /** Zeros are not an address where the same bits may mean something else. */
   const unlessZero = (address: string) => (address.startsWith('0.') ? [] : [address]);
   if ((a | b | c | d) === 0) {
     const isMapped = e === 0 && f === 0xffff;

@@ -12,7 +12,7 @@ const drift = (lockBefore: string, lock: string, fields: number, lockOff: string
   off: { lock: Number(lockOff), lockInfo: Number(fieldsOff) },
 });
 
-/** The counters of a type, or why they can't be read in one step: pools whose lists were not given, or too many fields. */
+/** The counters of a type, or why they cannot be read in one step: pools whose lists were not given, or too many fields. */
 const rebuilt = outcomes({
   rebuilt: drift,
   unknown: (...pools: string[]) => ({ pools }),

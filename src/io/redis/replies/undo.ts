@@ -1,6 +1,6 @@
 import { nothing, outcomes } from './decode.ts';
 
-/** What has changed since an act, so that it can't be undone. */
+/** What has changed since an act, so that it cannot be undone. */
 export interface Moved {
   /** Name of the fact: `status`, `hook`, `quarantine`, … */
   readonly fact: string;
