@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Redis } from 'ioredis';
+import { StoppedError } from '../../errors.ts';
 import { type Fence, FencedError } from '../../machines/lease.ts';
 import { packageRoot } from '../../package.ts';
 import type { Keys } from './keys.ts';
@@ -135,7 +136,7 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true):
     fence: Fence | undefined,
     change: ChangeOnce | undefined,
   ): Promise<unknown> => {
-    if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
+    if (!mayRun()) throw new StoppedError('the reaper is stopped: nothing was changed');
     const { open, fenced, isOnce } = sources.get(name) as { open: Script; fenced: Script; isOnce: boolean };
     const [key, token] = isOnce ? headOf(change, keys, args) : [[], []];
     if (fence === undefined) return evaluate(open, [...key, ...keys], [...token, ...args]);
