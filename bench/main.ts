@@ -48,8 +48,11 @@ const report: Report = (benchmark, result, target = '', isMet) => {
 };
 for (const name of asked) {
   const server = await startRedis();
-  await groups[name]?.(server, report);
-  await server.stop();
+  try {
+    await groups[name]?.(server, report);
+  } finally {
+    await server.stop();
+  }
 }
 console.log('\n| benchmark | result | target | met |\n| --- | --- | --- | --- |');
 for (const { benchmark, result, target, isMet } of rows) {

@@ -17,6 +17,10 @@ export const errorCodes = [
   'blocked',
   /** This host lacks something that it needs to send hooks, such as sockets. */
   'host',
+  /** The inspector or the HTTP server cannot listen on its address. */
+  'cannot-listen',
+  /** The lease was lost: another host may be the leader now. */
+  'lease-lost',
   /** A step failed. The reaper tries it again. */
   'step-failed',
   /** An actor or the inspector failed. */
@@ -60,6 +64,10 @@ export class ReaperError extends Error {
   }
 }
 
+/** The code of an error of this package, or another one for every other error. */
+export const codeOr = (error: unknown, otherwise: ErrorCode): ErrorCode =>
+  error instanceof ReaperError ? error.code : otherwise;
+
 /** What is wrong with one option or argument. */
 export interface OptionIssue {
   /** Path of the option, such as `sweep.interval`; empty for the whole value. */
@@ -93,19 +101,25 @@ export class StoppedError extends ReaperError {
 
 /**
  * A sweep or rescue did not complete: it failed (`pass-incomplete`), or the caller's signal ended it (`aborted`). `summary`
- * says how far it got.
+ * says how far it got. `cause` is the error that ended it, if there is one, or the reason of the signal.
  */
 export class PassError<Summary extends { readonly error?: string }> extends ReaperError {
   override name = 'PassError';
   readonly summary: Summary;
 
-  /** @param aborted the signal that ended the pass; its reason is the cause. */
-  constructor(pass: 'sweep' | 'rescue', summary: Summary, aborted?: AbortSignal) {
-    const what = aborted === undefined ? `did not complete: ${summary.error}` : 'was aborted by its caller';
+  /** @param end the signal that ended the pass, or the error that did. */
+  constructor(
+    pass: 'sweep' | 'rescue',
+    summary: Summary,
+    end: { readonly aborted: AbortSignal } | { readonly cause: unknown },
+  ) {
+    const isAborted = 'aborted' in end;
+    const what = isAborted ? 'was aborted by its caller' : `did not complete: ${summary.error}`;
+    const cause = isAborted ? end.aborted.reason : end.cause;
     super(
-      aborted === undefined ? 'pass-incomplete' : 'aborted',
+      isAborted ? 'aborted' : 'pass-incomplete',
       `The ${pass} ${what}. The next one picks up the rest.`,
-      aborted === undefined ? {} : { cause: aborted.reason },
+      cause === undefined ? {} : { cause },
     );
     this.summary = summary;
   }

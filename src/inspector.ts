@@ -22,7 +22,7 @@ export interface Inspector {
  *
  * @param options.path the path under which it is mounted, as it is in `request.url`.
  * @throws OptionsError for an option that cannot be used.
- * @throws Error if the page is not built.
+ * @throws ReaperError if the page is not built.
  * @example
  * const inspector = await createInspector(reaper, { path: '/inspector', allowedHosts: ['ops.example'] });
  * server.on('request', (request, response) => {

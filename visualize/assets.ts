@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { ReaperError } from '../src/errors.ts';
 import { packageRoot } from '../src/package.ts';
 import { chartNames } from './protocol.ts';
 
@@ -16,7 +17,7 @@ const files = {
 
 /**
  * Loads all files that the server serves, by path: the built page, and the charts that `npm run charts` has drawn.
- * @throws Error if the page is not built, or if a chart is missing.
+ * @throws ReaperError if the page is not built, or if a chart is missing.
  */
 export const loadAssets = async (): Promise<ReadonlyMap<string, Asset>> => {
   const page = Object.entries(files).map(async ([path, [file, type]]) => {
@@ -33,7 +34,7 @@ export const loadAssets = async (): Promise<ReadonlyMap<string, Asset>> => {
 const read = (path: string, command: string): Promise<Buffer> =>
   readFile(`${packageRoot}${path}`).catch((cause) => {
     const text = `${path} is missing: run  npm run ${command}  in the folder of jobservice-reaper`;
-    throw new Error(text, { cause });
+    throw new ReaperError('internal', text, { cause });
   });
 
 /** The page has its own style for charts, and its policy forbids styles in the SVG. */

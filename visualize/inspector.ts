@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
+import { ReaperError } from '../src/errors.ts';
 import type { Inspected, OpenInspector } from '../src/reaper/inspection.ts';
 import { type MountedPage, mountPage } from './mount.ts';
 import { guardSockets, silence } from './sockets.ts';
@@ -10,7 +11,7 @@ const defaultPort = 7_331;
 
 /**
  * Opens the inspector of a reaper on its own server.
- * @throws Error if it cannot listen on its address, or if the page is not built.
+ * @throws ReaperError if it cannot listen on its address, or if the page is not built.
  */
 export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
   const { settings, clock, fault } = inspected;
@@ -53,8 +54,11 @@ const listen = async (server: Server, host: string, port: number | undefined): P
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE' && port === undefined) return listen(server, host, 0);
-    if (code === 'EADDRINUSE') throw new Error(`port ${port} of ${host} is in use: choose another one, or 0 for any`);
-    throw new Error(`cannot listen on ${host}: ${message}`);
+    const what =
+      code === 'EADDRINUSE'
+        ? `port ${port} of ${host} is in use: choose another one, or 0 for any`
+        : `cannot listen on ${host}: ${message}`;
+    throw new ReaperError('cannot-listen', what, { cause: error });
   }
 };
 

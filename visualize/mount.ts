@@ -28,7 +28,7 @@ export interface MountedPage {
  * Follows the actors of a reaper from now on, and serves its page.
  * @param path under which the page is mounted, without a slash at its end; empty for the root.
  * @param keep called with the socket of each accepted page.
- * @throws Error if the page is not built.
+ * @throws ReaperError if the page is not built.
  */
 export const mountPage = async (
   inspected: Inspected,

@@ -6,6 +6,8 @@ export const orPermanent = async <T>(step: () => Promise<T>): Promise<T> => {
   try {
     return await step();
   } catch (error) {
-    throw isHopeless(error) ? new PermanentError(classify(error).message, { cause: error }) : error;
+    if (!isHopeless(error)) throw error;
+    const { code, message } = classify(error);
+    throw new PermanentError(code, message, { cause: error });
   }
 };

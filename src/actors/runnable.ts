@@ -1,8 +1,9 @@
+import { ReaperError } from '../errors.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 
-/** @throws Error that says why no pool may be judged now. */
+/** @throws ReaperError that says why no pool may be judged now. */
 export const ensureRunnable = async (preflight: Pick<Preflight, 'run'>, plan: boolean) => {
   const state = await preflight.run(plan);
-  if ('blocked' in state) throw new Error(state.blocked);
+  if ('blocked' in state) throw new ReaperError('suspended', state.blocked);
   return state;
 };

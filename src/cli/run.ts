@@ -47,17 +47,8 @@ const fileSaysInspect = (inspect: unknown, configured: readonly { path: string; 
   inspect === true ||
   configured.some(({ path, source }) => path.startsWith('inspect.') && !/^(--|REAPER_)/.test(source));
 
-const printed = [
-  'pool',
-  'orphan',
-  'quarantine',
-  'hook',
-  'sweep',
-  'rescue',
-  'connection',
-  'leader',
-  'suspended',
-] as const;
+/** The events that have no `type` of their own. */
+const printed = ['pool', 'hook', 'sweep', 'rescue', 'connection', 'leader', 'suspended'] as const;
 
 /** Sweeps and rescues until it is stopped. What it does is in the log; with `--json` on stdout too. */
 const run = async (reaper: Reaper, json: boolean): Promise<number> => {
@@ -65,6 +56,7 @@ const run = async (reaper: Reaper, json: boolean): Promise<number> => {
     reaper.on('job', (outcome) => outcome.verdict !== 'keep' && printJson({ type: 'job', ...outcome }));
     for (const name of printed)
       reaper.on(name, (event: ReaperEvents[typeof name]) => printJson({ type: name, ...event }));
+    // In these, `type` is the job type.
     reaper.on('orphan', (entry) => printJson({ type: 'orphan', entry }));
     reaper.on('quarantine', (job) => printJson({ type: 'quarantine', job }));
     reaper.on('error', (error) => printJson({ type: 'error', ...error.toJSON() }));

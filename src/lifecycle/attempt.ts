@@ -1,8 +1,9 @@
+import { ReaperError } from '../errors.ts';
 import { type Clock, monotonicOf, pause } from '../io/clock.ts';
 import type { Hooks } from '../io/hooks/hooks.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { kindOfRedisError } from '../io/redis/errors.ts';
+import { classify, kindOfRedisError, RedisError } from '../io/redis/errors.ts';
 import { retry } from '../io/redis/retry.ts';
 import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import type { Status } from '../machines/facts.ts';
@@ -164,12 +165,12 @@ const reset = ({ keys, scripts, clock }: AttemptDeps, { id, revision }: Job) => 
 const enqueueNow = async ({ clock, delivery: { records } }: AttemptDeps, job: Job, endpoint: string) => {
   const enqueue = () => records.enqueue([{ id: job.id, state: `asked:${job.revision}`, endpoint }]);
   const [enqueued] = await retry(clock, enqueue);
-  if (enqueued instanceof Error) throw enqueued;
+  if (enqueued instanceof Error) throw new RedisError(classify(enqueued), { cause: enqueued });
 };
 
 const statusReplyOf = (reply: ReplyOf<'set_status'>): StatusReply => {
   // Only a condition on the facts of the job is overtaken; a worker host gives none.
-  if (reply.outcome === 'overtaken') throw new Error('a status without a condition was overtaken');
+  if (reply.outcome === 'overtaken') throw new ReaperError('internal', 'a status without a condition was overtaken');
   return reply.outcome === 'done' ? { outcome: 'ok' } : reply;
 };
 

@@ -1,3 +1,4 @@
+import { OptionsError } from '../errors.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { retry } from '../io/redis/retry.ts';
 import { changeOnce } from '../io/redis/scripts.ts';
@@ -23,7 +24,10 @@ export interface NewJob {
 }
 
 export interface Lifecycle {
-  /** Writes the stats of a new job and tracks it. */
+  /**
+   * Writes the stats of a new job and tracks it.
+   * @throws OptionsError for a member that cannot be used.
+   */
   save(job: NewJob): Promise<TrackedAttempt>;
   /** Loads a job; undefined if it has no stats. */
   load(id: string): Promise<TrackedAttempt | undefined>;
@@ -67,12 +71,12 @@ export const createLifecycle = ({
 /** The fields that Harbor's jobservice always writes, and the others that are set. */
 const statsOf = (job: NewJob): Record<string, string> => {
   const { id, name, kind = 'Generic', status = 'Pending', unique = false } = job;
-  if (id === '' || name === '') throw new TypeError('a job needs an id and a name');
-  if (!isStatus(status) || isFinal(status)) throw new TypeError('a new job is Pending, Scheduled or Running');
+  if (id === '' || name === '') throw unusable(id === '' ? 'id' : 'name', 'a job needs an id and a name');
+  if (!isStatus(status) || isFinal(status)) throw unusable('status', 'a new job is Pending, Scheduled or Running');
   for (const field of ['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const) {
     // The Go side could not parse it, and no sweep could judge the job.
     if (job[field] !== undefined && !Number.isSafeInteger(job[field])) {
-      throw new TypeError(`${field} of a job must be a whole number from -(2^53 - 1) to 2^53 - 1`);
+      throw unusable(field, `must be a whole number from -(2^53 - 1) to 2^53 - 1`);
     }
   }
   return {
@@ -92,3 +96,5 @@ const statsOf = (job: NewJob): Record<string, string> => {
     ...(job.parameters ? { parameters: JSON.stringify(job.parameters) } : {}),
   };
 };
+
+const unusable = (path: keyof NewJob, message: string) => new OptionsError('save', [{ path, message }]);

@@ -166,7 +166,7 @@ export const dispatcherMachine = setup({
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       if (context.failures === 0) {
-        enqueue.sendParent(reported(faultOf('looking for hooks to send', error)));
+        enqueue.sendParent(reported(faultOf('looking for hooks to send', error, { poll: 'due-hooks' })));
       }
       enqueue.assign({ failures: context.failures + 1, wait: soonest(context.interval, context.wait) });
     }),

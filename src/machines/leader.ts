@@ -74,7 +74,7 @@ export const leaderMachine = setup({
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       enqueue.assign({ failures: context.failures + 1 });
       if (context.failures > 0) return;
-      enqueue.sendParent(reported(faultOf('asking for the lease', error)));
+      enqueue.sendParent(reported(faultOf('asking for the lease', error, { poll: 'lease' })));
     }),
     forgetFence: assign({ fence: undefined }),
   },

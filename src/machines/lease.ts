@@ -1,3 +1,5 @@
+import { ReaperError } from '../errors.ts';
+
 /** By which Redis checks that a host still leads: the key of the lease, and the fencing token of the term. */
 export interface Fence {
   readonly lease: string;
@@ -5,11 +7,11 @@ export interface Fence {
 }
 
 /** The term has ended, or may have: another host may lead. Nothing was changed. */
-export class FencedError extends Error {
+export class FencedError extends ReaperError {
   override name = 'FencedError';
 
   constructor() {
-    super('lease lost; nothing was changed: the next pass of the leader picks up the remaining work');
+    super('lease-lost', 'lease lost; nothing was changed: the next pass of the leader picks up the remaining work');
   }
 }
 

@@ -53,12 +53,17 @@ export const withReport = <Counts extends PassCounts>(counts: Counts, report: Re
   }
 };
 
-/** How a pass ends that nothing else can end. */
-export const endOf = (open: OpenPass, error: string): Report =>
+/**
+ * How a pass ends that nothing else can end.
+ * @param cause the error behind it, if there is one.
+ */
+export const endOf = (open: OpenPass, error: string, cause?: unknown): Report =>
   open.child === 'sweep'
-    ? { type: 'sweep.ended', result: { ...open.request, tally: emptyTally, error } }
+    ? { type: 'sweep.ended', result: { ...open.request, tally: emptyTally, error, ...causeOf(cause) } }
     : {
         type: 'rescue.ended',
-        result: { ...emptyRescue(open.request), error },
+        result: { ...emptyRescue(open.request), error, ...causeOf(cause) },
         ...(open.pass === undefined ? {} : { pass: open.pass }),
       };
+
+const causeOf = (cause: unknown) => (cause === undefined ? {} : { cause });

@@ -1,6 +1,6 @@
 import type { ErrorActorEvent } from 'xstate';
 import { poolSetup } from './poolSetup.ts';
-import type { PoolContext, PoolEnd, PoolInput, PoolOutcome } from './types/pool.ts';
+import type { PoolContext, PoolEnd, PoolInput, PoolResult } from './types/pool.ts';
 
 /** A failed step leads to a pause and a review; a lost lease ends the pool at once. */
 const countFailure = {
@@ -42,6 +42,7 @@ export const poolMachine = poolSetup.createMachine({
     unreadable: [],
     failures: 0,
     error: undefined,
+    cause: undefined,
     ...input.before,
   }),
   output: ({ context, event }) => {
@@ -227,14 +228,17 @@ export const poolMachine = poolSetup.createMachine({
 const isGone = (end: PoolEnd, unreadable: readonly string[]) =>
   end === 'rescued' || end === 'cleaned' || (end === 'planned' && unreadable.length === 0);
 
-const againOf = ({ suspect, plan, grace, moved, quarantined, failures, error }: PoolContext): PoolInput => ({
+const againOf = ({ suspect, plan, grace, moved, quarantined, failures, error, cause }: PoolContext): PoolInput => ({
   suspect,
   plan,
   grace,
-  before: { moved, quarantined, failures, error },
+  before: { moved, quarantined, failures, error, cause },
 });
 
-const outcomeOf = ({ suspect, moved, quarantined, unreadable, error }: PoolContext, end: PoolEnd): PoolOutcome => ({
+const outcomeOf = (
+  { suspect, moved, quarantined, unreadable, error, cause }: PoolContext,
+  end: PoolEnd,
+): PoolResult => ({
   pool: suspect.pool,
   outcome: end,
   evidence: suspect.evidence,
@@ -245,4 +249,5 @@ const outcomeOf = ({ suspect, moved, quarantined, unreadable, error }: PoolConte
   ...(suspect.traces === undefined || !isGone(end, unreadable) ? {} : { deregistered: suspect.traces }),
   ...(unreadable.length === 0 ? {} : { unreadable }),
   ...(error === undefined ? {} : { error }),
+  ...(cause === undefined ? {} : { cause }),
 });

@@ -111,16 +111,18 @@ export const poolSetup = setup({
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
       error: (_, params: { error: unknown }) => messageOf(params.error),
+      cause: (_, params: { error: unknown }) => params.error,
     }),
     suspectAgain: assign({
       suspect: ({ context }, params: { reply: 'alive' | Suspect }) =>
         params.reply === 'alive' ? context.suspect : params.reply,
     }),
-    forgetError: assign({ error: undefined }),
+    forgetError: assign({ error: undefined, cause: undefined }),
     explainLeft: assign({
+      cause: undefined,
       error: ({ context }) => `entries are left where they are: ${context.unreadable.join('; ')}`,
     }),
-    recordStop: assign({ error: 'stopped before it was confirmed dead' }),
+    recordStop: assign({ error: 'stopped before it was confirmed dead', cause: undefined }),
   },
 });
 

@@ -3,7 +3,7 @@ import { leave } from './abortedPools.ts';
 import { type Adoption, adopt } from './adoption.ts';
 import { type Fence, FencedError, isSameTerm } from './lease.ts';
 import { poolMachine } from './pool.ts';
-import type { PoolOutcome, PoolOutput, Suspect } from './types/pool.ts';
+import type { PoolOutput, PoolResult, Suspect } from './types/pool.ts';
 import type { RescueRequest } from './types/rescue.ts';
 import {
   abandonedPool,
@@ -55,7 +55,7 @@ export type PoolsEvent =
 
 export interface EndedPool {
   readonly pool: WaitingPool;
-  readonly outcome: PoolOutcome;
+  readonly outcome: PoolResult;
 }
 
 /** Messages from the pools to the rescue. */
@@ -138,7 +138,7 @@ export const poolsSetup = setup({
       enqueue.assign({ slots });
       if (!('again' in output)) return enqueue.sendParent(ended({ pool, outcome: output }));
       if (pool.isAborted) {
-        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.again, new Error(abortedFirst)) }));
+        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.again, abortedFirst) }));
       }
       // A caller may have taken the pool over since its actor began.
       const { suspect, grace } = pool.input;
@@ -152,7 +152,7 @@ export const poolsSetup = setup({
       const { pool, slots } = freed(context, slot);
       enqueue.stopChild(slot);
       enqueue.assign({ slots });
-      const outcome = 'again' in output ? abandonedPool(output.again, new Error(stoppedFirst)) : output;
+      const outcome = 'again' in output ? abandonedPool(output.again, stoppedFirst) : output;
       enqueue.sendParent(ended({ pool, outcome }));
     }),
     abandonPool: enqueueActions(({ enqueue, context }, { slot, error }: { slot: string; error: unknown }) => {
@@ -179,7 +179,7 @@ export const poolsSetup = setup({
       const { gains, losses, over, ...left } = leave(context, pass);
       enqueue.assign(left);
       enqueue.sendParent({ type: 'pools.shared', gains, losses } satisfies PoolsMessage);
-      if (over.length > 0) enqueue.sendParent(abandoned(over, new Error(abortedFirst)));
+      if (over.length > 0) enqueue.sendParent(abandoned(over, abortedFirst));
       for (const [slot, pool] of Object.entries(left.slots)) {
         // A step that has begun is finished, and so is the pool.
         if (pool.isAborted) enqueue.sendTo(slot as SlotId, { type: 'stop' });
@@ -193,7 +193,7 @@ export const poolsSetup = setup({
       enqueue.assign({ graces: [], suspects: [] });
       // Before the ends, which may be the last that a pass waits for.
       if (passes.size > 0) enqueue.sendParent({ type: 'pools.cutShort', passes: [...passes] } satisfies PoolsMessage);
-      if (waiting.length > 0) enqueue.sendParent(abandoned(waiting, new Error(stoppedFirst)));
+      if (waiting.length > 0) enqueue.sendParent(abandoned(waiting, stoppedFirst));
     }),
     stopPools: enqueueActions(({ enqueue, context }) => {
       for (const slot of Object.keys(context.slots)) enqueue.sendTo(slot as SlotId, { type: 'stop' });
@@ -212,5 +212,5 @@ const freed = (context: PoolsContext, slot: string) => {
 };
 
 const ended = (...ends: readonly EndedPool[]): PoolsMessage => ({ type: 'pools.ended', ends });
-const abandoned = (pools: readonly WaitingPool[], error: Error): PoolsMessage =>
+const abandoned = (pools: readonly WaitingPool[], error: unknown): PoolsMessage =>
   ended(...pools.map((pool) => ({ pool, outcome: abandonedPool(pool.input, error) })));

@@ -78,7 +78,10 @@ export const rescueMachine = rescueSetup.createMachine({
         onDone: 'finding',
         // The pass that is due by the schedule finds what was not seen.
         onError: {
-          actions: { type: 'report', params: ({ event }) => ({ where: 'watching heartbeats', error: event.error }) },
+          actions: {
+            type: 'report',
+            params: ({ event }) => ({ where: 'watching heartbeats', error: event.error, poll: 'heartbeats' as const }),
+          },
         },
       },
       on: {

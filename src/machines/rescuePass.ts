@@ -123,7 +123,11 @@ export const rescuePassMachine = setup({
       awaits: context.awaits - count,
     })),
     fail: assign({
-      result: ({ context: { result } }, { error }: { error: unknown }) => ({ ...result, error: messageOf(error) }),
+      result: ({ context: { result } }, { error }: { error: unknown }) => ({
+        ...result,
+        error: messageOf(error),
+        cause: error,
+      }),
     }),
     suspend: assign({
       result: ({ context: { result } }, { reason }: { reason: string }) => ({ ...result, suspended: reason }),

@@ -5,7 +5,7 @@ import { PermanentError } from './permanent.ts';
 import { poolsMachine } from './pools.ts';
 import type { EndedPool, PoolsEvent, PoolsMessage } from './poolsSetup.ts';
 import { type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
-import { faultOf, type MandateChanged, reported } from './types/reports.ts';
+import { faultOf, type MandateChanged, type Poll, reported } from './types/reports.ts';
 import {
   emptyRescue,
   type Found,
@@ -279,7 +279,9 @@ export const rescueSetup = setup({
       if (ends.length > 0) enqueue.sendParent(reported(...ends));
       enqueue.assign({ requests: [] });
     }),
-    report: sendParent((_, { where, error }: { where: string; error: unknown }) => reported(faultOf(where, error))),
+    report: sendParent((_, { where, error, ...more }: { where: string; error: unknown; poll?: Poll }) =>
+      reported(faultOf(where, error, more)),
+    ),
   },
 });
 

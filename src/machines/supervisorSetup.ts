@@ -128,7 +128,8 @@ export const supervisorSetup = setup({
       const reason = messageOf(error);
       enqueue.emit(faultOf(nameOf[id], error, { isCrash: true }));
       const isOver = ({ child }: OpenPass) => child === id;
-      for (const pass of context.open.filter(isOver)) enqueue.emit(endOf(pass, `${nameOf[id]} has crashed: ${reason}`));
+      for (const pass of context.open.filter(isOver))
+        enqueue.emit(endOf(pass, `${nameOf[id]} has crashed: ${reason}`, error));
       enqueue.assign({
         crashes: context.crashes + 1,
         alive: context.alive.filter((name) => name !== id),

@@ -224,7 +224,7 @@ export const sweepSetup = setup({
       enqueue.sendParent(reported(faultOf('reading a page', error)));
     }),
     failSweep: assign({
-      pass: ({ context }, { error }: { error: unknown }) => withError(context.pass, messageOf(error)),
+      pass: ({ context }, { error }: { error: unknown }) => withError(context.pass, error),
       failedIn: ({ context }) => context.fence,
     }),
     // The other hosts have not done the shared sweep either: it is tried again an interval later.
@@ -240,13 +240,11 @@ export const sweepSetup = setup({
     forgetRecord: stopChild('completePass'),
     failCompletion: assign({
       pass: ({ context }, { error }: { error: unknown }) =>
-        error instanceof RefusedError
-          ? withSuspension(context.pass, messageOf(error))
-          : withError(context.pass, messageOf(error)),
+        error instanceof RefusedError ? withSuspension(context.pass, messageOf(error)) : withError(context.pass, error),
       failedIn: ({ context }) => context.fence,
     }),
     cutShort: assign({
-      pass: ({ context }) => withError(context.pass, 'stopped before its end'),
+      pass: ({ context }) => context.pass && { ...context.pass, error: 'stopped before its end' },
       acting: [],
     }),
     abortSweep: assign({
@@ -273,4 +271,5 @@ const withTally = (pass: SweepResult | undefined, tally: Tally): SweepResult | u
 /** The first reason stays: later ones are about the same refusal. */
 const withSuspension = (pass: SweepResult | undefined, suspended: string | undefined): SweepResult | undefined =>
   pass === undefined || suspended === undefined || pass.suspended !== undefined ? pass : { ...pass, suspended };
-const withError = (pass: SweepResult | undefined, error: string): SweepResult | undefined => pass && { ...pass, error };
+const withError = (pass: SweepResult | undefined, error: unknown): SweepResult | undefined =>
+  pass && { ...pass, error: messageOf(error), cause: error };

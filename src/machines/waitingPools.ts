@@ -1,5 +1,5 @@
 import { messageOf } from './messageOf.ts';
-import type { PoolInput, PoolOutcome } from './types/pool.ts';
+import type { PoolInput, PoolResult } from './types/pool.ts';
 
 /** A rescue pass as the pools refer to it: the id of its actor. */
 export interface PassRef {
@@ -69,7 +69,7 @@ export const byUrgency = (pools: readonly WaitingPool[]): readonly WaitingPool[]
 };
 
 /** The outcome of a pool that is given up, with what had been done by then. */
-export const abandonedPool = ({ suspect, before }: PoolInput, error: unknown): PoolOutcome => {
+export const abandonedPool = ({ suspect, before }: PoolInput, error: unknown): PoolResult => {
   const moved = before?.moved ?? {};
   const poison = before?.quarantined ?? [];
   return {
@@ -81,5 +81,6 @@ export const abandonedPool = ({ suspect, before }: PoolInput, error: unknown): P
     quarantined: poison.length,
     ...(poison.length === 0 ? {} : { poison }),
     error: messageOf(error),
+    ...(error instanceof Error ? { cause: error } : {}),
   };
 };

@@ -1,10 +1,11 @@
 import { StoppedError } from '../errors.ts';
+import { forCaller } from '../io/redis/errors.ts';
 
 /** Calls by the users of a reaper, from the first one to the end of its `stop()`. */
 export interface Calls {
   /** @throws StoppedError once calls are refused. */
   check(): void;
-  /** Runs `act`, unless calls are refused. */
+  /** Runs `act`, unless calls are refused. An error of Redis becomes one with a code. */
   make<T>(act: () => T | Promise<T>): Promise<T>;
   /** A copy of the object whose methods are calls. The named methods return async iterables: each step is a call. */
   guard<T extends object>(target: T, ...iterables: readonly (keyof T)[]): T;
@@ -23,7 +24,7 @@ export interface Calls {
  * an answer at the end of `stop()` even if Redis gives none.
  */
 export const createCalls = (): Calls => {
-  const pending = new Set<(error: StoppedError) => void>();
+  const pending = new Set<(error: unknown) => void>();
   const waiting: (() => void)[] = [];
   let isRefusing = false;
   let hasEnded = false;
@@ -31,7 +32,7 @@ export const createCalls = (): Calls => {
   const check = () => {
     if (isRefusing) throw new StoppedError('this reaper is stopped; create another one');
   };
-  const leave = (reject: (error: StoppedError) => void) => {
+  const leave = (reject: (error: unknown) => void) => {
     pending.delete(reject);
     if (pending.size === 0) for (const resolve of waiting.splice(0)) resolve();
   };
@@ -39,7 +40,9 @@ export const createCalls = (): Calls => {
     new Promise<T>((resolve, reject) => {
       check();
       pending.add(reject);
-      new Promise<T>((begun) => begun(act())).then(resolve, reject).finally(() => leave(reject));
+      new Promise<T>((begun) => begun(act()))
+        .then(resolve, (error) => reject(forCaller(error)))
+        .finally(() => leave(reject));
     });
   async function* iterate<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
     const iterator = items[Symbol.asyncIterator]();

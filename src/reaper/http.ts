@@ -1,3 +1,4 @@
+import { codeOr } from '../errors.ts';
 import type { Logger } from '../io/log.ts';
 import { messageOf } from '../machines/messageOf.ts';
 import type { ReaperSettings } from '../options.ts';
@@ -9,7 +10,7 @@ import type { Reporting } from './reporting.ts';
 export interface Http {
   /** Opens it, if the option `http` is set. Later calls do nothing. An error is reported, and stops nothing. */
   open(): void;
-  /** @throws Error if it could not be opened. */
+  /** @throws ReaperError if it could not be opened. */
   url(): Promise<string | undefined>;
   close(): Promise<void> | undefined;
 }
@@ -24,13 +25,13 @@ export const createHttp = (
   let server: Promise<OpenServer> | undefined;
 
   const open = async ({ host, port }: Exclude<ReaperSettings['http'], false>) => {
-    const onError = (error: Error) => fault(where, error.message, 'internal');
+    const onError = (error: Error) => fault(where, error.message, { code: 'internal', cause: error });
     try {
       const opened = await openServer({ host, port, routes: routesOf(sources), onError });
       log.info({ url: opened.url }, 'probes and metrics are served');
       return opened;
     } catch (error) {
-      fault(where, messageOf(error), 'internal');
+      fault(where, messageOf(error), { code: codeOr(error, 'internal'), cause: error });
       throw error;
     }
   };

@@ -1,4 +1,5 @@
 import type { AnyActorRef } from 'xstate';
+import { codeOr, OptionsError } from '../errors.ts';
 import type { Clock } from '../io/clock.ts';
 import { messageOf } from '../machines/messageOf.ts';
 import type { Judgement } from '../machines/verdict.ts';
@@ -56,10 +57,12 @@ export const makeInspectable = (reaper: Reaper, inspected: () => Inspectable): v
   inspectables.set(reaper, inspected);
 };
 
-/** @throws TypeError for an object that `createReaper` has not returned. */
+/** @throws OptionsError for an object that `createReaper` has not returned. */
 export const inspectedOf = (reaper: Reaper): Inspectable => {
   const inspected = inspectables.get(reaper);
-  if (inspected === undefined) throw new TypeError('createInspector: the first argument must be a reaper');
+  if (inspected === undefined) {
+    throw new OptionsError('createInspector', [{ path: '', message: 'the first argument must be a reaper' }]);
+  }
   return inspected();
 };
 
@@ -69,7 +72,7 @@ export interface Inspection {
   open(inspected: () => Inspectable): void;
   /** Resolves when it listens, or could not be opened; undefined if it was not opened. */
   settled(): Promise<void> | undefined;
-  /** @throws Error if it could not be opened. */
+  /** @throws ReaperError if it could not be opened. */
   url(): Promise<string | undefined>;
   close(): Promise<void> | undefined;
   readonly isFollowed: Follow;
@@ -86,7 +89,7 @@ export const createInspection = (settings: ReaperSettings['inspect'], fault: Rep
       const { openInspector } = await import('../../visualize/inspector.ts');
       return await openInspector({ ...inspected, settings });
     } catch (error) {
-      fault('the inspector', messageOf(error), 'internal');
+      fault('the inspector', messageOf(error), { code: codeOr(error, 'internal'), cause: error });
       throw error;
     }
   };

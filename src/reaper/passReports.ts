@@ -1,12 +1,13 @@
 import type { ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { codeOfRefusal } from '../io/redis/errors.ts';
+import { codeOfRefusal, forCaller } from '../io/redis/errors.ts';
 import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter, Suspension } from './events.ts';
 import { hooksSince } from './hookCounts.ts';
-import type { Reporting } from './reporting.ts';
+import type { EndedPass } from './passes.ts';
+import { errorFields, type Reporting } from './reporting.ts';
 import { type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
 
 /** What is known of the passes of this host. `health` reads it. */
@@ -22,12 +23,20 @@ export interface PassState {
   readonly suspendedBy: Readonly<Partial<Record<Suspension['pass'], ErrorCode>>>;
 }
 
+const noPasses: PassState = {
+  lastSweepAt: undefined,
+  lastRescueAt: undefined,
+  suspended: undefined,
+  sweepSuspended: undefined,
+  suspendedBy: {},
+};
+
 /** Measures the passes, and turns each end into a summary, a log line and an event. */
 export interface PassReports {
   sweepStarted(number: number): void;
   rescueStarted(pass: number | undefined): void;
-  sweepEnded(result: SweepResult): SweepSummary;
-  rescueEnded(result: RescueResult, pass: number | undefined): RescueSummary;
+  sweepEnded(result: SweepResult): EndedPass<SweepSummary>;
+  rescueEnded(result: RescueResult, pass: number | undefined): EndedPass<RescueSummary>;
   /** Passes cannot run at all, and why; undefined when they can again. */
   block(reason: string | undefined): void;
   state(): PassState;
@@ -43,13 +52,7 @@ export const createPassReports = ({
   const now = () => monotonicOf(clock);
   const starts = createStarts(() => ({ at: now(), hooks: hookCounts() }));
   const elapsedSince = (at: number) => Math.round(now() - at);
-  let state: PassState = {
-    lastSweepAt: undefined,
-    lastRescueAt: undefined,
-    suspended: undefined,
-    sweepSuspended: undefined,
-    suspendedBy: {},
-  };
+  let state = noPasses;
   const setSuspended = (pass: Suspension['pass'], reason: string | undefined, code?: ErrorCode) => {
     const before = pass === 'sweep' ? state.sweepSuspended : state.suspended;
     state = { ...state, suspendedBy: suspendedBy(state.suspendedBy, pass, reason, code) };
@@ -69,16 +72,18 @@ export const createPassReports = ({
       const start = starts.take(`sweep ${result.number}`);
       const summary = sweepSummary(result, elapsedSince(start.at), () => hooksSince(hookCounts(), start.hooks));
       const { suspended, error, plan } = result;
-      if (suspended !== undefined && suspended !== state.sweepSuspended) fault('sweeping', suspended, 'suspended');
+      const cause = forCaller(result.cause);
+      if (suspended !== undefined && suspended !== state.sweepSuspended)
+        fault('sweeping', suspended, { code: 'suspended' });
       if (!plan && error === undefined) setSuspended('sweep', suspended);
       if (suspended !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
       else if (error === undefined) {
         state = { ...state, lastSweepAt: now() };
         log.info({ sweep: summary }, 'sweep');
       } else if (result.isAborted) log.info({ sweep: summary }, 'a sweep was aborted by its caller');
-      else log[level('error')]({ sweep: summary }, 'a sweep did not complete');
+      else log[level('error')]({ sweep: summary, ...errorFields(cause) }, 'a sweep did not complete');
       emit('sweep', summary);
-      return summary;
+      return { summary, cause };
     },
 
     rescueEnded(result, pass = 0) {
@@ -86,7 +91,9 @@ export const createPassReports = ({
       // Each pool and each entry has a log line of its own.
       const { changes: _, ...line } = summary;
       const { suspended, error } = result;
-      if (suspended !== undefined && suspended !== state.suspended) fault('judging pools', suspended, 'suspended');
+      const cause = forCaller(result.cause);
+      if (suspended !== undefined && suspended !== state.suspended)
+        fault('judging pools', suspended, { code: 'suspended' });
       const isLatest = error === undefined && pass > latestPass;
       if (isLatest) {
         latestPass = pass;
@@ -96,13 +103,13 @@ export const createPassReports = ({
         if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
         log[isUneventful(result) ? 'debug' : 'info']({ rescue: line }, 'rescue');
       } else if (result.isAborted) log.info({ rescue: line }, 'a rescue pass was aborted by its caller');
-      else log[level('error')]({ rescue: line }, 'a rescue pass did not complete');
+      else log[level('error')]({ rescue: line, ...errorFields(cause) }, 'a rescue pass did not complete');
       emit('rescue', summary);
-      return summary;
+      return { summary, cause };
     },
 
     block(reason) {
-      if (reason !== undefined) fault('the start', reason, 'blocked');
+      if (reason !== undefined) fault('the start', reason, { code: 'blocked' });
       setSuspended('rescue', reason, 'blocked');
     },
 

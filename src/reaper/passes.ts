@@ -25,10 +25,17 @@ export type PassRequest =
 /** Passes that callers ask for, and wait for. */
 export interface Passes extends Pick<Reaper, 'sweep' | 'rescue'> {
   /** Answers the caller of a pass, if it has one. */
-  sweepEnded(number: number, summary: SweepSummary): void;
-  rescueEnded(number: number, summary: RescueSummary): void;
+  sweepEnded(number: number, ended: EndedPass<SweepSummary>): void;
+  rescueEnded(number: number, ended: EndedPass<RescueSummary>): void;
   /** The signal by which the caller of a pass may end it. */
   signalOf(number: number): AbortSignal | undefined;
+}
+
+/** How a pass has ended. */
+export interface EndedPass<Summary> {
+  readonly summary: Summary;
+  /** The error that ended it, if there is one. */
+  readonly cause: unknown;
 }
 
 type Pass = 'sweep' | 'rescue';
@@ -36,7 +43,7 @@ type Pass = 'sweep' | 'rescue';
 /** A caller who waits for the end of a pass. */
 interface Caller<Summary> {
   readonly signal: AbortSignal | undefined;
-  answer(summary: Summary): void;
+  answer(ended: EndedPass<Summary>): void;
 }
 type Callers<Summary> = Map<number, Caller<Summary>>;
 
@@ -63,7 +70,7 @@ export const createPasses = ({
   return {
     async sweep(options) {
       const { plan = false, signal } = readArguments('sweep', options);
-      const summary = await run('sweep', sweeps, signal, {
+      const { summary, cause } = await run('sweep', sweeps, signal, {
         requestOf: (number) => ({ type: 'sweep.now', request: { number, plan } }),
         unbegun: () =>
           sweepSummary({ number: scheduledPass, plan, tally: emptyTally, ...abortedPass }, 0, () => noHooks),
@@ -72,20 +79,20 @@ export const createPasses = ({
       if (!summary.plan && summary.suspended === undefined) {
         await untilAborted(signal, (aborted) => within(clock, hookTimeout, Promise.race([hooksAttempted(), aborted])));
       }
-      return completed('sweep', { ...summary }, signal); // A copy: its hook counts are final.
+      return completed('sweep', { summary: { ...summary }, cause }, signal); // A copy: its hook counts are final.
     },
 
     async rescue(options) {
       const { plan = false, grace, signal } = readArguments('rescue', options);
-      const summary = await run('rescue', rescues, signal, {
+      const ended = await run('rescue', rescues, signal, {
         requestOf: (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true } }),
         unbegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan }), ...abortedPass }, 0),
       });
-      return completed('rescue', summary, signal);
+      return completed('rescue', ended, signal);
     },
 
-    sweepEnded: (number, summary) => sweeps.get(number)?.answer(summary),
-    rescueEnded: (number, summary) => rescues.get(number)?.answer(summary),
+    sweepEnded: (number, ended) => sweeps.get(number)?.answer(ended),
+    rescueEnded: (number, ended) => rescues.get(number)?.answer(ended),
     signalOf: (number) => (sweeps.get(number) ?? rescues.get(number))?.signal,
   };
 };
@@ -98,15 +105,15 @@ const createRun = (prepare: () => Promise<void>, send: (request: PassRequest) =>
     callers: Callers<Summary>,
     signal: AbortSignal | undefined,
     { requestOf, unbegun }: { requestOf: (number: number) => PassRequest; unbegun: () => Summary },
-  ): Promise<Summary> => {
-    if (signal?.aborted) throw new PassError(pass, unbegun(), signal);
+  ): Promise<EndedPass<Summary>> => {
+    if (signal?.aborted) throw new PassError(pass, unbegun(), { aborted: signal });
     await prepare();
-    if (signal?.aborted) throw new PassError(pass, unbegun(), signal);
+    if (signal?.aborted) throw new PassError(pass, unbegun(), { aborted: signal });
     const number = ++last;
     const cancel = () => send({ type: `${pass}.cancel`, number });
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      return await new Promise<Summary>((answer) => {
+      return await new Promise<EndedPass<Summary>>((answer) => {
         callers.set(number, { signal, answer });
         send(requestOf(number));
       });
@@ -120,11 +127,11 @@ const createRun = (prepare: () => Promise<void>, send: (request: PassRequest) =>
 /** @throws PassError if the pass did not complete, or was aborted. */
 const completed = <Summary extends { readonly error?: string }>(
   pass: Pass,
-  summary: Summary,
+  { summary, cause }: EndedPass<Summary>,
   signal: AbortSignal | undefined,
 ): Summary => {
-  if (signal?.aborted) throw new PassError(pass, summary, signal);
-  if (summary.error !== undefined) throw new PassError(pass, summary);
+  if (signal?.aborted) throw new PassError(pass, summary, { aborted: signal });
+  if (summary.error !== undefined) throw new PassError(pass, summary, { cause });
   return summary;
 };
 

@@ -1,13 +1,14 @@
 import { quarantinedJobOf } from '../admin/quarantineRecords.ts';
-import { BackgroundError, type ErrorCode } from '../errors.ts';
+import { BackgroundError, codeOr, type ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { classify, redact } from '../io/redis/errors.ts';
+import { forCaller, redact } from '../io/redis/errors.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import type { JobOutcome } from '../machines/types/job.ts';
-import type { PoolOutcome } from '../machines/types/pool.ts';
+import type { PoolOutcome, PoolResult } from '../machines/types/pool.ts';
+import type { Poll } from '../machines/types/reports.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
 import type { Emitter, LeaderChange } from './events.ts';
 import { countHook, type HookCounts, noHooks } from './hookCounts.ts';
@@ -15,13 +16,13 @@ import { createHostErrorReports } from './hostErrors.ts';
 
 /** Turns what the actors report into log lines and events. */
 export interface Reporting {
-  /** Something failed, and stopped nothing. Unless given, the code is that of the error of Redis, or `step-failed`. */
-  fault(where: string, message: string, code?: ErrorCode, cause?: unknown): void;
+  /** Something failed, and stopped nothing. */
+  fault(where: string, message: string, more?: FaultDetails): void;
   /** The level to log at: `debug` during an outage, since the outage itself is in the log. */
   level<Level extends string>(level: Level): Level | 'debug';
   job(outcome: JobOutcome): void;
   /** @param since start of the pool's actor, by the monotonic clock in ms. */
-  pool(ended: PoolOutcome, since: number): void;
+  pool(ended: PoolResult, since: number): void;
   orphaned(entry: OrphanedEntry): void;
   finished(entry: FinishedEntry): void;
   quarantined(quarantined: Quarantined): void;
@@ -31,12 +32,14 @@ export interface Reporting {
   hookCounts(): HookCounts;
 }
 
-/** Work that polls Redis all the time. During an outage its failures say nothing new. */
-const polls: ReadonlySet<string> = new Set([
-  'asking for the lease',
-  'looking for hooks to send',
-  'watching heartbeats',
-]);
+export interface FaultDetails {
+  /** Unless given, the code of `cause`, or `step-failed`. */
+  readonly code?: ErrorCode;
+  readonly cause?: unknown;
+  /** The step that polls Redis: during an outage its failures say nothing new. */
+  readonly poll?: Poll | undefined;
+}
+
 const sending = 'sending hooks from this host';
 
 export const createReporting = ({
@@ -51,28 +54,32 @@ export const createReporting = ({
   const level = <Level extends string>(wanted: Level) => (outage() === undefined ? wanted : 'debug');
   let firstAttempts = noHooks;
   const reportHostError = createHostErrorReports(clock, ({ code, error, count }) => {
-    log.error({ where: sending, code, error, count }, 'this host cannot send hooks');
-    emit('error', new BackgroundError('host', sending, error, { cause: Object.assign(new Error(error), { code }) }));
+    const err = Object.assign(new Error(error), { code });
+    log.error({ where: sending, code, error, count, err }, 'this host cannot send hooks');
+    emit('error', new BackgroundError('host', sending, error, { cause: err }));
   });
 
   return {
     level,
-    fault(where, message, given, cause) {
+    fault(where, message, { code: given, cause, poll } = {}) {
       const code = given ?? codeOf(cause);
       const err = cause instanceof Error ? redact(cause) : new Error(message);
       log[level('error')]({ where, code, err }, 'something failed');
       const now = outage();
-      if (now !== undefined && polls.has(where) && message.includes(now.error.message)) return;
+      if (now !== undefined && poll !== undefined && message.includes(now.error.message)) return;
       emit('error', new BackgroundError(code, where, message, cause === undefined ? {} : { cause }));
     },
     job(outcome) {
       logJob(log, outcome);
       emit('job', outcome);
     },
-    pool(ended, since) {
+    pool({ cause, ...ended }, since) {
       const outcome: PoolOutcome = { ...ended, durationMs: Math.round(monotonicOf(clock) - since) };
       const isQuiet = outcome.outcome === 'alive' || outcome.outcome === 'cleaned';
-      log[outcome.outcome === 'abandoned' ? 'error' : isQuiet ? 'debug' : 'info']({ pool: outcome }, 'pool');
+      log[outcome.outcome === 'abandoned' ? 'error' : isQuiet ? 'debug' : 'info'](
+        { pool: outcome, ...errorFields(cause) },
+        'pool',
+      );
       emit('pool', outcome);
     },
     orphaned(entry) {
@@ -108,11 +115,12 @@ export const createReporting = ({
   };
 };
 
-/** An error that is none of Redis is one of the step. */
-const codeOf = (cause: unknown): ErrorCode => {
-  const { kind, code } = classify(cause);
-  return cause === undefined || kind === 'unknown' ? 'step-failed' : code;
-};
+/** The fields of a log line for the error behind it; none without one. */
+export const errorFields = (cause: unknown): { readonly code?: ErrorCode; readonly err?: Error } =>
+  cause instanceof Error ? { code: codeOf(cause), err: redact(cause) } : {};
+
+/** An error that is neither of this package nor of Redis is one of the step. */
+const codeOf = (cause: unknown): ErrorCode => codeOr(forCaller(cause), 'step-failed');
 
 const logJob = (log: Deps['log'], outcome: JobOutcome): void => {
   const { id, verdict, reason, detail, facts, error } = outcome;

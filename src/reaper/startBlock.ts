@@ -1,12 +1,13 @@
 import type { createDoctor } from '../doctor/doctor.ts';
 import { createStartCheck } from '../doctor/startCheck.ts';
+import { ReaperError } from '../errors.ts';
 import type { Deps } from '../io/redis/deps.ts';
 
 /** Keeps passes from running where the reaper cannot work. */
 export interface StartBlock {
   /** Why passes cannot run, or undefined. */
   reason(): Promise<string | undefined>;
-  /** @throws Error with the reason. */
+  /** @throws ReaperError with the reason. */
   check(): Promise<void>;
 }
 
@@ -33,7 +34,7 @@ export const createStartBlock = ({
     reason,
     async check() {
       const blocked = await reason();
-      if (blocked !== undefined) throw new Error(blocked);
+      if (blocked !== undefined) throw new ReaperError('blocked', blocked);
     },
   };
 };

@@ -19,7 +19,7 @@ export interface SweepSummary extends Tally {
 }
 
 /** A rescue pass in counts, and the outcomes of the pools that it suspected. Each pool is in one summary. */
-export interface RescueSummary extends Omit<RescueResult, 'number' | 'oldestUndecidedS'> {
+export interface RescueSummary extends Omit<RescueResult, 'number' | 'oldestUndecidedS' | 'cause'> {
   /** How long the oldest undecided entry has been unobserved, in ms; 0 if there is none. */
   readonly oldestUndecidedMs: number;
   /** From its start until every pool that it reports had ended, in ms. */
@@ -44,6 +44,6 @@ export const sweepSummary = (
 });
 
 export const rescueSummary = (
-  { number: _, oldestUndecidedS, ...result }: RescueResult,
+  { number: _, cause: __, oldestUndecidedS, ...result }: RescueResult,
   durationMs: number,
 ): RescueSummary => ({ ...result, oldestUndecidedMs: 1_000 * oldestUndecidedS, durationMs });

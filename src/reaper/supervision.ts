@@ -146,8 +146,8 @@ const subscribe = (
   supervisor.on('pool', ({ outcome, since }) => reporting.pool(outcome, since));
   supervisor.on('orphan', ({ entry }) => reporting.orphaned(entry));
   supervisor.on('finished', ({ entry }) => reporting.finished(entry));
-  supervisor.on('fault', ({ where, error, isCrash, cause }) =>
-    reporting.fault(where, error, isCrash && 'internal', cause),
+  supervisor.on('fault', ({ where, error, isCrash, cause, poll }) =>
+    reporting.fault(where, error, { ...(isCrash ? { code: 'internal' } : {}), cause, poll }),
   );
   supervisor.on('leader', ({ holds, host }) => {
     if (!holds) schedule.clear();
@@ -167,5 +167,7 @@ const subscribe = (
   supervisor.on('rescue.ended', ({ result, pass }) =>
     passes.rescueEnded(result.number, passReports.rescueEnded(result, pass)),
   );
-  supervisor.subscribe({ error: (error) => reporting.fault('the supervisor', messageOf(error), 'internal', error) });
+  supervisor.subscribe({
+    error: (error) => reporting.fault('the supervisor', messageOf(error), { code: 'internal', cause: error }),
+  });
 };

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
+import { ReaperError } from '../errors.ts';
 
 /** What a route answers. */
 export interface Answer {
@@ -75,8 +76,11 @@ const listen = async (server: Server, host: string, port: number): Promise<void>
   } catch (error) {
     server.close();
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new Error(`port ${port} of ${host} is in use: choose another one, or 0 for any`);
-    throw new Error(`cannot listen on ${host}: ${message}`);
+    const what =
+      code === 'EADDRINUSE'
+        ? `port ${port} of ${host} is in use: choose another one, or 0 for any`
+        : `cannot listen on ${host}: ${message}`;
+    throw new ReaperError('cannot-listen', what, { cause: error });
   }
 };
 

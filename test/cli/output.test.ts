@@ -296,4 +296,26 @@ describe('as a process', () => {
     expect(code).toBe(0);
     expect(linesOf(stdout).map(({ type }) => type)).toContain('leader');
   });
+
+  test('run --json prints each orphaned entry and each quarantined job once', async () => {
+    await seedPool(redis, 'alive', { heartbeat: second(), jobNames: 'X', holds: new Map([['X', ['lost']]]) });
+    await redis.hset('t:worker_pools:alive', 'worker_ids', 'w1');
+    await redis.hset('t:worker:w1', { job_name: 'X', job_id: 'other', started_at: second(), args: '' });
+    await seedJob(redis, 'lost', { status: 'Pending' });
+    await seedPool(redis, 'dead', { holds: new Map([['X', ['poison']]]) });
+    const deaths = [1, 2, 3].map((n) => [second(-3_600 + n), `p${n}`, second(-3_700)]);
+    await redis.hset('t:reaper:recoveries', 'poison', JSON.stringify(deaths));
+    const options = ['--rescue-interval', '200ms', '--rescue-grace', '0', '--rescue-orphaned-after', '0'];
+    // Nobody writes a heartbeat here.
+    const child = launchCli(['run', '--json', ...options, '--rescue-heartbeat-timeout', '10m', ...at()]);
+    const { output, ended } = watchCli(child);
+    await expect.poll(() => output.stdout).toContain('"type":"orphan"');
+    await expect.poll(() => output.stdout).toContain('"type":"quarantine"');
+    child.kill('SIGTERM');
+    const { stdout } = await ended;
+    const linesOn = (job: string) =>
+      linesOf(stdout).filter((line) => [line.id, line.entry?.id, line.job?.id].includes(job));
+    expect(linesOn('lost')).toMatchObject([{ type: 'orphan', entry: { type: 'X', outcome: 'requeued' } }]);
+    expect(linesOn('poison')).toMatchObject([{ type: 'quarantine', job: { type: 'X' } }]);
+  });
 });

@@ -26,7 +26,7 @@ const events = [
   ...['done', 'enqueued', 'parked', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
   failure('act'),
   failure('act', new FencedError()),
-  failure('act', new RefusedError('Redis is a replica')),
+  failure('act', new RefusedError('redis-read-only', 'Redis is a replica')),
   ...verdicts.map((verdict) => done('load', jobFor(verdict))),
   failure('load'),
 ];

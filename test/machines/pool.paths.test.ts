@@ -172,7 +172,13 @@ for (const [step, before] of Object.entries(steps)) {
     const input = { suspect, plan: false, grace: 15_000 };
     const { value, output } = (await walk(machine, { input, events }, { remote, coverage })).getSnapshot();
     expect(value).toBe('awaitingGrace');
-    const progress = { moved: {}, quarantined: [], failures: 1, error: 'Redis is down' };
+    const progress = {
+      moved: {},
+      quarantined: [],
+      failures: 1,
+      error: 'Redis is down',
+      cause: new Error('Redis is down'),
+    };
     expect(output).toEqual({ again: { ...input, suspect: suspectedAgain, before: progress } });
     // When the grace is over, another actor goes on.
     const next = (await walk(machine, { input: output.again, events: [] }, { remote, coverage })).getSnapshot();

@@ -38,7 +38,7 @@ test('fault 137: a heartbeat that grows old begins the next pass; an error of th
   await it.answer('requeueOrphans', requeued());
   await it.fail('watch');
   expect(it.value().rescue).toBe('waiting');
-  expect(it.of('fault')).toEqual([faultOf('watching heartbeats', new Error('Redis is down'))]);
+  expect(it.of('fault')).toEqual([faultOf('watching heartbeats', new Error('Redis is down'), { poll: 'heartbeats' })]);
   await it.tick(10_000);
   expect(it.value().rescue).toEqual({ finding: 'looking' });
 });
@@ -247,7 +247,7 @@ test('fault 150: a suspended shared pass is tried again an interval later', asyn
 test('a shared pass whose look fails for good is tried again an interval later', async () => {
   const it = await startLeader();
   await it.tick(10_000);
-  await it.fail('find', new PermanentError('x'));
+  await it.fail('find', new PermanentError('redis-wrong-type', 'x'));
   expect([it.value().rescue, it.rescue().failedIn]).toEqual(['waiting', fenceOf(1)]);
   expect(it.of('fault')).toEqual([]);
 });

@@ -100,7 +100,7 @@ test('a renewal keeps the passes that wait; a failed one is reported once, and c
     await it.fail('acquireLease');
   }
   expect(it.value()).toMatchObject({ sweep: 'waiting', leader: 'leading' });
-  expect(it.of('fault')).toEqual([faultOf('asking for the lease', new Error('Redis is down'))]);
+  expect(it.of('fault')).toEqual([faultOf('asking for the lease', new Error('Redis is down'), { poll: 'lease' })]);
   expect(it.of('leader')).toHaveLength(1);
 });
 

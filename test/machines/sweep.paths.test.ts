@@ -53,7 +53,7 @@ test('fault 119: a sweep that Redis refuses to begin is suspended, and the next 
   const it = start();
   await it.send(sweepNow(1));
   await it.send(sweepNow(2));
-  await it.fail('readPage', new RefusedError('Redis is a replica'));
+  await it.fail('readPage', new RefusedError('redis-read-only', 'Redis is a replica'));
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, suspended: 'Redis is a replica' } }]);
   expect(it.of('sweep.ended')[0]?.result).not.toHaveProperty('error');
   await it.answer('readPage', page(true));
@@ -93,7 +93,7 @@ test('fault 119: a sweep whose hooks cannot be enqueued keeps its counts and is 
 test('a page that can never be read ends the sweep at once, with the error', async () => {
   const it = start();
   await it.send(sweepNow(1));
-  await it.fail('readPage', new PermanentError('WRONGTYPE'));
+  await it.fail('readPage', new PermanentError('redis-wrong-type', 'WRONGTYPE'));
   expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'WRONGTYPE' } }]);
 });
 
@@ -175,7 +175,7 @@ test('fault 119: a suspended scheduled sweep is tried again an interval later, a
       await it.answer('readPage', page(true));
       await it.answer('judgePage', acting());
     }
-    await it.fail(isAtEnd ? 'completePass' : 'readPage', new RefusedError('Redis is a replica'));
+    await it.fail(isAtEnd ? 'completePass' : 'readPage', new RefusedError('redis-read-only', 'Redis is a replica'));
     expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis is a replica' } }]);
     expect([it.value().sweep, it.sweep().failedIn]).toEqual(['waiting', fenceOf(1)]);
   }
@@ -248,9 +248,9 @@ test('a shared sweep that was stopped before its end is not recorded as ended', 
 });
 
 test.each([
-  ['a page that can never be read', new PermanentError('x')],
+  ['a page that can never be read', new PermanentError('redis-wrong-type', 'x')],
   ['a page of a lost lease', new FencedError()],
-  ['a page that Redis refuses', new RefusedError('x')],
+  ['a page that Redis refuses', new RefusedError('redis-read-only', 'x')],
 ])('after %s a shared sweep is tried again an interval later', async (_, error) => {
   const it = await startLeader();
   await it.tick(hour);

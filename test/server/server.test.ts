@@ -64,9 +64,12 @@ test('it listens on loopback only, unless an address is given', async () => {
 
 test('a port that is in use is an error that says so', async () => {
   const { port } = new URL(await open(fine));
-  await expect(openServer({ host: '127.0.0.1', port: Number(port), routes: fine, onError: () => {} })).rejects.toThrow(
-    `port ${port} of 127.0.0.1 is in use: choose another one, or 0 for any`,
-  );
+  await expect(
+    openServer({ host: '127.0.0.1', port: Number(port), routes: fine, onError: () => {} }),
+  ).rejects.toMatchObject({
+    code: 'cannot-listen',
+    message: `port ${port} of 127.0.0.1 is in use: choose another one, or 0 for any`,
+  });
 });
 
 test('it has 64 connections at most, and answers again when one of them is closed', async () => {

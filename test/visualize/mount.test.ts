@@ -57,5 +57,8 @@ test('options that cannot be used, and what is not a reaper, are refused', async
   await serve('');
   await expect(createInspector(reaper, { token: 'short' })).rejects.toThrow(OptionsError);
   await expect(createInspector(reaper, { port: 1 } as never)).rejects.toThrow('createInspector: port: unknown option');
-  await expect(createInspector({ ...reaper })).rejects.toThrow('the first argument must be a reaper');
+  await expect(createInspector({ ...reaper })).rejects.toMatchObject({
+    code: 'invalid-options',
+    message: 'createInspector: the first argument must be a reaper',
+  });
 });

@@ -38,7 +38,10 @@ describe('opening the inspector', () => {
       status: 'Success',
       ack: JSON.stringify({ status: 'Success', revision: second(-600) }),
     });
-    await expect(reaper.inspectorUrl()).rejects.toThrow(`port ${port} of 127.0.0.1 is in use`);
+    await expect(reaper.inspectorUrl()).rejects.toMatchObject({
+      code: 'cannot-listen',
+      message: expect.stringContaining(`port ${port} of 127.0.0.1 is in use`),
+    });
     expect((await reaper.sweep()).scanned).toBe(1);
     expect(faults).toEqual([expect.stringContaining('choose another one')]);
     taken.close();

@@ -1,3 +1,4 @@
+import { ReaperError } from '../../errors.ts';
 import { isFinal, isStatus } from '../../machines/facts.ts';
 import type { Quarantining, Suspect } from '../../machines/types/pool.ts';
 import type { HookTail } from '../hooks/enqueue.ts';
@@ -166,7 +167,7 @@ const createAdd =
       onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
       return 'quarantined';
     }
-    throw new Error(`the stats of ${id} kept changing; not quarantined`);
+    throw new ReaperError('step-failed', `the stats of ${id} kept changing; not quarantined`);
   };
 
 const createKeysFor =

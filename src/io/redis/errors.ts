@@ -79,6 +79,14 @@ export const explained = (error: unknown): unknown => {
   return fault.advice === undefined ? error : new RedisError(fault, { cause: error });
 };
 
+/** An error as callers get it: one of Redis with its code, every other one as it is. */
+export const forCaller = (error: unknown): unknown => {
+  if (!(error instanceof Error) || error instanceof ReaperError) return error;
+  const fault = classify(error);
+  const isOfRedis = fault.kind !== 'unknown' || error.name === 'ReplyError';
+  return isOfRedis ? new RedisError(fault, { cause: redact(error) }) : error;
+};
+
 export const kindOfRedisError = (error: unknown): RedisErrorKind => classify(error).kind;
 
 export const isWrongType = (error: unknown): boolean => kindOfRedisError(error) === 'wrong-type';
@@ -113,13 +121,14 @@ export const withoutUser = (message: string): string =>
   message.replace(/\b[Uu]ser \S+ has no permissions/, 'this user has no permissions');
 
 /**
- * Removes from an error of ioredis what no log may show: the name of the Redis user, and the command, whose arguments may be a
+ * Removes from an error of ioredis, and from those behind it, what no log may show: the name of the Redis user, and the command, whose arguments may be a
  * password or the parameters of a job.
  */
 export const redact = (error: Error): Error => {
   error.message = withoutUser(error.message);
   if (error.stack !== undefined) error.stack = withoutUser(error.stack);
   delete (error as { command?: unknown }).command;
+  if (error.cause instanceof Error) redact(error.cause);
   return error;
 };
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Redis } from 'ioredis';
+import { StoppedError } from '../../errors.ts';
 import { type Fence, FencedError } from '../../machines/lease.ts';
 import { packageRoot } from '../../package.ts';
 import type { AuditHead, AuditNote, Recorder } from './audit.ts';
@@ -145,7 +146,7 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
     change: ChangeOnce | undefined,
     note: AuditNote | undefined,
   ): Promise<unknown> => {
-    if (!mayRun()) throw new Error('the reaper is stopped: nothing was changed');
+    if (!mayRun()) throw new StoppedError('the reaper is stopped: nothing was changed');
     const { open, fenced, isOnce, isRecorded } = sources.get(name) as Source;
     const [auditKeys, auditArgs] = isRecorded ? auditHeadOf(recorder, note, keys, args) : none;
     const ownKeys = [...auditKeys, ...keys];

@@ -42,7 +42,7 @@ export interface PoolInput {
   /** What was done before the pool had to wait out another grace. */
   readonly before?: PoolProgress;
 }
-export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures' | 'error'>;
+export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures' | 'error' | 'cause'>;
 
 /**
  * `cleaned`: it had left nothing to requeue, as after a graceful stop. `planned`: it would have been rescued or cleaned up.
@@ -68,8 +68,12 @@ export interface PoolOutcome {
   /** From its suspicion to this end, in ms. */
   readonly durationMs?: number;
 }
+/** The end of a pool, with the error behind it: the log has it with its stack. */
+export interface PoolResult extends PoolOutcome {
+  readonly cause?: unknown;
+}
 /** How the actor of a pool ends. `again`: the input of another actor, which is started after another grace. */
-export type PoolOutput = PoolOutcome | { readonly again: PoolInput };
+export type PoolOutput = PoolResult | { readonly again: PoolInput };
 
 /** What `confirm` finds: that the pool is alive, or what it holds. */
 export type Confirmation = 'alive' | readonly Held[];
@@ -106,4 +110,6 @@ export interface PoolContext extends PoolInput {
   readonly unreadable: readonly string[];
   readonly failures: number;
   readonly error: string | undefined;
+  /** The error itself; undefined where only its text is known. */
+  readonly cause: unknown;
 }

@@ -1,7 +1,7 @@
 import type { Mandate } from '../lease.ts';
 import { messageOf } from '../messageOf.ts';
 import type { JobOutcome } from './job.ts';
-import type { PoolOutcome } from './pool.ts';
+import type { PoolResult } from './pool.ts';
 import type { FinishedEntry, OrphanedEntry, RescueRequest, RescueResult } from './rescue.ts';
 import type { SweepRequest, SweepResult } from './sweep.ts';
 
@@ -18,7 +18,7 @@ export type Report =
   | { readonly type: 'rescue.ended'; readonly result: RescueResult; readonly pass?: number }
   | { readonly type: 'job'; readonly outcome: JobOutcome }
   /** `since`: when the pool was suspected, in monotonic ms. */
-  | { readonly type: 'pool'; readonly outcome: PoolOutcome; readonly since: number }
+  | { readonly type: 'pool'; readonly outcome: PoolResult; readonly since: number }
   | { readonly type: 'orphan'; readonly entry: OrphanedEntry }
   | { readonly type: 'finished'; readonly entry: FinishedEntry }
   /** Another host leads, or this one. */
@@ -34,11 +34,16 @@ export interface Fault {
   readonly error: string;
   /** The error itself, with its stack; left out where only its text is known. */
   readonly cause?: unknown;
+  /** The step, if it is one that polls Redis all the time. */
+  readonly poll?: Poll;
   /** An actor crashed, which is a defect of the reaper and not of what it works on. */
   readonly isCrash?: true;
 }
 
-export const faultOf = (where: string, error: unknown, more: Pick<Fault, 'isCrash'> = {}): Fault => ({
+/** A step that polls Redis all the time. During an outage its failures say nothing new. */
+export type Poll = 'lease' | 'due-hooks' | 'heartbeats';
+
+export const faultOf = (where: string, error: unknown, more: Pick<Fault, 'isCrash' | 'poll'> = {}): Fault => ({
   type: 'fault',
   where,
   error: messageOf(error),

@@ -127,6 +127,8 @@ export interface RescueResult {
   readonly suspended?: string;
   /** Why the pass did not complete. */
   readonly error?: string;
+  /** The error itself; left out where only its text is known. */
+  readonly cause?: unknown;
   /** Set if its caller ended it. */
   readonly isAborted?: true;
 }

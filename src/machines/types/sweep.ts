@@ -33,6 +33,8 @@ export interface SweepResult {
   readonly suspended?: string;
   /** Why the sweep did not complete. */
   readonly error?: string;
+  /** The error itself; left out where only its text is known. */
+  readonly cause?: unknown;
   /** Set if its caller ended it. */
   readonly isAborted?: true;
 }

@@ -148,7 +148,10 @@ test.each(['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const)(
   async (field) => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 0.5, '5']) {
       const job = { id: 'a', name: 'X', [field]: value as number };
-      await expect(reaper.lifecycle.save(job)).rejects.toThrow(`${field} of a job must be a whole number`);
+      await expect(reaper.lifecycle.save(job)).rejects.toMatchObject({
+        code: 'invalid-options',
+        message: expect.stringContaining(`save: ${field}: must be a whole number`),
+      });
     }
     expect(await server.client.keys('t:job_*')).toEqual([]);
     await reaper.lifecycle.save({ id: 'a', name: 'X', [field]: -1 });
