@@ -1,7 +1,8 @@
 import { assign, setup } from 'xstate';
 import type { Share } from './adoption.ts';
 import { messageOf } from './messageOf.ts';
-import { changesOfCounters, changesOfLive, changesOfPool, type Locks, withLocks } from './rescueChanges.ts';
+import { changesOfCounters, changesOfLive, changesOfPool, withLocks } from './rescueChanges.ts';
+import type { Locks } from './types/changes.ts';
 import type { PoolOutcome } from './types/pool.ts';
 import {
   emptyRescue,
