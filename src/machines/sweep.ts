@@ -175,7 +175,7 @@ export const sweepMachine = sweepSetup.createMachine({
       },
     },
     draining: {
-      description: 'Everything is read: waits until every lane is idle.',
+      description: 'Reads nothing more: waits until every lane is idle.',
       always: [
         { guard: 'mustComplete', target: 'completing', actions: 'recordEnd' },
         { guard: 'areLanesIdle', target: 'idle', actions: 'endSweep' },
