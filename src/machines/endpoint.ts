@@ -7,6 +7,7 @@ import {
   fromPromise,
   setup,
 } from 'xstate';
+import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
 
 /** A claimed hook. Only the sender knows what it is. */
@@ -151,7 +152,7 @@ export const endpointMachine = setup({
     error: undefined,
   }),
   output: ({ context: { endpoint, wait, error }, event }) => {
-    const outcome = (event as unknown as { output: EndpointEnd }).output;
+    const outcome = finalOutput<EndpointEnd>({ event });
     return { endpoint, outcome, wait, ...(outcome === 'abandoned' && error !== undefined ? { error } : {}) };
   },
   invoke: { id: 'sender', src: 'sender' },

@@ -1,5 +1,6 @@
 import { assign, setup } from 'xstate';
 import type { Share } from './adoption.ts';
+import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
 import { changesOfCounters, changesOfLive, changesOfPool, withLocks } from './rescueChanges.ts';
 import type { Locks } from './types/changes.ts';
@@ -141,10 +142,7 @@ export const rescuePassMachine = setup({
     awaits: 0,
     locks: new Map(),
   }),
-  output: ({ context: { pass, result, locks } }) => ({
-    pass,
-    result: { ...result, changes: withLocks(result.changes, locks) },
-  }),
+  output: finalOutput<RescuePassOutput>,
   on: {
     adopted: { actions: { type: 'addShare', params: ({ event }) => ({ share: event.share }) } },
     lost: { actions: { type: 'removeShare', params: ({ event }) => ({ share: event.share }) } },
@@ -172,7 +170,14 @@ export const rescuePassMachine = setup({
       description: 'Everything was looked at; waits for the end of each pool that the pass found.',
       always: { guard: 'areAllPoolsEnded', target: 'complete' },
     },
-    complete: { type: 'final', description: 'The result is complete, or says why it is not.' },
+    complete: {
+      type: 'final',
+      description: 'The result is complete, or says why it is not.',
+      output: ({ context: { pass, result, locks } }) => ({
+        pass,
+        result: { ...result, changes: withLocks(result.changes, locks) },
+      }),
+    },
   },
 });
 

@@ -38,6 +38,8 @@ export type RescueEvent =
   | { type: 'xstate.done.actor.*'; actorId: string; output: RescuePassOutput }
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
 
+export type RescueOutput = Pick<RescueContext, 'begun'>;
+
 export interface RescueContext extends RescueInput {
   readonly mandate: Mandate | undefined;
   /** How many passes began: the first one looks through all keys, and waits for another time than the later ones. */
@@ -97,7 +99,7 @@ export const rescueSetup = setup({
     context: {} as RescueContext,
     input: {} as RescueInput,
     events: {} as RescueEvent,
-    output: {} as { readonly begun: number },
+    output: {} as RescueOutput,
     children: {} as { pools: 'pools'; [pass: PassId]: 'rescuePass' },
   },
   actors: {
