@@ -96,7 +96,7 @@ export const rescueMachine = rescueSetup.createMachine({
         'pools.ended': {
           actions: [
             { type: 'relayEnds', params: ({ event }) => ({ ends: event.ends }) },
-            { type: 'noteEnded', params: ({ event }) => ({ ends: event.ends }) },
+            { type: 'recordEnded', params: ({ event }) => ({ ends: event.ends }) },
           ],
         },
       },

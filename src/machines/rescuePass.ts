@@ -39,7 +39,7 @@ export type RescuePassEvent =
   /** Its share of the suspects that it has found, or pools that an aborted pass leaves to it. */
   | { type: 'adopted'; share: Share }
   /** Pools that it does not report, or not await, any more: a caller's pass took them over, or its own was aborted. */
-  | { type: 'lost'; share: Share }
+  | { type: 'released'; share: Share }
   | { type: 'recounted'; recounted: Recounted }
   | { type: 'requeued'; requeued: RequeuedOrphans }
   /** Pools have ended: those that this pass reports, and how many it awaited in all. */
@@ -145,7 +145,7 @@ export const rescuePassMachine = setup({
   output: finalOutput<RescuePassOutput>,
   on: {
     adopted: { actions: { type: 'addShare', params: ({ event }) => ({ share: event.share }) } },
-    lost: { actions: { type: 'removeShare', params: ({ event }) => ({ share: event.share }) } },
+    released: { actions: { type: 'removeShare', params: ({ event }) => ({ share: event.share }) } },
     aborted: { actions: 'abort' },
     'pools.ended': {
       actions: { type: 'addPools', params: ({ event }) => ({ outcomes: event.outcomes, count: event.count }) },

@@ -206,7 +206,7 @@ export const rescueSetup = setup({
     }),
     shareOut: enqueueActions(({ enqueue }, { gains, losses }: Extract<PoolsMessage, { type: 'pools.shared' }>) => {
       for (const [pass, share] of gains) enqueue.sendTo(pass as PassId, { type: 'adopted', share });
-      for (const [pass, share] of losses) enqueue.sendTo(pass as PassId, { type: 'lost', share });
+      for (const [pass, share] of losses) enqueue.sendTo(pass as PassId, { type: 'released', share });
     }),
     relayEnds: enqueueActions(({ enqueue }, { ends }: { ends: readonly EndedPool[] }) => {
       for (const [pass, message] of endsByPass(ends)) enqueue.sendTo(pass as PassId, message);
@@ -214,7 +214,7 @@ export const rescueSetup = setup({
         reported(...ends.map(({ pool, outcome }) => ({ type: 'pool' as const, outcome, since: pool.since }))),
       );
     }),
-    noteEnded: assign({
+    recordEnded: assign({
       endedSince: ({ context }, { ends }: { ends: readonly EndedPool[] }) => [
         ...context.endedSince,
         ...ends.flatMap(({ outcome: { pool, outcome } }) =>

@@ -320,7 +320,7 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
   } as Partial<InFlightLimiter> as InFlightLimiter;
   const { claim } = createEndpointActors(records, limiter, backoff);
   const ask = async (endpoint = 'http://a') => {
-    const actor = createActor(claim, { input: { endpoint, most: 16 } }).start();
+    const actor = createActor(claim, { input: { endpoint, max: 16 } }).start();
     return (await waitFor(actor, ({ status }) => status === 'done')).output;
   };
   const lengths: number[] = [];

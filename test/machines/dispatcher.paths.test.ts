@@ -64,7 +64,7 @@ const start = (slots = 2) => {
       then(() =>
         remote.resolve(actor, `endpoint-${slot}`, {
           endpoint: actor.getSnapshot().context.inSlots[`endpoint-${slot}`],
-          outcome: 'rested',
+          outcome: 'idle',
           wait: undefined,
           ...more,
         }),
