@@ -72,7 +72,7 @@ const followSweeps = (
 };
 
 const idle: Pick<SweepView, 'phase' | 'plan' | 'beganAt' | 'endedAt' | 'total' | 'error'> = {
-  phase: 'none yet',
+  phase: 'none-yet',
   plan: false,
   beganAt: undefined,
   endedAt: undefined,

@@ -61,7 +61,7 @@ export interface ChartCounts {
 }
 
 export interface SweepView {
-  readonly phase: 'none yet' | 'running' | 'ended';
+  readonly phase: 'none-yet' | 'running' | 'ended';
   readonly plan: boolean;
   /** Times in ms since 1970 by the reaper's clock. */
   readonly beganAt: number | undefined;

@@ -58,7 +58,7 @@ const hookLine = ({ state, about, endpoint, attempts, answer }: HookRecord): str
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {
   if (kind === 'queue') return `queued in ${type}, ${ahead} before it`;
-  if (kind === 'in progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
+  if (kind === 'in-progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
   if (kind === 'observed') return `run by a worker of pool ${pool} since ${at}`;
   return `in ${kind}, ${at}`;
 };

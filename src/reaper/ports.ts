@@ -98,7 +98,7 @@ const createPoolPorts = (
   const preflight = createPreflight({
     ...deps,
     onDisruption: (reason) =>
-      log.warn({ disruptions: reason }, 'after a trouble, the grace of suspected pools begins again'),
+      log.warn({ disruptions: reason }, 'after a disruption, the grace of suspected pools begins again'),
   });
   let uncounted: string | undefined;
   const pools = createPools({

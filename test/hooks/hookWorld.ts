@@ -123,7 +123,7 @@ export const createWorld = (redis: Redis): World => {
     },
     record: (id = 'j') => world.recordsOf(undefined, 'test', 0).find(id),
     async deliverAll(at) {
-      for (const to of await redis.smembers(keys.hookOrigins)) {
+      for (const to of await redis.smembers(keys.hookEndpoints)) {
         // The rate to an endpoint that has recovered is limited, so time must pass.
         for (let time = at; (await redis.zrangebyscore(keys.dueHooks(to), 0, base + time)).length > 0; time += 100) {
           if (time > at + 600_000) throw new Error(`what is due for ${to} is never delivered`);

@@ -122,7 +122,7 @@ const run = async (
     name,
     keys,
     args.map((arg) => (arg === thisRun ? id : arg)),
-    fenced ? { lease, number: fenceNumber } : undefined,
+    fenced ? { lease, token: fenceNumber } : undefined,
     once ? { key: changes, token } : undefined,
   );
 };

@@ -139,7 +139,7 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true):
     const { open, fenced, isOnce } = sources.get(name) as { open: Script; fenced: Script; isOnce: boolean };
     const [key, token] = isOnce ? headOf(change, keys, args) : [[], []];
     if (fence === undefined) return evaluate(open, [...key, ...keys], [...token, ...args]);
-    const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.number, ...args]);
+    const reply = await evaluate(fenced, [...key, fence.lease, ...keys], [...token, fence.token, ...args]);
     if (outcomeOf(reply) === 'fenced') throw new FencedError();
     return reply;
   };

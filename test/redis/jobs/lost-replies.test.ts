@@ -333,7 +333,7 @@ test('fault 138: a note of the page that a restarted Redis can do nothing with i
 test('fault 138: what was done behind a fence is said, though the lease is another by then', async () => {
   const scripts = createScripts(redis);
   const at = await seedJob(redis, 'a');
-  const lease = { lease: 't:reaper:lease', number: '5' };
+  const lease = { lease: 't:reaper:lease', token: '5' };
   await redis.hset('t:reaper:lease', { fence: 5, until: 9_000_000_000_000 });
   const fail = (token: string) =>
     scripts.run('set_status', ['t:job_stats:a', 't:job_track:inprogress'], ['Error', at, 'a', ''], lease, {

@@ -250,7 +250,7 @@ const quarantineOne = async ({ id = 'bad', entry = '' } = {}) => {
   const [facts = 'nothing'] = (await scripts.run('read_facts', [keys.stats(id)])).jobs;
   const shared = [
     ...[keys.inProgress('X', 'p'), keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
-    ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks('')],
+    ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks('')],
     keys.beforeQuarantine(id),
   ];
   const args = [3, 86_400, 'X', id, typeof facts === 'string' ? facts : facts[0] || '', '', '', 100];
