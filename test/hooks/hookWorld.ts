@@ -49,10 +49,10 @@ export interface World {
   person(command: Command | undefined, verb: 'retry' | 'drop', at: number, id?: string): Promise<void>;
   remove(command: Command | undefined, id?: string): Promise<void>;
   stateOf(id?: string): Promise<string>;
-  /** The state of a job that its receiver has not confirmed as it stands; undefined for none. */
+  /** The state of a job that its endpoint has not confirmed as it stands; undefined for none. */
   owed(id?: string): Promise<string | undefined>;
   record(id?: string): Promise<HookRecord | undefined>;
-  /** Everything due is claimed and taken by its receivers, from `at` on. What is left in the queues then is a fault. */
+  /** Everything due is claimed and taken by its endpoints, from `at` on. What is left in the queues then is a fault. */
   deliverAll(at: number): Promise<void>;
   /** Fails with what was found at any step. */
   verify(): void;
