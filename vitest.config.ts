@@ -18,7 +18,7 @@ const unit = [
 const slow = [
   'chaos/chaos',
   'browser/inspector',
-  'chaos/redis-trouble',
+  'chaos/redis-disruptions',
   'cli/reaper',
   'visualize/messages',
   'browser/odd-data',

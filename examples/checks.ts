@@ -34,7 +34,7 @@ export const checksOf = async (
       (await status('behind')) === 'Success' && (await tracked('behind')) === null,
     ],
     ['missing: no longer tracked', (await tracked('missing')) === null],
-    ['settled: no longer tracked', (await tracked('settled')) === null],
+    ['acknowledged: no longer tracked', (await tracked('acknowledged')) === null],
     [
       'collect-1: finished by the survivor, once',
       survivor.finished.filter((id) => id === 'collect-1').length === 1 && !victim.finished.includes('collect-1'),

@@ -22,8 +22,8 @@ import {
   namespace,
   row,
   say,
+  startHookEndpoint,
   startHost,
-  startReceiver,
   startRedis,
   until,
 } from './stage.ts';
@@ -68,7 +68,7 @@ const main = async (): Promise<boolean> => {
 /** A Redis, an endpoint for hooks, two worker hosts, and a reaper that is not started. */
 const startScene = async () => {
   const received: { job_id: string; status: string }[] = [];
-  const [url, hook] = await Promise.all([startRedis(), startReceiver(received)]);
+  const [url, hook] = await Promise.all([startRedis(), startHookEndpoint(received)]);
   const redis = new Redis(url);
   cleanUps.push(() => redis.disconnect());
   const reaper = createReaper({
@@ -110,10 +110,10 @@ const breakJobs = async ({ redis, hook }: Scene) => {
   await seed('hung', 'Running', 30 * 3_600, 'Running');
   await seed('unacked', 'Success', 600, 'Running');
   await seed('behind', 'Running', 600, 'Success');
-  await seed('settled', 'Success', 600, 'Success');
-  const broken = ['hung', 'unacked', 'behind', 'missing', 'settled'];
+  await seed('acknowledged', 'Success', 600, 'Success');
+  const broken = ['hung', 'unacked', 'behind', 'missing', 'acknowledged'];
   // 2 when a job is saved; one less when it is final, and one less when its final status is confirmed.
-  await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, missing: 2, settled: 1 });
+  await redis.hset(key('job_track', 'inprogress'), { hung: 2, unacked: 1, behind: 1, missing: 2, acknowledged: 1 });
   row('seeded', broken.join(', '), 'five jobs as users find them');
   return broken;
 };

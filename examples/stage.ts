@@ -81,7 +81,7 @@ export const startRedis = async (): Promise<string> => {
 };
 
 /** Starts an endpoint that stores the hooks that it gets. `isBusy` makes it answer 503. Returns its URL. */
-export const startReceiver = async (
+export const startHookEndpoint = async (
   received: { job_id: string; status: string }[],
   isBusy: () => boolean = () => false,
 ): Promise<string> => {

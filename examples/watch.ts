@@ -13,8 +13,8 @@ import {
   namespace,
   row,
   say,
+  startHookEndpoint,
   startHost,
-  startReceiver,
   startRedis,
 } from './stage.ts';
 
@@ -32,7 +32,7 @@ export const watch = async (isAsked: Promise<void>): Promise<void> => {
   const [url, hook] = await Promise.all([
     startRedis(),
     // Away for 5 s of every 40.
-    startReceiver([], () => Date.now() % 40_000 < 5_000),
+    startHookEndpoint([], () => Date.now() % 40_000 < 5_000),
   ]);
   const redis = new Redis(url);
   cleanUps.push(() => redis.disconnect());
@@ -121,10 +121,10 @@ const breakOne = async (
   seed: ReturnType<typeof seedOn>,
   track: (id: string, count: number) => Promise<unknown>,
 ) => {
-  const id = `${['hung', 'unacked', 'behind', 'missing', 'settled'][number % 5]}-${number}`;
+  const id = `${['hung', 'unacked', 'behind', 'missing', 'acknowledged'][number % 5]}-${number}`;
   if (id.startsWith('hung')) await seed(id, 'Running', 30 * 3_600, 'Running');
   if (id.startsWith('unacked')) await seed(id, 'Success', 600, 'Running');
   if (id.startsWith('behind')) await seed(id, 'Running', 600, 'Success');
-  if (id.startsWith('settled')) await seed(id, 'Success', 600, 'Success');
+  if (id.startsWith('acknowledged')) await seed(id, 'Success', 600, 'Success');
   await track(id, 1);
 };

@@ -1,4 +1,4 @@
-import type { Clock } from '../src/index.ts';
+import type { Clock } from '../src/reaper/inspection.ts';
 
 /** A rate limit: `burst` uses at once, and one more after every `refill` ms. */
 export interface Allowance {

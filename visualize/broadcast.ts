@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws';
-import type { Clock } from '../src/index.ts';
+import type { Clock } from '../src/reaper/inspection.ts';
 import type { About, Parts, ServerMessage, SnapshotMessage, Trace } from './protocol.ts';
 import type { Recorder } from './recorder.ts';
 

@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws';
-import type { Clock } from '../src/index.ts';
+import type { Clock } from '../src/reaper/inspection.ts';
 import { silence } from './sockets.ts';
 
 /** Ping interval for a page that has not read all that was sent, in ms. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Clock } from '../src/index.ts';
+import type { Clock } from '../src/reaper/inspection.ts';
 import type { Access } from './access.ts';
 import { createAllowance } from './allowance.ts';
 import type { Broadcast } from './broadcast.ts';

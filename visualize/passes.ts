@@ -1,4 +1,4 @@
-import type { JobOutcome } from '../src/index.ts';
+import type { JobOutcome } from '../src/machines/types/job.ts';
 import type { Inspected } from '../src/reaper/inspection.ts';
 import type { HooksView, RescueView, SweepView } from './protocol.ts';
 import { shorten } from './safe.ts';
@@ -72,7 +72,7 @@ const followSweeps = (
 };
 
 const idle: Pick<SweepView, 'phase' | 'plan' | 'beganAt' | 'endedAt' | 'total' | 'error'> = {
-  phase: 'none yet',
+  phase: 'none-yet',
   plan: false,
   beganAt: undefined,
   endedAt: undefined,

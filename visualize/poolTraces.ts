@@ -1,4 +1,5 @@
-import type { Clock, PoolOutcome } from '../src/index.ts';
+import type { PoolOutcome } from '../src/machines/types/pool.ts';
+import type { Clock } from '../src/reaper/inspection.ts';
 import type { ChartTally } from './chartTally.ts';
 import type { PoolRow } from './protocol.ts';
 import { createRing, type Ring } from './ring.ts';

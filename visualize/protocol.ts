@@ -6,15 +6,10 @@
  * No message holds a parameter of a job, a hook URL beyond scheme, host and port, or more of an ACK than its status,
  * revision and check-in time. Texts from Redis are cut to 256 characters (`safe.ts`).
  */
-import type {
-  AskedRule,
-  Explanation,
-  Facts,
-  JobOutcome,
-  PoolOutcome,
-  RescueSummary,
-  SweepSummary,
-} from '../src/index.ts';
+import type { Facts } from '../src/machines/facts.ts';
+import type { JobOutcome } from '../src/machines/types/job.ts';
+import type { PoolOutcome } from '../src/machines/types/pool.ts';
+import type { AskedRule, Explanation, RescueSummary, SweepSummary } from '../src/reaper/inspection.ts';
 
 export const chartNames = [
   'job',
@@ -66,7 +61,7 @@ export interface ChartCounts {
 }
 
 export interface SweepView {
-  readonly phase: 'none yet' | 'running' | 'ended';
+  readonly phase: 'none-yet' | 'running' | 'ended';
   readonly plan: boolean;
   /** Times in ms since 1970 by the reaper's clock. */
   readonly beganAt: number | undefined;

@@ -1,5 +1,7 @@
-import type { Facts, JobOutcome, Policy } from '../src/index.ts';
-import { askedRules } from '../src/queries/explain.ts';
+import type { Facts } from '../src/machines/facts.ts';
+import type { JobOutcome } from '../src/machines/types/job.ts';
+import type { Policy } from '../src/machines/verdict.ts';
+import { askedRules } from '../src/reaper/inspection.ts';
 import type { ChartTally } from './chartTally.ts';
 import type { Trace, TraceRow } from './protocol.ts';
 import { safeFacts, safeOutcome, safeRules, shorten } from './safe.ts';

@@ -1,7 +1,6 @@
 import PQueue from 'p-queue';
 import { z } from 'zod';
-import type { Explanation } from '../src/index.ts';
-import type { Inspected } from '../src/reaper/inspection.ts';
+import type { Explanation, Inspected } from '../src/reaper/inspection.ts';
 import type { AnswerMessage, Question, Request } from './protocol.ts';
 import type { Recorder } from './recorder.ts';
 import { safeExplanation, safeRescue, safeSweep, shorten } from './safe.ts';

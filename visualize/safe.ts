@@ -1,13 +1,7 @@
-import type {
-  AskedRule,
-  Explanation,
-  Facts,
-  HookRecord,
-  JobOutcome,
-  PoolOutcome,
-  RescueSummary,
-  SweepSummary,
-} from '../src/index.ts';
+import type { Facts } from '../src/machines/facts.ts';
+import type { JobOutcome } from '../src/machines/types/job.ts';
+import type { PoolOutcome } from '../src/machines/types/pool.ts';
+import type { AskedRule, Explanation, HookRecord, RescueSummary, SweepSummary } from '../src/reaper/inspection.ts';
 import type { RescueAnswer, SafeExplanation, SweepAnswer } from './protocol.ts';
 
 /*

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../src/index.ts';
+import type { Clock } from '../src/reaper/inspection.ts';
 
 /** Limits how many connections the inspector's port has, and how long a silent one stays open. */
 export interface Sockets {

@@ -1,7 +1,8 @@
 import { createInspector } from '@statelyai/inspect';
 import { WebSocket } from 'ws';
 import type { ActorRefLike, AnyActor, AnyMachineSnapshot, AnyStateMachine, InspectionEvent, Snapshot } from 'xstate';
-import type { Facts, JobOutcome } from '../src/index.ts';
+import type { Facts } from '../src/machines/facts.ts';
+import type { JobOutcome } from '../src/machines/types/job.ts';
 import type { Inspected } from '../src/reaper/inspection.ts';
 import { createAllowance } from './allowance.ts';
 import { safeFacts, safeMoved, safeOutcome, shorten } from './safe.ts';

@@ -1,6 +1,8 @@
 import type { AnyActor, AnyMachineSnapshot, AnyTransitionDefinition } from 'xstate';
-import type { Clock, Facts, JobOutcome, Policy } from '../src/index.ts';
-import type { Follow } from '../src/reaper/inspection.ts';
+import type { Facts } from '../src/machines/facts.ts';
+import type { JobOutcome } from '../src/machines/types/job.ts';
+import type { Policy } from '../src/machines/verdict.ts';
+import type { Clock, Follow } from '../src/reaper/inspection.ts';
 import type { ChartTally } from './chartTally.ts';
 import type { Trace, TraceRow } from './protocol.ts';
 import { type RecordedTrace, rowOf, traceOf } from './recordedTrace.ts';

@@ -3,8 +3,8 @@
 -- After a recovery it limits the rate until the queue is empty.
 --
 -- KEYS[1]  {ns}:reaper:hooks (hash)
--- KEYS[2]  {ns}:reaper:hooks:due:<origin> (zset; score: when the hook is due in ms, or when its claim expires)
--- KEYS[3]  {ns}:reaper:hooks:endpoint:<origin> (hash)
+-- KEYS[2]  {ns}:reaper:hooks:due:<endpoint> (zset; score: when the hook is due in ms, or when its claim expires)
+-- KEYS[3]  {ns}:reaper:hooks:endpoint:<endpoint> (hash)
 -- KEYS[4]  {ns}:reaper:hooks:origins (set)
 -- KEYS[5…] {ns}:job_stats:<id> (hash): of each job that may be due
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
@@ -30,7 +30,7 @@ local STATS = { 'id', 'name', 'kind', 'unique', 'status', 'ref_link', 'enqueue_t
   'parameters', 'ack' }
 
 local hooks, due, endpoint, origins = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local at, lease, most = nowMs(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local at, lease, max = nowMs(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local threshold, rate, origin = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
 local refused = refusalOf({
@@ -51,7 +51,7 @@ if (tonumber(failures or '') or 0) >= threshold then
   if rest > at then
     return { 'claimed', string.format('%d', rest - at), 'open' }
   end
-  breaker, most = 'probing', 1
+  breaker, max = 'probing', 1
 elseif tokens then
   -- A token bucket that fills at the given rate and holds the tokens of a tenth of a second.
   local before, since = tonumber(tokens) or 0, tonumber(tokensAt or '') or 0
@@ -59,7 +59,7 @@ elseif tokens then
   if held < 1 then
     return { 'claimed', string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
   end
-  breaker, most = 'draining', math.min(most, math.floor(held))
+  breaker, max = 'draining', math.min(max, math.floor(held))
   tokens = held
 end
 
@@ -67,7 +67,7 @@ local claimed, unread, size = {}, {}, 0
 for i = 5, #KEYS do
   local id = ARGV[i + 2]
   local score = tonumber(redis.call('ZSCORE', due, id) or '')
-  if #claimed < most and size < 1000000 and score and score <= at then
+  if #claimed < max and size < 1000000 and score and score <= at then
     local record = readRecord(redis.call('HGET', hooks, id))
     if not record or record.kind == 'parked' or record.origin ~= origin then
       redis.call('ZREM', due, id)

@@ -4,7 +4,7 @@
 -- KEYS[1]  {ns}:reaper:hooks (hash)
 -- KEYS[2]  {ns}:reaper:hooks:parked (zset)
 -- KEYS[3]  {ns}:reaper:hooks:origins (set)
--- KEYS[4…] {ns}:reaper:hooks:due:<origin> (zset): of each endpoint; then {ns}:job_stats:<id> (hash): of each job, or of none
+-- KEYS[4…] {ns}:reaper:hooks:due:<endpoint> (zset): of each endpoint; then {ns}:job_stats:<id> (hash): of each job, or of none
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2]  how many records there may be
 -- ARGV[3]  how many endpoints there are
@@ -24,7 +24,7 @@
 --- @include enqueue_hook
 
 local hooks, parked, origins = KEYS[1], KEYS[2], KEYS[3]
-local at, most = nowMs(ARGV[1]), tonumber(ARGV[2])
+local at, maxRecords = nowMs(ARGV[1]), tonumber(ARGV[2])
 local count = tonumber(ARGV[3])
 local refused = refusalOf({
   { hooks, 'hash', 'HMGET', 'HLEN', 'HSET', 'EXPIRE' },
@@ -80,7 +80,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
     if refusals[endpoint] then
       outcome = refusals[endpoint].err
     elseif not isUnclear then
-      rooms[endpoint] = rooms[endpoint] or roomFor(hooks, KEYS[3 + endpoint], most)
+      rooms[endpoint] = rooms[endpoint] or roomFor(hooks, KEYS[3 + endpoint], maxRecords)
       outcome, new = recordChange(record, state, ARGV[3 + endpoint], rooms[endpoint] > added)
     end
     reply[#reply + 1] = outcome

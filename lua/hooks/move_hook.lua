@@ -3,7 +3,7 @@
 -- KEYS[1]  {ns}:reaper:hooks (hash)
 -- KEYS[2]  {ns}:reaper:hooks:parked (zset)
 -- KEYS[3]  {ns}:reaper:hooks:origins (set)
--- KEYS[4]  {ns}:reaper:hooks:due:<origin> (zset)
+-- KEYS[4]  {ns}:reaper:hooks:due:<endpoint> (zset)
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2]  job id
 -- ARGV[3]  the record that the user saw

@@ -3,8 +3,8 @@
 -- KEYS[1]  {ns}:job_stats:<id> (hash)
 -- KEYS[2]  {ns}:reaper:hooks (hash)
 -- KEYS[3]  {ns}:reaper:hooks:parked (zset)
--- KEYS[4]  {ns}:reaper:hooks:due:<origin> (zset)
--- KEYS[5]  {ns}:reaper:hooks:endpoint:<origin> (hash)
+-- KEYS[4]  {ns}:reaper:hooks:due:<endpoint> (zset)
+-- KEYS[5]  {ns}:reaper:hooks:endpoint:<endpoint> (hash)
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2]  job id
 -- ARGV[3]  end of the claim (ms)

@@ -2,8 +2,8 @@
 -- other hosts too, and the attempt does not count.
 --
 -- KEYS[1]  {ns}:reaper:hooks (hash)
--- KEYS[2]  {ns}:reaper:hooks:due:<origin> (zset)
--- KEYS[3]  {ns}:reaper:hooks:endpoint:<origin> (hash)
+-- KEYS[2]  {ns}:reaper:hooks:due:<endpoint> (zset)
+-- KEYS[3]  {ns}:reaper:hooks:endpoint:<endpoint> (hash)
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2]  job id
 -- ARGV[3]  end of the claim (ms)

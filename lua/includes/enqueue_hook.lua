@@ -26,10 +26,10 @@ end
 
 -- How many records may be added for an endpoint. An endpoint with few hooks may exceed the limit by a quarter, so that the hooks of
 -- a dead endpoint do not block the others.
-local function roomFor(hooks, due, most)
+local function roomFor(hooks, due, maxRecords)
   local count = redis.call('HLEN', hooks)
   local missing = 100 - redis.call('ZCARD', due)
-  return math.max(most - count, math.min(missing, math.ceil(1.25 * most) - count))
+  return math.max(maxRecords - count, math.min(missing, math.ceil(1.25 * maxRecords) - count))
 end
 
 -- What `refusalOf` has to prove before enqueueHook may be called.
@@ -39,9 +39,9 @@ local function usesOfHook(hooks, parked, origins, due)
 end
 
 -- Records that the endpoint of one job must be told of a state.
-local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, most)
+local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, maxRecords)
   local record = readRecord(redis.call('HGET', hooks, id))
-  local outcome, new = recordChange(record, state, origin, record or roomFor(hooks, due, most) > 0)
+  local outcome, new = recordChange(record, state, origin, record or roomFor(hooks, due, maxRecords) > 0)
   redis.call('SADD', origins, origin)
   if new then
     redis.call('HSET', hooks, id, recordText(new))

@@ -1,4 +1,4 @@
--- The state of an endpoint, shared by all hosts: {ns}:reaper:hooks:endpoint:<origin> (hash).
+-- The state of an endpoint, shared by all hosts: {ns}:reaper:hooks:endpoint:<endpoint> (hash).
 --
 -- failures:            consecutive failures
 -- failing_since:       when the first of them happened (ms)

@@ -6,7 +6,7 @@
 --
 -- KEYS, from `firstKey` on:
 --   {ns}:reaper:hooks (hash), {ns}:reaper:hooks:parked (zset), {ns}:reaper:hooks:origins (set),
---   {ns}:reaper:hooks:due:<origin> (zset)
+--   {ns}:reaper:hooks:due:<endpoint> (zset)
 -- ARGV, from `firstArg` on (all three may be left out):
 --   origin of the job's endpoint; '' for a job without one
 --   '', or a time in ms that replaces the clock of Redis: only tests give one
@@ -20,12 +20,12 @@ local function hookOfChange(firstKey, firstArg)
   end
   local hooks, parked, origins, due = unpack(KEYS, firstKey, firstKey + 3)
   local at = nowMs(ARGV[firstArg + 1])
-  local most = assert(tonumber(ARGV[firstArg + 2]), 'the limit of hook records is missing')
+  local maxRecords = assert(tonumber(ARGV[firstArg + 2]), 'the limit of hook records is missing')
   return {
     hooks = hooks,
     uses = { usesOfHook(hooks, parked, origins, due) },
     enqueue = function(id, stats)
-      enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, at, most)
+      enqueueHook(hooks, parked, origins, due, id, stateOf(stats), origin, at, maxRecords)
       keepHooks(hooks, parked, origins, due)
     end,
   }

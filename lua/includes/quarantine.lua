@@ -23,8 +23,8 @@ end
 --
 -- k:  the keys held, lock, lockInfo, dead, recoveries, quarantine, stats, track, before (signs of life before the quarantine), and
 --     executions of the policy (nil for a job that is not an execution)
--- of: pool, seen (heartbeat_at that made the pool a suspect, or ''), most (how often a job may be recovered), window (s), type, id,
---     judged (fingerprint of the stats), pass (token of the pass)
+-- of: pool, seen (heartbeat_at that made the pool a suspect, or ''), maxRecoveries (how often a job may be recovered), window (s),
+--     type, id, judged (fingerprint of the stats), pass (token of the pass)
 -- hook: the hook of this change (`includes/hook_of_change.lua`), or nil
 --
 -- Returns a reply of the scripts that use it:
@@ -39,7 +39,7 @@ local function quarantineEntry(k, of, hook, entry)
   local death = deathOf(of.pool, of.seen, of.window, of.pass)
   local stored = redis.call('HGET', k.recoveries, of.id)
   local text = countedOf(stored, k.quarantine, k.dead, of.id)
-  if not isPoison(entry, text, death, of.most) then
+  if not isPoison(entry, text, death, of.maxRecoveries) then
     return { 'below-limit' }
   end
   local before = recoveriesBefore(text, death)

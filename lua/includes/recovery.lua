@@ -108,9 +108,9 @@ local function recoveryText(text, death)
 end
 
 -- Whether an entry must not be recovered again, because its job has reached the limit. An entry that cannot be read is never poison.
-local function isPoison(entry, text, death, most)
+local function isPoison(entry, text, death, maxRecoveries)
   local _, _, count = recoveriesBefore(text, death)
-  return count >= tonumber(most) and membersOf(entry) ~= nil
+  return count >= tonumber(maxRecoveries) and membersOf(entry) ~= nil
 end
 
 -- Returns the recoveries of a job that count. Those that led to a quarantine do not count any more once a user has taken one of its entries

@@ -11,16 +11,16 @@
 --- @include entry_id
 --- @include stride
 
-local key, from, most, bytes = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local key, from, max, bytes = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local refused = refusalOf({ { key, 'list', 'LLEN', 'LRANGE' } })
 if refused then
   return refused
 end
 local ids, size, stride = {}, 0, FIRST_STRIDE
 local length = redis.call('LLEN', key)
-while #ids < most and size < bytes and from + #ids < length do
+while #ids < max and size < bytes and from + #ids < length do
   local first = from + #ids
-  local entries = redis.call('LRANGE', key, first, first + math.min(stride, most - #ids) - 1)
+  local entries = redis.call('LRANGE', key, first, first + math.min(stride, max - #ids) - 1)
   for _, entry in ipairs(entries) do
     size = size + #entry
     ids[#ids + 1] = idOf(entry) or ''

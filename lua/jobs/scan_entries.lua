@@ -11,7 +11,7 @@
 --- @include entry_id
 --- @include stride
 
-local key, cursor, most, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local key, cursor, max, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local refused = refusalOf({ { key, 'zset', 'ZSCAN' } })
 if refused then
   return refused
@@ -26,5 +26,5 @@ repeat
     scores[#scores + 1] = pairs[i + 1]
   end
   stride = nextStride(stride, pairs, bytes)
-until cursor == '0' or #ids >= most or size >= bytes
+until cursor == '0' or #ids >= max or size >= bytes
 return { 'read', cursor, ids, scores }

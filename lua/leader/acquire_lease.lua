@@ -40,6 +40,6 @@ if isOver or held[1] == caller then
   end
   redis.call('HSET', lease, 'until', string.format('%.0f', now + duration))
 end
-local holder, holderHost, number, untilMs, since =
+local leader, leaderHost, number, untilMs, since =
   unpack(redis.call('HMGET', lease, 'holder', 'host', 'fence', 'until', 'since'))
-return { outcome, string.format('%.0f', now), holder, holderHost, number, untilMs, since, fields.err and {} or fields }
+return { outcome, string.format('%.0f', now), leader, leaderHost, number, untilMs, since, fields.err and {} or fields }

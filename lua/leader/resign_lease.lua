@@ -12,11 +12,11 @@ local refused = refusalOf({ { KEYS[1], 'hash', 'HGET', 'HSET', 'HDEL' } })
 if refused then
   return refused
 end
-local holder = redis.call('HGET', KEYS[1], 'holder')
-if not holder then
+local leader = redis.call('HGET', KEYS[1], 'holder')
+if not leader then
   return { 'done' }
 end
-if holder ~= ARGV[1] then
+if leader ~= ARGV[1] then
   return { 'not-held' }
 end
 redis.call('HSET', KEYS[1], 'until', 0)

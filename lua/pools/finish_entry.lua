@@ -34,7 +34,7 @@
 --- @include audit
 
 local pools, heartbeat, held, lock, lockInfo, stats = unpack(KEYS, 1, 6)
-local pool, maxAge, place, mode, job, updated, revision, least, moves = unpack(ARGV)
+local pool, maxAge, place, mode, job, updated, revision, minAge, moves = unpack(ARGV)
 local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, { held, 'list', 'LINDEX' } })
 if refusal then
   return refusal
@@ -48,7 +48,7 @@ if not entry then
 end
 local values = readFields(stats, 'status', 'update_time', 'revision')
 if jobOf(entry) ~= job or not values or values[1] ~= 'Success' or values[2] ~= updated or (values[3] or '') ~= revision
-  or not tonumber(updated) or now() - tonumber(updated) < tonumber(least) then
+  or not tonumber(updated) or now() - tonumber(updated) < tonumber(minAge) then
   return { 'overtaken' }
 end
 local stale, writes = {}, withCounters({ { held, 'list', 'LREM', 'LLEN' } }, lock, lockInfo)

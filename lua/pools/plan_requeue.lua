@@ -27,7 +27,7 @@
 --- @include stride
 
 local pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead = unpack(KEYS)
-local pool, maxAge, seen, offset, limit, most, window = unpack(ARGV)
+local pool, maxAge, seen, offset, limit, maxRecoveries, window = unpack(ARGV)
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
   { heartbeat, 'hash', 'HGET' },
@@ -52,8 +52,8 @@ repeat
   for i = #entries, 1, -1 do
     local id = not isUncounted and countedJobOf(entries[i])
     local text = id and redis.call('HGET', recoveries, id)
-    if text and isPoison(entries[i], text, death, most)
-      and isPoison(entries[i], countedOf(text, quarantine, dead, id), death, most) then
+    if text and isPoison(entries[i], text, death, maxRecoveries)
+      and isPoison(entries[i], countedOf(text, quarantine, dead, id), death, maxRecoveries) then
       poison[#poison + 1] = count
       poison[#poison + 1] = id
     end

@@ -36,7 +36,7 @@
 local pools, heartbeat = KEYS[1], KEYS[2]
 local k = { held = KEYS[3], lock = KEYS[4], lockInfo = KEYS[5], dead = KEYS[6], recoveries = KEYS[7], quarantine = KEYS[8],
   stats = KEYS[9], track = KEYS[10], before = KEYS[15], executions = KEYS[16] }
-local of = { pool = ARGV[1], seen = ARGV[3], most = ARGV[4], window = ARGV[5], type = ARGV[6], id = ARGV[7], judged = ARGV[8],
+local of = { pool = ARGV[1], seen = ARGV[3], maxRecoveries = ARGV[4], window = ARGV[5], type = ARGV[6], id = ARGV[7], judged = ARGV[8],
   pass = ARGV[12] }
 local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, readsOfQuarantine(k) })
 if refusal then

@@ -31,7 +31,7 @@
 
 local k = { held = KEYS[1], lock = KEYS[2], lockInfo = KEYS[3], dead = KEYS[4], recoveries = KEYS[5], quarantine = KEYS[6],
   stats = KEYS[7], track = KEYS[8], before = KEYS[13], executions = KEYS[14] }
-local of = { pool = ARGV[1], seen = '', most = ARGV[3], window = ARGV[4], type = ARGV[5], id = ARGV[6], judged = ARGV[7],
+local of = { pool = ARGV[1], seen = '', maxRecoveries = ARGV[3], window = ARGV[4], type = ARGV[5], id = ARGV[6], judged = ARGV[7],
   pass = ARGV[11] }
 local refusal = refusalOf({ readsOfQuarantine(k) })
 if refusal then

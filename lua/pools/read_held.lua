@@ -13,16 +13,16 @@
 --- @include stride
 --- @include hex
 
-local key, from, most, bytes = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local key, from, max, bytes = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local refusal = refusalOf({ { key, 'list', 'LLEN', 'LRANGE' } })
 if refusal then
   return refusal
 end
 local found, size, stride = {}, 0, FIRST_STRIDE
 local length = redis.call('LLEN', key)
-while #found < most and size < bytes and from + #found < length do
+while #found < max and size < bytes and from + #found < length do
   local last = from + #found + 1
-  local entries = redis.call('LRANGE', key, -(last + math.min(stride, most - #found) - 1), -last)
+  local entries = redis.call('LRANGE', key, -(last + math.min(stride, max - #found) - 1), -last)
   for i = #entries, 1, -1 do
     local entry = entries[i]
     local id = idOf(entry) or ''

@@ -37,7 +37,7 @@
 --- @include audit
 
 local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead = unpack(KEYS)
-local pool, maxAge, seen, batch, most, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local pool, maxAge, seen, batch, maxRecoveries, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local refusal = refusalOf(withCounters({
   { pools, 'set', 'SISMEMBER' },
   { heartbeat, 'hash', 'HGET' },
@@ -71,9 +71,9 @@ repeat
     if id then
       local text = texts[n]
       n = n - 1
-      if text and isPoison(entries[i], text, death, most) then
+      if text and isPoison(entries[i], text, death, maxRecoveries) then
         text = countedOf(text, quarantine, dead, id)
-        if isPoison(entries[i], text, death, most) then
+        if isPoison(entries[i], text, death, maxRecoveries) then
           poison = id
           break
         end

@@ -55,7 +55,7 @@
 
 local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
 local beforeQuarantine, workersKey, unobservedKey = KEYS[12], KEYS[13], KEYS[14]
-local pool, maxAge, place, mode, job, field, least, override, most, window, memory, moves = unpack(ARGV, 1, 12)
+local pool, maxAge, place, mode, job, field, minAge, override, maxRecoveries, window, memory, moves = unpack(ARGV, 1, 12)
 
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
@@ -113,7 +113,7 @@ end
 local at = observationTime(override)
 local since, signs = sinceOf(kept or nil)
 local stand, facts = signsOf(stats, beforeQuarantine)
-if not since or not isValid(known, at) or at - since < tonumber(least) or signs ~= stand then
+if not since or not isValid(known, at) or at - since < tonumber(minAge) or signs ~= stand then
   return { 'early' }
 end
 
@@ -158,9 +158,9 @@ if not waits and not isEarlierError() and not isOlderThanRecovery()
   return { 'undecided' }
 end
 
-if counted and isPoison(entry, text, death, most) then
+if counted and isPoison(entry, text, death, maxRecoveries) then
   text = countedOf(text, quarantine, dead, counted)
-  if isPoison(entry, text, death, most) then
+  if isPoison(entry, text, death, maxRecoveries) then
     return { 'poison' }
   end
 end

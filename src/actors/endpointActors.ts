@@ -11,10 +11,10 @@ const noRoomFor = 50;
 
 /** What the chart of an endpoint invokes. */
 export const createEndpointActors = (records: HookRecords, limiter: InFlightLimiter, backoff: HostBackoff) => ({
-  claim: fromPromise<Claimed, { endpoint: string; most: number }>(async ({ input: { endpoint, most } }) => {
+  claim: fromPromise<Claimed, { endpoint: string; max: number }>(async ({ input: { endpoint, max } }) => {
     const wait = backoff.left(endpoint);
     if (wait > 0) return { hooks: [], breaker: 'closed', wait };
-    const room = limiter.reserve(endpoint, backoff.isBackingOff(endpoint) ? 1 : most);
+    const room = limiter.reserve(endpoint, backoff.isBackingOff(endpoint) ? 1 : max);
     if (room === 0) return { hooks: [], breaker: 'closed', wait: noRoomFor };
     let taken = 0;
     try {

@@ -139,7 +139,7 @@ const createSteps = (deps: UndoDeps) => {
       return run(
         'undo_drop_hook',
         plan,
-        [keys.hooks, keys.parkedHooks, keys.hookOrigins, due],
+        [keys.hooks, keys.parkedHooks, keys.hookEndpoints, due],
         [clockOverride(clock), job, modeOf(plan), ...facts, id],
       );
     },

@@ -62,7 +62,7 @@ const hookLine = ({ state, about, endpoint, attempts, answer }: HookRecord): str
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {
   if (kind === 'queue') return `position ${(ahead ?? 0) + 1} in queue ${type}`;
-  if (kind === 'in progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
+  if (kind === 'in-progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
   if (kind === 'observed') return `run by a worker of pool ${pool} since ${at}`;
   return `in ${kind}, ${at}`;
 };

@@ -1,8 +1,8 @@
-import { type Adoption, addShare, type PoolsInHand, type Share } from './adoption.ts';
+import { type Adoption, addShare, type Share, type SupervisedPools } from './adoption.ts';
 import { filterGraces, type WaitingPool, waitingIn } from './waitingPools.ts';
 
 /** The pools after a pass has left them. */
-export interface Leaving extends PoolsInHand, Pick<Adoption, 'gains' | 'losses'> {
+export interface Leaving extends SupervisedPools, Pick<Adoption, 'gains' | 'losses'> {
   /** Pools that waited for this pass alone: they are given up. */
   readonly over: readonly WaitingPool[];
 }
@@ -11,7 +11,7 @@ export interface Leaving extends PoolsInHand, Pick<Adoption, 'gains' | 'losses'>
  * Lets a pass that its caller has aborted leave its pools. A pool that another pass reports or awaits goes on for that one.
  * A pool that is worked on is finished for the aborted pass, because its entries must not stay half moved.
  */
-export const leave = (known: PoolsInHand, pass: string): Leaving => {
+export const leave = (known: SupervisedPools, pass: string): Leaving => {
   const gains = new Map<string, Share>();
   const losses = new Map<string, Share>();
   const isOnlyOf = ({ reportedBy, awaitedBy }: WaitingPool) =>

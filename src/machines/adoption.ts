@@ -3,7 +3,7 @@ import type { RescueRequest } from './types/rescue.ts';
 import { addToGraces, byUrgency, type Grace, type PassRef, type WaitingPool } from './waitingPools.ts';
 
 /** The pools that are waited for or worked on, before and after a pass adopts the suspects that it has found. */
-export interface PoolsInHand {
+export interface SupervisedPools {
   readonly graces: readonly Grace[];
   readonly suspects: readonly WaitingPool[];
   /** Slot → the pool that is worked on in it. */
@@ -16,7 +16,7 @@ export interface Share {
   readonly awaits: number;
 }
 
-export interface Adoption extends PoolsInHand {
+export interface Adoption extends SupervisedPools {
   /** Id of a pass → what it reports and awaits from now on. */
   readonly gains: ReadonlyMap<string, Share>;
   /** Id of a pass → what it does not report and not await any more. */
@@ -31,7 +31,7 @@ export interface Adoption extends PoolsInHand {
  * plan looks at is not rescued, and the other way round. A caller's shorter grace counts for the pools that wait already.
  */
 export const adopt = (
-  known: PoolsInHand,
+  known: SupervisedPools,
   {
     pass,
     request,

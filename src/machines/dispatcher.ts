@@ -1,5 +1,6 @@
 import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup } from 'xstate';
 import { type EndpointOutcome, endpointMachine } from './endpoint.ts';
+import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
 import { faultOf, reported } from './types/reports.ts';
 
@@ -44,6 +45,9 @@ export interface DispatcherContext extends DispatcherInput {
   readonly failures: number;
 }
 
+/** How long until the next hook may be due. */
+export type DispatcherOutput = Pick<DispatcherContext, 'wait'>;
+
 /** The shortest pause between two looks, in ms. */
 const minPause = 50;
 
@@ -83,7 +87,7 @@ export const dispatcherMachine = setup({
     context: {} as DispatcherContext,
     input: {} as DispatcherInput,
     events: {} as DispatcherEvent,
-    output: {} as { readonly wait: number | undefined },
+    output: {} as DispatcherOutput,
     children: {} as { [slot: SlotId]: 'endpoint' },
   },
   actors: {
@@ -175,7 +179,7 @@ export const dispatcherMachine = setup({
   id: 'dispatcher',
   description: 'Dispatches hooks: one actor for each endpoint with a hook that is due.',
   context: ({ input }) => ({ ...input, inSlots: {}, due: [], again: [], wait: undefined, failures: 0 }),
-  output: ({ context }) => ({ wait: context.wait }),
+  output: finalOutput<DispatcherOutput>,
   on: {
     due: {
       actions: [
@@ -220,7 +224,11 @@ export const dispatcherMachine = setup({
       always: { guard: 'areSlotsFree', target: 'stopped' },
       on: { due: {} },
     },
-    stopped: { type: 'final', description: 'No hook is in flight; those that wait stay in Redis.' },
+    stopped: {
+      type: 'final',
+      description: 'No hook is in flight; those that wait stay in Redis.',
+      output: ({ context }) => ({ wait: context.wait }),
+    },
   },
 });
 

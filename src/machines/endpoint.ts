@@ -7,6 +7,7 @@ import {
   fromPromise,
   setup,
 } from 'xstate';
+import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
 
 /** A claimed hook. Only the sender knows what it is. */
@@ -27,7 +28,7 @@ export interface EndpointInput {
   readonly slots: number;
 }
 
-export type EndpointEnd = 'rested' | 'open' | 'abandoned';
+export type EndpointEnd = 'idle' | 'open' | 'abandoned';
 export interface EndpointOutcome {
   readonly endpoint: string;
   readonly outcome: EndpointEnd;
@@ -38,7 +39,6 @@ export interface EndpointOutcome {
 
 export interface EndpointContext extends EndpointInput {
   readonly inFlight: number;
-  readonly breaker: Claimed['breaker'];
   readonly wait: number | undefined;
   /** Claims in a row that failed. */
   readonly failures: number;
@@ -66,7 +66,7 @@ const soon = { draining: 1_000, else: 50 };
 
 const claimed = ({ event }: { event: DoneActorEvent<Claimed> }) => ({ claimed: event.output });
 const keepClaim = { type: 'keepClaim', params: claimed } as const;
-const keepAndHurry = [keepClaim, 'hurry'] as const;
+const keepAndClaimSoon = [keepClaim, { type: 'claimSoon', params: claimed }] as const;
 const countFailure = {
   type: 'countFailure',
   params: ({ event }: { event: { error: unknown } }) => ({ error: event.error }),
@@ -76,14 +76,14 @@ const countFailure = {
  * Sends to one endpoint, as long as there is something to send.
  *
  * 1. `claiming`: takes as many due hooks as there is room for. Redis decides what the endpoint's breaker lets through.
- *    `thenSend`, `thenHurry` (a hook became due meanwhile) and `thenFinish` (a `stop` came meanwhile) say what follows. It
+ *    `thenSend`, `thenClaimAgain` (a hook became due meanwhile) and `thenFinish` (a `stop` came meanwhile) say what follows. It
  *    always waits for the answer, because what the claim has taken would lie until the claim expires.
  * 2. `delivering`, `probing` (the circuit was open; one hook is let through), `draining` (the endpoint has recovered, and
  *    is sent to at a limited rate): hooks are in flight. Claims again when half of the room is free, or a hook becomes due.
  * 3. `pausing`: nothing is in flight, and the next hook is due soon.
  * 4. `retrying`: a claim failed, and is repeated after a pause.
  * 5. `finishing`: after `stop`, waits for the hooks in flight. `givingUp`: the same after too many failures.
- * 6. Final: `rested` (nothing is due), `open` (the circuit is open), `abandoned` (claims failed).
+ * 6. Final: `idle` (nothing is due), `open` (the circuit is open), `abandoned` (claims failed).
  *
  * Breaker and backoff are in Redis, because all hosts share them and because this actor may end at any time.
  */
@@ -96,7 +96,7 @@ export const endpointMachine = setup({
     children: {} as { sender: 'sender'; claim: 'claim' },
   },
   actors: {
-    claim: fromPromise<Claimed, { endpoint: string; most: number }>(() =>
+    claim: fromPromise<Claimed, { endpoint: string; max: number }>(() =>
       Promise.reject(new Error('claim was not provided')),
     ),
     sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(() => {
@@ -108,7 +108,7 @@ export const endpointMachine = setup({
     backoff: ({ context }) => 250 * 2 ** context.failures,
   },
   guards: {
-    isIdle: ({ context }) => context.inFlight === 0,
+    hasNoneInFlight: ({ context }) => context.inFlight === 0,
     isSendingWhile: ({ context }, params: { claimed: Claimed; breaker: Claimed['breaker'] }) =>
       params.claimed.hooks.length + context.inFlight > 0 && params.claimed.breaker === params.breaker,
     isSending: ({ context }, params: { claimed: Claimed }) => params.claimed.hooks.length + context.inFlight > 0,
@@ -123,9 +123,8 @@ export const endpointMachine = setup({
   actions: {
     countEnded: assign({ inFlight: ({ context }) => context.inFlight - 1 }),
     keepClaim: enqueueActions(({ enqueue, context }, params: { claimed: Claimed }) => {
-      const { hooks, breaker, wait } = params.claimed;
+      const { hooks, wait } = params.claimed;
       enqueue.assign({
-        breaker,
         wait,
         failures: 0,
         inFlight: context.inFlight + hooks.length,
@@ -133,7 +132,9 @@ export const endpointMachine = setup({
       if (hooks.length > 0) enqueue.sendTo('sender', { type: 'send', hooks });
     }),
     // Behind an open circuit, what became due has to wait all the same.
-    hurry: assign({ wait: ({ context }) => (context.breaker === 'open' ? context.wait : 0) }),
+    claimSoon: assign({
+      wait: (_, { claimed }: { claimed: Claimed }) => (claimed.breaker === 'open' ? claimed.wait : 0),
+    }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
       error: (_, { error }: { error: unknown }) => messageOf(error),
@@ -145,13 +146,12 @@ export const endpointMachine = setup({
   context: ({ input }) => ({
     ...input,
     inFlight: 0,
-    breaker: 'closed',
     wait: undefined,
     failures: 0,
     error: undefined,
   }),
   output: ({ context: { endpoint, wait, error }, event }) => {
-    const outcome = (event as unknown as { output: EndpointEnd }).output;
+    const outcome = finalOutput<EndpointEnd>({ event });
     return { endpoint, outcome, wait, ...(outcome === 'abandoned' && error !== undefined ? { error } : {}) };
   },
   invoke: { id: 'sender', src: 'sender' },
@@ -166,7 +166,7 @@ export const endpointMachine = setup({
       invoke: {
         id: 'claim',
         src: 'claim',
-        input: ({ context }) => ({ endpoint: context.endpoint, most: context.slots - context.inFlight }),
+        input: ({ context }) => ({ endpoint: context.endpoint, max: context.slots - context.inFlight }),
         onDone: [
           took('probing', keepClaim),
           took('draining', keepClaim),
@@ -177,7 +177,7 @@ export const endpointMachine = setup({
             target: 'pausing',
             actions: keepClaim,
           },
-          { target: 'rested', actions: keepClaim },
+          { target: 'idle', actions: keepClaim },
         ],
         onError: [
           { guard: 'mayRetry', target: 'retrying', actions: countFailure },
@@ -187,16 +187,20 @@ export const endpointMachine = setup({
       states: {
         thenSend: {
           description: 'What the claim brings is sent.',
-          on: { due: 'thenHurry', stop: 'thenFinish' },
+          on: { due: 'thenClaimAgain', stop: 'thenFinish' },
         },
-        thenHurry: {
+        thenClaimAgain: {
           description: 'A hook became due meanwhile and may be missing from the claim: the next claim is made soon.',
           on: {
             stop: 'thenFinish',
             'xstate.done.actor.claim': [
-              took('probing', keepAndHurry),
-              took('draining', keepAndHurry),
-              { guard: { type: 'isSending', params: claimed }, target: '#endpoint.delivering', actions: keepAndHurry },
+              took('probing', keepAndClaimSoon),
+              took('draining', keepAndClaimSoon),
+              {
+                guard: { type: 'isSending', params: claimed },
+                target: '#endpoint.delivering',
+                actions: keepAndClaimSoon,
+              },
               { guard: { type: 'isOpen', params: claimed }, target: '#endpoint.open', actions: keepClaim },
               { target: '#endpoint.claiming', reenter: true, actions: keepClaim },
             ],
@@ -208,7 +212,7 @@ export const endpointMachine = setup({
             'xstate.done.actor.claim': [
               { guard: { type: 'isSending', params: claimed }, target: '#endpoint.finishing', actions: keepClaim },
               { guard: { type: 'isOpen', params: claimed }, target: '#endpoint.open', actions: keepClaim },
-              { target: '#endpoint.rested', actions: keepClaim },
+              { target: '#endpoint.idle', actions: keepClaim },
             ],
             'xstate.error.actor.claim': [
               { guard: 'mayRetry', target: '#endpoint.finishing', actions: countFailure },
@@ -224,7 +228,7 @@ export const endpointMachine = setup({
     pausing: {
       description: 'Nothing is in flight, and the next hook is due soon.',
       after: { next: 'claiming' },
-      on: { due: 'claiming', stop: 'rested' },
+      on: { due: 'claiming', stop: 'idle' },
     },
     retrying: {
       description: 'A claim failed: waits before the next one.',
@@ -233,13 +237,13 @@ export const endpointMachine = setup({
     },
     finishing: {
       description: 'Stopping: waits for the hooks in flight.',
-      always: { guard: 'isIdle', target: 'rested' },
+      always: { guard: 'hasNoneInFlight', target: 'idle' },
     },
     givingUp: {
       description: 'Claims failed too often: waits for the hooks in flight.',
-      always: { guard: 'isIdle', target: 'abandoned' },
+      always: { guard: 'hasNoneInFlight', target: 'abandoned' },
     },
-    rested: { type: 'final', description: 'Nothing is due.', output: 'rested' },
+    idle: { type: 'final', description: 'Nothing is due.', output: 'idle' },
     open: { type: 'final', description: 'The circuit is open.', output: 'open' },
     abandoned: { type: 'final', description: 'Claims failed: the next look finds what is due.', output: 'abandoned' },
   },

@@ -1,5 +1,6 @@
 import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import type { TrackedJob } from './facts.ts';
+import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
 import { messageOf } from './messageOf.ts';
 import { RefusedError } from './refusal.ts';
@@ -91,7 +92,7 @@ export const jobMachine = setup({
     reply: undefined,
     error: undefined,
   }),
-  output: ({ context, event }) => outcomeOf(context, (event as unknown as { output: JobEnd | Refused }).output),
+  output: ({ context, event }) => outcomeOf(context, finalOutput({ event })),
   initial: 'tracking',
   states: {
     tracking: {

@@ -1,4 +1,5 @@
 import { assign, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
+import { finalOutput } from './finalOutput.ts';
 import { type Fence, isSameTerm, type Term } from './lease.ts';
 import { faultOf, type MandateChanged, reported } from './types/reports.ts';
 
@@ -17,6 +18,11 @@ export interface LeaderContext {
   readonly fence: Fence | undefined;
   /** Requests in a row that failed. */
   readonly failures: number;
+}
+
+/** The last term that this host knew. */
+export interface LeaderOutput {
+  readonly term: Term | undefined;
 }
 
 /**
@@ -38,7 +44,7 @@ export const leaderMachine = setup({
     context: {} as LeaderContext,
     input: {} as LeaderInput,
     events: {} as { type: 'stop' },
-    output: {} as { readonly term: Term | undefined },
+    output: {} as LeaderOutput,
   },
   actors: {
     acquireLease: fromPromise<Term, { fence: Fence | undefined }>(() =>
@@ -87,7 +93,7 @@ export const leaderMachine = setup({
     fence: input.fence,
     failures: 0,
   }),
-  output: ({ context }) => ({ term: context.term }),
+  output: finalOutput<LeaderOutput>,
   initial: 'starting',
   states: {
     starting: {
@@ -152,6 +158,10 @@ export const leaderMachine = setup({
         onError: { target: 'resigned', actions: 'forgetFence' },
       },
     },
-    resigned: { type: 'final', description: 'The supervisor has stopped this leader.' },
+    resigned: {
+      type: 'final',
+      description: 'The supervisor has stopped this leader.',
+      output: ({ context }) => ({ term: context.term }),
+    },
   },
 });

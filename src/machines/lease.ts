@@ -3,7 +3,7 @@ import { ReaperError } from '../errors.ts';
 /** By which Redis checks that a host still leads: the key of the lease, and the fencing token of the term. */
 export interface Fence {
   readonly lease: string;
-  readonly number: string;
+  readonly token: string;
 }
 
 /** The term has ended, or may have: another host may lead. Nothing was changed. */
@@ -29,4 +29,4 @@ export interface Mandate {
 }
 
 /** Whether two fences are of the same term. */
-export const isSameTerm = (a: Fence | undefined, b: Fence | undefined): boolean => a?.number === b?.number;
+export const isSameTerm = (a: Fence | undefined, b: Fence | undefined): boolean => a?.token === b?.token;

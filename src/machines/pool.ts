@@ -1,4 +1,5 @@
 import type { ErrorActorEvent } from 'xstate';
+import { finalOutput } from './finalOutput.ts';
 import { poolSetup } from './poolSetup.ts';
 import type { PoolContext, PoolEnd, PoolInput, PoolResult } from './types/pool.ts';
 
@@ -46,7 +47,7 @@ export const poolMachine = poolSetup.createMachine({
     ...input.before,
   }),
   output: ({ context, event }) => {
-    const end = (event as unknown as { output: PoolEnd | 'again' }).output;
+    const end = finalOutput<PoolEnd | 'again'>({ event });
     return end === 'again' ? { again: againOf(context) } : outcomeOf(context, end);
   },
   initial: 'suspect',

@@ -1,4 +1,6 @@
-import { poolsSetup } from './poolsSetup.ts';
+import { finalOutput } from './finalOutput.ts';
+import { type PoolsOutput, poolsSetup } from './poolsSetup.ts';
+import { waitingIn } from './waitingPools.ts';
 
 /**
  * Supervises the suspected pools of all rescue passes: graces, slots and urgency.
@@ -24,7 +26,7 @@ export const poolsMachine = poolsSetup.createMachine({
     suspects: [],
     slots: {},
   }),
-  output: ({ context }) => ({ waiting: context.graces.length + context.suspects.length }),
+  output: finalOutput<PoolsOutput>,
   initial: 'working',
   states: {
     working: {
@@ -67,6 +69,10 @@ export const poolsMachine = poolsSetup.createMachine({
         },
       },
     },
-    stopped: { type: 'final', description: 'No pool is waited for or worked on any more.' },
+    stopped: {
+      type: 'final',
+      description: 'No pool is waited for or worked on any more.',
+      output: ({ context }) => ({ waiting: waitingIn(context).length }),
+    },
   },
 });

@@ -53,6 +53,11 @@ export type PoolsEvent =
   | { type: 'xstate.done.actor.*'; actorId: string; output: PoolOutput }
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
 
+export interface PoolsOutput {
+  /** How many suspects still waited: none. */
+  readonly waiting: number;
+}
+
 export interface EndedPool {
   readonly pool: WaitingPool;
   readonly outcome: PoolResult;
@@ -74,7 +79,7 @@ export const poolsSetup = setup({
     context: {} as PoolsContext,
     input: {} as PoolsInput,
     events: {} as PoolsEvent,
-    output: {} as { readonly waiting: number },
+    output: {} as PoolsOutput,
     children: {} as { [slot: SlotId]: 'pool' },
   },
   actors: { pool: poolMachine },

@@ -1,5 +1,6 @@
+import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
-import { freshRescue, type RescueContext, rescueSetup } from './rescueSetup.ts';
+import { freshRescue, type RescueContext, type RescueOutput, rescueSetup } from './rescueSetup.ts';
 import { type PassCancel, scheduledPass } from './types/sweep.ts';
 
 const isPresent = {
@@ -44,7 +45,7 @@ export const rescueMachine = rescueSetup.createMachine({
   id: 'rescue',
   description: 'Looks for dead pools and orphaned entries, on schedule and when a caller asks.',
   context: ({ input }) => freshRescue(input),
-  output: ({ context }) => ({ begun: context.begun }),
+  output: finalOutput<RescueOutput>,
   entry: 'spawnPools',
   on: {
     'rescue.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
@@ -98,7 +99,7 @@ export const rescueMachine = rescueSetup.createMachine({
         'pools.ended': {
           actions: [
             { type: 'relayEnds', params: ({ event }) => ({ ends: event.ends }) },
-            { type: 'noteEnded', params: ({ event }) => ({ ends: event.ends }) },
+            { type: 'recordEnded', params: ({ event }) => ({ ends: event.ends }) },
           ],
         },
       },
@@ -264,6 +265,7 @@ export const rescueMachine = rescueSetup.createMachine({
       type: 'final',
       description: 'The rescue has stopped; requests that never began were answered with an error.',
       entry: 'refuseRequests',
+      output: ({ context }) => ({ begun: context.begun }),
     },
   },
 });

@@ -1,7 +1,9 @@
 import { assign, setup } from 'xstate';
 import type { Share } from './adoption.ts';
+import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
-import { changesOfCounters, changesOfLive, changesOfPool, type Locks, withLocks } from './rescueChanges.ts';
+import { changesOfCounters, changesOfLive, changesOfPool, withLocks } from './rescueChanges.ts';
+import type { Locks } from './types/changes.ts';
 import type { PoolOutcome } from './types/pool.ts';
 import {
   emptyRescue,
@@ -37,7 +39,7 @@ export type RescuePassEvent =
   /** Its share of the suspects that it has found, or pools that an aborted pass leaves to it. */
   | { type: 'adopted'; share: Share }
   /** Pools that it does not report, or not await, any more: a caller's pass took them over, or its own was aborted. */
-  | { type: 'lost'; share: Share }
+  | { type: 'released'; share: Share }
   | { type: 'recounted'; recounted: Recounted }
   | { type: 'requeued'; requeued: RequeuedOrphans }
   /** Pools have ended: those that this pass reports, and how many it awaited in all. */
@@ -144,13 +146,10 @@ export const rescuePassMachine = setup({
     awaits: 0,
     locks: new Map(),
   }),
-  output: ({ context: { pass, result, locks } }) => ({
-    pass,
-    result: { ...result, changes: withLocks(result.changes, locks) },
-  }),
+  output: finalOutput<RescuePassOutput>,
   on: {
     adopted: { actions: { type: 'addShare', params: ({ event }) => ({ share: event.share }) } },
-    lost: { actions: { type: 'removeShare', params: ({ event }) => ({ share: event.share }) } },
+    released: { actions: { type: 'removeShare', params: ({ event }) => ({ share: event.share }) } },
     aborted: { actions: 'abort' },
     'pools.ended': {
       actions: { type: 'addPools', params: ({ event }) => ({ outcomes: event.outcomes, count: event.count }) },
@@ -175,7 +174,14 @@ export const rescuePassMachine = setup({
       description: 'Everything was looked at; waits for the end of each pool that the pass found.',
       always: { guard: 'areAllPoolsEnded', target: 'complete' },
     },
-    complete: { type: 'final', description: 'The result is complete, or says why it is not.' },
+    complete: {
+      type: 'final',
+      description: 'The result is complete, or says why it is not.',
+      output: ({ context: { pass, result, locks } }) => ({
+        pass,
+        result: { ...result, changes: withLocks(result.changes, locks) },
+      }),
+    },
   },
 });
 

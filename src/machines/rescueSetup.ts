@@ -38,6 +38,8 @@ export type RescueEvent =
   | { type: 'xstate.done.actor.*'; actorId: string; output: RescuePassOutput }
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
 
+export type RescueOutput = Pick<RescueContext, 'begun'>;
+
 export interface RescueContext extends RescueInput {
   readonly mandate: Mandate | undefined;
   /** How many passes began: the first one looks through all keys, and waits for another time than the later ones. */
@@ -97,7 +99,7 @@ export const rescueSetup = setup({
     context: {} as RescueContext,
     input: {} as RescueInput,
     events: {} as RescueEvent,
-    output: {} as { readonly begun: number },
+    output: {} as RescueOutput,
     children: {} as { pools: 'pools'; [pass: PassId]: 'rescuePass' },
   },
   actors: {
@@ -204,7 +206,7 @@ export const rescueSetup = setup({
     }),
     shareOut: enqueueActions(({ enqueue }, { gains, losses }: Extract<PoolsMessage, { type: 'pools.shared' }>) => {
       for (const [pass, share] of gains) enqueue.sendTo(pass as PassId, { type: 'adopted', share });
-      for (const [pass, share] of losses) enqueue.sendTo(pass as PassId, { type: 'lost', share });
+      for (const [pass, share] of losses) enqueue.sendTo(pass as PassId, { type: 'released', share });
     }),
     relayEnds: enqueueActions(({ enqueue }, { ends }: { ends: readonly EndedPool[] }) => {
       for (const [pass, message] of endsByPass(ends)) enqueue.sendTo(pass as PassId, message);
@@ -212,7 +214,7 @@ export const rescueSetup = setup({
         reported(...ends.map(({ pool, outcome }) => ({ type: 'pool' as const, outcome, since: pool.since }))),
       );
     }),
-    noteEnded: assign({
+    recordEnded: assign({
       endedSince: ({ context }, { ends }: { ends: readonly EndedPool[] }) => [
         ...context.endedSince,
         ...ends.flatMap(({ outcome: { pool, outcome } }) =>

@@ -1,4 +1,5 @@
-import { type ChildName, supervisorSetup } from './supervisorSetup.ts';
+import { finalOutput } from './finalOutput.ts';
+import { type ChildName, type SupervisorOutput, supervisorSetup } from './supervisorSetup.ts';
 
 const crash = ({ event }: { event: { actorId: ChildName; error: unknown } }) => ({
   id: event.actorId,
@@ -40,7 +41,7 @@ export const supervisorMachine = supervisorSetup.createMachine({
     crashes: 0,
     restarts: 0,
   }),
-  output: ({ context }) => ({ failed: context.failed }),
+  output: finalOutput<SupervisorOutput>,
   entry: { type: 'startChildren', params: { names: ['sweep', 'rescue', 'dispatcher'] } },
   on: {
     reported: { actions: { type: 'relay', params: ({ event }) => ({ reports: event.reports }) } },
@@ -103,6 +104,10 @@ export const supervisorMachine = supervisorSetup.createMachine({
         },
       },
     },
-    stopped: { type: 'final', description: 'All children have ended.' },
+    stopped: {
+      type: 'final',
+      description: 'All children have ended.',
+      output: ({ context }) => ({ failed: context.failed }),
+    },
   },
 });

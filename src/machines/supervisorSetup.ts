@@ -76,6 +76,11 @@ export interface SupervisorContext extends SupervisorInput {
   readonly restarts: number;
 }
 
+/** The children that were not running any more when the supervisor stopped. */
+export interface SupervisorOutput {
+  readonly failed: readonly FailedChild[];
+}
+
 /** A child is started again this often within the period, in ms. The next crash leaves it down. */
 const intensity = 5;
 const period = 60_000;
@@ -87,7 +92,7 @@ export const supervisorSetup = setup({
     input: {} as SupervisorInput,
     events: {} as SupervisorEvent,
     emitted: {} as Report,
-    output: {} as { readonly failed: readonly FailedChild[] },
+    output: {} as SupervisorOutput,
     children: {} as { leader: 'leader'; sweep: 'sweep'; rescue: 'rescue'; dispatcher: 'dispatcher' },
   },
   actors: {

@@ -1,6 +1,7 @@
 import { and, type ErrorActorEvent } from 'xstate';
+import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
-import { freshSweep, sweepSetup } from './sweepSetup.ts';
+import { freshSweep, type SweepOutput, sweepSetup } from './sweepSetup.ts';
 import type { PassCancel } from './types/sweep.ts';
 
 /** A sweep whose end cannot be recorded has not completed; one that Redis refuses is suspended. */
@@ -37,7 +38,7 @@ export const sweepMachine = sweepSetup.createMachine({
   id: 'sweep',
   description: 'Sweeps over all tracked jobs, on schedule and when a caller asks.',
   context: ({ input }) => freshSweep(input),
-  output: ({ context }) => ({ begun: context.begun }),
+  output: finalOutput<SweepOutput>,
   entry: 'spawnLanes',
   on: {
     'sweep.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
@@ -175,7 +176,7 @@ export const sweepMachine = sweepSetup.createMachine({
       },
     },
     draining: {
-      description: 'Everything is read: waits until every lane is idle.',
+      description: 'Reads nothing more: waits until every lane is idle.',
       always: [
         { guard: 'mustComplete', target: 'completing', actions: 'recordEnd' },
         { guard: 'areLanesIdle', target: 'idle', actions: 'endSweep' },
@@ -208,6 +209,7 @@ export const sweepMachine = sweepSetup.createMachine({
       type: 'final',
       description: 'The sweep has stopped; requests that never began were answered with an error.',
       entry: 'refuseRequests',
+      output: ({ context }) => ({ begun: context.begun }),
     },
   },
 });

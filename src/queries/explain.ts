@@ -11,7 +11,7 @@ import { explain, needsEvidence, type Policy, type Reason, type Verdict } from '
 
 /** A place where a job's entry is. */
 export interface Place {
-  readonly kind: 'queue' | 'in progress' | 'retry' | 'scheduled' | 'dead' | 'observed';
+  readonly kind: 'queue' | 'in-progress' | 'retry' | 'scheduled' | 'dead' | 'observed';
   readonly type?: string;
   readonly pool?: string;
   readonly isPoolAlive?: boolean;
@@ -144,7 +144,7 @@ const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] }
           positions.set(key, from + i);
           if (place.kind === 'held') {
             const isPoolAlive = place.standing === 'alive';
-            found.set(key, { kind: 'in progress', type: place.type, pool: place.pool, isPoolAlive });
+            found.set(key, { kind: 'in-progress', type: place.type, pool: place.pool, isPoolAlive });
           } else if (place.kind !== 'queue') found.set(key, { kind: place.kind, ...timeOf(scores[i]) });
         }
       },
@@ -161,4 +161,4 @@ const collectPlaces = (id: string): { visitor: PlaceVisitor; places(): Place[] }
 
 const timeOf = (second: number | undefined) => (second === undefined ? {} : { at: isoOfSecond(second) });
 
-const order: readonly Place['kind'][] = ['queue', 'in progress', 'retry', 'scheduled', 'dead', 'observed'];
+const order: readonly Place['kind'][] = ['queue', 'in-progress', 'retry', 'scheduled', 'dead', 'observed'];

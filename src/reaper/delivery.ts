@@ -13,7 +13,6 @@ import { type DispatcherInput, dispatcherMachine } from '../machines/dispatcher.
 import { endpointMachine } from '../machines/endpoint.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reporting } from './reporting.ts';
-import type { Supervision } from './supervision.ts';
 
 /** Everything about hooks: records, sender, dispatcher. */
 export interface Delivery {
@@ -38,7 +37,16 @@ export interface Delivery {
 }
 
 /** The dispatcher as the supervisor runs it. */
-export type Dispatching = Pick<Supervision, 'start' | 'hookDue' | 'watchHooks' | 'hooksQuiet'>;
+export interface Dispatching {
+  /** Starts the actors. They wait for requests. Later calls change nothing. */
+  start(): void;
+  /** A hook was enqueued here for an endpoint. */
+  hookDue(endpoint: string): void;
+  /** From now on, hooks that other hosts enqueued are sent too. */
+  watchHooks(): void;
+  /** Resolves when no hook is due or in flight, or when the actors have stopped. */
+  hooksQuiet(): Promise<void>;
+}
 
 /** Endpoints that one host sends to at the same time. */
 const endpointSlots = 16;

@@ -1,11 +1,18 @@
 import type { AnyActorRef } from 'xstate';
-import { codeOr, OptionsError } from '../errors.ts';
+import { OptionsError } from '../errors.ts';
 import type { Clock } from '../io/clock.ts';
-import { messageOf } from '../machines/messageOf.ts';
 import type { Judgement } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reaper } from './reaper.ts';
-import type { Reporting } from './reporting.ts';
+
+export type { HookRecord } from '../admin/hookRecords.ts';
+export type { Clock } from '../io/clock.ts';
+export { type AskedRule, askedRules, type Explanation } from '../queries/explain.ts';
+export type { RescueSummary, SweepSummary } from './summaries.ts';
+
+/*
+ * Everything that the inspector knows of a reaper. Besides this module it imports the machines only.
+ */
 
 /** What the inspector gets of a reaper: its public methods, its actors, and state that neither actors nor events show. */
 export interface Inspected {
@@ -48,7 +55,7 @@ export interface OpenInspector {
 }
 
 /** Everything but what the caller of the inspector chooses. */
-type Inspectable = Omit<Inspected, 'settings'>;
+export type Inspectable = Omit<Inspected, 'settings'>;
 
 const inspectables = new WeakMap<object, () => Inspectable>();
 
@@ -64,53 +71,4 @@ export const inspectedOf = (reaper: Reaper): Inspectable => {
     throw new OptionsError('createInspector', [{ path: '', message: 'the first argument must be a reaper' }]);
   }
   return inspected();
-};
-
-/** The inspector of one reaper: not opened, being opened, or open. */
-export interface Inspection {
-  /** Opens it, if the option `inspect` is set. Later calls do nothing. An error is reported, and stops nothing. */
-  open(inspected: () => Inspectable): void;
-  /** Resolves when it listens, or could not be opened; undefined if it was not opened. */
-  settled(): Promise<void> | undefined;
-  /** @throws ReaperError if it could not be opened. */
-  url(): Promise<string | undefined>;
-  close(): Promise<void> | undefined;
-  readonly isFollowed: Follow;
-  follow(choose: Follow): void;
-}
-
-export const createInspection = (settings: ReaperSettings['inspect'], fault: Reporting['fault']): Inspection => {
-  let isFollowed: Follow = () => true;
-  let inspector: Promise<OpenInspector> | undefined;
-
-  const load = async (inspected: Inspectable, settings: InspectSettings) => {
-    try {
-      // Loaded only where it is used.
-      const { openInspector } = await import('../../visualize/inspector.ts');
-      return await openInspector({ ...inspected, settings });
-    } catch (error) {
-      fault('the inspector', messageOf(error), { code: codeOr(error, 'internal'), cause: error });
-      throw error;
-    }
-  };
-
-  return {
-    open(inspected) {
-      if (settings === false || inspector !== undefined) return;
-      inspector = load(inspected(), settings);
-      // The error was reported. A caller that never asks for the URL must not end the process.
-      inspector.catch(() => undefined);
-    },
-    settled: () =>
-      inspector?.then(
-        () => undefined,
-        () => undefined,
-      ),
-    url: async () => (await inspector)?.url,
-    close: () => inspector?.then(({ close }) => close()),
-    isFollowed: (id, judgement) => isFollowed(id, judgement),
-    follow(choose) {
-      isFollowed = choose;
-    },
-  };
 };

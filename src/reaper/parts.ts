@@ -7,7 +7,7 @@ import type { ReaperSettings } from '../options.ts';
 import { createCalls } from './calls.ts';
 import { connectReported } from './connectionReports.ts';
 import { createEmitter } from './events.ts';
-import { createInspection } from './inspection.ts';
+import { createInspection } from './openInspector.ts';
 import { createPasses } from './passes.ts';
 import { createPassReports } from './passReports.ts';
 import { createPorts } from './ports.ts';

@@ -6,9 +6,8 @@ import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter, Suspension } from './events.ts';
 import { hooksSince } from './hookCounts.ts';
-import type { EndedPass } from './passes.ts';
 import { errorFields, type Reporting } from './reporting.ts';
-import { type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
+import { type EndedPass, type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
 
 /** What is known of the passes of this host. `health` reads it. */
 export interface PassState {

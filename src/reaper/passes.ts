@@ -6,7 +6,7 @@ import { abortedPass, scheduledPass } from '../machines/types/sweep.ts';
 import { readArguments } from '../options.ts';
 import { noHooks } from './hookCounts.ts';
 import type { Reaper } from './reaper.ts';
-import { type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
+import { type EndedPass, type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
 
 /** Requests for passes by callers, as the supervisor gets them. Scheduled passes have the number 0. */
 export type PassRequest =
@@ -29,13 +29,6 @@ export interface Passes extends Pick<Reaper, 'sweep' | 'rescue'> {
   rescueEnded(number: number, ended: EndedPass<RescueSummary>): void;
   /** The signal by which the caller of a pass may end it. */
   signalOf(number: number): AbortSignal | undefined;
-}
-
-/** How a pass has ended. */
-export interface EndedPass<Summary> {
-  readonly summary: Summary;
-  /** The error that ended it, if there is one. */
-  readonly cause: unknown;
 }
 
 type Pass = 'sweep' | 'rescue';

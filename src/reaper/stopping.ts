@@ -4,7 +4,7 @@ import type { Connection } from '../io/redis/connection.ts';
 import type { Calls } from './calls.ts';
 import type { Delivery } from './delivery.ts';
 import type { Http } from './http.ts';
-import type { Inspection } from './inspection.ts';
+import type { Inspection } from './openInspector.ts';
 import type { Supervision } from './supervision.ts';
 
 /** How long a stop waits in addition to its timeout, in ms: for what is still open, and for QUIT. */

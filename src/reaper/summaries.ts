@@ -26,6 +26,13 @@ export interface RescueSummary extends Omit<RescueResult, 'number' | 'oldestUnde
   readonly durationMs: number;
 }
 
+/** How a pass has ended. */
+export interface EndedPass<Summary> {
+  readonly summary: Summary;
+  /** The error that ended it, if there is one. */
+  readonly cause: unknown;
+}
+
 /** @param hooks read at each access: the counts grow until all first attempts have ended. */
 export const sweepSummary = (
   { number: _, ...result }: SweepResult,

@@ -1,64 +1,31 @@
 import { createActor } from 'xstate';
 import { createReaperClock, monotonicOf, pause, systemClock, within } from '../io/clock.ts';
-import type { Deps } from '../io/redis/deps.ts';
 import { messageOf } from '../machines/messageOf.ts';
 import type { poolsMachine } from '../machines/pools.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
 import type { SupervisorEvent } from '../machines/supervisorSetup.ts';
 import type { FailedChild } from '../machines/types/reports.ts';
 import { waitingIn } from '../machines/waitingPools.ts';
-import type { ReaperSettings } from '../options.ts';
-import type { Follow, Inspected } from './inspection.ts';
-import type { Passes, PassRequest } from './passes.ts';
-import type { PassReports } from './passReports.ts';
-import type { Ports } from './ports.ts';
-import type { Reporting } from './reporting.ts';
-import type { Schedule } from './schedule.ts';
-import type { StartBlock } from './startBlock.ts';
-import type { Tracing } from './tracing.ts';
-import { actorsOf } from './tree.ts';
+import type { Dispatching } from './delivery.ts';
+import type { Inspected } from './inspection.ts';
+import type { PassRequest } from './passes.ts';
+import { actorsOf, type Wiring } from './tree.ts';
 
 /** How long a stop waits for the leader to resign, in ms: once the time is up, and before. */
 const resigningTime = 30;
 const leavingTime = 3_000;
 
 /** The tree of actors. The only file of this folder that knows the supervisor's chart and its events. */
-export interface Supervision {
+export interface Supervision extends Dispatching {
   readonly actor: ReturnType<typeof createSupervisor>;
-  /** Starts the actors. They wait for requests. Later calls change nothing. */
-  start(): void;
   /** Starts the scheduled passes. */
   schedule(): void;
   send(request: PassRequest): void;
-  /** A hook was enqueued here for an endpoint. */
-  hookDue(endpoint: string): void;
-  /** From now on, hooks that other hosts enqueued are sent too. */
-  watchHooks(): void;
-  /** Resolves when no hook is due or in flight, or when the actors have stopped. */
-  hooksQuiet(): Promise<void>;
   /** Ends the passes, or gives them up when `isUp` resolves; then the hooks in flight, and the term of the leader. */
   stop(isUp: Promise<unknown>): Promise<void>;
   /** Actors that crashed too often and do not run. */
   failed(): readonly FailedChild[];
   waitingPools(): ReturnType<Inspected['now']>['waitingPools'];
-}
-
-export interface Wiring {
-  readonly deps: Deps;
-  readonly settings: ReaperSettings;
-  readonly ports: Ports;
-  readonly schedule: Schedule;
-  readonly startBlock: StartBlock;
-  readonly reporting: Reporting;
-  readonly passReports: PassReports;
-  readonly passes: Passes;
-  /** Whether the hosts share one schedule. */
-  readonly isShared: boolean;
-  /** Whether the actor of a job is to be seen by the inspector. */
-  readonly isFollowed: Follow;
-  /** A pool that was declared dead is alive. */
-  readonly onFalseDeath: () => void;
-  readonly onPassStarted: Tracing['passStarted'];
 }
 
 export const createSupervision = (wiring: Wiring): Supervision => {

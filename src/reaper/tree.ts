@@ -6,6 +6,7 @@ import { createRescueActors } from '../actors/rescueActors.ts';
 import { createSweepActors } from '../actors/sweepActors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import { withFalseDeaths } from '../io/pools/falseDeaths.ts';
+import type { Deps } from '../io/redis/deps.ts';
 import { refusalOf } from '../io/redis/errors.ts';
 import { jobMachine } from '../machines/job.ts';
 import { laneMachine } from '../machines/lane.ts';
@@ -14,8 +15,34 @@ import { poolMachine } from '../machines/pool.ts';
 import { poolsMachine } from '../machines/pools.ts';
 import { rescueMachine } from '../machines/rescue.ts';
 import { sweepMachine } from '../machines/sweep.ts';
+import type { ReaperSettings } from '../options.ts';
+import type { Follow } from './inspection.ts';
+import type { Passes } from './passes.ts';
+import type { PassReports } from './passReports.ts';
 import type { Ports } from './ports.ts';
-import type { Wiring } from './supervision.ts';
+import type { Reporting } from './reporting.ts';
+import type { Schedule } from './schedule.ts';
+import type { StartBlock } from './startBlock.ts';
+import type { Tracing } from './tracing.ts';
+
+/** What the actors of a reaper work with and report to. */
+export interface Wiring {
+  readonly deps: Deps;
+  readonly settings: ReaperSettings;
+  readonly ports: Ports;
+  readonly schedule: Schedule;
+  readonly startBlock: StartBlock;
+  readonly reporting: Reporting;
+  readonly passReports: PassReports;
+  readonly passes: Passes;
+  /** Whether the hosts share one schedule. */
+  readonly isShared: boolean;
+  /** Whether the actor of a job is to be seen by the inspector. */
+  readonly isFollowed: Follow;
+  /** A pool that was declared dead is alive. */
+  readonly onFalseDeath: () => void;
+  readonly onPassStarted: Tracing['passStarted'];
+}
 
 /**
  * The children of the supervisor, each with its own children and effects.

@@ -3,23 +3,23 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { aclRules } from '../../src/io/redis/rights.ts';
 import { runCli } from '../support/cli.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second } from '../support/jobs.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { hasFineRights, type RedisServer, redisVersion, startRedis } from '../support/redisServer.ts';
 
 const database = 2;
 const secret = 'hunter2';
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let redis: Redis;
 beforeAll(async () => {
   server = await startRedis();
-  receiver = await startReceiver();
+  hookEndpoint = await startHookEndpoint();
   redis = new Redis({ port: server.port, db: database });
 });
 afterAll(async () => {
   redis.disconnect();
-  await receiver.stop();
+  await hookEndpoint.stop();
   await server.stop();
 });
 
@@ -47,14 +47,14 @@ const track = async (id: string, fields: Record<string, string | number>) => {
 /** A hung job, one with an undelivered hook, one without stats, and a dead pool that holds an entry. */
 beforeEach(async () => {
   await redis.flushall();
-  receiver.hooks.length = 0;
-  receiver.answer = undefined;
+  hookEndpoint.hooks.length = 0;
+  hookEndpoint.answer = undefined;
   // Redis before 7.0 logs a subcommand that it does not know as a refusal of CLIENT.
   const client = hasFineRights ? [] : ['+client'];
   await redis.acl('SETUSER', 'reaper', 'reset', 'on', `>${secret}`, ...aclRules('{t}', redisVersion), ...client);
   await redis.call('ACL', 'LOG', 'RESET');
-  await track('hung', { web_hook_url: `${receiver.url}/200/hung` });
-  await track('untold', { status: 'Success', web_hook_url: `${receiver.url}/400/untold` });
+  await track('hung', { web_hook_url: `${hookEndpoint.url}/200/hung` });
+  await track('untold', { status: 'Success', web_hook_url: `${hookEndpoint.url}/400/untold` });
   await redis.hset('{t}:job_track:inprogress', 'missing', 2);
   await redis.rpush('{t}:jobs:X:dead1:inprogress', '{"name":"X","id":"held","t":1,"args":{}}');
   await redis.set('{t}:jobs:X:lock', 3);
@@ -84,7 +84,7 @@ test('sweep with all of its acts', async () => {
   );
   expect(done.sort()).toEqual(['hung fail done', 'missing untrack done', 'untold refire enqueued']);
   expect(await redis.hget('{t}:job_stats:hung', 'status')).toBe('Error');
-  expect(receiver.hooks.map(({ path }) => path).sort()).toEqual(['/200/hung', '/400/untold']);
+  expect(hookEndpoint.hooks.map(({ path }) => path).sort()).toEqual(['/200/hung', '/400/untold']);
 });
 
 test('rescue with all of its steps', async () => {
@@ -105,10 +105,10 @@ test('a sweep with an act that failed ends with 1', async () => {
 test('hooks retry ends when all hooks are sent and confirmed', async () => {
   // More than are sent at the same time to one endpoint.
   const ids = Array.from({ length: 40 }, (_, i) => `untold-${i}`);
-  for (const id of ids) await track(id, { status: 'Success', web_hook_url: `${receiver.url}/400/${id}` });
+  for (const id of ids) await track(id, { status: 'Success', web_hook_url: `${hookEndpoint.url}/400/${id}` });
   await reaper('sweep');
   // Slower than they are moved: hooks that wait for a slot would stay if the command did not wait for them.
-  receiver.answer = (_, response) => void setTimeout(() => response.writeHead(200).end(), 200);
+  hookEndpoint.answer = (_, response) => void setTimeout(() => response.writeHead(200).end(), 200);
   const { code, stdout } = await reaper('hooks', 'retry', '--reason', '400');
   expect([code, stdout]).toEqual([0, 'retried: 41\n']);
   const acks = await Promise.all([...ids, 'untold'].map((id) => redis.hexists(`{t}:job_stats:${id}`, 'ack')));

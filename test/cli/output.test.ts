@@ -9,24 +9,24 @@ import { status } from '../../src/cli/status.ts';
 import { sweep } from '../../src/cli/sweep.ts';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
 let redis: Redis;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
   server = await startRedis();
   redis = server.client;
-  receiver = await startReceiver();
+  hookEndpoint = await startHookEndpoint();
 });
 afterAll(async () => {
   await server.stop();
-  await receiver.stop();
+  await hookEndpoint.stop();
 });
 beforeEach(() => redis.flushall());
 afterEach(() => opened.close());
@@ -55,7 +55,7 @@ const linesOf = (text: string) =>
 describe('sweep', () => {
   test('prints jobs that are acted on, jobs that need attention, and the outcomes of the hooks', async () => {
     await seedJob(redis, 'fine');
-    await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
+    await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${hookEndpoint.url}/200/x` });
     await seedJob(redis, 'odd', { status: 'Weird' });
     const far = second(86_400);
     await seedJob(redis, 'ahead', { update_time: far, revision: far, enqueue_time: far });
@@ -70,7 +70,7 @@ describe('sweep', () => {
   });
 
   test('--plan prints that it is a plan, and no hooks', async () => {
-    await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
+    await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${hookEndpoint.url}/200/x` });
     const { code, text } = await said((reaper) => sweep(reaper, { plan: true }));
     expect(code).toBe(0);
     expect(text).toMatch(/^planned: 1 jobs/m);
@@ -79,12 +79,12 @@ describe('sweep', () => {
   });
 
   test('ends with 1 if an act on a job has failed', async () => {
-    await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
-    await redis.set(`t:reaper:hooks:due:${receiver.url}`, 'no sorted set');
+    await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
+    await redis.set(`t:reaper:hooks:due:${hookEndpoint.url}`, 'no sorted set');
     const { code, text } = await said((reaper) => sweep(reaper, {}));
     expect(code).toBe(1);
     expect(text).toContain('1 abandoned');
-    expect(text).toContain(`t:reaper:hooks:due:${receiver.url}`);
+    expect(text).toContain(`t:reaper:hooks:due:${hookEndpoint.url}`);
   });
 });
 
@@ -123,7 +123,7 @@ describe('rescue', () => {
 describe('hooks', () => {
   const seedHooks = async (...answers: number[]) => {
     for (const [i, answer] of answers.entries())
-      await seedJob(redis, `j${i}`, { status: 'Success', web_hook_url: `${receiver.url}/${answer}/x` });
+      await seedJob(redis, `j${i}`, { status: 'Success', web_hook_url: `${hookEndpoint.url}/${answer}/x` });
     const reaper = create({ hooks: { breakerThreshold: 1 } });
     await reaper.sweep();
     await reaper.stop();
@@ -131,11 +131,11 @@ describe('hooks', () => {
 
   test('match an endpoint that was copied with its path, and are sent before the command ends', async () => {
     await seedHooks(400, 400);
-    receiver.answer = (_, response) => response.writeHead(200).end();
+    hookEndpoint.answer = (_, response) => response.writeHead(200).end();
     const { code, text } = await said((reaper) =>
-      moveHooks(reaper, 'retry', { endpoint: `${receiver.url}/400/x?y#z` }),
+      moveHooks(reaper, 'retry', { endpoint: `${hookEndpoint.url}/400/x?y#z` }),
     );
-    receiver.answer = undefined;
+    hookEndpoint.answer = undefined;
     expect([code, text]).toEqual([0, 'retried: 2\n']);
     expect(await redis.hlen('t:reaper:hooks')).toBe(0);
   });
@@ -144,10 +144,10 @@ describe('hooks', () => {
     await seedHooks(503);
     const options = { hooks: { breakerThreshold: 1 } };
     const { text } = await said((reaper) => moveHooks(reaper, 'retry', { id: 'j0' }), options);
-    expect(text).toContain(`circuit open for ${receiver.url}: 1 hooks wait`);
+    expect(text).toContain(`circuit open for ${hookEndpoint.url}: 1 hooks wait`);
     const list = await said((reaper) => listHooks(reaper, {}), options);
     expect(list.text).toMatch(
-      new RegExp(`^${receiver.url}: circuit open \\(\\d+ consecutive failures, next attempt in \\d+ s\\)$`, 'm'),
+      new RegExp(`^${hookEndpoint.url}: circuit open \\(\\d+ consecutive failures, next attempt in \\d+ s\\)$`, 'm'),
     );
   });
 
@@ -158,7 +158,7 @@ describe('hooks', () => {
     const [hook, endpoint] = ['j0', undefined].map((job) => all.find(({ id }) => id === job));
     expect(hook).toMatchObject({ type: 'hook', id: 'j0', state: 'parked', answer: '400', attempts: 1 });
     expect(hook).not.toHaveProperty('text');
-    expect(endpoint).toMatchObject({ type: 'endpoint', endpoint: receiver.url });
+    expect(endpoint).toMatchObject({ type: 'endpoint', endpoint: hookEndpoint.url });
     const plan = await said((reaper) => moveHooks(reaper, 'drop', { json: true, plan: true, reason: '400' }));
     expect(linesOf(plan.text)).toEqual([
       { ...hook, plan: true },
@@ -270,8 +270,8 @@ describe('as a process', () => {
   });
 
   test('empty list items are ignored, and an origin that is not allowed gets no hook', async () => {
-    await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${receiver.url}/200/x` });
-    receiver.hooks.length = 0;
+    await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
+    hookEndpoint.hooks.length = 0;
     const [types, hooks] = await Promise.all([
       run('status', '--json', '--job-types', ' X,,Y, '),
       run('sweep', '--json', '--hooks-allowed-origins', 'http://other.example,'),
@@ -282,7 +282,7 @@ describe('as a process', () => {
         .sort(),
     ).toEqual(['X', 'Y']);
     expect(linesOf(hooks?.stdout ?? '').at(-1)).toMatchObject({ hooks: { parked: 1 } });
-    expect(receiver.hooks).toEqual([]);
+    expect(hookEndpoint.hooks).toEqual([]);
   });
 
   test('run --json prints its events, and ends with 0 after a signal', async () => {

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { openPage } from '../support/inspector.ts';
 import { builtOf } from '../support/programs.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -287,27 +287,27 @@ describe('hooks', () => {
         status: 'Success',
         update_time: at,
         revision: at,
-        web_hook_url: `${receiver.url}/${path}/${secret}`,
+        web_hook_url: `${hookEndpoint.url}/${path}/${secret}`,
       });
       await client.hset('{t}:job_track:inprogress', id, 1);
     }
     await reaper('sweep');
   };
-  let receiver: Receiver;
+  let hookEndpoint: HookEndpoint;
   beforeAll(async () => {
-    receiver = await startReceiver();
+    hookEndpoint = await startHookEndpoint();
   });
-  afterAll(() => receiver.stop());
+  afterAll(() => hookEndpoint.stop());
   beforeEach(() => {
-    receiver.answer = undefined;
+    hookEndpoint.answer = undefined;
   });
 
   test('are listed by endpoint and reason, and each as a JSON line', async () => {
     expect((await reaper('hooks')).stdout).toBe('no undelivered hooks\n');
     await seedHooks();
     const { stdout } = await reaper('hooks');
-    expect(stdout).toMatch(new RegExp(`${receiver.url} .*parked .*400 .* 2 `));
-    expect(stdout).toMatch(new RegExp(`${receiver.url} .*pending .*503 .* 1 `));
+    expect(stdout).toMatch(new RegExp(`${hookEndpoint.url} .*parked .*400 .* 2 `));
+    expect(stdout).toMatch(new RegExp(`${hookEndpoint.url} .*pending .*503 .* 1 `));
     const { stdout: json } = await reaper('hooks', 'list', '--reason', '400', '--json');
     const records = lines(json).filter(({ type }) => type === 'hook');
     expect(records.map(({ id, state, answer }) => [id, state, answer]).sort()).toEqual([
@@ -324,15 +324,15 @@ describe('hooks', () => {
 
   test('are retried or dropped by id, endpoint or reason, and a plan only counts', async () => {
     await seedHooks();
-    receiver.hooks.length = 0;
-    receiver.answer = (_, response) => response.writeHead(200).end();
+    hookEndpoint.hooks.length = 0;
+    hookEndpoint.answer = (_, response) => response.writeHead(200).end();
     expect((await reaper('hooks', 'retry', '--reason', '400', '--plan')).stdout).toBe('would be retried: 2\n');
-    expect(receiver.hooks).toEqual([]);
+    expect(hookEndpoint.hooks).toEqual([]);
     expect((await reaper('hooks', 'drop', '--id', 'b')).stdout).toBe('dropped: 1\n');
-    const { stdout } = await reaper('hooks', 'retry', '--endpoint', receiver.url, '--reason', '400');
+    const { stdout } = await reaper('hooks', 'retry', '--endpoint', hookEndpoint.url, '--reason', '400');
     expect(stdout).toBe('retried: 1\n');
     // c was due again in the meantime, and any host delivers.
-    const told = receiver.hooks.map(({ body }) => body.job_id);
+    const told = hookEndpoint.hooks.map(({ body }) => body.job_id);
     expect(told).toContain('a');
     expect(told).not.toContain('b');
   });
@@ -356,7 +356,7 @@ test.each([
 });
 
 test('hooks of an endpoint that has moved are sent to its new origin', async () => {
-  const receiver = await startReceiver();
+  const hookEndpoint = await startHookEndpoint();
   const at = Math.floor(Date.now() / 1_000) - 600;
   const stats = {
     id: 'a',
@@ -368,8 +368,8 @@ test('hooks of an endpoint that has moved are sent to its new origin', async () 
   };
   await server.client.hset('{t}:job_stats:a', stats);
   await server.client.hset('{t}:job_track:inprogress', 'a', 1);
-  const { code } = await reaper('sweep', '--hooks-rewrite-origins', `http://old-core=${receiver.url}`);
+  const { code } = await reaper('sweep', '--hooks-rewrite-origins', `http://old-core=${hookEndpoint.url}`);
   expect(code).toBe(0);
-  expect(receiver.hooks.map(({ body }) => body.job_id)).toEqual(['a']);
-  await receiver.stop();
+  expect(hookEndpoint.hooks.map(({ body }) => body.job_id)).toEqual(['a']);
+  await hookEndpoint.stop();
 });

@@ -2,28 +2,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 const main = builtOf('src/cli/main.ts');
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let child: ChildProcess | undefined;
 beforeAll(async () => {
   server = await startRedis();
-  receiver = await startReceiver();
+  hookEndpoint = await startHookEndpoint();
 });
 beforeEach(() => server.client.flushall());
 afterEach(() => {
-  receiver.answer = undefined;
+  hookEndpoint.answer = undefined;
   process.kill(server.pid, 'SIGCONT');
   child?.kill('SIGKILL');
 });
 afterAll(async () => {
   await server.stop();
-  await receiver.stop();
+  await hookEndpoint.stop();
 });
 
 const launch = (...args: string[]) => {
@@ -43,13 +43,13 @@ const launch = (...args: string[]) => {
 
 // After the first signal the command waits at least 10 s for the hook, and ends with the code of that signal. The code shows which signal ended it.
 test.each(['sweep', 'run'])('the second signal ends `%s` at once, even if a hook is in flight', async (command) => {
-  await seedJob(server.client, 'a', { web_hook_url: `${receiver.url}/503/x`, status: 'Success' });
+  await seedJob(server.client, 'a', { web_hook_url: `${hookEndpoint.url}/503/x`, status: 'Success' });
   // `run` finds the hook that a sweep could not deliver.
   if (command === 'run') await launch('sweep').ended;
-  receiver.answer = () => undefined;
-  const before = receiver.hooks.length;
+  hookEndpoint.answer = () => undefined;
+  const before = hookEndpoint.hooks.length;
   const { started, said, ended } = launch(command);
-  await vi.waitUntil(() => receiver.hooks.length > before);
+  await vi.waitUntil(() => hookEndpoint.hooks.length > before);
   started.kill('SIGINT');
   await said('SIGINT: ');
   started.kill('SIGTERM');

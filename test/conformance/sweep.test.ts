@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReaper, type JobOutcome } from '../../src/index.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { differences, fill, readState, writeState } from '../support/states.ts';
 import { namespace, readVectors, type SweepVector } from './vectors.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 
 /** The vectors were recorded with the words of version 0.1.0. */
 const words: Readonly<Record<string, string>> = {
@@ -37,9 +37,9 @@ test.each(readVectors<SweepVector>('sweep.jsonl.gz').map((vector) => [vector.nam
   'sweep: %s',
   async (name, vector) => {
     await server.client.flushall();
-    receiver.hooks.length = 0;
+    hookEndpoint.hooks.length = 0;
     const now = Math.floor(Date.now() / 1_000);
-    const { before, upstream, ours } = fill(vector, now, receiver.url);
+    const { before, upstream, ours } = fill(vector, now, hookEndpoint.url);
     await writeState(server.client, before);
     // Upstream has no maximum age of a change: some of these are weeks old.
     const hooks = { maxAge: '100d' } as const;
@@ -67,7 +67,7 @@ test.each(readVectors<SweepVector>('sweep.jsonl.gz').map((vector) => [vector.nam
       expect(after[track]).toBeUndefined();
     } else {
       expect(differences(after, upstream.after, now)).toEqual([]);
-      expect(differences(distinct(receiver.hooks), distinct(upstream.hooks ?? []), now)).toEqual([]);
+      expect(differences(distinct(hookEndpoint.hooks), distinct(upstream.hooks ?? []), now)).toEqual([]);
     }
   },
 );
@@ -89,7 +89,7 @@ const expectEffect = (id: string, verdict: string, before: SweepVector['before']
   if (verdict === 'refire' && /\/20\d\//.test(was?.value.web_hook_url)) {
     const { status, revision = '0' } = was?.value ?? {};
     expect(JSON.parse(is?.value.ack)).toMatchObject({ status, revision: Number(revision) });
-    expect(receiver.hooks.filter(({ body }) => body.job_id === id)).toHaveLength(1);
+    expect(hookEndpoint.hooks.filter(({ body }) => body.job_id === id)).toHaveLength(1);
   }
 };
 

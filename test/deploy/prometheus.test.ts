@@ -9,8 +9,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { packageRoot } from '../../src/package.ts';
 import { catalog, prefix } from '../../src/reaper/metrics/catalog.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redisServer.ts';
 import { runSurface, surfaceOptions } from '../support/surface.ts';
 
@@ -41,7 +41,7 @@ const promtool = (args: readonly string[], input = '') => {
 };
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let prometheus: ChildProcess;
 let url: string;
 let text: string;
@@ -50,9 +50,9 @@ const opened = trackOpened();
 
 beforeAll(async () => {
   server = await startRedis();
-  receiver = await startReceiver();
+  hookEndpoint = await startHookEndpoint();
   const reaper = opened.create({ ...surfaceOptions, redis: server.url, http: { port: 0 } });
-  await runSurface(server.client, reaper, receiver);
+  await runSurface(server.client, reaper, hookEndpoint);
   reaper.start();
   const target = await reaper.httpUrl();
   await vi.waitUntil(async () => {
@@ -89,7 +89,7 @@ afterAll(async () => {
   prometheus.kill('SIGKILL');
   await ended;
   await opened.close();
-  await receiver.stop();
+  await hookEndpoint.stop();
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 });

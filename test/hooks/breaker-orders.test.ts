@@ -5,7 +5,7 @@ import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { base, claimFor, keys, origin, replies } from './hookValues.ts';
 import { createWorld, loadScripts, type World } from './hookWorld.ts';
 
-// The breaker of a receiver, which all hosts share, in every order that Redis can see.
+// The breaker of an endpoint, which all hosts share, in every order that Redis can see.
 
 let server: RedisServer;
 let redis: Redis;
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** Jobs that wait for a receiver which has failed so often, the last time at `at`. */
+/** Jobs that wait for an endpoint which has failed so often, the last time at `at`. */
 const failing = async (jobs: number, failures: number, at: number) => {
   await world.reset();
   for (let i = 0; i < jobs; i++) {

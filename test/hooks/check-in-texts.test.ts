@@ -7,18 +7,18 @@ import { createSender } from '../../src/io/hooks/sender.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(() => server.client.flushall());
 afterEach(() => opened.close());
 
@@ -261,20 +261,20 @@ test('fault 147: through the public API: a slow endpoint gets each of many check
   const clock = createTestClock();
   const reaper = opened.create({ redis: server.url, clock });
   const waiting: (() => void)[] = [];
-  receiver.hooks.length = 0;
-  receiver.answer = (_, response) => waiting.push(() => response.writeHead(200).end());
+  hookEndpoint.hooks.length = 0;
+  hookEndpoint.answer = (_, response) => waiting.push(() => response.writeHead(200).end());
   reaper.start();
-  const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${receiver.url}/200` });
+  const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${hookEndpoint.url}/200` });
   await job.run();
   const texts = Array.from({ length: 12 }, (_, i) => `text ${i}`);
   for (const text of texts) await job.checkIn(text);
   await job.succeed();
-  // Passes for left texts come while the receiver still thinks.
+  // Passes for left texts come while the endpoint still thinks.
   await clock.until(async () => {
     waiting.shift()?.();
     return (await server.client.hget('t:job_stats:a', 'ack'))?.includes('Success');
   }, 600);
-  const heard = receiver.hooks.map(({ body }) => body.check_in).filter((text) => text !== undefined);
+  const heard = hookEndpoint.hooks.map(({ body }) => body.check_in).filter((text) => text !== undefined);
   expect(heard).toEqual(texts);
-  receiver.answer = undefined;
+  hookEndpoint.answer = undefined;
 });

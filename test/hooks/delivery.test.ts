@@ -1,24 +1,24 @@
-/** Delivery of hooks: durable, bounded, classified. A real Redis, a real receiver, a clock on which hours pass. */
+/** Delivery of hooks: durable, bounded, classified. A real Redis, a real endpoint, a clock on which hours pass. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { HookOutcome, Reaper, ReaperOptions } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { ackText, intercept, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let outcomes: HookOutcome[];
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(async () => {
   await server.client.flushall();
-  receiver.hooks.length = 0;
-  receiver.answer = undefined;
+  hookEndpoint.hooks.length = 0;
+  hookEndpoint.answer = undefined;
   outcomes = [];
 });
 afterEach(() => opened.close());
@@ -29,9 +29,9 @@ const create = (options: Partial<ReaperOptions> = {}): Reaper => {
   return reaper;
 };
 
-/** A tracked job that its receiver has not confirmed, updated ten minutes ago. */
+/** A tracked job that its endpoint has not confirmed, updated ten minutes ago. */
 const seed = (id: string, path = '/200/x', fields: Record<string, string | number> = {}) =>
-  seedJob(server.client, id, { web_hook_url: `${receiver.url}${path}`, ...fields });
+  seedJob(server.client, id, { web_hook_url: `${hookEndpoint.url}${path}`, ...fields });
 const ackOf = async (id: string) => JSON.parse((await server.client.hget(`t:job_stats:${id}`, 'ack')) ?? 'null');
 const recordOf = (id: string) => server.client.hget('t:reaper:hooks', id);
 const stats = (id: string, fields: Record<string, string | number>) => server.client.hset(`t:job_stats:${id}`, fields);
@@ -48,11 +48,11 @@ describe('what comes back', () => {
   });
 
   test.each([503, 500, 408, 425, 429])(
-    '%i is tried again with back-off until the receiver takes it',
+    '%i is tried again with back-off until the endpoint takes it',
     async (status) => {
       const clock = createTestClock();
       let refusals = 3;
-      receiver.answer = (_, response) => response.writeHead(refusals-- > 0 ? status : 200).end();
+      hookEndpoint.answer = (_, response) => response.writeHead(refusals-- > 0 ? status : 200).end();
       await seed('a');
       const reaper = create({ clock });
       await reaper.sweep();
@@ -78,7 +78,7 @@ describe('what comes back', () => {
   test('Retry-After of an endpoint delays the next attempt', async () => {
     const clock = createTestClock();
     let refusals = 1;
-    receiver.answer = (_, response) =>
+    hookEndpoint.answer = (_, response) =>
       refusals-- > 0 ? response.writeHead(429, { 'retry-after': '120' }).end() : response.writeHead(200).end();
     await seed('a');
     await create({ clock }).sweep();
@@ -121,7 +121,7 @@ describe('what comes back', () => {
   test('a URL that cannot be used is parked at once, and its secrets are in no event and no record', async () => {
     await seed('a', '', { web_hook_url: 'ftp://user:hunter2@host/?token=hunter2' });
     await seed('b', '/500/x?token=hunter2');
-    await seed('c', '', { web_hook_url: `http://user:hunter2@${new URL(receiver.url).host}/400/hunter2` });
+    await seed('c', '', { web_hook_url: `http://user:hunter2@${new URL(hookEndpoint.url).host}/400/hunter2` });
     await create().sweep();
     expect(outcomes.map(({ id, outcome }) => [id, outcome]).sort()).toEqual([
       ['a', 'parked'],
@@ -141,14 +141,14 @@ describe('parked', () => {
     const reaper = create();
     await reaper.sweep();
     expect(outcomes).toMatchObject([{ outcome: 'parked' }]);
-    receiver.hooks.length = 0;
+    hookEndpoint.hooks.length = 0;
     return { reaper, at };
   };
 
   test('no sweep fires it again', async () => {
     const { reaper } = await park();
     expect(await reaper.sweep()).toMatchObject({ verdicts: { refire: 1 }, outcomes: { parked: 1 } });
-    expect(receiver.hooks).toEqual([]);
+    expect(hookEndpoint.hooks).toEqual([]);
   });
 
   test.each([
@@ -156,7 +156,7 @@ describe('parked', () => {
     ['revision', (at: number) => ({ revision: at + 1, update_time: at })],
   ])('a new %s has it fired again', async (_, change) => {
     const { reaper, at } = await park();
-    await stats('a', { ...change(at), web_hook_url: `${receiver.url}/200/x` });
+    await stats('a', { ...change(at), web_hook_url: `${hookEndpoint.url}/200/x` });
     expect(await reaper.sweep()).toMatchObject({ hooks: { delivered: 1 } });
     expect(await recordOf('a')).toBeNull();
     expect(await server.client.exists('t:reaper:hooks:parked')).toBe(0);
@@ -174,22 +174,22 @@ describe('parked', () => {
     const { reaper } = await park();
     expect(await reaper.hooks.retry({ reason: '404' })).toBe(0);
     expect(await reaper.hooks.retry({ reason: '400' }, { plan: true })).toBe(1);
-    expect(receiver.hooks).toEqual([]);
-    receiver.answer = (_, response) => response.writeHead(200).end();
-    expect(await reaper.hooks.retry({ endpoint: receiver.url })).toBe(1);
+    expect(hookEndpoint.hooks).toEqual([]);
+    hookEndpoint.answer = (_, response) => response.writeHead(200).end();
+    expect(await reaper.hooks.retry({ endpoint: hookEndpoint.url })).toBe(1);
     await vi.waitUntil(async () => (await recordOf('a')) === null);
     expect(await ackOf('a')).toMatchObject({ status: 'Success' });
 
     await seed('b', '/500/x');
-    receiver.answer = undefined;
+    hookEndpoint.answer = undefined;
     await reaper.sweep();
     expect(await reaper.hooks.drop({ id: 'b' })).toBe(1);
     expect(await reaper.hooks.drop({ id: 'b' })).toBe(0);
-    receiver.hooks.length = 0;
+    hookEndpoint.hooks.length = 0;
     expect((await reaper.sweep()).outcomes).toMatchObject({ parked: 1 });
-    expect(receiver.hooks).toEqual([]);
+    expect(hookEndpoint.hooks).toEqual([]);
     const explanation = await reaper.explain('b');
-    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', endpoint: receiver.url });
+    expect(explanation.hook).toMatchObject({ state: 'parked', answer: 'dropped', endpoint: hookEndpoint.url });
   });
 
   test('after a month it is forgotten', async () => {
@@ -214,7 +214,7 @@ describe('what is sent', () => {
     await seed('young', '/200/x', { age: 6 * 86_400, status: 'Success' });
     const reaper = create();
     expect((await reaper.sweep()).hooks).toMatchObject({ delivered: 1, parked: 1 });
-    expect(receiver.hooks.map(({ body }) => body.job_id)).toEqual(['young']);
+    expect(hookEndpoint.hooks.map(({ body }) => body.job_id)).toEqual(['young']);
     expect(await recordOf('old')).toMatch(/ too-old$/);
     await reaper.hooks.retry({ reason: 'too-old' });
     await vi.waitUntil(async () => (await ackOf('old')) !== null);
@@ -223,30 +223,30 @@ describe('what is sent', () => {
   test('changes that come while another try is waited for are one POST, of the newest', async () => {
     const clock = createTestClock();
     const reaper = create({ clock });
-    receiver.answer = (_, response) => response.writeHead(503).end();
-    const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${receiver.url}/200` });
+    hookEndpoint.answer = (_, response) => response.writeHead(503).end();
+    const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${hookEndpoint.url}/200` });
     await job.run();
     await vi.waitUntil(() => outcomes.length === 1);
-    receiver.answer = undefined;
-    receiver.hooks.length = 0;
+    hookEndpoint.answer = undefined;
+    hookEndpoint.hooks.length = 0;
     await job.succeed();
     await vi.waitUntil(() => outcomes.some(({ outcome }) => outcome === 'delivered'));
-    expect(receiver.hooks.map(({ body }) => body.status)).toEqual(['Success']);
+    expect(hookEndpoint.hooks.map(({ body }) => body.status)).toEqual(['Success']);
     expect(await recordOf('a')).toBeNull();
   });
 
   test('a change that comes while another is in flight is sent after it', async () => {
     const reaper = create();
     const answers: (() => void)[] = [];
-    receiver.answer = (_, response) => void answers.push(() => response.writeHead(200).end());
-    const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${receiver.url}/200` });
+    hookEndpoint.answer = (_, response) => void answers.push(() => response.writeHead(200).end());
+    const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${hookEndpoint.url}/200` });
     await job.run();
     await vi.waitUntil(() => answers.length === 1);
     await job.succeed();
-    receiver.answer = undefined;
+    hookEndpoint.answer = undefined;
     answers[0]?.();
     await vi.waitUntil(() => outcomes.length === 2);
-    expect(receiver.hooks.map(({ body }) => body.status)).toEqual(['Running', 'Success']);
+    expect(hookEndpoint.hooks.map(({ body }) => body.status)).toEqual(['Running', 'Success']);
     expect(await ackOf('a')).toMatchObject({ status: 'Success' });
   });
 
@@ -257,21 +257,21 @@ describe('what is sent', () => {
     await stats('a', { ack: ackText('Success', at) });
     await clock.until(() => outcomes.length === 2);
     expect(outcomes[1]).toMatchObject({ outcome: 'skipped', reason: 'the endpoint has already confirmed this state' });
-    expect(receiver.hooks).toHaveLength(1);
+    expect(hookEndpoint.hooks).toHaveLength(1);
     expect(await recordOf('a')).toBeNull();
   });
 
   test('check-ins go out in order with their text, and the status change after them', async () => {
     const reaper = create();
-    const job = await reaper.lifecycle.save({ id: 'c', name: 'X', webHookUrl: `${receiver.url}/200` });
+    const job = await reaper.lifecycle.save({ id: 'c', name: 'X', webHookUrl: `${hookEndpoint.url}/200` });
     expect(await job.run()).toEqual({ outcome: 'ok' });
     await vi.waitUntil(() => outcomes.length === 1);
     await job.checkIn('one');
     await job.checkIn('two');
     await job.succeed();
-    await vi.waitUntil(() => receiver.hooks.at(-1)?.body.status === 'Success');
+    await vi.waitUntil(() => hookEndpoint.hooks.at(-1)?.body.status === 'Success');
     await vi.waitUntil(async () => (await recordOf('c')) === null);
-    const told = receiver.hooks.map(({ body }) => [body.status, body.check_in]);
+    const told = hookEndpoint.hooks.map(({ body }) => [body.status, body.check_in]);
     expect(told.filter(([, text]) => text !== undefined)).toEqual([
       ['Running', 'one'],
       ['Running', 'two'],
@@ -282,15 +282,15 @@ describe('what is sent', () => {
   test('a text that fails is sent again before what comes after it', async () => {
     const clock = createTestClock();
     const reaper = create({ clock });
-    const job = await reaper.lifecycle.save({ id: 'c', name: 'X', webHookUrl: `${receiver.url}/200` });
-    receiver.answer = (_, response) => response.writeHead(503).end();
+    const job = await reaper.lifecycle.save({ id: 'c', name: 'X', webHookUrl: `${hookEndpoint.url}/200` });
+    hookEndpoint.answer = (_, response) => response.writeHead(503).end();
     await job.checkIn('one');
     await vi.waitUntil(() => outcomes.length === 1);
-    receiver.answer = undefined;
-    receiver.hooks.length = 0;
+    hookEndpoint.answer = undefined;
+    hookEndpoint.hooks.length = 0;
     await job.succeed();
     await clock.until(async () => (await recordOf('c')) === null);
-    expect(receiver.hooks.map(({ body }) => [body.status, body.check_in])).toEqual([
+    expect(hookEndpoint.hooks.map(({ body }) => [body.status, body.check_in])).toEqual([
       ['Pending', 'one'],
       ['Success', undefined],
     ]);
@@ -303,7 +303,7 @@ describe('what is sent', () => {
       const reaper = create();
       await reaper.sweep();
       await reaper.sweep();
-      expect(receiver.hooks).toHaveLength(1);
+      expect(hookEndpoint.hooks).toHaveLength(1);
       expect(await ackOf('a')).toMatchObject({ status: 'Success' });
       expect(await server.client.hget('t:job_track:inprogress', 'a')).toBeNull();
     },
@@ -316,7 +316,7 @@ describe('what is sent', () => {
     await create({ clock }).sweep();
     await server.client.del('t:job_stats:bad');
     await server.client.lpush('t:job_stats:bad', 'x');
-    receiver.answer = (_, response) => response.writeHead(200).end();
+    hookEndpoint.answer = (_, response) => response.writeHead(200).end();
     await clock.until(async () => (await recordOf('good')) === null && (await recordOf('bad')) === null);
     expect(outcomes.filter(({ outcome }) => outcome === 'skipped')).toMatchObject([{ id: 'bad' }]);
   });
@@ -326,7 +326,7 @@ describe('how much at once', () => {
   test('hooks in flight are limited, for one endpoint and in total', async () => {
     const waiting: (() => void)[] = [];
     let most = 0;
-    receiver.answer = (_, response) => {
+    hookEndpoint.answer = (_, response) => {
       waiting.push(() => response.writeHead(200).end());
       most = Math.max(most, waiting.length);
     };
@@ -334,7 +334,7 @@ describe('how much at once', () => {
     const reaper = create({ hooks: { concurrencyPerEndpoint: 2 } });
     const sweep = reaper.sweep();
     await vi.waitUntil(() => waiting.length === 2);
-    receiver.answer = (_, response) => response.writeHead(200).end();
+    hookEndpoint.answer = (_, response) => response.writeHead(200).end();
     for (const answer of waiting) answer();
     expect((await sweep).hooks.delivered).toBe(10);
     expect(most).toBe(2);
@@ -346,8 +346,9 @@ describe('how much at once', () => {
     const { outcomes: first } = await reaper.sweep();
     expect((first.enqueued ?? 0) + (first.deferred ?? 0)).toBe(10);
     expect(first.deferred).toBeGreaterThan(0);
-    while ((await server.client.hlen('t:job_track:inprogress')) > 0 && receiver.hooks.length < 10) await reaper.sweep();
-    expect(new Set(receiver.hooks.map(({ body }) => body.job_id)).size).toBe(10);
+    while ((await server.client.hlen('t:job_track:inprogress')) > 0 && hookEndpoint.hooks.length < 10)
+      await reaper.sweep();
+    expect(new Set(hookEndpoint.hooks.map(({ body }) => body.job_id)).size).toBe(10);
   });
 
   test('a page of a thousand jobs is enqueued some hundreds at a time', async () => {
@@ -359,7 +360,7 @@ describe('how much at once', () => {
         Number(/cmdstat_eval:calls=(\d+)/.exec(info)?.[1] ?? 0)
       );
     };
-    receiver.answer = () => undefined;
+    hookEndpoint.answer = () => undefined;
     const reaper = create({ sweep: { pageSize: 1_000 }, hooks: { concurrencyPerEndpoint: 1 } });
     const swept = new Promise((resolve) => reaper.on('sweep', resolve));
     const before = await calls();
@@ -375,28 +376,28 @@ describe('an endpoint that is down', () => {
   test('opens its circuit after ten consecutive failures, without affecting others, and gets all its hooks after it has recovered', async () => {
     const clock = createTestClock();
     let isUp = false;
-    receiver.answer = (_, response) => response.writeHead(isUp ? 200 : 503).end();
+    hookEndpoint.answer = (_, response) => response.writeHead(isUp ? 200 : 503).end();
     for (let i = 0; i < 60; i++) await seed(`j${i}`);
     const reaper = create({ clock, hooks: { concurrencyPerEndpoint: 5 } });
     await reaper.sweep();
-    const tried = receiver.hooks.length;
+    const tried = hookEndpoint.hooks.length;
     expect(tried).toBeGreaterThanOrEqual(10);
     expect(tried).toBeLessThanOrEqual(15);
     expect(await reaper.hooks.endpoints()).toMatchObject([
-      { endpoint: receiver.url, pending: 60, breaker: 'open', answer: '503' },
+      { endpoint: hookEndpoint.url, pending: 60, breaker: 'open', answer: '503' },
     ]);
     const untried = Object.values(await server.client.hgetall('t:reaper:hooks')).filter((text) =>
       / 0 0 0 -$/.test(text),
     );
     expect(untried).toHaveLength(60 - tried);
     // One probe a time, further and further apart.
-    await clock.until(() => receiver.hooks.length === tried + 3, 50);
-    expect(receiver.hooks).toHaveLength(tried + 3);
+    await clock.until(() => hookEndpoint.hooks.length === tried + 3, 50);
+    expect(hookEndpoint.hooks).toHaveLength(tried + 3);
 
     isUp = true;
-    receiver.hooks.length = 0;
+    hookEndpoint.hooks.length = 0;
     await clock.until(async () => (await server.client.hlen('t:reaper:hooks')) === 0, 20);
-    const ids = receiver.hooks.map(({ body }) => body.job_id);
+    const ids = hookEndpoint.hooks.map(({ body }) => body.job_id);
     expect(ids).toHaveLength(60);
     expect(new Set(ids).size).toBe(60);
     await clock.until(async () => (await reaper.hooks.endpoints()).length === 0);
@@ -406,7 +407,7 @@ describe('an endpoint that is down', () => {
     const clock = createTestClock();
     let isUp = false;
     const taken: number[] = [];
-    receiver.answer = (_, response) => {
+    hookEndpoint.answer = (_, response) => {
       if (isUp) taken.push(clock.now());
       response.writeHead(isUp ? 200 : 503).end();
     };
@@ -426,7 +427,7 @@ describe('an endpoint that is down', () => {
   });
 
   test('hung jobs are failed in the same sweep', async () => {
-    receiver.answer = (_, response) => response.writeHead(503).end();
+    hookEndpoint.answer = (_, response) => response.writeHead(503).end();
     for (let i = 0; i < 50; i++) await seed(`j${i}`);
     await seed('hung', '/200/x', { age: 90_000 });
     const summary = await create().sweep();
@@ -436,7 +437,7 @@ describe('an endpoint that is down', () => {
   });
 
   test('does not delay another endpoint', async () => {
-    const other = await startReceiver();
+    const other = await startHookEndpoint();
     for (let i = 0; i < 30; i++) await seed(`dead-${i}`, '/503/x');
     for (let i = 0; i < 30; i++) await seedJob(server.client, `fine-${i}`, { web_hook_url: `${other.url}/200` });
     expect((await create().sweep()).hooks.delivered).toBe(30);
@@ -451,9 +452,9 @@ describe('where it may go', () => {
     await seed('b', '', { web_hook_url: 'http://old-core/200/b' });
     await seed('c', '', { web_hook_url: 'http://elsewhere.invalid/200' });
     await create({
-      hooks: { allowedOrigins: [receiver.url], rewriteOrigins: { 'http://old-core': receiver.url } },
+      hooks: { allowedOrigins: [hookEndpoint.url], rewriteOrigins: { 'http://old-core': hookEndpoint.url } },
     }).sweep();
-    expect(receiver.hooks.map(({ body }) => body.job_id).sort()).toEqual(['a', 'b']);
+    expect(hookEndpoint.hooks.map(({ body }) => body.job_id).sort()).toEqual(['a', 'b']);
     expect(await recordOf('c')).toMatch(/ forbidden$/);
   });
 
@@ -470,33 +471,33 @@ describe('several hosts', () => {
     const reapers = [create(), create(), create()];
     await Promise.all(reapers.map((reaper) => reaper.sweep()));
     await vi.waitUntil(async () => (await server.client.hlen('t:reaper:hooks')) === 0);
-    expect(receiver.hooks).toHaveLength(400);
-    expect(new Set(receiver.hooks.map(({ body }) => body.job_id)).size).toBe(400);
+    expect(hookEndpoint.hooks).toHaveLength(400);
+    expect(new Set(hookEndpoint.hooks.map(({ body }) => body.job_id)).size).toBe(400);
   });
 
   test('what a host has claimed and died with is sent by another when the claim is over', async () => {
     const clock = createTestClock();
     await seed('a');
-    receiver.answer = () => undefined;
+    hookEndpoint.answer = () => undefined;
     const first = create({ clock });
     void first.sweep().catch(() => undefined);
-    await vi.waitUntil(() => receiver.hooks.length === 1);
+    await vi.waitUntil(() => hookEndpoint.hooks.length === 1);
     expect(await recordOf('a')).toMatch(/^sending /);
-    receiver.answer = undefined;
+    hookEndpoint.answer = undefined;
     const other = create({ clock });
     other.start();
     await clock.until(async () => (await recordOf('a')) === null, 1_000);
-    expect(receiver.hooks).toHaveLength(2);
+    expect(hookEndpoint.hooks).toHaveLength(2);
     expect(await ackOf('a')).not.toBeNull();
   });
 
   test('a host that was started sends what others have left', async () => {
     const first = create();
-    receiver.answer = (_, response) => response.writeHead(503).end();
+    hookEndpoint.answer = (_, response) => response.writeHead(503).end();
     await seed('a');
     await first.sweep();
     await first.stop();
-    receiver.answer = undefined;
+    hookEndpoint.answer = undefined;
     const clock = createTestClock();
     create({ clock }).start();
     await clock.until(async () => (await recordOf('a')) === null);
@@ -508,14 +509,14 @@ describe('several hosts', () => {
     await seed('a', '/503/x');
     await first.sweep();
     await first.stop();
-    receiver.hooks.length = 0;
+    hookEndpoint.hooks.length = 0;
     const clock = createTestClock();
     const planner = create({ clock, plan: true });
     planner.start();
     await planner.sweep();
     clock.advance(hour);
     await planner.sweep();
-    expect(receiver.hooks).toEqual([]);
+    expect(hookEndpoint.hooks).toEqual([]);
   });
 });
 
@@ -547,12 +548,12 @@ describe('cut off anywhere', () => {
     for (let nth = 0; nth <= total; nth++) {
       for (const isBefore of [true, false]) {
         await server.client.flushall();
-        receiver.hooks.length = 0;
+        hookEndpoint.hooks.length = 0;
         await seed('a');
         await seed('hung', '/200/x', { age: 90_000 });
         const calls = await sweepUntil(nth === 0 ? Number.POSITIVE_INFINITY : nth, isBefore);
         if (nth === 0) total = calls;
-        const told = (id: string) => receiver.hooks.filter(({ body }) => body.job_id === id).length;
+        const told = (id: string) => hookEndpoint.hooks.filter(({ body }) => body.job_id === id).length;
         const before = { a: [told('a'), await ackOf('a')], hung: [told('hung'), await ackOf('hung')] };
         // The claim of the dead is over after a while.
         const clock = createTestClock();
@@ -576,18 +577,18 @@ describe('cut off anywhere', () => {
 test('a hook that was delivered while Redis could not note it is not sent again: only the ACK is', async () => {
   const clock = createTestClock();
   await seed('a');
-  receiver.answer = async (_, response) => {
+  hookEndpoint.answer = async (_, response) => {
     await server.client.config('SET', 'min-replicas-to-write', '1'); // Redis refuses writes from here on.
     response.writeHead(200).end();
   };
   const reaper = create({ clock });
   const sweep = reaper.sweep();
-  await vi.waitUntil(() => receiver.hooks.length === 1);
+  await vi.waitUntil(() => hookEndpoint.hooks.length === 1);
   clock.advance(2_000);
   await server.client.config('SET', 'min-replicas-to-write', '0');
   await clock.until(() => outcomes.length === 1);
   await sweep;
   expect(outcomes).toMatchObject([{ outcome: 'delivered' }]);
-  expect(receiver.hooks).toHaveLength(1);
+  expect(hookEndpoint.hooks).toHaveLength(1);
   expect(await ackOf('a')).not.toBeNull();
 });

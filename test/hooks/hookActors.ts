@@ -7,7 +7,7 @@ import { createScripts } from '../../src/io/redis/scripts.ts';
 import { HookInvariants } from './hookInvariants.ts';
 import { base, deadline, keys, settings } from './hookValues.ts';
 
-/** A POST, and whether the receiver has taken it. */
+/** A POST, and whether the endpoint has taken it. */
 export interface Sent {
   readonly who: string;
   readonly isTaken: boolean;

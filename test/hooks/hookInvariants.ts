@@ -151,7 +151,7 @@ return { redis.call('HGETALL', KEYS[1]), redis.call('ZRANGE', KEYS[2], 0, -1), r
 const ourKeys = [
   keys.hooks,
   keys.parkedHooks,
-  keys.hookOrigins,
+  keys.hookEndpoints,
   keys.dueHooks(origin),
   keys.dueHooks(elsewhere),
   keys.hookEndpoint(origin),

@@ -5,7 +5,7 @@ import { keysOf } from '../../src/io/redis/keys.ts';
 
 export const keys = keysOf('t');
 export const origin = 'http://h';
-/** Where a host that has the receiver as moved sends. */
+/** Where a host that has the endpoint as moved sends. */
 export const elsewhere = 'http://moved';
 /** All times are relative to it, in ms. */
 export const base = Math.floor(Date.now() / 1_000) * 1_000;

@@ -49,10 +49,10 @@ export interface World {
   person(command: Command | undefined, verb: 'retry' | 'drop', at: number, id?: string): Promise<void>;
   remove(command: Command | undefined, id?: string): Promise<void>;
   stateOf(id?: string): Promise<string>;
-  /** The state of a job that its receiver has not confirmed as it stands; undefined for none. */
+  /** The state of a job that its endpoint has not confirmed as it stands; undefined for none. */
   owed(id?: string): Promise<string | undefined>;
   record(id?: string): Promise<HookRecord | undefined>;
-  /** Everything due is claimed and taken by its receivers, from `at` on. What is left in the queues then is a fault. */
+  /** Everything due is claimed and taken by its endpoints, from `at` on. What is left in the queues then is a fault. */
   deliverAll(at: number): Promise<void>;
   /** Fails with what was found at any step. */
   verify(): void;
@@ -123,7 +123,7 @@ export const createWorld = (redis: Redis): World => {
     },
     record: (id = 'j') => world.recordsOf(undefined, 'test', 0).find(id),
     async deliverAll(at) {
-      for (const to of await redis.smembers(keys.hookOrigins)) {
+      for (const to of await redis.smembers(keys.hookEndpoints)) {
         // The rate to an endpoint that has recovered is limited, so time must pass.
         for (let time = at; (await redis.zrangebyscore(keys.dueHooks(to), 0, base + time)).length > 0; time += 100) {
           if (time > at + 600_000) throw new Error(`what is due for ${to} is never delivered`);

@@ -16,7 +16,7 @@ const reaper = createReaper({
   // A claim that its holder has died with is over after 12 s.
   hooks: { headerTimeout: 2_000, timeout: 2_000 },
 });
-// What it has not heard is sent again, and the receiver may have had it: this machine was too slow.
+// What it has not heard is sent again, and the endpoint may have had it: this machine was too slow.
 reaper.on('hook', ({ id, state, outcome, reason }) => {
   if (outcome === 'failed' && reason?.endsWith('within 2000 ms')) process.send?.({ unheard: `${id} ${state?.status}` });
 });

@@ -2,30 +2,30 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 const hosts = new Set<ChildProcess>();
 /** What a host has sent without hearing an answer in time. */
 const unheard = new Set<string>();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
 afterEach(async () => {
   for (const host of hosts) host.kill('SIGKILL');
   await opened.close();
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 
 const startHost = async (): Promise<ChildProcess> => {
   const host = fork(builtOf('test/hooks/host.ts'), {
     execArgv: [],
-    env: { ...process.env, REDIS: server.url, HOOK: `${receiver.url}/200` },
+    env: { ...process.env, REDIS: server.url, HOOK: `${hookEndpoint.url}/200` },
   });
   hosts.add(host);
   await once(host, 'message');
@@ -39,8 +39,8 @@ test('two hosts, killed again and again', async () => {
   /** Deliveries and kills are told apart by their order. */
   let order = 0;
   const told = new Map<string, number[]>();
-  receiver.answer = (_, response) => {
-    const { job_id, status } = receiver.hooks.at(-1)?.body ?? {};
+  hookEndpoint.answer = (_, response) => {
+    const { job_id, status } = hookEndpoint.hooks.at(-1)?.body ?? {};
     const key = `${job_id} ${status}`;
     told.set(key, [...(told.get(key) ?? []), order++]);
     response.writeHead(200).end();

@@ -1,42 +1,42 @@
-/** What a person names is done, and nothing else: retry and drop of hooks. A real Redis, a real receiver, the real command. */
+/** What a person names is done, and nothing else: retry and drop of hooks. A real Redis, a real endpoint, the real command. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { OptionsError, type Reaper } from '../../src/index.ts';
 import { runCli } from '../support/cli.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
-let other: Receiver;
+let hookEndpoint: HookEndpoint;
+let other: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver, other] = await Promise.all([startRedis(), startReceiver(), startReceiver()]);
+  [server, hookEndpoint, other] = await Promise.all([startRedis(), startHookEndpoint(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop(), other.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop(), other.stop()]));
 beforeEach(async () => {
   await server.client.flushall();
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
   other.hooks.length = 0;
 });
 afterEach(() => opened.close());
 
 const create = (options = {}): Reaper => opened.create({ redis: server.url, ...options });
 const cli = (...args: string[]) => runCli([...args, '--redis', server.url, '--namespace', 't']);
-const told = ({ hooks }: Receiver) => hooks.map(({ body }) => body.job_id).sort();
+const told = ({ hooks }: HookEndpoint) => hooks.map(({ body }) => body.job_id).sort();
 const recordOf = (id: string) => server.client.hget('t:reaper:hooks', id);
 const all = () => server.client.hgetall('t:reaper:hooks');
-const dueAt = (id: string) => server.client.zscore(`t:reaper:hooks:due:${receiver.url}`, id);
+const dueAt = (id: string) => server.client.zscore(`t:reaper:hooks:due:${hookEndpoint.url}`, id);
 
 /** A hook that waits: due now, later or parked. */
 const seedHook = async (
   id: string,
   {
-    to = receiver,
+    to = hookEndpoint,
     state = 'due',
     answer = '-',
-  }: { to?: Receiver; state?: 'due' | 'later' | 'parked'; answer?: string } = {},
+  }: { to?: HookEndpoint; state?: 'due' | 'later' | 'parked'; answer?: string } = {},
 ) => {
   const at = await seedJob(server.client, id, { web_hook_url: `${to.url}/200/x`, status: 'Success' });
   const kind = state === 'parked' ? 'parked' : 'pending';
@@ -64,7 +64,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     const before = await others();
     const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
     expect([stdout, code]).toEqual(['retried: 1\n', 0]);
-    expect([told(receiver), told(other)]).toEqual([['c'], []]);
+    expect([told(hookEndpoint), told(other)]).toEqual([['c'], []]);
     expect(await recordOf('c')).toBeNull();
     expect(await others()).toEqual(before);
   });
@@ -75,7 +75,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     const reaper = create();
     expect(await reaper.hooks.retry({ id: 'c' })).toBe(1);
     await reaper.hooks.quiet();
-    expect([told(receiver), told(other)]).toEqual([['c'], []]);
+    expect([told(hookEndpoint), told(other)]).toEqual([['c'], []]);
     expect(await others()).toEqual(before);
   });
 
@@ -89,7 +89,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       expect(count).toBe(i === 2 ? 1 : 0);
       await reaper.hooks.quiet();
     }
-    expect([told(receiver), told(other)]).toEqual([[], []]);
+    expect([told(hookEndpoint), told(other)]).toEqual([[], []]);
     expect(await all()).toEqual(before);
   });
 
@@ -97,12 +97,12 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     await seedThree();
     await seedHook('d', { to: other, state: 'parked', answer: '404' });
     await seedHook('e', { state: 'parked', answer: '400' });
-    await cli('hooks', 'retry', '--endpoint', `${receiver.url}/some/path`, '--reason', '404');
-    expect([told(receiver), told(other)]).toEqual([['c'], []]);
+    await cli('hooks', 'retry', '--endpoint', `${hookEndpoint.url}/some/path`, '--reason', '404');
+    expect([told(hookEndpoint), told(other)]).toEqual([['c'], []]);
     const { hooks } = create();
     expect(await hooks.retry({ id: 'e', reason: '404' })).toBe(0);
     expect(await hooks.drop({ id: 'e', endpoint: other.url })).toBe(0);
-    expect(told(receiver)).toEqual(['c']);
+    expect(told(hookEndpoint)).toEqual(['c']);
     expect(await recordOf('e')).toMatch(/ 400$/);
   });
 
@@ -113,12 +113,12 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       const before = await all();
       const reaper = create();
       expect([await reaper.hooks.retry({ id }), await reaper.hooks.drop({ id })]).toEqual([0, 0]);
-      expect([told(receiver), told(other)]).toEqual([[], []]);
+      expect([told(hookEndpoint), told(other)]).toEqual([[], []]);
       expect(await all()).toEqual(before);
       await seedHook(id, { state: 'parked' });
       expect(await reaper.hooks.retry({ id })).toBe(1);
       await reaper.hooks.quiet();
-      expect(told(receiver)).toEqual([id]);
+      expect(told(hookEndpoint)).toEqual([id]);
     },
     30_000,
   );
@@ -158,7 +158,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     expect(await create().hooks.drop({ id: 'c' })).toBe(1);
     expect(await recordOf('c')).toMatch(/^parked .* dropped$/);
     expect(await others()).toEqual(before);
-    expect(told(receiver)).toEqual([]);
+    expect(told(hookEndpoint)).toEqual([]);
   });
 
   test('a reaper that only plans moves and sends nothing', async () => {
@@ -171,7 +171,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     await hooks.quiet();
     expect(named).toEqual(['c']);
     expect(await all()).toEqual(before);
-    expect([told(receiver), told(other)]).toEqual([[], []]);
+    expect([told(hookEndpoint), told(other)]).toEqual([[], []]);
   });
 
   test('a plan names the same items as the act', async () => {
@@ -184,11 +184,11 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
         .filter(({ type }) => type === 'hook')
         .map(({ plan: _, ...item }) => item)
         .sort((a, b) => (a.id < b.id ? -1 : 1));
-    const plan = await cli('hooks', 'retry', '--endpoint', receiver.url, '--json', '--plan');
-    const act = await cli('hooks', 'retry', '--endpoint', receiver.url, '--json');
+    const plan = await cli('hooks', 'retry', '--endpoint', hookEndpoint.url, '--json', '--plan');
+    const act = await cli('hooks', 'retry', '--endpoint', hookEndpoint.url, '--json');
     expect(items(plan.stdout).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
     expect(items(act.stdout)).toEqual(items(plan.stdout));
-    expect(told(receiver)).toEqual(['a', 'b', 'c']);
+    expect(told(hookEndpoint)).toEqual(['a', 'b', 'c']);
     expect(plan.stdout + act.stdout).not.toContain('/200/x');
   });
 });
@@ -198,13 +198,13 @@ test('fault 150: hooks retry ends only after all selected hooks were sent', asyn
   await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
   const { stdout } = await cli('hooks', 'retry', '--reason', '404');
   expect(stdout).toBe('retried: 60\n');
-  expect(told(receiver)).toEqual(ids.toSorted());
+  expect(told(hookEndpoint)).toEqual(ids.toSorted());
   expect(await all()).toEqual({});
 });
 
 test('fault 124: hooks behind an open circuit are not sent, and the command does not wait for them', async () => {
   await seedThree();
-  await server.client.hset(`t:reaper:hooks:endpoint:${receiver.url}`, {
+  await server.client.hset(`t:reaper:hooks:endpoint:${hookEndpoint.url}`, {
     failures: 10,
     opens: 1,
     open_until: Date.now() + 3_600_000,
@@ -213,7 +213,7 @@ test('fault 124: hooks behind an open circuit are not sent, and the command does
   expect(stdout).toContain('retried: 1\n');
   expect(stdout).toContain('circuit open for');
   expect(code).toBe(0);
-  expect(told(receiver)).toEqual([]);
+  expect(told(hookEndpoint)).toEqual([]);
   expect(await recordOf('c')).toMatch(/^asked /);
 });
 
@@ -221,10 +221,10 @@ test('fault 124: an endpoint that has recovered gets only the selected hooks, at
   const ids = Array.from({ length: 12 }, (_, i) => `j${i}`);
   await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
   await seedThree();
-  await server.client.hset(`t:reaper:hooks:endpoint:${receiver.url}`, { tokens: 1, tokens_at: Date.now() });
+  await server.client.hset(`t:reaper:hooks:endpoint:${hookEndpoint.url}`, { tokens: 1, tokens_at: Date.now() });
   const reaper = create();
   await server.client.hdel('t:reaper:hooks', 'c');
   await reaper.hooks.retry({ reason: '404' });
   await reaper.hooks.quiet();
-  expect(told(receiver)).toEqual(ids.toSorted());
+  expect(told(hookEndpoint)).toEqual(ids.toSorted());
 });

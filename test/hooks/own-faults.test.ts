@@ -1,4 +1,4 @@
-/** What keeps this host from sending says nothing of the receiver: no attempt is used, and no breaker hears of it. */
+/** What keeps this host from sending says nothing of the endpoint: no attempt is used, and no breaker hears of it. */
 import { spawn } from 'node:child_process';
 import dns, { type LookupAddress } from 'node:dns';
 import { once } from 'node:events';
@@ -16,25 +16,25 @@ import { hostErrorOf } from '../../src/io/hooks/http/hostError.ts';
 import type { InFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
 import type { HookRecords } from '../../src/io/hooks/records.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 
 const { lookup } = dns;
 const { connect } = net;
 beforeEach(async () => {
   await server.client.flushall();
-  receiver.hooks.length = 0;
-  receiver.answer = undefined;
+  hookEndpoint.hooks.length = 0;
+  hookEndpoint.answer = undefined;
 });
 afterEach(async () => {
   await opened.close();
@@ -141,7 +141,7 @@ const httpClientWith = (resolve: Parameters<typeof createHttpClient>[2], headerT
   );
 
 test('fault 127: a resolver that does not answer in time is ours, and its endpoint’s silence is not', async () => {
-  const { port } = new URL(receiver.url);
+  const { port } = new URL(hookEndpoint.url);
   const pending: (() => void)[] = [];
   const httpClient = httpClientWith((_name, _options, callback) => {
     pending.push(() => callback(errorOf('ENOTFOUND', 'getaddrinfo'), []));
@@ -164,7 +164,7 @@ test('fault 127: a resolver that does not answer in time is ours, and its endpoi
 });
 
 test('fault 127: while the own DNS is away no attempt is used and no breaker opens; then all is sent', async () => {
-  const { port } = new URL(receiver.url);
+  const { port } = new URL(hookEndpoint.url);
   let code: string | undefined = 'EAI_AGAIN';
   resolveWith(() => code);
   for (let i = 0; i < 15; i++) await seedJob(server.client, `j${i}`, { web_hook_url: `http://core.test:${port}/200` });
@@ -210,7 +210,7 @@ test('fault 127: a name that is too long for any resolver is its endpoint’s fa
 });
 
 test('fault 127: another host sends at once what this one could not', async () => {
-  const { port } = new URL(receiver.url);
+  const { port } = new URL(hookEndpoint.url);
   resolveWith(() => 'EAI_AGAIN');
   await seedJob(server.client, 'a', { web_hook_url: `http://core.test:${port}/200` });
   await watched().reaper.sweep();
@@ -221,11 +221,11 @@ test('fault 127: another host sends at once what this one could not', async () =
 });
 
 test('fault 127: an endpoint’s own failures before it are kept, and its patience is not used up meanwhile', async () => {
-  const { port } = new URL(receiver.url);
+  const { port } = new URL(hookEndpoint.url);
   let code: string | undefined;
   resolveWith(() => code);
   // No connection is left that needs no look-up.
-  receiver.answer = (_, response) => response.writeHead(404, { connection: 'close' }).end();
+  hookEndpoint.answer = (_, response) => response.writeHead(404, { connection: 'close' }).end();
   await seedJob(server.client, 'a', { web_hook_url: `http://core.test:${port}/404` });
   const clock = createTestClock();
   const { reaper, outcomes } = watched({ clock });
@@ -242,7 +242,7 @@ test('fault 127: an endpoint’s own failures before it are kept, and its patien
 });
 
 test('fault 127: the probe of an open breaker that could not be sent is free for another host', async () => {
-  const origin = `http://core.test:${new URL(receiver.url).port}`;
+  const origin = `http://core.test:${new URL(hookEndpoint.url).port}`;
   resolveWith(() => 'EAI_AGAIN');
   await seedJob(server.client, 'a', { web_hook_url: `${origin}/200` });
   await server.client.hset(`t:reaper:hooks:endpoint:${origin}`, { failures: 20, opens: 2, open_until: 1 });
@@ -255,11 +255,11 @@ test('fault 127: the probe of an open breaker that could not be sent is free for
 });
 
 test('fault 127: without ports or memory for a socket nothing counts either', async () => {
-  await seedJob(server.client, 'a', { web_hook_url: `${receiver.url}/200` });
+  await seedJob(server.client, 'a', { web_hook_url: `${hookEndpoint.url}/200` });
   for (const code of ['EADDRNOTAVAIL', 'ENOMEM', 'ENOBUFS', 'EPERM']) {
     net.connect = ((...args: unknown[]) => {
       const port = (args[0] as { port?: unknown } | undefined)?.port;
-      if (String(port) !== new URL(receiver.url).port) return Reflect.apply(connect, net, args);
+      if (String(port) !== new URL(hookEndpoint.url).port) return Reflect.apply(connect, net, args);
       const socket = new net.Socket();
       queueMicrotask(() => socket.destroy(errorOf(code, 'connect')));
       return socket;
@@ -275,9 +275,9 @@ test('fault 127: without ports or memory for a socket nothing counts either', as
 });
 
 test('fault 127: a process without file descriptors blames no endpoint, by address or by name', async () => {
-  const { port } = new URL(receiver.url);
-  const other = await startReceiver();
-  const urls = [receiver.url, other.url, `http://localhost:${port}`];
+  const { port } = new URL(hookEndpoint.url);
+  const other = await startHookEndpoint();
+  const urls = [hookEndpoint.url, other.url, `http://localhost:${port}`];
   for (const [i, url] of urls.entries()) await seedJob(server.client, `j${i}`, { web_hook_url: `${url}/200` });
   const main = new URL('./own-fault-host.ts', import.meta.url).pathname;
   const command = `ulimit -n 160; exec "${process.execPath}" --import tsx "${main}"`;
@@ -293,7 +293,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
     expect(outcomes.map(({ hostError }: HookOutcome) => hostError)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
     expect(faults).toEqual([expect.objectContaining({ code: 'host', message: expect.stringContaining('EMFILE') })]);
     await vi.waitUntil(async () => (await server.client.hlen('t:reaper:hooks')) === 0, { timeout: 30_000 });
-    expect([...receiver.hooks, ...other.hooks].map(({ body }) => body.job_id).sort()).toEqual(['j0', 'j1', 'j2']);
+    expect([...hookEndpoint.hooks, ...other.hooks].map(({ body }) => body.job_id).sort()).toEqual(['j0', 'j1', 'j2']);
     const endpoints = await server.client.keys('t:reaper:hooks:endpoint:*');
     expect(endpoints).toEqual([]);
   } finally {
@@ -320,7 +320,7 @@ test('fault 127: a host does not spin: it claims nothing for the endpoint while 
   } as Partial<InFlightLimiter> as InFlightLimiter;
   const { claim } = createEndpointActors(records, limiter, backoff);
   const ask = async (endpoint = 'http://a') => {
-    const actor = createActor(claim, { input: { endpoint, most: 16 } }).start();
+    const actor = createActor(claim, { input: { endpoint, max: 16 } }).start();
     return (await waitFor(actor, ({ status }) => status === 'done')).output;
   };
   const lengths: number[] = [];

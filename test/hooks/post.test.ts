@@ -108,7 +108,7 @@ test('an answer that is announced (102, 103) is waited for', async () => {
   expect(await post(await start(announced))).toMatchObject({ kind: 'retryable', code: '503' });
 });
 
-test.each([404, 410] as const)('a receiver that answers %i does not know the job', async (status) => {
+test.each([404, 410] as const)('an endpoint that answers %i does not know the job', async (status) => {
   const reason = `the endpoint answered ${status}`;
   expect(await post(await start(answer(status)))).toEqual({ kind: 'unknown', status, reason });
 });
@@ -414,7 +414,7 @@ test('hooks to a rewritten origin are sent to its new place', async () => {
   expect(await post('http://old-core:80', httpClient)).toEqual({ kind: 'accepted', status: 200 });
   expect(server.requests[0]).toMatch(/^POST \/base\/secret\/path\?key=secret /);
   expect(linesOf(server.requests[0])).toContain(`authorization: Basic ${btoa('secret-user:secret-pass')}`);
-  // Another port is another receiver.
+  // Another port is another endpoint.
   expect(await post('http://old-core:81', httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
 });
 

@@ -22,7 +22,7 @@ const recordsOf = (client = redis) =>
 const endpoint = 'http://a:1';
 /** Writes the state of an endpoint with a hook that has been due for a second. */
 const seedEndpoint = async (state: Record<string, number>, to = endpoint) => {
-  await redis.sadd(keys.hookOrigins, to);
+  await redis.sadd(keys.hookEndpoints, to);
   await redis.zadd(keys.dueHooks(to), at - 1_000, 'j');
   if (Object.keys(state).length > 0) await redis.hset(keys.hookEndpoint(to), state);
 };
@@ -47,7 +47,7 @@ describe('an endpoint is shown', () => {
 
   test('as unreadable if its keys hold another type, and the other endpoints are shown as usual', async () => {
     await seedEndpoint({ failures: 3, open_until: at + 9_000 }, 'http://b:1');
-    await redis.sadd(keys.hookOrigins, endpoint, 'http://c:1');
+    await redis.sadd(keys.hookEndpoints, endpoint, 'http://c:1');
     await redis.set(keys.dueHooks(endpoint), 'no queue');
     await redis.set(keys.hookEndpoint('http://c:1'), 'no hash');
     expect(await recordsOf().endpoints()).toMatchObject([
@@ -105,7 +105,7 @@ describe('the scripts of hooks:', () => {
     try {
       const changes = ['a', 'b'].map((id) => ({ id, state: 'Error:7', endpoint }));
       await expect(recordsOf(client).enqueue(changes)).rejects.toThrow(/zcard/i);
-      expect(await redis.exists(keys.hooks, keys.dueHooks(endpoint), keys.hookOrigins)).toBe(0);
+      expect(await redis.exists(keys.hooks, keys.dueHooks(endpoint), keys.hookEndpoints)).toBe(0);
       expect(await recordsOf().enqueue(changes)).toEqual(['enqueued', 'enqueued']);
     } finally {
       client.disconnect();
@@ -117,7 +117,7 @@ describe('the scripts of hooks:', () => {
     const ids = Array.from({ length: 5_000 }, (_, i) => `j${i}`);
     const { changes } = await scripts.run(
       'enqueue_hooks',
-      [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
+      [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
       [at, 10_000, 1, endpoint, ...ids.flatMap((id) => [id, 'Error:7', 1])],
     );
     expect(new Set(changes)).toEqual(new Set(['queued']));

@@ -48,7 +48,7 @@ const sender = (during: (limiter: InFlightLimiter) => void = () => undefined) =>
   const seed = async (id: string, kind: 'asked' | 'resending') => {
     await redis.hset(keys.hooks, id, `${kind} Error:7 ${endpoint} ${kind === 'asked' ? 0 : 1} 0 0 -`);
     await redis.zadd(keys.dueHooks(endpoint), clock.now() + (kind === 'asked' ? -1_000 : claimDuration), id);
-    await redis.sadd(keys.hookOrigins, endpoint);
+    await redis.sadd(keys.hookEndpoints, endpoint);
     await redis.hset(keys.stats(id), { id, status: 'Error', revision: 7 });
   };
   return { named, clock, sent, seed, claimed: () => claims };

@@ -110,7 +110,7 @@ const startWorld = () => {
     },
     end(i: number) {
       const { endpoint, wait, resolve } = removed(i);
-      resolve({ endpoint, outcome: 'rested', wait: wait?.ms });
+      resolve({ endpoint, outcome: 'idle', wait: wait?.ms });
     },
     abandon(i: number) {
       const { endpoint, resolve } = removed(i);

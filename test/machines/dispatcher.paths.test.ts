@@ -43,7 +43,7 @@ const start = (slots = 2) => {
     started,
     told,
     /** Endpoints in the order in which they got an actor. */
-    receivers: () => started.map(({ input }) => input.endpoint),
+    hookEndpoints: () => started.map(({ input }) => input.endpoint),
     faults: () => reports.filter(({ type }) => type === 'fault'),
     quiet: () => reports.filter(({ type }) => type === 'hooks.quiet').length,
     /** The state within its mode, where it has one. */
@@ -64,7 +64,7 @@ const start = (slots = 2) => {
       then(() =>
         remote.resolve(actor, `endpoint-${slot}`, {
           endpoint: actor.getSnapshot().context.inSlots[`endpoint-${slot}`],
-          outcome: 'rested',
+          outcome: 'idle',
           wait: undefined,
           ...more,
         }),
@@ -184,14 +184,14 @@ test('queues endpoints when all slots are taken, in the order in which they beca
   await it.looks(['b', 'c', 'd', 'e']);
   expect(it.context().due).toEqual(['c', 'd', 'e']);
   for (const slot of [1, 0, 0]) await it.ends(slot);
-  expect(it.receivers()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  expect(it.hookEndpoints()).toEqual(['a', 'b', 'c', 'd', 'e']);
   expect(it.context()).toMatchObject({ due: [], inSlots: { 'endpoint-0': 'e', 'endpoint-1': 'c' } });
 });
 
 test('notifies the actor of an endpoint that has a slot, and starts no second one', async () => {
   const it = start();
   await it.due('a', 'b', 'a', 'a');
-  expect(it.receivers()).toEqual(['a', 'b']);
+  expect(it.hookEndpoints()).toEqual(['a', 'b']);
   expect(it.told).toEqual(['endpoint-0 due', 'endpoint-0 due']);
 });
 
@@ -201,7 +201,7 @@ test('starts one more actor for all hooks that became due while the actor of the
   await it.ends(0);
   await it.ends(0);
   await it.ends(0);
-  expect(it.receivers()).toEqual(['a', 'b', 'a']);
+  expect(it.hookEndpoints()).toEqual(['a', 'b', 'a']);
   expect(it.value()).toBe('asleep');
 });
 
@@ -209,9 +209,9 @@ test('sends a hook that becomes due during a look at once, and only once', async
   const it = start();
   await it.send({ type: 'look' });
   await it.due('a');
-  expect(it.receivers()).toEqual(['a']);
+  expect(it.hookEndpoints()).toEqual(['a']);
   await it.looks(['a']);
-  expect(it.receivers()).toEqual(['a']);
+  expect(it.hookEndpoints()).toEqual(['a']);
 });
 
 test('remembers a hook that a delivery left for later during a look that has not seen it', async () => {
@@ -374,7 +374,7 @@ test('stops every delivery, starts no other, and ends with the last of them', as
   expect(it.value()).toBe('stopping');
   await it.breaks(1);
   expect(it.status()).toBe('done');
-  expect(it.receivers()).toEqual(['a', 'b']);
+  expect(it.hookEndpoints()).toEqual(['a', 'b']);
 });
 
 test('reports quiet with the last delivery after a stop, even if endpoints wait for a slot', async () => {
@@ -389,7 +389,7 @@ test('reports quiet with the last delivery after a stop, even if endpoints wait 
 test('uses a fixed set of actor ids for any number of endpoints', async () => {
   const it = start(2);
   await it.send({ type: 'watch' });
-  await it.looks(Array.from({ length: 20 }, (_, i) => `receiver ${i}`));
+  await it.looks(Array.from({ length: 20 }, (_, i) => `endpoint ${i}`));
   for (let i = 0; i < 20; i++) await it.ends(i === 19 ? 1 : i % 2);
   expect(it.started).toHaveLength(20);
   expect(new Set(it.started.map(({ id }) => id))).toEqual(new Set(['endpoint-0', 'endpoint-1']));

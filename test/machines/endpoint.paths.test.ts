@@ -19,8 +19,8 @@ const machine = endpointMachine.provide({
 const coverage = createCoverage(machine);
 const endpoint = 'http://core';
 
-const claimed = (most: number, more: Partial<Claimed> = {}): Claimed => ({
-  hooks: Array.from({ length: most }, (_, i) => `hook ${i}`),
+const claimed = (max: number, more: Partial<Claimed> = {}): Claimed => ({
+  hooks: Array.from({ length: max }, (_, i) => `hook ${i}`),
   breaker: 'closed',
   wait: undefined,
   ...more,
@@ -34,7 +34,7 @@ const sending = ['delivering', 'probing', 'draining'] as const;
 // One set of events for each concern, so that the number of paths stays small. With all events in one set it would be too
 // large to run.
 const concerns = {
-  'sending, resting and stopping': {
+  'sending, idle and stopping': {
     slots: 1,
     events: [due, ended, stop, done('claim', claimed(1)), done('claim', claimed(0)), after('next', 'delivering')],
   },
@@ -90,14 +90,14 @@ for (const [name, { slots, events }] of Object.entries(concerns)) {
 /** The size that each claim asked for, in order. */
 const start = (slots = 4) => {
   const clock = new SimulatedClock();
-  const asked: { endpoint: string; most: number }[] = [];
+  const asked: { endpoint: string; max: number }[] = [];
   const actor = createActor(machine, {
     input: { endpoint, slots },
     clock,
     inspect(event) {
       coverage.inspect(event);
       if (event.type !== '@xstate.event' || event.event.type !== 'xstate.init') return;
-      const { input } = event.event as unknown as { input?: { endpoint: string; most: number } };
+      const { input } = event.event as unknown as { input?: { endpoint: string; max: number } };
       if ((event.actorRef as AnyActorRef).id === 'claim' && input !== undefined) asked.push(input);
     },
   });
@@ -122,8 +122,8 @@ const start = (slots = 4) => {
       then(() => {
         for (const type of events) actor.send({ type });
       }),
-    claims: (most: number, more: Partial<Claimed> = {}) =>
-      then(() => remote.resolve(actor, 'claim', claimed(most, more))),
+    claims: (max: number, more: Partial<Claimed> = {}) =>
+      then(() => remote.resolve(actor, 'claim', claimed(max, more))),
     fails: () => then(() => remote.reject(actor, 'claim', new Error('Redis is down'))),
     tick: (ms: number) => then(() => clock.increment(ms)),
   };
@@ -137,8 +137,8 @@ test('claims as many hooks as it has slots, and again when half of the slots are
   await it.send('ended');
   expect(it.value()).toBe('claiming');
   expect(it.asked).toEqual([
-    { endpoint, most: 4 },
-    { endpoint, most: 2 },
+    { endpoint, max: 4 },
+    { endpoint, max: 2 },
   ]);
 });
 
@@ -169,7 +169,7 @@ test('counts an attempt that ends during a claim', async () => {
   expect(it.context().inFlight).toBe(1);
   await it.send('ended');
   await it.claims(0);
-  expect(it.output()).toMatchObject({ outcome: 'rested' });
+  expect(it.output()).toMatchObject({ outcome: 'idle' });
 });
 
 test('counts an attempt that ends before a repeated claim, and claims for its slot', async () => {
@@ -179,7 +179,7 @@ test('counts an attempt that ends before a repeated claim, and claims for its sl
   await it.fails();
   await it.send('ended');
   await it.tick(60_000);
-  expect(it.asked.at(-1)).toEqual({ endpoint, most: 2 });
+  expect(it.asked.at(-1)).toEqual({ endpoint, max: 2 });
 });
 
 test('claims again after an empty claim if a hook became due meanwhile', async () => {
@@ -188,7 +188,7 @@ test('claims again after an empty claim if a hook became due meanwhile', async (
   await it.claims(0, { wait: 600_000 });
   expect(it.value()).toBe('claiming');
   await it.claims(0);
-  expect(it.value()).toBe('rested');
+  expect(it.value()).toBe('idle');
   expect(it.asked).toHaveLength(2);
 });
 
@@ -198,7 +198,7 @@ test('claims a hook that became due during a claim before the claimed hooks have
   await it.claims(1, { wait: 70_000 });
   await it.tick(0);
   expect(it.value()).toBe('claiming');
-  expect(it.asked.at(-1)).toEqual({ endpoint, most: 3 });
+  expect(it.asked.at(-1)).toEqual({ endpoint, max: 3 });
   await it.claims(0, { wait: 70_000 });
   await it.tick(60_000);
   expect(it.value()).toBe('delivering');
@@ -218,7 +218,7 @@ for (const state of sending) {
     for (const claimAgain of [() => it.send('due'), () => it.tick(5_000), () => it.send('ended', 'ended')]) {
       await it.claims(2, { breaker, wait: 5_000 });
       expect(it.value()).toBe(state);
-      expect(it.context()).toMatchObject({ inFlight: 2, breaker });
+      expect(it.context()).toMatchObject({ inFlight: 2 });
       await claimAgain();
       expect(it.value()).toBe('claiming');
       await it.send(...Array.from({ length: it.context().inFlight }, () => 'ended' as const));
@@ -241,7 +241,7 @@ for (const state of sending) {
     await it.send('ended');
     expect(it.value()).toBe('finishing');
     await it.send('ended');
-    expect(it.output()).toMatchObject({ outcome: 'rested' });
+    expect(it.output()).toMatchObject({ outcome: 'idle' });
     expect(it.asked).toHaveLength(1);
   });
 }
@@ -253,7 +253,7 @@ test('sends the hooks of a claim during which it was stopped, and claims nothing
   expect(it.sent()).toEqual([['hook 0', 'hook 1']]);
   expect(it.value()).toBe('finishing');
   await it.send('ended', 'ended');
-  expect(it.value()).toBe('rested');
+  expect(it.value()).toBe('idle');
   expect(it.asked).toHaveLength(1);
 });
 
@@ -262,7 +262,7 @@ test('ends when a claim during which it was stopped is empty or fails, even if a
     const it = start(4);
     await it.send('due', 'stop');
     await (answer === 'failure' ? it.fails() : it.claims(0, answer === 'soon' ? { wait: 10 } : {}));
-    expect(it.output()).toMatchObject({ outcome: 'rested' });
+    expect(it.output()).toMatchObject({ outcome: 'idle' });
     expect(it.asked).toHaveLength(1);
   }
 });
@@ -272,15 +272,11 @@ test('learns the breaker state from each claim, and ends if the circuit is open 
   const walked: unknown[] = [];
   for (const breaker of ['probing', 'draining', 'closed'] as const) {
     await it.claims(1, { breaker });
-    walked.push([it.value(), it.context().breaker]);
+    walked.push(it.value());
     await it.send('ended');
   }
   await it.claims(0, { breaker: 'open', wait: 3_000 });
-  expect(walked).toEqual([
-    ['probing', 'probing'],
-    ['draining', 'draining'],
-    ['delivering', 'closed'],
-  ]);
+  expect(walked).toEqual(['probing', 'draining', 'delivering']);
   expect(it.output()).toEqual({ endpoint, outcome: 'open', wait: 3_000 });
 });
 
@@ -300,7 +296,7 @@ test('does not end while hooks are in flight, even if the circuit has opened', a
   await it.send('due');
   await it.claims(0, { breaker: 'open', wait: 5_000 });
   expect(it.value()).toBe('delivering');
-  expect(it.context()).toMatchObject({ inFlight: 2, breaker: 'open' });
+  expect(it.context()).toMatchObject({ inFlight: 2 });
 });
 
 test('returns the wait of its last claim when it ends', async () => {
@@ -311,8 +307,8 @@ test('returns the wait of its last claim when it ends', async () => {
     await it.claims(0, more);
     return it.output();
   };
-  expect(await ends({})).toEqual({ endpoint, outcome: 'rested', wait: undefined });
-  expect(await ends({ wait: 1_001 })).toEqual({ endpoint, outcome: 'rested', wait: 1_001 });
+  expect(await ends({})).toEqual({ endpoint, outcome: 'idle', wait: undefined });
+  expect(await ends({ wait: 1_001 })).toEqual({ endpoint, outcome: 'idle', wait: 1_001 });
   expect(await ends({ breaker: 'open', wait: 9 })).toEqual({ endpoint, outcome: 'open', wait: 9 });
 });
 
@@ -331,14 +327,14 @@ test.each([
   await it.send('due');
   expect(it.value()).toBe('claiming');
   await it.claims(0, { breaker, wait: wait + 1 });
-  expect(it.output()).toEqual({ endpoint, outcome: 'rested', wait: wait + 1 });
+  expect(it.output()).toEqual({ endpoint, outcome: 'idle', wait: wait + 1 });
 });
 
 test('returns the wait when it is stopped while it waits for the next hook', async () => {
   const it = start();
   await it.claims(0, { wait: 30 });
   await it.send('stop');
-  expect(it.output()).toEqual({ endpoint, outcome: 'rested', wait: 30 });
+  expect(it.output()).toEqual({ endpoint, outcome: 'idle', wait: 30 });
 });
 
 test('repeats a failed claim after a pause that doubles, and ends with the error after six in a row', async () => {
@@ -367,7 +363,7 @@ test('starts counting failures again after any successful claim, and reports no 
     expect(it.context().failures).toBe(0);
     await it.send(...(answer === 'some' ? ['ended' as const] : []));
     await it.claims(0);
-    expect(it.output()).toEqual({ endpoint, outcome: 'rested', wait: undefined });
+    expect(it.output()).toEqual({ endpoint, outcome: 'idle', wait: undefined });
   }
 });
 
@@ -403,7 +399,7 @@ test('ends with the state of its circuit if it was stopped during a claim that i
     const it = start(2);
     await it.send('due', 'stop');
     await it.claims(0, { breaker });
-    expect(it.output()).toMatchObject({ outcome: breaker === 'open' ? 'open' : 'rested' });
+    expect(it.output()).toMatchObject({ outcome: breaker === 'open' ? 'open' : 'idle' });
   }
 });
 

@@ -113,7 +113,7 @@ test('a job that is overtaken is judged by what it has become', async () => {
 });
 
 test('a job that is read again is acted on behind the fence of its sweep', async () => {
-  const fence = { lease: 't:reaper:lease', number: '7' };
+  const fence = { lease: 't:reaper:lease', token: '7' };
   const path = {
     input: { job: { ...jobFor('fail'), fence }, policy, plan: false },
     events: [done('act', 'overtaken'), done('load', jobFor('refire'))],

@@ -43,7 +43,7 @@ test('a pass awaits the pools that another pass reports, and does not count them
 });
 
 test('a pass whose pools are taken over by a caller no longer awaits or reports them', () => {
-  const { output } = run(share(2), looked, { type: 'lost', share: { reports: 1, awaits: 1 } }, ended('p1'));
+  const { output } = run(share(2), looked, { type: 'released', share: { reports: 1, awaits: 1 } }, ended('p1'));
   expect(output?.result).toMatchObject({ suspects: 1, pools: { rescued: 1 } });
 });
 

@@ -3,8 +3,20 @@ import { type AnyStateMachine, type AnyStateNode, createMachine } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
 import type { ChildName } from '../../src/machines/supervisorSetup.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
+import type { Report } from '../../src/machines/types/reports.ts';
 import { jobFor } from '../support/facts.ts';
-import { fenceOf, found, ours, page, recounted, requeued, rescueNow, sweepNow, theirs } from '../support/passes.ts';
+import {
+  fenceOf,
+  found,
+  ours,
+  page,
+  recounted,
+  requeued,
+  rescued,
+  rescueNow,
+  sweepNow,
+  theirs,
+} from '../support/passes.ts';
 import { rescueTree, startTree, supervisorTree, type Tree, treeMachines } from '../support/tree.ts';
 
 // A child that throws, in each of its states, on the real tree of actors.
@@ -61,29 +73,81 @@ const tour: readonly ((it: Tree) => Promise<void>)[] = [
   (it) => it.send({ type: 'hooks.watch' }),
   (it) => it.answer('look', { due: [], wait: undefined }),
 ];
-/** States that only a sweep of several hosts, or a stop, leads to: their crashes have tests of their own below. */
-const isBeyondTour = (id: string) =>
-  /completing|thenIdle|thenStopped|stopping|stopped|answering|resigning|resigned|leader.off$/.test(id);
+/** Drives a tree into the end of a shared sweep. */
+const sharedSweep: typeof tour = [
+  (it) => it.send({ type: 'schedule' }),
+  (it) => it.answer('acquireLease', ours(1)),
+  (it) => it.tick(3_600_000),
+  (it) => it.answer('readPage', page(true)),
+  (it) => it.answer('judgePage', { acting: [], tally: emptyTally }),
+];
+/** Drives a tree that is busy everywhere through its stop. */
+const stop: typeof tour = [
+  (it) => it.send({ type: 'schedule' }),
+  (it) => it.answer('acquireLease', ours(1)),
+  (it) => it.send(sweepNow(1)),
+  (it) => it.answer('readPage', page(false)),
+  (it) => it.answer('judgePage', { acting: [jobFor('fail')], tally: emptyTally }),
+  (it) => it.send(rescueNow(2, { grace: 0 })),
+  (it) => it.answer('find', found('p1')),
+  (it) => it.answer('recount', recounted),
+  (it) => it.answer('requeueOrphans', requeued()),
+  (it) => it.send({ type: 'hooks.due', endpoint: 'a' }),
+  (it) => it.send({ type: 'stop' }),
+  (it) => it.sendToSweep({ type: 'lane.freed', lane: 'lane-0', outcome: { outcome: 'done' } as never }),
+  (it) => it.answer('pool-0', rescued('p1')),
+  (it) => it.answer('endpoint-0', { endpoint: 'a', outcome: 'idle', wait: undefined }),
+  (it) => it.answer('resign', undefined),
+];
+/** States that the tour does not reach, and what leads to them. */
+const ownTours: Readonly<Record<string, { tour: typeof tour; sharesSchedule?: false }>> = {
+  'leader.off': { tour: [(it) => it.send({ type: 'schedule' })], sharesSchedule: false },
+  'sweep.completing': { tour: sharedSweep },
+};
+const stopTours: Readonly<Record<string, typeof tour>> = {
+  'sweep.completingLast': [
+    ...sharedSweep,
+    (it) => it.send({ type: 'stop' }),
+    (it) => it.answer('completePass', undefined),
+    (it) => it.answer('resign', undefined),
+  ],
+  'sweep.stopping': stop,
+  'sweep.stopped': stop,
+  'rescue.stopping': stop,
+  'rescue.answering': stop,
+  'rescue.stopped': stop,
+  'dispatcher.stopping': stop,
+  'dispatcher.stopped': stop,
+  'leader.resigning': stop,
+  'leader.resigned': stop,
+};
+
+/** Starts a tree whose child throws in a state, and drives it there: the crash is reported. */
+const crashOn = async (child: ChildName, node: AnyStateNode, steps: typeof tour, sharesSchedule = true) => {
+  isArmed = true;
+  const machine = treeWith(child, crashingIn(children[child], node)) as typeof supervisorTree;
+  const it = startTree({ machine, sharesSchedule });
+  for (const [i, step] of steps.entries()) {
+    // After the crash its next steps find nothing to answer.
+    await step(it).catch(() => undefined);
+    if (!isArmed) return { it, left: steps.slice(i + 1) };
+  }
+  throw new Error(`${node.id} was not reached`);
+};
+const expectCrash = (it: Tree, node: AnyStateNode) =>
+  expect(it.of('fault').filter(({ error, isCrash }) => isCrash && error === `crashed in ${node.key}`)).toHaveLength(1);
 
 for (const child of ['leader', 'sweep', 'rescue', 'dispatcher'] as const) {
   describe(`the ${child}`, () => {
-    const nodes = (getStateNodes(children[child]) as AnyStateNode[]).filter(({ id }) => !isBeyondTour(id));
-    test.each(nodes.map((node) => [node.id, node] as const))('that throws in %s is restarted', async (_, node) => {
-      isArmed = true;
-      const it = startTree({
-        machine: treeWith(child, crashingIn(children[child], node)) as typeof supervisorTree,
-        sharesSchedule: true,
-      });
-      const crashes = () =>
-        it.of('fault').filter(({ error, isCrash }) => isCrash && error === `crashed in ${node.key}`).length;
-      for (const step of tour) {
-        // After the crash its next steps find nothing to answer.
-        await step(it).catch(() => undefined);
-        if (!isArmed) break;
-      }
+    const nodes = getStateNodes(children[child]) as AnyStateNode[];
+    const named = nodes.map((node) => [node.id, node] as const);
+
+    test.each(named.filter(([id]) => !(id in stopTours)))('that throws in %s is restarted', async (id, node) => {
+      const { tour: steps, sharesSchedule } = ownTours[id] ?? { tour };
+      const { it } = await crashOn(child, node, steps, sharesSchedule);
+      expectCrash(it, node);
       // Callers that waited are answered, and with an error if their pass was the crashed child's.
       const mine = child === 'sweep' ? it.of('sweep.ended') : child === 'rescue' ? it.of('rescue.ended') : [];
-      expect(crashes()).toBe(1);
       for (const { result } of mine) expect(result.error).toContain('crashed');
       expect(it.status()).toBe('active');
       // It works again, and so do the others.
@@ -92,15 +156,28 @@ for (const child of ['leader', 'sweep', 'rescue', 'dispatcher'] as const) {
       const after = it.emitted.length;
       await finishSweep(it);
       await finishRescue(it);
-      const ends = it.emitted
-        .slice(after)
-        .flatMap((report) =>
-          report.type === 'sweep.ended' || report.type === 'rescue.ended' ? [report.result.number] : [],
-        );
-      expect(ends).toEqual(expect.arrayContaining([11, 12]));
+      expect(endsOf(it.emitted.slice(after))).toEqual(expect.arrayContaining([11, 12]));
+    });
+
+    test.each(named.filter(([id]) => id in stopTours))('that throws in %s stops no other', async (id, node) => {
+      const { it, left } = await crashOn(child, node, stopTours[id] ?? []);
+      for (const step of left) await step(it).catch(() => undefined);
+      expectCrash(it, node);
+      expect(it.status()).toBe('done');
+      expect(it.actor.getSnapshot().output?.failed).toEqual([
+        expect.objectContaining({ error: `crashed in ${node.key}` }),
+      ]);
+      // Each pass that has begun has ended, once.
+      const begun = [...it.of('sweep.started'), ...it.of('rescue.started')].map(({ request }) => request.number);
+      expect(endsOf(it.emitted).sort()).toEqual(begun.sort());
     });
   });
 }
+
+const endsOf = (reports: readonly Report[]) =>
+  reports.flatMap((report) =>
+    report.type === 'sweep.ended' || report.type === 'rescue.ended' ? [report.result.number] : [],
+  );
 
 /** Answers everything that sweeps ask until none is left. */
 const finishSweep = async (it: Tree) => {

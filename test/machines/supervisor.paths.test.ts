@@ -209,7 +209,7 @@ test('hooks are passed on to the dispatcher, and its quiet to those who wait', a
   const it = start();
   await it.send({ type: 'hooks.due', endpoint: 'a' });
   expect(it.asked('endpoint-0')).toEqual({ endpoint: 'a', slots: 8 });
-  await it.answer('endpoint-0', { endpoint: 'a', outcome: 'rested', wait: undefined });
+  await it.answer('endpoint-0', { endpoint: 'a', outcome: 'idle', wait: undefined });
   expect(it.of('hooks.quiet')).toHaveLength(1);
   await it.send({ type: 'hooks.look' });
   await it.answer('look', { due: [], wait: undefined });

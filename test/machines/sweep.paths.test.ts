@@ -356,16 +356,16 @@ test.each([
   }
 });
 
-test('a sweep that rests or waits stops at once, and a scheduled one waits again when the mandate changes', async () => {
-  const resting = start();
-  await resting.sendToSweep({ type: 'stop' });
+test('a sweep that is idle or waits stops at once, and a scheduled one waits again when the mandate changes', async () => {
+  const idle = start();
+  await idle.sendToSweep({ type: 'stop' });
   const waiting = start();
   await waiting.sendToSweep({ type: 'mandate.changed', mandate: { fence: undefined } });
   expect(waiting.value().sweep).toBe('waiting');
   await waiting.sendToSweep({ type: 'mandate.changed', mandate: { fence: fenceOf(1) } });
   expect([waiting.value().sweep, waiting.sweep().mandate]).toEqual(['waiting', { fence: fenceOf(1) }]);
   await waiting.sendToSweep({ type: 'stop' });
-  for (const it of [resting, waiting]) expect(it.value().sweep).toBeUndefined();
+  for (const it of [idle, waiting]) expect(it.value().sweep).toBeUndefined();
 });
 
 test('a sweep of a caller goes on when the mandate changes, and the next scheduled one has the new fence', async () => {

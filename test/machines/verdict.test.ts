@@ -54,7 +54,7 @@ const table: readonly [string, Partial<Facts>, string][] = [
   ['behind by revision', { ack: ack('Running', now - 599) }, 'reset behind'],
   ['behind by rank', { ack: ack('Success') }, 'reset behind'],
   [
-    'behind and silent: the receiver knows more than a clock',
+    'behind and silent: the endpoint knows more than a clock',
     { ...old(100_000), ack: ack('Success', now - 100_000) },
     'reset behind',
   ],
@@ -113,7 +113,7 @@ const table: readonly [string, Partial<Facts>, string][] = [
     'keep ongoing',
   ],
   [
-    'every time ahead, but a receiver that knows more',
+    'every time ahead, but an endpoint that knows more',
     { ...old(-1_000), ack: ack('Success', now + 1_000) },
     'reset behind',
   ],

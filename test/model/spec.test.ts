@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createTestModel } from 'xstate/graph';
 import { createReaper, type ReaperEvents } from '../../src/index.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { ackText, intercept, second } from '../support/jobs.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { type Life, type SpecEvent, specification } from './specification.ts';
 
@@ -32,14 +32,14 @@ const events: SpecEvent[] = [
   'sweepFenced',
 ];
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(async () => {
   await server.client.flushall();
-  receiver.answer = undefined;
+  hookEndpoint.answer = undefined;
 });
 
 const model = createTestModel(specification, {
@@ -84,7 +84,7 @@ const sweep = async (isOvertaken: boolean) => {
   // An hour passes between two sweeps, so every retry is due.
   clock.advance(3_600_000);
   jobs = [];
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
   const { client } = server;
   let moves = isOvertaken;
   const redis = intercept(client, 'evalsha', async (args) => {
@@ -107,7 +107,7 @@ const sweep = async (isOvertaken: boolean) => {
 const sweepFenced = async () => {
   clock.advance(3_600_000);
   jobs = [];
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
   const { client } = server;
   const lease = 't:reaper:lease';
   let hasLost = false;
@@ -151,7 +151,7 @@ const apply = async (type: SpecEvent): Promise<void> => {
       name: 'X',
       kind: 'Generic',
       status: 'Pending',
-      web_hook_url: `${receiver.url}/200`,
+      web_hook_url: `${hookEndpoint.url}/200`,
       enqueue_time: at,
       update_time: at,
       revision: at,
@@ -163,8 +163,8 @@ const apply = async (type: SpecEvent): Promise<void> => {
   if (type === 'finished') await client.hset(stats, { status: 'Success', update_time: at });
   if (type === 'acked') await confirm(status);
   if (type === 'statusWriteLost') await confirm('Success');
-  if (type === 'endpointDown') receiver.answer = (_, response) => void response.writeHead(503).end();
-  if (type === 'endpointUp') receiver.answer = undefined;
+  if (type === 'endpointDown') hookEndpoint.answer = (_, response) => void response.writeHead(503).end();
+  if (type === 'endpointUp') hookEndpoint.answer = undefined;
   if (type === 'graceOver') await client.hset(stats, 'update_time', at);
   if (type === 'statsDeleted') await client.del(stats);
   if (type === 'silence' || type === 'clockJumped') {
@@ -203,7 +203,7 @@ const check = async (type: string, life: Life) => {
   expect(jobs.map(({ verdict, reason, outcome }) => ({ verdict, reason, outcome }))).toEqual(
     life.report === undefined ? [] : [life.report],
   );
-  expect(receiver.hooks.map(({ body }) => body.status)).toEqual(Array(life.hooks).fill(life.status));
+  expect(hookEndpoint.hooks.map(({ body }) => body.status)).toEqual(Array(life.hooks).fill(life.status));
 };
 
 test.each(traces.map((trace) => [trace.name, trace] as const))('%s', async (_, { steps }) => {

@@ -6,9 +6,9 @@ import { createSignal } from '../../src/io/clock.ts';
 import type { ScriptName } from '../../src/io/redis/replies.ts';
 import { scriptOfDigest } from '../../src/io/redis/scripts.ts';
 import { redisFixture } from '../support/fixture.ts';
+import { startHookEndpoint } from '../support/hookEndpoint.ts';
 import { intercept, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';
-import { startReceiver } from '../support/receiver.ts';
 
 const { redis, opened, keys } = await redisFixture();
 
@@ -67,15 +67,15 @@ test('a sweep that is aborted finishes the act that has begun, begins no other, 
 });
 
 test('a sweep that is aborted while its hooks are sent does not wait for them', async () => {
-  const receiver = await startReceiver();
-  await seedJob(redis, 'j', { status: 'Success', web_hook_url: `${receiver.url}/silent` });
+  const hookEndpoint = await startHookEndpoint();
+  await seedJob(redis, 'j', { status: 'Success', web_hook_url: `${hookEndpoint.url}/silent` });
   const controller = new AbortController();
-  receiver.answer = () => controller.abort();
+  hookEndpoint.answer = () => controller.abort();
   const reaper = opened.create({ redis: opened.hold(redis.duplicate()) });
   const error = await reaper.sweep({ signal: controller.signal }).catch((error) => error);
   expect(error).toMatchObject({ code: 'aborted', summary: { scanned: 1, verdicts: { refire: 1 } } });
   await reaper.stop({ timeout: 0 });
-  await receiver.stop();
+  await hookEndpoint.stop();
 });
 
 test('a rescue that is aborted finishes the pool that it works on, and leaves the other to the next one', async () => {

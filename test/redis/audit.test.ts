@@ -91,7 +91,7 @@ test('the scheduled passes of a leader leave entries too, and a host without the
     'untrack',
     [keys.stats('gone'), keys.track],
     ['gone', 'nothing'],
-    { lease: keys.lease, number: '1' },
+    { lease: keys.lease, token: '1' },
     undefined,
     { pass: 'sweep/x' },
   );

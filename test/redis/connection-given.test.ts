@@ -43,7 +43,7 @@ const given = (client: Redis) => {
   return { ...connection, faults };
 };
 
-/** A job that was lost by its worker, one whose receiver knows more than its stats, and what a dead pool held. */
+/** A job that was lost by its worker, one whose endpoint knows more than its stats, and what a dead pool held. */
 const seed = async (db: number) => {
   const client = opened.hold(redis.duplicate({ db }));
   const at = second(-600);

@@ -269,7 +269,7 @@ describe('keys of the wrong type', () => {
     keys.executions('policy'),
     keys.hooks,
     keys.parkedHooks,
-    keys.hookOrigins,
+    keys.hookEndpoints,
     keys.dueHooks('http://core'),
     keys.hookEndpoint('http://core'),
     keys.observed,

@@ -136,7 +136,7 @@ const run = async (
     name,
     keys,
     args.map((arg) => (arg === thisRun ? id : arg)),
-    fenced ? { lease, number: fenceNumber } : undefined,
+    fenced ? { lease, token: fenceNumber } : undefined,
     once ? { key: changes, token } : undefined,
     audited ? { pass: 'command', why: 'test', ...(keeps(name) ? { kept: auditKept } : {}) } : undefined,
   );

@@ -8,18 +8,18 @@ import { describeOptions } from '../../src/options/describe.ts';
 import { optionsSchema } from '../../src/options/schema.ts';
 import { longestSpan } from '../../src/options/values.ts';
 import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(() => server.client.flushall());
 afterEach(() => opened.close());
 
@@ -72,8 +72,8 @@ const watchWarnings = () => {
 
 const seedAll = async () => {
   const { client } = server;
-  await seedJob(client, 'told', { web_hook_url: `${receiver.url}/200/x` });
-  await seedJob(client, 'failing', { web_hook_url: `${receiver.url}/503/x` });
+  await seedJob(client, 'told', { web_hook_url: `${hookEndpoint.url}/200/x` });
+  await seedJob(client, 'failing', { web_hook_url: `${hookEndpoint.url}/503/x` });
   const entry = JSON.stringify({ name: 'X', id: 'held', t: second() });
   await client.lpush('t:jobs:X:gone:inprogress', entry);
   await client.sadd('t:known_jobs', 'X');
@@ -93,12 +93,12 @@ const useAll = async (reaper: Reaper) => {
   expect(await server.client.llen('t:jobs:X')).toBe(1);
   const most = Number.MAX_SAFE_INTEGER;
   const job = await reaper.lifecycle.save({
-    ...{ id: 'new', name: 'X', webHookUrl: `${receiver.url}/200/x` },
+    ...{ id: 'new', name: 'X', webHookUrl: `${hookEndpoint.url}/200/x` },
     ...{ enqueueTime: most, runAt: most, dieAt: most, numericPolicyId: most },
   });
   expect([await job.run(), await job.checkIn('half'), await job.succeed()]).toEqual(Array(3).fill({ outcome: 'ok' }));
   await reaper.hooks.quiet();
-  expect(receiver.hooks.at(-1)?.body).toMatchObject({ job_id: 'new', status: 'Success' });
+  expect(hookEndpoint.hooks.at(-1)?.body).toMatchObject({ job_id: 'new', status: 'Success' });
   expect(await reaper.status()).toMatchObject({ queues: [{ type: 'X', queued: 1 }], unreadable: [] });
   expect(await reaper.explain('new')).toMatchObject({ id: 'new', facts: { enqueueTime: most } });
   expect(reaper.health()).toMatchObject({ ok: true, detail: 'all passes are on time' });
@@ -238,9 +238,9 @@ test.each(['9000000000000', '9'.repeat(20), '1e300'])(
   'fault 143: a time of %s in Redis, which is not a date, does not end a command',
   async (time) => {
     const { client } = server;
-    await seedJob(client, 'told', { web_hook_url: `${receiver.url}/200/x` });
+    await seedJob(client, 'told', { web_hook_url: `${hookEndpoint.url}/200/x` });
     const digits = time.includes('e') ? '9'.repeat(300) : time;
-    await client.hset('t:reaper:hooks', 'told', `parked Running:1 ${receiver.url} 3 ${digits} ${digits} 404`);
+    await client.hset('t:reaper:hooks', 'told', `parked Running:1 ${hookEndpoint.url} 3 ${digits} ${digits} 404`);
     await client.zadd('t:reaper:hooks:parked', time, 'told');
     await client.hset('t:reaper:lease', { leader: 'x', host: 'h:1', number: 1, until: time, since: time });
     await client.hset('t:reaper:progress', { begun: time, scanned: time, ended: time, rescue_ended: time });

@@ -2,19 +2,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { namespace, runSurface, surfaceOptions } from '../support/surface.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
   server = await startRedis();
-  receiver = await startReceiver();
+  hookEndpoint = await startHookEndpoint();
 });
 beforeEach(async () => {
   await server.client.flushall();
@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => opened.close());
 afterAll(async () => {
-  await receiver.stop();
+  await hookEndpoint.stop();
   await server.stop();
 });
 
@@ -53,7 +53,7 @@ test('everything that a reaper did is counted, with the words of its events', as
   reaper.on('quarantine', () => {
     quarantined += 1;
   });
-  await runSurface(server.client, reaper, receiver);
+  await runSurface(server.client, reaper, hookEndpoint);
   const series = await seriesOf(reaper);
   expect(Object.fromEntries(series)).toMatchObject({
     'jobs_judged_total{verdict="untrack",reason="missing-stats",type="other"}': 1,
@@ -67,7 +67,7 @@ test('everything that a reaper did is counted, with the words of its events', as
     'entries_requeued_total{cause="dead-pool",type="X"}': 2,
     'jobs_quarantined_total{type="X"}': quarantined,
     'counters_rebuilt_total{type="X"}': expect.any(Number),
-    [`hook_attempts_total{outcome="parked",endpoint="${receiver.url}"}`]: expect.any(Number),
+    [`hook_attempts_total{outcome="parked",endpoint="${hookEndpoint.url}"}`]: expect.any(Number),
     'hook_attempts_total{outcome="failed",endpoint="http://127.0.0.1:1"}': expect.any(Number),
     [`info{version="0.1.0",namespace="${namespace}"}`]: 1,
     live: 1,

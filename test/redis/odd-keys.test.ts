@@ -3,23 +3,23 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../src/index.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let redis: Redis;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
   redis = server.client;
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(async () => {
   await redis.flushall();
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
 });
 afterEach(() => opened.close());
 
@@ -45,18 +45,18 @@ const outcomesOf = async (reaper: Reaper) => {
 
 test("fault 108: one endpoint's queue of another type: its jobs are abandoned and named, all other hooks are delivered", async () => {
   await seedJob(redis, 'bad', { web_hook_url: 'http://127.0.0.1:9/x' });
-  for (let i = 0; i < 5; i++) await seedJob(redis, `good${i}`, { web_hook_url: `${receiver.url}/200` });
+  for (let i = 0; i < 5; i++) await seedJob(redis, `good${i}`, { web_hook_url: `${hookEndpoint.url}/200` });
   const due = 't:reaper:hooks:due:http://127.0.0.1:9';
   await redis.set(due, 'odd');
   const { summary, jobs } = await outcomesOf(opened.create({ redis: server.url }));
   expect(summary).toMatchObject({ outcomes: { abandoned: 1 } });
   expect(jobs.get('bad')?.error).toContain(`WRONGTYPE ${due} holds a string`);
-  await vi.waitUntil(() => receiver.hooks.length === 5);
+  await vi.waitUntil(() => hookEndpoint.hooks.length === 5);
 });
 
 test('fault 107: all records of hooks in a key of another type: no status without its hook, and the key is named', async () => {
   await redis.rpush('t:reaper:hooks', 'odd');
-  await seedJob(redis, 'hung', { age: 10 * day, web_hook_url: `${receiver.url}/200` });
+  await seedJob(redis, 'hung', { age: 10 * day, web_hook_url: `${hookEndpoint.url}/200` });
   await seedJob(redis, 'quiet', { age: 10 * day });
   const { jobs } = await outcomesOf(opened.create({ redis: server.url }));
   expect(jobs.get('hung')).toMatchObject({
@@ -70,7 +70,7 @@ test('fault 107: all records of hooks in a key of another type: no status withou
 
 describe.each(['EXPIRE', 'SADD', 'ZADD', 'HLEN', 'TYPE', 'HDEL'])('fault 107: without the right to %s', (command) => {
   test('a hung job stays as it is, and the sweep says why', async () => {
-    await seedJob(redis, 'hung', { age: 10 * day, web_hook_url: `${receiver.url}/200` });
+    await seedJob(redis, 'hung', { age: 10 * day, web_hook_url: `${hookEndpoint.url}/200` });
     const reaper = opened.create({ redis: await without(command) });
     // Without TYPE no script can prove anything, those that read included.
     if (command === 'TYPE') await expect(reaper.sweep()).rejects.toThrow(/NOPERM.*TYPE/);
@@ -84,7 +84,7 @@ describe.each(['EXPIRE', 'SADD', 'ZADD', 'HLEN', 'TYPE', 'HDEL'])('fault 107: wi
   });
 
   test('a host learns at once that its job has not ended', async () => {
-    await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });
+    await seedJob(redis, 'a', { web_hook_url: `${hookEndpoint.url}/200` });
     const reaper = opened.create({ redis: await without(command) });
     const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
     await expect(job.succeed()).rejects.toThrow(new RegExp(`NOPERM.*${command}`));
@@ -93,7 +93,7 @@ describe.each(['EXPIRE', 'SADD', 'ZADD', 'HLEN', 'TYPE', 'HDEL'])('fault 107: wi
 });
 
 test('fault 107: a host learns at once of a key of another type', async () => {
-  await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });
+  await seedJob(redis, 'a', { web_hook_url: `${hookEndpoint.url}/200` });
   await redis.set('t:job_track:inprogress', 'odd');
   const job = (await opened.create({ redis: server.url }).lifecycle.load('a')) as TrackedAttempt;
   await expect(job.fail()).rejects.toThrow('t:job_track:inprogress holds a string, where a hash is needed');
@@ -110,8 +110,8 @@ test('fault 107: an execution whose time is not a number is not half saved', asy
 });
 
 test('fault 107: an attempt is recorded even if the state of its endpoint is not a number', async () => {
-  await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/500` });
-  await redis.hset(`t:reaper:hooks:endpoint:${receiver.url}`, {
+  await seedJob(redis, 'a', { web_hook_url: `${hookEndpoint.url}/500` });
+  await redis.hset(`t:reaper:hooks:endpoint:${hookEndpoint.url}`, {
     failures: 'x',
     opens: '',
     tokens: 'y',
@@ -120,7 +120,7 @@ test('fault 107: an attempt is recorded even if the state of its endpoint is not
   const reaper = opened.create({ redis: server.url });
   const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
   await job.fire();
-  expect(receiver.hooks).toHaveLength(1);
+  expect(hookEndpoint.hooks).toHaveLength(1);
   expect(await reaper.hooks.endpoints()).toEqual([expect.objectContaining({ failures: 1 })]);
 });
 

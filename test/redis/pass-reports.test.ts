@@ -2,22 +2,22 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { HookOutcome } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(() => server.client.flushall());
 afterEach(async () => {
   await opened.close();
-  receiver.answer = undefined;
+  hookEndpoint.answer = undefined;
 });
 
 test('a plan, which writes nothing, does not end the report in health that sweeps are suspended', async () => {
@@ -39,13 +39,13 @@ test('a plan, which writes nothing, does not end the report in health that sweep
 
 test('a sweep counts first attempts only, not a second attempt that is made meanwhile', async () => {
   const clock = createTestClock();
-  const seed = (id: string) => seedJob(server.client, id, { web_hook_url: `${receiver.url}/200/x` });
+  const seed = (id: string) => seedJob(server.client, id, { web_hook_url: `${hookEndpoint.url}/200/x` });
   await seed('a');
-  receiver.answer = (_, response) => response.writeHead(503).end();
+  hookEndpoint.answer = (_, response) => response.writeHead(503).end();
   const first = opened.create({ redis: server.url, clock });
   expect((await first.sweep()).hooks).toEqual({ delivered: 0, failed: 1, parked: 0, skipped: 0 });
   await first.stop();
-  receiver.answer = undefined;
+  hookEndpoint.answer = undefined;
   await seed('b');
   clock.advance(60_000);
   const second = opened.create({ redis: server.url, clock });

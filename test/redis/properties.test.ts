@@ -3,16 +3,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReaper, type JobOutcome, type ReaperOptions } from '../../src/index.ts';
 import { decodeAck } from '../../src/io/jobs/stats.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { readState, type State, writeState } from '../support/states.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 
 const now = Math.floor(Date.now() / 1_000);
 const track = 't:job_track:inprogress';
@@ -86,7 +86,7 @@ const put = async (
   await server.client.flushall();
   for (const each of jobs) {
     if (each.stats !== null) {
-      const url = each.stats.web_hook_url?.replace('HOOK', receiver.url);
+      const url = each.stats.web_hook_url?.replace('HOOK', hookEndpoint.url);
       await server.client.hset(`t:job_stats:${each.id}`, {
         ...each.stats,
         id: each.id,

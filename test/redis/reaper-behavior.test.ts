@@ -4,10 +4,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { SimulatedClock } from 'xstate';
 import { PassError, type ReaperOptions } from '../../src/index.ts';
 import { infoOf, startFakeRedis } from '../support/fakeRedis.ts';
+import { startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
-import { startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -92,18 +92,18 @@ test('a rescue that does not get to its end rejects, and gives what it got', asy
 });
 
 test('a sweep that was asked for resolves once its hooks have been tried, and counts them', async () => {
-  const receiver = await startReceiver();
+  const hookEndpoint = await startHookEndpoint();
   for (const [id, path] of [
     ['a', 200],
     ['b', 503],
     ['c', 400],
   ] as const)
-    await seedJob(redis, id, { status: 'Success', web_hook_url: `${receiver.url}/${path}/x` });
+    await seedJob(redis, id, { status: 'Success', web_hook_url: `${hookEndpoint.url}/${path}/x` });
   const { hooks, outcomes } = await create().sweep();
   expect(outcomes).toEqual({ enqueued: 3 });
   expect(hooks).toEqual({ delivered: 1, failed: 1, parked: 1, skipped: 0 });
-  expect(receiver.hooks).toHaveLength(3);
-  await receiver.stop();
+  expect(hookEndpoint.hooks).toHaveLength(3);
+  await hookEndpoint.stop();
 });
 
 test.each([

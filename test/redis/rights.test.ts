@@ -4,19 +4,19 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { rightsPage, withRights } from '../../scripts/rights.ts';
 import { createReaper, type Reaper } from '../../src/index.ts';
 import { aclRules, rightsFor } from '../../src/io/redis/rights.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { hasFineRights, type RedisServer, redisVersion, startRedis } from '../support/redisServer.ts';
 import { namespace, runSurface, surfaceOptions } from '../support/surface.ts';
 
 const database = 2;
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let admin: Redis;
 const reapers: Reaper[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
-  receiver = await startReceiver();
+  hookEndpoint = await startHookEndpoint();
   admin = new Redis({ port: server.port, db: database });
 });
 beforeEach(async () => {
@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   admin.disconnect();
-  await receiver.stop();
+  await hookEndpoint.stop();
   await server.stop();
 });
 
@@ -77,7 +77,7 @@ const runAll = async () => {
   const reaper = create();
   const errors: string[] = [];
   reaper.on('error', ({ where, message }) => errors.push(`${where}: ${message}`));
-  await runSurface(admin, reaper, receiver);
+  await runSurface(admin, reaper, hookEndpoint);
   const passes = Promise.all(
     (['sweep', 'rescue'] as const).map((pass) => new Promise((resolve) => reaper.on(pass, resolve))),
   );

@@ -6,18 +6,18 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type ReaperOptions, StoppedError } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { openPage } from '../support/inspector.ts';
 import { seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const clients: Redis[] = [];
 beforeAll(async () => {
   server = await startRedis();
-  receiver = await startReceiver();
+  hookEndpoint = await startHookEndpoint();
 });
 beforeEach(() => server.client.flushall());
 afterEach(() => {
@@ -26,7 +26,7 @@ afterEach(() => {
 });
 afterAll(async () => {
   await server.stop();
-  await receiver.stop();
+  await hookEndpoint.stop();
 });
 
 const create = (options: Partial<ReaperOptions> = {}) =>
@@ -57,7 +57,7 @@ describe('fault 141: stop() resolves within its timeout', () => {
   ])('on a Redis that answers nothing any more, with %s', async (_, redis) => {
     const clock = createTestClock();
     const reaper = create({ clock, ...redis() });
-    const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: receiver.url });
+    const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: hookEndpoint.url });
     const holds = new Promise((resolve) => reaper.on('leader', resolve));
     reaper.start();
     await holds;
@@ -88,13 +88,13 @@ describe('fault 141: stop() resolves within its timeout', () => {
 
   test('while a hook is in flight to an endpoint that never answers', async () => {
     const clock = createTestClock();
-    const before = receiver.silent;
+    const before = hookEndpoint.silent;
     const reaper = create({ clock });
-    await seedJob(server.client, 'a', { web_hook_url: `${receiver.url}/silent/x` });
+    await seedJob(server.client, 'a', { web_hook_url: `${hookEndpoint.url}/silent/x` });
     const outcomes: unknown[] = [];
     reaper.on('hook', ({ outcome, reason }) => outcomes.push([outcome, reason]));
     const sweep = reaper.sweep();
-    await vi.waitUntil(() => receiver.silent > before);
+    await vi.waitUntil(() => hookEndpoint.silent > before);
     const stopping = reaper.stop({ timeout: 5_000 });
     clock.advance(5_000);
     await stopping;
@@ -144,7 +144,7 @@ describe('fault 141: stop() resolves within its timeout', () => {
 test('fault 141: calls after stop() are refused at once, even if Redis does not answer', async () => {
   const clock = createTestClock();
   const reaper = create({ clock, inspect: { port: 0, announce: () => undefined } });
-  const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: receiver.url });
+  const job = await reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: hookEndpoint.url });
   await reaper.inspectorUrl();
   freeze();
   const failure = failureOf(job.run());

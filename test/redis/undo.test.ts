@@ -374,7 +374,7 @@ describe('a dropped hook', () => {
     expect(await hook()).toBe(after);
     expect(await redis.zscore(keys.dueHooks(endpoint), 'a')).not.toBeNull();
     expect(await redis.zscore(keys.parkedHooks, 'a')).toBeNull();
-    expect(await redis.smembers(keys.hookOrigins)).toEqual([endpoint]);
+    expect(await redis.smembers(keys.hookEndpoints)).toEqual([endpoint]);
   });
 
   test.each([
@@ -385,7 +385,7 @@ describe('a dropped hook', () => {
     await redis.hset(keys.hooks, 'a', record('parked', 'dropped'));
     const reply = await createScripts(redis).run(
       'undo_drop_hook',
-      [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
+      [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
       ['', 'a', 'act', record(kind), record('parked', 'dropped'), '', '1-0'],
     );
     expect(reply).toEqual({ outcome: 'done' });

@@ -73,7 +73,7 @@ const cases: readonly [key: string, requeued: { A: boolean; B: boolean; other: b
     keys.dead,
     keys.hooks,
     keys.parkedHooks,
-    keys.hookOrigins,
+    keys.hookEndpoints,
     keys.observed,
     keys.recoveries,
     keys.recovered,

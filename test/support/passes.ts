@@ -19,7 +19,7 @@ export const rescueNow = (number: number, more: { plan?: boolean; grace?: number
   request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
 });
 
-export const fenceOf = (number: number) => ({ lease: 't:reaper:lease', number: String(number) });
+export const fenceOf = (number: number) => ({ lease: 't:reaper:lease', token: String(number) });
 /** This host leads. */
 export const ours = (number: number) => ({ fence: fenceOf(number), host: 'here:1' });
 /** Another host leads. */

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
+import type { HookEndpoint } from './hookEndpoint.ts';
 import { ackText, second } from './jobs.ts';
-import type { Receiver } from './receiver.ts';
 
 export const namespace = '{t}';
 const keys = keysOf(namespace);
@@ -27,7 +27,7 @@ const track = async (redis: Redis, id: string, { age = 600, ...fields }: Record<
 };
 
 /** A job for every verdict, with endpoints that accept, refuse and fail. */
-const seedJobs = async (redis: Redis, { url }: Receiver) => {
+const seedJobs = async (redis: Redis, { url }: HookEndpoint) => {
   await redis.hset(keys.track, 'missing', 2);
   await track(redis, 'odd', { status: 'Weird' });
   await track(redis, 'ongoing');
@@ -69,8 +69,8 @@ const takeAll = async <T>(pages: AsyncIterable<readonly T[]>): Promise<T[]> => {
 };
 
 /** Calls all functions of a reaper, so that it sends all of its commands. `redis` is used to create the data. */
-export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receiver): Promise<void> => {
-  await seedJobs(redis, receiver);
+export const runSurface = async (redis: Redis, reaper: Reaper, hookEndpoint: HookEndpoint): Promise<void> => {
+  await seedJobs(redis, hookEndpoint);
   await reaper.explain('hung');
   await reaper.sweep();
 
@@ -82,7 +82,7 @@ export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receive
   await reaper.quarantine.release({ id: 'poison' });
   await reaper.quarantine.drop({ id: 'poison-2' });
 
-  await runLifecycle(reaper, receiver);
+  await runLifecycle(reaper, hookEndpoint);
   await takeAll(reaper.hooks.list());
   await reaper.hooks.endpoints();
   await reaper.hooks.retry({ id: 'parked' });
@@ -98,7 +98,7 @@ export const runSurface = async (redis: Redis, reaper: Reaper, receiver: Receive
   await reaper.doctor();
 };
 
-const runLifecycle = async ({ lifecycle }: Reaper, { url }: Receiver) => {
+const runLifecycle = async ({ lifecycle }: Reaper, { url }: HookEndpoint) => {
   const job = await lifecycle.save({
     id: 'policy@1',
     name: 'X',

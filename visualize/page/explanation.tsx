@@ -64,7 +64,7 @@ type Hook = NonNullable<SafeExplanation['hook']>;
 
 const placeText = ({ kind, type, pool, isPoolAlive, ahead, at }: SafeExplanation['places'][number]): string => {
   if (kind === 'queue') return `in the queue of ${type}, ${count(ahead ?? 0)} before it`;
-  if (kind === 'in progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
+  if (kind === 'in-progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
   if (kind === 'observed') return `run by a worker of pool ${pool}${at ? ` since ${isoText(at)}` : ''}`;
   return `in ${kind}${at ? `, ${isoText(at)}` : ''}`;
 };

@@ -1,4 +1,5 @@
-import type { AskedRule, Facts } from '../../src/index.ts';
+import type { Facts } from '../../src/machines/facts.ts';
+import type { AskedRule } from '../../src/reaper/inspection.ts';
 import { dateTime, span } from './format.ts';
 
 /** The rules that were asked about a job, in order. The last one decided. */

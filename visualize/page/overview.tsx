@@ -44,7 +44,7 @@ const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
       : phase === 'ended'
         ? `${plan ? 'plan' : 'sweep'} ended at ${clockTime(endedAt ?? now)}${next && ` · ${next}`}`
         : next || 'not scheduled';
-  if (phase === 'none yet') {
+  if (phase === 'none-yet') {
     return (
       <Card title="Sweep" note={note}>
         <p class="hint">No sweep yet. A sweep judges every tracked job.</p>

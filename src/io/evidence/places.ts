@@ -30,7 +30,7 @@ export interface Traced {
 /** How many entries one script reads, and after how many bytes it stops. */
 const bounds = [500, 1_000_000] as const;
 /** How many lists are read at the same time. */
-const atOnce = 100;
+const maxParallel = 100;
 /** Rounds of looking for queues that were created in the round before. */
 const maxRounds = 5;
 /** How often a walk is repeated after a reconnect. */
@@ -164,7 +164,7 @@ class Walk {
 
   /** Those of many lists that exist: the others hold nothing now. */
   async #existing(named: readonly NamedList[]): Promise<readonly NamedList[]> {
-    if (named.length <= atOnce) return named;
+    if (named.length <= maxParallel) return named;
     const names = named.map(({ name }) => name);
     const existing = new Set(await existingOf(this.#reading.connection.redis, names));
     return named.filter(({ name }) => existing.has(name));
@@ -178,7 +178,7 @@ const inChunks = async (
   walk: (list: NamedList) => Promise<unknown>,
 ) => {
   const others = [...new Map(lists.map((list) => [idOf(list.key), list])).entries()].filter(([id]) => !known.has(id));
-  for (let i = 0; i < others.length; i += atOnce) {
-    await Promise.all(others.slice(i, i + atOnce).map(([, list]) => walk(list)));
+  for (let i = 0; i < others.length; i += maxParallel) {
+    await Promise.all(others.slice(i, i + maxParallel).map(([, list]) => walk(list)));
   }
 };

@@ -27,10 +27,10 @@ class EvidenceScan implements PageReader {
   #isRead = false;
   #search: Search | undefined;
   /** The ids of the candidates, page by page, as bytes outside V8's heap. */
-  readonly #aside: Buffer[] = [];
+  readonly #candidates: Buffer[] = [];
   #isFound = false;
   /** Where the page of the first candidate began: the next leader has to resume there. */
-  #asideFrom: ScanPoint | undefined;
+  #candidatesFrom: ScanPoint | undefined;
   #ahead: Promise<readonly TrackedJob[]> | undefined;
 
   constructor(settings: ScanSettings) {
@@ -40,31 +40,31 @@ class EvidenceScan implements PageReader {
 
   async next(): Promise<ReadPage> {
     const search = this.#search;
-    if (search !== undefined && this.#aside.length > 0 && (this.#isRead || search.isFull || this.#isFound)) {
+    if (search !== undefined && this.#candidates.length > 0 && (this.#isRead || search.isFull || this.#isFound)) {
       return this.#nextCandidates(search);
     }
     this.#page ??= await this.#reader.next();
     const { jobs, isLast, from } = this.#page;
-    const rest = await this.#putAside(jobs);
+    const rest = await this.#addCandidates(jobs);
     this.#page = undefined;
     this.#isRead = isLast;
-    if (this.#aside.length === 0) this.#asideFrom = undefined;
-    else this.#asideFrom ??= from;
-    return { jobs: rest, isLast: isLast && this.#aside.length === 0, from: this.#asideFrom ?? from };
+    if (this.#candidates.length === 0) this.#candidatesFrom = undefined;
+    else this.#candidatesFrom ??= from;
+    return { jobs: rest, isLast: isLast && this.#candidates.length === 0, from: this.#candidatesFrom ?? from };
   }
 
   async #nextCandidates(search: Search): Promise<ReadPage> {
     if (!this.#isFound) await search.run();
     this.#isFound = true;
     const jobs = await this.#nextFound(search);
-    if (this.#aside.length === 0) {
+    if (this.#candidates.length === 0) {
       this.#search = undefined;
       this.#isFound = false;
     }
-    return { jobs, isLast: this.#isRead && this.#aside.length === 0, from: this.#asideFrom ?? scanStart };
+    return { jobs, isLast: this.#isRead && this.#candidates.length === 0, from: this.#candidatesFrom ?? scanStart };
   }
 
-  async #putAside(jobs: readonly TrackedJob[]): Promise<readonly TrackedJob[]> {
+  async #addCandidates(jobs: readonly TrackedJob[]): Promise<readonly TrackedJob[]> {
     const { policy, createSearch } = this.#settings;
     const candidates = jobs.map(({ facts }) => facts).filter((facts) => needsEvidence(facts, policy));
     if (candidates.length === 0) return jobs;
@@ -74,7 +74,7 @@ class EvidenceScan implements PageReader {
     const rest = candidates.filter(({ id }) => observed.get(id) === undefined);
     if (rest.length > 0) {
       this.#search.add(rest);
-      this.#aside.push(Buffer.from(JSON.stringify(rest.map(({ id }) => id))));
+      this.#candidates.push(Buffer.from(JSON.stringify(rest.map(({ id }) => id))));
     }
     return jobs.flatMap((job) => {
       if (!observed.has(job.facts.id)) return [job];
@@ -85,11 +85,11 @@ class EvidenceScan implements PageReader {
 
   /** The next page of candidates. The page after it is read while this one is judged. */
   async #nextFound(search: Search): Promise<readonly TrackedJob[]> {
-    const [first, second] = this.#aside as [Buffer, Buffer?];
+    const [first, second] = this.#candidates as [Buffer, Buffer?];
     const jobs = this.#ahead ?? this.#readFound(first, search);
     this.#ahead = undefined;
     const result = await jobs;
-    this.#aside.shift();
+    this.#candidates.shift();
     if (second !== undefined) {
       this.#ahead = this.#readFound(second, search);
       this.#ahead.catch(() => undefined); // The next `await` handles it.

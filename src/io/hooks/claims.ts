@@ -92,7 +92,13 @@ export const createClaims = ({
       const reply = await retry(clock, () =>
         scripts.run(
           'claim_hooks',
-          [keys.hooks, keys.dueHooks(endpoint), keys.hookEndpoint(endpoint), keys.hookOrigins, ...ids.map(keys.stats)],
+          [
+            keys.hooks,
+            keys.dueHooks(endpoint),
+            keys.hookEndpoint(endpoint),
+            keys.hookEndpoints,
+            ...ids.map(keys.stats),
+          ],
           [clockOverride(clock), claimDuration, max, breakerThreshold, drainRate, endpoint, ...ids],
           undefined,
           change,

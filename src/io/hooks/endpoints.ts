@@ -91,9 +91,9 @@ export const createEndpoints = ({
   };
 
   return {
-    endpoints: async () => readAll((await readSet(connection, keys.hookOrigins)).sort()),
+    endpoints: async () => readAll((await readSet(connection, keys.hookEndpoints)).sort()),
     async firstEndpoints(max) {
-      const [, found] = await redis.sscan(keys.hookOrigins, '0', 'COUNT', max);
+      const [, found] = await redis.sscan(keys.hookEndpoints, '0', 'COUNT', max);
       return readAll(found.slice(0, max).sort());
     },
   };

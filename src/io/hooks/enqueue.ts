@@ -55,7 +55,7 @@ export const createHookQueue = ({
     const endpoints = [...new Set(changes.map(({ endpoint }) => endpoint))];
     const reply = await scripts.run(
       'enqueue_hooks',
-      [keys.hooks, keys.parkedHooks, keys.hookOrigins, ...endpoints.map(keys.dueHooks), ...stats],
+      [keys.hooks, keys.parkedHooks, keys.hookEndpoints, ...endpoints.map(keys.dueHooks), ...stats],
       [
         clockOverride(clock),
         maxRecords,
@@ -78,7 +78,7 @@ export const createHookQueue = ({
 
   return {
     hookTail: (endpoint = '') => ({
-      keys: [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
+      keys: [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
       args: [endpoint, clockOverride(clock), maxRecords],
     }),
 

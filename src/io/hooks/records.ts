@@ -79,7 +79,7 @@ export const createHookRecords = (
       const reply = await retry(clock, () =>
         scripts.run(
           'move_hook',
-          [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks(endpoint)],
+          [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
           [clockOverride(clock), id, text, action],
           undefined,
           change,

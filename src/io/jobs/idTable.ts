@@ -3,7 +3,7 @@
  * grows up to a fixed size. Two ids with the same hash count as one; another seed tells them apart.
  */
 export class IdTable {
-  static readonly #most = 2 ** 20;
+  static readonly #maxSlots = 2 ** 20;
   readonly #seed: number;
   #slots = new Float64Array(2 ** 10);
   #marks = new Uint8Array(2 ** 10);
@@ -14,7 +14,7 @@ export class IdTable {
   }
 
   get isFull(): boolean {
-    return this.#count >= IdTable.#most * 0.7;
+    return this.#count >= IdTable.#maxSlots * 0.7;
   }
 
   /** The mark of an id; 0 for an unknown id. */
@@ -30,7 +30,7 @@ export class IdTable {
     this.#slots[at] = hash;
     this.#marks[at] = mark;
     this.#count += 1;
-    if (this.#count > this.#slots.length * 0.7 && this.#slots.length < IdTable.#most) this.#grow();
+    if (this.#count > this.#slots.length * 0.7 && this.#slots.length < IdTable.#maxSlots) this.#grow();
     return true;
   }
 
@@ -64,7 +64,7 @@ export class IdTable {
   #grow() {
     const slots = this.#slots;
     const marks = this.#marks;
-    const size = Math.min(slots.length * 4, IdTable.#most);
+    const size = Math.min(slots.length * 4, IdTable.#maxSlots);
     this.#slots = new Float64Array(size);
     this.#marks = new Uint8Array(size);
     for (const [i, hash] of slots.entries()) {

@@ -88,11 +88,11 @@ export const createLease = ({
       const { outcome, now, progress, ...lease } = await scripts.run(
         'acquire_lease',
         [keys.lease, keys.progress],
-        [id, host, fence?.number ?? '', durationMs],
+        [id, host, fence?.token ?? '', durationMs],
       );
       seen = viewOf(now, lease, progress);
       return {
-        fence: outcome === 'held' ? undefined : { lease: keys.lease, number: lease.fence },
+        fence: outcome === 'held' ? undefined : { lease: keys.lease, token: lease.fence },
         host: lease.host,
       };
     },

@@ -1,4 +1,4 @@
-import type { PoisonEntry } from '../../machines/rescueChanges.ts';
+import type { PoisonEntry } from '../../machines/types/changes.ts';
 import type { OrphanedEntry } from '../../machines/types/rescue.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';

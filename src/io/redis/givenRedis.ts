@@ -13,7 +13,7 @@ const noCommands = new Set<PropertyKey>([
 
 const closed = () => new Error('Connection is closed.');
 /** When a command without a reply fails, in ms. */
-const patience = 10_000;
+const replyTimeout = 10_000;
 /** When a connection that should be up, but gives no reply, counts as broken, in ms. */
 const silentAfter = 5_000;
 
@@ -137,8 +137,9 @@ class GivenRedis implements GivenRedisClient {
       timers.push(
         setTimeout(() => this.#isSilent(then) && resolve(again()), silentAfter),
         setTimeout(
-          () => reject(this.#outages.now()?.error ?? new Error(`no answer within ${patience} ms: Command timed out`)),
-          patience,
+          () =>
+            reject(this.#outages.now()?.error ?? new Error(`no answer within ${replyTimeout} ms: Command timed out`)),
+          replyTimeout,
         ),
       );
     });

@@ -70,12 +70,12 @@ export const typeProvenBy = (name: string, holds: string): string | undefined =>
 };
 
 /** How many names a message lists. */
-const mostNamed = 5;
+const maxNamed = 5;
 
 /** Message for a lock_info that counts pools whose names are invalid UTF-8. */
 export const brokenCounts = (key: string, pools: readonly string[]): string => {
-  const named = pools.slice(0, mostNamed).join(', ');
-  const more = pools.length > mostNamed ? ` and ${pools.length - mostNamed} more` : '';
+  const named = pools.slice(0, maxNamed).join(', ');
+  const more = pools.length > maxNamed ? ` and ${pools.length - maxNamed} more` : '';
   return `${key}: counts a pool whose name is invalid UTF-8 (${named}${more}); this key and the lock are not rebuilt: remove that field (HDEL)`;
 };
 

@@ -11,7 +11,7 @@ export interface Keys {
   /** The reaper's own keys, all below `<ns>reaper:` (`docs/keys.md`). Undelivered hooks, parked hooks, origins of endpoints. */
   readonly hooks: string;
   readonly parkedHooks: string;
-  readonly hookOrigins: string;
+  readonly hookEndpoints: string;
   /** Own: pools with observations, by the time of the last one. */
   readonly observed: string;
   /** Own: the last observations of a live pool, and since when its entries are unobserved. */
@@ -80,7 +80,7 @@ export const keysOf = (namespace: string): Keys => {
     dead: `${prefix}dead`,
     hooks: `${prefix}reaper:hooks`,
     parkedHooks: `${prefix}reaper:hooks:parked`,
-    hookOrigins: `${prefix}reaper:hooks:origins`,
+    hookEndpoints: `${prefix}reaper:hooks:origins`,
     observed: `${prefix}reaper:observed`,
     workerRecords: (pool) => `${prefix}reaper:workers:${pool}`,
     unobserved: (pool) => `${prefix}reaper:unobserved:${pool}`,

@@ -13,7 +13,7 @@ const keysAtOnce = 500;
 /** Below this number of keys, each gets an EXISTS of its own. */
 const fewKeys = 8;
 /** How many commands are sent at once. */
-const commandsAtOnce = 500;
+const maxParallelCommands = 500;
 
 /** The parts of the connection that a read needs. */
 type Source = Pick<Connection, 'redis' | 'epoch'>;
@@ -108,12 +108,12 @@ export const readHash = async (connection: Source, key: string): Promise<Readonl
 export const inChunks = async <Item, Result>(
   items: readonly Item[],
   step: (item: Item) => Promise<Result>,
-  atOnce = commandsAtOnce,
+  maxParallel = maxParallelCommands,
 ): Promise<Result[]> => {
-  if (items.length <= atOnce) return Promise.all(items.map(step));
+  if (items.length <= maxParallel) return Promise.all(items.map(step));
   const results: Result[] = [];
-  for (let from = 0; from < items.length; from += atOnce) {
-    for (const result of await Promise.all(items.slice(from, from + atOnce).map(step))) results.push(result);
+  for (let from = 0; from < items.length; from += maxParallel) {
+    for (const result of await Promise.all(items.slice(from, from + maxParallel).map(step))) results.push(result);
   }
   return results;
 };

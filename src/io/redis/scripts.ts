@@ -155,7 +155,7 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
     const reply =
       fence === undefined
         ? await evaluate(open, [...key, ...ownKeys], [...token, ...ownArgs])
-        : await evaluate(fenced, [...key, fence.lease, ...ownKeys], [...token, fence.number, ...ownArgs]);
+        : await evaluate(fenced, [...key, fence.lease, ...ownKeys], [...token, fence.token, ...ownArgs]);
     if (outcomeOf(reply) === 'fenced') throw new FencedError();
     if (outcomeOf(reply) !== 'unaudited') return reply;
     const [, reason, own] = reply as readonly [string, string, unknown];

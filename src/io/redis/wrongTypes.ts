@@ -17,7 +17,7 @@ export const singleKeysOf = (keys: Keys): readonly Expected[] => [
   [keys.dead, 'zset'],
   [keys.hooks, 'hash'],
   [keys.parkedHooks, 'zset'],
-  [keys.hookOrigins, 'set'],
+  [keys.hookEndpoints, 'set'],
   [keys.observed, 'zset'],
   [keys.recoveries, 'hash'],
   [keys.recovered, 'list'],

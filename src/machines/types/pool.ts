@@ -1,5 +1,5 @@
 import type { Fence } from '../lease.ts';
-import type { PoisonEntry, PoolTraces } from '../rescueChanges.ts';
+import type { PoisonEntry, PoolTraces } from './changes.ts';
 
 /** A pool of workers that does not look alive, and what was seen of it. */
 export interface Suspect {

@@ -1,4 +1,4 @@
-import type { Locks, PoisonEntry, RescueChange } from '../rescueChanges.ts';
+import type { Locks, PoisonEntry, RescueChange } from './changes.ts';
 import type { PoolOutcome, Suspect } from './pool.ts';
 
 /** What `find` sees when it reads the pools. */

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import { isFinal, type Status } from '../../../src/machines/facts.ts';
 import { jobOf } from '../../support/entries.ts';
-import type { ReceivedHook } from '../../support/receiver.ts';
+import type { ReceivedHook } from '../../support/hookEndpoint.ts';
 import type { PlannedJob } from './plan.ts';
 import { isStanding } from './producer.ts';
 import { key, types } from './settings.ts';

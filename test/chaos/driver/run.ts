@@ -88,11 +88,20 @@ const play = async ({ plan, producer, performer, pause }: Stage, startedAt: numb
   await Promise.race([planned, timedOut]);
 };
 
-const settleStage = ({ plan, logs, client, receiver, processes, producer, pause, note }: Stage): Promise<Settled> => {
+const settleStage = ({
+  plan,
+  logs,
+  client,
+  hookEndpoint,
+  processes,
+  producer,
+  pause,
+  note,
+}: Stage): Promise<Settled> => {
   const live = () => processes.alive().map(({ name }) => name);
   return settle({
     jobs: plan.jobs,
-    findBreaches: (jobs) => breachesAtRest(client, jobs, receiver.hooks, live()),
+    findBreaches: (jobs) => breachesAtRest(client, jobs, hookEndpoint.hooks, live()),
     notes: () => readRunLogs(logs),
     waitingJobs: () => client.llen(key('jobs', 'SCAN')),
     enqueue: producer.enqueue,

@@ -1,6 +1,6 @@
 /** The servers, connections and processes of a chaos run. */
 import { Redis } from 'ioredis';
-import { startReceiver } from '../../support/receiver.ts';
+import { startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { plantBait } from './bait.ts';
 import type { HostConfig } from './hostConfig.ts';
 import { type LossyLine, openLossyLine } from './lossyLine.ts';
@@ -32,7 +32,7 @@ const reapers = slots('reaper', reaperCount);
 export const createStage = async (options: StageOptions) => {
   const { plan, programs, logs, signal, pause, note } = options;
   const lines = new Map<string, LossyLine>();
-  const [redis, receiver] = await Promise.all([
+  const [redis, hookEndpoint] = await Promise.all([
     startRedisOfRun(
       plan.sentinel,
       () => {
@@ -41,7 +41,7 @@ export const createStage = async (options: StageOptions) => {
       },
       pause,
     ),
-    startReceiver(),
+    startHookEndpoint(),
   ]);
   for (const slot of [...hosts, ...reapers, 'driver']) lines.set(slot, await openLossyLine(() => redis.master().port));
   const portOf = (slot: string) => lines.get(slot)?.port ?? 0;
@@ -63,12 +63,12 @@ export const createStage = async (options: StageOptions) => {
     isRefused: () => performer.isRefusing(),
   });
   const performer = createPerformer({ redis, client, lines, processes, pause, note });
-  const producer = createProducer({ redis: client, replicas, hookUrl: `${receiver.url}/200`, signal });
+  const producer = createProducer({ redis: client, replicas, hookUrl: `${hookEndpoint.url}/200`, signal });
   const bait = await plantBait(redis.master().client, redis.servers);
 
   return {
     ...options,
-    ...{ client, receiver, lines, processes, performer, producer, bait },
+    ...{ client, hookEndpoint, lines, processes, performer, producer, bait },
     /** Starts the hosts and the reapers. */
     async start() {
       for (const [type, cap] of Object.entries(types))
@@ -82,7 +82,7 @@ export const createStage = async (options: StageOptions) => {
       await producer.stop();
       client.disconnect();
       for (const line of lines.values()) line.close();
-      await Promise.all([redis.stop(), receiver.stop()]);
+      await Promise.all([redis.stop(), hookEndpoint.stop()]);
     },
   };
 };

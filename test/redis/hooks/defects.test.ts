@@ -7,31 +7,31 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { SimulatedClock } from 'xstate';
 import type { HookOutcome, Reaper, ReaperOptions } from '../../../src/index.ts';
 import { createTestClock } from '../../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { ackText, intercept, seedJob } from '../../support/jobs.ts';
 import { trackOpened } from '../../support/reapers.ts';
-import { type Receiver, startReceiver } from '../../support/receiver.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let redis: Redis;
 let upstream: ReturnType<typeof createUpstream>;
 let outcomes: HookOutcome[] = [];
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([
+  [server, hookEndpoint] = await Promise.all([
     startRedis('--appendonly', 'yes', '--appendfsync', 'always'),
-    startReceiver(),
+    startHookEndpoint(),
   ]);
   redis = server.client;
   upstream = createUpstream(redis);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(async () => {
   await redis.flushall();
-  receiver.hooks.length = 0;
-  receiver.answer = undefined;
+  hookEndpoint.hooks.length = 0;
+  hookEndpoint.answer = undefined;
   outcomes = [];
 });
 afterEach(() => opened.close());
@@ -42,12 +42,12 @@ const create = (options: Partial<ReaperOptions> = {}): Reaper => {
   return reaper;
 };
 const ackOf = (id: string) => redis.hget(`t:job_stats:${id}`, 'ack');
-const seedHooked = (id: string, path: string) => seedJob(redis, id, { web_hook_url: `${receiver.url}${path}` });
+const seedHooked = (id: string, path: string) => seedJob(redis, id, { web_hook_url: `${hookEndpoint.url}${path}` });
 
 test('defect 18: a hook that fails is counted as failed, with its reason', async () => {
   await seedHooked('a', '/500/x');
   const { log } = await upstream.sync();
-  expect(receiver.hooks).toHaveLength(1);
+  expect(hookEndpoint.hooks).toHaveLength(1);
   expect(log).toEqual([expect.stringContaining('hook event of a fired')]);
 
   expect(await create().sweep()).toMatchObject({ hooks: { delivered: 0, failed: 1 } });
@@ -57,12 +57,12 @@ test('defect 18: a hook that fails is counted as failed, with its reason', async
 test('defect 19: a hook that a retry delivers is ACKed', async () => {
   /** Refuses the first of each pair of hooks. */
   let hooks = 0;
-  receiver.answer = (_, response) => response.writeHead(hooks++ % 2 === 0 ? 503 : 200).end();
+  hookEndpoint.answer = (_, response) => response.writeHead(hooks++ % 2 === 0 ? 503 : 200).end();
   await seedHooked('a', '/200/x');
   const theirs = new SimulatedClock();
   await upstream.sync({ clock: theirs });
   theirs.increment(2_000);
-  await vi.waitUntil(() => receiver.hooks.length === 2);
+  await vi.waitUntil(() => hookEndpoint.hooks.length === 2);
   expect(await ackOf('a')).toBeNull();
   expect((await upstream.sync()).fired).toEqual(['a']);
 
@@ -75,31 +75,31 @@ test('defect 19: a hook that a retry delivers is ACKed', async () => {
   expect(await reaper.sweep()).toMatchObject({ verdicts: { keep: 1 } });
 });
 
-test('defect 21: a receiver that never answers does not hold up the scan', async () => {
+test('defect 21: an endpoint that never answers does not hold up the scan', async () => {
   const jobs = 12;
   for (let i = 0; i < jobs; i++) await seedHooked(`job-${i}`, '/silent/x');
   const silent: { destroy(): void }[] = [];
-  receiver.answer = ({ socket }) => void silent.push(socket);
+  hookEndpoint.answer = ({ socket }) => void silent.push(socket);
   let isOver = false;
   const pass = upstream.sync().then(() => {
     isOver = true;
   });
   for (let i = 1; i <= jobs; i++) {
-    // The next job waits until this one's receiver is given up.
+    // The next job waits until this one's endpoint is given up.
     await vi.waitUntil(() => silent.length >= i);
     expect([silent.length, isOver]).toEqual([i, false]);
     silent.at(-1)?.destroy();
   }
   await pass;
-  receiver.answer = undefined;
+  hookEndpoint.answer = undefined;
 
-  const before = receiver.silent;
+  const before = hookEndpoint.silent;
   const reaper = create({ hooks: { concurrency: 3 } });
   const scanned = new Promise((resolve) => reaper.on('sweep', resolve));
   reaper.sweep().catch(() => undefined);
   expect(await scanned).toMatchObject({ scanned: jobs, outcomes: { enqueued: jobs } });
   expect(outcomes).toEqual([]);
-  await vi.waitUntil(() => receiver.silent - before === 3);
+  await vi.waitUntil(() => hookEndpoint.silent - before === 3);
 });
 
 test('defect 31: a status that could not be written is written after a restart', async () => {

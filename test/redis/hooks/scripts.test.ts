@@ -46,13 +46,13 @@ const pending = (state: string, to = origin) => `pending ${state} ${to} 0 0 0 -`
 describe('a sweep that notes jobs', () => {
   type Job = readonly [id: string, state: string, to?: string];
   const enqueue = async (jobs: readonly Job[], { most = 1_000, withStats = false, now = at } = {}) => {
-    const to = [...new Set(jobs.map(([, , receiver = origin]) => receiver))];
+    const to = [...new Set(jobs.map(([, , hookEndpoint = origin]) => hookEndpoint))];
     const reply = scripts.run(
       'enqueue_hooks',
       [hooks, parked, origins, ...to.map(dueOf), ...(withStats ? jobs.map(([id]) => statsOf(id)) : [])],
       [
         ...[now, most, to.length, ...to],
-        ...jobs.flatMap(([id, state, receiver = origin]) => [id, state, to.indexOf(receiver) + 1]),
+        ...jobs.flatMap(([id, state, hookEndpoint = origin]) => [id, state, to.indexOf(hookEndpoint) + 1]),
       ],
     );
     return (await reply).changes;

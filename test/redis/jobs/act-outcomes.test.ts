@@ -5,13 +5,13 @@ import { systemClock } from '../../../src/io/clock.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
 import { createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
+import { startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { ackText, intercept, second, seedJob } from '../../support/jobs.ts';
 import { idsIn, seedPool } from '../../support/pools.ts';
-import { startReceiver } from '../../support/receiver.ts';
 
 const { redis, opened, connection, keys, scripts } = await redisFixture();
-const receiver = await startReceiver();
-afterAll(() => receiver.stop());
+const hookEndpoint = await startHookEndpoint();
+afterAll(() => hookEndpoint.stop());
 
 describe('acts of a sweep', () => {
   test.each(['reset', 'untrack'] as const)(
@@ -41,16 +41,16 @@ describe('acts of a sweep', () => {
   );
 
   test('the hook of a failed job is sent at once, before the sweep ends', async () => {
-    for (const id of ['a', 'b']) await seedJob(redis, id, { age: 100_000, web_hook_url: `${receiver.url}/200/x` });
+    for (const id of ['a', 'b']) await seedJob(redis, id, { age: 100_000, web_hook_url: `${hookEndpoint.url}/200/x` });
     let calls = 0;
     const client = opened.hold(
       intercept(redis, 'evalsha', async (args) => {
         // The second job fails only after the hook of the first one has arrived.
-        if (args.includes('Error') && ++calls > 1) await vi.waitUntil(() => receiver.hooks.length > 0);
+        if (args.includes('Error') && ++calls > 1) await vi.waitUntil(() => hookEndpoint.hooks.length > 0);
       }),
     );
     await opened.create({ redis: client, clock: createTestClock() }).sweep();
-    expect(receiver.hooks.map(({ body }) => [body.job_id, body.status]).toSorted()).toEqual([
+    expect(hookEndpoint.hooks.map(({ body }) => [body.job_id, body.status]).toSorted()).toEqual([
       ['a', 'Error'],
       ['b', 'Error'],
     ]);

@@ -6,26 +6,26 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
+import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { ackText, intercept, second, seedJob } from '../../support/jobs.ts';
 import { trackOpened } from '../../support/reapers.ts';
-import { type Receiver, startReceiver } from '../../support/receiver.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let redis: Redis;
 let upstream: ReturnType<typeof createUpstream>;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
   redis = server.client;
   upstream = createUpstream(redis);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 const wipe = async () => {
   await redis.flushall();
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
 };
 beforeEach(wipe);
 afterEach(() => opened.close());
@@ -79,10 +79,10 @@ test('defect 16: a job without a hook URL and without an ACK is judged', async (
 });
 
 test('defect 17: a dead job whose endpoint is down is failed', async () => {
-  await seedJob(redis, 'a', { age: 10 * day, web_hook_url: `${receiver.url}/500/x` });
+  await seedJob(redis, 'a', { age: 10 * day, web_hook_url: `${hookEndpoint.url}/500/x` });
   await upstream.sync();
   await upstream.sync();
-  expect(receiver.hooks).toHaveLength(2);
+  expect(hookEndpoint.hooks).toHaveLength(2);
   expect(await field('a', 'status')).toBe('Running');
 
   await sweep();
@@ -172,7 +172,7 @@ test('defect 28: a status or an ACK of a job without stats is not written', asyn
 });
 
 test('defect 29: a malformed ACK, a malformed track value and a missing update_time are repaired', async () => {
-  const at = await seedJob(redis, 'ack', { ack: '{broken', web_hook_url: `${receiver.url}/200/x` });
+  const at = await seedJob(redis, 'ack', { ack: '{broken', web_hook_url: `${hookEndpoint.url}/200/x` });
   const seedTimeless = async () => {
     const revision = await seedJob(redis, 'time', { ack: ackText('Running', at) });
     await redis.hset('t:job_stats:time', 'ack', ackText('Running', revision));
@@ -211,7 +211,7 @@ test('defect 30: a late check-in does not replace the ACK of a finished job', as
 });
 
 test('defect 34: a job that the scan returns twice gets one hook in a sweep', async () => {
-  await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/500/x` });
+  await seedJob(redis, 'a', { web_hook_url: `${hookEndpoint.url}/500/x` });
   const repeating = () => {
     const client = opened.hold(redis.duplicate());
     let pages = 0;
@@ -227,11 +227,11 @@ test('defect 34: a job that the scan returns twice gets one hook in a sweep', as
     return client;
   };
   await createUpstream(repeating()).sync();
-  expect(receiver.hooks).toHaveLength(2);
+  expect(hookEndpoint.hooks).toHaveLength(2);
 
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
   expect(await create({ redis: repeating() }).sweep()).toMatchObject({ scanned: 1 });
-  expect(receiver.hooks).toHaveLength(1);
+  expect(hookEndpoint.hooks).toHaveLength(1);
 });
 
 test('defect 35: a job with a recent check-in, attempt or enqueueing is not hung', async () => {

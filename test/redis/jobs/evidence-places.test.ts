@@ -290,7 +290,7 @@ test('explain counts the entries before a job, and names each place once', async
   const { places } = await opened.create({ redis: server.url }).explain('a');
   expect(places).toEqual([
     { kind: 'queue', type: 'X', ahead: 1_200 },
-    { kind: 'in progress', type: 'X', pool: 'p', isPoolAlive: true },
+    { kind: 'in-progress', type: 'X', pool: 'p', isPoolAlive: true },
     { kind: 'retry', at: '1970-01-01T00:01:17.000Z' },
     { kind: 'observed', type: 'X', pool: 'p', isPoolAlive: true, at: '1970-01-01T00:00:05.000Z' },
   ]);

@@ -1,27 +1,27 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type TrackedAttempt } from '../../../src/index.ts';
 import { createScripts, type ReplyOf } from '../../../src/io/redis/scripts.ts';
-import { type Receiver, startReceiver } from '../../support/receiver.ts';
+import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let reaper: Reaper;
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
   reaper = createReaper({ redis: server.url, namespace: 't', logger: false });
 });
 afterAll(async () => {
   await reaper.stop({ timeout: 0 });
-  await Promise.all([server.stop(), receiver.stop()]);
+  await Promise.all([server.stop(), hookEndpoint.stop()]);
 });
 beforeEach(async () => {
   await server.client.flushall();
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
 });
 
 const save = () =>
-  reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${receiver.url}/200`, parameters: { k: 1 } });
+  reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${hookEndpoint.url}/200`, parameters: { k: 1 } });
 const stats = () => server.client.hgetall('t:job_stats:a');
 const track = () => server.client.hget('t:job_track:inprogress', 'a');
 
@@ -43,7 +43,7 @@ test('the endpoint of a job that runs and succeeds is notified, and the job is A
   expect(await job.run()).toEqual({ outcome: 'ok' });
   expect(await job.succeed()).toEqual({ outcome: 'ok' });
   await vi.waitUntil(async () => (await track()) === null);
-  expect(receiver.hooks.at(-1)?.body).toMatchObject({
+  expect(hookEndpoint.hooks.at(-1)?.body).toMatchObject({
     job_id: 'a',
     status: 'Success',
     metadata: { parameters: { k: 1 } },

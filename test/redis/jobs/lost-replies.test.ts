@@ -3,29 +3,29 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../../src/index.ts';
 import { createScripts, FencedError } from '../../../src/io/redis/scripts.ts';
+import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { ackText, loseReplies, second, seedJob } from '../../support/jobs.ts';
 import { type Proxy as LossyProxy, startProxy } from '../../support/proxy.ts';
 import { trackOpened } from '../../support/reapers.ts';
-import { type Receiver, startReceiver } from '../../support/receiver.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let proxy: LossyProxy;
 let redis: Redis;
 let upstream: ReturnType<typeof createUpstream>;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
   proxy = await startProxy(server.port);
   redis = server.client;
   upstream = createUpstream(redis);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop(), proxy.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop(), proxy.stop()]));
 beforeEach(async () => {
   await redis.flushall();
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
 });
 afterEach(() => opened.close());
 
@@ -239,17 +239,17 @@ describe('fault 138: an act of a sweep that had no reply', () => {
   });
 
   test('refire: queued, and sent once', async () => {
-    await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200` });
+    await seedJob(redis, 'a', { web_hook_url: `${hookEndpoint.url}/200` });
     const { summary } = await sweepThatLoses(['t:reaper:hooks', 'a', 1]);
     expect(summary).toMatchObject({ verdicts: { refire: 1 } });
     await vi.waitUntil(async () => (await redis.hget('t:job_stats:a', 'ack')) !== null);
-    expect(receiver.hooks).toHaveLength(1);
+    expect(hookEndpoint.hooks).toHaveLength(1);
   });
 });
 
 describe('fault 138: what becomes of a hook, where that had no reply', () => {
   const fire = async (path: string, of: readonly (string | number)[]) => {
-    await seedJob(redis, 'a', { web_hook_url: `${receiver.url}${path}` });
+    await seedJob(redis, 'a', { web_hook_url: `${hookEndpoint.url}${path}` });
     const client = loseReplies(redis, of);
     opened.hold(client);
     const reaper = opened.create({ redis: client });
@@ -258,7 +258,7 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
     const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
     await job.fire();
     expect(client.lost).toBe(1);
-    expect(receiver.hooks).toHaveLength(1);
+    expect(hookEndpoint.hooks).toHaveLength(1);
     return { reaper, outcomes };
   };
 
@@ -268,35 +268,35 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
     expect(await reaper.hooks.parkedCount()).toBe(1);
   });
 
-  test('failed: one failure of the receiver', async () => {
+  test('failed: one failure of the endpoint', async () => {
     const { reaper } = await fire('/500', ['500', 'failing']);
     expect(await reaper.hooks.endpoints()).toEqual([expect.objectContaining({ failures: 1, pending: 1 })]);
   });
 
   test('delivered: noted, and sent once', async () => {
-    const { outcomes } = await fire('/200', ['t:job_track:inprogress', `t:reaper:hooks:endpoint:${receiver.url}`]);
+    const { outcomes } = await fire('/200', ['t:job_track:inprogress', `t:reaper:hooks:endpoint:${hookEndpoint.url}`]);
     expect(outcomes).toEqual([expect.objectContaining({ outcome: 'delivered' })]);
     expect(await redis.exists('t:reaper:hooks')).toBe(0);
   });
 
   test('claimed: sent at once, with all that is known of the job', async () => {
     const parameters = '{"k":"v"}';
-    await seedJob(redis, 'a', { web_hook_url: `${receiver.url}/200`, parameters });
+    await seedJob(redis, 'a', { web_hook_url: `${hookEndpoint.url}/200`, parameters });
     const client = loseReplies(redis, [
-      `t:reaper:hooks:due:${receiver.url}`,
-      `t:reaper:hooks:endpoint:${receiver.url}`,
+      `t:reaper:hooks:due:${hookEndpoint.url}`,
+      `t:reaper:hooks:endpoint:${hookEndpoint.url}`,
       'a',
     ]);
     opened.hold(client);
     const reaper = opened.create({ redis: client });
     await reaper.sweep();
-    await vi.waitUntil(() => receiver.hooks.length > 0);
+    await vi.waitUntil(() => hookEndpoint.hooks.length > 0);
     expect(client.lost).toBe(1);
-    expect(receiver.hooks[0]?.body).toMatchObject({ job_id: 'a', metadata: { parameters: { k: 'v' }, name: 'X' } });
+    expect(hookEndpoint.hooks[0]?.body).toMatchObject({ job_id: 'a', metadata: { parameters: { k: 'v' }, name: 'X' } });
     const kept = await redis.keys('t:reaper:hooks:claim:*');
     expect(await redis.get(kept[0] ?? '')).not.toContain(parameters);
     await reaper.hooks.quiet();
-    expect(receiver.hooks).toHaveLength(1);
+    expect(hookEndpoint.hooks).toHaveLength(1);
   });
 
   test("a person's retry and drop: counted", async () => {
@@ -333,7 +333,7 @@ test('fault 138: a note of the page that a restarted Redis can do nothing with i
 test('fault 138: what was done behind a fence is said, though the lease is another by then', async () => {
   const scripts = createScripts(redis);
   const at = await seedJob(redis, 'a');
-  const lease = { lease: 't:reaper:lease', number: '5' };
+  const lease = { lease: 't:reaper:lease', token: '5' };
   await redis.hset('t:reaper:lease', { fence: 5, until: 9_000_000_000_000 });
   const fail = (token: string) =>
     scripts.run('set_status', ['t:job_stats:a', 't:job_track:inprogress'], ['Error', at, 'a', ''], lease, {

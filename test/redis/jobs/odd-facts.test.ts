@@ -4,23 +4,23 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions, SweepSummary } from '../../../src/index.ts';
 import { SeenIds } from '../../../src/io/jobs/seenIds.ts';
+import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { ackText, second, seedJob } from '../../support/jobs.ts';
 import { trackOpened } from '../../support/reapers.ts';
-import { type Receiver, startReceiver } from '../../support/receiver.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
 let server: RedisServer;
 let redis: Redis;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 const opened = trackOpened();
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([startRedis(), startReceiver()]);
+  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
   redis = server.client;
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(async () => {
   await redis.flushall();
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
 });
 afterEach(() => opened.close());
 
@@ -55,7 +55,7 @@ test('fault 120: ids that are not UTF-8 are malformed once in each sweep, with a
   const stats = { status: 'Success', update_time: at, revision: at, ack: ackText('Success', at) };
   await putBytes(bytes('a\xff'));
   await putBytes(bytes('a\xfe'));
-  await putBytes(bytes('b\xc3'), { ...stats, web_hook_url: `${receiver.url}/200/x` });
+  await putBytes(bytes('b\xc3'), { ...stats, web_hook_url: `${hookEndpoint.url}/200/x` });
   await putBytes(bytes('c\xed\xa0\x80'), stats);
   await seedJob(redis, 'well', { ack: ackText('Running', second(-600)) });
   const before = await dump();
@@ -72,7 +72,7 @@ test('fault 120: ids that are not UTF-8 are malformed once in each sweep, with a
     expect(lines).toHaveLength(4);
   }
   expect(await dump()).toEqual(before);
-  expect(receiver.hooks).toEqual([]);
+  expect(hookEndpoint.hooks).toEqual([]);
 });
 
 test('fault 120: an id with the character U+FFFD, or any other character, is judged like any other', async () => {
@@ -106,23 +106,27 @@ test.each(['update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at'])(
   async (field) => {
     for (const [i, value] of ['9007199254740993', '9223372036854775807', '-9007199254740992'].entries()) {
       const at = second(-600);
-      const stats = { update_time: at, revision: at, enqueue_time: at, web_hook_url: `${receiver.url}/200/x` };
+      const stats = { update_time: at, revision: at, enqueue_time: at, web_hook_url: `${hookEndpoint.url}/200/x` };
       await seedJob(redis, `job-${i}`, { status: 'Success', ...stats, [field]: value });
     }
     const before = await dump();
     for (let i = 0; i < 2; i++) {
       expect((await sweep()).summary).toMatchObject({ scanned: 3, reasons: { malformed: 3 } });
     }
-    expect(receiver.hooks).toEqual([]);
+    expect(hookEndpoint.hooks).toEqual([]);
     expect(await dump()).toEqual(before);
   },
 );
 
 test('fault 121: the hook of the greatest exact revision is delivered once, and then confirmed', async () => {
-  await seedJob(redis, 'a', { status: 'Success', revision: '9007199254740991', web_hook_url: `${receiver.url}/200/x` });
+  await seedJob(redis, 'a', {
+    status: 'Success',
+    revision: '9007199254740991',
+    web_hook_url: `${hookEndpoint.url}/200/x`,
+  });
   expect((await sweep()).words).toEqual(['a refire unacknowledged enqueued']);
   expect((await sweep()).words).toEqual(['a untrack acknowledged done']);
-  expect(receiver.hooks).toHaveLength(1);
+  expect(hookEndpoint.hooks).toHaveLength(1);
 });
 
 test('fault 104: a job whose times are all ahead is kept as clock-ahead, counted, and logged once a sweep', async () => {
@@ -156,7 +160,7 @@ test('fault 104: a time far ahead does not hide a hung job or make a job recent;
     ...olds,
     status: 'Success',
     update_time: far,
-    web_hook_url: `${receiver.url}/200/x`,
+    web_hook_url: `${hookEndpoint.url}/200/x`,
   });
   expect((await sweep()).words).toEqual([
     'check_in_at fail hung done',

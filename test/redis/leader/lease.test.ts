@@ -75,7 +75,7 @@ test('a lease ends by the clock of Redis, and its former holder gets a new fenci
   await vi.waitUntil(async () => (await first.read()).leader === undefined, { interval: 5 });
   await expect(first.checkpoint(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
   const again = await fenceOf(first, fence);
-  expect(Number(again.number)).toBeGreaterThan(Number(fence.number));
+  expect(Number(again.token)).toBeGreaterThan(Number(fence.token));
   await vi.waitUntil(async () => (await second.acquire(undefined)).fence !== undefined, { interval: 5 });
   expect((await first.acquire(again)).fence).toBeUndefined();
 });
@@ -84,19 +84,19 @@ test('a host that missed the reply that gave it the lease begins a new term', as
   const host = hostOn(redis);
   const unheard = await fenceOf(host);
   const heard = await fenceOf(host);
-  expect(Number(heard.number)).toBeGreaterThan(Number(unheard.number));
+  expect(Number(heard.token)).toBeGreaterThan(Number(unheard.token));
   await expect(host.checkpoint(unheard, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
 });
 
 test('no fencing token is used twice, even if the lease is deleted or the clock of Redis is set back', async () => {
   const fence = await fenceOf(hostOn(redis));
   await redis.del(keys.lease);
-  await vi.waitUntil(async () => (await redisMs()) > Number(fence.number), { interval: 1 });
+  await vi.waitUntil(async () => (await redisMs()) > Number(fence.token), { interval: 1 });
   const next = await fenceOf(hostOn(redis));
-  expect(Number(next.number)).toBeGreaterThan(Number(fence.number));
-  const ahead = Number(next.number) + 3_600_000;
+  expect(Number(next.token)).toBeGreaterThan(Number(fence.token));
+  const ahead = Number(next.token) + 3_600_000;
   await redis.hset(keys.lease, { fence: ahead, until: 1 });
-  expect((await fenceOf(hostOn(redis))).number).toBe(String(ahead + 1));
+  expect((await fenceOf(hostOn(redis))).token).toBe(String(ahead + 1));
 });
 
 test('only the holder can resign, and the lease is free at once with a higher token', async () => {
@@ -106,7 +106,7 @@ test('only the holder can resign, and the lease is free at once with a higher to
   expect((await second.acquire(undefined)).fence).toBeUndefined();
   await first.resign();
   await expect(first.checkpoint(fence, { cursor: '7', runId: '' }, 1)).rejects.toThrow(FencedError);
-  expect(Number((await fenceOf(second)).number)).toBeGreaterThan(Number(fence.number));
+  expect(Number((await fenceOf(second)).token)).toBeGreaterThan(Number(fence.token));
 });
 
 test('an incomplete sweep continues at its cursor, but not on another Redis process', async () => {
@@ -328,10 +328,10 @@ test('with two holders in every order, dying at any point, and a lease that ends
         const host = hostOn(clientOf(command, who));
         const { fence } = await host.acquire(undefined);
         if (fence === undefined) return;
-        if (Number(fence.number) <= newest) stale.push(`${who} was given ${fence.number} after ${newest}`);
-        newest = Number(fence.number);
+        if (Number(fence.token) <= newest) stale.push(`${who} was given ${fence.token} after ${newest}`);
+        newest = Number(fence.token);
         const isNewest = (what: string) => {
-          if (Number(fence.number) !== newest) stale.push(`${who}: ${what}, though another had taken over`);
+          if (Number(fence.token) !== newest) stale.push(`${who}: ${what}, though another had taken over`);
         };
         const begin = await host.beginSweep(fence);
         isNewest('begin');

@@ -214,7 +214,7 @@ const seedKept = async () => {
   for (const id of kept) pipeline.hset(`t:job_stats:${id}`, { id, ...stats }).hset(track, id, 2);
   await pipeline.exec();
 };
-const isInHand = async () => (await server.client.hexists('t:reaper:progress', 'cursor')) === 1;
+const isSweeping = async () => (await server.client.hexists('t:reaper:progress', 'cursor')) === 1;
 
 /** Two hosts, of which the first stands in the middle of a sweep. */
 const startTwo = async () => {
@@ -222,7 +222,7 @@ const startTwo = async () => {
   await seedKept();
   const first = startHost({ STAND_AFTER: '400' });
   await vi.waitUntil(() => first.told.some(({ stands }) => stands), { interval: 1 });
-  expect(await isInHand()).toBe(true);
+  expect(await isSweeping()).toBe(true);
   const left = await server.client.hlen(track);
   return { first, other: startHost(), left };
 };
@@ -239,7 +239,7 @@ test('when the leader is killed in a sweep, another host continues at its cursor
   expect(sweep).toMatchObject({ error: '' });
   // What was done before is not looked at again, save a page or two: of the 400 some half are still tracked.
   expect(sweep.sweep).toBeLessThan(left - 100);
-  expect(await isInHand()).toBe(false);
+  expect(await isSweeping()).toBe(false);
 });
 
 test('a host that is paused past its lease in the middle of a sweep changes nothing when it wakes up', async () => {

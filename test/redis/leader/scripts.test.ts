@@ -139,7 +139,7 @@ describe('a sweep', () => {
 });
 
 describe('behind a fence', () => {
-  const note = (number: string) => scripts.run('checkpoint_sweep', [progress], ['17', 34, thisRun], { lease, number });
+  const note = (token: string) => scripts.run('checkpoint_sweep', [progress], ['17', 34, thisRun], { lease, token });
 
   test('a script runs for the leader only', async () => {
     const { fence } = await take('a');

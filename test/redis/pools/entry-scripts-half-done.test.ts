@@ -42,7 +42,7 @@ const dead = second(-60);
 const live = second();
 const liveWithin = 3_600_000;
 const deaths = JSON.stringify([300, 200, 100].map((age) => [second(-age), 'q', second(-age)]));
-const hookKeys = [keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks('http://h')];
+const hookKeys = [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks('http://h')];
 
 interface Case {
   readonly set: () => Promise<unknown>;

@@ -119,7 +119,7 @@ describe('orphaned entries', () => {
     const passes = createPasses();
     await passes.run();
     passes.advance(30_000);
-    const { orphaned, error } = await passes.run({ fence: { lease: 't:reaper:lease:rescue', number: '7' } });
+    const { orphaned, error } = await passes.run({ fence: { lease: 't:reaper:lease:rescue', token: '7' } });
     expect([orphaned, error]).toEqual([[], new FencedError().message]);
     expect(passes.calls.filter((name) => name === 'requeue_orphan')).toHaveLength(1);
     expect(await redis.llen(keys.inProgress('X', 'p'))).toBe(3);

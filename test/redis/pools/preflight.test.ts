@@ -39,7 +39,7 @@ const create = (more: Partial<Parameters<typeof createPreflight>[0]> = {}): Pref
   preflight = createPreflight({ connection, keys, ...more });
   return preflight;
 };
-/** The number of troubles; fails where Redis is unfit. */
+/** The number of disruptions; fails where Redis is unfit. */
 const number = async (): Promise<number> => {
   const fitness = await preflight.run(false);
   if ('blocked' in fitness) throw new Error(fitness.blocked);

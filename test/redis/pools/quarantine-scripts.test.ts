@@ -9,15 +9,15 @@ import { createTrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createQuarantine } from '../../../src/io/pools/quarantine.ts';
 import { packageRoot } from '../../../src/package.ts';
 import { redisFixture } from '../../support/fixture.ts';
+import { startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../../support/pools.ts';
-import { startReceiver } from '../../support/receiver.ts';
 
 const { redis, opened, connection, keys, scripts } = await redisFixture();
-const receiver = await startReceiver();
-afterAll(() => receiver.stop());
+const hookEndpoint = await startHookEndpoint();
+afterAll(() => hookEndpoint.stop());
 beforeEach(() => {
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
 });
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
@@ -47,7 +47,7 @@ const recordOf = (id: string) =>
 describe('the quarantine', () => {
   test('the hook of a quarantined job is sent at once, before the rescue ends', async () => {
     for (const id of ['a', 'b']) {
-      await seedJob(redis, id, { web_hook_url: `${receiver.url}/200/x` });
+      await seedJob(redis, id, { web_hook_url: `${hookEndpoint.url}/200/x` });
       await redis.hset(keys.recoveries, id, deathsOf(3));
     }
     await seedPool(redis, 'p', { heartbeat: second(-600), holds: new Map([['X', ['a', 'b']]]) });
@@ -56,12 +56,12 @@ describe('the quarantine', () => {
       intercept(redis, 'evalsha', async (args) => {
         if (!args.includes(keys.dead) || !args.includes(keys.parkedHooks)) return;
         // The second job is quarantined only after the hook of the first one has arrived.
-        if (++calls > 1) await vi.waitUntil(() => receiver.hooks.length > 0);
+        if (++calls > 1) await vi.waitUntil(() => hookEndpoint.hooks.length > 0);
       }),
     );
     expect(await opened.create({ redis: client }).rescue({ grace: 0 })).toMatchObject({ quarantined: 2 });
-    await vi.waitUntil(() => receiver.hooks.length === 2);
-    expect(receiver.hooks.map(({ body }) => [body.job_id, body.status]).toSorted()).toEqual([
+    await vi.waitUntil(() => hookEndpoint.hooks.length === 2);
+    expect(hookEndpoint.hooks.map(({ body }) => [body.job_id, body.status]).toSorted()).toEqual([
       ['a', 'Error'],
       ['b', 'Error'],
     ]);

@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { QuarantinedJob, QuarantineRecord, Reaper, ReaperOptions } from '../../../src/index.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { redisFixture } from '../../support/fixture.ts';
+import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
 import { intercept, placeOf, second, seedJob } from '../../support/jobs.ts';
-import { type Receiver, startReceiver } from '../../support/receiver.ts';
 
 const { server, redis, opened, keys, upstream } = await redisFixture();
 
@@ -72,16 +72,16 @@ test('a job whose workers die goes back three times, then to dead as gocraft wri
 });
 
 test('its hook is sent', async () => {
-  const receiver: Receiver = await startReceiver();
-  await seedJob(redis, 'bad', { web_hook_url: receiver.url });
+  const hookEndpoint: HookEndpoint = await startHookEndpoint();
+  await seedJob(redis, 'bad', { web_hook_url: hookEndpoint.url });
   await seedRecoveries('bad', recovered(3));
   await dieWith('p', entryOf('bad'));
   const reaper = create();
   await reaper.rescue({ grace: 0 });
   await reaper.hooks.quiet();
-  expect(receiver.hooks.map(({ body }) => [body.job_id, body.status])).toEqual([['bad', 'Error']]);
+  expect(hookEndpoint.hooks.map(({ body }) => [body.job_id, body.status])).toEqual([['bad', 'Error']]);
   expect(await redis.hget(keys.track, 'bad')).toBeNull();
-  await receiver.stop();
+  await hookEndpoint.stop();
 });
 
 test('the entries behind it are requeued, of its type and of others, and the counters match the lists', async () => {
@@ -250,7 +250,7 @@ const quarantineOne = async ({ id = 'bad', entry = '' } = {}) => {
   const [facts = 'nothing'] = (await scripts.run('read_facts', [keys.stats(id)])).jobs;
   const shared = [
     ...[keys.inProgress('X', 'p'), keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
-    ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookOrigins, keys.dueHooks('')],
+    ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks('')],
     keys.beforeQuarantine(id),
   ];
   const args = [3, 86_400, 'X', id, typeof facts === 'string' ? facts : facts[0] || '', '', '', 100];

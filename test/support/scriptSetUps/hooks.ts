@@ -43,7 +43,7 @@ export const hookSetUps = {
       args: [at + 5, 40_000, 8, 2, 50, origin, 'other', 'j'],
       goesOn: {
         [stats]: { reason: 'its job has no stats to tell of: the sender drops it', keys: [hooks] },
-        't:job_stats:other': { reason: 'its record is not of this receiver' },
+        't:job_stats:other': { reason: 'its record is not of this endpoint' },
       },
       once: true,
       again: {
@@ -70,7 +70,7 @@ export const hookSetUps = {
       },
     },
     {
-      title: 'nothing, from a receiver that has heard all',
+      title: 'nothing, from an endpoint that has heard all',
       state: { [origins]: set(origin, 'http://b:1'), [endpoint]: hash({ tokens: 3, tokens_at: at - 60_000 }) },
       keys: [hooks, due, endpoint, origins],
       args: [at, 40_000, 8, 2, 50, origin],
@@ -109,7 +109,7 @@ export const hookSetUps = {
         ...['b', 'Running:1', 2],
       ],
       goesOn: {
-        [due]: { reason: "its jobs' answers name it; those of other receivers go on", keys: [hooks, parked, origins] },
+        [due]: { reason: "its jobs' answers name it; those of other endpoints go on", keys: [hooks, parked, origins] },
         't:reaper:hooks:due:http://b:1': { reason: 'likewise', keys: [hooks, origins] },
         [stats]: { reason: 'nothing can be said of it but what the caller has read' },
         't:job_stats:lost': { reason: 'likewise' },

@@ -47,7 +47,7 @@ export const jobSetUps = {
     { title: 'a status that is not final', state: runs, keys: [stats, track], args: ['Running', before, 0, 'j'] },
   ],
   check_in: [
-    { title: 'without a receiver', state: runs, keys: [stats, ...hookKeys], args: [before, 'j'], once: true },
+    { title: 'without an endpoint', state: runs, keys: [stats, ...hookKeys], args: [before, 'j'], once: true },
     {
       title: 'while it is sent',
       state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
@@ -145,7 +145,13 @@ export const jobSetUps = {
       args: ['Running', before + 1, 'j', '', origin, at, 100],
       once: true,
     },
-    { title: 'without a receiver', state: fresh, keys: [stats, track], args: ['Stopped', before, 'j', ''], once: true },
+    {
+      title: 'without an endpoint',
+      state: fresh,
+      keys: [stats, track],
+      args: ['Stopped', before, 'j', ''],
+      once: true,
+    },
   ]),
   untrack: alsoRecorded([
     {

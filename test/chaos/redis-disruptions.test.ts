@@ -1,24 +1,24 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type ReaperOptions } from '../../src/index.ts';
 import { createRunningClock } from '../support/clock.ts';
+import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { startProxy } from '../support/proxy.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { readState, type State } from '../support/states.ts';
 
 let server: RedisServer;
-let receiver: Receiver;
+let hookEndpoint: HookEndpoint;
 let reaper: Reaper | undefined;
 beforeAll(async () => {
-  [server, receiver] = await Promise.all([
+  [server, hookEndpoint] = await Promise.all([
     startRedis('--appendonly', 'yes', '--appendfsync', 'always', '--lua-time-limit', '50'),
-    startReceiver(),
+    startHookEndpoint(),
   ]);
 });
-afterAll(() => Promise.all([server.stop(), receiver.stop()]));
+afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
 beforeEach(async () => {
   await server.client.flushall();
-  receiver.hooks.length = 0;
+  hookEndpoint.hooks.length = 0;
 });
 afterEach(async () => {
   await reaper?.stop({ timeout: 0 });
@@ -53,7 +53,7 @@ const seedJobs = async (count: number) => {
       status,
       update_time: t,
       revision: t,
-      web_hook_url: `${receiver.url}/200/${id}`,
+      web_hook_url: `${hookEndpoint.url}/200/${id}`,
     };
     const confirmed = ack === undefined ? {} : { ack: `{"status":"${ack}","revision":${t},"check_in_at":0}` };
     pipeline.hset(`t:job_stats:${id}`, { ...stats, ...confirmed });
@@ -209,7 +209,7 @@ for (const deliver of [true, false]) {
     const proxy = await startProxy(server.port);
     const run = async (cutAfter: number): Promise<{ state: unknown; writes: number }> => {
       await server.client.flushall();
-      receiver.hooks.length = 0;
+      hookEndpoint.hooks.length = 0;
       await seedJobs(1);
       await seedPool();
       const clock = createRunningClock();

@@ -10,7 +10,7 @@ export interface ReceivedHook {
 }
 
 /** An endpoint for hooks, on loopback. The first segment of the path selects the answer, as in the conformance vectors. */
-export interface Receiver {
+export interface HookEndpoint {
   readonly url: string;
   readonly hooks: ReceivedHook[];
   /** Number of requests without an answer: their path begins with `/silent`. */
@@ -20,10 +20,10 @@ export interface Receiver {
   stop(): Promise<void>;
 }
 
-export const startReceiver = async (): Promise<Receiver> => {
+export const startHookEndpoint = async (): Promise<HookEndpoint> => {
   const hooks: ReceivedHook[] = [];
   let silent = 0;
-  const receiver: { answer: Receiver['answer'] } = { answer: undefined };
+  const hookEndpoint: { answer: HookEndpoint['answer'] } = { answer: undefined };
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     try {
@@ -38,7 +38,7 @@ export const startReceiver = async (): Promise<Receiver> => {
       contentType: request.headers['content-type'] ?? '',
       body: text === '' ? undefined : JSON.parse(text),
     });
-    if (receiver.answer !== undefined) return receiver.answer(request, response);
+    if (hookEndpoint.answer !== undefined) return hookEndpoint.answer(request, response);
     const word = path.split('/')[1] ?? '';
     if (word === 'close') request.socket.destroy();
     else if (word === 'silent') silent += 1;
@@ -54,10 +54,10 @@ export const startReceiver = async (): Promise<Receiver> => {
       return silent;
     },
     get answer() {
-      return receiver.answer;
+      return hookEndpoint.answer;
     },
     set answer(answer) {
-      receiver.answer = answer;
+      hookEndpoint.answer = answer;
     },
     async stop() {
       server.closeAllConnections();
