@@ -306,7 +306,7 @@ describe('as a process', () => {
     const deaths = [1, 2, 3].map((n) => [second(-3_600 + n), `p${n}`, second(-3_700)]);
     await redis.hset('t:reaper:recoveries', 'poison', JSON.stringify(deaths));
     const options = ['--rescue-interval', '200ms', '--rescue-grace', '0', '--rescue-orphaned-after', '0'];
-    // Nobody writes a heartbeat here.
+    // No process writes a heartbeat here.
     const child = launchCli(['run', '--json', ...options, '--rescue-heartbeat-timeout', '10m', ...at()]);
     const { output, ended } = watchCli(child);
     await expect.poll(() => output.stdout).toContain('"type":"orphan"');

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createActor, waitFor } from 'xstate';
 import { createEndpointActors } from '../../src/actors/endpointActors.ts';
@@ -169,7 +170,9 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
   resolveWith(() => code);
   for (let i = 0; i < 15; i++) await seedJob(server.client, `j${i}`, { web_hook_url: `http://core.test:${port}/200` });
   const clock = createTestClock();
-  const { reaper, outcomes, faults } = watched({ clock, hooks: { breakerThreshold: 3 } });
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'error' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const { reaper, outcomes, faults } = watched({ clock, logger, hooks: { breakerThreshold: 3 } });
   const { hooks } = await reaper.sweep();
   expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0 });
   expect(hooks.hostErrors).toBeGreaterThan(0);
@@ -184,6 +187,7 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
     ...{ name: 'BackgroundError', where: 'sending hooks from this host', cause: { code: 'EAI_AGAIN' } },
     message: expect.stringMatching(/^EAI_AGAIN: /),
   });
+  expect(lines).toMatchObject([{ code: 'EAI_AGAIN', err: { code: 'EAI_AGAIN', stack: expect.any(String) } }]);
   for (let i = 0; i < 15; i++) expect(await recordOf(`j${i}`)).toMatch(/^pending Running:\d+ \S+ 0 0 0 -$/);
   expect(await server.client.hgetall(`t:reaper:hooks:endpoint:http://core.test:${port}`)).toEqual({});
   expect(await reaper.hooks.endpoints()).toMatchObject([{ breaker: 'closed', failures: 0, pending: 15 }]);

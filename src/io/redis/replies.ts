@@ -25,6 +25,6 @@ export type ScriptName = keyof typeof decoders;
 export type ReplyOf<Name extends ScriptName> =
   (typeof decoders)[Name] extends ReplyDecoder<infer Reply> ? Reply : never;
 
-/** @throws TypeError where the script has not replied what it may. */
+/** @throws ReaperError where the script has not replied what it may. */
 export const decodeReply = <Name extends ScriptName>(name: Name, raw: unknown): ReplyOf<Name> =>
   (decoders[name] as ReplyDecoder<ReplyOf<Name>>)(raw);

@@ -1,3 +1,5 @@
+import { ReaperError } from '../../../errors.ts';
+
 /** What Redis returns for a script: an array whose first element is the outcome. */
 export type RawReply = readonly unknown[];
 
@@ -24,7 +26,7 @@ export const outcomes =
   (raw) => {
     const [outcome, ...values] = Array.isArray(raw) ? raw : [raw];
     const decode = Object.hasOwn(table, String(outcome)) ? table[String(outcome)] : undefined;
-    if (decode === undefined) throw new TypeError(`Unexpected script reply: ${JSON.stringify(raw)}`);
+    if (decode === undefined) throw new ReaperError('internal', `Unexpected script reply: ${JSON.stringify(raw)}`);
     return { outcome: outcome as keyof Table, ...decode(...values) } as TaggedReply<Table>;
   };
 
