@@ -47,7 +47,10 @@ export interface RescueContext extends RescueInput {
   readonly requests: readonly RescueRequest[];
   /** What the present pass was asked for; undefined between passes. */
   readonly request: RescueRequest | undefined;
-  /** Whether the caller of the present pass has aborted it. */
+  /**
+   * Whether the caller of the present pass has aborted it. The step that runs is finished. As states, each of the three
+   * steps would be there twice.
+   */
   readonly isAborted: boolean;
   /** The actor of the present pass. */
   readonly present: PassId;

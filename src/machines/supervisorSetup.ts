@@ -66,7 +66,7 @@ export interface SupervisorContext extends SupervisorInput {
   readonly dispatching: 'onDemand' | 'watching';
   /** Passes that were asked for or begun, and have not ended: a crash of their child ends them. */
   readonly open: readonly OpenPass[];
-  /** Children that have not ended. */
+  /** Children that have not ended. Guards see the context only, and not the children of the snapshot. */
   readonly alive: readonly ChildName[];
   /** Children that crashed too often, and are not started again. */
   readonly failed: readonly FailedChild[];

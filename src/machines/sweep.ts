@@ -22,7 +22,8 @@ const isPresent = {
  * 2. `waiting`: until the next scheduled sweep is due, a caller asks, or the mandate changes.
  * 3. `scanning`: page by page, so that memory stays flat.
  *    `reading` reads a page; a page that cannot be read is read again after `backingOff`.
- *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick.
+ *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick. `thenAssign` and
+ *    `thenDrain` (its caller has aborted the sweep meanwhile) say what follows.
  *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane.
  *    A lost lease, a Redis that refuses writes, and an error that retries cannot change all end the scan. So does the
  *    caller who aborts the sweep; a page that is being judged is judged to its end, but none of its jobs gets a lane.
@@ -135,7 +136,7 @@ export const sweepMachine = sweepSetup.createMachine({
           after: { backoff: 'reading' },
         },
         judging: {
-          description: 'Judges the jobs of the page; those with nothing to do end here.',
+          description: 'Judges the jobs of the page.',
           invoke: {
             id: 'judgePage',
             src: 'judgePage',
@@ -144,26 +145,33 @@ export const sweepMachine = sweepSetup.createMachine({
               policy: context.policy,
               plan: context.pass?.plan === true,
             }),
-            onDone: [
-              {
-                guard: 'isAborted',
-                target: '#sweep.draining',
-                actions: { type: 'countJudged', params: ({ event }) => ({ judged: event.output }) },
-              },
-              {
-                target: 'assigning',
-                actions: { type: 'keepJudged', params: ({ event }) => ({ judged: event.output }) },
-              },
-            ],
-            onError: [
-              { guard: 'isAborted', target: '#sweep.draining' },
-              {
-                target: '#sweep.draining',
-                actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
-              },
-            ],
+            onDone: {
+              target: 'assigning',
+              actions: { type: 'keepJudged', params: ({ event }) => ({ judged: event.output }) },
+            },
+            onError: {
+              target: '#sweep.draining',
+              actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
+            },
           },
-          on: { 'sweep.cancel': { guard: isPresent, actions: 'abortSweep' } },
+          initial: 'thenAssign',
+          states: {
+            thenAssign: {
+              description: 'The jobs with nothing to do end here; those that act get lanes next.',
+              on: { 'sweep.cancel': { guard: isPresent, target: 'thenDrain', actions: 'abortSweep' } },
+            },
+            thenDrain: {
+              description: 'Aborted: the jobs of the page are judged, and none of them gets a lane.',
+              on: {
+                'sweep.cancel': { guard: isPresent },
+                'xstate.done.actor.judgePage': {
+                  target: '#sweep.draining',
+                  actions: { type: 'countJudged', params: ({ event }) => ({ judged: event.output }) },
+                },
+                'xstate.error.actor.judgePage': '#sweep.draining',
+              },
+            },
+          },
         },
         assigning: {
           description: 'Gives the jobs that have to act to idle lanes.',

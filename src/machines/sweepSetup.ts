@@ -1,4 +1,12 @@
-import { assign, type ErrorActorEvent, enqueueActions, fromPromise, setup, stopChild } from 'xstate';
+import {
+  assign,
+  type DoneActorEvent,
+  type ErrorActorEvent,
+  enqueueActions,
+  fromPromise,
+  setup,
+  stopChild,
+} from 'xstate';
 import type { TrackedJob } from './facts.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, isSameTerm, type Mandate } from './lease.ts';
@@ -37,6 +45,8 @@ export type SweepEvent =
   | MandateChanged
   | { type: 'stop' }
   | LaneFreed
+  | (DoneActorEvent<JudgedPage> & { type: 'xstate.done.actor.judgePage' })
+  | (ErrorActorEvent & { type: 'xstate.error.actor.judgePage' })
   | { type: 'xstate.done.actor.completePass' }
   | (ErrorActorEvent & { type: 'xstate.error.actor.completePass' })
   | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
@@ -105,7 +115,7 @@ export const sweepSetup = setup({
     input: {} as SweepInput,
     events: {} as SweepEvent,
     output: {} as SweepOutput,
-    children: {} as { [lane: LaneId]: 'lane'; completePass: 'completePass' },
+    children: {} as { [lane: LaneId]: 'lane'; judgePage: 'judgePage'; completePass: 'completePass' },
   },
   actors: {
     lane: laneMachine,
@@ -127,7 +137,6 @@ export const sweepSetup = setup({
       context.fence !== undefined && !isSameTerm(context.fence, mandate?.fence),
     isSuspended: ({ context }) => context.pass?.suspended !== undefined,
     isPresent: ({ context }, { number }: PassCancel) => context.pass?.number === number,
-    isAborted: ({ context }) => context.pass?.isAborted === true,
     isLane: (_, { id }: { id: string }) => id.startsWith('lane-'),
     isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
     mayRetry: ({ context }, { error }: { error: unknown }) =>

@@ -103,6 +103,13 @@ const stop: typeof tour = [
 const ownTours: Readonly<Record<string, { tour: typeof tour; sharesSchedule?: false }>> = {
   'leader.off': { tour: [(it) => it.send({ type: 'schedule' })], sharesSchedule: false },
   'sweep.completing': { tour: sharedSweep },
+  'sweep.scanning.judging.thenDrain': {
+    tour: [
+      (it) => it.send(sweepNow(1)),
+      (it) => it.answer('readPage', page(false)),
+      (it) => it.send({ type: 'sweep.cancel', number: 1 }),
+    ],
+  },
 };
 const stopTours: Readonly<Record<string, typeof tour>> = {
   'sweep.completingLast': [

@@ -429,7 +429,8 @@ test('a page that is judged when its sweep is aborted is counted, and none of it
     await it.send(sweepNow(1));
     await it.answer('readPage', page(false, jobFor('fail')));
     await it.send(cancel(1));
-    expect([it.value().sweep, it.of('sweep.ended')]).toEqual([{ scanning: 'judging' }, []]);
+    await it.send(cancel(1));
+    expect([it.value().sweep, it.of('sweep.ended')]).toEqual([{ scanning: { judging: 'thenDrain' } }, []]);
     if (fails) await it.fail('judgePage');
     else await it.answer('judgePage', { ...acting(jobFor('fail')), tally: { ...emptyTally, scanned: 7 } });
     expect(it.value().sweep).toBe('idle');
