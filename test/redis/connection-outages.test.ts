@@ -1,24 +1,12 @@
-/** A connection that is lost: found soon, reported once, and its end too; faults 109 and 145. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { BackgroundError, ConnectionChange, Reaper } from '../../src/index.ts';
 import { connect } from '../../src/io/redis/connection.ts';
 import { UnusableRedisError } from '../../src/io/redis/errors.ts';
 import { createOutages } from '../../src/io/redis/outages.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { startProxy } from '../support/proxy.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 /** What a reaper reports of its connection. */
 const eventsOf = (reaper: Reaper) => {

@@ -1,27 +1,13 @@
 /** A key of another type, or a right that is missing: nothing is half done, it is named, and all else goes on. */
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../src/index.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-  redis = server.client;
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
-beforeEach(async () => {
-  await redis.flushall();
-  hookEndpoint.hooks.length = 0;
-});
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
 
 const day = 86_400;
 const status = (id: string) => redis.hget(`t:job_stats:${id}`, 'status');

@@ -1,23 +1,11 @@
-/** Job types, statuses and pools may be named like members of every object: they are counted like any other. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { PoolOutcome } from '../../src/index.ts';
 import { readOptions } from '../../src/options.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const names = ['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'valueOf', '__defineGetter__'];
 /** Counts as JSON shows them, by name. */

@@ -1,25 +1,13 @@
-/** What a reaper as a whole promises: its schedule, its lease at the end, what its options change and what it rejects. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { PassError, type ReaperOptions } from '../../src/index.ts';
 import { infoOf, startFakeRedis } from '../support/fakeRedis.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });
 /** A clock on which no time passes by itself, and the timers that were set on it. */

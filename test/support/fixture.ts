@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeEach } from 'vitest';
 import type { Connection } from '../../src/io/redis/connection.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
+import { type HookEndpoint, startHookEndpoint } from './hookEndpoint.ts';
 import { trackOpened } from './reapers.ts';
 import { startRedis } from './redisServer.ts';
 import { createUpstream } from './upstream.ts';
@@ -45,4 +46,14 @@ export const redisFixture = async (...args: string[]) => {
     /** What gocraft and the Go jobservice do in Redis. */
     upstream: createUpstream(redis),
   };
+};
+
+/** A real endpoint for the hooks of a file's tests. It has received nothing when a test begins, and stops after the tests. */
+export const hookEndpointFixture = async (): Promise<HookEndpoint> => {
+  const hookEndpoint = await startHookEndpoint();
+  beforeEach(() => {
+    hookEndpoint.hooks.length = 0;
+  });
+  afterAll(() => hookEndpoint.stop());
+  return hookEndpoint;
 };

@@ -1,27 +1,16 @@
 /** Where a job that looks hung is looked for: in every queue, and in the lists of pools, by what is known of their deaths. */
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions } from '../../../src/index.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createSearch } from '../../../src/io/evidence/search.ts';
 import { createPools, type Pools } from '../../../src/io/pools/rescue.ts';
 import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const keys = keysOf('t');
 const entry = (id: string) => JSON.stringify({ name: 'X', id, t: second(-100_000), args: {} });

@@ -1,6 +1,4 @@
-/** What keeps a job that looks hung from being failed: where it is looked for, and what is found. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions } from '../../../src/index.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createSearch } from '../../../src/io/evidence/search.ts';
@@ -8,24 +6,11 @@ import { createPools } from '../../../src/io/pools/rescue.ts';
 import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { type Command, everySchedule } from '../../support/everySchedule.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { turnTaking } from '../../support/turnTaking.ts';
-import { createUpstream } from '../../support/upstream.ts';
 
-let server: RedisServer;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened, upstream } = await redisFixture();
 
 const entry = (id: string, args: Record<string, unknown> = {}) =>
   JSON.stringify({ name: 'X', id, t: second(-100_000), args });

@@ -1,24 +1,13 @@
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { createTestClock } from '../../support/clock.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
 // What is read of large values is bounded by bytes: none of it comes to this process, and a script holds few of them at once.
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const keys = keysOf('t');
 const count = 60;

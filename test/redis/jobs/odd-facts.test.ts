@@ -1,28 +1,12 @@
-/** Jobs whose ids, numbers or times are not what a jobservice writes: judged exactly, reported, and never harmed. */
-import type { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions, SweepSummary } from '../../../src/index.ts';
 import { SeenIds } from '../../../src/io/jobs/seenIds.ts';
-import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../../support/fixture.ts';
 import { ackText, second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-let hookEndpoint: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-  redis = server.client;
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
-beforeEach(async () => {
-  await redis.flushall();
-  hookEndpoint.hooks.length = 0;
-});
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
 
 const track = 't:job_track:inprogress';
 const bytes = (text: string) => Buffer.from(text, 'latin1');

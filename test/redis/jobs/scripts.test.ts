@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../../../src/io/redis/scripts.ts';
 import { second } from '../../support/jobs.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
+import { judgedFields } from '../../support/scriptSetUps/values.ts';
 import { ttlFrom } from '../../support/ttl.ts';
 
 // What each script of a job replies and writes, rule by rule (150: behavior that no test proved).
@@ -437,18 +438,6 @@ describe('a job that is saved', () => {
 });
 
 describe('the judged facts of a job', () => {
-  const judgedFields = [
-    'id',
-    'status',
-    'kind',
-    'name',
-    'update_time',
-    'check_in_at',
-    'revision',
-    'enqueue_time',
-    'run_at',
-    'ack',
-  ];
   const untrack = (judged: string) => run('untrack', [stats, track], ['j', judged]);
 
   test.each([...judgedFields, 'web_hook_url'])('differ once its %s has changed', async (name) => {

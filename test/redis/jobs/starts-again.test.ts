@@ -1,22 +1,10 @@
-/** A job that starts again outlives the time to live that its end has given it. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { TrackedAttempt } from '../../../src/index.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { ackText, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const ttl = () => redis.ttl('t:job_stats:a');
 const load = async () => (await opened.create({ redis: server.url }).lifecycle.load('a')) as TrackedAttempt;

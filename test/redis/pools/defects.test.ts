@@ -3,28 +3,16 @@
  * fault, then ours on the same state and shows that it is absent.
  */
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { createTestClock } from '../../support/clock.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
-let server: RedisServer;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened, upstream } = await redisFixture();
 
 const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const rescue = () => create().rescue({ grace: 0 });

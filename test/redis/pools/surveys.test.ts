@@ -1,23 +1,11 @@
-/** Every survey has a walk of its own: none that goes on beside it makes it miss a pool. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { RescueSummary } from '../../../src/index.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
 import { idsIn, seedPool } from '../../support/pools.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, opened } = await redisFixture();
 
 const count = 40;
 const pools = Array.from({ length: count }, (_, i) => `dead-${i}`);

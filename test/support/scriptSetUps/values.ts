@@ -68,7 +68,8 @@ export const job = (status: string, more: Record<string, string | number> = {}, 
   [track]: hash({ j: 2, other: 2 }),
 });
 
-export const order = [
+/** The fields of stats that are judged, in the order of a fingerprint. */
+export const judgedFields = [
   'id',
   'status',
   'kind',
@@ -84,7 +85,7 @@ export const order = [
 /** As `lua/includes/facts.lua` makes it. */
 export const fingerprintOf = (state: State) => {
   const values = (state[stats]?.value ?? {}) as Record<string, string>;
-  const parts = [...order, 'web_hook_url'].map((field) =>
+  const parts = [...judgedFields, 'web_hook_url'].map((field) =>
     values[field] === undefined ? '-' : `${values[field].length}:${values[field]}`,
   );
   return createHash('sha1').update(parts.join('')).digest('hex');
