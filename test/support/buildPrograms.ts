@@ -8,6 +8,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const programs = [
   'src/cli/main.ts',
   'src/index.ts',
+  'examples/incident/main.ts',
   'examples/worker-host.ts',
   'test/hooks/host.ts',
   'test/redis/leader/sweeping-host.ts',

@@ -1,0 +1,63 @@
+/**
+ * It is 3 a.m., and image scans do not run: a Redis in the state of a Harbor with 50,000 tracked jobs, to practise on (docs/incident.md).
+ *
+ *   npm run incident                            starts a Redis of its own, and works as the two live pools until Ctrl-C
+ *   npm run incident -- --redis URL             uses this one, which must be empty
+ *   npm run incident -- --seed 2 --jobs 5000    other ids; fewer jobs
+ *   npm run incident -- --redis URL --no-beat   builds the state and ends: after 10 s the live pools look dead too
+ */
+import { once } from 'node:events';
+import { parseArgs } from 'node:util';
+import { Redis } from 'ioredis';
+import { cleanUp, cleanUps, say, startHookEndpoint, startRedis } from '../stage.ts';
+import { namespace } from './namespace.ts';
+import { fullSize } from './scenario.ts';
+import { seedIncident } from './seed.ts';
+import { startWorkers } from './workers.ts';
+
+const { values } = parseArgs({
+  options: {
+    redis: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: String(fullSize) },
+    beat: { type: 'boolean', default: true },
+  },
+  allowNegative: true,
+});
+
+const main = async (): Promise<void> => {
+  const url = values.redis ?? (await startRedis());
+  const redis = new Redis(url);
+  redis.on('error', () => undefined); // Each command that fails says so.
+  cleanUps.push(() => redis.disconnect());
+  const core = values.beat ? { core: new URL(await startHookEndpoint([])).origin } : {};
+  const began = Date.now();
+  const size = wholeNumber('jobs');
+  const incident = await seedIncident(redis, { seed: wholeNumber('seed'), size, endpoints: core });
+  say(`Seeded ${size.toLocaleString('en')} jobs of a Harbor in ${((Date.now() - began) / 1_000).toFixed(1)} s.`);
+  if (!values.beat) return;
+  const workers = await startWorkers(redis, url, incident);
+  cleanUps.push(workers.stop);
+  say('Two of its pools live as long as this runs; Ctrl-C ends it.\n');
+  say('It is 3 a.m., and image scans do not run. In another terminal:\n');
+  say(`  export REAPER_REDIS=${url} REAPER_NAMESPACE='${namespace}'`);
+  say('  npx reaper status\n');
+  await stopped;
+};
+
+/** @throws Error if it is not a whole number. */
+const wholeNumber = (name: 'seed' | 'jobs'): number => {
+  if (!/^\d{1,9}$/.test(values[name])) throw new Error(`--${name} must be a whole number`);
+  return Number(values[name]);
+};
+
+/** Ends with the first signal, at any time. */
+const stopped = Promise.race(['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => once(process, signal)));
+try {
+  await Promise.race([main(), stopped]);
+} catch (error) {
+  console.error(`incident: ${(error as Error).message}`);
+  process.exitCode = 1;
+}
+await cleanUp();
+process.exit();
