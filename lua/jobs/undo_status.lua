@@ -43,7 +43,7 @@ if hook == 'sending' then
 elseif mode == 'plan' then
   return { 'done', hook }
 end
-restoreFacts(stats, track, id, was, time)
+restoreFacts(stats, track, id, was, before, time)
 if hook == 'unsent' or hook == 'tried' then
   forgetHook(hooks, parked, due, id)
 end

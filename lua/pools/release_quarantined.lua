@@ -65,7 +65,7 @@ if isPlan then
   return { isThere and 'done' or 'gone' }
 end
 -- What an undo of a drop needs.
-local dropped = { record = text, members = {} }
+local dropped = { record = text, members = {}, recoveries = forgets and redis.call('HGET', recoveries, id) or nil }
 for _, one in ipairs(meant) do
   local i, entry = unpack(one)
   local _, original, member = unpack(entry)
