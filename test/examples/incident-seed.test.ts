@@ -72,7 +72,7 @@ describe('the state', () => {
     for (const pool of pools.live) expect(await liveOf(redis, pool).fetch('IMAGE_SCAN')).toBeNull();
   });
 
-  test('a reaper sees what is told: pools, verdicts, hooks and drift', async () => {
+  test('a reaper sees its pools, verdicts, hooks and drift', async () => {
     await seedIncident(redis, { size });
     const reaper = opened.create({ redis: server.url, namespace });
     const { tracked, pools, hooks, queues, leader, unreadable } = await reaper.status();
