@@ -55,7 +55,7 @@ const full: readonly (readonly [JobType, Partial<Record<JobState, number>>])[] =
   ['DEMO', { acknowledged: 1 }],
 ];
 
-/** States whose jobs have a worker, or are few because each of them is a story. They do not become fewer with the size. */
+/** States whose jobs have a worker, or are a story each. Like groups of few jobs, they do not become fewer with the size. */
 const fixed: ReadonlySet<JobState> = new Set(['running', 'held', 'poison', 'hung', 'behind']);
 
 /**
@@ -67,7 +67,8 @@ export const groupsOf = (size: number): readonly Group[] => {
   const groups = full.flatMap(([type, counts]) =>
     Object.entries(counts).map(([name, count]): Group => {
       const state = name as JobState;
-      return { type, state, count: fixed.has(state) ? count : Math.max(1, Math.round((count * size) / fullSize)) };
+      const scales = count >= 20 && !fixed.has(state);
+      return { type, state, count: scales ? Math.max(1, Math.round((count * size) / fullSize)) : count };
     }),
   );
   const [queue, ...others] = groups as [Group, ...Group[]];
