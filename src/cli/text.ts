@@ -58,10 +58,21 @@ export type Cell = string | number | readonly string[];
  * nothing is shortened.
  */
 export const printTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): void => {
+  for (const line of tableLines(head, rows, process.stdout.isTTY ? widthOf(process.stdout) : undefined)) {
+    write(`${line}\n`);
+  }
+};
+
+/** The lines of a table that fits this width, with control characters escaped. */
+export const tableLines = (
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  width: number | undefined,
+): string[] => {
   const lines = rows.map((row) =>
     row.map((cell) => (typeof cell === 'object' ? cell : [String(cell)]).map((line) => visible(line))),
   );
-  write(`${layOut(head, lines, process.stdout.isTTY ? widthOf(process.stdout) : undefined)}\n`);
+  return layOut(head, lines, width).split('\n');
 };
 
 /** Columns of a terminal. `COLUMNS` overrides what it says of itself. */
