@@ -1,4 +1,5 @@
 import { fromPromise } from 'xstate';
+import type { Hooks } from '../io/hooks/hooks.ts';
 import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
@@ -19,6 +20,7 @@ export const createSweepActors = (
   open: (plan: boolean, from?: ScanPoint) => PageReader | Promise<PageReader>,
   lease: Lease,
   preflight: Preflight,
+  endpointFor: Hooks['endpointFor'],
 ) => {
   let reader: PageReader | undefined;
   /** Where the page began that was read last, and how many jobs came before it. */
@@ -60,7 +62,7 @@ export const createSweepActors = (
         const { jobs, isLast, from } = await orPermanent(() => pages.next());
         last = { from, scanned: next.scanned };
         next = { from, scanned: next.scanned + jobs.length };
-        return { jobs: jobs.map((job) => ({ ...job, fence, pass })), isLast };
+        return { jobs: jobs.map((job) => ({ ...job, fence, pass, endpoint: endpointFor(job.hookUrl) })), isLast };
       }),
   );
   const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>

@@ -53,10 +53,36 @@ export const finish = (code: number): void => {
 /** Content of a cell; several lines as a list. */
 export type Cell = string | number | readonly string[];
 
-/** Prints a table. Without colours: the library would use them for heads and borders, in pipes too. */
-export const printTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): void => {
-  const table = new Table({ head: [...head], style: { head: [], border: [] } });
-  for (const row of rows)
-    table.push(row.map((cell) => (typeof cell === 'object' ? cell : [String(cell)]).map(visible).join('\n')));
+/**
+ * Prints a table. Without colours: the library would use them for heads and borders, in pipes too.
+ * @param width how many columns of the terminal it may take: the widest cells are wrapped to fit.
+ */
+export const printTable = (
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  width = Number.POSITIVE_INFINITY,
+): void => {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'object' ? cell : [String(cell)]).map(visible)));
+  const table = new Table({
+    head: [...head],
+    style: { head: [], border: [] },
+    ...(width === Number.POSITIVE_INFINITY ? {} : { colWidths: widthsOf(head, cells, width) }),
+    ...{ wordWrap: true, wrapOnWordBoundary: false },
+  });
+  for (const row of cells) table.push(row.map((lines) => lines.join('\n')));
   write(`${table.toString()}\n`);
 };
+
+/** Widths of the columns, with the spaces around their texts. The widest ones are made narrower until all fit. */
+const widthsOf = (head: readonly string[], rows: readonly (readonly (readonly string[])[])[], width: number) => {
+  const widths = head.map(
+    (name, i) => 2 + Math.max(name.length, ...rows.flatMap((row) => row[i] ?? []).map(({ length }) => length)),
+  );
+  const room = width - head.length - 1;
+  for (let excess = sum(widths) - room; excess > 0; excess--) {
+    const widest = widths.indexOf(Math.max(...widths));
+    widths[widest] = (widths[widest] as number) - 1;
+  }
+  return widths;
+};
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, number) => all + number, 0);

@@ -195,6 +195,7 @@ const outcomeOf = ({ job, judgement, error }: JobContext, end: JobEnd | Refused)
   detail: judgement?.detail,
   outcome: end === 'refused' ? 'abandoned' : end,
   facts: job.facts,
+  endpoint: job.endpoint,
   ...(error === undefined ? {} : { error }),
   ...(end === 'refused' ? { isRefused: true } : {}),
 });

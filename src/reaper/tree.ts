@@ -87,7 +87,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
         isFollowed,
         observe: reporting.job,
       }),
-      ...createSweepActors(scan, lease, preflight),
+      ...createSweepActors(scan, lease, preflight, delivery.hooks.endpointFor),
     },
     delays: {
       sweepDelay: ({ context: { begun, failedIn } }) =>

@@ -21,6 +21,8 @@ export interface JobOutcome {
   readonly detail?: string | undefined;
   readonly outcome: JobEnd;
   readonly facts: Facts;
+  /** The endpoint of its hook: scheme, host and port; left out for a job without a hook URL. */
+  readonly endpoint?: string | undefined;
   readonly error?: string;
   /** It was abandoned because Redis refuses writes: the sweep ends with it, and the next one finds the job. */
   readonly isRefused?: boolean;
