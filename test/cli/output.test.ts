@@ -130,6 +130,24 @@ describe('sweep', () => {
     expect(await redis.hget('t:job_stats:hung', 'status')).toBe('Running');
   });
 
+  test('--id reports jobs that are not tracked, and ends with 4 if none is; --limit says that there may be more', async () => {
+    await seedJob(redis, 'hung', { age: 100_000 });
+    await seedJob(redis, 'hung-2', { age: 100_000 });
+    const complained = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    const some = await said((reaper) =>
+      sweep(reaper, { id: ['hung', 'gone'], limit: 1, type: ['X'], verdict: ['fail'] }),
+    );
+    const none = await said((reaper) => sweep(reaper, { id: ['gone', 'gone'] }));
+    expect(complained.mock.calls.map(([line]) => line)).toEqual(
+      Array.from({ length: 2 }, () => 'reaper: not tracked: gone. See: reaper explain JOB\n'),
+    );
+    complained.mockRestore();
+    expect([some.code, none.code]).toEqual([0, 4]);
+    expect(some.text).toContain('the limit was reached: there may be more');
+    expect(none.text).not.toContain('limit');
+    expect(await redis.hget('t:job_stats:hung-2', 'status')).toBe('Running');
+  });
+
   test('ends with 1 if an act on a job has failed', async () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
     await redis.set(`t:reaper:hooks:due:${hookEndpoint.url}`, 'no sorted set');
