@@ -31,6 +31,7 @@ export type { PoisonEntry, PoolTraces, RescueChange } from './machines/types/cha
 export type { JobEnd, JobOutcome } from './machines/types/job.ts';
 export type { PoolEnd, PoolOutcome } from './machines/types/pool.ts';
 export type { Drift, FinishedEntry, OrphanedEntry } from './machines/types/rescue.ts';
+export type { ActingVerdict, PlannedAct } from './machines/types/scope.ts';
 export type { Policy, Reason, Verdict } from './machines/verdict.ts';
 export type { Duration } from './options/values.ts';
 export type { ReaperOptions } from './options.ts';
@@ -56,5 +57,5 @@ export type {
 } from './reaper/events.ts';
 export type { Health } from './reaper/health.ts';
 export type { HookCounts } from './reaper/hookCounts.ts';
-export type { Reaper } from './reaper/reaper.ts';
+export type { Reaper, SweepOptions } from './reaper/reaper.ts';
 export type { RescueSummary, SweepSummary } from './reaper/summaries.ts';

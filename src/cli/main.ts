@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../package.ts';
 import { visible } from '../visible.ts';
+import { registerApply } from './apply.ts';
 import { registerAudit } from './audit.ts';
 import { registerDoctor } from './doctor.ts';
 import { failed, wrongUsage } from './exitCodes.ts';
@@ -31,7 +32,7 @@ const program = new Command('reaper')
   });
 
 for (const register of [
-  ...[registerRun, registerSweep, registerRescue, registerStatus, registerExplain, registerDoctor],
+  ...[registerRun, registerSweep, registerRescue, registerApply, registerStatus, registerExplain, registerDoctor],
   ...[registerHooks, registerQuarantine, registerAudit, registerUndo, registerInspect],
 ]) {
   register(program);

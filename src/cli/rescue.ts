@@ -1,18 +1,24 @@
 import type { Command } from 'commander';
 import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueSummary } from '../index.ts';
 import { duration } from './arguments.ts';
+import { printChangeGroups } from './changeGroups.ts';
 import { configOf, reaperOf } from './config.ts';
+import { failed, needsAttention } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson } from './text.ts';
+import { UsageError } from './usage.ts';
 
 export const registerRescue = (program: Command): void => {
   const command = program
     .command('rescue')
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
+    .option('--exit-code', 'with --plan: end with 3 if something would be done')
+    .option('--verbose', 'a line for each pool and each orphaned entry, instead of groups')
     .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
+    if (flags.exitCode && !flags.plan) throw new UsageError('--exit-code: use it with --plan');
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => rescue(reaper, flags)));
   });
@@ -21,25 +27,35 @@ export const registerRescue = (program: Command): void => {
 interface RescueFlags {
   readonly json?: boolean;
   readonly plan?: boolean;
+  readonly exitCode?: boolean;
+  readonly verbose?: boolean;
   readonly grace?: number;
 }
 
 /**
- * One rescue pass: a line for each pool and each orphaned entry, the summary at the end. Exit code 1 if a pool was given up, or
- * none could be judged.
+ * One rescue pass: its changes in groups, pools that were given up, the summary at the end. Exit code 1 if a pool was given up,
+ * or none could be judged.
  */
 export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number> => {
-  reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(poolLine(outcome))));
-  reaper.on('orphan', (orphan) =>
-    flags.json ? printJson({ type: 'orphan', entry: orphan }) : print(orphanLine(orphan)),
-  );
+  reaper.on('pool', (outcome) => {
+    if (flags.json) printJson({ type: 'pool', ...outcome });
+    else if (flags.verbose || outcome.outcome === 'abandoned') print(poolLine(outcome));
+  });
+  reaper.on('orphan', (orphan) => {
+    if (flags.json) printJson({ type: 'orphan', entry: orphan });
+    else if (flags.verbose) print(orphanLine(orphan));
+  });
   const summary = await reaper.rescue({
     plan: flags.plan === true,
     ...(flags.grace === undefined ? {} : { grace: flags.grace }),
   });
   if (flags.json) printJson({ type: 'summary', ...summary });
-  else print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
-  return summary.pools.abandoned > 0 || summary.suspended !== undefined ? 1 : 0;
+  else {
+    if (!flags.verbose) printChangeGroups(summary.changes);
+    print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
+  }
+  if (summary.pools.abandoned > 0 || summary.suspended !== undefined) return failed;
+  return flags.exitCode && summary.changes.length > 0 ? needsAttention : 0;
 };
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [

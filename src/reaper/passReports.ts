@@ -70,14 +70,16 @@ export const createPassReports = ({
     sweepEnded(result) {
       const start = starts.take(`sweep ${result.number}`);
       const summary = sweepSummary(result, elapsedSince(start.at), () => hooksSince(hookCounts(), start.hooks));
-      const { suspended, error, plan } = result;
+      const { suspended, error, plan, scope } = result;
+      // What it says is true of some jobs only.
+      const isScoped = scope !== undefined;
       const cause = forCaller(result.cause);
       if (suspended !== undefined && suspended !== state.sweepSuspended)
         fault('sweeping', suspended, { code: 'suspended' });
-      if (!plan && error === undefined) setSuspended('sweep', suspended);
+      if (!plan && !isScoped && error === undefined) setSuspended('sweep', suspended);
       if (suspended !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
       else if (error === undefined) {
-        state = { ...state, lastSweepAt: now() };
+        if (!isScoped) state = { ...state, lastSweepAt: now() };
         log.info({ sweep: summary }, 'sweep');
       } else if (result.isAborted) log.info({ sweep: summary }, 'a sweep was aborted by its caller');
       else log[level('error')]({ sweep: summary, ...errorFields(cause) }, 'a sweep did not complete');

@@ -4,12 +4,30 @@ import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { ActingVerdict, PlannedAct } from '../machines/types/scope.ts';
 import type { Duration } from '../options/values.ts';
 import type { Explanation } from '../queries/explain.ts';
 import type { ReaperStatus } from '../queries/status.ts';
 import type { EventSource } from './events.ts';
 import type { Health } from './health.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
+
+/** What `sweep` is asked for. */
+export interface SweepOptions {
+  /** Judge and change nothing. */
+  readonly plan?: boolean;
+  /** Only these jobs: they are read by their ids, and no others. `notFound` of the summary names those that are not tracked. */
+  readonly ids?: readonly string[];
+  /** Only jobs of these types. */
+  readonly types?: readonly string[];
+  /** Only these acts. */
+  readonly verdicts?: readonly ActingVerdict[];
+  /** Acts on this many jobs at most, then ends. */
+  readonly limit?: number;
+  /** The acts of a plan: these and no others, each only if the facts of the plan still give it. */
+  readonly acts?: readonly PlannedAct[];
+  readonly signal?: AbortSignal;
+}
 
 /** A reaper, as `createReaper` returns it. */
 export interface Reaper extends EventSource, AsyncDisposable {
@@ -29,12 +47,23 @@ export interface Reaper extends EventSource, AsyncDisposable {
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
    * writes, the sweep is suspended and `suspended` in the summary says why. Aborting `signal` ends the sweep: no further act
    * begins, and those that have begun are finished.
+   *
+   * `ids`, `types`, `verdicts` and `limit` restrict it: only such jobs are acted on, and at most that many. `acts` are those of a
+   * plan, as the events `job` of the plan have them. These and no others are done, each only if the facts of the plan still give it;
+   * the others end in `overtaken`, and `moved` says why. Such a sweep is not a complete one: the schedule, `health()` and the
+   * checkpoint of the leader stay as they are.
+   * @throws OptionsError for arguments that cannot be used.
    * @throws PassError if the sweep did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the sweep got.
    * @example
    * const { scanned, outcomes } = await reaper.sweep({ signal: AbortSignal.timeout(60_000) });
+   * @example
+   * const acts: PlannedAct[] = [];
+   * reaper.on('job', ({ act }) => void (act && acts.push(act)));
+   * await reaper.sweep({ plan: true, types: ['IMAGE_SCAN'] });
+   * const { outcomes } = await reaper.sweep({ acts });
    */
-  sweep(options?: { readonly plan?: boolean; readonly signal?: AbortSignal }): Promise<SweepSummary>;
+  sweep(options?: SweepOptions): Promise<SweepSummary>;
   /**
    * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
    * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it waits

@@ -97,11 +97,20 @@ export interface RescueRequest {
   readonly grace: number | undefined;
   /** Scan the names of all keys, however long that takes. */
   readonly thorough: boolean;
+  /** Left out for a pass over all pools. */
+  readonly scope?: RescueScope | undefined;
+}
+
+/** Which pools a rescue pass is about. */
+export interface RescueScope {
+  readonly pools: readonly string[];
 }
 
 export interface RescueResult {
   readonly number: number;
   readonly plan: boolean;
+  /** Left out for a pass over all pools. */
+  readonly scope?: RescueScope | undefined;
   readonly alive: number;
   /** Pools, alive or not, whose heartbeat is ahead of Redis TIME. */
   readonly clockAhead: number;
@@ -134,9 +143,12 @@ export interface RescueResult {
 }
 
 /** The result of a pass that has done nothing yet. */
-export const emptyRescue = ({ number, plan }: Pick<RescueRequest, 'number' | 'plan'>): RescueResult => ({
+export const emptyRescue = ({
   number,
   plan,
+  scope,
+}: Pick<RescueRequest, 'number' | 'plan' | 'scope'>): RescueResult => ({
+  ...{ number, plan, scope },
   alive: 0,
   clockAhead: 0,
   suspects: 0,
