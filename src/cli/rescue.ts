@@ -53,6 +53,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
     print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
+    print(summary.plan ? 'nothing was changed; without --plan it would be' : 'see what is left: reaper status');
   }
   if (summary.pools.abandoned > 0 || summary.suspended !== undefined) return failed;
   return flags.exitCode && summary.changes.length > 0 ? needsAttention : 0;
