@@ -38,7 +38,7 @@ export const changeGroupsOf = (changes: readonly RescueChange[]): readonly Chang
 export const printChangeGroups = (changes: readonly RescueChange[]): void => {
   const groups = changeGroupsOf(changes);
   if (groups.length === 0) return;
-  printTable(['change', 'type', 'pool', 'count', 'such as'], groups.slice(0, maxRows).map(rowOf));
+  printTable(['change', 'type', 'pool', 'count', 'such as'], groups.slice(0, maxRows).map(rowOf), 80);
   if (groups.length > maxRows) print(`and ${groups.length - maxRows} more groups: --verbose lists all changes`);
 };
 
