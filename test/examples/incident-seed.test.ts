@@ -146,9 +146,10 @@ describe('the command', () => {
   test.each([
     [['--jobs', 'many'], '--jobs must be a whole number'],
     [['--seed', '-1'], 'seed'],
-  ])('%s is refused', async (args, message) => {
+    [['--job', '500'], '--job'],
+  ])('%s is wrong usage', async (args, message) => {
     const incident = await run('--redis', server.url, '--no-beat', ...args);
-    expect(await incident.ended).toBe(1);
+    expect(await incident.ended).toBe(2);
     expect(incident.output()).toContain(message);
     expect(await redis.dbsize()).toBe(0);
     await incident.clean();
