@@ -6,7 +6,8 @@ import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter, Suspension } from './events.ts';
 import { hooksSince } from './hookCounts.ts';
-import { errorFields, type Reporting } from './reporting.ts';
+import { createPassLines } from './passLines.ts';
+import type { Reporting } from './reporting.ts';
 import { type EndedPass, type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
 
 /** What is known of the passes of this host. `health` reads it. */
@@ -41,7 +42,8 @@ export const createPassReports = ({
   emit,
   reporting,
 }: Pick<Deps, 'log' | 'clock'> & { emit: Emitter['emit']; reporting: Reporting }): PassReports => {
-  const { fault, level, hookCounts } = reporting;
+  const { fault, level, hookCounts, acts, flush } = reporting;
+  const lines = createPassLines(log, level);
   const now = () => monotonicOf(clock);
   const starts = createStarts(() => ({ at: now(), hooks: hookCounts() }));
   const elapsedSince = (at: number) => Math.round(now() - at);
@@ -57,8 +59,14 @@ export const createPassReports = ({
   let latestPass = 0;
 
   return {
-    sweepStarted: (number) => starts.mark(`sweep ${number}`),
-    rescueStarted: (pass) => starts.mark(`rescue ${pass}`),
+    sweepStarted(number) {
+      starts.mark(`sweep ${number}`);
+      acts.begin('sweep');
+    },
+    rescueStarted(pass) {
+      starts.mark(`rescue ${pass}`);
+      acts.begin('rescue');
+    },
 
     sweepEnded(result) {
       const start = starts.take(`sweep ${result.number}`);
@@ -68,20 +76,15 @@ export const createPassReports = ({
       if (suspended !== undefined && suspended.message !== state.suspended.sweep?.message)
         fault('sweeping', suspended.message, { code: 'suspended' });
       if (!plan && error === undefined) setSuspended('sweep', suspended);
-      if (suspended !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
-      else if (error === undefined) {
-        state = { ...state, lastSweepAt: now() };
-        log.info({ sweep: summary }, 'sweep');
-      } else if (result.isAborted) log.info({ sweep: summary }, 'a sweep was aborted by its caller');
-      else log[level('error')]({ sweep: summary, ...errorFields(cause) }, 'a sweep did not complete');
+      if (suspended === undefined && error === undefined) state = { ...state, lastSweepAt: now() };
+      lines.sweep({ summary, cause }, acts.take('sweep'));
+      flush();
       emit('sweep', summary);
       return { summary, cause };
     },
 
     rescueEnded(result, pass = 0) {
       const summary = rescueSummary(result, elapsedSince(starts.take(`rescue ${pass}`).at));
-      // Each pool and each entry has a log line of its own.
-      const { changes: _, ...line } = summary;
       const { suspended, error } = result;
       const cause = forCaller(result.cause);
       if (suspended !== undefined && suspended.message !== state.suspended.rescue?.message)
@@ -91,11 +94,9 @@ export const createPassReports = ({
         latestPass = pass;
         setSuspended('rescue', suspended);
       }
-      if (error === undefined) {
-        if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
-        log[isUneventful(result) ? 'debug' : 'info']({ rescue: line }, 'rescue');
-      } else if (result.isAborted) log.info({ rescue: line }, 'a rescue pass was aborted by its caller');
-      else log[level('error')]({ rescue: line, ...errorFields(cause) }, 'a rescue pass did not complete');
+      if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
+      lines.rescue({ summary, cause }, acts.take('rescue'));
+      flush();
       emit('rescue', summary);
       return { summary, cause };
     },
@@ -123,6 +124,3 @@ const createStarts = <T>(measure: () => T) => {
     },
   };
 };
-
-const isUneventful = ({ suspects, pools, orphaned, finished, drift, unreadable }: RescueResult): boolean =>
-  [suspects - pools.cleaned, orphaned, finished, drift.length, unreadable.length].every((n) => n === 0);
