@@ -34,7 +34,7 @@ export type { PoolEnd, PoolOutcome } from './machines/types/pool.ts';
 export type { Drift, FinishedEntry, OrphanedEntry } from './machines/types/rescue.ts';
 export type { Policy, Reason, Verdict } from './machines/verdict.ts';
 export type { Duration } from './options/values.ts';
-export type { ReaperOptions } from './options.ts';
+export type { ReaperOptions, ReloadableOptions } from './options.ts';
 export { version } from './package.ts';
 export type { AskedRule, Explanation, Place } from './queries/explain.ts';
 export type { LeaderStatus, QueueStatus, ReaperStatus } from './queries/status.ts';
