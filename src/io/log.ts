@@ -35,6 +35,8 @@ export const logCodes = {
   check: 'A check of `reaper doctor` needs attention, though the reaper can work.',
   'redis-restored': 'Redis can be used again.',
   listening: 'Probes and metrics are served.',
+  'config-reloaded': 'The configuration was loaded again after SIGHUP.',
+  'config-needs-restart': 'Options have changed that need a restart of `reaper run`.',
   'listener-failed': 'A listener of an event has thrown an error.',
 } as const;
 /** Lines of failures have the code of the failure. */
