@@ -13,7 +13,7 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/** What a line that tells of no failure is about: its field `code`. `docs/operations.md` lists them. Codes are stable. */
+/** What a line is about, unless it is a failure: its field `code`. `docs/operations.md` lists them. Codes are stable. */
 export const logCodes = {
   sweep: 'A sweep has ended: its counts, and its acts in groups.',
   rescue: 'A rescue pass has ended: its counts, and its acts in groups.',
