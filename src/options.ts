@@ -38,6 +38,65 @@ const refusedRedis = (redis: ReaperSettings['redis']): string | undefined => {
   }
 };
 
+/** Options that can change while a reaper runs. All others need another reaper. */
+const reloadable = {
+  sweep: ['initialDelay', 'interval', 'jitter'],
+  rescue: ['initialDelay', 'interval'],
+  hooks: [
+    ...(['concurrency', 'drainRate', 'breakerThreshold', 'deadline', 'maxAge', 'maxRecords'] as const),
+    'parkedRetention',
+  ],
+} as const;
+type Reloadable = typeof reloadable;
+
+/** Options that `reload` takes. */
+export interface ReloadableOptions {
+  readonly sweep?: Pick<NonNullable<ReaperOptions['sweep']>, Reloadable['sweep'][number]>;
+  readonly rescue?: Pick<NonNullable<ReaperOptions['rescue']>, Reloadable['rescue'][number]>;
+  readonly hooks?: Pick<NonNullable<ReaperOptions['hooks']>, Reloadable['hooks'][number]>;
+}
+
+/** Their paths, such as `sweep.interval`. */
+export const reloadablePaths: readonly string[] = Object.entries(reloadable).flatMap(([group, names]) =>
+  names.map((name) => `${group}.${name}`),
+);
+
+const { sweep, rescue, hooks } = optionsSchema.shape;
+const groupsSchema = z.strictObject({ sweep, rescue, hooks });
+
+/**
+ * The groups of options after a change. What is not given stays as it is.
+ * @throws OptionsError naming each option that cannot be used, or that cannot change while the reaper runs.
+ */
+export const readReload = (
+  present: ReaperSettings,
+  options: ReloadableOptions,
+): Pick<ReaperSettings, keyof Reloadable> => {
+  const members = z.record(z.string(), z.unknown()).optional();
+  const given = read('reload', z.strictObject({ sweep: members, rescue: members, hooks: members }), options);
+  const groups = Object.entries(given).map(([group, values]) => {
+    const set = Object.entries(values ?? {}).filter(([, value]) => value !== undefined);
+    return [group, Object.fromEntries(set)] as const;
+  });
+  const fixed = groups.flatMap(([group, values]) =>
+    Object.keys(values)
+      .map((name) => `${group}.${name}`)
+      .filter((path) => !reloadablePaths.includes(path)),
+  );
+  if (fixed.length > 0) {
+    const issues = fixed.map((path) => ({ path, message: 'cannot change while the reaper runs' }));
+    throw new OptionsError('reload', issues);
+  }
+  const { sweep, rescue, hooks } = present;
+  const changed = Object.fromEntries(
+    Object.entries({ sweep, rescue, hooks }).map(([group, values]) => [
+      group,
+      { ...values, ...groups.find(([name]) => name === group)?.[1] },
+    ]),
+  );
+  return read('reload', groupsSchema, changed);
+};
+
 /** Options of an inspector that is mounted in a server of the caller's. */
 export type InspectorOptions = Pick<z.input<typeof inspectSchema>, 'token' | 'allowedHosts' | 'control' | 'stately'>;
 

@@ -14,6 +14,7 @@ import { createParts } from './parts.ts';
 import { createPing } from './ping.ts';
 import type { Ports } from './ports.ts';
 import type { Reaper } from './reaper.ts';
+import { createReload } from './reload.ts';
 
 /**
  * Creates a reaper. It opens no connection and sets no timer before its first method call.
@@ -85,6 +86,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       stopping ??= parts.shutDown().finally(parts.end);
       return stopping;
     },
+    reload: createReload({ settings, calls, delivery, supervision }),
     [Symbol.asyncDispose]: () => reaper.stop(),
     ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
     ...urlsOf(settings, parts, awake),
@@ -143,9 +145,9 @@ const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: R
 
 /** Lets `stop` refuse and await the calls of all methods that ask Redis. */
 const guarded = (calls: Calls, reaper: Reaper): Reaper => {
-  const { start, stop, health, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } = reaper;
+  const { start, stop, reload, health, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } = reaper;
   return {
-    ...{ start, stop, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
+    ...{ start, stop, reload, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
     ...calls.guard(asked),
     hooks: calls.guard(hooks, 'list'),
     quarantine: calls.guard(quarantine, 'list'),

@@ -5,6 +5,7 @@ import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Duration } from '../options/values.ts';
+import type { ReloadableOptions } from '../options.ts';
 import type { Explanation } from '../queries/explain.ts';
 import type { ReaperStatus } from '../queries/status.ts';
 import type { EventSource } from './events.ts';
@@ -25,9 +26,20 @@ export interface Reaper extends EventSource, AsyncDisposable {
    */
   stop(options?: { readonly timeout?: Duration }): Promise<void>;
   /**
+   * Changes options while the reaper runs: of `sweep` the `initialDelay`, `interval` and `jitter`; of `rescue` the
+   * `initialDelay` and `interval`; of `hooks` the `concurrency`, `drainRate`, `breakerThreshold`, `deadline`, `maxAge`,
+   * `maxRecords` and `parkedRetention`. What is left out stays as it is. A pass that waits for its time waits by the new
+   * interval, from when its wait began.
+   * @throws OptionsError naming each option that cannot be used, or that cannot change while the reaper runs. Nothing is
+   * changed then.
+   * @example
+   * reaper.reload({ sweep: { interval: '10m' }, hooks: { drainRate: 100 } });
+   */
+  reload(options: ReloadableOptions): void;
+  /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
-   * writes, the sweep is suspended and `suspended` in the summary says why. Aborting `signal` ends the sweep: no further act
+   * writes, the sweep is suspended and `suspended` in the summary, a code and a message, says why. Aborting `signal` ends the sweep: no further act
    * begins, and those that have begun are finished.
    * @throws PassError if the sweep did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the sweep got.

@@ -38,6 +38,8 @@ export const createSchedule = ({
   const dueAt: Record<ScheduledPass, number | undefined> = { sweep: undefined, rescue: undefined };
   /** When a scheduled pass would have come without the plans that callers asked for. */
   const keptDueAt: typeof dueAt = { sweep: undefined, rescue: undefined };
+  /** When the present wait of each pass began. */
+  const waitingSince: typeof dueAt = { sweep: undefined, rescue: undefined };
   const monotonic = () => monotonicOf(clock);
 
   const delayOf = (
@@ -46,8 +48,10 @@ export const createSchedule = ({
     interval: number,
     { isFirst, hasFailed }: { isFirst: boolean; hasFailed: boolean },
   ) => {
-    if (!isShared) return isFirst ? first : interval;
     const now = monotonic();
+    waitingSince[pass] ??= now;
+    // The wait may have begun before its interval was changed.
+    if (!isShared) return (isFirst ? first : interval) - (now - waitingSince[pass]);
     return waitFor({ pass, now, firstAt: (startedAt ?? now) + first, interval, hasFailed, shared: lease.seen() });
   };
   const wait = (pass: ScheduledPass, delay: number) => {
@@ -69,11 +73,13 @@ export const createSchedule = ({
     rescueDelay: (state) => wait('rescue', delayOf('rescue', rescue.initialDelay, rescue.interval, state)),
     passStarted(pass, { number, plan }) {
       const due = dueAt[pass] ?? 0;
+      waitingSince[pass] = undefined;
       if (number === scheduledPass || !plan) keptDueAt[pass] = undefined;
       else if (due > monotonic()) keptDueAt[pass] ??= due;
     },
     clear() {
       [dueAt.sweep, dueAt.rescue] = [undefined, undefined];
+      [waitingSince.sweep, waitingSince.rescue] = [undefined, undefined];
     },
     dueAt: (pass) => dueAt[pass],
   };

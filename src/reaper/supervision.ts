@@ -20,6 +20,8 @@ export interface Supervision extends Dispatching {
   readonly actor: ReturnType<typeof createSupervisor>;
   /** Starts the scheduled passes. */
   schedule(): void;
+  /** The intervals have changed: passes that wait for their time ask again for how long. */
+  reschedule(): void;
   send(request: PassRequest): void;
   /** Ends the passes, or gives them up when `isUp` resolves; then the hooks in flight, and the term of the leader. */
   stop(isUp: Promise<unknown>): Promise<void>;
@@ -45,6 +47,8 @@ export const createSupervision = (wiring: Wiring): Supervision => {
       actor.start();
     },
     schedule: () => actor.send({ type: 'schedule' }),
+    // A pass that waits begins to wait again when it gets a mandate.
+    reschedule: () => sendIfActive({ type: 'mandate.changed', mandate: actor.getSnapshot().context.mandate }),
     send: sendIfActive,
     hookDue: (endpoint) => sendIfActive({ type: 'hooks.due', endpoint }),
     watchHooks: () => sendIfActive({ type: 'hooks.watch' }),

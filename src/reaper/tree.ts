@@ -96,17 +96,19 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
   });
 };
 
-const rescueOf = ({ deps, ports, schedule, startBlock, passes, onFalseDeath }: Wiring) => {
+const rescueOf = ({ deps, ports, schedule, startBlock, reporting, passes, onFalseDeath }: Wiring) => {
   const { orphans, quarantine, preflight, lease } = ports;
   const pools = withFalseDeaths(ports.pools, deps, (pool) => {
-    deps.log.warn({ pool }, 'a pool that was declared dead is alive: its jobs may have run twice; raise rescue.grace');
+    reporting.falseDeath(pool);
     onFalseDeath();
   });
   const blockable = {
     ...preflight,
     async run(isPlan: boolean) {
       const blocked = await startBlock.reason();
-      return blocked === undefined ? preflight.run(isPlan) : { blocked };
+      return blocked === undefined
+        ? preflight.run(isPlan)
+        : { blocked: { code: 'blocked' as const, message: blocked } };
     },
   };
   return rescueMachine.provide({

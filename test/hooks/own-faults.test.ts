@@ -187,7 +187,9 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
     ...{ name: 'BackgroundError', where: 'sending hooks from this host', cause: { code: 'EAI_AGAIN' } },
     message: expect.stringMatching(/^EAI_AGAIN: /),
   });
-  expect(lines).toMatchObject([{ code: 'EAI_AGAIN', err: { code: 'EAI_AGAIN', stack: expect.any(String) } }]);
+  expect(lines).toMatchObject([
+    { code: 'host', hostError: 'EAI_AGAIN', err: { code: 'EAI_AGAIN', stack: expect.any(String) } },
+  ]);
   for (let i = 0; i < 15; i++) expect(await recordOf(`j${i}`)).toMatch(/^pending Running:\d+ \S+ 0 0 0 -$/);
   expect(await server.client.hgetall(`t:reaper:hooks:endpoint:http://core.test:${port}`)).toEqual({});
   expect(await reaper.hooks.endpoints()).toMatchObject([{ breaker: 'closed', failures: 0, pending: 15 }]);

@@ -78,7 +78,7 @@ export const createAttempts = (deps: AttemptDeps): Attempts => {
 };
 
 /** One script for each verb. */
-const createWrites = ({ keys, scripts, clock, settings: { breakerThreshold } }: AttemptDeps) => {
+const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
   /** The keys of a claimed hook without those of its job, and the first arguments of all these scripts. */
   const partsOf = ({ id, endpoint, until }: ClaimedHook) => ({
     record: keys.hooks,
@@ -105,7 +105,7 @@ const createWrites = ({ keys, scripts, clock, settings: { breakerThreshold } }: 
     return scripts.run(
       'record_failed',
       [keys.stats(hook.id), record, parked, ...queue],
-      [...args, answer, Math.round(delay), deadline, reason, health, breakerThreshold, Math.round(openFor)],
+      [...args, answer, Math.round(delay), deadline, reason, health, settings.breakerThreshold, Math.round(openFor)],
       undefined,
       change,
     );

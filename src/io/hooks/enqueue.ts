@@ -44,7 +44,7 @@ export const createHookQueue = ({
   keys,
   scripts,
   clock,
-  settings: { maxRecords },
+  settings,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & { settings: EnqueueSettings }): HookQueue => {
   const run = async (
     changes: readonly Change[],
@@ -58,7 +58,7 @@ export const createHookQueue = ({
       [keys.hooks, keys.parkedHooks, keys.hookEndpoints, ...endpoints.map(keys.dueHooks), ...stats],
       [
         clockOverride(clock),
-        maxRecords,
+        settings.maxRecords,
         endpoints.length,
         ...endpoints,
         ...changes.flatMap(({ id, state, endpoint }) => [id, state, endpoints.indexOf(endpoint) + 1]),
@@ -73,13 +73,14 @@ export const createHookQueue = ({
   /** How many records may be added for an endpoint. The bounds are those of `roomFor` in `lua/includes/enqueue_hook.lua`. */
   const readRoom = async (endpoint: string, count: number): Promise<number> => {
     const missing = 100 - (await unlessWrongType(redis.zcard(keys.dueHooks(endpoint)), 0));
+    const { maxRecords } = settings;
     return Math.max(maxRecords - count, Math.min(missing, Math.ceil(1.25 * maxRecords) - count));
   };
 
   return {
     hookTail: (endpoint = '') => ({
       keys: [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
-      args: [endpoint, clockOverride(clock), maxRecords],
+      args: [endpoint, clockOverride(clock), settings.maxRecords],
     }),
 
     async enqueue(changes, fence, note) {
