@@ -3,6 +3,7 @@ import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate
 import type { TrackedJob } from '../machines/facts.ts';
 import type { jobMachine } from '../machines/job.ts';
 import { messageOf } from '../machines/messageOf.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
 import type { HookEnd, JobInput, JobOutcome, PageHooks } from '../machines/types/job.ts';
 import type { JudgedPage } from '../machines/types/sweep.ts';
@@ -31,7 +32,7 @@ export const createJudgePage = ({
   /** Which hooks of these jobs would be parked or deferred. */
   enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | undefined)[]>;
   /** Why Redis refuses writes, if that is what an error says. */
-  refusalOf: (error: unknown) => string | undefined;
+  refusalOf: (error: unknown) => SuspensionReason | undefined;
   /** Whether an inspector wants to see this actor. The inspection events of each actor cost a tenth of a sweep. */
   isFollowed: (id: string, judgement: Judgement) => boolean;
   observe: (outcome: JobOutcome) => void;
@@ -67,7 +68,7 @@ export const createJudgePage = ({
 
       const judged = jobs.map((job): Judged => ({ job, judgement: judge(job.facts, policy) }));
       const refires = judged.filter(({ judgement }) => judgement.verdict === 'refire');
-      let refusal: string | undefined;
+      let refusal: SuspensionReason | undefined;
       const answer = (ends: readonly (HookEnd | Error | undefined)[]) => {
         for (const [i, { job }] of refires.entries()) {
           const end = ends[i];

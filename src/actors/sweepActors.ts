@@ -2,7 +2,7 @@ import { fromPromise } from 'xstate';
 import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
-import { classify, refusalOf } from '../io/redis/errors.ts';
+import { refusalOf } from '../io/redis/errors.ts';
 import { newToken } from '../io/redis/scripts.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import { PermanentError } from '../machines/permanent.ts';
@@ -83,6 +83,6 @@ const orFinal = <T>(step: () => Promise<T>): Promise<T> =>
       return await step();
     } catch (error) {
       const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
-      throw refusal === undefined ? error : new RefusedError(classify(error).code, refusal, { cause: error });
+      throw refusal === undefined ? error : new RefusedError(refusal.code, refusal.message, { cause: error });
     }
   });

@@ -43,7 +43,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
 };
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
-  ...(suspended === undefined ? [] : [`rescue suspended: ${suspended}`]),
+  ...(suspended === undefined ? [] : [`rescue suspended: ${suspended.message}`]),
   `${plan ? 'planned: ' : ''}${alive} pools alive, ${suspects} suspected, in ${durationMs} ms`,
   `suspected pools: ${countsOf({ ...pools })}`,
 ];

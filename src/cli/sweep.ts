@@ -75,7 +75,7 @@ const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutco
   ].join('  ');
 
 const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, durationMs, suspended }: SweepSummary): string[] => [
-  ...(suspended === undefined ? [] : [`the sweep was suspended: ${suspended}`]),
+  ...(suspended === undefined ? [] : [`the sweep was suspended: ${suspended.message}`]),
   `${plan ? 'planned: ' : ''}${scanned} jobs in ${durationMs} ms`,
   `verdicts: ${countsOf(verdicts)}`,
   `outcomes: ${countsOf(outcomes)}`,

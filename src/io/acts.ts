@@ -6,7 +6,7 @@ import type { Hooks } from './hooks/hooks.ts';
 import type { HookRecords } from './hooks/records.ts';
 import type { TrackedJobs } from './jobs/trackedJobs.ts';
 import type { Deps } from './redis/deps.ts';
-import { classify, refusalOf } from './redis/errors.ts';
+import { refusalOf } from './redis/errors.ts';
 import { retry } from './redis/retry.ts';
 import { type AuditNote, changeOnce } from './redis/scripts.ts';
 
@@ -101,6 +101,6 @@ const write = async <T>(clock: Clock, step: () => Promise<T>): Promise<T> => {
     return await retry(clock, step);
   } catch (error) {
     const refusal = refusalOf(error);
-    throw refusal === undefined ? error : new RefusedError(classify(error).code, refusal, { cause: error });
+    throw refusal === undefined ? error : new RefusedError(refusal.code, refusal.message, { cause: error });
   }
 };

@@ -1,4 +1,5 @@
 import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
+import { codeOr } from '../errors.ts';
 import type { TrackedJob } from './facts.ts';
 import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
@@ -13,7 +14,7 @@ export interface JobContext extends JobInput {
   readonly looks: number;
   /** What Redis answered to the act, or to the page about the job's hook. */
   readonly reply: Exclude<ActReply, 'overtaken'> | undefined;
-  readonly error: string | undefined;
+  readonly error: unknown;
 }
 
 type Refused = 'refused';
@@ -76,7 +77,7 @@ export const jobMachine = setup({
         pass: before.pass,
       }),
     }),
-    keepError: assign({ error: (_, { error }: { error: unknown }) => messageOf(error) }),
+    keepError: assign({ error: (_, { error }: { error: unknown }) => error }),
   },
 }).createMachine({
   id: 'job',
@@ -195,6 +196,6 @@ const outcomeOf = ({ job, judgement, error }: JobContext, end: JobEnd | Refused)
   detail: judgement?.detail,
   outcome: end === 'refused' ? 'abandoned' : end,
   facts: job.facts,
-  ...(error === undefined ? {} : { error }),
+  ...(error === undefined ? {} : { error: messageOf(error), code: codeOr(error, 'step-failed') }),
   ...(end === 'refused' ? { isRefused: true } : {}),
 });

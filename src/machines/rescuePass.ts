@@ -2,6 +2,7 @@ import { assign, setup } from 'xstate';
 import type { Share } from './adoption.ts';
 import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
+import type { SuspensionReason } from './refusal.ts';
 import { changesOfCounters, changesOfLive, changesOfPool, withLocks } from './rescueChanges.ts';
 import type { Locks } from './types/changes.ts';
 import type { PoolOutcome } from './types/pool.ts';
@@ -46,7 +47,7 @@ export type RescuePassEvent =
   | { type: 'pools.ended'; outcomes: readonly PoolOutcome[]; count: number }
   /** A step failed: the pass continues, and its result says why it is not complete. */
   | { type: 'failed'; error: unknown }
-  | { type: 'suspended'; reason: string }
+  | { type: 'suspended'; reason: SuspensionReason | undefined }
   /** Everything was looked at: only pools may still be missing. */
   | { type: 'looked' }
   /** Its caller has aborted it. */
@@ -132,7 +133,10 @@ export const rescuePassMachine = setup({
       }),
     }),
     suspend: assign({
-      result: ({ context: { result } }, { reason }: { reason: string }) => ({ ...result, suspended: reason }),
+      result: ({ context: { result } }, { reason }: { reason: SuspensionReason | undefined }) => ({
+        ...result,
+        ...(reason && { suspended: reason }),
+      }),
     }),
     abort: assign({ result: ({ context: { result } }) => ({ ...result, ...abortedPass }) }),
     cutShort: assign({ result: ({ context: { result } }) => ({ error: 'the reaper is stopped', ...result }) }),

@@ -239,7 +239,7 @@ export const rescueSetup = setup({
     // The other hosts have not done the shared pass either: it is tried again an interval later.
     suspendPass: enqueueActions(({ enqueue, context }, { found }: { found: Found }) => {
       enqueue.assign({ failedIn: context.fence });
-      enqueue.sendTo(context.present, { type: 'suspended', reason: found.suspended ?? '' });
+      enqueue.sendTo(context.present, { type: 'suspended', reason: found.suspended });
     }),
     keepRecounted: enqueueActions(({ enqueue, context }, { recounted }: { recounted: Recounted }) => {
       enqueue.sendTo(context.present, { type: 'recounted', recounted });

@@ -12,7 +12,7 @@ import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, isSameTerm, type Mandate } from './lease.ts';
 import { messageOf } from './messageOf.ts';
 import { PermanentError } from './permanent.ts';
-import { RefusedError } from './refusal.ts';
+import { RefusedError, type SuspensionReason, suspensionOf } from './refusal.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
 import type { JobOutcome } from './types/job.ts';
 import { faultOf, type MandateChanged, reported } from './types/reports.ts';
@@ -224,7 +224,11 @@ export const sweepSetup = setup({
       const pass = withTally(context.pass, tallyOf(outcome));
       enqueue.assign({ idle: [...context.idle, lane], pass });
       if (outcome.isRefused === true) {
-        enqueue.assign({ pass: withSuspension(pass, outcome.error), acting: [], failedIn: context.fence });
+        enqueue.assign({
+          pass: withSuspension(pass, { code: outcome.code ?? 'suspended', message: outcome.error ?? '' }),
+          acting: [],
+          failedIn: context.fence,
+        });
       }
       enqueue.sendParent(reported({ type: 'job', outcome }));
     }),
@@ -238,7 +242,7 @@ export const sweepSetup = setup({
     }),
     // The other hosts have not done the shared sweep either: it is tried again an interval later.
     suspendSweep: assign({
-      pass: ({ context }, { error }: { error: unknown }) => withSuspension(context.pass, messageOf(error)),
+      pass: ({ context }, { error }: { error: unknown }) => withRefusal(context.pass, error),
       failedIn: ({ context }) => context.fence,
     }),
     // Spawned, not invoked: it continues when the state changes.
@@ -248,8 +252,7 @@ export const sweepSetup = setup({
     }),
     forgetRecord: stopChild('completePass'),
     failCompletion: assign({
-      pass: ({ context }, { error }: { error: unknown }) =>
-        error instanceof RefusedError ? withSuspension(context.pass, messageOf(error)) : withError(context.pass, error),
+      pass: ({ context }, { error }: { error: unknown }) => withRefusal(context.pass, error),
       failedIn: ({ context }) => context.fence,
     }),
     cutShort: assign({
@@ -278,7 +281,12 @@ export const sweepSetup = setup({
 const withTally = (pass: SweepResult | undefined, tally: Tally): SweepResult | undefined =>
   pass && { ...pass, tally: addTally(pass.tally, tally) };
 /** The first reason stays: later ones are about the same refusal. */
-const withSuspension = (pass: SweepResult | undefined, suspended: string | undefined): SweepResult | undefined =>
+const withSuspension = (
+  pass: SweepResult | undefined,
+  suspended: SuspensionReason | undefined,
+): SweepResult | undefined =>
   pass === undefined || suspended === undefined || pass.suspended !== undefined ? pass : { ...pass, suspended };
+const withRefusal = (pass: SweepResult | undefined, error: unknown): SweepResult | undefined =>
+  error instanceof RefusedError ? withSuspension(pass, suspensionOf(error)) : withError(pass, error);
 const withError = (pass: SweepResult | undefined, error: unknown): SweepResult | undefined =>
   pass && { ...pass, error: messageOf(error), cause: error };

@@ -2,6 +2,7 @@ import { EventEmitter, on } from 'node:events';
 import type { QuarantinedJob } from '../admin/quarantineRecords.ts';
 import { type BackgroundError, OptionsError } from '../errors.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import type { JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
@@ -28,7 +29,7 @@ export interface Suspension {
   readonly pass: 'sweep' | 'rescue';
   readonly isSuspended: boolean;
   /** Why, and what to do; left out if the passes run again. */
-  readonly reason?: string;
+  readonly reason?: SuspensionReason;
 }
 
 /** The connection to Redis is lost or restored. The start of an outage is an `error` event too. */

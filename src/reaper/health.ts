@@ -4,7 +4,7 @@ import type { Outage } from '../io/redis/outages.ts';
 import { isoTime } from '../isoTime.ts';
 import type { FailedChild } from '../machines/types/reports.ts';
 import type { ReaperSettings } from '../options.ts';
-import type { PassReports } from './passReports.ts';
+import type { PassReports, PassState } from './passReports.ts';
 import type { Schedule } from './schedule.ts';
 
 /** Whether the passes run on time. */
@@ -20,6 +20,8 @@ export interface Health {
   readonly isReady: boolean;
   /** What is overdue or suspended, and why. */
   readonly detail: string;
+  /** Why passes are suspended, by kind; empty if none are. */
+  readonly suspended: PassState['suspended'];
   /** ISO times of the ends of the last passes that completed; of any host, if the hosts share the schedule. */
   readonly lastSweepAt: string | undefined;
   readonly lastRescueAt: string | undefined;
@@ -77,8 +79,7 @@ export const healthOf = ({
   lastSweepAt,
   lastRescueAt,
   shared,
-  suspended,
-  sweepSuspended,
+  suspended = {},
   outage,
   isConnected = true,
   failed = [],
@@ -96,10 +97,8 @@ export const healthOf = ({
   lastRescueAt: number | undefined;
   /** State that the hosts share; undefined if this host runs its passes for itself. */
   shared: SharedView | undefined;
-  /** Why no pool is judged now. */
-  suspended: string | undefined;
-  /** Why the last sweep was suspended. */
-  sweepSuspended?: string | undefined;
+  /** Why no pool is judged now (`rescue`), and why the last sweep was suspended. */
+  suspended?: PassState['suspended'];
   /** Why Redis cannot be used now, and for how many ms. */
   outage?: { readonly error: string; readonly forMs: number } | undefined;
   /** Whether the connection to Redis was made, and has not been lost since. */
@@ -135,8 +134,8 @@ export const healthOf = ({
   const cutOff =
     outage === undefined ? [] : [`Redis unavailable for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
   const asides = [
-    ...(suspended === undefined ? [] : [`no pool is judged: ${suspended}`]),
-    ...(sweepSuspended === undefined ? [] : [`sweeps are suspended: ${sweepSuspended}`]),
+    ...(suspended.rescue === undefined ? [] : [`no pool is judged: ${suspended.rescue.message}`]),
+    ...(suspended.sweep === undefined ? [] : [`sweeps are suspended: ${suspended.sweep.message}`]),
   ];
   const leader = shared?.leader;
   const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.clockOffset ?? 0);
@@ -147,6 +146,7 @@ export const healthOf = ({
     isLive: crashed.length === 0,
     isReady: ok && isConnected && asides.length === 0,
     detail: [...crashed, ...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
+    suspended,
     lastSweepAt: shownAt(sweptAt),
     lastRescueAt: shownAt(rescuedAt),
   };

@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { codeOfRefusal, forCaller } from '../io/redis/errors.ts';
+import { forCaller } from '../io/redis/errors.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter, Suspension } from './events.ts';
@@ -14,20 +14,14 @@ export interface PassState {
   /** Ends of the last passes that completed, by the monotonic clock in ms. */
   readonly lastSweepAt: number | undefined;
   readonly lastRescueAt: number | undefined;
-  /** Why no pool is judged now. */
-  readonly suspended: string | undefined;
-  /** Why the last sweep was suspended. */
-  readonly sweepSuspended: string | undefined;
-  /** The codes of these reasons, for each kind of pass that is suspended. */
-  readonly suspendedBy: Readonly<Partial<Record<Suspension['pass'], ErrorCode>>>;
+  /** Why no pool is judged now (`rescue`), and why the last sweep was suspended. */
+  readonly suspended: Readonly<Partial<Record<Suspension['pass'], SuspensionReason>>>;
 }
 
 const noPasses: PassState = {
   lastSweepAt: undefined,
   lastRescueAt: undefined,
-  suspended: undefined,
-  sweepSuspended: undefined,
-  suspendedBy: {},
+  suspended: {},
 };
 
 /** Measures the passes, and turns each end into a summary, a log line and an event. */
@@ -52,11 +46,10 @@ export const createPassReports = ({
   const starts = createStarts(() => ({ at: now(), hooks: hookCounts() }));
   const elapsedSince = (at: number) => Math.round(now() - at);
   let state = noPasses;
-  const setSuspended = (pass: Suspension['pass'], reason: string | undefined, code?: ErrorCode) => {
-    const before = pass === 'sweep' ? state.sweepSuspended : state.suspended;
-    state = { ...state, suspendedBy: suspendedBy(state.suspendedBy, pass, reason, code) };
-    state = pass === 'sweep' ? { ...state, sweepSuspended: reason } : { ...state, suspended: reason };
-    if (before !== reason) {
+  const setSuspended = (pass: Suspension['pass'], reason: SuspensionReason | undefined) => {
+    const { [pass]: before, ...others } = state.suspended;
+    state = { ...state, suspended: reason === undefined ? others : { ...others, [pass]: reason } };
+    if (before?.message !== reason?.message) {
       emit('suspended', { pass, isSuspended: reason !== undefined, ...(reason === undefined ? {} : { reason }) });
     }
   };
@@ -72,8 +65,8 @@ export const createPassReports = ({
       const summary = sweepSummary(result, elapsedSince(start.at), () => hooksSince(hookCounts(), start.hooks));
       const { suspended, error, plan } = result;
       const cause = forCaller(result.cause);
-      if (suspended !== undefined && suspended !== state.sweepSuspended)
-        fault('sweeping', suspended, { code: 'suspended' });
+      if (suspended !== undefined && suspended.message !== state.suspended.sweep?.message)
+        fault('sweeping', suspended.message, { code: 'suspended' });
       if (!plan && error === undefined) setSuspended('sweep', suspended);
       if (suspended !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
       else if (error === undefined) {
@@ -91,8 +84,8 @@ export const createPassReports = ({
       const { changes: _, ...line } = summary;
       const { suspended, error } = result;
       const cause = forCaller(result.cause);
-      if (suspended !== undefined && suspended !== state.suspended)
-        fault('judging pools', suspended, { code: 'suspended' });
+      if (suspended !== undefined && suspended.message !== state.suspended.rescue?.message)
+        fault('judging pools', suspended.message, { code: 'suspended' });
       const isLatest = error === undefined && pass > latestPass;
       if (isLatest) {
         latestPass = pass;
@@ -109,22 +102,11 @@ export const createPassReports = ({
 
     block(reason) {
       if (reason !== undefined) fault('the start', reason, { code: 'blocked' });
-      setSuspended('rescue', reason, 'blocked');
+      setSuspended('rescue', reason === undefined ? undefined : { code: 'blocked', message: reason });
     },
 
     state: () => state,
   };
-};
-
-/** The codes of all suspensions, after one has begun or ended. */
-const suspendedBy = (
-  before: PassState['suspendedBy'],
-  pass: Suspension['pass'],
-  reason: string | undefined,
-  code: ErrorCode | undefined,
-): PassState['suspendedBy'] => {
-  const { [pass]: _, ...others } = before;
-  return reason === undefined ? others : { ...others, [pass]: code ?? codeOfRefusal(reason) ?? 'suspended' };
 };
 
 /** Remembers what was measured at the start of each pass until its end. */

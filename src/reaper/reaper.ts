@@ -27,7 +27,7 @@ export interface Reaper extends EventSource, AsyncDisposable {
   /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
-   * writes, the sweep is suspended and `suspended` in the summary says why. Aborting `signal` ends the sweep: no further act
+   * writes, the sweep is suspended and `suspended` in the summary, a code and a message, says why. Aborting `signal` ends the sweep: no further act
    * begins, and those that have begun are finished.
    * @throws PassError if the sweep did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the sweep got.

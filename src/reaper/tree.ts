@@ -106,7 +106,9 @@ const rescueOf = ({ deps, ports, schedule, startBlock, passes, onFalseDeath }: W
     ...preflight,
     async run(isPlan: boolean) {
       const blocked = await startBlock.reason();
-      return blocked === undefined ? preflight.run(isPlan) : { blocked };
+      return blocked === undefined
+        ? preflight.run(isPlan)
+        : { blocked: { code: 'blocked' as const, message: blocked } };
     },
   };
   return rescueMachine.provide({

@@ -151,9 +151,16 @@ test('a look that fails is repeated after a pause, and the pass is given up afte
 test('a suspended look judges no pool, rebuilds no counters and says why', async () => {
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
-  await it.answer('find', { alive: 0, suspects: [], types: [], suspended: 'Redis is ill' });
+  await it.answer('find', {
+    alive: 0,
+    suspects: [],
+    types: [],
+    suspended: { code: 'suspended', message: 'Redis is ill' },
+  });
   expect(it.value().rescue).toBe('idle');
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, suspects: 0, suspended: 'Redis is ill' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, suspects: 0, suspended: { code: 'suspended', message: 'Redis is ill' } } },
+  ]);
   expect(it.of('rescue.ended')[0]?.result).not.toHaveProperty('error');
 });
 
@@ -239,9 +246,14 @@ test('stopped while it looks for pools or works on some, it answers every caller
 test('fault 150: a suspended shared pass is tried again an interval later', async () => {
   const it = await startLeader();
   await it.tick(10_000);
-  await it.answer('find', { ...found(suspectOf('p1')), suspended: 'Redis is loading' });
+  await it.answer('find', {
+    ...found(suspectOf('p1')),
+    suspended: { code: 'redis-busy', message: 'Redis is loading' },
+  });
   expect([it.startedPools(), it.rescue().failedIn]).toEqual([[], fenceOf(1)]);
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { suspended: 'Redis is loading' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { suspended: { code: 'redis-busy', message: 'Redis is loading' } } },
+  ]);
 });
 
 test('a shared pass whose look fails for good is tried again an interval later', async () => {

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../errors.ts';
 import type { Facts, TrackedJob } from '../facts.ts';
 import type { Judgement, Policy, Reason, Verdict } from '../verdict.ts';
 
@@ -22,6 +23,8 @@ export interface JobOutcome {
   readonly outcome: JobEnd;
   readonly facts: Facts;
   readonly error?: string;
+  /** The code of that error. */
+  readonly code?: ErrorCode;
   /** It was abandoned because Redis refuses writes: the sweep ends with it, and the next one finds the job. */
   readonly isRefused?: boolean;
 }

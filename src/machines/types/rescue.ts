@@ -1,3 +1,4 @@
+import type { SuspensionReason } from '../refusal.ts';
 import type { Locks, PoisonEntry, RescueChange } from './changes.ts';
 import type { PoolOutcome, Suspect } from './pool.ts';
 
@@ -17,7 +18,7 @@ export interface Found {
   /** Token of the pass; undefined if no pool was judged. */
   readonly pass?: string;
   /** Why no pool was judged: Redis or this process is in no state to judge now. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
 }
 
 /** A pool that is alive, and where to look for the entries that it holds. */
@@ -124,7 +125,7 @@ export interface RescueResult {
   /** Keys that were left as they are, because they hold another type or their names are ambiguous. */
   readonly unreadable: readonly string[];
   /** Why no pool was judged: Redis or this process was in no state to judge. The next pass tries again. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
   /** Why the pass did not complete. */
   readonly error?: string;
   /** The error itself; left out where only its text is known. */

@@ -1,4 +1,5 @@
 import type { TrackedJob } from '../facts.ts';
+import type { SuspensionReason } from '../refusal.ts';
 import type { Tally } from '../tally.ts';
 
 /** The number of passes that the schedule starts. Passes of callers have numbers above 0. */
@@ -15,7 +16,7 @@ export interface JudgedPage {
   readonly acting: readonly TrackedJob[];
   readonly tally: Tally;
   /** Why no job of the page can act: Redis refuses writes. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
 }
 
 export interface SweepRequest {
@@ -30,7 +31,7 @@ export interface SweepResult {
   readonly plan: boolean;
   readonly tally: Tally;
   /** Why the sweep was suspended: Redis refuses writes. The next sweep finds the remaining jobs. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
   /** Why the sweep did not complete. */
   readonly error?: string;
   /** The error itself; left out where only its text is known. */
