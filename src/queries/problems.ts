@@ -42,7 +42,7 @@ const weightOf = ({ counts }: Problem): number => counts.queued ?? counts.entrie
 const suspended = ({ suspended: reason, redis }: NamespaceState): Problem[] =>
   reason === undefined
     ? []
-    : [problem('suspended', 'critical', ['redis', redis], `no pass can run: ${reason}`, 'reaper doctor')];
+    : [problem('suspended', 'critical', ['redis', redis], `no pass can run: ${reason.message}`, 'reaper doctor')];
 
 const elsewhere = ({ elsewhere: places }: NamespaceState): Problem[] =>
   places.map(({ namespace, hint, options }) =>

@@ -134,7 +134,7 @@ const queriesOf = (
     status: createStatus({
       ...{ ...deps, settings, pools, policy, records, lease },
       open: () => ports.scan(true),
-      suspended: () => passState().suspended ?? passState().sweepSuspended,
+      suspended: () => passState().suspended.rescue ?? passState().suspended.sweep,
       findElsewhere: createElsewhere(given, settings.redis, connection.description),
     }),
     explain: createExplain({
