@@ -6,9 +6,9 @@ import { testTimeout, waitLimit } from './test/support/waitLimit.ts';
 /** Tests without Redis. They run first. All other files are in the project `redis`. */
 const unit = [
   'test/*.test.ts',
-  'test/{io,machines,mutants,server}/**/*.test.ts',
+  'test/{io,machines,mutants,queries,server}/**/*.test.ts',
   'test/deploy/{deploy,image}.test.ts',
-  'test/cli/{numbers,text}.test.ts',
+  'test/cli/{numbers,status,text}.test.ts',
   'test/hooks/{basic-authorization,destination,exchange,post,response-body-time}.test.ts',
   'test/redis/redis-url.test.ts',
   'test/visualize/{access,allowance,broadcast,charts,heartbeat,layouts,socket-limits}.test.ts',

@@ -36,8 +36,15 @@ export type { Policy, Reason, Verdict } from './machines/verdict.ts';
 export type { Duration } from './options/values.ts';
 export type { ReaperOptions, ReloadableOptions } from './options.ts';
 export { version } from './package.ts';
-export type { AskedRule, Explanation, Place } from './queries/explain.ts';
-export type { LeaderStatus, QueueStatus, ReaperStatus } from './queries/status.ts';
+export type { Blocker } from './queries/blockers.ts';
+export type { Elsewhere } from './queries/elsewhere.ts';
+export type { AskedRule, Explanation } from './queries/explain.ts';
+export type { Place } from './queries/place.ts';
+export type { PoolStatus } from './queries/poolStatus.ts';
+export type { Problem, ProblemCode } from './queries/problem.ts';
+export type { QueueStatus } from './queries/queues.ts';
+export type { LeaderStatus } from './queries/state.ts';
+export type { ReaperStatus } from './queries/status.ts';
 export { createReaper } from './reaper/create.ts';
 export type {
   ConnectionChange,

@@ -10,3 +10,7 @@ export const isoOfSecond = (second: number): string => isoTime(1_000 * second);
 /** The same, where there may be no time. */
 export const isoTimeOrNone = (ms: number | undefined): string | undefined =>
   ms === undefined ? undefined : isoTime(ms);
+
+/** The ms of a text of `isoTime`; undefined if it is no date. */
+export const msOfIso = (text: string | undefined): number | undefined =>
+  text !== undefined && /^[+-]?\d+-\d\d-\d\dT/.test(text) ? Date.parse(text) : undefined;

@@ -48,7 +48,7 @@ export const listAudit = async (reaper: Reaper, { json, ...given }: AuditFlags):
   for await (const page of reaper.audit.list(filter)) {
     count += page.length;
     if (json) for (const entry of page) printJson({ type: 'audit', ...entry });
-    else printTable(['entry', 'time', 'what', 'of what', 'change', 'why', 'by'], page.map(rowOf));
+    else printTable(['entry', 'what', 'of what', 'why, by'], page.map(rowOf));
   }
   if (!json && count === 0) print('no act is recorded');
   return 0;
@@ -56,8 +56,11 @@ export const listAudit = async (reaper: Reaper, { json, ...given }: AuditFlags):
 
 const rowOf = (entry: AuditEntry): Cell[] => {
   const { id, at, who, pass, what, why } = entry;
-  return [id, timeOf(at), what, subjectOf(entry), changeOf(entry), why, [who, pass]];
+  return [[id, timeOf(at)], what, linesOf(subjectOf(entry), changeOf(entry)), linesOf(why, who, pass)];
 };
+
+/** Without empty lines. */
+const linesOf = (...lines: string[]): string[] => lines.filter((line) => line !== '');
 
 /** The job, or how many; the pool and the type. */
 const subjectOf = ({ job, count, jobs, pool, type, of }: AuditEntry): string =>

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { timeWithAge } from '../ages.ts';
 import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
+import { isoOfSecond } from '../isoTime.ts';
 import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
@@ -28,24 +30,28 @@ export const explain = async (reaper: Reaper, id: string, flags: { json?: boolea
 const isKnown = ({ isTracked, facts, places, hook }: Explanation): boolean =>
   isTracked || facts.stats !== 'nothing' || places.length > 0 || hook !== undefined;
 
-const linesOf = ({ id, isTracked, facts, rules, verdict, reason, action, places, hook }: Explanation): string[] => [
-  `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
-  ...factLines(facts),
-  ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
-  ...(facts.evidence === undefined
-    ? []
-    : [`searched: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
-  `verdict: ${verdict} (${reason})`,
-  `a sweep would do: ${action}`,
-  ...(hook === undefined ? [] : [hookLine(hook)]),
-  ...(places.length === 0 ? ['in no queue, and held by no pool'] : places.map(placeOf)),
-];
+const linesOf = (explanation: Explanation): string[] => {
+  const { id, isTracked, facts, rules, verdict, reason, action, places, blockers, hook } = explanation;
+  return [
+    ...blockers.map(({ message, command }) => `${id}: ${message}${command === undefined ? '' : ` → ${command}`}`),
+    `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
+    ...factLines(facts),
+    ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
+    ...(facts.evidence === undefined
+      ? []
+      : [`searched: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
+    `verdict: ${verdict} (${reason})`,
+    `a sweep would do: ${action}`,
+    ...(hook === undefined ? [] : [hookLine(hook)]),
+    ...(places.length === 0 ? ['in no queue, and held by no pool'] : places.map((place) => placeOf(place, facts))),
+  ];
+};
 
 const factLines = (facts: Facts): string[] => {
   if (facts.stats !== 'found') return [`stats: ${facts.stats}`];
   const { ack, readAt } = facts;
   const time = (name: string, value: number | undefined) =>
-    value ? [`${name}: ${Number.isNaN(value) ? 'no integer' : `${value}, ${readAt - value} s ago`}`] : [];
+    value ? [`${name}: ${Number.isNaN(value) ? 'no integer' : timeWithAge(isoOfSecond(value), 1_000 * readAt)}`] : [];
   return [
     `status: ${facts.status ?? 'none'}, type ${facts.name ?? 'none'}, kind ${facts.kind ?? 'none'}, ${facts.hasHook ? 'has' : 'no'} hook URL`,
     ...time('revision', facts.revision),
@@ -60,9 +66,10 @@ const factLines = (facts: Facts): string[] => {
 const hookLine = ({ state, about, endpoint, attempts, answer }: HookRecord): string =>
   `hook: ${state}, ${about.replace(':', ' of revision ')} to ${endpoint}, ${attempts} attempts, ${answer ?? 'no answer yet'}`;
 
-const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place): string => {
+const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place, { readAt }: Facts): string => {
+  const time = at === undefined ? 'an unknown time' : timeWithAge(at, 1_000 * readAt);
   if (kind === 'queue') return `position ${(ahead ?? 0) + 1} in queue ${type}`;
   if (kind === 'in-progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
-  if (kind === 'observed') return `run by a worker of pool ${pool} since ${at}`;
-  return `in ${kind}, ${at}`;
+  if (kind === 'observed') return `run by a worker of pool ${pool} since ${time}`;
+  return `in ${kind}, ${time}`;
 };

@@ -1,106 +1,63 @@
 import type { Command } from 'commander';
 import type { Reaper, ReaperStatus } from '../index.ts';
+import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
+import { needsAttention } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
-import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
+import { statusLines } from './statusView.ts';
+import { finish, printJson, printPainted, wantsColors, widthOf } from './text.ts';
+import { UsageError } from './usage.ts';
+import { watch } from './watch.ts';
+
+/** Time between two views, in ms. */
+const defaultInterval = 2_000;
+const minInterval = 100;
 
 export const registerStatus = (program: Command): void => {
   const command = program
     .command('status')
-    .description('show tracked jobs, hooks, queues, locks and pools; changes nothing');
-  withOptions(command, 'redis', 'judging', 'pools').action(async (flags: { json?: boolean }) => {
+    .description('show what is wrong, then queues, pools and endpoints; changes nothing')
+    .option('--watch [interval]', 'show it again and again until Ctrl-C, every 2s by default', duration)
+    .addHelpText('after', '\nExit code 3: something needs attention.');
+  withOptions(command, 'redis', 'judging', 'pools').action(async (flags: StatusFlags) => {
+    const interval = intervalOf(flags);
     const reaper = reaperOf(configOf(command));
-    finish(await once(reaper, () => status(reaper, flags)));
+    finish(await (interval === undefined ? once(reaper, () => status(reaper, flags)) : watchStatus(reaper, interval)));
   });
 };
 
-/** The state of the namespace. */
-export const status = async (reaper: Reaper, flags: { json?: boolean }): Promise<number> => {
+interface StatusFlags {
+  readonly json?: boolean;
+  readonly watch?: number | true;
+}
+
+/** @throws UsageError where there is nothing to draw on. */
+const intervalOf = ({ watch: given, json }: StatusFlags): number | undefined => {
+  if (given === undefined) return undefined;
+  if (json) throw new UsageError('--watch: cannot be used with --json. Run the command again for each reading.');
+  if (!process.stdout.isTTY || process.env.TERM === 'dumb') {
+    throw new UsageError('--watch: needs a terminal. Without --watch the command prints one status.');
+  }
+  const interval = given === true ? defaultInterval : given;
+  if (interval < minInterval) throw new UsageError(`--watch: must be at least ${minInterval}ms`);
+  return interval;
+};
+
+/** The state of the namespace. Exit code 3 if something needs attention. */
+export const status = async (reaper: Reaper, flags: StatusFlags): Promise<number> => {
   const state = await reaper.status();
   if (flags.json) printJson({ type: 'status', ...state });
-  else show(state);
-  return 0;
+  else for (const line of statusLines(state, viewOf(process.stdout))) printPainted(line);
+  return needsNothing(state) ? 0 : needsAttention;
 };
 
-const show = (state: ReaperStatus): void => {
-  const { tracked, queues, pools } = state;
-  print(
-    `namespace ${state.namespace} on ${state.redis}`,
-    ...(state.hint === undefined ? [] : [state.hint]),
-    `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
-    `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
-    ...hookLines(state),
-    leaderLine(state),
-    `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
-  );
-  if (queues.length === 0) print('no job types');
-  else printQueues(state);
-  if (pools.length === 0) print('no pools');
-  else printPools(state);
-  print(...state.unreadable.map((fault) => `cannot be read: ${fault}`));
-  if (state.isPartial) {
-    print('too many keys in this database to scan all: in-progress lists that no other key names may be missing');
-  }
-};
+const needsNothing = ({ problems }: ReaperStatus): boolean => problems.every(({ severity }) => severity === 'notice');
 
-const hookLines = ({ hooks: { endpoints, pending, parked, oldestAttemptAt }, tracked }: ReaperStatus): string[] => {
-  if (pending + parked === 0) return [];
-  const since = oldestAttemptAt === undefined ? '' : `, the oldest attempted first ${timeOf(oldestAttemptAt)}`;
-  return [
-    `hooks: ${pending} pending, ${parked} parked${since} (reaper hooks lists them)`,
-    ...(tracked.parkedFinal === 0
-      ? []
-      : [`final jobs whose last hook is parked: ${tracked.parkedFinal}, not counted as tracked above`]),
-    ...endpoints
-      .filter(({ breaker, failures }) => breaker !== 'closed' || failures > 0)
-      .map(({ endpoint, breaker, failures, answer, pending: waiting }) => {
-        const last = answer === undefined ? '' : `, last answer ${answer}`;
-        return `endpoint ${endpoint}: circuit ${breaker}, ${failures} consecutive failures${last}, ${waiting} waiting`;
-      }),
-  ];
-};
+const viewOf = (stream: NodeJS.WriteStream) => ({
+  width: stream.isTTY ? widthOf(stream) : undefined,
+  colors: wantsColors(stream),
+});
 
-const leaderLine = ({ leader }: ReaperStatus): string => {
-  const { host, leaderSinceAt, sweepStartedAt, isSweeping, scanned, total, sweepEndedAt } = leader;
-  const who = host === undefined ? 'no leader' : `leader: ${host} since ${timeOrNone(leaderSinceAt)}`;
-  if (sweepStartedAt === undefined) return `${who}, no sweep yet`;
-  return isSweeping
-    ? `${who}, sweep started ${timeOrNone(sweepStartedAt)}, ${scanned} of ${total} scanned`
-    : `${who}, last sweep ended ${timeOrNone(sweepEndedAt)}, ${scanned} scanned`;
-};
-
-const timeOrNone = (time: string | undefined): string => (time === undefined ? '-' : timeOf(time));
-
-const printQueues = ({ queues }: ReaperStatus): void =>
-  printTable(
-    ['type', 'queued', 'cap', 'lock', 'lock_info', 'in progress', 'drift', ''],
-    queues.map(({ type, queued, maxConcurrency, lock, lockInfo, inProgress, drift, isPaused }) => [
-      type,
-      queued,
-      maxConcurrency || '-',
-      lock,
-      lockInfo,
-      inProgress,
-      drift,
-      isPaused ? 'paused' : '',
-    ]),
-  );
-
-const printPools = ({ pools }: ReaperStatus): void =>
-  printTable(
-    ['pool', '', 'heartbeat', 'host', 'in progress'],
-    pools.map(({ pool, isAlive, heartbeatAgeMs, host, inProgress }) => [
-      pool,
-      isAlive ? 'alive' : 'dead',
-      beatOf(heartbeatAgeMs),
-      host ?? '-',
-      inProgress,
-    ]),
-  );
-
-const beatOf = (ageMs: number | undefined): string => {
-  if (ageMs === undefined) return 'none';
-  const seconds = Math.round(Math.abs(ageMs) / 1_000);
-  return ageMs < 0 ? `${seconds} s ahead of Redis` : `${seconds} s ago`;
-};
+const watchStatus = (reaper: Reaper, interval: number): Promise<number> =>
+  watch(reaper, interval, async () => statusLines(await reaper.status(), { ...viewOf(process.stdout), isCut: true }));

@@ -1,5 +1,5 @@
-import Table from 'cli-table3';
 import { visible, visibleJson } from '../visible.ts';
+import { layOut } from './table.ts';
 
 /** Whether to use colours: on a terminal that supports them, unless NO_COLOR is set. */
 export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean =>
@@ -53,10 +53,28 @@ export const finish = (code: number): void => {
 /** Content of a cell; several lines as a list. */
 export type Cell = string | number | readonly string[];
 
-/** Prints a table. Without colours: the library would use them for heads and borders, in pipes too. */
+/**
+ * Prints a table. On a terminal it fits the width: long ids and names are shortened in the middle. In a pipe each row is one line, and
+ * nothing is shortened.
+ */
 export const printTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): void => {
-  const table = new Table({ head: [...head], style: { head: [], border: [] } });
-  for (const row of rows)
-    table.push(row.map((cell) => (typeof cell === 'object' ? cell : [String(cell)]).map(visible).join('\n')));
-  write(`${table.toString()}\n`);
+  for (const line of tableLines(head, rows, process.stdout.isTTY ? widthOf(process.stdout) : undefined)) {
+    write(`${line}\n`);
+  }
 };
+
+/** The lines of a table that fits this width, with control characters escaped. */
+export const tableLines = (
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  width: number | undefined,
+): string[] => {
+  const lines = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'object' ? cell : [String(cell)]).map((line) => visible(line))),
+  );
+  return layOut(head, lines, width).split('\n');
+};
+
+/** Columns of a terminal. `COLUMNS` overrides what it says of itself. */
+export const widthOf = (stream: { readonly columns?: number }): number =>
+  Number(process.env.COLUMNS) || stream.columns || 80;

@@ -1,8 +1,9 @@
 import type { Deps } from '../io/redis/deps.ts';
 import { checkHostClock, checkPoolClocks } from './clockOffset.ts';
+import type { OpenConnection } from './elsewhere.ts';
 import { checkEviction } from './eviction.ts';
 import { checkKeys } from './keys.ts';
-import { checkNamespace, type OpenConnection } from './namespace.ts';
+import { checkNamespace } from './namespace.ts';
 import { blocking, type DoctorCheck, type DoctorReport, notFine } from './report.ts';
 import { checkRights } from './rights.ts';
 import { checkDatabase, checkMode, checkRole, checkVersion, readServer } from './server.ts';

@@ -1,6 +1,6 @@
 import { type Connection, isClient, type RedisSource } from '../io/redis/connection.ts';
 import { parseRedisUrl } from '../io/redis/url.ts';
-import type { OpenConnection } from './namespace.ts';
+import type { OpenConnection } from './elsewhere.ts';
 
 /** The configured database; for a client of the caller, the one that it is in now. */
 export const databaseOf = (source: RedisSource): number => {

@@ -4,22 +4,17 @@ import type { PlaceVisitor } from '../io/evidence/places.ts';
 import type { Search } from '../io/evidence/search.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
 import type { TrackedJobs } from '../io/jobs/trackedJobs.ts';
+import type { Pools } from '../io/pools/rescue.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import { redisTime } from '../io/redis/time.ts';
+import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { isoOfSecond } from '../isoTime.ts';
 import type { Evidence, Facts } from '../machines/facts.ts';
 import { explain, needsEvidence, type Policy, type Reason, type Verdict } from '../machines/verdict.ts';
-
-/** A place where a job's entry is. */
-export interface Place {
-  readonly kind: 'queue' | 'in-progress' | 'retry' | 'scheduled' | 'dead' | 'observed';
-  readonly type?: string;
-  readonly pool?: string;
-  readonly isPoolAlive?: boolean;
-  /** For a queue: entries that are taken before it. */
-  readonly ahead?: number;
-  /** ISO time: when it is due, for `retry` and `scheduled`; when it died, for `dead`; when it started, for `observed`. */
-  readonly at?: string;
-}
+import { type Blocker, blockersOf } from './blockers.ts';
+import { countHeld } from './held.ts';
+import type { Place } from './place.ts';
+import { createQueueReader, type QueueStatus } from './queues.ts';
 
 /** A rule that was applied to a job, and its answer. */
 export interface AskedRule {
@@ -53,24 +48,25 @@ export interface Explanation {
   /** What a sweep would do now. */
   readonly action: string;
   readonly places: readonly Place[];
+  /** What keeps it from running, the nearest reason first; or that it runs, or has ended. Never empty. */
+  readonly blockers: readonly Blocker[];
   /** Its undelivered hook, if there is one. */
   readonly hook: HookRecord | undefined;
 }
 
-export const createExplain = ({
-  connection,
-  keys,
-  tracked,
-  policy,
-  records,
-  createSearch,
-}: Pick<Deps, 'connection' | 'keys'> & {
-  tracked: TrackedJobs;
-  policy: Policy;
-  records: HookRecords;
-  createSearch: (visitor: PlaceVisitor) => Search;
-}) => {
+export const createExplain = (
+  deps: Pick<Deps, 'connection' | 'keys' | 'scripts'> & {
+    namespace: string;
+    tracked: TrackedJobs;
+    pools: Pools;
+    policy: Policy;
+    records: HookRecords;
+    createSearch: (visitor: PlaceVisitor) => Search;
+  },
+) => {
+  const { connection, keys, namespace, tracked, pools, policy, records, createSearch } = deps;
   const { redis } = connection;
+  const readQueues = createQueueReader(deps);
 
   /** Searches for a job exactly as a sweep does, even if its verdict needs no search: people want to know where it is. */
   const lookFor = async (facts: Facts): Promise<{ places: Place[]; evidence: Evidence }> => {
@@ -93,27 +89,43 @@ export const createExplain = ({
     return { places: [...found.places(), ...observed], evidence: search.evidenceOf(facts) };
   };
 
+  /** The queues of these types, as `status` shows them. */
+  const queuesOf = async (types: readonly string[]): Promise<QueueStatus[]> => {
+    if (types.length === 0) return [];
+    const survey = await pools.readRegistry(false);
+    const lists = types.flatMap((type) => survey.pools.map(({ pool }) => [type, pool] as const));
+    const held = await countHeld(deps, { ...survey, lists });
+    return readQueues(types, { ...survey, lists }, held, await redisTime(redis));
+  };
+
   return async (id: string): Promise<Explanation> => {
     const loaded = await tracked.find(id);
-    const [isTracked, { places, evidence }, hook] = await Promise.all([
+    const [tracks, { places, evidence }, hook, quarantined] = await Promise.all([
       loaded.facts.hasBrokenId ? 1 : redis.hexists(keys.track, id),
       lookFor(loaded.facts),
       records.find(id),
+      unlessWrongType(redis.hexists(keys.quarantine, id), 0),
     ]);
+    const isTracked = tracks === 1;
     const facts = needsEvidence(loaded.facts, policy) ? { ...loaded.facts, evidence } : loaded.facts;
     const asked = explain(facts, policy);
     const decided = asked.at(-1)?.judgement;
     const verdict = decided?.verdict ?? 'keep';
+    const types = places.flatMap(({ kind, type }) => (kind === 'queue' && type !== undefined ? [type] : []));
     return {
-      id,
-      isTracked: isTracked === 1,
-      facts,
+      ...{ id, isTracked, facts },
       rules: asked.map(inWords),
       verdict,
       reason: decided?.reason ?? 'ongoing',
       detail: decided?.detail,
-      action: isTracked === 1 ? actions[verdict] : 'nothing: the job is not tracked, so no sweep judges it',
+      action: isTracked ? actions[verdict] : 'nothing: the job is not tracked, so no sweep judges it',
       places,
+      blockers: blockersOf({
+        ...{ id, facts, isTracked, places, namespace, redis: connection.description },
+        isQuarantined: quarantined === 1,
+        isAnyUnreadable: evidence.found === 'unreadable',
+        queues: await queuesOf(types),
+      }),
       hook: hook && hookRecordOf(hook),
     };
   };

@@ -1,5 +1,6 @@
 import type { EndpointStatus } from '../io/hooks/endpoints.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
+import { readQueue } from '../io/jobs/queue.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { redisTime } from '../io/redis/time.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
@@ -50,12 +51,13 @@ export const createReadings =
   ({
     connection: { redis },
     keys,
+    scripts,
     records,
     jobTypes,
     maxTypes,
     maxEndpoints,
     monotonic,
-  }: Pick<Deps, 'connection' | 'keys'> & {
+  }: Pick<Deps, 'connection' | 'keys' | 'scripts'> & {
     records: Pick<HookRecords, 'firstEndpoints'>;
     jobTypes: readonly string[];
     maxTypes: number;
@@ -85,16 +87,15 @@ export const createReadings =
       return lengths.reduce((sum, length) => sum + length, 0);
     };
     const queueOf = async (type: string): Promise<QueueReading> => {
-      const [depth, oldest, running, lock, cap, paused] = await Promise.all([
-        zero(redis.llen(keys.queue(type))),
-        unlessWrongType(redis.lindex(keys.queue(type), -1), null),
+      const [{ length, oldestAt }, running, lock, cap, paused] = await Promise.all([
+        readQueue(scripts, keys, type),
         runningOf(type),
         unlessWrongType(redis.get(keys.lock(type)), null),
         unlessWrongType(redis.get(keys.maxConcurrency(type)), null),
         redis.exists(keys.paused(type)),
       ]);
       return {
-        ...{ type, depth, oldestAt: enqueuedAt(oldest), running },
+        ...{ type, depth: length, oldestAt, running },
         ...{ lock: Number(lock ?? 0) || 0, cap: Number(cap ?? 0) || 0, isPaused: paused === 1 },
       };
     };
@@ -116,14 +117,3 @@ export const createReadings =
       hooksPending: Math.max(0, hooks - hooksParked),
     };
   };
-
-/** `t` of an entry, in unix s. Entries come from outside and may hold anything. */
-const enqueuedAt = (entry: string | null): number | undefined => {
-  if (entry === null) return undefined;
-  try {
-    const at = (JSON.parse(entry) as { t?: unknown } | null)?.t;
-    return typeof at === 'number' && at > 0 ? at : undefined;
-  } catch {
-    return undefined;
-  }
-};

@@ -1,18 +1,18 @@
 import { createAuditAdmin } from '../admin/audit.ts';
 import { createHooksAdmin } from '../admin/hooks.ts';
 import { createQuarantineAdmin } from '../admin/quarantine.ts';
-import { checkOfRefusal, type createDoctor } from '../doctor/doctor.ts';
-import type { Deps } from '../io/redis/deps.ts';
+import { checkOfRefusal } from '../doctor/doctor.ts';
+import { databaseOf, openerOf } from '../doctor/source.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
 import { type ReaperOptions, type ReaperSettings, readArguments, readOptions } from '../options.ts';
+import { createElsewhere } from '../queries/elsewhere.ts';
 import { createExplain } from '../queries/explain.ts';
 import { createStatus } from '../queries/status.ts';
 import type { Calls } from './calls.ts';
 import { makeInspectable } from './inspection.ts';
 import { createParts } from './parts.ts';
 import { createPing } from './ping.ts';
-import type { Ports } from './ports.ts';
 import type { Reaper } from './reaper.ts';
 import { createReload } from './reload.ts';
 
@@ -90,7 +90,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     [Symbol.asyncDispose]: () => reaper.stop(),
     ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
     ...urlsOf(settings, parts, awake),
-    ...queriesOf(parts.deps, settings, ports, parts.doctor),
+    ...queriesOf(parts, settings),
     ...{ health: parts.health, metrics: parts.metrics.text },
   });
   makeInspectable(reaper, () => {
@@ -118,20 +118,31 @@ const urlsOf = (
 });
 
 /** The methods that work on Redis and need no actor of the supervisor. */
-const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: ReturnType<typeof createDoctor>) => {
+const queriesOf = (
+  { deps, ports, doctor, passState }: Pick<ReturnType<typeof createParts>, 'deps' | 'ports' | 'doctor' | 'passState'>,
+  settings: ReaperSettings,
+) => {
   const { connection, keys } = deps;
   const { pools, policy, tracked, lease, delivery } = ports;
   const { records } = delivery;
   const ping = createPing(deps);
+  const given = {
+    ...{ redis: connection.redis, namespace: settings.namespace, database: databaseOf(settings.redis) },
+    openConnection: openerOf(settings.redis, connection),
+  };
   return {
     ping,
     tracked: () => unlessWrongType(connection.redis.hlen(keys.track), 0),
     status: createStatus({
-      ...deps,
-      ...{ namespace: settings.namespace, pools, policy, records, lease },
+      ...{ ...deps, settings, pools, policy, records, lease },
       open: () => ports.scan(true),
+      suspended: () => passState().suspended.rescue ?? passState().suspended.sweep,
+      findElsewhere: createElsewhere(given, settings.redis, connection.description),
     }),
-    explain: createExplain({ ...deps, tracked, policy, records, createSearch: ports.search }),
+    explain: createExplain({
+      ...{ ...deps, namespace: settings.namespace, tracked, pools, policy, records },
+      createSearch: ports.search,
+    }),
     doctor: (async (options) => {
       const refusal = await ping().then(() => undefined, checkOfRefusal);
       return refusal === undefined ? doctor(options) : doctor.reportOf([refusal]);

@@ -86,6 +86,7 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   return {
     ...{ calls, clock, connection, deps, doctor, inspection, passes, ports, reporting },
     ...{ health, http, metrics, schedule, supervision, timeLimit, isScheduling },
+    passState: passReports.state,
     /** The methods for listeners. */
     source,
     /** Ends the events, and logs what was only counted. */

@@ -184,7 +184,7 @@ describe('explain', () => {
     expect(code).toBe(0);
     expect(text).toMatch(/^a: not tracked$/m);
     expect(text).toMatch(/^in no queue, and held by no pool$/m);
-    expect(text).toMatch(/^revision: \d+, 60\d s ago$/m);
+    expect(text).toMatch(/^revision: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, 10 min( \d s)? ago$/m);
   });
 
   test('prints where the entries of a job are, and whether the pools that hold them are alive', async () => {
@@ -198,7 +198,7 @@ describe('explain', () => {
     expect(text).toMatch(/^held by pool live \(alive\) as X$/m);
     expect(text).toMatch(/^held by pool dead \(dead\) as Y$/m);
     expect(text).toMatch(/^position 2 in queue X$/m);
-    expect(text).toMatch(/^in retry, 1970-01-01T00:00:07.000Z$/m);
+    expect(text).toMatch(/^in retry, 1970-01-01T00:00:07Z, [\d,]+ d( \d+ h)? ago$/m);
     expect(text).not.toContain('in no queue');
   });
 });
@@ -210,10 +210,10 @@ test('status shows dead pools, clocks that are ahead, and paused types', async (
   await redis.set('t:jobs:X:paused', 1);
   await redis.set('t:known_jobs', 'no set');
   const { code, text } = await said((reaper) => status(reaper, {}));
-  expect(code).toBe(0);
+  expect(code).toBe(3);
   expect(text).toMatch(/live .*alive/);
-  expect(text).toMatch(/dead .*dead .*6\d s ago/);
-  expect(text).toMatch(/ahead .*dead .*71\d\d s ahead of Redis|ahead .*dead .*7200 s ahead of Redis/);
+  expect(text).toMatch(/dead .*dead .*1 min( \d s)? /);
+  expect(text).toMatch(/ahead .*dead .*(2 h|1 h 59 min) ahead/);
   expect(text).toMatch(/X .*paused/);
   expect(text).toMatch(/^cannot be read: t:known_jobs/m);
 });

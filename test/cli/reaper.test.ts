@@ -126,7 +126,8 @@ test('status shows jobs, locks, lists and pools, and the other form of an empty 
   await seed();
   const { stdout } = await reaper('status');
   expect(stdout).toContain('tracked: 3');
-  expect(stdout).toMatch(/X .* 3 .* 1 .* 2 /);
+  expect(stdout).toMatch(/ ! X: lock 3, 1 in progress → reaper rescue/);
+  expect(stdout).toMatch(/X +│ 0 +│ - +│ 0 +│ 3 +│ - /);
   expect(stdout).toMatch(/dead1 +│ dead/);
   const { stdout: json } = await reaper('status', '--json');
   expect(JSON.parse(json)).toMatchObject({

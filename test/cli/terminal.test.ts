@@ -50,14 +50,14 @@ const commands: [string, () => string[]][] = [
   ['doctor', () => ['doctor', ...common()]],
 ];
 
-/** Runs the command on a terminal of its own (both streams), and gives all that reached it. */
+/** Runs the command on a wide terminal of its own (both streams), and gives all that reached it. */
 const onTerminal = async (args: readonly string[], env: Record<string, string> = {}): Promise<string> => {
   const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
   const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
   const command = [process.execPath, '--import', 'tsx', main, ...args].map(quote).join(' ');
   const { NO_COLOR: _, FORCE_COLOR: __, ...own } = process.env;
   const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { ...own, TERM: 'xterm', ...env },
+    env: { ...own, TERM: 'xterm', COLUMNS: '1000', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let heard = '';
@@ -223,4 +223,20 @@ test('fault 125: wide and combined characters keep the lines of a table as wide 
   const lines = stdout.split('\n').filter((line) => /^[│┌├└]/.test(line));
   expect(lines.length).toBeGreaterThan(6);
   expect(new Set(lines.map(width)).size).toBe(1);
+});
+
+test('the audit fits 80 columns on a terminal, with whole entries, and has one line for each act in a pipe', async () => {
+  const { client } = server;
+  await client.flushall();
+  const [job, pool] = ['0123456789abcdef01234567', '89abcdef0123456789abcdef'];
+  const act = { who: 'harbor-jobservice-5d9f7c6b4-x2x7q:4711 operator', pass: 'rescue/AbCdEf', what: 'requeue-orphan' };
+  const fields = Object.entries({ ...act, why: 'orphaned', job, pool, type: 'VULNERABILITY_SCAN' }).flat();
+  const entry = (await client.xadd('t:reaper:audit', '*', ...fields)) as string;
+  const text = withoutOurs(await onTerminal(['audit', ...common()], { COLUMNS: '80' }));
+  const lines = text.trimEnd().split('\n');
+  expect(Math.max(...lines.map((line) => line.length))).toBe(80);
+  expect(text).toContain(`│ ${entry} `);
+  expect(text).toContain('…');
+  const { stdout } = await runCli(['audit', ...common()]);
+  expect(stdout.split('\n').find((line) => line.includes(entry))).toMatch(new RegExp(`${job} .*${pool}.* ${act.who} `));
 });

@@ -1,6 +1,9 @@
-/** Names from Redis on a terminal: nothing in them moves the cursor, colours a line or forges one. */
-import { afterEach, expect, test, vi } from 'vitest';
-import { wantsColors } from '../../src/cli/text.ts';
+/** Texts on a terminal: nothing in them moves the cursor, colours a line or forges one; tables fit the width. */
+
+import stringWidth from 'string-width';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { layOut, shorten } from '../../src/cli/table.ts';
+import { wantsColors, widthOf } from '../../src/cli/text.ts';
 import { visible, visibleJson } from '../../src/visible.ts';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -31,4 +34,61 @@ test('colours are used only on a terminal that supports them, if they are wanted
   vi.stubEnv('NO_COLOR', '');
   vi.stubEnv('TERM', 'dumb');
   expect(wantsColors(terminal)).toBe(false);
+});
+
+describe('a table', () => {
+  const head = ['entry', 'job', 'pools', 'endpoint'];
+  const [entry, time] = ['1764200000000-0', '2026-11-26T23:44:08Z'];
+  const job = '0123456789abcdef01234567';
+  const endpoint = 'https://harbor-core.registry.svc.cluster.local:8443';
+  const rows = [
+    [[entry, time], [`${job} IMAGE_SCAN`], ['pool-0123456789abcdef01234567'], [endpoint]],
+    [['5-0', time], ['b'], ['p1', 'p2'], ['日本語の名前 日本語の名前 日本語の名前']],
+  ];
+  const widths = (text: string) => [...new Set(text.split('\n').map((line) => stringWidth(line)))];
+
+  test('has one whole line for each row in a pipe', () => {
+    const lines = layOut(head, rows).split('\n');
+    expect(lines).toHaveLength(6);
+    expect(lines[3]).toContain(`${entry}  ${time} │ ${job} IMAGE_SCAN `);
+    expect(lines[3]).toContain(endpoint);
+    expect(lines[4]).toContain('│ p1  p2 ');
+  });
+
+  test.each([200, 120, 80, 72])('is at most %d columns wide on a terminal of that width', (width) => {
+    const text = layOut(head, rows, width);
+    expect(widths(text)).toHaveLength(1);
+    expect(widths(text)[0]).toBeLessThanOrEqual(width);
+    // An id of an entry is an argument of undo, and part of a time is another time.
+    for (const whole of [entry, '5-0', time]) expect(text).toContain(`│ ${whole} `);
+  });
+
+  test('uses the whole width before it shortens, and all of it if it shortens', () => {
+    expect(layOut(head, rows, 200)).toContain(endpoint);
+    expect(layOut(head, rows, 200)).not.toContain('…');
+    expect(widths(layOut(head, rows, 81))).toEqual([81]);
+    expect(layOut(head, rows, 81)).toMatch(/│ https:\/\S*…\S*:8443 +│/);
+  });
+
+  test('keeps numbers whole, even if it does not fit', () => {
+    expect(layOut(['n', 'id'], [[['1234567890123'], [job]]], 20)).toMatch(/│ 1234567890123 │ 0123…567 │/);
+  });
+});
+
+test.each([
+  ['abcdefghij', 10, 'abcdefghij'],
+  ['abcdefghij', 9, 'abcd…ghij'],
+  ['abcdefghij', 8, 'abcd…hij'],
+  ['日本語日本語', 8, '日本…語'],
+  ['e\u0301'.repeat(9), 5, 'e\u0301e\u0301…e\u0301e\u0301'],
+])('%s is shortened to %d columns in its middle', (text, width, shown) => {
+  expect(shorten(text, width)).toBe(shown);
+  expect(stringWidth(shorten(text, width))).toBeLessThanOrEqual(width);
+});
+
+test('the width of a terminal is what COLUMNS says, else the terminal, else 80', () => {
+  vi.stubEnv('COLUMNS', '');
+  expect([widthOf({ columns: 132 }), widthOf({ columns: 0 }), widthOf({})]).toEqual([132, 80, 80]);
+  vi.stubEnv('COLUMNS', '100');
+  expect(widthOf({ columns: 132 })).toBe(100);
 });

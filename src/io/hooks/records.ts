@@ -20,8 +20,6 @@ export interface HookRecords extends HookQueue, Claims, Attempts, Endpoints {
   /** All records, in bounded pages. */
   all(): AsyncIterable<readonly HookRecord[]>;
   parkedCount(): Promise<number>;
-  /** Whether each of these jobs has a parked hook. */
-  areParked(ids: readonly string[]): Promise<boolean[]>;
   /** `overtaken`: the record has changed since it was read, and was left as it is. */
   move(record: HookRecord, action: 'retry' | 'drop'): Promise<'done' | 'overtaken'>;
   /** Deletes some of the records that were parked more than `age` ms ago. Returns how many. */
@@ -68,11 +66,6 @@ export const createHookRecords = (
     },
 
     parkedCount: () => redis.zcard(keys.parkedHooks),
-
-    async areParked(ids) {
-      if (ids.length === 0) return [];
-      return (await redis.zmscore(keys.parkedHooks, [...ids])).map((score) => score !== null);
-    },
 
     async move({ id, endpoint, text }, action) {
       const change = changeOnce(keys, id);

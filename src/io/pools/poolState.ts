@@ -19,6 +19,8 @@ export interface PoolState {
   readonly host: string | undefined;
   readonly jobNames: readonly string[];
   readonly workerIds: readonly string[];
+  readonly pid: number | undefined;
+  readonly concurrency: number | undefined;
   readonly hasHeartbeat: boolean;
 }
 

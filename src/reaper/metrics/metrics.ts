@@ -27,13 +27,14 @@ export interface Metrics {
 export const createMetrics = ({
   connection,
   keys,
+  scripts,
   clock,
   on,
   settings,
   records,
   outage,
   state,
-}: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
   on: EventSource['on'];
   settings: Pick<ReaperSettings, 'sweep' | 'rescue' | 'namespace' | 'jobTypes'>;
   records: Pick<HookRecords, 'firstEndpoints'>;
@@ -48,7 +49,7 @@ export const createMetrics = ({
     clock,
     outage,
     read: createReadings({
-      ...{ connection, keys, records, jobTypes: settings.jobTypes, maxTypes, maxEndpoints },
+      ...{ connection, keys, scripts, records, jobTypes: settings.jobTypes, maxTypes, maxEndpoints },
       monotonic: () => monotonicOf(clock),
     }),
   });

@@ -69,6 +69,7 @@ export const jobSetUps = {
   read_entries: [
     { title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [0, 10, 1_000] },
   ],
+  read_queue: [{ title: 'a queue', state: { [queue]: list(entry('j'), entry('k')) }, keys: [queue], args: [] }],
   reset_job: [
     {
       title: 'a job that has ended',

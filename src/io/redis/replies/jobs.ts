@@ -21,6 +21,12 @@ export const jobReplies = {
       return { readAt, jobs: jobs as readonly FactsReply[] };
     },
   }),
+  read_queue: outcomes({
+    read(length: number, oldestId: string, oldestAt: string) {
+      const at = Number(oldestAt);
+      return { length, oldestId: oldestId || undefined, oldestAt: at > 0 && Number.isFinite(at) ? at : undefined };
+    },
+  }),
   reset_job: outcomes({
     done: (revision: number) => ({ revision }),
     refused: (status: string) => ({ status }),
