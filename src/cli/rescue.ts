@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueSummary } from '../index.ts';
 import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson } from './text.ts';
@@ -12,6 +13,10 @@ export const registerRescue = (program: Command): void => {
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
     .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
+  withExamples(command, {
+    'what a rescue would do, and then do it': ['reaper rescue --plan', 'reaper rescue'],
+    'pools whose hosts are known to be dead, without a grace': 'reaper rescue --grace 0',
+  });
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => rescue(reaper, flags)));

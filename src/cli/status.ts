@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Reaper, ReaperStatus } from '../index.ts';
 import { configOf, reaperOf } from './config.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
@@ -9,6 +10,10 @@ export const registerStatus = (program: Command): void => {
   const command = program
     .command('status')
     .description('show tracked jobs, hooks, queues, locks and pools; changes nothing');
+  withExamples(command, {
+    'queues, locks, pools and hooks': 'reaper status',
+    'types whose lock is not what their pools hold': "reaper status --json | jq '.queues[] | select(.drift != 0)'",
+  });
   withOptions(command, 'redis', 'judging', 'pools').action(async (flags: { json?: boolean }) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => status(reaper, flags)));

@@ -2,6 +2,7 @@ import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
 import { configOf, reaperOf } from './config.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson } from './text.ts';
@@ -11,6 +12,12 @@ export const registerSweep = (program: Command): void => {
     .command('sweep')
     .description('judge every tracked job once')
     .option('--plan', 'print what would be done, and change nothing');
+  withExamples(command, {
+    'what a sweep would do': 'reaper sweep --plan',
+    'a sweep in which garbage collections are hung after a week':
+      'reaper sweep --hung-after-by-type GARBAGE_COLLECTION=7d',
+    'only what was done, for scripts': 'reaper sweep --json | jq \'select(.outcome == "done")\'',
+  });
   withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'hooks', 'audit').action(async (flags: SweepFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => sweep(reaper, flags)));
