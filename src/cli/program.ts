@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { version } from '../package.ts';
 import { visible } from '../visible.ts';
 import { registerAudit } from './audit.ts';
+import { registerCompletion } from './completion.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerExplain } from './explain.ts';
 import { helpLayout, registerHelp, withExamples } from './help.ts';
@@ -22,7 +23,7 @@ const commands: Readonly<Record<string, readonly ((program: Command) => void)[]>
   'Repair:': [registerRescue, registerSweep, registerHooks, registerQuarantine],
   'On record:': [registerAudit, registerUndo],
   'Keep running:': [registerRun, registerInspect],
-  'This command:': [registerHelp],
+  'This command:': [registerCompletion, registerHelp],
 };
 
 /** The command with all its subcommands and options. The help, the completion scripts and the man page are made from it. */
