@@ -15,8 +15,8 @@ export const registerCompletion = (program: Command): void => {
     .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(scripts)))
     .action((shell: keyof typeof scripts) => print(...scripts[shell](describeProgram(program)).trimEnd().split('\n')));
   withExamples(command, {
-    'for bash': 'reaper completion bash > ~/.local/share/bash-completion/completions/reaper',
-    'for zsh, in a folder of fpath': 'reaper completion zsh > ~/.zsh/completions/_reaper',
-    'for fish': 'reaper completion fish > ~/.config/fish/completions/reaper.fish',
+    'completion in bash': 'reaper completion bash > ~/.local/share/bash-completion/completions/reaper',
+    'completion in zsh, in a folder of fpath': 'reaper completion zsh > ~/.zsh/completions/_reaper',
+    'completion in fish': 'reaper completion fish > ~/.config/fish/completions/reaper.fish',
   });
 };

@@ -14,7 +14,7 @@ export const registerExplain = (program: Command): void => {
     .argument('<job>', 'id of the job');
   withExamples(command, {
     'why a job does not run or end': 'reaper explain 0f8fad5bd9cb469fa16570a1',
-    'with the facts, for scripts': 'reaper explain 0f8fad5bd9cb469fa16570a1 --json',
+    'all facts of a job, for scripts': 'reaper explain 0f8fad5bd9cb469fa16570a1 --json',
   });
   withOptions(command, 'redis', 'judging', 'pools').action(async (id: string, flags: { json?: boolean }) => {
     const reaper = reaperOf(configOf(command));

@@ -13,7 +13,7 @@ export const registerHooks = (program: Command): void => {
   const hooks = addGlobalOptions(program.command('hooks').description('undelivered hooks: list, retry or drop them'));
   withExamples(hooks, {
     'undelivered hooks by endpoint and reason': 'reaper hooks',
-    'send those of an endpoint that has recovered': 'reaper hooks retry --endpoint https://core.example',
+    'send the hooks of an endpoint that has recovered': 'reaper hooks retry --endpoint https://core.example',
   });
   const withFilter = (command: Command) =>
     command
@@ -25,8 +25,8 @@ export const registerHooks = (program: Command): void => {
     'list them by endpoint and reason; changes nothing',
   );
   withExamples(list, {
-    'by endpoint and reason': 'reaper hooks list',
-    'those of an endpoint, each as a JSON line': 'reaper hooks list --endpoint https://core.example --json',
+    'undelivered hooks by endpoint and reason': 'reaper hooks list',
+    'the hooks of an endpoint, each as a JSON line': 'reaper hooks list --endpoint https://core.example --json',
   });
   withOptions(list, 'redis', 'breaker').action(async (flags: HookFlags) => {
     const reaper = reaperOf(configOf(list));
@@ -55,12 +55,12 @@ export const registerHooks = (program: Command): void => {
 const groups = { retry: ['sending'], drop: ['breaker'] } as const;
 const examples = {
   retry: {
-    'those of an endpoint that has recovered': 'reaper hooks retry --endpoint https://core.example',
-    'how many would be sent': 'reaper hooks retry --all --plan',
+    'send the hooks of an endpoint that has recovered': 'reaper hooks retry --endpoint https://core.example',
+    'how many hooks would be sent': 'reaper hooks retry --all --plan',
   },
   drop: {
-    'those that an endpoint does not know': 'reaper hooks drop --reason 404',
-    'the hook of a job': 'reaper hooks drop --id 0f8fad5bd9cb469fa16570a1',
+    'discard hooks of jobs that the endpoint does not know': 'reaper hooks drop --reason 404',
+    'discard the hook of a job': 'reaper hooks drop --id 0f8fad5bd9cb469fa16570a1',
   },
 } as const;
 

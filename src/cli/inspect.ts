@@ -14,8 +14,8 @@ export const registerInspect = (program: Command): void => {
     .argument('[host:port]', 'address to listen on (default: 127.0.0.1:7331)', address)
     .option('--interval <duration>', 'time from one plan to the next', duration, 60_000);
   withExamples(command, {
-    'on this host': 'reaper inspect',
-    'on port 8080, a plan every 10 seconds': 'reaper inspect 8080 --interval 10s',
+    'open the inspector on this host': 'reaper inspect',
+    'open it on port 8080, with a plan every 10 seconds': 'reaper inspect 8080 --interval 10s',
   });
   withOptions(command, 'redis', 'judging', 'sweep', 'pools', 'rescue', 'inspector').action(
     async (where: ReturnType<typeof address> | undefined, { interval }: { interval: number }) => {

@@ -23,7 +23,7 @@ export const registerQuarantine = (program: Command): void => {
   );
   withExamples(list, {
     'what is in quarantine': 'reaper quarantine list',
-    'jobs of a type, as JSON lines': 'reaper quarantine list --type IMAGE_SCAN --json',
+    'quarantined jobs of a type, as JSON lines': 'reaper quarantine list --type IMAGE_SCAN --json',
   });
   withOptions(list, 'redis').action(async (flags: QuarantineFlags) => {
     const reaper = reaperOf(configOf(list));
@@ -51,12 +51,12 @@ export const registerQuarantine = (program: Command): void => {
 
 const examples = {
   release: {
-    'a job whose cause was repaired': 'reaper quarantine release --id 0f8fad5bd9cb469fa16570a1',
+    'requeue a job whose cause was repaired': 'reaper quarantine release --id 0f8fad5bd9cb469fa16570a1',
     'how many jobs of a type would be requeued': 'reaper quarantine release --type IMAGE_SCAN --plan',
   },
   drop: {
-    'a job for good': 'reaper quarantine drop --id 0f8fad5bd9cb469fa16570a1',
-    'how many there are': 'reaper quarantine drop --all --plan',
+    'remove a job for good': 'reaper quarantine drop --id 0f8fad5bd9cb469fa16570a1',
+    'how many jobs would be removed': 'reaper quarantine drop --all --plan',
   },
 } as const;
 

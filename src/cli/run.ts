@@ -16,7 +16,7 @@ export const registerRun = (program: Command): void => {
     .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address);
   withExamples(command, {
     'sweep every 30 minutes': 'reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m',
-    'with probes and metrics, and a config file': 'reaper run --http 0.0.0.0:9464 --config /etc/reaper/reaper.yaml',
+    'run with probes and metrics, and a config file': 'reaper run --http 0.0.0.0:9464 --config /etc/reaper/reaper.yaml',
     'log what would be done, with the inspector open': 'reaper run --plan --inspect',
   });
   withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'audit', 'inspector').action(
