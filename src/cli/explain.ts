@@ -4,6 +4,7 @@ import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
 import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { finish, print, printJson } from './text.ts';
 
@@ -12,6 +13,7 @@ export const registerExplain = (program: Command): void => {
     .command('explain')
     .description('show the verdict on a job with its reasons, and where the job is; changes nothing')
     .argument('<job>', 'id of the job');
+  withProgress(command, 'searching for the job');
   withExamples(command, {
     'why a job does not run or end': 'reaper explain 0f8fad5bd9cb469fa16570a1',
     'all facts of a job, for scripts': 'reaper explain 0f8fad5bd9cb469fa16570a1 --json',

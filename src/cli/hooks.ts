@@ -5,6 +5,7 @@ import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
 import { withExamples } from './help.ts';
 import { addGlobalOptions, withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
 import { UsageError } from './usage.ts';
@@ -24,6 +25,7 @@ export const registerHooks = (program: Command): void => {
   const list = withFilter(hooks.command('list', { isDefault: true })).description(
     'list them by endpoint and reason; changes nothing',
   );
+  withProgress(list, 'reading hooks');
   withExamples(list, {
     'undelivered hooks by endpoint and reason': 'reaper hooks list',
     'the hooks of an endpoint, each as a JSON line': 'reaper hooks list --endpoint https://core.example --json',
@@ -41,6 +43,7 @@ export const registerHooks = (program: Command): void => {
       .description(description)
       .option('--all', 'all of them; needed if no filter is given')
       .option('--plan', 'print how many, and change nothing');
+    withProgress(command, doing[verb]);
     withExamples(command, examples[verb]);
     withOptions(command, 'redis', ...groups[verb], 'audit').action(async (flags: HookFlags & { all?: boolean }) => {
       if (!flags.all && flags.id === undefined && flags.endpoint === undefined && flags.reason === undefined) {
@@ -53,6 +56,7 @@ export const registerHooks = (program: Command): void => {
 };
 
 const groups = { retry: ['sending'], drop: ['breaker'] } as const;
+const doing = { retry: 'sending hooks', drop: 'discarding hooks' } as const;
 const examples = {
   retry: {
     'send the hooks of an endpoint that has recovered': 'reaper hooks retry --endpoint https://core.example',

@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { failed, wrongUsage } from './exitCodes.ts';
 import { createProgram } from './program.ts';
+import { endProgress } from './progress.ts';
 import { complain } from './text.ts';
 import { refuseRenamed, UsageError } from './usage.ts';
 
@@ -16,4 +17,6 @@ try {
     complain(`reaper: ${(error as Error).message}`);
     process.exitCode = error instanceof UsageError ? wrongUsage : failed;
   }
+} finally {
+  endProgress();
 }

@@ -9,6 +9,7 @@ import { helpLayout, registerHelp, withExamples } from './help.ts';
 import { registerHooks } from './hooks.ts';
 import { registerInspect } from './inspect.ts';
 import { addGlobalOptions, inheritGlobalOptions } from './options.ts';
+import { beginProgress, endProgress } from './progress.ts';
 import { registerQuarantine } from './quarantine.ts';
 import { registerRescue } from './rescue.ts';
 import { registerRun } from './run.ts';
@@ -39,7 +40,11 @@ export const createProgram = (): Command => {
       getOutHelpWidth: () => widthOf(process.stdout),
       getErrHelpWidth: () => widthOf(process.stderr),
     })
-    .hook('preAction', (_, command) => inheritGlobalOptions(command));
+    .hook('preAction', (_, command) => {
+      inheritGlobalOptions(command);
+      beginProgress(command);
+    })
+    .hook('postAction', endProgress);
   addGlobalOptions(program).addHelpText('after', `\n${globalHelp}`);
   for (const [heading, registers] of Object.entries(commands)) {
     program.commandsGroup(heading);

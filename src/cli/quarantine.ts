@@ -5,6 +5,7 @@ import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
 import { withExamples } from './help.ts';
 import { addGlobalOptions, withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { type Cell, finish, print, printJson, printTable, timeOf } from './text.ts';
 import { UsageError } from './usage.ts';
@@ -21,6 +22,7 @@ export const registerQuarantine = (program: Command): void => {
   const list = withFilter(quarantine.command('list', { isDefault: true })).description(
     'list them: since when, how many workers died with them, and in which pools',
   );
+  withProgress(list, 'reading the quarantine');
   withExamples(list, {
     'what is in quarantine': 'reaper quarantine list',
     'quarantined jobs of a type, as JSON lines': 'reaper quarantine list --type IMAGE_SCAN --json',
@@ -38,6 +40,7 @@ export const registerQuarantine = (program: Command): void => {
       .description(description)
       .option('--all', 'all of them; needed if no filter is given')
       .option('--plan', 'print how many, and change nothing');
+    withProgress(command, doing[verb]);
     withExamples(command, examples[verb]);
     withOptions(command, 'redis', 'audit').action(async (flags: QuarantineFlags & { all?: boolean }) => {
       if (!flags.all && flags.id === undefined && flags.type === undefined) {
@@ -49,6 +52,7 @@ export const registerQuarantine = (program: Command): void => {
   }
 };
 
+const doing = { release: 'requeuing jobs', drop: 'removing jobs' } as const;
 const examples = {
   release: {
     'requeue a job whose cause was repaired': 'reaper quarantine release --id 0f8fad5bd9cb469fa16570a1',

@@ -3,6 +3,7 @@ import type { Reaper, ReaperStatus } from '../index.ts';
 import { configOf, reaperOf } from './config.ts';
 import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
 
@@ -10,6 +11,7 @@ export const registerStatus = (program: Command): void => {
   const command = program
     .command('status')
     .description('show tracked jobs, hooks, queues, locks and pools; changes nothing');
+  withProgress(command, 'reading queues, pools and tracked jobs');
   withExamples(command, {
     'queues, locks, pools and hooks': 'reaper status',
     'types whose lock is not what their pools hold': "reaper status --json | jq '.queues[] | select(.drift != 0)'",

@@ -89,7 +89,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
     ...urlsOf(settings, parts, awake),
     ...queriesOf(parts.deps, settings, ports, parts.doctor),
-    ...{ health: parts.health, metrics: parts.metrics.text },
+    ...{ health: parts.health, metrics: parts.metrics.text, rescueProgress: supervision.rescueProgress },
   });
   makeInspectable(reaper, () => {
     awake();
@@ -143,9 +143,20 @@ const queriesOf = (deps: Deps, settings: ReaperSettings, ports: Ports, doctor: R
 
 /** Lets `stop` refuse and await the calls of all methods that ask Redis. */
 const guarded = (calls: Calls, reaper: Reaper): Reaper => {
-  const { start, stop, health, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } = reaper;
+  const { start, stop, health, rescueProgress, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } =
+    reaper;
   return {
-    ...{ start, stop, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
+    ...{
+      start,
+      stop,
+      health,
+      rescueProgress,
+      on,
+      off,
+      once,
+      events,
+      [Symbol.asyncDispose]: reaper[Symbol.asyncDispose],
+    },
     ...calls.guard(asked),
     hooks: calls.guard(hooks, 'list'),
     quarantine: calls.guard(quarantine, 'list'),
