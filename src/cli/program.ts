@@ -70,9 +70,19 @@ const allOf = (command: Command): Command[] => [command, ...command.commands.fla
 /** One line with what is wrong and what to do. Commander's text holds what the user typed, which may have line ends of its own. */
 const usageLine = (text: string, command: Command): string => {
   const [, message = text, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean [^\n]*)\))?\n$/s.exec(text) ?? [];
+  const misspelled = unknownBelow(command);
+  if (/^too many /.test(message) && misspelled !== undefined) return `reaper: ${misspelled}\n`;
   const needsHelp = /^(unknown|missing|too many) | argument missing$/.test(message);
   const advice = suggestion ?? (needsHelp ? `See: ${fullNameOf(command)} --help` : '');
   return `reaper: ${visible(message)}${advice === '' ? '' : `${message.endsWith('.') ? '' : '.'} ${advice}`}\n`;
+};
+
+/** A word that a command like `hooks` takes for an argument of `list`, which it runs by default. */
+const unknownBelow = ({ parent }: Command): string | undefined => {
+  const [word = '-'] = parent?.args ?? [];
+  const names = parent?.commands.map((each) => each.name()) ?? [];
+  if (!parent?.parent || word.startsWith('-') || names.includes(word)) return undefined;
+  return `unknown command '${visible(word)}'. It must be one of: ${names.join(', ')}.`;
 };
 
 /** Such as `reaper hooks drop`. */

@@ -52,7 +52,7 @@ const format = {
 };
 
 const lineOf = (doing: Doing, elapsed: number): string => {
-  if (typeof doing === 'string') return `${doing}, ${Math.floor(elapsed / 1_000)} s`;
+  if (typeof doing === 'string') return `${doing}, ${Math.floor(elapsed / 1_000)} s so far`;
   const { what, value, total } = doing;
   const done = Math.min(1, value / Math.max(1, total));
   const left =

@@ -60,7 +60,7 @@ export const doing = (progress: RescueProgress | undefined): string => {
   }
   if (step === 'reading-pools' || step === 'rebuilding-counters') return words[step];
   if (graceLeftMs === undefined) return words[step];
-  return `${waiting} suspected pools: waiting for a heartbeat for ${Math.ceil(graceLeftMs / 1_000)} s more`;
+  return `grace of ${waiting} suspected ${waiting === 1 ? 'pool' : 'pools'}: ${Math.ceil(graceLeftMs / 1_000)} s left`;
 };
 
 const words: Readonly<Record<RescueProgress['step'], string>> = {

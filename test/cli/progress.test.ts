@@ -42,9 +42,9 @@ test('appears after a second, counts the seconds, and is cleared at the end', ()
   clock.advance(999);
   expect(written).toEqual([]);
   clock.advance(1);
-  expect(written).toEqual(['\rreading queues, pools and tracked jobs, 1 s\u001b[K']);
+  expect(written).toEqual(['\rreading queues, pools and tracked jobs, 1 s so far\u001b[K']);
   clock.advance(2_000);
-  expect(line()).toBe('reading queues, pools and tracked jobs, 3 s');
+  expect(line()).toBe('reading queues, pools and tracked jobs, 3 s so far');
   endProgress();
   expect(written.at(-1)).toBe(clear);
   const count = written.length;
@@ -66,7 +66,7 @@ test('is cleared before each line of output, and drawn again below it', () => {
   print('a line');
   complain('a fault');
   clock.advance(250);
-  expect(written.slice(1)).toEqual([clear, 'a line\n', 'a fault\n', '\rreading pools, 1 s\u001b[K']);
+  expect(written.slice(1)).toEqual([clear, 'a line\n', 'a fault\n', '\rreading pools, 1 s so far\u001b[K']);
 });
 
 test('a sweep has a bar with the time that is left', () => {
@@ -89,7 +89,7 @@ test('fits one line of the terminal, and shows control characters', () => {
   describeProgress(() => `requeuing entries of pool ${'\u001b[2J\n'.repeat(5)}x`);
   clock.advance(1_000);
   expect(stringWidth(line() ?? '')).toBe(39);
-  expect(line()).toContain('\\u000ax, 1 s');
+  expect(line()).toContain('\\u000ax, 1 s so far');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
   expect(line()).not.toMatch(/[\u0000-\u001f]/);
 });
@@ -124,10 +124,8 @@ describe('is not shown', () => {
 test.each([
   [undefined, 'reading pools'],
   [{ step: 'rebuilding-counters', waiting: 3, graceLeftMs: 15_000, pools: [] }, 'rebuilding counters'],
-  [
-    { step: 'rescuing-pools', waiting: 3, graceLeftMs: 11_200, pools: [] },
-    '3 suspected pools: waiting for a heartbeat for 12 s more',
-  ],
+  [{ step: 'rescuing-pools', waiting: 3, graceLeftMs: 11_200, pools: [] }, 'grace of 3 suspected pools: 12 s left'],
+  [{ step: 'rescuing-pools', waiting: 1, graceLeftMs: 900, pools: [] }, 'grace of 1 suspected pool: 1 s left'],
   [{ step: 'requeuing-orphans', waiting: 0, graceLeftMs: undefined, pools: [] }, 'looking for orphaned entries'],
   [
     { step: 'awaiting-second-look', waiting: 0, graceLeftMs: undefined, pools: [] },
