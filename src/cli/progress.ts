@@ -6,7 +6,7 @@ import { clearStatusLine, showStatusLine } from './statusLine.ts';
 import { shorten } from './table.ts';
 import { widthOf } from './text.ts';
 
-/** What a command does now: in words, or as a count of which the total is known. */
+/** What a command does now: in words, or as a count that is below its total. */
 type Doing = string | { readonly what: string; readonly value: number; readonly total: number };
 
 /** Shows what a command does, once that takes longer than a second. */
@@ -54,7 +54,7 @@ const format = {
 const lineOf = (doing: Doing, elapsed: number): string => {
   if (typeof doing === 'string') return `${doing}, ${Math.floor(elapsed / 1_000)} s so far`;
   const { what, value, total } = doing;
-  const done = Math.min(1, value / Math.max(1, total));
+  const done = value / total;
   const left =
     done === 0
       ? ''

@@ -63,10 +63,12 @@ test('a command that takes less than a second shows nothing', () => {
 test('is cleared before each line of output, and drawn again below it', () => {
   beginProgress(commandOf('rescue'), clock);
   clock.advance(1_000);
-  print('a line');
+  const shown = '\rreading pools, 1 s so far\u001b[K';
+  print('a line', 'another line');
+  clock.advance(250);
   complain('a fault');
   clock.advance(250);
-  expect(written.slice(1)).toEqual([clear, 'a line\n', 'a fault\n', '\rreading pools, 1 s so far\u001b[K']);
+  expect(written).toEqual([shown, clear, 'a line\n', 'another line\n', shown, clear, 'a fault\n', shown]);
 });
 
 test('a sweep has a bar with the time that is left', () => {
@@ -78,9 +80,6 @@ test('a sweep has a bar with the time that is left', () => {
   value = 12_500;
   clock.advance(2_000);
   expect(line()).toBe(`jobs judged ${'█'.repeat(6)}${'░'.repeat(18)} 12500 of 50000, 09s to go`);
-  value = 50_001;
-  clock.advance(250);
-  expect(line()).toBe(`jobs judged ${'█'.repeat(24)} 50001 of 50000, 00s to go`);
 });
 
 test('fits one line of the terminal, and shows control characters', () => {
