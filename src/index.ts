@@ -58,4 +58,5 @@ export type {
 export type { Health } from './reaper/health.ts';
 export type { HookCounts } from './reaper/hookCounts.ts';
 export type { Reaper } from './reaper/reaper.ts';
+export type { RescueProgress } from './reaper/rescueProgress.ts';
 export type { RescueSummary, SweepSummary } from './reaper/summaries.ts';

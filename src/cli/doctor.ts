@@ -3,8 +3,10 @@ import type { DoctorCheck, DoctorReport, Reaper } from '../index.ts';
 import { visible } from '../visible.ts';
 import { type Config, type ConfiguredOption, configOf, reaperOf } from './config.ts';
 import { needsAttention } from './exitCodes.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
 import { originsOf } from './origins.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { finish, paint, print, printJson, printPainted, wantsColors } from './text.ts';
 
@@ -13,6 +15,11 @@ export const registerDoctor = (program: Command): void => {
     .command('doctor')
     .description('check what the reaper depends on, and show where each option comes from; changes nothing')
     .addHelpText('after', '\nExit code 3: something needs attention.');
+  withProgress(command, 'checking Redis');
+  withExamples(command, {
+    'check Redis, rights, keys and clocks': 'reaper doctor',
+    'where each option of a config file comes from': 'reaper doctor --config /etc/reaper/reaper.yaml',
+  });
   withOptions(command, 'redis', 'schedule', 'judging', 'sweep', 'rescue', 'hooks', 'audit').action(
     async (flags: { json?: boolean }) => {
       const config = configOf(command);

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
-import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueSummary } from '../index.ts';
+import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueProgress, RescueSummary } from '../index.ts';
 import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { describeProgress, withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson } from './text.ts';
 
@@ -12,6 +14,11 @@ export const registerRescue = (program: Command): void => {
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
     .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
+  withProgress(command, 'reading pools');
+  withExamples(command, {
+    'what a rescue would do, and then do it': ['reaper rescue --plan', 'reaper rescue'],
+    'pools whose hosts are known to be dead, without a grace': 'reaper rescue --grace 0',
+  });
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => rescue(reaper, flags)));
@@ -33,6 +40,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
   reaper.on('orphan', (orphan) =>
     flags.json ? printJson({ type: 'orphan', entry: orphan }) : print(orphanLine(orphan)),
   );
+  describeProgress(() => doing(reaper.rescueProgress()));
   const summary = await reaper.rescue({
     plan: flags.plan === true,
     ...(flags.grace === undefined ? {} : { grace: flags.grace }),
@@ -40,6 +48,27 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
   if (flags.json) printJson({ type: 'summary', ...summary });
   else print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
   return summary.pools.abandoned > 0 || summary.suspended !== undefined ? 1 : 0;
+};
+
+/** What a rescue does now, in words. */
+export const doing = (progress: RescueProgress | undefined): string => {
+  const { step = 'reading-pools', waiting = 0, graceLeftMs, pools = [] } = progress ?? {};
+  const [pool, ...others] = pools;
+  if (pool !== undefined) {
+    const more = others.length === 0 ? '' : `, and ${others.length} other pools`;
+    return `requeuing entries of pool ${pool.pool}: ${pool.requeued} of ${pool.entries}${more}`;
+  }
+  if (step === 'reading-pools' || step === 'rebuilding-counters') return words[step];
+  if (graceLeftMs === undefined) return words[step];
+  return `grace of ${waiting} suspected ${waiting === 1 ? 'pool' : 'pools'}: ${Math.ceil(graceLeftMs / 1_000)} s left`;
+};
+
+const words: Readonly<Record<RescueProgress['step'], string>> = {
+  'reading-pools': 'reading pools',
+  'rebuilding-counters': 'rebuilding counters',
+  'requeuing-orphans': 'looking for orphaned entries',
+  'awaiting-second-look': 'waiting for a second look at entries that seem to be orphaned',
+  'rescuing-pools': 'rescuing pools',
 };
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [

@@ -3,6 +3,7 @@ import { type DoctorReport, type Reaper, type ReaperEvents, UnusableRedisError }
 import { address } from './arguments.ts';
 import { type Config, configOf, httpOf, inspectorOf, type ReaperDefaults, reaperOf, settingsOf } from './config.ts';
 import { printCheck } from './doctor.ts';
+import { withExamples } from './help.ts';
 import { createLog } from './log.ts';
 import { withOptions } from './options.ts';
 import { reloadOnHangup } from './reload.ts';
@@ -14,8 +15,12 @@ export const registerRun = (program: Command): void => {
   const command = program.command('run').description('sweep and rescue until stopped, beside a running jobservice');
   command
     .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
-    .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address)
-    .addHelpText('after', '\nExample:\n  reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m');
+    .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address);
+  withExamples(command, {
+    'sweep every 30 minutes': 'reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m',
+    'run with probes and metrics, and a config file': 'reaper run --http 0.0.0.0:9464 --config /etc/reaper/reaper.yaml',
+    'log what would be done, with the inspector open': 'reaper run --plan --inspect',
+  });
   withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'audit', 'inspector').action(
     async ({ inspect, http, json }: RunFlags) => {
       const load = () => {

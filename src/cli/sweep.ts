@@ -1,8 +1,9 @@
-import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
 import { configOf, reaperOf } from './config.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { describeProgress, withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson } from './text.ts';
 
@@ -11,6 +12,13 @@ export const registerSweep = (program: Command): void => {
     .command('sweep')
     .description('judge every tracked job once')
     .option('--plan', 'print what would be done, and change nothing');
+  withProgress(command, 'reading tracked jobs');
+  withExamples(command, {
+    'what a sweep would do': 'reaper sweep --plan',
+    'a sweep in which garbage collections are hung after a week':
+      'reaper sweep --hung-after-by-type GARBAGE_COLLECTION=7d',
+    'only what was done, for scripts': 'reaper sweep --json | jq \'select(.outcome == "done")\'',
+  });
   withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'hooks', 'audit').action(async (flags: SweepFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => sweep(reaper, flags)));
@@ -27,38 +35,21 @@ interface SweepFlags {
  * suspended.
  */
 export const sweep = async (reaper: Reaper, flags: SweepFlags): Promise<number> => {
-  // The bar needs a terminal that can move its cursor.
-  const isDumb = !process.stderr.isTTY || process.env.TERM === 'dumb';
-  const bar = flags.json || isDumb ? undefined : progressBar(await reaper.tracked());
+  let value = 0;
+  let total = Number.POSITIVE_INFINITY;
+  const isShown = describeProgress(() =>
+    value < total ? { what: 'jobs judged', value, total } : 'all jobs judged, waiting for answers to hooks',
+  );
+  if (isShown) total = await reaper.tracked();
   reaper.on('job', (outcome) => {
-    bar?.increment();
+    value += 1;
     if (flags.json) printJson({ type: 'job', ...outcome });
-    else if (needsLine(outcome)) {
-      if (bar !== undefined) process.stderr.write('\r\u001b[K'); // The bar is drawn again below the line.
-      print(lineOf(outcome));
-    }
+    else if (needsLine(outcome)) print(lineOf(outcome));
   });
-  let summary: SweepSummary;
-  try {
-    summary = await reaper.sweep({ plan: flags.plan === true });
-  } finally {
-    bar?.stop();
-  }
+  const summary = await reaper.sweep({ plan: flags.plan === true });
   if (flags.json) printJson({ type: 'summary', ...summary });
   else print(...summaryOf(summary));
   return (summary.outcomes.abandoned ?? 0) > 0 || summary.suspended !== undefined ? 1 : 0;
-};
-
-const progressBar = (total: number) => {
-  const bar = new cliProgress.SingleBar({
-    format: 'sweep {bar} {value} of {total} jobs, {eta_formatted} to go',
-    stream: process.stderr,
-    hideCursor: true,
-    fps: 10,
-    clearOnComplete: true,
-  });
-  bar.start(total, 0);
-  return bar;
 };
 
 const needsLine = ({ verdict, reason }: JobOutcome) =>

@@ -91,7 +91,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
     ...urlsOf(settings, parts, awake),
     ...queriesOf(parts, settings),
-    ...{ health: parts.health, metrics: parts.metrics.text },
+    ...{ health: parts.health, metrics: parts.metrics.text, rescueProgress: parts.supervision.rescueProgress },
   });
   makeInspectable(reaper, () => {
     awake();
@@ -156,9 +156,11 @@ const queriesOf = (
 
 /** Lets `stop` refuse and await the calls of all methods that ask Redis. */
 const guarded = (calls: Calls, reaper: Reaper): Reaper => {
-  const { start, stop, reload, health, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } = reaper;
+  const { start, stop, reload, health, rescueProgress, on, off, once, events, ...others } = reaper;
+  const { hooks, quarantine, audit, lifecycle, ...asked } = others;
   return {
-    ...{ start, stop, reload, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
+    ...{ start, stop, reload, health, rescueProgress, on, off, once, events },
+    ...{ [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
     ...calls.guard(asked),
     hooks: calls.guard(hooks, 'list'),
     quarantine: calls.guard(quarantine, 'list'),

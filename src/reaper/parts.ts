@@ -31,8 +31,7 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const clock = createReaperClock(baseClock);
   const calls = createCalls();
   const timeLimit = createTimeLimit(baseClock);
-  const log: CodedLogger =
-    settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
+  const log = loggerOf(settings);
   const { emit, end, ...source } = createReportedEmitter(log, clock);
 
   const connection = connectReported(settings, log, emit);
@@ -97,6 +96,9 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
     shutDown,
   };
 };
+
+const loggerOf = ({ logger }: ReaperSettings): CodedLogger =>
+  logger === false ? createLogger('silent') : (logger ?? createLogger('info'));
 
 /** Errors of listeners of one event since the last line about them. */
 interface ListenerFailure extends Counted {

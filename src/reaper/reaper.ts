@@ -10,6 +10,7 @@ import type { Explanation } from '../queries/explain.ts';
 import type { ReaperStatus } from '../queries/status.ts';
 import type { EventSource } from './events.ts';
 import type { Health } from './health.ts';
+import type { RescueProgress } from './rescueProgress.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** A reaper, as `createReaper` returns it. */
@@ -96,6 +97,12 @@ export interface Reaper extends EventSource, AsyncDisposable {
   readonly audit: AuditAdmin;
   /** For worker hosts that use this data model. */
   readonly lifecycle: Lifecycle;
+  /**
+   * What the rescue passes of this reaper do now, for a display; undefined if none runs. Asks Redis nothing.
+   * @example
+   * const { step, waiting, pools } = reaper.rescueProgress() ?? {};
+   */
+  rescueProgress(): RescueProgress | undefined;
   /** Whether the passes run on time; what `/livez` and `/readyz` say. Asks Redis nothing. */
   health(): Health;
   /**

@@ -9,6 +9,7 @@ import { waitingIn } from '../machines/waitingPools.ts';
 import type { Dispatching } from './delivery.ts';
 import type { Inspected } from './inspection.ts';
 import type { PassRequest } from './passes.ts';
+import { type RescueProgress, rescueProgressOf } from './rescueProgress.ts';
 import { actorsOf, type Wiring } from './tree.ts';
 
 /** How long a stop waits for the leader to resign, in ms: once the time is up, and before. */
@@ -28,6 +29,8 @@ export interface Supervision extends Dispatching {
   /** Actors that crashed too often and do not run. */
   failed(): readonly FailedChild[];
   waitingPools(): ReturnType<Inspected['now']>['waitingPools'];
+  /** What the rescue passes do now; undefined if none runs. */
+  rescueProgress(): RescueProgress | undefined;
 }
 
 export const createSupervision = (wiring: Wiring): Supervision => {
@@ -82,6 +85,10 @@ export const createSupervision = (wiring: Wiring): Supervision => {
         pool: input.suspect.pool,
         since: Math.round(clock.now() + since - monotonicOf(clock)),
       }));
+    },
+    rescueProgress() {
+      const rescue = actor.getSnapshot().children.rescue?.getSnapshot();
+      return rescue && rescueProgressOf(rescue, poolsOf(actor), monotonicOf(clock));
     },
   };
 };
