@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { mountPage } from '../visualize/mount.ts';
-import { type InspectorOptions, readInspectorOptions } from './options.ts';
+import type { InspectorOptions } from './options/inspector.ts';
+import { readInspectorOptions } from './options.ts';
 import { inspectedOf } from './reaper/inspection.ts';
 import type { Reaper } from './reaper/reaper.ts';
 

@@ -4,7 +4,7 @@ import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
-import type { Duration } from '../options/values.ts';
+import type { Duration } from '../options/duration.ts';
 import type { Explanation } from '../queries/explain.ts';
 import type { ReaperStatus } from '../queries/status.ts';
 import type { EventSource } from './events.ts';
