@@ -52,6 +52,12 @@ test('the package imports exactly its dependencies and the packages that are bui
   expect(Object.keys(manifest.devDependencies)).toEqual(expect.arrayContaining(bundled));
 });
 
+test('undici is imported by its file: Bun has a module of its own under the bare name, which sends nothing', async () => {
+  const imported = Object.values(await importsOf(entries)).flatMap(({ imports }) => imports.map(({ path }) => path));
+  expect(imported).toContain('undici/index.js');
+  expect(imported).not.toContain('undici');
+});
+
 test('what most users do not need is no dependency, and nothing asks them to install types', () => {
   expect(Object.keys(manifest.peerDependencies)).toEqual(Object.keys(manifest.peerDependenciesMeta));
   expect(Object.values(manifest.peerDependenciesMeta)).toEqual([{ optional: true }, { optional: true }]);
