@@ -43,7 +43,7 @@ const installed: Plugin = {
   setup: ({ onResolve }) => {
     const names = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
     onResolve({ filter: /^[@a-z]/ }, ({ path, importer }) =>
-      names.some((name) => path === name || path.startsWith(`${name}/`)) && !importer.startsWith(`${root}node_modules/`)
+      names.some((name) => path === name || path.startsWith(`${name}/`)) && !importer.includes('/node_modules/')
         ? { path, external: true }
         : undefined,
     );

@@ -1,7 +1,7 @@
 // `npm run docs:site`: builds the documentation into docs/site, offline: all pages with their pictures and charts, and the
 // API from the types. It fails if a link leads nowhere.
 import { readFileSync } from 'node:fs';
-import { Application, Converter, type DocumentReflection } from 'typedoc';
+import { Application, Converter, type DeclarationReflection, type DocumentReflection, ReflectionKind } from 'typedoc';
 import { packageRoot } from '../src/package.ts';
 import { brokenLinks } from './site/htmlLinks.ts';
 
@@ -34,6 +34,7 @@ const app = await Application.bootstrap({
   hideGenerator: true,
   githubPages: true,
   navigationLinks: { Source: url },
+  navigation: { includeGroups: true },
   groupOrder: ['Guides', 'Runbooks', 'Decisions', 'Project', '*'],
 });
 /** The groups of the pages, by the beginning of their paths. */
@@ -48,6 +49,11 @@ app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, page: DocumentReflection) 
   page.frontmatter.group = groups.find(([start]) => page.name.startsWith(start))?.[1];
   const [, heading] = /^# (.+)$/m.exec(page.content.map(({ text }) => text).join('')) ?? [];
   page.name = heading?.replaceAll('`', '') ?? page.name;
+});
+// A module is named as users import it.
+app.converter.on(Converter.EVENT_CREATE_DECLARATION, (_, module: DeclarationReflection) => {
+  if (module.kindOf(ReflectionKind.Module))
+    module.name = module.name.replace('src', 'jobservice-reaper').replace('/index', '');
 });
 const project = await app.convert();
 if (project === undefined) throw new Error('TypeDoc could not read the entry points');

@@ -41,6 +41,14 @@ test('it holds what its manifest names, all pages, charts, scripts and licenses'
   );
 });
 
+test('the package, the image and the Helm chart name the same repository', () => {
+  const url = manifest.repository.url.replace(/^git\+|\.git$/g, '');
+  expect([manifest.homepage, manifest.bugs.url]).toEqual([`${url}#readme`, `${url}/issues`]);
+  const sourceOf = (file: string, form: RegExp) => form.exec(readFileSync(`${packageRoot}${file}`, 'utf8'))?.[1];
+  expect(sourceOf('Dockerfile', /image\.source="(.+)"/)).toBe(url);
+  expect(sourceOf('deploy/helm/jobservice-reaper/Chart.yaml', /^home: (.+)$/m)).toBe(url);
+});
+
 test('it holds no source, no map without its sources, no test, no screenshot and nothing of the docs site', () => {
   const folders = [...new Set(paths.filter((path) => path.includes('/')).map((path) => path.split('/')[0]))].sort();
   expect(folders.filter((folder) => folder !== 'man')).toEqual(['dist', 'docs', 'lua']);
