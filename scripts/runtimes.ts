@@ -1,6 +1,7 @@
 // `npm run runtimes [-- NAME…]`: installs the package as users do, and runs it in each runtime that the npm registry has:
-// a sweep that sends a hook, a rescue that requeues the entry of a dead pool, the checks of hook addresses, and
-// `reaper status`, with a real Redis. The runtimes are downloaded into `.tmp/runtimes`, about 100 MB each.
+// a sweep that sends a hook, a rescue that requeues the entry of a dead pool, the probes, the inspector, the checks of hook
+// addresses, and `reaper status`, with a real Redis. The runtimes are downloaded into `.tmp/runtimes`, about 100 MB each.
+// They stay there until that folder is removed.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -91,7 +92,7 @@ const check = async (command: readonly string[]): Promise<readonly (readonly [st
   await seedJob(server.client, 'unconfirmed', { status: 'Success', web_hook_url: `${endpoint.url}/200/unconfirmed` });
   await seedPool(server.client, 'gone', { heartbeat: 1, holds: new Map([['X', ['held']]]) });
   const passes = await run(command, 'smoke.mjs');
-  const done = '{"verdicts":{"refire":1},"delivered":1,"entries":1,"errors":[]}';
+  const done = '{"verdicts":{"refire":1},"delivered":1,"entries":1,"served":[200,200,303],"errors":[]}';
   const port = new URL(endpoint.url).port;
   const hooks = endpoint.hooks.map(({ body }) => body?.job_id);
   const destinations = await run(command, 'destinations.mjs', port);

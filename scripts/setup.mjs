@@ -1,6 +1,7 @@
 // `npm run setup`: installs what is missing of what this project's commands need: the npm packages of the lockfile,
-// redis-server, chromium and prometheus. `npm run setup -- redis-server` leaves the others out, and `-- none` all of them. If it lacks the right to install, it prints
-// the command to type and exits with 1. Plain Node without dependencies, because it runs before they are installed.
+// redis-server, chromium and prometheus. `npm run setup -- redis-server` leaves the others out, and `-- none` all of them.
+// If it lacks the right to install, it prints the command to type and exits with 1. Plain Node without dependencies,
+// because it runs before they are installed.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
