@@ -1,6 +1,7 @@
 // `npm run setup`: installs what is missing of what this project's commands need: the npm packages of the lockfile,
-// redis-server, chromium, prometheus, and the shells whose completion is tested. `npm run setup -- redis-server` leaves the others out. If it lacks the right to install, it prints
-// the command to type and exits with 1. Plain Node without dependencies, because it runs before they are installed.
+// redis-server, chromium, prometheus, and the shells whose completion is tested. `npm run setup -- redis-server` leaves the
+// others out, and `-- none` all of them. If it lacks the right to install, it prints the command to type and exits with 1.
+// Plain Node without dependencies, because it runs before they are installed.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -42,7 +43,8 @@ const managers = [
   { command: 'snap', packages: { chromium: 'chromium' }, install: ['snap', 'install'] },
 ];
 
-const needs = process.argv.length > 2 ? process.argv.slice(2) : programs;
+const given = process.argv.slice(2);
+const needs = given.length === 0 ? programs : given.filter((need) => need !== 'none');
 const unknown = needs.find((need) => !programs.includes(need));
 if (unknown !== undefined) stop(`unknown program ${unknown}. Name one or more of: ${programs.join(', ')}.`);
 checkNode();

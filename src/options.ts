@@ -3,11 +3,12 @@ import { OptionsError } from './errors.ts';
 import { refusedSettings } from './io/redis/givenSettings.ts';
 import { parseRedisUrl } from './io/redis/url.ts';
 import type { ReaperOptions } from './options/generated.ts';
+import type { InspectorOptions } from './options/inspector.ts';
+import { needPackage } from './options/optionalPackages.ts';
 import { read } from './options/read.ts';
+import { type Reloadable, type ReloadableOptions, reloadablePaths } from './options/reloadable.ts';
 import { inspectSchema, optionsSchema } from './options/schema.ts';
 import { timer } from './options/values.ts';
-
-export type { ReaperOptions };
 
 /** Options with their defaults, as the reaper works with them: durations in ms. */
 export type ReaperSettings = z.output<typeof optionsSchema>;
@@ -24,6 +25,7 @@ export const readOptions = (options: ReaperOptions): ReaperSettings => {
   const settings = read('createReaper', optionsSchema, options);
   const refused = refusedRedis(settings.redis);
   if (refused !== undefined) throw new OptionsError('createReaper', [{ path: '', message: refused }]);
+  if (settings.inspect !== false) needRelay('createReaper', 'inspect.stately', settings.inspect.stately);
   return settings;
 };
 
@@ -37,29 +39,6 @@ const refusedRedis = (redis: ReaperSettings['redis']): string | undefined => {
     return (error as Error).message;
   }
 };
-
-/** Options that can change while a reaper runs. All others need another reaper. */
-const reloadable = {
-  sweep: ['initialDelay', 'interval', 'jitter'],
-  rescue: ['initialDelay', 'interval'],
-  hooks: [
-    ...(['concurrency', 'drainRate', 'breakerThreshold', 'deadline', 'maxAge', 'maxRecords'] as const),
-    'parkedRetention',
-  ],
-} as const;
-type Reloadable = typeof reloadable;
-
-/** Options that `reload` takes. */
-export interface ReloadableOptions {
-  readonly sweep?: Pick<NonNullable<ReaperOptions['sweep']>, Reloadable['sweep'][number]>;
-  readonly rescue?: Pick<NonNullable<ReaperOptions['rescue']>, Reloadable['rescue'][number]>;
-  readonly hooks?: Pick<NonNullable<ReaperOptions['hooks']>, Reloadable['hooks'][number]>;
-}
-
-/** Their paths, such as `sweep.interval`. */
-export const reloadablePaths: readonly string[] = Object.entries(reloadable).flatMap(([group, names]) =>
-  names.map((name) => `${group}.${name}`),
-);
 
 const { sweep, rescue, hooks } = optionsSchema.shape;
 const groupsSchema = z.strictObject({ sweep, rescue, hooks });
@@ -97,14 +76,17 @@ export const readReload = (
   return read('reload', groupsSchema, changed);
 };
 
-/** Options of an inspector that is mounted in a server of the caller's. */
-export type InspectorOptions = Pick<z.input<typeof inspectSchema>, 'token' | 'allowedHosts' | 'control' | 'stately'>;
-
 /** @throws OptionsError naming each option that cannot be used. */
-export const readInspectorOptions = (options: InspectorOptions): Exclude<ReaperSettings['inspect'], false> => ({
-  ...read('createInspector', inspectSchema.omit({ host: true, port: true, announce: true }), options),
-  host: '127.0.0.1',
-});
+export const readInspectorOptions = (options: InspectorOptions): Exclude<ReaperSettings['inspect'], false> => {
+  const given = read('createInspector', inspectSchema.omit({ host: true, port: true, announce: true }), options);
+  needRelay('createInspector', 'stately', given.stately);
+  return { ...given, host: '127.0.0.1' };
+};
+
+/** The events for a relay of Stately's inspector are made by its package. */
+const needRelay = (what: string, path: string, url: string | undefined): void => {
+  if (url !== undefined) needPackage(what, path, '@statelyai/inspect');
+};
 
 /** A member of a filter: left out, or a text. `undefined` is refused, because it would mean everything. */
 const member = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();

@@ -1,5 +1,6 @@
 import type { Logger, Reaper } from '../index.ts';
-import { type ReaperSettings, reloadablePaths } from '../options.ts';
+import { reloadablePaths } from '../options/reloadable.ts';
+import type { ReaperSettings } from '../options.ts';
 import { put } from './configFile.ts';
 import { commandOptions } from './options.ts';
 

@@ -3,9 +3,8 @@ import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import { isoTime } from '../isoTime.ts';
 import type { FailedChild } from '../machines/types/reports.ts';
-import type { ReaperSettings } from '../options.ts';
 import type { PassReports, PassState } from './passReports.ts';
-import type { Schedule } from './schedule.ts';
+import type { Schedule, ScheduleSettings } from './schedule.ts';
 
 /** Whether the passes run on time. */
 export interface Health {
@@ -44,7 +43,7 @@ export const createHealth =
     isShared,
     failed,
   }: {
-    settings: Pick<ReaperSettings, 'sweep' | 'rescue'>;
+    settings: ScheduleSettings;
     schedule: Pick<Schedule, 'startedAt'>;
     lease: Pick<Lease, 'seen'>;
     passReports: Pick<PassReports, 'state'>;
@@ -105,8 +104,8 @@ export const healthOf = ({
   isConnected?: boolean;
   /** Actors that crashed too often and do not run. */
   failed?: readonly FailedChild[];
-  sweep: ReaperSettings['sweep'];
-  rescue: ReaperSettings['rescue'];
+  sweep: ScheduleSettings['sweep'];
+  rescue: ScheduleSettings['rescue'];
 }): Health => {
   /** From a time of Redis to the monotonic time here. A time ahead is ignored: the clock of Redis was set back since. */
   const here = (time: number | undefined) => {

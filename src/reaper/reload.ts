@@ -1,4 +1,5 @@
-import { type ReaperSettings, type ReloadableOptions, readReload } from '../options.ts';
+import type { ReloadableOptions } from '../options/reloadable.ts';
+import { type ReaperSettings, readReload } from '../options.ts';
 import type { Calls } from './calls.ts';
 import type { Delivery } from './delivery.ts';
 import type { Supervision } from './supervision.ts';

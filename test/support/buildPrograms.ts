@@ -8,6 +8,9 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const programs = [
   'src/cli/main.ts',
   'src/index.ts',
+  'examples/cron-job.ts',
+  'examples/fastify-host.ts',
+  'examples/one-shot.ts',
   'examples/worker-host.ts',
   'test/hooks/host.ts',
   'test/redis/leader/sweeping-host.ts',
