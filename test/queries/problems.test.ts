@@ -70,7 +70,7 @@ describe('a type', () => {
       'critical no-live-pool: Y: 1 job waits, no live pool takes it; start one that does',
     ]);
     expect(lines({ queues, pools: [poolState('p', { isAlive: false })] })).toEqual([
-      'critical no-live-pool: no pool is alive: 3 jobs of 2 types wait: start a jobservice',
+      'critical all-pools-dead: no pool is alive: 3 jobs of 2 types wait: start a jobservice',
     ]);
   });
 });
