@@ -88,12 +88,12 @@ describe('steps of a rescue', () => {
     const { suspects } = await pools.find(true, 0);
     const suspect = suspects.find(({ pool }) => pool === 'c');
     if (suspect === undefined) throw new Error('the pool is not suspected');
-    expect(await pools.deregister(suspect, suspect.types)).toBe('entries');
+    expect(await pools.deregister(suspect, suspect.types)).toEqual({ outcome: 'entries' });
     expect(await redis.sismember('t:worker_pools', 'c')).toBe(1);
     expect(await redis.exists('t:worker_pools:c')).toBe(1);
     expect(await idsIn(redis, list)).toEqual(['a']);
     await redis.del(list);
-    expect(await pools.deregister(suspect, suspect.types)).toBe('deregistered');
+    expect(await pools.deregister(suspect, suspect.types)).toEqual({ outcome: 'deregistered' });
     expect(await redis.sismember('t:worker_pools', 'c')).toBe(0);
   });
 });
