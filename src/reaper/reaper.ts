@@ -12,7 +12,7 @@ import type { Health } from './health.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** A reaper, as `createReaper` returns it. */
-export interface Reaper extends EventSource, AsyncDisposable {
+export interface Reaper extends EventSource {
   /** Starts the scheduled sweeps and rescue passes. */
   start(): void;
   /**
@@ -24,6 +24,14 @@ export interface Reaper extends EventSource, AsyncDisposable {
    * when the stop ends reject with one too.
    */
   stop(options?: { readonly timeout?: Duration }): Promise<void>;
+  /**
+   * Stops the reaper at the end of its scope, as `stop()` does.
+   *
+   * @example
+   * await using reaper = createReaper({ redis, namespace });
+   * console.log(await reaper.sweep({ plan: true }));
+   */
+  [Symbol.asyncDispose](): Promise<void>;
   /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
