@@ -45,8 +45,8 @@ export interface Reaper extends EventSource {
   sweep(options?: { readonly plan?: boolean; readonly signal?: AbortSignal }): Promise<SweepSummary>;
   /**
    * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
-   * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it waits
-   * for a second look (`rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
+   * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it tries
+   * it a second time (after `rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
    * rescued are finished, and the others are left to the next pass.
    * @throws PassError if the rescue did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the rescue got.

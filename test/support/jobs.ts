@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { scriptOfDigest } from '../../src/io/redis/scripts.ts';
+import { type ScriptName, scriptOfDigest } from '../../src/io/redis/scripts.ts';
 
 /** The unix second `offset` s from now. */
 export const second = (offset = 0): number => Math.floor(Date.now() / 1_000) + offset;
@@ -84,3 +84,7 @@ export const loseReplies = (
   }
   return Object.defineProperty(client, 'lost', { get: () => lost }) as Redis & { readonly lost: number };
 };
+
+/** Whether the arguments of an `evalsha` call this script. */
+export const isCallOf = (name: ScriptName, [digest]: readonly unknown[]): boolean =>
+  scriptOfDigest(String(digest)) === name;
