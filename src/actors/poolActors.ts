@@ -2,7 +2,7 @@ import { fromPromise } from 'xstate';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
-import type { Confirmation, Deregistered, Quarantining, Requeued, Suspect } from '../machines/types/pool.ts';
+import type { Confirmation, Deregistered, Quarantining, Requeued, Reviewed, Suspect } from '../machines/types/pool.ts';
 import { ensureRunnable } from './runnable.ts';
 
 /** What the chart of a pool invokes. A step runs only where nothing has disrupted the evidence against the pool. */
@@ -17,12 +17,10 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
       undisrupted(suspect, () => (plan ? pools.plan(suspect, quarantine.keysFor) : pools.confirm(suspect)), plan),
     ),
-    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
-      async ({ input: { suspect, plan } }) => {
-        const { disruptions } = await ensureRunnable(preflight, plan);
-        return preflight.watch(() => pools.review(suspect, disruptions));
-      },
-    ),
+    review: fromPromise<Reviewed, { suspect: Suspect; plan: boolean }>(async ({ input: { suspect, plan } }) => {
+      const { disruptions } = await ensureRunnable(preflight, plan);
+      return preflight.watch(() => pools.review(suspect, disruptions));
+    }),
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input: { suspect, type } }) =>
       undisrupted(suspect, () => pools.requeue(suspect, type)),
     ),
@@ -32,15 +30,15 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
           try {
             return await quarantine.add(suspect, type, id);
           } catch (error) {
-            const refused = await pools.refusalBehind(error, suspect, type);
-            if (refused === undefined) throw error;
-            return { refused };
+            const reason = await pools.refusalBehind(error, suspect, type);
+            if (reason === undefined) throw error;
+            return { outcome: 'refused', reason };
           }
         }),
     ),
     deregister: fromPromise<Deregistered, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(
       async ({ input: { suspect, types, isLeft } }) =>
-        isLeft ? 'left' : undisrupted(suspect, () => pools.deregister(suspect, types)),
+        isLeft ? { outcome: 'left' } : undisrupted(suspect, () => pools.deregister(suspect, types)),
     ),
   };
 };

@@ -7,9 +7,13 @@ import { visible } from '../visible.ts';
  * error is the field `err`, which pino writes with its stack.
  */
 export interface Logger {
+  /** What only the search for a fault needs, such as a job that is left to the next sweep. */
   debug(fields: object, message: string): void;
+  /** Each act, and the summary of each pass. */
   info(fields: object, message: string): void;
+  /** What a person may want to look at, such as a poison job or a disruption of Redis. */
   warn(fields: object, message: string): void;
+  /** What failed. */
   error(fields: object, message: string): void;
 }
 

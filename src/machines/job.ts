@@ -11,9 +11,9 @@ import { type Judgement, judge, type Verdict } from './verdict.ts';
 export interface JobContext extends JobInput {
   readonly judgement: Judgement | undefined;
   /** How often the job was judged: it is read again once. */
-  readonly looks: number;
-  /** What Redis answered to the act, or to the page about the job's hook. */
-  readonly reply: Exclude<ActReply, 'overtaken'> | undefined;
+  readonly judged: number;
+  /** What Redis replied to the act, or to the page about the job's hook. */
+  readonly reply: ActReply | undefined;
   readonly error: unknown;
 }
 
@@ -30,11 +30,11 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  * 1. `tracking`: takes the facts that came with the page. A job that was overtaken comes back here once, and goes to
  *    `loading`, which reads its facts again.
  * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
- *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the answer. A plan
+ *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the reply. A plan
  *    ends in `planned`.
  * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
  *    the job is as it was judged. The outcome is handled here for all four of them.
- * 4. Final: `done`, with what Redis answered; `overtaken` a second time; `fenced` without the lease; `refused`
+ * 4. Final: `done`, with what Redis replied; `overtaken` a second time; `fenced` without the lease; `refused`
  *    because Redis takes no writes; `abandoned` with another error.
  */
 export const jobMachine = setup({
@@ -52,24 +52,23 @@ export const jobMachine = setup({
     untrack: act,
   },
   guards: {
-    isFirstLook: ({ context }) => context.looks === 0,
+    isUnjudged: ({ context }) => context.judged === 0,
     isVerdict: ({ context }, { verdict }: { verdict: Verdict }) => context.judgement?.verdict === verdict,
     isPlan: ({ context }) => context.plan,
     isAnswered: ({ context }) => context.reply !== undefined,
-    mayLookAgain: ({ context }, { reply }: { reply: ActReply }) => reply === 'overtaken' && context.looks === 1,
-    isOvertaken: (_, { reply }: { reply: ActReply }) => reply === 'overtaken',
+    mayJudgeAgain: ({ context }, { reply }: { reply: ActReply }) =>
+      reply.outcome === 'overtaken' && context.judged === 1,
+    isOvertaken: (_, { reply }: { reply: ActReply }) => reply.outcome === 'overtaken',
     isFenced: (_, { error }: { error: unknown }) => error instanceof FencedError,
     isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
   },
   actions: {
     // One assignment, because most jobs do no more than this. A job to refire asks its page what became of its hook.
-    judge: assign(({ context: { job, policy, looks, page } }) => {
+    judge: assign(({ context: { job, policy, judged, page } }) => {
       const judgement = judge(job.facts, policy);
-      return { judgement, looks: looks + 1, reply: judgement.verdict === 'refire' ? page?.endOf(job) : undefined };
+      return { judgement, judged: judged + 1, reply: judgement.verdict === 'refire' ? page?.replyTo(job) : undefined };
     }),
-    keepReply: assign({
-      reply: (_, { reply }: { reply: ActReply }) => (reply === 'overtaken' ? undefined : reply),
-    }),
+    keepReply: assign({ reply: (_, { reply }: { reply: ActReply }) => reply }),
     replaceFacts: assign({
       job: ({ context: { job: before } }, { job }: { job: TrackedJob }) => ({
         ...job,
@@ -89,7 +88,7 @@ export const jobMachine = setup({
     plan: input.plan,
     page: input.page,
     judgement: undefined,
-    looks: 0,
+    judged: 0,
     reply: undefined,
     error: undefined,
   }),
@@ -98,7 +97,7 @@ export const jobMachine = setup({
   states: {
     tracking: {
       description: 'Takes the facts that came with the page.',
-      always: [{ guard: 'isFirstLook', target: 'compare' }, { target: 'loading' }],
+      always: [{ guard: 'isUnjudged', target: 'compare' }, { target: 'loading' }],
     },
     loading: {
       description: 'The job changed while it was judged: reads its facts again.',
@@ -140,7 +139,7 @@ export const jobMachine = setup({
       },
       on: {
         'xstate.done.actor.act': [
-          { guard: { type: 'mayLookAgain', params: replied }, target: 'tracking' },
+          { guard: { type: 'mayJudgeAgain', params: replied }, target: 'tracking' },
           { guard: { type: 'isOvertaken', params: replied }, target: 'overtaken' },
           { target: 'done', actions: { type: 'keepReply', params: replied } },
         ],
@@ -160,7 +159,7 @@ export const jobMachine = setup({
     done: {
       type: 'final',
       description: 'The act is in Redis, or its hook is enqueued, parked or deferred.',
-      output: ({ context }) => context.reply,
+      output: ({ context }) => context.reply?.outcome,
     },
     overtaken: { type: 'final', description: 'The job changed twice while it was judged.', output: 'overtaken' },
     fenced: { type: 'final', description: 'The lease was lost: the new leader finds the job.', output: 'fenced' },

@@ -48,7 +48,7 @@ export const poolMachine = poolSetup.createMachine({
   }),
   output: ({ context, event }) => {
     const end = finalOutput<PoolEnd | 'again'>({ event });
-    return end === 'again' ? { again: againOf(context) } : outcomeOf(context, end);
+    return end === 'again' ? { outcome: 'again', input: againOf(context) } : outcomeOf(context, end);
   },
   initial: 'suspect',
   states: {

@@ -141,23 +141,23 @@ export const poolsSetup = setup({
       const { pool, slots } = freed(context, slot);
       enqueue.stopChild(slot);
       enqueue.assign({ slots });
-      if (!('again' in output)) return enqueue.sendParent(ended({ pool, outcome: output }));
+      if (output.outcome !== 'again') return enqueue.sendParent(ended({ pool, outcome: output }));
       if (pool.isAborted) {
-        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.again, abortedFirst) }));
+        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.input, abortedFirst) }));
       }
       // A caller may have taken the pool over since its actor began.
       const { suspect, grace } = pool.input;
       if (suspect.fence !== undefined && !isSameTerm(suspect.fence, context.fence)) {
-        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.again, new FencedError()) }));
+        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.input, new FencedError()) }));
       }
-      const input = { ...output.again, grace, suspect: { ...output.again.suspect, fence: suspect.fence } };
+      const input = { ...output.input, grace, suspect: { ...output.input.suspect, fence: suspect.fence } };
       return enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input }]) });
     }),
     endStoppedPool: enqueueActions(({ enqueue, context }, { slot, output }: { slot: string; output: PoolOutput }) => {
       const { pool, slots } = freed(context, slot);
       enqueue.stopChild(slot);
       enqueue.assign({ slots });
-      const outcome = 'again' in output ? abandonedPool(output.again, stoppedFirst) : output;
+      const outcome = output.outcome === 'again' ? abandonedPool(output.input, stoppedFirst) : output;
       enqueue.sendParent(ended({ pool, outcome }));
     }),
     abandonPool: enqueueActions(({ enqueue, context }, { slot, error }: { slot: string; error: unknown }) => {

@@ -49,7 +49,7 @@ export type RescuePassEvent =
   | { type: 'failed'; error: unknown }
   | { type: 'suspended'; reason: SuspensionReason | undefined }
   /** Everything was looked at: only pools may still be missing. */
-  | { type: 'looked' }
+  | { type: 'steps.ended' }
   /** Its caller has aborted it. */
   | { type: 'aborted' }
   /** The reaper stops: the result says so, unless it has an error already. */
@@ -59,7 +59,7 @@ export type RescuePassEvent =
 /**
  * One rescue pass: adds up what its steps report.
  *
- * 1. `collecting`: the rescue looks at the pools, the counters and the entries of live pools.
+ * 1. `collecting`: the rescue takes its steps: pools, counters, orphaned entries.
  * 2. `awaitingPools`: all of that is done; waits for the end of each pool that the pass found.
  * 3. `complete` (final), with the result. After `stop` the pass ends at once, and its result says that it was cut short.
  *
@@ -164,14 +164,14 @@ export const rescuePassMachine = setup({
   initial: 'collecting',
   states: {
     collecting: {
-      description: 'The rescue looks at the pools, the counters and the entries of live pools.',
+      description: 'The rescue takes its steps: pools, counters, orphaned entries.',
       on: {
         found: { actions: { type: 'addFound', params: ({ event }) => ({ found: event.found }) } },
         recounted: { actions: { type: 'addRecounted', params: ({ event }) => ({ recounted: event.recounted }) } },
         requeued: { actions: { type: 'addRequeued', params: ({ event }) => ({ requeued: event.requeued }) } },
         failed: { actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },
         suspended: { actions: { type: 'suspend', params: ({ event }) => ({ reason: event.reason }) } },
-        looked: 'awaitingPools',
+        'steps.ended': 'awaitingPools',
       },
     },
     awaitingPools: {

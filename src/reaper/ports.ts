@@ -72,13 +72,13 @@ export const createPorts = (
     quarantine,
     onSkipped: reporting.skipped,
   });
-  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
+  const search = (visitor?: PlaceVisitor, recorder?: Pick<Pools, 'recordStates'>) =>
     createSearch({
       ...deps,
       pools,
       seed: Math.floor(random() * 2 ** 32),
       ...(visitor === undefined ? {} : { visitor }),
-      ...(noted === undefined ? {} : { noted }),
+      ...(recorder === undefined ? {} : { recorder }),
     });
   return {
     ...{ policy, tracked, lease, preflight, pools, orphans, quarantine, delivery },

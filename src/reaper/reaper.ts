@@ -14,7 +14,7 @@ import type { RescueProgress } from './rescueProgress.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** A reaper, as `createReaper` returns it. */
-export interface Reaper extends EventSource, AsyncDisposable {
+export interface Reaper extends EventSource {
   /** Starts the scheduled sweeps and rescue passes. */
   start(): void;
   /**
@@ -27,6 +27,14 @@ export interface Reaper extends EventSource, AsyncDisposable {
    */
   stop(options?: { readonly timeout?: Duration }): Promise<void>;
   /**
+   * Stops the reaper at the end of its scope, as `stop()` does.
+   *
+   * @example
+   * await using reaper = createReaper({ redis, namespace });
+   * console.log(await reaper.sweep({ plan: true }));
+   */
+  [Symbol.asyncDispose](): Promise<void>;
+  /**
    * Changes options while the reaper runs: of `sweep` the `initialDelay`, `interval` and `jitter`; of `rescue` the
    * `initialDelay` and `interval`; of `hooks` the `concurrency`, `drainRate`, `breakerThreshold`, `deadline`, `maxAge`,
    * `maxRecords` and `parkedRetention`. What is left out stays as it is. A pass that waits for its time waits by the new
@@ -37,6 +45,7 @@ export interface Reaper extends EventSource, AsyncDisposable {
    * reaper.reload({ sweep: { interval: '10m' }, hooks: { drainRate: 100 } });
    */
   reload(options: ReloadableOptions): void;
+  /**
   /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
@@ -50,8 +59,8 @@ export interface Reaper extends EventSource, AsyncDisposable {
   sweep(options?: { readonly plan?: boolean; readonly signal?: AbortSignal }): Promise<SweepSummary>;
   /**
    * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
-   * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it waits
-   * for a second look (`rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
+   * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it tries
+   * it a second time (after `rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
    * rescued are finished, and the others are left to the next pass.
    * @throws PassError if the rescue did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the rescue got.

@@ -10,7 +10,7 @@ export interface RescueProgress {
     | 'reading-pools'
     | 'rebuilding-counters'
     | 'requeuing-orphans'
-    | 'awaiting-second-look'
+    | 'awaiting-second-try'
     | 'rescuing-pools';
   /** Suspected pools that wait for the end of their grace, or until others are rescued. */
   readonly waiting: number;
@@ -42,7 +42,7 @@ export const rescueProgressOf = (
 const stepOf = (rescue: SnapshotFrom<typeof rescueMachine>): RescueProgress['step'] | undefined => {
   if (rescue.matches('finding')) return 'reading-pools';
   if (rescue.matches('recounting')) return 'rebuilding-counters';
-  if (rescue.matches({ requeuingOrphans: 'awaitingSecondLook' })) return 'awaiting-second-look';
+  if (rescue.matches({ requeuingOrphans: 'awaitingSecondTry' })) return 'awaiting-second-try';
   return rescue.matches('requeuingOrphans') ? 'requeuing-orphans' : undefined;
 };
 

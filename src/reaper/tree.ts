@@ -57,15 +57,7 @@ export const actorsOf = (wiring: Wiring, bounded: (resigned: Promise<void>) => P
 
 const leaderOf = ({ ports: { lease }, settings, startBlock }: Wiring, bounded: Parameters<typeof actorsOf>[1]) =>
   leaderMachine.provide({
-    actors: createLeaderActors({
-      async acquire(fence) {
-        await startBlock.check();
-        return lease.acquire(fence);
-      },
-      async resign() {
-        await bounded(lease.resign());
-      },
-    }),
+    actors: createLeaderActors({ lease, startBlock, bounded }),
     delays: { leaseRenewal: settings.lease.renewInterval },
   });
 

@@ -264,7 +264,7 @@ describe('what is sent', () => {
   test('check-ins go out in order with their text, and the status change after them', async () => {
     const reaper = create();
     const job = await reaper.lifecycle.save({ id: 'c', name: 'X', webHookUrl: `${hookEndpoint.url}/200` });
-    expect(await job.run()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
     await vi.waitUntil(() => outcomes.length === 1);
     await job.checkIn('one');
     await job.checkIn('two');

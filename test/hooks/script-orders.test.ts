@@ -307,7 +307,7 @@ test('a hook that a user retries while a host deletes old parked hooks is sent, 
       world.recordsOf(world.watch(command), 'a', 10_000).forgetParked(5_000),
       world.person(command, 'retry', 10_000),
     ],
-    noted: () => world.said.person?.includes('retry ok') === true,
+    noted: () => world.said.person?.includes('retry done') === true,
   });
 });
 

@@ -14,7 +14,7 @@ const run = (...events: readonly RescuePassEvent[]) => {
   for (const event of events) actor.send(event);
   return actor.getSnapshot();
 };
-const looked = { type: 'looked' } as const;
+const looked = { type: 'steps.ended' } as const;
 const share = (reports: number, awaits = reports) => ({ type: 'adopted', share: { reports, awaits } }) as const;
 const ended = (...pools: readonly string[]) => {
   const outcomes = pools.map((pool) => rescued(pool));

@@ -23,7 +23,7 @@ const undoStatus = (seen: string, was: object = before, is: object = failed) =>
   scripts.run(
     'undo_status',
     [stats, keys.track, ...hookKeys],
-    ['p@1', 'act', JSON.stringify(was), JSON.stringify(is), seen, '1-0'],
+    ['p@1', JSON.stringify(was), JSON.stringify(is), seen, '1-0'],
   );
 
 test('an undo is refused if the record of the hook is not the one that the caller has read', async () => {
@@ -72,7 +72,7 @@ const undoQuarantine = (stored: string, { type = 'X', seen = '' } = {}) =>
       ...[stats, keys.track, ...hookKeys, keys.quarantine, keys.dead, keys.queue(type), keys.recoveries],
       keys.executions('p'),
     ],
-    ['p@1', 'act', JSON.stringify(before), JSON.stringify({ ...failed, record: digest(stored) }), seen, '1-0', type],
+    ['p@1', JSON.stringify(before), JSON.stringify({ ...failed, record: digest(stored) }), seen, '1-0', type],
   );
 const seedQuarantine = async (stored: string, hook = '') => {
   await seed(hook);
@@ -122,11 +122,7 @@ test('a quarantine to which an entry was added since is not undone', async () =>
 test('a quarantine that was restored expires as any other', async () => {
   const kept = keys.auditKept('token');
   await redis.set(kept, JSON.stringify({ record: quarantined(['X', entry, member]), members: [[member, String(at)]] }));
-  const reply = await scripts.run(
-    'undo_drop_quarantined',
-    [keys.quarantine, keys.dead, kept],
-    ['p@1', 'act', '', '1-0'],
-  );
+  const reply = await scripts.run('undo_drop_quarantined', [keys.quarantine, keys.dead, kept], ['p@1', '', '1-0']);
   expect(reply).toEqual({ outcome: 'done' });
   expect(await redis.ttl(keys.quarantine)).toEqual(ttlFrom(90 * 86_400));
   expect(await redis.zscore(keys.dead, member)).toBe(String(at));

@@ -130,7 +130,7 @@ const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
   const dropped = (hook: ClaimedHook, change: ChangeOnce) => {
     const { record, queue, args } = partsOf(hook);
     const checkInAt = hook.stats.check_in_at ?? 0;
-    return scripts.run('drop_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
+    return scripts.run('remove_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
   };
 
   return { delivered, failed, parked, unsent, dropped };

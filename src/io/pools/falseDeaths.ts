@@ -64,7 +64,7 @@ export const withFalseDeaths = (
     async deregister(suspect, types) {
       const reply = await pools.deregister(suspect, types);
       // What left only traces may have been stopped, and is not known to have died.
-      if (reply === 'deregistered') inBackground(remember(suspect.pool));
+      if (reply.outcome === 'deregistered') inBackground(remember(suspect.pool));
       return reply;
     },
   };

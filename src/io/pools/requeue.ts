@@ -40,8 +40,8 @@ export const createRequeue =
     // A pool whose list has the same name may have started since the suspect was confirmed.
     const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, [type]);
     if (own.length === 0) {
-      const refused = unreadable[0]?.unreadable ?? `${keys.inProgress(type, pool)}: is read as another type's list`;
-      return { moved: 0, left: 0, refused };
+      const reason = unreadable[0]?.unreadable ?? `${keys.inProgress(type, pool)}: is read as another type's list`;
+      return { outcome: 'refused', reason };
     }
     try {
       const reply = await runAnswered(
@@ -62,13 +62,13 @@ export const createRequeue =
         fence,
         { pass: `rescue/${pass}`, why: 'dead-pool', type },
       );
-      if (reply.outcome === 'alive') return 'alive';
-      const { moved, left, poison, uncounted } = reply;
+      if (reply.outcome === 'alive') return reply;
+      const { outcome, moved, left, poison, uncounted } = reply;
       if (uncounted !== '') onUncounted(uncounted);
-      return { moved, left, poison: poison || undefined };
+      return { outcome, moved, left, poison: poison || undefined };
     } catch (error) {
-      const refused = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, type));
-      if (refused === undefined) throw error;
-      return { moved: 0, left: 0, refused };
+      const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, type));
+      if (reason === undefined) throw error;
+      return { outcome: 'refused', reason };
     }
   };

@@ -92,8 +92,8 @@ export const createPools = ({
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, keysOfSuspect(keys, suspect, type)),
     untilStale: watch.untilStale,
     async plan(suspect, keysFor) {
-      const held = await review.confirm(suspect);
-      return held === 'alive' ? held : planRequeue(suspect, held, keysFor);
+      const found = await review.confirm(suspect);
+      return found.outcome === 'alive' ? found : planRequeue(suspect, found.held, keysFor);
     },
   };
 };

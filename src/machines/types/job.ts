@@ -12,6 +12,9 @@ import type { Judgement, Policy, Reason, Verdict } from '../verdict.ts';
 export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
 /** What becomes of a hook that is to be enqueued. */
 export type HookEnd = 'enqueued' | 'parked' | 'deferred';
+export interface HookReply {
+  readonly outcome: HookEnd;
+}
 
 /** What was decided about a job, why, from which facts, and how the job ended. */
 export interface JobOutcome {
@@ -34,8 +37,8 @@ export interface JobOutcome {
  * own. In a plan: which of them would be parked or deferred.
  */
 export interface PageHooks {
-  /** Undefined where the page has no answer: the job was read again since, or its endpoint's queue cannot be written. */
-  endOf(job: TrackedJob): HookEnd | undefined;
+  /** Undefined where the page has no reply: the job was read again since, or its endpoint's queue cannot be written. */
+  replyTo(job: TrackedJob): HookReply | undefined;
 }
 
 export interface JobInput {
@@ -47,8 +50,10 @@ export interface JobInput {
   readonly page?: PageHooks | undefined;
 }
 
-/** What Redis answers to an act: the job is not as it was judged; or it is done, or what became of its hook. */
-export type ActReply = 'done' | HookEnd | 'overtaken';
+/** What Redis replies to an act: the job is not as it was judged; or it is done, or what became of its hook. */
+export interface ActReply {
+  readonly outcome: 'done' | HookEnd | 'overtaken';
+}
 export interface ActInput {
   readonly job: TrackedJob;
   readonly judgement: Judgement;

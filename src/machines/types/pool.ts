@@ -72,31 +72,43 @@ export interface PoolOutcome {
 export interface PoolResult extends PoolOutcome {
   readonly cause?: unknown;
 }
-/** How the actor of a pool ends. `again`: the input of another actor, which is started after another grace. */
-export type PoolOutput = PoolResult | { readonly again: PoolInput };
+/** How the actor of a pool ends. `again`: with the input of another actor, which is started after another grace. */
+export type PoolOutput = PoolResult | { readonly outcome: 'again'; readonly input: PoolInput };
 
+/** What a step finds of a pool that writes heartbeats: nothing was done. */
+export interface Alive {
+  readonly outcome: 'alive';
+}
+/** A step cannot be done for the entries of a type: why, and what to do. */
+export interface TypeRefused {
+  readonly outcome: 'refused';
+  readonly reason: string;
+}
 /** What `confirm` finds: that the pool is alive, or what it holds. */
-export type Confirmation = 'alive' | readonly Held[];
+export type Confirmation = Alive | { readonly outcome: 'dead'; readonly held: readonly Held[] };
+/** What `review` finds: that the pool is alive, or the suspect as it looks now. */
+export type Reviewed = Alive | { readonly outcome: 'suspect'; readonly suspect: Suspect };
 /**
- * What `requeue` did: nothing, because the pool is alive; or how many entries it moved, and how many are left. `poison`: the
- * job before whose entry it stopped, because that was recovered too often. `refused`: why the type cannot be requeued.
+ * What `requeue` did. `moved`: how many entries it moved, and how many are left. `poison`: the job before whose entry it stopped,
+ * because that was recovered too often.
  */
 export type Requeued =
-  | 'alive'
+  | Alive
   | {
+      readonly outcome: 'moved';
       readonly moved: number;
       readonly left: number;
       readonly poison?: string | undefined;
-      readonly refused?: string | undefined;
-    };
-/** `again`: the entry was gone, or may be requeued after all: `requeue` looks again. */
-export type Quarantining = 'alive' | 'again' | 'quarantined' | { readonly refused: string };
+    }
+  | TypeRefused;
+/** `again`: the entry was gone, or may be requeued after all: `requeue` tries again. */
+export type Quarantining = Alive | { readonly outcome: 'again' | 'quarantined' } | TypeRefused;
 /**
  * `entries`: new entries have come up, and are requeued first. `left`: some cannot be requeued, so the pool stays registered.
  * `deregistered`: the pool was removed. `traces`: it was removed, and had left only traces: no count above 0, and no heartbeat or
  * no registration.
  */
-export type Deregistered = 'alive' | 'entries' | 'left' | 'deregistered' | 'traces';
+export type Deregistered = Alive | { readonly outcome: 'entries' | 'left' | 'deregistered' | 'traces' };
 
 export interface PoolContext extends PoolInput {
   readonly held: readonly Held[];

@@ -54,7 +54,7 @@ export interface FinishedEntry {
   readonly plan: boolean;
 }
 
-/** What one look at the lists of live pools found and did. */
+/** What one try to requeue orphaned entries found and did. */
 export interface RequeuedOrphans {
   readonly orphaned: readonly OrphanedEntry[];
   /** Pools whose entries cannot be judged because their workers never reported an observation. Not all, where many. */
@@ -68,7 +68,7 @@ export interface RequeuedOrphans {
   readonly poison: readonly PoisonEntry[];
   /** When everything that looks orphaned now will have done so for long enough, in ms from now; undefined for nothing. */
   readonly dueInMs: number | undefined;
-  /** Why the look did not complete. */
+  /** Why the try did not complete. */
   readonly error?: string;
 }
 
