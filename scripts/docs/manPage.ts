@@ -112,7 +112,7 @@ const optionLines = ({ names, value, description: text }: OptionNode): string =>
       ? ''
       : value.isOptional
         ? ` [\\fI${escaped(value.name)}\\fR]`
-        : ` \\fI${escaped(value.name)}\\fR`;
+        : ` \\fI${escaped(value.name)}\\fR${value.isVariadic ? ' ...' : ''}`;
   return term(`${flags(names)}${placeholder}`, sentence(withoutVariable(text))).join('\n');
 };
 

@@ -24,11 +24,14 @@ export interface ValueNode {
   /** Such as `duration`. */
   readonly name: string;
   readonly isOptional: boolean;
+  /** Whether several may follow. */
+  readonly isVariadic: boolean;
   /** All values, if there are few. */
   readonly choices: readonly string[];
 }
 
 export interface ArgumentNode {
+  readonly isFile: boolean;
   readonly choices: readonly string[];
 }
 
@@ -41,7 +44,10 @@ export const describeProgram = (program: Command): CommandNode => {
     const more = (byDefault?.options ?? []).filter(({ names }) => !own.some((each) => each.names[0] === names[0]));
     return {
       ...{ command, words, commands, options: [...own, ...more] },
-      arguments: command.registeredArguments.map((each) => ({ choices: each.argChoices ?? namesFor(each, program) })),
+      arguments: command.registeredArguments.map((each) => ({
+        isFile: each.name() === 'file',
+        choices: each.argChoices ?? namesFor(each, program),
+      })),
     };
   };
   return describe(program, []);
@@ -62,13 +68,18 @@ const helpOption: OptionNode = {
 };
 
 const optionOf = (option: Option): OptionNode => {
-  const [, name] = /[<[](.*)[>\]]$/.exec(option.flags) ?? [];
+  const [, name] = /[<[](.*?)(?:\.\.\.)?[>\]]$/.exec(option.flags) ?? [];
   return {
     names: [option.long, option.short].filter((each) => each != null),
     value:
       name === undefined
         ? undefined
-        : { name, isOptional: option.optional, choices: option.argChoices ?? choicesIn(name) },
+        : {
+            name,
+            isOptional: option.optional,
+            isVariadic: option.variadic,
+            choices: option.argChoices ?? choicesIn(name),
+          },
     description: option.description,
     heading: option.helpGroupHeading,
   };

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command, Option } from 'commander';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { describeProgram, flatten } from '../../src/cli/commandTree.ts';
 import { bashScript } from '../../src/cli/completion/bash.ts';
@@ -24,10 +25,10 @@ for (const name of ['one.yaml', 'two words.yaml']) writeFileSync(join(folder, na
 const isInstalled = (program: string) => spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program]).status === 0;
 
 /** What bash has to complete: Readline splits words at `=`. */
-const completeInBash = (words: readonly string[]): string[] => {
+const completeInBash = (words: readonly string[], script = 'bash'): string[] => {
   const split = ['reaper', ...words.flatMap((word) => word.split(/(=)/).filter((part, i) => part !== '' || i === 0))];
   const program = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _reaper; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return execFileSync('bash', ['--norc', '-c', program, 'bash', join(folder, 'bash'), ...split], { encoding: 'utf8' })
+  return execFileSync('bash', ['--norc', '-c', program, 'bash', join(folder, script), ...split], { encoding: 'utf8' })
     .split('\n')
     .filter((line) => line !== '');
 };
@@ -149,6 +150,30 @@ describe.each(Object.keys(scripts) as Shell[])('%s', (shell) => {
   test('completes the files of an option that is a file', async () => {
     const found = await complete[shell](['doctor', '--config', join(folder, 'o')]);
     expect(found.map((path) => path.split('/').at(-1))).toEqual(['one.yaml']);
+  });
+});
+
+describe('what this program may have one day', () => {
+  const other = describeProgram(
+    new Command('reaper')
+      .helpCommand(false)
+      .addCommand(new Command('apply').argument('<file>'))
+      .addCommand(new Command('sweep').addOption(new Option('--verdict <verdict...>').choices(['fail', 'reset']))),
+  );
+  const completeWith = (script: string, ...words: string[]) => {
+    writeFileSync(join(folder, 'other'), script);
+    return completeInBash(words, 'other');
+  };
+  test('values of an option that takes several', () => {
+    expect(completeWith(bashScript(other), 'sweep', '--verdict', '')).toEqual(['fail', 'reset']);
+    expect(zshScript(other)).toContain(':verdict:(fail reset)');
+    expect(fishScript(other)).toContain("-l verdict -x -a 'fail reset'");
+  });
+  test('an argument that is a file', () => {
+    expect(completeWith(bashScript(other), 'apply', join(folder, 'o'))).toContain(join(folder, 'one.yaml'));
+    expect(completeWith(bashScript(other), 'apply', '--h')).toEqual(['--help']);
+    expect(zshScript(other)).toContain("'*:file:_files'");
+    expect(fishScript(other)).toContain("'__reaper_at apply' -F");
   });
 });
 

@@ -6,7 +6,7 @@ export const bashScript = (
   program: CommandNode,
 ): string => `# bash completion for reaper. In this shell only: source <(reaper completion bash)
 
-# Sets the words and options that may follow a command.
+# Sets the words and options that may follow a command; files=1 where it is a file.
 _reaper_next() {
   case $1 in
 ${flatten(program).map(nextLine).join('\n')}
@@ -48,19 +48,17 @@ _reaper() {
     esac
   done
   words= files=
-  if _reaper_values "$prev"; then
-    if [[ $files ]]; then
-      IFS=$'\\n'
-      COMPREPLY=($(compgen -f -- "$cur"))
-      compopt -o filenames 2> /dev/null
-    else
-      COMPREPLY=($(compgen -W "$words" -- "$cur"))
-    fi
-    return
+  if ! _reaper_values "$prev"; then
+    _reaper_next "$at"
+    [[ $cur == -* ]] && words=$options files=
   fi
-  _reaper_next "$at"
-  [[ $cur == -* ]] && words=$options
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  if [[ $files ]]; then
+    IFS=$'\\n'
+    COMPREPLY=($(compgen -f -- "$cur"))
+    compopt -o filenames 2> /dev/null
+  else
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  fi
 }
 
 complete -F _reaper reaper
@@ -68,24 +66,25 @@ complete -F _reaper reaper
 
 const nextLine = (node: CommandNode): string => {
   const options = node.options.flatMap(({ names }) => names).filter((name) => name.startsWith('--'));
-  return `    '${node.words.join(' ')}') words='${wordsAfter(node).join(' ')}' options='${options.join(' ')}' ;;`;
+  return `    '${node.words.join(' ')}') words='${wordsAfter(node).join(' ')}' options='${options.join(' ')}' ${node.arguments[0]?.isFile ? 'files=1 ' : ''};;`;
 };
 
 const valueLines = (program: CommandNode): string[] => {
   const all = [...valuesOf(program)];
-  const line = (names: readonly string[], what: string) => `    ${names.join(' | ')}) ${what};;`;
-  const named = (isMeant: (each: (typeof all)[number][1]) => boolean) =>
-    all.filter(([, values]) => isMeant(values)).map(([name]) => name);
+  const line = (names: readonly string[], what: string) =>
+    names.length === 0 ? [] : [`    ${names.join(' | ')}) ${what};;`];
+  const files = all.filter(([, { isFile }]) => isFile);
+  const others = all.filter(([, { isFile, choices }]) => !isFile && choices.length === 0);
   return [
-    ...all
-      .filter(([, { choices }]) => choices.length > 0)
-      .map(([name, { choices }]) => line([name], `words='${choices.join(' ')}' `)),
-    line(
-      named(({ isFile }) => isFile),
+    ...all.flatMap(([name, { choices }]) =>
+      choices.length === 0 ? [] : line([name], `words='${choices.join(' ')}' `),
+    ),
+    ...line(
+      files.map(([name]) => name),
       'files=1 ',
     ),
-    line(
-      named(({ isFile, choices }) => !isFile && choices.length === 0),
+    ...line(
+      others.map(([name]) => name),
       '',
     ),
   ];

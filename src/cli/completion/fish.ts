@@ -44,6 +44,7 @@ const linesOf = (node: CommandNode): string[] => {
   return [
     ...commands.map((each) => `${begin} -a ${each.words.at(-1)} -d ${quoted(summaryOf(each.command.description()))}`),
     ...(values.length > 0 ? [`${begin} -a ${quoted(values.join(' '))}`] : []),
+    ...(node.arguments[0]?.isFile ? [`${begin} -F`] : []),
     ...options.map((option) => `${begin} ${optionLine(option)}`),
   ];
 };

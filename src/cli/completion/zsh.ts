@@ -21,7 +21,8 @@ const functionOf = (node: CommandNode): string => {
   const specs = options.flatMap(specsOf);
   if (commands.length === 0) {
     const values = wordsAfter(node);
-    const rest = values.length > 0 ? `'1: :(${values.join(' ')})'` : `'*: : '`;
+    const other = node.arguments[0]?.isFile ? "'*:file:_files'" : "'*: : '";
+    const rest = values.length > 0 ? `'1: :(${values.join(' ')})'` : other;
     return `${nameOf(words)}() {\n  _arguments \\\n    ${[...specs, rest].join(' \\\n    ')}\n}`;
   }
   return `${nameOf(words)}() {
