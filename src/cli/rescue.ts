@@ -67,7 +67,7 @@ const words: Readonly<Record<RescueProgress['step'], string>> = {
   'reading-pools': 'reading pools',
   'rebuilding-counters': 'rebuilding counters',
   'requeuing-orphans': 'looking for orphaned entries',
-  'awaiting-second-look': 'waiting for a second look at entries that seem to be orphaned',
+  'awaiting-second-try': 'waiting for a second look at entries that seem to be orphaned',
   'rescuing-pools': 'rescuing pools',
 };
 

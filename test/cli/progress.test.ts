@@ -127,7 +127,7 @@ test.each([
   [{ step: 'rescuing-pools', waiting: 1, graceLeftMs: 900, pools: [] }, 'grace of 1 suspected pool: 1 s left'],
   [{ step: 'requeuing-orphans', waiting: 0, graceLeftMs: undefined, pools: [] }, 'looking for orphaned entries'],
   [
-    { step: 'awaiting-second-look', waiting: 0, graceLeftMs: undefined, pools: [] },
+    { step: 'awaiting-second-try', waiting: 0, graceLeftMs: undefined, pools: [] },
     'waiting for a second look at entries that seem to be orphaned',
   ],
   [
