@@ -11,6 +11,8 @@ export const errorCodes = [
   'pass-incomplete',
   /** The caller's signal was aborted, which ended its sweep or rescue. */
   'aborted',
+  /** Something that was named is not there: a pool. */
+  'not-found',
   /** Passes are suspended, because Redis refuses writes or cannot be trusted now. */
   'suspended',
   /** The reaper cannot work here: `reaper doctor` says what is missing. */

@@ -50,5 +50,5 @@ export type {
 } from './reaper/events.ts';
 export type { Health } from './reaper/health.ts';
 export type { HookCounts } from './reaper/hookCounts.ts';
-export type { Reaper, SweepOptions } from './reaper/reaper.ts';
+export type { Reaper, RescueOptions, SweepOptions } from './reaper/reaper.ts';
 export type { RescueSummary, SweepSummary } from './reaper/summaries.ts';

@@ -87,7 +87,12 @@ const argumentSchemas = {
       path: ['acts'],
       error: 'names the jobs itself: leave out ids, types, verdicts and limit',
     }),
-  rescue: z.strictObject({ plan: z.boolean().optional(), grace: timer().optional(), signal: signal() }),
+  rescue: z.strictObject({
+    plan: z.boolean().optional(),
+    grace: timer().optional(),
+    pools: members(),
+    signal: signal(),
+  }),
   stop: z.strictObject({ timeout: timer().optional() }),
   events: z.strictObject({ signal: signal() }),
   hookFilter: z.strictObject({

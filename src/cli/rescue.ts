@@ -1,12 +1,20 @@
 import type { Command } from 'commander';
-import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueSummary } from '../index.ts';
-import { duration } from './arguments.ts';
+import {
+  type OrphanOutcome,
+  PassError,
+  type PoolOutcome,
+  type PoolTraces,
+  type Reaper,
+  ReaperError,
+  type RescueSummary,
+} from '../index.ts';
+import { addNonEmpty, duration } from './arguments.ts';
 import { printChangeGroups } from './changeGroups.ts';
 import { configOf, reaperOf } from './config.ts';
-import { failed, needsAttention } from './exitCodes.ts';
+import { failed, needsAttention, notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
 import { once } from './signals.ts';
-import { countsOf, finish, print, printJson } from './text.ts';
+import { complain, countsOf, finish, print, printJson } from './text.ts';
 import { UsageError } from './usage.ts';
 
 export const registerRescue = (program: Command): void => {
@@ -15,6 +23,7 @@ export const registerRescue = (program: Command): void => {
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
     .option('--exit-code', 'with --plan: end with 3 if something would be done')
+    .option('--pool <pool...>', 'only these pools', addNonEmpty)
     .option('--verbose', 'a line for each pool and each orphaned entry, instead of groups')
     .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
@@ -29,12 +38,13 @@ interface RescueFlags {
   readonly plan?: boolean;
   readonly exitCode?: boolean;
   readonly verbose?: boolean;
+  readonly pool?: readonly string[];
   readonly grace?: number;
 }
 
 /**
  * One rescue pass: its changes in groups, pools that were given up, the summary at the end. Exit code 1 if a pool was given up,
- * or none could be judged.
+ * or none could be judged; 4 if it was asked for a pool that is not there.
  */
 export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number> => {
   reaper.on('pool', (outcome) => {
@@ -45,10 +55,14 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
     if (flags.json) printJson({ type: 'orphan', entry: orphan });
     else if (flags.verbose) print(orphanLine(orphan));
   });
-  const summary = await reaper.rescue({
-    plan: flags.plan === true,
-    ...(flags.grace === undefined ? {} : { grace: flags.grace }),
-  });
+  const summary = await orNotFound(
+    reaper.rescue({
+      plan: flags.plan === true,
+      ...(flags.grace === undefined ? {} : { grace: flags.grace }),
+      ...(flags.pool === undefined ? {} : { pools: flags.pool }),
+    }),
+  );
+  if (summary === undefined) return notFound;
   if (flags.json) printJson({ type: 'summary', ...summary });
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
@@ -57,6 +71,15 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
   if (summary.pools.abandoned > 0 || summary.suspended !== undefined) return failed;
   return flags.exitCode && summary.changes.length > 0 ? needsAttention : 0;
 };
+
+/** Reports a pool that is not there; undefined then. */
+const orNotFound = (pass: Promise<RescueSummary>): Promise<RescueSummary | undefined> =>
+  pass.catch((error: unknown) => {
+    const cause = error instanceof PassError ? error.cause : undefined;
+    if (!(cause instanceof ReaperError) || cause.code !== 'not-found') throw error;
+    complain(`reaper: ${cause.message}`);
+    return undefined;
+  });
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
   ...(suspended === undefined ? [] : [`rescue suspended: ${suspended}`]),

@@ -95,7 +95,7 @@ export const createPassReports = ({
       const cause = forCaller(result.cause);
       if (suspended !== undefined && suspended !== state.suspended)
         fault('judging pools', suspended, { code: 'suspended' });
-      const isLatest = error === undefined && pass > latestPass;
+      const isLatest = error === undefined && result.scope === undefined && pass > latestPass;
       if (isLatest) {
         latestPass = pass;
         setSuspended('rescue', suspended);

@@ -29,6 +29,17 @@ export interface SweepOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `rescue` is asked for. */
+export interface RescueOptions {
+  /** Change nothing, and say what would be changed. */
+  readonly plan?: boolean;
+  /** How long suspected pools may prove that they are alive. */
+  readonly grace?: Duration;
+  /** Only these pools. */
+  readonly pools?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
 /** A reaper, as `createReaper` returns it. */
 export interface Reaper extends EventSource, AsyncDisposable {
   /** Starts the scheduled sweeps and rescue passes. */
@@ -69,16 +80,16 @@ export interface Reaper extends EventSource, AsyncDisposable {
    * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it waits
    * for a second look (`rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
    * rescued are finished, and the others are left to the next pass.
+   *
+   * `pools` restricts it: no other pool is suspected, rescued or looked at for orphaned entries, and no counters are rebuilt. The
+   * counters of the entries that it requeues are kept in the same steps. Such a pass is not a complete one, as with `sweep`.
+   * @throws PassError whose cause has the code `not-found`, before anything is changed, if Redis knows nothing of one of `pools`.
    * @throws PassError if the rescue did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the rescue got.
    * @example
    * const { pools, entries } = await reaper.rescue({ grace: '15s' });
    */
-  rescue(options?: {
-    readonly plan?: boolean;
-    readonly grace?: Duration;
-    readonly signal?: AbortSignal;
-  }): Promise<RescueSummary>;
+  rescue(options?: RescueOptions): Promise<RescueSummary>;
   /**
    * Checks within 3 s that Redis answers and is the server that the options ask for.
    * @throws UnusableRedisError if it answers and cannot be used, or if the sentinels don't say where it is.

@@ -1,3 +1,4 @@
+import type { Fence } from '../lease.ts';
 import type { Locks, PoisonEntry, RescueChange } from './changes.ts';
 import type { PoolOutcome, Suspect } from './pool.ts';
 
@@ -7,7 +8,7 @@ export interface Found {
   /** Pools whose heartbeat is ahead of Redis TIME: the clocks of their hosts are wrong. */
   readonly clockAhead: number;
   readonly suspects: readonly Suspect[];
-  /** All known job types. */
+  /** All known job types; of a pass over some pools, those whose entries they hold. */
   readonly types: readonly string[];
   /** All known in-progress lists, as [type, pool]. */
   readonly lists: readonly (readonly [string, string])[];
@@ -104,6 +105,15 @@ export interface RescueRequest {
 /** Which pools a rescue pass is about. */
 export interface RescueScope {
   readonly pools: readonly string[];
+}
+
+/** What `find` looks for. */
+export interface FindInput extends Pick<RescueRequest, 'thorough' | 'plan' | 'scope'> {
+  readonly fence: Fence | undefined;
+}
+/** Whose counters `recount` rebuilds. With a scope it rebuilds none, and reads the locks of these types. */
+export interface RecountInput extends Pick<RescueRequest, 'number' | 'plan' | 'scope'>, Pick<Found, 'types' | 'lists'> {
+  readonly fence: Fence | undefined;
 }
 
 export interface RescueResult {
