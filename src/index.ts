@@ -27,7 +27,7 @@ export type { Moved } from './io/redis/replies/undo.ts';
 export type { StatusReply, TrackedAttempt } from './lifecycle/attempt.ts';
 export type { Lifecycle, NewJob } from './lifecycle/lifecycle.ts';
 export type { Ack, Facts, Status } from './machines/facts.ts';
-export type { PoisonEntry, PoolTraces, RescueChange } from './machines/types/changes.ts';
+export type { PlannedRescue, PoisonEntry, PoolTraces, RescueChange } from './machines/types/changes.ts';
 export type { JobEnd, JobOutcome } from './machines/types/job.ts';
 export type { PoolEnd, PoolOutcome } from './machines/types/pool.ts';
 export type { Drift, FinishedEntry, OrphanedEntry } from './machines/types/rescue.ts';

@@ -63,6 +63,17 @@ const act = () =>
     reason: z.custom<Reason>((reason) => typeof reason === 'string', { error: 'must be the reason of a verdict' }),
     fingerprint: z.string().min(1, { error: 'must not be empty' }),
   });
+/** What a plan does with a pool. */
+const poolAct = () =>
+  z.strictObject({
+    pool: z.string().min(1, { error: 'must not be empty' }),
+    heartbeat: z.string(),
+    entries: z.record(z.string(), z.number().int().min(1)),
+    poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),
+    traces: z
+      .strictObject({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
+      .exactOptional(),
+  });
 const time = () =>
   z
     .union([z.date(), z.iso.datetime({ offset: true })], { error: 'must be a Date or an ISO 8601 time' })
@@ -87,12 +98,18 @@ const argumentSchemas = {
       path: ['acts'],
       error: 'names the jobs itself: leave out ids, types, verdicts and limit',
     }),
-  rescue: z.strictObject({
-    plan: z.boolean().optional(),
-    grace: timer().optional(),
-    pools: members(),
-    signal: signal(),
-  }),
+  rescue: z
+    .strictObject({
+      plan: z.boolean().optional(),
+      grace: timer().optional(),
+      pools: members(),
+      acts: z.array(poolAct()).exactOptional(),
+      signal: signal(),
+    })
+    .refine(({ acts, pools, plan }) => acts === undefined || !(pools ?? (plan || undefined)), {
+      path: ['acts'],
+      error: 'names the pools itself: leave out pools and plan',
+    }),
   stop: z.strictObject({ timeout: timer().optional() }),
   events: z.strictObject({ signal: signal() }),
   hookFilter: z.strictObject({

@@ -37,9 +37,12 @@ export const createRescueActors = (
       orPermanent(async () => {
         const state = await preflight.run(plan);
         if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
-        const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan, scope?.pools));
+        const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan, scope));
         present = `rescue/${found.pass}`;
-        return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
+        return {
+          ...found,
+          suspects: found.suspects.map((suspect) => ({ ...suspect, fence, planned: scope?.acts?.get(suspect.pool) })),
+        };
       }),
     ),
     requeueOrphans: fromPromise<

@@ -13,9 +13,10 @@ import { printChangeGroups } from './changeGroups.ts';
 import { configOf, reaperOf } from './config.ts';
 import { failed, needsAttention, notFound } from './exitCodes.ts';
 import { withOptions } from './options.ts';
+import type { PlanWriter } from './planFile.ts';
+import { type PlanFlags, planWriterOf, refusePlanFlags } from './planFlags.ts';
 import { once } from './signals.ts';
 import { complain, countsOf, finish, print, printJson } from './text.ts';
-import { UsageError } from './usage.ts';
 
 export const registerRescue = (program: Command): void => {
   const command = program
@@ -23,20 +24,22 @@ export const registerRescue = (program: Command): void => {
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
     .option('--exit-code', 'with --plan: end with 3 if something would be done')
+    .option('--out <file>', 'with --plan: write the acts on dead pools into a file, for reaper apply')
+    .option('--force', 'with --out: replace the file')
     .option('--pool <pool...>', 'only these pools', addNonEmpty)
     .option('--verbose', 'a line for each pool and each orphaned entry, instead of groups')
     .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
-    if (flags.exitCode && !flags.plan) throw new UsageError('--exit-code: use it with --plan');
-    const reaper = reaperOf(configOf(command));
-    finish(await once(reaper, () => rescue(reaper, flags)));
+    refusePlanFlags(flags);
+    const config = configOf(command);
+    const reaper = reaperOf(config);
+    const writer = planWriterOf('rescue', flags, config);
+    finish(await once(reaper, () => rescue(reaper, flags, writer)).finally(() => writer?.discard()));
   });
 };
 
-interface RescueFlags {
+interface RescueFlags extends PlanFlags {
   readonly json?: boolean;
-  readonly plan?: boolean;
-  readonly exitCode?: boolean;
   readonly verbose?: boolean;
   readonly pool?: readonly string[];
   readonly grace?: number;
@@ -46,8 +49,9 @@ interface RescueFlags {
  * One rescue pass: its changes in groups, pools that were given up, the summary at the end. Exit code 1 if a pool was given up,
  * or none could be judged; 4 if it was asked for a pool that is not there.
  */
-export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number> => {
+export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWriter): Promise<number> => {
   reaper.on('pool', (outcome) => {
+    if (outcome.act !== undefined) writer?.add(outcome.act);
     if (flags.json) printJson({ type: 'pool', ...outcome });
     else if (flags.verbose || outcome.outcome === 'abandoned') print(poolLine(outcome));
   });
@@ -67,6 +71,10 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
     print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
+  }
+  if (writer !== undefined && summary.suspended === undefined) {
+    writer.finish();
+    if (!flags.json) print(`written: ${flags.out}. To do exactly this: reaper apply ${flags.out}`);
   }
   if (summary.pools.abandoned > 0 || summary.suspended !== undefined) return failed;
   return flags.exitCode && summary.changes.length > 0 ? needsAttention : 0;

@@ -4,6 +4,7 @@ import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { PlannedRescue } from '../machines/types/changes.ts';
 import type { ActingVerdict, PlannedAct } from '../machines/types/scope.ts';
 import type { Duration } from '../options/values.ts';
 import type { Explanation } from '../queries/explain.ts';
@@ -37,6 +38,8 @@ export interface RescueOptions {
   readonly grace?: Duration;
   /** Only these pools. */
   readonly pools?: readonly string[];
+  /** The acts of a plan: these and no others, each only if its pool is as it was. */
+  readonly acts?: readonly PlannedRescue[];
   readonly signal?: AbortSignal;
 }
 
@@ -83,6 +86,10 @@ export interface Reaper extends EventSource, AsyncDisposable {
    *
    * `pools` restricts it: no other pool is suspected, rescued or looked at for orphaned entries, and no counters are rebuilt. The
    * counters of the entries that it requeues are kept in the same steps. Such a pass is not a complete one, as with `sweep`.
+   *
+   * `acts` are those of a plan: the `act` of its events `pool`. Each dead pool gets exactly what was planned for it, if it has
+   * written no heartbeat since and holds as many entries; else it ends in `abandoned`, and `error` says what is not as planned.
+   * A pool that is alive, or gone, is left, and no event names it.
    * @throws PassError whose cause has the code `not-found`, before anything is changed, if Redis knows nothing of one of `pools`.
    * @throws PassError if the rescue did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the rescue got.

@@ -2,7 +2,14 @@
 import { expect, test } from 'vitest';
 import { createActor, fromPromise, toPromise } from 'xstate';
 import { poolMachine } from '../../src/machines/pool.ts';
-import type { Confirmation, Deregistered, PoolOutcome, Requeued, Suspect } from '../../src/machines/types/pool.ts';
+import type {
+  Confirmation,
+  Deregistered,
+  PoolDone,
+  PoolOutcome,
+  Requeued,
+  Suspect,
+} from '../../src/machines/types/pool.ts';
 
 const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', disruptions: 0, at: 0 };
 
@@ -16,7 +23,7 @@ const run = async (
   const machine = poolMachine.provide({
     actors: {
       confirm: fromPromise(async () => confirmed),
-      requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(async ({ input }) => {
+      requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(async ({ input }) => {
         const reply = requeued[types.length];
         types.push(input.type);
         if (reply === undefined) throw new Error(`no reply is left for ${input.type}`);

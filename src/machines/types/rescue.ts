@@ -1,5 +1,5 @@
 import type { Fence } from '../lease.ts';
-import type { Locks, PoisonEntry, RescueChange } from './changes.ts';
+import type { Locks, PlannedRescue, PoisonEntry, RescueChange } from './changes.ts';
 import type { PoolOutcome, Suspect } from './pool.ts';
 
 /** What `find` sees when it reads the pools. */
@@ -105,6 +105,8 @@ export interface RescueRequest {
 /** Which pools a rescue pass is about. */
 export interface RescueScope {
   readonly pools: readonly string[];
+  /** The acts of a plan by their pools: these and no others, each only if its pool is as it was. */
+  readonly acts?: ReadonlyMap<string, PlannedRescue>;
 }
 
 /** What `find` looks for. */
