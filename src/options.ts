@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { OptionsError } from './errors.ts';
 import { refusedSettings } from './io/redis/givenSettings.ts';
 import { parseRedisUrl } from './io/redis/url.ts';
+import { actingVerdicts } from './machines/types/scope.ts';
+import type { Reason } from './machines/verdict.ts';
 import type { ReaperOptions } from './options/generated.ts';
 import type { InspectorOptions } from './options/inspector.ts';
 import { needPackage } from './options/optionalPackages.ts';
@@ -90,6 +92,29 @@ const needRelay = (what: string, path: string, url: string | undefined): void =>
 
 /** A member of a filter: left out, or a text. `undefined` is refused, because it would mean everything. */
 const member = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();
+/** A list of a filter: left out, or not empty. */
+const chosen = <Item extends z.ZodType>(list: z.ZodArray<Item>) =>
+  list.min(1, { error: 'must not be empty' }).exactOptional();
+const members = () => chosen(z.array(z.string().min(1, { error: 'must not be empty' })));
+/** An act of a plan. */
+const act = () =>
+  z.strictObject({
+    id: z.string(),
+    verdict: z.enum(actingVerdicts),
+    reason: z.custom<Reason>((reason) => typeof reason === 'string', { error: 'must be the reason of a verdict' }),
+    fingerprint: z.string().min(1, { error: 'must not be empty' }),
+  });
+/** What a plan does with a pool. */
+const poolAct = () =>
+  z.strictObject({
+    pool: z.string().min(1, { error: 'must not be empty' }),
+    heartbeat: z.string(),
+    entries: z.record(z.string(), z.number().int().min(1)),
+    poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),
+    traces: z
+      .strictObject({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
+      .exactOptional(),
+  });
 const time = () =>
   z
     .union([z.date(), z.iso.datetime({ offset: true })], { error: 'must be a Date or an ISO 8601 time' })
@@ -102,8 +127,30 @@ const signal = () =>
 
 /** Arguments of the methods of a reaper. */
 const argumentSchemas = {
-  sweep: z.strictObject({ plan: z.boolean().optional(), signal: signal() }),
-  rescue: z.strictObject({ plan: z.boolean().optional(), grace: timer().optional(), signal: signal() }),
+  sweep: z
+    .strictObject({
+      plan: z.boolean().optional(),
+      ...{ ids: members(), types: members(), verdicts: chosen(z.array(z.enum(actingVerdicts))) },
+      limit: z.number().int().min(1).exactOptional(),
+      acts: z.array(act()).exactOptional(),
+      signal: signal(),
+    })
+    .refine(({ acts, ids, types, verdicts, limit }) => acts === undefined || !(ids ?? types ?? verdicts ?? limit), {
+      path: ['acts'],
+      error: 'names the jobs itself: leave out ids, types, verdicts and limit',
+    }),
+  rescue: z
+    .strictObject({
+      plan: z.boolean().optional(),
+      grace: timer().optional(),
+      pools: members(),
+      acts: z.array(poolAct()).exactOptional(),
+      signal: signal(),
+    })
+    .refine(({ acts, pools, plan }) => acts === undefined || !(pools ?? (plan || undefined)), {
+      path: ['acts'],
+      error: 'names the pools itself: leave out pools and plan',
+    }),
   stop: z.strictObject({ timeout: timer().optional() }),
   events: z.strictObject({ signal: signal() }),
   hookFilter: z.strictObject({
@@ -126,6 +173,8 @@ const argumentSchemas = {
   quarantineMove: z.strictObject({ plan: z.boolean().optional(), onRecord: callback() }),
 };
 type ArgumentSchemas = typeof argumentSchemas;
+/** The arguments of a method, after they were checked. */
+export type Arguments<Method extends keyof ArgumentSchemas> = z.output<ArgumentSchemas[Method]>;
 
 /** @throws OptionsError naming each argument that cannot be used. */
 export const readArguments = <Method extends keyof ArgumentSchemas>(

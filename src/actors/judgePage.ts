@@ -5,8 +5,11 @@ import type { TrackedJob } from '../machines/facts.ts';
 import type { jobMachine } from '../machines/job.ts';
 import { messageOf } from '../machines/messageOf.ts';
 import type { SuspensionReason } from '../machines/refusal.ts';
+import { movedFrom } from '../machines/scope.ts';
+import type { JudgeInput } from '../machines/sweepSetup.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
 import type { HookReply, JobInput, JobOutcome, PageHooks } from '../machines/types/job.ts';
+import type { SweepScope } from '../machines/types/scope.ts';
 import type { JudgedPage } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
 
@@ -49,14 +52,14 @@ export const createJudgePage = ({
     return actor.start().getSnapshot().output as JobOutcome;
   };
 
-  return fromPromise<JudgedPage, { jobs: readonly TrackedJob[]; policy: Policy; plan: boolean }>(
-    async ({ input: { jobs, policy, plan }, self, signal }) => {
+  return fromPromise<JudgedPage, JudgeInput>(
+    async ({ input: { jobs, policy, plan, scope, actsLeft }, self, signal }) => {
       const acting: TrackedJob[] = [];
       const counts = new Map<string, { outcome: JobOutcome; count: number }>();
       const hooks = new Map<TrackedJob, HookReply>();
       const page: PageHooks = { replyTo: (tracked) => hooks.get(tracked) };
       const end = ({ job, judgement }: Judged) => {
-        const outcome = run(isFollowed(job.facts.id, judgement) ? self : unseen, { job, policy, plan, page });
+        const outcome = run(isFollowed(job.facts.id, judgement) ? self : unseen, { job, policy, plan, scope, page });
         observe(outcome);
         const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
         const known = counts.get(key);
@@ -67,8 +70,8 @@ export const createJudgePage = ({
         if (i > 0 && i % slice === 0) await setImmediate();
       };
 
-      const judged = jobs.map((job): Judged => ({ job, judgement: judge(job.facts, policy) }));
-      const refires = judged.filter(({ judgement }) => judgement.verdict === 'refire');
+      const { judged, acts, others } = chooseFrom(jobs, policy, scope, actsLeft);
+      const refires = judged.filter(({ judgement, hasMoved }) => judgement.verdict === 'refire' && !hasMoved);
       let refusal: SuspensionReason | undefined;
       const keepReplies = (replies: readonly (Enqueued | undefined)[]) => {
         for (const [i, { job }] of refires.entries()) {
@@ -87,7 +90,7 @@ export const createJudgePage = ({
         await pause(i);
         if (signal.aborted) break;
         const { verdict } = one.judgement;
-        if (plan || verdict === 'keep') end(one);
+        if (plan || verdict === 'keep' || one.hasMoved) end(one);
         else if (verdict !== 'refire') acting.push(one.job);
       }
       await enqueued;
@@ -97,9 +100,9 @@ export const createJudgePage = ({
         if (hooks.has(one.job)) end(one);
         else acting.push(one.job);
       }
-      let tally: Tally = emptyTally;
+      let tally: Tally = { ...emptyTally, scanned: others };
       for (const { outcome, count } of counts.values()) tally = addTally(tally, tallyOf(outcome, count));
-      return refusal === undefined ? { acting, tally } : { acting: [], tally, suspended: refusal };
+      return refusal === undefined ? { acting, tally, acts } : { acting: [], tally, acts, suspended: refusal };
     },
   );
 };
@@ -107,7 +110,32 @@ export const createJudgePage = ({
 interface Judged {
   readonly job: TrackedJob;
   readonly judgement: Judgement;
+  /** It is not what the sweep was asked to act on: its actor says how. */
+  readonly hasMoved: boolean;
 }
+
+/**
+ * Judges the jobs of a page until the sweep may act on no more, and leaves out those that it is not about. `acts`: how many of
+ * the rest act. `others`: how many were left out.
+ */
+const chooseFrom = (
+  jobs: readonly TrackedJob[],
+  policy: Policy,
+  scope: SweepScope | undefined,
+  actsLeft: number | undefined,
+) => {
+  const judged: Judged[] = [];
+  let [acts, others] = [0, 0];
+  for (const job of jobs) {
+    if (acts === actsLeft) break;
+    const judgement = judge(job.facts, policy);
+    const hasMoved = scope !== undefined && movedFrom(scope, job, judgement) !== undefined;
+    if (hasMoved && scope?.acts === undefined) others += 1;
+    else judged.push({ job, judgement, hasMoved });
+    if (!hasMoved && judgement.verdict !== 'keep') acts += 1;
+  }
+  return { judged, acts, others };
+};
 
 const crashed = ({ facts }: TrackedJob, error: unknown): JobOutcome => ({
   id: facts.id,

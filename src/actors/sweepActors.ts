@@ -1,9 +1,12 @@
 import { fromPromise } from 'xstate';
+import type { Hooks } from '../io/hooks/hooks.ts';
 import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import { newToken } from '../io/redis/scripts.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
+import type { PageInput } from '../machines/sweepSetup.ts';
+import type { SweepScope } from '../machines/types/scope.ts';
 import type { Page } from '../machines/types/sweep.ts';
 import { orPermanent } from './permanent.ts';
 import { orRefused } from './refused.ts';
@@ -14,9 +17,10 @@ import { orRefused } from './refused.ts';
  * leader. Before the first page a write proves that Redis takes writes; a plan writes nothing.
  */
 export const createSweepActors = (
-  open: (plan: boolean, from?: ScanPoint) => PageReader | Promise<PageReader>,
+  open: (plan: boolean, from?: ScanPoint, scope?: SweepScope) => PageReader | Promise<PageReader>,
   lease: Lease,
   preflight: Preflight,
+  endpointFor: Hooks['endpointFor'],
 ) => {
   let reader: PageReader | undefined;
   /** Where the page began that was read last, and how many jobs came before it. */
@@ -36,7 +40,7 @@ export const createSweepActors = (
     recorded = lease.checkpoint(fence, last.from, last.scanned).catch((error) => error);
   };
 
-  const begin = async (plan: boolean, fence: Fence | undefined): Promise<PageReader> => {
+  const begin = async ({ plan, fence, scope }: PageInput): Promise<PageReader> => {
     if (!plan) await preflight.proveWrites();
     recorded = Promise.resolve();
     if (fence === undefined) last = { from: scanStart, scanned: 0 };
@@ -46,20 +50,21 @@ export const createSweepActors = (
     }
     next = last;
     pass = `sweep/${newToken()}`;
-    return open(plan, last.from);
+    return open(plan, last.from, scope);
   };
 
-  const readPage = fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(
-    ({ input: { isFirst, plan, fence } }) =>
-      orFinal(async () => {
-        if (isFirst || reader === undefined) reader = await begin(plan, fence);
-        else if (fence !== undefined) await recordCheckpoint(fence);
-        const pages = reader;
-        const { jobs, isLast, from } = await orPermanent(() => pages.next());
-        last = { from, scanned: next.scanned };
-        next = { from, scanned: next.scanned + jobs.length };
-        return { jobs: jobs.map((job) => ({ ...job, fence, pass })), isLast };
-      }),
+  const readPage = fromPromise<Page, PageInput>(({ input }) =>
+    orFinal(async () => {
+      const { isFirst, fence } = input;
+      if (isFirst || reader === undefined) reader = await begin(input);
+      else if (fence !== undefined) await recordCheckpoint(fence);
+      const pages = reader;
+      const { jobs, isLast, from, notFound } = await orPermanent(() => pages.next());
+      last = { from, scanned: next.scanned };
+      next = { from, scanned: next.scanned + jobs.length };
+      const found = jobs.map((job) => ({ ...job, fence, pass, endpoint: endpointFor(job.hookUrl) }));
+      return { jobs: found, isLast, notFound };
+    }),
   );
   const completePass = fromPromise<void, { fence: Fence }>(({ input }) =>
     orFinal(async () => {

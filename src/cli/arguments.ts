@@ -9,6 +9,18 @@ export const nonEmpty = (text: string): string => {
   return text;
 };
 
+/** One of several values of a filter. */
+export const addNonEmpty = (text: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  nonEmpty(text),
+];
+
+/** A whole number above 0. */
+export const positive = (text: string): number => {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number above 0.');
+};
+
 /** Checks a duration that is an argument of a method, not an option. */
 export const duration = (text: string): number => {
   const parsed = timer().safeParse(text);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { version } from '../package.ts';
 import { visible } from '../visible.ts';
+import { registerApply } from './apply.ts';
 import { registerAudit } from './audit.ts';
 import { registerCompletion } from './completion.ts';
 import { registerDoctor } from './doctor.ts';
@@ -21,7 +22,7 @@ import { registerUndo } from './undo.ts';
 /** The commands, as the help groups them. */
 const commands: Readonly<Record<string, readonly ((program: Command) => void)[]>> = {
   'What is wrong:': [registerStatus, registerExplain, registerDoctor],
-  'Repair:': [registerRescue, registerSweep, registerHooks, registerQuarantine],
+  'Repair:': [registerRescue, registerSweep, registerApply, registerHooks, registerQuarantine],
   'On record:': [registerAudit, registerUndo],
   'Keep running:': [registerRun, registerInspect],
   'This command:': [registerCompletion, registerHelp],

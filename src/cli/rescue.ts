@@ -1,53 +1,92 @@
 import type { Command } from 'commander';
-import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueProgress, RescueSummary } from '../index.ts';
-import { duration } from './arguments.ts';
+import {
+  type OrphanOutcome,
+  PassError,
+  type PoolOutcome,
+  type PoolTraces,
+  type Reaper,
+  ReaperError,
+  type RescueProgress,
+  type RescueSummary,
+} from '../index.ts';
+import { addNonEmpty, duration } from './arguments.ts';
+import { printChangeGroups } from './changeGroups.ts';
 import { configOf, reaperOf } from './config.ts';
+import { failed, needsAttention, notFound } from './exitCodes.ts';
 import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import type { PlanWriter } from './planFile.ts';
+import { type PlanFlags, planWriterOf, refusePlanFlags } from './planFlags.ts';
 import { describeProgress, withProgress } from './progress.ts';
 import { once } from './signals.ts';
-import { countsOf, finish, print, printJson } from './text.ts';
+import { complain, countsOf, finish, print, printJson } from './text.ts';
 
 export const registerRescue = (program: Command): void => {
   const command = program
     .command('rescue')
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
+    .option('--exit-code', 'with --plan: end with 3 if something would be done')
+    .option('--out <file>', 'with --plan: write the acts on dead pools into a file, for reaper apply')
+    .option('--force', 'with --out: replace the file')
+    .option('--pool <pool...>', 'only these pools', addNonEmpty)
+    .option('--verbose', 'a line for each pool and each orphaned entry, instead of groups')
     .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
   withProgress(command, 'reading pools');
   withExamples(command, {
     'what a rescue would do, and then do it': ['reaper rescue --plan', 'reaper rescue'],
-    'pools whose hosts are known to be dead, without a grace': 'reaper rescue --grace 0',
+    'one pool whose host is known to be dead, without a grace': 'reaper rescue --pool POOL --grace 0',
   });
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
-    const reaper = reaperOf(configOf(command));
-    finish(await once(reaper, () => rescue(reaper, flags)));
+    refusePlanFlags(flags);
+    const config = configOf(command);
+    const reaper = reaperOf(config);
+    const writer = planWriterOf('rescue', flags, config);
+    finish(await once(reaper, () => rescue(reaper, flags, writer)).finally(() => writer?.discard()));
   });
 };
 
-interface RescueFlags {
+interface RescueFlags extends PlanFlags {
   readonly json?: boolean;
-  readonly plan?: boolean;
+  readonly verbose?: boolean;
+  readonly pool?: readonly string[];
   readonly grace?: number;
 }
 
 /**
- * One rescue pass: a line for each pool and each orphaned entry, the summary at the end. Exit code 1 if a pool was given up, or
- * none could be judged.
+ * One rescue pass: its changes in groups, pools that were given up, the summary at the end. Exit code 1 if a pool was given up,
+ * or none could be judged; 4 if it was asked for a pool that is not there.
  */
-export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number> => {
-  reaper.on('pool', (outcome) => (flags.json ? printJson({ type: 'pool', ...outcome }) : print(poolLine(outcome))));
-  reaper.on('orphan', (orphan) =>
-    flags.json ? printJson({ type: 'orphan', entry: orphan }) : print(orphanLine(orphan)),
-  );
-  describeProgress(() => doing(reaper.rescueProgress()));
-  const summary = await reaper.rescue({
-    plan: flags.plan === true,
-    ...(flags.grace === undefined ? {} : { grace: flags.grace }),
+export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWriter): Promise<number> => {
+  reaper.on('pool', (outcome) => {
+    if (outcome.act !== undefined) writer?.add(outcome.act);
+    if (flags.json) printJson({ type: 'pool', ...outcome });
+    else if (flags.verbose || outcome.outcome === 'abandoned') print(poolLine(outcome));
   });
+  reaper.on('orphan', (orphan) => {
+    if (flags.json) printJson({ type: 'orphan', entry: orphan });
+    else if (flags.verbose) print(orphanLine(orphan));
+  });
+  describeProgress(() => doing(reaper.rescueProgress()));
+  const summary = await orNotFound(
+    reaper.rescue({
+      plan: flags.plan === true,
+      ...(flags.grace === undefined ? {} : { grace: flags.grace }),
+      ...(flags.pool === undefined ? {} : { pools: flags.pool }),
+    }),
+  );
+  if (summary === undefined) return notFound;
   if (flags.json) printJson({ type: 'summary', ...summary });
-  else print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
-  return summary.pools.abandoned > 0 || summary.suspended !== undefined ? 1 : 0;
+  else {
+    if (!flags.verbose) printChangeGroups(summary.changes);
+    print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
+  }
+  if (writer !== undefined && summary.suspended === undefined) {
+    writer.finish();
+    if (!flags.json) print(`written: ${flags.out}. To do exactly this: reaper apply ${flags.out}`);
+  }
+  if (summary.pools.abandoned > 0 || summary.suspended !== undefined) return failed;
+  return flags.exitCode && summary.changes.length > 0 ? needsAttention : 0;
 };
 
 /** What a rescue does now, in words. */
@@ -70,6 +109,15 @@ const words: Readonly<Record<RescueProgress['step'], string>> = {
   'awaiting-second-try': 'waiting for a second look at entries that seem to be orphaned',
   'rescuing-pools': 'rescuing pools',
 };
+
+/** Reports a pool that is not there; undefined then. */
+const orNotFound = (pass: Promise<RescueSummary>): Promise<RescueSummary | undefined> =>
+  pass.catch((error: unknown) => {
+    const cause = error instanceof PassError ? error.cause : undefined;
+    if (!(cause instanceof ReaperError) || cause.code !== 'not-found') throw error;
+    complain(`reaper: ${cause.message}`);
+    return undefined;
+  });
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
   ...(suspended === undefined ? [] : [`rescue suspended: ${suspended.message}`]),

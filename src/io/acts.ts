@@ -28,7 +28,10 @@ export const createJobActs = ({
   hooks: Hooks;
   records: HookRecords;
 }): JobActs => ({
-  load: (id) => retry(clock, () => tracked.load(id)),
+  async load(id) {
+    const job = await retry(clock, () => tracked.load(id));
+    return { ...job, endpoint: hooks.endpointFor(job.hookUrl) };
+  },
 
   /** Sets the status to Error by upstream's rule, and enqueues the hook in the same step. */
   async fail({ job, judgement }) {

@@ -87,6 +87,8 @@ export interface TrackedJob {
   readonly fingerprint: string;
   /** The hook URL. It may contain secrets, so it is not a fact, and goes only into the queue of its endpoint. */
   readonly hookUrl?: string | undefined;
+  /** Scheme, host and port of that URL, as hooks name their endpoint. */
+  readonly endpoint?: string | undefined;
   /** Of the sweep that scanned it, if that was a scheduled sweep of several hosts. */
   readonly fence?: Fence | undefined;
   /** Of the sweep that scanned it: `sweep/` and a token, as in the audit stream. */

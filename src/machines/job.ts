@@ -5,7 +5,9 @@ import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
 import { messageOf } from './messageOf.ts';
 import { RefusedError } from './refusal.ts';
-import type { ActInput, ActReply, JobEnd, JobInput, JobOutcome } from './types/job.ts';
+import { movedFrom } from './scope.ts';
+import type { ActInput, ActReply, JobEnd, JobInput, JobOutcome, MovedJob } from './types/job.ts';
+import type { ActingVerdict, PlannedAct } from './types/scope.ts';
 import { type Judgement, judge, type Verdict } from './verdict.ts';
 
 export interface JobContext extends JobInput {
@@ -14,6 +16,8 @@ export interface JobContext extends JobInput {
   readonly judged: number;
   /** What Redis replied to the act, or to the page about the job's hook. */
   readonly reply: ActReply | undefined;
+  /** Why the sweep must not act on it. */
+  readonly moved: MovedJob | undefined;
   readonly error: unknown;
 }
 
@@ -31,7 +35,8 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *    `loading`, which reads its facts again.
  * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
  *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the reply. A plan
- *    ends in `planned`.
+ *    ends in `planned`. A job that is not, or no longer, what the sweep was asked to act on ends in `keep` too, with the
+ *    outcome `overtaken`.
  * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
  *    the job is as it was judged. The outcome is handled here for all four of them.
  * 4. Final: `done`, with what Redis replied; `overtaken` a second time; `fenced` without the lease; `refused`
@@ -53,7 +58,8 @@ export const jobMachine = setup({
   },
   guards: {
     isUnjudged: ({ context }) => context.judged === 0,
-    isVerdict: ({ context }, { verdict }: { verdict: Verdict }) => context.judgement?.verdict === verdict,
+    isVerdict: ({ context: { judgement, moved } }, { verdict }: { verdict: Verdict }) =>
+      (moved === undefined ? judgement?.verdict : 'keep') === verdict,
     isPlan: ({ context }) => context.plan,
     isAnswered: ({ context }) => context.reply !== undefined,
     mayJudgeAgain: ({ context }, { reply }: { reply: ActReply }) =>
@@ -64,9 +70,11 @@ export const jobMachine = setup({
   },
   actions: {
     // One assignment, because most jobs do no more than this. A job to refire asks its page what became of its hook.
-    judge: assign(({ context: { job, policy, judged, page } }) => {
+    judge: assign(({ context: { job, policy, judged, page, scope } }) => {
       const judgement = judge(job.facts, policy);
-      return { judgement, judged: judged + 1, reply: judgement.verdict === 'refire' ? page?.replyTo(job) : undefined };
+      const reply = judgement.verdict === 'refire' ? page?.replyTo(job) : undefined;
+      const moved = scope === undefined ? undefined : movedFrom(scope, job, judgement);
+      return { judgement, judged: judged + 1, reply, moved };
     }),
     keepReply: assign({ reply: (_, { reply }: { reply: ActReply }) => reply }),
     replaceFacts: assign({
@@ -86,10 +94,12 @@ export const jobMachine = setup({
     job: input.job,
     policy: input.policy,
     plan: input.plan,
+    scope: input.scope,
     page: input.page,
     judgement: undefined,
     judged: 0,
     reply: undefined,
+    moved: undefined,
     error: undefined,
   }),
   output: ({ context, event }) => outcomeOf(context, finalOutput({ event })),
@@ -154,7 +164,11 @@ export const jobMachine = setup({
         ],
       },
     },
-    keep: { type: 'final', description: 'There was nothing to do.', output: 'kept' },
+    keep: {
+      type: 'final',
+      description: 'There was nothing to do.',
+      output: ({ context }) => (context.moved === undefined ? 'kept' : 'overtaken'),
+    },
     planned: { type: 'final', description: 'A plan: the job would have acted.', output: 'planned' },
     done: {
       type: 'final',
@@ -187,14 +201,25 @@ function failed({ event }: { event: ErrorActorEvent }) {
   return { error: event.error };
 }
 
-const outcomeOf = ({ job, judgement, error }: JobContext, end: JobEnd | Refused): JobOutcome => ({
-  id: job.facts.id,
-  verdict: judgement?.verdict ?? 'keep',
-  reason: judgement?.reason ?? 'ongoing',
-  rule: judgement?.rule ?? 0,
-  detail: judgement?.detail,
-  outcome: end === 'refused' ? 'abandoned' : end,
-  facts: job.facts,
-  ...(error === undefined ? {} : { error: messageOf(error), code: codeOr(error, 'step-failed') }),
-  ...(end === 'refused' ? { isRefused: true } : {}),
-});
+const plannedActOf = ({ job, judgement }: JobContext): PlannedAct => {
+  const { verdict, reason } = judgement as Judgement & { verdict: ActingVerdict };
+  return { id: job.facts.id, verdict, reason, fingerprint: job.fingerprint };
+};
+
+const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {
+  const { job, judgement, moved, error } = context;
+  return {
+    id: job.facts.id,
+    verdict: judgement?.verdict ?? 'keep',
+    reason: judgement?.reason ?? 'ongoing',
+    rule: judgement?.rule ?? 0,
+    detail: judgement?.detail,
+    outcome: end === 'refused' ? 'abandoned' : end,
+    facts: job.facts,
+    endpoint: job.endpoint,
+    act: end === 'planned' ? plannedActOf(context) : undefined,
+    moved,
+    ...(error === undefined ? {} : { error: messageOf(error), code: codeOr(error, 'step-failed') }),
+    ...(end === 'refused' ? { isRefused: true } : {}),
+  };
+};

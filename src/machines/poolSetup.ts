@@ -2,11 +2,13 @@ import { assign, fromPromise, setup } from 'xstate';
 import { addCount } from './counts.ts';
 import { FencedError } from './lease.ts';
 import { messageOf } from './messageOf.ts';
+import { PlanMovedError } from './plannedPool.ts';
 import type {
   Confirmation,
   Deregistered,
   Held,
   PoolContext,
+  PoolDone,
   PoolInput,
   PoolOutput,
   Quarantining,
@@ -27,13 +29,13 @@ export const poolSetup = setup({
     events: {} as { type: 'stop' },
   },
   actors: {
-    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(() =>
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(() =>
       Promise.reject(new Error('confirm was not provided')),
     ),
     review: fromPromise<Reviewed, { suspect: Suspect; plan: boolean }>(() =>
       Promise.reject(new Error('review was not provided')),
     ),
-    requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(() =>
+    requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(() =>
       Promise.reject(new Error('requeue was not provided')),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(() =>
@@ -62,7 +64,8 @@ export const poolSetup = setup({
     isLastRefused: ({ context }, params: { reply: Quarantining }) =>
       isDone(params.reply) && context.at + 1 >= context.held.length,
     retriesExhausted: ({ context }) => context.failures > maxFailures,
-    isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
+    isFenced: (_, params: { error: unknown }) =>
+      params.error instanceof FencedError || params.error instanceof PlanMovedError,
   },
   actions: {
     keepHeld: assign({

@@ -104,7 +104,8 @@ export const poolsSetup = setup({
     // A caller without a grace means the pools that wait already too. A plan changes nothing for rescues.
     skipGraces: assign(({ context }, { request }: { request: RescueRequest }) => {
       if (request.grace !== 0) return {};
-      const isMeant = ({ input }: WaitingPool) => input.plan === request.plan;
+      const isMeant = ({ input: { plan, suspect } }: WaitingPool) =>
+        plan === request.plan && request.scope?.pools.includes(suspect.pool) !== false;
       const released = context.graces.flatMap(({ pools }) => pools.filter(isMeant));
       return {
         graces: filterGraces(context.graces, (pool) => !isMeant(pool)),

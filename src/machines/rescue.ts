@@ -24,7 +24,8 @@ const endWhenAborted = {
 } as const;
 
 /**
- * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks.
+ * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks. A caller may
+ * restrict its pass to some pools: `finding` finds no others then, and `recounting` rebuilds nothing.
  *
  * 1. `idle`: goes to `finding` for a request, to `waiting` while scheduled passes are this host's, else stays.
  * 2. `waiting`: until the next scheduled pass is due, a heartbeat grows old, a caller asks, or the mandate changes.
@@ -118,6 +119,7 @@ export const rescueMachine = rescueSetup.createMachine({
               thorough: context.request?.thorough === true,
               plan: context.request?.plan === true,
               fence: context.fence,
+              scope: context.request?.scope,
             }),
             onDone: [
               {
@@ -177,6 +179,7 @@ export const rescueMachine = rescueSetup.createMachine({
           lists: context.lists,
           plan: context.request?.plan === true,
           fence: context.fence,
+          scope: context.request?.scope,
         }),
         onDone: {
           target: 'requeuingOrphans',

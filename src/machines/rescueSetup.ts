@@ -17,9 +17,11 @@ import { type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
 import { faultOf, type MandateChanged, type Poll, reported } from './types/reports.ts';
 import {
   emptyRescue,
+  type FindInput,
   type Found,
   type LivePool,
   type Recounted,
+  type RecountInput,
   type RequeuedOrphans,
   type RescueRequest,
 } from './types/rescue.ts';
@@ -116,11 +118,8 @@ export const rescueSetup = setup({
     rescuePass: rescuePassMachine,
     /** Ends when the heartbeat of a live pool has grown old: the next pass must not wait for its time then. */
     watch: fromPromise<void>(unprovided('watch')),
-    find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('find')),
-    recount: fromPromise<
-      Recounted,
-      { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
-    >(unprovided('recount')),
+    find: fromPromise<Found, FindInput>(unprovided('find')),
+    recount: fromPromise<Recounted, RecountInput>(unprovided('recount')),
     requeueOrphans: fromPromise<
       RequeuedOrphans,
       { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }

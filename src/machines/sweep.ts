@@ -16,7 +16,8 @@ const isPresent = {
 } as const;
 
 /**
- * Sweeps over all tracked jobs: on schedule while this host has the mandate, and when a caller asks.
+ * Sweeps over all tracked jobs: on schedule while this host has the mandate, and when a caller asks. A caller may restrict its
+ * sweep to some jobs, verdicts or acts, and to a number of acts.
  *
  * 1. `idle`: goes to `scanning` for a request, to `waiting` while scheduled sweeps are this host's, else stays.
  * 2. `waiting`: until the next scheduled sweep is due, a caller asks, or the mandate changes.
@@ -24,7 +25,8 @@ const isPresent = {
  *    `reading` reads a page; a page that cannot be read is read again after `backingOff`.
  *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick. `thenAssign` and
  *    `thenDrain` (its caller has aborted the sweep meanwhile) say what follows.
- *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane.
+ *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane, unless the sweep
+ *    has acted on as many jobs as it may.
  *    A lost lease, a Redis that refuses writes, and an error that retries cannot change all end the scan. So does the
  *    caller who aborts the sweep; a page that is being judged is judged to its end, but none of its jobs gets a lane.
  * 4. `draining`: until every lane is idle.
@@ -108,6 +110,7 @@ export const sweepMachine = sweepSetup.createMachine({
               isFirst: context.pages === 0,
               plan: context.pass?.plan === true,
               fence: context.fence,
+              scope: context.pass?.scope,
             }),
             onDone: {
               target: 'judging',
@@ -144,6 +147,8 @@ export const sweepMachine = sweepSetup.createMachine({
               jobs: context.page.jobs,
               policy: context.policy,
               plan: context.pass?.plan === true,
+              scope: context.pass?.scope,
+              actsLeft: context.actsLeft,
             }),
             onDone: {
               target: 'assigning',

@@ -10,12 +10,13 @@ import {
 import type { TrackedJob } from './facts.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, isSameTerm, type Mandate } from './lease.ts';
-import { messageOf } from './messageOf.ts';
 import { PermanentError } from './permanent.ts';
-import { RefusedError, type SuspensionReason, suspensionOf } from './refusal.ts';
-import { addTally, emptyTally, type Tally, tallyOf } from './tally.ts';
+import { RefusedError } from './refusal.ts';
+import { withError, withLimit, withNotFound, withRefusal, withSuspension, withTally } from './sweepResult.ts';
+import { emptyTally, tallyOf } from './tally.ts';
 import type { JobOutcome } from './types/job.ts';
 import { faultOf, type MandateChanged, reported } from './types/reports.ts';
+import type { SweepScope } from './types/scope.ts';
 import {
   abortedPass,
   type JudgedPage,
@@ -72,6 +73,8 @@ export interface SweepContext extends SweepInput {
   /** Failures in a row of the present page. */
   readonly failures: number;
   readonly page: Page;
+  /** On how many jobs the present sweep may still act; undefined without a limit. */
+  readonly actsLeft: number | undefined;
   /** Jobs of the page that have to act and have no lane yet. */
   readonly acting: readonly TrackedJob[];
   /** Lanes that work or can work. */
@@ -94,6 +97,7 @@ export const freshSweep = (input: SweepInput): SweepContext => ({
   pages: 0,
   failures: 0,
   page: noPage,
+  actsLeft: undefined,
   acting: [],
   idle: Array.from({ length: input.lanes }, (_, i) => `lane-${i}`),
   laneFaults: 0,
@@ -106,6 +110,19 @@ const maxFailures = 6;
 /** Crashes of lanes, all together, after which a lane is not replaced: only a fault of a chart crashes a lane. */
 const maxLaneFaults = 64;
 const unprovided = (name: string) => () => Promise.reject(new Error(`${name} was not provided`));
+/** What `readPage` reads. */
+export interface PageInput {
+  readonly isFirst: boolean;
+  readonly plan: boolean;
+  readonly fence: Fence | undefined;
+  readonly scope: SweepScope | undefined;
+}
+/** What `judgePage` judges. */
+export interface JudgeInput extends Pick<Page, 'jobs'>, Pick<SweepInput, 'policy' | 'plan'> {
+  readonly scope: SweepScope | undefined;
+  /** On how many of the jobs the sweep may act; undefined without a limit. */
+  readonly actsLeft: number | undefined;
+}
 type LaneId = `lane-${number}`;
 
 /** What the chart of a sweep uses: actors, delays, guards and actions. */
@@ -119,10 +136,8 @@ export const sweepSetup = setup({
   },
   actors: {
     lane: laneMachine,
-    readPage: fromPromise<Page, { isFirst: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('readPage')),
-    judgePage: fromPromise<JudgedPage, Pick<Page, 'jobs'> & Pick<SweepInput, 'policy' | 'plan'>>(
-      unprovided('judgePage'),
-    ),
+    readPage: fromPromise<Page, PageInput>(unprovided('readPage')),
+    judgePage: fromPromise<JudgedPage, JudgeInput>(unprovided('judgePage')),
     completePass: fromPromise<void, { fence: Fence }>(unprovided('completePass')),
   },
   delays: {
@@ -143,7 +158,7 @@ export const sweepSetup = setup({
       context.failures < maxFailures && !(error instanceof FencedError) && !(error instanceof PermanentError),
     canAssign: ({ context }) => context.acting.length > 0 && context.idle.length > 0,
     isAssigned: ({ context }) => context.acting.length === 0,
-    isLastPage: ({ context }) => context.page.isLast,
+    isLastPage: ({ context }) => context.page.isLast || context.actsLeft === 0,
     areLanesIdle: ({ context }) => areLanesIdle(context),
     // Only a scheduled sweep of several hosts has a fence.
     mustComplete: ({ context }) =>
@@ -191,6 +206,7 @@ export const sweepSetup = setup({
         failedIn: undefined,
         pages: 0,
         failures: 0,
+        actsLeft: request.scope?.limit,
       });
       enqueue.sendParent(reported({ type: 'sweep.started', request }));
     }),
@@ -198,11 +214,13 @@ export const sweepSetup = setup({
       page: (_, { page }: { page: Page }) => page,
       pages: ({ context }) => context.pages + 1,
       failures: 0,
+      pass: ({ context }, { page }: { page: Page }) => withNotFound(context.pass, page.notFound),
     }),
     keepJudged: assign({
       acting: (_, { judged }: { judged: JudgedPage }) => judged.acting,
       pass: ({ context }, { judged }: { judged: JudgedPage }) =>
-        withSuspension(withTally(context.pass, judged.tally), judged.suspended),
+        withSuspension(withLimit(withTally(context.pass, judged.tally), leftOf(context, judged)), judged.suspended),
+      actsLeft: ({ context }, { judged }: { judged: JudgedPage }) => leftOf(context, judged),
       failedIn: ({ context }, { judged }: { judged: JudgedPage }) =>
         judged.suspended === undefined ? context.failedIn : context.fence,
     }),
@@ -215,7 +233,7 @@ export const sweepSetup = setup({
         const job = context.acting[i] as TrackedJob;
         enqueue.sendTo(context.idle[i] as LaneId, {
           type: 'take',
-          input: { job, policy: context.policy, plan: false },
+          input: { job, policy: context.policy, plan: false, scope: context.pass?.scope },
         });
       }
       enqueue.assign({ idle: context.idle.slice(count), acting: context.acting.slice(count) });
@@ -278,15 +296,5 @@ export const sweepSetup = setup({
   },
 });
 
-const withTally = (pass: SweepResult | undefined, tally: Tally): SweepResult | undefined =>
-  pass && { ...pass, tally: addTally(pass.tally, tally) };
-/** The first reason stays: later ones are about the same refusal. */
-const withSuspension = (
-  pass: SweepResult | undefined,
-  suspended: SuspensionReason | undefined,
-): SweepResult | undefined =>
-  pass === undefined || suspended === undefined || pass.suspended !== undefined ? pass : { ...pass, suspended };
-const withRefusal = (pass: SweepResult | undefined, error: unknown): SweepResult | undefined =>
-  error instanceof RefusedError ? withSuspension(pass, suspensionOf(error)) : withError(pass, error);
-const withError = (pass: SweepResult | undefined, error: unknown): SweepResult | undefined =>
-  pass && { ...pass, error: messageOf(error), cause: error };
+const leftOf = ({ actsLeft }: SweepContext, { acts }: JudgedPage): number | undefined =>
+  actsLeft === undefined ? undefined : Math.max(0, actsLeft - acts);

@@ -71,12 +71,14 @@ export const createPassReports = ({
     sweepEnded(result) {
       const start = starts.take(`sweep ${result.number}`);
       const summary = sweepSummary(result, elapsedSince(start.at), () => hooksSince(hookCounts(), start.hooks));
-      const { suspended, error, plan } = result;
+      const { suspended, error, plan, scope } = result;
+      // What it says is true of some jobs only.
+      const isScoped = scope !== undefined;
       const cause = forCaller(result.cause);
       if (suspended !== undefined && suspended.message !== state.suspended.sweep?.message)
         fault('sweeping', suspended.message, { code: 'suspended' });
-      if (!plan && error === undefined) setSuspended('sweep', suspended);
-      if (suspended === undefined && error === undefined) state = { ...state, lastSweepAt: now() };
+      if (!plan && !isScoped && error === undefined) setSuspended('sweep', suspended);
+      if (!isScoped && suspended === undefined && error === undefined) state = { ...state, lastSweepAt: now() };
       lines.sweep({ summary, cause }, acts.take('sweep'));
       flush();
       emit('sweep', summary);
@@ -89,7 +91,7 @@ export const createPassReports = ({
       const cause = forCaller(result.cause);
       if (suspended !== undefined && suspended.message !== state.suspended.rescue?.message)
         fault('judging pools', suspended.message, { code: 'suspended' });
-      const isLatest = error === undefined && pass > latestPass;
+      const isLatest = error === undefined && result.scope === undefined && pass > latestPass;
       if (isLatest) {
         latestPass = pass;
         setSuspended('rescue', suspended);

@@ -10,6 +10,7 @@ import { createPreflight, type Preflight } from '../io/pools/preflight.ts';
 import { createQuarantine, type Quarantine } from '../io/pools/quarantine.ts';
 import { createPools, type Pools } from '../io/pools/rescue.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import type { SweepScope } from '../machines/types/scope.ts';
 import type { Policy } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
 import { createDelivery, type Delivery, type Dispatching } from './delivery.ts';
@@ -28,8 +29,8 @@ export interface Ports {
   readonly acts: JobActs;
   /** Searches all places of the namespace. `visitor` sees everything that is read. */
   search(visitor?: PlaceVisitor): Search;
-  /** Begins to scan all tracked jobs. A plan records nothing about the pools that it meets. */
-  scan(plan: boolean, from?: ScanPoint): PageReader;
+  /** Begins to scan all tracked jobs, or those that a scope names. A plan records nothing about the pools that it meets. */
+  scan(plan: boolean, from?: ScanPoint, scope?: SweepScope): PageReader;
 }
 
 export const createPorts = (
@@ -84,8 +85,14 @@ export const createPorts = (
     ...{ policy, tracked, lease, preflight, pools, orphans, quarantine, delivery },
     acts: createJobActs({ ...deps, tracked, hooks, records }),
     search: (visitor) => search(visitor),
-    scan: (plan, from) =>
-      scanWithEvidence({ tracked, from, policy, createSearch: () => search(undefined, plan ? undefined : pools) }),
+    scan: (plan, from, scope) =>
+      scanWithEvidence({
+        tracked,
+        from,
+        scope,
+        policy,
+        createSearch: () => search(undefined, plan ? undefined : pools),
+      }),
   };
 };
 

@@ -4,6 +4,8 @@ import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { PlannedRescue } from '../machines/types/changes.ts';
+import type { ActingVerdict, PlannedAct } from '../machines/types/scope.ts';
 import type { Duration } from '../options/duration.ts';
 import type { ReloadableOptions } from '../options/reloadable.ts';
 import type { Explanation } from '../queries/explain.ts';
@@ -12,6 +14,36 @@ import type { EventSource } from './events.ts';
 import type { Health } from './health.ts';
 import type { RescueProgress } from './rescueProgress.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
+
+/** What `sweep` is asked for. */
+export interface SweepOptions {
+  /** Judge and change nothing. */
+  readonly plan?: boolean;
+  /** Only these jobs: they are read by their ids, and no others. `notFound` of the summary names those that are not tracked. */
+  readonly ids?: readonly string[];
+  /** Only jobs of these types. */
+  readonly types?: readonly string[];
+  /** Only these acts. */
+  readonly verdicts?: readonly ActingVerdict[];
+  /** Acts on this many jobs at most, then ends. */
+  readonly limit?: number;
+  /** The acts of a plan: these and no others, each only if the facts of the plan still give it. */
+  readonly acts?: readonly PlannedAct[];
+  readonly signal?: AbortSignal;
+}
+
+/** What `rescue` is asked for. */
+export interface RescueOptions {
+  /** Change nothing, and say what would be changed. */
+  readonly plan?: boolean;
+  /** How long suspected pools may prove that they are alive. */
+  readonly grace?: Duration;
+  /** Only these pools. */
+  readonly pools?: readonly string[];
+  /** The acts of a plan: these and no others, each only if its pool is as it was. */
+  readonly acts?: readonly PlannedRescue[];
+  readonly signal?: AbortSignal;
+}
 
 /** A reaper, as `createReaper` returns it. */
 export interface Reaper extends EventSource {
@@ -51,27 +83,42 @@ export interface Reaper extends EventSource {
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
    * writes, the sweep is suspended and `suspended` in the summary, a code and a message, says why. Aborting `signal` ends the sweep: no further act
    * begins, and those that have begun are finished.
+   *
+   * `ids`, `types`, `verdicts` and `limit` restrict it: only such jobs are acted on, and at most that many. `acts` are those of a
+   * plan, as the events `job` of the plan have them. These and no others are done, each only if the facts of the plan still give it;
+   * the others end in `overtaken`, and `moved` says why. Such a sweep is not a complete one: the schedule, `health()` and the
+   * checkpoint of the leader stay as they are.
+   * @throws OptionsError for arguments that cannot be used.
    * @throws PassError if the sweep did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the sweep got.
    * @example
    * const { scanned, outcomes } = await reaper.sweep({ signal: AbortSignal.timeout(60_000) });
+   * @example
+   * const acts: PlannedAct[] = [];
+   * reaper.on('job', ({ act }) => void (act && acts.push(act)));
+   * await reaper.sweep({ plan: true, types: ['IMAGE_SCAN'] });
+   * const { outcomes } = await reaper.sweep({ acts });
    */
-  sweep(options?: { readonly plan?: boolean; readonly signal?: AbortSignal }): Promise<SweepSummary>;
+  sweep(options?: SweepOptions): Promise<SweepSummary>;
   /**
    * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
    * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it tries
    * it a second time (after `rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
    * rescued are finished, and the others are left to the next pass.
+   *
+   * `pools` restricts it: no other pool is suspected, rescued or looked at for orphaned entries, and no counters are rebuilt. The
+   * counters of the entries that it requeues are kept in the same steps. Such a pass is not a complete one, as with `sweep`.
+   *
+   * `acts` are those of a plan: the `act` of its events `pool`. Each dead pool gets exactly what was planned for it, if it has
+   * written no heartbeat since and holds as many entries; else it ends in `abandoned`, and `error` says what is not as planned.
+   * A pool that is alive, or gone, is left, and no event names it.
+   * @throws PassError whose cause has the code `not-found`, before anything is changed, if Redis knows nothing of one of `pools`.
    * @throws PassError if the rescue did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the rescue got.
    * @example
    * const { pools, entries } = await reaper.rescue({ grace: '15s' });
    */
-  rescue(options?: {
-    readonly plan?: boolean;
-    readonly grace?: Duration;
-    readonly signal?: AbortSignal;
-  }): Promise<RescueSummary>;
+  rescue(options?: RescueOptions): Promise<RescueSummary>;
   /**
    * Checks within 3 s that Redis answers and is the server that the options ask for.
    * @throws UnusableRedisError if it answers and cannot be used, or if the sentinels don't say where it is.

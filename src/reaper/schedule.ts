@@ -26,8 +26,11 @@ export interface Schedule {
   /** Milliseconds until the next pass. The supervisor asks each time that it begins to wait. */
   sweepDelay(state: { readonly isFirst: boolean; readonly hasFailed: boolean }): number;
   rescueDelay(state: { readonly isFirst: boolean; readonly hasFailed: boolean }): number;
-  /** A pass has started. A plan that a caller asked for does not replace the scheduled pass. */
-  passStarted(pass: ScheduledPass, request: { readonly number: number; readonly plan: boolean }): void;
+  /** A pass has started. A plan or a scoped pass that a caller asked for does not replace the scheduled pass. */
+  passStarted(
+    pass: ScheduledPass,
+    request: { readonly number: number; readonly plan: boolean; readonly scope?: object | undefined },
+  ): void;
   /** This host is no longer the leader: nothing is due here. */
   clear(): void;
   dueAt(pass: ScheduledPass): number | undefined;
@@ -48,7 +51,7 @@ export const createSchedule = ({
 }): Schedule => {
   let startedAt: number | undefined;
   const dueAt: Record<ScheduledPass, number | undefined> = { sweep: undefined, rescue: undefined };
-  /** When a scheduled pass would have come without the plans that callers asked for. */
+  /** When a scheduled pass would have come without the plans and scoped passes that callers asked for. */
   const keptDueAt: typeof dueAt = { sweep: undefined, rescue: undefined };
   /** When the present wait of each pass began. */
   const waitingSince: typeof dueAt = { sweep: undefined, rescue: undefined };
@@ -83,10 +86,10 @@ export const createSchedule = ({
       return wait('sweep', delayOf('sweep', sweep.initialDelay * factor, sweep.interval * factor, state));
     },
     rescueDelay: (state) => wait('rescue', delayOf('rescue', rescue.initialDelay, rescue.interval, state)),
-    passStarted(pass, { number, plan }) {
+    passStarted(pass, { number, plan, scope }) {
       const due = dueAt[pass] ?? 0;
       waitingSince[pass] = undefined;
-      if (number === scheduledPass || !plan) keptDueAt[pass] = undefined;
+      if (number === scheduledPass || (!plan && scope === undefined)) keptDueAt[pass] = undefined;
       else if (due > monotonic()) keptDueAt[pass] ??= due;
     },
     clear() {

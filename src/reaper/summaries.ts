@@ -7,6 +7,12 @@ import type { HookCounts } from './hookCounts.ts';
 /** A sweep in counts. */
 export interface SweepSummary extends Tally {
   readonly plan: boolean;
+  /** Set if it was asked for some jobs or acts only: it says nothing about all others. */
+  readonly isScoped?: true;
+  /** Ids that it was asked for and that are not tracked; left out if there are none. */
+  readonly notFound?: readonly string[];
+  /** Set if it has acted on as many jobs as it may: there may be more. */
+  readonly isLimited?: true;
   /** From its start until every act had ended, in ms. */
   readonly durationMs: number;
   /** First attempts of hooks that ended since it began. Still growing in the event, complete in the result of `sweep()`. */
@@ -20,7 +26,9 @@ export interface SweepSummary extends Tally {
 }
 
 /** A rescue pass in counts, and the outcomes of the pools that it suspected. Each pool is in one summary. */
-export interface RescueSummary extends Omit<RescueResult, 'number' | 'oldestUndecidedS' | 'cause'> {
+export interface RescueSummary extends Omit<RescueResult, 'number' | 'oldestUndecidedS' | 'cause' | 'scope'> {
+  /** Set if it was asked for some pools only: it says nothing about all others. */
+  readonly isScoped?: true;
   /** How long the oldest undecided entry has been unobserved, in ms; 0 if there is none. */
   readonly oldestUndecidedMs: number;
   /** From its start until every pool that it reports had ended, in ms. */
@@ -41,7 +49,10 @@ export const sweepSummary = (
   hooks: () => HookCounts,
 ): SweepSummary => ({
   plan: result.plan,
+  ...(result.scope === undefined ? {} : { isScoped: true as const }),
   ...result.tally,
+  ...(result.notFound === undefined ? {} : { notFound: result.notFound }),
+  ...(result.isLimited === undefined ? {} : { isLimited: result.isLimited }),
   durationMs,
   ...(result.suspended === undefined ? {} : { suspended: result.suspended }),
   ...(result.error === undefined ? {} : { error: result.error }),
@@ -52,6 +63,11 @@ export const sweepSummary = (
 });
 
 export const rescueSummary = (
-  { number: _, cause: __, oldestUndecidedS, ...result }: RescueResult,
+  { number: _, cause: __, scope, oldestUndecidedS, ...result }: RescueResult,
   durationMs: number,
-): RescueSummary => ({ ...result, oldestUndecidedMs: 1_000 * oldestUndecidedS, durationMs });
+): RescueSummary => ({
+  ...result,
+  ...(scope === undefined ? {} : { isScoped: true as const }),
+  oldestUndecidedMs: 1_000 * oldestUndecidedS,
+  durationMs,
+});

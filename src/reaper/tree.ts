@@ -64,9 +64,9 @@ const leaderOf = ({ ports: { lease }, settings, startBlock }: Wiring, bounded: P
 const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring) => {
   const { lease, preflight, delivery } = ports;
   const job = jobMachine.provide({ actors: createJobActors(ports.acts) });
-  const scan = async (...[plan, from]: Parameters<Ports['scan']>) => {
+  const scan = async (...args: Parameters<Ports['scan']>) => {
     await startBlock.check();
-    return ports.scan(plan, from);
+    return ports.scan(...args);
   };
   return sweepMachine.provide({
     actors: {
@@ -79,7 +79,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
         isFollowed,
         observe: reporting.job,
       }),
-      ...createSweepActors(scan, lease, preflight),
+      ...createSweepActors(scan, lease, preflight, delivery.hooks.endpointFor),
     },
     delays: {
       sweepDelay: ({ context: { begun, failedIn } }) =>

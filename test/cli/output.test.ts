@@ -59,7 +59,7 @@ describe('sweep', () => {
     await seedJob(redis, 'odd', { status: 'Weird' });
     const far = second(86_400);
     await seedJob(redis, 'ahead', { update_time: far, revision: far, enqueue_time: far });
-    const { code, text } = await said((reaper) => sweep(reaper, {}));
+    const { code, text } = await said((reaper) => sweep(reaper, { verbose: true }));
     expect(code).toBe(0);
     expect(text).toContain('hung  X  Running  fail (hung');
     expect(text).toMatch(/^odd .* keep \(malformed/m);
@@ -67,6 +67,58 @@ describe('sweep', () => {
     expect(text).not.toMatch(/^fine/m);
     expect(text).toMatch(/^4 jobs in \d+ ms$/m);
     expect(text).toMatch(/^hooks, first attempts: 1 delivered, 0 failed, 0 parked, 0 skipped$/m);
+  });
+
+  test.each([true, false])('prints groups with their endpoints, counts and three examples; plan: %s', async (plan) => {
+    const url = `${hookEndpoint.url}/200/secret?token=x`;
+    for (let i = 0; i < 40; i++) await seedJob(redis, `untold-${i}`, { status: 'Success', web_hook_url: url });
+    await seedJob(redis, 'elsewhere', {
+      status: 'Success',
+      name: 'Y',
+      web_hook_url: 'http://user:secret@127.0.0.1:1/x',
+    });
+    await seedJob(redis, 'hung', { age: 100_000, name: 'a type with a name that is longer than a column' });
+    await seedJob(redis, 'fine');
+    await seedJob(redis, 'odd', { status: 'Weird' });
+    const { code, text } = await said((reaper) => sweep(reaper, { plan }));
+    expect(code).toBe(0);
+    const lines = text.split('\n');
+    expect(lines.length).toBeLessThan(35);
+    expect(
+      lines.slice(
+        0,
+        lines.findIndex((line) => line.includes('jobs in')),
+      ),
+    ).not.toContainEqual(expect.stringMatching(/^.{81}/));
+    const rows = text.split('├').map((row) => row.replace(/[─┼┤│┌┬┐└┴┘\s]+/g, ' '));
+    expect(
+      rows
+        .map((row) =>
+          row
+            .match(/ (\d+) (fail|refire|untrack|keep) /)
+            ?.slice(1)
+            .join(' '),
+        )
+        .filter(Boolean),
+    ).toEqual([...['1 fail', '40 refire', '1 refire', '1 keep']]);
+    const untold = rows.find((row) => row.includes(' 40 '));
+    expect(untold).toMatch(
+      new RegExp(`refire X untold-\\d+ unacknowledged ${hookEndpoint.url} untold-\\d+ .*untold-\\d+`),
+    );
+    expect(untold?.match(/untold-/g)).toHaveLength(3);
+    expect(untold?.includes('enqueued')).toBe(!plan);
+    expect(text).not.toContain('secret');
+    expect(text).not.toContain('fine');
+  });
+
+  test('--exit-code ends a plan with 3 if it would do something', async () => {
+    await seedJob(redis, 'fine');
+    await seedJob(redis, 'odd', { status: 'Weird' });
+    const plan = (reaper: Reaper) => sweep(reaper, { plan: true, exitCode: true });
+    expect((await said(plan)).code).toBe(0);
+    await seedJob(redis, 'hung', { age: 100_000 });
+    expect((await said(plan)).code).toBe(3);
+    expect((await said((reaper) => sweep(reaper, { plan: true }))).code).toBe(0);
   });
 
   test('--plan prints that it is a plan, and no hooks', async () => {
@@ -78,12 +130,31 @@ describe('sweep', () => {
     expect(await redis.hget('t:job_stats:hung', 'status')).toBe('Running');
   });
 
+  test('--id reports jobs that are not tracked, and ends with 4 if none is; --limit says that there may be more', async () => {
+    await seedJob(redis, 'hung', { age: 100_000 });
+    await seedJob(redis, 'hung-2', { age: 100_000 });
+    const complained = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    const some = await said((reaper) =>
+      sweep(reaper, { id: ['hung', 'gone'], limit: 1, type: ['X'], verdict: ['fail'] }),
+    );
+    const none = await said((reaper) => sweep(reaper, { id: ['gone', 'gone'] }));
+    expect(complained.mock.calls.map(([line]) => line)).toEqual(
+      Array.from({ length: 2 }, () => 'reaper: not tracked: gone. See: reaper explain JOB\n'),
+    );
+    complained.mockRestore();
+    expect([some.code, none.code]).toEqual([0, 4]);
+    expect(some.text).toContain('the limit was reached: there may be more');
+    expect(none.text).not.toContain('limit');
+    expect(await redis.hget('t:job_stats:hung-2', 'status')).toBe('Running');
+  });
+
   test('ends with 1 if an act on a job has failed', async () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
     await redis.set(`t:reaper:hooks:due:${hookEndpoint.url}`, 'no sorted set');
     const { code, text } = await said((reaper) => sweep(reaper, {}));
     expect(code).toBe(1);
     expect(text).toContain('1 abandoned');
+    expect(text).toMatch(/^given up: a: /m);
     expect(text).toContain(`t:reaper:hooks:due:${hookEndpoint.url}`);
   });
 });
@@ -108,6 +179,43 @@ describe('rescue', () => {
     expect(text).toMatch(/^entries of dead pools requeued: 2$/m);
     expect(text).toMatch(/^counters of X rebuilt: lock 7 → 2, off by 5/m);
     expect(text).not.toContain('rescue suspended');
+  });
+
+  test.each([true, false])('prints its changes by type and pool, with three examples; plan: %s', async (plan) => {
+    for (const pool of ['dead-1', 'dead-2', 'dead-3', 'dead-4', 'dead-5']) {
+      const ids = Array.from({ length: 30 }, (_, i) => `${pool}-${i}`);
+      await seedPool(redis, pool, { heartbeat: second(-60), holds: new Map([['X', ids]]) });
+    }
+    const deaths = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
+    for (const id of ['dead-1-1', 'dead-1-2']) await redis.hset('t:reaper:recoveries', id, deaths);
+    const { code, text } = await said((reaper) => rescue(reaper, { grace: 0, plan, exitCode: plan }));
+    expect(code).toBe(plan ? 3 : 0);
+    const table = text.split('\n').filter((line) => /^[│┌├└]/.test(line));
+    expect(table).not.toContainEqual(expect.stringMatching(/^.{81}/));
+    const rows = table.map((line) => line.replace(/[│\s]+/g, ' ').trim());
+    for (const pool of ['dead-2', 'dead-3', 'dead-4', 'dead-5']) expect(rows).toContain(`requeue X ${pool} 30`);
+    expect(rows).toContain('requeue X dead-1 28');
+    expect(rows).toContainEqual(expect.stringMatching(/^quarantine X dead-1 2 dead-1-[12]$/));
+    expect(rows).toContainEqual(expect.stringMatching(/^deregister - - 5 dead-\d$/));
+    expect(text).not.toMatch(/^dead-/m);
+    const again = await said((reaper) => rescue(reaper, { grace: 0, plan: true, exitCode: true, verbose: true }));
+    if (!plan) expect(again.code).toBe(0);
+    else expect(again.text).toMatch(/^dead-2 {2}planned {2}.* {2}30 X {2}would be removed: /m);
+  });
+
+  test('--pool rescues this pool only, and ends with 4 if it is not there', async () => {
+    for (const pool of ['dead-1', 'dead-2'])
+      await seedPool(redis, pool, { heartbeat: second(-60), holds: new Map([['X', [pool]]]) });
+    const complained = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    const none = await said((reaper) => rescue(reaper, { grace: 0, pool: ['dead-3'] }));
+    expect(complained.mock.calls).toEqual([
+      ['reaper: unknown pool: dead-3; nothing was changed. See: reaper status\n'],
+    ]);
+    complained.mockRestore();
+    expect([none.code, none.text]).toEqual([4, '']);
+    expect((await said((reaper) => rescue(reaper, { grace: 0, pool: ['dead-1'] }))).code).toBe(0);
+    expect(await redis.llen('t:jobs:X:dead-2:inprogress')).toBe(1);
+    expect(await redis.llen('t:jobs:X')).toBe(1);
   });
 
   test('--grace overrides the configured grace period', async () => {

@@ -49,7 +49,7 @@ beforeEach(async () => {
 
 test('rescue warns of each job that it quarantines, and the list shows its record', async () => {
   expect((await reaper('quarantine')).stdout).toBe('the quarantine is empty\n');
-  const rescue = await reaper('rescue', '--grace', '0');
+  const rescue = await reaper('rescue', '--grace', '0', '--verbose');
   expect(rescue.stdout).toMatch(/p9 {2}rescued {2}.* {2}1 X, 2 quarantined/);
   expect(rescue.stdout).toContain('jobs quarantined: 2 (see: reaper quarantine)');
   const warnings = lines(rescue.stderr).filter(({ msg }) => msg === 'a poison job was quarantined');

@@ -102,7 +102,7 @@ test('fault 119: sweep on a Redis that refuses writes reports that once, judges 
 
 test('sweep --plan and rescue --plan print what would be done and change nothing', async () => {
   await seed();
-  const plan = await reaper('sweep', '--plan');
+  const plan = await reaper('sweep', '--plan', '--verbose');
   expect(plan.stdout).toMatch(/hung {2}X {2}Running {2}fail \(hung: .*\) {2}planned/);
   const rescue = await reaper('rescue', '--plan', '--grace', '0');
   expect(rescue.stdout).toContain('entries of dead pools that would be requeued: 1');
@@ -160,6 +160,8 @@ test('options can be set in the environment', async () => {
 test.each([
   [['sweep'], 'No namespace'],
   [['sweep', '--nope'], 'unknown option'],
+  [['sweep', '--namespace', 'n', '--exit-code'], '--exit-code: use it with --plan'],
+  [['rescue', '--namespace', 'n', '--exit-code'], '--exit-code: use it with --plan'],
   [['nope'], 'unknown command'],
   [['explain', '--namespace', 'n'], 'missing required argument'],
   [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'unknown form'],

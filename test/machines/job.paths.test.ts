@@ -4,7 +4,8 @@ import type { TrackedJob } from '../../src/machines/facts.ts';
 import { jobMachine } from '../../src/machines/job.ts';
 import { FencedError } from '../../src/machines/lease.ts';
 import { RefusedError } from '../../src/machines/refusal.ts';
-import type { HookEnd } from '../../src/machines/types/job.ts';
+import type { HookEnd, MovedJob } from '../../src/machines/types/job.ts';
+import type { PlannedAct, SweepScope } from '../../src/machines/types/scope.ts';
 import type { Verdict } from '../../src/machines/verdict.ts';
 import { jobFor, policy } from '../support/facts.ts';
 import { createCoverage, createRemote, done, failure, pathsOf, walk } from '../support/paths.ts';
@@ -112,6 +113,36 @@ test('a job that is overtaken is judged by what it has become', async () => {
   };
   const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
   expect(output).toMatchObject({ verdict: 'keep', reason: 'ongoing', outcome: 'kept' });
+});
+
+const { fingerprint } = jobFor('fail');
+const actOf = (more: object) =>
+  new Map([['j1', { id: 'j1', verdict: 'fail', reason: 'hung', fingerprint, ...more } as PlannedAct]]);
+test.each<[string, SweepScope, MovedJob | undefined]>([
+  ['of another verdict', { verdicts: ['refire'] }, 'verdict'],
+  ['of another type', { types: ['Z'] }, 'facts'],
+  ['that no act of the plan is about', { acts: new Map() }, 'facts'],
+  ['with other facts than those of the plan', { acts: actOf({ fingerprint: 'other' }) }, 'facts'],
+  ['whose facts give another verdict now', { acts: actOf({ verdict: 'untrack' }) }, 'verdict'],
+  ['whose facts give another reason now', { acts: actOf({ reason: 'behind' }) }, 'verdict'],
+  ['as planned', { acts: actOf({}) }, undefined],
+  ['that was asked for', { verdicts: ['fail'], types: [jobFor('fail').facts.name ?? ''] }, undefined],
+])('a job %s is acted on only if the sweep may', (_, scope, moved) => {
+  const input = { job: jobFor('fail'), policy, plan: false, scope };
+  const snapshot = createActor(machine, { input, inspect: coverage.inspect }).start().getSnapshot();
+  if (moved === undefined) expect(snapshot.value).toEqual({ acting: 'fail' });
+  else expect(snapshot.output).toMatchObject({ outcome: 'overtaken', moved });
+});
+
+test('a job that is overtaken is not acted on with another verdict than the sweep was asked for', async () => {
+  for (const verdict of ['refire', 'keep'] as const) {
+    const path = {
+      input: { job: jobFor('fail'), policy, plan: false, scope: { verdicts: ['fail'] } },
+      events: [done('act', 'overtaken'), done('load', jobFor(verdict))],
+    };
+    const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
+    expect(output).toMatchObject({ verdict, outcome: 'overtaken', moved: 'verdict' });
+  }
 });
 
 test('a job that is read again is acted on behind the fence of its sweep', async () => {

@@ -6,6 +6,7 @@ import type {
   Confirmation,
   Deregistered,
   Held,
+  PoolDone,
   PoolOutcome,
   Requeued,
   Suspect,
@@ -24,8 +25,11 @@ const run = async (
   const [types, deregistrations]: [string[], boolean[]] = [[], []];
   const machine = poolMachine.provide({
     actors: {
-      confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(async () => ({ outcome: 'dead', held })),
-      requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(async ({ input }) => {
+      confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(async () => ({
+        outcome: 'dead',
+        held,
+      })),
+      requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(async ({ input }) => {
         const reply = requeued[types.length];
         types.push(input.type);
         if (reply === undefined) throw new Error(`no reply is left for ${input.type}`);

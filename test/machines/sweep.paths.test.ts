@@ -34,6 +34,25 @@ test('the next page is read when every job of this page has a lane, and the swee
   expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, tally: { scanned: 2, verdicts: { fail: 2 } } } }]);
 });
 
+test('a sweep with a limit reads no page after its last act, and names the ids that were not found', async () => {
+  const it = start();
+  await it.send(sweepNow(1, false, { limit: 2 }));
+  await it.answer('readPage', { ...page(false, jobFor('fail')), notFound: ['a'] });
+  await it.answer('judgePage', acting(jobFor('fail')));
+  expect(it.value().sweep).toEqual({ scanning: 'reading' });
+  expect(it.sweep().pass).not.toHaveProperty('isLimited');
+  await it.sendToSweep(freed);
+  await it.answer('readPage', { ...page(false, jobFor('fail')), notFound: ['b'] });
+  expect(it.sweep().actsLeft).toBe(1);
+  await it.answer('judgePage', acting(jobFor('fail')));
+  expect(it.value().sweep).toBe('draining');
+  await it.sendToSweep(freed);
+  const result = { number: 1, scope: { limit: 2 }, isLimited: true, notFound: ['a', 'b'] };
+  expect(it.of('sweep.ended')).toMatchObject([{ result }]);
+  await it.send(sweepNow(2));
+  expect(it.sweep().actsLeft).toBeUndefined();
+});
+
 test('a page that cannot be read is read again after a pause, and the sweep is given up after seven failures', async () => {
   const it = start();
   await it.send(sweepNow(1));

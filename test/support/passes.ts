@@ -2,18 +2,26 @@ import { emptyTally } from '../../src/machines/tally.ts';
 import type { JobOutcome } from '../../src/machines/types/job.ts';
 import type { PoolOutcome, Suspect } from '../../src/machines/types/pool.ts';
 import type { Found, RequeuedOrphans } from '../../src/machines/types/rescue.ts';
+import type { SweepScope } from '../../src/machines/types/scope.ts';
 import { jobFor } from './facts.ts';
 
 // What the effects of passes answer, for tests of the charts.
 
 export const page = (isLast: boolean, ...jobs: ReturnType<typeof jobFor>[]) => ({ jobs, isLast });
-export const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({ acting: jobs, tally: emptyTally });
+export const acting = (...jobs: ReturnType<typeof jobFor>[]) => ({
+  acting: jobs,
+  tally: emptyTally,
+  acts: jobs.length,
+});
 export const outcome: JobOutcome = {
   ...{ id: 'j1', verdict: 'fail', reason: 'hung', rule: 4, outcome: 'done' },
   facts: jobFor('fail').facts,
 };
 export const freed = { type: 'lane.freed' as const, lane: 'lane-0', outcome };
-export const sweepNow = (number: number, plan = false) => ({ type: 'sweep.now' as const, request: { number, plan } });
+export const sweepNow = (number: number, plan = false, scope?: SweepScope) => ({
+  type: 'sweep.now' as const,
+  request: { number, plan, ...(scope === undefined ? {} : { scope }) },
+});
 export const rescueNow = (number: number, more: { plan?: boolean; grace?: number } = {}) => ({
   type: 'rescue.now' as const,
   request: { number, plan: more.plan === true, grace: more.grace, thorough: true },

@@ -1,4 +1,5 @@
 import type { Evidence, TrackedJob } from '../../machines/facts.ts';
+import type { SweepScope } from '../../machines/types/scope.ts';
 import { needsEvidence, type Policy } from '../../machines/verdict.ts';
 import { type PageReader, type ReadPage, type ScanPoint, scanStart } from '../jobs/pageReader.ts';
 import type { TrackedJobs } from '../jobs/trackedJobs.ts';
@@ -8,6 +9,8 @@ export interface ScanSettings {
   readonly tracked: TrackedJobs;
   /** Where to begin; the start if left out. */
   readonly from?: ScanPoint | undefined;
+  /** What the sweep is about; all tracked jobs if left out. */
+  readonly scope?: SweepScope | undefined;
   readonly policy: Policy;
   readonly createSearch: () => Search;
 }
@@ -35,7 +38,7 @@ class EvidenceScan implements PageReader {
 
   constructor(settings: ScanSettings) {
     this.#settings = settings;
-    this.#reader = settings.tracked.open(settings.from);
+    this.#reader = readerOf(settings);
   }
 
   async next(): Promise<ReadPage> {
@@ -44,13 +47,18 @@ class EvidenceScan implements PageReader {
       return this.#nextCandidates(search);
     }
     this.#page ??= await this.#reader.next();
-    const { jobs, isLast, from } = this.#page;
+    const { jobs, isLast, from, notFound } = this.#page;
     const rest = await this.#addCandidates(jobs);
     this.#page = undefined;
     this.#isRead = isLast;
     if (this.#candidates.length === 0) this.#candidatesFrom = undefined;
     else this.#candidatesFrom ??= from;
-    return { jobs: rest, isLast: isLast && this.#candidates.length === 0, from: this.#candidatesFrom ?? from };
+    return {
+      jobs: rest,
+      isLast: isLast && this.#candidates.length === 0,
+      from: this.#candidatesFrom ?? from,
+      notFound,
+    };
   }
 
   async #nextCandidates(search: Search): Promise<ReadPage> {
@@ -104,6 +112,19 @@ class EvidenceScan implements PageReader {
     );
   }
 }
+
+/** A scan of all tracked jobs, or of the chosen ones; without the jobs of other types. */
+const readerOf = ({ tracked, from, scope: { ids, acts, types } = {} }: ScanSettings): PageReader => {
+  const chosen = acts === undefined ? ids : [...acts.keys()];
+  const reader = chosen === undefined ? tracked.open(from) : tracked.openChosen(chosen);
+  if (types === undefined) return reader;
+  return {
+    async next() {
+      const page = await reader.next();
+      return { ...page, jobs: page.jobs.filter(({ facts }) => types.includes(facts.name ?? '')) };
+    },
+  };
+};
 
 const withEvidence = (job: TrackedJob, evidence: Evidence): TrackedJob => ({
   ...job,

@@ -3,6 +3,7 @@ import type { TrackedJob } from '../../machines/facts.ts';
 import type { Deps } from '../redis/deps.ts';
 import { escapeGlob } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';
+import { createChosenReader } from './chosenJobs.ts';
 import { createPageReader, type PageReader, type Scan, type ScanPoint, scanStart } from './pageReader.ts';
 import { SeenIds } from './seenIds.ts';
 import { brokenIdFacts, decodeFacts } from './stats.ts';
@@ -11,6 +12,8 @@ import { idOfHex, type TrackedId } from './trackedId.ts';
 export interface TrackedJobs {
   /** @param from where to begin; the start if left out. */
   open(from?: ScanPoint): PageReader;
+  /** Reads the jobs with these ids, instead of all. */
+  openChosen(ids: readonly string[]): PageReader;
   /** Reads jobs by their ids. */
   read(ids: readonly string[]): Promise<TrackedJob[]>;
   load(id: string): Promise<TrackedJob>;
@@ -75,6 +78,7 @@ export const createTrackedJobs = ({
 
   return {
     read,
+    openChosen: (ids) => createChosenReader({ connection, keys, read, pageSize }, ids),
     load: async (id) => (await read([id]))[0] as TrackedJob,
 
     async find(id) {

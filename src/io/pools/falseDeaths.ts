@@ -56,8 +56,8 @@ export const withFalseDeaths = (
 
   return {
     ...pools,
-    async find(thorough, disruptions, plan = false) {
-      const found = await pools.find(thorough, disruptions, plan);
+    async find(thorough, disruptions, plan = false, scope = undefined) {
+      const found = await pools.find(thorough, disruptions, plan, scope);
       if (!plan && found.live.length > 0) inBackground(look(found.live.map(({ pool }) => pool)));
       return found;
     },

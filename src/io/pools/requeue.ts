@@ -11,8 +11,8 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
-/** Requeues a bounded number of a dead pool's entries of one type. */
-export type Requeue = (suspect: Suspect, type: string) => Promise<Requeued>;
+/** Requeues a bounded number of a dead pool's entries of one type, and `most` at most. */
+export type Requeue = (suspect: Suspect, type: string, most?: number) => Promise<Requeued>;
 
 export const createRequeue =
   ({
@@ -35,7 +35,7 @@ export const createRequeue =
     /** Called with the reason if entries were requeued but their recoveries could not be recorded. */
     onUncounted: (reason: string) => void;
   }): Requeue =>
-  async (suspect, type) => {
+  async (suspect, type, most = batch) => {
     const { pool, heartbeat, fence, pass = '' } = suspect;
     // A pool whose list has the same name may have started since the suspect was confirmed.
     const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, [type]);
@@ -58,7 +58,7 @@ export const createRequeue =
           keys.quarantine,
           keys.dead,
         ],
-        [pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
+        [pool, heartbeatAge, heartbeat, Math.min(batch, most), recovery.maxRecoveries, recovery.windowS, pass],
         fence,
         { pass: `rescue/${pass}`, why: 'dead-pool', type },
       );

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { Facts, TrackedJob } from '../facts.ts';
 import type { Judgement, Policy, Reason, Verdict } from '../verdict.ts';
+import type { PlannedAct, SweepScope } from './scope.ts';
 
 /**
  * How a job ended. `kept`: there was nothing to do. `done`: the act is in Redis. `enqueued`: its hook is in the queue of its
@@ -10,6 +11,7 @@ import type { Judgement, Policy, Reason, Verdict } from '../verdict.ts';
  * `abandoned`: the act failed for good.
  */
 export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
+export type MovedJob = 'facts' | 'verdict';
 /** What becomes of a hook that is to be enqueued. */
 export type HookEnd = 'enqueued' | 'parked' | 'deferred';
 export interface HookReply {
@@ -25,6 +27,14 @@ export interface JobOutcome {
   readonly detail?: string | undefined;
   readonly outcome: JobEnd;
   readonly facts: Facts;
+  /** The endpoint of its hook: scheme, host and port; left out for a job without a hook URL. */
+  readonly endpoint?: string | undefined;
+  /** Only for `planned`: the act, for a sweep that does exactly what was planned. */
+  readonly act?: PlannedAct | undefined;
+  /**
+   * Why it is not what the sweep was asked to act on: its `facts` have changed, or they give another `verdict` or reason now.
+   */
+  readonly moved?: MovedJob | undefined;
   readonly error?: string;
   /** The code of that error. */
   readonly code?: ErrorCode;
@@ -46,6 +56,8 @@ export interface JobInput {
   readonly policy: Policy;
   /** Judge and change nothing. */
   readonly plan: boolean;
+  /** What the sweep is about, if not all tracked jobs. */
+  readonly scope?: SweepScope | undefined;
   /** The page with which the job was scanned, if its actor begins with the page. */
   readonly page?: PageHooks | undefined;
 }

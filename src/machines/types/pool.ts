@@ -1,5 +1,5 @@
 import type { Fence } from '../lease.ts';
-import type { PoisonEntry, PoolTraces } from './changes.ts';
+import type { PlannedRescue, PoisonEntry, PoolTraces } from './changes.ts';
 
 /** A pool of workers that does not look alive, and what was seen of it. */
 export interface Suspect {
@@ -20,6 +20,8 @@ export interface Suspect {
   readonly holdsEntries?: boolean;
   /** Token of the pass that has found it: what that pass itself requeues does not count for it (`lua/includes/recovery.lua`). */
   readonly pass?: string;
+  /** What is done with it at most, where its pass does a plan. */
+  readonly planned?: PlannedRescue | undefined;
   /** Of the pass that has found it, if that was a scheduled one of several hosts. */
   readonly fence?: Fence | undefined;
 }
@@ -42,6 +44,8 @@ export interface PoolInput {
   /** What was done before the pool had to wait out another grace. */
   readonly before?: PoolProgress;
 }
+/** What was done with a pool by now. */
+export type PoolDone = Pick<PoolContext, 'moved' | 'quarantined'>;
 export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures' | 'error' | 'cause'>;
 
 /**
@@ -62,9 +66,13 @@ export interface PoolOutcome {
   readonly poison?: readonly PoisonEntry[];
   /** What else was removed of it (in a plan: would be); left out where the pool stays registered. */
   readonly deregistered?: PoolTraces;
+  /** Only for `planned`: what a rescue does that does exactly what was planned. */
+  readonly act?: PlannedRescue;
   /** Keys that kept entries where they are, each with what to do; left out where there are none. */
   readonly unreadable?: readonly string[];
   readonly error?: string;
+  /** Set if it was left because it was not as planned. */
+  readonly isMoved?: true;
   /** From its suspicion to this end, in ms. */
   readonly durationMs?: number;
 }

@@ -1,5 +1,6 @@
+import type { Fence } from '../lease.ts';
 import type { SuspensionReason } from '../refusal.ts';
-import type { Locks, PoisonEntry, RescueChange } from './changes.ts';
+import type { Locks, PlannedRescue, PoisonEntry, RescueChange } from './changes.ts';
 import type { PoolOutcome, Suspect } from './pool.ts';
 
 /** What `find` sees when it reads the pools. */
@@ -8,7 +9,7 @@ export interface Found {
   /** Pools whose heartbeat is ahead of Redis TIME: the clocks of their hosts are wrong. */
   readonly clockAhead: number;
   readonly suspects: readonly Suspect[];
-  /** All known job types. */
+  /** All known job types; of a pass over some pools, those whose entries they hold. */
   readonly types: readonly string[];
   /** All known in-progress lists, as [type, pool]. */
   readonly lists: readonly (readonly [string, string])[];
@@ -98,11 +99,31 @@ export interface RescueRequest {
   readonly grace: number | undefined;
   /** Scan the names of all keys, however long that takes. */
   readonly thorough: boolean;
+  /** Left out for a pass over all pools. */
+  readonly scope?: RescueScope | undefined;
+}
+
+/** Which pools a rescue pass is about. */
+export interface RescueScope {
+  readonly pools: readonly string[];
+  /** The acts of a plan by their pools: these and no others, each only if its pool is as it was. */
+  readonly acts?: ReadonlyMap<string, PlannedRescue>;
+}
+
+/** What `find` looks for. */
+export interface FindInput extends Pick<RescueRequest, 'thorough' | 'plan' | 'scope'> {
+  readonly fence: Fence | undefined;
+}
+/** Whose counters `recount` rebuilds. With a scope it rebuilds none, and reads the locks of these types. */
+export interface RecountInput extends Pick<RescueRequest, 'number' | 'plan' | 'scope'>, Pick<Found, 'types' | 'lists'> {
+  readonly fence: Fence | undefined;
 }
 
 export interface RescueResult {
   readonly number: number;
   readonly plan: boolean;
+  /** Left out for a pass over all pools. */
+  readonly scope?: RescueScope | undefined;
   readonly alive: number;
   /** Pools, alive or not, whose heartbeat is ahead of Redis TIME. */
   readonly clockAhead: number;
@@ -135,9 +156,12 @@ export interface RescueResult {
 }
 
 /** The result of a pass that has done nothing yet. */
-export const emptyRescue = ({ number, plan }: Pick<RescueRequest, 'number' | 'plan'>): RescueResult => ({
+export const emptyRescue = ({
   number,
   plan,
+  scope,
+}: Pick<RescueRequest, 'number' | 'plan' | 'scope'>): RescueResult => ({
+  ...{ number, plan, scope },
   alive: 0,
   clockAhead: 0,
   suspects: 0,

@@ -1,6 +1,7 @@
 import type { TrackedJob } from '../facts.ts';
 import type { SuspensionReason } from '../refusal.ts';
 import type { Tally } from '../tally.ts';
+import type { SweepScope } from './scope.ts';
 
 /** The number of passes that the schedule starts. Passes of callers have numbers above 0. */
 export const scheduledPass = 0;
@@ -9,12 +10,16 @@ export const scheduledPass = 0;
 export interface Page {
   readonly jobs: readonly TrackedJob[];
   readonly isLast: boolean;
+  /** Ids that the sweep was asked for and that are not tracked. */
+  readonly notFound?: readonly string[] | undefined;
 }
 
 /** What `judgePage` leaves to do: the jobs that have to act. The others are counted in the tally. */
 export interface JudgedPage {
   readonly acting: readonly TrackedJob[];
   readonly tally: Tally;
+  /** How many jobs of the page act, or in a plan would, for the limit of the sweep. */
+  readonly acts: number;
   /** Why no job of the page can act: Redis refuses writes. */
   readonly suspended?: SuspensionReason;
 }
@@ -24,12 +29,20 @@ export interface SweepRequest {
   readonly number: number;
   /** Judge and change nothing. */
   readonly plan: boolean;
+  /** Left out for a sweep over all tracked jobs. */
+  readonly scope?: SweepScope | undefined;
 }
 
 export interface SweepResult {
   readonly number: number;
   readonly plan: boolean;
   readonly tally: Tally;
+  /** Left out for a sweep over all tracked jobs. */
+  readonly scope?: SweepScope | undefined;
+  /** Ids that it was asked for and that are not tracked. */
+  readonly notFound?: readonly string[];
+  /** Set if it has acted on as many jobs as it may: there may be more. */
+  readonly isLimited?: true;
   /** Why the sweep was suspended: Redis refuses writes. The next sweep finds the remaining jobs. */
   readonly suspended?: SuspensionReason;
   /** Why the sweep did not complete. */

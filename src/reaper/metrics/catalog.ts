@@ -36,7 +36,7 @@ const passes = {
   passes: {
     name: 'passes_total',
     type: 'counter',
-    help: 'Passes of this host, by kind and outcome: completed, planned, suspended or failed.',
+    help: 'Passes of this host, by kind and outcome: completed, scoped (some jobs or pools only), planned, suspended or failed.',
     labels: ['pass', 'outcome'],
   },
   passDuration: {

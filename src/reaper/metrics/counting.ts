@@ -1,4 +1,4 @@
-import type { Verdict } from '../../machines/verdict.ts';
+import { actingVerdicts } from '../../machines/types/scope.ts';
 import type { EventSource, ReaperEvents } from '../events.ts';
 import type { SweepSummary } from '../summaries.ts';
 import { catalog } from './catalog.ts';
@@ -58,8 +58,7 @@ export const createCounting = (
   };
 };
 
-const actingVerdicts: readonly Verdict[] = ['fail', 'refire', 'reset', 'untrack'];
-const passOutcomes = ['completed', 'planned', 'suspended', 'failed'] as const;
+const passOutcomes = ['completed', 'scoped', 'planned', 'suspended', 'failed'] as const;
 const poolOutcomes = ['rescued', 'cleaned', 'alive', 'abandoned', 'planned'] as const;
 const causes = ['dead-pool', 'orphaned'] as const;
 
@@ -76,17 +75,24 @@ const startAtZero = ({ passes, passDuration, pools, recovery }: Instruments): vo
 const countPass = (
   { passes, passDuration }: Instruments,
   pass: 'sweep' | 'rescue',
-  { plan, suspended, error, durationMs }: Pick<SweepSummary, 'plan' | 'suspended' | 'error' | 'durationMs'>,
+  {
+    plan,
+    isScoped,
+    suspended,
+    error,
+    durationMs,
+  }: Pick<SweepSummary, 'plan' | 'isScoped' | 'suspended' | 'error' | 'durationMs'>,
 ): void => {
+  const ended = isScoped ? 'scoped' : plan ? 'planned' : 'completed';
   const outcome: (typeof passOutcomes)[number] =
-    error !== undefined ? 'failed' : suspended !== undefined ? 'suspended' : plan ? 'planned' : 'completed';
+    error !== undefined ? 'failed' : suspended !== undefined ? 'suspended' : ended;
   passes.inc({ pass, outcome });
   if (outcome === 'completed' || outcome === 'planned') passDuration.observe({ pass }, durationMs / 1_000);
 };
 
 const countRescue = (metrics: Instruments, typeOf: Labels, summary: ReaperEvents['rescue']): void => {
-  const { alive, clockAhead, undecided, drift, plan, suspended, error } = summary;
-  if (suspended !== undefined || error !== undefined) return;
+  const { alive, clockAhead, undecided, drift, plan, isScoped, suspended, error } = summary;
+  if (isScoped || suspended !== undefined || error !== undefined) return;
   metrics.poolsAlive.set(alive);
   metrics.poolsClockAhead.set(clockAhead);
   metrics.entriesUndecided.set(undecided);

@@ -1,0 +1,170 @@
+/** A plan in a file, and `reaper apply`. */
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { readPlan, writePlan } from '../../src/cli/planFile.ts';
+import { runCli } from '../support/cli.ts';
+import { redisFixture } from '../support/fixture.ts';
+import { second, seedJob } from '../support/jobs.ts';
+import { entryOf, idsIn, seedPool } from '../support/pools.ts';
+
+const { server, redis } = await redisFixture();
+const folder = mkdtempSync(join(tmpdir(), 'plans-'));
+const file = join(folder, 'plan.jsonl');
+afterAll(() => rmSync(folder, { recursive: true }));
+beforeAll(() => redis.config('SET', 'requirepass', secret));
+beforeEach(() => rmSync(file, { force: true }));
+
+const secret = 'hunter2';
+const reaper = (...args: string[]) =>
+  runCli([...args, '--redis', server.url.replace('redis://', `redis://:${secret}@`), '--namespace', 't']);
+const url = `http://user:${secret}@127.0.0.1:1/${secret}`;
+const linesOf = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const header = {
+  kind: 'sweep',
+  namespace: 't',
+  redis: 'redis://127.0.0.1',
+  createdAt: '2026-01-01T00:00:00Z',
+} as const;
+
+test('a plan that is written is applied: these acts only, and what has moved is named', async () => {
+  await seedJob(redis, 'hung', { age: 100_000, web_hook_url: url, parameters: `{"key":"${secret}"}` });
+  await seedJob(redis, 'moves', { age: 100_000 });
+  await seedJob(redis, 'leaves', { status: 'Success' });
+  await seedJob(redis, 'other-type', { age: 100_000, name: 'Y' });
+  const plan = await reaper('sweep', '--plan', '--type', 'X', '--out', file, '--exit-code');
+  expect([plan.code, plan.stderr]).toEqual([3, '']);
+  expect(plan.stdout).toContain(`written: ${file}. To do exactly this: reaper apply ${file}`);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const text = readFileSync(file, 'utf8');
+  expect(text).not.toContain(secret);
+  const [first, ...lines] = linesOf(text);
+  expect(first).toMatchObject({ schema: 1, type: 'plan', kind: 'sweep', namespace: 't' });
+  expect(first.redis).toBe(server.url);
+  expect(lines.pop()).toEqual({ type: 'end', count: 3 });
+  expect(lines).toContainEqual({
+    ...{ id: 'hung', verdict: 'fail', reason: 'hung', fingerprint: expect.stringMatching(/^[0-9a-f]{40}$/) },
+    ...{ job: 'X', status: 'Running', endpoint: 'http://127.0.0.1:1' },
+  });
+
+  await redis.hset('t:job_stats:moves', 'update_time', second());
+  await redis.hdel('t:job_track:inprogress', 'leaves');
+  await seedJob(redis, 'later', { age: 100_000 });
+  const applied = await reaper('apply', file);
+  expect(applied.code).toBe(1);
+  expect(applied.stdout).toMatch(
+    /^moves: not done, its facts have changed: it is Running, a sweep would say keep \(ongoing\)$/m,
+  );
+  expect(applied.stdout).toMatch(/^leaves: not done, it is not tracked any more$/m);
+  expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in \d+ ms$/m);
+  for (const id of ['later', 'other-type', 'moves'])
+    expect(await redis.hget(`t:job_stats:${id}`, 'status')).toBe('Running');
+  expect(await redis.hget('t:job_stats:hung', 'status')).toBe('Error');
+  const audit = linesOf((await reaper('audit', '--id', 'hung', '--json')).stdout);
+  expect(audit[0]).toMatchObject({ what: 'fail', why: 'hung' });
+
+  const again = await reaper('sweep', '--plan', '--out', file);
+  expect([again.code, again.stderr]).toEqual([
+    2,
+    `reaper: ${file}: exists already; give another name, or --force to replace it\n`,
+  ]);
+  expect(readFileSync(file, 'utf8')).toBe(text);
+  chmodSync(file, 0o644);
+  expect((await reaper('sweep', '--plan', '--out', file, '--force')).code).toBe(0);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const done = await reaper('apply', '--json', file);
+  expect(done.code).toBe(0);
+  expect(linesOf(done.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 2, done: 2, moved: 0, failed: 0 });
+  expect(readdirSync(folder)).toEqual(['plan.jsonl']);
+});
+
+test('a plan of a rescue is applied pool by pool, and what has moved is named', async () => {
+  for (const pool of ['p1', 'p2', 'p3'])
+    await seedPool(redis, pool, { heartbeat: second(-100), holds: new Map([['X', [`${pool}-a`, `${pool}-b`]]]) });
+  const written = await reaper('rescue', '--plan', '--grace', '0', '--out', file);
+  expect([written.code, written.stderr]).toEqual([0, '']);
+  const lines = linesOf(readFileSync(file, 'utf8'));
+  expect(lines[0]).toMatchObject({ kind: 'rescue', namespace: 't' });
+  expect(lines.find(({ pool }) => pool === 'p1')).toEqual({
+    ...{ pool: 'p1', heartbeat: expect.any(String), entries: { X: 2 }, poison: [] },
+    traces: { isRegistered: true, hasHeartbeat: true, lockInfo: ['X'] },
+  });
+  await redis.hset('t:worker_pools:p2', 'heartbeat_at', second(5) - 5);
+  await redis.lpush('t:jobs:X:p3:inprogress', entryOf('p3-c'));
+  const applied = await reaper('apply', file, '--grace', '0');
+  expect(applied.code).toBe(1);
+  expect(applied.stdout).toMatch(/^p2: not done, it is alive or gone$/m);
+  expect(applied.stdout).toMatch(/^p3: not done, not as planned: 3 entries of X would be requeued, 2 were planned$/m);
+  expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in \d+ ms$/m);
+  expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual(['p1-a', 'p1-b']);
+  const again = await reaper('apply', file, '--grace', '0', '--json');
+  expect(linesOf(again.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 3, done: 0, moved: 3, failed: 0 });
+});
+
+test('a plan that is not complete leaves no file', () => {
+  const writer = writePlan(file, header, false);
+  writer.add({ id: 'a' });
+  writer.discard();
+  writer.discard();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('a file that comes up while a plan is made is not replaced', () => {
+  const writer = writePlan(file, header, false);
+  writeFileSync(file, 'mine');
+  expect(() => writer.finish()).toThrow('exists already');
+  expect(readFileSync(file, 'utf8')).toBe('mine');
+  expect(readdirSync(folder)).toEqual(['plan.jsonl']);
+});
+
+const act = { id: 'a', verdict: 'fail', reason: 'hung', fingerprint: 'f' };
+const plan = { schema: 1, type: 'plan', ...header };
+const end = { type: 'end', count: 1 };
+test.each<[string, readonly (object | string)[], string]>([
+  ['an empty file', [], ':1: '],
+  ['another file', ['hello'], ':1: the first line of a plan: '],
+  ['another version', [{ ...plan, schema: 2 }, act, end], ':1: schema: must be 1'],
+  ['another namespace', [{ ...plan, namespace: 'u' }, act, end], ':1: is a plan for the namespace u, not t'],
+  ['another kind', [{ ...plan, kind: 'purge' }, act, end], ':1: kind: '],
+  ['an act that does nothing', [plan, { ...act, verdict: 'keep' }, end], ':2: verdict: '],
+  ['an act without a fingerprint', [plan, { ...act, fingerprint: undefined }, end], ':2: fingerprint: '],
+  ['a line that is no JSON', [plan, act, '{"id":', { type: 'end', count: 2 }], ':3: a line of a plan: '],
+  ['a pool in a plan of a sweep', [plan, { pool: 'p' }, end], ':2: verdict: '],
+  ['a job in a plan of a rescue', [{ ...plan, kind: 'rescue' }, act, end], ':2: pool: '],
+  ['no end', [plan, act], ':2: the plan is not complete'],
+  ['a header alone', [plan], ':1: the plan is not complete'],
+  ['too few acts', [plan, act, { type: 'end', count: 2 }], ':3: the plan is not complete'],
+])('a plan with %s is refused, with the line', (_, lines, message) => {
+  writeFileSync(file, lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''));
+  expect(() => readPlan(file, 't')).toThrow(`${file}${message}`);
+});
+
+test('wrong flags end with 2, and leave no file', async () => {
+  for (const [args, message] of [
+    [['sweep', '--out', file], '--out: use it with --plan'],
+    [['sweep', '--plan', '--force'], '--force: use it with --plan --out'],
+    [['sweep', '--plan', '--out', join(file, 'x')], 'cannot be written (ENOENT)'],
+    [['sweep', '--verdict', 'keep'], 'fail, refire, reset, untrack'],
+    [['sweep', '--limit', '0'], 'It must be a whole number above 0.'],
+    [['sweep', '--id', ''], 'It must not be empty.'],
+    [['apply', file], 'cannot be read (ENOENT)'],
+  ] as const) {
+    const { code, stderr } = await reaper(...args);
+    expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining(message)]);
+  }
+  expect(existsSync(file)).toBe(false);
+});
