@@ -83,7 +83,7 @@ describe('a record is shown', () => {
     expect(await all()).toEqual([record]);
   });
 
-  test('without an answer before the first answer', async () => {
+  test('shows no answer before the first attempt', async () => {
     await redis.hset(keys.hooks, 'j', text('pending'));
     const [record] = await all();
     expect(record).toMatchObject({ id: 'j', state: 'pending' });

@@ -53,7 +53,7 @@ const holdFail = () => {
   return { client, reached, release: () => release() };
 };
 
-test('an inspector that cannot be opened does not end the process, also if its URL is never asked for', async () => {
+test('an inspector that cannot be opened does not end the process, even if its URL is never requested', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const others = process.listeners('unhandledRejection');
