@@ -18,6 +18,7 @@ FROM node:22-bookworm-slim
 LABEL org.opencontainers.image.title="jobservice-reaper" \
       org.opencontainers.image.description="Supervisor for Redis job queues in the data model of Harbor's jobservice and gocraft/work" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/jobservice-reaper/jobservice-reaper" \
       org.opencontainers.image.base.name="docker.io/library/node:22-bookworm-slim"
 # What changes with each build: `docker build --build-arg VERSION=1.2.3 --build-arg REVISION=$(git rev-parse HEAD) .`
 ARG VERSION=dev

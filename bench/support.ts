@@ -1,5 +1,5 @@
 /**
- * Shared by the benchmarks: tracked jobs, one sweep, and the upstream stand-in.
+ * Shared by the benchmarks: tracked jobs, one sweep, and the reads of upstream's sweep.
  */
 import assert from 'node:assert/strict';
 import type { Redis } from 'ioredis';
@@ -69,7 +69,7 @@ export const sweepOnce = async (
 };
 
 /** Reads `count` tracked jobs as upstream does: HSCAN 100, then PING and HGETALL one by one. Returns the time in ms. */
-export const standIn = async (redis: Redis, count: number): Promise<number> => {
+export const readAsUpstream = async (redis: Redis, count: number): Promise<number> => {
   const began = performance.now();
   let cursor = '0';
   let done = 0;

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { startProxy } from '../test/support/proxy.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
-import { median, type Report, seed, standIn, sweepOnce } from './support.ts';
+import { median, type Report, readAsUpstream, seed, sweepOnce } from './support.ts';
 
 const jobs = 100_000;
 const us = (ms: number, count: number) => (ms * 1_000) / count;
@@ -16,7 +16,7 @@ const benchLoopback = async ({ client, url }: RedisServer, report: Report): Prom
   const acting: number[] = [];
   for (let round = 0; round < 3; round++) {
     await seed(client, jobs);
-    upstream.push(us(await standIn(client, 20_000), 20_000));
+    upstream.push(us(await readAsUpstream(client, 20_000), 20_000));
     healthy.push(us((await sweepOnce(url, { keep: jobs })).durationMs, jobs));
     await seed(client, jobs, { actingOneIn: 20 });
     acting.push(us((await sweepOnce(url, mixed)).durationMs, jobs));
@@ -47,7 +47,7 @@ const benchFar = async ({ client, port }: RedisServer, report: Report): Promise<
   const pings = performance.now();
   for (let i = 0; i < 100; i++) await far.ping();
   const roundTrip = (performance.now() - pings) / 100;
-  const farUpstream = us(await standIn(far, 1_500), 1_500);
+  const farUpstream = us(await readAsUpstream(far, 1_500), 1_500);
   const farOurs = us((await sweepOnce(`redis://127.0.0.1:${proxy.port}`, { keep: jobs })).durationMs, jobs);
   report(
     'sweep and stand-in, 2 ms round trip',

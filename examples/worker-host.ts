@@ -72,8 +72,8 @@ const begin = async (job: TrackedAttempt): Promise<boolean> => {
   if (status === 'Success' || status === 'Stopped') return false;
   const isFirst = status === 'Pending' || status === 'Scheduled';
   // A refusal means that the job was stopped meanwhile, or that another attempt has begun.
-  if (!isFirst && (await untilAccepted('starting a new attempt', job.reset)).outcome !== 'ok') return false;
-  return (await untilAccepted('beginning', job.run)).outcome === 'ok';
+  if (!isFirst && (await untilAccepted('starting a new attempt', job.reset)).outcome !== 'done') return false;
+  return (await untilAccepted('beginning', job.run)).outcome === 'done';
 };
 
 /** The work. If it fails, the job fails. */

@@ -1,12 +1,14 @@
 // `npm run setup`: installs what is missing of what this project's commands need: the npm packages of the lockfile,
-// redis-server, chromium and prometheus. `npm run setup -- redis-server` leaves the others out. If it lacks the right to install, it prints
-// the command to type and exits with 1. Plain Node without dependencies, because it runs before they are installed.
+// redis-server, chromium, prometheus, and the shells whose completion is tested. `npm run setup -- redis-server` leaves the
+// others out, and `-- none` all of them. If it lacks the right to install, it prints the command to type and exits with 1.
+// Plain Node without dependencies, because it runs before they are installed.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const programs = ['redis-server', 'chromium', 'prometheus'];
+const programs = ['redis-server', 'chromium', 'prometheus', 'zsh', 'fish'];
+const shells = { zsh: 'zsh', fish: 'fish' };
 
 /** Package managers, in the order of preference, with their package names. */
 const managers = [
@@ -16,6 +18,7 @@ const managers = [
     packages: {
       'redis-server': 'redis-server',
       prometheus: 'prometheus',
+      ...shells,
       ...(isUbuntu() ? {} : { chromium: 'chromium' }),
     },
     before: ['apt-get', 'update'],
@@ -23,24 +26,25 @@ const managers = [
   },
   {
     command: 'apk',
-    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus' },
+    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus', ...shells },
     install: ['apk', 'add', '--no-cache'],
   },
   {
     command: 'dnf',
-    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus' },
+    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus', ...shells },
     install: ['dnf', 'install', '-y'],
   },
   {
     command: 'brew',
     isForUsers: true,
-    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus' },
+    packages: { 'redis-server': 'redis', chromium: 'chromium', prometheus: 'prometheus', ...shells },
     install: ['brew', 'install'],
   },
   { command: 'snap', packages: { chromium: 'chromium' }, install: ['snap', 'install'] },
 ];
 
-const needs = process.argv.length > 2 ? process.argv.slice(2) : programs;
+const given = process.argv.slice(2);
+const needs = given.length === 0 ? programs : given.filter((need) => need !== 'none');
 const unknown = needs.find((need) => !programs.includes(need));
 if (unknown !== undefined) stop(`unknown program ${unknown}. Name one or more of: ${programs.join(', ')}.`);
 checkNode();

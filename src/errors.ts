@@ -11,6 +11,10 @@ export const errorCodes = [
   'pass-incomplete',
   /** The caller's signal was aborted, which ended its sweep or rescue. */
   'aborted',
+  /** Something that was named is not there: a pool. */
+  'not-found',
+  /** A pool is not as it was when its rescue was planned. */
+  'plan-moved',
   /** Passes are suspended, because Redis refuses writes or cannot be trusted now. */
   'suspended',
   /** The reaper cannot work here: `reaper doctor` says what is missing. */

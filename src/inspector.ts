@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { mountPage } from '../visualize/mount.ts';
-import { type InspectorOptions, readInspectorOptions } from './options.ts';
+import type { InspectorOptions } from './options/inspector.ts';
+import { readInspectorOptions } from './options.ts';
 import { inspectedOf } from './reaper/inspection.ts';
 import type { Reaper } from './reaper/reaper.ts';
 
@@ -20,7 +21,6 @@ export interface Inspector {
 /**
  * Creates the inspector of a reaper without a server of its own. It shows what happens from now on.
  *
- * @param options.path the path under which it is mounted, as it is in `request.url`.
  * @throws OptionsError for an option that cannot be used.
  * @throws ReaperError if the page is not built.
  * @example
@@ -34,7 +34,13 @@ export interface Inspector {
  */
 export const createInspector = async (
   reaper: Reaper,
-  { path = '', ...options }: InspectorOptions & { readonly path?: string } = {},
+  {
+    path = '',
+    ...options
+  }: InspectorOptions & {
+    /** The path under which it is mounted, as it is in `request.url`. */
+    readonly path?: string;
+  } = {},
 ): Promise<Inspector> => {
   const settings = readInspectorOptions(options);
   return mountPage({ ...inspectedOf(reaper), settings }, { path: path.replace(/\/$/, '') });

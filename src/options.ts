@@ -5,11 +5,12 @@ import { parseRedisUrl } from './io/redis/url.ts';
 import { actingVerdicts } from './machines/types/scope.ts';
 import type { Reason } from './machines/verdict.ts';
 import type { ReaperOptions } from './options/generated.ts';
+import type { InspectorOptions } from './options/inspector.ts';
+import { needPackage } from './options/optionalPackages.ts';
 import { read } from './options/read.ts';
+import { type Reloadable, type ReloadableOptions, reloadablePaths } from './options/reloadable.ts';
 import { inspectSchema, optionsSchema } from './options/schema.ts';
 import { timer } from './options/values.ts';
-
-export type { ReaperOptions };
 
 /** Options with their defaults, as the reaper works with them: durations in ms. */
 export type ReaperSettings = z.output<typeof optionsSchema>;
@@ -26,6 +27,7 @@ export const readOptions = (options: ReaperOptions): ReaperSettings => {
   const settings = read('createReaper', optionsSchema, options);
   const refused = refusedRedis(settings.redis);
   if (refused !== undefined) throw new OptionsError('createReaper', [{ path: '', message: refused }]);
+  if (settings.inspect !== false) needRelay('createReaper', 'inspect.stately', settings.inspect.stately);
   return settings;
 };
 
@@ -40,14 +42,53 @@ const refusedRedis = (redis: ReaperSettings['redis']): string | undefined => {
   }
 };
 
-/** Options of an inspector that is mounted in a server of the caller's. */
-export type InspectorOptions = Pick<z.input<typeof inspectSchema>, 'token' | 'allowedHosts' | 'control' | 'stately'>;
+const { sweep, rescue, hooks } = optionsSchema.shape;
+const groupsSchema = z.strictObject({ sweep, rescue, hooks });
+
+/**
+ * The groups of options after a change. What is not given stays as it is.
+ * @throws OptionsError naming each option that cannot be used, or that cannot change while the reaper runs.
+ */
+export const readReload = (
+  present: ReaperSettings,
+  options: ReloadableOptions,
+): Pick<ReaperSettings, keyof Reloadable> => {
+  const members = z.record(z.string(), z.unknown()).optional();
+  const given = read('reload', z.strictObject({ sweep: members, rescue: members, hooks: members }), options);
+  const groups = Object.entries(given).map(([group, values]) => {
+    const set = Object.entries(values ?? {}).filter(([, value]) => value !== undefined);
+    return [group, Object.fromEntries(set)] as const;
+  });
+  const fixed = groups.flatMap(([group, values]) =>
+    Object.keys(values)
+      .map((name) => `${group}.${name}`)
+      .filter((path) => !reloadablePaths.includes(path)),
+  );
+  if (fixed.length > 0) {
+    const issues = fixed.map((path) => ({ path, message: 'cannot change while the reaper runs' }));
+    throw new OptionsError('reload', issues);
+  }
+  const { sweep, rescue, hooks } = present;
+  const changed = Object.fromEntries(
+    Object.entries({ sweep, rescue, hooks }).map(([group, values]) => [
+      group,
+      { ...values, ...groups.find(([name]) => name === group)?.[1] },
+    ]),
+  );
+  return read('reload', groupsSchema, changed);
+};
 
 /** @throws OptionsError naming each option that cannot be used. */
-export const readInspectorOptions = (options: InspectorOptions): Exclude<ReaperSettings['inspect'], false> => ({
-  ...read('createInspector', inspectSchema.omit({ host: true, port: true, announce: true }), options),
-  host: '127.0.0.1',
-});
+export const readInspectorOptions = (options: InspectorOptions): Exclude<ReaperSettings['inspect'], false> => {
+  const given = read('createInspector', inspectSchema.omit({ host: true, port: true, announce: true }), options);
+  needRelay('createInspector', 'stately', given.stately);
+  return { ...given, host: '127.0.0.1' };
+};
+
+/** The events for a relay of Stately's inspector are made by its package. */
+const needRelay = (what: string, path: string, url: string | undefined): void => {
+  if (url !== undefined) needPackage(what, path, '@statelyai/inspect');
+};
 
 /** A member of a filter: left out, or a text. `undefined` is refused, because it would mean everything. */
 const member = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();
@@ -62,6 +103,17 @@ const act = () =>
     verdict: z.enum(actingVerdicts),
     reason: z.custom<Reason>((reason) => typeof reason === 'string', { error: 'must be the reason of a verdict' }),
     fingerprint: z.string().min(1, { error: 'must not be empty' }),
+  });
+/** What a plan does with a pool. */
+const poolAct = () =>
+  z.strictObject({
+    pool: z.string().min(1, { error: 'must not be empty' }),
+    heartbeat: z.string(),
+    entries: z.record(z.string(), z.number().int().min(1)),
+    poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),
+    traces: z
+      .strictObject({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
+      .exactOptional(),
   });
 const time = () =>
   z
@@ -90,7 +142,18 @@ const argumentSchemas = {
       path: ['acts'],
       error: 'names the jobs itself: leave out ids, types, verdicts and limit',
     }),
-  rescue: z.strictObject({ plan: z.boolean().optional(), grace: timer().optional(), signal: signal() }),
+  rescue: z
+    .strictObject({
+      plan: z.boolean().optional(),
+      grace: timer().optional(),
+      pools: members(),
+      acts: z.array(poolAct()).exactOptional(),
+      signal: signal(),
+    })
+    .refine(({ acts, pools, plan }) => acts === undefined || !(pools ?? (plan || undefined)), {
+      path: ['acts'],
+      error: 'names the pools itself: leave out pools and plan',
+    }),
   stop: z.strictObject({ timeout: timer().optional() }),
   events: z.strictObject({ signal: signal() }),
   hookFilter: z.strictObject({

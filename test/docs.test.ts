@@ -1,8 +1,10 @@
 /** The pages: generated ones are current and name each option once; links lead somewhere; every chart is shown. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { generated } from '../scripts/docs.ts';
+import { brokenLinks } from '../scripts/site/htmlLinks.ts';
 import { describeOptions } from '../src/options/describe.ts';
 import { packageRoot } from '../src/package.ts';
 
@@ -12,7 +14,7 @@ const words = (text: string) => text.replace(/[\s,;|]+/g, ' ');
 test.each(Object.entries(generated()))('%s is current: npm run docs', (file, text) => {
   const now = readFileSync(`${packageRoot}${file}`, 'utf8');
   if (file.endsWith('.json')) expect(JSON.parse(now)).toEqual(JSON.parse(text));
-  else if (file.endsWith('.md')) expect(now).toBe(text);
+  else if (/\.(md|1)$/.test(file)) expect(now).toBe(text);
   else expect(words(now)).toBe(words(text));
 });
 
@@ -41,7 +43,11 @@ test('the JSON Schema has every option that a file can hold, and none of the oth
   expect(has('logLevel')).toBe(true);
 });
 
-const pages = ['.', 'docs', 'docs/adr', 'test', 'test/chaos', 'test/mutants', 'bench'].flatMap((folder) =>
+const folders = [
+  ...['.', 'docs', 'docs/adr', 'docs/runbooks', 'test', 'test/chaos', 'test/mutants', 'bench'],
+  'deploy/helm/jobservice-reaper',
+];
+const pages = folders.flatMap((folder) =>
   readdirSync(join(packageRoot, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(folder, name)),
@@ -55,7 +61,7 @@ const anchorsOf = (page: string) =>
       .replaceAll(' ', '-'),
   );
 /** Links of a page that lead to no file, or to no heading. Links to other sites are not followed. */
-const brokenLinks = (page: string, text: string) =>
+const brokenPageLinks = (page: string, text: string) =>
   [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link = '']) => link)
     .filter((link) => !/^[a-z]+:/.test(link))
@@ -68,13 +74,38 @@ const brokenLinks = (page: string, text: string) =>
     });
 
 test.each(pages)('the links of %s lead to files and headings', (page) => {
-  expect(brokenLinks(page, readFileSync(join(packageRoot, page), 'utf8'))).toEqual([]);
+  expect(brokenPageLinks(page, readFileSync(join(packageRoot, page), 'utf8'))).toEqual([]);
 });
 
 test('a link to a file or heading that is gone is found', () => {
   const text =
     '# One\n[a](README.md) [b](gone.md) [c](#one) [d](#two) [e](SECURITY.md#hooks) [f](https://h.example/gone.md)';
-  expect(brokenLinks('README.md', text)).toEqual(['gone.md', '#two', 'SECURITY.md#hooks']);
+  expect(brokenPageLinks('README.md', text)).toEqual(['gone.md', '#two', 'SECURITY.md#hooks']);
+});
+
+test('in the docs site, a link to a file or element that is gone is found', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'reaper-site-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'pages'));
+  writeFileSync(join(folder, 'icons.svg'), '<svg><g id="icon"/></svg>');
+  writeFileSync(
+    join(folder, 'index.html'),
+    '<h1 id="top"><a href="pages/a b.html"><a href="#gone"><use href="icons.svg#icon">',
+  );
+  const links = [
+    '../index.html#top',
+    '../gone.html',
+    '../index.html#end',
+    'https://h.example/gone',
+    '../icons.svg#none',
+  ];
+  writeFileSync(join(folder, 'pages/a b.html'), links.map((link) => `<a href="${link}">`).join(''));
+  expect(brokenLinks(folder).sort()).toEqual([
+    'index.html: #gone',
+    'pages/a b.html: ../gone.html',
+    'pages/a b.html: ../icons.svg#none',
+    'pages/a b.html: ../index.html#end',
+  ]);
 });
 
 test('docs/charts.md shows every chart', () => {

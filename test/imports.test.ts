@@ -1,13 +1,14 @@
 /**
- * What the published package imports: no development dependency, which would be missing where the package is installed. And
- * that io takes no code from the machines but the words that they share, which Biome cannot tell from types (biome.json has
- * the other rules on imports).
+ * What the published package imports: no development dependency that is not built into it, because it would be missing where
+ * the package is installed. And that io takes no code from the machines but the words that they share, which Biome cannot tell
+ * from types (biome.json has the other rules on imports).
  */
 import { readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
+import { bundled } from '../scripts/build/bundled.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
@@ -44,13 +45,23 @@ const entries = targets
   .filter((path) => path.endsWith('.js'))
   .map((path) => path.replace('./dist/', '').replace(/\.js$/, '.ts'));
 
-test('the package imports exactly its dependencies', async () => {
+test('the package imports exactly its dependencies and the packages that are built into it', async () => {
   expect(entries).toEqual(expect.arrayContaining(['src/cli/main.ts', 'src/index.ts']));
-  const dependencies = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort();
-  // The types of a package that has none of its own. The declarations of this package use them.
-  const types = dependencies.filter((name) => name.startsWith('@types/'));
-  expect(await packagesOf(entries)).toEqual(dependencies.filter((name) => !types.includes(name)));
-  for (const name of types) expect(dependencies).toContain(name.replace('@types/', ''));
+  const installed = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+  expect(await packagesOf(entries)).toEqual([...installed, ...bundled].sort());
+  expect(Object.keys(manifest.devDependencies)).toEqual(expect.arrayContaining(bundled));
+});
+
+test('undici is imported by its file: Bun has a module of its own under the bare name, which sends nothing', async () => {
+  const imported = Object.values(await importsOf(entries)).flatMap(({ imports }) => imports.map(({ path }) => path));
+  expect(imported).toContain('undici/index.js');
+  expect(imported).not.toContain('undici');
+});
+
+test('what most users do not need is no dependency, and nothing asks them to install types', () => {
+  expect(Object.keys(manifest.peerDependencies)).toEqual(Object.keys(manifest.peerDependenciesMeta));
+  expect(Object.values(manifest.peerDependenciesMeta)).toEqual([{ optional: true }, { optional: true }]);
+  expect(Object.keys(manifest.dependencies).filter((name) => name.startsWith('@types/'))).toEqual([]);
 });
 
 test('the search finds elkjs where it is imported, and elkjs is a development dependency', async () => {

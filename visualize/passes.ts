@@ -63,7 +63,7 @@ const followSweeps = (
   });
   reaper.on('job', (job) => counts.add(job));
   reaper.on('sweep', ({ error, suspended }) => {
-    const reason = error ?? suspended;
+    const reason = error ?? suspended?.message;
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
     endedAt = elapsed();
   });
@@ -134,7 +134,7 @@ const followRescues = ({ reaper, clock, plan: isPlan }: Inspected) => {
   };
   reaper.on('rescue', ({ alive, error, suspended, pools, entries, orphaned }) => {
     rescue.lastAt = clock.now();
-    const reason = error ?? suspended;
+    const reason = error ?? suspended?.message;
     rescue.error = reason && shorten(reason);
     if (reason !== undefined) return;
     rescue.alive = alive;

@@ -126,7 +126,7 @@ export const safeSweep = ({ plan, scanned, verdicts, outcomes, suspended }: Swee
   scanned,
   verdicts,
   outcomes,
-  ...(suspended === undefined ? {} : { suspended: shorten(suspended) }),
+  ...(suspended === undefined ? {} : { suspended: { ...suspended, message: shorten(suspended.message) } }),
 });
 
 /** A summary lists each change; a rescue of many entries makes many. The page gets counts and examples. */
@@ -149,7 +149,7 @@ export const safeRescue = ({
   orphaned,
   quarantined,
   changes: countByAct(changes),
-  ...(suspended === undefined ? {} : { suspended: shorten(suspended) }),
+  ...(suspended === undefined ? {} : { suspended: { ...suspended, message: shorten(suspended.message) } }),
 });
 
 const countByAct = (changes: RescueSummary['changes']): RescueAnswer['changes'] => {

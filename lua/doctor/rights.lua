@@ -1,10 +1,12 @@
--- Asks Redis which commands the user of this script may run. It changes nothing. It declares no key, so a key without rights
--- does not refuse the script itself. Redis before 7.0 cannot be asked: there the script runs each command in a form that changes
--- nothing.
+-- Asks Redis which commands the user of this script may run. It changes nothing. Redis before 7.0 cannot be asked: there the script
+-- runs each command in a form that changes nothing.
 --
--- ARGV[1]  {ns}:reaper:probe: before Redis 7.0 it holds a string while the script runs
--- ARGV[2…] JSON of each question: [ [ command, argument, … ], whether it may be run, whether it needs that string ]
--- Reply    { 'asked' or 'run', for each question 1 (allowed), 0 (refused) or -1 (unknown, or Redis has no such command) }
+-- KEYS[1]  {ns}:reaper:probe (string): before Redis 7.0 it exists while the script runs. Left out for a user who may not access it,
+--          because Redis refuses a script with such a key. The keys in the questions are not declared, for the same reason
+-- ARGV[n]  JSON of the nth question: [ [ command, argument, … ], whether it may be run, whether it needs a string in KEYS[1] ]
+-- Reply    { 'asked', answer, … }: Redis was asked. An answer is 1 (allowed), 0 (refused) or -1 (unknown, or Redis has no such command)
+--          { 'run', answer, … }: the commands were run
+-- Also written by: no other script.
 
 -- The wording differs between versions of Redis.
 local REFUSALS = { 'NOPERM', "can't run this command", "can't access at least one of the keys" }
@@ -29,20 +31,20 @@ local function run(command)
 end
 
 local holdsString = false
-if not canAsk then
-  local reply = redis.pcall('SET', ARGV[1], '1', 'PX', 1000)
+if not canAsk and KEYS[1] then
+  local reply = redis.pcall('SET', KEYS[1], '1', 'PX', 1000)
   holdsString = type(reply) == 'table' and reply.ok ~= nil
 end
 local answers = { canAsk and 'asked' or 'run' }
-for i = 2, #ARGV do
+for i = 1, #ARGV do
   local command, mayRun, needsString = unpack(cjson.decode(ARGV[i]))
   if canAsk then
-    answers[i] = ask(command)
+    answers[i + 1] = ask(command)
   else
-    answers[i] = mayRun and (holdsString or not needsString) and run(command) or -1
+    answers[i + 1] = mayRun and (holdsString or not needsString) and run(command) or -1
   end
 end
 if holdsString then
-  redis.pcall('DEL', ARGV[1])
+  redis.pcall('DEL', KEYS[1])
 end
 return answers

@@ -1,41 +1,33 @@
--- Removes a claimed hook that has nothing to send: the job is gone, has no endpoint, or the endpoint has confirmed its state.
+-- Drops a hook for a user, if its record is still as the user saw it: it is parked, and no sweep refires this state.
 --
--- KEYS[1]  {ns}:job_stats:<id> (hash)
--- KEYS[2]  {ns}:reaper:hooks (hash)
--- KEYS[3]  {ns}:reaper:hooks:due:<endpoint> (zset)
--- KEYS[4]  {ns}:reaper:hooks:endpoint:<endpoint> (hash)
+-- KEYS[1]  {ns}:reaper:hooks (hash)
+-- KEYS[2]  {ns}:reaper:hooks:parked (zset)
+-- KEYS[3]  {ns}:reaper:hooks:origins (set)
+-- KEYS[4]  {ns}:reaper:hooks:due:<endpoint> (zset)
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2]  job id
--- ARGV[3]  end of the claim (ms)
--- ARGV[4]  check_in_at of the claimed stats (unix s)
+-- ARGV[3]  the record that the user saw
 -- Reply    { 'done' }
---          { 'changed' }: the job has changed since it was claimed; the new state is due now
---          { 'expired' }: the claim has expired
+--          { 'overtaken' }: the record has changed, or a host is sending it
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
--- Also written by: every script of hooks; the Go jobservice (stats).
+-- Also written by: every script of hooks.
 --- @include once
---- @include claimed_hook
+--- @include seen_hook
+--- @include audit
 
-local stats, hooks, due, endpoint = unpack(KEYS)
-local at, id, claimEnd, checkInAt = nowMs(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4] or '') or 0
-local refused = refusalOf({
-  { hooks, 'hash', 'HGET', 'HSET', 'HDEL' },
-  { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM' },
-  { endpoint, 'hash', 'HGET', 'HDEL' },
-  { stats, false, 'HGET', 'HMGET' },
-})
+local hooks, parked, origins, due = unpack(KEYS)
+local at, id, seen = nowMs(ARGV[1]), ARGV[2], ARGV[3]
+local refused = refusalOf({ usesOfSeen(hooks, parked, origins, due) })
 if refused then
   return refused
 end
-local record = readClaimed(hooks, due, id, claimEnd)
+local record, was = readSeen(hooks, parked, due, id, seen, at)
 if not record then
-  return answerOnce({ 'expired' })
+  return { 'overtaken' }
 end
-releaseProbe(endpoint, claimEnd)
-local state = stateOf(stats)
-if state ~= 'none:0' and (state ~= record.state or checkInAtOf(stats) > checkInAt) then
-  startAgain(hooks, due, id, record, state, at)
-  return answerOnce({ 'changed' })
-end
-forget(hooks, due, id)
-return answerOnce({ 'done' })
+record.kind, record.answer = 'parked', 'dropped'
+writeRecord(hooks, id, record)
+redis.call('ZREM', due, id)
+redis.call('ZADD', parked, at, id)
+keepHooks(unpack(KEYS))
+return recorded(answerOnce({ 'done' }), { what = 'drop-hook', job = id, was = was, is = { hook = recordText(record) } })

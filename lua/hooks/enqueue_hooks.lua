@@ -10,12 +10,12 @@
 -- ARGV[3]  how many endpoints there are
 -- ARGV[4…] origin of each endpoint, in the order of KEYS[4…]; then for each job: id, state (status:revision), index of its
 --          endpoint (1, 2, …)
--- Reply    { 'done', outcome of each job, in order }. An outcome is
---          `queued`
---          `parked`: delivery of this state was given up
---          `deferred`: the limit of records is reached
---          `unclear`: another state is parked; nothing was done, and a call with the stats decides
---          or the error that names the queue of the endpoint
+-- Reply    { 'done', a reply for each job, in order }. That is
+--          { 'enqueued' }
+--          { 'parked' }: delivery of this state was given up
+--          { 'deferred' }: the limit of records is reached
+--          { 'unclear' }: another state is parked; nothing was done, and a call with the stats decides
+--          { 'refused', the error, which names the queue of the endpoint }
 -- The new records are one entry of the audit stream (`includes/audit.lua`).
 -- Also written by: every script of hooks; the Go jobservice (stats).
 --- @include audit
@@ -76,14 +76,16 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       isUnclear = not stats
       state = stats and stateOf(stats) == record.state and record.state or state
     end
-    local outcome, new = 'unclear', nil
+    local answer, new = { 'unclear' }, nil
     if refusals[endpoint] then
-      outcome = refusals[endpoint].err
+      answer = { 'refused', refusals[endpoint].err }
     elseif not isUnclear then
       rooms[endpoint] = rooms[endpoint] or roomFor(hooks, KEYS[3 + endpoint], maxRecords)
+      local outcome
       outcome, new = recordChange(record, state, ARGV[3 + endpoint], rooms[endpoint] > added)
+      answer = { outcome }
     end
-    reply[#reply + 1] = outcome
+    reply[#reply + 1] = answer
     if new then
       added = record and added or added + 1
       records[#records + 1] = id

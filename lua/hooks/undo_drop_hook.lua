@@ -6,27 +6,28 @@
 -- KEYS[4]  {ns}:reaper:hooks:due:<origin> (zset)
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2]  job id
--- ARGV[3]  `act`, or `plan` to change nothing
--- ARGV[4]  the record before the drop
--- ARGV[5]  the record that the drop has written
--- ARGV[6]  when it was parked before the drop (ms); '' for a hook that was not
--- ARGV[7]  id of the entry that is undone
--- Reply    { 'done' }; in a plan: it would be
+-- ARGV[3]  the record before the drop
+-- ARGV[4]  the record that the drop has written
+-- ARGV[5]  when it was parked before the drop (ms); '' for a hook that was not
+-- ARGV[6]  id of the entry that is undone
+-- Reply    { 'done' }
 --          { 'moved', 'hook', then, now }: the record has changed since
+--          As a plan (`includes/plan.lua`): what it would reply
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: every script of hooks.
 --- @include once
+--- @include plan
 --- @include undo
 
 local hooks, parked, origins, due = unpack(KEYS)
-local at, id, mode, before, after, parkedAt, entry = nowMs(ARGV[1]), unpack(ARGV, 2)
+local at, id, before, after, parkedAt, entry = nowMs(ARGV[1]), unpack(ARGV, 2)
 local uses = {
   { hooks, 'hash', 'HGET', 'HSET', 'EXPIRE' },
   { parked, 'zset', 'ZADD', 'ZREM', 'EXPIRE' },
   { origins, 'set', 'SADD', 'EXPIRE' },
   { due, 'zset', 'ZADD', 'EXPIRE' },
 }
-local refused = refusalOf(mode == 'plan' and typesOf(uses) or uses)
+local refused = refusalOf(unlessPlan(uses))
 if refused then
   return refused
 end
@@ -34,7 +35,7 @@ local text = redis.call('HGET', hooks, id) or ''
 local record = readRecord(before)
 if text ~= after or not record then
   return movedReply('hook', after, text)
-elseif mode == 'plan' then
+elseif isPlan then
   return { 'done' }
 end
 -- No host is sending it any more.

@@ -2,19 +2,19 @@
 -- and the new record if there is one. It does not check the job itself: the sender reads the stats again, and drops the record
 -- if there is nothing to send.
 --
--- Outcomes: `queued` (now, or already), `parked` (delivery of this state was given up), `deferred` (the limit of records is reached)
+-- Outcomes: `enqueued` (now, or already), `parked` (delivery of this state was given up), `deferred` (the limit of records is reached)
 local function recordChange(record, state, origin, hasRoom)
   if record and record.state == state then
-    return record.kind == 'parked' and 'parked' or 'queued'
+    return record.kind == 'parked' and 'parked' or 'enqueued'
   end
   -- A host is sending it. After that it compares the stats, which then differ from what was sent.
   if record and isClaimed(record) then
-    return 'queued'
+    return 'enqueued'
   end
   if not record and not hasRoom then
     return 'deferred'
   end
-  return 'queued', { kind = 'pending', state = state, origin = origin, attempts = 0, first = 0, last = 0, answer = '-' }
+  return 'enqueued', { kind = 'pending', state = state, origin = origin, attempts = 0, first = 0, last = 0, answer = '-' }
 end
 
 -- Redis may evict a queue, because every key here has a time to live, and keep the records. A record that may be in no queue is

@@ -8,16 +8,6 @@ local function notAllowed(command, key)
   return redis.error_reply(string.format('NOPERM this user has no permission to run %s on %s', command, key))
 end
 
-
--- The uses of a plan: only the types of the keys, for a plan needs no right to write.
-local function typesOf(uses)
-  local types = {}
-  for _, use in ipairs(uses) do
-    types[#types + 1] = { use[1], use[2] }
-  end
-  return types
-end
-
 -- In Redis before 7.0 a script cannot ask for rights. There, rights depend on the command and on the key, not on the pair. TYPE has
 -- proven the key; each command runs in a form that changes nothing, on a key that only this script sees.
 local function refusalBefore7(uses)

@@ -33,6 +33,21 @@ local function isAllInDead(dead, record)
   return true
 end
 
+-- What a caller may see of a record: [ id, digest of the record, since when (unix s), whether an entry is in `dead`, types of its
+-- entries, recoveries (`includes/recovery.lua`), for each entry whether it is in `dead` ]. Returns nil if the text is no record.
+local function describeQuarantined(dead, id, text)
+  local record = readQuarantined(text)
+  if not record then
+    return nil
+  end
+  local types, areThere = {}, {}
+  for n, entry in ipairs(record.entries) do
+    types[n] = entry[1]
+    areThere[n] = redis.call('ZSCORE', dead, entry[3]) and true or false
+  end
+  return { id, redis.sha1hex(text), record.at, isInDead(dead, record), types, record.recoveries, areThere }
+end
+
 -- Removes recoveries from a text of them (`includes/recovery.lua`). Returns nil if none is left.
 local function withoutRecoveries(text, others)
   local known, rest = {}, {}

@@ -7,27 +7,28 @@
 -- KEYS[4]  {ns}:reaper:hooks:parked (zset)
 -- KEYS[5]  {ns}:reaper:hooks:due:<origin> (zset): of the job's record, if it has one
 -- ARGV[1]  job id
--- ARGV[2]  `act`, or `plan` to change nothing
--- ARGV[3]  facts before the act (JSON)
--- ARGV[4]  facts that the act has changed (JSON)
--- ARGV[5]  the record of the job's hook that the caller has read; '' for none
--- ARGV[6]  id of the entry that is undone
--- Reply    { 'done', what the endpoint knows of the undone state (`includes/undo.lua`) }; in a plan: it would be
+-- ARGV[2]  facts before the act (JSON)
+-- ARGV[3]  facts that the act has changed (JSON)
+-- ARGV[4]  the record of the job's hook that the caller has read; '' for none
+-- ARGV[5]  id of the entry that is undone
+-- Reply    { 'done', what the endpoint knows of the undone state (`includes/undo.lua`) }
 --          { 'moved', fact, then, now, … }: these facts have changed since
 --          { 'sending' }: a host sends the hook of the undone state now
+--          As a plan (`includes/plan.lua`): what it would reply
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: the Go jobservice (set status, ACK, reset); every script of hooks.
 --- @include once
+--- @include plan
 --- @include undo
 
 local stats, track, hooks, parked, due = unpack(KEYS)
-local id, mode, seen, entry = ARGV[1], ARGV[2], ARGV[5], ARGV[6]
+local id, seen, entry = ARGV[1], ARGV[4], ARGV[5]
 local uses = { usesOfRestore(stats, track, hooks, parked, due) }
-local refused = refusalOf(mode == 'plan' and typesOf(uses) or uses)
+local refused = refusalOf(unlessPlan(uses))
 if refused then
   return refused
 end
-local was, is = cjson.decode(ARGV[3]), cjson.decode(ARGV[4])
+local was, is = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
 local before, time = factsOf(stats, track, id), now()
 local moved = movedFacts(before, was, is, { 'status', 'revision', 'update_time', 'check_in_at' })
 if #moved > 0 then
@@ -40,7 +41,7 @@ end
 local hook = hookOfUndone(readRecord(text), due, id, before, was)
 if hook == 'sending' then
   return { 'sending' }
-elseif mode == 'plan' then
+elseif isPlan then
   return { 'done', hook }
 end
 restoreFacts(stats, track, id, was, before, time)

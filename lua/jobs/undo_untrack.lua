@@ -3,25 +3,26 @@
 -- KEYS[1]  {ns}:job_stats:<id> (hash; one of another type has the fingerprint `unreadable`)
 -- KEYS[2]  {ns}:job_track:inprogress (hash)
 -- ARGV[1]  job id
--- ARGV[2]  `act`, or `plan` to change nothing
--- ARGV[3]  facts before the act (JSON), with the fingerprint of the stats
--- ARGV[4]  id of the entry that is undone
--- Reply    { 'done' }; in a plan: it would be
+-- ARGV[2]  facts before the act (JSON), with the fingerprint of the stats
+-- ARGV[3]  id of the entry that is undone
+-- Reply    { 'done' }
 --          { 'moved', fact, then, now, … }: these facts have changed since
+--          As a plan (`includes/plan.lua`): what it would reply
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: the Go jobservice (save and reset track, set status and ACK count down).
 --- @include once
+--- @include plan
 --- @include facts
 --- @include undo
 
 local stats, track = KEYS[1], KEYS[2]
-local id, mode, entry = ARGV[1], ARGV[2], ARGV[4]
+local id, entry = ARGV[1], ARGV[3]
 local uses = { { track, 'hash', 'HGET', 'HSET' }, { stats, false, 'HMGET' } }
-local refused = refusalOf(mode == 'plan' and typesOf(uses) or uses)
+local refused = refusalOf(unlessPlan(uses))
 if refused then
   return refused
 end
-local was = cjson.decode(ARGV[3])
+local was = cjson.decode(ARGV[2])
 local moved = movedFacts(factsOf(stats, track, id), was, { tracked = cjson.null },
   { 'tracked', 'status', 'revision', 'update_time', 'check_in_at', 'ack' })
 if #moved == 0 and fingerprint(readFacts(stats)) ~= was.print then
@@ -29,7 +30,7 @@ if #moved == 0 and fingerprint(readFacts(stats)) ~= was.print then
 end
 if #moved > 0 then
   return movedReply(unpack(moved))
-elseif mode == 'plan' then
+elseif isPlan then
   return { 'done' }
 end
 redis.call('HSET', track, id, was.tracked or '2')

@@ -13,7 +13,7 @@
 -- Reply    { 'acquired' (a new term), 'renewed' or 'held' (by another), now (ms), id of the leader, its host, fencing token,
 --          until (ms), since (ms), { progress as HGETALL returns it } }
 -- Sent again because its reply was lost, it begins another term: the caller has not heard of the first one.
--- Also written by: resign_lease; begin_sweep, checkpoint_sweep and complete_pass (progress).
+-- Also written by: resign_lease; begin_sweep, checkpoint_sweep, complete_sweep and complete_rescue (progress).
 --- @include prove
 --- @include now_ms
 
@@ -24,7 +24,7 @@ if refused then
   return refused
 end
 -- A key of another type counts as no progress: the leader can still rescue, and sweep from the beginning. begin_sweep and
--- complete_pass report the key.
+-- complete_sweep report the key.
 local fields = redis.pcall('HGETALL', progress)
 local now = redisMs()
 local held = redis.call('HMGET', lease, 'holder', 'fence', 'until')

@@ -4,7 +4,7 @@
 -- KEYS[1]  {ns}:reaper:progress (hash)
 -- KEYS[2]  {ns}:job_track:inprogress (hash)
 -- Reply    { 'begun', cursor, jobs scanned before it, run id of the Redis process ('' where the user may not run INFO) }
--- Also written by: checkpoint_sweep, complete_pass; the tracking hash: the Go jobservice.
+-- Also written by: checkpoint_sweep, complete_sweep, complete_rescue; the tracking hash: the Go jobservice.
 --- @include prove
 --- @include now_ms
 --- @include run_id

@@ -5,7 +5,7 @@
 -- ARGV[2]  jobs scanned before it
 -- ARGV[3]  run id of the Redis process that gave the cursor
 -- Reply    { 'done' }
--- Also written by: begin_sweep, complete_pass.
+-- Also written by: begin_sweep, complete_sweep, complete_rescue.
 --- @include prove
 --- @include run_id
 

@@ -13,19 +13,20 @@
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  the entry: its SHA-1 and index (`includes/entry_at.lua`)
--- ARGV[4]  `act`, or `plan` to change nothing
--- ARGV[5]  job id
--- ARGV[6]  update_time of the judged stats
--- ARGV[7]  revision of the judged stats
--- ARGV[8]  how long the job must be in Success (s)
--- ARGV[9]  heartbeat_at of a pool that is alive because its heartbeat moves; else ''
--- Reply    { 'done' } (in a plan: it would be)
+-- ARGV[4]  job id
+-- ARGV[5]  update_time of the judged stats
+-- ARGV[6]  revision of the judged stats
+-- ARGV[7]  how long the job must be in Success (s)
+-- ARGV[8]  heartbeat_at of a pool that is alive because its heartbeat moves; else ''
+-- Reply    { 'done' }
 --          { 'dead' }: the pool is not alive
 --          { 'gone' }: the entry is not in the list
 --          { 'overtaken' }: the job has changed since it was judged
+--          As a plan (`includes/plan.lua`): what it would reply
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: gocraft (heartbeat, observations, fetch, finish, requeue, stale locks), the Go jobservice (requeue, set status).
 --- @include once
+--- @include plan
 --- @include alive
 --- @include counters
 --- @include entry_at
@@ -34,7 +35,7 @@
 --- @include audit
 
 local pools, heartbeat, held, lock, lockInfo, stats = unpack(KEYS, 1, 6)
-local pool, maxAge, place, mode, job, updated, revision, minAge, moves = unpack(ARGV)
+local pool, maxAge, place, job, updated, revision, minAge, moves = unpack(ARGV)
 local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, { held, 'list', 'LINDEX' } })
 if refusal then
   return refusal
@@ -59,11 +60,11 @@ for i = 7, #KEYS do
     writes[#writes + 1] = { KEYS[i], 'hash', 'DEL' }
   end
 end
-refusal = refusalOf(mode == 'plan' and typesOf(writes) or writes)
+refusal = refusalOf(unlessPlan(writes))
 if refusal then
   return refusal
 end
-if mode == 'plan' then
+if isPlan then
   return { 'done' }
 end
 redis.call('LREM', held, -1, entry)

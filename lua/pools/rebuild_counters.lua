@@ -5,7 +5,7 @@
 -- KEYS[1]  {ns}:jobs:<type>:lock (string)
 -- KEYS[2]  {ns}:jobs:<type>:lock_info (hash)
 -- KEYS[3…] {ns}:jobs:<type>:<pool>:inprogress (list): one for each pool
--- ARGV[n]  pool id of the nth list. The caller limits them: with more lists, recount_pools and recount_lock do it in steps
+-- ARGV[n]  pool id of the nth list. The caller limits them: with more lists, open_recount, recount_pools and close_recount do it in steps
 -- Reply    { 'rebuilt', lock before, lock after, how many fields of lock_info were wrong, how much the lock was too high (negative: too
 --            low), the sum of the errors of the fields }. A value that is not a number counts as 0
 --          { 'unknown', pool, … }: fields of lock_info whose lists were not given; the caller repeats the call with them

@@ -1,5 +1,5 @@
 -- One step of a recount of a type with entries in many pools: sets the fields of some pools in lock_info to the lengths of their in-progress
--- lists. A fetch and a finish change a list and its field together, so a field that was set stays right. `recount_lock` sets the lock.
+-- lists. A fetch and a finish change a list and its field together, so a field that was set stays right. `close_recount` sets the lock.
 --
 -- KEYS[1]  {ns}:jobs:<type>:lock_info (hash)
 -- KEYS[2…] {ns}:jobs:<type>:<pool>:inprogress (list): one for each pool

@@ -3,6 +3,9 @@
 -- list, and the lock decreases with the entries, never below zero (defects 2 to 4). Each recovery is recorded. It stops before an
 -- entry whose job has been recovered too often (defect 10), which `quarantine_entry` takes.
 --
+-- It is one step with many keys, on purpose. The pool may come alive between any two steps, and a death of this process would leave
+-- entries without their count, or a recovery that nothing counts: then a poison job would kill workers again and again.
+--
 -- KEYS[1]  {ns}:worker_pools (set)
 -- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
 -- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)

@@ -2,6 +2,9 @@
 -- everything again: that the pool is alive, which workers it has, what each of them is observed with, and that the entry is still in
 -- the list and has been unobserved for long enough while the stats of its job did not change.
 --
+-- It is one step with many keys, on purpose. A worker may begin the entry, its pool may die, and another reaper may requeue it, between
+-- any two steps: so all that the proof reads has to be read in the step that moves the entry.
+--
 -- What proves that no worker runs it:
 -- - the status of its job is Pending or Scheduled, or Error of the attempt before, or is older than the last recovery of the job: a
 --   run begins by changing that, and ends at once if it cannot
@@ -25,26 +28,28 @@
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  the entry: its SHA-1 and index (`includes/entry_at.lua`)
--- ARGV[4]  `act`, or `plan` to change nothing
--- ARGV[5]  job id
--- ARGV[6]  field of the entry in KEYS[14]
--- ARGV[7]  how long it must be unobserved (ms)
--- ARGV[8]  '', or a time in ms that replaces the clock of Redis for observations
--- ARGV[9]  how often a job may be recovered within the window
--- ARGV[10] the window (s)
--- ARGV[11] in a plan, JSON of the last reply of observe_pool, which replaces KEYS[13] and KEYS[14]; else ''
--- ARGV[12] heartbeat_at of a pool that is alive because its heartbeat moves; else ''
--- ARGV[13…] id of each worker of KEYS[15…]; then the token of the pass
--- Reply    { 'requeued' }: it was orphaned (in a plan: it would be requeued)
+-- ARGV[4]  job id
+-- ARGV[5]  field of the entry in KEYS[14]
+-- ARGV[6]  how long it must be unobserved (ms)
+-- ARGV[7]  '', or a time in ms that replaces the clock of Redis for observations
+-- ARGV[8]  how often a job may be recovered within the window
+-- ARGV[9]  the window (s)
+-- ARGV[10] records that replace those of KEYS[13] and KEYS[14]: JSON of a reply of observe_pool, which a plan has not written; '' for none
+-- ARGV[11] heartbeat_at of a pool that is alive because its heartbeat moves; else ''
+-- ARGV[12] token of the pass
+-- ARGV[13…] id of each worker of KEYS[15…]
+-- Reply    { 'requeued' }: it was orphaned
 --          { 'poison' }: it is orphaned, and its job was recovered too often; `quarantine_orphan` takes it
 --          { 'undecided' }: nothing proves that it is orphaned
 --          { 'early' }: it is not unobserved for long enough, or the job has changed
 --          { 'observed' }, { 'gone' }
 --          { 'dead' }: the pool is not alive; { 'changed' }: the pool has other workers
+--          As a plan (`includes/plan.lua`): what it would reply
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: gocraft (heartbeat, observations, fetch, finish, requeue, stale locks), the Go jobservice (requeue, set status).
 -- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
+--- @include plan
 --- @include alive
 --- @include counters
 --- @include entry_at
@@ -55,7 +60,7 @@
 
 local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
 local beforeQuarantine, workersKey, unobservedKey = KEYS[12], KEYS[13], KEYS[14]
-local pool, maxAge, place, mode, job, field, minAge, override, maxRecoveries, window, memory, moves = unpack(ARGV, 1, 12)
+local pool, maxAge, place, job, field, minAge, override, maxRecoveries, window, replaced, moves, pass = unpack(ARGV, 1, 12)
 
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
@@ -73,7 +78,7 @@ if not alive(pools, heartbeat, pool, maxAge, beat, moves) then
   return { 'dead' }
 end
 local given, workers = {}, {}
-for i = 13, #KEYS - 2 do
+for i = 13, #ARGV do
   given[ARGV[i]] = true
 end
 for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
@@ -102,7 +107,7 @@ for i = 15, #KEYS do
   end
 end
 
-local remembered = mode == 'plan' and cjson.decode(memory) or {}
+local remembered = replaced ~= '' and cjson.decode(replaced) or {}
 local known = remembered.workers or hashOf(redis.call('HGETALL', workersKey))
 local kept = nil
 if remembered.unobserved then
@@ -117,7 +122,7 @@ if not since or not isValid(known, at) or at - since < tonumber(minAge) or signs
   return { 'early' }
 end
 
-local death = deathOf(pool, beat, window, ARGV[#KEYS - 1])
+local death = deathOf(pool, beat, window, pass)
 local counted = countedJobOf(entry)
 local second = now()
 -- pcall, because a record of the wrong type must not keep the entry from being requeued.
@@ -169,11 +174,11 @@ local writes = withCounters({
   { held, 'list', 'LREM', 'LLEN' },
   { unobservedKey, 'hash', 'HDEL' },
 }, lock, lockInfo)
-refusal = refusalOf(mode == 'plan' and typesOf(writes) or writes)
+refusal = refusalOf(unlessPlan(writes))
 if refusal then
   return refusal
 end
-if mode == 'plan' then
+if isPlan then
   return { 'requeued' }
 end
 local uncounted = not counted or recordsRefusal(recoveries, recovered)

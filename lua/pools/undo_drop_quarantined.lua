@@ -7,21 +7,23 @@
 -- KEYS[4]  {ns}:reaper:recoveries (hash)
 -- KEYS[5]  {ns}:reaper:recovered (list)
 -- ARGV[1]  job id
--- ARGV[2]  `act`, or `plan` to change nothing
--- ARGV[3]  digest of the record that the drop has left; '' for none
--- ARGV[4]  id of the entry that is undone
--- Reply    { 'done' }; in a plan: it would be
+-- ARGV[2]  digest of the record that the drop has left; '' for none
+-- ARGV[3]  id of the entry that is undone
+-- Reply    { 'done' }
 --          { 'expired' }: what it needs is no longer kept
 --          { 'moved', what, then, now }: the record, or an entry in `dead`, has changed since
+--          As a plan (`includes/plan.lua`): what it would reply
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
--- Also written by: quarantine_entry, quarantine_orphan, release_quarantined, requeue; gocraft (its tools for dead entries).
+-- Also written by: quarantine_entry, quarantine_orphan, drop_quarantined, release_quarantined, requeue; gocraft (its tools for dead
+-- entries).
 -- ZADD is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
+--- @include plan
 --- @include undo
 --- @include quarantine_record
 
 local quarantine, dead, kept, recoveries, recovered = unpack(KEYS)
-local id, mode, left, entry = unpack(ARGV)
+local id, left, entry = unpack(ARGV)
 local uses = {
   { quarantine, 'hash', 'HGET', 'HSET', 'EXPIRE' },
   { dead, 'zset', 'ZSCORE', 'ZADD' },
@@ -29,7 +31,7 @@ local uses = {
   { recoveries, 'hash', 'HGET', 'HSET', 'EXPIRE' },
   { recovered, 'list', 'RPUSH', 'EXPIRE' },
 }
-local refusal = refusalOf(mode == 'plan' and typesOf(uses) or uses)
+local refusal = refusalOf(unlessPlan(uses))
 if refusal then
   return refusal
 end
@@ -47,7 +49,7 @@ for _, one in ipairs(dropped.members) do
     return movedReply('dead', '', 'an entry')
   end
 end
-if mode == 'plan' then
+if isPlan then
   return { 'done' }
 end
 local counted, time = joinedRecoveries(dropped.recoveries, redis.call('HGET', recoveries, id)), now()

@@ -11,19 +11,20 @@
 -- KEYS[8]  {ns}:jobs:<type> (list): the queue
 -- KEYS[9]  {ns}:reaper:recoveries (hash)
 -- KEYS[10] {ns}:executions:<policy> (zset): left out for a job that is not an execution of a policy
--- ARGV[1…6] as of undo_status
--- ARGV[7]  job type
+-- ARGV[1…5] as of undo_status
+-- ARGV[6]  job type
 -- Reply    as of undo_status
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
--- Also written by: quarantine_entry, quarantine_orphan, release_quarantined; gocraft (enqueue, fetch, its tools for dead entries); the Go
+-- Also written by: quarantine_entry, quarantine_orphan, drop_quarantined, release_quarantined; gocraft (enqueue, fetch, its tools for dead entries); the Go
 -- jobservice (set status, ACK, reset).
 -- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
+--- @include plan
 --- @include undo
 --- @include quarantine_record
 
 local stats, track, hooks, parked, due, quarantine, dead, queue, recoveries, executions = unpack(KEYS)
-local id, mode, seen, entry, jobType = ARGV[1], ARGV[2], ARGV[5], ARGV[6], ARGV[7]
+local id, seen, entry, jobType = ARGV[1], ARGV[4], ARGV[5], ARGV[6]
 local uses = {
   { queue, 'list', 'LPUSH' },
   { quarantine, 'hash', 'HGET', 'HSET', 'HDEL' },
@@ -34,11 +35,11 @@ local uses = {
 for _, use in ipairs({ usesOfRestore(stats, track, hooks, parked, due) }) do
   uses[#uses + 1] = use
 end
-local refusal = refusalOf(mode == 'plan' and typesOf(uses) or uses)
+local refusal = refusalOf(unlessPlan(uses))
 if refusal then
   return refusal
 end
-local was, is = cjson.decode(ARGV[3]), cjson.decode(ARGV[4])
+local was, is = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
 local stored = redis.call('HGET', quarantine, id)
 local digest = stored and redis.sha1hex(stored) or ''
 local record = digest == is.record and readQuarantined(stored) or nil
@@ -65,7 +66,7 @@ if fails then
 end
 if hook == 'sending' then
   return { 'sending' }
-elseif mode == 'plan' then
+elseif isPlan then
   return { 'done', hook }
 end
 local runAt = tonumber(redis.call('HMGET', stats, 'run_at')[1] or '')

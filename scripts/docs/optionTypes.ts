@@ -5,7 +5,7 @@ export const optionTypes = (): string => `// Generated from src/options/schema.t
 import type { Clock } from '../io/clock.ts';
 import type { Logger } from '../io/log.ts';
 import type { RedisSource } from '../io/redis/connection.ts';
-import type { Duration } from './values.ts';
+import type { Duration } from './duration.ts';
 
 /** Options of \`createReaper\`. A duration is a number of milliseconds, or a text with a unit: \`'24h'\`, \`'15s'\`. */
 export interface ReaperOptions ${objectOf(optionsAsJsonSchema())}

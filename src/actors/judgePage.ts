@@ -1,12 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate';
+import type { Enqueued } from '../io/hooks/enqueue.ts';
 import type { TrackedJob } from '../machines/facts.ts';
 import type { jobMachine } from '../machines/job.ts';
 import { messageOf } from '../machines/messageOf.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import { movedFrom } from '../machines/scope.ts';
 import type { JudgeInput } from '../machines/sweepSetup.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
-import type { HookEnd, JobInput, JobOutcome, PageHooks } from '../machines/types/job.ts';
+import type { HookReply, JobInput, JobOutcome, PageHooks } from '../machines/types/job.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
 import type { JudgedPage } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
@@ -30,11 +32,11 @@ export const createJudgePage = ({
 }: {
   job: typeof jobMachine;
   /** Enqueues the hooks of these jobs in one round trip. */
-  enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | Error)[]>;
+  enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly Enqueued[]>;
   /** Which hooks of these jobs would be parked or deferred. */
-  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (HookEnd | undefined)[]>;
+  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (HookReply | undefined)[]>;
   /** Why Redis refuses writes, if that is what an error says. */
-  refusalOf: (error: unknown) => string | undefined;
+  refusalOf: (error: unknown) => SuspensionReason | undefined;
   /** Whether an inspector wants to see this actor. The inspection events of each actor cost a tenth of a sweep. */
   isFollowed: (id: string, judgement: Judgement) => boolean;
   observe: (outcome: JobOutcome) => void;
@@ -54,8 +56,8 @@ export const createJudgePage = ({
     async ({ input: { jobs, policy, plan, scope, actsLeft }, self, signal }) => {
       const acting: TrackedJob[] = [];
       const counts = new Map<string, { outcome: JobOutcome; count: number }>();
-      const hooks = new Map<TrackedJob, HookEnd>();
-      const page: PageHooks = { endOf: (tracked) => hooks.get(tracked) };
+      const hooks = new Map<TrackedJob, HookReply>();
+      const page: PageHooks = { replyTo: (tracked) => hooks.get(tracked) };
       const end = ({ job, judgement }: Judged) => {
         const outcome = run(isFollowed(job.facts.id, judgement) ? self : unseen, { job, policy, plan, scope, page });
         observe(outcome);
@@ -70,18 +72,18 @@ export const createJudgePage = ({
 
       const { judged, acts, others } = chooseFrom(jobs, policy, scope, actsLeft);
       const refires = judged.filter(({ judgement, hasMoved }) => judgement.verdict === 'refire' && !hasMoved);
-      let refusal: string | undefined;
-      const answer = (ends: readonly (HookEnd | Error | undefined)[]) => {
+      let refusal: SuspensionReason | undefined;
+      const keepReplies = (replies: readonly (Enqueued | undefined)[]) => {
         for (const [i, { job }] of refires.entries()) {
-          const end = ends[i];
-          if (end !== undefined && !(end instanceof Error)) hooks.set(job, end);
+          const reply = replies[i];
+          if (reply !== undefined && reply.outcome !== 'refused') hooks.set(job, reply);
         }
       };
-      if (plan && refires.length > 0) answer(await enqueuePlan(refires.map(({ job }) => job)));
+      if (plan && refires.length > 0) keepReplies(await enqueuePlan(refires.map(({ job }) => job)));
       // In flight while the other jobs are judged. What fails is tried again by the lanes, job by job.
       const enqueued = plan
         ? undefined
-        : enqueue(refires.map(({ job }) => job)).then(answer, (error) => {
+        : enqueue(refires.map(({ job }) => job)).then(keepReplies, (error) => {
             refusal = refusalOf(error);
           });
       for (const [i, one] of judged.entries()) {

@@ -1,3 +1,4 @@
+import { ReaperError } from '../errors.ts';
 import { classify, isHopeless } from '../io/redis/errors.ts';
 import { PermanentError } from '../machines/permanent.ts';
 
@@ -6,6 +7,7 @@ export const orPermanent = async <T>(step: () => Promise<T>): Promise<T> => {
   try {
     return await step();
   } catch (error) {
+    if (error instanceof ReaperError && error.code === 'not-found') throw new PermanentError(error.code, error.message);
     if (!isHopeless(error)) throw error;
     const { code, message } = classify(error);
     throw new PermanentError(code, message, { cause: error });

@@ -2,7 +2,17 @@ import { fromPromise } from 'xstate';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
-import type { Confirmation, Deregistered, Quarantining, Requeued, Suspect } from '../machines/types/pool.ts';
+import { ensureAsPlanned, entriesLeft, PlanMovedError } from '../machines/plannedPool.ts';
+import type { PlannedRescue } from '../machines/types/changes.ts';
+import type {
+  Confirmation,
+  Deregistered,
+  PoolDone,
+  Quarantining,
+  Requeued,
+  Reviewed,
+  Suspect,
+} from '../machines/types/pool.ts';
 import { ensureRunnable } from './runnable.ts';
 
 /** What the chart of a pool invokes. A step runs only where nothing has disrupted the evidence against the pool. */
@@ -13,34 +23,61 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
       throw new Error(`${pool}: liveness check interrupted (${now.last}); grace period restarted`);
     return preflight.watch(step);
   };
+  const readPlan = (suspect: Suspect) => pools.plan(suspect, quarantine.keysFor);
+  const confirmPlanned = async (suspect: PlannedSuspect, done: PoolDone): Promise<Confirmation> => {
+    const reply = await readPlan(suspect);
+    if (reply.outcome === 'dead') ensureAsPlanned(suspect, reply.held, done);
+    return reply;
+  };
+  /** Requeues no more entries than planned. */
+  const requeuePlanned = async (suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> => {
+    const left = entriesLeft(suspect.planned, type, done.moved);
+    if (left > 0) return pools.requeue(suspect, type, left);
+    const reply = await confirmPlanned(suspect, done);
+    if (reply.outcome === 'alive') return reply;
+    const [poison] = reply.held.find((one) => one.type === type)?.poison ?? [];
+    return { outcome: 'moved', moved: 0, left: poison === undefined ? 0 : 1, poison };
+  };
   return {
-    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(({ input: { suspect, plan } }) =>
-      undisrupted(suspect, () => (plan ? pools.plan(suspect, quarantine.keysFor) : pools.confirm(suspect)), plan),
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(
+      ({ input: { suspect, plan, done } }) =>
+        undisrupted(
+          suspect,
+          () =>
+            plan ? readPlan(suspect) : isPlanned(suspect) ? confirmPlanned(suspect, done) : pools.confirm(suspect),
+          plan,
+        ),
     ),
-    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(
-      async ({ input: { suspect, plan } }) => {
-        const { disruptions } = await ensureRunnable(preflight, plan);
-        return preflight.watch(() => pools.review(suspect, disruptions));
-      },
-    ),
-    requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(({ input: { suspect, type } }) =>
-      undisrupted(suspect, () => pools.requeue(suspect, type)),
+    review: fromPromise<Reviewed, { suspect: Suspect; plan: boolean }>(async ({ input: { suspect, plan } }) => {
+      const { disruptions } = await ensureRunnable(preflight, plan);
+      return preflight.watch(() => pools.review(suspect, disruptions));
+    }),
+    requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(
+      ({ input: { suspect, type, done } }) =>
+        undisrupted(suspect, () =>
+          isPlanned(suspect) ? requeuePlanned(suspect, type, done) : pools.requeue(suspect, type),
+        ),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(
       ({ input: { suspect, type, id } }) =>
         undisrupted(suspect, async () => {
+          if (isPlanned(suspect) && !suspect.planned.poison.some((one) => one.id === id && one.type === type))
+            throw new PlanMovedError(`${id} would be quarantined`);
           try {
             return await quarantine.add(suspect, type, id);
           } catch (error) {
-            const refused = await pools.refusalBehind(error, suspect, type);
-            if (refused === undefined) throw error;
-            return { refused };
+            const reason = await pools.refusalBehind(error, suspect, type);
+            if (reason === undefined) throw error;
+            return { outcome: 'refused', reason };
           }
         }),
     ),
     deregister: fromPromise<Deregistered, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(
       async ({ input: { suspect, types, isLeft } }) =>
-        isLeft ? 'left' : undisrupted(suspect, () => pools.deregister(suspect, types)),
+        isLeft ? { outcome: 'left' } : undisrupted(suspect, () => pools.deregister(suspect, types)),
     ),
   };
 };
+
+type PlannedSuspect = Suspect & { readonly planned: PlannedRescue };
+const isPlanned = (suspect: Suspect): suspect is PlannedSuspect => suspect.planned !== undefined;

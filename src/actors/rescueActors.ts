@@ -4,7 +4,7 @@ import type { Orphans } from '../io/pools/orphans.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import type { Fence } from '../machines/lease.ts';
-import type { Found, LivePool, Recounted, RequeuedOrphans } from '../machines/types/rescue.ts';
+import type { FindInput, Found, LivePool, Recounted, RecountInput, RequeuedOrphans } from '../machines/types/rescue.ts';
 import { orPermanent } from './permanent.ts';
 import { ensureRunnable } from './runnable.ts';
 
@@ -33,15 +33,17 @@ export const createRescueActors = (
   let present = 'rescue';
   return {
     watch: fromPromise<void>(({ signal }) => pools.untilStale(signal)),
-    find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(
-      ({ input: { thorough, plan, fence } }) =>
-        orPermanent(async () => {
-          const state = await preflight.run(plan);
-          if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
-          const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan));
-          present = `rescue/${found.pass}`;
-          return { ...found, suspects: found.suspects.map((suspect) => ({ ...suspect, fence })) };
-        }),
+    find: fromPromise<Found, FindInput>(({ input: { thorough, plan, fence, scope } }) =>
+      orPermanent(async () => {
+        const state = await preflight.run(plan);
+        if ('blocked' in state) return { ...nothingFound, suspended: state.blocked };
+        const found = await preflight.watch(() => pools.find(thorough, state.disruptions, plan, scope));
+        present = `rescue/${found.pass}`;
+        return {
+          ...found,
+          suspects: found.suspects.map((suspect) => ({ ...suspect, fence, planned: scope?.acts?.get(suspect.pool) })),
+        };
+      }),
     ),
     requeueOrphans: fromPromise<
       RequeuedOrphans,
@@ -50,10 +52,8 @@ export const createRescueActors = (
       await ensureRunnable(preflight, plan);
       return preflight.watch(() => orphans.requeue(live, { plan, fence, signal: signalOf(number) }));
     }),
-    recount: fromPromise<
-      Recounted,
-      { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
-    >(async ({ input: { number, types, lists, plan, fence } }) => {
+    recount: fromPromise<Recounted, RecountInput>(async ({ input: { number, types, lists, plan, fence, scope } }) => {
+      if (scope !== undefined) return pools.readLocks(types);
       const recounted = await pools.recount(types, fence, lists, plan, signalOf(number), present);
       if (fence !== undefined) await lease.completeRescue(fence);
       return recounted;

@@ -4,6 +4,6 @@ import type { Preflight } from '../io/pools/preflight.ts';
 /** @throws ReaperError that says why no pool may be judged now. */
 export const ensureRunnable = async (preflight: Pick<Preflight, 'run'>, plan: boolean) => {
   const state = await preflight.run(plan);
-  if ('blocked' in state) throw new ReaperError('suspended', state.blocked);
+  if ('blocked' in state) throw new ReaperError('suspended', state.blocked.message);
   return state;
 };

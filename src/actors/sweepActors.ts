@@ -3,15 +3,13 @@ import type { Hooks } from '../io/hooks/hooks.ts';
 import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
-import { classify, refusalOf } from '../io/redis/errors.ts';
 import { newToken } from '../io/redis/scripts.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
-import { PermanentError } from '../machines/permanent.ts';
-import { RefusedError } from '../machines/refusal.ts';
 import type { PageInput } from '../machines/sweepSetup.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
 import type { Page } from '../machines/types/sweep.ts';
 import { orPermanent } from './permanent.ts';
+import { orRefused } from './refused.ts';
 
 /**
  * Reads a sweep's pages one after the other; the first one begins a new scan of all tracked jobs. With a fence, the scan
@@ -77,17 +75,5 @@ export const createSweepActors = (
   return { readPage, completePass };
 };
 
-/**
- * Ends the sweep at once where trying again cannot help.
- * @throws RefusedError where Redis refuses writes; the message says what to do.
- * @throws PermanentError
- */
-const orFinal = <T>(step: () => Promise<T>): Promise<T> =>
-  orPermanent(async () => {
-    try {
-      return await step();
-    } catch (error) {
-      const refusal = error instanceof PermanentError ? undefined : refusalOf(error);
-      throw refusal === undefined ? error : new RefusedError(classify(error).code, refusal, { cause: error });
-    }
-  });
+/** Ends the sweep at once where trying again cannot help. @throws RefusedError @throws PermanentError */
+const orFinal = <T>(step: () => Promise<T>): Promise<T> => orPermanent(() => orRefused(step));

@@ -78,7 +78,7 @@ export const createHooksAdmin = ({ records, named, quietHooksAdmin }: AdminDeliv
         if (record.state === 'sending' || (verb === 'drop' && record.answer === 'dropped')) continue;
         if (counted.has(record.id)) continue;
         if (!plan && !isPlan) {
-          if ((await records.move(record, verb)) !== 'done') continue;
+          if ((await records[verb](record)).outcome !== 'done') continue;
           if (verb === 'retry') named.add(record);
         }
         counted.add(record.id);

@@ -66,7 +66,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
     /** A key of the wrong type stops one job, and no other. */
     const endOne = async (record: StoredRecord) => {
       try {
-        return await quarantine.remove(record, verb, type, plan || isPlan);
+        return (await quarantine[verb](record, { type, plan: plan || isPlan })).outcome;
       } catch (error) {
         if (!isWrongType(error)) throw error;
         refusal ??= error;
@@ -91,7 +91,7 @@ export const createQuarantineAdmin = (quarantine: Quarantine, isPlan: boolean): 
   return {
     async *list(filter = {}) {
       for await (const page of find(filter)) {
-        for (const record of page) if (!record.isInDead && !isPlan) await quarantine.remove(record, 'prune');
+        for (const record of page) if (!record.isInDead && !isPlan) await quarantine.forget(record);
         yield page.map(quarantineRecordOf);
       }
     },

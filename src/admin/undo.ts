@@ -104,10 +104,9 @@ type Undoable = StoredEntry & { readonly job: string };
 type UndoScript = 'undo_status' | 'undo_quarantine' | 'undo_untrack' | 'undo_drop_hook' | 'undo_drop_quarantined';
 type UndoDeps = Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'>;
 
-const modeOf = (plan: boolean) => (plan ? 'plan' : 'act');
 const note: AuditNote = { pass: 'command', why: 'asked' };
 
-/** Runs one script that undoes. It changes nothing again if its reply is lost; a plan needs no right to write. */
+/** Runs one script that undoes, or its plan. It changes nothing again if its reply is lost. */
 const createRun =
   ({ keys, scripts, clock }: UndoDeps) =>
   <Name extends UndoScript>(
@@ -117,10 +116,9 @@ const createRun =
     args: readonly (string | number)[],
     type = '',
   ): Promise<ReplyOf<Name>> => {
-    const change = plan ? undefined : callOnce(keys);
-    return retry(clock, () =>
-      scripts.run(name, scriptKeys, args, undefined, change, plan ? undefined : { ...note, type }),
-    );
+    if (plan) return retry(clock, () => scripts.plan(name, scriptKeys, args));
+    const change = callOnce(keys);
+    return retry(clock, () => scripts.run(name, scriptKeys, args, undefined, change, { ...note, type }));
   };
 
 /** The script of each act that can be undone. */
@@ -128,7 +126,7 @@ const createSteps = (deps: UndoDeps) => {
   const { keys, clock } = deps;
   const run = createRun(deps);
   const undoStatus = async (entry: Undoable, plan: boolean): Promise<Reply> => {
-    const call = await statusCall(deps, entry, plan);
+    const call = await statusCall(deps, entry);
     return run('undo_status', plan, call.keys, call.args);
   };
   return {
@@ -136,14 +134,14 @@ const createSteps = (deps: UndoDeps) => {
     reset: undoStatus,
     async quarantine(entry: Undoable, plan: boolean): Promise<Reply> {
       const { job, type = '' } = entry;
-      const call = await statusCall(deps, entry, plan);
+      const call = await statusCall(deps, entry);
       const policy = /^(.+)@[^@]*$/.exec(job)?.[1];
       const more = [keys.quarantine, keys.dead, keys.queue(type), keys.recoveries];
       const executions = policy === undefined ? [] : [keys.executions(policy)];
       return run('undo_quarantine', plan, [...call.keys, ...more, ...executions], [...call.args, type], type);
     },
     untrack: ({ id, job, was }: Undoable, plan: boolean): Promise<Reply> =>
-      run('undo_untrack', plan, [keys.stats(job), keys.track], [job, modeOf(plan), JSON.stringify(was), id]),
+      run('undo_untrack', plan, [keys.stats(job), keys.track], [job, JSON.stringify(was), id]),
     'drop-hook'({ id, job, was, is }: Undoable, plan: boolean): Promise<Reply> {
       const due = keys.dueHooks(recordOf(job, was.hook ?? '')?.endpoint ?? '');
       const facts = [was.hook ?? '', is.hook ?? '', was.parked ?? ''];
@@ -151,25 +149,24 @@ const createSteps = (deps: UndoDeps) => {
         'undo_drop_hook',
         plan,
         [keys.hooks, keys.parkedHooks, keys.hookEndpoints, due],
-        [clockOverride(clock), job, modeOf(plan), ...facts, id],
+        [clockOverride(clock), job, ...facts, id],
       );
     },
     async 'drop-quarantined'({ id, job, is, kept }: Undoable, plan: boolean): Promise<Reply> {
       // A key of another kind must not be read, whatever the stream says.
       if (kept === undefined || !kept.startsWith(keys.auditKept(''))) return { outcome: 'expired' };
-      const args = [job, modeOf(plan), is.record ?? '', id];
       const scriptKeys = [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered];
-      return run('undo_drop_quarantined', plan, scriptKeys, args);
+      return run('undo_drop_quarantined', plan, scriptKeys, [job, is.record ?? '', id]);
     },
   };
 };
 
 /** The keys and arguments of an undo that gives a job its facts from before. */
-const statusCall = async ({ connection: { redis }, keys }: UndoDeps, { id, job, was, is }: Undoable, plan: boolean) => {
+const statusCall = async ({ connection: { redis }, keys }: UndoDeps, { id, job, was, is }: Undoable) => {
   const record = (await unlessWrongType(redis.hget(keys.hooks, job), null)) ?? '';
   const origin = recordOf(job, record)?.endpoint ?? '';
   return {
     keys: [keys.stats(job), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin)],
-    args: [job, modeOf(plan), JSON.stringify(was), JSON.stringify(is), record, id],
+    args: [job, JSON.stringify(was), JSON.stringify(is), record, id],
   };
 };

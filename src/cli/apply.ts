@@ -1,55 +1,113 @@
 import type { Command } from 'commander';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
+import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { failed } from './exitCodes.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
 import { type PlanFile, readPlan } from './planFile.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson } from './text.ts';
 
 export const registerApply = (program: Command): void => {
   const command = program
     .command('apply')
-    .argument('<file>', 'a plan, as reaper sweep --plan --out FILE writes it')
-    .description('do exactly the acts of a plan, each only if its facts still stand');
-  withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'hooks', 'audit').action(
-    async (file: string, flags: { json?: boolean }) => {
+    .argument('<file>', 'a plan, as sweep or rescue --plan --out FILE writes it')
+    .description('do exactly the acts of a plan, each only if its facts still stand')
+    .option('--grace <duration>', 'grace period of the pools of the plan, such as 15s; 0: no grace', duration);
+  withProgress(command, 'reading the jobs and pools of the plan');
+  withExamples(command, {
+    'plan a sweep, read the plan, and do exactly what it says': [
+      'reaper sweep --plan --out plan.jsonl',
+      'reaper apply plan.jsonl',
+    ],
+    'the same for dead pools': ['reaper rescue --plan --out pools.jsonl', 'reaper apply pools.jsonl'],
+  });
+  withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'rescue', 'hooks', 'audit').action(
+    async (file: string, flags: ApplyFlags) => {
       const config = configOf(command);
       const reaper = reaperOf(config);
       const plan = readPlan(file, String(config.options.namespace));
-      finish(await once(reaper, () => apply(reaper, plan, flags)));
+      const act = plan.kind === 'sweep' ? applySweep : applyRescue;
+      finish(await once(reaper, () => act(reaper, plan, flags)));
     },
   );
 };
 
+interface ApplyFlags {
+  readonly json?: boolean;
+  readonly grace?: number;
+}
+
+/** Names what is not done because it is not as planned, and counts it. */
+const createReport = ({ json }: ApplyFlags) => {
+  let moved = 0;
+  return {
+    moved: () => moved,
+    add(id: string, why: string) {
+      moved += 1;
+      if (json) printJson({ type: 'moved', id, why });
+      else print(`${id}: not done, ${why}`);
+    },
+  };
+};
+
 /**
- * Does the acts of a plan. Names each that was not done, with the reason. Exit code 1 if there is one: its job has changed, or
- * the act was given up.
+ * Does the acts of a plan of a sweep. Names each that was not done, with the reason. Exit code 1 if there is one: its job has
+ * changed, or the act was given up.
  */
-export const apply = async (
+export const applySweep = async (
   reaper: Reaper,
   { acts }: Pick<PlanFile, 'acts'>,
-  flags: { json?: boolean },
+  flags: ApplyFlags,
 ): Promise<number> => {
-  let [moved, done] = [0, 0];
-  const report = (id: string, why: string) => {
-    moved += 1;
-    if (flags.json) printJson({ type: 'moved', id, why });
-    else print(`${id}: not done, ${why}`);
-  };
+  const report = createReport(flags);
+  let done = 0;
   reaper.on('job', (outcome) => {
     if (flags.json) printJson({ type: 'job', ...outcome });
     if (isDone(outcome)) done += 1;
-    else if (outcome.outcome === 'overtaken') report(outcome.id, whyMoved(outcome));
+    else if (outcome.outcome === 'overtaken') report.add(outcome.id, whyMoved(outcome));
     else if (!flags.json) print(`${outcome.id}: given up, ${outcome.error ?? outcome.outcome}`);
   });
   const summary = await reaper.sweep({ acts });
-  for (const id of summary.notFound ?? []) report(id, 'it is not tracked any more');
-  const left = acts.length - done - moved;
-  if (flags.json) printJson({ type: 'summary', planned: acts.length, done, moved, failed: left, sweep: summary });
-  else print(...summaryOf({ planned: acts.length, done, moved, left }, summary));
+  for (const id of summary.notFound ?? []) report.add(id, 'it is not tracked any more');
+  const counts = countsBy(acts.length, done, report.moved());
+  if (flags.json) printJson({ type: 'summary', planned: acts.length, ...counts, sweep: summary });
+  else print(...summaryOf(acts.length, counts, summary), `hooks, first attempts: ${countsOf({ ...summary.hooks })}`);
   return done < acts.length || summary.suspended !== undefined ? failed : 0;
 };
+
+/** Does the acts of a plan of a rescue, pool by pool, in the same way. */
+export const applyRescue = async (
+  reaper: Reaper,
+  { pools }: Pick<PlanFile, 'pools'>,
+  flags: ApplyFlags,
+): Promise<number> => {
+  const report = createReport(flags);
+  const left = new Set(pools.map(({ pool }) => pool));
+  let done = 0;
+  reaper.on('pool', (outcome) => {
+    const { pool, error } = outcome;
+    left.delete(pool);
+    if (flags.json) printJson({ type: 'pool', ...outcome });
+    if (outcome.outcome === 'rescued' || outcome.outcome === 'cleaned') done += 1;
+    else if (outcome.outcome === 'alive') report.add(pool, 'it is alive');
+    else if (outcome.isMoved) report.add(pool, error ?? '');
+    else if (!flags.json) print(`${pool}: given up, ${error}`);
+  });
+  const summary = await reaper.rescue({
+    acts: pools,
+    ...(flags.grace === undefined ? {} : { grace: flags.grace }),
+  });
+  if (summary.suspended === undefined) for (const pool of left) report.add(pool, 'it is alive or gone');
+  const counts = countsBy(pools.length, done, report.moved());
+  if (flags.json) printJson({ type: 'summary', planned: pools.length, ...counts, rescue: summary });
+  else print(...summaryOf(pools.length, counts, summary));
+  return done < pools.length || summary.suspended !== undefined ? failed : 0;
+};
+
+const countsBy = (planned: number, done: number, moved: number) => ({ done, moved, failed: planned - done - moved });
 
 const isDone = ({ outcome }: JobOutcome): boolean => outcome === 'done' || outcome === 'enqueued';
 
@@ -59,10 +117,10 @@ const whyMoved = ({ moved, facts, verdict, reason }: JobOutcome): string => {
 };
 
 const summaryOf = (
-  { planned, done, moved, left }: { planned: number; done: number; moved: number; left: number },
-  { suspended, durationMs, hooks }: SweepSummary,
+  planned: number,
+  counts: ReturnType<typeof countsBy>,
+  { suspended, durationMs }: Pick<SweepSummary, 'suspended' | 'durationMs'>,
 ): string[] => [
-  ...(suspended === undefined ? [] : [`suspended: ${suspended}`]),
-  `${planned} planned: ${countsOf({ done, moved, failed: left })}, in ${durationMs} ms`,
-  `hooks, first attempts: ${countsOf({ ...hooks })}`,
+  ...(suspended === undefined ? [] : [`suspended: ${suspended.message}`]),
+  `${planned} planned: ${countsOf(counts)}, in ${durationMs} ms`,
 ];

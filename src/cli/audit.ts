@@ -2,7 +2,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { AuditEntry, AuditFilter, Reaper } from '../index.ts';
 import { duration, nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { type Cell, finish, print, printJson, printTable, timeOf } from './text.ts';
 
@@ -16,6 +18,12 @@ export const registerAudit = (program: Command): void => {
     .option('--since <time>', 'from this ISO time, or this long ago, such as 2h', timeOrAge)
     .option('--until <time>', 'to this ISO time, or this long ago', timeOrAge)
     .option('--limit <count>', 'how many; 100 if no limit and no time is given', positive);
+  withProgress(command, 'reading the audit stream');
+  withExamples(command, {
+    'the last 100 acts': 'reaper audit',
+    'what was done with a job, and when': 'reaper audit --id 0f8fad5bd9cb469fa16570a1',
+    'what a person did in the last two hours, as JSON lines': 'reaper audit --who ann --since 2h --json',
+  });
   withOptions(command, 'redis').action(async (flags: AuditFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => listAudit(reaper, flags)));

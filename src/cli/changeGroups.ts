@@ -34,11 +34,11 @@ export const changeGroupsOf = (changes: readonly RescueChange[]): readonly Chang
   return [...groups.values()].sort((a, b) => order.indexOf(a.act) - order.indexOf(b.act) || b.count - a.count);
 };
 
-/** Prints the groups in one table of 80 columns. */
+/** Prints the groups in one table. */
 export const printChangeGroups = (changes: readonly RescueChange[]): void => {
   const groups = changeGroupsOf(changes);
   if (groups.length === 0) return;
-  printTable(['change', 'type', 'pool', 'count', 'such as'], groups.slice(0, maxRows).map(rowOf), 80);
+  printTable(['change', 'type', 'pool', 'count', 'such as'], groups.slice(0, maxRows).map(rowOf));
   if (groups.length > maxRows) print(`and ${groups.length - maxRows} more groups: --verbose lists all changes`);
 };
 

@@ -1,9 +1,10 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
+import { createReaper, type Logger, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
 import type { OptionDescription, OptionSchema } from '../options/describe.ts';
+import { type ReaperSettings, readOptions } from '../options.ts';
 import type { address } from './arguments.ts';
-import { type ConfigFile, put, readConfigFile, readText } from './configFile.ts';
+import { type ConfigFile, placeIn, put, readConfigFile, readText } from './configFile.ts';
 import { createLog, logLevels } from './log.ts';
 import { commandOptions, defaultRedis } from './options.ts';
 import { UsageError } from './usage.ts';
@@ -13,8 +14,10 @@ export interface ConfiguredOption {
   readonly path: string;
   /** Its value; a secret is left out. */
   readonly value: unknown;
-  /** `--sweep-interval`, `REAPER_SWEEP_INTERVAL` or the name of the file. */
+  /** `--sweep-interval`, `REAPER_SWEEP_INTERVAL`, the name of the file, or `default`. */
   readonly source: string;
+  /** Its line in the config file. */
+  readonly line?: number;
 }
 
 /** The options of one run of the command. A flag wins over the environment, that over the config file. */
@@ -24,7 +27,7 @@ export interface Config {
   /** All options that are set, in the order of the docs. */
   readonly configured: readonly ConfiguredOption[];
   /** The config file, if there is one. */
-  readonly file: string | undefined;
+  readonly file: ConfigFile | undefined;
 }
 
 /**
@@ -42,14 +45,22 @@ export const configOf = (command: Command, environment: NodeJS.ProcessEnv = proc
     const { path, schema } = description;
     const value = schema.secret ? undefined : 'text' in given ? given.text : given.value;
     if ('text' in given) put(options, path.split('.'), parsedValue(schema, given.text, labelOf(given.source, value)));
-    configured.push({ path, value, source: given.source });
+    configured.push({ path, value, source: given.source, ...lineIn(file, given.source, path) });
   }
+  const log = logLevelOf(flags, environment, file);
+  if (log !== undefined) configured.push({ path: 'logLevel', ...log, ...lineIn(file, log.source, 'logLevel') });
   return {
     options,
     configured,
-    file: file?.path,
-    logLevel: logLevelOf(flags, environment, file),
+    file,
+    logLevel: log?.value,
   };
+};
+
+/** The line of an option that comes from the file. */
+const lineIn = (file: ConfigFile | undefined, source: string, path: string): { readonly line?: number } => {
+  const line = source === file?.path ? file?.locate(path)?.line : undefined;
+  return line === undefined ? {} : { line };
 };
 
 const fileOf = (path: unknown): ConfigFile | undefined =>
@@ -126,19 +137,21 @@ const logLevelOf = (
   flags: Readonly<Record<string, unknown>>,
   environment: NodeJS.ProcessEnv,
   file: ConfigFile | undefined,
-): string | undefined => {
-  const given = [
-    ['--log-level', flags.logLevel],
-    ['REAPER_LOG_LEVEL', environment.REAPER_LOG_LEVEL || undefined],
-    [`${file?.path}: logLevel`, file?.logLevel],
-  ].find(([, value]) => value !== undefined);
-  if (given === undefined || logLevels.includes(given[1] as string)) return given?.[1] as string | undefined;
-  throw new UsageError(`${labelOf(given[0] as string, given[1])}: must be one of ${logLevels.join(', ')}`);
+): (Pick<ConfiguredOption, 'source'> & { readonly value: string }) | undefined => {
+  const [source = '', value] =
+    [
+      ['--log-level', flags.logLevel] as const,
+      ['REAPER_LOG_LEVEL', environment.REAPER_LOG_LEVEL || undefined] as const,
+      [file?.path, file?.logLevel] as const,
+    ].find(([, given]) => given !== undefined) ?? [];
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && logLevels.includes(value)) return { source, value };
+  const label = source === file?.path ? `${placeIn(source, file.locate('logLevel'))}: logLevel` : source;
+  throw new UsageError(`${labelOf(label, value)}: must be one of ${logLevels.join(', ')}`);
 };
 
 /** What one command sets for its reaper beside the user's options. They win over the user's. */
 export interface ReaperDefaults {
-  readonly logLevel?: 'info' | 'warn';
   readonly options?: Partial<ReaperOptions>;
 }
 
@@ -146,15 +159,27 @@ export interface ReaperDefaults {
  * Creates the reaper of a command.
  * @throws UsageError naming each option that cannot be used, by its flag, environment variable or file.
  */
-export const reaperOf = (config: Config, { logLevel = 'warn', options: own = {} }: ReaperDefaults = {}): Reaper => {
+export const reaperOf = (
+  config: Config,
+  { options = {} }: ReaperDefaults = {},
+  logger: Logger = createLog(config.logLevel ?? 'warn'),
+): Reaper => checked(config, options, (given) => createReaper({ ...given, logger }));
+
+/**
+ * The settings of the reaper of a command.
+ * @throws UsageError naming each option that cannot be used, by its flag, environment variable or file.
+ */
+export const settingsOf = (config: Config, { options = {} }: ReaperDefaults = {}): ReaperSettings =>
+  checked(config, options, readOptions);
+
+const checked = <T>(config: Config, own: Partial<ReaperOptions>, use: (options: ReaperOptions) => T): T => {
   // Commands that open a server say so: a config file may be that of a running reaper.
   const { inspect: _, http: __, ...options } = config.options;
   try {
-    return createReaper({
+    return use({
       redis: defaultRedis,
       ...options,
       audit: withOperator(options.audit),
-      logger: createLog(config.logLevel ?? logLevel),
       ...merged(options, own),
     } as unknown as ReaperOptions);
   } catch (error) {
@@ -195,8 +220,10 @@ const withSources = ({ issues }: OptionsError, { configured, file }: Config): st
     .map(({ path, message }) => {
       if (path === 'namespace') return noNamespace;
       const given = configured.find((one) => path === one.path || path.startsWith(`${one.path}.`));
-      if (given !== undefined && given.source !== file) return `${labelOf(given.source, given.value)}: ${message}`;
-      return `${file === undefined ? '' : `${file}: `}${path}: ${message}`;
+      if (given !== undefined && given.source !== file?.path)
+        return `${labelOf(given.source, given.value)}: ${message}`;
+      const at = file?.locate(path);
+      return `${file === undefined || at === undefined ? '' : `${placeIn(file.path, at)}: `}${path}: ${message}`;
     })
     .join('; ');
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { commandOptions } from './options.ts';
 import { UsageError } from './usage.ts';
 
@@ -9,6 +9,19 @@ export interface ConfigFile {
   readonly path: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly logLevel: unknown;
+  /**
+   * Where an option stands in the file; undefined if it is not there. Of an option that the file does not have itself, the
+   * nearest one around it.
+   *
+   * @param option such as `sweep.interval`
+   */
+  locate(option: string): Position | undefined;
+}
+
+/** From 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
 }
 
 /**
@@ -18,23 +31,71 @@ export interface ConfigFile {
 export const readConfigFile = (path: string): ConfigFile => {
   const lines = new LineCounter();
   const document = parseDocument(readText(path, path), { lineCounter: lines });
+  const positionOf = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
   const [error] = document.errors;
   if (error !== undefined) {
-    const { line, col } = lines.linePos(error.pos[0]);
-    throw new UsageError(`${path}:${line}:${col}: ${error.message.split('\n')[0]}`);
+    const message = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:$/, '');
+    throw new UsageError(`${placeIn(path, positionOf(error.pos[0]))}: ${message}`);
   }
-  const parsed: unknown = document.toJS() ?? {};
-  if (typeof parsed !== 'object' || Array.isArray(parsed)) throw new UsageError(`${path}: must hold a map of options`);
-  const { logLevel, ...options } = parsed as Record<string, unknown>;
+  const parsed = mapOf(document, path);
+  const locate = (option: string) => {
+    const offset = offsetOf(document, keyOf(option).split('.'));
+    return offset === undefined ? undefined : positionOf(offset);
+  };
+  const { logLevel, ...options } = parsed;
   for (const { path: option, schema, command } of commandOptions()) {
     if (schema.hint !== 'file' || command === undefined) continue;
     const named = take(options, command.key.split('.'));
     if (named === undefined) continue;
-    const label = `${path}: ${command.key}`;
+    const label = `${placeIn(path, locate(option))}: ${command.key}`;
     if (typeof named !== 'string') throw new UsageError(`${label}: must be the name of a file`);
     put(options, option.split('.'), readText(resolve(dirname(path), named), label));
   }
-  return { path, options, logLevel };
+  return { path, options, logLevel, locate };
+};
+
+/** `FILE:LINE:COLUMN`, or the file alone. */
+export const placeIn = (file: string, at: Position | undefined): string =>
+  at === undefined ? file : `${file}:${at.line}:${at.column}`;
+
+/** @throws UsageError unless the file holds a map, or nothing. */
+const mapOf = (document: Document.Parsed, path: string): Record<string, unknown> => {
+  let value: unknown;
+  try {
+    value = document.toJS() ?? {};
+  } catch (error) {
+    // Such as an alias of an anchor that there is not.
+    throw new UsageError(`${path}: ${(error as Error).message}`);
+  }
+  if (isNested(value)) return value;
+  throw new UsageError(`${placeIn(path, { line: 1, column: 1 })}: must hold a map of options`);
+};
+
+/** The key of an option in the file: that of a certificate names a file. */
+const keyOf = (option: string): string => commandOptions().find(({ path }) => path === option)?.command?.key ?? option;
+
+/** Where the last of these keys begins that there is. */
+const offsetOf = (document: Document.Parsed, keys: readonly string[]): number | undefined => {
+  let node: unknown = document.contents;
+  let offset: number | undefined;
+  for (const key of keys) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = (node as Node | undefined)?.range?.[0] ?? offset;
+      continue;
+    }
+    const pair = isMap(node)
+      ? node.items.find(({ key: own }) => String(isScalar(own) ? own.value : own) === key)
+      : undefined;
+    if (pair === undefined) break;
+    offset = (pair.key as Node).range?.[0] ?? offset;
+    node = pair.value;
+  }
+  return offset;
 };
 
 /** @throws UsageError that names what the file is for, and why it cannot be read. */

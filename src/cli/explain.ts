@@ -4,7 +4,9 @@ import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts'
 import { isoOfSecond } from '../isoTime.ts';
 import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { finish, print, printJson } from './text.ts';
 
@@ -13,6 +15,11 @@ export const registerExplain = (program: Command): void => {
     .command('explain')
     .description('show the verdict on a job with its reasons, and where the job is; changes nothing')
     .argument('<job>', 'id of the job');
+  withProgress(command, 'searching for the job');
+  withExamples(command, {
+    'why a job does not run or end': 'reaper explain 0f8fad5bd9cb469fa16570a1',
+    'all facts of a job, for scripts': 'reaper explain 0f8fad5bd9cb469fa16570a1 --json',
+  });
   withOptions(command, 'redis', 'judging', 'pools').action(async (id: string, flags: { json?: boolean }) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => explain(reaper, id, flags)));

@@ -3,13 +3,19 @@ import type { HookFilter, HookRecord, Reaper } from '../index.ts';
 import { nonEmpty, reportNone } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
-import { withOptions } from './options.ts';
+import { withExamples } from './help.ts';
+import { addGlobalOptions, withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
 import { UsageError } from './usage.ts';
 
 export const registerHooks = (program: Command): void => {
-  const hooks = program.command('hooks').description('undelivered hooks: list, retry or drop them');
+  const hooks = addGlobalOptions(program.command('hooks').description('undelivered hooks: list, retry or drop them'));
+  withExamples(hooks, {
+    'undelivered hooks by endpoint and reason': 'reaper hooks',
+    'send the hooks of an endpoint that has recovered': 'reaper hooks retry --endpoint https://core.example',
+  });
   const withFilter = (command: Command) =>
     command
       .option('--id <job>', 'only hooks of this job id', nonEmpty)
@@ -19,7 +25,12 @@ export const registerHooks = (program: Command): void => {
   const list = withFilter(hooks.command('list', { isDefault: true })).description(
     'list them by endpoint and reason; changes nothing',
   );
-  withOptions(list, 'redis').action(async (flags: HookFlags) => {
+  withProgress(list, 'reading hooks');
+  withExamples(list, {
+    'undelivered hooks by endpoint and reason': 'reaper hooks list',
+    'the hooks of an endpoint, each as a JSON line': 'reaper hooks list --endpoint https://core.example --json',
+  });
+  withOptions(list, 'redis', 'breaker').action(async (flags: HookFlags) => {
     const reaper = reaperOf(configOf(list));
     finish(await once(reaper, () => listHooks(reaper, flags)));
   });
@@ -32,7 +43,9 @@ export const registerHooks = (program: Command): void => {
       .description(description)
       .option('--all', 'all of them; needed if no filter is given')
       .option('--plan', 'print how many, and change nothing');
-    withOptions(command, 'redis', 'hooks', 'audit').action(async (flags: HookFlags & { all?: boolean }) => {
+    withProgress(command, doing[verb]);
+    withExamples(command, examples[verb]);
+    withOptions(command, 'redis', ...groups[verb], 'audit').action(async (flags: HookFlags & { all?: boolean }) => {
       if (!flags.all && flags.id === undefined && flags.endpoint === undefined && flags.reason === undefined) {
         throw new UsageError('Specify --id, --endpoint, --reason or --all.');
       }
@@ -41,6 +54,19 @@ export const registerHooks = (program: Command): void => {
     });
   }
 };
+
+const groups = { retry: ['sending'], drop: ['breaker'] } as const;
+const doing = { retry: 'sending hooks', drop: 'discarding hooks' } as const;
+const examples = {
+  retry: {
+    'send the hooks of an endpoint that has recovered': 'reaper hooks retry --endpoint https://core.example',
+    'how many hooks would be sent': 'reaper hooks retry --all --plan',
+  },
+  drop: {
+    'discard hooks of jobs that the endpoint does not know': 'reaper hooks drop --reason 404',
+    'discard the hook of a job': 'reaper hooks drop --id 0f8fad5bd9cb469fa16570a1',
+  },
+} as const;
 
 interface HookFlags {
   readonly id?: string;

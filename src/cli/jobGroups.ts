@@ -43,14 +43,13 @@ export const createJobGroups = (): JobGroups => {
   };
 };
 
-/** Prints the groups in one table of 80 columns. */
+/** Prints the groups in one table. */
 export const printJobGroups = (groups: JobGroups, plan: boolean): void => {
   const all = groups.all();
   if (all.length > 0)
     printTable(
       ['jobs', 'verdict', 'type, endpoint', 'such as'],
       all.map((group) => rowOf(group, plan)),
-      80,
     );
   print(...groups.errors().map((error) => `given up: ${error}`));
 };

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import { visible } from '../visible.ts';
+import { clearStatusLine } from './statusLine.ts';
 import { wantsColors } from './text.ts';
 
 export const logLevels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent'];
@@ -19,7 +20,15 @@ export const createLog = (level: string) => {
     colorize: wantsColors(process.stderr),
   });
   // Texts are escaped before the line is made readable, so only its own colours are real.
-  return pino({ name: 'reaper', level }, { write: (line: string) => lines.write(withVisibleTexts(line)) });
+  return pino(
+    { name: 'reaper', level },
+    {
+      write(line: string) {
+        clearStatusLine();
+        lines.write(withVisibleTexts(line));
+      },
+    },
+  );
 };
 
 /** A line of JSON with all control characters in texts and names escaped. */

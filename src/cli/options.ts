@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { describeOptions, type OptionDescription } from '../options/describe.ts';
+import { logLevels } from './log.ts';
 
 /** Options of this package, grouped as the help shows them. Each entry is a path, or the beginning of paths with a dot at its end. */
 export const optionGroups = {
@@ -27,6 +28,16 @@ export const optionGroups = {
   plan: { heading: 'Schedule:', paths: ['plan'] },
   audit: { heading: 'Audit:', paths: ['audit.'] },
   hooks: { heading: 'Hooks:', paths: ['hooks.'] },
+  /** To show the state of circuits. */
+  breaker: { heading: 'Hooks:', paths: ['hooks.breakerThreshold'] },
+  /** To send hooks that were recorded before, on request. */
+  sending: {
+    heading: 'Hooks:',
+    paths: [
+      ...['hooks.concurrency', 'hooks.headerTimeout', 'hooks.timeout', 'hooks.deadline', 'hooks.breakerThreshold'],
+      ...['hooks.drainRate', 'hooks.allowedOrigins', 'hooks.allowLinkLocal', 'hooks.rewriteOrigins', 'hooks.tls.'],
+    ],
+  },
   inspector: {
     heading: 'Inspector:',
     paths: ['inspect.token', 'inspect.allowedHosts', 'inspect.control', 'inspect.stately'],
@@ -63,18 +74,42 @@ export const withOptions = (command: Command, ...groups: readonly OptionGroup[])
       new Option('--config <file>', 'config file, YAML or JSON (env: REAPER_CONFIG)').helpGroup('Configuration:'),
     )
     .addOption(
-      new Option('--log-level <level>', 'debug, info, warn, error or silent (env: REAPER_LOG_LEVEL)').helpGroup(
-        'Output:',
-      ),
+      new Option(
+        `--log-level <${logLevels.join('|')}>`,
+        'level of the log on stderr (env: REAPER_LOG_LEVEL)',
+      ).helpGroup('Output:'),
     )
     .addOption(new Option('--json', 'JSON lines on stdout').helpGroup('Output:'));
+};
+
+/** Lets the options that nearly every command has stand before a command too. */
+export const addGlobalOptions = (command: Command): Command => {
+  withOptions(command, 'redis');
+  for (const option of command.options) if (option.attributeName() !== 'version') option.hideHelp();
+  return command;
+};
+
+/** Gives a command the global options that stand before it. Its own ones win. */
+export const inheritGlobalOptions = (command: Command): void => {
+  for (let above = command.parent; above !== null; above = above.parent) {
+    for (const option of above.options) {
+      const name = option.attributeName();
+      if (above.getOptionValueSource(name) !== 'cli') continue;
+      if (!command.options.some((own) => own.attributeName() === name)) {
+        command.error(`error: unknown option '${option.long}'`);
+      }
+      if (command.getOptionValueSource(name) !== 'cli') {
+        command.setOptionValueWithSource(name, above.getOptionValue(name), 'cli');
+      }
+    }
+  }
 };
 
 const optionOf = ({ path, schema, description, default: value, command }: OptionDescription): Option => {
   const { flag = '', environment = '' } = command ?? {};
   const shown = path === 'redis' ? defaultRedis : value;
   const notes = [
-    ...(shown === undefined || shown === 'false' || shown === '{}' || shown === '[]' ? [] : [`default: ${shown}`]),
+    ...(shown === undefined || ['false', 'none', '{}', '[]'].includes(shown) ? [] : [`default: ${shown}`]),
     `env: ${environment}`,
   ];
   const text = `${helpTextOf(path, description)} (${notes.join('; ')})`;

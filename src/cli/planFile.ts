@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { z } from 'zod';
-import type { PlannedAct } from '../index.ts';
+import type { PlannedAct, PlannedRescue } from '../index.ts';
 import { readText } from './configFile.ts';
 import { UsageError } from './usage.ts';
 
@@ -100,11 +100,21 @@ const actSchema = z.object({
   verdict: z.enum(['fail', 'refire', 'reset', 'untrack']),
   ...{ id: z.string(), reason: text, fingerprint: text },
 });
+const poolSchema = z.object({
+  ...{ pool: text, heartbeat: z.string(), entries: z.record(z.string(), z.number().int().min(1)) },
+  poison: z.array(z.object({ id: z.string(), type: z.string() })),
+  traces: z
+    .object({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
+    .exactOptional(),
+});
 const endSchema = z.strictObject({ type: z.literal('end'), count: z.number().int() });
 
 /** A plan that was read from a file. */
 export interface PlanFile extends PlanHeader {
+  /** Of a sweep. */
   readonly acts: readonly PlannedAct[];
+  /** Of a rescue. */
+  readonly pools: readonly PlannedRescue[];
 }
 
 /**
@@ -128,8 +138,10 @@ export const readPlan = (path: string, namespace: string): PlanFile => {
   const end = last > 0 ? endSchema.safeParse(jsonOf(lines[last] as string)).data : undefined;
   const count = lines.length - 2;
   if (end?.count !== count) throw new UsageError(`${path}:${lines.length}: the plan is not complete: make another one`);
-  const acts = Array.from({ length: count }, (_, i) => parse(i + 1, actSchema) as PlannedAct);
-  return { kind, ...header, acts };
+  const all = <Schema extends z.ZodType>(shape: Schema) => Array.from({ length: count }, (_, i) => parse(i + 1, shape));
+  return kind === 'sweep'
+    ? { kind, ...header, acts: all(actSchema) as PlannedAct[], pools: [] }
+    : { kind, ...header, acts: [], pools: all(poolSchema) };
 };
 
 const jsonOf = (line: string): unknown => {

@@ -3,19 +3,30 @@ import type { QuarantineFilter, Reaper } from '../index.ts';
 import { nonEmpty, reportNone } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
-import { withOptions } from './options.ts';
+import { withExamples } from './help.ts';
+import { addGlobalOptions, withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { type Cell, finish, print, printJson, printTable, timeOf } from './text.ts';
 import { UsageError } from './usage.ts';
 
 export const registerQuarantine = (program: Command): void => {
-  const quarantine = program.command('quarantine').description('manage quarantined jobs');
+  const quarantine = addGlobalOptions(program.command('quarantine').description('manage quarantined jobs'));
+  withExamples(quarantine, {
+    'what is in quarantine': 'reaper quarantine',
+    'requeue a job whose cause was repaired': 'reaper quarantine release --id 0f8fad5bd9cb469fa16570a1',
+  });
   const withFilter = (command: Command) =>
     command.option('--id <job>', 'this job', nonEmpty).option('--type <type>', 'entries of this type', nonEmpty);
 
   const list = withFilter(quarantine.command('list', { isDefault: true })).description(
     'list them: since when, how many workers died with them, and in which pools',
   );
+  withProgress(list, 'reading the quarantine');
+  withExamples(list, {
+    'what is in quarantine': 'reaper quarantine list',
+    'quarantined jobs of a type, as JSON lines': 'reaper quarantine list --type IMAGE_SCAN --json',
+  });
   withOptions(list, 'redis').action(async (flags: QuarantineFlags) => {
     const reaper = reaperOf(configOf(list));
     finish(await once(reaper, () => listQuarantine(reaper, flags)));
@@ -29,6 +40,8 @@ export const registerQuarantine = (program: Command): void => {
       .description(description)
       .option('--all', 'all of them; needed if no filter is given')
       .option('--plan', 'print how many, and change nothing');
+    withProgress(command, doing[verb]);
+    withExamples(command, examples[verb]);
     withOptions(command, 'redis', 'audit').action(async (flags: QuarantineFlags & { all?: boolean }) => {
       if (!flags.all && flags.id === undefined && flags.type === undefined) {
         throw new UsageError('Specify --id, --type or --all.');
@@ -38,6 +51,18 @@ export const registerQuarantine = (program: Command): void => {
     });
   }
 };
+
+const doing = { release: 'requeuing jobs', drop: 'removing jobs' } as const;
+const examples = {
+  release: {
+    'requeue a job whose cause was repaired': 'reaper quarantine release --id 0f8fad5bd9cb469fa16570a1',
+    'how many jobs of a type would be requeued': 'reaper quarantine release --type IMAGE_SCAN --plan',
+  },
+  drop: {
+    'remove a job for good': 'reaper quarantine drop --id 0f8fad5bd9cb469fa16570a1',
+    'how many jobs would be removed': 'reaper quarantine drop --all --plan',
+  },
+} as const;
 
 interface QuarantineFlags {
   readonly id?: string;

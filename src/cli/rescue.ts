@@ -1,13 +1,25 @@
 import type { Command } from 'commander';
-import type { OrphanOutcome, PoolOutcome, PoolTraces, Reaper, RescueSummary } from '../index.ts';
-import { duration } from './arguments.ts';
+import {
+  type OrphanOutcome,
+  PassError,
+  type PoolOutcome,
+  type PoolTraces,
+  type Reaper,
+  ReaperError,
+  type RescueProgress,
+  type RescueSummary,
+} from '../index.ts';
+import { addNonEmpty, duration } from './arguments.ts';
 import { printChangeGroups } from './changeGroups.ts';
 import { configOf, reaperOf } from './config.ts';
-import { failed, needsAttention } from './exitCodes.ts';
+import { failed, needsAttention, notFound } from './exitCodes.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import type { PlanWriter } from './planFile.ts';
+import { type PlanFlags, planWriterOf, refusePlanFlags } from './planFlags.ts';
+import { describeProgress, withProgress } from './progress.ts';
 import { once } from './signals.ts';
-import { countsOf, finish, print, printJson } from './text.ts';
-import { UsageError } from './usage.ts';
+import { complain, countsOf, finish, print, printJson } from './text.ts';
 
 export const registerRescue = (program: Command): void => {
   const command = program
@@ -15,29 +27,39 @@ export const registerRescue = (program: Command): void => {
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
     .option('--exit-code', 'with --plan: end with 3 if something would be done')
+    .option('--out <file>', 'with --plan: write the acts on dead pools into a file, for reaper apply')
+    .option('--force', 'with --out: replace the file')
+    .option('--pool <pool...>', 'only these pools', addNonEmpty)
     .option('--verbose', 'a line for each pool and each orphaned entry, instead of groups')
     .option('--grace <duration>', 'grace period of suspected pools in this pass, such as 15s; 0: no grace', duration);
+  withProgress(command, 'reading pools');
+  withExamples(command, {
+    'what a rescue would do, and then do it': ['reaper rescue --plan', 'reaper rescue'],
+    'one pool whose host is known to be dead, without a grace': 'reaper rescue --pool POOL --grace 0',
+  });
   withOptions(command, 'redis', 'rescue', 'hooks', 'audit').action(async (flags: RescueFlags) => {
-    if (flags.exitCode && !flags.plan) throw new UsageError('--exit-code: use it with --plan');
-    const reaper = reaperOf(configOf(command));
-    finish(await once(reaper, () => rescue(reaper, flags)));
+    refusePlanFlags(flags);
+    const config = configOf(command);
+    const reaper = reaperOf(config);
+    const writer = planWriterOf('rescue', flags, config);
+    finish(await once(reaper, () => rescue(reaper, flags, writer)).finally(() => writer?.discard()));
   });
 };
 
-interface RescueFlags {
+interface RescueFlags extends PlanFlags {
   readonly json?: boolean;
-  readonly plan?: boolean;
-  readonly exitCode?: boolean;
   readonly verbose?: boolean;
+  readonly pool?: readonly string[];
   readonly grace?: number;
 }
 
 /**
  * One rescue pass: its changes in groups, pools that were given up, the summary at the end. Exit code 1 if a pool was given up,
- * or none could be judged.
+ * or none could be judged; 4 if it was asked for a pool that is not there.
  */
-export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number> => {
+export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWriter): Promise<number> => {
   reaper.on('pool', (outcome) => {
+    if (outcome.act !== undefined) writer?.add(outcome.act);
     if (flags.json) printJson({ type: 'pool', ...outcome });
     else if (flags.verbose || outcome.outcome === 'abandoned') print(poolLine(outcome));
   });
@@ -45,22 +67,61 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags): Promise<number
     if (flags.json) printJson({ type: 'orphan', entry: orphan });
     else if (flags.verbose) print(orphanLine(orphan));
   });
-  const summary = await reaper.rescue({
-    plan: flags.plan === true,
-    ...(flags.grace === undefined ? {} : { grace: flags.grace }),
-  });
+  describeProgress(() => doing(reaper.rescueProgress()));
+  const summary = await orNotFound(
+    reaper.rescue({
+      plan: flags.plan === true,
+      ...(flags.grace === undefined ? {} : { grace: flags.grace }),
+      ...(flags.pool === undefined ? {} : { pools: flags.pool }),
+    }),
+  );
+  if (summary === undefined) return notFound;
   if (flags.json) printJson({ type: 'summary', ...summary });
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
     print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
     print(summary.plan ? 'nothing was changed; without --plan it would be' : 'see what is left: reaper status');
   }
+  if (writer !== undefined && summary.suspended === undefined) {
+    writer.finish();
+    if (!flags.json) print(`written: ${flags.out}. To do exactly this: reaper apply ${flags.out}`);
+  }
   if (summary.pools.abandoned > 0 || summary.suspended !== undefined) return failed;
   return flags.exitCode && summary.changes.length > 0 ? needsAttention : 0;
 };
 
+/** What a rescue does now, in words. */
+export const doing = (progress: RescueProgress | undefined): string => {
+  const { step = 'reading-pools', waiting = 0, graceLeftMs, pools = [] } = progress ?? {};
+  const [pool, ...others] = pools;
+  if (pool !== undefined) {
+    const more = others.length === 0 ? '' : `, and ${others.length} other pools`;
+    return `requeuing entries of pool ${pool.pool}: ${pool.requeued} of ${pool.entries}${more}`;
+  }
+  if (step === 'reading-pools' || step === 'rebuilding-counters') return words[step];
+  if (graceLeftMs === undefined) return words[step];
+  return `grace of ${waiting} suspected ${waiting === 1 ? 'pool' : 'pools'}: ${Math.ceil(graceLeftMs / 1_000)} s left`;
+};
+
+const words: Readonly<Record<RescueProgress['step'], string>> = {
+  'reading-pools': 'reading pools',
+  'rebuilding-counters': 'rebuilding counters',
+  'requeuing-orphans': 'looking for orphaned entries',
+  'awaiting-second-try': 'waiting for a second look at entries that seem to be orphaned',
+  'rescuing-pools': 'rescuing pools',
+};
+
+/** Reports a pool that is not there; undefined then. */
+const orNotFound = (pass: Promise<RescueSummary>): Promise<RescueSummary | undefined> =>
+  pass.catch((error: unknown) => {
+    const cause = error instanceof PassError ? error.cause : undefined;
+    if (!(cause instanceof ReaperError) || cause.code !== 'not-found') throw error;
+    complain(`reaper: ${cause.message}`);
+    return undefined;
+  });
+
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
-  ...(suspended === undefined ? [] : [`rescue suspended: ${suspended}`]),
+  ...(suspended === undefined ? [] : [`rescue suspended: ${suspended.message}`]),
   `${plan ? 'planned: ' : ''}${alive} pools alive, ${suspects} suspected, in ${durationMs} ms`,
   `suspected pools: ${countsOf({ ...pools })}`,
 ];

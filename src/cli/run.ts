@@ -1,9 +1,12 @@
 import type { Command } from 'commander';
 import { type DoctorReport, type Reaper, type ReaperEvents, UnusableRedisError } from '../index.ts';
 import { address } from './arguments.ts';
-import { configOf, httpOf, inspectorOf, reaperOf } from './config.ts';
+import { type Config, configOf, httpOf, inspectorOf, type ReaperDefaults, reaperOf, settingsOf } from './config.ts';
 import { printCheck } from './doctor.ts';
+import { withExamples } from './help.ts';
+import { createLog } from './log.ts';
 import { withOptions } from './options.ts';
+import { reloadOnHangup } from './reload.ts';
 import { type Signals, stopOnSignals } from './signals.ts';
 import { complain, finish, printJson } from './text.ts';
 import { UsageError } from './usage.ts';
@@ -12,28 +15,43 @@ export const registerRun = (program: Command): void => {
   const command = program.command('run').description('sweep and rescue until stopped, beside a running jobservice');
   command
     .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
-    .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address)
-    .addHelpText('after', '\nExample:\n  reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m');
+    .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address);
+  withExamples(command, {
+    'sweep every 30 minutes': 'reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m',
+    'run with probes and metrics, and a config file': 'reaper run --http 0.0.0.0:9464 --config /etc/reaper/reaper.yaml',
+    'log what would be done, with the inspector open': 'reaper run --plan --inspect',
+  });
   withOptions(command, 'redis', 'schedule', 'plan', 'judging', 'sweep', 'rescue', 'hooks', 'audit', 'inspector').action(
     async ({ inspect, http, json }: RunFlags) => {
-      const config = configOf(command);
-      const isInspecting = inspect !== undefined || Boolean(fileSaysInspect(config.options.inspect, config.configured));
-      if (
-        !isInspecting &&
-        config.configured.some(({ path, source }) => path.startsWith('inspect.') && source.startsWith('--'))
-      ) {
-        throw new UsageError('Options of the inspector need --inspect.');
-      }
-      const reaper = reaperOf(config, {
-        logLevel: 'info',
-        options: {
-          http: httpOf(config, http),
-          ...(isInspecting ? { inspect: inspectorOf(config, inspect) } : {}),
-        },
-      });
-      finish(await run(reaper, json === true));
+      const load = () => {
+        const config = configOf(command);
+        const own = defaultsOf(config, { inspect, http });
+        return { config, own, settings: settingsOf(config, own), logLevel: config.logLevel ?? 'info' };
+      };
+      const present = load();
+      const log = createLog(present.logLevel);
+      const reaper = reaperOf(present.config, present.own, log);
+      const forget = reloadOnHangup(reaper, log, { present, load });
+      finish(await run(reaper, json === true).finally(forget));
     },
   );
+};
+
+/** What `run` sets beside the user's options. */
+const defaultsOf = (
+  config: Config,
+  { inspect, http }: { inspect: RunFlags['inspect'] | undefined; http: RunFlags['http'] | undefined },
+): ReaperDefaults => {
+  const isInspecting = inspect !== undefined || Boolean(fileSaysInspect(config.options.inspect, config.configured));
+  if (
+    !isInspecting &&
+    config.configured.some(({ path, source }) => path.startsWith('inspect.') && source.startsWith('--'))
+  ) {
+    throw new UsageError('Options of the inspector need --inspect.');
+  }
+  return {
+    options: { http: httpOf(config, http), ...(isInspecting ? { inspect: inspectorOf(config, inspect) } : {}) },
+  };
 };
 
 interface RunFlags {

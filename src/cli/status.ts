@@ -3,7 +3,9 @@ import type { Reaper, ReaperStatus } from '../index.ts';
 import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { needsAttention } from './exitCodes.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { statusLines } from './statusView.ts';
 import { finish, printJson, printPainted, wantsColors, widthOf } from './text.ts';
@@ -18,8 +20,14 @@ export const registerStatus = (program: Command): void => {
   const command = program
     .command('status')
     .description('show what is wrong, then queues, pools and endpoints; changes nothing')
-    .option('--watch [interval]', 'show it again and again until Ctrl-C, every 2s by default', duration)
-    .addHelpText('after', '\nExit code 3: something needs attention.');
+    .option('--watch [interval]', 'show it again and again until Ctrl-C, every 2s by default', duration);
+  withProgress(command, 'reading queues, pools and tracked jobs');
+  withExamples(command, {
+    'what is wrong, the worst first, with the command that helps': 'reaper status',
+    'the same every 5 seconds, until Ctrl-C': 'reaper status --watch 5s',
+    'types whose lock is not what their pools hold': "reaper status --json | jq '.queues[] | select(.drift != 0)'",
+  });
+  command.addHelpText('after', '\nExit code 3: something needs attention.');
   withOptions(command, 'redis', 'judging', 'pools').action(async (flags: StatusFlags) => {
     const interval = intervalOf(flags);
     const reaper = reaperOf(configOf(command));

@@ -109,15 +109,16 @@ const limited = (
 const queueTable = ({ queues, problems }: ReaperStatus, width: number | undefined): string[] => {
   if (queues.length === 0) return ['no job types'];
   const blocked = namesOf(problems, 'blocked-by-lock');
-  const untaken = namesOf(problems, 'no-live-pool');
-  const stateOf = ({ type, isPaused }: QueueStatus) =>
+  const stateOf = ({ type, isPaused, queued, livePools }: QueueStatus) =>
     [
       ...(blocked.has(type) ? ['blocked'] : []),
       ...(isPaused ? ['paused'] : []),
-      ...(untaken.has(type) ? ['no pool'] : []),
+      ...(queued > 0 && livePools === 0 ? ['no pool'] : []),
     ].join(', ');
   const rows = queues
-    .toSorted((a, b) => b.queued - a.queued || b.inProgress - a.inProgress || (a.type < b.type ? -1 : 1))
+    .toSorted(
+      (a, b) => b.queued - a.queued || b.lock + b.inProgress - (a.lock + a.inProgress) || (a.type < b.type ? -1 : 1),
+    )
     .map((queue) => [
       queue.type,
       countText(queue.queued),

@@ -1,13 +1,14 @@
-import cliProgress from 'cli-progress';
 import { type Command, Option } from 'commander';
 import type { ActingVerdict, JobOutcome, PlannedAct, Reaper, SweepOptions, SweepSummary } from '../index.ts';
 import { addNonEmpty, positive } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { failed, needsAttention, notFound as notFoundCode } from './exitCodes.ts';
+import { withExamples } from './help.ts';
 import { createJobGroups, printJobGroups } from './jobGroups.ts';
 import { withOptions } from './options.ts';
 import type { PlanWriter } from './planFile.ts';
 import { type PlanFlags, planWriterOf, refusePlanFlags } from './planFlags.ts';
+import { describeProgress, withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { complain, countsOf, finish, print, printJson } from './text.ts';
 
@@ -24,6 +25,12 @@ export const registerSweep = (program: Command): void => {
     .option('--id <job...>', 'only these jobs', addNonEmpty)
     .addOption(new Option('--verdict <verdict...>', 'only these acts').choices(['fail', 'refire', 'reset', 'untrack']))
     .option('--limit <n>', 'act on this many jobs at most', positive);
+  withProgress(command, 'reading tracked jobs');
+  withExamples(command, {
+    'what a sweep would do, and then exactly that': ['reaper sweep --plan --out plan.jsonl', 'reaper apply plan.jsonl'],
+    'fail ten hung jobs of one type': 'reaper sweep --type IMAGE_SCAN --verdict fail --limit 10',
+    'only what was done, for scripts': 'reaper sweep --json | jq \'select(.outcome == "done")\'',
+  });
   withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'hooks', 'audit').action(async (flags: SweepFlags) => {
     refusePlanFlags(flags);
     const config = configOf(command);
@@ -48,26 +55,17 @@ export interface SweepFlags extends PlanFlags {
  */
 export const sweep = async (reaper: Reaper, flags: SweepFlags, writer?: PlanWriter): Promise<number> => {
   const plan = flags.plan === true;
-  const bar = await barOf(reaper, flags);
   const groups = createJobGroups();
+  const countJob = await describeJobs(reaper, flags);
   reaper.on('job', (outcome) => {
-    bar?.increment();
+    countJob();
     if (outcome.act !== undefined) writer?.add(planLineOf(outcome.act, outcome));
     if (flags.json) printJson({ type: 'job', ...outcome });
     else if (!isNoteworthy(outcome)) return;
     else if (!flags.verbose) groups.add(outcome);
-    else {
-      if (bar !== undefined) process.stderr.write('\r\u001b[K'); // The bar is drawn again below the line.
-      print(lineOf(outcome));
-    }
+    else print(lineOf(outcome));
   });
-  let summary: SweepSummary;
-  try {
-    summary = await reaper.sweep({ plan, ...scopeOf(flags) });
-  } finally {
-    bar?.stop();
-    printJobGroups(groups, plan);
-  }
+  const summary = await reaper.sweep({ plan, ...scopeOf(flags) }).finally(() => printJobGroups(groups, plan));
   if (flags.json) printJson({ type: 'summary', ...summary });
   else print(...summaryOf(summary));
   if (writer !== undefined && summary.suspended === undefined) {
@@ -97,23 +95,17 @@ const planLineOf = (act: PlannedAct, { facts, endpoint }: JobOutcome): object =>
   ...{ job: facts.name, status: facts.status, endpoint },
 });
 
-/** The bar needs a terminal that can move its cursor, and a sweep whose jobs can be counted. */
-const barOf = async (reaper: Reaper, { json, type, verdict, limit, id }: SweepFlags) => {
-  if (json || !process.stderr.isTTY || process.env.TERM === 'dumb') return undefined;
-  if ((type ?? verdict ?? limit) !== undefined) return undefined;
-  return progressBar(id?.length ?? (await reaper.tracked()));
-};
-
-const progressBar = (total: number) => {
-  const bar = new cliProgress.SingleBar({
-    format: 'sweep {bar} {value} of {total} jobs, {eta_formatted} to go',
-    stream: process.stderr,
-    hideCursor: true,
-    fps: 10,
-    clearOnComplete: true,
-  });
-  bar.start(total, 0);
-  return bar;
+/** Shows how many jobs are judged, if they can be counted. Returns what each of them calls. */
+const describeJobs = async (reaper: Reaper, { type, verdict, limit, id }: SweepFlags): Promise<() => void> => {
+  let value = 0;
+  let total = id?.length ?? Number.POSITIVE_INFINITY;
+  const isShown = describeProgress(() =>
+    value < total ? { what: 'jobs judged', value, total } : 'all jobs judged, waiting for answers to hooks',
+  );
+  if (isShown && (id ?? type ?? verdict ?? limit) === undefined) total = await reaper.tracked();
+  return () => {
+    value += 1;
+  };
 };
 
 const isNoteworthy = ({ verdict, reason }: JobOutcome) =>
@@ -130,7 +122,7 @@ const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutco
   ].join('  ');
 
 const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, ...rest }: SweepSummary): string[] => [
-  ...(rest.suspended === undefined ? [] : [`the sweep was suspended: ${rest.suspended}`]),
+  ...(rest.suspended === undefined ? [] : [`the sweep was suspended: ${rest.suspended.message}`]),
   `${plan ? 'planned: ' : ''}${scanned} jobs in ${rest.durationMs} ms`,
   `verdicts: ${countsOf(verdicts)}`,
   `outcomes: ${countsOf(outcomes)}`,

@@ -1,15 +1,20 @@
 import { visible, visibleJson } from '../visible.ts';
+import { clearStatusLine } from './statusLine.ts';
 import { layOut } from './table.ts';
 
-/** Whether to use colours: on a terminal that supports them, unless NO_COLOR is set. */
-export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean =>
-  stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+/** Whether to use colours: as FORCE_COLOR says, else on a terminal that supports them, unless NO_COLOR is set. */
+export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean => {
+  const { FORCE_COLOR: forced, NO_COLOR: refused, TERM: terminal } = process.env;
+  if (forced) return forced !== '0' && forced !== 'false';
+  return stream.isTTY === true && !refused && terminal !== 'dumb';
+};
 
 /** The reader of the output may close it (`| head`). What was started in Redis is finished all the same. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 const write = (text: string): void => {
+  clearStatusLine();
   if (process.stdout.writable) process.stdout.write(text);
 };
 
@@ -25,6 +30,7 @@ export const printJson = (value: object): void => write(`${visibleJson({ schema,
 
 /** Prints a line on stderr. */
 export const complain = (line: string): void => {
+  clearStatusLine();
   process.stderr.write(`${visible(line)}\n`);
 };
 
@@ -33,6 +39,7 @@ export const paint = (word: string, isGood: boolean): string => `\u001b[${isGood
 
 /** Prints lines whose texts are escaped already, because they hold colours. */
 export const printPainted = (text: string, stream: NodeJS.WriteStream = process.stdout): void => {
+  clearStatusLine();
   if (stream.writable) stream.write(`${text}\n`);
 };
 
@@ -56,14 +63,11 @@ export type Cell = string | number | readonly string[];
 /**
  * Prints a table. On a terminal it fits the width: long ids and names are shortened in the middle. In a pipe each row is one line, and
  * nothing is shortened.
- * @param width makes it fit this many columns anywhere.
  */
-export const printTable = (
-  head: readonly string[],
-  rows: readonly (readonly Cell[])[],
-  width = process.stdout.isTTY ? widthOf(process.stdout) : undefined,
-): void => {
-  for (const line of tableLines(head, rows, width)) write(`${line}\n`);
+export const printTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): void => {
+  for (const line of tableLines(head, rows, process.stdout.isTTY ? widthOf(process.stdout) : undefined)) {
+    write(`${line}\n`);
+  }
 };
 
 /** The lines of a table that fits this width, with control characters escaped. */

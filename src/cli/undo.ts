@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { Reaper, UndoOutcome } from '../index.ts';
 import { configOf, reaperOf } from './config.ts';
+import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
+import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { complain, finish, print, printJson } from './text.ts';
 
@@ -11,6 +13,11 @@ export const registerUndo = (program: Command): void => {
     .argument('<entry...>', 'ids of entries, as reaper audit shows them')
     .description('undo acts: fail, reset, untrack, quarantine, dropped hooks and dropped quarantines')
     .option('--plan', 'print what would be undone, and change nothing');
+  withProgress(command, 'undoing acts');
+  withExamples(command, {
+    'what an undo of two acts would do': 'reaper undo --plan 1790000000000-0 1790000000000-1',
+    'undo an act': 'reaper undo 1790000000000-0',
+  });
   withOptions(command, 'redis', 'audit').action(async (entries: string[], flags: UndoFlags) => {
     const reaper = reaperOf(configOf(command));
     finish(await once(reaper, () => undo(reaper, entries, flags)));

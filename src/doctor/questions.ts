@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { classify } from '../io/redis/errors.ts';
 import { unlessRefused } from '../io/redis/refusals.ts';
+import { outcomes } from '../io/redis/replies/decode.ts';
 import { packageRoot } from '../package.ts';
 
 /** The question whether the user may run a command on a key. */
@@ -41,12 +42,17 @@ const byScript = async (redis: Redis, probe: string, questions: readonly Questio
     const texts = questions
       .slice(from, from + stride)
       .map(({ command, mayRun, needsString }) => JSON.stringify([command, mayRun, needsString]));
-    const reply = (await unlessRefused(redis.eval(script, 0, probe, ...texts))) as [string, ...number[]] | undefined;
+    const reply =
+      (await unlessRefused(redis.eval(script, 1, probe, ...texts))) ??
+      (await unlessRefused(redis.eval(script, 0, ...texts)));
     if (reply === undefined) return undefined;
-    answers.push(...(reply.slice(1) as number[]));
+    answers.push(...answersIn(reply).answers);
   }
-  return answers.map((answer) => (Number(answer) < 0 ? undefined : Number(answer) === 1));
+  return answers.map((answer) => (answer < 0 ? undefined : answer === 1));
 };
+
+const toAnswers = (...answers: (number | string)[]) => ({ answers: answers.map(Number) });
+const answersIn = outcomes({ asked: toAnswers, run: toAnswers });
 
 const byDryRun = async (redis: Redis, questions: readonly Question[]): Promise<Answers | undefined> => {
   const user = await unlessRefused(redis.call('ACL', 'WHOAMI'));

@@ -1,19 +1,13 @@
 import type { TrackedJob } from '../machines/facts.ts';
-import { RefusedError } from '../machines/refusal.ts';
 import type { ActInput, ActReply } from '../machines/types/job.ts';
-import type { Clock } from './clock.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { HookRecords } from './hooks/records.ts';
 import type { TrackedJobs } from './jobs/trackedJobs.ts';
 import type { Deps } from './redis/deps.ts';
-import { classify, refusalOf } from './redis/errors.ts';
 import { retry } from './redis/retry.ts';
 import { type AuditNote, changeOnce } from './redis/scripts.ts';
 
-/**
- * Acts on a job that was judged. Each act is one script that changes nothing if the job has changed since.
- * @throws RefusedError if Redis refuses writes, so that no other job can be acted on either.
- */
+/** Acts on a job that was judged. Each act is one script that changes nothing if the job has changed since. */
 export interface JobActs {
   load(id: string): Promise<TrackedJob>;
   fail(input: ActInput): Promise<ActReply>;
@@ -45,24 +39,24 @@ export const createJobActs = ({
     const origin = hooks.endpointFor(job.hookUrl);
     const hook = records.hookTail(origin);
     const change = changeOnce(keys, id);
-    const reply = await write(clock, () =>
+    const reply = await retry(clock, () =>
       scripts.run(
-        'set_status',
+        'fail_job',
         [keys.stats(id), keys.track, ...hook.keys],
-        ['Error', revision, id, job.fingerprint, ...hook.args],
+        [revision, id, job.fingerprint, ...hook.args],
         job.fence,
         change,
         noteOf(job, judgement),
       ),
     );
-    if (reply.outcome !== 'done') return 'overtaken';
+    if (reply.outcome !== 'done') return { outcome: 'overtaken' };
     if (origin !== undefined) hooks.announce(origin);
-    return 'done';
+    return reply;
   },
 
   async refire({ job }) {
-    const [reply = 'deferred'] = await write(clock, () => hooks.enqueue([job]));
-    if (reply instanceof Error) throw reply;
+    const [reply = { outcome: 'deferred' }] = await retry(clock, () => hooks.enqueue([job]));
+    if (reply.outcome === 'refused') throw new Error(reply.error);
     return reply;
   },
 
@@ -71,7 +65,7 @@ export const createJobActs = ({
     if (judgement.target === undefined) throw new Error('a reset without the state to reset to');
     const { status, revision = '' } = judgement.target;
     const change = changeOnce(keys, id);
-    const reply = await write(clock, () =>
+    return retry(clock, () =>
       scripts.run(
         'restore_ack',
         [keys.stats(id), keys.track],
@@ -81,16 +75,14 @@ export const createJobActs = ({
         noteOf(job, judgement),
       ),
     );
-    return reply.outcome;
   },
 
   async untrack({ job, judgement }) {
     const { id } = job.facts;
     const note = noteOf(job, judgement);
-    const reply = await write(clock, () =>
+    return retry(clock, () =>
       scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence, undefined, note),
     );
-    return reply.outcome;
   },
 });
 
@@ -98,12 +90,3 @@ const noteOf = ({ pass = 'sweep' }: TrackedJob, { reason }: ActInput['judgement'
   pass,
   why: reason,
 });
-
-const write = async <T>(clock: Clock, step: () => Promise<T>): Promise<T> => {
-  try {
-    return await retry(clock, step);
-  } catch (error) {
-    const refusal = refusalOf(error);
-    throw refusal === undefined ? error : new RefusedError(classify(error).code, refusal, { cause: error });
-  }
-};

@@ -7,7 +7,9 @@ export interface Clock {
    * back are ignored.
    */
   monotonic?(): number;
+  /** Calls `fn` once after `timeout` ms. Returns what `clearTimeout` takes. */
   setTimeout(fn: (...args: unknown[]) => void, timeout: number): unknown;
+  /** Cancels a timer. */
   clearTimeout(id: unknown): void;
 }
 

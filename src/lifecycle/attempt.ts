@@ -1,16 +1,15 @@
-import { ReaperError } from '../errors.ts';
 import { type Clock, monotonicOf, pause } from '../io/clock.ts';
 import type { Hooks } from '../io/hooks/hooks.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { classify, kindOfRedisError, RedisError } from '../io/redis/errors.ts';
 import { retry } from '../io/redis/retry.ts';
-import { changeOnce, type ReplyOf } from '../io/redis/scripts.ts';
+import { changeOnce } from '../io/redis/scripts.ts';
 import type { Status } from '../machines/facts.ts';
 
 /** `refused`: there is a newer attempt or a later status, which is given. `missing`: the job has no stats any more. */
 export type StatusReply =
-  | { readonly outcome: 'ok' }
+  | { readonly outcome: 'done' }
   | { readonly outcome: 'refused'; readonly status: string }
   | { readonly outcome: 'missing' };
 
@@ -31,8 +30,11 @@ export interface TrackedAttempt {
   run(): Promise<StatusReply>;
   /** Reports progress. `text` is sent with the hook and not stored. */
   checkIn(text: string): Promise<StatusReply>;
+  /** Ends the attempt with the status Success. */
   succeed(): Promise<StatusReply>;
+  /** Ends the attempt with the status Stopped. */
   stop(): Promise<StatusReply>;
+  /** Ends the attempt with the status Error. */
   fail(): Promise<StatusReply>;
   /** Writes a status. While Redis cannot be reached it retries for 5 min. */
   update(status: Status): Promise<StatusReply>;
@@ -80,11 +82,11 @@ export const createAttempt = (
   };
 
   const update = async (status: Status): Promise<StatusReply> => {
-    const asJudged = status === 'Running' && isUnbegun ? 'unbegun' : '';
-    if (status === 'Running') isUnbegun = false;
-    const reply = await setStatus(deps, job, status, asJudged, stats.upstream_job_id);
+    const begins = status === 'Running' && isUnbegun;
+    if (begins) isUnbegun = false;
+    const reply = await (begins ? begin(deps, job) : setStatus(deps, job, status, stats.upstream_job_id));
     if (reply.outcome === 'done') announce();
-    return statusReplyOf(reply);
+    return reply;
   };
 
   return {
@@ -104,14 +106,14 @@ export const createAttempt = (
       const { status, revision: now, checkInAt } = reply;
       if (endpoint !== undefined) hooks.holdText(id, { text, state: { status, revision: now, checkInAt } });
       announce();
-      return { outcome: 'ok' };
+      return { outcome: 'done' };
     },
     async reset() {
       const reply = await reset(deps, job);
       if (reply.outcome !== 'done') return reply;
       job.revision = reply.revision;
       isUnbegun = true;
-      return { outcome: 'ok' };
+      return { outcome: 'done' };
     },
     async fire() {
       if (endpoint === undefined) return;
@@ -123,12 +125,22 @@ export const createAttempt = (
   };
 };
 
+/** Refused if another host has begun the attempt. The hook is recorded in the same script. */
+const begin = ({ keys, scripts, clock, delivery: { records } }: AttemptDeps, job: Job) => {
+  const { id } = job;
+  const change = changeOnce(keys, id);
+  return persist(clock, () => {
+    const hook = records.hookTail(job.endpoint);
+    const scriptKeys = [keys.stats(id), keys.track, ...hook.keys];
+    return scripts.run('begin_attempt', scriptKeys, [job.revision, id, ...hook.args], undefined, change);
+  });
+};
+
 /** A final status also marks the execution of its policy as done. The hook is recorded in the same script. */
 const setStatus = (
   { keys, scripts, clock, delivery: { records } }: AttemptDeps,
   job: Job,
   status: Status,
-  asJudged: 'unbegun' | '',
   policy: string | undefined,
 ) => {
   const { id } = job;
@@ -138,7 +150,7 @@ const setStatus = (
     return scripts.run(
       'set_status',
       [keys.stats(id), keys.track, ...hook.keys, ...(policy ? [keys.executions(policy)] : [])],
-      [status, job.revision, id, asJudged, ...hook.args],
+      [status, job.revision, id, ...hook.args],
       undefined,
       change,
     );
@@ -165,13 +177,9 @@ const reset = ({ keys, scripts, clock }: AttemptDeps, { id, revision }: Job) => 
 const enqueueNow = async ({ clock, delivery: { records } }: AttemptDeps, job: Job, endpoint: string) => {
   const enqueue = () => records.enqueue([{ id: job.id, state: `asked:${job.revision}`, endpoint }]);
   const [enqueued] = await retry(clock, enqueue);
-  if (enqueued instanceof Error) throw new RedisError(classify(enqueued), { cause: enqueued });
-};
-
-const statusReplyOf = (reply: ReplyOf<'set_status'>): StatusReply => {
-  // Only a condition on the facts of the job is overtaken; a worker host gives none.
-  if (reply.outcome === 'overtaken') throw new ReaperError('internal', 'a status without a condition was overtaken');
-  return reply.outcome === 'done' ? { outcome: 'ok' } : reply;
+  if (enqueued?.outcome !== 'refused') return;
+  const cause = new Error(enqueued.error);
+  throw new RedisError(classify(cause), { cause });
 };
 
 /**

@@ -102,9 +102,11 @@ export const addShare = (shares: Map<string, Share>, pass: string, { reports, aw
 const seenAgain = (held: WaitingPool, now: Suspect, maxGrace: number): WaitingPool => {
   const { suspect } = held.input;
   const grace = Math.min(held.input.grace, maxGrace);
-  if (now.holdsEntries === suspect.holdsEntries && grace === held.input.grace) return held;
+  const planned = now.planned ?? suspect.planned;
+  const isSame = now.holdsEntries === suspect.holdsEntries && planned === suspect.planned;
+  if (isSame && grace === held.input.grace) return held;
   return {
     ...held,
-    input: { ...held.input, grace, suspect: { ...suspect, holdsEntries: now.holdsEntries === true } },
+    input: { ...held.input, grace, suspect: { ...suspect, planned, holdsEntries: now.holdsEntries === true } },
   };
 };

@@ -1,4 +1,5 @@
 import { assign, type DoneActorEvent, type ErrorActorEvent, fromPromise, setup } from 'xstate';
+import { codeOr } from '../errors.ts';
 import type { TrackedJob } from './facts.ts';
 import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
@@ -12,12 +13,12 @@ import { type Judgement, judge, type Verdict } from './verdict.ts';
 export interface JobContext extends JobInput {
   readonly judgement: Judgement | undefined;
   /** How often the job was judged: it is read again once. */
-  readonly looks: number;
-  /** What Redis answered to the act, or to the page about the job's hook. */
-  readonly reply: Exclude<ActReply, 'overtaken'> | undefined;
+  readonly judged: number;
+  /** What Redis replied to the act, or to the page about the job's hook. */
+  readonly reply: ActReply | undefined;
   /** Why the sweep must not act on it. */
   readonly moved: MovedJob | undefined;
-  readonly error: string | undefined;
+  readonly error: unknown;
 }
 
 type Refused = 'refused';
@@ -33,12 +34,12 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  * 1. `tracking`: takes the facts that came with the page. A job that was overtaken comes back here once, and goes to
  *    `loading`, which reads its facts again.
  * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
- *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the answer. A plan
+ *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the reply. A plan
  *    ends in `planned`. A job that is not, or no longer, what the sweep was asked to act on ends in `keep` too, with the
  *    outcome `overtaken`.
  * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
  *    the job is as it was judged. The outcome is handled here for all four of them.
- * 4. Final: `done`, with what Redis answered; `overtaken` a second time; `fenced` without the lease; `refused`
+ * 4. Final: `done`, with what Redis replied; `overtaken` a second time; `fenced` without the lease; `refused`
  *    because Redis takes no writes; `abandoned` with another error.
  */
 export const jobMachine = setup({
@@ -56,27 +57,26 @@ export const jobMachine = setup({
     untrack: act,
   },
   guards: {
-    isFirstLook: ({ context }) => context.looks === 0,
+    isUnjudged: ({ context }) => context.judged === 0,
     isVerdict: ({ context: { judgement, moved } }, { verdict }: { verdict: Verdict }) =>
       (moved === undefined ? judgement?.verdict : 'keep') === verdict,
     isPlan: ({ context }) => context.plan,
     isAnswered: ({ context }) => context.reply !== undefined,
-    mayLookAgain: ({ context }, { reply }: { reply: ActReply }) => reply === 'overtaken' && context.looks === 1,
-    isOvertaken: (_, { reply }: { reply: ActReply }) => reply === 'overtaken',
+    mayJudgeAgain: ({ context }, { reply }: { reply: ActReply }) =>
+      reply.outcome === 'overtaken' && context.judged === 1,
+    isOvertaken: (_, { reply }: { reply: ActReply }) => reply.outcome === 'overtaken',
     isFenced: (_, { error }: { error: unknown }) => error instanceof FencedError,
     isRefused: (_, { error }: { error: unknown }) => error instanceof RefusedError,
   },
   actions: {
     // One assignment, because most jobs do no more than this. A job to refire asks its page what became of its hook.
-    judge: assign(({ context: { job, policy, looks, page, scope } }) => {
+    judge: assign(({ context: { job, policy, judged, page, scope } }) => {
       const judgement = judge(job.facts, policy);
-      const reply = judgement.verdict === 'refire' ? page?.endOf(job) : undefined;
+      const reply = judgement.verdict === 'refire' ? page?.replyTo(job) : undefined;
       const moved = scope === undefined ? undefined : movedFrom(scope, job, judgement);
-      return { judgement, looks: looks + 1, reply, moved };
+      return { judgement, judged: judged + 1, reply, moved };
     }),
-    keepReply: assign({
-      reply: (_, { reply }: { reply: ActReply }) => (reply === 'overtaken' ? undefined : reply),
-    }),
+    keepReply: assign({ reply: (_, { reply }: { reply: ActReply }) => reply }),
     replaceFacts: assign({
       job: ({ context: { job: before } }, { job }: { job: TrackedJob }) => ({
         ...job,
@@ -84,7 +84,7 @@ export const jobMachine = setup({
         pass: before.pass,
       }),
     }),
-    keepError: assign({ error: (_, { error }: { error: unknown }) => messageOf(error) }),
+    keepError: assign({ error: (_, { error }: { error: unknown }) => error }),
   },
 }).createMachine({
   id: 'job',
@@ -97,7 +97,7 @@ export const jobMachine = setup({
     scope: input.scope,
     page: input.page,
     judgement: undefined,
-    looks: 0,
+    judged: 0,
     reply: undefined,
     moved: undefined,
     error: undefined,
@@ -107,7 +107,7 @@ export const jobMachine = setup({
   states: {
     tracking: {
       description: 'Takes the facts that came with the page.',
-      always: [{ guard: 'isFirstLook', target: 'compare' }, { target: 'loading' }],
+      always: [{ guard: 'isUnjudged', target: 'compare' }, { target: 'loading' }],
     },
     loading: {
       description: 'The job changed while it was judged: reads its facts again.',
@@ -149,7 +149,7 @@ export const jobMachine = setup({
       },
       on: {
         'xstate.done.actor.act': [
-          { guard: { type: 'mayLookAgain', params: replied }, target: 'tracking' },
+          { guard: { type: 'mayJudgeAgain', params: replied }, target: 'tracking' },
           { guard: { type: 'isOvertaken', params: replied }, target: 'overtaken' },
           { target: 'done', actions: { type: 'keepReply', params: replied } },
         ],
@@ -173,7 +173,7 @@ export const jobMachine = setup({
     done: {
       type: 'final',
       description: 'The act is in Redis, or its hook is enqueued, parked or deferred.',
-      output: ({ context }) => context.reply,
+      output: ({ context }) => context.reply?.outcome,
     },
     overtaken: { type: 'final', description: 'The job changed twice while it was judged.', output: 'overtaken' },
     fenced: { type: 'final', description: 'The lease was lost: the new leader finds the job.', output: 'fenced' },
@@ -219,7 +219,7 @@ const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {
     endpoint: job.endpoint,
     act: end === 'planned' ? plannedActOf(context) : undefined,
     moved,
-    ...(error === undefined ? {} : { error }),
+    ...(error === undefined ? {} : { error: messageOf(error), code: codeOr(error, 'step-failed') }),
     ...(end === 'refused' ? { isRefused: true } : {}),
   };
 };

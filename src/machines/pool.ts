@@ -1,9 +1,11 @@
 import type { ErrorActorEvent } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
+import { PlanMovedError } from './plannedPool.ts';
 import { poolSetup } from './poolSetup.ts';
-import type { PoolContext, PoolEnd, PoolInput, PoolResult } from './types/pool.ts';
+import type { PlannedRescue } from './types/changes.ts';
+import type { PoolContext, PoolDone, PoolEnd, PoolInput, PoolResult, Suspect } from './types/pool.ts';
 
-/** A failed step leads to a pause and a review; a lost lease ends the pool at once. */
+/** A failed step leads to a pause and a review; a lost lease, or a pool that is not as planned, ends it at once. */
 const countFailure = {
   type: 'countFailure',
   params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
@@ -48,7 +50,7 @@ export const poolMachine = poolSetup.createMachine({
   }),
   output: ({ context, event }) => {
     const end = finalOutput<PoolEnd | 'again'>({ event });
-    return end === 'again' ? { again: againOf(context) } : outcomeOf(context, end);
+    return end === 'again' ? { outcome: 'again', input: againOf(context) } : outcomeOf(context, end);
   },
   initial: 'suspect',
   states: {
@@ -61,7 +63,7 @@ export const poolMachine = poolSetup.createMachine({
       invoke: {
         id: 'confirm',
         src: 'confirm',
-        input: ({ context }) => ({ suspect: context.suspect, plan: context.plan }),
+        input: ({ context }) => ({ suspect: context.suspect, plan: context.plan, done: doneOf(context) }),
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           {
@@ -84,7 +86,11 @@ export const poolMachine = poolSetup.createMachine({
       invoke: {
         id: 'requeue',
         src: 'requeue',
-        input: ({ context }) => ({ suspect: context.suspect, type: context.held[context.at]?.type ?? '' }),
+        input: ({ context }) => ({
+          suspect: context.suspect,
+          type: context.held[context.at]?.type ?? '',
+          done: doneOf(context),
+        }),
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
           {
@@ -225,6 +231,8 @@ export const poolMachine = poolSetup.createMachine({
   },
 });
 
+const doneOf = ({ moved, quarantined }: PoolContext): PoolDone => ({ moved, quarantined });
+
 /** Whether nothing stays of the pool; in a plan, whether nothing would. */
 const isGone = (end: PoolEnd, unreadable: readonly string[]) =>
   end === 'rescued' || end === 'cleaned' || (end === 'planned' && unreadable.length === 0);
@@ -248,7 +256,22 @@ const outcomeOf = (
   quarantined: quarantined.length,
   ...(quarantined.length === 0 ? {} : { poison: quarantined }),
   ...(suspect.traces === undefined || !isGone(end, unreadable) ? {} : { deregistered: suspect.traces }),
+  ...(end === 'planned' ? { act: plannedRescueOf(suspect, moved, quarantined, unreadable) } : {}),
   ...(unreadable.length === 0 ? {} : { unreadable }),
   ...(error === undefined ? {} : { error }),
+  ...(cause instanceof PlanMovedError ? { isMoved: true as const } : {}),
   ...(cause === undefined ? {} : { cause }),
+});
+
+const plannedRescueOf = (
+  { pool, heartbeat, traces }: Suspect,
+  entries: PoolContext['moved'],
+  quarantined: PoolContext['quarantined'],
+  unreadable: readonly string[],
+): PlannedRescue => ({
+  pool,
+  heartbeat,
+  entries,
+  poison: quarantined.map(({ id, type }) => ({ id, type })),
+  ...(traces === undefined || unreadable.length > 0 ? {} : { traces }),
 });

@@ -2,15 +2,18 @@ import { assign, fromPromise, setup } from 'xstate';
 import { addCount } from './counts.ts';
 import { FencedError } from './lease.ts';
 import { messageOf } from './messageOf.ts';
+import { PlanMovedError } from './plannedPool.ts';
 import type {
   Confirmation,
   Deregistered,
   Held,
   PoolContext,
+  PoolDone,
   PoolInput,
   PoolOutput,
   Quarantining,
   Requeued,
+  Reviewed,
   Suspect,
 } from './types/pool.ts';
 
@@ -26,13 +29,13 @@ export const poolSetup = setup({
     events: {} as { type: 'stop' },
   },
   actors: {
-    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean }>(() =>
+    confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(() =>
       Promise.reject(new Error('confirm was not provided')),
     ),
-    review: fromPromise<'alive' | Suspect, { suspect: Suspect; plan: boolean }>(() =>
+    review: fromPromise<Reviewed, { suspect: Suspect; plan: boolean }>(() =>
       Promise.reject(new Error('review was not provided')),
     ),
-    requeue: fromPromise<Requeued, { suspect: Suspect; type: string }>(() =>
+    requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(() =>
       Promise.reject(new Error('requeue was not provided')),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(() =>
@@ -47,27 +50,27 @@ export const poolSetup = setup({
   },
   guards: {
     hasGrace: ({ context }) => context.grace > 0,
-    isAlive: (_, params: { reply: Confirmation | Requeued | Quarantining | Deregistered | Suspect }) =>
-      params.reply === 'alive',
-    isPoisoned: (_, params: { reply: Requeued }) => params.reply !== 'alive' && params.reply.poison !== undefined,
-    hasEntries: (_, params: { reply: Deregistered }) => params.reply === 'entries',
-    isLeft: (_, params: { reply: Deregistered }) => params.reply === 'left',
+    isAlive: (_, params: { reply: Confirmation | Reviewed | Requeued | Quarantining | Deregistered }) =>
+      params.reply.outcome === 'alive',
+    isPoisoned: (_, params: { reply: Requeued }) => poisonIn(params.reply) !== undefined,
+    hasEntries: (_, params: { reply: Deregistered }) => params.reply.outcome === 'entries',
+    isLeft: (_, params: { reply: Deregistered }) => params.reply.outcome === 'left',
     leftTraces: ({ context }, params: { reply: Deregistered }) =>
-      params.reply === 'traces' && Object.keys(context.moved).length === 0 && context.quarantined.length === 0,
+      params.reply.outcome === 'traces' && Object.keys(context.moved).length === 0 && context.quarantined.length === 0,
     hasMore: ({ context }, params: { reply: Requeued }) =>
       isDone(params.reply) ? context.at + 1 < context.held.length : true,
     isPlan: ({ context }) => context.plan,
-    holdsNothing: (_, params: { reply: Confirmation }) =>
-      params.reply !== 'alive' && withEntries(params.reply).length === 0,
+    holdsNothing: (_, params: { reply: Confirmation }) => withEntries(heldIn(params.reply)).length === 0,
     isLastRefused: ({ context }, params: { reply: Quarantining }) =>
       isDone(params.reply) && context.at + 1 >= context.held.length,
     retriesExhausted: ({ context }) => context.failures > maxFailures,
-    isFenced: (_, params: { error: unknown }) => params.error instanceof FencedError,
+    isFenced: (_, params: { error: unknown }) =>
+      params.error instanceof FencedError || params.error instanceof PlanMovedError,
   },
   actions: {
     keepHeld: assign({
-      held: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : withEntries(params.reply)),
-      unreadable: (_, params: { reply: Confirmation }) => (params.reply === 'alive' ? [] : unreadableIn(params.reply)),
+      held: (_, params: { reply: Confirmation }) => withEntries(heldIn(params.reply)),
+      unreadable: (_, params: { reply: Confirmation }) => unreadableIn(heldIn(params.reply)),
       at: 0,
     }),
     passOver: assign({
@@ -89,16 +92,15 @@ export const poolSetup = setup({
     countMoved: assign({
       moved: ({ context }, params: { reply: Requeued }) => {
         const type = context.held[context.at]?.type;
-        if (type === undefined || params.reply === 'alive' || params.reply.moved === 0) return context.moved;
-        return addCount(context.moved, type, params.reply.moved);
+        const { reply } = params;
+        if (type === undefined || reply.outcome !== 'moved' || reply.moved === 0) return context.moved;
+        return addCount(context.moved, type, reply.moved);
       },
     }),
-    keepPoison: assign({
-      poison: (_, params: { reply: Requeued }) => (params.reply === 'alive' ? undefined : params.reply.poison),
-    }),
+    keepPoison: assign({ poison: (_, params: { reply: Requeued }) => poisonIn(params.reply) }),
     countQuarantined: assign({
       quarantined: ({ context }, params: { reply: Quarantining }) => {
-        if (params.reply !== 'quarantined') return context.quarantined;
+        if (params.reply.outcome !== 'quarantined') return context.quarantined;
         const { poison: id = '', suspect, held, at } = context;
         return [...context.quarantined, { id, type: held[at]?.type ?? '', pool: suspect.pool }];
       },
@@ -114,8 +116,8 @@ export const poolSetup = setup({
       cause: (_, params: { error: unknown }) => params.error,
     }),
     suspectAgain: assign({
-      suspect: ({ context }, params: { reply: 'alive' | Suspect }) =>
-        params.reply === 'alive' ? context.suspect : params.reply,
+      suspect: ({ context }, params: { reply: Reviewed }) =>
+        params.reply.outcome === 'alive' ? context.suspect : params.reply.suspect,
     }),
     forgetError: assign({ error: undefined, cause: undefined }),
     explainLeft: assign({
@@ -129,10 +131,12 @@ export const poolSetup = setup({
 const unreadableIn = (held: readonly Held[]): readonly string[] => [
   ...new Set(held.flatMap(({ unreadable }) => (unreadable === undefined ? [] : [unreadable]))),
 ];
+const heldIn = (reply: Confirmation): readonly Held[] => (reply.outcome === 'dead' ? reply.held : []);
+const poisonIn = (reply: Requeued): string | undefined => (reply.outcome === 'moved' ? reply.poison : undefined);
 const refusedIn = (reply: Requeued | Quarantining): string | undefined =>
-  typeof reply === 'object' ? reply.refused : undefined;
+  reply.outcome === 'refused' ? reply.reason : undefined;
 /** Whether nothing more can be done for the entries of a type. */
 const isDone = (reply: Requeued | Quarantining): boolean =>
-  typeof reply === 'object' && (reply.refused !== undefined || !('left' in reply) || reply.left === 0);
+  reply.outcome === 'refused' || (reply.outcome === 'moved' && reply.left === 0);
 
 const withEntries = (held: readonly Held[]) => held.filter(({ entries, poison = [] }) => entries + poison.length > 0);

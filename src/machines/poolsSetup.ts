@@ -104,7 +104,8 @@ export const poolsSetup = setup({
     // A caller without a grace means the pools that wait already too. A plan changes nothing for rescues.
     skipGraces: assign(({ context }, { request }: { request: RescueRequest }) => {
       if (request.grace !== 0) return {};
-      const isMeant = ({ input }: WaitingPool) => input.plan === request.plan;
+      const isMeant = ({ input: { plan, suspect } }: WaitingPool) =>
+        plan === request.plan && request.scope?.pools.includes(suspect.pool) !== false;
       const released = context.graces.flatMap(({ pools }) => pools.filter(isMeant));
       return {
         graces: filterGraces(context.graces, (pool) => !isMeant(pool)),
@@ -141,23 +142,23 @@ export const poolsSetup = setup({
       const { pool, slots } = freed(context, slot);
       enqueue.stopChild(slot);
       enqueue.assign({ slots });
-      if (!('again' in output)) return enqueue.sendParent(ended({ pool, outcome: output }));
+      if (output.outcome !== 'again') return enqueue.sendParent(ended({ pool, outcome: output }));
       if (pool.isAborted) {
-        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.again, abortedFirst) }));
+        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.input, abortedFirst) }));
       }
       // A caller may have taken the pool over since its actor began.
       const { suspect, grace } = pool.input;
       if (suspect.fence !== undefined && !isSameTerm(suspect.fence, context.fence)) {
-        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.again, new FencedError()) }));
+        return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.input, new FencedError()) }));
       }
-      const input = { ...output.again, grace, suspect: { ...output.again.suspect, fence: suspect.fence } };
+      const input = { ...output.input, grace, suspect: { ...output.input.suspect, fence: suspect.fence } };
       return enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input }]) });
     }),
     endStoppedPool: enqueueActions(({ enqueue, context }, { slot, output }: { slot: string; output: PoolOutput }) => {
       const { pool, slots } = freed(context, slot);
       enqueue.stopChild(slot);
       enqueue.assign({ slots });
-      const outcome = 'again' in output ? abandonedPool(output.again, stoppedFirst) : output;
+      const outcome = output.outcome === 'again' ? abandonedPool(output.input, stoppedFirst) : output;
       enqueue.sendParent(ended({ pool, outcome }));
     }),
     abandonPool: enqueueActions(({ enqueue, context }, { slot, error }: { slot: string; error: unknown }) => {

@@ -1,5 +1,7 @@
+import type { DoneActorEvent } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
+import type { RescuePassOutput } from './rescuePass.ts';
 import { freshRescue, type RescueContext, type RescueOutput, rescueSetup } from './rescueSetup.ts';
 import { type PassCancel, scheduledPass } from './types/sweep.ts';
 
@@ -11,33 +13,36 @@ const cancelPass = {
   type: 'cancelPass',
   params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
 } as const;
+/** While the present pass takes a step: the step is finished. */
+const abort = { 'rescue.cancel': { guard: isPresent, target: 'thenEnd', actions: cancelPass } } as const;
 /** While the present pass waits for a time. */
 const endWhenAborted = {
   'rescue.cancel': [
-    { guard: isPresent, target: '#rescue.idle', actions: [cancelPass, 'endLook'] },
+    { guard: isPresent, target: '#rescue.idle', actions: [cancelPass, 'endSteps'] },
     { actions: cancelPass },
   ],
 } as const;
 
 /**
- * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks.
+ * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks. A caller may
+ * restrict its pass to some pools: `finding` finds no others then, and `recounting` rebuilds nothing.
  *
  * 1. `idle`: goes to `finding` for a request, to `waiting` while scheduled passes are this host's, else stays.
  * 2. `waiting`: until the next scheduled pass is due, a heartbeat grows old, a caller asks, or the mandate changes.
- * 3. `finding`: a pass begins. `looking` reads all pools; a look that fails is repeated after `backingOff`. What is found
- *    goes to `pools`, where each suspect waits out its grace. A look that is suspended, or that is answered after the term
- *    has ended, judges no pool and ends the pass.
+ * 3. `finding`: a pass begins. `reading` reads all pools, and again after `backingOff` if that fails. What is found
+ *    goes to `pools`, where each suspect waits out its grace. A pass that is suspended, or whose pools are read after the term
+ *    has ended, judges no pool and ends.
  * 4. `recounting`: rebuilds the counters of all types, before any pool is worked on, so that a plan reports the changes of
  *    the counters that a rescue makes.
- * 5. `requeuingOrphans`: pools may be worked on now. `looking` requeues entries that no worker of their live pool runs. A
- *    pass with a grace that a caller asked for takes a second look (`awaitingSecondLook`, `lookingAgain`), because an entry
- *    counts as orphaned only after two looks. Then the next pass may begin; the actor of this one awaits its pools.
+ * 5. `requeuingOrphans`: pools may be worked on now. `trying` requeues entries that no worker of their live pool runs. A
+ *    pass with a grace that a caller asked for tries a second time (`awaitingSecondTry`, `tryingAgain`), because an entry
+ *    counts as orphaned only after it was seen twice. Then the next pass may begin; the actor of this one awaits its pools.
  * 6. `stopping`: after `stop`, begins nothing more, and waits until `pools` has stopped.
  * 7. `answering`: each pass that is still open ends with an error.
  * 8. `stopped` (final): requests that never began are answered with an error.
  *
  * A caller may abort a pass: one that waits for a time ends at once, one that takes a step when the step has ended (it
- * begins no further act), and one that awaits its pools when those that are worked on have ended.
+ * begins no further act, and is in `thenEnd` meanwhile), and one that awaits its pools when those that are worked on have ended.
  *
  * Children: `pools`, and one `rescuePass` for each pass that is not complete, under ids that are used again.
  */
@@ -49,21 +54,21 @@ export const rescueMachine = rescueSetup.createMachine({
   entry: 'spawnPools',
   on: {
     'rescue.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
-    'rescue.cancel': [{ guard: isPresent, actions: [cancelPass, 'markAborted'] }, { actions: cancelPass }],
+    'rescue.cancel': { actions: cancelPass },
     'mandate.changed': { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
     'pools.shared': { actions: { type: 'shareOut', params: ({ event }) => event } },
     'pools.ended': { actions: { type: 'relayEnds', params: ({ event }) => ({ ends: event.ends }) } },
     'pools.cutShort': { actions: { type: 'cutShort', params: ({ event }) => ({ passes: event.passes }) } },
     'xstate.done.actor.*': {
-      guard: { type: 'isPass', params: ({ event }) => ({ id: event.actorId }) },
-      actions: { type: 'endPass', params: ({ event }) => ({ id: event.actorId, output: event.output }) },
+      guard: { type: 'isPass', params: ended },
+      actions: { type: 'endPass', params: ended },
     },
     stop: '.stopping',
   },
   initial: 'idle',
   states: {
     idle: {
-      description: 'No pass looks at anything, and none is scheduled on this host.',
+      description: 'No pass takes a step, and none is scheduled on this host.',
       always: [
         { guard: 'hasRequest', target: 'finding' },
         { guard: 'hasMandate', target: 'waiting' },
@@ -103,10 +108,10 @@ export const rescueMachine = rescueSetup.createMachine({
           ],
         },
       },
-      initial: 'looking',
+      initial: 'reading',
       states: {
-        looking: {
-          description: 'Reads all pools, their heartbeats and their in-progress lists.',
+        reading: {
+          description: 'Reads all pools.',
           invoke: {
             id: 'find',
             src: 'find',
@@ -114,18 +119,18 @@ export const rescueMachine = rescueSetup.createMachine({
               thorough: context.request?.thorough === true,
               plan: context.request?.plan === true,
               fence: context.fence,
+              scope: context.request?.scope,
             }),
             onDone: [
-              { guard: 'isAborted', target: '#rescue.idle', actions: 'endLook' },
               {
                 guard: 'isTermOver',
                 target: '#rescue.idle',
-                actions: [{ type: 'failPass', params: { error: new FencedError() } }, 'endLook'],
+                actions: [{ type: 'failPass', params: { error: new FencedError() } }, 'endSteps'],
               },
               {
                 guard: { type: 'isSuspended', params: ({ event }) => ({ found: event.output }) },
                 target: '#rescue.idle',
-                actions: [{ type: 'suspendPass', params: ({ event }) => ({ found: event.output }) }, 'endLook'],
+                actions: [{ type: 'suspendPass', params: ({ event }) => ({ found: event.output }) }, 'endSteps'],
               },
               {
                 target: '#rescue.recounting',
@@ -133,7 +138,6 @@ export const rescueMachine = rescueSetup.createMachine({
               },
             ],
             onError: [
-              { guard: 'isAborted', target: '#rescue.idle', actions: 'endLook' },
               {
                 guard: { type: 'mayRetry', params: ({ event }) => ({ error: event.error }) },
                 target: 'backingOff',
@@ -141,20 +145,31 @@ export const rescueMachine = rescueSetup.createMachine({
               },
               {
                 target: '#rescue.idle',
-                actions: [{ type: 'failPass', params: ({ event }) => ({ error: event.error }) }, 'endLook'],
+                actions: [{ type: 'failPass', params: ({ event }) => ({ error: event.error }) }, 'endSteps'],
               },
             ],
+          },
+          initial: 'thenRecount',
+          states: {
+            thenRecount: { description: 'What is found goes to the pools; the counters are next.', on: abort },
+            thenEnd: {
+              description: 'Aborted: what is found is left to the next pass.',
+              on: {
+                'xstate.done.actor.find': { target: '#rescue.idle', actions: 'endSteps' },
+                'xstate.error.actor.find': { target: '#rescue.idle', actions: 'endSteps' },
+              },
+            },
           },
         },
         backingOff: {
           description: 'The pools could not be read: waits before they are read again.',
-          after: { backoff: 'looking' },
+          after: { backoff: 'reading' },
           on: endWhenAborted,
         },
       },
     },
     recounting: {
-      description: 'Rebuilds the counters of all job types from the lists that they count.',
+      description: 'Rebuilds the counters.',
       invoke: {
         id: 'recount',
         src: 'recount',
@@ -164,79 +179,92 @@ export const rescueMachine = rescueSetup.createMachine({
           lists: context.lists,
           plan: context.request?.plan === true,
           fence: context.fence,
+          scope: context.request?.scope,
         }),
-        onDone: [
-          {
-            guard: 'isAborted',
-            target: 'idle',
-            actions: [{ type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) }, 'endLook'],
+        onDone: {
+          target: 'requeuingOrphans',
+          actions: { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
+        },
+        onError: {
+          target: 'requeuingOrphans',
+          actions: { type: 'failPass', params: ({ event }) => ({ error: event.error }) },
+        },
+      },
+      initial: 'thenRequeue',
+      states: {
+        thenRequeue: { description: 'Orphaned entries and pools are next.', on: abort },
+        thenEnd: {
+          description: 'Aborted: the types that are rebuilt now are the last ones.',
+          on: {
+            'xstate.done.actor.recount': {
+              target: '#rescue.idle',
+              actions: [{ type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) }, 'endSteps'],
+            },
+            'xstate.error.actor.recount': { target: '#rescue.idle', actions: 'endSteps' },
           },
-          {
-            target: 'requeuingOrphans',
-            actions: { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
-          },
-        ],
-        onError: [
-          { guard: 'isAborted', target: 'idle', actions: 'endLook' },
-          {
-            target: 'requeuingOrphans',
-            actions: { type: 'failPass', params: ({ event }) => ({ error: event.error }) },
-          },
-        ],
+        },
       },
     },
     requeuingOrphans: {
       description: 'Requeues orphaned entries.',
       entry: 'releasePools',
-      initial: 'looking',
+      initial: 'trying',
       states: {
-        looking: {
-          description: 'Looks at the lists of live pools.',
+        trying: {
+          description: 'Tries the live pools.',
           invoke: {
             id: 'requeueOrphans',
             src: 'requeueOrphans',
             input: orphansInput,
             onDone: [
               {
-                guard: 'isAborted',
-                target: '#rescue.idle',
-                actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endLook'],
-              },
-              {
                 guard: { type: 'isTooEarly', params: ({ event }) => ({ requeued: event.output }) },
-                target: 'awaitingSecondLook',
-                actions: { type: 'keepFirstLook', params: ({ event }) => ({ requeued: event.output }) },
+                target: 'awaitingSecondTry',
+                actions: { type: 'keepFirstTry', params: ({ event }) => ({ requeued: event.output }) },
               },
               {
                 target: '#rescue.idle',
-                actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endLook'],
+                actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endSteps'],
               },
             ],
             // The next pass finds the entries. The counters are another matter.
             onError: {
               target: '#rescue.idle',
-              actions: [{ type: 'report', params: orphansFailed }, 'endLook'],
+              actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
+            },
+          },
+          initial: 'thenWait',
+          states: {
+            thenWait: { description: 'Entries that are not proven to be orphaned are tried again.', on: abort },
+            thenEnd: {
+              description: 'Aborted: no entry is tried again.',
+              on: {
+                'xstate.done.actor.requeueOrphans': {
+                  target: '#rescue.idle',
+                  actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endSteps'],
+                },
+              },
             },
           },
         },
-        awaitingSecondLook: {
+        awaitingSecondTry: {
           description: 'Some entries look orphaned, but not for long enough.',
-          after: { secondLook: 'lookingAgain' },
+          after: { secondTry: 'tryingAgain' },
           on: endWhenAborted,
         },
-        lookingAgain: {
-          description: 'Looks at the lists of live pools for the second and last time.',
+        tryingAgain: {
+          description: 'Tries the entries for the second and last time.',
           invoke: {
             id: 'requeueOrphans',
             src: 'requeueOrphans',
             input: orphansInput,
             onDone: {
               target: '#rescue.idle',
-              actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endLook'],
+              actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endSteps'],
             },
             onError: {
               target: '#rescue.idle',
-              actions: [{ type: 'report', params: orphansFailed }, 'endLook'],
+              actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
             },
           },
         },
@@ -248,8 +276,8 @@ export const rescueMachine = rescueSetup.createMachine({
       on: {
         'xstate.done.actor.*': [
           {
-            guard: { type: 'isPass', params: ({ event }) => ({ id: event.actorId }) },
-            actions: { type: 'endPass', params: ({ event }) => ({ id: event.actorId, output: event.output }) },
+            guard: { type: 'isPass', params: ended },
+            actions: { type: 'endPass', params: ended },
           },
           // The only other child is `pools`.
           { target: 'answering' },
@@ -269,6 +297,11 @@ export const rescueMachine = rescueSetup.createMachine({
     },
   },
 });
+
+/** Of an actor that has ended. The guard `isPass` tells whether it is that of a pass. */
+function ended({ event }: { event: DoneActorEvent<unknown> }) {
+  return { id: event.actorId, output: event.output as RescuePassOutput };
+}
 
 function orphansFailed({ event }: { event: { error: unknown } }) {
   return { where: 'looking for orphaned entries', error: event.error };

@@ -37,3 +37,10 @@ export const withLocks = (changes: readonly RescueChange[], locks: Locks): reado
   const keyed = [...changes, ...ofLocks].map((change) => [JSON.stringify(change), change] as const);
   return keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, change]) => change);
 };
+
+/** What is reported of a try to requeue orphaned entries. */
+export const reportsOf = ({ orphaned, finished, error }: RequeuedOrphans) => [
+  ...orphaned.map((entry) => ({ type: 'orphan' as const, entry })),
+  ...finished.map((entry) => ({ type: 'finished' as const, entry })),
+  ...(error === undefined ? [] : [{ type: 'fault' as const, where: 'requeuing orphaned entries', error }]),
+];

@@ -2,6 +2,7 @@ import { assign, setup } from 'xstate';
 import type { Share } from './adoption.ts';
 import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
+import type { SuspensionReason } from './refusal.ts';
 import { changesOfCounters, changesOfLive, changesOfPool, withLocks } from './rescueChanges.ts';
 import type { Locks } from './types/changes.ts';
 import type { PoolOutcome } from './types/pool.ts';
@@ -46,9 +47,9 @@ export type RescuePassEvent =
   | { type: 'pools.ended'; outcomes: readonly PoolOutcome[]; count: number }
   /** A step failed: the pass continues, and its result says why it is not complete. */
   | { type: 'failed'; error: unknown }
-  | { type: 'suspended'; reason: string }
+  | { type: 'suspended'; reason: SuspensionReason | undefined }
   /** Everything was looked at: only pools may still be missing. */
-  | { type: 'looked' }
+  | { type: 'steps.ended' }
   /** Its caller has aborted it. */
   | { type: 'aborted' }
   /** The reaper stops: the result says so, unless it has an error already. */
@@ -58,7 +59,7 @@ export type RescuePassEvent =
 /**
  * One rescue pass: adds up what its steps report.
  *
- * 1. `collecting`: the rescue looks at the pools, the counters and the entries of live pools.
+ * 1. `collecting`: the rescue takes its steps: pools, counters, orphaned entries.
  * 2. `awaitingPools`: all of that is done; waits for the end of each pool that the pass found.
  * 3. `complete` (final), with the result. After `stop` the pass ends at once, and its result says that it was cut short.
  *
@@ -132,7 +133,10 @@ export const rescuePassMachine = setup({
       }),
     }),
     suspend: assign({
-      result: ({ context: { result } }, { reason }: { reason: string }) => ({ ...result, suspended: reason }),
+      result: ({ context: { result } }, { reason }: { reason: SuspensionReason | undefined }) => ({
+        ...result,
+        ...(reason && { suspended: reason }),
+      }),
     }),
     abort: assign({ result: ({ context: { result } }) => ({ ...result, ...abortedPass }) }),
     cutShort: assign({ result: ({ context: { result } }) => ({ error: 'the reaper is stopped', ...result }) }),
@@ -160,14 +164,14 @@ export const rescuePassMachine = setup({
   initial: 'collecting',
   states: {
     collecting: {
-      description: 'The rescue looks at the pools, the counters and the entries of live pools.',
+      description: 'The rescue takes its steps: pools, counters, orphaned entries.',
       on: {
         found: { actions: { type: 'addFound', params: ({ event }) => ({ found: event.found }) } },
         recounted: { actions: { type: 'addRecounted', params: ({ event }) => ({ recounted: event.recounted }) } },
         requeued: { actions: { type: 'addRequeued', params: ({ event }) => ({ requeued: event.requeued }) } },
         failed: { actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },
         suspended: { actions: { type: 'suspend', params: ({ event }) => ({ reason: event.reason }) } },
-        looked: 'awaitingPools',
+        'steps.ended': 'awaitingPools',
       },
     },
     awaitingPools: {

@@ -1,16 +1,27 @@
-import { assign, type ErrorActorEvent, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
+import {
+  assign,
+  type DoneActorEvent,
+  type ErrorActorEvent,
+  enqueueActions,
+  fromPromise,
+  sendParent,
+  setup,
+} from 'xstate';
 import { type Fence, isSameTerm, type Mandate } from './lease.ts';
 import { endsByPass } from './passEnds.ts';
 import { PermanentError } from './permanent.ts';
 import { poolsMachine } from './pools.ts';
 import type { EndedPool, PoolsEvent, PoolsMessage } from './poolsSetup.ts';
+import { reportsOf } from './rescueChanges.ts';
 import { type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
 import { faultOf, type MandateChanged, type Poll, reported } from './types/reports.ts';
 import {
   emptyRescue,
+  type FindInput,
   type Found,
   type LivePool,
   type Recounted,
+  type RecountInput,
   type RequeuedOrphans,
   type RescueRequest,
 } from './types/rescue.ts';
@@ -35,37 +46,35 @@ export type RescueEvent =
   | MandateChanged
   | { type: 'stop' }
   | PoolsMessage
-  | { type: 'xstate.done.actor.*'; actorId: string; output: RescuePassOutput }
-  | (ErrorActorEvent & { type: 'xstate.error.actor.*' });
+  | (DoneActorEvent<Found> & { type: 'xstate.done.actor.find' })
+  | (DoneActorEvent<Recounted> & { type: 'xstate.done.actor.recount' })
+  | (DoneActorEvent<RequeuedOrphans> & { type: 'xstate.done.actor.requeueOrphans' })
+  | (DoneActorEvent<RescuePassOutput> & { type: 'xstate.done.actor.*' })
+  | (ErrorActorEvent & { type: `xstate.error.actor.${'find' | 'recount' | '*'}` });
 
 export type RescueOutput = Pick<RescueContext, 'begun'>;
 
 export interface RescueContext extends RescueInput {
   readonly mandate: Mandate | undefined;
-  /** How many passes began: the first one looks through all keys, and waits for another time than the later ones. */
+  /** How many passes began: the first one scans all keys, and waits for another time than the later ones. */
   readonly begun: number;
   readonly requests: readonly RescueRequest[];
   /** What the present pass was asked for; undefined between passes. */
   readonly request: RescueRequest | undefined;
-  /**
-   * Whether the caller of the present pass has aborted it. The step that runs is finished. As states, each of the three
-   * steps would be there twice.
-   */
-  readonly isAborted: boolean;
   /** The actor of the present pass. */
   readonly present: PassId;
   /** The fence of the term in which the present pass began; none for passes of callers. */
   readonly fence: Fence | undefined;
   /** The term in which a scheduled pass failed: it is tried again an interval later, or in the next term. */
   readonly failedIn: Fence | undefined;
-  /** Failures in a row of the present look. */
+  /** Failures in a row to read the pools. */
   readonly failures: number;
   readonly types: readonly string[];
   readonly lists: Found['lists'];
   readonly live: readonly LivePool[];
-  /** When the second look at the lists of live pools is due, in ms from the first one. */
-  readonly secondLookIn: number;
-  /** Pools that were removed, or proved alive, since the present look began: what the look says of them is older. */
+  /** When the second try to requeue orphaned entries is due, in ms from the first one. */
+  readonly secondTryIn: number;
+  /** Pools that were removed, or proved alive, since the pools were read: what was read of them is older. */
   readonly endedSince: readonly string[];
   /** Actors of passes that are not complete. */
   readonly passes: readonly PassId[];
@@ -79,7 +88,6 @@ export const freshRescue = (input: RescueInput): RescueContext => ({
   begun: input.begun ?? 0,
   requests: [],
   request: undefined,
-  isAborted: false,
   present: 'pass-0',
   fence: undefined,
   failedIn: undefined,
@@ -87,12 +95,12 @@ export const freshRescue = (input: RescueInput): RescueContext => ({
   types: [],
   lists: [],
   live: [],
-  secondLookIn: 0,
+  secondTryIn: 0,
   endedSince: [],
   passes: [],
 });
 
-/** Failures in a row of a look at the pools after which the pass is given up. */
+/** Failures in a row to read the pools after which the pass is given up. */
 const maxFailures = 6;
 const unprovided = (name: string) => () => Promise.reject(new Error(`${name} was not provided`));
 
@@ -110,11 +118,8 @@ export const rescueSetup = setup({
     rescuePass: rescuePassMachine,
     /** Ends when the heartbeat of a live pool has grown old: the next pass must not wait for its time then. */
     watch: fromPromise<void>(unprovided('watch')),
-    find: fromPromise<Found, { thorough: boolean; plan: boolean; fence: Fence | undefined }>(unprovided('find')),
-    recount: fromPromise<
-      Recounted,
-      { number: number; types: readonly string[]; lists: Found['lists']; plan: boolean; fence: Fence | undefined }
-    >(unprovided('recount')),
+    find: fromPromise<Found, FindInput>(unprovided('find')),
+    recount: fromPromise<Recounted, RecountInput>(unprovided('recount')),
     requeueOrphans: fromPromise<
       RequeuedOrphans,
       { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
@@ -124,20 +129,19 @@ export const rescueSetup = setup({
     // The reaper provides it: it knows the interval and the progress of other hosts.
     rescueDelay: 10_000,
     backoff: ({ context }) => 250 * 2 ** context.failures,
-    secondLook: ({ context }) => context.secondLookIn,
+    secondTry: ({ context }) => context.secondTryIn,
   },
   guards: {
     hasRequest: ({ context }) => context.requests.length > 0,
     hasMandate: ({ context }) => context.mandate !== undefined,
     isTermOver: ({ context }) => context.fence !== undefined && !isSameTerm(context.fence, context.mandate?.fence),
     isPresent: ({ context }, { number }: PassCancel) => context.request?.number === number,
-    isAborted: ({ context }) => context.isAborted,
     isSuspended: (_, { found }: { found: Found }) => found.suspended !== undefined,
     mayRetry: ({ context }, { error }: { error: unknown }) =>
       context.failures < maxFailures && !(error instanceof PermanentError),
     isTooEarly: ({ context }, { requeued }: { requeued: RequeuedOrphans }) =>
       context.request?.number !== scheduledPass &&
-      context.request?.grace !== 0 && // A caller without a grace does not wait. The next pass takes the second look.
+      context.request?.grace !== 0 && // A caller without a grace does not wait. The next pass tries them again.
       requeued.dueInMs !== undefined,
     isPass: (_, { id }: { id: string }) => id.startsWith('pass-'),
     areAllPassesEnded: ({ context }) => context.passes.length === 0,
@@ -169,7 +173,6 @@ export const rescueSetup = setup({
       enqueue.sendTo(open, { type: 'aborted' });
       enqueue.sendTo('pools', { type: 'cancel', pass: open });
     }),
-    markAborted: assign({ isAborted: true }),
     recordMandate: enqueueActions(({ enqueue }, { mandate }: { mandate: Mandate | undefined }) => {
       enqueue.assign({ mandate });
       enqueue.sendTo('pools', { type: 'term.changed', fence: mandate?.fence });
@@ -182,7 +185,6 @@ export const rescueSetup = setup({
       enqueue.assign({
         requests: rest,
         request,
-        isAborted: false,
         begun: pass,
         present: id,
         passes: [...context.passes, id],
@@ -239,7 +241,7 @@ export const rescueSetup = setup({
     // The other hosts have not done the shared pass either: it is tried again an interval later.
     suspendPass: enqueueActions(({ enqueue, context }, { found }: { found: Found }) => {
       enqueue.assign({ failedIn: context.fence });
-      enqueue.sendTo(context.present, { type: 'suspended', reason: found.suspended ?? '' });
+      enqueue.sendTo(context.present, { type: 'suspended', reason: found.suspended });
     }),
     keepRecounted: enqueueActions(({ enqueue, context }, { recounted }: { recounted: Recounted }) => {
       enqueue.sendTo(context.present, { type: 'recounted', recounted });
@@ -251,17 +253,17 @@ export const rescueSetup = setup({
       enqueue.sendTo(context.present, { type: 'requeued', requeued });
       enqueue.sendParent(reported(...reportsOf(requeued)));
     }),
-    // The second look of a plan finds again what the first one left in place.
-    keepFirstLook: enqueueActions(({ enqueue, context }, params: { requeued: RequeuedOrphans }) => {
+    // The second try of a plan finds again what the first one left in place.
+    keepFirstTry: enqueueActions(({ enqueue, context }, params: { requeued: RequeuedOrphans }) => {
       const requeued = context.request?.plan
         ? { ...params.requeued, orphaned: [], finished: [], poison: [] }
         : params.requeued;
-      enqueue.assign({ secondLookIn: requeued.dueInMs ?? 0 });
+      enqueue.assign({ secondTryIn: requeued.dueInMs ?? 0 });
       enqueue.sendTo(context.present, { type: 'requeued', requeued });
       enqueue.sendParent(reported(...reportsOf(requeued)));
     }),
-    endLook: enqueueActions(({ enqueue, context }) => {
-      enqueue.sendTo(context.present, { type: 'looked' });
+    endSteps: enqueueActions(({ enqueue, context }) => {
+      enqueue.sendTo(context.present, { type: 'steps.ended' });
       enqueue.assign({ request: undefined, fence: undefined });
     }),
     endPass: enqueueActions(({ enqueue, context }, { id, output }: { id: string; output: RescuePassOutput }) => {
@@ -295,9 +297,3 @@ const freeId = (taken: readonly PassId[]): PassId => {
   while (taken.includes(`pass-${i}`)) i += 1;
   return `pass-${i}`;
 };
-
-const reportsOf = ({ orphaned, finished, error }: RequeuedOrphans) => [
-  ...orphaned.map((entry) => ({ type: 'orphan' as const, entry })),
-  ...finished.map((entry) => ({ type: 'finished' as const, entry })),
-  ...(error === undefined ? [] : [{ type: 'fault' as const, where: 'requeuing orphaned entries', error }]),
-];

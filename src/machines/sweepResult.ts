@@ -1,4 +1,5 @@
 import { messageOf } from './messageOf.ts';
+import { RefusedError, type SuspensionReason, suspensionOf } from './refusal.ts';
 import { addTally, type Tally } from './tally.ts';
 import type { Page, SweepResult } from './types/sweep.ts';
 
@@ -16,8 +17,10 @@ export const withLimit = (pass: SweepResult | undefined, actsLeft: number | unde
 /** The first reason stays: later ones are about the same refusal. */
 export const withSuspension = (
   pass: SweepResult | undefined,
-  suspended: string | undefined,
+  suspended: SuspensionReason | undefined,
 ): SweepResult | undefined =>
   pass === undefined || suspended === undefined || pass.suspended !== undefined ? pass : { ...pass, suspended };
 export const withError = (pass: SweepResult | undefined, error: unknown): SweepResult | undefined =>
   pass && { ...pass, error: messageOf(error), cause: error };
+export const withRefusal = (pass: SweepResult | undefined, error: unknown): SweepResult | undefined =>
+  error instanceof RefusedError ? withSuspension(pass, suspensionOf(error)) : withError(pass, error);

@@ -10,10 +10,9 @@ import {
 import type { TrackedJob } from './facts.ts';
 import { type LaneFreed, laneMachine } from './lane.ts';
 import { type Fence, FencedError, isSameTerm, type Mandate } from './lease.ts';
-import { messageOf } from './messageOf.ts';
 import { PermanentError } from './permanent.ts';
 import { RefusedError } from './refusal.ts';
-import { withError, withLimit, withNotFound, withSuspension, withTally } from './sweepResult.ts';
+import { withError, withLimit, withNotFound, withRefusal, withSuspension, withTally } from './sweepResult.ts';
 import { emptyTally, tallyOf } from './tally.ts';
 import type { JobOutcome } from './types/job.ts';
 import { faultOf, type MandateChanged, reported } from './types/reports.ts';
@@ -243,7 +242,11 @@ export const sweepSetup = setup({
       const pass = withTally(context.pass, tallyOf(outcome));
       enqueue.assign({ idle: [...context.idle, lane], pass });
       if (outcome.isRefused === true) {
-        enqueue.assign({ pass: withSuspension(pass, outcome.error), acting: [], failedIn: context.fence });
+        enqueue.assign({
+          pass: withSuspension(pass, { code: outcome.code ?? 'suspended', message: outcome.error ?? '' }),
+          acting: [],
+          failedIn: context.fence,
+        });
       }
       enqueue.sendParent(reported({ type: 'job', outcome }));
     }),
@@ -257,7 +260,7 @@ export const sweepSetup = setup({
     }),
     // The other hosts have not done the shared sweep either: it is tried again an interval later.
     suspendSweep: assign({
-      pass: ({ context }, { error }: { error: unknown }) => withSuspension(context.pass, messageOf(error)),
+      pass: ({ context }, { error }: { error: unknown }) => withRefusal(context.pass, error),
       failedIn: ({ context }) => context.fence,
     }),
     // Spawned, not invoked: it continues when the state changes.
@@ -267,8 +270,7 @@ export const sweepSetup = setup({
     }),
     forgetRecord: stopChild('completePass'),
     failCompletion: assign({
-      pass: ({ context }, { error }: { error: unknown }) =>
-        error instanceof RefusedError ? withSuspension(context.pass, messageOf(error)) : withError(context.pass, error),
+      pass: ({ context }, { error }: { error: unknown }) => withRefusal(context.pass, error),
       failedIn: ({ context }) => context.fence,
     }),
     cutShort: assign({

@@ -2,7 +2,7 @@
 import type { Clock } from '../io/clock.ts';
 import type { Logger } from '../io/log.ts';
 import type { RedisSource } from '../io/redis/connection.ts';
-import type { Duration } from './values.ts';
+import type { Duration } from './duration.ts';
 
 /** Options of `createReaper`. A duration is a number of milliseconds, or a text with a unit: `'24h'`, `'15s'`. */
 export interface ReaperOptions {
@@ -94,8 +94,8 @@ export interface ReaperOptions {
          */
         concurrency?: number | undefined;
         /**
-         * Jobs that are read in one step.
-         * @default 100
+         * Jobs that are read in one round trip. One script reads at most 100.
+         * @default 500
          */
         pageSize?: number | undefined;
       }

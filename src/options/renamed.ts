@@ -1,4 +1,4 @@
-import type { StringValue } from 'ms';
+import type { DurationText } from './duration.ts';
 import { durationTextOf } from './values.ts';
 
 /** An option of version 0.1.0 and what it is now. `unit` is the unit that its number had. */
@@ -56,7 +56,7 @@ export const adviceFor = ({ now, unit }: RenamedOption, value: unknown): string 
 };
 
 const convertedText = (value: unknown, unit: 'ms' | 's'): string | undefined => {
-  const convert = (number: unknown): StringValue | undefined =>
+  const convert = (number: unknown): DurationText | undefined =>
     typeof number === 'number' && Number.isInteger(number) && number >= 0
       ? durationTextOf(unit === 's' ? 1_000 * number : number)
       : undefined;

@@ -1,9 +1,7 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { longestTimer } from '../io/clock.ts';
-
-/** A duration: a number of milliseconds, or a string with a unit such as `'24h'`, `'15s'`, `'7d'` or `'500ms'`. */
-export type Duration = number | StringValue;
+import type { Duration, DurationText } from './duration.ts';
 
 /** The longest span that is a whole number of milliseconds. */
 export const longestSpan = Number.MAX_SAFE_INTEGER;
@@ -45,7 +43,7 @@ export const parseDuration = (value: unknown): number | { readonly error: string
 };
 
 /** Writes milliseconds as people do: `24h`, `7d`, `5m`, `15s`, `500ms`. */
-export const durationTextOf = (value: number): StringValue => {
+export const durationTextOf = (value: number): DurationText => {
   const units = [
     ['d', 86_400_000, 2],
     ['h', 3_600_000, 1],

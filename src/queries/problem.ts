@@ -3,6 +3,7 @@ import { countText } from '../ages.ts';
 /** Stable codes of problems. */
 export type ProblemCode =
   | 'suspended'
+  | 'all-pools-dead'
   | 'blocked-by-lock'
   | 'no-live-pool'
   | 'dead-pool'

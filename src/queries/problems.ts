@@ -8,8 +8,15 @@ import type { NamespaceState } from './state.ts';
 
 /** All codes, the worst first. Within a code, the problem of most jobs comes first. */
 const order: readonly ProblemCode[] = [
-  ...(['suspended', 'blocked-by-lock', 'no-live-pool', 'dead-pool', 'orphaned-entries'] as const),
-  ...(['namespace-elsewhere', 'unreadable-keys', 'type-paused', 'circuit-open', 'no-leader'] as const),
+  ...(['suspended', 'all-pools-dead', 'blocked-by-lock', 'no-live-pool', 'dead-pool'] as const),
+  ...([
+    'orphaned-entries',
+    'namespace-elsewhere',
+    'unreadable-keys',
+    'type-paused',
+    'circuit-open',
+    'no-leader',
+  ] as const),
   ...(['rescue-overdue', 'sweep-overdue', 'counter-drift', 'jobs-to-repair', 'hooks-parked'] as const),
   'quarantined-jobs',
 ];
@@ -42,7 +49,7 @@ const weightOf = ({ counts }: Problem): number => counts.queued ?? counts.entrie
 const suspended = ({ suspended: reason, redis }: NamespaceState): Problem[] =>
   reason === undefined
     ? []
-    : [problem('suspended', 'critical', ['redis', redis], `no pass can run: ${reason}`, 'reaper doctor')];
+    : [problem('suspended', 'critical', ['redis', redis], `no pass can run: ${reason.message}`, 'reaper doctor')];
 
 const elsewhere = ({ elsewhere: places }: NamespaceState): Problem[] =>
   places.map(({ namespace, hint, options }) =>
@@ -113,7 +120,7 @@ const noPool = ({ queues, pools, namespace }: NamespaceState): Problem[] => {
   const queued = waiting.reduce((sum, queue) => sum + queue.queued, 0);
   const message = `no pool is alive: ${count(queued, 'job', 'jobs')} of ${count(waiting.length, 'type waits', 'types wait')}: start a jobservice`;
   const counts = { queued, types: waiting.length };
-  return [problem('no-live-pool', 'critical', ['namespace', namespace], message, undefined, counts)];
+  return [problem('all-pools-dead', 'critical', ['namespace', namespace], message, undefined, counts)];
 };
 
 const poolProblems = ({ pools }: NamespaceState): Problem[] =>

@@ -1,4 +1,5 @@
 import type { EndpointStatus } from '../admin/hookRecords.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import type { Elsewhere } from './elsewhere.ts';
 import type { PoolStatus } from './poolStatus.ts';
 import type { QueueStatus } from './queues.ts';
@@ -31,7 +32,7 @@ export interface NamespaceState {
   /** Redis TIME at the end of the reading. Ages count from it. */
   readonly readAt: string;
   /** Why no pass can run now, and what to do: Redis refuses writes, or this reaper cannot judge. */
-  readonly suspended: string | undefined;
+  readonly suspended: SuspensionReason | undefined;
   readonly tracked: TrackedCounts;
   /** Undelivered hooks. */
   readonly hooks: {

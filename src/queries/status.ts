@@ -9,6 +9,7 @@ import { redisTime } from '../io/redis/time.ts';
 import { refusalOfWrites } from '../io/redis/writes.ts';
 import { findWrongTyped, keysOfType, singleKeysOf, unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { isoOfSecond, isoTime, isoTimeOrNone } from '../isoTime.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import type { Policy } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { createElsewhere } from './elsewhere.ts';
@@ -38,7 +39,7 @@ export interface StatusDeps extends Pick<Deps, 'connection' | 'keys' | 'scripts'
   readonly records: HookRecords;
   readonly lease: Lease;
   /** Why the passes of this reaper are suspended. */
-  readonly suspended: () => string | undefined;
+  readonly suspended: () => SuspensionReason | undefined;
   readonly findElsewhere: ReturnType<typeof createElsewhere>;
 }
 

@@ -1,5 +1,5 @@
 import { BackgroundError } from '../errors.ts';
-import type { Logger } from '../io/log.ts';
+import type { CodedLogger } from '../io/log.ts';
 import { type Connection, connect } from '../io/redis/connection.ts';
 import { codeOfOutage, redact } from '../io/redis/errors.ts';
 import type { ReaperSettings } from '../options.ts';
@@ -10,7 +10,7 @@ const where = 'the connection to Redis';
 /** Connects, and turns each outage and its end into log lines and events. */
 export const connectReported = (
   { redis, sentinelUsername, sentinelPassword }: ReaperSettings,
-  log: Logger,
+  log: CodedLogger,
   emit: Emitter['emit'],
 ): Connection => {
   const connection: Connection = connect(
@@ -26,10 +26,13 @@ export const connectReported = (
       sentinelUsername,
       sentinelPassword,
       onReminder: (err, forMs) =>
-        log.warn({ where, err: redact(err), forMs: Math.round(forMs) }, 'Redis is still unavailable'),
+        log.warn(
+          { where, code: codeOfOutage(err), err: redact(err), forMs: Math.round(forMs) },
+          'Redis is still unavailable',
+        ),
       onRestored(forMs) {
         const durationMs = Math.round(forMs);
-        log.info({ where, durationMs }, 'Redis can be used again');
+        log.info({ where, code: 'redis-restored', durationMs }, 'Redis can be used again');
         emit('connection', { state: 'restored', redis: connection.description, durationMs });
       },
     },

@@ -5,7 +5,8 @@ import { checkOfRefusal } from '../doctor/doctor.ts';
 import { databaseOf, openerOf } from '../doctor/source.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
-import { type ReaperOptions, type ReaperSettings, readArguments, readOptions } from '../options.ts';
+import type { ReaperOptions } from '../options/generated.ts';
+import { type ReaperSettings, readArguments, readOptions } from '../options.ts';
 import { createElsewhere } from '../queries/elsewhere.ts';
 import { createExplain } from '../queries/explain.ts';
 import { createStatus } from '../queries/status.ts';
@@ -14,6 +15,7 @@ import { makeInspectable } from './inspection.ts';
 import { createParts } from './parts.ts';
 import { createPing } from './ping.ts';
 import type { Reaper } from './reaper.ts';
+import { createReload } from './reload.ts';
 
 /**
  * Creates a reaper. It opens no connection and sets no timer before its first method call.
@@ -85,11 +87,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       stopping ??= parts.shutDown().finally(parts.end);
       return stopping;
     },
+    reload: createReload({ settings, calls, delivery, supervision }),
     [Symbol.asyncDispose]: () => reaper.stop(),
     ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
     ...urlsOf(settings, parts, awake),
     ...queriesOf(parts, settings),
-    ...{ health: parts.health, metrics: parts.metrics.text },
+    ...{ health: parts.health, metrics: parts.metrics.text, rescueProgress: parts.supervision.rescueProgress },
   });
   makeInspectable(reaper, () => {
     awake();
@@ -134,7 +137,7 @@ const queriesOf = (
     status: createStatus({
       ...{ ...deps, settings, pools, policy, records, lease },
       open: () => ports.scan(true),
-      suspended: () => passState().suspended ?? passState().sweepSuspended,
+      suspended: () => passState().suspended.rescue ?? passState().suspended.sweep,
       findElsewhere: createElsewhere(given, settings.redis, connection.description),
     }),
     explain: createExplain({
@@ -154,9 +157,11 @@ const queriesOf = (
 
 /** Lets `stop` refuse and await the calls of all methods that ask Redis. */
 const guarded = (calls: Calls, reaper: Reaper): Reaper => {
-  const { start, stop, health, on, off, once, events, hooks, quarantine, audit, lifecycle, ...asked } = reaper;
+  const { start, stop, reload, health, rescueProgress, on, off, once, events, ...others } = reaper;
+  const { hooks, quarantine, audit, lifecycle, ...asked } = others;
   return {
-    ...{ start, stop, health, on, off, once, events, [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
+    ...{ start, stop, reload, health, rescueProgress, on, off, once, events },
+    ...{ [Symbol.asyncDispose]: reaper[Symbol.asyncDispose] },
     ...calls.guard(asked),
     hooks: calls.guard(hooks, 'list'),
     quarantine: calls.guard(quarantine, 'list'),

@@ -32,6 +32,8 @@ export interface Delivery {
   /** Resolves when an attempt for a job has ended on this host, or none is left. */
   attempted(id: string): Promise<void>;
   inFlight(): number;
+  /** Changes how many hooks may be in flight. */
+  setConcurrency(count: number): void;
   /** After the dispatcher has stopped: waits for selected hooks until `isUp` resolves. The rest stays in Redis. */
   stop(isUp: Promise<unknown>): Promise<void>;
 }
@@ -124,6 +126,7 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
       ]);
     },
     inFlight: () => limiter.inFlight,
+    setConcurrency: limiter.setConcurrency,
     async stop(isUp) {
       isStopped = true;
       await Promise.race([named.idle(), isUp]);
@@ -139,18 +142,24 @@ const createSending = (
   { connection, keys, scripts, clock, settings, random }: DeliveryOptions,
   onOutcome: (outcome: HookOutcome) => void,
 ) => {
-  const { deadline, maxAge, timeout, maxRecords, breakerThreshold, drainRate } = settings;
+  // Read at each use: `reload` changes the settings.
+  const live = {
+    claimDuration: settings.timeout + 10_000,
+    get maxRecords() {
+      return settings.maxRecords;
+    },
+    get breakerThreshold() {
+      return settings.breakerThreshold;
+    },
+    get drainRate() {
+      return settings.drainRate;
+    },
+  };
   const deps = { connection, keys, scripts, clock };
-  const records = createHookRecords({
-    ...deps,
-    settings: { maxRecords, breakerThreshold, drainRate, claimDuration: timeout + 10_000 },
-  });
+  const records = createHookRecords({ ...deps, settings: live });
   const httpClient = createHttpClient(clientSettingsOf(settings), clock);
   const backoff = createHostBackoff(clock, random);
-  const sender = createSender({
-    ...{ ...deps, records, httpClient, backoff, random, onOutcome },
-    settings: { deadline, maxAge, timeout },
-  });
+  const sender = createSender({ ...deps, records, httpClient, backoff, random, onOutcome, settings });
   return { records, httpClient, backoff, sender, limiter: createInFlightLimiter(sender, settings.concurrency) };
 };
 

@@ -2,6 +2,7 @@ import { EventEmitter, on } from 'node:events';
 import type { QuarantinedJob } from '../admin/quarantineRecords.ts';
 import { type BackgroundError, OptionsError } from '../errors.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import type { JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
@@ -28,7 +29,7 @@ export interface Suspension {
   readonly pass: 'sweep' | 'rescue';
   readonly isSuspended: boolean;
   /** Why, and what to do; left out if the passes run again. */
-  readonly reason?: string;
+  readonly reason?: SuspensionReason;
 }
 
 /** The connection to Redis is lost or restored. The start of an outage is an `error` event too. */
@@ -82,8 +83,14 @@ export interface EventSource {
    * throws nothing.
    */
   on<Name extends EventName>(name: Name, listener: Listener<Name>): void;
+  /** Removes a listener that was added with `on` or `once`. */
   off<Name extends EventName>(name: Name, listener: Listener<Name>): void;
-  /** Calls `listener` at the next event only. */
+  /**
+   * Calls `listener` at the next event only.
+   *
+   * @example
+   * reaper.once('leader', ({ host, isThisHost }) => console.log(isThisHost ? 'this host leads' : `${host} leads`));
+   */
   once<Name extends EventName>(name: Name, listener: Listener<Name>): void;
   /**
    * The events from now on, one after the other. The iteration ends when the reaper stops. Events wait in memory until they
@@ -105,12 +112,9 @@ export interface Emitter extends EventSource {
   end(): void;
 }
 
-/** Node's emitter treats the name `error` specially, so every event has a prefix there. */
-type Prefixed = { [Name in EventName as `reaper:${Name}`]: [ReaperEvents[Name]] } & { end: [] };
-
 /** @param onListenerError called with each error that a listener throws, or rejects with. */
 export const createEmitter = (onListenerError: (name: string, error: unknown) => void): Emitter => {
-  const emitter = new EventEmitter<Prefixed>().setMaxListeners(0) as EventEmitter;
+  const emitter = new EventEmitter().setMaxListeners(0);
   let hasEnded = false;
   return {
     on: (name, listener) => void emitter.on(keyOf(name), listener),
@@ -124,7 +128,7 @@ export const createEmitter = (onListenerError: (name: string, error: unknown) =>
       return eventsOf(each);
     },
     emit(name, event) {
-      for (const listener of emitter.rawListeners(`reaper:${name}`)) {
+      for (const listener of emitter.rawListeners(keyOf(name))) {
         try {
           const result: unknown = listener.call(emitter, event);
           if (result instanceof Promise) result.catch((error) => onListenerError(name, error));
@@ -140,11 +144,14 @@ export const createEmitter = (onListenerError: (name: string, error: unknown) =>
   };
 };
 
-async function* eventsOf<T>(each: AsyncIterable<unknown>): AsyncGenerator<T> {
-  for await (const [event] of each as AsyncIterable<[T]>) yield event;
+async function* eventsOf<T>(each: ReturnType<typeof on>): AsyncGenerator<T> {
+  for await (const [event] of each) yield event;
 }
 
-/** @throws OptionsError for an event that does not exist, which no listener would ever get. */
+/**
+ * The name of an event in Node's emitter, which treats the name `error` specially: so every event has a prefix there.
+ * @throws OptionsError for an event that does not exist, which no listener would ever get.
+ */
 const keyOf = (name: EventName): string => {
   if (Object.hasOwn(names, name)) return `reaper:${name}`;
   const now = Object.hasOwn(renamedEvents, name) ? renamedEvents[name] : undefined;

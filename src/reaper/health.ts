@@ -3,9 +3,8 @@ import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import { isoTime } from '../isoTime.ts';
 import type { FailedChild } from '../machines/types/reports.ts';
-import type { ReaperSettings } from '../options.ts';
-import type { PassReports } from './passReports.ts';
-import type { Schedule } from './schedule.ts';
+import type { PassReports, PassState } from './passReports.ts';
+import type { Schedule, ScheduleSettings } from './schedule.ts';
 
 /** Whether the passes run on time. */
 export interface Health {
@@ -20,6 +19,8 @@ export interface Health {
   readonly isReady: boolean;
   /** What is overdue or suspended, and why. */
   readonly detail: string;
+  /** Why passes are suspended, by kind; empty if none are. */
+  readonly suspended: PassState['suspended'];
   /** ISO times of the ends of the last passes that completed; of any host, if the hosts share the schedule. */
   readonly lastSweepAt: string | undefined;
   readonly lastRescueAt: string | undefined;
@@ -42,7 +43,7 @@ export const createHealth =
     isShared,
     failed,
   }: {
-    settings: Pick<ReaperSettings, 'sweep' | 'rescue'>;
+    settings: ScheduleSettings;
     schedule: Pick<Schedule, 'startedAt'>;
     lease: Pick<Lease, 'seen'>;
     passReports: Pick<PassReports, 'state'>;
@@ -77,8 +78,7 @@ export const healthOf = ({
   lastSweepAt,
   lastRescueAt,
   shared,
-  suspended,
-  sweepSuspended,
+  suspended = {},
   outage,
   isConnected = true,
   failed = [],
@@ -96,18 +96,16 @@ export const healthOf = ({
   lastRescueAt: number | undefined;
   /** State that the hosts share; undefined if this host runs its passes for itself. */
   shared: SharedView | undefined;
-  /** Why no pool is judged now. */
-  suspended: string | undefined;
-  /** Why the last sweep was suspended. */
-  sweepSuspended?: string | undefined;
+  /** Why no pool is judged now (`rescue`), and why the last sweep was suspended. */
+  suspended?: PassState['suspended'];
   /** Why Redis cannot be used now, and for how many ms. */
   outage?: { readonly error: string; readonly forMs: number } | undefined;
   /** Whether the connection to Redis was made, and has not been lost since. */
   isConnected?: boolean;
   /** Actors that crashed too often and do not run. */
   failed?: readonly FailedChild[];
-  sweep: ReaperSettings['sweep'];
-  rescue: ReaperSettings['rescue'];
+  sweep: ScheduleSettings['sweep'];
+  rescue: ScheduleSettings['rescue'];
 }): Health => {
   /** From a time of Redis to the monotonic time here. A time ahead is ignored: the clock of Redis was set back since. */
   const here = (time: number | undefined) => {
@@ -135,8 +133,8 @@ export const healthOf = ({
   const cutOff =
     outage === undefined ? [] : [`Redis unavailable for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
   const asides = [
-    ...(suspended === undefined ? [] : [`no pool is judged: ${suspended}`]),
-    ...(sweepSuspended === undefined ? [] : [`sweeps are suspended: ${sweepSuspended}`]),
+    ...(suspended.rescue === undefined ? [] : [`no pool is judged: ${suspended.rescue.message}`]),
+    ...(suspended.sweep === undefined ? [] : [`sweeps are suspended: ${suspended.sweep.message}`]),
   ];
   const leader = shared?.leader;
   const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.clockOffset ?? 0);
@@ -147,6 +145,7 @@ export const healthOf = ({
     isLive: crashed.length === 0,
     isReady: ok && isConnected && asides.length === 0,
     detail: [...crashed, ...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
+    suspended,
     lastSweepAt: shownAt(sweptAt),
     lastRescueAt: shownAt(rescuedAt),
   };

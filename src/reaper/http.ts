@@ -1,5 +1,5 @@
 import { codeOr } from '../errors.ts';
-import type { Logger } from '../io/log.ts';
+import type { CodedLogger } from '../io/log.ts';
 import { messageOf } from '../machines/messageOf.ts';
 import type { ReaperSettings } from '../options.ts';
 import { routesOf, type Sources } from '../server/probes.ts';
@@ -20,7 +20,7 @@ const where = 'the HTTP server';
 export const createHttp = (
   settings: ReaperSettings['http'],
   sources: Sources,
-  { log, fault }: { log: Logger; fault: Reporting['fault'] },
+  { log, fault }: { log: CodedLogger; fault: Reporting['fault'] },
 ): Http => {
   let server: Promise<OpenServer> | undefined;
 
@@ -28,7 +28,7 @@ export const createHttp = (
     const onError = (error: Error) => fault(where, error.message, { code: 'internal', cause: error });
     try {
       const opened = await openServer({ host, port, routes: routesOf(sources), onError });
-      log.info({ url: opened.url }, 'probes and metrics are served');
+      log.info({ code: 'listening', url: opened.url }, 'probes and metrics are served');
       return opened;
     } catch (error) {
       fault(where, messageOf(error), { code: codeOr(error, 'internal'), cause: error });

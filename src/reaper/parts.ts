@@ -1,16 +1,17 @@
 import { createDoctor } from '../doctor/doctor.ts';
 import { databaseOf, openerOf } from '../doctor/source.ts';
-import { createReaperClock, systemClock } from '../io/clock.ts';
-import { createLogger } from '../io/log.ts';
+import { type Clock, createReaperClock, systemClock } from '../io/clock.ts';
+import { type CodedLogger, createLogger } from '../io/log.ts';
 import { createDeps } from '../io/redis/deps.ts';
 import type { ReaperSettings } from '../options.ts';
 import { createCalls } from './calls.ts';
 import { connectReported } from './connectionReports.ts';
-import { createEmitter } from './events.ts';
+import { createEmitter, type Emitter } from './events.ts';
 import { createInspection } from './openInspector.ts';
 import { createPasses } from './passes.ts';
 import { createPassReports } from './passReports.ts';
 import { createPorts } from './ports.ts';
+import { type Counted, createRepeats, mergeCounts } from './repeats.ts';
 import { createReporting } from './reporting.ts';
 import { createSchedule } from './schedule.ts';
 import { createServing } from './serving.ts';
@@ -30,10 +31,8 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const clock = createReaperClock(baseClock);
   const calls = createCalls();
   const timeLimit = createTimeLimit(baseClock);
-  const log = settings.logger === false ? createLogger('silent') : (settings.logger ?? createLogger('info'));
-  const { emit, end, ...source } = createEmitter((event, error) =>
-    log.warn({ event, err: error }, 'a listener failed'),
-  );
+  const log = loggerOf(settings);
+  const { emit, end, ...source } = createReportedEmitter(log, clock);
 
   const connection = connectReported(settings, log, emit);
   const outage = () => connection.outage?.();
@@ -89,8 +88,34 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
     passState: passReports.state,
     /** The methods for listeners. */
     source,
-    /** Ends the events. */
-    end,
+    /** Ends the events, and logs what was only counted. */
+    end() {
+      reporting.flush(true);
+      end();
+    },
     shutDown,
+  };
+};
+
+const loggerOf = ({ logger }: ReaperSettings): CodedLogger =>
+  logger === false ? createLogger('silent') : (logger ?? createLogger('info'));
+
+/** Errors of listeners of one event since the last line about them. */
+interface ListenerFailure extends Counted {
+  readonly event: string;
+  readonly err: unknown;
+}
+
+const createReportedEmitter = (log: CodedLogger, clock: Clock): Emitter => {
+  const failures = createRepeats<ListenerFailure>(clock, mergeCounts, (failure) =>
+    log.warn({ code: 'listener-failed', ...failure }, 'a listener failed'),
+  );
+  const emitter = createEmitter((event, err) => failures.add(event, { event, err, count: 1 }));
+  return {
+    ...emitter,
+    end() {
+      failures.flush(true);
+      emitter.end();
+    },
   };
 };

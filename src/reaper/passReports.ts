@@ -1,12 +1,13 @@
-import type { ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { codeOfRefusal, forCaller } from '../io/redis/errors.ts';
+import { forCaller } from '../io/redis/errors.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
 import type { Emitter, Suspension } from './events.ts';
 import { hooksSince } from './hookCounts.ts';
-import { errorFields, type Reporting } from './reporting.ts';
+import { createPassLines } from './passLines.ts';
+import type { Reporting } from './reporting.ts';
 import { type EndedPass, type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
 
 /** What is known of the passes of this host. `health` reads it. */
@@ -14,20 +15,14 @@ export interface PassState {
   /** Ends of the last passes that completed, by the monotonic clock in ms. */
   readonly lastSweepAt: number | undefined;
   readonly lastRescueAt: number | undefined;
-  /** Why no pool is judged now. */
-  readonly suspended: string | undefined;
-  /** Why the last sweep was suspended. */
-  readonly sweepSuspended: string | undefined;
-  /** The codes of these reasons, for each kind of pass that is suspended. */
-  readonly suspendedBy: Readonly<Partial<Record<Suspension['pass'], ErrorCode>>>;
+  /** Why no pool is judged now (`rescue`), and why the last sweep was suspended. */
+  readonly suspended: Readonly<Partial<Record<Suspension['pass'], SuspensionReason>>>;
 }
 
 const noPasses: PassState = {
   lastSweepAt: undefined,
   lastRescueAt: undefined,
-  suspended: undefined,
-  sweepSuspended: undefined,
-  suspendedBy: {},
+  suspended: {},
 };
 
 /** Measures the passes, and turns each end into a summary, a log line and an event. */
@@ -47,16 +42,16 @@ export const createPassReports = ({
   emit,
   reporting,
 }: Pick<Deps, 'log' | 'clock'> & { emit: Emitter['emit']; reporting: Reporting }): PassReports => {
-  const { fault, level, hookCounts } = reporting;
+  const { fault, level, hookCounts, acts, flush } = reporting;
+  const lines = createPassLines(log, level);
   const now = () => monotonicOf(clock);
   const starts = createStarts(() => ({ at: now(), hooks: hookCounts() }));
   const elapsedSince = (at: number) => Math.round(now() - at);
   let state = noPasses;
-  const setSuspended = (pass: Suspension['pass'], reason: string | undefined, code?: ErrorCode) => {
-    const before = pass === 'sweep' ? state.sweepSuspended : state.suspended;
-    state = { ...state, suspendedBy: suspendedBy(state.suspendedBy, pass, reason, code) };
-    state = pass === 'sweep' ? { ...state, sweepSuspended: reason } : { ...state, suspended: reason };
-    if (before !== reason) {
+  const setSuspended = (pass: Suspension['pass'], reason: SuspensionReason | undefined) => {
+    const { [pass]: before, ...others } = state.suspended;
+    state = { ...state, suspended: reason === undefined ? others : { ...others, [pass]: reason } };
+    if (before?.message !== reason?.message) {
       emit('suspended', { pass, isSuspended: reason !== undefined, ...(reason === undefined ? {} : { reason }) });
     }
   };
@@ -64,8 +59,14 @@ export const createPassReports = ({
   let latestPass = 0;
 
   return {
-    sweepStarted: (number) => starts.mark(`sweep ${number}`),
-    rescueStarted: (pass) => starts.mark(`rescue ${pass}`),
+    sweepStarted(number) {
+      starts.mark(`sweep ${number}`);
+      acts.begin('sweep');
+    },
+    rescueStarted(pass) {
+      starts.mark(`rescue ${pass}`);
+      acts.begin('rescue');
+    },
 
     sweepEnded(result) {
       const start = starts.take(`sweep ${result.number}`);
@@ -74,59 +75,41 @@ export const createPassReports = ({
       // What it says is true of some jobs only.
       const isScoped = scope !== undefined;
       const cause = forCaller(result.cause);
-      if (suspended !== undefined && suspended !== state.sweepSuspended)
-        fault('sweeping', suspended, { code: 'suspended' });
+      if (suspended !== undefined && suspended.message !== state.suspended.sweep?.message)
+        fault('sweeping', suspended.message, { code: 'suspended' });
       if (!plan && !isScoped && error === undefined) setSuspended('sweep', suspended);
-      if (suspended !== undefined) log.info({ sweep: summary }, 'a sweep was suspended');
-      else if (error === undefined) {
-        if (!isScoped) state = { ...state, lastSweepAt: now() };
-        log.info({ sweep: summary }, 'sweep');
-      } else if (result.isAborted) log.info({ sweep: summary }, 'a sweep was aborted by its caller');
-      else log[level('error')]({ sweep: summary, ...errorFields(cause) }, 'a sweep did not complete');
+      if (!isScoped && suspended === undefined && error === undefined) state = { ...state, lastSweepAt: now() };
+      lines.sweep({ summary, cause }, acts.take('sweep'));
+      flush();
       emit('sweep', summary);
       return { summary, cause };
     },
 
     rescueEnded(result, pass = 0) {
       const summary = rescueSummary(result, elapsedSince(starts.take(`rescue ${pass}`).at));
-      // Each pool and each entry has a log line of its own.
-      const { changes: _, ...line } = summary;
       const { suspended, error } = result;
       const cause = forCaller(result.cause);
-      if (suspended !== undefined && suspended !== state.suspended)
-        fault('judging pools', suspended, { code: 'suspended' });
-      const isLatest = error === undefined && pass > latestPass;
+      if (suspended !== undefined && suspended.message !== state.suspended.rescue?.message)
+        fault('judging pools', suspended.message, { code: 'suspended' });
+      const isLatest = error === undefined && result.scope === undefined && pass > latestPass;
       if (isLatest) {
         latestPass = pass;
         setSuspended('rescue', suspended);
       }
-      if (error === undefined) {
-        if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
-        log[isUneventful(result) ? 'debug' : 'info']({ rescue: line }, 'rescue');
-      } else if (result.isAborted) log.info({ rescue: line }, 'a rescue pass was aborted by its caller');
-      else log[level('error')]({ rescue: line, ...errorFields(cause) }, 'a rescue pass did not complete');
+      if (isLatest && suspended === undefined) state = { ...state, lastRescueAt: now() };
+      lines.rescue({ summary, cause }, acts.take('rescue'));
+      flush();
       emit('rescue', summary);
       return { summary, cause };
     },
 
     block(reason) {
       if (reason !== undefined) fault('the start', reason, { code: 'blocked' });
-      setSuspended('rescue', reason, 'blocked');
+      setSuspended('rescue', reason === undefined ? undefined : { code: 'blocked', message: reason });
     },
 
     state: () => state,
   };
-};
-
-/** The codes of all suspensions, after one has begun or ended. */
-const suspendedBy = (
-  before: PassState['suspendedBy'],
-  pass: Suspension['pass'],
-  reason: string | undefined,
-  code: ErrorCode | undefined,
-): PassState['suspendedBy'] => {
-  const { [pass]: _, ...others } = before;
-  return reason === undefined ? others : { ...others, [pass]: code ?? codeOfRefusal(reason) ?? 'suspended' };
 };
 
 /** Remembers what was measured at the start of each pass until its end. */
@@ -143,6 +126,3 @@ const createStarts = <T>(measure: () => T) => {
     },
   };
 };
-
-const isUneventful = ({ suspects, pools, orphaned, finished, drift, unreadable }: RescueResult): boolean =>
-  [suspects - pools.cleaned, orphaned, finished, drift.length, unreadable.length].every((n) => n === 0);

@@ -1,7 +1,7 @@
 import { PassError } from '../errors.ts';
 import { type Clock, within } from '../io/clock.ts';
 import { emptyTally } from '../machines/tally.ts';
-import { emptyRescue } from '../machines/types/rescue.ts';
+import { emptyRescue, type RescueRequest, type RescueScope } from '../machines/types/rescue.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
 import { abortedPass, type SweepRequest, scheduledPass } from '../machines/types/sweep.ts';
 import { type Arguments, readArguments } from '../options.ts';
@@ -12,15 +12,7 @@ import { type EndedPass, type RescueSummary, rescueSummary, type SweepSummary, s
 /** Requests for passes by callers, as the supervisor gets them. Scheduled passes have the number 0. */
 export type PassRequest =
   | { readonly type: 'sweep.now'; readonly request: SweepRequest }
-  | {
-      readonly type: 'rescue.now';
-      readonly request: {
-        readonly number: number;
-        readonly plan: boolean;
-        readonly grace: number | undefined;
-        readonly thorough: true;
-      };
-    }
+  | { readonly type: 'rescue.now'; readonly request: RescueRequest }
   | { readonly type: 'sweep.cancel' | 'rescue.cancel'; readonly number: number };
 
 /** Passes that callers ask for, and wait for. */
@@ -78,10 +70,11 @@ export const createPasses = ({
     },
 
     async rescue(options) {
-      const { plan = false, grace, signal } = readArguments('rescue', options);
+      const { plan = false, grace, signal, ...given } = readArguments('rescue', options);
+      const scope = rescueScopeOf(given);
       const ended = await run('rescue', rescues, signal, {
-        requestOf: (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true } }),
-        unbegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan }), ...abortedPass }, 0),
+        requestOf: (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true, scope } }),
+        unbegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan, scope }), ...abortedPass }, 0),
       });
       return completed('rescue', ended, signal);
     },
@@ -96,6 +89,12 @@ export const createPasses = ({
 const scopeOf = ({ acts, ...filters }: Omit<Arguments<'sweep'>, 'plan' | 'signal'>): SweepScope | undefined => {
   if (acts !== undefined) return { acts: new Map(acts.map((act) => [act.id, act])) };
   return Object.keys(filters).length === 0 ? undefined : filters;
+};
+
+/** Which pools a rescue is about; undefined for all. */
+const rescueScopeOf = ({ pools, acts }: Pick<Arguments<'rescue'>, 'pools' | 'acts'>): RescueScope | undefined => {
+  if (acts === undefined) return pools === undefined ? undefined : { pools };
+  return { pools: acts.map(({ pool }) => pool), acts: new Map(acts.map((act) => [act.pool, act])) };
 };
 
 /** Runs a pass to its end. Aborting the signal makes that end come early. */

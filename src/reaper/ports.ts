@@ -71,15 +71,15 @@ export const createPorts = (
     orphanedAfter: rescue.orphanedAfter,
     batch: rescue.batchSize,
     quarantine,
-    onSkipped: (what) => deps.log.warn({ skipped: what }, 'skipped entries that may be orphaned'),
+    onSkipped: reporting.skipped,
   });
-  const search = (visitor?: PlaceVisitor, noted?: Pick<Pools, 'recordStates'>) =>
+  const search = (visitor?: PlaceVisitor, recorder?: Pick<Pools, 'recordStates'>) =>
     createSearch({
       ...deps,
       pools,
       seed: Math.floor(random() * 2 ** 32),
       ...(visitor === undefined ? {} : { visitor }),
-      ...(noted === undefined ? {} : { noted }),
+      ...(recorder === undefined ? {} : { recorder }),
     });
   return {
     ...{ policy, tracked, lease, preflight, pools, orphans, quarantine, delivery },
@@ -99,12 +99,13 @@ export const createPorts = (
 const createPoolPorts = (
   deps: Deps,
   { jobTypes, rescue, ...settings }: ReaperSettings,
-  { fault }: Reporting,
+  { fault, clockAhead }: Reporting,
 ): Pick<Ports, 'pools' | 'preflight'> => {
   const { log } = deps;
   const preflight = createPreflight({
     ...deps,
-    onDisruption: (reason) => log.warn({ disruptions: reason }, 'disruption detected: grace periods restarted'),
+    onDisruption: (reason) =>
+      log.warn({ code: 'disruption', disruptions: reason }, 'disruption detected: grace periods restarted'),
   });
   let uncounted: string | undefined;
   const pools = createPools({
@@ -120,8 +121,7 @@ const createPoolPorts = (
     },
     disruptions: preflight.count,
     onLostReply: preflight.countError,
-    onClockAhead: (pool, seconds) =>
-      log.warn({ clockAhead: { pool, seconds } }, 'the clock of this host is ahead of Redis: set it right'),
+    onClockAhead: clockAhead,
   });
   return { pools, preflight };
 };

@@ -4,12 +4,15 @@ import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { PlannedRescue } from '../machines/types/changes.ts';
 import type { ActingVerdict, PlannedAct } from '../machines/types/scope.ts';
-import type { Duration } from '../options/values.ts';
+import type { Duration } from '../options/duration.ts';
+import type { ReloadableOptions } from '../options/reloadable.ts';
 import type { Explanation } from '../queries/explain.ts';
 import type { ReaperStatus } from '../queries/status.ts';
 import type { EventSource } from './events.ts';
 import type { Health } from './health.ts';
+import type { RescueProgress } from './rescueProgress.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** What `sweep` is asked for. */
@@ -29,8 +32,21 @@ export interface SweepOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `rescue` is asked for. */
+export interface RescueOptions {
+  /** Change nothing, and say what would be changed. */
+  readonly plan?: boolean;
+  /** How long suspected pools may prove that they are alive. */
+  readonly grace?: Duration;
+  /** Only these pools. */
+  readonly pools?: readonly string[];
+  /** The acts of a plan: these and no others, each only if its pool is as it was. */
+  readonly acts?: readonly PlannedRescue[];
+  readonly signal?: AbortSignal;
+}
+
 /** A reaper, as `createReaper` returns it. */
-export interface Reaper extends EventSource, AsyncDisposable {
+export interface Reaper extends EventSource {
   /** Starts the scheduled sweeps and rescue passes. */
   start(): void;
   /**
@@ -43,9 +59,29 @@ export interface Reaper extends EventSource, AsyncDisposable {
    */
   stop(options?: { readonly timeout?: Duration }): Promise<void>;
   /**
+   * Stops the reaper at the end of its scope, as `stop()` does.
+   *
+   * @example
+   * await using reaper = createReaper({ redis, namespace });
+   * console.log(await reaper.sweep({ plan: true }));
+   */
+  [Symbol.asyncDispose](): Promise<void>;
+  /**
+   * Changes options while the reaper runs: of `sweep` the `initialDelay`, `interval` and `jitter`; of `rescue` the
+   * `initialDelay` and `interval`; of `hooks` the `concurrency`, `drainRate`, `breakerThreshold`, `deadline`, `maxAge`,
+   * `maxRecords` and `parkedRetention`. What is left out stays as it is. A pass that waits for its time waits by the new
+   * interval, from when its wait began.
+   * @throws OptionsError naming each option that cannot be used, or that cannot change while the reaper runs. Nothing is
+   * changed then.
+   * @example
+   * reaper.reload({ sweep: { interval: '10m' }, hooks: { drainRate: 100 } });
+   */
+  reload(options: ReloadableOptions): void;
+  /**
+  /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
-   * writes, the sweep is suspended and `suspended` in the summary says why. Aborting `signal` ends the sweep: no further act
+   * writes, the sweep is suspended and `suspended` in the summary, a code and a message, says why. Aborting `signal` ends the sweep: no further act
    * begins, and those that have begun are finished.
    *
    * `ids`, `types`, `verdicts` and `limit` restrict it: only such jobs are acted on, and at most that many. `acts` are those of a
@@ -66,19 +102,23 @@ export interface Reaper extends EventSource, AsyncDisposable {
   sweep(options?: SweepOptions): Promise<SweepSummary>;
   /**
    * Looks for dead pools once, through the names of all keys. Resolves when every suspected pool is rescued or cleared. With
-   * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it waits
-   * for a second look (`rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
+   * `plan` it changes nothing. `grace` overrides the configured one. If an entry on a live pool looks orphaned, it tries
+   * it a second time (after `rescue.orphanedAfter`) unless `grace` is 0. Aborting `signal` ends the pass: pools that are being
    * rescued are finished, and the others are left to the next pass.
+   *
+   * `pools` restricts it: no other pool is suspected, rescued or looked at for orphaned entries, and no counters are rebuilt. The
+   * counters of the entries that it requeues are kept in the same steps. Such a pass is not a complete one, as with `sweep`.
+   *
+   * `acts` are those of a plan: the `act` of its events `pool`. Each dead pool gets exactly what was planned for it, if it has
+   * written no heartbeat since and holds as many entries; else it ends in `abandoned`, and `error` says what is not as planned.
+   * A pool that is alive, or gone, is left, and no event names it.
+   * @throws PassError whose cause has the code `not-found`, before anything is changed, if Redis knows nothing of one of `pools`.
    * @throws PassError if the rescue did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the rescue got.
    * @example
    * const { pools, entries } = await reaper.rescue({ grace: '15s' });
    */
-  rescue(options?: {
-    readonly plan?: boolean;
-    readonly grace?: Duration;
-    readonly signal?: AbortSignal;
-  }): Promise<RescueSummary>;
+  rescue(options?: RescueOptions): Promise<RescueSummary>;
   /**
    * Checks within 3 s that Redis answers and is the server that the options ask for.
    * @throws UnusableRedisError if it answers and cannot be used, or if the sentinels don't say where it is.
@@ -113,6 +153,12 @@ export interface Reaper extends EventSource, AsyncDisposable {
   readonly audit: AuditAdmin;
   /** For worker hosts that use this data model. */
   readonly lifecycle: Lifecycle;
+  /**
+   * What the rescue passes of this reaper do now, for a display; undefined if none runs. Asks Redis nothing.
+   * @example
+   * const { step, waiting, pools } = reaper.rescueProgress() ?? {};
+   */
+  rescueProgress(): RescueProgress | undefined;
   /** Whether the passes run on time; what `/livez` and `/readyz` say. Asks Redis nothing. */
   health(): Health;
   /**

@@ -1,21 +1,25 @@
 import { quarantinedJobOf } from '../admin/quarantineRecords.ts';
-import { BackgroundError, codeOr, type ErrorCode } from '../errors.ts';
+import { BackgroundError, type ErrorCode } from '../errors.ts';
 import { monotonicOf } from '../io/clock.ts';
 import type { HookOutcome } from '../io/hooks/results.ts';
 import type { Quarantined } from '../io/pools/quarantine.ts';
 import type { Deps } from '../io/redis/deps.ts';
-import { forCaller, redact } from '../io/redis/errors.ts';
+import { redact } from '../io/redis/errors.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import type { JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome, PoolResult } from '../machines/types/pool.ts';
 import type { Poll } from '../machines/types/reports.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
+import { type ActLines, createActLines } from './actLines.ts';
+import { type ActLog, createActLog } from './actLog.ts';
+import { codeOfError } from './errorFields.ts';
 import type { Emitter, LeaderChange } from './events.ts';
 import { countHook, type HookCounts, noHooks } from './hookCounts.ts';
-import { createHostErrorReports } from './hostErrors.ts';
+import { createHookLines } from './hookLines.ts';
+import { type Counted, createRepeats, mergeCounts } from './repeats.ts';
 
-/** Turns what the actors report into log lines and events. */
-export interface Reporting {
+/** Turns what the actors report into log lines and events. The number of lines is bounded, whatever there is to report. */
+export interface Reporting extends Pick<ActLines, 'skipped' | 'clockAhead' | 'falseDeath'> {
   /** Something failed, and stopped nothing. */
   fault(where: string, message: string, more?: FaultDetails): void;
   /** The level to log at: `debug` during an outage, since the outage itself is in the log. */
@@ -28,6 +32,10 @@ export interface Reporting {
   quarantined(quarantined: Quarantined): void;
   hook(outcome: HookOutcome): void;
   leader(change: LeaderChange): void;
+  /** What passes did, for their log lines. */
+  readonly acts: Pick<ActLog, 'begin' | 'take'>;
+  /** Logs failures that were counted and have waited for their minute; with `all`, those that still wait too. */
+  flush(all?: boolean): void;
   /** Outcomes of first attempts since the start. */
   hookCounts(): HookCounts;
 }
@@ -40,7 +48,11 @@ export interface FaultDetails {
   readonly poll?: Poll | undefined;
 }
 
-const sending = 'sending hooks from this host';
+interface Fault extends Counted {
+  readonly where: string;
+  readonly code: ErrorCode;
+  readonly err: Error;
+}
 
 export const createReporting = ({
   log,
@@ -53,84 +65,62 @@ export const createReporting = ({
 }): Reporting => {
   const level = <Level extends string>(wanted: Level) => (outage() === undefined ? wanted : 'debug');
   let firstAttempts = noHooks;
-  const reportHostError = createHostErrorReports(clock, ({ code, error, count }) => {
-    const err = Object.assign(new Error(error), { code });
-    log.error({ where: sending, code, error, count, err }, 'this host cannot send hooks');
-    emit('error', new BackgroundError('host', sending, error, { cause: err }));
-  });
+  const acts = createActLog(log);
+  const lines = createActLines(log, acts);
+  const hookLines = createHookLines(log, clock, emit);
+  const faults = createRepeats<Fault>(clock, mergeCounts, (fault) => log.error({ ...fault }, 'something failed'));
 
   return {
     level,
+    acts,
+    ...{ skipped: lines.skipped, clockAhead: lines.clockAhead, falseDeath: lines.falseDeath },
     fault(where, message, { code: given, cause, poll } = {}) {
-      const code = given ?? codeOf(cause);
+      const code = given ?? codeOfError(cause);
       const err = cause instanceof Error ? redact(cause) : new Error(message);
-      log[level('error')]({ where, code, err }, 'something failed');
+      if (level('error') === 'debug') log.debug({ where, code, err }, 'something failed');
+      else faults.add(`${where} ${code} ${message}`, { where, code, count: 1, err });
       const now = outage();
       if (now !== undefined && poll !== undefined && message.includes(now.error.message)) return;
       emit('error', new BackgroundError(code, where, message, cause === undefined ? {} : { cause }));
     },
     job(outcome) {
-      logJob(log, outcome);
+      lines.job(outcome);
       emit('job', outcome);
     },
     pool({ cause, ...ended }, since) {
       const outcome: PoolOutcome = { ...ended, durationMs: Math.round(monotonicOf(clock) - since) };
-      const isQuiet = outcome.outcome === 'alive' || outcome.outcome === 'cleaned';
-      log[outcome.outcome === 'abandoned' ? 'error' : isQuiet ? 'debug' : 'info'](
-        { pool: outcome, ...errorFields(cause) },
-        'pool',
-      );
+      lines.pool(outcome, cause);
       emit('pool', outcome);
     },
     orphaned(entry) {
-      log.warn({ entry }, entry.plan ? 'an orphaned entry would be requeued' : 'an orphaned entry was requeued');
+      lines.orphaned(entry);
       const { unobservedS, ...rest } = entry;
       emit('orphan', { outcome: 'requeued', ...rest, unobservedMs: 1_000 * unobservedS });
     },
     finished(entry) {
-      log.warn(
-        { entry },
-        entry.plan ? 'a stale entry would be removed' : 'a stale entry was removed: its job had ended',
-      );
+      lines.finished(entry);
       const { endedS, ...rest } = entry;
       emit('orphan', { outcome: 'removed', ...rest, endedMs: 1_000 * endedS });
     },
     quarantined(stored) {
       const quarantined = quarantinedJobOf(stored);
-      log.warn({ quarantined }, 'a poison job was quarantined');
+      lines.quarantined(quarantined);
       emit('quarantine', quarantined);
     },
     hook(outcome) {
       if (outcome.attempt <= 1) firstAttempts = countHook(firstAttempts, outcome);
-      const isFailure = outcome.outcome === 'failed' || outcome.outcome === 'parked';
-      log[isFailure ? 'warn' : 'debug']({ hook: outcome }, 'hook');
-      reportHostError(outcome);
+      hookLines.hook(outcome);
       emit('hook', outcome);
     },
     leader(change) {
-      log.info({ leader: change }, change.isThisHost ? 'this host is the leader' : 'another host is the leader');
+      const message = change.isThisHost ? 'this host is the leader' : 'another host is the leader';
+      log.info({ code: 'leader', leader: change }, message);
       emit('leader', change);
+    },
+    flush(all) {
+      hookLines.flush(all);
+      faults.flush(all);
     },
     hookCounts: () => firstAttempts,
   };
-};
-
-/** The fields of a log line for the error behind it; none without one. */
-export const errorFields = (cause: unknown): { readonly code?: ErrorCode; readonly err?: Error } =>
-  cause instanceof Error ? { code: codeOf(cause), err: redact(cause) } : {};
-
-/** An error that is neither of this package nor of Redis is one of the step. */
-const codeOf = (cause: unknown): ErrorCode => codeOr(forCaller(cause), 'step-failed');
-
-const logJob = (log: Deps['log'], outcome: JobOutcome): void => {
-  const { id, verdict, reason, detail, facts, error } = outcome;
-  const job = { id, type: facts.name, status: facts.status, verdict, reason, detail, outcome: outcome.outcome, error };
-  // The sweep says why, once for all of them.
-  if (outcome.isRefused) log.debug({ job }, 'a job is left to the next sweep');
-  else if (outcome.outcome === 'abandoned') log.error({ job }, 'a job could not be repaired');
-  else if (outcome.outcome === 'fenced') log.debug({ job }, 'a job is left to the new leader');
-  else if (verdict !== 'keep') log.info({ job }, 'job');
-  else if (reason === 'malformed') log.warn({ job }, 'a job cannot be judged and is left as it is');
-  else if (reason === 'clock-ahead')
-    log.warn({ job }, 'every time of this job is ahead of the clock of Redis: it is kept');
 };

@@ -2,9 +2,21 @@ import { monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { scheduledPass } from '../machines/types/sweep.ts';
-import type { ReaperSettings } from '../options.ts';
 
 export type ScheduledPass = 'sweep' | 'rescue';
+
+interface PassTimes {
+  readonly initialDelay: number;
+  readonly interval: number;
+}
+/**
+ * The options that say when passes are due, in ms. They are not taken from the type of all options: that one is zod's, and
+ * the declarations of this module are in the package, which is installed without zod.
+ */
+export interface ScheduleSettings {
+  readonly sweep: PassTimes & { readonly jitter: number };
+  readonly rescue: PassTimes & { readonly grace: number };
+}
 
 /** When the scheduled passes of this host are due. Times by the monotonic clock in ms. */
 export interface Schedule {
@@ -31,7 +43,7 @@ export const createSchedule = ({
   lease,
   isShared,
 }: Pick<Deps, 'clock'> & {
-  settings: Pick<ReaperSettings, 'sweep' | 'rescue'>;
+  settings: ScheduleSettings;
   random: () => number;
   lease: Pick<Lease, 'seen'>;
   /** Whether the hosts share one schedule. */
@@ -41,6 +53,8 @@ export const createSchedule = ({
   const dueAt: Record<ScheduledPass, number | undefined> = { sweep: undefined, rescue: undefined };
   /** When a scheduled pass would have come without the plans and scoped passes that callers asked for. */
   const keptDueAt: typeof dueAt = { sweep: undefined, rescue: undefined };
+  /** When the present wait of each pass began. */
+  const waitingSince: typeof dueAt = { sweep: undefined, rescue: undefined };
   const monotonic = () => monotonicOf(clock);
 
   const delayOf = (
@@ -49,8 +63,10 @@ export const createSchedule = ({
     interval: number,
     { isFirst, hasFailed }: { isFirst: boolean; hasFailed: boolean },
   ) => {
-    if (!isShared) return isFirst ? first : interval;
     const now = monotonic();
+    waitingSince[pass] ??= now;
+    // The wait may have begun before its interval was changed.
+    if (!isShared) return (isFirst ? first : interval) - (now - waitingSince[pass]);
     return waitFor({ pass, now, firstAt: (startedAt ?? now) + first, interval, hasFailed, shared: lease.seen() });
   };
   const wait = (pass: ScheduledPass, delay: number) => {
@@ -72,11 +88,13 @@ export const createSchedule = ({
     rescueDelay: (state) => wait('rescue', delayOf('rescue', rescue.initialDelay, rescue.interval, state)),
     passStarted(pass, { number, plan, scope }) {
       const due = dueAt[pass] ?? 0;
+      waitingSince[pass] = undefined;
       if (number === scheduledPass || (!plan && scope === undefined)) keptDueAt[pass] = undefined;
       else if (due > monotonic()) keptDueAt[pass] ??= due;
     },
     clear() {
       [dueAt.sweep, dueAt.rescue] = [undefined, undefined];
+      [waitingSince.sweep, waitingSince.rescue] = [undefined, undefined];
     },
     dueAt: (pass) => dueAt[pass],
   };

@@ -27,7 +27,7 @@ export const createStartBlock = ({
 }): StartBlock => {
   const startCheck = createStartCheck(doctor, {
     onChange,
-    onWarning: (check) => log.warn({ check }, check.detail),
+    onWarning: (check) => log.warn({ code: 'check', check }, check.detail),
   });
   const reason = async () => (isChecked() ? startCheck() : undefined);
   return {

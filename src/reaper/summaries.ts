@@ -1,3 +1,4 @@
+import type { SuspensionReason } from '../machines/refusal.ts';
 import type { Tally } from '../machines/tally.ts';
 import type { RescueResult } from '../machines/types/rescue.ts';
 import type { SweepResult } from '../machines/types/sweep.ts';
@@ -17,7 +18,7 @@ export interface SweepSummary extends Tally {
   /** First attempts of hooks that ended since it began. Still growing in the event, complete in the result of `sweep()`. */
   readonly hooks: HookCounts;
   /** Why the sweep was suspended: Redis refuses writes. The next sweep picks up the remaining jobs. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
   /** Why the sweep did not complete. */
   readonly error?: string;
   /** Set if the signal of the caller ended it. */

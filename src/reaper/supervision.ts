@@ -9,6 +9,7 @@ import { waitingIn } from '../machines/waitingPools.ts';
 import type { Dispatching } from './delivery.ts';
 import type { Inspected } from './inspection.ts';
 import type { PassRequest } from './passes.ts';
+import { type RescueProgress, rescueProgressOf } from './rescueProgress.ts';
 import { actorsOf, type Wiring } from './tree.ts';
 
 /** How long a stop waits for the leader to resign, in ms: once the time is up, and before. */
@@ -20,12 +21,16 @@ export interface Supervision extends Dispatching {
   readonly actor: ReturnType<typeof createSupervisor>;
   /** Starts the scheduled passes. */
   schedule(): void;
+  /** The intervals have changed: passes that wait for their time ask again for how long. */
+  reschedule(): void;
   send(request: PassRequest): void;
   /** Ends the passes, or gives them up when `isUp` resolves; then the hooks in flight, and the term of the leader. */
   stop(isUp: Promise<unknown>): Promise<void>;
   /** Actors that crashed too often and do not run. */
   failed(): readonly FailedChild[];
   waitingPools(): ReturnType<Inspected['now']>['waitingPools'];
+  /** What the rescue passes do now; undefined if none runs. */
+  rescueProgress(): RescueProgress | undefined;
 }
 
 export const createSupervision = (wiring: Wiring): Supervision => {
@@ -45,6 +50,8 @@ export const createSupervision = (wiring: Wiring): Supervision => {
       actor.start();
     },
     schedule: () => actor.send({ type: 'schedule' }),
+    // A pass that waits begins to wait again when it gets a mandate.
+    reschedule: () => sendIfActive({ type: 'mandate.changed', mandate: actor.getSnapshot().context.mandate }),
     send: sendIfActive,
     hookDue: (endpoint) => sendIfActive({ type: 'hooks.due', endpoint }),
     watchHooks: () => sendIfActive({ type: 'hooks.watch' }),
@@ -78,6 +85,10 @@ export const createSupervision = (wiring: Wiring): Supervision => {
         pool: input.suspect.pool,
         since: Math.round(clock.now() + since - monotonicOf(clock)),
       }));
+    },
+    rescueProgress() {
+      const rescue = actor.getSnapshot().children.rescue?.getSnapshot();
+      return rescue && rescueProgressOf(rescue, poolsOf(actor), monotonicOf(clock));
     },
   };
 };

@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../io/clock.ts';
+import type { SuspensionReason } from '../machines/refusal.ts';
 import { version } from '../package.ts';
 import type { EventSource, Suspension } from './events.ts';
 
@@ -54,9 +55,9 @@ export const createTracing = ({ on }: Pick<EventSource, 'on'>, clock: Clock): Tr
   );
   on('orphan', ({ id, type, pool, outcome }) => act('rescue', 'orphan', { id, type, pool, outcome }));
   on('quarantine', ({ id, type }) => act('rescue', 'quarantine', { id, type }));
-  on('sweep', ({ plan, scanned, suspended, error }) => end('sweep', attributesOf({ plan, scanned, suspended }), error));
+  on('sweep', ({ plan, scanned, suspended, error }) => end('sweep', attributesOf({ plan, scanned }, suspended), error));
   on('rescue', ({ plan, alive, entries, orphaned, suspended, error }) =>
-    end('rescue', attributesOf({ plan, alive, entries, orphaned, suspended }), error),
+    end('rescue', attributesOf({ plan, alive, entries, orphaned }, suspended), error),
   );
 
   return {
@@ -67,5 +68,5 @@ export const createTracing = ({ on }: Pick<EventSource, 'on'>, clock: Clock): Tr
   };
 };
 
-const attributesOf = ({ suspended, ...rest }: Attributes): Attributes =>
-  suspended === undefined ? rest : { ...rest, suspended };
+const attributesOf = (rest: Attributes, suspended: SuspensionReason | undefined): Attributes =>
+  suspended === undefined ? rest : { ...rest, suspended: suspended.message, suspendedBy: suspended.code };

@@ -57,15 +57,7 @@ export const actorsOf = (wiring: Wiring, bounded: (resigned: Promise<void>) => P
 
 const leaderOf = ({ ports: { lease }, settings, startBlock }: Wiring, bounded: Parameters<typeof actorsOf>[1]) =>
   leaderMachine.provide({
-    actors: createLeaderActors({
-      async acquire(fence) {
-        await startBlock.check();
-        return lease.acquire(fence);
-      },
-      async resign() {
-        await bounded(lease.resign());
-      },
-    }),
+    actors: createLeaderActors({ lease, startBlock, bounded }),
     delays: { leaseRenewal: settings.lease.renewInterval },
   });
 
@@ -96,17 +88,19 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
   });
 };
 
-const rescueOf = ({ deps, ports, schedule, startBlock, passes, onFalseDeath }: Wiring) => {
+const rescueOf = ({ deps, ports, schedule, startBlock, reporting, passes, onFalseDeath }: Wiring) => {
   const { orphans, quarantine, preflight, lease } = ports;
   const pools = withFalseDeaths(ports.pools, deps, (pool) => {
-    deps.log.warn({ pool }, 'a pool that was declared dead is alive: its jobs may have run twice; raise rescue.grace');
+    reporting.falseDeath(pool);
     onFalseDeath();
   });
   const blockable = {
     ...preflight,
     async run(isPlan: boolean) {
       const blocked = await startBlock.reason();
-      return blocked === undefined ? preflight.run(isPlan) : { blocked };
+      return blocked === undefined
+        ? preflight.run(isPlan)
+        : { blocked: { code: 'blocked' as const, message: blocked } };
     },
   };
   return rescueMachine.provide({

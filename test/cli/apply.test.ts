@@ -11,16 +11,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readPlan, writePlan } from '../../src/cli/planFile.ts';
 import { runCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
+import { entryOf, idsIn, seedPool } from '../support/pools.ts';
 
 const { server, redis } = await redisFixture();
 const folder = mkdtempSync(join(tmpdir(), 'plans-'));
 const file = join(folder, 'plan.jsonl');
 afterAll(() => rmSync(folder, { recursive: true }));
+beforeAll(() => redis.config('SET', 'requirepass', secret));
 beforeEach(() => rmSync(file, { force: true }));
 
 const secret = 'hunter2';
@@ -40,7 +42,6 @@ const header = {
 } as const;
 
 test('a plan that is written is applied: these acts only, and what has moved is named', async () => {
-  await redis.config('SET', 'requirepass', secret);
   await seedJob(redis, 'hung', { age: 100_000, web_hook_url: url, parameters: `{"key":"${secret}"}` });
   await seedJob(redis, 'moves', { age: 100_000 });
   await seedJob(redis, 'leaves', { status: 'Success' });
@@ -89,7 +90,29 @@ test('a plan that is written is applied: these acts only, and what has moved is 
   expect(done.code).toBe(0);
   expect(linesOf(done.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 2, done: 2, moved: 0, failed: 0 });
   expect(readdirSync(folder)).toEqual(['plan.jsonl']);
-  await redis.config('SET', 'requirepass', '');
+});
+
+test('a plan of a rescue is applied pool by pool, and what has moved is named', async () => {
+  for (const pool of ['p1', 'p2', 'p3'])
+    await seedPool(redis, pool, { heartbeat: second(-100), holds: new Map([['X', [`${pool}-a`, `${pool}-b`]]]) });
+  const written = await reaper('rescue', '--plan', '--grace', '0', '--out', file);
+  expect([written.code, written.stderr]).toEqual([0, '']);
+  const lines = linesOf(readFileSync(file, 'utf8'));
+  expect(lines[0]).toMatchObject({ kind: 'rescue', namespace: 't' });
+  expect(lines.find(({ pool }) => pool === 'p1')).toEqual({
+    ...{ pool: 'p1', heartbeat: expect.any(String), entries: { X: 2 }, poison: [] },
+    traces: { isRegistered: true, hasHeartbeat: true, lockInfo: ['X'] },
+  });
+  await redis.hset('t:worker_pools:p2', 'heartbeat_at', second(5) - 5);
+  await redis.lpush('t:jobs:X:p3:inprogress', entryOf('p3-c'));
+  const applied = await reaper('apply', file, '--grace', '0');
+  expect(applied.code).toBe(1);
+  expect(applied.stdout).toMatch(/^p2: not done, it is alive or gone$/m);
+  expect(applied.stdout).toMatch(/^p3: not done, not as planned: 3 entries of X would be requeued, 2 were planned$/m);
+  expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in \d+ ms$/m);
+  expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual(['p1-a', 'p1-b']);
+  const again = await reaper('apply', file, '--grace', '0', '--json');
+  expect(linesOf(again.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 3, done: 0, moved: 3, failed: 0 });
 });
 
 test('a plan that is not complete leaves no file', () => {
@@ -120,6 +143,8 @@ test.each<[string, readonly (object | string)[], string]>([
   ['an act that does nothing', [plan, { ...act, verdict: 'keep' }, end], ':2: verdict: '],
   ['an act without a fingerprint', [plan, { ...act, fingerprint: undefined }, end], ':2: fingerprint: '],
   ['a line that is no JSON', [plan, act, '{"id":', { type: 'end', count: 2 }], ':3: a line of a plan: '],
+  ['a pool in a plan of a sweep', [plan, { pool: 'p' }, end], ':2: verdict: '],
+  ['a job in a plan of a rescue', [{ ...plan, kind: 'rescue' }, act, end], ':2: pool: '],
   ['no end', [plan, act], ':2: the plan is not complete'],
   ['a header alone', [plan], ':1: the plan is not complete'],
   ['too few acts', [plan, act, { type: 'end', count: 2 }], ':3: the plan is not complete'],

@@ -97,6 +97,6 @@ test('who acts comes from the environment or a config file too, and 0 entries re
   const folder = await mkdtemp(join(tmpdir(), 'reaper-audit-'));
   const file = join(folder, 'config.yaml');
   await writeFile(file, 'audit: 5\n');
-  expect((await sweep({}, '--config', file)).stderr).toContain('config.yaml: audit: ');
+  expect((await sweep({}, '--config', file)).stderr).toContain('config.yaml:1:1: audit: ');
   await rm(folder, { recursive: true });
 });

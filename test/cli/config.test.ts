@@ -50,7 +50,28 @@ test('a flag wins over the environment, the environment over the file, and that 
     'sweep.concurrency': [3, file],
     role: ['never', file],
   });
-  expect(options['sweep.initialDelay']).toBeUndefined();
+  expect(options['sweep.initialDelay']).toEqual(['5m', 'default']);
+});
+
+test('doctor shows where each value comes from: its flag, its variable, the line of the file, or the default', async () => {
+  const file = await write(
+    'lines.yaml',
+    '# comment\nnamespace: t\nsweep: { interval: 10m }\nhooks:\n\n  drainRate: 7\n',
+  );
+  const { stdout } = await runCli(['doctor', '--redis', server.url, '--config', file, '--log-level', 'error'], {
+    REAPER_ROLE: 'never',
+  });
+  for (const line of [
+    `namespace: t  from ${file}:2`,
+    `sweep.interval: 10m  from ${file}:3`,
+    `hooks.drainRate: 7  from ${file}:6`,
+    'role: never  from REAPER_ROLE',
+    'redis: (secret)  from --redis',
+    'rescue.interval: 10s  from default',
+    'logLevel: error  from --log-level',
+  ]) {
+    expect(stdout).toContain(`option  ${line}\n`);
+  }
 });
 
 test('a JSON file works too, is found by REAPER_CONFIG, and may name files by relative paths', async () => {
@@ -104,14 +125,25 @@ test('secrets are never shown, from any source', async () => {
 
 describe('a file that cannot be used ends the command with 2', () => {
   test.each([
-    ['sweep:\n  interval: [10m\n', /:3:1: /],
-    ['- a\n- b\n', /: must hold a map of options/],
-    ['sweep:\n  speed: 1\n', /: sweep\.speed: unknown option/],
-    ['sweep:\n  interval: 10\u0000m\n', /sweep\.interval: must be a duration|:2:/],
-    ['sweep:\n  interval: "10"\n', /: sweep\.interval: must have a unit: write '10s'/],
-    ['hungAfterS: 86400\n', /: hungAfterS: use hungAfter: '24h'/],
-    ['hooks:\n  tls:\n    caFile: nowhere.pem\n', /: hooks\.tls\.caFile: cannot be read \(ENOENT\)/],
-    ['logLevel: loud\n', /: logLevel 'loud': must be one of debug, info/],
+    ['sweep:\n  interval: [10m\n', /bad\.yaml:3:1: /],
+    ['- a\n- b\n', /bad\.yaml:1:1: must hold a map of options/],
+    ['sweep:\n  speed: 1\n', /bad\.yaml:2:3: sweep\.speed: unknown option/],
+    ['sweep:\n  interval: 10\u0000m\n', /bad\.yaml:2:\d+: /],
+    ['sweep:\n  interval: "10"\n', /bad\.yaml:2:3: sweep\.interval: must have a unit: write '10s'/],
+    ['hungAfterS: 86400\n', /bad\.yaml:1:1: hungAfterS: use hungAfter: '24h'/],
+    ['hooks:\n  tls:\n    caFile: nowhere.pem\n', /bad\.yaml:3:5: hooks\.tls\.caFile: cannot be read \(ENOENT\)/],
+    ['\nlogLevel: loud\n', /bad\.yaml:2:1: logLevel 'loud': must be one of debug, info/],
+    [
+      'hooks:\n  allowedOrigins:\n    - http://a\n    - b\n',
+      /bad\.yaml:4:7: hooks\.allowedOrigins\.1: must be an origin/,
+    ],
+    ['lease: {renewInterval: 3s, duration: 4s}\n', /bad\.yaml:1:1: lease: duration must be at least twice/],
+    ['{"sweep":\n {"interval": "soon"}}', /bad\.yaml:2:3: sweep\.interval: must be a duration/],
+    ['x: &x {interval: 1}\nsweep: *y\n', /bad\.yaml/],
+    [
+      'sweep: &s\n  interval: 1h\n  speed: 1\nrescue: *s\n',
+      /bad\.yaml:3:3: sweep\.speed: .*bad\.yaml:3:3: rescue\.speed: /,
+    ],
   ])('%j', async (text, message) => {
     const file = await write('bad.yaml', text);
     const { code, stderr, stdout } = await runCli(['status', '--namespace', 't', '--config', file]);

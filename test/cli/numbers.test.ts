@@ -24,7 +24,7 @@ test.each([
   [['rescue', '--grace', '1e3'], {}, 'It must be a duration'],
   [['run', '--sweep-interval', '2147483648ms'], {}, "--sweep-interval '2147483648ms': must be at most"],
   [['run', '--rescue-interval', '0x10'], {}, "--rescue-interval '0x10': must be a duration"],
-  [['inspect', '0', '--sweep-interval', '99999999999ms'], {}, "--sweep-interval '99999999999ms': must be at most"],
+  [['inspect', '0', '--interval', '99999999999ms'], {}, "'99999999999ms' is invalid. It must be at most"],
   [['sweep', '--hung-after', '9007199254740992ms'], {}, "--hung-after '9007199254740992ms': must be at most"],
   [['sweep', '--hung-after', '86400'], {}, "--hung-after '86400': must have a unit: write '86400s'"],
   [['sweep', '--hung-after', ''], {}, "--hung-after '': must be a duration"],

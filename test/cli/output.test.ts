@@ -90,7 +90,7 @@ describe('sweep', () => {
         lines.findIndex((line) => line.includes('jobs in')),
       ),
     ).not.toContainEqual(expect.stringMatching(/^.{81}/));
-    const rows = text.split(/├|\n(?=│ \d)/).map((row) => row.replace(/[─┼┤│┌┬┐└┴┘\s]+/g, ' '));
+    const rows = text.split('├').map((row) => row.replace(/[─┼┤│┌┬┐└┴┘\s]+/g, ' '));
     expect(
       rows
         .map((row) =>
@@ -201,6 +201,21 @@ describe('rescue', () => {
     const again = await said((reaper) => rescue(reaper, { grace: 0, plan: true, exitCode: true, verbose: true }));
     if (!plan) expect(again.code).toBe(0);
     else expect(again.text).toMatch(/^dead-2 {2}planned {2}.* {2}30 X {2}would be removed: /m);
+  });
+
+  test('--pool rescues this pool only, and ends with 4 if it is not there', async () => {
+    for (const pool of ['dead-1', 'dead-2'])
+      await seedPool(redis, pool, { heartbeat: second(-60), holds: new Map([['X', [pool]]]) });
+    const complained = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    const none = await said((reaper) => rescue(reaper, { grace: 0, pool: ['dead-3'] }));
+    expect(complained.mock.calls).toEqual([
+      ['reaper: unknown pool: dead-3; nothing was changed. See: reaper status\n'],
+    ]);
+    complained.mockRestore();
+    expect([none.code, none.text]).toEqual([4, '']);
+    expect((await said((reaper) => rescue(reaper, { grace: 0, pool: ['dead-1'] }))).code).toBe(0);
+    expect(await redis.llen('t:jobs:X:dead-2:inprogress')).toBe(1);
+    expect(await redis.llen('t:jobs:X')).toBe(1);
   });
 
   test('--grace overrides the configured grace period', async () => {

@@ -123,10 +123,10 @@ test('tables show queues by length, dead pools with entries first, and endpoints
 });
 
 test('a type shows why its jobs do not run', () => {
-  const codes = ['blocked-by-lock', 'no-live-pool'] as const;
-  const problems = codes.map((code) => problem('IMAGE_SCAN', { code, subject: { kind: 'type', name: 'IMAGE_SCAN' } }));
-  const lines = statusLines({ ...busy, problems }, {});
-  expect(rowOf(lines, 'IMAGE_SCAN ')?.at(-1)).toBe('blocked, no pool');
+  const problems = [problem('X', { code: 'blocked-by-lock', subject: { kind: 'type', name: 'X' } })];
+  const queues = [queueState('X', { queued: 1, isPaused: true, livePools: 0 }), queueState('Y', { livePools: 0 })];
+  const lines = statusLines(namespaceState({ queues, problems }), {});
+  expect([rowOf(lines, 'X ')?.at(-1), rowOf(lines, 'Y ')?.at(-1)]).toEqual(['blocked, paused, no pool', '']);
 });
 
 test.each([80, 100])('tables fit %d columns, however long the names are', (width) => {

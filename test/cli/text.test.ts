@@ -25,6 +25,7 @@ test.each([
 
 test('colours are used only on a terminal that supports them, if they are wanted', () => {
   const terminal = { isTTY: true } as NodeJS.WriteStream;
+  vi.stubEnv('FORCE_COLOR', '');
   vi.stubEnv('NO_COLOR', '');
   vi.stubEnv('TERM', 'xterm');
   expect(wantsColors(terminal)).toBe(true);
@@ -34,6 +35,19 @@ test('colours are used only on a terminal that supports them, if they are wanted
   vi.stubEnv('NO_COLOR', '');
   vi.stubEnv('TERM', 'dumb');
   expect(wantsColors(terminal)).toBe(false);
+});
+
+test('FORCE_COLOR decides, wherever the output goes', () => {
+  const terminal = { isTTY: true } as NodeJS.WriteStream;
+  vi.stubEnv('TERM', 'xterm');
+  vi.stubEnv('NO_COLOR', '1');
+  vi.stubEnv('FORCE_COLOR', '1');
+  expect([wantsColors(terminal), wantsColors({})]).toEqual([true, true]);
+  vi.stubEnv('NO_COLOR', '');
+  for (const none of ['0', 'false']) {
+    vi.stubEnv('FORCE_COLOR', none);
+    expect([wantsColors(terminal), wantsColors({})]).toEqual([false, false]);
+  }
 });
 
 describe('a table', () => {
@@ -66,7 +80,7 @@ describe('a table', () => {
   test('uses the whole width before it shortens, and all of it if it shortens', () => {
     expect(layOut(head, rows, 200)).toContain(endpoint);
     expect(layOut(head, rows, 200)).not.toContain('…');
-    expect(widths(layOut(head, rows, 81))).toEqual([81]);
+    for (const width of [81, 82, 83, 84]) expect(widths(layOut(head, rows, width))).toEqual([width]);
     expect(layOut(head, rows, 81)).toMatch(/│ https:\/\S*…\S*:8443 +│/);
   });
 

@@ -19,7 +19,7 @@ const keys = keysOf(namespace);
 const call = async (op: ScriptVector['op'], args: readonly string[]): Promise<string> => {
   const [first = '', second = '', third = '', fourth = ''] = args;
   if (op === 'setStatus')
-    return wordOf(await scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth, '']));
+    return wordOf(await scripts.run('set_status', [keys.stats(fourth), keys.track], [first, second, fourth]));
   if (op === 'ack') {
     const { outcome } = await scripts.run(
       'acknowledge',

@@ -86,7 +86,7 @@ test.each([
   });
 });
 
-test('a probe whose host dies is followed by another when its claim is over, and by one only', async () => {
+test('after the host of a probe has died and its claim has expired, exactly one other probe is sent', async () => {
   await everySchedule({
     reset: () => failing(8, 3, -10_000),
     body: (command) => [
@@ -112,7 +112,7 @@ test('a probe whose host dies is followed by another when its claim is over, and
   });
 });
 
-test('a probe that had nothing to send makes room for the next one at once', async () => {
+test('a probe that had nothing to send lets the next probe begin at once', async () => {
   for (const why of ['confirmed', 'too old', 'gone']) {
     await failing(6, 3, -10_000);
     const [id] = (await redis.zrange(keys.dueHooks(origin), '0', '0')) as [string];

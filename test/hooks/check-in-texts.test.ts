@@ -101,7 +101,7 @@ const world = ({ totalTimeout = 1_000, claimFor = 11_000 } = {}) => {
   };
 };
 
-test('fault 147: a claim that comes while the pass for left texts sends waits, and does not send the text again', async () => {
+test('fault 147: a claim that arrives while overdue texts are sent waits, and does not send a text again', async () => {
   const { clock, sender, hold, claim, answer, posts, texts, outcomes } = world();
   await hold('a', 'half');
   clock.advance(6_000);
@@ -117,7 +117,7 @@ test('fault 147: a claim that comes while the pass for left texts sends waits, a
   expect(outcomes).toMatchObject([{ outcome: 'delivered' }]);
 });
 
-test('fault 147: the pass for left texts passes over a job whose claim is being sent', async () => {
+test('fault 147: overdue texts of a job whose hook is being sent are left for later', async () => {
   const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'half');
   clock.advance(6_000);
@@ -158,7 +158,7 @@ test('fault 147: a claim waits while overdue texts of the same job are sent', as
   expect(posts).toHaveLength(2);
 });
 
-test('fault 147: two passes for left texts at once send each text once', async () => {
+test('fault 147: two simultaneous passes for overdue texts send each text once', async () => {
   const { clock, sender, hold, answer, posts, texts } = world();
   await hold('a', 'half');
   await hold('b', 'whole');
@@ -172,7 +172,7 @@ test('fault 147: two passes for left texts at once send each text once', async (
   expect(posts).toHaveLength(2);
 });
 
-test('fault 147: two claims of one job at once, the first of which is over, send its text once', async () => {
+test('fault 147: two simultaneous claims of one job, the first of which has expired, send its text once', async () => {
   const { clock, sender, hold, claim, records, answer, posts, texts } = world();
   await hold('a', 'half');
   const first = sender.deliver(await claim('a'));
@@ -187,7 +187,7 @@ test('fault 147: two claims of one job at once, the first of which is over, send
   expect(texts()).toEqual(['half', undefined]);
 });
 
-test('fault 147: a claim is kept waiting for no more than one left text, and the rest goes out with it in order', async () => {
+test('fault 147: a claim waits for at most one overdue text, and the other texts are sent with it in order', async () => {
   const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'one', 'two', 'three');
   clock.advance(6_000);
@@ -201,7 +201,7 @@ test('fault 147: a claim is kept waiting for no more than one left text, and the
   expect(texts()).toEqual(['one', 'two', 'three', undefined]);
 });
 
-test('fault 147: no text is begun that could outlast the claim', async () => {
+test('fault 147: no text is sent that could take longer than the claim lasts', async () => {
   const { clock, sender, hold, claim, answer, posts, texts } = world();
   await hold('a', 'one', 'two', 'three');
   const claimed = await claim('a');
@@ -221,7 +221,7 @@ test('fault 147: no text is begun that could outlast the claim', async () => {
   expect(texts()).toEqual(['one', 'two', 'three']);
 });
 
-test('fault 147: a claim whose turn comes too late sends nothing, uses no attempt and is due again', async () => {
+test('fault 147: a claim that expired while it waited sends nothing, counts no attempt and is due again', async () => {
   const { clock, sender, hold, claim, answer, posts, texts, records } = world();
   await hold('a', 'half');
   clock.advance(6_000);

@@ -145,7 +145,7 @@ describe('parked', () => {
     return { reaper, at };
   };
 
-  test('no sweep fires it again', async () => {
+  test('no sweep enqueues it again', async () => {
     const { reaper } = await park();
     expect(await reaper.sweep()).toMatchObject({ verdicts: { refire: 1 }, outcomes: { parked: 1 } });
     expect(hookEndpoint.hooks).toEqual([]);
@@ -170,7 +170,7 @@ describe('parked', () => {
     expect(hooks).toMatchObject({ pending: 0, parked: 1 });
   });
 
-  test('a user can retry or drop it', async () => {
+  test('a user can retry it or drop it', async () => {
     const { reaper } = await park();
     expect(await reaper.hooks.retry({ reason: '404' })).toBe(0);
     expect(await reaper.hooks.retry({ reason: '400' }, { plan: true })).toBe(1);
@@ -220,7 +220,7 @@ describe('what is sent', () => {
     await vi.waitUntil(async () => (await ackOf('old')) !== null);
   });
 
-  test('changes that come while another try is waited for are one POST, of the newest', async () => {
+  test('several changes of a job before the next attempt are sent as one POST, with the newest state', async () => {
     const clock = createTestClock();
     const reaper = create({ clock });
     hookEndpoint.answer = (_, response) => response.writeHead(503).end();
@@ -235,7 +235,7 @@ describe('what is sent', () => {
     expect(await recordOf('a')).toBeNull();
   });
 
-  test('a change that comes while another is in flight is sent after it', async () => {
+  test('a change that is made during a POST is sent after that POST', async () => {
     const reaper = create();
     const answers: (() => void)[] = [];
     hookEndpoint.answer = (_, response) => void answers.push(() => response.writeHead(200).end());
@@ -264,7 +264,7 @@ describe('what is sent', () => {
   test('check-ins go out in order with their text, and the status change after them', async () => {
     const reaper = create();
     const job = await reaper.lifecycle.save({ id: 'c', name: 'X', webHookUrl: `${hookEndpoint.url}/200` });
-    expect(await job.run()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
     await vi.waitUntil(() => outcomes.length === 1);
     await job.checkIn('one');
     await job.checkIn('two');
@@ -309,7 +309,7 @@ describe('what is sent', () => {
     },
   );
 
-  test('stats that are none any more keep no other hook from being sent', async () => {
+  test('a job whose stats are gone does not stop the hooks of other jobs', async () => {
     await seed('bad', '/500/x');
     await seed('good', '/500/x');
     const clock = createTestClock();
@@ -340,7 +340,7 @@ describe('how much at once', () => {
     expect(most).toBe(2);
   });
 
-  test('beyond the bound on records the next sweep finds the rest', async () => {
+  test('when the limit of records is reached, the next sweep enqueues the rest', async () => {
     for (let i = 0; i < 10; i++) await seed(`j${i}`);
     const reaper = create({ hooks: { maxRecords: 4 } });
     const { outcomes: first } = await reaper.sweep();
@@ -373,7 +373,7 @@ describe('how much at once', () => {
 });
 
 describe('an endpoint that is down', () => {
-  test('opens its circuit after ten consecutive failures, without affecting others, and gets all its hooks after it has recovered', async () => {
+  test('its circuit opens after ten failures in a row; other endpoints get their hooks, and this one gets all of its hooks after it has recovered', async () => {
     const clock = createTestClock();
     let isUp = false;
     hookEndpoint.answer = (_, response) => response.writeHead(isUp ? 200 : 503).end();
@@ -447,7 +447,7 @@ describe('an endpoint that is down', () => {
 });
 
 describe('where it may go', () => {
-  test('hooks to origins that are not allowed are parked, and rewritten origins get theirs at the new place', async () => {
+  test('hooks to origins that are not allowed are parked, and hooks to rewritten origins are sent to the new origin', async () => {
     await seed('a');
     await seed('b', '', { web_hook_url: 'http://old-core/200/b' });
     await seed('c', '', { web_hook_url: 'http://elsewhere.invalid/200' });
@@ -475,7 +475,7 @@ describe('several hosts', () => {
     expect(new Set(hookEndpoint.hooks.map(({ body }) => body.job_id)).size).toBe(400);
   });
 
-  test('what a host has claimed and died with is sent by another when the claim is over', async () => {
+  test('a hook that a host had claimed when it died is sent by another host after the claim has expired', async () => {
     const clock = createTestClock();
     await seed('a');
     hookEndpoint.answer = () => undefined;
@@ -491,7 +491,7 @@ describe('several hosts', () => {
     expect(await ackOf('a')).not.toBeNull();
   });
 
-  test('a host that was started sends what others have left', async () => {
+  test('a host sends the pending hooks of other hosts when it starts', async () => {
     const first = create();
     hookEndpoint.answer = (_, response) => response.writeHead(503).end();
     await seed('a');
@@ -543,7 +543,7 @@ describe('cut off anywhere', () => {
     return calls;
   };
 
-  test('before or after any script: no change is lost, and one is sent twice only where the end fell between POST and ACK', async () => {
+  test('a host that is killed before or after any script loses no change, and a hook is sent twice only if the host died between POST and ACK', async () => {
     let total = Number.POSITIVE_INFINITY;
     for (let nth = 0; nth <= total; nth++) {
       for (const isBefore of [true, false]) {
@@ -574,7 +574,7 @@ describe('cut off anywhere', () => {
   });
 });
 
-test('a hook that was delivered while Redis could not note it is not sent again: only the ACK is', async () => {
+test('a hook that was delivered while Redis refused writes is not sent again; only its ACK is written later', async () => {
   const clock = createTestClock();
   await seed('a');
   hookEndpoint.answer = async (_, response) => {

@@ -193,11 +193,11 @@ test('a rewrite is applied once, so that two origins can be swapped', () => {
   expect(place(moved, 'http://b/x')).toBe('http://a/x');
 });
 
-test('a move to where nothing may be posted is refused', () => {
+test('a rewrite to an address that hooks may not be sent to is refused', () => {
   expect(place({ 'http://old': 'http://169.254.169.254' }, 'http://old/a')).toMatchObject({ code: 'forbidden' });
 });
 
-test('a rule that is not an http or https URL is an error that does not repeat it', () => {
+test('a rule that is not an http or https URL is an error that does not contain its text', () => {
   for (const wrong of ['secret', '', 'core:8080', 'ftp://secret@core']) {
     for (const wrongRules of [
       { ...rules, allowedOrigins: [wrong] },

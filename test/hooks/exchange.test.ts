@@ -6,7 +6,7 @@ import { answer, startHostile } from '../support/hostileServers.ts';
 
 const request = (path: string) => ({ path, method: 'POST' as const, body: 'body' });
 
-test('a request that waited for a connection until its time was over never goes out', async () => {
+test('a request that waited for a connection until its time limit is never sent', async () => {
   const held: Socket[] = [];
   const server = await startHostile((socket) => void held.push(socket));
   const pool = new Pool(`http://${server.host}`, { connections: 1 });

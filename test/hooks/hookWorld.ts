@@ -62,14 +62,15 @@ const scriptNames: readonly ScriptName[] = [
   'acknowledge',
   'check_in',
   'claim_hooks',
-  'drop_hook',
   'enqueue_hooks',
   'forget_parked',
-  'move_hook',
   'park_hook',
   'record_delivered',
   'record_failed',
   'record_unsent',
+  'drop_hook',
+  'remove_hook',
+  'retry_hook',
   'reset_job',
   'set_status',
 ];
@@ -109,15 +110,15 @@ export const createWorld = (redis: Redis): World => {
     },
     async sweep(command, state, at = 0, to = origin, id = 'j') {
       const [reply] = await world.recordsOf(command, 'sweep', at).enqueue([{ id, state, endpoint: to }]);
-      say('sweep', String(reply ?? ''));
+      say('sweep', reply?.outcome ?? '');
     },
     async person(command, verb, at, id = 'j') {
       const records = world.recordsOf(command, 'person', at);
       const record = await records.find(id);
       if (record === undefined) return;
-      const reply = await records.move(record, verb);
-      say('person', `${verb} ${reply}`);
-      if (reply !== 'done') return;
+      const { outcome } = await records[verb](record);
+      say('person', `${verb} ${outcome}`);
+      if (outcome !== 'done') return;
       if (verb === 'drop') invariants.dropped(id, record.about);
       else invariants.retried(id);
     },
@@ -160,7 +161,7 @@ const createJobs = (scene: Scene): JobActs => {
       const { outcome } = await createScripts(client).run(
         'set_status',
         [keys.stats(id), keys.track, ...hook.keys],
-        [status, revision, id, '', ...hook.args],
+        [status, revision, id, ...hook.args],
       );
       say(who, `${status} ${outcome}`);
     },

@@ -33,7 +33,7 @@ const startHost = async (): Promise<ChildProcess> => {
   return host;
 };
 
-test('two hosts, killed again and again', async () => {
+test('two hosts that are killed again and again lose no hook', async () => {
   const jobs = 600;
   const { client } = server;
   /** Deliveries and kills are told apart by their order. */

@@ -67,7 +67,7 @@ test('fault 114: what is in flight is bounded by bytes: no more is claimed befor
   expect(limiter.reserve('http://other:1', 16)).toBe(16);
 });
 
-test('fault 114: claims that have not been answered yet count too', () => {
+test('fault 114: claims without a reply yet count too', () => {
   const limiter = createInFlightLimiter({ deliver: async () => undefined } as unknown as Sender, 1_024);
   const rooms = Array.from({ length: 40 }, (_, i) => limiter.reserve(`http://h:${i}`, 1));
   expect(rooms.filter((room) => room === 1)).toHaveLength(32);

@@ -141,7 +141,7 @@ const httpClientWith = (resolve: Parameters<typeof createHttpClient>[2], headerT
     resolve,
   );
 
-test('fault 127: a resolver that does not answer in time is ours, and its endpoint’s silence is not', async () => {
+test('fault 127: a resolver that does not answer in time is a fault of this host; an endpoint that does not answer is not', async () => {
   const { port } = new URL(hookEndpoint.url);
   const pending: (() => void)[] = [];
   const httpClient = httpClientWith((_name, _options, callback) => {
@@ -164,7 +164,7 @@ test('fault 127: a resolver that does not answer in time is ours, and its endpoi
   await reached.close();
 });
 
-test('fault 127: while the own DNS is away no attempt is used and no breaker opens; then all is sent', async () => {
+test('fault 127: while the DNS of this host is down, no attempt is counted and no circuit opens; afterwards all hooks are sent', async () => {
   const { port } = new URL(hookEndpoint.url);
   let code: string | undefined = 'EAI_AGAIN';
   resolveWith(() => code);
@@ -187,7 +187,9 @@ test('fault 127: while the own DNS is away no attempt is used and no breaker ope
     ...{ name: 'BackgroundError', where: 'sending hooks from this host', cause: { code: 'EAI_AGAIN' } },
     message: expect.stringMatching(/^EAI_AGAIN: /),
   });
-  expect(lines).toMatchObject([{ code: 'EAI_AGAIN', err: { code: 'EAI_AGAIN', stack: expect.any(String) } }]);
+  expect(lines).toMatchObject([
+    { code: 'host', hostError: 'EAI_AGAIN', err: { code: 'EAI_AGAIN', stack: expect.any(String) } },
+  ]);
   for (let i = 0; i < 15; i++) expect(await recordOf(`j${i}`)).toMatch(/^pending Running:\d+ \S+ 0 0 0 -$/);
   expect(await server.client.hgetall(`t:reaper:hooks:endpoint:http://core.test:${port}`)).toEqual({});
   expect(await reaper.hooks.endpoints()).toMatchObject([{ breaker: 'closed', failures: 0, pending: 15 }]);
@@ -213,7 +215,7 @@ test('fault 127: a name that is too long for any resolver is its endpoint’s fa
   expect(faults).toEqual([]);
 });
 
-test('fault 127: another host sends at once what this one could not', async () => {
+test('fault 127: another host sends at once what this host could not send', async () => {
   const { port } = new URL(hookEndpoint.url);
   resolveWith(() => 'EAI_AGAIN');
   await seedJob(server.client, 'a', { web_hook_url: `http://core.test:${port}/200` });
@@ -224,7 +226,7 @@ test('fault 127: another host sends at once what this one could not', async () =
   expect(other.outcomes).toMatchObject([{ outcome: 'delivered', attempt: 1 }]);
 });
 
-test('fault 127: an endpoint’s own failures before it are kept, and its patience is not used up meanwhile', async () => {
+test('fault 127: earlier failures of the endpoint still count, and its deadline does not pass during a fault of this host', async () => {
   const { port } = new URL(hookEndpoint.url);
   let code: string | undefined;
   resolveWith(() => code);
@@ -245,7 +247,7 @@ test('fault 127: an endpoint’s own failures before it are kept, and its patien
   expect(outcomes.at(-1)).toMatchObject({ outcome: 'failed', attempt: 2, reason: 'the endpoint answered 404' });
 });
 
-test('fault 127: the probe of an open breaker that could not be sent is free for another host', async () => {
+test('fault 127: a probe that this host could not send can be sent by another host', async () => {
   const origin = `http://core.test:${new URL(hookEndpoint.url).port}`;
   resolveWith(() => 'EAI_AGAIN');
   await seedJob(server.client, 'a', { web_hook_url: `${origin}/200` });
@@ -258,7 +260,7 @@ test('fault 127: the probe of an open breaker that could not be sent is free for
   });
 });
 
-test('fault 127: without ports or memory for a socket nothing counts either', async () => {
+test('fault 127: without free ports, or memory for a socket, no attempt is counted either', async () => {
   await seedJob(server.client, 'a', { web_hook_url: `${hookEndpoint.url}/200` });
   for (const code of ['EADDRNOTAVAIL', 'ENOMEM', 'ENOBUFS', 'EPERM']) {
     net.connect = ((...args: unknown[]) => {
@@ -278,7 +280,7 @@ test('fault 127: without ports or memory for a socket nothing counts either', as
   }
 });
 
-test('fault 127: a process without file descriptors blames no endpoint, by address or by name', async () => {
+test('fault 127: a process without free file descriptors counts no failure of an endpoint, with an address or a name', async () => {
   const { port } = new URL(hookEndpoint.url);
   const other = await startHookEndpoint();
   const urls = [hookEndpoint.url, other.url, `http://localhost:${port}`];
@@ -308,7 +310,7 @@ test('fault 127: a process without file descriptors blames no endpoint, by addre
   }
 });
 
-test('fault 127: a host does not spin: it claims nothing for the endpoint while it pauses, and then one hook', async () => {
+test('fault 127: a host that cannot send pauses: it claims nothing for the endpoint meanwhile, and then one hook', async () => {
   const clock = createTestClock();
   const backoff = createHostBackoff(clock, () => 1);
   const claims: number[] = [];

@@ -100,7 +100,7 @@ test('the answer 204 accepts the event', async () => {
   expect(await post(await start(noContent))).toEqual({ kind: 'accepted', status: 204 });
 });
 
-test('an answer that is announced (102, 103) is waited for', async () => {
+test('after an interim answer (102, 103) the final answer is awaited', async () => {
   const announced: Behaviour = (socket, request) => {
     socket.write('HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n');
     answer(503)(socket, request);
@@ -152,7 +152,7 @@ test('an endpoint that sends no header, or one that never ends, is retryable aft
   }
 });
 
-test('a header that has not come when all time is over is a time-out, and its 200 comes too late', async () => {
+test('an answer whose header arrives after the time limit is a time-out, even if it is a 200', async () => {
   const held: Socket[] = [];
   const server = await start((socket) => void held.push(socket));
   const httpClient = create({ timeout: 100 });
@@ -174,7 +174,7 @@ test('an endpoint that does not complete its TLS handshake is retryable after th
   expect(reply).toEqual({ kind: 'retryable', code: 'timeout', reason: 'no connection within 100 ms' });
 });
 
-test('an endpoint gets 64 connections at most, and requests that wait for one arrive too', async () => {
+test('an endpoint gets at most 64 connections, and requests that wait for one are sent later', async () => {
   const held: Socket[] = [];
   const server = await start((socket) => void held.push(socket));
   const httpClient = create();
@@ -188,7 +188,7 @@ test('an endpoint gets 64 connections at most, and requests that wait for one ar
   expect(server.connections).toBe(64);
 });
 
-test('a 200 whose body is slow or never ends is a 200, and holds nothing up past the time-out', async () => {
+test('a 200 whose body is slow or never ends is a 200, and delays nothing beyond the time-out', async () => {
   for (const behave of [slowBody, endlessBody]) {
     const server = await start(behave);
     expect(await post(server, create({ timeout: 200 }))).toEqual({ kind: 'accepted', status: 200 });
@@ -196,14 +196,14 @@ test('a 200 whose body is slow or never ends is a 200, and holds nothing up past
   }
 });
 
-test('a body that is slow is given up after a second, though there is more time', async () => {
+test('reading a slow body ends after a second, even if the time limit is longer', async () => {
   const server = await start(slowBody);
   // An hour: a client that waited for its end would exceed the time-out of the test.
   expect(await post(server, create({ timeout: 3_600_000 }))).toEqual({ kind: 'accepted', status: 200 });
   await server.allClosed();
 });
 
-test('a body is read to 4 kB: a longer one costs the connection, not the answer', async () => {
+test('at most 4 kB of a body are read: a longer body closes the connection, and the answer still counts', async () => {
   const body = (size: number): Behaviour => {
     return (socket) => void socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n${'a'.repeat(size)}`);
   };
@@ -270,7 +270,7 @@ test('three redirects are followed, and a loop of them ends', async () => {
   expect(server.requests).toHaveLength(8);
 });
 
-test('redirects have no more time together than one answer has', async () => {
+test('all redirects together have the time limit of one answer', async () => {
   // Each of four answers is well within the time, and all of them together are not, on a busy machine neither.
   const server = await start(later(600, answer(307, 'location: /secret/again')));
   const reply = await post(server, create({ timeout: 2_000 }));
@@ -308,7 +308,7 @@ test('the target of a redirect is checked as a hook URL is', async () => {
   expect(server.connections).toBe(1);
 });
 
-test.each([301, 302, 303, 304])('a redirect with %i is a failure, for it would lose the event', async (status) => {
+test.each([301, 302, 303, 304])('a redirect with %i is a failure, because it would lose the event', async (status) => {
   const server = await start(answer(status, 'location: /secret/elsewhere'));
   expect(await post(server)).toMatchObject({ kind: 'rejected', code: 'redirect' });
   expect(server.requests).toHaveLength(1);
@@ -321,7 +321,7 @@ test('a redirect without a valid target is rejected', async () => {
   }
 });
 
-test('an endpoint is trusted by its own authority, and connections are reused', async () => {
+test('an endpoint with a certificate of the configured authority is trusted, and its connections are reused', async () => {
   const server = await start(answer(200), authority.issue('IP:127.0.0.1'));
   const httpClient = create({ tls: { ca: authority.cert } });
   expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
@@ -435,7 +435,7 @@ test.each([
   expect(await post(`http://${host}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
 });
 
-test('0.0.0.0, by which Linux reaches loopback, is connected to only where it is allowed', async () => {
+test('0.0.0.0, which is loopback on Linux, is connected to only if it is allowed', async () => {
   const server = await start();
   expect(await post(`http://0.0.0.0:${server.port}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
   expect(server.connections).toBe(0);
@@ -452,7 +452,7 @@ const resolveTo =
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
     );
 
-test('a name that leads to a metadata address is refused, were it one among others', async () => {
+test('a name that resolves to a metadata address is refused, even if it also resolves to others', async () => {
   const server = await start();
   for (const addresses of [['169.254.169.254'], ['127.0.0.1', '::ffff:169.254.169.254']]) {
     const reply = await post(`http://core:${server.port}`, create({}, resolveTo(addresses)));
@@ -477,13 +477,13 @@ test('a name that resolves to another address each time (DNS rebinding) is check
   expect(server.connections).toBe(1);
 });
 
-test('link-local addresses behind a name are connected to where they are allowed', async () => {
+test('link-local addresses of a name are connected to if they are allowed', async () => {
   const server = await start();
   const httpClient = create({ allowLinkLocal: true }, resolveTo(['0.0.0.0']));
   expect(await post(`http://core:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
 });
 
-test('the proxy of the environment is used, and still no metadata address is asked for', async () => {
+test('the proxy of the environment is used, and it is never asked for a metadata address', async () => {
   const server = await start();
   const proxy = await startHttpProxy(() => server.port);
   closers.push(() => proxy.stop());
@@ -500,7 +500,7 @@ test('the proxy of the environment is used, and still no metadata address is ask
   expect(proxy.asked).toHaveLength(1);
 });
 
-test('through a proxy, TLS is with the endpoint, by its own authority', async () => {
+test('through a proxy, the certificate of the endpoint is checked against the configured authority', async () => {
   const server = await start(answer(200), authority.issue('DNS:far.test'));
   const proxy = await startHttpProxy(() => server.port);
   closers.push(() => proxy.stop());
@@ -511,14 +511,14 @@ test('through a proxy, TLS is with the endpoint, by its own authority', async ()
   expect(await post('https://other.test', create({ tls: { ca: authority.cert } }))).toMatchObject({ code: 'tls' });
 });
 
-test('a proxy that is down is not a connection', async () => {
+test('a proxy that is down is a failure to connect', async () => {
   const proxy = await startHttpProxy(() => 1);
   await proxy.stop();
   vi.stubEnv('http_proxy', proxy.url);
   expect(await post('http://far.test')).toMatchObject({ kind: 'retryable', code: 'connect' });
 });
 
-test('closing ends what is in flight, and what is posted later fails', async () => {
+test('closing ends the requests in flight, and later requests fail', async () => {
   const server = await start(silent);
   const httpClient = create();
   const reply = post(server, httpClient);

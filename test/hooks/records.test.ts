@@ -83,7 +83,7 @@ describe('a record is shown', () => {
     expect(await all()).toEqual([record]);
   });
 
-  test('without an answer before the first answer', async () => {
+  test('shows no answer before the first attempt', async () => {
     await redis.hset(keys.hooks, 'j', text('pending'));
     const [record] = await all();
     expect(record).toMatchObject({ id: 'j', state: 'pending' });
@@ -106,7 +106,7 @@ describe('the scripts of hooks:', () => {
       const changes = ['a', 'b'].map((id) => ({ id, state: 'Error:7', endpoint }));
       await expect(recordsOf(client).enqueue(changes)).rejects.toThrow(/zcard/i);
       expect(await redis.exists(keys.hooks, keys.dueHooks(endpoint), keys.hookEndpoints)).toBe(0);
-      expect(await recordsOf().enqueue(changes)).toEqual(['enqueued', 'enqueued']);
+      expect(await recordsOf().enqueue(changes)).toEqual([{ outcome: 'enqueued' }, { outcome: 'enqueued' }]);
     } finally {
       client.disconnect();
       await redis.call('ACL', 'DELUSER', 'some');
@@ -120,7 +120,7 @@ describe('the scripts of hooks:', () => {
       [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
       [at, 10_000, 1, endpoint, ...ids.flatMap((id) => [id, 'Error:7', 1])],
     );
-    expect(new Set(changes)).toEqual(new Set(['queued']));
+    expect(new Set(changes.map(({ outcome }) => outcome))).toEqual(new Set(['enqueued']));
     expect(changes).toHaveLength(5_000);
     expect(await redis.hlen(keys.hooks)).toBe(5_000);
     expect(await redis.zcard(keys.dueHooks(endpoint))).toBe(5_000);

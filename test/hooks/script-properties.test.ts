@@ -200,9 +200,9 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
         const record = model.get(one);
         expect(found === undefined).toBe(record === undefined);
         if (found === undefined || record === undefined) return;
-        const reply = await records.move(found, verb);
-        if (isClaimed(record) && record.due > time) return expect(reply).toBe('overtaken');
-        expect(reply).toBe('done');
+        const { outcome } = await records[verb](found);
+        if (isClaimed(record) && record.due > time) return expect(outcome).toBe('overtaken');
+        expect(outcome).toBe('done');
         if (verb === 'retry') Object.assign(record, { kind: 'asked', attempts: 0, first: 0, last: 0, due: time });
         else Object.assign(record, { kind: 'parked', answer: 'dropped' });
       };
@@ -218,7 +218,7 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
           const reply = await scripts.run(
             'set_status',
             [keys.stats(one), keys.track, ...hook.keys],
-            [to, now?.revision ?? 0, one, '', ...hook.args],
+            [to, now?.revision ?? 0, one, ...hook.args],
           );
           const refused = { outcome: 'refused', status: now?.status };
           expect(reply).toEqual(now === undefined ? { outcome: 'missing' } : isAllowed ? { outcome: 'done' } : refused);
@@ -252,7 +252,7 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
             const record = model.get(what.id);
             const isKnown = record?.kind === 'parked' && record.state === stateOf(what.id);
             const [reply] = await records.enqueue([{ id: what.id, state: read, endpoint: origin }]);
-            expect(reply).toBe(note(what.id, isKnown ? record.state : read));
+            expect(reply?.outcome).toBe(note(what.id, isKnown ? record.state : read));
             break;
           }
           case 'delete':

@@ -69,15 +69,15 @@ test('places that were reserved but not claimed are free again, and so are place
   expect(limiter.reserve('http://a', 8)).toBe(4);
 });
 
-const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
+const createHooksOnDue = (rewriteOrigins: Record<string, string> = {}) => {
   const due: string[] = [];
   let now = 0;
-  const noted: { readonly id: string; readonly endpoint: string }[] = [];
+  const recorded: { readonly id: string; readonly endpoint: string }[] = [];
   let reply: 'enqueued' | 'parked' | 'deferred' = 'enqueued';
   const records = {
     async enqueue(changes: readonly { readonly id: string; readonly endpoint: string }[]) {
-      noted.push(...changes);
-      return changes.map(() => reply);
+      recorded.push(...changes);
+      return changes.map(() => ({ outcome: reply }));
     },
   } as unknown as HookRecords;
   const hooks = createHooks({
@@ -91,7 +91,7 @@ const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
   return {
     hooks,
     due,
-    noted,
+    recorded,
     enqueue: (...urls: string[]) => hooks.enqueue(urls.map((url, i) => job(`j${i}`, url))),
     pass: (ms: number) => {
       now += ms;
@@ -103,7 +103,7 @@ const createNotes = (rewriteOrigins: Record<string, string> = {}) => {
 };
 
 test('the pages of a sweep wake the sender of an endpoint once a second, for any number of pages', async () => {
-  const { due, enqueue, pass } = createNotes();
+  const { due, enqueue, pass } = createHooksOnDue();
   await enqueue('http://a/x', 'http://a/y', 'http://b/x');
   expect(due).toEqual(['http://a', 'http://b']);
   pass(999);
@@ -115,7 +115,7 @@ test('the pages of a sweep wake the sender of an endpoint once a second, for any
 });
 
 test('parked and deferred hooks wake no sender', async () => {
-  const { due, enqueue, answer } = createNotes();
+  const { due, enqueue, answer } = createHooksOnDue();
   answer('parked');
   await enqueue('http://a/x');
   answer('deferred');
@@ -124,9 +124,9 @@ test('parked and deferred hooks wake no sender', async () => {
 });
 
 test('a moved endpoint is recorded with its new origin, and a blank URL has no endpoint', async () => {
-  const { hooks, noted, enqueue } = createNotes({ 'http://old': 'https://new.example/base' });
+  const { hooks, recorded, enqueue } = createHooksOnDue({ 'http://old': 'https://new.example/base' });
   await enqueue('http://old/x');
-  expect(noted).toEqual([expect.objectContaining({ endpoint: 'https://new.example' })]);
+  expect(recorded).toEqual([expect.objectContaining({ endpoint: 'https://new.example' })]);
   expect(hooks.endpointFor('http://old/other')).toBe('https://new.example');
   expect(hooks.endpointFor('  ')).toBeUndefined();
   expect(hooks.endpointFor(undefined)).toBeUndefined();

@@ -24,7 +24,7 @@ const coverage = createCoverage(machine);
 
 const verdicts: readonly Verdict[] = ['keep', 'untrack', 'reset', 'fail', 'refire'];
 const events = [
-  ...['done', 'enqueued', 'parked', 'deferred', 'overtaken'].map((reply) => done('act', reply)),
+  ...['done', 'enqueued', 'parked', 'deferred', 'overtaken'].map((outcome) => done('act', { outcome })),
   failure('act'),
   failure('act', new FencedError()),
   failure('act', new RefusedError('redis-read-only', 'Redis is a replica')),
@@ -65,7 +65,9 @@ test('a job with nothing to do ends in its first tick', () => {
   expect(actor.start().getSnapshot().status).toBe('done');
 });
 
-const pageThatSays = (end: HookEnd | undefined) => ({ endOf: () => end });
+const pageThatSays = (outcome: HookEnd | undefined) => ({
+  replyTo: () => (outcome === undefined ? undefined : { outcome }),
+});
 
 test.each(['enqueued', 'parked', 'deferred'] as const)(
   'a refire whose hook was %s with its page ends in its first tick; every other act goes on',
@@ -97,9 +99,9 @@ test('a hook that was enqueued for what the job was is enqueued again for what i
       job,
       policy,
       plan: false,
-      page: { endOf: (asked: TrackedJob) => (asked === job ? 'enqueued' : undefined) },
+      page: { replyTo: (asked: TrackedJob) => (asked === job ? { outcome: 'enqueued' as const } : undefined) },
     },
-    events: [done('act', 'overtaken'), done('load', jobFor('refire'))],
+    events: [done('act', { outcome: 'overtaken' }), done('load', jobFor('refire'))],
   };
   expect((await walk(machine, path, { remote, coverage })).getSnapshot().value).toEqual({ acting: 'refire' });
 });
@@ -107,7 +109,7 @@ test('a hook that was enqueued for what the job was is enqueued again for what i
 test('a job that is overtaken is judged by what it has become', async () => {
   const path = {
     input: { job: jobFor('fail'), policy, plan: false },
-    events: [done('act', 'overtaken'), done('load', jobFor('keep'))],
+    events: [done('act', { outcome: 'overtaken' }), done('load', jobFor('keep'))],
   };
   const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
   expect(output).toMatchObject({ verdict: 'keep', reason: 'ongoing', outcome: 'kept' });
@@ -147,7 +149,7 @@ test('a job that is read again is acted on behind the fence of its sweep', async
   const fence = { lease: 't:reaper:lease', token: '7' };
   const path = {
     input: { job: { ...jobFor('fail'), fence }, policy, plan: false },
-    events: [done('act', 'overtaken'), done('load', jobFor('refire'))],
+    events: [done('act', { outcome: 'overtaken' }), done('load', jobFor('refire'))],
   };
   expect((await walk(machine, path, { remote, coverage })).getSnapshot().context.job.fence).toEqual(fence);
 });

@@ -6,7 +6,9 @@ import type { ActInput, ActReply } from '../../src/machines/types/job.ts';
 import { jobFor, policy } from '../support/facts.ts';
 
 test('a lane keeps no data of a job that has ended', async () => {
-  const job = jobMachine.provide({ actors: { untrack: fromPromise<ActReply, ActInput>(async () => 'done') } });
+  const job = jobMachine.provide({
+    actors: { untrack: fromPromise<ActReply, ActInput>(async () => ({ outcome: 'done' })) },
+  });
   const lane = laneMachine.provide({ actors: { job } });
   const parent = createActor(
     setup({ actors: { lane } }).createMachine({ invoke: { id: 'l1', src: 'lane', input: { id: 'l1' } } }),

@@ -16,26 +16,29 @@ const machine = poolMachine.provide({
 });
 const coverage = createCoverage(machine);
 const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', disruptions: 0, at: 0 };
-const held = (a: number, b: number) => [
-  { type: 'A', entries: a },
-  { type: 'B', entries: b },
-];
+const held = (a: number, b: number) => ({
+  outcome: 'dead',
+  held: [
+    { type: 'A', entries: a },
+    { type: 'B', entries: b },
+  ],
+});
 const after = (delay: string, state: string) => ({ type: `xstate.after.${delay}.pool.${state}` });
 
 // Few answers, so that the paths through what repeats (batches, failures) stay few; what they leave out is below.
 const events = [
   { type: 'stop' },
-  done('confirm', 'alive'),
+  done('confirm', { outcome: 'alive' }),
   done('confirm', held(0, 0)),
   done('confirm', held(1, 1)),
-  done('requeue', 'alive'),
-  done('requeue', { moved: 1, left: 0 }),
-  done('requeue', { moved: 0, left: 1, poison: 'bad' }),
-  done('quarantine', 'alive'),
-  done('quarantine', 'again'),
-  done('deregister', 'alive'),
-  done('deregister', 'deregistered'),
-  done('deregister', 'traces'),
+  done('requeue', { outcome: 'alive' }),
+  done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+  done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' }),
+  done('quarantine', { outcome: 'alive' }),
+  done('quarantine', { outcome: 'again' }),
+  done('deregister', { outcome: 'alive' }),
+  done('deregister', { outcome: 'deregistered' }),
+  done('deregister', { outcome: 'traces' }),
 ];
 for (const [name, input] of Object.entries({
   'with grace': { suspect, plan: false, grace: 15_000 },
@@ -61,10 +64,10 @@ const run = async (...taken: Parameters<typeof walk>[1]['events'][number][]) =>
 test('batches of a type are moved until none is left, then those of the next type, and all are counted', async () => {
   const { output } = await run(
     done('confirm', held(3, 1)),
-    done('requeue', { moved: 2, left: 1 }),
-    done('requeue', { moved: 1, left: 0 }),
-    done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'deregistered'),
+    done('requeue', { outcome: 'moved', moved: 2, left: 1 }),
+    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toEqual({
     pool: 'p1',
@@ -79,18 +82,19 @@ test('batches of a type are moved until none is left, then those of the next typ
 test('an entry of a poison job is quarantined, and the rest of its type is requeued', async () => {
   const { output } = await run(
     done('confirm', held(5, 1)),
-    done('requeue', { moved: 1, left: 4, poison: 'bad' }),
-    done('quarantine', 'quarantined'),
-    done('requeue', { moved: 0, left: 3, poison: 'worse' }),
-    done('quarantine', 'quarantined'),
-    done('requeue', { moved: 2, left: 0 }),
-    done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'deregistered'),
+    done('requeue', { outcome: 'moved', moved: 1, left: 4, poison: 'bad' }),
+    done('quarantine', { outcome: 'quarantined' }),
+    done('requeue', { outcome: 'moved', moved: 0, left: 3, poison: 'worse' }),
+    done('quarantine', { outcome: 'quarantined' }),
+    done('requeue', { outcome: 'moved', moved: 2, left: 0 }),
+    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3, B: 1 }, entries: 4, quarantined: 2 });
 });
 
-const refused = (key: string) => ({ moved: 0, left: 0, refused: `${key}: holds a string` });
+const refused = (key: string) => ({ outcome: 'refused', reason: `${key}: holds a string` });
+const moved = (count: number) => ({ outcome: 'moved', moved: count, left: 0 });
 const left = (...keys: string[]) => ({
   outcome: 'abandoned',
   unreadable: keys.map((key) => `${key}: holds a string`),
@@ -98,29 +102,29 @@ const left = (...keys: string[]) => ({
 });
 
 test.each([
-  ['the first type', [refused('queue A'), { moved: 1, left: 0 }], { ...left('queue A'), moved: { B: 1 } }],
-  ['the last type', [{ moved: 2, left: 0 }, refused('queue B')], { ...left('queue B'), moved: { A: 2 } }],
+  ['the first type', [refused('queue A'), moved(1)], { ...left('queue A'), moved: { B: 1 } }],
+  ['the last type', [moved(2), refused('queue B')], { ...left('queue B'), moved: { A: 2 } }],
   ['all types, by one key', [refused('quarantine'), refused('quarantine')], { ...left('quarantine'), moved: {} }],
 ])('fault 108: %s cannot be requeued: the others are, and the pool stays registered', async (_, replies, outcome) => {
   const requeued = replies.map((reply) => done('requeue', reply));
-  const { output } = await run(done('confirm', held(2, 1)), ...requeued, done('deregister', 'left'));
+  const { output } = await run(done('confirm', held(2, 1)), ...requeued, done('deregister', { outcome: 'left' }));
   expect(output).toMatchObject(outcome);
 });
 
 test('fault 108: an entry that cannot be quarantined stays, with the rest of its type, and the other type goes on', async () => {
   const { output } = await run(
     done('confirm', held(3, 1)),
-    done('requeue', { moved: 1, left: 2, poison: 'bad' }),
-    done('quarantine', { refused: 'dead: holds a string' }),
-    done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'left'),
+    done('requeue', { outcome: 'moved', moved: 1, left: 2, poison: 'bad' }),
+    done('quarantine', refused('dead')),
+    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('deregister', { outcome: 'left' }),
   );
   expect(output).toMatchObject({ ...left('dead'), moved: { A: 1, B: 1 }, quarantined: 0 });
   const last = await run(
     done('confirm', held(0, 1)),
-    done('requeue', { moved: 0, left: 1, poison: 'bad' }),
-    done('quarantine', { refused: 'dead: holds a string' }),
-    done('deregister', 'left'),
+    done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' }),
+    done('quarantine', refused('dead')),
+    done('deregister', { outcome: 'left' }),
   );
   expect(last.output).toMatchObject({ ...left('dead'), moved: {}, entries: 0 });
 });
@@ -130,7 +134,9 @@ test('fault 108: a pool whose lists cannot be read stays registered, and names t
     { type: 'A', entries: 0, unreadable: 'list A: holds a string' },
     { type: 'B', entries: 0 },
   ];
-  expect((await run(done('confirm', unreadable), done('deregister', 'left'))).output).toMatchObject({
+  expect(
+    (await run(done('confirm', { outcome: 'dead', held: unreadable }), done('deregister', { outcome: 'left' }))).output,
+  ).toMatchObject({
     ...left('list A'),
     entries: 0,
   });
@@ -139,10 +145,10 @@ test('fault 108: a pool whose lists cannot be read stays registered, and names t
 test('an entry that is gone when it is to be quarantined is not counted', async () => {
   const { output } = await run(
     done('confirm', held(1, 0)),
-    done('requeue', { moved: 0, left: 1, poison: 'bad' }),
-    done('quarantine', 'again'),
-    done('requeue', { moved: 0, left: 0 }),
-    done('deregister', 'deregistered'),
+    done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' }),
+    done('quarantine', { outcome: 'again' }),
+    done('requeue', { outcome: 'moved', moved: 0, left: 0 }),
+    done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', entries: 0, quarantined: 0 });
 });
@@ -150,10 +156,10 @@ test('an entry that is gone when it is to be quarantined is not counted', async 
 test('entries that come up before the pool is deregistered are requeued too', async () => {
   const { output } = await run(
     done('confirm', held(0, 0)),
-    done('deregister', 'entries'),
+    done('deregister', { outcome: 'entries' }),
     done('confirm', held(0, 1)),
-    done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'deregistered'),
+    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { B: 1 } });
 });
@@ -163,12 +169,12 @@ const pause = after('backoff', 'backingOff');
 const steps = {
   confirm: [],
   requeue: [done('confirm', held(1, 0))],
-  quarantine: [done('confirm', held(1, 0)), done('requeue', { moved: 0, left: 1, poison: 'bad' })],
+  quarantine: [done('confirm', held(1, 0)), done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' })],
   deregister: [done('confirm', held(0, 0))],
 } as const;
 for (const [step, before] of Object.entries(steps)) {
   test(`after a failure of ${step} the pool is reviewed, and waits out another grace`, async () => {
-    const events = [...before, failure(step), pause, done('review', suspectedAgain)];
+    const events = [...before, failure(step), pause, done('review', { outcome: 'suspect', suspect: suspectedAgain })];
     const input = { suspect, plan: false, grace: 15_000 };
     const { value, output } = (await walk(machine, { input, events }, { remote, coverage })).getSnapshot();
     expect(value).toBe('awaitingGrace');
@@ -179,14 +185,14 @@ for (const [step, before] of Object.entries(steps)) {
       error: 'Redis is down',
       cause: new Error('Redis is down'),
     };
-    expect(output).toEqual({ again: { ...input, suspect: suspectedAgain, before: progress } });
+    expect(output).toEqual({ outcome: 'again', input: { ...input, suspect: suspectedAgain, before: progress } });
     // When the grace is over, another actor goes on.
-    const next = (await walk(machine, { input: output.again, events: [] }, { remote, coverage })).getSnapshot();
+    const next = (await walk(machine, { input: output.input, events: [] }, { remote, coverage })).getSnapshot();
     expect(next).toMatchObject({ value: 'confirm', context: { ...progress, suspect: suspectedAgain } });
   });
 
   test(`${step} is given up after six failures, with the error, without grace too`, async () => {
-    const again = [...before, failure(step), pause, done('review', suspect)];
+    const again = [...before, failure(step), pause, done('review', { outcome: 'suspect', suspect })];
     const five = Array.from({ length: 5 }, () => again).flat();
     expect((await run(...five, ...before)).value).toBe(step);
     expect((await run(...five, ...before, failure(step))).output).toMatchObject({
@@ -199,13 +205,13 @@ for (const [step, before] of Object.entries(steps)) {
 test('a rescue that failed in between has no error at its end, and counts all moved entries', async () => {
   const { output } = await run(
     done('confirm', held(3, 0)),
-    done('requeue', { moved: 2, left: 1 }),
+    done('requeue', { outcome: 'moved', moved: 2, left: 1 }),
     failure('requeue'),
     pause,
-    done('review', suspect),
+    done('review', { outcome: 'suspect', suspect }),
     done('confirm', held(1, 0)),
-    done('requeue', { moved: 1, left: 0 }),
-    done('deregister', 'deregistered'),
+    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3 } });
   expect(output).not.toHaveProperty('error');
@@ -235,7 +241,7 @@ test('the pauses between retries grow', async () => {
 });
 
 test('a pool that is alive when it is reviewed ends as alive', async () => {
-  const { output } = await run(failure('confirm'), pause, done('review', 'alive'));
+  const { output } = await run(failure('confirm'), pause, done('review', { outcome: 'alive' }));
   expect(output).toMatchObject({ outcome: 'alive' });
   expect(output).not.toHaveProperty('error');
 });
@@ -243,12 +249,12 @@ test('a pool that is alive when it is reviewed ends as alive', async () => {
 test('fault 122: types that are named like members of every object are counted like all others', async () => {
   const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];
   const { output } = await run(
-    done(
-      'confirm',
-      names.map((type) => ({ type, entries: 3 })),
-    ),
-    ...names.flatMap(() => [done('requeue', { moved: 2, left: 1 }), done('requeue', { moved: 1, left: 0 })]),
-    done('deregister', 'deregistered'),
+    done('confirm', { outcome: 'dead', held: names.map((type) => ({ type, entries: 3 })) }),
+    ...names.flatMap(() => [
+      done('requeue', { outcome: 'moved', moved: 2, left: 1 }),
+      done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    ]),
+    done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', entries: 12 });
   expect(Object.entries(output.moved)).toEqual(names.map((type) => [type, 3]));

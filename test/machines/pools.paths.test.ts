@@ -179,7 +179,10 @@ test('a pool that has to be confirmed again frees its slot and waits out its gra
   await it.answer('requeueOrphans', requeued());
   await it.tick(grace);
   const before = { moved: { A: 1 }, quarantined: [], failures: 1, error: 'READONLY' };
-  await it.answer('pool-0', { again: { suspect: { ...suspectOf('p1'), at: 20_000 }, plan: false, grace, before } });
+  await it.answer('pool-0', {
+    outcome: 'again',
+    input: { suspect: { ...suspectOf('p1'), at: 20_000 }, plan: false, grace, before },
+  });
   expect([it.slots(), it.pools().graces]).toMatchObject([{ 'pool-0': 'p2' }, [{ dueAt: 35_000 }]]);
   await it.answer('pool-0', rescued('p2'));
   await it.tick(grace);
@@ -194,7 +197,7 @@ test('a pool that has to be confirmed again frees its slot and waits out its gra
     await driver.answer('requeueOrphans', requeued());
     await driver.tick(grace);
   });
-  await stopped.answer('pool-0', { again: { suspect: suspectOf('p1'), plan: false, grace, before } });
+  await stopped.answer('pool-0', { outcome: 'again', input: { suspect: suspectOf('p1'), plan: false, grace, before } });
   expect(stopped.of('pool').map(({ outcome: { pool, entries } }) => [pool, entries])).toEqual([
     ['p2', 0],
     ['p1', 1],
@@ -236,7 +239,8 @@ test('pools of a scheduled pass are abandoned when the lease is lost, waiting on
   expect(it.slots()).toEqual({ 'pool-0': 'p1' });
   // A pool that would have to wait out another grace is abandoned too.
   await it.answer('pool-0', {
-    again: {
+    outcome: 'again',
+    input: {
       suspect: { ...suspectOf('p1'), fence: fenceOf(1) },
       plan: false,
       grace,
@@ -352,7 +356,10 @@ test('a pool that has to be confirmed again gets another grace, and its slot is 
   await answerPass(it, found(suspectOf('p1'), suspectOf('p2')));
   await it.tick(5_000);
   const before = { moved: { A: 3 }, quarantined: [], failures: 1, error: 'Redis is down' };
-  await it.answer('pool-0', { again: { suspect: suspectOf('p1', { at: 7_000 }), plan: false, grace: 5_000, before } });
+  await it.answer('pool-0', {
+    outcome: 'again',
+    input: { suspect: suspectOf('p1', { at: 7_000 }), plan: false, grace: 5_000, before },
+  });
   expect([it.slots(), it.waiting()]).toEqual([{ 'pool-0': 'p2' }, ['p1']]);
   await it.answer('pool-0', rescued('p2'));
   expect(it.of('rescue.ended')).toEqual([]);
@@ -437,8 +444,8 @@ test('fault 115: a pool that a caller has requested stays with the caller when t
   await it.send({ type: 'mandate.changed', mandate: undefined });
   // What is repeated belongs to the caller.
   const before = { moved: {}, quarantined: [], failures: 1, error: 'Redis is away' };
-  const again = { suspect: suspectOf('dead', { fence: fenceOf(1), at: 12_000 }), plan: false, grace, before };
-  await it.answer('pool-0', { again });
+  const input = { suspect: suspectOf('dead', { fence: fenceOf(1), at: 12_000 }), plan: false, grace, before };
+  await it.answer('pool-0', { outcome: 'again', input });
   expect(it.of('pool')).toEqual([]);
   const [waiting] = it.pools().graces.flatMap(({ pools }) => pools);
   expect(waiting?.input).toMatchObject({ grace: 1_000, suspect: { pool: 'dead', fence: undefined } });
@@ -486,7 +493,10 @@ test('a pass that is aborted gives up the pools that wait, and finishes those th
   ]);
 });
 
-const again = (pool: string) => ({ again: { suspect: suspectOf(pool), plan: false, grace } });
+const again = (pool: string) => ({
+  outcome: 'again',
+  input: { suspect: suspectOf(pool), plan: false, grace },
+});
 
 test('a pool of an aborted pass that would have to wait again is given up', async () => {
   const it = start();

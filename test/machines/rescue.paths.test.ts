@@ -32,7 +32,7 @@ test('fault 137: a heartbeat that grows old begins the next pass; an error of th
   const it = start();
   await it.send({ type: 'schedule' });
   await it.answer('watch', undefined);
-  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  expect(it.value().rescue).toEqual({ finding: { reading: 'thenRecount' } });
   await it.answer('find', found());
   await it.answer('recount', recounted);
   await it.answer('requeueOrphans', requeued());
@@ -40,7 +40,7 @@ test('fault 137: a heartbeat that grows old begins the next pass; an error of th
   expect(it.value().rescue).toBe('waiting');
   expect(it.of('fault')).toEqual([faultOf('watching heartbeats', new Error('Redis is down'), { poll: 'heartbeats' })]);
   await it.tick(10_000);
-  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  expect(it.value().rescue).toEqual({ finding: { reading: 'thenRecount' } });
 });
 
 test('a plan of a rescue reports orphaned entries as planned', async () => {
@@ -58,7 +58,7 @@ test('a scheduled pass looks for orphaned entries once, whatever is due later', 
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
   await it.answer('find', found());
-  expect(it.value().rescue).toBe('recounting');
+  expect(it.value().rescue).toEqual({ recounting: 'thenRequeue' });
   await it.answer('recount', recounted);
   await it.answer(
     'requeueOrphans',
@@ -83,9 +83,9 @@ test('a pass of a caller looks for orphaned entries twice, and never a third tim
     await it.answer('find', found());
     await it.answer('recount', recounted);
     await it.answer('requeueOrphans', requeued({ orphaned: [lost('j1', plan)], dueInMs: 30_000 }));
-    expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+    expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondTry' });
     await it.tick(29_999);
-    expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+    expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondTry' });
     await it.tick(1);
     // A plan has moved nothing, and finds again what it found.
     const found2 = plan ? [lost('j1', plan), lost('j2', plan)] : [lost('j2')];
@@ -119,7 +119,7 @@ test('orphaned entries that cannot be looked for, or not all be requeued, are re
   await it.send(rescueNow(1));
   await it.send(rescueNow(2));
   await it.answer('find', found());
-  expect(it.value().rescue).toBe('recounting');
+  expect(it.value().rescue).toEqual({ recounting: 'thenRequeue' });
   await it.answer('recount', recounted);
   await it.fail('requeueOrphans');
   await it.answer('find', found());
@@ -151,9 +151,16 @@ test('a look that fails is repeated after a pause, and the pass is given up afte
 test('a suspended look judges no pool, rebuilds no counters and says why', async () => {
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
-  await it.answer('find', { alive: 0, suspects: [], types: [], suspended: 'Redis is ill' });
+  await it.answer('find', {
+    alive: 0,
+    suspects: [],
+    types: [],
+    suspended: { code: 'suspended', message: 'Redis is ill' },
+  });
   expect(it.value().rescue).toBe('idle');
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, suspects: 0, suspended: 'Redis is ill' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { number: 1, suspects: 0, suspended: { code: 'suspended', message: 'Redis is ill' } } },
+  ]);
   expect(it.of('rescue.ended')[0]?.result).not.toHaveProperty('error');
 });
 
@@ -210,14 +217,14 @@ test('stopped while it looks for pools or works on some, it answers every caller
     [2, 'the reaper is stopped'],
   ]);
 
-  const awaitingSecondLook = await stopWhile(async (it) => {
+  const awaitingSecondTry = await stopWhile(async (it) => {
     await it.send(rescueNow(1));
     await it.answer('find', found());
     await it.answer('recount', recounted);
     await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
   });
-  expect(awaitingSecondLook.actor.getSnapshot().status).toBe('done');
-  expect(awaitingSecondLook.of('rescue.ended')).toMatchObject([
+  expect(awaitingSecondTry.actor.getSnapshot().status).toBe('done');
+  expect(awaitingSecondTry.of('rescue.ended')).toMatchObject([
     { result: { number: 1, error: 'the reaper is stopped' } },
   ]);
 
@@ -239,9 +246,14 @@ test('stopped while it looks for pools or works on some, it answers every caller
 test('fault 150: a suspended shared pass is tried again an interval later', async () => {
   const it = await startLeader();
   await it.tick(10_000);
-  await it.answer('find', { ...found(suspectOf('p1')), suspended: 'Redis is loading' });
+  await it.answer('find', {
+    ...found(suspectOf('p1')),
+    suspended: { code: 'redis-busy', message: 'Redis is loading' },
+  });
   expect([it.startedPools(), it.rescue().failedIn]).toEqual([[], fenceOf(1)]);
-  expect(it.of('rescue.ended')).toMatchObject([{ result: { suspended: 'Redis is loading' } }]);
+  expect(it.of('rescue.ended')).toMatchObject([
+    { result: { suspended: { code: 'redis-busy', message: 'Redis is loading' } } },
+  ]);
 });
 
 test('a shared pass whose look fails for good is tried again an interval later', async () => {
@@ -285,7 +297,7 @@ test('a pass adds up what its looks and its pools did, and ends once', async () 
   await it.answer('find', found());
   await it.answer('recount', recounted);
   await it.answer('requeueOrphans', requeued({ dueInMs: 5 }));
-  expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+  expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondTry' });
 });
 
 test('a pass that finds nothing ends once, after the counters were rebuilt and the live pools looked at', async () => {
@@ -305,7 +317,7 @@ test('a rescue that waits begins for a caller, and waits again when the mandate 
   await it.sendTo(['rescue'], { type: 'mandate.changed', mandate: { fence: fenceOf(1) } } as never);
   expect([it.value().rescue, it.rescue().mandate]).toEqual(['waiting', { fence: fenceOf(1) }]);
   await it.send(rescueNow(1));
-  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  expect(it.value().rescue).toEqual({ finding: { reading: 'thenRecount' } });
 });
 
 test('pools that end while the next pass looks are reported by their own pass', async () => {
@@ -354,7 +366,7 @@ describe('a pass that its caller aborts', () => {
   const steps: Record<string, (it: Tree) => Promise<void>> = {
     'while it looks for pools': async (it) => {
       await it.send(cancel(1));
-      expect(it.value().rescue).toEqual({ finding: 'looking' });
+      expect(it.value().rescue).toEqual({ finding: { reading: 'thenEnd' } });
       await it.answer('find', found('p1'));
     },
     'while a look fails': async (it) => {
@@ -370,7 +382,7 @@ describe('a pass that its caller aborts', () => {
     'while it rebuilds counters': async (it) => {
       await it.answer('find', found('p1'));
       await it.send(cancel(1));
-      expect([it.waiting(), it.value().rescue]).toEqual([[], 'recounting']);
+      expect([it.waiting(), it.value().rescue]).toEqual([[], { recounting: 'thenEnd' }]);
       await it.answer('recount', recounted);
     },
     'while the rebuild of counters fails': async (it) => {
@@ -390,7 +402,7 @@ describe('a pass that its caller aborts', () => {
       await it.answer('recount', recounted);
       await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
       await it.send(cancel(2));
-      expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondLook' });
+      expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondTry' });
       await it.send(cancel(1));
     },
     'while it awaits its pools': async (it) => {

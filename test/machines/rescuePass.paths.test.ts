@@ -14,7 +14,7 @@ const run = (...events: readonly RescuePassEvent[]) => {
   for (const event of events) actor.send(event);
   return actor.getSnapshot();
 };
-const looked = { type: 'looked' } as const;
+const looked = { type: 'steps.ended' } as const;
 const share = (reports: number, awaits = reports) => ({ type: 'adopted', share: { reports, awaits } }) as const;
 const ended = (...pools: readonly string[]) => {
   const outcomes = pools.map((pool) => rescued(pool));
@@ -66,8 +66,11 @@ test('the changes of all steps are in the result, with what becomes of the locks
 
 test('a failed or suspended step is in the result', () => {
   expect(run({ type: 'failed', error: new Error('Redis is down') }, looked).output?.result.error).toBe('Redis is down');
-  expect(run({ type: 'suspended', reason: 'Redis is loading' }, looked).output?.result).toMatchObject({
-    suspended: 'Redis is loading',
+  expect(
+    run({ type: 'suspended', reason: { code: 'redis-busy', message: 'Redis is loading' } as const }, looked).output
+      ?.result,
+  ).toMatchObject({
+    suspended: { code: 'redis-busy', message: 'Redis is loading' },
   });
 });
 

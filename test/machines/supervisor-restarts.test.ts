@@ -99,10 +99,23 @@ const stop: typeof tour = [
   (it) => it.answer('endpoint-0', { endpoint: 'a', outcome: 'idle', wait: undefined }),
   (it) => it.answer('resign', undefined),
 ];
+const abort = { type: 'rescue.cancel', number: 2 } as const;
 /** States that the tour does not reach, and what leads to them. */
 const ownTours: Readonly<Record<string, { tour: typeof tour; sharesSchedule?: false }>> = {
   'leader.off': { tour: [(it) => it.send({ type: 'schedule' })], sharesSchedule: false },
   'sweep.completing': { tour: sharedSweep },
+  'rescue.finding.reading.thenEnd': { tour: [(it) => it.send(rescueNow(2)), (it) => it.send(abort)] },
+  'rescue.recounting.thenEnd': {
+    tour: [(it) => it.send(rescueNow(2)), (it) => it.answer('find', found('p1')), (it) => it.send(abort)],
+  },
+  'rescue.requeuingOrphans.trying.thenEnd': {
+    tour: [
+      (it) => it.send(rescueNow(2)),
+      (it) => it.answer('find', found('p1')),
+      (it) => it.answer('recount', recounted),
+      (it) => it.send(abort),
+    ],
+  },
   'sweep.scanning.judging.thenDrain': {
     tour: [
       (it) => it.send(sweepNow(1)),

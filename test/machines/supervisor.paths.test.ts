@@ -33,7 +33,7 @@ test('it rests until it is scheduled, then waits for its times, again and again'
   await it.send({ type: 'schedule' });
   expect(it.value()).toEqual({ sweep: 'waiting', rescue: 'waiting', leader: 'off' });
   await it.tick(10_000);
-  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  expect(it.value().rescue).toEqual({ finding: { reading: 'thenRecount' } });
   await it.answer('find', found());
   await it.answer('recount', recounted);
   await it.answer('requeueOrphans', requeued());
@@ -69,7 +69,7 @@ test('a request cuts the waiting short', async () => {
   await it.send(sweepNow(1));
   expect(it.value().sweep).toEqual({ scanning: 'reading' });
   await it.send(rescueNow(2));
-  expect(it.value().rescue).toEqual({ finding: 'looking' });
+  expect(it.value().rescue).toEqual({ finding: { reading: 'thenRecount' } });
 });
 
 test('where hosts share the schedule, a follower waits for no pass, and does those of its callers', async () => {
@@ -111,7 +111,7 @@ test('a sweep and a rescue of callers go on when the lease is lost', async () =>
   expect([it.sweep().fence, it.rescue().fence]).toEqual([undefined, undefined]);
   await it.tick(renewal);
   await it.answer('acquireLease', theirs);
-  expect(it.value()).toMatchObject({ sweep: { scanning: 'reading' }, rescue: { finding: 'looking' } });
+  expect(it.value()).toMatchObject({ sweep: { scanning: 'reading' }, rescue: { finding: { reading: 'thenRecount' } } });
   await it.answer('find', found('p1'));
   await it.answer('recount', recounted);
   await it.answer('requeueOrphans', requeued());
@@ -172,7 +172,7 @@ test('pauses between retries of a page and of a look grow', async () => {
     await it.tick(1);
     expect([step, it.value()]).toMatchObject([
       step,
-      { sweep: { scanning: 'reading' }, rescue: { finding: 'looking' } },
+      { sweep: { scanning: 'reading' }, rescue: { finding: { reading: 'thenRecount' } } },
     ]);
   }
 });

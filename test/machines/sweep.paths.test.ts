@@ -73,7 +73,9 @@ test('fault 119: a sweep that Redis refuses to begin is suspended, and the next 
   await it.send(sweepNow(1));
   await it.send(sweepNow(2));
   await it.fail('readPage', new RefusedError('redis-read-only', 'Redis is a replica'));
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, suspended: 'Redis is a replica' } }]);
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { number: 1, suspended: { code: 'redis-read-only', message: 'Redis is a replica' } } },
+  ]);
   expect(it.of('sweep.ended')[0]?.result).not.toHaveProperty('error');
   await it.answer('readPage', page(true));
   await it.answer('judgePage', acting());
@@ -88,7 +90,13 @@ test('fault 119: a sweep with a refused act assigns no more jobs, and ends when 
   await it.answer('judgePage', acting(jobFor('fail'), jobFor('fail'), jobFor('fail')));
   await it.sendToSweep({
     ...freed,
-    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+    outcome: {
+      ...outcome,
+      outcome: 'abandoned',
+      isRefused: true,
+      error: 'Redis is a replica',
+      code: 'redis-read-only',
+    },
   });
   expect([it.value().sweep, it.sweep().acting]).toEqual(['draining', []]);
   await it.sendToSweep({
@@ -97,7 +105,12 @@ test('fault 119: a sweep with a refused act assigns no more jobs, and ends when 
     outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'said later' },
   });
   expect(it.of('sweep.ended')).toMatchObject([
-    { result: { suspended: 'Redis is a replica', tally: { scanned: 2, outcomes: { abandoned: 2 } } } },
+    {
+      result: {
+        suspended: { code: 'redis-read-only', message: 'Redis is a replica' },
+        tally: { scanned: 2, outcomes: { abandoned: 2 } },
+      },
+    },
   ]);
 });
 
@@ -105,8 +118,13 @@ test('fault 119: a sweep whose hooks cannot be enqueued keeps its counts and is 
   const it = start();
   await it.send(sweepNow(1));
   await it.answer('readPage', page(false, jobFor('refire')));
-  await it.answer('judgePage', { ...acting(), suspended: 'Redis has no memory left' });
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis has no memory left' } }]);
+  await it.answer('judgePage', {
+    ...acting(),
+    suspended: { code: 'redis-out-of-memory', message: 'Redis has no memory left' },
+  });
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { suspended: { code: 'redis-out-of-memory', message: 'Redis has no memory left' } } },
+  ]);
 });
 
 test('a page that can never be read ends the sweep at once, with the error', async () => {
@@ -195,7 +213,9 @@ test('fault 119: a suspended scheduled sweep is tried again an interval later, a
       await it.answer('judgePage', acting());
     }
     await it.fail(isAtEnd ? 'completePass' : 'readPage', new RefusedError('redis-read-only', 'Redis is a replica'));
-    expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis is a replica' } }]);
+    expect(it.of('sweep.ended')).toMatchObject([
+      { result: { suspended: { code: 'redis-read-only', message: 'Redis is a replica' } } },
+    ]);
     expect([it.value().sweep, it.sweep().failedIn]).toEqual(['waiting', fenceOf(1)]);
   }
 });
@@ -207,10 +227,18 @@ test('fault 119: a sweep that was suspended while it drained is not recorded as 
   await it.answer('judgePage', acting(jobFor('fail')));
   await it.sendToSweep({
     ...freed,
-    outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: 'Redis is a replica' },
+    outcome: {
+      ...outcome,
+      outcome: 'abandoned',
+      isRefused: true,
+      error: 'Redis is a replica',
+      code: 'redis-read-only',
+    },
   });
   expect(it.value().sweep).toBe('waiting');
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: 'Redis is a replica' } }]);
+  expect(it.of('sweep.ended')).toMatchObject([
+    { result: { suspended: { code: 'redis-read-only', message: 'Redis is a replica' } } },
+  ]);
 });
 
 test('a page of a lost lease is not read again', async () => {
@@ -238,7 +266,15 @@ test('a scheduled sweep ends when its term is over, as soon as its lanes are idl
 
 test.each([
   ['has failed', (it: Tree) => it.fail('judgePage')],
-  ['is suspended', (it: Tree) => it.answer('judgePage', { acting: [], tally: emptyTally, suspended: 'no memory' })],
+  [
+    'is suspended',
+    (it: Tree) =>
+      it.answer('judgePage', {
+        acting: [],
+        tally: emptyTally,
+        suspended: { code: 'redis-out-of-memory', message: 'no memory' },
+      }),
+  ],
 ] as const)('fault 150: a shared sweep that %s at its last page is not recorded as ended', async (_, end) => {
   const it = await startLeader();
   await it.tick(hour);

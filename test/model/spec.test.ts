@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createTestModel } from 'xstate/graph';
 import { createReaper, type ReaperEvents } from '../../src/index.ts';
+import { scriptOfDigest } from '../../src/io/redis/scripts.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { ackText, intercept, second } from '../support/jobs.ts';
@@ -88,7 +89,7 @@ const sweep = async (isOvertaken: boolean) => {
   const { client } = server;
   let moves = isOvertaken;
   const redis = intercept(client, 'evalsha', async (args) => {
-    if (!moves || !args.map(String).includes('Error')) return;
+    if (!moves || scriptOfDigest(String(args[0])) !== 'fail_job') return;
     moves = false;
     await client.hset(stats, { update_time: second(-600) });
   });

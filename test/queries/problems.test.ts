@@ -70,7 +70,7 @@ describe('a type', () => {
       'critical no-live-pool: Y: 1 job waits, no live pool takes it; start one that does',
     ]);
     expect(lines({ queues, pools: [poolState('p', { isAlive: false })] })).toEqual([
-      'critical no-live-pool: no pool is alive: 3 jobs of 2 types wait: start a jobservice',
+      'critical all-pools-dead: no pool is alive: 3 jobs of 2 types wait: start a jobservice',
     ]);
   });
 });
@@ -131,8 +131,9 @@ test('keys that cannot be read', () => {
 });
 
 test('a Redis that refuses writes', () => {
-  const suspended = 'Redis has no memory left (OOM): raise its maxmemory, or free some';
-  expect(lines({ suspended })).toEqual([`critical suspended: no pass can run: ${suspended} → reaper doctor`]);
+  const message = 'Redis has no memory left (OOM): raise its maxmemory, or free some';
+  const suspended = { code: 'redis-out-of-memory', message } as const;
+  expect(lines({ suspended })).toEqual([`critical suspended: no pass can run: ${message} → reaper doctor`]);
 });
 
 test('a namespace that is empty while others are in use', () => {
@@ -222,7 +223,7 @@ describe('passes', () => {
 
 test('the worst comes first, and of one kind the one with most jobs', () => {
   const state = namespaceState({
-    suspended: 'x',
+    suspended: { code: 'redis-out-of-memory', message: 'x' },
     queues: [
       queueState('paused', { queued: 90_000, isPaused: true }),
       queueState('less', { queued: 5, lock: 9, maxConcurrency: 1 }),

@@ -59,7 +59,7 @@ test('a sweep that is aborted finishes the act that has begun, begins no other, 
   for (const id of ids) await seedJob(redis, id, { age: 2 * day });
   const statuses = () => Promise.all(ids.map((id) => redis.hget(keys.stats(id), 'status')));
   const failed = async () => (await statuses()).filter((status) => status === 'Error').length;
-  const it = holding('set_status', { sweep: { concurrency: 1 } });
+  const it = holding('fail_job', { sweep: { concurrency: 1 } });
   const { summary } = await abortWhileHeld(it, (signal) => it.reaper.sweep({ signal }));
   expect([summary, await failed(), it.calls()]).toMatchObject([{ outcomes: { done: 1 } }, 1, 1]);
   expect(await it.reaper.sweep()).toMatchObject({ verdicts: { fail: 3 } });

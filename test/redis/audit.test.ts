@@ -155,7 +155,7 @@ test('facts that are too long are cut, and ids that do not fit are left out', as
 });
 
 test.each([
-  ['fail', { age: old }, 'Error'],
+  ['fail', { age: old }, 'fail_job'],
   ['reset', { ack: ackText('Success', second(-600)), revision: second(-600) }, 'Success'],
 ] as const)('%s: an act whose reply was lost leaves one entry', async (what, fields, argument) => {
   await seedJob(redis, 'a', fields);

@@ -383,7 +383,7 @@ describe('fault 118: permanent errors', () => {
     const reaper = onStoppedClock({ username: 'poor', password: 'pass' });
     expect(await reaper.sweep()).toMatchObject({
       outcomes: { abandoned: 1 },
-      suspended: expect.stringMatching('NOPERM'),
+      suspended: { code: 'redis-no-permission', message: expect.stringMatching('NOPERM') },
     });
   });
 });

@@ -391,6 +391,7 @@ describe('before the first pass', () => {
       await vi.waitUntil(() => errors.length > 0);
       expect(errors[0]).toContain('this reaper cannot work: no right to run LTRIM');
       expect(reaper.health().detail).toContain('no right to run LTRIM');
+      expect(reaper.health().suspended).toMatchObject({ rescue: { code: 'blocked' } });
       expect([rescued, await server.client.llen(keys.inProgress('X', 'dead1'))]).toEqual([0, 1]);
 
       await allow();

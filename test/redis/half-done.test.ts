@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createRecorder } from '../../src/io/redis/audit.ts';
-import { createScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
+import { createScripts, type PlannedScript, plannedScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { includePath, scriptPath, scriptPaths } from '../support/luaFiles.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { audit, auditKept } from '../support/scriptSetUps/recorded.ts';
@@ -113,7 +113,7 @@ const keysOf = ({ keys, fenced, once, audited }: SetUp, name: ScriptName) => [
   ...(audited && keeps(name) ? [auditKept] : []),
   ...keys,
 ];
-const keeps = (name: ScriptName) => name === 'release_quarantined';
+const keeps = (name: ScriptName) => name === 'drop_quarantined';
 const recorder = createRecorder({ keys: { audit }, maxEntries: 1_000, onRefused: () => undefined });
 
 const set = async ({ state, fenced }: SetUp) => {
@@ -125,17 +125,20 @@ const set = async ({ state, fenced }: SetUp) => {
   for (const [key, { ttl }] of Object.entries(state)) if (ttl !== undefined) await redis.pexpire(key, 1_000 * ttl);
   if (fenced) await redis.hset(lease, { holder: 'me', fence: fenceNumber, until: 9_000_000_000_000 });
 };
+const argsOf = async ({ args }: Pick<SetUp, 'args'>) => {
+  const id = await runId(redis);
+  return args.map((arg) => (arg === thisRun ? id : arg));
+};
 const run = async (
   client: Redis,
   name: ScriptName,
   { keys, args, fenced, once, audited }: SetUp,
   token = 'first',
 ): Promise<unknown> => {
-  const id = await runId(redis);
   return createScripts(client, () => true, recorder).run(
     name,
     keys,
-    args.map((arg) => (arg === thisRun ? id : arg)),
+    await argsOf({ args }),
     fenced ? { lease, token: fenceNumber } : undefined,
     once ? { key: changes, token } : undefined,
     audited ? { pass: 'command', why: 'test', ...(keeps(name) ? { kept: auditKept } : {}) } : undefined,
@@ -297,6 +300,28 @@ describe.each(table)('$title', ({ name, setUp }) => {
     else expect(second).toEqual(again.reply);
   });
 });
+
+const hasPlan = (name: ScriptName): name is PlannedScript => plannedScripts.some((planned) => planned === name);
+const plans = table.filter(({ name, setUp }) => !setUp.audited && hasPlan(name));
+
+test('each script that includes `plan` has a plan, and no other', () => {
+  const named = Object.keys(scriptTable).filter((name) =>
+    readFileSync(scriptPath(name), 'utf8').includes('include plan'),
+  );
+  expect(named.sort()).toEqual([...plannedScripts].sort());
+});
+
+test.each(plans)(
+  '$title: its plan replies what it replies, needs no right to write, and changes nothing',
+  async ({ name, setUp }) => {
+    await set(setUp);
+    const before = await snapshot();
+    await allow('+@all', '-@write');
+    const planned = await createScripts(limited).plan(name as PlannedScript, setUp.keys, await argsOf(setUp));
+    expect(differing(await snapshot(), before)).toEqual([]);
+    expect(plain(planned)).toEqual(plain(await run(redis, name, setUp)));
+  },
+);
 
 test.each(allCommands())('fault 107: on a Redis that has no %s, all is done or nothing is', async (command) => {
   const users = table.filter(({ name }) => commandsOf(name).includes(command));

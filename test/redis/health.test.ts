@@ -127,7 +127,7 @@ test('health turns red in time though the clock of Redis went back an hour since
   const leader = { host: 'h:1', since: at, until: at - hour + 10_000, isThisOne: true };
   const healthAt = (now: number) =>
     healthOf({
-      ...{ now, timeOfDay: now, startedAt: 0, lastSweepAt: at, lastRescueAt: at, suspended: undefined, sweep, rescue },
+      ...{ now, timeOfDay: now, startedAt: 0, lastSweepAt: at, lastRescueAt: at, sweep, rescue },
       shared: { leader, clockOffset: -hour, progress },
     });
   expect(healthAt(at + 50_000).ok).toBe(true);

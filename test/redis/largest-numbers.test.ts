@@ -96,7 +96,7 @@ const useAll = async (reaper: Reaper) => {
     ...{ id: 'new', name: 'X', webHookUrl: `${hookEndpoint.url}/200/x` },
     ...{ enqueueTime: most, runAt: most, dieAt: most, numericPolicyId: most },
   });
-  expect([await job.run(), await job.checkIn('half'), await job.succeed()]).toEqual(Array(3).fill({ outcome: 'ok' }));
+  expect([await job.run(), await job.checkIn('half'), await job.succeed()]).toEqual(Array(3).fill({ outcome: 'done' }));
   await reaper.hooks.quiet();
   expect(hookEndpoint.hooks.at(-1)?.body).toMatchObject({ job_id: 'new', status: 'Success' });
   expect(await reaper.status()).toMatchObject({ queues: [{ type: 'X', queued: 1 }], unreadable: [] });

@@ -1,6 +1,6 @@
 /** What health and the summary of a sweep report of one pass after another. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { HookOutcome } from '../../src/index.ts';
+import type { HookOutcome, Suspension } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
@@ -24,17 +24,26 @@ test('a plan, which writes nothing, does not end the report in health that sweep
   await seedJob(server.client, 'a');
   const reaper = opened.create({ redis: server.url });
   const detail = async () => (await reaper.health()).detail;
+  const events: Suspension[] = [];
+  reaper.on('suspended', (event) => void events.push(event));
   await server.client.config('SET', 'min-replicas-to-write', '1');
   try {
-    expect((await reaper.sweep()).suspended).toContain('NOREPLICAS');
+    expect((await reaper.sweep()).suspended?.message).toContain('NOREPLICAS');
     expect(await detail()).toContain('sweeps are suspended: ');
     expect((await reaper.sweep({ plan: true })).suspended).toBeUndefined();
     expect(await detail()).toContain('sweeps are suspended: ');
+    expect(reaper.health().suspended).toMatchObject({ sweep: { code: 'redis-no-replicas' } });
   } finally {
     await server.client.config('SET', 'min-replicas-to-write', '0');
   }
   expect((await reaper.sweep()).suspended).toBeUndefined();
   expect(await detail()).not.toContain('sweeps are suspended');
+  const reason = { code: 'redis-no-replicas', message: expect.stringContaining('min-replicas-to-write') };
+  expect(events).toEqual([
+    { pass: 'sweep', isSuspended: true, reason },
+    { pass: 'sweep', isSuspended: false },
+  ]);
+  expect(reaper.health().suspended).toEqual({});
 });
 
 test('a sweep counts first attempts only, not a second attempt that is made meanwhile', async () => {

@@ -199,7 +199,7 @@ test('fault 141: stop() waits for earlier calls, and an unfinished iteration doe
   for await (const _ of reaper.hooks.list()) break;
   const running = job.run();
   await reaper.stop();
-  expect(await running).toEqual({ outcome: 'ok' });
+  expect(await running).toEqual({ outcome: 'done' });
   expect(await server.client.hget('t:job_stats:a', 'status')).toBe('Running');
 });
 

@@ -23,7 +23,7 @@ const undoStatus = (seen: string, was: object = before, is: object = failed) =>
   scripts.run(
     'undo_status',
     [stats, keys.track, ...hookKeys],
-    ['p@1', 'act', JSON.stringify(was), JSON.stringify(is), seen, '1-0'],
+    ['p@1', JSON.stringify(was), JSON.stringify(is), seen, '1-0'],
   );
 
 test('an undo is refused if the record of the hook is not the one that the caller has read', async () => {
@@ -83,7 +83,7 @@ const undoQuarantine = (stored: string, { type = 'X', seen = '' } = {}) =>
       ...[stats, keys.track, ...hookKeys, keys.quarantine, keys.dead, keys.queue(type), keys.recoveries],
       keys.executions('p'),
     ],
-    ['p@1', 'act', JSON.stringify(before), JSON.stringify({ ...failed, record: digest(stored) }), seen, '1-0', type],
+    ['p@1', JSON.stringify(before), JSON.stringify({ ...failed, record: digest(stored) }), seen, '1-0', type],
   );
 const seedQuarantine = async (stored: string, hook = '') => {
   await seed(hook);
@@ -136,7 +136,7 @@ test('a quarantine that was restored expires as any other', async () => {
   const reply = await scripts.run(
     'undo_drop_quarantined',
     [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered],
-    ['p@1', 'act', '', '1-0'],
+    ['p@1', '', '1-0'],
   );
   expect(reply).toEqual({ outcome: 'done' });
   expect(await redis.exists(keys.recoveries, keys.recovered)).toBe(0);
@@ -153,7 +153,7 @@ test('recoveries that count again are joined with those since the drop, and are 
   await scripts.run(
     'undo_drop_quarantined',
     [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered],
-    ['p@1', 'act', '', '1-0'],
+    ['p@1', '', '1-0'],
   );
   expect(await redis.hget(keys.recoveries, 'p@1')).toBe(`[[${at},"q",""],[${at + 5},"r",""]]`);
   expect(await redis.lrange(keys.recovered, 0, -1)).toEqual([expect.stringMatching(/^\d{10}\np@1$/)]);

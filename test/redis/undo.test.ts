@@ -438,7 +438,7 @@ describe('a dropped hook', () => {
     const reply = await createScripts(redis).run(
       'undo_drop_hook',
       [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
-      ['', 'a', 'act', record(kind), record('parked', 'dropped'), '', '1-0'],
+      ['', 'a', record(kind), record('parked', 'dropped'), '', '1-0'],
     );
     expect(reply).toEqual({ outcome: 'done' });
     expect(await hook()).toBe(record(after));
@@ -589,7 +589,7 @@ test('in every order, and with a crash at every point, an undo is done once and 
     createScripts(client).run(
       'undo_status',
       [keys.stats('a'), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks('')],
-      ['a', 'act', field('was'), field('is'), '', entry],
+      ['a', field('was'), field('is'), '', entry],
       undefined,
       { key: keys.answer(token), token },
     );
@@ -630,7 +630,7 @@ test('in every order, an entry that is undone, released and retried by gocraft a
         ...[keys.stats('a'), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks('')],
         ...[keys.quarantine, keys.dead, keys.queue('X'), keys.recoveries],
       ],
-      ['a', 'act', '{}', JSON.stringify({ record: digest }), '', '1-0', 'X'],
+      ['a', '{}', JSON.stringify({ record: digest }), '', '1-0', 'X'],
       undefined,
       { key: keys.answer(token), token },
     );
@@ -638,7 +638,7 @@ test('in every order, an entry that is undone, released and retried by gocraft a
     createScripts(client).run(
       'release_quarantined',
       [keys.quarantine, keys.dead, keys.recoveries, keys.queue('X')],
-      ['a', digest, 'release'],
+      ['a', digest, ''],
     );
   await Promise.all([undoBy(redis, 'load'), release(redis)]);
   const retried = `if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[2]) end`;

@@ -108,7 +108,7 @@ test('a request that does not end is answered with 408', async () => {
 
 const health: Health = {
   ...{ ok: true, isLive: true, isReady: true, detail: 'all passes are on time' },
-  ...{ lastSweepAt: undefined, lastRescueAt: undefined },
+  ...{ lastSweepAt: undefined, lastRescueAt: undefined, suspended: {} },
 };
 const sources = (more: Partial<Health>, isStopping = false): Sources => ({
   health: () => ({ ...health, ...more }),

@@ -6,7 +6,8 @@ const main = builtOf('src/cli/main.ts');
 
 export const launchCli = (args: readonly string[], env: Record<string, string> = {}): ChildProcess =>
   spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, ...env },
+    // The test runner may force colours for its own output.
+    env: { ...process.env, FORCE_COLOR: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { type ScriptName, scriptOfDigest } from '../../src/io/redis/scripts.ts';
 
 /** The unix second `offset` s from now. */
 export const second = (offset = 0): number => Math.floor(Date.now() / 1_000) + offset;
@@ -56,7 +57,8 @@ export const intercept = (
 
 /**
  * A client that loses the reply of a script, `times` times, as if the connection was cut after Redis has run it. This affects
- * calls with all of the arguments `of`. `between` runs after each loss, before the call is repeated.
+ * calls with all of these arguments, of which one may be the name of the script. `between` runs after each loss, before the call
+ * is repeated.
  */
 export const loseReplies = (
   redis: Redis,
@@ -72,7 +74,9 @@ export const loseReplies = (
     const call = methods[command].bind(client);
     methods[command] = async (...args: unknown[]) => {
       const reply = await call(...args);
-      if (lost >= times || !of.every((arg) => args.map(String).includes(String(arg)))) return reply;
+      const digest = command === 'eval' ? createHash('sha1').update(String(args[0])).digest('hex') : String(args[0]);
+      const found = [scriptOfDigest(digest), ...args].map(String);
+      if (lost >= times || !of.every((arg) => found.includes(String(arg)))) return reply;
       lost += 1;
       await between();
       throw new Error('Connection is closed.');
@@ -80,3 +84,7 @@ export const loseReplies = (
   }
   return Object.defineProperty(client, 'lost', { get: () => lost }) as Redis & { readonly lost: number };
 };
+
+/** Whether the arguments of an `evalsha` call this script. */
+export const isCallOf = (name: ScriptName, [digest]: readonly unknown[]): boolean =>
+  scriptOfDigest(String(digest)) === name;

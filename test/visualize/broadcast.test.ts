@@ -149,7 +149,7 @@ describe('a page that reads slowly', () => {
     expect(page.types()).toEqual(['delta']);
   });
 
-  test('still gets deltas if it has less unread data than the limit', () => {
+  test('still gets deltas while it has less unread data than the limit', () => {
     const page = join();
     tick();
     page.messages.length = 0;
@@ -203,7 +203,7 @@ describe('a job that pages watch', () => {
     expect(watching.types()).toEqual([]);
   });
 
-  test('is one of twenty at most for each page, and may be asked for again', () => {
+  test('is one of at most twenty for each page, and can be requested again', () => {
     const page = socketOf(join());
     for (let i = 0; i < 20; i++) expect(broadcast.watch(page, `${i}`)).toBe(true);
     expect([broadcast.watch(page, 'another'), watched.has('another')]).toEqual([false, false]);

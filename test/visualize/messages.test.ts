@@ -90,7 +90,7 @@ describe('messages from a page', () => {
 });
 
 describe('messages to a page', () => {
-  test('are a snapshot, then at most ten deltas a second, for any speed of the sweep', async () => {
+  test('are a snapshot, then at most ten deltas a second, however fast the sweep is', async () => {
     for (let i = 0; i < 3_000; i++) await seedJob(redis(), `job-${i}`, { age: 90_000 });
     const clock = createTestClock();
     const { reaper, url } = await start({}, { clock });
@@ -139,7 +139,7 @@ describe('messages to a page', () => {
     expect(slow.text().length).toBeLessThan(quick.text().length);
   });
 
-  test('contain no secrets: no parameters, no hook URL, and of an ACK only what is judged', async () => {
+  test('contain no secrets: no parameters, no hook URL, and only the judged fields of an ACK', async () => {
     const secret = 'hunter2';
     const at = second(-90_000);
     await seedJob(redis(), 'a', {

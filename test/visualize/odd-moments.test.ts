@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { cookieOf, get } from '../support/inspector.ts';
 import { useInspector } from '../support/inspectorServer.ts';
-import { intercept, seedJob } from '../support/jobs.ts';
+import { intercept, isCallOf, seedJob } from '../support/jobs.ts';
 
 const { redis, hold, create, start, page } = useInspector();
 
@@ -45,7 +45,7 @@ const holdFail = () => {
   });
   const client = hold(
     intercept(redis(), 'evalsha', async (args) => {
-      if (!args.includes('Error')) return;
+      if (!isCallOf('fail_job', args)) return;
       reach();
       await held;
     }),
@@ -53,7 +53,7 @@ const holdFail = () => {
   return { client, reached, release: () => release() };
 };
 
-test('an inspector that cannot be opened does not end the process, also if its URL is never asked for', async () => {
+test('an inspector that cannot be opened does not end the process, even if its URL is never requested', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const others = process.listeners('unhandledRejection');
@@ -151,7 +151,7 @@ test('the error of an act is cut', async () => {
   await seedJob(redis(), 'hung', { age: 90_000 });
   const client = hold(
     intercept(redis(), 'evalsha', (args) => {
-      if (args.includes('Error')) throw new Error('x'.repeat(5_000));
+      if (isCallOf('fail_job', args)) throw new Error('x'.repeat(5_000));
     }),
   );
   const { reaper, url } = await start({}, { redis: client });

@@ -51,7 +51,7 @@ test('a suspended rescue does not change the number of alive pools', async () =>
   await reaper.rescue({ grace: 0 });
   await redis().config('SET', 'min-replicas-to-write', '1');
   try {
-    expect((await reaper.rescue({ grace: 0 })).suspended).toContain('NOREPLICAS');
+    expect((await reaper.rescue({ grace: 0 })).suspended?.message).toContain('NOREPLICAS');
   } finally {
     await redis().config('SET', 'min-replicas-to-write', '0');
   }

@@ -4,7 +4,7 @@ import { PassError, type ReaperOptions } from '../../src/index.ts';
 import type { ChartCounts, ChartName, SnapshotMessage, WatchedMessage } from '../../visualize/protocol.ts';
 import { createRing } from '../../visualize/ring.ts';
 import { openPage, type PageClient } from '../support/inspector.ts';
-import { ackText, intercept, second, seedJob } from '../support/jobs.ts';
+import { ackText, intercept, isCallOf, second, seedJob } from '../support/jobs.ts';
 import { type Opened, trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -90,7 +90,7 @@ test('the counts of the charts equal those of the summary, and no job is in a st
   });
   expect(job.active).toEqual({});
   expect(job.taken).toMatchObject({
-    'job.tracking → job.compare: [isFirstLook]': 56,
+    'job.tracking → job.compare: [isUnjudged]': 56,
     'job.compare → job.keep: [isVerdict keep]': 51,
     'job.compare → job.acting.untrack: else': 2,
     'job.acting → job.done: done: act': 4,
@@ -145,7 +145,7 @@ test("a job's trace has each step with its transition and event, its facts, and 
     ]),
   ).toEqual([
     ['job.tracking', undefined, 'scanned'],
-    ['job.compare', '[isFirstLook]', 'xstate.init'],
+    ['job.compare', '[isUnjudged]', 'xstate.init'],
     ['job.acting.fail', '[isVerdict fail]', 'xstate.init'],
     ['job.done', 'done: act', 'xstate.done.actor.act'],
   ]);
@@ -164,7 +164,7 @@ test('the trace of an overtaken job has both facts that it was judged by', async
   let isFirst = true;
   const client = opened.hold(
     intercept(server.client, 'evalsha', async (args) => {
-      if (!isFirst || !args.includes('Error')) return;
+      if (!isFirst || !isCallOf('fail_job', args)) return;
       isFirst = false;
       await server.client.hset('t:job_stats:moved', {
         status: 'Success',
@@ -199,7 +199,7 @@ test('the trace of a watched job is sent while the job runs, and when it has end
   });
   const client = opened.hold(
     intercept(server.client, 'evalsha', async (args) => {
-      if (args.includes('Error')) await held;
+      if (isCallOf('fail_job', args)) await held;
     }),
   );
   const { reaper, page } = await start({ redis: client });

@@ -101,7 +101,7 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended }
       <p>
         {count(scanned)} jobs judged, {count(keep)} need nothing.{' '}
         {suspended !== undefined
-          ? `The sweep was suspended: ${suspended}.`
+          ? `The sweep was suspended: ${suspended.message}.`
           : isNothing
             ? 'There is nothing to do.'
             : plan
@@ -127,7 +127,7 @@ const RescueResult = ({ summary }: { summary: RescueAnswer }) => {
 };
 
 const rescueText = ({ plan, suspects, entries, orphaned, quarantined, changes, suspended }: RescueAnswer): string => {
-  if (suspended !== undefined) return `No pool was judged: ${suspended}.`;
+  if (suspended !== undefined) return `No pool was judged: ${suspended.message}.`;
   if (suspects === 0 && changes.length === 0) return 'There is nothing to do.';
   const requeued = `${count(entries + orphaned)} entries`;
   const others = quarantined > 0 ? `, ${count(quarantined)} in quarantine` : '';

@@ -41,7 +41,7 @@ export const createSearch = ({
   pools,
   seed,
   visitor,
-  noted,
+  recorder,
   monotonic = () => performance.now(),
 }: Pick<Deps, 'connection' | 'keys'> & {
   pools: Pools;
@@ -49,7 +49,7 @@ export const createSearch = ({
   /** Visits everything that is read. */
   visitor?: PlaceVisitor;
   /** Records suspected pools, so that the next pass can confirm their death. Left out for a plan. */
-  noted?: Pick<Pools, 'recordStates'>;
+  recorder?: Pick<Pools, 'recordStates'>;
   /** A monotonic clock in ms. */
   monotonic?: () => number;
 }): Search => {
@@ -94,7 +94,7 @@ export const createSearch = ({
         listEnd: (place, length) => visitor?.listEnd?.(place, length),
       });
       unreadable = walked.unreadable;
-      await noted?.recordStates(walked.survey.pools);
+      await recorder?.recordStates(walked.survey.pools);
       await observe(walked.survey);
     },
 

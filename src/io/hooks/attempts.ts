@@ -78,7 +78,7 @@ export const createAttempts = (deps: AttemptDeps): Attempts => {
 };
 
 /** One script for each verb. */
-const createWrites = ({ keys, scripts, clock, settings: { breakerThreshold } }: AttemptDeps) => {
+const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
   /** The keys of a claimed hook without those of its job, and the first arguments of all these scripts. */
   const partsOf = ({ id, endpoint, until }: ClaimedHook) => ({
     record: keys.hooks,
@@ -105,7 +105,7 @@ const createWrites = ({ keys, scripts, clock, settings: { breakerThreshold } }: 
     return scripts.run(
       'record_failed',
       [keys.stats(hook.id), record, parked, ...queue],
-      [...args, answer, Math.round(delay), deadline, reason, health, breakerThreshold, Math.round(openFor)],
+      [...args, answer, Math.round(delay), deadline, reason, health, settings.breakerThreshold, Math.round(openFor)],
       undefined,
       change,
     );
@@ -130,7 +130,7 @@ const createWrites = ({ keys, scripts, clock, settings: { breakerThreshold } }: 
   const dropped = (hook: ClaimedHook, change: ChangeOnce) => {
     const { record, queue, args } = partsOf(hook);
     const checkInAt = hook.stats.check_in_at ?? 0;
-    return scripts.run('drop_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
+    return scripts.run('remove_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
   };
 
   return { delivered, failed, parked, unsent, dropped };

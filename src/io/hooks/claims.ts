@@ -75,7 +75,7 @@ export const createClaims = ({
   keys,
   scripts,
   clock,
-  settings: { breakerThreshold, drainRate, claimDuration },
+  settings,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & { settings: ClaimSettings }): Claims => {
   const readStats = (id: string): Promise<HookReply> =>
     unlessWrongType<HookReply>(redis.hmget(keys.stats(id), ...statsFields), []);
@@ -99,7 +99,15 @@ export const createClaims = ({
             keys.hookEndpoints,
             ...ids.map(keys.stats),
           ],
-          [clockOverride(clock), claimDuration, max, breakerThreshold, drainRate, endpoint, ...ids],
+          [
+            clockOverride(clock),
+            settings.claimDuration,
+            max,
+            settings.breakerThreshold,
+            settings.drainRate,
+            endpoint,
+            ...ids,
+          ],
           undefined,
           change,
         ),

@@ -1,8 +1,8 @@
-import type { HookEnd } from '../../machines/types/job.ts';
+import type { HookReply } from '../../machines/types/job.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf } from '../redis/paged.ts';
-import type { AuditNote, Fence } from '../redis/scripts.ts';
+import type { AuditNote, Fence, ReplyOf } from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import { recordOf } from './record.ts';
 
@@ -26,14 +26,17 @@ export interface HookTail {
   readonly args: readonly (string | number)[];
 }
 
+/** What becomes of a change. `refused`: the queue of its endpoint cannot be written; the error names it. */
+export type Enqueued = HookReply | { readonly outcome: 'refused'; readonly error: string };
+
 /** The queues of hooks that wait to be sent, in Redis. */
 export interface HookQueue {
   /** For a script that changes a status and enqueues the hook in the same step. Without an endpoint it enqueues nothing. */
   hookTail(endpoint: string | undefined): HookTail;
-  /** Returns the outcome of each change; an Error names the queue of an endpoint that cannot be written. */
-  enqueue(changes: readonly Change[], fence?: Fence | undefined, note?: AuditNote): Promise<(HookEnd | Error)[]>;
-  /** Returns the outcome of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
-  plan(changes: readonly Change[]): Promise<(HookEnd | undefined)[]>;
+  /** Returns what becomes of each change. */
+  enqueue(changes: readonly Change[], fence?: Fence | undefined, note?: AuditNote): Promise<readonly Enqueued[]>;
+  /** Returns what would become of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
+  plan(changes: readonly Change[]): Promise<readonly (HookReply | undefined)[]>;
 }
 
 /** Changes that one script call enqueues. */
@@ -44,21 +47,21 @@ export const createHookQueue = ({
   keys,
   scripts,
   clock,
-  settings: { maxRecords },
+  settings,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & { settings: EnqueueSettings }): HookQueue => {
   const run = async (
     changes: readonly Change[],
     stats: readonly string[],
     fence: Fence | undefined,
     note: AuditNote | undefined,
-  ): Promise<readonly string[]> => {
+  ): Promise<ReplyOf<'enqueue_hooks'>['changes']> => {
     const endpoints = [...new Set(changes.map(({ endpoint }) => endpoint))];
     const reply = await scripts.run(
       'enqueue_hooks',
       [keys.hooks, keys.parkedHooks, keys.hookEndpoints, ...endpoints.map(keys.dueHooks), ...stats],
       [
         clockOverride(clock),
-        maxRecords,
+        settings.maxRecords,
         endpoints.length,
         ...endpoints,
         ...changes.flatMap(({ id, state, endpoint }) => [id, state, endpoints.indexOf(endpoint) + 1]),
@@ -73,26 +76,28 @@ export const createHookQueue = ({
   /** How many records may be added for an endpoint. The bounds are those of `roomFor` in `lua/includes/enqueue_hook.lua`. */
   const readRoom = async (endpoint: string, count: number): Promise<number> => {
     const missing = 100 - (await unlessWrongType(redis.zcard(keys.dueHooks(endpoint)), 0));
+    const { maxRecords } = settings;
     return Math.max(maxRecords - count, Math.min(missing, Math.ceil(1.25 * maxRecords) - count));
   };
 
   return {
     hookTail: (endpoint = '') => ({
       keys: [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
-      args: [endpoint, clockOverride(clock), maxRecords],
+      args: [endpoint, clockOverride(clock), settings.maxRecords],
     }),
 
     async enqueue(changes, fence, note) {
       if (changes.length === 0) return [];
-      const outcomes: string[] = [];
+      const replies: ReplyOf<'enqueue_hooks'>['changes'][number][] = [];
       for (const some of partsOf(changes, maxChangesPerCall)) {
-        for (const outcome of await run(some, [], fence, note)) outcomes.push(outcome);
+        for (const reply of await run(some, [], fence, note)) replies.push(reply);
       }
       // Only for the few unclear ones: reading the stats of all jobs would slow down every page of a sweep.
-      const unclear = changes.filter((_, i) => outcomes[i] === 'unclear');
+      const unclear = changes.filter((_, i) => replies[i]?.outcome === 'unclear');
       const statsOfUnclear = unclear.map(({ id }) => keys.stats(id));
       const resolved = unclear.length === 0 ? [] : [...(await run(unclear, statsOfUnclear, fence, note))];
-      return outcomes.map((outcome) => endOf(outcome === 'unclear' ? (resolved.shift() as string) : outcome));
+      // With the stats, none is unclear.
+      return replies.map((reply) => (reply.outcome === 'unclear' ? resolved.shift() : reply) as Enqueued);
     },
 
     async plan(changes) {
@@ -106,15 +111,13 @@ export const createHookQueue = ({
       let added = 0;
       return changes.map(({ id, state, endpoint }, i) => {
         const record = recordOf(id, texts[i] ?? '');
-        if (record !== undefined) return record.state === 'parked' && record.about === state ? 'parked' : undefined;
-        if ((rooms.get(endpoint) ?? 0) <= added) return 'deferred';
+        if (record !== undefined) {
+          return record.state === 'parked' && record.about === state ? { outcome: 'parked' } : undefined;
+        }
+        if ((rooms.get(endpoint) ?? 0) <= added) return { outcome: 'deferred' };
         added += 1;
         return undefined;
       });
     },
   };
 };
-
-/** Any text that is not an outcome is an error. */
-const endOf = (text: string): HookEnd | Error =>
-  text === 'queued' ? 'enqueued' : text === 'parked' || text === 'deferred' ? text : new Error(text);

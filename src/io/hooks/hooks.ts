@@ -1,20 +1,17 @@
 import type { Facts, TrackedJob } from '../../machines/facts.ts';
-import type { HookEnd } from '../../machines/types/job.ts';
+import type { HookReply } from '../../machines/types/job.ts';
 import { type Clock, monotonicOf } from '../clock.ts';
-import type { Change, HookQueue } from './enqueue.ts';
+import type { Change, Enqueued, HookQueue } from './enqueue.ts';
 import type { CheckIn } from './hookEvent.ts';
 import { endpointOf } from './http/destination.ts';
 import type { Sender } from './sender.ts';
 
 /** Enqueues the hooks of jobs. Records stand in Redis, so that any host can send them. */
 export interface Hooks {
-  /**
-   * Enqueues the hooks of jobs of one sweep, in one round trip. Returns the outcome of each; an Error for a job whose endpoint
-   * has a queue that cannot be written.
-   */
-  enqueue(jobs: readonly TrackedJob[]): Promise<(HookEnd | Error)[]>;
-  /** Returns the outcome of each job that `enqueue` would not enqueue, else undefined. Changes nothing. */
-  plan(jobs: readonly TrackedJob[]): Promise<(HookEnd | undefined)[]>;
+  /** Enqueues the hooks of jobs of one sweep, in one round trip. Returns what becomes of each. */
+  enqueue(jobs: readonly TrackedJob[]): Promise<readonly Enqueued[]>;
+  /** Returns what would become of each job's hook that `enqueue` would not enqueue, else undefined. Changes nothing. */
+  plan(jobs: readonly TrackedJob[]): Promise<readonly (HookReply | undefined)[]>;
   /** The endpoint of a hook URL, for scripts that enqueue a hook themselves; undefined without a URL. */
   endpointFor(hookUrl: string | undefined): string | undefined;
   /** Announces a hook that a script has enqueued: it is sent soon. */
@@ -62,7 +59,9 @@ export const createHooks = ({
       const changes = changesOf(jobs);
       const { fence, pass = 'sweep' } = jobs[0] ?? {};
       const replies = await records.enqueue(changes, fence, { pass, why: 'unacknowledged' });
-      const queued = new Set(changes.filter((_, i) => replies[i] === 'enqueued').map(({ endpoint }) => endpoint));
+      const queued = new Set(
+        changes.filter((_, i) => replies[i]?.outcome === 'enqueued').map(({ endpoint }) => endpoint),
+      );
       if (announcedAt.size > maxCached) announcedAt.clear();
       for (const endpoint of queued) {
         if (monotonicOf(clock) - (announcedAt.get(endpoint) ?? Number.NEGATIVE_INFINITY) < announceInterval) continue;

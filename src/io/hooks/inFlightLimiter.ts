@@ -13,6 +13,8 @@ export interface InFlightLimiter {
   release(endpoint: string, count: number): void;
   /** Sends claimed hooks in the room that was reserved for them. Calls `onEnd` after each. */
   send(hooks: readonly ClaimedHook[], onEnd: () => void): void;
+  /** Changes how many hooks may be in flight. Those that are above it finish. */
+  setConcurrency(count: number): void;
   readonly inFlight: number;
   idle(): Promise<void>;
 }
@@ -25,8 +27,9 @@ const maxBytes = 8_000_000;
 /** The estimate for a claim that is not answered yet. It bounds the number of claims at the same time. */
 const bytesPerClaim = 250_000;
 
-/** @param concurrency hooks in flight to all endpoints together. */
-export const createInFlightLimiter = (sender: Sender, concurrency: number): InFlightLimiter => {
+/** @param atFirst hooks in flight to all endpoints together. */
+export const createInFlightLimiter = (sender: Sender, atFirst: number): InFlightLimiter => {
+  let concurrency = atFirst;
   const queue = new PQueue({ concurrency });
   /** By endpoint: hooks that are reserved or in flight. Without reservations, concurrent claims would see the same room. */
   const held = new Map<string, number>();
@@ -66,6 +69,10 @@ export const createInFlightLimiter = (sender: Sender, concurrency: number): InFl
             onEnd();
           });
       }
+    },
+    setConcurrency(count) {
+      concurrency = count;
+      queue.concurrency = count;
     },
     get inFlight() {
       return queue.pending;

@@ -1,7 +1,7 @@
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';
-import { changeOnce } from '../redis/scripts.ts';
+import { type AuditNote, changeOnce } from '../redis/scripts.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { type ClaimSettings, type Claims, createClaims } from './claims.ts';
 import { createEndpoints, type Endpoints } from './endpoints.ts';
@@ -20,10 +20,17 @@ export interface HookRecords extends HookQueue, Claims, Attempts, Endpoints {
   /** All records, in bounded pages. */
   all(): AsyncIterable<readonly HookRecord[]>;
   parkedCount(): Promise<number>;
-  /** `overtaken`: the record has changed since it was read, and was left as it is. */
-  move(record: HookRecord, action: 'retry' | 'drop'): Promise<'done' | 'overtaken'>;
+  /** Makes a hook due now, however old it is. */
+  retry(record: HookRecord): Promise<Moved>;
+  /** Parks a hook, so that no sweep refires this state. */
+  drop(record: HookRecord): Promise<Moved>;
   /** Deletes some of the records that were parked more than `age` ms ago. Returns how many. */
   forgetParked(age: number): Promise<number>;
+}
+
+/** `overtaken`: the record has changed since it was read, and was left as it is. */
+export interface Moved {
+  readonly outcome: 'done' | 'overtaken';
 }
 
 /** Records that one step reads or deletes. */
@@ -34,6 +41,14 @@ export const createHookRecords = (
 ): HookRecords => {
   const { keys, scripts, clock } = deps;
   const { redis } = deps.connection;
+  const move = ({ id, endpoint, text }: HookRecord, script: 'retry_hook' | 'drop_hook'): Promise<Moved> => {
+    const change = changeOnce(keys, id);
+    const scriptKeys = [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)];
+    const note: AuditNote = { pass: 'command', why: 'asked' };
+    return retry(clock, () =>
+      scripts.run(script, scriptKeys, [clockOverride(clock), id, text], undefined, change, note),
+    );
+  };
   return {
     ...createHookQueue(deps),
     ...createClaims(deps),
@@ -67,20 +82,8 @@ export const createHookRecords = (
 
     parkedCount: () => redis.zcard(keys.parkedHooks),
 
-    async move({ id, endpoint, text }, action) {
-      const change = changeOnce(keys, id);
-      const reply = await retry(clock, () =>
-        scripts.run(
-          'move_hook',
-          [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)],
-          [clockOverride(clock), id, text, action],
-          undefined,
-          change,
-          { pass: 'command', why: 'asked' },
-        ),
-      );
-      return reply.outcome;
-    },
+    retry: (record) => move(record, 'retry_hook'),
+    drop: (record) => move(record, 'drop_hook'),
 
     async forgetParked(age) {
       const args = [clockOverride(clock), age, pageSize];

@@ -54,15 +54,15 @@ const unknownJobDeadline = 600_000;
 export const createResults = ({
   records,
   backoff,
-  deadline,
+  settings,
   clock,
   random,
   onOutcome,
 }: {
   records: Attempts;
   backoff: HostBackoff;
-  /** How long a change is retried, in ms from its first attempt. */
-  deadline: number;
+  /** `deadline`: how long a change is retried, in ms from its first attempt. */
+  settings: { readonly deadline: number };
   clock: Clock;
   random: () => number;
   onOutcome: (outcome: HookOutcome) => void;
@@ -81,7 +81,7 @@ export const createResults = ({
       verb: 'failed',
       answer: isUnknown ? String(reply.status) : reply.code,
       delay: Math.max(delay, isUnknown ? 0 : (reply.retryAfter ?? 0)),
-      deadline: isUnknown ? unknownJobDeadline : deadline,
+      deadline: isUnknown ? unknownJobDeadline : settings.deadline,
       reason: isUnknown ? String(reply.status) : 'deadline',
       isEndpointAlive: isUnknown,
       openFor: firstDelay * jitter,

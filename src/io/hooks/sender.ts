@@ -56,7 +56,7 @@ export const createSender = ({
   onOutcome: (outcome: HookOutcome) => void;
 }): Sender => {
   const texts = createCheckInTexts(clock);
-  const results = createResults({ records, backoff, deadline: settings.deadline, clock, random, onOutcome });
+  const results = createResults({ records, backoff, settings, clock, random, onOutcome });
   /** Attempts for one job take turns, because two of them would both send the same text. */
   const jobs = createKeyedMutex();
   const sendTexts = createTextSender({ keys, scripts, texts, httpClient });

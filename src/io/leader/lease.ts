@@ -77,10 +77,9 @@ export const createLease = ({
   const change = (progress: Partial<Progress>) => {
     if (seen !== undefined) seen = { ...seen, progress: { ...seen.progress, ...progress } };
   };
-  const end = async (fence: Fence, pass: 'sweep' | 'rescue', ...args: number[]) => {
-    const { now } = await scripts.run('complete_pass', [keys.progress], [pass, ...args], fence);
+  const completed = (now: number, progress: Partial<Progress>) => {
     if (seen !== undefined) seen = { ...seen, clockOffset: now - monotonicOf(clock) };
-    return now;
+    change(progress);
   };
 
   return {
@@ -118,11 +117,13 @@ export const createLease = ({
     },
 
     async completeSweep(fence, scanned) {
-      change({ isSweeping: false, ended: await end(fence, 'sweep', scanned) });
+      const { now } = await scripts.run('complete_sweep', [keys.progress], [scanned], fence);
+      completed(now, { isSweeping: false, ended: now });
     },
 
     async completeRescue(fence) {
-      change({ rescueEnded: await end(fence, 'rescue') });
+      const { now } = await scripts.run('complete_rescue', [keys.progress], [], fence);
+      completed(now, { rescueEnded: now });
     },
 
     async read() {

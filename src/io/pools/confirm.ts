@@ -1,4 +1,4 @@
-import type { Confirmation, Held, Suspect } from '../../machines/types/pool.ts';
+import type { Confirmation, Held, Reviewed, Suspect } from '../../machines/types/pool.ts';
 import { monotonicOf } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { inChunks } from '../redis/paged.ts';
@@ -12,7 +12,7 @@ export interface SuspectReview {
   /** After the grace: whether the pool is alive, or what it holds. */
   confirm(suspect: Suspect): Promise<Confirmation>;
   /** After a disruption: the suspect as it looks now, for another grace, unless the pool is alive. */
-  review(suspect: Suspect, disruptions: number): Promise<'alive' | Suspect>;
+  review(suspect: Suspect, disruptions: number): Promise<Reviewed>;
 }
 
 export const createSuspectReview = ({
@@ -43,14 +43,15 @@ export const createSuspectReview = ({
     async confirm(suspect) {
       const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, suspect.types);
       const [state, held] = await Promise.all([readDead(suspect), readHeld(suspect.pool, own)]);
-      return state === undefined ? 'alive' : [...held, ...unreadable];
+      return state === undefined ? { outcome: 'alive' } : { outcome: 'dead', held: [...held, ...unreadable] };
     },
 
     async review(suspect, disruptions) {
       const state = await readDead(suspect);
-      if (state === undefined) return 'alive';
+      if (state === undefined) return { outcome: 'alive' };
       const { heartbeat } = state;
-      return { ...suspect, heartbeat, evidence: evidenceOf(state), disruptions, at: monotonicOf(clock) };
+      const now = { heartbeat, evidence: evidenceOf(state), disruptions, at: monotonicOf(clock) };
+      return { outcome: 'suspect', suspect: { ...suspect, ...now } };
     },
   };
 };

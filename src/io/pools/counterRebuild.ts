@@ -85,61 +85,53 @@ export const createTypeRebuild = ({
     return { pools };
   };
 
-  const { rebuildInSteps, planInSteps } = createStepwiseRebuild({
-    connection,
-    keys,
-    lists,
-    maxListsPerStep,
-    keysOf,
-    run,
-  });
+  const rebuildInSteps = createStepwiseRebuild({ connection, keys, clock, lists, maxListsPerStep, keysOf, run });
 
   return async (type, pools, names, options) => {
     const atOnce = await rebuildAtOnce(type, pools, names, options);
     if ('drift' in atOnce) return atOnce.drift;
-    return options.plan ? planInSteps(type, atOnce.pools, names) : rebuildInSteps(type, atOnce.pools, names, options);
+    return options.plan
+      ? planInSteps({ connection, keys, lists }, type, atOnce.pools, names)
+      : rebuildInSteps(type, atOnce.pools, names, options);
   };
 };
 
+interface StepwiseDeps extends Pick<Deps, 'connection' | 'keys' | 'clock'> {
+  readonly lists: CountedLists;
+  readonly maxListsPerStep: number;
+  readonly keysOf: (type: string, pools: readonly string[]) => readonly string[];
+  readonly run: RunRetried;
+}
+
 /** The steps for a type with more lists than one script may count. */
-const createStepwiseRebuild = ({
-  connection,
-  keys,
-  lists,
-  maxListsPerStep,
-  keysOf,
-  run,
-}: Pick<Deps, 'connection' | 'keys'> & {
-  lists: CountedLists;
-  maxListsPerStep: number;
-  keysOf: (type: string, pools: readonly string[]) => readonly string[];
-  run: RunRetried;
-}) => {
-  const recountLock = (type: string, token: string, what: 'open' | number, { fence, pass }: Options) =>
+const createStepwiseRebuild = ({ connection, keys, clock, lists, maxListsPerStep, keysOf, run }: StepwiseDeps) => {
+  const open = (type: string, token: string, { fence }: Options) =>
+    run('open_recount', [keys.lock(type), keys.recount(type)], [token], fence, undefined, undefined);
+  const close = (type: string, token: string, entries: number, { fence, pass }: Options) =>
     run(
-      'recount_lock',
+      'close_recount',
       [keys.lock(type), keys.recount(type)],
-      [token, what],
+      [token, entries],
       fence,
       callOnce(keys),
       noteOf(type, pass),
     );
 
+  const overtaken = async (type: string) => ({
+    outcome: 'overtaken' as const,
+    lock: (await retry(clock, () => connection.redis.get(keys.lock(type)))) ?? '',
+  });
+
   /**
    * In steps. Each field is right from its step on. The lock is set if no client has written it while the lists were counted;
    * otherwise it stays as it is until the next pass. If a step fails, the steps before it remain valid.
    */
-  const rebuildInSteps = async (
-    type: string,
-    named: readonly string[],
-    names: NameReader,
-    options: Options,
-  ): Promise<Drift> => {
+  return async (type: string, named: readonly string[], names: NameReader, options: Options): Promise<Drift> => {
     let [fields, off] = [0, 0];
     for (let round = 1; ; round++) {
       const epoch = connection.epoch();
       const token = newToken();
-      await recountLock(type, token, 'open', options);
+      await open(type, token, options);
       const counted = await readFieldNames(connection, keys.lockInfo(type));
       const pools = [...new Set([...named, ...(await lists.countedPools(type, counted, names))])];
       let entries = 0;
@@ -159,30 +151,33 @@ const createStepwiseRebuild = ({
       }
       // After a reconnect, another process of Redis may have lost the last writes.
       const isSame = connection.epoch() === epoch;
-      const reply = await recountLock(type, isSame ? token : '', entries, options);
-      if (reply.outcome === 'kept' && round < maxRounds) continue;
-      const lock = reply.outcome === 'opened' ? '' : reply.lock;
+      const reply = isSame ? await close(type, token, entries, options) : await overtaken(type);
+      if (reply.outcome === 'overtaken' && round < maxRounds) continue;
+      const { lock } = reply;
       const before = reply.outcome === 'set' ? reply.before : lock;
       return driftOf(type, before, lock, fields, { lock: countIn(before) - countIn(lock), lockInfo: off });
     }
   };
+};
 
-  /** Plans `rebuildInSteps`, as far as that is possible while others change the counters. */
-  const planInSteps = async (type: string, named: readonly string[], names: NameReader): Promise<Drift> => {
-    const { redis } = connection;
-    const [before, counts] = await Promise.all([redis.get(keys.lock(type)), readHash(connection, keys.lockInfo(type))]);
-    const pools = [...new Set([...named, ...(await lists.countedPools(type, [...counts.keys()], names))])];
-    const lengths = await inChunks(pools, (pool) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0));
-    const offs = pools.flatMap((pool, i) => {
-      const [count, length] = [counts.get(pool) ?? '0', lengths[i] as number];
-      return count === `${length}` ? [] : [Math.abs(countIn(count) - length)];
-    });
-    const sum = lengths.reduce((all, length) => all + length, 0);
-    const off = offs.reduce((all, by) => all + by, 0);
-    return driftOf(type, before ?? '', `${sum}`, offs.length, { lock: countIn(before ?? '') - sum, lockInfo: off });
-  };
-
-  return { rebuildInSteps, planInSteps };
+/** Plans a rebuild in steps, as far as that is possible while others change the counters. */
+const planInSteps = async (
+  { connection, keys, lists }: Pick<StepwiseDeps, 'connection' | 'keys' | 'lists'>,
+  type: string,
+  named: readonly string[],
+  names: NameReader,
+): Promise<Drift> => {
+  const { redis } = connection;
+  const [before, counts] = await Promise.all([redis.get(keys.lock(type)), readHash(connection, keys.lockInfo(type))]);
+  const pools = [...new Set([...named, ...(await lists.countedPools(type, [...counts.keys()], names))])];
+  const lengths = await inChunks(pools, (pool) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0));
+  const offs = pools.flatMap((pool, i) => {
+    const [count, length] = [counts.get(pool) ?? '0', lengths[i] as number];
+    return count === `${length}` ? [] : [Math.abs(countIn(count) - length)];
+  });
+  const sum = lengths.reduce((all, length) => all + length, 0);
+  const off = offs.reduce((all, by) => all + by, 0);
+  return driftOf(type, before ?? '', `${sum}`, offs.length, { lock: countIn(before ?? '') - sum, lockInfo: off });
 };
 
 const noteOf = (type: string, pass: string): AuditNote => ({ pass, why: 'drift', type });

@@ -22,6 +22,9 @@ export type CounterRebuild = (
   pass?: string,
 ) => Promise<Recounted>;
 
+/** Reads the locks of types, and rebuilds nothing. */
+export type LockReader = (types: readonly string[]) => Promise<Recounted>;
+
 /** A type, and pools that may have a list of it. */
 interface NamedType {
   readonly type: string;
@@ -46,7 +49,7 @@ export const createCounters = ({
   /** Reads all known names, including these types. Called only if a name holds a colon. */
   readNames: (types: readonly string[]) => Promise<ListNames>;
   maxListsPerStep?: number;
-}): { readonly recount: CounterRebuild } => {
+}): { readonly recount: CounterRebuild; readonly readLocks: LockReader } => {
   const { redis } = connection;
   const lists = createCountedLists({ connection, keys });
   const rebuildType = createTypeRebuild({ connection, keys, scripts, clock, lists, maxListsPerStep });
@@ -79,7 +82,14 @@ export const createCounters = ({
     return refusal;
   };
 
+  const readLock = async (type: string) => (await unlessWrongType(redis.get(keys.lock(type)), null)) ?? '0';
+
   return {
+    async readLocks(types) {
+      const read = (await inChunks(types, readLock)).map((lock) => [lock, lock] as const);
+      return { drift: [], unreadable: [], locks: new Map(types.map((type, i) => [type, read[i] as (typeof read)[0]])) };
+    },
+
     async recount(types, fence, found = [], plan = false, signal = undefined, pass = 'rescue') {
       const poolsOf = createPoolsOf(await unlessWrongType(readSet(connection, keys.pools), []), found);
       const names = cachedNames(() => readNames(types));
@@ -100,7 +110,7 @@ export const createCounters = ({
           if (rebuilt.lockBefore !== rebuilt.lock || rebuilt.fields > 0) drift.push(rebuilt);
         } catch (error) {
           unreadable.push(await reasonOf(error, type, pools));
-          const lock = (await unlessWrongType(redis.get(keys.lock(type)), null)) ?? '0';
+          const lock = await readLock(type);
           keepLock(type, lock, lock);
         }
       };

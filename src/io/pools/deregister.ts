@@ -25,25 +25,23 @@ export const createDeregister =
   async (suspect, types) => {
     const { pool, heartbeat, fence, pass = '' } = suspect;
     const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, types);
-    if (unreadable.length > 0) return 'entries';
+    if (unreadable.length > 0) return { outcome: 'entries' };
     const keysOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
     const steps = partsOf(await typesInUse(redis, own, keysOf), maxTypesPerStep);
-    const run = async (some: readonly string[], more: readonly string[]): Promise<Deregistered> => {
-      const { outcome } = await runAnswered(
-        'deregister_pool',
+    const run = <Name extends 'clear_counts' | 'deregister_pool'>(name: Name, some: readonly string[]) =>
+      runAnswered(
+        name,
         [keys.pools, keys.heartbeat(pool), ...some.flatMap(keysOf)],
-        [pool, heartbeatAge, heartbeat, ...more],
+        [pool, heartbeatAge, heartbeat],
         fence,
         { pass: `rescue/${pass}`, why: 'dead-pool' },
       );
-      return outcome;
-    };
     let hadCounts = false;
     for (const some of steps.slice(0, -1)) {
-      const reply = await run(some, ['more']);
-      if (reply !== 'deregistered' && reply !== 'traces') return reply;
-      hadCounts ||= reply === 'deregistered';
+      const reply = await run('clear_counts', some);
+      if (reply.outcome !== 'cleared') return reply;
+      hadCounts ||= reply.hadCounts;
     }
-    const reply = await run(steps.at(-1) ?? [], []);
-    return reply === 'traces' && hadCounts ? 'deregistered' : reply;
+    const reply = await run('deregister_pool', steps.at(-1) ?? []);
+    return reply.outcome === 'traces' && hadCounts ? { outcome: 'deregistered' } : reply;
   };

@@ -56,15 +56,15 @@ export const withFalseDeaths = (
 
   return {
     ...pools,
-    async find(thorough, disruptions, plan = false) {
-      const found = await pools.find(thorough, disruptions, plan);
+    async find(thorough, disruptions, plan = false, scope = undefined) {
+      const found = await pools.find(thorough, disruptions, plan, scope);
       if (!plan && found.live.length > 0) inBackground(look(found.live.map(({ pool }) => pool)));
       return found;
     },
     async deregister(suspect, types) {
       const reply = await pools.deregister(suspect, types);
       // What left only traces may have been stopped, and is not known to have died.
-      if (reply === 'deregistered') inBackground(remember(suspect.pool));
+      if (reply.outcome === 'deregistered') inBackground(remember(suspect.pool));
       return reply;
     },
   };

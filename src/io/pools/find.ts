@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { ReaperError } from '../../errors.ts';
 import type { Suspect } from '../../machines/types/pool.ts';
-import type { Found, LivePool } from '../../machines/types/rescue.ts';
+import type { Found, LivePool, RescueScope } from '../../machines/types/rescue.ts';
 import { monotonicOf } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { createStepwiseWalk, walkAllKeys } from '../redis/keyWalk.ts';
@@ -17,9 +18,11 @@ export interface PoolFinder {
    * Reads the registry and returns what a rescue pass needs. Records the suspects in Redis, unless it is a plan.
    * @param thorough scans the names of all keys at once. Otherwise each call scans a bounded number of keys and continues where
    *   the last one stopped, so that a Redis with millions of keys is not scanned every few seconds.
+   * @param scope the pools that the pass is about; the others are neither returned nor recorded.
+   * @throws ReaperError with the code `not-found` if Redis knows nothing of one of them. The pools of a plan may be gone.
    * @param disruptions how many disruptions there were so far (`Preflight`). The suspects carry the number.
    */
-  find(thorough: boolean, disruptions: number, plan?: boolean): Promise<Found>;
+  find(thorough: boolean, disruptions: number, plan?: boolean, scope?: RescueScope): Promise<Found>;
 }
 
 /** Job types whose keys are checked with each pass. For other types, a wrong key is reported when a step meets it. */
@@ -68,12 +71,13 @@ export const createPoolFinder = ({
   };
 
   return {
-    async find(thorough, disruptions, plan = false) {
-      const read = await registry.read(await findKeys(thorough));
+    async find(thorough, disruptions, plan = false, scope = undefined) {
+      const whole = await registry.read(await findKeys(thorough));
       const at = monotonicOf(clock);
+      watch.keep(whole.pools, at);
+      const read = scope === undefined ? whole : restrictedTo(scope, whole);
       const { pools, types, lists } = read;
-      watch.keep(pools, at);
-      if (!plan) await suspects.record(pools, thorough);
+      if (!plan) await suspects.record(pools, thorough && scope === undefined);
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
         ...types.slice(0, maxTypesChecked).flatMap((type) => keysOfType(keys, type)),
@@ -85,15 +89,30 @@ export const createPoolFinder = ({
       return {
         alive: live.length,
         clockAhead: reportClocks(pools),
-        ...{ types, lists, pass },
+        ...{ types: scope === undefined ? types : [...new Set(lists.map(([type]) => type))], lists, pass },
         unreadable: [...new Set([...read.unreadable, ...unreadable])],
         suspects: dead.map((state) => ({
           ...suspectOf(state, read),
           ...{ disruptions, at, pass, holdsEntries: holding.has(state.pool) },
         })),
-        live: livePoolsOf(live, read, pass),
+        live: scope?.acts === undefined ? livePoolsOf(live, read, pass) : [],
       };
     },
+  };
+};
+
+/** The registry with these pools and their lists only. Types stay: a pool may hold entries of any. */
+const restrictedTo = ({ pools: only, acts }: RescueScope, registry: Registry): Registry => {
+  const known = new Set(registry.pools.map(({ pool }) => pool));
+  const unknown = only.filter((pool) => !known.has(pool));
+  if (unknown.length > 0 && acts === undefined) {
+    const message = `unknown pool: ${unknown.join(', ')}; nothing was changed. See: reaper status`;
+    throw new ReaperError('not-found', message);
+  }
+  return {
+    ...registry,
+    pools: registry.pools.filter(({ pool }) => only.includes(pool)),
+    lists: registry.lists.filter(([, pool]) => only.includes(pool)),
   };
 };
 

@@ -79,7 +79,7 @@ export const createOrphanJudge = ({
   const takePoison = async ({ pool, type, id, place }: UnobservedEntry, plan: boolean, fence: Fence | undefined) => {
     const isTaken = plan
       ? (await findWrongTyped(connection.redis, await quarantine.keysFor(id))).length === 0
-      : (await quarantine.addOrphan({ ...pool, fence }, type, id, place)) === 'quarantined';
+      : (await quarantine.addOrphan({ ...pool, fence }, type, id, place)).outcome === 'quarantined';
     return isTaken ? { id, type, pool: pool.pool } : undefined;
   };
 
@@ -136,49 +136,42 @@ const createRequeueOrphan =
     recovery,
   }: Pick<Deps, 'keys' | 'scripts' | 'clock'> & Pick<OrphanSettings, 'heartbeatAge' | 'orphanedAfter' | 'recovery'>) =>
   ({ pool, type, id, place, field, memoryOf }: UnobservedEntry, plan: boolean, fence: Fence | undefined) => {
-    // Without a token in plans, because they may run as a user who must not write.
-    const change = plan ? undefined : callOnce(keys);
-    return retry(clock, () =>
-      scripts.run(
-        'requeue_orphan',
-        [
-          keys.pools,
-          keys.heartbeat(pool.pool),
-          keys.inProgress(type, pool.pool),
-          keys.queue(type),
-          keys.lock(type),
-          keys.lockInfo(type),
-          keys.stats(id),
-          keys.recoveries,
-          keys.recovered,
-          keys.quarantine,
-          keys.dead,
-          keys.beforeQuarantine(id),
-          keys.workerRecords(pool.pool),
-          keys.unobserved(pool.pool),
-          ...pool.workerIds.map(keys.worker),
-        ],
-        [
-          pool.pool,
-          heartbeatAge,
-          place,
-          plan ? 'plan' : 'act',
-          id,
-          field,
-          orphanedAfter,
-          clockOverride(clock),
-          recovery.maxRecoveries,
-          recovery.windowS,
-          memoryOf(field),
-          pool.moving ?? '',
-          ...pool.workerIds,
-          pool.pass ?? '',
-        ],
-        fence,
-        change,
-        plan ? undefined : { pass: `rescue/${pool.pass ?? ''}`, why: 'orphaned', type },
-      ),
-    );
+    const scriptKeys = [
+      keys.pools,
+      keys.heartbeat(pool.pool),
+      keys.inProgress(type, pool.pool),
+      keys.queue(type),
+      keys.lock(type),
+      keys.lockInfo(type),
+      keys.stats(id),
+      keys.recoveries,
+      keys.recovered,
+      keys.quarantine,
+      keys.dead,
+      keys.beforeQuarantine(id),
+      keys.workerRecords(pool.pool),
+      keys.unobserved(pool.pool),
+      ...pool.workerIds.map(keys.worker),
+    ];
+    const args = [
+      pool.pool,
+      heartbeatAge,
+      place,
+      id,
+      field,
+      orphanedAfter,
+      clockOverride(clock),
+      recovery.maxRecoveries,
+      recovery.windowS,
+      memoryOf(field),
+      pool.moving ?? '',
+      pool.pass ?? '',
+      ...pool.workerIds,
+    ];
+    if (plan) return retry(clock, () => scripts.plan('requeue_orphan', scriptKeys, args, fence));
+    const change = callOnce(keys);
+    const note = { pass: `rescue/${pool.pass ?? ''}`, why: 'orphaned', type };
+    return retry(clock, () => scripts.run('requeue_orphan', scriptKeys, args, fence, change, note));
   };
 
 const keyOf = ({ pool, field }: HeldEntry) => `${pool.pool} ${field}`;

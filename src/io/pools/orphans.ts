@@ -112,8 +112,7 @@ const finishStale = async (
     const { pool, type, id } = one.held;
     if (signal?.aborted) break;
     await errors.attempt(async () => {
-      // Without a token in plans, because they may run as a user who must not write.
-      const change = plan ? undefined : callOnce(keys);
+      const change = callOnce(keys);
       const finish = () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change);
       const { outcome } = await retry(clock, finish);
       if (outcome === 'done') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });

@@ -3,7 +3,7 @@ import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf, readFieldNames } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
-import type { ReplyOf } from '../redis/scripts.ts';
+import type { ReplyOf, Scripts } from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { HeldEntry } from './heldEntries.ts';
 
@@ -95,35 +95,26 @@ export const createPoolObserver = (deps: ObserverDeps): PoolObserver => {
   };
 };
 
-/** Observes as many entries as one script reads. */
+/** Observes as many entries as one script reads. @param memory for a plan: what it remembers; undefined for a rescue. */
 const observeSome = (
   { keys, scripts, clock }: ObserverDeps,
   pool: string,
   workerIds: readonly string[],
   entries: readonly HeldEntry[],
   memory: string | undefined,
-): Promise<ObserveReply> =>
-  retry(clock, () =>
-    scripts.run(
-      'observe_pool',
-      [
-        keys.workerRecords(pool),
-        keys.unobserved(pool),
-        ...workerIds.map(keys.worker),
-        ...entries.map(({ id }) => keys.stats(id)),
-        ...entries.map(({ id }) => keys.beforeQuarantine(id)),
-      ],
-      [
-        memory === undefined ? 'act' : 'plan',
-        clockOverride(clock),
-        retention,
-        memory ?? '',
-        workerIds.length,
-        ...workerIds,
-        ...entries.map(({ field }) => field),
-      ],
-    ),
-  );
+): Promise<ObserveReply> => {
+  const observedKeys = [
+    keys.workerRecords(pool),
+    keys.unobserved(pool),
+    ...workerIds.map(keys.worker),
+    ...entries.map(({ id }) => keys.stats(id)),
+    ...entries.map(({ id }) => keys.beforeQuarantine(id)),
+  ];
+  const fields = entries.map(({ field }) => field);
+  const args = [clockOverride(clock), retention, memory ?? '', workerIds.length, ...workerIds, ...fields];
+  const observe: Scripts['plan'] = memory === undefined ? scripts.run : scripts.plan;
+  return retry(clock, () => observe('observe_pool', observedKeys, args));
+};
 
 /** Only what concerns these fields, because the pool may hold many others. */
 const memoryOf = (known: PoolMemory | undefined, fields: readonly string[]): string => {

@@ -1,3 +1,4 @@
+import { type SuspensionReason, suspensionOf } from '../../machines/refusal.ts';
 import type { Deps } from '../redis/deps.ts';
 import { kindOfRedisError, refusalOf, UnusableRedisError } from '../redis/errors.ts';
 import { createLagMeter, type LagMeter } from './eventLoopLag.ts';
@@ -7,7 +8,9 @@ import { changeBetween, maxDelay, type Reading, readRedis } from './redisReading
  * `blocked`: why no pool may be judged now, and what to do. Otherwise the number of disruptions so far, and the last of them:
  * what was seen before it proves nothing.
  */
-export type PreflightResult = { readonly disruptions: number; readonly last: string } | { readonly blocked: string };
+export type PreflightResult =
+  | { readonly disruptions: number; readonly last: string }
+  | { readonly blocked: SuspensionReason };
 
 /**
  * Checks whether Redis and this process are fit to judge pools (defect 13). A live pool cannot write its heartbeat while Redis
@@ -74,15 +77,16 @@ export const createPreflight = ({
   };
 
   /** Reads the state of Redis. Returns why no pool may be judged, if so. */
-  const check = async (isPlan: boolean): Promise<string | undefined> => {
+  const check = async (isPlan: boolean): Promise<SuspensionReason | undefined> => {
     const { refusal, reading } = await readRedis(connection, monotonic, isPlan ? undefined : probe);
     const isLate = lag.read() > maxDelay;
     const change = before === undefined ? undefined : changeBetween(before, reading);
     before = reading;
     if (change !== undefined) count(change);
-    if (isLate) return 'event loop blocked for more than 2 s; give this process more CPU';
+    if (isLate)
+      return { code: 'suspended', message: 'event loop blocked for more than 2 s; give this process more CPU' };
     if (reading.roundTrip > maxDelay) {
-      return 'Redis latency above 2 s; see its slow log and the load of its host';
+      return { code: 'suspended', message: 'Redis latency above 2 s; see its slow log and the load of its host' };
     }
     const reason = refusal === undefined ? undefined : refusalOf(refusal);
     if (refusal !== undefined && reason === undefined) throw refusal;
@@ -93,13 +97,14 @@ export const createPreflight = ({
     try {
       const blocked = await check(isPlan);
       if (blocked !== undefined) {
-        count(blocked);
+        count(blocked.message);
         return { blocked };
       }
     } catch (error) {
       count((error as Error).message);
       // Nothing is sent to a replica if the master was asked for. Like READONLY, this passes with the failover.
-      if (error instanceof UnusableRedisError && error.code === 'redis-read-only') return { blocked: error.message };
+      if (error instanceof UnusableRedisError && error.code === 'redis-read-only')
+        return { blocked: suspensionOf(error) };
       throw error;
     }
     if (disruptions > reported) onDisruption(last);

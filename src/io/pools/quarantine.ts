@@ -41,17 +41,24 @@ export interface Quarantine extends QuarantineRecords {
   ): Promise<Quarantining>;
   /** The keys that a quarantine would write for a job in its present state. */
   keysFor(id: string): Promise<readonly Expected[]>;
-  /**
-   * Removes a record. `release` requeues its entries, `drop` deletes them, `prune` only removes a record whose entries are gone.
-   * With a type, only the entries of that type. With `plan`, nothing changes.
-   * @returns `gone` if none of these entries is in `dead` any more.
-   */
-  remove(
-    record: QuarantineRecord,
-    action: 'release' | 'drop' | 'prune',
-    type?: string,
-    plan?: boolean,
-  ): Promise<'done' | 'gone' | 'overtaken'>;
+  /** Requeues the entries of a record, and removes it. */
+  release(record: QuarantineRecord, which?: WhichEntries): Promise<Leaving>;
+  /** Deletes the entries of a record from `dead`, and removes it. */
+  drop(record: QuarantineRecord, which?: WhichEntries): Promise<Leaving>;
+  /** Removes a record whose entries are not in `dead` any more. `overtaken`: it has changed, or an entry is there. */
+  forget(record: QuarantineRecord): Promise<{ readonly outcome: 'done' | 'overtaken' }>;
+}
+
+export interface WhichEntries {
+  /** Only the entries of this type; all if it is left out. */
+  readonly type?: string | undefined;
+  /** Nothing changes. */
+  readonly plan?: boolean;
+}
+
+/** `gone`: none of the entries is in `dead` any more. `overtaken`: the record has changed since it was read. */
+export interface Leaving {
+  readonly outcome: 'done' | 'gone' | 'overtaken';
 }
 
 /** How often the stats are read again after they have changed. */
@@ -75,21 +82,38 @@ export const createQuarantine = (options: QuarantineOptions): Quarantine => {
     ...createQuarantineRecords({ keys, scripts }),
     ...createAdds(options),
     keysFor: createKeysFor(options),
-    async remove({ id, types, digest }, action, type = '', plan = false) {
-      const change = plan ? undefined : callOnce(keys);
-      const note: AuditNote = { pass: 'command', why: 'asked', type };
-      const kept = action === 'drop' ? { kept: keys.auditKept(newToken()) } : {};
-      const reply = await retry(clock, () =>
-        scripts.run(
-          'release_quarantined',
-          [keys.quarantine, keys.dead, keys.recoveries, ...types.map(keys.queue)],
-          [id, digest, action, type, plan ? 'plan' : 'act'],
-          undefined,
-          change,
-          plan || action === 'prune' ? undefined : { ...note, ...kept },
-        ),
-      );
-      return reply.outcome;
+    ...createLeaves({ keys, scripts, clock }),
+  };
+};
+
+/** The ways in which a record leaves the quarantine. */
+const createLeaves = ({
+  keys,
+  scripts,
+  clock,
+}: Pick<Deps, 'keys' | 'scripts' | 'clock'>): Pick<Quarantine, 'release' | 'drop' | 'forget'> => {
+  const recordKeys = [keys.quarantine, keys.dead, keys.recoveries];
+  const leave = (
+    name: 'release_quarantined' | 'drop_quarantined',
+    scriptKeys: readonly string[],
+    { id, digest }: QuarantineRecord,
+    { type = '', plan = false }: WhichEntries,
+    kept: Pick<AuditNote, 'kept'>,
+  ): Promise<Leaving> => {
+    const args = [id, digest, type];
+    if (plan) return retry(clock, () => scripts.plan(name, scriptKeys, args));
+    const change = callOnce(keys);
+    const note: AuditNote = { pass: 'command', why: 'asked', type, ...kept };
+    return retry(clock, () => scripts.run(name, scriptKeys, args, undefined, change, note));
+  };
+  return {
+    release: (record, which = {}) =>
+      leave('release_quarantined', [...recordKeys, ...record.types.map(keys.queue)], record, which, {}),
+    drop: (record, which = {}) =>
+      leave('drop_quarantined', recordKeys, record, which, { kept: keys.auditKept(newToken()) }),
+    forget({ id, digest }) {
+      const change = callOnce(keys);
+      return retry(clock, () => scripts.run('forget_quarantined', recordKeys, [id, digest], undefined, change));
     },
   };
 };
@@ -160,12 +184,12 @@ const createAdd =
         args: [maxRecoveries, windowS, type, id, job.fingerprint],
         hook: records.hookTail(endpoint),
       });
-      if (reply.outcome === 'alive') return 'alive';
-      if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return 'again';
+      if (reply.outcome === 'alive') return reply;
+      if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return { outcome: 'again' };
       if (reply.outcome === 'overtaken') continue;
       if (endpoint !== undefined) hooks.announce(endpoint);
       onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
-      return 'quarantined';
+      return { outcome: 'quarantined' };
     }
     throw new ReaperError('step-failed', `the stats of ${id} kept changing; not quarantined`);
   };

@@ -1,5 +1,5 @@
 import type { Deps } from '../redis/deps.ts';
-import type { ReplyOf } from '../redis/scripts.ts';
+import type { QuarantinedRecord } from '../redis/replies/pools.ts';
 
 /** A recovery: an entry of a job was taken from a worker that died, or that did not know the entry. */
 export interface Recovery {
@@ -35,30 +35,26 @@ const pageSize = 50;
 
 /** A recovery as stored in Redis. */
 type RecoveryReply = readonly [at: number, pool: string, heartbeat: string];
-type RecordReply = ReplyOf<'read_quarantine'>['records'][number];
 
 export const createQuarantineRecords = ({ keys, scripts }: Pick<Deps, 'keys' | 'scripts'>): QuarantineRecords => {
-  const read = async (cursor: string, what: string | number): Promise<[string, QuarantineRecord[]]> => {
-    const reply = await scripts.run('read_quarantine', [keys.quarantine, keys.dead], [cursor, what]);
-    return [reply.cursor, reply.records.map(recordOf)];
-  };
+  const scriptKeys = [keys.quarantine, keys.dead];
   return {
     async find(id) {
-      const [, [record]] = await read('', id);
-      return record;
+      const reply = await scripts.run('find_quarantined', scriptKeys, [id]);
+      return reply.outcome === 'found' ? recordOf(reply.record) : undefined;
     },
     async *all() {
       let cursor = '0';
       do {
-        const [next, found] = await read(cursor, pageSize);
-        yield found;
-        cursor = next;
+        const page = await scripts.run('read_quarantine', scriptKeys, [cursor, pageSize]);
+        yield page.records.map(recordOf);
+        cursor = page.cursor;
       } while (cursor !== '0');
     },
   };
 };
 
-const recordOf = ([id, digest, at, isInDead, types, recoveries, areInDead]: RecordReply): QuarantineRecord => ({
+const recordOf = ([id, digest, at, isInDead, types, recoveries, areInDead]: QuarantinedRecord): QuarantineRecord => ({
   id,
   types,
   at,

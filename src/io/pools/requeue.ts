@@ -11,8 +11,8 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
-/** Requeues a bounded number of a dead pool's entries of one type. */
-export type Requeue = (suspect: Suspect, type: string) => Promise<Requeued>;
+/** Requeues a bounded number of a dead pool's entries of one type, and `most` at most. */
+export type Requeue = (suspect: Suspect, type: string, most?: number) => Promise<Requeued>;
 
 export const createRequeue =
   ({
@@ -35,13 +35,13 @@ export const createRequeue =
     /** Called with the reason if entries were requeued but their recoveries could not be recorded. */
     onUncounted: (reason: string) => void;
   }): Requeue =>
-  async (suspect, type) => {
+  async (suspect, type, most = batch) => {
     const { pool, heartbeat, fence, pass = '' } = suspect;
     // A pool whose list has the same name may have started since the suspect was confirmed.
     const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, [type]);
     if (own.length === 0) {
-      const refused = unreadable[0]?.unreadable ?? `${keys.inProgress(type, pool)}: is read as another type's list`;
-      return { moved: 0, left: 0, refused };
+      const reason = unreadable[0]?.unreadable ?? `${keys.inProgress(type, pool)}: is read as another type's list`;
+      return { outcome: 'refused', reason };
     }
     try {
       const reply = await runAnswered(
@@ -58,17 +58,17 @@ export const createRequeue =
           keys.quarantine,
           keys.dead,
         ],
-        [pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
+        [pool, heartbeatAge, heartbeat, Math.min(batch, most), recovery.maxRecoveries, recovery.windowS, pass],
         fence,
         { pass: `rescue/${pass}`, why: 'dead-pool', type },
       );
-      if (reply.outcome === 'alive') return 'alive';
-      const { moved, left, poison, uncounted } = reply;
+      if (reply.outcome === 'alive') return reply;
+      const { outcome, moved, left, poison, uncounted } = reply;
       if (uncounted !== '') onUncounted(uncounted);
-      return { moved, left, poison: poison || undefined };
+      return { outcome, moved, left, poison: poison || undefined };
     } catch (error) {
-      const refused = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, type));
-      if (refused === undefined) throw error;
-      return { moved: 0, left: 0, refused };
+      const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, type));
+      if (reason === undefined) throw error;
+      return { outcome: 'refused', reason };
     }
   };

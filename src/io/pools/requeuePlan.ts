@@ -1,4 +1,4 @@
-import type { Confirmation, Held, Suspect } from '../../machines/types/pool.ts';
+import type { Alive, Confirmation, Held, Suspect } from '../../machines/types/pool.ts';
 import type { Deps } from '../redis/deps.ts';
 import { type Expected, findWrongTyped, refusalBehind } from '../redis/wrongTypes.ts';
 import { keysOfSuspect } from './poolLists.ts';
@@ -39,12 +39,12 @@ export const createRequeuePlan = ({
     );
 
   /** Stops at an entry that cannot be quarantined, as the rescue does. */
-  const planType = async (suspect: Suspect, { type }: Held, keysFor: KeysFor): Promise<Held | 'alive'> => {
+  const planType = async (suspect: Suspect, { type }: Held, keysFor: KeysFor): Promise<Held | Alive> => {
     const poison: string[] = [];
     let from = 0;
     for (;;) {
       const reply = await planStep(suspect, type, from);
-      if (reply.outcome === 'alive') return 'alive';
+      if (reply.outcome === 'alive') return reply;
       const { count: seen, poison: found } = reply;
       for (let i = 0; i < found.length; i += 2) {
         const [before, id] = [found[i] as number, found[i + 1] as string];
@@ -69,7 +69,7 @@ export const createRequeuePlan = ({
       }
       try {
         const found = await planType(suspect, one, keysFor);
-        if (found === 'alive') return found;
+        if ('outcome' in found) return found;
         planned.push(found);
       } catch (error) {
         const unreadable = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, one.type));
@@ -77,6 +77,6 @@ export const createRequeuePlan = ({
         planned.push({ type: one.type, entries: 0, unreadable });
       }
     }
-    return planned;
+    return { outcome: 'dead', held: planned };
   };
 };

@@ -6,7 +6,7 @@ import { standing, walkAllKeys, walkKeysUntil } from '../redis/keyWalk.ts';
 import { existingOf } from '../redis/paged.ts';
 import { type Expected, refusalBehind } from '../redis/wrongTypes.ts';
 import { createSuspectReview, type SuspectReview } from './confirm.ts';
-import { type CounterRebuild, createCounters } from './counters.ts';
+import { type CounterRebuild, createCounters, type LockReader } from './counters.ts';
 import { createDeregister, type Deregister } from './deregister.ts';
 import { createPoolFinder, type PoolFinder } from './find.ts';
 import { createHeartbeatWatch } from './heartbeatWatch.ts';
@@ -24,6 +24,7 @@ export interface Pools extends PoolFinder, SuspectReview {
   readonly requeue: Requeue;
   readonly deregister: Deregister;
   readonly recount: CounterRebuild;
+  readonly readLocks: LockReader;
   /** The reason why a step cannot succeed for the entries of a type; undefined for an error that may pass. */
   refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
   /**
@@ -88,12 +89,13 @@ export const createPools = ({
     requeue: createRequeue({ ...options, runAnswered, registry, onUncounted }),
     deregister: createDeregister({ ...options, runAnswered, registry }),
     recount: counters.recount,
+    readLocks: counters.readLocks,
     recordStates: (states) => suspects.record(states, false),
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, keysOfSuspect(keys, suspect, type)),
     untilStale: watch.untilStale,
     async plan(suspect, keysFor) {
-      const held = await review.confirm(suspect);
-      return held === 'alive' ? held : planRequeue(suspect, held, keysFor);
+      const found = await review.confirm(suspect);
+      return found.outcome === 'alive' ? found : planRequeue(suspect, found.held, keysFor);
     },
   };
 };

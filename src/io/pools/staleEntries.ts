@@ -44,21 +44,19 @@ export const finishStaleEntry = (
   { held: { pool, type, id, place }, updateTime, revision }: StaleEntry,
   plan: boolean,
   fence: Parameters<Scripts['run']>[3],
-  change?: ChangeOnce,
-): Promise<ReplyOf<'finish_entry'>> =>
-  scripts.run(
-    'finish_entry',
-    [
-      keys.pools,
-      keys.heartbeat(pool.pool),
-      keys.inProgress(type, pool.pool),
-      keys.lock(type),
-      keys.lockInfo(type),
-      keys.stats(id),
-      ...pool.workerIds.map(keys.worker),
-    ],
-    [pool.pool, heartbeatAge, place, plan ? 'plan' : 'act', id, updateTime, revision, minEndedS, pool.moving ?? ''],
-    fence,
-    change,
-    plan ? undefined : { pass: `rescue/${pool.pass ?? ''}`, why: 'job-succeeded', type },
-  );
+  change: ChangeOnce | undefined,
+): Promise<ReplyOf<'finish_entry'>> => {
+  const scriptKeys = [
+    keys.pools,
+    keys.heartbeat(pool.pool),
+    keys.inProgress(type, pool.pool),
+    keys.lock(type),
+    keys.lockInfo(type),
+    keys.stats(id),
+    ...pool.workerIds.map(keys.worker),
+  ];
+  const args = [pool.pool, heartbeatAge, place, id, updateTime, revision, minEndedS, pool.moving ?? ''];
+  if (plan) return scripts.plan('finish_entry', scriptKeys, args, fence);
+  const note = { pass: `rescue/${pool.pass ?? ''}`, why: 'job-succeeded', type };
+  return scripts.run('finish_entry', scriptKeys, args, fence, change, note);
+};

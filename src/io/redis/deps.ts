@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { Logger } from '../log.ts';
+import type { CodedLogger } from '../log.ts';
 import { createRecorder, type RecorderOptions } from './audit.ts';
 import type { Connection } from './connection.ts';
 import { type Keys, keysOf } from './keys.ts';
@@ -15,7 +15,7 @@ export interface Deps {
   readonly keys: Keys;
   readonly scripts: Scripts;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly log: CodedLogger;
 }
 
 /**

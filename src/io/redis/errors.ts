@@ -1,4 +1,5 @@
 import { ReaperError, type RedisErrorCode } from '../../errors.ts';
+import type { SuspensionReason } from '../../machines/refusal.ts';
 
 /**
  * What an error of Redis, or of the connection to it, means for the sender of the command.
@@ -107,14 +108,11 @@ export const mayRetry = (error: unknown): boolean => {
  * Why Redis refuses whatever the reaper writes, and what to do: passes are suspended until then. Undefined for every other
  * error, such as one of a single key.
  */
-export const refusalOf = (error: unknown): string | undefined => {
+export const refusalOf = (error: unknown): SuspensionReason | undefined => {
   const { kind, code, message } = classify(error);
-  return kind === 'refused' || code === 'redis-no-permission' || code === 'redis-unknown-command' ? message : undefined;
+  const isRefusal = kind === 'refused' || code === 'redis-no-permission' || code === 'redis-unknown-command';
+  return isRefusal ? { code, message } : undefined;
 };
-
-/** The code of the refusal behind a message of `refusalOf`; undefined for any other message. */
-export const codeOfRefusal = (message: string): RedisErrorCode | undefined =>
-  rules.find(({ what }) => what !== undefined && message.startsWith(`${what} (`))?.code;
 
 /** From 7.2 on Redis names the user in NOPERM. The name of the user must not be shown. */
 export const withoutUser = (message: string): string =>

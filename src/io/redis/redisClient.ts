@@ -5,7 +5,10 @@
 export interface RedisClient {
   readonly status: string;
   readonly options: object;
+  /** Runs a script by its digest. Its presence shows that the value is a client. */
   evalsha(...args: never[]): Promise<unknown>;
+  /** Adds a listener for events of the connection. */
   on(event: string, listener: (...args: unknown[]) => void): unknown;
+  /** Removes a listener. */
   off(event: string, listener: (...args: unknown[]) => void): unknown;
 }

@@ -17,9 +17,14 @@ interface Script {
   readonly source: string;
   readonly sha: string;
 }
-interface Source {
+interface Forms {
   readonly open: Script;
   readonly fenced: Script;
+}
+interface Source {
+  readonly act: Forms;
+  /** Undefined for a script without a plan. */
+  readonly plan: Forms | undefined;
   readonly isOnce: boolean;
   /** Whether its acts can be recorded in the audit stream. */
   readonly isRecorded: boolean;
@@ -33,14 +38,14 @@ const withIncludes = (text: string, included = new Set<string>()): string =>
     included.add(name);
     return withIncludes(readFileSync(`${root}includes/${name}.lua`, 'utf8'), included);
   });
-const scriptOf = (text: string): Script => {
-  const source = withIncludes(text).replace(/^\s*--.*\n/gm, '');
-  return { source, sha: createHash('sha1').update(source).digest('hex') };
-};
+const scriptOf = (source: string): Script => ({ source, sha: createHash('sha1').update(source).digest('hex') });
+const sourceOf = (text: string): string => withIncludes(text).replace(/^\s*--.*\n/gm, '');
+/** The plan of a script: the same text, in which `isPlan` is true. */
+const planned = (source: string): string => source.replace('local isPlan = false', 'local isPlan = true');
 
 /**
  * The scripts as they are sent to Redis: with their includes from `lua/includes/`, without comments. Each has two forms: open,
- * and behind a fence.
+ * and behind a fence. Where it has a plan (`lua/includes/plan.lua`), that has the same two.
  */
 const sources: ReadonlyMap<string, Source> = new Map(
   folders
@@ -50,9 +55,12 @@ const sources: ReadonlyMap<string, Source> = new Map(
       // A reply that was kept is repeated before the fence: the lease may have expired by the time it is asked for.
       const isOnce = text.includes('--- @include once');
       const before = isOnce ? '--- @include once\n' : '';
-      const fenced = scriptOf(`${before}--- @include fence\n${text}`);
-      const open = scriptOf(text);
-      return [basename(file, '.lua'), { open, fenced, isOnce, isRecorded: open.source.includes('local auditing') }];
+      const fenced = sourceOf(`${before}--- @include fence\n${text}`);
+      const open = sourceOf(text);
+      const act = { open: scriptOf(open), fenced: scriptOf(fenced) };
+      const hasPlan = text.includes('--- @include plan\n');
+      const plan = hasPlan ? { open: scriptOf(planned(open)), fenced: scriptOf(planned(fenced)) } : undefined;
+      return [basename(file, '.lua'), { act, plan, isOnce, isRecorded: open.includes('local auditing') }];
     }),
 );
 
@@ -86,6 +94,21 @@ export type ScriptArgument = string | number | Buffer;
 /** A key; as bytes where its name may be invalid UTF-8. */
 export type ScriptKey = string | Buffer;
 
+/** The scripts that have a plan (`lua/includes/plan.lua`). */
+export const plannedScripts = [
+  'drop_quarantined',
+  'finish_entry',
+  'observe_pool',
+  'release_quarantined',
+  'requeue_orphan',
+  'undo_drop_hook',
+  'undo_drop_quarantined',
+  'undo_quarantine',
+  'undo_status',
+  'undo_untrack',
+] as const satisfies readonly ScriptName[];
+export type PlannedScript = (typeof plannedScripts)[number];
+
 export interface Scripts {
   /**
    * Runs a script, and resolves to its decoded reply (`replies.ts`).
@@ -106,6 +129,18 @@ export interface Scripts {
     fence?: Fence | undefined,
     change?: ChangeOnce | undefined,
     note?: AuditNote | undefined,
+  ): Promise<ReplyOf<Name>>;
+
+  /**
+   * Runs the plan of a script: resolves to what the script would reply. It changes nothing, and needs no right to write.
+   *
+   * @throws FencedError if the lease is no longer valid.
+   */
+  plan<Name extends PlannedScript>(
+    name: Name,
+    keys: readonly ScriptKey[],
+    args: readonly ScriptArgument[],
+    fence?: Fence | undefined,
   ): Promise<ReplyOf<Name>>;
 
   /**
@@ -145,9 +180,11 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
     fence: Fence | undefined,
     change: ChangeOnce | undefined,
     note: AuditNote | undefined,
+    form: 'act' | 'plan' = 'act',
   ): Promise<unknown> => {
     if (!mayRun()) throw new StoppedError('the reaper is stopped: nothing was changed');
-    const { open, fenced, isOnce, isRecorded } = sources.get(name) as Source;
+    const { isOnce, isRecorded, ...forms } = sources.get(name) as Source;
+    const { open, fenced } = forms[form] as Forms;
     const [auditKeys, auditArgs] = isRecorded ? auditHeadOf(recorder, note, keys, args) : none;
     const ownKeys = [...auditKeys, ...keys];
     const ownArgs = [...auditArgs, ...args];
@@ -165,6 +202,9 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
   return {
     async run(name, keys, args = [], fence, change, note) {
       return decodeReply(name, await call(name, keys, args, fence, change, note));
+    },
+    async plan(name, keys, args, fence) {
+      return decodeReply(name, await call(name, keys, args, fence, undefined, undefined, 'plan'));
     },
     async replyOrCancel(name, change) {
       const reply = await call('cancel_change', [], [], undefined, change, undefined);
@@ -190,12 +230,12 @@ const outcomeOf = (reply: unknown): unknown => (Array.isArray(reply) ? reply[0] 
 
 /** The commands in the text of a script, without those of the fence. */
 export const commandsOf = (name: ScriptName): string[] => {
-  const { source } = (sources.get(name) as Source).open;
+  const { source } = (sources.get(name) as Source).act.open;
   return [...new Set([...source.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command as string))];
 };
 
-/** The script with this digest, open or behind a fence. Redis logs digests, not names. */
+/** The script with this digest, in any of its forms. Redis logs digests, not names. */
 export const scriptOfDigest = (digest: string): ScriptName | undefined =>
-  [...sources].find(([, { open, fenced }]) => open.sha === digest || fenced.sha === digest)?.[0] as
-    | ScriptName
-    | undefined;
+  [...sources].find(([, { act, plan }]) =>
+    [act, plan].some((forms) => forms?.open.sha === digest || forms?.fenced.sha === digest),
+  )?.[0] as ScriptName | undefined;

@@ -6,14 +6,18 @@ export const timedScripts = (
   scripts: Scripts,
   clock: Clock,
   observe: (name: ScriptName, ms: number) => void,
-): Scripts => ({
-  ...scripts,
-  async run(name, ...call) {
+): Scripts => {
+  const timed = async <Reply>(name: ScriptName, call: () => Promise<Reply>): Promise<Reply> => {
     const began = monotonicOf(clock);
     try {
-      return await scripts.run(name, ...call);
+      return await call();
     } finally {
       observe(name, monotonicOf(clock) - began);
     }
-  },
-});
+  };
+  return {
+    ...scripts,
+    run: (name, ...call) => timed(name, () => scripts.run(name, ...call)),
+    plan: (name, ...call) => timed(name, () => scripts.plan(name, ...call)),
+  };
+};

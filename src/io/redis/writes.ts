@@ -1,3 +1,4 @@
+import type { SuspensionReason } from '../../machines/refusal.ts';
 import type { Deps } from './deps.ts';
 import { classify } from './errors.ts';
 
@@ -8,12 +9,12 @@ import { classify } from './errors.ts';
 export const refusalOfWrites = async ({
   connection,
   keys,
-}: Pick<Deps, 'connection' | 'keys'>): Promise<string | undefined> => {
+}: Pick<Deps, 'connection' | 'keys'>): Promise<SuspensionReason | undefined> => {
   try {
     await connection.redis.call('SET', keys.probe, '1', 'NX', 'XX');
   } catch (error) {
-    const { kind, message } = classify(error);
-    if (kind === 'refused') return message;
+    const { kind, code, message } = classify(error);
+    if (kind === 'refused') return { code, message };
     if ((error as Error).name !== 'ReplyError') throw error;
   }
   return undefined;

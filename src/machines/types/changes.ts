@@ -13,6 +13,19 @@ export interface PoisonEntry {
   readonly pool: string;
 }
 
+/** What a plan does with one dead pool: with these entries, and with no heartbeat since. */
+export interface PlannedRescue {
+  readonly pool: string;
+  /** heartbeat_at as it stood; empty for none. */
+  readonly heartbeat: string;
+  /** Entries to requeue, by job type. */
+  readonly entries: Readonly<Record<string, number>>;
+  /** Entries to quarantine. */
+  readonly poison: readonly Pick<PoisonEntry, 'id' | 'type'>[];
+  /** What else is removed of it; left out where it stays registered. */
+  readonly traces?: PoolTraces | undefined;
+}
+
 /**
  * One change that a rescue has made or, in a plan, would make. A plan and the rescue that follows it list the same ones.
  *

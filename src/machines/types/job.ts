@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../errors.ts';
 import type { Facts, TrackedJob } from '../facts.ts';
 import type { Judgement, Policy, Reason, Verdict } from '../verdict.ts';
 import type { PlannedAct, SweepScope } from './scope.ts';
@@ -13,6 +14,9 @@ export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenc
 export type MovedJob = 'facts' | 'verdict';
 /** What becomes of a hook that is to be enqueued. */
 export type HookEnd = 'enqueued' | 'parked' | 'deferred';
+export interface HookReply {
+  readonly outcome: HookEnd;
+}
 
 /** What was decided about a job, why, from which facts, and how the job ended. */
 export interface JobOutcome {
@@ -32,6 +36,8 @@ export interface JobOutcome {
    */
   readonly moved?: MovedJob | undefined;
   readonly error?: string;
+  /** The code of that error. */
+  readonly code?: ErrorCode;
   /** It was abandoned because Redis refuses writes: the sweep ends with it, and the next one finds the job. */
   readonly isRefused?: boolean;
 }
@@ -41,8 +47,8 @@ export interface JobOutcome {
  * own. In a plan: which of them would be parked or deferred.
  */
 export interface PageHooks {
-  /** Undefined where the page has no answer: the job was read again since, or its endpoint's queue cannot be written. */
-  endOf(job: TrackedJob): HookEnd | undefined;
+  /** Undefined where the page has no reply: the job was read again since, or its endpoint's queue cannot be written. */
+  replyTo(job: TrackedJob): HookReply | undefined;
 }
 
 export interface JobInput {
@@ -56,8 +62,10 @@ export interface JobInput {
   readonly page?: PageHooks | undefined;
 }
 
-/** What Redis answers to an act: the job is not as it was judged; or it is done, or what became of its hook. */
-export type ActReply = 'done' | HookEnd | 'overtaken';
+/** What Redis replies to an act: the job is not as it was judged; or it is done, or what became of its hook. */
+export interface ActReply {
+  readonly outcome: 'done' | HookEnd | 'overtaken';
+}
 export interface ActInput {
   readonly job: TrackedJob;
   readonly judgement: Judgement;

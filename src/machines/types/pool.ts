@@ -1,5 +1,5 @@
 import type { Fence } from '../lease.ts';
-import type { PoisonEntry, PoolTraces } from './changes.ts';
+import type { PlannedRescue, PoisonEntry, PoolTraces } from './changes.ts';
 
 /** A pool of workers that does not look alive, and what was seen of it. */
 export interface Suspect {
@@ -20,6 +20,8 @@ export interface Suspect {
   readonly holdsEntries?: boolean;
   /** Token of the pass that has found it: what that pass itself requeues does not count for it (`lua/includes/recovery.lua`). */
   readonly pass?: string;
+  /** What is done with it at most, where its pass does a plan. */
+  readonly planned?: PlannedRescue | undefined;
   /** Of the pass that has found it, if that was a scheduled one of several hosts. */
   readonly fence?: Fence | undefined;
 }
@@ -42,6 +44,8 @@ export interface PoolInput {
   /** What was done before the pool had to wait out another grace. */
   readonly before?: PoolProgress;
 }
+/** What was done with a pool by now. */
+export type PoolDone = Pick<PoolContext, 'moved' | 'quarantined'>;
 export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures' | 'error' | 'cause'>;
 
 /**
@@ -62,9 +66,13 @@ export interface PoolOutcome {
   readonly poison?: readonly PoisonEntry[];
   /** What else was removed of it (in a plan: would be); left out where the pool stays registered. */
   readonly deregistered?: PoolTraces;
+  /** Only for `planned`: what a rescue does that does exactly what was planned. */
+  readonly act?: PlannedRescue;
   /** Keys that kept entries where they are, each with what to do; left out where there are none. */
   readonly unreadable?: readonly string[];
   readonly error?: string;
+  /** Set if it was left because it was not as planned. */
+  readonly isMoved?: true;
   /** From its suspicion to this end, in ms. */
   readonly durationMs?: number;
 }
@@ -72,31 +80,43 @@ export interface PoolOutcome {
 export interface PoolResult extends PoolOutcome {
   readonly cause?: unknown;
 }
-/** How the actor of a pool ends. `again`: the input of another actor, which is started after another grace. */
-export type PoolOutput = PoolResult | { readonly again: PoolInput };
+/** How the actor of a pool ends. `again`: with the input of another actor, which is started after another grace. */
+export type PoolOutput = PoolResult | { readonly outcome: 'again'; readonly input: PoolInput };
 
+/** What a step finds of a pool that writes heartbeats: nothing was done. */
+export interface Alive {
+  readonly outcome: 'alive';
+}
+/** A step cannot be done for the entries of a type: why, and what to do. */
+export interface TypeRefused {
+  readonly outcome: 'refused';
+  readonly reason: string;
+}
 /** What `confirm` finds: that the pool is alive, or what it holds. */
-export type Confirmation = 'alive' | readonly Held[];
+export type Confirmation = Alive | { readonly outcome: 'dead'; readonly held: readonly Held[] };
+/** What `review` finds: that the pool is alive, or the suspect as it looks now. */
+export type Reviewed = Alive | { readonly outcome: 'suspect'; readonly suspect: Suspect };
 /**
- * What `requeue` did: nothing, because the pool is alive; or how many entries it moved, and how many are left. `poison`: the
- * job before whose entry it stopped, because that was recovered too often. `refused`: why the type cannot be requeued.
+ * What `requeue` did. `moved`: how many entries it moved, and how many are left. `poison`: the job before whose entry it stopped,
+ * because that was recovered too often.
  */
 export type Requeued =
-  | 'alive'
+  | Alive
   | {
+      readonly outcome: 'moved';
       readonly moved: number;
       readonly left: number;
       readonly poison?: string | undefined;
-      readonly refused?: string | undefined;
-    };
-/** `again`: the entry was gone, or may be requeued after all: `requeue` looks again. */
-export type Quarantining = 'alive' | 'again' | 'quarantined' | { readonly refused: string };
+    }
+  | TypeRefused;
+/** `again`: the entry was gone, or may be requeued after all: `requeue` tries again. */
+export type Quarantining = Alive | { readonly outcome: 'again' | 'quarantined' } | TypeRefused;
 /**
  * `entries`: new entries have come up, and are requeued first. `left`: some cannot be requeued, so the pool stays registered.
  * `deregistered`: the pool was removed. `traces`: it was removed, and had left only traces: no count above 0, and no heartbeat or
  * no registration.
  */
-export type Deregistered = 'alive' | 'entries' | 'left' | 'deregistered' | 'traces';
+export type Deregistered = Alive | { readonly outcome: 'entries' | 'left' | 'deregistered' | 'traces' };
 
 export interface PoolContext extends PoolInput {
   readonly held: readonly Held[];

@@ -1,4 +1,6 @@
-import type { Locks, PoisonEntry, RescueChange } from './changes.ts';
+import type { Fence } from '../lease.ts';
+import type { SuspensionReason } from '../refusal.ts';
+import type { Locks, PlannedRescue, PoisonEntry, RescueChange } from './changes.ts';
 import type { PoolOutcome, Suspect } from './pool.ts';
 
 /** What `find` sees when it reads the pools. */
@@ -7,7 +9,7 @@ export interface Found {
   /** Pools whose heartbeat is ahead of Redis TIME: the clocks of their hosts are wrong. */
   readonly clockAhead: number;
   readonly suspects: readonly Suspect[];
-  /** All known job types. */
+  /** All known job types; of a pass over some pools, those whose entries they hold. */
   readonly types: readonly string[];
   /** All known in-progress lists, as [type, pool]. */
   readonly lists: readonly (readonly [string, string])[];
@@ -17,7 +19,7 @@ export interface Found {
   /** Token of the pass; undefined if no pool was judged. */
   readonly pass?: string;
   /** Why no pool was judged: Redis or this process is in no state to judge now. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
 }
 
 /** A pool that is alive, and where to look for the entries that it holds. */
@@ -53,7 +55,7 @@ export interface FinishedEntry {
   readonly plan: boolean;
 }
 
-/** What one look at the lists of live pools found and did. */
+/** What one try to requeue orphaned entries found and did. */
 export interface RequeuedOrphans {
   readonly orphaned: readonly OrphanedEntry[];
   /** Pools whose entries cannot be judged because their workers never reported an observation. Not all, where many. */
@@ -67,7 +69,7 @@ export interface RequeuedOrphans {
   readonly poison: readonly PoisonEntry[];
   /** When everything that looks orphaned now will have done so for long enough, in ms from now; undefined for nothing. */
   readonly dueInMs: number | undefined;
-  /** Why the look did not complete. */
+  /** Why the try did not complete. */
   readonly error?: string;
 }
 
@@ -104,6 +106,17 @@ export interface RescueRequest {
 /** Which pools a rescue pass is about. */
 export interface RescueScope {
   readonly pools: readonly string[];
+  /** The acts of a plan by their pools: these and no others, each only if its pool is as it was. */
+  readonly acts?: ReadonlyMap<string, PlannedRescue>;
+}
+
+/** What `find` looks for. */
+export interface FindInput extends Pick<RescueRequest, 'thorough' | 'plan' | 'scope'> {
+  readonly fence: Fence | undefined;
+}
+/** Whose counters `recount` rebuilds. With a scope it rebuilds none, and reads the locks of these types. */
+export interface RecountInput extends Pick<RescueRequest, 'number' | 'plan' | 'scope'>, Pick<Found, 'types' | 'lists'> {
+  readonly fence: Fence | undefined;
 }
 
 export interface RescueResult {
@@ -133,7 +146,7 @@ export interface RescueResult {
   /** Keys that were left as they are, because they hold another type or their names are ambiguous. */
   readonly unreadable: readonly string[];
   /** Why no pool was judged: Redis or this process was in no state to judge. The next pass tries again. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
   /** Why the pass did not complete. */
   readonly error?: string;
   /** The error itself; left out where only its text is known. */

@@ -1,4 +1,5 @@
 import type { TrackedJob } from '../facts.ts';
+import type { SuspensionReason } from '../refusal.ts';
 import type { Tally } from '../tally.ts';
 import type { SweepScope } from './scope.ts';
 
@@ -20,7 +21,7 @@ export interface JudgedPage {
   /** How many jobs of the page act, or in a plan would, for the limit of the sweep. */
   readonly acts: number;
   /** Why no job of the page can act: Redis refuses writes. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
 }
 
 export interface SweepRequest {
@@ -43,7 +44,7 @@ export interface SweepResult {
   /** Set if it has acted on as many jobs as it may: there may be more. */
   readonly isLimited?: true;
   /** Why the sweep was suspended: Redis refuses writes. The next sweep finds the remaining jobs. */
-  readonly suspended?: string;
+  readonly suspended?: SuspensionReason;
   /** Why the sweep did not complete. */
   readonly error?: string;
   /** The error itself; left out where only its text is known. */

@@ -48,7 +48,7 @@ export const showState = (
   metrics.passAge.set({ pass: 'sweep' }, age(health.lastSweepAt) / 1_000);
   metrics.passAge.set({ pass: 'rescue' }, age(health.lastRescueAt) / 1_000);
   metrics.suspended.reset();
-  for (const [pass, code] of Object.entries(passes.suspendedBy)) metrics.suspended.set({ pass, code }, 1);
+  for (const [pass, { code }] of Object.entries(passes.suspended)) metrics.suspended.set({ pass, code }, 1);
 
   if (!isShared) {
     metrics.leader.remove();

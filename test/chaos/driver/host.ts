@@ -117,7 +117,7 @@ const beginByLifecycle = async (job: TrackedAttempt, isNew: boolean): Promise<Tr
   const steps = [...(isNew ? [] : [() => job.reset()]), () => job.run()];
   for (const step of steps) {
     const reply = await within(hostTimeoutMs, confirmed(step));
-    if (reply.outcome !== 'ok') throw new Error(`refused: ${JSON.stringify(reply)}`);
+    if (reply.outcome !== 'done') throw new Error(`refused: ${JSON.stringify(reply)}`);
   }
   return job;
 };
@@ -138,7 +138,7 @@ const writeSuccess = async (run: string, job: TrackedAttempt) => {
     what: 'outcome',
     run,
     job: job.id,
-    outcome: reply.outcome === 'ok' ? 'succeeded' : `not written: ${reply.outcome}`,
+    outcome: reply.outcome === 'done' ? 'succeeded' : `not written: ${reply.outcome}`,
   });
 };
 

@@ -19,17 +19,17 @@ const kindsOf = (text: string): FaultKind[] =>
     if (kind === undefined) throw new InvalidArgumentError(`Kinds are ${faultKinds.join(', ')}.`);
     return kind;
   });
-const { seed, runs, atOnce, only, verbose } = new Command('chaos')
+const { seed, runs, concurrency, only, verbose } = new Command('chaos')
   .description(
     'Kills, stops and disconnects worker hosts, reapers and Redis at seeded times, and checks that no job is lost or run twice.',
   )
   .option('--seed <n>', 'first seed', count, 1)
   .option('--runs <n>', 'number of runs; each has the next seed', count, 1)
-  .option('--at-once <n>', 'number of runs at the same time', count, 1)
+  .option('--concurrency <n>', 'number of runs at the same time', count, 1)
   .option('--only <kinds>', 'only these kinds of faults, separated by commas', kindsOf)
   .option('--verbose', 'print the full report of successful runs too')
   .parse()
-  .opts<{ seed: number; runs: number; atOnce: number; only?: FaultKind[]; verbose?: boolean }>();
+  .opts<{ seed: number; runs: number; concurrency: number; only?: FaultKind[]; verbose?: boolean }>();
 
 const asked = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => asked.abort());
@@ -37,7 +37,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, ()
 const programs = await buildPrograms();
 const failed: number[] = [];
 const counts = new Map<FaultKind, number>();
-const queue = new PQueue({ concurrency: Math.max(1, atOnce) });
+const queue = new PQueue({ concurrency: Math.max(1, concurrency) });
 try {
   await queue.addAll(
     Array.from({ length: runs }, (_, i) => async () => {

@@ -25,13 +25,15 @@ reaper.on('orphan', (orphan) => {
 });
 reaper.on('quarantine', ({ id }) => note({ what: 'act', job: id, text: 'quarantined' }));
 reaper.on('rescue', ({ drift, undecided, error, suspended }) => {
-  note({ what: 'pass', pass: 'rescue', undecided, error: error ?? suspended });
+  note({ what: 'pass', pass: 'rescue', undecided, error: error ?? suspended?.message });
   for (const { type, lockBefore, lock } of drift) log(`lock of ${type} was ${lockBefore}, is ${lock}`);
 });
 reaper.on('sweep', (summary) => {
   // Each of these reports that the sweep did not judge all jobs.
-  const { scanned, error, suspended } = summary as typeof summary & { readonly suspended?: string };
-  note({ what: 'pass', pass: 'sweep', scanned, error: error ?? suspended });
+  const { scanned, error, suspended } = summary as typeof summary & {
+    readonly suspended?: { readonly message: string };
+  };
+  note({ what: 'pass', pass: 'sweep', scanned, error: error ?? suspended?.message });
 });
 reaper.on('leader', ({ isThisHost }) => log(isThisHost ? 'leads' : 'follows'));
 reaper.on('error', ({ where, message }) => log(`error: ${where}: ${message}`));

@@ -1,6 +1,6 @@
 /** The connections of the processes to Redis, and the options of the reapers: like in production, with shorter times. */
 import type { RedisOptions } from 'ioredis';
-import type { ReaperOptions } from '../../../src/options.ts';
+import type { ReaperOptions } from '../../../src/options/generated.ts';
 import {
   database,
   driverTimeoutMs,

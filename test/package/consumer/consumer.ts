@@ -1,4 +1,5 @@
 // What a user of the package may write. `types.test.ts` compiles it against the built declarations.
+import { fastify } from 'fastify';
 import { Cluster as Cluster6, Redis as Redis6, type RedisOptions } from 'ioredis';
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
 import {
@@ -12,22 +13,12 @@ import {
 } from 'jobservice-reaper';
 import { createInspector } from 'jobservice-reaper/inspector';
 import { pino } from 'pino';
+import { pino as pino9 } from 'pino9';
 
 const namespace = '{harbor_job_service_namespace}';
 const options: RedisOptions = { host: 'redis.example', port: 6_380, db: 2 };
 
-/** As Fastify declares its logger. */
-interface FastifyLogger {
-  debug(obj: unknown, msg?: string, ...args: unknown[]): void;
-  debug(msg: string, ...args: unknown[]): void;
-  info(obj: unknown, msg?: string, ...args: unknown[]): void;
-  info(msg: string, ...args: unknown[]): void;
-  warn(obj: unknown, msg?: string, ...args: unknown[]): void;
-  warn(msg: string, ...args: unknown[]): void;
-  error(obj: unknown, msg?: string, ...args: unknown[]): void;
-  error(msg: string, ...args: unknown[]): void;
-}
-declare const fastifyLogger: FastifyLogger;
+const app = fastify({ logger: true });
 
 export const reapers: readonly Reaper[] = [
   createReaper({ redis: 'redis://127.0.0.1:6379/2', namespace }),
@@ -35,7 +26,9 @@ export const reapers: readonly Reaper[] = [
   createReaper({ redis: new Redis6(), namespace, logger: pino() }),
   createReaper({ redis: new Redis5(), namespace, logger: pino({ level: 'warn' }).child({ part: 'reaper' }) }),
   createReaper({ redis: new Cluster6([]), namespace, logger: console }),
-  createReaper({ redis: new Cluster5([]), namespace, logger: fastifyLogger, signal: AbortSignal.timeout(1_000) }),
+  createReaper({ redis: new Cluster5([]), namespace, logger: app.log, signal: AbortSignal.timeout(1_000) }),
+  createReaper({ redis: options, namespace, logger: pino9({ level: 'debug' }) }),
+  createReaper({ redis: options, namespace, logger: pino9().child({}), inspect: { stately: 'ws://localhost:8080' } }),
   createReaper({ redis: options, namespace, logger: false, hooks: { tls: { ca: undefined } } }),
 ];
 
@@ -43,6 +36,8 @@ export const reapers: readonly Reaper[] = [
 createReaper({ redis: options, namespace, interval: '1h' });
 // @ts-expect-error neither a client nor options
 createReaper({ redis: 6_379, namespace });
+// @ts-expect-error a duration without a unit
+createReaper({ redis: options, namespace, hungAfter: '24' });
 // @ts-expect-error a logger lacks methods
 createReaper({ redis: options, namespace, logger: { info: () => undefined } });
 
@@ -62,6 +57,11 @@ export const use = async (reaper: Reaper): Promise<SweepSummary | undefined> => 
     throw error;
   }
   const inspector = await createInspector(reaper, { path: '/inspector' });
+  app.get('/inspector/*', (request, reply) => {
+    reply.hijack();
+    inspector.handle(request.raw, reply.raw);
+  });
+  app.server.on('upgrade', inspector.upgrade);
   inspector.close();
   await reaper[Symbol.asyncDispose]();
   return undefined;

@@ -6,7 +6,7 @@ import { createPools } from '../../../src/io/pools/rescue.ts';
 import { createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { startHookEndpoint } from '../../support/hookEndpoint.ts';
-import { ackText, intercept, second, seedJob } from '../../support/jobs.ts';
+import { ackText, intercept, isCallOf, second, seedJob } from '../../support/jobs.ts';
 import { idsIn, seedPool } from '../../support/pools.ts';
 
 const { redis, opened, connection, keys, scripts } = await redisFixture();
@@ -46,7 +46,7 @@ describe('acts of a sweep', () => {
     const client = opened.hold(
       intercept(redis, 'evalsha', async (args) => {
         // The second job fails only after the hook of the first one has arrived.
-        if (args.includes('Error') && ++calls > 1) await vi.waitUntil(() => hookEndpoint.hooks.length > 0);
+        if (isCallOf('fail_job', args) && ++calls > 1) await vi.waitUntil(() => hookEndpoint.hooks.length > 0);
       }),
     );
     await opened.create({ redis: client, clock: createTestClock() }).sweep();
@@ -88,12 +88,12 @@ describe('steps of a rescue', () => {
     const { suspects } = await pools.find(true, 0);
     const suspect = suspects.find(({ pool }) => pool === 'c');
     if (suspect === undefined) throw new Error('the pool is not suspected');
-    expect(await pools.deregister(suspect, suspect.types)).toBe('entries');
+    expect(await pools.deregister(suspect, suspect.types)).toEqual({ outcome: 'entries' });
     expect(await redis.sismember('t:worker_pools', 'c')).toBe(1);
     expect(await redis.exists('t:worker_pools:c')).toBe(1);
     expect(await idsIn(redis, list)).toEqual(['a']);
     await redis.del(list);
-    expect(await pools.deregister(suspect, suspect.types)).toBe('deregistered');
+    expect(await pools.deregister(suspect, suspect.types)).toEqual({ outcome: 'deregistered' });
     expect(await redis.sismember('t:worker_pools', 'c')).toBe(0);
   });
 });

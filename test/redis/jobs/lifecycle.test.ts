@@ -40,8 +40,8 @@ test('a saved job has the fields that Harbor always writes, and is tracked with 
 
 test('the endpoint of a job that runs and succeeds is notified, and the job is ACKed and untracked', async () => {
   const job = await save();
-  expect(await job.run()).toEqual({ outcome: 'ok' });
-  expect(await job.succeed()).toEqual({ outcome: 'ok' });
+  expect(await job.run()).toEqual({ outcome: 'done' });
+  expect(await job.succeed()).toEqual({ outcome: 'done' });
   await vi.waitUntil(async () => (await track()) === null);
   expect(hookEndpoint.hooks.at(-1)?.body).toMatchObject({
     job_id: 'a',
@@ -64,7 +64,7 @@ test('an attempt changes nothing once a newer one has begun', async () => {
   const zombie = await save();
   await server.client.hset('t:job_stats:a', 'revision', zombie.revision - 10);
   const earlier = (await reaper.lifecycle.load('a')) as TrackedAttempt;
-  expect(await zombie.reset()).toEqual({ outcome: 'ok' });
+  expect(await zombie.reset()).toEqual({ outcome: 'done' });
   await zombie.run();
   expect(await earlier.succeed()).toEqual({ outcome: 'refused', status: 'Running' });
   expect(await earlier.checkIn('x')).toEqual({ outcome: 'refused', status: 'Running' });
@@ -106,8 +106,8 @@ test('a status change waits while Redis is down, and is written once it is up', 
   // The restarted Redis has lost everything; the stats are restored as a replica would have them.
   await server.client.hset('t:job_stats:a', job.stats);
   await server.client.hset('t:job_track:inprogress', 'a', 2);
-  expect(['ok', 'missing']).toContain((await succeeded).outcome);
-  expect((await job.succeed()).outcome).toBe('ok');
+  expect(['done', 'missing']).toContain((await succeeded).outcome);
+  expect((await job.succeed()).outcome).toBe('done');
   expect((await stats()).status).toBe('Success');
 });
 

@@ -34,7 +34,7 @@ const count = (id = 'a') => redis.hget('t:job_track:inprogress', id);
 const ttl = (id = 'a') => redis.ttl(`t:job_stats:${id}`);
 const day = 86_400;
 
-/** A job, and a host whose change of it gets no reply. The change is known by an argument of its script. */
+/** A job, and a host whose change of it gets no reply. The change is known by an argument, or by the name, of its script. */
 const hostThatLoses = async (
   of: string | number,
   options: { times?: number; between?: () => Promise<unknown>; status?: string; hook?: string } = {},
@@ -43,7 +43,8 @@ const hostThatLoses = async (
     status: options.status ?? 'Pending',
     ...(options.hook === undefined ? {} : { web_hook_url: options.hook }),
   });
-  const client = loseReplies(redis, [of], options);
+  const begins = of === 'Running' && options.status !== 'Running';
+  const client = loseReplies(redis, [begins ? 'begin_attempt' : of], options);
   opened.hold(client);
   const reaper = opened.create({ redis: client });
   const job = (await reaper.lifecycle.load('a')) as TrackedAttempt;
@@ -59,7 +60,7 @@ describe('fault 138: a change that had no reply', () => {
   ] as const;
   test.each(changes)('%s: done once, and said so', async (name, status, before) => {
     const { job, client } = await hostThatLoses(status, { status: before, times: 4 });
-    expect(await job[name]()).toEqual({ outcome: 'ok' });
+    expect(await job[name]()).toEqual({ outcome: 'done' });
     expect(client.lost).toBe(4);
     expect((await stats()).status).toBe(status);
     expect(await count()).toBe(status === 'Running' ? '2' : '1');
@@ -68,7 +69,7 @@ describe('fault 138: a change that had no reply', () => {
   test.each(changes)('%s: said so, though an attempt has begun since', async (name, status, before) => {
     const between = () => upstream.reset('a', 'Pending');
     const { job } = await hostThatLoses(status, { status: before, between });
-    expect(await job[name]()).toEqual({ outcome: 'ok' });
+    expect(await job[name]()).toEqual({ outcome: 'done' });
     expect(await stats()).toMatchObject({ status: 'Pending' });
     expect(await count()).toBe('2');
   });
@@ -76,7 +77,7 @@ describe('fault 138: a change that had no reply', () => {
   test('run: said so, though the job has ended since', async () => {
     const between = async () => void (await upstream.setStatus('a', 'Success', second(-600)));
     const { job, client } = await hostThatLoses('Running', { between });
-    expect(await job.run()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
     expect(client.lost).toBe(1);
     expect((await stats()).status).toBe('Success');
     expect(await count()).toBe('1');
@@ -90,7 +91,7 @@ describe('fault 138: a change that had no reply', () => {
       await job.succeed();
     };
     const { job } = await hostThatLoses('Running', { between });
-    expect(await job.run()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
     expect((await stats()).status).toBe('Success');
     expect(await count()).toBe('1');
   });
@@ -99,8 +100,8 @@ describe('fault 138: a change that had no reply', () => {
     await seedJob(redis, 'a', { status: 'Pending' });
     const cutOff = (await opened.create({ redis }).lifecycle.load('a')) as TrackedAttempt;
     const other = (await opened.create({ redis }).lifecycle.load('a')) as TrackedAttempt;
-    expect(await other.run()).toEqual({ outcome: 'ok' });
-    expect(await other.run()).toEqual({ outcome: 'ok' });
+    expect(await other.run()).toEqual({ outcome: 'done' });
+    expect(await other.run()).toEqual({ outcome: 'done' });
     const before = await stats();
     expect(await cutOff.run()).toEqual({ outcome: 'refused', status: 'Running' });
     expect(await stats()).toEqual(before);
@@ -109,18 +110,18 @@ describe('fault 138: a change that had no reply', () => {
   test('run: a host that loads an attempt which runs goes on with it, and one that begins another runs that', async () => {
     await seedJob(redis, 'a', { status: 'Running' });
     const job = (await opened.create({ redis }).lifecycle.load('a')) as TrackedAttempt;
-    expect(await job.run()).toEqual({ outcome: 'ok' });
-    expect(await job.reset()).toEqual({ outcome: 'ok' });
-    expect(await job.run()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
+    expect(await job.reset()).toEqual({ outcome: 'done' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
   });
 
   test('reset: the new attempt is known, runs and succeeds', async () => {
     const { job, client } = await hostThatLoses('Pending', { status: 'Error', times: 4 });
-    expect(await job.reset()).toEqual({ outcome: 'ok' });
+    expect(await job.reset()).toEqual({ outcome: 'done' });
     expect(client.lost).toBe(4);
     expect(String(job.revision)).toBe((await stats()).revision);
-    expect(await job.run()).toEqual({ outcome: 'ok' });
-    expect(await job.succeed()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
+    expect(await job.succeed()).toEqual({ outcome: 'done' });
     expect((await stats()).status).toBe('Success');
   });
 
@@ -132,7 +133,7 @@ describe('fault 138: a change that had no reply', () => {
       await redis.hset('t:job_track:inprogress', 'a', 1);
     };
     const { job } = await hostThatLoses('Pending', { status: 'Error', between });
-    expect(await job.reset()).toEqual({ outcome: 'ok' });
+    expect(await job.reset()).toEqual({ outcome: 'done' });
     expect(String(job.revision)).toBe(revision);
     expect((await stats()).status).toBe('Success');
     expect(await count()).toBe('1');
@@ -158,7 +159,7 @@ describe('fault 138: a change that had no reply', () => {
   test('a check-in: told, though the job has ended since', async () => {
     const between = async () => void (await upstream.setStatus('a', 'Success', second(-600)));
     const { job, client } = await hostThatLoses('t:job_stats:a', { status: 'Running', between });
-    expect(await job.checkIn('50 %')).toEqual({ outcome: 'ok' });
+    expect(await job.checkIn('50 %')).toEqual({ outcome: 'done' });
     expect(client.lost).toBe(1);
     expect((await stats()).status).toBe('Success');
   });
@@ -173,8 +174,8 @@ describe('fault 138: a change that had no reply', () => {
     const { job } = await hostThatLoses('Success', { status: 'Running' });
     await job.succeed();
     await job.reset();
-    expect(await job.run()).toEqual({ outcome: 'ok' });
-    expect(await job.succeed()).toEqual({ outcome: 'ok' });
+    expect(await job.run()).toEqual({ outcome: 'done' });
+    expect(await job.succeed()).toEqual({ outcome: 'done' });
     expect(await job.run()).toEqual({ outcome: 'refused', status: 'Success' });
   });
 
@@ -190,10 +191,10 @@ describe('fault 138: a change that had no reply', () => {
       const warm = (await reaper.lifecycle.save({ id: 'warm', name: 'X' })) as TrackedAttempt;
       await warm.reset();
       proxy.cutAfterWrites(1, true);
-      expect(await job[name]()).toEqual({ outcome: 'ok' });
+      expect(await job[name]()).toEqual({ outcome: 'done' });
       expect(String(job.revision)).toBe((await stats()).revision);
       if (name === 'fail') expect(await count()).toBe('1');
-      else expect(await job.succeed()).toEqual({ outcome: 'ok' });
+      else expect(await job.succeed()).toEqual({ outcome: 'done' });
     },
   );
 });
@@ -215,7 +216,7 @@ describe('fault 138: an act of a sweep that had no reply', () => {
     ['though the job runs again since', () => upstream.reset('a', 'Running')],
   ])('fail: done, %s', async (_, between) => {
     await seedJob(redis, 'a', { age: 10 * day });
-    const { summary, jobs } = await sweepThatLoses(['Error'], between);
+    const { summary, jobs } = await sweepThatLoses(['fail_job'], between);
     expect(summary).toMatchObject({ verdicts: { fail: 1 }, outcomes: { done: 1 } });
     expect(jobs).toEqual([expect.objectContaining({ id: 'a', verdict: 'fail', outcome: 'done' })]);
     expect((await stats()).status).toBe(between === undefined ? 'Error' : 'Running');
@@ -304,7 +305,7 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
       await redis.flushall();
       await redis.hset('t:reaper:hooks', 'a', 'parked Running:1 http://127.0.0.1:1 1 1 1 404');
       await redis.zadd('t:reaper:hooks:parked', 1, 'a');
-      const client = loseReplies(redis, [verb]);
+      const client = loseReplies(redis, [`${verb}_hook`]);
       opened.hold(client);
       const reaper = opened.create({ redis: client });
       expect(await reaper.hooks[verb]({})).toBe(1);
@@ -324,7 +325,7 @@ test('fault 138: a note of the page that a restarted Redis can do nothing with i
   expect(await redis.hget('t:reaper:progress', 'cursor')).toBe('0');
   await note(8, 110, /run_id:(\w+)/.exec(await redis.info('server'))?.[1] as string);
   expect(await redis.hget('t:reaper:progress', 'cursor')).toBe('8');
-  await scripts.run('complete_pass', ['t:reaper:progress'], ['sweep', 120]);
+  await scripts.run('complete_sweep', ['t:reaper:progress'], [120]);
   expect(Object.keys(await redis.hgetall('t:reaper:progress')).sort()).toEqual(
     ['begun', 'ended', 'run_id', 'scanned'].sort(),
   );
@@ -336,7 +337,7 @@ test('fault 138: what was done behind a fence is said, though the lease is anoth
   const lease = { lease: 't:reaper:lease', token: '5' };
   await redis.hset('t:reaper:lease', { fence: 5, until: 9_000_000_000_000 });
   const fail = (token: string) =>
-    scripts.run('set_status', ['t:job_stats:a', 't:job_track:inprogress'], ['Error', at, 'a', ''], lease, {
+    scripts.run('set_status', ['t:job_stats:a', 't:job_track:inprogress'], ['Error', at, 'a'], lease, {
       key: 't:reaper:changes:a',
       token,
     });

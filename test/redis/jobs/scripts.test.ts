@@ -60,8 +60,10 @@ const nowS = async () => Number((await redis.time())[0]);
 const isNow = async (text: string | null) => Math.abs(Number(text) - (await nowS())) < 30;
 
 describe('a status', () => {
-  const set = (status: string, revision: number, judged = '', withExecutions = false) =>
-    run('set_status', withExecutions ? [...keys, executions] : keys, [status, revision, 'j', judged, '', '', 1_000]);
+  const set = (status: string, revision: number, withExecutions = false) =>
+    run('set_status', withExecutions ? [...keys, executions] : keys, [status, revision, 'j', '', '', 1_000]);
+  const fail = (judged: string, revision = 100) => run('fail_job', keys, [revision, 'j', judged, '', '', 1_000]);
+  const begin = (revision: number) => run('begin_attempt', keys, [revision, 'j', '', '', 1_000]);
 
   test.each(statuses)('%s goes forward within an attempt, and into a newer one from anywhere', async (stored) => {
     for (const status of statuses) {
@@ -117,9 +119,9 @@ describe('a status', () => {
   test('of a host removes the time to live of a job that runs, but not of one that has ended', async () => {
     await job({ status: 'Pending' });
     await redis.expire(stats, 50);
-    await runOnce('set_status', keys, ['Running', 100, 'j', '', '', '', 1_000]);
+    await runOnce('set_status', keys, ['Running', 100, 'j', '', '', 1_000]);
     expect(await redis.ttl(stats)).toBe(-1);
-    await runOnce('set_status', keys, ['Success', 100, 'j', '', '', '', 1_000]);
+    await runOnce('set_status', keys, ['Success', 100, 'j', '', '', 1_000]);
     expect(await redis.ttl(stats)).toEqual(ttlFrom(86_400));
   });
 
@@ -133,37 +135,62 @@ describe('a status', () => {
   test('fault 150: marks an execution as done at its end, and not before; it creates none', async () => {
     await job({ status: 'Pending' });
     await redis.zadd(executions, 5, 'j');
-    await set('Running', 100, '', true);
+    await set('Running', 100, true);
     expect(await redis.zscore(executions, 'j')).toBe('5');
-    await set('Success', 100, '', true);
+    await set('Success', 100, true);
     expect(await redis.zscore(executions, 'j')).toBe('-1');
 
     await redis.del(executions);
     await job();
-    await set('Error', 100, '', true);
+    await set('Error', 100, true);
     expect(await redis.exists(executions)).toBe(0);
   });
 
   test('is refused if the job has changed since it was judged', async () => {
     await job();
     const judged = await fingerprint();
-    expect(await set('Error', 100, judged)).toEqual(done);
+    expect(await fail(judged)).toEqual(done);
     await job();
     await redis.hset(stats, 'check_in_at', 7);
-    expect(await set('Error', 100, judged)).toEqual({ outcome: 'overtaken' });
+    expect(await fail(judged)).toEqual({ outcome: 'overtaken' });
     expect(await field('status')).toBe('Running');
+  });
+
+  test('of Error by a sweep follows the same rule, and is not written for a job without stats', async () => {
+    expect(await fail('nothing')).toEqual({ outcome: 'missing' });
+    await job({ status: 'Success' });
+    expect(await fail(await fingerprint())).toEqual(refused('Success'));
+    await job({ status: 'Running' });
+    expect(await fail(await fingerprint(), 99)).toEqual(refused('Running'));
+    expect(await field('status')).toBe('Running');
+    expect(await fail(await fingerprint(), 101)).toEqual(done);
+    expect([await count(), await redis.ttl(stats)]).toEqual(['1', ttlFrom(604_800)]);
+  });
+
+  test('with which a host begins an attempt follows the same rule, and lets the stats not expire', async () => {
+    expect(await begin(100)).toEqual({ outcome: 'missing' });
+    for (const status of ['Success', 'Stopped', 'Error']) {
+      await job({ status });
+      await redis.expire(stats, 50);
+      expect(await begin(100)).toEqual(refused(status));
+      expect(await begin(101)).toEqual(done);
+      expect(await redis.ttl(stats)).toBe(-1);
+    }
+    await job({ status: 'Pending' });
+    expect(await begin(99)).toEqual(refused('Pending'));
+    expect([await count(), await field('update_time')]).toEqual(['2', String(old)]);
   });
 
   test('with which a host begins an attempt is accepted once per attempt', async () => {
     await job({ status: 'Pending' });
-    expect(await set('Running', 100, 'unbegun')).toEqual(done);
-    expect(await set('Running', 100, 'unbegun')).toEqual(refused('Running'));
-    expect(await set('Running', 101, 'unbegun')).toEqual(done);
+    expect(await begin(100)).toEqual(done);
+    expect(await begin(100)).toEqual(refused('Running'));
+    expect(await begin(101)).toEqual(done);
   });
 
   test('enqueues the hook in the same step, in keys that expire', async () => {
     await job({ status: 'Pending' });
-    await run('set_status', keys, ['Running', 100, 'j', '', origin, 5_000, 1_000]);
+    await run('set_status', keys, ['Running', 100, 'j', origin, 5_000, 1_000]);
     expect(await redis.hget(hooks, 'j')).toBe(`pending Running:100 ${origin} 0 0 0 -`);
     expect(await redis.zscore(due, 'j')).toBe('5000');
     for (const key of [hooks, 't:reaper:hooks:origins', due]) expect(await redis.ttl(key)).toEqual(ttlFrom(7_776_000));
@@ -184,14 +211,14 @@ describe('the count of a tracked job', () => {
     ['123456789', '123456788'],
   ])('of %j becomes %j at the end', async (before, after) => {
     await job({}, before);
-    await run('set_status', keys, ['Success', 100, 'j', '', '', '', 1_000]);
+    await run('set_status', keys, ['Success', 100, 'j', '', '', 1_000]);
     expect(await count()).toBe(after);
   });
 
   test('of a job that is not tracked is not created', async () => {
     await job();
     await redis.del(track);
-    await run('set_status', keys, ['Success', 100, 'j', '', '', '', 1_000]);
+    await run('set_status', keys, ['Success', 100, 'j', '', '', 1_000]);
     expect(await redis.exists(track)).toBe(0);
   });
 });

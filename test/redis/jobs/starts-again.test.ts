@@ -38,7 +38,7 @@ test('fault 113: a newer attempt that begins without a reset', async () => {
   await redis.hset('t:job_stats:a', 'revision', at - 10);
   const earlier = await load();
   await redis.hset('t:job_stats:a', 'revision', at - 20);
-  expect(await earlier.run()).toEqual({ outcome: 'ok' });
+  expect(await earlier.run()).toEqual({ outcome: 'done' });
   expect(await ttl()).toBe(-1);
 });
 

@@ -75,7 +75,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
     await begin();
     const { reaper, errors, lines } = create();
     for (let i = 0; i < 2; i++) {
-      expect(await reaper.sweep()).toMatchObject({ scanned: 0, suspended: expect.stringContaining(name) });
+      expect(await reaper.sweep()).toMatchObject({ scanned: 0, suspended: { message: expect.stringContaining(name) } });
     }
     expect(errors).toEqual([expect.stringContaining(name)]);
     expect(lines).toHaveLength(1);
@@ -98,7 +98,7 @@ describe.each(Object.entries(refusals))('fault 119: %s', (name, { begin, end }) 
       void begin();
     });
     const summary = await reaper.sweep();
-    expect(summary.suspended).toContain(name);
+    expect(summary.suspended?.message).toContain(name);
     expect(summary.scanned).toBeLessThan(1_500);
     expect(errors.filter((error) => error.startsWith('sweeping'))).toHaveLength(1);
     expect(lines.filter((line) => !/hook|deliver/i.test(line))).toHaveLength(1);
@@ -128,10 +128,15 @@ test('fault 119: a user without the right to write gets the reason at once', asy
   await seed(5);
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pass', '~*', '+@all', '-hdel');
   const { reaper, errors } = create({ redis: `redis://reader:pass@127.0.0.1:${server.port}` });
-  expect(await reaper.sweep()).toMatchObject({ suspended: expect.stringContaining('NOPERM') });
+  expect(await reaper.sweep()).toMatchObject({
+    suspended: { code: 'redis-no-permission', message: expect.stringContaining('NOPERM') },
+  });
   expect(errors).toEqual([expect.stringMatching(/run HDEL on t:job_track:inprogress\): allow it the commands[^:]*$/)]);
   await redis.call('ACL', 'SETUSER', 'reader', '-set');
-  expect(await reaper.sweep()).toMatchObject({ scanned: 0, suspended: expect.stringContaining('NOPERM') });
+  expect(await reaper.sweep()).toMatchObject({
+    scanned: 0,
+    suspended: { code: 'redis-no-permission', message: expect.stringContaining('NOPERM') },
+  });
   await redis.call('ACL', 'DELUSER', 'reader');
 });
 
@@ -158,7 +163,7 @@ test('fault 119: a suspended scheduled sweep is repeated an interval later', asy
   const ends: (string | undefined)[] = [];
   const at: number[] = [];
   reaper.on('sweep', ({ suspended }) => {
-    ends.push(suspended);
+    ends.push(suspended?.message);
     at.push(clock.now());
   });
   reaper.start();
@@ -179,7 +184,7 @@ test.each([
   ["ERR The user executing the script can't run this command or subcommand script: 1, on @user_script:14.", 'NOPERM'],
   ["ERR unknown command 'HDEL', with args beginning with:", 'unknown command'],
 ])('%s is a refusal', (message, words) => {
-  expect(refusalOf(new Error(message))).toContain(words);
+  expect(refusalOf(new Error(message))?.message).toContain(words);
 });
 
 test.each(['WRONGTYPE Operation against a key', 'Connection is closed.', 'LOADING Redis is loading'])(

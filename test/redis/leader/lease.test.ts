@@ -211,7 +211,6 @@ test('a follower is healthy as long as the leader has the lease or is on time', 
       lastSweepAt: undefined,
       lastRescueAt: undefined,
       shared: host.seen(),
-      suspended: undefined,
       sweep,
       rescue,
     });

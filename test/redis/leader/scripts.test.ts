@@ -81,7 +81,8 @@ describe('a sweep', () => {
   const begin = (by = scripts) => by.run('begin_sweep', [progress, track]);
   const checkpoint = (cursor: string, scanned: number, of = thisRun, by = scripts) =>
     by.run('checkpoint_sweep', [progress], [cursor, scanned, of]);
-  const complete = (...args: (string | number)[]) => scripts.run('complete_pass', [progress], args);
+  const complete = (scanned: number) => scripts.run('complete_sweep', [progress], [scanned]);
+  const completeRescue = () => scripts.run('complete_rescue', [progress]);
   const fromStart = () => ({ outcome: 'begun', cursor: '0', scanned: 0, runId: thisRun });
 
   test('begins at the start, and records how many jobs there are and when it began', async () => {
@@ -129,9 +130,9 @@ describe('a sweep', () => {
   test('is not resumed once it is complete; a completed rescue does not complete it', async () => {
     await begin();
     await checkpoint('17', 34);
-    const rescued = await complete('rescue');
+    const rescued = await completeRescue();
     expect(await redis.hmget(progress, 'cursor', 'ended', 'rescue_ended')).toEqual(['17', null, `${rescued.now}`]);
-    const { now } = await complete('sweep', 50);
+    const { now } = await complete(50);
     expect(await redis.hmget(progress, 'cursor', 'ended', 'scanned')).toEqual([null, `${now}`, '50']);
     expect(await isNow(now)).toBe(true);
     expect(await begin()).toEqual(fromStart());
@@ -161,7 +162,7 @@ describe('a change that is sent again', () => {
   const checkIn = (token: string, id = 'j') =>
     scripts.run('check_in', [stats, '', '', '', ''], ['', id, ''], undefined, { key: 'answers', token });
   const run100 = (token: string, revision = 100) =>
-    scripts.run('set_status', [stats, track], ['Running', revision, 'j', '', '', '', ''], undefined, {
+    scripts.run('set_status', [stats, track], ['Running', revision, 'j', '', '', ''], undefined, {
       key: 'answers',
       token,
     });
@@ -200,7 +201,7 @@ describe('a change that is sent again', () => {
 
   test('needs a real token: an argument that looks like one does not count', async () => {
     await redis.hset(stats, { status: 'Pending', revision: 100 });
-    const odd = () => scripts.run('set_status', [stats, track], ['once:x', 100, 'j', '', '', '', '']);
+    const odd = () => scripts.run('set_status', [stats, track], ['once:x', 100, 'j', '', '', '']);
     expect(await odd()).toEqual({ outcome: 'refused', status: 'Pending' });
     expect(await redis.hget(stats, 'status')).toBe('Pending');
     await redis.hset(stats, 'status', 'once:x');
@@ -212,7 +213,7 @@ describe('a change that is sent again', () => {
 describe('the needs of a script', () => {
   test('are proven before it begins: the error names a key of another type, and that type', async () => {
     await redis.set(progress, 'x');
-    await expect(scripts.run('complete_pass', [progress], ['rescue'])).rejects.toThrow(
+    await expect(scripts.run('complete_rescue', [progress])).rejects.toThrow(
       /t:reaper:progress holds a string, where a hash/,
     );
   });
@@ -223,7 +224,7 @@ describe('the needs of a script', () => {
       await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>p', '~*', '+@all', `-${command}`);
       const limited = new Redis({ port: server.port, username: 'u', password: 'p' });
       try {
-        await expect(createScripts(limited).run('complete_pass', [progress], ['sweep', 5])).rejects.toThrow(
+        await expect(createScripts(limited).run('complete_sweep', [progress], [5])).rejects.toThrow(
           new RegExp(`no permission to run ${command.toUpperCase()} on t:reaper:progress`),
         );
         expect(await redis.exists(progress)).toBe(0);

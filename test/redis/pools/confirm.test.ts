@@ -61,10 +61,10 @@ describe.each([
     await seed(second(-120));
     const pools = poolsOf();
     const suspect = await suspectOf(pools, isPlan);
-    expect(await pools.confirm(suspect)).toEqual([{ type: 'X', entries: 1 }]);
+    expect(await pools.confirm(suspect)).toEqual({ outcome: 'dead', held: [{ type: 'X', entries: 1 }] });
     await beat(second(-115));
-    expect(await pools.confirm(suspect)).toBe('alive');
-    expect(await pools.review(suspect, 1)).toBe('alive');
+    expect(await pools.confirm(suspect)).toEqual({ outcome: 'alive' });
+    expect(await pools.review(suspect, 1)).toEqual({ outcome: 'alive' });
   });
 
   test('a pool whose heartbeat is gone meanwhile is still dead', async () => {
@@ -72,8 +72,8 @@ describe.each([
     const pools = poolsOf();
     const suspect = await suspectOf(pools, isPlan);
     await redis.del('t:worker_pools:p');
-    expect(await pools.confirm(suspect)).toEqual([{ type: 'X', entries: 1 }]);
-    expect(await pools.review(suspect, 1)).toMatchObject({ pool: 'p', heartbeat: '', disruptions: 1 });
+    expect(await pools.confirm(suspect)).toEqual({ outcome: 'dead', held: [{ type: 'X', entries: 1 }] });
+    expect(await pools.review(suspect, 1)).toMatchObject({ suspect: { pool: 'p', heartbeat: '', disruptions: 1 } });
   });
 
   test('a pool whose heartbeat cannot be read meanwhile is not judged', async () => {

@@ -77,15 +77,15 @@ test('fault 148: a lock that is missing, empty or no number, and fields that are
 test('fault 148: opening a recount keeps the characters of the lock, its TTL and how Go reads it', async () => {
   await redis.set(keys.lock('X'), '41', 'EX', 100);
   const scripts = createScripts(redis);
-  expect(await scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], ['mine', 'open'])).toEqual({
+  expect(await scripts.run('open_recount', [keys.lock('X'), keys.recount('X')], ['mine'])).toEqual({
     outcome: 'opened',
   });
   expect(await redis.get(keys.lock('X'))).toBe('41');
   expect(await redis.ttl(keys.lock('X'))).toBeGreaterThan(90);
   expect(await redis.incr(keys.lock('X'))).toBe(42);
   // From then on the sum that was counted is not believed.
-  expect(await scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], ['mine', 7])).toEqual({
-    outcome: 'kept',
+  expect(await scripts.run('close_recount', [keys.lock('X'), keys.recount('X')], ['mine', 7])).toEqual({
+    outcome: 'overtaken',
     lock: '42',
   });
   expect(await redis.get(keys.lock('X'))).toBe('42');
@@ -144,9 +144,9 @@ test('fault 148: beside fetch and finish of other pools, in every order and with
 test('fault 148: two simultaneous recounts beside a fetch keep their marks apart', async () => {
   const scripts = createScripts(redis);
   const open = (token: string) =>
-    scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], [token, 'open']) as Promise<unknown>;
+    scripts.run('open_recount', [keys.lock('X'), keys.recount('X')], [token]) as Promise<unknown>;
   const close = (token: string, sum: number) =>
-    scripts.run('recount_lock', [keys.lock('X'), keys.recount('X')], [token, sum]) as Promise<unknown>;
+    scripts.run('close_recount', [keys.lock('X'), keys.recount('X')], [token, sum]) as Promise<unknown>;
   const count = async () => (await counters()).truth.lock;
   await open('x');
   const runs = await everySchedule({

@@ -308,7 +308,7 @@ test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps it
   const reaper = create({ clock, role: 'always' });
   const suspended: (string | undefined)[] = [];
   const ends: Record<string, string> = {};
-  reaper.on('rescue', (summary) => void suspended.push(summary.suspended));
+  reaper.on('rescue', (summary) => void suspended.push(summary.suspended?.message));
   reaper.on('pool', ({ pool, outcome }) => {
     ends[pool] = outcome;
   });

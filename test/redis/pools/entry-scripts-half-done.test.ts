@@ -75,7 +75,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       await createScripts(redis).run(
         'observe_pool',
         [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w'), keys.stats('a'), keys.beforeQuarantine('a')],
-        ['act', '', 60, '', 1, 'w', fieldOf(entryOf('a'))],
+        ['', 60, '', 1, 'w', fieldOf(entryOf('a'))],
       );
     },
     keys: [
@@ -98,13 +98,13 @@ const cases: Partial<Record<ScriptName, Case>> = {
       'p',
       liveWithin,
       placeOf(entryOf('a'), 2),
-      'act',
       'a',
       fieldOf(entryOf('a')),
       0,
       '',
       3,
       86_400,
+      '',
       '',
       '',
       'w',
@@ -118,7 +118,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       await redis.hset(keys.worker('w'), { job_id: 'a', job_name: 'X', started_at: 1_000, args: '' });
     },
     keys: [keys.pools, keys.heartbeat('p'), list, ...counters, keys.stats('a'), keys.worker('w')],
-    args: async () => ['p', liveWithin, placeOf(entryOf('a'), 2), 'act', 'a', '1000', '1000', 60],
+    args: async () => ['p', liveWithin, placeOf(entryOf('a'), 2), 'a', '1000', '1000', 60],
     optional: [...counters, keys.worker('w')],
   },
   quarantine_entry: {
@@ -181,7 +181,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
         createHash('sha1')
           .update(text ?? '')
           .digest('hex'),
-        'release',
+        '',
       ];
     },
     optional: [keys.recoveries],

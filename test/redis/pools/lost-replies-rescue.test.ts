@@ -46,7 +46,7 @@ const calls = {
   settle: [keys.pools, keys.lockInfo('X'), held, 10_000],
   quarantine: [keys.dead, keys.quarantine, keys.track],
   rebuild: [keys.lock('X'), keys.lockInfo('X'), 'p'],
-  putBack: [keys.workerRecords('p'), 'act', keys.queue('X')],
+  putBack: [keys.workerRecords('p'), keys.queue('X')],
 };
 const names = ['pool', 'orphan', 'quarantine', 'error'] as const;
 /** A reaper whose calls lose their replies, and what it says. */
@@ -229,7 +229,7 @@ describe('fault 138: a step for a live pool that had no reply', () => {
     await hold(second(), 'a');
     await seedJob(redis, 'a', { status: 'Success' });
     await observeAnother();
-    const { client, reaper, events } = reaperThatLoses([keys.lock('X'), keys.stats('a'), 'act', 60]);
+    const { client, reaper, events } = reaperThatLoses([keys.lock('X'), keys.stats('a'), 60]);
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ finished: 1, drift: [] });
     expect(client.lost).toBe(1);
     expect(events).toEqual([
@@ -273,7 +273,7 @@ describe('fault 138: the end of a quarantine that had no reply', () => {
   test.each(['release', 'drop'] as const)('%s: done, and said so', async (verb) => {
     await quarantine('a');
     await quarantine('b', false);
-    const { client, reaper } = reaperThatLoses([keys.quarantine, verb], { times: 2 });
+    const { client, reaper } = reaperThatLoses([`${verb}_quarantined`], { times: 2 });
     expect(await reaper.quarantine[verb]({})).toEqual({ done: 1, gone: 1 });
     expect(client.lost).toBe(2);
     expect(await redis.llen(keys.queue('X'))).toBe(verb === 'release' ? 1 : 0);

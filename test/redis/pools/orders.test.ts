@@ -31,6 +31,7 @@ beforeAll(async () => {
     'reset_job',
     'restore_ack',
     'set_status',
+    'fail_job',
   ] as const;
   for (const name of [...names, 'deregister_pool', 'untrack'] as const) {
     await createScripts(redis)
@@ -67,7 +68,7 @@ const rescue = async (command: Command, who: string) => {
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
-    if (requeued === 'alive') return;
+    if (requeued.outcome !== 'moved') return;
     if (requeued.left === 0) break;
   }
   await pools.deregister(suspect, ['X']);
@@ -249,7 +250,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const connection = connectionOf(client);
   const records = createHookRecords({ connection, keys, scripts, settings: hookSettings, clock: systemClock });
   const hooks = {
-    enqueue: async () => ['enqueued' as const],
+    enqueue: async () => [{ outcome: 'enqueued' as const }],
     plan: async () => [],
     endpointFor: () => 'http://h',
     announce: () => undefined,
@@ -261,7 +262,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const judgement = judge(job.facts, policy);
   return judgement.verdict === 'keep'
     ? 'kept'
-    : `${judgement.verdict} ${await acts[judgement.verdict]({ job, judgement })}`;
+    : `${judgement.verdict} ${(await acts[judgement.verdict]({ job, judgement })).outcome}`;
 };
 
 /** One second for all: facts of a job and of its ACK are compared. */
@@ -291,7 +292,7 @@ test('a job that finishes while it is judged hung keeps its result, in every ord
     },
     body: (command) => [
       sweepJob(command, 'sweep').then((verdict) => verdicts.push(verdict)),
-      status(command, 'worker', ['Success', longAgo, 'j', '']),
+      status(command, 'worker', ['Success', longAgo, 'j']),
     ],
     check: async (trace) => {
       const succeeded = trace.indexOf('worker: set status Success');
@@ -355,7 +356,7 @@ test('ACKs of two hosts in any order end in the newest state, and never untrack 
       acknowledge(command, 'a', ['Running', t, 0, 'j']),
       acknowledge(command, 'b', ['Running', t, t + 5, 'j']),
       (async () => {
-        await status(command, 'c', ['Success', t, 'j', '']);
+        await status(command, 'c', ['Success', t, 'j']);
         await acknowledge(command, 'c', ['Success', t, 0, 'j']);
       })(),
     ],

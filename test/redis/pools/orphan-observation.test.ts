@@ -48,6 +48,10 @@ const createPasses = (client = redis) => {
         calls.push(name);
         return scripts.run(name, ...rest);
       },
+      plan(name: Parameters<Scripts['plan']>[0], ...rest) {
+        calls.push(name);
+        return scripts.plan(name, ...rest);
+      },
     } as Scripts,
     heartbeatAge: 10_000,
     orphanedAfter: 30_000,
@@ -56,7 +60,7 @@ const createPasses = (client = redis) => {
     quarantine: {
       addOrphan: async (_, _type, id) => {
         taken.push(id);
-        return 'quarantined';
+        return { outcome: 'quarantined' };
       },
       keysFor: async () => [],
     },

@@ -63,7 +63,7 @@ const lookNow = () =>
       keys.stats('lost'),
       keys.beforeQuarantine('lost'),
     ],
-    ['act', '', 60, '', 1, 'w1', field],
+    ['', 60, '', 1, 'w1', field],
   );
 const requeueNow = async () => {
   const { outcome } = await createScripts(redis).run(
@@ -85,7 +85,7 @@ const requeueNow = async () => {
       keys.unobserved('p'),
       keys.worker('w1'),
     ],
-    ['p', 10_000, placeOf(entry, 1), 'act', 'lost', field, 0, '', 3, 86_400, '', '', 'w1'],
+    ['p', 10_000, placeOf(entry, 1), 'lost', field, 0, '', 3, 86_400, '', '', '', 'w1'],
   );
   return outcome;
 };
@@ -242,7 +242,7 @@ test('a second look beside a worker that reports its job and finishes moves noth
         orphanedAfter: 30_000,
         batch: 10,
         recovery: { maxRecoveries: 3, windowS: 86_400 },
-        quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
+        quarantine: { addOrphan: async () => ({ outcome: 'again' as const }), keysFor: async () => [] },
         clock,
         onSkipped: () => undefined,
       });
@@ -304,7 +304,7 @@ describe('fault 133: finishing a stale entry', () => {
           keys.stats('lost'),
           keys.worker('w1'),
         ],
-        ['p', 10_000, placeOf(entry, 1), 'act', 'lost', '1000', '1000', 60],
+        ['p', 10_000, placeOf(entry, 1), 'lost', '1000', '1000', 60],
       );
       if (outcome === 'done') await redis.rpush('t:done', entry);
       return outcome;

@@ -66,7 +66,7 @@ const createLooks = () => {
     orphanedAfter: 30_000,
     batch: 500,
     recovery: { maxRecoveries: 3, windowS: 86_400 },
-    quarantine: { addOrphan: async () => 'again' as const, keysFor: async () => [] },
+    quarantine: { addOrphan: async () => ({ outcome: 'again' as const }), keysFor: async () => [] },
     clock,
     onSkipped: (what) => skipped.push(what),
   });

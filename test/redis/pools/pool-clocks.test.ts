@@ -165,5 +165,5 @@ test('fault 104: the clock is warned of once for as long as it is ahead, and sta
   await first;
   for (let i = 0; i < 3; i++) expect(await pass(10_000)).toMatchObject({ clockAhead: 1 });
   const ofClocks = warnings.filter((warning) => JSON.stringify(warning).includes('clockAhead'));
-  expect(ofClocks).toEqual([{ clockAhead: { pool: 'p', seconds: expect.any(Number) } }]);
+  expect(ofClocks).toEqual([{ code: 'pool-clock-ahead', clockAhead: { pool: 'p', seconds: expect.any(Number) } }]);
 });

@@ -42,7 +42,9 @@ test('during a failover no pool may be judged, and the result says why', async (
   const { preflight } = create(
     failing('time', new UnusableRedisError('redis-read-only', 'transient', 'it is a replica by now')),
   );
-  expect(await preflight.run(false)).toEqual({ blocked: 'it is a replica by now' });
+  expect(await preflight.run(false)).toEqual({
+    blocked: { code: 'redis-read-only', message: 'it is a replica by now' },
+  });
   expect(preflight.count()).toBe(1);
 });
 

@@ -42,7 +42,7 @@ const create = (more: Partial<Parameters<typeof createPreflight>[0]> = {}): Pref
 /** The number of disruptions; fails where Redis is unfit. */
 const number = async (): Promise<number> => {
   const fitness = await preflight.run(false);
-  if ('blocked' in fitness) throw new Error(fitness.blocked);
+  if ('blocked' in fitness) throw new Error(fitness.blocked.message);
   expect(preflight.count()).toBe(fitness.disruptions);
   return fitness.disruptions;
 };
@@ -75,7 +75,9 @@ describe.each(Object.entries(refusals))('%s', (name, { begin, end }) => {
     create();
     const before = await number();
     await begin();
-    expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining(name) });
+    expect(await preflight.run(false)).toEqual({
+      blocked: { code: expect.stringMatching('^redis-'), message: expect.stringContaining(name) },
+    });
     await end();
     const after = await number();
     expect(after).toBeGreaterThan(before);
@@ -97,7 +99,9 @@ test('a user that may not write learns why', async () => {
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pass', '~*', '+@all', '-set');
   const mine = connect({ port: server.port, username: 'reader', password: 'pass' }, () => undefined);
   create({ connection: mine });
-  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('NOPERM') });
+  expect(await preflight.run(false)).toEqual({
+    blocked: { code: 'redis-no-permission', message: expect.stringContaining('NOPERM') },
+  });
   await mine.close();
 });
 
@@ -162,7 +166,9 @@ test('a process whose event loop stands still judges nothing until it is on time
   expect(await number()).toBe(0);
   const until = performance.now() + 2_300;
   while (performance.now() < until);
-  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('event loop blocked') });
+  expect(await preflight.run(false)).toEqual({
+    blocked: { code: 'suspended', message: expect.stringContaining('event loop blocked') },
+  });
   expect(await number()).toBe(1);
 });
 
@@ -170,7 +176,9 @@ test('a Redis that answers late is not judged on', async () => {
   create();
   expect(await number()).toBe(0);
   await redis.call('CLIENT', 'PAUSE', 2_100);
-  expect(await preflight.run(false)).toEqual({ blocked: expect.stringContaining('Redis latency above') });
+  expect(await preflight.run(false)).toEqual({
+    blocked: { code: 'suspended', message: expect.stringContaining('Redis latency above') },
+  });
   expect(await number()).toBe(1);
 });
 
@@ -297,7 +305,7 @@ test('while Redis is unfit passes find nothing and rebuild nothing, and log each
   for (let i = 0; i < 2; i++) {
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({
       suspects: 0,
-      suspended: expect.stringContaining('OOM'),
+      suspended: { code: 'redis-out-of-memory', message: expect.stringContaining('OOM') },
     });
   }
   expect(reaper.health().detail).toContain('OOM');

@@ -27,7 +27,7 @@ beforeAll(async () => {
     'release_quarantined',
     'quarantine_entry',
     'read_facts',
-    'read_quarantine',
+    'find_quarantined',
     'requeue',
     'set_status',
     'deregister_pool',
@@ -92,9 +92,9 @@ const rescue = async (command: Command, who: string) => {
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
     const requeued = await pools.requeue(suspect, 'X');
-    if (requeued === 'alive') return;
+    if (requeued.outcome !== 'moved') return;
     if (requeued.poison !== undefined) {
-      if ((await quarantine.add(suspect, 'X', requeued.poison)) === 'alive') return;
+      if ((await quarantine.add(suspect, 'X', requeued.poison)).outcome === 'alive') return;
     } else if (requeued.left === 0) break;
   }
   await pools.deregister(suspect, ['X']);
@@ -217,7 +217,7 @@ test('a job that ends while it is quarantined keeps its result, or was Error bef
         await createScripts(redis).run(
           'set_status',
           [keys.stats('bad'), keys.track],
-          ['Success', Number(revision), 'bad', ''],
+          ['Success', Number(revision), 'bad'],
         );
       }),
     ],

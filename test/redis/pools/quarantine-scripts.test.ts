@@ -72,11 +72,11 @@ describe('the quarantine', () => {
     await redis.hset(keys.recoveries, 'a', deathsOf(2));
     await seedPool(redis, 'p', { heartbeat: second(-600), holds: new Map([['X', ['a']]]) });
     const suspect = { ...dead, heartbeat: (await redis.hget(keys.heartbeat('p'), 'heartbeat_at')) ?? '' };
-    expect(await quarantineOf().add(suspect, 'X', 'a')).toBe('again');
+    expect(await quarantineOf().add(suspect, 'X', 'a')).toEqual({ outcome: 'again' });
     expect(await idsIn(redis, keys.inProgress('X', 'p'))).toEqual(['a']);
     expect(await redis.exists(keys.quarantine, keys.dead)).toBe(0);
     await redis.hset(keys.recoveries, 'a', deathsOf(3));
-    expect(await quarantineOf().add(suspect, 'X', 'a')).toBe('quarantined');
+    expect(await quarantineOf().add(suspect, 'X', 'a')).toEqual({ outcome: 'quarantined' });
   });
 
   test('a thousand jobs are all listed', async () => {
@@ -88,7 +88,7 @@ describe('the quarantine', () => {
   });
 });
 
-describe('release_quarantined.lua', () => {
+describe('release_quarantined.lua and drop_quarantined.lua', () => {
   const since = [second(-5), 'later', String(second(-10))];
   const leave = async (verb: 'release' | 'drop', isInDead: boolean) => {
     await redis.flushall();
@@ -98,7 +98,7 @@ describe('release_quarantined.lua', () => {
     const quarantine = quarantineOf();
     const record = await quarantine.find('j');
     if (record === undefined) throw new Error('the job is not in quarantine');
-    return [await quarantine.remove(record, verb), await redis.hget(keys.recoveries, 'j')];
+    return [(await quarantine[verb](record)).outcome, await redis.hget(keys.recoveries, 'j')];
   };
 
   test.each(['release', 'drop'] as const)(
@@ -117,9 +117,9 @@ test('a job whose id looks like a token is found', async () => {
   const quarantine = quarantineOf();
   const record = await quarantine.find(id);
   if (record === undefined) throw new Error('the job is not in quarantine');
-  expect(await quarantine.remove(record, 'release', '', true)).toBe('done');
+  expect(await quarantine.release(record, { plan: true })).toEqual({ outcome: 'done' });
   expect(await redis.hexists(keys.quarantine, id)).toBe(1);
-  expect(await quarantine.remove(record, 'release')).toBe('done');
+  expect(await quarantine.release(record)).toEqual({ outcome: 'done' });
   expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf(id)]);
 });
 
@@ -178,7 +178,7 @@ describe('doctor/rights.lua', () => {
     const [, major] = /redis_version:(\d+)/.exec(await redis.info('server')) ?? [];
     const script = readFileSync(`${packageRoot}lua/doctor/rights.lua`, 'utf8');
     const questions = [['GET', 'k'], ['NOSUCHCOMMAND']].map((command) => JSON.stringify([command, true, false]));
-    expect(await redis.eval(script, 0, keys.probe, ...questions)).toEqual([Number(major) < 7 ? 'run' : 'asked', 1, -1]);
+    expect(await redis.eval(script, 1, keys.probe, ...questions)).toEqual([Number(major) < 7 ? 'run' : 'asked', 1, -1]);
     expect(await redis.exists(keys.probe)).toBe(0);
   });
 });

@@ -93,10 +93,10 @@ describe('an entry is found again', () => {
   const stats = 't:job_stats:j';
   /** Whether the entry of the job, known by that place from the tail, is found. */
   const findAt = async (place: number | string, text = entry('j')) => {
-    const { outcome } = await run(
+    const { outcome } = await scripts.plan(
       'finish_entry',
       [pools, heartbeat, held, lock, lockInfo, stats],
-      ['p', maxAge, `${sha1(text)}:${place}`, 'plan', 'j', ended, '5', 60, ''],
+      ['p', maxAge, `${sha1(text)}:${place}`, 'j', ended, '5', 60, ''],
     );
     return outcome;
   };
@@ -263,14 +263,15 @@ describe('one step of a recount', () => {
   });
 
   test('sets the lock if no client has written it since, and leaves no token', async () => {
-    const lockStep = (token: string, what: string | number) => run('recount_lock', [lock, 't:mark'], [token, what]);
-    expect(await lockStep('a', 'open')).toEqual({ outcome: 'opened' });
+    const open = (token: string) => run('open_recount', [lock, 't:mark'], [token]);
+    const close = (token: string, sum: number) => run('close_recount', [lock, 't:mark'], [token, sum]);
+    expect(await open('a')).toEqual({ outcome: 'opened' });
     expect(await redis.pttl('t:mark')).toBeGreaterThan(0);
-    expect(await lockStep('a', 3)).toEqual({ outcome: 'set', before: '0', lock: '3' });
+    expect(await close('a', 3)).toEqual({ outcome: 'set', before: '0', lock: '3' });
     expect([await redis.get(lock), await redis.exists('t:mark')]).toEqual(['3', 0]);
-    await lockStep('a', 'open');
-    await lockStep('b', 'open');
-    expect(await lockStep('a', 4)).toEqual({ outcome: 'kept', lock: '3' });
-    expect(await lockStep('b', 5)).toEqual({ outcome: 'set', before: '3', lock: '5' });
+    await open('a');
+    await open('b');
+    expect(await close('a', 4)).toEqual({ outcome: 'overtaken', lock: '3' });
+    expect(await close('b', 5)).toEqual({ outcome: 'set', before: '3', lock: '5' });
   });
 });

@@ -127,26 +127,28 @@ export const hookSetUps = {
       again: { reason: 'how many there were; the caller does not ask', reply: { outcome: 'done', count: 0 } },
     },
   ],
-  move_hook: alsoRecorded([
+  retry_hook: alsoRecorded([
     {
-      title: 'retry',
+      title: 'a parked hook',
       state: told(`parked Pending:1 ${origin} 1 1 1 404`),
       keys: hookKeys,
-      args: [at, 'j', `parked Pending:1 ${origin} 1 1 1 404`, 'retry'],
+      args: [at, 'j', `parked Pending:1 ${origin} 1 1 1 404`],
       once: true,
     },
     {
-      title: 'retry of what a host held when it died',
+      title: 'what a host held when it died',
       state: told(sending(), { waits: at - 1 }),
       keys: hookKeys,
-      args: [at, 'j', sending(), 'retry'],
+      args: [at, 'j', sending()],
       once: true,
     },
+  ]),
+  drop_hook: alsoRecorded([
     {
-      title: 'drop',
+      title: 'a pending hook',
       state: told(`pending Running:1 ${origin} 0 0 0 -`),
       keys: hookKeys,
-      args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`, 'drop'],
+      args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`],
       once: true,
     },
   ]),
@@ -214,7 +216,7 @@ export const hookSetUps = {
       goesOn: { [stats]: anyStats },
     },
   ],
-  drop_hook: [
+  remove_hook: [
     {
       title: 'nothing to send',
       state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },

@@ -118,16 +118,18 @@ export const jobSetUps = {
       goesOn: { INFO: { reason: 'the run id is empty' } },
     },
   ],
-  set_status: alsoRecorded([
+  begin_attempt: [
     {
-      title: 'the end of an execution',
-      state: { ...runs, ...told(`parked Pending:1 ${origin} 1 1 1 404`), [executions]: zset({ j: before }) },
-      keys: [stats, track, ...hookKeys, executions],
-      args: ['Error', before, 'j', '', origin, at, 100],
+      title: 'an attempt',
+      state: job('Success', {}, 86_400),
+      keys: [stats, track, ...hookKeys],
+      args: [before + 1, 'j', origin, at, 100],
       once: true,
     },
+  ],
+  fail_job: alsoRecorded([
     {
-      title: 'the end, the last of the count, lost from its queue',
+      title: 'the last of the count, lost from its queue',
       state: {
         ...runs,
         ...told(`pending Error:${before} ${origin} 0 0 0 -`),
@@ -135,25 +137,41 @@ export const jobSetUps = {
         [track]: hash({ j: 1, other: 1 }),
       },
       keys: [stats, track, ...hookKeys],
-      args: ['Error', before, 'j', fingerprintOf(runs), origin, at, 100],
+      args: [before, 'j', fingerprintOf(runs), origin, at, 100],
       once: true,
       fenced: true,
+    },
+    {
+      title: 'without an endpoint',
+      state: runs,
+      keys: [stats, track],
+      args: [before, 'j', fingerprintOf(runs)],
+      once: true,
+    },
+  ]),
+  set_status: [
+    {
+      title: 'the end of an execution',
+      state: { ...runs, ...told(`parked Pending:1 ${origin} 1 1 1 404`), [executions]: zset({ j: before }) },
+      keys: [stats, track, ...hookKeys, executions],
+      args: ['Error', before, 'j', origin, at, 100],
+      once: true,
     },
     {
       title: 'a beginning',
       state: job('Success', {}, 86_400),
       keys: [stats, track, ...hookKeys],
-      args: ['Running', before + 1, 'j', '', origin, at, 100],
+      args: ['Running', before + 1, 'j', origin, at, 100],
       once: true,
     },
     {
       title: 'without an endpoint',
       state: fresh,
       keys: [stats, track],
-      args: ['Stopped', before, 'j', ''],
+      args: ['Stopped', before, 'j'],
       once: true,
     },
-  ]),
+  ],
   untrack: alsoRecorded([
     {
       title: 'a job that has ended',

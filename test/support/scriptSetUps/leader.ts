@@ -17,15 +17,15 @@ export const leaderSetUps = {
     },
   ],
   cancel_change: [{ title: 'one that was not done', state: {}, keys: [], args: [], once: true }],
-  complete_pass: [
+  complete_rescue: [{ title: 'the first', state: {}, keys: [progress], args: [], fenced: true }],
+  complete_sweep: [
     {
-      title: 'a sweep',
+      title: 'the present one',
       state: { [progress]: hash({ cursor: 7, scanned: 9 }) },
       keys: [progress],
-      args: ['sweep', 12],
+      args: [12],
       fenced: true,
     },
-    { title: 'a rescue', state: {}, keys: [progress], args: ['rescue'], fenced: true },
   ],
   resign_lease: [
     {

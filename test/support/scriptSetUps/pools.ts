@@ -50,34 +50,24 @@ export const poolSetUps = {
       once: true,
     },
   ]),
-  recount_lock: alsoRecorded(
-    [
-      {
-        title: 'opened',
-        state: { [lock]: string(5) },
-        keys: [lock, opened],
-        args: ['mine', 'open'],
-        once: true,
-        again: { reason: 'it is opened again', reply: { outcome: 'opened' } },
-      },
-      {
-        title: 'not written since it was opened',
-        // Redis keeps so long a number as a text, as it does what `open` has written.
-        state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine') },
-        keys: [lock, opened],
-        args: ['mine', 2],
-        once: true,
-      },
-      {
-        title: 'written since it was opened',
-        state: { [lock]: string(5), [opened]: string('mine') },
-        keys: [lock, opened],
-        args: ['mine', 2],
-        once: true,
-      },
-    ],
-    { which: 1 },
-  ),
+  open_recount: [{ title: 'of a lock', state: { [lock]: string(5) }, keys: [lock, opened], args: ['mine'] }],
+  close_recount: alsoRecorded([
+    {
+      title: 'not written since it was opened',
+      // Redis keeps so long a number as a text, as it does what `open_recount` has written.
+      state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine') },
+      keys: [lock, opened],
+      args: ['mine', 2],
+      once: true,
+    },
+    {
+      title: 'written since it was opened',
+      state: { [lock]: string(5), [opened]: string('mine') },
+      keys: [lock, opened],
+      args: ['mine', 2],
+      once: true,
+    },
+  ]),
   recount_pools: alsoRecorded([
     {
       title: 'fields that have drifted, and one that has not',
@@ -88,6 +78,16 @@ export const poolSetUps = {
       once: true,
     },
   ]),
+  clear_counts: [
+    {
+      title: 'of a pool that holds nothing',
+      state: pool(oldBeat),
+      keys: [pools, heartbeat, held, lockInfo],
+      args: ['p', 10_000, oldBeat],
+      goesOn: { [lockInfo]: { ...isCounter, keys: [changes] } },
+      once: true,
+    },
+  ],
   deregister_pool: alsoRecorded([
     {
       title: 'one that holds nothing',

@@ -1,8 +1,9 @@
 /** Set-ups of the scripts on entries that are requeued, quarantined or finished. */
+import { createHash } from 'node:crypto';
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import { placeOf, second } from '../jobs.ts';
 import type { State } from '../states.ts';
-import { alsoRecorded, recorded } from './recorded.ts';
+import { alsoRecorded } from './recorded.ts';
 import {
   at,
   before,
@@ -60,6 +61,16 @@ const inQuarantine: State = {
   [recoveries]: hash({ j: died(3) }),
 };
 
+const digestOf = (text: string) => createHash('sha1').update(text).digest('hex');
+const ofTwoTypes = JSON.stringify({
+  at: before,
+  recoveries: [[before, 'p', '']],
+  entries: [
+    ['Y', 'another', 'another entry'],
+    ['X', entry('j'), deadMember],
+  ],
+});
+
 const leftAlone = (reason: string): Exception => ({
   reason: `${reason}: left`,
   keys: [held, queue, lock, lockInfo, unobserved, recoveries, recovered, changes],
@@ -100,7 +111,7 @@ export const recoverySetUps = {
         't:worker:w': hash({ job_id: 'j', job_name: 'X', args: '' }),
       },
       keys: [pools, heartbeat, held, lock, lockInfo, stats, 't:worker:w'],
-      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', before, before, 60],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'j', before, before, 60],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -113,17 +124,44 @@ export const recoverySetUps = {
       once: true,
     },
   ]),
-  release_quarantined: ['release', 'drop'].flatMap((verb) => {
-    const setUp: SetUp = {
-      title: verb,
+  release_quarantined: alsoRecorded([
+    {
+      title: 'a poison job',
       state: inQuarantine,
       keys: [quarantine, dead, recoveries, queue],
-      args: ['j', digest, verb],
+      args: ['j', digest, ''],
       goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
       once: true,
-    };
-    return [setUp, recorded(setUp)];
-  }),
+    },
+  ]),
+  drop_quarantined: alsoRecorded([
+    {
+      title: 'a poison job',
+      state: inQuarantine,
+      keys: [quarantine, dead, recoveries],
+      args: ['j', digest, ''],
+      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
+      once: true,
+    },
+    {
+      title: 'one of two entries',
+      state: { ...inQuarantine, [quarantine]: hash({ j: ofTwoTypes }) },
+      keys: [quarantine, dead, recoveries],
+      args: ['j', digestOf(ofTwoTypes), 'X'],
+      goesOn: { [recoveries]: notForgotten },
+      once: true,
+    },
+  ]),
+  forget_quarantined: [
+    {
+      title: 'a job whose entry somebody has taken',
+      state: { ...inQuarantine, [dead]: zset({ other: before }) },
+      keys: [quarantine, dead, recoveries],
+      args: ['j', digest],
+      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
+      once: true,
+    },
+  ],
   observe_pool: [
     {
       title: 'the first look since Redis was started',
@@ -134,7 +172,7 @@ export const recoverySetUps = {
         't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
       },
       keys: [workers, unobserved, 't:worker:w', stats, beforeQuarantine],
-      args: ['act', '', 86_400, '', 1, 'w', 'f'],
+      args: ['', 86_400, '', 1, 'w', 'f'],
       goesOn: {
         INFO: { reason: 'the run id is empty', keys: [workers] },
         [stats]: { reason: 'that it cannot be read is kept', keys: [unobserved] },
@@ -167,7 +205,7 @@ export const recoverySetUps = {
         ...[pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead],
         ...[beforeQuarantine, workers, unobserved, 't:worker:w'],
       ],
-      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'act', 'j', 'f', 30_000, '', 3, 86_400, '', '', 'w'],
+      args: ['p', 3_600_000, placeOf(entry('j'), 2), 'j', 'f', 30_000, '', 3, 86_400, '', '', '', 'w'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
@@ -205,10 +243,8 @@ export const recoverySetUps = {
       once: true,
     },
   ]),
-  read_quarantine: [
-    { title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['', 'j'] },
-    { title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] },
-  ],
+  find_quarantined: [{ title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['j'] }],
+  read_quarantine: [{ title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] }],
   requeue: alsoRecorded([
     {
       title: 'two entries',

@@ -83,7 +83,7 @@ export const undoSetUps = {
       title: 'a fail whose hook is pending',
       state: afterFail,
       keys: [stats, track, hooks, parked, due],
-      args: ['j', 'act', failed.was, failed.is, pendingError, '1-0'],
+      args: ['j', failed.was, failed.is, pendingError, '1-0'],
       once: true,
     },
     {
@@ -91,7 +91,7 @@ export const undoSetUps = {
       state: { ...job('Running', { ack: ack('Running') }), [hooks]: hash({ other: 'x' }) },
       keys: [stats, track, hooks, parked, due],
       args: [
-        ...['j', 'act', facts({ status: 'Stopped', tracked: 2, ack: ack('Running') }), facts({ status: 'Running' })],
+        ...['j', facts({ status: 'Stopped', tracked: 2, ack: ack('Running') }), facts({ status: 'Running' })],
         ...['', '1-0'],
       ],
       once: true,
@@ -107,9 +107,7 @@ export const undoSetUps = {
         [executions]: zset({ j: -1, other: 5 }),
       },
       keys: [stats, track, hooks, parked, due, quarantine, dead, queue, recoveries, executions],
-      args: [
-        ...['j', 'act', failed.was, facts({ status: 'Error', tracked: 1, record: digest }), pendingError, '1-0', 'X'],
-      ],
+      args: [...['j', failed.was, facts({ status: 'Error', tracked: 1, record: digest }), pendingError, '1-0', 'X']],
       once: true,
     },
     {
@@ -125,7 +123,7 @@ export const undoSetUps = {
         }),
       },
       keys: [stats, track, hooks, parked, due, quarantine, dead, queue, recoveries],
-      args: ['j', 'act', '{}', JSON.stringify({ record: digestOf(twoQuarantined) }), '', '1-0', 'X'],
+      args: ['j', '{}', JSON.stringify({ record: digestOf(twoQuarantined) }), '', '1-0', 'X'],
       once: true,
     },
   ]),
@@ -134,14 +132,14 @@ export const undoSetUps = {
       title: 'of a pending hook',
       state: told(droppedRecord),
       keys: hookKeys,
-      args: [at, 'j', 'act', `pending Running:1 ${origin} 0 0 0 -`, droppedRecord, '', '1-0'],
+      args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`, droppedRecord, '', '1-0'],
       once: true,
     },
     {
       title: 'of a parked hook',
       state: told(droppedRecord),
       keys: hookKeys,
-      args: [at, 'j', 'act', `parked Running:1 ${origin} 1 1 1 404`, droppedRecord, at - 5, '1-0'],
+      args: [at, 'j', `parked Running:1 ${origin} 1 1 1 404`, droppedRecord, at - 5, '1-0'],
       once: true,
     },
   ]),
@@ -156,7 +154,7 @@ export const undoSetUps = {
         [recovered]: list(`${before}\nother`),
       },
       keys: [quarantine, dead, auditKept, recoveries, recovered],
-      args: ['j', 'act', '', '1-0'],
+      args: ['j', '', '1-0'],
       once: true,
     },
   ]),
@@ -168,7 +166,6 @@ export const undoSetUps = {
       args: [
         ...[
           'j',
-          'act',
           JSON.stringify({ ...JSON.parse(facts({ status: 'Running', tracked: 2 })), print: printOfRuns }),
           '1-0',
         ],

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns';
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici/index.js';
 import type { Clock } from '../../clock.ts';
 import {
   createDestinations,

@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici/index.js';
 import type { Answer } from './reply.ts';
 
 /** The exchange ended without the header of an answer. */

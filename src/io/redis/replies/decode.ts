@@ -30,5 +30,11 @@ export const outcomes =
     return { outcome: outcome as keyof Table, ...decode(...values) } as TaggedReply<Table>;
   };
 
+/** For a script that replies with an array of tagged replies: all of them by one decoder. */
+export const each =
+  <Reply>(decode: ReplyDecoder<Reply>) =>
+  (...raws: readonly unknown[]): readonly Reply[] =>
+    raws.map(decode);
+
 /** For an outcome that no value follows. */
 export const nothing = (): object => ({});

@@ -1,4 +1,14 @@
-import { nothing, outcomes } from './decode.ts';
+import { each, nothing, outcomes } from './decode.ts';
+
+/** What becomes of the hook of one job. `error` names the queue of its endpoint. */
+const enqueued = outcomes({
+  enqueued: nothing,
+  parked: nothing,
+  deferred: nothing,
+  unclear: nothing,
+  refused: (error: string) => ({ error }),
+});
+const endsOf = each(enqueued);
 
 type Breaker = 'closed' | 'open' | 'probing' | 'draining';
 
@@ -12,15 +22,16 @@ export const hookReplies = {
       hooks,
     }),
   }),
-  drop_hook: outcomes({ done: nothing, changed: nothing, expired: nothing }),
+  drop_hook: outcomes({ done: nothing, overtaken: nothing }),
   enqueue_hooks: outcomes({
-    /** The outcome of each job, or an error text. */
-    done: (...changes: string[]) => ({ changes }),
+    /** One for each job. */
+    done: (...changes: unknown[]) => ({ changes: endsOf(...changes) }),
   }),
   forget_parked: outcomes({ done: (count: number) => ({ count }) }),
-  move_hook: outcomes({ done: nothing, overtaken: nothing }),
   park_hook: outcomes({ parked: nothing, changed: nothing, expired: nothing }),
   record_delivered: outcomes({ done: nothing, changed: nothing, expired: nothing }),
   record_failed: outcomes({ pending: nothing, parked: nothing, changed: nothing, expired: nothing }),
   record_unsent: outcomes({ pending: nothing, expired: nothing }),
+  remove_hook: outcomes({ done: nothing, changed: nothing, expired: nothing }),
+  retry_hook: outcomes({ done: nothing, overtaken: nothing }),
 };

@@ -4,12 +4,26 @@ import { nothing, outcomes } from './decode.ts';
 /** One job in the reply of `read_facts`: its fingerprint and fields in the order of `lua/includes/facts.lua`, or a word. */
 export type FactsReply = readonly (string | false)[] | 'nothing' | 'unreadable';
 
+const ofStatus = outcomes({
+  done: nothing,
+  /** The status that is stored. */
+  refused: (status: string) => ({ status }),
+  missing: nothing,
+});
+
 /** Replies of the scripts in `lua/jobs/`. Times are in unix seconds. */
 export const jobReplies = {
   acknowledge: outcomes({ done: nothing, refused: nothing, missing: nothing }),
+  begin_attempt: ofStatus,
   check_in: outcomes({
     done: (status: Status, revision: string, checkInAt: number) => ({ status, revision: Number(revision), checkInAt }),
     refused: (status: string) => ({ status }),
+    missing: nothing,
+  }),
+  fail_job: outcomes({
+    done: nothing,
+    refused: (status: string) => ({ status }),
+    overtaken: nothing,
     missing: nothing,
   }),
   read_entries: outcomes({
@@ -49,11 +63,6 @@ export const jobReplies = {
       hexIds,
     }),
   }),
-  set_status: outcomes({
-    done: nothing,
-    refused: (status: string) => ({ status }),
-    overtaken: nothing,
-    missing: nothing,
-  }),
+  set_status: ofStatus,
   untrack: outcomes({ done: nothing, overtaken: nothing }),
 };

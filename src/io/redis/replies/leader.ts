@@ -19,6 +19,8 @@ const lease = (
   progress: recordOf(progress),
 });
 
+const at = (now: string) => ({ now: Number(now) });
+
 /** A hash as HGETALL returns it to a script: field, value, … */
 const recordOf = (flat: readonly string[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -32,6 +34,7 @@ export const leaderReplies = {
     begun: (cursor: string, scanned: number, runId: string) => ({ cursor, scanned, runId }),
   }),
   checkpoint_sweep: outcomes({ done: nothing }),
-  complete_pass: outcomes({ done: (now: string) => ({ now: Number(now) }) }),
+  complete_rescue: outcomes({ done: at }),
+  complete_sweep: outcomes({ done: at }),
   resign_lease: outcomes({ done: nothing, 'not-held': nothing }),
 };

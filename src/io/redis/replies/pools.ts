@@ -19,10 +19,38 @@ const rebuilt = outcomes({
   many: nothing,
 });
 
+const leaving = outcomes({ done: nothing, gone: nothing, overtaken: nothing });
+
+/** A record of the quarantine, without its entries. */
+export type QuarantinedRecord = readonly [
+  id: string,
+  digest: string,
+  at: number,
+  isInDead: boolean,
+  types: readonly string[],
+  recoveries: readonly (readonly [at: number, pool: string, heartbeat: string])[],
+  areInDead: readonly boolean[],
+];
+
 /** Replies of the scripts in `lua/pools/`. */
 export const poolReplies = {
+  clear_counts: outcomes({
+    cleared: (hadCounts: 0 | 1) => ({ hadCounts: hadCounts === 1 }),
+    alive: nothing,
+    entries: nothing,
+  }),
+  close_recount: outcomes({
+    set: (before: string, lock: string) => ({ before, lock }),
+    overtaken: (lock: string) => ({ lock }),
+  }),
   deregister_pool: outcomes({ deregistered: nothing, traces: nothing, alive: nothing, entries: nothing }),
+  drop_quarantined: leaving,
+  find_quarantined: outcomes({
+    found: (json: string) => ({ record: JSON.parse(json) as QuarantinedRecord }),
+    'not-found': nothing,
+  }),
   finish_entry: outcomes({ done: nothing, dead: nothing, gone: nothing, overtaken: nothing }),
+  forget_quarantined: outcomes({ done: nothing, overtaken: nothing }),
   observe_pool: outcomes({
     observed: (json: string) =>
       JSON.parse(json) as {
@@ -31,6 +59,7 @@ export const poolReplies = {
         readonly unobserved: Readonly<Record<string, string>>;
       },
   }),
+  open_recount: outcomes({ opened: nothing }),
   plan_requeue: outcomes({
     alive: nothing,
     /** `poison`: how many entries precede one of a poison job, its id, … */
@@ -58,31 +87,15 @@ export const poolReplies = {
   }),
   read_quarantine: outcomes({
     read(json: string) {
-      const [cursor, ...records] = JSON.parse(json) as [
-        string,
-        ...(readonly [
-          id: string,
-          digest: string,
-          at: number,
-          isInDead: boolean,
-          types: readonly string[],
-          recoveries: readonly (readonly [at: number, pool: string, heartbeat: string])[],
-          areInDead: readonly boolean[],
-        ])[],
-      ];
+      const [cursor, ...records] = JSON.parse(json) as [string, ...QuarantinedRecord[]];
       return { cursor, records };
     },
   }),
   rebuild_counters: rebuilt,
-  recount_lock: outcomes({
-    opened: nothing,
-    set: (before: string, lock: string) => ({ before, lock }),
-    kept: (lock: string) => ({ lock }),
-  }),
   recount_pools: outcomes({
     done: (entries: number, fields: number, off: string) => ({ entries, fields, off: Number(off) }),
   }),
-  release_quarantined: outcomes({ done: nothing, gone: nothing, overtaken: nothing }),
+  release_quarantined: leaving,
   requeue: outcomes({
     alive: nothing,
     /** `poison`: the job whose entry is next. `uncounted`: why the recoveries could not be recorded. Both are empty for none. */
