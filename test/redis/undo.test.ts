@@ -376,6 +376,11 @@ describe('a quarantine', () => {
     await reaper.quarantine.drop({ id: 'a' });
     const drop = await entryOf(reaper, 'drop-quarantined');
     expect(await undo(reaper, entry, true)).toMatchObject({ outcome: 'moved' });
+    await seedJob(redis, 'b', { age: old });
+    await reaper.sweep();
+    expect((await reaper.audit.undo([entry, await entryOf(reaper, 'fail')], { plan: true }))[1]).toMatchObject({
+      outcome: 'moved',
+    });
     expect(await reaper.audit.undo([entry, drop], { plan: true })).toEqual([
       { entry: drop, what: 'drop-quarantined', job: 'a', outcome: 'planned', notes: [] },
       {
