@@ -58,7 +58,9 @@ export const createUndo = (deps: UndoDeps): Undo => {
     const refused = (reason: string): UndoOutcome => ({ ...of, outcome: 'refused', reason, notes: [] });
     const step = Object.hasOwn(steps, what) ? steps[what as keyof typeof steps] : undefined;
     if (step === undefined) return refused(reasons[what as AuditedAct] ?? `it is not known how to undo ${what}`);
-    if (isCut || job === undefined || job.endsWith('…'))
+    // Each act that changes a status has found one.
+    const isPartial = entry.is.status !== undefined && entry.was.status === undefined;
+    if (isCut || isPartial || job === undefined || job.endsWith('…'))
       return refused('the entry could not hold all facts of the act');
     let reply: Reply;
     try {

@@ -517,13 +517,17 @@ test('an entry with bytes that are no text cannot be undone: they would be writt
   expect(await stats()).toMatchObject({ status: 'Error' });
 });
 
-test('facts in an entry that are no texts are left out', async () => {
+test('facts in an entry that are no texts are left out, and without a status before none is restored', async () => {
   await redis.hset(keys.stats('a'), { status: 'Error', revision: 1 });
   const facts = ['was', '{"status":{"a":1},"revision":"1"}', 'is', '{"status":"Error","tracked":[2]}'];
   const entry = (await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', 'a', ...facts)) as string;
   const reaper = create();
   expect((await entries(reaper))[0]).toMatchObject({ was: { revision: '1' }, is: { status: 'Error' } });
-  expect(await undo(reaper, entry, true)).toMatchObject({ outcome: 'planned' });
+  expect(await undo(reaper, entry)).toMatchObject({
+    outcome: 'refused',
+    reason: 'the entry could not hold all facts of the act',
+  });
+  expect(await stats()).toEqual({ status: 'Error', revision: '1' });
 });
 
 test('a key of another type refuses one entry by its name, and the others are undone', async () => {
