@@ -186,7 +186,8 @@ function failed({ event }: { event: ErrorActorEvent }) {
   return { error: event.error };
 }
 
-const outcomeOf = ({ job, judgement, error }: JobContext, end: JobEnd | Refused): JobOutcome => ({
+/** What became of a job that has ended in the state with this output. */
+export const outcomeOf = ({ job, judgement, error }: JobContext, end: JobEnd | Refused): JobOutcome => ({
   id: job.facts.id,
   verdict: judgement?.verdict ?? 'keep',
   reason: judgement?.reason ?? 'ongoing',
