@@ -94,8 +94,8 @@ export interface ReaperOptions {
          */
         concurrency?: number | undefined;
         /**
-         * Jobs that are read in one step.
-         * @default 100
+         * Jobs that are read in one round trip. One script reads at most 100.
+         * @default 500
          */
         pageSize?: number | undefined;
       }

@@ -40,7 +40,7 @@ const sweep = z.strictObject({
     'Random variation, as a fraction of the interval.',
   ),
   concurrency: option(count(1_024).default(32), 'Jobs that act at the same time.'),
-  pageSize: option(count(5_000).default(100), 'Jobs that are read in one step.'),
+  pageSize: option(count(5_000).default(500), 'Jobs that are read in one round trip. One script reads at most 100.'),
 });
 
 const rescue = z.strictObject({

@@ -19,7 +19,7 @@ export interface TrackedJobs {
 }
 
 /** How many jobs one script reads. The scripts of a page are sent in one round trip. */
-const jobsAtOnce = 125;
+const jobsAtOnce = 100;
 
 export const createTrackedJobs = ({
   connection,

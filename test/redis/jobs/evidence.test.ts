@@ -241,6 +241,8 @@ test.each([
     ],
     check: async () => expect(found).not.toBe('nowhere'),
     crashes: false,
+    // The search only reads, and the mover has one command at a time.
+    commute: (one, other) => one.who === other.who,
   });
   expect(runs).toBeGreaterThan(7);
 });
