@@ -56,21 +56,38 @@ export interface Pool {
   beat(): Promise<unknown>;
   /** The bytes of the next entry of a type, or null if there is none. */
   fetch(type: string): Promise<string | null>;
-  /** Records which job the worker runs. False if the entry no longer belongs to this pool. */
-  observe(entry: Entry): Promise<boolean>;
-  finish(entry: Entry): Promise<unknown>;
+  /** Records which job a worker runs, the first one by default. False if the entry no longer belongs to this pool. */
+  observe(entry: Entry, worker?: string): Promise<boolean>;
+  finish(entry: Entry, worker?: string): Promise<unknown>;
   /** Deregisters the pool. */
   leave(): Promise<unknown>;
 }
 
-/** A pool of one worker. */
-export const createPool = (redis: Redis, namespace: string, pool: string, types: readonly string[]): Pool => {
+/** What the heartbeat of a pool says besides its types. */
+export interface PoolIdentity {
+  /** Ids of its workers. */
+  readonly workers: readonly string[];
+  readonly host: string;
+  readonly pid: number;
+  /** Unix s. */
+  readonly startedAt: number;
+}
+
+/** @param identity of another process than this one; by default a pool of one worker. */
+export const createPool = (
+  redis: Redis,
+  namespace: string,
+  pool: string,
+  types: readonly string[],
+  identity: Partial<PoolIdentity> = {},
+): Pool => {
   const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
-  const worker = `${pool}-w1`;
-  const startedAt = Math.floor(Date.now() / 1_000);
+  const { workers = [`${pool}-w1`], host = hostname(), pid = process.pid } = identity;
+  const { startedAt = Math.floor(Date.now() / 1_000) } = identity;
+  const [first = ''] = workers;
   const queue = (type: string, ...parts: string[]) => key('jobs', type, ...parts);
   const held = (type: string) => queue(type, pool, 'inprogress');
-  const observation = key('worker', worker);
+  const observation = (worker: string) => key('worker', worker);
   return {
     beat: () =>
       redis
@@ -81,10 +98,10 @@ export const createPool = (redis: Redis, namespace: string, pool: string, types:
           heartbeat_at: Math.floor(Date.now() / 1_000),
           started_at: startedAt,
           job_names: types.join(','),
-          concurrency: 1,
-          worker_ids: worker,
-          host: hostname(),
-          pid: process.pid,
+          concurrency: workers.length,
+          worker_ids: workers.join(','),
+          host,
+          pid,
         })
         .exec(),
     async fetch(type) {
@@ -92,12 +109,14 @@ export const createPool = (redis: Redis, namespace: string, pool: string, types:
       const keys = [queue(type), held(type), ...suffixes.map((suffix) => queue(type, suffix))];
       return (await redis.eval(fetchScript, keys.length, ...keys, pool)) as string | null;
     },
-    async observe({ type, bytes, id, args }) {
+    async observe({ type, bytes, id, args }, worker = first) {
       const given = JSON.stringify(args);
-      return (await redis.eval(observeScript, 2, held(type), observation, bytes, type, id, given)) === 1;
+      return (await redis.eval(observeScript, 2, held(type), observation(worker), bytes, type, id, given)) === 1;
     },
-    finish: ({ type, bytes }) =>
-      redis.eval(finishScript, 4, held(type), queue(type, 'lock'), queue(type, 'lock_info'), observation, bytes, pool),
+    finish({ type, bytes }, worker = first) {
+      const keys = [held(type), queue(type, 'lock'), queue(type, 'lock_info'), observation(worker)];
+      return redis.eval(finishScript, keys.length, ...keys, bytes, pool);
+    },
     leave: () => redis.multi().srem(key('worker_pools'), pool).del(key('worker_pools', pool)).exec(),
   };
 };

@@ -120,6 +120,9 @@ const time = () =>
     .union([z.date(), z.iso.datetime({ offset: true })], { error: 'must be a Date or an ISO 8601 time' })
     .transform((given) => new Date(given))
     .exactOptional();
+/** Both numbers of an id have 64 bits. */
+const isEntryId = (text: string): boolean =>
+  /^\d{1,20}-\d{1,20}$/.test(text) && text.split('-').every((number) => BigInt(number) < 2n ** 64n);
 const callback = () =>
   z.custom<(record: never) => void>((value) => typeof value === 'function', { error: 'must be a function' }).optional();
 const signal = () =>
@@ -167,7 +170,9 @@ const argumentSchemas = {
   }),
   undo: z.strictObject({ plan: z.boolean().optional() }),
   undoEntries: z.strictObject({
-    entries: z.array(z.string().regex(/^\d{1,20}-\d{1,20}$/, { error: 'must be the id of an entry' })),
+    entries: z.array(
+      z.string().refine(isEntryId, { error: 'must be the id of an entry, such as 1790000000000-0: see reaper audit' }),
+    ),
   }),
   quarantineFilter: z.strictObject({ id: member(), type: member() }),
   quarantineMove: z.strictObject({ plan: z.boolean().optional(), onRecord: callback() }),

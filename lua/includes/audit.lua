@@ -70,22 +70,21 @@ local function changedFacts(was, is)
   return changed
 end
 
--- As many of these ids as fit into an entry, one a line.
+-- As many of these ids as fit into an entry, one a line. An id with a line end would read as two.
 local function listOfIds(ids)
   local size, some = 0, {}
   for _, id in ipairs(ids) do
-    size = size + #id + 1
-    if size > 3000 then
-      break
+    if size + #id < 3000 and not string.find(id, '\n', 1, true) then
+      size = size + #id + 1
+      some[#some + 1] = id
     end
-    some[#some + 1] = id
   end
   return table.concat(some, '\n')
 end
 
 -- Records an act that was done, and returns the reply of the script.
 --
--- act: what (a code); of what: job, pool; before and after: was, is (facts by name; left out for none); of several entries or hooks: n
+-- act: what (a code); of what: job, pool, type (else that of the context, where white space is lost); before and after: was, is (facts by name; left out for none); of several entries or hooks: n
 --      (how many), ids (a list); of (the entry that an undo has undone)
 -- keep: a text that an undo needs, kept for 30 days; or nil
 local function recorded(reply, act, keep)
@@ -104,7 +103,7 @@ local function recorded(reply, act, keep)
   end
   add('job', act.job)
   add('pool', act.pool)
-  add('type', auditing.type)
+  add('type', act.type or auditing.type)
   add('of', act.of)
   add('n', act.n and string.format('%d', act.n))
   add('ids', act.ids and listOfIds(act.ids))
@@ -112,10 +111,14 @@ local function recorded(reply, act, keep)
     local text = act[name] and next(act[name]) ~= nil and cjson.encode(act[name]) or nil
     add(#(text or '') > LONGEST and 'cut' or name, text)
   end
-  if keep and auditing.kept then
+  keep = auditing.kept and keep
+  add('kept', keep and auditing.kept)
+  -- pcall: a stream whose last id is the highest takes no entry.
+  local added = redis.pcall('XADD', auditing.stream, 'MAXLEN', '~', auditing.most, '*', unpack(fields))
+  if added.err then
+    return { 'unaudited', auditing.stream .. ': ' .. added.err, reply }
+  elseif keep then
     redis.call('SET', auditing.kept, keep, 'EX', KEPT_FOR)
-    add('kept', auditing.kept)
   end
-  redis.call('XADD', auditing.stream, 'MAXLEN', '~', auditing.most, '*', unpack(fields))
   return reply
 end

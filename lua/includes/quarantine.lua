@@ -105,5 +105,5 @@ local function quarantineEntry(k, of, hook, entry)
     is.record = redis.sha1hex(redis.call('HGET', k.quarantine, of.id))
   end
   return recorded(answerOnce({ 'quarantined', cjson.encode(before) }),
-    { what = 'quarantine', job = of.id, pool = of.pool, was = was, is = is })
+    { what = 'quarantine', job = of.id, pool = of.pool, type = of.type, was = was, is = is })
 end

@@ -61,6 +61,18 @@ local function withoutRecoveries(text, others)
   return #rest > 0 and cjson.encode(rest) or nil
 end
 
+-- One text of recoveries for two; nil, false, or a text that cannot be read, holds none. Returns nil if there are none.
+local function joinedRecoveries(older, newer)
+  local all = {}
+  for _, text in ipairs({ older or '', newer or '' }) do
+    local read, some = pcall(cjson.decode, text)
+    for _, one in ipairs(read and type(some) == 'table' and some or {}) do
+      all[#all + 1] = one
+    end
+  end
+  return #all > 0 and cjson.encode(all) or nil
+end
+
 -- Records an entry that was moved to `dead`. Deletes old records without entries in `dead`: it checks a few random ones each time, so that
 -- in the long run none is left. The hash expires, in case the namespace is used without a reaper later.
 local function keepQuarantined(quarantine, dead, id, record, entry, windowS)

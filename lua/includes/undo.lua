@@ -33,11 +33,19 @@ local function usesOfRestore(stats, track, hooks, parked, due)
     { hooks, 'hash', 'HGET', 'HDEL' }, { parked, 'zset', 'ZREM' }, { due, 'zset', 'ZSCORE', 'ZREM' }
 end
 
--- Writes the facts from before the act. update_time becomes `time`, which is now (read before the first write), as with every change of a status: else the next sweep would find the
--- job as hung as before.
-local function restoreFacts(stats, track, id, was, time)
+-- Whether the endpoint has acknowledged the state in the facts `now` since the act.
+local function isAcknowledgedSince(now, was)
+  local read, ack = pcall(cjson.decode, now.ack or '')
+  return now.ack ~= was.ack and read and type(ack) == 'table' and ack.status == now.status
+    and tonumber(ack.revision or 0) == tonumber(now.revision or '')
+end
+
+-- Writes the facts from before the act. `now` is what the act has left. update_time becomes `time`, which is now (read before the
+-- first write), as with every change of a status: else the next sweep would find the job as hung as before. An acknowledgement of the
+-- undone state goes; one of an older state, which came since, stays.
+local function restoreFacts(stats, track, id, was, now, time)
   redis.call('HSET', stats, 'status', was.status or '', 'update_time', time)
-  for _, name in ipairs({ 'revision', 'ack' }) do
+  for _, name in ipairs(isAcknowledgedSince(now, was) and { 'revision', 'ack' } or { 'revision' }) do
     if was[name] then
       redis.call('HSET', stats, name, was[name])
     else
@@ -62,7 +70,7 @@ end
 local function hookOfUndone(record, due, id, now, was)
   if record and isClaimed(record) and (tonumber(redis.call('ZSCORE', due, id) or '') or 0) > redisMs() then
     return 'sending'
-  elseif now.ack ~= was.ack then
+  elseif isAcknowledgedSince(now, was) then
     return 'sent'
   elseif not record or record.state ~= string.gsub(now.status or '', '%s', '_') .. ':' .. string.format('%d', tonumber(now.revision or '') or 0) then
     return 'none'

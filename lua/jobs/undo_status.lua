@@ -44,7 +44,7 @@ if hook == 'sending' then
 elseif isPlan then
   return { 'done', hook }
 end
-restoreFacts(stats, track, id, was, time)
+restoreFacts(stats, track, id, was, before, time)
 if hook == 'unsent' or hook == 'tried' then
   forgetHook(hooks, parked, due, id)
 end

@@ -36,7 +36,8 @@ local reply = { leaving.isThere and 'done' or 'gone' }
 if isPlan then
   return reply
 end
-local dropped = { record = leaving.text, members = {} }
+local dropped = { record = leaving.text, members = {},
+  recoveries = leaving.forgets and redis.call('HGET', recoveries, id) or nil }
 for _, one in ipairs(leaving.meant) do
   dropped.members[#dropped.members + 1] = one.score and { one.member, one.score } or nil
 end

@@ -85,7 +85,7 @@ else
   redis.call('HDEL', recoveries, id)
 end
 if fails then
-  restoreFacts(stats, track, id, was, time)
+  restoreFacts(stats, track, id, was, before, time)
   if executions and runAt and tonumber(redis.call('ZSCORE', executions, id) or '') == -1 then
     redis.call('ZADD', executions, 'XX', runAt, id)
   end

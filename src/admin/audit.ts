@@ -1,4 +1,6 @@
 import type { Deps } from '../io/redis/deps.ts';
+import { classify, isWrongType, RedisError } from '../io/redis/errors.ts';
+import { findWrongTyped } from '../io/redis/wrongTypes.ts';
 import { readArguments } from '../options.ts';
 import { type AuditEntry, auditEntryOf, type StoredEntry, storedEntryOf } from './auditEntries.ts';
 import { createUndo, type UndoOutcome } from './undo.ts';
@@ -49,12 +51,12 @@ export const createAuditAdmin = (
     const undo = createUndo(deps);
     const outcomes: UndoOutcome[] = [];
     for (const id of [...new Set(entries)].sort(newestFirst)) {
-      const [found] = await deps.connection.redis.xrevrange(deps.keys.audit, id, id, 'COUNT', 1);
-      outcomes.push(
+      const [found] = await readEntries(deps, id, id, 1);
+      const outcome =
         found === undefined
-          ? { entry: id, what: undefined, job: undefined, outcome: 'not-found', notes: [] }
-          : await undo(storedEntryOf(found), plan || isPlan),
-      );
+          ? { entry: id, what: undefined, job: undefined, outcome: 'not-found' as const, notes: [] }
+          : await undo(storedEntryOf(found), plan || isPlan);
+      outcomes.push(afterOthers(outcome, outcomes));
     }
     return outcomes;
   },
@@ -71,10 +73,20 @@ export const createAuditAdmin = (
   },
 });
 
+/**
+ * An outcome as a plan can tell it: a newer act on the same job that would be undone first has not been, so what it has moved proves
+ * nothing.
+ */
+const afterOthers = ({ moved, ...outcome }: UndoOutcome, others: readonly UndoOutcome[]): UndoOutcome => {
+  const newer = others.findLast((other) => other.outcome === 'planned' && other.job === outcome.job);
+  if (moved === undefined || newer === undefined) return moved === undefined ? outcome : { ...outcome, moved };
+  return { ...outcome, outcome: 'planned', notes: [`only if nothing else has moved once ${newer.entry} is undone`] };
+};
+
 const newestFirst = (a: string, b: string): number => {
-  const [atA = 0, nthA = 0] = a.split('-').map(Number);
-  const [atB = 0, nthB = 0] = b.split('-').map(Number);
-  return atB - atA || nthB - nthA;
+  const [atA = 0n, nthA = 0n] = a.split('-').map(BigInt);
+  const [atB = 0n, nthB = 0n] = b.split('-').map(BigInt);
+  return Number(atB - atA) || Number(nthB - nthA);
 };
 
 /** Entries that one command reads, of about 500 bytes each. */
@@ -82,20 +94,37 @@ const pageSize = 500;
 
 /** All entries between two times, the newest first. */
 async function* entriesBetween(
-  { connection: { redis }, keys }: Pick<Deps, 'connection' | 'keys'>,
+  deps: Pick<Deps, 'connection' | 'keys'>,
   since: Date | undefined,
   until: Date | undefined,
 ): AsyncIterable<readonly StoredEntry[]> {
-  const oldest = since === undefined ? '-' : String(since.getTime());
-  let newest = until === undefined ? '+' : String(until.getTime());
+  // There are no entries before 1970, and no ids for them.
+  const oldest = since === undefined ? '-' : String(Math.max(0, since.getTime()));
+  let newest = until === undefined ? '+' : String(Math.max(0, until.getTime()));
   for (;;) {
-    const found = await redis.xrevrange(keys.audit, newest, oldest, 'COUNT', pageSize);
+    const found = await readEntries(deps, newest, oldest, pageSize);
     yield found.map(storedEntryOf);
     const last = found.at(-1);
     if (last === undefined || found.length < pageSize) return;
     newest = `(${last[0]}`;
   }
 }
+
+/** @throws RedisError that names the key and says what to do, if it is no stream. */
+const readEntries = async (
+  { connection: { redis }, keys }: Pick<Deps, 'connection' | 'keys'>,
+  newest: string,
+  oldest: string,
+  count: number,
+): Promise<[id: string, fields: string[]][]> => {
+  try {
+    return await redis.xrevrange(keys.audit, newest, oldest, 'COUNT', count);
+  } catch (error) {
+    const [fault] = isWrongType(error) ? await findWrongTyped(redis, [[keys.audit, 'stream']]) : [];
+    if (fault === undefined) throw error;
+    throw new RedisError({ ...classify(error), message: `${fault} (WRONGTYPE)` }, { cause: error });
+  }
+};
 
 const matches = ({ job, jobs, pool, who }: StoredEntry, filter: Pick<AuditFilter, 'id' | 'pool' | 'who'>): boolean =>
   (filter.id === undefined || job === filter.id || jobs?.includes(filter.id) === true) &&

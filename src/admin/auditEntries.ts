@@ -46,7 +46,7 @@ export interface AuditEntry {
   /** Facts before the act, and those that it has changed. */
   readonly was: AuditedFacts;
   readonly is: AuditedFacts;
-  /** Some facts were too long to be recorded, so the act cannot be undone. */
+  /** Some facts were too long to be recorded, or not UTF-8, so the act cannot be undone. */
   readonly isCut: boolean;
 }
 
@@ -71,7 +71,8 @@ export const storedEntryOf = ([id, flat]: readonly [id: string, flat: readonly s
     ...(ids === undefined ? {} : { jobs: ids.split('\n') }),
     was: factsOf(fields.get('was')),
     is: factsOf(fields.get('is')),
-    isCut: fields.has('cut'),
+    // A byte that is no UTF-8 was replaced: an undo must not write that back.
+    isCut: fields.has('cut') || [text('was'), text('is'), text('job')].some((one) => one.includes('\ufffd')),
     kept: fields.get('kept'),
   };
 };
@@ -85,8 +86,8 @@ const optional = <Name extends string>(fields: ReadonlyMap<string, string>, ...n
 
 const factsOf = (json: string | undefined): AuditedFacts => {
   try {
-    const facts: unknown = JSON.parse(json ?? '{}');
-    return typeof facts === 'object' && facts !== null ? (facts as AuditedFacts) : {};
+    const facts = Object.entries((JSON.parse(json ?? '{}') ?? {}) as object);
+    return Object.fromEntries(facts.filter(([, value]) => value === null || typeof value === 'string'));
   } catch {
     return {};
   }

@@ -1,9 +1,11 @@
 import { clockOverride } from '../io/clock.ts';
 import { recordOf } from '../io/hooks/record.ts';
 import type { Deps } from '../io/redis/deps.ts';
+import { isWrongType } from '../io/redis/errors.ts';
 import type { Moved, UndoneHook } from '../io/redis/replies/undo.ts';
 import { retry } from '../io/redis/retry.ts';
 import { type AuditNote, callOnce, type ReplyOf } from '../io/redis/scripts.ts';
+import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import type { AuditedAct, StoredEntry } from './auditEntries.ts';
 
 /** What an undo has done, or in a plan would do. */
@@ -56,16 +58,25 @@ export const createUndo = (deps: UndoDeps): Undo => {
     const refused = (reason: string): UndoOutcome => ({ ...of, outcome: 'refused', reason, notes: [] });
     const step = Object.hasOwn(steps, what) ? steps[what as keyof typeof steps] : undefined;
     if (step === undefined) return refused(reasons[what as AuditedAct] ?? `it is not known how to undo ${what}`);
-    if (isCut || job === undefined || job.endsWith('…'))
+    // Each act that changes a status has found one.
+    const isPartial = entry.is.status !== undefined && entry.was.status === undefined;
+    if (isCut || isPartial || job === undefined || job.endsWith('…'))
       return refused('the entry could not hold all facts of the act');
-    const reply: Reply = await step({ ...entry, job }, plan);
+    let reply: Reply;
+    try {
+      reply = await step({ ...entry, job }, plan);
+    } catch (error) {
+      // The script names the key. Other entries can be undone all the same.
+      if (isWrongType(error)) return refused((error as Error).message);
+      throw error;
+    }
     switch (reply.outcome) {
       case 'moved':
         return { ...of, outcome: 'moved', moved: reply.moved, notes: [] };
       case 'sending':
         return refused('a host sends the hook of that state now: try again in a minute');
       case 'expired':
-        return refused('what it needs is kept for 30 days');
+        return refused('what it needs was kept for 30 days, and is gone');
       default:
         return {
           ...of,
@@ -145,14 +156,15 @@ const createSteps = (deps: UndoDeps) => {
       // A key of another kind must not be read, whatever the stream says.
       if (kept === undefined || !kept.startsWith(keys.auditKept(''))) return { outcome: 'expired' };
       const args = [job, is.record ?? '', id];
-      return run('undo_drop_quarantined', plan, [keys.quarantine, keys.dead, kept], args);
+      const scriptKeys = [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered];
+      return run('undo_drop_quarantined', plan, scriptKeys, args);
     },
   };
 };
 
 /** The keys and arguments of an undo that gives a job its facts from before. */
 const statusCall = async ({ connection: { redis }, keys }: UndoDeps, { id, job, was, is }: Undoable) => {
-  const record = (await redis.hget(keys.hooks, job)) ?? '';
+  const record = (await unlessWrongType(redis.hget(keys.hooks, job), null)) ?? '';
   const origin = recordOf(job, record)?.endpoint ?? '';
   return {
     keys: [keys.stats(job), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks(origin)],

@@ -192,8 +192,9 @@ const checked = <T>(config: Config, own: Partial<ReaperOptions>, use: (options: 
 const withOperator = (audit: unknown): unknown =>
   audit === undefined || (typeof audit === 'object' && audit !== null) ? { operator: userName(), ...audit } : audit;
 
-/** Who runs the command; undefined for a user without a name, as in a container. */
+/** Who runs the command, through sudo too; undefined for a user without a name, as in a container. */
 const userName = (): string | undefined => {
+  if (process.env.SUDO_USER) return process.env.SUDO_USER;
   try {
     return userInfo().username;
   } catch {

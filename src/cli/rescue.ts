@@ -80,6 +80,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWr
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
     print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
+    print(summary.plan ? 'nothing was changed; without --plan it would be' : 'see what is left: reaper status');
   }
   if (writer !== undefined && summary.suspended === undefined) {
     writer.finish();

@@ -90,6 +90,8 @@ test('who acts comes from the environment or a config file too, and 0 entries re
   };
   await sweep({ REAPER_AUDIT_OPERATOR: 'bob' });
   expect((await reaper('audit', '--who', 'bob')).stdout).toContain(' fail ');
+  await sweep({ SUDO_USER: 'carol' });
+  expect((await reaper('audit', '--who', 'carol')).stdout).toContain(' fail ');
   await sweep({ REAPER_AUDIT_MAX_ENTRIES: '0' });
   expect([await redis.exists(keys.audit), await status('a')]).toEqual([0, 'Error']);
   const folder = await mkdtemp(join(tmpdir(), 'reaper-audit-'));

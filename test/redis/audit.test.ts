@@ -189,6 +189,30 @@ test('a stream of another type stops no act: it is reported once, with the name 
   expect(errors).toEqual([`recording acts: WRONGTYPE ${keys.audit} holds a string, where a stream is needed`]);
   expect(await redis.get(keys.audit)).toBe('odd');
   await expect(entriesOf(reaper)).rejects.toThrow('WRONGTYPE');
+  await expect(reaper.audit.undo(['1-0'])).rejects.toThrow(
+    `${keys.audit}: holds a string, where a stream is needed; the reaper does not touch it: rename or delete it`,
+  );
+});
+
+test('a stream that can take no more ids stops no act: it is reported once, with the name of the key', async () => {
+  await seedAll();
+  const last = '18446744073709551615-18446744073709551615';
+  await redis.xadd(keys.audit, last, 'what', 'fail');
+  const reaper = create();
+  const errors: string[] = [];
+  reaper.on('error', ({ where, message }) => errors.push(`${where}: ${message}`));
+  expect((await reaper.sweep()).outcomes).toMatchObject({ done: 3, enqueued: 1 });
+  expect(errors).toEqual([expect.stringContaining(`recording acts: ${keys.audit}: ERR The stream has exhausted`)]);
+  expect(await entriesOf(reaper)).toMatchObject([{ id: last, at: expect.stringMatching(/^unix \d+$/), what: 'fail' }]);
+});
+
+test('ids that would read as several, or fill an entry alone, are counted and not listed', async () => {
+  const ids = ['a\nb', 'x'.repeat(4_000), 'c'];
+  for (const id of ids) await seedJob(redis, id, { status: 'Success', web_hook_url: endpoint });
+  const reaper = create();
+  await reaper.sweep();
+  expect(await entriesOf(reaper)).toMatchObject([{ what: 'refire', count: 3, jobs: ['c'] }]);
+  expect(await entriesOf(reaper, { id: 'b' })).toEqual([]);
 });
 
 test('entries are listed the newest first, by job, by who, by time and up to a limit', async () => {
@@ -213,6 +237,8 @@ test('entries are listed the newest first, by job, by who, by time and up to a l
   const after = new Date(new Date(at).getTime() + 1);
   expect(await entriesOf(ann, { until: at, since: all.at(-1)?.at ?? '' })).toEqual(all);
   expect(await entriesOf(ann, { since: after })).toEqual([]);
+  expect(await entriesOf(ann, { since: new Date(-1) })).toEqual(all);
+  expect(await entriesOf(ann, { until: new Date(-1) })).toEqual([]);
   await expect(entriesOf(ann, { id: '' })).rejects.toMatchObject({ code: 'invalid-options' });
   await expect(entriesOf(ann, { since: 'yesterday' })).rejects.toMatchObject({ code: 'invalid-options' });
 });

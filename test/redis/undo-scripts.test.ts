@@ -61,6 +61,17 @@ test('a fact that the act has removed counts as left, and one that the job did n
   expect(await redis.hexists(stats, 'ack')).toBe(0);
 });
 
+test.each([
+  ['of an older state', ackText('Running', at)],
+  ['of another attempt', ackText('Error', at - 5)],
+  ['that cannot be read', '[]'],
+])('an acknowledgement %s that came since the act stays', async (_, ack) => {
+  await seed(record('pending'));
+  await redis.hset(stats, 'ack', ack);
+  expect(await undoStatus(record('pending'))).toEqual({ outcome: 'done', hook: 'tried' });
+  expect(await redis.hget(stats, 'ack')).toBe(ack);
+});
+
 const entry = '{"name":"X","id":"p","t":1}';
 const member = '{"name":"X","id":"p","t":1,"fails":1}';
 const quarantined = (...entries: string[][]) => JSON.stringify({ at, recoveries: [[at, 'q', '']], entries });
@@ -122,8 +133,29 @@ test('a quarantine to which an entry was added since is not undone', async () =>
 test('a quarantine that was restored expires as any other', async () => {
   const kept = keys.auditKept('token');
   await redis.set(kept, JSON.stringify({ record: quarantined(['X', entry, member]), members: [[member, String(at)]] }));
-  const reply = await scripts.run('undo_drop_quarantined', [keys.quarantine, keys.dead, kept], ['p@1', '', '1-0']);
+  const reply = await scripts.run(
+    'undo_drop_quarantined',
+    [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered],
+    ['p@1', '', '1-0'],
+  );
   expect(reply).toEqual({ outcome: 'done' });
+  expect(await redis.exists(keys.recoveries, keys.recovered)).toBe(0);
   expect(await redis.ttl(keys.quarantine)).toEqual(ttlFrom(90 * 86_400));
   expect(await redis.zscore(keys.dead, member)).toBe(String(at));
+});
+
+test('recoveries that count again are joined with those since the drop, and are forgotten with them', async () => {
+  const kept = keys.auditKept('token');
+  const [older, newer] = [`[[${at},"q",""]]`, `[[${at + 5},"r",""]]`];
+  const dropped = { record: quarantined(['X', entry, member]), members: [[member, String(at)]], recoveries: older };
+  await redis.set(kept, JSON.stringify(dropped));
+  await redis.hset(keys.recoveries, 'p@1', newer);
+  await scripts.run(
+    'undo_drop_quarantined',
+    [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered],
+    ['p@1', 'act', '', '1-0'],
+  );
+  expect(await redis.hget(keys.recoveries, 'p@1')).toBe(`[[${at},"q",""],[${at + 5},"r",""]]`);
+  expect(await redis.lrange(keys.recovered, 0, -1)).toEqual([expect.stringMatching(/^\d{10}\np@1$/)]);
+  for (const key of [keys.recoveries, keys.recovered]) expect(await redis.ttl(key)).toEqual(ttlFrom(30 * 86_400));
 });

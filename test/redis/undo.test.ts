@@ -252,11 +252,11 @@ describe('an untrack', () => {
 
 describe('a quarantine', () => {
   const text = (id: string) => JSON.stringify({ name: 'X', id, t: 1_700_000_000, args: { token: 's3cret' } });
-  const kill = async (reaper: Reaper, pool: string) => {
-    await redis.sadd(keys.knownJobs, 'X');
+  const kill = async (reaper: Reaper, pool: string, type = 'X') => {
+    await redis.sadd(keys.knownJobs, type);
     await redis.sadd(keys.pools, pool);
-    await redis.hset(keys.heartbeat(pool), { heartbeat_at: second(-5_000), job_names: 'X', worker_ids: `${pool}-w` });
-    await redis.rpush(keys.inProgress('X', pool), text('a'));
+    await redis.hset(keys.heartbeat(pool), { heartbeat_at: second(-5_000), job_names: type, worker_ids: `${pool}-w` });
+    await redis.rpush(keys.inProgress(type, pool), text('a'));
     await reaper.rescue();
   };
   const quarantined = async (fields: Record<string, string | number> = {}) => {
@@ -284,6 +284,16 @@ describe('a quarantine', () => {
     expect(await redis.hget(keys.recoveries, 'a')).toBeNull();
     expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved', moved: [{ fact: 'quarantine' }] });
     expect(await redis.llen(keys.queue('X'))).toBe(1);
+  });
+
+  test('of a type with white space in its name: the entry goes to the queue of that type', async () => {
+    const type = `${'long '.repeat(50)}\tX`;
+    const reaper = create();
+    await kill(reaper, 'p1', type);
+    await redis.del(keys.queue(type));
+    await kill(reaper, 'p2', type);
+    expect(await undo(reaper, await entryOf(reaper, 'quarantine'))).toMatchObject({ outcome: 'done' });
+    expect(await redis.lrange(keys.queue(type), 0, -1)).toEqual([text('a')]);
   });
 
   test('of a job that had ended: its stats stay', async () => {
@@ -333,10 +343,52 @@ describe('a quarantine', () => {
     );
     expect(await redis.keys(keys.auditKept('*'))).toEqual([]);
     expect(await undo(reaper, entry)).toMatchObject({
-      outcome: 'refused',
-      reason: 'what it needs is kept for 30 days',
+      outcome: 'moved',
+      moved: [{ fact: 'quarantine', expected: '' }],
     });
     await reaper.quarantine.release({ id: 'a' });
+    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text('a')]);
+  });
+
+  test('its drop undone after 30 days: refused, with the reason', async () => {
+    const { reaper } = await quarantined();
+    await reaper.quarantine.drop({ id: 'a' });
+    const [kept = ''] = await redis.keys(keys.auditKept('*'));
+    await redis.del(kept);
+    const outcome = { outcome: 'refused', reason: 'what it needs was kept for 30 days, and is gone' };
+    expect(await undo(reaper, await entryOf(reaper, 'drop-quarantined'))).toMatchObject(outcome);
+  });
+
+  test('its drop undone: how often its workers died counts again, so the next death quarantines another entry', async () => {
+    const { reaper } = await quarantined();
+    const before = await redis.hget(keys.recoveries, 'a');
+    await reaper.quarantine.drop({ id: 'a' });
+    expect(await redis.hexists(keys.recoveries, 'a')).toBe(0);
+    await undo(reaper, await entryOf(reaper, 'drop-quarantined'));
+    expect(await redis.hget(keys.recoveries, 'a')).toBe(before);
+    await kill(reaper, 'p3');
+    expect(await redis.exists(keys.queue('X'))).toBe(0);
+    expect((await entries(reaper)).filter(({ what }) => what === 'quarantine')).toHaveLength(2);
+  });
+
+  test('its drop and the quarantine itself: a plan says what undoing both would do', async () => {
+    const { reaper, entry } = await quarantined();
+    await reaper.quarantine.drop({ id: 'a' });
+    const drop = await entryOf(reaper, 'drop-quarantined');
+    expect(await undo(reaper, entry, true)).toMatchObject({ outcome: 'moved' });
+    await seedJob(redis, 'b', { age: old });
+    await reaper.sweep();
+    expect((await reaper.audit.undo([entry, await entryOf(reaper, 'fail')], { plan: true }))[1]).toMatchObject({
+      outcome: 'moved',
+    });
+    expect(await reaper.audit.undo([entry, drop], { plan: true })).toEqual([
+      { entry: drop, what: 'drop-quarantined', job: 'a', outcome: 'planned', notes: [] },
+      {
+        ...{ entry, what: 'quarantine', job: 'a', outcome: 'planned' },
+        notes: [`only if nothing else has moved once ${drop} is undone`],
+      },
+    ]);
+    expect((await reaper.audit.undo([entry, drop])).map(({ outcome }) => outcome)).toEqual(['done', 'done']);
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text('a')]);
   });
 
@@ -412,6 +464,26 @@ describe('a dropped hook', () => {
   });
 });
 
+test('two people undo the same acts at once: each act is undone once, and leaves one entry', async () => {
+  const revision = second(-600);
+  await seedJob(redis, 'failed', { age: old });
+  await seedJob(redis, 'untracked', { status: 'Success', ack: ackText('Success', revision), revision });
+  await redis.hset(keys.hooks, 'dropped', `parked Success:1 ${endpoint} 2 5 6 404`);
+  await redis.zadd(keys.parkedHooks, Date.now(), 'dropped');
+  const [ann, bob] = [create(), create()];
+  await ann.sweep();
+  await ann.hooks.drop({ id: 'dropped' });
+  const ids = (await entries(ann)).map(({ id }) => id);
+  expect(ids).toHaveLength(3);
+  const both = await Promise.all([ann.audit.undo(ids), bob.audit.undo(ids)]);
+  for (const id of ids) {
+    const outcomes = both.flatMap((some) => some.filter(({ entry }) => entry === id).map(({ outcome }) => outcome));
+    expect(outcomes.sort()).toEqual(['done', 'moved']);
+  }
+  const undone = (await entries(ann)).filter(({ what }) => what === 'undo');
+  expect(undone.map(({ of }) => of).sort()).toEqual([...ids].sort());
+});
+
 test.each([
   ['refire', 'its endpoint may have got the hook'],
   ['requeue', 'the entries are in the queue, and a worker may have taken them'],
@@ -436,6 +508,43 @@ test('an entry that could not hold all facts cannot be undone', async () => {
   });
 });
 
+test('an entry with bytes that are no text cannot be undone: they would be written back as others', async () => {
+  await seedJob(redis, 'a', { age: old });
+  await redis.hset(keys.stats('a'), 'ack', Buffer.from([0xff, 0xfe]));
+  const reaper = create();
+  await reaper.sweep();
+  expect(await undo(reaper, await entryOf(reaper, 'fail'))).toMatchObject({ outcome: 'refused' });
+  expect(await stats()).toMatchObject({ status: 'Error' });
+});
+
+test('facts in an entry that are no texts are left out, and without a status before none is restored', async () => {
+  await redis.hset(keys.stats('a'), { status: 'Error', revision: 1 });
+  const facts = ['was', '{"status":{"a":1},"revision":"1"}', 'is', '{"status":"Error","tracked":[2]}'];
+  const entry = (await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', 'a', ...facts)) as string;
+  const reaper = create();
+  expect((await entries(reaper))[0]).toMatchObject({ was: { revision: '1' }, is: { status: 'Error' } });
+  expect(await undo(reaper, entry)).toMatchObject({
+    outcome: 'refused',
+    reason: 'the entry could not hold all facts of the act',
+  });
+  expect(await stats()).toEqual({ status: 'Error', revision: '1' });
+});
+
+test('a key of another type refuses one entry by its name, and the others are undone', async () => {
+  for (const id of ['a', 'b']) await seedJob(redis, id, { age: old });
+  const reaper = create();
+  await reaper.sweep();
+  await redis.del(keys.stats('a'));
+  await redis.set(keys.stats('a'), 'odd');
+  const ids = (await entries(reaper)).map(({ id }) => id);
+  const outcomes = await reaper.audit.undo(ids);
+  expect(outcomes.find(({ job }) => job === 'a')).toMatchObject({
+    outcome: 'refused',
+    reason: expect.stringContaining(`${keys.stats('a')} holds a string`),
+  });
+  expect(outcomes.find(({ job }) => job === 'b')).toMatchObject({ outcome: 'done' });
+});
+
 test('an entry that names another key as kept makes no script read it', async () => {
   await redis.set('t:other', '{"record":"x","members":[]}');
   const fields = ['what', 'drop-quarantined', 'job', 'a', 'is', '{"record":null}', 'kept', 't:other'];
@@ -447,7 +556,10 @@ test('an entry that names another key as kept makes no script read it', async ()
 test('entries that are not there, and ids that are none', async () => {
   const reaper = create();
   expect(await undo(reaper, '5-0')).toMatchObject({ entry: '5-0', outcome: 'not-found' });
-  await expect(reaper.audit.undo(['abc'])).rejects.toMatchObject({ code: 'invalid-options' });
+  for (const id of ['abc', '18446744073709551616-0', '1-18446744073709551616', '1-0\n']) {
+    await expect(reaper.audit.undo([id])).rejects.toMatchObject({ code: 'invalid-options' });
+  }
+  expect(await undo(reaper, '18446744073709551615-1')).toMatchObject({ outcome: 'not-found' });
 });
 
 test('several entries are undone the newest first, whatever their order', async () => {

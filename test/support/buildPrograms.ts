@@ -10,6 +10,7 @@ const programs = [
   'src/index.ts',
   'examples/cron-job.ts',
   'examples/fastify-host.ts',
+  'examples/incident/main.ts',
   'examples/one-shot.ts',
   'examples/worker-host.ts',
   'test/hooks/host.ts',

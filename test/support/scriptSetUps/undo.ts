@@ -19,6 +19,7 @@ import {
   hookKeys,
   hooks,
   job,
+  list,
   origin,
   parked,
   quarantined,
@@ -34,6 +35,7 @@ import {
 } from './values.ts';
 
 const quarantine = 't:reaper:quarantine';
+const recovered = 't:reaper:recovered';
 const ack = (status: string) => JSON.stringify({ status, revision: before, check_in_at: 0 });
 const inQuarantine: State = {
   [quarantine]: hash({ j: quarantined }),
@@ -69,7 +71,11 @@ const twoQuarantined = JSON.stringify({
     ['X', entry('j'), deadMember],
   ],
 });
-const dropped = JSON.stringify({ record: quarantined, members: [[deadMember, String(before)]] });
+const dropped = JSON.stringify({
+  record: quarantined,
+  members: [[deadMember, String(before)]],
+  recoveries: JSON.stringify([[before, 'p', '']]),
+});
 
 export const undoSetUps = {
   undo_status: alsoRecorded([
@@ -144,8 +150,10 @@ export const undoSetUps = {
         [auditKept]: string(dropped),
         [quarantine]: hash({ other: quarantined }),
         [dead]: zset({ other: before }),
+        [recoveries]: hash({ j: JSON.stringify([[before, 'q', '']]) }),
+        [recovered]: list(`${before}\nother`),
       },
-      keys: [quarantine, dead, auditKept],
+      keys: [quarantine, dead, auditKept, recoveries, recovered],
       args: ['j', '', '1-0'],
       once: true,
     },
