@@ -1,7 +1,6 @@
 /**
  * Runs the benchmarks and compares the results with their targets: `npm run bench`, or `npm run bench -- --only GROUP,…`.
- * Most targets are ratios of two results of the same run. The upstream stand-in does in Node what the Go reaper does, one
- * command at a time.
+ * Most targets are ratios of two results of the same run. `upstream/` does what the Go reaper does.
  */
 import { parseArgs } from 'node:util';
 import { type RedisServer, startRedis } from '../test/support/redisServer.ts';

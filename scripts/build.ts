@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { banner } from './build/banner.ts';
 import { writeDeclarations } from './build/declarations.ts';
 import { licensesOf } from './build/licenses.ts';
 
@@ -27,10 +28,7 @@ export const buildInto = async (out: string): Promise<void> => {
     format: 'esm',
     target: 'node20.19',
     plugins: [installed],
-    // Bundled packages that are CommonJS call `require` for modules of Node.
-    banner: {
-      js: "import { createRequire as requireOf } from 'node:module';\nconst require = requireOf(import.meta.url);",
-    },
+    banner: { js: banner },
     metafile: true,
     logLevel: 'warning',
   });

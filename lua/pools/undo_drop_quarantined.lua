@@ -14,8 +14,7 @@
 --          { 'moved', what, then, now }: the record, or an entry in `dead`, has changed since
 --          As a plan (`includes/plan.lua`): what it would reply
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
--- Also written by: quarantine_entry, quarantine_orphan, drop_quarantined, release_quarantined, requeue; gocraft (its tools for dead
--- entries).
+-- Also written by: quarantine_entry, quarantine_orphan, drop_quarantined, release_quarantined, requeue; gocraft (its tools for dead entries).
 -- ZADD is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
 --- @include plan

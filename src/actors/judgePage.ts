@@ -6,9 +6,10 @@ import type { jobMachine } from '../machines/job.ts';
 import { messageOf } from '../machines/messageOf.ts';
 import type { SuspensionReason } from '../machines/refusal.ts';
 import { movedFrom } from '../machines/scope.ts';
+import { type SettledInput, settledJob } from '../machines/settledJob.ts';
 import type { JudgeInput } from '../machines/sweepSetup.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
-import type { HookReply, JobInput, JobOutcome, PageHooks } from '../machines/types/job.ts';
+import type { HookReply, JobOutcome, PageHooks } from '../machines/types/job.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
 import type { JudgedPage } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
@@ -20,7 +21,7 @@ const slice = 100;
  * Runs the actor of each job of a page that ends in its first tick: a job with nothing to do, a job of a plan, and a job to
  * refire, for the hooks of a page are enqueued together and each job asks for its own. The other jobs are left for the
  * lanes. That keeps a sweep of healthy jobs cheap, and one with a failing endpoint hardly more expensive: an actor that a
- * lane invokes costs two to three times as much.
+ * lane invokes costs ten times as much.
  */
 export const createJudgePage = ({
   job,
@@ -44,9 +45,13 @@ export const createJudgePage = ({
   // A parent in a system of its own, which nothing inspects.
   const unseen = createActor(fromCallback(() => undefined)).start();
 
-  const run = (parent: AnyActorRef, input: JobInput): JobOutcome => {
+  /** @param parent the page, for a job that an inspector follows: it takes each step of its chart. */
+  const run = (input: SettledInput, parent?: AnyActorRef): JobOutcome => {
     // One id for all, because xstate never frees what it keeps for a distinct child id.
-    const actor = createActor(job, { parent, id: 'job', input });
+    const actor =
+      parent === undefined
+        ? createActor(settledJob, { parent: unseen, id: 'job', input })
+        : createActor(job, { parent, id: 'job', input });
     // A chart that throws must not be started: xstate would end the process.
     if (actor.getSnapshot().status === 'error') return crashed(input.job, actor.getSnapshot().error);
     return actor.start().getSnapshot().output as JobOutcome;
@@ -59,7 +64,8 @@ export const createJudgePage = ({
       const hooks = new Map<TrackedJob, HookReply>();
       const page: PageHooks = { replyTo: (tracked) => hooks.get(tracked) };
       const end = ({ job, judgement }: Judged) => {
-        const outcome = run(isFollowed(job.facts.id, judgement) ? self : unseen, { job, policy, plan, scope, page });
+        const input = { job, policy, plan, scope, page, judgement };
+        const outcome = isFollowed(job.facts.id, judgement) ? run(input, self) : run(input);
         observe(outcome);
         const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
         const known = counts.get(key);

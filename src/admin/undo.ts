@@ -155,8 +155,9 @@ const createSteps = (deps: UndoDeps) => {
     async 'drop-quarantined'({ id, job, is, kept }: Undoable, plan: boolean): Promise<Reply> {
       // A key of another kind must not be read, whatever the stream says.
       if (kept === undefined || !kept.startsWith(keys.auditKept(''))) return { outcome: 'expired' };
+      const args = [job, is.record ?? '', id];
       const scriptKeys = [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered];
-      return run('undo_drop_quarantined', plan, scriptKeys, [job, is.record ?? '', id]);
+      return run('undo_drop_quarantined', plan, scriptKeys, args);
     },
   };
 };

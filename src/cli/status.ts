@@ -20,14 +20,14 @@ export const registerStatus = (program: Command): void => {
   const command = program
     .command('status')
     .description('show what is wrong, then queues, pools and endpoints; changes nothing')
-    .option('--watch [interval]', 'show it again and again until Ctrl-C, every 2s by default', duration);
+    .option('--watch [interval]', 'show it again and again until Ctrl-C, every 2s by default', duration)
+    .addHelpText('after', '\nExit code 3: something needs attention.');
   withProgress(command, 'reading queues, pools and tracked jobs');
   withExamples(command, {
     'what is wrong, the worst first, with the command that helps': 'reaper status',
     'the same every 5 seconds, until Ctrl-C': 'reaper status --watch 5s',
     'types whose lock is not what their pools hold': "reaper status --json | jq '.queues[] | select(.drift != 0)'",
   });
-  command.addHelpText('after', '\nExit code 3: something needs attention.');
   withOptions(command, 'redis', 'judging', 'pools').action(async (flags: StatusFlags) => {
     const interval = intervalOf(flags);
     const reaper = reaperOf(configOf(command));

@@ -206,7 +206,8 @@ const plannedActOf = ({ job, judgement }: JobContext): PlannedAct => {
   return { id: job.facts.id, verdict, reason, fingerprint: job.fingerprint };
 };
 
-const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {
+/** What became of a job that has ended in the state with this output. */
+export const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {
   const { job, judgement, moved, error } = context;
   return {
     id: job.facts.id,

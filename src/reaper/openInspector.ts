@@ -18,7 +18,8 @@ export interface Inspection {
 }
 
 export const createInspection = (settings: ReaperSettings['inspect'], fault: Reporting['fault']): Inspection => {
-  let isFollowed: Follow = () => true;
+  // Until an inspector that is on has been opened, it may ask for any job.
+  let isFollowed: Follow = () => settings !== false;
   let inspector: Promise<OpenInspector> | undefined;
 
   const load = async (inspected: Inspectable, settings: InspectSettings) => {

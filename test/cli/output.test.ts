@@ -90,7 +90,7 @@ describe('sweep', () => {
         lines.findIndex((line) => line.includes('jobs in')),
       ),
     ).not.toContainEqual(expect.stringMatching(/^.{81}/));
-    const rows = text.split('├').map((row) => row.replace(/[─┼┤│┌┬┐└┴┘\s]+/g, ' '));
+    const rows = text.split(/├|\n(?=│ \d)/).map((row) => row.replace(/[─┼┤│┌┬┐└┴┘\s]+/g, ' '));
     expect(
       rows
         .map((row) =>

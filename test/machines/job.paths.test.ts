@@ -138,7 +138,7 @@ test('a job that is overtaken is not acted on with another verdict than the swee
   for (const verdict of ['refire', 'keep'] as const) {
     const path = {
       input: { job: jobFor('fail'), policy, plan: false, scope: { verdicts: ['fail'] } },
-      events: [done('act', 'overtaken'), done('load', jobFor(verdict))],
+      events: [done('act', { outcome: 'overtaken' }), done('load', jobFor(verdict))],
     };
     const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
     expect(output).toMatchObject({ verdict, outcome: 'overtaken', moved: 'verdict' });

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { TestProject } from 'vitest/node';
+import { banner } from '../../scripts/build/banner.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** The programs that tests run as processes. */
@@ -17,13 +18,7 @@ const programs = [
   'test/redis/leader/sweeping-host.ts',
 ];
 
-/**
- * The first line of each built file. Packages are built in, so that a process starts in half the time. Some of them are CommonJS,
- * and call `require`.
- */
-export const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
-
-/** Builds the programs of the project at `root` into a folder. */
+/** Builds the programs of the project at `root` into a folder, with their packages: a process then starts in half the time. */
 export const buildPrograms = (root: string, folder: string): Promise<unknown> =>
   build({
     absWorkingDir: root,

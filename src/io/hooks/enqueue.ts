@@ -89,9 +89,7 @@ export const createHookQueue = ({
     async enqueue(changes, fence, note) {
       if (changes.length === 0) return [];
       const replies: ReplyOf<'enqueue_hooks'>['changes'][number][] = [];
-      for (const some of partsOf(changes, maxChangesPerCall)) {
-        for (const reply of await run(some, [], fence, note)) replies.push(reply);
-      }
+      for (const some of partsOf(changes, maxChangesPerCall)) replies.push(...(await run(some, [], fence, note)));
       // Only for the few unclear ones: reading the stats of all jobs would slow down every page of a sweep.
       const unclear = changes.filter((_, i) => replies[i]?.outcome === 'unclear');
       const statsOfUnclear = unclear.map(({ id }) => keys.stats(id));

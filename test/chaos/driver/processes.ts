@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { banner } from '../../support/buildPrograms.ts';
+import { banner } from '../../../scripts/build/banner.ts';
 import type { FromProcess, ToHost } from './hostConfig.ts';
 
 /** One process. Times: wall clock, ms. */
