@@ -153,7 +153,7 @@ test('recoveries that count again are joined with those since the drop, and are 
   await scripts.run(
     'undo_drop_quarantined',
     [keys.quarantine, keys.dead, kept, keys.recoveries, keys.recovered],
-    ['p@1', 'act', '', '1-0'],
+    ['p@1', '', '1-0'],
   );
   expect(await redis.hget(keys.recoveries, 'p@1')).toBe(`[[${at},"q",""],[${at + 5},"r",""]]`);
   expect(await redis.lrange(keys.recovered, 0, -1)).toEqual([expect.stringMatching(/^\d{10}\np@1$/)]);
