@@ -31,6 +31,7 @@ export type { SuspensionReason } from './machines/refusal.ts';
 export type { PlannedRescue, PoisonEntry, PoolTraces, RescueChange } from './machines/types/changes.ts';
 export type { JobEnd, JobOutcome } from './machines/types/job.ts';
 export type { PoolEnd, PoolOutcome } from './machines/types/pool.ts';
+export type { RescueProgress } from './machines/types/progress.ts';
 export type { Drift, FinishedEntry, OrphanedEntry } from './machines/types/rescue.ts';
 export type { ActingVerdict, PlannedAct } from './machines/types/scope.ts';
 export type { Policy, Reason, Verdict } from './machines/verdict.ts';
@@ -60,5 +61,4 @@ export type {
 export type { Health } from './reaper/health.ts';
 export type { HookCounts } from './reaper/hookCounts.ts';
 export type { Reaper, RescueOptions, SweepOptions } from './reaper/reaper.ts';
-export type { RescueProgress } from './reaper/rescueProgress.ts';
 export type { RescueSummary, SweepSummary } from './reaper/summaries.ts';

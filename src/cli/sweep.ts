@@ -24,7 +24,7 @@ export const registerSweep = (program: Command): void => {
     .option('--type <type...>', 'only jobs of these types', addNonEmpty)
     .option('--id <job...>', 'only these jobs', addNonEmpty)
     .addOption(new Option('--verdict <verdict...>', 'only these acts').choices(['fail', 'refire', 'reset', 'untrack']))
-    .option('--limit <n>', 'act on this many jobs at most', positive);
+    .option('--limit <count>', 'act on this many jobs at most', positive);
   withProgress(command, 'reading tracked jobs');
   withExamples(command, {
     'what a sweep would do, and then exactly that': ['reaper sweep --plan --out plan.jsonl', 'reaper apply plan.jsonl'],

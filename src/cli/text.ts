@@ -63,14 +63,11 @@ export type Cell = string | number | readonly string[];
 /**
  * Prints a table. On a terminal it fits the width: long ids and names are shortened in the middle. In a pipe each row is one line, and
  * nothing is shortened.
- * @param width makes it fit this many columns anywhere.
  */
-export const printTable = (
-  head: readonly string[],
-  rows: readonly (readonly Cell[])[],
-  width = process.stdout.isTTY ? widthOf(process.stdout) : undefined,
-): void => {
-  for (const line of tableLines(head, rows, width)) write(`${line}\n`);
+export const printTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): void => {
+  for (const line of tableLines(head, rows, process.stdout.isTTY ? widthOf(process.stdout) : undefined)) {
+    write(`${line}\n`);
+  }
 };
 
 /** The lines of a table that fits this width, with control characters escaped. */

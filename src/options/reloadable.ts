@@ -13,8 +13,11 @@ export type Reloadable = typeof reloadable;
 
 /** Options that `reload` takes. */
 export interface ReloadableOptions {
+  /** When scheduled sweeps come. */
   readonly sweep?: Pick<NonNullable<ReaperOptions['sweep']>, Reloadable['sweep'][number]>;
+  /** When scheduled rescue passes come. */
   readonly rescue?: Pick<NonNullable<ReaperOptions['rescue']>, Reloadable['rescue'][number]>;
+  /** How hooks are sent and kept. */
   readonly hooks?: Pick<NonNullable<ReaperOptions['hooks']>, Reloadable['hooks'][number]>;
 }
 

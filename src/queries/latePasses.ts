@@ -1,16 +1,14 @@
 import { ageText } from '../ages.ts';
 import { msOfIso } from '../isoTime.ts';
-import type { ReaperSettings } from '../options.ts';
+import type { ScheduleSettings } from '../options/schedule.ts';
 import { type Problem, problem } from './problem.ts';
 import type { NamespaceState } from './state.ts';
-
-export type PassSettings = Pick<ReaperSettings, 'role' | 'sweep' | 'rescue'>;
 
 /**
  * Scheduled passes that are late, by the intervals of this reaper: the hosts of a namespace have the same ones. A host with the role
  * `always` shares no schedule, so nothing is known of its passes here.
  */
-export const lateProblems = (state: NamespaceState, { role, sweep, rescue }: PassSettings): Problem[] => {
+export const lateProblems = (state: NamespaceState, { role, sweep, rescue }: ScheduleSettings): Problem[] => {
   if (role === 'always') return [];
   const { leader, namespace, readAt } = state;
   const now = Date.parse(readAt);

@@ -1,7 +1,8 @@
 import { ageText, countText } from '../ages.ts';
 import { msOfIso } from '../isoTime.ts';
+import type { ScheduleSettings } from '../options/schedule.ts';
 import { shellQuoted } from '../shell.ts';
-import { lateProblems, type PassSettings } from './latePasses.ts';
+import { lateProblems } from './latePasses.ts';
 import { count, type Problem, type ProblemCode, problem } from './problem.ts';
 import { isBlockedByLock, type QueueStatus, unpauseCommand } from './queues.ts';
 import type { NamespaceState } from './state.ts';
@@ -23,7 +24,7 @@ const order: readonly ProblemCode[] = [
 const severities: readonly Problem['severity'][] = ['critical', 'warning', 'notice'];
 
 /** What is wrong with a namespace, the worst first. Pure. */
-export const problemsOf = (state: NamespaceState, settings: PassSettings): Problem[] => {
+export const problemsOf = (state: NamespaceState, settings: ScheduleSettings): Problem[] => {
   const late = lateProblems(state, settings);
   return [
     ...suspended(state),

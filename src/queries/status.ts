@@ -11,7 +11,7 @@ import { findWrongTyped, keysOfType, singleKeysOf, unlessWrongType } from '../io
 import { isoOfSecond, isoTime, isoTimeOrNone } from '../isoTime.ts';
 import type { SuspensionReason } from '../machines/refusal.ts';
 import type { Policy } from '../machines/verdict.ts';
-import type { ReaperSettings } from '../options.ts';
+import type { ScheduleSettings } from '../options/schedule.ts';
 import type { createElsewhere } from './elsewhere.ts';
 import { countHeld } from './held.ts';
 import { createPoolReader } from './poolStatus.ts';
@@ -31,7 +31,7 @@ export interface ReaperStatus extends NamespaceState {
 const walkFor = 5_000;
 
 export interface StatusDeps extends Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> {
-  readonly settings: Pick<ReaperSettings, 'namespace' | 'role' | 'sweep' | 'rescue'>;
+  readonly settings: ScheduleSettings & { readonly namespace: string };
   /** Begins to read all tracked jobs. */
   readonly open: () => PageReader;
   readonly pools: Pools;

@@ -3,8 +3,9 @@ import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
 import { isoTime } from '../isoTime.ts';
 import type { FailedChild } from '../machines/types/reports.ts';
+import type { ScheduleSettings } from '../options/schedule.ts';
 import type { PassReports, PassState } from './passReports.ts';
-import type { Schedule, ScheduleSettings } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 
 /** Whether the passes run on time. */
 export interface Health {

@@ -5,6 +5,7 @@ import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { PlannedRescue } from '../machines/types/changes.ts';
+import type { RescueProgress } from '../machines/types/progress.ts';
 import type { ActingVerdict, PlannedAct } from '../machines/types/scope.ts';
 import type { Duration } from '../options/duration.ts';
 import type { ReloadableOptions } from '../options/reloadable.ts';
@@ -12,7 +13,6 @@ import type { Explanation } from '../queries/explain.ts';
 import type { ReaperStatus } from '../queries/status.ts';
 import type { EventSource } from './events.ts';
 import type { Health } from './health.ts';
-import type { RescueProgress } from './rescueProgress.ts';
 import type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /** What `sweep` is asked for. */
@@ -29,6 +29,7 @@ export interface SweepOptions {
   readonly limit?: number;
   /** The acts of a plan: these and no others, each only if the facts of the plan still give it. */
   readonly acts?: readonly PlannedAct[];
+  /** Aborting it ends the sweep. */
   readonly signal?: AbortSignal;
 }
 
@@ -42,6 +43,7 @@ export interface RescueOptions {
   readonly pools?: readonly string[];
   /** The acts of a plan: these and no others, each only if its pool is as it was. */
   readonly acts?: readonly PlannedRescue[];
+  /** Aborting it ends the pass. */
   readonly signal?: AbortSignal;
 }
 

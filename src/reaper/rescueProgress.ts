@@ -2,23 +2,8 @@ import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 import type { poolMachine } from '../machines/pool.ts';
 import type { poolsMachine } from '../machines/pools.ts';
 import type { rescueMachine } from '../machines/rescue.ts';
+import type { RescueProgress } from '../machines/types/progress.ts';
 import { waitingIn } from '../machines/waitingPools.ts';
-
-/** What the rescue passes of this reaper do now. */
-export interface RescueProgress {
-  readonly step:
-    | 'reading-pools'
-    | 'rebuilding-counters'
-    | 'requeuing-orphans'
-    | 'awaiting-second-try'
-    | 'rescuing-pools';
-  /** Suspected pools that wait for the end of their grace, or until others are rescued. */
-  readonly waiting: number;
-  /** When the first grace ends, in ms from now; undefined if none runs. */
-  readonly graceLeftMs: number | undefined;
-  /** Pools that are being rescued: the entries that they held, and those of them that are requeued. */
-  readonly pools: readonly { readonly pool: string; readonly entries: number; readonly requeued: number }[];
-}
 
 /** @param now in monotonic ms. @returns undefined if no pass runs and no pool is worked on. */
 export const rescueProgressOf = (

@@ -2,21 +2,9 @@ import { monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { scheduledPass } from '../machines/types/sweep.ts';
+import type { ScheduleSettings } from '../options/schedule.ts';
 
 export type ScheduledPass = 'sweep' | 'rescue';
-
-interface PassTimes {
-  readonly initialDelay: number;
-  readonly interval: number;
-}
-/**
- * The options that say when passes are due, in ms. They are not taken from the type of all options: that one is zod's, and
- * the declarations of this module are in the package, which is installed without zod.
- */
-export interface ScheduleSettings {
-  readonly sweep: PassTimes & { readonly jitter: number };
-  readonly rescue: PassTimes & { readonly grace: number };
-}
 
 /** When the scheduled passes of this host are due. Times by the monotonic clock in ms. */
 export interface Schedule {

@@ -4,12 +4,13 @@ import { messageOf } from '../machines/messageOf.ts';
 import type { poolsMachine } from '../machines/pools.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
 import type { SupervisorEvent } from '../machines/supervisorSetup.ts';
+import type { RescueProgress } from '../machines/types/progress.ts';
 import type { FailedChild } from '../machines/types/reports.ts';
 import { waitingIn } from '../machines/waitingPools.ts';
 import type { Dispatching } from './delivery.ts';
 import type { Inspected } from './inspection.ts';
 import type { PassRequest } from './passes.ts';
-import { type RescueProgress, rescueProgressOf } from './rescueProgress.ts';
+import { rescueProgressOf } from './rescueProgress.ts';
 import { actorsOf, type Wiring } from './tree.ts';
 
 /** How long a stop waits for the leader to resign, in ms: once the time is up, and before. */

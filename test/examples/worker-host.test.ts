@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { second, seedJob } from '../support/jobs.ts';
+import { isCallOf, second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -64,13 +64,16 @@ const isAtRest = async () =>
   Number(await redis.get('t:jobs:X:lock')) === 0 &&
   Number(await redis.hget('t:jobs:X:lock_info', 'p')) === 0;
 
-/** A proxy to Redis that calls `before` when a chunk contains this word, before it passes the chunk on. */
-const startProxy = async (word: string, before: () => Promise<unknown>): Promise<string> => {
+const isBeginOfAttempt = (chunk: string) =>
+  (chunk.match(/[0-9a-f]{40}/g) ?? []).some((digest) => isCallOf('begin_attempt', [digest]));
+
+/** A proxy to Redis that calls `before` when it gets such a chunk, before it passes the chunk on. */
+const startProxy = async (isMeant: (chunk: string) => boolean, before: () => Promise<unknown>): Promise<string> => {
   const proxy = createServer((client) => {
     const upstream = connect(server.port, '127.0.0.1');
     let last: Promise<unknown> = Promise.resolve();
     client.on('data', (chunk) => {
-      const act = chunk.includes(word) ? before : async () => undefined;
+      const act = isMeant(String(chunk)) ? before : async () => undefined;
       last = last.then(act).then(() => upstream.write(chunk));
     });
     upstream.pipe(client);
@@ -119,7 +122,7 @@ test('fault 134: a job that is stopped after it was loaded and before it begins 
   await seedJob(redis, 'a', { status: 'Pending' });
   await enqueue('a');
   // The host is about to write the status Running.
-  const url = await startProxy('Running', () => redis.hset('t:job_stats:a', 'status', 'Stopped'));
+  const url = await startProxy(isBeginOfAttempt, () => redis.hset('t:job_stats:a', 'status', 'Stopped'));
   const host = startHost({ REAPER_REDIS: url, REAPER_ROLE: 'never' });
   await host.until('skipped', 'a');
   await vi.waitUntil(isAtRest);
@@ -131,9 +134,12 @@ test('an entry that was requeued after the host has fetched it is not run, and i
   await enqueue('a');
   await enqueue('b');
   // The host is about to check that it still holds an entry.
-  const url = await startProxy('LPOS', async () => {
-    if ((await redis.exists('t:elsewhere')) === 0) await redis.rpoplpush('t:jobs:X:p:inprogress', 't:elsewhere');
-  });
+  const url = await startProxy(
+    (chunk) => chunk.includes('LPOS'),
+    async () => {
+      if ((await redis.exists('t:elsewhere')) === 0) await redis.rpoplpush('t:jobs:X:p:inprogress', 't:elsewhere');
+    },
+  );
   const host = startHost({ REAPER_REDIS: url, REAPER_ROLE: 'never' });
   await host.until('finished', 'b');
   expect([host.ids('running'), host.ids('finished'), await statusOf('a')]).toEqual([['b'], ['b'], 'Pending']);

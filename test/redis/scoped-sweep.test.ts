@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { JobOutcome, Reaper, ReaperOptions, SweepOptions } from '../../src/index.ts';
 import { redisFixture } from '../support/fixture.ts';
-import { ackText, intercept, seedJob } from '../support/jobs.ts';
+import { ackText, intercept, isCallOf, seedJob } from '../support/jobs.ts';
 
 const { server, redis, opened } = await redisFixture();
 const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });
@@ -100,7 +100,7 @@ describe('a sweep of', () => {
     // The job changes between its page and its act, and would be refired then.
     const moved = { status: 'Success', web_hook_url: 'http://127.0.0.1:1/x' };
     const client = intercept(redis, 'evalsha', async (args) => {
-      if (args.includes('Error')) await redis.hset('t:job_stats:hung-X', moved);
+      if (isCallOf('fail_job', args)) await redis.hset('t:job_stats:hung-X', moved);
     });
     const { outcomes } = await swept({ verdicts: ['fail'], ids: ['hung-X'] }, create({ redis: opened.hold(client) }));
     expect(outcomes).toMatchObject([{ id: 'hung-X', outcome: 'overtaken', moved: 'verdict' }]);

@@ -369,7 +369,7 @@ test('`reaper rescue` waits for its second look, and prints each requeued entry 
   const printed: string[] = [];
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
   try {
-    expect(await rescue(reaper, { grace: 1 })).toBe(0);
+    expect(await rescue(reaper, { grace: 1, verbose: true })).toBe(0);
   } finally {
     write.mockRestore();
   }
