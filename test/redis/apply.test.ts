@@ -100,7 +100,16 @@ test('from any state, the acts of a plan do exactly the plan, and nothing that i
       const isStanding = (id: string) => !areMoved || given[Number(id.slice(1))]?.move === undefined;
       for (const id of planned.keys()) if (isStanding(id)) expect(done).toContain(id);
     }),
-    { numRuns: 60, endOnFailure: false },
+    {
+      numRuns: 60,
+      endOnFailure: false,
+      // Each kind of job as planned, and a job with the same facts whose entry is in its queue again.
+      examples: [
+        [kinds.map((kind) => ({ kind, move: undefined, isNew: false })), false],
+        [[{ kind: 'hung', move: 'queued', isNew: false }], true],
+        [[{ kind: 'ended', move: 'touched', isNew: false }], true],
+      ],
+    },
   );
   expect([...seen].sort()).toEqual(['facts', 'fail', 'refire', 'reset', 'untrack', 'verdict']);
 });
