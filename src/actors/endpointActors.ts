@@ -3,7 +3,7 @@ import type { ClaimedHook } from '../io/hooks/claims.ts';
 import type { HostBackoff } from '../io/hooks/hostBackoff.ts';
 import type { InFlightLimiter } from '../io/hooks/inFlightLimiter.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
-import type { Looked } from '../machines/dispatcher.ts';
+import type { DueHooks } from '../machines/dispatcher.ts';
 import type { Claimed, OutgoingHook } from '../machines/endpoint.ts';
 
 /** How soon a claim is repeated where other endpoints take all the room, in ms. */
@@ -30,9 +30,9 @@ export const createEndpointActors = (records: HookRecords, limiter: InFlightLimi
   }),
 });
 
-/** What the chart of the dispatcher invokes. `also` is done at each look. */
-export const createLook = (records: HookRecords, also: () => Promise<unknown>) =>
-  fromPromise<Looked>(async () => {
+/** What the chart of the dispatcher invokes. `also` is done at each poll. */
+export const createPoll = (records: HookRecords, also: () => Promise<unknown>) =>
+  fromPromise<DueHooks>(async () => {
     const endpoints = await records.endpoints();
     await also();
     const waits = endpoints.flatMap(({ wait }) => (wait === undefined || wait <= 0 ? [] : [wait]));

@@ -7,7 +7,10 @@ import type { Deps } from './redis/deps.ts';
 import { retry } from './redis/retry.ts';
 import { type AuditNote, changeOnce } from './redis/scripts.ts';
 
-/** Acts on a job that was judged. Each act is one script that changes nothing if the job has changed since. */
+/**
+ * Acts on a job that was judged. Each act is one script. Those that change the job change nothing if it has changed since; a
+ * refire enqueues a hook, which is built from the stats when it is sent.
+ */
 export interface JobActs {
   load(id: string): Promise<TrackedJob>;
   fail(input: ActInput): Promise<ActReply>;

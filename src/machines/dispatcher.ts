@@ -4,8 +4,8 @@ import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
 import { faultOf, reported } from './types/reports.ts';
 
-/** What a look at the queues of all endpoints finds. */
-export interface Looked {
+/** What a poll at the queues of all endpoints finds. */
+export interface DueHooks {
   /** Endpoints that may be sent something now. */
   readonly due: readonly string[];
   /** How long until another one may be, in ms; undefined where nothing waits. */
@@ -17,7 +17,7 @@ export interface DispatcherInput {
   readonly slots: number;
   /** Hooks that may be in flight to one of them. */
   readonly perEndpoint: number;
-  /** From one look to the next, in ms, where nothing is known to be due earlier: other hosts enqueue hooks too. */
+  /** From one poll to the next, in ms, where nothing is known to be due earlier: other hosts enqueue hooks too. */
   readonly interval: number;
 }
 
@@ -25,8 +25,8 @@ export type DispatcherEvent =
   /** A hook was enqueued here for an endpoint. */
   | { type: 'due'; endpoint: string }
   /** A caller waits until no hook is due. */
-  | { type: 'look' }
-  /** From now on, look for what other hosts enqueued too. */
+  | { type: 'poll' }
+  /** From now on, poll what other hosts enqueued too. */
   | { type: 'watch' }
   | { type: 'stop' }
   | { type: 'xstate.done.actor.*'; actorId: string; output: EndpointOutcome }
@@ -39,16 +39,16 @@ export interface DispatcherContext extends DispatcherInput {
   readonly due: readonly string[];
   /** Endpoints in a slot for which more has become due. */
   readonly again: readonly string[];
-  /** How long until the next hook may be due, in ms: by the last look, and by the endpoints that ended since it began. */
+  /** How long until the next hook may be due, in ms: by the last poll, and by the endpoints that ended since it began. */
   readonly wait: number | undefined;
-  /** Looks in a row that failed. */
+  /** Polls in a row that failed. */
   readonly failures: number;
 }
 
 /** How long until the next hook may be due. */
 export type DispatcherOutput = Pick<DispatcherContext, 'wait'>;
 
-/** The shortest pause between two looks, in ms. */
+/** The shortest pause between two polls, in ms. */
 const minPause = 50;
 
 type SlotId = `endpoint-${number}`;
@@ -74,13 +74,13 @@ const crashed = {
  * Dispatches hooks: one `endpoint` actor for each endpoint with a hook that is due, as many as there are slots.
  *
  * 1. `onDemand`: only for hooks that this process enqueues, and for callers.
- *    `asleep` until a hook is enqueued or a caller waits; `looking` which endpoints are due; `waiting` until the next one
- *    is. With no hook left it falls `asleep` again. After a look or an endpoint that failed it does not know, and looks.
- * 2. `watching`: for the hooks of other hosts too. `looking` at once, then `waiting` until the next hook or look is due.
+ *    `asleep` until a hook is enqueued or a caller waits; `polling` which endpoints are due; `waiting` until the next one
+ *    is. With no hook left it falls `asleep` again. After a poll or an endpoint that failed it does not know, and polls.
+ * 2. `watching`: for the hooks of other hosts too. `polling` at once, then `waiting` until the next hook or poll is due.
  * 3. `stopping`: after `stop`, waits for the hooks in flight.
  * 4. `stopped` (final).
  *
- * An endpoint that leaves a hook for an earlier moment than the next look shortens the wait.
+ * An endpoint that leaves a hook for an earlier moment than the next poll shortens the wait.
  */
 export const dispatcherMachine = setup({
   types: {
@@ -92,10 +92,10 @@ export const dispatcherMachine = setup({
   },
   actors: {
     endpoint: endpointMachine,
-    look: fromPromise<Looked>(() => Promise.reject(new Error('look was not provided'))),
+    poll: fromPromise<DueHooks>(() => Promise.reject(new Error('poll was not provided'))),
   },
   delays: {
-    nextLook: ({ context }) => Math.max(minPause, Math.min(context.interval, context.wait ?? context.interval)),
+    nextPoll: ({ context }) => Math.max(minPause, Math.min(context.interval, context.wait ?? context.interval)),
   },
   guards: {
     areSlotsFree: ({ context }) => areSlotsFree(context),
@@ -115,12 +115,12 @@ export const dispatcherMachine = setup({
         if (held === endpoint) enqueue.sendTo(slot as SlotId, { type: 'due' });
       }
     }),
-    keepLooked: assign(({ context }, { looked }: { looked: Looked }) => ({
-      wait: soonest(looked.wait, context.wait),
+    keepDue: assign(({ context }, { found }: { found: DueHooks }) => ({
+      wait: soonest(found.wait, context.wait),
       failures: 0,
       due: [
         ...context.due,
-        ...looked.due.filter((endpoint) => !isInSlot(context, endpoint) && !context.due.includes(endpoint)),
+        ...found.due.filter((endpoint) => !isInSlot(context, endpoint) && !context.due.includes(endpoint)),
       ],
     })),
     fillSlots: enqueueActions(({ enqueue, context }) => {
@@ -163,7 +163,7 @@ export const dispatcherMachine = setup({
       enqueue.assign({ due: [], again: [] });
       for (const slot of Object.keys(context.inSlots)) enqueue.sendTo(slot as SlotId, { type: 'stop' });
     }),
-    // A look replaces what the last one found, but not what ends while it looks.
+    // A poll replaces what the last one found, but not what ends while it polls.
     forgetWait: assign({ wait: undefined }),
     reportQuiet: enqueueActions(({ enqueue, context }) => {
       if (areSlotsFree(context) && context.due.length === 0) enqueue.sendParent(reported({ type: 'hooks.quiet' }));
@@ -206,17 +206,17 @@ export const dispatcherMachine = setup({
               target: 'waiting',
               actions: [{ type: 'recordDue', params: ({ event }) => ({ endpoint: event.endpoint }) }, 'fillSlots'],
             },
-            look: 'looking',
+            poll: 'polling',
           },
         },
-        looking: looking(),
+        polling: polling(),
         waiting: { ...waiting(), always: { guard: 'hasNothingLeft', target: 'asleep' } },
       },
     },
     watching: {
       description: 'Sends the hooks of all hosts.',
-      initial: 'looking',
-      states: { looking: looking(), waiting: waiting() },
+      initial: 'polling',
+      states: { polling: polling(), waiting: waiting() },
     },
     stopping: {
       description: 'Stopping: waits for the hooks in flight.',
@@ -232,19 +232,19 @@ export const dispatcherMachine = setup({
   },
 });
 
-/** The two modes look and wait in the same way. */
-function looking() {
-  type Answer = { event: { output: Looked } };
+/** The two modes poll and wait in the same way. */
+function polling() {
+  type Answer = { event: { output: DueHooks } };
   return {
-    description: 'Looks which endpoints have a hook that is due.',
+    description: 'Reads which endpoints have a hook that is due.',
     entry: 'forgetWait',
     invoke: {
-      id: 'look',
-      src: 'look',
+      id: 'poll',
+      src: 'poll',
       onDone: {
         target: 'waiting',
         actions: [
-          { type: 'keepLooked', params: ({ event }: Answer) => ({ looked: event.output }) },
+          { type: 'keepDue', params: ({ event }: Answer) => ({ found: event.output }) },
           'fillSlots',
           'reportQuiet',
         ],
@@ -255,7 +255,7 @@ function looking() {
       },
     },
     on: {
-      // The look finds out whether all is quiet.
+      // The poll finds out whether all is quiet.
       'xstate.done.actor.*': { actions: [ended, 'fillSlots'] },
       'xstate.error.actor.*': { actions: [crashed, 'fillSlots'] },
     },
@@ -265,10 +265,10 @@ function looking() {
 function waiting() {
   type Ended = { event: Extract<DispatcherEvent, { type: 'xstate.done.actor.*' }> };
   return {
-    description: 'Waits until the next hook or the next look is due.',
-    after: { nextLook: 'looking' },
+    description: 'Waits until the next hook or the next poll is due.',
+    after: { nextPoll: 'polling' },
     on: {
-      look: 'looking',
+      poll: 'polling',
       'xstate.done.actor.*': {
         guard: { type: 'leavesSooner', params: ({ event }: Ended) => ({ outcome: event.output }) },
         target: 'waiting',

@@ -55,10 +55,10 @@ export type EndpointEvent =
   | (DoneActorEvent<Claimed> & { type: 'xstate.done.actor.claim' })
   | (ErrorActorEvent & { type: 'xstate.error.actor.claim' });
 
-/** Failures in a row of a claim after which the endpoint is left to the next look. */
+/** Failures in a row of a claim after which the endpoint is left to the next poll. */
 const maxFailures = 5;
 /**
- * The actor itself waits for the next hook if that is due within this, in ms; else it ends, and a look finds the hook when
+ * The actor itself waits for the next hook if that is due within this, in ms; else it ends, and a poll finds the hook when
  * its time has come. Longer where only the drain rate makes it wait: a hook that waits for its next attempt must not keep a
  * caller who waits until all is quiet.
  */
@@ -245,7 +245,7 @@ export const endpointMachine = setup({
     },
     idle: { type: 'final', description: 'Nothing is due.', output: 'idle' },
     open: { type: 'final', description: 'The circuit is open.', output: 'open' },
-    abandoned: { type: 'final', description: 'Claims failed: the next look finds what is due.', output: 'abandoned' },
+    abandoned: { type: 'final', description: 'Claims failed: the next poll finds what is due.', output: 'abandoned' },
   },
 });
 

@@ -35,7 +35,7 @@ type HooksEvent =
   /** A hook was enqueued here for an endpoint. */
   | { type: 'hooks.due'; endpoint: string }
   /** A caller waits for `hooks.quiet`. */
-  | { type: 'hooks.look' }
+  | { type: 'hooks.poll' }
   /** From now on, hooks that other hosts enqueued are sent too. */
   | { type: 'hooks.watch' };
 
@@ -145,10 +145,10 @@ export const supervisorSetup = setup({
       enqueue.assign({ restarts: context.restarts + 1 });
       enqueue.raise({ type: 'restart.expired' }, { id: `restart-${context.crashes % intensity}`, delay: period });
     }),
-    // What was due is found again by a look, and callers who wait for quiet get their answer.
+    // What was due is found again by a poll, and callers who wait for quiet get their answer.
     resumeDispatcher: enqueueActions(({ enqueue, context }, { id }: { id: ChildName }) => {
       if (id !== 'dispatcher') return;
-      enqueue.sendTo('dispatcher', { type: context.dispatching === 'watching' ? 'watch' : 'look' });
+      enqueue.sendTo('dispatcher', { type: context.dispatching === 'watching' ? 'watch' : 'poll' });
     }),
     recordFailed: enqueueActions(({ enqueue, context }, { id, error }: { id: ChildName; error: unknown }) => {
       enqueue.assign({ failed: [...context.failed, { child: nameOf[id], error: messageOf(error) }] });
@@ -195,7 +195,7 @@ export const supervisorSetup = setup({
       if (event.type === 'hooks.watch') enqueue.assign({ dispatching: 'watching' });
       if (context.alive.includes('dispatcher')) enqueue.sendTo('dispatcher', toDispatcher(event));
       // Nothing else would answer a caller who waits.
-      else if (event.type === 'hooks.look') enqueue.emit({ type: 'hooks.quiet' });
+      else if (event.type === 'hooks.poll') enqueue.emit({ type: 'hooks.quiet' });
     }),
     stopChildren: enqueueActions(({ enqueue, context }, { names }: { names: readonly ChildName[] }) => {
       for (const name of names) if (context.alive.includes(name)) enqueue.sendTo(name, { type: 'stop' });
@@ -221,5 +221,5 @@ const unavailable = (child: ChildName) => `${nameOf[child]} crashed too often an
 
 const toDispatcher = (event: HooksEvent): DispatcherEvent => {
   if (event.type === 'hooks.due') return { type: 'due', endpoint: event.endpoint };
-  return { type: event.type === 'hooks.look' ? 'look' : 'watch' };
+  return { type: event.type === 'hooks.poll' ? 'poll' : 'watch' };
 };

@@ -1,4 +1,4 @@
-import { createEndpointActors, createLook } from '../actors/endpointActors.ts';
+import { createEndpointActors, createPoll } from '../actors/endpointActors.ts';
 import { createSignal, type Signal } from '../io/clock.ts';
 import { createHooks, type Hooks } from '../io/hooks/hooks.ts';
 import { createHostBackoff, type HostBackoff } from '../io/hooks/hostBackoff.ts';
@@ -52,8 +52,8 @@ export interface Dispatching {
 
 /** Endpoints that one host sends to at the same time. */
 const endpointSlots = 16;
-/** Interval at which hooks of other hosts are looked for, in ms. */
-const lookInterval = 5_000;
+/** Interval at which hooks of other hosts are polled, in ms. */
+const pollInterval = 5_000;
 
 interface DeliveryOptions extends Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> {
   readonly settings: ReaperSettings['hooks'];
@@ -73,7 +73,7 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
     waiting.delete(outcome.id);
   });
   const dispatcher = createDispatcher(records, limiter, backoff, async () => {
-    // Not awaited: an endpoint that hangs must not delay the look for all others.
+    // Not awaited: an endpoint that hangs must not delay the poll for all others.
     void sender.deliverPendingTexts();
     await records.forgetParked(settings.parkedRetention);
   });
@@ -104,7 +104,7 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
     }),
     records,
     dispatcher,
-    dispatching: { slots: endpointSlots, perEndpoint: settings.concurrencyPerEndpoint, interval: lookInterval },
+    dispatching: { slots: endpointSlots, perEndpoint: settings.concurrencyPerEndpoint, interval: pollInterval },
     watch() {
       awake();
       supervision().watchHooks();
@@ -183,11 +183,11 @@ const createDispatcher = (
   records: HookRecords,
   limiter: InFlightLimiter,
   backoff: HostBackoff,
-  alsoAtLook: () => Promise<unknown>,
+  alsoAtPoll: () => Promise<unknown>,
 ) =>
   dispatcherMachine.provide({
     actors: {
       endpoint: endpointMachine.provide({ actors: createEndpointActors(records, limiter, backoff) }),
-      look: createLook(records, alsoAtLook),
+      poll: createPoll(records, alsoAtPoll),
     },
   });

@@ -64,7 +64,7 @@ export const createSupervision = (wiring: Wiring): Supervision => {
           resolve();
         };
         const subscriptions = [actor.on('hooks.quiet', end), actor.subscribe({ complete: end, error: end })];
-        actor.send({ type: 'hooks.look' });
+        actor.send({ type: 'hooks.poll' });
       }),
     async stop(isUp) {
       if (!isRunning) return;

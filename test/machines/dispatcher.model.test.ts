@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fromPromise, SimulatedClock } from 'xstate';
-import { type DispatcherEvent, dispatcherMachine, type Looked } from '../../src/machines/dispatcher.ts';
+import { type DispatcherEvent, type DueHooks, dispatcherMachine } from '../../src/machines/dispatcher.ts';
 import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint.ts';
 import { flush, startChild } from '../support/paths.ts';
 
-// The dispatcher against a small model of what it serves: endpoints with hooks that are due now or later, looks that read
+// The dispatcher against a small model of what it serves: endpoints with hooks that are due now or later, polls that read
 // this and answer some time later, deliveries that claim hooks and end some time later. In any order of events, no endpoint
 // has two deliveries at the same time, and no endpoint with hooks of this host is forgotten.
 
@@ -23,9 +23,9 @@ interface Delivery extends Answer<EndpointOutcome> {
   /** The wait that its last claim returned; undefined: it has claimed nothing yet. */
   wait: { readonly ms: number | undefined } | undefined;
 }
-interface Look extends Answer<Looked> {
+interface Poll extends Answer<DueHooks> {
   /** What it has read; undefined: nothing yet. */
-  read: Looked | undefined;
+  read: DueHooks | undefined;
 }
 
 const startWorld = () => {
@@ -36,7 +36,7 @@ const startWorld = () => {
     /** Endpoints whose hooks were enqueued here, or have failed here, and are not delivered yet. */
     owed: new Set<Origin>(),
     deliveries: [] as Delivery[],
-    look: undefined as Look | undefined,
+    poll: undefined as Poll | undefined,
     isWatching: false,
     /** The largest number of deliveries at the same time, in all and to one endpoint. */
     most: { ever: 0, toOne: 0 },
@@ -56,10 +56,10 @@ const startWorld = () => {
             }),
           // biome-ignore lint/suspicious/noExplicitAny: replaces the logic of a machine, but has other snapshots
         ) as any,
-        look: fromPromise<Looked>(
+        poll: fromPromise<DueHooks>(
           () =>
             new Promise((resolve, reject) => {
-              world.look = { read: undefined, resolve, reject };
+              world.poll = { read: undefined, resolve, reject };
             }),
         ),
       },
@@ -74,7 +74,7 @@ const startWorld = () => {
   );
 
   const waits = () => [...world.dueAt].map(([endpoint, at]) => [endpoint, at - clock.now()] as const);
-  const read = (): Looked => {
+  const read = (): DueHooks => {
     const later = waits().flatMap(([, ms]) => (ms > 0 ? [ms] : []));
     return {
       due: waits().flatMap(([endpoint, ms]) => (ms <= 0 ? [endpoint] : [])),
@@ -117,19 +117,19 @@ const startWorld = () => {
       resolve({ endpoint, outcome: 'abandoned', wait: undefined, error: 'Redis is down' });
     },
     break: (i: number) => removed(i).reject(new Error('a fault of the chart')),
-    look() {
-      if (world.look !== undefined) world.look.read = read();
+    poll() {
+      if (world.poll !== undefined) world.poll.read = read();
     },
     answer() {
-      const { look } = world;
-      if (look?.read === undefined) return;
-      world.look = undefined;
-      look.resolve(look.read);
+      const { poll } = world;
+      if (poll?.read === undefined) return;
+      world.poll = undefined;
+      poll.resolve(poll.read);
     },
-    failLook() {
-      const { look } = world;
-      world.look = undefined;
-      look?.reject(new Error('Redis is down'));
+    failPoll() {
+      const { poll } = world;
+      world.poll = undefined;
+      poll?.reject(new Error('Redis is down'));
     },
   };
 };
@@ -141,11 +141,11 @@ type Step =
   | readonly ['delivers' | 'ends' | 'is given up' | 'breaks', which: number]
   | readonly ['fails', which: number, pause: number]
   | readonly ['time', ms: number]
-  | readonly ['watch' | 'look' | 'look reads' | 'look answers' | 'look fails'];
+  | readonly ['watch' | 'poll' | 'poll reads' | 'poll answers' | 'poll fails'];
 
 const anOrigin = fc.constantFrom(...origins);
 const which = fc.nat({ max: slots - 1 });
-/** Causes of a look (a request, a failure, time) are rare here, because each look finds again what was forgotten. */
+/** Causes of a poll (a request, a failure, time) are rare here, because each poll finds again what was forgotten. */
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.tuple(fc.constant('enqueued here' as const), anOrigin) },
   { weight: 2, arbitrary: fc.tuple(fc.constant('enqueued elsewhere' as const), anOrigin) },
@@ -154,8 +154,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.tuple(fc.constant('ends' as const), which) },
   { weight: 1, arbitrary: fc.tuple(fc.constantFrom('is given up' as const, 'breaks' as const), which) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('time' as const), fc.constantFrom(50, 1_000, interval)) },
-  { weight: 6, arbitrary: fc.tuple(fc.constantFrom('look reads' as const, 'look answers' as const)) },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('look' as const, 'look fails' as const)) },
+  { weight: 6, arbitrary: fc.tuple(fc.constantFrom('poll reads' as const, 'poll answers' as const)) },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('poll' as const, 'poll fails' as const)) },
   { weight: 1, arbitrary: fc.constant(['watch'] as const) },
 );
 
@@ -168,10 +168,10 @@ const take = async (it: World, taken: Step): Promise<void> => {
     it.send({ type: 'due', endpoint: taken[1] });
   } else if (what === 'enqueued elsewhere') it.enqueue(taken[1]);
   else if (what === 'time') it.tick(taken[1]);
-  else if (what === 'look reads') it.look();
-  else if (what === 'look answers') it.answer();
-  else if (what === 'look fails') it.failLook();
-  else if (what === 'watch' || what === 'look') {
+  else if (what === 'poll reads') it.poll();
+  else if (what === 'poll answers') it.answer();
+  else if (what === 'poll fails') it.failPoll();
+  else if (what === 'watch' || what === 'poll') {
     it.world.isWatching ||= what === 'watch';
     it.send({ type: what });
   } else if (delivery !== undefined) {
@@ -184,11 +184,11 @@ const take = async (it: World, taken: Step): Promise<void> => {
   await flush();
 };
 
-/** From now on nothing fails: looks are answered, deliveries deliver what is due and end, time passes. */
+/** From now on nothing fails: polls are answered, deliveries deliver what is due and end, time passes. */
 const goWell = async (it: World): Promise<void> => {
   for (let round = 0; round < 8; round++) {
-    await take(it, ['look reads']);
-    await take(it, ['look answers']);
+    await take(it, ['poll reads']);
+    await take(it, ['poll answers']);
     while (it.world.deliveries.length > 0) {
       await take(it, ['delivers', 0]);
       await take(it, ['ends', 0]);
@@ -202,7 +202,7 @@ const checkBounds = ({ world, actor }: World) => {
   expect(world.most.ever).toBeLessThanOrEqual(slots);
   expect(world.underWayWhenQuiet).toBe(0);
   const { children, context } = actor.getSnapshot();
-  const ids = Object.keys(children).filter((id) => id !== 'look');
+  const ids = Object.keys(children).filter((id) => id !== 'poll');
   expect(ids.sort()).toEqual(Object.keys(context.inSlots).sort());
   expect(Object.values(context.inSlots).sort()).toEqual(world.deliveries.map(({ endpoint }) => endpoint).sort());
 };

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { type AnyActorRef, SimulatedClock } from 'xstate';
-import { dispatcherMachine, type Looked } from '../../src/machines/dispatcher.ts';
+import { type DueHooks, dispatcherMachine } from '../../src/machines/dispatcher.ts';
 import type { EndpointInput, EndpointOutcome } from '../../src/machines/endpoint.ts';
 import type { Report } from '../../src/machines/types/reports.ts';
 import { createCoverage, createRemote, flush, startChild } from '../support/paths.ts';
@@ -9,7 +9,7 @@ import { createCoverage, createRemote, flush, startChild } from '../support/path
 // same gate: every transition is taken. `dispatcher.model.test.ts` tries random sequences.
 
 const remote = createRemote();
-const machine = dispatcherMachine.provide({ actors: { endpoint: remote.logic(), look: remote.logic() } });
+const machine = dispatcherMachine.provide({ actors: { endpoint: remote.logic(), poll: remote.logic() } });
 const coverage = createCoverage(machine);
 
 const interval = 5_000;
@@ -56,9 +56,9 @@ const start = (slots = 2) => {
     context: () => actor.getSnapshot().context,
     send: (...events: Parameters<typeof actor.send>[0][]) => then(() => events.map((event) => actor.send(event))),
     due: (...origins: string[]) => then(() => origins.map((endpoint) => actor.send({ type: 'due', endpoint }))),
-    looks: (due: string[] = [], wait?: number) =>
-      then(() => remote.resolve(actor, 'look', { due, wait } satisfies Looked)),
-    lookFails: () => then(() => remote.reject(actor, 'look', new Error('Redis is down'))),
+    polls: (due: string[] = [], wait?: number) =>
+      then(() => remote.resolve(actor, 'poll', { due, wait } satisfies DueHooks)),
+    pollFails: () => then(() => remote.reject(actor, 'poll', new Error('Redis is down'))),
     /** The delivery in a slot ends. */
     ends: (slot: number, more: Partial<EndpointOutcome> = {}) =>
       then(() =>
@@ -74,7 +74,7 @@ const start = (slots = 2) => {
   };
 };
 
-test('sleeps until this host enqueues a hook, and sends it without a look', async () => {
+test('sleeps until this host enqueues a hook, and sends it without a poll', async () => {
   const it = start();
   await it.tick(3_600_000);
   expect(it.value()).toBe('asleep');
@@ -83,12 +83,12 @@ test('sleeps until this host enqueues a hook, and sends it without a look', asyn
   expect(it.started).toEqual([{ id: 'endpoint-0', input: { endpoint: 'a', slots: 8 } }]);
 });
 
-test('looks at once when it begins to watch, then at each interval, and never sleeps', async () => {
+test('polls at once when it begins to watch, then at each interval, and never sleeps', async () => {
   const it = start();
   await it.send({ type: 'watch' });
   for (let i = 0; i < 3; i++) {
-    expect(it.value()).toBe('looking');
-    await it.looks();
+    expect(it.value()).toBe('polling');
+    await it.polls();
     expect(it.value()).toBe('waiting');
     await it.tick(interval - 1);
     expect(it.value()).toBe('waiting');
@@ -96,15 +96,15 @@ test('looks at once when it begins to watch, then at each interval, and never sl
   }
 });
 
-test('looks at once when it begins to watch while it is awake, and never sleeps again', async () => {
-  for (const before of ['looking', 'waiting']) {
+test('polls at once when it begins to watch while it is awake, and never sleeps again', async () => {
+  for (const before of ['polling', 'waiting']) {
     const it = start();
     await it.due('a');
-    if (before === 'looking') await it.send({ type: 'look' });
+    if (before === 'polling') await it.send({ type: 'poll' });
     expect([it.mode(), it.value()]).toEqual(['onDemand', before]);
     await it.send({ type: 'watch' });
-    expect([it.mode(), it.value()]).toEqual(['watching', 'looking']);
-    await it.looks();
+    expect([it.mode(), it.value()]).toEqual(['watching', 'polling']);
+    await it.polls();
     await it.ends(0);
     expect(it.value()).toBe('waiting');
   }
@@ -112,37 +112,37 @@ test('looks at once when it begins to watch while it is awake, and never sleeps 
 
 test('falls asleep when no hook waits and every slot is free', async () => {
   const it = start();
-  await it.send({ type: 'look' });
-  await it.looks();
+  await it.send({ type: 'poll' });
+  await it.polls();
   expect(it.value()).toBe('asleep');
   await it.due('a');
   await it.ends(0);
   expect(it.value()).toBe('asleep');
 });
 
-test('stays awake while a hook waits, and looks when it is due', async () => {
+test('stays awake while a hook waits, and polls when it is due', async () => {
   const it = start();
-  await it.send({ type: 'look' });
-  await it.looks([], 800);
+  await it.send({ type: 'poll' });
+  await it.polls([], 800);
   await it.tick(799);
   expect(it.value()).toBe('waiting');
   await it.tick(1);
-  expect(it.value()).toBe('looking');
+  expect(it.value()).toBe('polling');
 });
 
-test('pauses between two looks, but never for longer than the interval', async () => {
+test('pauses between two polls, but never for longer than the interval', async () => {
   const it = start();
   await it.send({ type: 'watch' });
-  await it.looks([], 1);
+  await it.polls([], 1);
   await it.tick(49);
   expect(it.value()).toBe('waiting');
   await it.tick(1);
-  await it.looks([], 3_600_000);
+  await it.polls([], 3_600_000);
   await it.tick(interval);
-  expect(it.value()).toBe('looking');
+  expect(it.value()).toBe('polling');
 });
 
-test('looks when a hook that a delivery left for later is due, not at the next interval', async () => {
+test('polls when a hook that a delivery left for later is due, not at the next interval', async () => {
   const it = start();
   await it.due('a', 'b');
   await it.ends(0, { wait: 2_000 });
@@ -151,37 +151,37 @@ test('looks when a hook that a delivery left for later is due, not at the next i
   await it.tick(999);
   expect(it.value()).toBe('waiting');
   await it.tick(1);
-  expect(it.value()).toBe('looking');
+  expect(it.value()).toBe('polling');
 });
 
-test('does not postpone the next look when deliveries leave nothing sooner', async () => {
+test('does not postpone the next poll when deliveries leave nothing sooner', async () => {
   const it = start();
   await it.send({ type: 'watch' });
-  await it.looks(['a', 'b'], 3_000);
+  await it.polls(['a', 'b'], 3_000);
   await it.tick(2_000);
   await it.ends(0, { wait: 4_000 });
   await it.ends(1);
   await it.tick(1_000);
-  expect(it.value()).toBe('looking');
+  expect(it.value()).toBe('polling');
 });
 
 test('gives every due endpoint an actor, in the lowest free slot', async () => {
   const it = start(3);
   await it.send({ type: 'watch' });
-  await it.looks(['a', 'b']);
+  await it.polls(['a', 'b']);
   await it.ends(0);
   await it.tick(interval);
-  await it.looks(['c', 'd']);
+  await it.polls(['c', 'd']);
   expect(it.context().inSlots).toEqual({ 'endpoint-0': 'c', 'endpoint-1': 'b', 'endpoint-2': 'd' });
 });
 
 test('queues endpoints when all slots are taken, in the order in which they became due, each once', async () => {
   const it = start(2);
   await it.send({ type: 'watch' });
-  await it.looks(['a', 'b', 'c']);
+  await it.polls(['a', 'b', 'c']);
   await it.due('d', 'c', 'd');
   await it.tick(interval);
-  await it.looks(['b', 'c', 'd', 'e']);
+  await it.polls(['b', 'c', 'd', 'e']);
   expect(it.context().due).toEqual(['c', 'd', 'e']);
   for (const slot of [1, 0, 0]) await it.ends(slot);
   expect(it.hookEndpoints()).toEqual(['a', 'b', 'c', 'd', 'e']);
@@ -205,38 +205,38 @@ test('starts one more actor for all hooks that became due while the actor of the
   expect(it.value()).toBe('asleep');
 });
 
-test('sends a hook that becomes due during a look at once, and only once', async () => {
+test('sends a hook that becomes due during a poll at once, and only once', async () => {
   const it = start();
-  await it.send({ type: 'look' });
+  await it.send({ type: 'poll' });
   await it.due('a');
   expect(it.hookEndpoints()).toEqual(['a']);
-  await it.looks(['a']);
+  await it.polls(['a']);
   expect(it.hookEndpoints()).toEqual(['a']);
 });
 
-test('remembers a hook that a delivery left for later during a look that has not seen it', async () => {
+test('remembers a hook that a delivery left for later during a poll that has not seen it', async () => {
   const it = start();
-  await it.send({ type: 'look' });
+  await it.send({ type: 'poll' });
   await it.due('a');
   await it.ends(0, { wait: 2_000 });
-  await it.looks([], undefined);
+  await it.polls([], undefined);
   expect(it.value()).toBe('waiting');
   await it.tick(2_000);
-  expect(it.value()).toBe('looking');
-  // The next look has seen it, so the earlier wait no longer counts.
-  await it.looks([], undefined);
+  expect(it.value()).toBe('polling');
+  // The next poll has seen it, so the earlier wait no longer counts.
+  await it.polls([], undefined);
   expect(it.value()).toBe('asleep');
 });
 
-test('reports quiet after a look that finds nothing, and only then', async () => {
+test('reports quiet after a poll that finds nothing, and only then', async () => {
   const it = start();
-  await it.send({ type: 'look' });
+  await it.send({ type: 'poll' });
   expect(it.quiet()).toBe(0);
-  await it.looks(['a']);
+  await it.polls(['a']);
   expect(it.quiet()).toBe(0);
-  await it.send({ type: 'look' });
-  expect(it.value()).toBe('looking');
-  await it.looks();
+  await it.send({ type: 'poll' });
+  expect(it.value()).toBe('polling');
+  await it.polls();
   expect(it.quiet()).toBe(0);
   await it.ends(0);
   expect(it.quiet()).toBe(1);
@@ -252,15 +252,15 @@ test('reports quiet when the last delivery has ended, including those that waite
   expect(it.quiet()).toBe(1);
 });
 
-test('leaves the report of quiet to a look that is running when an endpoint ends', async () => {
+test('leaves the report of quiet to a poll that is running when an endpoint ends', async () => {
   for (const end of ['ends', 'breaks'] as const) {
     for (const mode of ['onDemand', 'watching'] as const) {
       const it = start();
       await it.due('a');
-      await it.send(mode === 'watching' ? { type: 'watch' } : { type: 'look' });
+      await it.send(mode === 'watching' ? { type: 'watch' } : { type: 'poll' });
       await it[end](0);
       expect([mode, it.quiet()]).toEqual([mode, 0]);
-      await it.looks(['b']);
+      await it.polls(['b']);
       expect(it.quiet()).toBe(0);
       await it.ends(0);
       expect(it.quiet()).toBe(1);
@@ -268,70 +268,70 @@ test('leaves the report of quiet to a look that is running when an endpoint ends
   }
 });
 
-test('looks for a caller that waits, and for a hook that is due soon, while it watches', async () => {
+test('polls for a caller that waits, and for a hook that is due soon, while it watches', async () => {
   const it = start();
   await it.send({ type: 'watch' });
-  await it.looks(['a']);
-  await it.send({ type: 'look' });
-  expect(it.value()).toBe('looking');
-  await it.looks();
+  await it.polls(['a']);
+  await it.send({ type: 'poll' });
+  expect(it.value()).toBe('polling');
+  await it.polls();
   await it.ends(0, { wait: 800 });
   await it.tick(800);
-  expect(it.value()).toBe('looking');
+  expect(it.value()).toBe('polling');
 });
 
-test('answers callers after a failed look, but does not report quiet while a delivery runs', async () => {
+test('answers callers after a failed poll, but does not report quiet while a delivery runs', async () => {
   const it = start();
-  await it.send({ type: 'look' });
-  await it.lookFails();
+  await it.send({ type: 'poll' });
+  await it.pollFails();
   expect(it.quiet()).toBe(1);
   await it.due('a');
-  await it.send({ type: 'look' });
-  await it.lookFails();
+  await it.send({ type: 'poll' });
+  await it.pollFails();
   expect(it.quiet()).toBe(1);
   await it.ends(0);
   expect(it.quiet()).toBe(2);
 });
 
-test('reports consecutive failed looks once', async () => {
+test('reports consecutive failed polls once', async () => {
   const it = start();
   await it.send({ type: 'watch' });
   const again = async () => {
-    await it.lookFails();
+    await it.pollFails();
     await it.tick(interval);
   };
   await again();
   await again();
   const fault = { type: 'fault', where: 'looking for hooks to send', error: 'Redis is down' };
   expect(it.faults()).toMatchObject([fault]);
-  await it.looks();
+  await it.polls();
   await it.tick(interval);
   await again();
   expect(it.faults()).toMatchObject([fault, fault]);
 });
 
-test('repeats a failed look even if it does not watch, because a hook may wait', async () => {
+test('repeats a failed poll even if it does not watch, because a hook may wait', async () => {
   const it = start();
-  await it.send({ type: 'look' });
-  await it.lookFails();
+  await it.send({ type: 'poll' });
+  await it.pollFails();
   expect(it.value()).toBe('waiting');
   await it.tick(interval);
-  expect(it.value()).toBe('looking');
-  await it.looks();
+  expect(it.value()).toBe('polling');
+  await it.polls();
   expect(it.value()).toBe('asleep');
 });
 
-test('reports the error of an abandoned delivery, and looks again even if it does not watch', async () => {
+test('reports the error of an abandoned delivery, and polls again even if it does not watch', async () => {
   const it = start();
   await it.due('a');
   await it.ends(0, { outcome: 'abandoned', error: 'Redis is down' });
   expect(it.faults()).toEqual([{ type: 'fault', where: 'sending hooks to a', error: 'Redis is down' }]);
   expect(it.value()).toBe('waiting');
   await it.tick(interval);
-  expect(it.value()).toBe('looking');
+  expect(it.value()).toBe('polling');
 });
 
-test('reports a crashed delivery, frees its slot, and looks for its endpoint again', async () => {
+test('reports a crashed delivery, frees its slot, and reads its endpoint again', async () => {
   const it = start(1);
   await it.due('a', 'b');
   await it.breaks(0);
@@ -341,7 +341,7 @@ test('reports a crashed delivery, frees its slot, and looks for its endpoint aga
   expect(it.context().inSlots).toEqual({ 'endpoint-0': 'b' });
   await it.ends(0);
   await it.tick(interval);
-  expect(it.value()).toBe('looking');
+  expect(it.value()).toBe('polling');
 });
 
 test('reports no fault when a delivery ends without an error', async () => {
@@ -351,14 +351,14 @@ test('reports no fault when a delivery ends without an error', async () => {
   expect(it.faults()).toEqual([]);
 });
 
-test('ends at once if no delivery runs when it is stopped: asleep, watching or looking', async () => {
+test('ends at once if no delivery runs when it is stopped: asleep, watching or polling', async () => {
   const asleep = start();
-  const looking = start();
-  await looking.send({ type: 'watch' });
+  const polling = start();
+  await polling.send({ type: 'watch' });
   const watching = start();
   await watching.send({ type: 'watch' });
-  await watching.looks([], 10);
-  for (const it of [asleep, looking, watching]) {
+  await watching.polls([], 10);
+  for (const it of [asleep, polling, watching]) {
     await it.send({ type: 'stop' });
     expect([it.value(), it.status()]).toEqual(['stopped', 'done']);
   }
@@ -367,7 +367,7 @@ test('ends at once if no delivery runs when it is stopped: asleep, watching or l
 test('stops every delivery, starts no other, and ends with the last of them', async () => {
   const it = start(2);
   await it.due('a', 'b', 'c', 'a');
-  await it.send({ type: 'stop' }, { type: 'due', endpoint: 'd' }, { type: 'due', endpoint: 'b' }, { type: 'look' });
+  await it.send({ type: 'stop' }, { type: 'due', endpoint: 'd' }, { type: 'due', endpoint: 'b' }, { type: 'poll' });
   expect(it.told.filter((text) => text.endsWith('stop'))).toEqual(['endpoint-0 stop', 'endpoint-1 stop']);
   await it.tick(3_600_000);
   await it.ends(0);
@@ -389,7 +389,7 @@ test('reports quiet with the last delivery after a stop, even if endpoints wait 
 test('uses a fixed set of actor ids for any number of endpoints', async () => {
   const it = start(2);
   await it.send({ type: 'watch' });
-  await it.looks(Array.from({ length: 20 }, (_, i) => `endpoint ${i}`));
+  await it.polls(Array.from({ length: 20 }, (_, i) => `endpoint ${i}`));
   for (let i = 0; i < 20; i++) await it.ends(i === 19 ? 1 : i % 2);
   expect(it.started).toHaveLength(20);
   expect(new Set(it.started.map(({ id }) => id))).toEqual(new Set(['endpoint-0', 'endpoint-1']));

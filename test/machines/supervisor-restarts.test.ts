@@ -68,10 +68,10 @@ const tour: readonly ((it: Tree) => Promise<void>)[] = [
   (it) => it.answer('requeueOrphans', requeued({ dueInMs: 5 })),
   (it) => it.tick(5),
   (it) => it.answer('requeueOrphans', requeued()),
-  (it) => it.send({ type: 'hooks.look' }),
-  (it) => it.answer('look', { due: [], wait: 700 }),
+  (it) => it.send({ type: 'hooks.poll' }),
+  (it) => it.answer('poll', { due: [], wait: 700 }),
   (it) => it.send({ type: 'hooks.watch' }),
-  (it) => it.answer('look', { due: [], wait: undefined }),
+  (it) => it.answer('poll', { due: [], wait: undefined }),
 ];
 /** Drives a tree into the end of a shared sweep. */
 const sharedSweep: typeof tour = [
@@ -303,20 +303,20 @@ test('a leader that is down has no mandate: the passes of the schedule are left 
   expect(it.value()).toEqual({ leader: undefined, sweep: 'idle', rescue: 'idle' });
 });
 
-test('a restarted dispatcher looks for what was due, and watches on; callers who wait for quiet are answered', async () => {
+test('a restarted dispatcher polls what was due, and watches on; callers who wait for quiet are answered', async () => {
   const it = startTree();
   await it.send({ type: 'hooks.due', endpoint: 'a' });
-  await it.send({ type: 'hooks.look' });
+  await it.send({ type: 'hooks.poll' });
   await crash(it, 'dispatcher');
-  expect(it.actorAt('dispatcher').getSnapshot().value).toEqual({ onDemand: 'looking' });
-  await it.answer('look', { due: [], wait: undefined });
+  expect(it.actorAt('dispatcher').getSnapshot().value).toEqual({ onDemand: 'polling' });
+  await it.answer('poll', { due: [], wait: undefined });
   expect(it.of('hooks.quiet')).toHaveLength(1);
   await it.send({ type: 'hooks.watch' });
   await crash(it, 'dispatcher');
-  expect(it.actorAt('dispatcher').getSnapshot().value).toEqual({ watching: 'looking' });
+  expect(it.actorAt('dispatcher').getSnapshot().value).toEqual({ watching: 'polling' });
   for (let i = 0; i < 4; i++) await crash(it, 'dispatcher');
   const quiet = it.of('hooks.quiet').length;
-  await it.send({ type: 'hooks.look' });
+  await it.send({ type: 'hooks.poll' });
   await it.send({ type: 'hooks.due', endpoint: 'a' });
   await it.send({ type: 'hooks.watch' });
   expect(it.of('hooks.quiet')).toHaveLength(quiet + 1);

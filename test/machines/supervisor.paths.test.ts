@@ -157,7 +157,7 @@ test('stopped at rest or while it waits, it ends at once', async () => {
   for (const it of [idle, waiting]) expect(it.status()).toBe('done');
 });
 
-test('pauses between retries of a page and of a look grow', async () => {
+test('pauses between retries of a page and of a poll grow', async () => {
   const it = start();
   await it.send(sweepNow(1));
   await it.send(rescueNow(1));
@@ -211,11 +211,11 @@ test('hooks are passed on to the dispatcher, and its quiet to those who wait', a
   expect(it.asked('endpoint-0')).toEqual({ endpoint: 'a', slots: 8 });
   await it.answer('endpoint-0', { endpoint: 'a', outcome: 'idle', wait: undefined });
   expect(it.of('hooks.quiet')).toHaveLength(1);
-  await it.send({ type: 'hooks.look' });
-  await it.answer('look', { due: [], wait: undefined });
+  await it.send({ type: 'hooks.poll' });
+  await it.answer('poll', { due: [], wait: undefined });
   expect(it.of('hooks.quiet')).toHaveLength(2);
   await it.send({ type: 'hooks.watch' });
-  expect(it.actorAt('dispatcher').getSnapshot().value).toEqual({ watching: 'looking' });
+  expect(it.actorAt('dispatcher').getSnapshot().value).toEqual({ watching: 'polling' });
 });
 
 const crashSweep = (it: Tree) =>

@@ -23,7 +23,7 @@ export const treeMachines = {
   sweep: sweepMachine.provide({ actors: { lane: logic, readPage: logic, judgePage: logic, completePass: logic } }),
   pools: poolsMachine.provide({ actors: { pool: logic } }),
   rescuePass: rescuePassMachine.provide({}),
-  dispatcher: dispatcherMachine.provide({ actors: { endpoint: logic, look: logic } }),
+  dispatcher: dispatcherMachine.provide({ actors: { endpoint: logic, poll: logic } }),
 };
 const { pools, rescuePass } = treeMachines;
 const effects = { watch: logic, find: logic, recount: logic, requeueOrphans: logic };
@@ -68,7 +68,7 @@ const parentOf = (id: string): readonly string[] => {
   if (id.startsWith('pool-')) return ['rescue', 'pools'];
   if (['watch', 'find', 'recount', 'requeueOrphans'].includes(id)) return ['rescue'];
   if (['acquireLease', 'resign'].includes(id)) return ['leader'];
-  if (id === 'look' || id.startsWith('endpoint-')) return ['dispatcher'];
+  if (id === 'poll' || id.startsWith('endpoint-')) return ['dispatcher'];
   return ['sweep'];
 };
 
