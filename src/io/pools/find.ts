@@ -77,7 +77,7 @@ export const createPoolFinder = ({
       watch.keep(whole.pools, at);
       const read = scope === undefined ? whole : restrictedTo(scope, whole);
       const { pools, types, lists } = read;
-      if (!plan) await suspects.record(pools, thorough && scope === undefined);
+      if (!plan) await suspects.record(pools, scope !== undefined ? 'some' : thorough ? 'all' : 'known');
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
         ...types.slice(0, maxTypesChecked).flatMap((type) => keysOfType(keys, type)),

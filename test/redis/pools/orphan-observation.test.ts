@@ -207,15 +207,15 @@ describe('records of suspects', () => {
 
   test('a pool with a new heartbeat loses its record in the next pass that sees it, even in an incomplete pass', async () => {
     const suspects = suspectsOf();
-    await suspects.record([stateOf('a', false), stateOf('b', false)], false);
+    await suspects.record([stateOf('a', false), stateOf('b', false)], 'known');
     expect((await redis.hkeys(keys.suspects)).toSorted()).toEqual(['a', 'b']);
-    await suspects.record([stateOf('a', true)], false);
+    await suspects.record([stateOf('a', true)], 'known');
     expect(await redis.hkeys(keys.suspects)).toEqual(['b']);
   });
 
   test('beyond the limit, registered pools are recorded before unregistered ones', async () => {
     const left = Array.from({ length: 5_000 }, (_, i) => stateOf(`left-${i}`, false, false));
-    await suspectsOf().record([...left, stateOf('died', false)], true);
+    await suspectsOf().record([...left, stateOf('died', false)], 'all');
     expect(await redis.hlen(keys.suspects)).toBe(5_000);
     expect(await redis.hexists(keys.suspects, 'died')).toBe(1);
   });
