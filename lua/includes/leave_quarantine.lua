@@ -14,7 +14,7 @@ end
 -- only: a type whose entries are meant, while the others stay in quarantine; '' for all
 --
 -- Returns { text, record (`includes/quarantine_record.lua`), meant: { index, original bytes, member of `dead`, its score there or
--- nil }, others: entries that are not meant, isThere: whether an entry that is meant is in `dead`, forgets: whether the recoveries can be
+-- nil; of equal entries, which are one member, the first has it }, others: entries that are not meant, isThere: whether an entry that is meant is in `dead`, forgets: whether the recoveries can be
 -- forgotten (a key of another type must not keep the entries in quarantine) }.
 local function readLeaving(quarantine, dead, recoveries, id, seen, only)
   local text = redis.call('HGET', quarantine, id)
@@ -23,10 +23,12 @@ local function readLeaving(quarantine, dead, recoveries, id, seen, only)
     return nil
   end
   local leaving = { text = text, record = record, meant = {}, others = {}, isThere = false }
+  local known = {}
   for i, entry in ipairs(record.entries) do
     local jobType, original, member = unpack(entry)
     if only == '' or jobType == only then
-      local score = redis.call('ZSCORE', dead, member) or nil
+      local score = not known[member] and redis.call('ZSCORE', dead, member) or nil
+      known[member] = true
       leaving.meant[#leaving.meant + 1] = { index = i, original = original, member = member, score = score }
       leaving.isThere = leaving.isThere or score ~= nil
     else

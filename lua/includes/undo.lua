@@ -37,7 +37,7 @@ end
 local function isAcknowledgedSince(now, was)
   local read, ack = pcall(cjson.decode, now.ack or '')
   return now.ack ~= was.ack and read and type(ack) == 'table' and ack.status == now.status
-    and tonumber(ack.revision or 0) == tonumber(now.revision or '')
+    and tonumber(ack.revision or 0) == (tonumber(now.revision or '') or 0)
 end
 
 -- Writes the facts from before the act. `now` is what the act has left. update_time becomes `time`, which is now (read before the

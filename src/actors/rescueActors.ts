@@ -3,8 +3,14 @@ import type { Lease } from '../io/leader/lease.ts';
 import type { Orphans } from '../io/pools/orphans.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Pools } from '../io/pools/rescue.ts';
-import type { Fence } from '../machines/lease.ts';
-import type { FindInput, Found, LivePool, Recounted, RecountInput, RequeuedOrphans } from '../machines/types/rescue.ts';
+import type {
+  FindInput,
+  Found,
+  OrphansInput,
+  Recounted,
+  RecountInput,
+  RequeuedOrphans,
+} from '../machines/types/rescue.ts';
 import { orPermanent } from './permanent.ts';
 import { ensureRunnable } from './runnable.ts';
 
@@ -45,13 +51,13 @@ export const createRescueActors = (
         };
       }),
     ),
-    requeueOrphans: fromPromise<
-      RequeuedOrphans,
-      { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
-    >(async ({ input: { number, live, plan, fence } }) => {
-      await ensureRunnable(preflight, plan);
-      return preflight.watch(() => orphans.requeue(live, { plan, fence, signal: signalOf(number) }));
-    }),
+    requeueOrphans: fromPromise<RequeuedOrphans, OrphansInput>(
+      async ({ input: { number, live, plan, fence, scope } }) => {
+        await ensureRunnable(preflight, plan);
+        const options = { plan, fence, signal: signalOf(number), isScoped: scope !== undefined };
+        return preflight.watch(() => orphans.requeue(live, options));
+      },
+    ),
     recount: fromPromise<Recounted, RecountInput>(async ({ input: { number, types, lists, plan, fence, scope } }) => {
       if (scope !== undefined) return pools.readLocks(types);
       const recounted = await pools.recount(types, fence, lists, plan, signalOf(number), present);

@@ -148,10 +148,11 @@ export const poolsSetup = setup({
       }
       // A caller may have taken the pool over since its actor began.
       const { suspect, grace } = pool.input;
-      if (suspect.fence !== undefined && !isSameTerm(suspect.fence, context.fence)) {
+      const { fence, planned } = suspect;
+      if (fence !== undefined && !isSameTerm(fence, context.fence)) {
         return enqueue.sendParent(ended({ pool, outcome: abandonedPool(output.input, new FencedError()) }));
       }
-      const input = { ...output.input, grace, suspect: { ...output.input.suspect, fence: suspect.fence } };
+      const input = { ...output.input, grace, suspect: { ...output.input.suspect, fence, planned } };
       return enqueue.assign({ graces: addToGraces(context.graces, [{ ...pool, input }]) });
     }),
     endStoppedPool: enqueueActions(({ enqueue, context }, { slot, output }: { slot: string; output: PoolOutput }) => {

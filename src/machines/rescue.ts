@@ -308,5 +308,6 @@ function orphansFailed({ event }: { event: { error: unknown } }) {
 }
 
 function orphansInput({ context: { live, request, fence } }: { context: RescueContext }) {
-  return { number: request?.number ?? scheduledPass, live, plan: request?.plan === true, fence };
+  const { number = scheduledPass, plan = false, scope } = request ?? {};
+  return { number, live, plan, fence, scope };
 }

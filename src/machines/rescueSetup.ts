@@ -20,6 +20,7 @@ import {
   type FindInput,
   type Found,
   type LivePool,
+  type OrphansInput,
   type Recounted,
   type RecountInput,
   type RequeuedOrphans,
@@ -120,10 +121,7 @@ export const rescueSetup = setup({
     watch: fromPromise<void>(unprovided('watch')),
     find: fromPromise<Found, FindInput>(unprovided('find')),
     recount: fromPromise<Recounted, RecountInput>(unprovided('recount')),
-    requeueOrphans: fromPromise<
-      RequeuedOrphans,
-      { number: number; live: readonly LivePool[]; plan: boolean; fence: Fence | undefined }
-    >(unprovided('requeueOrphans')),
+    requeueOrphans: fromPromise<RequeuedOrphans, OrphansInput>(unprovided('requeueOrphans')),
   },
   delays: {
     // The reaper provides it: it knows the interval and the progress of other hosts.

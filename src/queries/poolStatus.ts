@@ -4,6 +4,7 @@ import { createReportingPools } from '../io/pools/reportingPools.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { inChunks, readHash } from '../io/redis/paged.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
+import type { ReaperSettings } from '../options.ts';
 import type { Held } from './held.ts';
 
 /** A worker pool, as its heartbeat and its workers describe it. */
@@ -33,12 +34,10 @@ export const createPoolReader = ({
   connection,
   keys,
   clock,
-  orphanedAfter,
-  recordsFor,
+  settings,
 }: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
-  orphanedAfter: number;
-  /** How long the records of a rescue pass count, in ms: the next pass replaces them. */
-  recordsFor: number;
+  /** Read at each use: the interval may change. */
+  settings: Pick<ReaperSettings['rescue'], 'interval' | 'grace' | 'orphanedAfter'>;
 }) => {
   const reporting = createReportingPools({ connection, keys, clock });
   return async (states: readonly PoolState[], held: Held, time: number): Promise<PoolStatus[]> => {
@@ -52,8 +51,9 @@ export const createPoolReader = ({
       if (silent.has(pool)) return 0;
       const [workers, entries] = await Promise.all([hashAt(keys.workerRecords(pool)), hashAt(keys.unobserved(pool))]);
       const at = Number(workers.get('at') ?? 0);
-      if (time - at > recordsFor) return 0;
-      return [...entries.values()].filter((text) => at - Number(text.split(' ')[0]) >= orphanedAfter).length;
+      // The next pass replaces the records of a rescue pass.
+      if (time - at > 2 * settings.interval + settings.grace) return 0;
+      return [...entries.values()].filter((text) => at - Number(text.split(' ')[0]) >= settings.orphanedAfter).length;
     };
 
     return inChunks(states, async ({ pool, isAlive, host, pid, age, jobNames, concurrency, workerIds }) => {

@@ -47,8 +47,7 @@ export const createStatus = (deps: StatusDeps) => {
   const { connection, settings, pools, records, lease, suspended, findElsewhere } = deps;
   const { redis } = connection;
   const readQueues = createQueueReader(deps);
-  const { interval, grace, orphanedAfter } = settings.rescue;
-  const readPools = createPoolReader({ ...deps, orphanedAfter, recordsFor: 2 * interval + grace });
+  const readPools = createPoolReader({ ...deps, settings: settings.rescue });
 
   return async (): Promise<ReaperStatus> => {
     const tracked = await unlessWrongType(countTracked(deps), nothingTracked);

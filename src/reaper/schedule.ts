@@ -54,8 +54,10 @@ export const createSchedule = ({
     const now = monotonic();
     waitingSince[pass] ??= now;
     // The wait may have begun before its interval was changed.
-    if (!isShared) return (isFirst ? first : interval) - (now - waitingSince[pass]);
-    return waitFor({ pass, now, firstAt: (startedAt ?? now) + first, interval, hasFailed, shared: lease.seen() });
+    const waited = now - waitingSince[pass];
+    if (!isShared) return (isFirst ? first : interval) - waited;
+    const due = { firstAt: (startedAt ?? now) + first, interval: hasFailed ? interval - waited : interval };
+    return waitFor({ pass, now, ...due, hasFailed, shared: lease.seen() });
   };
   const wait = (pass: ScheduledPass, delay: number) => {
     const now = monotonic();

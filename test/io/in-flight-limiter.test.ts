@@ -69,6 +69,19 @@ test('places that were reserved but not claimed are free again, and so are place
   expect(limiter.reserve('http://a', 8)).toBe(4);
 });
 
+test('claimed hooks do not wait for room that was taken away since, else their claims would expire', async () => {
+  const { sender, endOne } = createHeldSender();
+  const limiter = createInFlightLimiter(sender, 8);
+  expect(limiter.reserve('http://a', 8)).toBe(4);
+  limiter.setConcurrency(1);
+  limiter.send(claimedFor('http://a', 4), () => undefined);
+  expect(limiter.inFlight).toBe(4);
+  expect(limiter.reserve('http://b', 8)).toBe(0);
+  for (let i = 0; i < 4; i++) endOne();
+  await limiter.idle();
+  await expect.poll(() => limiter.reserve('http://b', 8)).toBe(1);
+});
+
 const createHooksOnDue = (rewriteOrigins: Record<string, string> = {}) => {
   const due: string[] = [];
   let now = 0;

@@ -1,7 +1,8 @@
 /** When the host that has the lease does the next pass. */
 import { expect, test } from 'vitest';
 import type { Progress, SharedView } from '../../src/io/leader/lease.ts';
-import { type Due, waitFor } from '../../src/reaper/schedule.ts';
+import { createSchedule, type Due, waitFor } from '../../src/reaper/schedule.ts';
+import { createTestClock } from '../support/clock.ts';
 
 const progress: Progress = {
   ...{ begun: undefined, isSweeping: false, scanned: 0, total: 0, ended: undefined, rescueEnded: undefined },
@@ -34,4 +35,20 @@ test('a sweep that another host has begun is continued at once, and delays no re
 test('a pass that failed, or that this host does for itself only, is due an interval later', () => {
   expect(wait({ isSweeping: true }, { hasFailed: true })).toBe(10_000);
   expect(wait({}, { shared: undefined })).toBe(10_000);
+});
+
+test('a pass that failed waits from when its wait began, however often the intervals change', () => {
+  const clock = createTestClock();
+  const rescue = { initialDelay: 0, interval: 20_000, grace: 0, orphanedAfter: 0 };
+  const schedule = createSchedule({
+    settings: { role: 'auto', sweep: { ...rescue, jitter: 0 }, rescue },
+    ...{ clock, random: () => 0.5, isShared: true },
+    lease: { seen: () => ({ leader: undefined, progress, clockOffset: 0 }) },
+  });
+  const delay = () => schedule.rescueDelay({ isFirst: false, hasFailed: true });
+  expect(delay()).toBe(20_000);
+  clock.advance(15_000);
+  expect(delay()).toBe(5_000);
+  rescue.interval = 10_000;
+  expect(delay()).toBe(0);
 });

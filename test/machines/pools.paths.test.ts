@@ -10,6 +10,10 @@ const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
 const grace = 15_000;
 const renewal = 3_000;
 const leaseLost = expect.stringContaining('lease lost');
+const again = (pool: string) => ({
+  outcome: 'again',
+  input: { suspect: suspectOf(pool), plan: false, grace },
+});
 
 test('gives each suspected pool an actor in a free slot, and the pass ends with the last one', async () => {
   const it = start();
@@ -451,6 +455,17 @@ test('fault 115: a pool that a caller has requested stays with the caller when t
   expect(waiting?.input).toMatchObject({ grace: 1_000, suspect: { pool: 'dead', fence: undefined } });
 });
 
+test('a pool that a caller has taken over with its plan is confirmed again by that plan', async () => {
+  const planned = { pool: 'dead', heartbeat: '', entries: { A: 2 }, poison: [] };
+  const it = start();
+  await it.send(rescueNow(1, { grace: 0 }));
+  await answerPass(it, found('dead'));
+  await it.send(rescueNow(2, { grace: 1_000 }));
+  await answerPass(it, found(suspectOf('dead', { planned })));
+  await it.answer('pool-0', again('dead'));
+  expect(it.pools().graces[0]?.pools[0]?.input.suspect).toMatchObject({ pool: 'dead', planned });
+});
+
 test('a pool whose actor crashes during a stop is abandoned, and the rescue stops', async () => {
   const it = await stopWhile(async (driver) => {
     await driver.send(rescueNow(1, { grace: 0 }));
@@ -491,11 +506,6 @@ test('a pass that is aborted gives up the pools that wait, and finishes those th
   expect(it.of('rescue.ended')).toMatchObject([
     { result: { number: 1, isAborted: true, suspects: 2, entries: 2, pools: { rescued: 1, abandoned: 1 } } },
   ]);
-});
-
-const again = (pool: string) => ({
-  outcome: 'again',
-  input: { suspect: suspectOf(pool), plan: false, grace },
 });
 
 test('a pool of an aborted pass that would have to wait again is given up', async () => {

@@ -53,6 +53,16 @@ test('a new limit of hooks counts from now on', async () => {
   expect(most).toBeGreaterThan(1);
 });
 
+test('a new threshold of the breakers counts for what is shown of them too', async () => {
+  const reaper = opened.create({ redis: server.url, hooks: { breakerThreshold: 10 } });
+  await redis.sadd('t:reaper:hooks:origins', 'http://a:1');
+  await redis.hset('t:reaper:hooks:endpoint:http://a:1', 'failures', 5);
+  const breaker = async () => (await reaper.status()).hooks.endpoints.map((endpoint) => endpoint.breaker);
+  expect(await breaker()).toEqual(['closed']);
+  reaper.reload({ hooks: { breakerThreshold: 5 } });
+  expect(await breaker()).toEqual(['probing']);
+});
+
 test('what cannot be used, or cannot change, is refused by its name, and nothing changes', async () => {
   const reaper = opened.create({ redis: server.url });
   const issuesOf = (options: object) => {

@@ -208,7 +208,12 @@ describe('entries of a live pool that look orphaned', () => {
     expect((await statusOf(options)).pools[0]?.orphaned).toBe(1);
     expect((await statusOf({ rescue: { interval: '1h' } })).pools[0]?.orphaned).toBe(0);
     await redis.hincrby(keys.workerRecords('live'), 'at', -7_300_000);
-    expect((await statusOf(options)).pools[0]?.orphaned).toBe(0);
+    for (const [field, text] of Object.entries(await redis.hgetall(keys.unobserved('live'))))
+      await redis.hset(keys.unobserved('live'), field, text.replace(/^\d+/, '1'));
+    const reaper = create(options);
+    expect((await reaper.status()).pools[0]?.orphaned).toBe(0);
+    reaper.reload({ rescue: { interval: '2h' } });
+    expect((await reaper.status()).pools[0]?.orphaned).toBe(1);
     expect((await create().explain('lost')).blockers).toEqual([
       {
         code: 'held',

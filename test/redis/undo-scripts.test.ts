@@ -144,6 +144,14 @@ test('a quarantine that was restored expires as any other', async () => {
   expect(await redis.zscore(keys.dead, member)).toBe(String(at));
 });
 
+test('an acknowledgement of a job without a revision counts as one of revision 0', async () => {
+  await redis.hset(stats, { status: 'Error', update_time: at, ack: ackText('Error', 0) });
+  await redis.hset(keys.track, 'p@1', 1);
+  const { revision: _, ...was } = before;
+  expect(await undoStatus('', was)).toEqual({ outcome: 'done', hook: 'sent' });
+  expect(await redis.hmget(stats, 'status', 'ack')).toEqual(['Running', null]);
+});
+
 test('recoveries that count again are joined with those since the drop, and are forgotten with them', async () => {
   const kept = keys.auditKept('token');
   const [older, newer] = [`[[${at},"q",""]]`, `[[${at + 5},"r",""]]`];

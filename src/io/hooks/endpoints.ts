@@ -47,7 +47,7 @@ export const createEndpoints = ({
   connection,
   keys,
   clock,
-  settings: { breakerThreshold },
+  settings,
 }: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
   settings: Pick<ClaimSettings, 'breakerThreshold'>;
 }): Endpoints => {
@@ -65,7 +65,7 @@ export const createEndpoints = ({
     ]);
     const [failures, openUntil, probeUntil, since, answer, tokens] = state;
     const count = Number(failures ?? 0);
-    const isBroken = count >= breakerThreshold;
+    const isBroken = count >= settings.breakerThreshold;
     const rest = isBroken ? Math.max(Number(openUntil ?? 0), Number(probeUntil ?? 0)) - at : 0;
     return {
       endpoint,

@@ -30,7 +30,8 @@ const bytesPerClaim = 250_000;
 /** @param atFirst hooks in flight to all endpoints together. */
 export const createInFlightLimiter = (sender: Sender, atFirst: number): InFlightLimiter => {
   let concurrency = atFirst;
-  const queue = new PQueue({ concurrency });
+  // Without a limit of its own: a claimed hook has its room, also where there is less room now than when it was reserved.
+  const queue = new PQueue();
   /** By endpoint: hooks that are reserved or in flight. Without reservations, concurrent claims would see the same room. */
   const held = new Map<string, number>();
   let total = 0;
@@ -72,7 +73,6 @@ export const createInFlightLimiter = (sender: Sender, atFirst: number): InFlight
     },
     setConcurrency(count) {
       concurrency = count;
-      queue.concurrency = count;
     },
     get inFlight() {
       return queue.pending;

@@ -77,7 +77,8 @@ export const createPoolFinder = ({
       watch.keep(whole.pools, at);
       const read = scope === undefined ? whole : restrictedTo(scope, whole);
       const { pools, types, lists } = read;
-      if (!plan) await suspects.record(pools, thorough && scope === undefined);
+      const ahead = reportClocks(whole.pools);
+      if (!plan) await suspects.record(pools, scope !== undefined ? 'some' : thorough ? 'all' : 'known');
       const unreadable = await findWrongTyped(redis, [
         ...singleKeysOf(keys),
         ...types.slice(0, maxTypesChecked).flatMap((type) => keysOfType(keys, type)),
@@ -88,7 +89,7 @@ export const createPoolFinder = ({
       const pass = randomBytes(6).toString('base64url');
       return {
         alive: live.length,
-        clockAhead: reportClocks(pools),
+        clockAhead: pools.filter(({ pool }) => ahead.has(pool)).length,
         ...{ types: scope === undefined ? types : [...new Set(lists.map(([type]) => type))], lists, pass },
         unreadable: [...new Set([...read.unreadable, ...unreadable])],
         suspects: dead.map((state) => ({
@@ -151,14 +152,14 @@ const livePoolsOf = (live: readonly PoolState[], { lists, readList }: Registry, 
   }));
 };
 
-/** Reports each pool with a heartbeat ahead of Redis once, until its clock is right. Returns how many there are. */
+/** Reports each pool with a heartbeat ahead of Redis once, until its clock is right. Returns them. */
 const createClockReports = (onClockAhead: (pool: string, seconds: number) => void) => {
   let aheadBefore: ReadonlySet<string> = new Set();
-  return (states: readonly PoolState[]): number => {
+  return (states: readonly PoolState[]): ReadonlySet<string> => {
     const ahead = new Map<string, number>();
     for (const { pool, age } of states) if (age !== undefined && age < -aheadTolerance) ahead.set(pool, -age / 1_000);
     for (const [pool, seconds] of ahead) if (!aheadBefore.has(pool)) onClockAhead(pool, Math.round(seconds));
     aheadBefore = new Set(ahead.keys());
-    return ahead.size;
+    return aheadBefore;
   };
 };

@@ -17,6 +17,8 @@ export interface OrphanPass {
   readonly plan: boolean;
   readonly fence?: Fence | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The pools are some of those that are live: what is known of the others stays. */
+  readonly isScoped?: boolean;
 }
 
 /**
@@ -53,23 +55,24 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
   let skippedBefore: ReadonlyMap<string, string> = new Map();
 
   /** Reports pools whose entries cannot be judged, with the reason, once each until that changes. */
-  const reportPools = (pools: ReadonlyMap<string, string>) => {
+  const reportPools = (pools: ReadonlyMap<string, string>, live: ReadonlySet<string>, isScoped: boolean) => {
     for (const [pool, reason] of pools) if (skippedBefore.get(pool) !== reason) onSkipped({ pool, reason });
-    skippedBefore = pools;
+    const others = isScoped ? [...skippedBefore].filter(([pool]) => !live.has(pool)) : [];
+    skippedBefore = new Map([...others, ...pools]);
   };
 
   const isDue = ({ at, since }: UnobservedEntry) => at - since >= orphanedAfter;
 
   return {
-    async requeue(live, { plan, fence, signal }) {
+    async requeue(live, { plan, fence, signal, isScoped = false }) {
       const pass: Pass = { plan, fence, signal, errors: createStepErrors() };
-      observer.begin(live);
+      if (!isScoped) observer.begin(live);
       const [held, observations] = await Promise.all([
         readHeldEntries(connection, keys, live),
         readObservations(connection, keys, live),
       ]);
       const observed = jobsByPool(observations);
-      await pass.errors.attempt(() => reporting.record(new Set(observed.keys()), live, plan));
+      await pass.errors.attempt(() => reporting.record(new Set(observed.keys()), live, plan, isScoped));
 
       const { finished, stale } = await finishStale(deps, held, pass);
       const candidates = held.filter(
@@ -82,6 +85,8 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
           ...silentPools.map((pool) => [pool, silent] as const),
           ...unprovable.map(({ pool }) => [pool.pool, noInfo] as const),
         ]),
+        new Set(live.map(({ pool }) => pool)),
+        isScoped,
       );
       const waiting = provable.filter((one) => !isDue(one)).map(({ at, since }) => since + orphanedAfter - at);
       const judged = await judge(provable.filter(isDue), pass);

@@ -10,8 +10,11 @@ import { unlessWrongType } from '../redis/wrongTypes.ts';
  * observations, no entry looks different from an orphaned one.
  */
 export interface ReportingPools {
-  /** Records the pools that have an observation now, in Redis too, unless it is a plan. Forgets pools that are not live. */
-  record(pools: ReadonlySet<string>, live: readonly LivePool[], plan: boolean): Promise<void>;
+  /**
+   * Records the pools that have an observation now, in Redis too, unless it is a plan. Forgets pools that are not live.
+   * @param isScoped `live` are some of the live pools: it forgets none.
+   */
+  record(pools: ReadonlySet<string>, live: readonly LivePool[], plan: boolean, isScoped?: boolean): Promise<void>;
   /** Those of the pools whose workers were never seen to report an observation. */
   silentOf(pools: ReadonlySet<string>): Promise<Set<string>>;
 }
@@ -33,8 +36,8 @@ export const createReportingPools = ({
   let reporting = new Map<string, number>();
 
   return {
-    async record(pools, live, plan) {
-      const recorded = new Map<string, number>();
+    async record(pools, live, plan, isScoped = false) {
+      const recorded = new Map<string, number>(isScoped ? reporting : []);
       for (const { pool } of live) {
         const at = reporting.get(pool) ?? (pools.has(pool) ? Number.NEGATIVE_INFINITY : undefined);
         if (at !== undefined) recorded.set(pool, at);

@@ -90,7 +90,7 @@ export const createPools = ({
     deregister: createDeregister({ ...options, runAnswered, registry }),
     recount: counters.recount,
     readLocks: counters.readLocks,
-    recordStates: (states) => suspects.record(states, false),
+    recordStates: (states) => suspects.record(states, 'known'),
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, keysOfSuspect(keys, suspect, type)),
     untilStale: watch.untilStale,
     async plan(suspect, keysFor) {

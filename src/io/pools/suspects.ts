@@ -27,6 +27,8 @@ export interface PoolSighting {
   readonly isFresh: boolean;
 }
 
+export type SeenPools = 'all' | 'known' | 'some';
+
 /**
  * The records of suspected pools, in Redis, so that all processes judge alike, however long they have been running. A sweep
  * treats a pool as dead only if these records say that a rescue would confirm its death.
@@ -36,9 +38,10 @@ export interface Suspects {
   read(pools?: readonly string[]): Promise<ReadonlyMap<string, SuspectRecord>>;
   /**
    * Records how pools look now, and deletes the records of fresh ones. Plans must not call it, because it writes.
-   * @param isComplete whether `pools` are all pools of the namespace: then the records of all others are deleted.
+   * @param seen which pools these are. `all` of the namespace: the records of the others are deleted. `known`: those that were
+   *   found without a scan of all keys; old records of the others are deleted. `some`: the records of the others stay.
    */
-  record(pools: readonly PoolSighting[], isComplete: boolean): Promise<void>;
+  record(pools: readonly PoolSighting[], seen: SeenPools): Promise<void>;
   /** The present condition of Redis, for `isConfirmed`; undefined if the user may not run INFO. */
   condition(): Promise<string | undefined>;
   /** Whether the grace of a suspect is over at `time`, with the same heartbeat and no disruption since. */
@@ -93,7 +96,7 @@ export const createSuspects = ({
       record.since > disruptedAt(time) &&
       time - record.since >= grace,
 
-    async record(pools, isComplete) {
+    async record(pools, which) {
       const records = await read();
       const stale = pools.filter(({ isFresh }) => !isFresh);
       if (records.size === 0 && stale.length === 0) return;
@@ -108,7 +111,8 @@ export const createSuspects = ({
       const kept = new Set(suspected.map(({ pool }) => pool));
       const seen = new Set(pools.map(({ pool }) => pool));
       const forgotten = [...records].filter(
-        ([pool, { first }]) => !kept.has(pool) && (seen.has(pool) || isComplete || time - first > forgetAfter),
+        ([pool, { first }]) =>
+          !kept.has(pool) && (seen.has(pool) || which === 'all' || (which === 'known' && time - first > forgetAfter)),
       );
       await write(
         redis,

@@ -118,6 +118,10 @@ export interface FindInput extends Pick<RescueRequest, 'thorough' | 'plan' | 'sc
 export interface RecountInput extends Pick<RescueRequest, 'number' | 'plan' | 'scope'>, Pick<Found, 'types' | 'lists'> {
   readonly fence: Fence | undefined;
 }
+/** The live pools in which `requeueOrphans` looks for entries. With a scope they are some of all. */
+export interface OrphansInput extends Pick<RescueRequest, 'number' | 'plan' | 'scope'>, Pick<Found, 'live'> {
+  readonly fence: Fence | undefined;
+}
 
 export interface RescueResult {
   readonly number: number;

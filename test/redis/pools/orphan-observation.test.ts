@@ -3,10 +3,10 @@ import type { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/io/clock.ts';
 import type { SkippedOrphan } from '../../../src/io/pools/orphanJudge.ts';
-import { createOrphans } from '../../../src/io/pools/orphans.ts';
+import { createOrphans, type OrphanPass } from '../../../src/io/pools/orphans.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
 import { createSuspects } from '../../../src/io/pools/suspects.ts';
-import { createScripts, type Fence, FencedError, type Scripts } from '../../../src/io/redis/scripts.ts';
+import { createScripts, FencedError, type Scripts } from '../../../src/io/redis/scripts.ts';
 import { createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
@@ -72,10 +72,11 @@ const createPasses = (client = redis) => {
     calls,
     taken,
     advance: clock.advance,
-    async run({ plan = false, fence, isLive = true }: { plan?: boolean; fence?: Fence; isLive?: boolean } = {}) {
+    async run({ isLive = true, ...more }: Partial<OrphanPass> & { isLive?: boolean } = {}) {
       await redis.sadd(keys.pools, 'p');
       await redis.hset(keys.heartbeat('p'), { heartbeat_at: second(), job_names: 'X', worker_ids: 'w1,w2' });
-      return orphans.requeue(isLive ? [{ pool: 'p', workerIds: ['w1', 'w2'], types: ['X'] }] : [], { plan, fence });
+      const live = isLive ? [{ pool: 'p', workerIds: ['w1', 'w2'], types: ['X'] }] : [];
+      return orphans.requeue(live, { plan: false, ...more });
     },
   };
 };
@@ -115,6 +116,35 @@ describe('orphaned entries', () => {
     expect(passes.skipped).toEqual([{ pool: 'p', reason: expect.stringContaining('may not run INFO') }]);
     expect(await redis.llen(keys.inProgress('X', 'p'))).toBe(2);
     await redis.call('ACL', 'DELUSER', 'some');
+  });
+
+  test('a pass over other pools forgets nothing that a plan remembers', async () => {
+    const plan = { plan: true };
+    const elsewhere = { ...plan, isScoped: true, isLive: false };
+    const passes = createPasses();
+    await hold(entryOf('a'));
+    await passes.run(plan);
+    passes.advance(30_000);
+    await passes.run(elsewhere);
+    expect(await passes.run(plan)).toMatchObject({ unobserved: ['p'] });
+    await observe('w1', 'other');
+    await passes.run(plan);
+    await redis.del(keys.worker('w1'));
+    await passes.run(elsewhere);
+    await passes.run(plan);
+    passes.advance(30_000);
+    expect(await passes.run(plan)).toMatchObject({ unobserved: [] });
+  });
+
+  test('a pass over other pools has no skipped pool reported again', async () => {
+    const passes = createPasses();
+    await hold(entryOf('a'));
+    await passes.run();
+    passes.advance(30_000);
+    await passes.run();
+    await passes.run({ isScoped: true, isLive: false });
+    await passes.run();
+    expect(passes.skipped).toEqual([{ pool: 'p', reason: expect.stringContaining('never said') }]);
   });
 
   test('after another host has taken over, no further entry is tried', async () => {
@@ -207,15 +237,15 @@ describe('records of suspects', () => {
 
   test('a pool with a new heartbeat loses its record in the next pass that sees it, even in an incomplete pass', async () => {
     const suspects = suspectsOf();
-    await suspects.record([stateOf('a', false), stateOf('b', false)], false);
+    await suspects.record([stateOf('a', false), stateOf('b', false)], 'known');
     expect((await redis.hkeys(keys.suspects)).toSorted()).toEqual(['a', 'b']);
-    await suspects.record([stateOf('a', true)], false);
+    await suspects.record([stateOf('a', true)], 'known');
     expect(await redis.hkeys(keys.suspects)).toEqual(['b']);
   });
 
   test('beyond the limit, registered pools are recorded before unregistered ones', async () => {
     const left = Array.from({ length: 5_000 }, (_, i) => stateOf(`left-${i}`, false, false));
-    await suspectsOf().record([...left, stateOf('died', false)], true);
+    await suspectsOf().record([...left, stateOf('died', false)], 'all');
     expect(await redis.hlen(keys.suspects)).toBe(5_000);
     expect(await redis.hexists(keys.suspects, 'died')).toBe(1);
   });

@@ -110,6 +110,21 @@ describe('release_quarantined.lua and drop_quarantined.lua', () => {
   );
 });
 
+test('equal entries that are one member of dead are requeued once', async () => {
+  const [[type, entry, member]] = JSON.parse(recordOf('a')).entries;
+  const record = JSON.stringify({ ...JSON.parse(recordOf('a')), entries: Array(2).fill([type, entry, member]) });
+  await redis.hset(keys.quarantine, 'a', record);
+  await redis.zadd(keys.dead, 5, member);
+  const reply = await scripts.run(
+    'release_quarantined',
+    [keys.quarantine, keys.dead, keys.recoveries, keys.queue('X'), keys.queue('X')],
+    ['a', sha1(record), ''],
+  );
+  expect(reply).toEqual({ outcome: 'done' });
+  expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entry]);
+  expect(await redis.exists(keys.quarantine, keys.dead)).toBe(0);
+});
+
 test('a job whose id looks like a token is found', async () => {
   const id = 'once:j';
   await redis.hset(keys.quarantine, id, recordOf(id));

@@ -201,6 +201,16 @@ test('pools that are gone are forgotten, by a pass through all names at once and
   expect(await redis.exists(keys.suspects)).toBe(0);
 });
 
+test('a pass over some pools forgets no other, however old its record is', async () => {
+  for (const pool of ['p', 'q']) await seedPool(redis, pool, { heartbeat: second(-60) });
+  const pools = poolsOf();
+  await look(pools);
+  await age(3_700_000, 'p');
+  const noted = await note('p');
+  await pools.find(true, 0, false, { pools: ['q'] });
+  expect(await note('p')).toEqual(noted);
+});
+
 test('thousands of suspects are recorded up to a limit, registered ones first', async () => {
   await redis.sadd('t:known_jobs', 'X');
   for (let from = 0; from < 6_000; from += 1_000) {
