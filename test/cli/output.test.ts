@@ -166,13 +166,19 @@ describe('rescue', () => {
   test('prints how many pools were alive, and what was requeued and rebuilt', async () => {
     await seedPool(redis, 'live', { heartbeat: second() });
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a', 'b']]]) });
-    await redis.set('t:jobs:X:lock', 7);
+    await redis.set('t:jobs:X:lock', 12_007);
+    const planned = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
+    expect(planned.text).toMatch(/^lock of X that would be written: 12,007 → 0; it was off by 12,005$/m);
+    expect(planned.text).toMatch(/^nothing was changed; without --plan it would be$/m);
     const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
     expect(code).toBe(0);
-    expect(text).toMatch(/^1 pools alive, 1 suspected, in \d+ ms$/m);
+    expect(text).toMatch(/^1 pool alive, 1 suspected, in \d+ ms$/m);
     expect(text).toMatch(/^entries of dead pools requeued: 2$/m);
-    expect(text).toMatch(/^counters of X rebuilt: lock 7 → 2, off by 5/m);
+    expect(text).toMatch(/^lock of X written: 12,007 → 0; it was off by 12,005$/m);
+    expect(text.match(/lock of X/g)).toHaveLength(1);
     expect(text).not.toContain('rescue suspended');
+    const again = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
+    expect(again.text).toMatch(/^nothing would be changed$/m);
   });
 
   test.each([true, false])('prints its changes by type and pool, with three examples; plan: %s', async (plan) => {
