@@ -142,6 +142,18 @@ describe('sweep', () => {
     expect(await redis.hget('t:job_stats:hung-2', 'status')).toBe('Running');
   });
 
+  test('--type reports a type of no tracked job', async () => {
+    await seedJob(redis, 'a');
+    const complained = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    const ends = [
+      await said((reaper) => sweep(reaper, { plan: true, type: ['X', 'Y'] })),
+      await said((reaper) => sweep(reaper, { plan: true, type: ['Y', 'Z'] })),
+    ];
+    expect(complained.mock.calls).toEqual([['reaper: no tracked job has the type Y or Z. See: reaper status\n']]);
+    complained.mockRestore();
+    expect(ends.map(({ code }) => code)).toEqual([0, 0]);
+  });
+
   test('ends with 1 if an act on a job has failed', async () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
     await redis.set(`t:reaper:hooks:due:${hookEndpoint.url}`, 'no sorted set');
