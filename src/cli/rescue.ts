@@ -78,6 +78,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWr
     }),
   );
   if (summary === undefined) return notFound;
+  describeProgress(() => 'looking for what can run again');
   if (flags.json) printJson({ type: 'summary', ...summary });
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
