@@ -44,10 +44,10 @@ const linesOf = (explanation: Explanation): string[] => {
     ({ message, command }) => `${id}: ${message}${command === undefined ? '' : ` → ${command}`}`,
   );
   // Rules about nothing would name a verdict that no sweep gives.
-  if (!isKnown(explanation)) return why;
+  const head = [...why, `${id}: ${isTracked ? 'tracked' : 'not tracked'}`];
+  if (!isKnown(explanation)) return head;
   return [
-    ...why,
-    `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
+    ...head,
     ...factLines(facts),
     ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
     ...(facts.evidence === undefined

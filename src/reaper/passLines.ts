@@ -24,7 +24,7 @@ export const createPassLines = (log: CodedLogger, level: Reporting['level']): Pa
       const code = summary.suspended === undefined ? 'rescue' : 'suspended';
       log[isUneventful(summary) && acts.acts.length === 0 ? 'debug' : 'info']({ code, ...line }, 'rescue');
     } else if (summary.isAborted) log.info({ code: 'aborted', ...line }, 'a rescue pass was aborted by its caller');
-    // The caller has named a pool that is not there, and is told so.
+    // A mistake of the caller, whose promise rejects with it.
     else if (codeOfError(cause) === 'not-found')
       log.info({ code: 'not-found', ...line }, 'a rescue pass did not begin');
     else {

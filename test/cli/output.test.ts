@@ -312,7 +312,9 @@ describe('explain', () => {
   test('says of a job that Redis does not know only that, with the namespace', async () => {
     const { code, text } = await said((reaper) => explain(reaper, 'a', {}));
     expect(code).toBe(4);
-    expect(text).toMatch(/^a: is unknown: nothing in namespace t on 127\.0\.0\.1:\d+\/0 is about it\n$/);
+    expect(text).toMatch(
+      /^a: is unknown: nothing in namespace t on 127\.0\.0\.1:\d+\/0 is about it\na: not tracked\n$/,
+    );
   });
 
   test('prints that a job is in no place, and whether it is tracked', async () => {

@@ -84,7 +84,6 @@ test('a rescue of a pool that is not there is refused before anything is changed
     cause: { code: 'not-found', message: 'unknown pool: dead-9; nothing was changed. See: reaper status' },
   });
   expect(await rest()).toEqual(before);
-  // Who has asked is told: it is no fault of the reaper.
   expect(lines).toMatchObject([{ level: 30, code: 'not-found' }]);
   await expect(create().rescue({ pools: [] })).rejects.toThrow('rescue: pools: must not be empty');
 });
