@@ -121,7 +121,7 @@ const time = () =>
     .transform((given) => new Date(given))
     .exactOptional();
 /** Both numbers of an id have 64 bits. */
-const isEntryId = (text: string): boolean =>
+export const isEntryId = (text: string): boolean =>
   /^\d{1,20}-\d{1,20}$/.test(text) && text.split('-').every((number) => BigInt(number) < 2n ** 64n);
 const callback = () =>
   z.custom<(record: never) => void>((value) => typeof value === 'function', { error: 'must be a function' }).optional();

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { timer } from '../options/values.ts';
+import { span, timer } from '../options/values.ts';
 import { notFound } from './exitCodes.ts';
 import { complain } from './text.ts';
 
@@ -22,8 +22,13 @@ export const positive = (text: string): number => {
 };
 
 /** Checks a duration that is an argument of a method, not an option. */
-export const duration = (text: string): number => {
-  const parsed = timer().safeParse(text);
+export const duration = (text: string): number => parsedBy(timer(), text);
+
+/** An age: no timer waits for it, so it may be longer. */
+export const age = (text: string): number => parsedBy(span(), text);
+
+const parsedBy = (schema: ReturnType<typeof timer>, text: string): number => {
+  const parsed = schema.safeParse(text);
   if (parsed.success) return parsed.data;
   throw new InvalidArgumentError(parsed.error.issues.map(({ message }) => `It ${message}.`).join(' '));
 };

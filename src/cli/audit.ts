@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { AuditEntry, AuditFilter, Reaper } from '../index.ts';
-import { duration, nonEmpty } from './arguments.ts';
+import { age, nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
@@ -37,7 +37,7 @@ interface AuditFlags extends AuditFilter {
 /** A time, or an age such as `2h` before now. */
 const timeOrAge = (text: string): Date => {
   if (/^\d{4}-/.test(text) && !Number.isNaN(Date.parse(text))) return new Date(text);
-  return new Date(Date.now() - duration(text));
+  return new Date(Date.now() - age(text));
 };
 
 const positive = (text: string): number => {

@@ -223,7 +223,7 @@ const withSources = ({ issues }: OptionsError, { configured, file }: Config): st
       if (given !== undefined && given.source !== file?.path)
         return `${labelOf(given.source, given.value)}: ${message}`;
       const at = file?.locate(path);
-      return `${file === undefined || at === undefined ? '' : `${placeIn(file.path, at)}: `}${path}: ${message}`;
+      return `${file === undefined || at === undefined ? '' : `${placeIn(file.path, at)}: `}${path === '' ? '' : `${path}: `}${message}`;
     })
     .join('; ');
 

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { timeWithAge } from '../ages.ts';
+import { countText, timeWithAge } from '../ages.ts';
 import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
 import { isoOfSecond } from '../isoTime.ts';
+import { nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
 import { withExamples } from './help.ts';
@@ -14,7 +15,7 @@ export const registerExplain = (program: Command): void => {
   const command = program
     .command('explain')
     .description('show the verdict on a job with its reasons, and where the job is; changes nothing')
-    .argument('<job>', 'id of the job');
+    .argument('<job>', 'id of the job', nonEmpty);
   withProgress(command, 'searching for the job');
   withExamples(command, {
     'why a job does not run or end': 'reaper explain 0f8fad5bd9cb469fa16570a1',
@@ -39,9 +40,14 @@ const isKnown = ({ isTracked, facts, places, hook }: Explanation): boolean =>
 
 const linesOf = (explanation: Explanation): string[] => {
   const { id, isTracked, facts, rules, verdict, reason, action, places, blockers, hook } = explanation;
+  const why = blockers.map(
+    ({ message, command }) => `${id}: ${message}${command === undefined ? '' : ` → ${command}`}`,
+  );
+  // Rules about nothing would name a verdict that no sweep gives.
+  const head = [...why, `${id}: ${isTracked ? 'tracked' : 'not tracked'}`];
+  if (!isKnown(explanation)) return head;
   return [
-    ...blockers.map(({ message, command }) => `${id}: ${message}${command === undefined ? '' : ` → ${command}`}`),
-    `${id}: ${isTracked ? 'tracked' : 'not tracked'}`,
+    ...head,
     ...factLines(facts),
     ...rules.map(({ rule, question, answer }) => `rule ${rule}: ${question} ${answer}`),
     ...(facts.evidence === undefined
@@ -75,7 +81,7 @@ const hookLine = ({ state, about, endpoint, attempts, answer }: HookRecord): str
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place, { readAt }: Facts): string => {
   const time = at === undefined ? 'an unknown time' : timeWithAge(at, 1_000 * readAt);
-  if (kind === 'queue') return `position ${(ahead ?? 0) + 1} in queue ${type}`;
+  if (kind === 'queue') return `position ${countText((ahead ?? 0) + 1)} in queue ${type}`;
   if (kind === 'in-progress') return `held by pool ${pool} (${isPoolAlive ? 'alive' : 'dead'}) as ${type}`;
   if (kind === 'observed') return `run by a worker of pool ${pool} since ${time}`;
   return `in ${kind}, ${time}`;

@@ -128,6 +128,10 @@ export const readPlan = (path: string, namespace: string): PlanFile => {
     const parsed = shape.safeParse(jsonOf(lines[at] ?? ''));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
+    if (issue?.path.length === 0)
+      throw new UsageError(
+        `${path}:${at + 1}: ${at === 0 ? 'the first line of a plan' : 'a line of a plan'}: must be a JSON object`,
+      );
     const where = issue?.path.join('.') || (at === 0 ? 'the first line of a plan' : 'a line of a plan');
     throw new UsageError(`${path}:${at + 1}: ${where}: ${issue?.message}`);
   };

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { countText } from '../ages.ts';
 import {
   type OrphanOutcome,
   PassError,
@@ -20,6 +21,7 @@ import { type PlanFlags, planWriterOf, refusePlanFlags } from './planFlags.ts';
 import { describeProgress, withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { complain, countsOf, finish, print, printJson } from './text.ts';
+import { unblockedLines } from './unblocked.ts';
 
 export const registerRescue = (program: Command): void => {
   const command = program
@@ -76,11 +78,13 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWr
     }),
   );
   if (summary === undefined) return notFound;
+  describeProgress(() => 'looking for what can run again');
   if (flags.json) printJson({ type: 'summary', ...summary });
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
     print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
-    print(summary.plan ? 'nothing was changed; without --plan it would be' : 'see what is left: reaper status');
+    if (!summary.plan) print(...(await unblockedLines(reaper, summary)));
+    print(lastLine(summary));
   }
   if (writer !== undefined && summary.suspended === undefined) {
     writer.finish();
@@ -122,7 +126,7 @@ const orNotFound = (pass: Promise<RescueSummary>): Promise<RescueSummary | undef
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
   ...(suspended === undefined ? [] : [`rescue suspended: ${suspended.message}`]),
-  `${plan ? 'planned: ' : ''}${alive} pools alive, ${suspects} suspected, in ${durationMs} ms`,
+  `${plan ? 'planned: ' : ''}${count(alive, 'pool', 'pools')} alive, ${suspects} suspected, in ${durationMs} ms`,
   `suspected pools: ${countsOf({ ...pools })}`,
 ];
 
@@ -145,16 +149,35 @@ const entriesPart = ({ plan, entries, orphaned, finished, quarantined, ...rest }
 ];
 
 const countersPart = ({ plan, drift, changes }: RescueSummary): string[] => [
-  ...drift.map(
-    ({ type, lockBefore, lock, fields, size }) =>
-      `counters of ${type} ${done(plan, 'rebuilt')}: lock ${lockBefore} → ${lock}, off by ${size.lock}; ${fields} fields, off by ${size.lockInfo}`,
-  ),
-  ...changes.flatMap((change) =>
-    change.act === 'lock'
-      ? [`lock of ${change.type} ${done(plan, 'written')}: ${change.before} → ${change.after}`]
-      : [],
+  ...changes.flatMap((change) => {
+    if (change.act !== 'lock') return [];
+    const off = drift.find(({ type }) => type === change.type)?.size.lock ?? 0;
+    const was = off === 0 ? '' : `; it was off by ${countText(off)}`;
+    return [
+      `lock of ${change.type} ${done(plan, 'written')}: ${grouped(change.before)} → ${grouped(change.after)}${was}`,
+    ];
+  }),
+  ...drift.flatMap(({ type, fields, size }) =>
+    fields === 0
+      ? []
+      : [
+          `lock_info of ${type} ${done(plan, 'rebuilt')}: ${count(fields, 'field', 'fields')}, off by ${countText(size.lockInfo)}`,
+        ],
   ),
 ];
+
+/** A counter as people read it. Redis may hold anything there. */
+const grouped = (text: string): string => (/^-?\d{1,15}$/.test(text) ? countText(Number(text)) : text);
+
+const count = (number: number, one: string, many: string): string =>
+  `${countText(number)} ${number === 1 ? one : many}`;
+
+/** How to go on. */
+const lastLine = ({ plan, suspended, changes }: RescueSummary): string => {
+  if (!plan) return 'see what is left: reaper status';
+  if (changes.length === 0 && suspended === undefined) return 'nothing would be changed';
+  return 'nothing was changed; without --plan it would be';
+};
 
 const attentionPart = ({ clockAhead, unreadable }: RescueSummary): string[] => [
   ...(clockAhead === 0

@@ -2,7 +2,7 @@ import { ageText, countText, timeWithAge } from '../ages.ts';
 import type { PoolStatus, Problem, QueueStatus, ReaperStatus } from '../index.ts';
 import { msOfIso } from '../isoTime.ts';
 import { visible } from '../visible.ts';
-import { shorten } from './table.ts';
+import { shorten, wrapped } from './table.ts';
 import { type Cell, countsOf, paint, tableLines, timeOf } from './text.ts';
 
 /** How a status is shown. */
@@ -26,17 +26,18 @@ export const statusLines = (
   { width, colors = false, isCut = false }: StatusViewOptions,
 ): string[] => {
   const cut = (line: string) => (isCut && width !== undefined ? shorten(visible(line), width) : visible(line));
+  const fitted = (line: string) => (isCut || width === undefined ? [cut(line)] : wrapped(visible(line), width));
   return [
-    cut(`namespace ${state.namespace} on ${state.redis}, ${timeOf(state.readAt)}`),
-    ...problemLines(state, { width: width ?? defaultWidth, colors, cut }),
+    ...fitted(`namespace ${state.namespace} on ${state.redis}, ${timeOf(state.readAt)}`),
+    ...problemLines(state, { width: width ?? defaultWidth, colors, cut, fitted }),
     '',
-    ...summaryLines(state).map(cut),
+    ...summaryLines(state).flatMap(fitted),
     ...queueTable(state, width),
     ...poolTable(state, width),
     ...endpointTable(state, width),
-    ...state.unreadable.map((fault) => cut(`cannot be read: ${fault}`)),
+    ...state.unreadable.flatMap((fault) => fitted(`cannot be read: ${fault}`)),
     ...(state.isPartial
-      ? [cut('too many keys in this database to scan all: in-progress lists that no other key names may be missing')]
+      ? fitted('too many keys in this database to scan all: in-progress lists that no other key names may be missing')
       : []),
   ];
 };
@@ -45,14 +46,26 @@ const marks: Readonly<Record<Problem['severity'], string>> = { critical: '!!', w
 
 const problemLines = (
   { problems }: ReaperStatus,
-  { width, colors, cut }: { width: number; colors: boolean; cut: (line: string) => string },
+  {
+    width,
+    colors,
+    cut,
+    fitted,
+  }: {
+    width: number;
+    colors: boolean;
+    cut: (line: string) => string;
+    fitted: (line: string) => string[];
+  },
 ): string[] => {
   const linesOf = ({ severity, message, command }: Problem): string[] => {
     const line = `${marks[severity]} ${severity === 'notice' ? 'note: ' : ''}${message}`;
     const whole = command === undefined ? line : `${line} → ${command}`;
-    const [first = '', ...rest] = (
-      whole.length <= width ? [whole] : [line, ...(command === undefined ? [] : [`   → ${command}`])]
-    ).map(cut);
+    // A command stays on one line, to be copied.
+    const [first = '', ...rest] =
+      whole.length <= width
+        ? [cut(whole)]
+        : [...fitted(line), ...(command === undefined ? [] : [cut(`   → ${command}`)])];
     return [colors && severity === 'critical' ? `${paint(marks[severity], false)}${first.slice(2)}` : first, ...rest];
   };
   const shown = new Map<string, number>();
@@ -89,7 +102,7 @@ const leaderLine = (state: ReaperStatus): string => {
   if (sweepStartedAt === undefined) return `${who}, no sweep yet`;
   return isSweeping
     ? `${who}, sweep started ${ago(sweepStartedAt, state)}, ${scanned} of ${total} scanned`
-    : `${who}, last sweep ended ${ago(sweepEndedAt, state)}, ${scanned} scanned`;
+    : `${who}, last scheduled sweep ended ${ago(sweepEndedAt, state)}, ${scanned} scanned`;
 };
 
 const ago = (time: string | undefined, { readAt }: ReaperStatus): string =>

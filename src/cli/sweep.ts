@@ -82,8 +82,10 @@ const scopeOf = ({ type, id, verdict, limit }: SweepFlags): SweepOptions => ({
   ...(limit === undefined ? {} : { limit }),
 });
 
-const codeOf = ({ outcomes, suspended, notFound = [] }: SweepSummary, flags: SweepFlags): number => {
+const codeOf = ({ scanned, outcomes, suspended, notFound = [] }: SweepSummary, flags: SweepFlags): number => {
   if (notFound.length > 0) complain(`reaper: not tracked: ${notFound.join(', ')}. See: reaper explain JOB`);
+  if (flags.type !== undefined && flags.id === undefined && scanned === 0 && suspended === undefined)
+    complain(`reaper: no tracked job has the type ${flags.type.join(' or ')}. See: reaper status`);
   if ((outcomes.abandoned ?? 0) > 0 || suspended !== undefined) return failed;
   if (flags.id !== undefined && notFound.length === new Set(flags.id).size) return notFoundCode;
   return flags.exitCode && (outcomes.planned ?? 0) > 0 ? needsAttention : 0;

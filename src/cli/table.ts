@@ -42,6 +42,20 @@ export const shorten = (text: string, width: number): string => {
   return `${start.join('')}…${end.join('')}`;
 };
 
+/** A text in lines that fit this width, where its words do. The lines after the first are indented. */
+export const wrapped = (text: string, width: number): string[] => {
+  const lines: string[] = [];
+  let line = '';
+  // The spaces that the text begins with belong to its first word.
+  for (const word of text.split(/(?<=\S) /)) {
+    if (line !== '' && stringWidth(`${line} ${word}`) > width) {
+      lines.push(line);
+      line = `   ${word}`;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+};
+
 const taken = (letters: readonly string[], width: number): string[] => {
   let left = width;
   const end = letters.findIndex((letter) => {

@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Reaper, UndoOutcome } from '../index.ts';
+import { isEntryId } from '../options.ts';
 import { configOf, reaperOf } from './config.ts';
 import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
@@ -10,7 +11,7 @@ import { complain, finish, print, printJson } from './text.ts';
 export const registerUndo = (program: Command): void => {
   const command = program
     .command('undo')
-    .argument('<entry...>', 'ids of entries, as reaper audit shows them')
+    .argument('<entry...>', 'ids of entries, as reaper audit shows them', addEntry)
     .description('undo acts: fail, reset, untrack, quarantine, dropped hooks and dropped quarantines')
     .option('--plan', 'print what would be undone, and change nothing');
   withProgress(command, 'undoing acts');
@@ -28,6 +29,11 @@ interface UndoFlags {
   readonly json?: boolean;
   readonly plan?: boolean;
 }
+
+const addEntry = (text: string, before: readonly string[] = []): readonly string[] => {
+  if (isEntryId(text)) return [...before, text];
+  throw new InvalidArgumentError('It must be the id of an entry, such as 1790000000000-0: see reaper audit.');
+};
 
 /** Undoes entries. Exit code 1 if one was not undone, 4 if one is not there. */
 export const undo = async (reaper: Reaper, entries: readonly string[], { json, plan }: UndoFlags): Promise<number> => {

@@ -36,6 +36,8 @@ export interface Known {
   readonly isTracked: boolean;
   readonly isQuarantined: boolean;
   readonly places: readonly Place[];
+  /** Whether its endpoint has confirmed more than its stats say. */
+  readonly isBehind: boolean;
   /** Whether a place in which it may be cannot be read. */
   readonly isAnyUnreadable: boolean;
   /** The queues in which it is. */
@@ -53,7 +55,10 @@ export const blockersOf = (known: Known): Blocker[] => {
   const places = known.places.filter(
     (place) => !(running && place.kind === 'in-progress' && place.isPoolAlive === true),
   );
-  const found = [...ended, ...places.toSorted((a, b) => rank(a) - rank(b)).flatMap((place) => ofPlace(place, known))];
+  const reasons = places.toSorted((a, b) => rank(a) - rank(b)).flatMap((place) => ofPlace(place, known));
+  // A job in Error that is in one of these places runs again: what keeps it from that comes first.
+  const runsAgain = status === 'Error' && places.some(({ kind }) => kind !== 'dead');
+  const found = runsAgain ? [...reasons, ...ended] : [...ended, ...reasons];
   return found.length > 0 ? found : [nowhere(known)];
 };
 
@@ -123,8 +128,18 @@ const ofQueue = ({ type = '', ahead = 0 }: Place, { queues, ...where }: Known): 
   return reasons.length > 0 ? reasons : [blocker('queued', waits)];
 };
 
-const nowhere = ({ facts, isTracked, isAnyUnreadable }: Known): Blocker => {
-  if (!isTracked && facts.stats === 'nothing') return blocker('unknown', 'is unknown: nothing in Redis is about it');
+const nowhere = ({ facts, isTracked, isBehind, isAnyUnreadable, namespace, redis }: Known): Blocker => {
+  if (!isTracked && facts.stats === 'nothing') {
+    return blocker('unknown', `is unknown: nothing in namespace ${namespace} on ${redis} is about it`);
+  }
+  const { ack } = facts;
+  if (isBehind && typeof ack === 'object' && isStatus(ack.status) && isFinal(ack.status)) {
+    return blocker(
+      'ended',
+      `has ended: its endpoint has confirmed ${ack.status}`,
+      isTracked ? 'reaper sweep --plan' : undefined,
+    );
+  }
   if (isAnyUnreadable) {
     return blocker('nowhere', 'was not found, and a place in which it may be cannot be read', 'reaper doctor');
   }

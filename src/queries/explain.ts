@@ -123,6 +123,7 @@ export const createExplain = (
       blockers: blockersOf({
         ...{ id, facts, isTracked, places, namespace, redis: connection.description },
         isQuarantined: quarantined === 1,
+        isBehind: decided?.reason === 'behind',
         isAnyUnreadable: evidence.found === 'unreadable',
         queues: await queuesOf(types),
       }),

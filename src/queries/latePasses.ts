@@ -34,7 +34,7 @@ export const lateProblems = (state: NamespaceState, { role, sweep, rescue }: Sch
     });
   }
   const ended = passes.flatMap((pass) =>
-    pass.ended === undefined ? [] : [`the last ${pass.what} ended ${ageText(now - pass.ended)} ago`],
+    pass.ended === undefined ? [] : [`the last scheduled ${pass.what} ended ${ageText(now - pass.ended)} ago`],
   );
   if (ended.length > 0 && late.length === 0) return [];
   const message = ['no reaper runs here', ...(ended.length === 0 ? ['passes run only on request'] : ended)].join(', ');

@@ -1,6 +1,6 @@
 import type { CodedLogger } from '../io/log.ts';
 import type { GroupedActs } from './actLog.ts';
-import { errorFields } from './errorFields.ts';
+import { codeOfError, errorFields } from './errorFields.ts';
 import type { Reporting } from './reporting.ts';
 import type { EndedPass, RescueSummary, SweepSummary } from './summaries.ts';
 
@@ -24,6 +24,9 @@ export const createPassLines = (log: CodedLogger, level: Reporting['level']): Pa
       const code = summary.suspended === undefined ? 'rescue' : 'suspended';
       log[isUneventful(summary) && acts.acts.length === 0 ? 'debug' : 'info']({ code, ...line }, 'rescue');
     } else if (summary.isAborted) log.info({ code: 'aborted', ...line }, 'a rescue pass was aborted by its caller');
+    // A mistake of the caller, whose promise rejects with it.
+    else if (codeOfError(cause) === 'not-found')
+      log.info({ code: 'not-found', ...line }, 'a rescue pass did not begin');
     else {
       const fields = { code: 'pass-incomplete' as const, ...line, ...errorFields(cause) };
       log[level('error')](fields, 'a rescue pass did not complete');

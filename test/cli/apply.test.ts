@@ -136,13 +136,17 @@ const plan = { schema: 1, type: 'plan', ...header };
 const end = { type: 'end', count: 1 };
 test.each<[string, readonly (object | string)[], string]>([
   ['an empty file', [], ':1: '],
-  ['another file', ['hello'], ':1: the first line of a plan: '],
+  ['another file', ['hello'], ':1: the first line of a plan: must be a JSON object'],
   ['another version', [{ ...plan, schema: 2 }, act, end], ':1: schema: must be 1'],
   ['another namespace', [{ ...plan, namespace: 'u' }, act, end], ':1: is a plan for the namespace u, not t'],
   ['another kind', [{ ...plan, kind: 'purge' }, act, end], ':1: kind: '],
   ['an act that does nothing', [plan, { ...act, verdict: 'keep' }, end], ':2: verdict: '],
   ['an act without a fingerprint', [plan, { ...act, fingerprint: undefined }, end], ':2: fingerprint: '],
-  ['a line that is no JSON', [plan, act, '{"id":', { type: 'end', count: 2 }], ':3: a line of a plan: '],
+  [
+    'a line that is no JSON',
+    [plan, act, '{"id":', { type: 'end', count: 2 }],
+    ':3: a line of a plan: must be a JSON object',
+  ],
   ['a pool in a plan of a sweep', [plan, { pool: 'p' }, end], ':2: verdict: '],
   ['a job in a plan of a rescue', [{ ...plan, kind: 'rescue' }, act, end], ':2: pool: '],
   ['no end', [plan, act], ':2: the plan is not complete'],
@@ -162,6 +166,7 @@ test('wrong flags end with 2, and leave no file', async () => {
     [['sweep', '--limit', '0'], 'It must be a whole number above 0.'],
     [['sweep', '--id', ''], 'It must not be empty.'],
     [['apply', file], 'cannot be read (ENOENT)'],
+    [['explain', ''], 'It must not be empty.'],
   ] as const) {
     const { code, stderr } = await reaper(...args);
     expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining(message)]);

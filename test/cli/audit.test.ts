@@ -64,13 +64,15 @@ test('an act that cannot be undone, an entry that is not there, and a wrong id',
   ]);
   const missing = await reaper('undo', '5-0');
   expect([missing.code, missing.stderr]).toEqual([4, 'reaper: there is no entry 5-0. See: reaper audit\n']);
-  expect((await reaper('undo', 'abc')).stderr).toContain('must be the id of an entry');
+  const wrong = await reaper('undo', entry, 'abc');
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/'abc' .*must be the id of an entry/)]);
 });
 
 test('audit lists by time: an ISO time, or how long ago', async () => {
   for (const ms of [1_000_000_000_000, Date.now() - 7_200_000]) await redis.xadd(keys.audit, `${ms}-0`, 'what', 'fail');
   const count = async (...args: string[]) => lines((await reaper('audit', '--json', ...args)).stdout).length;
   expect(await count('--since', '3h')).toBe(1);
+  expect(await count('--since', '30d')).toBe(1);
   expect(await count('--since', '2001-01-01')).toBe(2);
   expect(await count('--until', '2002-01-01T00:00:00Z')).toBe(1);
   for (const args of [

@@ -142,6 +142,18 @@ describe('sweep', () => {
     expect(await redis.hget('t:job_stats:hung-2', 'status')).toBe('Running');
   });
 
+  test('--type reports a type of no tracked job', async () => {
+    await seedJob(redis, 'a');
+    const complained = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    const ends = [
+      await said((reaper) => sweep(reaper, { plan: true, type: ['X', 'Y'] })),
+      await said((reaper) => sweep(reaper, { plan: true, type: ['Y', 'Z'] })),
+    ];
+    expect(complained.mock.calls).toEqual([['reaper: no tracked job has the type Y or Z. See: reaper status\n']]);
+    complained.mockRestore();
+    expect(ends.map(({ code }) => code)).toEqual([0, 0]);
+  });
+
   test('ends with 1 if an act on a job has failed', async () => {
     await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
     await redis.set(`t:reaper:hooks:due:${hookEndpoint.url}`, 'no sorted set');
@@ -166,13 +178,33 @@ describe('rescue', () => {
   test('prints how many pools were alive, and what was requeued and rebuilt', async () => {
     await seedPool(redis, 'live', { heartbeat: second() });
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a', 'b']]]) });
-    await redis.set('t:jobs:X:lock', 7);
+    await redis.set('t:jobs:X:lock', 12_007);
+    const planned = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
+    expect(planned.text).toMatch(/^lock of X that would be written: 12,007 → 0; it was off by 12,005$/m);
+    expect(planned.text).toMatch(/^nothing was changed; without --plan it would be$/m);
     const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
     expect(code).toBe(0);
-    expect(text).toMatch(/^1 pools alive, 1 suspected, in \d+ ms$/m);
+    expect(text).toMatch(/^1 pool alive, 1 suspected, in \d+ ms$/m);
     expect(text).toMatch(/^entries of dead pools requeued: 2$/m);
-    expect(text).toMatch(/^counters of X rebuilt: lock 7 → 2, off by 5/m);
+    expect(text).toMatch(/^lock of X written: 12,007 → 0; it was off by 12,005$/m);
+    expect(text.match(/lock of X/g)).toHaveLength(1);
     expect(text).not.toContain('rescue suspended');
+    const again = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
+    expect(again.text).toMatch(/^nothing would be changed$/m);
+  });
+
+  test('names the types that can run again, and no others', async () => {
+    await seedPool(redis, 'live', { heartbeat: second() });
+    for (const type of ['FREED', 'PAUSED', 'EMPTY', 'BELOW', 'UNCAPPED']) {
+      await redis.mset(`t:jobs:${type}:lock`, 1_234, `t:jobs:${type}:max_concurrency`, 1_234);
+      await redis.sadd('t:known_jobs', type);
+      if (type !== 'EMPTY') await redis.lpush(`t:jobs:${type}`, entryOf('a'), entryOf('b'));
+    }
+    await redis.mset('t:jobs:PAUSED:paused', 1, 't:jobs:BELOW:lock', 1_233, 't:jobs:UNCAPPED:max_concurrency', 0);
+    const plan = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
+    expect(plan.text).not.toContain('can run again');
+    const { text } = await said((reaper) => rescue(reaper, { grace: 0 }));
+    expect(text.match(/^.* can run again.*$/gm)).toEqual(['FREED can run again: lock 0 < cap 1,234, 2 queued']);
   });
 
   test.each([true, false])('prints its changes by type and pool, with three examples; plan: %s', async (plan) => {
@@ -277,6 +309,14 @@ describe('hooks', () => {
 });
 
 describe('explain', () => {
+  test('says of a job that Redis does not know only that, with the namespace', async () => {
+    const { code, text } = await said((reaper) => explain(reaper, 'a', {}));
+    expect(code).toBe(4);
+    expect(text).toMatch(
+      /^a: is unknown: nothing in namespace t on 127\.0\.0\.1:\d+\/0 is about it\na: not tracked\n$/,
+    );
+  });
+
   test('prints that a job is in no place, and whether it is tracked', async () => {
     await seedJob(redis, 'a');
     await redis.hdel('t:job_track:inprogress', 'a');

@@ -144,6 +144,23 @@ test('no line of a watch is wider than the terminal', () => {
   expect(Math.max(...widths({ width: 80 }))).toBeGreaterThan(200);
 });
 
+test('on a terminal lines wrap at spaces, and commands do not', () => {
+  const message = `http://core.example: circuit open for 20 h (5,312 failures, last connect), 6,939 hooks wait`;
+  const command = `reaper hooks list ${'--endpoint http://core.example '.repeat(4)}`;
+  const problems = [problem('e', { message, command, severity: 'warning' })];
+  const byStatus = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`status-${i}`, i]));
+  const state = namespaceState({ problems, tracked: { ...namespaceState().tracked, byStatus } });
+  const lines = statusLines(state, { width: 80 });
+  expect(lines.slice(1, 4)).toEqual([
+    ' ! http://core.example: circuit open for 20 h (5,312 failures, last connect),',
+    '   6,939 hooks wait',
+    `   → ${command}`,
+  ]);
+  expect(Math.max(...lines.toSpliced(3, 1).map((line) => stringWidth(line)))).toBeLessThanOrEqual(80);
+  expect(lines.find((line) => line.startsWith('tracked:'))).not.toContain('status-8');
+  expect(statusLines(state, {}).find((line) => line.startsWith('tracked:'))).toContain('8 status-8');
+});
+
 test('long tables end with the number of rows that are left out', () => {
   const pools = Array.from({ length: 45 }, (_, i) => poolState(`p${i}`));
   const queues = Array.from({ length: 1_234 }, (_, i) => queueState(`T${i}`));

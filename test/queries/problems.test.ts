@@ -204,7 +204,7 @@ describe('passes', () => {
     const gone = { host: undefined, leaderSinceAt: undefined };
     expect(lead({ ...gone })).toEqual([]);
     expect(lead({ ...gone, rescueEndedAt: earlier(183_600_000), sweepEndedAt: earlier(60_000) })).toEqual([
-      'warning no-leader: no reaper runs here, the last sweep ended 1 min ago, the last rescue ended 2 d 3 h ago → reaper run',
+      'warning no-leader: no reaper runs here, the last scheduled sweep ended 1 min ago, the last scheduled rescue ended 2 d 3 h ago → reaper run',
     ]);
     expect(lead({ ...gone, rescueEndedAt: undefined, sweepEndedAt: undefined })).toEqual([
       'notice no-leader: no reaper runs here, passes run only on request → reaper run',

@@ -346,6 +346,30 @@ describe('explain says of a job', () => {
     expect(await blockersOf('a')).toEqual(['ended; has ended: Stopped']);
   });
 
+  test('that has failed before and waits, first what it waits for', async () => {
+    await seedLive([]);
+    for (const [id, status] of [
+      ['again', 'Error'],
+      ['stopped', 'Stopped'],
+    ] as const) {
+      await seedJob(redis, id, { status });
+      await enqueue('X', id);
+    }
+    expect(await blockersOf('again')).toEqual([
+      expect.stringMatching(/^queued; waits at position \d in queue X$/),
+      'ended; has ended: Error',
+    ]);
+    expect((await blockersOf('stopped'))[0]).toBe('ended; has ended: Stopped');
+  });
+
+  test('that its endpoint has seen end, that it has, and not that it is lost', async () => {
+    const ack = JSON.stringify({ status: 'Success', revision: second(-100), check_in_at: 0 });
+    await seedJob(redis, 'a', { age: 100, ack });
+    expect(await blockersOf('a')).toEqual([
+      'ended; has ended: its endpoint has confirmed Success; reaper sweep --plan',
+    ]);
+  });
+
   test('that waits in retry or scheduled, until when', async () => {
     await redis.zadd(keys.retry, second(3_600), entryOf('a'));
     await redis.zadd(keys.scheduled, second(-3_600), entryOf('b'));
@@ -384,7 +408,9 @@ describe('explain says of a job', () => {
   });
 
   test('that Redis does not know, that it does not', async () => {
-    expect(await blockersOf('a')).toEqual(['unknown; is unknown: nothing in Redis is about it']);
+    expect(await blockersOf('a')).toEqual([
+      `unknown; is unknown: nothing in namespace t on 127.0.0.1:${server.port}/0 is about it`,
+    ]);
   });
 
   test('in several places, all reasons, the nearest one first', async () => {

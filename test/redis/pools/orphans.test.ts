@@ -377,7 +377,9 @@ test('`reaper rescue` waits for its second look, and prints each requeued entry 
   expect(printed.join('')).toContain('orphaned entries of live pools requeued: 1\n');
   expect(printed.join('')).toContain('undecided entries: 1 (a worker may still run them)\n');
   expect(printed.join('')).toContain('because their workers record no observations: silent\n');
-  expect(printed.join('')).toContain('counters of X rebuilt: lock 9 → 3, off by 6; 1 fields, off by 1\n');
+  expect(printed.join('')).toContain(
+    'lock of X written: 9 → 2; it was off by 6\nlock_info of X rebuilt: 1 field, off by 1\n',
+  );
 });
 
 test('a job that is orphaned again and again on a live pool is quarantined like a job whose workers die', async () => {

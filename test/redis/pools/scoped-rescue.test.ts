@@ -1,4 +1,5 @@
 /** A rescue of some pools touches nothing else. A real Redis. */
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueOptions } from '../../../src/index.ts';
 import { redisFixture } from '../../support/fixture.ts';
@@ -75,12 +76,15 @@ test('a rescue of a live pool requeues its orphaned entries, and those of no oth
 test('a rescue of a pool that is not there is refused before anything is changed', async () => {
   await seed();
   const before = await rest();
-  const refused = rescue({ pools: ['dead-1', 'dead-9'] });
+  const lines: { level: number; code?: string }[] = [];
+  const logger = pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const refused = rescue({ pools: ['dead-1', 'dead-9'] }, create({ logger }));
   await expect(refused).rejects.toMatchObject({
     code: 'pass-incomplete',
     cause: { code: 'not-found', message: 'unknown pool: dead-9; nothing was changed. See: reaper status' },
   });
   expect(await rest()).toEqual(before);
+  expect(lines).toMatchObject([{ level: 30, code: 'not-found' }]);
   await expect(create().rescue({ pools: [] })).rejects.toThrow('rescue: pools: must not be empty');
 });
 
