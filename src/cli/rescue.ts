@@ -21,7 +21,6 @@ import { type PlanFlags, planWriterOf, refusePlanFlags } from './planFlags.ts';
 import { describeProgress, withProgress } from './progress.ts';
 import { once } from './signals.ts';
 import { complain, countsOf, finish, print, printJson } from './text.ts';
-import { unblockedLines } from './unblocked.ts';
 
 export const registerRescue = (program: Command): void => {
   const command = program
@@ -83,7 +82,6 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWr
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
     print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));
-    if (!summary.plan) print(...(await unblockedLines(reaper, summary)));
     print(lastLine(summary));
   }
   if (writer !== undefined && summary.suspended === undefined) {

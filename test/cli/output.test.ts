@@ -193,20 +193,6 @@ describe('rescue', () => {
     expect(again.text).toMatch(/^nothing would be changed$/m);
   });
 
-  test('names the types that can run again, and no others', async () => {
-    await seedPool(redis, 'live', { heartbeat: second() });
-    for (const type of ['FREED', 'PAUSED', 'EMPTY', 'BELOW', 'UNCAPPED']) {
-      await redis.mset(`t:jobs:${type}:lock`, 1_234, `t:jobs:${type}:max_concurrency`, 1_234);
-      await redis.sadd('t:known_jobs', type);
-      if (type !== 'EMPTY') await redis.lpush(`t:jobs:${type}`, entryOf('a'), entryOf('b'));
-    }
-    await redis.mset('t:jobs:PAUSED:paused', 1, 't:jobs:BELOW:lock', 1_233, 't:jobs:UNCAPPED:max_concurrency', 0);
-    const plan = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
-    expect(plan.text).not.toContain('can run again');
-    const { text } = await said((reaper) => rescue(reaper, { grace: 0 }));
-    expect(text.match(/^.* can run again.*$/gm)).toEqual(['FREED can run again: lock 0 < cap 1,234, 2 queued']);
-  });
-
   test.each([true, false])('prints its changes by type and pool, with three examples; plan: %s', async (plan) => {
     for (const pool of ['dead-1', 'dead-2', 'dead-3', 'dead-4', 'dead-5']) {
       const ids = Array.from({ length: 30 }, (_, i) => `${pool}-${i}`);
