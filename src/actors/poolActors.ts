@@ -2,7 +2,7 @@ import { fromPromise } from 'xstate';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
-import { ensureAsPlanned, entriesLeft, PlanMovedError } from '../machines/plannedPool.ts';
+import { ensureAsPlanned, entriesLeft, PlanMovedError, poisonLeft } from '../machines/plannedPool.ts';
 import type { PlannedRescue } from '../machines/types/changes.ts';
 import type {
   Confirmation,
@@ -58,10 +58,11 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
           isPlanned(suspect) ? requeuePlanned(suspect, type, done) : pools.requeue(suspect, type),
         ),
     ),
-    quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(
-      ({ input: { suspect, type, id } }) =>
+    quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
+      ({ input: { suspect, type, id, done } }) =>
         undisrupted(suspect, async () => {
-          if (isPlanned(suspect) && !suspect.planned.poison.some((one) => one.id === id && one.type === type))
+          const isIt = (one: { id: string; type: string }) => one.id === id && one.type === type;
+          if (isPlanned(suspect) && !poisonLeft(suspect.planned, done.quarantined).some(isIt))
             throw new PlanMovedError(`${id} would be quarantined`);
           try {
             return await quarantine.add(suspect, type, id);

@@ -31,7 +31,7 @@ export const ensureAsPlanned = (
     if (now !== left) throw new PlanMovedError(`${now} entries of ${type} would be requeued, ${left} were planned`);
   }
   const poison = held.flatMap(({ type, poison = [] }) => poison.map((id) => ({ type, id })));
-  if (keysOf(poison) !== keysOf(leftOf(planned, quarantined)))
+  if (keysOf(poison) !== keysOf(poisonLeft(planned, quarantined)))
     throw new PlanMovedError('other jobs would be quarantined');
 };
 
@@ -40,7 +40,8 @@ export const entriesLeft = ({ entries }: PlannedRescue, type: string, moved: Poo
   (Object.hasOwn(entries, type) ? (entries[type] as number) : 0) -
   (Object.hasOwn(moved, type) ? (moved[type] as number) : 0);
 
-const leftOf = ({ poison }: PlannedRescue, done: PoolDone['quarantined']) => {
+/** The entries that are still to be quarantined. */
+export const poisonLeft = ({ poison }: PlannedRescue, done: PoolDone['quarantined']): PlannedRescue['poison'] => {
   const left = [...poison];
   for (const { id, type } of done) {
     const at = left.findIndex((one) => one.id === id && one.type === type);

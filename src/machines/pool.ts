@@ -131,6 +131,7 @@ export const poolMachine = poolSetup.createMachine({
           suspect: context.suspect,
           type: context.held[context.at]?.type ?? '',
           id: context.poison ?? '',
+          done: doneOf(context),
         }),
         onDone: [
           { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },

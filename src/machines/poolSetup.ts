@@ -38,7 +38,7 @@ export const poolSetup = setup({
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(() =>
       Promise.reject(new Error('requeue was not provided')),
     ),
-    quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string }>(() =>
+    quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(() =>
       Promise.reject(new Error('quarantine was not provided')),
     ),
     deregister: fromPromise<Deregistered, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(() =>

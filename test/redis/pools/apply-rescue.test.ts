@@ -123,6 +123,25 @@ test('a pool that gets an entry while it is rescued keeps it, and stays register
   expect(await redis.sismember('t:worker_pools', 'p')).toBe(1);
 });
 
+test('a second entry of a job that is to be quarantined once is left', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a', 'b']]]) });
+  await redis.hset('t:reaper:recoveries', 'a', deaths);
+  const acts = await plan();
+  expect(acts).toMatchObject([{ entries: { X: 1 }, poison: [{ id: 'a', type: 'X' }] }]);
+  const list = 't:jobs:X:p:inprogress';
+  let isThere = false;
+  const client = intercept(redis, 'evalsha', async (args) => {
+    if (isThere || !args.includes('t:reaper:recovered') || !(await redis.hexists('t:reaper:quarantine', 'a'))) return;
+    // The next one again, and its job would be quarantined again.
+    isThere = true;
+    await redis.rpush(list, entryOf('a'));
+    await redis.hset('t:reaper:recoveries', 'a', deaths);
+  });
+  const { pools } = await rescue({ acts }, { redis: opened.hold(client) });
+  expect(pools).toMatchObject([{ pool: 'p', outcome: 'abandoned', isMoved: true, quarantined: 1 }]);
+  expect(await idsIn(redis, list)).toContain('a');
+});
+
 test('acts of a plan go with no pools and no plan', async () => {
   const reaper = opened.create({ redis: server.url });
   await expect(reaper.rescue({ acts: [], pools: ['p'] })).rejects.toThrow('rescue: acts: names the pools itself');
