@@ -63,7 +63,9 @@ const problemLines = (
     const whole = command === undefined ? line : `${line} → ${command}`;
     // A command stays on one line, to be copied.
     const [first = '', ...rest] =
-      whole.length <= width ? [cut(whole)] : [...fitted(line), ...(command === undefined ? [] : [cut(`   → ${command}`)])];
+      whole.length <= width
+        ? [cut(whole)]
+        : [...fitted(line), ...(command === undefined ? [] : [cut(`   → ${command}`)])];
     return [colors && severity === 'critical' ? `${paint(marks[severity], false)}${first.slice(2)}` : first, ...rest];
   };
   const shown = new Map<string, number>();
