@@ -80,7 +80,6 @@ export interface Reaper extends EventSource {
    */
   reload(options: ReloadableOptions): void;
   /**
-  /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
    * writes, the sweep is suspended and `suspended` in the summary, a code and a message, says why. Aborting `signal` ends the sweep: no further act
