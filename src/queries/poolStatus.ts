@@ -4,7 +4,7 @@ import { createReportingPools } from '../io/pools/reportingPools.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { inChunks, readHash } from '../io/redis/paged.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
-import type { ReaperSettings } from '../options.ts';
+import type { ScheduleSettings } from '../options/schedule.ts';
 import type { Held } from './held.ts';
 
 /** A worker pool, as its heartbeat and its workers describe it. */
@@ -37,7 +37,7 @@ export const createPoolReader = ({
   settings,
 }: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
   /** Read at each use: the interval may change. */
-  settings: Pick<ReaperSettings['rescue'], 'interval' | 'grace' | 'orphanedAfter'>;
+  settings: Pick<ScheduleSettings['rescue'], 'interval' | 'grace' | 'orphanedAfter'>;
 }) => {
   const reporting = createReportingPools({ connection, keys, clock });
   return async (states: readonly PoolState[], held: Held, time: number): Promise<PoolStatus[]> => {
