@@ -70,12 +70,7 @@ export const jobMachine = setup({
   },
   actions: {
     // One assignment, because most jobs do no more than this. A job to refire asks its page what became of its hook.
-    judge: assign(({ context: { job, policy, judged, page, scope } }) => {
-      const judgement = judge(job.facts, policy);
-      const reply = judgement.verdict === 'refire' ? page?.replyTo(job) : undefined;
-      const moved = scope === undefined ? undefined : movedFrom(scope, job, judgement);
-      return { judgement, judged: judged + 1, reply, moved };
-    }),
+    judge: assign(({ context }) => judgedBy(context, judge(context.job.facts, context.policy), context.judged + 1)),
     keepReply: assign({ reply: (_, { reply }: { reply: ActReply }) => reply }),
     replaceFacts: assign({
       job: ({ context: { job: before } }, { job }: { job: TrackedJob }) => ({
@@ -205,6 +200,18 @@ const plannedActOf = ({ job, judgement }: JobContext): PlannedAct => {
   const { verdict, reason } = judgement as Judgement & { verdict: ActingVerdict };
   return { id: job.facts.id, verdict, reason, fingerprint: job.fingerprint };
 };
+
+/** What a judgement says of a job to its context. */
+export const judgedBy = (
+  { job, page, scope }: JobInput,
+  judgement: Judgement,
+  judged: number,
+): Pick<JobContext, 'judgement' | 'judged' | 'reply' | 'moved'> => ({
+  judgement,
+  judged,
+  reply: judgement.verdict === 'refire' ? page?.replyTo(job) : undefined,
+  moved: scope === undefined ? undefined : movedFrom(scope, job, judgement),
+});
 
 /** What became of a job that has ended in the state with this output. */
 export const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {

@@ -1,6 +1,5 @@
 import type { ActorLogic, EventObject, Snapshot } from 'xstate';
-import { type JobContext, outcomeOf } from './job.ts';
-import { movedFrom } from './scope.ts';
+import { type JobContext, judgedBy, outcomeOf } from './job.ts';
 import type { JobEnd, JobInput, JobOutcome } from './types/job.ts';
 import type { Judgement } from './verdict.ts';
 
@@ -38,18 +37,11 @@ export const settledJob: ActorLogic<SettledSnapshot, EventObject, SettledInput> 
 };
 
 /** The context after `judge`. */
-const contextOf = ({ job, policy, plan, scope, page, judgement }: SettledInput): JobContext => ({
-  job,
-  policy,
-  plan,
-  scope,
-  page,
-  judgement,
-  judged: 1,
-  reply: judgement.verdict === 'refire' ? page?.replyTo(job) : undefined,
-  moved: scope === undefined ? undefined : movedFrom(scope, job, judgement),
-  error: undefined,
-});
+const contextOf = ({ judgement, ...input }: SettledInput): JobContext => {
+  const { job, policy, plan, scope, page } = input;
+  const { judged, reply, moved } = judgedBy(input, judgement, 1);
+  return { job, policy, plan, scope, page, judgement, judged, reply, moved, error: undefined };
+};
 
 const endOf = ({ plan, judgement, moved, reply }: JobContext): Settled | undefined => {
   if (moved !== undefined) return { state: 'keep', end: 'overtaken' };
