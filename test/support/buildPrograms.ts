@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 import type { TestProject } from 'vitest/node';
 import { banner } from '../../scripts/build/banner.ts';
 
@@ -18,12 +18,10 @@ const programs = [
   'test/redis/leader/sweeping-host.ts',
 ];
 
-/** Builds the programs of the project at `root` into a folder, with their packages: a process then starts in half the time. */
-export const buildPrograms = (root: string, folder: string): Promise<unknown> =>
+/** Bundles programs into a folder, with their packages: a process then starts in half the time. */
+export const bundle = (folder: string, options: Pick<BuildOptions, 'absWorkingDir' | 'entryPoints' | 'outbase'>) =>
   build({
-    absWorkingDir: root,
-    entryPoints: programs,
-    outbase: '.',
+    ...options,
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -33,6 +31,10 @@ export const buildPrograms = (root: string, folder: string): Promise<unknown> =>
     format: 'esm',
     target: 'node20',
   });
+
+/** Builds the programs of the project at `root` into a folder. */
+export const buildPrograms = (root: string, folder: string): Promise<unknown> =>
+  bundle(folder, { absWorkingDir: root, entryPoints: programs, outbase: '.' });
 
 /**
  * Builds them once for each test run: a built program starts much faster than the sources, and there are hundreds of

@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { banner } from '../../../scripts/build/banner.ts';
+import { bundle } from '../../support/buildPrograms.ts';
 import type { FromProcess, ToHost } from './hostConfig.ts';
 
 /** One process. Times: wall clock, ms. */
@@ -46,16 +45,8 @@ export const buildPrograms = async (): Promise<Programs> => {
   const temporary = fileURLToPath(new URL('../../../.tmp/', import.meta.url));
   await mkdir(temporary, { recursive: true });
   const folder = await mkdtemp(join(temporary, 'chaos-'));
-  await build({
+  await bundle(folder, {
     entryPoints: ['host', 'reaper'].map((name) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url))),
-    outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    banner: { js: banner },
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
   });
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 };
