@@ -1,5 +1,5 @@
 /** Completion in the real shells; for a shell that is not installed, the content of its script. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { fishScript } from '../../src/cli/completion/fish.ts';
 import { valuesOf } from '../../src/cli/completion/values.ts';
 import { zshScript } from '../../src/cli/completion/zsh.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import { spawnOnTerminal } from '../support/terminal.ts';
 
 const program = describeProgram(createProgram());
 const scripts = { bash: bashScript(program), zsh: zshScript(program), fish: fishScript(program) };
@@ -66,10 +67,8 @@ const openZsh = async () => {
   `;
   writeFileSync(join(folder, '.zshrc'), rc);
   writeFileSync(heard, '');
-  const child = spawn('script', ['-qec', 'zsh --no-globalrcs -i', '/dev/null'], {
-    env: { ...process.env, ZDOTDIR: folder, TERM: 'dumb' },
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
+  const child = spawnOnTerminal(['zsh', '--no-globalrcs', '-i'], { ZDOTDIR: folder, TERM: 'dumb' });
+  child.stdout.resume();
   const closed = once(child, 'close');
   const lines = () => readFileSync(heard, 'utf8').split('\n');
   await vi.waitUntil(() => lines().includes('END'));

@@ -1,5 +1,4 @@
 /** What comes out of Redis reaches a terminal with every control character shown, and colours only where they are wanted. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import fc from 'fast-check';
@@ -7,7 +6,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { visible, visibleJson } from '../../src/visible.ts';
 import { runCli } from '../support/cli.ts';
 import { seedJob } from '../support/jobs.ts';
+import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { spawnOnTerminal } from '../support/terminal.ts';
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -52,14 +53,13 @@ const commands: [string, () => string[]][] = [
 
 /** Runs the command on a wide terminal of its own (both streams), and gives all that reached it. */
 const onTerminal = async (args: readonly string[], env: Record<string, string> = {}): Promise<string> => {
-  const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
-  const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-  const command = [process.execPath, '--import', 'tsx', main, ...args].map(quote).join(' ');
-  const { NO_COLOR: _, FORCE_COLOR: __, ...own } = process.env;
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { ...own, TERM: 'xterm', COLUMNS: '1000', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawnOnTerminal([process.execPath, builtOf('src/cli/main.ts'), ...args], {
+    NO_COLOR: undefined,
+    FORCE_COLOR: undefined,
+    COLUMNS: '1000',
+    ...env,
   });
+  child.stdin.end();
   let heard = '';
   child.stdout.on('data', (data) => {
     heard += data;

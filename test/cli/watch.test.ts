@@ -1,11 +1,11 @@
 /** `status --watch`: the view on a terminal, its end, and where it is refused. A real Redis and a real terminal. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test, vi } from 'vitest';
 import { watch } from '../../src/cli/watch.ts';
 import { runCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { builtOf } from '../support/programs.ts';
+import { spawnOnTerminal } from '../support/terminal.ts';
 
 const { server, redis, opened } = await redisFixture();
 const at = () => ['--redis', server.url, '--namespace', 't'];
@@ -67,11 +67,8 @@ test('while Redis is away, the view says so above the last reading', async () =>
 
 test('Ctrl-C on a terminal ends it with 0', async () => {
   await redis.sadd('t:known_jobs', 'X');
-  const command = [process.execPath, builtOf('src/cli/main.ts'), 'status', '--watch', '100ms', ...at()].join(' ');
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { ...process.env, TERM: 'xterm' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const command = [process.execPath, builtOf('src/cli/main.ts'), 'status', '--watch', '100ms', ...at()];
+  const child = spawnOnTerminal(command);
   let text = '';
   child.stdout.on('data', (data) => {
     text += data;
