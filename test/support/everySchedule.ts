@@ -10,6 +10,10 @@ interface Pending extends Waiting {
 /** Makes a command wait for its turn. A command of a dead actor never gets a reply. */
 export type Command = <T>(who: string, label: string, act: () => Promise<T>) => Promise<T>;
 
+const reads =
+  /^(exists|get|hget|hgetall|hlen|hmget|hscan|lindex|llen|lrange|mget|scan|scard|sscan|type|zcard|zrange|zscan|zscore)\b/;
+const areReads = (a: Waiting, b: Waiting): boolean => reads.test(a.label) && reads.test(b.label);
+
 /**
  * The order explorer: runs `body` once for every order in which Redis can get the commands of its actors. With `crashes` it
  * also runs `body` for every point at which one of the actors can die.
@@ -24,7 +28,7 @@ export const everySchedule = async ({
   body,
   check,
   crashes,
-  commute = () => false,
+  commute = areReads,
 }: {
   reset: () => Promise<unknown>;
   body: (command: Command) => Promise<unknown>[];
@@ -32,8 +36,8 @@ export const everySchedule = async ({
   check: (trace: readonly string[]) => Promise<void>;
   crashes: boolean;
   /**
-   * Whether two waiting commands lead to the same result in either order, such as two reads. Of the orders that differ only in
-   * such neighbors, one runs.
+   * Whether two waiting commands lead to the same result in either order. Of the orders that differ only in such neighbors, one
+   * runs. By default these are two commands of Redis that only read.
    */
   commute?: (a: Waiting, b: Waiting) => boolean;
 }): Promise<number> => {

@@ -4,8 +4,9 @@ import { createCounters } from '../../../src/io/pools/counters.ts';
 import type { Connection } from '../../../src/io/redis/connection.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { createTestClock } from '../../support/clock.ts';
-import { type Command, everySchedule } from '../../support/everySchedule.ts';
+import { everySchedule } from '../../support/everySchedule.ts';
 import { redisFixture } from '../../support/fixture.ts';
+import { turnTaking } from '../../support/turnTaking.ts';
 
 // Counters of a type that many pools hold entries of are rebuilt in steps: what others do between two steps must not make them
 // wrong, and a step that is cut off is made good by the next pass.
@@ -91,17 +92,6 @@ test('fault 148: opening a recount keeps the characters of the lock, its TTL and
   expect(await redis.get(keys.lock('X'))).toBe('42');
 });
 
-/** Has each command of a recount wait for its turn. */
-const inTurns = (command: Command, who: string): Redis =>
-  new Proxy(redis, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]) =>
-        command(who, String(name), () => Reflect.apply(value, target, args) as Promise<unknown>);
-    },
-  });
-
 test('fault 148: beside fetch and finish of other pools, in every order and with every crash point, counters never get worse', async () => {
   await recount(redis, 2); // Loads the scripts: every run must be alike.
   let [runs, repaired] = [0, 0];
@@ -115,7 +105,7 @@ test('fault 148: beside fetch and finish of other pools, in every order and with
         await redis.hdel(keys.lockInfo('X'), 'r');
       },
       body: (command) => [
-        recount(inTurns(command, 'a'), 2),
+        recount(turnTaking(redis, command, 'a'), 2),
         (async () => {
           // A finish where the lists were counted already, a fetch where they were not, and the other way round.
           await command('g', 'finish', () => upstream.finish('X', 'p', 'a'));
