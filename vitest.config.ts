@@ -33,7 +33,15 @@ const slow = [
   'redis/jobs/sweep-restart',
   'redis/connection-outages',
   'hooks/script-orders',
+  'cli/terminal',
+  'examples/demo',
+  'redis/largest-numbers',
+  'redis/pools/orphan-orders',
+  'redis/jobs/evidence',
+  'conformance/sweep',
+  'redis/pools/counter-steps',
   'hooks/delivery',
+  'examples/watch',
 ];
 const rank = ({ moduleId }: TestSpecification) => {
   const index = slow.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readPlan, writePlan } from '../../src/cli/planFile.ts';
-import { runCli } from '../support/cli.ts';
+import { callCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../support/pools.ts';
@@ -27,7 +27,7 @@ beforeEach(() => rmSync(file, { force: true }));
 
 const secret = 'hunter2';
 const reaper = (...args: string[]) =>
-  runCli([...args, '--redis', server.url.replace('redis://', `redis://:${secret}@`), '--namespace', 't']);
+  callCli([...args, '--redis', server.url.replace('redis://', `redis://:${secret}@`), '--namespace', 't']);
 const url = `http://user:${secret}@127.0.0.1:1/${secret}`;
 const linesOf = (text: string) =>
   text

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { aclRules } from '../../src/io/redis/rights.ts';
-import { runCli } from '../support/cli.ts';
+import { callCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second } from '../support/jobs.ts';
 import { hasFineRights, type RedisServer, redisVersion, startRedis } from '../support/redisServer.ts';
@@ -26,7 +26,7 @@ afterAll(async () => {
 /** Runs a command, and checks that Redis refused nothing. */
 const reaper = async (...args: string[]) => {
   const url = `redis://reaper:${secret}@127.0.0.1:${server.port}/${database}`;
-  const result = await runCli([...args, '--redis', url, '--namespace', '{t}']);
+  const result = await callCli([...args, '--redis', url, '--namespace', '{t}']);
   expect(`${result.stdout}${result.stderr}`).not.toContain(secret);
   expect(await redis.call('ACL', 'LOG')).toEqual([]);
   return result;
@@ -77,7 +77,7 @@ test('status, explain, hooks and quarantine', async () => {
 test('status on an empty namespace, without the right to read its other form', async () => {
   await redis.flushdb();
   const url = `redis://reaper:${secret}@127.0.0.1:${server.port}/${database}`;
-  const { code, stdout } = await runCli(['status', '--redis', url, '--namespace', '{t}']);
+  const { code, stdout } = await callCli(['status', '--redis', url, '--namespace', '{t}']);
   expect([code, stdout]).toEqual([0, expect.stringContaining('tracked: 0')]);
 });
 

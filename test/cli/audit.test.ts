@@ -2,14 +2,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runCli } from '../support/cli.ts';
+import { callCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { seedJob } from '../support/jobs.ts';
 
 const { redis, server, keys } = await redisFixture();
 const secret = 'hunter2';
 const reaper = async (...args: string[]) => {
-  const ended = await runCli([...args, '--redis', server.url, '--namespace', 't']);
+  const ended = await callCli([...args, '--redis', server.url, '--namespace', 't']);
   expect(`${ended.stdout}${ended.stderr}`).not.toContain(secret);
   return ended;
 };
@@ -88,7 +88,7 @@ test('who acts comes from the environment or a config file too, and 0 entries re
   const sweep = async (env: Record<string, string>, ...args: string[]) => {
     await redis.flushall();
     await seedJob(redis, 'a', { age: 100_000 });
-    return runCli(['sweep', '--redis', server.url, '--namespace', 't', ...args], env);
+    return callCli(['sweep', '--redis', server.url, '--namespace', 't', ...args], env);
   };
   await sweep({ REAPER_AUDIT_OPERATOR: 'bob' });
   expect((await reaper('audit', '--who', 'bob')).stdout).toContain(' fail ');

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runCli } from '../support/cli.ts';
+import { callCli } from '../support/cli.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -25,7 +25,7 @@ const write = async (name: string, text: string) => {
 };
 /** The options that `reaper doctor --json` shows, by their path: value and source. */
 const configured = async (args: readonly string[], env: Record<string, string> = {}) => {
-  const { stdout, stderr } = await runCli(['doctor', '--json', '--redis', server.url, ...args], env);
+  const { stdout, stderr } = await callCli(['doctor', '--json', '--redis', server.url, ...args], env);
   expect(stderr).toBe('');
   const { options } = JSON.parse(stdout);
   return Object.fromEntries(
@@ -58,7 +58,7 @@ test('doctor shows where each value comes from: its flag, its variable, the line
     'lines.yaml',
     '# comment\nnamespace: t\nsweep: { interval: 10m }\nhooks:\n\n  drainRate: 7\n',
   );
-  const { stdout } = await runCli(['doctor', '--redis', server.url, '--config', file, '--log-level', 'error'], {
+  const { stdout } = await callCli(['doctor', '--redis', server.url, '--config', file, '--log-level', 'error'], {
     REAPER_ROLE: 'never',
   });
   for (const line of [
@@ -88,22 +88,22 @@ test('a JSON file works too, is found by REAPER_CONFIG, and may name files by re
 
 test('a secret may be in a file that a variable ending in _FILE names', async () => {
   const file = await write('redis-url', `redis://127.0.0.1:${server.port}/1\n`);
-  const { stdout, stderr } = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS_FILE: file });
+  const { stdout, stderr } = await callCli(['doctor', '--namespace', 't'], { REAPER_REDIS_FILE: file });
   expect(stderr).toBe('');
   expect(stdout).toContain('option  redis: (secret)  from REAPER_REDIS_FILE');
   expect(stdout).toContain(`127.0.0.1:${server.port}/1`);
   // An option that is not a secret has no such variable.
-  const { code } = await runCli(['doctor', '--redis', server.url], { REAPER_NAMESPACE_FILE: file });
+  const { code } = await callCli(['doctor', '--redis', server.url], { REAPER_NAMESPACE_FILE: file });
   expect(code).toBe(2);
 });
 
 test('a secret file that is missing, or one beside the secret itself, is refused without the secret', async () => {
-  const missing = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS_FILE: '/missing' });
+  const missing = await callCli(['doctor', '--namespace', 't'], { REAPER_REDIS_FILE: '/missing' });
   expect([missing.code, missing.stderr]).toEqual([
     2,
     "reaper: REAPER_REDIS_FILE '/missing': cannot be read (ENOENT)\n",
   ]);
-  const both = await runCli(['doctor', '--namespace', 't'], { REAPER_REDIS: secret, REAPER_REDIS_FILE: '/missing' });
+  const both = await callCli(['doctor', '--namespace', 't'], { REAPER_REDIS: secret, REAPER_REDIS_FILE: '/missing' });
   expect([both.code, both.stderr]).toEqual([
     2,
     'reaper: REAPER_REDIS and REAPER_REDIS_FILE: only one of them can be set\n',
@@ -111,12 +111,12 @@ test('a secret file that is missing, or one beside the secret itself, is refused
 });
 
 test('secrets are never shown, from any source', async () => {
-  const { stdout } = await runCli(
+  const { stdout } = await callCli(
     ['doctor', '--namespace', 't', '--redis', `redis://:${secret}@127.0.0.1:${server.port}`],
     { REAPER_SENTINEL_PASSWORD: secret },
   );
   expect(stdout).not.toContain(secret);
-  const { stdout: text } = await runCli(['doctor', '--redis', server.url, '--namespace', 't'], {
+  const { stdout: text } = await callCli(['doctor', '--redis', server.url, '--namespace', 't'], {
     REAPER_SENTINEL_PASSWORD: secret,
   });
   expect(text).not.toContain(secret);
@@ -146,14 +146,16 @@ describe('a file that cannot be used ends the command with 2', () => {
     ],
   ])('%j', async (text, message) => {
     const file = await write('bad.yaml', text);
-    const { code, stderr, stdout } = await runCli(['status', '--namespace', 't', '--config', file]);
+    const { code, stderr, stdout } = await callCli(['status', '--namespace', 't', '--config', file], {
+      REAPER_LOG_LEVEL: '',
+    });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr).toContain('bad.yaml');
   });
 
   test('and so does a missing file', async () => {
-    const { code, stderr } = await runCli(['status', '--config', join(folder, 'none.yaml')]);
+    const { code, stderr } = await callCli(['status', '--config', join(folder, 'none.yaml')]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('none.yaml: cannot be read (ENOENT)')]);
   });
 });
@@ -165,19 +167,19 @@ describe('names of version 0.1.0 are refused, and the new ones are named', () =>
     [['hooks', 'retry', '--drain-per-second', '5'], '--drain-per-second: use --hooks-drain-rate'],
     [['inspect', '--control'], '--control: use --inspect-control'],
   ])('%j', async (args, message) => {
-    const { code, stderr } = await runCli([...args, '--namespace', 't']);
+    const { code, stderr } = await callCli([...args, '--namespace', 't']);
     expect([code, stderr]).toEqual([2, `reaper: ${message}\n`]);
   });
 
   test('in the environment too', async () => {
-    const { code, stderr } = await runCli(['status', '--namespace', 't'], { REAPER_REDIS_URL: server.url });
+    const { code, stderr } = await callCli(['status', '--namespace', 't'], { REAPER_REDIS_URL: server.url });
     expect([code, stderr]).toEqual([2, 'reaper: REAPER_REDIS_URL: use REAPER_REDIS\n']);
   });
 });
 
 test('the help of a command has the options that it uses, in groups, and no others', async () => {
-  const helpOf = async (...words: string[]) => (await runCli([...words, '--help'])).stdout;
-  const [run, status, list] = await Promise.all([helpOf('run'), helpOf('status'), helpOf('hooks', 'list')]);
+  const helpOf = async (...words: string[]) => (await callCli([...words, '--help'])).stdout;
+  const [run, status, list] = [await helpOf('run'), await helpOf('status'), await helpOf('hooks', 'list')];
   expect(run).toMatch(
     /\nSchedule:\n(.*\n)*? {2}--sweep-interval <duration> .*\n?.*default: 1h; env:\s+REAPER_SWEEP_INTERVAL/,
   );

@@ -1,23 +1,9 @@
 /** Fault 121: a number or duration that makes no sense is refused, wherever it comes from, and nothing is done. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { builtOf } from '../support/programs.ts';
+import { callCli } from '../support/cli.ts';
 
-const main = builtOf('src/cli/main.ts');
 /** No Redis listens there: a command that gets that far ends with 1. */
-const run = async (args: readonly string[], env: Record<string, string> = {}) => {
-  const child = spawn(process.execPath, [main, ...args, '--redis', 'redis://127.0.0.1:1', '--namespace', 't'], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const [code] = await once(child, 'close');
-  return { code, stderr };
-};
+const nowhere = ['--redis', 'redis://127.0.0.1:1', '--namespace', 't'];
 
 test.each([
   [['rescue', '--grace', '99999999999ms'], {}, '--grace <duration>'],
@@ -41,7 +27,7 @@ test.each([
 ] as [string[], Record<string, string>, string][])(
   'fault 121: reaper %j with %j ends with 2 and names what is wrong',
   async (args, env, message) => {
-    const { code, stderr } = await run(args, env);
+    const { code, stderr } = await callCli([...args, ...nowhere], env);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
   },
 );

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { visible, visibleJson } from '../../src/visible.ts';
-import { runCli } from '../support/cli.ts';
+import { callCli, runCli } from '../support/cli.ts';
 import { seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -139,12 +139,12 @@ describe('fault 125: control characters', () => {
   );
 
   test('are not part of the suggestion, which ends the line', async () => {
-    const { stderr } = await runCli(['sweep', '--job-typs', 'x', ...common()]);
+    const { stderr } = await callCli(['sweep', '--job-typs', 'x', ...common()]);
     expect(stderr).toBe("reaper: unknown option '--job-typs'. Did you mean --job-types?\n");
   });
 
   test('leave JSON unchanged', async () => {
-    const { stdout } = await runCli(['sweep', '--plan', '--json', ...common()]);
+    const { stdout } = await callCli(['sweep', '--plan', '--json', ...common()]);
     const ids = stdout
       .trim()
       .split('\n')
@@ -202,7 +202,7 @@ describe('fault 125: colours', () => {
 
   test('are used in a pipe only if FORCE_COLOR is set, and only ours: the tables have none', async () => {
     for (const [name, args] of commands) {
-      const { stdout } = await runCli(args(), { FORCE_COLOR: '3', TERM: 'xterm-256color', COLORTERM: 'truecolor' });
+      const { stdout } = await callCli(args(), { FORCE_COLOR: '3', TERM: 'xterm-256color', COLORTERM: 'truecolor' });
       expect(colour.test(stdout)).toBe(name === 'doctor' || name === 'status');
       expect(withoutOurs(stdout)).not.toContain('\u001b');
     }
@@ -215,7 +215,7 @@ test('fault 125: wide and combined characters keep the lines of a table as wide 
     await server.client.sadd('t:known_jobs', type);
     await server.client.lpush(`t:jobs:${type}`, 'x');
   }
-  const { stdout } = await runCli(['status', ...common()]);
+  const { stdout } = await callCli(['status', ...common()]);
   const width = (line: string) =>
     [...line.replace(/\p{M}/gu, '')].reduce(
       (sum, each) => sum + (/[\u3000-\u9fff\u{1f300}-\u{1faff}]/u.test(each) ? 2 : 1),
@@ -238,6 +238,6 @@ test('the audit fits 80 columns on a terminal, with whole entries, and has one l
   expect(Math.max(...lines.map((line) => line.length))).toBe(80);
   expect(text).toContain(`│ ${entry} `);
   expect(text).toContain('…');
-  const { stdout } = await runCli(['audit', ...common()]);
+  const { stdout } = await callCli(['audit', ...common()]);
   expect(stdout.split('\n').find((line) => line.includes(entry))).toMatch(new RegExp(`${job} .*${pool}.* ${act.who} `));
 });

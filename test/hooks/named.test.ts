@@ -1,7 +1,7 @@
 /** What a person names is done, and nothing else: retry and drop of hooks. A real Redis, a real endpoint, the real command. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { OptionsError, type Reaper } from '../../src/index.ts';
-import { runCli } from '../support/cli.ts';
+import { callCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => opened.close());
 
 const create = (options = {}): Reaper => opened.create({ redis: server.url, ...options });
-const cli = (...args: string[]) => runCli([...args, '--redis', server.url, '--namespace', 't']);
+const cli = (...args: string[]) => callCli([...args, '--redis', server.url, '--namespace', 't']);
 const told = ({ hooks }: HookEndpoint) => hooks.map(({ body }) => body.job_id).sort();
 const recordOf = (id: string) => server.client.hget('t:reaper:hooks', id);
 const all = () => server.client.hgetall('t:reaper:hooks');

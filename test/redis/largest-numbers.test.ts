@@ -7,7 +7,7 @@ import { longestTimer } from '../../src/io/clock.ts';
 import { describeOptions } from '../../src/options/describe.ts';
 import { optionsSchema } from '../../src/options/schema.ts';
 import { longestSpan } from '../../src/options/values.ts';
-import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { callCli, launchCli, watchCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { trackOpened } from '../support/reapers.ts';
@@ -183,7 +183,7 @@ const maxima = new Map(
 );
 /** The flags of a command that take a number or a duration, from its help, with the largest that they take. */
 const flagsOf = async (words: readonly string[]) => {
-  const { stdout } = await runCli([...words, '--help']);
+  const { stdout } = await callCli([...words, '--help']);
   return [...stdout.matchAll(/^ +(--[\w-]+) <(duration|n)>/gm)].map(([, flag = '', unit]) => {
     const max = (maxima.get(flag) ?? longestTimer) as number;
     // A lease must be twice as long as from one renewal to the next.
@@ -234,7 +234,7 @@ test('fault 143: no flag of any command accepts more than its maximum', async ()
   }
   expect(commandOf.size).toBeGreaterThan(25);
   for (const [flag, args] of commandOf) {
-    const { code, stderr } = await runCli(args);
+    const { code, stderr } = await callCli(args);
     expect([flag, code, stderr]).toEqual([flag, 2, expect.stringMatching(/--\w+|grace|sweep\.interval/)]);
   }
 });
@@ -252,7 +252,7 @@ test.each(['9000000000000', '9'.repeat(20), '1e300'])(
     await client.hset('t:worker_pools:p', { heartbeat_at: time, host: 'h', started_at: time });
     await client.sadd('t:worker_pools', 'p');
     for (const command of [['status'], ['hooks'], ['explain', 'told'], ['rescue', '--plan', '--grace', '0']]) {
-      const { code, stdout, stderr } = await runCli([...command, '--redis', server.url, '--namespace', 't']);
+      const { code, stdout, stderr } = await callCli([...command, '--redis', server.url, '--namespace', 't']);
       expect([command[0], code, `${stdout}${stderr}`]).toEqual([
         command[0],
         command[0] === 'status' ? 3 : 0,
