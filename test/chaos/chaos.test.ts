@@ -1,4 +1,4 @@
-/** Three runs of the chaos driver. `npm run chaos` makes more. */
+/** Two runs of the chaos driver. `npm run chaos` makes more. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { faultKinds, kindOfCut } from './driver/acts.ts';
 import { type Plan, planOf } from './driver/plan.ts';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => programs.remove());
 
 /** Together these seeds have every kind of fault. */
-const seeds = [1, 27, 39];
+const seeds = [150, 1167];
 /** Only a safety net: a run gives up by itself after many passes without progress. */
 const never = 3_600_000;
 

@@ -14,6 +14,8 @@ export interface Breach {
   /** The live pool that holds the job's entry, and whether the job is in Success. */
   readonly leader?: string;
   readonly hasSucceeded?: boolean;
+  /** Whether the breach is that the job is Running, or an entry of the job. */
+  readonly about?: 'running' | 'entry';
 }
 
 /** The breaches of the invariants, in Redis and in the delivered hooks. Empty when the run has settled. */
@@ -22,6 +24,8 @@ export const breachesAtRest = async (
   jobs: readonly PlannedJob[],
   hooks: readonly ReceivedHook[],
   livePools: readonly string[],
+  /** Jobs that a sweep has to fail as hung. */
+  lost: ReadonlySet<string>,
 ): Promise<Breach[]> => {
   const breaches: Breach[] = [];
   const names = Object.keys(types);
@@ -44,10 +48,12 @@ export const breachesAtRest = async (
   }
   const succeeded = new Set(jobs.flatMap(({ id }, i) => (stats[i]?.[0] === 'Success' ? [id] : [])));
   for (const [i, { id, hasHook, execution }] of jobs.entries()) {
-    const breach = (text: string) => breaches.push({ text: `${id} ${text}`, job: id });
+    const breach = (text: string, isRunning = false) =>
+      breaches.push({ text: `${id} ${text}`, job: id, ...(isRunning ? { about: 'running' } : {}) });
     const [status, ack] = stats[i] as (string | null)[];
     const deaths = died.filter((job) => job === id).length;
-    if (status !== (deaths === 0 ? 'Success' : 'Error')) breach(`is ${status ?? 'without stats'}, ${deaths} × in dead`);
+    const expected = deaths === 0 && !lost.has(id) ? 'Success' : 'Error';
+    if (status !== expected) breach(`is ${status ?? 'without stats'}, ${deaths} × in dead`, status === 'Running');
     if (deaths > 1) breach(`is ${deaths} × in dead`);
     if (id in tracked) breach(`is ${status} and still tracked (${tracked[id]}), confirmed: ${ack}`);
     if (hasHook && !delivered.has(`${id} ${status}`)) breach(`is ${status}, and its endpoint never got a hook`);
@@ -63,7 +69,7 @@ export const breachesAtRest = async (
   for (const type of names) {
     const queue = await redis.lrange(key('jobs', type), 0, -1);
     for (const entry of queue)
-      breaches.push({ text: `${jobOf(entry)} waits in the queue of ${type}`, job: `${jobOf(entry)}` });
+      breaches.push({ text: `${jobOf(entry)} waits in the queue of ${type}`, job: `${jobOf(entry)}`, about: 'entry' });
     const lists = keys.filter((name) => name.startsWith(key('jobs', `${type}:`)) && name.endsWith(':inprogress'));
     const lengths = new Map<string, number>();
     for (const list of lists) {
@@ -73,7 +79,7 @@ export const breachesAtRest = async (
       for (const entry of entries) {
         const job = `${jobOf(entry)}`;
         const held = livePools.includes(pool) ? { leader: pool, hasSucceeded: succeeded.has(job) } : {};
-        breaches.push({ text: `${job} is in progress in ${pool}`, job, ...held });
+        breaches.push({ text: `${job} is in progress in ${pool}`, job, about: 'entry', ...held });
       }
     }
     const sum = [...lengths.values()].reduce((a, b) => a + b, 0);

@@ -8,7 +8,7 @@ import { type Breach, breachesAtRest } from './invariants.ts';
 import { type Plan, planOf } from './plan.ts';
 import type { Programs } from './processes.ts';
 import { type Noted, readRunLogs } from './runLog.ts';
-import { breachesOfRuns, breachesOfSweeps, createExcuse, runsOf } from './runs.ts';
+import { breachesOfRuns, breachesOfSweeps, createExcuse, lostSuccesses, runsOf } from './runs.ts';
 import { key, standingCount } from './settings.ts';
 import { type Settled, settle } from './settle.ts';
 import { createStage, type Stage } from './stage.ts';
@@ -37,6 +37,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How far a job whose Success was lost is set back, in s: more than `hungAfter`. */
+const silentS = 100_000;
 /** Time-out for the jobs and acts of a plan, which take 9 s, in ms. After it the driver itself must have failed. */
 const longestChaosMs = 600_000;
 
@@ -101,13 +103,26 @@ const settleStage = ({
   const live = () => processes.alive().map(({ name }) => name);
   return settle({
     jobs: plan.jobs,
-    findBreaches: (jobs) => breachesAtRest(client, jobs, hookEndpoint.hooks, live()),
+    findBreaches: (jobs, lost) => breachesAtRest(client, jobs, hookEndpoint.hooks, live(), lost),
+    lostSuccesses: () => lostSuccesses(runsOf(readRunLogs(logs), processes.lives)),
     notes: () => readRunLogs(logs),
     waitingJobs: () => client.llen(key('jobs', 'SCAN')),
     enqueue: producer.enqueue,
     async age(job) {
       note(`${job} is set back by a minute`);
       await client.hincrby(key('job_stats', job), 'update_time', -60);
+    },
+    async silence(job) {
+      note(`${job} is set back by more than a day`);
+      const stats = key('job_stats', job);
+      const { ack, ...times } = await client.hgetall(stats);
+      const old = (time: string) => String(Number(time) - silentS);
+      const aged = ['update_time', 'enqueue_time', 'revision', 'check_in_at'].flatMap((field) =>
+        times[field] === undefined ? [] : [field, old(times[field])],
+      );
+      // The endpoint has acknowledged this same state.
+      if (ack !== undefined) aged.push('ack', ack.replace(/(?<="revision":)\d+/, old));
+      await client.hset(stats, aged);
     },
     async endPool(pool) {
       const slot = pool.slice(0, pool.lastIndexOf('-'));

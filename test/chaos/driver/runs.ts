@@ -16,6 +16,8 @@ export interface Run {
   readonly outcome: string;
 }
 
+const unwritten = 'done, status not written';
+
 export const runsOf = (notes: readonly Noted[], lives: readonly Life[]): Run[] => {
   const hosts = new Map(lives.map((life) => [life.name, life]));
   const ends = new Map(notes.flatMap((note) => (note.what === 'end' ? [[note.run, note]] : [])));
@@ -32,10 +34,23 @@ export const runsOf = (notes: readonly Noted[], lives: readonly Life[]): Run[] =
         askedAt: note.askedAt,
         beginAt: note.at,
         endAt: end?.at ?? host.endedAt ?? Number.POSITIVE_INFINITY,
-        outcome: endings.get(note.run) ?? (end === undefined ? 'cut off' : 'done, status not written'),
+        outcome: endings.get(note.run) ?? (end === undefined ? 'cut off' : unwritten),
       },
     ];
   });
+};
+
+/**
+ * Jobs whose Success may be lost. A Go host writes Success, and then finishes the entry, each by a command of its own. If the first one
+ * fails and the second one is done, and the host dies before it repeats the first, the job stays in Running and is in no list.
+ */
+export const lostSuccesses = (runs: readonly Run[]): ReadonlySet<string> => {
+  const last = new Map(runs.map((run) => [run.job, run]));
+  return new Set(
+    [...last.values()].flatMap(({ job, outcome, host }) =>
+      outcome === unwritten && host.endedAt !== undefined ? [job] : [],
+    ),
+  );
 };
 
 /** The times in which the heartbeat_at of a host did not change, at their longest. */

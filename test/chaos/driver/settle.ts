@@ -5,7 +5,8 @@
  * A reaper rightly leaves an entry of a live pool while nothing proves that no worker runs it. The proof comes when the pool's
  * workers run other jobs, so hosts get more jobs until no such entry is left. A host that still holds one after that is
  * ended, and a rescue requeues its entries. A reaper removes the entry of a job a minute after its Success: the driver sets
- * the job back by a minute, so that this happens at once.
+ * the job back by a minute, so that this happens at once. A job whose Success was lost with its host is hung: the driver sets it back by
+ * more than a day, and a sweep has to fail it.
  */
 import type { Breach } from './invariants.ts';
 import type { PlannedJob } from './plan.ts';
@@ -34,22 +35,29 @@ const extraJob = (i: number): PlannedJob => ({
 export const settle = async ({
   jobs,
   findBreaches,
+  lostSuccesses,
   notes,
   waitingJobs,
   enqueue,
   age,
+  silence,
   endPool,
   pause,
   note,
 }: {
   jobs: readonly PlannedJob[];
-  findBreaches: (jobs: readonly PlannedJob[]) => Promise<Breach[]>;
+  /** @param lost jobs that a sweep has to fail as hung. */
+  findBreaches: (jobs: readonly PlannedJob[], lost: ReadonlySet<string>) => Promise<Breach[]>;
+  /** Jobs whose Success may have been lost with their host. */
+  lostSuccesses: () => ReadonlySet<string>;
   notes: () => readonly Noted[];
   /** The number of extra jobs in their queue. */
   waitingJobs: () => Promise<number>;
   enqueue: (job: PlannedJob) => Promise<void>;
   /** Sets the end of a job back by a minute. */
   age: (job: string) => Promise<void>;
+  /** Sets all times of a job back, so that it is hung. */
+  silence: (job: string) => Promise<void>;
   endPool: (pool: string) => Promise<void>;
   pause: (ms: number) => Promise<unknown>;
   note: (text: string) => void;
@@ -57,7 +65,7 @@ export const settle = async ({
   const extra: PlannedJob[] = [];
   const planned = new Set(jobs.map(({ id }) => id));
   const ended = new Set<string>();
-  const aged = new Set<string>();
+  const aging = createAging({ age, silence, lostSuccesses });
   const holding = createHolding();
   let changedAt = Date.now();
   let before = '';
@@ -74,7 +82,7 @@ export const settle = async ({
   };
 
   for (;;) {
-    const all = await findBreaches([...jobs, ...extra]).catch((error: Error) => error);
+    const all = await findBreaches([...jobs, ...extra], aging.lost).catch((error: Error) => error);
     if (all instanceof Error) {
       if (Date.now() - changedAt > standstillMs) throw all;
       await pause(250);
@@ -82,11 +90,7 @@ export const settle = async ({
     }
     const held = all.filter(({ leader }) => leader !== undefined);
     const heldFor = holding.update(held);
-    for (const one of held) {
-      if (!one.hasSucceeded || one.job === undefined || aged.has(one.job) || heldFor(one) < ageAfterMs) continue;
-      await age(one.job).catch(() => undefined);
-      aged.add(one.job);
-    }
+    await aging.update(all, heldFor, Date.now() - changedAt);
     const undecided = held.filter((one) => !one.hasSucceeded && heldFor(one) > feedAfterMs);
     const isFeeding = undecided.length > 0;
     // While extra jobs run, counters and lists change between two reads.
@@ -123,6 +127,40 @@ export const settle = async ({
     }
     await pause(250);
   }
+};
+
+/** Sets jobs back whose next step is due only after a minute, or after more than a day. */
+const createAging = ({
+  age,
+  silence,
+  lostSuccesses,
+}: Pick<Parameters<typeof settle>[0], 'age' | 'silence' | 'lostSuccesses'>) => {
+  const aged = new Set<string>();
+  const lost = new Set<string>();
+  return {
+    lost,
+    async update(all: readonly Breach[], heldFor: (one: Breach) => number, quiet: number) {
+      for (const one of all) {
+        if (!one.hasSucceeded || one.job === undefined || aged.has(one.job) || heldFor(one) < ageAfterMs) continue;
+        await age(one.job).catch(() => undefined);
+        aged.add(one.job);
+      }
+      if (quiet < ageAfterMs) return;
+      for (const job of unheldIn(all)) {
+        if (lost.has(job) || !lostSuccesses().has(job)) continue;
+        await silence(job).catch(() => undefined);
+        lost.add(job);
+      }
+    },
+  };
+};
+
+/** Jobs in Running without an entry in any list. */
+const unheldIn = (breaches: readonly Breach[]): string[] => {
+  const held = new Set(breaches.flatMap(({ about, job }) => (about === 'entry' ? [job] : [])));
+  return breaches.flatMap(({ about, job }) =>
+    about === 'running' && job !== undefined && !held.has(job) ? [job] : [],
+  );
 };
 
 /** Measures for how long each breach has been there. */
