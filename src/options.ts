@@ -10,7 +10,7 @@ import { needPackage } from './options/optionalPackages.ts';
 import { read } from './options/read.ts';
 import { type Reloadable, type ReloadableOptions, reloadablePaths } from './options/reloadable.ts';
 import { inspectSchema, optionsSchema } from './options/schema.ts';
-import { timer } from './options/values.ts';
+import { countsByName, timer } from './options/values.ts';
 
 /** Options with their defaults, as the reaper works with them: durations in ms. */
 export type ReaperSettings = z.output<typeof optionsSchema>;
@@ -109,7 +109,7 @@ const poolAct = () =>
   z.strictObject({
     pool: z.string().min(1, { error: 'must not be empty' }),
     heartbeat: z.string(),
-    entries: z.record(z.string(), z.number().int().min(1)),
+    entries: countsByName(),
     poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),
     traces: z
       .strictObject({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })

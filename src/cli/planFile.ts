@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import type { PlannedAct, PlannedRescue } from '../index.ts';
+import { countsByName } from '../options/values.ts';
 import { readText } from './configFile.ts';
 import { UsageError } from './usage.ts';
 
@@ -101,7 +102,7 @@ const actSchema = z.object({
   ...{ id: z.string(), reason: text, fingerprint: text },
 });
 const poolSchema = z.object({
-  ...{ pool: text, heartbeat: z.string(), entries: z.record(z.string(), z.number().int().min(1)) },
+  ...{ pool: text, heartbeat: z.string(), entries: countsByName() },
   poison: z.array(z.object({ id: z.string(), type: z.string() })),
   traces: z
     .object({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
