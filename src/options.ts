@@ -107,7 +107,7 @@ const act = () =>
 /** What a plan does with a pool. */
 const poolAct = () =>
   z.strictObject({
-    pool: z.string().min(1, { error: 'must not be empty' }),
+    pool: z.string(),
     heartbeat: z.string(),
     entries: countsByName(),
     poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),

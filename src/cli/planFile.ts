@@ -102,7 +102,7 @@ const actSchema = z.object({
   ...{ id: z.string(), reason: text, fingerprint: text },
 });
 const poolSchema = z.object({
-  ...{ pool: text, heartbeat: z.string(), entries: countsByName() },
+  ...{ pool: z.string(), heartbeat: z.string(), entries: countsByName() },
   poison: z.array(z.object({ id: z.string(), type: z.string() })),
   traces: z
     .object({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })

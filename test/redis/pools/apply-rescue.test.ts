@@ -172,6 +172,26 @@ test.each(['__proto__', 'constructor', 'a b:c', '\u001b[31m\nü'])(
   },
 );
 
+test('fault 123: a job that several dead pools hold is requeued from all of them, as its plan says', async () => {
+  await redis.hset('t:reaper:recoveries', 'j', JSON.stringify([[second(-600), 'gone', second(-700)]]));
+  const pools = ['p1', 'p2', 'p3', 'p4'];
+  for (const pool of pools)
+    await seedPool(redis, pool, { heartbeat: second(-100), holds: new Map([['X', ['j', pool]]]) });
+  const acts = await plan();
+  expect(acts.map(({ entries }) => entries)).toEqual(pools.map(() => ({ X: 2 })));
+  const { summary } = await rescue({ acts });
+  expect(summary).toMatchObject({ entries: 8, quarantined: 0, pools: { rescued: 4, abandoned: 0 } });
+});
+
+test('fault 123: a registered pool without a name does not stop the plan of the others', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a']]]) });
+  await redis.sadd('t:worker_pools', '');
+  const acts = await plan();
+  expect(acts.map(({ pool }) => pool).sort()).toEqual(['', 'p']);
+  expect((await rescue({ acts })).summary).toMatchObject({ pools: { rescued: 1, cleaned: 1, abandoned: 0 } });
+  expect(await redis.smembers('t:worker_pools')).toEqual([]);
+});
+
 test('entries of a plan are counts', async () => {
   const reaper = opened.create({ redis: server.url });
   const [pool] = [{ pool: 'p', heartbeat: '', poison: [] }];
