@@ -90,12 +90,18 @@ const needRelay = (what: string, path: string, url: string | undefined): void =>
   if (url !== undefined) needPackage(what, path, '@statelyai/inspect');
 };
 
+/** A name in a filter. Half a surrogate pair would become U+FFFD on the way to Redis, and the name that of something else. */
+const name = () =>
+  z
+    .string()
+    .min(1, { error: 'must not be empty' })
+    .regex(/^\P{Cs}*$/u, { error: 'has half of a surrogate pair, so it is no name in Redis' });
 /** A member of a filter: left out, or a text. `undefined` is refused, because it would mean everything. */
-const member = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();
+const member = () => name().exactOptional();
 /** A list of a filter: left out, or not empty. */
 const chosen = <Item extends z.ZodType>(list: z.ZodArray<Item>) =>
   list.min(1, { error: 'must not be empty' }).exactOptional();
-const members = () => chosen(z.array(z.string().min(1, { error: 'must not be empty' })));
+const members = () => chosen(z.array(name()));
 /** An act of a plan. */
 const act = () =>
   z.strictObject({
