@@ -156,6 +156,36 @@ test.each([2 ** 31, 1e15, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
   },
 );
 
+test.each([
+  ...[0, -1, 1.5, 65_536, Number.NaN, Number.POSITIVE_INFINITY, '1e3', '', ' 6379'].map((port) => ['port', { port }]),
+  ...[-1, 1.5, 2 ** 31, Number.NaN, '1e3', ''].map((db) => ['db', { db }]),
+  ...['connectTimeout', 'commandTimeout', 'socketTimeout'].flatMap((name) =>
+    [-1, Number.NaN, '5000'].map((ms) => [name, { [name]: ms }]),
+  ),
+  [
+    'sentinels.1.port',
+    {
+      name: 'm',
+      sentinels: [
+        { host: 'a', port: 26_379 },
+        { host: 'b', port: 1e9 },
+      ],
+    },
+  ],
+] as [string, object][])(
+  'fault 143: a wrong number among the options of ioredis is refused by name: %s %o',
+  (name, redis) => {
+    expect(() => createReaper({ redis, namespace: 't', logger: false })).toThrow(
+      `createReaper: redis.${name} must be `,
+    );
+  },
+);
+
+test('fault 143: a port and a database may be texts of digits, and what is not set is null', async () => {
+  const redis = { port: String(server.port), db: '1', connectTimeout: undefined, commandTimeout: null } as never;
+  await opened.create({ redis }).ping();
+});
+
 test('fault 143: a reconnection delay that is longer than any timer does not end at once', async () => {
   const warnings = watchWarnings();
   let tries = 0;
