@@ -19,7 +19,7 @@ export type PlanKind = 'sweep' | 'rescue';
 /** A plan that is written line by line. It gets its name when it is complete. */
 export interface PlanWriter {
   add(line: object): void;
-  /** @throws UsageError if a file of that name has come up meanwhile. */
+  /** @throws UsageError if the file could not be written, or one of that name has come up meanwhile. */
   finish(): void;
   /** Leaves no file. Does nothing after `finish`. */
   discard(): void;
@@ -42,6 +42,7 @@ export const writePlan = (path: string, header: PlanHeader, mayReplace: boolean)
   let count = 0;
   let isOpen = true;
   let text = '';
+  let fault: unknown;
   const flush = () => {
     for (let bytes = Buffer.from(text); bytes.length > 0; ) bytes = bytes.subarray(writeSync(file, bytes));
     text = '';
@@ -58,11 +59,20 @@ export const writePlan = (path: string, header: PlanHeader, mayReplace: boolean)
   return {
     add(line) {
       count += 1;
-      write(line);
+      if (fault !== undefined) return;
+      try {
+        write(line);
+      } catch (error) {
+        // The pass goes on, and `finish` says what was wrong.
+        fault = error;
+      }
     },
     finish() {
-      write({ type: 'end', count });
-      attempt(path, flush);
+      attempt(path, () => {
+        if (fault !== undefined) throw fault;
+        write({ type: 'end', count });
+        flush();
+      });
       close();
       if (mayReplace) return attempt(path, () => renameSync(draft, path));
       try {

@@ -550,6 +550,26 @@ describe('what a user does with it', () => {
     expect(await recordsOf(reaper, { id: 'twice' })).toEqual([]);
   });
 
+  test('fault 124: of a job with two entries only that of the named type is dropped', async () => {
+    for (const [type, more] of [
+      ['X', ''],
+      ['Y', ',"unique":true'],
+    ] as const) {
+      await seedRecoveries('twice', recovered(3));
+      await dieWith(`p-${type}`, entryOf('twice', more), type);
+    }
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ quarantined: 2 });
+    const before = await deadMembers();
+    expect(await reaper.quarantine.drop({ id: 'twice', type: 'Y' }, { plan: true })).toEqual({ done: 1, gone: 0 });
+    expect(await deadMembers()).toEqual(before);
+    expect(await reaper.quarantine.drop({ id: 'twice', type: 'Y' })).toEqual({ done: 1, gone: 0 });
+    expect(await deadMembers()).toEqual(before.filter((one) => !one.includes('"unique"')));
+    expect(await recordsOf(reaper, { id: 'twice' })).toMatchObject([{ types: ['X'], typesInDead: ['X'] }]);
+    expect(await reaper.quarantine.release({ id: 'twice' })).toEqual({ done: 1, gone: 0 });
+    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('twice')]);
+    expect(await redis.llen(keys.queue('Y'))).toBe(0);
+  });
+
   test('fault 124: a queue of the wrong type keeps its jobs in quarantine, and no others; a plan reports it too', async () => {
     await redis.set(keys.queue('Y'), 'wrong');
     for (const plan of [true, false]) {
