@@ -269,6 +269,27 @@ test('fault 143: no flag of any command accepts more than its maximum', async ()
   }
 });
 
+test.each(['1e309', '-1e309', 'nan', 'x', ''])(
+  'fault 143: a circuit with the number %j is shown with numbers',
+  async (text) => {
+    const { client } = server;
+    const { url } = hookEndpoint;
+    const state = ['failures', 'open_until', 'probe_until', 'failing_since', 'opens', 'tokens', 'tokens_at'];
+    await client.sadd('t:reaper:hooks:origins', url);
+    await client.zadd(`t:reaper:hooks:due:${url}`, 'inf', 'a');
+    const reaper = opened.create({ redis: server.url });
+    for (const one of state) {
+      const others = { failures: 20, open_until: 1, failing_since: 1 };
+      await client.hset(`t:reaper:hooks:endpoint:${url}`, { ...others, [one]: text });
+      const [endpoint] = await reaper.hooks.endpoints();
+      const { failures, waitMs, failingSinceAt } = endpoint ?? {};
+      expect([Number.isFinite(failures), Number.isFinite(waitMs)], one).toEqual([true, true]);
+      expect(String(failingSinceAt), one).toMatch(/^(undefined|1970-.*Z)$/);
+      expect((await reaper.status()).hooks.endpoints, one).toMatchObject([{ failures, failingSinceAt }]);
+    }
+  },
+);
+
 test.each(['9000000000000', '9'.repeat(20), '1e300'])(
   'fault 143: a time of %s in Redis, which is not a date, does not end a command',
   async (time) => {
