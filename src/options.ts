@@ -10,7 +10,7 @@ import { needPackage } from './options/optionalPackages.ts';
 import { read } from './options/read.ts';
 import { type Reloadable, type ReloadableOptions, reloadablePaths } from './options/reloadable.ts';
 import { inspectSchema, optionsSchema } from './options/schema.ts';
-import { timer } from './options/values.ts';
+import { countsByName, timer } from './options/values.ts';
 
 /** Options with their defaults, as the reaper works with them: durations in ms. */
 export type ReaperSettings = z.output<typeof optionsSchema>;
@@ -90,12 +90,18 @@ const needRelay = (what: string, path: string, url: string | undefined): void =>
   if (url !== undefined) needPackage(what, path, '@statelyai/inspect');
 };
 
+/** A name in a filter. Half a surrogate pair would become U+FFFD on the way to Redis, and the name that of something else. */
+const name = () =>
+  z
+    .string()
+    .min(1, { error: 'must not be empty' })
+    .regex(/^\P{Cs}*$/u, { error: 'has half of a surrogate pair, so it is no name in Redis' });
 /** A member of a filter: left out, or a text. `undefined` is refused, because it would mean everything. */
-const member = () => z.string().min(1, { error: 'must not be empty' }).exactOptional();
+const member = () => name().exactOptional();
 /** A list of a filter: left out, or not empty. */
 const chosen = <Item extends z.ZodType>(list: z.ZodArray<Item>) =>
   list.min(1, { error: 'must not be empty' }).exactOptional();
-const members = () => chosen(z.array(z.string().min(1, { error: 'must not be empty' })));
+const members = () => chosen(z.array(name()));
 /** An act of a plan. */
 const act = () =>
   z.strictObject({
@@ -107,9 +113,9 @@ const act = () =>
 /** What a plan does with a pool. */
 const poolAct = () =>
   z.strictObject({
-    pool: z.string().min(1, { error: 'must not be empty' }),
+    pool: z.string(),
     heartbeat: z.string(),
-    entries: z.record(z.string(), z.number().int().min(1)),
+    entries: countsByName(),
     poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),
     traces: z
       .strictObject({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })

@@ -1,3 +1,28 @@
+-- Redis can hold any number, and one beyond 64 bits, or no number, cannot be written as JSON again.
+local function finite(value)
+  local number = tonumber(value)
+  return number and number > -math.huge and number < math.huge and number or nil
+end
+
+-- The recoveries in a decoded value (`includes/recovery.lua`). What is no recovery is left out: it must not stop a rescue.
+local function recoveriesOf(value)
+  local valid = {}
+  for _, one in ipairs(type(value) == 'table' and value or {}) do
+    local at, pool, seen, pass = unpack(type(one) == 'table' and one or {})
+    at = finite(at)
+    if at and type(pool) == 'string' and (type(seen) == 'string' or finite(seen)) then
+      valid[#valid + 1] = { at, pool, seen, type(pass) == 'string' and pass or nil }
+    end
+  end
+  return valid
+end
+
+-- The recoveries in a text; nil, false, or a text that cannot be read, holds none.
+local function readRecoveries(text)
+  local read, all = pcall(cjson.decode, text or '[]')
+  return recoveriesOf(read and all)
+end
+
 -- The record of a job in quarantine, {ns}:reaper:quarantine (hash): job id → JSON
 --
 --   { at: unix s, recoveries: [[unix s, pool, heartbeat_at], …] including the last one, entries: [[type, entry, dead entry], …] }
@@ -6,10 +31,19 @@
 -- release requeues the same bytes.
 local function readQuarantined(text)
   local read, record = pcall(cjson.decode, text or '')
-  if read and type(record) == 'table' and type(record.entries) == 'table' and type(record.recoveries) == 'table' then
-    return record
+  if not read or type(record) ~= 'table' or type(record.entries) ~= 'table' or type(record.recoveries) ~= 'table' then
+    return nil
   end
-  return nil
+  for _, entry in ipairs(record.entries) do
+    for part = 1, 3 do
+      if type(entry) ~= 'table' or type(entry[part]) ~= 'string' then
+        return nil
+      end
+    end
+  end
+  record.at = finite(record.at) or 0
+  record.recoveries = recoveriesOf(record.recoveries)
+  return #record.entries > 0 and record or nil
 end
 
 -- Whether an entry of the record is still in `dead`. gocraft's own tools may have taken it.
@@ -54,19 +88,17 @@ local function withoutRecoveries(text, others)
   for _, one in ipairs(others) do
     known[cjson.encode(one)] = true
   end
-  local read, all = pcall(cjson.decode, text or '')
-  for _, one in ipairs(read and type(all) == 'table' and all or {}) do
+  for _, one in ipairs(readRecoveries(text)) do
     rest[#rest + 1] = not known[cjson.encode(one)] and one or nil
   end
   return #rest > 0 and cjson.encode(rest) or nil
 end
 
--- One text of recoveries for two; nil, false, or a text that cannot be read, holds none. Returns nil if there are none.
+-- One text of recoveries for two. Returns nil if there are none.
 local function joinedRecoveries(older, newer)
   local all = {}
-  for _, text in ipairs({ older or '', newer or '' }) do
-    local read, some = pcall(cjson.decode, text)
-    for _, one in ipairs(read and type(some) == 'table' and some or {}) do
+  for _, text in ipairs({ older or '[]', newer or '[]' }) do
+    for _, one in ipairs(readRecoveries(text)) do
       all[#all + 1] = one
     end
   end

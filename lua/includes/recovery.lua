@@ -80,11 +80,10 @@ end
 -- Returns the recoveries within the window from other deaths, whether one from this death is already recorded, and how many of the others
 -- count.
 local function recoveriesBefore(text, death)
-  local read, all = pcall(cjson.decode, text or '[]')
   local others, isRecorded, count = {}, false, 0
-  for _, one in ipairs(read and type(all) == 'table' and all or {}) do
-    local at, pool, seen, pass = unpack(type(one) == 'table' and one or {})
-    if (tonumber(at) or 0) > death.at - death.window then
+  for _, one in ipairs(readRecoveries(text)) do
+    local at, pool, seen, pass = unpack(one)
+    if at > death.at - death.window then
       local isSame = pool == death.pool and seen == death.seen and (seen ~= '' or death.at - at < 60)
       isRecorded = isRecorded or isSame
       others[#others + 1] = not isSame and one or nil

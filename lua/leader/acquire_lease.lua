@@ -1,6 +1,7 @@
 -- Asks for the lease of the scheduled passes: acquires it if it is free or has expired, renews it if the caller has it, and
 -- replies who has it and how far the passes are. An expired lease is never renewed, even if no other host has acquired it: the
--- judgements made under it may be old. Each term has a higher fencing token than every term before it. The token is also at
+-- judgements made under it may be old. A lease of another host that ends later than any renewal could have said is over too: the
+-- clock of Redis has gone back since, and its holder may be dead. Each term has a higher fencing token than every term before it. The token is also at
 -- least the clock of Redis, so a token is not used again after the lease was deleted.
 --
 -- KEYS[1]  {ns}:reaper:lease (hash)
@@ -27,8 +28,11 @@ end
 -- complete_sweep report the key.
 local fields = redis.pcall('HGETALL', progress)
 local now = redisMs()
-local held = redis.call('HMGET', lease, 'holder', 'fence', 'until')
-local isOver = now >= (tonumber(held[3] or '') or 0)
+local held = redis.call('HMGET', lease, 'holder', 'fence', 'until', 'duration')
+local left = (tonumber(held[3] or '') or 0) - now
+-- Twice, because a clock that goes back a little must not end the lease of a live holder.
+local isAhead = held[1] ~= caller and left > 2 * (tonumber(held[4] or '') or duration)
+local isOver = left <= 0 or isAhead
 local outcome = 'held'
 if isOver or held[1] == caller then
   outcome = 'renewed'
@@ -38,7 +42,7 @@ if isOver or held[1] == caller then
     redis.call('HSET', lease, 'holder', caller, 'host', host, 'fence', string.format('%.0f', number), 'since',
       string.format('%.0f', now))
   end
-  redis.call('HSET', lease, 'until', string.format('%.0f', now + duration))
+  redis.call('HSET', lease, 'until', string.format('%.0f', now + duration), 'duration', string.format('%.0f', duration))
 end
 local leader, leaderHost, number, untilMs, since =
   unpack(redis.call('HMGET', lease, 'holder', 'host', 'fence', 'until', 'since'))

@@ -20,5 +20,5 @@ if leader ~= ARGV[1] then
   return { 'not-held' }
 end
 redis.call('HSET', KEYS[1], 'until', 0)
-redis.call('HDEL', KEYS[1], 'holder', 'host', 'since')
+redis.call('HDEL', KEYS[1], 'holder', 'host', 'since', 'duration')
 return { 'done' }

@@ -16,6 +16,7 @@
 -- ARGV[5]  how many entries to read; fewer if they are large
 -- ARGV[6]  how often a job may be recovered within the window
 -- ARGV[7]  the window (s)
+-- ARGV[8]  token of the pass
 -- Reply    { 'alive' }
 --          { 'read', how many entries were read, { for each entry of a poison job: how many of them precede it, its id } }
 -- Also written by: as for requeue.
@@ -27,7 +28,7 @@
 --- @include stride
 
 local pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead = unpack(KEYS)
-local pool, maxAge, seen, offset, limit, maxRecoveries, window = unpack(ARGV)
+local pool, maxAge, seen, offset, limit, maxRecoveries, window, pass = unpack(ARGV)
 local refusal = refusalOf({
   { pools, 'set', 'SISMEMBER' },
   { heartbeat, 'hash', 'HGET' },
@@ -41,7 +42,7 @@ if alive(pools, heartbeat, pool, maxAge, seen) then
   return { 'alive' }
 end
 local isUncounted = refusalOf({ { recoveries, 'hash', 'HGET' }, { recovered, 'list' } })
-local death = deathOf(pool, seen, window)
+local death = deathOf(pool, seen, window, pass)
 -- Reads them as requeue does: few large entries at once.
 local STEP, MOST = 1000000, 8000000
 local count, poison, size, stride = 0, {}, 0, FIRST_STRIDE

@@ -140,11 +140,10 @@ end
 -- The age of the heartbeat limits how far the clock of the pool's host is behind that of Redis. If the job had run since, its stats
 -- would be no older than that.
 local function isOlderThanRecovery()
-  local read, all = pcall(cjson.decode, text or '')
   local last = nil
-  for _, one in ipairs(read and type(all) == 'table' and all or {}) do
-    if type(one) ~= 'table' or not death.pass or one[4] ~= death.pass then
-      last = type(one) == 'table' and tonumber(one[1])
+  for _, one in ipairs(readRecoveries(text)) do
+    if not death.pass or one[4] ~= death.pass then
+      last = one[1]
     end
   end
   local slack = math.max(0, second - (tonumber(beat) or 0)) + 1

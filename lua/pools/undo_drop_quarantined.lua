@@ -21,6 +21,20 @@
 --- @include undo
 --- @include quarantine_record
 
+-- What the drop has kept: the record, its recoveries, and its members of `dead` with their scores. Nil for a text that is something else.
+local function readDropped(text)
+  local read, dropped = pcall(cjson.decode, text or '')
+  if not read or type(dropped) ~= 'table' or type(dropped.record) ~= 'string' or type(dropped.members) ~= 'table' then
+    return nil
+  end
+  for _, one in ipairs(dropped.members) do
+    if type(one) ~= 'table' or type(one[1]) ~= 'string' or not finite(one[2]) then
+      return nil
+    end
+  end
+  return dropped
+end
+
 local quarantine, dead, kept, recoveries, recovered = unpack(KEYS)
 local id, left, entry = unpack(ARGV)
 local uses = {
@@ -39,8 +53,8 @@ local digest = text and redis.sha1hex(text) or ''
 if digest ~= left then
   return movedReply('quarantine', left, digest)
 end
-local found, dropped = pcall(cjson.decode, redis.call('GET', kept) or '')
-if not found then
+local dropped = readDropped(redis.call('GET', kept))
+if not dropped then
   return { 'expired' }
 end
 for _, one in ipairs(dropped.members) do

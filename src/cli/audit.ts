@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { z } from 'zod';
 import type { AuditEntry, AuditFilter, Reaper } from '../index.ts';
 import { age, nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
@@ -36,8 +37,11 @@ interface AuditFlags extends AuditFilter {
 
 /** A time, or an age such as `2h` before now. */
 const timeOrAge = (text: string): Date => {
-  if (/^\d{4}-/.test(text) && !Number.isNaN(Date.parse(text))) return new Date(text);
-  return new Date(Date.now() - age(text));
+  // Nothing is older than 1970, and an age can be longer than a date can say.
+  if (!/^\d{4}-/.test(text)) return new Date(Math.max(0, Date.now() - age(text)));
+  // `Date` reads the 31st of a shorter month as a day of the next one.
+  if (z.iso.date().safeParse(text.slice(0, 10)).success && !Number.isNaN(Date.parse(text))) return new Date(text);
+  throw new InvalidArgumentError('It must be an ISO time such as 2026-01-31T12:00Z, or an age such as 2h.');
 };
 
 const positive = (text: string): number => {

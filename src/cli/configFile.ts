@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { commandOptions } from './options.ts';
 import { UsageError } from './usage.ts';
 
@@ -40,6 +40,8 @@ export const readConfigFile = (path: string): ConfigFile => {
     const message = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:$/, '');
     throw new UsageError(`${placeIn(path, positionOf(error.pos[0]))}: ${message}`);
   }
+  const odd = oddKeyIn(document);
+  if (odd !== undefined) throw new UsageError(`${placeIn(path, positionOf(odd))}: a key must be a text`);
   const parsed = mapOf(document, path);
   const locate = (option: string) => {
     const offset = offsetOf(document, keyOf(option).split('.'));
@@ -60,6 +62,19 @@ export const readConfigFile = (path: string): ConfigFile => {
 /** `FILE:LINE:COLUMN`, or the file alone. */
 export const placeIn = (file: string, at: Position | undefined): string =>
   at === undefined ? file : `${file}:${at.line}:${at.column}`;
+
+/** Where the first key begins that is a list, a map or bytes. The parser would warn of it on stderr, in the words of the file. */
+const oddKeyIn = (document: Document.Parsed): number | undefined => {
+  let offset: number | undefined;
+  visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key) && (typeof key.value !== 'object' || key.value === null)) return undefined;
+      offset = (key as Node | null)?.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
+};
 
 /** @throws UsageError unless the file holds a map, or nothing. */
 const mapOf = (document: Document.Parsed, path: string): Record<string, unknown> => {

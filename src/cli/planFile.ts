@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import type { PlannedAct, PlannedRescue } from '../index.ts';
+import { countsByName } from '../options/values.ts';
 import { readText } from './configFile.ts';
 import { UsageError } from './usage.ts';
 
@@ -18,7 +19,7 @@ export type PlanKind = 'sweep' | 'rescue';
 /** A plan that is written line by line. It gets its name when it is complete. */
 export interface PlanWriter {
   add(line: object): void;
-  /** @throws UsageError if a file of that name has come up meanwhile. */
+  /** @throws UsageError if the file could not be written, or one of that name has come up meanwhile. */
   finish(): void;
   /** Leaves no file. Does nothing after `finish`. */
   discard(): void;
@@ -41,6 +42,7 @@ export const writePlan = (path: string, header: PlanHeader, mayReplace: boolean)
   let count = 0;
   let isOpen = true;
   let text = '';
+  let fault: unknown;
   const flush = () => {
     for (let bytes = Buffer.from(text); bytes.length > 0; ) bytes = bytes.subarray(writeSync(file, bytes));
     text = '';
@@ -57,11 +59,20 @@ export const writePlan = (path: string, header: PlanHeader, mayReplace: boolean)
   return {
     add(line) {
       count += 1;
-      write(line);
+      if (fault !== undefined) return;
+      try {
+        write(line);
+      } catch (error) {
+        // The pass goes on, and `finish` says what was wrong.
+        fault = error;
+      }
     },
     finish() {
-      write({ type: 'end', count });
-      attempt(path, flush);
+      attempt(path, () => {
+        if (fault !== undefined) throw fault;
+        write({ type: 'end', count });
+        flush();
+      });
       close();
       if (mayReplace) return attempt(path, () => renameSync(draft, path));
       try {
@@ -101,7 +112,7 @@ const actSchema = z.object({
   ...{ id: z.string(), reason: text, fingerprint: text },
 });
 const poolSchema = z.object({
-  ...{ pool: text, heartbeat: z.string(), entries: z.record(z.string(), z.number().int().min(1)) },
+  ...{ pool: z.string(), heartbeat: z.string(), entries: countsByName() },
   poison: z.array(z.object({ id: z.string(), type: z.string() })),
   traces: z
     .object({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })

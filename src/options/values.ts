@@ -110,6 +110,14 @@ export const spanByType = () =>
       additionalProperties: { anyOf: durationMeta(0, longestSpan).anyOf },
     });
 
+/** Whole numbers above 0 by name. A custom schema, as above. */
+export const countsByName = () =>
+  z.custom<Readonly<Record<string, number>>>(
+    (value) =>
+      isPlainRecord(value) && Object.values(value as object).every((each) => Number.isSafeInteger(each) && each > 0),
+    { error: 'must be an object: name → whole number above 0' },
+  );
+
 const isPlainRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const count = (max: number) => z.number().int().min(1).max(max).meta({ hint: 'n' });

@@ -1,4 +1,5 @@
 /** A plan in a file, and `reaper apply`. */
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -13,10 +14,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readPlan, writePlan } from '../../src/cli/planFile.ts';
-import { callCli } from '../support/cli.ts';
+import { callCli, watchCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../support/pools.ts';
+import { builtOf } from '../support/programs.ts';
 
 const { server, redis } = await redisFixture();
 const folder = mkdtempSync(join(tmpdir(), 'plans-'));
@@ -113,6 +115,24 @@ test('a plan of a rescue is applied pool by pool, and what has moved is named', 
   expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual(['p1-a', 'p1-b']);
   const again = await reaper('apply', file, '--grace', '0', '--json');
   expect(linesOf(again.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 3, done: 0, moved: 3, failed: 0 });
+});
+
+test('a plan that cannot be written to its end leaves no file, and one line says why', async () => {
+  for (let i = 0; i < 400; i++) await seedJob(redis, `hung-${i}`, { age: 100_000 });
+  // A limit of this process takes the place of a full disk.
+  const words = ['sweep', '--plan', '--out', file, '--namespace', 't'];
+  const child = spawn(
+    'sh',
+    ['-c', 'ulimit -f 100; exec "$@"', 'sh', process.execPath, builtOf('src/cli/main.ts'), ...words],
+    {
+      env: { ...process.env, REAPER_REDIS: server.url.replace('redis://', `redis://:${secret}@`) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  const { stdout, stderr, code } = await watchCli(child).ended;
+  expect([code, stderr]).toEqual([2, `reaper: ${file}: cannot be written (EFBIG)\n`]);
+  expect(stdout).toContain('400 fail');
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 test('a plan that is not complete leaves no file', () => {

@@ -77,11 +77,20 @@ test('audit lists by time: an ISO time, or how long ago', async () => {
   expect(await count('--until', '2002-01-01T00:00:00Z')).toBe(1);
   for (const args of [
     ['--since', 'yesterday'],
+    ['--since', '2026-02-31'],
+    ['--until', '2026-01-31T25:00Z'],
+    ['--since', '9007199254740992ms'],
     ['--limit', '0'],
     ['--id', ''],
   ]) {
     expect((await reaper('audit', ...args)).code).toBe(2);
   }
+});
+
+test('fault 143: an age may be longer than the time since 1970, and than any date', async () => {
+  await redis.xadd(keys.audit, '1-1', 'what', 'fail');
+  expect((await reaper('audit', '--since', '9007199254740991ms')).stdout).toContain(' fail ');
+  expect(await reaper('audit', '--until', '1000y')).toMatchObject({ code: 0, stdout: 'no act is recorded\n' });
 });
 
 test('who acts comes from the environment or a config file too, and 0 entries record nothing', async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConfigFile } from '../../src/cli/configFile.ts';
 import { callCli } from '../support/cli.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -152,6 +153,16 @@ describe('a file that cannot be used ends the command with 2', () => {
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr).toContain('bad.yaml');
+  });
+
+  test.each([
+    'redis: &r "secret"\nhungAfterByType:\n  ? [x, "\x9b31m"]\n  : 1h\n',
+    'a: 1\n\n  \n? {a: "\x9b31m"}\n: 1\n',
+    'a: &a [secret]\nb:\n  *a : 1\n',
+    'a: 1\nb: {x: 1,\n  !!binary aGVsbG8=: 1}\n',
+  ])('fault 125: nothing of a key that is no text reaches the terminal: %j', async (text) => {
+    const file = await write('bad.yaml', text);
+    expect(() => readConfigFile(file)).toThrow(/^\S+bad\.yaml:[34]:\d+: a key must be a text$/);
   });
 
   test('and so does a missing file', async () => {

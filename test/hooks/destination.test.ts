@@ -18,6 +18,8 @@ test.each([
   '169.254.169.254',
   '169.254.255.255',
   '100.100.100.200',
+  '100.96.0.96',
+  '::ffff:100.80.80.80',
   '168.63.129.16',
   '::',
   'fe80::1',
@@ -143,6 +145,9 @@ test.each([
   'http://metadata.tencentyun.com/latest',
   'http://user:pass@instance-data.ec2.internal:8080/',
   'https://api.metadata.cloud.ibm.com',
+  'http://metadata.exoscale.com',
+  'http://169.254.169.254../',
+  'http://100.100.100.200...:8080/',
   'http://ｍetadata.google.internal/',
 ])('SSRF: %s names a metadata service, with a proxy too', (url) => {
   expect(createDestinations(rules).find(url)).toMatchObject({ code: 'forbidden' });

@@ -106,6 +106,24 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     expect(await recordOf('e')).toMatch(/ 400$/);
   });
 
+  test('a plan counts no hook that the act leaves: one whose id is not UTF-8', async () => {
+    await seedThree();
+    const broken = Buffer.from([0x62, 0xff]);
+    await server.client.hset('t:reaper:hooks', broken, `parked Success:5 ${hookEndpoint.url} 3 5 5 404`);
+    for (const verb of ['retry', 'drop'] as const) {
+      const { hooks } = create();
+      for (const filter of [{}, { reason: '404' }, { endpoint: hookEndpoint.url }]) {
+        const planned: string[] = [];
+        const count = await hooks[verb](filter, { plan: true, onRecord: ({ id }) => void planned.push(id) });
+        expect([count, planned]).toEqual([planned.length, expect.not.arrayContaining([broken.toString()])]);
+      }
+      const planned = await hooks[verb]({ reason: '404' }, { plan: true });
+      expect([planned, await hooks[verb]({ reason: '404' })]).toEqual([1, 1]);
+      await hooks.quiet();
+      await seedHook('c', { state: 'parked', answer: '404' });
+    }
+  });
+
   test.each(['c*', '*', 'a,c', 'C', ' c', 'c ', 'c:1', '../c', '-c'])(
     'an id is meant to the letter: %j',
     async (id) => {

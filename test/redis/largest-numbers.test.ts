@@ -156,6 +156,36 @@ test.each([2 ** 31, 1e15, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
   },
 );
 
+test.each([
+  ...[0, -1, 1.5, 65_536, Number.NaN, Number.POSITIVE_INFINITY, '1e3', '', ' 6379'].map((port) => ['port', { port }]),
+  ...[-1, 1.5, 2 ** 31, Number.NaN, '1e3', ''].map((db) => ['db', { db }]),
+  ...['connectTimeout', 'commandTimeout', 'socketTimeout'].flatMap((name) =>
+    [-1, Number.NaN, '5000'].map((ms) => [name, { [name]: ms }]),
+  ),
+  [
+    'sentinels.1.port',
+    {
+      name: 'm',
+      sentinels: [
+        { host: 'a', port: 26_379 },
+        { host: 'b', port: 1e9 },
+      ],
+    },
+  ],
+] as [string, object][])(
+  'fault 143: a wrong number among the options of ioredis is refused by name: %s %o',
+  (name, redis) => {
+    expect(() => createReaper({ redis, namespace: 't', logger: false })).toThrow(
+      `createReaper: redis.${name} must be `,
+    );
+  },
+);
+
+test('fault 143: a port and a database may be texts of digits, and what is not set is null', async () => {
+  const redis = { port: String(server.port), db: '1', connectTimeout: undefined, commandTimeout: null } as never;
+  await opened.create({ redis }).ping();
+});
+
 test('fault 143: a reconnection delay that is longer than any timer does not end at once', async () => {
   const warnings = watchWarnings();
   let tries = 0;
@@ -238,6 +268,27 @@ test('fault 143: no flag of any command accepts more than its maximum', async ()
     expect([flag, code, stderr]).toEqual([flag, 2, expect.stringMatching(/--\w+|grace|sweep\.interval/)]);
   }
 });
+
+test.each(['1e309', '-1e309', 'nan', 'x', ''])(
+  'fault 143: a circuit with the number %j is shown with numbers',
+  async (text) => {
+    const { client } = server;
+    const { url } = hookEndpoint;
+    const state = ['failures', 'open_until', 'probe_until', 'failing_since', 'opens', 'tokens', 'tokens_at'];
+    await client.sadd('t:reaper:hooks:origins', url);
+    await client.zadd(`t:reaper:hooks:due:${url}`, 'inf', 'a');
+    const reaper = opened.create({ redis: server.url });
+    for (const one of state) {
+      const others = { failures: 20, open_until: 1, failing_since: 1 };
+      await client.hset(`t:reaper:hooks:endpoint:${url}`, { ...others, [one]: text });
+      const [endpoint] = await reaper.hooks.endpoints();
+      const { failures, waitMs, failingSinceAt } = endpoint ?? {};
+      expect([Number.isFinite(failures), Number.isFinite(waitMs)], one).toEqual([true, true]);
+      expect(String(failingSinceAt), one).toMatch(/^(undefined|1970-.*Z)$/);
+      expect((await reaper.status()).hooks.endpoints, one).toMatchObject([{ failures, failingSinceAt }]);
+    }
+  },
+);
 
 test.each(['9000000000000', '9'.repeat(20), '1e300'])(
   'fault 143: a time of %s in Redis, which is not a date, does not end a command',

@@ -107,3 +107,26 @@ describe('a sweep of', () => {
     expect(await redis.hlen('t:reaper:hooks')).toBe(0);
   });
 });
+
+test('fault 124: half of a surrogate pair names nothing, in any filter, and not what has U+FFFD there', async () => {
+  await seedJob(redis, 'x\ufffd', { age: 100_000 });
+  const reaper = create();
+  const name = 'x\ud800';
+  for (const call of [
+    () => reaper.sweep({ ids: [name] }),
+    () => reaper.sweep({ types: [name] }),
+    () => reaper.rescue({ pools: [name] }),
+    () => reaper.hooks.retry({ id: name }),
+    () => reaper.hooks.drop({ endpoint: name }),
+    () => reaper.quarantine.release({ id: name }),
+    () => reaper.quarantine.drop({ type: name }),
+  ]) {
+    await expect(call()).rejects.toMatchObject({
+      code: 'invalid-options',
+      message: expect.stringContaining('half of a surrogate pair'),
+    });
+  }
+  expect(await statusOf('x\ufffd')).toBe('Running');
+  expect((await reaper.sweep({ ids: ['x\ufffd'] })).outcomes).toEqual({ done: 1 });
+  expect((await reaper.sweep({ ids: ['\u{1f600}'] })).notFound).toEqual(['\u{1f600}']);
+});

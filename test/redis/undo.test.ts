@@ -553,6 +553,32 @@ test('an entry that names another key as kept makes no script read it', async ()
   expect([await redis.exists('t:other'), await redis.exists(keys.quarantine)]).toEqual([1, 0]);
 });
 
+test.each([
+  'null',
+  '5',
+  '{}',
+  '{"record":"x","members":5}',
+  '{"record":"x","members":[5]}',
+  '{"record":"x","members":[["m","abc"]]}',
+  '{"record":"x","members":[["m",1e309]]}',
+  '{"record":5,"members":[["m","5"]]}',
+])('fault 143: a kept text that cannot be used refuses one entry, and the others are undone: %s', async (kept) => {
+  await seedJob(redis, 'a', { age: old });
+  const reaper = create();
+  await reaper.sweep();
+  await redis.set(keys.auditKept('x'), kept);
+  const fields = ['what', 'drop-quarantined', 'job', 'b', 'is', '{"record":null}', 'kept', keys.auditKept('x')];
+  await redis.xadd(keys.audit, '*', ...fields);
+  const ids = (await entries(reaper)).map(({ id }) => id);
+  for (const plan of [true, false]) {
+    expect(await reaper.audit.undo(ids, { plan })).toMatchObject([
+      { job: 'b', outcome: 'refused', reason: 'what it needs was kept for 30 days, and is gone' },
+      { job: 'a', outcome: plan ? 'planned' : 'done' },
+    ]);
+  }
+  expect([await redis.exists(keys.quarantine), await redis.exists(keys.dead)]).toEqual([0, 0]);
+});
+
 test('entries that are not there, and ids that are none', async () => {
   const reaper = create();
   expect(await undo(reaper, '5-0')).toMatchObject({ entry: '5-0', outcome: 'not-found' });

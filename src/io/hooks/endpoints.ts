@@ -43,6 +43,10 @@ const unreadable = {
 
 const stateFields = ['failures', 'open_until', 'probe_until', 'failing_since', 'answer', 'tokens'] as const;
 
+/** Redis can hold any text, and infinite scores. */
+const finite = (text: string | null | undefined): number | undefined =>
+  text != null && Number.isFinite(Number(text)) ? Number(text) : undefined;
+
 export const createEndpoints = ({
   connection,
   keys,
@@ -64,18 +68,18 @@ export const createEndpoints = ({
       redis.hmget(keys.hookEndpoint(endpoint), ...stateFields) as Promise<(string | null)[]>,
     ]);
     const [failures, openUntil, probeUntil, since, answer, tokens] = state;
-    const count = Number(failures ?? 0);
+    const count = finite(failures) ?? 0;
     const isBroken = count >= settings.breakerThreshold;
-    const rest = isBroken ? Math.max(Number(openUntil ?? 0), Number(probeUntil ?? 0)) - at : 0;
+    const rest = isBroken ? Math.max(finite(openUntil) ?? 0, finite(probeUntil) ?? 0) - at : 0;
     return {
       endpoint,
       pending,
       breaker: isBroken ? (rest > 0 ? 'open' : 'probing') : tokens == null ? 'closed' : 'draining',
       failures: count,
-      failingSince: since == null ? undefined : Number(since),
+      failingSince: finite(since),
       answer: answer ?? undefined,
-      wait: first === undefined ? undefined : Math.max(0, rest, Number(first) - at),
-      overdue: first === undefined ? 0 : Math.max(0, at - Number(first)),
+      wait: first === undefined ? undefined : Math.max(0, rest, (finite(first) ?? at) - at),
+      overdue: first === undefined ? 0 : Math.max(0, at - (finite(first) ?? at)),
     };
   };
 

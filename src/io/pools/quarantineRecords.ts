@@ -58,7 +58,8 @@ const recordOf = ([id, digest, at, isInDead, types, recoveries, areInDead]: Quar
   id,
   types,
   at,
-  recoveries: recoveries.map(recoveryOf),
+  // cjson writes an empty list as `{}`.
+  recoveries: Array.from(recoveries, recoveryOf),
   isInDead,
   typesInDead: types.filter((_, i) => areInDead[i]),
   digest,

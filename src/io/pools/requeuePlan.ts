@@ -22,7 +22,7 @@ export const createRequeuePlan = ({
   batch: number;
   recovery: RecoveryLimit;
 }) => {
-  const planStep = ({ pool, heartbeat }: Suspect, type: string, from: number) =>
+  const planStep = ({ pool, heartbeat, pass = '' }: Suspect, type: string, from: number) =>
     scripts.run(
       'plan_requeue',
       [
@@ -35,7 +35,7 @@ export const createRequeuePlan = ({
         keys.quarantine,
         keys.dead,
       ],
-      [pool, heartbeatAge, heartbeat, from, batch, recovery.maxRecoveries, recovery.windowS],
+      [pool, heartbeatAge, heartbeat, from, batch, recovery.maxRecoveries, recovery.windowS, pass],
     );
 
   /** Stops at an entry that cannot be quarantined, as the rescue does. */

@@ -25,8 +25,30 @@ export const refusedSettings = (source: RedisOptions | RedisClient): string | un
     return 'redis: a client in monitor mode takes no commands: give another one';
   if (mode === 'subscriber') return 'redis: a client in subscriber mode takes no commands: give another one';
   if (options.role === 'slave') return 'redis.role: the reaper writes, so it needs the master: leave role out';
+  // A live client has used its options already.
+  return isClient ? undefined : wrongNumber(options);
+};
+
+/** The first number among options of ioredis with which no connection could work. Time-outs may be endless. */
+const wrongNumber = (options: RedisOptions): string | undefined => {
+  const ports = [
+    ['port', options] as const,
+    ...(options.sentinels ?? []).map((one, i) => [`sentinels.${i}.port`, one] as const),
+  ];
+  for (const [name, { port }] of ports) {
+    if (port != null && !isWhole(port, 1, 65_535)) return `redis.${name} must be a whole number from 1 to 65535`;
+  }
+  if (options.db != null && !isWhole(options.db, 0, 2 ** 31 - 1)) return 'redis.db must be a whole number from 0';
+  for (const [name, value] of Object.entries(options)) {
+    if (name.endsWith('Timeout') && value != null && !(typeof value === 'number' && value >= 0))
+      return `redis.${name} must be a number of milliseconds, not below 0`;
+  }
   return undefined;
 };
+
+/** A port or database may be a text of digits. */
+const isWhole = (value: unknown, min: number, max: number): boolean =>
+  /^\d{1,10}$/.test(String(value)) && Number(value) >= min && Number(value) <= max;
 
 /**
  * Whether the reaper has to open its own connection with the options of the caller's client. In a database other than 0,

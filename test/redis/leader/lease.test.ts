@@ -49,6 +49,27 @@ const redisMs = async () => {
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
 };
 
+test('fault 104: a lease from before the clock of Redis went back is over for others, and is renewed by its holder', async () => {
+  const [first, second] = [hostOn(redis), hostOn(redis)];
+  const fence = await fenceOf(first);
+  const goBack = (ms: number) => redis.hincrby(keys.lease, 'until', ms);
+  await goBack(50_000);
+  expect((await second.acquire(undefined)).fence).toBeUndefined();
+  await goBack(3_600_000);
+  expect(await fenceOf(first, fence)).toEqual(fence);
+  expect(Number(await redis.hget(keys.lease, 'until'))).toBeLessThanOrEqual((await redisMs()) + 60_000);
+  await goBack(3_600_000);
+  const taken = await fenceOf(second);
+  expect(Number(taken.token)).toBeGreaterThan(Number(fence.token));
+  expect((await first.acquire(fence)).fence).toBeUndefined();
+});
+
+test('fault 104: a lease that does not say for how long it was given is judged by the duration of others', async () => {
+  const ms = await redisMs();
+  await redis.hset(keys.lease, { holder: 'gone', host: 'gone:1', fence: 1, since: ms, until: ms + 3_600_000_000 });
+  expect((await hostOn(redis).acquire(undefined)).fence).toBeDefined();
+});
+
 test('one host has the lease, and all others learn which one', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
   const mine = await first.acquire(undefined);
@@ -218,7 +239,7 @@ test('a follower is healthy as long as the leader has the lease or is on time', 
   expect(healthAt(Date.now(), watcher)).toMatchObject({ ok: true });
   expect(healthAt(late, watcher)).toMatchObject({ ok: false, detail: expect.stringContaining('sweep overdue') });
   expect(healthAt(late, leader).ok).toBe(false);
-  await redis.hset(keys.lease, 'until', late + 60_000);
+  await redis.hset(keys.lease, { until: late + 60_000, duration: late });
   await watcher.acquire(undefined);
   expect(healthAt(late, watcher).ok).toBe(true);
   await leader.completeSweep(fence, 0);

@@ -1,6 +1,10 @@
 /** The acts of a plan of a rescue, done later: each dead pool gets exactly what was planned, or nothing. A real Redis. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { readPlan, writePlan } from '../../../src/cli/planFile.ts';
 import type { PlannedRescue, PoolOutcome, ReaperOptions, RescueOptions } from '../../../src/index.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
@@ -147,4 +151,52 @@ test('acts of a plan go with no pools and no plan', async () => {
   await expect(reaper.rescue({ acts: [], pools: ['p'] })).rejects.toThrow('rescue: acts: names the pools itself');
   await expect(reaper.rescue({ acts: [], plan: true })).rejects.toThrow('rescue: acts: names the pools itself');
   await expect(reaper.rescue({ acts: [{ pool: 'p' }] as never })).rejects.toThrow('rescue: acts.0.heartbeat: ');
+});
+
+test.each(['__proto__', 'constructor', 'a b:c', '\u001b[31m\nü'])(
+  'fault 123: a plan for the type %j is done as planned, from a file too',
+  async (type) => {
+    await seedPool(redis, 'p', { heartbeat: second(-100), jobNames: type, holds: new Map([[type, ['a', 'b']]]) });
+    await redis.sadd('t:known_jobs', type);
+    const acts = await plan();
+    const file = join(mkdtempSync(join(tmpdir(), 'plan-')), 'plan');
+    const header = { kind: 'rescue', namespace: 't', redis: '-', createdAt: '-' } as const;
+    const writer = writePlan(file, header, false);
+    for (const act of acts) writer.add(act);
+    writer.finish();
+    const read = readPlan(file, 't');
+    rmSync(dirname(file), { recursive: true });
+    expect(read.pools).toEqual(acts);
+    expect((await rescue({ acts: read.pools })).summary).toMatchObject({ entries: 2, pools: { rescued: 1 } });
+    expect((await idsIn(redis, `t:jobs:${type}`)).sort()).toEqual(['a', 'b']);
+  },
+);
+
+test('fault 123: a job that several dead pools hold is requeued from all of them, as its plan says', async () => {
+  await redis.hset('t:reaper:recoveries', 'j', JSON.stringify([[second(-600), 'gone', second(-700)]]));
+  const pools = ['p1', 'p2', 'p3', 'p4'];
+  for (const pool of pools)
+    await seedPool(redis, pool, { heartbeat: second(-100), holds: new Map([['X', ['j', pool]]]) });
+  const acts = await plan();
+  expect(acts.map(({ entries }) => entries)).toEqual(pools.map(() => ({ X: 2 })));
+  const { summary } = await rescue({ acts });
+  expect(summary).toMatchObject({ entries: 8, quarantined: 0, pools: { rescued: 4, abandoned: 0 } });
+});
+
+test('fault 123: a registered pool without a name does not stop the plan of the others', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a']]]) });
+  await redis.sadd('t:worker_pools', '');
+  const acts = await plan();
+  expect(acts.map(({ pool }) => pool).sort()).toEqual(['', 'p']);
+  expect((await rescue({ acts })).summary).toMatchObject({ pools: { rescued: 1, cleaned: 1, abandoned: 0 } });
+  expect(await redis.smembers('t:worker_pools')).toEqual([]);
+});
+
+test('entries of a plan are counts', async () => {
+  const reaper = opened.create({ redis: server.url });
+  const [pool] = [{ pool: 'p', heartbeat: '', poison: [] }];
+  for (const entries of [{ X: 0 }, { X: 1.5 }, { X: '1' }, { X: 2 ** 53 }, [1], null])
+    await expect(reaper.rescue({ acts: [{ ...pool, entries }] as never })).rejects.toThrow(
+      'rescue: acts.0.entries: must be an object: name → whole number above 0',
+    );
 });

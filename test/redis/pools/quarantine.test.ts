@@ -550,6 +550,26 @@ describe('what a user does with it', () => {
     expect(await recordsOf(reaper, { id: 'twice' })).toEqual([]);
   });
 
+  test('fault 124: of a job with two entries only that of the named type is dropped', async () => {
+    for (const [type, more] of [
+      ['X', ''],
+      ['Y', ',"unique":true'],
+    ] as const) {
+      await seedRecoveries('twice', recovered(3));
+      await dieWith(`p-${type}`, entryOf('twice', more), type);
+    }
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ quarantined: 2 });
+    const before = await deadMembers();
+    expect(await reaper.quarantine.drop({ id: 'twice', type: 'Y' }, { plan: true })).toEqual({ done: 1, gone: 0 });
+    expect(await deadMembers()).toEqual(before);
+    expect(await reaper.quarantine.drop({ id: 'twice', type: 'Y' })).toEqual({ done: 1, gone: 0 });
+    expect(await deadMembers()).toEqual(before.filter((one) => !one.includes('"unique"')));
+    expect(await recordsOf(reaper, { id: 'twice' })).toMatchObject([{ types: ['X'], typesInDead: ['X'] }]);
+    expect(await reaper.quarantine.release({ id: 'twice' })).toEqual({ done: 1, gone: 0 });
+    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('twice')]);
+    expect(await redis.llen(keys.queue('Y'))).toBe(0);
+  });
+
   test('fault 124: a queue of the wrong type keeps its jobs in quarantine, and no others; a plan reports it too', async () => {
     await redis.set(keys.queue('Y'), 'wrong');
     for (const plan of [true, false]) {
@@ -563,5 +583,64 @@ describe('what a user does with it', () => {
     await redis.del(keys.queue('Y'));
     expect(await reaper.quarantine.release({}, { plan: true })).toEqual({ done: 1, gone: 0 });
     expect(await reaper.quarantine.release({})).toEqual({ done: 1, gone: 0 });
+  });
+});
+
+describe('fault 143: what cannot be read among', () => {
+  const good = (id: string) => ({
+    at: second(),
+    recoveries: [[second(), 'p', '1']],
+    entries: [['X', entryOf(id), `dead ${id}`]],
+  });
+  test.each<[string, string, boolean]>([
+    ['an endless time', '{"at":1e309,"recoveries":[[5,"p","1"]],"entries":[["X","{}","D"]]}', true],
+    ['a time that is a text', '{"at":"x","recoveries":[[5,"p","1"]],"entries":[["X","{}","D"]]}', true],
+    ['an endless recovery', '{"at":5,"recoveries":[[1e309,"p","1"]],"entries":[["X","{}","D"]]}', true],
+    ['recoveries that are none', '{"at":5,"recoveries":{"a":[null]},"entries":[["X","{}","D"]]}', true],
+    ['no entry', '{"at":5,"recoveries":[[5,"p","1"]],"entries":[]}', false],
+    ['a part of an entry', '{"at":5,"recoveries":[[5,"p","1"]],"entries":[["X"]]}', false],
+    ['numbers as an entry', '{"at":5,"recoveries":[[5,"p","1"]],"entries":[["X","{}","D"],[1,2,3]]}', false],
+    ['null as an entry', '{"at":5,"recoveries":[null],"entries":[null]}', false],
+    ['no list of entries', '{"at":5,"recoveries":[[5,"p","1"]]}', false],
+  ])('the records of the quarantine does not stop the others: %s', async (_, text, isReadable) => {
+    await redis.hset(keys.quarantine, { odd: text, good: JSON.stringify(good('good')) });
+    await redis.zadd(keys.dead, 5, 'dead good', 5, 'D');
+    const reaper = create();
+    const ids = (await recordsOf(reaper)).map(({ id }) => id).sort();
+    expect(ids).toEqual(isReadable ? ['good', 'odd'] : ['good']);
+    expect(await recordsOf(reaper, { id: 'odd' })).toHaveLength(isReadable ? 1 : 0);
+    for (const plan of [true, false]) {
+      expect(await reaper.quarantine.release({}, { plan })).toEqual({ done: ids.length, gone: 0 });
+    }
+    expect(await redis.lrange(keys.queue('X'), 0, -1)).toContain(entryOf('good'));
+    expect(await redis.hkeys(keys.quarantine)).toEqual(isReadable ? [] : ['odd']);
+  });
+
+  const odd = [
+    '[1e309,"p","1"]',
+    `[${second()},"p",1e309]`,
+    `[${second()},"p","1",1e309]`,
+    `[${second()},{"a":1e309},"1"]`,
+    '["1e309","p","1"]',
+    'null',
+  ];
+  test.each(odd)('the recoveries of a job stops no rescue, and does not count: %s', async (one) => {
+    const counted = one.includes(',"1",1e309');
+    await seedRecoveries('told', recovered(2));
+    const known = (await redis.hget(keys.recoveries, 'told')) ?? '';
+    await redis.hset(keys.recoveries, 'told', `[${one},${known.slice(1)}`);
+    await dieWith('dead', entryOf('told'));
+    await dieWith('dead', entryOf('other'));
+    const reaper = create();
+    const expected = counted ? { entries: 1, quarantined: 1 } : { entries: 2, quarantined: 0 };
+    expect(await reaper.rescue({ grace: 0, plan: true })).toMatchObject(expected);
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ ...expected, pools: { rescued: 1, abandoned: 0 } });
+    if (counted) return;
+    // The next two deaths are the fourth and the fifth: one goes back, the next one is poison.
+    expect(JSON.parse((await redis.hget(keys.recoveries, 'told')) ?? '')).toHaveLength(3);
+    await redis.del(keys.queue('X'));
+    await dieWith('dead-again', entryOf('told'));
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 0, quarantined: 1, pools: { abandoned: 0 } });
+    expect(await recordsOf(reaper, { id: 'told' })).toMatchObject([{ recoveries: { length: 4 } }]);
   });
 });

@@ -186,7 +186,7 @@ export const recoverySetUps = {
       title: 'an entry, and one of a poison job',
       state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
       keys: [pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead],
-      args: ['p', 10_000, oldBeat, 0, 100, 3, 86_400],
+      args: ['p', 10_000, oldBeat, 0, 100, 3, 86_400, ''],
       goesOn: { ...uncounted },
     },
   ],

@@ -47,8 +47,9 @@ export const createDestinations = (rules: DestinationRules): Destinations => {
     if (allowed !== undefined && !allowed.has(url.origin)) {
       return { code: 'forbidden', reason: `${url.origin} is not an allowed origin` };
     }
-    // The parser has already converted decimal, hexadecimal and octal IPv4 addresses to dotted quads.
-    const host = url.hostname.replace(/^\[|\]$/g, '');
+    // The parser has already converted decimal, hexadecimal and octal IPv4 addresses to dotted quads. It leaves those with
+    // several dots after them, but a proxy may not.
+    const host = url.hostname.replace(/^\[|\]$|\.+$/g, '');
     const isForbidden = isIP(host) === 0 ? isForbiddenName : isForbiddenAddress;
     if (!rules.allowLinkLocal && isForbidden(host)) {
       return { code: 'forbidden', reason: `${host} is a link-local or metadata address` };

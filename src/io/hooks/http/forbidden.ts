@@ -12,6 +12,8 @@ const nets: readonly (readonly [net: string, bits: number])[] = [
   // (containers), of Scaleway .42.42, of Tencent .0.23.
   ['169.254.0.0', 16],
   ['100.100.100.200', 32], // Alibaba Cloud
+  ['100.96.0.96', 32], // Volcano Engine
+  ['100.80.80.80', 32], // UCloud
   ['168.63.129.16', 32], // Azure's host agent
   ['192.0.0.192', 32], // Oracle Cloud, the older one
   ['224.0.0.0', 4], // multicast
@@ -44,6 +46,7 @@ const names: ReadonlySet<string> = new Set([
   'api.metadata.cloud.ibm.com',
   'metadata.platformequinix.com',
   'metadata.packet.net',
+  'metadata.exoscale.com',
 ]);
 
 export const isForbiddenName = (name: string): boolean => names.has(name.toLowerCase().replace(/\.+$/, ''));
