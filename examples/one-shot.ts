@@ -15,10 +15,10 @@ await using reaper = createReaper({
   logger: false,
 });
 
-const { scanned, verdicts, reasons } = await reaper.sweep();
+const { scanned, verdicts, reasons, outcomes } = await reaper.sweep();
 console.log(`${scanned} jobs are tracked`, verdicts, reasons);
 for (const id of process.argv.slice(2)) {
   const { verdict, reason, action } = await reaper.explain(id);
   console.log(`${id}: ${verdict} (${reason}), ${action}`);
 }
-process.exitCode = Object.keys(verdicts).every((verdict) => verdict === 'keep') ? 0 : 3;
+process.exitCode = outcomes.planned === undefined ? 0 : 3;

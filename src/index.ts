@@ -41,7 +41,7 @@ export type { ReloadableOptions } from './options/reloadable.ts';
 export { version } from './package.ts';
 export type { Blocker } from './queries/blockers.ts';
 export type { Elsewhere } from './queries/elsewhere.ts';
-export type { AskedRule, Explanation } from './queries/explain.ts';
+export type { AskedRule, ExplainedHook, Explanation } from './queries/explain.ts';
 export type { Place } from './queries/place.ts';
 export type { PoolStatus } from './queries/poolStatus.ts';
 export type { Problem, ProblemCode } from './queries/problem.ts';

@@ -1,7 +1,7 @@
 import type { Facts } from '../src/machines/facts.ts';
 import type { JobOutcome } from '../src/machines/types/job.ts';
 import type { PoolOutcome } from '../src/machines/types/pool.ts';
-import type { AskedRule, Explanation, HookRecord, RescueSummary, SweepSummary } from '../src/reaper/inspection.ts';
+import type { AskedRule, ExplainedHook, Explanation, RescueSummary, SweepSummary } from '../src/reaper/inspection.ts';
 import type { RescueAnswer, SafeExplanation, SweepAnswer } from './protocol.ts';
 
 /*
@@ -102,7 +102,8 @@ const safeHook = ({
   firstAttemptAt,
   lastAttemptAt,
   answer,
-}: HookRecord): SafeExplanation['hook'] => ({
+  nextAttemptAt,
+}: ExplainedHook): SafeExplanation['hook'] => ({
   id: shorten(id),
   state,
   about: shorten(about),
@@ -111,6 +112,7 @@ const safeHook = ({
   firstAttemptAt,
   lastAttemptAt,
   answer: answer && shorten(answer),
+  nextAttemptAt,
 });
 
 /** Entries that were moved, by job type. */

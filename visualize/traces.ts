@@ -158,7 +158,9 @@ const createRecorded = () => {
     keep(trace: RecordedTrace, outcome: JobOutcome) {
       trace.outcome = outcome;
       trace.number = ++last;
-      (isHealthy(outcome) && outcome.outcome === 'kept' ? healthy : acts).push(trace);
+      // Tens of thousands of pending hooks would drive out the acts.
+      if (outcome.outcome !== 'already-pending')
+        (isHealthy(outcome) && outcome.outcome === 'kept' ? healthy : acts).push(trace);
       watched.get(trace.id)?.push(trace);
       touch(trace.id);
     },

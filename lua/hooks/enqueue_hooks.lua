@@ -11,18 +11,23 @@
 -- ARGV[4…] origin of each endpoint, in the order of KEYS[4…]; then for each job: id, state (status:revision), index of its
 --          endpoint (1, 2, …)
 -- Reply    { 'done', a reply for each job, in order }. That is
---          { 'enqueued' }
+--          { 'enqueued' }: it has a new record
+--          { 'already-pending' }: its record waits, or a host is sending it; the record is left as it is
 --          { 'parked' }: delivery of this state was given up
 --          { 'deferred' }: the limit of records is reached
 --          { 'unclear' }: another state is parked; nothing was done, and a call with the stats decides
 --          { 'refused', the error, which names the queue of the endpoint }
 -- The new records are one entry of the audit stream (`includes/audit.lua`).
+-- Repeats its first reply when it is sent again (`includes/once.lua`): its own records would be `already-pending`.
 -- Also written by: every script of hooks; the Go jobservice (stats).
+--- @include once
 --- @include audit
 --- @include rank
 --- @include hook_record
 --- @include enqueue_hook
 
+-- Longer than any host retries (`src/io/redis/retry.ts`). There is a reply for each page of a sweep, so not longer than needed.
+local KEPT_MS = 60000
 local hooks, parked, origins = KEYS[1], KEYS[2], KEYS[3]
 local at, maxRecords = nowMs(ARGV[1]), tonumber(ARGV[2])
 local count = tonumber(ARGV[3])
@@ -122,4 +127,4 @@ keepHooks(unpack(written))
 if #all == 0 then
   return reply
 end
-return recorded(reply, { what = 'refire', n = #all, ids = all })
+return recorded(answerOnce(reply, KEPT_MS), { what = 'refire', n = #all, ids = all })

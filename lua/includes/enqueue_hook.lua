@@ -2,14 +2,15 @@
 -- and the new record if there is one. It does not check the job itself: the sender reads the stats again, and drops the record
 -- if there is nothing to send.
 --
--- Outcomes: `enqueued` (now, or already), `parked` (delivery of this state was given up), `deferred` (the limit of records is reached)
+-- Outcomes: `enqueued`, with the new record; `already-pending` (the record of this state waits or is claimed), `parked` (delivery of
+-- this state was given up), `deferred` (the limit of records is reached)
 local function recordChange(record, state, origin, hasRoom)
   if record and record.state == state then
-    return record.kind == 'parked' and 'parked' or 'enqueued'
+    return record.kind == 'parked' and 'parked' or 'already-pending'
   end
   -- A host is sending it. After that it compares the stats, which then differ from what was sent.
   if record and isClaimed(record) then
-    return 'enqueued'
+    return 'already-pending'
   end
   if not record and not hasRoom then
     return 'deferred'

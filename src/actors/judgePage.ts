@@ -9,7 +9,7 @@ import { movedFrom } from '../machines/scope.ts';
 import { type SettledInput, settledJob } from '../machines/settledJob.ts';
 import type { JudgeInput } from '../machines/sweepSetup.ts';
 import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
-import type { HookReply, JobOutcome, PageHooks } from '../machines/types/job.ts';
+import type { HookReply, JobOutcome, UnqueuedHook } from '../machines/types/job.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
 import type { JudgedPage } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
@@ -34,8 +34,8 @@ export const createJudgePage = ({
   job: typeof jobMachine;
   /** Enqueues the hooks of these jobs in one round trip. */
   enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly Enqueued[]>;
-  /** Which hooks of these jobs would be parked or deferred. */
-  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (HookReply | undefined)[]>;
+  /** Which hooks of these jobs would not be enqueued. */
+  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (UnqueuedHook | undefined)[]>;
   /** Why Redis refuses writes, if that is what an error says. */
   refusalOf: (error: unknown) => SuspensionReason | undefined;
   /** Whether an inspector wants to see this actor. The inspection events of each actor cost a tenth of a sweep. */
@@ -60,38 +60,35 @@ export const createJudgePage = ({
   return fromPromise<JudgedPage, JudgeInput>(
     async ({ input: { jobs, policy, plan, scope, actsLeft }, self, signal }) => {
       const acting: TrackedJob[] = [];
-      const counts = new Map<string, { outcome: JobOutcome; count: number }>();
-      const hooks = new Map<TrackedJob, HookReply>();
-      const page: PageHooks = { replyTo: (tracked) => hooks.get(tracked) };
+      const counts = createCounts();
+      const page = createPageHooks();
       const end = ({ job, judgement }: Judged) => {
         const input = { job, policy, plan, scope, page, judgement };
         const outcome = isFollowed(job.facts.id, judgement) ? run(input, self) : run(input);
         observe(outcome);
-        const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
-        const known = counts.get(key);
-        if (known === undefined) counts.set(key, { outcome, count: 1 });
-        else known.count += 1;
+        counts.add(outcome);
       };
       const pause = async (i: number) => {
         if (i > 0 && i % slice === 0) await setImmediate();
       };
 
-      const { judged, acts, others } = chooseFrom(jobs, policy, scope, actsLeft);
-      const refires = judged.filter(({ judgement, hasMoved }) => judgement.verdict === 'refire' && !hasMoved);
+      const found = judgeAll(jobs, policy, scope);
       let refusal: SuspensionReason | undefined;
-      const keepReplies = (replies: readonly (Enqueued | undefined)[]) => {
-        for (const [i, { job }] of refires.entries()) {
-          const reply = replies[i];
-          if (reply !== undefined && reply.outcome !== 'refused') hooks.set(job, reply);
-        }
-      };
-      if (plan && refires.length > 0) keepReplies(await enqueuePlan(refires.map(({ job }) => job)));
+      // A limit is one of acts, and a hook that would not be enqueued is none.
+      const foreseen = plan || actsLeft !== undefined ? jobsToRefire(found) : [];
+      if (foreseen.length > 0) page.keep(foreseen, await enqueuePlan(foreseen));
+      const { judged, acts, others } = chooseFrom(found, scope, actsLeft, ({ job }) => page.has(job));
+      const refires = plan ? [] : judged.filter(isRefire);
+      const unasked = jobsToRefire(refires).filter((one) => !page.has(one));
       // In flight while the other jobs are judged. What fails is tried again by the lanes, job by job.
-      const enqueued = plan
-        ? undefined
-        : enqueue(refires.map(({ job }) => job)).then(keepReplies, (error) => {
+      const enqueued =
+        unasked.length > 0 &&
+        enqueue(unasked).then(
+          (replies) => page.keep(unasked, replies),
+          (error) => {
             refusal = refusalOf(error);
-          });
+          },
+        );
       for (const [i, one] of judged.entries()) {
         await pause(i);
         if (signal.aborted) break;
@@ -100,17 +97,46 @@ export const createJudgePage = ({
         else if (verdict !== 'refire') acting.push(one.job);
       }
       await enqueued;
-      for (const [i, one] of (plan ? [] : refires).entries()) {
+      for (const [i, one] of refires.entries()) {
         await pause(i);
         if (signal.aborted) break;
-        if (hooks.has(one.job)) end(one);
+        if (page.has(one.job)) end(one);
         else acting.push(one.job);
       }
-      let tally: Tally = { ...emptyTally, scanned: others };
-      for (const { outcome, count } of counts.values()) tally = addTally(tally, tallyOf(outcome, count));
+      const tally = addTally({ ...emptyTally, scanned: others }, counts.tally());
       return refusal === undefined ? { acting, tally, acts } : { acting: [], tally, acts, suspended: refusal };
     },
   );
+};
+
+/** Counts the outcomes of a page. A tally for each of its jobs would cost more than judging it. */
+const createCounts = () => {
+  const counts = new Map<string, { outcome: JobOutcome; count: number }>();
+  return {
+    add(outcome: JobOutcome) {
+      const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
+      const known = counts.get(key);
+      if (known === undefined) counts.set(key, { outcome, count: 1 });
+      else known.count += 1;
+    },
+    tally: (): Tally =>
+      [...counts.values()].reduce((sum, { outcome, count }) => addTally(sum, tallyOf(outcome, count)), emptyTally),
+  };
+};
+
+/** What becomes of the hooks of a page, as far as it is known. */
+const createPageHooks = () => {
+  const hooks = new Map<TrackedJob, HookReply>();
+  return {
+    replyTo: (job: TrackedJob) => hooks.get(job),
+    has: (job: TrackedJob) => hooks.has(job),
+    keep(jobs: readonly TrackedJob[], replies: readonly (Enqueued | undefined)[]) {
+      for (const [i, job] of jobs.entries()) {
+        const reply = replies[i];
+        if (reply !== undefined && reply.outcome !== 'refused') hooks.set(job, reply);
+      }
+    },
+  };
 };
 
 interface Judged {
@@ -120,25 +146,33 @@ interface Judged {
   readonly hasMoved: boolean;
 }
 
+const judgeAll = (jobs: readonly TrackedJob[], policy: Policy, scope: SweepScope | undefined): Judged[] =>
+  jobs.map((job) => {
+    const judgement = judge(job.facts, policy);
+    return { job, judgement, hasMoved: scope !== undefined && movedFrom(scope, job, judgement) !== undefined };
+  });
+
+const jobsToRefire = (found: readonly Judged[]): TrackedJob[] => found.filter(isRefire).map(({ job }) => job);
+const isRefire = ({ judgement, hasMoved }: Judged): boolean => judgement.verdict === 'refire' && !hasMoved;
+
 /**
- * Judges the jobs of a page until the sweep may act on no more, and leaves out those that it is not about. `acts`: how many of
- * the rest act. `others`: how many were left out.
+ * The jobs of a page until the sweep may act on no more, without those that it is not about. `acts`: how many of the rest act.
+ * `others`: how many were left out.
  */
 const chooseFrom = (
-  jobs: readonly TrackedJob[],
-  policy: Policy,
+  found: readonly Judged[],
   scope: SweepScope | undefined,
   actsLeft: number | undefined,
+  isHookLeft: (job: Judged) => boolean,
 ) => {
   const judged: Judged[] = [];
   let [acts, others] = [0, 0];
-  for (const job of jobs) {
+  for (const one of found) {
     if (acts === actsLeft) break;
-    const judgement = judge(job.facts, policy);
-    const hasMoved = scope !== undefined && movedFrom(scope, job, judgement) !== undefined;
+    const { judgement, hasMoved } = one;
     if (hasMoved && scope?.acts === undefined) others += 1;
-    else judged.push({ job, judgement, hasMoved });
-    if (!hasMoved && judgement.verdict !== 'keep') acts += 1;
+    else judged.push(one);
+    if (!hasMoved && judgement.verdict !== 'keep' && !isHookLeft(one)) acts += 1;
   }
   return { judged, acts, others };
 };

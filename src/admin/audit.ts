@@ -48,7 +48,7 @@ export const createAuditAdmin = (
   async undo(given, options) {
     const { entries } = readArguments('undoEntries', { entries: given });
     const { plan = false } = readArguments('undo', options);
-    const undo = createUndo(deps);
+    const undo = createUndo(deps, (id) => findUndo(deps, id));
     const outcomes: UndoOutcome[] = [];
     for (const id of [...new Set(entries)].sort(newestFirst)) {
       const [found] = await readEntries(deps, id, id, 1);
@@ -64,7 +64,7 @@ export const createAuditAdmin = (
   async *list(given = {}) {
     const filter = readArguments('auditFilter', given);
     let left = filter.limit ?? Number.POSITIVE_INFINITY;
-    for await (const page of entriesBetween(deps, filter.since, filter.until)) {
+    for await (const page of entriesBetween(deps, boundOf(filter.since) ?? '-', boundOf(filter.until) ?? '+')) {
       const some = page.filter((entry) => matches(entry, filter)).slice(0, left);
       left -= some.length;
       if (some.length > 0) yield some.map(auditEntryOf);
@@ -89,19 +89,34 @@ const newestFirst = (a: string, b: string): number => {
   return Number(atB - atA) || Number(nthB - nthA);
 };
 
+/** Pages of the latest entries in which an earlier undo is looked for. */
+const maxPages = 20;
+
+/** The undo of an entry. It is newer than the entry, and was asked for by a person: mostly it is among the newest. */
+const findUndo = async (deps: Pick<Deps, 'connection' | 'keys'>, id: string): Promise<AuditEntry | undefined> => {
+  let pages = 0;
+  for await (const page of entriesBetween(deps, id, '+')) {
+    const found = page.find(({ what, of }) => what === 'undo' && of === id);
+    pages += 1;
+    if (found !== undefined || pages === maxPages) return found;
+  }
+  return undefined;
+};
+
 /** Entries that one command reads, of about 500 bytes each. */
 const pageSize = 500;
 
-/** All entries between two times, the newest first. */
+/** The bound of ids for a time. There are no entries before 1970, and no ids for them. */
+const boundOf = (time: Date | undefined): string | undefined =>
+  time === undefined ? undefined : String(Math.max(0, time.getTime()));
+
+/** All entries between two ids, the newest first. */
 async function* entriesBetween(
   deps: Pick<Deps, 'connection' | 'keys'>,
-  since: Date | undefined,
-  until: Date | undefined,
+  oldest: string,
+  latest: string,
 ): AsyncIterable<readonly StoredEntry[]> {
-  // There are no entries before 1970, and no ids for them.
-  const oldest = since === undefined ? '-' : String(Math.max(0, since.getTime()));
-  let newest = until === undefined ? '+' : String(Math.max(0, until.getTime()));
-  for (;;) {
+  for (let newest = latest; ; ) {
     const found = await readEntries(deps, newest, oldest, pageSize);
     yield found.map(storedEntryOf);
     const last = found.at(-1);

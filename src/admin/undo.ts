@@ -6,7 +6,7 @@ import type { Moved, UndoneHook } from '../io/redis/replies/undo.ts';
 import { retry } from '../io/redis/retry.ts';
 import { type AuditNote, callOnce, type ReplyOf } from '../io/redis/scripts.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
-import type { AuditedAct, StoredEntry } from './auditEntries.ts';
+import type { AuditEntry, AuditedAct, StoredEntry } from './auditEntries.ts';
 
 /** What an undo has done, or in a plan would do. */
 export interface UndoOutcome {
@@ -16,10 +16,12 @@ export interface UndoOutcome {
   readonly what: string | undefined;
   readonly job: string | undefined;
   /**
-   * `done`; `planned`: it would be done; `moved`: something has changed since the act; `refused`: this act cannot be undone; `not-found`:
-   * there is no such entry.
+   * `done`; `planned`: it would be done; `already-undone`: an earlier undo did it; `moved`: something has changed since the act;
+   * `refused`: this act cannot be undone; `not-found`: there is no such entry.
    */
-  readonly outcome: 'done' | 'planned' | 'moved' | 'refused' | 'not-found';
+  readonly outcome: 'done' | 'planned' | 'already-undone' | 'moved' | 'refused' | 'not-found';
+  /** For `already-undone`: the entry of that undo, its ISO time, and who did it. */
+  readonly undone?: { readonly entry: string; readonly at: string; readonly who: string };
   /** For `moved`: what has changed. */
   readonly moved?: readonly Moved[];
   /** For `refused`: why. */
@@ -50,7 +52,8 @@ type Reply =
   | ReplyOf<'undo_drop_hook'>
   | ReplyOf<'undo_drop_quarantined'>;
 
-export const createUndo = (deps: UndoDeps): Undo => {
+/** @param findUndo finds the entry of an undo of the entry with this id, if it is among the latest. */
+export const createUndo = (deps: UndoDeps, findUndo: (id: string) => Promise<AuditEntry | undefined>): Undo => {
   const steps = createSteps(deps);
   return async (entry, plan) => {
     const { id, what, job, isCut } = entry;
@@ -69,6 +72,12 @@ export const createUndo = (deps: UndoDeps): Undo => {
       // The script names the key. Other entries can be undone all the same.
       if (isWrongType(error)) return refused((error as Error).message);
       throw error;
+    }
+    // An undo changes what the act has left, and removes what it needs itself.
+    const undone = reply.outcome === 'moved' || reply.outcome === 'expired' ? await findUndo(id) : undefined;
+    if (undone !== undefined) {
+      const { at, who } = undone;
+      return { ...of, outcome: 'already-undone', undone: { entry: undone.id, at, who }, notes: [] };
     }
     switch (reply.outcome) {
       case 'moved':

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { countText } from '../ages.ts';
 import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
 import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
@@ -55,7 +56,7 @@ const createReport = ({ json }: ApplyFlags) => {
 
 /**
  * Does the acts of a plan of a sweep. Names each that was not done, with the reason. Exit code 1 if there is one: its job has
- * changed, or the act was given up.
+ * changed, or the act was given up. A hook that is pending already, or parked, leaves nothing to do.
  */
 export const applySweep = async (
   reaper: Reaper,
@@ -64,18 +65,25 @@ export const applySweep = async (
 ): Promise<number> => {
   const report = createReport(flags);
   let done = 0;
+  let left = 0;
   reaper.on('job', (outcome) => {
     if (flags.json) printJson({ type: 'job', ...outcome });
     if (isDone(outcome)) done += 1;
+    else if (leftHooks[outcome.outcome] !== undefined) left += 1;
     else if (outcome.outcome === 'overtaken') report.add(outcome.id, whyMoved(outcome));
     else if (!flags.json) print(`${outcome.id}: given up, ${outcome.error ?? outcome.outcome}`);
   });
   const summary = await reaper.sweep({ acts });
   for (const id of summary.notFound ?? []) report.add(id, 'it is not tracked any more');
-  const counts = countsBy(acts.length, done, report.moved());
-  if (flags.json) printJson({ type: 'summary', planned: acts.length, ...counts, sweep: summary });
-  else print(...summaryOf(acts.length, counts, summary), `hooks, first attempts: ${countsOf({ ...summary.hooks })}`);
-  return done < acts.length || summary.suspended !== undefined ? failed : 0;
+  const counts = countsBy(acts.length - left, done, report.moved());
+  if (flags.json) printJson({ type: 'summary', planned: acts.length, ...counts, nothingToDo: left, sweep: summary });
+  else
+    print(
+      ...nothingToDo(summary),
+      ...summaryOf(acts.length, counts, summary),
+      `hooks, first attempts: ${countsOf({ ...summary.hooks })}`,
+    );
+  return done + left < acts.length || summary.suspended !== undefined ? failed : 0;
 };
 
 /** Does the acts of a plan of a rescue, pool by pool, in the same way. */
@@ -110,6 +118,18 @@ export const applyRescue = async (
 const countsBy = (planned: number, done: number, moved: number) => ({ done, moved, failed: planned - done - moved });
 
 const isDone = ({ outcome }: JobOutcome): boolean => outcome === 'done' || outcome === 'enqueued';
+
+/** Outcomes that leave nothing to do, and why. */
+const leftHooks: Readonly<Partial<Record<JobOutcome['outcome'], string>>> = {
+  'already-pending': 'their hooks are pending already',
+  parked: 'their hooks are parked → reaper hooks',
+};
+
+const nothingToDo = ({ outcomes }: Pick<SweepSummary, 'outcomes'>): string[] =>
+  Object.entries(outcomes).flatMap(([outcome, count]) => {
+    const why = leftHooks[outcome as JobOutcome['outcome']];
+    return why === undefined ? [] : [`nothing to do for ${countText(count)}: ${why}`];
+  });
 
 const whyMoved = ({ moved, facts, verdict, reason }: JobOutcome): string => {
   const now = `${facts.status === undefined ? '' : `it is ${facts.status}, `}a sweep would say ${verdict} (${reason})`;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { countText, timeWithAge } from '../ages.ts';
-import type { Explanation, Facts, HookRecord, Place, Reaper } from '../index.ts';
+import type { ExplainedHook, Explanation, Facts, Place, Reaper } from '../index.ts';
 import { isoOfSecond } from '../isoTime.ts';
 import { nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
@@ -55,7 +55,7 @@ const linesOf = (explanation: Explanation): string[] => {
       : [`searched: ${facts.evidence.lookedIn.join(', ')}; found: ${facts.evidence.found}`]),
     `verdict: ${verdict} (${reason})`,
     `a sweep would do: ${action}`,
-    ...(hook === undefined ? [] : [hookLine(hook)]),
+    ...(hook === undefined ? [] : [hookLine(hook, facts)]),
     ...(places.length === 0 ? ['in no queue, and held by no pool'] : places.map((place) => placeOf(place, facts))),
   ];
 };
@@ -76,8 +76,23 @@ const factLines = (facts: Facts): string[] => {
   ];
 };
 
-const hookLine = ({ state, about, endpoint, attempts, answer }: HookRecord): string =>
-  `hook: ${state}, ${about.replace(':', ' of revision ')} to ${endpoint}, ${attempts} attempts, ${answer ?? 'no answer yet'}`;
+const hookLine = (
+  { state, about, endpoint, attempts, answer, nextAttemptAt }: ExplainedHook,
+  { readAt }: Facts,
+): string =>
+  [
+    `hook: ${state}`,
+    `${about.replace(':', ' of revision ')} to ${endpoint}`,
+    `${attempts} attempts`,
+    answer ?? 'no answer yet',
+    ...(nextAttemptAt === undefined ? [] : [nextAttemptText(state, nextAttemptAt, 1_000 * readAt)]),
+  ].join(', ');
+
+/** A claim ends only if its host died: until then the hook is being sent. */
+const nextAttemptText = (state: ExplainedHook['state'], at: string, now: number): string =>
+  state === 'sending'
+    ? `being sent until ${timeWithAge(at, now)}`
+    : `next attempt ${Date.parse(at) <= now ? 'due since' : 'at'} ${timeWithAge(at, now)}`;
 
 const placeOf = ({ kind, type, pool, isPoolAlive, ahead, at }: Place, { readAt }: Facts): string => {
   const time = at === undefined ? 'an unknown time' : timeWithAge(at, 1_000 * readAt);

@@ -68,10 +68,14 @@ const fileSaysInspect = (inspect: unknown, configured: readonly { path: string; 
 /** The events that have no `type` of their own. */
 const printed = ['pool', 'hook', 'sweep', 'rescue', 'connection', 'leader', 'suspended'] as const;
 
+/** Whether an event of a job says that something was done, or was given up. */
+const hasActed = ({ verdict, outcome }: ReaperEvents['job']): boolean =>
+  verdict !== 'keep' && outcome !== 'already-pending' && outcome !== 'parked';
+
 /** Sweeps and rescues until it is stopped. What it does is in the log; with `--json` on stdout too. */
 const run = async (reaper: Reaper, json: boolean): Promise<number> => {
   if (json) {
-    reaper.on('job', (outcome) => outcome.verdict !== 'keep' && printJson({ type: 'job', ...outcome }));
+    reaper.on('job', (outcome) => hasActed(outcome) && printJson({ type: 'job', ...outcome }));
     for (const name of printed)
       reaper.on(name, (event: ReaperEvents[typeof name]) => printJson({ type: name, ...event }));
     // In these, `type` is the job type.

@@ -87,6 +87,9 @@ const summaryLines = (state: ReaperStatus): string[] => {
   return [
     `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
     `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
+    ...(tracked.refireWithHook === 0
+      ? []
+      : [`jobs to refire whose hook is pending already, or parked: ${tracked.refireWithHook}`]),
     ...(hooks.pending + hooks.parked === 0 ? [] : [`hooks: ${hooks.pending} pending, ${hooks.parked} parked${since}`]),
     ...(tracked.parkedFinal === 0
       ? []

@@ -110,8 +110,8 @@ const describeJobs = async (reaper: Reaper, { type, verdict, limit, id }: SweepF
   };
 };
 
-const isNoteworthy = ({ verdict, reason }: JobOutcome) =>
-  verdict !== 'keep' || reason === 'malformed' || reason === 'clock-ahead';
+const isNoteworthy = ({ verdict, reason, outcome }: JobOutcome) =>
+  (verdict !== 'keep' && outcome !== 'already-pending') || reason === 'malformed' || reason === 'clock-ahead';
 
 const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutcome): string =>
   [

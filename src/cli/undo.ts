@@ -6,7 +6,7 @@ import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
 import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
-import { complain, finish, print, printJson } from './text.ts';
+import { complain, finish, print, printJson, timeOf } from './text.ts';
 
 export const registerUndo = (program: Command): void => {
   const command = program
@@ -44,15 +44,17 @@ export const undo = async (reaper: Reaper, entries: readonly string[], { json, p
   }
   const ends = new Set(outcomes.map(({ outcome }) => outcome));
   if (ends.has('not-found')) return 4;
-  return ends.has('moved') || ends.has('refused') ? 1 : 0;
+  return ends.has('moved') || ends.has('already-undone') || ends.has('refused') ? 1 : 0;
 };
 
-const printOutcome = ({ entry, what, job, outcome, moved = [], reason, notes }: UndoOutcome): void => {
+const printOutcome = ({ entry, what, job, outcome, moved = [], undone, reason, notes }: UndoOutcome): void => {
   const act = [entry, what, job].filter((word) => word !== undefined).join(' ');
   if (outcome === 'done' || outcome === 'planned') {
     print(`${act}: ${outcome === 'done' ? 'undone' : 'would be undone'}`, ...notes.map((note) => `  ${note}`));
   } else if (outcome === 'not-found') complain(`reaper: there is no entry ${entry}. See: reaper audit`);
   else if (outcome === 'refused') complain(`reaper: ${act}: cannot be undone: ${reason}`);
+  else if (undone !== undefined)
+    complain(`reaper: ${act}: undone already, ${timeOf(undone.at)} by ${undone.who} (entry ${undone.entry})`);
   else {
     const changes = moved.map(
       ({ fact, expected, found }) => `${fact} was ${expected || 'none'}, is ${found || 'none'}`,

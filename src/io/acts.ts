@@ -58,7 +58,7 @@ export const createJobActs = ({
   },
 
   async refire({ job }) {
-    const [reply = { outcome: 'deferred' }] = await retry(clock, () => hooks.enqueue([job]));
+    const [reply = { outcome: 'deferred' }] = await hooks.enqueue([job]);
     if (reply.outcome === 'refused') throw new Error(reply.error);
     return reply;
   },

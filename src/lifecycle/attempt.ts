@@ -174,9 +174,8 @@ const reset = ({ keys, scripts, clock }: AttemptDeps, { id, revision }: Job) => 
 };
 
 /** No record has this state, so the hook is due at once. */
-const enqueueNow = async ({ clock, delivery: { records } }: AttemptDeps, job: Job, endpoint: string) => {
-  const enqueue = () => records.enqueue([{ id: job.id, state: `asked:${job.revision}`, endpoint }]);
-  const [enqueued] = await retry(clock, enqueue);
+const enqueueNow = async ({ delivery: { records } }: AttemptDeps, job: Job, endpoint: string) => {
+  const [enqueued] = await records.enqueue([{ id: job.id, state: `asked:${job.revision}`, endpoint }]);
   if (enqueued?.outcome !== 'refused') return;
   const cause = new Error(enqueued.error);
   throw new RedisError(classify(cause), { cause });

@@ -35,7 +35,7 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *    `loading`, which reads its facts again.
  * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
  *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the reply. A plan
- *    ends in `planned`. A job that is not, or no longer, what the sweep was asked to act on ends in `keep` too, with the
+ *    ends in `planned`, unless the page says that the hook would not be enqueued. A job that is not, or no longer, what the sweep was asked to act on ends in `keep` too, with the
  *    outcome `overtaken`.
  * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
  *    the job is as it was judged. The outcome is handled here for all four of them.
@@ -167,7 +167,7 @@ export const jobMachine = setup({
     planned: { type: 'final', description: 'A plan: the job would have acted.', output: 'planned' },
     done: {
       type: 'final',
-      description: 'The act is in Redis, or its hook is enqueued, parked or deferred.',
+      description: 'The act is in Redis, or its hook is enqueued, already pending, parked or deferred.',
       output: ({ context }) => context.reply?.outcome,
     },
     overtaken: { type: 'final', description: 'The job changed twice while it was judged.', output: 'overtaken' },

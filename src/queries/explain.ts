@@ -2,14 +2,16 @@ import { type HookRecord, hookRecordOf } from '../admin/hookRecords.ts';
 import type { EntryPlace } from '../io/evidence/lists.ts';
 import type { PlaceVisitor } from '../io/evidence/places.ts';
 import type { Search } from '../io/evidence/search.ts';
+import type { Hooks } from '../io/hooks/hooks.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
 import type { TrackedJobs } from '../io/jobs/trackedJobs.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { redisTime } from '../io/redis/time.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
-import { isoOfSecond } from '../isoTime.ts';
-import type { Evidence, Facts } from '../machines/facts.ts';
+import { isoOfSecond, isoTimeOrNone } from '../isoTime.ts';
+import type { Evidence, Facts, TrackedJob } from '../machines/facts.ts';
+import type { UnqueuedHook } from '../machines/types/job.ts';
 import { explain, needsEvidence, type Policy, type Reason, type Verdict } from '../machines/verdict.ts';
 import { type Blocker, blockersOf } from './blockers.ts';
 import { countHeld } from './held.ts';
@@ -35,6 +37,15 @@ const inWords = ({ rule, judgement }: ReturnType<typeof explain>[number]): Asked
       : `${judgement.verdict}: ${judgement.reason}${judgement.detail === undefined ? '' : ` (${judgement.detail})`}`,
 });
 
+/** The undelivered hook of a job. */
+export interface ExplainedHook extends HookRecord {
+  /**
+   * ISO time before which it is not attempted again: when it is due, its claim expires, or the circuit of its endpoint lets a
+   * probe through. In the past if a sender only has to get to it; undefined for a parked hook.
+   */
+  readonly nextAttemptAt: string | undefined;
+}
+
 /** The verdict on a job, and the reasons for it. */
 export interface Explanation {
   readonly id: string;
@@ -51,7 +62,7 @@ export interface Explanation {
   /** What keeps it from running, the nearest reason first; or that it runs, or has ended. Never empty. */
   readonly blockers: readonly Blocker[];
   /** Its undelivered hook, if there is one. */
-  readonly hook: HookRecord | undefined;
+  readonly hook: ExplainedHook | undefined;
 }
 
 export const createExplain = (
@@ -61,10 +72,11 @@ export const createExplain = (
     pools: Pools;
     policy: Policy;
     records: HookRecords;
+    hooks: Pick<Hooks, 'plan'>;
     createSearch: (visitor: PlaceVisitor) => Search;
   },
 ) => {
-  const { connection, keys, namespace, tracked, pools, policy, records, createSearch } = deps;
+  const { connection, keys, namespace, tracked, pools, policy, records, hooks, createSearch } = deps;
   const { redis } = connection;
   const readQueues = createQueueReader(deps);
 
@@ -103,7 +115,7 @@ export const createExplain = (
     const [tracks, { places, evidence }, hook, quarantined] = await Promise.all([
       loaded.facts.hasBrokenId ? 1 : redis.hexists(keys.track, id),
       lookFor(loaded.facts),
-      records.find(id),
+      findHook(records, id),
       unlessWrongType(redis.hexists(keys.quarantine, id), 0),
     ]);
     const isTracked = tracks === 1;
@@ -118,7 +130,7 @@ export const createExplain = (
       verdict,
       reason: decided?.reason ?? 'ongoing',
       detail: decided?.detail,
-      action: isTracked ? actions[verdict] : 'nothing: the job is not tracked, so no sweep judges it',
+      action: isTracked ? await actionOn(loaded, verdict, hooks) : untrackedAction,
       places,
       blockers: blockersOf({
         ...{ id, facts, isTracked, places, namespace, redis: connection.description },
@@ -127,7 +139,7 @@ export const createExplain = (
         isAnyUnreadable: evidence.found === 'unreadable',
         queues: await queuesOf(types),
       }),
-      hook: hook && hookRecordOf(hook),
+      hook,
     };
   };
 };
@@ -138,6 +150,26 @@ const actions: Readonly<Record<Verdict, string>> = {
   reset: 'set it to the status that its endpoint has confirmed',
   fail: 'set it to Error and send the hook',
   refire: 'send the hook again',
+};
+
+/** What a sweep would do with a tracked job: a hook that is there already is not enqueued again. */
+const actionOn = async (job: TrackedJob, verdict: Verdict, hooks: Pick<Hooks, 'plan'>): Promise<string> => {
+  const [unqueued] = verdict === 'refire' ? await hooks.plan([job]) : [];
+  return unqueued === undefined ? actions[verdict] : `nothing: ${unqueuedHooks[unqueued.outcome]}`;
+};
+
+const untrackedAction = 'nothing: the job is not tracked, so no sweep judges it';
+
+const unqueuedHooks: Readonly<Record<UnqueuedHook['outcome'], string>> = {
+  'already-pending': 'its hook is pending already',
+  parked: 'its hook is parked, until the job changes or a person retries it',
+  deferred: 'too many hooks wait, and the next sweep tries again',
+};
+
+const findHook = async (records: HookRecords, id: string): Promise<ExplainedHook | undefined> => {
+  const hook = await records.find(id);
+  if (hook === undefined) return undefined;
+  return { ...hookRecordOf(hook), nextAttemptAt: isoTimeOrNone(await records.nextAttempt(hook)) };
 };
 
 /** Collects the places of one job's entries from a search. Each place once, however often it was read. */

@@ -1,8 +1,10 @@
-import type { HookRecord } from '../io/hooks/record.ts';
+import { unqueuedBy } from '../io/hooks/enqueue.ts';
+import { stateOf } from '../io/hooks/hooks.ts';
 import type { HookRecords } from '../io/hooks/records.ts';
 import type { PageReader } from '../io/jobs/pageReader.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { type Facts, isFinal, isStatus } from '../machines/facts.ts';
+import type { UnqueuedHook } from '../machines/types/job.ts';
 import { judge, type Policy, type Reason, type Verdict } from '../machines/verdict.ts';
 
 /** How many jobs are tracked, and what a sweep would do with them. */
@@ -13,7 +15,7 @@ export interface TrackedCounts {
   readonly byReason: Readonly<Partial<Record<Reason, number>>>;
   /** Final jobs that are tracked only because their last hook is parked. They are not in progress. */
   readonly parkedFinal: number;
-  /** Jobs to refire that have an undelivered hook already: no sweep is needed for them. */
+  /** Jobs to refire whose hook of this very state is pending already, or parked: a sweep does nothing with them. */
   readonly refireWithHook: number;
 }
 
@@ -56,14 +58,20 @@ export const countTracked = async ({
   return { ...counts, byStatus: recordOf(byStatus), byVerdict: recordOf(byVerdict), byReason: recordOf(byReason) };
 };
 
-/** The jobs to refire that have an undelivered hook already: job id → the state of the hook. */
+/** The jobs to refire whose hooks a sweep would not enqueue: job id → why. */
 const hooksOf = async (
   judged: readonly { readonly facts: Facts; readonly verdict: Verdict }[],
   records: HookRecords,
-): Promise<ReadonlyMap<string, HookRecord['state']>> => {
-  const ids = judged.filter(({ verdict }) => verdict === 'refire').map(({ facts }) => facts.id);
-  const found = await unlessWrongType(records.findAll(ids), []);
-  return new Map(found.map(({ id, state }) => [id, state]));
+): Promise<ReadonlyMap<string, UnqueuedHook['outcome']>> => {
+  const refires = judged.filter(({ verdict }) => verdict === 'refire').map(({ facts }) => facts);
+  const states = new Map(refires.map((facts) => [facts.id, stateOf(facts)]));
+  const found = await unlessWrongType(records.findAll([...states.keys()]), []);
+  return new Map(
+    found.flatMap((record) => {
+      const unqueued = unqueuedBy(record, states.get(record.id) as string);
+      return unqueued === undefined ? [] : [[record.id, unqueued.outcome] as const];
+    }),
+  );
 };
 
 const count = <Name>(counts: Map<Name, number>, name: Name) => counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -125,7 +125,7 @@ const queriesOf = (
 ) => {
   const { connection, keys } = deps;
   const { pools, policy, tracked, lease, delivery } = ports;
-  const { records } = delivery;
+  const { hooks, records } = delivery;
   const ping = createPing(deps);
   const given = {
     ...{ redis: connection.redis, namespace: settings.namespace, database: databaseOf(settings.redis) },
@@ -141,7 +141,7 @@ const queriesOf = (
       findElsewhere: createElsewhere(given, settings.redis, connection.description),
     }),
     explain: createExplain({
-      ...{ ...deps, namespace: settings.namespace, tracked, pools, policy, records },
+      ...{ ...deps, namespace: settings.namespace, tracked, pools, policy, records, hooks },
       createSearch: ports.search,
     }),
     doctor: (async (options) => {

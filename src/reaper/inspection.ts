@@ -5,9 +5,8 @@ import type { Judgement } from '../machines/verdict.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reaper } from './reaper.ts';
 
-export type { HookRecord } from '../admin/hookRecords.ts';
 export type { Clock } from '../io/clock.ts';
-export { type AskedRule, askedRules, type Explanation } from '../queries/explain.ts';
+export { type AskedRule, askedRules, type ExplainedHook, type Explanation } from '../queries/explain.ts';
 export type { RescueSummary, SweepSummary } from './summaries.ts';
 
 /*

@@ -47,11 +47,16 @@ test('audit shows what a sweep has done, by whom and why, and undo takes it back
     { type: 'undo', plan: false, entry: expect.any(String) },
   ]);
   expect(await status('b')).toBe('Running');
-  expect((await reaper('undo', b)).stderr).toContain('status was Error, is Running');
+  const [undone] = lines(again.stdout).filter(({ outcome }) => outcome === 'already-undone');
+  expect(undone).toMatchObject({ entry: a, undone: { who: expect.stringMatching(` ${userInfo().username}$`) } });
   const { stdout } = await reaper('audit', '--limit', '1', '--json');
   expect(lines(stdout)).toMatchObject([
     { what: 'undo', of: b, who: expect.stringMatching(` ${userInfo().username}$`) },
   ]);
+  const [{ id, at, who }] = lines(stdout);
+  expect((await reaper('undo', b)).stderr).toBe(
+    `reaper: ${b} fail b: undone already, ${at.replace(/\.\d{3}Z$/, 'Z')} by ${who} (entry ${id})\n`,
+  );
 });
 
 test('an act that cannot be undone, an entry that is not there, and a wrong id', async () => {

@@ -1,16 +1,17 @@
 /** Output and exit codes of the commands on a real Redis. Tests of the process itself start one. */
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { applySweep } from '../../src/cli/apply.ts';
 import { explain } from '../../src/cli/explain.ts';
 import { listHooks, moveHooks } from '../../src/cli/hooks.ts';
 import { endQuarantine, listQuarantine } from '../../src/cli/quarantine.ts';
 import { rescue } from '../../src/cli/rescue.ts';
 import { status } from '../../src/cli/status.ts';
 import { sweep } from '../../src/cli/sweep.ts';
-import type { Reaper, ReaperOptions } from '../../src/index.ts';
+import type { PlannedAct, Reaper, ReaperOptions } from '../../src/index.ts';
 import { launchCli, runCli, watchCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
-import { second, seedJob } from '../support/jobs.ts';
+import { second, seedJob, seedWithHook, unheard } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -103,6 +104,52 @@ describe('sweep', () => {
     expect(untold?.includes('enqueued')).toBe(!plan);
     expect(text).not.toContain('secret');
     expect(text).not.toContain('fine');
+  });
+
+  test.each([true, false])('lists no job whose hook is pending already, and counts it; plan: %s', async (plan) => {
+    for (const id of ['a', 'b']) await seedWithHook(redis, id);
+    await seedWithHook(redis, 'given-up', 'parked');
+    const lines: object[] = [];
+    const writer = { add: (line: object) => lines.push(line), finish: () => undefined, discard: () => undefined };
+    const { code, text } = await said((reaper) => sweep(reaper, { plan, exitCode: plan }, plan ? writer : undefined));
+    expect([code, lines]).toEqual([0, []]);
+    expect(text.match(/refire/g)).toHaveLength(2);
+    expect(text).toMatch(/refire.*given-up/);
+    expect(text).toMatch(/^verdicts: 3 refire$/m);
+    expect(text).toMatch(/^outcomes: (2 already-pending, 1 parked|1 parked, 2 already-pending)$/m);
+    const { text: each } = await said((reaper) => sweep(reaper, { plan, verbose: true }));
+    expect(each.match(/^\S+ {2}X /gm)).toEqual(['given-up  X ']);
+    const { text: state } = await said((reaper) => status(reaper, {}));
+    expect(state).toContain('jobs to refire whose hook is pending already, or parked: 2\n');
+    const { text: why } = await said((reaper) => explain(reaper, 'a', {}));
+    expect(why).toContain('a sweep would do: nothing: its hook is pending already\n');
+    expect(why).toMatch(/^hook: pending, .*, 503, next attempt at \d{4}-\d\d-\d\dT\S+Z, in (59 min \d+ s|1 h)$/m);
+  });
+
+  test('apply of an old plan has nothing to do for hooks that are pending or parked by then', async () => {
+    const ids = ['a', 'b', 'later', 'stays'];
+    for (const id of ids) await seedJob(redis, id, { status: 'Success', web_hook_url: `${unheard}/x` });
+    const acts: PlannedAct[] = [];
+    const planning = create();
+    planning.on('job', ({ act }) => void (act !== undefined && acts.push(act)));
+    await planning.sweep({ plan: true });
+    for (const [id, kind] of [
+      ['a', 'pending'],
+      ['b', 'sending'],
+      ['later', 'parked'],
+    ] as const)
+      await redis.hset(
+        't:reaper:hooks',
+        id,
+        `${kind} Success:${await redis.hget(`t:job_stats:${id}`, 'revision')} ${unheard} 1 1 1 503`,
+      );
+    const { code, text } = await said((reaper) => applySweep(reaper, { acts }, {}));
+    expect(code).toBe(0);
+    expect(text).toMatch(/^nothing to do for 2: their hooks are pending already$/m);
+    expect(text).toMatch(/^nothing to do for 1: their hooks are parked → reaper hooks$/m);
+    expect(text).toMatch(/^4 planned: 1 done, 0 moved, 0 failed, in \d+ ms$/m);
+    const { text: json } = await said((reaper) => applySweep(reaper, { acts }, { json: true }));
+    expect(linesOf(json).at(-1)).toMatchObject({ planned: 4, done: 0, moved: 0, failed: 0, nothingToDo: 4 });
   });
 
   test('--exit-code ends a plan with 3 if it would do something', async () => {
@@ -414,13 +461,18 @@ describe('as a process', () => {
   test('run --json prints its events, and ends with 0 after a signal', async () => {
     await seedJob(redis, 'hung', { age: 100_000 });
     await seedJob(redis, 'fine');
-    const child = launchCli(['run', '--json', '--inspect', '127.0.0.1:0', '--rescue-interval', '200ms', ...at()]);
+    await seedWithHook(redis, 'pending');
+    const intervals = ['--sweep-initial-delay', '0', '--rescue-interval', '200ms'];
+    const child = launchCli(['run', '--json', '--inspect', '127.0.0.1:0', ...intervals, ...at()]);
     const { output, ended } = watchCli(child);
     await expect.poll(() => output.stdout).toContain('"type":"rescue"');
+    await expect.poll(() => output.stdout).toContain('"type":"sweep"');
     child.kill('SIGTERM');
     const { code, stdout } = await ended;
     expect(code).toBe(0);
     expect(linesOf(stdout).map(({ type }) => type)).toContain('leader');
+    const judged = linesOf(stdout).flatMap(({ type, id }) => (type === 'job' ? [id] : []));
+    expect(judged).toEqual(['hung']);
   });
 
   test('run --json prints each orphaned entry and each quarantined job once', async () => {

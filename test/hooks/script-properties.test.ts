@@ -111,7 +111,8 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
         const record = model.get(one);
         if (record?.kind === 'parked' && record.state === state) return 'parked';
         const isHeld = record?.kind === 'sending' || record?.kind === 'resending';
-        if (record?.state !== state && !isHeld) model.set(one, fresh(state));
+        if (record?.state === state || isHeld) return 'already-pending';
+        model.set(one, fresh(state));
         return 'enqueued';
       };
       const isClaimed = (record: Modelled | undefined) => record?.kind === 'sending' || record?.kind === 'resending';

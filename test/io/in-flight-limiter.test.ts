@@ -6,6 +6,7 @@ import { createInFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
 import type { HookRecords } from '../../src/io/hooks/records.ts';
 import type { Sender } from '../../src/io/hooks/sender.ts';
 import type { TrackedJob } from '../../src/machines/facts.ts';
+import type { HookEnd } from '../../src/machines/types/job.ts';
 import { facts } from '../support/facts.ts';
 
 /** A sender that sends nothing before the test says so. */
@@ -86,7 +87,7 @@ const createHooksOnDue = (rewriteOrigins: Record<string, string> = {}) => {
   const due: string[] = [];
   let now = 0;
   const recorded: { readonly id: string; readonly endpoint: string }[] = [];
-  let reply: 'enqueued' | 'parked' | 'deferred' = 'enqueued';
+  let reply: HookEnd = 'enqueued';
   const records = {
     async enqueue(changes: readonly { readonly id: string; readonly endpoint: string }[]) {
       recorded.push(...changes);
@@ -125,6 +126,13 @@ test('the pages of a sweep wake the sender of an endpoint once a second, for any
   pass(1);
   await enqueue('http://a/z');
   expect(due).toEqual(['http://a', 'http://b', 'http://a']);
+});
+
+test('a hook that is pending already wakes the sender of its endpoint: its host may be gone', async () => {
+  const { due, enqueue, answer } = createHooksOnDue();
+  answer('already-pending');
+  await enqueue('http://a/x', 'http://a/y');
+  expect(due).toEqual(['http://a']);
 });
 
 test('parked and deferred hooks wake no sender', async () => {

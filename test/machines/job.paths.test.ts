@@ -24,7 +24,9 @@ const coverage = createCoverage(machine);
 
 const verdicts: readonly Verdict[] = ['keep', 'untrack', 'reset', 'fail', 'refire'];
 const events = [
-  ...['done', 'enqueued', 'parked', 'deferred', 'overtaken'].map((outcome) => done('act', { outcome })),
+  ...['done', 'enqueued', 'already-pending', 'parked', 'deferred', 'overtaken'].map((outcome) =>
+    done('act', { outcome }),
+  ),
   failure('act'),
   failure('act', new FencedError()),
   failure('act', new RefusedError('redis-read-only', 'Redis is a replica')),
@@ -35,7 +37,7 @@ const events = [
 /** The outcomes of final states that are not called the same. */
 const outcomes: Record<string, readonly string[]> = {
   keep: ['kept'],
-  done: ['done', 'enqueued', 'parked', 'deferred'],
+  done: ['done', 'enqueued', 'already-pending', 'parked', 'deferred'],
   refused: ['abandoned'],
 };
 
@@ -69,7 +71,7 @@ const pageThatSays = (outcome: HookEnd | undefined) => ({
   replyTo: () => (outcome === undefined ? undefined : { outcome }),
 });
 
-test.each(['enqueued', 'parked', 'deferred'] as const)(
+test.each(['enqueued', 'already-pending', 'parked', 'deferred'] as const)(
   'a refire whose hook was %s with its page ends in its first tick; every other act goes on',
   (end) => {
     for (const verdict of verdicts) {

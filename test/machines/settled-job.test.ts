@@ -48,7 +48,7 @@ const anyInput: fc.Arbitrary<SettledInput> = fc
   .tuple(
     anyFacts,
     fc.boolean(),
-    fc.constantFrom(undefined, 'enqueued' as const, 'parked' as const, 'deferred' as const),
+    fc.constantFrom(undefined, ...(['enqueued', 'already-pending', 'parked', 'deferred'] as const)),
     fc.constantFrom<SweepScope | undefined>(
       undefined,
       undefined,
@@ -89,7 +89,14 @@ test('for every verdict, reason and mode, a job that is settled ends as in its m
   const ends = ['fail', 'refire', 'reset', 'untrack'].flatMap((verdict) =>
     ['acts', 'overtaken', 'planned'].map((end) => `${verdict} ${end}`),
   );
-  const others = ['keep kept', 'keep overtaken', 'refire enqueued', 'refire parked', 'refire deferred'];
+  const others = [
+    'keep kept',
+    'keep overtaken',
+    'refire enqueued',
+    'refire already-pending',
+    'refire parked',
+    'refire deferred',
+  ];
   expect([...seen].filter((one) => one.includes(' ')).sort()).toEqual([...ends, ...others].sort());
 });
 

@@ -24,8 +24,8 @@ export interface Life {
   readonly evidence: 'none' | 'in-queue' | 'observed';
   /** Whether the endpoint answers 2xx. */
   readonly up: boolean;
-  /** A hook is pending. It is attempted again before the next sweep ends. */
-  readonly pending: boolean;
+  /** Of which state of the job a hook is pending. It is attempted again before the next sweep ends, with the present state. */
+  readonly pending: 'none' | 'an earlier one' | 'the present one';
   /** What the latest sweep reported, and how many hooks were sent. */
   readonly report: Report | undefined;
   readonly hooks: number;
@@ -59,12 +59,13 @@ const isFinal = (status: Status) => order[status] === 2;
  * otherwise the hook stays pending. No hook is sent for a job without stats, or for a confirmed state.
  */
 const deliver = (life: Life): Life => {
-  if (!life.pending) return life;
-  if (!life.stats || (order[life.ack] >= order[life.status] && !life.hasNewCheckIn)) return { ...life, pending: false };
-  if (!life.up) return { ...life, hooks: 1 };
+  if (life.pending === 'none') return life;
+  if (!life.stats || (order[life.ack] >= order[life.status] && !life.hasNewCheckIn))
+    return { ...life, pending: 'none' };
+  if (!life.up) return { ...life, pending: 'the present one', hooks: 1 };
   return {
     ...life,
-    pending: false,
+    pending: 'none',
     ack: life.status,
     hasNewCheckIn: false,
     count: isFinal(life.status) ? Math.max(0, life.count - 1) : life.count,
@@ -91,7 +92,7 @@ const judged = (life: Life): Life => {
   if (!isFinal(life.status) && life.age === 'beyond the limit') {
     if (life.evidence !== 'none') return say(life, 'keep', life.evidence, 'kept');
     const failed: Life = { ...life, status: 'Error', count: life.count - 1, age: 'just now' };
-    return say({ ...failed, pending: true }, 'fail', 'hung', 'done');
+    return say({ ...failed, pending: 'the present one' }, 'fail', 'hung', 'done');
   }
   if (life.ack === life.status && !life.hasNewCheckIn) {
     return isFinal(life.status)
@@ -99,7 +100,9 @@ const judged = (life: Life): Life => {
       : say(life, 'keep', 'ongoing', 'kept');
   }
   if (life.age === 'just now') return say(life, 'keep', 'recently-updated', 'kept');
-  return say({ ...life, pending: true }, 'refire', 'unacknowledged', 'enqueued');
+  // A hook of this very state waits already.
+  const outcome = life.pending === 'the present one' ? 'already-pending' : 'enqueued';
+  return say({ ...life, pending: 'the present one' }, 'refire', 'unacknowledged', outcome);
 };
 
 /** Another host takes the lease while a job is judged: the act is left to that host. A pending hook is sent all the same. */
@@ -115,6 +118,12 @@ const acts = (life: Life) => {
 
 const become = (change: Partial<Life>) =>
   assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>({ report: undefined, hooks: 0, ...change });
+/** The same, for a change of the status or the revision. */
+const begin = (change: Partial<Life>) =>
+  assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>(({ context: { pending } }) => ({
+    ...{ report: undefined, hooks: 0, pending: pending === 'none' ? 'none' : 'an earlier one' },
+    ...change,
+  }));
 const sweep = assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>(({ context }) => swept(context));
 /** The job checks in between the judgement and the act: a job that looked hung is judged again, and is not hung. */
 const overtaken = assign<Life, { type: SpecEvent }, undefined, { type: SpecEvent }, never>(({ context }) =>
@@ -140,7 +149,7 @@ export const specification = setup({
     isSeen: ({ context }) => context.evidence !== 'none',
     isUnseen: ({ context }) => context.evidence === 'none',
     // Without a pending hook: its delivery could come before or after the judgement.
-    wouldAct: ({ context }) => context.up && !context.pending && acts(context),
+    wouldAct: ({ context }) => context.up && context.pending === 'none' && acts(context),
     isDown: ({ context }) => !context.up,
     isUp: ({ context }) => context.up,
   },
@@ -155,7 +164,7 @@ export const specification = setup({
     age: 'just now',
     evidence: 'none',
     up: true,
-    pending: false,
+    pending: 'none',
     report: undefined,
     hooks: 0,
   },
@@ -168,11 +177,11 @@ export const specification = setup({
     unsaved: { on: { saved: { target: 'pending', actions: become({ count: 2, stats: true, age: 'a while ago' }) } } },
     pending: {
       on: {
-        run: { target: 'running', actions: become({ status: 'Running', age: 'a while ago', evidence: 'none' }) },
+        run: { target: 'running', actions: begin({ status: 'Running', age: 'a while ago', evidence: 'none' }) },
         acked: { actions: become({ ack: 'Pending' }) },
         enqueued: { guard: 'isUnseen', actions: become({ evidence: 'in-queue' }) },
         entryLost: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
-        silence: { actions: become({ age: 'beyond the limit' }) },
+        silence: { actions: begin({ age: 'beyond the limit' }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
         sweep: { target: 'swept', actions: sweep },
         sweepFenced: { guard: 'wouldAct', target: 'swept', actions: sweepFenced },
@@ -182,13 +191,13 @@ export const specification = setup({
     running: {
       on: {
         checkedIn: { actions: become({ hasNewCheckIn: true, age: 'a while ago' }) },
-        finished: { target: 'final', actions: become({ status: 'Success', age: 'a while ago', evidence: 'none' }) },
+        finished: { target: 'final', actions: begin({ status: 'Success', age: 'a while ago', evidence: 'none' }) },
         acked: { actions: become({ ack: 'Running', hasNewCheckIn: false }) },
         // The next write of its host corrects the times.
-        clockJumped: { guard: 'isUnseen', actions: become({ age: 'ahead of the clock' }) },
+        clockJumped: { guard: 'isUnseen', actions: begin({ age: 'ahead of the clock' }) },
         observed: { guard: 'isUnseen', actions: become({ evidence: 'observed' }) },
         workerDied: { guard: 'isSeen', actions: become({ evidence: 'none' }) },
-        silence: { actions: become({ age: 'beyond the limit' }) },
+        silence: { actions: begin({ age: 'beyond the limit' }) },
         statusWriteLost: { actions: become({ ack: 'Success', hasNewCheckIn: false }) },
         statsDeleted: { target: 'lost', actions: become({ stats: false }) },
         sweep: { target: 'swept', actions: sweep },

@@ -37,7 +37,10 @@ const seed = async (id: string, kind: (typeof kinds)[number]) => {
 };
 
 /** What may happen to a job between its plan and the acts. */
-const moves = ['touched', 'ended', 'acknowledged', 'untracked', 'deleted', 'queued', 'another hook'] as const;
+const moves = [
+  ...(['touched', 'ended', 'acknowledged', 'untracked', 'deleted', 'queued', 'another hook'] as const),
+  ...(['hook pending', 'hook parked'] as const),
+];
 const move = async (id: string, what: (typeof moves)[number]) => {
   const stats = `t:job_stats:${id}`;
   if (what === 'untracked') await redis.hdel('t:job_track:inprogress', id);
@@ -45,9 +48,17 @@ const move = async (id: string, what: (typeof moves)[number]) => {
   else if (what === 'queued') await redis.lpush('t:jobs:X', entryOf(id));
   else if (what === 'touched') await redis.hset(stats, { id, update_time: second() });
   else if (what === 'ended') await redis.hset(stats, { id, status: 'Stopped' });
-  else if (what === 'another hook') await redis.hset(stats, { id, web_hook_url: 'http://127.0.0.1:2/y' });
+  else if (what === 'hook pending' || what === 'hook parked') {
+    const { status, revision } = await redis.hgetall(stats);
+    const kind = what === 'hook pending' ? 'pending' : 'parked';
+    await redis.hset('t:reaper:hooks', id, `${kind} ${status}:${revision} http://127.0.0.1:1 1 1 1 503`);
+  } else if (what === 'another hook') await redis.hset(stats, { id, web_hook_url: 'http://127.0.0.1:2/y' });
   else await redis.hset(stats, { id, ack: ackText('Error', second()) });
 };
+
+/** The moves after which there is nothing to do for a job to refire, by the outcome. */
+const moveBehind = { 'already-pending': 'hook pending', parked: 'hook parked' } as const;
+const isLeft = (outcome: JobOutcome['outcome']): outcome is keyof typeof moveBehind => outcome in moveBehind;
 
 /** Everything that Redis holds of a job. */
 const stateOf = async (id: string) => ({
@@ -83,13 +94,17 @@ test('from any state, the acts of a plan do exactly the plan, and nothing that i
       const { outcomes, summary } = await sweep({ acts });
       const after = await statesOf(ids);
 
-      const done = new Set(outcomes.flatMap(({ id, outcome }) => (outcome === 'overtaken' ? [] : [id])));
+      const done = new Set(
+        outcomes.flatMap(({ id, outcome }) => (outcome === 'overtaken' || isLeft(outcome) ? [] : [id])),
+      );
       const planned = new Map(acts.map((act) => [act.id, act]));
       for (const { id, verdict, reason, outcome, moved } of outcomes) {
         expect(planned.has(id)).toBe(true);
         if (outcome === 'overtaken') expect(moved).toBeDefined();
         else expect([verdict, reason]).toEqual([planned.get(id)?.verdict, planned.get(id)?.reason]);
-        seen.add(`${outcome === 'overtaken' ? moved : verdict}`);
+        seen.add(`${outcome === 'overtaken' ? moved : isLeft(outcome) ? outcome : verdict}`);
+        if (isLeft(outcome))
+          expect([verdict, given[Number(id.slice(1))]?.move]).toEqual(['refire', moveBehind[outcome]]);
       }
       for (const id of ids) {
         if (done.has(id)) expect(after[id]).not.toEqual(before[id]);
@@ -108,10 +123,16 @@ test('from any state, the acts of a plan do exactly the plan, and nothing that i
         [kinds.map((kind) => ({ kind, move: undefined, isNew: false })), false],
         [[{ kind: 'hung', move: 'queued', isNew: false }], true],
         [[{ kind: 'ended', move: 'touched', isNew: false }], true],
+        [
+          (['hook pending', 'hook parked'] as const).map((move) => ({ kind: 'untold' as const, move, isNew: false })),
+          true,
+        ],
       ],
     },
   );
-  expect([...seen].sort()).toEqual(['facts', 'fail', 'refire', 'reset', 'untrack', 'verdict']);
+  expect([...seen].sort()).toEqual([
+    ...['already-pending', 'facts', 'fail', 'parked', 'refire', 'reset', 'untrack', 'verdict'],
+  ]);
 });
 
 describe('an act of a plan', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueChange, RescueSummary } from '../../src/index.ts';
 import { redisFixture } from '../support/fixture.ts';
-import { ackText, second, seedJob } from '../support/jobs.ts';
+import { ackText, second, seedJob, seedWithHook } from '../support/jobs.ts';
 import { entryOf } from '../support/pools.ts';
 import { ttlFrom } from '../support/ttl.ts';
 
@@ -389,6 +389,7 @@ const sweep = async (plan: boolean): Promise<string[]> => {
 
 test('fault 123: from any state, a sweep right after its plan does exactly what the plan lists', async () => {
   const kinds = ['healthy', 'final', 'behind', 'hung', 'unacknowledged', 'parked', 'no stats', 'malformed'] as const;
+  const withHooks = ['pending', 'asked', 'sending', 'resending'] as const;
   // No one listens there: a hook that is sent fails, and waits.
   const hook = { web_hook_url: 'http://127.0.0.1:1/x' };
   const fields = {
@@ -403,30 +404,46 @@ test('fault 123: from any state, a sweep right after its plan does exactly what 
   };
   const seen = new Set<string>();
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 12 }), async (jobs) => {
-      await server.client.flushall();
-      for (const [i, kind] of jobs.entries()) {
-        const id = `j${i}`;
-        const at = await seedJob(server.client, id, {
-          ...(kind === 'healthy' ? { ack: ackText('Running', second(-600)) } : {}),
-          ...fields[kind],
-        });
-        if (kind === 'no stats') await server.client.del(`t:job_stats:${id}`);
-        if (kind !== 'parked') continue;
-        const record = `parked Success:${at} http://127.0.0.1:1 1 ${at} ${at} 400`;
-        await server.client.hset('t:reaper:hooks', id, record);
-        await server.client.zadd('t:reaper:hooks:parked', Date.now(), id);
-      }
-      const before = await dump();
-      const plan = await sweep(true);
-      expect(await dump()).toEqual(before);
-      expect(await sweep(false)).toEqual(plan);
-      for (const item of plan) seen.add(item.split(' ').slice(1).join(' '));
-    }),
+    fc.asyncProperty(
+      fc.array(fc.constantFrom(...kinds, ...withHooks, 'changed since'), { minLength: 1, maxLength: 12 }),
+      async (jobs) => {
+        await server.client.flushall();
+        for (const [i, kind] of jobs.entries()) {
+          const id = `j${i}`;
+          const known = withHooks.find((one) => one === kind);
+          if (known !== undefined) await seedWithHook(server.client, id, known);
+          else if (kind === 'changed since') await seedWithHook(server.client, id, 'pending', { state: 'Running:1' });
+          const own = kinds.find((one) => one === kind);
+          if (own === undefined) continue;
+          const at = await seedJob(server.client, id, {
+            ...(kind === 'healthy' ? { ack: ackText('Running', second(-600)) } : {}),
+            ...fields[own],
+          });
+          if (kind === 'no stats') await server.client.del(`t:job_stats:${id}`);
+          if (kind !== 'parked') continue;
+          const record = `parked Success:${at} http://127.0.0.1:1 1 ${at} ${at} 400`;
+          await server.client.hset('t:reaper:hooks', id, record);
+          await server.client.zadd('t:reaper:hooks:parked', Date.now(), id);
+        }
+        const before = await dump();
+        const plan = await sweep(true);
+        expect(await dump()).toEqual(before);
+        expect(await sweep(false)).toEqual(plan);
+        for (const item of plan) seen.add(item.split(' ').slice(1).join(' '));
+      },
+    ),
     // Of so many that are not told, some are deferred.
-    { numRuns: 30, examples: [[['parked', ...Array.from({ length: 7 }, () => 'unacknowledged' as const)]]] },
+    {
+      numRuns: 30,
+      examples: [
+        [['parked', ...Array.from({ length: 7 }, () => 'unacknowledged' as const)]],
+        [[...withHooks, 'changed since']],
+      ],
+    },
   );
   expect([...seen]).toEqual(
-    expect.arrayContaining(['parked', 'done', 'deferred'].map((end) => `refire unacknowledged ${end}`)),
+    expect.arrayContaining(
+      ['already-pending', 'parked', 'done', 'deferred'].map((end) => `refire unacknowledged ${end}`),
+    ),
   );
 });

@@ -146,9 +146,35 @@ describe('a fail', () => {
     expect(await redis.exists(keys.stats('a'))).toBe(0);
   });
 
-  test('undone twice: the second time its own change has moved the job', async () => {
+  test('undone twice: the second time it says when and by whom it was undone, whatever has moved since', async () => {
     const { reaper, entry } = await failed();
     await undo(reaper, entry);
+    const [{ id, at, who }] = (await entries(reaper)) as [AuditEntry];
+    const answer = {
+      ...{ entry, what: 'fail', job: 'a', outcome: 'already-undone', notes: [] },
+      undone: { entry: id, at, who },
+    };
+    for (const plan of [true, false]) expect(await undo(reaper, entry, plan)).toEqual(answer);
+    await redis.hset(keys.stats('a'), { status: 'Success' });
+    // Of other acts, of another version and of another stream.
+    for (const of of ['1-0', entry]) await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', 'a', 'of', of);
+    await redis.xadd(keys.audit, '*', 'what', 'undo', 'job', 'a', 'of', '1-0');
+    expect(await undo(reaper, entry)).toEqual(answer);
+    await redis.xdel(keys.audit, id);
+    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved' });
+  });
+
+  test('undone long ago: an undo that is not among the latest 10,000 entries is not looked for', async () => {
+    const { reaper, entry } = await failed();
+    await undo(reaper, entry);
+    const fill = async (count: number) => {
+      const pipeline = redis.pipeline();
+      for (let i = 0; i < count; i++) pipeline.xadd(keys.audit, '*', 'what', 'refire', 'n', '1');
+      await pipeline.exec();
+    };
+    await fill(9_999);
+    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'already-undone' });
+    await fill(1);
     expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved' });
   });
 
@@ -222,10 +248,7 @@ describe('an untrack', () => {
     expect(await count()).toBeNull();
     expect(await undo(reaper, entry)).toMatchObject({ outcome: 'done' });
     expect(await count()).toBe('2');
-    expect(await undo(reaper, entry)).toMatchObject({
-      outcome: 'moved',
-      moved: [{ fact: 'tracked', expected: '', found: '2' }],
-    });
+    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'already-undone' });
   });
 
   test('of a job without stats: it must still have none', async () => {
@@ -282,7 +305,7 @@ describe('a quarantine', () => {
     expect([await count(), await redis.ttl(keys.stats('a'))]).toEqual(['2', -1]);
     expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
     expect(await redis.hget(keys.recoveries, 'a')).toBeNull();
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved', moved: [{ fact: 'quarantine' }] });
+    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'already-undone' });
     expect(await redis.llen(keys.queue('X'))).toBe(1);
   });
 
@@ -342,10 +365,7 @@ describe('a quarantine', () => {
       before,
     );
     expect(await redis.keys(keys.auditKept('*'))).toEqual([]);
-    expect(await undo(reaper, entry)).toMatchObject({
-      outcome: 'moved',
-      moved: [{ fact: 'quarantine', expected: '' }],
-    });
+    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'already-undone' });
     await reaper.quarantine.release({ id: 'a' });
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text('a')]);
   });
@@ -478,7 +498,7 @@ test('two people undo the same acts at once: each act is undone once, and leaves
   const both = await Promise.all([ann.audit.undo(ids), bob.audit.undo(ids)]);
   for (const id of ids) {
     const outcomes = both.flatMap((some) => some.filter(({ entry }) => entry === id).map(({ outcome }) => outcome));
-    expect(outcomes.sort()).toEqual(['done', 'moved']);
+    expect(outcomes.sort()).toEqual(['already-undone', 'done']);
   }
   const undone = (await entries(ann)).filter(({ what }) => what === 'undo');
   expect(undone.map(({ of }) => of).sort()).toEqual([...ids].sort());

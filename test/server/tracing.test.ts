@@ -40,6 +40,8 @@ test('a sweep is a span with its times, and each act an event of it', async () =
   clock.advance(1_000);
   emit('job', outcome);
   emit('job', { ...outcome, verdict: 'keep', reason: 'ongoing', outcome: 'kept' });
+  for (const end of ['already-pending', 'parked'] as const)
+    emit('job', { ...outcome, verdict: 'refire', reason: 'unacknowledged', outcome: end });
   clock.advance(4_000);
   emit('sweep', sweepOf());
   const [span] = await spans(1);

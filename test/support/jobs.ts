@@ -35,6 +35,24 @@ export const seedJob = async (
 };
 
 /**
+ * Writes a tracked job with the status Success whose endpoint, at which no one listens, has not confirmed it, and the record of its
+ * hook, which is due in `dueIn` ms, or is claimed until then.
+ */
+export const seedWithHook = async (
+  redis: Redis,
+  id: string,
+  kind: 'pending' | 'asked' | 'sending' | 'resending' | 'parked' = 'pending',
+  { dueIn = 3_600_000, state, to = unheard }: { dueIn?: number; state?: string; to?: string } = {},
+): Promise<void> => {
+  const at = await seedJob(redis, id, { status: 'Success', web_hook_url: `${unheard}/x` });
+  await redis.hset('t:reaper:hooks', id, `${kind} ${state ?? `Success:${at}`} ${to} 3 ${at} ${at} 503`);
+  await redis.zadd(kind === 'parked' ? 't:reaper:hooks:parked' : `t:reaper:hooks:due:${to}`, Date.now() + dueIn, id);
+  await redis.sadd('t:reaper:hooks:origins', to);
+};
+/** An endpoint at which no one listens. */
+export const unheard = 'http://127.0.0.1:1';
+
+/**
  * A client that calls `before` before each call of a command. An error that `before` throws becomes the result of that call,
  * as if it came from Redis.
  */

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { HookOutcome } from '../../src/index.ts';
 import { useInspector } from '../support/inspectorServer.ts';
-import { intercept, second, seedJob } from '../support/jobs.ts';
+import { intercept, second, seedJob, seedWithHook } from '../support/jobs.ts';
 import { flush } from '../support/paths.ts';
 import { seedPool } from '../support/pools.ts';
 
@@ -56,6 +56,23 @@ test('a suspended rescue does not change the number of alive pools', async () =>
     await redis().config('SET', 'min-replicas-to-write', '0');
   }
   expect((await shown(url)).rescue).toMatchObject({ alive: 1, error: expect.stringContaining('NOREPLICAS') });
+});
+
+test('hooks that are pending already are counted, and are no acts; the explanation says so', async () => {
+  for (const id of ['a', 'b']) await seedWithHook(redis(), id);
+  await seedJob(redis(), 'hung', { age: 100_000 });
+  const { reaper, url } = await start();
+  const client = await page(url);
+  await reaper.sweep();
+  const { sweep, acts } = await client.until(({ acts }) => acts.length > 0);
+  expect(sweep).toMatchObject({ verdicts: { refire: 2, fail: 1 }, outcomes: { 'already-pending': 2, done: 1 } });
+  expect(acts.map(({ id, outcome }) => `${id} ${outcome}`)).toEqual(['hung done']);
+  expect((await client.until(({ hooks }) => hooks.pending > 0)).hooks.pending).toBe(2);
+  const { job } = await client.ask({ type: 'job', id: 'a' });
+  expect(job?.explanation).toMatchObject({
+    action: 'nothing: its hook is pending already',
+    hook: { state: 'pending', nextAttemptAt: expect.stringMatching(/^\d{4}-/) },
+  });
 });
 
 test('a hook that is not needed any more does not count as failed', async () => {

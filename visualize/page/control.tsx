@@ -94,8 +94,12 @@ const PassResult = ({ answer: { sweep, rescue } }: { answer: AnswerMessage }) =>
 };
 
 const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended } }: { summary: SweepAnswer }) => {
-  const { keep = 0, ...acts } = verdicts;
-  const isNothing = Object.keys(acts).length === 0;
+  const { keep = 0, refire = 0, ...others } = verdicts;
+  const { 'already-pending': pending = 0, parked = 0, deferred = 0 } = outcomes;
+  // Only a hook ends in these, and nothing is done then.
+  const acts = { ...others, refire: refire - pending - parked - deferred };
+  const left = { 'already-pending': pending, parked, deferred };
+  const isNothing = Object.values(acts).every((value) => value === 0);
   return (
     <>
       <p>
@@ -108,7 +112,7 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended }
               ? 'A sweep would:'
               : 'Done:'}
       </p>
-      <Counts counts={plan ? acts : outcomes} />
+      <Counts counts={plan ? { ...acts, ...left } : outcomes} />
     </>
   );
 };

@@ -53,11 +53,23 @@ const Places = ({ explanation: { places, otherPlaces } }: { explanation: SafeExp
     </ul>
   );
 
-const hookText = ({ state, about, endpoint, attempts, firstAttemptAt, lastAttemptAt, answer }: Hook): string =>
+const hookText = ({
+  state,
+  about,
+  endpoint,
+  attempts,
+  firstAttemptAt,
+  lastAttemptAt,
+  answer,
+  nextAttemptAt,
+}: Hook): string =>
   [
     `${state}: ${about.replace(':', ', revision ')} to ${endpoint}`,
     `${count(attempts)} attempts${firstAttemptAt === undefined ? '' : `, first ${isoText(firstAttemptAt)}`}${lastAttemptAt === undefined ? '' : `, last ${isoText(lastAttemptAt)}`}`,
     ...(answer === undefined ? [] : [state === 'parked' ? `parked because: ${answer}` : `last answer: ${answer}`]),
+    ...(nextAttemptAt === undefined
+      ? []
+      : [`${state === 'sending' ? 'being sent until' : 'next attempt'} ${isoText(nextAttemptAt)}`]),
   ].join('; ');
 
 type Hook = NonNullable<SafeExplanation['hook']>;

@@ -3,7 +3,9 @@ import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { inChunks, readSet } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
+import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { Breaker, ClaimSettings } from './claims.ts';
+import type { HookRecord } from './record.ts';
 
 /** An endpoint, the state of its circuit breaker, and how many hooks wait for it. */
 export interface EndpointStatus {
@@ -28,6 +30,11 @@ export interface Endpoints {
   endpoints(): Promise<EndpointStatus[]>;
   /** At most `max` of them, with as much work however many there are. */
   firstEndpoints(max: number): Promise<EndpointStatus[]>;
+  /**
+   * When a hook may be attempted next, in ms: when it is due, or its claim expires, and the circuit of its endpoint lets a probe
+   * through. In the past if it is due. Undefined for a hook that is in no queue.
+   */
+  nextAttempt(hook: Pick<HookRecord, 'id' | 'endpoint'>): Promise<number | undefined>;
 }
 
 /** The status of an endpoint whose keys hold another type. */
@@ -67,10 +74,10 @@ export const createEndpoints = ({
       redis.zrange(keys.dueHooks(endpoint), '0', '0', 'WITHSCORES'),
       redis.hmget(keys.hookEndpoint(endpoint), ...stateFields) as Promise<(string | null)[]>,
     ]);
-    const [failures, openUntil, probeUntil, since, answer, tokens] = state;
+    const [failures, , , since, answer, tokens] = state;
     const count = finite(failures) ?? 0;
     const isBroken = count >= settings.breakerThreshold;
-    const rest = isBroken ? Math.max(finite(openUntil) ?? 0, finite(probeUntil) ?? 0) - at : 0;
+    const rest = openUntilOf(state) - at;
     return {
       endpoint,
       pending,
@@ -82,6 +89,10 @@ export const createEndpoints = ({
       overdue: first === undefined ? 0 : Math.max(0, at - (finite(first) ?? at)),
     };
   };
+
+  /** Until when the circuit lets nothing through, in ms; 0 for a closed one. */
+  const openUntilOf = ([failures, openUntil, probeUntil]: readonly (string | null)[]): number =>
+    (finite(failures) ?? 0) < settings.breakerThreshold ? 0 : Math.max(finite(openUntil) ?? 0, finite(probeUntil) ?? 0);
 
   const readAll = async (endpoints: readonly string[]) => {
     const at = await now();
@@ -99,6 +110,14 @@ export const createEndpoints = ({
     async firstEndpoints(max) {
       const [, found] = await redis.sscan(keys.hookEndpoints, '0', 'COUNT', max);
       return readAll(found.slice(0, max).sort());
+    },
+    async nextAttempt({ id, endpoint }) {
+      const [due, state] = await Promise.all([
+        unlessWrongType(redis.zscore(keys.dueHooks(endpoint), id), null),
+        unlessWrongType<(string | null)[]>(redis.hmget(keys.hookEndpoint(endpoint), ...stateFields), []),
+      ]);
+      const at = finite(due);
+      return at === undefined ? undefined : Math.max(at, openUntilOf(state));
     },
   };
 };

@@ -1,10 +1,11 @@
-import type { HookReply } from '../../machines/types/job.ts';
+import type { HookReply, UnqueuedHook } from '../../machines/types/job.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { partsOf } from '../redis/paged.ts';
-import type { AuditNote, Fence, ReplyOf } from '../redis/scripts.ts';
+import { retry } from '../redis/retry.ts';
+import { type AuditNote, callOnce, type Fence, type ReplyOf } from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
-import { recordOf } from './record.ts';
+import { type HookRecord, recordOf } from './record.ts';
 
 /** A change of a job that an endpoint has not confirmed yet. */
 export interface Change {
@@ -33,10 +34,10 @@ export type Enqueued = HookReply | { readonly outcome: 'refused'; readonly error
 export interface HookQueue {
   /** For a script that changes a status and enqueues the hook in the same step. Without an endpoint it enqueues nothing. */
   hookTail(endpoint: string | undefined): HookTail;
-  /** Returns what becomes of each change. */
+  /** Returns what becomes of each change. Repeats a call after a transient error of Redis. */
   enqueue(changes: readonly Change[], fence?: Fence | undefined, note?: AuditNote): Promise<readonly Enqueued[]>;
   /** Returns what would become of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
-  plan(changes: readonly Change[]): Promise<readonly (HookReply | undefined)[]>;
+  plan(changes: readonly Change[]): Promise<readonly (UnqueuedHook | undefined)[]>;
 }
 
 /** Changes that one script call enqueues. */
@@ -56,20 +57,16 @@ export const createHookQueue = ({
     note: AuditNote | undefined,
   ): Promise<ReplyOf<'enqueue_hooks'>['changes']> => {
     const endpoints = [...new Set(changes.map(({ endpoint }) => endpoint))];
-    const reply = await scripts.run(
-      'enqueue_hooks',
-      [keys.hooks, keys.parkedHooks, keys.hookEndpoints, ...endpoints.map(keys.dueHooks), ...stats],
-      [
-        clockOverride(clock),
-        settings.maxRecords,
-        endpoints.length,
-        ...endpoints,
-        ...changes.flatMap(({ id, state, endpoint }) => [id, state, endpoints.indexOf(endpoint) + 1]),
-      ],
-      fence,
-      undefined,
-      note,
-    );
+    const scriptKeys = [keys.hooks, keys.parkedHooks, keys.hookEndpoints, ...endpoints.map(keys.dueHooks), ...stats];
+    const args = [
+      clockOverride(clock),
+      settings.maxRecords,
+      endpoints.length,
+      ...endpoints,
+      ...changes.flatMap(({ id, state, endpoint }) => [id, state, endpoints.indexOf(endpoint) + 1]),
+    ];
+    const change = callOnce(keys);
+    const reply = await retry(clock, () => scripts.run('enqueue_hooks', scriptKeys, args, fence, change, note));
     return reply.changes;
   };
 
@@ -109,13 +106,20 @@ export const createHookQueue = ({
       let added = 0;
       return changes.map(({ id, state, endpoint }, i) => {
         const record = recordOf(id, texts[i] ?? '');
-        if (record !== undefined) {
-          return record.state === 'parked' && record.about === state ? { outcome: 'parked' } : undefined;
-        }
+        if (record !== undefined) return unqueuedBy(record, state);
         if ((rooms.get(endpoint) ?? 0) <= added) return { outcome: 'deferred' };
         added += 1;
         return undefined;
       });
     },
   };
+};
+
+/**
+ * Why a change of a job that has a record is not enqueued; undefined if it is. The rule is that of `recordChange` in
+ * `lua/includes/enqueue_hook.lua`.
+ */
+export const unqueuedBy = (record: Pick<HookRecord, 'state' | 'about'>, state: string): UnqueuedHook | undefined => {
+  if (record.about === state) return { outcome: record.state === 'parked' ? 'parked' : 'already-pending' };
+  return record.state === 'sending' ? { outcome: 'already-pending' } : undefined;
 };

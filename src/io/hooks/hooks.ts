@@ -1,5 +1,5 @@
 import type { Facts, TrackedJob } from '../../machines/facts.ts';
-import type { HookReply } from '../../machines/types/job.ts';
+import type { UnqueuedHook } from '../../machines/types/job.ts';
 import { type Clock, monotonicOf } from '../clock.ts';
 import type { Change, Enqueued, HookQueue } from './enqueue.ts';
 import type { CheckIn } from './hookEvent.ts';
@@ -11,7 +11,7 @@ export interface Hooks {
   /** Enqueues the hooks of jobs of one sweep, in one round trip. Returns what becomes of each. */
   enqueue(jobs: readonly TrackedJob[]): Promise<readonly Enqueued[]>;
   /** Returns what would become of each job's hook that `enqueue` would not enqueue, else undefined. Changes nothing. */
-  plan(jobs: readonly TrackedJob[]): Promise<readonly (HookReply | undefined)[]>;
+  plan(jobs: readonly TrackedJob[]): Promise<readonly (UnqueuedHook | undefined)[]>;
   /** The endpoint of a hook URL, for scripts that enqueue a hook themselves; undefined without a URL. */
   endpointFor(hookUrl: string | undefined): string | undefined;
   /** Announces a hook that a script has enqueued: it is sent soon. */
@@ -59,9 +59,8 @@ export const createHooks = ({
       const changes = changesOf(jobs);
       const { fence, pass = 'sweep' } = jobs[0] ?? {};
       const replies = await records.enqueue(changes, fence, { pass, why: 'unacknowledged' });
-      const queued = new Set(
-        changes.filter((_, i) => replies[i]?.outcome === 'enqueued').map(({ endpoint }) => endpoint),
-      );
+      // A hook that was pending already is also sent by this host, which may be the only one.
+      const queued = new Set(changes.filter((_, i) => isPending(replies[i])).map(({ endpoint }) => endpoint));
       if (announcedAt.size > maxCached) announcedAt.clear();
       for (const endpoint of queued) {
         if (monotonicOf(clock) - (announcedAt.get(endpoint) ?? Number.NEGATIVE_INFINITY) < announceInterval) continue;
@@ -75,7 +74,11 @@ export const createHooks = ({
   };
 };
 
-const stateOf = ({ status, revision }: Facts): string => `${status}:${revision || 0}`;
+const isPending = (reply: Enqueued | undefined): boolean =>
+  reply?.outcome === 'enqueued' || reply?.outcome === 'already-pending';
+
+/** The state that the hook of a job reports, as in its record. */
+export const stateOf = ({ status, revision }: Facts): string => `${status}:${revision || 0}`;
 
 /** Caches endpoints by the beginning of their URLs, because thousands of jobs share a few endpoints. */
 const createEndpointFor = (rewriteOrigins: Readonly<Record<string, string>>) => {

@@ -106,7 +106,7 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   lifecycle: ['HGETALL'],
   queries: [
     ...['EXISTS', 'LLEN', 'GET', 'HSCAN', 'SSCAN', 'ZCARD', 'HLEN', 'HEXISTS', 'LRANGE', 'ZSCAN'],
-    ...['HGETALL', 'HMGET', 'TYPE', 'TIME', 'SCAN', 'INFO'],
+    ...['HGETALL', 'HMGET', 'TYPE', 'TIME', 'SCAN', 'INFO', 'ZSCORE'],
     // Sent in a form that changes nothing: whether Redis takes writes.
     'SET',
   ],

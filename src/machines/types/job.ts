@@ -4,19 +4,27 @@ import type { Judgement, Policy, Reason, Verdict } from '../verdict.ts';
 import type { PlannedAct, SweepScope } from './scope.ts';
 
 /**
- * How a job ended. `kept`: there was nothing to do. `done`: the act is in Redis. `enqueued`: its hook is in the queue of its
- * endpoint. `parked`: this change was given up for its endpoint, until the job changes or an operator retries it.
- * `deferred`: too many hooks wait already; the next sweep finds the job. `planned`: a plan, it would have acted.
- * `overtaken`: the job changed twice while it was judged. `fenced`: the lease was lost; the new leader finds the job.
- * `abandoned`: the act failed for good.
+ * How a job ended. `kept`: there was nothing to do. `done`: the act is in Redis. `enqueued`: its hook was put into the queue of
+ * its endpoint. `already-pending`: its hook is in that queue already, or is being sent. `parked`: this change was given up
+ * for its endpoint, until the job changes or an operator retries it. `deferred`: too many hooks wait already; the next sweep
+ * finds the job. `planned`: a plan, it would have acted. `overtaken`: the job changed twice while it was judged. `fenced`:
+ * the lease was lost; the new leader finds the job. `abandoned`: the act failed for good.
  */
 export type JobEnd = 'kept' | 'done' | HookEnd | 'planned' | 'overtaken' | 'fenced' | 'abandoned';
 export type MovedJob = 'facts' | 'verdict';
 /** What becomes of a hook that is to be enqueued. */
-export type HookEnd = 'enqueued' | 'parked' | 'deferred';
+export type HookEnd = 'enqueued' | 'already-pending' | 'parked' | 'deferred';
 export interface HookReply {
   readonly outcome: HookEnd;
 }
+
+/** What becomes of a hook that would not be enqueued. */
+export interface UnqueuedHook {
+  readonly outcome: Exclude<HookEnd, 'enqueued'>;
+}
+
+/** Whether there was nothing to do for a job to refire: its hook is pending already, or parked. Nothing was changed. */
+export const isHookLeft = (end: JobEnd): boolean => end === 'already-pending' || end === 'parked';
 
 /** What was decided about a job, why, from which facts, and how the job ended. */
 export interface JobOutcome {
@@ -44,7 +52,7 @@ export interface JobOutcome {
 
 /**
  * The hooks of a page. They are enqueued in one round trip before the actors of the page begin, and each job asks for its
- * own. In a plan: which of them would be parked or deferred.
+ * own. In a plan: which of them would not be enqueued.
  */
 export interface PageHooks {
   /** Undefined where the page has no reply: the job was read again since, or its endpoint's queue cannot be written. */

@@ -21,7 +21,7 @@ const judged = {
   jobActs: {
     name: 'job_acts_total',
     type: 'counter',
-    help: 'Jobs that had to act, by verdict and by how the act ended.',
+    help: 'Jobs with a verdict other than keep, by verdict and by how they ended; for already-pending and parked, nothing was done.',
     labels: ['verdict', 'outcome'],
   },
   jobsQuarantined: {

@@ -73,7 +73,7 @@ describe('a sweep that notes jobs', () => {
 
   test('leaves a record of this state as it is, also when it was given up', async () => {
     await write(`pending Running:100 ${origin} 3 4 5 503`, at + 9_000);
-    expect(await enqueue([['j', 'Running:100']])).toEqual(['enqueued']);
+    expect(await enqueue([['j', 'Running:100']])).toEqual(['already-pending']);
     expect([await record(), await dueAt()]).toEqual([`pending Running:100 ${origin} 3 4 5 503`, at + 9_000]);
     await write(`parked Running:100 ${origin} 3 4 5 503`, at);
     await redis.zrem(due, 'j');
@@ -87,11 +87,11 @@ describe('a sweep that notes jobs', () => {
 
   test('begins again with another state, unless it is being sent', async () => {
     await write(`pending Running:100 ${origin} 3 4 5 503`, at + 9_000);
-    await enqueue([['j', 'Success:100']]);
+    expect(await enqueue([['j', 'Success:100']])).toEqual(['enqueued']);
     expect([await record(), await dueAt()]).toEqual([pending('Success:100'), at]);
     for (const kind of ['sending', 'resending']) {
       await write(`${kind} Running:100 ${origin} 3 4 5 503`, at + 9_000);
-      await enqueue([['j', 'Success:100']]);
+      expect(await enqueue([['j', 'Success:100']])).toEqual(['already-pending']);
       expect([await record(), await dueAt()]).toEqual([`${kind} Running:100 ${origin} 3 4 5 503`, at + 9_000]);
     }
   });
@@ -116,9 +116,9 @@ describe('a sweep that notes jobs', () => {
     'fault 150: queues a %s record again whose queue was evicted, later than any claim lasts',
     async (kind) => {
       await write(`${kind} Running:100 ${origin} 1 4 4 -`);
-      expect(await enqueue([['j', 'Running:100']])).toEqual(['enqueued']);
+      expect(await enqueue([['j', 'Running:100']])).toEqual(['already-pending']);
       expect([await record(), await dueAt()]).toEqual([`${kind} Running:100 ${origin} 1 4 4 -`, at + 60_000]);
-      expect(await enqueue([['j', 'Running:100']], { now: at + 5_000 })).toEqual(['enqueued']);
+      expect(await enqueue([['j', 'Running:100']], { now: at + 5_000 })).toEqual(['already-pending']);
       expect(await dueAt()).toBe(at + 60_000);
     },
   );
@@ -131,7 +131,7 @@ describe('a sweep that notes jobs', () => {
         ['j', 'Running:100'],
         ['k', 'Running:100'],
       ]),
-    ).toEqual(['parked', 'enqueued']);
+    ).toEqual(['parked', 'already-pending']);
     expect(await redis.exists(due)).toBe(0);
   });
 

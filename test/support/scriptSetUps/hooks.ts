@@ -4,6 +4,7 @@ import { alsoRecorded } from './recorded.ts';
 import {
   at,
   before,
+  changes,
   claimedUntil,
   due,
   endpoint,
@@ -109,13 +110,17 @@ export const hookSetUps = {
         ...['b', 'Running:1', 2],
       ],
       goesOn: {
-        [due]: { reason: "its jobs' answers name it; those of other endpoints go on", keys: [hooks, parked, origins] },
-        't:reaper:hooks:due:http://b:1': { reason: 'likewise', keys: [hooks, origins] },
+        [due]: {
+          reason: "its jobs' answers name it; those of other endpoints go on",
+          keys: [hooks, parked, origins, changes],
+        },
+        't:reaper:hooks:due:http://b:1': { reason: 'likewise', keys: [hooks, origins, changes] },
         [stats]: { reason: 'nothing can be said of it but what the caller has read' },
         't:job_stats:lost': { reason: 'likewise' },
         't:job_stats:new': { reason: 'likewise' },
         't:job_stats:b': { reason: 'likewise' },
       },
+      once: true,
     },
   ]),
   forget_parked: [

@@ -3,6 +3,7 @@ import { each, nothing, outcomes } from './decode.ts';
 /** What becomes of the hook of one job. `error` names the queue of its endpoint. */
 const enqueued = outcomes({
   enqueued: nothing,
+  'already-pending': nothing,
   parked: nothing,
   deferred: nothing,
   unclear: nothing,
