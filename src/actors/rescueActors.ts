@@ -47,7 +47,11 @@ export const createRescueActors = (
         present = `rescue/${found.pass}`;
         return {
           ...found,
-          suspects: found.suspects.map((suspect) => ({ ...suspect, fence, planned: scope?.acts?.get(suspect.pool) })),
+          suspects: found.suspects.map((suspect) => ({
+            ...suspect,
+            fence,
+            planned: scope?.acts?.pools.get(suspect.pool),
+          })),
         };
       }),
     ),
@@ -55,12 +59,16 @@ export const createRescueActors = (
       async ({ input: { number, live, plan, fence, scope } }) => {
         await ensureRunnable(preflight, plan);
         const options = { plan, fence, signal: signalOf(number), isScoped: scope !== undefined };
-        return preflight.watch(() => orphans.requeue(live, options));
+        const planned = scope?.acts?.entries;
+        return preflight.watch(() => orphans.requeue(live, planned === undefined ? options : { ...options, planned }));
       },
     ),
     recount: fromPromise<Recounted, RecountInput>(async ({ input: { number, types, lists, plan, fence, scope } }) => {
+      const signal = signalOf(number);
+      if (scope?.acts !== undefined)
+        return pools.rebuildPlanned(scope.acts.counters, types, { fence, lists, signal, pass: present });
       if (scope !== undefined) return pools.readLocks(types);
-      const recounted = await pools.recount(types, fence, lists, plan, signalOf(number), present);
+      const recounted = await pools.recount(types, fence, lists, plan, signal, present);
       if (fence !== undefined) await lease.completeRescue(fence);
       return recounted;
     }),

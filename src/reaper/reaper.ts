@@ -4,7 +4,7 @@ import type { QuarantineAdmin } from '../admin/quarantine.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
-import type { PlannedRescue } from '../machines/types/changes.ts';
+import type { PlannedChange } from '../machines/types/changes.ts';
 import type { RescueProgress } from '../machines/types/progress.ts';
 import type { ActingVerdict, PlannedAct } from '../machines/types/scope.ts';
 import type { Duration } from '../options/duration.ts';
@@ -41,8 +41,8 @@ export interface RescueOptions {
   readonly grace?: Duration;
   /** Only these pools. */
   readonly pools?: readonly string[];
-  /** The acts of a plan: these and no others, each only if its pool is as it was. */
-  readonly acts?: readonly PlannedRescue[];
+  /** The acts of a plan: these and no others, each only if what it is about is as it was. */
+  readonly acts?: readonly PlannedChange[];
   /** Aborting it ends the pass. */
   readonly signal?: AbortSignal;
 }

@@ -1,7 +1,7 @@
 /** The acts of a plan of a rescue, done later: each dead pool gets exactly what was planned, or nothing. A real Redis. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { PlannedRescue, PoolOutcome, ReaperOptions, RescueOptions } from '../../../src/index.ts';
+import type { PlannedChange, PlannedRescue, PoolOutcome, ReaperOptions, RescueOptions } from '../../../src/index.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../../support/pools.ts';
@@ -15,8 +15,9 @@ const rescue = async (given: RescueOptions, options: Partial<ReaperOptions> = {}
   await reaper.stop({ timeout: 0 });
   return { pools, summary };
 };
-const plan = async (): Promise<PlannedRescue[]> =>
-  (await rescue({ plan: true })).pools.flatMap(({ act }) => (act === undefined ? [] : [act]));
+/** Larger batches than those of the acts: what is planned is done, however many entries it is. */
+const plan = async (): Promise<readonly PlannedChange[]> =>
+  (await rescue({ plan: true }, { rescue: { orphanedAfter: 0, batchSize: 20 } })).summary.acts ?? [];
 const deaths = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
 
 const moves = [
@@ -49,19 +50,108 @@ const stateOf = async (pool: string) => ({
   isRegistered: await redis.sismember('t:worker_pools', pool),
   count: await redis.hget('t:jobs:X:lock_info', pool),
 });
-const world = fc.array(
+const pools = fc.array(
   fc.record({
     entries: fc.integer({ min: 1, max: 5 }),
     isPoison: fc.boolean(),
     move: fc.option(fc.constantFrom(...moves), { nil: undefined, freq: 2 }),
   }),
-  { minLength: 1, maxLength: 4 },
+  { minLength: 1, maxLength: 3 },
 );
 
-test('from any state, the acts of a plan do exactly the plan, and leave every pool that has moved since', async () => {
+const liveKinds = ['orphan', 'ended', 'poison'] as const;
+const liveMoves = ['runs', 'left', 'changed', 'twice', 'recoveries'] as const;
+type Live = { readonly kind: (typeof liveKinds)[number]; readonly move: (typeof liveMoves)[number] | undefined };
+const liveEntries = fc.array(
+  fc.record({
+    kind: fc.constantFrom(...liveKinds),
+    move: fc.option(fc.constantFrom(...liveMoves), { nil: undefined, freq: 2 }),
+  }),
+  { maxLength: 4 },
+);
+const actOf = { orphan: 'requeue-orphan', ended: 'finish', poison: 'quarantine' } as const;
+const liveList = 't:jobs:L:live:inprogress';
+const idOf = ({ kind }: Pick<Live, 'kind'>, i: number) => `${kind}-${i}`;
+/** A pool with a worker for each entry, which runs another job. */
+const seedLive = async (pool: string, entries: readonly Pick<Live, 'kind'>[]) => {
+  const ids = entries.map(idOf);
+  await seedPool(redis, pool, {
+    heartbeat: second(5) - 5,
+    jobNames: 'L',
+    holds: new Map(ids.length > 0 ? [['L', ids]] : []),
+  });
+  await redis.hset(`t:worker_pools:${pool}`, 'worker_ids', [...ids, 'more'].map((id) => `w-${pool}-${id}`).join(','));
+  for (const [i, id] of [...ids, 'more'].entries()) {
+    const run = { job_name: 'L', job_id: `run${i}`, started_at: second(-50), args: '' };
+    await redis.hset(`t:worker:w-${pool}-${id}`, run);
+  }
+  for (const [i, { kind }] of entries.entries()) {
+    const id = idOf({ kind }, i);
+    await seedJob(redis, id, { status: kind === 'ended' ? 'Success' : 'Pending', age: 600, name: 'L' });
+    if (kind === 'poison') await redis.hset('t:reaper:recoveries', id, deaths);
+  }
+};
+const moveLive = async (id: string, { kind, move: what }: Live) => {
+  if (what === 'runs') await redis.hset(`t:worker:w-live-${id}`, 'job_id', id, 'started_at', second());
+  else if (what === 'left') await redis.lrem(liveList, 1, entryOf(id, 'L'));
+  else if (what === 'twice') await redis.lpush(liveList, entryOf(id, 'L'));
+  else if (what === 'changed') await redis.hset(`t:job_stats:${id}`, 'update_time', second(-300));
+  else if (kind === 'poison') await redis.hdel('t:reaper:recoveries', id);
+  else await redis.hset('t:reaper:recoveries', id, deaths);
+};
+const isStill = ({ kind, move: what }: Live) =>
+  what === undefined || (kind === 'ended' && (what === 'runs' || what === 'recoveries'));
+const stateOfEntry = async (id: string) => ({
+  held: (await idsIn(redis, liveList)).filter((one) => one === id).length,
+  queued: (await idsIn(redis, 't:jobs:L')).filter((one) => one === id).length,
+  stats: await redis.hgetall(`t:job_stats:${id}`),
+  quarantine: await redis.hexists('t:reaper:quarantine', id),
+});
+
+const driftMoves = ['right', 'more', 'another field', 'busy'] as const;
+const drifts = fc.array(
+  fc.record({
+    lock: fc.integer({ min: -2, max: 3 }),
+    field: fc.constantFrom('1', '3', 'x'),
+    move: fc.option(fc.constantFrom(...driftMoves), { nil: undefined, freq: 2 }),
+  }),
+  { maxLength: 3 },
+);
+const moveDrift = async (type: string, what: (typeof driftMoves)[number]) => {
+  const [lock, info] = [`t:jobs:${type}:lock`, `t:jobs:${type}:lock_info`];
+  if (what === 'right') await redis.del(lock, info);
+  else if (what === 'more') await redis.incr(lock);
+  else if (what === 'another field') await redis.hset(info, 'other', 2);
+  else {
+    // As a fetch does.
+    await redis.lpush(`t:jobs:${type}:other:inprogress`, entryOf('busy', type));
+    await redis.incr(lock);
+    await redis.hincrby(info, 'other', 1);
+  }
+};
+const countersOf = async (type: string) => [
+  await redis.get(`t:jobs:${type}:lock`),
+  await redis.hgetall(`t:jobs:${type}:lock_info`),
+];
+
+/** Examples in which every kind of entry, and every kind of move, is seen. */
+const everyEntry = (areMoved: boolean): [never[], Live[], never[], boolean] => [
+  [],
+  liveMoves.map((what, i) => ({ kind: liveKinds[(i * 2) % 3] as Live['kind'], move: what })),
+  [],
+  areMoved,
+];
+const everyDrift: [never[], never[], { lock: number; field: 'x'; move: (typeof driftMoves)[number] }[], boolean] = [
+  [],
+  [],
+  driftMoves.map((what) => ({ lock: 2, field: 'x', move: what })),
+  true,
+];
+
+test('from any state, the acts of a plan do exactly the plan, and leave everything that has moved since', async () => {
   const seen = new Set<string>();
   await fc.assert(
-    fc.asyncProperty(world, fc.boolean(), async (given, areMoved) => {
+    fc.asyncProperty(pools, liveEntries, drifts, fc.boolean(), async (given, live, drifted, areMoved) => {
       await redis.flushall();
       const names = given.map((_, i) => `p${i}`);
       for (const [i, { entries, isPoison }] of given.entries()) {
@@ -69,44 +159,103 @@ test('from any state, the acts of a plan do exactly the plan, and leave every po
         await seedPool(redis, `p${i}`, { heartbeat: second(-100), holds: new Map([['X', ids]]) });
         if (isPoison) await redis.hset('t:reaper:recoveries', ids.at(-1) as string, deaths);
       }
-      await redis.incrby('t:jobs:Z:lock', 4);
-      await seedPool(redis, 'live', { heartbeat: second(), holds: new Map([['X', ['kept']]]) });
-      await seedJob(redis, 'kept', { status: 'Success' });
+      await seedPool(redis, 'other', { heartbeat: second(5) - 5, holds: new Map([['X', ['kept']]]) });
+      await seedJob(redis, 'kept', { status: 'Success', age: 0 });
+      await seedLive('live', live);
+      for (const [i, { lock, field }] of drifted.entries()) {
+        await redis.set(`t:jobs:D${i}:lock`, lock);
+        await redis.hset(`t:jobs:D${i}:lock_info`, 'live', field);
+      }
       const acts = await plan();
-      expect(acts.map(({ pool }) => pool).sort()).toEqual(names);
-      const isMoved = (i: number) => areMoved && given[i]?.move !== undefined;
-      for (const [i, { move: what }] of given.entries()) if (areMoved && what !== undefined) await move(`p${i}`, what);
-      await seedPool(redis, 'later', { heartbeat: second(-100), holds: new Map([['X', ['later']]]) });
-      const all = [...names, 'live', 'later'];
-      const before = new Map(await Promise.all(all.map(async (pool) => [pool, await stateOf(pool)] as const)));
-      const { pools, summary } = await rescue({ acts });
+      const isPool = (act: PlannedChange): act is PlannedRescue => !('act' in act);
+      expect(
+        acts
+          .filter(isPool)
+          .map(({ pool }) => pool)
+          .sort(),
+      ).toEqual(names);
+      const liveActs = acts.flatMap((act) => (isPool(act) ? [] : [act]));
+      expect(liveActs.map((act) => [act.act, 'id' in act ? act.id : act.type]).sort()).toEqual(
+        [
+          ...live.map((one, i) => [actOf[one.kind], idOf(one, i)]),
+          ...drifted.map((_, i) => ['rebuild-counters', `D${i}`]),
+        ].sort(),
+      );
 
-      expect(summary).toMatchObject({ isScoped: true, orphaned: 0, finished: 0, drift: [] });
-      for (const { pool, outcome, isMoved: hasMoved } of pools) {
+      const moveOf = <Move>(one: { readonly move: Move | undefined }) => (areMoved ? one.move : undefined);
+      for (const [i, one] of given.entries()) if (areMoved && one.move !== undefined) await move(`p${i}`, one.move);
+      for (const [i, one] of live.entries()) if (areMoved && one.move !== undefined) await moveLive(idOf(one, i), one);
+      for (const [i, one] of drifted.entries())
+        if (areMoved && one.move !== undefined) await moveDrift(`D${i}`, one.move);
+      // What has come up since is in no act.
+      await seedPool(redis, 'later', { heartbeat: second(-100), holds: new Map([['X', ['later']]]) });
+      await redis.lpush(liveList, entryOf('late', 'L'));
+      await seedJob(redis, 'late', { status: 'Pending', age: 600, name: 'L' });
+      await redis.set('t:jobs:Z:lock', 4);
+      const all = [...names, 'other', 'later'];
+      const before = new Map(await Promise.all(all.map(async (pool) => [pool, await stateOf(pool)] as const)));
+      const entriesBefore = await Promise.all(live.map((one, i) => stateOfEntry(idOf(one, i))));
+      const countersBefore = await Promise.all(drifted.map((_, i) => countersOf(`D${i}`)));
+      const { pools: outcomes, summary } = await rescue({ acts });
+
+      expect(summary).toMatchObject({ isScoped: true });
+      for (const { pool, outcome, isMoved: hasMoved } of outcomes) {
         seen.add(outcome);
-        expect([outcome, hasMoved]).toEqual(outcome === 'abandoned' ? ['abandoned', true] : ['rescued', undefined]);
+        expect([outcome, hasMoved]).toEqual(
+          outcome === 'abandoned' ? ['abandoned', true] : [expect.stringMatching('rescued|cleaned'), undefined],
+        );
         expect(names).toContain(pool);
       }
       const queued = await idsIn(redis, 't:jobs:X');
       for (const [i, pool] of names.entries()) {
-        const act = acts.find((one) => one.pool === pool);
-        const rescued = pools.find((one) => one.pool === pool && one.outcome === 'rescued');
-        const isSame =
-          isMoved(i) && !(given[i]?.move === 'now poison' && given[i]?.entries === 1 && given[i]?.isPoison);
-        expect(rescued === undefined).toBe(isSame);
+        const act = acts.filter(isPool).find((one) => one.pool === pool);
+        const rescued = outcomes.find((one) => one.pool === pool && one.outcome !== 'abandoned');
+        const { entries, isPoison } = given[i] as (typeof given)[number];
+        const what = moveOf(given[i] as (typeof given)[number]);
+        const isLess = what === 'an entry less' && !(isPoison && entries === 1);
+        const isSame = what === undefined || isLess || (what === 'now poison' && entries === 1 && isPoison);
+        expect(rescued !== undefined).toBe(isSame);
         if (rescued === undefined) expect(await stateOf(pool)).toEqual(before.get(pool));
         else {
-          expect(queued.filter((id) => id.startsWith(`${pool}-`))).toHaveLength(act?.entries.X ?? 0);
+          const left = (act?.entries.X ?? 0) - (isLess ? 1 : 0);
+          expect(queued.filter((id) => id.startsWith(`${pool}-`))).toHaveLength(left);
           expect((rescued.poison ?? []).map(({ id, type }) => ({ id, type }))).toEqual(act?.poison);
           expect(await stateOf(pool)).toEqual({ lists: [[], []], beat: {}, isRegistered: 0, count: null });
         }
       }
-      for (const pool of ['live', 'later']) expect(await stateOf(pool)).toEqual(before.get(pool));
+      for (const pool of ['other', 'later']) expect(await stateOf(pool)).toEqual(before.get(pool));
+
+      const { done = [], left = [] } = summary.applied ?? {};
+      expect(left.every(({ isMoved: hasMoved }) => hasMoved)).toBe(true);
+      expect([...done, ...left.map(({ act }) => act)]).toHaveLength(liveActs.length);
+      const isDone = (name: string) => done.some((act) => ('id' in act ? act.id : act.type) === name);
+      for (const [i, one] of live.entries()) {
+        const id = idOf(one, i);
+        const after = await stateOfEntry(id);
+        expect([id, isDone(id)]).toEqual([id, !areMoved || isStill(one)]);
+        seen.add(isDone(id) ? one.kind : `${one.move}`);
+        if (!isDone(id)) expect(after).toEqual(entriesBefore[i]);
+        else expect(after).toMatchObject({ held: 0, queued: one.kind === 'orphan' ? 1 : 0 });
+        if (isDone(id)) expect(after.quarantine).toBe(one.kind === 'poison' ? 1 : 0);
+      }
+      expect(await stateOfEntry('late')).toMatchObject({ held: 1, queued: 0 });
+      for (const [i, one] of drifted.entries()) {
+        const what = moveOf(one);
+        expect(isDone(`D${i}`)).toBe(what === undefined || what === 'busy');
+        seen.add(isDone(`D${i}`) ? `counters ${what}` : `${what}`);
+        const right = what === 'busy' ? ['1', { other: '1' }] : ['0', {}];
+        expect(await countersOf(`D${i}`)).toEqual(isDone(`D${i}`) ? right : countersBefore[i]);
+      }
       expect(await redis.get('t:jobs:Z:lock')).toBe('4');
     }),
-    { numRuns: 40, endOnFailure: false },
+    { numRuns: 40, endOnFailure: false, examples: [everyEntry(true), everyEntry(false), everyDrift] },
   );
-  expect([...seen].sort()).toEqual(['abandoned', 'rescued']);
+  expect([...seen].sort()).toEqual(
+    [
+      ...['abandoned', 'rescued', ...liveKinds, ...liveMoves],
+      ...['counters undefined', 'counters busy', 'right', 'more', 'another field'],
+    ].sort(),
+  );
 });
 
 test('a pool that gets an entry while it is rescued keeps it, and stays registered', async () => {
