@@ -25,7 +25,7 @@ export const ensureAsPlanned = (
 ): void => {
   if (heartbeat !== planned.heartbeat) throw new PlanMovedError('it has written a heartbeat since');
   const isDeregistered = held.every(({ unreadable }) => unreadable === undefined);
-  if (!areTracesLeft(isDeregistered ? traces : undefined, planned.traces))
+  if (!areTracesLeft(isDeregistered ? traces : undefined, planned))
     throw new PlanMovedError('its registration or counters have changed');
   for (const { type, entries: now } of held) {
     const left = entriesLeft(planned, type, moved);
@@ -66,13 +66,13 @@ export const poisonLeft = (
 const poisonIn = (held: readonly Held[]): PlannedRescue['poison'] =>
   held.flatMap(({ type, poison = [] }) => poison.map((id) => ({ type, id })));
 
-/** Whether the traces are those of the plan, but for counts that are gone: the counters of the plan are rebuilt first. */
-const areTracesLeft = (now: Suspect['traces'], planned: Suspect['traces']): boolean => {
-  if (now === undefined || planned === undefined) return now === planned;
-  const known = new Set(planned.lockInfo);
+/** Whether the traces are those of the plan. Only counts may have come and gone: the counters of the plan are rebuilt first. */
+const areTracesLeft = (now: Suspect['traces'], { traces, entries, poison }: PlannedRescue): boolean => {
+  if (now === undefined || traces === undefined) return now === traces;
+  const counted = new Set([...traces.lockInfo, ...Object.keys(entries), ...poison.map(({ type }) => type)]);
   return (
-    now.isRegistered === planned.isRegistered &&
-    now.hasHeartbeat === planned.hasHeartbeat &&
-    now.lockInfo.every((type) => known.has(type))
+    now.isRegistered === traces.isRegistered &&
+    now.hasHeartbeat === traces.hasHeartbeat &&
+    now.lockInfo.every((type) => counted.has(type))
   );
 };

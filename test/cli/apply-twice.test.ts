@@ -90,7 +90,7 @@ beforeEach(async () => {
 const expectAllDoneOnce = async () => {
   expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual(['a', 'b', 'c']);
   expect(await idsIn(redis, 't:jobs:L')).toEqual(['orphan']);
-  const dead = await redis.zrange('t:dead', 0, -1);
+  const dead = await redis.zrange('t:dead', 0, '-1');
   expect(dead.map((entry) => JSON.parse(entry).id).sort()).toEqual(['bad', 'poison']);
   expect(await redis.smembers('t:worker_pools')).toEqual(['live']);
   expect(await redis.exists('t:jobs:L:live:inprogress', 't:jobs:X:dead:inprogress')).toBe(0);

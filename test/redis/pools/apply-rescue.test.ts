@@ -291,9 +291,108 @@ test('a second entry of a job that is to be quarantined once is left', async () 
   expect(await idsIn(redis, list)).toContain('a');
 });
 
+const whysOf = ({ summary }: Awaited<ReturnType<typeof rescue>>) =>
+  (summary.applied?.left ?? []).map(({ act, why, isMoved: hasMoved }) => [act.act, why, hasMoved]);
+
+test('an entry that no pass has observed before is looked at twice, and once without a grace', async () => {
+  await seedLive('live', [{ kind: 'orphan' }]);
+  const acts = await plan();
+  expect(acts).toMatchObject([{ act: 'requeue-orphan', id: 'orphan-0' }]);
+  await redis.lpush(liveList, entryOf('late', 'L'));
+  await seedJob(redis, 'late', { status: 'Pending', age: 600, name: 'L' });
+  const options = { rescue: { orphanedAfter: 300 } };
+  const once = await rescue({ acts }, options);
+  expect(whysOf(once)).toEqual([['requeue-orphan', 'it has not been unobserved for long enough', true]]);
+  expect(await idsIn(redis, 't:jobs:L')).toEqual([]);
+  await redis.del('t:reaper:workers:live', 't:reaper:unobserved:live');
+  const twice = await rescue({ acts, grace: 1 }, options);
+  expect([twice.summary.applied, twice.summary.orphaned]).toEqual([{ done: acts, left: [] }, 1]);
+  expect(await idsIn(redis, 't:jobs:L')).toEqual(['orphan-0']);
+  expect(await idsIn(redis, liveList)).toEqual(['late']);
+});
+
+test('what the first look has done or left is not looked at a second time', async () => {
+  await seedLive('live', [{ kind: 'ended' }, { kind: 'orphan' }, { kind: 'orphan' }]);
+  const acts = await plan();
+  await redis.lrem(liveList, 1, entryOf('orphan-1', 'L'));
+  const { summary } = await rescue({ acts, grace: 1 }, { rescue: { orphanedAfter: 100 } });
+  expect(summary.applied?.done.map((act) => 'id' in act && act.id)).toEqual(['ended-0', 'orphan-2']);
+  expect(whysOf({ summary, pools: [] })).toEqual([
+    ['requeue-orphan', 'it is not in the in-progress list any more', true],
+  ]);
+});
+
+test('a live pool of a plan that has died is not rescued, and its entries are left', async () => {
+  await seedLive('live', [{ kind: 'orphan' }, { kind: 'ended' }]);
+  const acts = await plan();
+  await redis.hset('t:worker_pools:live', 'heartbeat_at', second(-100));
+  const applied = await rescue({ acts });
+  expect(whysOf(applied).map(([, why]) => why)).toEqual(['its pool is not alive', 'its pool is not alive']);
+  expect([applied.pools, applied.summary.suspects]).toEqual([[], 0]);
+  expect(await stateOf('live')).toMatchObject({ isRegistered: 1 });
+  expect(await idsIn(redis, liveList)).toEqual(['ended-1', 'orphan-0']);
+});
+
+test('some acts of a plan alone: counters count lists that nothing names, and their pool is rescued later', async () => {
+  await redis.lpush('t:jobs:X:stray:inprogress', entryOf('a'), entryOf('b'));
+  await redis.hset('t:jobs:X:lock_info', { gone: 2 });
+  const acts = await plan();
+  expect(acts.map((act) => ('act' in act ? act.act : act.pool)).sort()).toEqual(['gone', 'rebuild-counters', 'stray']);
+  const [counters = [], others = []] = [true, false].map((isLive) => acts.filter((act) => 'act' in act === isLive));
+  const first = await rescue({ acts: counters });
+  expect(first.summary).toMatchObject({ applied: { done: counters, left: [] }, suspects: 0 });
+  expect(await countersOf('X')).toEqual(['2', { stray: '2' }]);
+  const second = await rescue({ acts: others });
+  expect(second.pools.map(({ pool, outcome }) => [pool, outcome])).toEqual([['stray', 'rescued']]);
+  expect(whysOf(await rescue({ acts: counters }))).toEqual([
+    ['rebuild-counters', 'its counters are not wrong in the way that was planned, or are right already', true],
+  ]);
+});
+
+test('a dead pool whose counts were rebuilt since is rescued as planned', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-100) });
+  await redis.hset('t:jobs:X:lock_info', { p: 3 });
+  const acts = await plan();
+  await redis.hdel('t:jobs:X:lock_info', 'p');
+  expect((await rescue({ acts })).pools).toMatchObject([{ pool: 'p', outcome: 'rescued' }]);
+});
+
+test('counters of a plan are left when their type needs several steps since', async () => {
+  await redis.set('t:jobs:D:lock', 2);
+  const acts = await plan();
+  expect(acts).toMatchObject([{ act: 'rebuild-counters', type: 'D' }]);
+  await seedPool(redis, 'live', { heartbeat: second(5) - 5 });
+  await redis.hset('t:jobs:D:lock_info', Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`g${i}`, 0])));
+  expect(whysOf(await rescue({ acts }))).toEqual([
+    ['rebuild-counters', 'it has too many lists now to be compared with the plan in one step', true],
+  ]);
+  expect(await redis.get('t:jobs:D:lock')).toBe('2');
+});
+
+test('what cannot be read is named, and is no move', async () => {
+  await seedLive('live', [{ kind: 'orphan' }]);
+  await redis.set('t:jobs:D:lock', 2);
+  const acts = await plan();
+  await redis.set('t:jobs:D:lock_info', 'x');
+  await redis.set('t:jobs:L', 'x');
+  const whys = whysOf(await rescue({ acts }));
+  expect(whys.map(([act, , hasMoved]) => [act, hasMoved])).toEqual([
+    ['rebuild-counters', false],
+    ['requeue-orphan', false],
+  ]);
+  expect(whys.map(([, why]) => why)).toEqual([
+    expect.stringContaining('t:jobs:D:lock_info'),
+    expect.stringContaining('t:jobs:L'),
+  ]);
+});
+
 test('acts of a plan go with no pools and no plan', async () => {
   const reaper = opened.create({ redis: server.url });
   await expect(reaper.rescue({ acts: [], pools: ['p'] })).rejects.toThrow('rescue: acts: names the pools itself');
   await expect(reaper.rescue({ acts: [], plan: true })).rejects.toThrow('rescue: acts: names the pools itself');
-  await expect(reaper.rescue({ acts: [{ pool: 'p' }] as never })).rejects.toThrow('rescue: acts.0.heartbeat: ');
+  const wrong = (act: object) => expect(reaper.rescue({ acts: [act] as never })).rejects;
+  await wrong({ pool: 'p' }).toThrow('rescue: acts.0.heartbeat: ');
+  await wrong({ act: 'finish', pool: 'p' }).toThrow('rescue: acts.0.id: ');
+  await wrong({ act: 'rebuild-counters', type: 'X', fingerprint: '' }).toThrow('acts.0.fingerprint: must not be empty');
+  await wrong({ act: 'keep' }).toThrow('rescue: acts.0.act: must be one of requeue-orphan, finish, ');
 });
