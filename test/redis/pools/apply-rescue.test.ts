@@ -349,6 +349,27 @@ test('some acts of a plan alone: counters count lists that nothing names, and th
   ]);
 });
 
+test.each<[string, string[], () => Promise<unknown>]>([
+  ['a job that was to be requeued', [], () => redis.hset('t:reaper:recoveries', 'b', deaths)],
+  // As many entries would be requeued as planned, and the job of one of them was to be quarantined.
+  [
+    'no job any more',
+    ['b'],
+    () => Promise.all([redis.hdel('t:reaper:recoveries', 'b'), redis.rpop('t:jobs:X:p:inprogress')]),
+  ],
+])('a dead pool of which %s would be quarantined is left whole', async (_, poison, change) => {
+  await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a', 'b', 'c']]]) });
+  for (const id of poison) await redis.hset('t:reaper:recoveries', id, deaths);
+  const acts = await plan();
+  await change();
+  const before = await stateOf('p');
+  expect((await rescue({ acts })).pools).toMatchObject([
+    { pool: 'p', isMoved: true, error: 'not as planned: other jobs would be quarantined' },
+  ]);
+  expect(await stateOf('p')).toEqual(before);
+  expect(await redis.exists('t:jobs:X', 't:dead')).toBe(0);
+});
+
 test('a dead pool whose counts were rebuilt since is rescued as planned', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-100) });
   await redis.hset('t:jobs:X:lock_info', { p: 3 });
