@@ -104,7 +104,7 @@ export const applyRescue = async (
     if (outcome.outcome === 'rescued' || outcome.outcome === 'cleaned') done += 1;
     else if (outcome.outcome === 'alive') report.add(pool, 'it is alive');
     else if (outcome.isMoved) report.add(pool, error ?? '');
-    else if (!flags.json) print(`${pool}: given up, ${error}`);
+    else if (!flags.json) print(`${pool}: given up, ${error ?? 'this reaper only plans'}`);
   });
   const summary = await reaper.rescue({
     acts: changes,

@@ -390,6 +390,18 @@ test('counters of a plan are left when their type needs several steps since', as
   expect(await redis.get('t:jobs:D:lock')).toBe('2');
 });
 
+test('a reaper that only plans does no act of a plan', async () => {
+  await seedLive('live', [{ kind: 'orphan' }, { kind: 'ended' }, { kind: 'poison' }]);
+  await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a']]]) });
+  await redis.set('t:jobs:D:lock', 2);
+  const acts = await plan();
+  const before = [await stateOf('p'), await redis.lrange(liveList, 0, -1), await countersOf('D')];
+  const done = await rescue({ acts }, { plan: true });
+  expect(whysOf(done).map(([, why]) => why)).toEqual(Array(4).fill('this reaper only plans'));
+  expect(done.pools).toMatchObject([{ pool: 'p', outcome: 'planned' }]);
+  expect([await stateOf('p'), await redis.lrange(liveList, 0, -1), await countersOf('D')]).toEqual(before);
+});
+
 test('what cannot be read is named, and is no move', async () => {
   await seedLive('live', [{ kind: 'orphan' }]);
   await redis.set('t:jobs:D:lock', 2);
