@@ -28,7 +28,18 @@ export type { StatusReply, TrackedAttempt } from './lifecycle/attempt.ts';
 export type { Lifecycle, NewJob } from './lifecycle/lifecycle.ts';
 export type { Ack, Facts, Status } from './machines/facts.ts';
 export type { SuspensionReason } from './machines/refusal.ts';
-export type { PlannedRescue, PoisonEntry, PoolTraces, RescueChange } from './machines/types/changes.ts';
+export type {
+  AppliedActs,
+  LeftAct,
+  PlannedChange,
+  PlannedCounters,
+  PlannedEntry,
+  PlannedLiveAct,
+  PlannedRescue,
+  PoisonEntry,
+  PoolTraces,
+  RescueChange,
+} from './machines/types/changes.ts';
 export type { JobEnd, JobOutcome } from './machines/types/job.ts';
 export type { PoolEnd, PoolOutcome } from './machines/types/pool.ts';
 export type { RescueProgress } from './machines/types/progress.ts';

@@ -7,10 +7,11 @@ import type { Reason } from './machines/verdict.ts';
 import type { ReaperOptions } from './options/generated.ts';
 import type { InspectorOptions } from './options/inspector.ts';
 import { needPackage } from './options/optionalPackages.ts';
+import { plannedChange } from './options/plannedChange.ts';
 import { read } from './options/read.ts';
 import { type Reloadable, type ReloadableOptions, reloadablePaths } from './options/reloadable.ts';
 import { inspectSchema, optionsSchema } from './options/schema.ts';
-import { countsByName, timer } from './options/values.ts';
+import { timer } from './options/values.ts';
 
 /** Options with their defaults, as the reaper works with them: durations in ms. */
 export type ReaperSettings = z.output<typeof optionsSchema>;
@@ -110,17 +111,6 @@ const act = () =>
     reason: z.custom<Reason>((reason) => typeof reason === 'string', { error: 'must be the reason of a verdict' }),
     fingerprint: z.string().min(1, { error: 'must not be empty' }),
   });
-/** What a plan does with a pool. */
-const poolAct = () =>
-  z.strictObject({
-    pool: z.string(),
-    heartbeat: z.string(),
-    entries: countsByName(),
-    poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),
-    traces: z
-      .strictObject({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
-      .exactOptional(),
-  });
 const time = () =>
   z
     .union([z.date(), z.iso.datetime({ offset: true })], { error: 'must be a Date or an ISO 8601 time' })
@@ -153,7 +143,7 @@ const argumentSchemas = {
       plan: z.boolean().optional(),
       grace: timer().optional(),
       pools: members(),
-      acts: z.array(poolAct()).exactOptional(),
+      acts: z.array(plannedChange).exactOptional(),
       signal: signal(),
     })
     .refine(({ acts, pools, plan }) => acts === undefined || !(pools ?? (plan || undefined)), {

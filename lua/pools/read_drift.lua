@@ -4,6 +4,7 @@
 -- KEYS[2]  {ns}:jobs:<type>:lock_info (hash)
 -- KEYS[3…] {ns}:jobs:<type>:<pool>:inprogress (list): one for each pool
 -- ARGV[n]  pool id of the nth list
+-- ARGV[last] '' to get the fingerprint; left out otherwise
 -- Reply    as of rebuild_counters
 -- Also written by: as for rebuild_counters.
 --- @include prove

@@ -6,8 +6,10 @@
 -- KEYS[2]  {ns}:jobs:<type>:lock_info (hash)
 -- KEYS[3…] {ns}:jobs:<type>:<pool>:inprogress (list): one for each pool
 -- ARGV[n]  pool id of the nth list. The caller limits them: with more lists, open_recount, recount_pools and close_recount do it in steps
+-- ARGV[last] for the act of a plan: the fingerprint of what it does (`includes/drift.lua`); left out otherwise
 -- Reply    { 'rebuilt', lock before, lock after, how many fields of lock_info were wrong, how much the lock was too high (negative: too
---            low), the sum of the errors of the fields }. A value that is not a number counts as 0
+--            low), the sum of the errors of the fields, the fingerprint if one was given }. A value that is not a number counts as 0
+--          { 'moved' }: the counters are not wrong in the way that was planned
 --          { 'unknown', pool, … }: fields of lock_info whose lists were not given; the caller repeats the call with them
 --          { 'many' }: lock_info has more fields than one step may read
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
@@ -28,17 +30,22 @@ local drift, instead = readDrift(lock, lockInfo)
 if not drift then
   return instead
 end
+if drift.fingerprint ~= ARGV[#KEYS - 1] then
+  return { 'moved' }
+end
 local sum = tostring(drift.sum)
 if drift.before ~= sum then
   redis.call('SET', lock, string.format('%d', drift.sum))
 end
-for _, pool in ipairs(ARGV) do
+for i = 1, #KEYS - 2 do
+  local pool = ARGV[i]
   local length = drift.truth[pool]
   if length > 0 and drift.counted[pool] ~= tostring(length) then
     redis.call('HSET', lockInfo, pool, length)
   end
 end
-for _, pool in ipairs(ARGV) do
+for i = 1, #KEYS - 2 do
+  local pool = ARGV[i]
   local length = drift.truth[pool]
   if length == 0 and drift.counted[pool] and drift.counted[pool] ~= '0' then
     redis.call('HDEL', lockInfo, pool)

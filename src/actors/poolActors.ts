@@ -2,7 +2,7 @@ import { fromPromise } from 'xstate';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
-import { ensureAsPlanned, entriesLeft, PlanMovedError, poisonLeft } from '../machines/plannedPool.ts';
+import { ensureAsPlanned, entriesLeft, PlanMovedError, poisonGone, poisonLeft } from '../machines/plannedPool.ts';
 import type { PlannedRescue } from '../machines/types/changes.ts';
 import type {
   Confirmation,
@@ -26,7 +26,10 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
   const readPlan = (suspect: Suspect) => pools.plan(suspect, quarantine.keysFor);
   const confirmPlanned = async (suspect: PlannedSuspect, done: PoolDone): Promise<Confirmation> => {
     const reply = await readPlan(suspect);
-    if (reply.outcome === 'dead') ensureAsPlanned(suspect, reply.held, done);
+    if (reply.outcome === 'alive') return reply;
+    const gone = poisonGone(suspect.planned, reply.held, done);
+    const records = await Promise.all(gone.map((id) => quarantine.find(id)));
+    ensureAsPlanned(suspect, reply.held, done, new Set(gone.filter((_, i) => records[i] !== undefined)));
     return reply;
   };
   /** Requeues no more entries than planned. */

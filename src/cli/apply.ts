@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { countText } from '../ages.ts';
-import type { JobOutcome, Reaper, SweepSummary } from '../index.ts';
+import type { JobOutcome, PlannedLiveAct, Reaper, SweepSummary } from '../index.ts';
 import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { failed } from './exitCodes.ts';
@@ -16,14 +16,18 @@ export const registerApply = (program: Command): void => {
     .command('apply')
     .argument('<file>', 'a plan, as sweep or rescue --plan --out FILE writes it')
     .description('do exactly the acts of a plan, each only if its facts still stand')
-    .option('--grace <duration>', 'grace period of the pools of the plan, such as 15s; 0: no grace', duration);
+    .option(
+      '--grace <duration>',
+      'grace period of the dead pools of the plan, such as 15s; 0: no grace, and no second look at entries of live pools',
+      duration,
+    );
   withProgress(command, 'reading the jobs and pools of the plan');
   withExamples(command, {
     'plan a sweep, read the plan, and do exactly what it says': [
       'reaper sweep --plan --out plan.jsonl',
       'reaper apply plan.jsonl',
     ],
-    'the same for dead pools': ['reaper rescue --plan --out pools.jsonl', 'reaper apply pools.jsonl'],
+    'the same for a rescue': ['reaper rescue --plan --out rescue.jsonl', 'reaper apply rescue.jsonl'],
   });
   withOptions(command, 'redis', 'judging', 'pools', 'sweep', 'rescue', 'hooks', 'audit').action(
     async (file: string, flags: ApplyFlags) => {
@@ -86,34 +90,49 @@ export const applySweep = async (
   return done + left < acts.length || summary.suspended !== undefined ? failed : 0;
 };
 
-/** Does the acts of a plan of a rescue, pool by pool, in the same way. */
+/**
+ * Does the acts of a plan of a rescue in the same way: the counters, then the entries of live pools, and pool by pool those of dead
+ * ones.
+ */
 export const applyRescue = async (
   reaper: Reaper,
-  { pools }: Pick<PlanFile, 'pools'>,
+  { changes }: Pick<PlanFile, 'changes'>,
   flags: ApplyFlags,
 ): Promise<number> => {
   const report = createReport(flags);
-  const left = new Set(pools.map(({ pool }) => pool));
+  const pools = new Set(changes.flatMap((act) => ('act' in act ? [] : [act.pool])));
   let done = 0;
+  reaper.on('orphan', (entry) => {
+    if (flags.json) printJson({ type: 'orphan', entry });
+  });
   reaper.on('pool', (outcome) => {
     const { pool, error } = outcome;
-    left.delete(pool);
+    pools.delete(pool);
     if (flags.json) printJson({ type: 'pool', ...outcome });
     if (outcome.outcome === 'rescued' || outcome.outcome === 'cleaned') done += 1;
     else if (outcome.outcome === 'alive') report.add(pool, 'it is alive');
     else if (outcome.isMoved) report.add(pool, error ?? '');
-    else if (!flags.json) print(`${pool}: given up, ${error}`);
+    else if (!flags.json) print(`${pool}: given up, ${error ?? 'this reaper only plans'}`);
   });
   const summary = await reaper.rescue({
-    acts: pools,
+    acts: changes,
     ...(flags.grace === undefined ? {} : { grace: flags.grace }),
   });
-  if (summary.suspended === undefined) for (const pool of left) report.add(pool, 'it is alive or gone');
-  const counts = countsBy(pools.length, done, report.moved());
-  if (flags.json) printJson({ type: 'summary', planned: pools.length, ...counts, rescue: summary });
-  else print(...summaryOf(pools.length, counts, summary));
-  return done < pools.length || summary.suspended !== undefined ? failed : 0;
+  if (summary.suspended === undefined) for (const pool of pools) report.add(pool, 'it is alive or gone');
+  const { done: doneNow = [], left = [] } = summary.applied ?? {};
+  done += doneNow.length;
+  for (const { act, why, isMoved } of left) {
+    if (isMoved) report.add(nameOf(act), why);
+    else if (!flags.json) print(`${nameOf(act)}: given up, ${why}`);
+  }
+  const counts = countsBy(changes.length, done, report.moved());
+  if (flags.json) printJson({ type: 'summary', planned: changes.length, ...counts, rescue: summary });
+  else print(...summaryOf(changes.length, counts, summary));
+  return done < changes.length || summary.suspended !== undefined ? failed : 0;
 };
+
+const nameOf = (act: PlannedLiveAct): string =>
+  act.act === 'rebuild-counters' ? `counters of ${act.type}` : `${act.id} in pool ${act.pool}`;
 
 const countsBy = (planned: number, done: number, moved: number) => ({ done, moved, failed: planned - done - moved });
 

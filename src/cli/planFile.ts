@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { z } from 'zod';
-import type { PlannedAct, PlannedRescue } from '../index.ts';
-import { countsByName } from '../options/values.ts';
+import type { PlannedAct, PlannedChange } from '../index.ts';
+import { plannedChange } from '../options/plannedChange.ts';
 import { readText } from './configFile.ts';
 import { UsageError } from './usage.ts';
 
@@ -111,13 +111,6 @@ const actSchema = z.object({
   verdict: z.enum(['fail', 'refire', 'reset', 'untrack']),
   ...{ id: z.string(), reason: text, fingerprint: text },
 });
-const poolSchema = z.object({
-  ...{ pool: z.string(), heartbeat: z.string(), entries: countsByName() },
-  poison: z.array(z.object({ id: z.string(), type: z.string() })),
-  traces: z
-    .object({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
-    .exactOptional(),
-});
 const endSchema = z.strictObject({ type: z.literal('end'), count: z.number().int() });
 
 /** A plan that was read from a file. */
@@ -125,7 +118,7 @@ export interface PlanFile extends PlanHeader {
   /** Of a sweep. */
   readonly acts: readonly PlannedAct[];
   /** Of a rescue. */
-  readonly pools: readonly PlannedRescue[];
+  readonly changes: readonly PlannedChange[];
 }
 
 /**
@@ -139,7 +132,7 @@ export const readPlan = (path: string, namespace: string): PlanFile => {
     const parsed = shape.safeParse(jsonOf(lines[at] ?? ''));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
-    if (issue?.path.length === 0)
+    if (issue?.path.length === 0 && issue.code === 'invalid_type')
       throw new UsageError(
         `${path}:${at + 1}: ${at === 0 ? 'the first line of a plan' : 'a line of a plan'}: must be a JSON object`,
       );
@@ -155,8 +148,8 @@ export const readPlan = (path: string, namespace: string): PlanFile => {
   if (end?.count !== count) throw new UsageError(`${path}:${lines.length}: the plan is not complete: make another one`);
   const all = <Schema extends z.ZodType>(shape: Schema) => Array.from({ length: count }, (_, i) => parse(i + 1, shape));
   return kind === 'sweep'
-    ? { kind, ...header, acts: all(actSchema) as PlannedAct[], pools: [] }
-    : { kind, ...header, acts: [], pools: all(poolSchema) };
+    ? { kind, ...header, acts: all(actSchema) as PlannedAct[], changes: [] }
+    : { kind, ...header, acts: [], changes: all(plannedChange) };
 };
 
 const jsonOf = (line: string): unknown => {

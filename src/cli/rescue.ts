@@ -28,7 +28,7 @@ export const registerRescue = (program: Command): void => {
     .description('run one rescue pass')
     .option('--plan', 'print what would be done, and change nothing')
     .option('--exit-code', 'with --plan: end with 3 if something would be done')
-    .option('--out <file>', 'with --plan: write the acts on dead pools into a file, for reaper apply')
+    .option('--out <file>', 'with --plan: write the changes into a file, for reaper apply')
     .option('--force', 'with --out: replace the file')
     .option('--pool <pool...>', 'only these pools', addNonEmpty)
     .option('--verbose', 'a line for each pool and each orphaned entry, instead of groups')
@@ -60,7 +60,6 @@ interface RescueFlags extends PlanFlags {
  */
 export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWriter): Promise<number> => {
   reaper.on('pool', (outcome) => {
-    if (outcome.act !== undefined) writer?.add(outcome.act);
     if (flags.json) printJson({ type: 'pool', ...outcome });
     else if (flags.verbose || outcome.outcome === 'abandoned') print(poolLine(outcome));
   });
@@ -85,11 +84,24 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWr
     print(lastLine(summary));
   }
   if (writer !== undefined && summary.suspended === undefined) {
+    for (const act of summary.acts ?? []) writer.add(act);
     writer.finish();
-    if (!flags.json) print(`written: ${flags.out}. To do exactly this: reaper apply ${flags.out}`);
+    if (!flags.json)
+      print(...notInFile(summary), `written: ${flags.out}. To do exactly this: reaper apply ${flags.out}`);
   }
   if (summary.pools.abandoned > 0 || summary.suspended !== undefined) return failed;
   return flags.exitCode && summary.changes.length > 0 ? needsAttention : 0;
+};
+
+/** Changes that are printed, and that no later step could compare with the plan. */
+const notInFile = ({ drift, acts = [] }: RescueSummary): string[] => {
+  const types = new Set(acts.flatMap((act) => ('act' in act && act.act === 'rebuild-counters' ? [act.type] : [])));
+  return drift
+    .filter(({ type }) => !types.has(type))
+    .map(
+      ({ type }) =>
+        `not part of the plan file: the counters of ${type}, because it has too many lists to compare in one step; a rescue rebuilds them`,
+    );
 };
 
 /** What a rescue does now, in words. */

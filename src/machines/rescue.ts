@@ -25,7 +25,8 @@ const endWhenAborted = {
 
 /**
  * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks. A caller may
- * restrict its pass to some pools: `finding` finds no others then, and `recounting` rebuilds nothing.
+ * restrict its pass to some pools: `finding` finds no others then, and `recounting` rebuilds nothing. If it does the acts of a plan,
+ * each step does those that are its own, and nothing else.
  *
  * 1. `idle`: goes to `finding` for a request, to `waiting` while scheduled passes are this host's, else stays.
  * 2. `waiting`: until the next scheduled pass is due, a heartbeat grows old, a caller asks, or the mandate changes.

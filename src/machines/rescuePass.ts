@@ -4,7 +4,7 @@ import { finalOutput } from './finalOutput.ts';
 import { messageOf } from './messageOf.ts';
 import type { SuspensionReason } from './refusal.ts';
 import { changesOfCounters, changesOfLive, changesOfPool, withLocks } from './rescueChanges.ts';
-import type { Locks } from './types/changes.ts';
+import type { AppliedActs, Locks, PlannedChange } from './types/changes.ts';
 import type { PoolOutcome } from './types/pool.ts';
 import {
   emptyRescue,
@@ -106,6 +106,7 @@ export const rescuePassMachine = setup({
         ...result,
         drift: recounted.drift,
         changes: [...result.changes, ...changesOfCounters(recounted)],
+        ...withActs(result, recounted),
         unreadable: union(result.unreadable, recounted.unreadable),
       }),
     }),
@@ -115,6 +116,7 @@ export const rescuePassMachine = setup({
         orphaned: result.orphaned + requeued.orphaned.length,
         quarantined: result.quarantined + requeued.poison.length,
         changes: [...result.changes, ...changesOfLive(requeued)],
+        ...withActs(result, requeued),
         finished: result.finished + requeued.finished.length,
         unobserved: requeued.unobserved,
         undecided: requeued.undecided,
@@ -195,7 +197,24 @@ const withOutcome = (result: RescueResult, outcome: PoolOutcome): RescueResult =
   entries: result.entries + outcome.entries,
   quarantined: result.quarantined + outcome.quarantined,
   changes: [...result.changes, ...changesOfPool(outcome)],
+  ...withActs(result, { acts: outcome.act === undefined ? [] : [outcome.act] }),
   unreadable: union(result.unreadable, outcome.unreadable ?? []),
+});
+
+/** The acts of a plan, and what became of those that were done later. */
+const withActs = (
+  { acts, applied }: Pick<RescueResult, 'acts' | 'applied'>,
+  more: { readonly acts?: readonly PlannedChange[]; readonly applied?: AppliedActs },
+): Pick<RescueResult, 'acts' | 'applied'> => ({
+  ...(acts === undefined ? {} : { acts: [...acts, ...(more.acts ?? [])] }),
+  ...(applied === undefined
+    ? {}
+    : {
+        applied: {
+          done: [...applied.done, ...(more.applied?.done ?? [])],
+          left: [...applied.left, ...(more.applied?.left ?? [])],
+        },
+      }),
 });
 
 const union = (some: readonly string[], more: readonly string[]): readonly string[] => [...new Set([...some, ...more])];

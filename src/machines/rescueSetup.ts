@@ -10,6 +10,7 @@ import {
 import { type Fence, isSameTerm, type Mandate } from './lease.ts';
 import { endsByPass } from './passEnds.ts';
 import { PermanentError } from './permanent.ts';
+import { withEntries, withoutSecondTry } from './plannedActs.ts';
 import { poolsMachine } from './pools.ts';
 import type { EndedPool, PoolsEvent, PoolsMessage } from './poolsSetup.ts';
 import { reportsOf } from './rescueChanges.ts';
@@ -247,16 +248,18 @@ export const rescueSetup = setup({
     releasePools: enqueueActions(({ enqueue, context }) => {
       enqueue.sendTo('pools', { type: 'release', request: context.request as RescueRequest });
     }),
-    keepRequeued: enqueueActions(({ enqueue, context }, { requeued }: { requeued: RequeuedOrphans }) => {
+    keepRequeued: enqueueActions(({ enqueue, context }, params: { requeued: RequeuedOrphans }) => {
+      const requeued = withoutSecondTry(params.requeued);
       enqueue.sendTo(context.present, { type: 'requeued', requeued });
       enqueue.sendParent(reported(...reportsOf(requeued)));
     }),
-    // The second try of a plan finds again what the first one left in place.
+    // The second try of a plan finds again what the first one left in place. Of the acts of a plan, it does what was too early.
     keepFirstTry: enqueueActions(({ enqueue, context }, params: { requeued: RequeuedOrphans }) => {
-      const requeued = context.request?.plan
-        ? { ...params.requeued, orphaned: [], finished: [], poison: [] }
+      const { request } = context;
+      const requeued = request?.plan
+        ? { ...params.requeued, orphaned: [], finished: [], poison: [], acts: [] }
         : params.requeued;
-      enqueue.assign({ secondTryIn: requeued.dueInMs ?? 0 });
+      enqueue.assign({ request: request && withEntries(request, requeued.early), secondTryIn: requeued.dueInMs ?? 0 });
       enqueue.sendTo(context.present, { type: 'requeued', requeued });
       enqueue.sendParent(reported(...reportsOf(requeued)));
     }),

@@ -41,7 +41,15 @@ const isUneventful = ({ suspects, pools, orphaned, finished, drift, unreadable }
 const maxNames = 20;
 
 /** What a pass changed is in its acts. The event has all of it. */
-const bounded = ({ changes: _, drift, unreadable, unobserved, ...rest }: RescueSummary): object => ({
+const bounded = ({
+  changes: _,
+  acts: __,
+  applied: ___,
+  drift,
+  unreadable,
+  unobserved,
+  ...rest
+}: RescueSummary): object => ({
   ...rest,
   drift: drift.slice(0, maxNames),
   unreadable: unreadable.slice(0, maxNames),

@@ -1,5 +1,6 @@
 import { PassError } from '../errors.ts';
 import { type Clock, within } from '../io/clock.ts';
+import { plannedActsOf } from '../machines/plannedActs.ts';
 import { emptyTally } from '../machines/tally.ts';
 import { emptyRescue, type RescueRequest, type RescueScope } from '../machines/types/rescue.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
@@ -94,7 +95,8 @@ const scopeOf = ({ acts, ...filters }: Omit<Arguments<'sweep'>, 'plan' | 'signal
 /** Which pools a rescue is about; undefined for all. */
 const rescueScopeOf = ({ pools, acts }: Pick<Arguments<'rescue'>, 'pools' | 'acts'>): RescueScope | undefined => {
   if (acts === undefined) return pools === undefined ? undefined : { pools };
-  return { pools: acts.map(({ pool }) => pool), acts: new Map(acts.map((act) => [act.pool, act])) };
+  const planned = plannedActsOf(acts);
+  return { pools: [...planned.pools.keys()], acts: planned };
 };
 
 /** Runs a pass to its end. Aborting the signal makes that end come early. */

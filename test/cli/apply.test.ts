@@ -12,15 +12,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { readPlan, writePlan } from '../../src/cli/planFile.ts';
+import { rescue } from '../../src/cli/rescue.ts';
 import { callCli, watchCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../support/pools.ts';
 import { builtOf } from '../support/programs.ts';
 
-const { server, redis } = await redisFixture();
+const { server, redis, opened } = await redisFixture();
 const folder = mkdtempSync(join(tmpdir(), 'plans-'));
 const file = join(folder, 'plan.jsonl');
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -135,6 +136,75 @@ test('a plan that cannot be written to its end leaves no file, and one line says
   expect(readdirSync(folder)).toEqual([]);
 });
 
+test('a plan of a rescue holds every change that it prints, and what has moved of them is named', async () => {
+  const parameters = `{"key":"${secret}"}`;
+  const ids = ['goes', 'stays', 'ended', 'poison'];
+  await seedPool(redis, 'live', { heartbeat: second(5) - 5, jobNames: 'X', holds: new Map([['X', ids]]) });
+  await redis.hset('t:worker_pools:live', 'worker_ids', 'w');
+  await redis.hset('t:worker:w', { job_name: 'X', job_id: 'run', started_at: second(-50), args: '' });
+  for (const id of ids) {
+    const status = id === 'ended' ? 'Success' : 'Pending';
+    await seedJob(redis, id, { status, age: 600, parameters, web_hook_url: url });
+  }
+  const deaths = [1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]);
+  await redis.hset('t:reaper:recoveries', 'poison', JSON.stringify(deaths));
+  await redis.set('t:jobs:D:lock', 4);
+  await redis.set('t:jobs:E:lock', 4);
+  const quick = ['--grace', '0', '--rescue-orphaned-after', '0'];
+  const written = await reaper('rescue', '--plan', '--out', file, '--pool', 'live', ...quick);
+  const actsOf = () => linesOf(readFileSync(file, 'utf8')).flatMap(({ act = [] }) => act);
+  expect(actsOf().sort()).toEqual(['finish', 'quarantine', 'requeue-orphan', 'requeue-orphan']);
+  const whole = await reaper('rescue', '--plan', '--out', file, '--force', ...quick);
+  expect([written.code, whole.code]).toEqual([0, 0]);
+  expect(whole.stdout).toMatch(/^lock of D that would be written: 4 → 0; it was off by 4$/m);
+  expect(whole.stdout).not.toContain('not part of the plan file');
+  const text = readFileSync(file, 'utf8');
+  expect(text).not.toContain(secret);
+  const lines = linesOf(text);
+  const sha1 = expect.stringMatching(/^[0-9a-f]{40}$/);
+  for (const line of [
+    { act: 'rebuild-counters', type: 'D', fingerprint: sha1 },
+    { act: 'requeue-orphan', id: 'stays', type: 'X', pool: 'live', entry: sha1, copies: 1, fingerprint: sha1 },
+    { act: 'finish', id: 'ended', type: 'X', pool: 'live', entry: sha1, copies: 1, fingerprint: sha1 },
+    { act: 'quarantine', id: 'poison', type: 'X', pool: 'live', entry: sha1, copies: 1, fingerprint: sha1 },
+  ])
+    expect(lines).toContainEqual(line);
+  expect(lines.at(-1)).toEqual({ type: 'end', count: 6 });
+
+  await redis.lrem('t:jobs:X:live:inprogress', 1, entryOf('goes'));
+  await redis.incr('t:jobs:E:lock');
+  const applied = await reaper('apply', file, ...quick);
+  expect(applied.code).toBe(1);
+  expect(applied.stdout).toMatch(/^goes in pool live: not done, it is not in the in-progress list any more$/m);
+  expect(applied.stdout).toMatch(
+    /^counters of E: not done, its counters are not wrong in the way that was planned, or /m,
+  );
+  expect(applied.stdout).toMatch(/^6 planned: 4 done, 2 moved, 0 failed, in \d+ ms$/m);
+  expect(await idsIn(redis, 't:jobs:X')).toEqual(['stays']);
+  expect(await Promise.all(['D', 'E'].map((type) => redis.get(`t:jobs:${type}:lock`)))).toEqual(['0', '5']);
+});
+
+test('counters that no later step can compare are printed apart, as no part of the file', async () => {
+  await redis.set('t:jobs:MANY:lock', 7);
+  await redis.set('t:jobs:FEW:lock', 7);
+  await redis.hset('t:jobs:MANY:lock_info', Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`${i}`, 0])));
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    const given = opened.create({ redis: server.url.replace('redis://', `redis://:${secret}@`) });
+    await rescue(given, { plan: true, grace: 0, out: file }, writePlan(file, { ...header, kind: 'rescue' }, false));
+    const text = write.mock.calls.map(([chunk]) => `${chunk}`).join('');
+    expect(text).toMatch(/^lock of MANY that would be written: 7 → 0; it was off by 7$/m);
+    expect(text.match(/^not part of the plan file: .*/gm)).toEqual([
+      'not part of the plan file: the counters of MANY, because it has too many lists to compare in one step; a rescue rebuilds them',
+    ]);
+  } finally {
+    write.mockRestore();
+  }
+  const { changes } = readPlan(file, 't');
+  const types = changes.flatMap((act) => ('act' in act && act.act === 'rebuild-counters' ? [act.type] : []));
+  expect([types, changes.length]).toEqual([['FEW'], 1_002]);
+});
+
 test('a plan that is not complete leaves no file', () => {
   const writer = writePlan(file, header, false);
   writer.add({ id: 'a' });
@@ -153,6 +223,7 @@ test('a file that comes up while a plan is made is not replaced', () => {
 
 const act = { id: 'a', verdict: 'fail', reason: 'hung', fingerprint: 'f' };
 const plan = { schema: 1, type: 'plan', ...header };
+const counters = { act: 'rebuild-counters', type: 'X', fingerprint: 'f' };
 const end = { type: 'end', count: 1 };
 test.each<[string, readonly (object | string)[], string]>([
   ['an empty file', [], ':1: '],
@@ -169,6 +240,12 @@ test.each<[string, readonly (object | string)[], string]>([
   ],
   ['a pool in a plan of a sweep', [plan, { pool: 'p' }, end], ':2: verdict: '],
   ['a job in a plan of a rescue', [{ ...plan, kind: 'rescue' }, act, end], ':2: pool: '],
+  ['an act that is not known', [{ ...plan, kind: 'rescue' }, { act: 'keep' }, end], ':2: act: must be one of '],
+  [
+    'a fact that is not known',
+    [{ ...plan, kind: 'rescue' }, { ...counters, at: 1 }, end],
+    ':2: a line of a plan: Unrec',
+  ],
   ['no end', [plan, act], ':2: the plan is not complete'],
   ['a header alone', [plan], ':1: the plan is not complete'],
   ['too few acts', [plan, act, { type: 'end', count: 2 }], ':3: the plan is not complete'],

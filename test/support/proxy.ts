@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { createSignal } from '../../src/io/clock.ts';
 
 /** A TCP proxy on loopback that can delay, cut and silence connections. */
 export interface Proxy {
@@ -12,6 +13,11 @@ export interface Proxy {
   cutAfterWrites(n: number, deliver: boolean): void;
   /** Cuts all connections in place of the first reply with this text. The returned function tells whether this has happened. */
   cutAtReply(text: string): () => boolean;
+  /**
+   * Holds back the first chunk from a client that `isIt` accepts, and all that its connection sends after it. `reached` resolves
+   * then; `release` passes everything on.
+   */
+  holdAt: Holding['holdAt'];
   /** Keeps the current connections open, but passes nothing on. New ones work. */
   silence(): void;
   stop(): Promise<void>;
@@ -25,14 +31,10 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
   let fatal: { readonly text: string; isCut: boolean } | undefined;
   /** Connections of an earlier generation are silent. */
   let generation = 0;
+  const holding = createHolding();
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
-  };
-  /** Passes chunks on after `delayMs`, in order. */
-  const pass = (to: Socket) => (chunk: Buffer) => {
-    if (delayMs === 0) to.write(chunk);
-    else setTimeout(() => to.writable && to.write(chunk), delayMs);
   };
   const server = createServer({ noDelay: true }, (client) => {
     const mine = generation;
@@ -46,10 +48,11 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
         upstream.destroy();
       });
     }
-    const toRedis = pass(upstream);
-    const toClient = pass(client);
+    const toRedis = passTo(upstream, delayMs);
+    const toClient = passTo(client, delayMs);
+    const isKept = holding.connection(toRedis);
     client.on('data', (chunk) => {
-      if (mine !== generation) return;
+      if (mine !== generation || isKept(chunk)) return;
       writes += 1;
       left -= 1;
       if (left > 0) return toRedis(chunk);
@@ -81,6 +84,7 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
       fatal = mine;
       return () => mine.isCut;
     },
+    holdAt: holding.holdAt,
     silence() {
       generation += 1;
     },
@@ -88,6 +92,46 @@ export const startProxy = async (targetPort: number, { delayMs = 0 } = {}): Prom
       cut();
       server.close();
       await once(server, 'close');
+    },
+  };
+};
+
+/** Passes chunks on after a delay, in order. */
+const passTo = (to: Socket, delayMs: number) => (chunk: Buffer) => {
+  if (delayMs === 0) to.write(chunk);
+  else setTimeout(() => to.writable && to.write(chunk), delayMs);
+};
+
+type Holding = ReturnType<typeof createHolding>;
+const createHolding = () => {
+  let isIt = (_: string): boolean => false;
+  let reached = createSignal();
+  let kept: (() => void)[] | undefined;
+  return {
+    holdAt(given: (chunk: string) => boolean) {
+      isIt = given;
+      kept = [];
+      reached = createSignal();
+      return {
+        reached: reached.promise,
+        release() {
+          const passed = kept ?? [];
+          kept = undefined;
+          for (const pass of passed) pass();
+        },
+      };
+    },
+    /** Of one connection: whether a chunk is held back. */
+    connection(pass: (chunk: Buffer) => void) {
+      let isHeld = false;
+      return (chunk: Buffer): boolean => {
+        if (kept === undefined) return false;
+        isHeld ||= isIt(chunk.toString('latin1'));
+        if (!isHeld) return false;
+        kept.push(() => pass(chunk));
+        reached.resolve();
+        return true;
+      };
     },
   };
 };

@@ -15,7 +15,7 @@ import {
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import type { CountedLists, NameReader } from './countedLists.ts';
 
-/** Rebuilds the counters of one type from its in-progress lists, or plans that. Returns by how much they were wrong. */
+/** Rebuilds the counters of one type from its in-progress lists, or plans that. */
 export type TypeRebuild = (
   type: string,
   /** Pools that may have a list of the type. */
@@ -26,8 +26,20 @@ export type TypeRebuild = (
     readonly plan: boolean;
     /** The pass that acts, for the audit stream. */
     readonly pass: string;
+    /** Fingerprint of the act of a plan: only if the counters are wrong in this way. */
+    readonly planned?: string;
   },
-) => Promise<Drift>;
+) => Promise<Rebuilt>;
+
+export type Rebuilt =
+  | {
+      /** By how much they were wrong. */
+      readonly drift: Drift;
+      /** Only in a plan, and only of counters that one step can rebuild. */
+      readonly fingerprint?: string | undefined;
+    }
+  /** Nothing was changed: they are not as planned, or one step cannot tell. */
+  | { readonly moved: 'drift' | 'many' };
 
 type RunRetried = <Name extends ScriptName>(
   name: Name,
@@ -38,7 +50,8 @@ type RunRetried = <Name extends ScriptName>(
   note: AuditNote | undefined,
 ) => Promise<ReplyOf<Name>>;
 
-type Options = Pick<Parameters<TypeRebuild>[3], 'fence' | 'pass'>;
+type RebuildOptions = Parameters<TypeRebuild>[3];
+type Options = Pick<RebuildOptions, 'fence' | 'pass'>;
 
 /** How often a lock is counted again if other clients write it meanwhile. After that, the next pass tries again. */
 const maxRounds = 3;
@@ -63,22 +76,24 @@ export const createTypeRebuild = ({
     type: string,
     named: readonly string[],
     names: NameReader,
-    { fence, plan, pass }: Parameters<TypeRebuild>[3],
-  ): Promise<{ readonly drift: Drift } | { readonly pools: readonly string[] }> => {
+    { fence, plan, pass, planned }: RebuildOptions,
+  ): Promise<Rebuilt | { readonly pools: readonly string[] }> => {
+    const asked = plan ? [''] : planned === undefined ? [] : [planned];
     let pools = await lists.ownPools(type, named, names.ofPass);
     while (pools.length <= maxListsPerStep) {
       const reply = await run(
         plan ? 'read_drift' : 'rebuild_counters',
         [keys.lock(type), keys.lockInfo(type), ...keysOf(type, pools)],
-        pools,
+        [...pools, ...asked],
         fence,
         plan ? undefined : callOnce(keys),
         plan ? undefined : noteOf(type, pass),
       );
       if (reply.outcome === 'many') break;
+      if (reply.outcome === 'moved') return { moved: 'drift' };
       if (reply.outcome === 'rebuilt') {
-        const { lockBefore, lock, fields, off } = reply;
-        return { drift: driftOf(type, lockBefore, lock, fields, off) };
+        const { lockBefore, lock, fields, off, fingerprint } = reply;
+        return { drift: driftOf(type, lockBefore, lock, fields, off), fingerprint };
       }
       pools = [...new Set([...pools, ...(await lists.countedPools(type, reply.pools, names))])];
     }
@@ -89,10 +104,13 @@ export const createTypeRebuild = ({
 
   return async (type, pools, names, options) => {
     const atOnce = await rebuildAtOnce(type, pools, names, options);
-    if ('drift' in atOnce) return atOnce.drift;
-    return options.plan
-      ? planInSteps({ connection, keys, lists }, type, atOnce.pools, names)
-      : rebuildInSteps(type, atOnce.pools, names, options);
+    if (!('pools' in atOnce)) return atOnce;
+    // What several steps count cannot be compared with a plan.
+    if (options.planned !== undefined) return { moved: 'many' };
+    const drift = options.plan
+      ? await planInSteps({ connection, keys, lists }, type, atOnce.pools, names)
+      : await rebuildInSteps(type, atOnce.pools, names, options);
+    return { drift };
   };
 };
 

@@ -1,3 +1,4 @@
+import type { LeftAct, PlannedCounters } from '../../machines/types/changes.ts';
 import type { Drift, Recounted } from '../../machines/types/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
@@ -20,6 +21,23 @@ export type CounterRebuild = (
   signal?: AbortSignal | undefined,
   /** The pass that acts, for the audit stream. */
   pass?: string,
+) => Promise<Recounted>;
+
+/**
+ * Rebuilds the counters of a plan, each type only if they are still wrong in the same way. Reads the locks of the other types.
+ *
+ * @param lists in-progress lists that were found by their names, as [type, pool]; all of the types of the plan.
+ */
+export type PlannedRebuild = (
+  planned: readonly PlannedCounters[],
+  types: readonly string[],
+  options: {
+    readonly fence: Fence | undefined;
+    readonly lists: readonly (readonly [string, string])[];
+    readonly signal: AbortSignal | undefined;
+    /** The pass that acts, for the audit stream. */
+    readonly pass: string;
+  },
 ) => Promise<Recounted>;
 
 /** Reads the locks of types, and rebuilds nothing. */
@@ -49,10 +67,34 @@ export const createCounters = ({
   /** Reads all known names, including these types. Called only if a name holds a colon. */
   readNames: (types: readonly string[]) => Promise<ListNames>;
   maxListsPerStep?: number;
-}): { readonly recount: CounterRebuild; readonly readLocks: LockReader } => {
+}): { readonly recount: CounterRebuild; readonly rebuildPlanned: PlannedRebuild; readonly readLocks: LockReader } => {
+  const reads = createCounterReads({ connection, keys, maxListsPerStep });
+  const { readLocks } = reads;
+  const rebuildAll = createRebuildAll({ connection, keys, scripts, clock, readNames, maxListsPerStep, reads });
+
+  return {
+    readLocks,
+
+    recount(types, fence, found = [], plan = false, signal = undefined, pass = 'rescue') {
+      return rebuildAll(types, { fence, lists: found, plan, signal, pass });
+    },
+
+    async rebuildPlanned(planned, types, { lists: found, ...options }) {
+      const acts = new Map(planned.map((act) => [act.type, act]));
+      const others = await readLocks(types.filter((type) => !acts.has(type)));
+      const rebuilt = await rebuildAll([...acts.keys()], { ...options, lists: found, plan: false }, acts);
+      return { ...rebuilt, locks: new Map([...others.locks, ...rebuilt.locks]) };
+    },
+  };
+};
+
+/** What is read of the counters of types. */
+const createCounterReads = ({
+  connection,
+  keys,
+  maxListsPerStep,
+}: Pick<Deps, 'connection' | 'keys'> & { maxListsPerStep: number }) => {
   const { redis } = connection;
-  const lists = createCountedLists({ connection, keys });
-  const rebuildType = createTypeRebuild({ connection, keys, scripts, clock, lists, maxListsPerStep });
   const listsOf = ({ type, pools }: NamedType) => pools.map((pool) => keys.inProgress(type, pool));
 
   /** The types that have counters or lists. If there are many types, most have neither. */
@@ -84,43 +126,86 @@ export const createCounters = ({
 
   const readLock = async (type: string) => (await unlessWrongType(redis.get(keys.lock(type)), null)) ?? '0';
 
-  return {
-    async readLocks(types) {
-      const read = (await inChunks(types, readLock)).map((lock) => [lock, lock] as const);
-      return { drift: [], unreadable: [], locks: new Map(types.map((type, i) => [type, read[i] as (typeof read)[0]])) };
-    },
-
-    async recount(types, fence, found = [], plan = false, signal = undefined, pass = 'rescue') {
-      const poolsOf = createPoolsOf(await unlessWrongType(readSet(connection, keys.pools), []), found);
-      const names = cachedNames(() => readNames(types));
-      const drift: Drift[] = [];
-      const unreadable: string[] = [];
-      const locks = new Map<string, readonly [string, string]>();
-      const keepLock = (type: string, before: string, after: string) => {
-        if (before !== '0' || after !== '0') locks.set(type, [before, after]);
-      };
-      const rebuild = async (named: NamedType) => {
-        const { type } = named;
-        let { pools } = named;
-        if (signal?.aborted) return;
-        try {
-          pools = await existingPools(named);
-          const rebuilt = await rebuildType(type, pools, names, { fence, plan, pass });
-          keepLock(type, rebuilt.lockBefore, rebuilt.lock);
-          if (rebuilt.lockBefore !== rebuilt.lock || rebuilt.fields > 0) drift.push(rebuilt);
-        } catch (error) {
-          unreadable.push(await reasonOf(error, type, pools));
-          const lock = await readLock(type);
-          keepLock(type, lock, lock);
-        }
-      };
-      for (const some of partsOf(types, concurrency)) {
-        const named = some.map((type) => ({ type, pools: poolsOf(type) }));
-        await inChunks(types.length <= concurrency ? named : await usedOf(named), rebuild);
-      }
-      return { drift, unreadable, locks };
-    },
+  const readLocks: LockReader = async (types) => {
+    const read = (await inChunks(types, readLock)).map((lock) => [lock, lock] as const);
+    return { drift: [], unreadable: [], locks: new Map(types.map((type, i) => [type, read[i] as (typeof read)[0]])) };
   };
+
+  return { usedOf, existingPools, reasonOf, readLock, readLocks };
+};
+
+/** Rebuilds the counters of types, or plans that. With acts of a plan, these are all that is rebuilt. */
+const createRebuildAll = ({
+  reads: { usedOf, existingPools, reasonOf, readLock },
+  readNames,
+  ...deps
+}: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & {
+  readNames: (types: readonly string[]) => Promise<ListNames>;
+  maxListsPerStep: number;
+  reads: ReturnType<typeof createCounterReads>;
+}) => {
+  const { connection, keys } = deps;
+  const rebuildType = createTypeRebuild({ ...deps, lists: createCountedLists({ connection, keys }) });
+
+  return async (
+    types: readonly string[],
+    { fence, lists: found, plan, signal, pass }: Parameters<PlannedRebuild>[2] & { readonly plan: boolean },
+    planned?: ReadonlyMap<string, PlannedCounters>,
+  ): Promise<Recounted> => {
+    const poolsOf = createPoolsOf(await unlessWrongType(readSet(connection, keys.pools), []), found);
+    const names = cachedNames(() => readNames(types));
+    const drift: Drift[] = [];
+    const acts: PlannedCounters[] = [];
+    const done: PlannedCounters[] = [];
+    const left: LeftAct[] = [];
+    const unreadable: string[] = [];
+    const locks = new Map<string, readonly [string, string]>();
+    const keepLock = (type: string, before: string, after: string) => {
+      if (before !== '0' || after !== '0') locks.set(type, [before, after]);
+    };
+    const leave = async (type: string, act: PlannedCounters | undefined, why: string, isMoved: boolean) => {
+      if (act !== undefined) left.push({ act, why, isMoved });
+      const lock = await readLock(type);
+      keepLock(type, lock, lock);
+    };
+    const rebuild = async (named: NamedType) => {
+      const { type } = named;
+      const act = planned?.get(type);
+      let { pools } = named;
+      if (signal?.aborted) return;
+      try {
+        pools = await existingPools(named);
+        const expected = act === undefined ? {} : { planned: act.fingerprint };
+        const rebuilt = await rebuildType(type, pools, names, { fence, plan, pass, ...expected });
+        if ('moved' in rebuilt) return await leave(type, act, whyMoved[rebuilt.moved], true);
+        const { drift: found, fingerprint } = rebuilt;
+        keepLock(type, found.lockBefore, found.lock);
+        if (found.lockBefore === found.lock && found.fields === 0) return;
+        drift.push(found);
+        if (act !== undefined) done.push(act);
+        if (plan && fingerprint !== undefined) acts.push({ act: 'rebuild-counters', type, fingerprint });
+      } catch (error) {
+        const reason = await reasonOf(error, type, pools);
+        unreadable.push(reason);
+        await leave(type, act, reason, false);
+      }
+    };
+    for (const some of partsOf(types, concurrency)) {
+      const named = some.map((type) => ({ type, pools: poolsOf(type) }));
+      const isAsked = planned !== undefined || types.length <= concurrency;
+      await inChunks(isAsked ? named : await usedOf(named), rebuild);
+    }
+    return {
+      ...{ drift, unreadable, locks },
+      ...(plan ? { acts } : {}),
+      ...(planned === undefined ? {} : { applied: { done, left } }),
+    };
+  };
+};
+
+const whyMoved = {
+  drift: 'its counters are not wrong in the way that was planned, or are right already',
+  many: 'it has too many lists now to be compared with the plan in one step',
 };
 
 /** Reads the names for a pass once, and again when fresh ones are needed. */

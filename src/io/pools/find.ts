@@ -83,7 +83,9 @@ export const createPoolFinder = ({
         ...singleKeysOf(keys),
         ...types.slice(0, maxTypesChecked).flatMap((type) => keysOfType(keys, type)),
       ]);
-      const dead = pools.filter(({ isAlive, isReadable }) => !isAlive && isReadable);
+      const dead = pools.filter(
+        ({ pool, isAlive, isReadable }) => !isAlive && isReadable && (scope?.acts?.pools.has(pool) ?? true),
+      );
       const holding = await findHolding(dead, read);
       const live = pools.filter(({ isAlive }) => isAlive);
       const pass = randomBytes(6).toString('base64url');
@@ -96,24 +98,36 @@ export const createPoolFinder = ({
           ...suspectOf(state, read),
           ...{ disruptions, at, pass, holdsEntries: holding.has(state.pool) },
         })),
-        live: scope?.acts === undefined ? livePoolsOf(live, read, pass) : [],
+        live: livePoolsOf(live.filter(isMeant(scope)), read, pass),
       };
     },
   };
 };
 
-/** The registry with these pools and their lists only. Types stay: a pool may hold entries of any. */
-const restrictedTo = ({ pools: only, acts }: RescueScope, registry: Registry): Registry => {
+/** Whether a pass may look for orphaned entries in a live pool. */
+const isMeant = (scope: RescueScope | undefined) => {
+  if (scope?.acts === undefined) return () => true;
+  const pools = new Set(scope.acts.entries.map(({ pool }) => pool));
+  return ({ pool }: PoolState) => pools.has(pool);
+};
+
+/**
+ * The registry with these pools and their lists only, and all lists of a type whose counters a plan rebuilds. Types stay: a pool
+ * may hold entries of any.
+ */
+const restrictedTo = ({ pools, acts }: RescueScope, registry: Registry): Registry => {
+  const only = new Set([...pools, ...(acts?.entries ?? []).map(({ pool }) => pool)]);
+  const counted = new Set((acts?.counters ?? []).map(({ type }) => type));
   const known = new Set(registry.pools.map(({ pool }) => pool));
-  const unknown = only.filter((pool) => !known.has(pool));
+  const unknown = pools.filter((pool) => !known.has(pool));
   if (unknown.length > 0 && acts === undefined) {
     const message = `unknown pool: ${unknown.join(', ')}; nothing was changed. See: reaper status`;
     throw new ReaperError('not-found', message);
   }
   return {
     ...registry,
-    pools: registry.pools.filter(({ pool }) => only.includes(pool)),
-    lists: registry.lists.filter(([, pool]) => only.includes(pool)),
+    pools: registry.pools.filter(({ pool }) => only.has(pool)),
+    lists: registry.lists.filter(([type, pool]) => only.has(pool) || counted.has(type)),
   };
 };
 

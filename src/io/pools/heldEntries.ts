@@ -16,6 +16,10 @@ export interface HeldEntry {
   readonly fault: string | undefined;
   /** SHA-1 of its bytes, and its index from the end of the list (`lua/includes/entry_at.lua`). */
   readonly place: string;
+  /** SHA-1 of its bytes. */
+  readonly digest: string;
+  /** How many equal entries were read of the list. */
+  readonly copies: number;
   /** Its field in the hash of the pool's unobserved entries. */
   readonly field: string;
 }
@@ -45,7 +49,8 @@ export const readHeldEntries = async (
       );
       for (const [i, reply] of read.entries.entries()) {
         const entry = heldEntryOf(pool, type, from + i + 1, reply);
-        if (!held.has(entry.field)) held.set(entry.field, entry);
+        const equal = held.get(entry.field);
+        held.set(entry.field, equal === undefined ? entry : { ...equal, copies: equal.copies + 1 });
       }
       from += read.entries.length;
       isEnd = read.isEnd;
@@ -72,6 +77,7 @@ const heldEntryOf = (pool: LivePool, type: string, place: number, [digest, text,
           ? undefined
           : `the id in ${name} is not valid UTF-8; its job is unknown`,
     place: `${digest}:${place}`,
+    ...{ digest, copies: 1 },
     field: `${digest} ${type}`,
   };
 };

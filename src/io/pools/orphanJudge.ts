@@ -1,4 +1,4 @@
-import type { PoisonEntry } from '../../machines/types/changes.ts';
+import type { PlannedEntry, PoisonEntry } from '../../machines/types/changes.ts';
 import type { OrphanedEntry } from '../../machines/types/rescue.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
@@ -6,6 +6,7 @@ import { retry } from '../redis/retry.ts';
 import { callOnce, type Fence } from '../redis/scripts.ts';
 import { findWrongTyped } from '../redis/wrongTypes.ts';
 import type { HeldEntry } from './heldEntries.ts';
+import { fingerprintOf, plannedEntryOf } from './plannedEntry.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { RecoveryLimit } from './requeue.ts';
 import type { StepErrors } from './stepErrors.ts';
@@ -28,6 +29,8 @@ export interface UnobservedEntry extends HeldEntry {
   readonly since: number;
   readonly at: number;
   readonly isProvable: boolean;
+  /** The signs of life of its job (`lua/includes/orphan.lua`). */
+  readonly signs: string;
   readonly memoryOf: (field: string) => string;
 }
 
@@ -37,6 +40,8 @@ export interface JudgedOrphans {
   /** How many entries look orphaned without proof, and how long the oldest of them has been unobserved, in s. */
   readonly undecided: number;
   readonly oldestUndecidedS: number;
+  /** In a plan: the acts that do this. */
+  readonly acts: readonly PlannedEntry[];
 }
 
 export interface OrphanSettings {
@@ -98,16 +103,23 @@ export const createOrphanJudge = ({
   return async (due, { plan, fence, signal, errors }) => {
     const orphaned: OrphanedEntry[] = [];
     const poison: PoisonEntry[] = [];
+    const acts: PlannedEntry[] = [];
     const stillUndecided = new Set<string>();
     let oldest = 0;
     const judge = async (entry: UnobservedEntry) => {
       const { pool, type, id } = entry;
       const ageS = Math.round((entry.at - entry.since) / 1_000);
       const outcome = entry.fault === undefined ? (await requeueOrphan(entry, plan, fence)).outcome : 'undecided';
-      if (outcome === 'requeued') orphaned.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
+      if (outcome === 'requeued') {
+        orphaned.push({ id, type, pool: pool.pool, unobservedS: ageS, plan });
+        acts.push(plannedEntryOf('requeue-orphan', entry, fingerprintOf(entry.signs)));
+      }
       if (outcome === 'poison') {
         const taken = await takePoison(entry, plan, fence);
-        if (taken !== undefined) poison.push(taken);
+        if (taken !== undefined) {
+          poison.push(taken);
+          acts.push(plannedEntryOf('quarantine', entry, fingerprintOf(entry.signs)));
+        }
       }
       if (outcome !== 'undecided') return;
       stillUndecided.add(keyOf(entry));
@@ -121,12 +133,12 @@ export const createOrphanJudge = ({
     }
     const rest = sorted.slice(batch).map(keyOf);
     undecided = new Set([...stillUndecided, ...rest.filter((key) => undecided.has(key))]);
-    return { orphaned, undecided: undecided.size, oldestUndecidedS: oldest, poison };
+    return { orphaned, undecided: undecided.size, oldestUndecidedS: oldest, poison, acts };
   };
 };
 
 /** Requeues an entry, or says why not; a plan changes nothing. */
-const createRequeueOrphan =
+export const createRequeueOrphan =
   ({
     keys,
     scripts,

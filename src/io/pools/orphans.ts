@@ -1,3 +1,4 @@
+import type { PlannedEntry } from '../../machines/types/changes.ts';
 import type { FinishedEntry, LivePool, RequeuedOrphans } from '../../machines/types/rescue.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
@@ -7,9 +8,11 @@ import { callOnce, type Fence } from '../redis/scripts.ts';
 import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
 import { type Observation, readObservations } from './observations.ts';
 import { createOrphanJudge, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
+import { createApplyEntries } from './plannedEntries.ts';
+import { fingerprintOf, plannedEntryOf } from './plannedEntry.ts';
 import { createPoolObserver, type PoolObserver } from './poolObserver.ts';
 import { createReportingPools } from './reportingPools.ts';
-import { findStaleEntries, finishStaleEntry } from './staleEntries.ts';
+import { findStaleEntries, finishStaleEntry, type StaleEntry } from './staleEntries.ts';
 import { createStepErrors, type StepErrors } from './stepErrors.ts';
 
 /** One pass over the entries of live pools. Once `signal` is aborted, it begins no further change. */
@@ -19,6 +22,8 @@ export interface OrphanPass {
   readonly signal?: AbortSignal | undefined;
   /** The pools are some of those that are live: what is known of the others stays. */
   readonly isScoped?: boolean;
+  /** The acts of a plan: these and no others. */
+  readonly planned?: readonly PlannedEntry[];
 }
 
 /**
@@ -48,10 +53,54 @@ const noInfo = 'the Redis user of the reaper may not run INFO, so no restart wou
 type OrphanDeps = Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings;
 
 export const createOrphans = (deps: OrphanDeps): Orphans => {
-  const { connection, keys, clock, orphanedAfter, onSkipped } = deps;
   const observer = createPoolObserver(deps);
-  const reporting = createReportingPools(deps);
+  const look = createLook(deps, observer);
   const judge = createOrphanJudge(deps);
+  const applyEntries = createApplyEntries(deps);
+
+  return {
+    async requeue(live, options) {
+      const pass: Pass = { ...options, fence: options.fence, errors: createStepErrors() };
+      const { plan, planned, isScoped = false, errors } = pass;
+      if (!isScoped) observer.begin(live);
+      const seen = await look(live, pass);
+      const { provable, unprovable, silentPools, finished } = seen;
+      if (planned !== undefined) {
+        const applied = await applyEntries(planned, seen, pass);
+        const early = new Set(applied.early.map(({ pool, type, entry }) => `${pool} ${entry} ${type}`));
+        const waiting = provable.filter(({ pool, field }) => early.has(`${pool.pool} ${field}`));
+        return { ...nothingElse, ...applied, dueInMs: dueIn(waiting, deps), ...errorOf(errors) };
+      }
+      const { acts, ...judged } = await judge(
+        provable.filter((one) => isDue(one, deps)),
+        pass,
+      );
+      return {
+        ...judged,
+        undecided: judged.undecided + unprovable.length,
+        finished,
+        unobserved: silentPools.slice(0, maxNamed),
+        dueInMs: dueIn(provable, deps),
+        ...(plan ? { acts: [...seen.acts, ...acts] } : {}),
+        ...errorOf(errors),
+      };
+    },
+  };
+};
+
+const isDue = ({ at, since }: UnobservedEntry, { orphanedAfter }: Pick<OrphanDeps, 'orphanedAfter'>) =>
+  at - since >= orphanedAfter;
+
+/** When all of these have been unobserved for long enough. */
+const dueIn = (entries: readonly UnobservedEntry[], deps: OrphanDeps): number | undefined => {
+  const waiting = entries.filter((one) => !isDue(one, deps)).map(({ at, since }) => since + deps.orphanedAfter - at);
+  return waiting.length === 0 ? undefined : Math.max(...waiting) + (clockOverride(deps.clock) === '' ? earliness : 0);
+};
+
+/** Reads the entries of live pools, removes those that are stale, and observes those that may be orphaned. */
+const createLook = (deps: OrphanDeps, observer: PoolObserver) => {
+  const { connection, keys, onSkipped } = deps;
+  const reporting = createReportingPools(deps);
   let skippedBefore: ReadonlyMap<string, string> = new Map();
 
   /** Reports pools whose entries cannot be judged, with the reason, once each until that changes. */
@@ -61,57 +110,43 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
     skippedBefore = new Map([...others, ...pools]);
   };
 
-  const isDue = ({ at, since }: UnobservedEntry) => at - since >= orphanedAfter;
-
-  return {
-    async requeue(live, { plan, fence, signal, isScoped = false }) {
-      const pass: Pass = { plan, fence, signal, errors: createStepErrors() };
-      if (!isScoped) observer.begin(live);
-      const [held, observations] = await Promise.all([
-        readHeldEntries(connection, keys, live),
-        readObservations(connection, keys, live),
-      ]);
-      const observed = jobsByPool(observations);
-      await pass.errors.attempt(() => reporting.record(new Set(observed.keys()), live, plan, isScoped));
-
-      const { finished, stale } = await finishStale(deps, held, pass);
-      const candidates = held.filter(
-        (entry) => !stale.has(entry) && !isObserved(entry.id, observed.get(entry.pool.pool)),
-      );
-      const unobserved = await observe(observer, live, candidates, pass);
-      const { silentPools, unprovable, provable } = await sortOut(reporting, unobserved, isDue);
-      reportPools(
-        new Map([
-          ...silentPools.map((pool) => [pool, silent] as const),
-          ...unprovable.map(({ pool }) => [pool.pool, noInfo] as const),
-        ]),
-        new Set(live.map(({ pool }) => pool)),
-        isScoped,
-      );
-      const waiting = provable.filter((one) => !isDue(one)).map(({ at, since }) => since + orphanedAfter - at);
-      const judged = await judge(provable.filter(isDue), pass);
-      const { first: error } = pass.errors;
-      return {
-        ...judged,
-        undecided: judged.undecided + unprovable.length,
-        finished,
-        unobserved: silentPools.slice(0, maxNamed),
-        dueInMs:
-          waiting.length === 0 ? undefined : Math.max(...waiting) + (clockOverride(clock) === '' ? earliness : 0),
-        ...(error === undefined ? {} : { error }),
-      };
-    },
+  return async (live: readonly LivePool[], pass: Pass) => {
+    const { plan, isScoped = false, planned, errors } = pass;
+    const [held, observations] = await Promise.all([
+      readHeldEntries(connection, keys, live),
+      readObservations(connection, keys, live),
+    ]);
+    const observed = jobsByPool(observations);
+    await errors.attempt(() => reporting.record(new Set(observed.keys()), live, plan, isScoped));
+    const known = held.filter(({ fault }) => fault === undefined);
+    const stale = await findStaleEntries(connection, keys, known);
+    const ended = planned === undefined ? await finishStale(deps, stale, pass) : { finished: [], acts: [] };
+    const staleEntries = new Set(stale.map((one) => one.held));
+    const candidates = held.filter(
+      (entry) => !staleEntries.has(entry) && !isObserved(entry.id, observed.get(entry.pool.pool)),
+    );
+    const unobserved = await observe(observer, live, candidates, pass);
+    const sorted = await sortOut(reporting, unobserved, (one) => isDue(one, deps));
+    const unjudged = new Map([
+      ...sorted.silentPools.map((pool) => [pool, silent] as const),
+      ...sorted.unprovable.map(({ pool }) => [pool.pool, noInfo] as const),
+    ]);
+    reportPools(unjudged, new Set(live.map(({ pool }) => pool)), isScoped);
+    return { ...sorted, ...ended, live, held, stale, candidates, unobserved, unjudged };
   };
 };
 
+const errorOf = ({ first: error }: StepErrors) => (error === undefined ? {} : { error });
+/** What the acts of a plan say of other entries. */
+const nothingElse = { unobserved: [], undecided: 0, oldestUndecidedS: 0 };
+
 /** Removes entries whose jobs have succeeded, up to a batch. */
 const finishStale = async (
-  { connection, keys, scripts, clock, heartbeatAge, batch }: OrphanDeps,
-  held: readonly HeldEntry[],
+  { keys, scripts, clock, heartbeatAge, batch }: OrphanDeps,
+  stale: readonly StaleEntry[],
   { plan, fence, signal, errors }: Pass,
 ) => {
-  const known = held.filter(({ fault }) => fault === undefined);
-  const stale = await findStaleEntries(connection, keys, known);
+  const acts: PlannedEntry[] = [];
   const finished: FinishedEntry[] = [];
   for (const one of stale.slice(0, batch)) {
     const { pool, type, id } = one.held;
@@ -120,10 +155,12 @@ const finishStale = async (
       const change = callOnce(keys);
       const finish = () => finishStaleEntry(scripts, keys, heartbeatAge, one, plan, fence, change);
       const { outcome } = await retry(clock, finish);
-      if (outcome === 'done') finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
+      if (outcome !== 'done') return;
+      finished.push({ id, type, pool: pool.pool, endedS: one.endedS, plan });
+      acts.push(plannedEntryOf('finish', one.held, fingerprintOf(one.updateTime, one.revision)));
     });
   }
-  return { finished, stale: new Set(stale.map((one) => one.held)) };
+  return { finished, acts };
 };
 
 /** Observes each pool on its own, so that a pool with unusable records does not affect the others. */
@@ -141,8 +178,12 @@ const observe = async (
       return held.length === 0 ? undefined : observer.observe(pool.pool, pool.workerIds, held, plan);
     });
     if (result === undefined) return [];
-    const { at, since, ...rest } = result;
-    return held.map((entry) => ({ ...entry, ...rest, at, since: since.get(entry.field) ?? at }));
+    const { at, since, signs, ...rest } = result;
+    return held.map((entry) => ({
+      ...entry,
+      ...rest,
+      ...{ at, since: since.get(entry.field) ?? at, signs: signs.get(entry.field) ?? '' },
+    }));
   });
   return found.flat();
 };

@@ -13,6 +13,8 @@ export interface UnobservedEntries {
   readonly at: number;
   /** Field of an entry → since when it is unobserved while its job has not changed, in ms. */
   readonly since: ReadonlyMap<string, number>;
+  /** Field of an entry → the signs of life of its job (`lua/includes/orphan.lua`). */
+  readonly signs: ReadonlyMap<string, string>;
   /** Whether these times prove anything. Without INFO, a restart of Redis would not be seen. */
   readonly isProvable: boolean;
   /** For a plan: what this process remembers of an entry and of the workers, as JSON. Empty if that is in Redis. */
@@ -72,11 +74,13 @@ export const createPoolObserver = (deps: ObserverDeps): PoolObserver => {
         replies.push(await observeSome(deps, pool, workerIds, some, memory));
       }
       const [first] = replies as [ObserveReply, ...ObserveReply[]];
-      const unobserved = Object.assign({}, ...replies.map((reply) => reply.unobserved));
+      const unobserved: Record<string, string> = Object.assign({}, ...replies.map((reply) => reply.unobserved));
+      const texts = Object.entries(unobserved);
       if (plan) planned.set(pool, { workers: first.workers, unobserved });
       return {
         at: first.at,
-        since: new Map(Object.entries<string>(unobserved).map(([field, text]) => [field, Number.parseInt(text, 10)])),
+        since: new Map(texts.map(([field, text]) => [field, Number.parseInt(text, 10)])),
+        signs: new Map(texts.map(([field, text]) => [field, text.slice(text.indexOf(' ') + 1)])),
         isProvable: first.workers.run !== '',
         memoryOf: (field) => (plan ? memoryOf(planned.get(pool), [field]) : ''),
       };

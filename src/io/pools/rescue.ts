@@ -6,7 +6,7 @@ import { standing, walkAllKeys, walkKeysUntil } from '../redis/keyWalk.ts';
 import { existingOf } from '../redis/paged.ts';
 import { type Expected, refusalBehind } from '../redis/wrongTypes.ts';
 import { createSuspectReview, type SuspectReview } from './confirm.ts';
-import { type CounterRebuild, createCounters, type LockReader } from './counters.ts';
+import { type CounterRebuild, createCounters, type LockReader, type PlannedRebuild } from './counters.ts';
 import { createDeregister, type Deregister } from './deregister.ts';
 import { createPoolFinder, type PoolFinder } from './find.ts';
 import { createHeartbeatWatch } from './heartbeatWatch.ts';
@@ -24,6 +24,7 @@ export interface Pools extends PoolFinder, SuspectReview {
   readonly requeue: Requeue;
   readonly deregister: Deregister;
   readonly recount: CounterRebuild;
+  readonly rebuildPlanned: PlannedRebuild;
   readonly readLocks: LockReader;
   /** The reason why a step cannot succeed for the entries of a type; undefined for an error that may pass. */
   refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
@@ -81,15 +82,13 @@ export const createPools = ({
   const watch = createHeartbeatWatch({ ...options, redis });
   const review = createSuspectReview({ ...options, registry });
   const planRequeue = createRequeuePlan(options);
-  const counters = createCounters({ ...options, readNames: (types) => registry.read([], types) });
   return {
     ...createPoolFinder({ ...options, registry, suspects, watch, onClockAhead }),
     ...review,
     ...registryReads({ connection, keys, clock, registry }),
     requeue: createRequeue({ ...options, runAnswered, registry, onUncounted }),
     deregister: createDeregister({ ...options, runAnswered, registry }),
-    recount: counters.recount,
-    readLocks: counters.readLocks,
+    ...createCounters({ ...options, readNames: (types) => registry.read([], types) }),
     recordStates: (states) => suspects.record(states, 'known'),
     refusalBehind: (error, suspect, type) => refusalBehind(redis, error, keysOfSuspect(keys, suspect, type)),
     untilStale: watch.untilStale,

@@ -26,6 +26,43 @@ export interface PlannedRescue {
   readonly traces?: PoolTraces | undefined;
 }
 
+/** What a plan does with one entry of a live pool: with these bytes, and with a job that has not changed since. */
+export interface PlannedEntry extends PoisonEntry {
+  readonly act: 'requeue-orphan' | 'finish' | 'quarantine';
+  /** SHA-1 of its bytes. */
+  readonly entry: string;
+  /** How many equal entries the list held. */
+  readonly copies: number;
+  /** Fingerprint of what a run changes in the stats of the job. */
+  readonly fingerprint: string;
+}
+
+/** The counters of a type that a plan sets right: each is still wrong by as much. */
+export interface PlannedCounters {
+  readonly act: 'rebuild-counters';
+  readonly type: string;
+  /** Fingerprint of how much the lock and each field of lock_info were wrong. Entries that come and go do not change it. */
+  readonly fingerprint: string;
+}
+
+/** An act of a plan of a rescue that is not about a dead pool. */
+export type PlannedLiveAct = PlannedEntry | PlannedCounters;
+/** One act of a plan of a rescue. */
+export type PlannedChange = PlannedRescue | PlannedLiveAct;
+
+/** What became of the acts of a plan that are not about dead pools. An act in neither list was not begun. */
+export interface AppliedActs {
+  readonly done: readonly PlannedLiveAct[];
+  readonly left: readonly LeftAct[];
+}
+/** An act of a plan that was not done. */
+export interface LeftAct {
+  readonly act: PlannedLiveAct;
+  readonly why: string;
+  /** Whether it is not as it was planned; false for a step that failed. */
+  readonly isMoved: boolean;
+}
+
 /**
  * One change that a rescue has made or, in a plan, would make. A plan and the rescue that follows it list the same ones.
  *

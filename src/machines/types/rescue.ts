@@ -1,6 +1,15 @@
 import type { Fence } from '../lease.ts';
 import type { SuspensionReason } from '../refusal.ts';
-import type { Locks, PlannedRescue, PoisonEntry, RescueChange } from './changes.ts';
+import type {
+  AppliedActs,
+  Locks,
+  PlannedChange,
+  PlannedCounters,
+  PlannedEntry,
+  PlannedRescue,
+  PoisonEntry,
+  RescueChange,
+} from './changes.ts';
 import type { PoolOutcome, Suspect } from './pool.ts';
 
 /** What `find` sees when it reads the pools. */
@@ -69,6 +78,12 @@ export interface RequeuedOrphans {
   readonly poison: readonly PoisonEntry[];
   /** When everything that looks orphaned now will have done so for long enough, in ms from now; undefined for nothing. */
   readonly dueInMs: number | undefined;
+  /** Only in a plan: the acts that do exactly this. */
+  readonly acts?: readonly PlannedEntry[];
+  /** Only for the acts of a plan: what became of them. */
+  readonly applied?: AppliedActs;
+  /** Only for the acts of a plan: those that a second try may still do. */
+  readonly early?: readonly PlannedEntry[];
   /** Why the try did not complete. */
   readonly error?: string;
 }
@@ -88,6 +103,10 @@ export interface Recounted {
   /** Types whose counters cannot be read, with the reason. */
   readonly unreadable: readonly string[];
   readonly locks: Locks;
+  /** Only in a plan: the acts that do exactly this. Types that are counted in several steps have none. */
+  readonly acts?: readonly PlannedCounters[];
+  /** Only for the acts of a plan: what became of them. */
+  readonly applied?: AppliedActs;
 }
 
 export interface RescueRequest {
@@ -105,16 +124,25 @@ export interface RescueRequest {
 
 /** Which pools a rescue pass is about. */
 export interface RescueScope {
+  /** Pools that it may rescue. */
   readonly pools: readonly string[];
-  /** The acts of a plan by their pools: these and no others, each only if its pool is as it was. */
-  readonly acts?: ReadonlyMap<string, PlannedRescue>;
+  /** The acts of a plan: these and no others, each only if what it is about is as it was. */
+  readonly acts?: PlannedActs;
+}
+
+/** The acts of a plan of a rescue by what they are about. */
+export interface PlannedActs {
+  /** Dead pool → what is done with it. */
+  readonly pools: ReadonlyMap<string, PlannedRescue>;
+  readonly entries: readonly PlannedEntry[];
+  readonly counters: readonly PlannedCounters[];
 }
 
 /** What `find` looks for. */
 export interface FindInput extends Pick<RescueRequest, 'thorough' | 'plan' | 'scope'> {
   readonly fence: Fence | undefined;
 }
-/** Whose counters `recount` rebuilds. With a scope it rebuilds none, and reads the locks of these types. */
+/** Whose counters `recount` rebuilds. With a scope it reads the locks of these types, and rebuilds only what a plan says. */
 export interface RecountInput extends Pick<RescueRequest, 'number' | 'plan' | 'scope'>, Pick<Found, 'types' | 'lists'> {
   readonly fence: Fence | undefined;
 }
@@ -147,6 +175,10 @@ export interface RescueResult {
   readonly drift: readonly Drift[];
   /** Each change that was made (in a plan: would be), sorted by its own text. */
   readonly changes: readonly RescueChange[];
+  /** Only in a plan: the acts that do exactly this. Left out are types whose counters are read in several steps. */
+  readonly acts?: readonly PlannedChange[];
+  /** Only for the acts of a plan: what became of those that are not about dead pools. */
+  readonly applied?: AppliedActs;
   /** Keys that were left as they are, because they hold another type or their names are ambiguous. */
   readonly unreadable: readonly string[];
   /** Why no pool was judged: Redis or this process was in no state to judge. The next pass tries again. */
@@ -179,5 +211,7 @@ export const emptyRescue = ({
   quarantined: 0,
   drift: [],
   changes: [],
+  ...(plan ? { acts: [] } : {}),
+  ...(scope?.acts === undefined ? {} : { applied: { done: [], left: [] } }),
   unreadable: [],
 });

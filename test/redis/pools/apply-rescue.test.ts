@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readPlan, writePlan } from '../../../src/cli/planFile.ts';
-import type { PlannedRescue, PoolOutcome, ReaperOptions, RescueOptions } from '../../../src/index.ts';
+import type { PlannedChange, PlannedRescue, PoolOutcome, ReaperOptions, RescueOptions } from '../../../src/index.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../../support/pools.ts';
@@ -19,8 +19,9 @@ const rescue = async (given: RescueOptions, options: Partial<ReaperOptions> = {}
   await reaper.stop({ timeout: 0 });
   return { pools, summary };
 };
-const plan = async (): Promise<PlannedRescue[]> =>
-  (await rescue({ plan: true })).pools.flatMap(({ act }) => (act === undefined ? [] : [act]));
+/** Larger batches than those of the acts: what is planned is done, however many entries it is. */
+const plan = async (): Promise<readonly PlannedChange[]> =>
+  (await rescue({ plan: true }, { rescue: { orphanedAfter: 0, batchSize: 20 } })).summary.acts ?? [];
 const deaths = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]));
 
 const moves = [
@@ -53,19 +54,108 @@ const stateOf = async (pool: string) => ({
   isRegistered: await redis.sismember('t:worker_pools', pool),
   count: await redis.hget('t:jobs:X:lock_info', pool),
 });
-const world = fc.array(
+const pools = fc.array(
   fc.record({
     entries: fc.integer({ min: 1, max: 5 }),
     isPoison: fc.boolean(),
     move: fc.option(fc.constantFrom(...moves), { nil: undefined, freq: 2 }),
   }),
-  { minLength: 1, maxLength: 4 },
+  { minLength: 1, maxLength: 3 },
 );
 
-test('from any state, the acts of a plan do exactly the plan, and leave every pool that has moved since', async () => {
+const liveKinds = ['orphan', 'ended', 'poison'] as const;
+const liveMoves = ['runs', 'left', 'changed', 'twice', 'recoveries'] as const;
+type Live = { readonly kind: (typeof liveKinds)[number]; readonly move: (typeof liveMoves)[number] | undefined };
+const liveEntries = fc.array(
+  fc.record({
+    kind: fc.constantFrom(...liveKinds),
+    move: fc.option(fc.constantFrom(...liveMoves), { nil: undefined, freq: 2 }),
+  }),
+  { maxLength: 4 },
+);
+const actOf = { orphan: 'requeue-orphan', ended: 'finish', poison: 'quarantine' } as const;
+const liveList = 't:jobs:L:live:inprogress';
+const idOf = ({ kind }: Pick<Live, 'kind'>, i: number) => `${kind}-${i}`;
+/** A pool with a worker for each entry, which runs another job. */
+const seedLive = async (pool: string, entries: readonly Pick<Live, 'kind'>[]) => {
+  const ids = entries.map(idOf);
+  await seedPool(redis, pool, {
+    heartbeat: second(5) - 5,
+    jobNames: 'L',
+    holds: new Map(ids.length > 0 ? [['L', ids]] : []),
+  });
+  await redis.hset(`t:worker_pools:${pool}`, 'worker_ids', [...ids, 'more'].map((id) => `w-${pool}-${id}`).join(','));
+  for (const [i, id] of [...ids, 'more'].entries()) {
+    const run = { job_name: 'L', job_id: `run${i}`, started_at: second(-50), args: '' };
+    await redis.hset(`t:worker:w-${pool}-${id}`, run);
+  }
+  for (const [i, { kind }] of entries.entries()) {
+    const id = idOf({ kind }, i);
+    await seedJob(redis, id, { status: kind === 'ended' ? 'Success' : 'Pending', age: 600, name: 'L' });
+    if (kind === 'poison') await redis.hset('t:reaper:recoveries', id, deaths);
+  }
+};
+const moveLive = async (id: string, { kind, move: what }: Live) => {
+  if (what === 'runs') await redis.hset(`t:worker:w-live-${id}`, 'job_id', id, 'started_at', second());
+  else if (what === 'left') await redis.lrem(liveList, 1, entryOf(id, 'L'));
+  else if (what === 'twice') await redis.lpush(liveList, entryOf(id, 'L'));
+  else if (what === 'changed') await redis.hset(`t:job_stats:${id}`, 'update_time', second(-300));
+  else if (kind === 'poison') await redis.hdel('t:reaper:recoveries', id);
+  else await redis.hset('t:reaper:recoveries', id, deaths);
+};
+const isStill = ({ kind, move: what }: Live) =>
+  what === undefined || (kind === 'ended' && (what === 'runs' || what === 'recoveries'));
+const stateOfEntry = async (id: string) => ({
+  held: (await idsIn(redis, liveList)).filter((one) => one === id).length,
+  queued: (await idsIn(redis, 't:jobs:L')).filter((one) => one === id).length,
+  stats: await redis.hgetall(`t:job_stats:${id}`),
+  quarantine: await redis.hexists('t:reaper:quarantine', id),
+});
+
+const driftMoves = ['right', 'more', 'another field', 'busy'] as const;
+const drifts = fc.array(
+  fc.record({
+    lock: fc.integer({ min: -2, max: 3 }),
+    field: fc.constantFrom('1', '3', 'x'),
+    move: fc.option(fc.constantFrom(...driftMoves), { nil: undefined, freq: 2 }),
+  }),
+  { maxLength: 3 },
+);
+const moveDrift = async (type: string, what: (typeof driftMoves)[number]) => {
+  const [lock, info] = [`t:jobs:${type}:lock`, `t:jobs:${type}:lock_info`];
+  if (what === 'right') await redis.del(lock, info);
+  else if (what === 'more') await redis.incr(lock);
+  else if (what === 'another field') await redis.hset(info, 'other', 2);
+  else {
+    // As a fetch does.
+    await redis.lpush(`t:jobs:${type}:other:inprogress`, entryOf('busy', type));
+    await redis.incr(lock);
+    await redis.hincrby(info, 'other', 1);
+  }
+};
+const countersOf = async (type: string) => [
+  await redis.get(`t:jobs:${type}:lock`),
+  await redis.hgetall(`t:jobs:${type}:lock_info`),
+];
+
+/** Examples in which every kind of entry, and every kind of move, is seen. */
+const everyEntry = (areMoved: boolean): [never[], Live[], never[], boolean] => [
+  [],
+  liveMoves.map((what, i) => ({ kind: liveKinds[(i * 2) % 3] as Live['kind'], move: what })),
+  [],
+  areMoved,
+];
+const everyDrift: [never[], never[], { lock: number; field: 'x'; move: (typeof driftMoves)[number] }[], boolean] = [
+  [],
+  [],
+  driftMoves.map((what) => ({ lock: 2, field: 'x', move: what })),
+  true,
+];
+
+test('from any state, the acts of a plan do exactly the plan, and leave everything that has moved since', async () => {
   const seen = new Set<string>();
   await fc.assert(
-    fc.asyncProperty(world, fc.boolean(), async (given, areMoved) => {
+    fc.asyncProperty(pools, liveEntries, drifts, fc.boolean(), async (given, live, drifted, areMoved) => {
       await redis.flushall();
       const names = given.map((_, i) => `p${i}`);
       for (const [i, { entries, isPoison }] of given.entries()) {
@@ -73,44 +163,103 @@ test('from any state, the acts of a plan do exactly the plan, and leave every po
         await seedPool(redis, `p${i}`, { heartbeat: second(-100), holds: new Map([['X', ids]]) });
         if (isPoison) await redis.hset('t:reaper:recoveries', ids.at(-1) as string, deaths);
       }
-      await redis.incrby('t:jobs:Z:lock', 4);
-      await seedPool(redis, 'live', { heartbeat: second(), holds: new Map([['X', ['kept']]]) });
-      await seedJob(redis, 'kept', { status: 'Success' });
+      await seedPool(redis, 'other', { heartbeat: second(5) - 5, holds: new Map([['X', ['kept']]]) });
+      await seedJob(redis, 'kept', { status: 'Success', age: 0 });
+      await seedLive('live', live);
+      for (const [i, { lock, field }] of drifted.entries()) {
+        await redis.set(`t:jobs:D${i}:lock`, lock);
+        await redis.hset(`t:jobs:D${i}:lock_info`, 'live', field);
+      }
       const acts = await plan();
-      expect(acts.map(({ pool }) => pool).sort()).toEqual(names);
-      const isMoved = (i: number) => areMoved && given[i]?.move !== undefined;
-      for (const [i, { move: what }] of given.entries()) if (areMoved && what !== undefined) await move(`p${i}`, what);
-      await seedPool(redis, 'later', { heartbeat: second(-100), holds: new Map([['X', ['later']]]) });
-      const all = [...names, 'live', 'later'];
-      const before = new Map(await Promise.all(all.map(async (pool) => [pool, await stateOf(pool)] as const)));
-      const { pools, summary } = await rescue({ acts });
+      const isPool = (act: PlannedChange): act is PlannedRescue => !('act' in act);
+      expect(
+        acts
+          .filter(isPool)
+          .map(({ pool }) => pool)
+          .sort(),
+      ).toEqual(names);
+      const liveActs = acts.flatMap((act) => (isPool(act) ? [] : [act]));
+      expect(liveActs.map((act) => [act.act, 'id' in act ? act.id : act.type]).sort()).toEqual(
+        [
+          ...live.map((one, i) => [actOf[one.kind], idOf(one, i)]),
+          ...drifted.map((_, i) => ['rebuild-counters', `D${i}`]),
+        ].sort(),
+      );
 
-      expect(summary).toMatchObject({ isScoped: true, orphaned: 0, finished: 0, drift: [] });
-      for (const { pool, outcome, isMoved: hasMoved } of pools) {
+      const moveOf = <Move>(one: { readonly move: Move | undefined }) => (areMoved ? one.move : undefined);
+      for (const [i, one] of given.entries()) if (areMoved && one.move !== undefined) await move(`p${i}`, one.move);
+      for (const [i, one] of live.entries()) if (areMoved && one.move !== undefined) await moveLive(idOf(one, i), one);
+      for (const [i, one] of drifted.entries())
+        if (areMoved && one.move !== undefined) await moveDrift(`D${i}`, one.move);
+      // What has come up since is in no act.
+      await seedPool(redis, 'later', { heartbeat: second(-100), holds: new Map([['X', ['later']]]) });
+      await redis.lpush(liveList, entryOf('late', 'L'));
+      await seedJob(redis, 'late', { status: 'Pending', age: 600, name: 'L' });
+      await redis.set('t:jobs:Z:lock', 4);
+      const all = [...names, 'other', 'later'];
+      const before = new Map(await Promise.all(all.map(async (pool) => [pool, await stateOf(pool)] as const)));
+      const entriesBefore = await Promise.all(live.map((one, i) => stateOfEntry(idOf(one, i))));
+      const countersBefore = await Promise.all(drifted.map((_, i) => countersOf(`D${i}`)));
+      const { pools: outcomes, summary } = await rescue({ acts });
+
+      expect(summary).toMatchObject({ isScoped: true });
+      for (const { pool, outcome, isMoved: hasMoved } of outcomes) {
         seen.add(outcome);
-        expect([outcome, hasMoved]).toEqual(outcome === 'abandoned' ? ['abandoned', true] : ['rescued', undefined]);
+        expect([outcome, hasMoved]).toEqual(
+          outcome === 'abandoned' ? ['abandoned', true] : [expect.stringMatching('rescued|cleaned'), undefined],
+        );
         expect(names).toContain(pool);
       }
       const queued = await idsIn(redis, 't:jobs:X');
       for (const [i, pool] of names.entries()) {
-        const act = acts.find((one) => one.pool === pool);
-        const rescued = pools.find((one) => one.pool === pool && one.outcome === 'rescued');
-        const isSame =
-          isMoved(i) && !(given[i]?.move === 'now poison' && given[i]?.entries === 1 && given[i]?.isPoison);
-        expect(rescued === undefined).toBe(isSame);
+        const act = acts.filter(isPool).find((one) => one.pool === pool);
+        const rescued = outcomes.find((one) => one.pool === pool && one.outcome !== 'abandoned');
+        const { entries, isPoison } = given[i] as (typeof given)[number];
+        const what = moveOf(given[i] as (typeof given)[number]);
+        const isLess = what === 'an entry less' && !(isPoison && entries === 1);
+        const isSame = what === undefined || isLess || (what === 'now poison' && entries === 1 && isPoison);
+        expect(rescued !== undefined).toBe(isSame);
         if (rescued === undefined) expect(await stateOf(pool)).toEqual(before.get(pool));
         else {
-          expect(queued.filter((id) => id.startsWith(`${pool}-`))).toHaveLength(act?.entries.X ?? 0);
+          const left = (act?.entries.X ?? 0) - (isLess ? 1 : 0);
+          expect(queued.filter((id) => id.startsWith(`${pool}-`))).toHaveLength(left);
           expect((rescued.poison ?? []).map(({ id, type }) => ({ id, type }))).toEqual(act?.poison);
           expect(await stateOf(pool)).toEqual({ lists: [[], []], beat: {}, isRegistered: 0, count: null });
         }
       }
-      for (const pool of ['live', 'later']) expect(await stateOf(pool)).toEqual(before.get(pool));
+      for (const pool of ['other', 'later']) expect(await stateOf(pool)).toEqual(before.get(pool));
+
+      const { done = [], left = [] } = summary.applied ?? {};
+      expect(left.every(({ isMoved: hasMoved }) => hasMoved)).toBe(true);
+      expect([...done, ...left.map(({ act }) => act)]).toHaveLength(liveActs.length);
+      const isDone = (name: string) => done.some((act) => ('id' in act ? act.id : act.type) === name);
+      for (const [i, one] of live.entries()) {
+        const id = idOf(one, i);
+        const after = await stateOfEntry(id);
+        expect([id, isDone(id)]).toEqual([id, !areMoved || isStill(one)]);
+        seen.add(isDone(id) ? one.kind : `${one.move}`);
+        if (!isDone(id)) expect(after).toEqual(entriesBefore[i]);
+        else expect(after).toMatchObject({ held: 0, queued: one.kind === 'orphan' ? 1 : 0 });
+        if (isDone(id)) expect(after.quarantine).toBe(one.kind === 'poison' ? 1 : 0);
+      }
+      expect(await stateOfEntry('late')).toMatchObject({ held: 1, queued: 0 });
+      for (const [i, one] of drifted.entries()) {
+        const what = moveOf(one);
+        expect(isDone(`D${i}`)).toBe(what === undefined || what === 'busy');
+        seen.add(isDone(`D${i}`) ? `counters ${what}` : `${what}`);
+        const right = what === 'busy' ? ['1', { other: '1' }] : ['0', {}];
+        expect(await countersOf(`D${i}`)).toEqual(isDone(`D${i}`) ? right : countersBefore[i]);
+      }
       expect(await redis.get('t:jobs:Z:lock')).toBe('4');
     }),
-    { numRuns: 40, endOnFailure: false },
+    { numRuns: 40, endOnFailure: false, examples: [everyEntry(true), everyEntry(false), everyDrift] },
   );
-  expect([...seen].sort()).toEqual(['abandoned', 'rescued']);
+  expect([...seen].sort()).toEqual(
+    [
+      ...['abandoned', 'rescued', ...liveKinds, ...liveMoves],
+      ...['counters undefined', 'counters busy', 'right', 'more', 'another field'],
+    ].sort(),
+  );
 });
 
 test('a pool that gets an entry while it is rescued keeps it, and stays registered', async () => {
@@ -146,11 +295,143 @@ test('a second entry of a job that is to be quarantined once is left', async () 
   expect(await idsIn(redis, list)).toContain('a');
 });
 
+const whysOf = ({ summary }: Awaited<ReturnType<typeof rescue>>) =>
+  (summary.applied?.left ?? []).map(({ act, why, isMoved: hasMoved }) => [act.act, why, hasMoved]);
+
+test('an entry that no pass has observed before is looked at twice, and once without a grace', async () => {
+  await seedLive('live', [{ kind: 'orphan' }]);
+  const acts = await plan();
+  expect(acts).toMatchObject([{ act: 'requeue-orphan', id: 'orphan-0' }]);
+  await redis.lpush(liveList, entryOf('late', 'L'));
+  await seedJob(redis, 'late', { status: 'Pending', age: 600, name: 'L' });
+  const options = { rescue: { orphanedAfter: 300 } };
+  const once = await rescue({ acts }, options);
+  expect(whysOf(once)).toEqual([['requeue-orphan', 'it has not been unobserved for long enough', true]]);
+  expect(await idsIn(redis, 't:jobs:L')).toEqual([]);
+  await redis.del('t:reaper:workers:live', 't:reaper:unobserved:live');
+  const twice = await rescue({ acts, grace: 1 }, options);
+  expect([twice.summary.applied, twice.summary.orphaned]).toEqual([{ done: acts, left: [] }, 1]);
+  expect(await idsIn(redis, 't:jobs:L')).toEqual(['orphan-0']);
+  expect(await idsIn(redis, liveList)).toEqual(['late']);
+});
+
+test('what the first look has done or left is not looked at a second time', async () => {
+  await seedLive('live', [{ kind: 'ended' }, { kind: 'orphan' }, { kind: 'orphan' }]);
+  const acts = await plan();
+  await redis.lrem(liveList, 1, entryOf('orphan-1', 'L'));
+  const { summary } = await rescue({ acts, grace: 1 }, { rescue: { orphanedAfter: 100 } });
+  expect(summary.applied?.done.map((act) => 'id' in act && act.id)).toEqual(['ended-0', 'orphan-2']);
+  expect(whysOf({ summary, pools: [] })).toEqual([
+    ['requeue-orphan', 'it is not in the in-progress list any more', true],
+  ]);
+});
+
+test('a live pool of a plan that has died is not rescued, and its entries are left', async () => {
+  await seedLive('live', [{ kind: 'orphan' }, { kind: 'ended' }]);
+  const acts = await plan();
+  await redis.hset('t:worker_pools:live', 'heartbeat_at', second(-100));
+  const applied = await rescue({ acts });
+  expect(whysOf(applied).map(([, why]) => why)).toEqual(['its pool is not alive', 'its pool is not alive']);
+  expect([applied.pools, applied.summary.suspects]).toEqual([[], 0]);
+  expect(await stateOf('live')).toMatchObject({ isRegistered: 1 });
+  expect(await idsIn(redis, liveList)).toEqual(['ended-1', 'orphan-0']);
+});
+
+test('some acts of a plan alone: counters count lists that nothing names, and their pool is rescued later', async () => {
+  await redis.lpush('t:jobs:X:stray:inprogress', entryOf('a'), entryOf('b'));
+  await redis.hset('t:jobs:X:lock_info', { gone: 2 });
+  const acts = await plan();
+  expect(acts.map((act) => ('act' in act ? act.act : act.pool)).sort()).toEqual(['gone', 'rebuild-counters', 'stray']);
+  const [counters = [], others = []] = [true, false].map((isLive) => acts.filter((act) => 'act' in act === isLive));
+  const first = await rescue({ acts: counters });
+  expect(first.summary).toMatchObject({ applied: { done: counters, left: [] }, suspects: 0 });
+  expect(await countersOf('X')).toEqual(['2', { stray: '2' }]);
+  const second = await rescue({ acts: others });
+  expect(second.pools.map(({ pool, outcome }) => [pool, outcome])).toEqual([['stray', 'rescued']]);
+  expect(whysOf(await rescue({ acts: counters }))).toEqual([
+    ['rebuild-counters', 'its counters are not wrong in the way that was planned, or are right already', true],
+  ]);
+});
+
+test.each<[string, string[], () => Promise<unknown>]>([
+  ['a job that was to be requeued', [], () => redis.hset('t:reaper:recoveries', 'b', deaths)],
+  // As many entries would be requeued as planned, and the job of one of them was to be quarantined.
+  [
+    'no job any more',
+    ['b'],
+    () => Promise.all([redis.hdel('t:reaper:recoveries', 'b'), redis.rpop('t:jobs:X:p:inprogress')]),
+  ],
+])('a dead pool of which %s would be quarantined is left whole', async (_, poison, change) => {
+  await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a', 'b', 'c']]]) });
+  for (const id of poison) await redis.hset('t:reaper:recoveries', id, deaths);
+  const acts = await plan();
+  await change();
+  const before = await stateOf('p');
+  expect((await rescue({ acts })).pools).toMatchObject([
+    { pool: 'p', isMoved: true, error: 'not as planned: other jobs would be quarantined' },
+  ]);
+  expect(await stateOf('p')).toEqual(before);
+  expect(await redis.exists('t:jobs:X', 't:dead')).toBe(0);
+});
+
+test('a dead pool whose counts were rebuilt since is rescued as planned', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-100) });
+  await redis.hset('t:jobs:X:lock_info', { p: 3 });
+  const acts = await plan();
+  await redis.hdel('t:jobs:X:lock_info', 'p');
+  expect((await rescue({ acts })).pools).toMatchObject([{ pool: 'p', outcome: 'rescued' }]);
+});
+
+test('counters of a plan are left when their type needs several steps since', async () => {
+  await redis.set('t:jobs:D:lock', 2);
+  const acts = await plan();
+  expect(acts).toMatchObject([{ act: 'rebuild-counters', type: 'D' }]);
+  await seedPool(redis, 'live', { heartbeat: second(5) - 5 });
+  await redis.hset('t:jobs:D:lock_info', Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`g${i}`, 0])));
+  expect(whysOf(await rescue({ acts }))).toEqual([
+    ['rebuild-counters', 'it has too many lists now to be compared with the plan in one step', true],
+  ]);
+  expect(await redis.get('t:jobs:D:lock')).toBe('2');
+});
+
+test('a reaper that only plans does no act of a plan', async () => {
+  await seedLive('live', [{ kind: 'orphan' }, { kind: 'ended' }, { kind: 'poison' }]);
+  await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a']]]) });
+  await redis.set('t:jobs:D:lock', 2);
+  const acts = await plan();
+  const before = [await stateOf('p'), await redis.lrange(liveList, 0, -1), await countersOf('D')];
+  const done = await rescue({ acts }, { plan: true });
+  expect(whysOf(done).map(([, why]) => why)).toEqual(Array(4).fill('this reaper only plans'));
+  expect(done.pools).toMatchObject([{ pool: 'p', outcome: 'planned' }]);
+  expect([await stateOf('p'), await redis.lrange(liveList, 0, -1), await countersOf('D')]).toEqual(before);
+});
+
+test('what cannot be read is named, and is no move', async () => {
+  await seedLive('live', [{ kind: 'orphan' }]);
+  await redis.set('t:jobs:D:lock', 2);
+  const acts = await plan();
+  await redis.set('t:jobs:D:lock_info', 'x');
+  await redis.set('t:jobs:L', 'x');
+  const whys = whysOf(await rescue({ acts }));
+  expect(whys.map(([act, , hasMoved]) => [act, hasMoved])).toEqual([
+    ['rebuild-counters', false],
+    ['requeue-orphan', false],
+  ]);
+  expect(whys.map(([, why]) => why)).toEqual([
+    expect.stringContaining('t:jobs:D:lock_info'),
+    expect.stringContaining('t:jobs:L'),
+  ]);
+});
+
 test('acts of a plan go with no pools and no plan', async () => {
   const reaper = opened.create({ redis: server.url });
   await expect(reaper.rescue({ acts: [], pools: ['p'] })).rejects.toThrow('rescue: acts: names the pools itself');
   await expect(reaper.rescue({ acts: [], plan: true })).rejects.toThrow('rescue: acts: names the pools itself');
-  await expect(reaper.rescue({ acts: [{ pool: 'p' }] as never })).rejects.toThrow('rescue: acts.0.heartbeat: ');
+  const wrong = (act: object) => expect(reaper.rescue({ acts: [act] as never })).rejects;
+  await wrong({ pool: 'p' }).toThrow('rescue: acts.0.heartbeat: ');
+  await wrong({ act: 'finish', pool: 'p' }).toThrow('rescue: acts.0.id: ');
+  await wrong({ act: 'rebuild-counters', type: 'X', fingerprint: '' }).toThrow('acts.0.fingerprint: must not be empty');
+  await wrong({ act: 'keep' }).toThrow('rescue: acts.0.act: must be one of requeue-orphan, finish, ');
 });
 
 test.each(['__proto__', 'constructor', 'a b:c', '\u001b[31m\nü'])(
@@ -166,8 +447,8 @@ test.each(['__proto__', 'constructor', 'a b:c', '\u001b[31m\nü'])(
     writer.finish();
     const read = readPlan(file, 't');
     rmSync(dirname(file), { recursive: true });
-    expect(read.pools).toEqual(acts);
-    expect((await rescue({ acts: read.pools })).summary).toMatchObject({ entries: 2, pools: { rescued: 1 } });
+    expect(read.changes).toEqual(acts);
+    expect((await rescue({ acts: read.changes })).summary).toMatchObject({ entries: 2, pools: { rescued: 1 } });
     expect((await idsIn(redis, `t:jobs:${type}`)).sort()).toEqual(['a', 'b']);
   },
 );
@@ -178,7 +459,7 @@ test('fault 123: a job that several dead pools hold is requeued from all of them
   for (const pool of pools)
     await seedPool(redis, pool, { heartbeat: second(-100), holds: new Map([['X', ['j', pool]]]) });
   const acts = await plan();
-  expect(acts.map(({ entries }) => entries)).toEqual(pools.map(() => ({ X: 2 })));
+  expect(acts.flatMap((act) => ('entries' in act ? [act.entries] : []))).toEqual(pools.map(() => ({ X: 2 })));
   const { summary } = await rescue({ acts });
   expect(summary).toMatchObject({ entries: 8, quarantined: 0, pools: { rescued: 4, abandoned: 0 } });
 });
@@ -187,7 +468,7 @@ test('fault 123: a registered pool without a name does not stop the plan of the 
   await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a']]]) });
   await redis.sadd('t:worker_pools', '');
   const acts = await plan();
-  expect(acts.map(({ pool }) => pool).sort()).toEqual(['', 'p']);
+  expect(acts.flatMap((act) => ('pool' in act ? [act.pool] : [])).sort()).toEqual(['', 'p']);
   expect((await rescue({ acts })).summary).toMatchObject({ pools: { rescued: 1, cleaned: 1, abandoned: 0 } });
   expect(await redis.smembers('t:worker_pools')).toEqual([]);
 });

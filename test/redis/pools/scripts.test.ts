@@ -340,6 +340,53 @@ describe('counters that are rebuilt', () => {
     expect(await rebuild('p', 'q', 'r', 's')).toEqual(['3', '3', 0, 0, 0]);
   });
 
+  test('as a plan says: only if the lock and the same fields are wrong by as much, whatever entries come and go', async () => {
+    const drift = async () => {
+      const reply = await run('read_drift', [lock, lockInfo, held, heldOf('q')], ['p', 'q', '']);
+      return (reply.outcome === 'rebuilt' && reply.fingerprint) || '';
+    };
+    const apply = (planned: string) =>
+      run('rebuild_counters', [lock, lockInfo, held, heldOf('q')], ['p', 'q', planned]);
+    await redis.rpush(held, 'a');
+    await redis.set(lock, 4);
+    await redis.hset(lockInfo, { p: 3 });
+    const planned = await drift();
+    expect(planned).toMatch(/^[0-9a-f]{40}$/);
+    // As a fetch does, in each of the pools.
+    await redis.rpush(held, 'b');
+    await redis.rpush(heldOf('q'), 'c');
+    await redis.set(lock, 6);
+    await redis.hset(lockInfo, { p: 4, q: 1 });
+    expect(await drift()).toBe(planned);
+    for (const other of [
+      { p: 3, q: 3 },
+      { p: 2, q: 3 },
+      { p: 4, q: 'x' },
+      { p: 5, q: 1 },
+      { p: 'x', q: 1 },
+    ]) {
+      await redis.hset(lockInfo, other);
+      expect(await apply(planned)).toEqual({ outcome: 'moved' });
+      expect(await redis.hgetall(lockInfo)).toEqual({ p: `${other.p}`, q: `${other.q}` });
+    }
+    await redis.hset(lockInfo, { p: 4, q: 1 });
+    for (const other of ['5', '7', 'x']) {
+      await redis.set(lock, other);
+      expect(await apply(planned)).toEqual({ outcome: 'moved' });
+      expect(await redis.get(lock)).toBe(other);
+    }
+    await redis.set(lock, 6);
+    expect(await apply(planned)).toMatchObject({ outcome: 'rebuilt', lockBefore: '6', lock: '3', fields: 1 });
+    expect([await redis.get(lock), await redis.hgetall(lockInfo)]).toEqual(['3', { p: '2', q: '1' }]);
+    expect(await apply(planned)).toEqual({ outcome: 'moved' });
+    // A count that is no number is wrong in its own way.
+    await redis.del(held, heldOf('q'), lock, lockInfo);
+    await redis.hset(lockInfo, { p: 'x' });
+    const noNumber = await drift();
+    await redis.hset(lockInfo, { p: 'y' });
+    expect(await apply(noNumber)).toEqual({ outcome: 'moved' });
+  });
+
   test('a lock that is too high with nothing held, or too low', async () => {
     await redis.set(lock, 2);
     expect(await rebuild('p')).toEqual(['2', '0', 0, 2, 0]);

@@ -3,20 +3,33 @@ import { nothing, outcomes } from './decode.ts';
 /** A job in `dead` that was recovered too often. Its recoveries are [unix s, pool, heartbeat_at, token of the pass]. */
 const quarantined = (json: string) => ({ recoveries: JSON.parse(json) as (readonly [number, string, string])[] });
 
-const drift = (lockBefore: string, lock: string, fields: number, lockOff: string, fieldsOff: string) => ({
+const drift = (
+  lockBefore: string,
+  lock: string,
+  fields: number,
+  lockOff: string,
+  fieldsOff: string,
+  fingerprint?: string,
+) => ({
   lockBefore,
   lock,
   /** How many fields of lock_info were wrong. */
   fields,
   /** How much the lock was too high, and the sum of the errors of the fields. */
   off: { lock: Number(lockOff), lockInfo: Number(fieldsOff) },
+  /** Of how much each counter was wrong, if it was asked for. */
+  fingerprint,
 });
 
-/** The counters of a type, or why they cannot be read in one step: pools whose lists were not given, or too many fields. */
+/**
+ * The counters of a type, or why they cannot be read in one step: pools whose lists were not given, or too many fields. `moved`: they
+ * are not as planned.
+ */
 const rebuilt = outcomes({
   rebuilt: drift,
   unknown: (...pools: string[]) => ({ pools }),
   many: nothing,
+  moved: nothing,
 });
 
 const leaving = outcomes({ done: nothing, gone: nothing, overtaken: nothing });
