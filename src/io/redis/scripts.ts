@@ -157,6 +157,9 @@ const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args
   return String(args[0]).startsWith('once:') ? ([keys.slice(0, 1), ['once:']] as const) : ([[], []] as const);
 };
 
+/** Sent with their texts at once: a host that stops without a timeout has time for one command, not for a NOSCRIPT and a second one. */
+const sentWhole: ReadonlySet<ScriptName> = new Set(['resign_lease']);
+
 /**
  * Runs scripts by their SHA-1 digest. A Redis that does not know a script (after a restart, SCRIPT FLUSH or a failover) gets its
  * text, and keeps it.
@@ -165,12 +168,19 @@ const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args
  * @param recorder left out if no act is to be recorded.
  */
 export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, recorder?: Recorder): Scripts => {
-  const evaluate = async (script: Script, keys: readonly ScriptKey[], args: readonly ScriptArgument[]) => {
+  const evaluate = async (
+    script: Script,
+    keys: readonly ScriptKey[],
+    args: readonly ScriptArgument[],
+    isWhole: boolean,
+  ) => {
+    const byText = () => redis.eval(script.source, keys.length, ...keys, ...args);
+    if (isWhole) return byText();
     try {
       return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!String((error as Error).message).startsWith('NOSCRIPT')) throw error;
-      return redis.eval(script.source, keys.length, ...keys, ...args);
+      return byText();
     }
   };
   const call = async (
@@ -189,10 +199,11 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
     const ownKeys = [...auditKeys, ...keys];
     const ownArgs = [...auditArgs, ...args];
     const [key, token] = isOnce ? headOf(change, ownKeys, ownArgs) : none;
+    const isWhole = sentWhole.has(name);
     const reply =
       fence === undefined
-        ? await evaluate(open, [...key, ...ownKeys], [...token, ...ownArgs])
-        : await evaluate(fenced, [...key, fence.lease, ...ownKeys], [...token, fence.token, ...ownArgs]);
+        ? await evaluate(open, [...key, ...ownKeys], [...token, ...ownArgs], isWhole)
+        : await evaluate(fenced, [...key, fence.lease, ...ownKeys], [...token, fence.token, ...ownArgs], isWhole);
     if (outcomeOf(reply) === 'fenced') throw new FencedError();
     if (outcomeOf(reply) !== 'unaudited') return reply;
     const [, reason, own] = reply as readonly [string, string, unknown];

@@ -120,6 +120,28 @@ test('no fencing token is used twice, even if the lease is deleted or the clock 
   expect((await fenceOf(hostOn(redis))).token).toBe(String(ahead + 1));
 });
 
+test('a resignation is one command, also on a Redis that does not know its script', async () => {
+  const sent: string[] = [];
+  const host = hostOn(
+    new Proxy(redis, {
+      get(target, name) {
+        const value = Reflect.get(target, name);
+        if (name !== 'eval' && name !== 'evalsha') return value;
+        return (...args: unknown[]) => {
+          sent.push(name);
+          return Reflect.apply(value, target, args);
+        };
+      },
+    }),
+  );
+  await fenceOf(host);
+  await redis.script('FLUSH');
+  sent.length = 0;
+  await host.resign();
+  expect(sent).toEqual(['eval']);
+  expect(await redis.hget(keys.lease, 'until')).toBe('0');
+});
+
 test('only the holder can resign, and the lease is free at once with a higher token', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
   const fence = await fenceOf(first);
