@@ -23,6 +23,7 @@
 -- Stats of another type count as missing: the sender finds nothing to send, and drops the record.
 --- @include once
 --- @include hook_record
+--- @include hook_endpoint
 
 -- The fields that an event is built from.
 local STATS = { 'id', 'name', 'kind', 'unique', 'status', 'ref_link', 'enqueue_time', 'run_at', 'cron_spec',
@@ -47,15 +48,18 @@ local failures, openUntil, probeUntil, tokens, tokensAt =
   unpack(redis.call('HMGET', endpoint, 'failures', 'open_until', 'probe_until', 'tokens', 'tokens_at'))
 local breaker = 'closed'
 if (tonumber(failures or '') or 0) >= threshold then
-  local rest = math.max(tonumber(openUntil or '') or 0, tonumber(probeUntil or '') or 0)
-  if rest > at then
-    return { 'claimed', string.format('%d', rest - at), 'open' }
+  local openTo = math.max(tonumber(openUntil or '') or 0, tonumber(probeUntil or '') or 0)
+  if isAhead(openTo, at, math.max(longestOpen, lease)) then
+    return { 'claimed', string.format('%d', openTo - at), 'open' }
   end
   breaker, max = 'probing', 1
 elseif tokens then
   -- A token bucket that fills at the given rate and holds the tokens of a tenth of a second.
   local before, since = tonumber(tokens) or 0, tonumber(tokensAt or '') or 0
-  local held = math.min(math.max(1, rate / 10), before + math.max(0, at - since) * rate / 1000)
+  -- If the clock of Redis has gone back by more than a second since, nobody knows how long ago it was: one token, and the time is
+  -- written again.
+  local more = since - at > 1000 and 1 or math.max(0, at - since) * rate / 1000
+  local held = math.min(math.max(1, rate / 10), before + more)
   if held < 1 then
     return { 'claimed', string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
   end

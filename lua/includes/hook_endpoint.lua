@@ -8,6 +8,11 @@
 -- tokens, tokens_at:   the token bucket that limits the rate after a recovery, and its time (ms)
 local longestOpen = 600000
 
+-- Whether a time is still to come. One that is further ahead than anything lasts is of before the clock of Redis went back.
+local function isAhead(time, at, longest)
+  return time > at and time - at <= longest
+end
+
 -- What `refusalOf` has to prove before recordAlive, recordFailing or releaseProbe may be called.
 local function usesOfEndpoint(endpoint)
   return { endpoint, 'hash', 'HGET', 'HMGET', 'HSET', 'HSETNX', 'HDEL', 'EXPIRE' }
@@ -38,7 +43,7 @@ local function recordFailing(endpoint, at, answer, threshold, openFor)
   redis.call('HSET', endpoint, 'failures', string.format('%d', failures), 'answer', answer)
   redis.call('HSETNX', endpoint, 'failing_since', string.format('%d', at))
   redis.call('EXPIRE', endpoint, 7776000)
-  if failures < threshold or openUntil > at then
+  if failures < threshold or isAhead(openUntil, at, longestOpen) then
     return
   end
   -- Attempts that were in flight when it opened fail too, and do not extend it.

@@ -225,7 +225,7 @@ test('fault 124: hooks behind an open circuit are not sent, and the command does
   await server.client.hset(`t:reaper:hooks:endpoint:${hookEndpoint.url}`, {
     failures: 10,
     opens: 1,
-    open_until: Date.now() + 3_600_000,
+    open_until: Date.now() + 590_000,
   });
   const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
   expect(stdout).toContain('retried: 1\n');

@@ -39,6 +39,12 @@ describe('an endpoint is shown', () => {
     ['open while a host probes it', { failures: 3, open_until: at - 1, probe_until: at + 7_000 }, 'open', 7_000],
     ['probing when both times are over', { failures: 3, open_until: at - 9, probe_until: at - 7 }, 'probing', 0],
     ['draining while deliveries are rate-limited', { tokens: 0, tokens_at: at }, 'draining', 0],
+    [
+      'probing when its times are of before the clock went back',
+      { failures: 3, open_until: at + 600_001 },
+      'probing',
+      0,
+    ],
     ['closed without a state', {}, 'closed', 0],
   ] as const)('%s', async (_, state, breaker, wait) => {
     await seedEndpoint(state);

@@ -51,6 +51,8 @@ const unreadable = {
 const stateFields = ['failures', 'open_until', 'probe_until', 'failing_since', 'answer', 'tokens'] as const;
 
 /** Redis can hold any text, and infinite scores. */
+/** For how long a circuit is open at most, in ms; `isAhead` in `lua/includes/hook_endpoint.lua` says what is beyond. */
+const longestOpen = 600_000;
 const finite = (text: string | null | undefined): number | undefined =>
   text != null && Number.isFinite(Number(text)) ? Number(text) : undefined;
 
@@ -60,7 +62,7 @@ export const createEndpoints = ({
   clock,
   settings,
 }: Pick<Deps, 'connection' | 'keys' | 'clock'> & {
-  settings: Pick<ClaimSettings, 'breakerThreshold'>;
+  settings: Pick<ClaimSettings, 'breakerThreshold' | 'claimDuration'>;
 }): Endpoints => {
   const { redis } = connection;
   const now = async () => {
@@ -77,7 +79,7 @@ export const createEndpoints = ({
     const [failures, , , since, answer, tokens] = state;
     const count = finite(failures) ?? 0;
     const isBroken = count >= settings.breakerThreshold;
-    const rest = openUntilOf(state) - at;
+    const rest = openUntilOf(state, at) - at;
     return {
       endpoint,
       pending,
@@ -91,8 +93,11 @@ export const createEndpoints = ({
   };
 
   /** Until when the circuit lets nothing through, in ms; 0 for a closed one. */
-  const openUntilOf = ([failures, openUntil, probeUntil]: readonly (string | null)[]): number =>
-    (finite(failures) ?? 0) < settings.breakerThreshold ? 0 : Math.max(finite(openUntil) ?? 0, finite(probeUntil) ?? 0);
+  const openUntilOf = ([failures, openUntil, probeUntil]: readonly (string | null)[], at: number): number => {
+    const until = Math.max(finite(openUntil) ?? 0, finite(probeUntil) ?? 0);
+    const isTooFar = until - at > Math.max(longestOpen, settings.claimDuration);
+    return (finite(failures) ?? 0) < settings.breakerThreshold || isTooFar ? 0 : until;
+  };
 
   const readAll = async (endpoints: readonly string[]) => {
     const at = await now();
@@ -112,12 +117,13 @@ export const createEndpoints = ({
       return readAll(found.slice(0, max).sort());
     },
     async nextAttempt({ id, endpoint }) {
-      const [due, state] = await Promise.all([
+      const [time, due, state] = await Promise.all([
+        now(),
         unlessWrongType(redis.zscore(keys.dueHooks(endpoint), id), null),
         unlessWrongType<(string | null)[]>(redis.hmget(keys.hookEndpoint(endpoint), ...stateFields), []),
       ]);
       const at = finite(due);
-      return at === undefined ? undefined : Math.max(at, openUntilOf(state));
+      return at === undefined ? undefined : Math.max(at, openUntilOf(state, time));
     },
   };
 };

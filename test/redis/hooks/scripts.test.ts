@@ -298,6 +298,22 @@ describe('a claim', () => {
     expect((await claim(['a', 'b'], { now: at + 1_000 })).breaker).toBe('closed');
   });
 
+  test('fault 104: is not kept back by times of before the clock of Redis went back', async () => {
+    for (const id of ['a', 'b']) {
+      await job('Running', 100, {}, id);
+      await write(pending('Running:100'), at, id);
+    }
+    await redis.hset(endpoint, { failures: 2, opens: 1, open_until: at + 600_000 });
+    expect((await claim(['a'])).breaker).toBe('open');
+    await redis.hset(endpoint, { open_until: at + 600_001 });
+    expect((await claim(['a'])).breaker).toBe('probing');
+    await redis.del(endpoint);
+    await redis.hset(endpoint, { tokens: '0', tokens_at: at + 3_600_000 });
+    const { breaker, taken } = await claim(['b']);
+    expect([breaker, taken.map(([id]) => id)]).toEqual(['draining', ['b']]);
+    expect(await redis.hget(endpoint, 'tokens_at')).toBe(String(at));
+  });
+
   test('is limited to the drain rate after a recovery, until the queue is empty', async () => {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
     for (const id of ids) {
