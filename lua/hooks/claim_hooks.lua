@@ -56,8 +56,8 @@ if (tonumber(failures or '') or 0) >= threshold then
 elseif tokens then
   -- A token bucket that fills at the given rate and holds the tokens of a tenth of a second.
   local before, since = tonumber(tokens) or 0, tonumber(tokensAt or '') or 0
-  -- If the clock of Redis has gone back by more than a second since, nobody knows how long ago it was: one token, and the time is
-  -- written again.
+  -- If the clock of Redis has gone back by more than a second since, the time that has passed is unknown: one token, and the time
+  -- is written again.
   local more = since - at > 1000 and 1 or math.max(0, at - since) * rate / 1000
   local held = math.min(math.max(1, rate / 10), before + more)
   if held < 1 then

@@ -60,10 +60,11 @@ test('fault 114: large orphaned entries are requeued, and large arguments of obs
   });
   await beat();
   reaper.start();
-  for (const [i, ms] of [5_000, 10_000, 10_000, 10_000].entries()) {
+  // Four passes, or more: in a pass that takes long, the heartbeat grows old, and its entries wait for the next one.
+  for (let i = 0; lost.length < 20; i++) {
     await beat();
-    clock.advance(ms);
-    await vi.waitUntil(() => passes === i + 1, { timeout: 60_000 });
+    clock.advance(i === 0 ? 5_000 : 10_000);
+    await vi.waitUntil(() => passes > i);
   }
   expect(lost.sort()).toEqual(Array.from({ length: 20 }, (_, i) => idOf(i)).sort());
   expect(await redis.llen(keys.queue('X'))).toBe(20);
