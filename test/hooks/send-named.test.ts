@@ -76,7 +76,7 @@ test('a retry does not wait for an endpoint with an open breaker, even if anothe
   const { named, clock, sent, seed, claimed } = sender();
   await seed('mine', 'asked');
   await seed('other', 'resending');
-  await redis.hset(keys.hookEndpoint(endpoint), { failures: 3, open_until: clock.now() + claimDuration });
+  await redis.hset(keys.hookEndpoint(endpoint), { failures: 3, open_until: clock.now() + 600_000 });
   for (const id of ['mine', 'other']) named.add({ id, endpoint });
   let isOver = false;
   void named.idle().then(() => {
