@@ -514,7 +514,8 @@ describe('what a user does with it', () => {
     expect((await redis.hkeys(keys.quarantine)).sort()).toEqual(['b', 'c', 'd']);
   });
 
-  test('both entries of a job are quarantined, and both are requeued', async () => {
+  /** Two dead pools hold an entry of the same poison job, each of its own type: a rescue quarantines both. */
+  const quarantineTwice = async () => {
     for (const [type, more] of [
       ['X', ''],
       ['Y', ',"unique":true'],
@@ -523,6 +524,10 @@ describe('what a user does with it', () => {
       await dieWith(`p-${type}`, entryOf('twice', more), type);
     }
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ quarantined: 2 });
+  };
+
+  test('both entries of a job are quarantined, and both are requeued', async () => {
+    await quarantineTwice();
     expect(await recordsOf(reaper, { id: 'twice' })).toMatchObject([{ isInDead: true }]);
     expect(await reaper.quarantine.release({ id: 'twice' })).toEqual({ done: 1, gone: 0 });
     expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([entryOf('twice')]);
@@ -530,14 +535,7 @@ describe('what a user does with it', () => {
   });
 
   test('fault 124: of a job with two entries only that of the named type is requeued, and the other one later', async () => {
-    for (const [type, more] of [
-      ['X', ''],
-      ['Y', ',"unique":true'],
-    ] as const) {
-      await seedRecoveries('twice', recovered(3));
-      await dieWith(`p-${type}`, entryOf('twice', more), type);
-    }
-    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ quarantined: 2 });
+    await quarantineTwice();
     expect(await recordsOf(reaper, { id: 'twice' })).toMatchObject([{ isInDead: true }]);
     expect(await reaper.quarantine.release({ id: 'twice', type: 'Y' }, { plan: true })).toEqual({ done: 1, gone: 0 });
     expect(await reaper.quarantine.release({ id: 'twice', type: 'Y' })).toEqual({ done: 1, gone: 0 });
@@ -551,14 +549,7 @@ describe('what a user does with it', () => {
   });
 
   test('fault 124: of a job with two entries only that of the named type is dropped', async () => {
-    for (const [type, more] of [
-      ['X', ''],
-      ['Y', ',"unique":true'],
-    ] as const) {
-      await seedRecoveries('twice', recovered(3));
-      await dieWith(`p-${type}`, entryOf('twice', more), type);
-    }
-    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ quarantined: 2 });
+    await quarantineTwice();
     const before = await deadMembers();
     expect(await reaper.quarantine.drop({ id: 'twice', type: 'Y' }, { plan: true })).toEqual({ done: 1, gone: 0 });
     expect(await deadMembers()).toEqual(before);
