@@ -31,6 +31,10 @@ const maxPerList = 1_000;
 /** How many entries one script reads, and after how many bytes it stops. */
 const bounds = { entries: 200, bytes: 500_000 };
 
+/** Names an entry among those of all pools. */
+export const entryKey = (pool: string, type: string, digest: string): string => JSON.stringify([pool, type, digest]);
+export const keyOf = ({ pool, type, digest }: HeldEntry): string => entryKey(pool.pool, type, digest);
+
 /** Reads the in-progress lists of live pools. Equal entries of a list are returned once. */
 export const readHeldEntries = async (
   { redis }: Connection,

@@ -5,7 +5,7 @@ import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';
 import { callOnce, type Fence } from '../redis/scripts.ts';
 import { findWrongTyped } from '../redis/wrongTypes.ts';
-import type { HeldEntry } from './heldEntries.ts';
+import { type HeldEntry, keyOf } from './heldEntries.ts';
 import { fingerprintOf, plannedEntryOf } from './plannedEntry.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { RecoveryLimit } from './requeue.ts';
@@ -33,6 +33,12 @@ export interface UnobservedEntry extends HeldEntry {
   readonly signs: string;
   readonly memoryOf: (field: string) => string;
 }
+
+/** Whether an entry has been unobserved for long enough. */
+export const isDue = (
+  { at, since }: UnobservedEntry,
+  { orphanedAfter }: Pick<OrphanSettings, 'orphanedAfter'>,
+): boolean => at - since >= orphanedAfter;
 
 export interface JudgedOrphans {
   readonly orphaned: readonly OrphanedEntry[];
@@ -185,5 +191,3 @@ export const createRequeueOrphan =
     const note = { pass: `rescue/${pool.pass ?? ''}`, why: 'orphaned', type };
     return retry(clock, () => scripts.run('requeue_orphan', scriptKeys, args, fence, change, note));
   };
-
-const keyOf = ({ pool, field }: HeldEntry) => `${pool.pool} ${field}`;

@@ -5,11 +5,11 @@ import type { Deps } from '../redis/deps.ts';
 import { inChunks } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
 import { callOnce, type Fence } from '../redis/scripts.ts';
-import { type HeldEntry, readHeldEntries } from './heldEntries.ts';
+import { type HeldEntry, keyOf, readHeldEntries } from './heldEntries.ts';
 import { type Observation, readObservations } from './observations.ts';
-import { createOrphanJudge, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
+import { createOrphanJudge, isDue, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
 import { createApplyEntries } from './plannedEntries.ts';
-import { fingerprintOf, plannedEntryOf } from './plannedEntry.ts';
+import { fingerprintOf, keyOfAct, plannedEntryOf } from './plannedEntry.ts';
 import { createPoolObserver, type PoolObserver } from './poolObserver.ts';
 import { createReportingPools } from './reportingPools.ts';
 import { findStaleEntries, finishStaleEntry, type StaleEntry } from './staleEntries.ts';
@@ -67,8 +67,8 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
       const { provable, unprovable, silentPools, finished } = seen;
       if (planned !== undefined) {
         const applied = await applyEntries(planned, seen, pass);
-        const early = new Set(applied.early.map(({ pool, type, entry }) => `${pool} ${entry} ${type}`));
-        const waiting = provable.filter(({ pool, field }) => early.has(`${pool.pool} ${field}`));
+        const early = new Set(applied.early.map(keyOfAct));
+        const waiting = provable.filter((one) => early.has(keyOf(one)));
         return { ...nothingElse, ...applied, dueInMs: dueIn(waiting, deps), ...errorOf(errors) };
       }
       const { acts, ...judged } = await judge(
@@ -87,9 +87,6 @@ export const createOrphans = (deps: OrphanDeps): Orphans => {
     },
   };
 };
-
-const isDue = ({ at, since }: UnobservedEntry, { orphanedAfter }: Pick<OrphanDeps, 'orphanedAfter'>) =>
-  at - since >= orphanedAfter;
 
 /** When all of these have been unobserved for long enough. */
 const dueIn = (entries: readonly UnobservedEntry[], deps: OrphanDeps): number | undefined => {

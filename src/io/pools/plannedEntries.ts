@@ -3,9 +3,9 @@ import type { FinishedEntry, LivePool, OrphanedEntry, RequeuedOrphans } from '..
 import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';
 import { callOnce, type Fence, type ReplyOf } from '../redis/scripts.ts';
-import type { HeldEntry } from './heldEntries.ts';
-import { createRequeueOrphan, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
-import { fingerprintOf } from './plannedEntry.ts';
+import { type HeldEntry, keyOf } from './heldEntries.ts';
+import { createRequeueOrphan, isDue, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
+import { fingerprintOf, keyOfAct } from './plannedEntry.ts';
 import { finishStaleEntry, type StaleEntry } from './staleEntries.ts';
 import type { StepErrors } from './stepErrors.ts';
 
@@ -45,9 +45,7 @@ type Refused = string | { readonly early: true } | undefined;
 export const createApplyEntries = (
   deps: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings,
 ): ApplyEntries => {
-  const { orphanedAfter } = deps;
   const requeueOrphan = createRequeueOrphan(deps);
-  const isEarly = ({ at, since }: UnobservedEntry) => at - since < orphanedAfter;
 
   const finish = async (act: PlannedEntry, one: StaleEntry | undefined, fence: Fence | undefined): Promise<Refused> => {
     if (one === undefined || fingerprintOf(one.updateTime, one.revision) !== act.fingerprint) return jobChanged;
@@ -80,18 +78,18 @@ export const createApplyEntries = (
     const apply = (act: PlannedEntry): Refused | Promise<Refused> => {
       const held = find.held(act);
       if (typeof held === 'string') return held;
-      if (act.act === 'finish') return finish(act, find.stale(held), fence);
-      const entry = find.unobserved(held);
+      if (act.act === 'finish') return finish(act, find.stale(act), fence);
+      const entry = find.unobserved(act);
       if (typeof entry === 'string') return entry;
       if (fingerprintOf(entry.signs) !== act.fingerprint) return jobChanged;
-      if (isEarly(entry)) return { early: true };
+      if (!isDue(entry, deps)) return { early: true };
       return act.act === 'quarantine' ? quarantine(entry, fence) : requeue(entry, fence);
     };
     for (const act of planned) {
       if (signal?.aborted) break;
       const tried = await errors.attempt(async () => ({ refused: await apply(act) }));
       if (tried === undefined) results.left.push({ act, why: errors.first ?? '', isMoved: false });
-      else if (tried.refused === undefined) addDone(results, act, look);
+      else if (tried.refused === undefined) addDone(results, act, find);
       else if (typeof tried.refused === 'string') results.left.push({ act, why: tried.refused, isMoved: true });
       else results.early.push(act);
     }
@@ -123,25 +121,20 @@ interface AppliedResults {
   readonly early: PlannedEntry[];
 }
 
-const addDone = (
-  { orphaned, finished, poison, done }: AppliedResults,
-  act: PlannedEntry,
-  look: LookAtEntries,
-): void => {
+const addDone = ({ orphaned, finished, poison, done }: AppliedResults, act: PlannedEntry, find: Finder): void => {
   const { id, type, pool } = act;
   done.push(act);
   if (act.act === 'quarantine') poison.push({ id, type, pool });
   else if (act.act === 'finish') {
-    const endedS = look.stale.find(({ held }) => isOf(act, held))?.endedS ?? 0;
+    const endedS = find.stale(act)?.endedS ?? 0;
     finished.push({ id, type, pool, endedS, plan: false });
   } else {
-    const { at = 0, since = 0 } = look.unobserved.find((one) => isOf(act, one)) ?? {};
+    const { at = 0, since = 0 } = find.seen(act) ?? {};
     orphaned.push({ id, type, pool, unobservedS: Math.round((at - since) / 1_000), plan: false });
   }
 };
 
-const isOf = ({ pool, type, entry }: PlannedEntry, held: HeldEntry): boolean =>
-  held.digest === entry && held.type === type && held.pool.pool === pool;
+type Finder = ReturnType<typeof createFinder>;
 
 /** Finds what was read of an act's entry, or says why there is nothing to act on. */
 const createFinder = ({ live, held, stale, candidates, unobserved, unjudged }: LookAtEntries) => {
@@ -151,23 +144,24 @@ const createFinder = ({ live, held, stale, candidates, unobserved, unjudged }: L
   const staleOf = new Map(stale.map((one) => [keyOf(one.held), one]));
   const unobservedOf = new Map(unobserved.map((one) => [keyOf(one), one]));
   return {
-    held({ pool, type, entry, copies }: PlannedEntry): HeldEntry | string {
+    held(act: PlannedEntry): HeldEntry | string {
+      const { pool, copies } = act;
       if (!pools.has(pool)) return poolDead;
-      const found = heldOf.get(JSON.stringify([pool, type, entry]));
+      const found = heldOf.get(keyOfAct(act));
       if (found === undefined) return gone;
       if (found.copies === copies) return found;
       return `the list holds it ${found.copies} times, planned were ${copies}`;
     },
-    stale: (one: HeldEntry) => staleOf.get(keyOf(one)),
-    unobserved(one: HeldEntry): UnobservedEntry | string {
-      if (staleOf.has(keyOf(one))) return 'its job has ended in Success';
-      if (!free.has(keyOf(one))) return observed;
-      const found = unobservedOf.get(keyOf(one));
-      const why = unjudged.get(one.pool.pool);
-      if (found === undefined) throw new Error(`${one.pool.pool}: its workers cannot be observed`);
+    stale: (act: PlannedEntry): StaleEntry | undefined => staleOf.get(keyOfAct(act)),
+    seen: (act: PlannedEntry): UnobservedEntry | undefined => unobservedOf.get(keyOfAct(act)),
+    unobserved(act: PlannedEntry): UnobservedEntry | string {
+      const key = keyOfAct(act);
+      if (staleOf.has(key)) return 'its job has ended in Success';
+      if (!free.has(key)) return observed;
+      const found = unobservedOf.get(key);
+      const why = unjudged.get(act.pool);
+      if (found === undefined) throw new Error(`${act.pool}: its workers cannot be observed`);
       return why ?? found;
     },
   };
 };
-
-const keyOf = ({ pool, type, digest }: HeldEntry): string => JSON.stringify([pool.pool, type, digest]);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PlannedEntry } from '../../machines/types/changes.ts';
-import type { HeldEntry } from './heldEntries.ts';
+import { entryKey, type HeldEntry } from './heldEntries.ts';
 
 /** The act of a plan that is about an entry of a live pool. */
 export const plannedEntryOf = (
@@ -8,6 +8,9 @@ export const plannedEntryOf = (
   { id, type, pool, digest, copies }: HeldEntry,
   fingerprint: string,
 ): PlannedEntry => ({ act, id, type, pool: pool.pool, entry: digest, copies, fingerprint });
+
+/** `keyOf` of the entry that an act is about. */
+export const keyOfAct = ({ pool, type, entry }: PlannedEntry): string => entryKey(pool, type, entry);
 
 /** Fingerprint of what a run changes in the stats of a job. */
 export const fingerprintOf = (...facts: readonly string[]): string =>
