@@ -146,8 +146,10 @@ const createAging = ({
         aged.add(one.job);
       }
       if (quiet < ageAfterMs) return;
-      for (const job of unheldIn(all)) {
-        if (lost.has(job) || !lostSuccesses().has(job)) continue;
+      const unheld = unheldIn(all).filter((job) => !lost.has(job));
+      const mayBeLost = unheld.length === 0 ? new Set() : lostSuccesses();
+      for (const job of unheld) {
+        if (!mayBeLost.has(job)) continue;
         await silence(job).catch(() => undefined);
         lost.add(job);
       }
