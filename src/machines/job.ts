@@ -35,8 +35,8 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *    `loading`, which reads its facts again.
  * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
  *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the reply. A plan
- *    ends in `planned`, unless the page says that the hook would not be enqueued. A job that is not, or no longer, what the sweep was asked to act on ends in `keep` too, with the
- *    outcome `overtaken`.
+ *    ends in `planned`, unless the page says that the hook would not be enqueued. A job that is not, or no longer, what the
+ *    sweep was asked to act on ends in `keep` too, with the outcome `overtaken`.
  * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
  *    the job is as it was judged. The outcome is handled here for all four of them.
  * 4. Final: `done`, with what Redis replied; `overtaken` a second time; `fenced` without the lease; `refused`
