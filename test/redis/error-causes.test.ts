@@ -44,13 +44,7 @@ test('the cause of a rescue pass that did not complete is the error that ended i
   const clock = createTestClock();
   const port = await freePort();
   const reaper = opened.create({ redis: { port, retryStrategy: () => null }, logger, clock });
-  const rescue = errorOf(reaper.rescue());
-  let isOver = false;
-  void rescue.then(() => {
-    isOver = true;
-  });
-  await clock.until(() => isOver, 500);
-  const error = await rescue;
+  const error = await clock.untilSettled(errorOf(reaper.rescue()), 500);
   expect(error).toMatchObject({
     code: 'pass-incomplete',
     cause: { code: 'redis-unreachable', cause: expect.any(Error) },

@@ -7,24 +7,36 @@ export interface TestClock extends Clock {
   advance(ms: number): void;
   /** Advances in steps of `step` ms until the condition is true. */
   until(isSo: () => unknown, step?: number): Promise<void>;
+  /** Advances in steps of `step` ms until the promise is settled, and returns its value. */
+  untilSettled<T>(promise: Promise<T>, step?: number): Promise<T>;
 }
 
 export const createTestClock = (): TestClock => {
   const began = Date.now();
   const simulated = new SimulatedClock();
+  const until = async (isSo: () => unknown, step = 100) => {
+    const deadline = performance.now() + waitLimit;
+    while (!(await isSo())) {
+      if (performance.now() > deadline) throw new Error('the condition did not become true');
+      simulated.increment(step);
+      // Lets run what the new time has triggered.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
   return {
     now: () => began + simulated.now(),
     setTimeout: (fn, timeout) => simulated.setTimeout(fn, timeout),
     clearTimeout: (id) => simulated.clearTimeout(id as number),
     advance: (ms) => simulated.increment(ms),
-    async until(isSo, step = 100) {
-      const deadline = performance.now() + waitLimit;
-      while (!(await isSo())) {
-        if (performance.now() > deadline) throw new Error('the condition did not become true');
-        simulated.increment(step);
-        // Lets run what the new time has triggered.
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+    until,
+    async untilSettled(promise, step) {
+      let isSettled = false;
+      const settled = promise.finally(() => {
+        isSettled = true;
+      });
+      settled.catch(() => undefined); // The caller receives the error.
+      await until(() => isSettled, step);
+      return settled;
     },
   };
 };
