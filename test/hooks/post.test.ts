@@ -1,6 +1,7 @@
+import { syncBuiltinESMExports } from 'node:module';
 import type { Socket } from 'node:net';
-import type { TlsOptions } from 'node:tls';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import tls, { type TlsOptions } from 'node:tls';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpSettings } from '../../src/io/hooks/http/client.ts';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
@@ -289,6 +290,18 @@ test('a redirect to another host, another port or another scheme is not followed
   server.behave = answer(308, `location: ftp://${server.host}/secret`);
   expect(await post(server)).toMatchObject({ kind: 'rejected', code: 'bad-url' });
   expect(other.requests).toHaveLength(0);
+});
+
+test("the authorities of Node are trusted beside one's own", () => {
+  const created = vi.spyOn(tls, 'createSecureContext');
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    created.mockRestore();
+    syncBuiltinESMExports();
+  });
+  create({ tls: { ca: authority.cert } });
+  // No test has a certificate that one of them has issued.
+  expect(created).toHaveBeenCalledWith(expect.objectContaining({ ca: [...tls.rootCertificates, authority.cert] }));
 });
 
 test('a redirect out of TLS is not followed', async () => {

@@ -171,6 +171,14 @@ describe('fault 101: a refused user or password', () => {
     expect(faults).toHaveLength(1);
   });
 
+  test('a command after the refusal fails too, and does not wait for the next attempt to connect', async () => {
+    await redis.config('SET', 'requirepass', 'right');
+    const never = { retryStrategy: () => 3_600_000, commandTimeout: 3_600_000 };
+    const { redis: mine } = open({ port: server.port, password: 'wrong', ...never });
+    refused(await mine.get('x').catch((caught) => caught));
+    refused(await mine.get('y').catch((caught) => caught));
+  });
+
   test('a missing password fails at once with the cause', async () => {
     await redis.config('SET', 'requirepass', 'right');
     const error = refused(
