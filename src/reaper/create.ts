@@ -44,8 +44,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     if (isAwake) return;
     isAwake = true;
     supervision.start();
-    inspection.open(inspected);
     parts.http.open();
+    inspection.open(inspected, parts.http);
   };
   const inspected = () => ({
     ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
