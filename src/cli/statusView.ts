@@ -125,9 +125,11 @@ const limited = (
 const queueTable = ({ queues, problems }: ReaperStatus, width: number | undefined): string[] => {
   if (queues.length === 0) return ['no job types'];
   const blocked = namesOf(problems, 'blocked-by-lock');
+  const atCap = namesOf(problems, 'at-cap');
   const stateOf = ({ type, isPaused, queued, livePools }: QueueStatus) =>
     [
       ...(blocked.has(type) ? ['blocked'] : []),
+      ...(atCap.has(type) ? ['at cap'] : []),
       ...(isPaused ? ['paused'] : []),
       ...(queued > 0 && livePools === 0 ? ['no pool'] : []),
     ].join(', ');

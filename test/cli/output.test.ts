@@ -350,6 +350,15 @@ describe('explain', () => {
     );
   });
 
+  test('names the command for another namespace that is in use', async () => {
+    await redis.sadd('{t}:known_jobs', 'X');
+    const { code, text } = await said((reaper) => explain(reaper, "it's", {}));
+    expect([code, text.split('\n').at(-2)]).toEqual([
+      4,
+      "namespace t is empty, but {t} is not: did you mean that one? → reaper explain 'it'\\''s' --namespace '{t}'",
+    ]);
+  });
+
   test('prints that a job is in no place, and whether it is tracked', async () => {
     await seedJob(redis, 'a');
     await redis.hdel('t:job_track:inprogress', 'a');

@@ -127,6 +127,8 @@ test('a type shows why its jobs do not run', () => {
   const queues = [queueState('X', { queued: 1, isPaused: true, livePools: 0 }), queueState('Y', { livePools: 0 })];
   const lines = statusLines(namespaceState({ queues, problems }), {});
   expect([rowOf(lines, 'X ')?.at(-1), rowOf(lines, 'Y ')?.at(-1)]).toEqual(['blocked, paused, no pool', '']);
+  const full = [problem('X', { code: 'at-cap', severity: 'notice', subject: { kind: 'type', name: 'X' } })];
+  expect(rowOf(statusLines(namespaceState({ queues, problems: full }), {}), 'X ')?.at(-1)).toMatch(/^at cap, /);
 });
 
 test.each([80, 100])('tables fit %d columns, however long the names are', (width) => {
