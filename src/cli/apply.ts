@@ -161,5 +161,5 @@ const summaryOf = (
   { suspended, durationMs }: Pick<SweepSummary, 'suspended' | 'durationMs'>,
 ): string[] => [
   ...(suspended === undefined ? [] : [`suspended: ${suspended.message}`]),
-  `${planned} planned: ${countsOf(counts)}, in ${durationMs} ms`,
+  `${countText(planned)} planned: ${countsOf(counts)}, in ${countText(durationMs)} ms`,
 ];

@@ -90,7 +90,7 @@ const hookLine = (
   [
     `hook: ${state}`,
     `${about.replace(':', ' of revision ')} to ${endpoint}`,
-    `${attempts} attempts`,
+    `${countText(attempts)} attempts`,
     answer ?? 'no answer yet',
     ...(nextAttemptAt === undefined ? [] : [nextAttemptText(state, nextAttemptAt, 1_000 * readAt)]),
   ].join(', ');
