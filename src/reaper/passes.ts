@@ -64,7 +64,7 @@ export const createPasses = ({
           sweepSummary({ number: scheduledPass, plan, scope, tally: emptyTally, ...abortedPass }, 0, () => noHooks),
       });
       // Bounded: hooks that others keep enqueuing must not hold up the caller.
-      if (!summary.plan && summary.suspended === undefined) {
+      if (!summary.plan && summary.suspended === undefined && (scope === undefined || hasHooks(summary))) {
         await untilAborted(signal, (aborted) => within(clock, hookTimeout, Promise.race([hooksAttempted(), aborted])));
       }
       return completed('sweep', { summary: { ...summary }, cause }, signal); // A copy: its hook counts are final.
@@ -85,6 +85,10 @@ export const createPasses = ({
     signalOf: (number) => (sweeps.get(number) ?? rescues.get(number))?.signal,
   };
 };
+
+/** Whether a sweep may have left hooks to send. One of some jobs that has not sends none of other jobs either. */
+const hasHooks = ({ outcomes, verdicts }: Pick<SweepSummary, 'outcomes' | 'verdicts'>): boolean =>
+  [outcomes.enqueued, outcomes['already-pending'], verdicts.fail].some((count = 0) => count > 0);
 
 /** What a sweep is about; undefined for all tracked jobs. */
 const scopeOf = ({ acts, ...filters }: Omit<Arguments<'sweep'>, 'plan' | 'signal'>): SweepScope | undefined => {

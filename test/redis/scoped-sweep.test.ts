@@ -1,8 +1,8 @@
 /** A sweep of some jobs, verdicts or acts touches nothing else. A real Redis. */
 import { describe, expect, test } from 'vitest';
-import type { JobOutcome, Reaper, ReaperOptions, SweepOptions } from '../../src/index.ts';
+import type { JobOutcome, PlannedAct, Reaper, ReaperOptions, SweepOptions } from '../../src/index.ts';
 import { redisFixture } from '../support/fixture.ts';
-import { ackText, intercept, isCallOf, seedJob } from '../support/jobs.ts';
+import { ackText, intercept, isCallOf, seedJob, seedWithHook } from '../support/jobs.ts';
 
 const { server, redis, opened } = await redisFixture();
 const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });
@@ -107,6 +107,28 @@ describe('a sweep of', () => {
     expect(await redis.hlen('t:reaper:hooks')).toBe(0);
   });
 });
+
+test.each(['ids', 'acts'] as const)(
+  'fault 124: resets and untracks by %s send no hook of other jobs; a sweep of all does',
+  async (by) => {
+    const at = await seedJob(redis, 'behind', { age: 600 });
+    await redis.hset('t:job_stats:behind', 'ack', ackText('Success', at));
+    await seedWithHook(redis, 'other', 'pending', { dueIn: -1_000 });
+    const reaper = opened.create({ redis: server.url });
+    const acts: PlannedAct[] = [];
+    reaper.on('job', ({ act }) => void (act && acts.push(act)));
+    await reaper.sweep({ plan: true, ids: ['behind'] });
+    expect(acts).toMatchObject([{ id: 'behind', verdict: 'reset' }]);
+    const before = await redis.hget('t:reaper:hooks', 'other');
+    const attempted: string[] = [];
+    reaper.on('hook', ({ id }) => void attempted.push(id));
+    const { outcomes } = await reaper.sweep(by === 'ids' ? { ids: ['behind'] } : { acts });
+    expect(outcomes).toEqual({ done: 1 });
+    expect([await redis.hget('t:reaper:hooks', 'other'), attempted]).toEqual([before, []]);
+    await reaper.sweep();
+    expect(attempted).toContain('other');
+  },
+);
 
 test('fault 124: half of a surrogate pair names nothing, in any filter, and not what has U+FFFD there', async () => {
   await seedJob(redis, 'x\ufffd', { age: 100_000 });
