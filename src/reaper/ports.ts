@@ -83,7 +83,7 @@ export const createPorts = (
     });
   return {
     ...{ policy, tracked, lease, preflight, pools, orphans, quarantine, delivery },
-    acts: createJobActs({ ...deps, tracked, hooks, records }),
+    acts: createJobActs({ ...deps, tracked, hooks: delivery.sweepHooks, records }),
     search: (visitor) => search(visitor),
     scan: (plan, from, scope) =>
       scanWithEvidence({
