@@ -17,15 +17,15 @@ import type { Reporting } from './reporting.ts';
 /** Everything about hooks: records, sender, dispatcher. */
 export interface Delivery {
   readonly hooks: Hooks;
-  /** Those of sweeps. Until `sendAll`, only hooks that they enqueue are sent, and no others of the same endpoint. */
-  readonly sweepHooks: Hooks;
+  /** Those of passes. Until `sendAll`, only hooks that they enqueue are sent, and no others of the same endpoint. */
+  readonly passHooks: Hooks;
   readonly records: HookRecords;
   /** The machine of the dispatcher with its effects, and its input: the supervisor runs it. */
   readonly dispatcher: ReturnType<typeof createDispatcher>;
   readonly dispatching: DispatcherInput;
   /** From now on, hooks that other hosts enqueued are sent too. */
   watch(): void;
-  /** A sweep of all jobs begins: from now on, sweeps send everything that is due. */
+  /** A pass over all jobs or pools begins: from now on, passes send everything that is due. */
   sendAll(): void;
   /** Resolves when the hooks of a sweep have been attempted: of one of some jobs only its own, unless everything is sent. */
   sweepSent(isScoped: boolean): Promise<void>;
@@ -96,7 +96,7 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
   };
 
   const named = createSendNamed({ records, limiter, clock, isStopped: () => isStopped, fault });
-  const { sendNamed, ...sweeps } = createSweepSending(named, quiet);
+  const { sendNamed, ...sweeps } = createPassSending(named, quiet);
   const onDue = (endpoint: string) => {
     awake();
     supervision().hookDue(endpoint);
@@ -105,7 +105,7 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
 
   return {
     hooks: createHooks(ofHooks),
-    sweepHooks: createHooks({ ...ofHooks, sendNamed }),
+    passHooks: createHooks({ ...ofHooks, sendNamed }),
     records,
     dispatcher,
     dispatching: { slots: endpointSlots, perEndpoint: settings.concurrencyPerEndpoint, interval: pollInterval },
@@ -143,8 +143,8 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
   };
 };
 
-/** What sweeps send: the hooks of their jobs or, once one was of all jobs, everything that is due. */
-const createSweepSending = (named: SendNamed, quiet: () => Promise<void>) => {
+/** What passes send: the hooks of their jobs or, once one was not scoped, everything that is due. */
+const createPassSending = (named: SendNamed, quiet: () => Promise<void>) => {
   let sendsAll = false;
   return {
     sendNamed(endpoint: string, ids: readonly string[]): boolean {

@@ -76,6 +76,7 @@ export const createPasses = ({
     async rescue(options) {
       const { plan = false, grace, signal, ...given } = readArguments('rescue', options);
       const scope = rescueScopeOf(given);
+      if (scope === undefined && !plan) sendAll();
       const ended = await run('rescue', rescues, signal, {
         requestOf: (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true, scope } }),
         unbegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan, scope }), ...abortedPass }, 0),

@@ -52,7 +52,7 @@ export const createPorts = (
     fault: reporting.fault,
     supervision,
   });
-  const { hooks, records } = delivery;
+  const { passHooks: hooks, records } = delivery;
   const poolPorts = createPoolPorts(deps, settings, reporting);
   const { pools, preflight } = poolPorts;
   const limits = { heartbeatAge: rescue.heartbeatTimeout, recovery: recoveryOf(settings) };
@@ -83,7 +83,7 @@ export const createPorts = (
     });
   return {
     ...{ policy, tracked, lease, preflight, pools, orphans, quarantine, delivery },
-    acts: createJobActs({ ...deps, tracked, hooks: delivery.sweepHooks, records }),
+    acts: createJobActs({ ...deps, tracked, hooks, records }),
     search: (visitor) => search(visitor),
     scan: (plan, from, scope) =>
       scanWithEvidence({
