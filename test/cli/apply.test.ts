@@ -93,6 +93,11 @@ test('a plan that is written is applied: these acts only, and what has moved is 
   expect(done.code).toBe(0);
   expect(linesOf(done.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 2, done: 2, moved: 0, failed: 0 });
   expect(readdirSync(folder)).toEqual(['plan.jsonl']);
+
+  expect(done.stderr).not.toContain('the plan was made for');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(server.url, 'redis://other/1'));
+  const elsewhere = await reaper('apply', file);
+  expect(elsewhere.stderr).toContain(`reaper: the plan was made for redis://other/1, and this is ${server.url}\n`);
 });
 
 test('a plan of a rescue is applied pool by pool, and what has moved is named', async () => {
