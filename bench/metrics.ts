@@ -1,40 +1,18 @@
 /** What metrics cost a sweep: with the HTTP server and a scrape every second, and without, in turns. */
-import assert from 'node:assert/strict';
-import { createReaper } from '../src/index.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
-import { median, namespace, type Report, seed } from './support.ts';
+import { median, type Report, seed, sweepOnce } from './support.ts';
 
 const jobs = 100_000;
 const rounds = 5;
 
-/** Returns the duration of one sweep, in ms. */
-const sweep = async (redis: string, isScraped: boolean): Promise<number> => {
-  const reaper = createReaper({ redis, namespace, logger: false, http: isScraped ? { port: 0 } : false });
-  await reaper.ping();
-  const url = await reaper.httpUrl();
-  let scrapes = 0;
-  const scrape = async () => {
-    const text = await (await fetch(`${url}/metrics`)).text();
-    assert.match(text, /jobservice_reaper_jobs_judged_total/);
-    scrapes += 1;
-  };
-  const timer = isScraped ? setInterval(() => void scrape(), 1_000) : undefined;
-  const { durationMs, scanned } = await reaper.sweep();
-  clearInterval(timer);
-  if (isScraped) await scrape();
-  assert.equal(scanned, jobs);
-  assert.equal(scrapes > 0, isScraped);
-  await reaper.stop();
-  return durationMs;
-};
-
 export const benchMetrics = async ({ client, url }: RedisServer, report: Report): Promise<void> => {
   await seed(client, jobs);
+  const sweep = async (http: false | { port: number }) => (await sweepOnce(url, { keep: jobs }, { http })).durationMs;
   const without: number[] = [];
   const scraped: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    without.push(await sweep(url, false));
-    scraped.push(await sweep(url, true));
+    without.push(await sweep(false));
+    scraped.push(await sweep({ port: 0 }));
   }
   const cost = median(scraped) / median(without) - 1;
   report(

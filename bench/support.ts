@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Redis } from 'ioredis';
-import { createReaper, type ReaperOptions, type SweepSummary } from '../src/index.ts';
+import { createReaper, type Reaper, type ReaperOptions, type SweepSummary } from '../src/index.ts';
 
 export const namespace = '{bench}';
 export const key = (...parts: string[]) => `${namespace}:${parts.join(':')}`;
@@ -68,15 +68,34 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
   }
 };
 
+export type SweepOptions = Pick<ReaperOptions, 'audit' | 'http'>;
+
+/** Reads the metrics of a reaper every second, if it has a server. Returns the function that stops this. */
+const scrape = async (reaper: Reaper): Promise<() => void> => {
+  const url = await reaper.httpUrl();
+  let scrapes = 0;
+  const read = async () => {
+    assert.match(await (await fetch(`${url}/metrics`)).text(), /jobservice_reaper_jobs_judged_total/);
+    scrapes += 1;
+  };
+  const timer = url === undefined ? undefined : setInterval(() => void read(), 1_000);
+  return () => {
+    clearInterval(timer);
+    assert.equal(scrapes > 0, url !== undefined);
+  };
+};
+
 /** Runs one sweep in a new reaper. Throws unless it judged exactly the seeded jobs and acted on them. */
 export const sweepOnce = async (
   redis: string,
   verdicts: SweepSummary['verdicts'],
-  options: Pick<ReaperOptions, 'audit'> = {},
+  options: SweepOptions = {},
 ): Promise<SweepSummary> => {
   const reaper = createReaper({ redis, namespace, logger: false, ...options });
   await reaper.ping();
+  const stopScraping = await scrape(reaper);
   const summary = await reaper.sweep();
+  stopScraping();
   await reaper.stop();
   assert.deepEqual({ ...summary.verdicts }, verdicts);
   const { keep = 0, ...acts } = verdicts;

@@ -1,49 +1,86 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { ReaperError } from '../src/errors.ts';
 import type { Inspected, OpenInspector } from '../src/reaper/inspection.ts';
-import { type MountedPage, mountPage } from './mount.ts';
+import type { OpenServer } from '../src/server/server.ts';
+import { mountPage } from './mount.ts';
 import { guardSockets, silence } from './sockets.ts';
 
-/** The port that is used unless another one is set. */
+/** Where it listens unless its options say otherwise. */
+const defaultHost = '127.0.0.1';
 const defaultPort = 7_331;
+/** Its path on a server that has other pages too. */
+const sharedPath = '/inspector';
 
 /**
- * Opens the inspector of a reaper on its own server.
+ * Opens the inspector of a reaper: on its own server, or below `/inspector/` of the given one, whose connections get the
+ * limits of the inspector's.
  * @throws ReaperError if it cannot listen on its address, or if the page is not built.
  */
-export const openInspector = async (inspected: Inspected): Promise<OpenInspector> => {
-  const { settings, clock, fault } = inspected;
-  const server = createServer({ headersTimeout: silence, requestTimeout: silence });
-  const guard = guardSockets(server, clock);
-  let page: MountedPage | undefined;
+export const openInspector = async (inspected: Inspected, shared?: OpenServer): Promise<OpenInspector> => {
+  const open = shared === undefined ? await openOwn(inspected) : await openOn(shared, inspected);
+  const announce = inspected.settings.announce ?? ((where) => process.stderr.write(`reaper: inspector at ${where}\n`));
   try {
-    page = await mountPage(inspected, { keep: guard.keep });
-    server.on('upgrade', page.upgrade);
-    server.on('request', page.handle);
-    await listen(server, settings.host, settings.port);
-    server.on('error', ({ message }) => fault('the inspector', message));
-    const { port } = server.address() as AddressInfo;
-    const url = `http://${nameOf(settings.host)}:${port}/?token=${encodeURIComponent(page.token)}`;
-    const announce = settings.announce ?? ((where) => process.stderr.write(`reaper: inspector at ${where}\n`));
-    announce(url);
-    const { close } = page;
-    return {
-      url,
-      async close() {
-        const closed = once(server, 'close');
-        server.close();
-        close();
-        guard.close();
-        await closed;
-      },
-    };
+    announce(open.url);
+    return open;
   } catch (error) {
-    page?.close();
+    await open.close();
+    throw error;
+  }
+};
+
+const openOwn = async (inspected: Inspected): Promise<OpenInspector> => {
+  const { settings, fault } = inspected;
+  const { host = defaultHost } = settings;
+  const server = createServer({ headersTimeout: silence, requestTimeout: silence });
+  const page = await mountGuarded(inspected, server, { host });
+  server.on('request', page.handle);
+  try {
+    await listen(server, host, settings.port);
+  } catch (error) {
+    page.close();
     server.close();
     throw error;
   }
+  server.on('error', ({ message }) => fault('the inspector', message));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${nameOf(host)}:${port}/?token=${encodeURIComponent(page.token)}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      page.close();
+      await closed;
+    },
+  };
+};
+
+/** The owner of the server closes it. */
+const openOn = async ({ url, server, mount }: OpenServer, inspected: Inspected): Promise<OpenInspector> => {
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const page = await mountGuarded(inspected, server, { host, path: sharedPath });
+  mount(`${sharedPath}/`, page.handle);
+  return {
+    url: `http://${nameOf(host)}:${port}${sharedPath}/?token=${encodeURIComponent(page.token)}`,
+    close: async () => page.close(),
+  };
+};
+
+/** Mounts the page on a server, and limits the server's connections. */
+const mountGuarded = async (inspected: Inspected, server: Server, at: { host: string; path?: string }) => {
+  const guard = guardSockets(server, inspected.clock);
+  const page = await mountPage(inspected, { ...at, keep: (socket: Duplex) => guard.keep(socket) });
+  server.on('upgrade', page.upgrade);
+  return {
+    ...page,
+    close() {
+      page.close();
+      guard.close();
+    },
+  };
 };
 
 /** Listens on the given port. Without one, on the default port or, if that is in use, on any free port. */

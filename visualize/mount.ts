@@ -27,16 +27,17 @@ export interface MountedPage {
 /**
  * Follows the actors of a reaper from now on, and serves its page.
  * @param path under which the page is mounted, without a slash at its end; empty for the root.
+ * @param host the address that its server listens on, if it is known.
  * @param keep called with the socket of each accepted page.
  * @throws ReaperError if the page is not built.
  */
 export const mountPage = async (
   inspected: Inspected,
-  { path = '', keep = () => {} }: { path?: string; keep?: (socket: Duplex) => void } = {},
+  { path = '', host, keep = () => {} }: { path?: string; host?: string; keep?: (socket: Duplex) => void } = {},
 ): Promise<MountedPage> => {
   const { settings, clock, fault } = inspected;
   const token = settings.token ?? randomBytes(24).toString('base64url');
-  const access = createAccess(token, [settings.host, ...settings.allowedHosts]);
+  const access = createAccess(token, [...(host === undefined ? [] : [host]), ...settings.allowedHosts]);
   const following = follow(inspected);
   const { broadcast, answer } = following;
   const pages = createPages({ access, broadcast, answer, clock, path, keep });

@@ -229,8 +229,8 @@ export interface RescueAnswer
   /** The number of changes of each kind, with the first few in words. */
   readonly changes: readonly { readonly act: string; readonly count: number; readonly examples: readonly string[] }[];
 }
-/** An explanation with a limited number of places, without the commands for a terminal. */
-export interface SafeExplanation extends Omit<Explanation, 'blockers'> {
+/** An explanation with a limited number of places, without the commands for a terminal and other namespaces. */
+export interface SafeExplanation extends Omit<Explanation, 'blockers' | 'elsewhere'> {
   /** Places that `places` leaves out. */
   readonly otherPlaces: number;
 }

@@ -33,10 +33,11 @@ const refusal = [
 ].join('\r\n');
 
 /**
- * Puts these limits before an HTTP server. Node's own time-outs leave gaps: they are checked every 30 s only, and they don't
+ * Puts these limits before an HTTP server, in place of its own one. Node's own time-outs leave gaps: they are checked every 30 s only, and they don't
  * cover an unfinished request on a connection that is kept alive, an answer that is not read, or an unfinished upgrade.
  */
 export const guardSockets = (server: Server, clock: Clock): Sockets => {
+  server.maxConnections = Number.POSITIVE_INFINITY;
   const serve = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners('connection');
   /** Accepted sockets, each with the function that stops its timer. */

@@ -7,9 +7,10 @@ import { failed } from './exitCodes.ts';
 import { withExamples } from './help.ts';
 import { withOptions } from './options.ts';
 import { type PlanFile, readPlan } from './planFile.ts';
+import { addressIn } from './planFlags.ts';
 import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
-import { countsOf, finish, print, printJson } from './text.ts';
+import { complain, countsOf, finish, print, printJson } from './text.ts';
 
 export const registerApply = (program: Command): void => {
   const command = program
@@ -34,6 +35,9 @@ export const registerApply = (program: Command): void => {
       const config = configOf(command);
       const reaper = reaperOf(config);
       const plan = readPlan(file, String(config.options.namespace));
+      const here = addressIn(config.options);
+      // One Redis may have several addresses, so this is a note.
+      if (plan.redis !== here) complain(`reaper: the plan was made for ${plan.redis}, and this is ${here}`);
       const act = plan.kind === 'sweep' ? applySweep : applyRescue;
       finish(await once(reaper, () => act(reaper, plan, flags)));
     },
@@ -161,5 +165,5 @@ const summaryOf = (
   { suspended, durationMs }: Pick<SweepSummary, 'suspended' | 'durationMs'>,
 ): string[] => [
   ...(suspended === undefined ? [] : [`suspended: ${suspended.message}`]),
-  `${planned} planned: ${countsOf(counts)}, in ${durationMs} ms`,
+  `${countText(planned)} planned: ${countsOf(counts)}, in ${countText(durationMs)} ms`,
 ];

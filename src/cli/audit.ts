@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
+import { countText } from '../ages.ts';
 import type { AuditEntry, AuditFilter, Reaper } from '../index.ts';
 import { age, nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
@@ -79,7 +80,7 @@ const subjectOf = ({ job, count, jobs, pool, type, of }: AuditEntry): string =>
   [
     ...(of === undefined ? [] : [of]),
     ...(job === undefined ? [] : [job]),
-    ...(count === undefined ? [] : [`${count} × ${jobs?.[0] ?? ''}${count > 1 ? ', …' : ''}`]),
+    ...(count === undefined ? [] : [`${countText(count)} × ${jobs?.[0] ?? ''}${count > 1 ? ', …' : ''}`]),
     ...(pool === undefined ? [] : [`pool ${pool}`]),
     ...(type === undefined ? [] : [type]),
   ].join(' ');

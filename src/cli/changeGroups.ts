@@ -1,3 +1,4 @@
+import { countText } from '../ages.ts';
 import type { RescueChange } from '../index.ts';
 import { type Cell, print, printTable } from './text.ts';
 
@@ -39,7 +40,8 @@ export const printChangeGroups = (changes: readonly RescueChange[]): void => {
   const groups = changeGroupsOf(changes);
   if (groups.length === 0) return;
   printTable(['change', 'type', 'pool', 'count', 'such as'], groups.slice(0, maxRows).map(rowOf));
-  if (groups.length > maxRows) print(`and ${groups.length - maxRows} more groups: --verbose lists all changes`);
+  if (groups.length > maxRows)
+    print(`and ${countText(groups.length - maxRows)} more groups: --verbose lists all changes`);
 };
 
 const rowOf = ({ act, type = '-', pool = '-', count, examples }: ChangeGroup): Cell[] => [

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { countText, timeWithAge } from '../ages.ts';
 import type { ExplainedHook, Explanation, Facts, Place, Reaper } from '../index.ts';
 import { isoOfSecond } from '../isoTime.ts';
+import { shellQuoted } from '../shell.ts';
 import { nonEmpty } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { notFound } from './exitCodes.ts';
@@ -35,17 +36,23 @@ export const explain = async (reaper: Reaper, id: string, flags: { json?: boolea
   return isKnown(explanation) ? 0 : notFound;
 };
 
+/** Other namespaces that are named. */
+const maxElsewhere = 10;
+
 const isKnown = ({ isTracked, facts, places, hook }: Explanation): boolean =>
   isTracked || facts.stats !== 'nothing' || places.length > 0 || hook !== undefined;
 
 const linesOf = (explanation: Explanation): string[] => {
-  const { id, isTracked, facts, rules, verdict, reason, action, places, blockers, hook } = explanation;
+  const { id, isTracked, facts, rules, verdict, reason, action, places, blockers, hook, elsewhere } = explanation;
   const why = blockers.map(
     ({ message, command }) => `${id}: ${message}${command === undefined ? '' : ` → ${command}`}`,
   );
   // Rules about nothing would name a verdict that no sweep gives.
   const head = [...why, `${id}: ${isTracked ? 'tracked' : 'not tracked'}`];
-  if (!isKnown(explanation)) return head;
+  if (!isKnown(explanation)) {
+    const others = elsewhere.slice(0, maxElsewhere);
+    return [...head, ...others.map(({ hint, options }) => `${hint} → reaper explain ${shellQuoted(id)} ${options}`)];
+  }
   return [
     ...head,
     ...factLines(facts),
@@ -83,7 +90,7 @@ const hookLine = (
   [
     `hook: ${state}`,
     `${about.replace(':', ' of revision ')} to ${endpoint}`,
-    `${attempts} attempts`,
+    `${countText(attempts)} attempts`,
     answer ?? 'no answer yet',
     ...(nextAttemptAt === undefined ? [] : [nextAttemptText(state, nextAttemptAt, 1_000 * readAt)]),
   ].join(', ');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ageText, countText } from '../ages.ts';
 import type { HookFilter, HookRecord, Reaper } from '../index.ts';
 import { nonEmpty, reportNone } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
@@ -7,7 +8,7 @@ import { withExamples } from './help.ts';
 import { addGlobalOptions, withOptions } from './options.ts';
 import { withProgress } from './progress.ts';
 import { once } from './signals.ts';
-import { countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
+import { type Cell, countsOf, finish, print, printJson, printTable, timeOf } from './text.ts';
 import { UsageError } from './usage.ts';
 
 export const registerHooks = (program: Command): void => {
@@ -107,16 +108,16 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
     print('no undelivered hooks');
     return code;
   }
-  const rows: string[][] = [];
+  const rows: Cell[][] = [];
   for (const { count, example, oldest } of [...groups.values()].sort((a, b) => b.count - a.count)) {
     const first = oldest === undefined ? 'none yet' : timeOf(oldest);
     const state = example.state === 'parked' ? 'parked' : 'pending';
-    rows.push([example.endpoint, state, example.answer ?? 'none yet', String(count), first, example.id]);
+    rows.push([example.endpoint, state, example.answer ?? 'none yet', count, first, example.id]);
   }
   printTable(['endpoint', 'state', 'answer', 'hooks', 'first attempt', 'example'], rows);
   for (const { endpoint, breaker, failures, waitMs } of endpoints) {
     if (breaker === 'closed') continue;
-    const next = waitMs === undefined ? '' : `, next attempt in ${Math.ceil(waitMs / 1_000)} s`;
+    const next = waitMs === undefined ? '' : `, next attempt in ${ageText(1_000 * Math.ceil(waitMs / 1_000))}`;
     print(`${endpoint}: ${words[breaker]} (${countsOf({ 'consecutive failures': failures })}${next})`);
   }
   return code;
@@ -141,10 +142,10 @@ export const moveHooks = async (reaper: Reaper, verb: 'retry' | 'drop', flags: H
   if (!plan && verb === 'retry' && count > 0) await reaper.hooks.quiet();
   const words = verb === 'retry' ? 'retried' : 'dropped';
   if (flags.json) printJson({ type: verb, plan, count });
-  else print(`${plan ? 'would be ' : ''}${words}: ${count}`);
+  else print(`${plan ? 'would be ' : ''}${words}: ${countText(count)}`);
   for (const { endpoint, breaker, pending } of plan ? [] : await reaper.hooks.endpoints()) {
     if (flags.json || breaker !== 'open') continue;
-    print(`circuit open for ${endpoint}: ${pending} hooks wait until it recovers`);
+    print(`circuit open for ${endpoint}: ${countText(pending)} hooks wait until it recovers`);
   }
   return reportNone(count, { id: flags.id, endpoint: flags.endpoint, reason: flags.reason }, 'reaper hooks');
 };

@@ -25,18 +25,17 @@ export const planWriterOf = (
   { options }: Pick<Config, 'options'>,
 ): PlanWriter | undefined => {
   if (out === undefined) return undefined;
-  const { redis = defaultRedis, namespace } = options;
   const header = {
     kind,
-    namespace: String(namespace),
-    redis: withoutSecrets(redis),
+    namespace: String(options.namespace),
+    redis: addressIn(options),
     createdAt: new Date().toISOString(),
   };
   return writePlan(out, header, force === true);
 };
 
-/** Scheme, hosts and database of a URL, which was checked before. */
-const withoutSecrets = (redis: unknown): string => {
+/** Scheme, hosts and database of the Redis of a command, whose URL was checked before. */
+export const addressIn = ({ redis = defaultRedis }: Config['options']): string => {
   const [, scheme = '', rest = '-'] = /^([a-z+]+:\/\/)(?:[^/?#]*@)?([^?#]*)/.exec(String(redis)) ?? [];
   return `${scheme}${rest}`;
 };

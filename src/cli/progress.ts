@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
+import { countText } from '../ages.ts';
 import type { Clock } from '../index.ts';
 import { visible } from '../visible.ts';
 import { clearStatusLine, showStatusLine } from './statusLine.ts';
@@ -59,7 +60,7 @@ const lineOf = (doing: Doing, elapsed: number): string => {
     done === 0
       ? ''
       : `, ${cliProgress.Format.TimeFormat(Math.round((elapsed / 1_000) * (1 / done - 1)), format, 5)} to go`;
-  return `${what} ${cliProgress.Format.BarFormat(done, format)} ${value} of ${total}${left}`;
+  return `${what} ${cliProgress.Format.BarFormat(done, format)} ${countText(value)} of ${countText(total)}${left}`;
 };
 
 const texts = new WeakMap<Command, string>();

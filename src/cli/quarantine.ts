@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { countText } from '../ages.ts';
 import type { QuarantineFilter, Reaper } from '../index.ts';
 import { nonEmpty, reportNone } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
@@ -113,8 +114,8 @@ export const endQuarantine = async (
   });
   if (flags.json) printJson({ type: verb, plan, count: done, gone });
   else {
-    print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'requeued' : 'dropped'}: ${done}`);
-    if (gone > 0) print(`no longer among the dead jobs, already removed by another tool: ${gone}`);
+    print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'requeued' : 'dropped'}: ${countText(done)}`);
+    if (gone > 0) print(`no longer among the dead jobs, already removed by another tool: ${countText(gone)}`);
   }
   return reportNone(done + gone, { id: flags.id, type: flags.type }, 'reaper quarantine');
 };

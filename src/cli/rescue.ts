@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { countText } from '../ages.ts';
+import { ageText, countText } from '../ages.ts';
 import {
   type OrphanOutcome,
   PassError,
@@ -109,12 +109,12 @@ export const doing = (progress: RescueProgress | undefined): string => {
   const { step = 'reading-pools', waiting = 0, graceLeftMs, pools = [] } = progress ?? {};
   const [pool, ...others] = pools;
   if (pool !== undefined) {
-    const more = others.length === 0 ? '' : `, and ${others.length} other pools`;
-    return `requeuing entries of pool ${pool.pool}: ${pool.requeued} of ${pool.entries}${more}`;
+    const more = others.length === 0 ? '' : `, and ${count(others.length, 'other pool', 'other pools')}`;
+    return `requeuing entries of pool ${pool.pool}: ${countText(pool.requeued)} of ${countText(pool.entries)}${more}`;
   }
   if (step === 'reading-pools' || step === 'rebuilding-counters') return words[step];
   if (graceLeftMs === undefined) return words[step];
-  return `grace of ${waiting} suspected ${waiting === 1 ? 'pool' : 'pools'}: ${Math.ceil(graceLeftMs / 1_000)} s left`;
+  return `grace of ${count(waiting, 'suspected pool', 'suspected pools')}: ${Math.ceil(graceLeftMs / 1_000)} s left`;
 };
 
 const words: Readonly<Record<RescueProgress['step'], string>> = {
@@ -136,18 +136,18 @@ const orNotFound = (pass: Promise<RescueSummary>): Promise<RescueSummary | undef
 
 const poolsPart = ({ plan, suspended, alive, suspects, durationMs, pools }: RescueSummary): string[] => [
   ...(suspended === undefined ? [] : [`rescue suspended: ${suspended.message}`]),
-  `${plan ? 'planned: ' : ''}${count(alive, 'pool', 'pools')} alive, ${suspects} suspected, in ${durationMs} ms`,
+  `${plan ? 'planned: ' : ''}${count(alive, 'pool', 'pools')} alive, ${countText(suspects)} suspected, in ${countText(durationMs)} ms`,
   `suspected pools: ${countsOf({ ...pools })}`,
 ];
 
 const entriesPart = ({ plan, entries, orphaned, finished, quarantined, ...rest }: RescueSummary): string[] => [
-  `entries of dead pools ${done(plan, 'requeued')}: ${entries}`,
-  `orphaned entries of live pools ${done(plan, 'requeued')}: ${orphaned}`,
-  ...(finished > 0 ? [`entries of jobs that have ended, ${done(plan, 'removed')}: ${finished}`] : []),
+  `entries of dead pools ${done(plan, 'requeued')}: ${countText(entries)}`,
+  `orphaned entries of live pools ${done(plan, 'requeued')}: ${countText(orphaned)}`,
+  ...(finished > 0 ? [`entries of jobs that have ended, ${done(plan, 'removed')}: ${countText(finished)}`] : []),
   ...(rest.undecided > 0
     ? [
-        `undecided entries: ${rest.undecided} (a worker may still run them)`,
-        `the oldest of them has been unobserved for ${rest.oldestUndecidedMs / 1_000} s`,
+        `undecided entries: ${countText(rest.undecided)} (a worker may still run them)`,
+        `the oldest of them has been unobserved for ${ageText(rest.oldestUndecidedMs)}`,
       ]
     : []),
   ...(rest.unobserved.length > 0
@@ -155,7 +155,7 @@ const entriesPart = ({ plan, entries, orphaned, finished, quarantined, ...rest }
     : []),
   ...(quarantined === 0
     ? []
-    : [`jobs ${done(plan, 'quarantined')}: ${quarantined}${plan ? '' : ' (see: reaper quarantine)'}`]),
+    : [`jobs ${done(plan, 'quarantined')}: ${countText(quarantined)}${plan ? '' : ' (see: reaper quarantine)'}`]),
 ];
 
 const countersPart = ({ plan, drift, changes }: RescueSummary): string[] => [
@@ -192,7 +192,7 @@ const lastLine = ({ plan, suspended, changes }: RescueSummary): string => {
 const attentionPart = ({ clockAhead, unreadable }: RescueSummary): string[] => [
   ...(clockAhead === 0
     ? []
-    : [`pools whose clock is ahead of Redis: ${clockAhead}; correct the clocks of their hosts`]),
+    : [`pools whose clock is ahead of Redis: ${countText(clockAhead)}; correct the clocks of their hosts`]),
   ...unreadable.map((fault) => `cannot be read: ${fault}`),
 ];
 
@@ -224,7 +224,7 @@ const orphanLine = (orphan: OrphanOutcome): string => {
   const { id, type, pool, plan, outcome } = orphan;
   const why =
     outcome === 'requeued'
-      ? `no worker of ${pool} has run it for ${orphan.unobservedMs / 1_000} s`
-      : `${pool} held it, and its job ended in Success ${orphan.endedMs / 1_000} s ago`;
+      ? `no worker of ${pool} has run it for ${ageText(orphan.unobservedMs)}`
+      : `${pool} held it, and its job ended in Success ${ageText(orphan.endedMs)} ago`;
   return `${id}  ${plan ? 'would be ' : ''}${outcome}  ${type}  ${why}`;
 };

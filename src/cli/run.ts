@@ -14,7 +14,7 @@ import { UsageError } from './usage.ts';
 export const registerRun = (program: Command): void => {
   const command = program.command('run').description('sweep and rescue until stopped, beside a running jobservice');
   command
-    .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331)', address)
+    .option('--inspect [host:port]', 'open the inspector (default: 127.0.0.1:7331; with --http: there)', address)
     .option('--http <host:port>', 'serve /livez, /readyz and /metrics (PORT alone: on loopback)', address);
   withExamples(command, {
     'sweep every 30 minutes': 'reaper run --namespace "{harbor_job_service_namespace}" --sweep-interval 30m',

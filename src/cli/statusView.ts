@@ -85,17 +85,19 @@ const summaryLines = (state: ReaperStatus): string[] => {
   const since =
     hooks.oldestAttemptAt === undefined ? '' : `, the oldest attempted first ${ago(hooks.oldestAttemptAt, state)}`;
   return [
-    `tracked: ${tracked.total} (${countsOf(tracked.byStatus)})`,
+    `tracked: ${countText(tracked.total)} (${countsOf(tracked.byStatus)})`,
     `verdicts: ${countsOf(tracked.byVerdict)} (${countsOf(tracked.byReason)})`,
     ...(tracked.refireWithHook === 0
       ? []
-      : [`jobs to refire whose hook is pending already, or parked: ${tracked.refireWithHook}`]),
-    ...(hooks.pending + hooks.parked === 0 ? [] : [`hooks: ${hooks.pending} pending, ${hooks.parked} parked${since}`]),
+      : [`jobs to refire whose hook is pending already, or parked: ${countText(tracked.refireWithHook)}`]),
+    ...(hooks.pending + hooks.parked === 0
+      ? []
+      : [`hooks: ${countsOf({ pending: hooks.pending, parked: hooks.parked })}${since}`]),
     ...(tracked.parkedFinal === 0
       ? []
-      : [`final jobs whose last hook is parked: ${tracked.parkedFinal}, not counted as tracked above`]),
+      : [`final jobs whose last hook is parked: ${countText(tracked.parkedFinal)}, not counted as tracked above`]),
     leaderLine(state),
-    `retry ${state.retry}, scheduled ${state.scheduled}, dead ${state.dead}, in quarantine ${state.quarantined}`,
+    `retry ${countText(state.retry)}, scheduled ${countText(state.scheduled)}, dead ${countText(state.dead)}, in quarantine ${countText(state.quarantined)}`,
   ];
 };
 
@@ -104,8 +106,8 @@ const leaderLine = (state: ReaperStatus): string => {
   const who = host === undefined ? 'no leader' : `leader: ${host} since ${ago(leaderSinceAt, state)}`;
   if (sweepStartedAt === undefined) return `${who}, no sweep yet`;
   return isSweeping
-    ? `${who}, sweep started ${ago(sweepStartedAt, state)}, ${scanned} of ${total} scanned`
-    : `${who}, last scheduled sweep ended ${ago(sweepEndedAt, state)}, ${scanned} scanned`;
+    ? `${who}, sweep started ${ago(sweepStartedAt, state)}, ${countText(scanned)} of ${countText(total)} scanned`
+    : `${who}, last scheduled sweep ended ${ago(sweepEndedAt, state)}, ${countText(scanned)} scanned`;
 };
 
 const ago = (time: string | undefined, { readAt }: ReaperStatus): string =>
@@ -125,9 +127,11 @@ const limited = (
 const queueTable = ({ queues, problems }: ReaperStatus, width: number | undefined): string[] => {
   if (queues.length === 0) return ['no job types'];
   const blocked = namesOf(problems, 'blocked-by-lock');
+  const atCap = namesOf(problems, 'at-cap');
   const stateOf = ({ type, isPaused, queued, livePools }: QueueStatus) =>
     [
       ...(blocked.has(type) ? ['blocked'] : []),
+      ...(atCap.has(type) ? ['at cap'] : []),
       ...(isPaused ? ['paused'] : []),
       ...(queued > 0 && livePools === 0 ? ['no pool'] : []),
     ].join(', ');
@@ -160,9 +164,9 @@ const poolTable = ({ pools }: ReaperStatus, width: number | undefined): string[]
       pool,
       isAlive ? 'alive' : 'dead',
       host ?? '-',
-      pid ?? '-',
+      String(pid ?? '-'),
       beatOf(heartbeatAgeMs),
-      concurrency === undefined ? busy : `${busy} of ${concurrency}`,
+      concurrency === undefined ? busy : `${countText(busy)} of ${countText(concurrency)}`,
       inProgress,
     ]);
   return limited('pools', ['pool', '', 'host', 'pid', 'heartbeat', 'busy', 'held'], rows, width);

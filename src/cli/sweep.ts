@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { countText } from '../ages.ts';
 import type { ActingVerdict, JobOutcome, PlannedAct, Reaper, SweepOptions, SweepSummary } from '../index.ts';
 import { addNonEmpty, positive } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
@@ -125,7 +126,7 @@ const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutco
 
 const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, ...rest }: SweepSummary): string[] => [
   ...(rest.suspended === undefined ? [] : [`the sweep was suspended: ${rest.suspended.message}`]),
-  `${plan ? 'planned: ' : ''}${scanned} jobs in ${rest.durationMs} ms`,
+  `${plan ? 'planned: ' : ''}${countText(scanned)} jobs in ${countText(rest.durationMs)} ms`,
   `verdicts: ${countsOf(verdicts)}`,
   `outcomes: ${countsOf(outcomes)}`,
   ...(rest.isLimited ? ['the limit was reached: there may be more'] : []),

@@ -1,3 +1,4 @@
+import { countText } from '../ages.ts';
 import { visible, visibleJson } from '../visible.ts';
 import { clearStatusLine } from './statusLine.ts';
 import { layOut } from './table.ts';
@@ -49,7 +50,7 @@ export const timeOf = (time: string): string => time.replace(/\.\d{3}Z$/, 'Z');
 /** Counts as people read them. */
 export const countsOf = (counts: Readonly<Record<string, number | undefined>>): string =>
   Object.entries(counts)
-    .map(([name, count]) => `${count} ${name}`)
+    .map(([name, count = 0]) => `${countText(count)} ${name}`)
     .join(', ') || 'none';
 
 /** Sets the exit code of the process. */
@@ -57,7 +58,7 @@ export const finish = (code: number): void => {
   process.exitCode = code;
 };
 
-/** Content of a cell; several lines as a list. */
+/** Content of a cell; a number is a count; several lines as a list. */
 export type Cell = string | number | readonly string[];
 
 /**
@@ -76,10 +77,13 @@ export const tableLines = (
   rows: readonly (readonly Cell[])[],
   width: number | undefined,
 ): string[] => {
-  const lines = rows.map((row) =>
-    row.map((cell) => (typeof cell === 'object' ? cell : [String(cell)]).map((line) => visible(line))),
-  );
+  const lines = rows.map((row) => row.map((cell) => cellLines(cell).map((line) => visible(line))));
   return layOut(head, lines, width).split('\n');
+};
+
+const cellLines = (cell: Cell): readonly string[] => {
+  if (typeof cell === 'object') return cell;
+  return [typeof cell === 'number' ? countText(cell) : cell];
 };
 
 /** Columns of a terminal. `COLUMNS` overrides what it says of itself. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { countText } from '../ages.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Keys } from '../io/redis/keys.ts';
 import { readSet } from '../io/redis/paged.ts';
@@ -78,7 +79,7 @@ export const checkPoolClocks = async (redis: Redis, keys: Keys, watchFor: number
         'synchronize its host with NTP; a pool whose heartbeat looks old is taken for dead',
       ),
     );
-  const aside = pools.length > maxPools ? `; ${pools.length - maxPools} more pools are not checked` : '';
+  const aside = pools.length > maxPools ? `; ${countText(pools.length - maxPools)} more pools are not checked` : '';
   return checks.length > 0 ? checks : [fine('clock', `no live pool differs from Redis${aside}`)];
 };
 

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { countText } from '../ages.ts';
 import { unlessRefused } from '../io/redis/refusals.ts';
 import { type DoctorCheck, fine, notFine } from './report.ts';
 import { fieldOf } from './server.ts';
@@ -13,7 +14,7 @@ export const checkEviction = async (redis: Redis): Promise<DoctorCheck[]> => {
   const evicted = Number(fieldOf(stats, 'evicted_keys') ?? 0);
   const todo = 'set maxmemory-policy noeviction, and a maxmemory that is large enough';
   if (policy !== 'noeviction') {
-    const lost = evicted === 0 ? '' : `; it has evicted ${evicted} keys`;
+    const lost = evicted === 0 ? '' : `; it has evicted ${countText(evicted)} keys`;
     return [notFine('eviction', `maxmemory-policy is ${policy}: Redis may remove jobs${lost}`, todo)];
   }
   const [used, most] = [fieldOf(memory, 'used_memory'), fieldOf(memory, 'maxmemory')].map(Number) as [number, number];
@@ -25,7 +26,7 @@ export const checkEviction = async (redis: Redis): Promise<DoctorCheck[]> => {
     : [
         notFine(
           'eviction',
-          `Redis has evicted ${evicted} keys since its start: jobs, or records of them, may be missing`,
+          `Redis has evicted ${countText(evicted)} keys since its start: jobs, or records of them, may be missing`,
           'run reaper status to see what is left; CONFIG RESETSTAT sets the count to 0',
         ),
       ];

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { countText } from '../ages.ts';
 import { escapeGlob, type Keys } from '../io/redis/keys.ts';
 import { partsOf, readSet } from '../io/redis/paged.ts';
 import { unlessRefused } from '../io/redis/refusals.ts';
@@ -39,13 +40,13 @@ export const checkKeys = async (redis: Redis, keys: Keys): Promise<DoctorCheck[]
     return type === undefined || type === 'none' || type === needs ? [] : [{ key, type, needs }];
   });
   return wrong.length === 0
-    ? [fine('keys', `${needed.size} keys have the type that they need${limitOf(scan)}`)]
+    ? [fine('keys', `${countText(needed.size)} keys have the type that they need${limitOf(scan)}`)]
     : reportWrong(wrong);
 };
 
 const limitOf = ({ isComplete, isRefused }: { isComplete: boolean; isRefused: boolean }): string => {
   if (isRefused) return '; SCAN is not allowed, so only keys that are known by name are checked';
-  return isComplete ? '' : `; stopped after ${maxScans * scanCount} keys of the database`;
+  return isComplete ? '' : `; stopped after ${countText(maxScans * scanCount)} keys of the database`;
 };
 
 const reportWrong = (wrong: readonly { key: string; type: string; needs: string }[]): DoctorCheck[] => {
@@ -59,7 +60,7 @@ const reportWrong = (wrong: readonly { key: string; type: string; needs: string 
       ),
     );
   if (wrong.length <= maxNamed) return checks;
-  const more = `${wrong.length - maxNamed} more keys hold another type than they need`;
+  const more = `${countText(wrong.length - maxNamed)} more keys hold another type than they need`;
   return [...checks, notFine('keys', more, 'see the others first')];
 };
 

@@ -53,7 +53,7 @@ export const createJobActs = ({
       ),
     );
     if (reply.outcome !== 'done') return { outcome: 'overtaken' };
-    if (origin !== undefined) hooks.announce(origin);
+    if (origin !== undefined) hooks.announce(origin, id);
     return reply;
   },
 

@@ -78,7 +78,7 @@ export const createAttempt = (
   const endpoint = hooks.endpointFor(stats.web_hook_url);
   const job: Job = { id, endpoint, revision: Number(stats.revision ?? 0) || 0 };
   const announce = () => {
-    if (endpoint !== undefined) hooks.announce(endpoint);
+    if (endpoint !== undefined) hooks.announce(endpoint, id);
   };
 
   const update = async (status: Status): Promise<StatusReply> => {

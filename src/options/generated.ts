@@ -261,14 +261,14 @@ export interface ReaperOptions {
    */
   plan?: boolean | undefined;
   /**
-   * HTTP server for `/livez`, `/readyz` and `/metrics` (Prometheus): `false`, or its address.
+   * HTTP server for `/livez`, `/readyz` and `/metrics` (Prometheus), and for the inspector if `inspect` has no address of its own: `false`, or its address.
    * @default off
    */
   http?:
     | false
     | {
         /**
-         * Address to listen on. Any other than loopback shows probes and metrics to the network.
+         * Address to listen on. Any other than loopback shows what is served to the network.
          * @default '127.0.0.1'
          */
         host?: string | undefined;
@@ -280,7 +280,7 @@ export interface ReaperOptions {
       }
     | undefined;
   /**
-   * The inspector: shows the statecharts at work in a browser. `true`, or its options.
+   * The inspector: shows the statecharts at work in a browser. `true`, or its options. With `http` it is on the same server, below `/inspector/`.
    * @default off
    */
   inspect?:
@@ -288,8 +288,8 @@ export interface ReaperOptions {
     | true
     | {
         /**
-         * Address to listen on. Any other than loopback shows the inspector to the network.
-         * @default '127.0.0.1'
+         * Address to listen on. Any other than loopback shows the inspector to the network. With `http` and neither host nor port, the inspector is below `/inspector/` of that server.
+         * @default 127.0.0.1
          */
         host?: string | undefined;
         /**

@@ -135,12 +135,13 @@ const audit = z.strictObject({
   ),
 });
 
-/** An address to listen on. */
-const host = () => text('host').default('127.0.0.1');
-
 /** Options of the inspector. */
 export const inspectSchema = z.strictObject({
-  host: option(host(), 'Address to listen on. Any other than loopback shows the inspector to the network.'),
+  host: option(
+    text('host').optional(),
+    'Address to listen on. Any other than loopback shows the inspector to the network. With `http` and neither host nor port, the inspector is below `/inspector/` of that server.',
+    { defaultText: '127.0.0.1' },
+  ),
   port: option(
     z.number().int().min(0).max(65_535).optional().meta({ hint: 'port' }),
     'Port to listen on; 0 for any free one.',
@@ -174,7 +175,10 @@ export const inspectSchema = z.strictObject({
 
 /** Options of the HTTP server. */
 const http = z.strictObject({
-  host: option(host(), 'Address to listen on. Any other than loopback shows probes and metrics to the network.'),
+  host: option(
+    text('host').default('127.0.0.1'),
+    'Address to listen on. Any other than loopback shows what is served to the network.',
+  ),
   port: option(
     z.number().int().min(0).max(65_535).default(9_464).meta({ hint: 'port' }),
     'Port to listen on; 0 for any free one.',
@@ -239,12 +243,12 @@ export const optionsSchema = z.strictObject({
   plan: option(z.boolean().default(false), 'Judges and changes nothing: every pass is a plan.'),
   http: option(
     z.union([z.literal(false), http]).default(false),
-    'HTTP server for `/livez`, `/readyz` and `/metrics` (Prometheus): `false`, or its address.',
+    'HTTP server for `/livez`, `/readyz` and `/metrics` (Prometheus), and for the inspector if `inspect` has no address of its own: `false`, or its address.',
     { defaultText: 'off' },
   ),
   inspect: option(
     z.union([z.literal(false), z.literal(true).transform(() => inspectSchema.parse({})), inspectSchema]).default(false),
-    'The inspector: shows the statecharts at work in a browser. `true`, or its options.',
+    'The inspector: shows the statecharts at work in a browser. `true`, or its options. With `http` it is on the same server, below `/inspector/`.',
     { defaultText: 'off' },
   ),
   logger: option(

@@ -2,7 +2,7 @@ import { countText, timeWithAge } from '../ages.ts';
 import { evidencePlaces, type Facts, isFinal, isStatus } from '../machines/facts.ts';
 import { shellQuoted } from '../shell.ts';
 import type { Place } from './place.ts';
-import { isBlockedByLock, type QueueStatus, unpauseCommand } from './queues.ts';
+import { isAtCap, isBlockedByLock, type QueueStatus, unpauseCommand } from './queues.ts';
 
 /** What keeps a job from running, or that nothing does. */
 export interface Blocker {
@@ -121,7 +121,7 @@ const ofQueue = ({ type = '', ahead = 0 }: Place, { queues, ...where }: Known): 
       : []),
     ...(isPaused ? [blocker('type-paused', `${waits}, which is paused`, unpauseCommand(where, type))] : []),
     ...(livePools === 0 ? [blocker('no-live-pool', `${waits}, which no live pool takes`)] : []),
-    ...(!isBlocked && cap > 0 && lock >= cap
+    ...(isAtCap(queue)
       ? [blocker('at-cap', `${waits}, which runs as many jobs as its cap allows (${countText(cap)})`)]
       : []),
   ];

@@ -2,24 +2,32 @@ import { findInDatabases, findNamespaces, type Given, isInUse, type Place } from
 import type { RedisSource } from '../io/redis/connection.ts';
 import { shellQuoted } from '../shell.ts';
 
-/** A namespace that is in use, where the given one is empty. */
+/** Another namespace that is in use, in this database or another one. */
 export interface Elsewhere extends Place {
   /** The options of the command that lead there. Where the URL has a user or a password, `…` stands for them. */
   readonly options: string;
   readonly hint: string;
 }
 
-/** Finds what is in use in place of a namespace that is empty: nothing if it is in use, or if the user may not ask. */
+/**
+ * Finds what is in use beside a namespace; nothing if the user may not ask.
+ * @param ifUsed whether to look although the namespace itself is in use.
+ */
 export const createElsewhere =
-  (given: Given, source: RedisSource, address: string) => async (): Promise<Elsewhere[]> => {
-    if ((await isInUse(given.redis, given.namespace)) !== false) return [];
+  (given: Given, source: RedisSource, address: string) =>
+  async (ifUsed = false): Promise<Elsewhere[]> => {
+    const isUsed = await isInUse(given.redis, given.namespace);
+    if (isUsed === undefined || (isUsed && !ifUsed)) return [];
     const places = [...(await findNamespaces(given)), ...(await findInDatabases(given, true)).found];
     return places.map((place) => ({
       ...place,
       options: optionsOf(place, given, source, address),
-      hint: hintOf(place, given),
+      hint: isUsed ? hintBeside(place, given) : hintOf(place, given),
     }));
   };
+
+const hintBeside = ({ namespace, database }: Place, given: Place): string =>
+  `namespace ${namespace}${database === given.database ? '' : ` in database ${database}`} is in use too: did you mean that one?`;
 
 const hintOf = (place: Place, given: Place): string =>
   place.database === given.database

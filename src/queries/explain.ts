@@ -14,6 +14,7 @@ import type { Evidence, Facts, TrackedJob } from '../machines/facts.ts';
 import type { UnqueuedHook } from '../machines/types/job.ts';
 import { explain, needsEvidence, type Policy, type Reason, type Verdict } from '../machines/verdict.ts';
 import { type Blocker, blockersOf } from './blockers.ts';
+import type { createElsewhere, Elsewhere } from './elsewhere.ts';
 import { countHeld } from './held.ts';
 import type { Place } from './place.ts';
 import { createQueueReader, type QueueStatus } from './queues.ts';
@@ -63,6 +64,8 @@ export interface Explanation {
   readonly blockers: readonly Blocker[];
   /** Its undelivered hook, if there is one. */
   readonly hook: ExplainedHook | undefined;
+  /** If nothing here is about the job: other namespaces that are in use, in this database and in others. */
+  readonly elsewhere: readonly Elsewhere[];
 }
 
 export const createExplain = (
@@ -74,9 +77,10 @@ export const createExplain = (
     records: HookRecords;
     hooks: Pick<Hooks, 'plan'>;
     createSearch: (visitor: PlaceVisitor) => Search;
+    findElsewhere: ReturnType<typeof createElsewhere>;
   },
 ) => {
-  const { connection, keys, namespace, tracked, pools, policy, records, hooks, createSearch } = deps;
+  const { connection, keys, namespace, tracked, pools, policy, records, hooks, createSearch, findElsewhere } = deps;
   const { redis } = connection;
   const readQueues = createQueueReader(deps);
 
@@ -124,6 +128,13 @@ export const createExplain = (
     const decided = asked.at(-1)?.judgement;
     const verdict = decided?.verdict ?? 'keep';
     const types = places.flatMap(({ kind, type }) => (kind === 'queue' && type !== undefined ? [type] : []));
+    const blockers = blockersOf({
+      ...{ id, facts, isTracked, places, namespace, redis: connection.description },
+      isQuarantined: quarantined === 1,
+      isBehind: decided?.reason === 'behind',
+      isAnyUnreadable: evidence.found === 'unreadable',
+      queues: await queuesOf(types),
+    });
     return {
       ...{ id, isTracked, facts },
       rules: asked.map(inWords),
@@ -131,15 +142,8 @@ export const createExplain = (
       reason: decided?.reason ?? 'ongoing',
       detail: decided?.detail,
       action: isTracked ? await actionOn(loaded, verdict, hooks) : untrackedAction,
-      places,
-      blockers: blockersOf({
-        ...{ id, facts, isTracked, places, namespace, redis: connection.description },
-        isQuarantined: quarantined === 1,
-        isBehind: decided?.reason === 'behind',
-        isAnyUnreadable: evidence.found === 'unreadable',
-        queues: await queuesOf(types),
-      }),
-      hook,
+      ...{ places, blockers, hook },
+      elsewhere: blockers[0]?.code === 'unknown' ? await findElsewhere(true) : [],
     };
   };
 };

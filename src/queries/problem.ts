@@ -16,6 +16,7 @@ export type ProblemCode =
   | 'rescue-overdue'
   | 'sweep-overdue'
   | 'counter-drift'
+  | 'at-cap'
   | 'jobs-to-repair'
   | 'hooks-parked'
   | 'quarantined-jobs';

@@ -4,7 +4,7 @@ import type { ScheduleSettings } from '../options/schedule.ts';
 import { shellQuoted } from '../shell.ts';
 import { lateProblems } from './latePasses.ts';
 import { count, type Problem, type ProblemCode, problem } from './problem.ts';
-import { isBlockedByLock, type QueueStatus, unpauseCommand } from './queues.ts';
+import { isAtCap, isBlockedByLock, type QueueStatus, unpauseCommand } from './queues.ts';
 import type { NamespaceState } from './state.ts';
 
 /** All codes, the worst first. Within a code, the problem of most jobs comes first. */
@@ -19,7 +19,7 @@ const order: readonly ProblemCode[] = [
     'no-leader',
   ] as const),
   ...(['rescue-overdue', 'sweep-overdue', 'counter-drift', 'jobs-to-repair', 'hooks-parked'] as const),
-  'quarantined-jobs',
+  ...(['quarantined-jobs', 'at-cap'] as const),
 ];
 const severities: readonly Problem['severity'][] = ['critical', 'warning', 'notice'];
 
@@ -93,6 +93,18 @@ const waitingProblems = (queue: QueueStatus, state: NamespaceState): Problem[] =
             {
               queued,
             },
+          ),
+        ]
+      : []),
+    ...(isAtCap(queue)
+      ? [
+          problem(
+            'at-cap',
+            'notice',
+            ['type', type],
+            `${wait}, busy: ${countText(running)} running, cap ${countText(cap)}`,
+            undefined,
+            { queued, lock, cap, running },
           ),
         ]
       : []),

@@ -43,6 +43,10 @@ export const isBlockedByLock = ({
 }: Pick<QueueStatus, 'maxConcurrency' | 'lock' | 'running'>): boolean =>
   maxConcurrency > 0 && lock >= maxConcurrency && running < maxConcurrency;
 
+/** Whether a type runs as many jobs as its cap allows. */
+export const isAtCap = (queue: Pick<QueueStatus, 'maxConcurrency' | 'lock' | 'running'>): boolean =>
+  queue.maxConcurrency > 0 && queue.lock >= queue.maxConcurrency && !isBlockedByLock(queue);
+
 /** The command that resumes a paused type: neither the reaper nor the jobservice has one. */
 export const unpauseCommand = ({ namespace, redis }: { namespace: string; redis: string }, type: string): string => {
   const [, database = '0'] = /\/(\d+)$/.exec(redis) ?? [];

@@ -44,8 +44,8 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     if (isAwake) return;
     isAwake = true;
     supervision.start();
-    inspection.open(inspected);
     parts.http.open();
+    inspection.open(inspected, parts.http);
   };
   const inspected = () => ({
     ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
@@ -131,6 +131,7 @@ const queriesOf = (
     ...{ redis: connection.redis, namespace: settings.namespace, database: databaseOf(settings.redis) },
     openConnection: openerOf(settings.redis, connection),
   };
+  const findElsewhere = createElsewhere(given, settings.redis, connection.description);
   return {
     ping,
     tracked: () => unlessWrongType(connection.redis.hlen(keys.track), 0),
@@ -138,10 +139,10 @@ const queriesOf = (
       ...{ ...deps, settings, pools, policy, records, lease },
       open: () => ports.scan(true),
       suspended: () => passState().suspended.rescue ?? passState().suspended.sweep,
-      findElsewhere: createElsewhere(given, settings.redis, connection.description),
+      findElsewhere,
     }),
     explain: createExplain({
-      ...{ ...deps, namespace: settings.namespace, tracked, pools, policy, records, hooks },
+      ...{ ...deps, namespace: settings.namespace, tracked, pools, policy, records, hooks, findElsewhere },
       createSearch: ports.search,
     }),
     doctor: (async (options) => {

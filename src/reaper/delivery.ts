@@ -17,12 +17,18 @@ import type { Reporting } from './reporting.ts';
 /** Everything about hooks: records, sender, dispatcher. */
 export interface Delivery {
   readonly hooks: Hooks;
+  /** Those of passes. Until `sendAll`, only hooks that they enqueue are sent, and no others of the same endpoint. */
+  readonly passHooks: Hooks;
   readonly records: HookRecords;
   /** The machine of the dispatcher with its effects, and its input: the supervisor runs it. */
   readonly dispatcher: ReturnType<typeof createDispatcher>;
   readonly dispatching: DispatcherInput;
   /** From now on, hooks that other hosts enqueued are sent too. */
   watch(): void;
+  /** A pass over all jobs or pools begins: from now on, passes send everything that is due. */
+  sendAll(): void;
+  /** Resolves when the hooks of a sweep have been attempted: of one of some jobs only its own, unless everything is sent. */
+  sweepSent(isScoped: boolean): Promise<void>;
   /** Sends the hooks that a filter has selected, and no others. */
   readonly named: SendNamed;
   /** Resolves when no hook that is due is left to attempt, on any host. Hooks behind an open circuit are not due. */
@@ -90,25 +96,25 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
   };
 
   const named = createSendNamed({ records, limiter, clock, isStopped: () => isStopped, fault });
+  const { sendNamed, ...sweeps } = createPassSending(named, quiet);
+  const onDue = (endpoint: string) => {
+    awake();
+    supervision().hookDue(endpoint);
+  };
+  const ofHooks = { records, sender, rewriteOrigins: settings.rewriteOrigins, clock, onDue };
 
   return {
-    hooks: createHooks({
-      records,
-      sender,
-      rewriteOrigins: settings.rewriteOrigins,
-      clock,
-      onDue(endpoint) {
-        awake();
-        supervision().hookDue(endpoint);
-      },
-    }),
+    hooks: createHooks(ofHooks),
+    passHooks: createHooks({ ...ofHooks, sendNamed }),
     records,
     dispatcher,
     dispatching: { slots: endpointSlots, perEndpoint: settings.concurrencyPerEndpoint, interval: pollInterval },
     watch() {
+      sweeps.sendAll();
       awake();
       supervision().watchHooks();
     },
+    ...sweeps,
     named,
     quiet,
     async quietHooksAdmin() {
@@ -134,6 +140,22 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
       await httpClient.close();
       await limiter.idle();
     },
+  };
+};
+
+/** What passes send: the hooks of their jobs or, once one was not scoped, everything that is due. */
+const createPassSending = (named: SendNamed, quiet: () => Promise<void>) => {
+  let sendsAll = false;
+  return {
+    sendNamed(endpoint: string, ids: readonly string[]): boolean {
+      if (sendsAll) return false;
+      for (const id of ids) named.add({ id, endpoint });
+      return true;
+    },
+    sendAll() {
+      sendsAll = true;
+    },
+    sweepSent: (isScoped: boolean) => (isScoped && !sendsAll ? named.idle() : quiet()),
   };
 };
 

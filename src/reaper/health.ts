@@ -1,3 +1,4 @@
+import { ageText } from '../ages.ts';
 import { type Clock, monotonicOf } from '../io/clock.ts';
 import type { Lease, SharedView } from '../io/leader/lease.ts';
 import type { Outage } from '../io/redis/outages.ts';
@@ -122,7 +123,7 @@ export const healthOf = ({
     if (startedAt === undefined) return [];
     // A host that has just started cannot be late yet.
     const due = (last === undefined ? startedAt + first : Math.max(last, startedAt)) + 2 * interval;
-    return now > due ? [`${what} overdue by ${Math.round((now - due) / 1_000)} s`] : [];
+    return now > due ? [`${what} overdue by ${ageText(now - due)}`] : [];
   };
   const faults = [
     ...late('sweep', sweptAt, sweep.initialDelay, sweep.interval),
@@ -131,8 +132,7 @@ export const healthOf = ({
   const crashed = failed.map(
     ({ child, error }) => `${child} crashed too often and does not run: ${error}; restart the process`,
   );
-  const cutOff =
-    outage === undefined ? [] : [`Redis unavailable for ${Math.round(outage.forMs / 1_000)} s: ${outage.error}`];
+  const cutOff = outage === undefined ? [] : [`Redis unavailable for ${ageText(outage.forMs)}: ${outage.error}`];
   const asides = [
     ...(suspended.rescue === undefined ? [] : [`no pool is judged: ${suspended.rescue.message}`]),
     ...(suspended.sweep === undefined ? [] : [`sweeps are suspended: ${suspended.sweep.message}`]),

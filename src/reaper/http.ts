@@ -10,6 +10,8 @@ import type { Reporting } from './reporting.ts';
 export interface Http {
   /** Opens it, if the option `http` is set. Later calls do nothing. An error is reported, and stops nothing. */
   open(): void;
+  /** The server, once it listens; undefined if the option is not set. @throws ReaperError if it could not be opened. */
+  opened(): Promise<OpenServer | undefined>;
   /** @throws ReaperError if it could not be opened. */
   url(): Promise<string | undefined>;
   close(): Promise<void> | undefined;
@@ -43,6 +45,7 @@ export const createHttp = (
       // The error was reported. A caller that never asks for the URL must not end the process.
       server.catch(() => undefined);
     },
+    opened: async () => server,
     url: async () => (await server)?.url,
     close: () => server?.then(({ close }) => close()),
   };

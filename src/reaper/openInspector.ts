@@ -1,13 +1,17 @@
 import { codeOr } from '../errors.ts';
 import { messageOf } from '../machines/messageOf.ts';
 import type { ReaperSettings } from '../options.ts';
+import type { Http } from './http.ts';
 import type { Follow, Inspectable, InspectSettings, OpenInspector } from './inspection.ts';
 import type { Reporting } from './reporting.ts';
 
 /** The inspector of one reaper: not opened, being opened, or open. */
 export interface Inspection {
-  /** Opens it, if the option `inspect` is set. Later calls do nothing. An error is reported, and stops nothing. */
-  open(inspected: () => Inspectable): void;
+  /**
+   * Opens it, if the option `inspect` is set: below a path of the HTTP server, if there is one and the inspector has no address
+   * of its own. Later calls do nothing. An error is reported, and stops nothing.
+   */
+  open(inspected: () => Inspectable, http: Pick<Http, 'opened'>): void;
   /** Resolves when it listens, or could not be opened; undefined if it was not opened. */
   settled(): Promise<void> | undefined;
   /** @throws ReaperError if it could not be opened. */
@@ -22,11 +26,14 @@ export const createInspection = (settings: ReaperSettings['inspect'], fault: Rep
   let isFollowed: Follow = () => settings !== false;
   let inspector: Promise<OpenInspector> | undefined;
 
-  const load = async (inspected: Inspectable, settings: InspectSettings) => {
+  const load = async (inspected: Inspectable, settings: InspectSettings, http: Pick<Http, 'opened'>) => {
+    const hasOwnAddress = settings.host !== undefined || settings.port !== undefined;
+    // If this fails, the HTTP server reports it.
+    const shared = hasOwnAddress ? undefined : await http.opened();
     try {
       // Loaded only where it is used.
       const { openInspector } = await import('../../visualize/inspector.ts');
-      return await openInspector({ ...inspected, settings });
+      return await openInspector({ ...inspected, settings }, shared);
     } catch (error) {
       fault('the inspector', messageOf(error), { code: codeOr(error, 'internal'), cause: error });
       throw error;
@@ -34,9 +41,9 @@ export const createInspection = (settings: ReaperSettings['inspect'], fault: Rep
   };
 
   return {
-    open(inspected) {
+    open(inspected, http) {
       if (settings === false || inspector !== undefined) return;
-      inspector = load(inspected(), settings);
+      inspector = load(inspected(), settings, http);
       // The error was reported. A caller that never asks for the URL must not end the process.
       inspector.catch(() => undefined);
     },

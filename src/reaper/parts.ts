@@ -66,7 +66,7 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const passes = createPasses({
     ...{ clock, prepare },
     send: (request) => supervision.send(request),
-    hooksAttempted: delivery.quiet,
+    hooks: delivery,
     hookTimeout: 4 * settings.hooks.timeout,
   });
   const supervision: Supervision = createSupervision({

@@ -6,6 +6,7 @@ import { emptyRescue, type RescueRequest, type RescueScope } from '../machines/t
 import type { SweepScope } from '../machines/types/scope.ts';
 import { abortedPass, type SweepRequest, scheduledPass } from '../machines/types/sweep.ts';
 import { type Arguments, readArguments } from '../options.ts';
+import type { Delivery } from './delivery.ts';
 import { noHooks } from './hookCounts.ts';
 import type { Reaper } from './reaper.ts';
 import { type EndedPass, type RescueSummary, rescueSummary, type SweepSummary, sweepSummary } from './summaries.ts';
@@ -38,16 +39,15 @@ export const createPasses = ({
   clock,
   prepare,
   send,
-  hooksAttempted,
+  hooks: { sendAll, sweepSent: sent },
   hookTimeout,
 }: {
   clock: Clock;
   /** Runs before each request. */
   prepare: () => Promise<void>;
   send: (request: PassRequest) => void;
-  /** Resolves when no hook that is due is left to attempt. */
-  hooksAttempted: () => Promise<void>;
-  /** How long a sweep waits for that at most, in ms. */
+  hooks: Pick<Delivery, 'sendAll' | 'sweepSent'>;
+  /** How long a sweep waits for its hooks at most, in ms. */
   hookTimeout: number;
 }): Passes => {
   const run = createRun(prepare, send);
@@ -58,6 +58,7 @@ export const createPasses = ({
     async sweep(options) {
       const { plan = false, signal, ...given } = readArguments('sweep', options);
       const scope = scopeOf(given);
+      if (scope === undefined && !plan) sendAll();
       const { summary, cause } = await run('sweep', sweeps, signal, {
         requestOf: (number) => ({ type: 'sweep.now', request: { number, plan, scope } }),
         unbegun: () =>
@@ -65,7 +66,9 @@ export const createPasses = ({
       });
       // Bounded: hooks that others keep enqueuing must not hold up the caller.
       if (!summary.plan && summary.suspended === undefined) {
-        await untilAborted(signal, (aborted) => within(clock, hookTimeout, Promise.race([hooksAttempted(), aborted])));
+        await untilAborted(signal, (aborted) =>
+          within(clock, hookTimeout, Promise.race([sent(scope !== undefined), aborted])),
+        );
       }
       return completed('sweep', { summary: { ...summary }, cause }, signal); // A copy: its hook counts are final.
     },
@@ -73,6 +76,7 @@ export const createPasses = ({
     async rescue(options) {
       const { plan = false, grace, signal, ...given } = readArguments('rescue', options);
       const scope = rescueScopeOf(given);
+      if (scope === undefined && !plan) sendAll();
       const ended = await run('rescue', rescues, signal, {
         requestOf: (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true, scope } }),
         unbegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan, scope }), ...abortedPass }, 0),

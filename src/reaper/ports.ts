@@ -52,7 +52,7 @@ export const createPorts = (
     fault: reporting.fault,
     supervision,
   });
-  const { hooks, records } = delivery;
+  const { passHooks: hooks, records } = delivery;
   const poolPorts = createPoolPorts(deps, settings, reporting);
   const { pools, preflight } = poolPorts;
   const limits = { heartbeatAge: rescue.heartbeatTimeout, recovery: recoveryOf(settings) };

@@ -88,7 +88,8 @@ export interface Reaper extends EventSource {
    * `ids`, `types`, `verdicts` and `limit` restrict it: only such jobs are acted on, and at most that many. `acts` are those of a
    * plan, as the events `job` of the plan have them. These and no others are done, each only if the facts of the plan still give it;
    * the others end in `overtaken`, and `moved` says why. Such a sweep is not a complete one: the schedule, `health()` and the
-   * checkpoint of the leader stay as they are.
+   * checkpoint of the leader stay as they are. It sends the hooks of its jobs, and no others, unless the reaper was started or
+   * has swept all jobs.
    * @throws OptionsError for arguments that cannot be used.
    * @throws PassError if the sweep did not complete (code `pass-incomplete`), or was aborted (code `aborted`). Its `summary`
    * says how far the sweep got.

@@ -73,7 +73,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
       lane: laneMachine.provide({ actors: { job } }),
       judgePage: createJudgePage({
         job,
-        enqueue: delivery.hooks.enqueue,
+        enqueue: delivery.passHooks.enqueue,
         enqueuePlan: delivery.hooks.plan,
         refusalOf,
         isFollowed,

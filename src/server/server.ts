@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { ReaperError } from '../errors.ts';
 
@@ -17,6 +17,9 @@ export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 export interface OpenServer {
   /** Such as `http://127.0.0.1:9464`. */
   readonly url: string;
+  readonly server: Server;
+  /** Gives every request below a path, such as `/inspector/`, to a handler. */
+  mount(path: string, handle: RequestListener): void;
   close(): Promise<void>;
 }
 
@@ -47,12 +50,17 @@ export const openServer = async ({
   routes: Routes;
   onError: (error: Error) => void;
 }): Promise<OpenServer> => {
+  const mounted = new Map<string, RequestListener>();
   const server = createServer(
     {
       ...{ headersTimeout: requestTime, requestTimeout: requestTime, keepAliveTimeout: keptAlive },
       connectionsCheckingInterval: checkEvery,
     },
-    (request, response) => void answer(request, response, routes, onError),
+    (request, response) => {
+      const handle = [...mounted].find(([path]) => request.url?.startsWith(path))?.[1];
+      if (handle !== undefined) handle(request, response);
+      else void answer(request, response, { routes, mounted, onError });
+    },
   );
   server.maxConnections = maxSockets;
   server.timeout = silence;
@@ -60,6 +68,8 @@ export const openServer = async ({
   server.on('error', onError);
   return {
     url: `http://${isIPv6(host) ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
+    server,
+    mount: (path, handle) => void mounted.set(path, handle),
     async close() {
       const closed = once(server, 'close');
       server.close();
@@ -69,6 +79,7 @@ export const openServer = async ({
   };
 };
 
+/** @throws ReaperError that says what to do if the address cannot be used. */
 const listen = async (server: Server, host: string, port: number): Promise<void> => {
   try {
     server.listen(port, host);
@@ -93,8 +104,11 @@ const headers = {
 const answer = async (
   request: IncomingMessage,
   response: ServerResponse,
-  routes: Routes,
-  onError: (error: Error) => void,
+  {
+    routes,
+    mounted,
+    onError,
+  }: { routes: Routes; mounted: ReadonlyMap<string, unknown>; onError: (error: Error) => void },
 ): Promise<void> => {
   const end = (status: number, text: string, more: Readonly<Record<string, string>> = {}) => {
     const body = Buffer.from(text);
@@ -108,7 +122,9 @@ const answer = async (
   }
   const [path = ''] = (request.url ?? '').split('?');
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (route === undefined) return end(404, `Not found. There are: ${Object.keys(routes).join(', ')}\n`);
+  if (route === undefined) {
+    return end(404, `Not found. There are: ${[...Object.keys(routes), ...mounted.keys()].join(', ')}\n`);
+  }
   try {
     const { status, text, type } = await route();
     end(status, text, type === undefined ? {} : { 'content-type': type });

@@ -73,7 +73,7 @@ test('a plan that is written is applied: these acts only, and what has moved is 
     /^moves: not done, its facts have changed: it is Running, a sweep would say keep \(ongoing\)$/m,
   );
   expect(applied.stdout).toMatch(/^leaves: not done, it is not tracked any more$/m);
-  expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in \d+ ms$/m);
+  expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in [\d,]+ ms$/m);
   for (const id of ['later', 'other-type', 'moves'])
     expect(await redis.hget(`t:job_stats:${id}`, 'status')).toBe('Running');
   expect(await redis.hget('t:job_stats:hung', 'status')).toBe('Error');
@@ -93,6 +93,11 @@ test('a plan that is written is applied: these acts only, and what has moved is 
   expect(done.code).toBe(0);
   expect(linesOf(done.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 2, done: 2, moved: 0, failed: 0 });
   expect(readdirSync(folder)).toEqual(['plan.jsonl']);
+
+  expect(done.stderr).not.toContain('the plan was made for');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(server.url, 'redis://other/1'));
+  const elsewhere = await reaper('apply', file);
+  expect(elsewhere.stderr).toContain(`reaper: the plan was made for redis://other/1, and this is ${server.url}\n`);
 });
 
 test('a plan of a rescue is applied pool by pool, and what has moved is named', async () => {
@@ -112,7 +117,7 @@ test('a plan of a rescue is applied pool by pool, and what has moved is named', 
   expect(applied.code).toBe(1);
   expect(applied.stdout).toMatch(/^p2: not done, it is alive or gone$/m);
   expect(applied.stdout).toMatch(/^p3: not done, not as planned: 3 entries of X would be requeued, 2 were planned$/m);
-  expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in \d+ ms$/m);
+  expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in [\d,]+ ms$/m);
   expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual(['p1-a', 'p1-b']);
   const again = await reaper('apply', file, '--grace', '0', '--json');
   expect(linesOf(again.stdout).at(-1)).toMatchObject({ type: 'summary', planned: 3, done: 0, moved: 3, failed: 0 });
@@ -179,7 +184,7 @@ test('a plan of a rescue holds every change that it prints, and what has moved o
   expect(applied.stdout).toMatch(
     /^counters of E: not done, its counters are not wrong in the way that was planned, or /m,
   );
-  expect(applied.stdout).toMatch(/^6 planned: 4 done, 2 moved, 0 failed, in \d+ ms$/m);
+  expect(applied.stdout).toMatch(/^6 planned: 4 done, 2 moved, 0 failed, in [\d,]+ ms$/m);
   expect(await idsIn(redis, 't:jobs:X')).toEqual(['stays']);
   expect(await Promise.all(['D', 'E'].map((type) => redis.get(`t:jobs:${type}:lock`)))).toEqual(['0', '5']);
 });

@@ -66,7 +66,7 @@ describe('sweep', () => {
     expect(text).toMatch(/^odd .* keep \(malformed/m);
     expect(text).toMatch(/^ahead .* keep \(clock-ahead/m);
     expect(text).not.toMatch(/^fine/m);
-    expect(text).toMatch(/^4 jobs in \d+ ms$/m);
+    expect(text).toMatch(/^4 jobs in [\d,]+ ms$/m);
     expect(text).toMatch(/^hooks, first attempts: 1 delivered, 0 failed, 0 parked, 0 skipped$/m);
   });
 
@@ -147,7 +147,7 @@ describe('sweep', () => {
     expect(code).toBe(0);
     expect(text).toMatch(/^nothing to do for 2: their hooks are pending already$/m);
     expect(text).toMatch(/^nothing to do for 1: their hooks are parked → reaper hooks$/m);
-    expect(text).toMatch(/^4 planned: 1 done, 0 moved, 0 failed, in \d+ ms$/m);
+    expect(text).toMatch(/^4 planned: 1 done, 0 moved, 0 failed, in [\d,]+ ms$/m);
     const { text: json } = await said((reaper) => applySweep(reaper, { acts }, { json: true }));
     expect(linesOf(json).at(-1)).toMatchObject({ planned: 4, done: 0, moved: 0, failed: 0, nothingToDo: 4 });
   });
@@ -231,7 +231,7 @@ describe('rescue', () => {
     expect(planned.text).toMatch(/^nothing was changed; without --plan it would be$/m);
     const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
     expect(code).toBe(0);
-    expect(text).toMatch(/^1 pool alive, 1 suspected, in \d+ ms$/m);
+    expect(text).toMatch(/^1 pool alive, 1 suspected, in [\d,]+ ms$/m);
     expect(text).toMatch(/^entries of dead pools requeued: 2$/m);
     expect(text).toMatch(/^lock of X written: 12,007 → 0; it was off by 12,005$/m);
     expect(text.match(/lock of X/g)).toHaveLength(1);
@@ -348,6 +348,15 @@ describe('explain', () => {
     expect(text).toMatch(
       /^a: is unknown: nothing in namespace t on 127\.0\.0\.1:\d+\/0 is about it\na: not tracked\n$/,
     );
+  });
+
+  test('names the command for another namespace that is in use', async () => {
+    await redis.sadd('{t}:known_jobs', 'X');
+    const { code, text } = await said((reaper) => explain(reaper, "it's", {}));
+    expect([code, text.split('\n').at(-2)]).toEqual([
+      4,
+      "namespace t is empty, but {t} is not: did you mean that one? → reaper explain 'it'\\''s' --namespace '{t}'",
+    ]);
   });
 
   test('prints that a job is in no place, and whether it is tracked', async () => {

@@ -76,10 +76,10 @@ test('a sweep has a bar with the time that is left', () => {
   let value = 0;
   expect(describeProgress(() => ({ what: 'jobs judged', value, total: 50_000 }))).toBe(true);
   clock.advance(1_000);
-  expect(line()).toBe(`jobs judged ${'░'.repeat(24)} 0 of 50000`);
+  expect(line()).toBe(`jobs judged ${'░'.repeat(24)} 0 of 50,000`);
   value = 12_500;
   clock.advance(2_000);
-  expect(line()).toBe(`jobs judged ${'█'.repeat(6)}${'░'.repeat(18)} 12500 of 50000, 09s to go`);
+  expect(line()).toBe(`jobs judged ${'█'.repeat(6)}${'░'.repeat(18)} 12,500 of 50,000, 09s to go`);
 });
 
 test('fits one line of the terminal, and shows control characters', () => {

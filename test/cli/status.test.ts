@@ -122,11 +122,30 @@ test('tables show queues by length, dead pools with entries first, and endpoints
   ]);
 });
 
+test('counts are grouped, and a process id is none', () => {
+  const state = namespaceState({
+    tracked: { ...namespaceState().tracked, total: 50_000, byStatus: { Running: 45_848 }, refireWithHook: 6_939 },
+    hooks: { ...namespaceState().hooks, pending: 6_939 },
+    ...{ retry: 1_000, scheduled: 2_000, dead: 3_000, quarantined: 4_000 },
+    leader: { ...namespaceState().leader, isSweeping: true, scanned: 12_000, total: 50_000 },
+    pools: [poolState('p', { pid: 12_345, busy: 1_000, concurrency: 2_000, inProgress: 1_001 })],
+  });
+  const text = statusLines(state, {}).join('\n');
+  for (const part of [
+    ...['tracked: 50,000 (45,848 Running)', 'or parked: 6,939', 'hooks: 6,939 pending, 0 parked'],
+    ...['12,000 of 50,000 scanned', 'retry 1,000, scheduled 2,000, dead 3,000, in quarantine 4,000'],
+  ])
+    expect(text).toContain(part);
+  expect(rowOf(text.split('\n'), ' p ')?.slice(3)).toEqual(['12345', '2 s', '1,000 of 2,000', '1,001']);
+});
+
 test('a type shows why its jobs do not run', () => {
   const problems = [problem('X', { code: 'blocked-by-lock', subject: { kind: 'type', name: 'X' } })];
   const queues = [queueState('X', { queued: 1, isPaused: true, livePools: 0 }), queueState('Y', { livePools: 0 })];
   const lines = statusLines(namespaceState({ queues, problems }), {});
   expect([rowOf(lines, 'X ')?.at(-1), rowOf(lines, 'Y ')?.at(-1)]).toEqual(['blocked, paused, no pool', '']);
+  const full = [problem('X', { code: 'at-cap', severity: 'notice', subject: { kind: 'type', name: 'X' } })];
+  expect(rowOf(statusLines(namespaceState({ queues, problems: full }), {}), 'X ')?.at(-1)).toMatch(/^at cap, /);
 });
 
 test.each([80, 100])('tables fit %d columns, however long the names are', (width) => {

@@ -32,14 +32,20 @@ describe('a type', () => {
   });
 
   test.each([
-    ['runs as many jobs as it may', { queued: 9, lock: 2, maxConcurrency: 2, running: 2, inProgress: 2 }],
-    ['runs more jobs than it may', { queued: 9, lock: 3, maxConcurrency: 2, running: 3, inProgress: 3 }],
+    ['runs as many jobs as it may, and no more wait', { lock: 2, maxConcurrency: 2, running: 2, inProgress: 2 }],
     ['is below its cap', { queued: 9, lock: 1, maxConcurrency: 2, running: 1, inProgress: 1 }],
     ['has no cap', { queued: 9, lock: 5, running: 5, inProgress: 5 }],
     ['is paused, and has no jobs', { isPaused: true }],
     ['has no jobs and no pool', { livePools: 0 }],
   ])('that %s is no problem', (_, queue) => {
     expect(problems({ queues: [queueState('X', queue)] })).toEqual([]);
+  });
+
+  test.each([2, 3])('with a cap of 2 that runs %i jobs while others wait is busy, which is a note', (running) => {
+    const queue = { queued: 9, lock: running, maxConcurrency: 2, running, inProgress: running };
+    expect(lines({ queues: [queueState('X', queue)] })).toEqual([
+      `notice at-cap: X: 9 jobs wait, busy: ${running} running, cap 2`,
+    ]);
   });
 
   test('that is blocked without jobs has drift, and no more', () => {

@@ -316,7 +316,7 @@ describe('keys of the wrong type', () => {
   test('with too many keys, those with known names are still checked, and the report says so', async () => {
     await server.client.eval("for i = 1, 150000 do redis.call('SET', 'other:' .. i, 1) end", 0);
     await server.client.sadd(keys.knownJobs, 'X');
-    expect(linesOf(await examine(), 'keys')[0]).toMatch(/^ok .*; stopped after 100000 keys of the database$/);
+    expect(linesOf(await examine(), 'keys')[0]).toMatch(/^ok .*; stopped after 100,000 keys of the database$/);
     await server.client.set(keys.queue('X'), 'x');
     expect(linesOf(await examine(), 'keys')).toEqual(['!! t:jobs:X holds a string, where a list is needed']);
   });

@@ -1,8 +1,8 @@
 /** A sweep of some jobs, verdicts or acts touches nothing else. A real Redis. */
 import { describe, expect, test } from 'vitest';
-import type { JobOutcome, Reaper, ReaperOptions, SweepOptions } from '../../src/index.ts';
+import type { JobOutcome, PlannedAct, Reaper, ReaperOptions, SweepOptions } from '../../src/index.ts';
 import { redisFixture } from '../support/fixture.ts';
-import { ackText, intercept, isCallOf, seedJob } from '../support/jobs.ts';
+import { ackText, intercept, isCallOf, seedJob, seedWithHook, unheard } from '../support/jobs.ts';
 
 const { server, redis, opened } = await redisFixture();
 const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });
@@ -106,6 +106,53 @@ describe('a sweep of', () => {
     expect(outcomes).toMatchObject([{ id: 'hung-X', outcome: 'overtaken', moved: 'verdict' }]);
     expect(await redis.hlen('t:reaper:hooks')).toBe(0);
   });
+});
+
+describe.each(['ids', 'acts'] as const)('fault 124: a sweep by %s', (by) => {
+  /** A hook of another job at the same endpoint, which is due. */
+  const seedOther = () => seedWithHook(redis, 'other', 'pending', { dueIn: -1_000, to: unheard });
+  /** Sweeps one job, and returns the jobs whose hooks were attempted. */
+  const attemptedBy = async (reaper: Reaper) => {
+    const acts: PlannedAct[] = [];
+    const attempted: string[] = [];
+    reaper.on('job', ({ act }) => void (act && acts.push(act)));
+    reaper.on('hook', ({ id }) => void attempted.push(id));
+    await reaper.sweep({ plan: true, ids: ['a'] });
+    expect(acts).toHaveLength(1);
+    const { hooks } = await reaper.sweep(by === 'ids' ? { ids: ['a'] } : { acts });
+    expect(hooks.failed).toBe(attempted.length);
+    return attempted;
+  };
+
+  test.each([
+    ['a refire', 'Success', ['a']],
+    ['a fail', 'Running', ['a']],
+  ])('sends the hook of %s, and none of other jobs', async (_, status, sent) => {
+    await seedJob(redis, 'a', { status, age: 100_000, web_hook_url: `${unheard}/x` });
+    await seedOther();
+    const before = await redis.hget('t:reaper:hooks', 'other');
+    const reaper = create();
+    expect(await attemptedBy(reaper)).toEqual(sent);
+    expect(await redis.hget('t:reaper:hooks', 'other')).toBe(before);
+    await reaper.sweep();
+    expect(await redis.hget('t:reaper:hooks', 'other')).not.toBe(before);
+  });
+
+  test('sends none where it has none', async () => {
+    const at = await seedJob(redis, 'a', { age: 600 });
+    await redis.hset('t:job_stats:a', 'ack', ackText('Success', at));
+    await seedOther();
+    expect(await attemptedBy(create())).toEqual([]);
+  });
+});
+
+test('a reaper that was started sends all hooks that are due, whatever is swept', async () => {
+  await seedWithHook(redis, 'other', 'pending', { dueIn: -1_000 });
+  const reaper = create({ sweep: { initialDelay: '1h' }, rescue: { initialDelay: '1h' } });
+  const attempted = new Promise<string>((resolve) => reaper.once('hook', ({ id }) => resolve(id)));
+  reaper.start();
+  await reaper.sweep({ ids: ['none'] });
+  expect(await attempted).toBe('other');
 });
 
 test('fault 124: half of a surrogate pair names nothing, in any filter, and not what has U+FFFD there', async () => {

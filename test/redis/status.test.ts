@@ -307,6 +307,24 @@ describe('in an empty namespace', () => {
     ]);
   });
 
+  test('explain names them too, with the command, if it finds nothing about the job', async () => {
+    await redis.sadd('{t}:known_jobs', 'X');
+    await at(4).hset('t:job_track:inprogress', 'a', 1);
+    const { elsewhere } = await create().explain('a');
+    expect(elsewhere.map(({ hint, options }) => `${hint} ${options}`)).toEqual([
+      "namespace t is empty, but {t} is not: did you mean that one? --namespace '{t}'",
+      `namespace t is empty in database 0, but t in database 4 is not: did you mean that one? --redis ${server.url.replace(/\/$/, '')}/4`,
+    ]);
+    // Of two namespaces in use, the job may be in the other one.
+    await redis.sadd(keys.knownJobs, 'X');
+    expect((await create().explain('a')).elsewhere.map(({ hint }) => hint)).toEqual([
+      'namespace {t} is in use too: did you mean that one?',
+      'namespace t in database 4 is in use too: did you mean that one?',
+    ]);
+    await seedJob(redis, 'a');
+    expect((await create().explain('a')).elsewhere).toEqual([]);
+  });
+
   test('no password is named', async () => {
     await redis.call('ACL', 'SETUSER', 'u', 'reset', 'on', '>hunter2', '~*', '+@all');
     await at(4).sadd('t:known_jobs', 'X');

@@ -14,8 +14,8 @@ export interface Hooks {
   plan(jobs: readonly TrackedJob[]): Promise<readonly (UnqueuedHook | undefined)[]>;
   /** The endpoint of a hook URL, for scripts that enqueue a hook themselves; undefined without a URL. */
   endpointFor(hookUrl: string | undefined): string | undefined;
-  /** Announces a hook that a script has enqueued: it is sent soon. */
-  announce(endpoint: string): void;
+  /** Announces a hook that a script has enqueued for a job: it is sent soon. */
+  announce(endpoint: string, id: string): void;
   /** Holds the text of a check-in, which is not stored in Redis. */
   holdText(id: string, checkIn: CheckIn): void;
 }
@@ -33,6 +33,7 @@ export const createHooks = ({
   rewriteOrigins,
   clock,
   onDue,
+  sendNamed = () => false,
 }: {
   records: Pick<HookQueue, 'enqueue' | 'plan'>;
   sender: Pick<Sender, 'holdText'>;
@@ -41,6 +42,8 @@ export const createHooks = ({
   clock: Clock;
   /** Called with an endpoint that a hook was enqueued for. */
   onDue: (endpoint: string) => void;
+  /** Sends the hooks of these jobs, and no others of the endpoint. Returns false if it does not: then the endpoint is due. */
+  sendNamed?: (endpoint: string, ids: readonly string[]) => boolean;
 }): Hooks => {
   const endpointFor = createEndpointFor(rewriteOrigins);
   const announcedAt = new Map<string, number>();
@@ -60,16 +63,25 @@ export const createHooks = ({
       const { fence, pass = 'sweep' } = jobs[0] ?? {};
       const replies = await records.enqueue(changes, fence, { pass, why: 'unacknowledged' });
       // A hook that was pending already is also sent by this host, which may be the only one.
-      const queued = new Set(changes.filter((_, i) => isPending(replies[i])).map(({ endpoint }) => endpoint));
+      const queued = new Map<string, string[]>();
+      for (const [i, { endpoint, id }] of changes.entries()) {
+        if (!isPending(replies[i])) continue;
+        const ids = queued.get(endpoint);
+        if (ids === undefined) queued.set(endpoint, [id]);
+        else ids.push(id);
+      }
       if (announcedAt.size > maxCached) announcedAt.clear();
-      for (const endpoint of queued) {
+      for (const [endpoint, ids] of queued) {
+        if (sendNamed(endpoint, ids)) continue;
         if (monotonicOf(clock) - (announcedAt.get(endpoint) ?? Number.NEGATIVE_INFINITY) < announceInterval) continue;
         announcedAt.set(endpoint, monotonicOf(clock));
         onDue(endpoint);
       }
       return replies;
     },
-    announce: onDue,
+    announce(endpoint, id) {
+      if (!sendNamed(endpoint, [id])) onDue(endpoint);
+    },
     holdText: sender.holdText,
   };
 };

@@ -88,7 +88,7 @@ export const createApplyEntries = (
     for (const act of planned) {
       if (signal?.aborted) break;
       const tried = await errors.attempt(async () => ({ refused: await apply(act) }));
-      if (tried === undefined) results.left.push({ act, why: errors.first ?? '', isMoved: false });
+      if (tried === undefined) results.left.push({ act, why: errors.latest ?? '', isMoved: false });
       else if (tried.refused === undefined) addDone(results, act, find);
       else if (typeof tried.refused === 'string') results.left.push({ act, why: tried.refused, isMoved: true });
       else results.early.push(act);

@@ -187,7 +187,7 @@ const createAdd =
       if (reply.outcome === 'alive') return reply;
       if (reply.outcome === 'gone' || reply.outcome === 'below-limit') return { outcome: 'again' };
       if (reply.outcome === 'overtaken') continue;
-      if (endpoint !== undefined) hooks.announce(endpoint);
+      if (endpoint !== undefined) hooks.announce(endpoint, id);
       onQuarantined({ id, type, recoveries: reply.recoveries.map(recoveryOf) });
       return { outcome: 'quarantined' };
     }

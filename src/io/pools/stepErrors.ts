@@ -8,23 +8,30 @@ import { kindOfRedisError } from '../redis/errors.ts';
  */
 export interface StepErrors {
   readonly first: string | undefined;
+  /** Why the step that was tried last failed, or did not begin. */
+  readonly latest: string | undefined;
   /** Runs a step. Returns undefined if it fails, or must not begin any more. */
   attempt<T>(step: () => Promise<T>): Promise<T | undefined>;
 }
 
 export const createStepErrors = (): StepErrors => {
   let first: string | undefined;
+  let latest: string | undefined;
   let isOver = false;
   return {
     get first() {
       return first;
+    },
+    get latest() {
+      return latest;
     },
     async attempt(step) {
       if (isOver) return undefined;
       try {
         return await step();
       } catch (error) {
-        first ??= messageOf(error);
+        latest = messageOf(error);
+        first ??= latest;
         isOver ||= error instanceof FencedError || ['transient', 'refused'].includes(kindOfRedisError(error));
         return undefined;
       }

@@ -423,6 +423,23 @@ test('what cannot be read is named, and is no move', async () => {
   ]);
 });
 
+test('each act that fails is left with its own reason', async () => {
+  await seedLive('live', [{ kind: 'orphan' }, { kind: 'ended' }, { kind: 'orphan' }]);
+  const other = entryOf('other', 'M');
+  await redis.hset('t:worker_pools:live', 'job_names', 'L,M');
+  await redis.lpush('t:jobs:M:live:inprogress', other);
+  await seedJob(redis, 'other', { status: 'Pending', age: 600, name: 'M' });
+  const acts = await plan();
+  await redis.set('t:jobs:L', 'x');
+  await redis.set('t:jobs:M', 'x');
+  const left = (await rescue({ acts })).summary.applied?.left ?? [];
+  expect(left.map(({ act, why }) => [act.type, /t:jobs:\w+/.exec(why)?.[0]]).sort()).toEqual([
+    ['L', 't:jobs:L'],
+    ['L', 't:jobs:L'],
+    ['M', 't:jobs:M'],
+  ]);
+});
+
 test('acts of a plan go with no pools and no plan', async () => {
   const reaper = opened.create({ redis: server.url });
   await expect(reaper.rescue({ acts: [], pools: ['p'] })).rejects.toThrow('rescue: acts: names the pools itself');

@@ -1,9 +1,9 @@
 /** A rescue of some pools touches nothing else. A real Redis. */
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueOptions } from '../../../src/index.ts';
 import { redisFixture } from '../../support/fixture.ts';
-import { second, seedJob } from '../../support/jobs.ts';
+import { second, seedJob, seedWithHook, unheard } from '../../support/jobs.ts';
 import { entryOf, seedPool } from '../../support/pools.ts';
 
 const { server, redis, opened } = await redisFixture();
@@ -103,3 +103,23 @@ test('a rescue of some pools is no complete pass, and lets no other pool begin b
   whole.abort();
   await expect(other).rejects.toMatchObject({ code: 'aborted' });
 });
+
+test.each(['pools', 'acts', undefined] as const)(
+  'fault 124: a rescue sends the hook of a poison job; those of other jobs only if it is of all pools (by %s)',
+  async (by) => {
+    await seedPool(redis, 'dead', { heartbeat: second(-100), holds: new Map([['X', ['bad']]]) });
+    await seedJob(redis, 'bad', { status: 'Running', age: 600, web_hook_url: `${unheard}/x` });
+    const deaths = [1, 2, 3].map((n) => [second(-3_600 + n), `gone${n}`, second(-3_700)]);
+    await redis.hset('t:reaper:recoveries', 'bad', JSON.stringify(deaths));
+    await seedWithHook(redis, 'other', 'pending', { dueIn: -1_000 });
+    const other = await redis.hget('t:reaper:hooks', 'other');
+    const reaper = create();
+    const attempted = new Set<string>();
+    reaper.on('hook', ({ id }) => void attempted.add(id));
+    const { acts = [] } = await reaper.rescue({ plan: true, grace: 0 });
+    const scope = by === 'pools' ? { pools: ['dead'] } : by === 'acts' ? { acts } : {};
+    expect(await reaper.rescue({ grace: 0, ...scope })).toMatchObject({ quarantined: 1 });
+    await vi.waitUntil(() => attempted.has('bad') && (by !== undefined || attempted.has('other')));
+    if (by !== undefined) expect(await redis.hget('t:reaper:hooks', 'other')).toBe(other);
+  },
+);
