@@ -119,6 +119,16 @@ describe('the scripts of hooks:', () => {
     }
   });
 
+  test('each job is told of the queue of its own endpoint, which cannot be written', async () => {
+    const other = 'http://b:1';
+    for (const to of [endpoint, other]) await redis.set(keys.dueHooks(to), 'no queue');
+    const changes = [endpoint, other, other].map((to, i) => ({ id: `j${i}`, state: 'Error:7', endpoint: to }));
+    const errors = (await recordsOf().enqueue(changes)).map(
+      (change) => 'error' in change && change.error.split(' ')[1],
+    );
+    expect(errors).toEqual([endpoint, other, other].map(keys.dueHooks));
+  });
+
   test('thousands of hooks are enqueued in one step', async () => {
     const ids = Array.from({ length: 5_000 }, (_, i) => `j${i}`);
     const { changes } = await scripts.run(

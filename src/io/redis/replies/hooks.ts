@@ -1,15 +1,17 @@
 import { each, nothing, outcomes } from './decode.ts';
 
-/** What becomes of the hook of one job. `error` names the queue of its endpoint. */
-const enqueued = outcomes({
-  enqueued: nothing,
-  'already-pending': nothing,
-  parked: nothing,
-  deferred: nothing,
-  unclear: nothing,
-  refused: (error: string) => ({ error }),
-});
-const endsOf = each(enqueued);
+const times = (count: number) => ({ count });
+/** What becomes of the hooks of so many jobs in a row. `error` names the queue of their endpoint. */
+const runsOf = each(
+  outcomes({
+    enqueued: times,
+    'already-pending': times,
+    parked: times,
+    deferred: times,
+    unclear: times,
+    refused: (count: number, error: string) => ({ count, error }),
+  }),
+);
 
 type Breaker = 'closed' | 'open' | 'probing' | 'draining';
 
@@ -26,7 +28,9 @@ export const hookReplies = {
   drop_hook: outcomes({ done: nothing, overtaken: nothing }),
   enqueue_hooks: outcomes({
     /** One for each job. */
-    done: (...changes: unknown[]) => ({ changes: endsOf(...changes) }),
+    done: (...runs: unknown[]) => ({
+      changes: runsOf(...runs).flatMap(({ count, ...change }) => Array<typeof change>(count).fill(change)),
+    }),
   }),
   forget_parked: outcomes({ done: (count: number) => ({ count }) }),
   park_hook: outcomes({ parked: nothing, changed: nothing, expired: nothing }),
