@@ -13,6 +13,11 @@ const runsOf = each(
   }),
 );
 
+/** What becomes of one hook. `error` names the stats of its job. */
+const deliveredOnes = each(
+  outcomes({ done: nothing, changed: nothing, expired: nothing, refused: (error: string) => ({ error }) }),
+);
+
 type Breaker = 'closed' | 'open' | 'probing' | 'draining';
 
 /** Replies of the scripts in `lua/hooks/`. Times are in ms. */
@@ -34,7 +39,10 @@ export const hookReplies = {
   }),
   forget_parked: outcomes({ done: (count: number) => ({ count }) }),
   park_hook: outcomes({ parked: nothing, changed: nothing, expired: nothing }),
-  record_delivered: outcomes({ done: nothing, changed: nothing, expired: nothing }),
+  record_delivered: outcomes({
+    /** One for each hook. */
+    recorded: (...hooks: unknown[]) => ({ hooks: deliveredOnes(...hooks) }),
+  }),
   record_failed: outcomes({ pending: nothing, parked: nothing, changed: nothing, expired: nothing }),
   record_unsent: outcomes({ pending: nothing, expired: nothing }),
   remove_hook: outcomes({ done: nothing, changed: nothing, expired: nothing }),
