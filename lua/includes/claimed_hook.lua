@@ -23,8 +23,7 @@ end
 
 -- The job has changed since it was claimed: its present state is due now, with attempts of its own.
 local function startAgain(hooks, due, id, record, state, at)
-  writeRecord(hooks, id, { kind = 'pending', state = state, origin = record.origin, attempts = 0, first = 0, last = 0,
-    answer = '-' })
+  redis.call('HSET', hooks, id, newRecordText(state, record.origin))
   redis.call('ZADD', due, at, id)
 end
 

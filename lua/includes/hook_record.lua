@@ -31,6 +31,11 @@ local function recordText(record)
     record.last, record.answer)
 end
 
+-- The text of a record that waits for its first attempt.
+local function newRecordText(state, origin)
+  return 'pending ' .. state .. ' ' .. origin .. ' 0 0 0 -'
+end
+
 local function isClaimed(record)
   return record.kind == 'sending' or record.kind == 'resending'
 end

@@ -27,16 +27,16 @@ export const createActLines = (log: CodedLogger, acts: ActLog): ActLines => {
   return {
     job(outcome) {
       const { verdict, reason, facts } = outcome;
-      const job = jobOf(outcome);
+      const left = (message: string) => log.debug({ code: 'job-left', job: jobOf(outcome) }, message);
       // The sweep says why, once for all of them.
-      if (outcome.isRefused) log.debug({ code: 'job-left', job }, 'a job is left to the next sweep');
-      else if (outcome.outcome === 'fenced') log.debug({ code: 'job-left', job }, 'a job is left to the new leader');
+      if (outcome.isRefused) left('a job is left to the next sweep');
+      else if (outcome.outcome === 'fenced') left('a job is left to the new leader');
       else {
         const line = lineOf(outcome);
         if (line === undefined) return;
         const { level, code, message } = line;
         acts.add('sweep', {
-          ...{ level, message, fields: { code, job } },
+          ...{ level, message, fields: { code, job: jobOf(outcome) } },
           group: { verdict, type: facts.name ?? '-', reason },
         });
       }
