@@ -40,7 +40,7 @@ test('the items of one turn share a call, each gets its own result, and other ke
   expect(await other[1]).toBe('a4');
 });
 
-test('what comes while a call is under way waits for its end, in order, and shares the next ones', async () => {
+test('what comes while a call is in progress waits for its end, in order, and shares the next ones', async () => {
   const { add, made, end } = createCalls(2);
   const results = [add('a', 1)];
   await expect.poll(made).toHaveLength(1);

@@ -11,7 +11,7 @@ interface Waiting<Item, Result> {
 
 /**
  * Creates a function that makes one call for several items: those of the same turn of the event loop, and those that come while
- * a call for their key is under way. So the more there is to do, the fewer calls it takes.
+ * a call for their key is in progress. So the more there is to do, the fewer calls it takes.
  *
  * @param call makes one call. It returns a result for each item, in order. If it fails, all of its items fail.
  * @param maxItems items of one call
