@@ -29,13 +29,14 @@
 local STATS = { 'id', 'name', 'kind', 'unique', 'status', 'ref_link', 'enqueue_time', 'run_at', 'cron_spec',
   'web_hook_url', 'numeric_policy_id', 'update_time', 'revision', 'check_in_at', 'die_at', 'upstream_job_id',
   'parameters', 'ack' }
+local STATUS, REVISION = 5, 13
 
 local hooks, due, endpoint, origins = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local at, lease, max = nowMs(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local threshold, rate, origin = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
 local refused = refusalOf({
-  { hooks, 'hash', 'HGET', 'HSET' },
+  { hooks, 'hash', 'HMGET', 'HSET' },
   { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'ZRANGE' },
   { endpoint, 'hash', 'HMGET', 'HSET', 'HDEL' },
   { origins, 'set', 'SREM' },
@@ -67,18 +68,21 @@ elseif tokens then
   tokens = held
 end
 
-local claimed, unread, size = {}, {}, 0
+local claimed, unread, size, records, lost = {}, {}, 0, {}, {}
+local texts = KEYS[5] and redis.call('HMGET', hooks, unpack(ARGV, 7)) or {}
+local now, claimEnd = string.format('%d', at), string.format('%d', at + lease)
 for i = 5, #KEYS do
   local id = ARGV[i + 2]
   local score = tonumber(redis.call('ZSCORE', due, id) or '')
   if #claimed < max and size < 1000000 and score and score <= at then
-    local record = readRecord(redis.call('HGET', hooks, id))
+    local record = readRecord(texts[i - 4])
     if not record or record.kind == 'parked' or record.origin ~= origin then
-      redis.call('ZREM', due, id)
+      lost[#lost + 1] = id
     else
       local isRequested = record.kind == 'asked' or record.kind == 'resending'
+      local stats = redis.pcall('HMGET', KEYS[i], unpack(STATS))
       -- The present state: one event reports all changes until now.
-      local state = stateOf(KEYS[i])
+      local state = stateBy(stats[STATUS], stats[REVISION])
       if state ~= record.state then
         -- The attempts before were for another state. This one has attempts and a deadline of its own.
         record.state, record.attempts, record.first = state, 0, 0
@@ -87,18 +91,24 @@ for i = 5, #KEYS do
       record.attempts = record.attempts + 1
       record.last = math.floor(at / 1000)
       record.first = record.first > 0 and record.first or record.last
-      writeRecord(hooks, id, record)
+      records[#records + 1] = id
+      records[#records + 1] = recordText(record)
+      -- At once: a caller may name a hook twice.
       redis.call('ZADD', due, at + lease, id)
-      local stats = record.state == 'none:0' and {} or redis.call('HMGET', KEYS[i], unpack(STATS))
-      claimed[#claimed + 1] = { id, isRequested and 'asked' or 'pending', record.attempts, string.format('%d', at),
-        string.format('%d', at + lease), unpack(stats) }
+      local kind = isRequested and 'asked' or 'pending'
+      claimed[#claimed + 1] = { id, kind, record.attempts, now, claimEnd, unpack(state == 'none:0' and {} or stats) }
       for _, value in ipairs(claimed[#claimed]) do
         size = size + #tostring(value)
       end
-      unread[#unread + 1] = { unpack(claimed[#claimed], 1, 5) }
-      unread[#unread][6] = 'unread'
+      unread[#unread + 1] = { id, kind, record.attempts, now, claimEnd, 'unread' }
     end
   end
+end
+if #claimed > 0 then
+  redis.call('HSET', hooks, unpack(records))
+end
+if #lost > 0 then
+  redis.call('ZREM', due, unpack(lost))
 end
 
 if breaker == 'probing' and #claimed > 0 then

@@ -10,13 +10,14 @@
 -- ARGV[3]  how many endpoints there are
 -- ARGV[4…] origin of each endpoint, in the order of KEYS[4…]; then for each job: id, state (status:revision), index of its
 --          endpoint (1, 2, …)
--- Reply    { 'done', a reply for each job, in order }. That is
---          { 'enqueued' }: it has a new record
---          { 'already-pending' }: its record waits, or a host is sending it; the record is left as it is
---          { 'parked' }: delivery of this state was given up
---          { 'deferred' }: the limit of records is reached
---          { 'unclear' }: another state is parked; nothing was done, and a call with the stats decides
---          { 'refused', the error, which names the queue of the endpoint }
+-- Reply    { 'done', then for jobs in a row with the same outcome, in order: { outcome, how many jobs } }. Outcomes:
+--          `enqueued`: it has a new record
+--          `already-pending`: its record waits, or a host is sending it; the record is left as it is
+--          `parked`: delivery of this state was given up
+--          `deferred`: the limit of records is reached
+--          `unclear`: another state is parked; nothing was done, and a call with the stats decides
+--          `refused`, with the error as a third value, which names the queue of the endpoint
+--          A reply for each job would be larger than all else that is kept of it (`includes/once.lua`).
 -- The new records are one entry of the audit stream (`includes/audit.lua`).
 -- Repeats its first reply when it is sent again (`includes/once.lua`): its own records would be `already-pending`.
 -- Also written by: every script of hooks; the Go jobservice (stats).
@@ -59,6 +60,15 @@ end
 -- jobs at a time.
 local STRIDE = 500
 local reply, all = { 'done' }, {}
+local last = {}
+local function add(outcome, refusal)
+  if last[1] == outcome and last[3] == refusal then
+    last[2] = last[2] + 1
+  else
+    last = { outcome, 1, refusal }
+    reply[#reply + 1] = last
+  end
+end
 for from = 4 + count, #ARGV, 3 * STRIDE do
   local to = math.min(#ARGV, from + 3 * STRIDE - 1)
   local ids = {}
@@ -81,21 +91,19 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       isUnclear = not stats
       state = stats and stateOf(stats) == record.state and record.state or state
     end
-    local answer, new = { 'unclear' }, nil
+    local outcome, new = 'unclear', nil
     if refusals[endpoint] then
-      answer = { 'refused', refusals[endpoint].err }
+      outcome = 'refused'
     elseif not isUnclear then
       rooms[endpoint] = rooms[endpoint] or roomFor(hooks, KEYS[3 + endpoint], maxRecords)
-      local outcome
       outcome, new = recordChange(record, state, ARGV[3 + endpoint], rooms[endpoint] > added)
-      answer = { outcome }
     end
-    reply[#reply + 1] = answer
+    add(outcome, refusals[endpoint] and refusals[endpoint].err or nil)
     if new then
       added = record and added or added + 1
       records[#records + 1] = id
       all[#all + 1] = id
-      records[#records + 1] = recordText(new)
+      records[#records + 1] = new
       local queue = queues[endpoint] or {}
       queues[endpoint] = queue
       queue[#queue + 1] = at

@@ -1,20 +1,20 @@
--- Records that an endpoint has confirmed a claimed hook: the ACK of the job, the end of the record, and the health of the endpoint.
+-- Records that an endpoint has confirmed claimed hooks: for each of them the ACK of the job and the end of the record, and the health
+-- of the endpoint. Hooks that are confirmed at about the same time share a call, for what is proven and read once is most of the
+-- work.
 --
--- KEYS[1]  {ns}:job_stats:<id> (hash)
--- KEYS[2]  {ns}:job_track:inprogress (hash)
--- KEYS[3]  {ns}:reaper:hooks (hash)
--- KEYS[4]  {ns}:reaper:hooks:due:<endpoint> (zset)
--- KEYS[5]  {ns}:reaper:hooks:endpoint:<endpoint> (hash)
+-- KEYS[1]  {ns}:job_track:inprogress (hash)
+-- KEYS[2]  {ns}:reaper:hooks (hash)
+-- KEYS[3]  {ns}:reaper:hooks:due:<endpoint> (zset)
+-- KEYS[4]  {ns}:reaper:hooks:endpoint:<endpoint> (hash)
+-- KEYS[5…] {ns}:job_stats:<id> (hash): of the job of each hook
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
--- ARGV[2]  job id
--- ARGV[3]  end of the claim (ms)
--- ARGV[4]  status that was sent
--- ARGV[5]  revision that was sent (unix s)
--- ARGV[6]  check_in_at that was sent (unix s)
--- ARGV[7]  the stored ACK, byte for byte, if it cannot be decoded; else left out
--- Reply    { 'done' }
+-- ARGV[2…] for each hook, in the order of KEYS[5…]: job id; end of the claim (ms); status, revision (unix s) and check_in_at (unix s)
+--          that were sent; the stored ACK, byte for byte, if it cannot be decoded, else ''
+-- Reply    { 'recorded', a reply for each hook, in order }. That is
+--          { 'done' }
 --          { 'changed' }: the job has changed since it was claimed; the new state is due now
 --          { 'expired' }: the claim has expired; the ACK is stored all the same
+--          { 'refused', the error, which names the stats }: they are no hash; the hook is left, and the others are recorded
 -- Needs no token: a repeated call changes nothing more.
 -- Also written by: every script of hooks; the Go jobservice (stats and tracking hash).
 --- @include prove
@@ -24,35 +24,69 @@
 --- @include acknowledge
 --- @include claimed_hook
 
-local stats, track, hooks, due, endpoint = unpack(KEYS)
-local at, id, claimEnd, status, revision, checkInAt, unreadable = nowMs(ARGV[1]), unpack(ARGV, 2)
--- Checked before the first write: an error after it would leave the script half done.
-assert(tonumber(revision) and tonumber(checkInAt), 'revision and check_in_at must be numbers')
+local WORDS = 6
+local track, hooks, due, endpoint, at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], nowMs(ARGV[1])
+local delivered, ids, final = {}, {}, nil
+for i = 5, #KEYS do
+  local first = 2 + WORDS * (i - 5)
+  local id, claimEnd, status, revision, checkInAt, unreadable = unpack(ARGV, first, first + WORDS - 1)
+  -- Checked before the first write: an error after it would leave the script half done.
+  assert(tonumber(revision) and tonumber(checkInAt), 'revision and check_in_at must be numbers')
+  final = rank(status) == 3 and status or final
+  ids[#ids + 1] = id
+  delivered[#delivered + 1] = { stats = KEYS[i], id = id, claimEnd = claimEnd, status = status, revision = revision,
+    checkInAt = checkInAt, unreadable = unreadable }
+end
 
-local uses = {
-  { hooks, 'hash', 'HGET', 'HSET', 'HDEL' },
+local ofStats, ofTrack = usesOfAck(KEYS[5], track, final)
+local refused = refusalOf({
+  { hooks, 'hash', 'HMGET', 'HSET', 'HDEL' },
   { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM' },
   usesOfEndpoint(endpoint),
-  { stats, 'hash', 'HMGET' },
-}
-uses[5], uses[6] = usesOfAck(stats, track, status)
-local refused = refusalOf(uses)
+  -- The rights are the same for all stats. Their types are compared one by one.
+  { ofStats[1], false, unpack(ofStats, 3) },
+  ofTrack,
+})
 if refused then
   return refused
 end
-local record = readClaimed(hooks, due, id, claimEnd)
-acknowledge(stats, track, id, status, revision, checkInAt, unreadable)
+
+-- Returns the reply for one hook. With `done` its record can go.
+local function record(hook, text)
+  local stats, id = hook.stats, hook.id
+  local found = redis.call('TYPE', stats).ok
+  local refusal = wrongType(stats, found, 'hash')
+  if refusal then
+    return { 'refused', refusal.err }
+  end
+  local claimed = claimedRecord(text, due, id, hook.claimEnd)
+  local ack, status, revision, checkInAt = unpack(redis.call('HMGET', stats, 'ack', 'status', 'revision', 'check_in_at'))
+  if found == 'hash' then
+    acknowledge(stats, track, id, ack, revision, hook.status, hook.revision, hook.checkInAt, hook.unreadable)
+  end
+  if not claimed then
+    return { 'expired' }
+  end
+  -- Compared with the claimed state, not with the state that was sent: the sender may decode an odd revision in another way, and
+  -- the hook would be sent again and again.
+  local state = stateBy(status, revision)
+  local hasChanged = state ~= claimed.state or checkInAtOf(checkInAt) > tonumber(hook.checkInAt)
+  if found == 'hash' and hasChanged then
+    startAgain(hooks, due, id, claimed, state, at)
+    return { 'changed' }
+  end
+  return { 'done' }
+end
+
+local reply, done = { 'recorded' }, {}
+local texts = redis.call('HMGET', hooks, unpack(ids))
+for i, hook in ipairs(delivered) do
+  local answer = record(hook, texts[i])
+  reply[#reply + 1] = answer
+  done[#done + 1] = answer[1] == 'done' and hook.id or nil
+end
+if #done > 0 then
+  forget(hooks, due, unpack(done))
+end
 recordAlive(endpoint, at)
-if not record then
-  return { 'expired' }
-end
--- Compared with the claimed state, not with the state that was sent: the sender may decode an odd revision in another way, and the
--- hook would be sent again and again.
-local state = stateOf(stats)
-local hasChanged = state ~= record.state or checkInAtOf(stats) > tonumber(checkInAt)
-if redis.call('EXISTS', stats) == 1 and hasChanged then
-  startAgain(hooks, due, id, record, state, at)
-  return { 'changed' }
-end
-forget(hooks, due, id)
-return { 'done' }
+return reply

@@ -33,7 +33,7 @@ if not record then
 end
 releaseProbe(endpoint, claimEnd)
 local state = stateOf(stats)
-if state ~= 'none:0' and (state ~= record.state or checkInAtOf(stats) > checkInAt) then
+if state ~= 'none:0' and (state ~= record.state or checkInAtOf(redis.call('HGET', stats, 'check_in_at')) > checkInAt) then
   startAgain(hooks, due, id, record, state, at)
   return answerOnce({ 'changed' })
 end

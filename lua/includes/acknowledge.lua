@@ -7,13 +7,11 @@
 --
 -- All that it needs is proven (`usesOfAck`), and the outcome is known, before anything is written.
 --
--- Returns `done`, `refused` (the stored one is newer), or `missing` (no stats: nothing is written, defect 28).
-local function acknowledge(stats, track, id, status, revisionText, checkInText, unreadable)
+-- `text` and `current` are the values of `ack` and `revision` in the stats, which exist (defect 28).
+--
+-- Returns `done` or `refused` (the stored one is newer).
+local function acknowledge(stats, track, id, text, current, status, revisionText, checkInText, unreadable)
   local revision, checkInAt = tonumber(revisionText), tonumber(checkInText)
-  if redis.call('EXISTS', stats) == 0 then
-    return 'missing'
-  end
-  local text = redis.call('HGET', stats, 'ack')
   local stored = text ~= unreadable and readAck(text) or nil
   if stored then
     local backwards = stored.revision > revision
@@ -24,7 +22,7 @@ local function acknowledge(stats, track, id, status, revisionText, checkInText, 
     if backwards then
       return 'refused'
     end
-  elseif (tonumber(redis.call('HGET', stats, 'revision') or '') or 0) > revision then
+  elseif (tonumber(current or '') or 0) > revision then
     return 'refused'
   end
   local isNew = not stored or stored.status ~= status or stored.revision ~= revision or stored.check_in_at ~= checkInAt
@@ -39,8 +37,6 @@ end
 
 -- What `refusalOf` has to prove before `acknowledge` may be called.
 local function usesOfAck(stats, track, status)
-  if rank(status) == 3 then
-    return { stats, 'hash', 'EXISTS', 'HGET', 'HSET' }, { track, 'hash', 'HGET', 'HSET', 'HDEL' }
-  end
-  return { stats, 'hash', 'EXISTS', 'HGET', 'HSET' }
+  local ofTrack = rank(status) == 3 and { track, 'hash', 'HGET', 'HSET', 'HDEL' } or nil
+  return { stats, 'hash', 'HMGET', 'HSET' }, ofTrack
 end

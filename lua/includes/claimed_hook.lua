@@ -1,13 +1,17 @@
 --- @include hook_record
 --- @include hook_endpoint
 
--- Reads the record of a hook that a host has claimed until `claimEnd` (ms, as a text). Returns nil if the claim has expired: the
+-- The record of a hook, by its text, that a host has claimed until `claimEnd` (ms, as a text). Returns nil if the claim has expired: the
 -- hook is gone, or another host has claimed it.
-local function readClaimed(hooks, due, id, claimEnd)
-  local record = readRecord(redis.call('HGET', hooks, id))
+local function claimedRecord(text, due, id, claimEnd)
+  local record = readRecord(text)
   local isClaimedByCaller = record and isClaimed(record)
     and tonumber(redis.call('ZSCORE', due, id) or '') == tonumber(claimEnd)
   return isClaimedByCaller and record or nil
+end
+
+local function readClaimed(hooks, due, id, claimEnd)
+  return claimedRecord(redis.call('HGET', hooks, id), due, id, claimEnd)
 end
 
 -- Makes a claimed hook due again, at `at` (ms).
@@ -19,8 +23,7 @@ end
 
 -- The job has changed since it was claimed: its present state is due now, with attempts of its own.
 local function startAgain(hooks, due, id, record, state, at)
-  writeRecord(hooks, id, { kind = 'pending', state = state, origin = record.origin, attempts = 0, first = 0, last = 0,
-    answer = '-' })
+  redis.call('HSET', hooks, id, newRecordText(state, record.origin))
   redis.call('ZADD', due, at, id)
 end
 
@@ -33,9 +36,10 @@ local function park(hooks, parked, due, id, record, reason, at)
   keepHooks(parked)
 end
 
-local function forget(hooks, due, id)
-  redis.call('HDEL', hooks, id)
-  redis.call('ZREM', due, id)
+-- Removes the records of hooks, whose ids come last.
+local function forget(hooks, due, ...)
+  redis.call('HDEL', hooks, ...)
+  redis.call('ZREM', due, ...)
 end
 
 -- The present state of a job, if it exists and differs from the claimed one.
@@ -44,9 +48,9 @@ local function changedState(stats, record)
   return state ~= 'none:0' and state ~= record.state and state or nil
 end
 
--- When the job has checked in; 0 for never, and for what the sender does not read as a time.
-local function checkInAtOf(stats)
-  local digits = string.match(redis.call('HGET', stats, 'check_in_at') or '', '^[+-]?%d+$')
+-- When the job has checked in, by the text in its stats; 0 for never, and for what the sender does not read as a time.
+local function checkInAtOf(text)
+  local digits = string.match(text or '', '^[+-]?%d+$')
   local time = digits and tonumber(digits) or 0
   return time <= 2 ^ 63 and time or 0
 end

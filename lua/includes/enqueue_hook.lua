@@ -1,5 +1,5 @@
 -- Decides what happens to the record of a job (nil for none) when its endpoint must be told of a state. Returns the outcome,
--- and the new record if there is one. It does not check the job itself: the sender reads the stats again, and drops the record
+-- and the text of the new record if there is one. It does not check the job itself: the sender reads the stats again, and drops the record
 -- if there is nothing to send.
 --
 -- Outcomes: `enqueued`, with the new record; `already-pending` (the record of this state waits or is claimed), `parked` (delivery of
@@ -15,7 +15,7 @@ local function recordChange(record, state, origin, hasRoom)
   if not record and not hasRoom then
     return 'deferred'
   end
-  return 'enqueued', { kind = 'pending', state = state, origin = origin, attempts = 0, first = 0, last = 0, answer = '-' }
+  return 'enqueued', newRecordText(state, origin)
 end
 
 -- Redis may evict a queue, because every key here has a time to live, and keep the records. A record that may be in no queue is
@@ -45,7 +45,7 @@ local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, m
   local outcome, new = recordChange(record, state, origin, record or roomFor(hooks, due, maxRecords) > 0)
   redis.call('SADD', origins, origin)
   if new then
-    redis.call('HSET', hooks, id, recordText(new))
+    redis.call('HSET', hooks, id, new)
     redis.call('ZADD', due, at, id)
     redis.call('ZREM', parked, id)
   elseif mayBeUnqueued(record, origin) then

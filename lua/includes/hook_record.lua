@@ -31,6 +31,11 @@ local function recordText(record)
     record.last, record.answer)
 end
 
+-- The text of a record that waits for its first attempt.
+local function newRecordText(state, origin)
+  return 'pending ' .. state .. ' ' .. origin .. ' 0 0 0 -'
+end
+
 local function isClaimed(record)
   return record.kind == 'sending' or record.kind == 'resending'
 end
@@ -47,14 +52,19 @@ local function nowMs(given)
   return redisMs()
 end
 
+-- A state as in a record, by two values of the stats.
+local function stateBy(status, revision)
+  if not status then
+    return 'none:0'
+  end
+  return string.gsub(status, '%s', '_') .. ':' .. string.format('%d', tonumber(revision or '') or 0)
+end
+
 -- The present state of a job, as in a record. Never raises an error, whatever the key holds: a bad record must not block the
 -- other hooks of its endpoint.
 local function stateOf(stats)
   local values = redis.pcall('HMGET', stats, 'status', 'revision')
-  if values.err or not values[1] then
-    return 'none:0'
-  end
-  return string.gsub(values[1], '%s', '_') .. ':' .. string.format('%d', tonumber(values[2] or '') or 0)
+  return stateBy(values[1], values[2])
 end
 
 -- Lets the keys expire 90 days after the last change, in case the namespace is used without a reaper later.

@@ -66,6 +66,14 @@ local function refusalBefore7(uses)
   return nil
 end
 
+-- An error reply for a key that holds another type than the needed one, or nil.
+local function wrongType(key, found, needed)
+  if needed and found ~= 'none' and found ~= needed then
+    return redis.error_reply(string.format('WRONGTYPE %s holds a %s, where a %s is needed', key, found, needed))
+  end
+  return nil
+end
+
 local function refusalOf(uses)
   for _, use in ipairs(uses) do
     local key, needed = use[1], use[2]
@@ -73,8 +81,9 @@ local function refusalOf(uses)
     if found.err then
       return notAllowed('TYPE', key)
     end
-    if needed and found.ok ~= 'none' and found.ok ~= needed then
-      return redis.error_reply(string.format('WRONGTYPE %s holds a %s, where a %s is needed', key, found.ok, needed))
+    local refusal = wrongType(key, found.ok, needed)
+    if refusal then
+      return refusal
     end
     if redis.acl_check_cmd then
       for i = 3, #use do

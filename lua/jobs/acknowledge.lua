@@ -17,8 +17,14 @@
 --- @include ack
 --- @include acknowledge
 
-local refused = refusalOf({ usesOfAck(KEYS[1], KEYS[2], ARGV[1]) })
+local stats, track = unpack(KEYS)
+local status, revision, checkInAt, id, unreadable = unpack(ARGV)
+local refused = refusalOf({ { stats, false, 'EXISTS' }, usesOfAck(stats, track, status) })
 if refused then
   return refused
 end
-return { acknowledge(KEYS[1], KEYS[2], ARGV[4], ARGV[1], ARGV[2], ARGV[3], ARGV[5]) }
+if redis.call('EXISTS', stats) == 0 then
+  return { 'missing' }
+end
+local text, current = unpack(redis.call('HMGET', stats, 'ack', 'revision'))
+return { acknowledge(stats, track, id, text, current, status, revision, checkInAt, unreadable) }

@@ -26,7 +26,17 @@ export const createEndpointActors = (records: HookRecords, limiter: InFlightLimi
     }
   }),
   sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(({ receive, sendBack }) => {
-    receive(({ hooks }) => limiter.send(hooks as readonly ClaimedHook[], () => sendBack({ type: 'ended' })));
+    let count = 0;
+    const report = () => {
+      sendBack({ type: 'ended', count });
+      count = 0;
+    };
+    // Hooks that are recorded by one call end in the same step: one event for all of them.
+    const onEnd = () => {
+      if (count === 0) queueMicrotask(report);
+      count += 1;
+    };
+    receive(({ hooks }) => limiter.send(hooks as readonly ClaimedHook[], onEnd));
   }),
 });
 

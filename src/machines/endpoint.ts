@@ -48,8 +48,8 @@ export interface EndpointContext extends EndpointInput {
 export type EndpointEvent =
   /** A hook has become due. */
   | { type: 'due' }
-  /** An attempt has ended, whatever its result. */
-  | { type: 'ended' }
+  /** Attempts have ended, whatever their results. */
+  | { type: 'ended'; count: number }
   /** Claim nothing more, and wait for the hooks in flight. */
   | { type: 'stop' }
   | (DoneActorEvent<Claimed> & { type: 'xstate.done.actor.claim' })
@@ -67,6 +67,8 @@ const soon = { draining: 1_000, else: 50 };
 const claimed = ({ event }: { event: DoneActorEvent<Claimed> }) => ({ claimed: event.output });
 const keepClaim = { type: 'keepClaim', params: claimed } as const;
 const keepAndClaimSoon = [keepClaim, { type: 'claimSoon', params: claimed }] as const;
+const ended = ({ event }: { event: Extract<EndpointEvent, { type: 'ended' }> }) => ({ count: event.count });
+const countEnded = { type: 'countEnded', params: ended } as const;
 const countFailure = {
   type: 'countFailure',
   params: ({ event }: { event: { error: unknown } }) => ({ error: event.error }),
@@ -116,12 +118,12 @@ export const endpointMachine = setup({
     isDueSoon: (_, params: { claimed: Claimed }) =>
       params.claimed.wait !== undefined &&
       params.claimed.wait <= (params.claimed.breaker === 'draining' ? soon.draining : soon.else),
-    hasRoom: ({ context }) => context.inFlight - 1 <= context.slots / 2,
+    hasRoom: ({ context }, { count }: { count: number }) => context.inFlight - count <= context.slots / 2,
     isFree: ({ context }) => context.inFlight < context.slots,
     mayRetry: ({ context }) => context.failures < maxFailures,
   },
   actions: {
-    countEnded: assign({ inFlight: ({ context }) => context.inFlight - 1 }),
+    countEnded: assign({ inFlight: ({ context }, { count }: { count: number }) => context.inFlight - count }),
     keepClaim: enqueueActions(({ enqueue, context }, params: { claimed: Claimed }) => {
       const { hooks, wait } = params.claimed;
       enqueue.assign({
@@ -156,7 +158,7 @@ export const endpointMachine = setup({
   },
   invoke: { id: 'sender', src: 'sender' },
   on: {
-    ended: { actions: 'countEnded' },
+    ended: { actions: countEnded },
   },
   initial: 'claiming',
   states: {
@@ -254,7 +256,10 @@ function sending() {
   return {
     after: { next: { guard: 'isFree', target: 'claiming' } },
     on: {
-      ended: [{ guard: 'hasRoom', target: 'claiming', actions: 'countEnded' }, { actions: 'countEnded' }],
+      ended: [
+        { guard: { type: 'hasRoom', params: ended }, target: 'claiming', actions: countEnded },
+        { actions: countEnded },
+      ],
       due: { guard: 'isFree', target: 'claiming' },
       stop: 'finishing',
     },

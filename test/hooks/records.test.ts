@@ -119,6 +119,38 @@ describe('the scripts of hooks:', () => {
     }
   });
 
+  test('each job whose hook cannot be queued gets the error of the queue of its own endpoint', async () => {
+    const other = 'http://b:1';
+    for (const to of [endpoint, other]) await redis.set(keys.dueHooks(to), 'no queue');
+    const changes = [endpoint, other, other].map((to, i) => ({ id: `j${i}`, state: 'Error:7', endpoint: to }));
+    const errors = (await recordsOf().enqueue(changes)).map(
+      (change) => 'error' in change && change.error.split(' ')[1],
+    );
+    expect(errors).toEqual([endpoint, other, other].map(keys.dueHooks));
+  });
+
+  test('hooks that are delivered at the same time are recorded by one call, and the one that cannot be fails alone', async () => {
+    const ids = ['j', 'odd', 'k'];
+    for (const id of ids) {
+      await redis.hset(keys.stats(id), { id, status: 'Error', revision: 7 });
+      await redis.hset(keys.hooks, id, `pending Error:7 ${endpoint} 0 0 0 -`);
+      await redis.zadd(keys.dueHooks(endpoint), at, id);
+    }
+    const records = recordsOf();
+    const { hooks } = await records.claim(endpoint, 3);
+    await redis.set(keys.stats('odd'), 'no hash');
+    await redis.config('RESETSTAT');
+    const sent = { verb: 'delivered', status: 'Error', revision: 7, checkInAt: 0, unreadableAck: undefined } as const;
+    const ends = await Promise.allSettled(hooks.map((hook) => records.recordAttempt(hook, sent)));
+    expect(Object.fromEntries(ends.map((end, i) => [hooks[i]?.id, end]))).toMatchObject({
+      j: { value: 'done' },
+      k: { value: 'done' },
+      odd: { reason: { code: 'redis-wrong-type', message: expect.stringContaining(keys.stats('odd')) } },
+    });
+    expect(await redis.info('commandstats')).toMatch(/cmdstat_evalsha:calls=1,/);
+    expect(await redis.hkeys(keys.hooks)).toEqual(['odd']);
+  });
+
   test('thousands of hooks are enqueued in one step', async () => {
     const ids = Array.from({ length: 5_000 }, (_, i) => `j${i}`);
     const { changes } = await scripts.run(

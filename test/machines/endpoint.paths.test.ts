@@ -26,7 +26,7 @@ const claimed = (max: number, more: Partial<Claimed> = {}): Claimed => ({
   ...more,
 });
 const after = (delay: string, state: string) => ({ type: `xstate.after.${delay}.endpoint.${state}` });
-const ended = { type: 'ended' };
+const ended = { type: 'ended', count: 1 };
 const due = { type: 'due' };
 const stop = { type: 'stop' };
 const sending = ['delivering', 'probing', 'draining'] as const;
@@ -120,7 +120,7 @@ const start = (slots = 4) => {
     output: () => actor.getSnapshot().output,
     send: (...events: ('due' | 'ended' | 'stop')[]) =>
       then(() => {
-        for (const type of events) actor.send({ type });
+        for (const type of events) actor.send(type === 'ended' ? { type, count: 1 } : { type });
       }),
     claims: (max: number, more: Partial<Claimed> = {}) =>
       then(() => remote.resolve(actor, 'claim', claimed(max, more))),

@@ -98,7 +98,9 @@ const useAll = async (reaper: Reaper) => {
   });
   expect([await job.run(), await job.checkIn('half'), await job.succeed()]).toEqual(Array(3).fill({ outcome: 'done' }));
   await reaper.hooks.quiet();
-  expect(hookEndpoint.hooks.at(-1)?.body).toMatchObject({ job_id: 'new', status: 'Success' });
+  // The hook that fails is attempted again meanwhile, if the host is slow.
+  const last = hookEndpoint.hooks.findLast(({ body }) => body.job_id === 'new');
+  expect(last?.body).toMatchObject({ job_id: 'new', status: 'Success' });
   expect(await reaper.status()).toMatchObject({ queues: [{ type: 'X', queued: 1 }], unreadable: [] });
   expect(await reaper.explain('new')).toMatchObject({ id: 'new', facts: { enqueueTime: most } });
   expect(reaper.health()).toMatchObject({ ok: true, detail: 'all passes are on time' });

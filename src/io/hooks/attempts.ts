@@ -1,7 +1,9 @@
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
+import { explained } from '../redis/errors.ts';
 import { retry } from '../redis/retry.ts';
-import { type ChangeOnce, changeOnce } from '../redis/scripts.ts';
+import { type ChangeOnce, changeOnce, type ReplyOf } from '../redis/scripts.ts';
+import { createBatcher } from './batcher.ts';
 import type { ClaimedHook, ClaimSettings } from './claims.ts';
 
 /** The result of one attempt to deliver a claimed hook. */
@@ -50,6 +52,7 @@ interface AttemptDeps extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
 export const createAttempts = (deps: AttemptDeps): Attempts => {
   const { keys, clock } = deps;
   const write = createWrites(deps);
+  const delivered = createBatcher(write.delivered, maxPerCall);
 
   const record = (
     hook: ClaimedHook,
@@ -70,11 +73,27 @@ export const createAttempts = (deps: AttemptDeps): Attempts => {
 
   return {
     async recordAttempt(hook, attempt) {
-      if (attempt.verb === 'delivered') return (await write.delivered(hook, attempt)).outcome;
+      if (attempt.verb === 'delivered') return outcomeOf(await delivered(hook.endpoint, { hook, attempt }));
       const change = changeOnce(keys, hook.id);
       return (await retry(clock, () => record(hook, attempt, change))).outcome;
     },
   };
+};
+
+/** Delivered hooks that one call records: less than a millisecond of Redis. */
+const maxPerCall = 32;
+
+interface Delivery {
+  readonly hook: ClaimedHook;
+  readonly attempt: Extract<AttemptRecord, { verb: 'delivered' }>;
+}
+
+type DeliveryReply = ReplyOf<'record_delivered'>['hooks'][number];
+
+/** @throws Error that names the stats of the job, if the hook could not be recorded because of them. */
+const outcomeOf = (reply: DeliveryReply): AttemptOutcome => {
+  if (reply.outcome === 'refused') throw explained(new Error(reply.error));
+  return reply.outcome;
 };
 
 /** One script for each verb. */
@@ -88,14 +107,18 @@ const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
   });
 
   /** Repeated without a token, because a repeated call changes nothing more. The sender retries it for longer. */
-  const delivered = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'delivered' }>) => {
-    const { record, queue, args } = partsOf(hook);
-    const { status, revision, checkInAt, unreadableAck } = attempt;
-    return scripts.run(
+  const delivered = async (endpoint: string, deliveries: readonly Delivery[]): Promise<readonly DeliveryReply[]> => {
+    const stats = deliveries.map(({ hook }) => keys.stats(hook.id));
+    const args = deliveries.flatMap(({ hook: { id, until }, attempt }) => {
+      const { status, revision, checkInAt, unreadableAck = '' } = attempt;
+      return [id, until, status, revision, checkInAt, unreadableAck];
+    });
+    const reply = await scripts.run(
       'record_delivered',
-      [keys.stats(hook.id), keys.track, record, ...queue],
-      [...args, status, revision, checkInAt, ...(unreadableAck === undefined ? [] : [unreadableAck])],
+      [keys.track, keys.hooks, keys.dueHooks(endpoint), keys.hookEndpoint(endpoint), ...stats],
+      [clockOverride(clock), ...args],
     );
+    return reply.hooks;
   };
 
   const failed = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'failed' }>, change: ChangeOnce) => {

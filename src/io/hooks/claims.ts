@@ -69,6 +69,7 @@ const statsFields = [
 ] as const;
 
 type HookReply = (string | null)[];
+const isUnread = (hook: HookReply): boolean => hook[5] === 'unread';
 
 export const createClaims = ({
   connection: { redis },
@@ -82,7 +83,7 @@ export const createClaims = ({
 
   /** The reply to a repeated claim leaves out the stats. */
   const withStats = async (hook: HookReply): Promise<HookReply> =>
-    hook[5] === 'unread' ? [...hook.slice(0, 5), ...(await readStats(hook[0] as string))] : hook;
+    isUnread(hook) ? [...hook.slice(0, 5), ...(await readStats(hook[0] as string))] : hook;
 
   return {
     async claim(endpoint, max, named) {
@@ -112,7 +113,7 @@ export const createClaims = ({
           change,
         ),
       );
-      const hooks = await Promise.all(reply.hooks.map(withStats));
+      const hooks = reply.hooks.some(isUnread) ? await Promise.all(reply.hooks.map(withStats)) : reply.hooks;
       return {
         breaker: reply.breaker,
         wait: reply.wait,
@@ -122,13 +123,24 @@ export const createClaims = ({
   };
 };
 
-const claimedHookOf = ([id, kind, attempt, at, until, ...values]: HookReply) => ({
-  id: id as string,
-  isRequested: kind === 'asked',
-  attempt: Number(attempt),
-  at: Number(at),
-  until: Number(until),
-  stats: Object.fromEntries(
-    statsFields.flatMap((field, i) => (values[i] == null ? [] : [[field, values[i] as string]])),
-  ),
-});
+const claimedHookOf = (reply: HookReply) => {
+  const [id, kind, attempt, at, until] = reply;
+  return {
+    id: id as string,
+    isRequested: kind === 'asked',
+    attempt: Number(attempt),
+    at: Number(at),
+    until: Number(until),
+    stats: statsOf(reply),
+  };
+};
+
+/** The stats come after five other values. */
+const statsOf = (reply: HookReply): Record<string, string> => {
+  const stats: Record<string, string> = {};
+  for (const [i, field] of statsFields.entries()) {
+    const value = reply[5 + i];
+    if (value != null) stats[field] = value;
+  }
+  return stats;
+};

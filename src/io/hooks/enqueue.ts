@@ -85,8 +85,9 @@ export const createHookQueue = ({
 
     async enqueue(changes, fence, note) {
       if (changes.length === 0) return [];
-      const replies: ReplyOf<'enqueue_hooks'>['changes'][number][] = [];
-      for (const some of partsOf(changes, maxChangesPerCall)) replies.push(...(await run(some, [], fence, note)));
+      // All calls at once: the next page of a sweep is read after them, while the jobs of this page end.
+      const calls = partsOf(changes, maxChangesPerCall).map((some) => run(some, [], fence, note));
+      const replies = (await Promise.all(calls)).flat();
       // Only for the few unclear ones: reading the stats of all jobs would slow down every page of a sweep.
       const unclear = changes.filter((_, i) => replies[i]?.outcome === 'unclear');
       const statsOfUnclear = unclear.map(({ id }) => keys.stats(id));

@@ -45,32 +45,30 @@ export const hookEventOf = (
     checkInAt: time(stats.check_in_at),
   };
   if (checkIn === undefined && isAcknowledged(factsOf(id, state, ack))) return 'acknowledged';
+  const isAckStored = ack !== undefined && ack !== 'unreadable';
   const metadata = {
     id: stats.id ?? id,
     status: state.status,
     name: stats.name ?? '',
     kind: stats.kind ?? '',
     unique: /^(1|t|T|true|TRUE|True)$/.test(stats.unique ?? ''),
-    ...set({ ref_link: stats.ref_link, cron_spec: stats.cron_spec }),
+    ref_link: set(stats.ref_link),
+    cron_spec: set(stats.cron_spec),
     enqueue_time: time(stats.enqueue_time),
     update_time: time(stats.update_time),
-    ...set({
-      run_at: time(stats.run_at),
-      check_in_at: state.checkInAt,
-      die_at: time(stats.die_at),
-      web_hook_url: url,
-      upstream_job_id: stats.upstream_job_id,
-      numeric_policy_id: time(stats.numeric_policy_id),
-      parameters: parametersOf(stats.parameters),
-      revision: state.revision,
-    }),
-    ...(ack === undefined || ack === 'unreadable'
-      ? {}
-      : { ack: { status: ack.status, revision: ack.revision, check_in_at: ack.checkInAt } }),
+    run_at: set(time(stats.run_at)),
+    check_in_at: set(state.checkInAt),
+    die_at: set(time(stats.die_at)),
+    web_hook_url: url,
+    upstream_job_id: set(stats.upstream_job_id),
+    numeric_policy_id: set(time(stats.numeric_policy_id)),
+    parameters: parametersOf(stats.parameters),
+    revision: set(state.revision),
+    ack: isAckStored ? { status: ack.status, revision: ack.revision, check_in_at: ack.checkInAt } : undefined,
   };
   return {
     url,
-    body: bodyOf({ job_id: id, status: state.status, ...set({ check_in: checkIn?.text }), metadata }),
+    body: bodyOf({ job_id: id, status: state.status, check_in: set(checkIn?.text), metadata }),
     state,
     unreadableAck: ack === 'unreadable' ? stats.ack : undefined,
   };
@@ -88,9 +86,8 @@ const bodyOf = <Event extends { readonly metadata: object }>(event: Event): stri
   }
 };
 
-/** Leaves out empty fields, as `omitempty` does in Go. */
-const set = (fields: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== '' && value !== 0));
+/** A value that JSON leaves out if it is empty, as with `omitempty` in Go. */
+const set = (value: string | number | undefined) => (value === '' || value === 0 ? undefined : value);
 
 /** An integer field; 0 if it is missing or cannot be read, as on the Go side. */
 const time = (text: string | undefined): number => decodeTime(text) || 0;

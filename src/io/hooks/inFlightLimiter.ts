@@ -1,4 +1,3 @@
-import PQueue from 'p-queue';
 import type { ClaimedHook } from './claims.ts';
 import type { Sender } from './sender.ts';
 
@@ -30,8 +29,7 @@ const bytesPerClaim = 250_000;
 /** @param atFirst hooks in flight to all endpoints together. */
 export const createInFlightLimiter = (sender: Sender, atFirst: number): InFlightLimiter => {
   let concurrency = atFirst;
-  // Without a limit of its own: a claimed hook has its room, also where there is less room now than when it was reserved.
-  const queue = new PQueue();
+  const sending = new Set<Promise<void>>();
   /** By endpoint: hooks that are reserved or in flight. Without reservations, concurrent claims would see the same room. */
   const held = new Map<string, number>();
   let total = 0;
@@ -60,23 +58,26 @@ export const createInFlightLimiter = (sender: Sender, atFirst: number): InFlight
     },
     send(hooks, onEnd) {
       for (const hook of hooks) {
-        const size = Object.values(hook.stats).reduce((sum, { length }) => sum + length, 0);
+        let size = 0;
+        for (const name in hook.stats) size += hook.stats[name]?.length ?? 0;
         bytes += size;
-        void queue
-          .add(() => sender.deliver(hook))
-          .finally(() => {
-            bytes -= size;
-            hold(hook.endpoint, -1);
-            onEnd();
-          });
+        const delivery = sender.deliver(hook).finally(() => {
+          sending.delete(delivery);
+          bytes -= size;
+          hold(hook.endpoint, -1);
+          onEnd();
+        });
+        sending.add(delivery);
       }
     },
     setConcurrency(count) {
       concurrency = count;
     },
     get inFlight() {
-      return queue.pending;
+      return sending.size;
     },
-    idle: () => queue.onIdle(),
+    async idle() {
+      while (sending.size > 0) await Promise.all(sending);
+    },
   };
 };

@@ -359,12 +359,14 @@ describe('what becomes of a hook that was claimed', () => {
   const claimEnd = at + 40_000;
   const sending = (state = 'Running:100', first = s, answer = '-', kind = 'sending') =>
     write(`${kind} ${state} ${origin} 1 ${first} ${s} ${answer}`, claimEnd);
-  const delivered = (status = 'Running', revision = 100, checkInAt = 0) =>
-    outcome(
+  const delivered = async (status = 'Running', revision = 100, checkInAt = 0) => {
+    const reply = await scripts.run(
       'record_delivered',
-      [statsOf('j'), track, hooks, due, endpoint],
-      [at, 'j', claimEnd, status, revision, checkInAt],
+      [track, hooks, due, endpoint, statsOf('j')],
+      [at, 'j', claimEnd, status, revision, checkInAt, ''],
     );
+    return reply.hooks[0]?.outcome;
+  };
   const failed = (
     answer = '503',
     { delay = 1_000, deadline = day, health = 'failing', openFor = 30_000, now = at, end = claimEnd } = {},
@@ -422,6 +424,31 @@ describe('what becomes of a hook that was claimed', () => {
       expect(await delivered()).toBe('expired');
       expect(await redis.hexists(statsOf('j'), 'ack')).toBe(1);
       expect([(await record())?.split(' ')[0], await dueAt()]).toEqual(['sending', claimEnd + 1]);
+    });
+
+    test('several are recorded by one call, and stats of another type hinder their own hook only', async () => {
+      const ids = ['done', 'odd', 'changed', 'late'];
+      for (const id of ids) {
+        await Promise.all([job('Running', 100, {}, id), write(`sending Running:100 ${origin} 1 1 1 -`, claimEnd, id)]);
+      }
+      await redis.set(statsOf('odd'), 'x');
+      await redis.hset(statsOf('changed'), 'revision', 101);
+      await redis.zadd(due, claimEnd + 1, 'late');
+      const reply = await scripts.run(
+        'record_delivered',
+        [track, hooks, due, endpoint, ...ids.map(statsOf)],
+        [at, ...ids.flatMap((id) => [id, claimEnd, 'Running', 100, 0, ''])],
+      );
+      expect(reply.hooks).toEqual([
+        { outcome: 'done' },
+        { outcome: 'refused', error: expect.stringMatching(/^WRONGTYPE t:job_stats:odd /) },
+        { outcome: 'changed' },
+        { outcome: 'expired' },
+      ]);
+      expect(await Promise.all(ids.map((id) => dueAt(id)))).toEqual([null, claimEnd, at, claimEnd + 1]);
+      expect(await redis.hkeys(hooks)).toEqual(['odd', 'changed', 'late']);
+      const acks = ['done', 'late'].map((id) => redis.hexists(statsOf(id), 'ack'));
+      expect(await Promise.all(acks)).toEqual([1, 1]);
     });
 
     test('its endpoint has recovered: the rate is limited if its circuit was open', async () => {

@@ -137,10 +137,10 @@ test('a check-in within the same second as a claim is delivered, although both s
   const sent = (await stats()).check_in_at ?? before;
   const recorded = await scripts.run(
     'record_delivered',
-    ['t:job_stats:a', 't:job_track:inprogress', hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a'] as string[],
-    ['', 'a', claimed[0]?.[4] ?? '', status, revision, sent],
+    ['t:job_track:inprogress', hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a', 't:job_stats:a'] as string[],
+    ['', 'a', claimed[0]?.[4] ?? '', status, revision, sent, ''],
   );
-  expect(recorded.outcome).toBe('changed');
+  expect(recorded.hooks).toEqual([{ outcome: 'changed' }]);
 });
 
 test.each(['enqueueTime', 'runAt', 'numericPolicyId', 'dieAt'] as const)(

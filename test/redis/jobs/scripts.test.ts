@@ -359,10 +359,10 @@ describe('a check-in', () => {
       const at = await field('check_in_at');
       const recorded = await run(
         'record_delivered',
-        [stats, track, hooks, due, `t:reaper:hooks:endpoint:${origin}`],
-        [6_000, 'j', 9_000, 'Running', 100, String(at)],
+        [track, hooks, due, `t:reaper:hooks:endpoint:${origin}`, stats],
+        [6_000, 'j', 9_000, 'Running', 100, String(at), ''],
       );
-      expect(recorded).toEqual({ outcome: 'changed' });
+      expect(recorded).toEqual({ outcome: 'recorded', hooks: [{ outcome: 'changed' }] });
       expect(await redis.zscore(due, 'j')).toBe('6000');
     },
   );

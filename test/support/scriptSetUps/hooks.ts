@@ -28,6 +28,10 @@ import {
 const ofClaim = (...args: (string | number)[]) => ['', 'j', claimedUntil, ...args];
 const anyStats = { reason: 'the result of an attempt is recorded whatever becomes of the job' };
 const broken = { failures: 1, opens: 1, open_until: at - 1, probe_until: claimedUntil, tokens: 1, tokens_at: at };
+const ofSent = [claimedUntil, 'Running', before, 0, ''];
+const otherStats = 't:job_stats:b';
+const isDelivered = 'the sender reports "delivered" all the same';
+const onlyItsHook = { reason: 'the reply for its hook names it; the hooks of other jobs are recorded' };
 const unread = 'the sender reads the stats, which are kept nowhere else';
 
 export const hookSetUps = {
@@ -164,16 +168,39 @@ export const hookSetUps = {
         ...job('Success'),
         ...told(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
       },
-      keys: [stats, track, hooks, due, endpoint],
-      args: ofClaim('Success', before, 0),
-      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
+      keys: [track, hooks, due, endpoint, stats],
+      args: ofClaim('Success', before, 0, ''),
+      goesOn: { [stats]: { ...onlyItsHook, keys: [hooks, due, track] } },
+      again: { reason: isDelivered, reply: { outcome: 'recorded', hooks: [{ outcome: 'expired' }] } },
     },
     {
       title: 'of a job that has changed meanwhile',
       state: { ...job('Success'), ...told(sending(), { waits: claimedUntil }) },
-      keys: [stats, track, hooks, due, endpoint],
-      args: ofClaim('Running', before, 0),
-      again: { reason: 'the sender reports "delivered" all the same', reply: { outcome: 'expired' } },
+      keys: [track, hooks, due, endpoint, stats],
+      args: ofClaim('Running', before, 0, ''),
+      goesOn: { [stats]: { ...onlyItsHook, keys: [hooks, due] } },
+      again: { reason: isDelivered, reply: { outcome: 'recorded', hooks: [{ outcome: 'expired' }] } },
+    },
+    {
+      title: 'several, of which one has changed and one is gone',
+      state: {
+        ...job('Success'),
+        ...told(sending(), { waits: claimedUntil }),
+        [hooks]: hash({ j: sending(), b: sending(), gone: sending() }),
+        [due]: zset({ j: claimedUntil, b: claimedUntil, gone: claimedUntil }),
+        [otherStats]: hash({ status: 'Running', revision: before }),
+      },
+      keys: [track, hooks, due, endpoint, stats, otherStats, 't:job_stats:gone'],
+      args: [...ofClaim('Success', before, 0, ''), ...['b', 'gone'].flatMap((id) => [id, ...ofSent])],
+      goesOn: {
+        [stats]: { ...onlyItsHook, keys: [hooks, due, track] },
+        [otherStats]: { ...onlyItsHook, keys: [hooks, due] },
+        't:job_stats:gone': { ...onlyItsHook, keys: [hooks, due] },
+      },
+      again: {
+        reason: isDelivered,
+        reply: { outcome: 'recorded', hooks: ['j', 'b', 'gone'].map(() => ({ outcome: 'expired' })) },
+      },
     },
   ],
   record_failed: [
