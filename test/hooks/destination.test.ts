@@ -214,6 +214,12 @@ test('a rule that is not an http or https URL is an error that does not contain 
   }
 });
 
+test('a URL with the origin of one that was allowed is still checked', () => {
+  const { find } = createDestinations({ allowedOrigins: undefined, allowLinkLocal: false, rewriteOrigins: {} });
+  expect(find('http://core:8080/x')).toBeInstanceOf(URL);
+  expect(find('blob:http://core:8080/x')).toMatchObject({ code: 'bad-url' });
+});
+
 test('the endpoint of a hook URL is the scheme, host and port that it is sent to', () => {
   expect(endpointOf('http://user:pass@CORE:80/path?query')).toBe('http://core');
   expect(endpointOf('https://core:8443/path')).toBe('https://core:8443');

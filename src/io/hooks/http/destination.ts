@@ -57,7 +57,7 @@ export const createDestinations = (rules: DestinationRules): Destinations => {
     return undefined;
   };
 
-  /** Origins that hooks may be sent to, by the check: thousands of jobs share a few. */
+  /** Schemes and hosts that hooks may be sent to, by the check: thousands of jobs share a few. */
   const passed = new Set<string>();
   return {
     find(text) {
@@ -67,19 +67,20 @@ export const createDestinations = (rules: DestinationRules): Destinations => {
       } catch {
         return { code: 'bad-url', reason: 'the hook URL is not a URL' };
       }
-      const { origin } = url;
-      if (passed.has(origin)) return url;
+      // Not the origin: that of blob:http://host/x is http://host.
+      const place = `${url.protocol}//${url.host}`;
+      if (passed.has(place)) return url;
       const refusal = check(url);
       if (refusal !== undefined) return refusal;
       if (passed.size >= maxPassed) passed.clear();
-      passed.add(origin);
+      passed.add(place);
       return url;
     },
     check,
   };
 };
 
-/** How many origins are remembered. */
+/** How many of them are remembered. */
 const maxPassed = 1_000;
 
 /** Scheme, host and port of a hook URL after `rewriteOrigins`; undefined for a URL that cannot be used. */
