@@ -198,7 +198,7 @@ function failed({ event }: { event: ErrorActorEvent }) {
 
 const plannedActOf = ({ job, judgement }: JobContext): PlannedAct => {
   const { verdict, reason } = judgement as Judgement & { verdict: ActingVerdict };
-  return { id: job.facts.id, verdict, reason, fingerprint: job.fingerprint };
+  return { id: job.facts.id, verdict, reason, fingerprint: job.fingerprint() };
 };
 
 /** What a judgement says of a job to its context. */

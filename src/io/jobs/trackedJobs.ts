@@ -39,8 +39,8 @@ export const createTrackedJobs = ({
   const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[]; left: string[] }> => {
     const parts = await Promise.all(
       (ids.length === 0 ? [[]] : partsOf(ids, jobsAtOnce)).map(async (some) => {
-        const { readAt, jobs: facts } = await scripts.run('read_facts', some.map(keys.stats));
-        const jobs = facts.map((reply, i) => decodeFacts(some[i] as string, readAt, reply));
+        const { readAt, jobs: facts, encoding } = await scripts.run('read_facts', some.map(keys.stats));
+        const jobs = facts.map((reply, i) => decodeFacts(some[i] as string, readAt, reply, encoding));
         return { readAt, jobs, left: some.slice(facts.length) };
       }),
     );
