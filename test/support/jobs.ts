@@ -109,7 +109,7 @@ export const loseReplies = (
 /** The fingerprint of the facts of a job that a sweep would read now. */
 export const judgedFingerprint = async (redis: Redis, stats: string): Promise<string> => {
   const { readAt, encoding, jobs } = await createScripts(redis).run('read_facts', [stats]);
-  return decodeFacts('j', readAt, jobs[0] ?? 'nothing', encoding).fingerprint();
+  return decodeFacts('j', readAt, jobs[0] || 'nothing', encoding).fingerprint();
 };
 
 /** Whether the arguments of an `evalsha` call this script. */

@@ -33,10 +33,12 @@ export const jobReplies = {
     read: (isEnd: 0 | 1, ids: readonly string[]) => ({ isEnd: isEnd === 1, ids }),
   }),
   read_facts: outcomes({
-    read(json: Buffer) {
+    read(json: Buffer, passedOver: readonly (Buffer | number)[]) {
       const encoding: FactsEncoding = isUtf8(json) ? 'utf8' : 'latin1';
-      const [readAt, ...jobs] = JSON.parse(json.toString(encoding)) as [number, ...FactsReply[]];
-      return { readAt, encoding, jobs: jobs as readonly FactsReply[] };
+      const [readAt, ...jobs] = JSON.parse(json.toString(encoding)) as [number, ...(FactsReply | false)[]];
+      const screened = new Map<string, number>();
+      for (let i = 0; i < passedOver.length; i += 2) screened.set(String(passedOver[i]), Number(passedOver[i + 1]));
+      return { readAt, encoding, jobs: jobs as readonly (FactsReply | false)[], screened };
     },
   }),
   read_queue: outcomes({
