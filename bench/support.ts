@@ -72,7 +72,7 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
 export const sweepOnce = async (
   redis: string,
   verdicts: SweepSummary['verdicts'],
-  options: Pick<ReaperOptions, 'audit'> = {},
+  options: Pick<ReaperOptions, 'audit' | 'sweep'> = {},
 ): Promise<SweepSummary> => {
   const reaper = createReaper({ redis, namespace, logger: false, ...options });
   await reaper.ping();
