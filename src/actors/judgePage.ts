@@ -114,17 +114,21 @@ export const createJudgePage = ({
 
 /** Counts the outcomes of a page. A tally for each of its jobs would cost more than judging it. */
 const createCounts = () => {
-  const counts = new Map<string, { outcome: JobOutcome; count: number }>();
+  const counts: { readonly outcome: JobOutcome; count: number }[] = [];
   return {
     add(outcome: JobOutcome) {
-      const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
-      const known = counts.get(key);
-      if (known === undefined) counts.set(key, { outcome, count: 1 });
-      else known.count += 1;
+      const { verdict, reason, outcome: end } = outcome;
+      for (const known of counts) {
+        const { outcome: other } = known;
+        if (other.reason !== reason || other.outcome !== end || other.verdict !== verdict) continue;
+        known.count += 1;
+        return;
+      }
+      counts.push({ outcome, count: 1 });
     },
     /** @param others jobs that the sweep is not about. */
     tally: (others: number, screened: Screened | undefined): Tally =>
-      [...counts.values()].reduce(
+      counts.reduce(
         (sum, { outcome, count }) => addTally(sum, tallyOf(outcome, count)),
         addTally({ ...emptyTally, scanned: others }, tallyOfScreened(countOf(screened))),
       ),

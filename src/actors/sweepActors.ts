@@ -62,7 +62,10 @@ export const createSweepActors = (
       const { jobs, screened, isLast, from, notFound } = await orPermanent(() => pages.next());
       last = { from, scanned: next.scanned };
       next = { from, scanned: next.scanned + jobs.length + countOf(screened) };
-      const found = jobs.map((job) => ({ ...job, fence, pass, endpoint: endpointFor(job.hookUrl) }));
+      // Field by field: a spread costs several times as much, and each scanned job comes by here.
+      const found = jobs.map(({ facts, fingerprint, hookUrl }) => {
+        return { facts, fingerprint, hookUrl, fence, pass, endpoint: endpointFor(hookUrl) };
+      });
       return { jobs: found, screened, isLast, notFound };
     }),
   );

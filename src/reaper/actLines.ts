@@ -27,19 +27,18 @@ export const createActLines = (log: CodedLogger, acts: ActLog): ActLines => {
   return {
     job(outcome) {
       const { verdict, reason, facts } = outcome;
-      const job = jobOf(outcome);
       // The sweep says why, once for all of them.
-      if (outcome.isRefused) log.debug({ code: 'job-left', job }, 'a job is left to the next sweep');
-      else if (outcome.outcome === 'fenced') log.debug({ code: 'job-left', job }, 'a job is left to the new leader');
-      else {
-        const line = lineOf(outcome);
-        if (line === undefined) return;
-        const { level, code, message } = line;
-        acts.add('sweep', {
-          ...{ level, message, fields: { code, job } },
-          group: { verdict, type: facts.name ?? '-', reason },
-        });
-      }
+      if (outcome.isRefused)
+        return log.debug({ code: 'job-left', job: jobOf(outcome) }, 'a job is left to the next sweep');
+      if (outcome.outcome === 'fenced')
+        return log.debug({ code: 'job-left', job: jobOf(outcome) }, 'a job is left to the new leader');
+      const line = lineOf(outcome);
+      if (line === undefined) return;
+      const { level, code, message } = line;
+      acts.add('sweep', {
+        ...{ level, message, fields: { code, job: jobOf(outcome) } },
+        group: { verdict, type: facts.name ?? '-', reason },
+      });
     },
     pool(outcome, cause) {
       const { outcome: end } = outcome;

@@ -31,7 +31,7 @@ export const decodeFacts = (
       ack: decodeAck(textOf(ack)),
       hasHook: (textOf(url) ?? '').trim() !== '',
     },
-    fingerprint: () => fingerprintOf(reply, encoding),
+    fingerprint: fingerprintOf(reply, encoding),
     hookUrl: textOf(url),
   };
 };
@@ -42,8 +42,8 @@ export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
   fingerprint: () => 'unreadable',
 });
 
-/** The same as in `lua/includes/facts.lua`, which compares it with that of the facts in Redis. */
-const fingerprintOf = (values: Exclude<FactsReply, string>, encoding: FactsEncoding): string => {
+/** Computes the same as `lua/includes/facts.lua`, which compares it with the fingerprint of the facts in Redis. */
+const fingerprintOf = (values: Exclude<FactsReply, string>, encoding: FactsEncoding) => (): string => {
   const parts = values.map((value) => (value === false ? '-' : `${Buffer.byteLength(value, encoding)}:${value}`));
   return createHash('sha1').update(parts.join(''), encoding).digest('hex');
 };
