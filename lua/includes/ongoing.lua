@@ -8,7 +8,7 @@
 -- ARGV[2]   how far ahead of the clock a time may be, in s
 -- ARGV[3]   how long a job may show no sign of life, in s
 -- ARGV[4…]  the same for some job types: type, s, type, s, …
-local find, sub, call = string.find, string.sub, redis.pcall
+local find, sub = string.find, string.sub
 -- How an acknowledgement begins, by the statuses that are not final.
 local ACK_OF = {}
 for _, status in ipairs({ 'Pending', 'Scheduled', 'Running' }) do
@@ -40,7 +40,8 @@ local function findOngoing(time)
   end
 
   return function(key)
-    local values = call('HMGET', key, 'id', 'status', 'name', 'update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at', 'ack')
+    local values = redis.pcall('HMGET', key, 'id', 'status', 'name', 'update_time', 'check_in_at', 'revision', 'enqueue_time',
+      'run_at', 'ack')
     local ack, name, checkIn, revision = ACK_OF[values[2] or false], values[3], values[5] or '0', values[6]
     if not ack or not revision or values[9] ~= ack .. revision .. ',"check_in_at":' .. checkIn .. '}' then
       return nil
