@@ -68,7 +68,7 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
   }
 };
 
-export type SweepOptions = Pick<ReaperOptions, 'audit' | 'http'>;
+export type SweepOptions = Pick<ReaperOptions, 'audit' | 'http' | 'sweep'>;
 
 /** Reads the metrics of a reaper every second, if it has a server. Returns the function that stops this. */
 const scrape = async (reaper: Reaper): Promise<() => void> => {

@@ -67,6 +67,7 @@ export type {
   Listener,
   OrphanOutcome,
   ReaperEvents,
+  ScreenedJobs,
   Suspension,
 } from './reaper/events.ts';
 export type { Health } from './reaper/health.ts';

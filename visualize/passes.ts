@@ -62,6 +62,7 @@ const followSweeps = (
     );
   });
   reaper.on('job', (job) => counts.add(job));
+  reaper.on('screened', ({ count }) => counts.screen(count));
   reaper.on('sweep', ({ error, suspended }) => {
     const reason = error ?? suspended?.message;
     sweep = { ...sweep, phase: 'ended', endedAt: clock.now(), error: reason && shorten(reason) };
@@ -83,10 +84,11 @@ const idle: Pick<SweepView, 'phase' | 'plan' | 'beganAt' | 'endedAt' | 'total' |
 /** Counts the jobs of one sweep. */
 const createCounts = () => {
   let scanned = 0;
+  let screened = 0;
   const verdicts = new Map<string, number>();
   const reasons = new Map<string, number>();
   const outcomes = new Map<string, number>();
-  const add = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
+  const add = (counts: Map<string, number>, key: string, count = 1) => counts.set(key, (counts.get(key) ?? 0) + count);
   return {
     scanned: () => scanned,
     add({ verdict, reason, outcome }: JobOutcome) {
@@ -95,8 +97,17 @@ const createCounts = () => {
       add(reasons, reason);
       add(outcomes, outcome);
     },
+    /** Jobs that were passed over: each would have been kept. */
+    screen(count: number) {
+      scanned += count;
+      screened += count;
+      add(verdicts, 'keep', count);
+      add(reasons, 'ongoing', count);
+      add(outcomes, 'kept', count);
+    },
     view: () => ({
       scanned,
+      screened,
       verdicts: Object.fromEntries(verdicts),
       reasons: Object.fromEntries(reasons),
       outcomes: Object.fromEntries(outcomes),

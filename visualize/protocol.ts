@@ -72,6 +72,8 @@ export interface SweepView {
   /** Tracked jobs when the sweep began. */
   readonly total: number | undefined;
   readonly scanned: number;
+  /** How many of these were passed over, and have no trace (`sweep.screen`). */
+  readonly screened: number;
   /** Jobs a second: of the last second while the sweep runs, of the whole sweep afterwards. */
   readonly rate: number;
   readonly verdicts: Readonly<Record<string, number>>;
@@ -219,7 +221,7 @@ export interface AnswerMessage {
   readonly rescue?: RescueAnswer;
   readonly error?: string;
 }
-export type SweepAnswer = Pick<SweepSummary, 'plan' | 'scanned' | 'verdicts' | 'outcomes' | 'suspended'>;
+export type SweepAnswer = Pick<SweepSummary, 'plan' | 'scanned' | 'screened' | 'verdicts' | 'outcomes' | 'suspended'>;
 /** What a rescue did or, as a plan, would do. */
 export interface RescueAnswer
   extends Pick<

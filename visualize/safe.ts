@@ -123,9 +123,10 @@ export const safeMoved = (moved: PoolOutcome['moved']): PoolOutcome['moved'] =>
       .map(([type, count]) => [shorten(type), count]),
   );
 
-export const safeSweep = ({ plan, scanned, verdicts, outcomes, suspended }: SweepSummary): SweepAnswer => ({
+export const safeSweep = ({ plan, scanned, screened, verdicts, outcomes, suspended }: SweepSummary): SweepAnswer => ({
   plan,
   scanned,
+  ...(screened === undefined ? {} : { screened }),
   verdicts,
   outcomes,
   ...(suspended === undefined ? {} : { suspended: { ...suspended, message: shorten(suspended.message) } }),

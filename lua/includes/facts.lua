@@ -1,6 +1,6 @@
 -- The facts that a verdict is based on, and their fingerprint. A script that acts gets the fingerprint of the judged facts, and
 -- compares it with that of the facts in Redis: so no change of any field, or of any byte, is missed. `parameters` is not among
--- them: it can be large, and confidential.
+-- them: it can be large, and confidential. `src/io/jobs/stats.ts` makes the same fingerprint of the facts that were read.
 local FIELDS = { 'id', 'status', 'kind', 'name', 'update_time', 'check_in_at', 'revision', 'enqueue_time', 'run_at',
   'ack', 'web_hook_url' }
 

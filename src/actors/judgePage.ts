@@ -8,10 +8,10 @@ import type { SuspensionReason } from '../machines/refusal.ts';
 import { movedFrom } from '../machines/scope.ts';
 import { type SettledInput, settledJob } from '../machines/settledJob.ts';
 import type { JudgeInput } from '../machines/sweepSetup.ts';
-import { addTally, emptyTally, type Tally, tallyOf } from '../machines/tally.ts';
+import { addTally, emptyTally, type Tally, tallyOf, tallyOfScreened } from '../machines/tally.ts';
 import type { HookReply, JobOutcome, UnqueuedHook } from '../machines/types/job.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
-import type { JudgedPage } from '../machines/types/sweep.ts';
+import { countOf, type JudgedPage, type Screened } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
 
 /** Jobs between two turns of the event loop, so that hooks, heartbeats and listeners get theirs during a sweep. */
@@ -30,6 +30,7 @@ export const createJudgePage = ({
   refusalOf,
   isFollowed,
   observe,
+  observeScreened,
 }: {
   job: typeof jobMachine;
   /** Enqueues the hooks of these jobs in one round trip. */
@@ -41,6 +42,7 @@ export const createJudgePage = ({
   /** Whether an inspector wants to see this actor. The inspection events of each actor cost a tenth of a sweep. */
   isFollowed: (id: string, judgement: Judgement) => boolean;
   observe: (outcome: JobOutcome) => void;
+  observeScreened: (screened: Screened) => void;
 }) => {
   // A parent in a system of its own, which nothing inspects.
   const unseen = createActor(fromCallback(() => undefined)).start();
@@ -58,10 +60,11 @@ export const createJudgePage = ({
   };
 
   return fromPromise<JudgedPage, JudgeInput>(
-    async ({ input: { jobs, policy, plan, scope, actsLeft }, self, signal }) => {
+    async ({ input: { jobs, screened, policy, plan, scope, actsLeft }, self, signal }) => {
       const acting: TrackedJob[] = [];
       const counts = createCounts();
       const page = createPageHooks();
+      if (screened !== undefined && screened.size > 0) observeScreened(screened);
       const end = ({ job, judgement }: Judged) => {
         const input = { job, policy, plan, scope, page, judgement };
         const outcome = isFollowed(job.facts.id, judgement) ? run(input, self) : run(input);
@@ -103,7 +106,7 @@ export const createJudgePage = ({
         if (page.has(one.job)) end(one);
         else acting.push(one.job);
       }
-      const tally = addTally({ ...emptyTally, scanned: others }, counts.tally());
+      const tally = counts.tally(others, screened);
       return refusal === undefined ? { acting, tally, acts } : { acting: [], tally, acts, suspended: refusal };
     },
   );
@@ -111,16 +114,24 @@ export const createJudgePage = ({
 
 /** Counts the outcomes of a page. A tally for each of its jobs would cost more than judging it. */
 const createCounts = () => {
-  const counts = new Map<string, { outcome: JobOutcome; count: number }>();
+  const counts: { readonly outcome: JobOutcome; count: number }[] = [];
   return {
     add(outcome: JobOutcome) {
-      const key = `${outcome.verdict} ${outcome.reason} ${outcome.outcome}`;
-      const known = counts.get(key);
-      if (known === undefined) counts.set(key, { outcome, count: 1 });
-      else known.count += 1;
+      const { verdict, reason, outcome: end } = outcome;
+      for (const known of counts) {
+        const { outcome: other } = known;
+        if (other.reason !== reason || other.outcome !== end || other.verdict !== verdict) continue;
+        known.count += 1;
+        return;
+      }
+      counts.push({ outcome, count: 1 });
     },
-    tally: (): Tally =>
-      [...counts.values()].reduce((sum, { outcome, count }) => addTally(sum, tallyOf(outcome, count)), emptyTally),
+    /** @param others jobs that the sweep is not about. */
+    tally: (others: number, screened: Screened | undefined): Tally =>
+      counts.reduce(
+        (sum, { outcome, count }) => addTally(sum, tallyOf(outcome, count)),
+        addTally({ ...emptyTally, scanned: others }, tallyOfScreened(countOf(screened))),
+      ),
   };
 };
 

@@ -57,9 +57,10 @@ export interface SweepFlags extends PlanFlags {
 export const sweep = async (reaper: Reaper, flags: SweepFlags, writer?: PlanWriter): Promise<number> => {
   const plan = flags.plan === true;
   const groups = createJobGroups();
-  const countJob = await describeJobs(reaper, flags);
+  const countJobs = await describeJobs(reaper, flags);
+  reaper.on('screened', ({ count }) => countJobs(count));
   reaper.on('job', (outcome) => {
-    countJob();
+    countJobs(1);
     if (outcome.act !== undefined) writer?.add(planLineOf(outcome.act, outcome));
     if (flags.json) printJson({ type: 'job', ...outcome });
     else if (!isNoteworthy(outcome)) return;
@@ -98,16 +99,19 @@ const planLineOf = (act: PlannedAct, { facts, endpoint }: JobOutcome): object =>
   ...{ job: facts.name, status: facts.status, endpoint },
 });
 
-/** Shows how many jobs are judged, if they can be counted. Returns what each of them calls. */
-const describeJobs = async (reaper: Reaper, { type, verdict, limit, id }: SweepFlags): Promise<() => void> => {
+/** Shows how many jobs are judged, if they can be counted. Returns what counts them. */
+const describeJobs = async (
+  reaper: Reaper,
+  { type, verdict, limit, id }: SweepFlags,
+): Promise<(count: number) => void> => {
   let value = 0;
   let total = id?.length ?? Number.POSITIVE_INFINITY;
   const isShown = describeProgress(() =>
     value < total ? { what: 'jobs judged', value, total } : 'all jobs judged, waiting for answers to hooks',
   );
   if (isShown && (id ?? type ?? verdict ?? limit) === undefined) total = await reaper.tracked();
-  return () => {
-    value += 1;
+  return (count) => {
+    value += count;
   };
 };
 
@@ -124,9 +128,9 @@ const lineOf = ({ id, verdict, reason, detail, outcome, facts, error }: JobOutco
     ...(error === undefined ? [] : [error]),
   ].join('  ');
 
-const summaryOf = ({ plan, scanned, verdicts, outcomes, hooks, ...rest }: SweepSummary): string[] => [
+const summaryOf = ({ plan, scanned, screened, verdicts, outcomes, hooks, ...rest }: SweepSummary): string[] => [
   ...(rest.suspended === undefined ? [] : [`the sweep was suspended: ${rest.suspended.message}`]),
-  `${plan ? 'planned: ' : ''}${countText(scanned)} jobs in ${countText(rest.durationMs)} ms`,
+  `${plan ? 'planned: ' : ''}${countText(scanned)} jobs in ${countText(rest.durationMs)} ms${screened === undefined ? '' : `, ${countText(screened)} screened`}`,
   `verdicts: ${countsOf(verdicts)}`,
   `outcomes: ${countsOf(outcomes)}`,
   ...(rest.isLimited ? ['the limit was reached: there may be more'] : []),

@@ -46,7 +46,7 @@ export const createJobActs = ({
       scripts.run(
         'fail_job',
         [keys.stats(id), keys.track, ...hook.keys],
-        [revision, id, job.fingerprint, ...hook.args],
+        [revision, id, job.fingerprint(), ...hook.args],
         job.fence,
         change,
         noteOf(job, judgement),
@@ -72,7 +72,7 @@ export const createJobActs = ({
       scripts.run(
         'restore_ack',
         [keys.stats(id), keys.track],
-        [id, status, revision, job.fingerprint],
+        [id, status, revision, job.fingerprint()],
         job.fence,
         change,
         noteOf(job, judgement),
@@ -84,7 +84,7 @@ export const createJobActs = ({
     const { id } = job.facts;
     const note = noteOf(job, judgement);
     return retry(clock, () =>
-      scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint], job.fence, undefined, note),
+      scripts.run('untrack', [keys.stats(id), keys.track], [id, job.fingerprint()], job.fence, undefined, note),
     );
   },
 });

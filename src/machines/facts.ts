@@ -81,10 +81,11 @@ export interface Facts {
   readonly evidence?: Evidence | undefined;
 }
 
-/** A job of a page: its facts, and the fingerprint by which a script checks that they are still true. */
+/** A job of a page: its facts, and what an act on it needs. */
 export interface TrackedJob {
   readonly facts: Facts;
-  readonly fingerprint: string;
+  /** The fingerprint of these facts, by which a script checks that they are still true. Only jobs that act need it. */
+  readonly fingerprint: () => string;
   /** The hook URL. It may contain secrets, so it is not a fact, and goes only into the queue of its endpoint. */
   readonly hookUrl?: string | undefined;
   /** Scheme, host and port of that URL, as hooks name their endpoint. */

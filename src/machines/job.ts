@@ -198,7 +198,7 @@ function failed({ event }: { event: ErrorActorEvent }) {
 
 const plannedActOf = ({ job, judgement }: JobContext): PlannedAct => {
   const { verdict, reason } = judgement as Judgement & { verdict: ActingVerdict };
-  return { id: job.facts.id, verdict, reason, fingerprint: job.fingerprint };
+  return { id: job.facts.id, verdict, reason, fingerprint: job.fingerprint() };
 };
 
 /** What a judgement says of a job to its context. */
@@ -216,7 +216,7 @@ export const judgedBy = (
 /** What became of a job that has ended in the state with this output. */
 export const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {
   const { job, judgement, moved, error } = context;
-  return {
+  const outcome: JobOutcome = {
     id: job.facts.id,
     verdict: judgement?.verdict ?? 'keep',
     reason: judgement?.reason ?? 'ongoing',
@@ -227,7 +227,8 @@ export const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcom
     endpoint: job.endpoint,
     act: end === 'planned' ? plannedActOf(context) : undefined,
     moved,
-    ...(error === undefined ? {} : { error: messageOf(error), code: codeOr(error, 'step-failed') }),
-    ...(end === 'refused' ? { isRefused: true } : {}),
   };
+  if (error === undefined) return outcome;
+  const failure = { error: messageOf(error), code: codeOr(error, 'step-failed') };
+  return { ...outcome, ...failure, ...(end === 'refused' ? { isRefused: true } : {}) };
 };

@@ -16,6 +16,6 @@ export const movedFrom = (
   if (verdicts !== undefined && !(verdicts as readonly string[]).includes(verdict)) return 'verdict';
   if (acts === undefined) return undefined;
   const act = acts.get(facts.id);
-  if (act?.fingerprint !== fingerprint) return 'facts';
+  if (act?.fingerprint !== fingerprint()) return 'facts';
   return act.verdict === verdict && act.reason === reason ? undefined : 'verdict';
 };

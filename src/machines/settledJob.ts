@@ -37,8 +37,8 @@ export const settledJob: ActorLogic<SettledSnapshot, EventObject, SettledInput> 
 };
 
 /** The context after `judge`. */
-const contextOf = ({ judgement, ...input }: SettledInput): JobContext => {
-  const { job, policy, plan, scope, page } = input;
+const contextOf = (input: SettledInput): JobContext => {
+  const { job, policy, plan, scope, page, judgement } = input;
   const { judged, reply, moved } = judgedBy(input, judgement, 1);
   return { job, policy, plan, scope, page, judgement, judged, reply, moved, error: undefined };
 };

@@ -145,6 +145,7 @@ export const sweepMachine = sweepSetup.createMachine({
             src: 'judgePage',
             input: ({ context }) => ({
               jobs: context.page.jobs,
+              screened: context.page.screened,
               policy: context.policy,
               plan: context.pass?.plan === true,
               scope: context.pass?.scope,

@@ -118,7 +118,7 @@ export interface PageInput {
   readonly scope: SweepScope | undefined;
 }
 /** What `judgePage` judges. */
-export interface JudgeInput extends Pick<Page, 'jobs'>, Pick<SweepInput, 'policy' | 'plan'> {
+export interface JudgeInput extends Pick<Page, 'jobs' | 'screened'>, Pick<SweepInput, 'policy' | 'plan'> {
   readonly scope: SweepScope | undefined;
   /** On how many of the jobs the sweep may act; undefined without a limit. */
   readonly actsLeft: number | undefined;

@@ -6,6 +6,8 @@ type Counts<Key extends string> = Readonly<Partial<Record<Key, number>>>;
 /** What became of the jobs of a sweep, as counts. */
 export interface Tally {
   readonly scanned: number;
+  /** How many of these were passed over, because they are plainly ongoing (`sweep.screen`). Left out if none was. */
+  readonly screened?: number;
   readonly verdicts: Counts<Verdict>;
   readonly reasons: Counts<Reason>;
   readonly outcomes: Counts<JobEnd>;
@@ -20,8 +22,18 @@ export const tallyOf = ({ verdict, reason, outcome }: JobOutcome, count = 1): Ta
   outcomes: { [outcome]: count },
 });
 
+/** Jobs that were passed over count as kept: that is what their actors would have said. */
+export const tallyOfScreened = (count: number): Tally =>
+  count === 0
+    ? emptyTally
+    : {
+        ...{ scanned: count, screened: count },
+        ...{ verdicts: { keep: count }, reasons: { ongoing: count }, outcomes: { kept: count } },
+      };
+
 export const addTally = (a: Tally, b: Tally): Tally => ({
   scanned: a.scanned + b.scanned,
+  ...(a.screened === undefined && b.screened === undefined ? {} : { screened: (a.screened ?? 0) + (b.screened ?? 0) }),
   verdicts: add(a.verdicts, b.verdicts),
   reasons: add(a.reasons, b.reasons),
   outcomes: add(a.outcomes, b.outcomes),

@@ -211,12 +211,15 @@ const wordsOf = ({ found, pool }: Evidence): string =>
  * The latest of the job's times that are signs of life, unix s; 0 where there is none. A run_at counts however far ahead it
  * is (defect 24). Any other time that is further ahead than clocks may differ was written by a wrong clock.
  */
-export const lastSignOfLife = (facts: Facts, policy: Policy): number =>
-  Math.max(
-    0,
-    facts.runAt ?? 0,
-    ...clockTimes.map((time) => facts[time] ?? 0).filter((at) => !isAhead(at, facts, policy)),
-  );
+export const lastSignOfLife = (facts: Facts, policy: Policy): number => {
+  // A loop without arrays: a sweep asks this several times for each job.
+  let last = Math.max(0, facts.runAt ?? 0);
+  for (const time of clockTimes) {
+    const at = facts[time] ?? 0;
+    if (at > last && !isAhead(at, facts, policy)) last = at;
+  }
+  return last;
+};
 
 const isAhead = (at: number, { readAt }: Facts, { clockTolerance }: Policy) => at - readAt > clockTolerance;
 

@@ -41,6 +41,10 @@ const sweep = z.strictObject({
   ),
   concurrency: option(count(1_024).default(32), 'Jobs that act at the same time.'),
   pageSize: option(count(5_000).default(500), 'Jobs that are read in one round trip. One script reads at most 100.'),
+  screen: option(
+    z.boolean().default(false),
+    'Passes over jobs that are plainly ongoing (not final, acknowledged exactly, recently alive) where they are read, in Redis. They are counted, by type, and have no `job` event. Faster where nearly all jobs are healthy.',
+  ),
 });
 
 const rescue = z.strictObject({

@@ -17,6 +17,13 @@ export type OrphanOutcome =
   /** It was removed, because its job had ended in Success `endedMs` ago and its worker's finish was lost. */
   | ({ readonly outcome: 'removed'; readonly endedMs: number } & Omit<FinishedEntry, 'endedS'>);
 
+/** Jobs of one page that a sweep has passed over, because they are plainly ongoing (`sweep.screen`). */
+export interface ScreenedJobs {
+  readonly count: number;
+  /** By job type. */
+  readonly types: Readonly<Record<string, number>>;
+}
+
 /** Another host has become the leader, or the leader is known now. */
 export interface LeaderChange {
   /** Host and process of the leader, such as `core-1:4711`. */
@@ -56,6 +63,8 @@ export interface ReaperEvents {
   hook: HookOutcome;
   /** A sweep has ended. Its acts are done; its hooks are being sent. */
   sweep: SweepSummary;
+  /** A sweep has passed over jobs: each would have had the verdict `keep`, with the reason `ongoing`. */
+  screened: ScreenedJobs;
   /** A rescue pass has ended. */
   rescue: RescueSummary;
   /** The leader has changed, or is known now. */
@@ -72,7 +81,7 @@ export type EventName = keyof ReaperEvents;
 export type Listener<Name extends EventName> = (event: ReaperEvents[Name]) => unknown;
 
 const names: Readonly<Record<EventName, true>> = {
-  ...{ job: true, pool: true, orphan: true, quarantine: true, hook: true, sweep: true, rescue: true },
+  ...{ job: true, pool: true, orphan: true, quarantine: true, hook: true, sweep: true, screened: true, rescue: true },
   ...{ leader: true, suspended: true, connection: true, error: true },
 };
 

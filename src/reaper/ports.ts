@@ -3,6 +3,7 @@ import type { PlaceVisitor } from '../io/evidence/places.ts';
 import { scanWithEvidence } from '../io/evidence/scan.ts';
 import { createSearch, type Search } from '../io/evidence/search.ts';
 import type { PageReader, ScanPoint } from '../io/jobs/pageReader.ts';
+import { screenOf } from '../io/jobs/screen.ts';
 import { createTrackedJobs, type TrackedJobs } from '../io/jobs/trackedJobs.ts';
 import { createLease, type Lease } from '../io/leader/lease.ts';
 import { createOrphans, type Orphans } from '../io/pools/orphans.ts';
@@ -41,7 +42,9 @@ export const createPorts = (
   supervision: () => Dispatching,
 ): Ports => {
   const { sweep, rescue } = settings;
-  const policy = policyOf(settings);
+  const limits = limitsOf(settings);
+  const policy = policyOf(limits);
+  const screen = sweep.screen ? screenOf(deps.keys, limits) : undefined;
   const tracked = createTrackedJobs({ ...deps, pageSize: sweep.pageSize, random });
   const lease = createLease({ ...deps, durationMs: settings.lease.duration });
   const delivery = createDelivery({
@@ -55,10 +58,10 @@ export const createPorts = (
   const { passHooks: hooks, records } = delivery;
   const poolPorts = createPoolPorts(deps, settings, reporting);
   const { pools, preflight } = poolPorts;
-  const limits = { heartbeatAge: rescue.heartbeatTimeout, recovery: recoveryOf(settings) };
+  const ofPools = { heartbeatAge: rescue.heartbeatTimeout, recovery: recoveryOf(settings) };
   const quarantine = createQuarantine({
     ...deps,
-    ...limits,
+    ...ofPools,
     tracked,
     hooks,
     records,
@@ -67,7 +70,7 @@ export const createPorts = (
   });
   const orphans = createOrphans({
     ...deps,
-    ...limits,
+    ...ofPools,
     orphanedAfter: rescue.orphanedAfter,
     batch: rescue.batchSize,
     quarantine,
@@ -90,6 +93,7 @@ export const createPorts = (
         tracked,
         from,
         scope,
+        screen,
         policy,
         createSearch: () => search(undefined, plan ? undefined : pools),
       }),
@@ -131,20 +135,27 @@ const recoveryOf = ({ rescue }: Pick<ReaperSettings, 'rescue'>) => ({
   windowS: secondsOf(rescue.recoveryWindow),
 });
 
-const policyOf = (settings: ReaperSettings): Policy => {
-  // Maps, because a job type may have the name of a method of Object.
-  const limits = new Map<string | undefined, number>(Object.entries(settings.hungAfterByType));
-  const runLimits = new Map<string | undefined, number>(Object.entries(settings.runTimeLimitByType));
-  return {
-    hungAfter: (type) => secondsOf(limits.get(type) ?? settings.hungAfter),
-    runLimit: (type) => {
-      const limit = runLimits.get(type);
-      return limit === undefined ? undefined : secondsOf(limit);
-    },
-    refireGrace: secondsOf(settings.refireGrace),
-    clockTolerance: secondsOf(settings.clockTolerance),
-  };
-};
+/** The limits by which jobs are judged, in s. */
+type Limits = ReturnType<typeof limitsOf>;
+const limitsOf = (settings: ReaperSettings) => ({
+  hungAfter: secondsOf(settings.hungAfter),
+  hungAfterByType: byType(settings.hungAfterByType),
+  runTimeLimitByType: byType(settings.runTimeLimitByType),
+  refireGrace: secondsOf(settings.refireGrace),
+  clockTolerance: secondsOf(settings.clockTolerance),
+});
+
+/** A map, because a job type may have the name of a method of Object. */
+const byType = (durations: Readonly<Record<string, number>>): ReadonlyMap<string, number> =>
+  new Map(Object.entries(durations).map(([type, duration]) => [type, secondsOf(duration)]));
+
+const policyOf = ({ hungAfter, hungAfterByType, runTimeLimitByType, ...limits }: Limits): Policy => ({
+  ...limits,
+  hungAfter: (type) => limitOf(hungAfterByType, type) ?? hungAfter,
+  runLimit: (type) => limitOf(runTimeLimitByType, type),
+});
+
+const limitOf = (limits: ReadonlyMap<string | undefined, number>, type: string | undefined) => limits.get(type);
 
 /** Times of jobs are whole seconds. A duration between two of them is rounded up. */
 const secondsOf = (ms: number): number => Math.ceil(ms / 1_000);

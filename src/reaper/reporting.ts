@@ -10,6 +10,7 @@ import type { JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome, PoolResult } from '../machines/types/pool.ts';
 import type { Poll } from '../machines/types/reports.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
+import { countOf, type Screened } from '../machines/types/sweep.ts';
 import { type ActLines, createActLines } from './actLines.ts';
 import { type ActLog, createActLog } from './actLog.ts';
 import { codeOfError } from './errorFields.ts';
@@ -25,6 +26,7 @@ export interface Reporting extends Pick<ActLines, 'skipped' | 'clockAhead' | 'fa
   /** The level to log at: `debug` during an outage, since the outage itself is in the log. */
   level<Level extends string>(level: Level): Level | 'debug';
   job(outcome: JobOutcome): void;
+  screened(screened: Screened): void;
   /** @param since start of the pool's actor, by the monotonic clock in ms. */
   pool(ended: PoolResult, since: number): void;
   orphaned(entry: OrphanedEntry): void;
@@ -87,6 +89,7 @@ export const createReporting = ({
       lines.job(outcome);
       emit('job', outcome);
     },
+    screened: (types) => emit('screened', { count: countOf(types), types: Object.fromEntries(types) }),
     pool({ cause, ...ended }, since) {
       const outcome: PoolOutcome = { ...ended, durationMs: Math.round(monotonicOf(clock) - since) };
       lines.pool(outcome, cause);

@@ -78,6 +78,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
         refusalOf,
         isFollowed,
         observe: reporting.job,
+        observeScreened: reporting.screened,
       }),
       ...createSweepActors(scan, lease, preflight, delivery.hooks.endpointFor),
     },

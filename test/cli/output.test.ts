@@ -11,7 +11,7 @@ import { sweep } from '../../src/cli/sweep.ts';
 import type { PlannedAct, Reaper, ReaperOptions } from '../../src/index.ts';
 import { launchCli, runCli, watchCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
-import { second, seedJob, seedWithHook, unheard } from '../support/jobs.ts';
+import { ackText, second, seedJob, seedWithHook, unheard } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -54,6 +54,14 @@ const linesOf = (text: string) =>
     .map((line) => JSON.parse(line));
 
 describe('sweep', () => {
+  test('says how many jobs were passed over, if it may', async () => {
+    const at = second(-600);
+    for (const id of ['a', 'b']) await seedJob(redis, id, { run_at: 0, revision: at, ack: ackText('Running', at) });
+    await seedJob(redis, 'odd', { status: 'Weird' });
+    const { text } = await said((reaper) => sweep(reaper, {}), { sweep: { screen: true } });
+    expect(text).toMatch(/^3 jobs in \d+ ms, 2 screened$/m);
+  });
+
   test('prints jobs that are acted on, jobs that need attention, and the outcomes of the hooks', async () => {
     await seedJob(redis, 'fine');
     await seedJob(redis, 'hung', { age: 100_000, web_hook_url: `${hookEndpoint.url}/200/x` });

@@ -47,7 +47,6 @@ describe('an ACK', () => {
 
 describe('the facts of a job', () => {
   const reply = [
-    'print',
     'j',
     'Running',
     'Generic',
@@ -68,30 +67,33 @@ describe('the facts of a job', () => {
         ...{ updateTime: 10, checkInAt: 9, revision: 8, enqueueTime: 7, runAt: 6, hasHook: true },
         ack: { status: 'Running', revision: 8, checkInAt: 0 },
       },
-      fingerprint: 'print',
+      fingerprint: expect.any(Function),
       hookUrl: 'http://u',
     });
   });
   test('are undefined if they are missing, and a blank hook URL is none', () => {
-    const { facts, hookUrl, fingerprint } = decodeFacts(
+    const { facts, hookUrl } = decodeFacts(
       'j',
       100,
       reply.map(() => false),
     );
     expect(facts).toMatchObject({ stats: 'found', hasHook: false });
     for (const name of ['statsId', 'name', 'status', 'updateTime', 'ack'] as const) expect(facts[name]).toBeUndefined();
-    expect([hookUrl, fingerprint]).toEqual([undefined, '']);
+    expect(hookUrl).toBeUndefined();
     expect(decodeFacts('j', 100, [...reply.slice(0, -1), ' \t']).facts.hasHook).toBe(false);
   });
+  test('are texts where some bytes of the reply are not UTF-8', () => {
+    const latin1 = reply.map((value) => Buffer.from(value.replace('X', 'é')).toString('latin1'));
+    const { facts, hookUrl } = decodeFacts('j', 100, [...latin1.slice(0, -1), 'http://\xff'], 'latin1');
+    expect([facts.name, facts.ack, hookUrl]).toEqual(['é', expect.any(Object), 'http://\uFFFD']);
+  });
   test.each(['nothing', 'unreadable'] as const)('of stats that are %s', (word) => {
-    expect(decodeFacts('j', 100, word)).toEqual({
-      facts: { id: 'j', readAt: 100, stats: word, hasHook: false },
-      fingerprint: word,
-    });
+    const { facts, fingerprint } = decodeFacts('j', 100, word);
+    expect([facts, fingerprint()]).toEqual([{ id: 'j', readAt: 100, stats: word, hasHook: false }, word]);
   });
   test('of an id that is not UTF-8: it cannot be looked up', () => {
     const { facts, fingerprint } = brokenIdFacts(Buffer.from([0x61, 0xff]), 100);
-    expect([facts, fingerprint]).toEqual([
+    expect([facts, fingerprint()]).toEqual([
       { id: 'a\uFFFD', hasBrokenId: true, readAt: 100, stats: 'unreadable', hasHook: false },
       'unreadable',
     ]);

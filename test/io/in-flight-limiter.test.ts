@@ -101,7 +101,7 @@ const createHooksOnDue = (rewriteOrigins: Record<string, string> = {}) => {
     clock: { now: () => now, setTimeout: () => undefined, clearTimeout: () => undefined },
     onDue: (origin) => due.push(origin),
   });
-  const job = (id: string, hookUrl: string): TrackedJob => ({ facts: facts({ id }), fingerprint: '', hookUrl });
+  const job = (id: string, hookUrl: string): TrackedJob => ({ facts: facts({ id }), fingerprint: () => '', hookUrl });
   return {
     hooks,
     due,

@@ -117,7 +117,7 @@ test('a job that is overtaken is judged by what it has become', async () => {
   expect(output).toMatchObject({ verdict: 'keep', reason: 'ongoing', outcome: 'kept' });
 });
 
-const { fingerprint } = jobFor('fail');
+const fingerprint = jobFor('fail').fingerprint();
 const actOf = (more: object) =>
   new Map([['j1', { id: 'j1', verdict: 'fail', reason: 'hung', fingerprint, ...more } as PlannedAct]]);
 test.each<[string, SweepScope, MovedJob | undefined]>([

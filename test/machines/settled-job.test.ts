@@ -60,7 +60,7 @@ const anyInput: fc.Arbitrary<SettledInput> = fc
     ),
   )
   .map(([facts, plan, end, scope]) => {
-    const job: TrackedJob = { facts, fingerprint: 'f' };
+    const job: TrackedJob = { facts, fingerprint: () => 'f' };
     const page = { replyTo: () => (end === undefined ? undefined : { outcome: end }) };
     return { job, policy, plan, scope, page, judgement: judge(facts, policy) };
   });
@@ -101,7 +101,7 @@ test('for every verdict, reason and mode, a job that is settled ends as in its m
 });
 
 test('a job that has to act is refused by the cheap actor', () => {
-  const { job } = { job: { facts: facts({ ack: undefined }), fingerprint: 'f' } };
+  const { job } = { job: { facts: facts({ ack: undefined }), fingerprint: () => 'f' } };
   const input = { job, policy, plan: false, judgement: judge(job.facts, policy) };
   const actor = createActor(settledJob, { input });
   expect(actor.getSnapshot()).toMatchObject({

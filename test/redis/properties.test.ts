@@ -4,7 +4,9 @@ import { createReaper, type JobOutcome, type ReaperOptions } from '../../src/ind
 import { decodeAck } from '../../src/io/jobs/stats.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { judgedFingerprint } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { judgedFields } from '../support/scriptSetUps/values.ts';
 import { readState, type State, writeState } from '../support/states.ts';
 
 let server: RedisServer;
@@ -182,6 +184,31 @@ test('Lua and TypeScript agree on which ACKs can be read', async () => {
       expect(again).toEqual({ outcome: isOlder ? 'refused' : 'done' });
     }),
     { numRuns: 300 },
+  );
+});
+
+test('Lua and TypeScript make the same fingerprint of any bytes, and another one of each change', async () => {
+  const scripts = createScripts(server.client);
+  const text = fc.oneof(fc.uint8Array({ maxLength: 6 }), fc.string({ unit: 'binary', maxLength: 6 }), oddText);
+  const values = fc.dictionary(fc.constantFrom(...judgedFields, 'web_hook_url', 'parameters'), text.map(Buffer.from), {
+    minKeys: 1,
+  });
+  const isUnchanged = async (judged: string) =>
+    (await scripts.run('untrack', ['t:job_stats:j', track], ['j', judged])).outcome === 'done';
+  await fc.assert(
+    fc.asyncProperty(values, fc.constantFrom(...judgedFields), async (fields, changed) => {
+      await server.client.flushall();
+      await server.client.hset('t:job_stats:j', fields);
+      const judged = await judgedFingerprint(server.client, 't:job_stats:j');
+      expect(await isUnchanged(judged)).toBe(true);
+      await server.client.hset(
+        't:job_stats:j',
+        changed,
+        Buffer.concat([fields[changed] ?? Buffer.of(), Buffer.of(255)]),
+      );
+      expect(await isUnchanged(judged)).toBe(false);
+    }),
+    { numRuns: 200 },
   );
 });
 

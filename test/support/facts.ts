@@ -41,5 +41,5 @@ export const jobFor = (verdict: Verdict): TrackedJob => {
     fail: { updateTime: old, revision: old, enqueueTime: old, ack: undefined, evidence: nowhere },
     refire: { ack: undefined },
   };
-  return { facts: facts(changes[verdict]), fingerprint: verdict };
+  return { facts: facts(changes[verdict]), fingerprint: () => verdict };
 };

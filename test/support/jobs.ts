@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { type ScriptName, scriptOfDigest } from '../../src/io/redis/scripts.ts';
+import { decodeFacts } from '../../src/io/jobs/stats.ts';
+import { createScripts, type ScriptName, scriptOfDigest } from '../../src/io/redis/scripts.ts';
 
 /** The unix second `offset` s from now. */
 export const second = (offset = 0): number => Math.floor(Date.now() / 1_000) + offset;
@@ -65,11 +66,13 @@ export const intercept = (
   client.on('error', () => undefined);
   // biome-ignore lint/suspicious/noExplicitAny: the overloads of any command
   const methods = client as any;
-  const call = methods[command].bind(client);
-  methods[command] = async (...args: unknown[]) => {
-    await before(args);
-    return call(...args);
-  };
+  for (const method of [command, `${command}Buffer`]) {
+    const call = methods[method].bind(client);
+    methods[method] = async (...args: unknown[]) => {
+      await before(args);
+      return call(...args);
+    };
+  }
   return client;
 };
 
@@ -101,6 +104,12 @@ export const loseReplies = (
     };
   }
   return Object.defineProperty(client, 'lost', { get: () => lost }) as Redis & { readonly lost: number };
+};
+
+/** The fingerprint of the facts of a job that a sweep would read now. */
+export const judgedFingerprint = async (redis: Redis, stats: string): Promise<string> => {
+  const { readAt, encoding, jobs } = await createScripts(redis).run('read_facts', [stats]);
+  return decodeFacts('j', readAt, jobs[0] || 'nothing', encoding).fingerprint();
 };
 
 /** Whether the arguments of an `evalsha` call this script. */

@@ -234,6 +234,16 @@ test('a watched healthy job is traced too, until the page stops watching it', as
   expect(page.messages.filter(({ type }) => type === 'watched')).toHaveLength(before);
 });
 
+test('jobs that a sweep has passed over are counted, and shown as screened', async () => {
+  await seedAll(50);
+  for (let i = 0; i < 50; i++) await server.client.hset(`t:job_stats:healthy-${i}`, 'run_at', 0);
+  const { reaper, page } = await start({ sweep: { screen: true } });
+  const { verdicts, outcomes, reasons, screened } = await reaper.sweep();
+  const state = await page.until(({ sweep }) => sweep.phase === 'ended' && sweep.scanned === 56);
+  expect(state.sweep).toMatchObject({ scanned: 56, screened, verdicts, outcomes, reasons });
+  expect([screened, named(state, 'job').entered['job.tracking']]).toEqual([50, 6]);
+});
+
 test('one healthy job in 500 is recorded', async () => {
   for (let i = 0; i < 1_001; i++) await seedHealthy(`${i}`);
   const { reaper, page } = await start();

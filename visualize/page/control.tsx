@@ -93,7 +93,11 @@ const PassResult = ({ answer: { sweep, rescue } }: { answer: AnswerMessage }) =>
   return null;
 };
 
-const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended } }: { summary: SweepAnswer }) => {
+const SweepResult = ({
+  summary: { plan, scanned, screened = 0, verdicts, outcomes, suspended },
+}: {
+  summary: SweepAnswer;
+}) => {
   const { keep = 0, refire = 0, ...others } = verdicts;
   const { 'already-pending': pending = 0, parked = 0, deferred = 0 } = outcomes;
   // Only a hook ends in these, and nothing is done then.
@@ -103,7 +107,7 @@ const SweepResult = ({ summary: { plan, scanned, verdicts, outcomes, suspended }
   return (
     <>
       <p>
-        {count(scanned)} jobs judged, {count(keep)} need nothing.{' '}
+        {count(scanned)} jobs judged, {count(keep)} need nothing{screened > 0 && ` (${count(screened)} screened)`}.{' '}
         {suspended !== undefined
           ? `The sweep was suspended: ${suspended.message}.`
           : isNothing

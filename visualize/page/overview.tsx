@@ -36,7 +36,7 @@ const Fact = ({ name, value, tone = '' }: { name: string; value: string; tone?: 
 );
 
 const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
-  const { phase, scanned, total, rate, verdicts, beganAt, endedAt, dueAt, error, plan } = sweep;
+  const { phase, scanned, screened, total, rate, verdicts, beganAt, endedAt, dueAt, error, plan } = sweep;
   const next = dueAt !== undefined && dueAt > now ? `next ${inTime(dueAt, now)}` : '';
   const note =
     phase === 'running'
@@ -63,6 +63,7 @@ const SweepCard = ({ data: { sweep }, now }: { data: Data; now: number }) => {
         <p>
           <strong data-testid="scanned">{count(scanned)}</strong>
           {isRunning && total !== undefined && ` of ${count(total)}`} jobs · {count(rate)} a second
+          {screened > 0 && ` · ${count(screened)} screened`}
         </p>
       </div>
       <ul class="verdicts">

@@ -2,6 +2,7 @@ import type { Evidence, TrackedJob } from '../../machines/facts.ts';
 import type { SweepScope } from '../../machines/types/scope.ts';
 import { needsEvidence, type Policy } from '../../machines/verdict.ts';
 import { type PageReader, type ReadPage, type ScanPoint, scanStart } from '../jobs/pageReader.ts';
+import type { Screen } from '../jobs/screen.ts';
 import type { TrackedJobs } from '../jobs/trackedJobs.ts';
 import type { Search } from './search.ts';
 
@@ -11,6 +12,8 @@ export interface ScanSettings {
   readonly from?: ScanPoint | undefined;
   /** What the sweep is about; all tracked jobs if left out. */
   readonly scope?: SweepScope | undefined;
+  /** Passes over jobs that are plainly ongoing; none if left out. A sweep with a scope looks at each of its jobs. */
+  readonly screen?: Screen | undefined;
   readonly policy: Policy;
   readonly createSearch: () => Search;
 }
@@ -47,7 +50,7 @@ class EvidenceScan implements PageReader {
       return this.#nextCandidates(search);
     }
     this.#page ??= await this.#reader.next();
-    const { jobs, isLast, from, notFound } = this.#page;
+    const { jobs, screened, isLast, from, notFound } = this.#page;
     const rest = await this.#addCandidates(jobs);
     this.#page = undefined;
     this.#isRead = isLast;
@@ -55,6 +58,7 @@ class EvidenceScan implements PageReader {
     else this.#candidatesFrom ??= from;
     return {
       jobs: rest,
+      screened,
       isLast: isLast && this.#candidates.length === 0,
       from: this.#candidatesFrom ?? from,
       notFound,
@@ -114,7 +118,9 @@ class EvidenceScan implements PageReader {
 }
 
 /** A scan of all tracked jobs, or of the chosen ones; without the jobs of other types. */
-const readerOf = ({ tracked, from, scope: { ids, acts, types } = {} }: ScanSettings): PageReader => {
+const readerOf = ({ tracked, from, scope, screen }: ScanSettings): PageReader => {
+  if (scope === undefined) return tracked.open(from, screen);
+  const { ids, acts, types } = scope;
   const chosen = acts === undefined ? ids : [...acts.keys()];
   const reader = chosen === undefined ? tracked.open(from) : tracked.openChosen(chosen);
   if (types === undefined) return reader;

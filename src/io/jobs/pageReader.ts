@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import type { TrackedJob } from '../../machines/facts.ts';
 import type { Page } from '../../machines/types/sweep.ts';
 import type { SeenIds } from './seenIds.ts';
 import { keyOf, type TrackedId } from './trackedId.ts';
@@ -31,11 +30,15 @@ export interface Scan {
   readonly ids: readonly TrackedId[];
 }
 
+/** Jobs that were read, and those that were passed over. Where the values are large, some ids are `left` for the next call. */
+export interface TrackedPart extends Pick<Page, 'jobs' | 'screened'> {
+  readonly left: readonly TrackedId[];
+}
+
 /** What a reader reads with. */
 export interface PageSource {
   scan(cursor: string): Promise<Scan>;
-  /** Reads jobs. Where the values are large, some ids are `left` for the next call. */
-  readTracked(ids: readonly TrackedId[]): Promise<{ readonly jobs: TrackedJob[]; readonly left: TrackedId[] }>;
+  readTracked(ids: readonly TrackedId[]): Promise<TrackedPart>;
   /** Counts connections. */
   epoch(): number;
   /** The most jobs of a page. */
@@ -90,9 +93,9 @@ export const createPageReader = (source: PageSource, seen: SeenIds, from: ScanPo
     }
     // HSCAN returns a small hash as a whole, whatever COUNT is.
     const ids = rest.slice(0, pageSize);
-    const { jobs, left } = await source.readTracked(ids);
+    const { jobs, screened, left } = await source.readTracked(ids);
     rest = [...left, ...rest.slice(ids.length)];
-    return { jobs, isLast: isScanned && rest.length === 0, from: began };
+    return { jobs, screened, isLast: isScanned && rest.length === 0, from: began };
   };
 
   return {

@@ -1,11 +1,19 @@
+import { createHash } from 'node:crypto';
 import { type Ack, isStatus, type StoredTime, type TrackedJob } from '../../machines/facts.ts';
-import type { FactsReply } from '../redis/replies/jobs.ts';
+import type { FactsEncoding, FactsReply } from '../redis/replies/jobs.ts';
 
 /** Decodes a job of `read_facts`. Never throws: facts that cannot be decoded are marked as such. */
-export const decodeFacts = (id: string, readAt: number, reply: FactsReply): TrackedJob => {
-  if (typeof reply === 'string') return { facts: { id, readAt, stats: reply, hasHook: false }, fingerprint: reply };
-  const [fingerprint, statsId, status, kind, name, updateTime, checkInAt, revision, enqueueTime, runAt, ack, url] =
-    reply;
+export const decodeFacts = (
+  id: string,
+  readAt: number,
+  reply: FactsReply,
+  encoding: FactsEncoding = 'utf8',
+): TrackedJob => {
+  if (typeof reply === 'string') {
+    return { facts: { id, readAt, stats: reply, hasHook: false }, fingerprint: () => reply };
+  }
+  const values = encoding === 'utf8' ? reply : reply.map((value) => value && Buffer.from(value, encoding).toString());
+  const [statsId, status, kind, name, updateTime, checkInAt, revision, enqueueTime, runAt, ack, url] = values;
   return {
     facts: {
       id,
@@ -23,7 +31,7 @@ export const decodeFacts = (id: string, readAt: number, reply: FactsReply): Trac
       ack: decodeAck(textOf(ack)),
       hasHook: (textOf(url) ?? '').trim() !== '',
     },
-    fingerprint: textOf(fingerprint) ?? '',
+    fingerprint: fingerprintOf(reply, encoding),
     hookUrl: textOf(url),
   };
 };
@@ -31,8 +39,14 @@ export const decodeFacts = (id: string, readAt: number, reply: FactsReply): Trac
 /** The facts of a job whose id is invalid UTF-8: its stats cannot be read, and its id cannot be written back. */
 export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
   facts: { id: id.toString(), hasBrokenId: true, readAt, stats: 'unreadable', hasHook: false },
-  fingerprint: 'unreadable',
+  fingerprint: () => 'unreadable',
 });
+
+/** Computes the same as `lua/includes/facts.lua`, which compares it with the fingerprint of the facts in Redis. */
+const fingerprintOf = (values: Exclude<FactsReply, string>, encoding: FactsEncoding) => (): string => {
+  const parts = values.map((value) => (value === false ? '-' : `${Buffer.byteLength(value, encoding)}:${value}`));
+  return createHash('sha1').update(parts.join(''), encoding).digest('hex');
+};
 
 const textOf = (value: string | false | undefined): string | undefined => (value === false ? undefined : value);
 

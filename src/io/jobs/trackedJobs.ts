@@ -1,17 +1,29 @@
 import { isUtf8 } from 'node:buffer';
 import type { TrackedJob } from '../../machines/facts.ts';
+import type { Screened } from '../../machines/types/sweep.ts';
 import type { Deps } from '../redis/deps.ts';
 import { escapeGlob } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';
 import { createChosenReader } from './chosenJobs.ts';
-import { createPageReader, type PageReader, type Scan, type ScanPoint, scanStart } from './pageReader.ts';
+import {
+  createPageReader,
+  type PageReader,
+  type Scan,
+  type ScanPoint,
+  scanStart,
+  type TrackedPart,
+} from './pageReader.ts';
+import { addScreened, type Screen } from './screen.ts';
 import { SeenIds } from './seenIds.ts';
 import { brokenIdFacts, decodeFacts } from './stats.ts';
 import { idOfHex, type TrackedId } from './trackedId.ts';
 
 export interface TrackedJobs {
-  /** @param from where to begin; the start if left out. */
-  open(from?: ScanPoint): PageReader;
+  /**
+   * @param from where to begin; the start if left out.
+   * @param screen passes over jobs that are plainly ongoing; none if left out.
+   */
+  open(from?: ScanPoint, screen?: Screen): PageReader;
   /** Reads the jobs with these ids, instead of all. */
   openChosen(ids: readonly string[]): PageReader;
   /** Reads jobs by their ids. */
@@ -36,17 +48,21 @@ export const createTrackedJobs = ({
   random: () => number;
 }): TrackedJobs => {
   /** Reads jobs with several scripts. Where the values are large, some jobs are left for the next call. */
-  const readSome = async (ids: readonly string[]): Promise<{ readAt: number; jobs: TrackedJob[]; left: string[] }> => {
+  const readSome = async (ids: readonly string[], screen: Screen = []) => {
     const parts = await Promise.all(
       (ids.length === 0 ? [[]] : partsOf(ids, jobsAtOnce)).map(async (some) => {
-        const { readAt, jobs: facts } = await scripts.run('read_facts', some.map(keys.stats));
-        const jobs = facts.map((reply, i) => decodeFacts(some[i] as string, readAt, reply));
-        return { readAt, jobs, left: some.slice(facts.length) };
+        const reply = await scripts.run('read_facts', some.map(keys.stats), screen);
+        const jobs: TrackedJob[] = [];
+        for (const [i, facts] of reply.jobs.entries()) {
+          if (facts !== false) jobs.push(decodeFacts(some[i] as string, reply.readAt, facts, reply.encoding));
+        }
+        return { ...reply, jobs, left: some.slice(reply.jobs.length) };
       }),
     );
     return {
       readAt: (parts[0] as { readAt: number }).readAt,
       jobs: parts.flatMap(({ jobs }) => jobs),
+      screened: parts.map(({ screened }) => screened).reduce<Screened>(addScreened, new Map()),
       left: parts.flatMap(({ left }) => left),
     };
   };
@@ -62,12 +78,12 @@ export const createTrackedJobs = ({
   };
 
   /** Reads tracked jobs, and returns the ids that are still to be read. */
-  const readTracked = async (ids: readonly TrackedId[]): Promise<{ jobs: TrackedJob[]; left: TrackedId[] }> => {
+  const readTracked = async (ids: readonly TrackedId[], screen: Screen | undefined): Promise<TrackedPart> => {
     if (ids.length === 0) return { jobs: [], left: [] };
     const plain = ids.filter((id): id is string => typeof id === 'string');
-    const { readAt, jobs, left } = await readSome(plain);
+    const { readAt, jobs, screened, left } = await readSome(plain, screen);
     const broken = ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt));
-    return { jobs: [...jobs, ...broken], left };
+    return { jobs: [...jobs, ...broken], screened, left };
   };
 
   /** Scans once. After a reconnect another Redis process may reply, so the reply has the run id. */
@@ -96,9 +112,9 @@ export const createTrackedJobs = ({
       return jobs[0] as TrackedJob;
     },
 
-    open: (from = scanStart) =>
+    open: (from = scanStart, screen = undefined) =>
       createPageReader(
-        { scan, readTracked, epoch: connection.epoch, pageSize },
+        { scan, readTracked: (ids) => readTracked(ids, screen), epoch: connection.epoch, pageSize },
         new SeenIds(Math.floor(random() * 2 ** 32)),
         from,
       ),

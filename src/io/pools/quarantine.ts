@@ -181,7 +181,7 @@ const createAdd =
           keys.track,
         ],
         keysAfterHook: [keys.beforeQuarantine(id), ...(policy === undefined ? [] : [keys.executions(policy)])],
-        args: [maxRecoveries, windowS, type, id, job.fingerprint],
+        args: [maxRecoveries, windowS, type, id, job.fingerprint()],
         hook: records.hookTail(endpoint),
       });
       if (reply.outcome === 'alive') return reply;

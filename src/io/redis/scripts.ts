@@ -159,6 +159,10 @@ const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args
 
 /** Sent with their texts at once: a host that stops without a timeout has time for one command, not for a NOSCRIPT and a second one. */
 const sentWhole: ReadonlySet<ScriptName> = new Set(['resign_lease']);
+/** Their replies are decoded from bytes: they hold texts of others, and not a byte may be lost. */
+const repliedInBytes: ReadonlySet<ScriptName> = new Set(['read_facts']);
+/** Methods of every client that the types of ioredis leave out. */
+type BufferReplies = Readonly<Record<'evalBuffer' | 'evalshaBuffer', Redis['evalsha']>>;
 
 /**
  * Runs scripts by their SHA-1 digest. A Redis that does not know a script (after a restart, SCRIPT FLUSH or a failover) gets its
@@ -169,15 +173,17 @@ const sentWhole: ReadonlySet<ScriptName> = new Set(['resign_lease']);
  */
 export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, recorder?: Recorder): Scripts => {
   const evaluate = async (
+    name: ScriptName,
     script: Script,
     keys: readonly ScriptKey[],
     args: readonly ScriptArgument[],
-    isWhole: boolean,
   ) => {
-    const byText = () => redis.eval(script.source, keys.length, ...keys, ...args);
-    if (isWhole) return byText();
+    const suffix = repliedInBytes.has(name) ? 'Buffer' : '';
+    const client = redis as Redis & BufferReplies;
+    const byText = () => client[`eval${suffix}`](script.source, keys.length, ...keys, ...args);
+    if (sentWhole.has(name)) return byText();
     try {
-      return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
+      return await client[`evalsha${suffix}`](script.sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!String((error as Error).message).startsWith('NOSCRIPT')) throw error;
       return byText();
@@ -199,11 +205,10 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
     const ownKeys = [...auditKeys, ...keys];
     const ownArgs = [...auditArgs, ...args];
     const [key, token] = isOnce ? headOf(change, ownKeys, ownArgs) : none;
-    const isWhole = sentWhole.has(name);
     const reply =
       fence === undefined
-        ? await evaluate(open, [...key, ...ownKeys], [...token, ...ownArgs], isWhole)
-        : await evaluate(fenced, [...key, fence.lease, ...ownKeys], [...token, fence.token, ...ownArgs], isWhole);
+        ? await evaluate(name, open, [...key, ...ownKeys], [...token, ...ownArgs])
+        : await evaluate(name, fenced, [...key, fence.lease, ...ownKeys], [...token, fence.token, ...ownArgs]);
     if (outcomeOf(reply) === 'fenced') throw new FencedError();
     if (outcomeOf(reply) !== 'unaudited') return reply;
     const [, reason, own] = reply as readonly [string, string, unknown];

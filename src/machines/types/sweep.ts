@@ -6,9 +6,16 @@ import type { SweepScope } from './scope.ts';
 /** The number of passes that the schedule starts. Passes of callers have numbers above 0. */
 export const scheduledPass = 0;
 
+/** How many jobs a sweep has passed over, because they are plainly ongoing (`sweep.screen`), by job type. */
+export type Screened = ReadonlyMap<string, number>;
+export const countOf = (screened: Screened = new Map()): number =>
+  [...screened.values()].reduce((sum, count) => sum + count, 0);
+
 /** A page of tracked jobs with their facts. After the last page the sweep drains. */
 export interface Page {
   readonly jobs: readonly TrackedJob[];
+  /** Jobs of the page that have no actor. Left out if it was not looked for them. */
+  readonly screened?: Screened | undefined;
   readonly isLast: boolean;
   /** Ids that the sweep was asked for and that are not tracked. */
   readonly notFound?: readonly string[] | undefined;

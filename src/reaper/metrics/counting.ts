@@ -28,8 +28,11 @@ export const createCounting = (
   startAtZero(metrics);
 
   on('job', ({ verdict, reason, outcome, isRefused, facts }) => {
-    judged.add(verdict, reason, typeOf(facts.name));
-    if (verdict !== 'keep' || outcome !== 'kept') acts.add(verdict, isRefused ? 'refused' : outcome);
+    judged.add(1, verdict, reason, typeOf(facts.name));
+    if (verdict !== 'keep' || outcome !== 'kept') acts.add(1, verdict, isRefused ? 'refused' : outcome);
+  });
+  on('screened', ({ types }) => {
+    for (const [type, count] of Object.entries(types)) judged.add(count, 'keep', 'ongoing', typeOf(type));
   });
   on('hook', ({ outcome, endpoint, hostError }) => {
     metrics.hookAttempts.inc({

@@ -6,7 +6,7 @@ import type { Counter } from 'prom-client';
  */
 export interface Tally {
   /** @param values of the labels, in the order of their names. None holds a NUL. */
-  add(...values: readonly string[]): void;
+  add(count: number, ...values: readonly string[]): void;
   /** Writes the counts into the counter. */
   flush(counter: Counter): void;
 }
@@ -17,11 +17,11 @@ export const createTally = (labelNames: readonly string[], zeros: readonly (read
     zeros.map((values) => [values.join('\0'), { values, count: 0 }]),
   );
   return {
-    add(...values) {
+    add(count, ...values) {
       const key = values.join('\0');
       const known = counts.get(key);
-      if (known === undefined) counts.set(key, { values, count: 1 });
-      else known.count += 1;
+      if (known === undefined) counts.set(key, { values, count });
+      else known.count += count;
     },
     flush(counter) {
       counter.reset();

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../../../src/io/redis/scripts.ts';
-import { second } from '../../support/jobs.ts';
+import { judgedFingerprint, second } from '../../support/jobs.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { judgedFields } from '../../support/scriptSetUps/values.ts';
 import { ttlFrom } from '../../support/ttl.ts';
@@ -55,7 +55,7 @@ const job = (fields: Record<string, string | number> = {}, count: string | numbe
   ]);
 const field = (name: string) => redis.hget(stats, name);
 const count = () => redis.hget(track, 'j');
-const fingerprint = async () => (await scripts.run('read_facts', [stats])).jobs[0]?.[0] || '';
+const fingerprint = () => judgedFingerprint(redis, stats);
 const nowS = async () => Number((await redis.time())[0]);
 const isNow = async (text: string | null) => Math.abs(Number(text) - (await nowS())) < 30;
 

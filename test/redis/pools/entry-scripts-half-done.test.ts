@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts, type ScriptName } from '../../../src/io/redis/scripts.ts';
-import { placeOf, second, seedJob } from '../../support/jobs.ts';
+import { judgedFingerprint, placeOf, second, seedJob } from '../../support/jobs.ts';
 import { includePath, scriptPath } from '../../support/luaFiles.ts';
 import { trackOpened } from '../../support/reapers.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
@@ -141,8 +141,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.beforeQuarantine('a'),
     ],
     args: async () => {
-      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
-      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
+      const judged = await judgedFingerprint(redis, keys.stats('a'));
       return ['p', 10_000, dead, 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
     // Stats that cannot be read are not written: nothing is tracked, or told, then.
@@ -159,8 +158,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       ...[...hookKeys, keys.beforeQuarantine('a')],
     ],
     args: async () => {
-      const { jobs } = await createScripts(redis).run('read_facts', [keys.stats('a')]);
-      const judged = typeof jobs[0] === 'string' ? jobs[0] : jobs[0]?.[0] || '';
+      const judged = await judgedFingerprint(redis, keys.stats('a'));
       return ['p', placeOf(entryOf('a'), 2), 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
     optional: [...counters, keys.stats('a')],

@@ -4,7 +4,7 @@ import type { QuarantinedJob, QuarantineRecord, Reaper, ReaperOptions } from '..
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
-import { intercept, placeOf, second, seedJob } from '../../support/jobs.ts';
+import { intercept, judgedFingerprint, placeOf, second, seedJob } from '../../support/jobs.ts';
 
 const { server, redis, opened, keys, upstream } = await redisFixture();
 
@@ -247,13 +247,13 @@ describe('the status of a job that is quarantined', () => {
 /** Runs the script alone, with everything in place unless said otherwise. With an entry it is that of an orphaned one. */
 const quarantineOne = async ({ id = 'bad', entry = '' } = {}) => {
   const scripts = createScripts(redis);
-  const [facts = 'nothing'] = (await scripts.run('read_facts', [keys.stats(id)])).jobs;
+  const judged = await judgedFingerprint(redis, keys.stats(id));
   const shared = [
     ...[keys.inProgress('X', 'p'), keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
     ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks('')],
     keys.beforeQuarantine(id),
   ];
-  const args = [3, 86_400, 'X', id, typeof facts === 'string' ? facts : facts[0] || '', '', '', 100];
+  const args = [3, 86_400, 'X', id, judged, '', '', 100];
   return entry === ''
     ? scripts.run('quarantine_entry', [keys.pools, keys.heartbeat('p'), ...shared], ['p', 10_000, '', ...args])
     : scripts.run('quarantine_orphan', shared, ['p', placeOf(entry, 1), ...args]);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../../../src/io/redis/scripts.ts';
 import { redisFixture } from '../../support/fixture.ts';
-import { second } from '../../support/jobs.ts';
+import { judgedFingerprint, second } from '../../support/jobs.ts';
 import { ttlFrom } from '../../support/ttl.ts';
 
 // What each script of pools and entries answers and writes, rule by rule (150: behavior that no test proved).
@@ -777,7 +777,7 @@ describe('the entry of a job that has succeeded', () => {
 });
 
 describe('a poison job', () => {
-  const fingerprint = async () => (await scripts.run('read_facts', [stats])).jobs[0]?.[0] || '';
+  const fingerprint = () => judgedFingerprint(redis, stats);
   const ofJob = async (id: string, judged?: string) => [3, 86_400, 'X', id, judged ?? (await fingerprint())] as const;
   const hook = ['http://a:1', 5_000, 100] as const;
   const lastKeys = (execution: boolean) => [...hookKeys, beforeQuarantine, ...(execution ? [executions] : [])];

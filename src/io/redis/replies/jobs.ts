@@ -1,8 +1,11 @@
+import { isUtf8 } from 'node:buffer';
 import type { Status } from '../../../machines/facts.ts';
 import { nothing, outcomes } from './decode.ts';
 
-/** One job in the reply of `read_facts`: its fingerprint and fields in the order of `lua/includes/facts.lua`, or a word. */
+/** One job in the reply of `read_facts`: its fields in the order of `lua/includes/facts.lua`, or a word. */
 export type FactsReply = readonly (string | false)[] | 'nothing' | 'unreadable';
+/** How the fields are decoded from bytes. `latin1`, a character for each byte, where some of them are not valid UTF-8. */
+export type FactsEncoding = 'utf8' | 'latin1';
 
 const ofStatus = outcomes({
   done: nothing,
@@ -30,9 +33,12 @@ export const jobReplies = {
     read: (isEnd: 0 | 1, ids: readonly string[]) => ({ isEnd: isEnd === 1, ids }),
   }),
   read_facts: outcomes({
-    read(json: string) {
-      const [readAt, ...jobs] = JSON.parse(json) as [number, ...FactsReply[]];
-      return { readAt, jobs: jobs as readonly FactsReply[] };
+    read(json: Buffer, passedOver: readonly (Buffer | number)[]) {
+      const encoding: FactsEncoding = isUtf8(json) ? 'utf8' : 'latin1';
+      const [readAt, ...jobs] = JSON.parse(json.toString(encoding)) as [number, ...(FactsReply | false)[]];
+      const screened = new Map<string, number>();
+      for (let i = 0; i < passedOver.length; i += 2) screened.set(String(passedOver[i]), Number(passedOver[i + 1]));
+      return { readAt, encoding, jobs: jobs as readonly (FactsReply | false)[], screened };
     },
   }),
   read_queue: outcomes({
