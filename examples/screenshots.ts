@@ -24,7 +24,7 @@ try {
     const context = await browser.newContext({ viewport: { width: 1_400, height: 1_180 }, colorScheme });
     const page = await context.newPage();
     await page.goto(url);
-    await page.locator('[data-chart="job"] svg').waitFor();
+    await page.locator('[data-chart="job"] svg').first().waitFor();
     // Until there is something to see: a pool was rescued, and one of each verdict is among the acts.
     await page.getByRole('tab', { name: /Pools [1-9]/ }).waitFor({ timeout: 60_000 });
     for (const verdict of ['fail', 'refire', 'reset', 'untrack']) {
