@@ -37,6 +37,10 @@ describe.each(machines)('the charts of a %s', (name, machine) => {
     expect([...indices].sort(byNumber)).toEqual(edges.map(({ index }) => index));
   });
 
+  test('describe every state', () => {
+    expect(graphFor(name).nodes.filter(({ description = '' }) => description === '')).toEqual([]);
+  });
+
   test('show the source, target, event and guard of every transition', () => {
     const shown = drawingsOf(name).flatMap(shownIn);
     for (const edge of graphFor(name).edges) expect(shown).toContainEqual(edge);
@@ -177,11 +181,8 @@ test('loops, transitions into and out of an outer state, and transitions across 
   expect(faultsOf(drawing).filter((fault) => /begin|end|outside|overlaps/.test(fault))).toEqual([]);
 });
 
-test('docs/charts has exactly these charts (if not, run npm run charts), and docs/charts.md shows each', async () => {
-  const files = parts.map(({ name }) => `${name}.svg`);
-  expect((await readdir(folder)).sort()).toEqual([...files].sort());
-  const text = await readFile(new URL('../../docs/charts.md', import.meta.url), 'utf8');
-  expect([...text.matchAll(/\(charts\/([^)]+)\)/g)].map(([, file]) => file)).toEqual(files);
+test('docs/charts has exactly these charts (if not, run npm run charts)', async () => {
+  expect((await readdir(folder)).sort()).toEqual(parts.map(({ name }) => `${name}.svg`).sort());
 });
 
 describe('a small shift of a line to the side, next to a state', () => {
