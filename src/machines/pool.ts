@@ -22,10 +22,10 @@ const failed = [
  * 2. `acting`: one step after another. It handles their failures once.
  *    - `confirm`: looks again. A pool that is alive ends in `alive`, a plan in `planned`.
  *    - `requeue`: requeues its entries, a bounded batch of one type at a time, until none is left.
- *    - `quarantine`: takes an entry whose job was recovered too often out of circulation; `requeue` stopped before it.
+ *    - `quarantine`: quarantines an entry whose job was recovered too often; `requeue` stopped before it.
  *    - `deregister`: removes the pool. New entries lead back to `confirm`.
- * 3. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. What kept us may have kept a live
- *    pool from its heartbeat, so it is suspected again, and ends in `awaitingGrace` where it has a grace.
+ * 3. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. Its cause may have delayed the
+ *    heartbeat of a live pool, so the pool is suspected again, and ends in `awaitingGrace` where it has a grace.
  * 4. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop); `alive`; `planned`; `abandoned` (too many
  *    failures, a lost lease, a stop, or entries that cannot be requeued); `awaitingGrace`.
  *
@@ -65,7 +65,7 @@ export const poolMachine = poolSetup.createMachine({
       initial: 'confirm',
       states: {
         confirm: {
-          description: 'Looks again whether the pool is dead, and what it holds.',
+          description: 'Checks again whether the pool is dead, and what it holds.',
           invoke: {
             id: 'confirm',
             src: 'confirm',
@@ -127,7 +127,7 @@ export const poolMachine = poolSetup.createMachine({
           },
         },
         quarantine: {
-          description: 'Takes an entry of a poison job out of circulation.',
+          description: 'Quarantines an entry of a poison job.',
           invoke: {
             id: 'quarantine',
             src: 'quarantine',
@@ -190,7 +190,7 @@ export const poolMachine = poolSetup.createMachine({
       on: { stop: { target: 'abandoned', actions: 'recordStop' } },
     },
     review: {
-      description: 'Looks how the pool stands now: what kept us may have kept a live pool from its heartbeat.',
+      description: 'Checks the pool again: the cause of the failure may have delayed the heartbeat of a live pool.',
       invoke: {
         id: 'review',
         src: 'review',
