@@ -33,7 +33,7 @@ try {
     await page.screenshot({ path: `${docs}inspector-${colorScheme}.png` });
     if (colorScheme === 'light') {
       await page.locator('tbody tr', { hasText: 'hung' }).getByRole('link').first().click();
-      await page.locator('.trace svg').waitFor();
+      await page.locator('.trace svg').first().waitFor();
       await page.screenshot({ path: `${docs}inspector-job.png`, fullPage: true });
     }
     await context.close();
