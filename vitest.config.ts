@@ -8,8 +8,8 @@ const unit = [
   'test/*.test.ts',
   'test/{io,machines,mutants,queries,server}/**/*.test.ts',
   'test/deploy/{deploy,image}.test.ts',
-  'test/cli/{completion,numbers,program,progress,status,text}.test.ts',
-  'test/hooks/{basic-authorization,destination,exchange,post,response-body-time}.test.ts',
+  'test/cli/{completion,left-hooks,numbers,program,progress,status,text}.test.ts',
+  'test/hooks/{basic-authorization,destination,exchange,post,post-destinations,post-tls,response-body-time}.test.ts',
   'test/redis/redis-url.test.ts',
   'test/visualize/{access,allowance,broadcast,charts,heartbeat,layouts,socket-limits}.test.ts',
 ];

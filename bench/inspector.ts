@@ -50,7 +50,7 @@ const withReaper = async <T>(
 const open = async (browser: Browser, url: string): Promise<Page> => {
   const page = await browser.newPage();
   await page.goto(url);
-  await page.locator('[data-chart="job"] svg').waitFor();
+  await page.locator('[data-chart="job"] svg').first().waitFor();
   return page;
 };
 const settled = (page: Page) => page.locator('[data-testid="scanned"]', { hasText: '100,000' }).waitFor();

@@ -24,7 +24,7 @@ try {
     const context = await browser.newContext({ viewport: { width: 1_400, height: 1_180 }, colorScheme });
     const page = await context.newPage();
     await page.goto(url);
-    await page.locator('[data-chart="job"] svg').waitFor();
+    await page.locator('[data-chart="job"] svg').first().waitFor();
     // Until there is something to see: a pool was rescued, and one of each verdict is among the acts.
     await page.getByRole('tab', { name: /Pools [1-9]/ }).waitFor({ timeout: 60_000 });
     for (const verdict of ['fail', 'refire', 'reset', 'untrack']) {
@@ -33,7 +33,7 @@ try {
     await page.screenshot({ path: `${docs}inspector-${colorScheme}.png` });
     if (colorScheme === 'light') {
       await page.locator('tbody tr', { hasText: 'hung' }).getByRole('link').first().click();
-      await page.locator('.trace svg').waitFor();
+      await page.locator('.trace svg').first().waitFor();
       await page.screenshot({ path: `${docs}inspector-job.png`, fullPage: true });
     }
     await context.close();

@@ -9,12 +9,13 @@ import { fileURLToPath } from 'node:url';
 import { charts } from '../src/charts.ts';
 import { graphOf } from '../visualize/charts/graph.ts';
 import { layOut } from '../visualize/charts/layout.ts';
+import { partsOf } from '../visualize/charts/parts.ts';
 import { svgOf } from '../visualize/charts/svg.ts';
 
 const folder = new URL('../docs/charts/', import.meta.url);
 await mkdir(folder, { recursive: true });
-for (const machine of Object.values(charts)) {
-  const file = new URL(`${machine.id}.svg`, folder);
-  await writeFile(file, svgOf(await layOut(graphOf(machine))));
+for (const part of Object.values(charts).flatMap((machine) => partsOf(graphOf(machine)))) {
+  const file = new URL(`${part.name}.svg`, folder);
+  await writeFile(file, svgOf(await layOut(part)));
   console.log(fileURLToPath(file));
 }

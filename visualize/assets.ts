@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { charts } from '../src/charts.ts';
 import { ReaperError } from '../src/errors.ts';
 import { packageRoot } from '../src/package.ts';
-import { chartNames } from './protocol.ts';
+import { graphOf } from './charts/graph.ts';
+import { partsOf } from './charts/parts.ts';
 
 export interface Asset {
   readonly type: string;
@@ -24,7 +26,8 @@ export const loadAssets = async (): Promise<ReadonlyMap<string, Asset>> => {
     const body = await read(`dist/page/${file}`, 'build');
     return [path, { type, body }] as const;
   });
-  const drawings = chartNames.map(async (name) => {
+  const parts = Object.values(charts).flatMap((machine) => partsOf(graphOf(machine)));
+  const drawings = parts.map(async ({ name }) => {
     const svg = await read(`docs/charts/${name}.svg`, 'charts');
     return [`/charts/${name}.svg`, { type: 'image/svg+xml', body: Buffer.from(withoutStyle(svg.toString())) }] as const;
   });

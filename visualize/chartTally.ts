@@ -1,5 +1,6 @@
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, StateValue } from 'xstate';
-import { labelOf, nodesOf, transitionsOf } from './charts/graph.ts';
+import { graphOf, labelOf, nodesOf, transitionsOf } from './charts/graph.ts';
+import { partsOf } from './charts/parts.ts';
 import type { ChartCounts, ChartIndex } from './protocol.ts';
 
 /** Counts what happens in a chart, over all its actors, by the index of a state or a transition. */
@@ -48,6 +49,7 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
     index: {
       states,
       descriptions: nodesOf(machine).map(({ description }) => description ?? ''),
+      drawings: partsOf(graphOf(machine)).map(({ name }) => name),
       transitions: transitions.map((transition) => ({
         from: transition.source.id,
         to: transition.target?.[0]?.id,

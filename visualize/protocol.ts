@@ -45,6 +45,8 @@ export interface ChartIndex {
   readonly states: readonly string[];
   /** The description of each state, in the order of the ids; empty if the machine has none. */
   readonly descriptions: readonly string[];
+  /** The names of its drawings: one of all states, or an overview and one for each state that is collapsed in it. */
+  readonly drawings: readonly string[];
   readonly transitions: readonly { readonly from: string; readonly to: string | undefined; readonly label: string }[];
 }
 

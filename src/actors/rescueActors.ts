@@ -82,7 +82,7 @@ export const createRescueActors = (
       if (scope?.acts !== undefined)
         return pools.rebuildPlanned(scope.acts.counters, types, { fence, lists, signal, pass: present });
       if (scope !== undefined) return pools.readLocks(types);
-      const recounted = await pools.recount(types, fence, lists, plan, signal, present);
+      const recounted = await pools.recount(types, { fence, lists, plan, signal, pass: present });
       if (fence !== undefined) await lease.completeRescue(fence);
       return recounted;
     }),

@@ -5,6 +5,7 @@ import { duration } from './arguments.ts';
 import { configOf, reaperOf } from './config.ts';
 import { failed } from './exitCodes.ts';
 import { withExamples } from './help.ts';
+import { leftHooks } from './leftHooks.ts';
 import { withOptions } from './options.ts';
 import { type PlanFile, readPlan } from './planFile.ts';
 import { addressIn } from './planFlags.ts';
@@ -141,12 +142,6 @@ const nameOf = (act: PlannedLiveAct): string =>
 const countsBy = (planned: number, done: number, moved: number) => ({ done, moved, failed: planned - done - moved });
 
 const isDone = ({ outcome }: JobOutcome): boolean => outcome === 'done' || outcome === 'enqueued';
-
-/** Outcomes that leave nothing to do, and why. */
-const leftHooks: Readonly<Partial<Record<JobOutcome['outcome'], string>>> = {
-  'already-pending': 'their hooks are pending already',
-  parked: 'their hooks are parked → reaper hooks',
-};
 
 const nothingToDo = ({ outcomes }: Pick<SweepSummary, 'outcomes'>): string[] =>
   Object.entries(outcomes).flatMap(([outcome, count]) => {

@@ -47,8 +47,8 @@ const linesOf = (explanation: Explanation): string[] => {
   const why = blockers.map(
     ({ message, command }) => `${id}: ${message}${command === undefined ? '' : ` → ${command}`}`,
   );
-  // Rules about nothing would name a verdict that no sweep gives.
   const head = [...why, `${id}: ${isTracked ? 'tracked' : 'not tracked'}`];
+  // No sweep judges a job of which nothing is known, so its rules and verdict are left out.
   if (!isKnown(explanation)) {
     const others = elsewhere.slice(0, maxElsewhere);
     return [...head, ...others.map(({ hint, options }) => `${hint} → reaper explain ${shellQuoted(id)} ${options}`)];

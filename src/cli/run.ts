@@ -4,6 +4,7 @@ import { address } from './arguments.ts';
 import { type Config, configOf, httpOf, inspectorOf, type ReaperDefaults, reaperOf, settingsOf } from './config.ts';
 import { printCheck } from './doctor.ts';
 import { withExamples } from './help.ts';
+import { leftHooks } from './leftHooks.ts';
 import { createLog } from './log.ts';
 import { withOptions } from './options.ts';
 import { reloadOnHangup } from './reload.ts';
@@ -70,7 +71,7 @@ const printed = ['pool', 'hook', 'sweep', 'rescue', 'connection', 'leader', 'sus
 
 /** Whether an event of a job says that something was done, or was given up. */
 const hasActed = ({ verdict, outcome }: ReaperEvents['job']): boolean =>
-  verdict !== 'keep' && outcome !== 'already-pending' && outcome !== 'parked';
+  verdict !== 'keep' && leftHooks[outcome] === undefined;
 
 /** Sweeps and rescues until it is stopped. What it does is in the log; with `--json` on stdout too. */
 const run = async (reaper: Reaper, json: boolean): Promise<number> => {

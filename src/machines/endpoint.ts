@@ -188,7 +188,7 @@ export const endpointMachine = setup({
       },
       states: {
         thenSend: {
-          description: 'What the claim brings is sent.',
+          description: 'The claimed hooks are sent next.',
           on: { due: 'thenClaimAgain', stop: 'thenFinish' },
         },
         thenClaimAgain: {

@@ -97,7 +97,7 @@ export const leaderMachine = setup({
   initial: 'starting',
   states: {
     starting: {
-      description: 'Chooses between an own schedule and a shared one.',
+      description: 'Chooses between a schedule of its own and a shared one.',
       always: [
         { guard: 'sharesSchedule', target: 'asking' },
         { target: 'off', actions: 'reportOwnSchedule' },

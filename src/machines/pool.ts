@@ -19,13 +19,14 @@ const failed = [
  * One suspected pool.
  *
  * 1. `suspect`: its grace is over (`pools` has waited it out), or it has none.
- * 2. `confirm`: looks again. A pool that is alive ends in `alive`, a plan in `planned`.
- * 3. `requeue`: requeues its entries, a bounded batch of one type at a time, until none is left.
- * 4. `quarantine`: takes an entry whose job was recovered too often out of circulation; `requeue` stopped before it.
- * 5. `deregister`: removes the pool. New entries lead back to `confirm`.
- * 6. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. What kept us may have kept a live
- *    pool from its heartbeat, so it is suspected again, and ends in `awaitingGrace` where it has a grace.
- * 7. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop); `alive`; `planned`; `abandoned` (too many
+ * 2. `acting`: one step after another. It handles their failures once.
+ *    - `confirm`: looks again. A pool that is alive ends in `alive`, a plan in `planned`.
+ *    - `requeue`: requeues its entries, a bounded batch of one type at a time, until none is left.
+ *    - `quarantine`: quarantines an entry whose job was recovered too often; `requeue` stopped before it.
+ *    - `deregister`: removes the pool. New entries lead back to `confirm`.
+ * 3. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. Its cause may have delayed the
+ *    heartbeat of a live pool, so the pool is suspected again, and ends in `awaitingGrace` where it has a grace.
+ * 4. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop); `alive`; `planned`; `abandoned` (too many
  *    failures, a lost lease, a stop, or entries that cannot be requeued); `awaitingGrace`.
  *
  * Every step is one script that checks whether the pool is dead; a pool that has come alive ends in `alive`. A type that
@@ -56,124 +57,130 @@ export const poolMachine = poolSetup.createMachine({
   states: {
     suspect: {
       description: 'The grace of the pool is over.',
-      always: 'confirm',
+      always: 'acting',
     },
-    confirm: {
-      description: 'Looks again whether the pool is dead, and what it holds.',
-      invoke: {
-        id: 'confirm',
-        src: 'confirm',
-        input: ({ context }) => ({ suspect: context.suspect, plan: context.plan, done: doneOf(context) }),
-        onDone: [
-          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
-          {
-            guard: 'isPlan',
-            target: 'planned',
-            actions: [{ type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) }, 'planMoves'],
-          },
-          {
-            guard: { type: 'holdsNothing', params: ({ event }) => ({ reply: event.output }) },
-            target: 'deregister',
-            actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) },
-          },
-          { target: 'requeue', actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) } },
-        ],
-        onError: failed,
-      },
-    },
-    requeue: {
-      description: 'Requeues a bounded batch of entries of one job type.',
-      invoke: {
-        id: 'requeue',
-        src: 'requeue',
-        input: ({ context }) => ({
-          suspect: context.suspect,
-          type: context.held[context.at]?.type ?? '',
-          done: doneOf(context),
-        }),
-        onDone: [
-          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
-          {
-            guard: { type: 'isPoisoned', params: ({ event }) => ({ reply: event.output }) },
-            target: 'quarantine',
-            actions: [
-              { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
-              { type: 'keepPoison', params: ({ event }) => ({ reply: event.output }) },
+    acting: {
+      description: 'One step of the rescue.',
+      on: { 'xstate.error.actor.*': failed },
+      initial: 'confirm',
+      states: {
+        confirm: {
+          description: 'Checks again whether the pool is dead, and what it holds.',
+          invoke: {
+            id: 'confirm',
+            src: 'confirm',
+            input: ({ context }) => ({ suspect: context.suspect, plan: context.plan, done: doneOf(context) }),
+            onDone: [
+              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
+              {
+                guard: 'isPlan',
+                target: '#pool.planned',
+                actions: [{ type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) }, 'planMoves'],
+              },
+              {
+                guard: { type: 'holdsNothing', params: ({ event }) => ({ reply: event.output }) },
+                target: 'deregister',
+                actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) },
+              },
+              { target: 'requeue', actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) } },
             ],
           },
-          {
-            guard: { type: 'hasMore', params: ({ event }) => ({ reply: event.output }) },
-            target: 'requeue',
-            reenter: true,
-            actions: [
-              { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
-              { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
-              { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+        },
+        requeue: {
+          description: 'Requeues a bounded batch of entries of one job type.',
+          invoke: {
+            id: 'requeue',
+            src: 'requeue',
+            input: ({ context }) => ({
+              suspect: context.suspect,
+              type: context.held[context.at]?.type ?? '',
+              done: doneOf(context),
+            }),
+            onDone: [
+              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
+              {
+                guard: { type: 'isPoisoned', params: ({ event }) => ({ reply: event.output }) },
+                target: 'quarantine',
+                actions: [
+                  { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'keepPoison', params: ({ event }) => ({ reply: event.output }) },
+                ],
+              },
+              {
+                guard: { type: 'hasMore', params: ({ event }) => ({ reply: event.output }) },
+                target: 'requeue',
+                reenter: true,
+                actions: [
+                  { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+                ],
+              },
+              {
+                target: 'deregister',
+                actions: [
+                  { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+                ],
+              },
             ],
           },
-          {
-            target: 'deregister',
-            actions: [
-              { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
-              { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+        },
+        quarantine: {
+          description: 'Quarantines an entry of a poison job.',
+          invoke: {
+            id: 'quarantine',
+            src: 'quarantine',
+            input: ({ context }) => ({
+              suspect: context.suspect,
+              type: context.held[context.at]?.type ?? '',
+              id: context.poison ?? '',
+              done: doneOf(context),
+            }),
+            onDone: [
+              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
+              {
+                guard: { type: 'isLastRefused', params: ({ event }) => ({ reply: event.output }) },
+                target: 'deregister',
+                actions: { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+              },
+              {
+                target: 'requeue',
+                actions: [
+                  { type: 'countQuarantined', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+                ],
+              },
             ],
           },
-        ],
-        onError: failed,
-      },
-    },
-    quarantine: {
-      description: 'Takes an entry of a poison job out of circulation.',
-      invoke: {
-        id: 'quarantine',
-        src: 'quarantine',
-        input: ({ context }) => ({
-          suspect: context.suspect,
-          type: context.held[context.at]?.type ?? '',
-          id: context.poison ?? '',
-          done: doneOf(context),
-        }),
-        onDone: [
-          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
-          {
-            guard: { type: 'isLastRefused', params: ({ event }) => ({ reply: event.output }) },
-            target: 'deregister',
-            actions: { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
-          },
-          {
-            target: 'requeue',
-            actions: [
-              { type: 'countQuarantined', params: ({ event }) => ({ reply: event.output }) },
-              { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
-              { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+        },
+        deregister: {
+          description: 'Removes the pool, its heartbeat and its lock_info fields.',
+          invoke: {
+            id: 'deregister',
+            src: 'deregister',
+            input: ({ context }) => ({
+              suspect: context.suspect,
+              types: context.suspect.types,
+              isLeft: context.unreadable.length > 0,
+            }),
+            onDone: [
+              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
+              { guard: { type: 'hasEntries', params: ({ event }) => ({ reply: event.output }) }, target: 'confirm' },
+              {
+                guard: { type: 'isLeft', params: ({ event }) => ({ reply: event.output }) },
+                target: '#pool.abandoned',
+                actions: 'explainLeft',
+              },
+              {
+                guard: { type: 'leftTraces', params: ({ event }) => ({ reply: event.output }) },
+                target: '#pool.cleaned',
+              },
+              { target: '#pool.rescued' },
             ],
           },
-        ],
-        onError: failed,
-      },
-    },
-    deregister: {
-      description: 'Removes the pool, its heartbeat and its lock_info fields.',
-      invoke: {
-        id: 'deregister',
-        src: 'deregister',
-        input: ({ context }) => ({
-          suspect: context.suspect,
-          types: context.suspect.types,
-          isLeft: context.unreadable.length > 0,
-        }),
-        onDone: [
-          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
-          { guard: { type: 'hasEntries', params: ({ event }) => ({ reply: event.output }) }, target: 'confirm' },
-          {
-            guard: { type: 'isLeft', params: ({ event }) => ({ reply: event.output }) },
-            target: 'abandoned',
-            actions: 'explainLeft',
-          },
-          { guard: { type: 'leftTraces', params: ({ event }) => ({ reply: event.output }) }, target: 'cleaned' },
-          { target: 'rescued' },
-        ],
-        onError: failed,
+        },
       },
     },
     backingOff: {
@@ -183,7 +190,7 @@ export const poolMachine = poolSetup.createMachine({
       on: { stop: { target: 'abandoned', actions: 'recordStop' } },
     },
     review: {
-      description: 'Looks how the pool stands now: what kept us may have kept a live pool from its heartbeat.',
+      description: 'Checks the pool again: the cause of the failure may have delayed the heartbeat of a live pool.',
       invoke: {
         id: 'review',
         src: 'review',

@@ -1,4 +1,4 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import { addCount } from './counts.ts';
 import { FencedError } from './lease.ts';
 import { messageOf } from './messageOf.ts';
@@ -26,7 +26,7 @@ export const poolSetup = setup({
     context: {} as PoolContext,
     input: {} as PoolInput,
     output: {} as PoolOutput,
-    events: {} as { type: 'stop' },
+    events: {} as { type: 'stop' } | (ErrorActorEvent & { type: 'xstate.error.actor.*' }),
   },
   actors: {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(() =>

@@ -71,7 +71,7 @@ export const poolsMachine = poolsSetup.createMachine({
     },
     stopped: {
       type: 'final',
-      description: 'No pool is waited for or worked on any more.',
+      description: 'No pool waits, and none is in a slot.',
       output: ({ context }) => ({ waiting: waitingIn(context).length }),
     },
   },

@@ -152,9 +152,9 @@ export const rescueMachine = rescueSetup.createMachine({
           },
           initial: 'thenRecount',
           states: {
-            thenRecount: { description: 'What is found goes to the pools; the counters are next.', on: abort },
+            thenRecount: { description: 'The suspects go to the pools; the counters are next.', on: abort },
             thenEnd: {
-              description: 'Aborted: what is found is left to the next pass.',
+              description: 'Aborted: the suspects are left to the next pass.',
               on: {
                 'xstate.done.actor.find': { target: '#rescue.idle', actions: 'endSteps' },
                 'xstate.error.actor.find': { target: '#rescue.idle', actions: 'endSteps' },

@@ -6,7 +6,7 @@ import type { Duration } from './duration.ts';
 
 /** Options of `createReaper`. A duration is a number of milliseconds, or a text with a unit: `'24h'`, `'15s'`. */
 export interface ReaperOptions {
-  /** Redis: a URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client of ioredis 5 or 6, which the reaper never closes. */
+  /** Redis: a URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client of ioredis 5 or 6, which the reaper never closes. Redis Cluster is refused. */
   redis: RedisSource;
   /**
    * User of the sentinels. The user in the URL is for the master.

@@ -202,7 +202,7 @@ const redis = z.custom<RedisSource>(
 export const optionsSchema = z.strictObject({
   redis: option(
     redis,
-    'Redis: a URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client of ioredis 5 or 6, which the reaper never closes.',
+    'Redis: a URL (`redis://`, `rediss://`, `redis+sentinel://`, `rediss+sentinel://`), options of ioredis, or a live client of ioredis 5 or 6, which the reaper never closes. Redis Cluster is refused.',
     { tsType: 'RedisSource', hint: 'url', secret: true, type: 'string' },
   ),
   sentinelUsername: option(text('name').optional(), 'User of the sentinels. The user in the URL is for the master.', {

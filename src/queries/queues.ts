@@ -121,7 +121,7 @@ const recount = async (
 ): Promise<ReadonlyMap<string, QueueStatus>> => {
   if (queues.length === 0) return new Map();
   const types = queues.map(({ type }) => type);
-  const { drift, locks, unreadable } = await pools.recount(types, undefined, lists, true);
+  const { drift, locks, unreadable } = await pools.recount(types, { lists, plan: true });
   const driftOf = new Map(drift.map((one) => [one.type, one]));
   const known = queues.filter(({ type }) => driftOf.has(type) || unreadable.length === 0);
   return new Map(

@@ -25,13 +25,13 @@ describe('accessibility', () => {
     const { reaper, page } = await start({ control: true }, { colorScheme, reducedMotion: 'reduce' });
     await reaper.sweep({ plan: true });
     await page.getByText('4 of 4').waitFor();
-    await page.locator('[data-chart="job"] svg').waitFor();
+    await page.locator('[data-chart="job"] svg').first().waitFor();
     expect(await violationsOf(page)).toEqual([]);
     await page.getByRole('button', { name: 'Sweep now…' }).click();
     expect(await violationsOf(page)).toEqual([]);
     await page.keyboard.press('Escape');
     await explainJob(page, 'hung');
-    await page.locator('.trace svg').waitFor();
+    await page.locator('.trace svg').first().waitFor();
     expect(await violationsOf(page)).toEqual([]);
   });
 

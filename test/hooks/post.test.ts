@@ -1,17 +1,11 @@
-import { syncBuiltinESMExports } from 'node:module';
 import type { Socket } from 'node:net';
-import tls, { type TlsOptions } from 'node:tls';
-import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { createHttpClient, type HttpClient, type HttpSettings } from '../../src/io/hooks/http/client.ts';
-import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
-import { type Authority, createAuthority } from '../support/certificates.ts';
+import { expect, test, vi } from 'vitest';
 import {
   answer,
   type Behaviour,
   brokenBody,
   endlessBody,
   garbage,
-  type HostileServer,
   halfClose,
   headerWithoutEnd,
   later,
@@ -19,56 +13,12 @@ import {
   silent,
   slowBody,
   slowHeader,
-  startAlertingServer,
   startHostile,
-  startHttpProxy,
 } from '../support/hostileServers.ts';
+import { usePosts } from '../support/posts.ts';
 
-let authority: Authority;
-beforeAll(() => {
-  authority = createAuthority();
-});
-afterAll(() => authority.remove());
-
-const closers: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  await Promise.all(closers.splice(0).map((close) => close()));
-});
-
-const start = async (behave: Behaviour = answer(200), tls?: TlsOptions): Promise<HostileServer> => {
-  const server = await startHostile(behave, tls);
-  closers.push(() => server.stop());
-  return server;
-};
-
-/** The second that Retry-After dates are read in: 2033-05-18T03:33:20Z. */
-const now = 2_000_000_000_000;
-
-const create = (settings: Partial<HttpSettings> = {}, resolve?: Parameters<typeof createHttpClient>[2]): HttpClient => {
-  const all = { headerTimeout: 5_000, timeout: 10_000, allowedOrigins: undefined, allowLinkLocal: false };
-  const httpClient = createHttpClient(
-    { ...all, rewriteOrigins: {}, tls: {}, ...settings },
-    { now: () => now },
-    resolve,
-  );
-  closers.push(() => httpClient.close());
-  return httpClient;
-};
-
-/** Posts to a URL with secrets in every part that may hold one, and checks that no reply contains them. */
-const post = async (place: { host: string } | string, httpClient: HttpClient = create()): Promise<HttpReply> => {
-  const [scheme, host] = typeof place === 'string' ? place.split('://') : ['http', place.host];
-  const reply = await httpClient.post(
-    `${scheme}://secret-user:secret-pass@${host}/secret/path?key=secret`,
-    '{"secret":1}',
-  );
-  expect(JSON.stringify(reply)).not.toMatch(/secret/i);
-  return reply;
-};
-
-/** The request line and the header lines of a request, in lower case. */
-const linesOf = (request: string | undefined) => (request ?? '').split('\r\n\r\n')[0]?.split('\r\n') ?? [];
+// What is posted, and what becomes of each reply.
+const { authority, start, create, post, linesOf } = usePosts();
 
 test('a hook is a POST of the body, with the credentials of its URL and without a content type', async () => {
   const server = await start();
@@ -292,23 +242,11 @@ test('a redirect to another host, another port or another scheme is not followed
   expect(other.requests).toHaveLength(0);
 });
 
-test("the authorities of Node are trusted beside one's own", () => {
-  const created = vi.spyOn(tls, 'createSecureContext');
-  syncBuiltinESMExports();
-  onTestFinished(() => {
-    created.mockRestore();
-    syncBuiltinESMExports();
-  });
-  create({ tls: { ca: authority.cert } });
-  // No test has a certificate that one of them has issued.
-  expect(created).toHaveBeenCalledWith(expect.objectContaining({ ca: [...tls.rootCertificates, authority.cert] }));
-});
-
 test('a redirect out of TLS is not followed', async () => {
-  const server = await start(silent, authority.issue('IP:127.0.0.1'));
+  const server = await start(silent, authority().issue('IP:127.0.0.1'));
   server.behave = answer(307, `location: http://${server.host}/secret`);
   const reason = 'a redirect (307) from https to another scheme, not followed';
-  const reply = await post(`https://${server.host}`, create({ tls: { ca: authority.cert } }));
+  const reply = await post(`https://${server.host}`, create({ tls: { ca: authority().cert } }));
   expect(reply).toEqual({ kind: 'rejected', code: 'redirect', reason });
 });
 
@@ -332,203 +270,6 @@ test('a redirect without a valid target is rejected', async () => {
     const reason = 'a redirect (307) without a valid target';
     expect(await post(await start(behave))).toEqual({ kind: 'rejected', code: 'redirect', reason });
   }
-});
-
-test('an endpoint with a certificate of the configured authority is trusted, and its connections are reused', async () => {
-  const server = await start(answer(200), authority.issue('IP:127.0.0.1'));
-  const httpClient = create({ tls: { ca: authority.cert } });
-  expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  expect(await post(`https://${server.host}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  expect(server.connections).toBe(1);
-});
-
-test('a certificate of an unknown authority, or for another host, is refused before anything is sent', async () => {
-  const other = createAuthority();
-  closers.push(async () => other.remove());
-  for (const pair of [other.issue('IP:127.0.0.1'), authority.issue('DNS:secret.test')]) {
-    const server = await start(answer(200), pair);
-    const reply = await post(`https://${server.host}`, create({ tls: { ca: authority.cert } }));
-    expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
-    expect(server.requests).toHaveLength(0);
-  }
-});
-
-test('an endpoint without TLS behind an https URL is rejected', async () => {
-  const server = await start();
-  // A TLS greeting has no header: answers as soon as anything comes.
-  const plain = await startHttpProxy(() => server.port);
-  closers.push(() => plain.stop());
-  const reply = await post(plain.url.replace('http:', 'https:'));
-  expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
-});
-
-test('an endpoint that demands a client certificate gets it', async () => {
-  const mutual = {
-    ...authority.issue('IP:127.0.0.1'),
-    ca: authority.cert,
-    requestCert: true,
-    rejectUnauthorized: true,
-  };
-  const server = await start(answer(200), mutual);
-  const { cert, key } = authority.issue('DNS:jobservice');
-  const reply = await post(`https://${server.host}`, create({ tls: { ca: authority.cert, cert, key } }));
-  expect(reply).toEqual({ kind: 'accepted', status: 200 });
-  expect(server.requests).toHaveLength(1);
-});
-
-test('without the client certificate that an endpoint demands, its TLS alert rejects the hook', async () => {
-  const server = await startAlertingServer(authority.issue('IP:127.0.0.1'), authority);
-  closers.push(() => server.stop());
-  const reply = await post(`https://127.0.0.1:${server.port}`, create({ tls: { ca: authority.cert } }));
-  expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
-});
-
-test('a PEM text that cannot be read is an error at once, not one of every hook', () => {
-  expect(() => create({ tls: { cert: 'secret', key: 'secret' } })).toThrow();
-});
-
-test.each([
-  '',
-  '   ',
-  'secret',
-  'core:8080',
-  '/secret',
-  'http://',
-  'http://[secret',
-  'ftp://core/secret',
-  'file:///secret',
-])('an event with the URL "%s" is refused', async (url) => {
-  const reply = await create().post(url, '{}');
-  expect(reply).toMatchObject({ kind: 'rejected', code: 'bad-url' });
-  expect(JSON.stringify(reply)).not.toMatch(/secret/);
-});
-
-test('user info with a broken escape is refused', async () => {
-  const reply = await create().post('http://secret:%zz@127.0.0.1:1/', '{}');
-  expect(reply).toMatchObject({ kind: 'rejected', code: 'bad-url' });
-  expect(JSON.stringify(reply)).not.toMatch(/secret|zz/);
-});
-
-test('hooks are sent to allowed origins only', async () => {
-  const [told, untold] = await Promise.all([start(), start()]);
-  const httpClient = create({ allowedOrigins: [`HTTP://${told.host}/`] });
-  expect(await post(told, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  const reason = `http://${untold.host} is not an allowed origin`;
-  expect(await post(untold, httpClient)).toEqual({ kind: 'rejected', code: 'forbidden', reason });
-  expect(untold.connections).toBe(0);
-});
-
-test('hooks to a rewritten origin are sent to its new place', async () => {
-  const server = await start();
-  const httpClient = create({
-    rewriteOrigins: { 'http://old-core': `http://${server.host}/base/` },
-    allowedOrigins: [`http://${server.host}`],
-  });
-  expect(await post('http://old-core:80', httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  expect(server.requests[0]).toMatch(/^POST \/base\/secret\/path\?key=secret /);
-  expect(linesOf(server.requests[0])).toContain(`authorization: Basic ${btoa('secret-user:secret-pass')}`);
-  // Another port is another endpoint.
-  expect(await post('http://old-core:81', httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
-});
-
-test.each([
-  '169.254.169.254',
-  '2852039166',
-  '0xa9fea9fe',
-  '0251.0376.0251.0376',
-  '169.254.43518',
-  '[::ffff:169.254.169.254]',
-  '[::ffff:a9fe:a9fe]',
-  '[64:ff9b::a9fe:a9fe]',
-  '[fe80::1]',
-  '[fd00:ec2::254]',
-  '100.100.100.200',
-  '168.63.129.16',
-])('http://%s is not connected to', async (host) => {
-  expect(await post(`http://${host}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
-});
-
-test('0.0.0.0, which is loopback on Linux, is connected to only if it is allowed', async () => {
-  const server = await start();
-  expect(await post(`http://0.0.0.0:${server.port}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
-  expect(server.connections).toBe(0);
-  const httpClient = create({ allowLinkLocal: true });
-  expect(await post(`http://0.0.0.0:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-});
-
-/** A resolver by which every name has these addresses, as they are at the time. */
-const resolveTo =
-  (addresses: string[]): Parameters<typeof createHttpClient>[2] =>
-  (_, __, callback) =>
-    callback(
-      null,
-      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    );
-
-test('a name that resolves to a metadata address is refused, even if it also resolves to others', async () => {
-  const server = await start();
-  for (const addresses of [['169.254.169.254'], ['127.0.0.1', '::ffff:169.254.169.254']]) {
-    const reply = await post(`http://core:${server.port}`, create({}, resolveTo(addresses)));
-    const reason = 'the name resolves to a link-local or metadata address';
-    expect(reply).toEqual({ kind: 'rejected', code: 'forbidden', reason });
-  }
-  expect(server.connections).toBe(0);
-  const tls = await post(`https://core:${server.port}`, create({}, resolveTo(['fe80::1'])));
-  expect(tls).toMatchObject({ kind: 'rejected', code: 'forbidden' });
-});
-
-test('a name that resolves to another address each time (DNS rebinding) is checked at each connection', async () => {
-  const server = await start((socket, request) => {
-    answer(200, 'connection: close')(socket, request);
-    socket.end();
-  });
-  const addresses = ['127.0.0.1'];
-  const httpClient = create({}, resolveTo(addresses));
-  expect(await post(`http://core:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  addresses[0] = '169.254.169.254';
-  expect(await post(`http://core:${server.port}`, httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
-  expect(server.connections).toBe(1);
-});
-
-test('link-local addresses of a name are connected to if they are allowed', async () => {
-  const server = await start();
-  const httpClient = create({ allowLinkLocal: true }, resolveTo(['0.0.0.0']));
-  expect(await post(`http://core:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-});
-
-test('the proxy of the environment is used, and it is never asked for a metadata address', async () => {
-  const server = await start();
-  const proxy = await startHttpProxy(() => server.port);
-  closers.push(() => proxy.stop());
-  vi.stubEnv('http_proxy', proxy.url);
-  vi.stubEnv('no_proxy', 'near.test');
-  const httpClient = create({}, resolveTo(['169.254.169.254']));
-  expect(await post('http://far.test', httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  expect(proxy.asked).toHaveLength(1);
-  expect(proxy.asked[0]).toContain('far.test');
-  expect(server.requests[0]).toMatch(/^POST /);
-  expect(await post('http://169.254.169.254', httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
-  // Past the proxy, names are looked up here.
-  expect(await post('http://near.test', httpClient)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
-  expect(proxy.asked).toHaveLength(1);
-});
-
-test('through a proxy, the certificate of the endpoint is checked against the configured authority', async () => {
-  const server = await start(answer(200), authority.issue('DNS:far.test'));
-  const proxy = await startHttpProxy(() => server.port);
-  closers.push(() => proxy.stop());
-  vi.stubEnv('https_proxy', proxy.url);
-  const reply = await post('https://far.test', create({ tls: { ca: authority.cert } }));
-  expect(reply).toEqual({ kind: 'accepted', status: 200 });
-  expect(await post('https://far.test')).toMatchObject({ kind: 'rejected', code: 'tls' });
-  expect(await post('https://other.test', create({ tls: { ca: authority.cert } }))).toMatchObject({ code: 'tls' });
-});
-
-test('a proxy that is down is a failure to connect', async () => {
-  const proxy = await startHttpProxy(() => 1);
-  await proxy.stop();
-  vi.stubEnv('http_proxy', proxy.url);
-  expect(await post('http://far.test')).toMatchObject({ kind: 'retryable', code: 'connect' });
 });
 
 test('closing ends the requests in flight, and later requests fail', async () => {

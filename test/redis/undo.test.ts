@@ -1,54 +1,19 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { AuditEntry, Reaper, UndoOutcome } from '../../src/index.ts';
+import type { AuditEntry } from '../../src/index.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { everySchedule } from '../support/everySchedule.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { ackText, loseReplies, second, seedJob } from '../support/jobs.ts';
 import { readState, writeState } from '../support/states.ts';
 import { turnTaking } from '../support/turnTaking.ts';
+import { undoFixture } from '../support/undo.ts';
 
 // An undo gives a job, a hook or an entry what it had before an act, if nothing has moved since. Each is one script.
 
-const { redis, server, opened, keys, upstream } = await redisFixture();
-const endpoint = 'http://127.0.0.1:1';
-const old = 100_000;
-const create = (options: object = {}) =>
-  opened.create({ redis: server.url, rescue: { grace: 0, heartbeatTimeout: 600_000, maxRecoveries: 1 }, ...options });
-const entries = async (reaper: Reaper): Promise<AuditEntry[]> => {
-  const all: AuditEntry[] = [];
-  for await (const page of reaper.audit.list()) all.push(...page);
-  return all;
-};
-const entryOf = async (reaper: Reaper, what: string): Promise<string> => {
-  const found = (await entries(reaper)).find((entry) => entry.what === what);
-  if (found === undefined) throw new Error(`no entry of a ${what}`);
-  return found.id;
-};
-const undo = async (reaper: Reaper, id: string, plan = false): Promise<UndoOutcome> =>
-  (await reaper.audit.undo([id], { plan }))[0] as UndoOutcome;
-/** The bytes of every key that lasts, the stream too. */
-const stateOf = async () => {
-  const names = (await redis.keys('*')).filter((name) => name !== keys.probe).sort();
-  return Promise.all(names.map(async (name) => [name, (await redis.dumpBuffer(name))?.toString('base64')]));
-};
-const stats = (id = 'a') => redis.hgetall(keys.stats(id));
-const count = (id = 'a') => redis.hget(keys.track, id);
-const isNow = expect.stringMatching(/^\d{10}$/);
-/** A hook that no host of the test sends: it is recorded by the script of the act. */
-const hook = () => redis.hget(keys.hooks, 'a');
-
-/** A job that a sweep has failed, without a host that sends its hook. */
-const failed = async (fields: Record<string, string | number> = {}) => {
-  const at = await seedJob(redis, 'a', { age: old, ack: ackText('Running', second(-old)), ...fields });
-  const reaper = create();
-  await reaper.sweep();
-  return { reaper, at, entry: await entryOf(reaper, 'fail') };
-};
-const pendingError = async (at: number, attempts = 0) => {
-  await redis.hset(keys.hooks, 'a', `pending Error:${at} ${endpoint} ${attempts} 0 0 -`);
-  await redis.zadd(keys.dueHooks(endpoint), Date.now() + 3_600_000, 'a');
-};
+const fixture = await redisFixture();
+const { redis, opened, keys, upstream } = fixture;
+const { endpoint, old, create, entries, entryOf, undo, stateOf, stats, count, isNow, hook, failed, pendingError } =
+  undoFixture(fixture);
 
 describe('a fail', () => {
   test('undone: the job has its status, count and acknowledgement again, and no time to live', async () => {
@@ -273,159 +238,6 @@ describe('an untrack', () => {
   });
 });
 
-describe('a quarantine', () => {
-  const text = (id: string) => JSON.stringify({ name: 'X', id, t: 1_700_000_000, args: { token: 's3cret' } });
-  const kill = async (reaper: Reaper, pool: string, type = 'X') => {
-    await redis.sadd(keys.knownJobs, type);
-    await redis.sadd(keys.pools, pool);
-    await redis.hset(keys.heartbeat(pool), { heartbeat_at: second(-5_000), job_names: type, worker_ids: `${pool}-w` });
-    await redis.rpush(keys.inProgress(type, pool), text('a'));
-    await reaper.rescue();
-  };
-  const quarantined = async (fields: Record<string, string | number> = {}) => {
-    await seedJob(redis, 'a', { age: 1, ...fields });
-    const reaper = create();
-    await kill(reaper, 'p1');
-    await redis.del(keys.queue('X'));
-    await kill(reaper, 'p2');
-    return { reaper, entry: await entryOf(reaper, 'quarantine') };
-  };
-
-  test('undone: the same bytes are in the queue, and the job has its facts again', async () => {
-    const { reaper, entry } = await quarantined();
-    expect(await stats()).toMatchObject({ status: 'Error' });
-    expect(await undo(reaper, entry, true)).toMatchObject({ outcome: 'planned' });
-    expect(await redis.llen(keys.queue('X'))).toBe(0);
-    expect(await undo(reaper, entry)).toMatchObject({
-      outcome: 'done',
-      notes: ['its entry goes to the queue, and its recoveries are forgotten'],
-    });
-    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text('a')]);
-    expect(await stats()).toMatchObject({ status: 'Running' });
-    expect([await count(), await redis.ttl(keys.stats('a'))]).toEqual(['2', -1]);
-    expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
-    expect(await redis.hget(keys.recoveries, 'a')).toBeNull();
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'already-undone' });
-    expect(await redis.llen(keys.queue('X'))).toBe(1);
-  });
-
-  test('of a type with white space in its name: the entry goes to the queue of that type', async () => {
-    const type = `${'long '.repeat(50)}\tX`;
-    const reaper = create();
-    await kill(reaper, 'p1', type);
-    await redis.del(keys.queue(type));
-    await kill(reaper, 'p2', type);
-    expect(await undo(reaper, await entryOf(reaper, 'quarantine'))).toMatchObject({ outcome: 'done' });
-    expect(await redis.lrange(keys.queue(type), 0, -1)).toEqual([text('a')]);
-  });
-
-  test('of a job that had ended: its stats stay', async () => {
-    const { reaper, entry } = await quarantined({ status: 'Stopped', ack: ackText('Stopped', second(-1)) });
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'done' });
-    expect(await stats()).toMatchObject({ status: 'Stopped' });
-    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text('a')]);
-  });
-
-  test('refused once the job has changed, the entry has left dead, or it was released', async () => {
-    const { reaper, entry } = await quarantined();
-    const status = (await stats()).status ?? '';
-    await redis.hset(keys.stats('a'), 'status', 'Running');
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved', moved: [{ fact: 'status' }] });
-    await redis.hset(keys.stats('a'), 'status', status);
-    const dead = await redis.zrange(keys.dead, '0', '-1', 'WITHSCORES');
-    await redis.del(keys.dead);
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved', moved: [{ fact: 'dead' }] });
-    await redis.zadd(keys.dead, dead[1] as string, dead[0] as string);
-    await reaper.quarantine.release({ id: 'a' });
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved', moved: [{ fact: 'quarantine' }] });
-    expect(await redis.llen(keys.queue('X'))).toBe(1);
-  });
-
-  test('its release cannot be undone', async () => {
-    const { reaper } = await quarantined();
-    await reaper.quarantine.release({ id: 'a' });
-    expect(await undo(reaper, await entryOf(reaper, 'release-quarantined'))).toMatchObject({
-      outcome: 'refused',
-      reason: 'the entry is in the queue, and a worker may have taken it',
-    });
-  });
-
-  test('its drop undone: entry and record are as before, and it can be released', async () => {
-    const { reaper } = await quarantined();
-    const before = [await redis.hgetall(keys.quarantine), await redis.zrange(keys.dead, '0', '-1', 'WITHSCORES')];
-    await reaper.quarantine.drop({ id: 'a' });
-    expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
-    const entry = await entryOf(reaper, 'drop-quarantined');
-    expect(await undo(reaper, entry, true)).toMatchObject({ outcome: 'planned' });
-    expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
-    const done = await undo(reaper, entry);
-    expect(done).toMatchObject({ outcome: 'done' });
-    expect(JSON.stringify([done, await entries(reaper)])).not.toContain('s3cret');
-    expect([await redis.hgetall(keys.quarantine), await redis.zrange(keys.dead, '0', '-1', 'WITHSCORES')]).toEqual(
-      before,
-    );
-    expect(await redis.keys(keys.auditKept('*'))).toEqual([]);
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'already-undone' });
-    await reaper.quarantine.release({ id: 'a' });
-    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text('a')]);
-  });
-
-  test('its drop undone after 30 days: refused, with the reason', async () => {
-    const { reaper } = await quarantined();
-    await reaper.quarantine.drop({ id: 'a' });
-    const [kept = ''] = await redis.keys(keys.auditKept('*'));
-    await redis.del(kept);
-    const outcome = { outcome: 'refused', reason: 'what it needs was kept for 30 days, and is gone' };
-    expect(await undo(reaper, await entryOf(reaper, 'drop-quarantined'))).toMatchObject(outcome);
-  });
-
-  test('its drop undone: how often its workers died counts again, so the next death quarantines another entry', async () => {
-    const { reaper } = await quarantined();
-    const before = await redis.hget(keys.recoveries, 'a');
-    await reaper.quarantine.drop({ id: 'a' });
-    expect(await redis.hexists(keys.recoveries, 'a')).toBe(0);
-    await undo(reaper, await entryOf(reaper, 'drop-quarantined'));
-    expect(await redis.hget(keys.recoveries, 'a')).toBe(before);
-    await kill(reaper, 'p3');
-    expect(await redis.exists(keys.queue('X'))).toBe(0);
-    expect((await entries(reaper)).filter(({ what }) => what === 'quarantine')).toHaveLength(2);
-  });
-
-  test('its drop and the quarantine itself: a plan says what undoing both would do', async () => {
-    const { reaper, entry } = await quarantined();
-    await reaper.quarantine.drop({ id: 'a' });
-    const drop = await entryOf(reaper, 'drop-quarantined');
-    expect(await undo(reaper, entry, true)).toMatchObject({ outcome: 'moved' });
-    await seedJob(redis, 'b', { age: old });
-    await reaper.sweep();
-    expect((await reaper.audit.undo([entry, await entryOf(reaper, 'fail')], { plan: true }))[1]).toMatchObject({
-      outcome: 'moved',
-    });
-    expect(await reaper.audit.undo([entry, drop], { plan: true })).toEqual([
-      { entry: drop, what: 'drop-quarantined', job: 'a', outcome: 'planned', notes: [] },
-      {
-        ...{ entry, what: 'quarantine', job: 'a', outcome: 'planned' },
-        notes: [`only if nothing else has moved once ${drop} is undone`],
-      },
-    ]);
-    expect((await reaper.audit.undo([entry, drop])).map(({ outcome }) => outcome)).toEqual(['done', 'done']);
-    expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text('a')]);
-  });
-
-  test('its drop undone: refused where the job is in quarantine or in dead again', async () => {
-    const { reaper } = await quarantined();
-    const [member, score] = (await redis.zrange(keys.dead, '0', '-1', 'WITHSCORES')) as [string, string];
-    await reaper.quarantine.drop({ id: 'a' });
-    const entry = await entryOf(reaper, 'drop-quarantined');
-    await redis.hset(keys.quarantine, 'a', 'another');
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved', moved: [{ fact: 'quarantine' }] });
-    await redis.del(keys.quarantine);
-    await redis.zadd(keys.dead, score, member);
-    expect(await undo(reaper, entry)).toMatchObject({ outcome: 'moved', moved: [{ fact: 'dead' }] });
-    expect(await redis.exists(keys.quarantine)).toBe(0);
-  });
-});
-
 describe('a dropped hook', () => {
   const dropped = async (record: string) => {
     await seedJob(redis, 'a', { status: 'Success' });
@@ -504,127 +316,6 @@ test('two people undo the same acts at once: each act is undone once, and leaves
   expect(undone.map(({ of }) => of).sort()).toEqual([...ids].sort());
 });
 
-test.each([
-  ['refire', 'its endpoint may have got the hook'],
-  ['requeue', 'the entries are in the queue, and a worker may have taken them'],
-  ['requeue-orphan', 'the entry is in the queue, and a worker may have taken it'],
-  ['remove-stale', 'its job had succeeded, so nothing is left to run'],
-  ['deregister', 'the pool was dead; a pool that lives registers itself again'],
-  ['rebuild-counters', 'counters follow the in-progress lists: the next rescue would rebuild them'],
-  ['retry-hook', 'its endpoint may have got the hook'],
-  ['something', 'it is not known how to undo something'],
-])('a %s cannot be undone, and the answer says why', async (what, reason) => {
-  const entry = (await redis.xadd(keys.audit, '*', 'what', what, 'job', 'a')) as string;
-  expect(await undo(create(), entry)).toMatchObject({ entry, what, outcome: 'refused', reason });
-});
-
-test('an entry that could not hold all facts cannot be undone', async () => {
-  await seedJob(redis, 'a', { age: old, ack: 'x'.repeat(5_000) });
-  const reaper = create();
-  await reaper.sweep();
-  expect(await undo(reaper, await entryOf(reaper, 'fail'))).toMatchObject({
-    outcome: 'refused',
-    reason: 'the entry could not hold all facts of the act',
-  });
-});
-
-test('an entry with bytes that are no text cannot be undone: they would be written back as others', async () => {
-  await seedJob(redis, 'a', { age: old });
-  await redis.hset(keys.stats('a'), 'ack', Buffer.from([0xff, 0xfe]));
-  const reaper = create();
-  await reaper.sweep();
-  expect(await undo(reaper, await entryOf(reaper, 'fail'))).toMatchObject({ outcome: 'refused' });
-  expect(await stats()).toMatchObject({ status: 'Error' });
-});
-
-test('facts in an entry that are no texts are left out, and without a status before none is restored', async () => {
-  await redis.hset(keys.stats('a'), { status: 'Error', revision: 1 });
-  const facts = ['was', '{"status":{"a":1},"revision":"1"}', 'is', '{"status":"Error","tracked":[2]}'];
-  const entry = (await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', 'a', ...facts)) as string;
-  const reaper = create();
-  expect((await entries(reaper))[0]).toMatchObject({ was: { revision: '1' }, is: { status: 'Error' } });
-  expect(await undo(reaper, entry)).toMatchObject({
-    outcome: 'refused',
-    reason: 'the entry could not hold all facts of the act',
-  });
-  expect(await stats()).toEqual({ status: 'Error', revision: '1' });
-});
-
-test('a key of another type refuses one entry by its name, and the others are undone', async () => {
-  for (const id of ['a', 'b']) await seedJob(redis, id, { age: old });
-  const reaper = create();
-  await reaper.sweep();
-  await redis.del(keys.stats('a'));
-  await redis.set(keys.stats('a'), 'odd');
-  const ids = (await entries(reaper)).map(({ id }) => id);
-  const outcomes = await reaper.audit.undo(ids);
-  expect(outcomes.find(({ job }) => job === 'a')).toMatchObject({
-    outcome: 'refused',
-    reason: expect.stringContaining(`${keys.stats('a')} holds a string`),
-  });
-  expect(outcomes.find(({ job }) => job === 'b')).toMatchObject({ outcome: 'done' });
-});
-
-test('an entry that names another key as kept makes no script read it', async () => {
-  await redis.set('t:other', '{"record":"x","members":[]}');
-  const fields = ['what', 'drop-quarantined', 'job', 'a', 'is', '{"record":null}', 'kept', 't:other'];
-  const entry = (await redis.xadd(keys.audit, '*', ...fields)) as string;
-  expect(await undo(create(), entry)).toMatchObject({ outcome: 'refused' });
-  expect([await redis.exists('t:other'), await redis.exists(keys.quarantine)]).toEqual([1, 0]);
-});
-
-test.each([
-  'null',
-  '5',
-  '{}',
-  '{"record":"x","members":5}',
-  '{"record":"x","members":[5]}',
-  '{"record":"x","members":[["m","abc"]]}',
-  '{"record":"x","members":[["m",1e309]]}',
-  '{"record":5,"members":[["m","5"]]}',
-])('fault 143: a kept text that cannot be used refuses one entry, and the others are undone: %s', async (kept) => {
-  await seedJob(redis, 'a', { age: old });
-  const reaper = create();
-  await reaper.sweep();
-  await redis.set(keys.auditKept('x'), kept);
-  const fields = ['what', 'drop-quarantined', 'job', 'b', 'is', '{"record":null}', 'kept', keys.auditKept('x')];
-  await redis.xadd(keys.audit, '*', ...fields);
-  const ids = (await entries(reaper)).map(({ id }) => id);
-  for (const plan of [true, false]) {
-    expect(await reaper.audit.undo(ids, { plan })).toMatchObject([
-      { job: 'b', outcome: 'refused', reason: 'what it needs was kept for 30 days, and is gone' },
-      { job: 'a', outcome: plan ? 'planned' : 'done' },
-    ]);
-  }
-  expect([await redis.exists(keys.quarantine), await redis.exists(keys.dead)]).toEqual([0, 0]);
-});
-
-test('entries that are not there, and ids that are none', async () => {
-  const reaper = create();
-  expect(await undo(reaper, '5-0')).toMatchObject({ entry: '5-0', outcome: 'not-found' });
-  for (const id of ['abc', '18446744073709551616-0', '1-18446744073709551616', '1-0\n']) {
-    await expect(reaper.audit.undo([id])).rejects.toMatchObject({ code: 'invalid-options' });
-  }
-  expect(await undo(reaper, '18446744073709551615-1')).toMatchObject({ outcome: 'not-found' });
-});
-
-test('several entries are undone the newest first, whatever their order', async () => {
-  await seedJob(redis, 'a', { age: old });
-  const reaper = create();
-  await reaper.sweep();
-  const fail = await entryOf(reaper, 'fail');
-  await redis.hdel(keys.stats('a'), 'web_hook_url');
-  await redis.hset(keys.stats('a'), 'ack', ackText('Error', Number((await stats()).revision)));
-  await reaper.sweep();
-  const untrack = await entryOf(reaper, 'untrack');
-  const outcomes = await reaper.audit.undo([fail, untrack, fail]);
-  expect(outcomes.map(({ entry, outcome }) => [entry, outcome])).toEqual([
-    [untrack, 'done'],
-    [fail, 'done'],
-  ]);
-  expect([(await stats()).status, await count()]).toEqual(['Running', '2']);
-});
-
 test('in every order, and with a crash at every point, an undo is done once and never over a change of the Go side', async () => {
   const { reaper, entry, at } = await failed();
   const [[, flat]] = (await redis.xrevrange(keys.audit, entry, entry)) as [[string, string[]]];
@@ -659,50 +350,6 @@ test('in every order, and with a crash at every point, an undo is done once and 
       const isReset = trace.includes('worker: reset');
       if (isReset) expect([status, Number(revision) > at]).toEqual(['Pending', true]);
       else expect(status).toBe(outcomes.includes('done') ? 'Running' : 'Error');
-    },
-  });
-  expect(runs).toBeGreaterThan(6);
-});
-
-test('in every order, an entry that is undone, released and retried by gocraft at once is queued once', async () => {
-  const text = '{"name":"X","id":"a","t":1}';
-  const member = '{"name":"X","id":"a","t":1,"fails":1}';
-  const record = JSON.stringify({ at: 5, recoveries: [[5, 'p', '']], entries: [['X', text, member]] });
-  const digest = createHash('sha1').update(record).digest('hex');
-  const undoBy = (client: typeof redis, token: string) =>
-    createScripts(client).run(
-      'undo_quarantine',
-      [
-        ...[keys.stats('a'), keys.track, keys.hooks, keys.parkedHooks, keys.dueHooks('')],
-        ...[keys.quarantine, keys.dead, keys.queue('X'), keys.recoveries],
-      ],
-      ['a', '{}', JSON.stringify({ record: digest }), '', '1-0', 'X'],
-      undefined,
-      { key: keys.answer(token), token },
-    );
-  const release = (client: typeof redis) =>
-    createScripts(client).run(
-      'release_quarantined',
-      [keys.quarantine, keys.dead, keys.recoveries, keys.queue('X')],
-      ['a', digest, ''],
-    );
-  await Promise.all([undoBy(redis, 'load'), release(redis)]);
-  const retried = `if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[2]) end`;
-  const runs = await everySchedule({
-    crashes: true,
-    async reset() {
-      await redis.flushall();
-      await redis.hset(keys.quarantine, 'a', record);
-      await redis.zadd(keys.dead, 5, member);
-    },
-    body: (command) => [
-      undoBy(turnTaking(redis, command, 'ann'), 'one'),
-      release(turnTaking(redis, command, 'bob')),
-      command('gocraft', 'retry', () => redis.eval(retried, 2, keys.dead, keys.queue('X'), member, text)),
-    ],
-    async check() {
-      expect(await redis.lrange(keys.queue('X'), 0, -1)).toEqual([text]);
-      expect(await redis.zcard(keys.dead)).toBe(0);
     },
   });
   expect(runs).toBeGreaterThan(6);

@@ -6,6 +6,7 @@ import { loadAssets } from '../../visualize/assets.ts';
 import type { Drawing } from '../../visualize/charts/drawing.ts';
 import { type ChartGraph, graphOf } from '../../visualize/charts/graph.ts';
 import { layOut } from '../../visualize/charts/layout.ts';
+import { partsOf } from '../../visualize/charts/parts.ts';
 import { straighten } from '../../visualize/charts/straighten.ts';
 import { svgOf } from '../../visualize/charts/svg.ts';
 import { faultsOf } from './geometry.ts';
@@ -15,41 +16,53 @@ const machines: [string, AnyStateMachine][] = Object.entries(charts);
 const folder = new URL('../../docs/charts/', import.meta.url);
 
 const graphs = new Map<string, ChartGraph>(machines.map(([name, machine]) => [name, graphOf(machine)]));
+const parts = [...graphs.values()].flatMap(partsOf);
 const drawings = new Map<string, Drawing>();
 beforeAll(async () => {
-  for (const [name, graph] of graphs) drawings.set(name, await layOut(graph));
+  for (const part of parts) drawings.set(part.name, await layOut(part));
 });
 
 const graphFor = (name: string) => graphs.get(name) as ChartGraph;
 const drawingFor = (name: string) => drawings.get(name) as Drawing;
+const drawingsOf = (name: string) => partsOf(graphFor(name)).map((part) => drawingFor(part.name));
 
-describe.each(machines)('the chart of a %s', (name, machine) => {
-  test('shows every state and every transition once', () => {
-    const svg = svgOf(drawingFor(name));
+describe.each(machines)('the charts of a %s', (name, machine) => {
+  test('show every state and every transition', () => {
     const { nodes, edges } = graphFor(name);
-    const ids = nodes.map(({ id }) => id);
-    expect(valuesOf(svg, 'data-state')).toEqual(ids);
-    expect(valuesOf(svg, 'data-count')).toEqual(ids);
-    expect(valuesOf(svg, 'data-edge').map(Number).sort(byNumber)).toEqual(edges.map(({ index }) => index));
+    const svgs = drawingsOf(name).map(svgOf);
+    const shown = (attribute: string) => new Set(svgs.flatMap((svg) => valuesOf(svg, attribute)));
+    expect([...shown('data-state')].sort()).toEqual(nodes.map(({ id }) => id).sort());
+    expect([...shown('data-count')].sort()).toEqual(nodes.map(({ id }) => id).sort());
+    const indices = new Set([...shown('data-edge')].flatMap((list) => list.split(' ').map(Number)));
+    expect([...indices].sort(byNumber)).toEqual(edges.map(({ index }) => index));
   });
 
-  test('shows the source, target, event and guard of every transition', () => {
-    const { nodes, edges, legend } = drawingFor(name);
-    const listed = new Map(legend.map(({ index, line }) => [index, line.text]));
-    const labelOf = ({ index, from, to, label }: Drawing['edges'][number]): string => {
-      const [text, line] = [joined(label.lines), listed.get(index)];
-      if (line === undefined) return text;
-      const start = `${text} ${keyOf(from)} → ${keyOf(to)}: `;
-      expect(line.startsWith(start), line).toBe(true);
-      return line.slice(start.length);
-    };
-    const shown = [
-      ...edges.map((edge) => ({ index: edge.index, from: edge.from, to: edge.to, label: labelOf(edge) })),
-      ...nodes.flatMap(({ id, inner }) =>
-        inner.map(({ index, line }) => ({ index, from: id, to: undefined, label: line.text })),
-      ),
-    ];
-    expect(shown.sort((a, b) => a.index - b.index)).toEqual(graphFor(name).edges);
+  test('describe every state', () => {
+    expect(graphFor(name).nodes.filter(({ description = '' }) => description === '')).toEqual([]);
+  });
+
+  test('show the source, target, event and guard of every transition', () => {
+    const shown = drawingsOf(name).flatMap(shownIn);
+    for (const edge of graphFor(name).edges) expect(shown).toContainEqual(edge);
+  });
+
+  test('are the same for copies of the machine made by provide', () => {
+    const provided = machine.provide({ actions: { another: () => {} }, guards: { another: () => true } });
+    expect(provided).not.toBe(machine);
+    expect(graphOf(provided)).toEqual(graphFor(name));
+  });
+});
+
+describe.each(parts.map((part) => [part.name, part] as const))('the chart %s', (name, part) => {
+  test('shows each of its states and transitions once', () => {
+    const svg = svgOf(drawingFor(name));
+    const ids = part.nodes.filter(({ kind }) => kind !== 'outside').map(({ id }) => id);
+    expect(valuesOf(svg, 'data-state')).toEqual(ids);
+    expect(valuesOf(svg, 'data-count')).toEqual(ids);
+    const lists = part.edges.map(({ index, also = [] }) => [index, ...also].join(' '));
+    expect(valuesOf(svg, 'data-edge').sort()).toEqual(lists.sort());
+    const ends = part.edges.map(({ index, from, to, label }) => ({ index, from, to, label }));
+    expect(shownIn(drawingFor(name))).toEqual(ends);
   });
 
   test('has no overlapping labels and states, and each line ends at its states', () => {
@@ -57,7 +70,7 @@ describe.each(machines)('the chart of a %s', (name, machine) => {
   });
 
   test('has an arrow from a dot to every initial state', () => {
-    const initial = graphFor(name).nodes.filter(({ isInitial }) => isInitial);
+    const initial = part.nodes.filter(({ isInitial }) => isInitial);
     expect(initial.length).toBeGreaterThan(0);
     expect(valuesOf(svgOf(drawingFor(name)), 'data-initial')).toEqual(initial.map(({ id }) => id));
     for (const { of, centre, points } of drawingFor(name).initials) {
@@ -73,12 +86,13 @@ describe.each(machines)('the chart of a %s', (name, machine) => {
     expect(written === svgOf(drawingFor(name)), `docs/charts/${name}.svg is stale: run npm run charts`).toBe(true);
   });
 
-  test('is at most 1,000 px wide at full size, and its text is at least 12 px high', async () => {
+  test('is at most 1,000 px wide and high at full size, and its text is at least 12 px high', async () => {
     const svg = await readFile(new URL(`${name}.svg`, folder), 'utf8');
     const [, attributes = ''] = /^<svg([^>]*)>/.exec(svg) ?? [];
     const [, width, height] = / width="(\d+)" height="(\d+)"/.exec(attributes) ?? [];
     expect(Number(width)).toBeGreaterThan(0);
     expect(Number(width)).toBeLessThanOrEqual(1_000);
+    expect(Number(height)).toBeLessThanOrEqual(1_000);
     // One px of the drawing is one px of the screen.
     expect(attributes).toContain(` viewBox="0 0 ${width} ${height}"`);
     expect(svg).not.toMatch(/transform|scale\(/);
@@ -87,17 +101,11 @@ describe.each(machines)('the chart of a %s', (name, machine) => {
     expect(Math.min(...sizes)).toBeGreaterThanOrEqual(12);
   });
 
-  test('is the same for copies of the machine made by provide', () => {
-    const provided = machine.provide({ actions: { another: () => {} }, guards: { another: () => true } });
-    expect(provided).not.toBe(machine);
-    expect(graphOf(provided)).toEqual(graphFor(name));
-  });
-
   test('is served without scripts, styles and foreign content, as the strict content policy requires', async () => {
     const svg = String((await loadAssets()).get(`/charts/${name}.svg`)?.body);
     expect(svg).toBe(svgOf(drawingFor(name)).replace(/<style>.*<\/style>\n/s, ''));
     expect(svg).not.toMatch(/<style|<script|style=|href=| on\w+=/);
-    expect(svg.match(/url\([^)]*\)/g)?.every((url) => url === `url(#arrow-${name})`)).toBe(true);
+    expect(svg.match(/url\([^)]*\)/g)?.every((url) => url === `url(#arrow-${name.replace('.', '_')})`)).toBe(true);
   });
 });
 
@@ -110,12 +118,12 @@ test('regions have a dashed border, final states have two borders, and states na
   const parallel = svgOf(await layOut(graphOf(regions)));
   expect(parallel).toMatch(/data-state="m\.left"><(title>[^<]*<\/title><)?rect class="box"[^>]* stroke-dasharray=/);
   const svg = svgOf(drawingFor('sweep'));
+  expect(svgOf(drawingFor('sweep.scanning'))).toMatch(/class="note"[^>]*>invokes readPage</);
   expect(svg).not.toMatch(/stroke-dasharray=/);
   expect(svg).toMatch(
     /class="state final" data-state="sweep\.stopped"><title>[^<]*<\/title><rect class="box"[^>]*><rect class="rim"/,
   );
   expect(svg.match(/class="rim"/g)).toHaveLength(1);
-  expect(svg).toMatch(/class="note"[^>]*>invokes readPage</);
 });
 
 test('transitions between the same two states share a line and have separate labels', () => {
@@ -173,8 +181,8 @@ test('loops, transitions into and out of an outer state, and transitions across 
   expect(faultsOf(drawing).filter((fault) => /begin|end|outside|overlaps/.test(fault))).toEqual([]);
 });
 
-test('docs/charts has exactly one chart for each machine (if not, run npm run charts)', async () => {
-  expect((await readdir(folder)).sort()).toEqual(machines.map(([name]) => `${name}.svg`).sort());
+test('docs/charts has exactly these charts (if not, run npm run charts)', async () => {
+  expect((await readdir(folder)).sort()).toEqual(parts.map(({ name }) => `${name}.svg`).sort());
 });
 
 describe('a small shift of a line to the side, next to a state', () => {
@@ -298,6 +306,25 @@ describe('the test helper faultsOf finds', () => {
     expect(moved(5000, 20)).toContain('job.fenced is outside');
   });
 });
+
+/** The transitions in a drawing, as a reader sees them. */
+const shownIn = ({ nodes, edges, legend }: Drawing) => {
+  const listed = new Map(legend.map(({ index, line }) => [index, line.text]));
+  const labelOf = ({ index, from, to, label }: Drawing['edges'][number]): string => {
+    const [text, line] = [joined(label.lines), listed.get(index)];
+    if (line === undefined) return text;
+    const start = `${text} ${keyOf(from)} → ${keyOf(to)}: `;
+    expect(line.startsWith(start), line).toBe(true);
+    return line.slice(start.length);
+  };
+  const shown = [
+    ...edges.map((edge) => ({ index: edge.index, from: edge.from, to: edge.to, label: labelOf(edge) })),
+    ...nodes.flatMap(({ id, inner }) =>
+      inner.map(({ index, line }) => ({ index, from: id, to: undefined, label: line.text })),
+    ),
+  ];
+  return shown.sort((a, b) => a.index - b.index);
+};
 
 const byNumber = (a: number, b: number): number => a - b;
 const keyOf = (id: string): string => id.slice(id.lastIndexOf('.') + 1);

@@ -37,16 +37,18 @@ const labelsOf = ({ edges }: Drawing): Named[] =>
 const legendOf = ({ legend }: Drawing): Named[] =>
   legend.map(({ index, line }) => ({ what: `list of ${index}`, box: line.box }));
 
-const textsOf = ({ id, name, count, note, description, inner }: DrawnNode): Named[] => [
+const textsOf = ({ id, name, count, notes, description, inner }: DrawnNode): Named[] => [
   { what: `name of ${id}`, box: name.box },
   { what: `count of ${id}`, box: count },
-  ...(note === undefined ? [] : [{ what: `note of ${id}`, box: note.box }]),
+  ...notes.map(({ box }) => ({ what: `note of ${id}`, box })),
   ...(description?.lines ?? []).map(({ text, box }) => ({ what: `"${text}" of ${id}`, box })),
   ...inner.map(({ index, line }) => ({ what: `inner ${index} of ${id}`, box: line.box })),
 ];
 
 const leavesOf = ({ nodes }: Drawing): Named[] =>
-  nodes.filter(({ kind }) => kind === 'atomic' || kind === 'final').map(({ id, box }) => ({ what: id, box }));
+  nodes
+    .filter(({ kind, isCollapsed }) => isCollapsed || (kind !== 'compound' && kind !== 'parallel'))
+    .map(({ id, box }) => ({ what: id, box }));
 
 const dotsOf = ({ initials }: Drawing): Named[] =>
   initials.map(({ of, centre }) => ({
@@ -84,6 +86,12 @@ const nodeOf = ({ nodes }: Drawing, id: string): DrawnNode => {
   return node;
 };
 
+const pageOf = ({ width, height }: Drawing): Box => ({ x: 0, y: 0, width, height });
+
+/** The box of a state. A drawing of a part shows some states without the states around them: those are on the page. */
+const boxOf = (drawing: Drawing, id: string): Box =>
+  drawing.nodes.find((node) => node.id === id && node.kind !== 'outside')?.box ?? pageOf(drawing);
+
 const siblingFaults = ({ nodes }: Drawing): string[] =>
   nodes.flatMap((a, i) =>
     nodes
@@ -94,17 +102,17 @@ const siblingFaults = ({ nodes }: Drawing): string[] =>
 
 /** Parts that are outside the box that should contain them. */
 const placeFaults = (drawing: Drawing): string[] => {
-  const page = { x: 0, y: 0, width: drawing.width, height: drawing.height };
+  const page = pageOf(drawing);
   const placed: { named: Named; holder: Box }[] = [
     ...drawing.nodes.map(({ id, box }) => ({
       named: { what: id, box },
-      holder: parentOf(id) === '' ? page : nodeOf(drawing, parentOf(id)).box,
+      holder: boxOf(drawing, parentOf(id)),
     })),
     ...drawing.nodes.flatMap((node) => textsOf(node).map((named) => ({ named, holder: node.box }))),
     ...legendOf(drawing).map((named) => ({ named, holder: page })),
     ...drawing.edges.map(({ index, from, to, label }) => ({
       named: { what: `label of ${index}`, box: label.box },
-      holder: nodeOf(drawing, commonParentOf(from, to)).box,
+      holder: boxOf(drawing, commonParentOf(from, to)),
     })),
     ...drawing.edges.flatMap(({ index, label }) =>
       label.lines.map(({ text, box }) => ({ named: { what: `"${text}" of ${index}`, box }, holder: label.box })),

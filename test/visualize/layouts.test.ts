@@ -4,6 +4,7 @@ import { createMachine } from 'xstate';
 import type { Drawing } from '../../visualize/charts/drawing.ts';
 import { graphOf } from '../../visualize/charts/graph.ts';
 import { layOut } from '../../visualize/charts/layout.ts';
+import { partsOf } from '../../visualize/charts/parts.ts';
 import { svgOf } from '../../visualize/charts/svg.ts';
 import { createChartTally } from '../../visualize/chartTally.ts';
 import { faultsOf } from './geometry.ts';
@@ -73,6 +74,73 @@ test('a label shows event and guard if there is room; otherwise a number, explai
   const { edges, legend } = await draw({ id: 'many', ...everyPair(5) });
   expect(edges.map(({ label }) => label.lines.map(({ text }) => text))).toEqual(edges.map((_, i) => [String(i + 1)]));
   expect(legend[1]?.line.text).toBe('2 state 0 → state 2: event.of.number.2 [isAsLongAsGuardsAre]');
+});
+
+describe('a machine of more than twelve states', () => {
+  const inner = {
+    initial: 'a',
+    on: { stay: { actions: () => undefined } },
+    states: {
+      a: { on: { next: 'b', leave: '#large.after', again: '#large.within' } },
+      b: { on: { leave: '#large.after', stay: { actions: () => undefined } } },
+    },
+  };
+  const large = createMachine({
+    id: 'large',
+    initial: 'within',
+    states: {
+      within: inner,
+      after: { on: { back: 'within.b' } },
+      ...Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`other ${i}`, {}])),
+    },
+  });
+  const [overview, detail, ...rest] = partsOf(graphOf(large));
+  const ends = (part: typeof overview) =>
+    part?.edges.map(({ from, to = 'stays', label }) => `${from} → ${to}: ${label}`).sort();
+
+  test('has an overview in which its compound states are collapsed, and a chart for each of these', () => {
+    expect(rest).toEqual([]);
+    expect(overview?.nodes.map(({ id }) => id)).toEqual([
+      'large',
+      'large.within',
+      'large.after',
+      ...Array.from({ length: 9 }, (_, i) => `large.other ${i}`),
+    ]);
+    expect(overview?.nodes[1]).toMatchObject({ kind: 'compound', collapsed: 2 });
+    expect(detail?.nodes.map(({ id, kind }) => [id, kind])).toEqual([
+      ['large.within', 'compound'],
+      ['large.within.a', 'atomic'],
+      ['large.within.b', 'atomic'],
+      ['large.after', 'outside'],
+    ]);
+  });
+
+  test('the overview shows transitions from and to inner states at the state around them, equal ones as one', () => {
+    expect(ends(overview)).toEqual(['large.after → large.within: back', 'large.within → large.after: leave']);
+    const [leaving] = overview?.edges.filter(({ label }) => label === 'leave') ?? [];
+    const indices = graphOf(large).edges.filter(({ label }) => label === 'leave');
+    expect([leaving?.index, ...(leaving?.also ?? [])]).toEqual(indices.map(({ index }) => index));
+  });
+
+  test('the chart of a compound state shows all its transitions, with the states outside at their other ends', async () => {
+    expect(ends(detail)).toEqual([
+      'large.after → large.within.b: back',
+      'large.within → stays: stay',
+      'large.within.a → large.after: leave',
+      'large.within.a → large.within.b: next',
+      'large.within.a → large.within: again',
+      'large.within.b → large.after: leave',
+      'large.within.b → stays: stay',
+    ]);
+    const drawing = await layOut(detail as NonNullable<typeof detail>);
+    expect(faultsOf(drawing)).toEqual([]);
+    // A state outside is not marked by the page: the overview shows where actors are.
+    expect(svgOf(drawing)).not.toContain('data-state="large.after"');
+  });
+
+  test('without compound states is one chart', () => {
+    expect(partsOf(graphOf(createMachine({ id: 'flat', ...chain(20) })))).toHaveLength(1);
+  });
 });
 
 const long = 'a name that is much too long for a state of a chart to have '.repeat(3);

@@ -279,9 +279,9 @@ test('the trace of a dead pool goes from suspect to rescued', async () => {
   expect(state.pools[0]).toMatchObject({ pool: 'dead', outcome: 'rescued', entries: 1, moved: { X: 1 } });
   expect(state.pools[0]?.steps.map(({ state }) => state)).toEqual([
     'pool.suspect',
-    'pool.confirm',
-    'pool.requeue',
-    'pool.deregister',
+    'pool.acting.confirm',
+    'pool.acting.requeue',
+    'pool.acting.deregister',
     'pool.rescued',
   ]);
   expect(state.rescue).toMatchObject({ rescued: 1, entries: 1, pools: [], abandoned: 0 });

@@ -3,8 +3,12 @@ import { lineHeight, round, widthOf } from './text.ts';
 
 /** Maximum width of a chart, px: readable at full size on a laptop and in a README. */
 export const widest = 1_000;
+/** Height that a chart has at most where that is possible, px. */
+export const tallest = 1_000;
 /** Radius of the dot of an initial state, px. */
 export const initialRadius = 5;
+/** Room for the dot of an initial state and its arrow, px. */
+export const dotRoom = { along: 26, across: 28 };
 /** Margin around the frame of a chart, so that its stroke is not cut off, px. */
 export const margin = 2;
 
@@ -44,12 +48,14 @@ export interface DrawnNode {
   readonly id: string;
   readonly kind: ChartNode['kind'];
   readonly isRegion: boolean;
+  /** Whether another chart shows the states in it. */
+  readonly isCollapsed: boolean;
   readonly box: Box;
   readonly name: Line;
   /** Room for a count of up to nine characters. */
   readonly count: Box;
-  /** The actors that the state invokes. */
-  readonly note: Line | undefined;
+  /** The actors that the state invokes; how many states another chart shows. */
+  readonly notes: readonly Line[];
   /** The complete description, and as many lines of it as fit. */
   readonly description: { readonly text: string; readonly lines: readonly Line[] } | undefined;
   /** The transitions that have actions but no target. */
@@ -66,6 +72,8 @@ export interface IndexedLine {
 export interface DrawnEdge {
   /** Index of the transition in its graph. */
   readonly index: number;
+  /** Indices of the transitions that are drawn as this one. */
+  readonly also: readonly number[];
   readonly from: string;
   readonly to: string;
   /** The complete event and guard, also if the label is shorter. */
@@ -111,7 +119,7 @@ export const moved = (drawing: Drawing, by: Point): Drawing => {
       box: box(node.box),
       name: line(node.name),
       count: box(node.count),
-      note: node.note && line(node.note),
+      notes: node.notes.map(line),
       description: node.description && { ...node.description, lines: node.description.lines.map(line) },
       inner: node.inner.map(indexed),
     })),

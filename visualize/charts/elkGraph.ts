@@ -1,7 +1,7 @@
-import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk-api.js';
-import { initialRadius, margin } from './drawing.ts';
+import type { ElkExtendedEdge, ElkLabel, ElkNode, LayoutOptions } from 'elkjs/lib/elk-api.js';
+import { dotRoom, margin } from './drawing.ts';
 import type { ChartGraph, ChartNode } from './graph.ts';
-import { framePadding, headSizeOf } from './head.ts';
+import { framePadding, headSizeOf, type Shape } from './head.ts';
 import { type Bundle, bundleSizeOf, bundlesOf, type LabelStyle } from './labels.ts';
 
 /** One way to lay out a chart. */
@@ -9,6 +9,9 @@ export interface Plan {
   /** The direction in which states follow each other. */
   readonly direction: 'DOWN' | 'RIGHT';
   readonly labels: LabelStyle;
+  readonly shape: Shape;
+  /** Which transitions are drawn against the direction: those back to a state on the way from the initial state, or as few as possible. */
+  readonly against: 'back' | 'fewest';
   /** Maximum number of states side by side; no limit if undefined. */
   readonly abreast?: number;
 }
@@ -16,7 +19,6 @@ export interface Plan {
 /** Ids in elk's graph. The prefix keeps them unique for any names of states. */
 export const stateIn = (id: string): string => `state ${id}`;
 export const dotIn = (id: string): string => `dot ${id}`;
-export const arrowIn = (id: string): string => `arrow ${id}`;
 /** The one point at which transitions enter a final state: there are many of them, and none leaves it. */
 const portIn = (id: string): string => `port ${id}`;
 /** An edge that keeps a region below the one before it. It is not drawn. */
@@ -25,24 +27,24 @@ const orderIn = (id: string): string => `order ${id}`;
 /** The input for elk. */
 export const elkGraphOf = (graph: ChartGraph, plan: Plan): ElkNode => {
   const options = optionsOf(plan);
-  const initials = graph.nodes.filter(({ isInitial }) => isInitial);
   const placed = (node: ChartNode): ElkNode => {
-    const head = headSizeOf(graph, node);
+    const head = headSizeOf(graph, node, plan.shape);
     const children = graph.nodes.filter(({ parent }) => parent === node.id);
-    if (children.length === 0) return { id: stateIn(node.id), ...head, ...(node.kind === 'final' ? portOf(node) : {}) };
+    const initial = node.isInitial ? { labels: [dotOf(graph, node, plan)] } : {};
+    if (children.length === 0)
+      return { id: stateIn(node.id), ...head, ...(node.kind === 'final' ? portOf(node) : {}), ...initial };
     return {
       id: stateIn(node.id),
+      ...initial,
       layoutOptions: {
         ...options,
         'elk.padding': padding(head.height + 6, framePadding),
         'elk.nodeSize.constraints': 'MINIMUM_SIZE',
         'elk.nodeSize.minimum': `(${head.width},${head.height})`,
       },
-      children: children.flatMap((child) => [...(child.isInitial ? [dotOf(child)] : []), placed(child)]),
+      children: children.map(placed),
     };
   };
-  const [root] = graph.nodes;
-  if (root === undefined) throw new Error('a chart has a root');
   return {
     id: 'page',
     layoutOptions: {
@@ -51,10 +53,9 @@ export const elkGraphOf = (graph: ChartGraph, plan: Plan): ElkNode => {
       'elk.json.edgeCoords': 'ROOT',
       'elk.padding': padding(margin, margin),
     },
-    children: [placed(root)],
+    children: graph.nodes.filter(({ parent }) => parent === undefined).map(placed),
     edges: [
       ...bundlesOf(graph).map((bundle) => edgeOf(graph, bundle, plan)),
-      ...initials.map(arrowOf),
       ...(plan.abreast === undefined ? [] : ordersOf(graph)),
     ],
   };
@@ -65,15 +66,14 @@ export const elkGraphOf = (graph: ChartGraph, plan: Plan): ElkNode => {
  *
  * Without `considerModelOrder`: with it, elk 0.12 throws on the supervisor's chart.
  */
-const optionsOf = ({ direction, abreast }: Plan): LayoutOptions => ({
+const optionsOf = ({ direction, against, abreast }: Plan): LayoutOptions => ({
   'elk.algorithm': 'layered',
   'elk.direction': direction,
   'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
   'elk.edgeRouting': 'ORTHOGONAL',
   // The best of the first ten seeds for these charts.
   'elk.randomSeed': '2',
-  // Starts at the initial state: transitions back to an earlier state are drawn against the direction.
-  'elk.layered.cycleBreaking.strategy': 'DEPTH_FIRST',
+  'elk.layered.cycleBreaking.strategy': against === 'back' ? 'DEPTH_FIRST' : 'GREEDY',
   'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
   'elk.layered.edgeLabels.centerLabelPlacementStrategy': 'TAIL_LAYER',
   'elk.layered.thoroughness': '40',
@@ -81,9 +81,9 @@ const optionsOf = ({ direction, abreast }: Plan): LayoutOptions => ({
   'elk.spacing.edgeNode': '12',
   'elk.spacing.edgeEdge': '10',
   'elk.spacing.edgeLabel': '2',
-  'elk.layered.spacing.nodeNodeBetweenLayers': '16',
-  'elk.layered.spacing.edgeNodeBetweenLayers': '10',
-  'elk.layered.spacing.edgeEdgeBetweenLayers': '8',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '10',
+  'elk.layered.spacing.edgeNodeBetweenLayers': '7',
+  'elk.layered.spacing.edgeEdgeBetweenLayers': '7',
   ...(abreast === undefined
     ? {}
     : {
@@ -96,13 +96,24 @@ const padding = (top: number, rest: number): string => `[top=${top},left=${rest}
 
 const portOf = ({ id }: ChartNode): Partial<ElkNode> => ({ ports: [{ id: portIn(id), width: 0, height: 0 }] });
 
-const dotOf = ({ id }: ChartNode): ElkNode => ({ id: dotIn(id), width: 2 * initialRadius, height: 2 * initialRadius });
-
-const arrowOf = ({ id }: ChartNode): ElkExtendedEdge => ({
-  id: arrowIn(id),
-  sources: [dotIn(id)],
-  targets: [stateIn(id)],
-});
+/** Room for the dot and its arrow, on a side of the state that no line begins or ends at. */
+const dotOf = ({ edges }: ChartGraph, { id }: ChartNode, { direction }: Plan): ElkLabel => {
+  const { along, across } = dotRoom;
+  const hasLoop = edges.some(({ from, to }) => from === id && to === id);
+  return {
+    id: dotIn(id),
+    // Without a text, elk leaves it out.
+    text: id,
+    ...(direction === 'DOWN' ? { width: along, height: across } : { width: across, height: along }),
+    // Loops take the left side, or the upper one.
+    layoutOptions: {
+      'elk.nodeLabels.placement':
+        direction === 'DOWN'
+          ? `OUTSIDE ${hasLoop ? 'H_RIGHT' : 'H_LEFT'} V_TOP H_PRIORITY`
+          : `OUTSIDE H_LEFT ${hasLoop ? 'V_BOTTOM' : 'V_TOP'}`,
+    },
+  };
+};
 
 /** No transition joins regions, so elk would put all regions side by side. */
 const ordersOf = ({ nodes }: ChartGraph): ElkExtendedEdge[] =>
@@ -113,7 +124,7 @@ const ordersOf = ({ nodes }: ChartGraph): ElkExtendedEdge[] =>
       : [{ id: orderIn(id), sources: [stateIn(before.id)], targets: [stateIn(id)] }];
   });
 
-const edgeOf = ({ nodes }: ChartGraph, bundle: Bundle, { labels }: Plan): ElkExtendedEdge => ({
+const edgeOf = ({ nodes }: ChartGraph, bundle: Bundle, { labels, shape }: Plan): ElkExtendedEdge => ({
   id: bundle.id,
   sources: [stateIn(bundle.from)],
   targets: [
@@ -123,7 +134,7 @@ const edgeOf = ({ nodes }: ChartGraph, bundle: Bundle, { labels }: Plan): ElkExt
     {
       id: `label ${bundle.id}`,
       text: bundle.id,
-      ...bundleSizeOf(bundle, labels),
+      ...bundleSizeOf(bundle, labels, shape),
       // On the line, not beside it, so that it is clear which line it belongs to.
       layoutOptions: { 'elk.edgeLabels.inline': 'true', 'elk.edgeLabels.placement': 'CENTER' },
     },

@@ -5,8 +5,9 @@ export interface ChartNode {
   /** xstate's id: the path from the root, such as `job.tracking`. */
   readonly id: string;
   readonly key: string;
-  readonly kind: 'atomic' | 'compound' | 'parallel' | 'final';
-  /** Id of its parent state; undefined for the root. */
+  /** `outside`: a state of another part of the chart, shown only as the end of a transition. */
+  readonly kind: 'atomic' | 'compound' | 'parallel' | 'final' | 'outside';
+  /** Id of the state around it in this chart; undefined if there is none. */
   readonly parent: string | undefined;
   readonly isInitial: boolean;
   /** Whether it is a region of a parallel state, active together with its siblings. */
@@ -15,12 +16,16 @@ export interface ChartNode {
   readonly description: string | undefined;
   /** The actors that it invokes. */
   readonly invokes: readonly string[];
+  /** The number of states in it, if another chart shows them. */
+  readonly collapsed?: number;
 }
 
 /** A transition of a chart. */
 export interface ChartEdge {
   /** Index of the transition in the chart. It is the same for every copy of the machine. */
   readonly index: number;
+  /** Indices of the transitions that an overview shows as this one: same ends, same label. */
+  readonly also?: readonly number[];
   readonly from: string;
   /** Undefined for a transition that has actions but no target. */
   readonly to: string | undefined;
@@ -88,6 +93,8 @@ const eventOf = (type: string): string => {
 const guardOf = (guard: unknown): string | undefined => {
   if (guard === undefined) return undefined;
   if (typeof guard === 'string') return guard;
+  // `and([…])`, of which xstate keeps the list.
+  if (typeof guard === 'function' && 'guards' in guard) return (guard.guards as unknown[]).map(guardOf).join(' and ');
   const { type, params } = guard as { type?: string; params?: unknown };
   const values = typeof params === 'object' && params !== null ? Object.values(params) : [];
   return [type ?? 'guard', ...values].join(' ');

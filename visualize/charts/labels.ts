@@ -1,6 +1,7 @@
 /** The labels of transitions, and the list below a chart that has no room for complete labels. */
 import { boxOf, type DrawnEdge, type IndexedLine, lineAt, margin, type Size } from './drawing.ts';
 import type { ChartEdge, ChartGraph } from './graph.ts';
+import type { Shape } from './head.ts';
 import type { Route } from './straighten.ts';
 import { lineHeight, widthOf, wrap } from './text.ts';
 
@@ -20,6 +21,8 @@ export interface Bundle {
 
 /** Distance between the text of a label and its border, px. */
 const padding = { x: 5, y: 1 };
+/** Labels of a bundle below each other. If there are more, they are side by side. */
+const maxRows = { slim: 4, broad: 3 };
 /** Distance between the labels of a bundle, px. */
 const gap = 3;
 /** A longer label has its guard on a second line, characters. */
@@ -42,39 +45,68 @@ export const bundlesOf = ({ edges }: ChartGraph): Bundle[] => {
   return [...bundles.values()];
 };
 
-/** The size of a bundle's labels, one below the other. */
-export const bundleSizeOf = ({ edges }: Bundle, style: LabelStyle): Size => {
-  const sizes = edges.map((edge) => labelSizeOf(edge, style));
+/** The size of a bundle's labels together. */
+export const bundleSizeOf = (bundle: Bundle, style: LabelStyle, shape: Shape): Size => {
+  const columns = columnsOf(bundle, style, shape);
   return {
-    width: Math.max(...sizes.map(({ width }) => width)),
-    height: sizes.reduce((sum, { height }) => sum + height, gap * (edges.length - 1)),
+    width: columns.reduce((sum, { width }) => sum + width, gap * (columns.length - 1)),
+    height: Math.max(...columns.map(({ height }) => height)),
   };
 };
 
 /** Draws the transitions of a bundle, with their labels where the route has room for them. */
 export const drawBundle = (
-  { from, to, edges }: Bundle,
+  bundle: Bundle,
   { points, label: place = boxOf({}) }: Route,
   style: LabelStyle,
+  shape: Shape,
 ): DrawnEdge[] => {
-  let { y } = place;
-  return edges.map((edge, i) => {
-    const { width, height } = labelSizeOf(edge, style);
-    const box = boxOf({ x: place.x + (place.width - width) / 2, y, width, height });
-    y += height + gap;
-    const lines = linesOf(edge, style).map((text, row) =>
-      lineAt(text, box.x + (width - widthOf(text)) / 2, box.y + padding.y + row * lineHeight),
-    );
-    return {
-      index: edge.index,
-      from,
-      to,
-      text: edge.label,
-      points,
-      isShared: i > 0,
-      label: { box, lines },
-    };
+  const { from, to, edges } = bundle;
+  const { height: total } = bundleSizeOf(bundle, style, shape);
+  let { x } = place;
+  return columnsOf(bundle, style, shape).flatMap((column) => {
+    let y = place.y + (total - column.height) / 2;
+    const left = x;
+    x += column.width + gap;
+    return column.edges.map((edge) => {
+      const { width, height } = labelSizeOf(edge, style);
+      const box = boxOf({ x: left + (column.width - width) / 2, y, width, height });
+      y += height + gap;
+      const lines = linesOf(edge, style).map((text, row) =>
+        lineAt(text, box.x + (width - widthOf(text)) / 2, box.y + padding.y + row * lineHeight),
+      );
+      return {
+        index: edge.index,
+        also: edge.also ?? [],
+        from,
+        to,
+        text: edge.label,
+        points,
+        isShared: edge !== edges[0],
+        label: { box, lines },
+      };
+    });
   });
+};
+
+interface Column extends Size {
+  readonly edges: readonly ChartEdge[];
+}
+
+/** The labels of a bundle in columns of the same length, as far as possible. */
+const columnsOf = ({ edges }: Bundle, style: LabelStyle, shape: Shape): Column[] => {
+  const rows = Math.ceil(edges.length / Math.ceil(edges.length / maxRows[shape]));
+  const columns: Column[] = [];
+  for (let first = 0; first < edges.length; first += rows) {
+    const column = edges.slice(first, first + rows);
+    const sizes = column.map((edge) => labelSizeOf(edge, style));
+    columns.push({
+      edges: column,
+      width: Math.max(...sizes.map(({ width }) => width)),
+      height: sizes.reduce((sum, { height }) => sum + height, gap * (column.length - 1)),
+    });
+  }
+  return columns;
 };
 
 /** The list of all transitions by number. It starts at `top`, and has as many columns as fit into `room` px. */

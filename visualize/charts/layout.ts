@@ -1,13 +1,13 @@
 import elk from 'elkjs/lib/elk.bundled.js';
-import { type Drawing, widest } from './drawing.ts';
+import { type Drawing, tallest, widest } from './drawing.ts';
 import { elkGraphOf, type Plan } from './elkGraph.ts';
 import type { ChartGraph } from './graph.ts';
-import type { LabelStyle } from './labels.ts';
 import { place } from './place.ts';
 import { regionsOf, stack, widestRegion } from './regions.ts';
 
 /**
- * Lays out a chart, at most `widest` px wide. The same graph always gives the same drawing, byte for byte.
+ * Lays out a chart, at most `widest` px wide, and at most `tallest` px high if a plan can do that. The same graph always gives
+ * the same drawing, byte for byte.
  *
  * Regions that no transition joins are laid out separately and stacked. Runs at build time only: a large chart blocks the
  * event loop for seconds.
@@ -22,38 +22,56 @@ export const layOut = async (graph: ChartGraph): Promise<Drawing> => {
   return drawing;
 };
 
-const freely = (labels: LabelStyle): Plan[] => [
-  { labels, direction: 'DOWN' },
-  { labels, direction: 'RIGHT' },
-];
-const inRows = (labels: LabelStyle, ...sizes: number[]): Plan[] =>
-  sizes.map((abreast) => ({ labels, direction: 'DOWN', abreast }));
+const inWords = { labels: 'wide', direction: 'DOWN' } as const;
+const inShortLines = { labels: 'narrow', direction: 'DOWN' } as const;
+const inNumbers = { labels: 'number', direction: 'DOWN' } as const;
+const sideways = { shape: 'slim', against: 'back', direction: 'RIGHT' } as const;
 
 /**
- * The plans for a chart, in groups. The first group with a drawing that is narrow enough is used, and of that group the
- * drawing with the smallest height. Rows become shorter before labels do.
+ * The plans for a chart, in groups. The first group with a drawing that is small enough is used, and of that group the
+ * drawing with the smallest height. The order of the states is given up before words in labels are.
  */
 const plans: readonly (readonly Plan[])[] = [
-  freely('wide'),
-  inRows('wide', 4, 3),
-  freely('narrow'),
-  inRows('narrow', 4, 3),
-  freely('number'),
-  inRows('number', 4, 3),
-  inRows('number', 2),
+  [
+    { ...inWords, shape: 'slim', against: 'back' },
+    { ...inWords, ...sideways },
+  ],
+  [{ ...inWords, shape: 'broad', against: 'back' }],
+  [
+    { ...inWords, shape: 'slim', against: 'fewest' },
+    { ...inWords, shape: 'slim', against: 'back', abreast: 4 },
+    { ...inWords, shape: 'slim', against: 'back', abreast: 3 },
+    { ...inWords, shape: 'broad', against: 'fewest', abreast: 4 },
+  ],
+  [
+    { ...inShortLines, shape: 'slim', against: 'back' },
+    { ...inShortLines, ...sideways },
+    { ...inShortLines, shape: 'slim', against: 'back', abreast: 4 },
+    { ...inShortLines, shape: 'slim', against: 'back', abreast: 3 },
+  ],
+  [
+    { ...inNumbers, shape: 'slim', against: 'back' },
+    { ...inNumbers, ...sideways },
+    { ...inNumbers, shape: 'slim', against: 'back', abreast: 4 },
+    { ...inNumbers, shape: 'slim', against: 'back', abreast: 3 },
+  ],
+  [{ ...inNumbers, shape: 'slim', against: 'back', abreast: 2 }],
 ];
 
 const layOutWhole = async (graph: ChartGraph, room: number): Promise<Drawing> => {
   let narrowest = Number.POSITIVE_INFINITY;
+  let tooHigh: Drawing | undefined;
   for (const alternatives of plans) {
     const drawings: Drawing[] = [];
     for (const plan of alternatives) {
       drawings.push(place(graph, await new elk.default().layout(elkGraphOf(graph, plan)), plan, room));
     }
     const [lowest] = drawings.filter(({ width }) => width <= room).sort((a, b) => a.height - b.height);
-    if (lowest !== undefined) return lowest;
+    if (lowest !== undefined && lowest.height <= tallest) return lowest;
+    tooHigh ??= lowest;
     narrowest = Math.min(narrowest, ...drawings.map(({ width }) => width));
   }
+  if (tooHigh !== undefined) return tooHigh;
   throw tooWide(graph, narrowest, room);
 };
 

@@ -25,7 +25,9 @@ export const regionsOf = ({ nodes, edges }: ChartGraph): ChartGraph[] => {
     .filter(({ parent }) => parent === root.id)
     .map(({ id: name }) => ({
       name,
-      nodes: nodes.filter(({ id }) => regionOf(id) === name),
+      nodes: nodes
+        .filter(({ id }) => regionOf(id) === name)
+        .map((node) => (node.id === name ? { ...node, parent: undefined } : node)),
       edges: edges.filter(({ from }) => regionOf(from) === name),
     }));
 };

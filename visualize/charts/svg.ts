@@ -34,8 +34,8 @@ export const svgOf = (drawing: Drawing): string => {
     ...nodes.map(stateOf),
     ...initials.map((initial) => initialOf(initial, arrow)),
     // All lines before all labels: transitions between the same states share a line, which must not cross their labels.
-    ...edges.map(({ index, points, isShared }) =>
-      pathOf(points, arrow, isShared ? 'line shared' : 'line', ` data-line="${index}"`),
+    ...edges.map(({ index, also, points, isShared }) =>
+      pathOf(points, arrow, isShared ? 'line shared' : 'line', ` data-line="${[index, ...also].join(' ')}"`),
     ),
     ...edges.map(labelOf),
     ...legend.map(({ index, line }) => lineOf('legend', line, ` data-legend="${index}"`)),
@@ -45,32 +45,43 @@ export const svgOf = (drawing: Drawing): string => {
 };
 
 /** The chart in words, for screen readers. */
-const descriptionOf = ({ nodes, edges, initials }: Drawing): string =>
-  [
+const descriptionOf = ({ nodes: drawn, edges, initials }: Drawing): string => {
+  const nodes = drawn.filter(({ kind }) => kind !== 'outside');
+  return [
     `${nodes.length} states: ${nodes.map(({ id }) => id).join(', ')}.`,
     ...nodes.flatMap(({ id, description }) => (description === undefined ? [] : [`${id}: ${description.text}`])),
     `Initial: ${initials.map(({ of }) => of).join(', ')}.`,
     ...edges.map(({ from, to, text: label }) => `${from} to ${to}: ${label}.`),
     ...nodes.flatMap(({ id, inner }) => inner.map(({ line }) => `${id} stays: ${line.text}.`)),
   ].join(' ');
+};
 
-const stateOf = ({ id, kind, isRegion, box, name, count, note, description, inner }: DrawnNode): string =>
-  [
-    `<g class="state ${kind}${isRegion ? ' region' : ''}" data-state="${attr(id)}">`,
+const stateOf = (node: DrawnNode): string => {
+  const { id, kind, isRegion, box, name, count, notes, description, inner } = node;
+  return [
+    kind === 'outside' ? '<g class="outside">' : `<g class="${classesOf(node)}" data-state="${attr(id)}">`,
     ...(description === undefined ? [] : [`<title>${text(description.text)}</title>`]),
     rect('box', box, corners.state, isRegion ? ' stroke-dasharray="5 4"' : ''),
     ...(kind === 'final' ? [rect('rim', inset(box, rim), corners.state - rim)] : []),
     lineOf('name', name),
-    `<text class="count" data-count="${attr(id)}" x="${round(count.x + count.width)}" y="${baselineOf(count)}" text-anchor="end"></text>`,
-    ...(note === undefined ? [] : [lineOf('note', note)]),
+    ...(kind === 'outside' ? [] : [countOf(id, count)]),
+    ...notes.map((note) => lineOf('note', note)),
     ...(description?.lines ?? []).map((line) => lineOf('description', line)),
     ...inner.map(({ index, line }) => lineOf('inner', line, ` data-edge="${index}"`)),
     '</g>',
   ].join('');
+};
 
-const labelOf = ({ index, text: all, label }: DrawnEdge): string =>
+const classesOf = ({ kind, isRegion, isCollapsed }: DrawnNode): string =>
+  ['state', kind, ...(isRegion ? ['region'] : []), ...(isCollapsed ? ['collapsed'] : [])].join(' ');
+
+/** The page writes how often the state was entered. */
+const countOf = (id: string, box: Box): string =>
+  `<text class="count" data-count="${attr(id)}" x="${round(box.x + box.width)}" y="${baselineOf(box)}" text-anchor="end"></text>`;
+
+const labelOf = ({ index, also, text: all, label }: DrawnEdge): string =>
   [
-    `<g class="edge" data-edge="${index}">`,
+    `<g class="edge" data-edge="${[index, ...also].join(' ')}">`,
     `<title>${text(all)}</title>`,
     rect('label-box', label.box, corners.label),
     ...label.lines.map((line) => lineOf(line.text.startsWith('[') ? 'label guard' : 'label', line)),

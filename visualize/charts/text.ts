@@ -6,7 +6,7 @@
 /** Size of all text of a chart, px. */
 export const fontSize = 12;
 /** Height of a line of text, px. */
-export const lineHeight = 16;
+export const lineHeight = 15;
 /** Width of a character divided by the font size: a little more than in common monospace fonts. */
 const emOfCharacter = 0.61;
 

@@ -14,9 +14,9 @@ export type Marks =
       readonly by: number | undefined;
     };
 
-const drawings = new Map<ChartName, Promise<SVGElement>>();
-/** Fetches the SVG of a chart, once. Each place on the page gets a copy. */
-const drawingOf = (name: ChartName): Promise<SVGElement> => {
+const drawings = new Map<string, Promise<SVGElement>>();
+/** Fetches an SVG, once. Each place on the page gets a copy. */
+const drawingOf = (name: string): Promise<SVGElement> => {
   const known = drawings.get(name);
   if (known !== undefined) return known;
   const fetched = fetch(`charts/${name}.svg`).then(async (answer) => {
@@ -29,7 +29,16 @@ const drawingOf = (name: ChartName): Promise<SVGElement> => {
   return fetched;
 };
 
-export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
+/** A chart: one drawing, or an overview and a drawing for each state that is collapsed in it. */
+export const Chart = ({ name, index, marks }: { name: ChartName; index: ChartIndex; marks: Marks }) => (
+  <div class="chart" data-chart={name}>
+    {index.drawings.map((drawing) => (
+      <ChartDrawing key={drawing} name={drawing} marks={marks} />
+    ))}
+  </div>
+);
+
+const ChartDrawing = ({ name, marks }: { name: string; marks: Marks }) => {
   const container = useRef<HTMLElement>(null);
   const [drawing, setDrawing] = useState<SVGElement>();
   const [fault, setFault] = useState('');
@@ -58,7 +67,7 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
   }, [drawing, marks]);
 
   return (
-    <div class="chart" data-chart={name}>
+    <>
       {fault !== '' && (
         <p class="hint">
           {fault}{' '}
@@ -69,23 +78,32 @@ export const Chart = ({ name, marks }: { name: ChartName; marks: Marks }) => {
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled by keyboard */}
       <section class="drawing" ref={container} tabIndex={0} aria-label={`Chart: ${name}`} />
-    </div>
+    </>
   );
 };
 
 const mark = (drawing: SVGElement, marks: Marks) => {
   const nameOf = (element: Element) => element.getAttribute('data-state') ?? '';
-  const edgeOf = ({ dataset }: SVGElement) => Number(dataset.edge ?? dataset.line ?? dataset.legend);
+  /** An overview shows transitions that look the same as one. */
+  const edgesOf = ({ dataset }: SVGElement) =>
+    (dataset.edge ?? dataset.line ?? dataset.legend ?? '').split(' ').map(Number);
   const states = drawing.querySelectorAll<SVGElement>('[data-state]');
   const edges = drawing.querySelectorAll<SVGElement>('[data-edge], [data-line], [data-legend]');
   if (marks.kind === 'trace') {
     for (const state of states) {
-      state.classList.toggle('passed', marks.states.has(nameOf(state)));
-      state.classList.toggle('here', nameOf(state) === marks.here);
+      /** A collapsed state stands for the states in it. */
+      const isShownBy = (id: string) =>
+        id === nameOf(state) || (state.classList.contains('collapsed') && id.startsWith(`${nameOf(state)}.`));
+      state.classList.toggle('passed', [...marks.states].some(isShownBy));
+      state.classList.toggle('here', isShownBy(marks.here));
     }
     for (const edge of edges) {
-      edge.classList.toggle('passed', marks.transitions.has(edgeOf(edge)));
-      edge.classList.toggle('last', edgeOf(edge) === marks.by);
+      const shown = edgesOf(edge);
+      edge.classList.toggle(
+        'passed',
+        shown.some((at) => marks.transitions.has(at)),
+      );
+      edge.classList.toggle('last', marks.by !== undefined && shown.includes(marks.by));
     }
     return;
   }
@@ -103,8 +121,11 @@ const mark = (drawing: SVGElement, marks: Marks) => {
     if (label !== null && label.textContent !== text) label.textContent = text;
   }
   for (const edge of edges) {
-    const at = edgeOf(edge);
-    edge.classList.toggle('taken', (counts.taken[at] ?? 0) > 0);
-    edge.classList.toggle('last', at === counts.last);
+    const shown = edgesOf(edge);
+    edge.classList.toggle(
+      'taken',
+      shown.some((at) => (counts.taken[at] ?? 0) > 0),
+    );
+    edge.classList.toggle('last', counts.last !== undefined && shown.includes(counts.last));
   }
 };

@@ -39,7 +39,7 @@ export const ChartsPanel = ({ data }: { data: Data }) => {
       </header>
       <div role="tabpanel" id={`panel-${name}`} aria-labelledby={`tab-${name}`}>
         <p class="hint">{titles[name]}</p>
-        <Chart key={name} name={name} marks={marks} />
+        <Chart key={name} name={name} index={index} marks={marks} />
         <details class="as-table" onToggle={({ currentTarget }) => setIsTable(currentTarget.open)}>
           <summary>Show as a table</summary>
           {isTable && <ChartTables counts={counts} index={index} />}

@@ -53,7 +53,7 @@ const TraceView = ({ trace, index }: { trace: Trace; index: ChartIndex }) => {
       <Stepper trace={trace} at={at} go={(to) => setStep(Math.max(0, Math.min(last, to)))} />
       <StepText trace={trace} at={at} index={index} />
       {description !== undefined && description !== '' && <p class="hint">{description}</p>}
-      <Chart name="job" marks={marks} />
+      <Chart name="job" index={index} marks={marks} />
       {judged !== undefined && (
         <div class="columns">
           <div>

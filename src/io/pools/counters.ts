@@ -14,13 +14,15 @@ import { createTypeRebuild } from './counterRebuild.ts';
  */
 export type CounterRebuild = (
   types: readonly string[],
-  fence?: Fence | undefined,
-  /** In-progress lists that were found by their names, as [type, pool]. */
-  lists?: readonly (readonly [string, string])[],
-  plan?: boolean,
-  signal?: AbortSignal | undefined,
-  /** The pass that acts, for the audit stream. */
-  pass?: string,
+  options?: {
+    readonly fence?: Fence | undefined;
+    /** In-progress lists that were found by their names, as [type, pool]. */
+    readonly lists?: readonly (readonly [string, string])[];
+    readonly plan?: boolean;
+    readonly signal?: AbortSignal | undefined;
+    /** The pass that acts, for the audit stream. */
+    readonly pass?: string;
+  },
 ) => Promise<Recounted>;
 
 /**
@@ -75,8 +77,8 @@ export const createCounters = ({
   return {
     readLocks,
 
-    recount(types, fence, found = [], plan = false, signal = undefined, pass = 'rescue') {
-      return rebuildAll(types, { fence, lists: found, plan, signal, pass });
+    recount(types, { fence, lists = [], plan = false, signal, pass = 'rescue' } = {}) {
+      return rebuildAll(types, { fence, lists, plan, signal, pass });
     },
 
     async rebuildPlanned(planned, types, { lists: found, ...options }) {

@@ -92,7 +92,7 @@ const showQueues = (metrics: Instruments, { queues, time }: Readings, typeOf: La
     queueOldest.set({ type }, type === other ? oldestOther : age);
     if (running !== undefined) queueRunning.inc({ type }, running);
     queueLock.inc({ type }, lock);
-    // Caps and pauses of several types mean nothing together.
+    // The caps and pauses of several types cannot be added up.
     if (type === other) continue;
     queueCap.set({ type }, cap);
     queuePaused.set({ type }, Number(isPaused));

@@ -330,7 +330,7 @@ test('no act of a pass changes anything once another host has taken over', async
     () => pools.requeue(suspect, 'X'),
     () => pools.deregister(suspect, ['X']),
     () => quarantine.add(suspect, 'X', 'a'),
-    () => pools.recount(['X'], old),
+    () => pools.recount(['X'], { fence: old }),
   ]) {
     await expect(act()).rejects.toThrow(FencedError);
   }

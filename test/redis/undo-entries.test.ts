@@ -1,0 +1,131 @@
+import { expect, test } from 'vitest';
+import { redisFixture } from '../support/fixture.ts';
+import { ackText, seedJob } from '../support/jobs.ts';
+import { undoFixture } from '../support/undo.ts';
+
+// Which entries of the audit stream can be undone: one that cannot is refused with its reason, and the others are undone.
+
+const fixture = await redisFixture();
+const { redis, keys } = fixture;
+const { old, create, entries, entryOf, undo, stats, count } = undoFixture(fixture);
+
+test.each([
+  ['refire', 'its endpoint may have got the hook'],
+  ['requeue', 'the entries are in the queue, and a worker may have taken them'],
+  ['requeue-orphan', 'the entry is in the queue, and a worker may have taken it'],
+  ['remove-stale', 'its job had succeeded, so nothing is left to run'],
+  ['deregister', 'the pool was dead; a pool that lives registers itself again'],
+  ['rebuild-counters', 'counters follow the in-progress lists: the next rescue would rebuild them'],
+  ['retry-hook', 'its endpoint may have got the hook'],
+  ['something', 'it is not known how to undo something'],
+])('a %s cannot be undone, and the answer says why', async (what, reason) => {
+  const entry = (await redis.xadd(keys.audit, '*', 'what', what, 'job', 'a')) as string;
+  expect(await undo(create(), entry)).toMatchObject({ entry, what, outcome: 'refused', reason });
+});
+
+test('an entry that could not hold all facts cannot be undone', async () => {
+  await seedJob(redis, 'a', { age: old, ack: 'x'.repeat(5_000) });
+  const reaper = create();
+  await reaper.sweep();
+  expect(await undo(reaper, await entryOf(reaper, 'fail'))).toMatchObject({
+    outcome: 'refused',
+    reason: 'the entry could not hold all facts of the act',
+  });
+});
+
+test('an entry with bytes that are no text cannot be undone: they would be written back as others', async () => {
+  await seedJob(redis, 'a', { age: old });
+  await redis.hset(keys.stats('a'), 'ack', Buffer.from([0xff, 0xfe]));
+  const reaper = create();
+  await reaper.sweep();
+  expect(await undo(reaper, await entryOf(reaper, 'fail'))).toMatchObject({ outcome: 'refused' });
+  expect(await stats()).toMatchObject({ status: 'Error' });
+});
+
+test('facts in an entry that are no texts are left out, and without a status before none is restored', async () => {
+  await redis.hset(keys.stats('a'), { status: 'Error', revision: 1 });
+  const facts = ['was', '{"status":{"a":1},"revision":"1"}', 'is', '{"status":"Error","tracked":[2]}'];
+  const entry = (await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', 'a', ...facts)) as string;
+  const reaper = create();
+  expect((await entries(reaper))[0]).toMatchObject({ was: { revision: '1' }, is: { status: 'Error' } });
+  expect(await undo(reaper, entry)).toMatchObject({
+    outcome: 'refused',
+    reason: 'the entry could not hold all facts of the act',
+  });
+  expect(await stats()).toEqual({ status: 'Error', revision: '1' });
+});
+
+test('a key of another type refuses one entry by its name, and the others are undone', async () => {
+  for (const id of ['a', 'b']) await seedJob(redis, id, { age: old });
+  const reaper = create();
+  await reaper.sweep();
+  await redis.del(keys.stats('a'));
+  await redis.set(keys.stats('a'), 'odd');
+  const ids = (await entries(reaper)).map(({ id }) => id);
+  const outcomes = await reaper.audit.undo(ids);
+  expect(outcomes.find(({ job }) => job === 'a')).toMatchObject({
+    outcome: 'refused',
+    reason: expect.stringContaining(`${keys.stats('a')} holds a string`),
+  });
+  expect(outcomes.find(({ job }) => job === 'b')).toMatchObject({ outcome: 'done' });
+});
+
+test('an entry that names another key as kept makes no script read it', async () => {
+  await redis.set('t:other', '{"record":"x","members":[]}');
+  const fields = ['what', 'drop-quarantined', 'job', 'a', 'is', '{"record":null}', 'kept', 't:other'];
+  const entry = (await redis.xadd(keys.audit, '*', ...fields)) as string;
+  expect(await undo(create(), entry)).toMatchObject({ outcome: 'refused' });
+  expect([await redis.exists('t:other'), await redis.exists(keys.quarantine)]).toEqual([1, 0]);
+});
+
+test.each([
+  'null',
+  '5',
+  '{}',
+  '{"record":"x","members":5}',
+  '{"record":"x","members":[5]}',
+  '{"record":"x","members":[["m","abc"]]}',
+  '{"record":"x","members":[["m",1e309]]}',
+  '{"record":5,"members":[["m","5"]]}',
+])('fault 143: a kept text that cannot be used refuses one entry, and the others are undone: %s', async (kept) => {
+  await seedJob(redis, 'a', { age: old });
+  const reaper = create();
+  await reaper.sweep();
+  await redis.set(keys.auditKept('x'), kept);
+  const fields = ['what', 'drop-quarantined', 'job', 'b', 'is', '{"record":null}', 'kept', keys.auditKept('x')];
+  await redis.xadd(keys.audit, '*', ...fields);
+  const ids = (await entries(reaper)).map(({ id }) => id);
+  for (const plan of [true, false]) {
+    expect(await reaper.audit.undo(ids, { plan })).toMatchObject([
+      { job: 'b', outcome: 'refused', reason: 'what it needs was kept for 30 days, and is gone' },
+      { job: 'a', outcome: plan ? 'planned' : 'done' },
+    ]);
+  }
+  expect([await redis.exists(keys.quarantine), await redis.exists(keys.dead)]).toEqual([0, 0]);
+});
+
+test('entries that are not there, and ids that are none', async () => {
+  const reaper = create();
+  expect(await undo(reaper, '5-0')).toMatchObject({ entry: '5-0', outcome: 'not-found' });
+  for (const id of ['abc', '18446744073709551616-0', '1-18446744073709551616', '1-0\n']) {
+    await expect(reaper.audit.undo([id])).rejects.toMatchObject({ code: 'invalid-options' });
+  }
+  expect(await undo(reaper, '18446744073709551615-1')).toMatchObject({ outcome: 'not-found' });
+});
+
+test('several entries are undone the newest first, whatever their order', async () => {
+  await seedJob(redis, 'a', { age: old });
+  const reaper = create();
+  await reaper.sweep();
+  const fail = await entryOf(reaper, 'fail');
+  await redis.hdel(keys.stats('a'), 'web_hook_url');
+  await redis.hset(keys.stats('a'), 'ack', ackText('Error', Number((await stats()).revision)));
+  await reaper.sweep();
+  const untrack = await entryOf(reaper, 'untrack');
+  const outcomes = await reaper.audit.undo([fail, untrack, fail]);
+  expect(outcomes.map(({ entry, outcome }) => [entry, outcome])).toEqual([
+    [untrack, 'done'],
+    [fail, 'done'],
+  ]);
+  expect([(await stats()).status, await count()]).toEqual(['Running', '2']);
+});
