@@ -17,6 +17,8 @@ const folder = mkdtempSync(join(tmpdir(), 'plans-'));
 const file = join(folder, 'plan.jsonl');
 afterAll(() => rmSync(folder, { recursive: true }));
 const secret = 'hunter2';
+/** Longer than any run of this test: the live pool writes no heartbeat meanwhile. */
+const heartbeatTimeout = '1h';
 
 /** `reaper apply` behind a proxy that stops it before it calls a script for the nth time. */
 const applyUntil = async (script: ScriptName, nth = 1) => {
@@ -34,7 +36,8 @@ const applyUntil = async (script: ScriptName, nth = 1) => {
 };
 const apply = (url: string) => {
   const quick = ['--grace', '0', '--rescue-orphaned-after', '0', '--rescue-batch-size', '1', '--json'];
-  const child = launchCli(['apply', file, '--redis', url, '--namespace', 't', ...quick]);
+  const patient = ['--rescue-heartbeat-timeout', heartbeatTimeout];
+  const child = launchCli(['apply', file, '--redis', url, '--namespace', 't', ...quick, ...patient]);
   return { child, ended: watchCli(child).ended };
 };
 
@@ -58,7 +61,7 @@ const deaths = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n
 let acts: readonly PlannedChange[];
 beforeEach(async () => {
   rmSync(file, { force: true });
-  await seedPool(redis, 'dead', { heartbeat: second(-100), holds: new Map([['X', ['a', 'bad', 'b', 'c']]]) });
+  await seedPool(redis, 'dead', { heartbeat: second(-7_200), holds: new Map([['X', ['a', 'bad', 'b', 'c']]]) });
   await seedPool(redis, 'live', {
     heartbeat: second(5) - 5,
     jobNames: 'L',
@@ -78,7 +81,7 @@ beforeEach(async () => {
   for (const id of ['bad', 'poison']) await redis.hset('t:reaper:recoveries', id, deaths);
   await redis.set('t:jobs:D:lock', 4);
   await redis.hset('t:jobs:X:lock_info', { dead: 9 });
-  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 0 } });
+  const reaper = opened.create({ redis: server.url, rescue: { orphanedAfter: 0, heartbeatTimeout } });
   ({ acts = [] } = await reaper.rescue({ plan: true, grace: 0 }));
   const header = { kind: 'rescue', namespace: 't', redis: server.url, createdAt: '2026-01-01T00:00:00Z' } as const;
   const writer = writePlan(file, header, false);
