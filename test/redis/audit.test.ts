@@ -133,7 +133,10 @@ test.each([0, 100])(
     const ids = ['audit:', 'audit:9\tme\tsweep/x\twhy\t\t', 'once:x'];
     for (const id of ids) await redis.hset(keys.track, id, 2);
     const reaper = create({ audit: { maxEntries } });
+    const errors: string[] = [];
+    reaper.on('error', ({ message }) => errors.push(message));
     expect((await reaper.sweep()).outcomes).toEqual({ done: ids.length });
+    expect(errors).toEqual([]);
     expect(await redis.exists(keys.track)).toBe(0);
     expect((await entriesOf(reaper)).map(({ job }) => job).sort()).toEqual(maxEntries === 0 ? [] : ids);
   },
@@ -149,8 +152,9 @@ test('facts that are too long are cut, and ids that do not fit are left out', as
   const refire = entries.find(({ what }) => what === 'refire');
   expect(refire?.count).toBe(100);
   expect(refire?.jobs?.length).toBe(29);
+  expect(entries.find(({ what }) => what === 'fail')).toMatchObject({ job: 'odd', was: {}, isCut: true });
   for (const [, fields] of await redis.xrange(keys.audit, '-', '+')) {
-    expect(fields.join('').length).toBeLessThan(6_000);
+    expect(fields.join('').length).toBeLessThan(4_000);
   }
 });
 
@@ -276,7 +280,11 @@ describe('pools', () => {
       { what: 'requeue', why: 'dead-pool', pool: 'p', type: 'X', count: 3, jobs: ['c', 'b', 'a'], pass },
     ]);
     expect(of('deregister')).toMatchObject([
-      { what: 'deregister', why: 'dead-pool', pool: 'p', was: { heartbeat_at: String(dead), registered: 'yes' }, pass },
+      {
+        ...{ what: 'deregister', why: 'dead-pool', pool: 'p', pass },
+        was: { heartbeat_at: String(dead), registered: 'yes' },
+        is: { heartbeat_at: null, registered: null },
+      },
     ]);
     // Before or after the entries are requeued: it was 6 too high.
     const [rebuilt] = of('rebuild-counters');

@@ -45,6 +45,12 @@ test.each([
   expect(await undoStatus(record('sending'))).toEqual(reply);
 });
 
+test('an undo counts as a sign of life, however long ago the act was', async () => {
+  await seed('');
+  expect(await undoStatus('')).toEqual({ outcome: 'done', hook: 'none' });
+  expect(Number(await redis.hget(stats, 'update_time'))).toBeGreaterThan(at);
+});
+
 test.each(['pending', 'parked'])('a %s hook of the undone state is removed from its set too', async (kind) => {
   await seed(record(kind));
   await redis.zadd(kind === 'parked' ? keys.parkedHooks : due, 5, 'p@1');

@@ -52,6 +52,14 @@ test('the endpoint of a job that runs and succeeds is notified, and the job is A
   expect(await server.client.ttl('t:job_stats:a')).toBeGreaterThan(86_000);
 });
 
+test('the endpoint of a job that runs is notified of that too', async () => {
+  const job = await save();
+  await job.run();
+  await vi.waitUntil(async () => (await stats()).ack !== undefined);
+  expect(hookEndpoint.hooks.map(({ body }) => body.status)).toEqual(['Running']);
+  expect(JSON.parse((await stats()).ack ?? '')).toMatchObject({ status: 'Running', revision: job.revision });
+});
+
 test('a status never goes backwards within an attempt', async () => {
   const job = await save();
   await job.succeed();

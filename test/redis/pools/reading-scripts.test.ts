@@ -191,11 +191,11 @@ describe('a plan', () => {
   });
 
   const often = JSON.stringify(Array.from({ length: 3 }, (_, i) => [second(-3_600 + i), `old${i}`, stale]));
-  const plan = async (offset: number, count: number, seen = stale) => {
+  const plan = async (offset: number, count: number, seen = stale, pass = '') => {
     const reply = await run(
       'plan_requeue',
       [...[pools, heartbeat, held, 't:jobs:X', recoveries], ...['t:reaper:recovered', 't:reaper:quarantine', 't:dead']],
-      ['p', maxAge, seen, offset, count, 3, 86_400],
+      ['p', maxAge, seen, offset, count, 3, 86_400, pass],
     );
     return reply.outcome === 'alive' ? reply.outcome : [reply.count, ...reply.poison];
   };
@@ -215,6 +215,14 @@ describe('a plan', () => {
     expect(await plan(3, 3)).toEqual([2, 0, 'poison']);
     expect(await plan(5, 3)).toEqual([0]);
     expect(await allOf()).toEqual(before);
+  });
+
+  test('does not count what the same pass has recovered from another pool', async () => {
+    await seed();
+    const byPass = [...JSON.parse(often).slice(1), [second(-60), 'other', stale, 'this']];
+    await redis.hset(recoveries, 'poison', JSON.stringify(byPass));
+    expect(await plan(0, 100, stale, 'this')).toEqual([5]);
+    expect(await plan(0, 100, stale, 'another')).toEqual([5, 3, 'poison']);
   });
 
   test('says nothing of a pool that lives', async () => {

@@ -77,6 +77,8 @@ const deregister = (seen = stale) =>
       ['p', maxAge, seen],
     ),
   );
+/** Of one of its types. */
+const clearCounts = () => run('clear_counts', [pools, heartbeat, held, lockInfo], ['p', maxAge, stale]);
 
 describe('fault 150: a pool lives', () => {
   const now = () => second(0);
@@ -312,6 +314,32 @@ describe('a pool that is dead', () => {
       expect([(await redis.smembers(pools)).sort(), await redis.hget(lockInfo, 'p')]).toEqual([['p', 'q'], '0']);
     },
   );
+
+  test.each([
+    ['with counts', { p: 3, q: 1 }, true],
+    ['with a count of 0', { p: 0, q: 1 }, false],
+    ['without counts', { q: 1 }, false],
+  ])('%s and many types loses those of some types in a step, and stays registered', async (_, counts, hadCounts) => {
+    await pool(stale);
+    await redis.del(lockInfo);
+    await redis.hset(lockInfo, counts);
+    expect(await clearCounts()).toEqual({ outcome: 'cleared', hadCounts });
+    expect([await redis.hgetall(lockInfo), (await redis.smembers(pools)).sort()]).toEqual([{ q: '1' }, ['p', 'q']]);
+  });
+
+  test('with many types keeps its counts if it beats again', async () => {
+    await pool(second(0));
+    const before = await redis.hgetall(lockInfo);
+    expect(await clearCounts()).toEqual({ outcome: 'alive' });
+    expect(await redis.hgetall(lockInfo)).toEqual(before);
+  });
+
+  test('with many types keeps the counts of those whose lists hold entries', async () => {
+    await pool(stale, entry('j'));
+    const before = await redis.hgetall(lockInfo);
+    expect(await clearCounts()).toEqual({ outcome: 'entries' });
+    expect(await redis.hgetall(lockInfo)).toEqual(before);
+  });
 
   test('goes though a lock_info is of another type', async () => {
     await pool(stale);
