@@ -115,7 +115,7 @@ export const poolMachine = poolSetup.createMachine({
                 actions: [
                   { type: 'countMoved', params: replied },
                   { type: 'passOver', params: replied },
-                  { type: 'goOn', params: replied },
+                  { type: 'advance', params: replied },
                 ],
               },
               {
@@ -151,7 +151,7 @@ export const poolMachine = poolSetup.createMachine({
                 actions: [
                   { type: 'countQuarantined', params: replied },
                   { type: 'passOver', params: replied },
-                  { type: 'goOn', params: replied },
+                  { type: 'advance', params: replied },
                 ],
               },
             ],

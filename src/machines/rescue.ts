@@ -232,7 +232,7 @@ export const rescueMachine = rescueSetup.createMachine({
                 actions: [keepRequeued, 'endSteps'],
               },
             ],
-            // The next pass finds the entries. The counters are another matter.
+            // The pass completes without them: the next one finds the entries.
             onError: {
               target: '#rescue.idle',
               actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
